@@ -1,0 +1,150 @@
+"""The writes a step wants, as values: `--dry-run` renders them, `apply` walks the same ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from mlops_ci.diagnostics import Diagnostic, has_errors
+from mlops_ci.errors import Exit
+
+R = TypeVar("R")
+Content = bytes | Path  # a path is read when the plan is applied: model files need not pass through memory twice
+
+
+@dataclass(frozen=True)
+class WriteFile:
+    """A new file in the work tree; an existing one is overwritten only when `replace`."""
+
+    path: str
+    content: bytes
+    replace: bool = False
+
+
+@dataclass(frozen=True)
+class PrepareRepository:
+    """A git repository in the folder if there is none yet, whose fetches bring the registry's refs."""
+
+
+@dataclass(frozen=True)
+class StoreRun:
+    """A parentless commit whose tree holds the run's files, at refs/mlops/runs/<model>/<key>; the same content, the same id."""
+
+    ref: str
+    files: Mapping[str, Content]
+    title: str
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A commit on a branch, on top of `parent`, in which `files` replace everything below `folder`."""
+
+    branch: str
+    parent: str
+    folder: str
+    files: Mapping[str, bytes]
+    message: str
+    new_branch: bool = False
+
+
+@dataclass(frozen=True)
+class CreateTag:
+    """An annotated tag on `target`, whose message is complete."""
+
+    name: str
+    target: str
+    message: str
+    dated_after: int = 0  # the tagger date is later than this (seconds since 1970), so that readers who sort by clock agree
+
+
+@dataclass(frozen=True)
+class AppendLog:
+    """The tag's event at the end of its model's log; `parent` is the log's head it was planned on (None: the first)."""
+
+    model: str
+    tag: str
+    record: Mapping[str, Any]
+    parent: str | None
+
+
+@dataclass(frozen=True)
+class SetRef:
+    """A ref that must not exist yet, at an object that does."""
+
+    ref: str
+    target: str
+
+
+@dataclass(frozen=True)
+class Push:
+    """One atomic push of every ref that the writes before it made; without a remote, one transaction of local refs."""
+
+    remote: str | None
+
+
+@dataclass(frozen=True)
+class OpenPullRequest:
+    """A request to merge `branch` into `base`."""
+
+    branch: str
+    base: str
+    title: str
+    body: str
+
+
+Write = WriteFile | PrepareRepository | StoreRun | Commit | CreateTag | AppendLog | SetRef | Push | OpenPullRequest
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Writes, in the order in which they are made. Nothing is visible to others before the `Push`."""
+
+    writes: tuple[Write, ...] = ()
+
+    def __add__(self, other: Plan) -> Plan:
+        return Plan(self.writes + other.writes)
+
+    def __bool__(self) -> bool:
+        return bool(self.writes)
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[R]):
+    """What a step returns: the record of what it found or would do, findings, and the writes it wants."""
+
+    record: R
+    diagnostics: tuple[Diagnostic, ...] = ()
+    plan: Plan = Plan()
+    exit_code: Exit | None = None  # set only where the findings do not decide it
+
+    @property
+    def exit(self) -> Exit:
+        """The process exit code: what the step set, else 1 when there is an error among the findings."""
+        if self.exit_code is not None:
+            return self.exit_code
+        return Exit.FINDINGS if has_errors(self.diagnostics) else Exit.OK
+
+
+def describe(write: Write) -> str:
+    """Say in one line what a write does."""
+    match write:
+        case WriteFile():
+            return f"write    {write.path} ({len(write.content):,} bytes)"
+        case PrepareRepository():
+            return "git      a repository here, with the registry's refs (refs/mlops/*) among those it fetches"
+        case StoreRun():
+            return f"store    {write.ref} ({len(write.files)} files)"
+        case Commit():
+            return f"commit   {write.branch}: {write.message.splitlines()[0]} ({len(write.files)} files in {write.folder}/)"
+        case CreateTag():
+            return f"tag      {write.name} on {write.target[:10]}"
+        case AppendLog():
+            return f"log      refs/mlops/log/{write.model}: {write.tag}"
+        case SetRef():
+            return f"pin      {write.ref} at {write.target[:10]}"
+        case Push():
+            return f"push     everything above, atomically, to {write.remote or 'this repository (it has no remote)'}"
+        case OpenPullRequest():
+            return f"request  {write.branch} into {write.base}: {write.title}"

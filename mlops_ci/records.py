@@ -1,0 +1,462 @@
+"""What happened, as frozen values that name their parents' digests. Their JSON (camelCase, `codec`) is what git keeps.
+
+DatasetSnapshot -> TrainingRun -> Comparison -> Release -> Assignment. Digests are SHA-256 in hex unless said otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Scalar = str | int | float | bool | None
+Verdict = Literal["pass", "fail", "inconclusive"]
+CheckSeverity = Literal["error", "warn"]
+FORMAT = 1  # of every record below; a reader refuses a newer one
+
+
+@dataclass(frozen=True)
+class FileDigest:
+    """A file of the repository or of a package: its path (POSIX, relative), SHA-256 and size in bytes."""
+
+    path: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
+class ColumnProfile:
+    """One column as the data have it. `mean` and `std` are of numbers only; `minimum` and `maximum` are text for dates."""
+
+    name: str
+    type: str
+    nulls: int
+    minimum: Scalar = None
+    maximum: Scalar = None
+    mean: float | None = None
+    std: float | None = None
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One check's answer. `failing` counts rows where the check is about rows; `samples` are at most five of them."""
+
+    check: str
+    wanted: str
+    observed: str
+    passed: bool
+    severity: CheckSeverity = "error"
+    column: str | None = None
+    failing: int | None = None
+    samples: tuple[Mapping[str, Scalar], ...] = ()
+
+
+@dataclass(frozen=True)
+class DatasetSnapshot:
+    """A dataset as it was read: `digest` is of the content, whatever the order of rows or the layout of files."""
+
+    dataset: str
+    spec_digest: str
+    digest: str
+    rows: int
+    files: tuple[FileDigest, ...]
+    columns: tuple[ColumnProfile, ...]
+    schema_digest: str
+    checks: tuple[CheckResult, ...]
+    kind: Literal["DatasetSnapshot"] = "DatasetSnapshot"
+    format: int = FORMAT
+
+    @property
+    def passed(self) -> bool:
+        """Whether no check of severity `error` failed."""
+        return all(check.passed or check.severity == "warn" for check in self.checks)
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which rows a model may learn from. Digests are of the rows' content, as in DatasetSnapshot."""
+
+    by: str
+    epoch: int
+    fraction: float
+    train_rows: int
+    train_digest: str
+    holdout_rows: int
+    holdout_digest: str
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What the model was trained with. Only `python` and `packages` identify a run; the rest explains differences."""
+
+    python: str
+    packages: Mapping[str, str]
+    platform: str = ""
+    cpu: str = ""
+    threadpools: tuple[str, ...] = ()
+
+    @property
+    def identity(self) -> dict[str, object]:
+        """The part that a run's key depends on."""
+        return {"python": self.python, "packages": dict(self.packages)}
+
+
+@dataclass(frozen=True)
+class Field:
+    """One input or output column of a model; `type` is a spec column type."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a model takes and gives. `classes` are the target's labels in the order of the probabilities' columns."""
+
+    inputs: tuple[Field, ...]
+    output: Field
+    classes: tuple[str | int | bool, ...] = ()
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """A fitted, packaged candidate. `key` names it by everything that went in; `model_digest` by what came out (structural)."""
+
+    key: str
+    model: str
+    task: str
+    dataset: str
+    spec_path: str
+    spec_digest: str
+    interface_digest: str
+    code: tuple[FileDigest, ...]
+    data_digest: str
+    schema_digest: str
+    split: Split
+    environment: Environment
+    seed: int
+    estimator: str
+    trusted: tuple[str, ...]
+    signature: Signature
+    model_digest: str
+    files: tuple[FileDigest, ...]
+    started_on: str
+    seconds: float
+    kind: Literal["TrainingRun"] = "TrainingRun"
+    format: int = FORMAT
+
+
+@dataclass(frozen=True)
+class MetricValue:
+    """A metric on the holdout or a slice of it, with its two-sided interval at the gate's confidence where it has one."""
+
+    metric: str
+    value: float
+    lower: float | None = None
+    upper: float | None = None
+    slice: str | None = None
+    rows: int = 0
+
+
+@dataclass(frozen=True)
+class RequirementResult:
+    """One requirement's verdict. `difference` is candidate minus champion, turned so that positive is better.
+
+    `labels_needed` is how many more labelled holdout rows would let the test decide at 80 % power, were the effect as seen.
+    """
+
+    requirement: str
+    metric: str
+    verdict: Verdict | Literal["not-applicable"]
+    reason: str
+    candidate: float | None = None
+    champion: float | None = None
+    difference: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    p: float | None = None
+    slice: str | None = None
+    labels_needed: int | None = None
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The released version a candidate is measured against."""
+
+    version: str
+    run: str
+    model_digest: str
+    release_oid: str
+    metrics: tuple[MetricValue, ...] = ()
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The gate's answer for one candidate. `champion` is None only when `champion_state` says that there is none."""
+
+    key: str
+    model: str
+    run: str
+    model_digest: str
+    champion_state: Literal["none", "same", "compared", "incomparable"]
+    holdout_digest: str
+    holdout_rows: int
+    policy_digest: str
+    confidence: float
+    metrics: tuple[MetricValue, ...]
+    requirements: tuple[RequirementResult, ...]
+    verdict: Verdict
+    sentence: str
+    champion: Champion | None = None
+    kind: Literal["Comparison"] = "Comparison"
+    format: int = FORMAT
+
+
+@dataclass(frozen=True)
+class EventRef:
+    """An event in git: the tag's name and the tag object's id."""
+
+    name: str
+    oid: str
+
+
+@dataclass(frozen=True)
+class Maker:
+    """Who and what made an event: the person or bot, the toolkit's version, and the CI run where there was one."""
+
+    actor: str
+    toolkit: str
+    workflow: str | None = None
+    run_url: str | None = None
+
+
+@dataclass(frozen=True)
+class DataRef:
+    """The data a model learned from: its content digest, rows, and the digest of its columns' names and types."""
+
+    dataset: str
+    digest: str
+    rows: int
+    schema_digest: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the gate said, short enough for a tag; `digest` is of the whole Comparison, which the run's tree holds."""
+
+    digest: str
+    verdict: Verdict
+    sentence: str
+    policy_digest: str
+    holdout_digest: str
+    holdout_rows: int
+    champion_version: str | None
+    metrics: tuple[MetricValue, ...]
+    requirements: tuple[RequirementResult, ...]
+
+
+@dataclass(frozen=True)
+class Release:
+    """A version of a model with its evidence: digests of spec, data, environment, model files, holdout and gate.
+
+    `run_key` is the training run's; `run_oid` is the commit that holds the gated run, pinned at refs/mlops/releases.
+    """
+
+    model: str
+    version: str
+    commit: str
+    spec_path: str
+    spec_digest: str
+    interface_digest: str
+    seed: int
+    code: tuple[FileDigest, ...]
+    data: tuple[DataRef, ...]
+    environment_digest: str
+    model_digest: str
+    model_files: tuple[FileDigest, ...]
+    trusted: tuple[str, ...]
+    run_key: str
+    run_ref: str
+    run_oid: str
+    evidence: Evidence
+    trust: Literal["local", "single-job", "separated"]
+    made_by: Maker
+    made_on: str
+    previous: EventRef | None = None
+    kind: Literal["Release"] = "Release"
+    format: int = FORMAT
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """A version put into an environment; `rollback_of` is the version it replaces when it is a rollback."""
+
+    model: str
+    version: str
+    environment: str
+    number: int
+    release: EventRef
+    model_files: tuple[FileDigest, ...]
+    model_digest: str
+    run_key: str
+    data_digest: str
+    manifests: tuple[FileDigest, ...]
+    made_by: Maker
+    made_on: str
+    reason: str | None = None
+    rollback_of: str | None = None
+    previous: EventRef | None = None
+    kind: Literal["Assignment"] = "Assignment"
+    format: int = FORMAT
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What `check` found, dataset by dataset."""
+
+    datasets: tuple[DatasetSnapshot, ...]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A candidate, and whether it had to be fitted or was found in the store; `why` explains which."""
+
+    run: TrainingRun
+    fitted: bool
+    why: str
+
+
+@dataclass(frozen=True)
+class TrainReport:
+    """What `train` made or found."""
+
+    models: tuple[Trained, ...]
+
+    @property
+    def fits(self) -> int:
+        """How many models were fitted."""
+        return sum(trained.fitted for trained in self.models)
+
+
+@dataclass(frozen=True)
+class CompareReport:
+    """What `compare` decided, model by model."""
+
+    comparisons: tuple[Comparison, ...]
+
+
+@dataclass(frozen=True)
+class Gated:
+    """One model's way through the gate. What was not reached, because something before it failed, is None."""
+
+    model: str
+    verdict: Verdict
+    sentence: str
+    snapshot: DatasetSnapshot | None = None
+    run: TrainingRun | None = None
+    fitted: bool = False
+    comparison: Comparison | None = None
+    ref: str | None = None
+
+
+@dataclass(frozen=True)
+class GateReport:
+    """One report, one verdict: the worst of the models'. `fits` counts models that had to be fitted."""
+
+    verdict: Verdict
+    models: tuple[Gated, ...]
+    fits: int
+
+
+@dataclass(frozen=True)
+class Released:
+    """A model's release, or why there is nothing to release."""
+
+    model: str
+    version: str
+    state: Literal["released", "unchanged"]
+    sentence: str
+
+
+@dataclass(frozen=True)
+class ReleaseReport:
+    """What `release` tagged."""
+
+    models: tuple[Released, ...]
+
+
+@dataclass(frozen=True)
+class DeployReport:
+    """Where a version went. `requested`: a pull request carries the manifests, and its merge makes the assignment."""
+
+    model: str
+    version: str
+    environment: str
+    state: Literal["assigned", "unchanged", "requested"]
+    folder: str
+    number: int | None = None
+    replaced: str | None = None
+    branch: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class ModelRow:
+    """One model in the registry: its newest version and what runs where."""
+
+    model: str
+    latest: str
+    environments: Mapping[str, str]
+    versions: tuple[str, ...]
+    evidence: str | None = None
+
+
+@dataclass(frozen=True)
+class ShowReport:
+    """The registry now."""
+
+    environments: tuple[str, ...]
+    models: tuple[ModelRow, ...]
+
+
+@dataclass(frozen=True)
+class EventRow:
+    """One event, for people."""
+
+    on: str
+    model: str
+    event: str
+    version: str
+    environment: str | None
+    tag: str
+    commit: str
+    actor: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class HistoryReport:
+    """Events, the newest first."""
+
+    events: tuple[EventRow, ...]
+
+
+@dataclass(frozen=True)
+class FetchReport:
+    """A model's files as written, and the lines of Python that load it and predict."""
+
+    model: str
+    version: str
+    folder: str
+    files: tuple[FileDigest, ...]
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class InitReport:
+    """What `init` wrote, what it left as it was, and what to do next."""
+
+    folder: str
+    written: tuple[str, ...]
+    kept: tuple[str, ...]
+    next: tuple[str, ...]

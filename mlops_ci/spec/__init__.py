@@ -1,0 +1,1 @@
+"""Specs: YAML with marks, validated, as frozen values."""

@@ -1,0 +1,233 @@
+"""The spec kinds as frozen values. Defaults stand here and in the schemas' descriptions only; the JSON Schemas say what is valid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+ColumnType = Literal["string", "integer", "number", "boolean", "date", "timestamp"]
+CheckSeverity = Literal["error", "warn"]
+Task = Literal["binary-classification", "multiclass-classification", "regression"]
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What every spec is called and who answers for it."""
+
+    name: str
+    owner: str | None = None
+    description: str | None = None
+
+
+@dataclass(frozen=True)
+class ProjectSpec:
+    """The repository's own settings: promotion order, who is champion, where models are kept, how deployments are delivered."""
+
+    environments: tuple[str, ...] = ("staging", "prod")
+    champion: str | None = None  # an environment; default: the last one of `environments`
+    store: Literal["git"] = "git"
+    branch: str | None = None  # the branch that manifests are written to; default: the remote's default branch
+    delivery: Literal["push", "pull-request"] = "push"
+
+    @property
+    def champion_environment(self) -> str:
+        """The environment whose assigned version is the champion."""
+        return self.champion or self.environments[-1]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where rows are read from: a path or glob inside the repository."""
+
+    type: Literal["csv", "parquet"]
+    path: str
+    delimiter: str = ","
+
+
+@dataclass(frozen=True)
+class Nulls:
+    """The largest share of missing values that is accepted, 0 to 1."""
+
+    max: float
+
+
+@dataclass(frozen=True)
+class Length:
+    """Bounds of a text's length, in characters."""
+
+    min: int | None = None
+    max: int | None = None
+
+
+@dataclass(frozen=True)
+class Column:
+    """What a column must be. Bounds of dates and timestamps are ISO 8601 text."""
+
+    type: ColumnType | None = None
+    nulls: Nulls | None = None
+    unique: bool = False
+    min: float | int | str | None = None
+    max: float | int | str | None = None
+    values: tuple[str | int | float | bool, ...] | None = None
+    pattern: str | None = None
+    length: Length | None = None
+    description: str | None = None
+    tags: tuple[str, ...] = ()
+    severity: CheckSeverity = "error"
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check of the whole table: `row-count`, `unique`, `freshness` or `custom-sql`."""
+
+    type: Literal["row-count", "unique", "freshness", "custom-sql"]
+    name: str | None = None
+    min: int | None = None
+    max: float | int | None = None
+    columns: tuple[str, ...] = ()
+    column: str | None = None
+    max_age: str | None = None
+    sql: str | None = None
+    severity: CheckSeverity = "error"
+
+
+@dataclass(frozen=True)
+class SplitSpec:
+    """How the holdout is set aside; a new epoch is a fresh holdout."""
+
+    by: Literal["key-hash", "time"] = "key-hash"
+    holdout: float = 0.2
+    epoch: int = 1
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """A table: its source, the identity of a row, what its columns must be, and its split."""
+
+    source: Source
+    key: tuple[str, ...] = ()
+    time: str | None = None
+    columns: Mapping[str, Column] = field(default_factory=dict)
+    columns_closed: bool = False
+    checks: tuple[Check, ...] = ()
+    split: SplitSpec = SplitSpec()
+
+
+@dataclass(frozen=True)
+class Train:
+    """How a candidate is built: a scikit-learn estimator by dotted path, or a function of the repository's own code."""
+
+    estimator: str | None = None
+    entrypoint: str | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    trusted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """What is reported about a model, as a whole and by slice (columns whose values cut the holdout)."""
+
+    metrics: tuple[str, ...] = ()
+    slices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """One thing that must hold: a floor or ceiling, or a test against the champion."""
+
+    metric: str
+    min: float | None = None
+    max: float | None = None
+    against: Literal["champion"] | None = None
+    test: Literal["superiority", "non-inferiority", "no-regression"] | None = None
+    margin: float = 0.0
+    slices: Literal["all"] | tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Gate:
+    """The rules of promotion. `requirements` absent means the task's default ones (`learn.metrics`)."""
+
+    confidence: float = 0.95
+    requirements: tuple[Requirement, ...] = ()
+    on_inconclusive: Literal["neutral", "fail"] = "neutral"
+    min_rows: int = 50
+    min_slice_rows: int = 100
+
+
+@dataclass(frozen=True)
+class ReleaseSpec:
+    """How the next version is numbered."""
+
+    bump: Literal["auto", "major", "minor", "patch"] = "auto"
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A model: its task, data, training, evaluation and gate."""
+
+    task: Task
+    dataset: str
+    target: str
+    features: tuple[str, ...]
+    train: Train
+    evaluate: Evaluate = Evaluate()
+    gate: Gate = Gate()
+    release: ReleaseSpec = ReleaseSpec()
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a deployment runs. `repository` is what the init container clones; default: the remote's URL without credentials."""
+
+    type: Literal["kubernetes"]
+    namespace: str = "default"
+    image: str | None = None
+    repository: str | None = None
+    credentials_secret: str | None = None
+
+
+@dataclass(frozen=True)
+class Replicas:
+    """Bounds of the autoscaler."""
+
+    min: int = 1
+    max: int = 3
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What one replica asks for, as Kubernetes quantities."""
+
+    cpu: str = "250m"
+    memory: str = "512Mi"
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """How replicas are replaced."""
+
+    strategy: Literal["rolling", "recreate"] = "rolling"
+
+
+@dataclass(frozen=True)
+class DeploymentSpec:
+    """How a model runs in one environment."""
+
+    model: str
+    environment: str
+    target: Target
+    replicas: Replicas = Replicas()
+    resources: Resources = Resources()
+    rollout: Rollout = Rollout()
+
+
+KINDS: Mapping[str, type] = {
+    "Project": ProjectSpec,
+    "Dataset": DatasetSpec,
+    "Model": ModelSpec,
+    "Deployment": DeploymentSpec,
+}
+API_VERSION = "mlops-ci/v1"

@@ -1,0 +1,129 @@
+"""The one table of verbs: what each is called, what it takes, and on which surfaces it appears.
+
+The command line, the nox sessions and the Actions are made from it; a test holds each step's parameters against it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Kind = Literal["text", "flag", "choice", "path"]
+Surface = Literal["cli", "nox"]
+Needs = Literal["nothing", "folder", "project"]
+
+
+@dataclass(frozen=True)
+class Option:
+    """One argument or option; the step's parameter has the same name."""
+
+    name: str
+    help: str
+    kind: Kind = "text"
+    positional: bool = False
+    multiple: bool = False
+    required: bool = False
+    default: Any = None
+    choices: tuple[str, ...] = ()
+    metavar: str | None = None
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One verb: `steps/<name>.py` has the public function of the same name that does it."""
+
+    name: str
+    summary: str
+    options: tuple[Option, ...] = ()
+    needs: Needs = "project"
+    writes: bool = False  # takes --dry-run
+    syncs: Literal["no", "try", "must"] = "no"  # the registry is fetched first: not, where the remote answers, or else fail
+    formats: tuple[str, ...] = ("text", "json", "github")
+    surfaces: tuple[Surface, ...] = ("cli", "nox")
+    details: str = ""
+
+
+MODELS = Option("models", "Models by name; none: every model.", positional=True, multiple=True, metavar="MODEL")
+DATASETS = Option("datasets", "Datasets by name; none: every dataset.", positional=True, multiple=True, metavar="DATASET")
+MODEL = Option("model", "A model, or MODEL@VERSION.", positional=True, required=True, metavar="MODEL[@VERSION]")
+ENVIRONMENT = Option("env", "The environment, one of the project's.", required=True, metavar="ENV")
+REASON = Option("reason", "Why; it is recorded.", metavar="TEXT")
+
+VERBS: tuple[Verb, ...] = (
+    Verb(
+        "init",
+        "Make a working repository: specs, code, data, noxfile.",
+        (
+            Option("directory", "Where; made if need be.", kind="path", positional=True, default=".", metavar="DIR"),
+            Option("template", "What to start from.", kind="choice", choices=("minimal", "flights")),
+            Option("from_", "A CSV or parquet file to write Dataset and Model specs for.", kind="path", metavar="FILE"),
+            Option("target", "With --from: the column to predict.", metavar="COLUMN"),
+        ),
+        needs="folder",
+        writes=True,
+        surfaces=("cli",),
+        details="Nothing that exists is overwritten. Without --template and --from only mlops.yaml and the noxfile are written.",
+    ),
+    Verb(
+        "validate",
+        "Check every spec: schema, references, the repository's own code.",
+        (),
+        needs="folder",
+        formats=("text", "json", "github", "sarif"),
+    ),
+    Verb("check", "Check data quality and write a snapshot of the data.", (DATASETS,)),
+    Verb(
+        "train",
+        "Fit, package and store a candidate.",
+        (MODELS, Option("explain", "Say why a stored run was used or not.", kind="flag")),
+        writes=True,
+    ),
+    Verb("compare", "Score candidate and champion on the same holdout.", (MODELS,), writes=True, syncs="try"),
+    Verb(
+        "gate",
+        "Validate, check, train and compare: one report, one verdict.",
+        (MODELS,),
+        writes=True,
+        syncs="try",
+        formats=("text", "json", "github", "markdown"),
+    ),
+    Verb(
+        "release",
+        "Tag the gated candidate with its evidence.",
+        (MODELS,),
+        writes=True,
+        syncs="must",
+    ),
+    Verb(
+        "deploy",
+        "Write a version's manifests and assign it to an environment, in one atomic push.",
+        (MODEL, ENVIRONMENT, REASON),
+        writes=True,
+        syncs="must",
+    ),
+    Verb(
+        "rollback",
+        "Assign the previous version and rewrite its manifests.",
+        (
+            Option("model", "A model.", positional=True, required=True, metavar="MODEL"),
+            ENVIRONMENT,
+            Option("version", "The version to go back to; default: the one assigned before.", metavar="VERSION"),
+            Option("reason", "Why; it is recorded.", required=True, metavar="TEXT"),
+        ),
+        writes=True,
+        syncs="must",
+    ),
+    Verb("show", "What is released and what runs where.", (Option("model", "A model; none: all.", positional=True, metavar="MODEL"),)),
+    Verb("history", "Every event, newest first.", (Option("model", "A model; none: all.", positional=True, metavar="MODEL"),)),
+    Verb(
+        "fetch",
+        "Write a released model's files, verified, and say how to load them.",
+        (MODEL, Option("directory", "Where to; made if need be.", kind="path", positional=True, required=True, metavar="DIR")),
+        syncs="try",
+    ),
+)
+
+
+def verb(name: str) -> Verb:
+    """Return the verb of that name; raises KeyError when there is none."""
+    return {verb.name: verb for verb in VERBS}[name]
