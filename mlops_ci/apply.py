@@ -1,0 +1,198 @@
+"""Executes a plan. Objects are built by plumbing, which nobody sees; then one push, or one transaction, shows them all.
+
+Killed before the push: nothing has happened. Killed after it: everything has, and the next fetch brings it here.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from mlops_ci import git
+from mlops_ci.digest import canonical_json
+from mlops_ci.errors import EnvironmentProblem, UsageProblem
+from mlops_ci.git import ZERO, Person, RefUpdate, Repository
+from mlops_ci.plan import (
+    AppendLog,
+    Commit,
+    CreateTag,
+    OpenPullRequest,
+    Plan,
+    PrepareRepository,
+    Push,
+    SetRef,
+    StoreRun,
+    WriteFile,
+    describe,
+)
+
+
+@dataclass(frozen=True)
+class Applied:
+    """How it ended. `raced`: somebody was first and nothing was written; `refused`: the remote's branch rules said no."""
+
+    state: Literal["done", "raced", "refused"]
+    detail: str = ""
+    requests: tuple[OpenPullRequest, ...] = ()
+
+
+@dataclass
+class _Building:
+    """Objects built so far: the refs that will name them, and tags by name for the log."""
+
+    updates: list[RefUpdate] = field(default_factory=list)
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+# runs are named by what went in, not by who ran them
+_TOOL = Person("mlops-ci", "mlops-ci@localhost")
+
+
+def apply(
+    plan: Plan,
+    root: Path,
+    repo: Repository | None,
+    person: Person | None,
+    clock: Callable[[], datetime],
+    observe: Callable[[str], None],
+) -> Applied:
+    """Make a plan's writes, in order; `observe` is told of each before it is made.
+
+    Raises EnvironmentProblem when the remote cannot be reached or the disk cannot be written, and UsageProblem when
+    there is nobody to sign for a commit or tag.
+    """
+    building = _Building()
+    requests: list[OpenPullRequest] = []
+    seconds = int(clock().timestamp())
+    for write in plan.writes:
+        observe(describe(write))
+        match write:
+            case WriteFile():
+                _write_file(root, write)
+            case PrepareRepository():
+                found = git.find(root) or git.create(root)
+                found.keep_fetching_registry(found.remote() or "origin")
+            case OpenPullRequest():
+                requests.append(write)
+            case Push():
+                answer = _publish(_need(repo), write.remote, building.updates, observe)
+                if answer.state != "done":
+                    return answer
+                building.updates.clear()
+            case _:
+                _build(write, _need(repo), person, seconds, building)
+    if building.updates:
+        answer = _publish(_need(repo), None, building.updates, observe)
+        if answer.state != "done":
+            return answer
+    return Applied("done", requests=tuple(requests))
+
+
+def _build(
+    write: StoreRun | Commit | CreateTag | AppendLog | SetRef, repo: Repository, person: Person | None, seconds: int, building: _Building
+) -> None:
+    match write:
+        case StoreRun():
+            tree = repo.write_tree({path: repo.write_blob(content) for path, content in write.files.items()})
+            oid = repo.write_commit(tree, (), write.title, _TOOL, seconds)
+            building.updates.append(RefUpdate(write.ref, oid, ZERO))
+        case Commit():
+            blobs = {path: repo.write_blob(content) for path, content in write.files.items()}
+            tree = repo.write_tree(blobs, base=write.parent, folder=write.folder)
+            oid = repo.write_commit(tree, (write.parent,), write.message, _signer(person), seconds)
+            old = ZERO if write.new_branch else write.parent
+            building.updates.append(RefUpdate(f"refs/heads/{write.branch}", oid, old))
+        case CreateTag():
+            date = max(seconds, write.dated_after + 1)
+            oid = repo.write_tag(write.name, write.target, write.message, _signer(person), date)
+            building.tags[write.name] = oid
+            building.updates.append(RefUpdate(f"refs/tags/{write.name}", oid, ZERO))
+        case AppendLog():
+            files = {
+                "record.json": repo.write_blob(canonical_json(write.record).encode()),
+                "tag": repo.write_blob(f"{building.tags[write.tag]} {write.tag}\n".encode()),
+            }
+            parents = (write.parent,) if write.parent else ()
+            oid = repo.write_commit(repo.write_tree(files), parents, write.tag, _signer(person), seconds)
+            building.updates.append(RefUpdate(f"refs/mlops/log/{write.model}", oid, write.parent or ZERO))
+        case SetRef():
+            building.updates.append(RefUpdate(write.ref, write.target, ZERO))
+
+
+def _publish(repo: Repository, remote: str | None, updates: list[RefUpdate], observe: Callable[[str], None]) -> Applied:
+    if remote is None:
+        return _publish_here(repo, updates, observe)
+    answer = repo.push(remote, updates)
+    if answer.state == "failed":
+        raise EnvironmentProblem.of(
+            "remote-unreachable",
+            f"the push to '{remote}' failed and nothing was written: {answer.detail.splitlines()[-1] if answer.detail else 'no reason given'}",
+            help="check the network and your rights (git push --dry-run), then run the same command again",
+        )
+    if answer.state == "done":
+        observe("refs     this clone follows")
+        heads = "refs/heads/"
+        repo.update_refs(
+            [
+                RefUpdate(
+                    f"refs/remotes/{remote}/{update.ref.removeprefix(heads)}" if update.ref.startswith(heads) else update.ref,
+                    update.new,
+                    None,
+                )
+                for update in updates
+            ]
+        )
+    return Applied(answer.state, answer.detail)
+
+
+def _publish_here(repo: Repository, updates: list[RefUpdate], observe: Callable[[str], None]) -> Applied:
+    checked_out = f"refs/heads/{repo.branch()}"
+    if not repo.update_refs(updates):
+        return Applied("raced", "a ref moved meanwhile")
+    for update in updates:
+        if update.ref == checked_out and update.old not in (None, ZERO):
+            observe("files    the work tree follows its branch")
+            repo.fast_forward(str(update.old), update.new)
+    return Applied("done")
+
+
+def _write_file(root: Path, write: WriteFile) -> None:
+    path = root / write.path
+    if path.is_symlink() or (path.exists() and not write.replace):
+        raise UsageProblem.of(
+            "file-exists", f"{write.path} exists already and is not overwritten", help="move it away, or name another folder"
+        )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(write.content)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise EnvironmentProblem.of(
+            "file-not-written", f"{write.path} could not be written: {error.strerror}", help="check the disk and the folder's rights"
+        ) from error
+
+
+def _need(repo: Repository | None) -> Repository:
+    if repo is None:
+        raise EnvironmentProblem.of(
+            "repository-missing", "this folder is not in a git repository", help="run `git init` and commit your files"
+        )
+    return repo
+
+
+def _signer(person: Person | None) -> Person:
+    if person is None:
+        raise EnvironmentProblem.of(
+            "git-identity-missing",
+            "git does not know who you are, and commits and tags need an author",
+            help='git config user.name "Your Name" && git config user.email you@example.org',
+        )
+    return person

@@ -1,0 +1,320 @@
+"""The only caller of git: plumbing over GitPython, with a clean environment and typed answers.
+
+Nothing here touches the index or the work tree, save `fast_forward`, which does what `git merge --ff-only` does.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from mlops_ci.errors import EnvironmentProblem
+
+# GitPython runs `git version` when imported and fails there when git is missing; `_git` says it better
+os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+
+ZERO = "0" * 40
+MLOPS_REFSPEC = "refs/mlops/*:refs/mlops/*"
+FORMAT = "%(refname)%00%(objectname)%00%(objecttype)%00%(*objectname)%00%(taggername)%00%(taggerdate:unix)%00%(contents)%00"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a git command said; `out` is bytes, since trees and blobs need not be text."""
+
+    status: int
+    out: bytes
+    err: str
+
+    @property
+    def text(self) -> str:
+        """The output as text, without the last newline."""
+        return self.out.decode("utf-8", "replace").rstrip("\n")
+
+
+@dataclass(frozen=True)
+class Ref:
+    """A ref and the object it names; `peeled` is what an annotated tag points at. `date` is in seconds since 1970."""
+
+    name: str
+    oid: str
+    type: str
+    peeled: str | None
+    tagger: str
+    date: int
+    contents: str
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who a commit or tag is by."""
+
+    name: str
+    email: str
+
+    def stamp(self, seconds: int) -> str:
+        """Return the identity line of a git object, in UTC."""
+        return f"{self.name} <{self.email}> {seconds} +0000"
+
+
+@dataclass(frozen=True)
+class RefUpdate:
+    """A ref to move from `old` (ZERO: it must not exist, None: wherever it is) to `new`."""
+
+    ref: str
+    new: str
+    old: str | None
+
+
+@dataclass(frozen=True)
+class PushAnswer:
+    """How a push ended. `raced`: somebody else was first; `refused`: the remote's rules say no; `failed`: it was not reached."""
+
+    state: Literal["done", "raced", "refused", "failed"]
+    detail: str
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A git repository with a work tree at `root`; `common_dir` is shared by its linked work trees."""
+
+    root: Path
+    git_dir: Path
+    common_dir: Path
+
+    def run(
+        self, *args: str, stdin: bytes = b"", env: Mapping[str, str] | None = None, check: bool = True
+    ) -> Answer:
+        """Run a git command here; raises EnvironmentProblem `git-failed` on a non-zero exit when `check`."""
+        # explicit values win over whatever a hook or an outer git left in the environment
+        own = {
+            "GIT_DIR": str(self.git_dir),
+            "GIT_WORK_TREE": str(self.root),
+            "GIT_INDEX_FILE": str(self.git_dir / "index"),
+        }
+        answer = _git(self.root, args, stdin, {**own, **(env or {})})
+        if check and answer.status != 0:
+            raise _failed(args, answer)
+        return answer
+
+    def head(self) -> str | None:
+        """Return the commit that is checked out, or None before the first commit."""
+        answer = self.run("rev-parse", "--verify", "--quiet", "HEAD^{commit}", check=False)
+        return answer.text if answer.status == 0 else None
+
+    def branch(self) -> str | None:
+        """Return the branch that is checked out, or None when HEAD is detached."""
+        answer = self.run("symbolic-ref", "--quiet", "--short", "HEAD", check=False)
+        return answer.text if answer.status == 0 else None
+
+    def resolve(self, name: str) -> str | None:
+        """Return the object id of a ref or revision, or None when it does not exist."""
+        answer = self.run("rev-parse", "--verify", "--quiet", "--end-of-options", name, check=False)
+        return answer.text if answer.status == 0 else None
+
+    def remote(self) -> str | None:
+        """Return the remote that this repository writes to: `origin`, else the only one, else None."""
+        names = self.run("remote").text.split()
+        if "origin" in names:
+            return "origin"
+        return names[0] if len(names) == 1 else None
+
+    def remote_url(self, remote: str) -> str:
+        """Return the URL that is fetched from, as configured: it may hold credentials."""
+        return self.run("remote", "get-url", "--", remote).text
+
+    def default_branch(self, remote: str | None) -> str | None:
+        """Return the remote's default branch, else the branch that is checked out."""
+        if remote is not None:
+            known = self.run("symbolic-ref", "--quiet", "--short", f"refs/remotes/{remote}/HEAD", check=False)
+            if known.status == 0:
+                return known.text.removeprefix(f"{remote}/")
+            asked = self.run("ls-remote", "--symref", "--", remote, "HEAD", check=False)
+            if found := re.match(r"ref: refs/heads/(\S+)\tHEAD", asked.text):
+                return found.group(1)
+        return self.branch()
+
+    def config(self, key: str) -> str | None:
+        """Return a configuration value, or None."""
+        answer = self.run("config", "--get", key, check=False)
+        return answer.text if answer.status == 0 else None
+
+    def identity(self) -> Person | None:
+        """Return whom git would name as committer, or None when nobody is configured."""
+        answer = self.run("-c", "user.useConfigOnly=true", "var", "GIT_COMMITTER_IDENT", check=False)
+        found = re.match(r"(.+) <([^<>]+)> \d+ [+-]\d{4}$", answer.text)
+        return Person(found.group(1), found.group(2)) if answer.status == 0 and found else None
+
+    def refs(self, *patterns: str) -> tuple[Ref, ...]:
+        """List refs with the full contents of what they name, in one command."""
+        fields = self.run("for-each-ref", f"--format={FORMAT}", *patterns).out.decode("utf-8", "replace").split("\0")
+        return tuple(
+            Ref(name.lstrip("\n"), oid, type, peeled or None, tagger, int(date or 0), contents)
+            for name, oid, type, peeled, tagger, date, contents in zip(*[iter(fields)] * 7, strict=False)
+        )
+
+    def tree(self, treeish: str, folder: str = "") -> dict[str, str]:
+        """Return every file below a folder of a commit or tree: path (relative to the folder) to blob id."""
+        at = f"{treeish}:{folder.rstrip('/')}" if folder else treeish
+        answer = self.run("ls-tree", "-r", "-z", "--end-of-options", at, check=False)
+        if answer.status != 0:
+            return {}
+        entries = (entry.split("\t", 1) for entry in answer.out.decode("utf-8", "replace").split("\0") if entry)
+        return {path: meta.split()[2] for meta, path in entries}
+
+    def read(self, name: str) -> bytes | None:
+        """Return a blob by id or `commit:path`, or None when it is not there."""
+        answer = self.run("cat-file", "blob", name, check=False)
+        return answer.out if answer.status == 0 else None
+
+    def changed(self, paths: Sequence[str]) -> tuple[str, ...]:
+        """Return those of the paths whose content is not what HEAD has: changed, untracked or ignored."""
+        if not paths:
+            return ()
+        listing = self.run(
+            "--literal-pathspecs", "status", "--porcelain=v1", "-z", "--no-renames",
+            "--untracked-files=all", "--ignored=matching", "--", *paths,
+        ).out.decode("utf-8", "replace")  # fmt: skip
+        return tuple(entry[3:] for entry in listing.split("\0") if entry)
+
+    def write_blob(self, content: bytes | Path) -> str:
+        """Store a blob and return its id; a path is read by git itself, byte for byte."""
+        if isinstance(content, Path):
+            return self.run("hash-object", "-w", "--no-filters", "--", str(content)).text
+        return self.run("hash-object", "-w", "--stdin", stdin=content).text
+
+    def write_tree(self, files: Mapping[str, str], *, base: str | None = None, folder: str = "") -> str:
+        """Store a tree of path to blob id, on top of `base` when given, where it replaces everything below `folder`."""
+        with tempfile.TemporaryDirectory(prefix="mlops-ci-index-") as scratch:
+            env = {"GIT_INDEX_FILE": str(Path(scratch) / "index")}
+            gone: Iterable[str] = ()
+            if base is not None:
+                self.run("read-tree", base, env=env)
+                gone = self.tree(base, folder) if folder else ()
+            prefix = f"{folder.rstrip('/')}/" if folder else ""
+            lines = [f"0 {ZERO}\t{prefix}{path}" for path in gone]
+            lines += [f"100644 {oid}\t{prefix}{path}" for path, oid in files.items()]
+            info = "".join(f"{line}\0" for line in lines).encode()
+            self.run("update-index", "-z", "--index-info", stdin=info, env=env)
+            return self.run("write-tree", env=env).text
+
+    def write_commit(self, tree: str, parents: Sequence[str], message: str, person: Person, seconds: int) -> str:
+        """Store a commit and return its id."""
+        stamp = f"@{seconds} +0000"
+        env = {
+            "GIT_AUTHOR_NAME": person.name, "GIT_AUTHOR_EMAIL": person.email, "GIT_AUTHOR_DATE": stamp,
+            "GIT_COMMITTER_NAME": person.name, "GIT_COMMITTER_EMAIL": person.email, "GIT_COMMITTER_DATE": stamp,
+        }  # fmt: skip
+        flags = [flag for parent in parents for flag in ("-p", parent)]
+        return self.run("commit-tree", tree, *flags, stdin=message.encode(), env=env).text
+
+    def write_tag(self, name: str, target: str, message: str, person: Person, seconds: int) -> str:
+        """Store an annotated tag object on a commit, its message verbatim, and return its id; no ref is made."""
+        body = f"object {target}\ntype commit\ntag {name}\ntagger {person.stamp(seconds)}\n\n{message.rstrip()}\n"
+        return self.run("mktag", stdin=body.encode()).text
+
+    def update_refs(self, updates: Sequence[RefUpdate]) -> bool:
+        """Move refs in one transaction; False when one of them was not where it was expected, and none has moved."""
+        lines = ["start"] + [f"update {update.ref} {update.new} {update.old or ''}".rstrip() for update in updates]
+        script = "\n".join([*lines, "prepare", "commit", ""])
+        return self.run("update-ref", "--stdin", stdin=script.encode(), check=False).status == 0
+
+    def push(self, remote: str, updates: Sequence[RefUpdate]) -> PushAnswer:
+        """Push every update or none (`--atomic`), never forced."""
+        specs = [f"{update.new}:{update.ref}" for update in updates]
+        answer = self.run("push", "--atomic", "--porcelain", "--no-verify", "--", remote, *specs, check=False)
+        if answer.status == 0:
+            return PushAnswer("done", "")
+        said = [line for line in answer.text.splitlines() if line.startswith("!")]
+        detail = "\n".join([*said, *_remote_lines(answer.err)]) or answer.err.strip()
+        if any(_REFUSED.search(line) for line in said):
+            return PushAnswer("refused", detail)
+        return PushAnswer("raced" if said else "failed", detail)
+
+    def fetch(self, remote: str, *refspecs: str, prune: bool = False) -> Answer:
+        """Fetch, without following tags that were not asked for; `prune` removes what the remote has no longer."""
+        flags = ["--no-tags", "--no-write-fetch-head", "--quiet", *(["--prune"] if prune else [])]
+        return self.run("fetch", *flags, "--", remote, *refspecs, check=False)
+
+    def fast_forward(self, old: str, new: str) -> bool:
+        """Take the work tree from one commit to a later one, keeping local changes; False when they are in the way."""
+        return self.run("read-tree", "-m", "-u", old, new, check=False).status == 0
+
+    def keep_fetching_registry(self, remote: str) -> None:
+        """Make every later `git fetch` bring the registry's refs too."""
+        key = f"remote.{remote}.fetch"
+        if MLOPS_REFSPEC not in (self.run("config", "--get-all", key, check=False).text.splitlines()):
+            self.run("config", "--add", key, MLOPS_REFSPEC)
+
+
+# a hook or a branch rule said no; every other rejection means that somebody else was first
+_REFUSED = re.compile(r"hook declined|protected branch|GH0(06|13)|prohibited|denied|not allowed")
+
+
+def find(start: Path) -> Repository | None:
+    """Return the repository that holds the folder, or None."""
+    import git
+
+    try:
+        repo = git.Repo(start, search_parent_directories=True)
+    except (git.InvalidGitRepositoryError, git.NoSuchPathError):
+        return None
+    with repo:
+        if repo.working_tree_dir is None:
+            return None
+        return Repository(Path(repo.working_tree_dir), Path(repo.git_dir), Path(repo.common_dir))
+
+
+def create(root: Path) -> Repository:
+    """Make a repository with the branch `main` and return it."""
+    answer = _git(root, ("init", "--quiet", "--initial-branch=main"), b"", {})
+    made = find(root) if answer.status == 0 else None
+    if made is None:
+        raise _failed(("init",), answer)
+    return made
+
+
+def _git(cwd: Path, args: Sequence[str], stdin: bytes, env: Mapping[str, str]) -> Answer:
+    import git
+
+    quiet = {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "GIT_NAMESPACE": ""}
+    with tempfile.TemporaryFile() as stream:
+        stream.write(stdin)
+        stream.seek(0)
+        try:
+            status, out, err = git.Git(str(cwd)).execute(
+                ["git", *args],
+                istream=stream,
+                with_extended_output=True,
+                with_exceptions=False,
+                stdout_as_string=False,
+                strip_newline_in_stdout=False,
+                env={**quiet, **env},
+            )
+        except git.GitCommandNotFound as error:
+            raise EnvironmentProblem.of(
+                "git-missing", "git is not installed or not on PATH", help="install git 2.30 or newer"
+            ) from error
+    return Answer(status, out if isinstance(out, bytes) else out.encode(), _text(err))
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+def _remote_lines(err: str) -> list[str]:
+    return [line.strip() for line in err.splitlines() if line.startswith("remote:")]
+
+
+def _failed(args: Sequence[str], answer: Answer) -> EnvironmentProblem:
+    said = answer.err.strip().splitlines()
+    return EnvironmentProblem.of(
+        "git-failed",
+        f"git {args[0]} failed: {said[-1] if said else f'exit code {answer.status}'}",
+        help="check that the repository is whole (git fsck) and that the disk is writable and not full",
+    )

@@ -1,0 +1,149 @@
+"""The text of an event's tag: a title, a sentence for people, and the record as an in-toto Statement in canonical JSON.
+
+A Release is written as SLSA provenance (https://slsa.dev/spec/v1.0/provenance), an Assignment under a predicate of our own.
+Every fact stands in one place of the Statement, so that there is nothing that could disagree.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from mlops_ci.codec import DecodeError, decode, encode
+from mlops_ci.digest import canonical_json
+from mlops_ci.records import Assignment, FileDigest, Release
+
+STATEMENT = "https://in-toto.io/Statement/v1"
+PROVENANCE = "https://slsa.dev/provenance/v1"
+RELEASE = "urn:mlops-ci:release:v1"
+ASSIGNMENT = "urn:mlops-ci:assignment:v1"
+
+
+def message(title: str, sentence: str, statement: Mapping[str, Any]) -> str:
+    """Return a tag's message: three paragraphs, the last one the statement."""
+    return f"{title}\n\n{sentence}\n\n{canonical_json(statement)}\n"
+
+
+def statement_in(text: str) -> Mapping[str, Any] | None:
+    """Return the statement in a tag's message, or None when it holds none (a tag that another tool wrote)."""
+    for line in reversed(text.split("\n")):
+        if line.startswith('{"_type":'):
+            try:
+                found = json.loads(line)
+            except (ValueError, RecursionError):
+                return None
+            return found if isinstance(found, dict) else None
+    return None
+
+
+def of_release(release: Release) -> dict[str, Any]:
+    """Return a Release as a Statement whose subjects are the model's files."""
+    flat = encode(release)
+    parameters = ("model", "version", "specPath", "specDigest", "interfaceDigest", "code", "seed", "trusted")
+    return _statement(
+        release.model,
+        release.model_files,
+        PROVENANCE,
+        {
+            "buildDefinition": {
+                "buildType": RELEASE,
+                "externalParameters": {name: flat[name] for name in parameters},
+                "internalParameters": {"format": release.format, "trust": release.trust},
+                "resolvedDependencies": [
+                    {"name": "commit", "digest": {"gitCommit": release.commit}},
+                    {"name": "environment", "digest": {"sha256": release.environment_digest}},
+                    *(
+                        {
+                            "name": data.dataset,
+                            "digest": {"sha256": data.digest},
+                            "annotations": {"rows": data.rows, "schemaDigest": data.schema_digest},
+                        }
+                        for data in release.data
+                    ),
+                ],
+            },
+            "runDetails": {
+                "builder": {"id": "urn:mlops-ci:builder", "version": {"mlops-ci": release.made_by.toolkit}},
+                "metadata": {"invocationId": release.run_key, "finishedOn": release.made_on},
+                "byproducts": [
+                    {
+                        "name": "run",
+                        "digest": {"gitCommit": release.run_oid},
+                        "annotations": {"ref": release.run_ref, "modelDigest": release.model_digest},
+                    },
+                    {"name": "gate", "digest": {"sha256": release.evidence.digest}, "annotations": _without(flat["evidence"], "digest")},
+                ],
+            },
+            "event": {"madeBy": flat["madeBy"], **({"previous": flat["previous"]} if release.previous else {})},
+        },
+    )
+
+
+def of_assignment(assignment: Assignment) -> dict[str, Any]:
+    """Return an Assignment as a Statement whose subjects are the model's files."""
+    return _statement(
+        assignment.model, assignment.model_files, ASSIGNMENT, _without(encode(assignment), "modelFiles", "kind")
+    )
+
+
+def record_of(statement: Mapping[str, Any]) -> Release | Assignment:
+    """Return the record that a Statement holds; raises DecodeError where it is not one of ours in full."""
+    if statement.get("_type") != STATEMENT:
+        raise DecodeError("$._type: not an in-toto Statement v1")
+    try:
+        kind = statement["predicateType"]
+        files = _files(statement["subject"])
+        predicate = statement["predicate"]
+        if kind == ASSIGNMENT:
+            return decode(Assignment, {**predicate, "modelFiles": files})
+        if kind == PROVENANCE:
+            return decode(Release, {**_flat_release(predicate), "modelFiles": files})
+    except (KeyError, TypeError, IndexError, ValueError, AttributeError) as error:
+        raise DecodeError(str(error)) from error
+    raise DecodeError(f"$.predicateType: unknown '{kind}'")
+
+
+def _statement(model: str, files: tuple[FileDigest, ...], predicate_type: str, predicate: dict[str, Any]) -> dict[str, Any]:
+    subject = [
+        {"name": f"{model}/{file.path}", "digest": {"sha256": file.sha256}, "annotations": {"size": file.size}}
+        for file in files
+    ]
+    return {"_type": STATEMENT, "subject": subject, "predicateType": predicate_type, "predicate": predicate}
+
+
+def _files(subject: Any) -> list[dict[str, Any]]:
+    return [
+        {
+            "path": item["name"].split("/", 1)[1],
+            "sha256": item["digest"]["sha256"],
+            "size": item["annotations"]["size"],
+        }
+        for item in subject
+    ]
+
+
+def _flat_release(predicate: Mapping[str, Any]) -> dict[str, Any]:
+    build, details, event = predicate["buildDefinition"], predicate["runDetails"], predicate["event"]
+    if build["buildType"] != RELEASE:
+        raise DecodeError(f"$.predicate.buildDefinition.buildType: unknown '{build['buildType']}'")
+    commit, environment, *data = build["resolvedDependencies"]
+    run, gate = details["byproducts"]
+    return {
+        **build["externalParameters"],
+        **build["internalParameters"],
+        "commit": commit["digest"]["gitCommit"],
+        "environmentDigest": environment["digest"]["sha256"],
+        "data": [{"dataset": item["name"], "digest": item["digest"]["sha256"], **item["annotations"]} for item in data],
+        "runKey": details["metadata"]["invocationId"],
+        "madeOn": details["metadata"]["finishedOn"],
+        "runOid": run["digest"]["gitCommit"],
+        "runRef": run["annotations"]["ref"],
+        "modelDigest": run["annotations"]["modelDigest"],
+        "evidence": {**gate["annotations"], "digest": gate["digest"]["sha256"]},
+        **event,
+    }
+
+
+def _without(data: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in data.items() if name not in names}

@@ -1,0 +1,64 @@
+"""What every test stands on: git without the developer's own configuration, and small repositories."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mlops_ci import git
+from mlops_ci.git import Repository
+
+Git = Callable[..., str]
+
+
+@pytest.fixture(autouse=True)
+def own_world(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Neither the machine's git configuration nor the variables of an outer git, nox or CI job reach a test."""
+    home = tmp_path_factory.mktemp("home")
+    (home / ".gitconfig").write_text(
+        "[user]\n name = Ada Lovelace\n email = ada@example.org\n[init]\n defaultBranch = main\n[gc]\n auto = 0\n"
+    )
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    for name in ("GITHUB_ACTIONS", "GITHUB_ACTOR", "GITHUB_TOKEN", "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def git_in(folder: Path) -> Git:
+    """Return a function that runs git in a folder, as a user would, and gives what it printed."""
+
+    def run(*args: str) -> str:
+        done = subprocess.run(["git", *args], cwd=folder, check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    return run
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Repository:
+    """A repository with one commit and no remote."""
+    folder = tmp_path / "repo"
+    folder.mkdir()
+    run = git_in(folder)
+    run("init", "--quiet")
+    (folder / "README").write_text("hello\n")
+    run("add", ".")
+    run("commit", "--quiet", "-m", "first")
+    found = git.find(folder)
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def clone(repo: Repository, tmp_path: Path) -> Repository:
+    """A clone of `repo` by way of a bare origin at `tmp_path/origin.git`."""
+    origin = tmp_path / "origin.git"
+    git_in(repo.root)("clone", "--quiet", "--bare", ".", str(origin))
+    git_in(tmp_path)("clone", "--quiet", str(origin), "clone")
+    found = git.find(tmp_path / "clone")
+    assert found is not None
+    return found

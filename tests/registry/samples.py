@@ -1,0 +1,84 @@
+"""Records as tests need them: complete, and short to say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mlops_ci.git import Ref
+from mlops_ci.records import (
+    Assignment,
+    DataRef,
+    EventRef,
+    Evidence,
+    FileDigest,
+    Maker,
+    MetricValue,
+    Release,
+    RequirementResult,
+)
+from mlops_ci.statement import message, of_assignment, of_release
+
+RELEASE = Release(
+    model="delay",
+    version="1.0.0",
+    commit="c" * 40,
+    spec_path="models/delay.yaml",
+    spec_digest="1" * 64,
+    interface_digest="2" * 64,
+    seed=7,
+    code=(FileDigest("models/train.py", "3" * 64, 120),),
+    data=(DataRef("flights", "4" * 64, 80_181, "5" * 64),),
+    environment_digest="6" * 64,
+    model_digest="7" * 64,
+    model_files=(FileDigest("model.skops", "8" * 64, 1_000), FileDigest("signature.json", "9" * 64, 10)),
+    trusted=("sklearn.tree._tree.Tree",),
+    run_key="a" * 32,
+    run_ref="refs/mlops/runs/delay/" + "b" * 32,
+    run_oid="d" * 40,
+    evidence=Evidence(
+        digest="e" * 64,
+        verdict="pass",
+        sentence="auc 0.760: better by 0.074 [0.066, 0.082] on 16,100 holdout rows",
+        policy_digest="f" * 64,
+        holdout_digest="0" * 64,
+        holdout_rows=16_100,
+        champion_version=None,
+        metrics=(MetricValue("auc", 0.76, 0.75, 0.77, None, 16_100),),
+        requirements=(RequirementResult("auc at least 0.62", "auc", "pass", "0.75 clears 0.62", 0.76),),
+    ),
+    trust="local",
+    made_by=Maker("Ada Lovelace", "0.1.0"),
+    made_on="2026-11-22T20:00:00+00:00",
+)
+
+
+def assignment(number: int, environment: str = "prod", version: str = "1.0.0", **changes: object) -> Assignment:
+    made = Assignment(
+        model="delay",
+        version=version,
+        environment=environment,
+        number=number,
+        release=EventRef(f"delay@v{version}", "1" * 40),
+        model_files=RELEASE.model_files,
+        model_digest=RELEASE.model_digest,
+        run_key=RELEASE.run_key,
+        data_digest="4" * 64,
+        manifests=(FileDigest("deploy/prod/delay/release.yaml", "2" * 64, 300),),
+        made_by=RELEASE.made_by,
+        made_on=RELEASE.made_on,
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]  # a test's own names and values
+
+
+def tag(record: Release | Assignment, oid: str, date: int, commit: str = "c" * 40) -> Ref:
+    """A record as the ref that `git for-each-ref` would list."""
+    if isinstance(record, Release):
+        name, statement = f"{record.model}@v{record.version}", of_release(record)
+    else:
+        name, statement = f"{record.model}#{record.environment}#{record.number}", of_assignment(record)
+    return Ref(f"refs/tags/{name}", oid, "tag", commit, "Ada Lovelace", date, message("title", "sentence", statement))
+
+
+def plain_tag(name: str, oid: str, date: int, commit: str = "c" * 40) -> Ref:
+    """A tag as another tool writes it: in the grammar, without a record."""
+    return Ref(f"refs/tags/{name}", oid, "tag", commit, "Bob", date, "Assigning stage\n")

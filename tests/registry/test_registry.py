@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlops_ci.git import Ref
+from mlops_ci.records import EventRef
+from mlops_ci.registry import fold, next_version
+from tests.registry.samples import RELEASE, assignment, plain_tag, tag
+
+
+def chain() -> list[Ref]:
+    """Given v1 released and in prod, then v2, then v1 again by a rollback; clocks that run backwards."""
+    v2 = replace(RELEASE, version="2.0.0", previous=EventRef("delay#prod#1", "2" * 40))
+    return [
+        tag(RELEASE, "1" * 40, 500, "a" * 40),
+        tag(assignment(1, previous=EventRef("delay@v1.0.0", "1" * 40)), "2" * 40, 400, "a" * 40),
+        tag(v2, "3" * 40, 300, "b" * 40),
+        tag(assignment(2, version="2.0.0", previous=EventRef("delay@v2.0.0", "3" * 40)), "4" * 40, 200, "b" * 40),
+        tag(assignment(3, rollback_of="2.0.0", previous=EventRef("delay#prod#2", "4" * 40)), "5" * 40, 100, "a" * 40),
+    ]
+
+
+def test_order_is_the_chains_and_never_the_clocks() -> None:
+    state = fold(chain()).model("delay")
+    assert [event.ref.name for event in state.events] == ["delay@v1.0.0", "delay#prod#1", "delay@v2.0.0", "delay#prod#2", "delay#prod#3"]
+    assert state.assigned["prod"].version == "1.0.0"
+    assert state.latest is not None
+    assert state.latest.version == "2.0.0"
+    assert state.next_number == 4
+    assert state.events[-1].rollback
+
+
+@given(st.permutations(chain()))
+def test_the_fold_does_not_depend_on_the_order_of_the_listing(refs: list[Ref]) -> None:
+    assert fold(refs) == fold(chain())
+
+
+def test_the_champion_is_what_runs_in_its_environment_else_the_newest_release() -> None:
+    state = fold(chain()).model("delay")
+    assert (state.champion("prod") or state.events[0]).version == "1.0.0"
+    assert (state.champion("staging") or state.events[0]).version == "2.0.0"
+    assert fold([]).model("delay").champion("prod") is None
+
+
+def test_tags_of_another_tool_are_read_by_date_and_number() -> None:
+    refs = [
+        plain_tag("churn@v0.1.0", "1" * 40, 10, "a" * 40),
+        plain_tag("churn#prod#1", "2" * 40, 20, "a" * 40),
+        plain_tag("churn@v0.2.0", "3" * 40, 30, "b" * 40),
+        plain_tag("churn#prod#2", "4" * 40, 40, "b" * 40),
+    ]
+    state = fold(refs).model("churn")
+    assert state.assigned["prod"].version == "0.2.0"
+    assert list(state.releases) == ["0.1.0", "0.2.0"]
+
+
+@pytest.mark.parametrize("name", ["v1.0.0", "delay@1.0.0", "delay@v1.0", "delay@v01.0.0", "#prod#1", "delay#prod", "-x@v1.0.0", "a b@v1.0.0"])
+def test_tags_outside_the_grammar_are_not_ours(name: str) -> None:
+    assert fold([plain_tag(name, "1" * 40, 1)]).models == {}
+
+
+def test_a_lightweight_tag_is_not_an_event() -> None:
+    assert fold([Ref("refs/tags/delay@v1.0.0", "c" * 40, "commit", None, "", 0, "")]).models == {}
+
+
+def test_an_assignment_of_a_commit_without_a_version_is_not_an_event() -> None:
+    assert fold([plain_tag("churn#prod#1", "2" * 40, 20)]).models == {}
+
+
+def test_the_log_head_is_part_of_the_state() -> None:
+    log = Ref("refs/mlops/log/delay", "9" * 40, "commit", None, "", 0, "")
+    assert fold([*chain(), log]).model("delay").log == "9" * 40
+
+
+@given(st.text(alphabet="ab@#v.0123!-/", max_size=20))
+def test_any_tag_name_is_read_without_a_crash(name: str) -> None:
+    fold([plain_tag(name, "1" * 40, 1)])
+
+
+@pytest.mark.parametrize(
+    ("latest", "bump", "wanted"),
+    [(None, "patch", "1.0.0"), ("1.2.3", "patch", "1.2.4"), ("1.2.3", "minor", "1.3.0"), ("1.2.3", "major", "2.0.0"), ("0.1.0-rc.1", "patch", "0.1.1")],
+)
+def test_versions_follow_semver(latest: str | None, bump: str, wanted: str) -> None:
+    assert next_version(latest, bump) == wanted  # type: ignore[arg-type]  # the table's own three words

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlops_ci.codec import DecodeError
+from mlops_ci.records import EventRef
+from mlops_ci.statement import message, of_assignment, of_release, record_of, statement_in
+from tests.registry.samples import RELEASE, assignment
+
+
+def test_a_release_survives_its_tag() -> None:
+    release = replace(RELEASE, previous=EventRef("delay#prod#3", "9" * 40))
+    found = statement_in(message("delay v1.0.0", release.evidence.sentence, of_release(release)))
+    assert found is not None
+    assert record_of(found) == release
+
+
+def test_an_assignment_survives_its_tag() -> None:
+    made = assignment(3, reason='late arrivals: "worse"\n{"_type": fake}', rollback_of="2.0.0")
+    found = statement_in(message("t", "s", of_assignment(made)))
+    assert found is not None
+    assert record_of(found) == made
+
+
+def test_a_release_is_slsa_provenance_about_the_models_files() -> None:
+    statement = of_release(RELEASE)
+    assert statement["_type"] == "https://in-toto.io/Statement/v1"
+    assert statement["predicateType"] == "https://slsa.dev/provenance/v1"
+    assert [(item["name"], item["digest"]) for item in statement["subject"]] == [
+        ("delay/model.skops", {"sha256": "8" * 64}),
+        ("delay/signature.json", {"sha256": "9" * 64}),
+    ]
+    dependencies = statement["predicate"]["buildDefinition"]["resolvedDependencies"]
+    assert dependencies[0] == {"name": "commit", "digest": {"gitCommit": "c" * 40}}
+    assert dependencies[2]["annotations"] == {"rows": 80_181, "schemaDigest": "5" * 64}
+
+
+def test_the_message_is_a_title_a_sentence_and_canonical_json() -> None:
+    text = message("delay v1.0.0", "auc is good", {"b": 1, "a": "\u00e9"})
+    assert text == 'delay v1.0.0\n\nauc is good\n\n{"a":"\u00e9","b":1}\n'
+
+
+def test_a_sentence_that_imitates_a_record_is_not_read() -> None:
+    real = of_release(RELEASE)
+    text = message("t", '{"_type":"https://in-toto.io/Statement/v1","subject":[]}', real)
+    assert statement_in(text) == json.loads(json.dumps(real))
+
+
+@pytest.mark.parametrize("where", ["runDetails", "buildDefinition", "event"])
+def test_a_release_with_a_part_missing_is_no_record(where: str) -> None:
+    statement: dict[str, Any] = json.loads(json.dumps(of_release(RELEASE)))
+    del statement["predicate"][where]
+    with pytest.raises(DecodeError):
+        record_of(statement)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@given(st.dictionaries(st.text(), json_values, max_size=4), json_values, json_values)
+def test_hostile_statements_are_refused_without_a_crash(extra: dict[str, Any], subject: Any, predicate: Any) -> None:
+    for kind in ("https://slsa.dev/provenance/v1", "urn:mlops-ci:assignment:v1"):
+        statement = {**extra, "_type": "https://in-toto.io/Statement/v1", "predicateType": kind, "subject": subject, "predicate": predicate}
+        with pytest.raises(DecodeError):
+            record_of(statement)
+
+
+@given(st.text())
+def test_any_message_is_read_without_a_crash(text: str) -> None:
+    statement_in(text)
+    statement_in('{"_type":' + text)
