@@ -39,7 +39,8 @@ def encode(value: Any) -> Any:
 
 def decode(cls: type[T], data: Any, where: str = "$") -> T:
     """Return the data as an instance of the dataclass; raises DecodeError naming the place that does not fit."""
-    return _dataclass(cls, data, where)
+    found: T = _dataclass(cls, data, where)
+    return found
 
 
 @cache

@@ -46,17 +46,17 @@ def render(diagnostic: Diagnostic) -> str:
 
     The source line is cut to a window around the caret, so that a one-line file of megabytes stays readable.
     """
-    lines = [f"{diagnostic.severity}[{diagnostic.id}]: {diagnostic.message}"]
+    lines = [f"{diagnostic.severity}[{diagnostic.id}]: {printable(diagnostic.message)}"]
     where = diagnostic.location
     gutter = len(str(where.line)) if where and where.line else 1
     pad = " " * gutter
     if where:
-        lines.append(f"{pad}--> {where}")
+        lines.append(f"{pad}--> {printable(str(where))}")
         if where.text is not None and where.line is not None:
             text, caret = _window(where)
             lines += [f"{pad} |", f"{where.line} | {text}", f"{pad} | {caret}"]
     if diagnostic.help:
-        first, *rest = diagnostic.help.split("\n")
+        first, *rest = (printable(line) for line in diagnostic.help.split("\n"))
         lines.append(f"{pad} = help: {first}")
         lines += [f"{pad}         {line}" for line in rest]
     return "\n".join(lines)
@@ -66,7 +66,7 @@ _WIDTH = 120
 
 
 def _window(where: Location) -> tuple[str, str]:
-    text = _printable(where.text or "")
+    text = printable(where.text or "")
     column = max((where.column or 1) - 1, 0)
     start = max(column - _WIDTH // 2, 0) if len(text) > _WIDTH else 0
     shown = text[start : start + _WIDTH].rstrip()
@@ -74,6 +74,6 @@ def _window(where: Location) -> tuple[str, str]:
     return shown, " " * (column - start) + "^" * length
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Replace control characters one for one: a spec must not be able to drive the reader's terminal."""
     return "".join(char if char.isprintable() else " " if char == "\t" else "\ufffd" for char in text)

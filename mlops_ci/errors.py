@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import IntEnum
+from typing import Self
 
 from mlops_ci.diagnostics import Diagnostic, Location
 
@@ -29,7 +30,7 @@ class ToolError(Exception):
         self.diagnostics = tuple(diagnostics)
 
     @classmethod
-    def of(cls, id: str, message: str, *, help: str | None = None, location: Location | None = None) -> ToolError:
+    def of(cls, id: str, message: str, *, help: str | None = None, location: Location | None = None) -> Self:
         """Make the exception for a single diagnostic."""
         return cls([Diagnostic(id, message, location=location, help=help)])
 

@@ -311,6 +311,19 @@ class Assignment:
 
 
 @dataclass(frozen=True)
+class ValidateReport:
+    """What `validate` read: the files that hold specs, and how many specs there are of each kind."""
+
+    files: tuple[str, ...]
+    counts: Mapping[str, int]
+
+    @property
+    def specs(self) -> int:
+        """How many specs there are."""
+        return sum(self.counts.values())
+
+
+@dataclass(frozen=True)
 class CheckReport:
     """What `check` found, dataset by dataset."""
 

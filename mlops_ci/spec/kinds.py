@@ -29,6 +29,7 @@ class ProjectSpec:
     store: Literal["git"] = "git"
     branch: str | None = None  # the branch that manifests are written to; default: the remote's default branch
     delivery: Literal["push", "pull-request"] = "push"
+    store_limit_mb: int = 50  # the largest file that the git store takes
 
     @property
     def champion_environment(self) -> str:

@@ -1,0 +1,1 @@
+"""Records as text, Markdown, JSON, annotations and SARIF. Reports read records, nothing else."""

@@ -1,0 +1,126 @@
+"""Findings for each kind of reader: text for people, GitHub's workflow commands, SARIF 2.1.0."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+from urllib.parse import quote as percent
+
+from mlops_ci import __version__
+from mlops_ci.diagnostics import Diagnostic, Location, Severity, printable, render
+
+Format = Literal["text", "github", "sarif"]
+DOCUMENTATION = "https://github.com/mlops-ci/mlops-ci/blob/v1/docs/diagnostics.md"
+
+_GITHUB: Mapping[Severity, str] = {"error": "error", "warning": "warning", "note": "notice"}
+
+
+def render_findings(diagnostics: Sequence[Diagnostic], fmt: Format, *, specs: int | None = None) -> str:
+    """Return findings in a format, without a final line break; `specs` is how many were read, for the summary line."""
+    return _FORMATS[fmt](diagnostics, specs)
+
+
+def summary(diagnostics: Sequence[Diagnostic], specs: int | None = None) -> str:
+    """Count findings in one line, such as `3 errors, 1 warning in 5 specs`."""
+    levels: tuple[Severity, ...] = ("error", "warning", "note")
+    counts = [(level, sum(item.severity == level for item in diagnostics)) for level in levels]
+    said = ", ".join(_plural(count, level) for level, count in counts if count) or "no problems"
+    return said if specs is None else f"{said} in {_plural(specs, 'spec')}"
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _text(diagnostics: Sequence[Diagnostic], specs: int | None) -> str:
+    return "\n\n".join([*(render(item) for item in diagnostics), summary(diagnostics, specs)])
+
+
+def _github(diagnostics: Sequence[Diagnostic], specs: int | None) -> str:
+    return "\n".join([*(_command(item) for item in diagnostics), summary(diagnostics, specs)])
+
+
+def _command(item: Diagnostic) -> str:
+    """Write one workflow command (docs.github.com, "Workflow commands"); nothing in it can start a second one."""
+    where = item.location
+    properties: dict[str, str | int | None] = {"file": where.path if where else None}
+    if where and where.line is not None:
+        properties |= {"line": where.line, "col": where.column}
+        properties["endColumn"] = where.column + where.length if where.column is not None else None
+    properties["title"] = item.id
+    given = ",".join(f"{name}={_property(str(value))}" for name, value in properties.items() if value is not None)
+    return f"::{_GITHUB[item.severity]} {given}::{_message(_sentence(item))}"
+
+
+def _sentence(item: Diagnostic) -> str:
+    return f"{item.message}\n{item.help}" if item.help else item.message
+
+
+def _message(text: str) -> str:
+    escaped = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return printable(escaped)
+
+
+def _property(text: str) -> str:
+    return _message(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def _sarif(diagnostics: Sequence[Diagnostic], specs: int | None) -> str:  # noqa: ARG001 - one signature for all formats
+    """Write a SARIF 2.1.0 log (OASIS standard) with one run, whose rules are the ids that occur."""
+    ids = sorted({item.id for item in diagnostics})
+    driver = {
+        "name": "mlops-ci",
+        "semanticVersion": __version__,
+        "informationUri": DOCUMENTATION.rpartition("/blob/")[0],
+        "rules": [_rule(id) for id in ids],
+    }
+    run = {
+        "tool": {"driver": driver},
+        "columnKind": "unicodeCodePoints",
+        "results": [_result(item, ids.index(item.id)) for item in diagnostics],
+    }
+    schema = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+    return json.dumps({"$schema": schema, "version": "2.1.0", "runs": [run]}, indent=2)
+
+
+def _rule(id: str) -> dict[str, Any]:
+    name = id.replace("-", " ").capitalize()
+    uri = f"{DOCUMENTATION}#{id}"
+    help = f"What it means, its likely cause, and what to do: {uri}"
+    return {
+        "id": id,
+        "shortDescription": {"text": name},
+        "helpUri": uri,
+        "help": {"text": help, "markdown": f"[What it means, its likely cause, and what to do]({uri})"},
+    }
+
+
+def _result(item: Diagnostic, index: int) -> dict[str, Any]:
+    return {
+        "ruleId": item.id,
+        "ruleIndex": index,
+        "level": item.severity,
+        "message": {"text": _sentence(item)},
+        **({"locations": [{"physicalLocation": _physical(item.location)}]} if item.location else {}),
+    }
+
+
+def _physical(where: Location) -> dict[str, Any]:
+    # percent-encoded, so that a file name is always a relative reference and never a scheme or an authority
+    artifact = {"uri": percent(where.path.lstrip("/"), safe="/-._~", errors="replace"), "uriBaseId": "%SRCROOT%"}
+    if where.line is None:
+        return {"artifactLocation": artifact}
+    region: dict[str, Any] = {"startLine": where.line}
+    if where.column is not None:
+        region |= {"startColumn": where.column, "endColumn": where.column + where.length}
+    if where.text is not None:
+        region["snippet"] = {"text": where.text[:1000]}
+    return {"artifactLocation": artifact, "region": region}
+
+
+_FORMATS: Mapping[Format, Callable[[Sequence[Diagnostic], int | None], str]] = {
+    "text": _text,
+    "github": _github,
+    "sarif": _sarif,
+}

@@ -1,0 +1,94 @@
+"""A model's metrics and requirements: names that fit the task, and bounds that a model can meet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mlops_ci.diagnostics import Diagnostic, Location
+from mlops_ci.spec.kinds import ModelSpec, Requirement, Task
+from mlops_ci.spec.loaded import Loaded
+from mlops_ci.spec.metrics import METRICS, names_for
+from mlops_ci.spec.nearest import quote, suggest
+
+
+def gate(model: Loaded[ModelSpec]) -> Iterator[Diagnostic]:
+    """Yield what is wrong with the metrics that are reported and with the gate's requirements."""
+    spec = model.spec
+    for index, name in enumerate(spec.evaluate.metrics):
+        where = model.locate("spec", "evaluate", "metrics", index)
+        yield from _metric(name, spec.task, where, tested="evaluate.metrics")
+    for index, requirement in enumerate(spec.gate.requirements):
+        at = ("spec", "gate", "requirements", index)
+        tested = None if requirement.test is None else f"the test '{requirement.test}'"
+        yield from _metric(requirement.metric, spec.task, model.locate(*at, "metric"), tested=tested)
+        yield from _bounds(model, requirement, at)
+        if requirement.slices == "all" and not spec.evaluate.slices:
+            yield Diagnostic(
+                "gate-no-slices",
+                "`slices: all` means those of `evaluate.slices`, and there are none",
+                model.locate(*at, "slices"),
+                "add `evaluate: {slices: [COLUMN]}`, or list columns here",
+            )
+    given = spec.gate.requirements
+    if given and all(requirement.test is not None for requirement in given):
+        yield Diagnostic(
+            "gate-no-floor",
+            "no requirement is a floor or ceiling: while there is no champion, any model passes",
+            model.locate("spec", "gate", "requirements", key=True),
+            f"add one, such as `{_floor(spec.task)}`",
+            "warning",
+        )
+
+
+def _floor(task: Task) -> str:
+    floors: dict[Task, str] = {
+        "binary-classification": "{metric: auc, min: 0.65}",
+        "multiclass-classification": "{metric: auc-ovr, min: 0.65}",
+        "regression": "{metric: r2, min: 0.1}",
+    }
+    return floors[task]
+
+
+def _metric(name: str, task: Task, where: Location, *, tested: str | None) -> Iterator[Diagnostic]:
+    """Yield a finding for a metric that is unknown to the task or, being of operation, cannot be `tested`."""
+    known = METRICS.get(name)
+    if known is None or task not in known.tasks:
+        help = suggest(name, names_for(task), otherwise=f"metrics for {task} are")
+        if known is not None:
+            help = f"it is one for {' and '.join(known.tasks)}; for {task} there are: {', '.join(names_for(task))}"
+        yield Diagnostic("gate-metric-unknown", f"metric {quote(name)} is not one of this model's metrics", where, help)
+    elif known.operational and tested is not None:
+        yield Diagnostic(
+            "gate-metric-operational",
+            f"metric {quote(name)} is measured on the packaged model, and cannot stand in {tested}",
+            where,
+            f"require it by a ceiling: `{{metric: {name}, max: …}}`",
+        )
+
+
+def _bounds(model: Loaded[ModelSpec], requirement: Requirement, at: tuple[str | int, ...]) -> Iterator[Diagnostic]:
+    least, most, known = requirement.min, requirement.max, METRICS.get(requirement.metric)
+    if least is not None and most is not None and least > most:
+        yield Diagnostic(
+            "spec-bounds", f"min {least:g} is greater than max {most:g}", model.locate(*at, "max"), "swap them"
+        )
+    if known is None:
+        return
+    up = known.higher_is_better
+    side, bound = ("min", least) if up else ("max", most)
+    if bound is not None and known.best is not None and (bound > known.best if up else bound < known.best):
+        yield Diagnostic(
+            "gate-bound-impossible",
+            f"no model can reach {side} {bound:g}: the best {requirement.metric} is {known.best:g}",
+            model.locate(*at, side),
+            f"did you mean {bound / 100:g}?" if up and 1 < bound <= 100 else None,
+        )
+    wrong, only = ("max", least is None) if up else ("min", most is None)
+    if only and requirement.test is None:
+        yield Diagnostic(
+            "gate-bound-direction",
+            f"{requirement.metric} is better when {'higher' if up else 'lower'}: `{wrong}` stops good models only",
+            model.locate(*at, wrong, key=True),
+            f"did you mean `{side}`?",
+            "warning",
+        )

@@ -1,0 +1,236 @@
+"""From a folder to its specs: finds the files, reads each once, and returns all findings of all files in one run."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from mlops_ci.codec import DecodeError, decode
+from mlops_ci.diagnostics import Diagnostic, Location, has_errors
+from mlops_ci.digest import digest_json
+from mlops_ci.spec.document import MAX_BYTES, Document, read, too_large
+from mlops_ci.spec.kinds import API_VERSION, KINDS
+from mlops_ci.spec.loaded import Loaded, Specs
+from mlops_ci.spec.nodes import SyntaxProblem
+from mlops_ci.spec.references import Found, check
+from mlops_ci.spec.validate import validate
+
+__all__ = ["PROJECT_FILE", "Loaded", "Reading", "Specs", "find_root", "load", "read_all"]
+
+PROJECT_FILE = "mlops.yaml"
+_FAMILY = API_VERSION.partition("/")[0] + "/"
+_IGNORED = {"venv", "node_modules", "__pycache__"}
+_HEAD = 64 * 1024  # where a file that is too large to be read would say that it is a spec
+
+# Asked of the bytes, so that a repository's other YAML (manifests, Helm templates) is passed over unparsed.
+_PERHAPS = re.compile(rb"(?i)apiVersion[\"']?\s*:\s*(?:&\S+\s+)?[\"']?\s*mlops")
+_KIND = re.compile(rb"kind[\"']?\s*:\s*[\"']?(?:Project|Dataset|Model|Deployment)\b")
+_OURS = re.compile(
+    rb"^[ \t]*(?:- +)?[\"']?apiVersion[\"']?[ \t]*:[ \t]*[\"']?mlops-ci/"
+    rb"|^#.*yaml-language-server:[ \t]*\$schema=\S*mlops-ci\S*/schemas/",
+    re.MULTILINE,
+)
+_NEAR = re.compile(r"mlops[-_ ]?ci([/_-].*)?|mlops/.*", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """All that one run saw: `specs` is None when there is an error; `files` are those that hold specs."""
+
+    specs: Specs | None
+    diagnostics: tuple[Diagnostic, ...]
+    files: tuple[str, ...] = ()
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+def find_root(start: Path) -> Path | None:
+    """Return the nearest folder, from `start` upwards, that has mlops.yaml."""
+    start = start.resolve()
+    return next((folder for folder in (start, *start.parents) if (folder / PROJECT_FILE).is_file()), None)
+
+
+def load(root: Path) -> tuple[Specs | None, tuple[Diagnostic, ...]]:
+    """Return the specs below `root`, None when there is any error, and all findings, sorted by path and line."""
+    reading = read_all(root)
+    return reading.specs, reading.diagnostics
+
+
+def read_all(root: Path) -> Reading:
+    """Read, validate and cross-check every spec below `root`."""
+    findings: list[Diagnostic] = []
+    documents: list[Document] = []
+    for path in _yaml_files(root):
+        try:
+            documents += _read(root, path, findings)
+        except SyntaxProblem as problem:
+            findings.append(problem.diagnostic)
+        except OSError as error:
+            if path == PROJECT_FILE:
+                message = f"cannot be read: {error.strerror}"
+                findings.append(Diagnostic("spec-unreadable", message, Location(path), "check the file's permissions"))
+    loaded, invalid = _decoded(documents, findings)
+    found = Found(loaded["Project"], loaded["Dataset"], loaded["Model"], loaded["Deployment"], invalid)
+    findings += _no_project(root, documents, findings)
+    findings += check(root, found)
+    diagnostics = tuple(sorted(findings, key=_order))
+    kinds = [str(document.data.get("kind")) for document in documents]
+    counts = {kind: kinds.count(kind) for kind in KINDS}
+    files = tuple(dict.fromkeys(document.source.path for document in documents))
+    return Reading(None if has_errors(diagnostics) else _specs(found), diagnostics, files, counts)
+
+
+def _specs(found: Found) -> Specs:
+    return Specs(
+        found.projects[0],
+        {spec.name: spec for spec in found.datasets},
+        {spec.name: spec for spec in found.models},
+        {spec.name: spec for spec in found.deployments},
+    )
+
+
+def _order(diagnostic: Diagnostic) -> tuple[str, int, int]:
+    where = diagnostic.location
+    return (where.path, where.line or 0, where.column or 0) if where else ("", 0, 0)
+
+
+def _yaml_files(root: Path) -> Iterator[str]:
+    """Yield paths of YAML files below root (POSIX, relative), sorted, without links that leave the root."""
+    real: list[Path] = []
+    linked: list[Path] = []
+    base = root.resolve()
+    for folder, folders, names in os.walk(root):
+        here = Path(folder)
+        folders[:] = sorted(name for name in folders if _entered(here, name))
+        for name in sorted(names):
+            if name.endswith((".yaml", ".yml")):
+                (linked if (here / name).is_symlink() else real).append(here / name)
+    yield from sorted(path.relative_to(root).as_posix() for path in real if path.is_file())
+    seen = {path.resolve() for path in real} if linked else set()
+    for path in linked:
+        try:
+            target = path.resolve()
+        except (OSError, RuntimeError):  # a circle of links
+            continue
+        if target.is_file() and target.is_relative_to(base) and target not in seen:
+            seen.add(target)
+            yield path.relative_to(root).as_posix()
+
+
+def _entered(folder: Path, name: str) -> bool:
+    if name in _IGNORED or (name.startswith(".") and name != ".github"):
+        return False
+    return not (folder / name / ".git").exists()  # a repository of its own
+
+
+def _read(root: Path, path: str, findings: list[Diagnostic]) -> list[Document]:
+    """Return a file's specs; raises SyntaxProblem for a file that cannot be parsed, if it means to be ours."""
+    file = root / path
+    size = file.stat().st_size
+    with file.open("rb") as stream:
+        content = stream.read(MAX_BYTES + 1 if size <= MAX_BYTES else _HEAD)
+    must = path == PROJECT_FILE
+    if not (
+        must
+        or _OURS.search(content)
+        or _PERHAPS.search(content)
+        or (_KIND.search(content) and b"apiVersion" not in content)
+    ):
+        return []
+    mine = must or bool(_OURS.search(content))
+    shown = os.fsencode(path).decode("utf-8", "replace")
+    if size > MAX_BYTES:
+        if mine:
+            raise SyntaxProblem(too_large(shown, size))
+        return []
+    try:
+        documents = read(shown, content)
+    except SyntaxProblem:
+        if mine:
+            raise
+        return []
+    if must and not documents:
+        help = "write a Project spec, or run `mlops-ci init`"
+        raise SyntaxProblem(Diagnostic("spec-empty", f"{PROJECT_FILE} is empty", Location(shown), help))
+    return list(_ours(documents, findings))
+
+
+def _ours(documents: Iterable[Document], findings: list[Diagnostic]) -> Iterator[Document]:
+    """Yield the documents that are specs; near misses become warnings."""
+    for document in documents:
+        data = document.data
+        if not isinstance(data, dict):
+            continue
+        version = data.get("apiVersion")
+        if isinstance(version, str) and version.startswith(_FAMILY):
+            yield document
+        elif isinstance(version, str) and _NEAR.fullmatch(version):
+            findings.append(
+                Diagnostic(
+                    "spec-near-miss",
+                    f"not read as a spec: its apiVersion does not start with '{_FAMILY}'",
+                    document.locate(("apiVersion",)),
+                    f"did you mean '{API_VERSION}'?",
+                    "warning",
+                )
+            )
+        elif version is None and data.get("kind") in KINDS and {"metadata", "spec"} & set(data):
+            findings.append(
+                Diagnostic(
+                    "spec-near-miss",
+                    "not read as a spec: it has no apiVersion",
+                    document.locate(("kind",), key=True),
+                    f"add `apiVersion: {API_VERSION}` if it is meant to be one",
+                    "warning",
+                )
+            )
+
+
+def _decoded(
+    documents: Iterable[Document], findings: list[Diagnostic]
+) -> tuple[dict[str, list[Loaded[Any]]], dict[str, frozenset[str]]]:
+    loaded: dict[str, list[Loaded[Any]]] = {kind: [] for kind in KINDS}
+    invalid: dict[str, frozenset[str]] = {}
+    for document in documents:
+        problems = validate(document)
+        findings += problems
+        if not has_errors(problems):
+            spec = _loaded(document)
+            loaded[spec.kind].append(spec)
+            continue
+        kind, metadata = document.data.get("kind"), document.data.get("metadata")
+        if isinstance(kind, str) and isinstance(metadata, dict):
+            invalid[kind] = invalid.get(kind, frozenset()) | {str(metadata.get("name"))}
+    return loaded, invalid
+
+
+def _loaded(document: Document) -> Loaded[Any]:
+    data = cast("dict[str, Any]", document.data)
+    kind, name = data["kind"], data["metadata"]["name"]
+    try:
+        spec: Any = decode(KINDS[kind], data["spec"])
+    except DecodeError as error:  # schemas and dataclasses are held equal by a test: this is a bug, not a finding
+        raise AssertionError(
+            f"{document.source.path}: the schema of {kind} allows what its dataclass does not: {error}"
+        ) from error
+    digest = digest_json({"kind": kind, "name": name, "spec": data["spec"]})
+    return Loaded(kind, name, data["metadata"].get("owner"), document.source.path, digest, spec, document)
+
+
+def _no_project(root: Path, documents: Iterable[Document], findings: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
+    """Yield a finding when there is no Project, unless something is known to be wrong with it."""
+    if any(document.data.get("kind") == "Project" for document in documents):
+        return
+    if any(item.location and item.location.path == PROJECT_FILE for item in findings):
+        return
+    if (root / PROJECT_FILE).is_file():
+        where = Location(PROJECT_FILE)
+        yield Diagnostic(
+            "project-not-found", f"{PROJECT_FILE} has no spec of kind Project", where, "add one, or run `mlops-ci init`"
+        )
+    else:
+        help = "start with `mlops-ci init`, or go to the folder of your project (-C DIR)"
+        yield Diagnostic("project-not-found", f"there is no {PROJECT_FILE} here", Location(PROJECT_FILE), help)

@@ -1,0 +1,52 @@
+"""The table of metric names: which tasks they belong to, which way is up, and what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mlops_ci.spec.kinds import Task
+
+_BINARY: tuple[Task, ...] = ("binary-classification",)
+_MULTICLASS: tuple[Task, ...] = ("multiclass-classification",)
+_CLASSES: tuple[Task, ...] = ("binary-classification", "multiclass-classification")
+_REGRESSION: tuple[Task, ...] = ("regression",)
+_EVERY: tuple[Task, ...] = (*_CLASSES, *_REGRESSION)
+
+
+@dataclass(frozen=True)
+class MetricName:
+    """A metric as specs name it; `best` is the value that no model exceeds, None where there is no such value."""
+
+    tasks: tuple[Task, ...]
+    higher_is_better: bool
+    description: str
+    best: float | None = None
+    operational: bool = False  # measured on the packaged model: for floors and ceilings only
+
+
+METRICS: Mapping[str, MetricName] = {
+    "auc": MetricName(_BINARY, True, "Area under the ROC curve.", 1.0),
+    "average-precision": MetricName(_BINARY, True, "Area under the precision-recall curve, by steps.", 1.0),
+    "accuracy": MetricName(_CLASSES, True, "Share of rows that are predicted right.", 1.0),
+    "balanced-accuracy": MetricName(_CLASSES, True, "Mean recall of the classes.", 1.0),
+    "f1": MetricName(_BINARY, True, "Harmonic mean of precision and recall of the positive class.", 1.0),
+    "precision": MetricName(_BINARY, True, "Share of rows predicted positive that are.", 1.0),
+    "recall": MetricName(_BINARY, True, "Share of positive rows that are predicted so.", 1.0),
+    "f1-macro": MetricName(_MULTICLASS, True, "Mean F1 of the classes.", 1.0),
+    "auc-ovr": MetricName(_MULTICLASS, True, "Mean area under the ROC curve of each class against the rest.", 1.0),
+    "log-loss": MetricName(_CLASSES, False, "Mean negative log-likelihood of the true class, in nats.", 0.0),
+    "brier": MetricName(_BINARY, False, "Mean squared error of the predicted probability.", 0.0),
+    "mae": MetricName(_REGRESSION, False, "Mean absolute error, in the target's unit.", 0.0),
+    "rmse": MetricName(_REGRESSION, False, "Root of the mean squared error, in the target's unit.", 0.0),
+    "r2": MetricName(_REGRESSION, True, "Share of the target's variance that is explained.", 1.0),
+    "mape": MetricName(_REGRESSION, False, "Mean absolute error as a share of the true value.", 0.0),
+    "latency-p50-ms": MetricName(_EVERY, False, "Median time of predicting one row, in milliseconds.", 0.0, True),
+    "latency-p95-ms": MetricName(_EVERY, False, "95th percentile of the time of predicting one row.", 0.0, True),
+    "model-size-mb": MetricName(_EVERY, False, "Size of the packaged model, in megabytes of 10^6 bytes.", 0.0, True),
+}
+
+
+def names_for(task: Task, *, operational: bool = True) -> tuple[str, ...]:
+    """Return the metrics of a task, those of operation last or left out."""
+    return tuple(name for name, is_ in METRICS.items() if task in is_.tasks and (operational or not is_.operational))

@@ -1,0 +1,162 @@
+"""What specs say about each other: names that must exist, and values that must agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from mlops_ci.diagnostics import Diagnostic
+from mlops_ci.spec.code import entrypoint, estimator
+from mlops_ci.spec.columns import dataset, undeclared
+from mlops_ci.spec.gate import gate
+from mlops_ci.spec.kinds import DatasetSpec, DeploymentSpec, ModelSpec, ProjectSpec
+from mlops_ci.spec.loaded import Loaded
+from mlops_ci.spec.nearest import quote, suggest
+
+S = TypeVar("S")
+
+
+@dataclass(frozen=True)
+class Found:
+    """The specs of a repository that are valid by themselves, and by kind the names of those that are not."""
+
+    projects: Sequence[Loaded[ProjectSpec]]
+    datasets: Sequence[Loaded[DatasetSpec]]
+    models: Sequence[Loaded[ModelSpec]]
+    deployments: Sequence[Loaded[DeploymentSpec]]
+    invalid: Mapping[str, frozenset[str]]
+
+    def names(self, kind: str, loaded: Sequence[Loaded[Any]]) -> frozenset[str]:
+        """Return all names of a kind: a reference to an invalid spec is no second mistake."""
+        return self.invalid.get(kind, frozenset()) | {spec.name for spec in loaded}
+
+
+def check(root: Path, found: Found) -> Iterator[Diagnostic]:
+    """Yield all that does not fit together in the repository at `root`."""
+    for several in (found.datasets, found.models, found.deployments):
+        yield from _duplicates(several)
+    yield from _projects(found)
+    for project in found.projects[:1]:
+        yield from _project(project)
+    for data in found.datasets:
+        yield from dataset(data)
+    datasets = {data.name: data for data in found.datasets}
+    for model in found.models:
+        yield from _model(root, model, datasets, found.names("Dataset", found.datasets))
+    yield from _deployments(found)
+
+
+def _duplicates(loaded: Sequence[Loaded[Any]]) -> Iterator[Diagnostic]:
+    first: dict[str, Loaded[Any]] = {}
+    for spec in loaded:
+        earlier = first.setdefault(spec.name, spec)
+        if earlier is not spec:
+            other = earlier.locate("metadata", "name")
+            yield Diagnostic(
+                "spec-duplicate-name",
+                f"there are two specs of kind {spec.kind} named '{spec.name}'; the other stands at {other}",
+                spec.locate("metadata", "name"),
+                "rename or delete one of them",
+            )
+
+
+def _projects(found: Found) -> Iterator[Diagnostic]:
+    for project in found.projects[1:]:
+        yield Diagnostic(
+            "project-duplicate",
+            f"a second Project; the first stands at {found.projects[0].locate('kind')}",
+            project.locate("kind"),
+            "a repository has one: merge them, or delete this one",
+        )
+
+
+def _project(project: Loaded[ProjectSpec]) -> Iterator[Diagnostic]:
+    champion = project.spec.champion
+    if champion is not None and champion not in project.spec.environments:
+        yield Diagnostic(
+            "environment-unknown",
+            f"the champion's environment '{champion}' is not one of the project's environments",
+            project.locate("spec", "champion"),
+            suggest(champion, project.spec.environments),
+        )
+
+
+def _model(
+    root: Path, model: Loaded[ModelSpec], datasets: Mapping[str, Loaded[DatasetSpec]], names: frozenset[str]
+) -> Iterator[Diagnostic]:
+    spec = model.spec
+    if spec.dataset not in names:
+        help = (
+            suggest(spec.dataset, sorted(names))
+            or "there is no spec of kind Dataset; write one, or run `mlops-ci init --from FILE`"
+        )
+        yield Diagnostic(
+            "dataset-unknown", f"there is no dataset '{spec.dataset}'", model.locate("spec", "dataset"), help
+        )
+    if spec.target in spec.features:
+        yield Diagnostic(
+            "model-target-in-features",
+            f"the target {quote(spec.target)} is one of the features: the model would be told the answer",
+            model.locate("spec", "features", spec.features.index(spec.target)),
+            "delete it from `features`",
+        )
+    if data := datasets.get(spec.dataset):
+        yield from _columns(model, data)
+    yield from gate(model)
+    if spec.train.estimator is not None:
+        yield from estimator(spec.train.estimator, spec.task, model.locate("spec", "train", "estimator"))
+    if spec.train.entrypoint is not None:
+        yield from entrypoint(root, spec.train.entrypoint, model.locate("spec", "train", "entrypoint"))
+
+
+def _columns(model: Loaded[ModelSpec], data: Loaded[DatasetSpec]) -> Iterator[Diagnostic]:
+    spec = model.spec
+    yield from undeclared(data, spec.target, model.locate("spec", "target"), "target")
+    for index, name in enumerate(spec.features):
+        yield from undeclared(data, name, model.locate("spec", "features", index), "feature")
+    for index, name in enumerate(spec.evaluate.slices):
+        yield from undeclared(data, name, model.locate("spec", "evaluate", "slices", index), "slice")
+    for number, requirement in enumerate(spec.gate.requirements):
+        if isinstance(requirement.slices, tuple):
+            for index, name in enumerate(requirement.slices):
+                where = model.locate("spec", "gate", "requirements", number, "slices", index)
+                yield from undeclared(data, name, where, "slice")
+
+
+def _deployments(found: Found) -> Iterator[Diagnostic]:
+    models = found.names("Model", found.models)
+    environments = found.projects[0].spec.environments if found.projects else None
+    taken: dict[tuple[str, str], Loaded[DeploymentSpec]] = {}
+    for deployment in found.deployments:
+        spec = deployment.spec
+        if spec.model not in models:
+            help = suggest(spec.model, sorted(models)) or "there is no spec of kind Model; write one"
+            yield Diagnostic(
+                "model-unknown", f"there is no model '{spec.model}'", deployment.locate("spec", "model"), help
+            )
+        if environments is not None and spec.environment not in environments:
+            yield Diagnostic(
+                "environment-unknown",
+                f"'{spec.environment}' is not one of the project's environments",
+                deployment.locate("spec", "environment"),
+                suggest(spec.environment, environments),
+            )
+        earlier = taken.setdefault((spec.model, spec.environment), deployment)
+        if earlier is not deployment:
+            other = earlier.locate("metadata", "name")
+            yield Diagnostic(
+                "deployment-duplicate",
+                f"model '{spec.model}' has two deployments in '{spec.environment}'; the other stands at {other}",
+                deployment.locate("spec", "environment"),
+                "a model has one deployment in an environment: delete one, or choose another environment",
+            )
+        if spec.replicas.min > spec.replicas.max:
+            given = "min" if deployment.value("spec", "replicas", "min") is not None else "max"
+            yield Diagnostic(
+                "spec-bounds",
+                f"replicas: min {spec.replicas.min} is greater than max {spec.replicas.max}",
+                deployment.locate("spec", "replicas", given),
+                "swap them, or give both (they are 1 and 3 when not given)",
+            )

@@ -1,0 +1,1 @@
+"""One file per verb, with one public function of the same name."""
