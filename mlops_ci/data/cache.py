@@ -1,0 +1,51 @@
+"""What was learnt from data, kept under the name of its origin: a hit reads no data and imports no engine."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+from typing import TypeVar
+
+from mlops_ci.codec import DecodeError, decode, encode
+from mlops_ci.digest import canonical_json, digest_json
+from mlops_ci.records import FileDigest
+
+DATA_FORMAT = 1  # rises when the same bytes would give another digest, split, check or profile
+
+T = TypeVar("T")
+
+
+def data_key(spec_digest: str, files: tuple[FileDigest, ...], *parts: object) -> str:
+    """Return the name of an answer: the digest of the spec, the files, the question (JSON data), and who answers."""
+    engine = version("duckdb").split(".")[0]
+    return digest_json([DATA_FORMAT, engine, spec_digest, encode(files), encode(parts)])
+
+
+def load(cache: Path | None, key: str, cls: type[T]) -> T | None:
+    """Return what is kept under the key; None when there is nothing, or nothing that can be used."""
+    if cache is None:
+        return None
+    try:
+        return decode(cls, json.loads((cache / f"{key}.json").read_bytes()))
+    except (OSError, ValueError, DecodeError, RecursionError):
+        return None
+
+
+def save(cache: Path | None, key: str, value: object) -> None:
+    """Keep a dataclass under the key, whole or not at all; a cache that cannot be written is no cache."""
+    if cache is None:
+        return
+    with contextlib.suppress(OSError):
+        cache.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=cache, suffix=".tmp")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as stream:
+                stream.write(canonical_json(encode(value)))
+            Path(name).replace(cache / f"{key}.json")
+        except BaseException:
+            Path(name).unlink()
+            raise

@@ -1,0 +1,76 @@
+"""A dataset as it is now: its files, content digest, profile and checks, as one record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlops_ci.data.cache import data_key, load, save
+from mlops_ci.data.checks import Answer, answers, judge
+from mlops_ci.data.source import source_files
+from mlops_ci.diagnostics import Diagnostic
+from mlops_ci.digest import digest_json
+from mlops_ci.records import ColumnProfile, DatasetSnapshot, FileDigest
+from mlops_ci.spec.kinds import DatasetSpec
+
+if TYPE_CHECKING:
+    from mlops_ci.spec.loaded import Loaded
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What reading the data once told; nothing of it depends on the clock."""
+
+    digest: str
+    rows: int
+    columns: tuple[ColumnProfile, ...]
+    answers: tuple[Answer, ...]
+
+
+def snapshot(
+    root: Path, dataset: Loaded[DatasetSpec], now: datetime, cache: Path | None
+) -> tuple[DatasetSnapshot, tuple[Diagnostic, ...]]:
+    """Read a dataset, or what is known of these very files, and judge its checks at the time `now` (aware of its zone).
+
+    Failed checks are diagnostics; Findings are raised (`data-...`) when the data cannot be read at all.
+    """
+    spec = dataset.spec
+    files = source_files(root, spec.source, dataset.locate("spec", "source", "path"))
+    key = data_key(dataset.digest, files, "snapshot")
+    reading = load(cache, key, Reading)
+    if reading is None:
+        reading = _read(root, spec, files)
+        save(cache, key, reading)
+    checks, findings = judge(dataset, reading.answers, now)
+    record = DatasetSnapshot(
+        dataset=dataset.name,
+        spec_digest=dataset.digest,
+        digest=reading.digest,
+        rows=reading.rows,
+        files=files,
+        columns=reading.columns,
+        schema_digest=schema_digest({column.name: column.type for column in reading.columns}),
+        checks=checks,
+    )
+    return record, findings
+
+
+def schema_digest(types: Mapping[str, str]) -> str:
+    """Return the digest of column names and logical types, whatever their order."""
+    return digest_json(dict(types))
+
+
+def _read(root: Path, spec: DatasetSpec, files: tuple[FileDigest, ...]) -> Reading:
+    from mlops_ci.data.content import content_digests
+    from mlops_ci.data.table import open_table
+    from mlops_ci.data.table import reading as guarded
+
+    with open_table(root, files, spec) as table:
+        measures, given = answers(table, spec)
+        with guarded("the data"):
+            rows, digest = content_digests(table.connection, "data", table.types)[""]
+    columns = tuple(sorted(measures.columns, key=lambda column: column.name))
+    return Reading(digest, rows, columns, given)

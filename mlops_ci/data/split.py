@@ -1,0 +1,239 @@
+"""Which rows a model may learn from, and which judge it: sides that stay where they are when the data grow."""
+
+# ruff: noqa: S608  SQL is made of quoted names and literals only, and the connection reaches nothing but the data
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlops_ci.data.cache import data_key, load, save
+from mlops_ci.diagnostics import Diagnostic, Location
+from mlops_ci.errors import Findings
+from mlops_ci.records import FileDigest, Split
+from mlops_ci.spec.kinds import DatasetSpec, Task
+
+if TYPE_CHECKING:
+    from mlops_ci.data.table import Table
+    from mlops_ci.spec.loaded import Loaded
+
+BATCH = 100_000  # rows written at a time
+
+
+@dataclass(frozen=True)
+class TargetSummary:
+    """What the two sides hold of the target: its logical type, rows without a value, distinct values."""
+
+    type: str
+    missing: int
+    classes: int
+    train_classes: int
+    holdout_classes: int
+
+
+@dataclass(frozen=True)
+class Sides:
+    """A split without its rows. `cutoff`: with `by: time`, the holdout's first moment (ISO 8601, UTC)."""
+
+    split: Split
+    target: TargetSummary
+    cutoff: str | None = None
+
+
+@dataclass(frozen=True)
+class SideFiles:
+    """The two sides, written out as parquet."""
+
+    train: Path
+    holdout: Path
+
+
+def split(
+    root: Path,
+    dataset: Loaded[DatasetSpec],
+    files: tuple[FileDigest, ...],
+    columns: tuple[str, ...],
+    target: str,
+    cache: Path | None,
+) -> Sides:
+    """Divide the dataset's rows, or say how these very files were divided before; writes no rows (see `materialise`).
+
+    `columns` are those that a model uses (features, target, slices; the key is added); they are what the digests are of.
+    With `by: key-hash` a row is in the holdout iff the first 64 bits of SHA-256("epoch:<epoch>|" + its key's canonical
+    text) are less than `holdout` of 2^64; a dataset without a key has the whole row's hash in the key's place. With
+    `by: time` the newest rows are the holdout; rows of one moment stay together, in the holdout.
+
+    Raises Findings: `data-column-missing`, `split-time-missing`, `split-side-empty`, and those of `open_table`.
+    """
+    key = data_key(dataset.digest, files, "split", sorted(columns), target)
+    known = load(cache, key, Sides)
+    if known is None:
+        with _opened(root, dataset, files, (*columns, target)) as table:
+            known = _sides(table, dataset, _written(dataset.spec, (*columns, target)), target)
+        save(cache, key, known)
+    return known
+
+
+def materialise(
+    root: Path,
+    dataset: Loaded[DatasetSpec],
+    files: tuple[FileDigest, ...],
+    columns: tuple[str, ...],
+    target: str,
+    folder: Path,
+) -> SideFiles:
+    """Write `train.parquet` and `holdout.parquet` into an existing folder.
+
+    Rows are ordered by key, then by content, whatever the layout of the files; columns are the key's, `columns` and
+    `target`. Raises as `split` does.
+    """
+    out = SideFiles(folder / "train.parquet", folder / "holdout.parquet")
+    with _opened(root, dataset, files, (*columns, target)) as table:
+        condition, _ = _condition(table, dataset)
+        names = _written(dataset.spec, (*columns, target))
+        for path, where in ((out.train, f"NOT {condition}"), (out.holdout, condition)):
+            _write(table, dataset.spec, names, where, path)
+    return out
+
+
+def target_findings(sides: Sides, target: str, task: Task, location: Location | None = None) -> tuple[Diagnostic, ...]:
+    """Say why the target cannot be learnt: `target-missing`, `target-one-class`, `target-not-binary`, `target-not-numeric`."""
+    summary = sides.target
+    found = []
+    if summary.missing:
+        message = f"the target '{target}' has no value (null or NaN) in {summary.missing:,} rows"
+        help = f"leave these rows out of the data, and keep them out with the check '{target}: {{nulls: {{max: 0}}}}'"
+        found.append(Diagnostic("target-missing", message, location, help))
+    if task == "regression":
+        if summary.type not in ("integer", "number"):
+            message = f"the target '{target}' of a regression is {summary.type}, not a number"
+            found.append(
+                Diagnostic("target-not-numeric", message, location, "choose a classification task, or another target")
+            )
+        return tuple(found)
+    if summary.classes < 2:
+        message = f"the target '{target}' has {summary.classes} class in the whole data"
+        help = "a classifier needs rows of two classes at least; is a filter too strict, or the column wrong?"
+        found.append(Diagnostic("target-one-class", message, location, help))
+    elif min(summary.train_classes, summary.holdout_classes) < 2:
+        side = "training" if summary.train_classes < 2 else "holdout"
+        message = f"the target '{target}' has one class only on the {side} side"
+        found.append(
+            Diagnostic("target-one-class", message, location, "add rows of the rare class, or change the split")
+        )
+    if task == "binary-classification" and summary.classes > 2:
+        message = f"the target '{target}' of a binary classification has {summary.classes} classes"
+        found.append(Diagnostic("target-not-binary", message, location, "use the task multiclass-classification"))
+    return tuple(found)
+
+
+@contextmanager
+def _opened(
+    root: Path, dataset: Loaded[DatasetSpec], files: tuple[FileDigest, ...], wanted: tuple[str, ...]
+) -> Iterator[Table]:
+    from mlops_ci.data.table import open_table, reading
+
+    spec = dataset.spec
+    with open_table(root, files, spec) as table, reading("the data"):
+        _present(table.types, dataset, wanted)
+        yield table
+
+
+def _present(types: Mapping[str, str], dataset: Loaded[DatasetSpec], wanted: tuple[str, ...]) -> None:
+    spec = dataset.spec
+    time = (spec.time or "time",) if spec.split.by == "time" else ()
+    absent = [name for name in dict.fromkeys((*spec.key, *time, *wanted)) if name not in types]
+    if absent:
+        raise Findings.of(
+            "data-column-missing",
+            f"the data have no column {', '.join(map(repr, absent))}",
+            location=dataset.locate("spec", "source", "path"),
+            help=f"the data have: {', '.join(list(types)[:10])}",
+        )
+
+
+def _written(spec: DatasetSpec, columns: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*spec.key, *columns)))
+
+
+def _sides(table: Table, dataset: Loaded[DatasetSpec], names: tuple[str, ...], target: str) -> Sides:
+    from mlops_ci.data.content import content_digests
+    from mlops_ci.data.logical import quoted
+
+    spec = dataset.spec
+    condition, cutoff = _condition(table, dataset)
+    digests = content_digests(table.connection, "data", {name: table.types[name] for name in names}, condition)
+    if len(digests) < 2:
+        side = "training" if True in digests else "holdout"
+        raise Findings.of(
+            "split-side-empty",
+            f"the {side} side of the split has no rows: all {digests[True in digests][0]:,} are on the other one",
+            location=dataset.locate("spec", "split"),
+            help="more data, another share for the holdout, or, by time, rows of more than one moment",
+        )
+    value = quoted(target)
+    classes, train, holdout, missing = table.connection.execute(
+        f"SELECT count(DISTINCT {value}), count(DISTINCT {value}) FILTER (WHERE NOT {condition}), "
+        f"count(DISTINCT {value}) FILTER (WHERE {condition}), count(*) - count({value}) FROM data"
+    ).fetchall()[0]
+    (train_rows, train_digest), (holdout_rows, holdout_digest) = digests[False], digests[True]
+
+    division = spec.split
+    record = Split(
+        division.by, division.epoch, division.holdout, train_rows, train_digest, holdout_rows, holdout_digest
+    )
+    return Sides(record, TargetSummary(table.types[target], missing, classes, train, holdout), cutoff)
+
+
+def _condition(table: Table, dataset: Loaded[DatasetSpec]) -> tuple[str, str | None]:
+    """Return SQL that is true for a row of the holdout and never null, and the cutoff of a split by time."""
+    from mlops_ci.data.content import row_hash, row_text
+
+    spec = dataset.spec
+    if spec.split.by == "time":
+        return _by_time(table, dataset)
+    identity = row_text(table.types, spec.key) if spec.key else row_hash(table.types)
+    # hex of one length sorts as the number does
+    edge = min(int(spec.split.holdout * 2**64), 2**64 - 1)
+    return f"(substr(sha256('epoch:{spec.split.epoch}|' || {identity}), 1, 16) < '{edge:016x}')", None
+
+
+def _by_time(table: Table, dataset: Loaded[DatasetSpec]) -> tuple[str, str]:
+    from mlops_ci.data.logical import SQL_TYPES, literal, quoted
+
+    spec = dataset.spec
+    name = spec.time or "time"
+    moment = quoted(name)
+    rows, missing = table.connection.execute(f"SELECT count(*), count(*) - count({moment}) FROM data").fetchall()[0]
+    if missing:
+        raise Findings.of(
+            "split-time-missing",
+            f"{missing:,} rows have no '{name}', so that a split by time has no side for them",
+            location=dataset.locate("spec", "time"),
+            help="leave these rows out of the data, or split by key-hash",
+        )
+    newest = max(1, round(rows * spec.split.holdout))
+    type = SQL_TYPES[table.types[name]]
+    # as text: the engine's own, which it reads back exactly
+    (text,) = table.connection.execute(
+        f"SELECT {moment}::VARCHAR FROM data ORDER BY {moment} DESC LIMIT 1 OFFSET {newest - 1}"
+    ).fetchall()[0]
+    return f"({moment} >= CAST({literal(text)} AS {type}))", text.replace(" ", "T")
+
+
+def _write(table: Table, spec: DatasetSpec, names: tuple[str, ...], where: str, path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    from mlops_ci.data.content import row_hash
+    from mlops_ci.data.logical import quoted
+
+    chosen = ", ".join(map(quoted, names))
+    order = ", ".join([*map(quoted, spec.key), row_hash({name: table.types[name] for name in names})])
+    reader: Any = table.connection.sql(f"SELECT {chosen} FROM data WHERE {where} ORDER BY {order}").to_arrow_reader(
+        BATCH
+    )
+    with pq.ParquetWriter(path, reader.schema) as writer:
+        for batch in reader:
+            writer.write_batch(batch)

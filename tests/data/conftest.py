@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlops_ci.data.snapshot import snapshot
+from mlops_ci.diagnostics import Diagnostic, Location
+from mlops_ci.digest import digest_json
+from mlops_ci.records import CheckResult, DatasetSnapshot
+from mlops_ci.spec.kinds import DatasetSpec, Source
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What the data layer needs of a loaded spec; a place is drawn as its pointer."""
+
+    spec: DatasetSpec
+    name: str = "flights"
+    kind: str = "Dataset"
+
+    @property
+    def digest(self) -> str:
+        return digest_json(repr(self.spec))
+
+    def locate(self, *pointer: str | int, key: bool = False) -> Location:
+        return Location("/".join(map(str, pointer)) + ("#key" if key else ""), 1)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A repository with data files, and what a snapshot of them says."""
+
+    root: Path
+    cache: Path | None = None
+    source: Source = field(default_factory=lambda: Source("csv", "data/*.csv"))
+
+    def csv(self, text: str | bytes, name: str = "data/rows.csv") -> Path:
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    def parquet(self, columns: Mapping[str, Sequence[Any] | Any], name: str = "data/rows.parquet") -> Path:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.table(dict(columns)), path)
+        return path
+
+    def dataset(self, **spec: Any) -> Any:
+        return Dataset(DatasetSpec(**{"source": self.source, **spec}))
+
+    def snapshot(self, now: datetime = NOW, **spec: Any) -> tuple[DatasetSnapshot, tuple[Diagnostic, ...]]:
+        return snapshot(self.root, self.dataset(**spec), now, self.cache)
+
+    def ids(self, **spec: Any) -> list[str]:
+        return [found.id for found in self.snapshot(**spec)[1]]
+
+    def check(self, name: str, **spec: Any) -> CheckResult:
+        (result,) = [check for check in self.snapshot(**spec)[0].checks if check.check == name]
+        return result
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path / "repo")
+
+
+@pytest.fixture
+def benches(tmp_path: Path) -> Callable[[str], Bench]:
+    return lambda name: Bench(tmp_path / name)
+
+
+@pytest.fixture
+def parquet_bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path / "repo", source=Source("parquet", "data/*.parquet"))

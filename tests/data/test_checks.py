@@ -1,0 +1,292 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from mlops_ci.spec.kinds import Check, Column, Length, Nulls
+
+FLIGHTS = """id,carrier,distance,late,day,when,name
+1,AA,100,true,2026-01-01,2026-01-01 10:00:00,Ann
+2,B6,2500.5,false,2026-01-02,2026-01-02 10:00:00,Bob
+3,,300,,2026-01-03,2026-01-03T10:00:00Z,Zoë
+4,AA,,true,,2026-01-04 10:00,Ann
+"""
+
+
+@pytest.mark.parametrize(
+    ("id", "check", "good", "bad", "failing"),
+    [
+        ("check-nulls", "nulls", {"carrier": Column(nulls=Nulls(0.25))}, {"carrier": Column(nulls=Nulls(0.2))}, 1),
+        ("check-range", "min", {"distance": Column(min=100)}, {"distance": Column(min=100.5)}, 1),
+        ("check-range", "max", {"distance": Column(max=2500.5)}, {"distance": Column(max=2500)}, 1),
+        ("check-range", "min", {"day": Column(min="2026-01-01")}, {"day": Column(min="2026-01-02")}, 1),
+        (
+            "check-range",
+            "max",
+            {"when": Column(max="2026-01-04T11:00:00+01:00")},
+            {"when": Column(max="2026-01-04T10:59:59+01:00")},
+            1,
+        ),
+        ("check-range", "min", {"name": Column(min="Ann")}, {"name": Column(min="B")}, 2),
+        ("check-values", "values", {"carrier": Column(values=("AA", "B6"))}, {"carrier": Column(values=("AA",))}, 1),
+        ("check-values", "values", {"late": Column(values=(True, False))}, {"late": Column(values=(False,))}, 2),
+        ("check-values", "values", {"id": Column(values=(1, 2, 3, 4))}, {"id": Column(values=(1, 2))}, 2),
+        ("check-values", "values", {"day": Column(values=("2026-01-01", "2026-01-02", "2026-01-03"))},
+         {"day": Column(values=("2026-01-01",))}, 2),
+        ("check-pattern", "pattern", {"name": Column(pattern="Ann|Bob|Zo.")}, {"name": Column(pattern="An|Bob|Zo.")}, 2),
+        ("check-length", "length", {"name": Column(length=Length(3, 3))}, {"name": Column(length=Length(4))}, 4),
+        ("check-length", "length", {"name": Column(length=Length(max=3))}, {"name": Column(length=Length(max=2))}, 4),
+        ("check-unique", "unique", {"id": Column(unique=True)}, {"name": Column(unique=True)}, 2),
+    ],
+)  # fmt: skip
+def test_column_check(
+    bench: Any, id: str, check: str, good: dict[str, Column], bad: dict[str, Column], failing: int
+) -> None:
+    bench.csv(FLIGHTS)
+    result = bench.check(check, columns=good)
+    assert result.passed
+    (result,) = [result for result in bench.snapshot(columns=bad)[0].checks if result.check == check]
+    (found,) = bench.snapshot(columns=bad)[1]
+    (column,) = bad
+    assert not result.passed
+    assert result.failing == failing
+    assert (found.id, found.severity) == (id, "error")
+    assert found.location.path == f"spec/columns/{column}/{check}"
+    assert len(result.samples) == min(failing, 1 if check == "unique" else 5)
+
+
+@pytest.mark.parametrize(
+    ("id", "good", "bad"),
+    [
+        ("check-row-count", Check("row-count", min=4, max=4), Check("row-count", min=5)),
+        ("check-row-count", Check("row-count", max=4), Check("row-count", max=3)),
+        ("check-unique", Check("unique", columns=("name", "carrier", "id")), Check("unique", columns=("name", "carrier"))),
+        ("check-freshness", Check("freshness", column="when", max_age="57d"), Check("freshness", column="when", max_age="56d")),
+        ("check-freshness", Check("freshness", column="day", max_age="57d"), Check("freshness", column="day", max_age="8w")),
+        ("check-custom-sql", Check("custom-sql", sql="distance > 50"), Check("custom-sql", sql="distance > 100")),
+        ("check-custom-sql", Check("custom-sql", sql="distance > 100", max=0.25), Check("custom-sql", sql="id > 2", max=0.25)),
+    ],
+)  # fmt: skip
+def test_table_check(bench: Any, id: str, good: Check, bad: Check) -> None:
+    bench.csv(FLIGHTS)
+    assert bench.ids(checks=(good,)) == []
+    record, (found,) = bench.snapshot(checks=(bad,))
+    assert (found.id, found.severity, found.location.path) == (id, "error", "spec/checks/0")
+    assert not record.passed
+    record, (found,) = bench.snapshot(checks=(replace(bad, severity="warn"),))
+    assert (found.id, found.severity) == (id, "warning")
+    assert record.passed
+
+
+@pytest.mark.parametrize(
+    ("type", "text", "fits"),
+    [
+        ("integer", "1\n2\n", True),
+        ("number", "1\n2\n", True),
+        ("number", "1.5\n-2e3\n", True),
+        ("integer", "1.0\n", False),
+        ("integer", "007\n", False),
+        ("string", "1\n2\n", True),
+        ("boolean", "true\nFalse\n", True),
+        ("boolean", "0\n1\n", False),
+        ("date", "2026-01-31\n", True),
+        ("date", "2026-02-30\n", False),
+        ("timestamp", "2026-01-31\n2026-01-31 10:00\n", True),
+        ("timestamp", "yesterday\n", False),
+        ("number", '""\n""\n', True),
+        ("date", "2026-01-31 10:00\n", False),
+    ],
+)
+def test_declared_type_of_csv(bench: Any, type: str, text: str, fits: bool) -> None:
+    bench.csv(f"c,id\n{''.join(f'{line},1{chr(10)}' for line in text.splitlines())}")
+    assert bench.ids(columns={"c": Column(type=type)}) == ([] if fits else ["data-type"])  # type: ignore[arg-type]  # parametrised text
+
+
+@pytest.mark.parametrize(
+    ("sql_type", "values", "declared", "fits"),
+    [
+        ("int8", [1], "integer", True),
+        ("uint64", [2**63], "integer", True),
+        ("int32", [1], "number", True),
+        ("float32", [0.5], "number", True),
+        ("float64", [1.0], "integer", False),
+        ("string", ["a"], "string", True),
+        ("string", ["1"], "integer", False),
+        ("bool", [True], "boolean", True),
+        ("date32", [date(2026, 1, 1)], "date", True),
+        ("timestamp[ns]", [0], "timestamp", True),
+        ("timestamp[s]", [0], "date", False),
+        ("float64", [None], "string", True),
+        ("null", [None], "date", True),
+    ],
+)
+def test_declared_type_of_parquet(
+    parquet_bench: Any, sql_type: str, values: list[Any], declared: str, fits: bool
+) -> None:
+    import pyarrow as pa
+
+    parquet_bench.parquet({"c": pa.array(values, pa.type_for_alias(sql_type))})
+    assert parquet_bench.ids(columns={"c": Column(type=declared)}) == ([] if fits else ["data-type"])  # type: ignore[arg-type]  # parametrised text
+
+
+def test_enums_and_zoned_moments_are_plain(parquet_bench: Any) -> None:
+    import pyarrow as pa
+
+    parquet_bench.parquet(
+        {"e": pa.array(["a", "b"]).dictionary_encode(), "t": pa.array([0, 1], pa.timestamp("ns", "UTC"))}
+    )
+    assert parquet_bench.ids(columns={"e": Column("string"), "t": Column("timestamp")}) == []
+
+
+def test_a_wrong_type_and_a_missing_column_stop_no_other_check(bench: Any) -> None:
+    bench.csv("id,n\n1,x\n1,y\n")
+    record, found = bench.snapshot(
+        columns={"n": Column("integer", min=0), "gone": Column(min=1), "id": Column("integer", max=0, unique=True)},
+        checks=(Check("row-count", min=3),),
+    )
+    assert [(item.id, item.location.path) for item in found] == [
+        ("data-column-missing", "spec/columns/gone"),
+        ("data-type", "spec/columns/n/type"),
+        ("check-range", "spec/columns/id/max"),
+        ("check-unique", "spec/columns/id/unique"),
+        ("check-row-count", "spec/checks/0"),
+    ]
+    assert "2 values are no integer, such as 'x'" in found[1].help
+    assert not record.passed
+
+
+def test_a_near_miss_of_a_column_is_suggested(bench: Any) -> None:
+    bench.csv("carrier\nAA\n")
+    (found,) = bench.snapshot(columns={"carriers": Column()})[1]
+    assert found.help == "did you mean 'carrier'?"
+
+
+def test_a_bound_that_cannot_be_compared_is_said(bench: Any) -> None:
+    bench.csv("name\nAnn\n")
+    assert bench.ids(columns={"name": Column(min=3)}) == ["check-not-applicable"]
+    assert bench.ids(columns={"name": Column(values=(1, 2))}) == ["check-not-applicable"]
+    bench.csv("name\n1\n")
+    assert bench.ids(columns={"name": Column(pattern="1", length=Length(1))}) == ["check-not-applicable"] * 2
+    assert bench.ids(checks=(Check("freshness", column="name", max_age="1d"),)) == ["check-not-applicable"]
+
+
+@pytest.mark.parametrize("pattern", ["a(", "a)|(b", "(?=x)", r"\Qab"])
+def test_a_pattern_that_is_none(bench: Any, pattern: str) -> None:
+    bench.csv("name\nAnn\n")
+    assert bench.ids(columns={"name": Column(pattern=pattern)}) == ["check-pattern-invalid"]
+
+
+def test_a_pattern_means_the_whole_value(bench: Any) -> None:
+    bench.csv('name\n"ab\nc"\n')
+    assert bench.ids(columns={"name": Column(pattern="(?m)ab$")}) == ["check-pattern"]
+    assert bench.ids(columns={"name": Column(pattern="ab\nc")}) == []
+
+
+def test_undeclared_columns(bench: Any) -> None:
+    bench.csv("id,extra\n1,2\n")
+    assert bench.ids(columns={"id": Column()}) == []
+    (found,) = bench.snapshot(columns={"id": Column()}, columns_closed=True)[1]
+    assert (found.id, found.location.path) == ("data-column-undeclared", "spec/columnsClosed")
+    assert "'extra'" in found.message
+
+
+def test_a_key_is_unique_and_there(bench: Any) -> None:
+    bench.csv("id,part\n1,a\n1,b\n")
+    assert bench.ids(key=("id", "part")) == []
+    assert bench.ids(key=("id",)) == ["check-unique"]
+    bench.csv("id,part\n1,a\n,b\n")
+    assert bench.ids(key=("id",)) == ["check-nulls"]
+    assert bench.ids(key=("id",), columns={"id": Column(nulls=Nulls(0.9))}) == ["check-nulls"]
+
+
+def test_unique_ignores_missing_values_as_sql_does(bench: Any) -> None:
+    bench.csv("id,c\n1,\n2,\n")
+    assert bench.ids(columns={"c": Column(unique=True)}) == []
+
+
+def test_freshness_is_judged_against_the_clock_given(bench: Any) -> None:
+    bench.csv("when\n2026-01-01 00:00:00\n")
+    asked = {"checks": (Check("freshness", column="when", max_age="24h"),)}
+    fresh, stale = datetime(2026, 1, 2, tzinfo=UTC), datetime(2026, 1, 2, 0, 0, 1, tzinfo=UTC)
+    assert bench.snapshot(now=fresh, **asked)[1] == ()
+    (found,) = bench.snapshot(now=stale, **asked)[1]
+    assert found.message == "the data are stale: newest is 2026-01-01T00:00:00, 1 days old, at most 24h is wanted"
+    bench.csv("when,id\n,1\n")
+    assert bench.ids(**asked) == ["check-freshness"]
+
+
+def test_null_satisfies_custom_sql_as_it_does_a_check_of_sql(bench: Any) -> None:
+    bench.csv("id,c\n1,5\n2,\n")
+    assert bench.ids(checks=(Check("custom-sql", sql="c = 5 -- or nothing"),)) == []
+
+
+def test_an_expression_over_no_column_has_no_samples(bench: Any) -> None:
+    bench.csv("id\n1\n")
+    record, (found,) = bench.snapshot(checks=(Check("custom-sql", sql="1 > 2"),))
+    assert (found.id, record.checks[0].samples) == ("check-custom-sql", ())
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "id <",
+        "nope > 1",
+        "id",
+        "sum(id) > 0",
+        "true), (true",
+        "id > 0; DROP TABLE data",
+        "CAST(name AS INTEGER) > 0",
+        "id > 0 AND error('stop') IS NULL",
+    ],
+)
+def test_custom_sql_that_cannot_be_evaluated(bench: Any, sql: str) -> None:
+    bench.csv("id,name\n1,Ann\n2,Bob\n")
+    record, found = bench.snapshot(checks=(Check("custom-sql", sql=sql), Check("custom-sql", name="low", sql="id < 2")))
+    assert [(item.id, item.location.path) for item in found] == [
+        ("check-custom-sql", "spec/checks/1"),
+        ("check-sql-invalid", "spec/checks/0/sql"),
+    ]
+    assert record.rows == 2
+
+
+def test_failing_rows_are_sampled_in_order_with_few_columns(bench: Any) -> None:
+    rows = [f"{9 - index},{index},{'x' * 200}\n" for index in range(9)]
+    bench.csv("id,n,text\n" + "".join(rows))
+    result = bench.check("max", key=("id",), columns={"n": Column(max=1)})
+    assert result.failing == 7
+    assert result.samples == tuple({"id": id, "n": 9 - id} for id in (1, 2, 3, 4, 5))
+    result = bench.check("max", columns={"n": Column(max=6)})
+    assert result.samples == ({"n": 8}, {"n": 7})  # by content: the ids are 1 and 2
+    result = bench.check("length", columns={"text": Column(length=Length(max=3))})
+    assert result.samples[0] == {"text": "x" * 79 + "…"}
+    result = bench.check("positive", key=("id",), checks=(Check("custom-sql", name="positive", sql="n > 0"),))
+    assert result.samples == ({"id": 9, "n": 0},)
+
+
+def test_personal_data_are_in_no_report(bench: Any) -> None:
+    mail = "ann@example.org"
+    bench.csv(f"id,mail,age\n1,{mail},x\n2,{mail},5\n3,,6\n")
+    columns = {
+        "mail": Column(
+            "string", tags=("pii",), pattern="x", unique=True, length=Length(99), values=("a",), nulls=Nulls(0)
+        ),
+        "age": Column("integer", tags=("pii",)),
+    }
+    checks = (Check("custom-sql", sql="mail = 'x'"), Check("custom-sql", sql="CAST(mail AS INTEGER) > 1"))
+    record, found = bench.snapshot(key=("id",), columns=columns, checks=checks)
+    assert {item.id for item in found} == {
+        "check-pattern", "check-unique", "check-length", "check-values", "check-nulls", "check-custom-sql",
+        "check-sql-invalid", "data-type",
+    }  # fmt: skip
+    assert mail not in repr(record) + repr(found)
+    assert "'x'" not in "".join(item.help for item in found if item.id == "data-type")
+    assert {"id": 1, "mail": "***"} in next(check for check in record.checks if check.check == "pattern").samples
+
+
+def test_control_characters_of_the_data_do_not_reach_a_terminal(bench: Any) -> None:
+    bench.csv("c\n\x1b[31mred\n")
+    result = bench.check("values", columns={"c": Column(values=("blue",))})
+    assert result.samples == ({"c": "\ufffd[31mred"},)

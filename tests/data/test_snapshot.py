@@ -1,0 +1,304 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mlops_ci.codec import decode, encode
+from mlops_ci.data import content
+from mlops_ci.records import DatasetSnapshot
+from mlops_ci.spec.kinds import Check, Column, DatasetSpec, Length, Nulls, Source
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+COLUMNS = {"i": Column("integer"), "f": Column("number"), "s": Column("string"), "b": Column("boolean"),
+           "d": Column("date"), "t": Column("timestamp")}  # fmt: skip
+Row = tuple[Any, ...]
+text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=6)
+rows = st.lists(
+    st.tuples(
+        st.none() | st.integers(-(2**63), 2**63 - 1),
+        st.none() | st.floats(allow_nan=False, allow_infinity=False),
+        st.none() | text,
+        st.none() | st.booleans(),
+        st.none() | st.dates(),
+        st.none() | st.datetimes(),
+    ),
+    min_size=1,
+    max_size=8,
+)
+few = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def as_csv(table: list[Row], names: list[str]) -> str:
+    lines = [",".join(names)]
+    for row in table:
+        cells = dict(zip(COLUMNS, row, strict=True))
+        lines.append(",".join(_cell(cells[name]) for name in names))
+    return "\n".join(lines) + "\n"
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, str):
+        return '"' + value.replace('"', '""') + '"'
+    return "" if value is None else str(value)
+
+
+def as_parquet(bench: Any, table: list[Row], names: list[str], path: str) -> None:
+    import pyarrow as pa
+
+    types = {"i": pa.int64(), "f": pa.float64(), "s": pa.string(), "b": pa.bool_(), "d": pa.date32(),
+             "t": pa.timestamp("us")}  # fmt: skip
+    cells = dict(zip(COLUMNS, zip(*table, strict=True), strict=True))
+    bench.parquet({name: pa.array(cells[name], types[name]) for name in names}, path)
+
+
+def digests(bench: Any, source: Source) -> tuple[str, str, int]:
+    record, found = bench.snapshot(source=source, columns=COLUMNS)
+    assert found == ()
+    return record.digest, record.schema_digest, record.rows
+
+
+@few
+@given(table=rows, random=st.randoms(use_true_random=False), cut=st.integers(0, 8))
+def test_the_digest_is_of_the_content(
+    table: list[Row], random: Random, cut: int, tmp_path_factory: Any, benches: Any
+) -> None:
+    bench = benches(tmp_path_factory.mktemp("digest").name)
+    names = list(COLUMNS)
+    shuffled, moved = list(table), list(names)
+    random.shuffle(shuffled)
+    random.shuffle(moved)
+    bench.csv(as_csv(table, names), "one.csv")
+    for index, part in enumerate(part for part in (shuffled[:cut], shuffled[cut:]) if part):
+        bench.csv(as_csv(part, moved), f"csv/{index}.csv")
+        as_parquet(bench, part, moved, f"parquet/{index}.parquet")
+    wanted = digests(bench, Source("csv", "one.csv"))
+    assert digests(bench, Source("csv", "csv/*.csv")) == wanted
+    assert digests(bench, Source("parquet", "parquet/*.parquet")) == wanted
+    bench.csv(as_csv([*table, table[0]], names), "twice.csv")
+    assert digests(bench, Source("csv", "twice.csv"))[0] != wanted[0]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        'a,b\n1,"x"\n2,y\n2,y\n',
+        "a,b\n1,x\n3,y\n",
+        'a,b\n1,x\n2,""\n',
+        "a,b\n1,x\n2,\n",
+        "a,b\n1,y\n2,x\n",
+        "a,c\n1,x\n2,y\n",
+        "b,a\n1,x\n2,y\n",
+        "a,b\n1.0,x\n2,y\n",
+        "a,b\n1,x\n2,y \n",
+    ],
+)
+def test_the_digest_changes_with_any_cell(bench: Any, other: str) -> None:
+    bench.csv("a,b\n1,x\n2,y\n")
+    before = bench.snapshot()[0].digest
+    bench.csv(other)
+    assert bench.snapshot()[0].digest != before
+
+
+def test_a_number_and_its_text_differ_and_values_do_not_run_together(bench: Any) -> None:
+    bench.csv("a,b\n1,2\n")
+    number = bench.snapshot()[0]
+    words = bench.snapshot(columns={"a": Column("string")})[0]
+    assert number.digest != words.digest
+    assert number.schema_digest != words.schema_digest
+    bench.csv("a,b\nxs1:y,z\n")
+    before = bench.snapshot()[0].digest
+    bench.csv("a,b\nx,s1:yz\n")
+    assert bench.snapshot()[0].digest != before
+
+
+def test_the_order_of_many_rows_does_not_matter(bench: Any) -> None:
+    lines = [f"{index},{index % 7}\n" for index in range(3000)]
+    bench.csv("id,x\n" + "".join(lines))
+    before = bench.snapshot()[0].digest
+    bench.csv("id,x\n" + "".join(reversed(lines)))
+    assert bench.snapshot()[0].digest == before
+
+
+def test_the_digest_is_the_same_in_one_pass_and_in_many(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.csv("id,x\n" + "".join(f"{index},{index % 7}\n" for index in range(500)))
+    before = bench.snapshot()[0]
+    monkeypatch.setattr(content, "ROWS_A_PASS", 100)
+    after = bench.snapshot()[0]
+    assert (after.digest, after.rows) == (before.digest, 500)
+
+
+def test_the_digest_of_a_known_table_is_known(bench: Any) -> None:
+    import hashlib
+
+    bench.csv('id,name\n1,"é"\n2,\n')
+    lines = sorted(hashlib.sha256(line.encode()).hexdigest() for line in ("i1:1s2:é", "i1:2n"))
+    state = hashlib.sha256(b'["id","name"]')
+    for line in lines:
+        state.update(f"{line[:2]}1:{hashlib.sha256(line.encode()).hexdigest()}".encode())
+    assert bench.snapshot()[0].digest == state.hexdigest()
+
+
+def test_the_profile_is_of_the_data(bench: Any) -> None:
+    bench.csv("n,s,b,d,x\n1,b,true,2026-01-01,1e300\n3,a,false,2026-01-02,-1e300\n,,,,2\n")
+    columns = {column.name: column for column in bench.snapshot()[0].columns}
+    assert list(columns) == ["b", "d", "n", "s", "x"]
+    assert (columns["n"].nulls, columns["n"].minimum, columns["n"].maximum) == (1, 1, 3)
+    assert (columns["n"].mean, columns["n"].std) == (2.0, 1.41421356)
+    assert (columns["s"].minimum, columns["s"].maximum, columns["s"].mean) == ("a", "b", None)
+    assert (columns["d"].minimum, columns["b"].maximum) == ("2026-01-01", True)
+    assert (columns["x"].maximum, columns["x"].mean) == (1e300, 2.0)  # what would overflow is left out of the mean
+
+
+def test_the_profile_of_personal_data_says_how_many_only(bench: Any) -> None:
+    bench.csv("n\n1\n3\n")
+    (column,) = bench.snapshot(columns={"n": Column(tags=("pii",))})[0].columns
+    assert (column.nulls, column.minimum, column.maximum, column.mean, column.std) == (0, None, None, None, None)
+
+
+def test_a_snapshot_is_a_record(bench: Any) -> None:
+    bench.csv("n\n1\n3\n")
+    record, _ = bench.snapshot(columns={"n": Column("integer", max=2)})
+    assert decode(DatasetSnapshot, encode(record)) == record
+
+
+def test_all_checks_and_the_profile_are_one_query(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine's own log says so: of the queries that aggregate the data while checking, there is one."""
+    import duckdb
+
+    from mlops_ci.data.checks import answers
+    from mlops_ci.data.source import source_files
+    from mlops_ci.data.table import open_table
+
+    bench.csv("id,x,s,d\n" + "".join(f"{index},{index}.5,v{index},2026-01-01\n" for index in range(50)))
+    spec = DatasetSpec(
+        Source("csv", "data/rows.csv"),
+        columns={
+            "id": Column("integer", min=0, max=99, nulls=Nulls(0)),
+            "x": Column("number", min=0, max=99, nulls=Nulls(0)),
+            "s": Column("string", pattern="v.*", length=Length(1, 9), nulls=Nulls(0)),
+        },
+        checks=(
+            Check("row-count", min=1),
+            Check("freshness", column="d", max_age="999w"),
+            Check("custom-sql", sql="x >= id"),
+        ),
+    )
+    connect = duckdb.connect
+
+    def logged(*arguments: Any, **options: Any) -> Any:
+        connection = connect(*arguments, **options)
+        connection.execute("CALL enable_logging('QueryLog')")
+        return connection
+
+    monkeypatch.setattr(duckdb, "connect", logged)
+    with open_table(bench.root, source_files(bench.root, spec.source), spec) as table:
+        table.connection.execute("SELECT 'from here'").fetchall()
+        _, given = answers(table, spec)
+        log = [row[0] for row in table.connection.execute("SELECT message FROM duckdb_logs").fetchall()]
+    assert all(answer.result.passed for answer in given if answer.newest is None)
+    assert len(given) == 15
+    log = log[next(index for index, query in enumerate(log) if "from here" in query) + 1 :]
+    reads = [query for query in log if "FROM data" in query and not query.rstrip().endswith("LIMIT 0")]
+    assert len(reads) == 1, "\n\n".join(reads)
+
+
+def test_unchanged_files_are_not_read_again(bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.csv("id,when\n1,2026-01-01 00:00:00\n1,2026-01-01 00:00:00\n")
+    bench = replace(bench, cache=tmp_path / "cache")
+    asked: dict[str, Any] = {"key": ("id",), "checks": (Check("freshness", column="when", max_age="1d"),)}
+    first = bench.snapshot(now=datetime(2026, 1, 1, tzinfo=UTC), **asked)
+    monkeypatch.setattr("mlops_ci.data.table.open_table", None)
+    assert bench.snapshot(now=datetime(2026, 1, 1, tzinfo=UTC), **asked) == first
+    later = bench.snapshot(now=datetime(2026, 1, 3, tzinfo=UTC), **asked)
+    assert [found.id for found in first[1]] == ["check-unique"]
+    assert [found.id for found in later[1]] == ["check-unique", "check-freshness"]
+    assert later[0].digest == first[0].digest
+
+
+def test_a_hit_imports_no_engine(bench: Any, tmp_path: Path) -> None:
+    bench.csv("id\n1\n")
+    bench = replace(bench, cache=tmp_path / "cache")
+    bench.snapshot()
+    program = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+sys.modules["pytest"] = sys  # the conftest's own import, which is no part of this
+sys.fixture = lambda function: function
+from pathlib import Path
+from conftest import Bench
+record, _ = Bench(Path({str(bench.root)!r}), Path({str(bench.cache)!r})).snapshot()
+assert record.rows == 1
+print(sorted(set(sys.modules) & {{"duckdb", "narwhals", "pandas", "numpy", "pyarrow"}}))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+@pytest.mark.parametrize("change", ["data", "spec", "file name"])
+def test_what_changed_is_read(bench: Any, tmp_path: Path, change: str) -> None:
+    path = bench.csv("id\n1\n")
+    bench = replace(bench, cache=tmp_path / "cache")
+    bench.snapshot()
+    if change == "data":
+        bench.csv("id\n1\n2\n")
+    elif change == "file name":
+        path.rename(path.with_name("other.csv"))
+    bench.snapshot(columns={"id": Column()} if change == "spec" else {})
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"\xff", b"[" * 100_000])
+def test_a_damaged_cache_is_no_cache(bench: Any, tmp_path: Path, content: bytes) -> None:
+    bench.csv("id\n1\n")
+    bench = replace(bench, cache=tmp_path / "cache")
+    record = bench.snapshot()
+    (kept,) = (tmp_path / "cache").iterdir()
+    kept.write_bytes(content)
+    assert bench.snapshot() == record
+    assert kept.read_bytes() != content
+
+
+def test_a_cache_that_cannot_be_written_stops_nothing(bench: Any, tmp_path: Path) -> None:
+    bench.csv("id\n1\n")
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    assert replace(bench, cache=tmp_path / "cache").snapshot()[0].rows == 1
+
+
+def test_a_large_table_is_read_in_one_go(parquet_bench: Any) -> None:
+    import numpy as np
+
+    rows = 300_000
+    parquet_bench.parquet({"id": np.arange(rows), "x": np.arange(rows) * 0.5, "s": np.char.mod("v%d", np.arange(rows))})
+    record, found = parquet_bench.snapshot(
+        key=("id",),
+        columns={"id": Column("integer", min=0), "x": Column("number", max=1e9), "s": Column(pattern="v[0-9]+")},
+    )
+    assert (record.rows, found) == (rows, ())
+
+
+def test_findings_point_into_the_spec_file(bench: Any) -> None:
+    from mlops_ci.data.snapshot import snapshot
+    from mlops_ci.spec.load import load
+
+    bench.csv("id,x\n1,5\n1,7\n")
+    (bench.root / "mlops.yaml").write_text("apiVersion: mlops-ci/v1\nkind: Project\nmetadata: {name: p}\nspec: {}\n")
+    (bench.root / "rows.yaml").write_text(
+        "apiVersion: mlops-ci/v1\nkind: Dataset\nmetadata: {name: rows}\nspec:\n"
+        "  source: {type: csv, path: data/rows.csv}\n  key: [id]\n  columns:\n    id: {}\n    x: {type: integer, max: 6}\n"
+    )
+    specs, found = load(bench.root)
+    assert specs is not None, found
+    _, found = snapshot(bench.root, specs.datasets["rows"], NOW, None)
+    assert [(item.id, str(item.location)) for item in found] == [
+        ("check-range", "rows.yaml:9:29"),
+        ("check-unique", "rows.yaml:6:8"),
+    ]

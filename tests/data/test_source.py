@@ -1,0 +1,296 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from mlops_ci.data.source import source_files
+from mlops_ci.data.table import connect, open_table
+from mlops_ci.digest import digest_bytes
+from mlops_ci.errors import Findings
+from mlops_ci.spec.kinds import Check, Column, DatasetSpec, Source
+
+
+def names(root: Path, path: str) -> list[str]:
+    return [file.path for file in source_files(root, Source("csv", path))]
+
+
+def finding(bench: Any, **spec: Any) -> Any:
+    with pytest.raises(Findings) as caught:
+        bench.snapshot(**spec)
+    (found,) = caught.value.diagnostics
+    return found
+
+
+def test_globs_are_sorted_and_skip_what_is_hidden(bench: Any) -> None:
+    for name in ("b.csv", "a.csv", ".hidden.csv", "deep/c.csv", "deep/er/d.csv", ".git/e.csv", "a.txt", "f[1].csv"):
+        bench.csv("x\n1\n", f"data/{name}")
+    assert names(bench.root, "data/*.csv") == ["data/a.csv", "data/b.csv", "data/f[1].csv"]
+    assert names(bench.root, "**/*.csv") == [
+        "data/a.csv", "data/b.csv", "data/deep/c.csv", "data/deep/er/d.csv", "data/f[1].csv",
+    ]  # fmt: skip
+    assert names(bench.root, "data/[ab].csv") == ["data/a.csv", "data/b.csv"]
+    assert names(bench.root, "data/f[1].csv") == ["data/f[1].csv"]
+    assert names(bench.root, "data/?.csv") == ["data/a.csv", "data/b.csv"]
+
+
+def test_a_file_has_its_digest_and_size(bench: Any) -> None:
+    bench.csv("x\n1\n", "a.csv")
+    (file,) = source_files(bench.root, Source("csv", "a.csv"))
+    assert (file.path, file.sha256, file.size) == ("a.csv", digest_bytes(b"x\n1\n"), 4)
+
+
+@pytest.mark.parametrize(
+    "path", ["/etc/hostname", "../outside.csv", "data/../../outside.csv", "link.csv", "linked/out.csv"]
+)
+def test_nothing_outside_the_repository_is_a_source(bench: Any, path: str) -> None:
+    bench.csv("x\n1\n")
+    outside = bench.root.parent / "elsewhere"
+    outside.mkdir()
+    (outside / "out.csv").write_text("x\n1\n")
+    (bench.root / "link.csv").symlink_to(outside / "out.csv")
+    (bench.root / "linked").symlink_to(outside)
+    found = finding(bench, source=Source("csv", path))
+    assert (found.id, found.location.path) == ("data-source-outside", "spec/source/path")
+
+
+def test_a_link_inside_the_repository_is_fine_and_a_tree_of_links_is_not_walked(bench: Any) -> None:
+    real = bench.csv("x\n1\n")
+    (bench.root / "link.csv").symlink_to(real)
+    assert names(bench.root, "*.csv") == ["link.csv"]
+    for index in range(30):
+        (bench.root / "data" / f"loop{index}").symlink_to(bench.root / "data")
+    assert names(bench.root, "data/**/**/*.csv") == ["data/rows.csv"]
+
+
+@pytest.mark.parametrize("path", ["gone.csv", "data/*.csv", "data"])
+def test_a_source_that_matches_nothing(bench: Any, path: str) -> None:
+    (bench.root / "data").mkdir(parents=True)
+    found = finding(bench, source=Source("csv", path))
+    assert (found.id, found.location.path) == ("data-source-missing", "spec/source/path")
+
+
+def test_a_pipe_is_no_file(bench: Any) -> None:
+    bench.root.mkdir()
+    os.mkfifo(bench.root / "rows.csv")
+    assert finding(bench, source=Source("csv", "rows.csv")).id == "data-source-missing"
+
+
+@pytest.mark.parametrize(
+    ("text", "id", "line", "message"),
+    [
+        ("a,b\n1,2\n3,4,5\n", "data-ragged-row", 3, "a row has 3 fields, the header has 2"),
+        ("a,b\n1,2\n3\n4,5\n", "data-ragged-row", 3, "a row has 1 fields, the header has 2"),
+        ('a,b\n1,"x\ny\nz"\n3,4,5\n', "data-ragged-row", 5, "a row has 3 fields, the header has 2"),
+        ("", "data-empty", None, "'data/rows.csv' is empty"),
+        ("a,b\n", "data-empty", None, "'data/*.csv' has no rows"),
+        ("a,A\n1,2\n", "data-header", 1, "2 columns are called 'a'"),
+        ("a,\n1,2\n", "data-header", 1, "a column has no name"),
+        (b"a,b\n1,caf\xe9\n", "data-encoding", 2, "the file is not UTF-8"),
+        (b"caf\xe9,b\n1,2\n", "data-encoding", 1, "the file is not UTF-8"),
+        ("a,b\n1,2\n".encode("utf-16"), "data-encoding", 1, "the file is not UTF-8"),
+        ('a,b\n1,"2\n3,4\n', "data-csv", 2, "the file is not valid CSV: a quoted field is not closed, or goes on after its quote"),
+        ('a,b\n1,"x"y\n', "data-csv", 2, "the file is not valid CSV: a quoted field is not closed, or goes on after its quote"),
+        ('"a,b\n1,2\n', "data-csv", 1, "the header cannot be read: unexpected end of data"),
+        ("a" * (1 << 20) + ",b\n", "data-csv", 1, "the header cannot be read: field larger than field limit (131072)"),
+        ("a," * (1 << 20), "data-csv", 1, "the first line does not end within a mebibyte"),
+    ],
+)  # fmt: skip
+def test_bad_csv(bench: Any, text: str | bytes, id: str, line: int | None, message: str) -> None:
+    bench.csv(text)
+    found = finding(bench)
+    assert (found.id, found.message) == (id, message)
+    assert (found.location.path, found.location.line) == ("data/rows.csv", line)
+    assert found.help
+
+
+def test_a_ragged_row_far_down_is_found(bench: Any) -> None:
+    bench.csv("a,b\n" + "1,2\n" * 200_000 + "1,2,3\n" + "1,2\n" * 10)
+    assert finding(bench).location.line == 200_002
+
+
+@pytest.mark.parametrize("text", ["\ufeffa,b\n1,\n", "a,b\r\n1,\r\n", "a,b\n1,", '"a","b"\n"1",\n'])
+def test_dialects_of_rfc_4180(bench: Any, text: str) -> None:
+    bench.csv(text)
+    record, _ = bench.snapshot()
+    assert [(column.name, column.type, column.nulls) for column in record.columns] == [
+        ("a", "integer", 0),
+        ("b", "string", 1),
+    ]
+
+
+def test_another_delimiter(bench: Any) -> None:
+    bench.csv('a;b\n"1;2";3\n')
+    record, _ = bench.snapshot(source=Source("csv", "data/rows.csv", ";"))
+    assert [(column.name, column.minimum) for column in record.columns] == [("a", "1;2"), ("b", 3)]
+
+
+def test_an_empty_text_is_no_missing_value(bench: Any) -> None:
+    bench.csv('a,n\n"",""\n,\nx,1\n')
+    text, number = bench.snapshot()[0].columns
+    assert (text.nulls, text.minimum) == (1, "")
+    assert (number.type, number.nulls) == ("integer", 2)
+
+
+def test_a_type_is_guessed_from_the_whole_file(bench: Any) -> None:
+    rows = [("1", "1", "true", "2026-01-01", "2026-01-01", "01")] * 30_000
+    rows.append(("2.5", "x", "false", "2026-01-02", "2026-01-02 10:00", "02"))
+    bench.csv("a,b,c,d,e,f\n" + "".join(",".join(row) + "\n" for row in rows))
+    types = [column.type for column in bench.snapshot()[0].columns]
+    assert types == ["number", "string", "boolean", "date", "timestamp", "string"]
+
+
+def test_a_declared_text_stays_text(bench: Any) -> None:
+    bench.csv("zip\n10115\n20095\n")
+    assert bench.snapshot()[0].columns[0].type == "integer"
+    column = bench.snapshot(columns={"zip": Column("string")})[0].columns[0]
+    assert (column.type, column.minimum) == ("string", "10115")
+
+
+def test_nan_is_missing_and_infinity_is_not(bench: Any) -> None:
+    bench.csv("x\n1.5\nNaN\nnan\n-inf\n")
+    (column,) = bench.snapshot()[0].columns
+    assert (column.type, column.nulls, column.minimum, column.maximum, column.mean) == ("number", 2, "-inf", 1.5, 1.5)
+
+
+def test_files_are_united_by_name(bench: Any) -> None:
+    bench.csv("a,b\n1,x\n", "data/1.csv")
+    bench.csv("b,a\ny,2\n", "data/2.csv")
+    record, found = bench.snapshot(columns={"a": Column("integer")})
+    assert (record.rows, found) == (2, ())
+
+
+@pytest.mark.parametrize(("second", "where"), [("a\n1\n", "data/2.csv"), ("a,b,c\n1,2,3\n", "data/1.csv")])
+def test_files_with_other_columns(bench: Any, second: str, where: str) -> None:
+    bench.csv("a,b\n1,2\n", "data/1.csv")
+    bench.csv(second, "data/2.csv")
+    found = finding(bench)
+    assert (found.id, found.location.path) == ("data-files-differ", where)
+
+
+def test_parquet_files_agree_on_types_or_say_so(parquet_bench: Any) -> None:
+    import pyarrow as pa
+
+    parquet_bench.parquet({"a": pa.array([1, 2], pa.int8())}, "data/1.parquet")
+    parquet_bench.parquet({"a": pa.array([1.5, None])}, "data/2.parquet")
+    parquet_bench.parquet({"a": pa.nulls(2)}, "data/3.parquet")
+    record, _ = parquet_bench.snapshot()
+    assert [(column.type, column.nulls, column.maximum) for column in record.columns] == [("number", 3, 2.0)]
+    parquet_bench.parquet({"a": pa.array(["x"])}, "data/4.parquet")
+    found = finding(parquet_bench)
+    assert (found.id, found.location.path) == ("data-files-differ", "data/4.parquet")
+
+
+def test_folders_named_like_partitions_add_no_columns(parquet_bench: Any) -> None:
+    parquet_bench.parquet({"a": [1]}, "data/year=2026/rows.parquet")
+    record, _ = parquet_bench.snapshot(source=Source("parquet", "data/**/*.parquet"))
+    assert [column.name for column in record.columns] == ["a"]
+
+
+def test_damaged_parquet(parquet_bench: Any) -> None:
+    path = parquet_bench.parquet({"a": list(range(10_000)), "b": [str(index) for index in range(10_000)]})
+    whole = path.read_bytes()
+    for content in (b"", b"no parquet", whole[:-100], whole[:4] + b"\xff" * 2000 + whole[2004:]):
+        path.write_bytes(content)
+        found = finding(parquet_bench)
+        assert found.id == "data-unreadable"
+        assert "\n" not in found.message
+
+
+def test_a_parquet_without_rows(parquet_bench: Any) -> None:
+    parquet_bench.parquet({"a": []})
+    assert finding(parquet_bench).id == "data-empty"
+
+
+ATTACKS = [
+    "(SELECT content FROM read_text('/etc/passwd')) = ''",
+    "(SELECT count(*) FROM read_csv('/etc/passwd')) > 0",
+    "(SELECT count(*) FROM '/etc/passwd') > 0",
+    "(SELECT count(*) FROM glob('/etc/*')) > 0",
+    "(SELECT count(*) FROM read_blob('{root}/secret.txt')) > 0",
+    "getenv('HOME') = ''",
+    "(SELECT count(*) FROM duckdb_secrets()) >= 0",
+    "(COPY (SELECT 1) TO '{root}/written.csv')",
+    "(ATTACH '{root}/written.db')",
+    "(INSTALL httpfs)",
+    "(SELECT count(*) FROM secret) > 0",
+]
+
+
+@pytest.mark.parametrize("sql", ATTACKS)
+def test_custom_sql_reaches_nothing_but_the_data(bench: Any, sql: str) -> None:
+    bench.csv("id\n1\n")
+    (bench.root / "secret.txt").write_text("secret")
+    before = sorted(bench.root.rglob("*"))
+    assert bench.ids(checks=(Check("custom-sql", sql=sql.replace("{root}", str(bench.root))),)) == ["check-sql-invalid"]
+    assert sorted(bench.root.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SET enable_external_access = true",
+        "SET lock_configuration = false",
+        "SET allowed_paths = ['/etc/passwd']",
+        "SET memory_limit = '1GB'",
+        "COPY (SELECT 1) TO '{root}/out.csv'",
+        "EXPORT DATABASE '{root}/out'",
+        "ATTACH '{root}/out.db'",
+        "INSTALL httpfs",
+        "LOAD httpfs",
+    ],
+)
+def test_the_connection_is_locked(tmp_path: Path, statement: str) -> None:
+    import duckdb
+
+    connection = connect(())
+    with pytest.raises(duckdb.Error, match=r"locked|disabled"):
+        connection.execute(statement.replace("{root}", str(tmp_path)))
+    assert list(tmp_path.iterdir()) == []
+    connection.close()
+
+
+def test_variables_of_this_process_are_no_tables() -> None:
+    import duckdb
+
+    frame = pd.DataFrame({"z": [1]})
+    connection = connect(())
+    with pytest.raises(duckdb.CatalogException, match="frame does not exist"):
+        connection.execute("SELECT * FROM frame")
+    assert len(frame) == 1
+    connection.close()
+
+
+def test_the_connection_is_closed(bench: Any) -> None:
+    import duckdb
+
+    bench.csv("id\n1\n")
+    source = Source("csv", "data/rows.csv")
+    with open_table(bench.root, source_files(bench.root, source), DatasetSpec(source)) as table:
+        pass
+    with pytest.raises(duckdb.ConnectionException):
+        table.connection.execute("SELECT 1")
+
+
+@pytest.mark.parametrize("first", ["", "import numpy", "import pandas", "import pyarrow.parquet"])
+def test_a_process_that_used_the_data_layer_ends_quietly(bench: Any, first: str) -> None:
+    bench.csv("id,when\n1,2026-01-01\n")
+    program = f"""
+{first}
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from pathlib import Path
+from conftest import Bench
+from mlops_ci.spec.kinds import Check
+bench = Bench(Path({str(bench.root)!r}))
+record, found = bench.snapshot(key=("id",), checks=(Check("custom-sql", sql="id > 1"),))
+assert len(found) == 1, found
+import numpy
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

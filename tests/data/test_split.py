@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mlops_ci.data.source import source_files
+from mlops_ci.data.split import Sides, materialise, split, target_findings
+from mlops_ci.errors import Findings
+from mlops_ci.spec.kinds import Column, Source, SplitSpec
+
+few = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def divided(bench: Any, columns: tuple[str, ...] = ("x",), target: str = "y", **spec: Any) -> tuple[Sides, Any, Any]:
+    """Split as a step would: the record, then both sides as data frames."""
+    import pandas as pd
+
+    dataset = bench.dataset(**spec)
+    files = source_files(bench.root, dataset.spec.source)
+    sides = split(bench.root, dataset, files, columns, target, bench.cache)
+    folder = bench.root.parent / "scratch"
+    folder.mkdir(exist_ok=True)
+    written = materialise(bench.root, dataset, files, columns, target, folder)
+    return sides, pd.read_parquet(written.train), pd.read_parquet(written.holdout)
+
+
+def table(ids: list[int]) -> str:
+    return "id,x,y\n" + "".join(f"{id},{id * 0.5},{id % 2}\n" for id in ids)
+
+
+def in_holdout(text: str, epoch: int = 1, holdout: float = 0.2) -> bool:
+    """The definition, without the engine."""
+    first = hashlib.sha256(f"epoch:{epoch}|{text}".encode()).digest()[:8]
+    return int.from_bytes(first, "big") / 2**64 < holdout
+
+
+@few
+@given(
+    ids=st.lists(st.integers(-(2**63), 2**63 - 1), min_size=30, max_size=60, unique=True),
+    more=st.sets(st.integers(0, 10**6), max_size=20),
+    holdout=st.sampled_from([0.3, 0.5, 0.7]),
+    epoch=st.integers(1, 9),
+)
+def test_a_row_keeps_its_side(
+    ids: list[int], more: set[int], holdout: float, epoch: int, tmp_path_factory: Any, benches: Any
+) -> None:
+    wanted = {id for id in ids if in_holdout(f"i{len(str(id))}:{id}", epoch, holdout)}
+    if len(wanted) in (0, len(ids)):
+        return
+    bench = benches(tmp_path_factory.mktemp("split").name + "/repo")
+    spec: dict[str, Any] = {"key": ("id",), "split": SplitSpec("key-hash", holdout, epoch)}
+    bench.csv(table(ids))
+    before, train, test = divided(bench, **spec)
+    assert set(test["id"]) == wanted
+    assert list(train["id"]) == sorted(set(ids) - wanted)
+    assert (before.split.train_rows, before.split.holdout_rows) == (len(train), len(test))
+    bench.csv(table(ids[::-1]))
+    assert divided(bench, **spec)[0] == before
+    grown = [*more.difference(ids), *ids]
+    bench.csv(table(grown))
+    _, _, test = divided(bench, **spec)
+    assert set(test["id"]) & set(ids) == wanted
+
+
+def test_a_key_of_text_and_several_columns_is_hashed_as_written(bench: Any) -> None:
+    rows = [(f"é{index % 7}", index) for index in range(200)]
+    bench.csv("b,a,x,y\n" + "".join(f"{b},{a},1,{a % 2}\n" for b, a in rows))
+    _, _, test = divided(bench, key=("b", "a"))
+    wanted = {(b, a) for b, a in rows if in_holdout(f"s{len(b.encode())}:{b}i{len(str(a))}:{a}")}
+    assert set(zip(test["b"], test["a"], strict=True)) == wanted
+
+
+def test_without_a_key_the_row_itself_is_its_identity(bench: Any) -> None:
+    rows = [(index * 0.5, index % 2) for index in range(100)]
+    bench.csv("x,y\n" + "".join(f"{x},{y}\n" for x, y in rows))
+    _, _, test = divided(bench)
+    hashes = {x: hashlib.sha256(f"f{len(str(x))}:{x}i1:{y}".encode()).hexdigest() for x, y in rows}
+    assert set(test["x"]) == {x for x, hash in hashes.items() if in_holdout(hash)}
+
+
+def test_the_share_is_the_one_asked_for_and_an_epoch_is_a_fresh_holdout(bench: Any) -> None:
+    bench.csv(table(list(range(20_000))))
+    one, _, first = divided(bench, key=("id",))
+    two, _, second = divided(bench, key=("id",), split=SplitSpec(epoch=2))
+    assert abs(one.split.holdout_rows - 4000) < 5 * (20_000 * 0.2 * 0.8) ** 0.5
+    assert abs(len(set(first["id"]) & set(second["id"])) - 800) < 5 * (20_000 * 0.04 * 0.96) ** 0.5
+    assert one.split.holdout_digest != two.split.holdout_digest
+
+
+def test_sides_and_their_order_do_not_depend_on_the_layout_of_files(bench: Any) -> None:
+    import pandas as pd
+
+    spec: dict[str, Any] = {"key": ("id",), "columns": {"x": Column("number")}}
+    bench.csv(table(list(range(100))))
+    one, train, test = divided(bench, **spec)
+    (bench.root / "data/rows.csv").unlink()
+    frame = pd.DataFrame({"y": [id % 2 for id in range(100)], "x": [id * 0.5 for id in range(100)], "id": range(100)})
+    for index, part in enumerate((frame[60:], frame[:60])):
+        part.to_parquet(bench.root / f"data/{index}.parquet")
+    two, train_again, test_again = divided(bench, source=Source("parquet", "data/*.parquet"), **spec)
+    assert two == one
+    pd.testing.assert_frame_equal(train_again, train)
+    pd.testing.assert_frame_equal(test_again, test)
+
+
+def test_only_the_columns_asked_for_are_written_and_digested(bench: Any) -> None:
+    bench.csv("id,x,y,secret\n" + "".join(f"{id},{id},{id % 2},s{id}\n" for id in range(50)))
+    before, train, _ = divided(bench, key=("id",))
+    assert list(train.columns) == ["id", "x", "y"]
+    bench.csv("id,x,y,secret\n" + "".join(f"{id},{id},{id % 2},t{id}\n" for id in range(50)))
+    assert divided(bench, key=("id",))[0] == before
+    assert divided(bench, ("x", "secret"), key=("id",))[0].split.train_digest != before.split.train_digest
+
+
+def test_by_time_the_newest_rows_are_the_holdout(bench: Any) -> None:
+    bench.csv("when,x,y\n" + "".join(f"2026-01-{day:02},{day},{day % 2}\n" for day in range(1, 11)))
+    spec: dict[str, Any] = {"time": "when", "split": SplitSpec("time", 0.3)}
+    sides, train, test = divided(bench, **spec)
+    assert (sorted(train["x"]), sorted(test["x"])) == ([1, 2, 3, 4, 5, 6, 7], [8, 9, 10])
+    assert sides.cutoff == "2026-01-08"
+    assert (sides.split.by, sides.split.train_rows, sides.split.holdout_rows) == ("time", 7, 3)
+
+
+def test_rows_of_one_moment_stay_together(bench: Any) -> None:
+    moments = ["2026-01-01 10:00"] * 4 + ["2026-01-02 10:00"] * 5 + ["2026-01-03 10:00:00.25"]
+    bench.csv("when,x,y\n" + "".join(f"{moment},{x},{x % 2}\n" for x, moment in enumerate(moments)))
+    sides, train, test = divided(bench, time="when", split=SplitSpec("time", 0.2))
+    assert (len(train), len(test)) == (4, 6)
+    assert sides.cutoff == "2026-01-02T10:00:00"
+    sides, _, test = divided(bench, time="when", split=SplitSpec("time", 0.1))
+    assert (sides.cutoff, len(test)) == ("2026-01-03T10:00:00.25", 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "spec", "id", "where"),
+    [
+        ("x,y\n1,0\n2,1\n", {"key": ("id",)}, "data-column-missing", "spec/source/path"),
+        ("x,z\n1,0\n2,1\n", {}, "data-column-missing", "spec/source/path"),
+        ("x,y\n1,0\n2,1\n", {"time": "when", "split": SplitSpec("time")}, "data-column-missing", "spec/source/path"),
+        ("when,x,y\n2026-01-01,1,0\n,2,1\n", {"time": "when", "split": SplitSpec("time")}, "split-time-missing", "spec/time"),
+        ("when,x,y\n2026-01-01,1,0\n2026-01-01,2,1\n", {"time": "when", "split": SplitSpec("time")}, "split-side-empty", "spec/split"),
+        ("x,y\n1,0\n", {"split": SplitSpec(holdout=0.0001)}, "split-side-empty", "spec/split"),
+    ],
+)  # fmt: skip
+def test_data_that_cannot_be_split(bench: Any, text: str, spec: dict[str, Any], id: str, where: str) -> None:
+    bench.csv(text)
+    with pytest.raises(Findings) as caught:
+        divided(bench, **spec)
+    (found,) = caught.value.diagnostics
+    assert (found.id, found.location.path if found.location else None) == (id, where)
+
+
+@pytest.mark.parametrize(
+    ("values", "task", "ids"),
+    [
+        (["0", "1"] * 50, "binary-classification", []),
+        (["a", "b", "c"] * 50, "multiclass-classification", []),
+        (["1.5", "2", "3"] * 50, "regression", []),
+        (["0", "1"] * 50, "regression", []),
+        (["0", "1"] * 50 + ["", ""], "binary-classification", ["target-missing"]),
+        (["0.5", "1.5"] * 50 + ["NaN"], "regression", ["target-missing"]),
+        (["1"] * 50, "binary-classification", ["target-one-class"]),
+        (["1"] * 50 + ["0"], "multiclass-classification", ["target-one-class"]),
+        (["a", "b", "c"] * 50, "binary-classification", ["target-not-binary"]),
+        (["a", "b"] * 50, "regression", ["target-not-numeric"]),
+    ],
+)
+def test_targets(bench: Any, values: list[str], task: Any, ids: list[str]) -> None:
+    bench.csv("id,x,y\n" + "".join(f"{id},{id},{value}\n" for id, value in enumerate(values)))
+    sides, *_ = divided(bench, key=("id",))
+    found = target_findings(sides, "y", task)
+    assert [item.id for item in found] == ids
+    if ids == ["target-missing"]:
+        assert f"in {sides.target.missing} rows" in found[0].message
+
+
+def test_a_known_split_reads_no_data_and_its_rows_are_written_when_asked(
+    bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.csv(table(list(range(50))))
+    bench = replace(bench, cache=tmp_path / "cache")
+    dataset = bench.dataset(key=("id",))
+    files = source_files(bench.root, dataset.spec.source)
+    known = split(bench.root, dataset, files, ("x",), "y", bench.cache)
+    with monkeypatch.context() as patch:
+        patch.setattr("mlops_ci.data.table.open_table", None)
+        assert split(bench.root, dataset, files, ("x",), "y", bench.cache) == known
+        with pytest.raises(TypeError):
+            split(bench.root, dataset, files, ("x", "id"), "y", bench.cache)
+    written = materialise(bench.root, dataset, files, ("x",), "y", tmp_path)
+    assert sorted(tmp_path.glob("*.parquet")) == [written.holdout, written.train]
+    again = tmp_path / "again"
+    again.mkdir()
+    same = materialise(bench.root, dataset, files, ("x",), "y", again)
+    assert same.train.read_bytes() == written.train.read_bytes()
