@@ -1,0 +1,1 @@
+"""Training, packaging, scoring, and the statistics of comparing two models."""

@@ -1,0 +1,59 @@
+"""Which files of the repository an entrypoint is made of: found by reading its imports, never by running it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from mlops_ci.digest import digest_bytes
+from mlops_ci.records import FileDigest
+
+
+def code_files(root: Path, entrypoint: str | None) -> tuple[FileDigest, ...]:
+    """Return the entrypoint's file (`path.py:function`) and every file of the repository that it imports, by path.
+
+    Modules are looked for where training finds them: in the entrypoint's folder and in the root. Imports that are made
+    at run time (importlib, __import__) are not seen. A file that is not Python counts by its bytes alone.
+    """
+    if entrypoint is None:
+        return ()
+    root = root.resolve()
+    first = (root / entrypoint.partition(":")[0]).resolve()
+    waiting, found = [first], {}
+    while waiting:
+        path = waiting.pop()
+        if path in found or not path.is_file() or not path.is_relative_to(root):
+            continue
+        found[path] = content = path.read_bytes()
+        waiting.extend(_imported(content, path, (first.parent, root)))
+    files = (
+        FileDigest(path.relative_to(root).as_posix(), digest_bytes(data), len(data)) for path, data in found.items()
+    )
+    return tuple(sorted(files, key=lambda file: file.path))
+
+
+def _imported(content: bytes, path: Path, places: tuple[Path, ...]) -> Iterator[Path]:
+    try:
+        tree = ast.parse(content)
+    except (SyntaxError, ValueError, RecursionError):
+        return
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=names):
+                for alias in names:
+                    yield from _files_of(alias.name.split("."), places)
+            case ast.ImportFrom(module=module, names=names, level=level):
+                parts = module.split(".") if module else []
+                here = (path.parents[level - 1],) if level and level <= len(path.parents) else places
+                for alias in names:
+                    yield from _files_of([*parts, alias.name], here)
+
+
+def _files_of(parts: list[str], places: tuple[Path, ...]) -> Iterator[Path]:
+    """Yield every file that importing a.b.c could read: each package's __init__ on the way, and the module itself."""
+    for place in places:
+        for depth in range(1, len(parts) + 1):
+            stem = place.joinpath(*parts[:depth])
+            yield stem.with_name(f"{stem.name}.py")
+            yield stem / "__init__.py"

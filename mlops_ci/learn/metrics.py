@@ -1,0 +1,244 @@
+"""Metrics as weighted functions of many weight vectors at once, so that a paired bootstrap is a few matrix products.
+
+Every function takes truth and predictions and returns `weighted(w)`, from weights [b, n] to values [b], NaN where the
+metric has no value (one class only). With weights of 1 the values are scikit-learn's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from mlops_ci.learn.predictions import Floats, Ints, Predictions, Truth, need
+from mlops_ci.spec.kinds import Requirement, Task
+
+Weighted = Callable[[Floats], Floats]
+Make = Callable[[Truth, Predictions], "Weighted | None"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How a metric is computed. `make` returns None when the predictions lack what it needs (probabilities, scores)."""
+
+    make: Make
+    needs: Literal["values", "labels", "probabilities", "scores"]
+
+
+def value(metric: str, truth: Truth, predictions: Predictions) -> float | None:
+    """Return the metric on these rows, or None when it has no value on them."""
+    weighted = METRICS[metric].make(truth, predictions)
+    if weighted is None or not len(truth):
+        return None
+    found = float(weighted(np.ones((1, len(truth))))[0])
+    return found if np.isfinite(found) else None
+
+
+def default_metrics(task: Task) -> tuple[str, ...]:
+    """Return what is reported when the spec names no metrics."""
+    return _DEFAULTS[task][0]
+
+
+def default_requirements(task: Task) -> tuple[Requirement, ...]:
+    """Return what must hold when the spec's gate names no requirements: better than guessing, and than the champion."""
+    return _DEFAULTS[task][1]
+
+
+def _better(metric: str) -> Requirement:
+    return Requirement(metric, against="champion", test="superiority")
+
+
+_DEFAULTS: Mapping[Task, tuple[tuple[str, ...], tuple[Requirement, ...]]] = {
+    "binary-classification": (("auc", "log-loss", "brier", "accuracy"), (Requirement("auc", min=0.5), _better("auc"))),
+    "multiclass-classification": (
+        ("accuracy", "balanced-accuracy", "auc-ovr", "log-loss"),
+        (Requirement("auc-ovr", min=0.5), _better("accuracy")),
+    ),
+    "regression": (("rmse", "mae", "r2"), (Requirement("r2", min=0.0), _better("rmse"))),
+}
+
+
+def _divide(top: Floats, bottom: Floats) -> Floats:
+    """Divide, NaN where the divisor is 0."""
+    out: Floats = np.full(np.broadcast(top, bottom).shape, np.nan)
+    np.divide(top, bottom, out=out, where=bottom != 0)
+    return out
+
+
+def _mean_of(loss: Floats) -> Weighted:
+    return lambda w: _divide(w @ loss, w.sum(axis=1))
+
+
+def _known(truth: Truth) -> tuple[Ints, int]:
+    return need(truth.labels), len(truth.classes)
+
+
+def _is(labels: Ints | None, index: int) -> Floats:
+    """Return 1.0 where the label is that class, [n]."""
+    return np.asarray(need(labels) == index, dtype=np.float64)
+
+
+def _accuracy(truth: Truth, predictions: Predictions) -> Weighted:
+    return _mean_of(np.asarray(need(truth.labels) == need(predictions.labels), dtype=np.float64))
+
+
+def _log_loss(truth: Truth, predictions: Predictions) -> Weighted | None:
+    if predictions.probabilities is None:
+        return None
+    labels, _ = _known(truth)
+    smallest = np.finfo(float).eps
+    right = np.where(labels >= 0, predictions.probabilities[np.arange(len(labels)), labels], 0.0)
+    return _mean_of(-np.log(np.clip(right, smallest, 1 - smallest)))
+
+
+def _brier(truth: Truth, predictions: Predictions) -> Weighted | None:
+    if predictions.probabilities is None:
+        return None
+    return _mean_of((predictions.probabilities[:, 1] - _is(truth.labels, 1)) ** 2)
+
+
+def _counts(truth: Truth, predictions: Predictions) -> tuple[Floats, Floats, Floats]:
+    """Return indicators [n, k] by class: predicted and true, predicted, true."""
+    labels, k = _known(truth)
+    said = (need(predictions.labels)[:, None] == np.arange(k)).astype(float)
+    true = (labels[:, None] == np.arange(k)).astype(float)
+    return said * true, said, true
+
+
+def _precision(truth: Truth, predictions: Predictions) -> Weighted:
+    hit, said, _ = (np.asarray(part[:, 1]) for part in _counts(truth, predictions))
+    return lambda w: np.nan_to_num(_divide(w @ hit, w @ said))
+
+
+def _recall(truth: Truth, predictions: Predictions) -> Weighted:
+    hit, _, true = (np.asarray(part[:, 1]) for part in _counts(truth, predictions))
+    return lambda w: np.nan_to_num(_divide(w @ hit, w @ true))
+
+
+def _f1(truth: Truth, predictions: Predictions) -> Weighted:
+    hit, said, true = (np.asarray(part[:, 1]) for part in _counts(truth, predictions))
+    return lambda w: np.nan_to_num(_divide(2 * (w @ hit), w @ (said + true)))
+
+
+def _f1_macro(truth: Truth, predictions: Predictions) -> Weighted:
+    hit, said, true = _counts(truth, predictions)
+    # a class that is neither there nor predicted has no f1 and does not count
+    return lambda w: _mean_present(_divide(2 * (w @ hit), w @ (said + true)))
+
+
+def _balanced_accuracy(truth: Truth, predictions: Predictions) -> Weighted:
+    hit, _, true = _counts(truth, predictions)
+    return lambda w: _mean_present(_divide(w @ hit, w @ true))
+
+
+def _mean_present(by_class: Floats) -> Floats:
+    there = ~np.isnan(by_class)
+    return _divide(np.where(there, by_class, 0.0).sum(axis=1), there.sum(axis=1).astype(float))
+
+
+def _ranked(positive: Floats, scores: Floats, *, falling: bool = False) -> Callable[[Floats], tuple[Floats, Floats]]:
+    """Return w -> weights of positives and of negatives [b, groups], summed over equal scores, in the scores' order."""
+    order = np.argsort(-scores if falling else scores, kind="stable")
+    ordered = scores[order]
+    starts = np.concatenate([[0], np.flatnonzero(ordered[1:] != ordered[:-1]) + 1])
+    is_positive = positive[order]
+
+    def split(w: Floats) -> tuple[Floats, Floats]:
+        sorted_w = w[:, order]
+        good = sorted_w * is_positive
+        return np.add.reduceat(good, starts, axis=1), np.add.reduceat(sorted_w - good, starts, axis=1)
+
+    return split
+
+
+def _auc_of(positive: Floats, scores: Floats) -> Weighted:
+    split = _ranked(positive, scores)
+
+    def weighted(w: Floats) -> Floats:
+        good, bad = split(w)
+        below = np.cumsum(bad, axis=1) - bad
+        return _divide((good * (below + bad / 2)).sum(axis=1), good.sum(axis=1) * bad.sum(axis=1))
+
+    return weighted
+
+
+def _auc(truth: Truth, predictions: Predictions) -> Weighted | None:
+    if predictions.scores is None:
+        return None
+    return _auc_of(_is(truth.labels, 1), predictions.scores)
+
+
+def _auc_ovr(truth: Truth, predictions: Predictions) -> Weighted | None:
+    if predictions.probabilities is None:
+        return None
+    labels, k = _known(truth)
+    parts = [_auc_of(_is(labels, index), predictions.probabilities[:, index]) for index in range(k)]
+    return lambda w: _mean_present(np.stack([part(w) for part in parts], axis=1))
+
+
+def _average_precision(truth: Truth, predictions: Predictions) -> Weighted | None:
+    if predictions.scores is None:
+        return None
+    split = _ranked(_is(truth.labels, 1), predictions.scores, falling=True)
+
+    def weighted(w: Floats) -> Floats:
+        good, bad = split(w)
+        found = np.cumsum(good, axis=1)
+        precision = np.nan_to_num(_divide(found, found + np.cumsum(bad, axis=1)))
+        return _divide((good * precision).sum(axis=1), found[:, -1])
+
+    return weighted
+
+
+def _errors(truth: Truth, predictions: Predictions) -> tuple[Floats, Floats]:
+    true = need(truth.values)
+    return true, true - need(predictions.values)
+
+
+def _mae(truth: Truth, predictions: Predictions) -> Weighted:
+    return _mean_of(np.abs(_errors(truth, predictions)[1]))
+
+
+def _rmse(truth: Truth, predictions: Predictions) -> Weighted:
+    mean = _mean_of(_errors(truth, predictions)[1] ** 2)
+    return lambda w: np.sqrt(mean(w))
+
+
+def _mape(truth: Truth, predictions: Predictions) -> Weighted:
+    true, error = _errors(truth, predictions)
+    return _mean_of(np.abs(error) / np.maximum(np.abs(true), np.finfo(float).eps))
+
+
+def _r2(truth: Truth, predictions: Predictions) -> Weighted:
+    true, error = _errors(truth, predictions)
+    centred = true - true.mean() if len(true) else true  # keeps the digits of a target far from 0
+    squared = centred**2
+
+    def weighted(w: Floats) -> Floats:
+        left = w @ error**2
+        spread = w @ squared - _divide((w @ centred) ** 2, w.sum(axis=1))
+        constant = spread <= 1e-12 * (w @ squared)
+        return np.where(constant, np.where(left == 0, 1.0, 0.0), 1 - np.nan_to_num(_divide(left, spread)))
+
+    return weighted
+
+
+METRICS: Mapping[str, Metric] = {
+    "auc": Metric(_auc, "scores"),
+    "average-precision": Metric(_average_precision, "scores"),
+    "accuracy": Metric(_accuracy, "labels"),
+    "balanced-accuracy": Metric(_balanced_accuracy, "labels"),
+    "f1": Metric(_f1, "labels"),
+    "precision": Metric(_precision, "labels"),
+    "recall": Metric(_recall, "labels"),
+    "log-loss": Metric(_log_loss, "probabilities"),
+    "brier": Metric(_brier, "probabilities"),
+    "f1-macro": Metric(_f1_macro, "labels"),
+    "auc-ovr": Metric(_auc_ovr, "probabilities"),
+    "mae": Metric(_mae, "values"),
+    "rmse": Metric(_rmse, "values"),
+    "r2": Metric(_r2, "values"),
+    "mape": Metric(_mape, "values"),
+}

@@ -1,0 +1,253 @@
+"""The structural digest of a fitted object: equal for equal models, whatever process, threads or file they came from.
+
+Files cannot be compared: skops writes other bytes every time, pickle stores thread counts. What is hashed instead is
+what the object *is*: classes by name, attributes in sorted order, arrays as dtype, shape and bytes, floats exactly.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import enum
+import functools
+import hashlib
+import pathlib
+import re
+import types
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+VERSION = "structural-v1"
+_HOW_IT_RUNS = frozenset({"n_jobs", "verbose", "n_threads", "_n_threads", "_sklearn_version"})  # not what it is
+_MAX_DEPTH = 100  # six frames of ours each; Python allows 1,000
+_BY_TEXT = (
+    dt.datetime,
+    dt.date,
+    dt.time,
+    dt.timedelta,
+    decimal.Decimal,
+    uuid.UUID,
+    pathlib.PurePath,
+)
+
+
+class OpaqueObjectError(ValueError):
+    """An object has state that cannot be seen, so that nothing about it could be claimed; the message says which."""
+
+
+def structural_digest(value: Any) -> str:
+    """Return the structural digest of a fitted estimator (or any plain object), SHA-256 in hex.
+
+    Parameters about running only (n_jobs, verbose, thread counts) do not count. Raises OpaqueObjectError for an object
+    whose state is hidden, such as a lambda or a C object that cannot be pickled.
+    """
+    return _hash(VERSION, [_Walk().digest(value, "model")]).hex()
+
+
+def _hash(tag: str, parts: Iterable[bytes]) -> bytes:
+    # tag and parts are length-prefixed: no two different lists of parts run into the same bytes
+    state = hashlib.sha256(len(tag).to_bytes(4, "big") + tag.encode())
+    for part in parts:
+        state.update(len(part).to_bytes(8, "big"))
+        state.update(part)
+    return state.digest()
+
+
+class _Walk:
+    """One walk over an object graph; a reference back to an enclosing object is hashed as its distance."""
+
+    def __init__(self) -> None:
+        self._open: list[int] = []
+
+    def digest(self, value: Any, where: str) -> bytes:
+        leaf = _leaf(value)
+        if leaf is not None:
+            return leaf
+        if id(value) in self._open:
+            return _hash("cycle", [str(len(self._open) - self._open.index(id(value))).encode()])
+        if len(self._open) > _MAX_DEPTH:
+            raise OpaqueObjectError(f"{where}: nested deeper than {_MAX_DEPTH} levels")
+        self._open.append(id(value))
+        try:
+            return self._node(value, where)
+        finally:
+            self._open.pop()
+
+    def _node(self, value: Any, where: str) -> bytes:
+        import numpy as np
+
+        if isinstance(value, np.ndarray):
+            return self._array(value, where)
+        if isinstance(value, np.random.RandomState):
+            return self._tagged("RandomState", value.get_state(legacy=False), where)
+        if isinstance(value, np.random.Generator):
+            return self._tagged("Generator", value.bit_generator.state, where)
+        if isinstance(value, functools.partial):
+            return self._tagged("partial", [value.func, value.args, value.keywords], where)
+        if isinstance(value, types.MethodType):
+            return self._tagged("method", [value.__func__, value.__self__], where)
+        module = type(value).__module__.partition(".")[0]
+        if module == "pandas" and hasattr(value, "to_numpy"):
+            return self._pandas(value, where)
+        if module == "scipy" and hasattr(value, "tocoo"):
+            return self._sparse(value, where)
+        return self._container(value, where) or self._object(value, where)
+
+    def _tagged(self, tag: str, value: Any, where: str) -> bytes:
+        return _hash(tag, [self.digest(value, where)])
+
+    def _sequence(self, tag: str, values: Iterable[Any], where: str) -> bytes:
+        return _hash(tag, (self.digest(item, f"{where}[{index}]") for index, item in enumerate(values)))
+
+    def _mapping(self, tag: str, items: Iterable[tuple[Any, Any]], where: str) -> bytes:
+        pairs = sorted((self.digest(key, where), self.digest(item, f"{where}[{key!r:.40}]")) for key, item in items)
+        return _hash(tag, (part for pair in pairs for part in pair))
+
+    def _container(self, value: Any, where: str) -> bytes | None:
+        name = "" if type(value) in (list, tuple, dict, set, frozenset) else _qualified(type(value))
+        if isinstance(value, dict):
+            body = self._mapping(f"dict {name}", value.items(), where)
+        elif isinstance(value, list | tuple):
+            body = self._sequence(f"{'list' if isinstance(value, list) else 'tuple'} {name}", value, where)
+        elif isinstance(value, set | frozenset):
+            body = _hash(f"set {name}", sorted(self.digest(item, where) for item in value))
+        else:
+            return None
+        attributes = getattr(value, "__dict__", None)
+        return _hash("with attributes", [body, self._attributes(attributes, where)]) if attributes else body
+
+    def _array(self, array: Any, where: str) -> bytes:
+        import numpy as np
+
+        array = np.asarray(array)
+        shape = repr(array.shape).encode()
+        if array.dtype.names:  # field by field: the padding between fields is whatever was in memory
+            fields = [
+                self._tagged(f"field {name}", np.ascontiguousarray(array[name]), where) for name in array.dtype.names
+            ]
+            return _hash("structured array", [shape, *fields])
+        if array.dtype.kind == "O":
+            return _hash("object array", [shape, self._sequence("items", array.ravel().tolist(), where)])
+        if array.dtype.kind in "fc" and np.isnan(array).any():
+            array = np.where(np.isnan(array), np.full((), np.nan, array.dtype), array)  # one NaN, of many bit patterns
+        little = array.astype(array.dtype.newbyteorder("<"), copy=False)
+        return _hash("array", [little.dtype.str.encode(), shape, little.tobytes()])
+
+    def _pandas(self, value: Any, where: str) -> bytes:
+        columns = [value[name] for name in value.columns] if hasattr(value, "columns") else [value]
+        names = getattr(value, "names", None) or [getattr(value, "name", None)]
+        parts = [self.digest([str(column.dtype), column.to_numpy()], where) for column in columns]
+        axes = [self.digest(axis, where) for axis in getattr(value, "axes", ())]
+        return _hash(f"pandas {type(value).__name__}", [self.digest(list(names), where), *parts, *axes])
+
+    def _sparse(self, value: Any, where: str) -> bytes:
+        form = value.tocoo()
+        order = sorted(range(form.nnz), key=lambda at: tuple(int(axis[at]) for axis in form.coords))
+        parts = [list(form.shape), form.data[order], *(axis[order].astype("int64") for axis in form.coords)]
+        return self._sequence(f"sparse {value.format}", parts, where)
+
+    def _attributes(self, attributes: dict[str, Any], where: str) -> bytes:
+        kept = sorted(name for name in attributes if name not in _HOW_IT_RUNS)
+        return _hash(
+            "attributes",
+            (part for name in kept for part in (name.encode(), self.digest(attributes[name], f"{where}.{name}"))),
+        )
+
+    def _object(self, value: Any, where: str) -> bytes:
+        kind = type(value)
+        name = _qualified(kind)
+        plain = all(getattr(kind, name) is getattr(object, name) for name in ("__reduce__", "__reduce_ex__"))
+        hides = getattr(kind, "__getstate__", None) is not object.__getstate__ and not hasattr(value, "get_params")
+        try:
+            reduced = value.__reduce_ex__(
+                2
+            )  # also of plain objects: it refuses those with state in C beside the attributes
+        except Exception as error:  # any extension class may raise anything when asked for its state
+            raise OpaqueObjectError(f"{where}: the state of a {name} cannot be read ({error})") from error
+        if hasattr(value, "__dict__") and plain and not hides:
+            slots = {
+                slot: getattr(value, slot) for base in kind.__mro__ for slot in _slots(base) if hasattr(value, slot)
+            }
+            return _hash(f"object {name}", [self._attributes({**slots, **vars(value)}, where)])
+        if isinstance(reduced, str):
+            return _hash(f"global {name}", [reduced.encode()])
+        make, arguments, state, *rest = (*reduced, None)[: max(len(reduced), 3)]
+        parts = [self.digest(make, where), self.digest(arguments, where)]
+        parts.append(self._attributes(state, where) if _is_names(state) else self.digest(state, where))
+        parts += [self.digest(None if items is None else list(items), where) for items in rest[:2]]
+        return _hash(f"reduced {name}", parts)
+
+
+def _leaf(value: Any) -> bytes | None:
+    """Return the digest of a value that holds no others, or None."""
+    if value is None or value is Ellipsis or isinstance(value, bool):
+        return _hash("constant", [repr(value).encode()])
+    if isinstance(value, enum.Enum):
+        return _hash(f"enum {_qualified(type(value))}", [value.name.encode()])
+    if isinstance(value, str | bytes):
+        return _hash(
+            "text" if isinstance(value, str) else "bytes",
+            [value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value],
+        )
+    if isinstance(value, int):
+        return _hash("int", [str(int(value)).encode()])
+    if isinstance(value, float):
+        return _hash("float", [b"nan" if value != value else float(value).hex().encode()])
+    if isinstance(value, complex):
+        return _hash("complex", [value.real.hex().encode(), value.imag.hex().encode()])
+    if isinstance(value, slice | range):
+        return _hash(type(value).__name__, [repr(value).encode()])
+    if isinstance(value, re.Pattern):
+        return _hash("pattern", [repr((value.pattern, value.flags)).encode()])
+    if isinstance(value, _BY_TEXT):
+        return _hash(_qualified(type(value)), [str(value).encode()])
+    if isinstance(value, types.ModuleType):
+        return _hash("module", [value.__name__.encode()])
+    if isinstance(value, type | types.FunctionType | types.BuiltinFunctionType) or type(value).__name__ == "ufunc":
+        return _hash("name", [_qualified(value).encode()])
+    return _numpy_leaf(value)
+
+
+def _numpy_leaf(value: Any) -> bytes | None:
+    import numpy as np
+
+    if isinstance(value, np.dtype):
+        return _hash("dtype", [repr(value.descr if value.names else value.newbyteorder("<").str).encode()])
+    if isinstance(value, np.bool_ | np.integer):
+        return _leaf(value.item())
+    if isinstance(value, np.generic):
+        array = (
+            np.where(value != value, np.full((), np.nan, value.dtype), value)
+            if value.dtype.kind in "fc"
+            else np.asarray(value)
+        )
+        return _hash("scalar", [value.dtype.str.encode(), array.tobytes()])
+    if type(value).__name__ in ("cython_function_or_method", "fused_cython_function", "_ArrayFunctionDispatcher"):
+        return _hash("name", [_qualified(value).encode()])
+    return None
+
+
+def _qualified(value: Any) -> str:
+    name = getattr(value, "__qualname__", None) or getattr(value, "__name__", "")
+    owner = getattr(value, "__self__", None)
+    if (
+        isinstance(value, types.BuiltinFunctionType)
+        and owner is not None
+        and not isinstance(owner, type | types.ModuleType)
+    ):
+        raise OpaqueObjectError(f"a method of a {type(owner).__name__} ({name}) cannot be named")
+    if not name or "<" in name:
+        raise OpaqueObjectError(
+            f"the function {name or value!r} has no name of its own; define it at the top of a module"
+        )
+    return f"{getattr(value, '__module__', None) or 'numpy'}.{name}"
+
+
+def _slots(kind: type) -> tuple[str, ...]:
+    slots = vars(kind).get("__slots__", ())
+    return tuple(slot for slot in ((slots,) if isinstance(slots, str) else slots) if not slot.startswith("__"))
+
+
+def _is_names(state: Any) -> bool:
+    return isinstance(state, dict) and all(isinstance(key, str) for key in state)

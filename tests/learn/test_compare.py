@@ -1,0 +1,436 @@
+"""The gate's semantics: what passes, what fails, what stays undecided, and what is said about it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlops_ci.errors import Findings
+from mlops_ci.learn.compare import Contestant, Judgement, compare
+from mlops_ci.learn.predictions import Predictions
+from mlops_ci.learn.requirements import describe, labels_needed
+from mlops_ci.records import RequirementResult
+from mlops_ci.spec.kinds import Gate, Requirement
+
+BETTER = Requirement("auc", against="champion", test="superiority")
+
+
+def labels_of(rows: int, seed: int = 0) -> Any:
+    return np.random.default_rng(seed).random(rows) < 0.4
+
+
+def model(labels: Any, skill: float, name: str = "candidate", seed: int = 1, **operational: float) -> Contestant:
+    """A binary classifier whose scores part the classes by `skill` standard deviations."""
+    drawn = np.random.default_rng(seed).normal(size=len(labels)) + skill * (labels - 0.4)
+    p = 1 / (1 + np.exp(-drawn))
+    predictions = Predictions(labels=(p > 0.5).astype(np.int64), probabilities=np.stack([1 - p, p], axis=1), scores=p)
+    return Contestant(name, name, predictions, (False, True), operational)
+
+
+def blend(one: Contestant, other: Contestant, share: float, name: str) -> Contestant:
+    """A model between two: paired comparisons are of models that mostly agree."""
+    mine, theirs = one.predictions.scores, other.predictions.scores
+    assert mine is not None
+    assert theirs is not None
+    p = share * mine + (1 - share) * theirs
+    predictions = Predictions(labels=(p > 0.5).astype(np.int64), probabilities=np.stack([1 - p, p], axis=1), scores=p)
+    return Contestant(name, name, predictions, (False, True))
+
+
+def judge(
+    candidate: Contestant, champion: Contestant | None, *requirements: Requirement, labels: Any, **options: Any
+) -> Judgement:
+    gate = options.pop("gate", Gate())
+    return compare(
+        "binary-classification", labels, candidate, champion, replace(gate, requirements=requirements), **options
+    )
+
+
+def only(judgement: Judgement) -> RequirementResult:
+    (result,) = judgement.requirements
+    return result
+
+
+LABELS = labels_of(2000)
+GOOD, FAIR, POOR = (
+    model(LABELS, skill, name) for skill, name in ((1.5, "m@v2.0.0"), (1.0, "m@v1.0.0"), (0.2, "m@v0.1.0"))
+)
+
+
+def test_a_clearly_better_candidate_passes_and_the_sentence_says_by_how_much() -> None:
+    found = judge(GOOD, FAIR, BETTER, labels=LABELS)
+    result = only(found)
+    assert (found.champion_state, found.verdict, result.verdict) == ("compared", "pass", "pass")
+    assert result.difference is not None
+    assert result.lower is not None
+    assert result.upper is not None
+    assert 0 < result.lower < result.difference < result.upper
+    assert result.difference == pytest.approx((result.candidate or 0) - (result.champion or 0))
+    assert found.sentence == (
+        f"auc {result.candidate:.3f} against {result.champion:.3f} of m@v1.0.0: better by {result.difference:.3f} "
+        f"[{result.lower:.3f}, {result.upper:.3f}] on 2,000 holdout rows"
+    )
+
+
+def test_a_clearly_worse_candidate_fails() -> None:
+    found = judge(POOR, FAIR, BETTER, labels=LABELS)
+    assert (found.verdict, only(found).verdict) == ("fail", "fail")
+    assert "worse by" in found.sentence
+
+
+def test_a_small_gain_is_inconclusive_with_the_rows_that_would_decide() -> None:
+    labels = LABELS[:200]
+    tries = (
+        only(judge(model(labels, 1.1, "new", seed), model(labels, 1.0, "old", 100 + seed), BETTER, labels=labels))
+        for seed in range(50)
+    )
+    result = next(one for one in tries if 0 < (one.difference or 0) < 0.02)
+    assert (result.verdict, (result.difference or 0) > 0) == ("inconclusive", True)
+    assert result.labels_needed is not None
+    assert result.reason.endswith(f"about {result.labels_needed:,} more labelled holdout rows would decide")
+
+
+def test_labels_needed_is_the_paired_sample_size() -> None:
+    # accuracy: 80 % power at alpha .05 for 1 point of difference with 5 % discordant rows needs 3.1 thousand rows
+    variance = 0.05 - 0.01**2
+    assert labels_needed(500, math.sqrt(variance / 500), 0.01, 0.05) + 500 == pytest.approx(3100, rel=0.01)
+
+
+def test_without_improvement_no_number_is_promised() -> None:
+    same_skill = model(LABELS, 1.0, "other", seed=2)
+    for candidate, champion in ((same_skill, FAIR), (FAIR, same_skill)):
+        result = only(judge(candidate, champion, BETTER, labels=LABELS))
+        if (result.difference or 0) < 0:
+            assert result.labels_needed is None
+            assert "no improvement was seen" in result.reason
+            break
+    else:
+        pytest.fail("one of two must be behind")
+
+
+def test_superiority_by_a_margin_asks_for_more() -> None:
+    difference = only(judge(GOOD, FAIR, BETTER, labels=LABELS)).difference or 0
+    assert only(judge(GOOD, FAIR, replace(BETTER, margin=difference / 4), labels=LABELS)).verdict == "pass"
+    assert only(judge(GOOD, FAIR, replace(BETTER, margin=difference), labels=LABELS)).verdict == "inconclusive"
+
+
+@pytest.mark.parametrize(("margin", "verdict"), [(0.2, "pass"), (0.0, "fail")])
+def test_non_inferiority_is_about_the_margin(margin: float, verdict: str) -> None:
+    requirement = Requirement("auc", against="champion", test="non-inferiority", margin=margin)
+    slightly_worse = blend(FAIR, POOR, 0.4, "worse")
+    assert only(judge(slightly_worse, FAIR, requirement, labels=LABELS)).verdict == verdict
+
+
+def test_non_inferiority_in_between_is_inconclusive() -> None:
+    slightly_worse = blend(FAIR, POOR, 0.4, "worse")
+    seen = only(judge(slightly_worse, FAIR, BETTER, labels=LABELS))
+    halfway = ((seen.difference or 0) + (seen.lower or 0)) / 2
+    requirement = Requirement("auc", against="champion", test="non-inferiority", margin=-halfway)
+    result = only(judge(slightly_worse, FAIR, requirement, labels=LABELS))
+    assert result.verdict == "inconclusive"
+    assert (result.labels_needed or 0) > 0
+
+
+@pytest.mark.parametrize("metric", ["log-loss", "brier", "accuracy", "f1", "average-precision", "balanced-accuracy"])
+def test_positive_is_better_whatever_the_metric(metric: str) -> None:
+    requirement = Requirement(metric, against="champion", test="superiority")
+    found = judge(GOOD, POOR, requirement, labels=LABELS)
+    result = only(found)
+    assert result.verdict == "pass"
+    assert (result.difference or 0) > 0
+    assert "better by" in found.sentence
+    worse = judge(POOR, GOOD, requirement, labels=LABELS)
+    assert only(worse).verdict == "fail"
+    assert "worse by" in worse.sentence
+
+
+@pytest.mark.parametrize(
+    ("floor", "verdict"),
+    [
+        (Requirement("auc", min=0.5), "pass"),
+        (Requirement("auc", min=0.99), "fail"),
+        (Requirement("log-loss", max=0.9), "pass"),
+        (Requirement("log-loss", max=0.1), "fail"),
+        (Requirement("accuracy", min=0.4, max=0.99), "pass"),
+    ],
+)
+def test_a_floor_is_cleared_or_missed_with_confidence(floor: Requirement, verdict: str) -> None:
+    assert only(judge(FAIR, None, floor, labels=LABELS)).verdict == verdict
+
+
+@pytest.mark.parametrize("metric", ["auc", "accuracy", "f1"])
+def test_a_floor_within_the_interval_is_inconclusive(metric: str) -> None:
+    value = only(judge(FAIR, None, Requirement(metric, min=0.0), labels=LABELS)).candidate or 0
+    result = only(judge(FAIR, None, Requirement(metric, min=value - 0.005), labels=LABELS))
+    assert result.verdict == "inconclusive"
+    assert (result.labels_needed or 0) > 0
+    gap, half = 0.005, value - (result.lower or 0)
+    assert result.labels_needed == math.ceil(2000 * ((half / gap) ** 2 - 1)) or metric == "auc"
+    assert only(judge(FAIR, None, Requirement(metric, min=value), labels=LABELS)).labels_needed is None
+
+
+def test_operational_limits_are_about_the_value() -> None:
+    candidate = replace(FAIR, operational={"latency-p95-ms": 12.0})
+    assert only(judge(candidate, None, Requirement("latency-p95-ms", max=20), labels=LABELS)).verdict == "pass"
+    assert only(judge(candidate, None, Requirement("latency-p95-ms", max=10), labels=LABELS)).verdict == "fail"
+    assert only(judge(candidate, None, Requirement("model-size-mb", max=10), labels=LABELS)).verdict == "inconclusive"
+
+
+def test_no_champion_yet_leaves_the_decision_to_the_floors() -> None:
+    found = judge(FAIR, None, Requirement("auc", min=0.6), BETTER, labels=LABELS)
+    assert [result.verdict for result in found.requirements] == ["pass", "not-applicable"]
+    assert (found.champion_state, found.verdict) == ("none", "pass")
+    assert found.sentence.endswith("on 2,000 holdout rows; there is no champion yet")
+
+
+def test_no_champion_and_no_floor_decides_nothing() -> None:
+    assert judge(FAIR, None, BETTER, labels=LABELS).verdict == "inconclusive"
+
+
+def test_the_champion_itself_is_not_tested_against_itself() -> None:
+    found = judge(FAIR, FAIR, Requirement("auc", min=0.6), BETTER, labels=LABELS)
+    assert found.champion_state == "same"
+    assert [result.verdict for result in found.requirements] == ["pass", "not-applicable"]
+    assert "the candidate is the champion itself (m@v1.0.0)" in found.requirements[1].reason
+
+
+def test_a_champion_that_cannot_be_scored_is_incomparable() -> None:
+    found = judge(
+        FAIR, None, BETTER, labels=LABELS, incomparable="m@v1.0.0 needs 'wind', which the data no longer have"
+    )
+    assert (found.champion_state, found.verdict) == ("incomparable", "inconclusive")
+    assert [one.id for one in found.diagnostics] == ["champion-incomparable"]
+    assert "'wind'" in found.diagnostics[0].message
+
+
+def test_a_champion_of_other_labels_is_incomparable() -> None:
+    other = replace(POOR, classes=("no", "yes"))
+    assert judge(FAIR, other, BETTER, labels=LABELS).champion_state == "incomparable"
+
+
+@pytest.mark.parametrize(("rows", "metric"), [(40, "auc"), (40, "log-loss")])
+def test_a_small_holdout_decides_nothing(rows: int, metric: str) -> None:
+    labels = labels_of(rows)
+    found = judge(
+        model(labels, 5),
+        model(labels, 0, "old"),
+        Requirement(metric, against="champion", test="superiority"),
+        labels=labels,
+    )
+    assert only(found).verdict == "inconclusive"
+    assert [one.id for one in found.diagnostics] == ["holdout-too-small"]
+    assert found.diagnostics[0].severity == "warning"
+
+
+def test_a_ranking_needs_ten_rows_of_either_class() -> None:
+    labels = np.arange(200) < 9
+    floors = (Requirement("auc", min=0.5), Requirement("accuracy", min=0.5))
+    found = judge(model(labels, 9), None, *floors, labels=labels)
+    assert [result.verdict for result in found.requirements] == ["inconclusive", "pass"]
+    assert [one.id for one in found.diagnostics] == ["holdout-too-small"]
+
+
+def test_one_class_in_the_holdout_is_an_answer_not_a_crash() -> None:
+    labels = np.zeros(100, dtype=bool)
+    found = judge(model(labels, 1), model(labels, 0, "old"), BETTER, Requirement("accuracy", min=0.1), labels=labels)
+    assert [result.verdict for result in found.requirements] == ["inconclusive", "pass"]
+
+
+def test_identical_predictions_are_no_improvement() -> None:
+    twin = replace(FAIR, name="twin", model_digest="twin")
+    for metric in ("auc", "accuracy", "log-loss"):
+        result = only(judge(twin, FAIR, Requirement(metric, against="champion", test="superiority"), labels=LABELS))
+        assert (result.verdict, result.difference, result.labels_needed) == ("inconclusive", 0.0, None)
+
+
+def test_constant_predictions_do_not_clear_the_floor_of_guessing() -> None:
+    p = np.full((len(LABELS), 2), 0.5)
+    constant = Contestant(
+        "c", "c", Predictions(np.zeros(1), np.zeros(len(LABELS), dtype=np.int64), p, p[:, 1]), (False, True)
+    )
+    assert only(judge(constant, None, Requirement("auc", min=0.5), labels=LABELS)).verdict == "inconclusive"
+
+
+def test_a_perfect_ranking_of_few_rows_does_not_clear_a_high_floor() -> None:
+    labels = np.arange(60) < 30
+    perfect = model(labels, 100)
+    result = only(judge(perfect, None, Requirement("auc", min=0.95), labels=labels))
+    assert result.verdict == "inconclusive"
+    assert result.lower == pytest.approx(0.05 ** (1 / 30))
+
+
+def regressed_in(slice_: Any) -> Contestant:
+    """The champion's predictions, but turned round on some rows."""
+    assert FAIR.predictions.scores is not None
+    p = np.where(slice_, 1 - FAIR.predictions.scores, FAIR.predictions.scores)
+    return Contestant(
+        "candidate",
+        "c",
+        Predictions(labels=(p > 0.5).astype(np.int64), probabilities=np.stack([1 - p, p], axis=1), scores=p),
+        (False, True),
+    )
+
+
+CITY = np.where(np.arange(2000) % 10 < 3, "Oslo", "Rome")
+NO_REGRESSION = Requirement("auc", against="champion", test="no-regression", slices="all", margin=0.02)
+
+
+def test_a_regression_in_one_slice_fails_and_is_named() -> None:
+    found = judge(regressed_in(CITY == "Oslo"), FAIR, NO_REGRESSION, labels=LABELS, slices={"city": CITY})
+    result = only(found)
+    assert (result.verdict, result.slice) == ("fail", "city=Oslo")
+    assert result.reason.startswith("in city=Oslo ")
+    assert {value.slice for value in found.metrics} == {None, "city=Oslo", "city=Rome"}
+    assert {value.rows for value in found.metrics if value.slice == "city=Oslo"} == {600}
+    assert len(found.champion_metrics) == len(found.metrics)
+
+
+def test_slices_that_are_not_named_do_not_count() -> None:
+    other = np.where(np.arange(2000) % 2 == 0, "a", "b")
+    few = CITY == "Oslo"
+    few[np.flatnonzero(few)[150:]] = False  # too little to be seen on the whole
+    slices = {"place": np.where(few, "Oslo", "Rome"), "other": other}
+    by_all = judge(regressed_in(few), FAIR, NO_REGRESSION, labels=LABELS, slices=slices)
+    by_other = judge(
+        regressed_in(few), FAIR, replace(NO_REGRESSION, slices=("other",), margin=0.1), labels=LABELS, slices=slices
+    )
+    assert (by_all.verdict, by_other.verdict) == ("fail", "pass")
+
+
+def test_small_slices_are_reported_only() -> None:
+    few = np.arange(2000) < 80
+    found = judge(regressed_in(few), FAIR, replace(NO_REGRESSION, margin=0.1), labels=LABELS, slices={"few": few})
+    result = only(found)
+    assert result.verdict == "pass"
+    assert "1 slices are too small to test" in result.reason
+    (small,) = (value for value in found.metrics if value.slice == "few=True" and value.metric == "auc")
+    assert (small.rows, small.lower) == (80, None)
+
+
+def test_no_regression_against_an_equal_passes_on_the_whole() -> None:
+    twin = model(LABELS, 1.0, "other", seed=7)
+    assert only(judge(twin, FAIR, replace(NO_REGRESSION, slices=None), labels=LABELS)).verdict == "pass"
+
+
+def test_many_slices_are_corrected_for() -> None:
+    requirement = replace(NO_REGRESSION, margin=0.0)
+    places = np.arange(2000) % 19
+    found = [
+        only(
+            judge(
+                model(LABELS, 1.0, "new", 50 + seed),
+                FAIR,
+                requirement,
+                labels=LABELS,
+                metrics=["auc"],
+                slices={"place": places},
+            )
+        )
+        for seed in range(6)
+    ]
+    alone = [one for one in found if (one.upper or 0) < 0]  # the worst slice, were it the only test
+    assert len(alone) >= 2
+    assert any(one.verdict == "pass" for one in alone)
+
+
+def test_models_that_mostly_agree_are_told_apart_by_the_rows_where_they_do_not() -> None:
+    assert only(judge(blend(GOOD, FAIR, 0.05, "nearly"), FAIR, BETTER, labels=LABELS)).verdict == "pass"
+
+
+def test_missing_slice_values_are_a_slice() -> None:
+    values = np.array([None if at % 2 else 1.0 for at in range(2000)], dtype=object)
+    found = judge(GOOD, FAIR, BETTER, labels=LABELS, slices={"hour": values})
+    assert {value.slice for value in found.metrics} == {None, "hour=1", "hour=(missing)"}
+
+
+def test_a_strange_label_in_a_binary_holdout_is_a_finding() -> None:
+    labels = LABELS.astype(object)
+    labels[3] = "maybe"
+    with pytest.raises(Findings) as caught:
+        judge(GOOD, None, BETTER, labels=labels)
+    assert caught.value.diagnostics[0].id == "holdout-label-unknown"
+
+
+def test_a_new_class_in_a_multiclass_holdout_is_a_warning() -> None:
+    labels = np.array(["a", "b", "c"] * 40 + ["d"], dtype=object)
+    p = np.tile(np.eye(3) * 0.7 + 0.1, (41, 1))[:121]
+    one = Contestant("m", "m", Predictions(labels=p.argmax(axis=1), probabilities=p), ("a", "b", "c"))
+    found = compare("multiclass-classification", labels, one, None, Gate())
+    assert [(one.id, one.severity) for one in found.diagnostics] == [("holdout-label-unknown", "warning")]
+    accuracy = next(value for value in found.metrics if value.metric == "accuracy")
+    assert accuracy.value == pytest.approx(120 / 121)
+
+
+def test_a_regression_by_default_must_beat_the_mean_and_the_champion() -> None:
+    rng = np.random.default_rng(0)
+    y = rng.normal(10, 2, 400)
+    near, far = (
+        Contestant(name, name, Predictions(values=y + rng.normal(0, spread, 400)))
+        for name, spread in (("n", 0.5), ("f", 1.0))
+    )
+    found = compare("regression", y, near, far, Gate())
+    assert [(result.metric, result.verdict) for result in found.requirements] == [("r2", "pass"), ("rmse", "pass")]
+    assert found.sentence.startswith("rmse 0.")
+    assert compare("regression", y, far, near, Gate()).verdict == "fail"
+
+
+def test_the_same_comparison_gives_the_same_numbers() -> None:
+    assert judge(GOOD, FAIR, BETTER, labels=LABELS, seed=5) == judge(GOOD, FAIR, BETTER, labels=LABELS, seed=5)
+
+
+@pytest.mark.parametrize(
+    ("requirement", "text"),
+    [
+        (Requirement("auc", min=0.65), "auc at least 0.65"),
+        (replace(BETTER, margin=0.01), "auc better than the champion's by more than 0.01"),
+        (NO_REGRESSION, "auc not worse than the champion's by more than 0.02, in every slice"),
+        (
+            replace(NO_REGRESSION, slices=("city", "day")),
+            "auc not worse than the champion's by more than 0.02, by city, day",
+        ),
+        (
+            Requirement("auc", test="non-inferiority", margin=0.01),
+            "auc shown to be at most 0.01 worse than the champion's",
+        ),
+    ],
+)
+def test_a_requirement_is_described(requirement: Requirement, text: str) -> None:
+    assert describe(requirement) == text
+
+
+@given(
+    st.integers(0, 2**31),
+    st.floats(0, 2),
+    st.floats(0, 2),
+    st.integers(50, 200),
+    st.sampled_from(["auc", "accuracy", "log-loss", "f1"]),
+)
+@settings(max_examples=30, deadline=None)
+def test_swapping_the_models_turns_the_difference_and_never_lets_both_win(
+    seed: int, one: float, other: float, rows: int, metric: str
+) -> None:
+    labels = labels_of(rows, seed)
+    first, second = model(labels, one, "a", seed), model(labels, other, "b", seed + 1)
+    requirement = Requirement(metric, against="champion", test="superiority")
+    there = only(judge(first, second, requirement, labels=labels, metrics=[metric]))
+    back = only(judge(second, first, requirement, labels=labels, metrics=[metric]))
+    if there.difference is not None:
+        assert there.difference == pytest.approx(-(back.difference or 0.0), abs=1e-12)
+    assert [there.verdict, back.verdict].count("pass") <= 1
+
+
+@pytest.mark.parametrize("metric", ["auc", "accuracy"])
+def test_equal_models_are_promoted_no_more_often_than_alpha(metric: str) -> None:
+    requirement = Requirement(metric, against="champion", test="superiority")
+    wins = 0
+    for trial in range(400):
+        labels = labels_of(300, 10_000 + trial)
+        pair = [model(labels, 1.0, name, 3 * trial + at) for at, name in enumerate("ab")]
+        wins += only(judge(pair[0], pair[1], requirement, labels=labels, metrics=[metric])).verdict == "pass"
+    assert wins <= 400 * 0.05 + 2 * math.sqrt(400 * 0.05 * 0.95)

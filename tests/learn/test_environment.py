@@ -1,0 +1,74 @@
+"""What a run's key says of its environment: cheap to know, and only what decides numbers."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+from importlib import metadata
+
+import pytest
+
+from mlops_ci.errors import EnvironmentProblem
+from mlops_ci.learn.environment import environment, requirements, threadpools
+
+
+def test_identity_is_python_and_packages() -> None:
+    found = environment(["statsmodels.api", "sklearn.linear_model", "json"])
+    packages = found.identity["packages"]
+    assert isinstance(packages, dict)
+    assert found.python == platform.python_version()
+    assert packages["scikit-learn"] == metadata.version("scikit-learn")
+    assert packages["statsmodels"] == metadata.version("statsmodels")
+    assert "json" not in packages
+    assert set(environment().packages) < set(packages)
+    assert found.cpu
+
+
+def test_a_module_is_found_by_its_distribution() -> None:
+    assert "PyYAML" in environment(["yaml"]).packages or "pyyaml" in environment(["yaml"]).packages
+
+
+def test_a_package_that_is_not_installed_is_an_environment_problem() -> None:
+    with pytest.raises(EnvironmentProblem) as caught:
+        environment(["no_such_package"])
+    assert caught.value.diagnostics[0].id == "package-missing"
+
+
+def test_requirements_pin_what_loading_needs() -> None:
+    lines = requirements(environment(["statsmodels"])).splitlines()
+    names = [line.split("==")[0] for line in lines]
+    assert names == ["joblib", "numpy", "pandas", "scikit-learn", "scipy", "skops", "statsmodels", "threadpoolctl"]
+    assert all(line.count("==") == 1 for line in lines)
+
+
+def test_threadpools_name_libraries_without_thread_counts() -> None:
+    import numpy as np
+
+    np.ones(2) @ np.ones(2)
+    assert any("openblas" in line or "mkl" in line for line in threadpools())
+
+
+def test_knowing_the_environment_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from mlops_ci.learn.environment import environment; environment().identity; "
+        "print([name for name in ('numpy', 'pandas', 'sklearn', 'scipy', 'skops', 'pyarrow') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=".")
+    assert done.stdout.strip() == "[]"
+
+
+def test_judging_imports_neither_pandas_nor_scikit_learn_nor_scipy_stats() -> None:
+    code = (
+        "import sys, numpy as np\n"
+        "from mlops_ci.learn.compare import Contestant, compare\n"
+        "import mlops_ci.learn.fit, mlops_ci.learn.score\n"
+        "from mlops_ci.learn.predictions import Predictions\n"
+        "from mlops_ci.spec.kinds import Gate\n"
+        "y = np.arange(100) % 2; p = np.linspace(0, 1, 100)\n"
+        "one = Contestant('a', 'a', Predictions(None, y, np.stack([1 - p, p], 1), p), (0, 1))\n"
+        "assert compare('binary-classification', y, one, None, Gate()).verdict\n"
+        "print([name for name in ('pandas', 'sklearn', 'scipy.stats', 'skops', 'duckdb') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,145 @@
+"""Every statistical metric is scikit-learn's, weighted or not, for many weight vectors at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn import metrics as sk
+
+from mlops_ci.learn.metrics import METRICS, default_metrics, default_requirements, value
+from mlops_ci.learn.predictions import Predictions, Truth, align_classes, encode_labels
+
+ROWS = 300
+
+
+def binary(seed: int) -> tuple[Truth, Predictions]:
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(2, size=ROWS)
+    drawn = rng.beta(2, 2, ROWS) + 0.2 * (labels - 0.5)
+    p = np.asarray(np.clip(np.round(drawn, 2), 0, 1), dtype=np.float64)  # rounded: ties, zeros and ones
+    return Truth(labels=labels, classes=(False, True)), Predictions(
+        labels=(p > 0.5).astype(np.int64), probabilities=np.stack([1 - p, p], axis=1), scores=p
+    )
+
+
+def multiclass(seed: int) -> tuple[Truth, Predictions]:
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(4, size=ROWS)
+    p = rng.dirichlet(np.ones(4), ROWS) * 0.7
+    p[np.arange(ROWS), labels] += 0.3
+    return Truth(labels=labels, classes=("a", "b", "c", "d")), Predictions(labels=p.argmax(axis=1), probabilities=p)
+
+
+def regression(seed: int) -> tuple[Truth, Predictions]:
+    rng = np.random.default_rng(seed)
+    true = rng.normal(1000, 3, ROWS)
+    return Truth(values=true), Predictions(values=true + rng.normal(0, 2, ROWS))
+
+
+Reference = Callable[[Any, Any, Any], float]
+BINARY: dict[str, Reference] = {
+    "auc": lambda y, p, w: sk.roc_auc_score(y, p.scores, sample_weight=w),
+    "average-precision": lambda y, p, w: sk.average_precision_score(y, p.scores, sample_weight=w),
+    "accuracy": lambda y, p, w: sk.accuracy_score(y, p.labels, sample_weight=w),
+    "balanced-accuracy": lambda y, p, w: sk.balanced_accuracy_score(y, p.labels, sample_weight=w),
+    "f1": lambda y, p, w: sk.f1_score(y, p.labels, sample_weight=w),
+    "precision": lambda y, p, w: sk.precision_score(y, p.labels, sample_weight=w),
+    "recall": lambda y, p, w: sk.recall_score(y, p.labels, sample_weight=w),
+    "log-loss": lambda y, p, w: sk.log_loss(y, p.probabilities, sample_weight=w),
+    "brier": lambda y, p, w: sk.brier_score_loss(y, p.scores, sample_weight=w),
+}
+MULTICLASS: dict[str, Reference] = {
+    "accuracy": BINARY["accuracy"],
+    "balanced-accuracy": BINARY["balanced-accuracy"],
+    "f1-macro": lambda y, p, w: sk.f1_score(y, p.labels, sample_weight=w, average="macro"),
+    "log-loss": BINARY["log-loss"],
+    "auc-ovr": lambda y, p, w: sk.roc_auc_score(y, p.probabilities, sample_weight=w, multi_class="ovr"),
+}
+REGRESSION: dict[str, Reference] = {
+    "mae": lambda y, p, w: sk.mean_absolute_error(y, p.values, sample_weight=w),
+    "rmse": lambda y, p, w: sk.root_mean_squared_error(y, p.values, sample_weight=w),
+    "r2": lambda y, p, w: sk.r2_score(y, p.values, sample_weight=w),
+    "mape": lambda y, p, w: sk.mean_absolute_percentage_error(y, p.values, sample_weight=w),
+}
+CASES = [
+    *((binary, name, function) for name, function in BINARY.items()),
+    *((multiclass, name, function) for name, function in MULTICLASS.items()),
+    *((regression, name, function) for name, function in REGRESSION.items()),
+]
+
+
+@pytest.mark.parametrize(
+    ("make", "metric", "reference"), CASES, ids=[f"{make.__name__}-{name}" for make, name, _ in CASES]
+)
+def test_metric_is_that_of_scikit_learn(
+    make: Callable[[int], tuple[Truth, Predictions]], metric: str, reference: Reference
+) -> None:
+    truth, predictions = make(1)
+    y = truth.values if truth.labels is None else truth.labels
+    weights = np.random.default_rng(2).integers(1, 5, size=(3, ROWS)).astype(float)
+    weights[0] = 1
+    weighted = METRICS[metric].make(truth, predictions)
+    assert weighted is not None
+    expected = [reference(y, predictions, row) for row in weights]
+    assert weighted(weights) == pytest.approx(expected, rel=0, abs=1e-12)
+    assert value(metric, truth, predictions) == pytest.approx(expected[0], rel=0, abs=1e-12)
+
+
+def test_every_metric_is_tested() -> None:
+    assert {name for _, name, _ in CASES} == set(METRICS)
+
+
+@pytest.mark.parametrize("metric", ["auc", "average-precision", "auc-ovr"])
+def test_ranking_has_no_value_without_positives(metric: str) -> None:
+    truth = Truth(labels=np.zeros(20, dtype=np.int64), classes=(0, 1))
+    p = np.linspace(0, 1, 20)
+    predictions = Predictions(labels=(p > 0.5).astype(np.int64), probabilities=np.stack([1 - p, p], axis=1), scores=p)
+    assert value(metric, truth, predictions) is None
+
+
+def test_nothing_predicted_positive_is_a_precision_of_zero() -> None:
+    truth = Truth(labels=np.array([0, 1, 1]), classes=(0, 1))
+    predictions = Predictions(labels=np.zeros(3, dtype=np.int64))
+    assert [value(metric, truth, predictions) for metric in ("precision", "recall", "f1")] == [0, 0, 0]
+
+
+def test_a_model_without_probabilities_has_no_log_loss_but_an_accuracy() -> None:
+    truth = Truth(labels=np.array([0, 1, 1]), classes=(0, 1))
+    predictions = Predictions(labels=np.array([0, 1, 0]))
+    assert value("log-loss", truth, predictions) is None
+    assert value("auc", truth, predictions) is None
+    assert value("accuracy", truth, predictions) == pytest.approx(2 / 3)
+
+
+def test_r2_of_a_constant_target_is_that_of_scikit_learn() -> None:
+    truth = Truth(values=np.full(10, 7.0))
+    assert value("r2", truth, Predictions(values=np.full(10, 7.0))) == 1
+    assert value("r2", truth, Predictions(values=np.full(10, 8.0))) == 0
+
+
+def test_no_rows_have_no_value() -> None:
+    assert value("mae", Truth(values=np.zeros(0)), Predictions(values=np.zeros(0))) is None
+
+
+def test_labels_are_indices_and_strangers_are_minus_one() -> None:
+    assert encode_labels(np.array(["b", "z", "a"], dtype=object), ("a", "b")).tolist() == [1, -1, 0]
+
+
+def test_a_model_that_knows_fewer_classes_gives_the_others_probability_zero() -> None:
+    own = Predictions(labels=np.array([0, 1]), probabilities=np.array([[0.9, 0.1], [0.2, 0.8]]))
+    aligned = align_classes(own, ("c", "a"), ("a", "b", "c"))
+    assert aligned.labels is not None
+    assert aligned.probabilities is not None
+    assert aligned.labels.tolist() == [2, 0]
+    assert aligned.probabilities.tolist() == [[0.1, 0, 0.9], [0.8, 0, 0.2]]
+
+
+@pytest.mark.parametrize("task", ["binary-classification", "multiclass-classification", "regression"])
+def test_defaults_have_a_floor_and_a_test_of_metrics_that_exist(task: Any) -> None:
+    floor, test = default_requirements(task)
+    assert floor.min is not None
+    assert test.test == "superiority"
+    assert {floor.metric, test.metric, *default_metrics(task)} <= set(METRICS)

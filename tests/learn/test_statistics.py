@@ -1,0 +1,150 @@
+"""DeLong, McNemar, Tango, Holm and the bootstrap, against brute force and other people's code."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from sklearn.metrics import roc_auc_score
+from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar
+from statsmodels.stats.multitest import multipletests
+
+from mlops_ci.learn import bootstrap, delong, mcnemar
+from mlops_ci.learn.holm import holm
+from mlops_ci.learn.metrics import METRICS
+from mlops_ci.learn.predictions import Predictions, Truth
+
+scores_and_labels = st.integers(8, 40).flatmap(
+    lambda n: st.tuples(
+        st.lists(st.integers(0, 6), min_size=n, max_size=n),
+        st.lists(st.integers(0, 6), min_size=n, max_size=n),
+        st.lists(st.booleans(), min_size=n, max_size=n).filter(lambda labels: 2 <= sum(labels) <= len(labels) - 2),
+    )
+)
+
+
+def brute_force(positive: Any, scores: Any) -> tuple[Any, Any]:
+    """DeLong's definition: the kernel for every pair, then the covariance of its means by positive and by negative."""
+    kernels = []
+    for row in scores:
+        pairs = np.sign(row[positive][:, None] - row[~positive][None, :])
+        kernels.append((pairs + 1) / 2)
+    by_positive = np.stack([kernel.mean(axis=1) for kernel in kernels])
+    by_negative = np.stack([kernel.mean(axis=0) for kernel in kernels])
+    m, n = by_positive.shape[1], by_negative.shape[1]
+    return by_positive.mean(axis=1), np.cov(by_positive) / m + np.cov(by_negative) / n
+
+
+@given(scores_and_labels)
+@settings(max_examples=60, deadline=None)
+def test_delong_is_its_definition_also_with_ties(drawn: tuple[list[int], list[int], list[bool]]) -> None:
+    scores = np.array(drawn[:2], dtype=float)
+    positive = np.array(drawn[2])
+    areas = delong.areas(positive, scores)
+    expected, covariance = brute_force(positive, scores)
+    assert areas is not None
+    assert areas.values == pytest.approx(expected, abs=1e-12)
+    assert areas.covariance == pytest.approx(covariance, abs=1e-12)
+    assert areas.values[0] == pytest.approx(roc_auc_score(positive, scores[0]), abs=1e-12)
+
+
+def test_delong_needs_two_rows_of_either_class() -> None:
+    assert delong.areas([True, False, False], np.zeros((1, 3))) is None
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=30))
+def test_midranks_are_those_of_scipy(values: list[int]) -> None:
+    assert delong.midranks(np.array(values, dtype=float)).tolist() == stats.rankdata(values).tolist()
+
+
+@given(st.integers(0, 40), st.integers(0, 40))
+def test_mid_p_is_the_exact_test_less_half_of_what_was_seen(better: int, worse: int) -> None:
+    n = better + worse
+    greater = stats.binom.sf(better - 1, n, 0.5) - stats.binom.pmf(better, n, 0.5) / 2
+    assert mcnemar.mid_p(better, worse) == pytest.approx(greater, abs=1e-12)
+    assert mcnemar.mid_p(better, worse) + mcnemar.mid_p(better, worse, "less") == pytest.approx(1, abs=1e-12)
+    exact = reference_mcnemar([[0, better], [worse, 0]], exact=True).pvalue
+    if better != worse:
+        assert mcnemar.mid_p(better, worse, "two-sided") == pytest.approx(
+            exact - stats.binom.pmf(better, n, 0.5), abs=1e-12
+        )
+
+
+def test_mid_p_without_discordant_rows_says_nothing() -> None:
+    assert [mcnemar.mid_p(0, 0, side) for side in ("greater", "less", "two-sided")] == [0.5, 0.5, 1.0]
+
+
+@given(st.integers(0, 30), st.integers(0, 30), st.integers(1, 60), st.sampled_from([-0.3, -0.05, 0.01, 0.2]))
+def test_score_statistic_uses_the_likeliest_share_under_the_null(
+    better: int, worse: int, same: int, margin: float
+) -> None:
+    n = better + worse + same
+    grid = np.linspace(max(0.0, -margin), (1 - margin) / 2, 200_001)[1:-1]
+    with np.errstate(divide="ignore"):
+        likelihood = better * np.log(grid + margin) + worse * np.log(grid) + same * np.log1p(-2 * grid - margin)
+    q = grid[np.argmax(likelihood)]
+    z = (better - worse - n * margin) / math.sqrt(n * (2 * q + margin - margin**2))
+    assert mcnemar.score_statistic(better, worse, n, margin) == pytest.approx(z, rel=1e-2, abs=1e-3)
+
+
+def test_score_statistic_at_zero_is_mcnemars() -> None:
+    expected = reference_mcnemar([[5, 12], [4, 20]], exact=False, correction=False).statistic
+    assert mcnemar.score_statistic(12, 4, 41, 0.0) ** 2 == pytest.approx(expected)
+
+
+def test_tangos_interval_has_width_even_without_discordant_rows() -> None:
+    z = 1.959964
+    low, high = mcnemar.bounds(0, 0, 50, z)
+    assert [-low, high] == pytest.approx([z * z / (50 + z * z)] * 2)  # solved by hand
+
+
+@given(st.integers(0, 30), st.integers(0, 30), st.integers(1, 60))
+def test_tangos_interval_ends_where_the_score_test_rejects(better: int, worse: int, same: int) -> None:
+    n = better + worse + same
+    low, high = mcnemar.bounds(better, worse, n, 1.645)
+    assert low < (better - worse) / n < high
+    assert mcnemar.score_statistic(better, worse, n, low) == pytest.approx(1.645, abs=1e-6)
+    assert mcnemar.score_statistic(better, worse, n, high) == pytest.approx(-1.645, abs=1e-6)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_is_that_of_statsmodels(p_values: list[float]) -> None:
+    assert holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1].tolist(), abs=1e-12)
+
+
+def test_bootstrap_draws_the_same_rows_for_every_function_and_run() -> None:
+    rows = np.arange(40.0)
+    mean = METRICS["mae"].make(Truth(values=rows), Predictions(values=np.zeros(40)))
+    assert mean is not None
+    drawn = bootstrap.resample([mean, mean], 40, seed=3)
+    assert drawn.shape == (2, bootstrap.RESAMPLES)
+    assert (drawn[0] == drawn[1]).all()
+    assert (drawn == bootstrap.resample([mean, mean], 40, seed=3)).all()
+    assert not (drawn == bootstrap.resample([mean, mean], 40, seed=4)).all()
+
+
+def test_bootstrap_spreads_as_the_mean_does() -> None:
+    rows = np.random.default_rng(0).normal(5, 2, 400)
+    mean = METRICS["mae"].make(Truth(values=rows), Predictions(values=np.zeros(400)))
+    assert mean is not None
+    drawn = bootstrap.resample([mean], 400, seed=1)[0]
+    assert drawn.std() == pytest.approx(np.abs(rows).std() / 20, rel=0.06)
+    assert drawn.mean() == pytest.approx(np.abs(rows).mean(), abs=0.02)
+
+
+def test_bootstrap_in_chunks_is_complete(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bootstrap, "_CELLS", 1000)
+    mean = METRICS["mae"].make(Truth(values=np.ones(30)), Predictions(values=np.zeros(30)))
+    assert mean is not None
+    assert (bootstrap.resample([mean], 30, seed=1, resamples=101) == 1).all()
+
+
+def test_the_seed_follows_from_what_is_compared() -> None:
+    assert bootstrap.seed_of("a", "b") == bootstrap.seed_of("a", "b")
+    assert len({bootstrap.seed_of(*pair) for pair in itertools.permutations("abc", 2)}) == 6
