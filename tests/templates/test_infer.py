@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from mlops_ci import templates
+from mlops_ci.data.source import source_files
+from mlops_ci.data.table import open_table
+from mlops_ci.errors import Findings, ToolError, UsageProblem
+from mlops_ci.spec.kinds import DatasetSpec, ModelSpec
+from mlops_ci.spec.load import load
+
+ROWS = 120
+Columns = dict[str, Sequence[Any]]
+CHANCE = random.Random(7)  # noqa: S311  test data, no secrets
+NOISE = [round(CHANCE.random(), 3) for _ in range(ROWS)]
+
+
+def csv(folder: Path, columns: Columns, name: str = "table.csv", separator: str = ",") -> Path:
+    path = folder / name
+    pd.DataFrame(columns).to_csv(path, index=False, sep=separator)
+    return path
+
+
+def infer(root: Path, table: Path, target: str) -> tuple[DatasetSpec, ModelSpec, str]:
+    """Write the specs for a table, and return them as the tool reads them, with the model's text."""
+    files = templates.from_table(table, table.relative_to(root).as_posix(), target)
+    for path, content in files.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(content)
+    specs, diagnostics = load(root)
+    assert specs is not None, diagnostics
+    assert diagnostics == ()
+    (dataset,), (model,) = specs.datasets.values(), specs.models.values()
+    with open_table(root, source_files(root, dataset.spec.source), dataset.spec) as opened:
+        assert opened.misfits == {}  # the data are what the spec says
+    return dataset.spec, model.spec, (root / model.path).read_text(encoding="utf-8")
+
+
+def labels(*values: Any) -> list[Any]:
+    return [values[index % len(values)] for index in range(ROWS)]
+
+
+def test_two_integers_are_a_binary_target_and_the_unique_id_is_the_key(tmp_path: Path) -> None:
+    table = csv(
+        tmp_path, {"customer_id": range(ROWS), "age": labels(20, 30, 45), "score": NOISE, "churned": labels(0, 1)}
+    )
+
+    dataset, model, _ = infer(tmp_path, table, "churned")
+
+    assert (model.task, model.target, model.features) == ("binary-classification", "churned", ("age", "score"))
+    assert model.train.estimator == "sklearn.ensemble.HistGradientBoostingClassifier"
+    assert dataset.key == ("customer_id",)
+    assert dataset.columns["customer_id"].unique
+    assert {name: column.type for name, column in dataset.columns.items()} == {
+        "customer_id": "integer",
+        "age": "integer",
+        "score": "number",
+        "churned": "integer",
+    }
+    assert all(column.min is None and column.max is None for column in dataset.columns.values())
+
+
+@pytest.mark.parametrize(
+    ("values", "task"),
+    [
+        (labels("yes", "no"), "binary-classification"),
+        (labels("True", "False"), "binary-classification"),
+        (labels("a", "b", "c"), "multiclass-classification"),
+        (labels(1, 2, 3, 4, 5), "multiclass-classification"),
+        (labels(*range(11)), "regression"),
+        (NOISE, "regression"),
+        (labels(0.5, 1.5), "regression"),
+    ],
+)
+def test_the_target_decides_the_task(values: Sequence[Any], task: str, tmp_path: Path) -> None:
+    _, model, text = infer(tmp_path, csv(tmp_path, {"x": NOISE, "y": values}), "y")
+
+    assert model.task == task
+    assert (model.train.estimator or "").endswith("Regressor") == (task == "regression")
+    assert f"# Assumed from {len(set(values))} different values of the target: {task}." in text
+
+
+def test_columns_that_tell_nothing_are_left_out_with_the_reason(tmp_path: Path) -> None:
+    columns: Columns = {
+        "x": NOISE,
+        "order_id": range(ROWS),
+        "other_id": [f"o{n}" for n in range(ROWS)],
+        "country": labels("NO", "FR"),
+        "constant": labels("same"),
+        "empty": labels(None),
+        "day": labels("2013-01-01", "2013-02-01"),
+        "at": labels("2013-01-01T10:00:00", "2013-02-01T11:00:00"),
+        "comment": labels("word " * 20, "other " * 20),
+        "name": [f"n{n}" for n in range(ROWS - 1)] + ["n0"],
+        "y": labels(0, 1),
+    }
+
+    dataset, model, text = infer(tmp_path, csv(tmp_path, columns), "y")
+
+    assert model.features == ("x", "country")
+    assert dataset.key == ("order_id",)
+    assert [line for line in text.splitlines() if line.startswith("# Left out")] == [
+        "# Left out of the features: 'order_id' names the row.",
+        "# Left out of the features: 'other_id' names the row.",
+        "# Left out of the features: 'constant' has the same value everywhere.",
+        "# Left out of the features: 'empty' has the same value everywhere.",
+        "# Left out of the features: 'day' is a time: derive numbers from it.",
+        "# Left out of the features: 'at' is a time: derive numbers from it.",
+        "# Left out of the features: 'comment' is free text.",
+        "# Left out of the features: 'name' has too many values.",
+    ]
+    assert (dataset.columns["day"].type, dataset.columns["at"].type) == ("date", "timestamp")
+
+
+def test_missing_values_get_some_slack_and_complete_columns_none(tmp_path: Path) -> None:
+    table = csv(
+        tmp_path, {"x": NOISE, "gap": labels(1, None, 3, 4), "most": labels(None, None, None, 2.5), "y": labels(0, 1)}
+    )
+
+    dataset, _, _ = infer(tmp_path, table, "y")
+
+    assert {name: column.nulls and column.nulls.max for name, column in dataset.columns.items()} == {
+        "x": 0.0,
+        "gap": 0.39,
+        "most": 1.0,
+        "y": 0.0,
+    }
+
+
+def test_a_unique_quantity_is_no_key(tmp_path: Path) -> None:
+    dataset, model, _ = infer(tmp_path, csv(tmp_path, {"x": NOISE, "income": range(ROWS), "y": labels(0, 1)}), "y")
+
+    assert dataset.key == ()
+    assert model.features == ("x", "income")
+
+
+ODD = [
+    "with space",
+    "größe",
+    "日本",
+    'quo"te',
+    "it's",
+    "a, b",
+    "{a: b}",
+    "# hash",
+    "yes",
+    "1.5",
+    "null",
+    "- x",
+    "a: b",
+    "*star",
+    "&and",
+    "%pc",
+    "emoji 🛩",
+]
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_odd_names_of_columns_stay_what_they_are(separator: str, tmp_path: Path) -> None:
+    columns: Columns = {
+        **{name: [value + index for value in NOISE] for index, name in enumerate(ODD)},
+        "the: target": labels("on", "off"),
+    }
+
+    dataset, model, _ = infer(tmp_path, csv(tmp_path, columns, "Kunden Daten (1).csv", separator), "the: target")
+
+    assert model.features == tuple(ODD)
+    assert model.target == "the: target"
+    assert list(dataset.columns) == [*ODD, "the: target"]
+    assert model.dataset == "kunden-daten-1"
+    assert dataset.source.delimiter == separator
+
+
+def test_a_parquet_file_in_a_folder_is_referred_to_where_it_is(tmp_path: Path) -> None:
+    table = tmp_path / "in" / "my data.parquet"
+    table.parent.mkdir()
+    pd.DataFrame({"x": NOISE, "flag": labels(True, False), "nested": [[1, 2]] * ROWS, "2y": labels(0, 1)}).to_parquet(
+        table
+    )
+
+    dataset, model, _ = infer(tmp_path, table, "2y")
+
+    assert (dataset.source.type, dataset.source.path) == ("parquet", "in/my data.parquet")
+    assert model.features == ("x", "flag")
+    assert dataset.columns["nested"].type is None
+
+
+Make = Callable[[Path], Path]
+
+
+@pytest.mark.parametrize(
+    ("make", "kind", "id"),
+    [
+        (lambda folder: csv(folder, {"x": NOISE, "Y": labels(0, 1)}), UsageProblem, "init-target-unknown"),
+        (lambda folder: csv(folder, {"x": NOISE, "y": labels(0, 1)}, "t.xlsx"), UsageProblem, "init-table-type"),
+        (lambda folder: csv(folder, {"x": NOISE, "y": labels(0, 1, None)}), Findings, "init-target-nulls"),
+        (lambda folder: csv(folder, {"x": NOISE, "y": labels(1)}), Findings, "init-target-constant"),
+        (
+            lambda folder: csv(folder, {"x": NOISE, "y": [f"v{n}" for n in range(ROWS)]}),
+            Findings,
+            "init-target-classes",
+        ),
+        (
+            lambda folder: csv(folder, {"x": NOISE, "y": labels("2013-01-01", "2013-01-02")}),
+            Findings,
+            "init-target-classes",
+        ),
+        (lambda folder: csv(folder, {"x": labels(1), "y": labels(0, 1)}), Findings, "init-no-features"),
+        (lambda folder: csv(folder, {"x": [], "y": []}), Findings, "data-empty"),
+    ],
+)
+def test_a_table_that_no_model_can_learn_from_is_refused(
+    make: Make, kind: type[ToolError], id: str, tmp_path: Path
+) -> None:
+    table = make(tmp_path)
+
+    with pytest.raises(kind) as caught:
+        templates.from_table(table, table.name, "y")
+
+    assert caught.value.diagnostics[0].id == id
+    assert caught.value.diagnostics[0].help
