@@ -21,7 +21,6 @@ from mlops_ci.plan import (
     AppendLog,
     Commit,
     CreateTag,
-    OpenPullRequest,
     Plan,
     PrepareRepository,
     Push,
@@ -38,7 +37,6 @@ class Applied:
 
     state: Literal["done", "raced", "refused"]
     detail: str = ""
-    requests: tuple[OpenPullRequest, ...] = ()
 
 
 @dataclass
@@ -67,7 +65,6 @@ def apply(
     there is nobody to sign for a commit or tag.
     """
     building = _Building()
-    requests: list[OpenPullRequest] = []
     seconds = int(clock().timestamp())
     for write in plan.writes:
         observe(describe(write))
@@ -75,10 +72,11 @@ def apply(
             case WriteFile():
                 _write_file(root, write)
             case PrepareRepository():
-                found = git.find(root) or git.create(root)
-                found.keep_fetching_registry(found.remote() or "origin")
-            case OpenPullRequest():
-                requests.append(write)
+                folder = root / write.folder
+                folder.mkdir(parents=True, exist_ok=True)
+                found = git.find(folder) or git.create(folder)
+                if (remote := found.remote()) is not None:
+                    found.keep_fetching_registry(remote)
             case Push():
                 answer = _publish(_need(repo), write.remote, building.updates, observe)
                 if answer.state != "done":
@@ -90,11 +88,15 @@ def apply(
         answer = _publish(_need(repo), None, building.updates, observe)
         if answer.state != "done":
             return answer
-    return Applied("done", requests=tuple(requests))
+    return Applied("done")
 
 
 def _build(
-    write: StoreRun | Commit | CreateTag | AppendLog | SetRef, repo: Repository, person: Person | None, seconds: int, building: _Building
+    write: StoreRun | Commit | CreateTag | AppendLog | SetRef,
+    repo: Repository,
+    person: Person | None,
+    seconds: int,
+    building: _Building,
 ) -> None:
     match write:
         case StoreRun():
@@ -140,7 +142,9 @@ def _publish(repo: Repository, remote: str | None, updates: list[RefUpdate], obs
         repo.update_refs(
             [
                 RefUpdate(
-                    f"refs/remotes/{remote}/{update.ref.removeprefix(heads)}" if update.ref.startswith(heads) else update.ref,
+                    f"refs/remotes/{remote}/{update.ref.removeprefix(heads)}"
+                    if update.ref.startswith(heads)
+                    else update.ref,
                     update.new,
                     None,
                 )
@@ -165,18 +169,22 @@ def _write_file(root: Path, write: WriteFile) -> None:
     path = root / write.path
     if path.is_symlink() or (path.exists() and not write.replace):
         raise UsageProblem.of(
-            "file-exists", f"{write.path} exists already and is not overwritten", help="move it away, or name another folder"
+            "file-exists",
+            f"{write.path} exists already and is not overwritten",
+            help="move it away, or name another folder",
         )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(handle, "wb") as stream:
             stream.write(write.content)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
     except OSError as error:
         raise EnvironmentProblem.of(
-            "file-not-written", f"{write.path} could not be written: {error.strerror}", help="check the disk and the folder's rights"
+            "file-not-written",
+            f"{write.path} could not be written: {error.strerror}",
+            help="check the disk and the folder's rights",
         ) from error
 
 

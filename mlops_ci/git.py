@@ -20,7 +20,9 @@ os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
 ZERO = "0" * 40
 MLOPS_REFSPEC = "refs/mlops/*:refs/mlops/*"
-FORMAT = "%(refname)%00%(objectname)%00%(objecttype)%00%(*objectname)%00%(taggername)%00%(taggerdate:unix)%00%(contents)%00"
+FORMAT = (
+    "%(refname)%00%(objectname)%00%(objecttype)%00%(*objectname)%00%(taggername)%00%(taggerdate:unix)%00%(contents)%00"
+)
 
 
 @dataclass(frozen=True)
@@ -87,9 +89,7 @@ class Repository:
     git_dir: Path
     common_dir: Path
 
-    def run(
-        self, *args: str, stdin: bytes = b"", env: Mapping[str, str] | None = None, check: bool = True
-    ) -> Answer:
+    def run(self, *args: str, stdin: bytes = b"", env: Mapping[str, str] | None = None, check: bool = True) -> Answer:
         """Run a git command here; raises EnvironmentProblem `git-failed` on a non-zero exit when `check`."""
         # explicit values win over whatever a hook or an outer git left in the environment
         own = {
@@ -238,7 +238,7 @@ class Repository:
 
     def fetch(self, remote: str, *refspecs: str, prune: bool = False) -> Answer:
         """Fetch, without following tags that were not asked for; `prune` removes what the remote has no longer."""
-        flags = ["--no-tags", "--no-write-fetch-head", "--quiet", *(["--prune"] if prune else [])]
+        flags = ["--no-tags", "--no-write-fetch-head", *(["--prune"] if prune else [])]
         return self.run("fetch", *flags, "--", remote, *refspecs, check=False)
 
     def fast_forward(self, old: str, new: str) -> bool:
@@ -300,7 +300,7 @@ def _git(cwd: Path, args: Sequence[str], stdin: bytes, env: Mapping[str, str]) -
             raise EnvironmentProblem.of(
                 "git-missing", "git is not installed or not on PATH", help="install git 2.30 or newer"
             ) from error
-    return Answer(status, out if isinstance(out, bytes) else out.encode(), _text(err))
+    return Answer(status, out, _text(err))
 
 
 def _text(value: str | bytes) -> str:

@@ -25,7 +25,9 @@ class WriteFile:
 
 @dataclass(frozen=True)
 class PrepareRepository:
-    """A git repository in the folder if there is none yet, whose fetches bring the registry's refs."""
+    """A git repository in `folder` if there is none yet, whose fetches bring the registry's refs."""
+
+    folder: str
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,9 @@ class CreateTag:
     name: str
     target: str
     message: str
-    dated_after: int = 0  # the tagger date is later than this (seconds since 1970), so that readers who sort by clock agree
+    dated_after: int = (
+        0  # the tagger date is later than this (seconds since 1970), so that readers who sort by clock agree
+    )
 
 
 @dataclass(frozen=True)
@@ -84,17 +88,7 @@ class Push:
     remote: str | None
 
 
-@dataclass(frozen=True)
-class OpenPullRequest:
-    """A request to merge `branch` into `base`."""
-
-    branch: str
-    base: str
-    title: str
-    body: str
-
-
-Write = WriteFile | PrepareRepository | StoreRun | Commit | CreateTag | AppendLog | SetRef | Push | OpenPullRequest
+Write = WriteFile | PrepareRepository | StoreRun | Commit | CreateTag | AppendLog | SetRef | Push
 
 
 @dataclass(frozen=True)
@@ -133,7 +127,7 @@ def describe(write: Write) -> str:
         case WriteFile():
             return f"write    {write.path} ({len(write.content):,} bytes)"
         case PrepareRepository():
-            return "git      a repository here, with the registry's refs (refs/mlops/*) among those it fetches"
+            return f"git      a repository in {write.folder}, with the registry's refs (refs/mlops/*) among those it fetches"
         case StoreRun():
             return f"store    {write.ref} ({len(write.files)} files)"
         case Commit():
@@ -146,5 +140,3 @@ def describe(write: Write) -> str:
             return f"pin      {write.ref} at {write.target[:10]}"
         case Push():
             return f"push     everything above, atomically, to {write.remote or 'this repository (it has no remote)'}"
-        case OpenPullRequest():
-            return f"request  {write.branch} into {write.base}: {write.title}"

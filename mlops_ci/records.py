@@ -12,7 +12,7 @@ from typing import Literal
 Scalar = str | int | float | bool | None
 Verdict = Literal["pass", "fail", "inconclusive"]
 CheckSeverity = Literal["error", "warn"]
-FORMAT = 1  # of every record below; a reader refuses a newer one
+FORMAT: Literal[1] = 1  # of every record below; a reader refuses a newer one
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class DatasetSnapshot:
     schema_digest: str
     checks: tuple[CheckResult, ...]
     kind: Literal["DatasetSnapshot"] = "DatasetSnapshot"
-    format: int = FORMAT
+    format: Literal[1] = FORMAT
 
     @property
     def passed(self) -> bool:
@@ -143,7 +143,7 @@ class TrainingRun:
     started_on: str
     seconds: float
     kind: Literal["TrainingRun"] = "TrainingRun"
-    format: int = FORMAT
+    format: Literal[1] = FORMAT
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,7 @@ class Comparison:
     sentence: str
     champion: Champion | None = None
     kind: Literal["Comparison"] = "Comparison"
-    format: int = FORMAT
+    format: Literal[1] = FORMAT
 
 
 @dataclass(frozen=True)
@@ -284,7 +284,7 @@ class Release:
     made_on: str
     previous: EventRef | None = None
     kind: Literal["Release"] = "Release"
-    format: int = FORMAT
+    format: Literal[1] = FORMAT
 
 
 @dataclass(frozen=True)
@@ -307,7 +307,7 @@ class Assignment:
     rollback_of: str | None = None
     previous: EventRef | None = None
     kind: Literal["Assignment"] = "Assignment"
-    format: int = FORMAT
+    format: Literal[1] = FORMAT
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The registry: tags to typed events to one state, by a pure fold. Nothing here talks to git.
+"""The registry: tags to typed events to one state, by a pure fold.
 
 The grammar of tag names is GTO's. Order is that of the chain (each event names the one before it); tags without a record
 (written by another tool) come first, by their date and number.
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mlops_ci.codec import DecodeError
-from mlops_ci.git import Ref
+from mlops_ci.git import Ref, Repository
 from mlops_ci.records import Assignment, EventRef, Release
 from mlops_ci.statement import record_of, statement_in
 
@@ -22,7 +22,9 @@ RELEASES = "refs/mlops/releases/"
 RUNS = "refs/mlops/runs/"
 
 _NAME = r"(?P<model>[a-zA-Z0-9](?:[a-zA-Z0-9/_=-]*[a-zA-Z0-9])?)"
-_VERSION = re.compile(_NAME + r"@v(?P<version>(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?)")
+_VERSION = re.compile(
+    _NAME + r"@v(?P<version>(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?)"
+)
 _STAGE = re.compile(_NAME + r"#(?P<environment>[a-zA-Z0-9](?:[a-zA-Z0-9_-]*[a-zA-Z0-9])?)#(?P<number>\d+)")
 
 
@@ -109,6 +111,11 @@ class RegistryState:
         return self.models.get(name, ModelState(name))
 
 
+def read(repo: Repository | None) -> RegistryState:
+    """Return the registry as a clone knows it, from one listing of refs; empty outside a repository."""
+    return fold(repo.refs(TAGS, LOGS) if repo else ())
+
+
 def fold(refs: Iterable[Ref]) -> RegistryState:
     """Turn refs (tags and log heads) into the registry's state. Tags that are not in the grammar are not ours."""
     events: dict[str, list[Event]] = {}
@@ -141,7 +148,9 @@ def next_version(latest: str | None, bump: Literal["major", "minor", "patch"]) -
     if latest is None:
         return "1.0.0"
     major, minor, patch = (int(part) for part in re.split(r"[-+]", latest)[0].split("."))
-    return {"major": f"{major + 1}.0.0", "minor": f"{major}.{minor + 1}.0", "patch": f"{major}.{minor}.{patch + 1}"}[bump]
+    return {"major": f"{major + 1}.0.0", "minor": f"{major}.{minor + 1}.0", "patch": f"{major}.{minor}.{patch + 1}"}[
+        bump
+    ]
 
 
 def version_key(version: str) -> tuple[int, int, int]:
@@ -151,7 +160,12 @@ def version_key(version: str) -> tuple[int, int, int]:
 
 
 def _event(
-    ref: Ref, kind: Literal["release", "assignment"], model: str, version: str, environment: str | None = None, number: int = 0
+    ref: Ref,
+    kind: Literal["release", "assignment"],
+    model: str,
+    version: str,
+    environment: str | None = None,
+    number: int = 0,
 ) -> Event:
     return Event(
         kind=kind,

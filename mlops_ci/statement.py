@@ -72,7 +72,11 @@ def of_release(release: Release) -> dict[str, Any]:
                         "digest": {"gitCommit": release.run_oid},
                         "annotations": {"ref": release.run_ref, "modelDigest": release.model_digest},
                     },
-                    {"name": "gate", "digest": {"sha256": release.evidence.digest}, "annotations": _without(flat["evidence"], "digest")},
+                    {
+                        "name": "gate",
+                        "digest": {"sha256": release.evidence.digest},
+                        "annotations": _without(flat["evidence"], "digest"),
+                    },
                 ],
             },
             "event": {"madeBy": flat["madeBy"], **({"previous": flat["previous"]} if release.previous else {})},
@@ -104,7 +108,9 @@ def record_of(statement: Mapping[str, Any]) -> Release | Assignment:
     raise DecodeError(f"$.predicateType: unknown '{kind}'")
 
 
-def _statement(model: str, files: tuple[FileDigest, ...], predicate_type: str, predicate: dict[str, Any]) -> dict[str, Any]:
+def _statement(
+    model: str, files: tuple[FileDigest, ...], predicate_type: str, predicate: dict[str, Any]
+) -> dict[str, Any]:
     subject = [
         {"name": f"{model}/{file.path}", "digest": {"sha256": file.sha256}, "annotations": {"size": file.size}}
         for file in files

@@ -37,14 +37,18 @@ class Verb:
     options: tuple[Option, ...] = ()
     needs: Needs = "project"
     writes: bool = False  # takes --dry-run
-    syncs: Literal["no", "try", "must"] = "no"  # the registry is fetched first: not, where the remote answers, or else fail
+    syncs: Literal["no", "try", "must"] = (
+        "no"  # the registry is fetched first: not, where the remote answers, or else fail
+    )
     formats: tuple[str, ...] = ("text", "json", "github")
     surfaces: tuple[Surface, ...] = ("cli", "nox")
     details: str = ""
 
 
 MODELS = Option("models", "Models by name; none: every model.", positional=True, multiple=True, metavar="MODEL")
-DATASETS = Option("datasets", "Datasets by name; none: every dataset.", positional=True, multiple=True, metavar="DATASET")
+DATASETS = Option(
+    "datasets", "Datasets by name; none: every dataset.", positional=True, multiple=True, metavar="DATASET"
+)
 MODEL = Option("model", "A model, or MODEL@VERSION.", positional=True, required=True, metavar="MODEL[@VERSION]")
 ENVIRONMENT = Option("env", "The environment, one of the project's.", required=True, metavar="ENV")
 REASON = Option("reason", "Why; it is recorded.", metavar="TEXT")
@@ -113,12 +117,25 @@ VERBS: tuple[Verb, ...] = (
         writes=True,
         syncs="must",
     ),
-    Verb("show", "What is released and what runs where.", (Option("model", "A model; none: all.", positional=True, metavar="MODEL"),)),
-    Verb("history", "Every event, newest first.", (Option("model", "A model; none: all.", positional=True, metavar="MODEL"),)),
+    Verb(
+        "show",
+        "What is released and what runs where.",
+        (Option("model", "A model; none: all.", positional=True, metavar="MODEL"),),
+    ),
+    Verb(
+        "history",
+        "Every event, newest first.",
+        (Option("model", "A model; none: all.", positional=True, metavar="MODEL"),),
+    ),
     Verb(
         "fetch",
         "Write a released model's files, verified, and say how to load them.",
-        (MODEL, Option("directory", "Where to; made if need be.", kind="path", positional=True, required=True, metavar="DIR")),
+        (
+            MODEL,
+            Option(
+                "directory", "Where to; made if need be.", kind="path", positional=True, required=True, metavar="DIR"
+            ),
+        ),
         syncs="try",
     ),
 )

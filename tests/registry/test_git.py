@@ -15,7 +15,7 @@ ADA = Person("Ada", "ada@example.org")
 def test_a_tag_keeps_its_message_byte_for_byte(repo: Repository) -> None:
     head = repo.head()
     assert head is not None
-    text = "title\n\n# a line that `git tag` would drop\n\n{\"a\":1}\n"
+    text = 'title\n\n# a line that `git tag` would drop\n\n{"a":1}\n'
     oid = repo.write_tag("delay@v1.0.0", head, text, ADA, 1_700_000_000)
     assert repo.update_refs([RefUpdate("refs/tags/delay@v1.0.0", oid, ZERO)])
     (ref,) = repo.refs("refs/tags")
@@ -27,7 +27,10 @@ def test_a_tree_replaces_a_folder_and_leaves_the_rest(repo: Repository) -> None:
         repo.write_tree({"deploy/old.yaml": repo.write_blob(b"old"), "kept": repo.write_blob(b"kept")}), (), "m", ADA, 0
     )
     tree = repo.write_tree({"new.yaml": repo.write_blob(b"new")}, base=base, folder="deploy")
-    assert {path: repo.read(oid) for path, oid in repo.tree(tree).items()} == {"deploy/new.yaml": b"new", "kept": b"kept"}
+    assert {path: repo.read(oid) for path, oid in repo.tree(tree).items()} == {
+        "deploy/new.yaml": b"new",
+        "kept": b"kept",
+    }
 
 
 def test_plumbing_touches_neither_index_nor_work_tree(repo: Repository) -> None:
@@ -53,7 +56,9 @@ def test_changed_names_edited_untracked_and_ignored_files_among_those_asked_for(
     assert set(repo.changed(["README", "new.yaml", "data.csv", ".gitignore"])) == {"README", "new.yaml", "data.csv"}
 
 
-def test_an_outer_git_environment_does_not_leak_in(repo: Repository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_outer_git_environment_does_not_leak_in(
+    repo: Repository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
     monkeypatch.setenv("GIT_INDEX_FILE", str(tmp_path / "index"))
     assert repo.head() is not None
@@ -65,7 +70,9 @@ def test_a_push_that_loses_says_so_and_writes_nothing(clone: Repository, repo: R
     assert head is not None
     git_in(repo.root)("push", "--quiet", str(tmp_path / "origin.git"), "HEAD:refs/mlops/log/delay")
     other = clone.write_commit(clone.write_tree({"a": clone.write_blob(b"a")}), (), "fork", ADA, 0)
-    answer = clone.push("origin", [RefUpdate("refs/mlops/log/delay", other, ZERO), RefUpdate("refs/tags/t", head, ZERO)])
+    answer = clone.push(
+        "origin", [RefUpdate("refs/mlops/log/delay", other, ZERO), RefUpdate("refs/tags/t", head, ZERO)]
+    )
     assert answer.state == "raced"
     assert git_in(tmp_path / "origin.git")("tag") == ""
 

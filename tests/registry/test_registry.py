@@ -26,7 +26,13 @@ def chain() -> list[Ref]:
 
 def test_order_is_the_chains_and_never_the_clocks() -> None:
     state = fold(chain()).model("delay")
-    assert [event.ref.name for event in state.events] == ["delay@v1.0.0", "delay#prod#1", "delay@v2.0.0", "delay#prod#2", "delay#prod#3"]
+    assert [event.ref.name for event in state.events] == [
+        "delay@v1.0.0",
+        "delay#prod#1",
+        "delay@v2.0.0",
+        "delay#prod#2",
+        "delay#prod#3",
+    ]
     assert state.assigned["prod"].version == "1.0.0"
     assert state.latest is not None
     assert state.latest.version == "2.0.0"
@@ -58,7 +64,9 @@ def test_tags_of_another_tool_are_read_by_date_and_number() -> None:
     assert list(state.releases) == ["0.1.0", "0.2.0"]
 
 
-@pytest.mark.parametrize("name", ["v1.0.0", "delay@1.0.0", "delay@v1.0", "delay@v01.0.0", "#prod#1", "delay#prod", "-x@v1.0.0", "a b@v1.0.0"])
+@pytest.mark.parametrize(
+    "name", ["v1.0.0", "delay@1.0.0", "delay@v1.0", "delay@v01.0.0", "#prod#1", "delay#prod", "-x@v1.0.0", "a b@v1.0.0"]
+)
 def test_tags_outside_the_grammar_are_not_ours(name: str) -> None:
     assert fold([plain_tag(name, "1" * 40, 1)]).models == {}
 
@@ -83,7 +91,13 @@ def test_any_tag_name_is_read_without_a_crash(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("latest", "bump", "wanted"),
-    [(None, "patch", "1.0.0"), ("1.2.3", "patch", "1.2.4"), ("1.2.3", "minor", "1.3.0"), ("1.2.3", "major", "2.0.0"), ("0.1.0-rc.1", "patch", "0.1.1")],
+    [
+        (None, "patch", "1.0.0"),
+        ("1.2.3", "patch", "1.2.4"),
+        ("1.2.3", "minor", "1.3.0"),
+        ("1.2.3", "major", "2.0.0"),
+        ("0.1.0-rc.1", "patch", "0.1.1"),
+    ],
 )
 def test_versions_follow_semver(latest: str | None, bump: str, wanted: str) -> None:
     assert next_version(latest, bump) == wanted  # type: ignore[arg-type]  # the table's own three words

@@ -70,7 +70,13 @@ json_values = st.recursive(
 @given(st.dictionaries(st.text(), json_values, max_size=4), json_values, json_values)
 def test_hostile_statements_are_refused_without_a_crash(extra: dict[str, Any], subject: Any, predicate: Any) -> None:
     for kind in ("https://slsa.dev/provenance/v1", "urn:mlops-ci:assignment:v1"):
-        statement = {**extra, "_type": "https://in-toto.io/Statement/v1", "predicateType": kind, "subject": subject, "predicate": predicate}
+        statement = {
+            **extra,
+            "_type": "https://in-toto.io/Statement/v1",
+            "predicateType": kind,
+            "subject": subject,
+            "predicate": predicate,
+        }
         with pytest.raises(DecodeError):
             record_of(statement)
 

@@ -1,0 +1,98 @@
+"""Makes docs/specs.md from the JSON Schemas and docs/cli.md from the commands: `python docs/generate.py`. A test compares."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mlops_ci.cli.commands import group
+
+DOCS = Path(__file__).parent
+SCHEMAS = DOCS.parent / "schemas" / "v1"
+KINDS = ("project", "dataset", "model", "deployment")
+
+
+def pages() -> dict[str, str]:
+    """Return each generated page by its file name in docs/."""
+    return {"specs.md": "\n".join(_specs()) + "\n", "cli.md": "\n".join(_cli()) + "\n"}
+
+
+def _specs() -> Iterator[str]:
+    yield "# Specs, field by field\n"
+    yield "Made from the schemas in `schemas/v1` by `python docs/generate.py`. Every schema is closed: a field that is not here is an error.\n"
+    for kind in KINDS:
+        schema = json.loads((SCHEMAS / f"{kind}.schema.json").read_text(encoding="utf-8"))
+        yield f"## {schema['title']}\n\n{schema['description']}\n"
+        yield "| field | type | default | meaning |\n|---|---|---|---|"
+        yield from _rows(schema, schema, "")
+        yield ""
+
+
+def _rows(schema: Mapping[str, Any], root: Mapping[str, Any], prefix: str) -> Iterator[str]:
+    required = schema.get("required", ())
+    for name, found in schema.get("properties", {}).items():
+        field = _resolved(found, root)
+        path = f"{prefix}{name}"
+        default = "required" if name in required else _code(json.dumps(field["default"])) if "default" in field else ""
+        meaning = str(field.get("description", "")).replace("|", "\\|")
+        yield f"| `{path}` | {_type(field, root)} | {default} | {meaning} |"
+        yield from _inside(field, root, path)
+
+
+def _inside(field: Mapping[str, Any], root: Mapping[str, Any], path: str) -> Iterator[str]:
+    items = _resolved(field.get("items", {}), root)
+    values = field.get("additionalProperties")
+    if "properties" in field:
+        yield from _rows(field, root, f"{path}.")
+    elif "properties" in items:
+        yield from _rows(items, root, f"{path}[].")
+    elif isinstance(values, Mapping):
+        yield from _rows(_resolved(values, root), root, f"{path}.NAME.")
+
+
+def _type(field: Mapping[str, Any], root: Mapping[str, Any]) -> str:
+    if "const" in field:
+        return _code(str(field["const"]))
+    if "enum" in field:
+        return ", ".join(_code(str(value)) for value in field["enum"])
+    for several in ("anyOf", "oneOf"):
+        if several in field and "properties" not in field:
+            return " or ".join(dict.fromkeys(_type(_resolved(one, root), root) for one in field[several]))
+    kind = field.get("type", "any")
+    if kind == "array":
+        return f"list of {_type(_resolved(field.get('items', {}), root), root)}"
+    return kind if isinstance(kind, str) else " or ".join(kind)
+
+
+def _resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
+    reference = schema.get("$ref", "")
+    if not reference.startswith("#/"):
+        return schema
+    found: Any = root
+    for part in reference.removeprefix("#/").split("/"):
+        found = found[part]
+    return {**found, **{key: value for key, value in schema.items() if key != "$ref"}}
+
+
+def _code(text: str) -> str:
+    return f"`{text}`" if text else "`''`"
+
+
+def _cli() -> Iterator[str]:
+    yield "# Commands\n"
+    yield "What `--help` prints, made by `python docs/generate.py`.\n"
+    main = group(lambda _verb, _options: 0)
+    context = click.Context(main, info_name="mlops-ci", terminal_width=100, max_content_width=100)
+    yield f"```text\n{main.get_help(context)}\n```\n"
+    for name, command in main.commands.items():
+        inner = click.Context(command, info_name=name, parent=context, terminal_width=100, max_content_width=100)
+        yield f"## {name}\n\n```text\n{command.get_help(inner)}\n```\n"
+
+
+if __name__ == "__main__":
+    for file, text in pages().items():
+        (DOCS / file).write_text(text, encoding="utf-8")

@@ -1,0 +1,21 @@
+"""The command `mlops-ci`. `--version` is answered here, since it needs nothing else."""
+
+from __future__ import annotations
+
+import sys
+
+from mlops_ci import __version__
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    if sys.argv[1:] == ["--version"]:
+        sys.stdout.write(f"mlops-ci {__version__}\n")
+        sys.exit(0)
+    from mlops_ci.cli.main import run
+
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,276 @@
+"""Putting a version into an environment: the manifests, the tag, and how they reach the branch. `deploy` and `rollback` share it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from mlops_ci.codec import encode
+from mlops_ci.deploy.manifests import render, without_credentials
+from mlops_ci.diagnostics import Diagnostic
+from mlops_ci.digest import digest_bytes
+from mlops_ci.errors import Findings, UsageProblem
+from mlops_ci.git import Repository
+from mlops_ci.plan import AppendLog, Commit, CreateTag, Outcome, Plan, Push, Write
+from mlops_ci.project import Project
+from mlops_ci.records import Assignment, DeployReport, FileDigest, Release
+from mlops_ci.registry import Event, ModelState, RegistryState
+from mlops_ci.spec.kinds import DeploymentSpec
+from mlops_ci.spec.load import Loaded
+from mlops_ci.statement import message, of_assignment
+
+
+@dataclass(frozen=True)
+class _Branch:
+    """The branch that manifests are written to, and its newest commit that this clone knows."""
+
+    name: str
+    tip: str
+    remote: str | None
+
+
+def assign(
+    project: Project, state: ModelState, release: Event, environment: str, reason: str | None, *, rollback: bool
+) -> Outcome[DeployReport]:
+    """Plan what puts a released version into an environment.
+
+    The manifests go to the branch and the tag into the registry in one push. Where manifests travel by pull request,
+    the first run plans the request, and the run after its merge, which finds them on the branch, plans the tag.
+    Raises Findings when the version has no evidence, the environment has no Deployment spec or there is no branch.
+    """
+    repo = needed_repository(project)
+    record = evidence_of(release)
+    spec = _deployment(project, state.model, environment)
+    branch = _branch(project, repo)
+    _same_on_branch(repo, branch, project, spec)
+    folder = f"deploy/{environment}/{state.model}"
+    files = render(record, spec.spec, spec.name, repository=_repository_url(repo, branch, spec))
+    current = state.assigned.get(environment)
+    report = DeployReport(
+        model=state.model,
+        version=release.version,
+        environment=environment,
+        state="assigned",
+        folder=folder,
+        replaced=current.version if current else None,
+        reason=reason,
+    )
+    in_tree = _inside(project, repo, folder)
+    on_branch = _same_files(repo, branch.tip, in_tree, files)
+    if on_branch and current is not None and current.version == release.version:
+        return Outcome(replace(report, state="unchanged", number=current.number), _left_behind(repo, branch, in_tree))
+    findings = _reachable(branch, spec)
+    number = state.next_number
+    title = f"{state.model} v{release.version} in {environment}"
+    if not on_branch and project.specs.project.spec.delivery == "pull-request":
+        return _request(repo, branch, report, in_tree, files, title, reason)
+    writes: list[Write] = []
+    if not on_branch:
+        body = f"Deploy {title}\n\n{reason or record.evidence.sentence}\n"
+        writes.append(Commit(branch.name, branch.tip, in_tree, files, body))
+    assignment = Assignment(
+        model=state.model,
+        version=release.version,
+        environment=environment,
+        number=number,
+        release=release.ref,
+        model_files=record.model_files,
+        model_digest=record.model_digest,
+        run_key=record.run_key,
+        data_digest=record.data[0].digest,
+        manifests=tuple(
+            FileDigest(f"{folder}/{path}", digest_bytes(content), len(content))
+            for path, content in sorted(files.items())
+        ),
+        made_by=project.context.maker,
+        made_on=project.context.clock().isoformat(timespec="seconds"),
+        reason=reason,
+        rollback_of=current.version if rollback and current else None,
+        previous=state.last.ref if state.last else None,
+    )
+    tag = f"{state.model}#{environment}#{number}"
+    sentence = f"{reason or record.evidence.sentence}"
+    text = message(title, sentence, of_assignment(assignment))
+    writes += [
+        CreateTag(tag, release.commit, text, state.last_date),
+        AppendLog(state.model, tag, encode(assignment), state.log),
+        Push(branch.remote),
+    ]
+    return Outcome(replace(report, number=number), findings, Plan(tuple(writes)))
+
+
+def needed_repository(project: Project) -> Repository:
+    """Return the project's repository; raises UsageProblem when it has none."""
+    if project.context.repo is None:
+        raise UsageProblem.of(
+            "repository-missing", "this folder is not in a git repository", help="run `git init` and commit your files"
+        )
+    return project.context.repo
+
+
+def known_model(project: Project, registry: RegistryState, name: str) -> str:
+    """Return the model's name; raises UsageProblem when it is neither specified nor in the registry."""
+    names = {*project.specs.models, *registry.models}
+    if name not in names:
+        close = difflib.get_close_matches(name, names, 1)
+        raise UsageProblem.of(
+            "model-unknown",
+            f"there is no model '{name}'",
+            help=f"did you mean '{close[0]}'?" if close else f"the models are {', '.join(sorted(names)) or 'none yet'}",
+        )
+    return name
+
+
+def known_environment(project: Project, name: str) -> str:
+    """Return the environment's name; raises UsageProblem when the project has none of that name."""
+    names = project.specs.project.spec.environments
+    if name not in names:
+        close = difflib.get_close_matches(name, names, 1)
+        raise UsageProblem.of(
+            "environment-unknown",
+            f"'{name}' is not one of the project's environments: {', '.join(names)}",
+            help=f"did you mean '{close[0]}'?" if close else "add it to `environments` in mlops.yaml",
+            location=project.specs.project.locate("spec"),
+        )
+    return name
+
+
+def known_release(state: ModelState, version: str | None) -> Event:
+    """Return the release of that version (None: the newest); raises UsageProblem when there is none."""
+    if version is None:
+        if state.latest is None:
+            raise UsageProblem.of(
+                "release-unknown",
+                f"'{state.model}' has no release yet",
+                help=f"mlops-ci gate {state.model} && mlops-ci release {state.model}",
+            )
+        return state.latest
+    wanted = version.removeprefix("v")
+    if wanted not in state.releases:
+        raise UsageProblem.of(
+            "release-unknown",
+            f"'{state.model}' has no version {wanted}",
+            help=f"it has {', '.join(state.releases) or 'none yet'}",
+        )
+    return state.releases[wanted]
+
+
+def evidence_of(release: Event) -> Release:
+    """Return the release's record; raises Findings when its tag carries none (another tool wrote it)."""
+    if not isinstance(release.record, Release):
+        raise Findings.of(
+            "release-without-evidence",
+            f"{release.ref.name} carries no record of a gate, so it cannot be deployed",
+            help="release it with `mlops-ci gate` and `mlops-ci release`",
+        )
+    return release.record
+
+
+def _deployment(project: Project, model: str, environment: str) -> Loaded[DeploymentSpec]:
+    for loaded in project.specs.deployments.values():
+        if loaded.spec.model == model and loaded.spec.environment == environment:
+            return loaded
+    raise Findings.of(
+        "deployment-missing",
+        f"no Deployment spec says how '{model}' runs in '{environment}'",
+        help=f"write one: kind: Deployment, spec: {{model: {model}, environment: {environment}, target: {{type: kubernetes}}}}",
+    )
+
+
+def _branch(project: Project, repo: Repository) -> _Branch:
+    remote = repo.remote()
+    name = project.specs.project.spec.branch or repo.default_branch(remote)
+    if name is None:
+        raise Findings.of(
+            "branch-unknown",
+            "HEAD is detached and there is no remote, so there is no branch to write manifests to",
+            help="set `branch: main` in mlops.yaml, or check a branch out (git switch main)",
+        )
+    ref = f"refs/remotes/{remote}/{name}" if remote else f"refs/heads/{name}"
+    tip = repo.resolve(f"{ref}^{{commit}}")
+    if tip is None:
+        raise Findings.of(
+            "branch-missing",
+            f"the branch '{name}' does not exist {f'on {remote!r}' if remote else 'here'} yet",
+            help=f"git push {remote} HEAD:{name}" if remote else "commit your specs first",
+        )
+    return _Branch(name, tip, remote)
+
+
+def _same_on_branch(repo: Repository, branch: _Branch, project: Project, spec: Loaded[DeploymentSpec]) -> None:
+    """Insist that what is deployed is what was reviewed: the spec as the branch has it."""
+    path = _inside(project, repo, spec.path)
+    local = (project.context.root / spec.path).read_bytes()
+    if repo.read(f"{branch.tip}:{path}") != local:
+        raise Findings.of(
+            "spec-not-on-branch",
+            f"{spec.path} here is not what branch '{branch.name}' has",
+            location=spec.locate("metadata", "name"),
+            help="commit and push it, or bring this clone up to date (git pull), then deploy again",
+        )
+
+
+def _repository_url(repo: Repository, branch: _Branch, spec: Loaded[DeploymentSpec]) -> str:
+    url = spec.spec.target.repository or (repo.remote_url(branch.remote) if branch.remote else str(repo.root))
+    return without_credentials(url)
+
+
+def _reachable(branch: _Branch, spec: Loaded[DeploymentSpec]) -> tuple[Diagnostic, ...]:
+    if branch.remote is not None or spec.spec.target.repository is not None:
+        return ()
+    return (
+        Diagnostic(
+            "repository-local",
+            "this repository has no remote, so the manifests fetch the model from a path that no cluster reaches",
+            spec.locate("spec", "target", key=True),
+            "add a remote (git remote add origin URL), or name one: spec.target.repository",
+            "warning",
+        ),
+    )
+
+
+def _same_files(repo: Repository, tip: str, folder: str, files: Mapping[str, bytes]) -> bool:
+    there = repo.tree(tip, folder)
+    return set(there) == set(files) and all(repo.read(oid) == files[path] for path, oid in there.items())
+
+
+def _request(
+    repo: Repository,
+    branch: _Branch,
+    report: DeployReport,
+    folder: str,
+    files: Mapping[str, bytes],
+    title: str,
+    reason: str | None,
+) -> Outcome[DeployReport]:
+    name = f"mlops-ci/deploy-{report.environment}-{report.model}-v{report.version}"
+    report = replace(report, state="requested", branch=name)
+    known = repo.resolve(f"refs/remotes/{branch.remote}/{name}" if branch.remote else f"refs/heads/{name}")
+    if known is not None and _same_files(repo, known, folder, files):
+        return Outcome(report)
+    # hosts offer a lone commit's message as the request's title and text
+    text = (
+        f"Deploy {title}\n\n{reason or 'Manifests only.'}\n\nOnce this is merged,"
+        f" `mlops-ci deploy {report.model}@{report.version} --env {report.environment}` writes the assignment.\n"
+    )
+    commit = Commit(name, branch.tip, folder, files, text, new_branch=True)
+    return Outcome(report, plan=Plan((commit, Push(branch.remote))))
+
+
+def _left_behind(repo: Repository, branch: _Branch, folder: str) -> tuple[Diagnostic, ...]:
+    """Notice a local deployment that was killed: it has moved the branch, but the work tree has not followed."""
+    if branch.remote is None and repo.branch() == branch.name and repo.changed([folder]):
+        return (
+            Diagnostic(
+                "worktree-behind",
+                f"the files in {folder}/ are not what branch '{branch.name}' has",
+                help=f"git restore --staged --worktree {folder}",
+                severity="warning",
+            ),
+        )
+    return ()
+
+
+def _inside(project: Project, repo: Repository, path: str) -> str:
+    return (project.context.root / path).relative_to(repo.root).as_posix()

@@ -1,0 +1,157 @@
+"""What a model's spec, code, data and environment at hand amount to: a candidate, named by them before anything is trained."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, replace
+
+from mlops_ci import registry
+from mlops_ci.codec import encode
+from mlops_ci.data.snapshot import snapshot
+from mlops_ci.data.split import Sides, split, target_findings
+from mlops_ci.diagnostics import Diagnostic, has_errors
+from mlops_ci.digest import digest_json
+from mlops_ci.errors import Findings, UsageProblem
+from mlops_ci.learn.code import code_files
+from mlops_ci.learn.environment import environment
+from mlops_ci.project import Project
+from mlops_ci.records import DatasetSnapshot, Environment, Field, FileDigest, Release
+from mlops_ci.registry import Event
+from mlops_ci.spec.kinds import DatasetSpec, ModelSpec
+from mlops_ci.spec.load import Loaded
+
+TRAIN_FORMAT = 1  # rises when the same inputs would give another model
+JUDGE_FORMAT = 1  # rises when the same models would get another verdict
+KEY = 32  # hex digits of a run's name
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model as it would be trained now. `key` is of all that decides the result: spec, code, training rows, environment."""
+
+    model: Loaded[ModelSpec]
+    dataset: Loaded[DatasetSpec]
+    snapshot: DatasetSnapshot
+    sides: Sides
+    inputs: tuple[Field, ...]
+    output: Field
+    code: tuple[FileDigest, ...]
+    environment: Environment
+    key: str
+
+    @property
+    def interface_digest(self) -> str:
+        """The digest of what callers see: inputs, output, task."""
+        return digest_json([encode(self.inputs), encode(self.output), self.model.spec.task])
+
+    @property
+    def policy_digest(self) -> str:
+        """The digest of the rules that the candidate is judged by."""
+        return digest_json([encode(self.model.spec.gate), encode(self.model.spec.evaluate)])
+
+    def comparison_key(self, champion: Event | None) -> str:
+        """Return the name of the gate's answer: the candidate, the champion, today's rows and the rules."""
+        against = champion.ref.oid if champion else None
+        parts = [
+            JUDGE_FORMAT,
+            self.key,
+            against,
+            self.snapshot.digest,
+            self.sides.split.holdout_digest,
+            self.policy_digest,
+        ]
+        return digest_json(parts)[:KEY]
+
+
+def chosen(project: Project, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the models that a command names, or all; raises UsageProblem for one that has no spec."""
+    known = project.specs.models
+    for name in names:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, 1)
+            raise UsageProblem.of(
+                "model-unknown",
+                f"there is no Model spec '{name}'",
+                help=f"did you mean '{close[0]}'?" if close else f"the models are {', '.join(known) or 'none yet'}",
+            )
+    return tuple(dict.fromkeys(names)) or tuple(known)
+
+
+def read_data(project: Project, model: str) -> tuple[DatasetSnapshot, tuple[Diagnostic, ...]]:
+    """Return the snapshot of a model's dataset with its checks judged now; raises Findings when it cannot be read."""
+    context = project.context
+    dataset = project.specs.datasets[project.specs.models[model].spec.dataset]
+    return snapshot(context.root, dataset, context.clock(), context.cache)
+
+
+def identify(project: Project, name: str, data: DatasetSnapshot) -> Candidate:
+    """Return the candidate that a model is now; reads no rows where the cache knows these files.
+
+    Raises Findings when the data lack a column, or the target cannot be learnt.
+    """
+    context = project.context
+    model = project.specs.models[name]
+    spec = model.spec
+    dataset = project.specs.datasets[spec.dataset]
+    types = {column.name: column.type for column in data.columns}
+    _present(model, types)
+    sides = split(context.root, dataset, data.files, spec.features, spec.target, context.cache)
+    findings = target_findings(sides, spec.target, spec.task, model.locate("spec", "target"))
+    if has_errors(findings):
+        raise Findings(findings)
+    code = code_files(context.root, spec.train.entrypoint)
+    package = (spec.train.estimator or "sklearn").partition(".")[0]
+    env = environment((package,))
+    candidate = Candidate(
+        model=model,
+        dataset=dataset,
+        snapshot=data,
+        sides=sides,
+        inputs=tuple(Field(feature, types[feature]) for feature in spec.features),
+        output=Field(spec.target, types[spec.target]),
+        code=code,
+        environment=env,
+        key="",
+    )
+    decides = [
+        TRAIN_FORMAT,
+        candidate.interface_digest,
+        encode(spec.train),
+        encode(code),
+        sides.split.train_digest,
+        env.identity,
+    ]
+    return replace(candidate, key=digest_json(decides)[:KEY])
+
+
+def champion_of(project: Project, model: str) -> Event | None:
+    """Return the release that a model's candidates must beat, or None before the first one."""
+    return registry.read(project.context.repo).model(model).champion(project.specs.project.spec.champion_environment)
+
+
+def same_inputs(candidate: Candidate, champion: Event | None) -> bool:
+    """Tell whether the candidate is the champion: trained from the very same things."""
+    return champion is not None and isinstance(champion.record, Release) and champion.record.run_key == candidate.key
+
+
+def _present(model: Loaded[ModelSpec], types: dict[str, str]) -> None:
+    spec = model.spec
+    places: list[tuple[str, tuple[str | int, ...]]] = []
+    places += [(name, ("spec", "features", index)) for index, name in enumerate(spec.features)]
+    places += [(spec.target, ("spec", "target"))]
+    places += [(name, ("spec", "evaluate", "slices", index)) for index, name in enumerate(spec.evaluate.slices)]
+    found = []
+    for name, place in places:
+        if name not in types:
+            close = difflib.get_close_matches(name, types, 1)
+            help = f"did you mean '{close[0]}'?" if close else f"the data have: {', '.join(list(types)[:10])}"
+            found.append(
+                Diagnostic(
+                    "model-column-missing",
+                    f"the data of '{spec.dataset}' have no column '{name}'",
+                    model.locate(*place),
+                    help,
+                )
+            )
+    if found:
+        raise Findings(found)

@@ -1,0 +1,1 @@
+"""The command line: argv to step to report to applied plan to exit code."""

@@ -1,0 +1,64 @@
+"""Runs one command: parses, builds the context, calls the step, reports, applies the plan, and answers with an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+from mlops_ci import __version__
+from mlops_ci.cli import terminal
+from mlops_ci.cli.commands import group
+from mlops_ci.cli.session import opened
+from mlops_ci.errors import Exit, ToolError
+from mlops_ci.verbs import Verb
+
+Observer = Callable[[str], None]
+
+
+def run(argv: Sequence[str], observe: Observer | None = None) -> int:
+    """Run a command line and return its exit code; `observe` is told of each write before it is made."""
+    fmt = ["text"]  # an error may come before or after the format is known
+
+    def step(verb: Verb, options: dict[str, Any]) -> int:
+        fmt[0] = options.pop("fmt")
+        return _run(verb, options, fmt[0], observe)
+
+    try:
+        return int(group(step).main(args=list(argv), prog_name="mlops-ci", standalone_mode=False) or 0)
+    except click.ClickException as error:
+        error.show()
+        return Exit.USAGE
+    except ToolError as error:
+        terminal.problem(error, fmt[0])
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted: nothing more was written", err=True)
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()  # or Python complains about the pipe once more while exiting
+        return Exit.OK
+    except Exception:  # noqa: BLE001 - the last line of defence: what reaches it is a bug of ours
+        click.echo(traceback.format_exc(), err=True)
+        click.echo(
+            f"mlops-ci {__version__} has a bug. Please report the lines above: https://github.com/mlops-ci/mlops-ci/issues/new",
+            err=True,
+        )
+        return Exit.BUG
+
+
+def _run(verb: Verb, options: dict[str, Any], fmt: str, observe: Observer | None) -> int:
+    dry_run = options.pop("dry_run", False)
+    step = getattr(importlib.import_module(f"mlops_ci.steps.{verb.name}"), verb.name)
+    with opened(verb, options.pop("chdir"), quiet=fmt != "text") as session:
+        outcome, before = session.first(step, options)
+        if dry_run:
+            terminal.report(verb.name, outcome, fmt, before=before, plan=outcome.plan)
+            return outcome.exit
+        outcome = session.applied(outcome, step, options, observe or session.progress)
+        terminal.report(verb.name, outcome, fmt, before=before)
+        return outcome.exit

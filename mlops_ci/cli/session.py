@@ -1,0 +1,188 @@
+"""The world of one command: root, repository, registry brought up to date, scratch folder, clock; and the plan applied."""
+
+from __future__ import annotations
+
+import os
+import random
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from mlops_ci import __version__, git
+from mlops_ci.apply import apply
+from mlops_ci.cli.terminal import progress_display
+from mlops_ci.diagnostics import Diagnostic
+from mlops_ci.errors import EnvironmentProblem, UsageProblem
+from mlops_ci.git import Person, Repository
+from mlops_ci.github.context import maker, person
+from mlops_ci.plan import Outcome
+from mlops_ci.project import Context, Project
+from mlops_ci.spec.load import Specs, find_root, load
+from mlops_ci.verbs import Verb
+
+ATTEMPTS = 6
+Step = Callable[..., Outcome[Any]]
+
+
+@dataclass
+class Session:
+    """One command's world. `specs` is None for verbs that need no project."""
+
+    verb: Verb
+    context: Context
+    specs: Specs | None
+    warnings: tuple[Diagnostic, ...]
+    progress: Callable[[str], None]
+
+    def first(self, step: Step, options: dict[str, Any]) -> tuple[Outcome[Any], tuple[Diagnostic, ...]]:
+        """Bring the registry up to date as far as the verb needs it, and call the step."""
+        said = _sync(self.context.repo, self.verb) + self.warnings
+        return self._call(step, options), said
+
+    def applied(
+        self, outcome: Outcome[Any], step: Step, options: dict[str, Any], observe: Callable[[str], None]
+    ) -> Outcome[Any]:
+        """Apply the outcome's plan; whoever loses a race fetches, and plans again, a bounded number of times.
+
+        Raises EnvironmentProblem `contended` when every attempt lost; nothing has been written then.
+        """
+        for attempt in range(ATTEMPTS):
+            if not outcome.plan:
+                return outcome
+            repo = self.context.repo
+            who = _signer(repo)
+            answer = apply(outcome.plan, self.context.root, repo, who, self.context.clock, observe)
+            if answer.state == "done":
+                return outcome
+            if answer.state == "refused":
+                outcome = self._by_request(step, options, answer.detail)
+                continue
+            time.sleep(random.uniform(0, 0.1 * 2**attempt))  # noqa: S311 - jitter, not a secret
+            _sync(repo, self.verb)
+            outcome = self._call(step, options)
+        raise EnvironmentProblem.of(
+            "contended",
+            f"{ATTEMPTS} attempts to write the registry lost to others; nothing was written",
+            help="run the same command again in a minute",
+        )
+
+    def _call(self, step: Step, options: dict[str, Any]) -> Outcome[Any]:
+        given = self.context if self.specs is None else Project(self.specs, self.context)
+        return step(given, **options)
+
+    def _by_request(self, step: Step, options: dict[str, Any], detail: str) -> Outcome[Any]:
+        """Plan again, where the branch is protected, so that the manifests travel by pull request."""
+        if self.specs is None or self.specs.project.spec.delivery == "pull-request":
+            raise EnvironmentProblem.of(
+                "push-refused",
+                f"the remote refused the push, and nothing was written: {detail.splitlines()[0] if detail else ''}",
+                help="its rules for branches or tags do not let you write here; ask whoever administers them",
+            )
+        spec = replace(self.specs.project, spec=replace(self.specs.project.spec, delivery="pull-request"))
+        self.specs = replace(self.specs, project=spec)
+        return self._call(step, options)
+
+
+@contextmanager
+def opened(verb: Verb, chdir: str, *, quiet: bool) -> Iterator[Session]:
+    """Open a session for a verb in a folder; its scratch folder is gone when it ends.
+
+    Raises UsageProblem when the verb needs a project and there is none, or its specs are invalid.
+    """
+    start = Path(chdir).resolve()
+    if not start.is_dir():
+        raise UsageProblem.of("folder-missing", f"{chdir} is not a folder", help="check the path given with -C")
+    with ExitStack() as stack:
+        progress = stack.enter_context(progress_display(quiet=quiet))
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mlops-ci-")))
+        root = start if verb.name == "init" else _root(start)
+        repo = git.find(root)
+        context = Context(
+            root=root,
+            here=start,
+            repo=repo,
+            scratch=scratch,
+            cache=_cache(repo),
+            clock=lambda: datetime.now(UTC),
+            maker=maker(os.environ, _signer(repo), __version__),
+            progress=progress,
+        )
+        specs, warnings = _specs(root) if verb.needs == "project" else (None, ())
+        yield Session(verb, context, specs, warnings, progress)
+
+
+def _root(start: Path) -> Path:
+    root = find_root(start)
+    if root is None:
+        raise UsageProblem.of(
+            "project-not-found",
+            f"no mlops.yaml in {start} or any folder above it",
+            help="start with `mlops-ci init`, or go to the folder of your project (-C DIR)",
+        )
+    return root
+
+
+def _specs(root: Path) -> tuple[Specs, tuple[Diagnostic, ...]]:
+    specs, diagnostics = load(root)
+    if specs is None:
+        raise UsageProblem(diagnostics)
+    return specs, diagnostics
+
+
+def _cache(repo: Repository | None) -> Path | None:
+    if repo is None:
+        return None
+    folder = repo.common_dir / "mlops-ci" / "cache"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None  # a read-only checkout works, only slower
+    return folder
+
+
+def _signer(repo: Repository | None) -> Person | None:
+    return (repo.identity() if repo else None) or person(os.environ)
+
+
+def _sync(repo: Repository | None, verb: Verb) -> tuple[Diagnostic, ...]:
+    """Fetch branches, tags and logs, so that the step sees what others did; never forced."""
+    remote = repo.remote() if repo and verb.syncs != "no" else None
+    if repo is None or remote is None:
+        return ()
+    heads = repo.fetch(remote, f"+refs/heads/*:refs/remotes/{remote}/*", prune=True)
+    tags = (
+        repo.fetch(remote, "refs/tags/*:refs/tags/*", "refs/mlops/log/*:refs/mlops/log/*")
+        if heads.status == 0
+        else heads
+    )
+    if tags.status == 0:
+        return ()
+    if "rejected" in tags.err:
+        raise EnvironmentProblem.of(
+            "registry-diverged",
+            f"tags or logs here are not those of '{remote}': {_rejected(tags.err)}",
+            help="somebody rewrote the registry, here or there. Compare with another clone before you trust either",
+        )
+    if verb.syncs == "must":
+        raise EnvironmentProblem.of(
+            "remote-unreachable",
+            f"'{remote}' could not be fetched: {(tags.err.strip().splitlines() or ['no reason given'])[-1]}",
+            help="check the network and your rights (git fetch), then run the same command again",
+        )
+    return (
+        Diagnostic(
+            "registry-offline",
+            f"'{remote}' could not be fetched: judged by what this clone knows",
+            help="fetch (git fetch) and run again to judge against today's champion",
+            severity="warning",
+        ),
+    )
+
+
+def _rejected(err: str) -> str:
+    return next((line.strip() for line in err.splitlines() if "rejected" in line), "")

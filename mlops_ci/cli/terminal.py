@@ -1,0 +1,96 @@
+"""The only place that prints."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from mlops_ci.codec import encode
+from mlops_ci.diagnostics import Diagnostic
+from mlops_ci.digest import canonical_json
+from mlops_ci.errors import ToolError
+from mlops_ci.plan import Outcome, Plan, describe
+from mlops_ci.records import FORMAT, ValidateReport
+
+
+@contextmanager
+def progress_display(*, quiet: bool) -> Iterator[Callable[[str], None]]:
+    """Give a function that shows what is being done: a moving bar on a terminal, plain lines in CI logs, else nothing."""
+    if quiet:
+        yield lambda _: None
+    elif sys.stderr.isatty():
+        with _bar() as show:
+            yield show
+    else:
+        yield lambda text: click.echo(f"  {text}", err=True)
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[str], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=None)
+        yield lambda text: progress.update(task, description=text)
+
+
+def report(
+    verb: str, outcome: Outcome[Any], fmt: str, *, before: tuple[Diagnostic, ...] = (), plan: Plan | None = None
+) -> None:
+    """Print an outcome in the format asked for; `plan` is given for a dry run."""
+    from mlops_ci.reports.findings import render_findings
+    from mlops_ci.reports.markdown import markdown
+    from mlops_ci.reports.text import text
+
+    diagnostics = (*before, *outcome.diagnostics)
+    if fmt == "json":
+        body = {
+            "format": FORMAT,
+            "verb": verb,
+            "exitCode": int(outcome.exit),
+            "record": encode(outcome.record),
+            "diagnostics": encode(diagnostics),
+            **({"plan": [describe(write) for write in plan.writes]} if plan is not None else {}),
+        }
+        click.echo(canonical_json(body))
+        return
+    if fmt == "sarif":
+        click.echo(render_findings(diagnostics, "sarif"))
+        return
+    if fmt == "markdown":
+        click.echo(markdown(outcome.record))
+        return
+    if diagnostics:
+        specs = outcome.record.specs if isinstance(outcome.record, ValidateReport) else None
+        click.echo(render_findings(diagnostics, "github" if fmt == "github" else "text", specs=specs))
+    if plan is not None:
+        click.echo("dry run: nothing is written; the real run would end like this\n")
+    if shown := text(outcome.record):
+        click.echo(f"\n{shown}" if diagnostics else shown)
+    if plan is not None:
+        lines = [describe(write) for write in plan.writes] or ["nothing to write"]
+        click.echo("\nplan:\n" + "\n".join(f"  {line}" for line in lines))
+
+
+def problem(error: ToolError, fmt: str) -> None:
+    """Print why there is no outcome."""
+    from mlops_ci.reports.findings import render_findings
+
+    if fmt == "json":
+        body = {"format": FORMAT, "exitCode": int(error.exit_code), "diagnostics": encode(error.diagnostics)}
+        click.echo(canonical_json(body))
+    elif fmt in ("github", "sarif"):
+        click.echo(render_findings(error.diagnostics, "github" if fmt == "github" else "sarif"))
+    else:
+        click.echo(render_findings(error.diagnostics, "text"), err=True)

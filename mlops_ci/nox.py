@@ -1,0 +1,27 @@
+"""The verbs as nox sessions, for a consumer's noxfile: `import nox, mlops_ci.nox; mlops_ci.nox.register(nox)`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from mlops_ci.verbs import VERBS, Verb
+
+
+def register(nox: Any) -> None:
+    """Add a session for each verb to the noxfile that calls this; `nox` is the module.
+
+    A session runs in the environment that nox itself runs in, where the toolkit is: what `nox -s gate` uses is what the
+    noxfile imported. Arguments after `--` go to the verb.
+    """
+    for verb in VERBS:
+        if "nox" in verb.surfaces:
+            nox.session(name=verb.name, venv_backend="none")(_session(verb))
+
+
+def _session(verb: Verb) -> Any:
+    def run(session: Any) -> None:
+        session.run(sys.executable, "-m", "mlops_ci", verb.name, *session.posargs, external=True)
+
+    run.__doc__ = verb.summary
+    return run

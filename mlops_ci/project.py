@@ -1,0 +1,38 @@
+"""What a step is given: the project's specs and the world around it. Data, no behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from mlops_ci.git import Repository
+from mlops_ci.records import Maker
+from mlops_ci.spec.load import Specs
+
+
+@dataclass(frozen=True)
+class Context:
+    """The world, as the edge found it: steps read no clock, no environment, and no current directory.
+
+    `root` holds mlops.yaml, `here` is the folder that the command was started in (paths on its command line count from it).
+    `scratch` is a private folder that is removed when the command ends; `cache` is one that may vanish at any time.
+    """
+
+    root: Path
+    here: Path
+    repo: Repository | None
+    scratch: Path
+    cache: Path | None
+    clock: Callable[[], datetime]
+    maker: Maker
+    progress: Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Project:
+    """A repository whose specs are valid, and the world around it."""
+
+    specs: Specs
+    context: Context

@@ -1,0 +1,66 @@
+"""The gate's answer as Markdown: what a run keeps as report.md, and what a pull request or a job summary shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from mlops_ci.records import Comparison, DatasetSnapshot, Gated, GateReport, TrainingRun
+from mlops_ci.reports import tables
+from mlops_ci.reports.text import REQUIREMENTS, requirement_rows
+
+MARK = {"pass": "\u2705", "fail": "\u274c", "inconclusive": "\u2754"}
+
+
+def markdown(record: Any) -> str:
+    """Return a gate's report as Markdown; nothing for other records."""
+    if not isinstance(record, GateReport):
+        return ""
+    parts = [f"## {MARK[record.verdict]} gate: {record.verdict}"]
+    parts += ["\n\n".join(_gated(gated)) for gated in record.models]
+    return "\n\n".join(parts) + "\n"
+
+
+def run_report(run: TrainingRun, snapshot: DatasetSnapshot, comparison: Comparison) -> str:
+    """Return what a run keeps as its report.md."""
+    gated = Gated(run.model, comparison.verdict, comparison.sentence, snapshot, run, True, comparison)
+    return "\n\n".join(_gated(gated)) + "\n"
+
+
+def _gated(gated: Gated) -> Iterator[str]:
+    yield f"### {MARK[gated.verdict]} {tables.escaped(gated.model)}: {gated.verdict}"
+    yield tables.escaped(gated.sentence)
+    if gated.comparison is not None:
+        yield tables.markdown(REQUIREMENTS, requirement_rows(gated.comparison))
+        reasons = [item for item in gated.comparison.requirements if item.verdict not in ("pass", "not-applicable")]
+        if reasons:
+            yield "\n".join(f"- {item.verdict}: {tables.escaped(item.reason)}" for item in reasons)
+        yield _metrics(gated.comparison)
+    if gated.snapshot is not None:
+        yield _data(gated.snapshot)
+    if gated.run is not None:
+        yield f"Run `{gated.run.key}`, model `sha256:{gated.run.model_digest}`; reproduce with `mlops-ci gate {tables.escaped(gated.model)}`."
+
+
+def _metrics(comparison: Comparison) -> str:
+    rows = [
+        (
+            item.metric,
+            item.slice or "all rows",
+            tables.number(item.value),
+            tables.interval(item.lower, item.upper),
+            f"{item.rows:,}",
+        )
+        for item in comparison.metrics
+    ]
+    table = tables.markdown(("metric", "slice", "value", "interval", "rows"), rows)
+    return f"<details><summary>{len(rows)} metrics</summary>\n\n{table}\n\n</details>"
+
+
+def _data(snapshot: DatasetSnapshot) -> str:
+    failed = [check for check in snapshot.checks if not check.passed]
+    line = f"Data `{tables.escaped(snapshot.dataset)}`: {snapshot.rows:,} rows, {len(snapshot.checks) - len(failed)} of {len(snapshot.checks)} checks passed."
+    if not failed:
+        return line
+    rows = [(check.column or "", check.check, check.wanted, check.observed, check.severity) for check in failed]
+    return f"{line}\n\n{tables.markdown(('column', 'check', 'wanted', 'observed', 'severity'), rows)}"

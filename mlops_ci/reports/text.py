@@ -1,0 +1,212 @@
+"""Records as plain text for a terminal or a CI log: one function a record, chosen by a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from mlops_ci.records import (
+    CheckReport,
+    CompareReport,
+    Comparison,
+    DatasetSnapshot,
+    DeployReport,
+    FetchReport,
+    Gated,
+    GateReport,
+    HistoryReport,
+    InitReport,
+    ReleaseReport,
+    ShowReport,
+    Trained,
+    TrainReport,
+    ValidateReport,
+)
+from mlops_ci.reports import tables
+
+REQUIREMENTS = ("requirement", "candidate", "champion", "difference", "interval", "p", "verdict")
+
+
+def text(record: Any) -> str:
+    """Return a step's record as text; nothing for a record that has nothing to say."""
+    for kind, writer in _WRITERS.items():
+        if isinstance(record, kind):
+            return "\n".join(writer(record))
+    return ""
+
+
+def requirement_rows(comparison: Comparison) -> list[tuple[str, ...]]:
+    """Return the comparison's requirements as rows of the table `REQUIREMENTS`."""
+    return [
+        (
+            item.requirement + (f" ({item.slice})" if item.slice else ""),
+            tables.number(item.candidate),
+            tables.number(item.champion),
+            tables.signed(item.difference),
+            tables.interval(item.lower, item.upper),
+            "" if item.p is None else f"{item.p:.2g}",
+            item.verdict,
+        )
+        for item in comparison.requirements
+    ]
+
+
+def _validate(report: ValidateReport) -> Iterator[str]:
+    yield "specs: " + (", ".join(f"{count} {kind}" for kind, count in report.counts.items() if count) or "none")
+
+
+def _check(report: CheckReport) -> Iterator[str]:
+    for snapshot in report.datasets:
+        yield _snapshot(snapshot)
+        rows = [
+            (
+                check.column or "",
+                check.check,
+                check.wanted,
+                check.observed,
+                "ok" if check.passed else check.severity,
+            )
+            for check in snapshot.checks
+        ]
+        yield tables.plain(("column", "check", "wanted", "observed", ""), rows, "  ")
+        yield f"  content sha256:{snapshot.digest}"
+
+
+def _train(report: TrainReport) -> Iterator[str]:
+    for trained in report.models:
+        yield _trained(trained)
+
+
+def _trained(trained: Trained) -> str:
+    run = trained.run
+    how = f"fitted in {run.seconds:.1f} s" if trained.fitted else "found in the store"
+    return (
+        f"{run.model}: {run.estimator}, {how} ({trained.why})\n"
+        f"  run    {run.key}\n  model  {run.model_digest}\n  rows   {run.split.train_rows:,} to learn from,"
+        f" {run.split.holdout_rows:,} held out"
+    )
+
+
+def _compare(report: CompareReport) -> Iterator[str]:
+    for comparison in report.comparisons:
+        yield f"{comparison.model}: {comparison.verdict}"
+        yield from _comparison(comparison)
+
+
+def _gate(report: GateReport) -> Iterator[str]:
+    for gated in report.models:
+        yield f"{gated.model}: {gated.verdict}"
+        yield from _gated(gated)
+        yield ""
+    fitted = f"{report.fits} model{'s' if report.fits != 1 else ''} fitted"
+    yield f"gate: {report.verdict} ({fitted})"
+
+
+def _gated(gated: Gated) -> Iterator[str]:
+    if gated.snapshot is not None:
+        yield f"  data   {_snapshot(gated.snapshot)}"
+    if gated.run is not None:
+        how = f"fitted in {gated.run.seconds:.1f} s" if gated.fitted else "unchanged, found in the store"
+        yield f"  model  {gated.run.estimator}, {how}; sha256:{gated.run.model_digest[:16]}"
+    if gated.comparison is not None:
+        yield from _comparison(gated.comparison)
+    else:
+        yield f"  {gated.sentence}"
+
+
+def _comparison(comparison: Comparison) -> Iterator[str]:
+    yield f"  {comparison.sentence}"
+    yield tables.plain(REQUIREMENTS, requirement_rows(comparison), "    ")
+    for item in comparison.requirements:
+        if item.verdict not in ("pass", "not-applicable"):
+            yield f"  {item.verdict}: {item.reason}"
+
+
+def _snapshot(snapshot: DatasetSnapshot) -> str:
+    failed = sum(not check.passed for check in snapshot.checks)
+    outcome = f"{failed} of {len(snapshot.checks)} checks failed" if failed else f"{len(snapshot.checks)} checks passed"
+    return f"{snapshot.dataset}: {snapshot.rows:,} rows in {len(snapshot.files)} files, {outcome}"
+
+
+def _release(report: ReleaseReport) -> Iterator[str]:
+    for item in report.models:
+        done = "released" if item.state == "released" else "is released already; nothing to do"
+        yield f"{item.model}@v{item.version} {done}\n  {item.sentence}"
+
+
+def _deploy(report: DeployReport) -> Iterator[str]:
+    what = f"{report.model}@v{report.version}"
+    if report.state == "unchanged":
+        yield f"{what} runs in {report.environment} already; nothing to do"
+    elif report.state == "requested":
+        yield f"{what} waits for {report.environment}: branch {report.branch} holds its manifests"
+        yield f"  merge it, then run `mlops-ci deploy {what.replace('@v', '@')} --env {report.environment}` once more"
+    else:
+        instead = f", in place of v{report.replaced}" if report.replaced else ""
+        yield f"{what} is assigned to {report.environment} as {report.model}#{report.environment}#{report.number}{instead}"
+        yield f"  manifests: {report.folder}/"
+    if report.reason:
+        yield f"  reason: {report.reason}"
+
+
+def _show(report: ShowReport) -> Iterator[str]:
+    if not report.models:
+        yield "nothing is released yet: mlops-ci gate, then mlops-ci release"
+        return
+    rows = [
+        (
+            row.model,
+            f"v{row.latest}",
+            *(f"v{row.environments[name]}" if name in row.environments else "-" for name in report.environments),
+        )
+        for row in report.models
+    ]
+    yield tables.plain(("model", "newest", *report.environments), rows)
+    for row in report.models:
+        if row.evidence:
+            yield f"\n{row.model}@v{row.latest}: {row.evidence}"
+
+
+def _history(report: HistoryReport) -> Iterator[str]:
+    rows = [
+        (
+            row.on,
+            row.event,
+            f"{row.model}@v{row.version}",
+            row.environment or "",
+            row.tag,
+            row.commit,
+            row.actor,
+            row.sentence,
+        )
+        for row in report.events
+    ]
+    header = ("on (UTC)", "event", "version", "environment", "tag", "commit", "by", "")
+    yield tables.plain(header, rows) if rows else "nothing has happened yet"
+
+
+def _fetch(report: FetchReport) -> Iterator[str]:
+    yield f"{report.model}@v{report.version} is in {report.folder} ({len(report.files)} files, verified)\n"
+    yield from report.lines
+
+
+def _init(report: InitReport) -> Iterator[str]:
+    yield from (f"wrote  {path}" for path in report.written)
+    yield from (f"kept   {path} (it was there already)" for path in report.kept)
+    yield "\nnext:"
+    yield from (f"  {line}" for line in report.next)
+
+
+_WRITERS: Mapping[type, Callable[[Any], Iterator[str]]] = {
+    ValidateReport: _validate,
+    CheckReport: _check,
+    TrainReport: _train,
+    CompareReport: _compare,
+    GateReport: _gate,
+    ReleaseReport: _release,
+    DeployReport: _deploy,
+    ShowReport: _show,
+    HistoryReport: _history,
+    FetchReport: _fetch,
+    InitReport: _init,
+}

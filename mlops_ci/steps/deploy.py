@@ -1,0 +1,38 @@
+"""`deploy`: a released version's manifests and its assignment to an environment, in one atomic push."""
+
+from __future__ import annotations
+
+from mlops_ci.assignment import assign, known_environment, known_release
+from mlops_ci.errors import Findings
+from mlops_ci.plan import Outcome
+from mlops_ci.project import Project
+from mlops_ci.records import DeployReport
+from mlops_ci.registry import ModelState, read
+
+
+def deploy(project: Project, *, model: str, env: str, reason: str | None = None) -> Outcome[DeployReport]:
+    """Plan the deployment of MODEL or MODEL@VERSION (default: the newest release).
+
+    Raises UsageProblem for an unknown environment or version, Findings when the version has not been in the
+    environment that comes before this one.
+    """
+    name, _, version = model.partition("@")
+    environment = known_environment(project, env)
+    state = read(project.context.repo).model(name)
+    release = known_release(state, version or None)
+    _in_order(project, state, release.version, environment)
+    return assign(project, state, release, environment, reason, rollback=False)
+
+
+def _in_order(project: Project, state: ModelState, version: str, environment: str) -> None:
+    order = project.specs.project.spec.environments
+    position = order.index(environment)
+    if position == 0:
+        return
+    before = order[position - 1]
+    if all(event.version != version for event in state.assignments(before)):
+        raise Findings.of(
+            "deploy-out-of-order",
+            f"{state.model} v{version} has not been in '{before}', which comes before '{environment}'",
+            help=f"mlops-ci deploy {state.model}@{version} --env {before}",
+        )

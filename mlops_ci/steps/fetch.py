@@ -1,0 +1,49 @@
+"""`fetch`: a released model's files, verified, and the lines that load it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlops_ci import store
+from mlops_ci.assignment import evidence_of, known_release, needed_repository
+from mlops_ci.errors import EnvironmentProblem
+from mlops_ci.plan import Outcome, Plan, WriteFile
+from mlops_ci.project import Project
+from mlops_ci.records import FetchReport
+from mlops_ci.registry import read
+
+
+def fetch(project: Project, *, model: str, directory: str) -> Outcome[FetchReport]:
+    """Plan the files of MODEL or MODEL@VERSION (default: the newest release), once their bytes match the release's digests.
+
+    Raises UsageProblem for an unknown version, EnvironmentProblem when the store lacks a file or holds other bytes.
+    """
+    name, _, version = model.partition("@")
+    event = known_release(read(project.context.repo).model(name), version or None)
+    release = evidence_of(event)
+    repo = needed_repository(project)
+    run = store.find(repo, store.release_ref(name, release.version), fetch=True)
+    if run is None:
+        raise EnvironmentProblem.of(
+            "store-missing",
+            f"the files of {event.ref.name} are not in this clone, nor at its remote",
+            help=f"git fetch origin {store.release_ref(name, release.version)}",
+        )
+    scratch = project.context.scratch / "fetch"
+    store.materialise(repo, run, release.model_files, scratch)
+    target = (project.context.here / directory).resolve()
+    writes = tuple(
+        WriteFile(str(target / file.path), (scratch / file.path).read_bytes(), replace=True)
+        for file in release.model_files
+        if not _same(target / file.path, scratch / file.path)
+    )
+    lines = (
+        "import pandas, skops.io",
+        f"model = skops.io.load({str(target / 'model.skops')!r}, trusted={list(release.trusted)!r})",
+        f"print(model.predict(pandas.read_parquet({str(target / 'golden.parquet')!r})[model.feature_names_in_]))",
+    )
+    return Outcome(FetchReport(name, release.version, str(target), release.model_files, lines), plan=Plan(writes))
+
+
+def _same(there: Path, wanted: Path) -> bool:
+    return there.is_file() and there.read_bytes() == wanted.read_bytes()

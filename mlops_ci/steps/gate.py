@@ -1,0 +1,66 @@
+"""`gate`: validate, check, train and compare; one report, one verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from mlops_ci.candidate import chosen, identify, read_data
+from mlops_ci.diagnostics import Diagnostic, has_errors
+from mlops_ci.errors import Exit, Findings
+from mlops_ci.plan import Outcome, Plan, Write
+from mlops_ci.project import Project
+from mlops_ci.records import Gated, GateReport, Verdict
+from mlops_ci.steps.compare import compare_candidate, exit_code
+from mlops_ci.steps.train import train_candidate
+
+
+def gate(project: Project, *, models: tuple[str, ...] = ()) -> Outcome[GateReport]:
+    """Put the models named, or all, through the gate.
+
+    The specs are valid already (a project with invalid ones is not opened). What is wrong with one model, or its data, is
+    that model's verdict; the others are judged all the same. Raises UsageProblem when a spec asks for the impossible.
+    """
+    gated: list[Gated] = []
+    findings: list[Diagnostic] = []
+    writes: list[Write] = []
+    for name in chosen(project, models):
+        try:
+            one, found, plan = _model(project, name)
+        except Findings as stopped:
+            one, found, plan = Gated(name, "fail", stopped.diagnostics[0].message), stopped.diagnostics, Plan()
+        gated.append(one)
+        findings.extend(found)
+        writes.extend(plan.writes)
+    report = GateReport(_worst(one.verdict for one in gated), tuple(gated), sum(one.fitted for one in gated))
+    judged = exit_code(project, [one.comparison for one in gated if one.comparison])
+    code = Exit.FINDINGS if has_errors(findings) else judged
+    return Outcome(report, tuple(dict.fromkeys(findings)), Plan(tuple(writes)), code)
+
+
+def _model(project: Project, name: str) -> tuple[Gated, tuple[Diagnostic, ...], Plan]:
+    data, findings = read_data(project, name)
+    if has_errors(findings):
+        failed = sum(not check.passed and check.severity == "error" for check in data.checks)
+        return Gated(name, "fail", f"{failed} checks of '{data.dataset}' failed", data), findings, Plan()
+    candidate = identify(project, name, data)
+    training = train_candidate(project, candidate)
+    run = training.trained.run
+    model = training.files["model/model.skops"]
+    folder = model.parent if isinstance(model, Path) else project.context.scratch
+    log = training.files.get("log.txt", b"")
+    compared = compare_candidate(project, candidate, run, folder, log if isinstance(log, bytes) else log.read_bytes())
+    comparison = compared.comparison
+    return (
+        Gated(
+            name, comparison.verdict, comparison.sentence, data, run, training.trained.fitted, comparison, compared.ref
+        ),
+        (*findings, *training.diagnostics, *compared.diagnostics),
+        training.plan + compared.plan,
+    )
+
+
+def _worst(verdicts: Iterable[Verdict]) -> Verdict:
+    found = set(verdicts)
+    order: tuple[Verdict, ...] = ("fail", "inconclusive", "pass")
+    return next((verdict for verdict in order if verdict in found), "inconclusive")

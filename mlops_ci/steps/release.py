@@ -1,0 +1,168 @@
+"""`release`: the gated candidate becomes a tag that carries its evidence. Nothing is trained or judged here."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from mlops_ci import registry, store
+from mlops_ci.assignment import needed_repository
+from mlops_ci.candidate import Candidate, chosen, identify, read_data
+from mlops_ci.codec import encode
+from mlops_ci.diagnostics import Diagnostic, has_errors
+from mlops_ci.digest import canonical_json, digest_bytes, digest_json
+from mlops_ci.errors import Findings
+from mlops_ci.git import Repository
+from mlops_ci.plan import AppendLog, CreateTag, Outcome, Plan, Push, SetRef, Write
+from mlops_ci.project import Project
+from mlops_ci.records import Comparison, DataRef, Evidence, Release, Released, ReleaseReport, TrainingRun
+from mlops_ci.registry import ModelState
+from mlops_ci.statement import message, of_release
+
+
+def release(project: Project, *, models: tuple[str, ...] = ()) -> Outcome[ReleaseReport]:
+    """Plan the release of the models named, or all, as they stand in HEAD.
+
+    Raises Findings when there is no commit, a model's files differ from it, it has not passed the gate as it is now
+    (with today's champion), or the commit has a version of the model already.
+    """
+    repo = needed_repository(project)
+    head = repo.head()
+    if head is None:
+        raise Findings.of(
+            "commit-missing", "there is no commit yet to put a release on", help="git add --all && git commit"
+        )
+    state = registry.read(repo)
+    released: list[Released] = []
+    writes: list[Write] = []
+    for name in chosen(project, models):
+        one, plan = _model(project, repo, head, state.model(name))
+        released.append(one)
+        writes.extend(plan)
+    push = (Push(repo.remote()),) if writes else ()
+    return Outcome(ReleaseReport(tuple(released)), plan=Plan((*writes, *push)))
+
+
+def _model(project: Project, repo: Repository, head: str, state: ModelState) -> tuple[Released, list[Write]]:
+    data, findings = read_data(project, state.model)
+    if has_errors(findings):
+        raise Findings(findings)
+    candidate = identify(project, state.model, data)
+    for event in state.releases.values():
+        if isinstance(event.record, Release) and event.record.run_key == candidate.key:
+            return Released(state.model, event.version, "unchanged", event.record.evidence.sentence), []
+    _committed(project, repo, candidate)
+    if taken := next((event for event in state.releases.values() if event.commit == head), None):
+        raise Findings.of(
+            "release-commit-taken",
+            f"commit {head[:10]} holds {taken.ref.name} already, and one commit holds one version of a model",
+            help="commit the change that made the new candidate (a spec, code, or data), then release",
+        )
+    run, comparison, run_oid, evidence_digest = _gated(project, repo, candidate, state)
+    version = registry.next_version(state.latest.version if state.latest else None, _bump(candidate, state))
+    record = Release(
+        model=state.model,
+        version=version,
+        commit=head,
+        spec_path=run.spec_path,
+        spec_digest=candidate.model.digest,
+        interface_digest=candidate.interface_digest,
+        seed=run.seed,
+        code=run.code,
+        data=(DataRef(run.dataset, data.digest, data.rows, data.schema_digest),),
+        environment_digest=digest_json(run.environment.identity),
+        model_digest=run.model_digest,
+        model_files=run.files,
+        trusted=run.trusted,
+        run_key=run.key,
+        run_ref=store.run_ref(state.model, comparison.key),
+        run_oid=run_oid,
+        evidence=_evidence(comparison, evidence_digest),
+        trust="local",
+        made_by=project.context.maker,
+        made_on=project.context.clock().isoformat(timespec="seconds"),
+        previous=state.last.ref if state.last else None,
+    )
+    tag = f"{state.model}@v{version}"
+    text = message(f"{state.model} v{version}", comparison.sentence, of_release(record))
+    writes: list[Write] = [SetRef(store.release_ref(state.model, version), run_oid)]
+    if repo.remote() is not None:  # without one, the run is where it should be already
+        writes.append(SetRef(record.run_ref, run_oid))
+    writes += [CreateTag(tag, head, text, state.last_date), AppendLog(state.model, tag, encode(record), state.log)]
+    return Released(state.model, version, "released", comparison.sentence), writes
+
+
+def _committed(project: Project, repo: Repository, candidate: Candidate) -> None:
+    """Insist that what is released is what the commit holds: specs, code and data."""
+    paths = [
+        candidate.model.path,
+        candidate.dataset.path,
+        project.specs.project.path,
+        *(file.path for file in candidate.code),
+        *(file.path for file in candidate.snapshot.files),
+    ]
+    changed = repo.changed([(project.context.root / path).relative_to(repo.root).as_posix() for path in paths])
+    if changed:
+        shown = ", ".join(changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
+        raise Findings.of(
+            "worktree-dirty",
+            f"{shown} {'is' if len(changed) == 1 else 'are'} not as in HEAD, so the commit does not hold what would be released",
+            help="git add and commit these files (a file that git ignores too), then release",
+        )
+
+
+def _gated(
+    project: Project, repo: Repository, candidate: Candidate, state: ModelState
+) -> tuple[TrainingRun, Comparison, str, str]:
+    champion = state.champion(project.specs.project.spec.champion_environment)
+    stored = store.find(repo, store.run_ref(state.model, candidate.comparison_key(champion)), fetch=True)
+    if stored is None:
+        trained = store.find(repo, store.run_ref(state.model, candidate.key)) is not None
+        against = f" against {champion.ref.name}, today's champion," if trained and champion else ""
+        raise Findings.of(
+            "release-not-gated",
+            f"'{state.model}' as it is now has not been through the gate{against} in this clone",
+            location=candidate.model.locate("metadata", "name"),
+            help=f"mlops-ci gate {state.model}",
+        )
+    comparison = store.read_record(repo, stored, "comparison.json", Comparison)
+    if comparison.verdict != "pass":
+        reasons = [item.reason for item in comparison.requirements if item.verdict == comparison.verdict]
+        raise Findings(
+            [
+                Diagnostic(
+                    "release-refused",
+                    f"the gate's verdict on '{state.model}' is {comparison.verdict}, and a release needs a pass: {'; '.join(reasons)}",
+                    candidate.model.locate("metadata", "name"),
+                    f"git show {stored.ref}:report.md",
+                )
+            ]
+        )
+    run = store.read_record(repo, stored, "run.json", TrainingRun)
+    return run, comparison, stored.oid, digest_bytes(canonical_json(encode(comparison)).encode())
+
+
+def _evidence(comparison: Comparison, digest: str) -> Evidence:
+    return Evidence(
+        digest=digest,
+        verdict=comparison.verdict,
+        sentence=comparison.sentence,
+        policy_digest=comparison.policy_digest,
+        holdout_digest=comparison.holdout_digest,
+        holdout_rows=comparison.holdout_rows,
+        champion_version=comparison.champion.version if comparison.champion else None,
+        metrics=tuple(item for item in comparison.metrics if item.slice is None),
+        requirements=comparison.requirements,
+    )
+
+
+def _bump(candidate: Candidate, state: ModelState) -> Literal["major", "minor", "patch"]:
+    """Major when callers break, minor when spec or code changed, patch when the same was retrained on newer data."""
+    asked = candidate.model.spec.release.bump
+    if asked != "auto":
+        return asked
+    latest = state.latest.record if state.latest else None
+    if not isinstance(latest, Release) or latest.interface_digest != candidate.interface_digest:
+        return "major"
+    if latest.spec_digest != candidate.model.digest or latest.code != candidate.code:
+        return "minor"
+    return "patch"

@@ -1,0 +1,116 @@
+"""`train`: a fitted, packaged candidate; or the stored one, when nothing that decides the result has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlops_ci import store
+from mlops_ci.candidate import Candidate, chosen, identify, read_data
+from mlops_ci.codec import encode
+from mlops_ci.data.split import materialise
+from mlops_ci.diagnostics import Diagnostic, has_errors
+from mlops_ci.digest import canonical_json
+from mlops_ci.errors import Findings
+from mlops_ci.learn.fit import fit
+from mlops_ci.plan import Content, Outcome, Plan, StoreRun
+from mlops_ci.project import Project
+from mlops_ci.records import Trained, TrainingRun, TrainReport
+
+
+@dataclass(frozen=True)
+class Training:
+    """A candidate's run and its files (paths as in the run's tree); `plan` stores them where they are new."""
+
+    trained: Trained
+    files: Mapping[str, Content]
+    diagnostics: tuple[Diagnostic, ...] = ()
+    plan: Plan = Plan()
+
+
+def train(project: Project, *, models: tuple[str, ...] = (), explain: bool = False) -> Outcome[TrainReport]:
+    """Train the models named, or all, where the store does not have them already; `explain` says why in full.
+
+    Raises UsageProblem for a model without a spec, Findings when its data are refused or training fails.
+    """
+    trainings = []
+    for name in chosen(project, models):
+        data, findings = read_data(project, name)
+        if has_errors(findings):
+            raise Findings(findings)
+        trainings.append(train_candidate(project, identify(project, name, data), explain=explain))
+    return Outcome(
+        TrainReport(tuple(training.trained for training in trainings)),
+        tuple(found for training in trainings for found in training.diagnostics),
+        Plan(tuple(write for training in trainings for write in training.plan.writes)),
+    )
+
+
+def train_candidate(project: Project, candidate: Candidate, *, explain: bool = False) -> Training:
+    """Return the candidate's stored run, or fit it in a process that is handed the training rows only."""
+    context, name = project.context, candidate.model.name
+    ref = store.run_ref(name, candidate.key)
+    stored = store.find(context.repo, ref)
+    if stored is not None and context.repo is not None:
+        run = store.read_record(context.repo, stored, "run.json", TrainingRun)
+        folder = context.scratch / f"run-{name}"
+        store.materialise(context.repo, stored, run.files, folder)
+        why = f"nothing that decides the result has changed: {ref}" if explain else "nothing has changed"
+        return Training(Trained(run, False, why), _files(run, folder))
+    context.progress(f"training {name} on {candidate.sides.split.train_rows:,} rows")
+    scratch = context.scratch / f"train-{name}"
+    scratch.mkdir()
+    spec = candidate.model.spec
+    sides = materialise(context.root, candidate.dataset, candidate.snapshot.files, spec.features, spec.target, scratch)
+    sides.holdout.unlink()  # the trainer is handed the training side only
+    started = context.clock()
+    fitted = fit(
+        spec.train,
+        task=spec.task,
+        inputs=candidate.inputs,
+        output=candidate.output,
+        data=sides.train,
+        root=context.root,
+        scratch=scratch / "fit",
+        environment=candidate.environment,
+        where=candidate.model.locate("spec", "train", key=True),
+    )
+    run = TrainingRun(
+        key=candidate.key,
+        model=name,
+        task=spec.task,
+        dataset=spec.dataset,
+        spec_path=candidate.model.path,
+        spec_digest=candidate.model.digest,
+        interface_digest=candidate.interface_digest,
+        code=candidate.code,
+        data_digest=candidate.snapshot.digest,
+        schema_digest=candidate.snapshot.schema_digest,
+        split=candidate.sides.split,
+        environment=fitted.environment,
+        seed=spec.train.seed,
+        estimator=spec.train.estimator or spec.train.entrypoint or "",
+        trusted=fitted.trusted,
+        signature=fitted.signature,
+        model_digest=fitted.model_digest,
+        files=fitted.files,
+        started_on=started.isoformat(timespec="seconds"),
+        seconds=round(fitted.seconds, 3),
+    )
+    _storable(project, run)
+    files: dict[str, Content] = {**_files(run, fitted.folder), "log.txt": fitted.log.read_bytes()}
+    why = f"the store has no {ref}" if explain else "not trained before"
+    return Training(
+        Trained(run, True, why), files, fitted.diagnostics, Plan((StoreRun(ref, files, f"{name}: run {run.key}"),))
+    )
+
+
+def _storable(project: Project, run: TrainingRun) -> None:
+    if too_large := store.oversized(run.files, project.specs.project.spec.store_limit_mb):
+        raise Findings(too_large)
+
+
+def _files(run: TrainingRun, folder: Path) -> dict[str, Content]:
+    packaged: dict[str, Content] = {f"{store.MODEL}{file.path}": folder / file.path for file in run.files}
+    return {**packaged, "run.json": canonical_json(encode(run)).encode()}

@@ -1,0 +1,235 @@
+"""The main job, end to end, in a consumer's repository with a bare origin."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import git_in
+from tests.functional.conftest import Consumer
+
+MODEL = Path("models/diagnosis.yaml")
+
+
+def edit(consumer: Consumer, path: Path | str, old: str, new: str) -> None:
+    text = (consumer.root / path).read_text()
+    assert old in text
+    (consumer.root / path).write_text(text.replace(old, new))
+
+
+def deployed(consumer: Consumer) -> None:
+    """Release what is gated, and deploy it to both environments."""
+    consumer.ok("release")
+    consumer.ok("deploy", "diagnosis", "--env", "staging")
+    consumer.ok("deploy", "diagnosis", "--env", "prod")
+    consumer.git("pull", "--quiet", "--rebase")
+
+
+def retrained(consumer: Consumer) -> None:
+    """Make another candidate: the same interface, another parameter."""
+    edit(consumer, MODEL, "{max_iter: 1000}", "{max_iter: 1000, C: 0.5}")
+    consumer.commit("Regularise more")
+    consumer.ok("gate")
+
+
+def test_a_release_is_a_tag_with_its_evidence_and_everything_it_names_is_at_the_origin(gated: Consumer) -> None:
+    gated.ok("release")
+    text = git_in(gated.origin)("cat-file", "tag", "diagnosis@v1.0.0")
+    statement = json.loads(text.splitlines()[-1])
+    evidence = statement["predicate"]["runDetails"]["byproducts"][1]["annotations"]
+    assert evidence["verdict"] == "pass"
+    assert f"\n\n{evidence['sentence']}\n\n" in text
+    files = git_in(gated.origin)("ls-tree", "-r", "--name-only", "refs/mlops/releases/diagnosis/v1.0.0").split()
+    assert {"run.json", "metrics.json", "comparison.json", "snapshot.json", "report.md", "model/model.skops"} <= set(
+        files
+    )
+    digest = git_in(gated.origin)("show", "refs/mlops/log/diagnosis:tag").split()
+    assert digest == [gated.published()["refs/tags/diagnosis@v1.0.0"], "diagnosis@v1.0.0"]
+
+
+def test_a_second_release_of_the_same_says_so_and_writes_nothing(gated: Consumer) -> None:
+    gated.ok("release")
+    before = gated.published()
+    assert gated.answer("release")["record"]["models"][0]["state"] == "unchanged"
+    assert gated.published() == before
+
+
+def test_versions_are_minor_for_a_changed_spec_and_major_for_changed_inputs(gated: Consumer) -> None:
+    gated.ok("release")
+    retrained(gated)
+    assert gated.answer("release")["record"]["models"][0]["version"] == "1.1.0"
+    edit(gated, MODEL, "    - mean_texture\n", "")
+    gated.commit("One input less")
+    gated.ok("gate")
+    assert gated.answer("release")["record"]["models"][0]["version"] == "2.0.0"
+
+
+def test_a_commit_holds_one_version(gated: Consumer) -> None:
+    gated.ok("release")
+    edit(gated, MODEL, "{max_iter: 1000}", "{max_iter: 1000, C: 0.5}")
+    gated.git("update-index", "--assume-unchanged", str(MODEL))  # hide the change from git, as a stale index would
+    gated.ok("gate")
+    assert gated.answer("release", code=1)["diagnostics"][0]["id"] == "release-commit-taken"
+
+
+def test_deploy_follows_the_order_of_environments(gated: Consumer) -> None:
+    gated.ok("release")
+    assert gated.answer("deploy", "diagnosis", "--env", "prod", code=1)["diagnostics"][0]["id"] == "deploy-out-of-order"
+
+
+def test_a_rollback_puts_the_version_and_its_manifests_back(gated: Consumer) -> None:
+    deployed(gated)
+    first = gated.git("show", "origin/main:deploy/prod/diagnosis/release.yaml")
+    retrained(gated)
+    gated.git("push", "--quiet")
+    deployed(gated)
+    assert gated.answer("show")["record"]["models"][0]["environments"] == {"staging": "1.1.0", "prod": "1.1.0"}
+    gated.ok("rollback", "diagnosis", "--env", "prod", "--reason", "alarms at night")
+    assert gated.answer("show")["record"]["models"][0]["environments"] == {"staging": "1.1.0", "prod": "1.0.0"}
+    assert gated.git("show", "origin/main:deploy/prod/diagnosis/release.yaml") == first
+    newest = gated.answer("history")["record"]["events"][0]
+    assert (newest["event"], newest["version"], newest["sentence"]) == ("rollback", "1.0.0", "alarms at night")
+    assert [event["tag"] for event in gated.answer("history")["record"]["events"]][:2] == [
+        "diagnosis#prod#5",
+        "diagnosis#prod#4",
+    ]
+
+
+def test_a_rollback_with_nowhere_to_go_says_so(gated: Consumer) -> None:
+    deployed(gated)
+    answer = gated.answer("rollback", "diagnosis", "--env", "prod", "--reason", "x", code=1)
+    assert answer["diagnostics"][0]["id"] == "rollback-nowhere"
+
+
+def test_a_protected_branch_gets_a_request_and_its_merge_the_assignment(gated: Consumer) -> None:
+    gated.ok("release")
+    hook = gated.origin / "hooks" / "update"
+    hook.write_text('#!/bin/sh\n[ "$1" != refs/heads/main ] || { echo "GH006: Protected branch" >&2; exit 1; }\n')
+    hook.chmod(0o755)
+    command = ("deploy", "diagnosis", "--env", "staging")
+    asked = gated.answer(*command)["record"]
+    assert asked["state"] == "requested"
+    published = gated.published()
+    assert f"refs/heads/{asked['branch']}" in published
+    assert "refs/tags/diagnosis#staging#1" not in published
+    assert gated.answer(*command)["record"]["state"] == "requested"
+    assert gated.published() == published
+    hook.unlink()
+    gated.git("fetch", "--quiet")
+    gated.git("push", "--quiet", "origin", f"origin/{asked['branch']}:main")  # somebody merges it
+    assert gated.answer(*command)["record"]["state"] == "assigned"
+    assert "refs/tags/diagnosis#staging#1" in gated.published()
+
+
+def test_a_project_may_always_ask_for_requests(gated: Consumer) -> None:
+    gated.ok("release")
+    edit(gated, "mlops.yaml", "spec:\n", "spec:\n  delivery: pull-request\n")
+    gated.commit("Deliver by request")
+    gated.git("push", "--quiet")
+    assert gated.answer("deploy", "diagnosis", "--env", "staging")["record"]["state"] == "requested"
+
+
+def test_a_push_that_the_rules_refuse_altogether_is_an_error(gated: Consumer) -> None:
+    hook = gated.origin / "hooks" / "pre-receive"
+    hook.write_text("#!/bin/sh\necho no tags for you >&2\nexit 1\n")
+    hook.chmod(0o755)
+    before = gated.published()
+    assert gated.answer("release", code=3)["diagnostics"][0]["id"] == "push-refused"
+    assert gated.published() == before
+
+
+def test_whoever_loses_the_race_plans_again_on_what_won(gated: Consumer, tmp_path: Path) -> None:
+    """Given a clone that does not know of an assignment yet, when it assigns too, then numbers are dense and none is lost."""
+    gated.ok("release")
+    git_in(tmp_path)("clone", "--quiet", str(gated.origin), "other")
+    other = Consumer(tmp_path / "other", gated.origin)
+    hook = gated.origin / "hooks" / "pre-receive"
+    script = f'"{sys.executable}" -m mlops_ci deploy diagnosis --env staging'
+    # the first push is overtaken by another clone's before it is accepted
+    hook.write_text(
+        "#!/bin/sh\n"
+        f'rm "{hook}"\ncd "{other.root}" && env -u GIT_DIR -u GIT_QUARANTINE_PATH -u GIT_OBJECT_DIRECTORY'
+        f" -u GIT_ALTERNATE_OBJECT_DIRECTORIES {script} >/dev/null 2>&1\n"
+    )
+    hook.chmod(0o755)
+    answer = gated.answer("deploy", "diagnosis", "--env", "staging", "--reason", "me too")
+    assert answer["record"]["state"] == "unchanged"
+    assert [name for name in gated.published() if "#" in name] == ["refs/tags/diagnosis#staging#1"]
+
+
+def test_what_is_fetched_loads_and_predicts_by_the_three_lines(gated: Consumer, tmp_path: Path) -> None:
+    gated.ok("release")
+    lines = gated.answer("fetch", "diagnosis@1.0.0", str(tmp_path / "model"))["record"]["lines"]
+    assert len(lines) == 3
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", "\n".join(lines)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert set(done.stdout.split()) <= set("[]01 ") | {"[0", "[1", "0]", "1]"}
+
+
+def test_a_changed_byte_in_the_store_is_never_written(gated: Consumer, tmp_path: Path) -> None:
+    gated.ok("release")
+    ref = "refs/mlops/releases/diagnosis/v1.0.0"
+    (tmp_path / "evil").write_bytes(b"PK other bytes")
+    blob = gated.git("hash-object", "-w", str(tmp_path / "evil"))
+    listing = gated.git("ls-tree", f"{ref}:model").splitlines()
+    evil = "\n".join(f"100644 blob {blob}\tmodel.skops" if "model.skops" in line else line for line in listing)
+    tree = subprocess.run(
+        ["git", "mktree"], cwd=gated.root, input=evil + "\n", capture_output=True, text=True, check=True
+    )
+    whole = subprocess.run(
+        ["git", "mktree"],
+        cwd=gated.root,
+        input=f"040000 tree {tree.stdout.strip()}\tmodel\n",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    gated.git("update-ref", ref, gated.git("commit-tree", whole.stdout.strip(), "-m", "evil"))
+    assert (
+        gated.answer("fetch", "diagnosis", str(tmp_path / "model"), code=3)["diagnostics"][0]["id"] == "store-corrupt"
+    )
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_clone_gets_the_champion_from_the_origin(gated: Consumer, tmp_path: Path) -> None:
+    """A fresh clone has neither runs nor releases: the champion's files are fetched when they are needed."""
+    gated.ok("release")
+    retrained(gated)
+    gated.git("push", "--quiet")
+    git_in(tmp_path)("clone", "--quiet", str(gated.origin), "fresh")
+    fresh = Consumer(tmp_path / "fresh", gated.origin)
+    comparison = fresh.answer("gate")["record"]["models"][0]["comparison"]
+    assert comparison["championState"] == "compared"
+    assert comparison["champion"]["version"] == "1.0.0"
+
+
+@pytest.mark.parametrize("verb", ["gate", "release", "deploy", "rollback", "train", "init"])
+def test_a_dry_run_prints_the_plan_and_writes_nothing(gated: Consumer, verb: str) -> None:
+    deployed(gated)
+    retrained(gated)
+    gated.git("push", "--quiet")
+    more = {
+        "deploy": ["diagnosis@1.0.0", "--env", "staging", "--reason", "x"],
+        "rollback": ["diagnosis", "--env", "prod", "--reason", "x", "--version", "1.0.0"],
+        "init": ["elsewhere", "--template", "minimal"],
+    }
+    edit(gated, MODEL, "C: 0.5", "C: 0.4") if verb in ("gate", "train") else None
+    refs, files = gated.git("for-each-ref"), gated.git("status", "--porcelain")
+    published = gated.published()
+    printed = gated.ok(verb, *more.get(verb, []), "--dry-run")
+    assert "dry run: nothing is written" in printed
+    assert "\nplan:\n" in printed
+    assert (gated.git("for-each-ref"), gated.git("status", "--porcelain"), gated.published()) == (
+        refs,
+        files,
+        published,
+    )

@@ -1,0 +1,159 @@
+"""No remote, no identity, a detached head, a dirty tree, no network, no commit, no repository: each works or is a diagnostic."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.functional.conftest import Consumer
+
+
+def first_id(consumer: Consumer, *args: str, code: int) -> str:
+    found: str = consumer.answer(*args, code=code)["diagnostics"][0]["id"]
+    return found
+
+
+def test_without_a_remote_the_same_plan_is_applied_here(gated: Consumer) -> None:
+    gated.git("remote", "remove", "origin")
+    gated.ok("release")
+    gated.ok("deploy", "diagnosis", "--env", "staging")
+    assert gated.git("tag").split() == ["diagnosis#staging#1", "diagnosis@v1.0.0"]
+    assert gated.git("status", "--porcelain") == ""
+    assert (gated.root / "deploy/staging/diagnosis/release.yaml").is_file()
+
+
+def test_a_local_change_survives_a_deployment_without_a_remote(gated: Consumer) -> None:
+    gated.git("remote", "remove", "origin")
+    gated.ok("release")
+    (gated.root / "README.md").write_text("mine\n")
+    gated.ok("deploy", "diagnosis", "--env", "staging")
+    assert (gated.root / "README.md").read_text() == "mine\n"
+
+
+def test_without_an_identity_the_gate_works_and_a_release_says_what_to_do(
+    gated: Consumer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    gated.ok("gate")
+    assert first_id(gated, "release", code=3) == "git-identity-missing"
+
+
+def test_in_a_github_job_the_actor_signs(gated: Consumer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name, value in {
+        "ACTIONS": "true", "ACTOR": "ada", "SERVER_URL": "https://github.com", "REPOSITORY": "o/r", "RUN_ID": "7"
+    }.items():  # fmt: skip
+        monkeypatch.setenv(f"GITHUB_{name}", value)
+    gated.ok("release")
+    tag = gated.git("cat-file", "tag", "diagnosis@v1.0.0")
+    assert "tagger ada <ada@users.noreply.github.com>" in tag
+    assert "https://github.com/o/r/actions/runs/7" in tag
+
+
+def test_on_a_detached_head_a_release_works_and_deploys_to_the_remotes_branch(gated: Consumer) -> None:
+    gated.git("switch", "--quiet", "--detach")
+    gated.ok("release")
+    gated.ok("deploy", "diagnosis", "--env", "staging")
+
+
+def test_on_a_detached_head_without_a_remote_there_is_no_branch_to_write_to(gated: Consumer) -> None:
+    gated.git("remote", "remove", "origin")
+    gated.git("switch", "--quiet", "--detach")
+    gated.ok("release")
+    assert first_id(gated, "deploy", "diagnosis", "--env", "staging", code=1) == "branch-unknown"
+
+
+def test_what_a_model_is_made_of_must_be_committed_and_nothing_else(gated: Consumer) -> None:
+    (gated.root / "notes.txt").write_text("dirty\n")
+    assert gated.run("release", "--dry-run").returncode == 0
+    with (gated.root / "models/diagnosis.yaml").open("a") as stream:
+        stream.write("# a comment\n")
+    answer = gated.answer("release", code=1)["diagnostics"][0]
+    assert answer["id"] == "worktree-dirty"
+    assert "models/diagnosis.yaml" in answer["message"]
+
+
+def test_data_that_git_ignores_cannot_be_released(gated: Consumer) -> None:
+    gated.git("rm", "--quiet", "--cached", "data/patients.csv")
+    (gated.root / ".gitignore").write_text("*.csv\n")
+    gated.git("add", "--all")
+    gated.git("commit", "--quiet", "-m", "hide the data")
+    assert first_id(gated, "release", code=1) == "worktree-dirty"
+
+
+def test_before_the_first_commit_the_gate_works_and_a_release_does_not(tmp_path: Path) -> None:
+    consumer = Consumer(tmp_path, tmp_path)
+    consumer.ok("init", ".", "--template", "minimal")
+    consumer.ok("gate")
+    assert first_id(consumer, "release", code=1) == "commit-missing"
+
+
+def test_outside_a_repository_there_is_nowhere_to_store_a_run(tmp_path: Path) -> None:
+    consumer = Consumer(tmp_path, tmp_path)
+    (tmp_path / "mlops.yaml").write_text("apiVersion: mlops-ci/v1\nkind: Project\nmetadata: {name: p}\nspec: {}\n")
+    consumer.ok("validate")
+    assert first_id(consumer, "release", code=2) == "repository-missing"
+
+
+def test_without_a_network_the_gate_warns_and_a_release_is_refused(gated: Consumer) -> None:
+    gated.origin.rename(gated.origin.with_name("gone"))
+    assert gated.answer("gate")["diagnostics"][0]["id"] == "registry-offline"
+    assert first_id(gated, "release", code=3) == "remote-unreachable"
+
+
+def test_a_rewritten_registry_is_noticed(gated: Consumer) -> None:
+    gated.ok("release")
+    gated.git("update-ref", "refs/tags/diagnosis@v1.0.0", gated.git("rev-parse", "HEAD"))
+    assert first_id(gated, "release", code=3) == "registry-diverged"
+
+
+def test_without_a_gate_nothing_is_released(gated: Consumer) -> None:
+    path = gated.root / "models/diagnosis.yaml"
+    path.write_text(path.read_text().replace("seed: 7", "seed: 8"))
+    gated.commit()
+    assert first_id(gated, "release", code=1) == "release-not-gated"
+
+
+def test_a_deployment_needs_its_spec_as_the_branch_has_it(gated: Consumer) -> None:
+    gated.ok("release")
+    path = gated.root / "deploy/staging.yaml"
+    path.write_text(path.read_text() + "# more\n")
+    assert first_id(gated, "deploy", "diagnosis", "--env", "staging", code=1) == "spec-not-on-branch"
+    path.unlink()
+    assert first_id(gated, "deploy", "diagnosis", "--env", "staging", code=1) == "deployment-missing"
+
+
+def test_unknown_names_get_a_suggestion(gated: Consumer) -> None:
+    gated.ok("release")
+    for args, id in (
+        (("gate", "diagnoses"), "model-unknown"),
+        (("show", "diagnoses"), "model-unknown"),
+        (("check", "patient"), "dataset-unknown"),
+        (("deploy", "diagnosis", "--env", "stagin"), "environment-unknown"),
+    ):
+        found = gated.answer(*args, code=2)["diagnostics"][0]
+        assert found["id"] == id
+        assert "did you mean" in found["help"]
+    assert first_id(gated, "deploy", "diagnosis@9.9.9", "--env", "staging", code=2) == "release-unknown"
+
+
+def test_a_folder_that_is_none_and_a_folder_without_a_project(gated: Consumer, tmp_path: Path) -> None:
+    assert first_id(gated, "gate", "-C", "nowhere", code=2) == "folder-missing"
+    assert first_id(gated, "gate", "-C", str(tmp_path.parent), code=2) == "project-not-found"
+
+
+def test_a_subfolder_will_do(gated: Consumer) -> None:
+    gated.ok("gate", "-C", "models")
+
+
+def test_a_project_in_a_subfolder_of_its_repository(tmp_path: Path) -> None:
+    consumer = Consumer(tmp_path, tmp_path)
+    consumer.git("init", "--quiet")
+    consumer.ok("init", "ml/diagnosis", "--template", "minimal")
+    consumer.commit()
+    inner = Consumer(tmp_path / "ml/diagnosis", tmp_path)
+    inner.ok("gate")
+    inner.ok("release")
+    inner.ok("deploy", "diagnosis", "--env", "staging")
+    assert consumer.git("ls-files", "ml/diagnosis/deploy/staging").splitlines()
