@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -20,13 +21,16 @@ from mlops_ci.verbs import Verb
 Observer = Callable[[str], None]
 
 
-def run(argv: Sequence[str], observe: Observer | None = None) -> int:
-    """Run a command line and return its exit code; `observe` is told of each write before it is made."""
+def run(argv: Sequence[str], observe: Observer | None = None, wait: Callable[[float], None] = time.sleep) -> int:
+    """Run a command line and return its exit code.
+
+    `observe` is told of each write before it is made; `wait` is given the seconds between two attempts at a contended write.
+    """
     fmt = ["text"]  # an error may come before or after the format is known
 
     def step(verb: Verb, options: dict[str, Any]) -> int:
         fmt[0] = options.pop("fmt")
-        return _run(verb, options, fmt[0], observe)
+        return _run(verb, options, fmt[0], observe, wait)
 
     try:
         return int(group(step).main(args=list(argv), prog_name="mlops-ci", standalone_mode=False) or 0)
@@ -51,10 +55,10 @@ def run(argv: Sequence[str], observe: Observer | None = None) -> int:
         return Exit.BUG
 
 
-def _run(verb: Verb, options: dict[str, Any], fmt: str, observe: Observer | None) -> int:
+def _run(verb: Verb, options: dict[str, Any], fmt: str, observe: Observer | None, wait: Callable[[float], None]) -> int:
     dry_run = options.pop("dry_run", False)
     step = getattr(importlib.import_module(f"mlops_ci.steps.{verb.name}"), verb.name)
-    with opened(verb, options.pop("chdir"), quiet=fmt != "text") as session:
+    with opened(verb, options.pop("chdir"), wait, quiet=fmt != "text") as session:
         outcome, before = session.first(step, options)
         if dry_run:
             terminal.report(verb.name, outcome, fmt, before=before, plan=outcome.plan)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -31,13 +30,14 @@ Step = Callable[..., Outcome[Any]]
 
 @dataclass
 class Session:
-    """One command's world. `specs` is None for verbs that need no project."""
+    """One command's world. `specs` is None for verbs that need no project; `wait` is given seconds."""
 
     verb: Verb
     context: Context
     specs: Specs | None
     warnings: tuple[Diagnostic, ...]
     progress: Callable[[str], None]
+    wait: Callable[[float], None]
 
     def first(self, step: Step, options: dict[str, Any]) -> tuple[Outcome[Any], tuple[Diagnostic, ...]]:
         """Bring the registry up to date as far as the verb needs it, and call the step."""
@@ -62,7 +62,7 @@ class Session:
             if answer.state == "refused":
                 outcome = self._by_request(step, options, answer.detail)
                 continue
-            time.sleep(random.uniform(0, 0.1 * 2**attempt))  # noqa: S311 - jitter, not a secret
+            self.wait(random.uniform(0, 0.1 * 2**attempt))  # noqa: S311 - jitter, not a secret
             _sync(repo, self.verb)
             outcome = self._call(step, options)
         raise EnvironmentProblem.of(
@@ -89,7 +89,7 @@ class Session:
 
 
 @contextmanager
-def opened(verb: Verb, chdir: str, *, quiet: bool) -> Iterator[Session]:
+def opened(verb: Verb, chdir: str, wait: Callable[[float], None], *, quiet: bool) -> Iterator[Session]:
     """Open a session for a verb in a folder; its scratch folder is gone when it ends.
 
     Raises UsageProblem when the verb needs a project and there is none, or its specs are invalid.
@@ -113,7 +113,7 @@ def opened(verb: Verb, chdir: str, *, quiet: bool) -> Iterator[Session]:
             progress=progress,
         )
         specs, warnings = _specs(root) if verb.needs == "project" else (None, ())
-        yield Session(verb, context, specs, warnings, progress)
+        yield Session(verb, context, specs, warnings, progress, wait)
 
 
 def _root(start: Path) -> Path:

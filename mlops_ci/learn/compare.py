@@ -80,7 +80,7 @@ def compare(
             Diagnostic(
                 "champion-incomparable",
                 f"the champion cannot be measured on these data: {why_not}",
-                help="Tests against the champion do not apply: floors (min, max) alone decide. Review this with care.",
+                help="Tests against it are inconclusive. If the change is meant: a new model name, or, in a reviewed commit, a gate of floors alone.",
                 severity="warning",
             )
         )
@@ -88,13 +88,15 @@ def compare(
     whole = gather(statistical, truth, sides[0], rival, seed=seed)
     by_slice = dict(_by_slice(statistical, truth, sides[0], rival, slices or {}, gate, seed))
     diagnostics += _too_small(whole, requirements, gate)
-    case = Case(whole, by_slice, gate, candidate, champion if state == "compared" else None, why_not)
+    case = Case(
+        whole, by_slice, gate, candidate, champion if state == "compared" else None, why_not, state == "incomparable"
+    )
     results = tuple(judge(requirement, case) for requirement in requirements)
     verdict = _overall(results)
     return Judgement(
         state,
-        (*_values(whole.candidate, by_slice, "candidate", gate), *_operational(candidate, wanted)),
-        (*_values(whole.champion, by_slice, "champion", gate), *_operational(champion, wanted))
+        (*_values(whole.candidate, whole.rows, by_slice, "candidate", gate), *_operational(candidate, wanted)),
+        (*_values(whole.champion, whole.rows, by_slice, "champion", gate), *_operational(champion, wanted))
         if case.champion
         else (),
         results,
@@ -205,6 +207,7 @@ def _overall(results: Sequence[RequirementResult]) -> Verdict:
 
 def _values(
     estimates: Mapping[str, Estimate],
+    rows: int,
     by_slice: Mapping[str, Evidence],
     side: Literal["candidate", "champion"],
     gate: Gate,
@@ -216,7 +219,7 @@ def _values(
             lower, upper = (None, None) if one.bound is None else (one.bound(tail), one.bound(1 - tail))
             yield MetricValue(metric, one.value, lower, upper, name, rows)
 
-    yield from values(estimates, None, 0)
+    yield from values(estimates, None, rows)
     for name, evidence in by_slice.items():
         yield from values(getattr(evidence, side), name, evidence.rows)
 

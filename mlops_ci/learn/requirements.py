@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Literal, Protocol
 
 from mlops_ci.learn.evidence import Difference, Estimate, Evidence
 from mlops_ci.learn.holm import holm
@@ -35,7 +35,11 @@ class Named(Protocol):
 
 @dataclass(frozen=True)
 class Case:
-    """All that a verdict rests on. `champion` is None when tests against it do not apply; `no_champion` says why."""
+    """All that a verdict rests on.
+
+    `champion` is None when tests against it do not apply, which `no_champion` explains; `incomparable` when they would
+    apply, and the champion cannot be scored: then they are inconclusive, because a gate that cannot decide lets nothing by.
+    """
 
     whole: Evidence
     by_slice: Mapping[str, Evidence]
@@ -43,6 +47,7 @@ class Case:
     candidate: Named
     champion: Named | None
     no_champion: str
+    incomparable: bool = False
 
     @property
     def alpha(self) -> float:
@@ -57,7 +62,8 @@ def judge(requirement: Requirement, case: Case) -> RequirementResult:
     if NAMES[requirement.metric].operational:
         return _operational(requirement, case, result)
     if against and case.champion is None:
-        return replace(result, verdict="not-applicable", reason=case.no_champion)
+        verdict: Verdict | Literal["not-applicable"] = "inconclusive" if case.incomparable else "not-applicable"
+        return replace(result, verdict=verdict, reason=case.no_champion)
     if too_small := _too_small(requirement, case):
         return replace(result, reason=too_small)
     mine = case.whole.candidate.get(requirement.metric)
@@ -177,9 +183,9 @@ def _superiority(requirement: Requirement, case: Case, result: RequirementResult
     result = replace(result, p=p)
     seen = _seen(result)
     if p <= case.alpha:
-        return replace(result, verdict="pass", reason=f"{seen}: better (p = {p:.2g})")
+        return replace(result, verdict="pass", reason=f"{seen} (p = {p:.2g})")
     if difference.value < 0 and difference.below(0.0) <= case.alpha:
-        return replace(result, verdict="fail", reason=f"{seen}: worse (p = {difference.below(0.0):.2g})")
+        return replace(result, verdict="fail", reason=f"{seen} (p = {difference.below(0.0):.2g})")
     return _undecided(result, difference, difference.value - requirement.margin, case, seen)
 
 

@@ -37,7 +37,7 @@ class Consumer:
         """Run a command line here, in this process: its imports are paid for once. Other tests run real processes."""
         out, err = io.StringIO(), io.StringIO()
         with contextlib.chdir(self.root), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code = run(args)
+            code = run(args, wait=lambda _: None)
         return Done(code, out.getvalue(), err.getvalue())
 
     def ok(self, *args: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import git_in
 from tests.functional.conftest import Consumer
 
 
@@ -157,3 +158,55 @@ def test_a_project_in_a_subfolder_of_its_repository(tmp_path: Path) -> None:
     inner.ok("release")
     inner.ok("deploy", "diagnosis", "--env", "staging")
     assert consumer.git("ls-files", "ml/diagnosis/deploy/staging").splitlines()
+
+
+def test_before_the_first_push_there_is_no_branch_to_write_to(gated: Consumer, tmp_path: Path) -> None:
+    gated.ok("release")
+    edit_project = gated.root / "mlops.yaml"
+    edit_project.write_text(edit_project.read_text().replace("spec:\n", "spec:\n  branch: releases\n"))
+    assert first_id(gated, "deploy", "diagnosis", "--env", "staging", code=1) == "branch-missing"
+
+
+def test_manifests_of_a_repository_without_a_remote_say_that_no_cluster_reaches_it(gated: Consumer) -> None:
+    gated.git("remote", "remove", "origin")
+    gated.ok("release")
+    assert gated.answer("deploy", "diagnosis", "--env", "staging")["diagnostics"][0]["id"] == "repository-local"
+
+
+def test_an_interrupted_local_deployment_says_how_to_bring_the_files_here(gated: Consumer) -> None:
+    """Given a deployment that was killed after it moved the branch, when it is run again, then it says what is left to do."""
+    gated.git("remote", "remove", "origin")
+    gated.ok("release")
+    gated.ok("deploy", "diagnosis", "--env", "staging")
+    gated.git("read-tree", "HEAD^")  # the index as it was before
+    gated.git("clean", "--quiet", "--force", "-d", "deploy/staging")
+    found = gated.answer("deploy", "diagnosis", "--env", "staging")["diagnostics"][0]
+    assert found["id"] == "worktree-behind"
+    gated.git(*found["help"].split()[1:])
+    assert gated.git("status", "--porcelain") == ""
+
+
+def test_a_tag_of_another_tool_cannot_be_deployed(gated: Consumer) -> None:
+    gated.git("tag", "-a", "diagnosis@v3.0.0", "-m", "Registering artifact")
+    assert first_id(gated, "deploy", "diagnosis", "--env", "staging", code=1) == "release-without-evidence"
+
+
+def test_a_release_whose_files_are_nowhere_cannot_be_fetched(gated: Consumer, tmp_path: Path) -> None:
+    gated.ok("release")
+    for folder in (gated.root, gated.origin):
+        git_in(folder)("update-ref", "-d", "refs/mlops/releases/diagnosis/v1.0.0")
+    assert first_id(gated, "fetch", "diagnosis", str(tmp_path / "model"), code=3) == "store-missing"
+
+
+def test_a_file_in_the_way_of_a_folder_is_a_diagnostic(gated: Consumer) -> None:
+    gated.ok("release")
+    (gated.root / "model").write_text("in the way")
+    assert first_id(gated, "fetch", "diagnosis", "model", code=3) == "file-not-written"
+
+
+def test_a_link_in_the_way_of_a_file_is_not_written_through(gated: Consumer, tmp_path: Path) -> None:
+    gated.ok("release")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/model.skops").symlink_to(tmp_path / "elsewhere")
+    assert first_id(gated, "fetch", "diagnosis", str(tmp_path / "model"), code=2) == "file-exists"
+    assert not (tmp_path / "elsewhere").exists()

@@ -209,6 +209,12 @@ def test_a_champion_that_cannot_be_scored_is_incomparable() -> None:
     assert "'wind'" in found.diagnostics[0].message
 
 
+def test_floors_alone_do_not_promote_past_a_champion_that_cannot_be_scored() -> None:
+    found = judge(FAIR, None, Requirement("auc", min=0.6), BETTER, labels=LABELS, incomparable="the data changed")
+    assert [result.verdict for result in found.requirements] == ["pass", "inconclusive"]
+    assert found.verdict == "inconclusive"
+
+
 def test_a_champion_of_other_labels_is_incomparable() -> None:
     other = replace(POOR, classes=("no", "yes"))
     assert judge(FAIR, other, BETTER, labels=LABELS).champion_state == "incomparable"

@@ -1,0 +1,1 @@
+"""Benchmarks: ratios of alternated runs of whole processes, since single times on shared machines say little."""

@@ -1,0 +1,153 @@
+"""The gate on real files: what it fits, what it refuses, and that every refusal says why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.functional.conftest import Consumer
+
+MODEL, DATA = "models/diagnosis.yaml", "data/patients.csv"
+
+
+def edit(consumer: Consumer, path: str, old: str, new: str) -> None:
+    text = (consumer.root / path).read_text()
+    assert old in text
+    (consumer.root / path).write_text(text.replace(old, new))
+
+
+def test_the_second_gate_of_an_unchanged_repository_fits_nothing_and_says_the_same(gated: Consumer) -> None:
+    first, second = (gated.answer("gate")["record"] for _ in range(2))
+    assert (second["fits"], second["verdict"]) == (0, "pass")
+    assert first == second
+
+
+def test_a_fit_is_counted_by_the_code_that_is_fitted(gated: Consumer, tmp_path: Path) -> None:
+    """Given training code that leaves a mark each time it runs, when the gate runs three times, then there is one mark."""
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    (gated.root / "models/train.py").write_text(
+        "import tempfile\nfrom sklearn.linear_model import LogisticRegression\n\n\ndef build(C):\n"
+        f"    tempfile.mkstemp(dir={str(marks)!r})\n    return LogisticRegression(C=C, max_iter=5000)\n"
+    )
+    old = "estimator: sklearn.linear_model.LogisticRegression\n    params: {max_iter: 1000}"
+    edit(gated, MODEL, old, "entrypoint: models/train.py:build\n    params: {C: 0.1}")
+    counts = [gated.answer("gate")["record"]["fits"] for _ in range(3)]
+    assert (counts, len(list(marks.iterdir()))) == ([1, 0, 0], 1)
+    edit(gated, "models/train.py", "max_iter=5000", "max_iter=6000")
+    assert gated.answer("gate")["record"]["fits"] == 1
+
+
+def test_an_entrypoints_helper_modules_are_part_of_what_is_trained(gated: Consumer) -> None:
+    (gated.root / "models/train.py").write_text(
+        "from settings import STRENGTH\nfrom sklearn.linear_model import LogisticRegression\n\n\n"
+        "def build():\n    return LogisticRegression(C=STRENGTH, max_iter=5000)\n"
+    )
+    (gated.root / "models/settings.py").write_text("STRENGTH = 0.1\n")
+    old = "estimator: sklearn.linear_model.LogisticRegression\n    params: {max_iter: 1000}"
+    edit(gated, MODEL, old, "entrypoint: models/train.py:build")
+    assert gated.answer("train")["record"]["models"][0]["fitted"]
+    assert not gated.answer("train")["record"]["models"][0]["fitted"]
+    (gated.root / "models/settings.py").write_text("STRENGTH = 0.2\n")
+    assert gated.answer("train")["record"]["models"][0]["fitted"]
+
+
+def test_another_order_of_rows_is_the_same_data(gated: Consumer) -> None:
+    frame = pd.read_csv(gated.root / DATA)
+    frame.sample(frac=1, random_state=1).to_csv(gated.root / DATA, index=False)
+    assert gated.answer("gate")["record"]["fits"] == 0
+
+
+def test_compare_judges_what_was_trained_and_says_when_nothing_was(gated: Consumer) -> None:
+    assert gated.answer("compare")["record"]["comparisons"][0]["verdict"] == "pass"
+    edit(gated, MODEL, "seed: 7", "seed: 8")
+    assert gated.answer("compare", code=1)["diagnostics"][0]["id"] == "run-missing"
+
+
+def test_a_worse_candidate_fails_at_its_requirement_and_cannot_be_released(gated: Consumer) -> None:
+    gated.ok("release")
+    edit(gated, MODEL, "{max_iter: 1000}", "{max_iter: 1000, C: 1.0e-9}")
+    gated.commit("Forget nearly everything")
+    before = gated.published()
+    answer = gated.answer("gate", code=1)
+    assert answer["record"]["verdict"] == "fail"
+    found = next(item for item in answer["diagnostics"] if item["id"] == "gate-failed")
+    assert found["location"]["path"] == MODEL
+    assert gated.answer("release", code=1)["diagnostics"][0]["id"] == "release-refused"
+    assert gated.published() == before
+
+
+def test_an_undecided_candidate_is_neutral_unless_the_spec_says_otherwise(gated: Consumer) -> None:
+    edit(gated, MODEL, "metric: auc, min: 0.93", "metric: auc, min: 0.97")
+    answer = gated.answer("gate")
+    assert answer["record"]["verdict"] == "inconclusive"
+    assert answer["diagnostics"][0]["id"] == "gate-inconclusive"
+    assert answer["record"]["models"][0]["comparison"]["requirements"][0]["labelsNeeded"] > 0
+    gated.commit("Ask for more")
+    assert gated.answer("release", code=1)["diagnostics"][0]["id"] == "release-refused"
+    edit(gated, MODEL, "  gate:\n", "  gate:\n    onInconclusive: fail\n")
+    assert gated.answer("gate", code=1)["record"]["verdict"] == "inconclusive"
+
+
+def test_a_model_that_is_too_large_for_git_says_what_to_do(gated: Consumer) -> None:
+    edit(gated, "mlops.yaml", "spec:\n", "spec:\n  storeLimitMb: 1\n")
+    old = "estimator: sklearn.linear_model.LogisticRegression\n    params: {max_iter: 1000}"
+    new = "estimator: sklearn.ensemble.RandomForestClassifier\n    params: {n_estimators: 900}\n    trusted: [sklearn.tree._tree.Tree]"
+    edit(gated, MODEL, old, new)
+    found = gated.answer("gate", code=1)["diagnostics"][0]
+    assert found["id"] == "model-file-too-large"
+    assert "storeLimitMb" in found["help"]
+
+
+def test_a_misspelt_feature_is_found_in_the_data(gated: Consumer) -> None:
+    edit(gated, "data/patients.yaml", "    mean_radius:", "    mean_radus:")
+    edit(gated, MODEL, "- mean_texture\n", "- mean_txture\n")
+    ids = [item["id"] for item in gated.answer("gate", code=1)["diagnostics"]]
+    assert "data-column-missing" in ids
+    edit(gated, "data/patients.yaml", "    mean_radus:", "    mean_radius:")
+    found = gated.answer("gate", code=1)["diagnostics"][0]
+    assert (found["id"], found["help"]) == ("model-column-missing", "did you mean 'mean_texture'?")
+
+
+def test_when_nobody_can_win_the_race_nothing_is_written(gated: Consumer) -> None:
+    """Given a remote where another writer holds the log's lock, when a release has tried often, then it gives up."""
+    (gated.origin / "refs/mlops/log").mkdir(parents=True, exist_ok=True)
+    (gated.origin / "refs/mlops/log/diagnosis.lock").write_text("")
+    before = gated.published()
+    assert gated.answer("release", code=3)["diagnostics"][0]["id"] == "contended"
+    assert gated.published() == before
+
+
+BAD: dict[str, tuple[Callable[[Path], object], str]] = {
+    "a missing file": (lambda path: path.unlink(), "data-source-missing"),
+    "a ragged row": (lambda path: path.write_text(path.read_text() + "1,2\n"), "data-ragged-row"),
+    "a column gone": (lambda path: _rewrite(path, lambda frame: frame.drop(columns="mean_area")), "data-column-missing"),
+    "a type changed": (lambda path: _rewrite(path, lambda frame: frame.assign(mean_area="large")), "data-type"),
+    "an empty table": (lambda path: _rewrite(path, lambda frame: frame.head(0)), "data-empty"),
+    "an empty file": (lambda path: path.write_text(""), "data-empty"),
+    "NaN in the target": (
+        lambda path: _rewrite(path, lambda frame: frame.assign(malignant=frame.malignant.where(frame.index > 3))),
+        "check-nulls",
+    ),
+    "one class only": (lambda path: _rewrite(path, lambda frame: frame[frame.malignant == 1]), "target-one-class"),
+    "a small holdout": (lambda path: _rewrite(path, lambda frame: frame.sample(100, random_state=0)), "holdout-too-small"),
+    "not UTF-8": (lambda path: path.write_bytes(b"a,b\n\xff\xfe,1\n"), "data-encoding"),
+}  # fmt: skip
+
+
+def _rewrite(path: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
+    change(pd.read_csv(path)).to_csv(path, index=False)
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_bad_data_is_a_diagnostic_and_never_a_traceback(gated: Consumer, what: str) -> None:
+    spoil, id = BAD[what]
+    spoil(gated.root / DATA)
+    edit(gated, "data/patients.yaml", "{type: row-count, min: 500}", "{type: row-count, min: 1}")
+    done = gated.run("gate", "--format", "json")
+    assert f'"id":"{id}"' in done.stdout, done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    assert gated.run("release").returncode == 1
