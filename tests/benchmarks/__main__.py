@@ -74,8 +74,8 @@ def _timed(action: Callable[[], object]) -> float:
 
 
 def _run(command: Sequence[str]) -> None:
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    subprocess.run(command, check=True, env={**os.environ, "PYTHONDONTWRITEBYTECODE": ""}, **quiet)
+    env = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
+    subprocess.run(command, check=True, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":

@@ -160,7 +160,7 @@ def test_a_project_in_a_subfolder_of_its_repository(tmp_path: Path) -> None:
     assert consumer.git("ls-files", "ml/diagnosis/deploy/staging").splitlines()
 
 
-def test_before_the_first_push_there_is_no_branch_to_write_to(gated: Consumer, tmp_path: Path) -> None:
+def test_before_the_first_push_there_is_no_branch_to_write_to(gated: Consumer) -> None:
     gated.ok("release")
     edit_project = gated.root / "mlops.yaml"
     edit_project.write_text(edit_project.read_text().replace("spec:\n", "spec:\n  branch: releases\n"))
