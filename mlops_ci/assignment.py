@@ -12,9 +12,10 @@ from mlops_ci.diagnostics import Diagnostic
 from mlops_ci.digest import digest_bytes
 from mlops_ci.errors import Findings, UsageProblem
 from mlops_ci.git import Repository
+from mlops_ci.outcomes import DeployReport
 from mlops_ci.plan import AppendLog, Commit, CreateTag, Outcome, Plan, Push, Write
 from mlops_ci.project import Project
-from mlops_ci.records import Assignment, DeployReport, FileDigest, Release
+from mlops_ci.records import Assignment, FileDigest, Release
 from mlops_ci.registry import Event, ModelState, RegistryState
 from mlops_ci.spec.kinds import DeploymentSpec
 from mlops_ci.spec.load import Loaded

@@ -13,8 +13,9 @@ from mlops_ci.codec import encode
 from mlops_ci.diagnostics import Diagnostic
 from mlops_ci.digest import canonical_json
 from mlops_ci.errors import ToolError
+from mlops_ci.outcomes import ValidateReport
 from mlops_ci.plan import Outcome, Plan, describe
-from mlops_ci.records import FORMAT, ValidateReport
+from mlops_ci.records import FORMAT
 
 
 @contextmanager

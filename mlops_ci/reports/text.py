@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from mlops_ci.records import (
+from mlops_ci.outcomes import (
     CheckReport,
     CompareReport,
-    Comparison,
-    DatasetSnapshot,
     DeployReport,
     FetchReport,
     Gated,
@@ -22,6 +20,7 @@ from mlops_ci.records import (
     TrainReport,
     ValidateReport,
 )
+from mlops_ci.records import Comparison, DatasetSnapshot
 from mlops_ci.reports import tables
 
 REQUIREMENTS = ("requirement", "candidate", "champion", "difference", "interval", "p", "verdict")

@@ -19,9 +19,10 @@ from mlops_ci.learn.compare import Contestant, Judgement
 from mlops_ci.learn.compare import compare as judge_models
 from mlops_ci.learn.metrics import default_requirements
 from mlops_ci.learn.score import Packaged, missing_inputs, score
+from mlops_ci.outcomes import CompareReport
 from mlops_ci.plan import Content, Outcome, Plan, StoreRun
 from mlops_ci.project import Project
-from mlops_ci.records import Champion, CompareReport, Comparison, FileDigest, Release, Signature, TrainingRun
+from mlops_ci.records import Champion, Comparison, FileDigest, Release, Signature, TrainingRun
 from mlops_ci.registry import Event
 from mlops_ci.reports.markdown import run_report
 from mlops_ci.spec.metrics import METRICS

@@ -7,9 +7,9 @@ from pathlib import Path
 from mlops_ci import store
 from mlops_ci.assignment import evidence_of, known_release, needed_repository
 from mlops_ci.errors import EnvironmentProblem
+from mlops_ci.outcomes import FetchReport
 from mlops_ci.plan import Outcome, Plan, WriteFile
 from mlops_ci.project import Project
-from mlops_ci.records import FetchReport
 from mlops_ci.registry import read
 
 

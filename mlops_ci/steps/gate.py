@@ -8,9 +8,10 @@ from pathlib import Path
 from mlops_ci.candidate import chosen, identify, read_data
 from mlops_ci.diagnostics import Diagnostic, has_errors
 from mlops_ci.errors import Exit, Findings
+from mlops_ci.outcomes import Gated, GateReport
 from mlops_ci.plan import Outcome, Plan, Write
 from mlops_ci.project import Project
-from mlops_ci.records import Gated, GateReport, Verdict
+from mlops_ci.records import Verdict
 from mlops_ci.steps.compare import compare_candidate, exit_code
 from mlops_ci.steps.train import train_candidate
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from mlops_ci.assignment import known_model
+from mlops_ci.outcomes import EventRow, HistoryReport
 from mlops_ci.plan import Outcome
 from mlops_ci.project import Project
-from mlops_ci.records import Assignment, EventRow, HistoryReport, Release
+from mlops_ci.records import Assignment, Release
 from mlops_ci.registry import Event, read
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from mlops_ci import templates
 from mlops_ci.errors import UsageProblem
+from mlops_ci.outcomes import InitReport
 from mlops_ci.plan import Outcome, Plan, PrepareRepository, WriteFile
 from mlops_ci.project import Context
-from mlops_ci.records import InitReport
 
 
 def init(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from mlops_ci.assignment import known_model
+from mlops_ci.outcomes import ModelRow, ShowReport
 from mlops_ci.plan import Outcome
 from mlops_ci.project import Project
-from mlops_ci.records import ModelRow, Release, ShowReport
+from mlops_ci.records import Release
 from mlops_ci.registry import read
 
 

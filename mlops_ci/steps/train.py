@@ -14,9 +14,10 @@ from mlops_ci.diagnostics import Diagnostic, has_errors
 from mlops_ci.digest import canonical_json
 from mlops_ci.errors import Findings
 from mlops_ci.learn.fit import fit
+from mlops_ci.outcomes import Trained, TrainReport
 from mlops_ci.plan import Content, Outcome, Plan, StoreRun
 from mlops_ci.project import Project
-from mlops_ci.records import Trained, TrainingRun, TrainReport
+from mlops_ci.records import TrainingRun
 
 
 @dataclass(frozen=True)

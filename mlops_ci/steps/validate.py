@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from mlops_ci.diagnostics import has_errors
 from mlops_ci.errors import Exit
+from mlops_ci.outcomes import ValidateReport
 from mlops_ci.plan import Outcome
 from mlops_ci.project import Context
-from mlops_ci.records import ValidateReport
 from mlops_ci.spec.load import read_all
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from mlops_ci.errors import Exit
+from mlops_ci.outcomes import ValidateReport
 from mlops_ci.project import Context
-from mlops_ci.records import Maker, ValidateReport
+from mlops_ci.records import Maker
 from mlops_ci.steps.validate import validate
 from tests.spec.examples import cases, lay_out
 

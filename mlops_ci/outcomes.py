@@ -1,0 +1,174 @@
+"""What each step answers: the record of its Outcome, for reports and for `--format json`. Git keeps none of these."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from mlops_ci.records import Comparison, DatasetSnapshot, FileDigest, TrainingRun, Verdict
+
+
+@dataclass(frozen=True)
+class ValidateReport:
+    """What `validate` read: the files that hold specs, and how many specs there are of each kind."""
+
+    files: tuple[str, ...]
+    counts: Mapping[str, int]
+
+    @property
+    def specs(self) -> int:
+        """How many specs there are."""
+        return sum(self.counts.values())
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What `check` found, dataset by dataset."""
+
+    datasets: tuple[DatasetSnapshot, ...]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A candidate, and whether it had to be fitted or was found in the store; `why` explains which."""
+
+    run: TrainingRun
+    fitted: bool
+    why: str
+
+
+@dataclass(frozen=True)
+class TrainReport:
+    """What `train` made or found."""
+
+    models: tuple[Trained, ...]
+
+    @property
+    def fits(self) -> int:
+        """How many models were fitted."""
+        return sum(trained.fitted for trained in self.models)
+
+
+@dataclass(frozen=True)
+class CompareReport:
+    """What `compare` decided, model by model."""
+
+    comparisons: tuple[Comparison, ...]
+
+
+@dataclass(frozen=True)
+class Gated:
+    """One model's way through the gate. What was not reached, because something before it failed, is None."""
+
+    model: str
+    verdict: Verdict
+    sentence: str
+    snapshot: DatasetSnapshot | None = None
+    run: TrainingRun | None = None
+    fitted: bool = False
+    comparison: Comparison | None = None
+    ref: str | None = None
+
+
+@dataclass(frozen=True)
+class GateReport:
+    """One report, one verdict: the worst of the models'. `fits` counts models that had to be fitted."""
+
+    verdict: Verdict
+    models: tuple[Gated, ...]
+    fits: int
+
+
+@dataclass(frozen=True)
+class Released:
+    """A model's release, or why there is nothing to release."""
+
+    model: str
+    version: str
+    state: Literal["released", "unchanged"]
+    sentence: str
+
+
+@dataclass(frozen=True)
+class ReleaseReport:
+    """What `release` tagged."""
+
+    models: tuple[Released, ...]
+
+
+@dataclass(frozen=True)
+class DeployReport:
+    """Where a version went. `requested`: a pull request carries the manifests, and its merge makes the assignment."""
+
+    model: str
+    version: str
+    environment: str
+    state: Literal["assigned", "unchanged", "requested"]
+    folder: str
+    number: int | None = None
+    replaced: str | None = None
+    branch: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class ModelRow:
+    """One model in the registry: its newest version and what runs where."""
+
+    model: str
+    latest: str
+    environments: Mapping[str, str]
+    versions: tuple[str, ...]
+    evidence: str | None = None
+
+
+@dataclass(frozen=True)
+class ShowReport:
+    """The registry now."""
+
+    environments: tuple[str, ...]
+    models: tuple[ModelRow, ...]
+
+
+@dataclass(frozen=True)
+class EventRow:
+    """One event, for people."""
+
+    on: str
+    model: str
+    event: str
+    version: str
+    environment: str | None
+    tag: str
+    commit: str
+    actor: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class HistoryReport:
+    """Events, the newest first."""
+
+    events: tuple[EventRow, ...]
+
+
+@dataclass(frozen=True)
+class FetchReport:
+    """A model's files as written, and the lines of Python that load it and predict."""
+
+    model: str
+    version: str
+    folder: str
+    files: tuple[FileDigest, ...]
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class InitReport:
+    """What `init` wrote, what it left as it was, and what to do next."""
+
+    folder: str
+    written: tuple[str, ...]
+    kept: tuple[str, ...]
+    next: tuple[str, ...]
