@@ -12,7 +12,12 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:
         sys.stdout.write(f"mlops-ci {__version__}\n")
         sys.exit(0)
+    import signal
+
     from mlops_ci.cli.main import run
+
+    # as if by Ctrl-C, so that scratch folders go; the exit code is the one a shell reports for the signal
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
     sys.exit(run(sys.argv[1:]))
 

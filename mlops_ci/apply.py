@@ -156,12 +156,23 @@ def _publish(repo: Repository, remote: str | None, updates: list[RefUpdate], obs
 
 def _publish_here(repo: Repository, updates: list[RefUpdate], observe: Callable[[str], None]) -> Applied:
     checked_out = f"refs/heads/{repo.branch()}"
+    for update in updates:
+        branch = update.ref.removeprefix("refs/heads/")
+        if branch != update.ref and (tree := repo.elsewhere(branch)) is not None:
+            raise EnvironmentProblem.of(
+                "branch-checked-out",
+                f"'{branch}' is checked out in {tree}, where the new commit would look like its own undoing",
+                help=f"run the command there: -C {tree}",
+            )
     if not repo.update_refs(updates):
         return Applied("raced", "a ref moved meanwhile")
     for update in updates:
         if update.ref == checked_out and update.old not in (None, ZERO):
             observe("files    the work tree follows its branch")
-            repo.fast_forward(str(update.old), update.new)
+            if not repo.fast_forward(str(update.old), update.new):
+                return Applied(
+                    "done", f"local changes are in the way of commit {update.new[:10]}: git restore --staged ."
+                )
     return Applied("done")
 
 
@@ -190,7 +201,7 @@ def _write_file(root: Path, write: WriteFile) -> None:
 
 def _need(repo: Repository | None) -> Repository:
     if repo is None:
-        raise EnvironmentProblem.of(
+        raise UsageProblem.of(
             "repository-missing", "this folder is not in a git repository", help="run `git init` and commit your files"
         )
     return repo

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import chain, count
 
 from mlops_ci.codec import encode
 from mlops_ci.deploy.manifests import render, without_credentials
@@ -64,8 +66,11 @@ def assign(
     findings = _reachable(branch, spec)
     number = state.next_number
     title = f"{state.model} v{release.version} in {environment}"
-    if not on_branch and project.specs.project.spec.delivery == "pull-request":
-        return _request(repo, branch, report, in_tree, files, title, reason)
+    if not on_branch:
+        _free(repo, branch, in_tree)
+        if project.specs.project.spec.delivery == "pull-request":
+            again = _again(report, rollback=rollback)
+            return _request(repo, branch, replace(report, again=again), in_tree, files, title, number)
     writes: list[Write] = []
     if not on_branch:
         body = f"Deploy {title}\n\n{reason or record.evidence.sentence}\n"
@@ -236,6 +241,14 @@ def _same_files(repo: Repository, tip: str, folder: str, files: Mapping[str, byt
     return set(there) == set(files) and all(repo.read(oid) == files[path] for path, oid in there.items())
 
 
+def _again(report: DeployReport, *, rollback: bool) -> str:
+    """Return the command that, run after the merge, writes the assignment that this one could not."""
+    reason = f" --reason {shlex.quote(report.reason)}" if report.reason else ""
+    if rollback:
+        return f"mlops-ci rollback {report.model} --env {report.environment} --version {report.version}{reason}"
+    return f"mlops-ci deploy {report.model}@{report.version} --env {report.environment}{reason}"
+
+
 def _request(
     repo: Repository,
     branch: _Branch,
@@ -243,20 +256,35 @@ def _request(
     folder: str,
     files: Mapping[str, bytes],
     title: str,
-    reason: str | None,
+    number: int,
 ) -> Outcome[DeployReport]:
-    name = f"mlops-ci/deploy-{report.environment}-{report.model}-v{report.version}"
-    report = replace(report, state="requested", branch=name)
-    known = repo.resolve(f"refs/remotes/{branch.remote}/{name}" if branch.remote else f"refs/heads/{name}")
-    if known is not None and _same_files(repo, known, folder, files):
-        return Outcome(report)
+    """Plan a branch with the manifests, unless one that is not merged yet has them already."""
+    prefix = f"refs/remotes/{branch.remote}/" if branch.remote else "refs/heads/"
+    ours = f"mlops-ci/{report.environment}-{report.model}-"
+    taken = [ref.name.removeprefix(prefix) for ref in repo.refs(f"{prefix}{ours}*")]
+    for known in taken:
+        if not repo.contains(branch.tip, f"{prefix}{known}") and _same_files(repo, f"{prefix}{known}", folder, files):
+            return Outcome(replace(report, state="requested", branch=known))
+    # the number may be taken by a request that waits for another version
+    suffixes = chain([""], map("-{}".format, count(2)))
+    name = next(name for suffix in suffixes if (name := f"{ours}{number}{suffix}") not in taken)
     # hosts offer a lone commit's message as the request's title and text
-    text = (
-        f"Deploy {title}\n\n{reason or 'Manifests only.'}\n\nOnce this is merged,"
-        f" `mlops-ci deploy {report.model}@{report.version} --env {report.environment}` writes the assignment.\n"
-    )
+    text = f"Deploy {title}\n\n{report.reason or 'Manifests only.'}\n\nAfter the merge, this writes the assignment:\n\n    {report.again}\n"
     commit = Commit(name, branch.tip, folder, files, text, new_branch=True)
-    return Outcome(report, plan=Plan((commit, Push(branch.remote))))
+    return Outcome(replace(report, state="requested", branch=name), plan=Plan((commit, Push(branch.remote))))
+
+
+def _free(repo: Repository, branch: _Branch, folder: str) -> None:
+    """Insist that no file of the branch stands where a folder of manifests must be: git would replace it silently."""
+    parts = folder.split("/")
+    for depth in range(1, len(parts) + 1):
+        path = "/".join(parts[:depth])
+        if repo.kind(f"{branch.tip}:{path}") not in (None, "tree"):
+            raise Findings.of(
+                "folder-taken",
+                f"branch '{branch.name}' has a file '{path}', and manifests belong into a folder of that name",
+                help=f"rename the file (git mv {path} ...), commit and push",
+            )
 
 
 def _left_behind(repo: Repository, branch: _Branch, folder: str) -> tuple[Diagnostic, ...]:

@@ -11,8 +11,8 @@ from mlops_ci.data.snapshot import snapshot
 from mlops_ci.data.split import Sides, split, target_findings
 from mlops_ci.diagnostics import Diagnostic, has_errors
 from mlops_ci.digest import digest_json
-from mlops_ci.errors import Findings, UsageProblem
-from mlops_ci.learn.code import code_files
+from mlops_ci.errors import EnvironmentProblem, Findings, UsageProblem
+from mlops_ci.learn.code import code_files, imported_packages
 from mlops_ci.learn.environment import environment
 from mlops_ci.project import Project
 from mlops_ci.records import DatasetSnapshot, Environment, Field, FileDigest, Release
@@ -21,7 +21,7 @@ from mlops_ci.spec.kinds import DatasetSpec, ModelSpec
 from mlops_ci.spec.load import Loaded
 
 TRAIN_FORMAT = 1  # rises when the same inputs would give another model
-JUDGE_FORMAT = 1  # rises when the same models would get another verdict
+JUDGE_FORMAT = 2  # rises when the same models would get another verdict
 KEY = 32  # hex digits of a run's name
 
 
@@ -66,6 +66,12 @@ class Candidate:
 def chosen(project: Project, names: tuple[str, ...]) -> tuple[str, ...]:
     """Return the models that a command names, or all; raises UsageProblem for one that has no spec."""
     known = project.specs.models
+    if not known:
+        raise UsageProblem.of(
+            "model-none",
+            "this project has no Model spec",
+            help="mlops-ci init --from data.csv --target COLUMN writes one for a table; --template minimal is an example",
+        )
     for name in names:
         if name not in known:
             close = difflib.get_close_matches(name, known, 1)
@@ -100,8 +106,11 @@ def identify(project: Project, name: str, data: DatasetSnapshot) -> Candidate:
     if has_errors(findings):
         raise Findings(findings)
     code = code_files(context.root, spec.train.entrypoint)
-    package = (spec.train.estimator or "sklearn").partition(".")[0]
-    env = environment((package,))
+    packages = (
+        (spec.train.estimator or "sklearn").partition(".")[0],
+        *imported_packages(context.root, spec.train.entrypoint),
+    )
+    env = environment(packages)
     candidate = Candidate(
         model=model,
         dataset=dataset,
@@ -125,8 +134,20 @@ def identify(project: Project, name: str, data: DatasetSnapshot) -> Candidate:
 
 
 def champion_of(project: Project, model: str) -> Event | None:
-    """Return the release that a model's candidates must beat, or None before the first one."""
-    return registry.read(project.context.repo).model(model).champion(project.specs.project.spec.champion_environment)
+    """Return the release that a model's candidates must beat, or None before the first one.
+
+    Raises EnvironmentProblem `champion-unknown` when the remote did not answer and this clone knows of none, Findings
+    `champion-missing` when the champion's tag is gone: neither means that there is no champion.
+    """
+    state = registry.read(project.context.repo).model(model)
+    found = state.champion(project.specs.project.spec.champion_environment)
+    if found is None and project.context.offline:
+        raise EnvironmentProblem.of(
+            "champion-unknown",
+            f"the remote did not answer, and this clone knows no release of '{model}': whether there is a champion cannot be told",
+            help="check the network and your rights (git fetch), then run the same command again",
+        )
+    return found
 
 
 def same_inputs(candidate: Candidate, champion: Event | None) -> bool:
@@ -134,12 +155,18 @@ def same_inputs(candidate: Candidate, champion: Event | None) -> bool:
     return champion is not None and isinstance(champion.record, Release) and champion.record.run_key == candidate.key
 
 
+def sliced(spec: ModelSpec) -> tuple[str, ...]:
+    """Return the columns whose values cut the holdout: those that are reported, and those that a requirement names."""
+    named = [item.slices for item in spec.gate.requirements if isinstance(item.slices, tuple)]
+    return tuple(dict.fromkeys((*spec.evaluate.slices, *(name for names in named for name in names))))
+
+
 def _present(model: Loaded[ModelSpec], types: dict[str, str]) -> None:
     spec = model.spec
     places: list[tuple[str, tuple[str | int, ...]]] = []
     places += [(name, ("spec", "features", index)) for index, name in enumerate(spec.features)]
     places += [(spec.target, ("spec", "target"))]
-    places += [(name, ("spec", "evaluate", "slices", index)) for index, name in enumerate(spec.evaluate.slices)]
+    places += [(name, ("spec", "evaluate", "slices")) for name in sliced(spec)]
     found = []
     for name, place in places:
         if name not in types:

@@ -1,16 +1,19 @@
 """Frozen dataclasses to JSON data and back, strictly: what a record's type does not say is an error.
 
 Field names are camelCase in JSON, snake_case in Python. Supported types: str, int, float, bool, None, Any, Literal,
-unions, tuple[T, ...], Mapping[str, T] and dataclasses of these.
+unions, tuple[T, ...], Mapping[str, T] and dataclasses of these. JSON may come from a process that ran a stranger's
+code: whatever it holds, the answer is a value or a DecodeError.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import json
+import math
 import types
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 
@@ -37,10 +40,26 @@ def encode(value: Any) -> Any:
     return value
 
 
+def read(cls: type[T], text: str | bytes) -> T:
+    """Return JSON text as an instance of the dataclass; raises DecodeError for all that is not such JSON.
+
+    That is also NaN and infinities, which JSON has no name for, and nesting too deep to follow.
+    """
+    try:
+        data = json.loads(text, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:  # also text that is not Unicode, and integers of 4,300 digits
+        raise DecodeError(f"$: not JSON: {type(error).__name__}: {error}") from error
+    return decode(cls, data)
+
+
 def decode(cls: type[T], data: Any, where: str = "$") -> T:
     """Return the data as an instance of the dataclass; raises DecodeError naming the place that does not fit."""
     found: T = _dataclass(cls, data, where)
     return found
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a number")
 
 
 @cache
@@ -58,7 +77,7 @@ def _dataclass(cls: Any, data: Any, where: str) -> Any:
         raise DecodeError(f"{where}: expected an object")
     fields = _fields(cls)
     if unknown := [str(key) for key in data if key not in fields]:
-        raise DecodeError(f"{where}: unknown field '{unknown[0]}'")
+        raise DecodeError(f"{where}: unknown field {unknown[0]!r:.100}")
     given = {}
     for key, (name, hint, required) in fields.items():
         if key in data:
@@ -81,7 +100,7 @@ def _value(hint: Any, data: Any, where: str) -> Any:
     if origin in (Union, types.UnionType):
         return _union(get_args(hint), data, where)
     if origin is Literal:
-        if data in get_args(hint) and not isinstance(data, bool):
+        if any(type(data) is type(option) and data == option for option in get_args(hint)):
             return data
         raise DecodeError(f"{where}: expected one of {', '.join(map(str, get_args(hint)))}")
     if origin is tuple:
@@ -91,21 +110,42 @@ def _value(hint: Any, data: Any, where: str) -> Any:
     if origin is not None and issubclass(origin, Mapping):
         if not isinstance(data, Mapping):
             raise DecodeError(f"{where}: expected an object")
-        return {str(key): _value(get_args(hint)[1], item, f"{where}.{key}") for key, item in data.items()}
+        items = [(_text(str(key), f"{where}, a key"), item) for key, item in data.items()]
+        return {key: _value(get_args(hint)[1], item, f"{where}.{key}") for key, item in items}
     if dataclasses.is_dataclass(hint):
         return _dataclass(hint, data, where)
     return _scalar(hint, data, where)
 
 
 def _scalar(hint: Any, data: Any, where: str) -> Any:
-    if hint is float and isinstance(data, int) and not isinstance(data, bool):
-        return float(data)
+    if hint is float and type(data) in (int, float):
+        return _finite(data, where)
     if hint is types.NoneType and data is None:
         return None
+    if hint is str and isinstance(data, str):
+        return _text(data, where)
     # bool is an int to Python but not to a reader of JSON
     if isinstance(hint, type) and isinstance(data, hint) and (hint is bool or not isinstance(data, bool)):
         return data
     raise DecodeError(f"{where}: expected {getattr(hint, '__name__', hint)}, got {type(data).__name__}")
+
+
+def _finite(number: float, where: str) -> float:
+    try:
+        found = float(number)
+    except OverflowError:
+        found = math.inf
+    if not math.isfinite(found):  # JSON's 1e999 is infinite, too
+        raise DecodeError(f"{where}: not a finite number")
+    return found
+
+
+def _text(text: str, where: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:  # half of a surrogate pair: JSON can spell it, nothing can write it
+        raise DecodeError(f"{where}: not text: {error.reason}") from error
+    return text
 
 
 def _union(options: tuple[Any, ...], data: Any, where: str) -> Any:

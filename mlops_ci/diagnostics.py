@@ -44,7 +44,8 @@ def has_errors(diagnostics: tuple[Diagnostic, ...] | list[Diagnostic]) -> bool:
 def render(diagnostic: Diagnostic) -> str:
     """Draw a diagnostic as plain text: headline, place, source line with a caret, help.
 
-    The source line is cut to a window around the caret, so that a one-line file of megabytes stays readable.
+    The source line is cut to a window around the caret, so that a one-line file of megabytes stays readable. No line
+    starts with `::` or holds `##[`, which GitHub's runner would take for commands.
     """
     lines = [f"{diagnostic.severity}[{diagnostic.id}]: {printable(diagnostic.message)}"]
     where = diagnostic.location
@@ -58,8 +59,8 @@ def render(diagnostic: Diagnostic) -> str:
     if diagnostic.help:
         first, *rest = (printable(line) for line in diagnostic.help.split("\n"))
         lines.append(f"{pad} = help: {first}")
-        lines += [f"{pad}         {line}" for line in rest]
-    return "\n".join(lines)
+        lines += [f"{pad} |       {line}" for line in rest]
+    return "\n".join(lines).replace("##[", "## [")
 
 
 _WIDTH = 120

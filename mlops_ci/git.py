@@ -19,7 +19,9 @@ from mlops_ci.errors import EnvironmentProblem
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
 ZERO = "0" * 40
-MLOPS_REFSPEC = "refs/mlops/*:refs/mlops/*"
+# what every fetch brings; runs are not among it: those that only this clone has would be pruned
+REGISTRY_REFSPECS = ("refs/mlops/log/*:refs/mlops/log/*", "refs/mlops/releases/*:refs/mlops/releases/*")
+LATEST_DATE = 253_402_300_799  # the last second of the year 9999: a tag may claim any date
 FORMAT = (
     "%(refname)%00%(objectname)%00%(objecttype)%00%(*objectname)%00%(taggername)%00%(taggerdate:unix)%00%(contents)%00"
 )
@@ -118,11 +120,20 @@ class Repository:
         return answer.text if answer.status == 0 else None
 
     def remote(self) -> str | None:
-        """Return the remote that this repository writes to: `origin`, else the only one, else None."""
+        """Return the remote that this repository writes to: `origin`, the configured or the only one; None without any.
+
+        Raises EnvironmentProblem `remote-ambiguous` when there are several and nothing says which.
+        """
         names = self.run("remote").text.split()
-        if "origin" in names:
-            return "origin"
-        return names[0] if len(names) == 1 else None
+        wanted = ("origin", self.config("remote.pushDefault"), self.config(f"branch.{self.branch()}.remote"))
+        found = next((name for name in wanted if name in names), None)
+        if found is None and len(names) > 1:
+            raise EnvironmentProblem.of(
+                "remote-ambiguous",
+                f"there are several remotes ({', '.join(names)}), and none of them is 'origin'",
+                help=f"say which one holds the registry: git config remote.pushDefault {names[0]}",
+            )
+        return found or (names[0] if names else None)
 
     def remote_url(self, remote: str) -> str:
         """Return the URL that is fetched from, as configured: it may hold credentials."""
@@ -154,7 +165,7 @@ class Repository:
         """List refs with the full contents of what they name, in one command."""
         fields = self.run("for-each-ref", f"--format={FORMAT}", *patterns).out.decode("utf-8", "replace").split("\0")
         return tuple(
-            Ref(name.lstrip("\n"), oid, type, peeled or None, tagger, int(date or 0), contents)
+            Ref(name.lstrip("\n"), oid, type, peeled or None, tagger, min(int(date or 0), LATEST_DATE), contents)
             for name, oid, type, peeled, tagger, date, contents in zip(*[iter(fields)] * 7, strict=False)
         )
 
@@ -172,15 +183,44 @@ class Repository:
         answer = self.run("cat-file", "blob", name, check=False)
         return answer.out if answer.status == 0 else None
 
+    def kind(self, name: str) -> str | None:
+        """Return the type of an object (`blob`, `tree`, `commit`, `tag`), or None when there is none of that name."""
+        answer = self.run("cat-file", "-t", name, check=False)
+        return answer.text if answer.status == 0 else None
+
     def changed(self, paths: Sequence[str]) -> tuple[str, ...]:
-        """Return those of the paths whose content is not what HEAD has: changed, untracked or ignored."""
+        """Return those of the paths whose content HEAD does not have: edited, untracked, ignored, or links.
+
+        Contents are compared, whatever the index says of them, after the filters that git would apply.
+        """
         if not paths:
             return ()
-        listing = self.run(
-            "--literal-pathspecs", "status", "--porcelain=v1", "-z", "--no-renames",
-            "--untracked-files=all", "--ignored=matching", "--", *paths,
-        ).out.decode("utf-8", "replace")  # fmt: skip
-        return tuple(entry[3:] for entry in listing.split("\0") if entry)
+        listing = self.run("ls-tree", "-z", "--full-name", "HEAD", "--", *paths).out.decode("utf-8", "replace")
+        entries = (entry.split("\t", 1) for entry in listing.split("\0") if entry)
+        held = {path: meta.split() for meta, path in entries}
+        plain = [path for path in paths if held.get(path, [""])[0] in ("100644", "100755") and self._is_file(path)]
+        stdin = "".join(f"{path}\n" for path in plain).encode()
+        hashes = self.run("hash-object", "--stdin-paths", stdin=stdin).text.split() if plain else []
+        same = {path for path, oid in zip(plain, hashes, strict=True) if held[path][2] == oid}
+        return tuple(path for path in paths if path not in same)
+
+    def _is_file(self, path: str) -> bool:
+        full = self.root / path
+        return "\n" not in path and full.is_file() and full.resolve() == self.root.resolve() / path
+
+    def contains(self, branch: str, commit: str) -> bool:
+        """Tell whether a commit is on a branch."""
+        return self.run("merge-base", "--is-ancestor", commit, branch, check=False).status == 0
+
+    def elsewhere(self, branch: str) -> Path | None:
+        """Return another work tree in which the branch is checked out, or None."""
+        tree = None
+        for line in self.run("worktree", "list", "--porcelain").text.splitlines():
+            if line.startswith("worktree "):
+                tree = Path(line.removeprefix("worktree "))
+            elif line == f"branch refs/heads/{branch}" and tree is not None and tree.resolve() != self.root.resolve():
+                return tree
+        return None
 
     def write_blob(self, content: bytes | Path) -> str:
         """Store a blob and return its id; a path is read by git itself, byte for byte."""
@@ -219,15 +259,23 @@ class Repository:
         return self.run("mktag", stdin=body.encode()).text
 
     def update_refs(self, updates: Sequence[RefUpdate]) -> bool:
-        """Move refs in one transaction; False when one of them was not where it was expected, and none has moved."""
-        lines = ["start"] + [f"update {update.ref} {update.new} {update.old or ''}".rstrip() for update in updates]
-        script = "\n".join([*lines, "prepare", "commit", ""])
-        return self.run("update-ref", "--stdin", stdin=script.encode(), check=False).status == 0
+        """Move refs in one transaction; False when one of them was not where it was expected, and none has moved.
+
+        Raises EnvironmentProblem `git-failed` when git could not do it for another reason (a lock, a full disk).
+        """
+        lines = ["start", *(_command(update) for update in updates), "prepare", "commit", ""]
+        answer = self.run("update-ref", "--stdin", stdin="\n".join(lines).encode(), check=False)
+        if answer.status == 0:
+            return True
+        if re.search(r"reference already exists|but expected|unable to resolve reference", answer.err):
+            return False
+        raise _failed(("update-ref",), answer)
 
     def push(self, remote: str, updates: Sequence[RefUpdate]) -> PushAnswer:
         """Push every update or none (`--atomic`), never forced."""
         specs = [f"{update.new}:{update.ref}" for update in updates]
-        answer = self.run("push", "--atomic", "--porcelain", "--no-verify", "--", remote, *specs, check=False)
+        flags = ("--atomic", "--porcelain", "--no-verify", "--no-follow-tags", "--recurse-submodules=no")
+        answer = self.run("push", *flags, "--", remote, *specs, check=False)
         if answer.status == 0:
             return PushAnswer("done", "")
         said = [line for line in answer.text.splitlines() if line.startswith("!")]
@@ -238,7 +286,8 @@ class Repository:
 
     def fetch(self, remote: str, *refspecs: str, prune: bool = False) -> Answer:
         """Fetch, without following tags that were not asked for; `prune` removes what the remote has no longer."""
-        flags = ["--no-tags", "--no-write-fetch-head", *(["--prune"] if prune else [])]
+        flags = ["--no-tags", "--no-write-fetch-head", "--no-prune-tags", "--recurse-submodules=no"]
+        flags.append("--prune" if prune else "--no-prune")
         return self.run("fetch", *flags, "--", remote, *refspecs, check=False)
 
     def fast_forward(self, old: str, new: str) -> bool:
@@ -248,8 +297,15 @@ class Repository:
     def keep_fetching_registry(self, remote: str) -> None:
         """Make every later `git fetch` bring the registry's refs too."""
         key = f"remote.{remote}.fetch"
-        if MLOPS_REFSPEC not in (self.run("config", "--get-all", key, check=False).text.splitlines()):
-            self.run("config", "--add", key, MLOPS_REFSPEC)
+        known = self.run("config", "--get-all", key, check=False).text.splitlines()
+        for refspec in REGISTRY_REFSPECS:
+            if refspec not in known:
+                self.run("config", "--add", key, refspec)
+
+    def remote_refs(self, remote: str, *patterns: str) -> frozenset[str]:
+        """Return the names of the remote's refs that match; nothing when it does not answer."""
+        answer = self.run("ls-remote", "--refs", "--", remote, *patterns, check=False)
+        return frozenset(line.split("\t")[1] for line in answer.text.splitlines() if "\t" in line)
 
 
 # a hook or a branch rule said no; every other rejection means that somebody else was first
@@ -267,7 +323,19 @@ def find(start: Path) -> Repository | None:
     with repo:
         if repo.working_tree_dir is None:
             return None
+        _trusted(Path(repo.working_tree_dir))
         return Repository(Path(repo.working_tree_dir), Path(repo.git_dir), Path(repo.common_dir))
+
+
+def _trusted(root: Path) -> None:
+    """Ask git itself whether it would work here: naming the repository, as `run` does, skips its check of the owner."""
+    answer = _git(root, ("rev-parse", "--git-dir"), b"", {})
+    if "dubious ownership" in answer.err:
+        raise EnvironmentProblem.of(
+            "repository-not-trusted",
+            f"git does not work in {root}, because it belongs to somebody else",
+            help=f"if you trust it: git config --global --add safe.directory {root}",
+        )
 
 
 def create(root: Path) -> Repository:
@@ -279,6 +347,10 @@ def create(root: Path) -> Repository:
     return made
 
 
+# neither hooks nor a file monitor of the repository run with the rights and secrets of this command
+_SETTINGS = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false")
+
+
 def _git(cwd: Path, args: Sequence[str], stdin: bytes, env: Mapping[str, str]) -> Answer:
     import git
 
@@ -288,7 +360,7 @@ def _git(cwd: Path, args: Sequence[str], stdin: bytes, env: Mapping[str, str]) -
         stream.seek(0)
         try:
             status, out, err = git.Git(str(cwd)).execute(
-                ["git", *args],
+                ["git", *_SETTINGS, *args],
                 istream=stream,
                 with_extended_output=True,
                 with_exceptions=False,
@@ -301,6 +373,12 @@ def _git(cwd: Path, args: Sequence[str], stdin: bytes, env: Mapping[str, str]) -
                 "git-missing", "git is not installed or not on PATH", help="install git 2.30 or newer"
             ) from error
     return Answer(status, out, _text(err))
+
+
+def _command(update: RefUpdate) -> str:
+    if update.old == ZERO:
+        return f"create {update.ref} {update.new}"
+    return f"update {update.ref} {update.new} {update.old or ''}".rstrip()
 
 
 def _text(value: str | bytes) -> str:

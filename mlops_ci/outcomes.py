@@ -99,7 +99,10 @@ class ReleaseReport:
 
 @dataclass(frozen=True)
 class DeployReport:
-    """Where a version went. `requested`: a pull request carries the manifests, and its merge makes the assignment."""
+    """Where a version went.
+
+    `requested`: `branch` carries the manifests as a pull request; after its merge, the command `again` makes the assignment.
+    """
 
     model: str
     version: str
@@ -109,6 +112,7 @@ class DeployReport:
     number: int | None = None
     replaced: str | None = None
     branch: str | None = None
+    again: str | None = None
     reason: str | None = None
 
 

@@ -1,14 +1,16 @@
-"""The only user of subprocess: children get a log file, a limit on time and output, and none of our secrets."""
+"""The only user of subprocess: children get limits on time and output, none of our secrets, and no way to outlive us."""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import signal
 import subprocess
+import sys
 import threading
-from collections import deque
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -16,8 +18,9 @@ from typing import IO
 from mlops_ci.errors import EnvironmentProblem
 
 LOG_LIMIT = 4 << 20  # bytes of output that are kept: the first half of them, and the last
+TAIL_LINES = 20
 _CHUNK = 1 << 16
-_GRACE = 5.0  # seconds that output may still come after the child has ended
+_GRACE = 5.0  # seconds that output may still come, and leftovers may still die, after the child has ended
 
 _PASSED = frozenset(
     {
@@ -27,14 +30,21 @@ _PASSED = frozenset(
 )
 _PASSED_PREFIXES = ("LC_", "OMP_", "OPENBLAS_", "MKL_", "BLIS_", "KMP_", "GOTO_", "NUMEXPR_", "JOBLIB_", "LOKY_")
 
+_GET_DUMPABLE, _SET_DUMPABLE, _SET_SUBREAPER, _GET_SUBREAPER = 3, 4, 36, 37  # what prctl(2) can do, by number
+
 
 @dataclass(frozen=True)
 class Result:
-    """How a child ended: `returncode` is negative for a signal; `tail` are the last lines of its output."""
+    """How a child ended: `returncode` is negative for a signal; `log` is its output, at most LOG_LIMIT bytes of it."""
 
     returncode: int
     timed_out: bool
-    tail: str
+    log: bytes
+
+    @property
+    def tail(self) -> str:
+        """The last lines of the output."""
+        return "\n".join(self.log[-_CHUNK:].decode("utf-8", "replace").rstrip().splitlines()[-TAIL_LINES:])
 
 
 def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -48,69 +58,79 @@ def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def run(
-    argv: Sequence[str],
-    *,
-    cwd: Path,
-    log: Path,
-    env: Mapping[str, str] | None = None,
-    timeout: float | None = None,
-    tail_lines: int = 20,
+    argv: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = None, timeout: float | None = None
 ) -> Result:
-    """Run a program to its end in a session of its own, its output in `log` (at most LOG_LIMIT bytes).
+    """Run a program to its end in a session of its own, and kill whatever it started and left behind.
 
-    `env` is the whole environment (default: ours, cleaned); `timeout` is in seconds. On a timeout, an interrupt, and
-    after the end, what is left of its process group is killed. Raises EnvironmentProblem when it cannot be started.
+    `env` is the whole environment (default: ours, cleaned); `timeout` is in seconds. Output comes through a pipe and is
+    kept in memory: a file could be replaced by the child with a link to one of ours. On Linux the child cannot read our
+    environment from /proc either, unless it is root, and processes that left its session die too; elsewhere those of
+    its process group do. Raises EnvironmentProblem when the program cannot be started.
     """
-    try:
-        child = subprocess.Popen(  # noqa: S603 no shell, and the caller chooses the program
-            list(argv),
-            cwd=cwd,
-            env=dict(clean_environment(os.environ) if env is None else env),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise EnvironmentProblem.of(
-            "process-not-started",
-            f"cannot start {argv[0]}: {error.strerror or error}",
-            help="Check that the program is installed and that its file may be executed.",
-        ) from error
-    # a daemon, because a grandchild that left the session can hold the pipe open for ever
-    pump = threading.Thread(target=_pump, args=(child.stdout, log), daemon=True)
-    pump.start()
-    timed_out = False
-    try:
-        child.wait(timeout)
-    except subprocess.TimeoutExpired:
-        timed_out = True
-    finally:
-        _kill_group(child)
-        child.wait()
-        pump.join(_GRACE)
-    return Result(child.returncode, timed_out, _tail(log, tail_lines))
+    with _guarded():
+        ours = _children()
+        try:
+            child = subprocess.Popen(  # noqa: S603 no shell, and the caller chooses the program
+                list(argv),
+                cwd=cwd,
+                env=dict(clean_environment(os.environ) if env is None else env),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise EnvironmentProblem.of(
+                "process-not-started",
+                f"cannot start {argv[0]}: {error.strerror or error}",
+                help="Check that the program is installed and that its file may be executed.",
+            ) from error
+        log = _Log()
+        # a daemon, because where leftovers cannot be found one can hold the pipe open for ever
+        pump = threading.Thread(target=_pump, args=(child.stdout, log), daemon=True)
+        pump.start()
+        timed_out = False
+        try:
+            child.wait(timeout)
+        except subprocess.TimeoutExpired:
+            timed_out = True
+        finally:
+            _kill_group(child)
+            child.wait()
+            _kill_orphans(ours)
+            pump.join(_GRACE)
+    return Result(child.returncode, timed_out, log.content())
 
 
-def _pump(source: IO[bytes] | None, log: Path) -> None:
-    """Copy the first half of LOG_LIMIT as it comes; keep the last half in memory and write it at the end."""
+class _Log:
+    """The first half of LOG_LIMIT bytes of a stream, and the last half."""
+
+    def __init__(self) -> None:
+        self._first, self._last, self._dropped = bytearray(), bytearray(), 0
+        self._lock = threading.Lock()
+
+    def add(self, chunk: bytes) -> None:
+        half = LOG_LIMIT // 2
+        with self._lock:
+            room = half - len(self._first)
+            self._first += chunk[:room]
+            self._last += chunk[room:]
+            excess = max(len(self._last) - half, 0)
+            del self._last[:excess]
+            self._dropped += excess
+
+    def content(self) -> bytes:
+        with self._lock:
+            gap = f"\n... {self._dropped:,} bytes of output left out ...\n".encode() if self._dropped else b""
+            return bytes(self._first) + gap + bytes(self._last)
+
+
+def _pump(source: IO[bytes] | None, log: _Log) -> None:
     if source is None:
         return
-    room = LOG_LIMIT // 2
-    last: deque[bytes] = deque()
-    held = dropped = 0
-    with source, log.open("wb", buffering=0) as sink:
+    with source:
         while chunk := os.read(source.fileno(), _CHUNK):
-            sink.write(chunk[:room])
-            chunk, room = chunk[room:], max(room - len(chunk), 0)
-            last.append(chunk)
-            held += len(chunk)
-            while held > LOG_LIMIT // 2:
-                gone = len(last.popleft())
-                held, dropped = held - gone, dropped + gone
-        if dropped:
-            sink.write(f"\n... {dropped:,} bytes of output left out ...\n".encode())
-        sink.writelines(last)
+            log.add(chunk)
 
 
 def _kill_group(child: subprocess.Popen[bytes]) -> None:
@@ -122,11 +142,47 @@ def _kill_group(child: subprocess.Popen[bytes]) -> None:
         os.killpg(child.pid, signal.SIGKILL)
 
 
-def _tail(log: Path, lines: int) -> str:
-    if not log.is_file():
-        return ""
-    with log.open("rb") as stream:
-        size = stream.seek(0, os.SEEK_END)
-        stream.seek(max(size - _CHUNK, 0))
-        text = stream.read().decode("utf-8", "replace")
-    return "\n".join(text.rstrip().splitlines()[-lines:])
+def _kill_orphans(ours: frozenset[int]) -> None:
+    """Kill the children that we did not have before: what our child left behind, which became ours when it ended.
+
+    Each that dies hands down its own, so this goes on until there are none (a fork bomb may win against the deadline).
+    """
+    deadline = time.monotonic() + _GRACE
+    while (orphans := _children() - ours) and time.monotonic() < deadline:
+        for pid in orphans:
+            with contextlib.suppress(ProcessLookupError, PermissionError, ChildProcessError):
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, os.WNOHANG)
+        time.sleep(0.001)
+
+
+def _children() -> frozenset[int]:
+    """Return the ids of our direct children, from Linux's /proc; none elsewhere."""
+    if sys.platform != "linux":
+        return frozenset()
+    found, us = set(), str(os.getpid())
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            # the fields after the program's name, which may hold anything: state, parent, ...
+            if path.read_bytes().rpartition(b")")[2].split()[1].decode() == us:
+                found.add(int(path.parent.name))
+    return frozenset(found)
+
+
+@contextlib.contextmanager
+def _guarded() -> Iterator[None]:
+    """On Linux: be the parent of every orphan among our descendants, and keep our memory and environment unreadable."""
+    if sys.platform != "linux":
+        yield
+        return
+    prctl = ctypes.CDLL(None).prctl
+    subreaper = ctypes.c_int()
+    prctl(_GET_SUBREAPER, ctypes.byref(subreaper), 0, 0, 0)
+    dumpable = prctl(_GET_DUMPABLE, 0, 0, 0, 0)
+    prctl(_SET_SUBREAPER, 1, 0, 0, 0)
+    prctl(_SET_DUMPABLE, 0, 0, 0, 0)
+    try:
+        yield
+    finally:
+        prctl(_SET_DUMPABLE, dumpable, 0, 0, 0)
+        prctl(_SET_SUBREAPER, subreaper.value, 0, 0, 0)

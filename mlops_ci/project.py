@@ -27,6 +27,7 @@ class Context:
     cache: Path | None
     clock: Callable[[], datetime]
     maker: Maker
+    offline: bool  # the remote did not answer, so the registry is what this clone last knew
     progress: Callable[[str], None]
 
 

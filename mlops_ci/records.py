@@ -23,6 +23,12 @@ class FileDigest:
     sha256: str
     size: int
 
+    def __post_init__(self) -> None:
+        """Refuse a path that could lead out of the folder it is joined to: records are read from what others wrote."""
+        parts = self.path.split("/")
+        if any(part in ("", ".", "..") for part in parts) or "\\" in self.path or not self.path.isprintable():
+            raise ValueError(f"unsafe path {self.path!r}")
+
 
 @dataclass(frozen=True)
 class ColumnProfile:
@@ -120,11 +126,14 @@ class Signature:
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """A fitted, packaged candidate. `key` names it by everything that went in; `model_digest` by what came out (structural)."""
+    """A fitted, packaged candidate. `key` names it by everything that went in; `model_digest` by what came out (structural).
+
+    `row_key` are the columns that the split went by.
+    """
 
     key: str
     model: str
-    task: str
+    task: Literal["binary-classification", "multiclass-classification", "regression"]
     dataset: str
     spec_path: str
     spec_digest: str
@@ -133,6 +142,7 @@ class TrainingRun:
     data_digest: str
     schema_digest: str
     split: Split
+    row_key: tuple[str, ...]
     environment: Environment
     seed: int
     estimator: str
@@ -279,6 +289,7 @@ class Release:
     run_ref: str
     run_oid: str
     evidence: Evidence
+    project: str
     trust: Literal["local", "single-job", "separated"]
     made_by: Maker
     made_on: str

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mlops_ci.codec import DecodeError
+from mlops_ci.errors import Findings
 from mlops_ci.git import Ref, Repository
 from mlops_ci.records import Assignment, EventRef, Release
 from mlops_ci.statement import record_of, statement_in
@@ -21,21 +22,29 @@ LOGS = "refs/mlops/log/"
 RELEASES = "refs/mlops/releases/"
 RUNS = "refs/mlops/runs/"
 
+Kind = Literal["release", "deregistration", "assignment", "unassignment", "deprecation"]
+
 _NAME = r"(?P<model>[a-zA-Z0-9](?:[a-zA-Z0-9/_=-]*[a-zA-Z0-9])?)"
-_VERSION = re.compile(
-    _NAME + r"@v(?P<version>(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?)"
+_SEMVER = r"(?:0|[1-9]\d{0,8})\.(?:0|[1-9]\d{0,8})\.(?:0|[1-9]\d{0,8})(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?"
+_STAGE = r"(?P<environment>[a-zA-Z0-9](?:[a-zA-Z0-9_-]*[a-zA-Z0-9])?)"
+# GTO's grammar, in full
+_GRAMMAR: tuple[tuple[Kind, re.Pattern[str]], ...] = (
+    ("release", re.compile(rf"{_NAME}@v(?P<version>{_SEMVER})")),
+    ("deregistration", re.compile(rf"{_NAME}@v(?P<version>{_SEMVER})!")),
+    ("assignment", re.compile(rf"{_NAME}#{_STAGE}#(?P<number>\d{{1,9}})")),
+    ("unassignment", re.compile(rf"{_NAME}#{_STAGE}!#(?P<number>\d{{1,9}})")),
+    ("deprecation", re.compile(rf"{_NAME}@deprecated(?:#(?P<number>\d{{1,9}}))?")),
 )
-_STAGE = re.compile(_NAME + r"#(?P<environment>[a-zA-Z0-9](?:[a-zA-Z0-9_-]*[a-zA-Z0-9])?)#(?P<number>\d+)")
 
 
 @dataclass(frozen=True)
 class Event:
-    """One tag: a version registered, or a version assigned to an environment.
+    """One tag: a version registered or put into an environment, or either taken back.
 
     `version` of an assignment is the record's, else the version registered on its commit.
     """
 
-    kind: Literal["release", "assignment"]
+    kind: Kind
     ref: EventRef
     model: str
     version: str
@@ -62,8 +71,14 @@ class ModelState:
 
     @property
     def releases(self) -> dict[str, Event]:
-        """Every registered version, oldest first."""
-        return {event.version: event for event in self.events if event.kind == "release"}
+        """Every version that is registered, oldest first."""
+        found: dict[str, Event] = {}
+        for event in self.events:
+            if event.kind == "release":
+                found[event.version] = event
+            elif event.kind == "deregistration":
+                found.pop(event.version, None)
+        return found
 
     @property
     def latest(self) -> Event | None:
@@ -73,7 +88,18 @@ class ModelState:
     @property
     def assigned(self) -> dict[str, Event]:
         """What runs in each environment now."""
-        return {event.environment: event for event in self.events if event.kind == "assignment" and event.environment}
+        found: dict[str, Event] = {}
+        for event in self.events:
+            if event.kind == "assignment" and event.environment:
+                found[event.environment] = event
+            elif event.kind == "unassignment" and event.environment:
+                found.pop(event.environment, None)
+        return found
+
+    @property
+    def highest(self) -> str | None:
+        """The highest version ever registered: the next one is counted from it, whatever came last."""
+        return max((event.version for event in self.events if event.kind == "release"), key=version_key, default=None)
 
     @property
     def next_number(self) -> int:
@@ -91,13 +117,22 @@ class ModelState:
         return max((event.date for event in self.events), default=0)
 
     def champion(self, environment: str) -> Event | None:
-        """Return the release to beat: the one assigned to the environment, else the newest."""
+        """Return the release to beat: the one assigned to the environment, else the newest; None before the first.
+
+        Raises Findings `champion-missing` when the assigned version's tag is not here: that is not "no champion".
+        """
         holder = self.assigned.get(environment)
-        return self.releases.get(holder.version) if holder else self.latest
+        if holder is not None and holder.version not in self.releases:
+            raise Findings.of(
+                "champion-missing",
+                f"{holder.ref.name} says that v{holder.version} is the champion, and there is no tag {self.model}@v{holder.version}",
+                help="fetch the tags (git fetch --tags); if they are gone from the remote too, somebody deleted them",
+            )
+        return self.releases[holder.version] if holder else self.latest
 
     def assignments(self, environment: str) -> tuple[Event, ...]:
         """Return the environment's assignments, oldest first."""
-        return tuple(event for event in self.events if event.environment == environment)
+        return tuple(event for event in self.events if event.environment == environment and event.kind == "assignment")
 
 
 @dataclass(frozen=True)
@@ -120,27 +155,27 @@ def fold(refs: Iterable[Ref]) -> RegistryState:
     """Turn refs (tags and log heads) into the registry's state. Tags that are not in the grammar are not ours."""
     events: dict[str, list[Event]] = {}
     logs: dict[str, str] = {}
-    versions: dict[tuple[str, str], str] = {}
-    stages: list[tuple[Ref, re.Match[str]]] = []
+    found: list[tuple[Ref, Kind, re.Match[str]]] = []
     for ref in refs:
         if ref.name.startswith(LOGS):
             logs[ref.name.removeprefix(LOGS)] = ref.oid
-        elif ref.name.startswith(TAGS) and ref.type == "tag" and ref.peeled:
-            name = ref.name.removeprefix(TAGS)
-            if found := _VERSION.fullmatch(name):
-                versions[found["model"], ref.peeled] = found["version"]
-                events.setdefault(found["model"], []).append(_event(ref, "release", found["model"], found["version"]))
-            elif found := _STAGE.fullmatch(name):
-                stages.append((ref, found))
-    for ref, found in stages:
-        record = _record(ref)
-        registered = versions.get((found["model"], ref.peeled or ""))
-        version = record.version if isinstance(record, Assignment) else registered
-        if version is not None:
-            event = _event(ref, "assignment", found["model"], version, found["environment"], int(found["number"]))
-            events.setdefault(found["model"], []).append(event)
+        elif ref.type == "tag" and ref.peeled and (named := event_name(ref.name)):
+            found.append((ref, *named))
+    versions = {(name["model"], ref.peeled): name["version"] for ref, kind, name in found if kind == "release"}
+    for ref, kind, name in found:
+        if (event := _event(ref, kind, name.groupdict(), versions)) is not None:
+            events.setdefault(event.model, []).append(event)
     names = sorted({*events, *logs})
     return RegistryState({name: ModelState(name, _ordered(events.get(name, [])), logs.get(name)) for name in names})
+
+
+def event_name(ref: str) -> tuple[Kind, re.Match[str]] | None:
+    """Return what kind of event a ref's name stands for, and its parts; None for every other ref."""
+    name = ref.removeprefix(TAGS)
+    if name == ref:
+        return None
+    matches = ((kind, pattern.fullmatch(name)) for kind, pattern in _GRAMMAR)
+    return next(((kind, match) for kind, match in matches if match), None)
 
 
 def next_version(latest: str | None, bump: Literal["major", "minor", "patch"]) -> str:
@@ -160,25 +195,36 @@ def version_key(version: str) -> tuple[int, int, int]:
 
 
 def _event(
-    ref: Ref,
-    kind: Literal["release", "assignment"],
-    model: str,
-    version: str,
-    environment: str | None = None,
-    number: int = 0,
-) -> Event:
+    ref: Ref, kind: Kind, name: Mapping[str, str | None], versions: Mapping[tuple[str, str | None], str]
+) -> Event | None:
+    """Make the event of a tag; None for an assignment whose version nothing tells."""
+    model, record = str(name["model"]), _record(ref)
+    if record is not None and not _agrees(record, kind, name, ref):
+        record = None
+    version = name.get("version") or (record.version if record else versions.get((model, ref.peeled)))
+    if version is None and kind == "assignment":
+        return None
     return Event(
         kind=kind,
         ref=EventRef(ref.name.removeprefix(TAGS), ref.oid),
         model=model,
-        version=version,
+        version=version or "",
         commit=ref.peeled or "",
         actor=ref.tagger,
         date=ref.date,
-        environment=environment,
-        number=number,
-        record=_record(ref),
+        environment=name.get("environment"),
+        number=int(name.get("number") or 0),
+        record=record,
     )
+
+
+def _agrees(record: Release | Assignment, kind: Kind, name: Mapping[str, str | None], ref: Ref) -> bool:
+    """Tell whether a record is about what its tag's name says, on the commit that the tag is on."""
+    if isinstance(record, Release):
+        told = ("release", record.model, record.version, record.commit)
+        return told == (kind, name["model"], name.get("version"), ref.peeled)
+    said = ("assignment", record.model, record.environment, record.number)
+    return said == (kind, name["model"], name.get("environment"), int(name.get("number") or 0))
 
 
 def _record(ref: Ref) -> Release | Assignment | None:

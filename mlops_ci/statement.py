@@ -49,7 +49,7 @@ def of_release(release: Release) -> dict[str, Any]:
             "buildDefinition": {
                 "buildType": RELEASE,
                 "externalParameters": {name: flat[name] for name in parameters},
-                "internalParameters": {"format": release.format, "trust": release.trust},
+                "internalParameters": {"format": release.format, "project": release.project, "trust": release.trust},
                 "resolvedDependencies": [
                     {"name": "commit", "digest": {"gitCommit": release.commit}},
                     {"name": "environment", "digest": {"sha256": release.environment_digest}},
@@ -102,8 +102,11 @@ def record_of(statement: Mapping[str, Any]) -> Release | Assignment:
         if kind == ASSIGNMENT:
             return decode(Assignment, {**predicate, "modelFiles": files})
         if kind == PROVENANCE:
-            return decode(Release, {**_flat_release(predicate), "modelFiles": files})
-    except (KeyError, TypeError, IndexError, ValueError, AttributeError) as error:
+            release = decode(Release, {**_flat_release(predicate), "modelFiles": files})
+            if not release.data or all(file.path != "model.skops" for file in release.model_files):
+                raise DecodeError("$: a release names its data and its model file")
+            return release
+    except (KeyError, TypeError, IndexError, ValueError, AttributeError, OverflowError) as error:
         raise DecodeError(str(error)) from error
     raise DecodeError(f"$.predicateType: unknown '{kind}'")
 

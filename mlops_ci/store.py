@@ -17,6 +17,7 @@ from mlops_ci.records import FileDigest
 
 T = TypeVar("T")
 MODEL = "model/"  # the folder of a run's tree that holds the packaged model
+CODE = "code"  # the folder in it for the repository's own code that the model is made of, if any
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,21 @@ def release_ref(model: str, version: str) -> str:
 
 
 def find(repo: Repository | None, ref: str, *, fetch: bool = False) -> StoredRun | None:
-    """Return the run at a ref, asking the remote for it when it is not here and `fetch`; None when there is none."""
+    """Return the run at a ref, asking the remote for it when it is not here and `fetch`; None when there is none.
+
+    Raises EnvironmentProblem `remote-unreachable` when the remote could not be asked: that is not "none".
+    """
     if repo is None:
         return None
     oid = repo.resolve(f"{ref}^{{commit}}")
     if oid is None and fetch and (remote := repo.remote()) is not None:
-        repo.fetch(remote, f"{ref}:{ref}")
+        answer = repo.fetch(remote, f"{ref}:{ref}")
+        if answer.status != 0 and "couldn't find remote ref" not in answer.err:
+            raise EnvironmentProblem.of(
+                "remote-unreachable",
+                f"{ref} is not in this clone, and '{remote}' could not be asked for it",
+                help="check the network and your rights (git fetch), then run the same command again",
+            )
         oid = repo.resolve(f"{ref}^{{commit}}")
     return StoredRun(ref, oid, repo.tree(oid)) if oid else None
 

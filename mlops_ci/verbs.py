@@ -136,6 +136,7 @@ VERBS: tuple[Verb, ...] = (
                 "directory", "Where to; made if need be.", kind="path", positional=True, required=True, metavar="DIR"
             ),
         ),
+        writes=True,
         syncs="try",
     ),
 )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -17,7 +19,7 @@ from mlops_ci.errors import EnvironmentProblem
 
 
 def run(tmp_path: Path, code: str, **options: Any) -> process.Result:
-    return process.run([sys.executable, "-c", code], cwd=tmp_path, log=tmp_path / "log.txt", **options)
+    return process.run([sys.executable, "-c", code], cwd=tmp_path, **options)
 
 
 def is_gone(pid: int) -> bool:
@@ -43,6 +45,30 @@ def test_secrets_do_not_reach_a_child(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert "('PYTHONHASHSEED', '0')" in result.tail
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has /proc")
+def test_a_child_cannot_read_our_environment_from_proc(tmp_path: Path) -> None:
+    # the kernel keeps what a process was started with: for a secret in it, this test starts the parent, too
+    code = "import os; print(open(f'/proc/{os.getppid()}/environ').read())"
+    # root may read everything; without its capabilities it is as any other user
+    drop = ["setpriv", "--inh-caps", "-all", "--bounding-set", "-all"] if os.getuid() == 0 else []
+    if drop and shutil.which("setpriv") is None:
+        pytest.skip("as root, this needs setpriv")
+    parent = (
+        "import pathlib; from mlops_ci import process; "
+        f"print(process.run({[sys.executable, '-c', code]!r}, cwd=pathlib.Path({str(tmp_path)!r})).tail)"
+    )
+    done = subprocess.run(
+        [*drop, sys.executable, "-c", parent],
+        env={**os.environ, "MY_TOKEN": "s3cret"},
+        cwd=Path(process.__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "PermissionError" in done.stdout
+    assert "s3cret" not in done.stdout
+
+
 def test_the_environment_is_an_allow_list() -> None:
     given = {
         "PATH": "/bin",
@@ -62,8 +88,8 @@ def test_exit_code_folder_and_log(tmp_path: Path) -> None:
     result = run(
         tmp_path, "import os, sys; print(os.getcwd(), flush=True); print('oh no', file=sys.stderr); sys.exit(3)"
     )
-    assert result == process.Result(3, timed_out=False, tail=f"{tmp_path}\noh no")
-    assert (tmp_path / "log.txt").read_text() == f"{tmp_path}\noh no\n"
+    assert result == process.Result(3, timed_out=False, log=f"{tmp_path}\noh no\n".encode())
+    assert result.tail == f"{tmp_path}\noh no"
 
 
 def test_a_signal_is_a_negative_code(tmp_path: Path) -> None:
@@ -88,6 +114,30 @@ def test_what_a_child_leaves_behind_is_killed(tmp_path: Path) -> None:
     assert is_gone(int(result.tail))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere such processes cannot be found")
+def test_what_left_the_session_is_killed_with_its_children(tmp_path: Path) -> None:
+    code = """
+import os, subprocess, sys, time
+sleeper = [sys.executable, "-c", "import time; time.sleep(60)"]
+if os.fork() == 0:
+    os.setsid()
+    child = subprocess.Popen(sleeper, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    print(os.getpid(), child.pid, flush=True)
+    os.execv(sys.executable, sleeper)
+time.sleep(0.5)
+"""
+    ours = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    began = time.monotonic()
+    result = run(tmp_path, code)
+    assert result.returncode == 0
+    assert time.monotonic() - began < 5  # nobody held the pipe open until the grace was over
+    daemon, child = map(int, result.tail.split())
+    assert is_gone(daemon)
+    assert is_gone(child)
+    assert ours.poll() is None  # what was ours before is left alone
+    ours.communicate(b"\n")
+
+
 def test_an_interrupt_kills_the_child(tmp_path: Path) -> None:
     def interrupt() -> None:
         while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
@@ -105,24 +155,29 @@ def test_an_interrupt_kills_the_child(tmp_path: Path) -> None:
 def test_the_log_is_bounded_and_keeps_both_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "LOG_LIMIT", 200_000)
     result = run(tmp_path, "print('first'); [print('x' * 99) for _ in range(20_000)]; print('last')")
-    text = (tmp_path / "log.txt").read_text()
+    text = result.log.decode()
     assert text.startswith("first\n")
     assert text.endswith("last\n")
     assert "bytes of output left out" in text
-    assert len(text) < 210_000 + 65_536
+    assert len(text) < 200_100
     assert result.tail.endswith("last")
+
+
+def test_the_log_is_no_file_that_a_child_could_replace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(tmp_path, "print('said')").log == b"said\n"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_no_input_and_no_shell(tmp_path: Path) -> None:
     result = process.run(
         [sys.executable, "-c", "import sys; print(sys.argv[1], repr(sys.stdin.read()))", "$(date); *"],
         cwd=tmp_path,
-        log=tmp_path / "log.txt",
     )
     assert result.tail == "$(date); * ''"
 
 
 def test_a_program_that_is_not_there_is_an_environment_problem(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentProblem) as caught:
-        process.run(["/no/such/program"], cwd=tmp_path, log=tmp_path / "log.txt")
+        process.run(["/no/such/program"], cwd=tmp_path)
     assert caught.value.diagnostics[0].id == "process-not-started"

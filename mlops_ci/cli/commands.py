@@ -54,13 +54,14 @@ def _parameter(option: Option) -> click.Parameter:
         "path": click.Path(),
         "choice": click.Choice(option.choices),
     }
+    # to click, a default of None is a value that was given
+    given = {"required": option.required} if option.default is None else {"default": option.default}
     if option.positional:
         return click.Argument(
             [option.name],
             type=kinds[option.kind],
             nargs=-1 if option.multiple else 1,
-            required=option.required,
-            default=None if option.multiple else option.default,
+            **given,
             metavar=option.metavar if option.required else f"[{option.metavar}]{'...' if option.multiple else ''}",
         )
     flag = f"--{option.name.rstrip('_').replace('_', '-')}"
@@ -69,8 +70,7 @@ def _parameter(option: Option) -> click.Parameter:
     return click.Option(
         [flag, option.name],
         type=kinds[option.kind],
-        required=option.required,
-        default=option.default,
+        **given,
         metavar=option.metavar,
         help=option.help,
     )

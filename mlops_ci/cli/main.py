@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import sys
 import time
@@ -15,7 +16,7 @@ from mlops_ci import __version__
 from mlops_ci.cli import terminal
 from mlops_ci.cli.commands import group
 from mlops_ci.cli.session import opened
-from mlops_ci.errors import Exit, ToolError
+from mlops_ci.errors import EnvironmentProblem, Exit, ToolError, UsageProblem
 from mlops_ci.verbs import Verb
 
 Observer = Callable[[str], None]
@@ -33,6 +34,7 @@ def run(argv: Sequence[str], observe: Observer | None = None, wait: Callable[[fl
         return _run(verb, options, fmt[0], observe, wait)
 
     try:
+        _readable(argv)
         return int(group(step).main(args=list(argv), prog_name="mlops-ci", standalone_mode=False) or 0)
     except click.ClickException as error:
         error.show()
@@ -46,13 +48,34 @@ def run(argv: Sequence[str], observe: Observer | None = None, wait: Callable[[fl
     except BrokenPipeError:
         sys.stderr.close()  # or Python complains about the pipe once more while exiting
         return Exit.OK
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            return _bug()
+        terminal.problem(EnvironmentProblem.of("disk-full", f"no space left: {error}", help="free some space"), fmt[0])
+        return Exit.ENVIRONMENT
     except Exception:  # noqa: BLE001 - the last line of defence: what reaches it is a bug of ours
-        click.echo(traceback.format_exc(), err=True)
-        click.echo(
-            f"mlops-ci {__version__} has a bug. Please report the lines above: https://github.com/mlops-ci/mlops-ci/issues/new",
-            err=True,
-        )
-        return Exit.BUG
+        return _bug()
+
+
+def _bug() -> int:
+    click.echo(traceback.format_exc(), err=True)
+    click.echo(
+        f"mlops-ci {__version__} has a bug. Please report the lines above: https://github.com/mlops-ci/mlops-ci/issues/new",
+        err=True,
+    )
+    return Exit.BUG
+
+
+def _readable(argv: Sequence[str]) -> None:
+    for argument in argv:
+        try:
+            argument.encode()
+        except UnicodeEncodeError as error:
+            raise UsageProblem.of(
+                "argument-encoding",
+                f"the argument {argument!r} is not valid UTF-8",
+                help="check the terminal's encoding",
+            ) from error
 
 
 def _run(verb: Verb, options: dict[str, Any], fmt: str, observe: Observer | None, wait: Callable[[float], None]) -> int:
@@ -60,9 +83,8 @@ def _run(verb: Verb, options: dict[str, Any], fmt: str, observe: Observer | None
     step = getattr(importlib.import_module(f"mlops_ci.steps.{verb.name}"), verb.name)
     with opened(verb, options.pop("chdir"), wait, quiet=fmt != "text") as session:
         outcome, before = session.first(step, options)
-        if dry_run:
-            terminal.report(verb.name, outcome, fmt, before=before, plan=outcome.plan)
-            return outcome.exit
-        outcome = session.applied(outcome, step, options, observe or session.progress)
-        terminal.report(verb.name, outcome, fmt, before=before)
-        return outcome.exit
+        if not dry_run:
+            outcome = session.applied(outcome, step, options, observe or session.progress)
+    # only now: the progress display is gone
+    terminal.report(verb.name, outcome, fmt, before=before, plan=outcome.plan if dry_run else None)
+    return outcome.exit

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import random
+import re
+import shlex
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mlops_ci import __version__, git
+from mlops_ci import __version__, git, registry
 from mlops_ci.apply import apply
 from mlops_ci.cli.terminal import progress_display
 from mlops_ci.diagnostics import Diagnostic
@@ -21,6 +23,7 @@ from mlops_ci.git import Person, Repository
 from mlops_ci.github.context import maker, person
 from mlops_ci.plan import Outcome
 from mlops_ci.project import Context, Project
+from mlops_ci.registry import LOGS, RELEASES, TAGS, event_name
 from mlops_ci.spec.load import Specs, find_root, load
 from mlops_ci.verbs import Verb
 
@@ -41,8 +44,9 @@ class Session:
 
     def first(self, step: Step, options: dict[str, Any]) -> tuple[Outcome[Any], tuple[Diagnostic, ...]]:
         """Bring the registry up to date as far as the verb needs it, and call the step."""
-        said = _sync(self.context.repo, self.verb) + self.warnings
-        return self._call(step, options), said
+        said = _sync(self.context.repo, self.verb)
+        self.context = replace(self.context, offline=bool(said))
+        return self._call(step, options), said + self.warnings
 
     def applied(
         self, outcome: Outcome[Any], step: Step, options: dict[str, Any], observe: Callable[[str], None]
@@ -58,7 +62,8 @@ class Session:
             who = _signer(repo)
             answer = apply(outcome.plan, self.context.root, repo, who, self.context.clock, observe)
             if answer.state == "done":
-                return outcome
+                note = Diagnostic("worktree-behind", answer.detail, help="git status", severity="warning")
+                return replace(outcome, diagnostics=(*outcome.diagnostics, note)) if answer.detail else outcome
             if answer.state == "refused":
                 outcome = self._by_request(step, options, answer.detail)
                 continue
@@ -110,6 +115,7 @@ def opened(verb: Verb, chdir: str, wait: Callable[[float], None], *, quiet: bool
             cache=_cache(repo),
             clock=lambda: datetime.now(UTC),
             maker=maker(os.environ, _signer(repo), __version__),
+            offline=False,
             progress=progress,
         )
         specs, warnings = _specs(root) if verb.needs == "project" else (None, ())
@@ -117,11 +123,11 @@ def opened(verb: Verb, chdir: str, wait: Callable[[float], None], *, quiet: bool
 
 
 def _root(start: Path) -> Path:
-    root = find_root(start)
-    if root is None:
+    root, repo = find_root(start), git.find(start)
+    if root is None or (repo is not None and not root.is_relative_to(repo.root.resolve())):
         raise UsageProblem.of(
             "project-not-found",
-            f"no mlops.yaml in {start} or any folder above it",
+            f"no mlops.yaml in {start} or any folder of its repository above it",
             help="start with `mlops-ci init`, or go to the folder of your project (-C DIR)",
         )
     return root
@@ -155,34 +161,53 @@ def _sync(repo: Repository | None, verb: Verb) -> tuple[Diagnostic, ...]:
     if repo is None or remote is None:
         return ()
     heads = repo.fetch(remote, f"+refs/heads/*:refs/remotes/{remote}/*", prune=True)
-    tags = (
-        repo.fetch(remote, "refs/tags/*:refs/tags/*", "refs/mlops/log/*:refs/mlops/log/*")
-        if heads.status == 0
-        else heads
-    )
-    if tags.status == 0:
-        return ()
-    if "rejected" in tags.err:
+    refspecs = ("refs/tags/*:refs/tags/*", "refs/mlops/log/*:refs/mlops/log/*")
+    tags = repo.fetch(remote, *refspecs) if heads.status == 0 else heads
+    rejected = re.findall(r"^ ! \[rejected\].* -> (\S+)", tags.err, re.MULTILINE)
+    if moved := [name for name in rejected if name.startswith(LOGS) or event_name(f"{TAGS}{name}")]:
         raise EnvironmentProblem.of(
             "registry-diverged",
-            f"tags or logs here are not those of '{remote}': {_rejected(tags.err)}",
+            f"here and at '{remote}' these are not the same, and they never move: {', '.join(moved)}",
             help="somebody rewrote the registry, here or there. Compare with another clone before you trust either",
         )
+    if tags.status == 0 or rejected:  # tags of others may move
+        if verb.syncs == "must":
+            _all_published(repo, remote)
+        return ()
+    why = next((line for line in tags.err.splitlines() if line.startswith("fatal:")), "no reason given")
     if verb.syncs == "must":
         raise EnvironmentProblem.of(
             "remote-unreachable",
-            f"'{remote}' could not be fetched: {(tags.err.strip().splitlines() or ['no reason given'])[-1]}",
+            f"'{remote}' could not be fetched: {why}",
             help="check the network and your rights (git fetch), then run the same command again",
         )
     return (
         Diagnostic(
             "registry-offline",
-            f"'{remote}' could not be fetched: judged by what this clone knows",
+            f"'{remote}' could not be fetched, so this rests on what the clone knows: {why}",
             help="fetch (git fetch) and run again to judge against today's champion",
             severity="warning",
         ),
     )
 
 
-def _rejected(err: str) -> str:
-    return next((line.strip() for line in err.splitlines() if "rejected" in line), "")
+def _all_published(repo: Repository, remote: str) -> None:
+    """Insist that the remote has every event of this clone: one that was made before there was a remote must not be lost."""
+    mine = {
+        f"{TAGS}{event.ref.name}": event
+        for state in registry.read(repo).models.values()
+        for event in state.events
+        if event.record is not None
+    }
+    missing = sorted(set(mine) - repo.remote_refs(remote, f"{TAGS}*")) if mine else []
+    if not missing:
+        return
+    models = {mine[name].model for name in missing}
+    pins = [f"{RELEASES}{mine[name].model}/v{mine[name].version}" for name in missing if mine[name].kind == "release"]
+    refs = [*missing, *(f"{LOGS}{model}" for model in sorted(models)), *pins]
+    raise EnvironmentProblem.of(
+        "registry-unpublished",
+        f"'{remote}' lacks {len(missing)} events that this clone has: {', '.join(name.removeprefix(TAGS) for name in missing[:5])}",
+        help="they were made before the remote was there; publish them: git push --atomic "
+        + " ".join([remote, "HEAD", *(shlex.quote(ref) for ref in refs)]),
+    )

@@ -41,9 +41,17 @@ def _bar() -> Iterator[Callable[[str], None]]:
         BarColumn(bar_width=24),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("", total=None)
-        yield lambda text: progress.update(task, description=text)
+    progress = Progress(*columns, console=Console(stderr=True), transient=True)
+    task = progress.add_task("", total=None)
+
+    def show(text: str) -> None:
+        progress.start()  # with the first thing there is to show
+        progress.update(task, description=text)
+
+    try:
+        yield show
+    finally:
+        progress.stop()
 
 
 def report(

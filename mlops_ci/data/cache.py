@@ -14,7 +14,7 @@ from mlops_ci.codec import DecodeError, decode, encode
 from mlops_ci.digest import canonical_json, digest_json
 from mlops_ci.records import FileDigest
 
-DATA_FORMAT = 1  # rises when the same bytes would give another digest, split, check or profile
+DATA_FORMAT = 2  # rises when the same bytes would give another digest, split, check or profile
 
 T = TypeVar("T")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -30,6 +30,8 @@ from mlops_ci.data.rules import (
     Unjudged,
     age,
     column_rules,
+    counted,
+    finite_rules,
     key_rules,
     percent,
     unique_rules,
@@ -37,10 +39,13 @@ from mlops_ci.data.rules import (
 from mlops_ci.data.table import Table, reading
 from mlops_ci.diagnostics import Diagnostic, Severity
 from mlops_ci.records import CheckResult, ColumnProfile
-from mlops_ci.spec.kinds import Check, DatasetSpec
+from mlops_ci.spec.kinds import Check, Column, DatasetSpec
 
 if TYPE_CHECKING:
     from mlops_ci.spec.loaded import Loaded
+
+LISTED = 10  # names in a message
+MANY = 3  # missing columns, that are told one by one
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ def answers(table: Table, spec: DatasetSpec) -> tuple[Measures, tuple[Answer, ..
 
     absent = tuple(_absent(table, spec))
     known = replace(spec, key=tuple(name for name in spec.key if name in table.types))
-    rules = [*key_rules(known)]
+    rules = [*key_rules(known), *finite_rules(spec, table.types)]
     unjudged: list[Unjudged] = []
     for name, column in spec.columns.items():
         if name in table.types:
@@ -89,6 +94,7 @@ def answers(table: Table, spec: DatasetSpec) -> tuple[Measures, tuple[Answer, ..
     of_rows = [
         _row_answer(table, relation, rule, failing, measures.rows, known)
         for rule, failing in zip(rules_run, measures.failing, strict=True)
+        if failing or rule.id != "check-finite"  # nobody asked for it: it is worth a line when it fails only
     ]
     full = {column.name for column in measures.columns if column.nulls < measures.rows}
     return measures, (
@@ -158,13 +164,13 @@ def _row_answer(table: Table, relation: Any, rule: RowRule, failing: int, rows: 
     passed = failing == 0 or failing / rows <= rule.share
     found = () if passed else samples(table, relation, rule, spec.key, personal(spec))
     subject = f"column '{rule.column}'" if rule.column else f"check '{rule.check}'"
-    observed = f"{failing:,} of {rows:,} rows ({percent(failing / rows)})"
+    observed = f"{failing:,} of {counted(rows, 'row')} ({percent(failing / rows)})"
     allowed = f", at most {percent(rule.share)} may" if rule.share else ""
     example = ", ".join(f"{name}={value}" for name, value in found[0].items()) if found else ""
     return Answer(
         rule.id,
         rule.pointer,
-        f"{subject}: {observed} fail '{plain(rule.wanted)}'{allowed}",
+        f"{subject}: {observed} {'fails' if failing == 1 else 'fail'} '{plain(rule.wanted)}'{allowed}",
         CheckResult(rule.check, rule.wanted, observed, passed, rule.severity, rule.column, failing, found),
         f"correct the data, or the check if it asks too much; for example: {example}" if example else None,
     )
@@ -178,11 +184,11 @@ def _unique_answer(table: Table, rule: UniqueRule, spec: DatasetSpec) -> Answer:
     return Answer(
         "check-unique",
         rule.pointer,
-        f"{failing:,} rows share their {names} with another row",
+        f"{counted(failing, 'row')} share their {names} with another row",
         CheckResult(
             "unique",
             f"no two rows with the same {names}",
-            f"{failing:,} rows",
+            counted(failing, "row"),
             not failing,
             rule.severity,
             column,
@@ -203,7 +209,8 @@ def _types(table: Table, spec: DatasetSpec, measures: Measures) -> Iterator[Answ
         help = "change the declared type if the data are right, else correct the data"
         if misfit := table.misfits.get(name):
             example = MASK if name in personal(spec) else plain(misfit.example)
-            help = f"{misfit.count:,} values are no {column.type}, such as '{example}'; {help}"
+            values = "1 value is" if misfit.count == 1 else f"{misfit.count:,} values are"
+            help = f"{values} no {column.type}, such as '{example}'; {help}"
         yield Answer(
             "data-type",
             ("spec", "columns", name, "type"),
@@ -221,17 +228,27 @@ def _absent(table: Table, spec: DatasetSpec) -> Iterator[Answer]:
         asked += [(name, ("spec", "checks", index, "columns", at)) for at, name in enumerate(check.columns)]
         asked += [(check.column, ("spec", "checks", index, "column"))] if check.column else []
     first = dict(reversed(asked))
-    for name in dict.fromkeys(name for name, _ in asked):
-        if name not in table.types:
+    gone = [name for name in dict.fromkeys(name for name, _ in asked) if name not in table.types]
+    severity = {name: spec.columns.get(name, Column()).severity for name in gone}
+    alike = {level: [name for name in gone if severity[name] == level] for level in set(severity.values())}
+    for name in gone:
+        others = alike[severity[name]]
+        many = len(others) > MANY
+        if many:  # one cause, most likely: the first of them speaks for all
+            message = f"the data have none of {len(others):,} columns: {_listed(others)}"
+            help = f"the data have: {_listed(table.types)}; is it the right file, and has it a header line?"
+        else:
             near = get_close_matches(name, table.types, 1)
-            severity = spec.columns[name].severity if name in spec.columns else "error"
-            yield Answer(
-                "data-column-missing",
-                first[name],
-                f"the data have no column '{name}'",
-                CheckResult("column", "present", "missing", False, severity, name),
-                f"did you mean '{near[0]}'?" if near else f"the data have: {_listed(table.types)}",
-            )
+            message = f"the data have no column '{name}'"
+            help = f"did you mean '{near[0]}'?" if near else f"the data have: {_listed(table.types)}"
+        yield Answer(
+            "data-column-missing",
+            first[name],
+            message,
+            CheckResult("column", "present", "missing", False, severity[name], name),
+            help,
+            silent=many and name != others[0],
+        )
 
 
 def _undeclared(table: Table, spec: DatasetSpec) -> Iterator[Answer]:
@@ -271,13 +288,13 @@ def _table_answers(table: Table, spec: DatasetSpec, measures: Measures) -> Itera
 
 def _row_count(check: Check, index: int, rows: int) -> Answer:
     low, high = check.min or 0, check.max
-    wanted = f"at least {low:,} rows" if high is None else f"{low:,} to {high:,} rows"
+    wanted = f"at least {counted(low, 'row')}" if high is None else f"{low:,} to {counted(int(high), 'row')}"
     passed = low <= rows and (high is None or rows <= high)
     return Answer(
         "check-row-count",
         ("spec", "checks", index),
-        f"the data have {rows:,} rows, wanted: {wanted}",
-        CheckResult("row-count", wanted, f"{rows:,} rows", passed, check.severity),
+        f"the data have {counted(rows, 'row')}, wanted: {wanted}",
+        CheckResult("row-count", wanted, counted(rows, "row"), passed, check.severity),
         "is a file missing, or there twice?",
     )
 
@@ -309,7 +326,7 @@ def _fresh(answer: Answer, spec: DatasetSpec, now: datetime) -> Answer:
         if "T" not in answer.newest:
             newest = newest.replace(hour=23, minute=59, second=59)
         old = now.astimezone(UTC).replace(tzinfo=None) - newest
-        observed = f"newest is {answer.newest}, {max(old.days, 0)} days old"
+        observed = f"newest is {answer.newest}, {counted(max(old.days, 0), 'day')} old"
         passed = old <= age(check.max_age or "0s")
     message = f"the data are stale: {observed}, at most {check.max_age} is wanted"
     return replace(answer, message=message, result=replace(answer.result, observed=observed, passed=passed))
@@ -327,6 +344,7 @@ def _refused(check: Check, index: int, why: str) -> Answer:
     )
 
 
-def _listed(types: Mapping[str, str]) -> str:
-    names = list(types)
-    return ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
+def _listed(columns: Iterable[str]) -> str:
+    names = list(columns)
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(str(plain(name)) for name in names[:LISTED]) + more

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mlops_ci.data.logical import EMPTY, OTHER, quoted
+from mlops_ci.data.logical import EMPTY, OTHER, identity, quoted
 from mlops_ci.digest import canonical_json
 
 ROWS_A_PASS = 4_000_000  # a row hash is 64 characters: about half a gigabyte to sort at a time
@@ -35,6 +35,11 @@ def row_text(types: Mapping[str, str], names: Iterable[str]) -> str:
 def row_hash(types: Mapping[str, str]) -> str:
     """Return SQL for the SHA-256 (hex) of a row's canonical text, its columns sorted by name."""
     return f"sha256({row_text(types, sorted(types))})"
+
+
+def key_text(types: Mapping[str, str], names: Iterable[str]) -> str:
+    """Return SQL for the text that names a row: each value as length in bytes, colon, `identity`; a missing one is `n`."""
+    return " || ".join(_key_value(name, types[name]) for name in names)
 
 
 def content_digests(
@@ -67,6 +72,11 @@ def content_digests(
 def empty_digest(types: Mapping[str, str]) -> str:
     """Return the digest of a table of these columns that has no rows."""
     return hashlib.sha256(canonical_json(sorted(types)).encode()).hexdigest()
+
+
+def _key_value(name: str, type: str) -> str:
+    text = identity(name, type)
+    return f"CASE WHEN {quoted(name)} IS NULL THEN 'n' ELSE strlen({text}) || ':' || {text} END"
 
 
 def _value_text(name: str, type: str) -> str:

@@ -33,6 +33,7 @@ _NUMBER = (
     r"-?((0|[1-9][0-9]{0,17})|(0|[1-9][0-9]*)\.[0-9]*|\.[0-9]+)|-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)[eE][+-]?[0-9]+"
 )
 _WORDS = "(?i:nan|[+-]?inf(inity)?)"
+_SAFE = 2**53  # below it a float has the integer's own digits
 _MOMENT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?)?"
 
 # of text `{v}` that is not empty: does it spell a value of the type? In the order in which a type is guessed.
@@ -71,6 +72,39 @@ def parsed(name: str, type: str) -> str:
     if type == "timestamp":
         return f"timezone('UTC', CAST({value} AS TIMESTAMPTZ))"
     return _canonical(f"CAST({value} AS {SQL_TYPES[type]})", type)
+
+
+def identity(name: str, type: str) -> str:
+    """Return SQL for the text of a value that names its row, the same whatever type the column was taken for.
+
+    One odd value turns a CSV column of integers into text, or of dates into timestamps, and the other rows must not be
+    renamed by it. So whole numbers have no `.0`, midnight no time of day, and text that spells a value of another type
+    is written as that type has it. (A float beyond 2^53 has lost the digits that tell it apart.)
+    """
+    column = quoted(name)
+    if type == "number":
+        return _number_text(column)
+    if type == "timestamp":
+        return _moment_text(column)
+    if type != "string":
+        return f"{column}::VARCHAR"
+    number, moment = f"TRY_CAST({column} AS DOUBLE)", f"timezone('UTC', TRY_CAST({column} AS TIMESTAMPTZ))"
+    spells = {known: text.replace("{v}", column) for known, text in SPELLS.items()}
+    return (
+        f"CASE WHEN {spells['integer']} OR {spells['date']} THEN {column} "
+        f"WHEN {spells['boolean']} THEN lower({column}) "
+        f"WHEN {spells['number']} AND isfinite({number}) THEN {_number_text(number)} "
+        f"WHEN {spells['timestamp']} THEN {_moment_text(moment)} ELSE {column} END"
+    )
+
+
+def _number_text(value: str) -> str:
+    whole = f"{value} = trunc({value}) AND abs({value}) < {_SAFE}"
+    return f"CASE WHEN {whole} THEN TRY_CAST({value} AS BIGINT)::VARCHAR ELSE {value}::VARCHAR END"
+
+
+def _moment_text(value: str) -> str:
+    return f"CASE WHEN {value} = date_trunc('day', {value}) THEN {value}::DATE::VARCHAR ELSE {value}::VARCHAR END"
 
 
 def converted(name: str, sql_type: str, type: str) -> str:

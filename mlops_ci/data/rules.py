@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -117,6 +117,18 @@ def key_rules(spec: DatasetSpec) -> Iterator[RowRule]:
         )
 
 
+def finite_rules(spec: DatasetSpec, types: Mapping[str, str]) -> Iterator[RowRule]:
+    """Yield what no number may be, declared or not: infinite, which no estimator takes."""
+    import narwhals as nw
+
+    for name, type in types.items():
+        if type == "number":
+            column = spec.columns.get(name, Column())
+            at = ("spec", "columns", name)
+            failing = ~nw.col(name).is_finite()
+            yield RowRule("check-finite", "finite", "a finite number", at, failing, name, 0.0, (name,), column.severity)
+
+
 def unique_rules(spec: DatasetSpec) -> tuple[UniqueRule, ...]:
     """Return every uniqueness that the spec asks for or implies, each set of columns once."""
     rules = [UniqueRule(spec.key, ("spec", "key"))] if spec.key else []
@@ -183,6 +195,12 @@ def age(text: str) -> timedelta:
     if not match:
         raise ValueError(f"'{text}' is no duration; write a number and one of s, m, h, d, w")
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: 1 row, 2 rows, 1 class, 2,000 classes."""
+    plural = "" if number == 1 else "es" if noun.endswith("s") else "s"
+    return f"{number:,} {noun}{plural}"
 
 
 def percent(share: float) -> str:

@@ -35,7 +35,8 @@ def snapshot(
 ) -> tuple[DatasetSnapshot, tuple[Diagnostic, ...]]:
     """Read a dataset, or what is known of these very files, and judge its checks at the time `now` (aware of its zone).
 
-    Failed checks are diagnostics; Findings are raised (`data-...`) when the data cannot be read at all.
+    Failed checks are diagnostics, and so is `split-without-key`; Findings are raised (`data-...`) when the data cannot be
+    read at all.
     """
     spec = dataset.spec
     files = source_files(root, spec.source, dataset.locate("spec", "source", "path"))
@@ -55,12 +56,20 @@ def snapshot(
         schema_digest=schema_digest({column.name: column.type for column in reading.columns}),
         checks=checks,
     )
-    return record, findings
+    return record, (*findings, *_unnamed_rows(dataset))
 
 
 def schema_digest(types: Mapping[str, str]) -> str:
     """Return the digest of column names and logical types, whatever their order."""
     return digest_json(dict(types))
+
+
+def _unnamed_rows(dataset: Loaded[DatasetSpec]) -> tuple[Diagnostic, ...]:
+    if dataset.spec.key or dataset.spec.split.by != "key-hash":
+        return ()
+    message = "no key: a new column or a corrected value moves rows between training and holdout"
+    help = "name the columns that identify a row: key: [...]"
+    return (Diagnostic("split-without-key", message, dataset.locate("spec", "key"), help, "warning"),)
 
 
 def _read(root: Path, spec: DatasetSpec, files: tuple[FileDigest, ...]) -> Reading:

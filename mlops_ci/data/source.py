@@ -22,7 +22,8 @@ def source_files(root: Path, source: Source, location: Location | None = None) -
 
     Wildcards (`*`, `?`, `[]`, `**`) match neither hidden names nor symbolic links to folders. Raises Findings:
     `data-source-outside` when the path leaves the repository (a symbolic link counts as where it leads),
-    `data-source-missing` when no regular file matches, `data-unreadable` when one cannot be read.
+    `data-source-missing` when no regular file matches, `data-source-name` when a file's name is not UTF-8,
+    `data-unreadable` when one cannot be read.
     """
     pattern = PurePosixPath(source.path)
     if pattern.is_absolute() or ".." in pattern.parts:
@@ -38,6 +39,13 @@ def source_files(root: Path, source: Source, location: Location | None = None) -
             help="paths are relative to the repository's root; is the file committed, or ignored by git?",
         )
     for name in names:
+        if not _utf8(name):
+            raise Findings.of(
+                "data-source-name",
+                f"the file name '{name.encode('utf-8', 'backslashreplace').decode()}' is not UTF-8",
+                location=location,
+                help="rename the file: a record cannot hold such a name, and other machines cannot check it out",
+            )
         if not (home / name).resolve().is_relative_to(home):
             raise _outside(name, location)
     return tuple(_digest(home, name) for name in names)
@@ -69,6 +77,14 @@ def _step(folder: Path, part: str) -> Iterator[Path]:
                 linked_folder = entry.is_symlink() and entry.is_dir()
                 if fnmatchcase(entry.name, part) and not entry.name.startswith(".") and not linked_folder:
                     yield folder / entry.name
+
+
+def _utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # the surrogates that Python has for bytes of no meaning
+        return False
+    return True
 
 
 def _digest(home: Path, name: str) -> FileDigest:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops_ci.data.cache import data_key, load, save
+from mlops_ci.data.rules import counted
 from mlops_ci.diagnostics import Diagnostic, Location
 from mlops_ci.errors import Findings
 from mlops_ci.records import FileDigest, Split
@@ -35,11 +36,15 @@ class TargetSummary:
 
 @dataclass(frozen=True)
 class Sides:
-    """A split without its rows. `cutoff`: with `by: time`, the holdout's first moment (ISO 8601, UTC)."""
+    """A split without its rows. `cutoff`: with `by: time`, the holdout's first moment (ISO 8601, UTC).
+
+    `lots` says how few keys the rows share, if a side lacks classes and they do.
+    """
 
     split: Split
     target: TargetSummary
     cutoff: str | None = None
+    lots: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,8 +66,8 @@ def split(
     """Divide the dataset's rows, or say how these very files were divided before; writes no rows (see `materialise`).
 
     `columns` are those that a model uses (features, target, slices; the key is added); they are what the digests are of.
-    With `by: key-hash` a row is in the holdout iff the first 64 bits of SHA-256("epoch:<epoch>|" + its key's canonical
-    text) are less than `holdout` of 2^64; a dataset without a key has the whole row's hash in the key's place. With
+    With `by: key-hash` a row is in the holdout iff the first 64 bits of SHA-256("epoch:<epoch>|" + its key's text, see
+    `key_text`) are less than `holdout` of 2^64; in a dataset without a key all columns, by name, are the key. With
     `by: time` the newest rows are the holdout; rows of one moment stay together, in the holdout.
 
     Raises Findings: `data-column-missing`, `split-time-missing`, `split-side-empty`, and those of `open_table`.
@@ -103,7 +108,7 @@ def target_findings(sides: Sides, target: str, task: Task, location: Location | 
     summary = sides.target
     found = []
     if summary.missing:
-        message = f"the target '{target}' has no value (null or NaN) in {summary.missing:,} rows"
+        message = f"the target '{target}' has no value (null or NaN) in {counted(summary.missing, 'row')}"
         help = f"leave these rows out of the data, and keep them out with the check '{target}: {{nulls: {{max: 0}}}}'"
         found.append(Diagnostic("target-missing", message, location, help))
     if task == "regression":
@@ -114,19 +119,24 @@ def target_findings(sides: Sides, target: str, task: Task, location: Location | 
             )
         return tuple(found)
     if summary.classes < 2:
-        message = f"the target '{target}' has {summary.classes} class in the whole data"
+        message = f"the target '{target}' has {counted(summary.classes, 'class')} in the whole data"
         help = "a classifier needs rows of two classes at least; is a filter too strict, or the column wrong?"
         found.append(Diagnostic("target-one-class", message, location, help))
     elif min(summary.train_classes, summary.holdout_classes) < 2:
         side = "training" if summary.train_classes < 2 else "holdout"
         message = f"the target '{target}' has one class only on the {side} side"
-        found.append(
-            Diagnostic("target-one-class", message, location, "add rows of the rare class, or change the split")
-        )
+        help = sides.lots or "add rows of the rare class, or change the split"
+        found.append(Diagnostic("target-one-class", message, location, help))
     if task == "binary-classification" and summary.classes > 2:
         message = f"the target '{target}' of a binary classification has {summary.classes} classes"
         found.append(Diagnostic("target-not-binary", message, location, "use the task multiclass-classification"))
     return tuple(found)
+
+
+def held_out(table: Table, spec: DatasetSpec) -> int:
+    """Return how many of the open rows a split by key would put into the holdout."""
+    found = table.connection.execute(f"SELECT count(*) FILTER (WHERE {_by_key(table, spec)}) FROM data").fetchall()
+    return int(found[0][0])
 
 
 @contextmanager
@@ -167,11 +177,13 @@ def _sides(table: Table, dataset: Loaded[DatasetSpec], names: tuple[str, ...], t
     digests = content_digests(table.connection, "data", {name: table.types[name] for name in names}, condition)
     if len(digests) < 2:
         side = "training" if True in digests else "holdout"
+        rows, lots = digests[True in digests][0], _lots(table, spec)
         raise Findings.of(
             "split-side-empty",
-            f"the {side} side of the split has no rows: all {digests[True in digests][0]:,} are on the other one",
+            f"the {side} side of the split has no rows: {lots or counted(rows, 'row') + ' in all, on the other side'}",
             location=dataset.locate("spec", "split"),
-            help="more data, another share for the holdout, or, by time, rows of more than one moment",
+            help=(f"{_key_help(spec)}, " if lots else "")
+            + "more data, another share for the holdout, or, by time, rows of more than one moment",
         )
     value = quoted(target)
     classes, train, holdout, missing = table.connection.execute(
@@ -184,20 +196,42 @@ def _sides(table: Table, dataset: Loaded[DatasetSpec], names: tuple[str, ...], t
     record = Split(
         division.by, division.epoch, division.holdout, train_rows, train_digest, holdout_rows, holdout_digest
     )
-    return Sides(record, TargetSummary(table.types[target], missing, classes, train, holdout), cutoff)
+    lacking = min(train, holdout) < min(classes, 2)
+    lots = f"{text}; {_key_help(spec)}" if lacking and (text := _lots(table, spec)) else ""
+    return Sides(record, TargetSummary(table.types[target], missing, classes, train, holdout), cutoff, lots)
 
 
 def _condition(table: Table, dataset: Loaded[DatasetSpec]) -> tuple[str, str | None]:
     """Return SQL that is true for a row of the holdout and never null, and the cutoff of a split by time."""
-    from mlops_ci.data.content import row_hash, row_text
+    return _by_time(table, dataset) if dataset.spec.split.by == "time" else (_by_key(table, dataset.spec), None)
 
-    spec = dataset.spec
-    if spec.split.by == "time":
-        return _by_time(table, dataset)
-    identity = row_text(table.types, spec.key) if spec.key else row_hash(table.types)
+
+def _by_key(table: Table, spec: DatasetSpec) -> str:
     # hex of one length sorts as the number does
     edge = min(int(spec.split.holdout * 2**64), 2**64 - 1)
-    return f"(substr(sha256('epoch:{spec.split.epoch}|' || {identity}), 1, 16) < '{edge:016x}')", None
+    return f"(substr(sha256('epoch:{spec.split.epoch}|' || {_identity(table, spec)}), 1, 16) < '{edge:016x}')"
+
+
+def _identity(table: Table, spec: DatasetSpec) -> str:
+    from mlops_ci.data.content import key_text
+
+    return key_text(table.types, spec.key or sorted(table.types))
+
+
+def _key_help(spec: DatasetSpec) -> str:
+    return "choose a key with more values" if spec.key else "add a column that identifies a row, as key: [...]"
+
+
+def _lots(table: Table, spec: DatasetSpec) -> str:
+    """Say that rows go to their side in fewer lots than there are rows, if they do; else the text is empty."""
+    if spec.split.by == "time":
+        return ""
+    identity = _identity(table, spec)
+    rows, lots = table.connection.execute(f"SELECT count(*), count(DISTINCT {identity}) FROM data").fetchall()[0]
+    if lots == rows:
+        return ""
+    only = f"{rows:,} rows, but only {counted(lots, 'different ' + ('key' if spec.key else 'row'))}"
+    return f"{only}: {'rows of one key' if spec.key else 'equal rows'} stay on one side"
 
 
 def _by_time(table: Table, dataset: Loaded[DatasetSpec]) -> tuple[str, str]:
@@ -210,7 +244,7 @@ def _by_time(table: Table, dataset: Loaded[DatasetSpec]) -> tuple[str, str]:
     if missing:
         raise Findings.of(
             "split-time-missing",
-            f"{missing:,} rows have no '{name}', so that a split by time has no side for them",
+            f"'{name}' is missing in {counted(missing, 'row')}, for which a split by time has no side",
             location=dataset.locate("spec", "time"),
             help="leave these rows out of the data, or split by key-hash",
         )

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mlops_ci.data.foreign import refuse_foreign
 from mlops_ci.data.logical import EMPTY, SPELLS, converted, literal, logical_type, parsed, quoted
 from mlops_ci.data.rfc4180 import read_options, read_problem, table_header
 from mlops_ci.diagnostics import Location
@@ -52,9 +53,11 @@ class Table:
 def open_table(root: Path, files: tuple[FileDigest, ...], spec: DatasetSpec) -> Iterator[Table]:
     """Open the files; nothing else of the machine can be reached through the connection.
 
-    Raises Findings: `data-unreadable`, `data-ragged-row`, `data-encoding`, `data-csv`, `data-header`,
-    `data-files-differ`, `data-empty`.
+    Raises Findings: `data-lfs-pointer`, `data-file-type`, `data-unreadable`, `data-ragged-row`, `data-encoding`,
+    `data-csv`, `data-delimiter`, `data-header`, `data-files-differ`, `data-empty`.
     """
+    for file in files:
+        refuse_foreign(root / file.path, file.path, spec.source.type)
     connection = connect(tuple(str((root / file.path).resolve()) for file in files))
     try:
         read = _read_csv if spec.source.type == "csv" else _read_parquet

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,12 +35,31 @@ def code_files(root: Path, entrypoint: str | None) -> tuple[FileDigest, ...]:
     return tuple(sorted(files, key=lambda file: file.path))
 
 
-def _imported(content: bytes, path: Path, places: tuple[Path, ...]) -> Iterator[Path]:
+def imported_packages(root: Path, entrypoint: str | None) -> tuple[str, ...]:
+    """Return the installed packages (top-level modules) that an entrypoint's files import, and that are not the repository's."""
+    names: set[str] = set()
+    for file in code_files(root, entrypoint):
+        path = root / file.path
+        for node in _imports(path.read_bytes()):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.partition(".")[0] for alias in node.names}
+            elif node.module and not node.level:
+                names.add(node.module.partition(".")[0])
+    own = {Path(file.path).stem for file in code_files(root, entrypoint)}
+    outside = names - own - set(sys.stdlib_module_names)
+    return tuple(sorted(name for name in outside if not (root / name).exists() and importlib.util.find_spec(name)))
+
+
+def _imports(content: bytes) -> Iterator[ast.Import | ast.ImportFrom]:
     try:
         tree = ast.parse(content)
     except (SyntaxError, ValueError, RecursionError):
         return
-    for node in ast.walk(tree):
+    yield from (node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom))
+
+
+def _imported(content: bytes, path: Path, places: tuple[Path, ...]) -> Iterator[Path]:
+    for node in _imports(content):
         match node:
             case ast.Import(names=names):
                 for alias in names:

@@ -17,7 +17,7 @@ from mlops_ci.errors import Findings
 from mlops_ci.learn.evidence import Estimate, Evidence, gather
 from mlops_ci.learn.metrics import METRICS, default_metrics, default_requirements
 from mlops_ci.learn.predictions import Label, Predictions, Truth, align_classes, encode_labels
-from mlops_ci.learn.requirements import Case, judge, number
+from mlops_ci.learn.requirements import MIN_CLASS_ROWS, Case, Slice, few_of_a_class, judge, number, slice_name
 from mlops_ci.records import MetricValue, RequirementResult, Verdict
 from mlops_ci.spec.kinds import Gate, Requirement, Task
 
@@ -27,13 +27,17 @@ _SLICES_SHOWN = 50  # of each column, the largest first; every slice that is lar
 
 @dataclass(frozen=True)
 class Contestant:
-    """One model's answers for the holdout, under the name that people call it by (delay@v1.0.0); classes in its order."""
+    """One model's answers for the holdout, under the name that people call it by (delay@v1.0.0); classes in its order.
+
+    `run` is the key of its training run, which names all that went in, its code too; `model_digest` is only what came out.
+    """
 
     name: str
     model_digest: str
     predictions: Predictions
     classes: tuple[Label, ...] = ()
     operational: Mapping[str, float] = field(default_factory=dict)
+    run: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,8 +89,9 @@ def compare(
             )
         )
     rival = sides[1] if len(sides) > 1 and state == "compared" else None
-    whole = gather(statistical, truth, sides[0], rival, seed=seed)
-    by_slice = dict(_by_slice(statistical, truth, sides[0], rival, slices or {}, gate, seed))
+    own = len(candidate.classes)
+    whole = gather(statistical, truth, sides[0], rival, seed=seed, own=own)
+    by_slice = dict(_by_slice(statistical, truth, sides[0], rival, slices or {}, gate, seed, own))
     diagnostics += _too_small(whole, requirements, gate)
     case = Case(
         whole, by_slice, gate, candidate, champion if state == "compared" else None, why_not, state == "incomparable"
@@ -101,7 +106,7 @@ def compare(
         else (),
         results,
         verdict,
-        _sentence(results, whole, case, wanted),
+        _sentence(results, whole, case, wanted) if _judged(results) else _no_floor(task, case),
         tuple(diagnostics),
     )
 
@@ -113,7 +118,7 @@ def _state(
         return "incomparable", None, incomparable
     if champion is None:
         return "none", None, "there is no champion yet"
-    if champion.model_digest == candidate.model_digest:
+    if champion.run and champion.run == candidate.run:  # equal digests do not do: they name classes, not their code
         return "same", None, f"the candidate is the champion itself ({champion.name})"
     if task == "binary-classification" and champion.classes != candidate.classes:
         labels = " and ".join(repr(label) for label in champion.classes)
@@ -157,7 +162,8 @@ def _by_slice(
     slices: Mapping[str, Any],
     gate: Gate,
     seed: int,
-) -> Iterator[tuple[str, Evidence]]:
+    own: int,
+) -> Iterator[tuple[Slice, Evidence]]:
     for column, values in slices.items():
         texts = np.array([_slice_value(value) for value in np.asarray(values, dtype=object).tolist()], dtype=object)
         names, at, counts = np.unique(texts.astype(str), return_inverse=True, return_counts=True)
@@ -167,8 +173,10 @@ def _by_slice(
                 break
             rows = np.flatnonzero(at == index)
             one = None if champion is None else champion.rows(rows)
-            evidence = gather(metrics, truth.rows(rows), candidate.rows(rows), one, seed=seed, intervals=testable)
-            yield f"{column}={names[index]}", evidence
+            evidence = gather(
+                metrics, truth.rows(rows), candidate.rows(rows), one, seed=seed, intervals=testable, own=own
+            )
+            yield (column, str(names[index])), evidence
 
 
 def _slice_value(value: Any) -> str:
@@ -181,12 +189,9 @@ def _too_small(whole: Evidence, requirements: Sequence[Requirement], gate: Gate)
     tested = [requirement for requirement in requirements if requirement.metric in METRICS]
     if tested and whole.rows < gate.min_rows:
         message = f"the holdout has {whole.rows:,} rows and the gate needs {gate.min_rows:,}: nothing can be concluded"
-    elif (
-        whole.smallest_class is not None
-        and whole.smallest_class < 10
-        and any(r.metric in ("auc", "average-precision") for r in tested)
-    ):
-        message = f"the holdout has {whole.smallest_class} rows of its rarer class and a ranking metric needs 10"
+    elif few := [requirement.metric for requirement in tested if few_of_a_class(requirement.metric, whole)]:
+        rare = f"{whole.smallest_class} rows of its rarest class"
+        message = f"the holdout has {rare} and {few[0]} needs {MIN_CLASS_ROWS}"
     else:
         return
     yield Diagnostic(
@@ -205,10 +210,21 @@ def _overall(results: Sequence[RequirementResult]) -> Verdict:
     return "inconclusive"  # nothing applied: fail closed
 
 
+def _judged(results: Sequence[RequirementResult]) -> bool:
+    return any(result.verdict != "not-applicable" for result in results)
+
+
+def _no_floor(task: Task, case: Case) -> str:
+    """Say why a gate of tests against a champion alone has nothing to say, and what would make it say something."""
+    floor = default_requirements(task)[0]
+    example = f"{{metric: {floor.metric}, min: {floor.min:g}}}"
+    return f"{case.no_champion} and no floor, so nothing was judged: add a floor such as {example}"
+
+
 def _values(
     estimates: Mapping[str, Estimate],
     rows: int,
-    by_slice: Mapping[str, Evidence],
+    by_slice: Mapping[Slice, Evidence],
     side: Literal["candidate", "champion"],
     gate: Gate,
 ) -> Iterator[MetricValue]:
@@ -220,8 +236,8 @@ def _values(
             yield MetricValue(metric, one.value, lower, upper, name, rows)
 
     yield from values(estimates, None, rows)
-    for name, evidence in by_slice.items():
-        yield from values(getattr(evidence, side), name, evidence.rows)
+    for slice_, evidence in by_slice.items():
+        yield from values(getattr(evidence, side), slice_name(slice_), evidence.rows)
 
 
 def _operational(model: Contestant | None, wanted: Sequence[str]) -> Iterator[MetricValue]:

@@ -10,12 +10,15 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from mlops_ci.diagnostics import Diagnostic, Location
-from mlops_ci.errors import Findings, UsageProblem
+from mlops_ci.errors import Findings, ToolError, UsageProblem
 from mlops_ci.learn.preprocess import with_preprocessing
 from mlops_ci.records import Field
+
+T = TypeVar("T")
+_RUN_IT = "Run the function yourself with the spec's params, and fix what it raises."
 
 
 def build(
@@ -77,6 +80,21 @@ def user_frames(error: BaseException, root: Path) -> tuple[Location | None, str]
         location = Location(_relative(own[-1].filename, top), own[-1].lineno, column, max(len(text.strip()), 1), text)
     shown = [*traceback.format_list(traceback.StackSummary.from_list(frames)), *traceback.format_exception_only(error)]
     return location, "".join(shown)
+
+
+def guarded(call: Callable[[], T], id: str, what: str, help: str, root: Path) -> T:
+    """Return what a candidate's code returns; raises Findings with its own line when it raises, our frames left out.
+
+    The traceback goes to this process's log.
+    """
+    try:
+        return call()
+    except ToolError:
+        raise
+    except (Exception, SystemExit) as error:
+        location, shown = user_frames(error, root)
+        sys.stderr.write(shown)
+        raise Findings([Diagnostic(id, f"{what}: {headline(error)}", location, help)]) from error
 
 
 def _relative(path: str, root: Path) -> str:
@@ -143,7 +161,7 @@ def _own(entrypoint: str, params: Mapping[str, Any], root: Path) -> Any:
             location=Location(file),
             help="Write it as path/to/file.py:function.",
         )
-    made = _guarded(lambda: function(**params), f"{entrypoint} failed", root)
+    made = guarded(lambda: function(**params), "entrypoint-failed", f"{entrypoint} failed", _RUN_IT, root)
     if isinstance(made, type) or not all(hasattr(made, method) for method in ("fit", "predict", "get_params")):
         raise Findings.of(
             "entrypoint-failed",
@@ -170,23 +188,5 @@ def _load(path: Path, file: str, root: Path) -> Any:
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module  # by the name that the scorer will import it by
     loader = spec.loader
-    _guarded(lambda: loader.exec_module(module), f"importing {file} failed", root)
+    guarded(lambda: loader.exec_module(module), "entrypoint-failed", f"importing {file} failed", _RUN_IT, root)
     return module
-
-
-def _guarded(call: Callable[[], Any], what: str, root: Path) -> Any:
-    try:
-        return call()
-    except (Exception, SystemExit) as error:
-        location, shown = user_frames(error, root)
-        sys.stderr.write(shown)  # into the log of the training process
-        raise Findings(
-            [
-                Diagnostic(
-                    "entrypoint-failed",
-                    f"{what}: {headline(error)}",
-                    location,
-                    "Run the function yourself with the spec's params, and fix what it raises.",
-                )
-            ]
-        ) from error

@@ -1,6 +1,8 @@
 """What a set of rows says about metrics of one model, and about the difference between two: values, bounds, p-values.
 
-auc by DeLong; accuracy by Wilson's interval, McNemar's mid-p, Tango's score test; all others by the paired bootstrap.
+auc by DeLong; accuracy and recall by Wilson's interval, McNemar's mid-p, Tango's score test; precision and balanced
+accuracy by Wilson's interval, their differences and all else by the paired bootstrap. Where nothing varies, by how
+likely that would be (`_Constant`).
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +20,8 @@ from mlops_ci.learn.predictions import Floats, Predictions, Truth, need
 from mlops_ci.spec.metrics import METRICS as NAMES
 
 Bound = Callable[[float], float]  # probability -> that quantile of what the true value may be
+_FEW = 10  # samples beyond a margin: below that, counting them says little about how far beyond it lies
+_UNBOUNDED = ("log-loss", "mae", "rmse", "r2", "mape")  # all others lie within 0 and 1
 
 
 @dataclass(frozen=True)
@@ -29,27 +34,34 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Difference:
-    """Candidate minus champion, turned so that positive is better; `error` is its standard error.
+    """Candidate minus champion, turned so that positive is better.
 
-    `above(m)` is the p-value that the truth exceeds m (null: at most m), `below(m)` that it falls short of m.
+    `above(m)` is the p-value that the truth exceeds m (null: at most m), `below(m)` that it falls short of m. Without
+    `varies`, every sample of the rows gives this difference, and only their number limits how small a p-value can be.
     """
 
     value: float
-    error: float
     bound: Bound
     above: Callable[[float], float]
     below: Callable[[float], float]
+    varies: bool = True
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """All of it for one set of rows, without metrics that have no value there. `smallest_class`: its rows, if binary."""
+    """All of it for one set of rows, without metrics that have no value there.
+
+    `smallest_class` counts the rows of the rarest class, among those of the candidate and those that are there.
+    """
 
     rows: int
     candidate: Mapping[str, Estimate]
     champion: Mapping[str, Estimate]
     differences: Mapping[str, Difference]
     smallest_class: int | None = None
+
+
+Answer = tuple[list[Estimate], Difference | None]
 
 
 def gather(
@@ -60,12 +72,16 @@ def gather(
     *,
     seed: int,
     intervals: bool = True,
+    own: int | None = None,
 ) -> Evidence:
-    """Return what n rows say about the named metrics; without `intervals` values only, which is fast."""
+    """Return what n rows say about the named metrics; without `intervals` values only, which is fast.
+
+    The first `own` of the truth's classes (all, when None) are the candidate's; only the champion knows the others.
+    """
     sides = [candidate] if champion is None else [candidate, champion]
     values = {metric: [value(metric, truth, side) for side in sides] for metric in metrics}
     known = [metric for metric in metrics if all(one is not None for one in values[metric])]
-    found: dict[str, tuple[list[Estimate], Difference | None]] = {}
+    found: dict[str, Answer] = {}
     if intervals:
         for metric in known:
             if method := _METHODS.get(metric):
@@ -81,18 +97,54 @@ def gather(
     ]
     differences = {metric: difference for metric, (_, difference) in found.items() if difference is not None}
     return Evidence(
-        len(truth), estimates[0], estimates[1] if champion is not None else {}, differences, _smallest(truth)
+        len(truth), estimates[0], estimates[1] if champion is not None else {}, differences, _smallest(truth, own)
     )
 
 
-def _smallest(truth: Truth) -> int | None:
-    if truth.labels is None or len(truth.classes) != 2:
+def _smallest(truth: Truth, own: int | None = None) -> int | None:
+    if truth.labels is None:
         return None
-    positive = int((truth.labels == 1).sum())
-    return min(positive, len(truth) - positive)
+    counts = np.bincount(truth.labels[truth.labels >= 0], minlength=len(truth.classes))
+    own = len(counts) if own is None else own
+    return min((int(count) for at, count in enumerate(counts) if count or at < own), default=0)
 
 
-def _auc(truth: Truth, sides: Sequence[Predictions]) -> tuple[list[Estimate], Difference | None]:
+@dataclass(frozen=True)
+class _Constant:
+    """What n independent rows prove that all gave the same value v, so that their spread says nothing.
+
+    A mean of values within [low, high] that is at most m has a share of at most (m - low) / (v - low) of values v or more
+    (Markov), hence n of n with at most that to the n: with v at the end of the range, Clopper and Pearson's bound
+    (Biometrika 26 (1934) 404-413). Without a range it is the sign test's half, about the median.
+    """
+
+    v: float
+    n: int
+    low: float = -math.inf
+    high: float = math.inf
+
+    def above(self, margin: float) -> float:
+        """Return the p-value that the mean exceeds the margin."""
+        if margin >= self.v:
+            return 1.0
+        share = 0.5 if math.isinf(self.low) else max(margin - self.low, 0.0) / (self.v - self.low)
+        return float(share**self.n)
+
+    def below(self, margin: float) -> float:
+        """Return the p-value that the mean falls short of the margin."""
+        return _Constant(-self.v, self.n, -self.high, -self.low).above(-margin)
+
+    def bound(self, p: float) -> float:
+        """Return the limit that is proven at p (below the value) or at 1-p (above it)."""
+        end = self.low if p < 0.5 else self.high
+        return self.v if math.isinf(end) else end + (self.v - end) * float(min(p, 1 - p) ** (1 / self.n))
+
+    def difference(self) -> Difference:
+        """Return it as the difference of two models."""
+        return Difference(self.v, self.bound, self.above, self.below, varies=False)
+
+
+def _auc(truth: Truth, sides: Sequence[Predictions]) -> Answer:
     positive = truth.labels == 1
     scores = np.stack([side.scores for side in sides if side.scores is not None])
     areas = delong.areas(positive, scores)
@@ -106,7 +158,12 @@ def _auc(truth: Truth, sides: Sequence[Predictions]) -> tuple[list[Estimate], Di
     ]
     if len(sides) == 1:
         return estimates, None
-    return estimates, _normal(float(areas.values[0] - areas.values[1]), _root(cov[0, 0] + cov[1, 1] - 2 * cov[0, 1]))
+    difference = float(areas.values[0] - areas.values[1])
+    error = _root(cov[0, 0] + cov[1, 1] - 2 * cov[0, 1])
+    if error:
+        return estimates, _normal(difference, error)
+    equal = bool((delong.midranks(scores[0]) == delong.midranks(scores[1])).all())
+    return estimates, (_Constant(0.0, fewest) if equal else _Constant(difference, fewest, -1.0, 1.0)).difference()
 
 
 def _root(variance: float) -> float:
@@ -114,56 +171,64 @@ def _root(variance: float) -> float:
 
 
 def _auc_bound(area: float, error: float, fewest: int) -> Bound:
-    from scipy.special import ndtri
+    """Return the bound on the logit's scale, where the error of an area near 1 is less skewed.
 
-    def bound(p: float) -> float:
-        if error == 0 and area in (0.0, 1.0):
-            # nothing varies when every pair is ordered: what `fewest` independent pairs would prove (Clopper-Pearson)
-            tail = min(p, 1 - p) ** (1 / fewest)
-            return area if (p > 0.5) == (area == 1.0) else tail if area == 1.0 else 1 - tail
-        return min(max(area + float(ndtri(p)) * error, 0.0), 1.0)
+    M. S. Pepe, The Statistical Evaluation of Medical Tests for Classification and Prediction, 2003.
+    """
+    from scipy.special import expit, logit, ndtri
 
-    return bound
+    if error == 0:
+        return _Constant(area, fewest, 0.0, 1.0).bound
+    centre, spread = float(logit(area)), error / (area * (1 - area))
+    return lambda p: float(expit(centre + float(ndtri(p)) * spread))
 
 
 def _normal(difference: float, error: float) -> Difference:
     from scipy.special import ndtr, ndtri
 
-    def z(margin: float) -> float:
-        gap = difference - margin
-        return gap / error if error else 0.0 if gap == 0 else math.copysign(math.inf, gap)
-
     return Difference(
         difference,
-        error,
-        lambda p: difference + float(ndtri(p)) * error if error else difference,
-        lambda margin: float(ndtr(-z(margin))),
-        lambda margin: float(ndtr(z(margin))),
+        lambda p: difference + float(ndtri(p)) * error,
+        lambda margin: float(ndtr((margin - difference) / error)),
+        lambda margin: float(ndtr((difference - margin) / error)),
     )
 
 
-def _accuracy(truth: Truth, sides: Sequence[Predictions]) -> tuple[list[Estimate], Difference | None]:
+def _accuracy(truth: Truth, sides: Sequence[Predictions]) -> Answer:
+    return _shares([np.asarray(truth.labels == side.labels, dtype=bool) for side in sides])
+
+
+def _recall(truth: Truth, sides: Sequence[Predictions]) -> Answer:
+    positive = truth.labels == 1  # recall is the accuracy on these rows
+    return _shares([np.asarray(need(side.labels)[positive] == 1, dtype=bool) for side in sides])
+
+
+def _shares(right: Sequence[Any]) -> Answer:
+    """Return what rows [n] that are right or not say of each side's share of right ones, and of their difference."""
     from scipy.special import ndtr, ndtri
 
-    right = [np.asarray(truth.labels == side.labels, dtype=bool) for side in sides]
-    estimates = [Estimate(float(np.mean(one)), _wilson(float(np.mean(one)), len(truth))) for one in right]
-    if len(sides) == 1:
+    n = len(right[0])
+    if not n:
+        return [Estimate(0.0) for _ in right], None
+    estimates = [Estimate(float(np.mean(one)), _wilson(float(np.mean(one)), n)) for one in right]
+    if len(right) == 1:
         return estimates, None
-    n = len(truth)
     better, worse = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
-    difference = (better - worse) / n
 
     def p_value(margin: float, sign: int) -> float:
         if margin == 0:
             return mcnemar.mid_p(better, worse, "greater" if sign > 0 else "less")
         return float(ndtr(-sign * mcnemar.score_statistic(better, worse, n, margin)))
 
+    def bound(p: float) -> float:
+        # two tests, the exact one at 0 and the score test elsewhere: the interval holds 0 when the exact one does
+        limit = mcnemar.bounds(better, worse, n, -float(ndtri(p)))[0]
+        lower = p < 0.5
+        excluded = p_value(0.0, 1 if lower else -1) <= min(p, 1 - p)
+        return max(limit, 0.0) if lower == excluded else min(limit, 0.0)
+
     return estimates, Difference(
-        difference,
-        math.sqrt(max((better + worse) / n - difference**2, 0.0) / n),
-        lambda p: mcnemar.bounds(better, worse, n, -float(ndtri(p)))[0],
-        lambda margin: p_value(margin, 1),
-        lambda margin: p_value(margin, -1),
+        (better - worse) / n, bound, lambda margin: p_value(margin, 1), lambda margin: p_value(margin, -1)
     )
 
 
@@ -179,47 +244,138 @@ def _wilson(share: float, n: int) -> Bound:
     return bound
 
 
-_METHODS: Mapping[str, Callable[[Truth, Sequence[Predictions]], tuple[list[Estimate], Difference | None]]] = {
+_METHODS: Mapping[str, Callable[[Truth, Sequence[Predictions]], Answer]] = {
     "auc": _auc,
     "accuracy": _accuracy,
+    "recall": _recall,
 }
 
 
-def _bootstrapped(
-    metrics: Sequence[str], truth: Truth, sides: Sequence[Predictions], seed: int
-) -> dict[str, tuple[list[Estimate], Difference | None]]:
+def _bootstrapped(metrics: Sequence[str], truth: Truth, sides: Sequence[Predictions], seed: int) -> dict[str, Answer]:
     if not metrics:
         return {}
     functions: list[Weighted] = [need(METRICS[metric].make(truth, side)) for metric in metrics for side in sides]
     drawn = bootstrap.resample(functions, len(truth), seed).reshape(len(metrics), len(sides), -1)
     ones = np.ones((1, len(truth)))
-    found: dict[str, tuple[list[Estimate], Difference | None]] = {}
+    found: dict[str, Answer] = {}
     for at, metric in enumerate(metrics):
         values = [float(function(ones)[0]) for function in functions[at * len(sides) : (at + 1) * len(sides)]]
         usable = drawn[at][:, np.isfinite(drawn[at]).all(axis=0)]
         if usable.shape[1] < bootstrap.RESAMPLES / 2:  # one class is so rare that most samples lack it
             found[metric] = ([Estimate(one) for one in values], None)
             continue
-        estimates = [Estimate(one, _quantile(row)) for one, row in zip(values, usable, strict=True)]
+        counts = [_independent(metric, truth, side) for side in sides]
+        estimates = [
+            Estimate(one, _OF_SHARES[metric](truth, side))
+            if metric in _OF_SHARES
+            else Estimate(one, _sampled_bound(metric, one, row, n))
+            for one, row, n, side in zip(values, usable, counts, sides, strict=True)
+        ]
         sign = 1 if NAMES[metric].higher_is_better else -1
-        difference = (
-            _sampled(sign * (values[0] - values[1]), sign * (usable[0] - usable[1])) if len(sides) == 2 else None
-        )
+        difference = None
+        if len(sides) == 2:
+            seen = sign * (values[0] - values[1])
+            difference = _sampled(metric, seen, sign * (usable[0] - usable[1]), min(counts), _say_the_same(sides))
         found[metric] = (estimates, difference)
     return found
 
 
-def _quantile(samples: Floats) -> Bound:
-    ordered = np.sort(samples)
-    return lambda p: float(np.quantile(ordered, p))
+def _independent(metric: str, truth: Truth, side: Predictions) -> int:
+    """Return how many rows a metric is a mean of: where it is of classes, those of the rarest."""
+    if metric in ("brier", *_UNBOUNDED):
+        return len(truth)
+    fewest = _smallest(truth, 0) or 0
+    return min(fewest, int((need(side.labels) == 1).sum())) if metric in ("precision", "f1") else fewest
 
 
-def _sampled(difference: float, samples: Floats) -> Difference:
-    n = len(samples)
+def _precision(truth: Truth, side: Predictions) -> Bound | None:
+    said = np.flatnonzero(need(side.labels) == 1)
+    return _wilson(float(np.mean(need(truth.labels)[said] == 1)), len(said)) if len(said) else None
+
+
+def _balanced_accuracy(truth: Truth, side: Predictions) -> Bound:
+    """Join the intervals of the classes' recalls as variances add up.
+
+    G. Y. Zou, A. Donner, Statistics in Medicine 27 (2008) 1693-1702.
+    """
+    labels, said = need(truth.labels), need(side.labels)
+    right = [said[labels == index] == index for index in range(len(truth.classes)) if (labels == index).any()]
+    recalls = [float(one.mean()) for one in right]
+    bounds = [_wilson(recall, len(one)) for recall, one in zip(recalls, right, strict=True)]
+
+    def bound(p: float) -> float:
+        wide = math.hypot(*(recall - one(p) for recall, one in zip(recalls, bounds, strict=True)))
+        return (sum(recalls) + math.copysign(wide, p - 0.5)) / len(recalls)
+
+    return bound
+
+
+_OF_SHARES: Mapping[str, Callable[[Truth, Predictions], Bound | None]] = {
+    "precision": _precision,
+    "balanced-accuracy": _balanced_accuracy,
+}
+
+
+def _say_the_same(sides: Sequence[Predictions]) -> bool:
+    """Tell whether two models give the same numbers; labels are so few that models may agree on them by chance."""
+    pairs = [(getattr(sides[0], part), getattr(sides[1], part)) for part in ("values", "probabilities", "scores")]
+    given = [(one, other) for one, other in pairs if one is not None and other is not None]
+    return bool(given) and all(np.array_equal(one, other) for one, other in given)
+
+
+def _vary(samples: Floats) -> bool:
+    return bool(np.ptp(samples) > 1e-12 * np.abs(samples).max())  # less is rounding
+
+
+def _sampled_bound(metric: str, found: float, samples: Floats, n: int) -> Bound | None:
+    if _vary(samples):
+        limits = (-math.inf, math.inf) if metric in _UNBOUNDED else (0.0, 1.0)
+        bound = _quantile(found, samples)
+        return lambda p: min(max(bound(p), limits[0]), limits[1])
+    return _Constant(found, n, 0.0, 1.0).bound if metric not in _UNBOUNDED and n else None
+
+
+def _quantile(found: float, samples: Floats) -> Bound:
+    """Return the percentile bound; beyond the last few samples, the normal one where that is wider."""
+    from scipy.special import ndtri
+
+    ordered, error, few = np.sort(samples), float(samples.std(ddof=1)), _FEW / len(samples)
+
+    def bound(p: float) -> float:
+        counted = float(np.quantile(ordered, p))
+        if few <= p <= 1 - few:
+            return counted
+        normal = found + float(ndtri(p)) * error
+        return min(counted, normal) if p < 0.5 else max(counted, normal)
+
+    return bound
+
+
+def _sampled(metric: str, difference: float, samples: Floats, n: int, same: bool) -> Difference | None:
+    """Return the bootstrap's answer about a difference; None when no sample could have told the models apart.
+
+    Counting gives no p-value below 1 / (resamples + 1), which no correction for many slices survives. Where the count is
+    too small to be one, a normal tail on the bootstrap's own standard error takes over, never above what was counted.
+    """
+    from scipy.special import ndtr
+
+    if not _vary(samples):
+        if not n:
+            return None
+        unbounded = metric in _UNBOUNDED or same
+        return (_Constant(difference, n) if unbounded else _Constant(difference, n, -1.0, 1.0)).difference()
+    total, error = len(samples) + 1, float(samples.std(ddof=1))
+
+    def p_value(margin: float, sign: int) -> float:
+        beyond, gap = int((sign * (samples - margin) <= 0).sum()), sign * (difference - margin)
+        if beyond >= _FEW:
+            return (1 + beyond) / total
+        tail = float(ndtr(-gap / error))
+        return min(tail, (1 + _FEW) / total) if gap > 0 else tail
+
     return Difference(
         difference,
-        float(samples.std(ddof=1)),
-        _quantile(samples),
-        lambda margin: (1 + int((samples <= margin).sum())) / (n + 1),
-        lambda margin: (1 + int((samples >= margin).sum())) / (n + 1),
+        _quantile(difference, samples),
+        lambda margin: p_value(margin, 1),
+        lambda margin: p_value(margin, -1),
     )

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import mlops_ci
 from mlops_ci import process
-from mlops_ci.codec import DecodeError, decode, encode
-from mlops_ci.diagnostics import Diagnostic
+from mlops_ci.codec import encode, read
+from mlops_ci.diagnostics import Diagnostic, Location, printable
+from mlops_ci.learn import received
 from mlops_ci.records import Field, Signature
 
 T = TypeVar("T")
 ANSWER_LIMIT = 16 << 20  # bytes: the answer comes from a process that ran a candidate's code
 JOB, ANSWER = "job.json", "result.json"
+_ID = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_ERRORS, _TEXT, _PLACE = 20, 4000, 1_000_000  # of what a child tells: how many, characters, the largest line number
 
 # -P keeps the child's current folder off sys.path; ours goes last, so that it shadows nothing
 _LAUNCH = """
@@ -41,31 +46,53 @@ class TrainJob:
     entrypoint: str | None
     params: Mapping[str, Any]
     seed: int
-    trusted: tuple[str, ...]
-    requirements: str
 
 
 @dataclass(frozen=True)
 class TrainAnswer:
-    """What the trainer found. `model_digest` is None when an error stands among the diagnostics."""
+    """What the trainer says beside the model file that it wrote. Nothing rests on it but what a person reads."""
 
     diagnostics: tuple[Diagnostic, ...] = ()
     usage: bool = False  # the spec is at fault, not the data or the model
-    signature: Signature | None = None
-    model_digest: str | None = None
     estimator: str = ""
     seconds: float = 0.0
-    untrusted: tuple[str, ...] = ()
     threadpools: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
+class InspectJob:
+    """Which model file to look into, and a parquet file of features to ask it about.
+
+    `paths` are the folders that the model's own code is imported from. `types_only`: stop before anything is imported.
+    """
+
+    model: str
+    features: str
+    out: str
+    root: str
+    task: str
+    inputs: tuple[Field, ...]
+    trusted: tuple[str, ...]
+    paths: tuple[str, ...] = ()
+    types_only: bool = False
+
+
+@dataclass(frozen=True)
+class InspectAnswer:
+    """What the model file holds. `model_digest` is None when it was not loaded."""
+
+    diagnostics: tuple[Diagnostic, ...] = ()
+    untrusted: tuple[str, ...] = ()
+    model_digest: str | None = None
+    classes: tuple[str | int | bool, ...] = ()
+
+
+@dataclass(frozen=True)
 class ScoreItem:
-    """One packaged model: its file with its recorded digest, the types it may load, and folders its own code is in."""
+    """One packaged model: its file, the types it may load, and folders its own code is in."""
 
     name: str
     model: str
-    sha256: str
     trusted: tuple[str, ...]
     signature: Signature
     task: str
@@ -99,28 +126,55 @@ class ScoreAnswer:
 
 
 def launch(module: str, job: Any, folder: Path, *, timeout: float | None) -> process.Result:
-    """Run `module.main(job file)` in a process of its own, in `folder`, its log there too; then read it by `answer`."""
+    """Run `module.main(job file)` in a process of its own, in `folder`; then read what it wrote there by `answer`."""
     path = folder / JOB
     path.write_text(json.dumps(encode(job)), encoding="utf-8")
     ours = str(Path(mlops_ci.__file__).resolve().parents[1])
     argv = [sys.executable, "-P", "-c", _LAUNCH, ours, module, str(path)]
-    return process.run(argv, cwd=folder, log=folder / "log.txt", timeout=timeout)
+    return process.run(argv, cwd=folder, timeout=timeout)
 
 
 def answer(kind: type[T], folder: Path) -> T | None:
     """Return the child's answer, read strictly; None when there is none or it is not one."""
-    path = folder / ANSWER
     try:
-        if path.stat().st_size > ANSWER_LIMIT:
-            return None
-        return decode(kind, json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, RecursionError, DecodeError):
+        with received.open_regular(folder / ANSWER, ANSWER_LIMIT) as stream:
+            return read(kind, stream.read(ANSWER_LIMIT))
+    except (OSError, ValueError):
         return None
+
+
+def errors(diagnostics: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Return the errors that a child tells of, as they may be shown: few, short, and with no line that commands."""
+    told = (one for one in diagnostics if one.severity == "error" and _ID.fullmatch(one.id))
+    return tuple(
+        replace(
+            one,
+            message=one.message[:_TEXT],
+            location=one.location if one.location and _is_place(one.location) else None,
+            help=None if one.help is None else quoted(one.help[:_TEXT]) if "\n" in one.help else one.help[:_TEXT],
+        )
+        for one in itertools.islice(told, _ERRORS)
+    )
+
+
+def quoted(text: str) -> str:
+    """Mark each line as something that was said: a CI runner obeys a line that starts with `::`, also an indented one."""
+    return "\n".join(f"| {line}" for line in text.splitlines())
+
+
+def line(text: str, limit: int) -> str:
+    """Return a child's text as one line of at most `limit` printable characters."""
+    return printable(" ".join(text.split()))[:limit]
+
+
+def _is_place(where: Location) -> bool:
+    numbers = (where.line or 1, where.column or 1, where.length)
+    return all(1 <= number <= _PLACE for number in numbers) and len(where.path) + len(where.text or "") <= _TEXT
 
 
 def read_job(kind: type[T], path: str) -> T:
     """Return the job that the parent wrote; raises DecodeError when it is another kind of job."""
-    return decode(kind, json.loads(Path(path).read_text(encoding="utf-8")))
+    return read(kind, Path(path).read_bytes())
 
 
 def write_answer(value: Any, path: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from mlops_ci.digest import digest_file
 from mlops_ci.errors import Findings
 from mlops_ci.records import Signature
 
@@ -19,25 +19,37 @@ GOLDEN_ROWS = 500
 REVIEWED = (
     "numpy.dtype",
 )  # needed by the default preprocessing; making a dtype runs no code, so no user need review it
+_TYPE = re.compile(r"[\w.<>]{1,500}")
 UNPACKED_LIMIT = 4 << 30  # bytes that a model file may unfold to
 
 LABEL, VALUE, SCORE, PROBABILITY = "prediction.label", "prediction.value", "prediction.score", "prediction.probability."
 
 
-def load(path: Path, trusted: Sequence[str], *, sha256: str | None = None) -> Any:
+def untrusted_types(path: Path) -> tuple[str, ...]:
+    """Return the types in a skops file that are not known to be safe, sorted; nothing is imported or made.
+
+    Raises Findings when the file is none.
+    """
+    import skops.io
+
+    try:
+        _check_size(path)
+        found = tuple(sorted(skops.io.get_untrusted_types(file=path)))
+    except Exception as error:  # a hostile or damaged file makes skops raise anything
+        raise _unreadable(path, error) from error
+    if strange := [name for name in found if not _TYPE.fullmatch(name)]:
+        raise _unreadable(path, ValueError(f"{strange[0]!r} is not a type"))
+    return found
+
+
+def load(path: Path, trusted: Sequence[str]) -> Any:
     """Return the model in a skops file; only types that are known to be safe or stand in `trusted` are made.
 
-    Raises Findings when the file is not the one recorded (`sha256`), is none at all, or needs other types.
+    Raises Findings when the file is none, or needs other types.
     """
     import skops.io
     from skops.io.exceptions import UntrustedTypesFoundException
 
-    if sha256 is not None and digest_file(path) != sha256:
-        raise Findings.of(
-            "model-file-changed",
-            f"{path.name} is not the file that was recorded (sha256 {sha256[:12]}...)",
-            help="Fetch it again; if that gives the same, the registry's copy was altered and must not be used.",
-        )
     try:
         _check_size(path)
         return skops.io.load(path, trusted=list(trusted))
@@ -47,12 +59,16 @@ def load(path: Path, trusted: Sequence[str], *, sha256: str | None = None) -> An
             f"{path.name} holds types that are not on its trusted list: {headline_of(error)}",
             help="Review them, and list them under spec.train.trusted.",
         ) from error
-    except Exception as error:  # a hostile or damaged file makes skops raise anything
-        raise Findings.of(
-            "model-file-unreadable",
-            f"{path.name} cannot be loaded: {headline_of(error)}",
-            help="Train it again with the versions in its requirements.txt, or install those.",
-        ) from error
+    except Exception as error:  # as above
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> Findings:
+    return Findings.of(
+        "model-file-unreadable",
+        f"{path.name} cannot be loaded: {headline_of(error)}",
+        help="Train it again with the versions in its requirements.txt, or install those.",
+    )
 
 
 def _check_size(path: Path) -> None:
@@ -81,11 +97,16 @@ def predict(model: Any, frame: Any, task: str) -> dict[str, Any]:
     return {LABEL: np.asarray(model.predict(frame)), **columns}
 
 
+def classes_of(model: Any) -> tuple[Any, ...]:
+    """Return a classifier's labels as Python values, in the order of its probabilities' columns."""
+    return tuple(item.item() if hasattr(item, "item") else item for item in model.classes_)
+
+
 def mismatch(model: Any, signature: Signature, task: str) -> str | None:
     """Say how a model differs from its signature, or None."""
     if task == "regression":
         return None
-    classes = tuple(item.item() if hasattr(item, "item") else item for item in model.classes_)
+    classes = classes_of(model)
     return (
         None
         if classes == signature.classes

@@ -15,8 +15,9 @@ from mlops_ci.spec.kinds import Gate, Requirement
 from mlops_ci.spec.metrics import METRICS as NAMES
 
 POWER = 0.8
-RANKED = ("auc", "average-precision")  # of no use with only a handful of either class
-MIN_CLASS_ROWS = 10
+BY_CLASS = ("auc", "average-precision", "balanced-accuracy", "f1", "precision", "recall", "f1-macro", "auc-ovr")
+MIN_CLASS_ROWS = 10  # of each class: with fewer, intervals of the metrics above are too narrow
+_SMALLEST_P = 1e-16  # smaller ones are of no tail that anybody knows
 
 
 class Named(Protocol):
@@ -33,16 +34,20 @@ class Named(Protocol):
         ...
 
 
+Slice = tuple[str, str]  # a column and a value of it, as text
+
+
 @dataclass(frozen=True)
 class Case:
     """All that a verdict rests on.
 
-    `champion` is None when tests against it do not apply, which `no_champion` explains; `incomparable` when they would
-    apply, and the champion cannot be scored: then they are inconclusive, because a gate that cannot decide lets nothing by.
+    `by_slice` has every slice of the columns that were looked at, also those that are too small to test. `champion` is
+    None when tests against it do not apply, which `no_champion` explains; `incomparable` when they would apply, and the
+    champion cannot be scored: then they are inconclusive, because a gate that cannot decide lets nothing by.
     """
 
     whole: Evidence
-    by_slice: Mapping[str, Evidence]
+    by_slice: Mapping[Slice, Evidence]
     gate: Gate
     candidate: Named
     champion: Named | None
@@ -109,10 +114,15 @@ def _too_small(requirement: Requirement, case: Case) -> str | None:
     whole = case.whole
     if whole.rows < case.gate.min_rows:
         return f"the holdout has {whole.rows:,} rows and the gate needs {case.gate.min_rows:,}"
-    if requirement.metric in RANKED and whole.smallest_class is not None and whole.smallest_class < MIN_CLASS_ROWS:
-        rare = f"{whole.smallest_class} rows of its rarer class"
+    if few_of_a_class(requirement.metric, whole):
+        rare = f"{whole.smallest_class} rows of its rarest class"
         return f"the holdout has {rare} and {requirement.metric} needs {MIN_CLASS_ROWS}"
     return None
+
+
+def few_of_a_class(metric: str, evidence: Evidence) -> bool:
+    """Tell whether a metric rests on so few rows of some class that its interval cannot be trusted."""
+    return metric in BY_CLASS and evidence.smallest_class is not None and evidence.smallest_class < MIN_CLASS_ROWS
 
 
 def _operational(requirement: Requirement, case: Case, result: RequirementResult) -> RequirementResult:
@@ -134,7 +144,8 @@ def _limits(requirement: Requirement) -> tuple[float, float]:
 def _floor(requirement: Requirement, case: Case, result: RequirementResult, mine: Estimate) -> RequirementResult:
     if mine.bound is None:
         return replace(
-            result, reason=f"{requirement.metric} varies too much between samples of these rows for an interval"
+            result,
+            reason=f"these rows give no interval for {requirement.metric}: samples of them differ wildly, or not at all",
         )
     lower, upper = mine.bound(case.alpha), mine.bound(1 - case.alpha)
     low, high = _limits(requirement)
@@ -144,16 +155,45 @@ def _floor(requirement: Requirement, case: Case, result: RequirementResult, mine
         return replace(result, verdict="pass", reason=seen)
     if upper < low or lower > high:
         return replace(result, verdict="fail", reason=seen)
-    more = [_rows_for_floor(case.whole.rows, mine.value - low, mine.value - lower) if lower <= low else 0]
-    more.append(_rows_for_floor(case.whole.rows, high - mine.value, upper - mine.value) if upper >= high else 0)
+    more = [_rows_for_floor(case, mine.value - low, mine.value - lower) if lower <= low else 0]
+    more.append(_rows_for_floor(case, high - mine.value, upper - mine.value) if upper >= high else 0)
     needed = None if None in more else max(one for one in more if one is not None)
     limit = low if lower <= low else high
     return replace(result, reason=f"{seen}: {number(limit)} lies in between{_more(needed)}", labels_needed=needed)
 
 
-def _rows_for_floor(rows: int, gap: float, half_width: float) -> int | None:
-    """Return how many more rows narrow the interval to the gap; None when the value is on the limit itself."""
-    return None if gap == 0 else max(math.ceil(rows * ((half_width / abs(gap)) ** 2 - 1)), 1)
+def _rows_for_floor(case: Case, gap: float, half_width: float) -> int | None:
+    """Return how many more rows decide with 80 % power; None when the value is on the limit, or nothing varies.
+
+    The interval's half is z_alpha standard errors wide, and the gap must be z_alpha + z_power of them.
+    """
+    z, power = _z(case.alpha)
+    if gap == 0 or half_width <= 0:
+        return None
+    return _further(case.whole.rows, half_width / abs(gap) * (z + power) / z)
+
+
+def labels_needed(rows: int, p: float, alpha: float) -> int | None:
+    """Return how many more rows give a one-sided test that gave p on `rows` rows 80 % power; None when it is unknown.
+
+    The test's z grows with the root of the rows, whatever variance it uses, and z_alpha + z_power is needed. A p-value
+    of a half or more shows no effect, and one that is small enough for power but did not decide is not limited by rows.
+    """
+    from scipy.special import ndtri
+
+    seen = -float(ndtri(p))
+    return _further(rows, sum(_z(alpha)) / seen) if seen > 0 else None
+
+
+def _z(alpha: float) -> tuple[float, float]:
+    from scipy.special import ndtri
+
+    return -float(ndtri(alpha)), float(ndtri(POWER))
+
+
+def _further(rows: int, ratio: float) -> int | None:
+    more = rows * (ratio * ratio - 1)
+    return math.ceil(more) if 0 < more < math.inf else None
 
 
 def _more(needed: int | None) -> str:
@@ -179,50 +219,55 @@ def _superiority(requirement: Requirement, case: Case, result: RequirementResult
     difference, result = _against(requirement, case, result)
     if difference is None:
         return result
-    p = difference.above(requirement.margin)
-    result = replace(result, p=p)
+    result = _with_p(result, difference.above(requirement.margin))
     seen = _seen(result)
-    if p <= case.alpha:
-        return replace(result, verdict="pass", reason=f"{seen} (p = {p:.2g})")
-    if difference.value < 0 and difference.below(0.0) <= case.alpha:
-        return replace(result, verdict="fail", reason=f"{seen} (p = {difference.below(0.0):.2g})")
-    return _undecided(result, difference, difference.value - requirement.margin, case, seen)
+    if _proven(difference, requirement.margin, case.alpha):
+        return replace(result, verdict="pass", reason=f"{seen} ({_p(result)})")
+    if _disproven(difference, 0.0, case.alpha):
+        result = _with_p(result, difference.below(0.0))
+        return replace(result, verdict="fail", reason=f"{seen} ({_p(result)})")
+    if difference.value <= requirement.margin:
+        return replace(result, reason=f"{seen}: no improvement was seen that more rows could confirm")
+    return _undecided(result, difference.above(requirement.margin), case, seen)
 
 
 def _non_inferiority(requirement: Requirement, case: Case, result: RequirementResult) -> RequirementResult:
     difference, result = _against(requirement, case, result)
     if difference is None:
         return result
-    p, against = difference.above(-requirement.margin), difference.below(-requirement.margin)
-    result = replace(result, p=p)
+    result = _with_p(result, difference.above(-requirement.margin))
     seen = _seen(result)
-    if p <= case.alpha:
-        return replace(result, verdict="pass", reason=f"{seen}: at most {requirement.margin:g} worse (p = {p:.2g})")
-    if against <= case.alpha:
-        return replace(
-            result, verdict="fail", reason=f"{seen}: more than {requirement.margin:g} worse (p = {against:.2g})"
-        )
-    return _undecided(result, difference, difference.value + requirement.margin, case, seen)
+    if _proven(difference, -requirement.margin, case.alpha):
+        return replace(result, verdict="pass", reason=f"{seen}: at most {requirement.margin:g} worse ({_p(result)})")
+    if _disproven(difference, -requirement.margin, case.alpha):
+        result = _with_p(result, difference.below(-requirement.margin))
+        return replace(result, verdict="fail", reason=f"{seen}: more than {requirement.margin:g} worse ({_p(result)})")
+    if difference.value <= -requirement.margin:
+        return replace(result, reason=f"{seen}: too close to call, and more rows are not likely to show it")
+    return _undecided(result, difference.above(-requirement.margin), case, seen)
 
 
-def _undecided(
-    result: RequirementResult, difference: Difference, effect: float, case: Case, seen: str
-) -> RequirementResult:
-    if effect <= 0:
-        return replace(result, reason=f"{seen}: no improvement was seen that more rows could confirm")
-    needed = labels_needed(case.whole.rows, difference.error, effect, case.alpha)
+def _proven(difference: Difference, limit: float, alpha: float) -> bool:
+    """Tell whether the difference is shown to be above a limit: seen there, by the test, and by the interval."""
+    return difference.value > limit and difference.above(limit) <= alpha and difference.bound(alpha) >= limit
+
+
+def _disproven(difference: Difference, limit: float, alpha: float) -> bool:
+    return difference.value < limit and difference.below(limit) <= alpha and difference.bound(1 - alpha) <= limit
+
+
+def _undecided(result: RequirementResult, p: float, case: Case, seen: str) -> RequirementResult:
+    needed = labels_needed(case.whole.rows, p, case.alpha)
     return replace(result, reason=f"{seen}: too close to call{_more(needed)}", labels_needed=needed)
 
 
-def labels_needed(rows: int, error: float, effect: float, alpha: float) -> int:
-    """Return how many more rows give a one-sided paired test of this effect 80 % power.
+def _with_p(result: RequirementResult, p: float) -> RequirementResult:
+    return replace(result, p=max(p, _SMALLEST_P))
 
-    From n = (z_alpha + z_power)^2 variance / effect^2, where the variance of one row is the standard error's as seen.
-    """
-    from scipy.special import ndtri
 
-    total = (float(ndtri(1 - alpha)) + float(ndtri(POWER))) ** 2 * (error * error * rows) / (effect * effect)
-    return max(math.ceil(total - rows), 1)
+def _p(result: RequirementResult) -> str:
+    p = need(result.p)
+    return f"p < {p:.2g}" if p <= _SMALLEST_P else f"p = {p:.2g}"
 
 
 def _seen(result: RequirementResult) -> str:
@@ -233,20 +278,26 @@ def _seen(result: RequirementResult) -> str:
 
 def _no_regression(requirement: Requirement, case: Case, result: RequirementResult) -> RequirementResult:
     metric = requirement.metric
-    tested, passed_over = _slices_tested(requirement, case)
+    tested, passed_over, untested = _slices_tested(requirement, case)
     if not tested:
         return replace(result, reason=f"{metric} of the two models cannot be compared on these rows")
-    p_values = [one.differences[metric].below(-requirement.margin) for _, one in tested]
+    differences = [one.differences[metric] for _, one in tested]
+    p_values = [one.below(-requirement.margin) for one in differences]
     adjusted = holm(p_values)
-    worst = min(range(len(tested)), key=lambda at: (p_values[at], tested[at][1].differences[metric].value))
-    name, evidence = tested[worst]
-    result = replace(result, candidate=evidence.candidate[metric].value, slice=name, p=adjusted[worst])
-    result = _with(result, evidence.differences[metric], case, evidence.champion[metric].value)
+    worst = min(range(len(tested)), key=lambda at: (p_values[at], differences[at].value))
+    slice_, evidence = tested[worst]
+    name = None if slice_ is None else slice_name(slice_)
+    result = replace(result, candidate=evidence.candidate[metric].value, slice=name)
+    result = _with_p(_with(result, differences[worst], case, evidence.champion[metric].value), adjusted[worst])
     where = f"in {name}" if name else "on the whole holdout"
     small = f"; {passed_over} slices are too small to test" if passed_over else ""
     if adjusted[worst] <= case.alpha:
+        return replace(result, verdict="fail", reason=f"{where} {_seen(result)} ({_p(result)}, Holm){small}")
+    if untested:
+        return replace(result, reason=f"{metric} could not be compared {' and '.join(untested)}{small}")
+    if any(not one.varies and one.value < -requirement.margin for one in differences):
         return replace(
-            result, verdict="fail", reason=f"{where} {_seen(result)} (p = {adjusted[worst]:.2g}, Holm){small}"
+            result, reason=f"{where} {_seen(result)} on all of its rows, which are too few to be sure{small}"
         )
     among = (
         f"no evidence of a regression in {len(tested)} tests; worst {where}"
@@ -256,25 +307,27 @@ def _no_regression(requirement: Requirement, case: Case, result: RequirementResu
     return replace(result, verdict="pass", reason=f"{among}: {_seen(result)}{small}")
 
 
-def _slices_tested(requirement: Requirement, case: Case) -> tuple[list[tuple[str | None, Evidence]], int]:
-    """Return the whole and every slice that the requirement names and that can be tested, and how many cannot."""
-    named = (
-        []
-        if requirement.slices is None
-        else [
-            (name, evidence)
-            for name, evidence in case.by_slice.items()
-            if requirement.slices == "all" or name.partition("=")[0] in requirement.slices
-        ]
-    )
-    every: list[tuple[str | None, Evidence]] = [(None, case.whole), *named]
+def slice_name(slice_: Slice) -> str:
+    """Write a slice as people read it."""
+    return "=".join(slice_)
+
+
+def _slices_tested(
+    requirement: Requirement, case: Case
+) -> tuple[list[tuple[Slice | None, Evidence]], int, tuple[str, ...]]:
+    """Return the whole and every slice asked for that can be tested; how many cannot; and where nothing was tested."""
+    there = dict.fromkeys(column for column, _ in case.by_slice)
+    columns = tuple(there) if requirement.slices == "all" else requirement.slices or ()
+    every: list[tuple[Slice | None, Evidence]] = [(None, case.whole)]
+    every += [(slice_, evidence) for slice_, evidence in case.by_slice.items() if slice_[0] in columns]
     tested = [
-        (name, one)
-        for name, one in every
-        if requirement.metric in one.differences and not _few(requirement.metric, one)
+        (slice_, one)
+        for slice_, one in every
+        if requirement.metric in one.differences and not few_of_a_class(requirement.metric, one)
     ]
-    return tested, len(every) - len(tested)
-
-
-def _few(metric: str, evidence: Evidence) -> bool:
-    return metric in RANKED and evidence.smallest_class is not None and evidence.smallest_class < MIN_CLASS_ROWS
+    reached = {slice_[0] if slice_ else None for slice_, _ in tested}
+    untested = [] if None in reached else ["on the whole holdout"]
+    untested += [f"by {column}" for column in columns if column not in reached]
+    if requirement.slices == "all" and not columns:
+        untested.append("by slice")
+    return tested, len(every) - len(tested), tuple(untested)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from mlops_ci.diagnostics import has_errors
 from mlops_ci.errors import Findings
-from mlops_ci.learn import jobs, package
+from mlops_ci.learn import jobs, package, received
 from mlops_ci.learn.predictions import Floats, Label, Predictions, encode_labels
-from mlops_ci.records import Signature
+from mlops_ci.records import FileDigest, Signature
 from mlops_ci.spec.kinds import Task
 
 _SCORER = "mlops_ci.learn.scorer"
+_TIMED = ("latency-p50-ms", "latency-p95-ms")
 
 
 @dataclass(frozen=True)
@@ -57,13 +58,14 @@ def score(
 ) -> tuple[Scores, ...]:
     """Return each model's answers for the `rows` rows of the parquet file `features`, in the order of `models`.
 
-    Models with code of their own are each scored in a process of their own, so that none can touch another's answers.
-    Raises Findings when a file is not what was recorded, or when a model fails on the rows or predicts NaN.
+    Models with code of their own are each scored in a process of their own, from copies that no other is told about, so
+    that none can touch another's rows or answers. Raises Findings when a file is not what was recorded, or when a model
+    fails on the rows or predicts NaN.
     """
+    scratch.mkdir(parents=True, exist_ok=True)
     found: dict[int, Scores] = {}
-    for number, group in enumerate(_groups(models)):
-        folder = (scratch / f"score-{number}").resolve()
-        folder.mkdir(parents=True)
+    for group in _groups(models):
+        folder = Path(tempfile.mkdtemp(prefix="score-", dir=scratch)).resolve()
         found |= dict(
             zip(group, _process([models[at] for at in group], features, rows, folder, latency, timeout), strict=True)
         )
@@ -79,50 +81,63 @@ def _process(
     models: Sequence[Packaged], features: Path, rows: int, folder: Path, latency: bool, timeout: float | None
 ) -> Iterator[Scores]:
     outs = [folder / f"predictions-{at}.parquet" for at in range(len(models))]
+    rows_here = folder / "features.parquet"
+    received.copy(features, rows_here)
+    files = [_copy(model, folder / f"model-{at}.skops") for at, model in enumerate(models)]
     items = tuple(
         jobs.ScoreItem(
-            model.name,
-            str(model.model.resolve()),
-            model.sha256,
-            model.trusted,
-            model.signature,
-            model.task,
-            model.paths,
-            str(out),
+            model.name, str(folder / file.path), model.trusted, model.signature, model.task, model.paths, str(out)
         )
-        for model, out in zip(models, outs, strict=True)
+        for model, file, out in zip(models, files, outs, strict=True)
     )
-    ended = jobs.launch(_SCORER, jobs.ScoreJob(str(features.resolve()), items, latency), folder, timeout=timeout)
+    ended = jobs.launch(_SCORER, jobs.ScoreJob(str(rows_here), items, latency), folder, timeout=timeout)
     answer = jobs.answer(jobs.ScoreAnswer, folder)
-    if answer is not None and has_errors(answer.diagnostics):
-        raise Findings(answer.diagnostics)
-    if answer is None or len(answer.scored) != len(models):
+    if answer is not None and (told := jobs.errors(answer.diagnostics)):
+        raise Findings(told)
+    if answer is None or [scored.name for scored in answer.scored] != [model.name for model in models]:
         names = " and ".join(model.name for model in models)
         how = "took too long" if ended.timed_out else f"ended with code {ended.returncode}"
-        raise Findings.of("score-failed", f"scoring {names} {how} and gave no result", help=ended.tail or None)
-    for model, out, scored in zip(models, outs, answer.scored, strict=True):
-        yield Scores(_read(model, out, rows), model.signature.classes, scored.operational)
+        raise Findings.of(
+            "score-failed", f"scoring {names} {how} and gave no result", help=jobs.quoted(ended.tail) or None
+        )
+    for model, file, out, scored in zip(models, files, outs, answer.scored, strict=True):
+        timed = {name: scored.operational[name] for name in _TIMED if scored.operational.get(name, -1.0) >= 0}
+        yield Scores(_read(model, out, rows), model.signature.classes, {**timed, "model-size-mb": file.size / 1e6})
+
+
+def _copy(model: Packaged, target: Path) -> FileDigest:
+    """Copy a model's file, and make sure that it is the one recorded: the copy is what is loaded."""
+    try:
+        file = received.copy(model.model, target)
+    except (OSError, ValueError) as error:
+        raise Findings.of(
+            "model-file-unreadable",
+            f"the file of {model.name} cannot be read: {package.headline_of(error)}",
+            help="Fetch it again, or train it again.",
+        ) from error
+    if file.sha256 != model.sha256:
+        raise Findings.of(
+            "model-file-changed",
+            f"{model.model.name} of {model.name} is not the file that was recorded (sha256 {model.sha256[:12]}...)",
+            help="Fetch it again; if that gives the same, the registry's copy was altered and must not be used.",
+        )
+    return file
 
 
 def _read(model: Packaged, path: Path, rows: int) -> Predictions:
     """Read predictions back strictly: they come from a process that may have run a candidate's code."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     try:
-        table = pq.read_table(path)
-        return _predictions(model, {name: table[name].to_numpy() for name in table.column_names}, rows)
-    except (OSError, KeyError, ValueError, TypeError, pa.ArrowException) as error:
+        table = received.predictions(path, task=model.task, classes=model.signature.classes, rows=rows)
+        return _predictions(model, {name: table[name].to_numpy() for name in table.column_names})
+    except (ValueError, TypeError) as error:
         message = f"{model.name} gave predictions that cannot be used: {package.headline_of(error)}"
         raise Findings.of(
             "score-failed", message, help="Its predict and predict_proba must fit scikit-learn's."
         ) from error
 
 
-def _predictions(model: Packaged, columns: Mapping[str, Any], rows: int) -> Predictions:
-    """Return columns as predictions; raises KeyError, TypeError and ValueError for what is not a prediction."""
-    if {len(column) for column in columns.values()} != {rows}:
-        raise ValueError(f"not one prediction for each of {rows} rows")
+def _predictions(model: Packaged, columns: Mapping[str, Any]) -> Predictions:
+    """Return columns as predictions; raises TypeError and ValueError for what is not a prediction."""
     if model.task == "regression":
         return Predictions(values=_finite(columns[package.VALUE]))
     classes = model.signature.classes

@@ -40,7 +40,7 @@ def _one(item: jobs.ScoreItem, rows: Any, latency: bool) -> jobs.Scored:
     import pyarrow.parquet as pq
 
     sys.path += [folder for folder in item.paths if folder not in sys.path]
-    model = package.load(Path(item.model), item.trusted, sha256=item.sha256)
+    model = package.load(Path(item.model), item.trusted)
     if differs := package.mismatch(model, item.signature, item.task):
         raise Findings.of("model-file-unreadable", f"{item.name} is not the model that was recorded: {differs}")
     x = frame.features(rows, item.signature.inputs)
@@ -58,7 +58,7 @@ def _one(item: jobs.ScoreItem, rows: Any, latency: bool) -> jobs.Scored:
     if bad.any():
         raise Findings([_not_finite(item.name, int(bad.sum()), len(x), int(np.flatnonzero(bad)[0]))])
     pq.write_table(pa.table({name: pa.array(values) for name, values in columns.items()}), item.out)
-    return jobs.Scored(item.name, {**operational, "model-size-mb": Path(item.model).stat().st_size / 1e6})
+    return jobs.Scored(item.name, operational)
 
 
 def _not_finite(name: str, bad: int, rows: int, first: int) -> Diagnostic:

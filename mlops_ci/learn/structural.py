@@ -1,11 +1,13 @@
 """The structural digest of a fitted object: equal for equal models, whatever process, threads or file they came from.
 
 Files cannot be compared: skops writes other bytes every time, pickle stores thread counts. What is hashed instead is
-what the object *is*: classes by name, attributes in sorted order, arrays as dtype, shape and bytes, floats exactly.
+what the object *is*: classes by name (not by code: a run's key has that), attributes in sorted order, dicts in their own,
+arrays as dtype, shape and bytes, floats exactly.
 """
 
 from __future__ import annotations
 
+import collections
 import datetime as dt
 import decimal
 import enum
@@ -20,6 +22,7 @@ from typing import Any
 
 VERSION = "structural-v1"
 _HOW_IT_RUNS = frozenset({"n_jobs", "verbose", "n_threads", "_n_threads", "_sklearn_version"})  # not what it is
+_WHOSE = frozenset({"sklearn", "xgboost", "lightgbm"})  # in classes of these; of others, who knows what a name means
 _MAX_DEPTH = 100  # six frames of ours each; Python allows 1,000
 _BY_TEXT = (
     dt.datetime,
@@ -39,7 +42,7 @@ class OpaqueObjectError(ValueError):
 def structural_digest(value: Any) -> str:
     """Return the structural digest of a fitted estimator (or any plain object), SHA-256 in hex.
 
-    Parameters about running only (n_jobs, verbose, thread counts) do not count. Raises OpaqueObjectError for an object
+    Parameters of libraries about running only (n_jobs, verbose, thread counts) do not count. Raises OpaqueObjectError for an object
     whose state is hidden, such as a lambda or a C object that cannot be pickled.
     """
     return _hash(VERSION, [_Walk().digest(value, "model")]).hex()
@@ -101,8 +104,8 @@ class _Walk:
         return _hash(tag, (self.digest(item, f"{where}[{index}]") for index, item in enumerate(values)))
 
     def _mapping(self, tag: str, items: Iterable[tuple[Any, Any]], where: str) -> bytes:
-        pairs = sorted((self.digest(key, where), self.digest(item, f"{where}[{key!r:.40}]")) for key, item in items)
-        return _hash(tag, (part for pair in pairs for part in pair))
+        pairs = ((self.digest(key, where), self.digest(item, f"{where}[{key!r:.40}]")) for key, item in items)
+        return _hash(tag, (part for pair in pairs for part in pair))  # in order: who walks a dict sees it
 
     def _container(self, value: Any, where: str) -> bytes | None:
         name = "" if type(value) in (list, tuple, dict, set, frozenset) else _qualified(type(value))
@@ -115,12 +118,22 @@ class _Walk:
         else:
             return None
         attributes = getattr(value, "__dict__", None)
-        return _hash("with attributes", [body, self._attributes(attributes, where)]) if attributes else body
+        if isinstance(value, collections.defaultdict):
+            body = _hash("with default", [body, self.digest(value.default_factory, where)])
+        return _hash("with attributes", [body, self._attributes(value, attributes, where)]) if attributes else body
 
     def _array(self, array: Any, where: str) -> bytes:
         import numpy as np
 
-        array = np.asarray(array)
+        if isinstance(array, np.ma.MaskedArray):  # what lies under the mask is whatever was in memory
+            parts = [np.ma.getmaskarray(array), array.compressed(), array.fill_value]
+            return self._sequence("masked array", [array.shape, str(array.dtype), *parts], where)
+        if type(array) not in (np.ndarray, np.memmap):
+            plain, attributes = array.view(np.ndarray), getattr(array, "__dict__", {})
+            return _hash(
+                f"array {_qualified(type(array))}",
+                [self._array(plain, where), self._attributes(array, attributes, where)],
+            )
         shape = repr(array.shape).encode()
         if array.dtype.names:  # field by field: the padding between fields is whatever was in memory
             fields = [
@@ -147,8 +160,9 @@ class _Walk:
         parts = [list(form.shape), form.data[order], *(axis[order].astype("int64") for axis in form.coords)]
         return self._sequence(f"sparse {value.format}", parts, where)
 
-    def _attributes(self, attributes: dict[str, Any], where: str) -> bytes:
-        kept = sorted(name for name in attributes if name not in _HOW_IT_RUNS)
+    def _attributes(self, owner: Any, attributes: dict[str, Any], where: str) -> bytes:
+        left_out = _HOW_IT_RUNS if type(owner).__module__.partition(".")[0] in _WHOSE else frozenset()
+        kept = sorted(name for name in attributes if name not in left_out)
         return _hash(
             "attributes",
             (part for name in kept for part in (name.encode(), self.digest(attributes[name], f"{where}.{name}"))),
@@ -169,12 +183,12 @@ class _Walk:
             slots = {
                 slot: getattr(value, slot) for base in kind.__mro__ for slot in _slots(base) if hasattr(value, slot)
             }
-            return _hash(f"object {name}", [self._attributes({**slots, **vars(value)}, where)])
+            return _hash(f"object {name}", [self._attributes(value, {**slots, **vars(value)}, where)])
         if isinstance(reduced, str):
             return _hash(f"global {name}", [reduced.encode()])
         make, arguments, state, *rest = (*reduced, None)[: max(len(reduced), 3)]
         parts = [self.digest(make, where), self.digest(arguments, where)]
-        parts.append(self._attributes(state, where) if _is_names(state) else self.digest(state, where))
+        parts.append(self._attributes(value, state, where) if _is_names(state) else self.digest(state, where))
         parts += [self.digest(None if items is None else list(items), where) for items in rest[:2]]
         return _hash(f"reduced {name}", parts)
 

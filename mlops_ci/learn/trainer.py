@@ -1,8 +1,7 @@
-"""The training process: it is handed the training rows and nothing else, fits, packages, and writes what it found."""
+"""The training process: it is handed the training rows and nothing else, fits, and writes the model file."""
 
 from __future__ import annotations
 
-import json
 import random
 import sys
 import time
@@ -10,13 +9,10 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from mlops_ci.codec import encode
-from mlops_ci.diagnostics import Diagnostic
 from mlops_ci.errors import Findings, ToolError, UsageProblem
-from mlops_ci.learn import estimator, frame, jobs, package
+from mlops_ci.learn import estimator, frame, jobs
 from mlops_ci.learn.environment import threadpools
 from mlops_ci.learn.structural import OpaqueObjectError, structural_digest
-from mlops_ci.records import Signature
 
 
 def main(path: str) -> None:
@@ -48,23 +44,13 @@ def train(job: jobs.TrainJob) -> jobs.TrainAnswer:
         inputs=job.inputs,
         root=Path(job.root),
     )
-    described = " ".join(repr(model).split())[:2000]
+    what, help, root = "describing the estimator failed", "The traceback is in the training log.", Path(job.root)
+    described = estimator.guarded(lambda: repr(model), "train-failed", what, help, root)
     started = time.perf_counter()
-    _fit(model, x, y, job)
+    estimator.guarded(lambda: model.fit(x, y), "train-failed", "fitting failed", help, root)
     seconds = time.perf_counter() - started
-    signature = _signature(model, job)
-    out = Path(job.out)
-    digest, untrusted = _package(model, out / package.MODEL, job)
-    if missing := sorted(set(untrusted) - {*job.trusted, *package.REVIEWED}):
-        return jobs.TrainAnswer((_untrusted(missing),), untrusted=untrusted)
-    back = package.load(out / package.MODEL, [*job.trusted, *package.REVIEWED])
-    _golden(back, table, rows, job, out / package.GOLDEN)
-    (out / package.SIGNATURE).write_text(
-        json.dumps(encode(signature), indent=2, sort_keys=True) + "\n", encoding="utf-8"
-    )
-    (out / package.REQUIREMENTS).write_text(job.requirements, encoding="utf-8")
-    notes = tuple(_unused(name) for name in job.trusted if name not in untrusted)
-    return jobs.TrainAnswer(notes, False, signature, digest, described, seconds, untrusted, threadpools())
+    _package(model, Path(job.out), job)
+    return jobs.TrainAnswer(estimator=jobs.line(described, 2000), seconds=seconds, threadpools=threadpools())
 
 
 def _target(values: Any, job: jobs.TrainJob) -> Any:
@@ -106,79 +92,22 @@ def _target(values: Any, job: jobs.TrainJob) -> Any:
     return y
 
 
-def _fit(model: Any, x: Any, y: Any, job: jobs.TrainJob) -> None:
-    try:
-        model.fit(x, y)
-    except (Exception, SystemExit) as error:  # the candidate's own code, or a library's word on the candidate's data
-        location, shown = estimator.user_frames(error, Path(job.root))
-        sys.stderr.write(shown)
-        message = f"fitting failed: {estimator.headline(error)}"
-        raise Findings(
-            [Diagnostic("train-failed", message, location, "The whole traceback is in the training log.")]
-        ) from error
-
-
-def _signature(model: Any, job: jobs.TrainJob) -> Signature:
-    if job.task == "regression":
-        return Signature(job.inputs, job.output)
-    if not hasattr(model, "classes_"):
-        raise Findings.of(
-            "train-failed",
-            f"the fitted {type(model).__name__} has no classes_, as a classifier must",
-            help="Use a classifier for this task, or set self.classes_ in fit.",
-        )
-    return Signature(
-        job.inputs, job.output, tuple(item.item() if hasattr(item, "item") else item for item in model.classes_)
-    )
-
-
-def _package(model: Any, path: Path, job: jobs.TrainJob) -> tuple[str, tuple[str, ...]]:
-    """Write the model file; return its structural digest and the types that it needs trust for."""
+def _package(model: Any, path: Path, job: jobs.TrainJob) -> None:
+    """Write the model file; raises Findings when the model holds what is not data."""
     import skops.io
 
     try:
-        digest = structural_digest(model)
+        structural_digest(model)  # names what is hidden in the model better than its file could
         skops.io.dump(model, path, compression=zipfile.ZIP_DEFLATED)
-        return digest, tuple(sorted(skops.io.get_untrusted_types(file=path)))
     except OpaqueObjectError as error:
         reason = str(error)
     except Exception as error:  # noqa: BLE001 skops raises what the object's own state makes it raise
         sys.stderr.write(estimator.user_frames(error, Path(job.root))[1])
         reason = estimator.headline(error)
+    else:
+        return
     raise Findings.of(
         "model-not-packable",
         f"the fitted model cannot be packaged: {reason}",
         help="Keep only data in the model: no lambdas, open files or connections; functions at the top of a module.",
     )
-
-
-def _untrusted(missing: list[str]) -> Diagnostic:
-    lines = "\n".join(f"    - {name}" for name in missing)
-    return Diagnostic(
-        "model-types-untrusted",
-        f"the model file holds {len(missing)} types that the spec does not trust: {', '.join(missing)}",
-        help=f"Loading the model makes objects of these types. Review them, then add:\ntrain:\n  trusted:\n{lines}",
-    )
-
-
-def _unused(name: str) -> Diagnostic:
-    return Diagnostic(
-        "model-trusted-unused",
-        f"train.trusted lists '{name}', which the model does not need",
-        help="Take it off the list: every trusted type is one more that a model file may make.",
-        severity="warning",
-    )
-
-
-def _golden(model: Any, table: Any, rows: Any, job: jobs.TrainJob, path: Path) -> None:
-    """Write rows spread evenly over the training data, with what the model as loaded from its file says of them."""
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    at = np.unique(np.linspace(0, len(rows) - 1, min(package.GOLDEN_ROWS, len(rows))).round().astype(int))
-    some = frame.features(rows.iloc[at], job.inputs)
-    golden = table.select([field.name for field in job.inputs]).take(pa.array(at)).replace_schema_metadata(None)
-    for name, values in package.predict(model, some, job.task).items():
-        golden = golden.append_column(name, pa.array(values))
-    pq.write_table(golden, path)

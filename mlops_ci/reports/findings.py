@@ -9,6 +9,7 @@ from urllib.parse import quote as percent
 
 from mlops_ci import __version__
 from mlops_ci.diagnostics import Diagnostic, Location, Severity, printable, render
+from mlops_ci.reports.tables import counted
 
 Format = Literal["text", "github", "sarif"]
 DOCUMENTATION = "https://github.com/mlops-ci/mlops-ci/blob/v1/docs/diagnostics.md"
@@ -25,12 +26,8 @@ def summary(diagnostics: Sequence[Diagnostic], specs: int | None = None) -> str:
     """Count findings in one line, such as `3 errors, 1 warning in 5 specs`."""
     levels: tuple[Severity, ...] = ("error", "warning", "note")
     counts = [(level, sum(item.severity == level for item in diagnostics)) for level in levels]
-    said = ", ".join(_plural(count, level) for level, count in counts if count) or "no problems"
-    return said if specs is None else f"{said} in {_plural(specs, 'spec')}"
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    said = ", ".join(counted(count, level) for level, count in counts if count) or "no problems"
+    return said if specs is None else f"{said} in {counted(specs, 'spec')}"
 
 
 def _text(diagnostics: Sequence[Diagnostic], specs: int | None) -> str:

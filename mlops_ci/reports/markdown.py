@@ -40,7 +40,8 @@ def _gated(gated: Gated) -> Iterator[str]:
     if gated.snapshot is not None:
         yield _data(gated.snapshot)
     if gated.run is not None:
-        yield f"Run `{gated.run.key}`, model `sha256:{gated.run.model_digest}`; reproduce with `mlops-ci gate {tables.escaped(gated.model)}`."
+        again = tables.code(f"mlops-ci gate {gated.model}")
+        yield f"Run `{gated.run.key}`, model `sha256:{gated.run.model_digest}`; reproduce with {again}."
 
 
 def _metrics(comparison: Comparison) -> str:
@@ -55,12 +56,13 @@ def _metrics(comparison: Comparison) -> str:
         for item in comparison.metrics
     ]
     table = tables.markdown(("metric", "slice", "value", "interval", "rows"), rows)
-    return f"<details><summary>{len(rows)} metrics</summary>\n\n{table}\n\n</details>"
+    return f"<details><summary>{tables.counted(len(rows), 'metric')}</summary>\n\n{table}\n\n</details>"
 
 
 def _data(snapshot: DatasetSnapshot) -> str:
     failed = [check for check in snapshot.checks if not check.passed]
-    line = f"Data `{tables.escaped(snapshot.dataset)}`: {snapshot.rows:,} rows, {len(snapshot.checks) - len(failed)} of {len(snapshot.checks)} checks passed."
+    checks = f"{len(snapshot.checks) - len(failed)} of {tables.counted(len(snapshot.checks), 'check')} passed"
+    line = f"Data {tables.code(snapshot.dataset)}: {tables.counted(snapshot.rows, 'row')}, {checks}."
     if not failed:
         return line
     rows = [(check.column or "", check.check, check.wanted, check.observed, check.severity) for check in failed]

@@ -22,15 +22,17 @@ from mlops_ci.outcomes import (
 )
 from mlops_ci.records import Comparison, DatasetSnapshot
 from mlops_ci.reports import tables
+from mlops_ci.spec.metrics import METRICS
 
 REQUIREMENTS = ("requirement", "candidate", "champion", "difference", "interval", "p", "verdict")
+_WORST = 3
 
 
 def text(record: Any) -> str:
     """Return a step's record as text; nothing for a record that has nothing to say."""
     for kind, writer in _WRITERS.items():
         if isinstance(record, kind):
-            return "\n".join(writer(record))
+            return "\n".join(tables.line(line) for line in "\n".join(writer(record)).split("\n"))
     return ""
 
 
@@ -51,23 +53,19 @@ def requirement_rows(comparison: Comparison) -> list[tuple[str, ...]]:
 
 
 def _validate(report: ValidateReport) -> Iterator[str]:
-    yield "specs: " + (", ".join(f"{count} {kind}" for kind, count in report.counts.items() if count) or "none")
+    yield "specs: " + (
+        ", ".join(tables.counted(count, kind) for kind, count in report.counts.items() if count) or "none"
+    )
 
 
 def _check(report: CheckReport) -> Iterator[str]:
     for snapshot in report.datasets:
         yield _snapshot(snapshot)
-        rows = [
-            (
-                check.column or "",
-                check.check,
-                check.wanted,
-                check.observed,
-                "ok" if check.passed else check.severity,
-            )
-            for check in snapshot.checks
-        ]
-        yield tables.plain(("column", "check", "wanted", "observed", ""), rows, "  ")
+        failed = [check for check in snapshot.checks if not check.passed]
+        rows = [(check.column or "", check.check, check.wanted, check.observed, check.severity) for check in failed]
+        if rows:
+            yield tables.plain(("column", "check", "wanted", "observed", ""), rows, "  ")
+            yield f"  {tables.counted(len(snapshot.checks) - len(failed), 'check')} passed"
         yield f"  content sha256:{snapshot.digest}"
 
 
@@ -97,8 +95,7 @@ def _gate(report: GateReport) -> Iterator[str]:
         yield f"{gated.model}: {gated.verdict}"
         yield from _gated(gated)
         yield ""
-    fitted = f"{report.fits} model{'s' if report.fits != 1 else ''} fitted"
-    yield f"gate: {report.verdict} ({fitted})"
+    yield f"gate: {report.verdict} ({tables.counted(report.fits, 'model')} fitted)"
 
 
 def _gated(gated: Gated) -> Iterator[str]:
@@ -119,12 +116,37 @@ def _comparison(comparison: Comparison) -> Iterator[str]:
     for item in comparison.requirements:
         if item.verdict not in ("pass", "not-applicable"):
             yield f"  {item.verdict}: {item.reason}"
+    yield from _worst(comparison)
+
+
+def _worst(comparison: Comparison) -> Iterator[str]:
+    """Yield the slices where the first metric that has slices is worst; those too small for an interval only if all are."""
+    sliced = [item for item in comparison.metrics if item.slice is not None]
+    names = [item.metric for item in comparison.requirements] + [item.metric for item in sliced]
+    metric = next((name for name in names if any(item.metric == name for item in sliced)), None)
+    if metric is None:
+        return
+    up = metric not in METRICS or METRICS[metric].higher_is_better
+    known = [item for item in sliced if item.metric == metric]
+    judged = sorted(
+        [item for item in known if item.lower is not None] or known,
+        key=lambda item: item.value if up else -item.value,
+    )[:_WORST]
+    rows = [
+        (item.slice or "", tables.number(item.value), tables.interval(item.lower, item.upper), f"{item.rows:,}")
+        for item in judged
+    ]
+    among = f", the worst of {len(known):,} slices" if len(known) > len(judged) else ""
+    yield f"  {metric} by slice{among}:"
+    yield tables.plain(("slice", "value", "interval", "rows"), rows, "    ")
 
 
 def _snapshot(snapshot: DatasetSnapshot) -> str:
     failed = sum(not check.passed for check in snapshot.checks)
-    outcome = f"{failed} of {len(snapshot.checks)} checks failed" if failed else f"{len(snapshot.checks)} checks passed"
-    return f"{snapshot.dataset}: {snapshot.rows:,} rows in {len(snapshot.files)} files, {outcome}"
+    checks = tables.counted(len(snapshot.checks), "check")
+    outcome = f"{failed} of {checks} failed" if failed else f"{checks} passed"
+    size = f"{tables.counted(snapshot.rows, 'row')} in {tables.counted(len(snapshot.files), 'file')}"
+    return f"{snapshot.dataset}: {size}, {outcome}"
 
 
 def _release(report: ReleaseReport) -> Iterator[str]:
@@ -139,7 +161,7 @@ def _deploy(report: DeployReport) -> Iterator[str]:
         yield f"{what} runs in {report.environment} already; nothing to do"
     elif report.state == "requested":
         yield f"{what} waits for {report.environment}: branch {report.branch} holds its manifests"
-        yield f"  merge it, then run `mlops-ci deploy {what.replace('@v', '@')} --env {report.environment}` once more"
+        yield f"  merge it, then run `{report.again}`" if report.again else "  merge it, then deploy it once more"
     else:
         instead = f", in place of v{report.replaced}" if report.replaced else ""
         yield f"{what} is assigned to {report.environment} as {report.model}#{report.environment}#{report.number}{instead}"
@@ -185,7 +207,7 @@ def _history(report: HistoryReport) -> Iterator[str]:
 
 
 def _fetch(report: FetchReport) -> Iterator[str]:
-    yield f"{report.model}@v{report.version} is in {report.folder} ({len(report.files)} files, verified)\n"
+    yield f"{report.model}@v{report.version} is in {report.folder} ({tables.counted(len(report.files), 'file')}, verified)\n"
     yield from report.lines
 
 

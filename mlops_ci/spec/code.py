@@ -1,50 +1,77 @@
-"""Names of Python code in specs, resolved by reading files: nothing of the repository, and no library, is imported."""
+"""A model's code in specs, resolved by reading files: nothing of the repository, and no library, is imported."""
 
 from __future__ import annotations
 
 import ast
 import sys
-import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from mlops_ci.diagnostics import Diagnostic, Location
-from mlops_ci.spec.kinds import Task
-from mlops_ci.spec.nearest import nearest, quote
+from mlops_ci.spec.classes import Class, Prediction, find, keywords, parameters, prediction
+from mlops_ci.spec.kinds import ModelSpec, Task
+from mlops_ci.spec.loaded import Loaded
+from mlops_ci.spec.nearest import nearest, quote, suggest
+from mlops_ci.spec.python import Names, installed_names, module_names, names_of, package_folder, parse, statements
 
-MAX_BYTES = 1_000_000
-_KINDS = {"Classifier": ("binary-classification", "multiclass-classification"), "Regressor": ("regression",)}
+_TASKS: dict[Prediction, tuple[Task, ...]] = {
+    "Classifier": ("binary-classification", "multiclass-classification"),
+    "Regressor": ("regression",),
+}
+# How the names of two estimators of one family end: for numbers, for classes.
+_PAIRS = (("Regressor", "Classifier"), ("SVR", "SVC"), ("LinearRegression", "LogisticRegression"), ("", "Classifier"))
+_EXAMPLE = "an estimator is a class with fit and predict, such as sklearn.linear_model.LogisticRegression"
 
 
-@dataclass(frozen=True)
-class Names:
-    """What a module has at its top level; `open` when reading cannot tell all (star imports, extensions)."""
+def code(root: Path, model: Loaded[ModelSpec]) -> Iterator[Diagnostic]:
+    """Yield what is wrong with what a model is trained by: its estimator or entrypoint, and the parameters of that."""
+    train = model.spec.train
+    if train.estimator is not None:
+        yield from _estimator(model, train.estimator)
+    if train.entrypoint is not None:
+        yield from _entrypoint(root, model, train.entrypoint)
 
-    names: frozenset[str]
-    open: bool = False
 
-
-def estimator(path: str, task: Task, where: Location) -> Iterator[Diagnostic]:
-    """Yield what is wrong with an estimator's path: package not installed, no such module or class, wrong task."""
+def _estimator(model: Loaded[ModelSpec], path: str) -> Iterator[Diagnostic]:
+    """Yield a finding for a package not installed, no such module or class, another task, unknown parameters."""
+    where = model.locate("spec", "train", "estimator")
     package, *inner, name = path.split(".")
-    folder = _package(package)
+    folder = package_folder(package)
     if folder is None:
         yield from _no_package(path, package, where)
         return
-    known = _module(folder, inner)
+    known = module_names(folder, inner)
     if known is None or not (known.open or name in known.names):
         yield Diagnostic(
             "estimator-unknown", f"there is no {quote(path)}", where, _instead(package, folder, inner, name, known)
         )
         return
-    for suffix, tasks in _KINDS.items():
-        if name.endswith(suffix) and task not in tasks:
-            other = name.removesuffix(suffix) + ("Regressor" if suffix == "Classifier" else "Classifier")
-            meant = f"did you mean '{'.'.join((package, *inner, other))}'?"
-            help = meant if other in known.names else "choose another estimator, or correct the task"
-            yield Diagnostic("estimator-task", f"{quote(name)} does not fit the task {task}", where, help)
+    told = next((suffix for suffix in _TASKS if name.endswith(suffix)), None)
+    # a library's module is only read when its name leaves something open
+    kind = find(folder, inner, name) if told is None or model.spec.train.params else None
+    told = told or (prediction(kind) if kind else None)
+    if told is not None and model.spec.task not in _TASKS[told]:
+        match = next((other for other in _counterparts(name, told) if other in known.names), None)
+        help = f"did you mean '{'.'.join((package, *inner, match))}'?" if match else None
+        message = f"{quote(name)} is a {told.lower()} and does not fit the task {model.spec.task}"
+        yield Diagnostic("estimator-task", message, where, help or "choose another estimator, or correct the task")
+    yield from _parameters(model, quote(name), parameters(kind) if isinstance(kind, Class) else None)
+
+
+def _counterparts(name: str, told: Prediction) -> Iterator[str]:
+    """Yield what the estimator of the same family for the other kind of task may be called."""
+    for pair in _PAIRS:
+        mine, other = pair if told == "Regressor" else pair[::-1]
+        if name.endswith(mine):
+            yield name.removesuffix(mine) + other
+
+
+def _parameters(model: Loaded[ModelSpec], what: str, known: Sequence[str] | None) -> Iterator[Diagnostic]:
+    for name in model.spec.train.params if known is not None else ():
+        if known is not None and name not in known:
+            where = model.locate("spec", "train", "params", name, key=True)
+            help = suggest(name, known, otherwise="its parameters are") or "it has none: delete the line"
+            yield Diagnostic("estimator-param-unknown", f"{what} has no parameter {quote(name)}", where, help)
 
 
 def _no_package(path: str, package: str, where: Location) -> Iterator[Diagnostic]:
@@ -66,35 +93,6 @@ def _no_package(path: str, package: str, where: Location) -> Iterator[Diagnostic
     )
 
 
-_EXAMPLE = "an estimator is a class with fit and predict, such as sklearn.linear_model.LogisticRegression"
-
-
-def _package(name: str) -> Path | None:
-    """Return an installed package's folder, None when there is none."""
-    if name in sys.stdlib_module_names:
-        return None
-    try:
-        spec = find_spec(name)  # of a top-level name, which imports nothing
-    except (ImportError, ValueError):
-        return None
-    if spec is None or not spec.submodule_search_locations:
-        return None
-    return Path(next(iter(spec.submodule_search_locations)))
-
-
-def _module(folder: Path, inner: Sequence[str]) -> Names | None:
-    """Return what a module of an installed package names; None when there is no such module."""
-    here = folder.joinpath(*inner)
-    if (here / "__init__.py").is_file():
-        names = _read(here / "__init__.py")
-        return Names(names.names, names.open and bool(inner))
-    if inner and here.with_name(f"{here.name}.py").is_file():
-        return _read(here.with_name(f"{here.name}.py"))
-    if here.is_dir() or any(here.parent.glob(f"{here.name}.*.so")) or any(here.parent.glob(f"{here.name}.*.pyd")):
-        return Names(frozenset(), open=True)
-    return None
-
-
 def _instead(package: str, folder: Path, inner: Sequence[str], name: str, known: Names | None) -> str:
     """Offer the path that was probably meant: another name of the module, or the same name in another module."""
     public = {}
@@ -105,58 +103,16 @@ def _instead(package: str, folder: Path, inner: Sequence[str], name: str, known:
     if known is not None and inner and (match := nearest(name, [word for word in known.names if word[:1].isupper()])):
         return f"did you mean '{'.'.join((package, *inner, match))}'?"
     for module, path in public.items():
-        if module not in ("tests", "utils", "conftest") and name in _read(path).names:
+        if module not in ("tests", "utils", "conftest") and name in installed_names(path).names:
             return f"did you mean '{package}.{module}.{name}'?"
     if known is None and inner and (match := nearest(inner[0], public)):
         return f"did you mean the module '{package}.{match}'?"
     return _EXAMPLE
 
 
-def _parse(path: Path) -> ast.Module:
-    """Parse a Python file of at most 1 MB; raises SyntaxError, ValueError (too large, not text) or OSError."""
-    if path.stat().st_size > MAX_BYTES:
-        raise ValueError(f"the file has more than {MAX_BYTES:,} bytes")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of no concern here: a user's invalid escape is reported when their code runs
-        try:
-            return ast.parse(path.read_bytes())
-        except (RecursionError, MemoryError):
-            raise ValueError("the code is nested too deeply to be read") from None
-
-
-def _read(path: Path) -> Names:
-    """Return what an installed module names; one that cannot be read may name anything."""
-    try:
-        return _names(_parse(path))
-    except (SyntaxError, ValueError, OSError):
-        return Names(frozenset(), open=True)
-
-
-def _names(module: ast.Module) -> Names:
-    names: set[str] = set()
-    is_open = False
-    todo: list[ast.stmt] = list(module.body)
-    while todo:
-        match todo.pop():
-            case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.AsyncFunctionDef(name=name):
-                names.add(name)
-                is_open |= name == "__getattr__"
-            case ast.Import(names=found) | ast.ImportFrom(names=found):
-                names.update(alias.asname or alias.name.partition(".")[0] for alias in found)
-                is_open |= any(alias.name == "*" for alias in found)
-            case ast.Assign(targets=targets):
-                names.update(target.id for target in targets if isinstance(target, ast.Name))
-            case ast.AnnAssign(target=ast.Name(id=name)):
-                names.add(name)
-            case ast.If(body=body, orelse=other):
-                todo += [*body, *other]
-            case ast.Try(body=body, handlers=handlers, orelse=other):
-                todo += [*body, *other, *(statement for handler in handlers for statement in handler.body)]
-    return Names(frozenset(names), is_open)
-
-
-def entrypoint(root: Path, text: str, where: Location) -> Iterator[Diagnostic]:
+def _entrypoint(root: Path, model: Loaded[ModelSpec], text: str) -> Iterator[Diagnostic]:
     """Yield what is wrong with `path/to/file.py:function`: outside, missing, not Python, no such function."""
+    where = model.locate("spec", "train", "entrypoint")
     name, _, function = text.partition(":")
     file = root / name
     try:
@@ -176,7 +132,7 @@ def entrypoint(root: Path, text: str, where: Location) -> Iterator[Diagnostic]:
         yield Diagnostic("entrypoint-file-missing", f"there is no file {quote(name)}", where, _near(root, name))
         return
     try:
-        module = _parse(file)
+        module = parse(file)
     except SyntaxError as error:
         yield _syntax(name, error)
         return
@@ -185,7 +141,7 @@ def entrypoint(root: Path, text: str, where: Location) -> Iterator[Diagnostic]:
             "entrypoint-syntax", f"{quote(name)} cannot be read as Python: {error}", where, "is it a Python file?"
         )
         return
-    known = _names(module)
+    known = names_of(module)
     if function not in known.names and not known.open:
         own = sorted(node.name for node in module.body if isinstance(node, ast.FunctionDef))
         match = nearest(function, own)
@@ -202,6 +158,9 @@ def entrypoint(root: Path, text: str, where: Location) -> Iterator[Diagnostic]:
             where,
             help,
         )
+    defined = [statement for statement in statements(module) if getattr(statement, "name", None) == function]
+    if len(defined) == 1 and isinstance(defined[0], ast.FunctionDef):
+        yield from _parameters(model, quote(text), keywords(defined[0]))
 
 
 def _syntax(name: str, error: SyntaxError) -> Diagnostic:

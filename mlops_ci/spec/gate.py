@@ -17,11 +17,21 @@ def gate(model: Loaded[ModelSpec]) -> Iterator[Diagnostic]:
     for index, name in enumerate(spec.evaluate.metrics):
         where = model.locate("spec", "evaluate", "metrics", index)
         yield from _metric(name, spec.task, where, tested="evaluate.metrics")
+    first: dict[Requirement, Location] = {}
     for index, requirement in enumerate(spec.gate.requirements):
         at = ("spec", "gate", "requirements", index)
         tested = None if requirement.test is None else f"the test '{requirement.test}'"
         yield from _metric(requirement.metric, spec.task, model.locate(*at, "metric"), tested=tested)
         yield from _bounds(model, requirement, at)
+        here = model.locate(*at)
+        if first.setdefault(requirement, here) is not here:
+            yield Diagnostic(
+                "requirement-repeated",
+                f"the same requirement stands at {first[requirement].line}:{first[requirement].column} already",
+                here,
+                "delete one of them, or correct what was to differ",
+                "warning",
+            )
         if requirement.slices == "all" and not spec.evaluate.slices:
             yield Diagnostic(
                 "gate-no-slices",
@@ -33,7 +43,7 @@ def gate(model: Loaded[ModelSpec]) -> Iterator[Diagnostic]:
     if given and all(requirement.test is not None for requirement in given):
         yield Diagnostic(
             "gate-no-floor",
-            "no requirement is a floor or ceiling: while there is no champion, any model passes",
+            "no requirement is a floor or ceiling: without a champion the verdict is inconclusive, so no first version can be released",
             model.locate("spec", "gate", "requirements", key=True),
             f"add one, such as `{_floor(spec.task)}`",
             "warning",
@@ -53,9 +63,10 @@ def _metric(name: str, task: Task, where: Location, *, tested: str | None) -> It
     """Yield a finding for a metric that is unknown to the task or, being of operation, cannot be `tested`."""
     known = METRICS.get(name)
     if known is None or task not in known.tasks:
-        help = suggest(name, names_for(task), otherwise=f"metrics for {task} are")
+        names = names_for(task, operational=tested is None)
+        help = suggest(name, names, otherwise=f"metrics for {task} are")
         if known is not None:
-            help = f"it is one for {' and '.join(known.tasks)}; for {task} there are: {', '.join(names_for(task))}"
+            help = f"it is one for {' and '.join(known.tasks)}; for {task} there are: {', '.join(names)}"
         yield Diagnostic("gate-metric-unknown", f"metric {quote(name)} is not one of this model's metrics", where, help)
     elif known.operational and tested is not None:
         yield Diagnostic(
@@ -72,8 +83,8 @@ def _bounds(model: Loaded[ModelSpec], requirement: Requirement, at: tuple[str | 
         yield Diagnostic(
             "spec-bounds", f"min {least:g} is greater than max {most:g}", model.locate(*at, "max"), "swap them"
         )
-    if known is None:
-        return
+    if known is None or model.spec.task not in known.tasks:
+        return  # which way is up is not known of a metric that is meant to be another
     up = known.higher_is_better
     side, bound = ("min", least) if up else ("max", most)
     if bound is not None and known.best is not None and (bound > known.best if up else bound < known.best):

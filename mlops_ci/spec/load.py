@@ -34,6 +34,7 @@ _OURS = re.compile(
     rb"|^#.*yaml-language-server:[ \t]*\$schema=\S*mlops-ci\S*/schemas/",
     re.MULTILINE,
 )
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")  # as the schemas have it
 _NEAR = re.compile(r"mlops[-_ ]?ci([/_-].*)?|mlops/.*", re.IGNORECASE)
 
 
@@ -63,17 +64,26 @@ def read_all(root: Path) -> Reading:
     """Read, validate and cross-check every spec below `root`."""
     findings: list[Diagnostic] = []
     documents: list[Document] = []
+    unread = False
     for path in _yaml_files(root):
         try:
             documents += _read(root, path, findings)
         except SyntaxProblem as problem:
             findings.append(problem.diagnostic)
+            unread = True
         except OSError as error:
             if path == PROJECT_FILE:
                 message = f"cannot be read: {error.strerror}"
                 findings.append(Diagnostic("spec-unreadable", message, Location(path), "check the file's permissions"))
-    loaded, invalid = _decoded(documents, findings)
-    found = Found(loaded["Project"], loaded["Dataset"], loaded["Model"], loaded["Deployment"], invalid)
+    loaded, invalid, nameless = _decoded(documents, findings)
+    found = Found(
+        loaded["Project"],
+        loaded["Dataset"],
+        loaded["Model"],
+        loaded["Deployment"],
+        invalid,
+        frozenset(KINDS) if unread else nameless,
+    )
     findings += _no_project(root, documents, findings)
     findings += check(root, found)
     diagnostics = tuple(sorted(findings, key=_order))
@@ -191,9 +201,11 @@ def _ours(documents: Iterable[Document], findings: list[Diagnostic]) -> Iterator
 
 def _decoded(
     documents: Iterable[Document], findings: list[Diagnostic]
-) -> tuple[dict[str, list[Loaded[Any]]], dict[str, frozenset[str]]]:
+) -> tuple[dict[str, list[Loaded[Any]]], dict[str, frozenset[str]], frozenset[str]]:
+    """Return by kind the valid specs, the names of invalid ones, and the kinds of those whose names are not known."""
     loaded: dict[str, list[Loaded[Any]]] = {kind: [] for kind in KINDS}
     invalid: dict[str, frozenset[str]] = {}
+    nameless: set[str] = set()
     for document in documents:
         problems = validate(document)
         findings += problems
@@ -201,10 +213,19 @@ def _decoded(
             spec = _loaded(document)
             loaded[spec.kind].append(spec)
             continue
-        kind, metadata = document.data.get("kind"), document.data.get("metadata")
-        if isinstance(kind, str) and isinstance(metadata, dict):
-            invalid[kind] = invalid.get(kind, frozenset()) | {str(metadata.get("name"))}
-    return loaded, invalid
+        kind, name = document.data.get("kind"), _name(document)
+        if isinstance(kind, str) and kind in KINDS and name is not None:
+            invalid[kind] = invalid.get(kind, frozenset()) | {name}
+        else:
+            nameless |= {kind} if isinstance(kind, str) and kind in KINDS else set(KINDS)
+    return loaded, invalid, frozenset(nameless)
+
+
+def _name(document: Document) -> str | None:
+    """Return the name that others can refer to a spec by; None when it has none, or one that no spec can have."""
+    metadata = document.data.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    return name if isinstance(name, str) and _LABEL.fullmatch(name) else None
 
 
 def _loaded(document: Document) -> Loaded[Any]:

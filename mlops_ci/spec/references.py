@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mlops_ci.diagnostics import Diagnostic
-from mlops_ci.spec.code import entrypoint, estimator
+from mlops_ci.spec.code import code
 from mlops_ci.spec.columns import dataset, undeclared
 from mlops_ci.spec.gate import gate
 from mlops_ci.spec.kinds import DatasetSpec, DeploymentSpec, ModelSpec, ProjectSpec
@@ -20,16 +20,23 @@ S = TypeVar("S")
 
 @dataclass(frozen=True)
 class Found:
-    """The specs of a repository that are valid by themselves, and by kind the names of those that are not."""
+    """The specs of a repository that are valid by themselves, and by kind the names of those that are not.
+
+    Of `nameless` kinds there may be more: a file could not be read, or a spec's kind or name is not one. A name that
+    is not found may stand there, so it is no finding until that is corrected.
+    """
 
     projects: Sequence[Loaded[ProjectSpec]]
     datasets: Sequence[Loaded[DatasetSpec]]
     models: Sequence[Loaded[ModelSpec]]
     deployments: Sequence[Loaded[DeploymentSpec]]
     invalid: Mapping[str, frozenset[str]]
+    nameless: frozenset[str] = frozenset()
 
-    def names(self, kind: str, loaded: Sequence[Loaded[Any]]) -> frozenset[str]:
-        """Return all names of a kind: a reference to an invalid spec is no second mistake."""
+    def names(self, kind: str, loaded: Sequence[Loaded[Any]]) -> frozenset[str] | None:
+        """Return all names of a kind, None when not all are known: a reference to an invalid spec is no second mistake."""
+        if kind in self.nameless:
+            return None
         return self.invalid.get(kind, frozenset()) | {spec.name for spec in loaded}
 
 
@@ -84,10 +91,10 @@ def _project(project: Loaded[ProjectSpec]) -> Iterator[Diagnostic]:
 
 
 def _model(
-    root: Path, model: Loaded[ModelSpec], datasets: Mapping[str, Loaded[DatasetSpec]], names: frozenset[str]
+    root: Path, model: Loaded[ModelSpec], datasets: Mapping[str, Loaded[DatasetSpec]], names: frozenset[str] | None
 ) -> Iterator[Diagnostic]:
     spec = model.spec
-    if spec.dataset not in names:
+    if names is not None and spec.dataset not in names:
         help = (
             suggest(spec.dataset, sorted(names))
             or "there is no spec of kind Dataset; write one, or run `mlops-ci init --from FILE`"
@@ -105,17 +112,23 @@ def _model(
     if data := datasets.get(spec.dataset):
         yield from _columns(model, data)
     yield from gate(model)
-    if spec.train.estimator is not None:
-        yield from estimator(spec.train.estimator, spec.task, model.locate("spec", "train", "estimator"))
-    if spec.train.entrypoint is not None:
-        yield from entrypoint(root, spec.train.entrypoint, model.locate("spec", "train", "entrypoint"))
+    yield from code(root, model)
 
 
 def _columns(model: Loaded[ModelSpec], data: Loaded[DatasetSpec]) -> Iterator[Diagnostic]:
     spec = model.spec
     yield from undeclared(data, spec.target, model.locate("spec", "target"), "target")
     for index, name in enumerate(spec.features):
-        yield from undeclared(data, name, model.locate("spec", "features", index), "feature")
+        where = model.locate("spec", "features", index)
+        yield from undeclared(data, name, where, "feature")
+        if data.spec.key == (name,):  # one column of several that form a key together may well generalise
+            yield Diagnostic(
+                "feature-is-key",
+                f"feature {quote(name)} is the key of dataset '{data.name}': an identifier cannot generalise to new rows",
+                where,
+                "delete it from `features`",
+                "warning",
+            )
     for index, name in enumerate(spec.evaluate.slices):
         yield from undeclared(data, name, model.locate("spec", "evaluate", "slices", index), "slice")
     for number, requirement in enumerate(spec.gate.requirements):
@@ -129,9 +142,10 @@ def _deployments(found: Found) -> Iterator[Diagnostic]:
     models = found.names("Model", found.models)
     environments = found.projects[0].spec.environments if found.projects else None
     taken: dict[tuple[str, str], Loaded[DeploymentSpec]] = {}
+    places: dict[tuple[str, str], Loaded[DeploymentSpec]] = {}
     for deployment in found.deployments:
         spec = deployment.spec
-        if spec.model not in models:
+        if models is not None and spec.model not in models:
             help = suggest(spec.model, sorted(models)) or "there is no spec of kind Model; write one"
             yield Diagnostic(
                 "model-unknown", f"there is no model '{spec.model}'", deployment.locate("spec", "model"), help
@@ -152,6 +166,7 @@ def _deployments(found: Found) -> Iterator[Diagnostic]:
                 deployment.locate("spec", "environment"),
                 "a model has one deployment in an environment: delete one, or choose another environment",
             )
+        yield from _same_namespace(deployment, places)
         if spec.replicas.min > spec.replicas.max:
             given = "min" if deployment.value("spec", "replicas", "min") is not None else "max"
             yield Diagnostic(
@@ -160,3 +175,21 @@ def _deployments(found: Found) -> Iterator[Diagnostic]:
                 deployment.locate("spec", "replicas", given),
                 "swap them, or give both (they are 1 and 3 when not given)",
             )
+
+
+def _same_namespace(
+    deployment: Loaded[DeploymentSpec], places: dict[tuple[str, str], Loaded[DeploymentSpec]]
+) -> Iterator[Diagnostic]:
+    """Yield a note when an earlier deployment of the model, for another environment, has the same namespace."""
+    spec = deployment.spec
+    earlier = places.setdefault((spec.model, spec.target.namespace), deployment)
+    if earlier.spec.environment != spec.environment:
+        other = earlier.locate("metadata", "name")
+        yield Diagnostic(
+            "deployment-same-namespace",
+            f"'{earlier.spec.environment}' and '{spec.environment}' share the namespace '{spec.target.namespace}' for model "
+            f"'{spec.model}': in one cluster, each replaces the other; the other stands at {other}",
+            deployment.locate("spec", "target", "namespace"),
+            "give each environment its own `namespace`, unless they are clusters of their own",
+            "note",
+        )

@@ -31,6 +31,11 @@ def schema(kind: str) -> Mapping[str, Any]:
     return loaded
 
 
+def is_valid(rules: Mapping[str, Any], value: Any) -> bool:
+    """Tell whether a value fits a part of a schema that refers to no other part."""
+    return Draft202012Validator(rules).is_valid(value)
+
+
 def _unique(validator: Validator, wanted: bool, value: Any, rules: Any) -> Iterator[ValidationError]:  # noqa: ARG001 - jsonschema's signature
     if wanted and isinstance(value, list) and len({canonical_json(item) for item in value}) < len(value):
         yield ValidationError("an item stands twice")

@@ -113,7 +113,7 @@ def _explain(document: Document, error: Any) -> Iterator[Diagnostic]:
     elif rule in ("oneOf", "anyOf"):
         yield _alternatives(document, at, error, noun)
     elif rule == "type":
-        yield _type(document, at, limit, value)
+        yield _type(document, at, rules, value)
     elif rule in ("enum", "const"):
         yield _choice(document, at, limit if rule == "enum" else [limit], value)
     elif rule == "uniqueItems":
@@ -173,7 +173,10 @@ def _alternatives(document: Document, at: Pointer, error: Any, noun: str) -> Dia
         for inner in error.context:
             if len(inner.absolute_path) > len(error.absolute_path) or inner.validator != "const":
                 return next(_explain(document, inner))
-    return Diagnostic("spec-value", f"{_path(at)}: {words}, not {_describe(error.instance)}", document.locate(at))
+    value = error.instance
+    lists = any(branch.get("type") == "array" for branch in branches)
+    instead = _listed(value) if lists and isinstance(value, str) else None
+    return Diagnostic("spec-value", f"{_path(at)}: {words}, not {_describe(value)}", document.locate(at), instead)
 
 
 _TYPES = {
@@ -187,14 +190,45 @@ _TYPES = {
 }
 
 
-def _type(document: Document, at: Pointer, wanted: str | list[str], value: Any) -> Diagnostic:
-    types = [wanted] if isinstance(wanted, str) else wanted
+def _type(document: Document, at: Pointer, rules: Mapping[str, Any], value: Any) -> Diagnostic:
+    types = [rules["type"]] if isinstance(rules["type"], str) else rules["type"]
     expected = " or ".join(_TYPES[name] for name in types)
     where = document.locate(at) if value is not None and not isinstance(value, dict) else document.locate(at, key=True)
     message = f"{_path(at)} must be {expected}, not {_describe(value)}"
     if value is None:
         message = f"{_path(at)} has no value; it must be {expected}"
-    return Diagnostic("spec-type", message, where, _cast(types, value, at))
+    return Diagnostic("spec-type", message, where, _cast(types, value, at) or _fields(rules, value, at))
+
+
+# What a single value can only mean where fields are expected, by the title of what has the fields.
+_SHORT = {
+    "metadata": ("name", "{{name: {}}}"),
+    "nulls": ("max", "{{max: {}}}"),
+    "length": ("max", "{{max: {}}}"),
+    "replicas": ("min", "{{min: {0}, max: {0}}}"),
+    "rollout": ("strategy", "{{strategy: {}}}"),
+    "release": ("bump", "{{bump: {}}}"),
+    "split": ("by", "{{by: {}}}"),
+    "target": ("type", "{{type: {}}}"),
+    "a source": ("path", "{{type: csv, path: {}}}"),
+    "a column": ("type", "{{type: {}}}"),
+    "a requirement": ("metric", "{{metric: {}, min or max: …}}"),
+}
+
+
+def _fields(rules: Mapping[str, Any], value: Any, at: Pointer) -> str | None:
+    """Say how to write a single value as the field that it was probably meant for."""
+    from mlops_ci.spec.schemas import is_valid
+
+    name, form = _SHORT.get(str(rules.get("title")), ("", ""))
+    if not name or not isinstance(value, str | int | float) or not is_valid(rules["properties"][name], value):
+        return None
+    written = form.format(value if len(str(value)) <= 60 else "…")
+    return f"write `{at[-1]}: {written}`" if isinstance(at[-1], str) else f"write `- {written}`"
+
+
+def _listed(text: str) -> str:
+    return f"write a list: [{text if len(text) <= 60 else '…'}]"
 
 
 def _cast(types: list[str], value: Any, at: Pointer) -> str | None:
@@ -214,7 +248,7 @@ def _cast(types: list[str], value: Any, at: Pointer) -> str | None:
         if "boolean" in types:
             return f"write {'false' if value.lower() in ('no', 'off', 'false', 'n', '0') else 'true'}, without quotes"
         if "array" in types:
-            return f"write a list: [{value if len(value) <= 60 else '…'}]"
+            return _listed(value)
         return None
     if isinstance(value, bool | int | float) and "string" in types:
         return (
@@ -227,7 +261,8 @@ def _cast(types: list[str], value: Any, at: Pointer) -> str | None:
     if isinstance(value, int | float) and "array" in types:
         return f"write a list: [{value}]"
     if isinstance(value, dict) and "array" in types and at:
-        return "start each item with '- '"
+        names = ", ".join(value)
+        return _listed(names) if all(item is None for item in value.values()) else "start each item with '- '"
     return None
 
 
@@ -298,7 +333,17 @@ def _bound(rule: str, limit: Any, value: Any, rules: Mapping[str, Any], at: Poin
         return f"{_path(at)} is empty", "give it a value, or delete it"
     wanted = _BOUNDS.get(rule, f"{rule} {{}}").format(limit)
     said = "" if isinstance(value, str | list | dict) else f", not {value}"
-    return f"{_path(at)} must be {wanted}{said}", None
+    return f"{_path(at)} must be {wanted}{said}", _as_share(value, rules)
+
+
+def _as_share(value: Any, rules: Mapping[str, Any]) -> str | None:
+    """Offer a share for what was probably given in percent."""
+    top = rules.get("maximum", rules.get("exclusiveMaximum", 2))
+    if isinstance(value, int | float) and 1 < value <= 100 and top <= 1:
+        from mlops_ci.spec.schemas import is_valid
+
+        return f"did you mean {value / 100:g}?" if is_valid(rules, value / 100) else None
+    return None
 
 
 def _path(at: Iterable[str | int]) -> str:

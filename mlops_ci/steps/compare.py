@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from mlops_ci import store
-from mlops_ci.candidate import Candidate, champion_of, chosen, identify, read_data
+from mlops_ci.assignment import needed_repository
+from mlops_ci.candidate import Candidate, champion_of, chosen, identify, read_data, sliced
 from mlops_ci.codec import encode
 from mlops_ci.data.split import materialise
 from mlops_ci.diagnostics import Diagnostic, has_errors
 from mlops_ci.digest import canonical_json
-from mlops_ci.errors import Exit, Findings
+from mlops_ci.errors import EnvironmentProblem, Exit, Findings
 from mlops_ci.learn.bootstrap import seed_of
 from mlops_ci.learn.compare import Contestant, Judgement
 from mlops_ci.learn.compare import compare as judge_models
+from mlops_ci.learn.estimator import import_folders
+from mlops_ci.learn.frame import incompatible_inputs
 from mlops_ci.learn.metrics import default_requirements
 from mlops_ci.learn.score import Packaged, missing_inputs, score
 from mlops_ci.outcomes import CompareReport
 from mlops_ci.plan import Content, Outcome, Plan, StoreRun
 from mlops_ci.project import Project
-from mlops_ci.records import Champion, Comparison, FileDigest, Release, Signature, TrainingRun
+from mlops_ci.records import Champion, Comparison, FileDigest, Release, TrainingRun
 from mlops_ci.registry import Event
 from mlops_ci.reports.markdown import run_report
+from mlops_ci.spec.kinds import ModelSpec
 from mlops_ci.spec.metrics import METRICS
 
 
@@ -43,6 +48,7 @@ def compare(project: Project, *, models: tuple[str, ...] = ()) -> Outcome[Compar
 
     Raises UsageProblem for a model without a spec, Findings when its data are refused or it has not been trained.
     """
+    needed_repository(project)
     context = project.context
     answers = []
     for name in chosen(project, models):
@@ -58,7 +64,7 @@ def compare(project: Project, *, models: tuple[str, ...] = ()) -> Outcome[Compar
                 help=f"mlops-ci train {name} (or mlops-ci gate {name})",
             )
         run = store.read_record(context.repo, stored, "run.json", TrainingRun)
-        folder = context.scratch / f"run-{name}"
+        folder = Path(tempfile.mkdtemp(dir=context.scratch))
         store.materialise(context.repo, stored, run.files, folder)
         answers.append(
             compare_candidate(project, candidate, run, folder, (context.repo.read(stored.files["log.txt"]) or b""))
@@ -136,120 +142,126 @@ def exit_code(project: Project, comparisons: Sequence[Comparison]) -> Exit:
     return Exit.OK
 
 
+@dataclass(frozen=True)
+class _Incomparable:
+    """Why a champion cannot be scored on today's rows."""
+
+    why: str
+
+
 def _judge(project: Project, candidate: Candidate, run: TrainingRun, folder: Path, champion: Event | None) -> Judgement:
     import pyarrow.parquet as pq
 
     spec, context = candidate.model.spec, project.context
-    scratch = context.scratch / f"compare-{candidate.model.name}"
-    scratch.mkdir()
-    packaged = [_packaged(candidate.model.name, run.files, run.trusted, run.signature, spec.task, folder)]
-    if run.code:
-        packaged = [_with_code(packaged[0], context.root, run.code)]
-    incomparable = None
-    if champion is not None and not _same(champion, run):
-        rival = _champion(project, candidate, champion, scratch)
-        if isinstance(rival, str):
-            incomparable = rival
-        else:
-            packaged.append(rival)
-    wanted = (
-        *spec.features,
-        *spec.evaluate.slices,
-        *(field.name for one in packaged for field in one.signature.inputs),
+    scratch = Path(tempfile.mkdtemp(dir=context.scratch))
+    mine = _packaged(candidate.model.name, run, run.files, run.trusted, folder)
+    rival = _rival(project, candidate, run, champion, scratch)
+    packaged = [mine, rival] if isinstance(rival, Packaged) else [mine]
+    slices = sliced(spec)
+    columns = tuple(
+        dict.fromkeys((*spec.features, *slices, *(field.name for one in packaged for field in one.signature.inputs)))
     )
-    columns = tuple(dict.fromkeys(wanted))
-    holdout = materialise(
-        context.root, candidate.dataset, candidate.snapshot.files, columns, spec.target, scratch
-    ).holdout
-    table = pq.read_table(holdout)
-    features = scratch / "features.parquet"  # the scorer gets no labels
+    sides = materialise(context.root, candidate.dataset, candidate.snapshot.files, columns, spec.target, scratch)
+    table = pq.read_table(sides.holdout)
+    for rows in (sides.train, sides.holdout):
+        rows.unlink()  # nothing that a scoring process could find has the labels
+    features = scratch / "features.parquet"
     pq.write_table(table.select([name for name in columns if name != spec.target]), features)
-    requirements = spec.gate.requirements or default_requirements(spec.task)
-    asked = {*spec.evaluate.metrics, *(requirement.metric for requirement in requirements)}
-    latency = any(METRICS[metric].operational and metric.startswith("latency") for metric in asked)
-    scores = score(packaged, features, rows=table.num_rows, scratch=scratch, latency=latency)
-    digests = [
-        run.model_digest,
-        champion.record.model_digest if champion and isinstance(champion.record, Release) else "",
-    ]
-    contestants = [
-        Contestant(one.name, digest, scored.predictions, scored.classes, scored.operational)
-        for one, digest, scored in zip(packaged, digests, scores, strict=False)
-    ]
-    against = contestants[1] if len(contestants) > 1 else None
+    latency = any(METRICS[metric].operational and metric.startswith("latency") for metric in _asked(spec))
+    against = None
+    # the champion first, and in a process of its own: a candidate's code must find nothing of it to touch
+    if isinstance(rival, Packaged) and champion is not None and isinstance(champion.record, Release):
+        try:
+            (theirs,) = score([rival], features, rows=table.num_rows, scratch=scratch, latency=latency)
+        except Findings as failed:
+            rival = _Incomparable(failed.diagnostics[0].message)
+        else:
+            release = champion.record
+            against = Contestant(
+                rival.name,
+                release.model_digest,
+                theirs.predictions,
+                theirs.classes,
+                theirs.operational,
+                run=release.run_key,
+            )
+    (scores,) = score([mine], features, rows=table.num_rows, scratch=scratch, latency=latency)
+    contestant = Contestant(
+        mine.name, run.model_digest, scores.predictions, scores.classes, scores.operational, run=run.key
+    )
     if champion is not None and _same(champion, run):
-        against = Contestant(champion.ref.name, run.model_digest, contestants[0].predictions, contestants[0].classes)
+        against = replace(contestant, name=champion.ref.name)
     labels: Any = table[spec.target].to_numpy()
-    slices: Mapping[str, Any] = {name: table[name].to_numpy() for name in spec.evaluate.slices}
     return judge_models(
         spec.task,
         labels,
-        contestants[0],
+        contestant,
         against,
         spec.gate,
         metrics=spec.evaluate.metrics,
-        slices=slices,
-        incomparable=incomparable,
-        seed=seed_of(*digests, candidate.sides.split.holdout_digest),
+        slices={name: table[name].to_numpy() for name in slices},
+        incomparable=rival.why if isinstance(rival, _Incomparable) else None,
+        seed=seed_of(run.key, champion.ref.oid if champion else "", candidate.sides.split.holdout_digest),
     )
+
+
+def _asked(spec: ModelSpec) -> set[str]:
+    requirements = spec.gate.requirements or default_requirements(spec.task)
+    return {*spec.evaluate.metrics, *(requirement.metric for requirement in requirements)}
 
 
 def _same(champion: Event, run: TrainingRun) -> bool:
     return isinstance(champion.record, Release) and champion.record.run_key == run.key
 
 
-def _champion(project: Project, candidate: Candidate, champion: Event, scratch: Path) -> Packaged | str:
-    """Return the champion, ready to be scored on today's rows, or why it cannot be."""
-    release, repo = champion.record, project.context.repo
-    if not isinstance(release, Release) or repo is None:
-        return f"{champion.ref.name} was tagged by another tool and has no record"
+def _rival(
+    project: Project, candidate: Candidate, run: TrainingRun, champion: Event | None, scratch: Path
+) -> Packaged | _Incomparable | None:
+    """Return the champion, ready to be scored on today's rows, or why it cannot be; None when there is none to score.
+
+    Raises EnvironmentProblem when its files are out of reach: that says nothing about the two models.
+    """
+    repo = project.context.repo
+    if champion is None or repo is None or _same(champion, run):
+        return None
+    release = champion.record
+    if not isinstance(release, Release):
+        return _Incomparable(f"{champion.ref.name} was tagged by another tool and has no record")
     stored = store.find(repo, store.release_ref(release.model, release.version), fetch=True)
     if stored is None:
-        return f"the files of {champion.ref.name} are not in this clone, nor at its remote"
-    run = store.read_record(repo, stored, "run.json", TrainingRun)
-    if run.task != candidate.model.spec.task or run.signature.output != candidate.output:
-        return f"{champion.ref.name} answers another question ({run.task} of {run.signature.output.name})"
-    if missing := missing_inputs(run.signature, {column.name for column in candidate.snapshot.columns}):
-        return f"{champion.ref.name} needs {', '.join(missing)}, which today's data do not have"
+        raise EnvironmentProblem.of(
+            "store-missing",
+            f"the files of {champion.ref.name}, the champion, are neither in this clone nor at its remote",
+            help=f"git fetch origin {store.release_ref(release.model, release.version)}; if it is gone, look for a clone that has it",
+        )
+    theirs = store.read_record(repo, stored, "run.json", TrainingRun)
+    if theirs.task != candidate.model.spec.task or theirs.signature.output != candidate.output:
+        return _Incomparable(
+            f"{champion.ref.name} answers another question ({theirs.task} of {theirs.signature.output.name})"
+        )
+    split, today = theirs.split, candidate.sides.split
+    told = (split.by, split.epoch, split.fraction, theirs.row_key)
+    if told != (today.by, today.epoch, today.fraction, candidate.dataset.spec.key):
+        return _Incomparable(
+            f"{champion.ref.name} learned from another split, so that today's holdout is not new to it"
+        )
+    types = {column.name: column.type for column in candidate.snapshot.columns}
+    if missing := missing_inputs(theirs.signature, types):
+        return _Incomparable(f"{champion.ref.name} needs {', '.join(missing)}, which today's data do not have")
+    if changed := incompatible_inputs(theirs.signature.inputs, types):
+        return _Incomparable(f"{champion.ref.name} knows other types: {', '.join(changed)}")
     folder = scratch / "champion"
     store.materialise(repo, stored, release.model_files, folder)
-    packaged = _packaged(champion.ref.name, release.model_files, release.trusted, run.signature, run.task, folder)
-    if not release.code:
-        return packaged
-    for file in release.code:
-        content = repo.read(f"{release.commit}:{_in_repository(project, file.path)}")
-        if content is None:
-            return f"the code of {champion.ref.name} is not in its commit: {file.path}"
-        path = scratch / "champion-code" / file.path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    return _with_code(packaged, scratch / "champion-code", release.code)
+    return _packaged(champion.ref.name, theirs, release.model_files, release.trusted, folder)
 
 
 def _packaged(
-    name: str, files: Sequence[FileDigest], trusted: tuple[str, ...], signature: Signature, task: Any, folder: Path
+    name: str, run: TrainingRun, files: Sequence[FileDigest], trusted: tuple[str, ...], folder: Path
 ) -> Packaged:
+    """Describe a model's files; one with code of its own finds it beside them, and is scored in a process of its own."""
     model = next(file for file in files if file.path == "model.skops")
-    return Packaged(name, folder / model.path, model.sha256, trusted, signature, task)
-
-
-def _with_code(packaged: Packaged, root: Path, code: Sequence[FileDigest]) -> Packaged:
-    """Let a model of the repository's own classes be loaded: from its code's folders, in a process of its own."""
-    folders = dict.fromkeys(str(root / PurePosixPath(file.path).parent) for file in code)
-    return Packaged(
-        packaged.name,
-        packaged.model,
-        packaged.sha256,
-        packaged.trusted,
-        packaged.signature,
-        packaged.task,
-        (*folders, str(root)),
-    )
-
-
-def _in_repository(project: Project, path: str) -> str:
-    repo = project.context.repo
-    return (project.context.root / path).relative_to(repo.root).as_posix() if repo else path
+    paths = import_folders(run.estimator, folder / store.CODE) if run.code else ()
+    return Packaged(name, folder / model.path, model.sha256, trusted, run.signature, run.task, paths)
 
 
 def _record(

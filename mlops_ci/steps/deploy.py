@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlops_ci.assignment import assign, known_environment, known_release
+from mlops_ci.assignment import assign, known_environment, known_model, known_release
 from mlops_ci.errors import Findings
 from mlops_ci.outcomes import DeployReport
 from mlops_ci.plan import Outcome
@@ -18,7 +18,8 @@ def deploy(project: Project, *, model: str, env: str, reason: str | None = None)
     """
     name, _, version = model.partition("@")
     environment = known_environment(project, env)
-    state = read(project.context.repo).model(name)
+    registry = read(project.context.repo)
+    state = registry.model(known_model(project, registry, name))
     release = known_release(state, version or None)
     _in_order(project, state, release.version, environment)
     return assign(project, state, release, environment, reason, rollback=False)

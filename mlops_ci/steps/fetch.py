@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from mlops_ci import store
-from mlops_ci.assignment import evidence_of, known_release, needed_repository
+from mlops_ci.assignment import evidence_of, known_model, known_release, needed_repository
 from mlops_ci.errors import EnvironmentProblem
+from mlops_ci.git import Repository
+from mlops_ci.learn.estimator import import_folders
 from mlops_ci.outcomes import FetchReport
 from mlops_ci.plan import Outcome, Plan, WriteFile
 from mlops_ci.project import Project
+from mlops_ci.records import Release, TrainingRun
 from mlops_ci.registry import read
 
 
@@ -19,7 +22,8 @@ def fetch(project: Project, *, model: str, directory: str) -> Outcome[FetchRepor
     Raises UsageProblem for an unknown version, EnvironmentProblem when the store lacks a file or holds other bytes.
     """
     name, _, version = model.partition("@")
-    event = known_release(read(project.context.repo).model(name), version or None)
+    registry = read(project.context.repo)
+    event = known_release(registry.model(known_model(project, registry, name)), version or None)
     release = evidence_of(event)
     repo = needed_repository(project)
     run = store.find(repo, store.release_ref(name, release.version), fetch=True)
@@ -33,16 +37,25 @@ def fetch(project: Project, *, model: str, directory: str) -> Outcome[FetchRepor
     store.materialise(repo, run, release.model_files, scratch)
     target = (project.context.here / directory).resolve()
     writes = tuple(
-        WriteFile(str(target / file.path), (scratch / file.path).read_bytes(), replace=True)
+        WriteFile(str(target / file.path), (scratch / file.path).read_bytes())
         for file in release.model_files
         if not _same(target / file.path, scratch / file.path)
     )
+    paths = _import_folders(repo, run, release, target)
     lines = (
-        "import pandas, skops.io",
+        f"import sys; sys.path[:0] = {list(paths)!r}; import pandas, skops.io" if paths else "import pandas, skops.io",
         f"model = skops.io.load({str(target / 'model.skops')!r}, trusted={list(release.trusted)!r})",
         f"print(model.predict(pandas.read_parquet({str(target / 'golden.parquet')!r})[model.feature_names_in_]))",
     )
     return Outcome(FetchReport(name, release.version, str(target), release.model_files, lines), plan=Plan(writes))
+
+
+def _import_folders(repo: Repository, run: store.StoredRun, release: Release, target: Path) -> tuple[str, ...]:
+    """Return where a model with code of its own finds it: among the fetched files."""
+    if not release.code:
+        return ()
+    entrypoint = store.read_record(repo, run, "run.json", TrainingRun).estimator
+    return import_folders(entrypoint, target / store.CODE)
 
 
 def _same(there: Path, wanted: Path) -> bool:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from mlops_ci.assignment import needed_repository
 from mlops_ci.candidate import chosen, identify, read_data
 from mlops_ci.diagnostics import Diagnostic, has_errors
-from mlops_ci.errors import Exit, Findings
+from mlops_ci.errors import Exit, Findings, UsageProblem
 from mlops_ci.outcomes import Gated, GateReport
 from mlops_ci.plan import Outcome, Plan, Write
 from mlops_ci.project import Project
@@ -20,22 +21,26 @@ def gate(project: Project, *, models: tuple[str, ...] = ()) -> Outcome[GateRepor
     """Put the models named, or all, through the gate.
 
     The specs are valid already (a project with invalid ones is not opened). What is wrong with one model, or its data, is
-    that model's verdict; the others are judged all the same. Raises UsageProblem when a spec asks for the impossible.
+    that model's verdict; the others are judged all the same, and the exit code is the most severe one. Raises UsageProblem
+    outside a repository.
     """
     gated: list[Gated] = []
     findings: list[Diagnostic] = []
     writes: list[Write] = []
+    worst = Exit.OK
+    needed_repository(project)  # found out before anything is trained
     for name in chosen(project, models):
         try:
             one, found, plan = _model(project, name)
-        except Findings as stopped:
+        except (Findings, UsageProblem) as stopped:
             one, found, plan = Gated(name, "fail", stopped.diagnostics[0].message), stopped.diagnostics, Plan()
+            worst = max(worst, stopped.exit_code)
         gated.append(one)
         findings.extend(found)
         writes.extend(plan.writes)
     report = GateReport(_worst(one.verdict for one in gated), tuple(gated), sum(one.fitted for one in gated))
     judged = exit_code(project, [one.comparison for one in gated if one.comparison])
-    code = Exit.FINDINGS if has_errors(findings) else judged
+    code = max(worst, Exit.FINDINGS if has_errors(findings) else judged)
     return Outcome(report, tuple(dict.fromkeys(findings)), Plan(tuple(writes)), code)
 
 

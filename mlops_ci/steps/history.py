@@ -36,9 +36,8 @@ def _row(event: Event) -> EventRow:
 
 
 def _name(event: Event) -> str:
-    if event.kind == "release":
-        return "release"
-    return "rollback" if event.rollback else "deploy"
+    names: dict[str, str] = {"assignment": "deploy", "unassignment": "undeploy"}
+    return "rollback" if event.rollback else names.get(event.kind, event.kind)
 
 
 def _sentence(event: Event) -> str:
@@ -47,7 +46,7 @@ def _sentence(event: Event) -> str:
             return release.evidence.sentence
         case Assignment(reason=str() as reason):
             return reason
-        case Assignment(rollback_of=None):
+        case Assignment():
             return ""
         case _:
             return "no record"

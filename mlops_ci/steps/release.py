@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import Literal
 
 from mlops_ci import registry, store
 from mlops_ci.assignment import needed_repository
-from mlops_ci.candidate import Candidate, chosen, identify, read_data
+from mlops_ci.candidate import Candidate, champion_of, chosen, identify, read_data
 from mlops_ci.codec import encode
 from mlops_ci.diagnostics import Diagnostic, has_errors
 from mlops_ci.digest import canonical_json, digest_bytes, digest_json
-from mlops_ci.errors import Findings
+from mlops_ci.errors import EnvironmentProblem, Findings
 from mlops_ci.git import Repository
 from mlops_ci.outcomes import Released, ReleaseReport
 from mlops_ci.plan import AppendLog, CreateTag, Outcome, Plan, Push, SetRef, Write
@@ -52,6 +54,7 @@ def _model(project: Project, repo: Repository, head: str, state: ModelState) -> 
         if isinstance(event.record, Release) and event.record.run_key == candidate.key:
             return Released(state.model, event.version, "unchanged", event.record.evidence.sentence), []
     _committed(project, repo, candidate)
+    _same_project(project, state)
     if taken := next((event for event in state.releases.values() if event.commit == head), None):
         raise Findings.of(
             "release-commit-taken",
@@ -59,12 +62,13 @@ def _model(project: Project, repo: Repository, head: str, state: ModelState) -> 
             help="commit the change that made the new candidate (a spec, code, or data), then release",
         )
     run, comparison, run_oid, evidence_digest = _gated(project, repo, candidate, state)
-    version = registry.next_version(state.latest.version if state.latest else None, _bump(candidate, state))
+    _on_branch(project, repo, head)
+    version = registry.next_version(state.highest, _bump(candidate, state))
     record = Release(
         model=state.model,
         version=version,
         commit=head,
-        spec_path=run.spec_path,
+        spec_path=candidate.model.path,
         spec_digest=candidate.model.digest,
         interface_digest=candidate.interface_digest,
         seed=run.seed,
@@ -78,6 +82,7 @@ def _model(project: Project, repo: Repository, head: str, state: ModelState) -> 
         run_ref=store.run_ref(state.model, comparison.key),
         run_oid=run_oid,
         evidence=_evidence(comparison, evidence_digest),
+        project=project.specs.project.name,
         trust="local",
         made_by=project.context.maker,
         made_on=project.context.clock().isoformat(timespec="seconds"),
@@ -111,11 +116,35 @@ def _committed(project: Project, repo: Repository, candidate: Candidate) -> None
         )
 
 
+def _on_branch(project: Project, repo: Repository, head: str) -> None:
+    """Insist that what is released has been merged: a release is for everybody."""
+    remote = repo.remote()
+    name = project.specs.project.spec.branch or repo.default_branch(remote)
+    if remote is not None and name is not None and not repo.contains(f"refs/remotes/{remote}/{name}", head):
+        raise Findings.of(
+            "release-not-on-branch",
+            f"commit {head[:10]} is not on branch '{name}' of '{remote}', and releases are made of what is there",
+            help=f"push or merge it first: git push {remote} HEAD:{name}",
+        )
+
+
+def _same_project(project: Project, state: ModelState) -> None:
+    """Insist that the model's registry is this project's: a repository may hold several."""
+    theirs = state.last.record.project if state.last and isinstance(state.last.record, Release) else None
+    if theirs not in (None, project.specs.project.name):
+        raise Findings.of(
+            "model-of-another-project",
+            f"'{state.model}' has been released by project '{theirs}' of this repository",
+            help="models of one repository share its tags: give one of the two another name",
+        )
+
+
 def _gated(
     project: Project, repo: Repository, candidate: Candidate, state: ModelState
 ) -> tuple[TrainingRun, Comparison, str, str]:
-    champion = state.champion(project.specs.project.spec.champion_environment)
-    stored = store.find(repo, store.run_ref(state.model, candidate.comparison_key(champion)), fetch=True)
+    champion = champion_of(project, state.model)
+    key = candidate.comparison_key(champion)
+    stored = store.find(repo, store.run_ref(state.model, key), fetch=True)
     if stored is None:
         trained = store.find(repo, store.run_ref(state.model, candidate.key)) is not None
         against = f" against {champion.ref.name}, today's champion," if trained and champion else ""
@@ -139,6 +168,16 @@ def _gated(
             ]
         )
     run = store.read_record(repo, stored, "run.json", TrainingRun)
+    told = (comparison.key, comparison.model, comparison.run, run.key, run.model, comparison.model_digest)
+    if told != (key, state.model, candidate.key, candidate.key, state.model, run.model_digest):
+        raise EnvironmentProblem.of(
+            "store-corrupt",
+            f"{stored.ref} holds another run than its name says",
+            help=f"it was damaged or changed: git update-ref -d {stored.ref}, then mlops-ci gate {state.model}",
+        )
+    store.materialise(
+        repo, stored, run.files, Path(tempfile.mkdtemp(dir=project.context.scratch))
+    )  # verifies every byte
     return run, comparison, stored.oid, digest_bytes(canonical_json(encode(comparison)).encode())
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mlops_ci.assignment import assign, known_environment, known_release
-from mlops_ci.errors import Findings
+from mlops_ci.assignment import assign, known_environment, known_model, known_release
+from mlops_ci.errors import Findings, UsageProblem
 from mlops_ci.outcomes import DeployReport
 from mlops_ci.plan import Outcome
 from mlops_ci.project import Project
@@ -17,9 +17,19 @@ def rollback(
 
     Raises UsageProblem for an unknown environment or version, Findings when nothing ran before.
     """
+    if not reason.strip():
+        raise UsageProblem.of("reason-missing", "a rollback says why", help="--reason 'late arrivals doubled'")
     environment = known_environment(project, env)
-    state = read(project.context.repo).model(model)
+    registry = read(project.context.repo)
+    state = registry.model(known_model(project, registry, model))
+    ran = {event.version for event in state.assignments(environment)}
     release = known_release(state, version or _before(state, environment))
+    if release.version not in ran:
+        raise Findings.of(
+            "rollback-nowhere",
+            f"{state.model} v{release.version} has never run in '{environment}', so going there is no way back",
+            help=f"mlops-ci deploy {state.model}@{release.version} --env {environment}",
+        )
     return assign(project, state, release, environment, reason, rollback=True)
 
 
@@ -28,15 +38,18 @@ def _before(state: ModelState, environment: str) -> str:
     ran: list[str] = []
     for event in state.assignments(environment):
         if event.rollback and event.version in ran:
-            del ran[ran.index(event.version) + 1 :]
+            del ran[len(ran) - ran[::-1].index(event.version) :]
         elif not ran or ran[-1] != event.version:
             ran.append(event.version)
     if len(ran) < 2:
+        others = sorted({event.version for event in state.assignments(environment)} - set(ran))
         raise Findings.of(
             "rollback-nowhere",
-            f"'{state.model}' has run no other version in '{environment}'"
+            f"nothing ran in '{environment}' before v{ran[0]}"
             if ran
             else f"'{state.model}' has not run in '{environment}'",
-            help="name a released version with --version",
+            help=f"name a version that ran there with --version: {', '.join(others)}"
+            if others
+            else "there is nothing to go back to",
         )
     return ran[-2]

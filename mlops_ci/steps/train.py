@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlops_ci import store
+from mlops_ci.assignment import needed_repository
 from mlops_ci.candidate import Candidate, chosen, identify, read_data
 from mlops_ci.codec import encode
 from mlops_ci.data.split import materialise
 from mlops_ci.diagnostics import Diagnostic, has_errors
-from mlops_ci.digest import canonical_json
+from mlops_ci.digest import canonical_json, digest_bytes
 from mlops_ci.errors import Findings
 from mlops_ci.learn.fit import fit
 from mlops_ci.outcomes import Trained, TrainReport
 from mlops_ci.plan import Content, Outcome, Plan, StoreRun
 from mlops_ci.project import Project
-from mlops_ci.records import TrainingRun
+from mlops_ci.records import FileDigest, TrainingRun
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ def train(project: Project, *, models: tuple[str, ...] = (), explain: bool = Fal
 
     Raises UsageProblem for a model without a spec, Findings when its data are refused or training fails.
     """
+    needed_repository(project)  # found out before anything is trained
     trainings = []
     for name in chosen(project, models):
         data, findings = read_data(project, name)
@@ -55,13 +58,12 @@ def train_candidate(project: Project, candidate: Candidate, *, explain: bool = F
     stored = store.find(context.repo, ref)
     if stored is not None and context.repo is not None:
         run = store.read_record(context.repo, stored, "run.json", TrainingRun)
-        folder = context.scratch / f"run-{name}"
+        folder = Path(tempfile.mkdtemp(dir=context.scratch))
         store.materialise(context.repo, stored, run.files, folder)
         why = f"nothing that decides the result has changed: {ref}" if explain else "nothing has changed"
         return Training(Trained(run, False, why), _files(run, folder))
     context.progress(f"training {name} on {candidate.sides.split.train_rows:,} rows")
-    scratch = context.scratch / f"train-{name}"
-    scratch.mkdir()
+    scratch = Path(tempfile.mkdtemp(dir=context.scratch))
     spec = candidate.model.spec
     sides = materialise(context.root, candidate.dataset, candidate.snapshot.files, spec.features, spec.target, scratch)
     sides.holdout.unlink()  # the trainer is handed the training side only
@@ -89,18 +91,19 @@ def train_candidate(project: Project, candidate: Candidate, *, explain: bool = F
         data_digest=candidate.snapshot.digest,
         schema_digest=candidate.snapshot.schema_digest,
         split=candidate.sides.split,
+        row_key=candidate.dataset.spec.key,
         environment=fitted.environment,
         seed=spec.train.seed,
         estimator=spec.train.estimator or spec.train.entrypoint or "",
         trusted=fitted.trusted,
         signature=fitted.signature,
         model_digest=fitted.model_digest,
-        files=fitted.files,
+        files=(*fitted.files, *_with_code(context.root, candidate, fitted.folder)),
         started_on=started.isoformat(timespec="seconds"),
         seconds=round(fitted.seconds, 3),
     )
     _storable(project, run)
-    files: dict[str, Content] = {**_files(run, fitted.folder), "log.txt": fitted.log.read_bytes()}
+    files: dict[str, Content] = {**_files(run, fitted.folder), "log.txt": fitted.log}
     why = f"the store has no {ref}" if explain else "not trained before"
     return Training(
         Trained(run, True, why), files, fitted.diagnostics, Plan((StoreRun(ref, files, f"{name}: run {run.key}"),))
@@ -110,6 +113,23 @@ def train_candidate(project: Project, candidate: Candidate, *, explain: bool = F
 def _storable(project: Project, run: TrainingRun) -> None:
     if too_large := store.oversized(run.files, project.specs.project.spec.store_limit_mb):
         raise Findings(too_large)
+
+
+def _with_code(root: Path, candidate: Candidate, folder: Path) -> tuple[FileDigest, ...]:
+    """Put the code that the model is made of beside it: whoever fetches or serves the model needs it too.
+
+    Raises Findings when a file has changed since the candidate was identified.
+    """
+    for file in candidate.code:
+        content = (root / file.path).read_bytes()
+        if digest_bytes(content) != file.sha256:
+            raise Findings.of(
+                "code-changed", f"{file.path} changed while the model was trained", help="run the command again"
+            )
+        path = folder / store.CODE / file.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return tuple(replace(file, path=f"{store.CODE}/{file.path}") for file in candidate.code)
 
 
 def _files(run: TrainingRun, folder: Path) -> dict[str, Content]:

@@ -6,17 +6,19 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import yaml
 
-from mlops_ci.data.logical import SQL_TYPES, quoted
+from mlops_ci.data.logical import SPELLS, SQL_TYPES, quoted
+from mlops_ci.data.rules import counted
 from mlops_ci.data.source import source_files
+from mlops_ci.data.split import held_out
 from mlops_ci.data.table import Table, open_table
 from mlops_ci.errors import Findings, UsageProblem
-from mlops_ci.spec.kinds import DatasetSpec, Source, Task
+from mlops_ci.spec.kinds import DatasetSpec, Gate, Source, SplitSpec, Task
 from mlops_ci.spec.nearest import quote, suggest
 from mlops_ci.templates.templates import files
 
@@ -25,6 +27,11 @@ MAX_CLASSES = 50  # of text; more are hardly classes
 MAX_INTEGER_CLASSES = 10  # more different integers are rather a quantity
 MAX_CATEGORIES = 254  # what histogram boosting tells apart
 LONG_TEXT = 60  # characters, on average
+MIN_HOLDOUT = Gate.min_rows  # from fewer the gate concludes nothing
+SHARES = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5)  # of the holdout, the first that leaves enough rows there is taken
+_INDEX = re.compile(r"Unnamed: \d+")  # pandas reads its own nameless index back under this name
+_TO_CSV = "write the table with to_csv(index=False)"
+_COMMA = r"-?[0-9][0-9.]*,[0-9.,]*[0-9]"
 _ID = re.compile(r"(?i)(^|[^a-z])(id|uuid|guid|key)$|[a-z](ID|Id)$")
 _NATIVE = set(SQL_TYPES) - {"other", "empty"}
 
@@ -42,7 +49,11 @@ _GATES: Mapping[Task, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Seen:
-    """One column as the table has it; `length` is the mean number of characters as text."""
+    """One column as the table has it.
+
+    `length` is the mean number of characters as text, `spaced` the number of values with white space in them, `almost`
+    what keeps text from being numbers.
+    """
 
     name: str
     type: str
@@ -50,11 +61,15 @@ class Seen:
     nulls: int
     distinct: int
     length: float
+    spaced: int
+    zero_or_one: bool
+    almost: str | None = None
 
     @property
     def identifies(self) -> bool:
-        """Whether every row has a value of its own that could name it."""
-        return self.distinct == self.rows > 1 and self.type in ("integer", "string")
+        """Whether every row has a value of its own that could name it; long text could not."""
+        short = self.type == "integer" or (self.type == "string" and self.length <= LONG_TEXT)
+        return self.distinct == self.rows > 1 and short and not _INDEX.fullmatch(self.name)
 
 
 def from_table(table: Path, path: str, target: str) -> Mapping[str, bytes]:
@@ -75,9 +90,10 @@ def from_table(table: Path, path: str, target: str) -> Mapping[str, bytes]:
                 help=suggest(target, opened.types, otherwise="its columns are"),
             )
         columns = _columns(opened)
+        key = _key(columns, target)
+        share, judged = _share(opened, replace(spec, key=(key,) if key else ()))
     goal = next(column for column in columns if column.name == target)
     task = _task(goal, path)
-    key = _key(columns, target)
     left_out = {column.name: why for column in columns if (why := _unfit(column, key, target))}
     features = [column.name for column in columns if column.name != target and column.name not in left_out]
     if not features:
@@ -88,7 +104,7 @@ def from_table(table: Path, path: str, target: str) -> Mapping[str, bytes]:
             help="add columns that tell something about the target, or derive numbers from those that are there",
         )
     data_name, model_name = _slug(table.stem, "data"), _slug(target, "model")
-    dataset = _dataset(data_name, Source(source.type, path, source.delimiter), columns, key)
+    dataset = _dataset(data_name, Source(source.type, path, source.delimiter), columns, key, share, judged)
     model = _model(model_name, data_name, task, goal, features, left_out)
     return {
         **files("empty"),
@@ -122,14 +138,55 @@ def _columns(table: Table) -> list[Seen]:
     asked = []
     for name in table.types:
         column = quoted(name)
-        asked += [f"count({column})", f"count(DISTINCT {column})", f"avg(length({column}::VARCHAR))"]
+        text = f"{column}::VARCHAR"
+        asked += [
+            f"count({column})",
+            f"count(DISTINCT {column})",
+            f"avg(length({text}))",
+            f"count(*) FILTER (WHERE regexp_matches({text}, '\\s'))",
+            f"bool_and(coalesce(TRY_CAST({text} AS DOUBLE) IN (0, 1), true))",
+        ]
     answer = table.rows(table.connection.sql(f"SELECT count(*), {', '.join(asked)} FROM data"))[0]
-    rows = answer[0]
-    found = zip(table.types.items(), answer[1::3], answer[2::3], answer[3::3], strict=True)
+    rows, facts = answer[0], iter(answer[1:])
     return [
-        Seen(name, type, rows, rows - present, distinct, length or 0.0)
-        for (name, type), present, distinct, length in found
+        Seen(name, type, rows, rows - present, distinct, length or 0.0, spaced, zero_or_one, _almost(table, name))
+        for (name, type), (present, distinct, length, spaced, zero_or_one) in zip(
+            table.types.items(), zip(*[facts] * 5, strict=True), strict=True
+        )
     ]
+
+
+def _almost(table: Table, name: str) -> str | None:
+    """Say what keeps a column of text from being numbers, where half of its values at least are some."""
+    if table.types[name] != "string":
+        return None
+    column = quoted(name)
+    number = SPELLS["number"].replace("{v}", column)
+    comma = f"regexp_full_match({column}, '{_COMMA}')"
+    ask = table.connection.execute
+    present, numbers, commas = ask(
+        f"SELECT count({column}), count(*) FILTER (WHERE {number}), count(*) FILTER (WHERE {comma}) FROM data"
+    ).fetchall()[0]
+    if numbers == present or (numbers + commas) * 2 < present:
+        return None
+    kind, count = (comma, commas) if commas else (f"NOT {number}", present - numbers)
+    (example,) = ask(f"SELECT {column} FROM data WHERE {kind} GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1").fetchall()[
+        0
+    ]
+    if commas:
+        return f"would be numbers but for the comma in {counted(count, 'value')} such as {quote(example)}"
+    if example.isdigit():  # a code with a leading zero is none the less a code
+        return None
+    return f"would be numbers but for {counted(count, 'value')} such as {quote(example)}"
+
+
+def _share(table: Table, spec: DatasetSpec) -> tuple[float, int]:
+    """Return the share of the holdout, and how many rows it then has."""
+    for share in SHARES:
+        rows = held_out(table, replace(spec, split=SplitSpec(holdout=share)))
+        if rows >= MIN_HOLDOUT:
+            break
+    return share, rows
 
 
 def _task(goal: Seen, path: str) -> Task:
@@ -145,23 +202,26 @@ def _task(goal: Seen, path: str) -> Task:
             f"the target {quote(goal.name)} has the same value in every row of {quote(path)}",
             help="there is nothing to learn; is this the column that you meant?",
         )
-    if goal.type == "number" or (goal.type == "integer" and goal.distinct > MAX_INTEGER_CLASSES):
+    quantity = goal.type == "number" and not goal.zero_or_one
+    if quantity or (goal.type == "integer" and goal.distinct > MAX_INTEGER_CLASSES):
         return "regression"
-    if goal.type not in ("integer", "boolean", "string") or goal.distinct > MAX_CLASSES:
+    if goal.type not in ("integer", "number", "boolean", "string") or goal.distinct > MAX_CLASSES:
         what = "dates or times" if goal.type in ("date", "timestamp") else f"{goal.distinct:,} different values"
         raise Findings.of(
             "init-target-classes",
             f"the target {quote(goal.name)} has {what}: neither a quantity nor classes",
-            help="choose a column of numbers, or one with few different values",
+            help=f"it {goal.almost}: leave those rows out, or correct them"
+            if goal.almost
+            else "choose a column of numbers, or one with few different values",
         )
     return "binary-classification" if goal.distinct == 2 else "multiclass-classification"
 
 
 def _key(columns: Sequence[Seen], target: str) -> str | None:
-    """Return the column that names a row: unique, and either called so or the first one."""
+    """Return the column that names a row: unique, and either called so or the first one and not sentences."""
     fit = [column.name for column in columns if column.identifies and column.name != target]
     named = [name for name in fit if _ID.search(name)]
-    first = [name for name in fit if name == columns[0].name]
+    first = [name for name in fit if name == columns[0].name and not columns[0].spaced]
     return next(iter(named + first), None)
 
 
@@ -169,24 +229,26 @@ def _unfit(column: Seen, key: str | None, target: str) -> str | None:
     """Say why a column is no feature, or None."""
     present = column.rows - column.nulls
     text = column.type == "string"
+    many = text and (column.distinct > MAX_CATEGORIES or column.distinct > max(20, present / 2))
     reasons = (
         (column.name == target, None),
         (column.name == key, "names the row"),
+        (_INDEX.fullmatch(column.name) is not None, f"is the index of a pandas table: {_TO_CSV}"),
         (column.identifies and _ID.search(column.name) is not None, "names the row"),
         (column.distinct <= 1, "has the same value everywhere"),
         (column.type in ("date", "timestamp"), "is a time: derive numbers from it"),
         (column.type not in _NATIVE, "is of a type that models cannot take"),
         (text and column.length > LONG_TEXT, "is free text"),
-        (text and (column.distinct > MAX_CATEGORIES or column.distinct > max(20, present / 2)), "has too many values"),
+        (many, column.almost or "has too many values"),
     )
     return next((why for applies, why in reasons if applies), None)
 
 
-def _dataset(name: str, source: Source, columns: Sequence[Seen], key: str | None) -> str:
+def _dataset(name: str, source: Source, columns: Sequence[Seen], key: str | None, share: float, judged: int) -> str:
     delimiter = f", delimiter: {_flow(source.delimiter)}" if source.delimiter != "," else ""
     head = [
         f"# yaml-language-server: $schema={SCHEMAS}/dataset.schema.json",
-        f"# Written from {quote(source.path)}, {columns[0].rows:,} rows: types and missing values as they are there.",
+        f"# Written from {quote(source.path)}, {counted(columns[0].rows, 'row')}: types and missing values as they are there.",
         "# Tighten what you know better: min, max, values, pattern, unique.",
         "apiVersion: mlops-ci/v1",
         "kind: Dataset",
@@ -195,10 +257,27 @@ def _dataset(name: str, source: Source, columns: Sequence[Seen], key: str | None
         f"  source: {{type: {source.type}, path: {_flow(source.path)}{delimiter}}}",
     ]
     if key is None:
-        head.append("  # no column names a row: rows are told apart by their whole content, so equal ones count as one")
+        head += [
+            "  # No column was seen to name a row. Name those that do together, or add one to the data: without a key a new",
+            "  # column or a corrected value moves rows between training and holdout, and equal rows stay on one side.",
+            "  # key: [...]",
+        ]
     else:
         head += ["  # assumed: this column names a row, whatever else changes in it", f"  key: [{_flow(key)}]"]
+    head += _split(share, judged)
     return "\n".join([*head, "  columns:", *(f"    {_column(column, column.name == key)}" for column in columns), ""])
+
+
+def _split(share: float, judged: int) -> list[str]:
+    if judged < MIN_HOLDOUT:
+        few = f"  # Only {counted(judged, 'row')} to judge a model by, and from fewer than {MIN_HOLDOUT} the gate concludes nothing: add rows."
+        return [few, f"  split: {{holdout: {share:g}}}"]
+    if share == SHARES[0]:
+        return []
+    return [
+        f"  # {SHARES[0]:g} would leave fewer than {MIN_HOLDOUT} rows to judge a model by",
+        f"  split: {{holdout: {share:g}}}",
+    ]
 
 
 def _column(column: Seen, is_key: bool) -> str:
@@ -210,7 +289,8 @@ def _column(column: Seen, is_key: bool) -> str:
         slack = min(1.0, math.ceil(100 * (1.5 * share + 0.01)) / 100)
         rules.append(f"nulls: {{max: {slack:g}}}")
     rules += ["unique: true"] if is_key else []
-    return f"{_flow(column.name)}: {{{', '.join(rules)}}}"
+    hint = f"  # {column.almost}" if column.almost else ""
+    return f"{_flow(column.name)}: {{{', '.join(rules)}}}{hint}"
 
 
 def _model(

@@ -13,7 +13,8 @@ import pytest
 
 import mlops_ci
 import mlops_ci.nox
-from mlops_ci.verbs import VERBS, Verb
+from mlops_ci.cli.main import run
+from mlops_ci.verbs import VERBS, Option, Verb
 
 STEPS = Path(mlops_ci.__file__).parent / "steps"
 named = pytest.mark.parametrize("verb", VERBS, ids=[verb.name for verb in VERBS])
@@ -42,6 +43,18 @@ def test_help_names_every_option(verb: Verb) -> None:
         assert shown is not None
         assert shown in done.stdout
     assert ("--dry-run" in done.stdout) == verb.writes
+
+
+@named
+def test_what_is_required_is_asked_for(verb: Verb) -> None:
+    needed = [option for option in verb.options if option.required]
+    for missing in needed:
+        given = [part for option in needed if option is not missing for part in _given(option)]
+        assert run([verb.name, *given]) == 2, missing.name
+
+
+def _given(option: Option) -> list[str]:
+    return ["x"] if option.positional else [f"--{option.name}", "x"]
 
 
 def test_the_verbs_become_nox_sessions() -> None:

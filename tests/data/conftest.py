@@ -60,7 +60,9 @@ class Bench:
         return Dataset(DatasetSpec(**{"source": self.source, **spec}))
 
     def snapshot(self, now: datetime = NOW, **spec: Any) -> tuple[DatasetSnapshot, tuple[Diagnostic, ...]]:
-        return snapshot(self.root, self.dataset(**spec), now, self.cache)
+        """The snapshot and its findings, but for the warning that there is no key: most tables here need none."""
+        record, findings = snapshot(self.root, self.dataset(**spec), now, self.cache)
+        return record, tuple(found for found in findings if found.id != "split-without-key")
 
     def ids(self, **spec: Any) -> list[str]:
         return [found.id for found in self.snapshot(**spec)[1]]

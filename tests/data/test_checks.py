@@ -158,6 +158,38 @@ def test_a_wrong_type_and_a_missing_column_stop_no_other_check(bench: Any) -> No
     assert not record.passed
 
 
+def test_many_missing_columns_are_one_finding_and_stay_results_of_their_own(bench: Any) -> None:
+    bench.csv("1,2\n3,4\n")
+    columns = {f"c{index}": Column("integer") for index in range(12)}
+    record, (found,) = bench.snapshot(columns=columns)
+    assert (found.id, found.location.path) == ("data-column-missing", "spec/columns/c0")
+    assert found.message == "the data have none of 12 columns: c0, c1, c2, c3, c4, c5, c6, c7, c8, c9 and 2 more"
+    assert found.help == "the data have: 1, 2; is it the right file, and has it a header line?"
+    assert [result.column for result in record.checks if not result.passed] == list(columns)
+    three = {name: columns[name] for name in ("c0", "c1", "c2")}
+    assert bench.ids(columns=three) == ["data-column-missing"] * 3
+
+
+@pytest.mark.parametrize("declared", [{}, {"x": Column("number")}])
+def test_infinite_numbers_are_found_and_counted(bench: Any, declared: dict[str, Column]) -> None:
+    bench.csv("id,x,y\n1,0.5,1\n2,inf,1.5\n3,-Infinity,2\n4,nan,3\n5,,1e300\n")
+    record, (found,) = bench.snapshot(key=("id",), columns=declared)
+    assert (found.id, found.severity, found.location.path) == ("check-finite", "error", "spec/columns/x")
+    assert found.message == "column 'x': 2 of 5 rows (40 %) fail 'a finite number'"
+    (result,) = [check for check in record.checks if check.check == "finite"]
+    assert (result.failing, result.samples) == (2, ({"id": 2, "x": "inf"}, {"id": 3, "x": "-inf"}))
+    (found,) = bench.snapshot(key=("id",), columns={"x": Column("number", severity="warn")})[1]
+    assert found.severity == "warning"
+
+
+def test_one_is_no_plural(bench: Any) -> None:
+    bench.csv("n\nx\n")
+    found = bench.snapshot(columns={"n": Column("integer")}, checks=(Check("row-count", min=2),))[1]
+    assert found[0].help is not None
+    assert found[0].help.startswith("1 value is no integer, such as 'x'")
+    assert found[1].message == "the data have 1 row, wanted: at least 2 rows"
+
+
 def test_a_near_miss_of_a_column_is_suggested(bench: Any) -> None:
     bench.csv("carrier\nAA\n")
     (found,) = bench.snapshot(columns={"carriers": Column()})[1]
@@ -213,7 +245,7 @@ def test_freshness_is_judged_against_the_clock_given(bench: Any) -> None:
     fresh, stale = datetime(2026, 1, 2, tzinfo=UTC), datetime(2026, 1, 2, 0, 0, 1, tzinfo=UTC)
     assert bench.snapshot(now=fresh, **asked)[1] == ()
     (found,) = bench.snapshot(now=stale, **asked)[1]
-    assert found.message == "the data are stale: newest is 2026-01-01T00:00:00, 1 days old, at most 24h is wanted"
+    assert found.message == "the data are stale: newest is 2026-01-01T00:00:00, 1 day old, at most 24h is wanted"
     bench.csv("when,id\n,1\n")
     assert bench.ids(**asked) == ["check-freshness"]
 

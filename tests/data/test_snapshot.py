@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from mlops_ci.codec import decode, encode
 from mlops_ci.data import content
 from mlops_ci.records import DatasetSnapshot
-from mlops_ci.spec.kinds import Check, Column, DatasetSpec, Length, Nulls, Source
+from mlops_ci.spec.kinds import Check, Column, DatasetSpec, Length, Nulls, Source, SplitSpec
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 COLUMNS = {"i": Column("integer"), "f": Column("number"), "s": Column("string"), "b": Column("boolean"),
@@ -168,6 +168,20 @@ def test_a_snapshot_is_a_record(bench: Any) -> None:
     bench.csv("n\n1\n3\n")
     record, _ = bench.snapshot(columns={"n": Column("integer", max=2)})
     assert decode(DatasetSnapshot, encode(record)) == record
+
+
+def test_a_dataset_without_a_key_is_warned_of_where_a_hash_divides_it(bench: Any) -> None:
+    from mlops_ci.data.snapshot import snapshot
+
+    bench.csv("id,x\n1,2\n")
+
+    def found(**spec: Any) -> tuple[Any, ...]:
+        return snapshot(bench.root, bench.dataset(**spec), NOW, None)[1]
+
+    (warning,) = found()
+    assert (warning.id, warning.severity, warning.location.path) == ("split-without-key", "warning", "spec/key")
+    assert warning.help == "name the columns that identify a row: key: [...]"
+    assert found(key=("id",)) == found(time="id", split=SplitSpec("time")) == ()
 
 
 def test_all_checks_and_the_profile_are_one_query(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:

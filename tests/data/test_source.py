@@ -85,7 +85,7 @@ def test_a_pipe_is_no_file(bench: Any) -> None:
     ("text", "id", "line", "message"),
     [
         ("a,b\n1,2\n3,4,5\n", "data-ragged-row", 3, "a row has 3 fields, the header has 2"),
-        ("a,b\n1,2\n3\n4,5\n", "data-ragged-row", 3, "a row has 1 fields, the header has 2"),
+        ("a,b\n1,2\n3\n4,5\n", "data-ragged-row", 3, "a row has 1 field, the header has 2"),
         ('a,b\n1,"x\ny\nz"\n3,4,5\n', "data-ragged-row", 5, "a row has 3 fields, the header has 2"),
         ("", "data-empty", None, "'data/rows.csv' is empty"),
         ("a,b\n", "data-empty", None, "'data/*.csv' has no rows"),
@@ -107,6 +107,63 @@ def test_bad_csv(bench: Any, text: str | bytes, id: str, line: int | None, messa
     assert (found.id, found.message) == (id, message)
     assert (found.location.path, found.location.line) == ("data/rows.csv", line)
     assert found.help
+
+
+@pytest.mark.parametrize(
+    ("text", "id", "message", "help"),
+    [
+        ("1,1,2\n3,4,5\n", "data-header", "2 columns are called '1'", "is the header line missing?"),
+        (",a\n0,1\n", "data-header", "a column has no name", "to_csv(index=False)"),
+        ("a;b\n1;2\n", "data-delimiter", "the one column is called 'a;b': it looks like the delimiter is ';'", "write source: {..., delimiter: ';'}"),
+        ("a\tb\n1,5\t2\n", "data-delimiter", "the one column is called 'a\\tb': it looks like the delimiter is \"\\t\"", 'delimiter: "\\t"'),
+        ("a|b\n1|2\n", "data-delimiter", "the one column is called 'a|b': it looks like the delimiter is '|'", "delimiter: '|'"),
+        ("a,b\r\n1,2\n3,4\r\n5,6\r", "data-csv", "the file is not valid CSV: lines end in different ways, or a quote is out of place", "one kind of line end"),
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "data-lfs-pointer", "'data/rows.csv' is a pointer of Git LFS, not the data", "git lfs pull"),
+        (b"PAR1 some bytes PAR1", "data-file-type", "'data/rows.csv' is not CSV: it is a parquet file", "type: parquet"),
+        (b"\x1f\x8b\x08", "data-file-type", "'data/rows.csv' is not CSV: it is compressed with gzip", "decompress"),
+        (b"PK\x03\x04", "data-file-type", "'data/rows.csv' is not CSV: it is a zip archive, as Excel workbooks are", "save the table"),
+    ],
+)  # fmt: skip
+def test_a_csv_that_is_something_else_is_told_once_and_with_its_cause(
+    bench: Any, text: str | bytes, id: str, message: str, help: str
+) -> None:
+    bench.csv(text)
+    found = finding(bench, columns={name: Column("integer") for name in "abcdefgh"})
+    assert (found.id, found.message, found.location.path) == (id, message, "data/rows.csv")
+    assert help in found.help
+
+
+@pytest.mark.parametrize("text", ["a|b\n1\n2\n", '"a;b"\n1\n', "PAR1,PAR2\n1,2\n", "a;b,c\n1;2,3\n"])
+def test_odd_names_of_columns_are_no_other_format(bench: Any, text: str) -> None:
+    bench.csv(text)
+    assert bench.snapshot()[1] == ()
+
+
+def test_a_csv_or_a_pointer_under_a_parquet_name(parquet_bench: Any) -> None:
+    path = parquet_bench.parquet({"a": [1]})
+    path.write_text("größe,b\n" + "1,2\n" * 400 + "é" * 400, encoding="utf-8")
+    found = finding(parquet_bench)
+    assert (found.id, found.message) == (
+        "data-file-type", "'data/rows.parquet' is not parquet: it is text, perhaps CSV",
+    )  # fmt: skip
+    path.write_text("version https://git-lfs.github.com/spec/v1\n")
+    assert finding(parquet_bench).id == "data-lfs-pointer"
+
+
+def test_a_long_cell_is_read_and_a_huge_one_refused_with_the_bound(bench: Any) -> None:
+    bench.csv("a,b\n1," + "x" * (15 << 20) + "\n")
+    assert bench.snapshot()[0].rows == 1
+    bench.csv("a,b\n1," + "x" * (17 << 20) + "\n")
+    found = finding(bench)
+    assert (found.id, found.message, found.location.line) == ("data-csv", "a row is longer than 16 MiB", 2)
+
+
+def test_a_file_name_that_is_not_utf_8(bench: Any) -> None:
+    path = bench.csv("a\n1\n")
+    path.rename(os.fsdecode(os.fsencode(path.parent) + b"/caf\xe9.csv"))
+    found = finding(bench)
+    assert (found.id, found.location.path) == ("data-source-name", "spec/source/path")
+    assert found.message == "the file name 'data/caf\\udce9.csv' is not UTF-8"
 
 
 def test_a_ragged_row_far_down_is_found(bench: Any) -> None:
@@ -195,7 +252,7 @@ def test_folders_named_like_partitions_add_no_columns(parquet_bench: Any) -> Non
 def test_damaged_parquet(parquet_bench: Any) -> None:
     path = parquet_bench.parquet({"a": list(range(10_000)), "b": [str(index) for index in range(10_000)]})
     whole = path.read_bytes()
-    for content in (b"", b"no parquet", whole[:-100], whole[:4] + b"\xff" * 2000 + whole[2004:]):
+    for content in (b"", b"no\0parquet", whole[:-100], whole[:4] + b"\xff" * 2000 + whole[2004:]):
         path.write_bytes(content)
         found = finding(parquet_bench)
         assert found.id == "data-unreadable"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from datetime import datetime, time
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,22 @@ def in_holdout(text: str, epoch: int = 1, holdout: float = 0.2) -> bool:
     return int.from_bytes(first, "big") / 2**64 < holdout
 
 
+def key_text(*values: Any) -> str:
+    """The text that names a row, without the engine."""
+    return "".join(
+        "n" if value is None else f"{len(text.encode())}:{text}" for value in values for text in [_text(value)]
+    )
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return str(int(value))
+    if isinstance(value, datetime):
+        text = str(value.date()) if value.time() == time() else str(value)
+        return text.rstrip("0") if value.microsecond else text
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 @few
 @given(
     ids=st.lists(st.integers(-(2**63), 2**63 - 1), min_size=30, max_size=60, unique=True),
@@ -50,7 +67,7 @@ def in_holdout(text: str, epoch: int = 1, holdout: float = 0.2) -> bool:
 def test_a_row_keeps_its_side(
     ids: list[int], more: set[int], holdout: float, epoch: int, tmp_path_factory: Any, benches: Any
 ) -> None:
-    wanted = {id for id in ids if in_holdout(f"i{len(str(id))}:{id}", epoch, holdout)}
+    wanted = {id for id in ids if in_holdout(key_text(id), epoch, holdout)}
     if len(wanted) in (0, len(ids)):
         return
     bench = benches(tmp_path_factory.mktemp("split").name + "/repo")
@@ -72,7 +89,7 @@ def test_a_key_of_text_and_several_columns_is_hashed_as_written(bench: Any) -> N
     rows = [(f"é{index % 7}", index) for index in range(200)]
     bench.csv("b,a,x,y\n" + "".join(f"{b},{a},1,{a % 2}\n" for b, a in rows))
     _, _, test = divided(bench, key=("b", "a"))
-    wanted = {(b, a) for b, a in rows if in_holdout(f"s{len(b.encode())}:{b}i{len(str(a))}:{a}")}
+    wanted = {(b, a) for b, a in rows if in_holdout(key_text(b, a))}
     assert set(zip(test["b"], test["a"], strict=True)) == wanted
 
 
@@ -80,8 +97,69 @@ def test_without_a_key_the_row_itself_is_its_identity(bench: Any) -> None:
     rows = [(index * 0.5, index % 2) for index in range(100)]
     bench.csv("x,y\n" + "".join(f"{x},{y}\n" for x, y in rows))
     _, _, test = divided(bench)
-    hashes = {x: hashlib.sha256(f"f{len(str(x))}:{x}i1:{y}".encode()).hexdigest() for x, y in rows}
-    assert set(test["x"]) == {x for x, hash in hashes.items() if in_holdout(hash)}
+    assert set(test["x"]) == {x for x, y in rows if in_holdout(key_text(x, y))}
+
+
+KEYS: dict[str, tuple[st.SearchStrategy[Any], str]] = {
+    "integer": (st.integers(-(2**63), 2**63 - 1), "A1"),
+    "small": (st.integers(-(2**53) + 1, 2**53 - 1), "0.5"),
+    "number": (st.floats(allow_nan=False, allow_infinity=False).map(lambda value: value + 0.0), "A1"),
+    "truth": (st.booleans(), "maybe"),
+    "day": (st.dates(), "2026-01-01 10:30"),
+    "date": (st.dates(), "soon"),
+    "moment": (st.datetimes(), "soon"),
+}
+
+
+@settings(few, max_examples=12)
+@given(rows=st.lists(st.tuples(*(values for values, _ in KEYS.values())), min_size=20, max_size=30))
+def test_a_key_names_the_same_row_whatever_type_its_columns_are_taken_for(
+    rows: list[tuple[Any, ...]], tmp_path_factory: Any, benches: Any
+) -> None:
+    wanted = {index for index, key in enumerate(rows) if in_holdout(key_text(*key, index), 1, 0.5)}
+    if len(wanted) in (0, len(rows)):
+        return
+    bench = benches(tmp_path_factory.mktemp("types").name + "/repo")
+    spec: dict[str, Any] = {"key": (*KEYS, "x"), "split": SplitSpec(holdout=0.5)}
+    lines = [",".join([*KEYS, "x", "y"])]
+    lines += [",".join(map(str, (*key, index, index % 2))) for index, key in enumerate(rows)]
+    bench.csv("\n".join(lines))
+    assert set(divided(bench, **spec)[2]["x"]) == wanted
+    lines.append(",".join([*(odd for _, odd in KEYS.values()), str(len(rows)), "1"]))
+    bench.csv("\n".join(lines))
+    assert set(divided(bench, **spec)[2]["x"]) - {len(rows)} == wanted
+
+
+def test_one_key_of_another_type_moves_no_other_row(bench: Any) -> None:
+    bench.csv(table(list(range(600))))
+    before = set(divided(bench, key=("id",))[2]["id"])
+    bench.csv(table(list(range(600))) + "A1,0.5,1\n")
+    after = set(divided(bench, key=("id",))[2]["id"]) - {"A1"}
+    assert after == {str(id) for id in before}
+
+
+def test_text_that_spells_a_number_beyond_all_bounds_is_text(bench: Any) -> None:
+    rows = [(f"{n}e9999", n) for n in range(100)]
+    bench.csv("k,y\n" + "".join(f"{k},{y}\n" for k, y in rows) + "A,1\n")
+    _, _, test = divided(bench, ("y",), key=("k",))
+    assert set(test["k"]) - {"A"} == {k for k, y in rows if in_holdout(key_text(k if y else "0"))}
+
+
+def test_few_different_keys_are_the_reason_that_a_side_has_no_rows_or_one_class(bench: Any) -> None:
+    bench.csv("x,y\n" + "1,0\n2,1\n" * 150)
+    with pytest.raises(Findings) as caught:
+        divided(bench, split=SplitSpec(holdout=0.01))
+    (found,) = caught.value.diagnostics
+    assert found.message == (
+        "the holdout side of the split has no rows: 300 rows, but only 2 different rows: equal rows stay on one side"
+    )
+    assert (found.help or "").startswith("add a column that identifies a row, as key: [...]")
+    bench.csv("k,x,y\n" + "".join(f"{n % 12},{n},{int(n % 12 == 5)}\n" for n in range(300)))
+    sides, *_ = divided(bench, key=("k",), split=SplitSpec(holdout=0.5))
+    (finding,) = target_findings(sides, "y", "binary-classification")
+    assert finding.help == (
+        "300 rows, but only 12 different keys: rows of one key stay on one side; choose a key with more values"
+    )
 
 
 def test_the_share_is_the_one_asked_for_and_an_epoch_is_a_fresh_holdout(bench: Any) -> None:
@@ -177,7 +255,7 @@ def test_targets(bench: Any, values: list[str], task: Any, ids: list[str]) -> No
     found = target_findings(sides, "y", task)
     assert [item.id for item in found] == ids
     if ids == ["target-missing"]:
-        assert f"in {sides.target.missing} rows" in found[0].message
+        assert f"in {sides.target.missing} row" in found[0].message
 
 
 def test_a_known_split_reads_no_data_and_its_rows_are_written_when_asked(

@@ -36,6 +36,7 @@ def make_release(
         run_ref=f"refs/mlops/runs/{model}/key-of-{version}",
         run_oid="a" * 40,
         evidence=Evidence("8" * 64, "pass", "", "9" * 64, "6" * 64, 20, None, (), ()),
+        project="nyc-flights",
         trust="local",
         made_by=Maker("ada", "mlops-ci 0.1.0"),
         made_on="2026-01-01T00:00:00Z",

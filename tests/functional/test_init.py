@@ -50,7 +50,8 @@ def test_a_clone_gets_the_registrys_refs_with_every_fetch(tmp_path: Path) -> Non
     consumer.ok("init")
     assert consumer.git("config", "--get-all", "remote.origin.fetch").splitlines() == [
         "+refs/heads/*:refs/remotes/origin/*",
-        "refs/mlops/*:refs/mlops/*",
+        "refs/mlops/log/*:refs/mlops/log/*",
+        "refs/mlops/releases/*:refs/mlops/releases/*",
     ]
 
 

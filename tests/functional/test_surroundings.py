@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -98,6 +101,7 @@ def test_outside_a_repository_there_is_nowhere_to_store_a_run(tmp_path: Path) ->
 
 
 def test_without_a_network_the_gate_warns_and_a_release_is_refused(gated: Consumer) -> None:
+    gated.ok("release")
     gated.origin.rename(gated.origin.with_name("gone"))
     assert gated.answer("gate")["diagnostics"][0]["id"] == "registry-offline"
     assert first_id(gated, "release", code=3) == "remote-unreachable"
@@ -210,3 +214,107 @@ def test_a_link_in_the_way_of_a_file_is_not_written_through(gated: Consumer, tmp
     (tmp_path / "model/model.skops").symlink_to(tmp_path / "elsewhere")
     assert first_id(gated, "fetch", "diagnosis", str(tmp_path / "model"), code=2) == "file-exists"
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_tags_of_others_may_move(gated: Consumer) -> None:
+    gated.git("tag", "nightly")
+    gated.git("push", "--quiet", "origin", "nightly")
+    git_in(gated.origin)(
+        "update-ref", "refs/tags/nightly", git_in(gated.origin)("commit-tree", "main^{tree}", "-m", "x")
+    )
+    gated.ok("gate")
+    gated.ok("release")
+
+
+def test_the_users_git_settings_change_nothing(gated: Consumer) -> None:
+    gated.git("config", "fetch.prune", "true")
+    gated.git("config", "fetch.pruneTags", "true")
+    gated.git("config", "push.followTags", "true")
+    gated.git("tag", "-a", "private-draft", "-m", "mine")
+    gated.ok("release")
+    gated.ok("deploy", "diagnosis", "--env", "staging")
+    assert "private-draft" in gated.git("tag").split()
+    assert "refs/tags/private-draft" not in gated.published()
+    assert gated.git("for-each-ref", "refs/mlops/runs") != ""
+    gated.git("fetch", "--quiet")
+    assert gated.git("for-each-ref", "refs/mlops/runs") != ""
+
+
+def test_the_repositorys_hooks_do_not_run_with_this_commands_rights(gated: Consumer, tmp_path: Path) -> None:
+    for name in ("reference-transaction", "pre-push", "post-index-change"):
+        hook = gated.root / ".git/hooks" / name
+        hook.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+        hook.chmod(0o755)
+    gated.ok("release")
+    gated.ok("deploy", "diagnosis", "--env", "staging")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_repository_of_somebody_else_is_not_worked_in(gated: Consumer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    assert first_id(gated, "show", code=3) == "repository-not-trusted"
+
+
+def test_a_branch_that_another_work_tree_has_checked_out_is_not_moved(gated: Consumer, tmp_path: Path) -> None:
+    gated.git("remote", "remove", "origin")
+    gated.ok("release")
+    gated.git("worktree", "add", "--quiet", "-b", "other", str(tmp_path / "linked"))
+    project = tmp_path / "linked" / "mlops.yaml"
+    project.write_text(project.read_text().replace("spec:\n", "spec:\n  branch: main\n"))
+    linked = Consumer(tmp_path / "linked", gated.origin)
+    assert first_id(linked, "deploy", "diagnosis", "--env", "staging", code=3) == "branch-checked-out"
+
+
+def test_several_remotes_need_a_word_which_one_it_is(gated: Consumer) -> None:
+    gated.git("remote", "rename", "origin", "canon")
+    gated.git("remote", "add", "fork", str(gated.origin))
+    gated.git("branch", "--unset-upstream")
+    found = gated.answer("release", code=3)["diagnostics"][0]
+    assert found["id"] == "remote-ambiguous"
+    gated.git("config", "remote.pushDefault", "canon")
+    gated.ok("release")
+
+
+def test_offline_without_a_known_champion_nothing_is_judged(gated: Consumer) -> None:
+    gated.origin.rename(gated.origin.with_name("gone"))
+    assert first_id(gated, "gate", code=3) == "champion-unknown"
+
+
+def test_a_deleted_champion_is_not_the_state_before_the_first_one(gated: Consumer) -> None:
+    gated.ok("release")
+    gated.ok("deploy", "diagnosis", "--env", "staging")
+    gated.ok("deploy", "diagnosis", "--env", "prod")
+    for folder in (gated.root, gated.origin):
+        git_in(folder)("update-ref", "-d", "refs/tags/diagnosis@v1.0.0")
+    assert first_id(gated, "gate", code=1) == "champion-missing"
+
+
+def test_projects_of_one_repository_do_not_share_a_models_name(gated: Consumer) -> None:
+    gated.ok("release")
+    path = gated.root / "mlops.yaml"
+    path.write_text(re.sub(r"name: \S+?([},\n])", r"name: another\1", path.read_text(), count=1))
+    model = gated.root / "models/diagnosis.yaml"
+    model.write_text(model.read_text().replace("seed: 7", "seed: 8"))
+    gated.commit()
+    gated.git("push", "--quiet")
+    gated.run("gate")
+    assert first_id(gated, "release", code=1) == "model-of-another-project"
+
+
+def test_a_project_without_a_model_says_how_to_get_one(tmp_path: Path) -> None:
+    consumer = Consumer(tmp_path, tmp_path)
+    consumer.ok("init")
+    assert first_id(consumer, "gate", code=2) == "model-none"
+
+
+def test_an_argument_that_is_not_text_is_a_usage_problem(gated: Consumer) -> None:
+    done = gated.run("rollback", "diagnosis", "--env", "prod", "--reason", "caf\udce9")
+    assert (done.returncode, "argument-encoding" in done.stderr) == (2, True)
+
+
+def test_a_full_disk_is_an_environment_problem(gated: Consumer) -> None:
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
+        done = subprocess.run(
+            [sys.executable, "-m", "mlops_ci", "check"], cwd=gated.root, stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert (done.returncode, "disk-full" in done.stderr, "Traceback" in done.stderr) == (3, True, False)

@@ -14,8 +14,10 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar
 from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
 
 from mlops_ci.learn import bootstrap, delong, mcnemar
+from mlops_ci.learn.evidence import gather
 from mlops_ci.learn.holm import holm
 from mlops_ci.learn.metrics import METRICS
 from mlops_ci.learn.predictions import Predictions, Truth
@@ -148,3 +150,70 @@ def test_bootstrap_in_chunks_is_complete(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_the_seed_follows_from_what_is_compared() -> None:
     assert bootstrap.seed_of("a", "b") == bootstrap.seed_of("a", "b")
     assert len({bootstrap.seed_of(*pair) for pair in itertools.permutations("abc", 2)}) == 6
+
+
+def test_a_floor_of_auc_is_held_against_the_interval_on_the_logits_scale() -> None:
+    rng = np.random.default_rng(4)
+    labels = (np.arange(200) < 15).astype(np.int64)
+    scores = rng.normal(size=200) + 2.5 * labels
+    areas = delong.areas(labels == 1, scores[None])
+    assert areas is not None
+    area, error = float(areas.values[0]), math.sqrt(areas.covariance[0, 0])
+    found = gather(["auc"], Truth(labels=labels, classes=(0, 1)), Predictions(scores=scores), None, seed=0)
+    bound = found.candidate["auc"].bound
+    assert bound is not None
+    odds = math.log(area / (1 - area))
+    for p, z in ((0.05, -1.6448536), (0.975, 1.959964)):
+        assert math.log(bound(p) / (1 - bound(p))) == pytest.approx(odds + z * error / (area * (1 - area)), abs=1e-5)
+    assert bound(0.05) < area - 1.645 * error  # wider where it matters
+
+
+def test_a_p_value_of_the_bootstrap_goes_on_where_counting_ends() -> None:
+    rng = np.random.default_rng(0)
+    true, near = rng.normal(size=400), rng.normal(0, 1, 400)
+    sides = [Predictions(values=true + near), Predictions(values=true + near + 0.4 * np.sign(near))]
+    found = gather(["mae"], Truth(values=true), *sides, seed=1).differences["mae"]
+    assert found.value == pytest.approx(0.4)
+    assert not found.varies
+    assert found.above(0.0) == pytest.approx(0.5**400)
+    noisy = Predictions(values=true + near + rng.normal(0, 3, 400))
+    found = gather(["mae"], Truth(values=true), sides[0], noisy, seed=1).differences["mae"]
+    margins = np.linspace(found.value - 12 * 0.1, found.value + 1, 60)
+    p_values = [found.above(margin) for margin in margins]
+    assert p_values == sorted(p_values)
+    assert p_values[0] < 1e-12
+    assert noisy.values is not None
+    gains = np.abs(noisy.values - true) - np.abs(near)
+    z = gains.mean() / (gains.std() / 20)
+    assert found.above(0.0) == pytest.approx(stats.norm.sf(z), rel=0, abs=1e-12)
+    at = gains.mean() - 4 * gains.std() / 20
+    assert math.log10(found.above(at)) == pytest.approx(math.log10(stats.norm.sf(4)), abs=0.3)
+    assert found.bound(0.0001) < found.bound(0.01) < found.value < found.bound(0.99) < found.bound(0.9999)
+    assert found.bound(0.0001) <= found.value - 3.6 * gains.std() / 20  # the least of 2,000 samples is nearer
+
+
+@pytest.mark.parametrize(("rows", "share"), [(10, 0.05), (30, 0.01)])
+def test_rows_that_all_say_the_same_prove_what_clopper_and_pearson_say(rows: int, share: float) -> None:
+    labels = np.repeat([0, 1], rows)
+    truth = Truth(labels=labels, classes=(0, 1))
+    right = Predictions(labels=labels, scores=labels.astype(float))
+    for metric in ("auc", "f1", "average-precision"):
+        bound = gather([metric], truth, right, None, seed=0).candidate[metric].bound
+        assert bound is not None
+        assert bound(share) == pytest.approx(proportion_confint(rows, rows, alpha=2 * share, method="beta")[0])
+        assert bound(1 - share) == 1
+    wrong = Predictions(labels=1 - labels, scores=1.0 - labels)
+    found = gather(["auc"], truth, right, wrong, seed=0).differences["auc"]
+    assert (found.value, found.varies) == (1.0, False)
+    assert found.above(0.0) == pytest.approx(0.5**rows)
+    assert found.above(found.bound(share)) == pytest.approx(share)
+    assert (found.below(0.0), found.above(1.0)) == (1.0, 1.0)
+
+
+def test_equal_rankings_differ_by_nothing_and_perfect_ones_by_what_their_rows_allow() -> None:
+    labels = np.repeat([0, 1], 20)
+    truth, scores = Truth(labels=labels, classes=(0, 1)), np.random.default_rng(0).normal(size=40)
+    same = gather(["auc"], truth, Predictions(scores=scores), Predictions(scores=np.exp(scores)), seed=0)
+    assert same.differences["auc"].above(-0.01) == pytest.approx(0.5**20)
+    perfect = [Predictions(scores=labels + share * scores / 100) for share in (1, -1)]
+    assert gather(["auc"], truth, *perfect, seed=0).differences["auc"].above(-0.01) == pytest.approx(0.99**20)

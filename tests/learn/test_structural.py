@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections import defaultdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from mlops_ci.learn.structural import OpaqueObjectError, structural_digest
 
@@ -84,6 +85,7 @@ def test_threads_and_processes_do_not_count(here: dict[str, Any]) -> None:
         assert done.stdout.strip() == str(expected)
 
 
+@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", ["logistic", "pca", "forest", "boosting", "mlp"])
 def test_a_model_is_the_same_after_its_file(name: str, here: dict[str, Any], tmp_path: Path) -> None:
     skops.io.dump(here[name], tmp_path / "m.skops")
@@ -130,9 +132,37 @@ nested = st.recursive(
 
 @given(st.dictionaries(st.text(max_size=4), nested, max_size=5))
 def test_the_order_in_which_things_were_made_does_not_count(values: dict[str, Any]) -> None:
-    turned = dict(reversed(values.items()))
-    assert structural_digest(turned) == structural_digest(values)
-    assert structural_digest(Holder(a=values, b=set(values))) == structural_digest(Holder(b=set(turned), a=turned))
+    turned = sorted(values, reverse=True)
+    assert structural_digest(Holder(a=values, b=set(values))) == structural_digest(Holder(b=set(turned), a=values))
+
+
+def test_the_order_of_a_dict_counts_for_who_walks_it() -> None:
+    one, other = (FunctionTransformer(kw_args=dict(items)) for items in ((("b", 1), ("a", 2)), (("a", 2), ("b", 1))))
+    assert structural_digest(one) != structural_digest(other)
+    assert structural_digest(skops.io.loads(skops.io.dumps(one))) == structural_digest(one)
+    assert structural_digest(defaultdict(int)) != structural_digest(defaultdict(float))
+
+
+def test_how_a_library_runs_does_not_count_but_our_own_names_are_ours() -> None:
+    assert structural_digest(RandomForestClassifier(n_jobs=2, verbose=1)) == structural_digest(RandomForestClassifier())
+    for name in ("n_jobs", "verbose", "n_threads"):
+        assert structural_digest(Holder(**{name: 1})) != structural_digest(Holder(**{name: 2}))
+
+
+def test_a_mask_counts_and_what_lies_under_it_does_not() -> None:
+    data, mask = np.array([1.0, 2.0, 3.0]), [False, True, False]
+    masked = structural_digest(np.ma.array(data, mask=mask))
+    assert masked == structural_digest(np.ma.array([1.0, 9.0, 3.0], mask=mask))
+    others = [
+        data,
+        np.ma.array(data),
+        np.ma.array(data, mask=[True, False, False]),
+        np.ma.array([1.0, 2.0, 4.0], mask=mask),
+        np.ma.array(data, mask=mask, fill_value=0),
+        data.view(np.recarray),
+        np.array([data]),
+    ]
+    assert len({masked, *map(structural_digest, others)}) == len(others) + 1
 
 
 def test_padding_memory_order_and_kinds_of_nan_do_not_count() -> None:

@@ -46,6 +46,7 @@ RELEASE = Release(
         metrics=(MetricValue("auc", 0.76, 0.75, 0.77, None, 16_100),),
         requirements=(RequirementResult("auc at least 0.62", "auc", "pass", "0.75 clears 0.62", 0.76),),
     ),
+    project="nyc-flights",
     trust="local",
     made_by=Maker("Ada Lovelace", "0.1.0"),
     made_on="2026-11-22T20:00:00+00:00",

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlops_ci.errors import Findings
 from mlops_ci.git import Ref
 from mlops_ci.records import EventRef
 from mlops_ci.registry import fold, next_version
@@ -14,9 +16,10 @@ from tests.registry.samples import RELEASE, assignment, plain_tag, tag
 
 def chain() -> list[Ref]:
     """Given v1 released and in prod, then v2, then v1 again by a rollback; clocks that run backwards."""
-    v2 = replace(RELEASE, version="2.0.0", previous=EventRef("delay#prod#1", "2" * 40))
+    v1 = replace(RELEASE, commit="a" * 40)
+    v2 = replace(RELEASE, version="2.0.0", commit="b" * 40, previous=EventRef("delay#prod#1", "2" * 40))
     return [
-        tag(RELEASE, "1" * 40, 500, "a" * 40),
+        tag(v1, "1" * 40, 500, "a" * 40),
         tag(assignment(1, previous=EventRef("delay@v1.0.0", "1" * 40)), "2" * 40, 400, "a" * 40),
         tag(v2, "3" * 40, 300, "b" * 40),
         tag(assignment(2, version="2.0.0", previous=EventRef("delay@v2.0.0", "3" * 40)), "4" * 40, 200, "b" * 40),
@@ -101,3 +104,51 @@ def test_any_tag_name_is_read_without_a_crash(name: str) -> None:
 )
 def test_versions_follow_semver(latest: str | None, bump: str, wanted: str) -> None:
     assert next_version(latest, bump) == wanted  # type: ignore[arg-type]  # the table's own three words
+
+
+def test_gtos_whole_grammar_is_read() -> None:
+    refs = [
+        plain_tag("churn@v1.0.0", "1" * 40, 10, "a" * 40),
+        plain_tag("churn#prod#1", "2" * 40, 20, "a" * 40),
+        plain_tag("churn@v2.0.0", "3" * 40, 30, "b" * 40),
+        plain_tag("churn#prod!#2", "4" * 40, 40, "a" * 40),
+        plain_tag("churn@v2.0.0!", "5" * 40, 50, "b" * 40),
+        plain_tag("churn@deprecated#3", "6" * 40, 60, "b" * 40),
+    ]
+    state = fold(refs).model("churn")
+    assert state.assigned == {}
+    assert list(state.releases) == ["1.0.0"]
+    assert (state.highest, state.next_number) == ("2.0.0", 4)
+
+
+def test_versions_are_counted_from_the_highest_not_from_the_last() -> None:
+    refs = [plain_tag("m@v2.0.0", "1" * 40, 10, "a" * 40), plain_tag("m@v1.0.1", "2" * 40, 20, "b" * 40)]
+    assert fold(refs).model("m").highest == "2.0.0"
+
+
+def test_an_assignment_whose_release_is_gone_is_not_the_state_before_the_first_one() -> None:
+    refs = [ref for ref in chain() if ref.name != "refs/tags/delay@v1.0.0"]
+    with pytest.raises(Findings) as caught:
+        fold(refs).model("delay").champion("prod")
+    assert caught.value.diagnostics[0].id == "champion-missing"
+
+
+def test_a_record_under_another_name_is_none() -> None:
+    other = replace(tag(RELEASE, "1" * 40, 1), name="refs/tags/evil@v1.0.0")
+    (event,) = fold([other]).model("evil").events
+    assert event.record is None
+
+
+@pytest.mark.parametrize("path", ["../x", "/etc/passwd", "a//b", "a/../b", "a\\b", "", "a\nb"])
+def test_a_record_whose_paths_lead_elsewhere_is_none(path: str) -> None:
+    good = tag(RELEASE, "1" * 40, 1)
+    bad = replace(good, contents=good.contents.replace("delay/signature.json", json.dumps(f"delay/{path}")[1:-1]))
+    (event,) = fold([bad]).model("delay").events
+    assert event.record is None
+
+
+def test_a_number_that_no_float_holds_is_no_record_and_no_crash() -> None:
+    good = tag(RELEASE, "1" * 40, 1)
+    bad = replace(good, contents=good.contents.replace('"value":0.76', f'"value":{"9" * 400}'))
+    (event,) = fold([bad]).model("delay").events
+    assert event.record is None

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 import pytest
 
 from mlops_ci.diagnostics import Diagnostic, Location
-from mlops_ci.reports.findings import render_findings, summary
+from mlops_ci.reports.findings import Format, render_findings, summary
 
 ERROR = Diagnostic(
     "gate-metric-unknown",
@@ -23,7 +23,7 @@ HOSTILE = Diagnostic(
     "spec-value",
     "bad\r\n::set-output name=x::y\n::stop-commands::z 100%\x1b[2J",
     Location("a,b:c=%0A\n::error::.yaml", 1, 1, 1, "x"),
-    "::add-mask::secret",
+    "::add-mask::secret\n  ::error::x\n##[error]y",
 )
 
 
@@ -82,7 +82,17 @@ def test_nothing_in_a_finding_can_start_a_second_command_or_end_a_property() -> 
 def test_text_of_a_hostile_finding_has_no_control_characters() -> None:
     printed = render_findings([HOSTILE], "text")
     assert "\x1b" not in printed
-    assert not [line for line in printed.splitlines() if line.startswith("::")]
+    assert not [line for line in printed.splitlines() if line.strip().startswith("::") or "##[" in line]
+    assert "\n  |         ::error::x\n" in printed
+
+
+@pytest.mark.parametrize("name", ["\ud800", "a\u2028b", "\x00", "\u202e"])
+@pytest.mark.parametrize("fmt", ["text", "github", "sarif"])
+def test_no_name_is_one_that_cannot_be_printed(name: str, fmt: Format) -> None:
+    found = Diagnostic("column-unknown", f"column {name}", Location(name, 1, 1, 1, name), f"did you mean {name}?")
+    printed = render_findings([found], fmt)
+    printed.encode()
+    assert name not in printed
 
 
 def sarif(*diagnostics: Diagnostic) -> dict[str, Any]:

@@ -166,3 +166,35 @@ def test_reading_specs_imports_neither_scikit_learn_nor_the_repository(root: Pat
         "assert not heavy & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", script], cwd=root, check=True)
+
+
+REFERRING = (
+    "---\napiVersion: mlops-ci/v1\nkind: Model\nmetadata: {name: m}\nspec:\n  task: regression\n  dataset: e\n"
+    "  target: y\n  features: [x]\n  train: {estimator: sklearn.linear_model.Ridge}\n"
+    "---\napiVersion: mlops-ci/v1\nkind: Deployment\nmetadata: {name: p}\nspec:\n"
+    "  model: n\n  environment: prod\n  target: {type: kubernetes}\n"
+)
+OTHER = "apiVersion: mlops-ci/v1\nkind: Dataset\nmetadata: {name: other}\nspec: {source: {type: csv, path: d.csv}}\n"
+
+
+@pytest.mark.parametrize(
+    ("other", "ids"),
+    [
+        (OTHER, {"dataset-unknown", "model-unknown"}),
+        (OTHER.replace("spec:", "sepc:"), {"spec-unknown-field", "dataset-unknown", "model-unknown"}),
+        (OTHER.replace("name: other", "nmae: e"), {"spec-unknown-field", "model-unknown"}),
+        (OTHER.replace("other", "E"), {"spec-value", "model-unknown"}),
+        (OTHER.replace("metadata: {name: other}", "metadata: e"), {"spec-type", "model-unknown"}),
+        (OTHER.replace("Dataset", "dataset"), {"spec-kind"}),
+        (OTHER.replace("Dataset", "[]"), {"spec-kind"}),
+        (OTHER.replace("kind: Dataset\n", ""), {"spec-missing-field"}),
+        (OTHER + "  a: b\n", {"spec-syntax"}),
+        (OTHER + "\tsplit: {}\n", {"spec-tab"}),
+        (OTHER + "kind: Dataset\n", {"spec-duplicate-key"}),
+    ],
+)
+def test_a_name_is_unknown_only_when_no_file_may_still_hold_it(other: str, ids: set[str], root: Path) -> None:
+    (root / "d.yaml").write_text(DATASET + REFERRING)
+    (root / "z.yaml").write_text(other)
+    _, diagnostics = load(root)
+    assert {item.id for item in diagnostics} == ids

@@ -24,6 +24,7 @@ def context(root: Path) -> Context:
         cache=None,
         clock=lambda: datetime(2026, 1, 1, tzinfo=UTC),
         maker=Maker("ada", "test"),
+        offline=False,
         progress=lambda _: None,
     )
 

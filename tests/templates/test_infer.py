@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ import pytest
 
 from mlops_ci import templates
 from mlops_ci.data.source import source_files
+from mlops_ci.data.split import held_out
 from mlops_ci.data.table import open_table
 from mlops_ci.errors import Findings, ToolError, UsageProblem
-from mlops_ci.spec.kinds import DatasetSpec, ModelSpec
+from mlops_ci.spec.kinds import DatasetSpec, ModelSpec, SplitSpec
 from mlops_ci.spec.load import load
 
 ROWS = 120
@@ -76,6 +78,8 @@ def test_two_integers_are_a_binary_target_and_the_unique_id_is_the_key(tmp_path:
         (labels(*range(11)), "regression"),
         (NOISE, "regression"),
         (labels(0.5, 1.5), "regression"),
+        (labels(0.0, 1.0), "binary-classification"),
+        (labels(0.0, 2.0), "regression"),
     ],
 )
 def test_the_target_decides_the_task(values: Sequence[Any], task: str, tmp_path: Path) -> None:
@@ -189,6 +193,114 @@ def test_a_parquet_file_in_a_folder_is_referred_to_where_it_is(tmp_path: Path) -
     assert (dataset.source.type, dataset.source.path) == ("parquet", "in/my data.parquet")
     assert model.features == ("x", "flag")
     assert dataset.columns["nested"].type is None
+
+
+SENTENCES = [f"The customer of order {n} was not satisfied" for n in range(ROWS)]
+
+
+@pytest.mark.parametrize(
+    ("values", "key"),
+    [
+        ([f"A{n:03}" for n in range(ROWS)], ("ref",)),
+        (SENTENCES, ()),
+        ([f"{n:04}" + "x" * 80 for n in range(ROWS)], ()),
+    ],
+)
+def test_a_first_column_of_short_words_without_spaces_names_the_row_and_text_does_not(
+    values: list[str], key: tuple[str, ...], tmp_path: Path
+) -> None:
+    dataset, model, _ = infer(tmp_path, csv(tmp_path, {"ref": values, "x": NOISE, "y": labels(0, 1)}), "y")
+
+    assert dataset.key == key
+    assert model.features == ("x",)
+
+
+def test_long_text_is_no_key_whatever_it_is_called(tmp_path: Path) -> None:
+    columns: Columns = {"x": NOISE, "text_id": [f"{n}" + "x" * 80 for n in range(ROWS)], "y": labels(0, 1)}
+
+    assert infer(tmp_path, csv(tmp_path, columns), "y")[0].key == ()
+
+
+def test_without_a_key_the_spec_says_what_to_do(tmp_path: Path) -> None:
+    infer(tmp_path, csv(tmp_path, {"x": NOISE, "y": labels(0, 1)}), "y")
+
+    assert "  # key: [...]\n" in (tmp_path / "specs/table.dataset.yaml").read_text()
+
+
+def test_the_index_that_pandas_adds_is_neither_key_nor_feature(tmp_path: Path) -> None:
+    dataset, model, text = infer(
+        tmp_path, csv(tmp_path, {"Unnamed: 0": range(ROWS), "x": NOISE, "y": labels(0, 1)}), "y"
+    )
+
+    assert (dataset.key, model.features) == ((), ("x",))
+    assert "'Unnamed: 0' is the index of a pandas table: write the table with to_csv(index=False)." in text
+
+
+@pytest.mark.parametrize(
+    ("odd", "why"),
+    [
+        (["NA", "NA", "-"], "would be numbers but for 3 values such as 'NA'"),
+        (["n/a"], "would be numbers but for 1 value such as 'n/a'"),
+        (["1,5", "-2.000,25"], "would be numbers but for the comma in 2 values such as '-2.000,25'"),
+        (["007"], None),
+        ([], None),
+    ],
+)
+def test_text_that_is_almost_numbers_is_told_with_what_is_in_the_way(
+    odd: list[str], why: str | None, tmp_path: Path
+) -> None:
+    values = [*odd, *(f"{n}.25" for n in range(ROWS - len(odd)))]
+
+    _, model, text = infer(
+        tmp_path, csv(tmp_path, {"x": NOISE, "amount": values, "y": labels(0, 1)}, "t.csv", ";"), "y"
+    )
+
+    spec = (tmp_path / "specs/t.dataset.yaml").read_text(encoding="utf-8")
+    line = next(line for line in spec.splitlines() if line.startswith("    amount:"))
+    assert line.partition("  # ")[2] == (why or "")
+    if why:
+        assert f"# Left out of the features: 'amount' {why}." in text
+    assert ("amount" in model.features) == (not odd)
+
+
+def test_a_target_that_is_almost_numbers_is_refused_with_what_is_in_the_way(tmp_path: Path) -> None:
+    table = csv(tmp_path, {"x": NOISE, "y": ["NA", *(f"{n}.5" for n in range(ROWS - 1))]})
+
+    with pytest.raises(Findings) as caught:
+        templates.from_table(table, table.name, "y")
+
+    assert caught.value.diagnostics[0].help == (
+        "it would be numbers but for 1 value such as 'NA': leave those rows out, or correct them"
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "holdout", "comment"),
+    [
+        (1000, 0.2, ""),
+        (180, 0.25, "0.2 would leave fewer than 50 rows to judge a model by"),
+        (
+            40,
+            0.5,
+            "Only {judged} rows to judge a model by, and from fewer than 50 the gate concludes nothing: add rows.",
+        ),
+    ],
+)
+def test_the_holdout_is_large_enough_to_judge_by_where_the_table_is(
+    rows: int, holdout: float, comment: str, tmp_path: Path
+) -> None:
+    table = csv(tmp_path, {"id": range(rows), "x": range(rows), "y": [n % 2 for n in range(rows)]})
+
+    dataset, _, _ = infer(tmp_path, table, "y")
+
+    with open_table(tmp_path, source_files(tmp_path, dataset.source), dataset) as opened:
+        judged = held_out(opened, dataset)
+        smaller = held_out(opened, replace(dataset, split=SplitSpec(holdout=holdout - 0.05)))
+    assert dataset.split.holdout == holdout
+    assert (judged >= 50) == (rows > 40)
+    assert smaller < 50 or holdout == 0.2
+    text = (tmp_path / "specs/table.dataset.yaml").read_text()
+    assert (f"  # {comment.format(judged=judged)}\n" in text) if comment else ("split" not in text)
 
 
 Make = Callable[[Path], Path]

@@ -1,10 +1,10 @@
 """Never imported by validate: importing this file fails."""
 
-from sklearn.linear_model import LogisticRegression
+from sklearn.ensemble import HistGradientBoostingClassifier
 
 
-def build(C=1.0):
-    return LogisticRegression(C=C)
+def build(learning_rate=0.1):
+    return HistGradientBoostingClassifier(learning_rate=learning_rate)
 
 
 raise SystemExit("imported")

@@ -1,0 +1,119 @@
+"""Python source as it lies on disk: what a module names. Nothing is imported, neither libraries nor the repository's code."""
+
+from __future__ import annotations
+
+import ast
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+
+MAX_BYTES = 1_000_000
+
+
+@dataclass(frozen=True)
+class Names:
+    """What a module has at its top level; `open` when reading cannot tell all (star imports, extensions)."""
+
+    names: frozenset[str]
+    open: bool = False
+
+
+def package_folder(name: str) -> Path | None:
+    """Return an installed package's folder, None when there is none."""
+    if name in sys.stdlib_module_names:
+        return None
+    try:
+        spec = find_spec(name)  # of a top-level name, which imports nothing
+    except (ImportError, ValueError):
+        return None
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+def module_file(folder: Path, inner: Sequence[str]) -> Path | None:
+    """Return the source file of a package's module, None when it has none (extensions, plain folders)."""
+    here = folder.joinpath(*inner)
+    if (here / "__init__.py").is_file():
+        return here / "__init__.py"
+    file = here.with_name(f"{here.name}.py")
+    return file if inner and file.is_file() else None
+
+
+def module_names(folder: Path, inner: Sequence[str]) -> Names | None:
+    """Return what a module of an installed package names; None when there is no such module."""
+    if file := module_file(folder, inner):
+        found = installed_names(file)
+        return Names(found.names, found.open and bool(inner))
+    here = folder.joinpath(*inner)
+    if here.is_dir() or any(here.parent.glob(f"{here.name}.*.so")) or any(here.parent.glob(f"{here.name}.*.pyd")):
+        return Names(frozenset(), open=True)
+    return None
+
+
+def parse(path: Path) -> ast.Module:
+    """Parse a Python file of at most 1 MB; raises SyntaxError, ValueError (too large, not text) or OSError."""
+    if path.stat().st_size > MAX_BYTES:
+        raise ValueError(f"the file has more than {MAX_BYTES:,} bytes")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of no concern here: a user's invalid escape is reported when their code runs
+        try:
+            return ast.parse(path.read_bytes())
+        except (RecursionError, MemoryError):
+            raise ValueError("the code is nested too deeply to be read") from None
+
+
+@lru_cache(maxsize=64)  # a project's models often share a library, whose files do not change meanwhile
+def parse_installed(path: Path) -> ast.Module | None:
+    """Parse a file of an installed package; None when it cannot be read."""
+    try:
+        return parse(path)
+    except (SyntaxError, ValueError, OSError):
+        return None
+
+
+def installed_names(path: Path) -> Names:
+    """Return what an installed module names; one that cannot be read may name anything."""
+    module = parse_installed(path)
+    return Names(frozenset(), open=True) if module is None else names_of(module)
+
+
+def statements(module: ast.Module) -> Iterator[ast.stmt]:
+    """Yield a module's top-level statements, those under `if` and `try` too."""
+    todo: list[ast.stmt] = list(module.body)
+    while todo:
+        statement = todo.pop()
+        yield statement
+        match statement:
+            case ast.If(body=body, orelse=other):
+                todo += [*body, *other]
+            case ast.Try(body=body, handlers=handlers, orelse=other):
+                todo += [*body, *other, *(inner for handler in handlers for inner in handler.body)]
+
+
+def names_of(module: ast.Module) -> Names:
+    """Return what a module's statements bind."""
+    names: set[str] = set()
+    is_open = False
+    for statement in statements(module):
+        bound = set(bindings(statement))
+        names |= bound - {"*"}
+        is_open |= "*" in bound or (isinstance(statement, ast.FunctionDef) and statement.name == "__getattr__")
+    return Names(frozenset(names), is_open)
+
+
+def bindings(statement: ast.stmt) -> Iterator[str]:
+    """Yield the names that a statement binds; `*` for a star import."""
+    match statement:
+        case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.AsyncFunctionDef(name=name):
+            yield name
+        case ast.Import(names=found) | ast.ImportFrom(names=found):
+            yield from (alias.asname or alias.name.partition(".")[0] for alias in found)
+        case ast.Assign(targets=targets):
+            yield from (target.id for target in targets if isinstance(target, ast.Name))
+        case ast.AnnAssign(target=ast.Name(id=name)):
+            yield name

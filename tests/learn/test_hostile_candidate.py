@@ -1,0 +1,259 @@
+"""A candidate whose code attacks: it decides nothing about its own record, and learns nothing of ours."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import skops.io
+
+from mlops_ci.digest import digest_file
+from mlops_ci.errors import Findings
+from mlops_ci.learn import package
+from mlops_ci.learn.environment import environment
+from mlops_ci.learn.fit import Fitted, fit
+from mlops_ci.learn.score import Packaged, score
+from mlops_ci.learn.structural import structural_digest
+from mlops_ci.records import Field
+from mlops_ci.spec.kinds import Train
+
+MODEL = """
+import atexit, json, os, pathlib, sys
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.linear_model import LogisticRegression
+
+class Own(ClassifierMixin, BaseEstimator):
+    def fit(self, x, y):
+        self.classes_ = [False, True]
+        return self
+    def predict(self, x):
+        return [True] * len(x)
+"""
+
+Try = Callable[..., Fitted]
+
+
+@pytest.fixture
+def attack(tmp_path: Path) -> Try:
+    """Return a function that trains with an entrypoint's code, in a scratch folder that stays the same."""
+    (tmp_path / "repo").mkdir()
+    frame = pd.DataFrame({"a": np.linspace(-1, 1, 40), "y": np.arange(40) > 20})
+    frame.to_parquet(tmp_path / "train.parquet")
+
+    def run(code: str, *trusted: str) -> Fitted:
+        (tmp_path / "repo/make.py").write_text(MODEL + code)
+        return fit(
+            Train(entrypoint="make.py:build", trusted=trusted),
+            task="binary-classification",
+            inputs=(Field("a", "number"),),
+            output=Field("y", "boolean"),
+            data=tmp_path / "train.parquet",
+            root=tmp_path / "repo",
+            scratch=tmp_path / "scratch",
+            environment=environment(),
+        )
+
+    return run
+
+
+def failure(attack: Try, code: str, *trusted: str) -> tuple[str, str, str]:
+    with pytest.raises(Findings) as caught:
+        attack(code, *trusted)
+    (found,) = caught.value.diagnostics
+    return found.id, found.message, found.help or ""
+
+
+def test_what_the_trainer_says_decides_nothing(attack: Try) -> None:
+    fitted = attack("""
+from mlops_ci.learn import frame, jobs, package, trainer
+
+def build():
+    package.REVIEWED = ("make.Own", "os.system")
+    trainer.structural_digest = lambda model: "0" * 64
+    package.predict = lambda model, rows, task: {"prediction.label": [True] * len(rows)}
+    print("hello", flush=True)
+    os.symlink("/proc/self/environ", "log.txt")
+    pathlib.Path("golden.parquet").write_text("forged")
+    pathlib.Path("signature.json").write_text("forged")
+    return LogisticRegression()
+""")
+    model = skops.io.load(fitted.folder / package.MODEL, trusted=list(package.REVIEWED))
+    golden = pq.read_table(fitted.folder / package.GOLDEN).to_pandas()
+    assert fitted.model_digest == structural_digest(model)
+    assert np.array_equal(golden["prediction.label"], model.predict(golden[["a"]]))
+    assert np.array_equal(golden["prediction.probability.1"], model.predict_proba(golden[["a"]])[:, 1])
+    assert set(fitted.trusted) <= {"numpy.dtype"}
+    assert fitted.signature.classes == (False, True)
+    assert fitted.log == b"hello\n"
+
+
+TRUSTS_ITSELF = """
+from mlops_ci.learn import inspector, jobs, package, trainer
+package.REVIEWED = ("make.Own",)
+package.untrusted_types = lambda path: ()
+answer = jobs.InspectAnswer
+jobs.InspectAnswer = lambda **values: answer(**{**values, "untrusted": ()})
+
+def build():
+    return Own()
+"""
+
+
+def test_a_candidate_cannot_trust_itself(attack: Try) -> None:
+    id, message, help = failure(attack, TRUSTS_ITSELF)
+    assert (id, "make.Own" in message) == ("model-types-untrusted", True)
+    assert help.endswith("train:\n  trusted:\n    - make.Own")
+    assert attack(TRUSTS_ITSELF, "make.Own").trusted == ("make.Own",)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "os._exit(3)",  # without an answer
+        "pathlib.Path('result.json').write_text('{}'); os.symlink('/proc/self/environ', 'model.skops'); os._exit(0)",
+        "pathlib.Path('result.json').write_text('{}'); os.mkfifo('model.skops'); os._exit(0)",
+    ],
+    ids=["died", "link", "pipe"],
+)
+def test_the_parents_environment_stays_with_it(end: str, attack: Try, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_TOKEN", "s3cret")
+    id, message, help = failure(
+        attack,
+        f"""
+def build():
+    print("::error::forged", flush=True)
+    for name in os.listdir():
+        os.unlink(name)
+    for name in ("log.txt", "log", "stdout"):
+        os.symlink("/proc/self/environ", name)
+    {end}
+""",
+    )
+    assert id == "train-failed"
+    assert "s3cret" not in message + help
+    assert help == "| ::error::forged"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere such processes cannot be found")
+def test_a_model_file_is_not_changed_by_what_the_trainer_left_behind(attack: Try) -> None:
+    fitted = attack("""
+def build():
+    if os.fork() == 0:
+        os.setsid()
+        import time
+        for _ in range(3000):
+            for folder in pathlib.Path("..").iterdir():
+                if folder.name != os.path.basename(os.getcwd()):
+                    for path in folder.glob("model.skops"):
+                        path.write_bytes(b"swapped")
+            time.sleep(0.001)
+        os._exit(0)
+    return LogisticRegression()
+""")
+    assert digest_file(fitted.folder / package.MODEL) == fitted.files[0].sha256
+    assert skops.io.load(fitted.folder / package.MODEL, trusted=list(package.REVIEWED)).classes_.tolist() == [
+        False,
+        True,
+    ]
+
+
+PREDICTS = """
+class Odd(Own):
+    def predict(self, x):
+        return {predict}
+    def fit(self, x, y):
+        super().fit(x, y)
+        self.classes_ = {classes}
+        return self
+
+def build():
+    return Odd()
+"""
+
+
+@pytest.mark.usefixtures("in_process")
+@pytest.mark.parametrize(
+    ("predict", "classes", "text"),
+    [
+        ("x['nothing']", [False, True], "cannot predict its training rows: KeyError: 'nothing'"),
+        ("sys.exit(0)", [False, True], "cannot predict its training rows: SystemExit"),
+        ("[[1, 2]] * len(x)", [False, True], "cannot predict its training rows: "),
+        ("[True]", [False, True], "not one prediction for each of 40 rows"),
+        ("[True] * len(x)", [False], "have 1 labels, and the task is binary-classification"),
+        ("[True] * len(x)", ["a", "b"], "are not values of 'y'"),
+        ("[True] * len(x)", [True, True], "have a label twice"),
+    ],
+)
+def test_a_model_that_does_not_answer_is_a_finding(predict: str, classes: list[Any], text: str, attack: Try) -> None:
+    code = PREDICTS.format(predict=predict, classes=classes)
+    id, message, help = failure(attack, code, "make.Odd")
+    assert id == "train-failed"
+    assert text in message
+    assert "mlops_ci" not in message + help
+
+
+def test_a_model_that_ends_its_process_is_a_finding(attack: Try) -> None:
+    id, message, _ = failure(attack, PREDICTS.format(predict="os._exit(0)", classes=[False, True]), "make.Odd")
+    assert (id, message) == ("train-failed", "checking the model ended with exit code 0 and no result")
+
+
+@pytest.mark.usefixtures("in_process")
+def test_a_predict_that_raises_is_shown_at_its_own_line(attack: Try) -> None:
+    with pytest.raises(Findings) as caught:
+        attack(PREDICTS.format(predict="x['nothing']", classes=[False, True]), "make.Odd")
+    (found,) = caught.value.diagnostics
+    assert found.location is not None
+    assert (found.location.path, found.location.text) == ("make.py", "        return x['nothing']")
+    assert all(line.startswith("| ") for line in (found.help or "").splitlines()[1:])
+
+
+@pytest.mark.usefixtures("in_process")
+def test_folders_that_exist_already_are_no_obstacle(attack: Try, tmp_path: Path) -> None:
+    for name in ("package", "train", "score-0", "fit"):
+        (tmp_path / "scratch" / name).mkdir(parents=True)
+    code = "\ndef build():\n    return LogisticRegression()\n"
+    first = attack(code)
+    del sys.modules["make"]
+    second = attack(code)
+    assert first.folder != second.folder
+    assert first.model_digest == second.model_digest
+    assert (first.folder / package.MODEL).is_file()
+
+
+def test_a_scorer_is_told_of_copies_only(attack: Try, tmp_path: Path) -> None:
+    fitted = attack(
+        """
+class Greedy(Own):
+    def predict(self, x):
+        job = json.loads(pathlib.Path(sys.argv[3]).read_text())
+        if "items" in job:
+            pathlib.Path(job["features"]).write_bytes(b"")
+            pathlib.Path(job["items"][0]["model"]).write_bytes(b"")
+        return [True] * len(x)
+
+def build():
+    return Greedy()
+""",
+        "make.Greedy",
+    )
+    pd.DataFrame({"a": [0.1, 0.2]}).to_parquet(tmp_path / "features.parquet")
+    model = Packaged(
+        "m",
+        fitted.folder / package.MODEL,
+        fitted.files[0].sha256,
+        fitted.trusted,
+        fitted.signature,
+        "binary-classification",
+        (str(tmp_path / "repo"),),
+    )
+    for _ in range(2):
+        (scores,) = score([model], tmp_path / "features.parquet", rows=2, scratch=tmp_path / "scratch")
+        assert scores.operational == {"model-size-mb": fitted.files[0].size / 1e6}
+    assert [file.sha256 for file in fitted.files] == [digest_file(fitted.folder / file.path) for file in fitted.files]
+    assert len(pq.read_table(tmp_path / "features.parquet")) == 2

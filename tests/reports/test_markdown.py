@@ -1,0 +1,150 @@
+"""Markdown: readable as it stands in git, and as GitHub renders it no more than text, whatever names hold."""
+
+from __future__ import annotations
+
+import html
+import re
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from mlops_ci.diagnostics import printable
+from mlops_ci.outcomes import Gated, GateReport
+from mlops_ci.records import MetricValue
+from mlops_ci.reports import tables
+from mlops_ci.reports.markdown import markdown
+from tests.reports.samples import check, comparison, snapshot
+
+GITHUB = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+LEFT_TO_GITHUB = re.compile(r"@\w|#\d|GH-\d|\w://|www\.\w|\$|::", re.IGNORECASE)
+
+
+def shown(source: str) -> tuple[str, str, set[str]]:
+    """What a reader sees of one paragraph or cell: all text, the text outside code, and the kinds of markup in it."""
+    rendered = GITHUB.render(source)
+    kinds = set(re.findall(r"<(\w+)", rendered)) - {"p", "code", "table", "thead", "tbody", "tr", "th", "td"}
+    outside = re.sub(r"<code>.*?</code>", "", rendered, flags=re.DOTALL)
+    return _text(rendered), _text(outside), kinds
+
+
+def _text(rendered: str) -> str:
+    return html.unescape(re.sub(r"<[^>]*>", "", rendered)).strip("\n")
+
+
+HOSTILE = [
+    "a|b",
+    "x|\\",
+    "a\\|b",
+    "a\n\n# heading",
+    "<img src=x onerror=alert(1)>",
+    "<!-- ",
+    "[click](https://evil.example)",
+    "[0](javascript:x)",
+    "![0](x)",
+    "[x]: https://evil.example",
+    "[0][0]",
+    "`code`",
+    "``",
+    "@everyone",
+    "x`@everyone",
+    "@a|@b",
+    "a\\`@b",
+    "fixes #1",
+    "org/repo#12.",
+    "GH-1",
+    "https://evil.example/`x",
+    "www.evil.example",
+    "$x$",
+    "$`x`$",
+    "**bold** _em_ __strong__ ~~gone~~",
+    "- item",
+    "1. item",
+    "---",
+    "===",
+    "# heading",
+    "> quote",
+    "&lt;&#64;b",
+    "::error::x",
+    ":+1: :smile:",
+    "\ud800",
+    "\x1b[31m\x00",
+    "##[error]@x",
+]
+WORDS = st.text("ab1_*`~|\\[]()<>&@#$:./!-+= \n", max_size=20)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_is_shown_as_it_stands_and_does_nothing(text: str) -> None:
+    _is_text(text)
+
+
+@given(WORDS)
+@example("`|@a")
+def test_any_text_is_shown_as_it_stands_and_does_nothing(text: str) -> None:
+    _is_text(text)
+
+
+def _is_text(text: str) -> None:
+    wanted = printable(" ".join(text.split()))
+    written = tables.escaped(text)
+    written.encode()
+    assert "##[" not in written
+    assert not written.startswith("::")
+    seen, outside, markup = shown(written)
+    assert (seen, markup) == (wanted, set())
+    assert not LEFT_TO_GITHUB.search(outside)
+    table = tables.markdown(("one", "two"), [(text, "end"), ("x", text)])
+    _, outside, markup = shown(table)
+    assert not markup
+    assert not LEFT_TO_GITHUB.search(outside)
+    cells = re.findall(r"<td>(.*?)</td>", GITHUB.render(table), re.DOTALL)
+    assert [_text(cell) for cell in cells] == [wanted, "end", "x", wanted]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "dep_delay is at least 0.65",
+        "auc 0.710 [0.680, 0.740] on 1,000 holdout rows; there is no champion yet",
+        "-0.0123",
+        "+0.0123",
+        "[-0.01, 0.02]",
+        "carrier=9E",
+    ],
+)
+def test_what_means_nothing_in_markdown_is_written_as_it_is(text: str) -> None:
+    assert tables.escaped(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("worse than delay@v1.2.0, by far", "worse than `delay@v1.2.0`, by far"),
+        ("_private", "\\_private"),
+        ("a < b & c", "a &lt; b &amp; c"),
+        ("a[b]", "a\\[b\\]"),
+    ],
+)
+def test_what_means_something_gets_a_backslash_an_entity_or_is_code(text: str, written: str) -> None:
+    assert tables.escaped(text) == written
+
+
+@pytest.mark.parametrize("text", ["a|@b", "a\\|@b", "`@b", "##[error]@b"])
+def test_code_in_a_cell_has_nothing_that_could_end_the_code_the_cell_or_be_a_command(text: str) -> None:
+    assert not re.search(r"[`\\|]|##\[", tables.code(text))
+
+
+def test_a_report_holds_the_texts_of_others_as_text() -> None:
+    name = "x|<b>@a[c](d)\n# e\ud800"
+    metrics = (MetricValue("auc", 0.5, 0.4, 0.6, name, 100),)
+    gated = Gated(
+        name, "fail", name, snapshot(check(False, column=name)), None, True, comparison(reason=name, metrics=metrics)
+    )
+    report = markdown(GateReport("fail", (gated,), 1))
+    report.encode()
+    _, outside, markup = shown(report.replace("<details><summary>1 metric</summary>", "").replace("</details>", ""))
+    assert markup == {"h2", "h3", "ul", "li"}
+    assert "@a" not in outside
+    assert "0 of 1 check passed" in report

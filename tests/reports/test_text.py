@@ -1,0 +1,109 @@
+"""Plain text: what a reader of a log is shown, and that nothing in it drives the log."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlops_ci.outcomes import CheckReport, CompareReport, DeployReport, FetchReport, ValidateReport
+from mlops_ci.records import FileDigest, MetricValue
+from mlops_ci.reports.text import text
+from tests.reports.samples import DIGEST, check, comparison, snapshot
+
+
+def test_checks_that_passed_are_counted_and_those_that_failed_are_shown() -> None:
+    report = CheckReport((snapshot(*[check(True)] * 97, check(False), files=2),))
+    assert text(report).splitlines() == [
+        "flights: 1,200 rows in 2 files, 1 of 98 checks failed",
+        "  column  check  wanted     observed",
+        "  hour    nulls  at most 0  3 missing  error",
+        "  97 checks passed",
+        f"  content sha256:{DIGEST}",
+    ]
+
+
+def test_one_thing_is_not_called_several() -> None:
+    assert (
+        text(CheckReport((snapshot(check(True), rows=1),))).splitlines()[0]
+        == "flights: 1 row in 1 file, 1 check passed"
+    )
+    assert "1 of 1 check failed" in text(CheckReport((snapshot(check(False)),)))
+    assert (
+        text(ValidateReport(("a.yaml",), {"Project": 1, "Model": 0, "Deployment": 2}))
+        == "specs: 1 Project, 2 Deployments"
+    )
+    fetched = FetchReport("delay", "1.0.0", "model", (FileDigest("model.skops", DIGEST, 1),), ())
+    assert "(1 file, verified)" in text(fetched)
+
+
+def sliced(metric: str, **values: float) -> tuple[MetricValue, ...]:
+    """Slices `c=NAME` of a metric; those with an upper-case name are too small for an interval."""
+    return tuple(
+        MetricValue(
+            metric,
+            value,
+            None if name.isupper() else value - 0.1,
+            None if name.isupper() else value + 0.1,
+            f"c={name}",
+            100,
+        )
+        for name, value in values.items()
+    )
+
+
+def test_the_worst_three_slices_of_the_first_metric_are_shown() -> None:
+    metrics = (
+        MetricValue("auc", 0.7),
+        *sliced("auc", a=0.9, b=0.5, c=0.7, d=0.6, TINY=0.1),
+        *sliced("accuracy", a=0.1),
+    )
+    shown = text(CompareReport((comparison(metrics=metrics),)))
+    assert shown.splitlines()[-5:] == [
+        "  auc by slice, the worst of 5 slices:",
+        "    slice  value  interval        rows",
+        "    c=b    0.500  [0.400, 0.600]  100",
+        "    c=d    0.600  [0.500, 0.700]  100",
+        "    c=c    0.700  [0.600, 0.800]  100",
+    ]
+
+
+def test_of_an_error_the_greatest_is_the_worst_and_small_slices_are_better_than_none() -> None:
+    shown = text(CompareReport((comparison(metric="mae", metrics=sliced("mae", A=1.0, B=3.0)),)))
+    assert [line.split()[0] for line in shown.splitlines()[-3:]] == ["slice", "c=B", "c=A"]
+    assert shown.splitlines()[-4] == "  mae by slice:"
+
+
+def test_without_slices_there_is_no_word_of_them() -> None:
+    assert "slice" not in text(CompareReport((comparison(metrics=(MetricValue("auc", 0.7),)),)))
+
+
+def test_the_command_after_a_merge_is_printed_as_the_step_gives_it() -> None:
+    report = DeployReport(
+        "delay", "1.0.0", "prod", "requested", "deploy/prod", branch="b", again="mlops-ci rollback delay --env prod"
+    )
+    assert text(report).splitlines()[-1] == "  merge it, then run `mlops-ci rollback delay --env prod`"
+
+
+HOSTILE = [
+    "::error::x",
+    "  ::add-mask::x",
+    "a\n::stop-commands::x",
+    "##[error]x",
+    "a\u2028b",
+    "\x1b[2J",
+    "\ud800",
+    "a\r\nb\x00",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_name_is_shown_and_obeyed_by_nothing(name: str) -> None:
+    metrics = (MetricValue("auc", 0.5, 0.4, 0.6, name, 100),)
+    reports = (
+        CheckReport((snapshot(check(False, column=name, wanted=name, observed=name)),)),
+        CompareReport((comparison(sentence=name, reason=name, metrics=metrics),)),
+    )
+    for report in reports:
+        shown = text(report)
+        shown.encode()
+        assert not [line for line in shown.splitlines() if line.strip().startswith("::") or "##[" in line]
+        assert all(char.isprintable() or char == "\n" for char in shown)
