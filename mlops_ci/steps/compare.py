@@ -130,6 +130,13 @@ def judged(candidate: Candidate, comparison: Comparison) -> tuple[Diagnostic, ..
                 "error" if failed else "warning",
             )
         )
+    if not found and comparison.verdict == "inconclusive":
+        message = f"{candidate.model.name}: {comparison.sentence}"
+        found.append(
+            Diagnostic(
+                "gate-inconclusive", message, candidate.model.locate("spec", "gate", key=True), severity="warning"
+            )
+        )
     return tuple(found)
 
 

@@ -161,7 +161,7 @@ def _gated(
             [
                 Diagnostic(
                     "release-refused",
-                    f"the gate's verdict on '{state.model}' is {comparison.verdict}, and a release needs a pass: {'; '.join(reasons)}",
+                    f"the gate's verdict on '{state.model}' is {comparison.verdict}, and a release needs a pass: {'; '.join(reasons) or comparison.sentence}",
                     candidate.model.locate("metadata", "name"),
                     f"git show {stored.ref}:report.md",
                 )
