@@ -23,6 +23,8 @@ def lay_out(case: Path, folder: Path) -> Path:
     else:
         shutil.copytree(EXAMPLES / "project", folder)
         shutil.copy(case, folder / "spec.yaml")
+    for path in sorted(folder.rglob("dot-*"), reverse=True):  # git would not keep them under their own names
+        path.rename(path.with_name(f".{path.name.removeprefix('dot-')}"))
     return folder
 
 
