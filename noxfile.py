@@ -20,7 +20,7 @@ def _install(session: nox.Session, group: str) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests; arguments after -- go to pytest."""
     _install(session, "test")
-    session.run("pytest", *(session.posargs or ["-n", "2"]))
+    session.run("pytest", *(session.posargs or ["-n", "2", "--dist", "worksteal"]))
 
 
 @nox.session

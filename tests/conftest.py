@@ -7,11 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from mlops_ci import git
 from mlops_ci.git import Repository
 
 Git = Callable[..., str]
+
+# machines differ in speed, and real engines stand behind many properties
+settings.register_profile("shared", max_examples=40, deadline=None)
+settings.load_profile("shared")
 
 
 @pytest.fixture(autouse=True)
