@@ -1,4 +1,4 @@
-"""The story on real flights, told by running it: `nox -s demo`, or `python docs/demo.py [FOLDER]` to keep the repositories.
+"""The story on real flights, told by running it: `nox -s demo`, or `python docs/demo.py [FOLDER]`.
 
 A first model is gated, released and deployed; a better one replaces it; a worse one and corrupted data are refused, and
 leave nothing behind; production is rolled back; the history shows it all. Each step's exit code is checked.
@@ -6,7 +6,6 @@ leave nothing behind; production is rolled back; the history shows it all. Each 
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -165,13 +164,7 @@ Where to look (below {root}):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        kept = Path(sys.argv[1]).resolve()
-        kept.mkdir(parents=True, exist_ok=True)
-        main(kept)
-    else:
-        scratch = Path(tempfile.mkdtemp(prefix="mlops-ci-demo-"))
-        try:
-            main(scratch)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+    folder = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else Path(tempfile.mkdtemp(prefix="mlops-ci-demo-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    main(folder)
+    print(f"All of it stays there until you remove it: rm -r {folder}")
