@@ -144,11 +144,16 @@ def test_an_interrupt_kills_the_child(tmp_path: Path) -> None:
             time.sleep(0.01)
         os.kill(os.getpid(), signal.SIGINT)
 
-    thread = threading.Thread(target=interrupt)
-    thread.start()
-    with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(60)")
-    thread.join()
+    # a shell starts its background jobs with interrupts ignored, and the tests may be one
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        thread = threading.Thread(target=interrupt)
+        thread.start()
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path, "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(60)")
+        thread.join()
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert is_gone(int((tmp_path / "pid").read_text()))
 
 
