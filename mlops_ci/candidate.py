@@ -15,7 +15,7 @@ from mlops_ci.errors import EnvironmentProblem, Findings, UsageProblem
 from mlops_ci.learn.code import code_files, imported_packages
 from mlops_ci.learn.environment import environment
 from mlops_ci.project import Project
-from mlops_ci.records import DatasetSnapshot, Environment, Field, FileDigest, Release
+from mlops_ci.records import DatasetSnapshot, Environment, Field, FileDigest
 from mlops_ci.registry import Event
 from mlops_ci.spec.kinds import DatasetSpec, ModelSpec
 from mlops_ci.spec.load import Loaded
@@ -148,11 +148,6 @@ def champion_of(project: Project, model: str) -> Event | None:
             help="check the network and your rights (git fetch), then run the same command again",
         )
     return found
-
-
-def same_inputs(candidate: Candidate, champion: Event | None) -> bool:
-    """Tell whether the candidate is the champion: trained from the very same things."""
-    return champion is not None and isinstance(champion.record, Release) and champion.record.run_key == candidate.key
 
 
 def sliced(spec: ModelSpec) -> tuple[str, ...]:

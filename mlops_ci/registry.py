@@ -19,8 +19,6 @@ from mlops_ci.statement import record_of, statement_in
 
 TAGS = "refs/tags/"
 LOGS = "refs/mlops/log/"
-RELEASES = "refs/mlops/releases/"
-RUNS = "refs/mlops/runs/"
 
 Kind = Literal["release", "deregistration", "assignment", "unassignment", "deprecation"]
 

@@ -23,8 +23,9 @@ from mlops_ci.git import Person, Repository
 from mlops_ci.github.context import maker, person
 from mlops_ci.plan import Outcome
 from mlops_ci.project import Context, Project
-from mlops_ci.registry import LOGS, RELEASES, TAGS, event_name
+from mlops_ci.registry import LOGS, TAGS, event_name
 from mlops_ci.spec.load import Specs, find_root, load
+from mlops_ci.store import release_ref
 from mlops_ci.verbs import Verb
 
 ATTEMPTS = 6
@@ -203,7 +204,7 @@ def _all_published(repo: Repository, remote: str) -> None:
     if not missing:
         return
     models = {mine[name].model for name in missing}
-    pins = [f"{RELEASES}{mine[name].model}/v{mine[name].version}" for name in missing if mine[name].kind == "release"]
+    pins = [release_ref(mine[name].model, mine[name].version) for name in missing if mine[name].kind == "release"]
     refs = [*missing, *(f"{LOGS}{model}" for model in sorted(models)), *pins]
     raise EnvironmentProblem.of(
         "registry-unpublished",

@@ -69,11 +69,6 @@ def content_digests(
     return {name: (rows[name], state.hexdigest()) for name, state in states.items()}
 
 
-def empty_digest(types: Mapping[str, str]) -> str:
-    """Return the digest of a table of these columns that has no rows."""
-    return hashlib.sha256(canonical_json(sorted(types)).encode()).hexdigest()
-
-
 def _key_value(name: str, type: str) -> str:
     text = identity(name, type)
     return f"CASE WHEN {quoted(name)} IS NULL THEN 'n' ELSE strlen({text}) || ':' || {text} END"
