@@ -1,22 +1,20 @@
-"""The only caller of git: plumbing over GitPython, with a clean environment and typed answers.
+"""The only caller of git: plumbing, with a clean environment and typed answers.
 
 Nothing here touches the index or the work tree, save `fast_forward`, which does what `git merge --ff-only` does.
+Git is run directly: importing a library for it takes longer than the listing that most queries consist of.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
+from mlops_ci import process
 from mlops_ci.errors import EnvironmentProblem
-
-# GitPython runs `git version` when imported and fails there when git is missing; `_git` says it better
-os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
 ZERO = "0" * 40
 # what every fetch brings; runs are not among it: those that only this clone has would be pruned
@@ -41,9 +39,11 @@ class Answer:
         return self.out.decode("utf-8", "replace").rstrip("\n")
 
 
-@dataclass(frozen=True)
-class Ref:
-    """A ref and the object it names; `peeled` is what an annotated tag points at. `date` is in seconds since 1970."""
+class Ref(NamedTuple):
+    """A ref and the object it names; `peeled` is what an annotated tag points at. `date` is in seconds since 1970.
+
+    A tuple, because registries list a hundred thousand of them.
+    """
 
     name: str
     oid: str
@@ -85,20 +85,22 @@ class PushAnswer:
 
 @dataclass(frozen=True)
 class Repository:
-    """A git repository with a work tree at `root`; `common_dir` is shared by its linked work trees."""
+    """A git repository with a work tree at `root`; `common_dir` is shared by its linked work trees.
+
+    A bare one (a mirror) has no work tree: its root is the repository itself.
+    """
 
     root: Path
     git_dir: Path
     common_dir: Path
+    bare: bool = False
 
     def run(self, *args: str, stdin: bytes = b"", env: Mapping[str, str] | None = None, check: bool = True) -> Answer:
         """Run a git command here; raises EnvironmentProblem `git-failed` on a non-zero exit when `check`."""
         # explicit values win over whatever a hook or an outer git left in the environment
-        own = {
-            "GIT_DIR": str(self.git_dir),
-            "GIT_WORK_TREE": str(self.root),
-            "GIT_INDEX_FILE": str(self.git_dir / "index"),
-        }
+        own = {"GIT_DIR": str(self.git_dir), "GIT_INDEX_FILE": str(self.git_dir / "index")}
+        if not self.bare:
+            own["GIT_WORK_TREE"] = str(self.root)
         answer = _git(self.root, args, stdin, {**own, **(env or {})})
         if check and answer.status != 0:
             raise _failed(args, answer)
@@ -164,9 +166,10 @@ class Repository:
     def refs(self, *patterns: str) -> tuple[Ref, ...]:
         """List refs with the full contents of what they name, in one command."""
         fields = self.run("for-each-ref", f"--format={FORMAT}", *patterns).out.decode("utf-8", "replace").split("\0")
+        rows = zip(*[iter(fields)] * 7, strict=False)
         return tuple(
-            Ref(name.lstrip("\n"), oid, type, peeled or None, tagger, min(int(date or 0), LATEST_DATE), contents)
-            for name, oid, type, peeled, tagger, date, contents in zip(*[iter(fields)] * 7, strict=False)
+            Ref(name.lstrip("\n"), oid, kind, peeled or None, tagger, min(int(date or 0), LATEST_DATE), contents)
+            for name, oid, kind, peeled, tagger, date, contents in rows
         )
 
     def tree(self, treeish: str, folder: str = "") -> dict[str, str]:
@@ -182,6 +185,23 @@ class Repository:
         """Return a blob by id or `commit:path`, or None when it is not there."""
         answer = self.run("cat-file", "blob", name, check=False)
         return answer.out if answer.status == 0 else None
+
+    def read_many(self, names: Sequence[str]) -> Iterator[bytes | None]:
+        """Yield each object's content, in the order asked for, from as few processes as can be; None for one that is not there.
+
+        `names` are object ids or `commit:path` without newlines. A corrupt object, at which git gives up, is None too.
+        """
+        rest = list(names)
+        while rest:
+            answer = self.run("cat-file", "--batch", stdin="".join(f"{name}\n" for name in rest).encode(), check=False)
+            read = 0
+            for content in _objects(answer.out):
+                yield content
+                read += 1
+            rest = rest[read:]
+            if rest:  # git died of the next one
+                yield None
+                rest = rest[1:]
 
     def kind(self, name: str) -> str | None:
         """Return the type of an object (`blob`, `tree`, `commit`, `tag`), or None when there is none of that name."""
@@ -230,6 +250,8 @@ class Repository:
 
     def write_tree(self, files: Mapping[str, str], *, base: str | None = None, folder: str = "") -> str:
         """Store a tree of path to blob id, on top of `base` when given, where it replaces everything below `folder`."""
+        import tempfile  # queries do not write
+
         with tempfile.TemporaryDirectory(prefix="mlops-ci-index-") as scratch:
             env = {"GIT_INDEX_FILE": str(Path(scratch) / "index")}
             gone: Iterable[str] = ()
@@ -313,29 +335,25 @@ _REFUSED = re.compile(r"hook declined|protected branch|GH0(06|13)|prohibited|den
 
 
 def find(start: Path) -> Repository | None:
-    """Return the repository that holds the folder, or None."""
-    import git
+    """Return the repository that holds the folder, or None; a bare one too.
 
-    try:
-        repo = git.Repo(start, search_parent_directories=True)
-    except (git.InvalidGitRepositoryError, git.NoSuchPathError):
-        return None
-    with repo:
-        if repo.working_tree_dir is None:
-            return None
-        _trusted(Path(repo.working_tree_dir))
-        return Repository(Path(repo.working_tree_dir), Path(repo.git_dir), Path(repo.common_dir))
-
-
-def _trusted(root: Path) -> None:
-    """Ask git itself whether it would work here: naming the repository, as `run` does, skips its check of the owner."""
-    answer = _git(root, ("rev-parse", "--git-dir"), b"", {})
+    Raises EnvironmentProblem `repository-not-trusted` where git refuses to work for the repository belongs to somebody else.
+    """
+    asked = ("--is-bare-repository", "--absolute-git-dir", "--path-format=absolute", "--git-common-dir")
+    answer = _git(start, ("rev-parse", *asked), b"", {})
     if "dubious ownership" in answer.err:
         raise EnvironmentProblem.of(
             "repository-not-trusted",
-            f"git does not work in {root}, because it belongs to somebody else",
-            help=f"if you trust it: git config --global --add safe.directory {root}",
+            f"git does not work in {start}, because the repository belongs to somebody else",
+            help=f"if you trust it: git config --global --add safe.directory {start}",
         )
+    if answer.status != 0:
+        return None
+    bare, git_dir, common_dir = answer.text.split("\n")
+    if bare == "true":
+        return Repository(Path(git_dir), Path(git_dir), Path(common_dir), bare=True)
+    top = _git(start, ("rev-parse", "--show-toplevel"), b"", {})
+    return Repository(Path(top.text), Path(git_dir), Path(common_dir)) if top.status == 0 else None
 
 
 def create(root: Path) -> Repository:
@@ -349,40 +367,55 @@ def create(root: Path) -> Repository:
 
 # neither hooks nor a file monitor of the repository run with the rights and secrets of this command
 _SETTINGS = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false")
+# what would point git elsewhere, from a hook or an outer git; and what would show other objects than the refs name
+_LEFT_OUT = frozenset(
+    {
+        *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_PREFIX", "GIT_NAMESPACE"),
+        *("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_REPLACE_REF_BASE", "GIT_SHALLOW_FILE"),
+    }
+)
+_OWN = {
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_GRAFT_FILE": os.devnull,
+    "LC_ALL": "C",  # messages are read
+}
 
 
 def _git(cwd: Path, args: Sequence[str], stdin: bytes, env: Mapping[str, str]) -> Answer:
-    import git
+    inherited = {name: value for name, value in os.environ.items() if name not in _LEFT_OUT}
+    try:
+        status, out, err = process.ask(
+            ["git", *_SETTINGS, *args], cwd=cwd, env={**inherited, **_OWN, **env}, stdin=stdin
+        )
+    except FileNotFoundError as error:
+        raise EnvironmentProblem.of(
+            "git-missing", "git is not installed or not on PATH", help="install git 2.34 or newer"
+        ) from error
+    return Answer(status, out, err.decode("utf-8", "replace"))
 
-    quiet = {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "GIT_NAMESPACE": ""}
-    with tempfile.TemporaryFile() as stream:
-        stream.write(stdin)
-        stream.seek(0)
-        try:
-            status, out, err = git.Git(str(cwd)).execute(
-                ["git", *_SETTINGS, *args],
-                istream=stream,
-                with_extended_output=True,
-                with_exceptions=False,
-                stdout_as_string=False,
-                strip_newline_in_stdout=False,
-                env={**quiet, **env},
-            )
-        except git.GitCommandNotFound as error:
-            raise EnvironmentProblem.of(
-                "git-missing", "git is not installed or not on PATH", help="install git 2.30 or newer"
-            ) from error
-    return Answer(status, out, _text(err))
+
+def _objects(out: bytes) -> Iterator[bytes | None]:
+    """Take the output of `cat-file --batch` apart, as far as it is whole."""
+    at = 0
+    while (end := out.find(b"\n", at)) >= 0:
+        header = out[at:end].rsplit(b" ", 2)
+        if header[-1] in (b"missing", b"ambiguous"):
+            yield None
+            at = end + 1
+            continue
+        stop = end + 1 + int(header[-1])
+        if stop >= len(out):
+            return
+        yield out[end + 1 : stop]
+        at = stop + 1
 
 
 def _command(update: RefUpdate) -> str:
     if update.old == ZERO:
         return f"create {update.ref} {update.new}"
     return f"update {update.ref} {update.new} {update.old or ''}".rstrip()
-
-
-def _text(value: str | bytes) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
 def _remote_lines(err: str) -> list[str]:

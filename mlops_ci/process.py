@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
@@ -55,6 +54,15 @@ def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """
     kept = {name: value for name, value in environ.items() if name in _PASSED or name.startswith(_PASSED_PREFIXES)}
     return {**kept, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONIOENCODING": "utf-8"}
+
+
+def ask(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], stdin: bytes = b"") -> tuple[int, bytes, bytes]:
+    """Run a program that is trusted (git) to its end and return its exit code, output and error output, unguarded.
+
+    Raises FileNotFoundError when there is no such program, or no such folder.
+    """
+    answer = subprocess.run(list(argv), cwd=cwd, env=dict(env), input=stdin, capture_output=True, check=False)  # noqa: S603 no shell, and the caller chooses the program
+    return answer.returncode, answer.stdout, answer.stderr
 
 
 def run(
@@ -175,6 +183,8 @@ def _guarded() -> Iterator[None]:
     if sys.platform != "linux":
         yield
         return
+    import ctypes  # queries of the registry start no guarded child, and need not wait for it
+
     prctl = ctypes.CDLL(None).prctl
     subreaper = ctypes.c_int()
     prctl(_GET_SUBREAPER, ctypes.byref(subreaper), 0, 0, 0)
