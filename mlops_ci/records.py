@@ -1,6 +1,6 @@
 """What happened, as frozen values that name their parents' digests. Their JSON (camelCase, `codec`) is what git keeps.
 
-DatasetSnapshot -> TrainingRun -> Comparison -> Release -> Assignment. Digests are SHA-256 in hex unless said otherwise.
+DatasetSnapshot -> TrainingRun -> Comparison -> Release -> Assignment | Retirement. Digests are SHA-256 in hex unless said otherwise.
 """
 
 from __future__ import annotations
@@ -266,10 +266,22 @@ class Evidence:
 
 
 @dataclass(frozen=True)
+class Approval:
+    """Somebody's consent to a version in an environment: a signed tag object (`ref`), or what CI saw (`url`)."""
+
+    kind: Literal["signature", "review", "environment"]
+    actor: str
+    on: str
+    ref: EventRef | None = None
+    url: str | None = None
+
+
+@dataclass(frozen=True)
 class Release:
     """A version of a model with its evidence: digests of spec, data, environment, model files, holdout and gate.
 
     `run_key` is the training run's; `run_oid` is the commit that holds the gated run, pinned at refs/mlops/releases.
+    `overrides` is the rollback that had abandoned this very model, where it was released again for a `reason`.
     """
 
     model: str
@@ -293,6 +305,8 @@ class Release:
     trust: Literal["local", "single-job", "separated"]
     made_by: Maker
     made_on: str
+    reason: str | None = None
+    overrides: EventRef | None = None
     previous: EventRef | None = None
     kind: Literal["Release"] = "Release"
     format: Literal[1] = FORMAT
@@ -300,7 +314,10 @@ class Release:
 
 @dataclass(frozen=True)
 class Assignment:
-    """A version put into an environment; `rollback_of` is the version it replaces when it is a rollback."""
+    """A version put into an environment; `rollback_of` is the version it replaces when it is a rollback.
+
+    `approvals_required` is what the policy of the branch asked for when it was made.
+    """
 
     model: str
     version: str
@@ -316,6 +333,28 @@ class Assignment:
     made_on: str
     reason: str | None = None
     rollback_of: str | None = None
+    overrides: EventRef | None = None
+    approvals: tuple[Approval, ...] = ()
+    approvals_required: int = 0
     previous: EventRef | None = None
     kind: Literal["Assignment"] = "Assignment"
+    format: Literal[1] = FORMAT
+
+
+@dataclass(frozen=True)
+class Retirement:
+    """Something taken back: a version from an environment, a version, or the whole model (its newest version is named then)."""
+
+    event: Literal["unassignment", "deregistration", "deprecation"]
+    model: str
+    version: str
+    release: EventRef
+    model_files: tuple[FileDigest, ...]
+    reason: str
+    made_by: Maker
+    made_on: str
+    environment: str | None = None
+    number: int = 0
+    previous: EventRef | None = None
+    kind: Literal["Retirement"] = "Retirement"
     format: Literal[1] = FORMAT
