@@ -1,4 +1,4 @@
-"""The command `mlops-ci`. `--version` is answered here, since it needs nothing else."""
+"""The command `mlops-ci`. `--version` is answer here, since it needs nothing else."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:
         sys.stdout.write(f"mlops-ci {__version__}\n")
         sys.exit(0)
+    if sys.argv[1:2] in (["show"], ["history"]):
+        from mlops_ci.cli.quick import answer
+
+        if (code := answer(sys.argv[1:])) is not None:
+            sys.exit(code)
     import signal
 
     from mlops_ci.cli.main import run

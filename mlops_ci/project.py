@@ -6,10 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlops_ci.git import Repository
 from mlops_ci.records import Maker
-from mlops_ci.spec.load import Specs
+
+if TYPE_CHECKING:  # queries need no specs, and should not wait for a YAML parser
+    from mlops_ci.spec.load import Specs
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """The registry: tags to typed events to one state, by a pure fold.
 
 The grammar of tag names is GTO's. Order is that of the chain (each event names the one before it); tags without a record
-(written by another tool) come first, by their date and number.
+(written by another tool) come first, by their date and number. Names and order need no record, so that records are read
+only of the events that somebody looks at: a listing of a hundred thousand tags takes little longer than git's own.
 """
 
 from __future__ import annotations
@@ -9,49 +10,70 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from functools import cached_property, lru_cache
+from typing import Literal, NamedTuple
 
 from mlops_ci.codec import DecodeError
-from mlops_ci.errors import Findings
+from mlops_ci.diagnostics import Diagnostic
+from mlops_ci.errors import Findings, UsageProblem
 from mlops_ci.git import Ref, Repository
 from mlops_ci.records import Assignment, EventRef, Release
-from mlops_ci.statement import record_of, statement_in
+from mlops_ci.statement import Record, previous_in, record_of, statement_in
 
 TAGS = "refs/tags/"
 LOGS = "refs/mlops/log/"
 
 Kind = Literal["release", "deregistration", "assignment", "unassignment", "deprecation"]
 
-_NAME = r"(?P<model>[a-zA-Z0-9](?:[a-zA-Z0-9/_=-]*[a-zA-Z0-9])?)"
+_NUMBER = r"\d{1,9}"
 _SEMVER = r"(?:0|[1-9]\d{0,8})\.(?:0|[1-9]\d{0,8})\.(?:0|[1-9]\d{0,8})(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?"
-_STAGE = r"(?P<environment>[a-zA-Z0-9](?:[a-zA-Z0-9_-]*[a-zA-Z0-9])?)"
 # GTO's grammar, in full
-_GRAMMAR: tuple[tuple[Kind, re.Pattern[str]], ...] = (
-    ("release", re.compile(rf"{_NAME}@v(?P<version>{_SEMVER})")),
-    ("deregistration", re.compile(rf"{_NAME}@v(?P<version>{_SEMVER})!")),
-    ("assignment", re.compile(rf"{_NAME}#{_STAGE}#(?P<number>\d{{1,9}})")),
-    ("unassignment", re.compile(rf"{_NAME}#{_STAGE}!#(?P<number>\d{{1,9}})")),
-    ("deprecation", re.compile(rf"{_NAME}@deprecated(?:#(?P<number>\d{{1,9}}))?")),
+_GRAMMAR = re.compile(
+    r"(?P<model>[a-zA-Z0-9](?:[a-zA-Z0-9/_=-]*[a-zA-Z0-9])?)"
+    rf"(?:@v(?P<version>{_SEMVER})(?P<gone>!)?"
+    rf"|\#(?P<environment>[a-zA-Z0-9](?:[a-zA-Z0-9_-]*[a-zA-Z0-9])?)(?P<left>!)?\#(?P<number>{_NUMBER})"
+    rf"|(?P<deprecated>@deprecated)(?:\#(?P<count>{_NUMBER}))?)"
 )
 
 
-@dataclass(frozen=True)
-class Event:
+class Name(NamedTuple):
+    """What a tag's name says."""
+
+    kind: Kind
+    model: str
+    version: str | None
+    environment: str | None
+    number: int
+
+
+class Event(NamedTuple):
     """One tag: a version registered or put into an environment, or either taken back.
 
-    `version` of an assignment is the record's, else the version registered on its commit.
+    `version` of an assignment is the one registered on its commit, else the record's. A tuple, because registries hold a
+    hundred thousand of them.
     """
 
     kind: Kind
-    ref: EventRef
+    name: str
+    oid: str
     model: str
     version: str
     commit: str
     actor: str
     date: int
-    environment: str | None = None
-    number: int = 0
-    record: Release | Assignment | None = None
+    environment: str | None
+    number: int
+    contents: str
+
+    @property
+    def ref(self) -> EventRef:
+        """The tag's name and object id."""
+        return EventRef(self.name, self.oid)
+
+    @property
+    def record(self) -> Record | None:
+        """The record in the tag's message; None when it has none, or one that disagrees with the tag's name or commit."""
+        return _record(self)
 
     @property
     def rollback(self) -> bool:
@@ -61,13 +83,17 @@ class Event:
 
 @dataclass(frozen=True)
 class ModelState:
-    """One model: its events in order, and what follows from them. `log` is the head of its log, if it has one."""
+    """One model: its events in order, and what follows from them. `log` is the head of its log, if it has one.
+
+    `gaps` are object ids and names of events that others name, and that are not here.
+    """
 
     model: str
     events: tuple[Event, ...] = ()
     log: str | None = None
+    gaps: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def releases(self) -> dict[str, Event]:
         """Every version that is registered, oldest first."""
         found: dict[str, Event] = {}
@@ -78,12 +104,12 @@ class ModelState:
                 found.pop(event.version, None)
         return found
 
-    @property
+    @cached_property
     def latest(self) -> Event | None:
         """The newest release."""
         return next(reversed(self.releases.values()), None)
 
-    @property
+    @cached_property
     def assigned(self) -> dict[str, Event]:
         """What runs in each environment now."""
         found: dict[str, Event] = {}
@@ -94,25 +120,43 @@ class ModelState:
                 found.pop(event.environment, None)
         return found
 
-    @property
+    @cached_property
     def highest(self) -> str | None:
         """The highest version ever registered: the next one is counted from it, whatever came last."""
         return max((event.version for event in self.events if event.kind == "release"), key=version_key, default=None)
 
-    @property
+    @cached_property
     def next_number(self) -> int:
         """The next assignment's number: they are dense over all environments, from 1."""
         return 1 + max((event.number for event in self.events), default=0)
 
-    @property
+    @cached_property
     def last(self) -> Event | None:
         """The newest event."""
         return self.events[-1] if self.events else None
 
-    @property
+    @cached_property
     def last_date(self) -> int:
         """The latest tagger date so far, in seconds since 1970; 0 when there is none."""
         return max((event.date for event in self.events), default=0)
+
+    @cached_property
+    def abandoned(self) -> dict[str, Event]:
+        """Models that were rolled back from, by structural digest, each with its rollback.
+
+        One that came back for a reason since (a forced release or deployment, a rollback to it) is not abandoned any more.
+        """
+        found: dict[str, Event] = {}
+        digests: dict[str, str] = {}
+        for event in self.events:
+            record = event.record
+            if isinstance(record, Release):
+                digests[record.version] = record.model_digest
+            if isinstance(record, Assignment) and record.rollback_of in digests:
+                found[digests[record.rollback_of]] = event
+            if isinstance(record, Release | Assignment) and (record.overrides or event.rollback):
+                found.pop(record.model_digest, None)
+        return found
 
     def champion(self, environment: str) -> Event | None:
         """Return the release to beat: the one assigned to the environment, else the newest; None before the first.
@@ -143,6 +187,37 @@ class RegistryState:
         """Return a model's state; one that has no events is empty."""
         return self.models.get(name, ModelState(name))
 
+    def known(self, name: str) -> ModelState:
+        """Return a model's state; raises UsageProblem `model-unknown` when nothing is recorded of it."""
+        if name not in self.models:
+            import difflib
+
+            close = difflib.get_close_matches(name, self.models, 1)
+            raise UsageProblem.of(
+                "model-unknown",
+                f"nothing is recorded of a model '{name}'",
+                help=f"did you mean '{close[0]}'?"
+                if close
+                else f"the models are {', '.join(self.models) or 'none yet'}",
+            )
+        return self.models[name]
+
+    @property
+    def gaps(self) -> tuple[Diagnostic, ...]:
+        """A warning where this clone lacks events that others name, as shallow and tagless clones do."""
+        lacking = [f"{name} ({len(state.gaps)})" for name, state in self.models.items() if state.gaps]
+        if not lacking:
+            return ()
+        return (
+            Diagnostic(
+                "registry-incomplete",
+                f"this clone lacks events that others name: {', '.join(lacking)}",
+                help="git fetch --tags origin 'refs/mlops/log/*:refs/mlops/log/*'; in GitHub Actions: actions/checkout with"
+                " `fetch-depth: 0`. If they are gone from the remote too, run `mlops-ci audit`",
+                severity="warning",
+            ),
+        )
+
 
 def read(repo: Repository | None) -> RegistryState:
     """Return the registry as a clone knows it, from one listing of refs; empty outside a repository."""
@@ -151,29 +226,43 @@ def read(repo: Repository | None) -> RegistryState:
 
 def fold(refs: Iterable[Ref]) -> RegistryState:
     """Turn refs (tags and log heads) into the registry's state. Tags that are not in the grammar are not ours."""
-    events: dict[str, list[Event]] = {}
-    logs: dict[str, str] = {}
-    found: list[tuple[Ref, Kind, re.Match[str]]] = []
+    logs: dict[str, Ref] = {}
+    found: list[tuple[Ref, Name]] = []
     for ref in refs:
         if ref.name.startswith(LOGS):
-            logs[ref.name.removeprefix(LOGS)] = ref.oid
-        elif ref.type == "tag" and ref.peeled and (named := event_name(ref.name)):
-            found.append((ref, *named))
-    versions = {(name["model"], ref.peeled): name["version"] for ref, kind, name in found if kind == "release"}
-    for ref, kind, name in found:
-        if (event := _event(ref, kind, name.groupdict(), versions)) is not None:
-            events.setdefault(event.model, []).append(event)
-    names = sorted({*events, *logs})
-    return RegistryState({name: ModelState(name, _ordered(events.get(name, [])), logs.get(name)) for name in names})
+            logs[ref.name.removeprefix(LOGS)] = ref
+        elif ref.type == "tag" and ref.peeled and (name := event_name(ref.name)):
+            found.append((ref, name))
+    versions = {(name.model, ref.peeled): name.version for ref, name in found if name.kind == "release"}
+    events: dict[str, list[Event]] = {name: [] for name in logs}
+    for ref, name in found:
+        version = name.version or versions.get((name.model, ref.peeled)) or _recorded_version(ref, name)
+        if version is not None:
+            place = (ref.peeled or "", ref.tagger, ref.date, name.environment, name.number, ref.contents)
+            event = Event(name.kind, ref.name[len(TAGS) :], ref.oid, name.model, version, *place)
+            events.setdefault(name.model, []).append(event)
+    return RegistryState({name: _state(name, events[name], logs.get(name)) for name in sorted(events)})
 
 
-def event_name(ref: str) -> tuple[Kind, re.Match[str]] | None:
-    """Return what kind of event a ref's name stands for, and its parts; None for every other ref."""
-    name = ref.removeprefix(TAGS)
-    if name == ref:
+def _state(model: str, events: list[Event], log: Ref | None) -> ModelState:
+    ordered, gaps = _ordered(events)
+    newest = log.contents.strip() if log else ""  # a log entry's message is the name of its tag
+    if newest and all(event.name != newest for event in reversed(ordered)):
+        gaps = (*gaps, newest)
+    return ModelState(model, ordered, log.oid if log else None, gaps)
+
+
+def event_name(ref: str) -> Name | None:
+    """Return what a ref's name stands for as an event; None for every other ref."""
+    match = _GRAMMAR.fullmatch(ref, len(TAGS)) if ref.startswith(TAGS) else None
+    if match is None:
         return None
-    matches = ((kind, pattern.fullmatch(name)) for kind, pattern in _GRAMMAR)
-    return next(((kind, match) for kind, match in matches if match), None)
+    model, version, gone, environment, left, number, deprecated, count = match.groups()
+    if version:
+        return Name("deregistration" if gone else "release", model, version, None, 0)
+    if deprecated:
+        return Name("deprecation", model, None, None, int(count or 0))
+    return Name("unassignment" if left else "assignment", model, None, environment, int(number))
 
 
 def next_version(latest: str | None, bump: Literal["major", "minor", "patch"]) -> str:
@@ -192,65 +281,68 @@ def version_key(version: str) -> tuple[int, int, int]:
     return major, minor, patch
 
 
-def _event(
-    ref: Ref, kind: Kind, name: Mapping[str, str | None], versions: Mapping[tuple[str, str | None], str]
-) -> Event | None:
-    """Make the event of a tag; None for an assignment whose version nothing tells."""
-    model, record = str(name["model"]), _record(ref)
-    if record is not None and not _agrees(record, kind, name, ref):
-        record = None
-    version = name.get("version") or (record.version if record else versions.get((model, ref.peeled)))
-    if version is None and kind == "assignment":
-        return None
-    return Event(
-        kind=kind,
-        ref=EventRef(ref.name.removeprefix(TAGS), ref.oid),
-        model=model,
-        version=version or "",
-        commit=ref.peeled or "",
-        actor=ref.tagger,
-        date=ref.date,
-        environment=name.get("environment"),
-        number=int(name.get("number") or 0),
-        record=record,
+def _recorded_version(ref: Ref, name: Name) -> str | None:
+    """Return the version of an event on a commit without a release; None when nothing tells an assignment's."""
+    event = Event(
+        name.kind,
+        ref.name,
+        ref.oid,
+        name.model,
+        "",
+        ref.peeled or "",
+        "",
+        0,
+        name.environment,
+        name.number,
+        ref.contents,
     )
+    if event.record is not None:
+        return event.record.version
+    return None if name.kind == "assignment" else ""
 
 
-def _agrees(record: Release | Assignment, kind: Kind, name: Mapping[str, str | None], ref: Ref) -> bool:
-    """Tell whether a record is about what its tag's name says, on the commit that the tag is on."""
-    if isinstance(record, Release):
-        told = ("release", record.model, record.version, record.commit)
-        return told == (kind, name["model"], name.get("version"), ref.peeled)
-    said = ("assignment", record.model, record.environment, record.number)
-    return said == (kind, name["model"], name.get("environment"), int(name.get("number") or 0))
-
-
-def _record(ref: Ref) -> Release | Assignment | None:
-    statement = statement_in(ref.contents)
+@lru_cache(maxsize=4096)
+def _record(event: Event) -> Record | None:
+    statement = statement_in(event.contents)
     if statement is None:
         return None
     try:
-        return record_of(statement)
+        record = record_of(statement)
     except DecodeError:
         return None
+    return record if _agrees(record, event) else None
 
 
-def _ordered(events: list[Event]) -> tuple[Event, ...]:
-    """Order by the chain. Whatever hangs on nothing that is here (a hole, a fork, another tool) keeps its date's place."""
-    by_date = sorted(events, key=lambda event: (event.date, event.number, event.ref.name))
-    known = {event.ref.oid for event in events}
+def _agrees(record: Record, event: Event) -> bool:
+    """Tell whether a record is about what its tag's name says, on the commit that the tag is on."""
+    said: tuple[object, ...] = (record.model, record.version)
+    told: tuple[object, ...] = (event.model, event.version or record.version)
+    if isinstance(record, Release):
+        return (*said, "release", record.commit) == (*told, event.kind, event.commit)
+    kind = "assignment" if isinstance(record, Assignment) else record.event
+    return (*said, kind, record.environment, record.number) == (*told, event.kind, event.environment, event.number)
+
+
+def _ordered(events: list[Event]) -> tuple[tuple[Event, ...], tuple[str, ...]]:
+    """Order by the chain, and tell which events are named and not here. Whatever hangs on nothing that is here (a hole, a fork, another tool) keeps its date's place."""
+    by_date = sorted(events, key=lambda event: (event.date, event.number, event.name))
+    known = {event.oid for event in events}
     after: dict[str, list[Event]] = {}
     roots: list[Event] = []
+    gaps: list[str] = []
     for event in by_date:
-        previous = event.record.previous if event.record else None
-        if previous is not None and previous.oid in known:
-            after.setdefault(previous.oid, []).append(event)
+        previous = previous_in(event.contents)
+        if previous in known:
+            after.setdefault(str(previous), []).append(event)
         else:
             roots.append(event)
+            if previous is not None:
+                gaps.append(previous)
     ordered: list[Event] = []
-    stack = list(reversed(roots))
+    stack = roots[::-1]
     while stack:
         event = stack.pop()
         ordered.append(event)
-        stack.extend(reversed(after.get(event.ref.oid, ())))
-    return tuple(ordered)
+        if event.oid in after:
+            stack.extend(reversed(after[event.oid]))
+    return tuple(ordered), tuple(gaps)

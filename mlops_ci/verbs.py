@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 Kind = Literal["text", "flag", "choice", "path"]
 Surface = Literal["cli", "nox"]
-Needs = Literal["nothing", "folder", "project"]
+Needs = Literal["folder", "repository", "project"]
+Syncs = Literal["no", "gaps", "try", "must"]
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ class Verb:
     options: tuple[Option, ...] = ()
     needs: Needs = "project"
     writes: bool = False  # takes --dry-run
-    syncs: Literal["no", "try", "must"] = (
-        "no"  # the registry is fetched first: not, where the remote answers, or else fail
+    syncs: Syncs = (
+        "no"  # when the registry is fetched first: never, where this clone lacks part of it, if it can be, or else fail
     )
     formats: tuple[str, ...] = ("text", "json", "github")
     surfaces: tuple[Surface, ...] = ("cli", "nox")
@@ -121,11 +122,15 @@ VERBS: tuple[Verb, ...] = (
         "show",
         "What is released and what runs where.",
         (Option("model", "A model; none: all.", positional=True, metavar="MODEL"),),
+        needs="repository",
+        syncs="gaps",
     ),
     Verb(
         "history",
         "Every event, newest first.",
         (Option("model", "A model; none: all.", positional=True, metavar="MODEL"),),
+        needs="repository",
+        syncs="gaps",
     ),
     Verb(
         "fetch",

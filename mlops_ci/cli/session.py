@@ -45,6 +45,8 @@ class Session:
 
     def first(self, step: Step, options: dict[str, Any]) -> tuple[Outcome[Any], tuple[Diagnostic, ...]]:
         """Bring the registry up to date as far as the verb needs it, and call the step."""
+        if self.verb.syncs == "gaps" and _whole(self.context.repo):
+            return self._call(step, options), self.warnings
         said = _sync(self.context.repo, self.verb)
         self.context = replace(self.context, offline=bool(said))
         return self._call(step, options), said + self.warnings
@@ -106,8 +108,8 @@ def opened(verb: Verb, chdir: str, wait: Callable[[float], None], *, quiet: bool
     with ExitStack() as stack:
         progress = stack.enter_context(progress_display(quiet=quiet))
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mlops-ci-")))
-        root = start if verb.name == "init" else _root(start)
-        repo = git.find(root)
+        repo = git.find(start)
+        root = _root(start, repo, verb)
         context = Context(
             root=root,
             here=start,
@@ -123,8 +125,18 @@ def opened(verb: Verb, chdir: str, wait: Callable[[float], None], *, quiet: bool
         yield Session(verb, context, specs, warnings, progress, wait)
 
 
-def _root(start: Path) -> Path:
-    root, repo = find_root(start), git.find(start)
+def _root(start: Path, repo: Repository | None, verb: Verb) -> Path:
+    if verb.name == "init":
+        return start
+    if verb.needs == "repository":
+        if repo is None:
+            raise UsageProblem.of(
+                "repository-missing",
+                f"{start} is not in a git repository",
+                help="go to the folder of your repository (-C DIR)",
+            )
+        return repo.root
+    root = find_root(start)
     if root is None or (repo is not None and not root.is_relative_to(repo.root.resolve())):
         raise UsageProblem.of(
             "project-not-found",
@@ -154,6 +166,12 @@ def _cache(repo: Repository | None) -> Path | None:
 
 def _signer(repo: Repository | None) -> Person | None:
     return (repo.identity() if repo else None) or person(os.environ)
+
+
+def _whole(repo: Repository | None) -> bool:
+    """Tell whether this clone has all of the registry that it knows of, and knows of one."""
+    known = registry.read(repo)
+    return bool(known.models) and not known.gaps
 
 
 def _sync(repo: Repository | None, verb: Verb) -> tuple[Diagnostic, ...]:
@@ -195,7 +213,7 @@ def _sync(repo: Repository | None, verb: Verb) -> tuple[Diagnostic, ...]:
 def _all_published(repo: Repository, remote: str) -> None:
     """Insist that the remote has every event of this clone: one that was made before there was a remote must not be lost."""
     mine = {
-        f"{TAGS}{event.ref.name}": event
+        f"{TAGS}{event.name}": event
         for state in registry.read(repo).models.values()
         for event in state.events
         if event.record is not None

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import click
-
 from mlops_ci.codec import encode
 from mlops_ci.diagnostics import Diagnostic
 from mlops_ci.digest import canonical_json
@@ -16,6 +14,12 @@ from mlops_ci.errors import ToolError
 from mlops_ci.outcomes import ValidateReport
 from mlops_ci.plan import Outcome, Plan, describe
 from mlops_ci.records import FORMAT
+
+
+def _say(text: str, *, error: bool = False) -> None:
+    stream = sys.stderr if error else sys.stdout
+    stream.write(f"{text}\n")
+    stream.flush()
 
 
 @contextmanager
@@ -27,7 +31,7 @@ def progress_display(*, quiet: bool) -> Iterator[Callable[[str], None]]:
         with _bar() as show:
             yield show
     else:
-        yield lambda text: click.echo(f"  {text}", err=True)
+        yield lambda text: _say(f"  {text}", error=True)
 
 
 @contextmanager
@@ -72,24 +76,24 @@ def report(
             "diagnostics": encode(diagnostics),
             **({"plan": [describe(write) for write in plan.writes]} if plan is not None else {}),
         }
-        click.echo(canonical_json(body))
+        _say(canonical_json(body))
         return
     if fmt == "sarif":
-        click.echo(render_findings(diagnostics, "sarif"))
+        _say(render_findings(diagnostics, "sarif"))
         return
     if fmt == "markdown":
-        click.echo(markdown(outcome.record))
+        _say(markdown(outcome.record))
         return
     if diagnostics:
         specs = outcome.record.specs if isinstance(outcome.record, ValidateReport) else None
-        click.echo(render_findings(diagnostics, "github" if fmt == "github" else "text", specs=specs))
+        _say(render_findings(diagnostics, "github" if fmt == "github" else "text", specs=specs))
     if plan is not None:
-        click.echo("dry run: nothing is written; the real run would end like this\n")
+        _say("dry run: nothing is written; the real run would end like this\n")
     if shown := text(outcome.record):
-        click.echo(f"\n{shown}" if diagnostics else shown)
+        _say(f"\n{shown}" if diagnostics else shown)
     if plan is not None:
         lines = [describe(write) for write in plan.writes] or ["nothing to write"]
-        click.echo("\nplan:\n" + "\n".join(f"  {line}" for line in lines))
+        _say("\nplan:\n" + "\n".join(f"  {line}" for line in lines))
 
 
 def problem(error: ToolError, fmt: str) -> None:
@@ -98,8 +102,8 @@ def problem(error: ToolError, fmt: str) -> None:
 
     if fmt == "json":
         body = {"format": FORMAT, "exitCode": int(error.exit_code), "diagnostics": encode(error.diagnostics)}
-        click.echo(canonical_json(body))
+        _say(canonical_json(body))
     elif fmt in ("github", "sarif"):
-        click.echo(render_findings(error.diagnostics, "github" if fmt == "github" else "sarif"))
+        _say(render_findings(error.diagnostics, "github" if fmt == "github" else "sarif"))
     else:
-        click.echo(render_findings(error.diagnostics, "text"), err=True)
+        _say(render_findings(error.diagnostics, "text"), error=True)

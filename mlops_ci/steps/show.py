@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from mlops_ci.assignment import known_model
 from mlops_ci.outcomes import ModelRow, ShowReport
 from mlops_ci.plan import Outcome
-from mlops_ci.project import Project
+from mlops_ci.project import Context
 from mlops_ci.records import Release
-from mlops_ci.registry import read
+from mlops_ci.registry import ModelState, read
 
 
-def show(project: Project, *, model: str | None = None) -> Outcome[ShowReport]:
-    """Return the registry as this clone knows it; raises UsageProblem for a model that is neither specified nor released."""
-    registry = read(project.context.repo)
-    states = [registry.model(known_model(project, registry, model))] if model else registry.models.values()
-    rows = tuple(
-        ModelRow(
-            model=state.model,
-            latest=state.latest.version,
-            environments={name: event.version for name, event in state.assigned.items()},
-            versions=tuple(state.releases),
-            evidence=state.latest.record.evidence.sentence if isinstance(state.latest.record, Release) else None,
-        )
-        for state in states
-        if state.latest is not None
+def show(context: Context, *, model: str | None = None) -> Outcome[ShowReport]:
+    """Return each released model, or one, with its newest version and what each environment runs.
+
+    Environments come in the order in which they were first used, which is that of promotion. Raises UsageProblem for a
+    model of which nothing is recorded.
+    """
+    registry = read(context.repo)
+    states = [registry.known(model)] if model else list(registry.models.values())
+    environments = dict.fromkeys(event.environment for state in states for event in state.events if event.environment)
+    rows = tuple(row for state in states if (row := _row(state)))
+    return Outcome(ShowReport(tuple(environments), rows), registry.gaps)
+
+
+def _row(state: ModelState) -> ModelRow | None:
+    latest = state.latest
+    if latest is None:
+        return None
+    return ModelRow(
+        model=state.model,
+        latest=latest.version,
+        environments={name: event.version for name, event in state.assigned.items()},
+        versions=tuple(state.releases),
+        evidence=latest.record.evidence.sentence if isinstance(latest.record, Release) else None,
     )
-    return Outcome(ShowReport(project.specs.project.spec.environments, rows))

@@ -1,0 +1,52 @@
+"""Answers `show` and `history` in their plain forms without a parser of command lines, whose import takes longer than they do."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mlops_ci import __version__, git
+from mlops_ci.cli import terminal
+from mlops_ci.project import Context
+from mlops_ci.records import Maker
+
+VERBS = ("show", "history")
+_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9/_=-]*")
+
+
+def answer(argv: Sequence[str]) -> int | None:
+    """Print the answer to `VERB [MODEL] [--format text|json]` and return the exit code, 0.
+
+    None, with nothing printed, for any other form and wherever there is more to say than the answer (no repository, an
+    unknown model, a clone that lacks part of the registry): the whole command line does that.
+    """
+    verb, *rest = argv
+    fmt = "text"
+    if rest[-2:-1] == ["--format"] and rest[-1] in ("text", "json"):
+        fmt = rest.pop()
+        rest.pop()
+    here = Path.cwd()
+    repo = git.find(here) if len(rest) <= 1 and all(_MODEL.fullmatch(name) for name in rest) else None
+    if repo is None:
+        return None
+    context = Context(
+        root=repo.root,
+        here=here,
+        repo=repo,
+        scratch=repo.git_dir / "none",  # queries write nothing
+        cache=None,
+        clock=lambda: datetime.now(UTC),
+        maker=Maker("", __version__),
+        offline=True,
+        progress=lambda _: None,
+    )
+    step = getattr(importlib.import_module(f"mlops_ci.steps.{verb}"), verb)
+    registry_models = {"model": rest[0]} if rest else {}
+    outcome = step(context, **registry_models)
+    if outcome.diagnostics or not any(vars(outcome.record).values()):
+        return None
+    terminal.report(verb, outcome, fmt)
+    return 0
