@@ -14,6 +14,7 @@ from mlops_ci.diagnostics import Diagnostic
 from mlops_ci.digest import digest_bytes
 from mlops_ci.errors import Findings, UsageProblem
 from mlops_ci.git import Repository
+from mlops_ci.message import message
 from mlops_ci.outcomes import DeployReport
 from mlops_ci.plan import AppendLog, Commit, CreateTag, Outcome, Plan, Push, Write
 from mlops_ci.project import Project
@@ -21,7 +22,7 @@ from mlops_ci.records import Assignment, FileDigest, Release
 from mlops_ci.registry import Event, ModelState, RegistryState
 from mlops_ci.spec.kinds import DeploymentSpec
 from mlops_ci.spec.load import Loaded
-from mlops_ci.statement import message, of_assignment
+from mlops_ci.statement import of_assignment
 
 
 @dataclass(frozen=True)

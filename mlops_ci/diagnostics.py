@@ -77,4 +77,6 @@ def _window(where: Location) -> tuple[str, str]:
 
 def printable(text: str) -> str:
     """Replace control characters one for one: a spec must not be able to drive the reader's terminal."""
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() else " " if char == "\t" else "\ufffd" for char in text)

@@ -339,7 +339,13 @@ def find(start: Path) -> Repository | None:
 
     Raises EnvironmentProblem `repository-not-trusted` where git refuses to work for the repository belongs to somebody else.
     """
-    asked = ("--is-bare-repository", "--absolute-git-dir", "--path-format=absolute", "--git-common-dir")
+    asked = (
+        "--is-bare-repository",
+        "--absolute-git-dir",
+        "--path-format=absolute",
+        "--git-common-dir",
+        "--show-toplevel",
+    )
     answer = _git(start, ("rev-parse", *asked), b"", {})
     if "dubious ownership" in answer.err:
         raise EnvironmentProblem.of(
@@ -347,13 +353,13 @@ def find(start: Path) -> Repository | None:
             f"git does not work in {start}, because the repository belongs to somebody else",
             help=f"if you trust it: git config --global --add safe.directory {start}",
         )
-    if answer.status != 0:
-        return None
-    bare, git_dir, common_dir = answer.text.split("\n")
-    if bare == "true":
-        return Repository(Path(git_dir), Path(git_dir), Path(common_dir), bare=True)
-    top = _git(start, ("rev-parse", "--show-toplevel"), b"", {})
-    return Repository(Path(top.text), Path(git_dir), Path(common_dir)) if top.status == 0 else None
+    match answer.text.split("\n"):
+        case ["true", git_dir, common_dir, *_]:
+            return Repository(Path(git_dir), Path(git_dir), Path(common_dir), bare=True)
+        case ["false", git_dir, common_dir, top]:
+            return Repository(Path(top), Path(git_dir), Path(common_dir))
+        case _:  # no repository, or the inside of one
+            return None
 
 
 def create(root: Path) -> Repository:

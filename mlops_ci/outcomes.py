@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from mlops_ci.records import Comparison, DatasetSnapshot, FileDigest, TrainingRun, Verdict
+if TYPE_CHECKING:  # these are never decoded, and queries need no records
+    from mlops_ci.records import Comparison, DatasetSnapshot, FileDigest, TrainingRun, Verdict
 
 
 @dataclass(frozen=True)

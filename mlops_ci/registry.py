@@ -11,14 +11,16 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from mlops_ci.codec import DecodeError
 from mlops_ci.diagnostics import Diagnostic
 from mlops_ci.errors import Findings, UsageProblem
 from mlops_ci.git import Ref, Repository
-from mlops_ci.records import Assignment, EventRef, Release
-from mlops_ci.statement import Record, previous_in, record_of, statement_in
+from mlops_ci.message import previous_in
+
+if TYPE_CHECKING:  # records are imported when the first one is read: listings need none
+    from mlops_ci.records import EventRef
+    from mlops_ci.statement import Record
 
 TAGS = "refs/tags/"
 LOGS = "refs/mlops/log/"
@@ -68,6 +70,8 @@ class Event(NamedTuple):
     @property
     def ref(self) -> EventRef:
         """The tag's name and object id."""
+        from mlops_ci.records import EventRef
+
         return EventRef(self.name, self.oid)
 
     @property
@@ -78,6 +82,8 @@ class Event(NamedTuple):
     @property
     def rollback(self) -> bool:
         """Whether the event put an earlier version back."""
+        from mlops_ci.records import Assignment
+
         return isinstance(self.record, Assignment) and self.record.rollback_of is not None
 
 
@@ -146,6 +152,8 @@ class ModelState:
 
         One that came back for a reason since (a forced release or deployment, a rollback to it) is not abandoned any more.
         """
+        from mlops_ci.records import Assignment, Release
+
         found: dict[str, Event] = {}
         digests: dict[str, str] = {}
         for event in self.events:
@@ -303,6 +311,9 @@ def _recorded_version(ref: Ref, name: Name) -> str | None:
 
 @lru_cache(maxsize=4096)
 def _record(event: Event) -> Record | None:
+    from mlops_ci.codec import DecodeError
+    from mlops_ci.statement import record_of, statement_in
+
     statement = statement_in(event.contents)
     if statement is None:
         return None
@@ -315,6 +326,8 @@ def _record(event: Event) -> Record | None:
 
 def _agrees(record: Record, event: Event) -> bool:
     """Tell whether a record is about what its tag's name says, on the commit that the tag is on."""
+    from mlops_ci.records import Assignment, Release
+
     said: tuple[object, ...] = (record.model, record.version)
     told: tuple[object, ...] = (event.model, event.version or record.version)
     if isinstance(record, Release):

@@ -1,4 +1,4 @@
-"""The text of an event's tag: a title, a sentence for people, and the record as an in-toto Statement in canonical JSON.
+"""A record as the in-toto Statement that its tag carries, and back.
 
 A Release is written as SLSA provenance (https://slsa.dev/spec/v1.0/provenance), the others under predicates of our own.
 Every fact stands in one place of the Statement, so that there is nothing that could disagree.
@@ -7,12 +7,11 @@ Every fact stands in one place of the Statement, so that there is nothing that c
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from mlops_ci.codec import DecodeError, decode, encode
-from mlops_ci.digest import canonical_json
+from mlops_ci.message import statement_line
 from mlops_ci.records import Assignment, FileDigest, Release, Retirement
 
 STATEMENT = "https://in-toto.io/Statement/v1"
@@ -21,51 +20,16 @@ RELEASE = "urn:mlops-ci:release:v1"
 ASSIGNMENT = "urn:mlops-ci:assignment:v1"
 RETIREMENT = "urn:mlops-ci:retirement:v1"
 Record = Release | Assignment | Retirement
-_PREVIOUS = re.compile(r'"previous":\{"name":"[^"\\]*","oid":"([0-9a-f]{40,64})"\}')
-
-
-def message(title: str, sentence: str, statement: Mapping[str, Any]) -> str:
-    """Return a tag's message: three paragraphs, the last one the statement."""
-    return f"{title}\n\n{' '.join(sentence.split())}\n\n{canonical_json(statement)}\n"
-
-
-def sentence_in(text: str) -> str | None:
-    """Return the sentence for people in a tag's message, or None where it holds no statement."""
-    _, _, rest = text.partition("\n\n")
-    sentence, _, statement = rest.partition("\n\n")
-    return sentence if statement.startswith('{"_type":') else None
 
 
 def statement_in(text: str) -> Mapping[str, Any] | None:
     """Return the statement in a tag's message, or None when it holds none (a tag that another tool wrote)."""
-    line = _line(text)
+    line = statement_line(text)
     try:
         found = json.loads(line) if line else None
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
-
-
-def previous_in(text: str) -> str | None:
-    """Return the object id of the event that a tag's record says it follows, without reading the record.
-
-    That is what puts a hundred thousand tags into order. In JSON a quote within text is escaped, so that no text can
-    look like this field.
-    """
-    found = _PREVIOUS.search(_line(text))
-    return found.group(1) if found else None
-
-
-def rollback_in(text: str) -> bool:
-    """Tell whether a tag's record says that it is a rollback, without reading the record."""
-    return '"rollbackOf":"' in _line(text)
-
-
-def _line(text: str) -> str:
-    """Return the last line that holds a statement; signatures follow it."""
-    at = text.rfind('\n{"_type":') + 1
-    end = text.find("\n", at)
-    return text[at : end if end >= 0 else len(text)] if at else ""
 
 
 def of_release(release: Release) -> dict[str, Any]:

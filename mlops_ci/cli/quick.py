@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 import re
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from mlops_ci import __version__, git
 from mlops_ci.cli import terminal
+from mlops_ci.errors import ToolError
 from mlops_ci.project import Context
 from mlops_ci.records import Maker
 
@@ -44,9 +46,14 @@ def answer(argv: Sequence[str]) -> int | None:
         progress=lambda _: None,
     )
     step = getattr(importlib.import_module(f"mlops_ci.steps.{verb}"), verb)
-    registry_models = {"model": rest[0]} if rest else {}
-    outcome = step(context, **registry_models)
+    try:
+        outcome = step(context, **({"model": rest[0]} if rest else {}))
+    except ToolError:
+        return None
     if outcome.diagnostics or not any(vars(outcome.record).values()):
         return None
-    terminal.report(verb, outcome, fmt)
+    try:
+        terminal.report(verb, outcome, fmt)
+    except BrokenPipeError:
+        sys.stderr.close()  # or Python complains about the pipe once more while exiting
     return 0

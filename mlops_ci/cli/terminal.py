@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 from mlops_ci.codec import encode
 from mlops_ci.diagnostics import Diagnostic
@@ -13,7 +13,6 @@ from mlops_ci.digest import canonical_json
 from mlops_ci.errors import ToolError
 from mlops_ci.outcomes import ValidateReport
 from mlops_ci.plan import Outcome, Plan, describe
-from mlops_ci.records import FORMAT
 
 
 def _say(text: str, *, error: bool = False) -> None:
@@ -62,14 +61,10 @@ def report(
     verb: str, outcome: Outcome[Any], fmt: str, *, before: tuple[Diagnostic, ...] = (), plan: Plan | None = None
 ) -> None:
     """Print an outcome in the format asked for; `plan` is given for a dry run."""
-    from mlops_ci.reports.findings import render_findings
-    from mlops_ci.reports.markdown import markdown
-    from mlops_ci.reports.text import text
-
     diagnostics = (*before, *outcome.diagnostics)
     if fmt == "json":
         body = {
-            "format": FORMAT,
+            "format": 1,
             "verb": verb,
             "exitCode": int(outcome.exit),
             "record": encode(outcome.record),
@@ -79,16 +74,20 @@ def report(
         _say(canonical_json(body))
         return
     if fmt == "sarif":
-        _say(render_findings(diagnostics, "sarif"))
+        _say(_findings(diagnostics, "sarif"))
         return
     if fmt == "markdown":
+        from mlops_ci.reports.markdown import markdown
+
         _say(markdown(outcome.record))
         return
     if diagnostics:
         specs = outcome.record.specs if isinstance(outcome.record, ValidateReport) else None
-        _say(render_findings(diagnostics, "github" if fmt == "github" else "text", specs=specs))
+        _say(_findings(diagnostics, "github" if fmt == "github" else "text", specs=specs))
     if plan is not None:
         _say("dry run: nothing is written; the real run would end like this\n")
+    from mlops_ci.reports.text import text
+
     if shown := text(outcome.record):
         _say(f"\n{shown}" if diagnostics else shown)
     if plan is not None:
@@ -96,14 +95,20 @@ def report(
         _say("\nplan:\n" + "\n".join(f"  {line}" for line in lines))
 
 
+def _findings(
+    diagnostics: tuple[Diagnostic, ...], fmt: Literal["text", "github", "sarif"], specs: int | None = None
+) -> str:
+    from mlops_ci.reports.findings import render_findings  # most commands find nothing
+
+    return render_findings(diagnostics, fmt, specs=specs)
+
+
 def problem(error: ToolError, fmt: str) -> None:
     """Print why there is no outcome."""
-    from mlops_ci.reports.findings import render_findings
-
     if fmt == "json":
-        body = {"format": FORMAT, "exitCode": int(error.exit_code), "diagnostics": encode(error.diagnostics)}
+        body = {"format": 1, "exitCode": int(error.exit_code), "diagnostics": encode(error.diagnostics)}
         _say(canonical_json(body))
     elif fmt in ("github", "sarif"):
-        _say(render_findings(error.diagnostics, "github" if fmt == "github" else "sarif"))
+        _say(_findings(error.diagnostics, "github" if fmt == "github" else "sarif"))
     else:
-        _say(render_findings(error.diagnostics, "text"), error=True)
+        _say(_findings(error.diagnostics, "text"), error=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlops_ci.outcomes import (
     CheckReport,
@@ -20,9 +20,10 @@ from mlops_ci.outcomes import (
     TrainReport,
     ValidateReport,
 )
-from mlops_ci.records import Comparison, DatasetSnapshot
 from mlops_ci.reports import tables
-from mlops_ci.spec.metrics import METRICS
+
+if TYPE_CHECKING:
+    from mlops_ci.records import Comparison, DatasetSnapshot
 
 REQUIREMENTS = ("requirement", "candidate", "champion", "difference", "interval", "p", "verdict")
 _WORST = 3
@@ -121,6 +122,8 @@ def _comparison(comparison: Comparison) -> Iterator[str]:
 
 def _worst(comparison: Comparison) -> Iterator[str]:
     """Yield the slices where the first metric that has slices is worst; those too small for an interval only if all are."""
+    from mlops_ci.spec.metrics import METRICS  # queries of the registry know none
+
     sliced = [item for item in comparison.metrics if item.slice is not None]
     names = [item.metric for item in comparison.requirements] + [item.metric for item in sliced]
     metric = next((name for name in names if any(item.metric == name for item in sliced)), None)

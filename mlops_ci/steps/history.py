@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from mlops_ci.message import rollback_in, sentence_in
 from mlops_ci.outcomes import EventRow, HistoryReport
 from mlops_ci.plan import Outcome
 from mlops_ci.project import Context
 from mlops_ci.registry import Event, read
-from mlops_ci.statement import rollback_in, sentence_in
 
 _NAMES = {"assignment": "deploy", "unassignment": "undeploy"}
 

@@ -14,12 +14,13 @@ from mlops_ci.diagnostics import Diagnostic, has_errors
 from mlops_ci.digest import canonical_json, digest_bytes, digest_json
 from mlops_ci.errors import EnvironmentProblem, Findings
 from mlops_ci.git import Repository
+from mlops_ci.message import message
 from mlops_ci.outcomes import Released, ReleaseReport
 from mlops_ci.plan import AppendLog, CreateTag, Outcome, Plan, Push, SetRef, Write
 from mlops_ci.project import Project
 from mlops_ci.records import Comparison, DataRef, Evidence, Release, TrainingRun
 from mlops_ci.registry import ModelState
-from mlops_ci.statement import message, of_release
+from mlops_ci.statement import of_release
 
 
 def release(project: Project, *, models: tuple[str, ...] = ()) -> Outcome[ReleaseReport]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from mlops_ci.message import sentence_in
 from mlops_ci.outcomes import ModelRow, ShowReport
 from mlops_ci.plan import Outcome
 from mlops_ci.project import Context
-from mlops_ci.records import Release
 from mlops_ci.registry import ModelState, read
 
 
@@ -31,5 +31,5 @@ def _row(state: ModelState) -> ModelRow | None:
         latest=latest.version,
         environments={name: event.version for name, event in state.assigned.items()},
         versions=tuple(state.releases),
-        evidence=latest.record.evidence.sentence if isinstance(latest.record, Release) else None,
+        evidence=sentence_in(latest.contents),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mlops_ci.git import Ref
+from mlops_ci.message import message
 from mlops_ci.records import (
     Assignment,
     DataRef,
@@ -16,7 +17,7 @@ from mlops_ci.records import (
     Release,
     RequirementResult,
 )
-from mlops_ci.statement import message, of_assignment, of_release
+from mlops_ci.statement import of_assignment, of_release
 
 RELEASE = Release(
     model="delay",

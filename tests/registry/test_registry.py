@@ -152,3 +152,15 @@ def test_a_number_that_no_float_holds_is_no_record_and_no_crash() -> None:
     bad = good._replace(contents=good.contents.replace('"value":0.76', f'"value":{"9" * 400}'))
     (event,) = fold([bad]).model("delay").events
     assert event.record is None
+
+
+def test_a_clone_that_lacks_events_says_so() -> None:
+    whole = chain()
+    assert fold(whole).gaps == ()
+    (warning,) = fold([ref for ref in whole if ref.name != "refs/tags/delay@v2.0.0"]).gaps
+    assert (warning.id, warning.severity) == ("registry-incomplete", "warning")
+
+
+def test_a_log_whose_newest_tag_is_not_here_is_a_gap() -> None:
+    log = Ref("refs/mlops/log/delay", "9" * 40, "commit", None, "", 0, "delay#prod#4\n")
+    assert fold([*chain(), log]).model("delay").gaps == ("delay#prod#4",)

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_ci.codec import DecodeError
+from mlops_ci.message import message
 from mlops_ci.records import EventRef
-from mlops_ci.statement import message, of_assignment, of_release, record_of, statement_in
+from mlops_ci.statement import of_assignment, of_release, record_of, statement_in
 from tests.registry.samples import RELEASE, assignment
 
 
