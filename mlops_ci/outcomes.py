@@ -119,10 +119,13 @@ class DeployReport:
 
 @dataclass(frozen=True)
 class ModelRow:
-    """One model in the registry: its newest version and what runs where."""
+    """One model in the registry: its highest version and what runs where.
+
+    Other tools can assign a commit without a version; its id is shown instead.
+    """
 
     model: str
-    latest: str
+    latest: str | None
     environments: Mapping[str, str]
     versions: tuple[str, ...]
     evidence: str | None = None

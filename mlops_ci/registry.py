@@ -27,15 +27,24 @@ LOGS = "refs/mlops/log/"
 
 Kind = Literal["release", "deregistration", "assignment", "unassignment", "deprecation"]
 
-_NUMBER = r"\d{1,9}"
-_SEMVER = r"(?:0|[1-9]\d{0,8})\.(?:0|[1-9]\d{0,8})\.(?:0|[1-9]\d{0,8})(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?"
+_WORD = r"[a-zA-Z0-9](?:[a-zA-Z0-9/_-]*[a-zA-Z0-9])?"
+_NUMBER = r"(?:0|[1-9][0-9]{0,8})"
+_LABEL = r"(?:0|[1-9][0-9]{0,8}|[0-9]*[a-zA-Z-][0-9a-zA-Z-]*)"
+_SEMVER = rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}(?:-{_LABEL}(?:\.{_LABEL})*)?(?:\+[0-9a-zA-Z-]+(?:\.[0-9a-zA-Z-]+)*)?"
 # GTO's grammar, in full
 _GRAMMAR = re.compile(
-    r"(?P<model>[a-zA-Z0-9](?:[a-zA-Z0-9/_=-]*[a-zA-Z0-9])?)"
-    rf"(?:@v(?P<version>{_SEMVER})(?P<gone>!)?"
-    rf"|\#(?P<environment>[a-zA-Z0-9](?:[a-zA-Z0-9_-]*[a-zA-Z0-9])?)(?P<left>!)?\#(?P<number>{_NUMBER})"
-    rf"|(?P<deprecated>@deprecated)(?:\#(?P<count>{_NUMBER}))?)"
+    rf"(?P<model>(?:[a-zA-Z0-9_./-]+=)?{_WORD})"
+    rf"(?:@v(?P<version>{_SEMVER})(?P<gone>!)?|\#(?P<environment>{_WORD})(?P<left>!)?|@deprecated)"
+    r"(?:\#(?P<number>[0-9]{1,9}))?"
 )
+# of events of the same second, the order in which GTO reads them
+_RANKS: Mapping[Kind, int] = {
+    "deprecation": 0,
+    "release": 1,
+    "deregistration": 2,
+    "assignment": 3,
+    "unassignment": 4,
+}
 
 
 class Name(NamedTuple):
@@ -51,8 +60,8 @@ class Name(NamedTuple):
 class Event(NamedTuple):
     """One tag: a version registered or put into an environment, or either taken back.
 
-    `version` of an assignment is the one registered on its commit, else the record's. A tuple, because registries hold a
-    hundred thousand of them.
+    `version` of an assignment is the one registered on its commit, else the record's, else the commit. `model` is as GTO
+    names it: `folder:name` for tags that say `folder=name`. A tuple, because registries hold a hundred thousand of them.
     """
 
     kind: Kind
@@ -112,19 +121,28 @@ class ModelState:
 
     @cached_property
     def latest(self) -> Event | None:
-        """The newest release."""
-        return next(reversed(self.releases.values()), None)
+        """The release of the highest version."""
+        return max(self.releases.values(), key=lambda event: version_key(event.version), default=None)
 
     @cached_property
     def assigned(self) -> dict[str, Event]:
-        """What runs in each environment now."""
-        found: dict[str, Event] = {}
+        """What runs in each environment now: the newest assignment that stands.
+
+        As with GTO, what is taken back is one version's assignment, or a version: the one that was there before it stands.
+        """
+        gone = {event.version for event in self.events if event.kind == "deregistration"} - set(self.releases)
+        standing: dict[tuple[str, str], Event] = {}
         for event in self.events:
-            if event.kind == "assignment" and event.environment:
-                found[event.environment] = event
-            elif event.kind == "unassignment" and event.environment:
-                found.pop(event.environment, None)
-        return found
+            if event.environment and event.version not in gone:
+                standing.pop((event.environment, event.version), None)
+                if event.kind == "assignment":
+                    standing[event.environment, event.version] = event
+        return {environment: event for (environment, _), event in standing.items()}
+
+    @property
+    def deprecated(self) -> bool:
+        """Whether the model has been retired; any later event brings it back."""
+        return bool(self.events) and self.events[-1].kind == "deprecation"
 
     @cached_property
     def highest(self) -> str | None:
@@ -245,10 +263,10 @@ def fold(refs: Iterable[Ref]) -> RegistryState:
     events: dict[str, list[Event]] = {name: [] for name in logs}
     for ref, name in found:
         version = name.version or versions.get((name.model, ref.peeled)) or _recorded_version(ref, name)
-        if version is not None:
-            place = (ref.peeled or "", ref.tagger, ref.date, name.environment, name.number, ref.contents)
-            event = Event(name.kind, ref.name[len(TAGS) :], ref.oid, name.model, version, *place)
-            events.setdefault(name.model, []).append(event)
+        place = (ref.peeled or "", ref.tagger, ref.date, name.environment, name.number, ref.contents)
+        events.setdefault(name.model, []).append(
+            Event(name.kind, ref.name[len(TAGS) :], ref.oid, name.model, version, *place)
+        )
     return RegistryState({name: _state(name, events[name], logs.get(name)) for name in sorted(events)})
 
 
@@ -265,12 +283,13 @@ def event_name(ref: str) -> Name | None:
     match = _GRAMMAR.fullmatch(ref, len(TAGS)) if ref.startswith(TAGS) else None
     if match is None:
         return None
-    model, version, gone, environment, left, number, deprecated, count = match.groups()
+    named, version, gone, environment, left, number = match.groups()
+    model, count = named.replace("=", ":"), int(number or 0)
     if version:
-        return Name("deregistration" if gone else "release", model, version, None, 0)
-    if deprecated:
-        return Name("deprecation", model, None, None, int(count or 0))
-    return Name("unassignment" if left else "assignment", model, None, environment, int(number))
+        return Name("deregistration" if gone else "release", model, version, None, count)
+    if environment:
+        return Name("unassignment" if left else "assignment", model, None, environment, count)
+    return Name("deprecation", model, None, None, count)
 
 
 def next_version(latest: str | None, bump: Literal["major", "minor", "patch"]) -> str:
@@ -283,30 +302,19 @@ def next_version(latest: str | None, bump: Literal["major", "minor", "patch"]) -
     ]
 
 
-def version_key(version: str) -> tuple[int, int, int]:
-    """Return what versions are compared by; pre-releases of other tools' tags count as their release."""
-    major, minor, patch = (int(part) for part in re.split(r"[-+]", version)[0].split("."))
-    return major, minor, patch
+def version_key(version: str) -> tuple[int, int, int, bool, tuple[tuple[bool, int, str], ...]]:
+    """Return what versions are compared by: SemVer's precedence, in which pre-releases come before their release."""
+    core, _, labels = version.partition("+")[0].partition("-")
+    major, minor, patch = (int(part) for part in core.split("."))
+    ranks = ((False, int(label), "") if label.isdigit() else (True, 0, label) for label in labels.split(".") if label)
+    return major, minor, patch, not labels, tuple(ranks)
 
 
-def _recorded_version(ref: Ref, name: Name) -> str | None:
-    """Return the version of an event on a commit without a release; None when nothing tells an assignment's."""
-    event = Event(
-        name.kind,
-        ref.name,
-        ref.oid,
-        name.model,
-        "",
-        ref.peeled or "",
-        "",
-        0,
-        name.environment,
-        name.number,
-        ref.contents,
-    )
-    if event.record is not None:
-        return event.record.version
-    return None if name.kind == "assignment" else ""
+def _recorded_version(ref: Ref, name: Name) -> str:
+    """Return the version of an event on a commit without a release: its record's, or, in an environment, the commit."""
+    place = (ref.peeled or "", "", 0, name.environment, name.number, ref.contents)
+    record = Event(name.kind, ref.name, ref.oid, name.model, "", *place).record
+    return record.version if record else (ref.peeled or "") if name.environment else ""
 
 
 @lru_cache(maxsize=4096)
@@ -338,7 +346,7 @@ def _agrees(record: Record, event: Event) -> bool:
 
 def _ordered(events: list[Event]) -> tuple[tuple[Event, ...], tuple[str, ...]]:
     """Order by the chain, and tell which events are named and not here. Whatever hangs on nothing that is here (a hole, a fork, another tool) keeps its date's place."""
-    by_date = sorted(events, key=lambda event: (event.date, event.number, event.name))
+    by_date = sorted(events, key=lambda event: (event.date, _RANKS[event.kind], event.number, event.name))
     known = {event.oid for event in events}
     after: dict[str, list[Event]] = {}
     roots: list[Event] = []

@@ -180,8 +180,8 @@ def _show(report: ShowReport) -> Iterator[str]:
     rows = [
         (
             row.model,
-            f"v{row.latest}",
-            *(f"v{row.environments[name]}" if name in row.environments else "-" for name in report.environments),
+            _version(row.latest),
+            *(_version(row.environments.get(name)) for name in report.environments),
         )
         for row in report.models
     ]
@@ -191,12 +191,17 @@ def _show(report: ShowReport) -> Iterator[str]:
             yield f"\n{row.model}@v{row.latest}: {row.evidence}"
 
 
+def _version(version: str | None) -> str:
+    """Write a version, or the commit that stands in where another tool registered none."""
+    return "-" if version is None else f"v{version}" if "." in version else version[:10]
+
+
 def _history(report: HistoryReport) -> Iterator[str]:
     rows = [
         (
             row.on,
             row.event,
-            f"{row.model}@v{row.version}",
+            f"{row.model}@{_version(row.version)}" if row.version else row.model,
             row.environment or "",
             row.tag,
             row.commit,

@@ -18,18 +18,16 @@ def show(context: Context, *, model: str | None = None) -> Outcome[ShowReport]:
     registry = read(context.repo)
     states = [registry.known(model)] if model else list(registry.models.values())
     environments = dict.fromkeys(event.environment for state in states for event in state.events if event.environment)
-    rows = tuple(row for state in states if (row := _row(state)))
+    rows = tuple(_row(state) for state in states if state.events and not state.deprecated)
     return Outcome(ShowReport(tuple(environments), rows), registry.gaps)
 
 
-def _row(state: ModelState) -> ModelRow | None:
+def _row(state: ModelState) -> ModelRow:
     latest = state.latest
-    if latest is None:
-        return None
     return ModelRow(
         model=state.model,
-        latest=latest.version,
+        latest=latest.version if latest else None,
         environments={name: event.version for name, event in state.assigned.items()},
         versions=tuple(state.releases),
-        evidence=sentence_in(latest.contents),
+        evidence=sentence_in(latest.contents) if latest else None,
     )

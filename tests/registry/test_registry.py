@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mlops_ci.errors import Findings
 from mlops_ci.git import Ref
 from mlops_ci.records import EventRef
-from mlops_ci.registry import fold, next_version
+from mlops_ci.registry import fold, next_version, version_key
 from tests.registry.samples import RELEASE, assignment, plain_tag, tag
 
 
@@ -68,7 +68,8 @@ def test_tags_of_another_tool_are_read_by_date_and_number() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["v1.0.0", "delay@1.0.0", "delay@v1.0", "delay@v01.0.0", "#prod#1", "delay#prod", "-x@v1.0.0", "a b@v1.0.0"]
+    "name",
+    ["v1.0.0", "delay@1.0.0", "delay@v1.0", "delay@v01.0.0", "#prod#1", "delay@v1.0.0-01", "-x@v1.0.0", "a b@v1.0.0"],
 )
 def test_tags_outside_the_grammar_are_not_ours(name: str) -> None:
     assert fold([plain_tag(name, "1" * 40, 1)]).models == {}
@@ -78,8 +79,43 @@ def test_a_lightweight_tag_is_not_an_event() -> None:
     assert fold([Ref("refs/tags/delay@v1.0.0", "c" * 40, "commit", None, "", 0, "")]).models == {}
 
 
-def test_an_assignment_of_a_commit_without_a_version_is_not_an_event() -> None:
-    assert fold([plain_tag("churn#prod#1", "2" * 40, 20)]).models == {}
+def test_an_assignment_of_a_commit_without_a_version_names_the_commit_and_no_champion() -> None:
+    state = fold([plain_tag("churn#prod#1", "2" * 40, 20, "a" * 40)]).model("churn")
+    assert (state.assigned["prod"].version, state.releases) == ("a" * 40, {})
+    with pytest.raises(Findings, match="no tag churn@v"):
+        state.champion("prod")
+
+
+@pytest.mark.parametrize("taken_back", ["churn#prod!#3", "churn@v2.0.0!"])
+def test_what_is_taken_back_uncovers_the_assignment_before_it(taken_back: str) -> None:
+    refs = [
+        plain_tag("churn@v1.0.0", "1" * 40, 10, "a" * 40),
+        plain_tag("churn#prod#1", "2" * 40, 20, "a" * 40),
+        plain_tag("churn@v2.0.0", "3" * 40, 30, "b" * 40),
+        plain_tag("churn#prod#2", "4" * 40, 40, "b" * 40),
+        plain_tag(taken_back, "5" * 40, 50, "b" * 40),
+    ]
+    assert fold(refs).model("churn").assigned["prod"].version == "1.0.0"
+
+
+def test_the_highest_version_is_the_latest_by_the_precedence_of_semver() -> None:
+    ordered = [
+        "0.9.0",
+        "1.0.0-1",
+        "1.0.0-2",
+        "1.0.0-10",
+        "1.0.0-alpha",
+        "1.0.0-alpha.1",
+        "1.0.0-beta",
+        "1.0.0",
+        "1.0.1",
+    ]
+    backwards = ordered[::-1]
+    assert sorted(backwards, key=version_key) == ordered
+    state = fold([plain_tag(f"churn@v{version}", "1" * 40, 9 - place) for place, version in enumerate(ordered)])
+    assert state.model("churn").latest is not None
+    assert next(reversed(state.model("churn").releases)) == "0.9.0"
+    assert getattr(state.model("churn").latest, "version", None) == "1.0.1"
 
 
 def test_the_log_head_is_part_of_the_state() -> None:
