@@ -71,7 +71,8 @@ def assign(
         _free(repo, branch, in_tree)
         if project.specs.project.spec.delivery == "pull-request":
             again = _again(report, rollback=rollback)
-            return _request(repo, branch, replace(report, again=again), in_tree, files, title, number)
+            asked = _request(repo, branch, replace(report, again=again), in_tree, files, title, number)
+            return replace(asked, basis=current.ref if current else None)
     writes: list[Write] = []
     if not on_branch:
         body = f"Deploy {title}\n\n{reason or record.evidence.sentence}\n"
@@ -104,7 +105,8 @@ def assign(
         AppendLog(state.model, tag, encode(assignment), state.log),
         Push(branch.remote),
     ]
-    return Outcome(replace(report, number=number), findings, Plan(tuple(writes)))
+    basis = current.ref if current else None
+    return Outcome(replace(report, number=number), findings, Plan(tuple(writes)), basis=basis)
 
 
 def needed_repository(project: Project) -> Repository:

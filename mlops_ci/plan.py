@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from mlops_ci.diagnostics import Diagnostic, has_errors
 from mlops_ci.errors import Exit
+from mlops_ci.records import EventRef
 
 R = TypeVar("R")
 Content = bytes | Path  # a path is read when the plan is applied: model files need not pass through memory twice
@@ -106,12 +107,16 @@ class Plan:
 
 @dataclass(frozen=True)
 class Outcome(Generic[R]):
-    """What a step returns: the record of what it found or would do, findings, and the writes it wants."""
+    """What a step returns: the record of what it found or would do, findings, and the writes it wants.
+
+    `basis` is the event that the decision rests on, if it rests on one: when that has changed, nobody has decided this.
+    """
 
     record: R
     diagnostics: tuple[Diagnostic, ...] = ()
     plan: Plan = Plan()
     exit_code: Exit | None = None  # set only where the findings do not decide it
+    basis: EventRef | None = None
 
     @property
     def exit(self) -> Exit:

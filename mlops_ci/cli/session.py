@@ -18,7 +18,7 @@ from mlops_ci import __version__, git, registry
 from mlops_ci.apply import apply
 from mlops_ci.cli.terminal import progress_display
 from mlops_ci.diagnostics import Diagnostic
-from mlops_ci.errors import EnvironmentProblem, UsageProblem
+from mlops_ci.errors import EnvironmentProblem, Findings, UsageProblem
 from mlops_ci.git import Person, Repository
 from mlops_ci.github.context import maker, person
 from mlops_ci.plan import Outcome
@@ -56,7 +56,8 @@ class Session:
     ) -> Outcome[Any]:
         """Apply the outcome's plan; whoever loses a race fetches, and plans again, a bounded number of times.
 
-        Raises EnvironmentProblem `contended` when every attempt lost; nothing has been written then.
+        Raises Findings `superseded` when what won took away what this was decided on, and EnvironmentProblem `contended`
+        when every attempt lost; nothing has been written then.
         """
         for attempt in range(ATTEMPTS):
             if not outcome.plan:
@@ -72,7 +73,7 @@ class Session:
                 continue
             self.wait(random.uniform(0, 0.1 * 2**attempt))  # noqa: S311 - jitter, not a secret
             _sync(repo, self.verb)
-            outcome = self._call(step, options)
+            outcome = self._again(outcome, step, options)
         raise EnvironmentProblem.of(
             "contended",
             f"{ATTEMPTS} attempts to write the registry lost to others; nothing was written",
@@ -82,6 +83,21 @@ class Session:
     def _call(self, step: Step, options: dict[str, Any]) -> Outcome[Any]:
         given = self.context if self.specs is None else Project(self.specs, self.context)
         return step(given, **options)
+
+    def _again(self, lost: Outcome[Any], step: Step, options: dict[str, Any]) -> Outcome[Any]:
+        """Plan again on what won the race, unless the decision no longer stands."""
+        said = (
+            f"somebody else was first, so this {self.verb.name} rests on what is no longer so, and nothing was written"
+        )
+        help = "see what happened (mlops-ci history), and decide again"
+        try:
+            outcome = self._call(step, options)
+        except Findings as found:
+            raise Findings((Diagnostic("superseded", said, help=help), *found.diagnostics)) from found
+        if outcome.plan and outcome.basis != lost.basis:
+            by = f": {outcome.basis.name}" if outcome.basis else ""
+            raise Findings.of("superseded", f"{said}{by}", help=help)
+        return outcome
 
     def _by_request(self, step: Step, options: dict[str, Any], detail: str) -> Outcome[Any]:
         """Plan again, where the branch is protected, so that the manifests travel by pull request."""
