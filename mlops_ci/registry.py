@@ -262,7 +262,8 @@ def fold(refs: Iterable[Ref]) -> RegistryState:
     versions = {(name.model, ref.peeled): name.version for ref, name in found if name.kind == "release"}
     events: dict[str, list[Event]] = {name: [] for name in logs}
     for ref, name in found:
-        version = name.version or versions.get((name.model, ref.peeled)) or _recorded_version(ref, name)
+        there = versions.get((name.model, ref.peeled)) if name.environment else None
+        version = name.version or there or _recorded_version(ref, name)
         place = (ref.peeled or "", ref.tagger, ref.date, name.environment, name.number, ref.contents)
         events.setdefault(name.model, []).append(
             Event(name.kind, ref.name[len(TAGS) :], ref.oid, name.model, version, *place)

@@ -11,7 +11,6 @@ from tests.conftest import git_in
 from tests.functional.conftest import Consumer
 from tests.peers.conftest import Peers, ours
 
-PROJECT = "apiVersion: mlops-ci/v1\nkind: Project\nmetadata: {name: theirs}\nspec: {}\n"
 COMMITS = ("c1", "c2", "c3", "c4", "c5")
 
 # each story is one artifact's, so that all of them fit into one repository
@@ -77,11 +76,9 @@ STORIES: dict[str, list[tuple[str, ...]]] = {
 
 @pytest.fixture
 def theirs(tmp_path: Path) -> Consumer:
-    """A repository with five commits and a project that declares nothing."""
+    """A repository with five commits and no mlops.yaml."""
     run = git_in(tmp_path)
     run("init", "--quiet")
-    (tmp_path / "mlops.yaml").write_text(PROJECT)
-    run("add", ".")
     for name in COMMITS:
         run("commit", "--quiet", "--allow-empty", "-m", name)
         run("branch", name)
@@ -102,7 +99,7 @@ def test_every_kind_of_event_means_to_us_what_it_means_to_gto(theirs: Consumer, 
     theirs.ok("history")
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1])
 def test_whatever_gto_does_we_agree_with_it(theirs: Consumer, peers: Peers, seed: int) -> None:
     """Given commands at random, of which gto refuses some, when both tools read what came of them, then they agree."""
     dice = random.Random(seed)  # noqa: S311 - a test's own dice
@@ -124,7 +121,7 @@ def test_whatever_gto_does_we_agree_with_it(theirs: Consumer, peers: Peers, seed
             )
         )
 
-    answers = peers.gto(theirs.root, [command() for _ in range(90)])
+    answers = peers.gto(theirs.root, [command() for _ in range(60)])
     assert sum(code == 0 for code, _ in answers) > 20
     wanted, found = peers.view(theirs.root), ours(theirs)
     assert found.events == wanted.events
