@@ -13,6 +13,7 @@ from typing import Any
 from mlops_ci.digest import canonical_json
 
 _OPENING = '{"_type":'
+_FOLLOWS = '"previous":{"name":"'
 _PREVIOUS = re.compile(r'"previous":\{"name":"[^"\\]*","oid":"([0-9a-f]{40,64})"\}')
 
 
@@ -29,15 +30,19 @@ def sentence_in(text: str) -> str | None:
 
 
 def statement_line(text: str) -> str:
-    """Return the last line that holds a statement, or nothing; signatures follow it."""
-    at = text.rfind(f"\n{_OPENING}") + 1
+    """Return the line that holds the statement, or nothing; a signature may follow it."""
+    at = text.rfind(f"\n\n{_OPENING}") + 2
+    if at < 2:
+        return ""
     end = text.find("\n", at)
-    return text[at : end if end >= 0 else len(text)] if at else ""
+    return text[at : end if end >= 0 else len(text)]
 
 
 def previous_in(text: str) -> str | None:
     """Return the object id of the event that a tag's record says it follows."""
-    found = _PREVIOUS.search(statement_line(text))
+    line = statement_line(text)
+    at = line.find(_FOLLOWS)
+    found = _PREVIOUS.match(line, at) if at >= 0 else None
     return found.group(1) if found else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import re
 import sys
@@ -25,6 +26,7 @@ def answer(argv: Sequence[str]) -> int | None:
     None, with nothing printed, for any other form and wherever there is more to say than the answer (no repository, an
     unknown model, a clone that lacks part of the registry): the whole command line does that.
     """
+    gc.disable()  # one listing, and the process ends: there is nothing to collect
     verb, *rest = argv
     fmt = "text"
     if rest[-2:-1] == ["--format"] and rest[-1] in ("text", "json"):

@@ -23,11 +23,11 @@ _BLOCK = re.compile(r"[-+=]+|#{1,6}|\d+[.)]")  # a first word that starts a list
 
 def plain(header: Row, rows: Sequence[Row], indent: str = "") -> str:
     """Return an aligned table; a column that is empty in every row is left out."""
-    kept = [index for index in range(len(header)) if any(row[index] for row in rows)]
-    table = [[printable(row[index]) for index in kept] for row in (header, *rows)]
-    widths = [max(len(row[index]) for row in table) for index in range(len(kept))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
-    return "\n".join(indent + line for line in lines)
+    columns = [column for column in zip(header, *rows, strict=True) if any(column[1:])]
+    cells = [[cell if cell.isprintable() else printable(cell) for cell in column] for column in columns]
+    widths = [max(map(len, column)) for column in cells]
+    padded = [[cell.ljust(width) for cell in column] for column, width in zip(cells, widths, strict=True)]
+    return "\n".join([indent + "  ".join(row).rstrip() for row in zip(*padded, strict=True)])
 
 
 def markdown(header: Row, rows: Sequence[Row]) -> str:
@@ -73,6 +73,13 @@ def line(text: str) -> str:
     """
     shown = printable(text).replace("##[", "## [")
     return f"| {shown}" if shown.lstrip().startswith("::") else shown
+
+
+def lines(text: str) -> str:
+    """Return text of several lines, each as `line` has it."""
+    if "::" not in text and "##[" not in text and text.replace("\n", "").isprintable():
+        return text
+    return "\n".join(line(one) for one in text.split("\n"))
 
 
 def counted(count: int, noun: str) -> str:

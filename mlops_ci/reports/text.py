@@ -33,7 +33,7 @@ def text(record: Any) -> str:
     """Return a step's record as text; nothing for a record that has nothing to say."""
     for kind, writer in _WRITERS.items():
         if isinstance(record, kind):
-            return "\n".join(tables.line(line) for line in "\n".join(writer(record)).split("\n"))
+            return tables.lines("\n".join(writer(record)))
     return ""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import time
 
 from mlops_ci.message import rollback_in, sentence_in
 from mlops_ci.outcomes import EventRow, HistoryReport
@@ -28,9 +28,11 @@ def history(context: Context, *, model: str | None = None) -> Outcome[HistoryRep
 def _row(event: Event) -> EventRow:
     sentence = sentence_in(event.contents)
     return EventRow(
-        on=datetime.fromtimestamp(event.date, UTC).strftime("%Y-%m-%d %H:%M"),
+        on=time.strftime("%Y-%m-%d %H:%M", time.gmtime(event.date)),
         model=event.model,
-        event="rollback" if rollback_in(event.contents) else _NAMES.get(event.kind, event.kind),
+        event="rollback"
+        if event.kind == "assignment" and rollback_in(event.contents)
+        else _NAMES.get(event.kind, event.kind),
         version=event.version,
         environment=event.environment,
         tag=event.name,

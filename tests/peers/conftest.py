@@ -102,7 +102,12 @@ def ours(consumer: Consumer) -> View:
 
 @pytest.fixture(scope="session")
 def peers() -> Peers:
-    """Their environment, kept below `.nox` under a name that depends on the pins; only the first run installs it."""
+    """Their environment."""
+    return installed()
+
+
+def installed() -> Peers:
+    """Return their environment, kept below `.nox` under a name that depends on the pins; only the first run installs it."""
     key = hashlib.sha256(repr((PINS, sys.version_info[:2])).encode()).hexdigest()[:12]
     folder = Path(__file__).parents[2] / ".nox" / f"peers-{key}"
     folder.parent.mkdir(exist_ok=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 from mlops_ci.codec import encode
 from mlops_ci.digest import canonical_json, digest_bytes, digest_json
 from mlops_ci.learn.requirements import describe
+from mlops_ci.message import message
 from mlops_ci.records import (
     Assignment,
     Comparison,
@@ -34,7 +35,7 @@ from mlops_ci.records import (
     TrainingRun,
 )
 from mlops_ci.spec.load import Specs, load
-from mlops_ci.statement import Record, message, of_assignment, of_release, of_retirement
+from mlops_ci.statement import Record, of_assignment, of_release, of_retirement
 from tests.registry.pack import Folders, Packer, tree
 
 START = 1_700_000_000  # seconds since 1970; a commit a minute from here

@@ -1,0 +1,43 @@
+"""Two commands, alternated, and the ratio of their times: what a busy machine does to one it does to the other."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """One claim: how the first of two alternated commands compares with the second. `limit` is what the project promises."""
+
+    name: str
+    ratios: tuple[float, ...]
+    limit: str
+
+    def row(self) -> str:
+        """Return the claim as a line of the table."""
+        low, middle, high = min(self.ratios), statistics.median(self.ratios), max(self.ratios)
+        return f"{self.name:<62} {middle:6.2f}  [{low:.2f}, {high:.2f}]  {self.limit}"
+
+
+def alternated(first: Callable[[], object], second: Callable[[], object], rounds: int) -> tuple[float, ...]:
+    """Return the ratio of the times of two actions, pair by pair, after one pair that is not counted."""
+    pairs = [(_timed(first), _timed(second)) for _ in range(rounds + 1)]
+    return tuple(one / other for one, other in pairs[1:])
+
+
+def run(command: Sequence[str], folder: Path | None = None) -> None:
+    """Run a command whose output nobody reads; raises CalledProcessError when it fails."""
+    env = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
+    subprocess.run(command, cwd=folder, check=True, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def _timed(action: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    action()
+    return time.perf_counter() - began
