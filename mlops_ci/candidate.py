@@ -90,10 +90,10 @@ def read_data(project: Project, model: str) -> tuple[DatasetSnapshot, tuple[Diag
     return snapshot(context.root, dataset, context.clock(), context.cache)
 
 
-def identify(project: Project, name: str, data: DatasetSnapshot) -> Candidate:
+def identify(project: Project, name: str, data: DatasetSnapshot, recorded: Environment | None = None) -> Candidate:
     """Return the candidate that a model is now; reads no rows where the cache knows these files.
 
-    Raises Findings when the data lack a column, or the target cannot be learnt.
+    `recorded` is the environment of a run, to be taken in place of the one at hand. Raises Findings when the data lack a column, or the target cannot be learnt.
     """
     context = project.context
     model = project.specs.models[name]
@@ -106,11 +106,12 @@ def identify(project: Project, name: str, data: DatasetSnapshot) -> Candidate:
     if has_errors(findings):
         raise Findings(findings)
     code = code_files(context.root, spec.train.entrypoint)
-    packages = (
-        (spec.train.estimator or "sklearn").partition(".")[0],
-        *imported_packages(context.root, spec.train.entrypoint),
+    env = recorded or environment(
+        (
+            (spec.train.estimator or "sklearn").partition(".")[0],
+            *imported_packages(context.root, spec.train.entrypoint),
+        )
     )
-    env = environment(packages)
     candidate = Candidate(
         model=model,
         dataset=dataset,

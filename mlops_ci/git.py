@@ -228,6 +228,26 @@ class Repository:
         full = self.root / path
         return "\n" not in path and full.is_file() and full.resolve() == self.root.resolve() / path
 
+    def check_out(self, commit: str, folder: Path, index: Path) -> tuple[str, ...]:
+        """Write a commit's files into an empty folder, through the filters, and return those whose content is nowhere.
+
+        The index is the file `index`, made here, so that neither the repository's own nor its list of work trees knows
+        of it. Raises EnvironmentProblem `git-failed` when files that are here cannot be written.
+        """
+        env = {"GIT_WORK_TREE": str(folder), "GIT_INDEX_FILE": str(index)}
+        whole = self.run("read-tree", "--reset", "-u", "--no-sparse-checkout", commit, env=env, check=False)
+        if whole.status == 0:
+            return ()
+        listing = self.run("rev-list", "--objects", "--no-walk", "--missing=print", commit).text.splitlines()
+        missing = {line[1:].split()[0] for line in listing if line.startswith("?")}
+        gone = sorted(path for path, oid in self.tree(commit).items() if oid in missing)
+        self.run("read-tree", "--reset", "--no-sparse-checkout", commit, env=env)
+        info = "".join(f"0 {ZERO}\t{path}\0" for path in gone).encode()
+        self.run("update-index", "-z", "--index-info", stdin=info, env=env)
+        # content that LFS cannot get is left as the pointer to it, which whoever reads it recognises
+        self.run("checkout-index", "--all", "--force", env={**env, "GIT_LFS_SKIP_SMUDGE": "1"})
+        return tuple(gone)
+
     def contains(self, branch: str, commit: str) -> bool:
         """Tell whether a commit is on a branch."""
         return self.run("merge-base", "--is-ancestor", commit, branch, check=False).status == 0

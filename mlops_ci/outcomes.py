@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:  # these are never decoded, and queries need no records
-    from mlops_ci.records import Comparison, DatasetSnapshot, FileDigest, TrainingRun, Verdict
+    from mlops_ci.records import Comparison, DatasetSnapshot, Environment, FileDigest, TrainingRun, Verdict
 
 
 @dataclass(frozen=True)
@@ -180,3 +180,62 @@ class InitReport:
     written: tuple[str, ...]
     kept: tuple[str, ...]
     next: tuple[str, ...]
+
+
+CauseKind = Literal["data", "commit", "library", "cpu", "unseeded", "toolkit", "unexplained"]
+
+
+@dataclass(frozen=True)
+class Moved:
+    """One thing that is not as it was: its name, what was recorded, and what was found (None: nothing)."""
+
+    what: str
+    recorded: str | None
+    found: str | None
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why a model could not be made again exactly, and the evidence for it."""
+
+    kind: CauseKind
+    sentence: str
+    evidence: tuple[Moved, ...] = ()
+
+
+@dataclass(frozen=True)
+class UsedEnvironment:
+    """What a model was made again in: the environment at hand (`built_by` None), or one that was built; never both.
+
+    `problem` says why the recorded one could not be built, where that was tried.
+    """
+
+    environment: Environment
+    built_by: Literal["uv", "pip"] | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class ReproduceReport:
+    """Whether a release can be made again. `reproduced` are the structural digests of the trainings here, at most two.
+
+    `compared` is the strongest comparison that was needed: of structure, of predictions for the golden `rows`, or none.
+    `changed` and `difference`: in how many of the rows the answer is another one, and how far apart the others are at
+    most (`learn.golden.Agreement`); `tolerance` is what may be.
+    """
+
+    release: str
+    commit: str
+    run: str
+    state: Literal["identical", "equivalent", "different"]
+    compared: Literal["nothing", "structure", "predictions"]
+    recorded: str
+    recorded_environment: Environment
+    reproduced: tuple[str, ...] = ()
+    rows: int = 0
+    changed: int = 0
+    difference: float | None = None
+    tolerance: float = 0.0
+    causes: tuple[Cause, ...] = ()
+    used: UsedEnvironment | None = None
+    seconds: float = 0.0

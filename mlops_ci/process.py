@@ -29,6 +29,33 @@ _PASSED = frozenset(
 )
 _PASSED_PREFIXES = ("LC_", "OMP_", "OPENBLAS_", "MKL_", "BLIS_", "KMP_", "GOTO_", "NUMEXPR_", "JOBLIB_", "LOKY_")
 
+# what leads to packages of the environment at hand, in which an interpreter that was built has no part
+_AT_HAND = frozenset({"PYTHONPATH", "VIRTUAL_ENV"})
+# how an installer finds its index, its settings and its cache, and gets there
+_INSTALLER = frozenset(
+    {
+        *(
+            "XDG_CONFIG_HOME",
+            "XDG_CONFIG_DIRS",
+            "XDG_CACHE_HOME",
+            "XDG_DATA_HOME",
+            "APPDATA",
+            "LOCALAPPDATA",
+            "PROGRAMDATA",
+        ),
+        *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NETRC"),
+        *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
+    }
+)
+_INSTALLER_PREFIXES = ("PIP_", "UV_")
+# these would put the packages elsewhere
+_ELSEWHERE = frozenset(
+    {
+        *("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER", "PIP_PYTHON", "PIP_DRY_RUN", "PIP_REQUIREMENT"),
+        *("UV_SYSTEM_PYTHON", "UV_PROJECT_ENVIRONMENT", "UV_PYTHON", "UV_BREAK_SYSTEM_PACKAGES"),
+    }
+)
+
 _GET_DUMPABLE, _SET_DUMPABLE, _SET_SUBREAPER, _GET_SUBREAPER = 3, 4, 36, 37  # what prctl(2) can do, by number
 
 
@@ -63,6 +90,24 @@ def ask(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], stdin: bytes 
     """
     answer = subprocess.run(list(argv), cwd=cwd, env=dict(env), input=stdin, capture_output=True, check=False)  # noqa: S603 no shell, and the caller chooses the program
     return answer.returncode, answer.stdout, answer.stderr
+
+
+def own_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return `clean_environment` for an interpreter with packages of its own."""
+    return {name: value for name, value in clean_environment(environ).items() if name not in _AT_HAND}
+
+
+def installer_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that pip and uv need: their index, its certificates and credentials, proxies, and caches.
+
+    These may hold secrets, so that no code of a candidate or of a package may run with them: install wheels only.
+    """
+    theirs = {
+        name: value
+        for name, value in environ.items()
+        if (name.upper() in _INSTALLER or name.startswith(_INSTALLER_PREFIXES)) and name not in _ELSEWHERE
+    }
+    return {**own_environment(environ), **theirs}
 
 
 def run(

@@ -144,6 +144,17 @@ VERBS: tuple[Verb, ...] = (
         writes=True,
         syncs="try",
     ),
+    Verb(
+        "reproduce",
+        "Make a release again from its commit, data and environment, and say whether it is the same.",
+        (
+            MODEL,
+            Option("rebuild", "Build the recorded environment even where the one at hand is the same.", kind="flag"),
+        ),
+        syncs="try",
+        details="Says identical, equivalent (the same predictions within 1e-9) or different, and names the cause. The"
+        " recorded environment is built with uv, or else pip, unless it is the one at hand. The work tree is not touched.",
+    ),
 )
 
 

@@ -186,3 +186,20 @@ def test_a_program_that_is_not_there_is_an_environment_problem(tmp_path: Path) -
     with pytest.raises(EnvironmentProblem) as caught:
         process.run(["/no/such/program"], cwd=tmp_path)
     assert caught.value.diagnostics[0].id == "process-not-started"
+
+
+def test_an_installer_gets_its_index_and_no_more_and_a_built_interpreter_nothing_of_ours() -> None:
+    theirs = {
+        "PIP_INDEX_URL": "https://u:p@pypi.example",
+        "UV_INDEX_URL": "x",
+        "https_proxy": "y",
+        "SSL_CERT_FILE": "z",
+    }
+    ours = {"PYTHONPATH": "a", "VIRTUAL_ENV": "b", "PIP_TARGET": "c", "UV_SYSTEM_PYTHON": "1", "GITHUB_TOKEN": "d"}
+    environ = {**theirs, **ours, "PATH": "/bin", "OPENBLAS_CORETYPE": "Haswell"}
+    installer = process.installer_environment(environ)
+    assert theirs.items() <= installer.items()
+    assert not set(ours) & set(installer)
+    built = process.own_environment(environ)
+    assert (built["PATH"], built["OPENBLAS_CORETYPE"]) == ("/bin", "Haswell")
+    assert not {*theirs, *ours} & set(built)

@@ -35,6 +35,16 @@ def environment(modules: Iterable[str] = ()) -> Environment:
     )
 
 
+def at_hand(names: Iterable[str]) -> Environment:
+    """Return the environment here with those of the packages that are installed."""
+    return Environment(
+        python=platform.python_version(),
+        packages={name: found for name in sorted(names) if (found := _installed(name)) is not None},
+        platform=f"{platform.system()}-{platform.machine()}",
+        cpu=_cpu(),
+    )
+
+
 def threadpools() -> tuple[str, ...]:
     """Return the BLAS and OpenMP libraries that are loaded now, one line each, without thread counts."""
     from threadpoolctl import threadpool_info
@@ -69,14 +79,21 @@ def _distribution(module: str) -> str:
 
 
 def _version(name: str) -> str:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError as error:
+    found = _installed(name)
+    if found is None:
         raise EnvironmentProblem.of(
             "package-missing",
             f"the package '{name}' is not installed",
             help=f"Install it where this runs: pip install {name}",
-        ) from error
+        )
+    return found
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except (metadata.PackageNotFoundError, ValueError):  # an empty name is a ValueError
+        return None
 
 
 @cache

@@ -71,11 +71,12 @@ def fit(
     environment: Environment,
     where: Location | None = None,
     timeout: float | None = None,
+    interpreter: jobs.Interpreter = jobs.HERE,
 ) -> Fitted:
     """Fit on the rows of the parquet file `data` (inputs and output, in a fixed order) and package in a new folder.
 
     `where` is the spec's train block, for messages; `timeout` is of each process, in seconds; folders are made in
-    `scratch`. Raises UsageProblem when the spec asks for what cannot be built, Findings when training fails or the
+    `scratch`; `interpreter` runs what fits and what loads the model. Raises UsageProblem when the spec asks for what cannot be built, Findings when training fails or the
     model needs types that `train.trusted` does not list.
     """
     if taken := [field.name for field in inputs if field.name.startswith(RESERVED)]:
@@ -100,14 +101,14 @@ def fit(
         params=train.params,
         seed=train.seed,
     )
-    ended = jobs.launch(_TRAINER, job, work, timeout=timeout)
+    ended = jobs.launch(_TRAINER, job, work, timeout=timeout, interpreter=interpreter)
     trained = _answered(jobs.TrainAnswer, work, ended, "training", where, timeout)
     checked = _folder(scratch, "inspect-")  # made now, when nothing of the trainer is left to find it
     try:
         model = received.copy(work / package.MODEL, checked / package.MODEL)
     except (OSError, ValueError) as error:
         raise _failed(f"training left no model file: {package.headline_of(error)}", ended, where) from error
-    found = _inspect(train, task, inputs, output, root, golden, checked, where, timeout)
+    found = _inspect(train, task, inputs, output, root, golden, checked, where, timeout, interpreter)
     signature = Signature(tuple(inputs), output, found.classes)
     folder = _folder(scratch, "package-")
     if received.copy(checked / package.MODEL, folder / package.MODEL) != model:
@@ -155,6 +156,7 @@ def _inspect(
     folder: Path,
     where: Location | None,
     timeout: float | None,
+    interpreter: jobs.Interpreter,
 ) -> _Inspected:
     """Look into the model file in `folder`; raises Findings when the spec does not trust it or it cannot be used."""
     import pyarrow.parquet as pq
@@ -174,7 +176,7 @@ def _inspect(
         paths=paths,
         types_only=bool(paths),
     )
-    ended = jobs.launch(_INSPECTOR, job, folder, timeout=timeout)
+    ended = jobs.launch(_INSPECTOR, job, folder, timeout=timeout, interpreter=interpreter)
     found = _answered(jobs.InspectAnswer, folder, ended, what, where, timeout)
     untrusted = found.untrusted
     if missing := sorted(set(untrusted) - allowed):
@@ -182,7 +184,8 @@ def _inspect(
     log = ended.log
     if paths:  # now its code may be imported
         (folder / jobs.ANSWER).unlink()
-        ended = jobs.launch(_INSPECTOR, replace(job, types_only=False), folder, timeout=timeout)
+        again = replace(job, types_only=False)
+        ended = jobs.launch(_INSPECTOR, again, folder, timeout=timeout, interpreter=interpreter)
         found = _answered(jobs.InspectAnswer, folder, ended, what, where, timeout)
         log += ended.log
     if found.model_digest is None or not _SHA256.fullmatch(found.model_digest):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -30,6 +31,18 @@ import importlib, sys
 sys.path.append(sys.argv[1])
 importlib.import_module(sys.argv[2]).main(sys.argv[3])
 """
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """Which Python runs a child, and the folder that it imports this package from. `built`: with packages of its own."""
+
+    python: str
+    toolkit: str
+    built: bool = False
+
+
+HERE = Interpreter(sys.executable, str(Path(mlops_ci.__file__).resolve().parents[1]))
 
 
 @dataclass(frozen=True)
@@ -125,13 +138,15 @@ class ScoreAnswer:
     scored: tuple[Scored, ...] = ()
 
 
-def launch(module: str, job: Any, folder: Path, *, timeout: float | None) -> process.Result:
+def launch(
+    module: str, job: Any, folder: Path, *, timeout: float | None, interpreter: Interpreter = HERE
+) -> process.Result:
     """Run `module.main(job file)` in a process of its own, in `folder`; then read what it wrote there by `answer`."""
     path = folder / JOB
     path.write_text(json.dumps(encode(job)), encoding="utf-8")
-    ours = str(Path(mlops_ci.__file__).resolve().parents[1])
-    argv = [sys.executable, "-P", "-c", _LAUNCH, ours, module, str(path)]
-    return process.run(argv, cwd=folder, timeout=timeout)
+    argv = [interpreter.python, "-P", "-c", _LAUNCH, interpreter.toolkit, module, str(path)]
+    env = process.own_environment(os.environ) if interpreter.built else None
+    return process.run(argv, cwd=folder, env=env, timeout=timeout)
 
 
 def answer(kind: type[T], folder: Path) -> T | None:

@@ -15,6 +15,7 @@ from mlops_ci.outcomes import (
     HistoryReport,
     InitReport,
     ReleaseReport,
+    ReproduceReport,
     ShowReport,
     Trained,
     TrainReport,
@@ -219,6 +220,26 @@ def _fetch(report: FetchReport) -> Iterator[str]:
     yield from report.lines
 
 
+def _reproduce(report: ReproduceReport) -> Iterator[str]:
+    yield f"{report.release}: {report.state}"
+    yield f"  commit       {report.commit[:10]}"
+    yield f"  recorded     {report.recorded}"
+    yield from (f"  made here    {digest}" for digest in report.reproduced)
+    if report.compared == "predictions":
+        apart = f"{report.changed:,} changed, the others at most {report.difference:.2g} apart ({report.tolerance:g} may be)"
+        yield f"  predictions  {tables.counted(report.rows, 'golden row')}: {apart}"
+    if report.used is not None:
+        how = f"built by {report.used.built_by}" if report.used.built_by else "the one at hand"
+        here = report.used.environment
+        yield f"  environment  {how}: Python {here.python}, {tables.counted(len(here.packages), 'recorded package')}"
+    for cause in report.causes:
+        yield f"  {cause.kind}: {cause.sentence}"
+        rows = [(one.what, one.recorded or "-", one.found or "-") for one in cause.evidence]
+        if rows:
+            yield tables.plain(("", "recorded", "found"), rows, "    ")
+    yield f"  {report.seconds:.1f} s"
+
+
 def _init(report: InitReport) -> Iterator[str]:
     yield from (f"wrote  {path}" for path in report.written)
     yield from (f"kept   {path} (it was there already)" for path in report.kept)
@@ -237,5 +258,6 @@ _WRITERS: Mapping[type, Callable[[Any], Iterator[str]]] = {
     ShowReport: _show,
     HistoryReport: _history,
     FetchReport: _fetch,
+    ReproduceReport: _reproduce,
     InitReport: _init,
 }

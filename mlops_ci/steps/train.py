@@ -11,15 +11,14 @@ from mlops_ci import store
 from mlops_ci.assignment import needed_repository
 from mlops_ci.candidate import Candidate, chosen, identify, read_data
 from mlops_ci.codec import encode
-from mlops_ci.data.split import materialise
 from mlops_ci.diagnostics import Diagnostic, has_errors
 from mlops_ci.digest import canonical_json, digest_bytes
 from mlops_ci.errors import Findings
-from mlops_ci.learn.fit import fit
 from mlops_ci.outcomes import Trained, TrainReport
 from mlops_ci.plan import Content, Outcome, Plan, StoreRun
 from mlops_ci.project import Project
 from mlops_ci.records import FileDigest, TrainingRun
+from mlops_ci.training import fitted
 
 
 @dataclass(frozen=True)
@@ -63,22 +62,9 @@ def train_candidate(project: Project, candidate: Candidate, *, explain: bool = F
         why = f"nothing that decides the result has changed: {ref}" if explain else "nothing has changed"
         return Training(Trained(run, False, why), _files(run, folder))
     context.progress(f"training {name} on {candidate.sides.split.train_rows:,} rows")
-    scratch = Path(tempfile.mkdtemp(dir=context.scratch))
     spec = candidate.model.spec
-    sides = materialise(context.root, candidate.dataset, candidate.snapshot.files, spec.features, spec.target, scratch)
-    sides.holdout.unlink()  # the trainer is handed the training side only
     started = context.clock()
-    fitted = fit(
-        spec.train,
-        task=spec.task,
-        inputs=candidate.inputs,
-        output=candidate.output,
-        data=sides.train,
-        root=context.root,
-        scratch=scratch / "fit",
-        environment=candidate.environment,
-        where=candidate.model.locate("spec", "train", key=True),
-    )
+    made = fitted(project, candidate)
     run = TrainingRun(
         key=candidate.key,
         model=name,
@@ -92,21 +78,21 @@ def train_candidate(project: Project, candidate: Candidate, *, explain: bool = F
         schema_digest=candidate.snapshot.schema_digest,
         split=candidate.sides.split,
         row_key=candidate.dataset.spec.key,
-        environment=fitted.environment,
+        environment=made.environment,
         seed=spec.train.seed,
         estimator=spec.train.estimator or spec.train.entrypoint or "",
-        trusted=fitted.trusted,
-        signature=fitted.signature,
-        model_digest=fitted.model_digest,
-        files=(*fitted.files, *_with_code(context.root, candidate, fitted.folder)),
+        trusted=made.trusted,
+        signature=made.signature,
+        model_digest=made.model_digest,
+        files=(*made.files, *_with_code(context.root, candidate, made.folder)),
         started_on=started.isoformat(timespec="seconds"),
-        seconds=round(fitted.seconds, 3),
+        seconds=round(made.seconds, 3),
     )
     _storable(project, run)
-    files: dict[str, Content] = {**_files(run, fitted.folder), "log.txt": fitted.log}
+    files: dict[str, Content] = {**_files(run, made.folder), "log.txt": made.log}
     why = f"the store has no {ref}" if explain else "not trained before"
     return Training(
-        Trained(run, True, why), files, fitted.diagnostics, Plan((StoreRun(ref, files, f"{name}: run {run.key}"),))
+        Trained(run, True, why), files, made.diagnostics, Plan((StoreRun(ref, files, f"{name}: run {run.key}"),))
     )
 
 

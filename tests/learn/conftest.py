@@ -20,8 +20,10 @@ from mlops_ci.learn import jobs
 def in_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Run the children's code here: for what does not depend on the process boundary, and takes 2 s with it."""
 
-    def launch(module: str, job: Any, folder: Path, *, timeout: float | None) -> process.Result:
-        assert timeout is None
+    def launch(
+        module: str, job: Any, folder: Path, *, timeout: float | None, interpreter: jobs.Interpreter = jobs.HERE
+    ) -> process.Result:
+        assert (timeout, interpreter) == (None, jobs.HERE)
         (folder / jobs.JOB).write_text(json.dumps(encode(job)))
         importlib.import_module(module).main(str(folder / jobs.JOB))
         return process.Result(0, timed_out=False, log=b"")

@@ -70,7 +70,13 @@ class _Model:
 
 
 def forge(
-    root: Path, events: int, *, models: int = 4, key: Path | None = None, project: str = "", files: dict[str, str] | None = None
+    root: Path,
+    events: int,
+    *,
+    models: int = 4,
+    key: Path | None = None,
+    project: str = "",
+    files: dict[str, str] | None = None,
 ) -> Forged:
     """Make a repository of `events` events at `root`, spread over `models` models, whose work tree is checked out.
 
@@ -112,6 +118,7 @@ class _Step:
 
 def _chained(forging: _Forging, made: dict[str, _Model], steps: list[_Step]) -> None:
     """Write the tags and logs: each model's one after the other, since each names the one before it; models side by side."""
+
     def chain(model: _Model) -> list[tuple[_Step, Record, bytes]]:
         return [forging.sealed(step) for step in steps if step.model is model]
 
@@ -178,7 +185,9 @@ class _Forging:
     def _release(self, model: _Model, seconds: int) -> _Step:
         major, minor, patch = model.version
         count = sum(model.version) + (major > 0)
-        model.version = (1, 0, 0) if not major else (major, minor + 1, 0) if count % 5 == 0 else (major, minor, patch + 1)
+        model.version = (
+            (1, 0, 0) if not major else (major, minor + 1, 0) if count % 5 == 0 else (major, minor, patch + 1)
+        )
         version = ".".join(map(str, model.version))
         rows = 500 + 3 * len(version) + minor
         table = "".join(f"{row},{row % 7},{row % 2}\n" for row in range(40)) + f"# {model.name} {version}\n"
@@ -286,7 +295,9 @@ def _run_of(
     )
     sentence = f"auc {metrics[0].value:.3f} on 122 holdout rows; there is no champion yet"
     requirements = tuple(
-        RequirementResult(describe(wanted), wanted.metric, "pass", "seen", metric.value, lower=metric.lower, upper=metric.upper)
+        RequirementResult(
+            describe(wanted), wanted.metric, "pass", "seen", metric.value, lower=metric.lower, upper=metric.upper
+        )
         for wanted, metric in zip(spec.spec.gate.requirements, metrics, strict=False)
     )
     snapshot = DatasetSnapshot(

@@ -83,7 +83,9 @@ class Folders:
 def tree(packer: Packer, entries: dict[str, tuple[str, str]]) -> str:
     """Keep a tree of name to mode and id, and return its id."""
     ordered = sorted(entries.items(), key=lambda item: item[0] + ("/" if item[1][0] == "40000" else ""))
-    return packer.add("tree", b"".join(f"{mode} {name}\0".encode() + bytes.fromhex(oid) for name, (mode, oid) in ordered))
+    return packer.add(
+        "tree", b"".join(f"{mode} {name}\0".encode() + bytes.fromhex(oid) for name, (mode, oid) in ordered)
+    )
 
 
 def _head(kind: int, size: int) -> bytes:

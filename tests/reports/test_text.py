@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from mlops_ci.outcomes import CheckReport, CompareReport, DeployReport, FetchReport, ValidateReport
-from mlops_ci.records import FileDigest, MetricValue
+from mlops_ci.outcomes import (
+    Cause,
+    CheckReport,
+    CompareReport,
+    DeployReport,
+    FetchReport,
+    Moved,
+    ReproduceReport,
+    UsedEnvironment,
+    ValidateReport,
+)
+from mlops_ci.records import Environment, FileDigest, MetricValue
 from mlops_ci.reports.text import text
 from tests.reports.samples import DIGEST, check, comparison, snapshot
 
@@ -107,3 +117,25 @@ def test_a_hostile_name_is_shown_and_obeyed_by_nothing(name: str) -> None:
         shown.encode()
         assert not [line for line in shown.splitlines() if line.strip().startswith("::") or "##[" in line]
         assert all(char.isprintable() or char == "\n" for char in shown)
+
+
+def test_a_release_made_again_is_shown_with_what_was_compared_and_what_has_moved() -> None:
+    environment = Environment("3.11.7", {"numpy": "2.0"})
+    cause = Cause("cpu", "another CPU kernel", (Moved("kernels", "Haswell", "Zen"),))
+    report = ReproduceReport(
+        "delay@v1.0.0", "c" * 40, "a" * 32, "equivalent", "predictions", "r" * 64, environment, ("m" * 64, "m" * 64),
+        500, 0, 1.5e-15, 1e-9, (cause,), UsedEnvironment(environment, "uv"), 12.34,
+    )  # fmt: skip
+    assert text(report).splitlines() == [
+        "delay@v1.0.0: equivalent",
+        f"  commit       {'c' * 10}",
+        f"  recorded     {'r' * 64}",
+        f"  made here    {'m' * 64}",
+        f"  made here    {'m' * 64}",
+        "  predictions  500 golden rows: 0 changed, the others at most 1.5e-15 apart (1e-09 may be)",
+        "  environment  built by uv: Python 3.11.7, 1 recorded package",
+        "  cpu: another CPU kernel",
+        "             recorded  found",
+        "    kernels  Haswell   Zen",
+        "  12.3 s",
+    ]
