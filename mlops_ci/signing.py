@@ -1,0 +1,187 @@
+"""Signatures of tag objects, checked by git itself against signers that the caller names, never against the user's own.
+
+Git takes for the signature whatever begins at the last line that looks like one, and the programs it asks overlook
+text that follows; a reader of the message would not. So a block that is not exactly one signature is bad.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from mlops_ci import process
+from mlops_ci.errors import EnvironmentProblem
+from mlops_ci.git import Answer, Repository
+
+Format = Literal["ssh", "openpgp"]
+State = Literal["good", "unsigned", "bad", "stranger"]
+_Asking = AbstractContextManager[tuple[tuple[str, ...], Mapping[str, str]]]  # settings and variables for git
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What is to be thought of a tag's signature, and of whom it is.
+
+    `stranger`: of nobody the signers name, at the tag's date; `bad`: of other content, by a key that was revoked or has
+    expired, or in a form that is not the one asked for. `signer` is the allowed principal, or the key's e-mail; `key` its
+    fingerprint.
+    """
+
+    state: State
+    signer: str = ""
+    key: str = ""
+
+    @property
+    def short(self) -> str:
+        """The first 16 hex digits of the key's fingerprint: they name the signer in refs."""
+        kind, _, text = self.key.rpartition(":")
+        return (base64.b64decode(f"{text}==").hex() if kind else text.lower())[:16]
+
+
+def check_signature(repo: Repository, oid: str, format: Format, signers: Path) -> Signature:
+    """Return what is to be thought of one tag object's signature; see `check_signatures`."""
+    return check_signatures(repo, (oid,), format, signers)[oid]
+
+
+def check_signatures(repo: Repository, oids: Sequence[str], format: Format, signers: Path) -> Mapping[str, Signature]:
+    """Return what is to be thought of each tag object's signature, by object id; refs need not name them.
+
+    `signers` is a file of OpenSSH's allowed signers, or of armoured public keys. An object that is not here is bad.
+    Raises EnvironmentProblem `signature-program-missing`, and `signers-unreadable` for keys that gpg cannot import.
+    """
+    wanted = list(dict.fromkeys(oids))
+    kind = _KINDS[format]
+    states = dict(zip(wanted, (_at_sight(content, kind) for content in repo.read_many(wanted)), strict=True))
+    found = {oid: Signature(state) for oid, state in states.items() if state is not None}
+    signed = [oid for oid in wanted if oid not in found]
+    if not signed:
+        return found
+    if shutil.which(kind.program) is None:
+        raise EnvironmentProblem.of(
+            "signature-program-missing",
+            f"signatures are checked with {kind.program}, which is not installed or not on PATH",
+            help=f"install {kind.package}",
+        )
+    with kind.asking(signers.resolve()) as (settings, env), ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool:
+
+        def ask(oid: str) -> Signature:
+            return kind.read(repo.run(*settings, "verify-tag", "--raw", oid, env=env, check=False))
+
+        # the time passes in the programs that git starts
+        return {**found, **dict(zip(signed, pool.map(ask, signed), strict=True))}
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """How one format looks, and how git is made to check it."""
+
+    program: str
+    package: str
+    block: re.Pattern[bytes]
+    asking: Callable[[Path], _Asking]
+    read: Callable[[Answer], Signature]
+
+
+# what git takes for the beginning of a signature
+_BEGIN = re.compile(rb"^-----BEGIN (?:SSH SIGNATURE|PGP SIGNATURE|PGP MESSAGE|SIGNED MESSAGE)-----", re.MULTILINE)
+
+
+def _at_sight(content: bytes | None, kind: _Kind) -> State | None:
+    """Return the state of what cannot be a signature of this kind; None for what can be one."""
+    if content is None:
+        return "bad"
+    begins = [match.start() for match in _BEGIN.finditer(content)]
+    if not begins:
+        return "unsigned"
+    return None if kind.block.fullmatch(content, begins[-1]) else "bad"
+
+
+@contextmanager
+def _asking_ssh(signers: Path) -> Iterator[tuple[tuple[str, ...], Mapping[str, str]]]:
+    values = {"program": "ssh-keygen", "allowedSignersFile": str(signers), "revocationFile": os.devnull}
+    yield tuple(part for name, value in values.items() for part in ("-c", f"gpg.ssh.{name}={value}")), {}
+
+
+@contextmanager
+def _asking_gpg(signers: Path) -> Iterator[tuple[tuple[str, ...], Mapping[str, str]]]:
+    settings = ("-c", "gpg.program=gpg", "-c", "gpg.openpgp.program=gpg", "-c", "gpg.minTrustLevel=undefined")
+    with tempfile.TemporaryDirectory(prefix="mlops-ci-keys-") as home:
+        (Path(home) / "gpg.conf").write_text("no-autostart\nno-auto-key-retrieve\nno-auto-check-trustdb\n")
+        env = {**os.environ, "GNUPGHOME": home, "LC_ALL": "C"}
+        argv = ("gpg", "--batch", "--quiet", "--import", str(signers))
+        status, _, err = process.ask(argv, cwd=Path(home), env=env)
+        if status != 0:
+            said = err.decode("utf-8", "replace").strip().splitlines()
+            raise EnvironmentProblem.of(
+                "signers-unreadable",
+                f"gpg cannot import the public keys of those who may sign: {said[0] if said else f'exit code {status}'}",
+                help="write the file anew: gpg --armor --export ADDRESS... (public keys only)",
+            )
+        yield settings, {"GNUPGHOME": home}
+
+
+_SSH = re.compile(
+    r'^Good "git" signature (?:for (?P<signer>.+) )?with \S+ key (?P<key>SHA256:[A-Za-z0-9+/]+)$', re.MULTILINE
+)
+
+
+def _read_ssh(answer: Answer) -> Signature:
+    # git repeats what ssh-keygen said, so the exit code decides
+    found = _SSH.search(answer.err)
+    if found is None:
+        return Signature("bad")
+    if found["signer"] is None:
+        return Signature("stranger", key=found["key"])
+    return Signature("good" if answer.status == 0 else "bad", found["signer"], found["key"])
+
+
+_GPG = "[GNUPG:] "
+
+
+def _read_gpg(answer: Answer) -> Signature:
+    said: dict[str, list[str]] = {}
+    for line in answer.err.splitlines():
+        if line.startswith(_GPG):
+            word, *rest = line.removeprefix(_GPG).split(" ")
+            said.setdefault(word, rest)
+    if "NO_PUBKEY" in said:
+        return Signature("stranger", key=said["NO_PUBKEY"][0])
+    if not {"GOODSIG", "VALIDSIG"} <= set(said):
+        return Signature("bad")
+    name = " ".join(said["GOODSIG"][1:])
+    mail = re.search(r"<([^<>]+)>$", name)
+    # the last field is the primary key, where a subkey signed
+    key = said["VALIDSIG"][-1]
+    return Signature("good" if answer.status == 0 else "bad", mail.group(1) if mail else name, key)
+
+
+_LINES = rb"(?:[A-Za-z0-9+/=]+\n)+"
+_KINDS: Mapping[Format, _Kind] = {
+    "ssh": _Kind(
+        "ssh-keygen",
+        "OpenSSH 8.2 or newer",
+        re.compile(rb"-----BEGIN SSH SIGNATURE-----\n" + _LINES + rb"-----END SSH SIGNATURE-----\n*"),
+        _asking_ssh,
+        _read_ssh,
+    ),
+    "openpgp": _Kind(
+        "gpg",
+        "GnuPG",
+        re.compile(
+            rb"-----BEGIN PGP SIGNATURE-----\n(?:[A-Z][a-z]+: [^\n]*\n)*\n"
+            + _LINES
+            + rb"-----END PGP SIGNATURE-----\n*"
+        ),
+        _asking_gpg,
+        _read_gpg,
+    ),
+}
