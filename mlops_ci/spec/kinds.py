@@ -21,6 +21,22 @@ class Metadata:
 
 
 @dataclass(frozen=True)
+class SigningSpec:
+    """Tags are signed, by those whom a file of the repository names: OpenSSH's allowed signers, or armoured public keys."""
+
+    format: Literal["ssh", "openpgp"]
+    allowed_signers: str
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What must be there before a version is put somewhere: by environment, how many others have approved it."""
+
+    approvals: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class ProjectSpec:
     """The repository's own settings: promotion order, who is champion, where models are kept, how deployments are delivered."""
 
@@ -30,6 +46,8 @@ class ProjectSpec:
     branch: str | None = None  # the branch that manifests are written to; default: the remote's default branch
     delivery: Literal["push", "pull-request"] = "push"
     store_limit_mb: int = 50  # the largest file that the git store takes
+    signing: SigningSpec | None = None
+    policy: Policy = Policy()
 
     @property
     def champion_environment(self) -> str:

@@ -13,13 +13,13 @@ from mlops_ci.codec import DecodeError, decode
 from mlops_ci.diagnostics import Diagnostic, Location, has_errors
 from mlops_ci.digest import digest_json
 from mlops_ci.spec.document import MAX_BYTES, Document, read, too_large
-from mlops_ci.spec.kinds import API_VERSION, KINDS
+from mlops_ci.spec.kinds import API_VERSION, KINDS, ProjectSpec
 from mlops_ci.spec.loaded import Loaded, Specs
 from mlops_ci.spec.nodes import SyntaxProblem
 from mlops_ci.spec.references import Found, check
 from mlops_ci.spec.validate import validate
 
-__all__ = ["PROJECT_FILE", "Loaded", "Reading", "Specs", "find_root", "load", "read_all"]
+__all__ = ["PROJECT_FILE", "Loaded", "Reading", "Specs", "find_root", "load", "read_all", "read_project"]
 
 PROJECT_FILE = "mlops.yaml"
 _FAMILY = API_VERSION.partition("/")[0] + "/"
@@ -91,6 +91,16 @@ def read_all(root: Path) -> Reading:
     counts = {kind: kinds.count(kind) for kind in KINDS}
     files = tuple(dict.fromkeys(document.source.path for document in documents))
     return Reading(None if has_errors(diagnostics) else _specs(found), diagnostics, files, counts)
+
+
+def read_project(content: bytes) -> Loaded[ProjectSpec] | None:
+    """Return the Project that a text of mlops.yaml holds, as another commit has it; None where it holds no valid one."""
+    try:
+        documents = list(_ours(read(PROJECT_FILE, content), []))
+    except SyntaxProblem:
+        return None
+    loaded, _, _ = _decoded(documents, [])
+    return next(iter(loaded["Project"]), None)
 
 
 def _specs(found: Found) -> Specs:

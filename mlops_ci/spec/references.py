@@ -47,6 +47,7 @@ def check(root: Path, found: Found) -> Iterator[Diagnostic]:
     yield from _projects(found)
     for project in found.projects[:1]:
         yield from _project(project)
+        yield from _signing(root, project)
     for data in found.datasets:
         yield from dataset(data)
     datasets = {data.name: data for data in found.datasets}
@@ -88,6 +89,46 @@ def _project(project: Loaded[ProjectSpec]) -> Iterator[Diagnostic]:
             project.locate("spec", "champion"),
             suggest(champion, project.spec.environments),
         )
+
+
+def _signing(root: Path, project: Loaded[ProjectSpec]) -> Iterator[Diagnostic]:
+    """Yield what keeps signatures from being checked, and approvals from being counted."""
+    signing, approvals = project.spec.signing, project.spec.policy.approvals
+    signers = _within(root, signing.allowed_signers) if signing else None
+    if signing is not None and not (signers and signers.is_file()):
+        yield Diagnostic(
+            "signers-missing",
+            f"there is no file {quote(signing.allowed_signers)} of those who may sign in the repository",
+            project.locate("spec", "signing", "allowedSigners"),
+            f"write one: {_SIGNERS[signing.format]} > {signing.allowed_signers if signers else '.mlops/signers'}",
+        )
+    for name in approvals:
+        if name not in project.spec.environments:
+            yield Diagnostic(
+                "environment-unknown",
+                f"{quote(name)} is not one of the project's environments",
+                project.locate("spec", "policy", "approvals", name, key=True),
+                suggest(name, project.spec.environments),
+            )
+    if approvals and signing is None:
+        yield Diagnostic(
+            "approvals-unsigned",
+            "approvals need signatures: without them anyone could approve in anyone's name",
+            project.locate("spec", "policy", "approvals", key=True),
+            "add `signing: {format: ssh, allowedSigners: .mlops/allowed_signers}`",
+        )
+
+
+_SIGNERS = {
+    "ssh": 'echo "you@example.org namespaces=\\"git\\" $(cat ~/.ssh/id_ed25519.pub)"',
+    "openpgp": "gpg --armor --export you@example.org",
+}
+
+
+def _within(root: Path, path: str) -> Path | None:
+    """Return the path below the root; None for one that leads out of it."""
+    found = (root / path).resolve()
+    return found if found.is_relative_to(root.resolve()) else None
 
 
 def _model(
