@@ -16,7 +16,7 @@ from typing import Literal
 from mlops_ci import git
 from mlops_ci.digest import canonical_json
 from mlops_ci.errors import EnvironmentProblem, UsageProblem
-from mlops_ci.git import ZERO, Person, RefUpdate, Repository
+from mlops_ci.git import ZERO, Person, RefUpdate, Repository, named, tag_content
 from mlops_ci.plan import (
     AppendLog,
     Commit,
@@ -29,6 +29,7 @@ from mlops_ci.plan import (
     WriteFile,
     describe,
 )
+from mlops_ci.signing import sign
 
 
 @dataclass(frozen=True)
@@ -106,21 +107,23 @@ def _build(
         case Commit():
             blobs = {path: repo.write_blob(content) for path, content in write.files.items()}
             tree = repo.write_tree(blobs, base=write.parent, folder=write.folder)
-            oid = repo.write_commit(tree, (write.parent,), write.message, _signer(person), seconds)
+            oid = repo.write_commit(tree, (write.parent,), write.message, named(person), seconds)
             old = ZERO if write.new_branch else write.parent
             building.updates.append(RefUpdate(f"refs/heads/{write.branch}", oid, old))
         case CreateTag():
             date = max(seconds, write.dated_after + 1)
-            oid = repo.write_tag(write.name, write.target, write.message, _signer(person), date)
+            text = (write.name, write.target, write.message, named(person), date)
+            content = sign(repo, write.signing, *text)[0] if write.signing else tag_content(*text)
+            oid = repo.store_tag(content)
             building.tags[write.name] = oid
-            building.updates.append(RefUpdate(f"refs/tags/{write.name}", oid, ZERO))
+            building.updates.append(RefUpdate(f"{write.under}{write.name}", oid, ZERO))
         case AppendLog():
             files = {
                 "record.json": repo.write_blob(canonical_json(write.record).encode()),
                 "tag": repo.write_blob(f"{building.tags[write.tag]} {write.tag}\n".encode()),
             }
             parents = (write.parent,) if write.parent else ()
-            oid = repo.write_commit(repo.write_tree(files), parents, write.tag, _signer(person), seconds)
+            oid = repo.write_commit(repo.write_tree(files), parents, write.tag, named(person), seconds)
             building.updates.append(RefUpdate(f"refs/mlops/log/{write.model}", oid, write.parent or ZERO))
         case SetRef():
             building.updates.append(RefUpdate(write.ref, write.target, ZERO))
@@ -205,13 +208,3 @@ def _need(repo: Repository | None) -> Repository:
             "repository-missing", "this folder is not in a git repository", help="run `git init` and commit your files"
         )
     return repo
-
-
-def _signer(person: Person | None) -> Person:
-    if person is None:
-        raise EnvironmentProblem.of(
-            "git-identity-missing",
-            "git does not know who you are, and commits and tags need an author",
-            help='git config user.name "Your Name" && git config user.email you@example.org',
-        )
-    return person

@@ -8,25 +8,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import chain, count
 
+from mlops_ci.approvals import authors, given, judge, party, ref_prefix
 from mlops_ci.codec import encode
 from mlops_ci.deploy.manifests import render, without_credentials
 from mlops_ci.diagnostics import Diagnostic
 from mlops_ci.digest import digest_bytes
 from mlops_ci.errors import Findings, UsageProblem
-from mlops_ci.git import Repository
+from mlops_ci.git import Person, Repository, named
 from mlops_ci.message import message
 from mlops_ci.outcomes import DeployReport
 from mlops_ci.plan import AppendLog, Commit, CreateTag, Outcome, Plan, Push, Write
+from mlops_ci.policy import Rules, rules_of, to_sign
 from mlops_ci.project import Project
-from mlops_ci.records import Assignment, FileDigest, Release
+from mlops_ci.records import Approval, Assignment, FileDigest, Release
 from mlops_ci.registry import Event, ModelState, RegistryState
+from mlops_ci.signing import Signature, sign
 from mlops_ci.spec.kinds import DeploymentSpec
 from mlops_ci.spec.load import Loaded
 from mlops_ci.statement import of_assignment
 
 
 @dataclass(frozen=True)
-class _Branch:
+class Branch:
     """The branch that manifests are written to, and its newest commit that this clone knows."""
 
     name: str
@@ -46,7 +49,7 @@ def assign(
     repo = needed_repository(project)
     record = evidence_of(release)
     spec = _deployment(project, state.model, environment)
-    branch = _branch(project, repo)
+    branch = written_branch(project, repo)
     _same_on_branch(repo, branch, project, spec)
     folder = f"deploy/{environment}/{state.model}"
     files = render(record, spec.spec, spec.name, repository=_repository_url(repo, branch, spec))
@@ -64,7 +67,12 @@ def assign(
     on_branch = _same_files(repo, branch.tip, in_tree, files)
     if on_branch and current is not None and current.version == release.version:
         return Outcome(replace(report, state="unchanged", number=current.number), _left_behind(repo, branch, in_tree))
-    findings = _reachable(branch, spec)
+    rules = rules_of(project, repo, branch.tip)
+    signing, unsigned = to_sign(repo, rules)
+    if not rollback:  # it ran there before, and getting back is urgent
+        trusted(repo, rules, release)
+    approvals = _approved(project, repo, rules, release, environment, rollback=rollback)
+    findings = (*unsigned, *_reachable(branch, spec))
     number = state.next_number
     title = f"{state.model} v{release.version} in {environment}"
     if not on_branch:
@@ -95,18 +103,80 @@ def assign(
         made_on=project.context.clock().isoformat(timespec="seconds"),
         reason=reason,
         rollback_of=current.version if rollback and current else None,
+        approvals=approvals,
+        approvals_required=rules.approvals.get(environment, 0),
         previous=state.last.ref if state.last else None,
     )
     tag = f"{state.model}#{environment}#{number}"
     sentence = f"{reason or record.evidence.sentence}"
     text = message(title, sentence, of_assignment(assignment))
     writes += [
-        CreateTag(tag, release.commit, text, state.last_date),
+        CreateTag(tag, release.commit, text, state.last_date, signing),
         AppendLog(state.model, tag, encode(assignment), state.log),
         Push(branch.remote),
     ]
     basis = current.ref if current else None
     return Outcome(replace(report, number=number), findings, Plan(tuple(writes)), basis=basis)
+
+
+def trusted(repo: Repository, rules: Rules, release: Event) -> None:
+    """Insist that a release was signed by somebody who may, where signatures are required; raises Findings else."""
+    if rules.signing is None or not rules.signing.required:
+        return
+    signature = rules.signing.check(repo, (release.oid,))[release.oid]
+    if signature.state != "good":
+        raise Findings.of(
+            "release-not-trusted",
+            f"{release.ref.name} {_NOT_GOOD[signature.state]}, and the project's tags are signed by those who may",
+            help="look at it (git verify-tag), and release the model anew if it is what you want. Of somebody who left,"
+            " keep the line in the file of signers, with valid-before",
+        )
+
+
+_NOT_GOOD = {
+    "unsigned": "is not signed",
+    "bad": "has a signature that is not valid",
+    "stranger": "is signed by a key that is not among the allowed ones",
+}
+
+
+def _approved(
+    project: Project, repo: Repository, rules: Rules, release: Event, environment: str, *, rollback: bool
+) -> tuple[Approval, ...]:
+    """Return the approvals that a version has for an environment; raises Findings where the branch asks for more.
+
+    A rollback counts those that the version had when it went there: who goes back may have been one of them.
+    """
+    required = rules.approvals.get(environment, 0)
+    if required == 0 or rules.signing is None:
+        return ()
+    prefix = ref_prefix(release.model, environment, release.version)
+    parties = [authors(repo, rules.signing, release)]
+    if not rollback:
+        who, signature = identified(project, repo, rules, release.commit)
+        parties.append(party("who deploys does not approve it", who.email, signature))
+    judged = judge(given(repo, rules.signing, repo.refs(prefix)), release, environment, parties)
+    if len(judged.counted) >= required:
+        return judged.counted
+    names = ", ".join(approval.actor for approval in judged.counted) or "nobody"
+    others = "".join(f"; {one.who} does not count: {one.why}" for one in judged.refused)
+    raise Findings.of(
+        "approvals-missing",
+        f"{release.ref.name} needs {required} approvals for '{environment}' and has {len(judged.counted)} ({names}){others}",
+        help=f"somebody else who may sign: mlops-ci approve {release.model}@{release.version} --env {environment}",
+    )
+
+
+def identified(project: Project, repo: Repository, rules: Rules, commit: str) -> tuple[Person, Signature]:
+    """Return whom git knows the user as, and whose signature theirs is, by one that is made and thrown away.
+
+    Without a key the signature is none. Raises EnvironmentProblem as `sign` does, and `git-identity-missing`.
+    """
+    who = named(project.context.person)
+    signing, _ = to_sign(repo, rules)
+    if signing is None:
+        return who, Signature("unsigned")
+    return who, sign(repo, signing, "probe", commit, "probe", who, int(project.context.clock().timestamp()))[1]
 
 
 def needed_repository(project: Project) -> Repository:
@@ -187,7 +257,11 @@ def _deployment(project: Project, model: str, environment: str) -> Loaded[Deploy
     )
 
 
-def _branch(project: Project, repo: Repository) -> _Branch:
+def written_branch(project: Project, repo: Repository) -> Branch:
+    """Return the branch that manifests are written to, and that says what is demanded.
+
+    Raises Findings `branch-unknown` and `branch-missing`.
+    """
     remote = repo.remote()
     name = project.specs.project.spec.branch or repo.default_branch(remote)
     if name is None:
@@ -204,10 +278,10 @@ def _branch(project: Project, repo: Repository) -> _Branch:
             f"the branch '{name}' does not exist {f'on {remote!r}' if remote else 'here'} yet",
             help=f"git push {remote} HEAD:{name}" if remote else "commit your specs first",
         )
-    return _Branch(name, tip, remote)
+    return Branch(name, tip, remote)
 
 
-def _same_on_branch(repo: Repository, branch: _Branch, project: Project, spec: Loaded[DeploymentSpec]) -> None:
+def _same_on_branch(repo: Repository, branch: Branch, project: Project, spec: Loaded[DeploymentSpec]) -> None:
     """Insist that what is deployed is what was reviewed: the spec as the branch has it."""
     path = _inside(project, repo, spec.path)
     local = (project.context.root / spec.path).read_bytes()
@@ -220,12 +294,12 @@ def _same_on_branch(repo: Repository, branch: _Branch, project: Project, spec: L
         )
 
 
-def _repository_url(repo: Repository, branch: _Branch, spec: Loaded[DeploymentSpec]) -> str:
+def _repository_url(repo: Repository, branch: Branch, spec: Loaded[DeploymentSpec]) -> str:
     url = spec.spec.target.repository or (repo.remote_url(branch.remote) if branch.remote else str(repo.root))
     return without_credentials(url)
 
 
-def _reachable(branch: _Branch, spec: Loaded[DeploymentSpec]) -> tuple[Diagnostic, ...]:
+def _reachable(branch: Branch, spec: Loaded[DeploymentSpec]) -> tuple[Diagnostic, ...]:
     if branch.remote is not None or spec.spec.target.repository is not None:
         return ()
     return (
@@ -254,7 +328,7 @@ def _again(report: DeployReport, *, rollback: bool) -> str:
 
 def _request(
     repo: Repository,
-    branch: _Branch,
+    branch: Branch,
     report: DeployReport,
     folder: str,
     files: Mapping[str, bytes],
@@ -277,7 +351,7 @@ def _request(
     return Outcome(replace(report, state="requested", branch=name), plan=Plan((commit, Push(branch.remote))))
 
 
-def _free(repo: Repository, branch: _Branch, folder: str) -> None:
+def _free(repo: Repository, branch: Branch, folder: str) -> None:
     """Insist that no file of the branch stands where a folder of manifests must be: git would replace it silently."""
     parts = folder.split("/")
     for depth in range(1, len(parts) + 1):
@@ -290,7 +364,7 @@ def _free(repo: Repository, branch: _Branch, folder: str) -> None:
             )
 
 
-def _left_behind(repo: Repository, branch: _Branch, folder: str) -> tuple[Diagnostic, ...]:
+def _left_behind(repo: Repository, branch: Branch, folder: str) -> tuple[Diagnostic, ...]:
     """Notice a local deployment that was killed: it has moved the branch, but the work tree has not followed."""
     if branch.remote is None and repo.branch() == branch.name and repo.changed([folder]):
         return (

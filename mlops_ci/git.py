@@ -18,7 +18,11 @@ from mlops_ci.errors import EnvironmentProblem
 
 ZERO = "0" * 40
 # what every fetch brings; runs are not among it: those that only this clone has would be pruned
-REGISTRY_REFSPECS = ("refs/mlops/log/*:refs/mlops/log/*", "refs/mlops/releases/*:refs/mlops/releases/*")
+REGISTRY_REFSPECS = (
+    "refs/mlops/log/*:refs/mlops/log/*",
+    "refs/mlops/releases/*:refs/mlops/releases/*",
+    "refs/mlops/approvals/*:refs/mlops/approvals/*",
+)
 LATEST_DATE = 253_402_300_799  # the last second of the year 9999: a tag may claim any date
 FORMAT = (
     "%(refname)%00%(objectname)%00%(objecttype)%00%(*objectname)%00%(taggername)%00%(taggerdate:unix)%00%(contents)%00"
@@ -295,10 +299,9 @@ class Repository:
         flags = [flag for parent in parents for flag in ("-p", parent)]
         return self.run("commit-tree", tree, *flags, stdin=message.encode(), env=env).text
 
-    def write_tag(self, name: str, target: str, message: str, person: Person, seconds: int) -> str:
-        """Store an annotated tag object on a commit, its message verbatim, and return its id; no ref is made."""
-        body = f"object {target}\ntype commit\ntag {name}\ntagger {person.stamp(seconds)}\n\n{message.rstrip()}\n"
-        return self.run("mktag", stdin=body.encode()).text
+    def store_tag(self, content: bytes) -> str:
+        """Store a whole tag object, which may be signed, and return its id; no ref is made."""
+        return self.run("mktag", stdin=content).text
 
     def update_refs(self, updates: Sequence[RefUpdate]) -> bool:
         """Move refs in one transaction; False when one of them was not where it was expected, and none has moved.
@@ -380,6 +383,23 @@ def find(start: Path) -> Repository | None:
             return Repository(Path(top), Path(git_dir), Path(common_dir))
         case _:  # no repository, or the inside of one
             return None
+
+
+def tag_content(name: str, target: str, message: str, person: Person, seconds: int) -> bytes:
+    """Return an annotated tag object on a commit, as git has it before it is signed."""
+    head = f"object {target}\ntype commit\ntag {name}\ntagger {person.stamp(seconds)}\n"
+    return f"{head}\n{message.rstrip()}\n".encode()
+
+
+def named(person: Person | None) -> Person:
+    """Return who writes; raises EnvironmentProblem `git-identity-missing` where git does not know."""
+    if person is None:
+        raise EnvironmentProblem.of(
+            "git-identity-missing",
+            "git does not know who you are, and commits and tags need an author",
+            help='git config user.name "Your Name" && git config user.email you@example.org',
+        )
+    return person
 
 
 def create(root: Path) -> Repository:

@@ -118,6 +118,20 @@ class DeployReport:
 
 
 @dataclass(frozen=True)
+class ApproveReport:
+    """Whose approval of a version for an environment was signed, how many it has by it, and how many are asked for."""
+
+    model: str
+    version: str
+    environment: str
+    state: Literal["approved", "unchanged"]
+    signer: str
+    ref: str
+    approvals: int
+    required: int
+
+
+@dataclass(frozen=True)
 class ModelRow:
     """One model in the registry: its highest version and what runs where.
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from mlops_ci.diagnostics import Diagnostic, has_errors
 from mlops_ci.errors import Exit
-from mlops_ci.records import EventRef
+
+if TYPE_CHECKING:  # plans are never decoded, and queries make none
+    from mlops_ci.records import EventRef
+    from mlops_ci.signing import Signing
 
 R = TypeVar("R")
 Content = bytes | Path  # a path is read when the plan is applied: model files need not pass through memory twice
@@ -54,7 +57,7 @@ class Commit:
 
 @dataclass(frozen=True)
 class CreateTag:
-    """An annotated tag on `target`, whose message is complete."""
+    """An annotated tag on `target`, whose message is complete; `under` is where its ref goes."""
 
     name: str
     target: str
@@ -62,6 +65,8 @@ class CreateTag:
     dated_after: int = (
         0  # the tagger date is later than this (seconds since 1970), so that readers who sort by clock agree
     )
+    signing: Signing | None = None
+    under: str = "refs/tags/"
 
 
 @dataclass(frozen=True)
@@ -138,7 +143,8 @@ def describe(write: Write) -> str:
         case Commit():
             return f"commit   {write.branch}: {write.message.splitlines()[0]} ({len(write.files)} files in {write.folder}/)"
         case CreateTag():
-            return f"tag      {write.name} on {write.target[:10]}"
+            ref = write.name if write.under == "refs/tags/" else f"{write.under}{write.name}"
+            return f"tag      {ref} on {write.target[:10]}{', signed' if write.signing else ''}"
         case AppendLog():
             return f"log      refs/mlops/log/{write.model}: {write.tag}"
         case SetRef():

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlops_ci.git import Repository
+from mlops_ci.git import Person, Repository
 from mlops_ci.records import Maker
 
 if TYPE_CHECKING:  # queries need no specs, and should not wait for a YAML parser
@@ -32,6 +32,7 @@ class Context:
     maker: Maker
     offline: bool  # the remote did not answer, so the registry is what this clone last knew
     progress: Callable[[str], None]
+    person: Person | None = None  # whom git names as tagger
 
 
 @dataclass(frozen=True)

@@ -277,6 +277,23 @@ class Approval:
 
 
 @dataclass(frozen=True)
+class Consent:
+    """What an approver signs: this very release may go into this environment."""
+
+    model: str
+    version: str
+    environment: str
+    release: EventRef
+    model_files: tuple[FileDigest, ...]
+    model_digest: str
+    made_by: Maker
+    made_on: str
+    reason: str | None = None
+    kind: Literal["Consent"] = "Consent"
+    format: Literal[1] = FORMAT
+
+
+@dataclass(frozen=True)
 class Release:
     """A version of a model with its evidence: digests of spec, data, environment, model files, holdout and gate.
 

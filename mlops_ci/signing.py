@@ -1,4 +1,4 @@
-"""Signatures of tag objects, checked by git itself against signers that the caller names, never against the user's own.
+"""Signatures of tag objects, made by git and checked by git, against signers that the caller names and not the user's own.
 
 Git takes for the signature whatever begins at the last line that looks like one, and the programs it asks overlook
 text that follows; a reader of the message would not. So a block that is not exactly one signature is bad.
@@ -10,9 +10,7 @@ import base64
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +18,7 @@ from typing import Literal
 
 from mlops_ci import process
 from mlops_ci.errors import EnvironmentProblem
-from mlops_ci.git import Answer, Repository
+from mlops_ci.git import Answer, Person, Repository, tag_content
 
 Format = Literal["ssh", "openpgp"]
 State = Literal["good", "unsigned", "bad", "stranger"]
@@ -47,6 +45,94 @@ class Signature:
         return (base64.b64decode(f"{text}==").hex() if kind else text.lower())[:16]
 
 
+@dataclass(frozen=True)
+class Signing:
+    """How a project's tags are signed: `signers` is the content of the file of those who may."""
+
+    format: Format
+    signers: bytes
+    required: bool = True
+
+    def check(self, repo: Repository, oids: Sequence[str]) -> Mapping[str, Signature]:
+        """Return what is to be thought of each tag object's signature; see `check_signatures`."""
+        import tempfile
+
+        with tempfile.TemporaryDirectory(prefix="mlops-ci-signers-") as folder:
+            file = Path(folder) / "signers"
+            file.write_bytes(self.signers)
+            return check_signatures(repo, oids, self.format, file)
+
+
+def has_key(repo: Repository, format: Format) -> bool:
+    """Tell whether the user has told git what to sign with."""
+    return not _KEYS[format].isdisjoint(_settings(repo))
+
+
+def sign(
+    repo: Repository, signing: Signing, name: str, target: str, message: str, person: Person, seconds: int
+) -> tuple[bytes, Signature]:
+    """Have git sign an annotated tag on a commit; return the whole object, which is not stored yet, and whose it is.
+
+    `git tag` makes a ref at once, so that it works in a repository of its own, which borrows this one's objects.
+    Raises EnvironmentProblem `signing-failed`, and `signer-not-allowed` for a key that is not among the signers.
+    """
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="mlops-ci-signing-") as folder:
+        scratch = _borrowing(repo, Path(folder))
+        stamp = {"NAME": person.name, "EMAIL": person.email, "DATE": f"@{seconds} +0000"}
+        # asked of the repository: what a configuration says of its place would not hold in another
+        own = [part for key, value in _settings(repo).items() for part in ("-c", f"{key}={value}")]
+        flags = ("--sign", "--cleanup=verbatim", "--file=-", name, target)
+        answer = scratch.run(
+            *(*own, "-c", f"gpg.format={signing.format}", "tag", *flags),
+            stdin=f"{message.rstrip()}\n".encode(),
+            env={f"GIT_COMMITTER_{key}": value for key, value in stamp.items()},
+            check=False,
+        )
+        oid = scratch.resolve(f"refs/tags/{name}") if answer.status == 0 else None
+        content = scratch.run("cat-file", "tag", oid).out if oid else b""
+        if oid is None or not content.startswith(tag_content(name, target, message, person, seconds)):
+            said = answer.err.strip().splitlines()
+            raise EnvironmentProblem.of(
+                "signing-failed",
+                f"git could not sign {name}, and nothing was written: {said[0] if said else 'no reason given'}",
+                help=f"try it: git -c gpg.format={signing.format} tag -s -m test signing-test && git tag -d signing-test",
+            )
+        signature = signing.check(scratch, (oid,))[oid]
+    if signature.state != "good":
+        raise EnvironmentProblem.of(
+            "signer-not-allowed",
+            f"your key {signature.key or '(of another format)'} is not among those that may sign, and nothing was written",
+            help="somebody who may adds its public part to the file that `signing.allowedSigners` in mlops.yaml names, on"
+            " the branch; or sign with another key: git config user.signingKey",
+        )
+    return content, signature
+
+
+_KEYS: Mapping[Format, frozenset[str]] = {
+    "ssh": frozenset({"user.signingkey", "gpg.ssh.defaultkeycommand"}),
+    "openpgp": frozenset({"user.signingkey"}),
+}
+
+
+def _settings(repo: Repository) -> dict[str, str]:
+    """Return the settings that say how the user signs; names in lower case."""
+    answer = repo.run("config", "-z", "--get-regexp", r"^(user\.signingkey|gpg\..*)$", check=False)
+    entries = answer.out.decode("utf-8", "replace").split("\0")
+    return {key: value for key, _, value in (entry.partition("\n") for entry in entries if entry)}
+
+
+def _borrowing(repo: Repository, folder: Path) -> Repository:
+    """Make a bare repository that has the other's objects, in an empty folder; what it is made of stays in it."""
+    for name in ("refs", "objects/info"):
+        (folder / name).mkdir(parents=True)
+    (folder / "HEAD").write_text("ref: refs/heads/main\n")
+    (folder / "config").write_text("[core]\n\tbare = true\n")
+    (folder / "objects" / "info" / "alternates").write_bytes(os.fsencode(repo.common_dir / "objects") + b"\n")
+    return Repository(repo.root, folder, folder, bare=True)  # paths of keys may count from where the user is
+
+
 def check_signature(repo: Repository, oid: str, format: Format, signers: Path) -> Signature:
     """Return what is to be thought of one tag object's signature; see `check_signatures`."""
     return check_signatures(repo, (oid,), format, signers)[oid]
@@ -58,6 +144,8 @@ def check_signatures(repo: Repository, oids: Sequence[str], format: Format, sign
     `signers` is a file of OpenSSH's allowed signers, or of armoured public keys. An object that is not here is bad.
     Raises EnvironmentProblem `signature-program-missing`, and `signers-unreadable` for keys that gpg cannot import.
     """
+    from concurrent.futures import ThreadPoolExecutor  # queries check nothing
+
     wanted = list(dict.fromkeys(oids))
     kind = _KINDS[format]
     states = dict(zip(wanted, (_at_sight(content, kind) for content in repo.read_many(wanted)), strict=True))
@@ -114,6 +202,8 @@ def _asking_ssh(signers: Path) -> Iterator[tuple[tuple[str, ...], Mapping[str, s
 @contextmanager
 def _asking_gpg(signers: Path) -> Iterator[tuple[tuple[str, ...], Mapping[str, str]]]:
     settings = ("-c", "gpg.program=gpg", "-c", "gpg.openpgp.program=gpg", "-c", "gpg.minTrustLevel=undefined")
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="mlops-ci-keys-") as home:
         (Path(home) / "gpg.conf").write_text("no-autostart\nno-auto-key-retrieve\nno-auto-check-trustdb\n")
         env = {**os.environ, "GNUPGHOME": home, "LC_ALL": "C"}

@@ -12,13 +12,14 @@ from typing import Any
 
 from mlops_ci.codec import DecodeError, decode, encode
 from mlops_ci.message import statement_line
-from mlops_ci.records import Assignment, FileDigest, Release, Retirement
+from mlops_ci.records import Assignment, Consent, FileDigest, Release, Retirement
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 PROVENANCE = "https://slsa.dev/provenance/v1"
 RELEASE = "urn:mlops-ci:release:v1"
 ASSIGNMENT = "urn:mlops-ci:assignment:v1"
 RETIREMENT = "urn:mlops-ci:retirement:v1"
+APPROVAL = "urn:mlops-ci:approval:v1"
 Record = Release | Assignment | Retirement
 
 
@@ -91,6 +92,21 @@ def of_retirement(retirement: Retirement) -> dict[str, Any]:
     return _statement(
         retirement.model, retirement.model_files, RETIREMENT, _without(encode(retirement), "modelFiles", "kind")
     )
+
+
+def of_consent(consent: Consent) -> dict[str, Any]:
+    """Return a Consent as a Statement whose subjects are the files of the model that is approved."""
+    return _statement(consent.model, consent.model_files, APPROVAL, _without(encode(consent), "modelFiles", "kind"))
+
+
+def consent_of(statement: Mapping[str, Any]) -> Consent:
+    """Return the Consent that a Statement holds; raises DecodeError where it is not one in full. It is no event's record."""
+    if (statement.get("_type"), statement.get("predicateType")) != (STATEMENT, APPROVAL):
+        raise DecodeError("$.predicateType: not an approval")
+    try:
+        return decode(Consent, {**statement["predicate"], "modelFiles": _files(statement["subject"])})
+    except (KeyError, TypeError, IndexError, ValueError, AttributeError, OverflowError) as error:
+        raise DecodeError(str(error)) from error
 
 
 def record_of(statement: Mapping[str, Any]) -> Record:

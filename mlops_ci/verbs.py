@@ -107,6 +107,17 @@ VERBS: tuple[Verb, ...] = (
         syncs="must",
     ),
     Verb(
+        "approve",
+        "Sign that a version may go to an environment, as its policy asks for.",
+        (
+            Option("model", "A released version.", positional=True, required=True, metavar="MODEL@VERSION"),
+            ENVIRONMENT,
+            REASON,
+        ),
+        writes=True,
+        syncs="must",
+    ),
+    Verb(
         "rollback",
         "Assign the previous version and rewrite its manifests.",
         (

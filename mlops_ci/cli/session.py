@@ -16,6 +16,7 @@ from typing import Any
 
 from mlops_ci import __version__, git, registry
 from mlops_ci.apply import apply
+from mlops_ci.approvals import APPROVALS
 from mlops_ci.cli.terminal import progress_display
 from mlops_ci.diagnostics import Diagnostic
 from mlops_ci.errors import EnvironmentProblem, Findings, UsageProblem
@@ -62,8 +63,7 @@ class Session:
         for attempt in range(ATTEMPTS):
             if not outcome.plan:
                 return outcome
-            repo = self.context.repo
-            who = _signer(repo)
+            repo, who = self.context.repo, self.context.person
             answer = apply(outcome.plan, self.context.root, repo, who, self.context.clock, observe)
             if answer.state == "done":
                 note = Diagnostic("worktree-behind", answer.detail, help="git status", severity="warning")
@@ -126,6 +126,7 @@ def opened(verb: Verb, chdir: str, wait: Callable[[float], None], *, quiet: bool
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mlops-ci-")))
         repo = git.find(start)
         root = _root(start, repo, verb)
+        who = _signer(repo)
         context = Context(
             root=root,
             here=start,
@@ -133,9 +134,10 @@ def opened(verb: Verb, chdir: str, wait: Callable[[float], None], *, quiet: bool
             scratch=scratch,
             cache=_cache(repo),
             clock=lambda: datetime.now(UTC),
-            maker=maker(os.environ, _signer(repo), __version__),
+            maker=maker(os.environ, who, __version__),
             offline=False,
             progress=progress,
+            person=who,
         )
         specs, warnings = _specs(root) if verb.needs == "project" else (None, ())
         yield Session(verb, context, specs, warnings, progress, wait)
@@ -196,7 +198,7 @@ def _sync(repo: Repository | None, verb: Verb) -> tuple[Diagnostic, ...]:
     if repo is None or remote is None:
         return ()
     heads = repo.fetch(remote, f"+refs/heads/*:refs/remotes/{remote}/*", prune=True)
-    refspecs = ("refs/tags/*:refs/tags/*", "refs/mlops/log/*:refs/mlops/log/*")
+    refspecs = [f"{space}*:{space}*" for space in (TAGS, LOGS, APPROVALS)]
     tags = repo.fetch(remote, *refspecs) if heads.status == 0 else heads
     rejected = re.findall(r"^ ! \[rejected\].* -> (\S+)", tags.err, re.MULTILINE)
     if moved := [name for name in rejected if name.startswith(LOGS) or event_name(f"{TAGS}{name}")]:

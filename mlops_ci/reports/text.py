@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mlops_ci.outcomes import (
+    ApproveReport,
     CheckReport,
     CompareReport,
     DeployReport,
@@ -174,6 +175,16 @@ def _deploy(report: DeployReport) -> Iterator[str]:
         yield f"  reason: {report.reason}"
 
 
+def _approve(report: ApproveReport) -> Iterator[str]:
+    what = f"{report.model}@v{report.version}"
+    done = "has been approved" if report.state == "unchanged" else "is approved"
+    yield f"{what} {done} for {report.environment} by {report.signer}: {report.ref}"
+    if report.approvals >= report.required:
+        yield f"  it may go there: mlops-ci deploy {report.model}@{report.version} --env {report.environment}"
+    else:
+        yield f"  {report.approvals} of {report.required} approvals"
+
+
 def _show(report: ShowReport) -> Iterator[str]:
     if not report.models:
         yield "nothing is released yet: mlops-ci gate, then mlops-ci release"
@@ -254,6 +265,7 @@ _WRITERS: Mapping[type, Callable[[Any], Iterator[str]]] = {
     CompareReport: _compare,
     GateReport: _gate,
     ReleaseReport: _release,
+    ApproveReport: _approve,
     DeployReport: _deploy,
     ShowReport: _show,
     HistoryReport: _history,

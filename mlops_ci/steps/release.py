@@ -17,9 +17,11 @@ from mlops_ci.git import Repository
 from mlops_ci.message import message
 from mlops_ci.outcomes import Released, ReleaseReport
 from mlops_ci.plan import AppendLog, CreateTag, Outcome, Plan, Push, SetRef, Write
+from mlops_ci.policy import rules_of, to_sign
 from mlops_ci.project import Project
 from mlops_ci.records import Comparison, DataRef, Evidence, Release, TrainingRun
 from mlops_ci.registry import ModelState
+from mlops_ci.signing import Signing
 from mlops_ci.statement import of_release
 
 
@@ -35,18 +37,21 @@ def release(project: Project, *, models: tuple[str, ...] = ()) -> Outcome[Releas
         raise Findings.of(
             "commit-missing", "there is no commit yet to put a release on", help="git add --all && git commit"
         )
+    signing, unsigned = to_sign(repo, rules_of(project, repo, _tip(project, repo) or head))
     state = registry.read(repo)
     released: list[Released] = []
     writes: list[Write] = []
     for name in chosen(project, models):
-        one, plan = _model(project, repo, head, state.model(name))
+        one, plan = _model(project, repo, head, state.model(name), signing)
         released.append(one)
         writes.extend(plan)
     push = (Push(repo.remote()),) if writes else ()
-    return Outcome(ReleaseReport(tuple(released)), plan=Plan((*writes, *push)))
+    return Outcome(ReleaseReport(tuple(released)), unsigned if writes else (), Plan((*writes, *push)))
 
 
-def _model(project: Project, repo: Repository, head: str, state: ModelState) -> tuple[Released, list[Write]]:
+def _model(
+    project: Project, repo: Repository, head: str, state: ModelState, signing: Signing | None
+) -> tuple[Released, list[Write]]:
     data, findings = read_data(project, state.model)
     if has_errors(findings):
         raise Findings(findings)
@@ -94,7 +99,10 @@ def _model(project: Project, repo: Repository, head: str, state: ModelState) -> 
     writes: list[Write] = [SetRef(store.release_ref(state.model, version), run_oid)]
     if repo.remote() is not None:  # without one, the run is where it should be already
         writes.append(SetRef(record.run_ref, run_oid))
-    writes += [CreateTag(tag, head, text, state.last_date), AppendLog(state.model, tag, encode(record), state.log)]
+    writes += [
+        CreateTag(tag, head, text, state.last_date, signing),
+        AppendLog(state.model, tag, encode(record), state.log),
+    ]
     return Released(state.model, version, "released", comparison.sentence), writes
 
 
@@ -115,6 +123,13 @@ def _committed(project: Project, repo: Repository, candidate: Candidate) -> None
             f"{shown} {'is' if len(changed) == 1 else 'are'} not as in HEAD, so the commit does not hold what would be released",
             help="git add and commit these files (a file that git ignores too), then release",
         )
+
+
+def _tip(project: Project, repo: Repository) -> str | None:
+    """Return the newest commit of the branch that is released from; None where there is no such branch."""
+    remote = repo.remote()
+    name = project.specs.project.spec.branch or repo.default_branch(remote)
+    return repo.resolve(f"refs/{f'remotes/{remote}' if remote else 'heads'}/{name}^{{commit}}") if name else None
 
 
 def _on_branch(project: Project, repo: Repository, head: str) -> None:

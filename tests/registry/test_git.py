@@ -6,7 +6,7 @@ import pytest
 
 from mlops_ci import git
 from mlops_ci.errors import EnvironmentProblem
-from mlops_ci.git import ZERO, Person, RefUpdate, Repository
+from mlops_ci.git import ZERO, Person, RefUpdate, Repository, tag_content
 from tests.conftest import git_in
 
 ADA = Person("Ada", "ada@example.org")
@@ -16,7 +16,7 @@ def test_a_tag_keeps_its_message_byte_for_byte(repo: Repository) -> None:
     head = repo.head()
     assert head is not None
     text = 'title\n\n# a line that `git tag` would drop\n\n{"a":1}\n'
-    oid = repo.write_tag("delay@v1.0.0", head, text, ADA, 1_700_000_000)
+    oid = repo.store_tag(tag_content("delay@v1.0.0", head, text, ADA, 1_700_000_000))
     assert repo.update_refs([RefUpdate("refs/tags/delay@v1.0.0", oid, ZERO)])
     (ref,) = repo.refs("refs/tags")
     assert (ref.contents, ref.date, ref.tagger, ref.peeled) == (text, 1_700_000_000, "Ada", head)

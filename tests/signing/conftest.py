@@ -1,4 +1,4 @@
-"""People with keys of their own: two who may sign, and one whom nobody knows."""
+"""People with keys of their own: four who may sign, and Eve, whom nobody knows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.conftest import git_in
 
 @dataclass(frozen=True)
 class Keys:
-    """SSH keys by first name at `folder`; `signers` allows ada and bob; `openpgp` and `bob_openpgp` are public GPG keys."""
+    """SSH keys by first name at `folder`; `signers` allows all but eve; `openpgp` and `bob_openpgp` are public GPG keys."""
 
     folder: Path
     signers: Path
@@ -38,7 +38,7 @@ def made_keys() -> Iterator[Keys]:
     # the agent's socket needs a short path
     with tempfile.TemporaryDirectory(prefix="k", ignore_cleanup_errors=True) as made:
         folder = Path(made)
-        for name in ("ada", "bob", "eve"):
+        for name in ("ada", "bob", "carol", "dora", "eve"):
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)
         home = folder / "gpg"
         home.mkdir(mode=0o700)
@@ -51,7 +51,7 @@ def made_keys() -> Iterator[Keys]:
             listing = gpg(env, "--with-colons", "--list-keys", "ada")
             fingerprint = next(line.split(":")[9] for line in listing.splitlines() if line.startswith("fpr:"))
             keys = Keys(folder, folder / "allowed_signers", folder / "ada.asc", folder / "bob.asc", fingerprint)
-            keys.signers.write_text(keys.line("ada") + keys.line("bob"))
+            keys.signers.write_text("".join(map(keys.line, ("ada", "bob", "carol", "dora"))))
             yield keys
         finally:
             subprocess.run(["gpgconf", "--kill", "all"], env=env, check=False, capture_output=True)

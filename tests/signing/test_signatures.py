@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mlops_ci.errors import EnvironmentProblem
-from mlops_ci.git import Person, Repository
+from mlops_ci.git import Person, Repository, tag_content
 from mlops_ci.signing import Signature, check_signature, check_signatures
 from tests.conftest import git_in
 from tests.signing.conftest import Keys, gpg, rewritten, signed, signed_by_gpg
@@ -33,7 +33,7 @@ def test_keys_are_told_apart_by_sixteen_hex_digits(repo: Repository, keys: Keys)
 
 def test_many_are_answered_by_their_ids(repo: Repository, keys: Keys) -> None:
     good, stranger = signed(repo, keys, "bob"), signed(repo, keys, "eve")
-    plain = repo.write_tag("t", str(repo.head()), "text", Person("Ada", "ada@example.org"), 1)
+    plain = repo.store_tag(tag_content("t", str(repo.head()), "text", Person("Ada", "ada@example.org"), 1))
     found = check_signatures(repo, (good, stranger, plain, "0" * 40, good), "ssh", keys.signers)
     assert {oid: signature.state for oid, signature in found.items()} == {
         good: "good",
