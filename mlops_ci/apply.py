@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from mlops_ci import git
+from mlops_ci import artifacts, git
 from mlops_ci.digest import canonical_json
 from mlops_ci.errors import EnvironmentProblem, UsageProblem
 from mlops_ci.git import ZERO, Person, RefUpdate, Repository, named, tag_content
@@ -24,8 +24,11 @@ from mlops_ci.plan import (
     Plan,
     PrepareRepository,
     Push,
+    RemoveObject,
+    RemoveRef,
     SetRef,
     StoreRun,
+    Upload,
     WriteFile,
     describe,
 )
@@ -78,6 +81,10 @@ def apply(
                 found = git.find(folder) or git.create(folder)
                 if (remote := found.remote()) is not None:
                     found.keep_fetching_registry(remote)
+            case Upload():
+                artifacts.upload(write.url, write.file, write.source, clock())
+            case RemoveObject():
+                artifacts.remove(write.url, write.name, write.modified)
             case Push():
                 answer = _publish(_need(repo), write.remote, building.updates, observe)
                 if answer.state != "done":
@@ -93,7 +100,7 @@ def apply(
 
 
 def _build(
-    write: StoreRun | Commit | CreateTag | AppendLog | SetRef,
+    write: StoreRun | Commit | CreateTag | AppendLog | SetRef | RemoveRef,
     repo: Repository,
     person: Person | None,
     seconds: int,
@@ -127,6 +134,8 @@ def _build(
             building.updates.append(RefUpdate(f"refs/mlops/log/{write.model}", oid, write.parent or ZERO))
         case SetRef():
             building.updates.append(RefUpdate(write.ref, write.target, ZERO))
+        case RemoveRef():
+            building.updates.append(RefUpdate(write.ref, ZERO, write.old))
 
 
 def _publish(repo: Repository, remote: str | None, updates: list[RefUpdate], observe: Callable[[str], None]) -> Applied:
@@ -152,6 +161,7 @@ def _publish(repo: Repository, remote: str | None, updates: list[RefUpdate], obs
                     None,
                 )
                 for update in updates
+                if update.new != ZERO  # what is removed there may still be wanted here
             ]
         )
     return Applied(answer.state, answer.detail)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import chain, count
 
+from mlops_ci import store
 from mlops_ci.approvals import authors, given, judge, party, ref_prefix
 from mlops_ci.codec import encode
 from mlops_ci.deploy.manifests import render, without_credentials
@@ -48,6 +49,7 @@ def assign(
     """
     repo = needed_repository(project)
     record = evidence_of(release)
+    _in_git(project, repo, record)
     spec = _deployment(project, state.model, environment)
     branch = written_branch(project, repo)
     _same_on_branch(repo, branch, project, spec)
@@ -244,6 +246,23 @@ def evidence_of(release: Event) -> Release:
             help="release it with `mlops-ci gate` and `mlops-ci release`",
         )
     return release.record
+
+
+def _in_git(project: Project, repo: Repository, release: Release) -> None:
+    """Insist that git has every file of the version: a deployment's first container has git, and nothing else to fetch by."""
+    stored = store.find(repo, store.release_ref(release.model, release.version), fetch=True)
+    away = store.elsewhere(repo, stored) if stored else None
+    if away is None:
+        return
+    largest = max(file.size for file in away.files)
+    raise Findings.of(
+        "deploy-files-elsewhere",
+        f"{', '.join(file.path for file in away.files)} of {release.model} v{release.version} are at {away.url}, and a"
+        " deployment fetches from git alone",
+        location=project.specs.project.locate("spec"),
+        help=f"set `storeLimitMb: {-(-largest // 1_000_000)}` in mlops.yaml, or more, so that the next version is in git; or run this"
+        f" one by other means: mlops-ci fetch {release.model}@{release.version} DIR",
+    )
 
 
 def _deployment(project: Project, model: str, environment: str) -> Loaded[DeploymentSpec]:

@@ -72,7 +72,7 @@ class Person:
 
 @dataclass(frozen=True)
 class RefUpdate:
-    """A ref to move from `old` (ZERO: it must not exist, None: wherever it is) to `new`."""
+    """A ref to move from `old` (ZERO: it must not exist, None: wherever it is) to `new` (ZERO: it goes)."""
 
     ref: str
     new: str
@@ -317,9 +317,11 @@ class Repository:
         raise _failed(("update-ref",), answer)
 
     def push(self, remote: str, updates: Sequence[RefUpdate]) -> PushAnswer:
-        """Push every update or none (`--atomic`), never forced."""
-        specs = [f"{update.new}:{update.ref}" for update in updates]
-        flags = ("--atomic", "--porcelain", "--no-verify", "--no-follow-tags", "--recurse-submodules=no")
+        """Push every update or none (`--atomic`), never forced; a ref is removed only where it is at `old`."""
+        gone = [update for update in updates if update.new == ZERO]
+        specs = [f"{'' if update in gone else update.new}:{update.ref}" for update in updates]
+        leases = (f"--force-with-lease={update.ref}:{update.old}" for update in gone)
+        flags = (*leases, "--atomic", "--porcelain", "--no-verify", "--no-follow-tags", "--recurse-submodules=no")
         answer = self.run("push", *flags, "--", remote, *specs, check=False)
         if answer.status == 0:
             return PushAnswer("done", "")
@@ -351,6 +353,22 @@ class Repository:
         """Return the names of the remote's refs that match; nothing when it does not answer."""
         answer = self.run("ls-remote", "--refs", "--", remote, *patterns, check=False)
         return frozenset(line.split("\t")[1] for line in answer.text.splitlines() if "\t" in line)
+
+    def remote_oids(self, remote: str, *patterns: str) -> dict[str, str]:
+        """Return the remote's refs that match, by name; raises EnvironmentProblem `git-failed` when it does not answer."""
+        lines = self.run("ls-remote", "--refs", "--", remote, *patterns).text.splitlines()
+        return {name: oid for oid, name in (line.split("\t", 1) for line in lines)}
+
+    def commit_dates(self, oids: Iterable[str]) -> dict[str, int]:
+        """Return when each commit was made, in seconds since 1970; what is no commit, or is not here, is left out."""
+        asked = "".join(f"{oid}\n" for oid in oids).encode()
+        kinds = self.run("cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=asked).text.splitlines()
+        commits = [line.split()[0] for line in kinds if line.endswith(" commit")]
+        if not commits:
+            return {}
+        given = "".join(f"{oid}\n" for oid in commits).encode()
+        text = self.run("rev-list", "--no-walk", "--timestamp", "--stdin", stdin=given).text
+        return {oid: int(date) for date, oid in (line.split() for line in text.splitlines())}
 
 
 # a hook or a branch rule said no; every other rejection means that somebody else was first
@@ -459,6 +477,8 @@ def _objects(out: bytes) -> Iterator[bytes | None]:
 
 
 def _command(update: RefUpdate) -> str:
+    if update.new == ZERO:
+        return f"delete {update.ref} {update.old or ''}".rstrip()
     if update.old == ZERO:
         return f"create {update.ref} {update.new}"
     return f"update {update.ref} {update.new} {update.old or ''}".rstrip()

@@ -187,6 +187,24 @@ class FetchReport:
 
 
 @dataclass(frozen=True)
+class Swept:
+    """How many runs or objects stay, by reason, and the names of those that go; `size` is in bytes, where it is known."""
+
+    kept: Mapping[str, int]
+    removed: tuple[str, ...]
+    size: int | None = None
+
+
+@dataclass(frozen=True)
+class GcReport:
+    """What `gc` removes. `objects` is None where git keeps every file."""
+
+    keep: str
+    runs: Swept
+    objects: Swept | None = None
+
+
+@dataclass(frozen=True)
 class InitReport:
     """What `init` wrote, what it left as it was, and what to do next."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from mlops_ci.diagnostics import Diagnostic, has_errors
 from mlops_ci.errors import Exit
+from mlops_ci.records import FileDigest
 
 if TYPE_CHECKING:  # plans are never decoded, and queries make none
     from mlops_ci.records import EventRef
@@ -32,6 +33,15 @@ class PrepareRepository:
     """A git repository in `folder` if there is none yet, whose fetches bring the registry's refs."""
 
     folder: str
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file that is too large for git, to the store at `url`; skipped where it is there already."""
+
+    url: str
+    file: FileDigest
+    source: Path
 
 
 @dataclass(frozen=True)
@@ -88,18 +98,48 @@ class SetRef:
 
 
 @dataclass(frozen=True)
+class RemoveRef:
+    """A ref that goes, if it still is at `old`; where from, the next `Push` says."""
+
+    ref: str
+    old: str
+
+
+@dataclass(frozen=True)
+class RemoveObject:
+    """A file of the store at `url` that goes, unless it has been written again since it was listed (`modified`, ISO 8601)."""
+
+    url: str
+    name: str
+    size: int
+    modified: str
+
+
+@dataclass(frozen=True)
 class Push:
     """One atomic push of every ref that the writes before it made; without a remote, one transaction of local refs."""
 
     remote: str | None
 
 
-Write = WriteFile | PrepareRepository | StoreRun | Commit | CreateTag | AppendLog | SetRef | Push
+Write = (
+    WriteFile
+    | PrepareRepository
+    | Upload
+    | StoreRun
+    | Commit
+    | CreateTag
+    | AppendLog
+    | SetRef
+    | RemoveRef
+    | RemoveObject
+    | Push
+)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Writes, in the order in which they are made. Nothing is visible to others before the `Push`."""
+    """Writes, in the order in which they are made. Nothing that others can name is visible to them before the `Push`."""
 
     writes: tuple[Write, ...] = ()
 
@@ -138,6 +178,8 @@ def describe(write: Write) -> str:
             return f"write    {write.path} ({len(write.content):,} bytes)"
         case PrepareRepository():
             return f"git      a repository in {write.folder}, with the registry's refs (refs/mlops/*) among those it fetches"
+        case Upload():
+            return f"upload   {write.file.path} to {write.url}, sha256 {write.file.sha256[:10]} ({write.file.size:,} bytes)"
         case StoreRun():
             return f"store    {write.ref} ({len(write.files)} files)"
         case Commit():
@@ -149,5 +191,9 @@ def describe(write: Write) -> str:
             return f"log      refs/mlops/log/{write.model}: {write.tag}"
         case SetRef():
             return f"pin      {write.ref} at {write.target[:10]}"
+        case RemoveRef():
+            return f"remove   {write.ref}, if it is at {write.old[:10]}"
+        case RemoveObject():
+            return f"remove   {write.name} from {write.url} ({write.size:,} bytes)"
         case Push():
             return f"push     everything above, atomically, to {write.remote or 'this repository (it has no remote)'}"

@@ -5,6 +5,7 @@ DatasetSnapshot -> TrainingRun -> Comparison -> Release -> Assignment | Retireme
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -13,6 +14,10 @@ Scalar = str | int | float | bool | None
 Verdict = Literal["pass", "fail", "inconclusive"]
 CheckSeverity = Literal["error", "warn"]
 FORMAT: Literal[1] = 1  # of every record below; a reader refuses a newer one
+# as `store` in project.schema.json, save `git`; a test holds them against each other
+STORE_URL = re.compile(
+    r"(?!.*/\.\.?(/|$))((s3|gs|abfs)://[A-Za-z0-9][A-Za-z0-9._-]*|file:///[A-Za-z0-9_=+,.@~-]+)(/[A-Za-z0-9_=+,.@~-]+)*/?"
+)
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,23 @@ class FileDigest:
         parts = self.path.split("/")
         if any(part in ("", ".", "..") for part in parts) or "\\" in self.path or not self.path.isprintable():
             raise ValueError(f"unsafe path {self.path!r}")
+
+
+@dataclass(frozen=True)
+class StoredFiles:
+    """The model files of a run that are not in its tree: each is at `<url>/sha256/<its first two digits>/<its SHA-256>`."""
+
+    url: str
+    files: tuple[FileDigest, ...]
+    kind: Literal["StoredFiles"] = "StoredFiles"
+    format: Literal[1] = FORMAT
+
+    def __post_init__(self) -> None:
+        """Refuse what `store` in mlops.yaml could not be: records are read from what others wrote."""
+        if not STORE_URL.fullmatch(self.url):
+            raise ValueError(f"not the URL of a store {self.url!r:.200}")
+        if any(not re.fullmatch("[0-9a-f]{64}", file.sha256) or file.size < 0 for file in self.files):
+            raise ValueError("not a SHA-256 with a size")
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,31 @@
-"""The `git` store: runs as parentless commits under refs/mlops/*, their files verified on every read."""
+"""The store: runs as parentless commits under refs/mlops/*, their files verified on every read.
+
+Model files that are too large for git are at a URL (`artifacts`); `store.json` in the run's tree says which, and where.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from mlops_ci.codec import DecodeError, decode
+from mlops_ci import artifacts
+from mlops_ci.codec import DecodeError, decode, encode
 from mlops_ci.diagnostics import Diagnostic
-from mlops_ci.digest import digest_bytes
-from mlops_ci.errors import EnvironmentProblem
+from mlops_ci.digest import canonical_json, digest_bytes
+from mlops_ci.errors import EnvironmentProblem, Findings
 from mlops_ci.git import Repository
-from mlops_ci.records import FileDigest
+from mlops_ci.plan import Content, Plan, StoreRun, Upload
+from mlops_ci.records import FileDigest, StoredFiles
+from mlops_ci.spec.kinds import ProjectSpec
 
 T = TypeVar("T")
 MODEL = "model/"  # the folder of a run's tree that holds the packaged model
 CODE = "code"  # the folder in it for the repository's own code that the model is made of, if any
+ELSEWHERE = "store.json"  # what a run's tree says about the model files that it leaves out
+RUNS, RELEASES = "refs/mlops/runs/", "refs/mlops/releases/"
 
 
 @dataclass(frozen=True)
@@ -31,12 +39,12 @@ class StoredRun:
 
 def run_ref(model: str, key: str) -> str:
     """Return the ref of a run."""
-    return f"refs/mlops/runs/{model}/{key}"
+    return f"{RUNS}{model}/{key}"
 
 
 def release_ref(model: str, version: str) -> str:
     """Return the ref that pins a released run."""
-    return f"refs/mlops/releases/{model}/v{version}"
+    return f"{RELEASES}{model}/v{version}"
 
 
 def find(repo: Repository | None, ref: str, *, fetch: bool = False) -> StoredRun | None:
@@ -70,34 +78,78 @@ def read_record(repo: Repository, run: StoredRun, path: str, kind: type[T]) -> T
         raise _corrupt(run, path, str(error)) from error
 
 
-def materialise(repo: Repository, run: StoredRun, files: Iterable[FileDigest], folder: Path) -> None:
-    """Write a run's model files into a folder, each only if its bytes are what the record says.
+def elsewhere(repo: Repository, run: StoredRun) -> StoredFiles | None:
+    """Return which of a run's files are at a URL; None when all are in its tree.
 
-    Raises EnvironmentProblem `store-corrupt` for a missing, truncated or changed file; nothing of it is written then.
+    Raises EnvironmentProblem `store-corrupt` when what the run says about it is not in its form.
     """
+    return read_record(repo, run, ELSEWHERE, StoredFiles) if ELSEWHERE in run.files else None
+
+
+def materialise(repo: Repository, run: StoredRun, files: Iterable[FileDigest], folder: Path) -> None:
+    """Write a run's model files into a folder, from its tree or from where it says, each only if its bytes are as recorded.
+
+    Raises EnvironmentProblem `store-corrupt` for a missing, truncated or changed file, and what `artifacts.fetch` raises;
+    nothing of that file is written then.
+    """
+    away = elsewhere(repo, run)
+    uploaded = {file.path: file for file in away.files} if away else {}
     for file in files:
         name = f"{MODEL}{file.path}"
+        path = folder / file.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if away is not None and name not in run.files and file.path in uploaded:
+            if uploaded[file.path] != file:
+                raise _corrupt(run, ELSEWHERE, f"it names another {file.path} than was recorded")
+            artifacts.fetch(away.url, file, repo.common_dir / "mlops-ci" / "store", path)
+            continue
         content = repo.read(run.files[name]) if name in run.files else None
         if content is None:
             raise _corrupt(run, name, "it is missing")
         if len(content) != file.size or digest_bytes(content) != file.sha256:
             raise _corrupt(run, name, "its bytes are not those that were recorded")
-        path = folder / file.path
-        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
 
 
-def oversized(files: Iterable[FileDigest], limit_mb: int) -> tuple[Diagnostic, ...]:
-    """Return an error for each file that is too large to keep in git."""
-    return tuple(
-        Diagnostic(
-            "model-file-too-large",
-            f"{file.path} is {file.size / 1e6:,.1f} MB; the git store takes files of up to {limit_mb} MB",
-            help="make the model smaller (fewer or shallower trees, fewer categories), or raise `storeLimitMb` in"
-            " mlops.yaml if your git host accepts it (GitHub refuses files over 100 MB)",
-        )
-        for file in files
-        if file.size > limit_mb * 1_000_000
+def storing(
+    ref: str, title: str, files: Mapping[str, Content], model: Sequence[FileDigest], folder: Path, to: ProjectSpec
+) -> Plan:
+    """Plan a run: what git takes of its files, and before it the uploads of the model's files that are too large for git.
+
+    `files` are the run's records, by path; the model's files are in `folder`. Raises Findings `model-file-too-large` where
+    there is nowhere to upload to.
+    """
+    large = [file for file in model if file.size > to.store_limit_mb * 1_000_000]
+    if large and to.store == "git":
+        raise Findings([_too_large(file, to.store_limit_mb) for file in large])
+    tree = {f"{MODEL}{file.path}": folder / file.path for file in model if file not in large}
+    if not large:
+        return Plan((StoreRun(ref, {**tree, **files}, title),))
+    away = StoredFiles(to.store.rstrip("/"), tuple(large))
+    tree_files: dict[str, Content] = {**tree, **files, ELSEWHERE: canonical_json(encode(away)).encode()}
+    return Plan((*_uploads(away, folder), StoreRun(ref, tree_files, title)))
+
+
+def kept_alive(repo: Repository, run: StoredRun, folder: Path) -> Plan:
+    """Plan the uploads of a run's files, which are in `folder`, once more: what is there and young is left alone.
+
+    A release does this, so that no `gc` elsewhere that has just found them abandoned takes them away.
+    """
+    away = elsewhere(repo, run)
+    return Plan(_uploads(away, folder)) if away else Plan()
+
+
+def _uploads(away: StoredFiles, folder: Path) -> tuple[Upload, ...]:
+    return tuple(Upload(away.url, file, folder / file.path) for file in away.files)
+
+
+def _too_large(file: FileDigest, limit_mb: int) -> Diagnostic:
+    return Diagnostic(
+        "model-file-too-large",
+        f"{file.path} is {file.size / 1e6:,.1f} MB; git keeps files of up to {limit_mb} MB",
+        help="make the model smaller (fewer or shallower trees, fewer categories), name a place for large files (`store:"
+        " s3://bucket/prefix` in mlops.yaml), or raise `storeLimitMb` if your git host accepts it (GitHub refuses files over"
+        " 100 MB)",
     )
 
 

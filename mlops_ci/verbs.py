@@ -166,6 +166,15 @@ VERBS: tuple[Verb, ...] = (
         details="Says identical, equivalent (the same predictions within 1e-9) or different, and names the cause. The"
         " recorded environment is built with uv, or else pip, unless it is the one at hand. The work tree is not touched.",
     ),
+    Verb(
+        "gc",
+        "Remove old runs that were never released, here and at the remote, and their large files.",
+        (Option("keep", "Runs that are younger stay (s, m, h, d, w).", default="90d", metavar="AGE"),),
+        writes=True,
+        syncs="must",
+        details="What was ever released or deployed stays, whatever its age. Of the `store` URL, objects go that nothing which"
+        " stays needs and that are as old themselves; other repositories must not share that URL.",
+    ),
 )
 
 

@@ -13,11 +13,13 @@ from mlops_ci.outcomes import (
     FetchReport,
     Gated,
     GateReport,
+    GcReport,
     HistoryReport,
     InitReport,
     ReleaseReport,
     ReproduceReport,
     ShowReport,
+    Swept,
     Trained,
     TrainReport,
     ValidateReport,
@@ -251,6 +253,21 @@ def _reproduce(report: ReproduceReport) -> Iterator[str]:
     yield f"  {report.seconds:.1f} s"
 
 
+def _gc(report: GcReport) -> Iterator[str]:
+    yield from _swept("run", report.runs)
+    if report.objects is not None:
+        yield from _swept("object", report.objects)
+
+
+def _swept(noun: str, swept: Swept) -> Iterator[str]:
+    kept = ", ".join(f"{count:,} {reason}" for reason, count in sorted(swept.kept.items()))
+    size = f" ({swept.size:,} bytes)" if swept.size is not None else ""
+    yield f"{tables.counted(len(swept.removed), noun)} removed{size}, {sum(swept.kept.values()):,} kept" + (
+        f": {kept}" if kept else ""
+    )
+    yield from (f"  {name}" for name in swept.removed)
+
+
 def _init(report: InitReport) -> Iterator[str]:
     yield from (f"wrote  {path}" for path in report.written)
     yield from (f"kept   {path} (it was there already)" for path in report.kept)
@@ -271,5 +288,6 @@ _WRITERS: Mapping[type, Callable[[Any], Iterator[str]]] = {
     HistoryReport: _history,
     FetchReport: _fetch,
     ReproduceReport: _reproduce,
+    GcReport: _gc,
     InitReport: _init,
 }

@@ -42,10 +42,10 @@ class ProjectSpec:
 
     environments: tuple[str, ...] = ("staging", "prod")
     champion: str | None = None  # an environment; default: the last one of `environments`
-    store: Literal["git"] = "git"
+    store: str = "git"  # or the URL that takes the files that are too large for git
     branch: str | None = None  # the branch that manifests are written to; default: the remote's default branch
     delivery: Literal["push", "pull-request"] = "push"
-    store_limit_mb: int = 50  # the largest file that the git store takes
+    store_limit_mb: int = 50  # the largest model file that git keeps
     signing: SigningSpec | None = None
     policy: Policy = Policy()
 

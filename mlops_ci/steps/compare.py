@@ -24,7 +24,7 @@ from mlops_ci.learn.frame import incompatible_inputs
 from mlops_ci.learn.metrics import default_requirements
 from mlops_ci.learn.score import Packaged, missing_inputs, score
 from mlops_ci.outcomes import CompareReport
-from mlops_ci.plan import Content, Outcome, Plan, StoreRun
+from mlops_ci.plan import Content, Outcome, Plan
 from mlops_ci.project import Project
 from mlops_ci.records import Champion, Comparison, FileDigest, Release, TrainingRun
 from mlops_ci.registry import Event
@@ -91,8 +91,7 @@ def compare_candidate(project: Project, candidate: Candidate, run: TrainingRun, 
     project.context.progress(f"comparing {name} on {candidate.sides.split.holdout_rows:,} held-out rows")
     judgement = _judge(project, candidate, run, folder, champion)
     comparison = _record(candidate, run, key, champion, judgement)
-    files: dict[str, Content] = {f"{store.MODEL}{file.path}": folder / file.path for file in run.files}
-    files |= {
+    records: dict[str, Content] = {
         "run.json": canonical_json(encode(run)).encode(),
         "comparison.json": canonical_json(encode(comparison)).encode(),
         "snapshot.json": canonical_json(encode(candidate.snapshot)).encode(),
@@ -102,12 +101,9 @@ def compare_candidate(project: Project, candidate: Candidate, run: TrainingRun, 
         "report.md": run_report(run, candidate.snapshot, comparison).encode(),
         "log.txt": log,
     }
-    return Compared(
-        comparison,
-        ref,
-        (*judgement.diagnostics, *judged(candidate, comparison)),
-        Plan((StoreRun(ref, files, f"{name}: gate {comparison.verdict} ({key})"),)),
-    )
+    title = f"{name}: gate {comparison.verdict} ({key})"
+    plan = store.storing(ref, title, records, run.files, folder, project.specs.project.spec)
+    return Compared(comparison, ref, (*judgement.diagnostics, *judged(candidate, comparison)), plan)
 
 
 def judged(candidate: Candidate, comparison: Comparison) -> tuple[Diagnostic, ...]:

@@ -67,7 +67,8 @@ def _model(
             f"commit {head[:10]} holds {taken.ref.name} already, and one commit holds one version of a model",
             help="commit the change that made the new candidate (a spec, code, or data), then release",
         )
-    run, comparison, run_oid, evidence_digest = _gated(project, repo, candidate, state)
+    folder = Path(tempfile.mkdtemp(dir=project.context.scratch))
+    run, comparison, stored, evidence_digest = _gated(project, repo, candidate, state, folder)
     _on_branch(project, repo, head)
     version = registry.next_version(state.highest, _bump(candidate, state))
     record = Release(
@@ -86,7 +87,7 @@ def _model(
         trusted=run.trusted,
         run_key=run.key,
         run_ref=store.run_ref(state.model, comparison.key),
-        run_oid=run_oid,
+        run_oid=stored.oid,
         evidence=_evidence(comparison, evidence_digest),
         project=project.specs.project.name,
         trust="local",
@@ -96,9 +97,10 @@ def _model(
     )
     tag = f"{state.model}@v{version}"
     text = message(f"{state.model} v{version}", comparison.sentence, of_release(record))
-    writes: list[Write] = [SetRef(store.release_ref(state.model, version), run_oid)]
+    uploads = store.kept_alive(repo, stored, folder)
+    writes: list[Write] = [*uploads.writes, SetRef(store.release_ref(state.model, version), stored.oid)]
     if repo.remote() is not None:  # without one, the run is where it should be already
-        writes.append(SetRef(record.run_ref, run_oid))
+        writes.append(SetRef(record.run_ref, stored.oid))
     writes += [
         CreateTag(tag, head, text, state.last_date, signing),
         AppendLog(state.model, tag, encode(record), state.log),
@@ -156,8 +158,8 @@ def _same_project(project: Project, state: ModelState) -> None:
 
 
 def _gated(
-    project: Project, repo: Repository, candidate: Candidate, state: ModelState
-) -> tuple[TrainingRun, Comparison, str, str]:
+    project: Project, repo: Repository, candidate: Candidate, state: ModelState, folder: Path
+) -> tuple[TrainingRun, Comparison, store.StoredRun, str]:
     champion = champion_of(project, state.model)
     key = candidate.comparison_key(champion)
     stored = store.find(repo, store.run_ref(state.model, key), fetch=True)
@@ -191,10 +193,8 @@ def _gated(
             f"{stored.ref} holds another run than its name says",
             help=f"it was damaged or changed: git update-ref -d {stored.ref}, then mlops-ci gate {state.model}",
         )
-    store.materialise(
-        repo, stored, run.files, Path(tempfile.mkdtemp(dir=project.context.scratch))
-    )  # verifies every byte
-    return run, comparison, stored.oid, digest_bytes(canonical_json(encode(comparison)).encode())
+    store.materialise(repo, stored, run.files, folder)  # verifies every byte
+    return run, comparison, stored, digest_bytes(canonical_json(encode(comparison)).encode())
 
 
 def _evidence(comparison: Comparison, digest: str) -> Evidence:

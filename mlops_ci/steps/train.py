@@ -15,7 +15,7 @@ from mlops_ci.diagnostics import Diagnostic, has_errors
 from mlops_ci.digest import canonical_json, digest_bytes
 from mlops_ci.errors import Findings
 from mlops_ci.outcomes import Trained, TrainReport
-from mlops_ci.plan import Content, Outcome, Plan, StoreRun
+from mlops_ci.plan import Content, Outcome, Plan
 from mlops_ci.project import Project
 from mlops_ci.records import FileDigest, TrainingRun
 from mlops_ci.training import fitted
@@ -88,17 +88,11 @@ def train_candidate(project: Project, candidate: Candidate, *, explain: bool = F
         started_on=started.isoformat(timespec="seconds"),
         seconds=round(made.seconds, 3),
     )
-    _storable(project, run)
-    files: dict[str, Content] = {**_files(run, made.folder), "log.txt": made.log}
+    records: dict[str, Content] = {"run.json": canonical_json(encode(run)).encode(), "log.txt": made.log}
+    title = f"{name}: run {run.key}"
+    plan = store.storing(ref, title, records, run.files, made.folder, project.specs.project.spec)
     why = f"the store has no {ref}" if explain else "not trained before"
-    return Training(
-        Trained(run, True, why), files, made.diagnostics, Plan((StoreRun(ref, files, f"{name}: run {run.key}"),))
-    )
-
-
-def _storable(project: Project, run: TrainingRun) -> None:
-    if too_large := store.oversized(run.files, project.specs.project.spec.store_limit_mb):
-        raise Findings(too_large)
+    return Training(Trained(run, True, why), {**_files(run, made.folder), **records}, made.diagnostics, plan)
 
 
 def _with_code(root: Path, candidate: Candidate, folder: Path) -> tuple[FileDigest, ...]:

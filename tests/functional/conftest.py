@@ -15,6 +15,9 @@ import pytest
 
 from mlops_ci.cli.main import run
 from tests.conftest import git_in
+from tests.objects import bucket, endpoint
+
+__all__ = ["bucket", "endpoint"]  # fixtures
 
 
 @dataclass(frozen=True)
