@@ -168,11 +168,11 @@ VERBS: tuple[Verb, ...] = (
     ),
     Verb(
         "gc",
-        "Remove old runs that were never released, here and at the remote, and their large files.",
-        (Option("keep", "Runs that are younger stay (s, m, h, d, w).", default="90d", metavar="AGE"),),
+        "Remove old runs that were never released, with their large files.",
+        (Option("keep", "Runs that are younger stay (s, m, h, d, w); 90d by default.", default="90d", metavar="AGE"),),
         writes=True,
         syncs="must",
-        details="What was ever released or deployed stays, whatever its age. Of the `store` URL, objects go that nothing which"
+        details="Here and at the remote. What was ever released or deployed stays, whatever its age. Of the `store` URL, objects go that nothing which"
         " stays needs and that are as old themselves; other repositories must not share that URL.",
     ),
 )

@@ -109,3 +109,39 @@ def world_of_gated(tmp_path_factory: pytest.TempPathFactory) -> Consumer:
 def gated(world_of_gated: Consumer, tmp_path: Path) -> Consumer:
     """The template `minimal`, committed, pushed and through the gate; nothing is released."""
     return copy_of(world_of_gated, tmp_path)
+
+
+def edit(consumer: Consumer, path: str, old: str, new: str) -> None:
+    text = (consumer.root / path).read_text()
+    assert old in text
+    (consumer.root / path).write_text(text.replace(old, new, 1))
+
+
+def keep_at(consumer: Consumer, url: str, limit: int = 0) -> None:
+    """Move the store, commit and push; the runs that the fixture made are forgotten, so that new ones go there."""
+    edit(consumer, "mlops.yaml", "spec:\n", f"spec:\n  store: {url}\n  storeLimitMb: {limit}\n")
+    consumer.commit("Keep large files elsewhere")
+    consumer.git("push", "--quiet")
+    for ref in consumer.git("for-each-ref", "--format=%(refname)", "refs/mlops/runs").split():
+        consumer.git("update-ref", "-d", ref)
+
+
+@pytest.fixture(scope="session")
+def world_of_kept(world_of_gated: Consumer, tmp_path_factory: pytest.TempPathFactory) -> tuple[Consumer, Path]:
+    folder = tmp_path_factory.mktemp("kept")
+    made = copy_of(world_of_gated, folder)
+    made.git("config", "user.name", "Ada Lovelace")
+    made.git("config", "user.email", "ada@example.org")
+    keep_at(made, f"file://{folder}/store")
+    made.ok("gate")
+    shutil.copytree(folder / "store", folder / "as-gated")
+    return made, folder / "store"
+
+
+@pytest.fixture
+def kept(world_of_kept: tuple[Consumer, Path], tmp_path: Path) -> tuple[Consumer, Path]:
+    """A project through the gate, its model's files in a folder of their own; and that folder."""
+    made, folder = world_of_kept
+    shutil.rmtree(folder)
+    shutil.copytree(folder.parent / "as-gated", folder)
+    return copy_of(made, tmp_path), folder

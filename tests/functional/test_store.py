@@ -3,36 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
-
-from mlops_ci.cli.main import run
 from tests.conftest import git_in
-from tests.functional.conftest import Consumer
+from tests.functional.conftest import Consumer, edit, keep_at
 from tests.objects import Bucket
 
 MODEL = "models/diagnosis.yaml"
 RELEASE = "refs/mlops/releases/diagnosis/v1.0.0"
-
-
-def edit(consumer: Consumer, path: str, old: str, new: str) -> None:
-    text = (consumer.root / path).read_text()
-    assert old in text
-    (consumer.root / path).write_text(text.replace(old, new, 1))
-
-
-def keep_at(consumer: Consumer, url: str, limit: int = 0) -> None:
-    """Move the store, commit and push; the runs that the fixture made are forgotten, so that new ones go there."""
-    edit(consumer, "mlops.yaml", "spec:\n", f"spec:\n  store: {url}\n  storeLimitMb: {limit}\n")
-    consumer.commit("Keep large files elsewhere")
-    consumer.git("push", "--quiet")
-    for ref in consumer.git("for-each-ref", "--format=%(refname)", "refs/mlops/runs").split():
-        consumer.git("update-ref", "-d", ref)
 
 
 def cloned(consumer: Consumer, folder: Path) -> Consumer:
@@ -99,23 +82,18 @@ CHANGES: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
-def test_an_object_that_changed_is_found_wherever_it_is_read(gated: Consumer, tmp_path: Path) -> None:
-    keep_at(gated, f"file://{tmp_path}/store")
-    gated.ok("gate")
-    cache = gated.root / ".git" / "mlops-ci" / "store"
-    (model,) = [one for one in (tmp_path / "store").rglob("*") if one.is_file() and one.read_bytes()[:2] == b"PK"]
-    whole = model.read_bytes()
+def test_an_object_that_changed_is_found_wherever_it_is_read(kept: tuple[Consumer, Path], tmp_path: Path) -> None:
+    consumer, folder = kept
+    (model,) = [one for one in folder.rglob("*") if one.is_file() and one.read_bytes()[:2] == b"PK"]
+    whole, before = model.read_bytes(), consumer.published()
     for change, id in CHANGES.values():
-        for kept in cache.glob("*"):
-            kept.unlink()
         change(model)
-        before = gated.published()
-        assert first_id(gated, "release", code=3) == id
-        assert first_id(gated, "gate", code=3) == id
-        assert gated.published() == before
+        assert first_id(consumer, "release", code=3) == id
+        assert first_id(consumer, "train", code=3) == id
+        assert consumer.published() == before
         model.write_bytes(whole)
-    gated.ok("release")
-    fresh = cloned(gated, tmp_path)
+    consumer.ok("release")
+    fresh = cloned(consumer, tmp_path)
     for change, id in CHANGES.values():
         change(model)
         assert first_id(fresh, "fetch", "diagnosis", "out", code=3) == id
@@ -124,10 +102,9 @@ def test_an_object_that_changed_is_found_wherever_it_is_read(gated: Consumer, tm
     fresh.ok("fetch", "diagnosis", "out")
 
 
-def test_a_run_that_leads_elsewhere_is_not_followed(gated: Consumer, tmp_path: Path) -> None:
+def test_a_run_that_leads_elsewhere_is_not_followed(kept: tuple[Consumer, Path]) -> None:
     """Given a run whose store.json was written by somebody else, when it is read, then only what a store can be is opened."""
-    keep_at(gated, f"file://{tmp_path}/store")
-    gated.ok("gate")
+    gated, _ = kept
     (ref, *_) = gated.git("for-each-ref", "--format=%(refname)", "refs/mlops/runs").split()
     told = json.loads(gated.git("show", f"{ref}:store.json"))
     swapped = [{**one, "sha256": told["files"][0]["sha256"]} for one in told["files"]]
@@ -151,23 +128,7 @@ def test_a_run_that_leads_elsewhere_is_not_followed(gated: Consumer, tmp_path: P
         ).stdout.strip()
         for name in gated.git("for-each-ref", "--format=%(refname)", "refs/mlops/runs").split():
             gated.git("update-ref", name, gated.git("commit-tree", "-m", "x", tree))
-        assert first_id(gated, "gate", code=3) == "store-corrupt"
-
-
-def test_an_upload_that_fails_stores_no_run(gated: Consumer, bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
-    keep_at(gated, bucket.url)
-    policy = {
-        "Version": "2012-10-17",
-        "Statement": [
-            {"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{bucket.name}/*"}
-        ],
-    }
-    bucket.client.put_bucket_policy(Bucket=bucket.name, Policy=json.dumps(policy))
-    assert first_id(gated, "gate", code=3) == "store-forbidden"
-    assert gated.git("for-each-ref", "refs/mlops/runs") == ""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    assert first_id(gated, "gate", code=3) == "store-unreachable"
-    assert gated.git("for-each-ref", "refs/mlops/runs") == ""
+        assert first_id(gated, "train", code=3) == "store-corrupt"
 
 
 def test_a_disk_that_is_full_leaves_everything_as_it_was(gated: Consumer, tmp_path: Path) -> None:
@@ -176,35 +137,21 @@ def test_a_disk_that_is_full_leaves_everything_as_it_was(gated: Consumer, tmp_pa
     code = (
         "import resource, sys; from mlops_ci import artifacts; from mlops_ci.cli.main import run; put = artifacts._put\n"
         "def full(*args):\n resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500)); put(*args)\n"
-        "artifacts._put = full; sys.exit(run(['gate', '--format', 'json']))"
+        "artifacts._put = full; sys.exit(run(['train', '--format', 'json']))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=gated.root, capture_output=True, text=True, check=False)
-    assert (done.returncode, json.loads(done.stdout)["diagnostics"][0]["id"]) == (3, "disk-full")
+    assert done.returncode == 3, done.stderr
+    assert json.loads(done.stdout)["diagnostics"][0]["id"] == "disk-full"
     assert gated.git("for-each-ref", "refs/mlops/runs") == ""
     assert [path for path in (tmp_path / "store").rglob("*") if path.is_file() and path.stat().st_size > 500] == []
-    gated.ok("gate")
 
 
-def test_a_release_keeps_its_objects_young(gated: Consumer, tmp_path: Path) -> None:
+def test_a_release_keeps_its_objects_young(kept: tuple[Consumer, Path]) -> None:
     """Given objects that a `gc` elsewhere may have listed as old, when their run is released, then they are written again."""
-    import os
-
-    keep_at(gated, f"file://{tmp_path}/store")
-    gated.ok("gate")
-    objects = [path for path in (tmp_path / "store").rglob("*") if path.is_file()]
+    consumer, folder = kept
+    objects = [path for path in folder.rglob("*") if path.is_file()]
     for path in objects:
         os.utime(path, (0, 0))
-    gated.ok("release")
+    consumer.ok("release")
     today = datetime.now(UTC).timestamp()
     assert all(today - path.stat().st_mtime < 600 for path in objects)
-
-
-def test_progress_names_each_upload_before_it_is_made(gated: Consumer, tmp_path: Path) -> None:
-    import contextlib
-
-    keep_at(gated, f"file://{tmp_path}/store")
-    seen: list[str] = []
-    with contextlib.chdir(gated.root):
-        assert run(["gate"], observe=seen.append) == 0
-    kinds = [line.split()[0] for line in seen]
-    assert kinds.index("upload") < kinds.index("store")
