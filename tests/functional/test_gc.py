@@ -161,7 +161,7 @@ def test_nothing_is_removed_when_what_is_released_cannot_be_known(
 def test_a_run_that_is_pushed_again_meanwhile_stays(gated: Consumer) -> None:
     """Given an old run, when another clone makes it anew just before the push, then the push loses, and the new run stays."""
     add_run(gated, "key", days=100, push=True)
-    pushes = []
+    pushes: list[str] = []
 
     def meanwhile(write: str) -> None:
         if write.startswith("push") and not pushes:
