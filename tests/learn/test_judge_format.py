@@ -1,0 +1,27 @@
+"""Whoever changes what judges a model decides whether the verdicts that are stored still hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import mlops_ci.learn
+from mlops_ci.candidate import JUDGE_FORMAT
+from mlops_ci.digest import digest_file, digest_json
+
+JUDGE = (
+    *("bootstrap", "compare", "delong", "evidence", "frame", "holm", "mcnemar", "metrics", "predictions"),
+    *("requirements", "score", "scorer"),
+)
+# JUDGE_FORMAT -> the digest of the files that judged when it was chosen
+KNOWN = {2: "02c15422f472facca7fba5180eeda00b2315c74b57df2e611599cbb486c25661"}
+WHAT_TO_DO = """
+The files that judge a model have changed: {digest}
+Can the same models get another verdict, metric or interval? Raise JUDGE_FORMAT in mlops_ci/candidate.py, so that answers
+stored before are not used, and add a row here. Else (a comment, a name) replace the digest of the row {format}.
+"""
+
+
+def test_stored_verdicts_are_those_of_todays_judge() -> None:
+    folder = Path(mlops_ci.learn.__file__).parent
+    digest = digest_json({name: digest_file(folder / f"{name}.py") for name in JUDGE})
+    assert KNOWN.get(JUDGE_FORMAT) == digest, WHAT_TO_DO.format(digest=digest, format=JUDGE_FORMAT)
