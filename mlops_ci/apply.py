@@ -31,6 +31,7 @@ from mlops_ci.plan import (
     Upload,
     WriteFile,
     describe,
+    linked,
 )
 from mlops_ci.signing import sign
 
@@ -49,6 +50,7 @@ class _Building:
 
     updates: list[RefUpdate] = field(default_factory=list)
     tags: dict[str, str] = field(default_factory=dict)
+    date: int = 0  # of the newest tag: those of one plan are a second apart, for readers who sort by clock
 
 
 # runs are named by what went in, not by who ran them
@@ -118,20 +120,26 @@ def _build(
             old = ZERO if write.new_branch else write.parent
             building.updates.append(RefUpdate(f"refs/heads/{write.branch}", oid, old))
         case CreateTag():
-            date = max(seconds, write.dated_after + 1)
-            text = (write.name, write.target, write.message, named(person), date)
+            building.date = max(seconds, write.dated_after + 1, building.date + 1)
+            message = linked(write.message, building.tags)
+            text = (write.name, write.target, message, named(person), building.date)
             content = sign(repo, write.signing, *text)[0] if write.signing else tag_content(*text)
             oid = repo.store_tag(content)
             building.tags[write.name] = oid
             building.updates.append(RefUpdate(f"{write.under}{write.name}", oid, ZERO))
         case AppendLog():
             files = {
-                "record.json": repo.write_blob(canonical_json(write.record).encode()),
+                "record.json": repo.write_blob(linked(canonical_json(write.record), building.tags).encode()),
                 "tag": repo.write_blob(f"{building.tags[write.tag]} {write.tag}\n".encode()),
             }
-            parents = (write.parent,) if write.parent else ()
+            log = f"refs/mlops/log/{write.model}"
+            before = next((update for update in building.updates if update.ref == log), None)
+            if before is not None:
+                building.updates.remove(before)
+            head = before.new if before else write.parent
+            parents = (head,) if head else ()
             oid = repo.write_commit(repo.write_tree(files), parents, write.tag, named(person), seconds)
-            building.updates.append(RefUpdate(f"refs/mlops/log/{write.model}", oid, write.parent or ZERO))
+            building.updates.append(RefUpdate(log, oid, before.old if before else write.parent or ZERO))
         case SetRef():
             building.updates.append(RefUpdate(write.ref, write.target, ZERO))
         case RemoveRef():

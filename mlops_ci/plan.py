@@ -19,6 +19,21 @@ R = TypeVar("R")
 Content = bytes | Path  # a path is read when the plan is applied: model files need not pass through memory twice
 
 
+_UNMADE = "0" * 40
+
+
+def unmade(tag: str) -> EventRef:
+    """Return the reference to a tag that the same plan makes: `apply` knows its object id as soon as it is made."""
+    return EventRef(tag, _UNMADE)
+
+
+def linked(text: str, made: Mapping[str, str]) -> str:
+    """Put the object ids of tags (by name) in the place of `unmade` references, in the canonical JSON within a text."""
+    for tag, oid in made.items():
+        text = text.replace(f'{{"name":"{tag}","oid":"{_UNMADE}"}}', f'{{"name":"{tag}","oid":"{oid}"}}')
+    return text
+
+
 @dataclass(frozen=True)
 class WriteFile:
     """A new file in the work tree; an existing one is overwritten only when `replace`."""
@@ -55,7 +70,7 @@ class StoreRun:
 
 @dataclass(frozen=True)
 class Commit:
-    """A commit on a branch, on top of `parent`, in which `files` replace everything below `folder`."""
+    """A commit on a branch, on top of `parent`, in which `files` replace everything below `folder`; none: it is gone."""
 
     branch: str
     parent: str
@@ -81,7 +96,10 @@ class CreateTag:
 
 @dataclass(frozen=True)
 class AppendLog:
-    """The tag's event at the end of its model's log; `parent` is the log's head it was planned on (None: the first)."""
+    """The tag's event at the end of its model's log; `parent` is the log's head it was planned on (None: the first).
+
+    A later event of the same plan follows the one before it, whatever its `parent`.
+    """
 
     model: str
     tag: str
@@ -183,7 +201,8 @@ def describe(write: Write) -> str:
         case StoreRun():
             return f"store    {write.ref} ({len(write.files)} files)"
         case Commit():
-            return f"commit   {write.branch}: {write.message.splitlines()[0]} ({len(write.files)} files in {write.folder}/)"
+            what = f"{len(write.files)} files in {write.folder}/" if write.files else f"without {write.folder}/"
+            return f"commit   {write.branch}: {write.message.splitlines()[0]} ({what})"
         case CreateTag():
             ref = write.name if write.under == "refs/tags/" else f"{write.under}{write.name}"
             return f"tag      {ref} on {write.target[:10]}{', signed' if write.signing else ''}"

@@ -1,6 +1,6 @@
 """What happened, as frozen values that name their parents' digests. Their JSON (camelCase, `codec`) is what git keeps.
 
-DatasetSnapshot -> TrainingRun -> Comparison -> Release -> Assignment | Retirement. Digests are SHA-256 in hex unless said otherwise.
+DatasetSnapshot -> TrainingRun -> Comparison -> Release -> Assignment (with its DataLock) | Retirement. Digests are SHA-256 in hex unless said otherwise.
 """
 
 from __future__ import annotations
@@ -352,10 +352,27 @@ class Release:
 
 
 @dataclass(frozen=True)
-class Assignment:
-    """A version put into an environment; `rollback_of` is the version it replaces when it is a rollback.
+class DataLock:
+    """On which data the version that an environment runs has learned; it lies beside the manifests, as `data.lock`.
 
-    `approvals_required` is what the policy of the branch asked for when it was made.
+    `digest` and `schema_digest` are as in DatasetSnapshot; `commit` has the `files`, whose paths count from mlops.yaml's folder.
+    """
+
+    dataset: str
+    digest: str
+    rows: int
+    schema_digest: str
+    files: tuple[FileDigest, ...]
+    commit: str
+    kind: Literal["DataLock"] = "DataLock"
+    format: Literal[1] = FORMAT
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """A version put into an environment; `rollback_of` is the one that ran there last, when it is a rollback.
+
+    `overrides` is the event that had taken the model back, where it came back for a `reason`. `approvals_required` is what the policy of the branch asked for when it was made.
     """
 
     model: str

@@ -130,6 +130,14 @@ class ModelState:
 
         As with GTO, what is taken back is one version's assignment, or a version: the one that was there before it stands.
         """
+        return {environment: event for (environment, _), event in self._standing.items()}
+
+    def standing(self, environment: str) -> tuple[Event, ...]:
+        """Return the newest assignment of each version that stands in an environment, the newest first; none: it is empty."""
+        return tuple(event for event in reversed(self._standing.values()) if event.environment == environment)
+
+    @cached_property
+    def _standing(self) -> dict[tuple[str, str], Event]:
         gone = {event.version for event in self.events if event.kind == "deregistration"} - set(self.releases)
         standing: dict[tuple[str, str], Event] = {}
         for event in self.events:
@@ -137,7 +145,7 @@ class ModelState:
                 standing.pop((event.environment, event.version), None)
                 if event.kind == "assignment":
                     standing[event.environment, event.version] = event
-        return {environment: event for (environment, _), event in standing.items()}
+        return standing
 
     @property
     def deprecated(self) -> bool:
@@ -176,7 +184,7 @@ class ModelState:
         digests: dict[str, str] = {}
         for event in self.events:
             record = event.record
-            if isinstance(record, Release):
+            if isinstance(record, Release | Assignment):
                 digests[record.version] = record.model_digest
             if isinstance(record, Assignment) and record.rollback_of in digests:
                 found[digests[record.rollback_of]] = event

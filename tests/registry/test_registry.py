@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,8 +10,8 @@ from hypothesis import strategies as st
 
 from mlops_ci.errors import Findings
 from mlops_ci.git import Ref
-from mlops_ci.records import EventRef
-from mlops_ci.registry import fold, next_version, version_key
+from mlops_ci.records import Assignment, EventRef, Release
+from mlops_ci.registry import ModelState, fold, next_version, version_key
 from tests.registry.samples import RELEASE, assignment, plain_tag, tag
 
 
@@ -200,3 +201,109 @@ def test_a_clone_that_lacks_events_says_so() -> None:
 def test_a_log_whose_newest_tag_is_not_here_is_a_gap() -> None:
     log = Ref("refs/mlops/log/delay", "9" * 40, "commit", None, "", 0, "delay#prod#4\n")
     assert fold([*chain(), log]).model("delay").gaps == ("delay#prod#4",)
+
+
+def chained(*records: Release | Assignment) -> ModelState:
+    """Fold records that happened one after the other, each on a commit of its release's."""
+    refs: list[Ref] = []
+    previous = None
+    for place, record in enumerate(records, 1):
+        commit = f"{record.version.replace('.', '')}{'0' * 40}"[:40]
+        made = replace(record, previous=previous)
+        made = replace(made, commit=commit) if isinstance(made, Release) else made
+        ref = tag(made, f"{place:040x}", place, commit)
+        previous = EventRef(ref.name.removeprefix("refs/tags/"), ref.oid)
+        refs.append(ref)
+    return fold(refs).model("delay")
+
+
+V1 = replace(RELEASE, version="1.0.0", model_digest="a" * 64)
+V2 = replace(RELEASE, version="2.0.0", model_digest="b" * 64)
+TWIN = replace(RELEASE, version="3.0.0", model_digest="b" * 64)  # the model of V2, released once more
+OF_V1: dict[str, Any] = {"version": "1.0.0", "model_digest": "a" * 64}
+OF_V2: dict[str, Any] = {"version": "2.0.0", "model_digest": "b" * 64}
+ROLLED_BACK = (
+    V1,
+    V2,
+    assignment(1, **OF_V1),
+    assignment(2, **OF_V2),
+    assignment(3, **OF_V1, rollback_of="2.0.0"),
+)
+
+
+def test_a_model_that_was_rolled_back_from_is_abandoned_by_that_rollback() -> None:
+    assert {digest: event.name for digest, event in chained(*ROLLED_BACK).abandoned.items()} == {
+        "b" * 64: "delay#prod#3"
+    }
+
+
+def test_it_is_abandoned_also_where_its_release_is_gone() -> None:
+    assert set(chained(V1, *ROLLED_BACK[2:]).abandoned) == {"b" * 64}
+
+
+OVERRIDDEN: dict[str, Any] = {"reason": "why", "overrides": EventRef("delay#prod#3", "5" * 40)}
+
+
+@pytest.mark.parametrize(
+    ("then", "abandoned"),
+    [
+        (TWIN, {"b"}),
+        (assignment(4, "staging", **OF_V2), {"b"}),
+        (replace(TWIN, **OVERRIDDEN), set()),
+        (assignment(4, "staging", **OF_V2, **OVERRIDDEN), set()),
+        (assignment(4, "staging", **OF_V1, **OVERRIDDEN), {"b"}),
+        (assignment(4, **OF_V2, rollback_of="1.0.0"), {"a"}),
+        (assignment(4, **OF_V1, rollback_of="1.0.0"), {"b"}),
+    ],
+    ids=["released", "deployed", "forced-release", "forced-deploy", "another-forced", "rolled-back-to", "to-itself"],
+)
+def test_only_a_stated_reason_brings_an_abandoned_model_back(then: Release | Assignment, abandoned: set[str]) -> None:
+    assert {digest[0] for digest in chained(*ROLLED_BACK, then).abandoned} == abandoned
+
+
+@given(st.lists(st.tuples(st.sampled_from("123"), st.sampled_from(["deploy", "rollback", "forced"])), max_size=8))
+def test_what_runs_by_rollback_or_force_is_never_abandoned_and_the_rest_stays(steps: list[tuple[str, str]]) -> None:
+    """The model says the same as the fold: leaving a version by a rollback abandons it, coming back for a reason ends that."""
+    digests = {"1": "a" * 64, "2": "b" * 64, "3": "b" * 64}
+    events: list[Release | Assignment] = [V1, V2, TWIN]
+    wanted: set[str] = set()
+    running: str | None = None
+    for number, (version, how) in enumerate(steps, 1):
+        back = f"{running}.0.0" if how == "rollback" and running else None
+        changes: dict[str, Any] = {
+            "version": f"{version}.0.0",
+            "model_digest": digests[version],
+            "rollback_of": back,
+            **(OVERRIDDEN if how == "forced" else {}),
+        }
+        events.append(assignment(number, **changes))
+        if back is not None and running is not None:
+            wanted.add(digests[running])
+        if back is not None or how == "forced":
+            wanted.discard(digests[version])
+        running = version
+    assert set(chained(*events).abandoned) == wanted
+
+
+def test_an_environment_stands_as_long_as_one_assignment_has_not_been_taken_back() -> None:
+    refs = [
+        plain_tag("churn@v1.0.0", "1" * 40, 10, "a" * 40),
+        plain_tag("churn@v2.0.0", "2" * 40, 20, "b" * 40),
+        plain_tag("churn#prod#1", "3" * 40, 30, "a" * 40),
+        plain_tag("churn#prod#2", "4" * 40, 40, "b" * 40),
+        plain_tag("churn#edge#3", "5" * 40, 50, "b" * 40),
+        plain_tag("churn#prod#4", "6" * 40, 60, "a" * 40),
+        plain_tag("churn#prod!#5", "7" * 40, 70, "a" * 40),
+        plain_tag("churn@v2.0.0!", "8" * 40, 80, "b" * 40),
+    ]
+    standing = [[event.name for event in fold(refs[:count]).model("churn").standing("prod")] for count in (5, 6, 7, 8)]
+    assert standing == [["churn#prod#2", "churn#prod#1"], ["churn#prod#4", "churn#prod#2"], ["churn#prod#2"], []]
+
+
+def test_a_model_is_deprecated_until_something_happens_to_it() -> None:
+    refs = [
+        plain_tag("churn@v1.0.0", "1" * 40, 10, "a" * 40),
+        plain_tag("churn@deprecated#1", "2" * 40, 20, "a" * 40),
+        plain_tag("churn@v2.0.0", "3" * 40, 30, "b" * 40),
+    ]
+    assert [fold(refs[:count]).model("churn").deprecated for count in (0, 1, 2, 3)] == [False, False, True, False]
