@@ -4,89 +4,98 @@ from __future__ import annotations
 
 import difflib
 import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from itertools import chain, count
+from dataclasses import replace
 
 from mlops_ci import store
 from mlops_ci.approvals import authors, given, judge, party, ref_prefix
+from mlops_ci.branches import Branch, Folder, as_wanted, branch_of, commit, inside, left_behind, request, same_on_branch
 from mlops_ci.codec import encode
 from mlops_ci.deploy.manifests import render, without_credentials
 from mlops_ci.diagnostics import Diagnostic
-from mlops_ci.digest import digest_bytes
-from mlops_ci.errors import Findings, UsageProblem
+from mlops_ci.digest import canonical_json, digest_bytes
+from mlops_ci.errors import EnvironmentProblem, Findings, UsageProblem
 from mlops_ci.git import Person, Repository, named
+from mlops_ci.lifecycle import overridden
 from mlops_ci.message import message
 from mlops_ci.outcomes import DeployReport
-from mlops_ci.plan import AppendLog, Commit, CreateTag, Outcome, Plan, Push, Write
+from mlops_ci.plan import AppendLog, CreateTag, Outcome, Plan, Push, Write
 from mlops_ci.policy import Rules, rules_of, to_sign
 from mlops_ci.project import Project
-from mlops_ci.records import Approval, Assignment, FileDigest, Release
+from mlops_ci.records import Approval, Assignment, DataLock, DataRef, DatasetSnapshot, FileDigest, Release
 from mlops_ci.registry import Event, ModelState, RegistryState
 from mlops_ci.signing import Signature, sign
 from mlops_ci.spec.kinds import DeploymentSpec
 from mlops_ci.spec.load import Loaded
 from mlops_ci.statement import of_assignment
 
-
-@dataclass(frozen=True)
-class Branch:
-    """The branch that manifests are written to, and its newest commit that this clone knows."""
-
-    name: str
-    tip: str
-    remote: str | None
+DATA_LOCK = "data.lock"
 
 
 def assign(
-    project: Project, state: ModelState, release: Event, environment: str, reason: str | None, *, rollback: bool
+    project: Project,
+    state: ModelState,
+    release: Event,
+    environment: str,
+    reason: str | None,
+    *,
+    rollback: bool = False,
+    force: bool = False,
 ) -> Outcome[DeployReport]:
-    """Plan what puts a released version into an environment.
+    """Plan what puts a released version into an environment: manifests and data lock on the branch, and the tag, in one push.
 
-    The manifests go to the branch and the tag into the registry in one push. Where manifests travel by pull request,
-    the first run plans the request, and the run after its merge, which finds them on the branch, plans the tag.
-    Raises Findings when the version has no evidence, the environment has no Deployment spec or there is no branch.
+    Where manifests travel by pull request, the first run plans the request, and the run after its merge, which finds them
+    on the branch, plans the tag. A rollback may go where `force` may. Raises Findings when the version has no evidence, was
+    rolled back from and is not forced, the environment has no Deployment spec or there is no branch; EnvironmentProblem
+    when the version's kept run is gone or another.
     """
     repo = needed_repository(project)
     record = evidence_of(release)
-    _in_git(project, repo, record)
+    run = kept_run(repo, record)
+    _in_git(project, repo, record, run)
     spec = _deployment(project, state.model, environment)
-    branch = written_branch(project, repo)
-    _same_on_branch(repo, branch, project, spec)
-    folder = f"deploy/{environment}/{state.model}"
-    files = render(record, spec.spec, spec.name, repository=_repository_url(repo, branch, spec))
+    branch = branch_of(project, repo)
+    same_on_branch(repo, branch, project, spec)
+    place = f"deploy/{environment}/{state.model}"
+    files = {
+        **render(record, spec.spec, spec.name, repository=_repository_url(repo, branch, spec)),
+        DATA_LOCK: _data_lock(repo, record, run),
+    }
+    folder = Folder(branch, inside(project, repo, place), files)
     current = state.assigned.get(environment)
     report = DeployReport(
         model=state.model,
         version=release.version,
         environment=environment,
         state="assigned",
-        folder=folder,
+        folder=place,
         replaced=current.version if current else None,
         reason=reason,
     )
-    in_tree = _inside(project, repo, folder)
-    on_branch = _same_files(repo, branch.tip, in_tree, files)
+    basis = current.ref if current else None
+    on_branch = as_wanted(repo, folder)
     if on_branch and current is not None and current.version == release.version:
-        return Outcome(replace(report, state="unchanged", number=current.number), _left_behind(repo, branch, in_tree))
+        return Outcome(replace(report, state="unchanged", number=current.number), left_behind(repo, folder))
     rules = rules_of(project, repo, branch.tip)
     signing, unsigned = to_sign(repo, rules)
     if not rollback:  # it ran there before, and getting back is urgent
         trusted(repo, rules, release)
     approvals = _approved(project, repo, rules, release, environment, rollback=rollback)
     findings = (*unsigned, *_reachable(branch, spec))
+    again = f"deploy {state.model}@{release.version} --env {environment}"
+    overrides = overridden(state, record.model_digest, f"mlops-ci {again}", force=force or rollback)
     number = state.next_number
     title = f"{state.model} v{release.version} in {environment}"
-    if not on_branch:
-        _free(repo, branch, in_tree)
-        if project.specs.project.spec.delivery == "pull-request":
-            again = _again(report, rollback=rollback)
-            asked = _request(repo, branch, replace(report, again=again), in_tree, files, title, number)
-            return replace(asked, basis=current.ref if current else None)
+    if not on_branch and project.specs.project.spec.delivery == "pull-request":
+        if rollback:
+            again = f"rollback {state.model} --env {environment} --version {release.version}"
+        again = f"mlops-ci {again}{' --force' * force}{f' --reason {shlex.quote(reason)}' if reason else ''}"
+        text = f"Deploy {title}\n\n{reason or 'Manifests only.'}\n\nAfter the merge, this writes the assignment:\n\n    {again}\n"
+        name, plan = request(repo, folder, f"{environment}-{state.model}", number, text)
+        return Outcome(replace(report, state="requested", branch=name, again=again), plan=plan, basis=basis)
     writes: list[Write] = []
     if not on_branch:
-        body = f"Deploy {title}\n\n{reason or record.evidence.sentence}\n"
-        writes.append(Commit(branch.name, branch.tip, in_tree, files, body))
+        writes.append(commit(repo, folder, f"Deploy {title}\n\n{reason or record.evidence.sentence}\n"))
+    ran = state.assignments(environment)
     assignment = Assignment(
         model=state.model,
         version=release.version,
@@ -98,26 +107,25 @@ def assign(
         run_key=record.run_key,
         data_digest=record.data[0].digest,
         manifests=tuple(
-            FileDigest(f"{folder}/{path}", digest_bytes(content), len(content))
+            FileDigest(f"{place}/{path}", digest_bytes(content), len(content))
             for path, content in sorted(files.items())
         ),
         made_by=project.context.maker,
         made_on=project.context.clock().isoformat(timespec="seconds"),
         reason=reason,
-        rollback_of=current.version if rollback and current else None,
+        rollback_of=(current or ran[-1]).version if rollback and ran else None,
+        overrides=overrides,
         approvals=approvals,
         approvals_required=rules.approvals.get(environment, 0),
         previous=state.last.ref if state.last else None,
     )
     tag = f"{state.model}#{environment}#{number}"
-    sentence = f"{reason or record.evidence.sentence}"
-    text = message(title, sentence, of_assignment(assignment))
+    text = message(title, reason or record.evidence.sentence, of_assignment(assignment))
     writes += [
         CreateTag(tag, release.commit, text, state.last_date, signing),
         AppendLog(state.model, tag, encode(assignment), state.log),
         Push(branch.remote),
     ]
-    basis = current.ref if current else None
     return Outcome(replace(report, number=number), findings, Plan(tuple(writes)), basis=basis)
 
 
@@ -248,10 +256,31 @@ def evidence_of(release: Event) -> Release:
     return release.record
 
 
-def _in_git(project: Project, repo: Repository, release: Release) -> None:
+def kept_run(repo: Repository, release: Release) -> store.StoredRun:
+    """Return the run that a release names and pins, from the remote if need be.
+
+    Raises EnvironmentProblem: `store-missing` when it is nowhere, `store-corrupt` when the pin holds another one.
+    """
+    ref = store.release_ref(release.model, release.version)
+    run = store.find(repo, ref, fetch=True)
+    if run is None:
+        raise EnvironmentProblem.of(
+            "store-missing",
+            f"the files of {release.model}@v{release.version} are not in this clone, nor at its remote",
+            help=f"git fetch origin {ref}",
+        )
+    if run.oid != release.run_oid:
+        raise EnvironmentProblem.of(
+            "store-corrupt",
+            f"{ref} is at {run.oid[:10]}, and the release names {release.run_oid[:10]}",
+            help="somebody moved it: compare with another clone (git ls-remote), and put it back where the release says",
+        )
+    return run
+
+
+def _in_git(project: Project, repo: Repository, release: Release, run: store.StoredRun) -> None:
     """Insist that git has every file of the version: a deployment's first container has git, and nothing else to fetch by."""
-    stored = store.find(repo, store.release_ref(release.model, release.version), fetch=True)
-    away = store.elsewhere(repo, stored) if stored else None
+    away = store.elsewhere(repo, run)
     if away is None:
         return
     largest = max(file.size for file in away.files)
@@ -265,6 +294,20 @@ def _in_git(project: Project, repo: Repository, release: Release) -> None:
     )
 
 
+def _data_lock(repo: Repository, release: Release, run: store.StoredRun) -> bytes:
+    """Return what says on which data a version has learned, as its kept run tells and its release confirms."""
+    snapshot = store.read_record(repo, run, "snapshot.json", DatasetSnapshot)
+    data = DataRef(snapshot.dataset, snapshot.digest, snapshot.rows, snapshot.schema_digest)
+    if release.data != (data,):
+        raise EnvironmentProblem.of(
+            "store-corrupt",
+            f"{run.ref} has a snapshot of other data than {release.model}@v{release.version} was released with",
+            help="compare tag and run with another clone before you trust either",
+        )
+    lock = DataLock(**vars(data), files=snapshot.files, commit=release.commit)
+    return f"{canonical_json(encode(lock))}\n".encode()
+
+
 def _deployment(project: Project, model: str, environment: str) -> Loaded[DeploymentSpec]:
     for loaded in project.specs.deployments.values():
         if loaded.spec.model == model and loaded.spec.environment == environment:
@@ -274,43 +317,6 @@ def _deployment(project: Project, model: str, environment: str) -> Loaded[Deploy
         f"no Deployment spec says how '{model}' runs in '{environment}'",
         help=f"write one: kind: Deployment, spec: {{model: {model}, environment: {environment}, target: {{type: kubernetes}}}}",
     )
-
-
-def written_branch(project: Project, repo: Repository) -> Branch:
-    """Return the branch that manifests are written to, and that says what is demanded.
-
-    Raises Findings `branch-unknown` and `branch-missing`.
-    """
-    remote = repo.remote()
-    name = project.specs.project.spec.branch or repo.default_branch(remote)
-    if name is None:
-        raise Findings.of(
-            "branch-unknown",
-            "HEAD is detached and there is no remote, so there is no branch to write manifests to",
-            help="set `branch: main` in mlops.yaml, or check a branch out (git switch main)",
-        )
-    ref = f"refs/remotes/{remote}/{name}" if remote else f"refs/heads/{name}"
-    tip = repo.resolve(f"{ref}^{{commit}}")
-    if tip is None:
-        raise Findings.of(
-            "branch-missing",
-            f"the branch '{name}' does not exist {f'on {remote!r}' if remote else 'here'} yet",
-            help=f"git push {remote} HEAD:{name}" if remote else "commit your specs first",
-        )
-    return Branch(name, tip, remote)
-
-
-def _same_on_branch(repo: Repository, branch: Branch, project: Project, spec: Loaded[DeploymentSpec]) -> None:
-    """Insist that what is deployed is what was reviewed: the spec as the branch has it."""
-    path = _inside(project, repo, spec.path)
-    local = (project.context.root / spec.path).read_bytes()
-    if repo.read(f"{branch.tip}:{path}") != local:
-        raise Findings.of(
-            "spec-not-on-branch",
-            f"{spec.path} here is not what branch '{branch.name}' has",
-            location=spec.locate("metadata", "name"),
-            help="commit and push it, or bring this clone up to date (git pull), then deploy again",
-        )
 
 
 def _repository_url(repo: Repository, branch: Branch, spec: Loaded[DeploymentSpec]) -> str:
@@ -330,72 +336,3 @@ def _reachable(branch: Branch, spec: Loaded[DeploymentSpec]) -> tuple[Diagnostic
             "warning",
         ),
     )
-
-
-def _same_files(repo: Repository, tip: str, folder: str, files: Mapping[str, bytes]) -> bool:
-    there = repo.tree(tip, folder)
-    return set(there) == set(files) and all(repo.read(oid) == files[path] for path, oid in there.items())
-
-
-def _again(report: DeployReport, *, rollback: bool) -> str:
-    """Return the command that, run after the merge, writes the assignment that this one could not."""
-    reason = f" --reason {shlex.quote(report.reason)}" if report.reason else ""
-    if rollback:
-        return f"mlops-ci rollback {report.model} --env {report.environment} --version {report.version}{reason}"
-    return f"mlops-ci deploy {report.model}@{report.version} --env {report.environment}{reason}"
-
-
-def _request(
-    repo: Repository,
-    branch: Branch,
-    report: DeployReport,
-    folder: str,
-    files: Mapping[str, bytes],
-    title: str,
-    number: int,
-) -> Outcome[DeployReport]:
-    """Plan a branch with the manifests, unless one that is not merged yet has them already."""
-    prefix = f"refs/remotes/{branch.remote}/" if branch.remote else "refs/heads/"
-    ours = f"mlops-ci/{report.environment}-{report.model}-"
-    taken = [ref.name.removeprefix(prefix) for ref in repo.refs(f"{prefix}{ours}*")]
-    for known in taken:
-        if not repo.contains(branch.tip, f"{prefix}{known}") and _same_files(repo, f"{prefix}{known}", folder, files):
-            return Outcome(replace(report, state="requested", branch=known))
-    # the number may be taken by a request that waits for another version
-    suffixes = chain([""], map("-{}".format, count(2)))
-    name = next(name for suffix in suffixes if (name := f"{ours}{number}{suffix}") not in taken)
-    # hosts offer a lone commit's message as the request's title and text
-    text = f"Deploy {title}\n\n{report.reason or 'Manifests only.'}\n\nAfter the merge, this writes the assignment:\n\n    {report.again}\n"
-    commit = Commit(name, branch.tip, folder, files, text, new_branch=True)
-    return Outcome(replace(report, state="requested", branch=name), plan=Plan((commit, Push(branch.remote))))
-
-
-def _free(repo: Repository, branch: Branch, folder: str) -> None:
-    """Insist that no file of the branch stands where a folder of manifests must be: git would replace it silently."""
-    parts = folder.split("/")
-    for depth in range(1, len(parts) + 1):
-        path = "/".join(parts[:depth])
-        if repo.kind(f"{branch.tip}:{path}") not in (None, "tree"):
-            raise Findings.of(
-                "folder-taken",
-                f"branch '{branch.name}' has a file '{path}', and manifests belong into a folder of that name",
-                help=f"rename the file (git mv {path} ...), commit and push",
-            )
-
-
-def _left_behind(repo: Repository, branch: Branch, folder: str) -> tuple[Diagnostic, ...]:
-    """Notice a local deployment that was killed: it has moved the branch, but the work tree has not followed."""
-    if branch.remote is None and repo.branch() == branch.name and repo.changed([folder]):
-        return (
-            Diagnostic(
-                "worktree-behind",
-                f"the files in {folder}/ are not what branch '{branch.name}' has",
-                help=f"git restore --staged --worktree {folder}",
-                severity="warning",
-            ),
-        )
-    return ()
-
-
-def _inside(project: Project, repo: Repository, path: str) -> str:
-    return (project.context.root / path).relative_to(repo.root).as_posix()

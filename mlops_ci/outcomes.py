@@ -132,6 +132,22 @@ class ApproveReport:
 
 
 @dataclass(frozen=True)
+class RetireReport:
+    """What was taken back, and by which tags; `version` is None for a whole model. `requested` is as in DeployReport."""
+
+    model: str
+    event: Literal["unassignment", "deregistration", "deprecation"]
+    state: Literal["retired", "unchanged", "requested"]
+    reason: str
+    version: str | None = None
+    environment: str | None = None
+    tags: tuple[str, ...] = ()
+    folder: str | None = None
+    branch: str | None = None
+    again: str | None = None
+
+
+@dataclass(frozen=True)
 class ModelRow:
     """One model in the registry: its highest version and what runs where.
 
@@ -143,6 +159,7 @@ class ModelRow:
     environments: Mapping[str, str]
     versions: tuple[str, ...]
     evidence: str | None = None
+    deprecated: bool = False
 
 
 @dataclass(frozen=True)

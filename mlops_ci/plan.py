@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from mlops_ci.diagnostics import Diagnostic, has_errors
 from mlops_ci.errors import Exit
-from mlops_ci.records import FileDigest
 
 if TYPE_CHECKING:  # plans are never decoded, and queries make none
-    from mlops_ci.records import EventRef
+    from mlops_ci.records import EventRef, FileDigest
     from mlops_ci.signing import Signing
 
 R = TypeVar("R")
@@ -24,6 +23,8 @@ _UNMADE = "0" * 40
 
 def unmade(tag: str) -> EventRef:
     """Return the reference to a tag that the same plan makes: `apply` knows its object id as soon as it is made."""
+    from mlops_ci.records import EventRef
+
     return EventRef(tag, _UNMADE)
 
 

@@ -53,6 +53,8 @@ DATASETS = Option(
 MODEL = Option("model", "A model, or MODEL@VERSION.", positional=True, required=True, metavar="MODEL[@VERSION]")
 ENVIRONMENT = Option("env", "The environment, one of the project's.", required=True, metavar="ENV")
 REASON = Option("reason", "Why; it is recorded.", metavar="TEXT")
+NEEDED_REASON = Option("reason", "Why; it is recorded.", required=True, metavar="TEXT")
+FORCE = Option("force", "Also what was rolled back from, or is deprecated; needs --reason.", kind="flag")
 
 VERBS: tuple[Verb, ...] = (
     Verb(
@@ -95,14 +97,14 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "release",
         "Tag the gated candidate with its evidence.",
-        (MODELS,),
+        (MODELS, REASON, FORCE),
         writes=True,
         syncs="must",
     ),
     Verb(
         "deploy",
         "Write a version's manifests and assign it to an environment, in one atomic push.",
-        (MODEL, ENVIRONMENT, REASON),
+        (MODEL, ENVIRONMENT, REASON, FORCE),
         writes=True,
         syncs="must",
     ),
@@ -124,10 +126,23 @@ VERBS: tuple[Verb, ...] = (
             Option("model", "A model.", positional=True, required=True, metavar="MODEL"),
             ENVIRONMENT,
             Option("version", "The version to go back to; default: the one assigned before.", metavar="VERSION"),
-            Option("reason", "Why; it is recorded.", required=True, metavar="TEXT"),
+            NEEDED_REASON,
         ),
         writes=True,
         syncs="must",
+    ),
+    Verb(
+        "retire",
+        "Take a version out of an environment, take a version back, or deprecate a model.",
+        (
+            MODEL,
+            Option("env", "The environment to take it out of; its manifests are removed.", metavar="ENV"),
+            NEEDED_REASON,
+        ),
+        writes=True,
+        syncs="must",
+        details="MODEL --env ENV empties the environment; MODEL@VERSION takes a version back; MODEL alone deprecates it."
+        " What runs somewhere has to be taken out of there first. Nothing is deleted: each is an event of its own.",
     ),
     Verb(
         "show",

@@ -18,6 +18,7 @@ from mlops_ci.outcomes import (
     InitReport,
     ReleaseReport,
     ReproduceReport,
+    RetireReport,
     ShowReport,
     Swept,
     Trained,
@@ -187,6 +188,21 @@ def _approve(report: ApproveReport) -> Iterator[str]:
         yield f"  {report.approvals} of {report.required} approvals"
 
 
+def _retire(report: RetireReport) -> Iterator[str]:
+    what = f"{report.model}@v{report.version}" if report.version else report.model
+    where = f" from {report.environment}" if report.environment else ""
+    if report.state == "unchanged":
+        yield f"{what} is retired{where} already; nothing to do"
+    elif report.state == "requested":
+        yield f"{what} waits to be retired{where}: branch {report.branch} removes {report.folder}/"
+        yield f"  merge it, then run `{report.again}`"
+    else:
+        yield f"{what} is retired{where}: {', '.join(report.tags)}"
+        if report.folder:
+            yield f"  removed: {report.folder}/"
+    yield f"  reason: {report.reason}"
+
+
 def _show(report: ShowReport) -> Iterator[str]:
     if not report.models:
         yield "nothing is released yet: mlops-ci gate, then mlops-ci release"
@@ -194,7 +210,7 @@ def _show(report: ShowReport) -> Iterator[str]:
     rows = [
         (
             row.model,
-            _version(row.latest),
+            _version(row.latest) + (" (deprecated)" if row.deprecated else ""),
             *(_version(row.environments.get(name)) for name in report.environments),
         )
         for row in report.models
@@ -284,6 +300,7 @@ _WRITERS: Mapping[type, Callable[[Any], Iterator[str]]] = {
     ReleaseReport: _release,
     ApproveReport: _approve,
     DeployReport: _deploy,
+    RetireReport: _retire,
     ShowReport: _show,
     HistoryReport: _history,
     FetchReport: _fetch,

@@ -13,8 +13,8 @@ from mlops_ci.assignment import (
     known_release,
     needed_repository,
     trusted,
-    written_branch,
 )
+from mlops_ci.branches import branch_of
 from mlops_ci.errors import Findings, UsageProblem
 from mlops_ci.message import message
 from mlops_ci.outcomes import ApproveReport
@@ -43,7 +43,7 @@ def approve(project: Project, *, model: str, env: str, reason: str | None = None
     state = registry.model(known_model(project, registry, name))
     release = known_release(state, version)
     record = evidence_of(release)
-    branch = written_branch(project, repo)
+    branch = branch_of(project, repo)
     rules = rules_of(project, repo, branch.tip)
     if rules.signing is None:
         raise Findings.of(

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 from mlops_ci.assignment import assign, known_environment, known_model, known_release
 from mlops_ci.errors import Findings
+from mlops_ci.lifecycle import stated
 from mlops_ci.outcomes import DeployReport
 from mlops_ci.plan import Outcome
 from mlops_ci.project import Project
 from mlops_ci.registry import ModelState, read
 
 
-def deploy(project: Project, *, model: str, env: str, reason: str | None = None) -> Outcome[DeployReport]:
+def deploy(
+    project: Project, *, model: str, env: str, reason: str | None = None, force: bool = False
+) -> Outcome[DeployReport]:
     """Plan the deployment of MODEL or MODEL@VERSION (default: the newest release).
 
-    Raises UsageProblem for an unknown environment or version, Findings when the version has not been in the
-    environment that comes before this one.
+    `force` brings back what was rolled back from, or is deprecated. Raises UsageProblem for an unknown environment or
+    version, or force without a reason; Findings when the version has not been in the environment that comes before this
+    one, or has been taken back.
     """
+    stated(reason, force=force)
     name, _, version = model.partition("@")
     environment = known_environment(project, env)
     registry = read(project.context.repo)
     state = registry.model(known_model(project, registry, name))
     release = known_release(state, version or None)
     _in_order(project, state, release.version, environment)
-    return assign(project, state, release, environment, reason, rollback=False)
+    return assign(project, state, release, environment, reason, force=force)
 
 
 def _in_order(project: Project, state: ModelState, version: str, environment: str) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from mlops_ci import registry
 from mlops_ci.assignment import needed_repository
 from mlops_ci.candidate import chosen, identify, read_data
 from mlops_ci.diagnostics import Diagnostic, has_errors
 from mlops_ci.errors import Exit, Findings, UsageProblem
+from mlops_ci.lifecycle import warned
 from mlops_ci.outcomes import Gated, GateReport
 from mlops_ci.plan import Outcome, Plan, Write
 from mlops_ci.project import Project
@@ -57,11 +59,13 @@ def _model(project: Project, name: str) -> tuple[Gated, tuple[Diagnostic, ...], 
     log = training.files.get("log.txt", b"")
     compared = compare_candidate(project, candidate, run, folder, log if isinstance(log, bytes) else log.read_bytes())
     comparison = compared.comparison
+    known = registry.read(project.context.repo).model(name)
+    taken_back = warned(known, run.model_digest, candidate.model.locate("metadata", "name"))
     return (
         Gated(
             name, comparison.verdict, comparison.sentence, data, run, training.trained.fitted, comparison, compared.ref
         ),
-        (*findings, *training.diagnostics, *compared.diagnostics),
+        (*findings, *training.diagnostics, *compared.diagnostics, *taken_back),
         training.plan + compared.plan,
     )
 

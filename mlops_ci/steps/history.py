@@ -10,7 +10,12 @@ from mlops_ci.plan import Outcome
 from mlops_ci.project import Context
 from mlops_ci.registry import Event, read
 
-_NAMES = {"assignment": "deploy", "unassignment": "undeploy"}
+_NAMES = {
+    "assignment": "deploy",
+    "unassignment": "undeploy",
+    "deregistration": "retire",
+    "deprecation": "deprecate",
+}
 
 
 def history(context: Context, *, model: str | None = None) -> Outcome[HistoryReport]:

@@ -14,6 +14,7 @@ from mlops_ci.diagnostics import Diagnostic, has_errors
 from mlops_ci.digest import canonical_json, digest_bytes, digest_json
 from mlops_ci.errors import EnvironmentProblem, Findings
 from mlops_ci.git import Repository
+from mlops_ci.lifecycle import overridden, stated
 from mlops_ci.message import message
 from mlops_ci.outcomes import Released, ReleaseReport
 from mlops_ci.plan import AppendLog, CreateTag, Outcome, Plan, Push, SetRef, Write
@@ -25,12 +26,16 @@ from mlops_ci.signing import Signing
 from mlops_ci.statement import of_release
 
 
-def release(project: Project, *, models: tuple[str, ...] = ()) -> Outcome[ReleaseReport]:
-    """Plan the release of the models named, or all, as they stand in HEAD.
+def release(
+    project: Project, *, models: tuple[str, ...] = (), reason: str | None = None, force: bool = False
+) -> Outcome[ReleaseReport]:
+    """Plan the release of the models named, or all, as they stand in HEAD; `force` also of those that were taken back.
 
     Raises Findings when there is no commit, a model's files differ from it, it has not passed the gate as it is now
-    (with today's champion), or the commit has a version of the model already.
+    (with today's champion), it was rolled back from or deprecated, or the commit has a version of the model already;
+    UsageProblem when it is forced without a reason.
     """
+    stated(reason, force=force)
     repo = needed_repository(project)
     head = repo.head()
     if head is None:
@@ -42,7 +47,7 @@ def release(project: Project, *, models: tuple[str, ...] = ()) -> Outcome[Releas
     released: list[Released] = []
     writes: list[Write] = []
     for name in chosen(project, models):
-        one, plan = _model(project, repo, head, state.model(name), signing)
+        one, plan = _model(project, repo, head, state.model(name), signing, reason, force=force)
         released.append(one)
         writes.extend(plan)
     push = (Push(repo.remote()),) if writes else ()
@@ -50,18 +55,28 @@ def release(project: Project, *, models: tuple[str, ...] = ()) -> Outcome[Releas
 
 
 def _model(
-    project: Project, repo: Repository, head: str, state: ModelState, signing: Signing | None
+    project: Project,
+    repo: Repository,
+    head: str,
+    state: ModelState,
+    signing: Signing | None,
+    reason: str | None,
+    *,
+    force: bool,
 ) -> tuple[Released, list[Write]]:
     data, findings = read_data(project, state.model)
     if has_errors(findings):
         raise Findings(findings)
     candidate = identify(project, state.model, data)
+    command = f"mlops-ci release {state.model}"
     for event in state.releases.values():
         if isinstance(event.record, Release) and event.record.run_key == candidate.key:
-            return Released(state.model, event.version, "unchanged", event.record.evidence.sentence), []
+            if overridden(state, event.record.model_digest, command, force=force) is None:
+                return Released(state.model, event.version, "unchanged", event.record.evidence.sentence), []
+            break
     _committed(project, repo, candidate)
     _same_project(project, state)
-    if taken := next((event for event in state.releases.values() if event.commit == head), None):
+    if taken := next((event for event in state.events if event.kind == "release" and event.commit == head), None):
         raise Findings.of(
             "release-commit-taken",
             f"commit {head[:10]} holds {taken.ref.name} already, and one commit holds one version of a model",
@@ -69,6 +84,7 @@ def _model(
         )
     folder = Path(tempfile.mkdtemp(dir=project.context.scratch))
     run, comparison, stored, evidence_digest = _gated(project, repo, candidate, state, folder)
+    overrides = overridden(state, run.model_digest, command, force=force)
     _on_branch(project, repo, head)
     version = registry.next_version(state.highest, _bump(candidate, state))
     record = Release(
@@ -93,6 +109,8 @@ def _model(
         trust="local",
         made_by=project.context.maker,
         made_on=project.context.clock().isoformat(timespec="seconds"),
+        reason=reason,
+        overrides=overrides,
         previous=state.last.ref if state.last else None,
     )
     tag = f"{state.model}@v{version}"

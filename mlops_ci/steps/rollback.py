@@ -13,7 +13,7 @@ from mlops_ci.registry import ModelState, read
 def rollback(
     project: Project, *, model: str, env: str, reason: str, version: str | None = None
 ) -> Outcome[DeployReport]:
-    """Plan the return to `version`, or to the one that ran before today's.
+    """Plan the return to `version`, or to the one that ran before today's; where nothing runs now, to the last that ran.
 
     Raises UsageProblem for an unknown environment or version, Findings when nothing ran before.
     """
@@ -41,6 +41,8 @@ def _before(state: ModelState, environment: str) -> str:
             del ran[len(ran) - ran[::-1].index(event.version) :]
         elif not ran or ran[-1] != event.version:
             ran.append(event.version)
+    if ran and environment not in state.assigned:
+        return ran[-1]
     if len(ran) < 2:
         others = sorted({event.version for event in state.assignments(environment)} - set(ran))
         raise Findings.of(

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,8 +90,9 @@ def copy_of(made: Consumer, folder: Path) -> Consumer:
     return consumer
 
 
-@pytest.fixture(scope="session")
-def world_of_gated(tmp_path_factory: pytest.TempPathFactory) -> Consumer:
+@contextlib.contextmanager
+def home_of_ada(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Give what is made once for all tests the same git configuration that each test has."""
     home = tmp_path_factory.mktemp("home")
     (home / ".gitconfig").write_text(
         "[user]\n name = Ada Lovelace\n email = ada@example.org\n[init]\n defaultBranch = main\n"
@@ -98,10 +100,16 @@ def world_of_gated(tmp_path_factory: pytest.TempPathFactory) -> Consumer:
     before = os.environ.get("HOME", "")
     os.environ["HOME"] = str(home)
     try:
-        made = make_consumer(tmp_path_factory.mktemp("gated") / "minimal", "minimal")
-        made.ok("gate")
+        yield
     finally:
         os.environ["HOME"] = before
+
+
+@pytest.fixture(scope="session")
+def world_of_gated(tmp_path_factory: pytest.TempPathFactory) -> Consumer:
+    with home_of_ada(tmp_path_factory):
+        made = make_consumer(tmp_path_factory.mktemp("gated") / "minimal", "minimal")
+        made.ok("gate")
     return made
 
 

@@ -1,4 +1,4 @@
-"""A kill -9 at any write of `release` and `deploy`: the origin has all or nothing, and a second run completes it."""
+"""A kill -9 at any write of `release`, `deploy`, `rollback` and `retire`: the origin has all or nothing, and a second run completes it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ RELEASE = ("release", "diagnosis")
 DEPLOY = ("deploy", "diagnosis", "--env", "staging")
 MADE_BY_RELEASE = {"refs/tags/diagnosis@v1.0.0", "refs/mlops/log/diagnosis", "refs/mlops/releases/diagnosis/v1.0.0"}
 MADE_BY_DEPLOY = {"refs/tags/diagnosis#staging#1"}
+RETIRE = ("retire", "diagnosis", "--env", "staging", "--reason", "nobody asks")
+MADE_BY_RETIRE = {"refs/tags/diagnosis#staging!#2", "refs/mlops/log/diagnosis", "refs/heads/main"}
+ROLLBACK = ("rollback", "diagnosis", "--env", "staging", "--version", "1.0.0", "--reason", "somebody asks")
+MADE_BY_ROLLBACK = {"refs/tags/diagnosis#staging#3", "refs/mlops/log/diagnosis", "refs/heads/main"}
+BEFORE = {DEPLOY: (RELEASE,), RETIRE: (RELEASE, DEPLOY), ROLLBACK: (RELEASE, DEPLOY, RETIRE)}
 
 
 def kill_at(consumer: Consumer, write: int, args: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
@@ -36,15 +41,17 @@ def writes_of(consumer: Consumer, args: tuple[str, ...]) -> int:
 
 
 @pytest.mark.parametrize(
-    ("args", "made"), [(RELEASE, MADE_BY_RELEASE), (DEPLOY, MADE_BY_DEPLOY)], ids=["release", "deploy"]
+    ("args", "made"),
+    [(RELEASE, MADE_BY_RELEASE), (DEPLOY, MADE_BY_DEPLOY), (RETIRE, MADE_BY_RETIRE), (ROLLBACK, MADE_BY_ROLLBACK)],
+    ids=["release", "deploy", "retire", "rollback"],
 )
 def test_a_kill_leaves_all_or_nothing_and_a_second_run_completes(
     gated: Consumer, tmp_path: Path, args: tuple[str, ...], made: set[str]
 ) -> None:
     from tests.functional.conftest import copy_of
 
-    if args is DEPLOY:
-        gated.ok(*RELEASE)
+    for earlier in BEFORE.get(args, ()):
+        gated.ok(*earlier)
     before = gated.published()
     for write in range(writes_of(gated, args)):
         consumer = copy_of(gated, tmp_path / str(write))

@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -78,6 +79,8 @@ def test_a_commit_holds_one_version(gated: Consumer, monkeypatch: pytest.MonkeyP
     )  # another candidate of the same files, as a new library makes
     gated.ok("gate")
     assert gated.answer("release", code=1)["diagnostics"][0]["id"] == "release-commit-taken"
+    gated.git("tag", "-a", "diagnosis@v1.0.0!", "-m", "taken back")
+    assert gated.answer("release", code=1)["diagnostics"][0]["id"] == "release-commit-taken"
 
 
 def test_deploy_follows_the_order_of_environments(gated: Consumer) -> None:
@@ -100,6 +103,37 @@ def test_a_rollback_puts_the_version_and_its_manifests_back(gated: Consumer) -> 
         "diagnosis#prod#5",
         "diagnosis#prod#4",
     ]
+
+
+def test_the_model_that_was_rolled_back_from_is_not_released_again(
+    gated: Consumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a rollback, when the same model comes again, then the gate warns, and a release needs force and a reason."""
+    deployed(gated)
+    retrained(gated)
+    deployed(gated)
+    gated.ok("rollback", "diagnosis", "--env", "prod", "--reason", "alarms at night")
+    found = gated.answer("release", code=1)["diagnostics"][0]
+    assert (found["id"], "alarms at night" in found["message"]) == ("model-abandoned", True)
+    gated.git("pull", "--quiet", "--rebase")
+    monkeypatch.setattr("mlops_ci.candidate.TRAIN_FORMAT", 99)  # another run of the very same model
+    warned = gated.answer("gate")["diagnostics"][-1]
+    assert (warned["id"], warned["severity"], warned["location"]["path"]) == ("model-abandoned", "warning", str(MODEL))
+    assert gated.answer("release", code=1)["diagnostics"][0] == {
+        **found,
+        "help": "release or deploy another model; or bring this one back, and say why: mlops-ci release diagnosis --force --reason TEXT",
+    }
+    assert gated.answer("release", "--force", code=2)["diagnostics"][0]["id"] == "reason-missing"
+    gated.ok("release", "--force", "--reason", "the alarms were false")
+    event = statement_of(gated, "diagnosis@v1.1.1")["event"]
+    assert (event["reason"], event["overrides"]["name"]) == ("the alarms were false", "diagnosis#prod#5")
+    gated.ok("deploy", "diagnosis", "--env", "staging")
+
+
+def statement_of(consumer: Consumer, tag: str) -> dict[str, Any]:
+    """Give the predicate of the statement that a tag at the origin carries."""
+    found: dict[str, Any] = json.loads(git_in(consumer.origin)("cat-file", "tag", tag).splitlines()[-1])["predicate"]
+    return found
 
 
 def test_a_rollback_with_nowhere_to_go_says_so(gated: Consumer) -> None:
@@ -214,13 +248,14 @@ def test_a_clone_gets_the_champion_from_the_origin(gated: Consumer, tmp_path: Pa
     assert comparison["champion"]["version"] == "1.0.0"
 
 
-@pytest.mark.parametrize("verb", ["gate", "release", "deploy", "rollback", "train", "init"])
+@pytest.mark.parametrize("verb", ["gate", "release", "deploy", "rollback", "retire", "train", "init"])
 def test_a_dry_run_prints_the_plan_and_writes_nothing(gated: Consumer, verb: str) -> None:
     deployed(gated)
     retrained(gated)
     more = {
         "deploy": ["diagnosis@1.0.0", "--env", "staging", "--reason", "x"],
         "rollback": ["diagnosis", "--env", "prod", "--reason", "x", "--version", "1.0.0"],
+        "retire": ["diagnosis", "--env", "prod", "--reason", "x"],
         "init": ["elsewhere", "--template", "minimal"],
     }
     edit(gated, MODEL, "C: 0.5", "C: 0.4") if verb in ("gate", "train") else None

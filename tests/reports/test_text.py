@@ -12,6 +12,7 @@ from mlops_ci.outcomes import (
     FetchReport,
     Moved,
     ReproduceReport,
+    RetireReport,
     UsedEnvironment,
     ValidateReport,
 )
@@ -91,6 +92,19 @@ def test_the_command_after_a_merge_is_printed_as_the_step_gives_it() -> None:
         "delay", "1.0.0", "prod", "requested", "deploy/prod", branch="b", again="mlops-ci rollback delay --env prod"
     )
     assert text(report).splitlines()[-1] == "  merge it, then run `mlops-ci rollback delay --env prod`"
+
+
+def test_what_is_retired_is_named_with_its_tags_and_what_went() -> None:
+    report = RetireReport(
+        "delay", "unassignment", "retired", "nobody asks", "2.0.0", "prod", ("delay#prod!#5",), "deploy/prod/delay"
+    )
+    assert text(report).splitlines() == [
+        "delay@v2.0.0 is retired from prod: delay#prod!#5",
+        "  removed: deploy/prod/delay/",
+        "  reason: nobody asks",
+    ]
+    whole = RetireReport("delay", "deprecation", "unchanged", "no funds")
+    assert text(whole).splitlines()[0] == "delay is retired already; nothing to do"
 
 
 HOSTILE = [

@@ -1,0 +1,75 @@
+"""Released versions that nobody trained: what comes after a release needs their records and kept runs, and no model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from mlops_ci import git, registry, store
+from mlops_ci.apply import apply
+from mlops_ci.codec import encode
+from mlops_ci.digest import canonical_json, digest_bytes
+from mlops_ci.message import message
+from mlops_ci.plan import AppendLog, CreateTag, Plan, Push, SetRef, StoreRun
+from mlops_ci.records import DataRef, DatasetSnapshot, FileDigest, Release
+from mlops_ci.statement import of_release
+from tests.functional.conftest import Consumer
+from tests.registry.samples import RELEASE
+
+MODEL = "diagnosis"
+
+
+def released(consumer: Consumer, version: str, model_digest: str, *, snapshot_of: str | None = None) -> Release:
+    """Release a version on a new commit, on data of its own; `snapshot_of` has its run tell of other data than the release."""
+    repo = git.find(consumer.root)
+    assert repo is not None
+    remote = repo.remote()
+    consumer.git("commit", "--quiet", "--allow-empty", "-m", f"Version {version}")
+    if remote is not None:
+        consumer.git("pull", "--quiet", "--rebase")
+        consumer.git("push", "--quiet")
+    data = digest_bytes(version.encode())
+    snapshot = DatasetSnapshot(
+        dataset="patients",
+        spec_digest="1" * 64,
+        digest=snapshot_of or data,
+        rows=500,
+        files=(FileDigest("data/patients.csv", data, 5_000),),
+        columns=(),
+        schema_digest="5" * 64,
+        checks=(),
+    )
+    run = StoreRun(
+        store.run_ref(MODEL, model_digest[:32]),
+        {"snapshot.json": canonical_json(encode(snapshot)).encode(), "model/model.skops": version.encode()},
+        f"run of {version}",
+    )
+    assert apply(Plan((run,)), consumer.root, repo, None, _now, lambda _: None).state == "done"
+    run_oid = str(repo.resolve(run.ref))
+    state = registry.read(repo).model(MODEL)
+    record = replace(
+        RELEASE,
+        model=MODEL,
+        version=version,
+        commit=consumer.git("rev-parse", "HEAD"),
+        data=(DataRef("patients", data, 500, "5" * 64),),
+        model_digest=model_digest,
+        model_files=(FileDigest("model.skops", digest_bytes(version.encode()), len(version)),),
+        run_ref=run.ref,
+        run_oid=run_oid,
+        project="minimal",
+        previous=state.last.ref if state.last else None,
+    )
+    tag = f"{MODEL}@v{version}"
+    writes = (
+        SetRef(store.release_ref(MODEL, version), run_oid),
+        CreateTag(tag, record.commit, message(tag, record.evidence.sentence, of_release(record)), state.last_date),
+        AppendLog(MODEL, tag, encode(record), state.log),
+        Push(remote),
+    )
+    assert apply(Plan(writes), consumer.root, repo, repo.identity(), _now, lambda _: None).state == "done"
+    return record
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
