@@ -92,14 +92,15 @@ def sign(
         )
         oid = scratch.resolve(f"refs/tags/{name}") if answer.status == 0 else None
         content = scratch.run("cat-file", "tag", oid).out if oid else b""
-        if oid is None or not content.startswith(tag_content(name, target, message, person, seconds)):
-            said = answer.err.strip().splitlines()
-            raise EnvironmentProblem.of(
-                "signing-failed",
-                f"git could not sign {name}, and nothing was written: {said[0] if said else 'no reason given'}",
-                help=f"try it: git -c gpg.format={signing.format} tag -s -m test signing-test && git tag -d signing-test",
-            )
-        signature = signing.check(scratch, (oid,))[oid]
+        signature = signing.check(scratch, (oid,))[oid] if oid else Signature("unsigned")
+    # git 2.39 writes a tag without a signature, and reports success, when ssh-keygen fails
+    if signature.state == "unsigned" or not content.startswith(tag_content(name, target, message, person, seconds)):
+        said = answer.err.strip().splitlines()
+        raise EnvironmentProblem.of(
+            "signing-failed",
+            f"git could not sign {name}, and nothing was written: {said[0] if said else 'no reason given'}",
+            help=f"try it: git -c gpg.format={signing.format} tag -s -m test signing-test && git tag -d signing-test",
+        )
     if signature.state != "good":
         raise EnvironmentProblem.of(
             "signer-not-allowed",

@@ -12,10 +12,13 @@ from typing import Any
 
 from mlops_ci import git
 from mlops_ci.cli.main import run
+from mlops_ci.codec import encode
+from mlops_ci.digest import canonical_json
 from mlops_ci.git import Person, Repository, tag_content
 from mlops_ci.message import message
-from mlops_ci.records import Release
+from mlops_ci.records import DatasetSnapshot, Release
 from mlops_ci.statement import of_release
+from mlops_ci.store import release_ref
 from tests.conftest import git_in
 from tests.registry.samples import RELEASE
 from tests.signing.conftest import Keys
@@ -99,8 +102,18 @@ class World:
 
     def release(self, version: str = "1.0.0", signer: str | None = "carol") -> str:
         """Write a release on HEAD as `release` would, signed by somebody or nobody, publish it, and return its id."""
-        record = replace(RELEASE, version=version, commit=str(self.repo.head()))
+        pin = release_ref("delay", version)
+        record = replace(RELEASE, version=version, commit=str(self.repo.head()), run_oid=self._kept_run())
+        self.git("push", "--quiet", "--force", "origin", f"{record.run_oid}:{pin}")
         return self.tag(f"refs/tags/delay@v{version}", record, signer)
+
+    def _kept_run(self) -> str:
+        """Write the run that the release names, as far as a deployment reads it."""
+        (data,) = RELEASE.data
+        snapshot = DatasetSnapshot(data.dataset, "0" * 64, data.digest, data.rows, (), (), data.schema_digest, ())
+        blob = self.repo.write_blob(canonical_json(encode(snapshot)).encode())
+        tree = self.repo.write_tree({"snapshot.json": blob})
+        return self.repo.write_commit(tree, (), "run", Person("mlops-ci", "mlops-ci@localhost"), 1_700_000_000)
 
     def tag(self, ref: str, record: Release, signer: str | None) -> str:
         text = message("title", "sentence", of_release(record))
