@@ -76,7 +76,7 @@ def judge(given: Iterable[Given], release: Event, environment: str, parties: Seq
     seen = Party("the same person has approved already", frozenset())
     for one in sorted(given, key=lambda one: (one.consent.made_on if one.consent else "", one.ref.name)):
         why = _not_valid(one, release, environment)
-        principals = frozenset(one.signature.signer.casefold().split(","))
+        principals = one.signature.names
         # an address that the tagger gave can only stand against them
         addresses = principals | {one.address.casefold()}
         why = why or next((party.role for party in parties if party.is_it(addresses, one.signature.key)), None)
@@ -93,7 +93,7 @@ def judge(given: Iterable[Given], release: Event, environment: str, parties: Seq
 def _not_valid(one: Given, release: Event, environment: str) -> str | None:
     if one.signature.state != "good":
         return _STATES[one.signature.state]
-    if not all(_ADDRESS.fullmatch(principal) for principal in one.signature.signer.split(",")):
+    if not one.signature.names or not all(map(_ADDRESS.fullmatch, one.signature.names)):
         return "the allowed signers do not name this signer by an e-mail address"
     if one.consent is None:
         return "it holds no approval"
@@ -140,7 +140,7 @@ def taggers(repo: Repository, signing: Signing, oid: str, role: str) -> Party:
 
 def party(role: str, address: str, signature: Signature) -> Party:
     """Return somebody by the address that git has of them and by their signature, which may be neither good nor there."""
-    addresses = {address.casefold(), *signature.signer.casefold().split(",")}
+    addresses = {address.casefold(), *signature.names}
     return Party(role, frozenset(addresses - {""}), frozenset({signature.key} - {""}))
 
 

@@ -7,6 +7,7 @@ text that follows; a reader of the message would not. So a block that is not exa
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
 import re
 import shutil
@@ -31,12 +32,18 @@ class Signature:
 
     `stranger`: of nobody the signers name, at the tag's date; `bad`: of other content, by a key that was revoked or has
     expired, or in a form that is not the one asked for. `signer` is the allowed principal, or the key's e-mail; `key` its
-    fingerprint.
+    fingerprint; `aliases` are the other principals that the signers give the key.
     """
 
     state: State
     signer: str = ""
     key: str = ""
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Whom the signature is of, under every name, in lower case."""
+        return frozenset(name.casefold() for name in (self.signer, *self.aliases) if name)
 
     @property
     def short(self) -> str:
@@ -154,6 +161,7 @@ def check_signatures(repo: Repository, oids: Sequence[str], format: Format, sign
     signed = [oid for oid in wanted if oid not in found]
     if not signed:
         return found
+    content = signers.read_bytes()
     if shutil.which(kind.program) is None:
         raise EnvironmentProblem.of(
             "signature-program-missing",
@@ -163,7 +171,7 @@ def check_signatures(repo: Repository, oids: Sequence[str], format: Format, sign
     with kind.asking(signers.resolve()) as (settings, env), ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool:
 
         def ask(oid: str) -> Signature:
-            return kind.read(repo.run(*settings, "verify-tag", "--raw", oid, env=env, check=False))
+            return kind.read(repo.run(*settings, "verify-tag", "--raw", oid, env=env, check=False), content)
 
         # the time passes in the programs that git starts
         return {**found, **dict(zip(signed, pool.map(ask, signed), strict=True))}
@@ -177,7 +185,7 @@ class _Kind:
     package: str
     block: re.Pattern[bytes]
     asking: Callable[[Path], _Asking]
-    read: Callable[[Answer], Signature]
+    read: Callable[[Answer, bytes], Signature]
 
 
 # what git takes for the beginning of a signature
@@ -225,20 +233,37 @@ _SSH = re.compile(
 )
 
 
-def _read_ssh(answer: Answer) -> Signature:
+def _read_ssh(answer: Answer, signers: bytes) -> Signature:
     # git repeats what ssh-keygen said, so the exit code decides
     found = _SSH.search(answer.err)
     if found is None:
         return Signature("bad")
     if found["signer"] is None:
         return Signature("stranger", key=found["key"])
-    return Signature("good" if answer.status == 0 else "bad", found["signer"], found["key"])
+    aliases = tuple(name for name in _principals(signers, found["key"]) if name != found["signer"])
+    return Signature("good" if answer.status == 0 else "bad", found["signer"], found["key"], aliases)
+
+
+def _principals(signers: bytes, key: str) -> Iterator[str]:
+    """Yield every principal of a key: git tells only the first, and another may be an author's address."""
+    for line in signers.decode("utf-8", "replace").splitlines():
+        names, *fields = line.split() or [""]
+        if not names.startswith("#") and any(_fingerprint(field) == key for field in fields):
+            yield from names.strip('"').split(",")
+
+
+def _fingerprint(field: str) -> str:
+    try:
+        digest = hashlib.sha256(base64.b64decode(field, validate=True)).digest()
+    except ValueError:  # a field that is no key
+        return ""
+    return f"SHA256:{base64.b64encode(digest).decode().rstrip('=')}"
 
 
 _GPG = "[GNUPG:] "
 
 
-def _read_gpg(answer: Answer) -> Signature:
+def _read_gpg(answer: Answer, _: bytes) -> Signature:
     said: dict[str, list[str]] = {}
     for line in answer.err.splitlines():
         if line.startswith(_GPG):

@@ -21,7 +21,7 @@ def test_release_and_deployment_verify_with_plain_git(gated: Consumer, tmp_path:
     assert (refused.returncode, "signing-key-missing" in refused.stderr + refused.stdout) == (3, True)
     gated.git("config", "user.signingKey", str(key))
     gated.ok("release")
-    gated.ok("deploy", "demo", "--env", "staging")
+    gated.ok("deploy", "diagnosis", "--env", "staging")
     tags = [name for name in gated.published() if name.startswith("refs/tags/")]
     assert len(tags) == 2
     for name in tags:

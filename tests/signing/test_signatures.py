@@ -132,3 +132,19 @@ def test_a_file_without_keys_and_a_missing_program_are_said_so(
     with pytest.raises(EnvironmentProblem) as missing:
         check_signature(repo, oid, "openpgp", keys.openpgp)
     assert missing.value.diagnostics[0].id == "signature-program-missing"
+
+
+def test_a_signer_of_several_addresses_is_all_of_them(repo: Repository, keys: Keys, tmp_path: Path) -> None:
+    signers = tmp_path / "signers"
+    signers.write_text("ada@host.org," + keys.line("ada"))
+    found = check_signature(repo, signed(repo, keys, "ada"), "ssh", signers)
+    assert (found.state, sorted(found.names)) == ("good", ["ada@example.org", "ada@host.org"])
+
+
+def test_every_line_of_a_key_names_its_signer(repo: Repository, keys: Keys, tmp_path: Path) -> None:
+    signers = tmp_path / "signers"
+    signers.write_text(
+        "# " + keys.line("eve") + keys.line("bob") + keys.line("ada") + '"Ada@Work.org"' + keys.line("ada")[15:]
+    )
+    found = check_signature(repo, signed(repo, keys, "ada"), "ssh", signers)
+    assert (found.state, sorted(found.names)) == ("good", ["ada@example.org", "ada@work.org"])
