@@ -52,6 +52,7 @@ def test_a_clone_gets_the_registrys_refs_with_every_fetch(tmp_path: Path) -> Non
         "+refs/heads/*:refs/remotes/origin/*",
         "refs/mlops/log/*:refs/mlops/log/*",
         "refs/mlops/releases/*:refs/mlops/releases/*",
+        "refs/mlops/approvals/*:refs/mlops/approvals/*",
     ]
 
 
