@@ -27,13 +27,14 @@ class Location:
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """One finding. `id` is kebab-case and equals its anchor in docs/diagnostics.md."""
+    """One finding. `id` is kebab-case and equals its anchor in docs/diagnostics.md; `about` is the ref that it is about."""
 
     id: str
     message: str
     location: Location | None = None
     help: str | None = None
     severity: Severity = "error"
+    about: str | None = None
 
 
 def has_errors(diagnostics: tuple[Diagnostic, ...] | list[Diagnostic]) -> bool:
@@ -48,9 +49,11 @@ def render(diagnostic: Diagnostic) -> str:
     starts with `::` or holds `##[`, which GitHub's runner would take for commands.
     """
     lines = [f"{diagnostic.severity}[{diagnostic.id}]: {printable(diagnostic.message)}"]
-    where = diagnostic.location
+    where = None if diagnostic.about else diagnostic.location
     gutter = len(str(where.line)) if where and where.line else 1
     pad = " " * gutter
+    if diagnostic.about:
+        lines.append(f"{pad}--> {printable(diagnostic.about)}")
     if where:
         lines.append(f"{pad}--> {printable(str(where))}")
         if where.text is not None and where.line is not None:

@@ -58,6 +58,23 @@ class Ref(NamedTuple):
     contents: str
 
 
+class Object(NamedTuple):
+    """An object without its content; `size` is in bytes."""
+
+    oid: str
+    type: str
+    size: int
+
+
+class LogCommit(NamedTuple):
+    """A commit as a chain of them is walked."""
+
+    oid: str
+    tree: str
+    parents: tuple[str, ...]
+    message: str
+
+
 @dataclass(frozen=True)
 class Person:
     """Who a commit or tag is by."""
@@ -206,6 +223,33 @@ class Repository:
             if rest:  # git died of the next one
                 yield None
                 rest = rest[1:]
+
+    def look_up(self, names: Sequence[str]) -> tuple[Object | None, ...]:
+        """Return what each name stands for, by one process, in the order asked for; None for one that is not there.
+
+        `names` are as those of `read_many`.
+        """
+        found: list[Object | None] = []
+        while len(found) < len(names):
+            stdin = "".join(f"{name}\n" for name in names[len(found) :]).encode()
+            answer = self.run("cat-file", "--batch-check", stdin=stdin, check=False)
+            lines = answer.out.decode("utf-8", "replace").split("\n")[:-1]
+            found += [_object(line) for line in lines] if answer.status == 0 else [*map(_object, lines), None]
+        return tuple(found)
+
+    def chain(self, heads: Sequence[str]) -> dict[str, LogCommit]:
+        """Return every commit that the heads lead to, by id.
+
+        Raises EnvironmentProblem `git-failed` when one of them is missing.
+        """
+        if not heads:
+            return {}
+        shown = "--format=%H%x00%T%x00%P%x00%B%x00"
+        answer = self.run("rev-list", "--no-commit-header", shown, "--stdin", stdin="\n".join([*heads, ""]).encode())
+        fields = answer.out.decode("utf-8", "replace").split("\0")
+        rows = zip(*[iter(fields)] * 4, strict=False)
+        commits = (LogCommit(oid.lstrip("\n"), tree, tuple(up.split()), text) for oid, tree, up, text in rows)
+        return {commit.oid: commit for commit in commits}
 
     def kind(self, name: str) -> str | None:
         """Return the type of an object (`blob`, `tree`, `commit`, `tag`), or None when there is none of that name."""
@@ -474,6 +518,12 @@ def _objects(out: bytes) -> Iterator[bytes | None]:
             return
         yield out[end + 1 : stop]
         at = stop + 1
+
+
+def _object(line: str) -> Object | None:
+    oid, _, rest = line.partition(" ")
+    kind, _, size = rest.partition(" ")
+    return Object(oid, kind, int(size)) if size.isdigit() and kind in ("blob", "tree", "commit", "tag") else None
 
 
 def _command(update: RefUpdate) -> str:

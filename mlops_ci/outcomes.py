@@ -193,6 +193,34 @@ class HistoryReport:
 
 
 @dataclass(frozen=True)
+class AuditedModel:
+    """One model that was audited. `head` is that of its log: kept, it is what a later `--since` asks for."""
+
+    model: str
+    events: int
+    versions: int
+    head: str | None
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """How much was verified, so that no findings mean something. `commit` is of the branch whose specs were used.
+
+    `bytes` are of everything that was read of released runs.
+    """
+
+    branch: str | None
+    commit: str | None
+    models: tuple[AuditedModel, ...]
+    events: int
+    signatures: int
+    runs: int
+    files: int
+    bytes: int
+    manifests: int
+
+
+@dataclass(frozen=True)
 class FetchReport:
     """A model's files as written, and the lines of Python that load it and predict."""
 

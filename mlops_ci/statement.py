@@ -12,7 +12,7 @@ from typing import Any
 
 from mlops_ci.codec import DecodeError, decode, encode
 from mlops_ci.message import statement_line
-from mlops_ci.records import Assignment, Consent, FileDigest, Release, Retirement
+from mlops_ci.records import Assignment, Comparison, Consent, Evidence, FileDigest, Release, Retirement
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 PROVENANCE = "https://slsa.dev/provenance/v1"
@@ -31,6 +31,21 @@ def statement_in(text: str) -> Mapping[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
+
+
+def evidence_of(comparison: Comparison, digest: str) -> Evidence:
+    """Return what the gate said, short enough for a tag; `digest` is of the comparison's canonical JSON."""
+    return Evidence(
+        digest=digest,
+        verdict=comparison.verdict,
+        sentence=comparison.sentence,
+        policy_digest=comparison.policy_digest,
+        holdout_digest=comparison.holdout_digest,
+        holdout_rows=comparison.holdout_rows,
+        champion_version=comparison.champion.version if comparison.champion else None,
+        metrics=tuple(item for item in comparison.metrics if item.slice is None),
+        requirements=comparison.requirements,
+    )
 
 
 def of_release(release: Release) -> dict[str, Any]:

@@ -159,6 +159,24 @@ VERBS: tuple[Verb, ...] = (
         syncs="gaps",
     ),
     Verb(
+        "audit",
+        "Verify the whole registry, offline, and name every break.",
+        (
+            Option("model", "A model; none: all.", positional=True, metavar="MODEL"),
+            Option(
+                "since",
+                "A log's head, tag or commit seen before, which must still be there; may be given again.",
+                multiple=True,
+                default=(),
+                metavar="OID",
+            ),
+        ),
+        needs="repository",
+        formats=("text", "json", "github", "sarif"),
+        details="Tags against logs, the chain, versions and numbers, signatures, released runs byte by byte, sources, and"
+        " manifests, against the specs of the default branch as this clone last fetched it. Works in a mirror, too.",
+    ),
+    Verb(
         "fetch",
         "Write a released model's files, verified, and say how to load them.",
         (

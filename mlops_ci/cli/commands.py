@@ -70,6 +70,7 @@ def _parameter(option: Option) -> click.Parameter:
     return click.Option(
         [flag, option.name],
         type=kinds[option.kind],
+        multiple=option.multiple,
         **given,
         metavar=option.metavar,
         help=option.help,

@@ -99,7 +99,15 @@ def _result(item: Diagnostic, index: int) -> dict[str, Any]:
         "ruleIndex": index,
         "level": item.severity,
         "message": {"text": _sentence(item)},
-        **({"locations": [{"physicalLocation": _physical(item.location)}]} if item.location else {}),
+        **({"locations": [_place(item)]} if item.location or item.about else {}),
+    }
+
+
+def _place(item: Diagnostic) -> dict[str, Any]:
+    ref = {"fullyQualifiedName": item.about, "kind": "resource"}
+    return {
+        **({"physicalLocation": _physical(item.location)} if item.location else {}),
+        **({"logicalLocations": [ref]} if item.about else {}),
     }
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_ci.outcomes import (
     ApproveReport,
+    AuditReport,
     CheckReport,
     CompareReport,
     DeployReport,
@@ -291,7 +292,24 @@ def _init(report: InitReport) -> Iterator[str]:
     yield from (f"  {line}" for line in report.next)
 
 
+def _audit(report: AuditReport) -> Iterator[str]:
+    at = f"branch {report.branch} at {report.commit}" if report.commit else "no branch"
+    yield f"verified against {at}:"
+    yield (
+        f"  {tables.counted(report.events, 'event')} of {tables.counted(len(report.models), 'model')},"
+        f" {tables.counted(report.signatures, 'signature')}, {tables.counted(report.manifests, 'manifest')}"
+    )
+    yield (
+        f"  {tables.counted(report.runs, 'released run')} with {tables.counted(report.files, 'model file')}"
+        f" ({report.bytes:,} bytes read)"
+    )
+    rows = [(item.model, str(item.events), str(item.versions), item.head or "-") for item in report.models]
+    if rows:
+        yield "\n" + tables.plain(("model", "events", "versions", "head of its log (keep it for --since)"), rows)
+
+
 _WRITERS: Mapping[type, Callable[[Any], Iterator[str]]] = {
+    AuditReport: _audit,
     ValidateReport: _validate,
     CheckReport: _check,
     TrainReport: _train,

@@ -20,10 +20,10 @@ from mlops_ci.outcomes import Released, ReleaseReport
 from mlops_ci.plan import AppendLog, CreateTag, Outcome, Plan, Push, SetRef, Write
 from mlops_ci.policy import rules_of, to_sign
 from mlops_ci.project import Project
-from mlops_ci.records import Comparison, DataRef, Evidence, Release, TrainingRun
+from mlops_ci.records import Comparison, DataRef, Release, TrainingRun
 from mlops_ci.registry import ModelState
 from mlops_ci.signing import Signing
-from mlops_ci.statement import of_release
+from mlops_ci.statement import evidence_of, of_release
 
 
 def release(
@@ -104,7 +104,7 @@ def _model(
         run_key=run.key,
         run_ref=store.run_ref(state.model, comparison.key),
         run_oid=stored.oid,
-        evidence=_evidence(comparison, evidence_digest),
+        evidence=evidence_of(comparison, evidence_digest),
         project=project.specs.project.name,
         trust="local",
         made_by=project.context.maker,
@@ -213,20 +213,6 @@ def _gated(
         )
     store.materialise(repo, stored, run.files, folder)  # verifies every byte
     return run, comparison, stored, digest_bytes(canonical_json(encode(comparison)).encode())
-
-
-def _evidence(comparison: Comparison, digest: str) -> Evidence:
-    return Evidence(
-        digest=digest,
-        verdict=comparison.verdict,
-        sentence=comparison.sentence,
-        policy_digest=comparison.policy_digest,
-        holdout_digest=comparison.holdout_digest,
-        holdout_rows=comparison.holdout_rows,
-        champion_version=comparison.champion.version if comparison.champion else None,
-        metrics=tuple(item for item in comparison.metrics if item.slice is None),
-        requirements=comparison.requirements,
-    )
 
 
 def _bump(candidate: Candidate, state: ModelState) -> Literal["major", "minor", "patch"]:

@@ -193,7 +193,7 @@ class _Forging:
         table = "".join(f"{row},{row % 7},{row % 2}\n" for row in range(40)) + f"# {model.name} {version}\n"
         data = FileDigest(f"data/{model.name}.csv", digest_bytes(table.encode()), len(table))
         self._commit({data.path: table.encode()}, f"Data for {model.name} {version}\n", seconds)
-        release, files = _run_of(model.name, version, self.tip, rows, data, self.specs, seconds)
+        release, files = _run_of(model.name, version, self.tip, rows, data, self.specs)
         oid = self._run(files, f"{model.name}: gate pass", seconds)
         release = replace(release, run_oid=oid)
         self.refs[f"refs/mlops/releases/{model.name}/v{version}"] = oid
@@ -276,7 +276,7 @@ def _said(record: Record) -> tuple[str, str, dict[str, object]]:
 
 
 def _run_of(
-    model: str, version: str, commit: str, rows: int, data: FileDigest, specs: Specs, seconds: int
+    model: str, version: str, commit: str, rows: int, data: FileDigest, specs: Specs
 ) -> tuple[Release, dict[str, bytes]]:
     """Return a version's release, but for the id of its run, and the files of that run by path."""
     spec, dataset = specs.models[model], specs.datasets[f"data-of-{model}"]
