@@ -11,15 +11,24 @@ import dataclasses
 import json
 import math
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
+Reader = Callable[[Any], Any]
 
 
 class DecodeError(ValueError):
     """The data does not have the shape that the type asks for; the message says where."""
+
+
+class _MisfitError(Exception):
+    """Data that a type has no place for; `at` grows on the way up."""
+
+    def __init__(self, why: str, at: str = ": ") -> None:
+        super().__init__(why)
+        self.why, self.at = why, at
 
 
 def camel(name: str) -> str:
@@ -54,7 +63,10 @@ def read(cls: type[T], text: str | bytes) -> T:
 
 def decode(cls: type[T], data: Any, where: str = "$") -> T:
     """Return the data as an instance of the dataclass; raises DecodeError naming the place that does not fit."""
-    found: T = _dataclass(cls, data, where)
+    try:
+        found: T = _reader(cls)(data)
+    except _MisfitError as misfit:
+        raise DecodeError(f"{where}{misfit.at}{misfit.why}") from misfit
     return found
 
 
@@ -63,96 +75,166 @@ def _no_number(name: str) -> NoReturn:
 
 
 @cache
-def _fields(cls: type) -> dict[str, tuple[str, Any, bool]]:
-    hints = get_type_hints(cls)
-    out = {}
-    for field in dataclasses.fields(cls):
-        required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        out[camel(field.name)] = (field.name, hints[field.name], required)
-    return out
-
-
-def _dataclass(cls: Any, data: Any, where: str) -> Any:
-    if not isinstance(data, Mapping):
-        raise DecodeError(f"{where}: expected an object")
-    fields = _fields(cls)
-    if unknown := [str(key) for key in data if key not in fields]:
-        raise DecodeError(f"{where}: unknown field {unknown[0]!r:.100}")
-    given = {}
-    for key, (name, hint, required) in fields.items():
-        if key in data:
-            given[name] = _value(hint, data[key], f"{where}.{key}")
-        elif required and _optional(hint):
-            given[name] = None  # `encode` leaves None out
-        elif required:
-            raise DecodeError(f"{where}: missing field '{key}'")
-    return cls(**given)
-
-
-def _optional(hint: Any) -> bool:
-    return types.NoneType in get_args(hint)
-
-
-def _value(hint: Any, data: Any, where: str) -> Any:
+def _reader(hint: Any) -> Reader:
+    """Return what reads one type. Made once a type: a registry has millions of values, and few types."""
     origin = get_origin(hint)
     if hint is Any:
-        return data
+        return lambda data: data
     if origin in (Union, types.UnionType):
-        return _union(get_args(hint), data, where)
+        return _union(get_args(hint))
     if origin is Literal:
-        if any(type(data) is type(option) and data == option for option in get_args(hint)):
-            return data
-        raise DecodeError(f"{where}: expected one of {', '.join(map(str, get_args(hint)))}")
+        return _literal(get_args(hint))
     if origin is tuple:
-        if not isinstance(data, list | tuple):
-            raise DecodeError(f"{where}: expected a list")
-        return tuple(_value(get_args(hint)[0], item, f"{where}[{index}]") for index, item in enumerate(data))
+        return _list(_reader(get_args(hint)[0]))
     if origin is not None and issubclass(origin, Mapping):
-        if not isinstance(data, Mapping):
-            raise DecodeError(f"{where}: expected an object")
-        items = [(_text(str(key), f"{where}, a key"), item) for key, item in data.items()]
-        return {key: _value(get_args(hint)[1], item, f"{where}.{key}") for key, item in items}
+        return _mapping(_reader(get_args(hint)[1]))
     if dataclasses.is_dataclass(hint):
-        return _dataclass(hint, data, where)
-    return _scalar(hint, data, where)
+        return _dataclass(hint)
+    return {float: _float, str: _str, types.NoneType: _none}.get(hint) or _plain(hint)
 
 
-def _scalar(hint: Any, data: Any, where: str) -> Any:
-    if hint is float and type(data) in (int, float):
-        return _finite(data, where)
-    if hint is types.NoneType and data is None:
-        return None
-    if hint is str and isinstance(data, str):
-        return _text(data, where)
-    # bool is an int to Python but not to a reader of JSON
-    if isinstance(hint, type) and isinstance(data, hint) and (hint is bool or not isinstance(data, bool)):
-        return data
-    raise DecodeError(f"{where}: expected {getattr(hint, '__name__', hint)}, got {type(data).__name__}")
+def _dataclass(cls: Any) -> Reader:
+    hints = get_type_hints(cls)
+    rows: dict[str, tuple[str, Reader, bool, bool]] = {}
+    for field in dataclasses.fields(cls):
+        required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        optional = types.NoneType in get_args(hints[field.name])
+        rows[camel(field.name)] = (field.name, _reader(hints[field.name]), required, optional)
+
+    def read(data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            raise _MisfitError("expected an object")
+        given = {}
+        known = 0
+        for key, (name, reader, required, optional) in rows.items():
+            if key in data:
+                known += 1
+                try:
+                    given[name] = reader(data[key])
+                except _MisfitError as misfit:
+                    misfit.at = f".{key}{misfit.at}"
+                    raise
+            elif required and optional:
+                given[name] = None  # `encode` leaves None out
+            elif required:
+                _refuse_unknown(data, rows)
+                raise _MisfitError(f"missing field '{key}'")
+        if known != len(data):
+            _refuse_unknown(data, rows)
+        return cls(**given)
+
+    return read
 
 
-def _finite(number: float, where: str) -> float:
+def _refuse_unknown(data: Mapping[Any, Any], known: Mapping[str, Any]) -> None:
+    if unknown := [str(key) for key in data if key not in known]:
+        raise _MisfitError(f"unknown field {unknown[0]!r:.100}")
+
+
+def _literal(options: tuple[Any, ...]) -> Reader:
+    def read(data: Any) -> Any:
+        if any(type(data) is type(option) and data == option for option in options):
+            return data
+        raise _MisfitError(f"expected one of {', '.join(map(str, options))}")
+
+    return read
+
+
+def _list(item: Reader) -> Reader:
+    def read(data: Any) -> Any:
+        if not isinstance(data, list | tuple):
+            raise _MisfitError("expected a list")
+        found = []
+        for one in data:
+            try:
+                found.append(item(one))
+            except _MisfitError as misfit:
+                misfit.at = f"[{len(found)}]{misfit.at}"
+                raise
+        return tuple(found)
+
+    return read
+
+
+def _mapping(item: Reader) -> Reader:
+    def read(data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            raise _MisfitError("expected an object")
+        found = {}
+        for key, one in data.items():
+            try:
+                name = _str(str(key))
+            except _MisfitError as misfit:
+                misfit.at = f", a key{misfit.at}"
+                raise
+            try:
+                found[name] = item(one)
+            except _MisfitError as misfit:
+                misfit.at = f".{name}{misfit.at}"
+                raise
+        return found
+
+    return read
+
+
+def _union(options: tuple[Any, ...]) -> Reader:
+    readers = [(option, _reader(option)) for option in options]
+
+    def read(data: Any) -> Any:
+        # an exact type first: 1 stays an int where both int and float are allowed
+        for _, reader in sorted(readers, key=lambda pair: type(data) is not pair[0]):
+            try:
+                return reader(data)
+            except _MisfitError as error:
+                failure = error
+        raise failure
+
+    exact = {option: reader for option, reader in readers if option in (str, int, float, bool, types.NoneType)}
+
+    def quick(data: Any) -> Any:
+        found = exact.get(type(data))
+        return read(data) if found is None else found(data)
+
+    return quick
+
+
+def _float(data: Any) -> float:
+    if type(data) not in (int, float):
+        raise _other(float, data)
     try:
-        found = float(number)
+        found = float(data)
     except OverflowError:
         found = math.inf
     if not math.isfinite(found):  # JSON's 1e999 is infinite, too
-        raise DecodeError(f"{where}: not a finite number")
+        raise _MisfitError("not a finite number")
     return found
 
 
-def _text(text: str, where: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:  # half of a surrogate pair: JSON can spell it, nothing can write it
-        raise DecodeError(f"{where}: not text: {error.reason}") from error
-    return text
-
-
-def _union(options: tuple[Any, ...], data: Any, where: str) -> Any:
-    # an exact type first: 1 stays an int where both int and float are allowed
-    for option in sorted(options, key=lambda option: type(data) is not option):
+def _str(data: Any) -> str:
+    if not isinstance(data, str):
+        raise _other(str, data)
+    if not data.isascii():
         try:
-            return _value(option, data, where)
-        except DecodeError as error:
-            failure = error
-    raise failure
+            data.encode()
+        except UnicodeEncodeError as error:  # half of a surrogate pair: JSON can spell it, nothing can write it
+            raise _MisfitError(f"not text: {error.reason}") from error
+    return data
+
+
+def _none(data: Any) -> None:
+    if data is not None:
+        raise _other(types.NoneType, data)
+
+
+def _plain(hint: Any) -> Reader:
+    def read(data: Any) -> Any:
+        # bool is an int to Python but not to a reader of JSON
+        if isinstance(hint, type) and isinstance(data, hint) and (hint is bool or not isinstance(data, bool)):
+            return data
+        raise _other(hint, data)
+
+    return read
+
+
+def _other(hint: Any, data: Any) -> _MisfitError:
+    return _MisfitError(f"expected {getattr(hint, '__name__', hint)}, got {type(data).__name__}")

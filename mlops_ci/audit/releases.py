@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from mlops_ci.audit import blobs
 from mlops_ci.audit.holdings import Holdings
-from mlops_ci.codec import DecodeError, read
+from mlops_ci.codec import read
 from mlops_ci.diagnostics import Diagnostic
 from mlops_ci.digest import digest_bytes, digest_json
 from mlops_ci.git import Object, Repository
@@ -254,5 +254,5 @@ def _of_data(release: Release, snapshot: DatasetSnapshot) -> list[str]:
 def _read(kind: type[T], text: bytes | None) -> T | None:
     try:
         return read(kind, text) if text is not None else None
-    except DecodeError:
+    except ValueError:  # DecodeError is one; so is a path that leads out of its folder
         return None
