@@ -13,7 +13,7 @@ import math
 import types
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NoReturn, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 Reader = Callable[[Any], Any]
@@ -64,7 +64,7 @@ def read(cls: type[T], text: str | bytes) -> T:
 def decode(cls: type[T], data: Any, where: str = "$") -> T:
     """Return the data as an instance of the dataclass; raises DecodeError naming the place that does not fit."""
     try:
-        found: T = _reader(cls)(data)
+        found: T = _reader(cast("Any", cls))(data)
     except _MisfitError as misfit:
         raise DecodeError(f"{where}{misfit.at}{misfit.why}") from misfit
     return found

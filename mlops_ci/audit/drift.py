@@ -61,8 +61,9 @@ def _shortfall(requirement: Requirement, evidence: Evidence) -> str | None:
 
 def _measured(metric: str, evidence: Evidence) -> tuple[float, float] | None:
     """Return the bounds that a floor is held against: those that one was judged by, else those that were reported."""
-    judged = (item for item in evidence.requirements if item.metric == metric and item.difference is None)
-    for item in (*judged, *evidence.metrics):
+    judged = [item for item in evidence.requirements if item.difference is None]
+    every: list[RequirementResult | MetricValue] = [*judged, *evidence.metrics]
+    for item in every:
         if item.metric == metric and (found := _bounds(item)) is not None:
             return found
     return None

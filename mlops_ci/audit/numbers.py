@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 from mlops_ci.audit.holdings import Holdings
 from mlops_ci.diagnostics import Diagnostic
 from mlops_ci.records import Assignment, Release
 from mlops_ci.registry import TAGS, Name, event_name, next_version, version_key
 
+_STEPS: tuple[Literal["major", "minor", "patch"], ...] = ("major", "minor", "patch")
 _BESIDE = "it was made by hand, or an event was taken out: compare with another clone (git ls-remote)"
 
 
@@ -35,8 +37,7 @@ def _versions(names: tuple[tuple[str, Name], ...], held: Holdings) -> Iterator[D
     for tag, name in names:
         if name.kind != "release" or name.version is None:
             continue
-        steps = ("major",) if highest is None else ("major", "minor", "patch")
-        wanted = [next_version(highest, step) for step in steps]
+        wanted = list(dict.fromkeys(next_version(highest, step) for step in _STEPS))
         if name.version not in wanted and tag in held.records:
             yield Diagnostic(
                 "audit-version-step",

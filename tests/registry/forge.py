@@ -392,6 +392,7 @@ def _manifests(release: Release, environment: str) -> dict[str, bytes]:
     return {
         "release.yaml": f"{head}run: {release.run_oid}\n".encode(),
         "kustomization.yaml": b"resources: [base, release.yaml]\n",
+        "data.lock": f"{release.data[0].digest}\n".encode(),
         "base/deployment.yaml": f"name: {release.model}\n{_DESCRIPTION * 20}".encode(),
     }
 

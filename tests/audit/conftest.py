@@ -1,0 +1,50 @@
+"""A signed registry, forged once; each test tampers with a copy of its own, with the right to push and without the keys."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from mlops_ci import git
+from tests.audit.attacker import Attacker
+from tests.registry.forge import forge
+
+SIGNING = "  signing: {format: ssh, allowedSigners: .mlops/allowed_signers}\n"
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Ada may sign; Eve has a key that nobody knows."""
+
+    ada: Path
+    eve: Path
+    signers: str
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
+    folder = tmp_path_factory.mktemp("keys")
+    for name in ("ada", "eve"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)
+    public = (folder / "ada.pub").read_text()
+    return Keys(folder / "ada", folder / "eve", f'ada@example.org namespaces="git" {public}')
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory, keys: Keys) -> Path:
+    """Two models of eight events each: v1.0.0 to staging, prod and staging again, v1.0.1 likewise, and out of staging."""
+    root = tmp_path_factory.mktemp("world") / "repo"
+    forge(root, 16, models=2, key=keys.ada, project=SIGNING, files={".mlops/allowed_signers": keys.signers})
+    return root
+
+
+@pytest.fixture
+def attacker(world: Path, tmp_path: Path, keys: Keys) -> Attacker:
+    shutil.copytree(world, tmp_path / "repo")
+    found = git.find(tmp_path / "repo")
+    assert found is not None
+    return Attacker(found, keys.eve)
