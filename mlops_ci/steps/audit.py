@@ -70,7 +70,9 @@ def audit(context: Context, *, model: str | None = None, since: tuple[str, ...] 
             },
         )
     places = {held.model: project for project, mine in _by_project(projects, helds).items() for held in mine}
-    located = [_located(item, name, places.get(name)) for name, items in findings.items() for item in items]
+    first = projects[0] if projects else None
+    asked = {name: items for name, items in findings.items() if model in (None, name)}
+    located = [_located(item, name, places.get(name, first)) for name, items in asked.items() for item in items]
     report = AuditReport(
         branch=tip.name if tip else None,
         commit=tip.commit if tip else None,

@@ -75,12 +75,13 @@ def forge(
     *,
     models: int = 4,
     key: Path | None = None,
+    signed_from: int = 0,
     project: str = "",
     files: dict[str, str] | None = None,
 ) -> Forged:
     """Make a repository of `events` events at `root`, spread over `models` models, whose work tree is checked out.
 
-    With `key`, an SSH key's file, tags are signed. `project` is added to the Project spec; `files` are further files of
+    With `key`, an SSH key's file, tags are signed, each model's from its event `signed_from` on (counted from 0). `project` is added to the Project spec; `files` are further files of
     the branch, by path.
     """
     root.mkdir(parents=True)
@@ -92,7 +93,7 @@ def forge(
         (root / path).write_text(text)
     specs, found = load(root)
     assert specs is not None, found
-    forging = _Forging(Packer(root / ".git"), specs, Folders(Packer(root / ".git")), {}, key)
+    forging = _Forging(Packer(root / ".git"), specs, Folders(Packer(root / ".git")), {}, key, signed_from)
     forging.folders.packer = forging.packer
     forging.start(texts)
     made = {name: _Model(name) for name in names}
@@ -139,6 +140,7 @@ class _Forging:
     folders: Folders
     refs: dict[str, str]
     key: Path | None
+    signed_from: int
     tip: str = ""
 
     def start(self, texts: dict[str, str]) -> None:
@@ -163,7 +165,7 @@ class _Forging:
         sentence = record.evidence.sentence if isinstance(record, Release) else record.reason or "as planned"
         body = f"object {step.commit}\ntype commit\ntag {name}\ntagger {ADA} {step.seconds} +0000\n\n"
         content = (body + message(title, sentence, statement)).encode()
-        if self.key is not None:
+        if self.key is not None and len(model.events) >= self.signed_from:
             content += sign(self.key, content)
         oid = self.packer.add("tag", content)
         model.events.append(EventRef(name, oid))
