@@ -218,6 +218,7 @@ class AuditReport:
     files: int
     bytes: int
     manifests: int
+    approvals: int
 
 
 @dataclass(frozen=True)

@@ -297,7 +297,7 @@ def _audit(report: AuditReport) -> Iterator[str]:
     yield f"verified against {at}:"
     yield (
         f"  {tables.counted(report.events, 'event')} of {tables.counted(len(report.models), 'model')},"
-        f" {tables.counted(report.signatures, 'signature')}, {tables.counted(report.manifests, 'manifest')}"
+        f" {tables.counted(report.signatures, 'signature')}, {tables.counted(report.approvals, 'approval')}, {tables.counted(report.manifests, 'manifest')}"
     )
     yield (
         f"  {tables.counted(report.runs, 'released run')} with {tables.counted(report.files, 'model file')}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from mlops_ci.audit import chain, drift, holdings, log, manifests, numbers, releases, signatures, sources
+from mlops_ci.audit import approvals, chain, drift, holdings, log, manifests, numbers, releases, signatures, sources
 from mlops_ci.audit import since as seen
 from mlops_ci.audit.branch import ProjectAtTip, Tip, find_tip, read_projects
 from mlops_ci.audit.holdings import Holdings
@@ -46,10 +46,13 @@ def audit(context: Context, *, model: str | None = None, since: tuple[str, ...] 
     _add(findings, verified.breaks)
     folders = {project.specs.project.name: project.folder for project in projects}
     _add(findings, sources.breaks(repo, helds, folders, verified.snapshots))
-    counted = 0
+    counted = approved = 0
     signed: dict[str, Signature] = {}
     for project, mine in _by_project(projects, helds).items():
         signed |= signatures.checked(repo, mine, project)
+        consents, count = approvals.breaks(repo, mine, project, signed)
+        _add(findings, consents)
+        approved += count
         if (branch := _branch(repo, tip, project)) is not None:
             breaks, count = manifests.breaks(repo, mine, project, branch)
             _add(findings, breaks)
@@ -87,6 +90,7 @@ def audit(context: Context, *, model: str | None = None, since: tuple[str, ...] 
         files=verified.files,
         bytes=verified.bytes,
         manifests=counted,
+        approvals=approved,
     )
     return Outcome(report, (*found, *located, *seen.breaks(repo, helds, tip, since)))
 

@@ -18,9 +18,10 @@ SIGNING = "  signing: {format: ssh, allowedSigners: .mlops/allowed_signers}\n"
 
 @dataclass(frozen=True)
 class Keys:
-    """Ada may sign; Eve has a key that nobody knows."""
+    """Ada and Bob may sign; Eve has a key that nobody knows."""
 
     ada: Path
+    bob: Path
     eve: Path
     signers: str
 
@@ -28,10 +29,10 @@ class Keys:
 @pytest.fixture(scope="session")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
     folder = tmp_path_factory.mktemp("keys")
-    for name in ("ada", "eve"):
+    for name in ("ada", "bob", "eve"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)
-    public = (folder / "ada.pub").read_text()
-    return Keys(folder / "ada", folder / "eve", f'ada@example.org namespaces="git" {public}')
+    lines = [f'{name}@example.org namespaces="git" {(folder / f"{name}.pub").read_text()}' for name in ("ada", "bob")]
+    return Keys(folder / "ada", folder / "bob", folder / "eve", "".join(lines))
 
 
 @pytest.fixture(scope="session")

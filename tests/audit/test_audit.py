@@ -80,7 +80,7 @@ def test_the_report_says_how_much_was_verified(world: Path) -> None:
     found = said("-C", str(world))
     assert found.returncode == 0
     head = git_in(world)("rev-parse", "refs/mlops/log/model-0")
-    assert "16 events of 2 models, 16 signatures, 8 manifests" in found.stdout
+    assert "16 events of 2 models, 16 signatures, 0 approvals, 8 manifests" in found.stdout
     assert "4 released runs with 16 model files" in found.stdout
     assert head in found.stdout
 

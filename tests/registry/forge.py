@@ -11,13 +11,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from mlops_ci.approvals import APPROVALS
 from mlops_ci.codec import encode
 from mlops_ci.digest import canonical_json, digest_bytes, digest_json
 from mlops_ci.learn.requirements import describe
 from mlops_ci.message import message
 from mlops_ci.records import (
+    Approval,
     Assignment,
     Comparison,
+    Consent,
     DataRef,
     DatasetSnapshot,
     Environment,
@@ -35,7 +38,7 @@ from mlops_ci.records import (
     TrainingRun,
 )
 from mlops_ci.spec.load import Specs, load
-from mlops_ci.statement import Record, of_assignment, of_release, of_retirement
+from mlops_ci.statement import Record, of_assignment, of_consent, of_release, of_retirement
 from tests.registry.pack import Folders, Packer, tree
 
 START = 1_700_000_000  # seconds since 1970; a commit a minute from here
@@ -76,12 +79,14 @@ def forge(
     models: int = 4,
     key: Path | None = None,
     signed_from: int = 0,
+    approver: Path | None = None,
     project: str = "",
     files: dict[str, str] | None = None,
 ) -> Forged:
     """Make a repository of `events` events at `root`, spread over `models` models, whose work tree is checked out.
 
-    With `key`, an SSH key's file, tags are signed, each model's from its event `signed_from` on (counted from 0). `project` is added to the Project spec; `files` are further files of
+    With `key`, an SSH key's file, tags are signed, each model's from its event `signed_from` on (counted from 0); with
+    `approver`, another's key, what goes to prod is approved by it. `project` is added to the Project spec; `files` are further files of
     the branch, by path.
     """
     root.mkdir(parents=True)
@@ -93,7 +98,7 @@ def forge(
         (root / path).write_text(text)
     specs, found = load(root)
     assert specs is not None, found
-    forging = _Forging(Packer(root / ".git"), specs, Folders(Packer(root / ".git")), {}, key, signed_from)
+    forging = _Forging(Packer(root / ".git"), specs, Folders(Packer(root / ".git")), {}, key, signed_from, approver)
     forging.folders.packer = forging.packer
     forging.start(texts)
     made = {name: _Model(name) for name in names}
@@ -141,6 +146,7 @@ class _Forging:
     refs: dict[str, str]
     key: Path | None
     signed_from: int
+    approver: Path | None
     tip: str = ""
 
     def start(self, texts: dict[str, str]) -> None:
@@ -161,6 +167,8 @@ class _Forging:
         model = step.model
         previous = model.events[-1] if model.events else None
         record = replace(step.record(), previous=previous)
+        if isinstance(record, Assignment) and record.environment == "prod" and self.approver is not None:
+            record = replace(record, approvals=(self._approval(record, self.approver, step),), approvals_required=1)
         name, title, statement = _said(record)
         sentence = record.evidence.sentence if isinstance(record, Release) else record.reason or "as planned"
         body = f"object {step.commit}\ntype commit\ntag {name}\ntagger {ADA} {step.seconds} +0000\n\n"
@@ -172,6 +180,26 @@ class _Forging:
         if isinstance(record, Release):
             model.released = model.events[-1]
         return step, record, content
+
+    def _approval(self, made: Assignment, key: Path, step: _Step) -> Approval:
+        consent = Consent(
+            made.model,
+            made.version,
+            made.environment,
+            made.release,
+            made.model_files,
+            made.model_digest,
+            MAKER,
+            made.made_on,
+        )
+        name = f"{made.model}/{made.environment}/v{made.version}/{key.name}"
+        who = f"{key.name.title()} <{key.name}@example.org>"
+        body = f"object {step.commit}\ntype commit\ntag {name}\ntagger {who} {step.seconds} +0000\n\n"
+        content = (body + message("approved", "as planned", of_consent(consent))).encode()
+        oid = self.packer.add("tag", content + sign(key, content))
+        self.refs[f"{APPROVALS}{name}"] = oid
+        ref = EventRef(f"{APPROVALS}{name}", oid)
+        return Approval("signature", f"{key.name}@example.org", made.made_on, ref)
 
     def log(self, step: _Step, record: Record, content: bytes) -> None:
         name = _said(record)[0]
