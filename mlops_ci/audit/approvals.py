@@ -63,12 +63,9 @@ def breaks(
 def _cases(held: Holdings, policy: Mapping[str, int]) -> Iterator[_Case]:
     current = {event.oid for event in held.state.assigned.values()}
     for name, record in held.records.items():
-        event, release = (
-            held.events[name],
-            held.events.get(record.release.name) if isinstance(record, Assignment) else None,
-        )
-        if not isinstance(record, Assignment) or release is None:
+        if not isinstance(record, Assignment) or record.release.name not in held.events:
             continue
+        event, release = held.events[name], held.events[record.release.name]
         today = policy.get(record.environment, 0) if event.oid in current else 0
         wanted = max(record.approvals_required, today)
         if wanted or record.approvals:
