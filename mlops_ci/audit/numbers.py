@@ -102,7 +102,8 @@ def _assigned(held: Holdings) -> Iterator[Diagnostic]:
         elif at.oid not in released:
             why = f"names the release {at.name}, which came after it"
         elif not isinstance(target, Release):
-            why = f"names {at.name}, which is no release of ours"
+            # what another tool made can be retired, and not be assigned
+            why = f"names {at.name}, which is no release of ours" if isinstance(record, Assignment) or target else None
         elif different := _differences(record, target):
             why = f"and {at.name}, its release, differ in {', '.join(different)}"
         if why:

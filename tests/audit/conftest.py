@@ -37,7 +37,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory, keys: Keys) -> Path:
-    """Two models of eight events each: v1.0.0 to staging, prod and staging again, v1.0.1 likewise, and out of staging."""
+    """Two models of eight events each: v1.0.0 to staging, prod and staging again; v1.0.1 to trial, prod, and out of trial."""
     root = tmp_path_factory.mktemp("world") / "repo"
     forge(root, 16, models=2, key=keys.ada, project=SIGNING, files={".mlops/allowed_signers": keys.signers})
     return root

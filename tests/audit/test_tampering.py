@@ -14,7 +14,7 @@ from mlops_ci.records import EventRef
 from tests.audit.attacker import LOG, PIN, Attacker, after
 from tests.registry.forge import sign
 
-NEWEST = "model-0#staging!#6"
+NEWEST = "model-0#trial!#6"
 
 
 def test_what_nobody_touched_has_no_breaks(attacker: Attacker) -> None:
@@ -22,7 +22,7 @@ def test_what_nobody_touched_has_no_breaks(attacker: Attacker) -> None:
 
     assert (found.code, found.breaks) == (0, ())
     told = {name: found.record[name] for name in ("events", "signatures", "runs", "files", "manifests")}
-    assert told == {"events": 16, "signatures": 16, "runs": 4, "files": 16, "manifests": 8}
+    assert told == {"events": 16, "signatures": 16, "runs": 4, "files": 16, "manifests": 16}
 
 
 # tags
@@ -206,7 +206,7 @@ def test_a_tail_that_left_nothing_behind_is_missed_by_whoever_kept_its_head(atta
     newest = attacker.event(NEWEST).oid
     attacker.cut("model-0")
     # what the last event took back from the branch is put there again
-    folder = "deploy/staging/model-0"
+    folder = "deploy/trial/model-0"
     files = attacker.repo.tree("refs/heads/main~2", folder)
     attacker.push({f"{folder}/{path}": attacker.repo.read(oid) for path, oid in files.items()})
 
@@ -411,8 +411,8 @@ def test_a_manifest_that_was_added_or_deleted(attacker: Attacker) -> None:
 
 
 def test_manifests_of_what_is_not_assigned(attacker: Attacker) -> None:
-    attacker.push({"deploy/staging/model-0/release.yaml": b"run: mine\n"})
-    assert attacker.audit().names("audit-manifest-unassigned", "deploy/staging/model-0/")
+    attacker.push({"deploy/trial/model-0/release.yaml": b"run: mine\n"})
+    assert attacker.audit().names("audit-manifest-unassigned", "deploy/trial/model-0/")
 
 
 # the branch

@@ -44,7 +44,7 @@ from tests.registry.pack import Folders, Packer, tree
 START = 1_700_000_000  # seconds since 1970; a commit a minute from here
 ADA = "Ada Lovelace <ada@example.org>"
 MAKER = Maker("Ada Lovelace", "0.1.0")
-ENVIRONMENTS = ("staging", "prod")
+ENVIRONMENTS = ("trial", "staging", "prod")
 _ENVIRONMENT = Environment("3.11.7", {"numpy": "2.4.6", "scikit-learn": "1.9.1", "skops": "0.16.0"}, "Linux-x86_64")
 _INPUTS = tuple(Field(f"feature_{index}", "number") for index in range(8))
 _DESCRIPTION = "# What every version of it answers, and on which columns, stands here.\n"
@@ -154,13 +154,15 @@ class _Forging:
         self.tip = self.packer.commit(root, (), "Start\n", ADA, START)
 
     def prepare(self, model: _Model, seconds: int) -> _Step:
-        """Do all of a model's next event but its tag: a release, its way through the environments, now and then a retreat."""
+        """Do all of a model's next event but its tag: each release goes to prod; every other one by a trial that ends."""
         step, model.step = model.step % 4, model.step + 1
         if step == 0:
             return self._release(model, seconds)
-        if step == 3 and model.step % 8 == 0:
-            return self._unassignment(model, "staging", seconds)
-        return self._assignment(model, ENVIRONMENTS[step - 1] if step < 3 else "staging", seconds)
+        if step == 2:
+            return self._assignment(model, "prod", seconds)
+        if (model.step - 1) % 8 < 4:
+            return self._assignment(model, "staging", seconds)
+        return self._assignment(model, "trial", seconds) if step == 1 else self._unassignment(model, "trial", seconds)
 
     def sealed(self, step: _Step) -> tuple[_Step, Record, bytes]:
         """Return an event's record and tag, signed if need be."""
