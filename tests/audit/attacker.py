@@ -17,9 +17,10 @@ from mlops_ci.cli.main import run
 from mlops_ci.codec import encode
 from mlops_ci.digest import canonical_json
 from mlops_ci.git import Person, RefUpdate, Repository
+from mlops_ci.message import message
 from mlops_ci.records import Assignment, EventRef, Release, Retirement
 from mlops_ci.registry import Event
-from mlops_ci.statement import Record, message, of_assignment, of_release, of_retirement
+from mlops_ci.statement import Record, of_assignment, of_release, of_retirement
 from tests.registry.forge import sign
 
 EVE = Person("Eve", "eve@example.org")
