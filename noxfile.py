@@ -48,6 +48,13 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def races(session: nox.Session) -> None:
+    """Let 16 clients release and deploy at once for 20 rounds; arguments after -- are other numbers of both."""
+    _install(session, "test")
+    session.run("python", "-m", "tests.races", *session.posargs)
+
+
+@nox.session
 def benchmarks(session: nox.Session) -> None:
     """Measure what the docs claim, as ratios of alternated runs."""
     _install(session, "test")

@@ -153,8 +153,9 @@ def _publish(repo: Repository, remote: str | None, updates: list[RefUpdate], obs
     if answer.state == "failed":
         raise EnvironmentProblem.of(
             "remote-unreachable",
-            f"the push to '{remote}' failed and nothing was written: {answer.detail.splitlines()[-1] if answer.detail else 'no reason given'}",
-            help="check the network and your rights (git push --dry-run), then run the same command again",
+            f"the push to '{remote}' failed: {answer.detail.splitlines()[-1] if answer.detail else 'no reason given'}",
+            help="check the network and your rights (git push --dry-run), then run the same command again. A push arrives as a"
+            " whole or not at all; should it have arrived, the second run finds it and changes nothing",
         )
     if answer.state == "done":
         observe("refs     this clone follows")

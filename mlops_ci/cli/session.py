@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_ci import __version__, git, registry
-from mlops_ci.apply import apply
+from mlops_ci.apply import Applied, apply
 from mlops_ci.approvals import APPROVALS
 from mlops_ci.cli.terminal import progress_display
 from mlops_ci.diagnostics import Diagnostic
@@ -29,7 +29,8 @@ from mlops_ci.spec.load import Specs, find_root, load
 from mlops_ci.store import release_ref
 from mlops_ci.verbs import Verb
 
-ATTEMPTS = 6
+ATTEMPTS = 12
+PAUSE = 3.0  # seconds at most between two attempts
 Step = Callable[..., Outcome[Any]]
 
 
@@ -60,6 +61,7 @@ class Session:
         Raises Findings `superseded` when what won took away what this was decided on, and EnvironmentProblem `contended`
         when every attempt lost; nothing has been written then.
         """
+        answer = Applied("raced")
         for attempt in range(ATTEMPTS):
             if not outcome.plan:
                 return outcome
@@ -71,13 +73,13 @@ class Session:
             if answer.state == "refused":
                 outcome = self._by_request(step, options, answer.detail)
                 continue
-            self.wait(random.uniform(0, 0.1 * 2**attempt))  # noqa: S311 - jitter, not a secret
+            self.wait(random.uniform(0, min(0.1 * 2**attempt, PAUSE)))  # noqa: S311 - jitter, not a secret
             _sync(repo, self.verb)
             outcome = self._again(outcome, step, options)
         raise EnvironmentProblem.of(
             "contended",
             f"{ATTEMPTS} attempts to write the registry lost to others; nothing was written",
-            help="run the same command again in a minute",
+            help=f"run the same command again in a minute; the last answer was: {_first(answer.detail)}",
         )
 
     def _call(self, step: Step, options: dict[str, Any]) -> Outcome[Any]:
@@ -104,7 +106,7 @@ class Session:
         if self.specs is None or self.specs.project.spec.delivery == "pull-request":
             raise EnvironmentProblem.of(
                 "push-refused",
-                f"the remote refused the push, and nothing was written: {detail.splitlines()[0] if detail else ''}",
+                f"the remote refused the push, and nothing was written: {_first(detail)}",
                 help="its rules for branches or tags do not let you write here; ask whoever administers them",
             )
         spec = replace(self.specs.project, spec=replace(self.specs.project.spec, delivery="pull-request"))
@@ -141,6 +143,10 @@ def opened(verb: Verb, chdir: str, wait: Callable[[float], None], *, quiet: bool
         )
         specs, warnings = _specs(root) if verb.needs == "project" else (None, ())
         yield Session(verb, context, specs, warnings, progress, wait)
+
+
+def _first(detail: str) -> str:
+    return detail.splitlines()[0] if detail else "none"
 
 
 def _root(start: Path, repo: Repository | None, verb: Verb) -> Path:
