@@ -371,8 +371,10 @@ class Repository:
             return PushAnswer("done", "")
         said = [line for line in answer.text.splitlines() if line.startswith("!")]
         detail = "\n".join([*said, *_remote_lines(answer.err)]) or answer.err.strip()
-        if any(_REFUSED.search(line) for line in said):
-            return PushAnswer("refused", detail)
+        if "(unpacker error)" in answer.text:  # the remote could not store it: a full disk, a missing object
+            return PushAnswer("failed", detail)
+        if refused := [line for line in said if _REFUSED.search(line)]:
+            return PushAnswer("refused", "\n".join([*refused, *_remote_lines(answer.err)]))
         return PushAnswer("raced" if said else "failed", detail)
 
     def fetch(self, remote: str, *refspecs: str, prune: bool = False) -> Answer:

@@ -20,6 +20,12 @@ from mlops_ci.errors import EnvironmentProblem, Exit, ToolError, UsageProblem
 from mlops_ci.verbs import Verb
 
 Observer = Callable[[str], None]
+_FULL = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EROFS,
+)  # the disk, a quota, a limit, or a disk that is only read
 
 
 def run(argv: Sequence[str], observe: Observer | None = None, wait: Callable[[float], None] = time.sleep) -> int:
@@ -49,9 +55,10 @@ def run(argv: Sequence[str], observe: Observer | None = None, wait: Callable[[fl
         sys.stderr.close()  # or Python complains about the pipe once more while exiting
         return Exit.OK
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if error.errno not in _FULL:
             return _bug()
-        terminal.problem(EnvironmentProblem.of("disk-full", f"no space left: {error}", help="free some space"), fmt[0])
+        found = EnvironmentProblem.of("disk-full", f"nothing more can be written: {error}", help="free some space")
+        terminal.problem(found, fmt[0])
         return Exit.ENVIRONMENT
     except Exception:  # noqa: BLE001 - the last line of defence: what reaches it is a bug of ours
         return _bug()

@@ -102,8 +102,9 @@ class Session:
         return outcome
 
     def _by_request(self, step: Step, options: dict[str, Any], detail: str) -> Outcome[Any]:
-        """Plan again, where the branch is protected, so that the manifests travel by pull request."""
-        if self.specs is None or self.specs.project.spec.delivery == "pull-request":
+        """Plan again, where it is the branch that is protected, so that the manifests travel by pull request."""
+        protected = any(line.startswith("!") and ":refs/heads/" in line for line in detail.splitlines())
+        if not protected or self.specs is None or self.specs.project.spec.delivery == "pull-request":
             raise EnvironmentProblem.of(
                 "push-refused",
                 f"the remote refused the push, and nothing was written: {_first(detail)}",
@@ -125,7 +126,7 @@ def opened(verb: Verb, chdir: str, wait: Callable[[float], None], *, quiet: bool
         raise UsageProblem.of("folder-missing", f"{chdir} is not a folder", help="check the path given with -C")
     with ExitStack() as stack:
         progress = stack.enter_context(progress_display(quiet=quiet))
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mlops-ci-")))
+        scratch = stack.enter_context(_scratch())
         repo = git.find(start)
         root = _root(start, repo, verb)
         who = _signer(repo)
@@ -147,6 +148,18 @@ def opened(verb: Verb, chdir: str, wait: Callable[[float], None], *, quiet: bool
 
 def _first(detail: str) -> str:
     return detail.splitlines()[0] if detail else "none"
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="mlops-ci-")
+    except OSError as error:
+        raise EnvironmentProblem.of(
+            "disk-full", f"no temporary folder can be made: {error.strerror}", help="free some space, or set TMPDIR"
+        ) from error
+    with folder as name:
+        yield Path(name)
 
 
 def _root(start: Path, repo: Repository | None, verb: Verb) -> Path:
