@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Scalar = str | int | float | bool | None
 Verdict = Literal["pass", "fail", "inconclusive"]
@@ -150,7 +150,8 @@ class Signature:
 class TrainingRun:
     """A fitted, packaged candidate. `key` names it by everything that went in; `model_digest` by what came out (structural).
 
-    `row_key` are the columns that the split went by.
+    `row_key` are the columns that the split went by, `params` the estimator's as the spec gives them; runs of earlier
+    versions do not tell them.
     """
 
     key: str
@@ -174,6 +175,7 @@ class TrainingRun:
     files: tuple[FileDigest, ...]
     started_on: str
     seconds: float
+    params: Mapping[str, Any] | None = None
     kind: Literal["TrainingRun"] = "TrainingRun"
     format: Literal[1] = FORMAT
 

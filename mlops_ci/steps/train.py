@@ -87,6 +87,7 @@ def train_candidate(project: Project, candidate: Candidate, *, explain: bool = F
         files=(*made.files, *_with_code(context.root, candidate, made.folder)),
         started_on=started.isoformat(timespec="seconds"),
         seconds=round(made.seconds, 3),
+        params=spec.train.params,
     )
     records: dict[str, Content] = {"run.json": canonical_json(encode(run)).encode(), "log.txt": made.log}
     title = f"{name}: run {run.key}"
