@@ -142,12 +142,16 @@ class Repository:
         answer = self.run("rev-parse", "--verify", "--quiet", "--end-of-options", name, check=False)
         return answer.text if answer.status == 0 else None
 
+    def remotes(self) -> tuple[str, ...]:
+        """Return the names of the remotes."""
+        return tuple(self.run("remote").text.split())
+
     def remote(self) -> str | None:
         """Return the remote that this repository writes to: `origin`, the configured or the only one; None without any.
 
         Raises EnvironmentProblem `remote-ambiguous` when there are several and nothing says which.
         """
-        names = self.run("remote").text.split()
+        names = self.remotes()
         wanted = ("origin", self.config("remote.pushDefault"), self.config(f"branch.{self.branch()}.remote"))
         found = next((name for name in wanted if name in names), None)
         if found is None and len(names) > 1:
@@ -299,6 +303,11 @@ class Repository:
     def contains(self, branch: str, commit: str) -> bool:
         """Tell whether a commit is on a branch."""
         return self.run("merge-base", "--is-ancestor", commit, branch, check=False).status == 0
+
+    @property
+    def shallow(self) -> bool:
+        """Whether history is cut off somewhere, so that what came before it cannot be told."""
+        return (self.common_dir / "shallow").is_file()
 
     def elsewhere(self, branch: str) -> Path | None:
         """Return another work tree in which the branch is checked out, or None."""

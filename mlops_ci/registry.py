@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from mlops_ci.diagnostics import Diagnostic
 from mlops_ci.errors import Findings, UsageProblem
 from mlops_ci.git import Ref, Repository
-from mlops_ci.message import previous_in
+from mlops_ci.message import previous_in, sentence_in
 
 if TYPE_CHECKING:  # records are imported when the first one is read: listings need none
     from mlops_ci.records import EventRef
@@ -172,6 +172,11 @@ class ModelState:
         """The latest tagger date so far, in seconds since 1970; 0 when there is none."""
         return max((event.date for event in self.events), default=0)
 
+    @property
+    def unlogged(self) -> bool:
+        """Whether there are recorded events, and no log that says which is the newest: there may be more of them."""
+        return self.log is None and bool(self.events) and sentence_in(self.events[-1].contents) is not None
+
     @cached_property
     def abandoned(self) -> dict[str, Event]:
         """Models that were rolled back from, by structural digest, each with its rollback.
@@ -238,14 +243,18 @@ class RegistryState:
 
     @property
     def gaps(self) -> tuple[Diagnostic, ...]:
-        """A warning where this clone lacks events that others name, as shallow and tagless clones do."""
-        lacking = [f"{name} ({len(state.gaps)})" for name, state in self.models.items() if state.gaps]
+        """A warning where this clone lacks events that others name, or a log, as shallow and tagless clones do."""
+        lacking = [
+            f"{name} ({len(state.gaps) or 'its log'})"
+            for name, state in self.models.items()
+            if state.gaps or state.unlogged
+        ]
         if not lacking:
             return ()
         return (
             Diagnostic(
                 "registry-incomplete",
-                f"this clone lacks events that others name: {', '.join(lacking)}",
+                f"this clone lacks events that others name, or the log that says which is the newest: {', '.join(lacking)}",
                 help="git fetch --tags origin 'refs/mlops/log/*:refs/mlops/log/*'; in GitHub Actions: actions/checkout with"
                 " `fetch-depth: 0`. If they are gone from the remote too, run `mlops-ci audit`",
                 severity="warning",

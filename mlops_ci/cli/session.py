@@ -212,13 +212,15 @@ def _whole(repo: Repository | None) -> bool:
 
 
 def _sync(repo: Repository | None, verb: Verb) -> tuple[Diagnostic, ...]:
-    """Fetch branches, tags and logs, so that the step sees what others did; never forced."""
+    """Fetch branches, tags and logs, so that the step sees what others did; never forced. Queries need no branches."""
     remote = repo.remote() if repo and verb.syncs != "no" else None
     if repo is None or remote is None:
         return ()
-    heads = repo.fetch(remote, f"+refs/heads/*:refs/remotes/{remote}/*", prune=True)
     refspecs = [f"{space}*:{space}*" for space in (TAGS, LOGS, APPROVALS)]
-    tags = repo.fetch(remote, *refspecs) if heads.status == 0 else heads
+    heads = None
+    if verb.syncs != "gaps":
+        heads = repo.fetch(remote, f"+refs/heads/*:refs/remotes/{remote}/*", prune=True)
+    tags = repo.fetch(remote, *refspecs) if heads is None or heads.status == 0 else heads
     rejected = re.findall(r"^ ! \[rejected\].* -> (\S+)", tags.err, re.MULTILINE)
     if moved := [name for name in rejected if name.startswith(LOGS) or event_name(f"{TAGS}{name}")]:
         raise EnvironmentProblem.of(

@@ -156,12 +156,21 @@ def _on_branch(project: Project, repo: Repository, head: str) -> None:
     """Insist that what is released has been merged: a release is for everybody."""
     remote = repo.remote()
     name = project.specs.project.spec.branch or repo.default_branch(remote)
-    if remote is not None and name is not None and not repo.contains(f"refs/remotes/{remote}/{name}", head):
-        raise Findings.of(
-            "release-not-on-branch",
-            f"commit {head[:10]} is not on branch '{name}' of '{remote}', and releases are made of what is there",
-            help=f"push or merge it first: git push {remote} HEAD:{name}",
+    branch = f"refs/remotes/{remote}/{name}"
+    if remote is None or name is None or repo.contains(branch, head):
+        return
+    if repo.shallow and repo.resolve(branch) and not repo.contains(head, branch):
+        # where history is cut off, git takes every commit for one that is not on the branch
+        raise EnvironmentProblem.of(
+            "clone-shallow",
+            f"whether commit {head[:10]} is on branch '{name}' of '{remote}' cannot be told: this clone's history is cut off",
+            help=f"git fetch --unshallow {remote}; in GitHub Actions: actions/checkout with `fetch-depth: 0`",
         )
+    raise Findings.of(
+        "release-not-on-branch",
+        f"commit {head[:10]} is not on branch '{name}' of '{remote}', and releases are made of what is there",
+        help=f"push or merge it first: git push {remote} HEAD:{name}",
+    )
 
 
 def _same_project(project: Project, state: ModelState) -> None:
