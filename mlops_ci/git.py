@@ -304,6 +304,11 @@ class Repository:
         """Tell whether a commit is on a branch."""
         return self.run("merge-base", "--is-ancestor", commit, branch, check=False).status == 0
 
+    def containing(self, commit: str, pattern: str) -> tuple[str, ...]:
+        """Return the names of the refs that match and have a commit in their history."""
+        answer = self.run("for-each-ref", f"--contains={commit}", "--format=%(refname)", pattern, check=False)
+        return tuple(answer.text.split())
+
     @property
     def shallow(self) -> bool:
         """Whether history is cut off somewhere, so that what came before it cannot be told."""

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:  # these are never decoded, and queries need no records
-    from mlops_ci.records import Comparison, DatasetSnapshot, Environment, FileDigest, TrainingRun, Verdict
+    from mlops_ci.records import (
+        Approval,
+        Comparison,
+        DataRef,
+        DatasetSnapshot,
+        Environment,
+        EventRef,
+        FileDigest,
+        MetricValue,
+        TrainingRun,
+        Verdict,
+    )
 
 
 @dataclass(frozen=True)
@@ -163,11 +174,146 @@ class ModelRow:
 
 
 @dataclass(frozen=True)
+class Running:
+    """What an environment runs: since when, by whom and why, with which approvals, on which evidence and data.
+
+    `since` is when this version came, `assigned_on` when it was last assigned; what only records tell is None for tags of
+    other tools. `again` is the command that makes the model again.
+    """
+
+    environment: str
+    version: str
+    since: str
+    assigned_on: str
+    event: str
+    by: str
+    tag: EventRef
+    commit: str
+    reason: str | None = None
+    rollback_of: str | None = None
+    run_url: str | None = None
+    approvals: tuple[Approval, ...] = ()
+    approvals_required: int = 0
+    release: EventRef | None = None
+    released_on: str | None = None
+    released_by: str | None = None
+    verdict: Verdict | None = None
+    evidence: str | None = None
+    data: tuple[DataRef, ...] = ()
+    spec_path: str | None = None
+    model_digest: str | None = None
+    model_files: tuple[FileDigest, ...] = ()
+    run: str | None = None
+    again: str | None = None
+
+
+@dataclass(frozen=True)
 class ShowReport:
-    """The registry now."""
+    """The registry now, or as it was `at` a time; `running` is what runs where, where one model was asked for."""
 
     environments: tuple[str, ...]
     models: tuple[ModelRow, ...]
+    running: tuple[Running, ...] = ()
+    at: str | None = None
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """One experiment: `key` names it, `run` its training, of which there may be several by what they were judged against.
+
+    `differs` has only what is not the same in all of the model's runs; `verdict` is None before the gate.
+    """
+
+    key: str
+    run: str
+    ref: str
+    on: str
+    estimator: str
+    differs: Mapping[str, str]
+    metrics: Mapping[str, float]
+    verdict: Verdict | None
+    version: str | None
+
+
+@dataclass(frozen=True)
+class ModelRuns:
+    """A model's experiments, the newest first; `differing` and `metrics` are the names that their columns have."""
+
+    model: str
+    differing: tuple[str, ...]
+    metrics: tuple[str, ...]
+    runs: tuple[RunRow, ...]
+
+
+@dataclass(frozen=True)
+class RunsReport:
+    """The experiments that this clone holds; `fetch` is the command that brings those of others."""
+
+    models: tuple[ModelRuns, ...]
+    fetch: str | None = None
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing that is not the same on both sides; None where a side has no such thing."""
+
+    field: str
+    before: Any = None
+    after: Any = None
+
+
+@dataclass(frozen=True)
+class MetricChange:
+    """A metric on both sides; `difference` is the later minus the earlier, and `better` whether that is the good direction."""
+
+    metric: str
+    before: MetricValue | None
+    after: MetricValue | None
+    difference: float | None
+    better: bool | None
+
+
+@dataclass(frozen=True)
+class FileChange:
+    """A file of the packaged model on both sides: sizes in bytes, None where it is missing."""
+
+    path: str
+    before: int | None
+    after: int | None
+    same: bool
+
+
+@dataclass(frozen=True)
+class DiffSide:
+    """One of two runs that are compared; `version` and `commit` where it is released."""
+
+    name: str
+    model: str
+    run: str
+    model_digest: str
+    on: str
+    version: str | None = None
+    commit: str | None = None
+
+
+@dataclass(frozen=True)
+class DiffReport:
+    """Two versions or runs side by side. Every section but `metrics` and `files` holds only what differs.
+
+    `same_holdout` tells whether the metrics are of the same rows; None when a side has none.
+    """
+
+    before: DiffSide
+    after: DiffSide
+    same_model: bool
+    same_holdout: bool | None
+    spec: tuple[Change, ...]
+    data: tuple[Change, ...]
+    metrics: tuple[MetricChange, ...]
+    environment: tuple[Change, ...]
+    code: tuple[Change, ...]
+    gate: tuple[Change, ...]
+    files: tuple[FileChange, ...]
 
 
 @dataclass(frozen=True)
@@ -187,9 +333,10 @@ class EventRow:
 
 @dataclass(frozen=True)
 class HistoryReport:
-    """Events, the newest first."""
+    """Events, the newest first; `at` is the time up to which they are told."""
 
     events: tuple[EventRow, ...]
+    at: str | None = None
 
 
 @dataclass(frozen=True)

@@ -241,6 +241,21 @@ class RegistryState:
             )
         return self.models[name]
 
+    def at(self, seconds: int, through: Event | None = None) -> RegistryState:
+        """Return the registry as it was: of each model, the events before the first one later than `seconds` since 1970.
+
+        `through` is an event up to which its own model is taken, whatever the clocks say.
+        """
+        past: dict[str, ModelState] = {}
+        for name, state in self.models.items():
+            if through is not None and through.model == name:
+                end = state.events.index(through) + 1
+            else:
+                end = next((at for at, event in enumerate(state.events) if event.date > seconds), len(state.events))
+            if end:
+                past[name] = ModelState(name, state.events[:end], gaps=state.gaps)
+        return RegistryState(past)
+
     @property
     def gaps(self) -> tuple[Diagnostic, ...]:
         """A warning where this clone lacks events that others name, or a log, as shallow and tagless clones do."""

@@ -52,6 +52,11 @@ DATASETS = Option(
 )
 MODEL = Option("model", "A model, or MODEL@VERSION.", positional=True, required=True, metavar="MODEL[@VERSION]")
 ENVIRONMENT = Option("env", "The environment, one of the project's.", required=True, metavar="ENV")
+AT = Option(
+    "at",
+    "As it was: a date (that day's end), a time (UTC unless it has a zone), an event's tag or a commit.",
+    metavar="TIME|COMMIT",
+)
 REASON = Option("reason", "Why; it is recorded.", metavar="TEXT")
 NEEDED_REASON = Option("reason", "Why; it is recorded.", required=True, metavar="TEXT")
 FORCE = Option("force", "Also what was rolled back from, or is deprecated; needs --reason.", kind="flag")
@@ -147,14 +152,18 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "show",
         "What is released and what runs where.",
-        (Option("model", "A model; none: all.", positional=True, metavar="MODEL"),),
+        (
+            Option("model", "A model; none: all.", positional=True, metavar="MODEL"),
+            AT,
+            Option("runs", "List and compare the experiments that this clone holds instead.", kind="flag"),
+        ),
         needs="repository",
         syncs="gaps",
     ),
     Verb(
         "history",
         "Every event, newest first.",
-        (Option("model", "A model; none: all.", positional=True, metavar="MODEL"),),
+        (Option("model", "A model; none: all.", positional=True, metavar="MODEL"), AT),
         needs="repository",
         syncs="gaps",
     ),
@@ -175,6 +184,19 @@ VERBS: tuple[Verb, ...] = (
         formats=("text", "json", "github", "sarif"),
         details="Tags against logs, the chain, versions and numbers, signatures, released runs byte by byte, sources, and"
         " manifests, against the specs of the default branch as this clone last fetched it. Works in a mirror, too.",
+    ),
+    Verb(
+        "diff",
+        "Two versions side by side: spec, data, metrics, environment, code, gate, files.",
+        (
+            Option("a", "What to compare from.", positional=True, required=True, metavar="A"),
+            Option("b", "What to compare with.", positional=True, required=True, metavar="B"),
+        ),
+        needs="repository",
+        syncs="gaps",
+        formats=("text", "json", "github", "markdown"),
+        details="A and B are MODEL@VERSION, MODEL@ENVIRONMENT (what runs there now) or MODEL@RUN (6 or more digits of a key that"
+        " `show --runs` lists). B may leave the model out.",
     ),
     Verb(
         "fetch",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from mlops_ci.outcomes import Gated, GateReport
+from mlops_ci.outcomes import DiffReport, Gated, GateReport
 from mlops_ci.records import Comparison, DatasetSnapshot, TrainingRun
 from mlops_ci.reports import tables
 from mlops_ci.reports.text import REQUIREMENTS, requirement_rows
@@ -14,7 +14,11 @@ MARK = {"pass": "\u2705", "fail": "\u274c", "inconclusive": "\u2754"}
 
 
 def markdown(record: Any) -> str:
-    """Return a gate's report as Markdown; nothing for other records."""
+    """Return a gate's report, or a difference, as Markdown; nothing for other records."""
+    if isinstance(record, DiffReport):
+        from mlops_ci.reports.queries import diff_markdown
+
+        return diff_markdown(record)
     if not isinstance(record, GateReport):
         return ""
     parts = [f"## {MARK[record.verdict]} gate: {record.verdict}"]

@@ -11,6 +11,7 @@ from mlops_ci.outcomes import (
     CheckReport,
     CompareReport,
     DeployReport,
+    DiffReport,
     FetchReport,
     Gated,
     GateReport,
@@ -20,6 +21,7 @@ from mlops_ci.outcomes import (
     ReleaseReport,
     ReproduceReport,
     RetireReport,
+    RunsReport,
     ShowReport,
     Swept,
     Trained,
@@ -205,8 +207,14 @@ def _retire(report: RetireReport) -> Iterator[str]:
 
 
 def _show(report: ShowReport) -> Iterator[str]:
+    if report.at:
+        yield f"as of {report.at}\n"
     if not report.models:
-        yield "nothing is released yet: mlops-ci gate, then mlops-ci release"
+        yield (
+            "nothing was released then"
+            if report.at
+            else "nothing is released yet: mlops-ci gate, then mlops-ci release"
+        )
         return
     rows = [
         (
@@ -220,6 +228,10 @@ def _show(report: ShowReport) -> Iterator[str]:
     for row in report.models:
         if row.evidence:
             yield f"\n{row.model}@v{row.latest}: {row.evidence}"
+    if report.running:
+        from mlops_ci.reports.queries import running
+
+        yield from running(report)
 
 
 def _version(version: str | None) -> str:
@@ -241,8 +253,22 @@ def _history(report: HistoryReport) -> Iterator[str]:
         )
         for row in report.events
     ]
+    if report.at:
+        yield f"as of {report.at}\n"
     header = ("on (UTC)", "event", "version", "environment", "tag", "commit", "by", "")
     yield tables.plain(header, rows) if rows else "nothing has happened yet"
+
+
+def _runs(report: RunsReport) -> Iterator[str]:
+    from mlops_ci.reports.queries import runs
+
+    yield from runs(report)
+
+
+def _diff(report: DiffReport) -> Iterator[str]:
+    from mlops_ci.reports.queries import diff
+
+    yield from diff(report)
 
 
 def _fetch(report: FetchReport) -> Iterator[str]:
@@ -321,6 +347,8 @@ _WRITERS: Mapping[type, Callable[[Any], Iterator[str]]] = {
     RetireReport: _retire,
     ShowReport: _show,
     HistoryReport: _history,
+    RunsReport: _runs,
+    DiffReport: _diff,
     FetchReport: _fetch,
     ReproduceReport: _reproduce,
     GcReport: _gc,

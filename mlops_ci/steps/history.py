@@ -18,16 +18,24 @@ _NAMES = {
 }
 
 
-def history(context: Context, *, model: str | None = None) -> Outcome[HistoryReport]:
+def history(context: Context, *, model: str | None = None, at: str | None = None) -> Outcome[HistoryReport]:
     """Return a model's events, or all; each model's own are in the order of its log, and models are interleaved by date.
 
-    Raises UsageProblem for a model of which nothing is recorded.
+    `at` takes the registry as it was. Raises UsageProblem for a model of which nothing is recorded, and for an `at` that is
+    neither a time nor a commit.
     """
-    registry = read(context.repo)
-    states = [registry.known(model)] if model else registry.models.values()
+    registry = now = read(context.repo)
+    moment = None
+    if at is not None:
+        from mlops_ci.past import as_it_was
+
+        registry, moment = as_it_was(context.repo, now, at)
+    if model:
+        now.known(model)
+    states = [registry.model(model)] if model else registry.models.values()
     events = [(event, place) for state in states for place, event in enumerate(state.events)]
     events.sort(key=lambda item: (item[0].date, item[1]), reverse=True)
-    return Outcome(HistoryReport(tuple(_row(event) for event, _ in events)), registry.gaps)
+    return Outcome(HistoryReport(tuple(_row(event) for event, _ in events), moment), now.gaps)
 
 
 def _row(event: Event) -> EventRow:

@@ -162,6 +162,7 @@ def test_a_project_in_a_subfolder_of_its_repository(tmp_path: Path) -> None:
     inner.ok("release")
     inner.ok("deploy", "diagnosis", "--env", "staging")
     assert consumer.git("ls-files", "ml/diagnosis/deploy/staging").splitlines()
+    assert inner.answer("diff", "diagnosis@v1.0.0", "v1.0.0")["diagnostics"] == []  # the spec was found
 
 
 def test_before_the_first_push_there_is_no_branch_to_write_to(gated: Consumer) -> None:

@@ -8,14 +8,20 @@ from mlops_ci.git import Ref
 from mlops_ci.message import message
 from mlops_ci.records import (
     Assignment,
+    Comparison,
     DataRef,
+    Environment,
     EventRef,
     Evidence,
+    Field,
     FileDigest,
     Maker,
     MetricValue,
     Release,
     RequirementResult,
+    Signature,
+    Split,
+    TrainingRun,
 )
 from mlops_ci.statement import of_assignment, of_release
 
@@ -51,6 +57,48 @@ RELEASE = Release(
     trust="local",
     made_by=Maker("Ada Lovelace", "0.1.0"),
     made_on="2026-11-22T20:00:00+00:00",
+)
+
+
+RUN = TrainingRun(
+    key="a" * 32,
+    model="delay",
+    task="binary-classification",
+    dataset="flights",
+    spec_path="models/delay.yaml",
+    spec_digest="1" * 64,
+    interface_digest="2" * 64,
+    code=(),
+    data_digest="4" * 64,
+    schema_digest="5" * 64,
+    split=Split("key-hash", 1, 0.2, 64_081, "a" * 64, 16_100, "0" * 64),
+    row_key=("id",),
+    environment=Environment("3.11.9", {"scikit-learn": "1.5.0"}, "Linux"),
+    seed=7,
+    estimator="sklearn.linear_model.LogisticRegression",
+    trusted=(),
+    signature=Signature((Field("distance", "integer"), Field("hour", "integer")), Field("late", "boolean")),
+    model_digest="7" * 64,
+    files=RELEASE.model_files,
+    started_on="2026-11-22T19:00:00+00:00",
+    seconds=1.5,
+    params={"C": 1.0},
+)
+
+COMPARISON = Comparison(
+    key="b" * 32,
+    model="delay",
+    run=RUN.key,
+    model_digest=RUN.model_digest,
+    champion_state="none",
+    holdout_digest="0" * 64,
+    holdout_rows=16_100,
+    policy_digest="f" * 64,
+    confidence=0.95,
+    metrics=(MetricValue("auc", 0.76, 0.75, 0.77, None, 16_100), MetricValue("auc", 0.7, slice="origin=JFK")),
+    requirements=RELEASE.evidence.requirements,
+    verdict="pass",
+    sentence=RELEASE.evidence.sentence,
 )
 
 

@@ -1,0 +1,202 @@
+"""What the registry's longer answers look like: what runs and why, experiments side by side, two versions side by side."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from mlops_ci.outcomes import (
+    Change,
+    DiffReport,
+    DiffSide,
+    MetricChange,
+    ModelRuns,
+    Running,
+    RunRow,
+    RunsReport,
+    ShowReport,
+)
+from mlops_ci.records import Approval, MetricValue
+from mlops_ci.reports import tables
+
+_DIGEST = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{20,52}\b")
+_KEY = 12  # digits of a run's key, enough to name it
+_LONG = 100  # characters of one side of a change
+_ABSENT = "(none)"
+
+
+def running(report: ShowReport) -> Iterator[str]:
+    """Yield, environment by environment, what runs there, since when, why, and on which evidence."""
+    for item in report.running:
+        yield f"\n{item.environment}: {report.models[0].model}@v{item.version}"
+        yield from (f"  {name:<9} {value}" for name, value in _facts(item) if value)
+
+
+def _facts(item: Running) -> Iterator[tuple[str, str]]:
+    again = "" if item.since == item.assigned_on else f" (assigned again {_minute(item.assigned_on)})"
+    yield "since", f"{_minute(item.since)}{again}, by {item.by}" + (f" in {item.run_url}" if item.run_url else "")
+    rolled = f"rollback of v{item.rollback_of}" if item.rollback_of else item.event
+    yield "why", f"{rolled}: {item.reason}" if item.reason else f"{rolled}, no reason given"
+    yield "approved", _approved(item)
+    yield "gate", f"{item.verdict}: {item.evidence}" if item.verdict else ""
+    for data in item.data:
+        yield "data", f"{data.dataset}: {tables.counted(data.rows, 'row')}, sha256:{data.digest}"
+    yield "commit", f"{item.commit}" + (f" ({item.spec_path})" if item.spec_path else "")
+    yield "tag", f"{item.tag.name} ({item.tag.oid})"
+    if item.release:
+        yield "release", f"{item.release.name} ({item.release.oid})"
+        yield "", f"{_minute(item.released_on or '')}, by {item.released_by}"
+    yield "run", item.run or ""
+    yield "model", f"sha256:{item.model_digest}" if item.model_digest else ""
+    for file in item.model_files:
+        yield "file", f"{file.path}: sha256:{file.sha256} ({tables.counted(file.size, 'byte')})"
+    yield "again", item.again or ""
+
+
+def _approved(item: Running) -> str:
+    by = ", ".join(_approval(one) for one in item.approvals) or "by nobody"
+    return f"{by} ({item.approvals_required or 'none'} required)"
+
+
+def _approval(one: Approval) -> str:
+    return f"{one.actor} ({one.kind}, {_minute(one.on)}{f', {one.url}' if one.url else ''})"
+
+
+def runs(report: RunsReport) -> Iterator[str]:
+    """Yield a table a model, and how to fetch what is not here."""
+    if not report.models:
+        yield "there are no runs in this clone"
+    for number, model in enumerate(report.models):
+        yield f"{'' if number == 0 else chr(10)}{model.model}: {tables.counted(len(model.runs), 'run')}"
+        header = ("key", "on (UTC)", "estimator", *model.differing, *model.metrics, "verdict", "release")
+        yield tables.plain(header, [_run(model, row) for row in model.runs], "  ")
+    if report.fetch:
+        yield f"\nruns are not fetched by default; those of others: {report.fetch}"
+
+
+def _run(model: ModelRuns, row: RunRow) -> tuple[str, ...]:
+    return (
+        row.key[:_KEY],
+        _minute(row.on).removesuffix(" UTC"),
+        row.estimator.rpartition(".")[2] if ":" not in row.estimator else row.estimator,
+        *(row.differs.get(name, "-") for name in model.differing),
+        *(tables.number(row.metrics.get(name)) or "-" for name in model.metrics),
+        row.verdict or "not gated",
+        f"v{row.version}" if row.version else "",
+    )
+
+
+def diff(report: DiffReport) -> Iterator[str]:
+    """Yield what differs, section by section; sections in which nothing does are named at the end."""
+    yield f"{report.before.name} -> {report.after.name}"
+    yield from (f"  {line}" for line in _identity(report))
+    for title, changes in _sections(report):
+        if changes:
+            yield f"\n{title}"
+            yield from (f"  {one.field}: {_shown(one.before)} -> {_shown(one.after)}{_lists(one)}" for one in changes)
+    if report.metrics:
+        yield f"\nmetrics{_rows_note(report)}"
+        yield tables.plain(_METRICS, [_metric(one) for one in report.metrics], "  ")
+    yield "\nfiles"
+    yield tables.plain(("file", "bytes before", "bytes after", ""), _files(report), "  ")
+    alike = [title for title, changes in _sections(report) if not changes]
+    if alike:
+        yield f"\nthe same: {', '.join(alike)}"
+
+
+def diff_markdown(report: DiffReport) -> str:
+    """Return the same as Markdown, for a pull request."""
+    names = (report.before.name, report.after.name)
+    parts = [f"## {tables.escaped(names[0])} and {tables.escaped(names[1])}"]
+    parts.append("\n".join(f"- {tables.escaped(line)}" for line in _identity(report)))
+    for title, changes in _sections(report):
+        if changes:
+            rows = [(one.field, _shown(one.before), _shown(one.after) + _lists(one)) for one in changes]
+            parts.append(f"### {title}\n\n{tables.markdown(('what', *map(tables.escaped, names)), rows)}")
+    if report.metrics:
+        table = tables.markdown(_METRICS, [_metric(one) for one in report.metrics])
+        parts.append(f"### metrics{_rows_note(report)}\n\n{table}")
+    parts.append(f"### files\n\n{tables.markdown(('file', 'bytes before', 'bytes after', 'content'), _files(report))}")
+    return "\n\n".join(parts) + "\n"
+
+
+_METRICS = ("metric", "before", "interval before", "after", "interval after", "difference", "is")
+
+
+def _identity(report: DiffReport) -> Iterator[str]:
+    one, other = report.before, report.after
+    yield f"made: {_when(one)} -> {_when(other)}"
+    yield f"run: {one.run[:_KEY]} -> {other.run[:_KEY]}" if one.run != other.run else f"run: {one.run[:_KEY]}, the same"
+    digests = f"sha256:{one.model_digest[:_KEY]} -> sha256:{other.model_digest[:_KEY]}"
+    yield f"model: the same, sha256:{one.model_digest}" if report.same_model else f"model: {digests}"
+
+
+def _when(side: DiffSide) -> str:
+    return f"{_minute(side.on)}{f' on commit {side.commit[:10]}' if side.commit else ''}"
+
+
+def _sections(report: DiffReport) -> tuple[tuple[str, Sequence[Change]], ...]:
+    return (
+        ("spec", report.spec),
+        ("data", report.data),
+        ("environment", report.environment),
+        ("code", report.code),
+        ("gate", report.gate),
+    )
+
+
+def _rows_note(report: DiffReport) -> str:
+    return " (of different held-out rows)" if report.same_holdout is False else ""
+
+
+def _metric(one: MetricChange) -> tuple[str, ...]:
+    return (
+        one.metric,
+        *_value(one.before),
+        *_value(one.after),
+        tables.signed(one.difference),
+        "" if one.better is None else "better" if one.better else "worse",
+    )
+
+
+def _value(found: MetricValue | None) -> tuple[str, str]:
+    return (tables.number(found.value), tables.interval(found.lower, found.upper)) if found else ("", "")
+
+
+def _files(report: DiffReport) -> list[tuple[str, ...]]:
+    return [
+        (file.path, _size(file.before), _size(file.after), "the same" if file.same else "differs")
+        for file in report.files
+    ]
+
+
+def _size(size: int | None) -> str:
+    return "-" if size is None else f"{size:,}"
+
+
+def _shown(value: Any) -> str:
+    """Write a value in a line: text as it is, all else as JSON; digests and long values are cut."""
+    if value is None:
+        return _ABSENT
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = _DIGEST.sub(r"\1", text)
+    return text if len(text) <= _LONG else f"{text[:_LONG]}..."
+
+
+def _lists(change: Change) -> str:
+    """Say what came into a list and what left it."""
+    if not (isinstance(change.before, list | tuple) and isinstance(change.after, list | tuple)):
+        return ""
+    came = [f"+{_shown(item)}" for item in change.after if item not in change.before]
+    left = [f"-{_shown(item)}" for item in change.before if item not in change.after]
+    return f" ({' '.join((*left, *came)) or 'another order'})"
+
+
+def _minute(on: str) -> str:
+    """Write a time of a record to the minute; what is no such time as it stands."""
+    found = re.fullmatch(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d):\d\d\+00:00", on)
+    return f"{found.group(1)} {found.group(2)} UTC" if found else on
