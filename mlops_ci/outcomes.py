@@ -353,7 +353,7 @@ class AuditedModel:
 class AuditReport:
     """How much was verified, so that no findings mean something. `commit` is of the branch whose specs were used.
 
-    `bytes` are of everything that was read of released runs.
+    `bytes` are of everything that was read of released runs; `elsewhere` counts model files at a URL, which were not read.
     """
 
     branch: str | None
@@ -363,6 +363,7 @@ class AuditReport:
     signatures: int
     runs: int
     files: int
+    elsewhere: int
     bytes: int
     manifests: int
     approvals: int

@@ -13,14 +13,14 @@ from mlops_ci.codec import read
 from mlops_ci.diagnostics import Diagnostic
 from mlops_ci.digest import digest_bytes, digest_json
 from mlops_ci.git import Object, Repository
-from mlops_ci.records import Comparison, DatasetSnapshot, FileDigest, Release, TrainingRun
+from mlops_ci.records import Comparison, DatasetSnapshot, FileDigest, Release, StoredFiles, TrainingRun
 from mlops_ci.registry import TAGS
 from mlops_ci.statement import evidence_of
-from mlops_ci.store import MODEL, release_ref
+from mlops_ci.store import ELSEWHERE, MODEL, release_ref
 
 T = TypeVar("T")
 _OID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
-_RECORDS = ("run.json", "comparison.json", "snapshot.json", "metrics.json")
+_RECORDS = ("run.json", "comparison.json", "snapshot.json", "metrics.json", ELSEWHERE)
 _RESTORE = "fetch it from a clone that has it whole, and find out who changed it"
 
 
@@ -44,12 +44,16 @@ class Pinned:
 
 @dataclass(frozen=True)
 class Runs:
-    """What was found of all released runs: breaks by model, every snapshot that could be read by tag, and how much was verified."""
+    """What was found of all released runs: breaks by model, every snapshot that could be read by tag, and how much was verified.
+
+    `elsewhere` counts model files that are at a URL: they are not read, and whoever fetches one verifies it.
+    """
 
     breaks: Mapping[str, tuple[Diagnostic, ...]]
     snapshots: Mapping[str, DatasetSnapshot]
     runs: int
     files: int
+    elsewhere: int
     bytes: int
 
 
@@ -100,20 +104,27 @@ def runs(repo: Repository, helds: Iterable[Holdings]) -> Runs:
         if content is not None and oid in records:
             texts[oid] = content
     snapshots: dict[str, DatasetSnapshot] = {}
+    elsewhere = 0
     for item in pinned:
         mine = found.setdefault(item.release.model, [])
         if item.commit not in there:
             mine.append(_gone(item))
             continue
-        mine += _files(item, there, seen)
         of_item = {path: texts.get(there[name].oid) for path in _RECORDS if (name := item.name(path)) in there}
+        away = _read(StoredFiles, of_item.get(ELSEWHERE))
+        absent = (
+            {file.path: file for file in away.files if item.name(f"{MODEL}{file.path}") not in there} if away else {}
+        )
+        elsewhere += len(absent)
+        mine += _files(item, there, seen, absent)
         mine += _records(item, of_item, snapshots)
     whole = [one for one in seen.values() if one is not None]
     return Runs(
         {model: tuple(breaks) for model, breaks in found.items()},
         snapshots,
         len(pinned),
-        sum(len(item.release.model_files) for item in pinned),
+        sum(len(item.release.model_files) for item in pinned) - elsewhere,
+        elsewhere,
         sum(one.size for one in whole),
     )
 
@@ -140,11 +151,25 @@ def _gone(item: Pinned) -> Diagnostic:
     )
 
 
-def _files(item: Pinned, there: Mapping[str, Object], seen: Mapping[str, FileDigest | None]) -> Iterator[Diagnostic]:
-    """Yield model files whose bytes are not the recorded ones."""
+def _files(
+    item: Pinned,
+    there: Mapping[str, Object],
+    seen: Mapping[str, FileDigest | None],
+    elsewhere: Mapping[str, FileDigest],
+) -> Iterator[Diagnostic]:
+    """Yield model files whose bytes are not the recorded ones; of those at a URL, what the run says of them counts."""
     for file in item.release.model_files:
         path = f"{MODEL}{file.path}"
         one = there.get(item.name(path))
+        if file.path in elsewhere:
+            if elsewhere[file.path] != file:
+                yield Diagnostic(
+                    "audit-file-changed",
+                    f"{item.ref}:{ELSEWHERE} names another {file.path} than {item.tag} records",
+                    help=_RESTORE,
+                    about=item.ref,
+                )
+            continue
         if one is None:
             yield Diagnostic(
                 "audit-file-missing",

@@ -329,6 +329,8 @@ def _audit(report: AuditReport) -> Iterator[str]:
         f"  {tables.counted(report.runs, 'released run')} with {tables.counted(report.files, 'model file')}"
         f" ({report.bytes:,} bytes read)"
     )
+    if report.elsewhere:
+        yield f"  {tables.counted(report.elsewhere, 'model file')} at a URL, not read: whoever fetches one verifies it"
     rows = [(item.model, str(item.events), str(item.versions), item.head or "-") for item in report.models]
     if rows:
         yield "\n" + tables.plain(("model", "events", "versions", "head of its log (keep it for --since)"), rows)

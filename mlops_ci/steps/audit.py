@@ -88,6 +88,7 @@ def audit(context: Context, *, model: str | None = None, since: tuple[str, ...] 
         signatures=len(signed),
         runs=verified.runs,
         files=verified.files,
+        elsewhere=verified.elsewhere,
         bytes=verified.bytes,
         manifests=counted,
         approvals=approved,

@@ -148,14 +148,21 @@ class Attacker:
             self.point(f"refs/tags/{entry.tag}", None)
         self.point(f"{LOG}{model}", held.log[-events - 1].oid)
 
-    def rebuild(self, version: str, changes: Mapping[str, bytes | None], model: str = "model-0") -> str:
-        """Pin a copy of a run in which files are others, or gone (None)."""
+    def rebuild(
+        self,
+        version: str,
+        changes: Mapping[str, bytes | None],
+        model: str = "model-0",
+        more: Mapping[str, bytes] | None = None,
+    ) -> str:
+        """Pin a copy of a run in which files are others, or gone (None), and with some more of them."""
         ref = f"{PIN}{model}/v{version}"
         files = self.repo.tree(ref)
         for path, data in changes.items():
             files.pop(path)
             if data is not None:
                 files[path] = self.repo.write_blob(data)
+        files |= {path: self.repo.write_blob(data) for path, data in (more or {}).items()}
         oid = self.repo.write_commit(self.repo.write_tree(files), (), "gate pass", EVE, 1_700_000_000)
         self.point(ref, oid)
         return oid

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from mlops_ci.records import EventRef
+from mlops_ci.codec import encode
+from mlops_ci.digest import canonical_json
+from mlops_ci.records import EventRef, StoredFiles
 from tests.audit.attacker import LOG, PIN, Attacker, after
 from tests.registry.forge import sign
 
@@ -314,6 +316,17 @@ def test_model_bytes_of_another_version(attacker: Attacker) -> None:
 def test_a_model_file_that_was_left_out(attacker: Attacker) -> None:
     attacker.rebuild("1.0.1", {"model/signature.json": None})
     assert attacker.audit().names("audit-file-missing", f"{PIN}model-0/v1.0.1 has no model/signature.json")
+
+
+@pytest.mark.parametrize("honest", [True, False])
+def test_a_model_file_at_a_url_is_held_against_what_the_run_says_of_it(attacker: Attacker, honest: bool) -> None:
+    file = attacker.release().model_files[0]
+    away = StoredFiles("s3://bucket/models", (file if honest else replace(file, sha256="0" * 64),))
+    attacker.rebuild("1.0.1", {"model/model.skops": None}, more={"store.json": canonical_json(encode(away)).encode()})
+    found = attacker.audit()
+    assert found.record["elsewhere"] == 1
+    assert found.names("audit-file-changed", "store.json names another model.skops") is not honest
+    assert "audit-file-missing" not in found.ids
 
 
 def test_a_data_lock_that_was_edited_in_the_run(attacker: Attacker) -> None:
