@@ -17,11 +17,12 @@ from mlops_ci import artifacts, git
 from mlops_ci.digest import canonical_json
 from mlops_ci.errors import EnvironmentProblem, UsageProblem
 from mlops_ci.git import ZERO, Person, RefUpdate, Repository, named, tag_content
-from mlops_ci.plan import (
+from mlops_ci.plan import Plan
+from mlops_ci.signing import sign
+from mlops_ci.writes import (
     AppendLog,
     Commit,
     CreateTag,
-    Plan,
     PrepareRepository,
     Push,
     RemoveObject,
@@ -33,7 +34,6 @@ from mlops_ci.plan import (
     describe,
     linked,
 )
-from mlops_ci.signing import sign
 
 
 @dataclass(frozen=True)

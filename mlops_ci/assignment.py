@@ -17,8 +17,8 @@ from mlops_ci.errors import EnvironmentProblem, Findings, UsageProblem
 from mlops_ci.git import Person, Repository, named
 from mlops_ci.lifecycle import overridden
 from mlops_ci.message import message
-from mlops_ci.outcomes import DeployReport
-from mlops_ci.plan import AppendLog, CreateTag, Outcome, Plan, Push, Write
+from mlops_ci.outcomes.lifecycle import DeployReport
+from mlops_ci.plan import Outcome, Plan
 from mlops_ci.policy import Rules, rules_of, to_sign
 from mlops_ci.project import Project
 from mlops_ci.records import Approval, Assignment, DataLock, DataRef, DatasetSnapshot, FileDigest, Release
@@ -27,6 +27,7 @@ from mlops_ci.signing import Signature, sign
 from mlops_ci.spec.kinds import DeploymentSpec
 from mlops_ci.spec.load import Loaded
 from mlops_ci.statement import of_assignment
+from mlops_ci.writes import AppendLog, CreateTag, Push, Write
 
 DATA_LOCK = "data.lock"
 

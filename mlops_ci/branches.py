@@ -9,10 +9,11 @@ from itertools import chain, count
 from mlops_ci.diagnostics import Diagnostic
 from mlops_ci.errors import Findings
 from mlops_ci.git import Repository
-from mlops_ci.plan import Commit, Plan, Push
+from mlops_ci.plan import Plan
 from mlops_ci.project import Project
 from mlops_ci.spec.kinds import DeploymentSpec
 from mlops_ci.spec.load import Loaded
+from mlops_ci.writes import Commit, Push
 
 
 @dataclass(frozen=True)

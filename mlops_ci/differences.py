@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlops_ci.experiments import flat, overall
-from mlops_ci.outcomes import Change, DiffReport, DiffSide, FileChange, MetricChange
+from mlops_ci.outcomes.proofs import Change, DiffReport, DiffSide, FileChange, MetricChange
 from mlops_ci.records import ColumnProfile, Comparison, DatasetSnapshot, Release, TrainingRun
 from mlops_ci.spec.metrics import METRICS
 

@@ -11,7 +11,7 @@ from mlops_ci.codec import encode, read
 from mlops_ci.diagnostics import Diagnostic
 from mlops_ci.digest import digest_json
 from mlops_ci.git import Ref, Repository
-from mlops_ci.outcomes import ModelRuns, RunRow
+from mlops_ci.outcomes.proofs import ModelRuns, RunRow
 from mlops_ci.records import Comparison, MetricValue, Release, TrainingRun
 from mlops_ci.registry import LOGS, TAGS, RegistryState, fold
 

@@ -9,23 +9,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlops_ci.git import Person, Repository
-from mlops_ci.records import Maker
 
-if TYPE_CHECKING:  # queries need no specs, and should not wait for a YAML parser
+if TYPE_CHECKING:  # queries need neither records nor specs, and should not wait for a YAML parser
+    from mlops_ci.records import Maker
     from mlops_ci.spec.load import Specs
 
 
 @dataclass(frozen=True)
-class Context:
-    """The world, as the edge found it: steps read no clock, no environment, and no current directory.
+class Place:
+    """Where a command runs; queries need no more. `root` holds mlops.yaml, or is the repository's where there is none.
 
-    `root` holds mlops.yaml, `here` is the folder that the command was started in (paths on its command line count from it).
-    `scratch` is a private folder that is removed when the command ends; `cache` is one that may vanish at any time.
+    `here` is the folder that the command was started in: paths on its command line count from it.
     """
 
     root: Path
     here: Path
     repo: Repository | None
+
+
+@dataclass(frozen=True)
+class Context(Place):
+    """The world, as the edge found it: steps read no clock, no environment, and no current directory.
+
+    `scratch` is a private folder that is removed when the command ends; `cache` is one that may vanish at any time.
+    """
+
     scratch: Path
     cache: Path | None
     clock: Callable[[], datetime]

@@ -12,7 +12,7 @@ from mlops_ci.digest import digest_file, digest_json
 from mlops_ci.errors import EnvironmentProblem, Findings
 from mlops_ci.git import Repository
 from mlops_ci.learn.causes import moved
-from mlops_ci.outcomes import Cause, Moved
+from mlops_ci.outcomes.proofs import Cause, Moved
 from mlops_ci.project import Project
 from mlops_ci.records import DatasetSnapshot, FileDigest, Release, TrainingRun
 from mlops_ci.spec.load import load

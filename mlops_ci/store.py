@@ -17,9 +17,10 @@ from mlops_ci.diagnostics import Diagnostic
 from mlops_ci.digest import canonical_json, digest_bytes
 from mlops_ci.errors import EnvironmentProblem, Findings
 from mlops_ci.git import Repository
-from mlops_ci.plan import Content, Plan, StoreRun, Upload
+from mlops_ci.plan import Plan
 from mlops_ci.records import FileDigest, StoredFiles
 from mlops_ci.spec.kinds import ProjectSpec
+from mlops_ci.writes import Content, StoreRun, Upload
 
 T = TypeVar("T")
 MODEL = "model/"  # the folder of a run's tree that holds the packaged model

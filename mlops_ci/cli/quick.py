@@ -7,14 +7,12 @@ import importlib
 import re
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
-from mlops_ci import __version__, git
+from mlops_ci import git
 from mlops_ci.cli import terminal
 from mlops_ci.errors import ToolError
-from mlops_ci.project import Context
-from mlops_ci.records import Maker
+from mlops_ci.project import Place
 
 VERBS = ("show", "history")
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9/_=-]*")
@@ -36,20 +34,9 @@ def answer(argv: Sequence[str]) -> int | None:
     repo = git.find(here) if len(rest) <= 1 and all(_MODEL.fullmatch(name) for name in rest) else None
     if repo is None:
         return None
-    context = Context(
-        root=repo.root,
-        here=here,
-        repo=repo,
-        scratch=repo.git_dir / "none",  # queries write nothing
-        cache=None,
-        clock=lambda: datetime.now(UTC),
-        maker=Maker("", __version__),
-        offline=True,
-        progress=lambda _: None,
-    )
     step = getattr(importlib.import_module(f"mlops_ci.steps.{verb}"), verb)
     try:
-        outcome = step(context, **({"model": rest[0]} if rest else {}))
+        outcome = step(Place(repo.root, here, repo), **({"model": rest[0]} if rest else {}))
     except ToolError:
         return None
     if outcome.diagnostics or not any(vars(outcome.record).values()):

@@ -5,14 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from mlops_ci.codec import encode
 from mlops_ci.diagnostics import Diagnostic
 from mlops_ci.digest import canonical_json
+
+if TYPE_CHECKING:
+    from mlops_ci.plan import Outcome, Plan
 from mlops_ci.errors import ToolError
-from mlops_ci.outcomes import ValidateReport
-from mlops_ci.plan import Outcome, Plan, describe
 
 
 def _say(text: str, *, error: bool = False) -> None:
@@ -69,7 +70,7 @@ def report(
             "exitCode": int(outcome.exit),
             "record": encode(outcome.record),
             "diagnostics": encode(diagnostics),
-            **({"plan": [describe(write) for write in plan.writes]} if plan is not None else {}),
+            **({"plan": _described(plan)} if plan is not None else {}),
         }
         _say(canonical_json(body))
         return
@@ -82,7 +83,7 @@ def report(
         _say(markdown(outcome.record))
         return
     if diagnostics:
-        specs = outcome.record.specs if isinstance(outcome.record, ValidateReport) else None
+        specs = outcome.record.specs if verb == "validate" else None
         _say(_findings(diagnostics, "github" if fmt == "github" else "text", specs=specs))
     if plan is not None:
         _say("dry run: nothing is written; the real run would end like this\n")
@@ -91,8 +92,14 @@ def report(
     if shown := text(outcome.record):
         _say(f"\n{shown}" if diagnostics else shown)
     if plan is not None:
-        lines = [describe(write) for write in plan.writes] or ["nothing to write"]
+        lines = _described(plan) or ["nothing to write"]
         _say("\nplan:\n" + "\n".join(f"  {line}" for line in lines))
+
+
+def _described(plan: Plan) -> list[str]:
+    from mlops_ci.writes import describe  # only where there is a plan
+
+    return [describe(write) for write in plan.writes]
 
 
 def _findings(

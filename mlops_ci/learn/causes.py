@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from mlops_ci.outcomes import Cause, Moved
+from mlops_ci.outcomes.proofs import Cause, Moved
 from mlops_ci.records import Environment
 
 

@@ -20,7 +20,7 @@ from mlops_ci import process
 from mlops_ci.errors import EnvironmentProblem
 from mlops_ci.learn import jobs
 from mlops_ci.learn.environment import at_hand
-from mlops_ci.outcomes import UsedEnvironment
+from mlops_ci.outcomes.proofs import UsedEnvironment
 from mlops_ci.records import Environment
 
 TOOLS: tuple[Literal["uv", "pip"], ...] = ("uv", "pip")  # in the order in which they are tried

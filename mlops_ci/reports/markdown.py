@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from mlops_ci.outcomes import DiffReport, Gated, GateReport
+from mlops_ci.outcomes.gate import Gated, GateReport
+from mlops_ci.outcomes.proofs import DiffReport
 from mlops_ci.records import Comparison, DatasetSnapshot, TrainingRun
 from mlops_ci.reports import tables
 from mlops_ci.reports.text import REQUIREMENTS, requirement_rows

@@ -7,17 +7,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from mlops_ci.outcomes import (
-    Change,
-    DiffReport,
-    DiffSide,
-    MetricChange,
-    ModelRuns,
-    Running,
-    RunRow,
-    RunsReport,
-    ShowReport,
-)
+from mlops_ci.outcomes.proofs import Change, DiffReport, DiffSide, MetricChange, ModelRuns, Running, RunRow, RunsReport
+from mlops_ci.outcomes.registry import ShowReport
 from mlops_ci.records import Approval, MetricValue
 from mlops_ci.reports import tables
 

@@ -5,32 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from mlops_ci.outcomes import (
-    ApproveReport,
-    AuditReport,
-    CheckReport,
-    CompareReport,
-    DeployReport,
-    DiffReport,
-    FetchReport,
-    Gated,
-    GateReport,
-    GcReport,
-    HistoryReport,
-    InitReport,
-    ReleaseReport,
-    ReproduceReport,
-    RetireReport,
-    RunsReport,
-    ShowReport,
-    Swept,
-    Trained,
-    TrainReport,
-    ValidateReport,
-)
 from mlops_ci.reports import tables
 
 if TYPE_CHECKING:
+    from mlops_ci.outcomes.gate import (
+        CheckReport,
+        CompareReport,
+        Gated,
+        GateReport,
+        Trained,
+        TrainReport,
+        ValidateReport,
+    )
+    from mlops_ci.outcomes.lifecycle import (
+        ApproveReport,
+        DeployReport,
+        FetchReport,
+        GcReport,
+        InitReport,
+        ReleaseReport,
+        RetireReport,
+        Swept,
+    )
+    from mlops_ci.outcomes.proofs import AuditReport, DiffReport, ReproduceReport, RunsReport
+    from mlops_ci.outcomes.registry import HistoryReport, ShowReport
     from mlops_ci.records import Comparison, DatasetSnapshot
 
 REQUIREMENTS = ("requirement", "candidate", "champion", "difference", "interval", "p", "verdict")
@@ -39,10 +37,8 @@ _WORST = 3
 
 def text(record: Any) -> str:
     """Return a step's record as text; nothing for a record that has nothing to say."""
-    for kind, writer in _WRITERS.items():
-        if isinstance(record, kind):
-            return tables.lines("\n".join(writer(record)))
-    return ""
+    writer = _WRITERS.get(type(record).__name__)
+    return tables.lines("\n".join(writer(record))) if writer else ""
 
 
 def requirement_rows(comparison: Comparison) -> list[tuple[str, ...]]:
@@ -336,23 +332,24 @@ def _audit(report: AuditReport) -> Iterator[str]:
         yield "\n" + tables.plain(("model", "events", "versions", "head of its log (keep it for --since)"), rows)
 
 
-_WRITERS: Mapping[type, Callable[[Any], Iterator[str]]] = {
-    AuditReport: _audit,
-    ValidateReport: _validate,
-    CheckReport: _check,
-    TrainReport: _train,
-    CompareReport: _compare,
-    GateReport: _gate,
-    ReleaseReport: _release,
-    ApproveReport: _approve,
-    DeployReport: _deploy,
-    RetireReport: _retire,
-    ShowReport: _show,
-    HistoryReport: _history,
-    RunsReport: _runs,
-    DiffReport: _diff,
-    FetchReport: _fetch,
-    ReproduceReport: _reproduce,
-    GcReport: _gc,
-    InitReport: _init,
+# by name, so that a query waits for no other verb's reports
+_WRITERS: Mapping[str, Callable[[Any], Iterator[str]]] = {
+    "AuditReport": _audit,
+    "ValidateReport": _validate,
+    "CheckReport": _check,
+    "TrainReport": _train,
+    "CompareReport": _compare,
+    "GateReport": _gate,
+    "ReleaseReport": _release,
+    "ApproveReport": _approve,
+    "DeployReport": _deploy,
+    "RetireReport": _retire,
+    "ShowReport": _show,
+    "HistoryReport": _history,
+    "RunsReport": _runs,
+    "DiffReport": _diff,
+    "FetchReport": _fetch,
+    "ReproduceReport": _reproduce,
+    "GcReport": _gc,
+    "InitReport": _init,
 }

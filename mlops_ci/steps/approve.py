@@ -17,13 +17,14 @@ from mlops_ci.assignment import (
 from mlops_ci.branches import branch_of
 from mlops_ci.errors import Findings, UsageProblem
 from mlops_ci.message import message
-from mlops_ci.outcomes import ApproveReport
-from mlops_ci.plan import CreateTag, Outcome, Plan, Push
+from mlops_ci.outcomes.lifecycle import ApproveReport
+from mlops_ci.plan import Outcome, Plan
 from mlops_ci.policy import rules_of
 from mlops_ci.project import Project
 from mlops_ci.records import Consent, EventRef
 from mlops_ci.registry import read
 from mlops_ci.statement import of_consent
+from mlops_ci.writes import CreateTag, Push
 
 
 def approve(project: Project, *, model: str, env: str, reason: str | None = None) -> Outcome[ApproveReport]:

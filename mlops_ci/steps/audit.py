@@ -12,7 +12,7 @@ from mlops_ci.audit.holdings import Holdings
 from mlops_ci.diagnostics import Diagnostic, Location
 from mlops_ci.errors import UsageProblem
 from mlops_ci.git import Repository
-from mlops_ci.outcomes import AuditedModel, AuditReport
+from mlops_ci.outcomes.proofs import AuditedModel, AuditReport
 from mlops_ci.plan import Outcome
 from mlops_ci.project import Context
 from mlops_ci.registry import RegistryState

@@ -7,7 +7,7 @@ import difflib
 from mlops_ci.data.snapshot import snapshot
 from mlops_ci.diagnostics import Diagnostic
 from mlops_ci.errors import UsageProblem
-from mlops_ci.outcomes import CheckReport
+from mlops_ci.outcomes.gate import CheckReport
 from mlops_ci.plan import Outcome
 from mlops_ci.project import Project
 from mlops_ci.records import DatasetSnapshot

@@ -23,14 +23,15 @@ from mlops_ci.learn.estimator import import_folders
 from mlops_ci.learn.frame import incompatible_inputs
 from mlops_ci.learn.metrics import default_requirements
 from mlops_ci.learn.score import Packaged, missing_inputs, score
-from mlops_ci.outcomes import CompareReport
-from mlops_ci.plan import Content, Outcome, Plan
+from mlops_ci.outcomes.gate import CompareReport
+from mlops_ci.plan import Outcome, Plan
 from mlops_ci.project import Project
 from mlops_ci.records import Champion, Comparison, FileDigest, Release, TrainingRun
 from mlops_ci.registry import Event
 from mlops_ci.reports.markdown import run_report
 from mlops_ci.spec.kinds import ModelSpec
 from mlops_ci.spec.metrics import METRICS
+from mlops_ci.writes import Content
 
 
 @dataclass(frozen=True)

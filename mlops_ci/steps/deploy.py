@@ -5,7 +5,7 @@ from __future__ import annotations
 from mlops_ci.assignment import assign, known_environment, known_model, known_release
 from mlops_ci.errors import Findings
 from mlops_ci.lifecycle import stated
-from mlops_ci.outcomes import DeployReport
+from mlops_ci.outcomes.lifecycle import DeployReport
 from mlops_ci.plan import Outcome
 from mlops_ci.project import Project
 from mlops_ci.registry import ModelState, read

@@ -13,7 +13,7 @@ from mlops_ci.differences import Side, differences
 from mlops_ci.digest import canonical_json, digest_bytes, digest_json
 from mlops_ci.errors import EnvironmentProblem, Findings, UsageProblem
 from mlops_ci.git import Repository
-from mlops_ci.outcomes import DiffReport
+from mlops_ci.outcomes.proofs import DiffReport
 from mlops_ci.plan import Outcome
 from mlops_ci.project import Context
 from mlops_ci.records import Comparison, DatasetSnapshot, Release, TrainingRun

@@ -8,11 +8,12 @@ from mlops_ci import store
 from mlops_ci.assignment import evidence_of, kept_run, known_model, known_release, needed_repository
 from mlops_ci.git import Repository
 from mlops_ci.learn.estimator import import_folders
-from mlops_ci.outcomes import FetchReport
-from mlops_ci.plan import Outcome, Plan, WriteFile
+from mlops_ci.outcomes.lifecycle import FetchReport
+from mlops_ci.plan import Outcome, Plan
 from mlops_ci.project import Project
 from mlops_ci.records import Release, TrainingRun
 from mlops_ci.registry import read
+from mlops_ci.writes import WriteFile
 
 
 def fetch(project: Project, *, model: str, directory: str) -> Outcome[FetchReport]:

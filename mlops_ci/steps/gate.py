@@ -11,12 +11,13 @@ from mlops_ci.candidate import chosen, identify, read_data
 from mlops_ci.diagnostics import Diagnostic, has_errors
 from mlops_ci.errors import Exit, Findings, UsageProblem
 from mlops_ci.lifecycle import warned
-from mlops_ci.outcomes import Gated, GateReport
-from mlops_ci.plan import Outcome, Plan, Write
+from mlops_ci.outcomes.gate import Gated, GateReport
+from mlops_ci.plan import Outcome, Plan
 from mlops_ci.project import Project
 from mlops_ci.records import Verdict
 from mlops_ci.steps.compare import compare_candidate, exit_code
 from mlops_ci.steps.train import train_candidate
+from mlops_ci.writes import Write
 
 
 def gate(project: Project, *, models: tuple[str, ...] = ()) -> Outcome[GateReport]:

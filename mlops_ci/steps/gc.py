@@ -12,11 +12,12 @@ from mlops_ci.assignment import needed_repository
 from mlops_ci.data.rules import age
 from mlops_ci.errors import EnvironmentProblem, UsageProblem
 from mlops_ci.git import Repository
-from mlops_ci.outcomes import GcReport, Swept
-from mlops_ci.plan import Outcome, Plan, Push, RemoveObject, RemoveRef, Write
+from mlops_ci.outcomes.lifecycle import GcReport, Swept
+from mlops_ci.plan import Outcome, Plan
 from mlops_ci.project import Project
 from mlops_ci.records import Assignment, Comparison, FileDigest, Release, TrainingRun
 from mlops_ci.registry import RegistryState
+from mlops_ci.writes import Push, RemoveObject, RemoveRef, Write
 
 BATCH = 500  # refs that one command line names
 RELEASED = "released or deployed"

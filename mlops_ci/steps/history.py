@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 
 from mlops_ci.message import rollback_in, sentence_in
-from mlops_ci.outcomes import EventRow, HistoryReport
+from mlops_ci.outcomes.registry import EventRow, HistoryReport
 from mlops_ci.plan import Outcome
-from mlops_ci.project import Context
+from mlops_ci.project import Place
 from mlops_ci.registry import Event, read
 
 _NAMES = {
@@ -18,18 +18,18 @@ _NAMES = {
 }
 
 
-def history(context: Context, *, model: str | None = None, at: str | None = None) -> Outcome[HistoryReport]:
+def history(place: Place, *, model: str | None = None, at: str | None = None) -> Outcome[HistoryReport]:
     """Return a model's events, or all; each model's own are in the order of its log, and models are interleaved by date.
 
     `at` takes the registry as it was. Raises UsageProblem for a model of which nothing is recorded, and for an `at` that is
     neither a time nor a commit.
     """
-    registry = now = read(context.repo)
+    registry = now = read(place.repo)
     moment = None
     if at is not None:
         from mlops_ci.past import as_it_was
 
-        registry, moment = as_it_was(context.repo, now, at)
+        registry, moment = as_it_was(place.repo, now, at)
     if model:
         now.known(model)
     states = [registry.model(model)] if model else registry.models.values()

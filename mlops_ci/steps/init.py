@@ -7,9 +7,10 @@ from pathlib import Path
 
 from mlops_ci import templates
 from mlops_ci.errors import UsageProblem
-from mlops_ci.outcomes import InitReport
-from mlops_ci.plan import Outcome, Plan, PrepareRepository, WriteFile
+from mlops_ci.outcomes.lifecycle import InitReport
+from mlops_ci.plan import Outcome, Plan
 from mlops_ci.project import Context
+from mlops_ci.writes import PrepareRepository, WriteFile
 
 
 def init(

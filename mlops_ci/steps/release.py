@@ -16,14 +16,15 @@ from mlops_ci.errors import EnvironmentProblem, Findings
 from mlops_ci.git import Repository
 from mlops_ci.lifecycle import overridden, stated
 from mlops_ci.message import message
-from mlops_ci.outcomes import Released, ReleaseReport
-from mlops_ci.plan import AppendLog, CreateTag, Outcome, Plan, Push, SetRef, Write
+from mlops_ci.outcomes.lifecycle import Released, ReleaseReport
+from mlops_ci.plan import Outcome, Plan
 from mlops_ci.policy import rules_of, to_sign
 from mlops_ci.project import Project
 from mlops_ci.records import Comparison, DataRef, Release, TrainingRun
 from mlops_ci.registry import ModelState
 from mlops_ci.signing import Signing
 from mlops_ci.statement import evidence_of, of_release
+from mlops_ci.writes import AppendLog, CreateTag, Push, SetRef, Write
 
 
 def release(

@@ -18,7 +18,7 @@ from mlops_ci.learn.golden import TOLERANCE, agreement
 from mlops_ci.learn.jobs import Interpreter
 from mlops_ci.learn.package import GOLDEN
 from mlops_ci.learn.rebuild import provide
-from mlops_ci.outcomes import Cause, CauseKind, ReproduceReport
+from mlops_ci.outcomes.proofs import Cause, CauseKind, ReproduceReport
 from mlops_ci.plan import Outcome
 from mlops_ci.project import Project
 from mlops_ci.registry import read

@@ -6,14 +6,15 @@ from datetime import UTC, datetime
 
 from mlops_ci.errors import UsageProblem
 from mlops_ci.message import rollback_in, sentence_in
-from mlops_ci.outcomes import ModelRow, Running, RunsReport, ShowReport
+from mlops_ci.outcomes.proofs import Running, RunsReport
+from mlops_ci.outcomes.registry import ModelRow, ShowReport
 from mlops_ci.plan import Outcome
-from mlops_ci.project import Context
+from mlops_ci.project import Place
 from mlops_ci.registry import Event, ModelState, read
 
 
 def show(
-    context: Context, *, model: str | None = None, at: str | None = None, runs: bool = False
+    place: Place, *, model: str | None = None, at: str | None = None, runs: bool = False
 ) -> Outcome[ShowReport | RunsReport]:
     """Return each released model, or one, with its newest version and what each environment runs; with `runs` the experiments.
 
@@ -23,13 +24,13 @@ def show(
     time nor a commit.
     """
     if runs:
-        return _experiments(context, model, at)
-    registry = now = read(context.repo)
+        return _experiments(place, model, at)
+    registry = now = read(place.repo)
     moment = None
     if at is not None:
         from mlops_ci.past import as_it_was
 
-        registry, moment = as_it_was(context.repo, now, at)
+        registry, moment = as_it_was(place.repo, now, at)
     if model:
         now.known(model)
     states = [registry.model(model)] if model else list(registry.models.values())
@@ -100,7 +101,7 @@ def _iso(event: Event) -> str:
     return datetime.fromtimestamp(event.date, UTC).isoformat(timespec="seconds")
 
 
-def _experiments(context: Context, model: str | None, at: str | None) -> Outcome[ShowReport | RunsReport]:
+def _experiments(place: Place, model: str | None, at: str | None) -> Outcome[ShowReport | RunsReport]:
     if at is not None:
         raise UsageProblem.of(
             "options-conflict",
@@ -109,13 +110,13 @@ def _experiments(context: Context, model: str | None, at: str | None) -> Outcome
         )
     from mlops_ci.experiments import experiments, table
 
-    if context.repo is None:
+    if place.repo is None:
         return Outcome(RunsReport(()))
-    registry, found, unreadable = experiments(context.repo, model)
+    registry, found, unreadable = experiments(place.repo, model)
     if model is not None and not found and not unreadable:
         registry.known(model)
     names = sorted({one.run.model for one in found})
     tables = tuple(table(name, [one for one in found if one.run.model == name]) for name in names)
-    remotes = sorted(context.repo.remotes(), key=lambda name: name != "origin")
+    remotes = sorted(place.repo.remotes(), key=lambda name: name != "origin")
     fetch = f"git fetch {remotes[0]} 'refs/mlops/runs/*:refs/mlops/runs/*'" if remotes else None
     return Outcome(RunsReport(tables, fetch), unreadable)

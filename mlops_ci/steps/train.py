@@ -14,11 +14,12 @@ from mlops_ci.codec import encode
 from mlops_ci.diagnostics import Diagnostic, has_errors
 from mlops_ci.digest import canonical_json, digest_bytes
 from mlops_ci.errors import Findings
-from mlops_ci.outcomes import Trained, TrainReport
-from mlops_ci.plan import Content, Outcome, Plan
+from mlops_ci.outcomes.gate import Trained, TrainReport
+from mlops_ci.plan import Outcome, Plan
 from mlops_ci.project import Project
 from mlops_ci.records import FileDigest, TrainingRun
 from mlops_ci.training import fitted
+from mlops_ci.writes import Content
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mlops_ci.diagnostics import has_errors
 from mlops_ci.errors import Exit
-from mlops_ci.outcomes import ValidateReport
+from mlops_ci.outcomes.gate import ValidateReport
 from mlops_ci.plan import Outcome
 from mlops_ci.project import Context
 from mlops_ci.spec.load import read_all

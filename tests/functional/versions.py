@@ -10,9 +10,10 @@ from mlops_ci.apply import apply
 from mlops_ci.codec import encode
 from mlops_ci.digest import canonical_json, digest_bytes
 from mlops_ci.message import message
-from mlops_ci.plan import AppendLog, CreateTag, Plan, Push, SetRef, StoreRun
+from mlops_ci.plan import Plan
 from mlops_ci.records import DataRef, DatasetSnapshot, FileDigest, Release
 from mlops_ci.statement import of_release
+from mlops_ci.writes import AppendLog, CreateTag, Push, SetRef, StoreRun
 from tests.functional.conftest import Consumer
 from tests.registry.samples import RELEASE
 

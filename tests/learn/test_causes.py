@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mlops_ci.learn.causes import causes
-from mlops_ci.outcomes import Moved
+from mlops_ci.outcomes.proofs import Moved
 from mlops_ci.records import Environment
 
 RECORDED = Environment("3.11.7", {"numpy": "2.0", "scipy": "1.0"}, "Linux-x86_64", "one", ("openblas Haswell",))

@@ -23,10 +23,11 @@ from mlops_ci.codec import encode
 from mlops_ci.digest import canonical_json, digest_bytes
 from mlops_ci.errors import Exit
 from mlops_ci.git import Repository
-from mlops_ci.plan import Plan, StoreRun
+from mlops_ci.plan import Plan
 from mlops_ci.project import Context, Project
 from mlops_ci.records import Assignment, Comparison, Maker, Release, TrainingRun
 from mlops_ci.spec.load import load
+from mlops_ci.writes import StoreRun
 from tests.conftest import git_in
 from tests.functional.conftest import Consumer
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from mlops_ci.differences import Side, differences
-from mlops_ci.outcomes import Change
+from mlops_ci.outcomes.proofs import Change
 from mlops_ci.records import ColumnProfile, DatasetSnapshot, Environment, Field, FileDigest, MetricValue
 from mlops_ci.reports.markdown import markdown
 from mlops_ci.reports.text import text

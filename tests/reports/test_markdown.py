@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from mlops_ci.diagnostics import printable
-from mlops_ci.outcomes import Gated, GateReport
+from mlops_ci.outcomes.gate import Gated, GateReport
 from mlops_ci.records import MetricValue
 from mlops_ci.reports import tables
 from mlops_ci.reports.markdown import markdown

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from mlops_ci.outcomes import (
-    Cause,
-    CheckReport,
-    CompareReport,
-    DeployReport,
-    FetchReport,
-    Moved,
-    ReproduceReport,
-    RetireReport,
-    UsedEnvironment,
-    ValidateReport,
-)
+from mlops_ci.outcomes import gate, lifecycle, proofs, registry
+from mlops_ci.outcomes.gate import CheckReport, CompareReport, ValidateReport
+from mlops_ci.outcomes.lifecycle import DeployReport, FetchReport, RetireReport
+from mlops_ci.outcomes.proofs import Cause, Moved, ReproduceReport, UsedEnvironment
 from mlops_ci.records import Environment, FileDigest, MetricValue
+from mlops_ci.reports import text as text_report
 from mlops_ci.reports.text import text
 from tests.reports.samples import DIGEST, check, comparison, snapshot
 
@@ -153,3 +146,9 @@ def test_a_release_made_again_is_shown_with_what_was_compared_and_what_has_moved
         "    kernels  Haswell   Zen",
         "  12.3 s",
     ]
+
+
+def test_every_report_has_a_writer() -> None:
+    modules = (gate, lifecycle, proofs, registry)
+    reports = {name for module in modules for name in vars(module) if name.endswith("Report")}
+    assert reports == set(text_report._WRITERS)

@@ -8,8 +8,9 @@ import pytest
 
 from mlops_ci.apply import apply
 from mlops_ci.git import Person, Repository, tag_content
-from mlops_ci.plan import CreateTag, Plan
+from mlops_ci.plan import Plan
 from mlops_ci.signing import Signing, sign
+from mlops_ci.writes import CreateTag
 from tests.conftest import git_in
 from tests.signing.conftest import Keys
 from tests.signing.world import OPTIONAL, PROJECT, SIGNED, World, make

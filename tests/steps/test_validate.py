@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mlops_ci.errors import Exit
-from mlops_ci.outcomes import ValidateReport
+from mlops_ci.outcomes.gate import ValidateReport
 from mlops_ci.project import Context
 from mlops_ci.records import Maker
 from mlops_ci.steps.validate import validate

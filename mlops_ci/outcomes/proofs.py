@@ -1,4 +1,4 @@
-"""What each step answers: the record of its Outcome, for reports and for `--format json`. Git keeps none of these."""
+"""What the verbs that look closer answer: what runs and why, experiments, differences, audits, reproductions."""
 
 from __future__ import annotations
 
@@ -7,170 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:  # these are never decoded, and queries need no records
-    from mlops_ci.records import (
-        Approval,
-        Comparison,
-        DataRef,
-        DatasetSnapshot,
-        Environment,
-        EventRef,
-        FileDigest,
-        MetricValue,
-        TrainingRun,
-        Verdict,
-    )
-
-
-@dataclass(frozen=True)
-class ValidateReport:
-    """What `validate` read: the files that hold specs, and how many specs there are of each kind."""
-
-    files: tuple[str, ...]
-    counts: Mapping[str, int]
-
-    @property
-    def specs(self) -> int:
-        """How many specs there are."""
-        return sum(self.counts.values())
-
-
-@dataclass(frozen=True)
-class CheckReport:
-    """What `check` found, dataset by dataset."""
-
-    datasets: tuple[DatasetSnapshot, ...]
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A candidate, and whether it had to be fitted or was found in the store; `why` explains which."""
-
-    run: TrainingRun
-    fitted: bool
-    why: str
-
-
-@dataclass(frozen=True)
-class TrainReport:
-    """What `train` made or found."""
-
-    models: tuple[Trained, ...]
-
-    @property
-    def fits(self) -> int:
-        """How many models were fitted."""
-        return sum(trained.fitted for trained in self.models)
-
-
-@dataclass(frozen=True)
-class CompareReport:
-    """What `compare` decided, model by model."""
-
-    comparisons: tuple[Comparison, ...]
-
-
-@dataclass(frozen=True)
-class Gated:
-    """One model's way through the gate. What was not reached, because something before it failed, is None."""
-
-    model: str
-    verdict: Verdict
-    sentence: str
-    snapshot: DatasetSnapshot | None = None
-    run: TrainingRun | None = None
-    fitted: bool = False
-    comparison: Comparison | None = None
-    ref: str | None = None
-
-
-@dataclass(frozen=True)
-class GateReport:
-    """One report, one verdict: the worst of the models'. `fits` counts models that had to be fitted."""
-
-    verdict: Verdict
-    models: tuple[Gated, ...]
-    fits: int
-
-
-@dataclass(frozen=True)
-class Released:
-    """A model's release, or why there is nothing to release."""
-
-    model: str
-    version: str
-    state: Literal["released", "unchanged"]
-    sentence: str
-
-
-@dataclass(frozen=True)
-class ReleaseReport:
-    """What `release` tagged."""
-
-    models: tuple[Released, ...]
-
-
-@dataclass(frozen=True)
-class DeployReport:
-    """Where a version went.
-
-    `requested`: `branch` carries the manifests as a pull request; after its merge, the command `again` makes the assignment.
-    """
-
-    model: str
-    version: str
-    environment: str
-    state: Literal["assigned", "unchanged", "requested"]
-    folder: str
-    number: int | None = None
-    replaced: str | None = None
-    branch: str | None = None
-    again: str | None = None
-    reason: str | None = None
-
-
-@dataclass(frozen=True)
-class ApproveReport:
-    """Whose approval of a version for an environment was signed, how many it has by it, and how many are asked for."""
-
-    model: str
-    version: str
-    environment: str
-    state: Literal["approved", "unchanged"]
-    signer: str
-    ref: str
-    approvals: int
-    required: int
-
-
-@dataclass(frozen=True)
-class RetireReport:
-    """What was taken back, and by which tags; `version` is None for a whole model. `requested` is as in DeployReport."""
-
-    model: str
-    event: Literal["unassignment", "deregistration", "deprecation"]
-    state: Literal["retired", "unchanged", "requested"]
-    reason: str
-    version: str | None = None
-    environment: str | None = None
-    tags: tuple[str, ...] = ()
-    folder: str | None = None
-    branch: str | None = None
-    again: str | None = None
-
-
-@dataclass(frozen=True)
-class ModelRow:
-    """One model in the registry: its highest version and what runs where.
-
-    Other tools can assign a commit without a version; its id is shown instead.
-    """
-
-    model: str
-    latest: str | None
-    environments: Mapping[str, str]
-    versions: tuple[str, ...]
-    evidence: str | None = None
-    deprecated: bool = False
+    from mlops_ci.records import Approval, DataRef, Environment, EventRef, FileDigest, MetricValue, Verdict
 
 
 @dataclass(frozen=True)
@@ -205,16 +42,6 @@ class Running:
     model_files: tuple[FileDigest, ...] = ()
     run: str | None = None
     again: str | None = None
-
-
-@dataclass(frozen=True)
-class ShowReport:
-    """The registry now, or as it was `at` a time; `running` is what runs where, where one model was asked for."""
-
-    environments: tuple[str, ...]
-    models: tuple[ModelRow, ...]
-    running: tuple[Running, ...] = ()
-    at: str | None = None
 
 
 @dataclass(frozen=True)
@@ -317,29 +144,6 @@ class DiffReport:
 
 
 @dataclass(frozen=True)
-class EventRow:
-    """One event, for people."""
-
-    on: str
-    model: str
-    event: str
-    version: str
-    environment: str | None
-    tag: str
-    commit: str
-    actor: str
-    sentence: str
-
-
-@dataclass(frozen=True)
-class HistoryReport:
-    """Events, the newest first; `at` is the time up to which they are told."""
-
-    events: tuple[EventRow, ...]
-    at: str | None = None
-
-
-@dataclass(frozen=True)
 class AuditedModel:
     """One model that was audited. `head` is that of its log: kept, it is what a later `--since` asks for."""
 
@@ -370,54 +174,15 @@ class AuditReport:
 
 
 @dataclass(frozen=True)
-class FetchReport:
-    """A model's files as written, and the lines of Python that load it and predict."""
-
-    model: str
-    version: str
-    folder: str
-    files: tuple[FileDigest, ...]
-    lines: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Swept:
-    """How many runs or objects stay, by reason, and the names of those that go; `size` is in bytes, where it is known."""
-
-    kept: Mapping[str, int]
-    removed: tuple[str, ...]
-    size: int | None = None
-
-
-@dataclass(frozen=True)
-class GcReport:
-    """What `gc` removes. `objects` is None where git keeps every file."""
-
-    keep: str
-    runs: Swept
-    objects: Swept | None = None
-
-
-@dataclass(frozen=True)
-class InitReport:
-    """What `init` wrote, what it left as it was, and what to do next."""
-
-    folder: str
-    written: tuple[str, ...]
-    kept: tuple[str, ...]
-    next: tuple[str, ...]
-
-
-CauseKind = Literal["data", "commit", "library", "cpu", "unseeded", "toolkit", "unexplained"]
-
-
-@dataclass(frozen=True)
 class Moved:
     """One thing that is not as it was: its name, what was recorded, and what was found (None: nothing)."""
 
     what: str
     recorded: str | None
     found: str | None
+
+
+CauseKind = Literal["data", "commit", "library", "cpu", "unseeded", "toolkit", "unexplained"]
 
 
 @dataclass(frozen=True)
