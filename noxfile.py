@@ -9,6 +9,7 @@ nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.sessions = ["lint", "tests"]
 nox.options.reuse_venv = "yes"
 
+WORKERS = ("-n", "2", "--dist", "worksteal")
 PROJECT = nox.project.load_toml("pyproject.toml")
 
 
@@ -20,7 +21,14 @@ def _install(session: nox.Session, group: str) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests; arguments after -- go to pytest."""
     _install(session, "test")
-    session.run("pytest", *(session.posargs or ["-n", "2", "--dist", "worksteal"]))
+    session.run("pytest", *(session.posargs or [*WORKERS, "-m", "not slow"]))
+
+
+@nox.session
+def slow(session: nox.Session) -> None:
+    """Run the tests that train often or build environments."""
+    _install(session, "test")
+    session.run("pytest", *(session.posargs or [*WORKERS, "-m", "slow"]))
 
 
 @nox.session

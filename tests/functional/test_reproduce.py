@@ -18,6 +18,7 @@ import pytest
 from tests.conftest import git_in
 from tests.functional.conftest import Consumer, copy_of, make_consumer
 
+pytestmark = pytest.mark.slow
 MODEL, DATA, NAMED = "models/diagnosis.yaml", "data/patients.csv", "estimator: sklearn.linear_model.LogisticRegression"
 PIN = "refs/mlops/releases/diagnosis/v1.0.0"
 

@@ -10,10 +10,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import git_in
 from tests.functional.conftest import Consumer, edit, keep_at
 from tests.objects import Bucket
 
+pytestmark = pytest.mark.slow
 MODEL = "models/diagnosis.yaml"
 RELEASE = "refs/mlops/releases/diagnosis/v1.0.0"
 

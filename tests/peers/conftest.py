@@ -82,7 +82,14 @@ class Peers:
 
 def ours(consumer: Consumer) -> View:
     """What `mlops-ci show` and `mlops-ci history` say, in GTO's words."""
-    words = {"release": "registration", "deploy": "assignment", "rollback": "assignment", "undeploy": "unassignment"}
+    words = {
+        "release": "registration",
+        "deploy": "assignment",
+        "rollback": "assignment",
+        "undeploy": "unassignment",
+        "retire": "deregistration",
+        "deprecate": "deprecation",
+    }
     models = consumer.answer("show")["record"]["models"]
     events = consumer.answer("history")["record"]["events"]
     return View(

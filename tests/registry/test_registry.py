@@ -191,7 +191,8 @@ def test_a_number_that_no_float_holds_is_no_record_and_no_crash() -> None:
 
 
 def test_a_clone_that_lacks_events_says_so() -> None:
-    whole = chain()
+    log = Ref("refs/mlops/log/delay", "9" * 40, "commit", None, "", 0, "delay#prod#3\n")
+    whole = [*chain(), log]
     assert fold(whole).gaps == ()
     (warning,) = fold([ref for ref in whole if ref.name != "refs/tags/delay@v2.0.0"]).gaps
     assert (warning.id, warning.severity) == ("registry-incomplete", "warning")
