@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from mlops_ci import artifacts, git
+from mlops_ci import artifacts, git, store
 from mlops_ci.digest import canonical_json
 from mlops_ci.errors import EnvironmentProblem, UsageProblem
 from mlops_ci.git import ZERO, Person, RefUpdate, Repository, named, tag_content
@@ -23,6 +23,7 @@ from mlops_ci.writes import (
     AppendLog,
     Commit,
     CreateTag,
+    KeepCopy,
     PrepareRepository,
     Push,
     RemoveObject,
@@ -83,8 +84,11 @@ def apply(
                 found = git.find(folder) or git.create(folder)
                 if (remote := found.remote()) is not None:
                     found.keep_fetching_registry(remote)
+            case KeepCopy():
+                artifacts.keep(write.file, write.source, store.cache(_need(repo)))
             case Upload():
                 artifacts.upload(write.url, write.file, write.source, clock())
+                artifacts.uploaded(write.file, store.cache(_need(repo)))
             case RemoveObject():
                 artifacts.remove(write.url, write.name, write.modified)
             case Push():

@@ -74,8 +74,8 @@ def fetch(url: str, file: FileDigest, cache: Path, target: Path) -> None:
     when its bytes are others than were recorded; there is nothing at `target` then.
     """
     with _store(url) as (driver, root), _alone(cache):
-        kept, part = cache / file.sha256, cache / f"{file.sha256}.part"
-        if kept.is_file() and _copied(kept, target, file):
+        kept, part, outgoing = cache / file.sha256, cache / f"{file.sha256}.part", _outgoing(cache, file)
+        if any(copy.is_file() and _copied(copy, target, file) for copy in (outgoing, kept)):
             return
         kept.unlink(missing_ok=True)
         begun = part.exists()
@@ -90,6 +90,31 @@ def fetch(url: str, file: FileDigest, cache: Path, target: Path) -> None:
         if not _copied(kept, target, file):
             raise _corrupt(url, file, "its local copy changed while it was read")
         _forget(cache)
+
+
+def keep(file: FileDigest, source: Path, cache: Path) -> None:
+    """Put a copy of a file beside the cache's own until it is uploaded: `fetch` finds it there, should the upload be cut.
+
+    Raises EnvironmentProblem `store-corrupt` when the file is not what its digest says.
+    """
+    with _alone(cache):
+        copy = cache / f"{file.sha256}.copy"
+        try:
+            shutil.copyfile(source, copy)
+            if not _is(copy, file):
+                raise _corrupt(str(source), file, "the file to be kept has changed")
+            copy.replace(_outgoing(cache, file))
+        finally:
+            copy.unlink(missing_ok=True)
+
+
+def uploaded(file: FileDigest, cache: Path) -> None:
+    """Remove the copy that `keep` made."""
+    _outgoing(cache, file).unlink(missing_ok=True)
+
+
+def _outgoing(cache: Path, file: FileDigest) -> Path:
+    return cache / f"{file.sha256}.outgoing"
 
 
 def listing(url: str) -> tuple[Object, ...]:

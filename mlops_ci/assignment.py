@@ -51,7 +51,7 @@ def assign(
     """
     repo = needed_repository(project)
     record = evidence_of(release)
-    run = kept_run(repo, record)
+    run = store.pinned(repo, record)
     _in_git(project, repo, record, run)
     spec = _deployment(project, state.model, environment)
     branch = branch_of(project, repo)
@@ -255,28 +255,6 @@ def evidence_of(release: Event) -> Release:
             help="release it with `mlops-ci gate` and `mlops-ci release`",
         )
     return release.record
-
-
-def kept_run(repo: Repository, release: Release) -> store.StoredRun:
-    """Return the run that a release names and pins, from the remote if need be.
-
-    Raises EnvironmentProblem: `store-missing` when it is nowhere, `store-corrupt` when the pin holds another one.
-    """
-    ref = store.release_ref(release.model, release.version)
-    run = store.find(repo, ref, fetch=True)
-    if run is None:
-        raise EnvironmentProblem.of(
-            "store-missing",
-            f"the files of {release.model}@v{release.version} are not in this clone, nor at its remote",
-            help=f"git fetch origin {ref}",
-        )
-    if run.oid != release.run_oid:
-        raise EnvironmentProblem.of(
-            "store-corrupt",
-            f"{ref} is at {run.oid[:10]}, and the release names {release.run_oid[:10]}",
-            help="somebody moved it: compare with another clone (git ls-remote), and put it back where the release says",
-        )
-    return run
 
 
 def _in_git(project: Project, repo: Repository, release: Release, run: store.StoredRun) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,8 @@ def canonical_json(value: Any) -> str:
 
 def digest_bytes(data: bytes) -> str:
     """Return the SHA-256 of the bytes, in hex."""
+    import hashlib  # queries of the registry take no digests
+
     return hashlib.sha256(data).hexdigest()
 
 
@@ -30,6 +31,8 @@ def digest_json(value: Any) -> str:
 
 def digest_file(path: Path) -> str:
     """Return the SHA-256 of a file, in hex, read in chunks; raises OSError if it cannot be read."""
+    import hashlib
+
     state = hashlib.sha256()
     with path.open("rb") as stream:
         while chunk := stream.read(CHUNK):

@@ -24,9 +24,7 @@ REGISTRY_REFSPECS = (
     "refs/mlops/approvals/*:refs/mlops/approvals/*",
 )
 LATEST_DATE = 253_402_300_799  # the last second of the year 9999: a tag may claim any date
-FORMAT = (
-    "%(refname)%00%(objectname)%00%(objecttype)%00%(*objectname)%00%(taggername)%00%(taggerdate:unix)%00%(contents)%00"
-)
+FORMAT = "%(refname)%00%(objectname)%00%(objecttype)%00%(object)%00%(taggername)%00%(taggerdate:unix)%00%(contents)%00"
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ class Answer:
 
 
 class Ref(NamedTuple):
-    """A ref and the object it names; `peeled` is what an annotated tag points at. `date` is in seconds since 1970.
+    """A ref and the object it names; `peeled` is what an annotated tag points at, whether it is here or not. `date` is in seconds since 1970.
 
     A tuple, because registries list a hundred thousand of them.
     """

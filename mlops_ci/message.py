@@ -13,6 +13,7 @@ from typing import Any
 from mlops_ci.digest import canonical_json
 
 _OPENING = '{"_type":'
+_ROLLBACK = '"rollbackOf":"'
 _FOLLOWS = '"previous":{"name":"'
 _PREVIOUS = re.compile(r'"previous":\{"name":"[^"\\]*","oid":"([0-9a-f]{40,64})"\}')
 
@@ -48,4 +49,4 @@ def previous_in(text: str) -> str | None:
 
 def rollback_in(text: str) -> bool:
     """Tell whether a tag's record says that it is a rollback."""
-    return '"rollbackOf":"' in statement_line(text)
+    return _ROLLBACK in text and _ROLLBACK in statement_line(text)

@@ -43,16 +43,7 @@ def recorded(project: Project, repo: Repository, release: Release) -> Recorded:
 
     Raises EnvironmentProblem: `store-missing`, or `store-corrupt` when the pin holds another run, or other files.
     """
-    ref = store.release_ref(release.model, release.version)
-    stored = store.find(repo, ref, fetch=True)
-    if stored is None:
-        raise EnvironmentProblem.of(
-            "store-missing",
-            f"the run of {release.model}@v{release.version} is not in this clone, nor at its remote",
-            help=f"git fetch origin {ref}",
-        )
-    if stored.oid != release.run_oid:
-        raise _corrupt(ref, f"it is at {stored.oid[:10]}, and the release was made of {release.run_oid[:10]}")
+    stored = store.pinned(repo, release)
     run = store.read_record(repo, stored, "run.json", TrainingRun)
     data = store.read_record(repo, stored, "snapshot.json", DatasetSnapshot)
     told = (release.model, release.run_key, release.model_digest, release.model_files, release.spec_digest,
@@ -60,7 +51,7 @@ def recorded(project: Project, repo: Repository, release: Release) -> Recorded:
     says = (run.model, run.key, run.model_digest, run.files, run.spec_digest,
             digest_json(run.environment.identity), run.data_digest, data.digest)  # fmt: skip
     if told != says:
-        raise _corrupt(ref, "its run is not the one that the release was made of")
+        raise _corrupt(stored.ref, "its run is not the one that the release was made of")
     folder = Path(tempfile.mkdtemp(prefix="recorded-", dir=project.context.scratch))
     store.materialise(repo, stored, release.model_files, folder)
     return Recorded(release, run, data, folder)

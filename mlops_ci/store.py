@@ -18,9 +18,9 @@ from mlops_ci.digest import canonical_json, digest_bytes
 from mlops_ci.errors import EnvironmentProblem, Findings
 from mlops_ci.git import Repository
 from mlops_ci.plan import Plan
-from mlops_ci.records import FileDigest, StoredFiles
+from mlops_ci.records import FileDigest, Release, StoredFiles
 from mlops_ci.spec.kinds import ProjectSpec
-from mlops_ci.writes import Content, StoreRun, Upload
+from mlops_ci.writes import Content, KeepCopy, Push, StoreRun, Upload
 
 T = TypeVar("T")
 MODEL = "model/"  # the folder of a run's tree that holds the packaged model
@@ -68,6 +68,28 @@ def find(repo: Repository | None, ref: str, *, fetch: bool = False) -> StoredRun
     return StoredRun(ref, oid, repo.tree(oid)) if oid else None
 
 
+def pinned(repo: Repository, release: Release) -> StoredRun:
+    """Return the run that a release names and pins, from the remote if need be.
+
+    Raises EnvironmentProblem: `store-missing` when it is nowhere, `store-corrupt` when the pin holds another one.
+    """
+    ref = release_ref(release.model, release.version)
+    run = find(repo, ref, fetch=True)
+    if run is None:
+        raise EnvironmentProblem.of(
+            "store-missing",
+            f"the files of {release.model}@v{release.version} are not in this clone, nor at its remote",
+            help=f"git fetch origin {ref}",
+        )
+    if run.oid != release.run_oid:
+        raise EnvironmentProblem.of(
+            "store-corrupt",
+            f"{ref} is at {run.oid[:10]}, and the release names {release.run_oid[:10]}",
+            help="somebody moved it: compare with another clone (git ls-remote), and put it back where the release says",
+        )
+    return run
+
+
 def read_record(repo: Repository, run: StoredRun, path: str, kind: type[T]) -> T:
     """Return a JSON record of a run; raises EnvironmentProblem `store-corrupt` when it is missing or not in its form."""
     blob = repo.read(run.files[path]) if path in run.files else None
@@ -87,6 +109,11 @@ def elsewhere(repo: Repository, run: StoredRun) -> StoredFiles | None:
     return read_record(repo, run, ELSEWHERE, StoredFiles) if ELSEWHERE in run.files else None
 
 
+def cache(repo: Repository) -> Path:
+    """Return where a clone keeps copies of large files: what was downloaded, and what is to be uploaded."""
+    return repo.common_dir / "mlops-ci" / "store"
+
+
 def materialise(repo: Repository, run: StoredRun, files: Iterable[FileDigest], folder: Path) -> None:
     """Write a run's model files into a folder, from its tree or from where it says, each only if its bytes are as recorded.
 
@@ -102,7 +129,7 @@ def materialise(repo: Repository, run: StoredRun, files: Iterable[FileDigest], f
         if away is not None and name not in run.files and file.path in uploaded:
             if uploaded[file.path] != file:
                 raise _corrupt(run, ELSEWHERE, f"it names another {file.path} than was recorded")
-            artifacts.fetch(away.url, file, repo.common_dir / "mlops-ci" / "store", path)
+            artifacts.fetch(away.url, file, cache(repo), path)
             continue
         content = repo.read(run.files[name]) if name in run.files else None
         if content is None:
@@ -115,9 +142,10 @@ def materialise(repo: Repository, run: StoredRun, files: Iterable[FileDigest], f
 def storing(
     ref: str, title: str, files: Mapping[str, Content], model: Sequence[FileDigest], folder: Path, to: ProjectSpec
 ) -> Plan:
-    """Plan a run: what git takes of its files, and before it the uploads of the model's files that are too large for git.
+    """Plan a run: what git takes of its files, and then the uploads of the model's files that are too large for git.
 
-    `files` are the run's records, by path; the model's files are in `folder`. Raises Findings `model-file-too-large` where
+    The run is stored first, with copies of those files in this clone: a cut upload takes no training away, and a release
+    uploads what is not there before anybody else can see the run. `files` are the run's records, by path; the model's files are in `folder`. Raises Findings `model-file-too-large` where
     there is nowhere to upload to.
     """
     large = [file for file in model if file.size > to.store_limit_mb * 1_000_000]
@@ -128,7 +156,8 @@ def storing(
         return Plan((StoreRun(ref, {**tree, **files}, title),))
     away = StoredFiles(to.store.rstrip("/"), tuple(large))
     tree_files: dict[str, Content] = {**tree, **files, ELSEWHERE: canonical_json(encode(away)).encode()}
-    return Plan((*_uploads(away, folder), StoreRun(ref, tree_files, title)))
+    copies = (KeepCopy(file, folder / file.path) for file in away.files)
+    return Plan((*copies, StoreRun(ref, tree_files, title), Push(None), *_uploads(away, folder)))
 
 
 def kept_alive(repo: Repository, run: StoredRun, folder: Path) -> Plan:

@@ -48,6 +48,14 @@ class PrepareRepository:
 
 
 @dataclass(frozen=True)
+class KeepCopy:
+    """A copy of a file in this clone's own folder for large files, which an upload that is cut cannot take away."""
+
+    file: FileDigest
+    source: Path
+
+
+@dataclass(frozen=True)
 class Upload:
     """A file that is too large for git, to the store at `url`; skipped where it is there already."""
 
@@ -140,6 +148,7 @@ class Push:
 Write = (
     WriteFile
     | PrepareRepository
+    | KeepCopy
     | Upload
     | StoreRun
     | Commit
@@ -159,6 +168,8 @@ def describe(write: Write) -> str:
             return f"write    {write.path} ({len(write.content):,} bytes)"
         case PrepareRepository():
             return f"git      a repository in {write.folder}, with the registry's refs (refs/mlops/*) among those it fetches"
+        case KeepCopy():
+            return f"keep     {write.file.path} in this clone until it is uploaded"
         case Upload():
             return f"upload   {write.file.path} to {write.url}, sha256 {write.file.sha256[:10]} ({write.file.size:,} bytes)"
         case StoreRun():
@@ -178,4 +189,6 @@ def describe(write: Write) -> str:
         case RemoveObject():
             return f"remove   {write.name} from {write.url} ({write.size:,} bytes)"
         case Push():
-            return f"push     everything above, atomically, to {write.remote or 'this repository (it has no remote)'}"
+            if write.remote is None:
+                return "refs     everything above, in one transaction of this repository"
+            return f"push     everything above, atomically, to {write.remote}"

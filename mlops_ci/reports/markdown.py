@@ -8,7 +8,7 @@ from typing import Any
 from mlops_ci.outcomes.gate import Gated, GateReport
 from mlops_ci.outcomes.proofs import DiffReport
 from mlops_ci.records import Comparison, DatasetSnapshot, TrainingRun
-from mlops_ci.reports import tables
+from mlops_ci.reports import markup, tables
 from mlops_ci.reports.text import REQUIREMENTS, requirement_rows
 
 MARK = {"pass": "\u2705", "fail": "\u274c", "inconclusive": "\u2754"}
@@ -34,18 +34,18 @@ def run_report(run: TrainingRun, snapshot: DatasetSnapshot, comparison: Comparis
 
 
 def _gated(gated: Gated) -> Iterator[str]:
-    yield f"### {MARK[gated.verdict]} {tables.escaped(gated.model)}: {gated.verdict}"
-    yield tables.escaped(gated.sentence)
+    yield f"### {MARK[gated.verdict]} {markup.escaped(gated.model)}: {gated.verdict}"
+    yield markup.escaped(gated.sentence)
     if gated.comparison is not None:
-        yield tables.markdown(REQUIREMENTS, requirement_rows(gated.comparison))
+        yield markup.markdown(REQUIREMENTS, requirement_rows(gated.comparison))
         reasons = [item for item in gated.comparison.requirements if item.verdict not in ("pass", "not-applicable")]
         if reasons:
-            yield "\n".join(f"- {item.verdict}: {tables.escaped(item.reason)}" for item in reasons)
+            yield "\n".join(f"- {item.verdict}: {markup.escaped(item.reason)}" for item in reasons)
         yield _metrics(gated.comparison)
     if gated.snapshot is not None:
         yield _data(gated.snapshot)
     if gated.run is not None:
-        again = tables.code(f"mlops-ci gate {gated.model}")
+        again = markup.code(f"mlops-ci gate {gated.model}")
         yield f"Run `{gated.run.key}`, model `sha256:{gated.run.model_digest}`; reproduce with {again}."
 
 
@@ -60,15 +60,15 @@ def _metrics(comparison: Comparison) -> str:
         )
         for item in comparison.metrics
     ]
-    table = tables.markdown(("metric", "slice", "value", "interval", "rows"), rows)
+    table = markup.markdown(("metric", "slice", "value", "interval", "rows"), rows)
     return f"<details><summary>{tables.counted(len(rows), 'metric')}</summary>\n\n{table}\n\n</details>"
 
 
 def _data(snapshot: DatasetSnapshot) -> str:
     failed = [check for check in snapshot.checks if not check.passed]
     checks = f"{len(snapshot.checks) - len(failed)} of {tables.counted(len(snapshot.checks), 'check')} passed"
-    line = f"Data {tables.code(snapshot.dataset)}: {tables.counted(snapshot.rows, 'row')}, {checks}."
+    line = f"Data {markup.code(snapshot.dataset)}: {tables.counted(snapshot.rows, 'row')}, {checks}."
     if not failed:
         return line
     rows = [(check.column or "", check.check, check.wanted, check.observed, check.severity) for check in failed]
-    return f"{line}\n\n{tables.markdown(('column', 'check', 'wanted', 'observed', 'severity'), rows)}"
+    return f"{line}\n\n{markup.markdown(('column', 'check', 'wanted', 'observed', 'severity'), rows)}"

@@ -10,7 +10,7 @@ from typing import Any
 from mlops_ci.outcomes.proofs import Change, DiffReport, DiffSide, MetricChange, ModelRuns, Running, RunRow, RunsReport
 from mlops_ci.outcomes.registry import ShowReport
 from mlops_ci.records import Approval, MetricValue
-from mlops_ci.reports import tables
+from mlops_ci.reports import markup, tables
 
 _DIGEST = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{20,52}\b")
 _KEY = 12  # digits of a run's key, enough to name it
@@ -100,16 +100,16 @@ def diff(report: DiffReport) -> Iterator[str]:
 def diff_markdown(report: DiffReport) -> str:
     """Return the same as Markdown, for a pull request."""
     names = (report.before.name, report.after.name)
-    parts = [f"## {tables.escaped(names[0])} and {tables.escaped(names[1])}"]
-    parts.append("\n".join(f"- {tables.escaped(line)}" for line in _identity(report)))
+    parts = [f"## {markup.escaped(names[0])} and {markup.escaped(names[1])}"]
+    parts.append("\n".join(f"- {markup.escaped(line)}" for line in _identity(report)))
     for title, changes in _sections(report):
         if changes:
             rows = [(one.field, _shown(one.before), _shown(one.after) + _lists(one)) for one in changes]
-            parts.append(f"### {title}\n\n{tables.markdown(('what', *map(tables.escaped, names)), rows)}")
+            parts.append(f"### {title}\n\n{markup.markdown(('what', *map(markup.escaped, names)), rows)}")
     if report.metrics:
-        table = tables.markdown(_METRICS, [_metric(one) for one in report.metrics])
+        table = markup.markdown(_METRICS, [_metric(one) for one in report.metrics])
         parts.append(f"### metrics{_rows_note(report)}\n\n{table}")
-    parts.append(f"### files\n\n{tables.markdown(('file', 'bytes before', 'bytes after', 'content'), _files(report))}")
+    parts.append(f"### files\n\n{markup.markdown(('file', 'bytes before', 'bytes after', 'content'), _files(report))}")
     return "\n\n".join(parts) + "\n"
 
 

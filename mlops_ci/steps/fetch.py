@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mlops_ci import store
-from mlops_ci.assignment import evidence_of, kept_run, known_model, known_release, needed_repository
+from mlops_ci.assignment import evidence_of, known_model, known_release, needed_repository
 from mlops_ci.git import Repository
 from mlops_ci.learn.estimator import import_folders
 from mlops_ci.outcomes.lifecycle import FetchReport
@@ -26,7 +26,7 @@ def fetch(project: Project, *, model: str, directory: str) -> Outcome[FetchRepor
     event = known_release(registry.model(known_model(project, registry, name)), version or None)
     release = evidence_of(event)
     repo = needed_repository(project)
-    run = kept_run(repo, release)
+    run = store.pinned(repo, release)
     scratch = project.context.scratch / "fetch"
     store.materialise(repo, run, release.model_files, scratch)
     target = (project.context.here / directory).resolve()

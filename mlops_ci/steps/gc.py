@@ -41,7 +41,7 @@ def gc(project: Project, *, keep: str = "90d") -> Outcome[GcReport]:
     repo, context = needed_repository(project), project.context
     oldest = context.clock() - _duration(keep)
     state = registry.read(repo)
-    _whole(repo, state)
+    _whole(state)
     remote = repo.remote()
     patterns = (f"{store.RUNS}*", f"{store.RELEASES}*")
     here = {ref.name: ref.oid for ref in repo.refs(store.RUNS, store.RELEASES)}
@@ -95,17 +95,12 @@ def _both(here: Mapping[str, str], there: Mapping[str, str]) -> Iterator[tuple[s
     yield from sorted({*here.items(), *there.items()})
 
 
-def _whole(repo: Repository, state: RegistryState) -> None:
+def _whole(state: RegistryState) -> None:
     """Insist that this clone has every event: one that is missing may be what releases a run."""
-    for model in state.models.values():
-        known = {event.ref.oid for event in model.events}
-        wanted = {event.record.previous.oid for event in model.events if event.record and event.record.previous}
-        if model.log is not None:
-            wanted.add((repo.read(f"{model.log}:tag") or b"").decode("utf-8", "replace").partition(" ")[0])
-        if missing := wanted - known:
-            raise _incomplete(
-                f"{len(missing)} events of '{model.model}' are not in this clone", "fetch the tags: git fetch --tags"
-            )
+    if lacking := [name for name, model in state.models.items() if model.gaps or model.unlogged]:
+        raise _incomplete(
+            f"events of {', '.join(lacking)} are not in this clone", "fetch the tags and logs: git fetch --tags"
+        )
 
 
 def _dates(

@@ -73,7 +73,7 @@ def test_old_runs_go_here_and_at_the_remote_and_what_was_released_stays(released
         ["push", "everything"],
         ["remove", f"{RUNS}/old-both,"],
         ["remove", f"{RUNS}/old-here,"],
-        ["push", "everything"],
+        ["refs", "everything"],
     ]
     said = consumer.answer("gc")["record"]
     assert said == dry["record"]

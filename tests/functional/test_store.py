@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -34,7 +35,7 @@ def test_a_models_way_with_its_files_in_a_bucket(gated: Consumer, bucket: Bucket
     keep_at(gated, bucket.url)
     plan = gated.answer("gate", "--dry-run")["plan"]
     assert bucket.objects() == {}
-    assert [line.split()[0] for line in plan] == 2 * [*4 * ["upload"], "store"]
+    assert [line.split()[0] for line in plan] == 2 * [*4 * ["keep"], "store", "refs", *4 * ["upload"]]
     gated.ok("gate")
     gated.ok("release")
 
@@ -63,6 +64,18 @@ def test_a_models_way_with_its_files_in_a_bucket(gated: Consumer, bucket: Bucket
     found = fresh.answer("deploy", "diagnosis", "--env", "staging", code=1)["diagnostics"][0]
     assert found["id"] == "deploy-files-elsewhere"
     assert "storeLimitMb: 1`" in found["help"]
+
+
+def test_an_upload_that_failed_takes_no_training_away(gated: Consumer, tmp_path: Path) -> None:
+    """Given a store that cannot be written, when it can be, then the gate fits nothing and everything arrives."""
+    keep_at(gated, f"file://{tmp_path}/in-the-way/store")
+    (tmp_path / "in-the-way").touch()
+    assert gated.answer("gate", code=3)["diagnostics"][0]["id"] == "store-unreachable"
+    (tmp_path / "in-the-way").unlink()
+    assert gated.answer("gate")["record"]["fits"] == 0
+    gated.ok("release")
+    assert not [path for path in (gated.root / ".git/mlops-ci/store").iterdir() if path.suffix == ".outgoing"]
+    cloned(gated, tmp_path).ok("fetch", "diagnosis", "out")
 
 
 def test_only_what_is_larger_than_the_limit_leaves_git(gated: Consumer, tmp_path: Path) -> None:
@@ -134,9 +147,10 @@ def test_a_run_that_leads_elsewhere_is_not_followed(kept: tuple[Consumer, Path])
         assert first_id(gated, "train", code=3) == "store-corrupt"
 
 
-def test_a_disk_that_is_full_leaves_everything_as_it_was(gated: Consumer, tmp_path: Path) -> None:
-    """Given a limit on the size of files, when the store is written, then exit 3 says so, and no run names what is not there."""
+def test_a_disk_that_is_full_leaves_nothing_half_written(gated: Consumer, tmp_path: Path) -> None:
+    """Given a limit on the size of files, when the store is written, then exit 3 says so, and this clone has the run's files."""
     keep_at(gated, f"file://{tmp_path}/store")
+    published = gated.published()
     code = (
         "import resource, sys; from mlops_ci import artifacts; from mlops_ci.cli.main import run; put = artifacts._put\n"
         "def full(*args):\n resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500)); put(*args)\n"
@@ -145,8 +159,13 @@ def test_a_disk_that_is_full_leaves_everything_as_it_was(gated: Consumer, tmp_pa
     done = subprocess.run([sys.executable, "-c", code], cwd=gated.root, capture_output=True, text=True, check=False)
     assert done.returncode == 3, done.stderr
     assert json.loads(done.stdout)["diagnostics"][0]["id"] == "disk-full"
-    assert gated.git("for-each-ref", "refs/mlops/runs") == ""
+    assert gated.published() == published
     assert [path for path in (tmp_path / "store").rglob("*") if path.is_file() and path.stat().st_size > 500] == []
+    (run,) = gated.git("for-each-ref", "--format=%(refname)", "refs/mlops/runs").split()
+    for file in json.loads(gated.git("show", f"{run}:store.json"))["files"]:
+        content = (gated.root / f".git/mlops-ci/store/{file['sha256']}.outgoing").read_bytes()
+        assert hashlib.sha256(content).hexdigest() == file["sha256"]
+    assert gated.answer("train")["record"]["models"][0]["fitted"] is False
 
 
 def test_a_release_keeps_its_objects_young(kept: tuple[Consumer, Path]) -> None:

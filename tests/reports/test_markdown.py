@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 from mlops_ci.diagnostics import printable
 from mlops_ci.outcomes.gate import Gated, GateReport
 from mlops_ci.records import MetricValue
-from mlops_ci.reports import tables
+from mlops_ci.reports import markup
 from mlops_ci.reports.markdown import markdown
 from tests.reports.samples import check, comparison, snapshot
 
@@ -88,16 +88,16 @@ def test_any_text_is_shown_as_it_stands_and_does_nothing(text: str) -> None:
 
 def _is_text(text: str) -> None:
     wanted = printable(" ".join(text.split()))
-    written = tables.escaped(text)
+    written = markup.escaped(text)
     written.encode()
     assert "##[" not in written
     assert not written.startswith("::")
-    seen, outside, markup = shown(written)
-    assert (seen, markup) == (wanted, set())
+    seen, outside, drawn = shown(written)
+    assert (seen, drawn) == (wanted, set())
     assert not LEFT_TO_GITHUB.search(outside)
-    table = tables.markdown(("one", "two"), [(text, "end"), ("x", text)])
-    _, outside, markup = shown(table)
-    assert not markup
+    table = markup.markdown(("one", "two"), [(text, "end"), ("x", text)])
+    _, outside, drawn = shown(table)
+    assert not drawn
     assert not LEFT_TO_GITHUB.search(outside)
     cells = re.findall(r"<td>(.*?)</td>", GITHUB.render(table), re.DOTALL)
     assert [_text(cell) for cell in cells] == [wanted, "end", "x", wanted]
@@ -115,7 +115,7 @@ def _is_text(text: str) -> None:
     ],
 )
 def test_what_means_nothing_in_markdown_is_written_as_it_is(text: str) -> None:
-    assert tables.escaped(text) == text
+    assert markup.escaped(text) == text
 
 
 @pytest.mark.parametrize(
@@ -128,12 +128,12 @@ def test_what_means_nothing_in_markdown_is_written_as_it_is(text: str) -> None:
     ],
 )
 def test_what_means_something_gets_a_backslash_an_entity_or_is_code(text: str, written: str) -> None:
-    assert tables.escaped(text) == written
+    assert markup.escaped(text) == written
 
 
 @pytest.mark.parametrize("text", ["a|@b", "a\\|@b", "`@b", "##[error]@b"])
 def test_code_in_a_cell_has_nothing_that_could_end_the_code_the_cell_or_be_a_command(text: str) -> None:
-    assert not re.search(r"[`\\|]|##\[", tables.code(text))
+    assert not re.search(r"[`\\|]|##\[", markup.code(text))
 
 
 def test_a_report_holds_the_texts_of_others_as_text() -> None:
