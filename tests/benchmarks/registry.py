@@ -11,25 +11,24 @@ from tests.benchmarks.ratio import Ratio, alternated, run
 from tests.peers.conftest import installed
 from tests.registry.forge import forge
 
-TOOL = [sys.executable, "-m", "mlops_ci"]
+TOOL = [str(Path(sys.executable).with_name("mlops-ci"))]  # as users start it
 LISTING = ["git", "for-each-ref", "--format=%(refname) %(objectname) %(contents)"]
 VERBS = ("show", "history")
-# what each tool does between having been imported and having its answer, in a process of its own that prints the seconds
+# what each tool's library takes from a folder to its answer, the second time in a process, so that imports do not count
 _INSIDE = """
-import sys, time, json
+import time
 {imports}
+{action}
 began = time.perf_counter()
 {action}
 print(time.perf_counter() - began)
 """
-_THEIRS = {
-    "show": ("import gto.api", "gto.api.show('.')"),
-    "history": ("import gto.api", "gto.api.history('.')"),
-}
+_THEIRS = {verb: ("import gto.api", f"gto.api.{verb}('.')") for verb in VERBS}
 _OURS = {
     verb: (
-        "from pathlib import Path; from mlops_ci import git, message, records, statement\nfrom mlops_ci.cli import quick",
-        f"quick.answer(['{verb}', '--format', 'json'])",
+        "from pathlib import Path\nfrom mlops_ci import git\nfrom mlops_ci.project import Place\n"
+        f"from mlops_ci.steps.{verb} import {verb}",
+        f"{verb}(Place(Path(), Path(), git.find(Path())))",
     )
     for verb in VERBS
 }
@@ -54,7 +53,7 @@ def against_git(rounds: int, scratch: Path) -> Iterator[Ratio]:
 
 
 def _imported(python: Path, root: Path, verb: str, events: int, rounds: int) -> Ratio:
-    """Compare the libraries, each in a process that has imported it already."""
+    """Compare the libraries, each in a process that has answered once already."""
     ratios = tuple(
         _seconds(python, root, *_THEIRS[verb]) / _seconds(Path(sys.executable), root, *_OURS[verb])
         for _ in range(rounds)
