@@ -26,8 +26,10 @@ print(time.perf_counter() - began)
 _THEIRS = {verb: ("import gto.api", f"gto.api.{verb}('.')") for verb in VERBS}
 _OURS = {
     verb: (
-        "from pathlib import Path\nfrom mlops_ci import git\nfrom mlops_ci.project import Place\n"
-        f"from mlops_ci.steps.{verb} import {verb}",
+        (
+            "from pathlib import Path\nfrom mlops_ci import git\nfrom mlops_ci.project import Place\n"
+            f"from mlops_ci.steps.{verb} import {verb}"
+        ),
         f"{verb}(Place(Path(), Path(), git.find(Path())))",
     )
     for verb in VERBS
