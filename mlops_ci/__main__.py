@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from mlops_ci import __version__
@@ -13,10 +14,17 @@ def main() -> None:
         sys.stdout.write(f"mlops-ci {__version__}\n")
         sys.exit(0)
     if sys.argv[1:2] in (["show"], ["history"]):
+        import gc
+
+        gc.disable()  # one listing, and the process ends: there is nothing to collect
+        from mlops_ci.listing import begin
+
+        begun = begin()  # git is at it while the rest is imported
         from mlops_ci.cli.quick import answer
 
-        if (code := answer(sys.argv[1:])) is not None:
-            sys.exit(code)
+        if (code := answer(sys.argv[1:], begun)) is not None:
+            os._exit(code)  # all is printed, and to free every event by itself takes as long as to read it
+        gc.enable()
     import signal
 
     from mlops_ci.cli.main import run

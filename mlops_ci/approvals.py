@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mlops_ci.codec import DecodeError
-from mlops_ci.git import Ref, Repository
+from mlops_ci.events import Event
+from mlops_ci.git import Repository
 from mlops_ci.records import Approval, Consent, EventRef
-from mlops_ci.registry import Event
+from mlops_ci.refs import Ref
 from mlops_ci.signing import Signature, Signing
 from mlops_ci.statement import consent_of, statement_in
 

@@ -14,6 +14,7 @@ from mlops_ci.deploy.manifests import render, without_credentials
 from mlops_ci.diagnostics import Diagnostic
 from mlops_ci.digest import canonical_json, digest_bytes
 from mlops_ci.errors import EnvironmentProblem, Findings, UsageProblem
+from mlops_ci.events import Event
 from mlops_ci.git import Person, Repository, named
 from mlops_ci.lifecycle import overridden
 from mlops_ci.message import message
@@ -22,7 +23,7 @@ from mlops_ci.plan import Outcome, Plan
 from mlops_ci.policy import Rules, rules_of, to_sign
 from mlops_ci.project import Project
 from mlops_ci.records import Approval, Assignment, DataLock, DataRef, DatasetSnapshot, FileDigest, Release
-from mlops_ci.registry import Event, ModelState, RegistryState
+from mlops_ci.registry import ModelState, RegistryState
 from mlops_ci.signing import Signature, sign
 from mlops_ci.spec.kinds import DeploymentSpec
 from mlops_ci.spec.load import Loaded

@@ -12,11 +12,11 @@ from mlops_ci.data.split import Sides, split, target_findings
 from mlops_ci.diagnostics import Diagnostic, has_errors
 from mlops_ci.digest import digest_json
 from mlops_ci.errors import EnvironmentProblem, Findings, UsageProblem
+from mlops_ci.events import Event
 from mlops_ci.learn.code import code_files, imported_packages
 from mlops_ci.learn.environment import environment
 from mlops_ci.project import Project
 from mlops_ci.records import DatasetSnapshot, Environment, Field, FileDigest
-from mlops_ci.registry import Event
 from mlops_ci.spec.kinds import DatasetSpec, ModelSpec
 from mlops_ci.spec.load import Loaded
 

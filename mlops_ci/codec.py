@@ -38,12 +38,14 @@ def camel(name: str) -> str:
 
 
 def encode(value: Any) -> Any:
-    """Return the value as JSON data; fields that are None are left out."""
+    """Return the value, which may be of named tuples too, as JSON data; fields that are None are left out."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         items = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))
         return {camel(name): encode(item) for name, item in items if item is not None}
     if isinstance(value, Mapping):
         return {str(key): encode(item) for key, item in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):  # a NamedTuple
+        return {camel(name): encode(item) for name, item in value._asdict().items() if item is not None}
     if isinstance(value, tuple | list):
         return [encode(item) for item in value]
     return value

@@ -10,10 +10,12 @@ from typing import Any
 from mlops_ci.codec import encode, read
 from mlops_ci.diagnostics import Diagnostic
 from mlops_ci.digest import digest_json
-from mlops_ci.git import Ref, Repository
+from mlops_ci.git import Repository
+from mlops_ci.listing import LOGS, TAGS
 from mlops_ci.outcomes.proofs import ModelRuns, RunRow
 from mlops_ci.records import Comparison, MetricValue, Release, TrainingRun
-from mlops_ci.registry import LOGS, TAGS, RegistryState, fold
+from mlops_ci.refs import Ref
+from mlops_ci.registry import RegistryState, fold
 
 RUNS = "refs/mlops/runs/"
 PINS = "refs/mlops/releases/"

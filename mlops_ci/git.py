@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from mlops_ci import process
+from mlops_ci import listing, process
 from mlops_ci.errors import EnvironmentProblem
+from mlops_ci.refs import MissingObject, Ref, parsed
 
 ZERO = "0" * 40
 # what every fetch brings; runs are not among it: those that only this clone has would be pruned
@@ -23,8 +24,6 @@ REGISTRY_REFSPECS = (
     "refs/mlops/releases/*:refs/mlops/releases/*",
     "refs/mlops/approvals/*:refs/mlops/approvals/*",
 )
-LATEST_DATE = 253_402_300_799  # the last second of the year 9999: a tag may claim any date
-FORMAT = "%(refname)%00%(objectname)%00%(objecttype)%00%(object)%00%(taggername)%00%(taggerdate:unix)%00%(contents)%00"
 
 
 @dataclass(frozen=True)
@@ -39,21 +38,6 @@ class Answer:
     def text(self) -> str:
         """The output as text, without the last newline."""
         return self.out.decode("utf-8", "replace").rstrip("\n")
-
-
-class Ref(NamedTuple):
-    """A ref and the object it names; `peeled` is what an annotated tag points at, whether it is here or not. `date` is in seconds since 1970.
-
-    A tuple, because registries list a hundred thousand of them.
-    """
-
-    name: str
-    oid: str
-    type: str
-    peeled: str | None
-    tagger: str
-    date: int
-    contents: str
 
 
 class Object(NamedTuple):
@@ -187,13 +171,15 @@ class Repository:
         return Person(found.group(1), found.group(2)) if answer.status == 0 and found else None
 
     def refs(self, *patterns: str) -> tuple[Ref, ...]:
-        """List refs with the full contents of what they name, in one command."""
-        fields = self.run("for-each-ref", f"--format={FORMAT}", *patterns).out.decode("utf-8", "replace").split("\0")
-        rows = zip(*[iter(fields)] * 7, strict=False)
-        return tuple(
-            Ref(name.lstrip("\n"), oid, kind, peeled or None, tagger, min(int(date or 0), LATEST_DATE), contents)
-            for name, oid, kind, peeled, tagger, date, contents in rows
-        )
+        """List refs with the full contents of what they name.
+
+        Raises EnvironmentProblem `git-failed` where an object is not here, or is not what git wrote.
+        """
+        names = self.run(*listing.LIST, *patterns).out
+        try:
+            return tuple(parsed([self.run(*listing.READ, stdin=names).out]))
+        except MissingObject as missing:
+            raise _failed(listing.READ, Answer(0, b"", f"object {missing} is missing")) from missing
 
     def tree(self, treeish: str, folder: str = "") -> dict[str, str]:
         """Return every file below a folder of a commit or tree: path (relative to the folder) to blob id."""
@@ -487,30 +473,10 @@ def create(root: Path) -> Repository:
     return made
 
 
-# neither hooks nor a file monitor of the repository run with the rights and secrets of this command
-_SETTINGS = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false")
-# what would point git elsewhere, from a hook or an outer git; and what would show other objects than the refs name
-_LEFT_OUT = frozenset(
-    {
-        *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_PREFIX", "GIT_NAMESPACE"),
-        *("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_REPLACE_REF_BASE", "GIT_SHALLOW_FILE"),
-    }
-)
-_OWN = {
-    "GIT_TERMINAL_PROMPT": "0",
-    "GIT_OPTIONAL_LOCKS": "0",
-    "GIT_NO_REPLACE_OBJECTS": "1",
-    "GIT_GRAFT_FILE": os.devnull,
-    "LC_ALL": "C",  # messages are read
-}
-
-
 def _git(cwd: Path, args: Sequence[str], stdin: bytes, env: Mapping[str, str]) -> Answer:
-    inherited = {name: value for name, value in os.environ.items() if name not in _LEFT_OUT}
+    own = {**listing.environment(os.environ), **env}
     try:
-        status, out, err = process.ask(
-            ["git", *_SETTINGS, *args], cwd=cwd, env={**inherited, **_OWN, **env}, stdin=stdin
-        )
+        status, out, err = process.ask([*listing.GIT, *args], cwd=cwd, env=own, stdin=stdin)
     except FileNotFoundError as error:
         raise EnvironmentProblem.of(
             "git-missing", "git is not installed or not on PATH", help="install git 2.34 or newer"

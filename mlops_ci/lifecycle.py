@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from mlops_ci.diagnostics import Diagnostic, Location, Severity
 from mlops_ci.errors import Findings, UsageProblem
+from mlops_ci.events import Event
 from mlops_ci.records import Assignment, EventRef
-from mlops_ci.registry import Event, ModelState
+from mlops_ci.registry import ModelState
 
 
 def stated(reason: str | None, *, force: bool) -> None:

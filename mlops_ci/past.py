@@ -6,8 +6,11 @@ import re
 from datetime import UTC, date, datetime, time
 
 from mlops_ci.errors import UsageProblem
-from mlops_ci.git import LATEST_DATE, Repository
-from mlops_ci.registry import LOGS, Event, RegistryState
+from mlops_ci.events import Event
+from mlops_ci.git import Repository
+from mlops_ci.listing import LOGS
+from mlops_ci.refs import LATEST_DATE
+from mlops_ci.registry import RegistryState
 
 _COMMITTER = re.compile(rb"^committer .*> (\d+) [+-]\d{4}$", re.MULTILINE)
 

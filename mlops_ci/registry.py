@@ -1,112 +1,39 @@
-"""The registry: tags to typed events to one state, by a pure fold.
+"""The registry: events to one state, by a pure fold.
 
-The grammar of tag names is GTO's. Order is that of the chain (each event names the one before it); tags without a record
-(written by another tool) come first, by their date and number. Names and order need no record, so that records are read
-only of the events that somebody looks at: a listing of a hundred thousand tags takes little longer than git's own.
+Order is that of the chain (each event names the one before it); tags without a record (written by another tool) come
+first, by their date and number. The states are no dataclasses, whose import takes longer than the fold of a thousand tags.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from mlops_ci.diagnostics import Diagnostic
-from mlops_ci.errors import Findings, UsageProblem
-from mlops_ci.git import Ref, Repository
+from mlops_ci.events import RANKS, Event, Name, event_name, version_key
+from mlops_ci.listing import LOGS, TAGS
 from mlops_ci.message import previous_in, sentence_in
 
-if TYPE_CHECKING:  # records are imported when the first one is read: listings need none
-    from mlops_ci.records import EventRef
-    from mlops_ci.statement import Record
+if TYPE_CHECKING:  # imported where there is something to say, and where it is not known yet: queries need neither
+    from collections.abc import Iterable, Mapping
 
-TAGS = "refs/tags/"
-LOGS = "refs/mlops/log/"
-
-Kind = Literal["release", "deregistration", "assignment", "unassignment", "deprecation"]
-
-_WORD = r"[a-zA-Z0-9](?:[a-zA-Z0-9/_-]*[a-zA-Z0-9])?"
-_NUMBER = r"(?:0|[1-9][0-9]{0,8})"
-_LABEL = r"(?:0|[1-9][0-9]{0,8}|[0-9]*[a-zA-Z-][0-9a-zA-Z-]*)"
-_SEMVER = rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}(?:-{_LABEL}(?:\.{_LABEL})*)?(?:\+[0-9a-zA-Z-]+(?:\.[0-9a-zA-Z-]+)*)?"
-# GTO's grammar, in full
-_GRAMMAR = re.compile(
-    rf"(?P<model>(?:[a-zA-Z0-9_./-]+=)?{_WORD})"
-    rf"(?:@v(?P<version>{_SEMVER})(?P<gone>!)?|\#(?P<environment>{_WORD})(?P<left>!)?|@deprecated)"
-    r"(?:\#(?P<number>[0-9]{1,9}))?"
-)
-# of events of the same second, the order in which GTO reads them
-_RANKS: Mapping[Kind, int] = {
-    "deprecation": 0,
-    "release": 1,
-    "deregistration": 2,
-    "assignment": 3,
-    "unassignment": 4,
-}
+    from mlops_ci.diagnostics import Diagnostic
+    from mlops_ci.git import Repository
+    from mlops_ci.refs import Ref
 
 
-class Name(NamedTuple):
-    """What a tag's name says."""
-
-    kind: Kind
-    model: str
-    version: str | None
-    environment: str | None
-    number: int
-
-
-class Event(NamedTuple):
-    """One tag: a version registered or put into an environment, or either taken back.
-
-    `version` of an assignment is the one registered on its commit, else the record's, else the commit. `model` is as GTO
-    names it: `folder:name` for tags that say `folder=name`. A tuple, because registries hold a hundred thousand of them.
-    """
-
-    kind: Kind
-    name: str
-    oid: str
-    model: str
-    version: str
-    commit: str
-    actor: str
-    date: int
-    environment: str | None
-    number: int
-    contents: str
-
-    @property
-    def ref(self) -> EventRef:
-        """The tag's name and object id."""
-        from mlops_ci.records import EventRef
-
-        return EventRef(self.name, self.oid)
-
-    @property
-    def record(self) -> Record | None:
-        """The record in the tag's message; None when it has none, or one that disagrees with the tag's name or commit."""
-        return _record(self)
-
-    @property
-    def rollback(self) -> bool:
-        """Whether the event put an earlier version back."""
-        from mlops_ci.records import Assignment
-
-        return isinstance(self.record, Assignment) and self.record.rollback_of is not None
-
-
-@dataclass(frozen=True)
 class ModelState:
     """One model: its events in order, and what follows from them. `log` is the head of its log, if it has one.
 
     `gaps` are object ids and names of events that others name, and that are not here.
     """
 
-    model: str
-    events: tuple[Event, ...] = ()
-    log: str | None = None
-    gaps: tuple[str, ...] = ()
+    def __init__(
+        self, model: str, events: tuple[Event, ...] = (), log: str | None = None, gaps: tuple[str, ...] = ()
+    ) -> None:
+        self.model: Final = model
+        self.events: Final = events
+        self.log: Final = log
+        self.gaps: Final = gaps
 
     @cached_property
     def releases(self) -> dict[str, Event]:
@@ -204,6 +131,8 @@ class ModelState:
         """
         holder = self.assigned.get(environment)
         if holder is not None and holder.version not in self.releases:
+            from mlops_ci.errors import Findings
+
             raise Findings.of(
                 "champion-missing",
                 f"{holder.ref.name} says that v{holder.version} is the champion, and there is no tag {self.model}@v{holder.version}",
@@ -216,11 +145,10 @@ class ModelState:
         return tuple(event for event in self.events if event.environment == environment and event.kind == "assignment")
 
 
-@dataclass(frozen=True)
-class RegistryState:
+class RegistryState(NamedTuple):
     """Every model's state, by name."""
 
-    models: Mapping[str, ModelState] = field(default_factory=dict)
+    models: Mapping[str, ModelState]
 
     def model(self, name: str) -> ModelState:
         """Return a model's state; one that has no events is empty."""
@@ -230,6 +158,8 @@ class RegistryState:
         """Return a model's state; raises UsageProblem `model-unknown` when nothing is recorded of it."""
         if name not in self.models:
             import difflib
+
+            from mlops_ci.errors import UsageProblem
 
             close = difflib.get_close_matches(name, self.models, 1)
             raise UsageProblem.of(
@@ -266,6 +196,8 @@ class RegistryState:
         ]
         if not lacking:
             return ()
+        from mlops_ci.diagnostics import Diagnostic
+
         return (
             Diagnostic(
                 "registry-incomplete",
@@ -283,14 +215,20 @@ def read(repo: Repository | None) -> RegistryState:
 
 
 def fold(refs: Iterable[Ref]) -> RegistryState:
-    """Turn refs (tags and log heads) into the registry's state. Tags that are not in the grammar are not ours."""
+    """Turn refs (tags and log heads) into the registry's state. Tags that are not in the grammar are not ours.
+
+    Refs may come one by one from a git that is still listing: what one says by itself is taken while the next is waited for.
+    """
     logs: dict[str, Ref] = {}
     found: list[tuple[Ref, Name]] = []
+    follows: dict[str, str] = {}
     for ref in refs:
         if ref.name.startswith(LOGS):
             logs[ref.name.removeprefix(LOGS)] = ref
         elif ref.type == "tag" and ref.peeled and (name := event_name(ref.name)):
             found.append((ref, name))
+            if previous := previous_in(ref.contents):
+                follows[ref.oid] = previous
     versions = {(name.model, ref.peeled): name.version for ref, name in found if name.kind == "release"}
     events: dict[str, list[Event]] = {name: [] for name in logs}
     for ref, name in found:
@@ -300,47 +238,15 @@ def fold(refs: Iterable[Ref]) -> RegistryState:
         events.setdefault(name.model, []).append(
             Event(name.kind, ref.name[len(TAGS) :], ref.oid, name.model, version, *place)
         )
-    return RegistryState({name: _state(name, events[name], logs.get(name)) for name in sorted(events)})
+    return RegistryState({name: _state(name, events[name], follows, logs.get(name)) for name in sorted(events)})
 
 
-def _state(model: str, events: list[Event], log: Ref | None) -> ModelState:
-    ordered, gaps = _ordered(events)
+def _state(model: str, events: list[Event], follows: Mapping[str, str], log: Ref | None) -> ModelState:
+    ordered, gaps = _ordered(events, follows)
     newest = log.contents.strip() if log else ""  # a log entry's message is the name of its tag
     if newest and all(event.name != newest for event in reversed(ordered)):
         gaps = (*gaps, newest)
     return ModelState(model, ordered, log.oid if log else None, gaps)
-
-
-def event_name(ref: str) -> Name | None:
-    """Return what a ref's name stands for as an event; None for every other ref."""
-    match = _GRAMMAR.fullmatch(ref, len(TAGS)) if ref.startswith(TAGS) else None
-    if match is None:
-        return None
-    named, version, gone, environment, left, number = match.groups()
-    model, count = named.replace("=", ":"), int(number or 0)
-    if version:
-        return Name("deregistration" if gone else "release", model, version, None, count)
-    if environment:
-        return Name("unassignment" if left else "assignment", model, None, environment, count)
-    return Name("deprecation", model, None, None, count)
-
-
-def next_version(latest: str | None, bump: Literal["major", "minor", "patch"]) -> str:
-    """Return the SemVer that follows `latest`; the first release is 1.0.0."""
-    if latest is None:
-        return "1.0.0"
-    major, minor, patch = (int(part) for part in re.split(r"[-+]", latest)[0].split("."))
-    return {"major": f"{major + 1}.0.0", "minor": f"{major}.{minor + 1}.0", "patch": f"{major}.{minor}.{patch + 1}"}[
-        bump
-    ]
-
-
-def version_key(version: str) -> tuple[int, int, int, bool, tuple[tuple[bool, int, str], ...]]:
-    """Return what versions are compared by: SemVer's precedence, in which pre-releases come before their release."""
-    core, _, labels = version.partition("+")[0].partition("-")
-    major, minor, patch = (int(part) for part in core.split("."))
-    ranks = ((False, int(label), "") if label.isdigit() else (True, 0, label) for label in labels.split(".") if label)
-    return major, minor, patch, not labels, tuple(ranks)
 
 
 def _recorded_version(ref: Ref, name: Name) -> str:
@@ -350,44 +256,17 @@ def _recorded_version(ref: Ref, name: Name) -> str:
     return record.version if record else (ref.peeled or "") if name.environment else ""
 
 
-@lru_cache(maxsize=4096)
-def _record(event: Event) -> Record | None:
-    from mlops_ci.codec import DecodeError
-    from mlops_ci.statement import record_of, statement_in
-
-    statement = statement_in(event.contents)
-    if statement is None:
-        return None
-    try:
-        record = record_of(statement)
-    except DecodeError:
-        return None
-    return record if _agrees(record, event) else None
-
-
-def _agrees(record: Record, event: Event) -> bool:
-    """Tell whether a record is about what its tag's name says, on the commit that the tag is on."""
-    from mlops_ci.records import Assignment, Release
-
-    said: tuple[object, ...] = (record.model, record.version)
-    told: tuple[object, ...] = (event.model, event.version or record.version)
-    if isinstance(record, Release):
-        return (*said, "release", record.commit) == (*told, event.kind, event.commit)
-    kind = "assignment" if isinstance(record, Assignment) else record.event
-    return (*said, kind, record.environment, record.number) == (*told, event.kind, event.environment, event.number)
-
-
-def _ordered(events: list[Event]) -> tuple[tuple[Event, ...], tuple[str, ...]]:
-    """Order by the chain, and tell which events are named and not here. Whatever hangs on nothing that is here (a hole, a fork, another tool) keeps its date's place."""
-    by_date = sorted(events, key=lambda event: (event.date, _RANKS[event.kind], event.number, event.name))
+def _ordered(events: list[Event], follows: Mapping[str, str]) -> tuple[tuple[Event, ...], tuple[str, ...]]:
+    """Order by the chain (`follows` is from object id to object id), and tell which events are named and not here. Whatever hangs on nothing that is here (a hole, a fork, another tool) keeps its date's place."""
+    by_date = sorted(events, key=lambda event: (event.date, RANKS[event.kind], event.number, event.name))
     known = {event.oid for event in events}
     after: dict[str, list[Event]] = {}
     roots: list[Event] = []
     gaps: list[str] = []
     for event in by_date:
-        previous = previous_in(event.contents)
+        previous = follows.get(event.oid)
         if previous in known:
-            after.setdefault(str(previous), []).append(event)
+            after.setdefault(previous, []).append(event)
         else:
             roots.append(event)
             if previous is not None:

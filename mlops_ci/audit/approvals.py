@@ -9,9 +9,10 @@ from mlops_ci.approvals import APPROVALS, Given, Party, authors, given, judge, t
 from mlops_ci.audit.branch import ProjectAtTip
 from mlops_ci.audit.holdings import Holdings
 from mlops_ci.diagnostics import Diagnostic
+from mlops_ci.events import Event
 from mlops_ci.git import Repository
+from mlops_ci.listing import TAGS
 from mlops_ci.records import Approval, Assignment
-from mlops_ci.registry import TAGS, Event
 from mlops_ci.signing import Signature, Signing
 
 _DEPLOYER = "who deploys does not approve it"

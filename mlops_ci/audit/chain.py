@@ -8,8 +8,8 @@ from itertools import pairwise
 from mlops_ci.audit.holdings import Holdings
 from mlops_ci.codec import DecodeError
 from mlops_ci.diagnostics import Diagnostic, Severity
+from mlops_ci.listing import TAGS
 from mlops_ci.records import EventRef
-from mlops_ci.registry import TAGS
 from mlops_ci.statement import record_of, statement_in
 
 

@@ -8,9 +8,12 @@ from functools import cached_property
 from typing import NamedTuple
 
 from mlops_ci import registry
-from mlops_ci.git import LogCommit, Ref, Repository
+from mlops_ci.events import Event, Name, event_name
+from mlops_ci.git import LogCommit, Repository
+from mlops_ci.listing import LOGS, TAGS
 from mlops_ci.records import EventRef, Release
-from mlops_ci.registry import LOGS, TAGS, Event, ModelState, Name
+from mlops_ci.refs import Ref
+from mlops_ci.registry import ModelState
 from mlops_ci.statement import Record
 
 RELEASES = "refs/mlops/releases/"
@@ -107,7 +110,7 @@ def read(repo: Repository) -> tuple[Holdings, ...]:
 
 
 def _named(refs: Iterable[Ref]) -> Iterable[tuple[Ref, Name]]:
-    return ((ref, name) for ref in refs if (name := registry.event_name(ref.name)))
+    return ((ref, name) for ref in refs if (name := event_name(ref.name)))
 
 
 def _logs(repo: Repository, heads: Mapping[str, str]) -> tuple[dict[str, tuple[Entry, ...]], frozenset[str]]:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from mlops_ci.audit.holdings import Entry, Holdings
 from mlops_ci.codec import read
 from mlops_ci.diagnostics import Diagnostic
-from mlops_ci.registry import LOGS, TAGS, event_name
+from mlops_ci.events import event_name
+from mlops_ci.listing import LOGS, TAGS
 
 _ELSEWHERE = (
     "somebody rewrote the registry: compare with another clone (git ls-remote), and restore from it what is gone"

@@ -7,8 +7,9 @@ from typing import Literal
 
 from mlops_ci.audit.holdings import Holdings
 from mlops_ci.diagnostics import Diagnostic
+from mlops_ci.events import Name, event_name, next_version, version_key
+from mlops_ci.listing import TAGS
 from mlops_ci.records import Assignment, Release
-from mlops_ci.registry import TAGS, Name, event_name, next_version, version_key
 
 _STEPS: tuple[Literal["major", "minor", "patch"], ...] = ("major", "minor", "patch")
 _BESIDE = "it was made by hand, or an event was taken out: compare with another clone (git ls-remote)"

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from mlops_ci.audit.branch import ProjectAtTip
 from mlops_ci.audit.holdings import Holdings
 from mlops_ci.diagnostics import Diagnostic, Severity
+from mlops_ci.events import Event
 from mlops_ci.git import Repository
-from mlops_ci.registry import TAGS, Event
+from mlops_ci.listing import TAGS
 from mlops_ci.signing import Signature, check_signatures
 from mlops_ci.spec.kinds import SigningSpec
 

@@ -1,48 +1,61 @@
-"""Answers `show` and `history` in their plain forms without a parser of command lines, whose import takes longer than they do."""
+"""Answers `show` and `history` in their plain forms without a parser of command lines, whose import takes longer than they do.
+
+Git lists while this is imported, so nothing here may need what takes long to import: it would be waited for.
+"""
 
 from __future__ import annotations
 
-import gc
-import importlib
 import re
-import sys
-from collections.abc import Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mlops_ci import git
+from mlops_ci import overview
 from mlops_ci.cli import terminal
-from mlops_ci.errors import ToolError
-from mlops_ci.project import Place
+from mlops_ci.refs import MissingObject, parsed
+from mlops_ci.registry import fold
+from mlops_ci.reports.text import text
 
-VERBS = ("show", "history")
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mlops_ci.listing import Begun
+
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9/_=-]*")
+_FORMATS = (["--format", "text"], ["--format", "json"])
 
 
-def answer(argv: Sequence[str]) -> int | None:
-    """Print the answer to `VERB [MODEL] [--format text|json]` and return the exit code, 0.
+def answer(argv: Sequence[str], begun: Begun | None) -> int | None:
+    """Print the answer to `VERB [MODEL] [--format text|json]`, given the listing of the registry, and return the exit code, 0.
 
     None, with nothing printed, for any other form and wherever there is more to say than the answer (no repository, an
     unknown model, a clone that lacks part of the registry): the whole command line does that.
     """
-    gc.disable()  # one listing, and the process ends: there is nothing to collect
     verb, *rest = argv
-    fmt = "text"
-    if rest[-2:-1] == ["--format"] and rest[-1] in ("text", "json"):
-        fmt = rest.pop()
-        rest.pop()
-    here = Path.cwd()
-    repo = git.find(here) if len(rest) <= 1 and all(_MODEL.fullmatch(name) for name in rest) else None
-    if repo is None:
-        return None
-    step = getattr(importlib.import_module(f"mlops_ci.steps.{verb}"), verb)
-    try:
-        outcome = step(Place(repo.root, here, repo), **({"model": rest[0]} if rest else {}))
-    except ToolError:
-        return None
-    if outcome.diagnostics or not any(vars(outcome.record).values()):
+    asked = rest[:-2] if rest[-2:] in _FORMATS else rest
+    plain = len(asked) <= 1 and all(_MODEL.fullmatch(name) for name in asked)
+    model = asked[0] if asked else None
+    if begun is None:
         return None
     try:
-        terminal.report(verb, outcome, fmt)
+        registry = fold(parsed(begun.chunks()) if plain else ())
+    except MissingObject:
+        plain = False
+    if (
+        not begun.end()
+        or not plain
+        or registry.gaps
+        or (model not in registry.models if model else not registry.models)
+    ):
+        return None
+    record = overview.models(registry, model) if verb == "show" else overview.events(registry, model)
+    try:
+        if rest[-2:] == _FORMATS[1]:
+            from mlops_ci.plan import Outcome
+
+            terminal.report(verb, Outcome(record), "json")
+        else:
+            terminal.say(text(record))
     except BrokenPipeError:
-        sys.stderr.close()  # or Python complains about the pipe once more while exiting
+        return 0
+    except OSError:  # a full disk: the whole command line says so
+        return None
     return 0

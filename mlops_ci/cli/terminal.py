@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
-from mlops_ci.codec import encode
-from mlops_ci.diagnostics import Diagnostic
-from mlops_ci.digest import canonical_json
+if TYPE_CHECKING:  # most of what is printed needs few of these, and queries are quick
+    from collections.abc import Callable, Iterator
 
-if TYPE_CHECKING:
+    from mlops_ci.diagnostics import Diagnostic
+    from mlops_ci.errors import ToolError
     from mlops_ci.plan import Outcome, Plan
-from mlops_ci.errors import ToolError
 
 
-def _say(text: str, *, error: bool = False) -> None:
+def say(text: str, *, error: bool = False) -> None:
+    """Print a text and a newline, and hand it on at once."""
     stream = sys.stderr if error else sys.stdout
     stream.write(f"{text}\n")
     stream.flush()
@@ -31,7 +30,7 @@ def progress_display(*, quiet: bool) -> Iterator[Callable[[str], None]]:
         with _bar() as show:
             yield show
     else:
-        yield lambda text: _say(f"  {text}", error=True)
+        yield lambda text: say(f"  {text}", error=True)
 
 
 @contextmanager
@@ -64,36 +63,30 @@ def report(
     """Print an outcome in the format asked for; `plan` is given for a dry run."""
     diagnostics = (*before, *outcome.diagnostics)
     if fmt == "json":
-        body = {
-            "format": 1,
-            "verb": verb,
-            "exitCode": int(outcome.exit),
-            "record": encode(outcome.record),
-            "diagnostics": encode(diagnostics),
-            **({"plan": _described(plan)} if plan is not None else {}),
-        }
-        _say(canonical_json(body))
+        described = {"plan": _described(plan)} if plan is not None else {}
+        said = {"verb": verb, "exitCode": int(outcome.exit), "record": outcome.record, "diagnostics": diagnostics}
+        say(_json({**said, **described}))
         return
     if fmt == "sarif":
-        _say(_findings(diagnostics, "sarif"))
+        say(_findings(diagnostics, "sarif"))
         return
     if fmt == "markdown":
         from mlops_ci.reports.markdown import markdown
 
-        _say(markdown(outcome.record))
+        say(markdown(outcome.record))
         return
     if diagnostics:
         specs = outcome.record.specs if verb == "validate" else None
-        _say(_findings(diagnostics, "github" if fmt == "github" else "text", specs=specs))
+        say(_findings(diagnostics, "github" if fmt == "github" else "text", specs=specs))
     if plan is not None:
-        _say("dry run: nothing is written; the real run would end like this\n")
+        say("dry run: nothing is written; the real run would end like this\n")
     from mlops_ci.reports.text import text
 
     if shown := text(outcome.record):
-        _say(f"\n{shown}" if diagnostics else shown)
+        say(f"\n{shown}" if diagnostics else shown)
     if plan is not None:
         lines = _described(plan) or ["nothing to write"]
-        _say("\nplan:\n" + "\n".join(f"  {line}" for line in lines))
+        say("\nplan:\n" + "\n".join(f"  {line}" for line in lines))
 
 
 def _described(plan: Plan) -> list[str]:
@@ -113,9 +106,15 @@ def _findings(
 def problem(error: ToolError, fmt: str) -> None:
     """Print why there is no outcome."""
     if fmt == "json":
-        body = {"format": 1, "exitCode": int(error.exit_code), "diagnostics": encode(error.diagnostics)}
-        _say(canonical_json(body))
+        say(_json({"exitCode": int(error.exit_code), "diagnostics": error.diagnostics}))
     elif fmt in ("github", "sarif"):
-        _say(_findings(error.diagnostics, "github" if fmt == "github" else "sarif"))
+        say(_findings(error.diagnostics, "github" if fmt == "github" else "sarif"))
     else:
-        _say(_findings(error.diagnostics, "text"), error=True)
+        say(_findings(error.diagnostics, "text"), error=True)
+
+
+def _json(said: dict[str, Any]) -> str:
+    from mlops_ci.codec import encode
+    from mlops_ci.digest import canonical_json
+
+    return canonical_json({"format": 1, **encode(said)})

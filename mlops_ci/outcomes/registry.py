@@ -1,17 +1,16 @@
-"""What `show` and `history` answer in their plain forms; imported alone, since queries are quick."""
+"""What `show` and `history` answer in their plain forms: tuples, imported alone, since queries are quick."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:  # these are never decoded, and queries need no records
+    from collections.abc import Mapping
+
     from mlops_ci.outcomes.proofs import Running
 
 
-@dataclass(frozen=True)
-class ModelRow:
+class ModelRow(NamedTuple):
     """One model in the registry: its highest version and what runs where.
 
     Other tools can assign a commit without a version; its id is shown instead.
@@ -25,8 +24,7 @@ class ModelRow:
     deprecated: bool = False
 
 
-@dataclass(frozen=True)
-class ShowReport:
+class ShowReport(NamedTuple):
     """The registry now, or as it was `at` a time; `running` is what runs where, where one model was asked for."""
 
     environments: tuple[str, ...]
@@ -35,8 +33,7 @@ class ShowReport:
     at: str | None = None
 
 
-@dataclass(frozen=True)
-class EventRow:
+class EventRow(NamedTuple):
     """One event, for people."""
 
     on: str
@@ -50,8 +47,7 @@ class EventRow:
     sentence: str
 
 
-@dataclass(frozen=True)
-class HistoryReport:
+class HistoryReport(NamedTuple):
     """Events, the newest first; `at` is the time up to which they are told."""
 
     events: tuple[EventRow, ...]

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mlops_ci.diagnostics import printable
-
 Row = Sequence[str]
 
 
 def plain(header: Row, rows: Sequence[Row], indent: str = "") -> str:
     """Return an aligned table; a column that is empty in every row is left out."""
     columns = [column for column in zip(header, *rows, strict=True) if any(column[1:])]
-    cells = [[cell if cell.isprintable() else printable(cell) for cell in column] for column in columns]
+    cells = [[cell if cell.isprintable() else _printable(cell) for cell in column] for column in columns]
     widths = [max(map(len, column)) for column in cells]
     padded = [[cell.ljust(width) for cell in column] for column, width in zip(cells, widths, strict=True)]
     return "\n".join([indent + "  ".join(row).rstrip() for row in zip(*padded, strict=True)])
@@ -23,7 +21,7 @@ def line(text: str) -> str:
 
     The runner takes a line that starts with `::` (after blanks) for a command, and the older `##[` anywhere in a line.
     """
-    shown = printable(text).replace("##[", "## [")
+    shown = _printable(text).replace("##[", "## [")
     return f"| {shown}" if shown.lstrip().startswith("::") else shown
 
 
@@ -54,3 +52,9 @@ def signed(value: float | None) -> str:
 def interval(lower: float | None, upper: float | None) -> str:
     """Write an interval; nothing when there is none."""
     return "" if lower is None or upper is None else f"[{number(lower)}, {number(upper)}]"
+
+
+def _printable(text: str) -> str:
+    from mlops_ci.diagnostics import printable  # most text is, and queries need not wait for it
+
+    return text if text.isprintable() else printable(text)

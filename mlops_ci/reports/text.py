@@ -203,56 +203,15 @@ def _retire(report: RetireReport) -> Iterator[str]:
 
 
 def _show(report: ShowReport) -> Iterator[str]:
-    if report.at:
-        yield f"as of {report.at}\n"
-    if not report.models:
-        yield (
-            "nothing was released then"
-            if report.at
-            else "nothing is released yet: mlops-ci gate, then mlops-ci release"
-        )
-        return
-    rows = [
-        (
-            row.model,
-            _version(row.latest) + (" (deprecated)" if row.deprecated else ""),
-            *(_version(row.environments.get(name)) for name in report.environments),
-        )
-        for row in report.models
-    ]
-    yield tables.plain(("model", "newest", *report.environments), rows)
-    for row in report.models:
-        if row.evidence:
-            yield f"\n{row.model}@v{row.latest}: {row.evidence}"
-    if report.running:
-        from mlops_ci.reports.queries import running
+    from mlops_ci.reports.registry import show
 
-        yield from running(report)
-
-
-def _version(version: str | None) -> str:
-    """Write a version, or the commit that stands in where another tool registered none."""
-    return "-" if version is None else f"v{version}" if "." in version else version[:10]
+    yield from show(report)
 
 
 def _history(report: HistoryReport) -> Iterator[str]:
-    rows = [
-        (
-            row.on,
-            row.event,
-            f"{row.model}@{_version(row.version)}" if row.version else row.model,
-            row.environment or "",
-            row.tag,
-            row.commit,
-            row.actor,
-            row.sentence,
-        )
-        for row in report.events
-    ]
-    if report.at:
-        yield f"as of {report.at}\n"
-    header = ("on (UTC)", "event", "version", "environment", "tag", "commit", "by", "")
-    yield tables.plain(header, rows) if rows else "nothing has happened yet"
+    from mlops_ci.reports.registry import history
+
+    yield from history(report)
 
 
 def _runs(report: RunsReport) -> Iterator[str]:

@@ -16,6 +16,7 @@ from mlops_ci.data.split import materialise
 from mlops_ci.diagnostics import Diagnostic, has_errors
 from mlops_ci.digest import canonical_json
 from mlops_ci.errors import EnvironmentProblem, Exit, Findings
+from mlops_ci.events import Event
 from mlops_ci.learn.bootstrap import seed_of
 from mlops_ci.learn.compare import Contestant, Judgement
 from mlops_ci.learn.compare import compare as judge_models
@@ -27,7 +28,6 @@ from mlops_ci.outcomes.gate import CompareReport
 from mlops_ci.plan import Outcome, Plan
 from mlops_ci.project import Project
 from mlops_ci.records import Champion, Comparison, FileDigest, Release, TrainingRun
-from mlops_ci.registry import Event
 from mlops_ci.reports.markdown import run_report
 from mlops_ci.spec.kinds import ModelSpec
 from mlops_ci.spec.metrics import METRICS

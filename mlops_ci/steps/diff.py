@@ -12,12 +12,13 @@ from mlops_ci.diagnostics import Diagnostic
 from mlops_ci.differences import Side, differences
 from mlops_ci.digest import canonical_json, digest_bytes, digest_json
 from mlops_ci.errors import EnvironmentProblem, Findings, UsageProblem
+from mlops_ci.events import Event
 from mlops_ci.git import Repository
 from mlops_ci.outcomes.proofs import DiffReport
 from mlops_ci.plan import Outcome
 from mlops_ci.project import Context
 from mlops_ci.records import Comparison, DatasetSnapshot, Release, TrainingRun
-from mlops_ci.registry import Event, ModelState, RegistryState, read
+from mlops_ci.registry import ModelState, RegistryState, read
 from mlops_ci.spec.document import read as read_documents
 from mlops_ci.spec.nodes import SyntaxProblem
 

@@ -13,6 +13,7 @@ from mlops_ci.codec import encode
 from mlops_ci.diagnostics import Diagnostic, has_errors
 from mlops_ci.digest import canonical_json, digest_bytes, digest_json
 from mlops_ci.errors import EnvironmentProblem, Findings
+from mlops_ci.events import next_version
 from mlops_ci.git import Repository
 from mlops_ci.lifecycle import overridden, stated
 from mlops_ci.message import message
@@ -87,7 +88,7 @@ def _model(
     run, comparison, stored, evidence_digest = _gated(project, repo, candidate, state, folder)
     overrides = overridden(state, run.model_digest, command, force=force)
     _on_branch(project, repo, head)
-    version = registry.next_version(state.highest, _bump(candidate, state))
+    version = next_version(state.highest, _bump(candidate, state))
     record = Release(
         model=state.model,
         version=version,

@@ -10,13 +10,14 @@ from mlops_ci.assignment import known_environment, known_model, known_release, n
 from mlops_ci.branches import Folder, as_wanted, branch_of, commit, inside, left_behind, request
 from mlops_ci.codec import encode
 from mlops_ci.errors import Findings, UsageProblem
+from mlops_ci.events import Event
 from mlops_ci.message import message
 from mlops_ci.outcomes.lifecycle import RetireReport
 from mlops_ci.plan import Outcome, Plan
 from mlops_ci.policy import rules_of, to_sign
 from mlops_ci.project import Project
 from mlops_ci.records import Assignment, EventRef, FileDigest, Retirement
-from mlops_ci.registry import Event, ModelState, read
+from mlops_ci.registry import ModelState, read
 from mlops_ci.statement import of_retirement
 from mlops_ci.writes import AppendLog, CreateTag, Push, Write, unmade
 

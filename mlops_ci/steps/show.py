@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
+from mlops_ci import overview
 from mlops_ci.errors import UsageProblem
-from mlops_ci.message import rollback_in, sentence_in
-from mlops_ci.outcomes.proofs import Running, RunsReport
-from mlops_ci.outcomes.registry import ModelRow, ShowReport
+from mlops_ci.outcomes.proofs import RunsReport
+from mlops_ci.outcomes.registry import ShowReport
 from mlops_ci.plan import Outcome
 from mlops_ci.project import Place
-from mlops_ci.registry import Event, ModelState, read
+from mlops_ci.registry import read
 
 
 def show(
@@ -18,9 +16,7 @@ def show(
 ) -> Outcome[ShowReport | RunsReport]:
     """Return each released model, or one, with its newest version and what each environment runs; with `runs` the experiments.
 
-    Environments come in the order in which they were first used, which is that of promotion. As with GTO, a deprecated
-    model is shown where it is named only. Of one model it is told, too, since when and why something runs. `at` takes the
-    registry as it was. Raises UsageProblem for a model of which nothing is recorded, and for an `at` that is neither a
+    `at` takes the registry as it was. Raises UsageProblem for a model of which nothing is recorded, and for an `at` that is neither a
     time nor a commit.
     """
     if runs:
@@ -33,72 +29,7 @@ def show(
         registry, moment = as_it_was(place.repo, now, at)
     if model:
         now.known(model)
-    states = [registry.model(model)] if model else list(registry.models.values())
-    environments = dict.fromkeys(event.environment for state in states for event in state.events if event.environment)
-    rows = tuple(_row(state) for state in states if state.events and (model or not state.deprecated))
-    running = tuple(_running(states[0], event) for event in states[0].assigned.values()) if model else ()
-    return Outcome(ShowReport(tuple(environments), rows, running, moment), now.gaps)
-
-
-def _row(state: ModelState) -> ModelRow:
-    latest = state.latest
-    return ModelRow(
-        model=state.model,
-        latest=latest.version if latest else None,
-        environments={name: event.version for name, event in state.assigned.items()},
-        versions=tuple(state.releases),
-        evidence=sentence_in(latest.contents) if latest else None,
-        deprecated=state.deprecated,
-    )
-
-
-def _running(state: ModelState, event: Event) -> Running:
-    """Tell all that the records say of an assignment that stands, and of the release that it is of."""
-    from mlops_ci.records import Assignment, Release
-
-    told = event.record if isinstance(event.record, Assignment) else None
-    release = state.releases.get(event.version)
-    proof = release.record if release and isinstance(release.record, Release) else None
-    return Running(
-        environment=event.environment or "",
-        version=event.version,
-        since=_iso(_first(state, event)),
-        assigned_on=_iso(event),
-        event="rollback" if rollback_in(event.contents) else "deploy",
-        by=told.made_by.actor if told else event.actor,
-        tag=event.ref,
-        commit=event.commit,
-        reason=told.reason if told else None,
-        rollback_of=told.rollback_of if told else None,
-        run_url=told.made_by.run_url if told else None,
-        approvals=told.approvals if told else (),
-        approvals_required=told.approvals_required if told else 0,
-        release=release.ref if release else None,
-        released_on=_iso(release) if release else None,
-        released_by=proof.made_by.actor if proof else release.actor if release else None,
-        verdict=proof.evidence.verdict if proof else None,
-        evidence=proof.evidence.sentence if proof else None,
-        data=proof.data if proof else (),
-        spec_path=proof.spec_path if proof else None,
-        model_digest=proof.model_digest if proof else None,
-        model_files=proof.model_files if proof else (),
-        run=proof.run_key if proof else None,
-        again=f"mlops-ci reproduce {state.model}@v{event.version}" if proof else None,
-    )
-
-
-def _first(state: ModelState, event: Event) -> Event:
-    """Return the assignment that brought the version that still runs: it may have been assigned again since."""
-    found = event
-    for earlier in reversed([one for one in state.events if one.environment == event.environment]):
-        if (earlier.kind, earlier.version) != ("assignment", event.version):
-            break
-        found = earlier
-    return found
-
-
-def _iso(event: Event) -> str:
-    return datetime.fromtimestamp(event.date, UTC).isoformat(timespec="seconds")
+    return Outcome(overview.models(registry, model, moment), now.gaps)
 
 
 def _experiments(place: Place, model: str | None, at: str | None) -> Outcome[ShowReport | RunsReport]:

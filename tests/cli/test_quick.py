@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from mlops_ci import listing
+from mlops_ci.__main__ import main
 from mlops_ci.cli.main import run
 from mlops_ci.git import Repository
 from tests.conftest import git_in
 
 HEAVY = ("click", "yaml", "jsonschema", "pandas", "sklearn", "duckdb", "rich", "mlops_ci.spec.kinds")
+# what takes longer to import than git takes to list a few hundred tags
+SLOW = ("dataclasses", "inspect", "subprocess", "pathlib", "json", "datetime")
 
 
 @pytest.fixture
@@ -25,15 +32,13 @@ def tagged(repo: Repository) -> Path:
     return repo.root
 
 
-def quick(folder: Path, *argv: str) -> str:
-    root = str(Path(__file__).parents[2])
-    script = (
-        f"import atexit, sys; sys.path.insert(0, {root!r}); import mlops_ci.__main__ as m\n"
-        f"atexit.register(lambda: print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr))\n"
-        f"sys.argv = ['mlops-ci', *{argv!r}]\nm.main()\n"
-    )
-    done = subprocess.run([sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, check=True)
-    assert done.stderr.strip() == "[]"
+def quick(folder: Path, *argv: str, without: tuple[str, ...] = HEAVY) -> str:
+    command = [sys.executable, "-X", "importtime", "-c", "from mlops_ci.__main__ import main; main()", *argv]
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=True)
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert imported & {*without} == set()
+    assert "mlops_ci.overview" in imported
     return done.stdout
 
 
@@ -43,6 +48,38 @@ def test_the_short_way_says_what_the_whole_command_line_says(
 ) -> None:
     assert run([*argv, "-C", str(tagged)]) == 0
     assert quick(tagged, *argv) == capsys.readouterr().out
+
+
+@pytest.mark.parametrize("argv", [("show",), ("history",), ("history", "churn", "--format", "text")])
+def test_while_git_lists_little_is_imported(tagged: Path, argv: tuple[str, ...]) -> None:
+    assert "churn" in quick(tagged, *argv, without=HEAVY + SLOW)
+
+
+def test_what_an_outer_git_works_on_is_not_what_is_listed(tagged: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = tagged.parent / "other"
+    other.mkdir()
+    git_in(other)("init", "--quiet")
+    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+    assert "churn" in quick(tagged, "history")
+
+
+def test_where_no_process_can_be_started_ahead_the_whole_command_line_answers(
+    tagged: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = quick(tagged, "history")
+    monkeypatch.delattr(os, "posix_spawnp")
+    assert listing.begin() is None
+    monkeypatch.setattr(sys, "argv", ["mlops-ci", "history"])
+    monkeypatch.chdir(tagged)
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out), pytest.raises(SystemExit) as ended:
+        main()
+    assert (ended.value.code, out.getvalue()) == (0, said)
+
+
+def test_without_git_nothing_is_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert listing.begin() is None
 
 
 def test_no_project_is_needed(tagged: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mlops_ci.git import Ref
 from mlops_ci.message import message
 from mlops_ci.records import (
     Assignment,
@@ -23,6 +22,7 @@ from mlops_ci.records import (
     Split,
     TrainingRun,
 )
+from mlops_ci.refs import Ref
 from mlops_ci.statement import of_assignment, of_release
 
 RELEASE = Release(

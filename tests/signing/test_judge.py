@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from mlops_ci.approvals import Given, Judgement, Party, judge
+from mlops_ci.events import Event
 from mlops_ci.records import Consent, EventRef
-from mlops_ci.registry import Event, fold
+from mlops_ci.registry import fold
 from mlops_ci.signing import Signature
 from mlops_ci.statement import consent_of, of_consent
 from tests.registry.samples import RELEASE, tag

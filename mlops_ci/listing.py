@@ -1,0 +1,98 @@
+"""The listing of refs with the objects that they name, begun while the rest of the tool is still to be imported.
+
+Imports nothing but `os`: what comes before git is started is waited for, and what comes after it is not. One process names
+the objects and one reads them, because `for-each-ref` alone reads them all before it writes the first (it sorts them).
+"""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False  # as `typing` has it, whose import takes longer than the start of git
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+TAGS = "refs/tags/"
+LOGS = "refs/mlops/log/"
+LIST = ("for-each-ref", "--format=%(objectname) %(refname)")  # and patterns
+READ = ("cat-file", "--batch=%(objecttype) %(objectsize) %(objectname) %(rest)", "--buffer")  # for `refs.parsed`
+# neither hooks nor a file monitor of the repository run with the rights and secrets of this command
+GIT = ("git", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false")
+# what would point git elsewhere, from a hook or an outer git; and what would show other objects than the refs name
+_LEFT_OUT = frozenset(
+    {
+        *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_PREFIX", "GIT_NAMESPACE"),
+        *("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_REPLACE_REF_BASE", "GIT_SHALLOW_FILE"),
+    }
+)
+_OWN = {
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_GRAFT_FILE": os.devnull,
+    "LC_ALL": "C",  # messages are read
+}
+_SET_PIPE_SIZE = 1031  # F_SETPIPE_SZ of fcntl(2); the module has it only where Linux does
+_ROOM = 1 << 20  # bytes, the most that Linux lets anybody ask for
+_CHUNK = 1 << 17
+
+
+class Begun:
+    """A listing under way. Whoever has one reads it to its end, or ends it."""
+
+    def __init__(self, processes: tuple[int, ...], output: int) -> None:
+        self._processes, self._output = processes, output
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield what git writes, as it comes."""
+        while chunk := os.read(self._output, _CHUNK):
+            yield chunk
+
+    def end(self) -> bool:
+        """Wait for the end, and tell whether git had listed everything."""
+        os.close(self._output)
+        return [os.waitpid(process, 0)[1] for process in self._processes] == [0, 0]
+
+
+def environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that git runs with: the user's, without what an outer git or a hook would have it work on."""
+    return {name: value for name, value in environ.items() if name not in _LEFT_OUT} | _OWN
+
+
+def begin() -> Begun | None:
+    """Start listing the tags and logs of the repository around the current directory, and return at once.
+
+    None where no process can be started so (there is no git, or no such system call): whoever asks again gets the reason.
+    """
+    if not hasattr(os, "posix_spawnp"):
+        return None
+    nothing = os.open(os.devnull, os.O_RDWR)
+    names, theirs = os.pipe()
+    output, written = os.pipe()
+    _widen(written)
+    processes = (_spawn((*LIST, TAGS, LOGS), nothing, theirs, nothing), _spawn(READ, names, written, nothing))
+    for descriptor in (nothing, names, theirs, written):
+        os.close(descriptor)
+    begun = Begun(tuple(process for process in processes if process), output)
+    if all(processes):
+        return begun
+    begun.end()
+    return None
+
+
+def _spawn(arguments: tuple[str, ...], stdin: int, stdout: int, stderr: int) -> int | None:
+    ends = [(os.POSIX_SPAWN_DUP2, end, number) for number, end in enumerate((stdin, stdout, stderr))]
+    try:
+        return os.posix_spawnp(GIT[0], [*GIT, *arguments], environment(os.environ), file_actions=ends)
+    except OSError:
+        return None
+
+
+def _widen(pipe: int) -> None:
+    """Let git write ahead while others import."""
+    try:
+        import fcntl
+
+        fcntl.fcntl(pipe, _SET_PIPE_SIZE, _ROOM)
+    except (ImportError, OSError):
+        pass  # macOS widens pipes by itself; elsewhere git waits a little
