@@ -16,8 +16,9 @@ from typing import Literal
 from mlops_ci import artifacts, git, store
 from mlops_ci.digest import canonical_json
 from mlops_ci.errors import EnvironmentProblem, UsageProblem
-from mlops_ci.git import ZERO, Person, RefUpdate, Repository, named, tag_content
+from mlops_ci.git import Repository, named
 from mlops_ci.plan import Plan
+from mlops_ci.plumbing import ZERO, Person, RefUpdate, tag_content
 from mlops_ci.signing import sign
 from mlops_ci.writes import (
     AppendLog,

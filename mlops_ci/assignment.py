@@ -15,11 +15,12 @@ from mlops_ci.diagnostics import Diagnostic
 from mlops_ci.digest import canonical_json, digest_bytes
 from mlops_ci.errors import EnvironmentProblem, Findings, UsageProblem
 from mlops_ci.events import Event
-from mlops_ci.git import Person, Repository, named
+from mlops_ci.git import Repository, named
 from mlops_ci.lifecycle import overridden
 from mlops_ci.message import message
 from mlops_ci.outcomes.lifecycle import DeployReport
 from mlops_ci.plan import Outcome, Plan
+from mlops_ci.plumbing import Person
 from mlops_ci.policy import Rules, rules_of, to_sign
 from mlops_ci.project import Project
 from mlops_ci.records import Approval, Assignment, DataLock, DataRef, DatasetSnapshot, FileDigest, Release

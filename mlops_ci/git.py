@@ -11,79 +11,29 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
 
 from mlops_ci import listing, process
 from mlops_ci.errors import EnvironmentProblem
+from mlops_ci.plumbing import (
+    ZERO,
+    Answer,
+    LogCommit,
+    Object,
+    Person,
+    PushAnswer,
+    RefUpdate,
+    command,
+    contents_in,
+    object_in,
+)
 from mlops_ci.refs import MissingObject, Ref, parsed
 
-ZERO = "0" * 40
 # what every fetch brings; runs are not among it: those that only this clone has would be pruned
 REGISTRY_REFSPECS = (
     "refs/mlops/log/*:refs/mlops/log/*",
     "refs/mlops/releases/*:refs/mlops/releases/*",
     "refs/mlops/approvals/*:refs/mlops/approvals/*",
 )
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a git command said; `out` is bytes, since trees and blobs need not be text."""
-
-    status: int
-    out: bytes
-    err: str
-
-    @property
-    def text(self) -> str:
-        """The output as text, without the last newline."""
-        return self.out.decode("utf-8", "replace").rstrip("\n")
-
-
-class Object(NamedTuple):
-    """An object without its content; `size` is in bytes."""
-
-    oid: str
-    type: str
-    size: int
-
-
-class LogCommit(NamedTuple):
-    """A commit as a chain of them is walked."""
-
-    oid: str
-    tree: str
-    parents: tuple[str, ...]
-    message: str
-
-
-@dataclass(frozen=True)
-class Person:
-    """Who a commit or tag is by."""
-
-    name: str
-    email: str
-
-    def stamp(self, seconds: int) -> str:
-        """Return the identity line of a git object, in UTC."""
-        return f"{self.name} <{self.email}> {seconds} +0000"
-
-
-@dataclass(frozen=True)
-class RefUpdate:
-    """A ref to move from `old` (ZERO: it must not exist, None: wherever it is) to `new` (ZERO: it goes)."""
-
-    ref: str
-    new: str
-    old: str | None
-
-
-@dataclass(frozen=True)
-class PushAnswer:
-    """How a push ended. `raced`: somebody else was first; `refused`: the remote's rules say no; `failed`: it was not reached."""
-
-    state: Literal["done", "raced", "refused", "failed"]
-    detail: str
 
 
 @dataclass(frozen=True)
@@ -204,7 +154,7 @@ class Repository:
         while rest:
             answer = self.run("cat-file", "--batch", stdin="".join(f"{name}\n" for name in rest).encode(), check=False)
             read = 0
-            for content in _objects(answer.out):
+            for content in contents_in(answer.out):
                 yield content
                 read += 1
             rest = rest[read:]
@@ -222,7 +172,7 @@ class Repository:
             stdin = "".join(f"{name}\n" for name in names[len(found) :]).encode()
             answer = self.run("cat-file", "--batch-check", stdin=stdin, check=False)
             lines = answer.out.decode("utf-8", "replace").split("\n")[:-1]
-            found += [_object(line) for line in lines] if answer.status == 0 else [*map(_object, lines), None]
+            found += [object_in(line) for line in lines] if answer.status == 0 else [*map(object_in, lines), None]
         return tuple(found)
 
     def chain(self, heads: Sequence[str]) -> dict[str, LogCommit]:
@@ -350,7 +300,7 @@ class Repository:
 
         Raises EnvironmentProblem `git-failed` when git could not do it for another reason (a lock, a full disk).
         """
-        lines = ["start", *(_command(update) for update in updates), "prepare", "commit", ""]
+        lines = ["start", *(command(update) for update in updates), "prepare", "commit", ""]
         answer = self.run("update-ref", "--stdin", stdin="\n".join(lines).encode(), check=False)
         if answer.status == 0:
             return True
@@ -447,12 +397,6 @@ def find(start: Path) -> Repository | None:
             return None
 
 
-def tag_content(name: str, target: str, message: str, person: Person, seconds: int) -> bytes:
-    """Return an annotated tag object on a commit, as git has it before it is signed."""
-    head = f"object {target}\ntype commit\ntag {name}\ntagger {person.stamp(seconds)}\n"
-    return f"{head}\n{message.rstrip()}\n".encode()
-
-
 def named(person: Person | None) -> Person:
     """Return who writes; raises EnvironmentProblem `git-identity-missing` where git does not know."""
     if person is None:
@@ -482,36 +426,6 @@ def _git(cwd: Path, args: Sequence[str], stdin: bytes, env: Mapping[str, str]) -
             "git-missing", "git is not installed or not on PATH", help="install git 2.34 or newer"
         ) from error
     return Answer(status, out, err.decode("utf-8", "replace"))
-
-
-def _objects(out: bytes) -> Iterator[bytes | None]:
-    """Take the output of `cat-file --batch` apart, as far as it is whole."""
-    at = 0
-    while (end := out.find(b"\n", at)) >= 0:
-        header = out[at:end].rsplit(b" ", 2)
-        if header[-1] in (b"missing", b"ambiguous"):
-            yield None
-            at = end + 1
-            continue
-        stop = end + 1 + int(header[-1])
-        if stop >= len(out):
-            return
-        yield out[end + 1 : stop]
-        at = stop + 1
-
-
-def _object(line: str) -> Object | None:
-    oid, _, rest = line.partition(" ")
-    kind, _, size = rest.partition(" ")
-    return Object(oid, kind, int(size)) if size.isdigit() and kind in ("blob", "tree", "commit", "tag") else None
-
-
-def _command(update: RefUpdate) -> str:
-    if update.new == ZERO:
-        return f"delete {update.ref} {update.old or ''}".rstrip()
-    if update.old == ZERO:
-        return f"create {update.ref} {update.new}"
-    return f"update {update.ref} {update.new} {update.old or ''}".rstrip()
 
 
 def _remote_lines(err: str) -> list[str]:

@@ -8,7 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlops_ci.git import Person, Repository
+from mlops_ci.git import Repository
+from mlops_ci.plumbing import Person
 
 if TYPE_CHECKING:  # queries need neither records nor specs, and should not wait for a YAML parser
     from mlops_ci.records import Maker

@@ -19,7 +19,8 @@ from typing import Literal
 
 from mlops_ci import process
 from mlops_ci.errors import EnvironmentProblem
-from mlops_ci.git import Answer, Person, Repository, tag_content
+from mlops_ci.git import Repository
+from mlops_ci.plumbing import Answer, Person, tag_content
 
 Format = Literal["ssh", "openpgp"]
 State = Literal["good", "unsigned", "bad", "stranger"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from mlops_ci.git import Object, Repository
+from mlops_ci.git import Repository
+from mlops_ci.plumbing import Object
 from mlops_ci.records import FileDigest
 
 _AT_ONCE = 64 << 20  # bytes that one process of git is asked for

@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 from mlops_ci import registry
 from mlops_ci.events import Event, Name, event_name
-from mlops_ci.git import LogCommit, Repository
+from mlops_ci.git import Repository
 from mlops_ci.listing import LOGS, TAGS
+from mlops_ci.plumbing import LogCommit
 from mlops_ci.records import EventRef, Release
 from mlops_ci.refs import Ref
 from mlops_ci.registry import ModelState

@@ -12,8 +12,9 @@ from mlops_ci.audit.holdings import Holdings
 from mlops_ci.codec import read
 from mlops_ci.diagnostics import Diagnostic
 from mlops_ci.digest import digest_bytes, digest_json
-from mlops_ci.git import Object, Repository
+from mlops_ci.git import Repository
 from mlops_ci.listing import TAGS
+from mlops_ci.plumbing import Object
 from mlops_ci.records import Comparison, DatasetSnapshot, FileDigest, Release, StoredFiles, TrainingRun
 from mlops_ci.statement import evidence_of
 from mlops_ci.store import ELSEWHERE, MODEL, release_ref

@@ -10,8 +10,9 @@ from mlops_ci.audit import blobs
 from mlops_ci.audit.holdings import Holdings
 from mlops_ci.diagnostics import Diagnostic
 from mlops_ci.digest import digest_bytes, digest_json
-from mlops_ci.git import Object, Repository
+from mlops_ci.git import Repository
 from mlops_ci.listing import TAGS
+from mlops_ci.plumbing import Object
 from mlops_ci.records import DatasetSnapshot, FileDigest, Release
 from mlops_ci.spec import document
 from mlops_ci.spec.nodes import SyntaxProblem

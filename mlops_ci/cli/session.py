@@ -21,10 +21,11 @@ from mlops_ci.cli.terminal import progress_display
 from mlops_ci.diagnostics import Diagnostic
 from mlops_ci.errors import EnvironmentProblem, Findings, UsageProblem
 from mlops_ci.events import event_name
-from mlops_ci.git import Person, Repository
+from mlops_ci.git import Repository
 from mlops_ci.github.context import maker, person
 from mlops_ci.listing import LOGS, TAGS
 from mlops_ci.plan import Outcome
+from mlops_ci.plumbing import Person
 from mlops_ci.project import Context, Project
 from mlops_ci.spec.load import Specs, find_root, load
 from mlops_ci.store import release_ref

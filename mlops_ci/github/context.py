@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mlops_ci.git import Person
+from mlops_ci.plumbing import Person
 from mlops_ci.records import Maker
 
 

@@ -17,8 +17,9 @@ from mlops_ci.cli.main import run
 from mlops_ci.codec import encode
 from mlops_ci.digest import canonical_json
 from mlops_ci.events import Event
-from mlops_ci.git import Person, RefUpdate, Repository
+from mlops_ci.git import Repository
 from mlops_ci.message import message
+from mlops_ci.plumbing import Person, RefUpdate
 from mlops_ci.records import Assignment, EventRef, Release, Retirement
 from mlops_ci.statement import Record, of_assignment, of_release, of_retirement
 from tests.registry.forge import sign

@@ -10,9 +10,10 @@ import pytest
 
 from mlops_ci.codec import encode
 from mlops_ci.experiments import Experiment, experiments, flat, table
-from mlops_ci.git import ZERO, Person, RefUpdate, Repository, tag_content
+from mlops_ci.git import Repository
 from mlops_ci.message import message
 from mlops_ci.outcomes.proofs import RunsReport
+from mlops_ci.plumbing import ZERO, Person, RefUpdate, tag_content
 from mlops_ci.records import Comparison, Field, TrainingRun
 from mlops_ci.reports.text import text
 from mlops_ci.statement import of_release

@@ -6,7 +6,8 @@ import pytest
 
 from mlops_ci import git
 from mlops_ci.errors import EnvironmentProblem
-from mlops_ci.git import ZERO, Person, RefUpdate, Repository, tag_content
+from mlops_ci.git import Repository
+from mlops_ci.plumbing import ZERO, Person, RefUpdate, tag_content
 from tests.conftest import git_in
 
 ADA = Person("Ada", "ada@example.org")

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_ci.errors import UsageProblem
-from mlops_ci.git import ZERO, Person, RefUpdate, Repository
+from mlops_ci.git import Repository
 from mlops_ci.past import as_it_was
+from mlops_ci.plumbing import ZERO, Person, RefUpdate
 from mlops_ci.records import EventRef
 from mlops_ci.registry import RegistryState, fold
 from tests.registry.samples import RELEASE, assignment, tag

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from mlops_ci.apply import apply
-from mlops_ci.git import Person, Repository, tag_content
+from mlops_ci.git import Repository
 from mlops_ci.plan import Plan
+from mlops_ci.plumbing import Person, tag_content
 from mlops_ci.signing import Signing, sign
 from mlops_ci.writes import CreateTag
 from tests.conftest import git_in

@@ -14,8 +14,9 @@ from mlops_ci import git
 from mlops_ci.cli.main import run
 from mlops_ci.codec import encode
 from mlops_ci.digest import canonical_json
-from mlops_ci.git import Person, Repository, tag_content
+from mlops_ci.git import Repository
 from mlops_ci.message import message
+from mlops_ci.plumbing import Person, tag_content
 from mlops_ci.records import DatasetSnapshot, Release
 from mlops_ci.statement import of_release
 from mlops_ci.store import release_ref

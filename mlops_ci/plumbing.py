@@ -1,0 +1,107 @@
+"""What git is told and what it answers, as values and as the text that its plumbing reads and writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+ZERO = "0" * 40
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a git command said; `out` is bytes, since trees and blobs need not be text."""
+
+    status: int
+    out: bytes
+    err: str
+
+    @property
+    def text(self) -> str:
+        """The output as text, without the last newline."""
+        return self.out.decode("utf-8", "replace").rstrip("\n")
+
+
+class Object(NamedTuple):
+    """An object without its content; `size` is in bytes."""
+
+    oid: str
+    type: str
+    size: int
+
+
+class LogCommit(NamedTuple):
+    """A commit as a chain of them is walked."""
+
+    oid: str
+    tree: str
+    parents: tuple[str, ...]
+    message: str
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who a commit or tag is by."""
+
+    name: str
+    email: str
+
+    def stamp(self, seconds: int) -> str:
+        """Return the identity line of a git object, in UTC."""
+        return f"{self.name} <{self.email}> {seconds} +0000"
+
+
+@dataclass(frozen=True)
+class RefUpdate:
+    """A ref to move from `old` (ZERO: it must not exist, None: wherever it is) to `new` (ZERO: it goes)."""
+
+    ref: str
+    new: str
+    old: str | None
+
+
+@dataclass(frozen=True)
+class PushAnswer:
+    """How a push ended. `raced`: somebody else was first; `refused`: the remote's rules say no; `failed`: it was not reached."""
+
+    state: Literal["done", "raced", "refused", "failed"]
+    detail: str
+
+
+def tag_content(name: str, target: str, message: str, person: Person, seconds: int) -> bytes:
+    """Return an annotated tag object on a commit, as git has it before it is signed."""
+    head = f"object {target}\ntype commit\ntag {name}\ntagger {person.stamp(seconds)}\n"
+    return f"{head}\n{message.rstrip()}\n".encode()
+
+
+def contents_in(out: bytes) -> Iterator[bytes | None]:
+    """Take the output of `cat-file --batch` apart, as far as it is whole."""
+    at = 0
+    while (end := out.find(b"\n", at)) >= 0:
+        header = out[at:end].rsplit(b" ", 2)
+        if header[-1] in (b"missing", b"ambiguous"):
+            yield None
+            at = end + 1
+            continue
+        stop = end + 1 + int(header[-1])
+        if stop >= len(out):
+            return
+        yield out[end + 1 : stop]
+        at = stop + 1
+
+
+def object_in(line: str) -> Object | None:
+    """Return what a line of `cat-file --batch-check` says; None for an object that is not there."""
+    oid, _, rest = line.partition(" ")
+    kind, _, size = rest.partition(" ")
+    return Object(oid, kind, int(size)) if size.isdigit() and kind in ("blob", "tree", "commit", "tag") else None
+
+
+def command(update: RefUpdate) -> str:
+    """Return the line of `git update-ref --stdin` that makes the move."""
+    if update.new == ZERO:
+        return f"delete {update.ref} {update.old or ''}".rstrip()
+    if update.old == ZERO:
+        return f"create {update.ref} {update.new}"
+    return f"update {update.ref} {update.new} {update.old or ''}".rstrip()
