@@ -72,6 +72,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     ),
     "found undefined tag handle": ("a tag; specs have none", "delete it; quote the value if it starts with '!'"),
 }
+_DEEP = (f"nested more than {MAX_DEPTH} levels deep", "no spec needs this; is a bracket missing or repeated?")
+_TOO_DEEP = (
+    "exceeded maximum nesting depth"  # newer scanners have a limit of their own, and look ahead of this composer
+)
 
 
 def compose(source: Source, text: str) -> Iterator[Node]:
@@ -225,12 +229,7 @@ class _Composer:
 
     def _deep(self, depth: int, mark: Mark) -> None:
         if depth > MAX_DEPTH:
-            raise self._problem(
-                "spec-too-complex",
-                mark,
-                f"nested more than {MAX_DEPTH} levels deep",
-                "no spec needs this; is a bracket missing or repeated?",
-            )
+            raise self._problem("spec-too-complex", mark, *_DEEP)
 
     def _scalar(self, event: Any, mark: Mark) -> Any:
         text = str(event.value)
@@ -301,6 +300,9 @@ def _attach(parent: _Open, node: Node) -> None:
 
 def _syntax(source: Source, error: yaml.MarkedYAMLError) -> Diagnostic:
     problem = error.problem or "not YAML"
+    if problem == _TOO_DEEP and error.problem_mark is not None:
+        at = Mark(error.problem_mark.line + 1, error.problem_mark.column + 1, 1)
+        return Diagnostic("spec-too-complex", _DEEP[0], source.at(at), _DEEP[1])
     message, help = _WORDS.get(problem, (problem, None))
     place = error.problem_mark
     if "not closed" in message and error.context_mark is not None:

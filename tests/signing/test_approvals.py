@@ -41,7 +41,7 @@ def test_two_others_approve_and_a_fourth_deploys(world: World) -> None:
     assert world.run(*DEPLOY)["record"]["number"] == 1
     tag = world.published()["refs/tags/delay#prod#1"]
     assert world.verified(tag) == 'Good "git" signature for dora@example.org'
-    statement = statement_in(world.git("cat-file", "tag", tag))
+    statement = statement_in(world.git("cat-file", "tag", tag).partition("\n\n")[2])
     assert statement is not None
     assert statement["predicate"]["approvalsRequired"] == 2
     assert [(one["kind"], one["actor"], one["ref"]["name"]) for one in statement["predicate"]["approvals"]] == [
