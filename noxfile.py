@@ -63,6 +63,13 @@ def races(session: nox.Session) -> None:
 
 
 @nox.session
+def selftest(session: nox.Session) -> None:
+    """Measure the gate's error rates by 1,000 simulated holdouts a claim; arguments after -- go to the verb."""
+    session.install("-e", ".")
+    session.run("mlops-ci", "selftest", *(session.posargs or ["--trials", "1000", "--format", "markdown"]))
+
+
+@nox.session
 def benchmarks(session: nox.Session) -> None:
     """Measure what the docs claim, as ratios of alternated runs."""
     _install(session, "test")

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Kind = Literal["text", "flag", "choice", "path"]
+Kind = Literal["text", "flag", "choice", "path", "count"]
 Surface = Literal["cli", "nox"]
-Needs = Literal["folder", "repository", "project"]
+Needs = Literal["nothing", "folder", "repository", "project"]
 Syncs = Literal["no", "gaps", "try", "must"]
 
 
@@ -71,7 +71,7 @@ VERBS: tuple[Verb, ...] = (
             Option("from_", "A CSV or parquet file to write Dataset and Model specs for.", kind="path", metavar="FILE"),
             Option("target", "With --from: the column to predict.", metavar="COLUMN"),
         ),
-        needs="folder",
+        needs="nothing",
         writes=True,
         surfaces=("cli",),
         details="Nothing that exists is overwritten. Without --template and --from only mlops.yaml and the noxfile are written.",
@@ -94,7 +94,14 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "gate",
         "Validate, check, train and compare: one report, one verdict.",
-        (MODELS,),
+        (
+            MODELS,
+            Option(
+                "power",
+                "Train nothing: say the smallest difference that each gate would see, with this holdout.",
+                kind="flag",
+            ),
+        ),
         writes=True,
         syncs="try",
         formats=("text", "json", "github", "markdown"),
@@ -220,6 +227,24 @@ VERBS: tuple[Verb, ...] = (
         syncs="try",
         details="Says identical, equivalent (the same predictions within 1e-9) or different, and names the cause. The"
         " recorded environment is built with uv, or else pip, unless it is the one at hand. The work tree is not touched.",
+    ),
+    Verb(
+        "selftest",
+        "Measure the gate's error rates, by simulation on the code that judges real models.",
+        (
+            Option("trials", "Simulated holdouts a claim; 100 by default.", kind="count", default=100, metavar="N"),
+            Option(
+                "jobs",
+                "Processes at once; by default as many as there are cores.",
+                kind="count",
+                metavar="N",
+            ),
+        ),
+        needs="nothing",
+        formats=("text", "json", "github", "markdown"),
+        details="False promotions of equal models, power, non-inferiority at its margin, false blocks by slices, and what a"
+        " champion is overstated by after 50 pull requests on one holdout; beside each, what comparing two numbers does on"
+        " the same holdouts. Seeds are fixed. Exit code 1 when a claim does not hold.",
     ),
     Verb(
         "gc",

@@ -53,6 +53,7 @@ def _parameter(option: Option) -> click.Parameter:
         "text": click.STRING,
         "path": click.Path(),
         "choice": click.Choice(option.choices),
+        "count": click.IntRange(min=1),
     }
     # to click, a default of None is a value that was given
     given = {"required": option.required} if option.default is None else {"default": option.default}

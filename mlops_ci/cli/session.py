@@ -165,7 +165,7 @@ def _scratch() -> Iterator[Path]:
 
 
 def _root(start: Path, repo: Repository | None, verb: Verb) -> Path:
-    if verb.name == "init":
+    if verb.needs == "nothing":
         return start
     if verb.needs == "repository":
         if repo is None:

@@ -14,7 +14,8 @@ import numpy as np
 
 from mlops_ci.diagnostics import Diagnostic
 from mlops_ci.errors import Findings
-from mlops_ci.learn.evidence import Estimate, Evidence, gather
+from mlops_ci.learn.evidence import Evidence, gather
+from mlops_ci.learn.intervals import Estimate
 from mlops_ci.learn.metrics import METRICS, default_metrics, default_requirements
 from mlops_ci.learn.predictions import Label, Predictions, Truth, align_classes, encode_labels
 from mlops_ci.learn.requirements import MIN_CLASS_ROWS, Case, Slice, few_of_a_class, judge, number, slice_name

@@ -1,8 +1,9 @@
 """What a set of rows says about metrics of one model, and about the difference between two: values, bounds, p-values.
 
-auc by DeLong; accuracy and recall by Wilson's interval, McNemar's mid-p, Tango's score test; precision and balanced
-accuracy by Wilson's interval, their differences and all else by the paired bootstrap. Where nothing varies, by how
-likely that would be (`_Constant`).
+auc by DeLong; accuracy and recall by Wilson's interval, McNemar's mid-p, Tango's score test; what has a derivative by the
+infinitesimal jackknife and Student's t; all else by the paired bootstrap; precision and balanced accuracy of one model by
+Wilson's interval. Where nothing varies, by how
+likely that would be (`intervals.Constant`).
 """
 
 from __future__ import annotations
@@ -15,36 +16,24 @@ from typing import Any
 import numpy as np
 
 from mlops_ci.learn import bootstrap, delong, mcnemar
+from mlops_ci.learn.influence import INFLUENCES
+from mlops_ci.learn.intervals import (
+    Bound,
+    Constant,
+    Difference,
+    Estimate,
+    on_logarithms,
+    on_logits,
+    root,
+    student,
+    wilson,
+)
 from mlops_ci.learn.metrics import METRICS, Weighted, value
 from mlops_ci.learn.predictions import Floats, Predictions, Truth, need
 from mlops_ci.spec.metrics import METRICS as NAMES
 
-Bound = Callable[[float], float]  # probability -> that quantile of what the true value may be
 _FEW = 10  # samples beyond a margin: below that, counting them says little about how far beyond it lies
 _UNBOUNDED = ("log-loss", "mae", "rmse", "r2", "mape")  # all others lie within 0 and 1
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A metric of one model. `bound(p)` lies above the true value with confidence 1-p at small p; None: no interval."""
-
-    value: float
-    bound: Bound | None = None
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Candidate minus champion, turned so that positive is better.
-
-    `above(m)` is the p-value that the truth exceeds m (null: at most m), `below(m)` that it falls short of m. Without
-    `varies`, every sample of the rows gives this difference, and only their number limits how small a p-value can be.
-    """
-
-    value: float
-    bound: Bound
-    above: Callable[[float], float]
-    below: Callable[[float], float]
-    varies: bool = True
 
 
 @dataclass(frozen=True)
@@ -86,7 +75,9 @@ def gather(
         for metric in known:
             if method := _METHODS.get(metric):
                 found[metric] = method(truth, sides)
-        found |= _bootstrapped([metric for metric in known if metric not in _METHODS], truth, sides, seed)
+            elif metric in INFLUENCES:
+                found[metric] = _by_influence(metric, truth, sides, [float(one or 0.0) for one in values[metric]])
+        found |= _bootstrapped([metric for metric in known if metric not in found], truth, sides, seed)
     estimates = [
         {
             metric: found[metric][0][at] if metric in found else Estimate(one)
@@ -109,41 +100,6 @@ def _smallest(truth: Truth, own: int | None = None) -> int | None:
     return min((int(count) for at, count in enumerate(counts) if count or at < own), default=0)
 
 
-@dataclass(frozen=True)
-class _Constant:
-    """What n independent rows prove that all gave the same value v, so that their spread says nothing.
-
-    A mean of values within [low, high] that is at most m has a share of at most (m - low) / (v - low) of values v or more
-    (Markov), hence n of n with at most that to the n: with v at the end of the range, Clopper and Pearson's bound
-    (Biometrika 26 (1934) 404-413). Without a range it is the sign test's half, about the median.
-    """
-
-    v: float
-    n: int
-    low: float = -math.inf
-    high: float = math.inf
-
-    def above(self, margin: float) -> float:
-        """Return the p-value that the mean exceeds the margin."""
-        if margin >= self.v:
-            return 1.0
-        share = 0.5 if math.isinf(self.low) else max(margin - self.low, 0.0) / (self.v - self.low)
-        return float(share**self.n)
-
-    def below(self, margin: float) -> float:
-        """Return the p-value that the mean falls short of the margin."""
-        return _Constant(-self.v, self.n, -self.high, -self.low).above(-margin)
-
-    def bound(self, p: float) -> float:
-        """Return the limit that is proven at p (below the value) or at 1-p (above it)."""
-        end = self.low if p < 0.5 else self.high
-        return self.v if math.isinf(end) else end + (self.v - end) * float(min(p, 1 - p) ** (1 / self.n))
-
-    def difference(self) -> Difference:
-        """Return it as the difference of two models."""
-        return Difference(self.v, self.bound, self.above, self.below, varies=False)
-
-
 def _auc(truth: Truth, sides: Sequence[Predictions]) -> Answer:
     positive = truth.labels == 1
     scores = np.stack([side.scores for side in sides if side.scores is not None])
@@ -153,45 +109,17 @@ def _auc(truth: Truth, sides: Sequence[Predictions]) -> Answer:
     cov = areas.covariance
     fewest = min(areas.positives, areas.negatives)
     estimates = [
-        Estimate(float(area), _auc_bound(float(area), _root(cov[at, at]), fewest))
+        Estimate(float(area), _within_one(float(area), root(cov[at, at]), fewest, None))
         for at, area in enumerate(areas.values)
     ]
     if len(sides) == 1:
         return estimates, None
     difference = float(areas.values[0] - areas.values[1])
-    error = _root(cov[0, 0] + cov[1, 1] - 2 * cov[0, 1])
+    error = root(cov[0, 0] + cov[1, 1] - 2 * cov[0, 1])
     if error:
-        return estimates, _normal(difference, error)
+        return estimates, student(difference, error)
     equal = bool((delong.midranks(scores[0]) == delong.midranks(scores[1])).all())
-    return estimates, (_Constant(0.0, fewest) if equal else _Constant(difference, fewest, -1.0, 1.0)).difference()
-
-
-def _root(variance: float) -> float:
-    return math.sqrt(variance) if variance > 1e-18 else 0.0  # what is left of equal rankings is rounding
-
-
-def _auc_bound(area: float, error: float, fewest: int) -> Bound:
-    """Return the bound on the logit's scale, where the error of an area near 1 is less skewed.
-
-    M. S. Pepe, The Statistical Evaluation of Medical Tests for Classification and Prediction, 2003.
-    """
-    from scipy.special import expit, logit, ndtri
-
-    if error == 0:
-        return _Constant(area, fewest, 0.0, 1.0).bound
-    centre, spread = float(logit(area)), error / (area * (1 - area))
-    return lambda p: float(expit(centre + float(ndtri(p)) * spread))
-
-
-def _normal(difference: float, error: float) -> Difference:
-    from scipy.special import ndtr, ndtri
-
-    return Difference(
-        difference,
-        lambda p: difference + float(ndtri(p)) * error,
-        lambda margin: float(ndtr((margin - difference) / error)),
-        lambda margin: float(ndtr((difference - margin) / error)),
-    )
+    return estimates, (Constant(0.0, fewest) if equal else Constant(difference, fewest, -1.0, 1.0)).difference()
 
 
 def _accuracy(truth: Truth, sides: Sequence[Predictions]) -> Answer:
@@ -210,7 +138,7 @@ def _shares(right: Sequence[Any]) -> Answer:
     n = len(right[0])
     if not n:
         return [Estimate(0.0) for _ in right], None
-    estimates = [Estimate(float(np.mean(one)), _wilson(float(np.mean(one)), n)) for one in right]
+    estimates = [Estimate(float(np.mean(one)), wilson(float(np.mean(one)), n)) for one in right]
     if len(right) == 1:
         return estimates, None
     better, worse = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
@@ -232,23 +160,49 @@ def _shares(right: Sequence[Any]) -> Answer:
     )
 
 
-def _wilson(share: float, n: int) -> Bound:
-    """E. B. Wilson, JASA 22 (1927) 209-212."""
-    from scipy.special import ndtri
-
-    def bound(p: float) -> float:
-        z = float(ndtri(p))
-        centre = share + z * z / (2 * n)
-        return (centre + z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))) / (1 + z * z / n)
-
-    return bound
-
-
 _METHODS: Mapping[str, Callable[[Truth, Sequence[Predictions]], Answer]] = {
     "auc": _auc,
     "accuracy": _accuracy,
     "recall": _recall,
 }
+
+
+def _by_influence(metric: str, truth: Truth, sides: Sequence[Predictions], values: Sequence[float]) -> Answer:
+    influences = [INFLUENCES[metric](truth, side) for side in sides]
+    counts = [_independent(metric, truth, side) for side in sides]
+    estimates = [
+        Estimate(one, _OF_SHARES[metric](truth, side) if metric in _OF_SHARES else _bound(metric, one, moves, count))
+        for one, moves, count, side in zip(values, influences, counts, sides, strict=True)
+    ]
+    if len(sides) == 1:
+        return estimates, None
+    sign = 1 if NAMES[metric].higher_is_better else -1
+    seen, count = sign * (values[0] - values[1]), min(counts)
+    error = root(float(((influences[0] - influences[1]) ** 2).sum()))
+    if error and count > 1:
+        return estimates, student(seen, error, count)
+    return estimates, _unvarying(metric, seen, count, _say_the_same(sides))
+
+
+def _bound(metric: str, value: float, moves: Floats, rows: int) -> Bound | None:
+    error = root(float((moves**2).sum()))
+    if metric not in _UNBOUNDED:
+        return _within_one(value, error, rows, rows)
+    return on_logarithms(value, error, rows) if error and rows > 1 else None
+
+
+def _within_one(value: float, error: float, rows: int, degrees: int | None) -> Bound | None:
+    """Return the bound of a value within 0 and 1, from its error, or, where nothing varies, from the rows alone."""
+    if error and 0 < value < 1 and (degrees is None or degrees > 1):
+        return on_logits(value, error, degrees)
+    return Constant(value, rows, 0.0, 1.0).bound if rows else None
+
+
+def _unvarying(metric: str, difference: float, rows: int, same: bool) -> Difference | None:
+    if not rows:
+        return None
+    unbounded = metric in _UNBOUNDED or same
+    return (Constant(difference, rows) if unbounded else Constant(difference, rows, -1.0, 1.0)).difference()
 
 
 def _bootstrapped(metrics: Sequence[str], truth: Truth, sides: Sequence[Predictions], seed: int) -> dict[str, Answer]:
@@ -290,7 +244,7 @@ def _independent(metric: str, truth: Truth, side: Predictions) -> int:
 
 def _precision(truth: Truth, side: Predictions) -> Bound | None:
     said = np.flatnonzero(need(side.labels) == 1)
-    return _wilson(float(np.mean(need(truth.labels)[said] == 1)), len(said)) if len(said) else None
+    return wilson(float(np.mean(need(truth.labels)[said] == 1)), len(said)) if len(said) else None
 
 
 def _balanced_accuracy(truth: Truth, side: Predictions) -> Bound:
@@ -301,7 +255,7 @@ def _balanced_accuracy(truth: Truth, side: Predictions) -> Bound:
     labels, said = need(truth.labels), need(side.labels)
     right = [said[labels == index] == index for index in range(len(truth.classes)) if (labels == index).any()]
     recalls = [float(one.mean()) for one in right]
-    bounds = [_wilson(recall, len(one)) for recall, one in zip(recalls, right, strict=True)]
+    bounds = [wilson(recall, len(one)) for recall, one in zip(recalls, right, strict=True)]
 
     def bound(p: float) -> float:
         wide = math.hypot(*(recall - one(p) for recall, one in zip(recalls, bounds, strict=True)))
@@ -332,7 +286,7 @@ def _sampled_bound(metric: str, found: float, samples: Floats, n: int) -> Bound 
         limits = (-math.inf, math.inf) if metric in _UNBOUNDED else (0.0, 1.0)
         bound = _quantile(found, samples)
         return lambda p: min(max(bound(p), limits[0]), limits[1])
-    return _Constant(found, n, 0.0, 1.0).bound if metric not in _UNBOUNDED and n else None
+    return Constant(found, n, 0.0, 1.0).bound if metric not in _UNBOUNDED and n else None
 
 
 def _quantile(found: float, samples: Floats) -> Bound:
@@ -360,10 +314,7 @@ def _sampled(metric: str, difference: float, samples: Floats, n: int, same: bool
     from scipy.special import ndtr
 
     if not _vary(samples):
-        if not n:
-            return None
-        unbounded = metric in _UNBOUNDED or same
-        return (_Constant(difference, n) if unbounded else _Constant(difference, n, -1.0, 1.0)).difference()
+        return _unvarying(metric, difference, n, same)
     total, error = len(samples) + 1, float(samples.std(ddof=1))
 
     def p_value(margin: float, sign: int) -> float:

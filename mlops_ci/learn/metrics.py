@@ -17,6 +17,7 @@ from mlops_ci.spec.kinds import Requirement, Task
 
 Weighted = Callable[[Floats], Floats]
 Make = Callable[[Truth, Predictions], "Weighted | None"]
+ByRow = Callable[[Truth, Predictions], "Floats | None"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,11 @@ def value(metric: str, truth: Truth, predictions: Predictions) -> float | None:
         return None
     found = float(weighted(np.ones((1, len(truth))))[0])
     return found if np.isfinite(found) else None
+
+
+def by_row(metric: str, truth: Truth, predictions: Predictions) -> Floats | None:
+    """Return what a metric is the mean of, [n]; None when the predictions lack what it needs."""
+    return _BY_ROW[metric](truth, predictions)
 
 
 def default_metrics(task: Task) -> tuple[str, ...]:
@@ -71,6 +77,16 @@ def _mean_of(loss: Floats) -> Weighted:
     return lambda w: _divide(w @ loss, w.sum(axis=1))
 
 
+def _averaged(loss: ByRow) -> Make:
+    """Return the metric that is the mean of what a function gives row by row."""
+
+    def make(truth: Truth, predictions: Predictions) -> Weighted | None:
+        found = loss(truth, predictions)
+        return None if found is None else _mean_of(found)
+
+    return make
+
+
 def _known(truth: Truth) -> tuple[Ints, int]:
     return need(truth.labels), len(truth.classes)
 
@@ -80,23 +96,23 @@ def _is(labels: Ints | None, index: int) -> Floats:
     return np.asarray(need(labels) == index, dtype=np.float64)
 
 
-def _accuracy(truth: Truth, predictions: Predictions) -> Weighted:
-    return _mean_of(np.asarray(need(truth.labels) == need(predictions.labels), dtype=np.float64))
+def _accuracy(truth: Truth, predictions: Predictions) -> Floats:
+    return np.asarray(need(truth.labels) == need(predictions.labels), dtype=np.float64)
 
 
-def _log_loss(truth: Truth, predictions: Predictions) -> Weighted | None:
+def _log_loss(truth: Truth, predictions: Predictions) -> Floats | None:
     if predictions.probabilities is None:
         return None
     labels, _ = _known(truth)
     smallest = np.finfo(float).eps
     right = np.where(labels >= 0, predictions.probabilities[np.arange(len(labels)), labels], 0.0)
-    return _mean_of(-np.log(np.clip(right, smallest, 1 - smallest)))
+    return np.asarray(-np.log(np.clip(right, smallest, 1 - smallest)))
 
 
-def _brier(truth: Truth, predictions: Predictions) -> Weighted | None:
+def _brier(truth: Truth, predictions: Predictions) -> Floats | None:
     if predictions.probabilities is None:
         return None
-    return _mean_of((predictions.probabilities[:, 1] - _is(truth.labels, 1)) ** 2)
+    return np.asarray((predictions.probabilities[:, 1] - _is(truth.labels, 1)) ** 2)
 
 
 def _counts(truth: Truth, predictions: Predictions) -> tuple[Floats, Floats, Floats]:
@@ -139,16 +155,18 @@ def _mean_present(by_class: Floats) -> Floats:
 
 
 def _ranked(positive: Floats, scores: Floats, *, falling: bool = False) -> Callable[[Floats], tuple[Floats, Floats]]:
-    """Return w -> weights of positives and of negatives [b, groups], summed over equal scores, in the scores' order."""
+    """Return w -> weights of positives and of all rows [b, groups], summed over equal scores, in the scores' order."""
     order = np.argsort(-scores if falling else scores, kind="stable")
     ordered = scores[order]
     starts = np.concatenate([[0], np.flatnonzero(ordered[1:] != ordered[:-1]) + 1])
     is_positive = positive[order]
 
     def split(w: Floats) -> tuple[Floats, Floats]:
-        sorted_w = w[:, order]
+        sorted_w = np.take(w, order, axis=1)
         good = sorted_w * is_positive
-        return np.add.reduceat(good, starts, axis=1), np.add.reduceat(sorted_w - good, starts, axis=1)
+        if len(starts) == len(order):  # no two scores are equal
+            return good, sorted_w
+        return np.add.reduceat(good, starts, axis=1), np.add.reduceat(sorted_w, starts, axis=1)
 
     return split
 
@@ -157,9 +175,12 @@ def _auc_of(positive: Floats, scores: Floats) -> Weighted:
     split = _ranked(positive, scores)
 
     def weighted(w: Floats) -> Floats:
-        good, bad = split(w)
-        below = np.cumsum(bad, axis=1) - bad
-        return _divide((good * (below + bad / 2)).sum(axis=1), good.sum(axis=1) * bad.sum(axis=1))
+        good, every = split(w)
+        bad = every - good
+        below = np.cumsum(bad, axis=1)
+        total = below[:, -1].copy()
+        below -= bad / 2
+        return _divide(np.einsum("ij,ij->i", good, below), good.sum(axis=1) * total)
 
     return weighted
 
@@ -184,10 +205,11 @@ def _average_precision(truth: Truth, predictions: Predictions) -> Weighted | Non
     split = _ranked(_is(truth.labels, 1), predictions.scores, falling=True)
 
     def weighted(w: Floats) -> Floats:
-        good, bad = split(w)
-        found = np.cumsum(good, axis=1)
-        precision = np.nan_to_num(_divide(found, found + np.cumsum(bad, axis=1)))
-        return _divide((good * precision).sum(axis=1), found[:, -1])
+        good, every = split(w)
+        found, ranked = np.cumsum(good, axis=1), np.cumsum(every, axis=1)
+        total = found[:, -1].copy()
+        found /= np.maximum(ranked, np.finfo(float).tiny, out=ranked)  # where nothing is ranked yet, nothing is found
+        return _divide(np.einsum("ij,ij->i", good, found), total)
 
     return weighted
 
@@ -197,8 +219,8 @@ def _errors(truth: Truth, predictions: Predictions) -> tuple[Floats, Floats]:
     return true, true - need(predictions.values)
 
 
-def _mae(truth: Truth, predictions: Predictions) -> Weighted:
-    return _mean_of(np.abs(_errors(truth, predictions)[1]))
+def _mae(truth: Truth, predictions: Predictions) -> Floats:
+    return np.abs(_errors(truth, predictions)[1])
 
 
 def _rmse(truth: Truth, predictions: Predictions) -> Weighted:
@@ -206,9 +228,9 @@ def _rmse(truth: Truth, predictions: Predictions) -> Weighted:
     return lambda w: np.sqrt(mean(w))
 
 
-def _mape(truth: Truth, predictions: Predictions) -> Weighted:
+def _mape(truth: Truth, predictions: Predictions) -> Floats:
     true, error = _errors(truth, predictions)
-    return _mean_of(np.abs(error) / np.maximum(np.abs(true), np.finfo(float).eps))
+    return np.asarray(np.abs(error) / np.maximum(np.abs(true), np.finfo(float).eps))
 
 
 def _r2(truth: Truth, predictions: Predictions) -> Weighted:
@@ -225,20 +247,27 @@ def _r2(truth: Truth, predictions: Predictions) -> Weighted:
     return weighted
 
 
+_BY_ROW: Mapping[str, ByRow] = {
+    "accuracy": _accuracy,
+    "log-loss": _log_loss,
+    "brier": _brier,
+    "mae": _mae,
+    "mape": _mape,
+}
 METRICS: Mapping[str, Metric] = {
     "auc": Metric(_auc, "scores"),
     "average-precision": Metric(_average_precision, "scores"),
-    "accuracy": Metric(_accuracy, "labels"),
+    "accuracy": Metric(_averaged(_accuracy), "labels"),
     "balanced-accuracy": Metric(_balanced_accuracy, "labels"),
     "f1": Metric(_f1, "labels"),
     "precision": Metric(_precision, "labels"),
     "recall": Metric(_recall, "labels"),
-    "log-loss": Metric(_log_loss, "probabilities"),
-    "brier": Metric(_brier, "probabilities"),
+    "log-loss": Metric(_averaged(_log_loss), "probabilities"),
+    "brier": Metric(_averaged(_brier), "probabilities"),
     "f1-macro": Metric(_f1_macro, "labels"),
     "auc-ovr": Metric(_auc_ovr, "probabilities"),
-    "mae": Metric(_mae, "values"),
+    "mae": Metric(_averaged(_mae), "values"),
     "rmse": Metric(_rmse, "values"),
     "r2": Metric(_r2, "values"),
-    "mape": Metric(_mape, "values"),
+    "mape": Metric(_averaged(_mape), "values"),
 }

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
-from mlops_ci.learn.evidence import Difference, Estimate, Evidence
+from mlops_ci.learn.evidence import Evidence
 from mlops_ci.learn.holm import holm
+from mlops_ci.learn.intervals import Difference, Estimate
 from mlops_ci.learn.predictions import need
 from mlops_ci.records import RequirementResult, Verdict
 from mlops_ci.spec.kinds import Gate, Requirement

@@ -7,6 +7,7 @@ from typing import Any
 
 from mlops_ci.outcomes.gate import Gated, GateReport
 from mlops_ci.outcomes.proofs import DiffReport
+from mlops_ci.outcomes.selftest import SelftestReport
 from mlops_ci.records import Comparison, DatasetSnapshot, TrainingRun
 from mlops_ci.reports import markup, tables
 from mlops_ci.reports.text import REQUIREMENTS, requirement_rows
@@ -15,7 +16,11 @@ MARK = {"pass": "\u2705", "fail": "\u274c", "inconclusive": "\u2754"}
 
 
 def markdown(record: Any) -> str:
-    """Return a gate's report, or a difference, as Markdown; nothing for other records."""
+    """Return a gate's report, a difference or the gate's error rates as Markdown; nothing for other records."""
+    if isinstance(record, SelftestReport):
+        from mlops_ci.reports import selftest
+
+        return selftest.markdown(record)
     if isinstance(record, DiffReport):
         from mlops_ci.reports.queries import diff_markdown
 

@@ -27,8 +27,10 @@ if TYPE_CHECKING:
         RetireReport,
         Swept,
     )
+    from mlops_ci.outcomes.power import PowerReport
     from mlops_ci.outcomes.proofs import AuditReport, DiffReport, ReproduceReport, RunsReport
     from mlops_ci.outcomes.registry import HistoryReport, ShowReport
+    from mlops_ci.outcomes.selftest import SelftestReport
     from mlops_ci.records import Comparison, DatasetSnapshot
 
 REQUIREMENTS = ("requirement", "candidate", "champion", "difference", "interval", "p", "verdict")
@@ -226,6 +228,18 @@ def _diff(report: DiffReport) -> Iterator[str]:
     yield from diff(report)
 
 
+def _power(report: PowerReport) -> Iterator[str]:
+    from mlops_ci.reports.power import lines
+
+    yield from lines(report)
+
+
+def _selftest(report: SelftestReport) -> Iterator[str]:
+    from mlops_ci.reports.selftest import lines
+
+    yield from lines(report)
+
+
 def _fetch(report: FetchReport) -> Iterator[str]:
     yield f"{report.model}@v{report.version} is in {report.folder} ({tables.counted(len(report.files), 'file')}, verified)\n"
     yield from report.lines
@@ -310,5 +324,7 @@ _WRITERS: Mapping[str, Callable[[Any], Iterator[str]]] = {
     "FetchReport": _fetch,
     "ReproduceReport": _reproduce,
     "GcReport": _gc,
+    "PowerReport": _power,
+    "SelftestReport": _selftest,
     "InitReport": _init,
 }

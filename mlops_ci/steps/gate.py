@@ -12,7 +12,9 @@ from mlops_ci.diagnostics import Diagnostic, has_errors
 from mlops_ci.errors import Exit, Findings, UsageProblem
 from mlops_ci.lifecycle import warned
 from mlops_ci.outcomes.gate import Gated, GateReport
+from mlops_ci.outcomes.power import PowerReport
 from mlops_ci.plan import Outcome, Plan
+from mlops_ci.planning import planned
 from mlops_ci.project import Project
 from mlops_ci.records import Verdict
 from mlops_ci.steps.compare import compare_candidate, exit_code
@@ -20,13 +22,17 @@ from mlops_ci.steps.train import train_candidate
 from mlops_ci.writes import Write
 
 
-def gate(project: Project, *, models: tuple[str, ...] = ()) -> Outcome[GateReport]:
-    """Put the models named, or all, through the gate.
+def gate(
+    project: Project, *, models: tuple[str, ...] = (), power: bool = False
+) -> Outcome[GateReport] | Outcome[PowerReport]:
+    """Put the models named, or all, through the gate; with `power`, only say what difference each gate could see.
 
     The specs are valid already (a project with invalid ones is not opened). What is wrong with one model, or its data, is
     that model's verdict; the others are judged all the same, and the exit code is the most severe one. Raises UsageProblem
     outside a repository.
     """
+    if power:
+        return Outcome(PowerReport(tuple(planned(project, name) for name in chosen(project, models))))
     gated: list[Gated] = []
     findings: list[Diagnostic] = []
     writes: list[Write] = []

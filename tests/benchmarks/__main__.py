@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.benchmarks.ratio import Ratio, alternated, run
 from tests.benchmarks.registry import against_git, against_gto
+from tests.benchmarks.statistics import of_the_gate
 
 PYTHON = sys.executable
 TOOL = [PYTHON, "-m", "mlops_ci"]
@@ -20,7 +21,7 @@ def main(rounds: int) -> None:
     print(f"median of {rounds} alternated pairs, with minimum and maximum; whole processes unless it says otherwise\n")
     with tempfile.TemporaryDirectory(prefix="mlops-ci-benchmark-") as folder:
         scratch = Path(folder)
-        for measure in (version, second_gate, against_git, against_gto):
+        for measure in (version, second_gate, of_the_gate, against_git, against_gto):
             for ratio in measure(rounds, scratch):
                 print(ratio.row(), flush=True)
 

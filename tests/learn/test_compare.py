@@ -16,7 +16,8 @@ from statsmodels.stats.proportion import proportion_confint
 
 from mlops_ci.errors import Findings
 from mlops_ci.learn.compare import Contestant, Judgement, compare
-from mlops_ci.learn.evidence import Difference, Estimate, Evidence
+from mlops_ci.learn.evidence import Evidence
+from mlops_ci.learn.intervals import Difference, Estimate
 from mlops_ci.learn.predictions import Predictions
 from mlops_ci.learn.requirements import Case, describe, labels_needed
 from mlops_ci.learn.requirements import judge as judge_one

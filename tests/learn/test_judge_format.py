@@ -9,11 +9,11 @@ from mlops_ci.candidate import JUDGE_FORMAT
 from mlops_ci.digest import digest_file, digest_json
 
 JUDGE = (
-    *("bootstrap", "compare", "delong", "evidence", "frame", "holm", "mcnemar", "metrics", "predictions"),
-    *("requirements", "score", "scorer"),
+    *("bootstrap", "compare", "delong", "evidence", "frame", "holm", "influence", "intervals", "mcnemar", "metrics"),
+    *("predictions", "requirements", "score", "scorer"),
 )
 # JUDGE_FORMAT -> the digest of the files that judged when it was chosen
-KNOWN = {2: "02c15422f472facca7fba5180eeda00b2315c74b57df2e611599cbb486c25661"}
+KNOWN = {3: "0e0ffd283d99cfce4716522e222c6e686821e3ce70af23cc6a06765698e1c7af"}
 WHAT_TO_DO = """
 The files that judge a model have changed: {digest}
 Can the same models get another verdict, metric or interval? Raise JUDGE_FORMAT in mlops_ci/candidate.py, so that answers

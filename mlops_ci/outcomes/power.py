@@ -1,0 +1,38 @@
+"""What `gate --power` answers: how small a difference each requirement could see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One requirement. `smallest` is the true difference (from the champion, or from a floor) that it would see.
+
+    `relative`: as a share of the champion's value. `basis` says where the models' differences from row to row are taken from.
+    """
+
+    requirement: str
+    metric: str
+    smallest: float | None
+    basis: str
+    relative: bool = False
+
+
+@dataclass(frozen=True)
+class PlannedModel:
+    """One model's holdout: its rows, those of its rarest class, the level of each test, and the power that is meant by "see"."""
+
+    model: str
+    rows: int
+    rarest: int | None
+    alpha: float
+    power: float
+    requirements: tuple[Planned, ...]
+
+
+@dataclass(frozen=True)
+class PowerReport:
+    """What the gates of these models could tell."""
+
+    models: tuple[PlannedModel, ...]

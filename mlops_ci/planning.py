@@ -1,0 +1,143 @@
+"""What a holdout can tell before anything is trained on the other side of it: the smallest difference that the gate would see.
+
+How much two models differ from row to row is taken from the last release that was tested against a champion; before there is
+one, it is assumed that they disagree as the simulated models of `selftest` do.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mlops_ci.candidate import champion_of, identify, read_data
+from mlops_ci.data.split import materialise
+from mlops_ci.diagnostics import has_errors
+from mlops_ci.errors import Findings
+from mlops_ci.learn.evidence import gather
+from mlops_ci.learn.metrics import default_requirements
+from mlops_ci.learn.requirements import POWER, describe
+from mlops_ci.outcomes.power import Planned, PlannedModel
+from mlops_ci.project import Project
+from mlops_ci.records import Release
+from mlops_ci.selftest.claims import DISAGREEMENT, SHARED, START
+from mlops_ci.selftest.worlds import Classifiers, Regressors, World, correlation, separation
+from mlops_ci.spec.kinds import Requirement, Task
+from mlops_ci.spec.metrics import METRICS
+
+SIMULATED = 4_000  # rows: enough for an error that is known to two digits, few enough to be resampled
+_SEED = 20_261_125
+_RELATIVE = (
+    "rmse",
+    "mae",
+    "mape",
+    "log-loss",
+    "brier",
+)  # whose size depends on the data: told as a share of the champion's
+
+
+def planned(project: Project, name: str) -> PlannedModel:
+    """Return what the gate of a model could tell with today's holdout; raises Findings when its data are refused."""
+    data, findings = read_data(project, name)
+    if has_errors(findings):
+        raise Findings(findings)
+    candidate = identify(project, name, data)
+    spec, rows = candidate.model.spec, candidate.sides.split.holdout_rows
+    alpha = 1 - spec.gate.confidence
+    shares = _shares(project, name) if spec.task != "regression" else {}
+    champion = champion_of(project, name)
+    known = _known(champion.record) if champion and isinstance(champion.record, Release) else {}
+    requirements = spec.gate.requirements or default_requirements(spec.task)
+    told = [
+        _planned(requirement, rows, alpha, known, spec.task, shares)
+        for requirement in requirements
+        if not METRICS[requirement.metric].operational
+    ]
+    rarest = min(shares.values(), default=None)
+    return PlannedModel(name, rows, None if rarest is None else round(rarest * rows), alpha, POWER, tuple(told))
+
+
+def _planned(
+    requirement: Requirement,
+    rows: int,
+    alpha: float,
+    known: Mapping[str, float],
+    task: Task,
+    shares: Mapping[Any, float],
+) -> Planned:
+    metric, against = requirement.metric, requirement.against is not None or requirement.test is not None
+    # a slice has fewer rows than the whole, and sees less: what is told is of the whole
+    asked = describe(replace(requirement, slices=None)) + (", as a whole" if requirement.slices else "")
+    error = known.get(metric) if against else None
+    basis = "the last release"
+    if error is None:
+        error, basis = _assumed(metric, task, shares, against=against), "assumption"
+    if error is None:
+        return Planned(asked, metric, None, "not known before the first release")
+    smallest = _both(alpha) * error / math.sqrt(rows)
+    return Planned(asked, metric, smallest, basis, basis == "assumption" and metric in _RELATIVE)
+
+
+def _both(alpha: float) -> float:
+    from scipy.special import ndtri
+
+    return -float(ndtri(alpha)) + float(ndtri(POWER))
+
+
+def _known(release: Release) -> dict[str, float]:
+    """Return, by metric, the standard error of a difference on one row, from the intervals that a release was tested with."""
+    from scipy.special import ndtri
+
+    found = {}
+    for one in release.evidence.requirements:
+        if one.difference is not None and one.lower is not None and one.upper is not None and one.slice is None:
+            width = (one.upper - one.lower) / (2 * float(ndtri(0.95)))
+            found[one.metric] = width * math.sqrt(release.evidence.holdout_rows)
+    return {metric: error for metric, error in found.items() if error > 0}
+
+
+def _assumed(metric: str, task: Task, shares: Mapping[Any, float], *, against: bool) -> float | None:
+    """Return the standard error on one row of a difference, or of one model's value, as the simulated models have it."""
+    import numpy as np
+    from scipy.special import ndtri
+
+    world = _world(task, shares)
+    if world is None:
+        return math.sqrt(DISAGREEMENT) if metric == "accuracy" else None
+    drawn = world.draw(np.random.default_rng(_SEED), SIMULATED)
+    evidence = gather([metric], drawn.truth, *drawn.models, seed=_SEED)
+    if metric not in evidence.differences:
+        return None
+    bound = evidence.differences[metric].bound if against else evidence.candidate[metric].bound
+    if bound is None:
+        return None
+    error = (bound(0.95) - bound(0.05)) / (2 * float(ndtri(0.95))) * math.sqrt(SIMULATED)
+    return error / evidence.champion[metric].value if metric in _RELATIVE else error
+
+
+def _world(task: Task, shares: Mapping[Any, float]) -> World | None:
+    if task == "regression":
+        return Regressors((1.0, 1.0), SHARED)
+    if task == "multiclass-classification":
+        return None
+    at = separation("accuracy", START)
+    return Classifiers(min(shares.values()), (at, at), correlation((at, at), DISAGREEMENT))
+
+
+def _shares(project: Project, name: str) -> dict[Any, float]:
+    """Return each class's share of the holdout."""
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    model = project.specs.models[name]
+    dataset = project.specs.datasets[model.spec.dataset]
+    data, _ = read_data(project, name)
+    context = project.context
+    with tempfile.TemporaryDirectory(dir=context.scratch) as folder:
+        sides = materialise(context.root, dataset, data.files, (), model.spec.target, Path(folder))
+        counts = pc.value_counts(pq.read_table(sides.holdout, columns=[model.spec.target]).column(0)).to_pylist()
+    total = sum(one["counts"] for one in counts)
+    return {one["values"]: one["counts"] / total for one in counts}

@@ -1,0 +1,47 @@
+"""The gate's error rates as a table, for a terminal and for a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mlops_ci.outcomes.selftest import Measured, SelftestReport
+from mlops_ci.reports import markup, tables
+
+_HEADER = ("claim", "metric", "rows", "models", "measured", "must be", "naive", "after spending", "")
+
+
+def lines(report: SelftestReport) -> Iterator[str]:
+    """Yield the table, and what its columns are."""
+    yield tables.plain(_HEADER, [_row(one) for one in report.measured])
+    yield f"\n{_legend(report)}"
+
+
+def markdown(report: SelftestReport) -> str:
+    """Return the same as Markdown."""
+    return f"{markup.markdown(_HEADER, [_row(one) for one in report.measured])}\n\n{markup.escaped(_legend(report))}\n"
+
+
+def _row(one: Measured) -> tuple[str, ...]:
+    unit = " points" if one.unit == "points" else ""
+    digits = 2 if one.unit == "points" else 3
+    return (
+        one.claim,
+        one.metric,
+        f"{one.rows:,}",
+        one.setting,
+        f"{one.value:.{digits}f} \u00b1 {one.error:.{digits}f}{unit}",
+        f"{'at least' if one.at_least else 'at most'} {one.limit:g}",
+        f"{one.naive:.{digits}f}",
+        "" if one.spent is None else f"{one.spent:.3f}",
+        "" if one.holds else "BROKEN",
+    )
+
+
+def _legend(report: SelftestReport) -> str:
+    held = sum(one.holds for one in report.measured)
+    return (
+        f"{held} of {tables.counted(len(report.measured), 'claim')} hold, within two standard errors, by"
+        f" {report.trials:,} simulated holdouts each; one-sided tests at {report.alpha:g}, first use of the holdout. naive:"
+        f" what comparing two numbers gives on the same holdouts. after spending: the same gate at {report.alpha:g} /"
+        f" {report.budget}, which is left for each of {report.budget} questions to one holdout (overstatement is at that level)."
+    )

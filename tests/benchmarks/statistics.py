@@ -1,0 +1,56 @@
+"""What is claimed of the gate's arithmetic: the paired bootstrap against a loop over scikit-learn, and a large AUC comparison."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from mlops_ci.learn.bootstrap import resample
+from mlops_ci.learn.evidence import gather
+from mlops_ci.learn.metrics import METRICS
+from mlops_ci.learn.predictions import need
+from mlops_ci.selftest.worlds import Classifiers, Draw
+from tests.benchmarks.ratio import Ratio, alternated
+
+BOOTSTRAPPED = 2_000  # rows
+SAMPLES = 200
+LARGE = 100_000
+
+
+def of_the_gate(rounds: int, _: Path) -> Iterator[Ratio]:
+    """Compare resampling, and time one comparison by AUC."""
+    for metric in ("auc", "average-precision"):
+        yield _bootstrap(metric, rounds)
+    drawn = _drawn(LARGE)
+    seconds = []
+    for _round in range(rounds + 1):
+        began = time.perf_counter()
+        gather(["auc"], drawn.truth, *drawn.models, seed=0)
+        seconds.append(time.perf_counter() - began)
+    yield Ratio(f"auc of two models compared on {LARGE:,} rows, in seconds", tuple(seconds[1:]), "at most 0.5")
+
+
+def _bootstrap(metric: str, rounds: int) -> Ratio:
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    score = {"auc": roc_auc_score, "average-precision": average_precision_score}[metric]
+    drawn = _drawn(BOOTSTRAPPED)
+    functions = [need(METRICS[metric].make(drawn.truth, model)) for model in drawn.models]
+    labels, scores = need(drawn.truth.labels), [need(model.scores) for model in drawn.models]
+
+    def loop() -> None:
+        random = np.random.default_rng(0)
+        for _ in range(SAMPLES):
+            rows = random.integers(BOOTSTRAPPED, size=BOOTSTRAPPED)
+            for one in scores:
+                score(labels[rows], one[rows])
+
+    ratios = alternated(loop, lambda: resample(functions, BOOTSTRAPPED, 0, SAMPLES), rounds)
+    return Ratio(f"paired bootstrap of {metric}: loop over scikit-learn / ours", ratios, "at least 15")
+
+
+def _drawn(rows: int) -> Draw:
+    return Classifiers(0.3, (1.7, 1.6), 0.9).draw(np.random.default_rng(0), rows)

@@ -1,0 +1,79 @@
+"""Before anything is trained, the gate says how small a difference it could see."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mlops_ci.learn.evidence import gather
+from mlops_ci.planning import _assumed, _both, _known
+from mlops_ci.records import RequirementResult
+from mlops_ci.selftest.claims import better
+from mlops_ci.selftest.trials import PLAIN, passes
+from mlops_ci.selftest.worlds import Classifiers, correlation, separation
+from tests.functional.conftest import Consumer, edit
+from tests.registry.samples import RELEASE
+
+MODEL = "models/diagnosis.yaml"
+TRIALS = 400
+
+
+def power(consumer: Consumer) -> list[dict[str, Any]]:
+    (model,) = consumer.answer("gate", "--power")["record"]["models"]
+    requirements: list[dict[str, Any]] = model["requirements"]
+    return requirements
+
+
+def test_nothing_is_trained_and_every_statistical_requirement_is_told(gated: Consumer) -> None:
+    edit(gated, MODEL, "max_iter: 1000", "max_iter: 1001")
+    before = gated.git("for-each-ref", "refs/mlops/runs")
+    (model,) = gated.answer("gate", "--power")["record"]["models"]
+    assert gated.git("for-each-ref", "refs/mlops/runs") == before
+    assert (model["model"], model["rows"], model["rarest"], model["power"]) == ("diagnosis", 122, 51, 0.8)
+    assert [one["metric"] for one in model["requirements"]] == ["auc", "accuracy", "auc"]
+    assert all(0.01 < one["smallest"] < 0.2 for one in model["requirements"])
+
+
+def test_a_stricter_gate_sees_less(gated: Consumer) -> None:
+    edit(gated, MODEL, "  gate:\n", "  gate:\n    confidence: 0.8\n")
+    lax = power(gated)
+    edit(gated, MODEL, "confidence: 0.8", "confidence: 0.999")
+    strict = power(gated)
+    assert all(one["smallest"] < 0.6 * other["smallest"] for one, other in zip(lax, strict, strict=True))
+
+
+def test_what_is_refused_is_said(gated: Consumer) -> None:
+    (gated.root / "data" / "patients.csv").write_text("nothing\n")
+    assert gated.run("gate", "--power").returncode == 1
+
+
+def test_the_difference_that_is_told_is_seen_four_times_in_five() -> None:
+    rows = 2_000
+    error = _assumed("accuracy", "binary-classification", {0: 0.5, 1: 0.5}, against=True)
+    assert error is not None
+    smallest = _both(0.05) * error / math.sqrt(rows)
+    both = (separation("accuracy", 0.8 + smallest), separation("accuracy", 0.8))
+    world = Classifiers(0.5, both, correlation(both, 0.1))
+    seen = 0
+    for seed in range(TRIALS):
+        drawn = world.draw(np.random.default_rng(seed), rows)
+        evidence = gather(["accuracy"], drawn.truth, *drawn.models, seed=0)
+        seen += passes(better("accuracy"), evidence, PLAIN)
+    assert seen / TRIALS == pytest.approx(0.8, abs=0.05)
+
+
+def test_the_last_release_tells_how_much_its_models_differed() -> None:
+    tested = RequirementResult("r", "auc", "pass", "", difference=0.02, lower=0.01, upper=0.03)
+    sliced = replace(tested, metric="accuracy", slice="sex=1")
+    release = replace(RELEASE, evidence=replace(RELEASE.evidence, holdout_rows=400, requirements=(tested, sliced)))
+    assert _known(release) == {"auc": pytest.approx(0.02 / (2 * 1.6449) * 20, rel=1e-3)}
+
+
+def test_of_several_classes_the_accuracy_is_told_and_the_rest_is_not_made_up() -> None:
+    shares = {"a": 0.5, "b": 0.3, "c": 0.2}
+    assert _assumed("accuracy", "multiclass-classification", shares, against=True) == pytest.approx(math.sqrt(0.1))
+    assert _assumed("f1-macro", "multiclass-classification", shares, against=True) is None
