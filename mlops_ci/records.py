@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Scalar = str | int | float | bool | None
-Verdict = Literal["pass", "fail", "inconclusive"]
+Verdict = Literal["pass", "fail", "inconclusive", "incomparable"]
 CheckSeverity = Literal["error", "warn"]
 FORMAT: Literal[1] = 1  # of every record below; a reader refuses a newer one
 # as `store` in project.schema.json, save `git`; a test holds them against each other

@@ -79,26 +79,25 @@ def compare(
     statistical = [metric for metric in wanted if metric in METRICS]
     state, champion, why_not = _state(task, candidate, champion, incomparable)
     truth, sides, notes = _on_common_terms(task, labels, candidate, champion)
-    diagnostics = list(notes)
-    if state == "incomparable":
-        diagnostics.append(
-            Diagnostic(
-                "champion-incomparable",
-                f"the champion cannot be measured on these data: {why_not}",
-                help="Tests against it are inconclusive. If the change is meant: a new model name, or, in a reviewed commit, a gate of floors alone.",
-                severity="warning",
-            )
-        )
+    diagnostics = [*notes, *_accepted(state, gate.accept_incomparable, why_not)]
+    if state == "incomparable" and gate.accept_incomparable:
+        why_not = f"{why_not}; accepted: {gate.accept_incomparable}"
     rival = sides[1] if len(sides) > 1 and state == "compared" else None
     own = len(candidate.classes)
     whole = gather(statistical, truth, sides[0], rival, seed=seed, own=own)
     by_slice = dict(_by_slice(statistical, truth, sides[0], rival, slices or {}, gate, seed, own))
     diagnostics += _too_small(whole, requirements, gate)
     case = Case(
-        whole, by_slice, gate, candidate, champion if state == "compared" else None, why_not, state == "incomparable"
+        whole,
+        by_slice,
+        gate,
+        candidate,
+        champion if state == "compared" else None,
+        why_not,
+        state == "incomparable" and gate.accept_incomparable is None,
     )
     results = tuple(judge(requirement, case) for requirement in requirements)
-    verdict = _overall(results)
+    verdict = _overall(requirements, results, incomparable=case.incomparable)
     return Judgement(
         state,
         (*_values(whole.candidate, whole.rows, by_slice, "candidate", gate), *_operational(candidate, wanted)),
@@ -203,9 +202,36 @@ def _too_small(whole: Evidence, requirements: Sequence[Requirement], gate: Gate)
     )
 
 
-def _overall(results: Sequence[RequirementResult]) -> Verdict:
+def _accepted(state: State, reason: str | None, why_not: str) -> Iterator[Diagnostic]:
+    """Say that the champion cannot be measured, and whether that is accepted; or that nothing needs to be accepted."""
+    if state == "incomparable":
+        yield Diagnostic(
+            "champion-incomparable",
+            f"the champion cannot be measured on these data: {why_not}" + (f"; accepted: {reason}" if reason else ""),
+            help="The floors decide."
+            if reason
+            else "Tests against it cannot be decided. If the change is meant, say why in a"
+            " reviewed commit: `acceptIncomparable: REASON` in the model's gate; the floors decide then.",
+            severity="warning",
+        )
+    elif reason:
+        yield Diagnostic(
+            "champion-comparable",
+            "the gate accepts a champion that cannot be measured, and there is none such",
+            help="Delete `acceptIncomparable` from the model's gate: it would let the next one by unseen.",
+            severity="warning",
+        )
+
+
+def _overall(
+    requirements: Sequence[Requirement], results: Sequence[RequirementResult], *, incomparable: bool
+) -> Verdict:
     verdicts = {result.verdict for result in results}
-    for verdict in ("fail", "inconclusive", "pass"):
+    tested = any(requirement.against or requirement.test for requirement in requirements)
+    if incomparable and tested and "fail" not in verdicts:
+        return "incomparable"
+    order: tuple[Verdict, ...] = ("fail", "inconclusive", "pass")
+    for verdict in order:
         if verdict in verdicts:
             return verdict
     return "inconclusive"  # nothing applied: fail closed

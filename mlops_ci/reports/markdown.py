@@ -12,7 +12,7 @@ from mlops_ci.records import Comparison, DatasetSnapshot, TrainingRun
 from mlops_ci.reports import markup, tables
 from mlops_ci.reports.text import REQUIREMENTS, requirement_rows
 
-MARK = {"pass": "\u2705", "fail": "\u274c", "inconclusive": "\u2754"}
+MARK = {"pass": "\u2705", "fail": "\u274c", "inconclusive": "\u2754", "incomparable": "\u2754"}
 
 
 def markdown(record: Any) -> str:

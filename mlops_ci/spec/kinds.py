@@ -172,6 +172,7 @@ class Gate:
     confidence: float = 0.95
     requirements: tuple[Requirement, ...] = ()
     on_inconclusive: Literal["neutral", "fail"] = "neutral"
+    accept_incomparable: str | None = None  # why a champion that cannot be measured any more may be replaced
     min_rows: int = 50
     min_slice_rows: int = 100
 

@@ -138,10 +138,10 @@ def judged(candidate: Candidate, comparison: Comparison) -> tuple[Diagnostic, ..
 
 
 def exit_code(project: Project, comparisons: Sequence[Comparison]) -> Exit:
-    """Return 1 when a model failed, or is inconclusive where its gate says that this fails."""
+    """Return 1 when a model failed, or is undecided where its gate says that this fails."""
     for item in comparisons:
         strict = project.specs.models[item.model].spec.gate.on_inconclusive == "fail"
-        if item.verdict == "fail" or (item.verdict == "inconclusive" and strict):
+        if item.verdict == "fail" or (item.verdict != "pass" and strict):
             return Exit.FINDINGS
     return Exit.OK
 

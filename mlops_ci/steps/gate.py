@@ -79,5 +79,5 @@ def _model(project: Project, name: str) -> tuple[Gated, tuple[Diagnostic, ...], 
 
 def _worst(verdicts: Iterable[Verdict]) -> Verdict:
     found = set(verdicts)
-    order: tuple[Verdict, ...] = ("fail", "inconclusive", "pass")
+    order: tuple[Verdict, ...] = ("fail", "incomparable", "inconclusive", "pass")
     return next((verdict for verdict in order if verdict in found), "inconclusive")

@@ -203,7 +203,8 @@ def _gated(
         )
     comparison = store.read_record(repo, stored, "comparison.json", Comparison)
     if comparison.verdict != "pass":
-        reasons = [item.reason for item in comparison.requirements if item.verdict == comparison.verdict]
+        decided = "inconclusive" if comparison.verdict == "incomparable" else comparison.verdict
+        reasons = [item.reason for item in comparison.requirements if item.verdict == decided]
         raise Findings(
             [
                 Diagnostic(

@@ -238,7 +238,7 @@ def test_a_champion_that_cannot_be_scored_is_incomparable() -> None:
     found = judge(
         FAIR, None, BETTER, labels=LABELS, incomparable="m@v1.0.0 needs 'wind', which the data no longer have"
     )
-    assert (found.champion_state, found.verdict) == ("incomparable", "inconclusive")
+    assert (found.champion_state, found.verdict) == ("incomparable", "incomparable")
     assert [one.id for one in found.diagnostics] == ["champion-incomparable"]
     assert "'wind'" in found.diagnostics[0].message
 
@@ -246,7 +246,35 @@ def test_a_champion_that_cannot_be_scored_is_incomparable() -> None:
 def test_floors_alone_do_not_promote_past_a_champion_that_cannot_be_scored() -> None:
     found = judge(FAIR, None, Requirement("auc", min=0.6), BETTER, labels=LABELS, incomparable="the data changed")
     assert [result.verdict for result in found.requirements] == ["pass", "inconclusive"]
+    assert found.verdict == "incomparable"
+
+
+def test_a_floor_that_is_missed_fails_whatever_the_champion() -> None:
+    found = judge(FAIR, None, Requirement("auc", min=0.99), BETTER, labels=LABELS, incomparable="the data changed")
+    assert found.verdict == "fail"
+
+
+def test_a_champion_that_cannot_be_scored_is_let_go_for_a_reason_and_the_floors_decide() -> None:
+    gate = Gate(requirements=(Requirement("auc", min=0.6), BETTER), accept_incomparable="the target is another one")
+    found = compare("binary-classification", LABELS, FAIR, None, gate, incomparable="the data changed")
+    assert [result.verdict for result in found.requirements] == ["pass", "not-applicable"]
+    assert found.requirements[1].reason == "the data changed; accepted: the target is another one"
+    assert found.verdict == "pass"
+    assert found.sentence.endswith("the data changed; accepted: the target is another one")
+    assert [one.id for one in found.diagnostics] == ["champion-incomparable"]
+
+
+def test_a_reason_alone_decides_nothing() -> None:
+    gate = Gate(requirements=(BETTER,), accept_incomparable="the target is another one")
+    found = compare("binary-classification", LABELS, FAIR, None, gate, incomparable="the data changed")
     assert found.verdict == "inconclusive"
+
+
+def test_a_reason_that_is_not_needed_changes_nothing_and_is_to_be_deleted() -> None:
+    gate = Gate(requirements=(BETTER,), accept_incomparable="the target was another one")
+    found = compare("binary-classification", LABELS, POOR, FAIR, gate)
+    assert found.verdict == "fail"
+    assert [one.id for one in found.diagnostics] == ["champion-comparable"]
 
 
 def test_a_champion_of_other_labels_is_incomparable() -> None:
