@@ -57,6 +57,9 @@ AT = Option(
     "As it was: a date (that day's end), a time (UTC unless it has a zone), an event's tag or a commit.",
     metavar="TIME|COMMIT",
 )
+DETERMINISM = Option(
+    "check_determinism", "Fit each candidate once more; one that becomes another model fails.", kind="flag"
+)
 REASON = Option("reason", "Why; it is recorded.", metavar="TEXT")
 NEEDED_REASON = Option("reason", "Why; it is recorded.", required=True, metavar="TEXT")
 FORCE = Option("force", "Also what was rolled back from, or is deprecated; needs --reason.", kind="flag")
@@ -87,7 +90,7 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "train",
         "Fit, package and store a candidate.",
-        (MODELS, Option("explain", "Say why a stored run was used or not.", kind="flag")),
+        (MODELS, Option("explain", "Say why a stored run was used or not.", kind="flag"), DETERMINISM),
         writes=True,
     ),
     Verb("compare", "Score candidate and champion on the same holdout.", (MODELS,), writes=True, syncs="try"),
@@ -101,6 +104,7 @@ VERBS: tuple[Verb, ...] = (
                 "Train nothing: say the smallest difference that each gate would see, with this holdout.",
                 kind="flag",
             ),
+            DETERMINISM,
         ),
         writes=True,
         syncs="try",

@@ -23,9 +23,11 @@ from mlops_ci.writes import Write
 
 
 def gate(
-    project: Project, *, models: tuple[str, ...] = (), power: bool = False
+    project: Project, *, models: tuple[str, ...] = (), power: bool = False, check_determinism: bool = False
 ) -> Outcome[GateReport] | Outcome[PowerReport]:
     """Put the models named, or all, through the gate; with `power`, only say what difference each gate could see.
+
+    With `check_determinism` each candidate is fitted once more, and fails where that gives another model.
 
     The specs are valid already (a project with invalid ones is not opened). What is wrong with one model, or its data, is
     that model's verdict; the others are judged all the same, and the exit code is the most severe one. Raises UsageProblem
@@ -40,7 +42,7 @@ def gate(
     needed_repository(project)  # found out before anything is trained
     for name in chosen(project, models):
         try:
-            one, found, plan = _model(project, name)
+            one, found, plan = _model(project, name, twice=check_determinism)
         except (Findings, UsageProblem) as stopped:
             one, found, plan = Gated(name, "fail", stopped.diagnostics[0].message), stopped.diagnostics, Plan()
             worst = max(worst, stopped.exit_code)
@@ -53,14 +55,18 @@ def gate(
     return Outcome(report, tuple(dict.fromkeys(findings)), Plan(tuple(writes)), code)
 
 
-def _model(project: Project, name: str) -> tuple[Gated, tuple[Diagnostic, ...], Plan]:
+def _model(project: Project, name: str, *, twice: bool) -> tuple[Gated, tuple[Diagnostic, ...], Plan]:
     data, findings = read_data(project, name)
     if has_errors(findings):
         failed = sum(not check.passed and check.severity == "error" for check in data.checks)
         return Gated(name, "fail", f"{failed} checks of '{data.dataset}' failed", data), findings, Plan()
     candidate = identify(project, name, data)
-    training = train_candidate(project, candidate)
+    training = train_candidate(project, candidate, check_determinism=twice)
     run = training.trained.run
+    if has_errors(training.diagnostics):
+        why = next(one.message for one in training.diagnostics if one.severity == "error")
+        gated = Gated(name, "fail", why, data, run, training.trained.fitted)
+        return gated, (*findings, *training.diagnostics), training.plan
     model = training.files["model/model.skops"]
     folder = model.parent if isinstance(model, Path) else project.context.scratch
     log = training.files.get("log.txt", b"")

@@ -32,8 +32,12 @@ class Training:
     plan: Plan = Plan()
 
 
-def train(project: Project, *, models: tuple[str, ...] = (), explain: bool = False) -> Outcome[TrainReport]:
+def train(
+    project: Project, *, models: tuple[str, ...] = (), explain: bool = False, check_determinism: bool = False
+) -> Outcome[TrainReport]:
     """Train the models named, or all, where the store does not have them already; `explain` says why in full.
+
+    With `check_determinism` each is fitted once more, and one that becomes another model is a finding, and is not stored.
 
     Raises UsageProblem for a model without a spec, Findings when its data are refused or training fails.
     """
@@ -43,7 +47,8 @@ def train(project: Project, *, models: tuple[str, ...] = (), explain: bool = Fal
         data, findings = read_data(project, name)
         if has_errors(findings):
             raise Findings(findings)
-        trainings.append(train_candidate(project, identify(project, name, data), explain=explain))
+        candidate = identify(project, name, data)
+        trainings.append(train_candidate(project, candidate, explain=explain, check_determinism=check_determinism))
     return Outcome(
         TrainReport(tuple(training.trained for training in trainings)),
         tuple(found for training in trainings for found in training.diagnostics),
@@ -51,8 +56,29 @@ def train(project: Project, *, models: tuple[str, ...] = (), explain: bool = Fal
     )
 
 
-def train_candidate(project: Project, candidate: Candidate, *, explain: bool = False) -> Training:
+def train_candidate(
+    project: Project, candidate: Candidate, *, explain: bool = False, check_determinism: bool = False
+) -> Training:
     """Return the candidate's stored run, or fit it in a process that is handed the training rows only."""
+    training = _once(project, candidate, explain=explain)
+    if not check_determinism:
+        return training
+    project.context.progress(f"training {candidate.model.name} once more")
+    digests = (training.trained.run.model_digest, fitted(project, candidate).model_digest)
+    if len(set(digests)) == 1:
+        return training
+    flaky = Diagnostic(
+        "train-not-deterministic",
+        f"{candidate.model.name}: the same code, data, environment and seed gave two models,"
+        f" {' and '.join(digest[:16] for digest in digests)}",
+        candidate.model.locate("spec", "train", key=True),
+        "let everything be drawn from random_state or numpy's global generator, which the spec's seed decides; a verdict on one"
+        " of these models says nothing about the next",
+    )
+    return replace(training, diagnostics=(*training.diagnostics, flaky), plan=Plan())
+
+
+def _once(project: Project, candidate: Candidate, *, explain: bool) -> Training:
     context, name = project.context, candidate.model.name
     ref = store.run_ref(name, candidate.key)
     stored = store.find(context.repo, ref)
