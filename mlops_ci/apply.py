@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from mlops_ci import artifacts, git, store
+from mlops_ci import artifacts, git, ledger, store
 from mlops_ci.digest import canonical_json
 from mlops_ci.errors import EnvironmentProblem, UsageProblem
 from mlops_ci.git import Repository, named
@@ -21,6 +21,7 @@ from mlops_ci.plan import Plan
 from mlops_ci.plumbing import ZERO, Person, RefUpdate, tag_content
 from mlops_ci.signing import sign
 from mlops_ci.writes import (
+    AppendLedger,
     AppendLog,
     Commit,
     CreateTag,
@@ -107,7 +108,7 @@ def apply(
 
 
 def _build(
-    write: StoreRun | Commit | CreateTag | AppendLog | SetRef | RemoveRef,
+    write: StoreRun | Commit | CreateTag | AppendLog | AppendLedger | SetRef | RemoveRef,
     repo: Repository,
     person: Person | None,
     seconds: int,
@@ -138,17 +139,33 @@ def _build(
                 "tag": repo.write_blob(f"{building.tags[write.tag]} {write.tag}\n".encode()),
             }
             log = f"refs/mlops/log/{write.model}"
-            before = next((update for update in building.updates if update.ref == log), None)
-            if before is not None:
-                building.updates.remove(before)
-            head = before.new if before else write.parent
-            parents = (head,) if head else ()
-            oid = repo.write_commit(repo.write_tree(files), parents, write.tag, named(person), seconds)
-            building.updates.append(RefUpdate(log, oid, before.old if before else write.parent or ZERO))
+            _append(repo, building, log, write.parent, files, write.tag, named(person), seconds)
+        case AppendLedger():
+            files = {ledger.ENTRY: repo.write_blob(canonical_json(write.question).encode())}
+            _append(repo, building, write.ref, write.parent, files, write.title, _TOOL, seconds)
         case SetRef():
             building.updates.append(RefUpdate(write.ref, write.target, ZERO))
         case RemoveRef():
             building.updates.append(RefUpdate(write.ref, ZERO, write.old))
+
+
+def _append(
+    repo: Repository,
+    building: _Building,
+    ref: str,
+    parent: str | None,
+    files: dict[str, str],
+    message: str,
+    by: Person,
+    seconds: int,
+) -> None:
+    """Add a commit to a chain, after one that the same plan added before."""
+    before = next((update for update in building.updates if update.ref == ref), None)
+    if before is not None:
+        building.updates.remove(before)
+    head = before.new if before else parent
+    oid = repo.write_commit(repo.write_tree(files), (head,) if head else (), message, by, seconds)
+    building.updates.append(RefUpdate(ref, oid, before.old if before else parent or ZERO))
 
 
 def _publish(repo: Repository, remote: str | None, updates: list[RefUpdate], observe: Callable[[str], None]) -> Applied:

@@ -45,6 +45,11 @@ class Candidate:
         return digest_json([encode(self.inputs), encode(self.output), self.model.spec.task])
 
     @property
+    def budget(self) -> int | None:
+        """How many questions the holdout may be asked; None: they are not counted."""
+        return self.dataset.spec.split.holdout_budget
+
+    @property
     def policy_digest(self) -> str:
         """The digest of the rules that the candidate is judged by."""
         return digest_json([encode(self.model.spec.gate), encode(self.model.spec.evaluate)])
@@ -60,6 +65,8 @@ class Candidate:
             self.sides.split.holdout_digest,
             self.policy_digest,
         ]
+        if self.budget is not None:  # which decides the level of every test
+            parts.append(self.budget)
         return digest_json(parts)[:KEY]
 
 

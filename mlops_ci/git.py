@@ -33,6 +33,7 @@ REGISTRY_REFSPECS = (
     "refs/mlops/log/*:refs/mlops/log/*",
     "refs/mlops/releases/*:refs/mlops/releases/*",
     "refs/mlops/approvals/*:refs/mlops/approvals/*",
+    "refs/mlops/ledger/*:refs/mlops/ledger/*",
 )
 
 

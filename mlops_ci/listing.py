@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 TAGS = "refs/tags/"
 LOGS = "refs/mlops/log/"
+LEDGERS = "refs/mlops/ledger/"
 LIST = ("for-each-ref", "--format=%(objectname) %(refname)")  # and patterns
 READ = ("cat-file", "--batch=%(objecttype) %(objectsize) %(objectname) %(rest)", "--buffer")  # for `refs.parsed`
 # neither hooks nor a file monitor of the repository run with the rights and secrets of this command

@@ -20,6 +20,7 @@ from mlops_ci.errors import Findings
 from mlops_ci.learn.evidence import gather
 from mlops_ci.learn.metrics import default_requirements
 from mlops_ci.learn.requirements import POWER, describe
+from mlops_ci.learn.spending import level
 from mlops_ci.outcomes.power import Planned, PlannedModel
 from mlops_ci.project import Project
 from mlops_ci.records import Release
@@ -46,7 +47,7 @@ def planned(project: Project, name: str) -> PlannedModel:
         raise Findings(findings)
     candidate = identify(project, name, data)
     spec, rows = candidate.model.spec, candidate.sides.split.holdout_rows
-    alpha = 1 - spec.gate.confidence
+    alpha = level(1 - spec.gate.confidence, candidate.budget or 1)
     shares = _shares(project, name) if spec.task != "regression" else {}
     champion = champion_of(project, name)
     known = _known(champion.record) if champion and isinstance(champion.record, Release) else {}

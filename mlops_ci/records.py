@@ -1,6 +1,6 @@
 """What happened, as frozen values that name their parents' digests. Their JSON (camelCase, `codec`) is what git keeps.
 
-DatasetSnapshot -> TrainingRun -> Comparison -> Release -> Assignment (with its DataLock) | Retirement. Digests are SHA-256 in hex unless said otherwise.
+DatasetSnapshot -> TrainingRun -> Comparison (and the Question that it was) -> Release -> Assignment (with its DataLock) | Retirement. Digests are SHA-256 in hex unless said otherwise.
 """
 
 from __future__ import annotations
@@ -243,6 +243,21 @@ class Comparison:
     sentence: str
     champion: Champion | None = None
     kind: Literal["Comparison"] = "Comparison"
+    format: Literal[1] = FORMAT
+
+
+@dataclass(frozen=True)
+class Question:
+    """A model that was judged on a holdout: what the ledger of its dataset and epoch keeps, one commit each."""
+
+    dataset: str
+    epoch: int
+    holdout_digest: str
+    model_digest: str
+    model: str
+    run: str
+    asked_on: str
+    kind: Literal["Question"] = "Question"
     format: Literal[1] = FORMAT
 
 

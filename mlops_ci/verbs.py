@@ -236,7 +236,7 @@ VERBS: tuple[Verb, ...] = (
         "selftest",
         "Measure the gate's error rates, by simulation on the code that judges real models.",
         (
-            Option("trials", "Simulated holdouts a claim; 100 by default.", kind="count", default=100, metavar="N"),
+            Option("trials", "Simulated holdouts a claim; 500 by default.", kind="count", default=500, metavar="N"),
             Option(
                 "jobs",
                 "Processes at once; by default as many as there are cores.",

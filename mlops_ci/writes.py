@@ -113,6 +113,19 @@ class AppendLog:
 
 
 @dataclass(frozen=True)
+class AppendLedger:
+    """A question at the end of a ledger; `parent` is the head it was planned on (None: the first).
+
+    A later question of the same plan follows the one before it, whatever its `parent`.
+    """
+
+    ref: str
+    parent: str | None
+    question: Mapping[str, Any]
+    title: str
+
+
+@dataclass(frozen=True)
 class SetRef:
     """A ref that must not exist yet, at an object that does."""
 
@@ -154,6 +167,7 @@ Write = (
     | Commit
     | CreateTag
     | AppendLog
+    | AppendLedger
     | SetRef
     | RemoveRef
     | RemoveObject
@@ -182,6 +196,8 @@ def describe(write: Write) -> str:
             return f"tag      {ref} on {write.target[:10]}{', signed' if write.signing else ''}"
         case AppendLog():
             return f"log      refs/mlops/log/{write.model}: {write.tag}"
+        case AppendLedger():
+            return f"ask      {write.ref}: {write.title}"
         case SetRef():
             return f"pin      {write.ref} at {write.target[:10]}"
         case RemoveRef():

@@ -23,7 +23,7 @@ from mlops_ci.errors import EnvironmentProblem, Findings, UsageProblem
 from mlops_ci.events import event_name
 from mlops_ci.git import Repository
 from mlops_ci.github.context import maker, person
-from mlops_ci.listing import LOGS, TAGS
+from mlops_ci.listing import LEDGERS, LOGS, TAGS
 from mlops_ci.plan import Outcome
 from mlops_ci.plumbing import Person
 from mlops_ci.project import Context, Project
@@ -218,13 +218,13 @@ def _sync(repo: Repository | None, verb: Verb) -> tuple[Diagnostic, ...]:
     remote = repo.remote() if repo and verb.syncs != "no" else None
     if repo is None or remote is None:
         return ()
-    refspecs = [f"{space}*:{space}*" for space in (TAGS, LOGS, APPROVALS)]
+    refspecs = [f"{space}*:{space}*" for space in (TAGS, LOGS, APPROVALS, LEDGERS)]
     heads = None
     if verb.syncs != "gaps":
         heads = repo.fetch(remote, f"+refs/heads/*:refs/remotes/{remote}/*", prune=True)
     tags = repo.fetch(remote, *refspecs) if heads is None or heads.status == 0 else heads
     rejected = re.findall(r"^ ! \[rejected\].* -> (\S+)", tags.err, re.MULTILINE)
-    if moved := [name for name in rejected if name.startswith(LOGS) or event_name(f"{TAGS}{name}")]:
+    if moved := [name for name in rejected if name.startswith((LOGS, LEDGERS)) or event_name(f"{TAGS}{name}")]:
         raise EnvironmentProblem.of(
             "registry-diverged",
             f"here and at '{remote}' these are not the same, and they never move: {', '.join(moved)}",

@@ -1,8 +1,8 @@
 """What a set of rows says about metrics of one model, and about the difference between two: values, bounds, p-values.
 
 auc by DeLong; accuracy and recall by Wilson's interval, McNemar's mid-p, Tango's score test; what has a derivative by the
-infinitesimal jackknife and Student's t; all else by the paired bootstrap; precision and balanced accuracy of one model by
-Wilson's interval. Where nothing varies, by how
+infinitesimal jackknife and Student's t; what has none (calibration-error) by the paired bootstrap; precision and balanced
+accuracy of one model by Wilson's interval. Where nothing varies, by how
 likely that would be (`intervals.Constant`).
 """
 
@@ -179,8 +179,8 @@ def _by_influence(metric: str, truth: Truth, sides: Sequence[Predictions], value
     sign = 1 if NAMES[metric].higher_is_better else -1
     seen, count = sign * (values[0] - values[1]), min(counts)
     error = root(float(((influences[0] - influences[1]) ** 2).sum()))
-    if error and count > 1:
-        return estimates, student(seen, error, count)
+    if error:
+        return estimates, student(seen, error, count) if count > 1 else None
     return estimates, _unvarying(metric, seen, count, _say_the_same(sides))
 
 
@@ -188,7 +188,9 @@ def _bound(metric: str, value: float, moves: Floats, rows: int) -> Bound | None:
     error = root(float((moves**2).sum()))
     if metric not in _UNBOUNDED:
         return _within_one(value, error, rows, rows)
-    return on_logarithms(value, error, rows) if error and rows > 1 else None
+    if not error or rows < 2:
+        return None
+    return student(value, error, rows).bound if metric == "r2" else on_logarithms(value, error, rows)
 
 
 def _within_one(value: float, error: float, rows: int, degrees: int | None) -> Bound | None:
@@ -236,7 +238,7 @@ def _bootstrapped(metrics: Sequence[str], truth: Truth, sides: Sequence[Predicti
 
 def _independent(metric: str, truth: Truth, side: Predictions) -> int:
     """Return how many rows a metric is a mean of: where it is of classes, those of the rarest."""
-    if metric in ("brier", *_UNBOUNDED):
+    if metric in ("brier", "calibration-error", *_UNBOUNDED):
         return len(truth)
     fewest = _smallest(truth, 0) or 0
     return min(fewest, int((need(side.labels) == 1).sum())) if metric in ("precision", "f1") else fewest

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from mlops_ci.learn import delong
 from mlops_ci.learn.metrics import by_row
 from mlops_ci.learn.predictions import Floats, Predictions, Truth, need
 
@@ -66,6 +67,57 @@ def _average_precision(truth: Truth, predictions: Predictions) -> Floats:
     return np.asarray((positive * (precision + raises - average)[group] - lowers[group]) / total)
 
 
+def _of_classes(truth: Truth, one: Callable[[int], Floats | None]) -> Floats:
+    """Return the influences on a mean over classes, of which those count that `one` gives influences for."""
+    there = [moves for index in range(len(truth.classes)) if (moves := one(index)) is not None]
+    return np.asarray(np.mean(there, axis=0)) if there else np.zeros(len(truth))
+
+
+def _balanced_accuracy(truth: Truth, predictions: Predictions) -> Floats:
+    labels, said = need(truth.labels), need(predictions.labels)
+
+    def recall(index: int) -> Floats | None:
+        true = (labels == index).astype(float)
+        return _ratio(true * (said == index), true) if true.any() else None
+
+    return _of_classes(truth, recall)
+
+
+def _f1_macro(truth: Truth, predictions: Predictions) -> Floats:
+    labels, predicted = need(truth.labels), need(predictions.labels)
+
+    def f1(index: int) -> Floats | None:
+        true, said = (labels == index).astype(float), (predicted == index).astype(float)
+        return _ratio(2 * true * said, true + said) if true.any() or said.any() else None
+
+    return _of_classes(truth, f1)
+
+
+def _auc_ovr(truth: Truth, predictions: Predictions) -> Floats:
+    """Return them by class as DeLong's components are: how many of the other side a row is above, or below."""
+    labels, probabilities = need(truth.labels), need(predictions.probabilities)
+
+    def area(index: int) -> Floats | None:
+        positive, scores = labels == index, probabilities[:, index]
+        m, n = int(positive.sum()), int((~positive).sum())
+        if not m or not n:
+            return None
+        ranks = delong.midranks(scores)
+        moves = np.empty(len(labels))
+        moves[positive] = (ranks[positive] - delong.midranks(scores[positive])) / n
+        moves[~positive] = 1 - (ranks[~positive] - delong.midranks(scores[~positive])) / m
+        whole = float(moves[positive].mean())
+        return np.where(positive, (moves - whole) / m, (moves - whole) / n)
+
+    return _of_classes(truth, area)
+
+
+def _r2(truth: Truth, predictions: Predictions) -> Floats:
+    true = need(truth.values)
+    left, spread = (true - need(predictions.values)) ** 2, (true - true.mean()) ** 2
+    return -_ratio(left, spread)
+
+
 INFLUENCES: Mapping[str, Influence] = {
     "average-precision": _average_precision,
     "f1": _f1,
@@ -75,4 +127,8 @@ INFLUENCES: Mapping[str, Influence] = {
     "mae": _mean("mae"),
     "mape": _mean("mape"),
     "rmse": _rmse,
+    "r2": _r2,
+    "balanced-accuracy": _balanced_accuracy,
+    "f1-macro": _f1_macro,
+    "auc-ovr": _auc_ovr,
 }

@@ -15,6 +15,7 @@ import numpy as np
 from mlops_ci.learn.predictions import Floats, Ints, Predictions, Truth, need
 from mlops_ci.spec.kinds import Requirement, Task
 
+CALIBRATION_BINS = 15
 Weighted = Callable[[Floats], Floats]
 Make = Callable[[Truth, Predictions], "Weighted | None"]
 ByRow = Callable[[Truth, Predictions], "Floats | None"]
@@ -113,6 +114,16 @@ def _brier(truth: Truth, predictions: Predictions) -> Floats | None:
     if predictions.probabilities is None:
         return None
     return np.asarray((predictions.probabilities[:, 1] - _is(truth.labels, 1)) ** 2)
+
+
+def _calibration_error(truth: Truth, predictions: Predictions) -> Weighted | None:
+    """C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, ICML 2017: the mean gap over bins of equal width, by their weight."""
+    if predictions.probabilities is None:
+        return None
+    positive = predictions.probabilities[:, 1]
+    bins = np.minimum((positive * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+    gaps = (bins[:, None] == np.arange(CALIBRATION_BINS)) * (positive - _is(truth.labels, 1))[:, None]
+    return lambda w: _divide(np.abs(w @ gaps).sum(axis=1), w.sum(axis=1))
 
 
 def _counts(truth: Truth, predictions: Predictions) -> tuple[Floats, Floats, Floats]:
@@ -264,6 +275,7 @@ METRICS: Mapping[str, Metric] = {
     "recall": Metric(_recall, "labels"),
     "log-loss": Metric(_averaged(_log_loss), "probabilities"),
     "brier": Metric(_averaged(_brier), "probabilities"),
+    "calibration-error": Metric(_calibration_error, "probabilities"),
     "f1-macro": Metric(_f1_macro, "labels"),
     "auc-ovr": Metric(_auc_ovr, "probabilities"),
     "mae": Metric(_averaged(_mae), "values"),

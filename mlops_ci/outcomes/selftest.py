@@ -10,7 +10,8 @@ class Measured:
     """One claim. `value` is a share of the trials, or points where `unit` says so, `error` its Monte-Carlo standard error.
 
     `naive` is what comparing two numbers gave on the same holdouts; `spent` what the gate gives at the level that is left
-    when its error probability is divided among `budget` questions.
+    when its error probability is divided among `budget` questions. A claim about that level has `unspent` instead: the same
+    gate at the full level.
     """
 
     claim: str
@@ -23,6 +24,7 @@ class Measured:
     at_least: bool
     naive: float
     spent: float | None = None
+    unspent: float | None = None
     unit: str = "share"
 
     @property

@@ -32,7 +32,7 @@ def _row(one: Measured) -> tuple[str, ...]:
         f"{one.value:.{digits}f} \u00b1 {one.error:.{digits}f}{unit}",
         f"{'at least' if one.at_least else 'at most'} {one.limit:g}",
         f"{one.naive:.{digits}f}",
-        "" if one.spent is None else f"{one.spent:.3f}",
+        f"before it: {one.unspent:.2f}" if one.unspent is not None else "" if one.spent is None else f"{one.spent:.3f}",
         "" if one.holds else "BROKEN",
     )
 
@@ -43,5 +43,5 @@ def _legend(report: SelftestReport) -> str:
         f"{held} of {tables.counted(len(report.measured), 'claim')} hold, within two standard errors, by"
         f" {report.trials:,} simulated holdouts each; one-sided tests at {report.alpha:g}, first use of the holdout. naive:"
         f" what comparing two numbers gives on the same holdouts. after spending: the same gate at {report.alpha:g} /"
-        f" {report.budget}, which is left for each of {report.budget} questions to one holdout (overstatement is at that level)."
+        f" {report.budget}, which is left for each of {report.budget} questions to one holdout (overstatement is measured at that level)."
     )

@@ -95,6 +95,7 @@ def _overstated(parts: Sequence[reuse.Overstated]) -> Measured:
         limit=OVERSTATEMENT,
         at_least=False,
         naive=statistics.fmean(value for part in parts for value in part.naive),
+        unspent=statistics.fmean(value for part in parts for value in part.unspent),
         unit="points",
     )
 

@@ -118,6 +118,7 @@ class SplitSpec:
     by: Literal["key-hash", "time"] = "key-hash"
     holdout: float = 0.2
     epoch: int = 1
+    holdout_budget: int | None = None  # how many candidates may be judged on it; they share the error probability
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,9 @@ METRICS: Mapping[str, MetricName] = {
     "auc-ovr": MetricName(_MULTICLASS, True, "Mean area under the ROC curve of each class against the rest.", 1.0),
     "log-loss": MetricName(_CLASSES, False, "Mean negative log-likelihood of the true class, in nats.", 0.0),
     "brier": MetricName(_BINARY, False, "Mean squared error of the predicted probability.", 0.0),
+    "calibration-error": MetricName(
+        _BINARY, False, "Mean gap between probability and frequency, over 15 bins of equal width.", 0.0
+    ),
     "mae": MetricName(_REGRESSION, False, "Mean absolute error, in the target's unit.", 0.0),
     "rmse": MetricName(_REGRESSION, False, "Root of the mean squared error, in the target's unit.", 0.0),
     "r2": MetricName(_REGRESSION, True, "Share of the target's variance that is explained.", 1.0),

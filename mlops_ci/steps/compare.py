@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_ci import store
+from mlops_ci.asking import ask, counted, published
 from mlops_ci.assignment import needed_repository
 from mlops_ci.candidate import Candidate, champion_of, chosen, identify, read_data, sliced
 from mlops_ci.codec import encode
@@ -29,19 +30,20 @@ from mlops_ci.plan import Outcome, Plan
 from mlops_ci.project import Project
 from mlops_ci.records import Champion, Comparison, FileDigest, Release, TrainingRun
 from mlops_ci.reports.markdown import run_report
-from mlops_ci.spec.kinds import ModelSpec
+from mlops_ci.spec.kinds import Gate, ModelSpec
 from mlops_ci.spec.metrics import METRICS
-from mlops_ci.writes import Content
+from mlops_ci.writes import AppendLedger, Content
 
 
 @dataclass(frozen=True)
 class Compared:
-    """The gate's answer and the run that holds it; `plan` stores it where it is new."""
+    """The gate's answer and the run that holds it; `plan` stores it where it is new, `questions` count it where that is due."""
 
     comparison: Comparison
     ref: str
     diagnostics: tuple[Diagnostic, ...] = ()
     plan: Plan = Plan()
+    questions: tuple[AppendLedger, ...] = ()
 
 
 def compare(project: Project, *, models: tuple[str, ...] = ()) -> Outcome[CompareReport]:
@@ -51,7 +53,7 @@ def compare(project: Project, *, models: tuple[str, ...] = ()) -> Outcome[Compar
     """
     needed_repository(project)
     context = project.context
-    answers = []
+    answers: list[Compared] = []
     for name in chosen(project, models):
         data, findings = read_data(project, name)
         if has_errors(findings):
@@ -67,31 +69,43 @@ def compare(project: Project, *, models: tuple[str, ...] = ()) -> Outcome[Compar
         run = store.read_record(context.repo, stored, "run.json", TrainingRun)
         folder = Path(tempfile.mkdtemp(dir=context.scratch))
         store.materialise(context.repo, stored, run.files, folder)
-        answers.append(
-            compare_candidate(project, candidate, run, folder, (context.repo.read(stored.files["log.txt"]) or b""))
-        )
+        waiting = [question for answer in answers for question in answer.questions]
+        log = context.repo.read(stored.files["log.txt"]) or b""
+        answers.append(compare_candidate(project, candidate, run, folder, log, waiting))
     found = tuple(item for answer in answers for item in answer.diagnostics)
     writes = tuple(write for answer in answers for write in answer.plan.writes)
+    questions = [question for answer in answers for question in answer.questions]
     report = CompareReport(tuple(answer.comparison for answer in answers))
-    return Outcome(report, found, Plan(writes), exit_code(project, report.comparisons))
+    plan = published(project, Plan(writes), questions)
+    return Outcome(report, found, plan, exit_code(project, report.comparisons))
 
 
-def compare_candidate(project: Project, candidate: Candidate, run: TrainingRun, folder: Path, log: bytes) -> Compared:
+def compare_candidate(
+    project: Project,
+    candidate: Candidate,
+    run: TrainingRun,
+    folder: Path,
+    log: bytes,
+    waiting: Sequence[AppendLedger] = (),
+) -> Compared:
     """Return the stored answer for this candidate, champion, holdout and policy; or score and judge.
 
-    `folder` holds the candidate's packaged files.
+    `folder` holds the candidate's packaged files; `waiting` are questions of the same command that are not counted yet.
+    Raises as `asking.ask` does, before anything is scored.
     """
     name, repo = candidate.model.name, project.context.repo
     champion = champion_of(project, name)
     key = candidate.comparison_key(champion)
     ref = store.run_ref(name, key)
+    asked = ask(project, candidate, run, waiting)
+    questions = counted(project, candidate, run, asked)
     stored = store.find(repo, ref)
     if stored is not None and repo is not None:
         comparison = store.read_record(repo, stored, "comparison.json", Comparison)
-        return Compared(comparison, ref, judged(candidate, comparison))
+        return Compared(comparison, ref, (*asked.diagnostics, *judged(candidate, comparison)), questions=questions)
     project.context.progress(f"comparing {name} on {candidate.sides.split.holdout_rows:,} held-out rows")
-    judgement = _judge(project, candidate, run, folder, champion)
-    comparison = _record(candidate, run, key, champion, judgement)
+    judgement = _judge(project, candidate, run, folder, champion, asked.gate)
+    comparison = _record(candidate, run, key, champion, judgement, asked.gate.confidence)
     records: dict[str, Content] = {
         "run.json": canonical_json(encode(run)).encode(),
         "comparison.json": canonical_json(encode(comparison)).encode(),
@@ -104,7 +118,8 @@ def compare_candidate(project: Project, candidate: Candidate, run: TrainingRun, 
     }
     title = f"{name}: gate {comparison.verdict} ({key})"
     plan = store.storing(ref, title, records, run.files, folder, project.specs.project.spec)
-    return Compared(comparison, ref, (*judgement.diagnostics, *judged(candidate, comparison)), plan)
+    found = (*asked.diagnostics, *judgement.diagnostics, *judged(candidate, comparison))
+    return Compared(comparison, ref, found, plan, questions)
 
 
 def judged(candidate: Candidate, comparison: Comparison) -> tuple[Diagnostic, ...]:
@@ -153,7 +168,9 @@ class _Incomparable:
     why: str
 
 
-def _judge(project: Project, candidate: Candidate, run: TrainingRun, folder: Path, champion: Event | None) -> Judgement:
+def _judge(
+    project: Project, candidate: Candidate, run: TrainingRun, folder: Path, champion: Event | None, gate: Gate
+) -> Judgement:
     import pyarrow.parquet as pq
 
     spec, context = candidate.model.spec, project.context
@@ -201,7 +218,7 @@ def _judge(project: Project, candidate: Candidate, run: TrainingRun, folder: Pat
         labels,
         contestant,
         against,
-        spec.gate,
+        gate,
         metrics=spec.evaluate.metrics,
         slices={name: table[name].to_numpy() for name in slices},
         incomparable=rival.why if isinstance(rival, _Incomparable) else None,
@@ -269,7 +286,7 @@ def _packaged(
 
 
 def _record(
-    candidate: Candidate, run: TrainingRun, key: str, champion: Event | None, judgement: Judgement
+    candidate: Candidate, run: TrainingRun, key: str, champion: Event | None, judgement: Judgement, confidence: float
 ) -> Comparison:
     release = champion.record if champion else None
     against = None
@@ -286,7 +303,7 @@ def _record(
         holdout_digest=candidate.sides.split.holdout_digest,
         holdout_rows=candidate.sides.split.holdout_rows,
         policy_digest=candidate.policy_digest,
-        confidence=candidate.model.spec.gate.confidence,
+        confidence=confidence,
         metrics=judgement.metrics,
         requirements=judgement.requirements,
         verdict=judgement.verdict,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mlops_ci import registry
+from mlops_ci.asking import published
 from mlops_ci.assignment import needed_repository
 from mlops_ci.candidate import chosen, identify, read_data
 from mlops_ci.diagnostics import Diagnostic, has_errors
@@ -19,7 +20,7 @@ from mlops_ci.project import Project
 from mlops_ci.records import Verdict
 from mlops_ci.steps.compare import compare_candidate, exit_code
 from mlops_ci.steps.train import train_candidate
-from mlops_ci.writes import Write
+from mlops_ci.writes import AppendLedger, Write
 
 
 def gate(
@@ -38,39 +39,46 @@ def gate(
     gated: list[Gated] = []
     findings: list[Diagnostic] = []
     writes: list[Write] = []
+    questions: list[AppendLedger] = []
     worst = Exit.OK
     needed_repository(project)  # found out before anything is trained
     for name in chosen(project, models):
         try:
-            one, found, plan = _model(project, name, twice=check_determinism)
+            one, found, plan, asked = _model(project, name, questions, twice=check_determinism)
         except (Findings, UsageProblem) as stopped:
             one, found, plan = Gated(name, "fail", stopped.diagnostics[0].message), stopped.diagnostics, Plan()
+            asked = ()
             worst = max(worst, stopped.exit_code)
         gated.append(one)
         findings.extend(found)
         writes.extend(plan.writes)
+        questions.extend(asked)
     report = GateReport(_worst(one.verdict for one in gated), tuple(gated), sum(one.fitted for one in gated))
     judged = exit_code(project, [one.comparison for one in gated if one.comparison])
     code = max(worst, Exit.FINDINGS if has_errors(findings) else judged)
-    return Outcome(report, tuple(dict.fromkeys(findings)), Plan(tuple(writes)), code)
+    plan = published(project, Plan(tuple(writes)), questions)
+    return Outcome(report, tuple(dict.fromkeys(findings)), plan, code)
 
 
-def _model(project: Project, name: str, *, twice: bool) -> tuple[Gated, tuple[Diagnostic, ...], Plan]:
+def _model(
+    project: Project, name: str, waiting: Sequence[AppendLedger], *, twice: bool
+) -> tuple[Gated, tuple[Diagnostic, ...], Plan, tuple[AppendLedger, ...]]:
     data, findings = read_data(project, name)
     if has_errors(findings):
         failed = sum(not check.passed and check.severity == "error" for check in data.checks)
-        return Gated(name, "fail", f"{failed} checks of '{data.dataset}' failed", data), findings, Plan()
+        return Gated(name, "fail", f"{failed} checks of '{data.dataset}' failed", data), findings, Plan(), ()
     candidate = identify(project, name, data)
     training = train_candidate(project, candidate, check_determinism=twice)
     run = training.trained.run
     if has_errors(training.diagnostics):
         why = next(one.message for one in training.diagnostics if one.severity == "error")
         gated = Gated(name, "fail", why, data, run, training.trained.fitted)
-        return gated, (*findings, *training.diagnostics), training.plan
+        return gated, (*findings, *training.diagnostics), training.plan, ()
     model = training.files["model/model.skops"]
     folder = model.parent if isinstance(model, Path) else project.context.scratch
     log = training.files.get("log.txt", b"")
-    compared = compare_candidate(project, candidate, run, folder, log if isinstance(log, bytes) else log.read_bytes())
+    kept = log if isinstance(log, bytes) else log.read_bytes()
+    compared = compare_candidate(project, candidate, run, folder, kept, waiting)
     comparison = compared.comparison
     known = registry.read(project.context.repo).model(name)
     taken_back = warned(known, run.model_digest, candidate.model.locate("metadata", "name"))
@@ -80,6 +88,7 @@ def _model(project: Project, name: str, *, twice: bool) -> tuple[Gated, tuple[Di
         ),
         (*findings, *training.diagnostics, *compared.diagnostics, *taken_back),
         training.plan + compared.plan,
+        compared.questions,
     )
 
 

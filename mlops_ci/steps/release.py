@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Literal
 
-from mlops_ci import registry, store
+from mlops_ci import ledger, registry, store
 from mlops_ci.assignment import needed_repository
 from mlops_ci.candidate import Candidate, champion_of, chosen, identify, read_data
 from mlops_ci.codec import encode
@@ -223,8 +223,24 @@ def _gated(
             f"{stored.ref} holds another run than its name says",
             help=f"it was damaged or changed: git update-ref -d {stored.ref}, then mlops-ci gate {state.model}",
         )
+    _counted(repo, candidate, run)
     store.materialise(repo, stored, run.files, folder)  # verifies every byte
     return run, comparison, stored, digest_bytes(canonical_json(encode(comparison)).encode())
+
+
+def _counted(repo: Repository, candidate: Candidate, run: TrainingRun) -> None:
+    """Insist that the ledger has the question that the gate's answer was given to, where questions are counted."""
+    split = candidate.sides.split
+    if candidate.budget is None or ledger.read(repo, candidate.dataset.name, split.epoch).asked(
+        split.holdout_digest, run.model_digest
+    ):
+        return
+    raise Findings.of(
+        "release-not-counted",
+        f"the ledger of '{candidate.dataset.name}' does not have the question whether '{run.model}' passes",
+        location=candidate.dataset.locate("spec", "split"),
+        help=f"mlops-ci gate {run.model} counts it",
+    )
 
 
 def _bump(candidate: Candidate, state: ModelState) -> Literal["major", "minor", "patch"]:

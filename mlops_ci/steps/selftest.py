@@ -10,7 +10,7 @@ from mlops_ci.selftest.claims import ALPHA, BUDGET
 from mlops_ci.selftest.measure import measure
 
 
-def selftest(context: Context, *, trials: int = 100, jobs: int | None = None) -> Outcome[SelftestReport]:
+def selftest(context: Context, *, trials: int = 500, jobs: int | None = None) -> Outcome[SelftestReport]:
     """Return what was measured of each claim; one that does not hold, by more than two standard errors, is an error.
 
     The same number of trials gives the same numbers, on however many processes.

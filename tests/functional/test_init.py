@@ -53,6 +53,7 @@ def test_a_clone_gets_the_registrys_refs_with_every_fetch(tmp_path: Path) -> Non
         "refs/mlops/log/*:refs/mlops/log/*",
         "refs/mlops/releases/*:refs/mlops/releases/*",
         "refs/mlops/approvals/*:refs/mlops/approvals/*",
+        "refs/mlops/ledger/*:refs/mlops/ledger/*",
     ]
 
 

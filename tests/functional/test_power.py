@@ -46,6 +46,13 @@ def test_a_stricter_gate_sees_less(gated: Consumer) -> None:
     assert all(one["smallest"] < 0.6 * other["smallest"] for one, other in zip(lax, strict, strict=True))
 
 
+def test_a_budget_leaves_less_to_be_seen(gated: Consumer) -> None:
+    before = power(gated)
+    edit(gated, "data/patients.yaml", "spec:\n", "spec:\n  split: {holdoutBudget: 50}\n")
+    after = power(gated)
+    assert all(one["smallest"] < 0.7 * other["smallest"] for one, other in zip(before, after, strict=True))
+
+
 def test_what_is_refused_is_said(gated: Consumer) -> None:
     (gated.root / "data" / "patients.csv").write_text("nothing\n")
     assert gated.run("gate", "--power").returncode == 1

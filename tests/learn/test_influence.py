@@ -25,6 +25,8 @@ def holdout(metric: str, rows: int, seed: int) -> tuple[Truth, Predictions, Pred
         errors = 0.5 * random.standard_normal((2, rows))
         one, other = (Predictions(values=values + error) for error in errors)
         return Truth(values=values), one, other
+    if NAMES[metric].tasks == ("multiclass-classification",):
+        return _of_three(rows, random)
     labels = (random.random(rows) < 0.4).astype(np.int64)
     models = []
     for _ in range(2):
@@ -37,6 +39,16 @@ def holdout(metric: str, rows: int, seed: int) -> tuple[Truth, Predictions, Pred
             )
         )
     return Truth(labels=labels, classes=(0, 1)), models[0], models[1]
+
+
+def _of_three(rows: int, random: np.random.Generator) -> tuple[Truth, Predictions, Predictions]:
+    labels = random.integers(3, size=rows)
+    models = []
+    for _ in range(2):
+        odds = np.round(1.5 * np.eye(3)[labels] + random.standard_normal((rows, 3)), 1)
+        shares = np.exp(odds) / np.exp(odds).sum(axis=1, keepdims=True)
+        models.append(Predictions(labels=shares.argmax(axis=1), probabilities=shares))
+    return Truth(labels=labels, classes=(0, 1, 2)), models[0], models[1]
 
 
 @pytest.mark.parametrize("metric", INFLUENCES)

@@ -50,6 +50,9 @@ BINARY: dict[str, Reference] = {
     "recall": lambda y, p, w: sk.recall_score(y, p.labels, sample_weight=w),
     "log-loss": lambda y, p, w: sk.log_loss(y, p.probabilities, sample_weight=w),
     "brier": lambda y, p, w: sk.brier_score_loss(y, p.scores, sample_weight=w),
+    "calibration-error": lambda y, p, w: float(
+        np.abs(np.bincount(np.digitize(p.scores * 15, range(1, 15)), w * (p.scores - y))).sum() / w.sum()
+    ),
 }
 MULTICLASS: dict[str, Reference] = {
     "accuracy": BINARY["accuracy"],

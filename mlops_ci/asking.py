@@ -1,0 +1,115 @@
+"""What a question to a holdout costs, and whether it may still be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from mlops_ci.candidate import Candidate
+from mlops_ci.codec import encode
+from mlops_ci.diagnostics import Diagnostic
+from mlops_ci.errors import EnvironmentProblem, Findings
+from mlops_ci.learn.spending import level
+from mlops_ci.ledger import Ledger, read
+from mlops_ci.plan import Plan
+from mlops_ci.project import Project
+from mlops_ci.records import Question, TrainingRun
+from mlops_ci.spec.kinds import Gate
+from mlops_ci.writes import AppendLedger, Push
+
+LOW = 0.2  # of a budget: from here on it is said how much is left
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question. `free`: it was asked before, or nobody counts; `gate` has the confidence that its budget leaves each test.
+
+    `before` is how many were asked before it.
+    """
+
+    state: Literal["free", "new"]
+    gate: Gate
+    ledger: Ledger | None = None
+    budget: int = 0
+    before: int = 0
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """A warning as the budget runs out."""
+        if self.ledger is None or self.state == "free":
+            return ()
+        left = self.budget - self.before - 1
+        if left > LOW * self.budget:
+            return ()
+        return (
+            Diagnostic(
+                "holdout-budget-low",
+                f"this was question {self.before + 1} of {self.budget} to {self.ledger.ref}: {left} are left",
+                help="prepare a fresh holdout: count up split.epoch of the dataset, best when new labels have come",
+                severity="warning",
+            ),
+        )
+
+
+def ask(project: Project, candidate: Candidate, run: TrainingRun, waiting: Sequence[AppendLedger] = ()) -> Asked:
+    """Return what it costs to judge a trained candidate on today's holdout; `waiting` are questions of the same command.
+
+    Raises Findings `holdout-exhausted` when the budget is spent, and EnvironmentProblem `ledger-offline` when it cannot be told
+    how much is left: a question is counted before it is answered.
+    """
+    gate, budget = candidate.model.spec.gate, candidate.budget
+    repo = project.context.repo
+    if budget is None or repo is None:
+        return Asked("free", gate)
+    ledger = read(repo, candidate.dataset.name, candidate.sides.split.epoch)
+    spent = level(1 - gate.confidence, budget)
+    share = replace(gate, confidence=1 - spent)
+    if ledger.asked(candidate.sides.split.holdout_digest, run.model_digest):
+        return Asked("free", share, ledger, budget)
+    before = len(ledger.questions) + sum(one.ref == ledger.ref for one in waiting)
+    if before >= budget:
+        raise Findings.of(
+            "holdout-exhausted",
+            f"the holdout of '{candidate.dataset.name}' (epoch {candidate.sides.split.epoch}) has answered its {budget} questions;"
+            " what is chosen on it from here on is chosen by luck",
+            location=candidate.dataset.locate("spec", "split"),
+            help="count up split.epoch, which sets aside a fresh holdout, best when new labels have come; or raise"
+            " holdoutBudget in a reviewed commit, which makes every test stricter",
+        )
+    if project.context.offline:
+        raise EnvironmentProblem.of(
+            "ledger-offline",
+            f"the remote did not answer, so nobody knows how often the holdout of '{candidate.dataset.name}' was asked",
+            help="check the network and your rights (git fetch), then run the same command again",
+        )
+    return Asked("new", share, ledger, budget, before)
+
+
+def counted(project: Project, candidate: Candidate, run: TrainingRun, asked: Asked) -> tuple[AppendLedger, ...]:
+    """Plan the ledger's entry for a question that is new; nothing for others."""
+    if asked.state == "free" or asked.ledger is None:
+        return ()
+    question = Question(
+        dataset=candidate.dataset.name,
+        epoch=candidate.sides.split.epoch,
+        holdout_digest=candidate.sides.split.holdout_digest,
+        model_digest=run.model_digest,
+        model=run.model,
+        run=run.key,
+        asked_on=project.context.clock().isoformat(timespec="seconds"),
+    )
+    title = f"{run.model}: run {run.key} is judged"
+    return (AppendLedger(asked.ledger.ref, asked.ledger.head, encode(question), title),)
+
+
+def published(project: Project, runs: Plan, questions: Sequence[AppendLedger]) -> Plan:
+    """Put questions behind the runs that they are about: those stay in this clone, the questions go to the remote.
+
+    Whoever loses the race for a place finds the runs stored, and only asks again.
+    """
+    repo = project.context.repo
+    if not questions or repo is None:
+        return runs
+    here = (*runs.writes, Push(None)) if runs else ()
+    return Plan((*here, *questions, Push(repo.remote())))
