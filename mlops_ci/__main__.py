@@ -1,4 +1,4 @@
-"""The command `mlops-ci`. `--version` is answer here, since it needs nothing else."""
+"""The command `mlops-ci`. `--version` is answered here, since it needs nothing else."""
 
 from __future__ import annotations
 

@@ -13,7 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mlops_ci.candidate import champion_of, identify, read_data
+from mlops_ci import store
+from mlops_ci.candidate import Candidate, champion_of, identify, read_data
 from mlops_ci.data.split import materialise
 from mlops_ci.diagnostics import has_errors
 from mlops_ci.errors import Findings
@@ -23,7 +24,7 @@ from mlops_ci.learn.requirements import POWER, describe
 from mlops_ci.learn.spending import level
 from mlops_ci.outcomes.power import Planned, PlannedModel
 from mlops_ci.project import Project
-from mlops_ci.records import Release
+from mlops_ci.records import Comparison, Release
 from mlops_ci.selftest.claims import DISAGREEMENT, SHARED, START
 from mlops_ci.selftest.worlds import Classifiers, Regressors, World, correlation, separation
 from mlops_ci.spec.kinds import Requirement, Task
@@ -31,13 +32,8 @@ from mlops_ci.spec.metrics import METRICS
 
 SIMULATED = 4_000  # rows: enough for an error that is known to two digits, few enough to be resampled
 _SEED = 20_261_125
-_RELATIVE = (
-    "rmse",
-    "mae",
-    "mape",
-    "log-loss",
-    "brier",
-)  # whose size depends on the data: told as a share of the champion's
+# whose size depends on the data: told as a share of the champion's
+_RELATIVE = ("rmse", "mae", "mape", "log-loss", "brier")
 
 
 def planned(project: Project, name: str) -> PlannedModel:
@@ -48,9 +44,9 @@ def planned(project: Project, name: str) -> PlannedModel:
     candidate = identify(project, name, data)
     spec, rows = candidate.model.spec, candidate.sides.split.holdout_rows
     alpha = level(1 - spec.gate.confidence, candidate.budget or 1)
-    shares = _shares(project, name) if spec.task != "regression" else {}
-    champion = champion_of(project, name)
-    known = _known(champion.record) if champion and isinstance(champion.record, Release) else {}
+    shares = _shares(project, candidate) if spec.task != "regression" else {}
+    tested = _last_comparison(project, name)
+    known = _known(tested) if tested else {}
     requirements = spec.gate.requirements or default_requirements(spec.task)
     told = [
         _planned(requirement, rows, alpha, known, spec.task, shares)
@@ -88,15 +84,24 @@ def _both(alpha: float) -> float:
     return -float(ndtri(alpha)) + float(ndtri(POWER))
 
 
-def _known(release: Release) -> dict[str, float]:
-    """Return, by metric, the standard error of a difference on one row, from the intervals that a release was tested with."""
+def _last_comparison(project: Project, name: str) -> Comparison | None:
+    """Return what the champion was tested with before it was released; None where there is none, or it is out of reach."""
+    champion, repo = champion_of(project, name), project.context.repo
+    if champion is None or repo is None or not isinstance(champion.record, Release):
+        return None
+    stored = store.find(repo, store.release_ref(name, champion.version), fetch=True)
+    return store.read_record(repo, stored, "comparison.json", Comparison) if stored else None
+
+
+def _known(tested: Comparison) -> dict[str, float]:
+    """Return, by metric, the standard error of a difference on one row, from the intervals of a comparison."""
     from scipy.special import ndtri
 
     found = {}
-    for one in release.evidence.requirements:
+    for one in tested.requirements:
         if one.difference is not None and one.lower is not None and one.upper is not None and one.slice is None:
-            width = (one.upper - one.lower) / (2 * float(ndtri(0.95)))
-            found[one.metric] = width * math.sqrt(release.evidence.holdout_rows)
+            width = (one.upper - one.lower) / (2 * float(ndtri(tested.confidence)))
+            found[one.metric] = width * math.sqrt(tested.holdout_rows)
     return {metric: error for metric, error in found.items() if error > 0}
 
 
@@ -128,17 +133,15 @@ def _world(task: Task, shares: Mapping[Any, float]) -> World | None:
     return Classifiers(min(shares.values()), (at, at), correlation((at, at), DISAGREEMENT))
 
 
-def _shares(project: Project, name: str) -> dict[Any, float]:
+def _shares(project: Project, candidate: Candidate) -> dict[Any, float]:
     """Return each class's share of the holdout."""
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    model = project.specs.models[name]
-    dataset = project.specs.datasets[model.spec.dataset]
-    data, _ = read_data(project, name)
-    context = project.context
+    context, target = project.context, candidate.model.spec.target
     with tempfile.TemporaryDirectory(dir=context.scratch) as folder:
-        sides = materialise(context.root, dataset, data.files, (), model.spec.target, Path(folder))
-        counts = pc.value_counts(pq.read_table(sides.holdout, columns=[model.spec.target]).column(0)).to_pylist()
+        files = candidate.snapshot.files
+        sides = materialise(context.root, candidate.dataset, files, (), target, Path(folder))
+        counts = pc.value_counts(pq.read_table(sides.holdout, columns=[target]).column(0)).to_pylist()
     total = sum(one["counts"] for one in counts)
     return {one["values"]: one["counts"] / total for one in counts}

@@ -222,10 +222,8 @@ def _bootstrapped(metrics: Sequence[str], truth: Truth, sides: Sequence[Predicti
             continue
         counts = [_independent(metric, truth, side) for side in sides]
         estimates = [
-            Estimate(one, _OF_SHARES[metric](truth, side))
-            if metric in _OF_SHARES
-            else Estimate(one, _sampled_bound(metric, one, row, n))
-            for one, row, n, side in zip(values, usable, counts, sides, strict=True)
+            Estimate(one, _sampled_bound(metric, one, row, n))
+            for one, row, n in zip(values, usable, counts, strict=True)
         ]
         sign = 1 if NAMES[metric].higher_is_better else -1
         difference = None

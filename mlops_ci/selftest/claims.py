@@ -23,7 +23,7 @@ Kind = Literal["false promotion", "power", "non-inferiority at the margin"]
 
 @dataclass(frozen=True)
 class Claim:
-    """How often the gate must say `pass`, at the most or at the least; `slack` is the naive rule's tolerance."""
+    """How often the gate must say `pass`: at most `limit` of the trials, or at least."""
 
     kind: Kind
     requirement: Requirement

@@ -16,7 +16,7 @@ from mlops_ci.selftest.claims import better
 from mlops_ci.selftest.trials import PLAIN, passes
 from mlops_ci.selftest.worlds import Classifiers, correlation, separation
 from tests.functional.conftest import Consumer, edit
-from tests.registry.samples import RELEASE
+from tests.registry.samples import COMPARISON
 
 MODEL = "models/diagnosis.yaml"
 TRIALS = 400
@@ -73,11 +73,25 @@ def test_the_difference_that_is_told_is_seen_four_times_in_five() -> None:
     assert seen / TRIALS == pytest.approx(0.8, abs=0.05)
 
 
-def test_the_last_release_tells_how_much_its_models_differed() -> None:
+def test_the_last_release_tells_how_much_its_models_differed_at_whatever_confidence() -> None:
     tested = RequirementResult("r", "auc", "pass", "", difference=0.02, lower=0.01, upper=0.03)
     sliced = replace(tested, metric="accuracy", slice="sex=1")
-    release = replace(RELEASE, evidence=replace(RELEASE.evidence, holdout_rows=400, requirements=(tested, sliced)))
-    assert _known(release) == {"auc": pytest.approx(0.02 / (2 * 1.6449) * 20, rel=1e-3)}
+    at = {"holdout_rows": 400, "requirements": (tested, sliced)}
+    for confidence, z in ((0.95, 1.6449), (0.999, 3.0902)):
+        comparison = replace(COMPARISON, confidence=confidence, **at)  # type: ignore[arg-type]  # values of several fields
+        assert _known(comparison) == {"auc": pytest.approx(0.02 / (2 * z) * 20, rel=1e-3)}
+
+
+def test_after_a_release_its_own_comparison_is_what_is_planned_with(gated: Consumer) -> None:
+    gated.ok("release")
+    assert {one["basis"] for one in power(gated)} == {"assumption"}  # the first version had nobody to differ from
+    edit(gated, MODEL, "max_iter: 1000", "max_iter: 1000, C: 0.8")
+    edit(gated, MODEL, "margin: 0.02", "margin: 0.2")
+    gated.commit("Another candidate")
+    gated.git("push", "--quiet")
+    gated.ok("gate")
+    gated.ok("release")
+    assert [one["basis"] for one in power(gated)] == ["assumption", "assumption", "the last release"]
 
 
 def test_of_several_classes_the_accuracy_is_told_and_the_rest_is_not_made_up() -> None:
