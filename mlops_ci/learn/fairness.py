@@ -1,0 +1,120 @@
+"""Gaps between groups of rows in how often a binary classifier says yes: values as fairlearn's, with their intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlops_ci.learn.intervals import Bound, Estimate, wilson
+from mlops_ci.learn.predictions import Floats, Ints, Predictions, Truth, need
+
+Name = Literal["demographic-parity-difference", "equalized-odds-difference"]
+RateName = Literal["selection", "true-positive", "false-positive"]
+MIN_CLASS_ROWS = 10  # of the class that a rate is a share of, in each group: as `requirements` has it
+_Rows = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Gap:
+    """The largest gap of a rate between two groups: `highest` has the highest rate, and `lowest` the lowest.
+
+    `passed_over` are the groups with too few rows for one of the rates, by name.
+    """
+
+    estimate: Estimate
+    rate: RateName
+    highest: str
+    lowest: str
+    passed_over: tuple[str, ...]
+
+
+def gap(name: Name, truth: Truth, predictions: Predictions, groups: Sequence[str], *, min_rows: int) -> Gap | None:
+    """Return the gap between the groups that n rows belong to, `groups` [n]; class 1 is what a selection is of.
+
+    Demographic parity difference: the largest selection rate less the smallest. Equalized odds difference: the same of
+    true-positive or of false-positive rates, whichever is larger (M. Hardt, E. Price, N. Srebro, NeurIPS 2016). Groups
+    with fewer than `min_rows` rows are passed over; in a rate among positives or negatives those with fewer than
+    MIN_CLASS_ROWS of them too. None when a rate is left with fewer than two groups: the other alone would hide a gap.
+
+    The upper limit takes every pair's at the same probability, because a gap is small only if each pair's is
+    (R. L. Berger, Technometrics 24 (1982) 295-300); the lower limit takes a pair's at that probability divided by the
+    ordered pairs of all rates (Bonferroni), because one of them is enough. A pair's limits are Newcombe's (see `_limits`).
+    """
+    names, at = np.unique(np.asarray(groups, dtype=object).astype(str), return_inverse=True)
+    large = np.bincount(at, minlength=len(names)) >= min_rows
+    rates = [_rate(one, truth, predictions, at, large) for one in _RATES[name]]
+    if any(len(rate.groups) < 2 for rate in rates):
+        return None
+    widest = max(rates, key=lambda rate: rate.gap)  # the first of equals
+    counted = set.intersection(*(set(rate.groups.tolist()) for rate in rates))
+    return Gap(
+        Estimate(widest.gap, _bound(rates)),
+        widest.name,
+        str(names[widest.groups[np.argmax(widest.shares)]]),
+        str(names[widest.groups[np.argmin(widest.shares)]]),
+        tuple(str(group) for index, group in enumerate(names) if index not in counted),
+    )
+
+
+@dataclass(frozen=True)
+class _Rate:
+    """A share by group: `groups` [k], indices of those with enough rows; `shares` [k] of so many `rows` [k]."""
+
+    name: RateName
+    groups: Ints
+    shares: Floats
+    rows: Ints
+
+    @property
+    def gap(self) -> float:
+        return float(self.shares.max() - self.shares.min())
+
+
+_RATES: Mapping[Name, tuple[RateName, ...]] = {
+    "demographic-parity-difference": ("selection",),
+    "equalized-odds-difference": ("true-positive", "false-positive"),
+}
+_AMONG: Mapping[RateName, Callable[[Truth], _Rows | None]] = {
+    "selection": lambda _: None,
+    "true-positive": lambda truth: need(truth.labels) == 1,
+    "false-positive": lambda truth: need(truth.labels) == 0,
+}
+
+
+def _rate(name: RateName, truth: Truth, predictions: Predictions, at: Ints, large: _Rows) -> _Rate:
+    selected, among = need(predictions.labels) == 1, _AMONG[name](truth)
+    if among is not None:
+        selected, at = selected[among], at[among]
+    rows = np.bincount(at, minlength=len(large))
+    hits = np.bincount(at[selected], minlength=len(large))
+    groups = np.flatnonzero(large & (rows >= (1 if among is None else MIN_CLASS_ROWS)))
+    return _Rate(name, groups, hits[groups] / rows[groups], rows[groups])
+
+
+def _bound(rates: Sequence[_Rate]) -> Bound:
+    pairs = sum(len(rate.groups) * (len(rate.groups) - 1) for rate in rates)
+
+    def bound(p: float) -> float:
+        level = p if p >= 0.5 else p / pairs
+        return max(0.0, *(float(limits.max()) for limits in _limits(rates, level)))
+
+    return bound
+
+
+def _limits(rates: Sequence[_Rate], p: float) -> Iterator[Floats]:
+    """Yield, of each rate, the limits at p of every difference of two groups [k, k], -1 on the diagonal.
+
+    R. G. Newcombe, Statistics in Medicine 17 (1998) 873-890, method 10: the distances of Wilson's limits, squared, add up.
+    """
+    for rate in rates:
+        sides = [wilson(share, rows) for share, rows in zip(rate.shares.tolist(), rate.rows.tolist(), strict=True)]
+        towards = np.array([side(p) for side in sides]) - rate.shares
+        away = np.array([side(1 - p) for side in sides]) - rate.shares
+        width = np.hypot(towards[:, None], away[None, :])
+        limits = rate.shares[:, None] - rate.shares[None, :] + (width if p >= 0.5 else -width)
+        np.fill_diagonal(limits, -1.0)
+        yield limits

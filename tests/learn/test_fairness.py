@@ -1,0 +1,223 @@
+"""Fairness gaps: values as fairlearn's, limits as statsmodels' for two groups, and what the limits promise, counted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from fairlearn.metrics import demographic_parity_difference, equalized_odds_difference
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from statsmodels.stats.proportion import confint_proportions_2indep
+
+from mlops_ci.learn.fairness import MIN_CLASS_ROWS, Gap, Name, gap
+from mlops_ci.learn.predictions import Predictions, Truth
+
+PARITY: Name = "demographic-parity-difference"
+ODDS: Name = "equalized-odds-difference"
+REFERENCE: Mapping[Name, Callable[..., float]] = {
+    PARITY: demographic_parity_difference,
+    ODDS: equalized_odds_difference,  # between groups, worst case: its defaults
+}
+
+Cells = Mapping[str, tuple[int, int, int, int]]  # by group: true and predicted 1 1, 1 0, 0 1, 0 0
+
+
+def rows(cells: Cells) -> tuple[Truth, Predictions, list[str]]:
+    """Return the rows that cells count, shuffled."""
+    true, said, groups = [], [], []
+    for name, counts in cells.items():
+        for (label, prediction), count in zip(((1, 1), (1, 0), (0, 1), (0, 0)), counts, strict=True):
+            true += [label] * count
+            said += [prediction] * count
+            groups += [name] * count
+    order = np.random.default_rng(0).permutation(len(true))
+    labels, predictions = (np.array(part, dtype=np.int64)[order] for part in (true, said))
+    return Truth(labels=labels, classes=("no", "yes")), Predictions(labels=predictions), [groups[at] for at in order]
+
+
+def measure(name: Name, cells: Cells, *, min_rows: int = 1) -> Gap:
+    found = gap(name, *rows(cells), min_rows=min_rows)
+    assert found is not None
+    return found
+
+
+def limit(found: Gap, p: float) -> float:
+    assert found.estimate.bound is not None
+    return found.estimate.bound(p)
+
+
+COUNTS = st.tuples(*[st.integers(5, 40)] * 4)
+
+
+@pytest.mark.parametrize("name", [PARITY, ODDS])
+@given(cells=st.dictionaries(st.text("abc", min_size=1, max_size=2), COUNTS, min_size=2, max_size=5))
+@settings(max_examples=60, deadline=None)
+def test_a_gap_is_fairlearns(name: Name, cells: Cells) -> None:
+    truth, predictions, groups = rows(cells)
+    found = measure(name, cells)
+    expected = REFERENCE[name](truth.labels, predictions.labels, sensitive_features=groups)
+    assert found.estimate.value == pytest.approx(expected, abs=1e-12)
+    assert found.passed_over == ()
+    shares = {group: share(found, counts) for group, counts in cells.items()}
+    assert shares[found.highest] == max(shares.values())
+    assert shares[found.lowest] == min(shares.values())
+    assert shares[found.highest] - shares[found.lowest] == pytest.approx(expected, abs=1e-12)
+    assert 0 <= limit(found, 0.001) <= limit(found, 0.05) <= found.estimate.value <= limit(found, 0.5) + 1e-12
+    assert found.estimate.value <= limit(found, 0.95) <= limit(found, 0.999) <= 1
+
+
+def share(found: Gap, counts: Sequence[int]) -> float:
+    hit, missed, alarm, quiet = counts
+    top, bottom = {
+        "selection": (hit + alarm, sum(counts)),
+        "true-positive": (hit, hit + missed),
+        "false-positive": (alarm, alarm + quiet),
+    }[found.rate]
+    return top / bottom
+
+
+@given(st.integers(0, 60), st.integers(0, 60), st.integers(60, 90), st.integers(60, 90), st.floats(0.001, 0.2))
+@settings(max_examples=100, deadline=None)
+def test_limits_of_two_groups_are_newcombes(a: int, b: int, n: int, m: int, alpha: float) -> None:
+    found = measure(PARITY, {"a": (a, n - a, 0, 0), "b": (b, m - b, 0, 0)})
+    low, high = confint_proportions_2indep(a, n, b, m, method="newcomb", compare="diff", alpha=alpha)
+    assert limit(found, 1 - alpha / 2) == pytest.approx(max(high, -low), abs=1e-9)
+    assert limit(found, alpha) == pytest.approx(max(low, -high, 0), abs=1e-9)  # alpha / 2 for either order of the pair
+
+
+def test_newcombes_own_example() -> None:
+    """Given 56 of 70 and 48 of 80, then Newcombe's table II says 0.0524 to 0.3339 at 95 %."""
+    found = measure(PARITY, {"a": (56, 14, 0, 0), "b": (48, 32, 0, 0)})
+    assert (found.highest, found.lowest, found.rate) == ("a", "b", "selection")
+    assert found.estimate.value == pytest.approx(0.2)
+    assert limit(found, 0.975) == pytest.approx(0.3339, abs=5e-5)
+    assert limit(found, 0.05) == pytest.approx(0.0524, abs=5e-5)
+
+
+def test_the_rate_with_the_larger_gap_and_its_groups_are_named() -> None:
+    found = measure(ODDS, {"a": (30, 10, 10, 30), "b": (20, 20, 10, 30), "c": (22, 18, 14, 26)})
+    assert (found.rate, found.highest, found.lowest) == ("true-positive", "a", "b")
+    assert found.estimate.value == pytest.approx(0.25)
+    found = measure(ODDS, {"a": (30, 10, 10, 30), "b": (30, 10, 12, 28), "c": (28, 12, 28, 12)})
+    assert (found.rate, found.highest, found.lowest) == ("false-positive", "c", "a")
+    assert found.estimate.value == pytest.approx(0.45)
+
+
+def test_groups_with_too_few_rows_are_passed_over_and_named() -> None:
+    cells = {"a": (30, 30, 30, 30), "b": (40, 20, 30, 30), "tiny": (9, 0, 0, 0)}
+    found = measure(PARITY, cells, min_rows=10)
+    assert found.passed_over == ("tiny",)
+    assert found.estimate.value == pytest.approx(10 / 120)
+    assert measure(PARITY, cells, min_rows=9).highest == "tiny"
+
+
+def test_groups_with_too_few_of_a_class_are_passed_over_in_the_rate_of_that_class_only() -> None:
+    few = MIN_CLASS_ROWS - 1
+    cells = {"a": (30, 30, 30, 30), "b": (30, 30, 30, 30), "c": (few, 0, 60, 0)}
+    found = measure(ODDS, cells, min_rows=10)
+    assert (found.rate, found.highest, found.passed_over) == ("false-positive", "c", ("c",))
+    assert found.estimate.value == pytest.approx(0.5)
+    enough = measure(ODDS, {**cells, "c": (few + 1, 0, 30, 30)}, min_rows=10)
+    assert (enough.rate, enough.passed_over) == ("true-positive", ())
+
+
+@pytest.mark.parametrize(
+    ("name", "cells"),
+    [
+        (PARITY, {}),
+        (ODDS, {}),
+        (PARITY, {"a": (30, 30, 30, 30)}),
+        (PARITY, {"a": (30, 30, 30, 30), "b": (1, 1, 1, 1)}),
+        (ODDS, {"a": (30, 30, 0, 0), "b": (10, 50, 0, 0)}),  # nothing is known of false positives
+        (ODDS, {"a": (30, 30, 30, 30), "b": (5, 4, 30, 30)}),
+    ],
+)
+def test_fewer_than_two_groups_to_compare_give_no_gap(name: Name, cells: Cells) -> None:
+    assert gap(name, *rows(cells), min_rows=10) is None
+
+
+def test_rows_of_an_unknown_class_count_for_selection_only() -> None:
+    truth = Truth(labels=np.array([-1] * 40), classes=("no", "yes"))
+    predictions = Predictions(labels=np.array([1] * 20 + [0] * 20))
+    groups = ["a"] * 20 + ["b"] * 20
+    found = gap(PARITY, truth, predictions, groups, min_rows=10)
+    assert found is not None
+    assert found.estimate.value == 1
+    assert gap(ODDS, truth, predictions, groups, min_rows=10) is None
+
+
+def test_groups_that_are_all_selected_have_no_gap_and_limits_that_rows_narrow() -> None:
+    upper = []
+    for count in (20, 200, 2_000):
+        found = measure(PARITY, {"a": (count, 0, 0, 0), "b": (count, 0, 0, 0)})
+        assert found.estimate.value == 0
+        assert limit(found, 0.05) == 0
+        z = 1.6448536
+        assert limit(found, 0.95) == pytest.approx(z * z / (count + z * z), abs=1e-6)  # Wilson's, of a full share
+        upper.append(limit(found, 0.95))
+    assert upper == sorted(upper, reverse=True)
+
+
+def test_a_hundred_groups_are_cheap_and_complete() -> None:
+    cells = {f"{index:02}": (50 + index % 7, 50, 50, 50) for index in range(99)} | {"low": (20, 80, 50, 50)}
+    found = measure(ODDS, cells)
+    assert found.lowest == "low"
+    assert 0 < limit(found, 0.05) < found.estimate.value < limit(found, 0.95)
+
+
+# What the limits promise, counted over draws of the same population; SE is that of the count.
+
+TRIALS = 2_000
+SLACK = 2 * math.sqrt(0.05 * 0.95 / TRIALS)
+SHARES: Mapping[str, list[float]] = {
+    "two": [0.3, 0.4],
+    "two, far apart": [0.1, 0.6],
+    "five": [0.3, 0.35, 0.35, 0.4, 0.45],
+    "five, one low": [0.2, 0.4, 0.4, 0.4, 0.4],
+    "ten": [0.3, *[0.4] * 8, 0.5],
+    "ten, in two halves": [0.35] * 5 + [0.45] * 5,
+}
+
+
+def drawn(shares: Sequence[float], size: int, seed: str) -> Any:
+    """Yield gaps of so many rows a group, each said yes to at its group's share."""
+    rng = np.random.default_rng(list(seed.encode()))
+    groups = [str(index) for index in range(len(shares)) for _ in range(size)]
+    truth = Truth(labels=np.zeros(len(groups), dtype=np.int64), classes=(0, 1))
+    for _ in range(TRIALS):
+        said = (rng.random(len(groups)) < np.repeat(shares, size)).astype(np.int64)
+        found = gap(PARITY, truth, Predictions(labels=said), groups, min_rows=1)
+        assert found is not None
+        yield found
+
+
+@pytest.mark.parametrize("case", SHARES)
+def test_the_upper_limit_covers_the_true_gap_as_often_as_it_says(case: str) -> None:
+    true = max(SHARES[case]) - min(SHARES[case])
+    covered = [limit(found, 0.95) >= true for found in drawn(SHARES[case], 120, case)]
+    assert np.mean(covered) >= 0.95 - SLACK
+
+
+@pytest.mark.parametrize("shares", [*SHARES.values(), [0.3] * 2, [0.3] * 5, [0.3] * 10], ids=str)
+def test_the_lower_limit_lies_above_the_true_gap_as_rarely_as_it_says(shares: list[float]) -> None:
+    true = max(shares) - min(shares)
+    above = [limit(found, 0.05) > true for found in drawn(shares, 120, str(shares))]
+    assert np.mean(above) <= 0.05 + SLACK
+
+
+def test_limits_of_both_rates_together_hold_what_they_promise() -> None:
+    """Given equal odds in four groups, then a gap above 0 is claimed at most as often as alpha, over both rates."""
+    rng = np.random.default_rng(7)
+    groups = [name for name in "abcd" for _ in range(200)]
+    labels = np.tile([0, 1], 400)
+    above = []
+    for _ in range(TRIALS):
+        said = (rng.random(800) < np.where(labels == 1, 0.7, 0.2)).astype(np.int64)
+        found = gap(ODDS, Truth(labels=labels, classes=(0, 1)), Predictions(labels=said), groups, min_rows=1)
+        assert found is not None
+        above.append(limit(found, 0.05) > 0)
+    assert np.mean(above) <= 0.05 + SLACK
