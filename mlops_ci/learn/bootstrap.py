@@ -1,4 +1,4 @@
-"""The paired percentile bootstrap: the same resampled rows for every metric and both models."""
+"""The paired percentile bootstrap: the same resampled rows, or groups of rows, for every metric and both models."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from mlops_ci.digest import digest_json
 from mlops_ci.learn.metrics import Weighted
-from mlops_ci.learn.predictions import Floats
+from mlops_ci.learn.predictions import Floats, Truth
 
 RESAMPLES = 2000
 _CELLS = 1 << 17  # weights that are held at once: 1 MB, which stays in the processor's cache
@@ -19,22 +19,31 @@ def seed_of(*digests: str) -> int:
     return int(digest_json(list(digests))[:16], 16)
 
 
-def resample(functions: Sequence[Weighted], rows: int, seed: int, resamples: int = RESAMPLES) -> Floats:
-    """Return [functions, resamples]: each metric on bootstrap samples of `rows` rows, the same samples for all."""
+def resample(functions: Sequence[Weighted], truth: Truth, seed: int, resamples: int = RESAMPLES) -> Floats:
+    """Return [functions, resamples]: each metric on bootstrap samples of the truth's rows, the same samples for all.
+
+    Where rows come in groups, groups are drawn; a row's own weight counts as often as it is drawn.
+    """
     out = np.empty((len(functions), resamples))
+    group = None if truth.groups is None else np.unique(truth.groups, return_inverse=True)[1]
+    units = len(truth) if group is None else int(group.max(initial=-1)) + 1
     at = 0
-    for weights in _weights(rows, seed, resamples):
+    for drawn in _counts(units, len(truth), seed, resamples):
+        weights = drawn if group is None else np.take(drawn, group, axis=1)
+        if truth.weights is not None:
+            weights = weights * truth.weights
         for index, function in enumerate(functions):
             out[index, at : at + len(weights)] = function(weights)
         at += len(weights)
     return out
 
 
-def _weights(rows: int, seed: int, resamples: int) -> Iterator[Floats]:
+def _counts(units: int, rows: int, seed: int, resamples: int) -> Iterator[Floats]:
+    """Yield how often each unit is drawn, [b, units]."""
     generator = np.random.default_rng(seed)
     step = max(_CELLS // max(rows, 1), 1)
     for start in range(0, resamples, step):
         count = min(step, resamples - start)
-        drawn = generator.integers(rows, size=(count, rows), dtype=np.int32)
-        drawn += (np.arange(count, dtype=np.int32) * rows)[:, None]
-        yield np.bincount(drawn.ravel(), minlength=count * rows).reshape(count, rows).astype(np.float64)
+        drawn = generator.integers(units, size=(count, units), dtype=np.int32)
+        drawn += (np.arange(count, dtype=np.int32) * units)[:, None]
+        yield np.bincount(drawn.ravel(), minlength=count * units).reshape(count, units).astype(np.float64)

@@ -1,9 +1,9 @@
 """What a set of rows says about metrics of one model, and about the difference between two: values, bounds, p-values.
 
-auc by DeLong; accuracy and recall by Wilson's interval, McNemar's mid-p, Tango's score test; what has a derivative by the
-infinitesimal jackknife and Student's t; what has none (calibration-error) by the paired bootstrap; precision and balanced
-accuracy of one model by Wilson's interval. Where nothing varies, by how
-likely that would be (`intervals.Constant`).
+auc by DeLong; accuracy and other shares of right rows by Wilson's interval, McNemar's mid-p, Tango's score test; what has a
+derivative by the infinitesimal jackknife and Student's t; what has none (calibration-error) by the paired bootstrap;
+precision and balanced accuracy of one model by Wilson's interval. Where nothing varies, by how likely that would be
+(`intervals.Constant`). Where rows have weights or come in groups, all of it by the jackknife, over groups.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from mlops_ci.learn import bootstrap, delong, mcnemar
-from mlops_ci.learn.influence import INFLUENCES
+from mlops_ci.learn.influence import differentiable, influence, together
 from mlops_ci.learn.intervals import (
     Bound,
     Constant,
@@ -28,19 +28,23 @@ from mlops_ci.learn.intervals import (
     student,
     wilson,
 )
-from mlops_ci.learn.metrics import METRICS, Weighted, value
-from mlops_ci.learn.predictions import Floats, Predictions, Truth, need
+from mlops_ci.learn.metrics import Weighted, by_row, of, value
+from mlops_ci.learn.predictions import Floats, Predictions, Terms, Truth, need
 from mlops_ci.spec.metrics import METRICS as NAMES
 
 _FEW = 10  # samples beyond a margin: below that, counting them says little about how far beyond it lies
-_UNBOUNDED = ("log-loss", "mae", "rmse", "r2", "mape")  # all others lie within 0 and 1
+_POSITIVE = ("log-loss", "mae", "rmse", "mape", "pinball-loss")  # and with no upper end
+_OF_CLASSES = ("auc", "average-precision", "recall", "f1", "precision", "balanced-accuracy", "f1-macro", "auc-ovr")
+_ANYWHERE = ("r2", "cost")  # as are the user's own metrics; all others lie within 0 and 1
 
 
 @dataclass(frozen=True)
 class Evidence:
     """All of it for one set of rows, without metrics that have no value there.
 
-    `smallest_class` counts the rows of the rarest class, among those of the candidate and those that are there.
+    `smallest_class` counts the rows of the rarest class, among those of the candidate and those that are there. `units`
+    is what the rows are worth where they have weights or depend on each other (as many independent ones), else None;
+    the rarest class is counted in the same way.
     """
 
     rows: int
@@ -48,6 +52,12 @@ class Evidence:
     champion: Mapping[str, Estimate]
     differences: Mapping[str, Difference]
     smallest_class: int | None = None
+    units: int | None = None
+
+    @property
+    def independent(self) -> int:
+        """How many independent rows these are worth."""
+        return self.rows if self.units is None else self.units
 
 
 Answer = tuple[list[Estimate], Difference | None]
@@ -73,9 +83,9 @@ def gather(
     found: dict[str, Answer] = {}
     if intervals:
         for metric in known:
-            if method := _METHODS.get(metric):
+            if truth.plain and (method := _METHODS.get(metric)):
                 found[metric] = method(truth, sides)
-            elif metric in INFLUENCES:
+            elif differentiable(metric, candidate):
                 found[metric] = _by_influence(metric, truth, sides, [float(one or 0.0) for one in values[metric]])
         found |= _bootstrapped([metric for metric in known if metric not in found], truth, sides, seed)
     estimates = [
@@ -86,16 +96,38 @@ def gather(
         }
         for at in range(len(sides))
     ]
-    differences = {metric: difference for metric, (_, difference) in found.items() if difference is not None}
+    differences = {
+        metric: difference
+        for metric, (_, difference) in found.items()
+        if difference is not None and higher_is_better(metric, truth.terms) is not None
+    }
+    units = None if truth.plain else int(truth.units())
     return Evidence(
-        len(truth), estimates[0], estimates[1] if champion is not None else {}, differences, _smallest(truth, own)
+        len(truth),
+        estimates[0],
+        estimates[1] if champion is not None else {},
+        differences,
+        _smallest(truth, own),
+        units,
     )
+
+
+def higher_is_better(metric: str, terms: Terms) -> bool | None:
+    """Tell which way a metric is better, a user's own one too; None when neither is."""
+    return NAMES[metric].higher_is_better if metric in NAMES else terms.better[metric]
+
+
+def _sign(metric: str, truth: Truth) -> int:
+    return 1 if higher_is_better(metric, truth.terms) else -1
 
 
 def _smallest(truth: Truth, own: int | None = None) -> int | None:
     if truth.labels is None:
         return None
-    counts = np.bincount(truth.labels[truth.labels >= 0], minlength=len(truth.classes))
+    if truth.plain:
+        counts = np.bincount(truth.labels[truth.labels >= 0], minlength=len(truth.classes)).tolist()
+    else:
+        counts = [int(truth.units(truth.labels == index)) for index in range(len(truth.classes))]
     own = len(counts) if own is None else own
     return min((int(count) for at, count in enumerate(counts) if count or at < own), default=0)
 
@@ -131,6 +163,10 @@ def _recall(truth: Truth, sides: Sequence[Predictions]) -> Answer:
     return _shares([np.asarray(need(side.labels)[positive] == 1, dtype=bool) for side in sides])
 
 
+def _share_of(metric: str) -> Callable[[Truth, Sequence[Predictions]], Answer]:
+    return lambda truth, sides: _shares([need(by_row(metric, truth, side)) > 0 for side in sides])
+
+
 def _shares(right: Sequence[Any]) -> Answer:
     """Return what rows [n] that are right or not say of each side's share of right ones, and of their difference."""
     from scipy.special import ndtr, ndtri
@@ -164,68 +200,78 @@ _METHODS: Mapping[str, Callable[[Truth, Sequence[Predictions]], Answer]] = {
     "auc": _auc,
     "accuracy": _accuracy,
     "recall": _recall,
+    "top-k-accuracy": _share_of("top-k-accuracy"),
+    "quantile-coverage": _share_of("quantile-coverage"),
 }
 
 
 def _by_influence(metric: str, truth: Truth, sides: Sequence[Predictions], values: Sequence[float]) -> Answer:
-    influences = [INFLUENCES[metric](truth, side) for side in sides]
+    influences = [together(influence(metric, truth, side), truth) for side in sides]
     counts = [_independent(metric, truth, side) for side in sides]
     estimates = [
-        Estimate(one, _OF_SHARES[metric](truth, side) if metric in _OF_SHARES else _bound(metric, one, moves, count))
+        Estimate(
+            one,
+            _OF_SHARES[metric](truth, side)
+            if metric in _OF_SHARES and truth.plain
+            else _bound(metric, one, moves, count),
+        )
         for one, moves, count, side in zip(values, influences, counts, sides, strict=True)
     ]
     if len(sides) == 1:
         return estimates, None
-    sign = 1 if NAMES[metric].higher_is_better else -1
-    seen, count = sign * (values[0] - values[1]), min(counts)
+    seen, count = _sign(metric, truth) * (values[0] - values[1]), min(counts)
     error = root(float(((influences[0] - influences[1]) ** 2).sum()))
     if error:
         return estimates, student(seen, error, count) if count > 1 else None
     return estimates, _unvarying(metric, seen, count, _say_the_same(sides))
 
 
-def _bound(metric: str, value: float, moves: Floats, rows: int) -> Bound | None:
+def _bound(metric: str, value: float, moves: Floats, units: float) -> Bound | None:
     error = root(float((moves**2).sum()))
-    if metric not in _UNBOUNDED:
-        return _within_one(value, error, rows, rows)
-    if not error or rows < 2:
+    if _within(metric):
+        return _within_one(value, error, units, units)
+    if not error or units <= 1:
         return None
-    return student(value, error, rows).bound if metric == "r2" else on_logarithms(value, error, rows)
+    return on_logarithms(value, error, units) if metric in _POSITIVE else student(value, error, units).bound
 
 
-def _within_one(value: float, error: float, rows: int, degrees: int | None) -> Bound | None:
+def _within(metric: str) -> bool:
+    """Tell whether a metric lies within 0 and 1."""
+    return metric in NAMES and metric not in _POSITIVE and metric not in _ANYWHERE
+
+
+def _within_one(value: float, error: float, units: float, degrees: float | None) -> Bound | None:
     """Return the bound of a value within 0 and 1, from its error, or, where nothing varies, from the rows alone."""
     if error and 0 < value < 1 and (degrees is None or degrees > 1):
         return on_logits(value, error, degrees)
-    return Constant(value, rows, 0.0, 1.0).bound if rows else None
+    return Constant(value, units, 0.0, 1.0).bound if units else None
 
 
-def _unvarying(metric: str, difference: float, rows: int, same: bool) -> Difference | None:
-    if not rows:
+def _unvarying(metric: str, difference: float, units: float, same: bool) -> Difference | None:
+    if not units:
         return None
-    unbounded = metric in _UNBOUNDED or same
-    return (Constant(difference, rows) if unbounded else Constant(difference, rows, -1.0, 1.0)).difference()
+    bounded = _within(metric) and not same
+    return (Constant(difference, units, -1.0, 1.0) if bounded else Constant(difference, units)).difference()
 
 
 def _bootstrapped(metrics: Sequence[str], truth: Truth, sides: Sequence[Predictions], seed: int) -> dict[str, Answer]:
     if not metrics:
         return {}
-    functions: list[Weighted] = [need(METRICS[metric].make(truth, side)) for metric in metrics for side in sides]
-    drawn = bootstrap.resample(functions, len(truth), seed).reshape(len(metrics), len(sides), -1)
-    ones = np.ones((1, len(truth)))
+    functions: list[Weighted] = [need(of(metric, side)(truth, side)) for metric in metrics for side in sides]
+    drawn = bootstrap.resample(functions, truth, seed).reshape(len(metrics), len(sides), -1)
+    mass = truth.mass[None, :]
     found: dict[str, Answer] = {}
     for at, metric in enumerate(metrics):
-        values = [float(function(ones)[0]) for function in functions[at * len(sides) : (at + 1) * len(sides)]]
+        values = [float(function(mass)[0]) for function in functions[at * len(sides) : (at + 1) * len(sides)]]
         usable = drawn[at][:, np.isfinite(drawn[at]).all(axis=0)]
         if usable.shape[1] < bootstrap.RESAMPLES / 2:  # one class is so rare that most samples lack it
             found[metric] = ([Estimate(one) for one in values], None)
             continue
         counts = [_independent(metric, truth, side) for side in sides]
         estimates = [
-            Estimate(one, _sampled_bound(metric, one, row, n))
-            for one, row, n in zip(values, usable, counts, strict=True)
+            Estimate(one, _sampled_bound(one, row, n)) for one, row, n in zip(values, usable, counts, strict=True)
         ]
-        sign = 1 if NAMES[metric].higher_is_better else -1
+        sign = _sign(metric, truth)
         difference = None
         if len(sides) == 2:
             seen = sign * (values[0] - values[1])
@@ -234,12 +280,12 @@ def _bootstrapped(metrics: Sequence[str], truth: Truth, sides: Sequence[Predicti
     return found
 
 
-def _independent(metric: str, truth: Truth, side: Predictions) -> int:
-    """Return how many rows a metric is a mean of: where it is of classes, those of the rarest."""
-    if metric in ("brier", "calibration-error", *_UNBOUNDED):
-        return len(truth)
+def _independent(metric: str, truth: Truth, side: Predictions) -> float:
+    """Return how many independent rows a metric is a mean of: where it is of classes, those of the rarest."""
+    if metric not in _OF_CLASSES:
+        return truth.units()
     fewest = _smallest(truth, 0) or 0
-    return min(fewest, int((need(side.labels) == 1).sum())) if metric in ("precision", "f1") else fewest
+    return min(fewest, truth.units(need(side.labels) == 1)) if metric in ("precision", "f1") else fewest
 
 
 def _precision(truth: Truth, side: Predictions) -> Bound | None:
@@ -281,12 +327,11 @@ def _vary(samples: Floats) -> bool:
     return bool(np.ptp(samples) > 1e-12 * np.abs(samples).max())  # less is rounding
 
 
-def _sampled_bound(metric: str, found: float, samples: Floats, n: int) -> Bound | None:
-    if _vary(samples):
-        limits = (-math.inf, math.inf) if metric in _UNBOUNDED else (0.0, 1.0)
-        bound = _quantile(found, samples)
-        return lambda p: min(max(bound(p), limits[0]), limits[1])
-    return Constant(found, n, 0.0, 1.0).bound if metric not in _UNBOUNDED and n else None
+def _sampled_bound(found: float, samples: Floats, units: float) -> Bound | None:
+    if not _vary(samples):
+        return Constant(found, units, 0.0, 1.0).bound if units else None
+    bound = _quantile(found, samples)
+    return lambda p: min(max(bound(p), 0.0), 1.0)
 
 
 def _quantile(found: float, samples: Floats) -> Bound:
@@ -305,7 +350,7 @@ def _quantile(found: float, samples: Floats) -> Bound:
     return bound
 
 
-def _sampled(metric: str, difference: float, samples: Floats, n: int, same: bool) -> Difference | None:
+def _sampled(metric: str, difference: float, samples: Floats, units: float, same: bool) -> Difference | None:
     """Return the bootstrap's answer about a difference; None when no sample could have told the models apart.
 
     Counting gives no p-value below 1 / (resamples + 1), which no correction for many slices survives. Where the count is
@@ -314,7 +359,7 @@ def _sampled(metric: str, difference: float, samples: Floats, n: int, same: bool
     from scipy.special import ndtr
 
     if not _vary(samples):
-        return _unvarying(metric, difference, n, same)
+        return _unvarying(metric, difference, units, same)
     total, error = len(samples) + 1, float(samples.std(ddof=1))
 
     def p_value(margin: float, sign: int) -> float:

@@ -42,7 +42,7 @@ class Constant:
     """
 
     v: float
-    n: int
+    n: float
     low: float = -math.inf
     high: float = math.inf
 
@@ -67,7 +67,7 @@ class Constant:
         return Difference(self.v, self.bound, self.above, self.below, varies=False)
 
 
-def student(difference: float, error: float, rows: int | None = None) -> Difference:
+def student(difference: float, error: float, rows: float | None = None) -> Difference:
     """Return what a difference and its standard error say: by Student's t of `rows` - 1 degrees, or by the normal law."""
     from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
@@ -90,7 +90,7 @@ def student(difference: float, error: float, rows: int | None = None) -> Differe
     )
 
 
-def on_logits(value: float, error: float, rows: int | None = None) -> Bound:
+def on_logits(value: float, error: float, rows: float | None = None) -> Bound:
     """Return the bound of a value within 0 and 1 on the logit's scale, where the error near an end is less skewed.
 
     M. S. Pepe, The Statistical Evaluation of Medical Tests for Classification and Prediction, 2003.
@@ -101,7 +101,7 @@ def on_logits(value: float, error: float, rows: int | None = None) -> Bound:
     return lambda p: float(expit(scaled.bound(p)))
 
 
-def on_logarithms(value: float, error: float, rows: int) -> Bound:
+def on_logarithms(value: float, error: float, rows: float) -> Bound:
     """Return the bound of a value above 0 on the logarithm's scale, on which losses are less skewed."""
     scaled = student(math.log(value), error / value, rows)
     return lambda p: math.exp(scaled.bound(p))
@@ -124,6 +124,6 @@ def root(variance: float) -> float:
     return math.sqrt(variance) if variance > 1e-18 else 0.0
 
 
-def _small_sample(rows: int) -> float:
+def _small_sample(rows: float) -> float:
     """Return what a standard error from so many rows is too small by, as that of a mean is."""
     return math.sqrt(rows / (rows - 1))

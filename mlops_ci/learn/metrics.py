@@ -7,40 +7,38 @@ metric has no value (one class only). With weights of 1 the values are scikit-le
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from mlops_ci.learn.predictions import Floats, Ints, Predictions, Truth, need
-from mlops_ci.spec.kinds import Requirement, Task
+from mlops_ci.spec.kinds import Against, Requirement, Task
 
 CALIBRATION_BINS = 15
 Weighted = Callable[[Floats], Floats]
-Make = Callable[[Truth, Predictions], "Weighted | None"]
+Make = Callable[[Truth, Predictions], "Weighted | None"]  # None: the predictions lack what it needs
 ByRow = Callable[[Truth, Predictions], "Floats | None"]
-
-
-@dataclass(frozen=True)
-class Metric:
-    """How a metric is computed. `make` returns None when the predictions lack what it needs (probabilities, scores)."""
-
-    make: Make
-    needs: Literal["values", "labels", "probabilities", "scores"]
 
 
 def value(metric: str, truth: Truth, predictions: Predictions) -> float | None:
     """Return the metric on these rows, or None when it has no value on them."""
-    weighted = METRICS[metric].make(truth, predictions)
+    weighted = of(metric, predictions)(truth, predictions)
     if weighted is None or not len(truth):
         return None
-    found = float(weighted(np.ones((1, len(truth))))[0])
+    found = float(weighted(truth.mass[None, :])[0])
     return found if np.isfinite(found) else None
+
+
+def of(metric: str, predictions: Predictions) -> Make:
+    """Return how a metric is computed, a user's own one too; raises KeyError when the predictions do not have it."""
+    if metric in METRICS:
+        return METRICS[metric]
+    losses = predictions.own[metric]
+    return lambda _truth, _predictions: _mean_of(losses)
 
 
 def by_row(metric: str, truth: Truth, predictions: Predictions) -> Floats | None:
     """Return what a metric is the mean of, [n]; None when the predictions lack what it needs."""
-    return _BY_ROW[metric](truth, predictions)
+    return BY_ROW[metric](truth, predictions) if metric in BY_ROW else predictions.own.get(metric)
 
 
 def default_metrics(task: Task) -> tuple[str, ...]:
@@ -53,17 +51,30 @@ def default_requirements(task: Task) -> tuple[Requirement, ...]:
     return _DEFAULTS[task][1]
 
 
-def _better(metric: str) -> Requirement:
-    return Requirement(metric, against="champion", test="superiority")
+def _policy(floor: Requirement, better: str, no_worse: str) -> tuple[Requirement, ...]:
+    """Return a floor; for a change, that it is an improvement; for a retrain, that little is lost, and little in all."""
+    lost: tuple[Against, ...] = ("champion", "anchor")
+    return (
+        floor,
+        Requirement(better, against="champion", test="superiority", when="changed"),
+        *(
+            Requirement(no_worse, against=older, test="non-inferiority", margin=MARGIN, when="retrained")
+            for older in lost
+        ),
+    )
 
 
+MARGIN = 0.01  # a point of accuracy, area or explained variance
 _DEFAULTS: Mapping[Task, tuple[tuple[str, ...], tuple[Requirement, ...]]] = {
-    "binary-classification": (("auc", "log-loss", "brier", "accuracy"), (Requirement("auc", min=0.5), _better("auc"))),
+    "binary-classification": (
+        ("auc", "log-loss", "brier", "accuracy"),
+        _policy(Requirement("auc", min=0.5), "auc", "auc"),
+    ),
     "multiclass-classification": (
         ("accuracy", "balanced-accuracy", "auc-ovr", "log-loss"),
-        (Requirement("auc-ovr", min=0.5), _better("accuracy")),
+        _policy(Requirement("auc-ovr", min=0.5), "accuracy", "accuracy"),
     ),
-    "regression": (("rmse", "mae", "r2"), (Requirement("r2", min=0.0), _better("rmse"))),
+    "regression": (("rmse", "mae", "r2"), _policy(Requirement("r2", min=0.0), "rmse", "r2")),
 }
 
 
@@ -108,6 +119,24 @@ def _log_loss(truth: Truth, predictions: Predictions) -> Floats | None:
     smallest = np.finfo(float).eps
     right = np.where(labels >= 0, predictions.probabilities[np.arange(len(labels)), labels], 0.0)
     return np.asarray(-np.log(np.clip(right, smallest, 1 - smallest)))
+
+
+def _top_k(truth: Truth, predictions: Predictions) -> Floats | None:
+    """Tell whether the true class is among the k likeliest; where others are as likely, they come first."""
+    if predictions.probabilities is None:
+        return None
+    labels, _ = _known(truth)
+    given = predictions.probabilities
+    true = np.where(labels >= 0, given[np.arange(len(labels)), labels], np.inf)
+    return np.asarray((labels >= 0) & ((given >= true[:, None]).sum(axis=1) <= truth.terms.top_k), dtype=np.float64)
+
+
+def _cost(truth: Truth, predictions: Predictions) -> Floats | None:
+    """Return what each row's prediction costs; a class that the costs do not know has none, so that nothing is decided."""
+    labels, costs = need(truth.labels), truth.terms.costs
+    if costs is None or (labels < 0).any():
+        return None
+    return np.asarray(costs[labels, need(predictions.labels)])
 
 
 def _brier(truth: Truth, predictions: Predictions) -> Floats | None:
@@ -244,6 +273,16 @@ def _mape(truth: Truth, predictions: Predictions) -> Floats:
     return np.asarray(np.abs(error) / np.maximum(np.abs(true), np.finfo(float).eps))
 
 
+def _pinball(truth: Truth, predictions: Predictions) -> Floats:
+    """R. Koenker, G. Bassett, Econometrica 46 (1978) 33-50."""
+    error, q = _errors(truth, predictions)[1], truth.terms.quantile
+    return np.maximum(q * error, (q - 1) * error)
+
+
+def _covered(truth: Truth, predictions: Predictions) -> Floats:
+    return np.asarray(_errors(truth, predictions)[1] <= 0, dtype=np.float64)
+
+
 def _r2(truth: Truth, predictions: Predictions) -> Weighted:
     true, error = _errors(truth, predictions)
     centred = true - true.mean() if len(true) else true  # keeps the digits of a target far from 0
@@ -258,28 +297,36 @@ def _r2(truth: Truth, predictions: Predictions) -> Weighted:
     return weighted
 
 
-_BY_ROW: Mapping[str, ByRow] = {
+BY_ROW: Mapping[str, ByRow] = {
     "accuracy": _accuracy,
     "log-loss": _log_loss,
     "brier": _brier,
     "mae": _mae,
     "mape": _mape,
+    "cost": _cost,
+    "top-k-accuracy": _top_k,
+    "pinball-loss": _pinball,
+    "quantile-coverage": _covered,
 }
-METRICS: Mapping[str, Metric] = {
-    "auc": Metric(_auc, "scores"),
-    "average-precision": Metric(_average_precision, "scores"),
-    "accuracy": Metric(_averaged(_accuracy), "labels"),
-    "balanced-accuracy": Metric(_balanced_accuracy, "labels"),
-    "f1": Metric(_f1, "labels"),
-    "precision": Metric(_precision, "labels"),
-    "recall": Metric(_recall, "labels"),
-    "log-loss": Metric(_averaged(_log_loss), "probabilities"),
-    "brier": Metric(_averaged(_brier), "probabilities"),
-    "calibration-error": Metric(_calibration_error, "probabilities"),
-    "f1-macro": Metric(_f1_macro, "labels"),
-    "auc-ovr": Metric(_auc_ovr, "probabilities"),
-    "mae": Metric(_averaged(_mae), "values"),
-    "rmse": Metric(_rmse, "values"),
-    "r2": Metric(_r2, "values"),
-    "mape": Metric(_averaged(_mape), "values"),
+METRICS: Mapping[str, Make] = {
+    "auc": _auc,
+    "average-precision": _average_precision,
+    "accuracy": _averaged(_accuracy),
+    "balanced-accuracy": _balanced_accuracy,
+    "f1": _f1,
+    "precision": _precision,
+    "recall": _recall,
+    "log-loss": _averaged(_log_loss),
+    "brier": _averaged(_brier),
+    "calibration-error": _calibration_error,
+    "f1-macro": _f1_macro,
+    "auc-ovr": _auc_ovr,
+    "mae": _averaged(_mae),
+    "rmse": _rmse,
+    "r2": _r2,
+    "mape": _averaged(_mape),
+    "cost": _averaged(_cost),
+    "top-k-accuracy": _averaged(_top_k),
+    "pinball-loss": _averaged(_pinball),
+    "quantile-coverage": _averaged(_covered),
 }

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -27,38 +27,85 @@ class Predictions:
     """A model's answers for n rows.
 
     Regression: `values` [n]. Classification: `labels` [n], indices into the holdout's classes; `probabilities` [n, k]
-    where the model gives them; `scores` [n], of the positive class (the second one), where the task is binary.
+    where the model gives them; `scores` [n], of the positive class (the second one), where the task is binary. `own` has
+    what the user's own metrics give for each row, [n] by name.
     """
 
     values: Floats | None = None
     labels: Ints | None = None
     probabilities: Floats | None = None
     scores: Floats | None = None
+    own: Mapping[str, Floats] = field(default_factory=dict)
 
     def rows(self, which: Any) -> Predictions:
         """Return the predictions of some rows: indices or a mask."""
-        parts = {field.name: getattr(self, field.name) for field in fields(self)}
-        return Predictions(**{name: None if part is None else part[which] for name, part in parts.items()})
+        names = ("values", "labels", "probabilities", "scores")
+        parts = {name: _some(getattr(self, name), which) for name in names}
+        return Predictions(**parts, own={name: values[which] for name, values in self.own.items()})
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What metrics are about besides the rows: a quantile, how many guesses count, what errors cost.
+
+    `costs` [k, k]: of predicting the class of the column where that of the row is true. `better` tells of the user's own
+    metrics, by name, whether higher is better.
+    """
+
+    quantile: float = 0.5
+    top_k: int = 3
+    costs: Floats | None = None
+    better: Mapping[str, bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Truth:
-    """What was right for n rows: `values` [n], or `labels` [n], indices into `classes` (-1: unknown)."""
+    """What was right for n rows: `values` [n], or `labels` [n], indices into `classes` (-1: unknown).
+
+    `weights` [n] say how much each row counts, `groups` [n] which rows depend on each other (equal numbers); None: all
+    the same, and none.
+    """
 
     values: Floats | None = None
     labels: Ints | None = None
     classes: tuple[Label, ...] = ()
+    weights: Floats | None = None
+    groups: Ints | None = None
+    terms: Terms = Terms()
 
     def rows(self, which: Any) -> Truth:
         """Return the truth of some rows: indices or a mask."""
-        return Truth(
-            None if self.values is None else self.values[which],
-            None if self.labels is None else self.labels[which],
-            self.classes,
-        )
+        names = ("values", "labels", "weights", "groups")
+        return replace(self, **{name: _some(getattr(self, name), which) for name in names})
+
+    @property
+    def plain(self) -> bool:
+        """Whether every row counts the same and depends on no other."""
+        return self.weights is None and self.groups is None
+
+    @property
+    def mass(self) -> Floats:
+        """How much each row counts, [n]."""
+        return np.ones(len(self)) if self.weights is None else self.weights
+
+    def units(self, which: Any = None) -> float:
+        """Return how many independent rows of equal weight the rows (of a mask) are worth.
+
+        L. Kish, Survey Sampling, 1965: the square of the weights' sum by the sum of their squares, of groups as of rows.
+        """
+        which = np.ones(len(self), dtype=bool) if which is None else which
+        mass = self.mass[which]
+        if self.groups is not None:
+            mass = np.bincount(np.unique(self.groups[which], return_inverse=True)[1], mass)
+        squares = float((mass**2).sum())
+        return float(mass.sum()) ** 2 / squares if squares else 0.0
 
     def __len__(self) -> int:
         return len(self.values if self.values is not None else self.labels if self.labels is not None else ())
+
+
+def _some(part: Any, which: Any) -> Any:
+    return None if part is None else part[which]
 
 
 def encode_labels(values: Any, classes: Sequence[Label]) -> Ints:
@@ -79,4 +126,4 @@ def align_classes(predictions: Predictions, own: Sequence[Label], classes: Seque
     if predictions.probabilities is not None:
         probabilities = np.zeros((len(predictions.labels), len(classes)))
         probabilities[:, at] = predictions.probabilities
-    return Predictions(labels=at[predictions.labels], probabilities=probabilities, scores=predictions.scores)
+    return replace(predictions, labels=at[predictions.labels], probabilities=probabilities)

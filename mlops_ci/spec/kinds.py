@@ -9,6 +9,8 @@ from typing import Any, Literal
 ColumnType = Literal["string", "integer", "number", "boolean", "date", "timestamp"]
 CheckSeverity = Literal["error", "warn"]
 Task = Literal["binary-classification", "multiclass-classification", "regression"]
+Against = Literal["champion", "anchor"]
+Occasion = Literal["changed", "retrained"]
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,8 @@ class DatasetSpec:
     source: Source
     key: tuple[str, ...] = ()
     time: str | None = None
+    group: str | None = None  # a column; rows of one value depend on each other
+    blocks: str | None = None  # a duration; rows of one such stretch of time depend on each other
     columns: Mapping[str, Column] = field(default_factory=dict)
     columns_closed: bool = False
     checks: tuple[Check, ...] = ()
@@ -146,24 +150,58 @@ class Train:
 
 
 @dataclass(frozen=True)
+class SliceSpec:
+    """Rows of the holdout that a condition is true of."""
+
+    name: str
+    where: str
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What it costs to predict one class where another is true."""
+
+    actual: str | int | bool
+    predicted: str | int | bool
+    cost: float
+
+
+@dataclass(frozen=True)
+class CustomMetric:
+    """A function of the repository that values each row's prediction; the metric is the mean."""
+
+    entrypoint: str
+    better: Literal["higher", "lower"]
+    of: Literal["predictions", "probabilities"] = "predictions"
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Evaluate:
-    """What is reported about a model, as a whole and by slice (columns whose values cut the holdout)."""
+    """What is reported about a model, as a whole and by slice (columns whose values cut the holdout, and conditions)."""
 
     metrics: tuple[str, ...] = ()
-    slices: tuple[str, ...] = ()
+    slices: tuple[str | SliceSpec, ...] = ()
+    weights: str | None = None
+    top_k: int = 3
+    quantile: float = 0.5
+    costs: tuple[Cost, ...] = ()
+    custom: Mapping[str, CustomMetric] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Requirement:
-    """One thing that must hold: a floor or ceiling, or a test against the champion."""
+    """One thing that must hold: a floor or ceiling, or a test against an older version."""
 
     metric: str
     min: float | None = None
     max: float | None = None
-    against: Literal["champion"] | None = None
+    against: Against | None = None
     test: Literal["superiority", "non-inferiority", "no-regression"] | None = None
     margin: float = 0.0
     slices: Literal["all"] | tuple[str, ...] | None = None
+    when: Occasion | None = None
+    by: str | None = None  # the column of the groups that a fairness gap is between
 
 
 @dataclass(frozen=True)
@@ -176,6 +214,7 @@ class Gate:
     accept_incomparable: str | None = None  # why a champion that cannot be measured any more may be replaced
     min_rows: int = 50
     min_slice_rows: int = 100
+    anchor: str | None = None  # a version; default: the newest release that was not a retrain
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def _bootstrap(metric: str, rounds: int) -> Ratio:
 
     score = {"auc": roc_auc_score, "average-precision": average_precision_score}[metric]
     drawn = _drawn(BOOTSTRAPPED)
-    functions = [need(METRICS[metric].make(drawn.truth, model)) for model in drawn.models]
+    functions = [need(METRICS[metric](drawn.truth, model)) for model in drawn.models]
     labels, scores = need(drawn.truth.labels), [need(model.scores) for model in drawn.models]
 
     def loop() -> None:
@@ -48,7 +48,7 @@ def _bootstrap(metric: str, rounds: int) -> Ratio:
             for one in scores:
                 score(labels[rows], one[rows])
 
-    ratios = alternated(loop, lambda: resample(functions, BOOTSTRAPPED, 0, SAMPLES), rounds)
+    ratios = alternated(loop, lambda: resample(functions, drawn.truth, 0, SAMPLES), rounds)
     return Ratio(f"paired bootstrap of {metric}: loop over scikit-learn / ours", ratios, "at least 15")
 
 

@@ -10,9 +10,11 @@ import pytest
 from sklearn import metrics as sk
 
 from mlops_ci.learn.metrics import METRICS, default_metrics, default_requirements, value
-from mlops_ci.learn.predictions import Predictions, Truth, align_classes, encode_labels
+from mlops_ci.learn.predictions import Predictions, Terms, Truth, align_classes, encode_labels
 
 ROWS = 300
+COSTS = np.array([[0.0, 1.0, 2.0, 3.0], [4.0, 0.0, 5.0, 6.0], [7.0, 8.0, -1.0, 9.0], [1.0, 1.0, 1.0, 0.0]])
+TERMS = Terms(quantile=0.8, top_k=2, costs=COSTS)
 
 
 def binary(seed: int) -> tuple[Truth, Predictions]:
@@ -30,13 +32,15 @@ def multiclass(seed: int) -> tuple[Truth, Predictions]:
     labels = rng.integers(4, size=ROWS)
     p = rng.dirichlet(np.ones(4), ROWS) * 0.7
     p[np.arange(ROWS), labels] += 0.3
-    return Truth(labels=labels, classes=("a", "b", "c", "d")), Predictions(labels=p.argmax(axis=1), probabilities=p)
+    return Truth(labels=labels, classes=("a", "b", "c", "d"), terms=TERMS), Predictions(
+        labels=p.argmax(axis=1), probabilities=p
+    )
 
 
 def regression(seed: int) -> tuple[Truth, Predictions]:
     rng = np.random.default_rng(seed)
     true = rng.normal(1000, 3, ROWS)
-    return Truth(values=true), Predictions(values=true + rng.normal(0, 2, ROWS))
+    return Truth(values=true, terms=TERMS), Predictions(values=true + rng.normal(0, 2, ROWS))
 
 
 Reference = Callable[[Any, Any, Any], float]
@@ -60,12 +64,16 @@ MULTICLASS: dict[str, Reference] = {
     "f1-macro": lambda y, p, w: sk.f1_score(y, p.labels, sample_weight=w, average="macro"),
     "log-loss": BINARY["log-loss"],
     "auc-ovr": lambda y, p, w: sk.roc_auc_score(y, p.probabilities, sample_weight=w, multi_class="ovr"),
+    "top-k-accuracy": lambda y, p, w: sk.top_k_accuracy_score(y, p.probabilities, k=2, sample_weight=w),
+    "cost": lambda y, p, w: float((sk.confusion_matrix(y, p.labels, sample_weight=w) * COSTS).sum() / w.sum()),
 }
 REGRESSION: dict[str, Reference] = {
     "mae": lambda y, p, w: sk.mean_absolute_error(y, p.values, sample_weight=w),
     "rmse": lambda y, p, w: sk.root_mean_squared_error(y, p.values, sample_weight=w),
     "r2": lambda y, p, w: sk.r2_score(y, p.values, sample_weight=w),
     "mape": lambda y, p, w: sk.mean_absolute_percentage_error(y, p.values, sample_weight=w),
+    "pinball-loss": lambda y, p, w: sk.mean_pinball_loss(y, p.values, sample_weight=w, alpha=0.8),
+    "quantile-coverage": lambda y, p, w: float(np.average(y <= p.values, weights=w)),
 }
 CASES = [
     *((binary, name, function) for name, function in BINARY.items()),
@@ -84,7 +92,7 @@ def test_metric_is_that_of_scikit_learn(
     y = truth.values if truth.labels is None else truth.labels
     weights = np.random.default_rng(2).integers(1, 5, size=(3, ROWS)).astype(float)
     weights[0] = 1
-    weighted = METRICS[metric].make(truth, predictions)
+    weighted = METRICS[metric](truth, predictions)
     assert weighted is not None
     expected = [reference(y, predictions, row) for row in weights]
     assert weighted(weights) == pytest.approx(expected, rel=0, abs=1e-12)
@@ -93,6 +101,17 @@ def test_metric_is_that_of_scikit_learn(
 
 def test_every_metric_is_tested() -> None:
     assert {name for _, name, _ in CASES} == set(METRICS)
+
+
+def test_who_says_that_every_class_is_as_likely_names_none() -> None:
+    truth = Truth(labels=np.array([0, 1, 2, 0]), classes=("a", "b", "c"), terms=Terms(top_k=2))
+    undecided = Predictions(labels=np.zeros(4, dtype=np.int64), probabilities=np.full((4, 3), 1 / 3))
+    assert value("top-k-accuracy", truth, undecided) == 0.0  # whatever the order of the classes is
+
+
+def test_a_class_that_the_costs_do_not_know_leaves_the_cost_unknown() -> None:
+    truth = Truth(labels=np.array([0, -1]), classes=("a", "b"), terms=Terms(costs=np.eye(2)))
+    assert value("cost", truth, Predictions(labels=np.array([0, 0]))) is None
 
 
 @pytest.mark.parametrize("metric", ["auc", "average-precision", "auc-ovr"])

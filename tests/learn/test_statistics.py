@@ -122,29 +122,29 @@ def test_holm_is_that_of_statsmodels(p_values: list[float]) -> None:
 
 def test_bootstrap_draws_the_same_rows_for_every_function_and_run() -> None:
     rows = np.arange(40.0)
-    mean = METRICS["mae"].make(Truth(values=rows), Predictions(values=np.zeros(40)))
+    mean = METRICS["mae"](Truth(values=rows), Predictions(values=np.zeros(40)))
     assert mean is not None
-    drawn = bootstrap.resample([mean, mean], 40, seed=3)
+    drawn = bootstrap.resample([mean, mean], Truth(values=rows), seed=3)
     assert drawn.shape == (2, bootstrap.RESAMPLES)
     assert (drawn[0] == drawn[1]).all()
-    assert (drawn == bootstrap.resample([mean, mean], 40, seed=3)).all()
-    assert not (drawn == bootstrap.resample([mean, mean], 40, seed=4)).all()
+    assert (drawn == bootstrap.resample([mean, mean], Truth(values=rows), seed=3)).all()
+    assert not (drawn == bootstrap.resample([mean, mean], Truth(values=rows), seed=4)).all()
 
 
 def test_bootstrap_spreads_as_the_mean_does() -> None:
     rows = np.random.default_rng(0).normal(5, 2, 400)
-    mean = METRICS["mae"].make(Truth(values=rows), Predictions(values=np.zeros(400)))
+    mean = METRICS["mae"](Truth(values=rows), Predictions(values=np.zeros(400)))
     assert mean is not None
-    drawn = bootstrap.resample([mean], 400, seed=1)[0]
+    drawn = bootstrap.resample([mean], Truth(values=rows), seed=1)[0]
     assert drawn.std() == pytest.approx(np.abs(rows).std() / 20, rel=0.06)
     assert drawn.mean() == pytest.approx(np.abs(rows).mean(), abs=0.02)
 
 
 def test_bootstrap_in_chunks_is_complete(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bootstrap, "_CELLS", 1000)
-    mean = METRICS["mae"].make(Truth(values=np.ones(30)), Predictions(values=np.zeros(30)))
+    mean = METRICS["mae"](Truth(values=np.ones(30)), Predictions(values=np.zeros(30)))
     assert mean is not None
-    assert (bootstrap.resample([mean], 30, seed=1, resamples=101) == 1).all()
+    assert (bootstrap.resample([mean], Truth(values=np.ones(30)), seed=1, resamples=101) == 1).all()
 
 
 def test_the_seed_follows_from_what_is_compared() -> None:
