@@ -29,7 +29,7 @@ def code(root: Path, model: Loaded[ModelSpec]) -> Iterator[Diagnostic]:
     if train.estimator is not None:
         yield from _estimator(model, train.estimator)
     if train.entrypoint is not None:
-        yield from _entrypoint(root, model, train.entrypoint)
+        yield from entrypoint(root, model.locate("spec", "train", "entrypoint"), train.entrypoint, model)
 
 
 def _estimator(model: Loaded[ModelSpec], path: str) -> Iterator[Diagnostic]:
@@ -110,9 +110,13 @@ def _instead(package: str, folder: Path, inner: Sequence[str], name: str, known:
     return _EXAMPLE
 
 
-def _entrypoint(root: Path, model: Loaded[ModelSpec], text: str) -> Iterator[Diagnostic]:
-    """Yield what is wrong with `path/to/file.py:function`: outside, missing, not Python, no such function."""
-    where = model.locate("spec", "train", "entrypoint")
+def entrypoint(
+    root: Path, where: Location, text: str, trained: Loaded[ModelSpec] | None = None
+) -> Iterator[Diagnostic]:
+    """Yield what is wrong with `path/to/file.py:function`: outside, missing, not Python, no such function.
+
+    `trained` is the model whose parameters the function is called with, if it is.
+    """
     name, _, function = text.partition(":")
     file = root / name
     try:
@@ -159,8 +163,8 @@ def _entrypoint(root: Path, model: Loaded[ModelSpec], text: str) -> Iterator[Dia
             help,
         )
     defined = [statement for statement in statements(module) if getattr(statement, "name", None) == function]
-    if len(defined) == 1 and isinstance(defined[0], ast.FunctionDef):
-        yield from _parameters(model, quote(text), keywords(defined[0]))
+    if trained is not None and len(defined) == 1 and isinstance(defined[0], ast.FunctionDef):
+        yield from _parameters(trained, quote(text), keywords(defined[0]))
 
 
 def _syntax(name: str, error: SyntaxError) -> Diagnostic:

@@ -29,6 +29,10 @@ def dataset(loaded: Loaded[DatasetSpec]) -> Iterator[Diagnostic]:
     if spec.time is not None:
         yield from undeclared(loaded, spec.time, loaded.locate("spec", "time"), "time column")
         yield from _is_time(spec, spec.time, loaded.locate("spec", "time"), "time")
+    if spec.group is not None:
+        yield from undeclared(loaded, spec.group, loaded.locate("spec", "group"), "group column")
+    if spec.blocks is not None:
+        yield from _blocks(loaded)
     for name, column in spec.columns.items():
         yield from _column(loaded, name, column)
     for index, check in enumerate(spec.checks):
@@ -40,6 +44,16 @@ def dataset(loaded: Loaded[DatasetSpec]) -> Iterator[Diagnostic]:
             loaded.locate("spec", "split", "by"),
             "add `time: COLUMN` to the dataset's spec, or split `by: key-hash`",
         )
+
+
+def _blocks(loaded: Loaded[DatasetSpec]) -> Iterator[Diagnostic]:
+    where = loaded.locate("spec", "blocks", key=True)
+    if loaded.spec.time is None:
+        message = "blocks of time need to know which column the time is"
+        yield Diagnostic("blocks-need-time", message, where, "add `time: COLUMN` to the dataset's spec")
+    if loaded.spec.group is not None:
+        message = "rows depend on each other by `group` or by `blocks` of time, not by both"
+        yield Diagnostic("blocks-and-group", message, where, "keep the one that joins more rows, and delete the other")
 
 
 def undeclared(data: Loaded[DatasetSpec], name: str, where: Location, role: str) -> Iterator[Diagnostic]:

@@ -16,12 +16,13 @@ def gate(model: Loaded[ModelSpec]) -> Iterator[Diagnostic]:
     spec = model.spec
     for index, name in enumerate(spec.evaluate.metrics):
         where = model.locate("spec", "evaluate", "metrics", index)
-        yield from _metric(name, spec.task, where, tested="evaluate.metrics")
+        yield from _metric(name, spec, where, tested="evaluate.metrics")
     first: dict[Requirement, Location] = {}
     for index, requirement in enumerate(spec.gate.requirements):
         at = ("spec", "gate", "requirements", index)
         tested = None if requirement.test is None else f"the test '{requirement.test}'"
-        yield from _metric(requirement.metric, spec.task, model.locate(*at, "metric"), tested=tested)
+        yield from _metric(requirement.metric, spec, model.locate(*at, "metric"), tested=tested)
+        yield from _groups(model, requirement, at)
         yield from _bounds(model, requirement, at)
         here = model.locate(*at)
         if first.setdefault(requirement, here) is not here:
@@ -59,11 +60,13 @@ def _floor(task: Task) -> str:
     return floors[task]
 
 
-def _metric(name: str, task: Task, where: Location, *, tested: str | None) -> Iterator[Diagnostic]:
-    """Yield a finding for a metric that is unknown to the task or, being of operation, cannot be `tested`."""
-    known = METRICS.get(name)
+def _metric(name: str, spec: ModelSpec, where: Location, *, tested: str | None) -> Iterator[Diagnostic]:
+    """Yield a finding for a metric that is unknown to the task or cannot be `tested`, being for floors and ceilings only."""
+    known, task, own = METRICS.get(name), spec.task, spec.evaluate.custom
+    if known is None and name in own:
+        return
     if known is None or task not in known.tasks:
-        names = names_for(task, operational=tested is None)
+        names = (*names_for(task, operational=tested is None, between=tested is None), *own)
         help = suggest(name, names, otherwise=f"metrics for {task} are")
         if known is not None:
             help = f"it is one for {' and '.join(known.tasks)}; for {task} there are: {', '.join(names)}"
@@ -75,6 +78,39 @@ def _metric(name: str, task: Task, where: Location, *, tested: str | None) -> It
             where,
             f"require it by a ceiling: `{{metric: {name}, max: …}}`",
         )
+    elif known.between and tested is not None:
+        yield Diagnostic(
+            "gate-metric-groups",
+            f"metric {quote(name)} is between groups of rows, and cannot stand in {tested}",
+            where,
+            f"require it by a ceiling: `{{metric: {name}, by: COLUMN, max: 0.1}}`",
+        )
+    elif known.higher_is_better is None and tested is not None and tested != "evaluate.metrics":
+        yield Diagnostic(
+            "gate-metric-undirected",
+            f"of metric {quote(name)} neither more nor less is better, so it cannot stand in {tested}",
+            where,
+            f"say between what it must lie: `{{metric: {name}, min: …, max: …}}`",
+        )
+
+
+def _groups(model: Loaded[ModelSpec], requirement: Requirement, at: tuple[str | int, ...]) -> Iterator[Diagnostic]:
+    """Yield a finding where groups are missing, or mean nothing."""
+    known = METRICS.get(requirement.metric)
+    if known is not None and known.between and requirement.test is None and requirement.by is None:
+        yield Diagnostic(
+            "gate-metric-groups",
+            f"metric {quote(requirement.metric)} is between groups of rows, and nothing says which",
+            model.locate(*at, "metric"),
+            "add `by: COLUMN`",
+        )
+    elif requirement.by is not None and (known is None or not known.between):
+        yield Diagnostic(
+            "gate-metric-groups",
+            f"metric {quote(requirement.metric)} is not between groups, so `by` means nothing",
+            model.locate(*at, "by", key=True),
+            "delete it; values by group are reported by `evaluate.slices`",
+        )
 
 
 def _bounds(model: Loaded[ModelSpec], requirement: Requirement, at: tuple[str | int, ...]) -> Iterator[Diagnostic]:
@@ -83,8 +119,8 @@ def _bounds(model: Loaded[ModelSpec], requirement: Requirement, at: tuple[str | 
         yield Diagnostic(
             "spec-bounds", f"min {least:g} is greater than max {most:g}", model.locate(*at, "max"), "swap them"
         )
-    if known is None or model.spec.task not in known.tasks:
-        return  # which way is up is not known of a metric that is meant to be another
+    if known is None or model.spec.task not in known.tasks or known.higher_is_better is None:
+        return  # which way is up is not known of a metric that is meant to be another, and some have none
     up = known.higher_is_better
     side, bound = ("min", least) if up else ("max", most)
     if bound is not None and known.best is not None and (bound > known.best if up else bound < known.best):

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from mlops_ci.diagnostics import Diagnostic
 from mlops_ci.spec.code import code
 from mlops_ci.spec.columns import dataset, undeclared
+from mlops_ci.spec.evaluate import evaluation
 from mlops_ci.spec.gate import gate
 from mlops_ci.spec.kinds import DatasetSpec, DeploymentSpec, ModelSpec, ProjectSpec
 from mlops_ci.spec.loaded import Loaded
@@ -150,8 +151,10 @@ def _model(
             model.locate("spec", "features", spec.features.index(spec.target)),
             "delete it from `features`",
         )
-    if data := datasets.get(spec.dataset):
+    data = datasets.get(spec.dataset)
+    if data is not None:
         yield from _columns(model, data)
+    yield from evaluation(root, model, data)
     yield from gate(model)
     yield from code(root, model)
 
@@ -170,13 +173,6 @@ def _columns(model: Loaded[ModelSpec], data: Loaded[DatasetSpec]) -> Iterator[Di
                 "delete it from `features`",
                 "warning",
             )
-    for index, name in enumerate(spec.evaluate.slices):
-        yield from undeclared(data, name, model.locate("spec", "evaluate", "slices", index), "slice")
-    for number, requirement in enumerate(spec.gate.requirements):
-        if isinstance(requirement.slices, tuple):
-            for index, name in enumerate(requirement.slices):
-                where = model.locate("spec", "gate", "requirements", number, "slices", index)
-                yield from undeclared(data, name, where, "slice")
 
 
 def _deployments(found: Found) -> Iterator[Diagnostic]:

@@ -44,6 +44,7 @@ def pairs(cls: type, rules: Mapping[str, Any], root: Mapping[str, Any]) -> Itera
             field = resolved(rules["properties"][camel(name)], root)
             if field["type"] == "array":
                 field = resolved(field["items"], root)
+                field = next((one for one in field.get("anyOf", ()) if one.get("type") == "object"), field)
             elif get_origin(hint) is not None and issubclass(Mapping, get_origin(hint)):
                 field = resolved(field["additionalProperties"], root)
             yield from pairs(held, field, root)
@@ -103,14 +104,27 @@ def test_the_example_of_a_schema_is_valid(kind: str) -> None:
 
 
 def test_each_task_has_its_metrics_and_those_of_operation() -> None:
-    assert names_for("regression") == ("mae", "rmse", "r2", "mape", "latency-p50-ms", "latency-p95-ms", "model-size-mb")
+    assert names_for("regression") == (
+        "mae",
+        "rmse",
+        "r2",
+        "mape",
+        "pinball-loss",
+        "quantile-coverage",
+        "latency-p50-ms",
+        "latency-p95-ms",
+        "model-size-mb",
+    )
     assert names_for("multiclass-classification", operational=False) == (
         "accuracy",
         "balanced-accuracy",
         "f1-macro",
         "auc-ovr",
+        "top-k-accuracy",
         "log-loss",
+        "cost",
     )
+    assert "equalized-odds-difference" not in names_for("binary-classification", between=False)
     assert not any(metric.higher_is_better for metric in METRICS.values() if metric.operational)
 
 
