@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from mlops_ci.approvals import APPROVALS, Given, Party, authors, given, judge, taggers
-from mlops_ci.audit.branch import ProjectAtTip
 from mlops_ci.audit.holdings import Holdings
 from mlops_ci.diagnostics import Diagnostic
 from mlops_ci.events import Event
@@ -14,6 +13,7 @@ from mlops_ci.git import Repository
 from mlops_ci.listing import TAGS
 from mlops_ci.records import Approval, Assignment
 from mlops_ci.signing import Signature, Signing
+from mlops_ci.tip import ProjectAtTip
 
 _DEPLOYER = "who deploys does not approve it"
 

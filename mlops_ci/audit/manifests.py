@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from mlops_ci.audit import blobs
-from mlops_ci.audit.branch import ProjectAtTip, Tip
 from mlops_ci.audit.holdings import Holdings
 from mlops_ci.diagnostics import Diagnostic
 from mlops_ci.events import Event
 from mlops_ci.git import Repository
 from mlops_ci.listing import TAGS
 from mlops_ci.records import Assignment, FileDigest
+from mlops_ci.tip import ProjectAtTip, Tip
 
 _AGAIN = "write them again (mlops-ci deploy); what is to change belongs into the Deployment spec"
 _WAITING = (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from mlops_ci.audit.branch import ProjectAtTip
 from mlops_ci.audit.holdings import Holdings
 from mlops_ci.diagnostics import Diagnostic, Severity
 from mlops_ci.events import Event
@@ -12,6 +11,7 @@ from mlops_ci.git import Repository
 from mlops_ci.listing import TAGS
 from mlops_ci.signing import Signature, check_signatures
 from mlops_ci.spec.kinds import SigningSpec
+from mlops_ci.tip import ProjectAtTip
 
 
 def checked(repo: Repository, helds: Iterable[Holdings], project: ProjectAtTip) -> Mapping[str, Signature]:

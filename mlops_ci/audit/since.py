@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from mlops_ci.audit.branch import Tip
 from mlops_ci.audit.holdings import Holdings
 from mlops_ci.diagnostics import Diagnostic
 from mlops_ci.errors import UsageProblem
 from mlops_ci.git import Repository
+from mlops_ci.tip import Tip
 
 _OID = re.compile(r"[0-9a-f]{7,64}")
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from mlops_ci.audit import approvals, chain, drift, holdings, log, manifests, numbers, releases, signatures, sources
 from mlops_ci.audit import since as seen
-from mlops_ci.audit.branch import ProjectAtTip, Tip, find_tip, read_projects
 from mlops_ci.audit.holdings import Holdings
 from mlops_ci.diagnostics import Diagnostic, Location
 from mlops_ci.errors import UsageProblem
@@ -18,6 +17,7 @@ from mlops_ci.project import Context
 from mlops_ci.registry import RegistryState
 from mlops_ci.signing import Signature
 from mlops_ci.spec.load import PROJECT_FILE
+from mlops_ci.tip import ProjectAtTip, Tip, find_tip, read_projects
 
 Found = dict[str, list[Diagnostic]]
 
