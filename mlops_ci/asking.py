@@ -58,7 +58,7 @@ def ask(project: Project, candidate: Candidate, run: TrainingRun, waiting: Seque
     Raises Findings `holdout-exhausted` when the budget is spent, and EnvironmentProblem `ledger-offline` when it cannot be told
     how much is left: a question is counted before it is answered.
     """
-    gate, budget = candidate.model.spec.gate, candidate.budget
+    gate, budget = candidate.rules.gate, candidate.budget
     repo = project.context.repo
     if budget is None or repo is None:
         return Asked("free", gate)

@@ -15,13 +15,16 @@ from mlops_ci.errors import EnvironmentProblem, Findings, UsageProblem
 from mlops_ci.events import Event
 from mlops_ci.learn.code import code_files, imported_packages
 from mlops_ci.learn.environment import environment
+from mlops_ci.learn.metrics import default_requirements
 from mlops_ci.project import Project
 from mlops_ci.records import DatasetSnapshot, Environment, Field, FileDigest
-from mlops_ci.spec.kinds import DatasetSpec, ModelSpec
+from mlops_ci.ruling import Base, Rules, own, rules_of
+from mlops_ci.spec.conditions import parse
+from mlops_ci.spec.kinds import DatasetSpec, ModelSpec, Requirement
 from mlops_ci.spec.load import Loaded
 
 TRAIN_FORMAT = 1  # rises when the same inputs would give another model
-JUDGE_FORMAT = 3  # rises when the same models would get another verdict
+JUDGE_FORMAT = 4  # rises when the same models would get another verdict
 KEY = 32  # hex digits of a run's name
 
 
@@ -37,6 +40,7 @@ class Candidate:
     output: Field
     code: tuple[FileDigest, ...]
     environment: Environment
+    rules: Rules
     key: str
 
     @property
@@ -47,15 +51,20 @@ class Candidate:
     @property
     def budget(self) -> int | None:
         """How many questions the holdout may be asked; None: they are not counted."""
-        return self.dataset.spec.split.holdout_budget
+        return self.rules.budget
+
+    @property
+    def requirements(self) -> tuple[Requirement, ...]:
+        """What must hold: what the gate names, or the task's usual ones."""
+        return self.rules.gate.requirements or default_requirements(self.model.spec.task)
 
     @property
     def policy_digest(self) -> str:
         """The digest of the rules that the candidate is judged by."""
-        return digest_json([encode(self.model.spec.gate), encode(self.model.spec.evaluate)])
+        return digest_json([encode(self.rules.gate), encode(self.rules.evaluate), encode(self.rules.code)])
 
-    def comparison_key(self, champion: Event | None) -> str:
-        """Return the name of the gate's answer: the candidate, the champion, today's rows and the rules."""
+    def comparison_key(self, champion: Event | None, anchor: Event | None = None) -> str:
+        """Return the name of the gate's answer: the candidate, the older versions, today's rows and the rules."""
         against = champion.ref.oid if champion else None
         parts = [
             JUDGE_FORMAT,
@@ -67,6 +76,11 @@ class Candidate:
         ]
         if self.budget is not None:  # which decides the level of every test
             parts.append(self.budget)
+        if anchor is not None and anchor != champion:
+            parts.append(f"anchor {anchor.ref.oid}")
+        dataset = self.dataset.spec
+        if dataset.group or dataset.blocks:  # which rows depend on each other
+            parts.append([dataset.group, dataset.blocks, dataset.time])
         return digest_json(parts)[:KEY]
 
 
@@ -97,17 +111,25 @@ def read_data(project: Project, model: str) -> tuple[DatasetSnapshot, tuple[Diag
     return snapshot(context.root, dataset, context.clock(), context.cache)
 
 
-def identify(project: Project, name: str, data: DatasetSnapshot, recorded: Environment | None = None) -> Candidate:
+def identify(
+    project: Project,
+    name: str,
+    data: DatasetSnapshot,
+    recorded: Environment | None = None,
+    base: Base | None = None,
+) -> Candidate:
     """Return the candidate that a model is now; reads no rows where the cache knows these files.
 
-    `recorded` is the environment of a run, to be taken in place of the one at hand. Raises Findings when the data lack a column, or the target cannot be learnt.
+    `recorded` is the environment of a run, to be taken in place of the one at hand; `base` has the rules, where there is
+    one. Raises Findings when the data lack a column, or the target cannot be learnt.
     """
     context = project.context
     model = project.specs.models[name]
     spec = model.spec
     dataset = project.specs.datasets[spec.dataset]
     types = {column.name: column.type for column in data.columns}
-    _present(model, types)
+    rules = own(context.root, model, dataset) if base is None else rules_of(base, context.root, model, dataset)
+    _present(model, rules, types)
     sides = split(context.root, dataset, data.files, spec.features, spec.target, context.cache)
     findings = target_findings(sides, spec.target, spec.task, model.locate("spec", "target"))
     if has_errors(findings):
@@ -128,6 +150,7 @@ def identify(project: Project, name: str, data: DatasetSnapshot, recorded: Envir
         output=Field(spec.target, types[spec.target]),
         code=code,
         environment=env,
+        rules=rules,
         key="",
     )
     decides = [
@@ -158,18 +181,41 @@ def champion_of(project: Project, model: str) -> Event | None:
     return found
 
 
-def sliced(spec: ModelSpec) -> tuple[str, ...]:
+def used(rules: Rules) -> dict[str, tuple[str | int, ...]]:
+    """Return the columns that judging needs beside those of models, each with the place in a Model spec that names it."""
+    evaluate = rules.evaluate
+    found: dict[str, tuple[str | int, ...]] = {}
+    for index, one in enumerate(evaluate.slices):
+        names = (one,) if isinstance(one, str) else parse(one.where).columns
+        found |= dict.fromkeys(names, ("spec", "evaluate", "slices", index))
+    if evaluate.weights:
+        found[evaluate.weights] = ("spec", "evaluate", "weights")
+    for metric, custom in evaluate.custom.items():
+        found |= dict.fromkeys(custom.columns, ("spec", "evaluate", "custom", metric, "columns"))
+    conditions = {one.name for one in evaluate.slices if not isinstance(one, str)}
+    for index, requirement in enumerate(rules.gate.requirements):
+        if requirement.by:
+            found[requirement.by] = ("spec", "gate", "requirements", index, "by")
+        if isinstance(requirement.slices, tuple):
+            place = ("spec", "gate", "requirements", index, "slices")
+            found |= {name: place for name in requirement.slices if name not in conditions}
+    return found
+
+
+def sliced(rules: Rules) -> tuple[str, ...]:
     """Return the columns whose values cut the holdout: those that are reported, and those that a requirement names."""
-    named = [item.slices for item in spec.gate.requirements if isinstance(item.slices, tuple)]
-    return tuple(dict.fromkeys((*spec.evaluate.slices, *(name for names in named for name in names))))
+    conditions = {one.name for one in rules.evaluate.slices if not isinstance(one, str)}
+    reported = [one for one in rules.evaluate.slices if isinstance(one, str)]
+    named = [item.slices for item in rules.gate.requirements if isinstance(item.slices, tuple)]
+    return tuple(dict.fromkeys((*reported, *(name for names in named for name in names if name not in conditions))))
 
 
-def _present(model: Loaded[ModelSpec], types: dict[str, str]) -> None:
+def _present(model: Loaded[ModelSpec], rules: Rules, types: dict[str, str]) -> None:
     spec = model.spec
     places: list[tuple[str, tuple[str | int, ...]]] = []
     places += [(name, ("spec", "features", index)) for index, name in enumerate(spec.features)]
     places += [(spec.target, ("spec", "target"))]
-    places += [(name, ("spec", "evaluate", "slices")) for name in sliced(spec)]
+    places += list(used(rules).items())
     found = []
     for name, place in places:
         if name not in types:

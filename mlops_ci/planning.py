@@ -19,12 +19,12 @@ from mlops_ci.data.split import materialise
 from mlops_ci.diagnostics import has_errors
 from mlops_ci.errors import Findings
 from mlops_ci.learn.evidence import gather
-from mlops_ci.learn.metrics import default_requirements
 from mlops_ci.learn.requirements import POWER, describe
 from mlops_ci.learn.spending import level
 from mlops_ci.outcomes.power import Planned, PlannedModel
 from mlops_ci.project import Project
 from mlops_ci.records import Comparison, Release
+from mlops_ci.ruling import Base
 from mlops_ci.selftest.claims import DISAGREEMENT, SHARED, START
 from mlops_ci.selftest.worlds import Classifiers, Regressors, World, correlation, separation
 from mlops_ci.spec.kinds import Requirement, Task
@@ -32,29 +32,34 @@ from mlops_ci.spec.metrics import METRICS
 
 SIMULATED = 4_000  # rows: enough for an error that is known to two digits, few enough to be resampled
 _SEED = 20_261_125
+# what follows from rows alone; others need costs, a quantile, or a function of the user's
+SIMULATED_METRICS = frozenset(METRICS) - {"cost", "pinball-loss", "quantile-coverage", "top-k-accuracy"}
 # whose size depends on the data: told as a share of the champion's
 _RELATIVE = ("rmse", "mae", "mape", "log-loss", "brier")
 
 
-def planned(project: Project, name: str) -> PlannedModel:
+def planned(project: Project, name: str, base: Base | None = None) -> PlannedModel:
     """Return what the gate of a model could tell with today's holdout; raises Findings when its data are refused."""
     data, findings = read_data(project, name)
     if has_errors(findings):
         raise Findings(findings)
-    candidate = identify(project, name, data)
+    candidate = identify(project, name, data, base=base)
     spec, rows = candidate.model.spec, candidate.sides.split.holdout_rows
-    alpha = level(1 - spec.gate.confidence, candidate.budget or 1)
+    alpha = level(1 - candidate.rules.gate.confidence, candidate.budget or 1)
     shares = _shares(project, candidate) if spec.task != "regression" else {}
     tested = _last_comparison(project, name)
     known = _known(tested) if tested else {}
-    requirements = spec.gate.requirements or default_requirements(spec.task)
     told = [
         _planned(requirement, rows, alpha, known, spec.task, shares)
-        for requirement in requirements
-        if not METRICS[requirement.metric].operational
+        for requirement in candidate.requirements
+        if _foreseeable(requirement.metric)
     ]
     rarest = min(shares.values(), default=None)
     return PlannedModel(name, rows, None if rarest is None else round(rarest * rows), alpha, POWER, tuple(told))
+
+
+def _foreseeable(metric: str) -> bool:
+    return metric not in METRICS or not (METRICS[metric].operational or METRICS[metric].between)
 
 
 def _planned(
@@ -65,7 +70,7 @@ def _planned(
     task: Task,
     shares: Mapping[Any, float],
 ) -> Planned:
-    metric, against = requirement.metric, requirement.against is not None or requirement.test is not None
+    metric, against = requirement.metric, requirement.against is not None
     # a slice has fewer rows than the whole, and sees less: what is told is of the whole
     asked = describe(replace(requirement, slices=None)) + (", as a whole" if requirement.slices else "")
     error = known.get(metric) if against else None
@@ -110,7 +115,7 @@ def _assumed(metric: str, task: Task, shares: Mapping[Any, float], *, against: b
     import numpy as np
     from scipy.special import ndtri
 
-    world = _world(task, shares)
+    world = _world(task, shares) if metric in SIMULATED_METRICS else None
     if world is None:
         return math.sqrt(DISAGREEMENT) if metric == "accuracy" else None
     drawn = world.draw(np.random.default_rng(_SEED), SIMULATED)

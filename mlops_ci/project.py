@@ -42,6 +42,7 @@ class Context(Place):
     offline: bool  # the remote did not answer, so the registry is what this clone last knew
     progress: Callable[[str], None]
     person: Person | None = None  # whom git names as tagger
+    base: str | None = None  # the branch that CI says this change is to be merged into
 
 
 @dataclass(frozen=True)

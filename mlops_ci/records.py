@@ -102,7 +102,10 @@ class DatasetSnapshot:
 
 @dataclass(frozen=True)
 class Split:
-    """Which rows a model may learn from. Digests are of the rows' content, as in DatasetSnapshot."""
+    """Which rows a model may learn from. Digests are of the rows' content, as in DatasetSnapshot.
+
+    By time, `cutoff` is the holdout's first moment, of the column `time`; runs of earlier versions do not tell them.
+    """
 
     by: str
     epoch: int
@@ -111,6 +114,8 @@ class Split:
     train_digest: str
     holdout_rows: int
     holdout_digest: str
+    cutoff: str | None = None
+    time: str | None = None
 
 
 @dataclass(frozen=True)
@@ -215,13 +220,14 @@ class RequirementResult:
 
 @dataclass(frozen=True)
 class Champion:
-    """The released version a candidate is measured against."""
+    """A released version that a candidate is measured against; `excluded` holdout rows were its to learn from, and left out."""
 
     version: str
     run: str
     model_digest: str
     release_oid: str
     metrics: tuple[MetricValue, ...] = ()
+    excluded: int = 0
 
 
 @dataclass(frozen=True)
@@ -242,6 +248,9 @@ class Comparison:
     verdict: Verdict
     sentence: str
     champion: Champion | None = None
+    anchor: Champion | None = None
+    occasion: Literal["changed", "retrained"] | None = None
+    judged_by: str | None = None  # the branch and commit whose rules these were, where they are not the candidate's own
     kind: Literal["Comparison"] = "Comparison"
     format: Literal[1] = FORMAT
 

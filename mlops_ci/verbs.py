@@ -60,6 +60,11 @@ AT = Option(
 DETERMINISM = Option(
     "check_determinism", "Fit each candidate once more; one that becomes another model fails.", kind="flag"
 )
+BASE = Option(
+    "base",
+    "The branch that a change is to be merged into, whose rules count; by default what CI says, or the remote's default branch.",
+    metavar="REF",
+)
 REASON = Option("reason", "Why; it is recorded.", metavar="TEXT")
 NEEDED_REASON = Option("reason", "Why; it is recorded.", required=True, metavar="TEXT")
 FORCE = Option("force", "Also what was rolled back from, or is deprecated; needs --reason.", kind="flag")
@@ -93,7 +98,7 @@ VERBS: tuple[Verb, ...] = (
         (MODELS, Option("explain", "Say why a stored run was used or not.", kind="flag"), DETERMINISM),
         writes=True,
     ),
-    Verb("compare", "Score candidate and champion on the same holdout.", (MODELS,), writes=True, syncs="try"),
+    Verb("compare", "Score candidate and champion on the same holdout.", (MODELS, BASE), writes=True, syncs="try"),
     Verb(
         "gate",
         "Validate, check, train and compare: one report, one verdict.",
@@ -105,6 +110,7 @@ VERBS: tuple[Verb, ...] = (
                 kind="flag",
             ),
             DETERMINISM,
+            BASE,
         ),
         writes=True,
         syncs="try",
@@ -236,6 +242,12 @@ VERBS: tuple[Verb, ...] = (
         "selftest",
         "Measure the gate's error rates, by simulation on the code that judges real models.",
         (
+            Option(
+                "model",
+                "A trained model: on its own holdout, against its champion; none: on simulated populations.",
+                positional=True,
+                metavar="MODEL",
+            ),
             Option("trials", "Simulated holdouts a claim; 500 by default.", kind="count", default=500, metavar="N"),
             Option(
                 "jobs",

@@ -22,7 +22,7 @@ from mlops_ci.diagnostics import Diagnostic
 from mlops_ci.errors import EnvironmentProblem, Findings, UsageProblem
 from mlops_ci.events import event_name
 from mlops_ci.git import Repository
-from mlops_ci.github.context import maker, person
+from mlops_ci.github.context import base, maker, person
 from mlops_ci.listing import LEDGERS, LOGS, TAGS
 from mlops_ci.plan import Outcome
 from mlops_ci.plumbing import Person
@@ -143,6 +143,7 @@ def opened(verb: Verb, chdir: str, wait: Callable[[float], None], *, quiet: bool
             offline=False,
             progress=progress,
             person=who,
+            base=base(os.environ),
         )
         specs, warnings = _specs(root) if verb.needs == "project" else (None, ())
         yield Session(verb, context, specs, warnings, progress, wait)

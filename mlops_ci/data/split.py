@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mlops_ci.spec.loaded import Loaded
 
 BATCH = 100_000  # rows written at a time
+SEEN = "mlops-ci.seen."
 
 
 @dataclass(frozen=True)
@@ -36,15 +37,19 @@ class TargetSummary:
 
 @dataclass(frozen=True)
 class Sides:
-    """A split without its rows. `cutoff`: with `by: time`, the holdout's first moment (ISO 8601, UTC).
-
-    `lots` says how few keys the rows share, if a side lacks classes and they do.
-    """
+    """A split without its rows; `lots` says how few keys the rows share, if a side lacks classes and they do."""
 
     split: Split
     target: TargetSummary
-    cutoff: str | None = None
     lots: str = ""
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """How an older model's rows were divided: its split, and the columns that this went by (none: all of them)."""
+
+    split: Split
+    key: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -88,19 +93,65 @@ def materialise(
     columns: tuple[str, ...],
     target: str,
     folder: Path,
+    seen: Mapping[str, Earlier] | None = None,
 ) -> SideFiles:
     """Write `train.parquet` and `holdout.parquet` into an existing folder.
 
     Rows are ordered by key, then by content, whatever the layout of the files; columns are the key's, `columns` and
-    `target`. Raises as `split` does.
+    `target`. The holdout gets a column SEEN + name for each of `seen`, which tells whether the older model of that name
+    was free to learn from the row, then or had it been there. Raises as `split` does.
     """
     out = SideFiles(folder / "train.parquet", folder / "holdout.parquet")
     with _opened(root, dataset, files, (*columns, target)) as table:
         condition, _ = _condition(table, dataset)
         names = _written(dataset.spec, (*columns, target))
-        for path, where in ((out.train, f"NOT {condition}"), (out.holdout, condition)):
-            _write(table, dataset.spec, names, where, path)
+        marks = {f"{SEEN}{name}": _learned(table, earlier) for name, earlier in (seen or {}).items()}
+        _write(table, dataset.spec, names, f"NOT {condition}", out.train, {})
+        _write(table, dataset.spec, names, condition, out.holdout, marks)
     return out
+
+
+def split_key(spec: DatasetSpec) -> tuple[str, ...]:
+    """Return the columns that a split by key-hash goes by; none: all of them."""
+    return (spec.group,) if spec.group else spec.key
+
+
+def same_split(spec: DatasetSpec, today: Split, earlier: Earlier) -> bool:
+    """Tell whether it is known, without looking at a row, that every one of today's holdout was held out then, too."""
+    then = earlier.split
+    if (then.by, then.epoch, then.fraction) != (today.by, today.epoch, today.fraction):
+        return False
+    if then.by == "time":
+        return (
+            then.cutoff is None
+        )  # a run of an earlier version, which was trusted to be older than today's newest rows
+    return then.by == "key-hash" and earlier.key == split_key(spec) and bool(earlier.key)
+
+
+def untraceable(types: Mapping[str, str], earlier: Earlier, *, same_columns: bool) -> str | None:
+    """Say why it cannot be told which rows an older model has learned from; None when it can. `types` are today's columns."""
+    then = earlier.split
+    if then.by == "time" and (then.time is None or then.cutoff is None):
+        return "its run does not say when its holdout began"
+    if then.by == "key-hash" and not earlier.key and not same_columns:
+        return "its split went by whole rows, and these have other columns now"
+    needed = earlier.key if then.by == "key-hash" else (then.time or "",)
+    if gone := [name for name in needed if name not in types]:
+        return f"its split went by {', '.join(gone)}, which the data no longer have"
+    return None if then.by in ("key-hash", "time") else f"its holdout was set aside by {then.by}"
+
+
+def _learned(table: Table, earlier: Earlier) -> str:
+    """Return SQL that is true for a row of the side that an older model was trained on."""
+    from mlops_ci.data.logical import SQL_TYPES, literal, quoted
+
+    then = earlier.split
+    if then.by == "time" and then.time and then.cutoff:
+        moment = f"TRY_CAST({literal(then.cutoff)} AS {SQL_TYPES[table.types[then.time]]})"
+        return (
+            f"coalesce({quoted(then.time)} < {moment}, true)"  # a row that cannot be placed may have been learned from
+        )
+    return f"(NOT {_hashed(table, earlier.key, then.epoch, then.fraction)})"
 
 
 def target_findings(sides: Sides, target: str, task: Task, location: Location | None = None) -> tuple[Diagnostic, ...]:
@@ -154,7 +205,7 @@ def _opened(
 def _present(types: Mapping[str, str], dataset: Loaded[DatasetSpec], wanted: tuple[str, ...]) -> None:
     spec = dataset.spec
     time = (spec.time or "time",) if spec.split.by == "time" else ()
-    absent = [name for name in dict.fromkeys((*spec.key, *time, *wanted)) if name not in types]
+    absent = [name for name in dict.fromkeys((*spec.key, *split_key(spec), *time, *wanted)) if name not in types]
     if absent:
         raise Findings.of(
             "data-column-missing",
@@ -194,11 +245,19 @@ def _sides(table: Table, dataset: Loaded[DatasetSpec], names: tuple[str, ...], t
 
     division = spec.split
     record = Split(
-        division.by, division.epoch, division.holdout, train_rows, train_digest, holdout_rows, holdout_digest
+        division.by,
+        division.epoch,
+        division.holdout,
+        train_rows,
+        train_digest,
+        holdout_rows,
+        holdout_digest,
+        cutoff,
+        None if cutoff is None else spec.time or "time",
     )
     lacking = min(train, holdout) < min(classes, 2)
     lots = f"{text}; {_key_help(spec)}" if lacking and (text := _lots(table, spec)) else ""
-    return Sides(record, TargetSummary(table.types[target], missing, classes, train, holdout), cutoff, lots)
+    return Sides(record, TargetSummary(table.types[target], missing, classes, train, holdout), lots)
 
 
 def _condition(table: Table, dataset: Loaded[DatasetSpec]) -> tuple[str, str | None]:
@@ -207,18 +266,24 @@ def _condition(table: Table, dataset: Loaded[DatasetSpec]) -> tuple[str, str | N
 
 
 def _by_key(table: Table, spec: DatasetSpec) -> str:
+    return _hashed(table, split_key(spec), spec.split.epoch, spec.split.holdout)
+
+
+def _hashed(table: Table, key: tuple[str, ...], epoch: int, share: float) -> str:
     # hex of one length sorts as the number does
-    edge = min(int(spec.split.holdout * 2**64), 2**64 - 1)
-    return f"(substr(sha256('epoch:{spec.split.epoch}|' || {_identity(table, spec)}), 1, 16) < '{edge:016x}')"
+    edge = min(int(share * 2**64), 2**64 - 1)
+    return f"(substr(sha256('epoch:{epoch:d}|' || {_identity(table, key)}), 1, 16) < '{edge:016x}')"
 
 
-def _identity(table: Table, spec: DatasetSpec) -> str:
+def _identity(table: Table, key: tuple[str, ...]) -> str:
     from mlops_ci.data.content import key_text
 
-    return key_text(table.types, spec.key or sorted(table.types))
+    return key_text(table.types, key or sorted(table.types))
 
 
 def _key_help(spec: DatasetSpec) -> str:
+    if spec.group:
+        return "choose a group with more values"
     return "choose a key with more values" if spec.key else "add a column that identifies a row, as key: [...]"
 
 
@@ -226,12 +291,13 @@ def _lots(table: Table, spec: DatasetSpec) -> str:
     """Say that rows go to their side in fewer lots than there are rows, if they do; else the text is empty."""
     if spec.split.by == "time":
         return ""
-    identity = _identity(table, spec)
+    identity = _identity(table, split_key(spec))
     rows, lots = table.connection.execute(f"SELECT count(*), count(DISTINCT {identity}) FROM data").fetchall()[0]
     if lots == rows:
         return ""
-    only = f"{rows:,} rows, but only {counted(lots, 'different ' + ('key' if spec.key else 'row'))}"
-    return f"{only}: {'rows of one key' if spec.key else 'equal rows'} stay on one side"
+    what = "group" if spec.group else "key" if spec.key else "row"
+    only = f"{rows:,} rows, but only {counted(lots, 'different ' + what)}"
+    return f"{only}: {'equal rows' if what == 'row' else f'rows of one {what}'} stay on one side"
 
 
 def _by_time(table: Table, dataset: Loaded[DatasetSpec]) -> tuple[str, str]:
@@ -257,13 +323,15 @@ def _by_time(table: Table, dataset: Loaded[DatasetSpec]) -> tuple[str, str]:
     return f"({moment} >= CAST({literal(text)} AS {type}))", text.replace(" ", "T")
 
 
-def _write(table: Table, spec: DatasetSpec, names: tuple[str, ...], where: str, path: Path) -> None:
+def _write(
+    table: Table, spec: DatasetSpec, names: tuple[str, ...], where: str, path: Path, marks: Mapping[str, str]
+) -> None:
     import pyarrow.parquet as pq
 
     from mlops_ci.data.content import row_hash
     from mlops_ci.data.logical import quoted
 
-    chosen = ", ".join(map(quoted, names))
+    chosen = ", ".join([*map(quoted, names), *(f"{sql} AS {quoted(name)}" for name, sql in marks.items())])
     order = ", ".join([*map(quoted, spec.key), row_hash({name: table.types[name] for name in names})])
     reader: Any = table.connection.sql(f"SELECT {chosen} FROM data WHERE {where} ORDER BY {order}").to_arrow_reader(
         BATCH

@@ -1,4 +1,4 @@
-"""The gate's answer: labels and two models' predictions in; intervals, a verdict per requirement and one sentence out.
+"""The gate's answer: labels and two or three models' predictions in; intervals, a verdict per requirement and one sentence out.
 
 Every test is one-sided at alpha = 1 - confidence. "Pass" needs evidence for, "fail" evidence against; all else is
 inconclusive, with the labelled rows that would decide it.
@@ -7,188 +7,238 @@ inconclusive, with the labelled rows that would decide it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, cast
 
 import numpy as np
 
 from mlops_ci.diagnostics import Diagnostic
-from mlops_ci.errors import Findings
+from mlops_ci.learn.contest import NO_ANCHOR, Absent, Contestant, Holdout, comparable, on_common_terms
+from mlops_ci.learn.cuts import cut
 from mlops_ci.learn.evidence import Evidence, gather
-from mlops_ci.learn.intervals import Estimate
+from mlops_ci.learn.fairness import Gap, Name, gap
 from mlops_ci.learn.metrics import METRICS, default_metrics, default_requirements
-from mlops_ci.learn.predictions import Label, Predictions, Truth, align_classes, encode_labels
-from mlops_ci.learn.requirements import MIN_CLASS_ROWS, Case, Slice, few_of_a_class, judge, number, slice_name
+from mlops_ci.learn.predictions import Predictions, Truth
+from mlops_ci.learn.requirements import (
+    MIN_CLASS_ROWS,
+    Case,
+    Rival,
+    Slice,
+    few_of_a_class,
+    judge,
+    rows_of,
+)
+from mlops_ci.learn.summary import no_floor, operational, sentence, values
 from mlops_ci.records import MetricValue, RequirementResult, Verdict
-from mlops_ci.spec.kinds import Gate, Requirement, Task
+from mlops_ci.spec.kinds import Against, Evaluate, Gate, Occasion, Requirement, Task
+from mlops_ci.spec.metrics import METRICS as METRIC_NAMES
 
-State = Literal["none", "same", "compared", "incomparable"]
-_SLICES_SHOWN = 50  # of each column, the largest first; every slice that is large enough to be tested is shown
-
-
-@dataclass(frozen=True)
-class Contestant:
-    """One model's answers for the holdout, under the name that people call it by (delay@v1.0.0); classes in its order.
-
-    `run` is the key of its training run, which names all that went in, its code too; `model_digest` is only what came out.
-    """
-
-    name: str
-    model_digest: str
-    predictions: Predictions
-    classes: tuple[Label, ...] = ()
-    operational: Mapping[str, float] = field(default_factory=dict)
-    run: str = ""
+AGAINST: tuple[Against, ...] = ("champion", "anchor")
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the gate found; `metrics` are the candidate's, `champion_metrics` the champion's on the same rows."""
+    """What the gate found; `metrics` are the candidate's, `champion_metrics` the champion's on rows that are new to both.
 
-    champion_state: State
+    `excluded` says how many rows each older version had learned from, where it had.
+    """
+
+    champion_state: Literal["none", "same", "compared", "incomparable"]
     metrics: tuple[MetricValue, ...]
     champion_metrics: tuple[MetricValue, ...]
     requirements: tuple[RequirementResult, ...]
     verdict: Verdict
     sentence: str
     diagnostics: tuple[Diagnostic, ...] = ()
+    anchor_metrics: tuple[MetricValue, ...] = ()
+    excluded: Mapping[Against, int] = field(default_factory=dict)
 
 
 def compare(
     task: Task,
     labels: Any,
     candidate: Contestant,
-    champion: Contestant | None,
+    champion: Contestant | Absent,
     gate: Gate,
     *,
-    metrics: Sequence[str] = (),
-    slices: Mapping[str, Any] | None = None,
-    incomparable: str | None = None,
+    anchor: Contestant | Absent = NO_ANCHOR,
+    evaluate: Evaluate | None = None,
+    holdout: Holdout | None = None,
+    occasion: Occasion = "changed",
     seed: int = 0,
 ) -> Judgement:
     """Judge a candidate on n holdout rows.
 
-    `labels` [n] are the target as the data have it, `slices` columns [n] by name, in the predictions' order of rows;
-    `incomparable` says why the champion cannot be scored on today's data (then `champion` is None). Raises Findings
-    when a binary holdout has a label that is none of the candidate's two.
+    `labels` [n] are the target as the data have it, in the predictions' order of rows. Raises Findings when a binary
+    holdout has a label that is none of the candidate's two.
     """
+    evaluate, holdout = evaluate or Evaluate(), holdout or Holdout()
     requirements = gate.requirements or default_requirements(task)
     wanted = tuple(
-        dict.fromkeys([*(metrics or default_metrics(task)), *(requirement.metric for requirement in requirements)])
+        dict.fromkeys(
+            [*(evaluate.metrics or default_metrics(task)), *(requirement.metric for requirement in requirements)]
+        )
     )
-    statistical = [metric for metric in wanted if metric in METRICS]
-    state, champion, why_not = _state(task, candidate, champion, incomparable)
-    truth, sides, notes = _on_common_terms(task, labels, candidate, champion)
-    diagnostics = [*notes, *_accepted(state, gate.accept_incomparable, why_not)]
-    if state == "incomparable" and gate.accept_incomparable:
-        why_not = f"{why_not}; accepted: {gate.accept_incomparable}"
-    rival = sides[1] if len(sides) > 1 and state == "compared" else None
+    strange = frozenset(metric for metric in wanted if not _of_task(metric, task, evaluate))
+    measured = [metric for metric in wanted if metric not in strange and _on_rows(metric)]
+    champion = comparable(task, candidate, champion)
+    anchor = comparable(task, candidate, anchor)
+    models = [candidate, *(one for one in (champion, anchor) if isinstance(one, Contestant))]
+    truth, sides, notes = on_common_terms(task, labels, models, holdout, evaluate)
     own = len(candidate.classes)
-    whole = gather(statistical, truth, sides[0], rival, seed=seed, own=own)
-    by_slice = dict(_by_slice(statistical, truth, sides[0], rival, slices or {}, gate, seed, own))
-    diagnostics += _too_small(whole, requirements, gate)
+    rivals, alone = {}, None
+    answers = iter(sides[1:])
+    for against, rival in zip(AGAINST, (champion, anchor), strict=True):
+        if isinstance(rival, Absent):
+            rivals[against] = _without(rival, against, gate.accept_incomparable)
+            continue
+        theirs = next(answers)
+        rivals[against] = _rival(measured, truth, sides[0], rival, theirs, holdout, gate, seed, own)
+        if rival.seen is None and against == "champion":
+            alone = rivals[against]  # which has the candidate's values on all rows
     case = Case(
-        whole,
-        by_slice,
+        alone.evidence if alone and alone.evidence else gather(measured, truth, sides[0], None, seed=seed, own=own),
         gate,
         candidate,
-        champion if state == "compared" else None,
-        why_not,
-        state == "incomparable" and gate.accept_incomparable is None,
+        rivals,
+        occasion,
+        dict(_gaps(requirements, strange, truth, sides[0], holdout, gate)),
+        strange,
     )
+    by_slice = alone.by_slice if alone else dict(_by_slice(measured, truth, sides[0], None, holdout, gate, seed, own))
     results = tuple(judge(requirement, case) for requirement in requirements)
-    verdict = _overall(requirements, results, incomparable=case.incomparable)
     return Judgement(
-        state,
-        (*_values(whole.candidate, whole.rows, by_slice, "candidate", gate), *_operational(candidate, wanted)),
-        (*_values(whole.champion, whole.rows, by_slice, "champion", gate), *_operational(champion, wanted))
-        if case.champion
-        else (),
+        champion.state if isinstance(champion, Absent) else "compared",
+        (
+            *values(case.whole.candidate, case.whole.rows, by_slice, "candidate", gate),
+            *operational(candidate, wanted),
+        ),
+        _of_rival(rivals["champion"], champion, gate, wanted),
         results,
-        verdict,
-        _sentence(results, whole, case, wanted) if _judged(results) else _no_floor(task, case),
-        tuple(diagnostics),
+        _overall(requirements, results, rivals, gate, occasion),
+        sentence(results, case, wanted)
+        if any(result.verdict != "not-applicable" for result in results)
+        else no_floor(task, case),
+        (
+            *notes,
+            *_unseen(champion, anchor),
+            *_accepted(rivals, gate.accept_incomparable),
+            *_too_small(case, requirements, gate),
+        ),
+        _of_rival(rivals["anchor"], anchor, gate, wanted),
+        {against: int(one.seen.sum()) for against, one in _both(champion, anchor) if one.seen is not None},
     )
 
 
-def _state(
-    task: Task, candidate: Contestant, champion: Contestant | None, incomparable: str | None
-) -> tuple[State, Contestant | None, str]:
-    if incomparable is not None:
-        return "incomparable", None, incomparable
-    if champion is None:
-        return "none", None, "there is no champion yet"
-    if champion.run and champion.run == candidate.run:  # equal digests do not do: they name classes, not their code
-        return "same", None, f"the candidate is the champion itself ({champion.name})"
-    if task == "binary-classification" and champion.classes != candidate.classes:
-        labels = " and ".join(repr(label) for label in champion.classes)
-        return "incomparable", None, f"{champion.name} predicts other labels ({labels})"
-    return "compared", champion, ""
+def _of_task(metric: str, task: Task, evaluate: Evaluate) -> bool:
+    return metric in evaluate.custom or (metric in METRIC_NAMES and task in METRIC_NAMES[metric].tasks)
 
 
-def _on_common_terms(
-    task: Task, labels: Any, candidate: Contestant, champion: Contestant | None
-) -> tuple[Truth, list[Predictions], list[Diagnostic]]:
-    models = [candidate] if champion is None else [candidate, champion]
-    if task == "regression":
-        return Truth(values=np.asarray(labels, dtype=np.float64)), [model.predictions for model in models], []
-    classes = tuple(dict.fromkeys([label for model in models for label in model.classes]))
-    encoded = encode_labels(labels, classes)
-    strangers = list(dict.fromkeys(np.asarray(labels)[encoded < 0].tolist()))[:5]
-    notes = []
-    if strangers:
-        shown = ", ".join(map(repr, strangers))
-        found = Diagnostic(
-            "holdout-label-unknown",
-            f"{int((encoded < 0).sum()):,} holdout rows have labels that the model does not know: {shown}",
-            help="The training rows lack these labels. Check the target column, or give the new class more rows.",
-            severity="error" if task == "binary-classification" else "warning",
+def _on_rows(metric: str) -> bool:
+    return metric in METRICS or metric not in METRIC_NAMES
+
+
+def _without(rival: Absent, against: Against, accepted: str | None) -> Rival:
+    why = rival.why
+    if rival.state == "incomparable" and accepted:
+        why = f"{why}; accepted: {accepted}"
+    return Rival(against, absent=why, incomparable=rival.state == "incomparable" and not accepted)
+
+
+def _rival(
+    metrics: Sequence[str],
+    truth: Truth,
+    candidate: Predictions,
+    rival: Contestant,
+    theirs: Predictions,
+    holdout: Holdout,
+    gate: Gate,
+    seed: int,
+    own: int,
+) -> Rival:
+    if rival.seen is not None:
+        new = np.flatnonzero(~np.asarray(rival.seen, dtype=bool))
+        truth, candidate, theirs = truth.rows(new), candidate.rows(new), theirs.rows(new)
+        holdout = replace(
+            holdout,
+            slices={name: np.asarray(values, dtype=object)[new] for name, values in holdout.slices.items()},
+            conditions={name: mask[new] for name, mask in holdout.conditions.items()},
         )
-        if found.severity == "error":
-            raise Findings([found])
-        notes = [found]
-    return (
-        Truth(labels=encoded, classes=classes),
-        [align_classes(model.predictions, model.classes, classes) for model in models],
-        notes,
+    return Rival(
+        rival.name,
+        gather(metrics, truth, candidate, theirs, seed=seed, own=own),
+        dict(_by_slice(metrics, truth, candidate, theirs, holdout, gate, seed, own)),
+        rival.operational,
     )
+
+
+def _of_rival(rival: Rival, model: Contestant | Absent, gate: Gate, wanted: Sequence[str]) -> tuple[MetricValue, ...]:
+    if isinstance(model, Absent) or rival.evidence is None:
+        return ()
+    evidence = rival.evidence
+    return (
+        *values(evidence.champion, evidence.rows, rival.by_slice, "champion", gate),
+        *operational(model, wanted),
+    )
+
+
+def _both(champion: Contestant | Absent, anchor: Contestant | Absent) -> Iterator[tuple[Against, Contestant]]:
+    for against, one in zip(AGAINST, (champion, anchor), strict=True):
+        if isinstance(one, Contestant):
+            yield against, one
 
 
 def _by_slice(
     metrics: Sequence[str],
     truth: Truth,
     candidate: Predictions,
-    champion: Predictions | None,
-    slices: Mapping[str, Any],
+    rival: Predictions | None,
+    holdout: Holdout,
     gate: Gate,
     seed: int,
     own: int,
 ) -> Iterator[tuple[Slice, Evidence]]:
-    for column, values in slices.items():
-        texts = np.array([_slice_value(value) for value in np.asarray(values, dtype=object).tolist()], dtype=object)
-        names, at, counts = np.unique(texts.astype(str), return_inverse=True, return_counts=True)
-        for place, index in enumerate(np.argsort(-counts, kind="stable")):
-            testable = int(counts[index]) >= gate.min_slice_rows
-            if not testable and place >= _SLICES_SHOWN:
-                break
-            rows = np.flatnonzero(at == index)
-            one = None if champion is None else champion.rows(rows)
-            evidence = gather(
-                metrics, truth.rows(rows), candidate.rows(rows), one, seed=seed, intervals=testable, own=own
-            )
-            yield (column, str(names[index])), evidence
+    for slice_, rows, testable in cut(holdout.slices, holdout.conditions, gate.min_slice_rows):
+        one = None if rival is None else rival.rows(rows)
+        evidence = gather(metrics, truth.rows(rows), candidate.rows(rows), one, seed=seed, intervals=testable, own=own)
+        yield slice_, evidence
 
 
-def _slice_value(value: Any) -> str:
-    if value is None or value != value:
-        return "(missing)"
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+def _gaps(
+    requirements: Sequence[Requirement],
+    strange: frozenset[str],
+    truth: Truth,
+    candidate: Predictions,
+    holdout: Holdout,
+    gate: Gate,
+) -> Iterator[tuple[tuple[str, str], Gap]]:
+    for requirement in requirements:
+        by = requirement.by
+        if by is None or by not in holdout.parts or requirement.metric in strange:
+            continue
+        found = gap(cast("Name", requirement.metric), truth, candidate, holdout.parts[by], min_rows=gate.min_slice_rows)
+        if found is not None:
+            yield (requirement.metric, by), found
 
 
-def _too_small(whole: Evidence, requirements: Sequence[Requirement], gate: Gate) -> Iterator[Diagnostic]:
-    tested = [requirement for requirement in requirements if requirement.metric in METRICS]
-    if tested and whole.rows < gate.min_rows:
-        message = f"the holdout has {whole.rows:,} rows and the gate needs {gate.min_rows:,}: nothing can be concluded"
+def _unseen(champion: Contestant | Absent, anchor: Contestant | Absent) -> Iterator[Diagnostic]:
+    for against, one in _both(champion, anchor):
+        if one.seen is None:
+            continue
+        count, rows = int(one.seen.sum()), len(one.seen)
+        yield Diagnostic(
+            "holdout-rows-seen",
+            f"{one.name}, the {against}, has learned from {count:,} of the {rows:,} holdout rows: tests against it leave them out",
+            help="The split has changed since it was trained. With the next release all rows count again.",
+            severity="warning",
+        )
+
+
+def _too_small(case: Case, requirements: Sequence[Requirement], gate: Gate) -> Iterator[Diagnostic]:
+    whole = case.whole
+    tested = [one for one in requirements if one.metric in METRICS and one.metric not in case.strange]
+    if tested and whole.independent < gate.min_rows:
+        message = f"{rows_of(whole)} and the gate needs {gate.min_rows:,}: nothing can be concluded"
     elif few := [requirement.metric for requirement in tested if few_of_a_class(requirement.metric, whole)]:
         rare = f"{whole.smallest_class} rows of its rarest class"
         message = f"the holdout has {rare} and {few[0]} needs {MIN_CLASS_ROWS}"
@@ -202,19 +252,22 @@ def _too_small(whole: Evidence, requirements: Sequence[Requirement], gate: Gate)
     )
 
 
-def _accepted(state: State, reason: str | None, why_not: str) -> Iterator[Diagnostic]:
-    """Say that the champion cannot be measured, and whether that is accepted; or that nothing needs to be accepted."""
-    if state == "incomparable":
+def _accepted(rivals: Mapping[Against, Rival], reason: str | None) -> Iterator[Diagnostic]:
+    """Say what cannot be measured, and whether that is accepted; or that nothing needs to be accepted."""
+    told = f"; accepted: {reason}"
+    lost = {
+        against: rival.absent.removesuffix(told)
+        for against, rival in rivals.items()
+        if rival.incomparable or (reason and rival.absent.endswith(told))
+    }
+    for against, why in lost.items():
         yield Diagnostic(
-            "champion-incomparable",
-            f"the champion cannot be measured on these data: {why_not}" + (f"; accepted: {reason}" if reason else ""),
-            help="The floors decide."
-            if reason
-            else "Tests against it cannot be decided. If the change is meant, say why in a"
-            " reviewed commit: `acceptIncomparable: REASON` in the model's gate; the floors decide then.",
+            f"{against}-incomparable",
+            f"the {against} cannot be measured on these data: {why}" + (told if reason else ""),
+            help="The floors decide." if reason else _NOT_ACCEPTED[against],
             severity="warning",
         )
-    elif reason:
+    if reason and not lost:
         yield Diagnostic(
             "champion-comparable",
             "the gate accepts a champion that cannot be measured, and there is none such",
@@ -223,80 +276,34 @@ def _accepted(state: State, reason: str | None, why_not: str) -> Iterator[Diagno
         )
 
 
+_ACCEPT = (
+    "If the change is meant, say why in a reviewed commit: `acceptIncomparable: REASON` in the model's gate; the floors decide"
+    " then."
+)
+_NOT_ACCEPTED: Mapping[Against, str] = {
+    "champion": f"Tests against it cannot be decided. {_ACCEPT}",
+    "anchor": f"Tests against it cannot be decided. Name a newer version as the gate's `anchor`. {_ACCEPT}",
+}
+
+
 def _overall(
-    requirements: Sequence[Requirement], results: Sequence[RequirementResult], *, incomparable: bool
+    requirements: Sequence[Requirement],
+    results: Sequence[RequirementResult],
+    rivals: Mapping[Against, Rival],
+    gate: Gate,
+    occasion: Occasion,
 ) -> Verdict:
     verdicts = {result.verdict for result in results}
-    tested = any(requirement.against or requirement.test for requirement in requirements)
-    if incomparable and tested and "fail" not in verdicts:
+    lost = any(
+        requirement.against is not None
+        and rivals[requirement.against].incomparable
+        and requirement.when in (None, occasion)
+        for requirement in requirements
+    )
+    if lost and gate.accept_incomparable is None and "fail" not in verdicts:
         return "incomparable"
     order: tuple[Verdict, ...] = ("fail", "inconclusive", "pass")
     for verdict in order:
         if verdict in verdicts:
             return verdict
     return "inconclusive"  # nothing applied: fail closed
-
-
-def _judged(results: Sequence[RequirementResult]) -> bool:
-    return any(result.verdict != "not-applicable" for result in results)
-
-
-def _no_floor(task: Task, case: Case) -> str:
-    """Say why a gate of tests against a champion alone has nothing to say, and what would make it say something."""
-    floor = default_requirements(task)[0]
-    example = f"{{metric: {floor.metric}, min: {floor.min:g}}}"
-    return f"{case.no_champion} and no floor, so nothing was judged: add a floor such as {example}"
-
-
-def _values(
-    estimates: Mapping[str, Estimate],
-    rows: int,
-    by_slice: Mapping[Slice, Evidence],
-    side: Literal["candidate", "champion"],
-    gate: Gate,
-) -> Iterator[MetricValue]:
-    tail = (1 - gate.confidence) / 2
-
-    def values(named: Mapping[str, Estimate], name: str | None, rows: int) -> Iterator[MetricValue]:
-        for metric, one in named.items():
-            lower, upper = (None, None) if one.bound is None else (one.bound(tail), one.bound(1 - tail))
-            yield MetricValue(metric, one.value, lower, upper, name, rows)
-
-    yield from values(estimates, None, rows)
-    for slice_, evidence in by_slice.items():
-        yield from values(getattr(evidence, side), slice_name(slice_), evidence.rows)
-
-
-def _operational(model: Contestant | None, wanted: Sequence[str]) -> Iterator[MetricValue]:
-    for metric in wanted:
-        if model is not None and metric in model.operational:
-            yield MetricValue(metric, model.operational[metric])
-
-
-def _sentence(results: Sequence[RequirementResult], whole: Evidence, case: Case, wanted: Sequence[str]) -> str:
-    measured = [result for result in results if result.metric in whole.candidate]
-    first = next((result for result in measured if result.difference is not None and result.slice is None), None)
-    first = first or next(iter(measured), None)
-    metric = first.metric if first else next((metric for metric in wanted if metric in whole.candidate), None)
-    rows = f"on {whole.rows:,} holdout rows"
-    if metric is None:
-        return f"no metric has a value {rows}"
-    mine = whole.candidate[metric]
-    difference = whole.differences.get(metric)
-    if case.champion and difference and metric in whole.champion:
-        alpha = 1 - case.gate.confidence
-        lower, upper = difference.bound(alpha), difference.bound(1 - alpha)
-        ahead = difference.value >= 0
-        low, high = (lower, upper) if ahead else (-upper, -lower)
-        how = (
-            "no better or worse"
-            if difference.value == 0
-            else f"{'better' if ahead else 'worse'} by {number(abs(difference.value))}"
-        )
-        versus = f"against {number(whole.champion[metric].value)} of {case.champion.name}"
-        return f"{metric} {number(mine.value)} {versus}: {how} [{number(low)}, {number(high)}] {rows}"
-    interval = ""
-    if mine.bound is not None:
-        tail = (1 - case.gate.confidence) / 2
-        interval = f" [{number(mine.bound(tail))}, {number(mine.bound(1 - tail))}]"
-    return f"{metric} {number(mine.value)}{interval} {rows}; {case.no_champion}"

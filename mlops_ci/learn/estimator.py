@@ -144,7 +144,8 @@ def _named(path: str, params: Mapping[str, Any]) -> Any:
         ) from error
 
 
-def _own(entrypoint: str, params: Mapping[str, Any], root: Path) -> Any:
+def own_function(entrypoint: str, root: Path) -> Callable[..., Any]:
+    """Return a function of the repository, `path/to/file.py:function`; raises UsageProblem when there is none."""
     file, _, name = entrypoint.rpartition(":")
     path = (root / file).resolve()
     if not path.is_relative_to(root.resolve()) or not path.is_file():
@@ -161,6 +162,12 @@ def _own(entrypoint: str, params: Mapping[str, Any], root: Path) -> Any:
             location=Location(file),
             help="Write it as path/to/file.py:function.",
         )
+    found: Callable[..., Any] = function
+    return found
+
+
+def _own(entrypoint: str, params: Mapping[str, Any], root: Path) -> Any:
+    file, function = entrypoint.rpartition(":")[0], own_function(entrypoint, root)
     made = guarded(lambda: function(**params), "entrypoint-failed", f"{entrypoint} failed", _RUN_IT, root)
     if isinstance(made, type) or not all(hasattr(made, method) for method in ("fit", "predict", "get_params")):
         raise Findings.of(
@@ -173,6 +180,9 @@ def _own(entrypoint: str, params: Mapping[str, Any], root: Path) -> Any:
 
 
 def _load(path: Path, file: str, root: Path) -> Any:
+    loaded = sys.modules.get(path.stem)
+    if loaded is not None and getattr(loaded, "__file__", None) == str(path):
+        return loaded  # another function of the same file
     if path.stem in sys.modules or path.stem in sys.stdlib_module_names:
         raise UsageProblem.of(
             "entrypoint-name-taken",

@@ -138,6 +138,39 @@ class ScoreAnswer:
     scored: tuple[Scored, ...] = ()
 
 
+@dataclass(frozen=True)
+class ValueMetric:
+    """A user's own metric: its name and function."""
+
+    name: str
+    entrypoint: str
+
+
+@dataclass(frozen=True)
+class ValueItem:
+    """A model whose predictions are valued; its files are called by the number `at`."""
+
+    name: str
+    at: int
+
+
+@dataclass(frozen=True)
+class ValueJob:
+    """Which metrics to ask for which models; truth, rows and predictions are parquet files in `folder`."""
+
+    folder: str
+    root: str
+    metrics: tuple[ValueMetric, ...]
+    items: tuple[ValueItem, ...]
+
+
+@dataclass(frozen=True)
+class ValueAnswer:
+    """What went wrong, if anything; the values stand in parquet files."""
+
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+
 def launch(
     module: str, job: Any, folder: Path, *, timeout: float | None, interpreter: Interpreter = HERE
 ) -> process.Result:

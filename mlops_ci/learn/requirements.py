@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from mlops_ci.learn.evidence import Evidence
+from mlops_ci.learn.fairness import Gap
 from mlops_ci.learn.holm import holm
 from mlops_ci.learn.intervals import Difference, Estimate
 from mlops_ci.learn.predictions import need
 from mlops_ci.records import RequirementResult, Verdict
-from mlops_ci.spec.kinds import Gate, Requirement
-from mlops_ci.spec.metrics import METRICS as NAMES
+from mlops_ci.spec.kinds import Against, Gate, Occasion, Requirement
+from mlops_ci.spec.metrics import METRICS as METRIC_NAMES
 
 POWER = 0.8
 BY_CLASS = ("auc", "average-precision", "balanced-accuracy", "f1", "precision", "recall", "f1-macro", "auc-ovr")
@@ -35,25 +36,41 @@ class Named(Protocol):
         ...
 
 
-Slice = tuple[str, str]  # a column and a value of it, as text
+Slice = tuple[str, ...]  # a column and a value of it, as text; or the name of a condition
+
+
+@dataclass(frozen=True)
+class Rival:
+    """An older version that a candidate is tested against, on the rows that neither has learned from.
+
+    `by_slice` has every slice of the columns that were looked at, also those that are too small to test. Without
+    `evidence` its tests do not apply, which `absent` explains; `incomparable` when they would, and the version cannot be
+    scored: then they are inconclusive, because a gate that cannot decide lets nothing by.
+    """
+
+    name: str = ""
+    evidence: Evidence | None = None
+    by_slice: Mapping[Slice, Evidence] = field(default_factory=dict)
+    operational: Mapping[str, float] = field(default_factory=dict)
+    absent: str = ""
+    incomparable: bool = False
 
 
 @dataclass(frozen=True)
 class Case:
     """All that a verdict rests on.
 
-    `by_slice` has every slice of the columns that were looked at, also those that are too small to test. `champion` is
-    None when tests against it do not apply, which `no_champion` explains; `incomparable` when they would apply, and the
-    champion cannot be scored: then they are inconclusive, because a gate that cannot decide lets nothing by.
+    `whole` is of the candidate on all rows; `gaps` are between groups, by metric and column. `strange` metrics are none
+    of this task, or are not known: a requirement of another commit may name them.
     """
 
     whole: Evidence
-    by_slice: Mapping[Slice, Evidence]
     gate: Gate
     candidate: Named
-    champion: Named | None
-    no_champion: str
-    incomparable: bool = False
+    rivals: Mapping[Against, Rival]
+    occasion: Occasion = "changed"
+    gaps: Mapping[tuple[str, str], Gap] = field(default_factory=dict)
+    strange: frozenset[str] = frozenset()
 
     @property
     def alpha(self) -> float:
@@ -64,44 +81,83 @@ class Case:
 def judge(requirement: Requirement, case: Case) -> RequirementResult:
     """Return the verdict on one requirement, with its reason in plain words."""
     result = RequirementResult(describe(requirement), requirement.metric, "inconclusive", "")
-    against = requirement.against is not None or requirement.test is not None
-    if NAMES[requirement.metric].operational:
+    if requirement.metric in case.strange:
+        return replace(result, reason=f"{requirement.metric} is no metric of this model, so nothing can be said of it")
+    name = METRIC_NAMES.get(requirement.metric)
+    if name is not None and name.operational:
         return _operational(requirement, case, result)
-    if against and case.champion is None:
-        verdict: Verdict | Literal["not-applicable"] = "inconclusive" if case.incomparable else "not-applicable"
-        return replace(result, verdict=verdict, reason=case.no_champion)
-    if too_small := _too_small(requirement, case):
+    if requirement.against is not None:
+        return _tested(requirement, case, result)
+    if too_small := _too_small(requirement, case.whole, case.gate):
         return replace(result, reason=too_small)
+    if name is not None and name.between:
+        return _gap(requirement, case, result)
     mine = case.whole.candidate.get(requirement.metric)
     if mine is None:
-        return replace(
-            result,
-            reason=f"{requirement.metric} has no value here: no probabilities, or one class only in the holdout",
-        )
-    result = replace(result, candidate=mine.value)
-    if not against:
-        return _floor(requirement, case, result, mine)
-    test = {"non-inferiority": _non_inferiority, "no-regression": _no_regression}.get(
-        requirement.test or "", _superiority
+        return replace(result, reason=_no_value(requirement.metric))
+    return _floor(requirement, case, replace(result, candidate=mine.value), mine)
+
+
+def applies(requirement: Requirement, case: Case) -> bool:
+    """Tell whether a requirement is of this occasion."""
+    return requirement.when in (None, case.occasion)
+
+
+def _tested(requirement: Requirement, case: Case, result: RequirementResult) -> RequirementResult:
+    rival = case.rivals[need(requirement.against)]
+    if rival.evidence is None and not rival.incomparable:
+        return replace(result, verdict="not-applicable", reason=rival.absent)
+    if not applies(requirement, case):
+        return replace(result, verdict="not-applicable", reason=_OTHER_OCCASION[case.occasion])
+    if rival.evidence is None:
+        return replace(result, reason=rival.absent)
+    if too_small := _too_small(requirement, rival.evidence, case.gate):
+        return replace(result, reason=too_small)
+    mine = rival.evidence.candidate.get(requirement.metric)
+    if mine is None:
+        return replace(result, reason=_no_value(requirement.metric))
+    return _TESTS[requirement.test or "superiority"](
+        requirement, _Test(rival, rival.evidence, case.alpha), replace(result, candidate=mine.value)
     )
-    return test(requirement, case, result)
+
+
+_OTHER_OCCASION: Mapping[Occasion, str] = {
+    "changed": "this is for retrains, and here the spec, the code or the interface has changed",
+    "retrained": "this is for changes, and here the same was trained again",
+}
+
+
+def _no_value(metric: str) -> str:
+    if metric == "cost":
+        return "cost has no value here: the holdout has a class that the model or the costs do not know"
+    return f"{metric} has no value here: no probabilities, or one class only in the holdout"
+
+
+@dataclass(frozen=True)
+class _Test:
+    """What a test against an older version rests on."""
+
+    rival: Rival
+    evidence: Evidence
+    alpha: float
 
 
 def describe(requirement: Requirement) -> str:
     """Say what a requirement asks, in a few words."""
     metric, margin = requirement.metric, requirement.margin
+    whose = f"the {requirement.against or 'champion'}'s"
     match requirement.test or requirement.against:
-        case "superiority" | "champion":
-            return f"{metric} better than the champion's" + (f" by more than {margin:g}" if margin else "")
+        case "superiority" | "champion" | "anchor":
+            return f"{metric} better than {whose}" + (f" by more than {margin:g}" if margin else "")
         case "non-inferiority":
-            return f"{metric} shown to be at most {margin:g} worse than the champion's"
+            return f"{metric} shown to be at most {margin:g} worse than {whose}"
         case "no-regression":
             slices = requirement.slices
             where = f", by {', '.join(slices)}" if isinstance(slices, tuple) else ", in every slice" if slices else ""
-            return f"{metric} not worse than the champion's" + (f" by more than {margin:g}" if margin else "") + where
+            return f"{metric} not worse than {whose}" + (f" by more than {margin:g}" if margin else "") + where
     bounds = [f"at least {requirement.min:g}"] if requirement.min is not None else []
     bounds += [f"at most {requirement.max:g}"] if requirement.max is not None else []
-    return f"{metric} {' and '.join(bounds)}"
+    return f"{metric}{f' by {requirement.by}' if requirement.by else ''} {' and '.join(bounds)}"
 
 
 def number(value: float) -> str:
@@ -111,14 +167,19 @@ def number(value: float) -> str:
     return f"{value:.3f}" if abs(value) < 100 else f"{value:,.1f}"
 
 
-def _too_small(requirement: Requirement, case: Case) -> str | None:
-    whole = case.whole
-    if whole.rows < case.gate.min_rows:
-        return f"the holdout has {whole.rows:,} rows and the gate needs {case.gate.min_rows:,}"
-    if few_of_a_class(requirement.metric, whole):
-        rare = f"{whole.smallest_class} rows of its rarest class"
+def _too_small(requirement: Requirement, evidence: Evidence, gate: Gate) -> str | None:
+    if evidence.independent < gate.min_rows:
+        return f"{rows_of(evidence)}, and the gate needs {gate.min_rows:,}"
+    if few_of_a_class(requirement.metric, evidence):
+        rare = f"{evidence.smallest_class} rows of its rarest class"
         return f"the holdout has {rare} and {requirement.metric} needs {MIN_CLASS_ROWS}"
     return None
+
+
+def rows_of(evidence: Evidence) -> str:
+    """Say how many rows there are, and what they are worth."""
+    worth = "" if evidence.units is None else f", worth {evidence.units:,} independent ones"
+    return f"the holdout has {evidence.rows:,} rows{worth}"
 
 
 def few_of_a_class(metric: str, evidence: Evidence) -> bool:
@@ -128,8 +189,6 @@ def few_of_a_class(metric: str, evidence: Evidence) -> bool:
 
 def _operational(requirement: Requirement, case: Case, result: RequirementResult) -> RequirementResult:
     value = case.candidate.operational.get(requirement.metric)
-    if requirement.against or requirement.test:
-        return replace(result, candidate=value, reason=f"{requirement.metric} has no test against a champion; use max")
     if value is None or not math.isfinite(value):
         return replace(result, reason=f"{requirement.metric} was not measured")
     low, high = _limits(requirement)
@@ -201,51 +260,61 @@ def _more(needed: int | None) -> str:
     return f"; about {needed:,} more labelled holdout rows would decide" if needed is not None else ""
 
 
+def _gap(requirement: Requirement, case: Case, result: RequirementResult) -> RequirementResult:
+    gap = case.gaps.get((requirement.metric, requirement.by or ""))
+    if gap is None:
+        return replace(result, reason=f"fewer than two groups by {requirement.by} have rows enough to be compared")
+    judged = _floor(requirement, case, replace(result, candidate=gap.estimate.value), gap.estimate)
+    ends = f"the {gap.rate} rate is highest for {gap.highest} and lowest for {gap.lowest}"
+    small = f"; {len(gap.passed_over)} groups are too small to count" if gap.passed_over else ""
+    return replace(judged, reason=f"{judged.reason} ({ends}{small})", labels_needed=None)
+
+
 def _against(
-    requirement: Requirement, case: Case, result: RequirementResult
+    requirement: Requirement, test: _Test, result: RequirementResult
 ) -> tuple[Difference | None, RequirementResult]:
-    rival = case.whole.champion.get(requirement.metric)
-    difference = case.whole.differences.get(requirement.metric)
+    rival = test.evidence.champion.get(requirement.metric)
+    difference = test.evidence.differences.get(requirement.metric)
     if rival is None or difference is None:
         return None, replace(result, reason=f"{requirement.metric} of the two models cannot be compared on these rows")
-    return difference, _with(result, difference, case, rival.value)
+    return difference, _with(result, difference, test.alpha, rival.value)
 
 
-def _with(result: RequirementResult, difference: Difference, case: Case, champion: float) -> RequirementResult:
-    lower, upper = difference.bound(case.alpha), difference.bound(1 - case.alpha)
+def _with(result: RequirementResult, difference: Difference, alpha: float, champion: float) -> RequirementResult:
+    lower, upper = difference.bound(alpha), difference.bound(1 - alpha)
     return replace(result, champion=champion, difference=difference.value, lower=lower, upper=upper)
 
 
-def _superiority(requirement: Requirement, case: Case, result: RequirementResult) -> RequirementResult:
-    difference, result = _against(requirement, case, result)
+def _superiority(requirement: Requirement, test: _Test, result: RequirementResult) -> RequirementResult:
+    difference, result = _against(requirement, test, result)
     if difference is None:
         return result
     result = _with_p(result, difference.above(requirement.margin))
     seen = _seen(result)
-    if _proven(difference, requirement.margin, case.alpha):
+    if _proven(difference, requirement.margin, test.alpha):
         return replace(result, verdict="pass", reason=f"{seen} ({_p(result)})")
-    if _disproven(difference, 0.0, case.alpha):
+    if _disproven(difference, 0.0, test.alpha):
         result = _with_p(result, difference.below(0.0))
         return replace(result, verdict="fail", reason=f"{seen} ({_p(result)})")
     if difference.value <= requirement.margin:
         return replace(result, reason=f"{seen}: no improvement was seen that more rows could confirm")
-    return _undecided(result, difference.above(requirement.margin), case, seen)
+    return _undecided(result, difference.above(requirement.margin), test, seen)
 
 
-def _non_inferiority(requirement: Requirement, case: Case, result: RequirementResult) -> RequirementResult:
-    difference, result = _against(requirement, case, result)
+def _non_inferiority(requirement: Requirement, test: _Test, result: RequirementResult) -> RequirementResult:
+    difference, result = _against(requirement, test, result)
     if difference is None:
         return result
     result = _with_p(result, difference.above(-requirement.margin))
     seen = _seen(result)
-    if _proven(difference, -requirement.margin, case.alpha):
+    if _proven(difference, -requirement.margin, test.alpha):
         return replace(result, verdict="pass", reason=f"{seen}: at most {requirement.margin:g} worse ({_p(result)})")
-    if _disproven(difference, -requirement.margin, case.alpha):
+    if _disproven(difference, -requirement.margin, test.alpha):
         result = _with_p(result, difference.below(-requirement.margin))
         return replace(result, verdict="fail", reason=f"{seen}: more than {requirement.margin:g} worse ({_p(result)})")
     if difference.value <= -requirement.margin:
         return replace(result, reason=f"{seen}: too close to call, and more rows are not likely to show it")
-    return _undecided(result, difference.above(-requirement.margin), case, seen)
+    return _undecided(result, difference.above(-requirement.margin), test, seen)
 
 
 def _proven(difference: Difference, limit: float, alpha: float) -> bool:
@@ -257,8 +326,8 @@ def _disproven(difference: Difference, limit: float, alpha: float) -> bool:
     return difference.value < limit and difference.below(limit) <= alpha and difference.bound(1 - alpha) <= limit
 
 
-def _undecided(result: RequirementResult, p: float, case: Case, seen: str) -> RequirementResult:
-    needed = labels_needed(case.whole.rows, p, case.alpha)
+def _undecided(result: RequirementResult, p: float, test: _Test, seen: str) -> RequirementResult:
+    needed = labels_needed(test.evidence.rows, p, test.alpha)
     return replace(result, reason=f"{seen}: too close to call{_more(needed)}", labels_needed=needed)
 
 
@@ -268,7 +337,15 @@ def _with_p(result: RequirementResult, p: float) -> RequirementResult:
 
 def _p(result: RequirementResult) -> str:
     p = need(result.p)
-    return f"p < {p:.2g}" if p <= _SMALLEST_P else f"p = {p:.2g}"
+    if p <= _SMALLEST_P:
+        return f"p < {p:.2g}"
+    return f"p = {p:.2g}, chance alone would show it in 1 of {_round(1 / p):,} holdouts"
+
+
+def _round(count: float) -> int:
+    """Return a count with two significant digits."""
+    digits = max(math.floor(math.log10(count)) - 1, 0)
+    return math.floor(count / 10.0**digits) * int(10.0**digits)
 
 
 def _seen(result: RequirementResult) -> str:
@@ -277,9 +354,9 @@ def _seen(result: RequirementResult) -> str:
     return f"{number(mine)} against {number(rival)}, {how}"
 
 
-def _no_regression(requirement: Requirement, case: Case, result: RequirementResult) -> RequirementResult:
+def _no_regression(requirement: Requirement, test: _Test, result: RequirementResult) -> RequirementResult:
     metric = requirement.metric
-    tested, passed_over, untested = _slices_tested(requirement, case)
+    tested, passed_over, untested = _slices_tested(requirement, test)
     if not tested:
         return replace(result, reason=f"{metric} of the two models cannot be compared on these rows")
     differences = [one.differences[metric] for _, one in tested]
@@ -289,10 +366,10 @@ def _no_regression(requirement: Requirement, case: Case, result: RequirementResu
     slice_, evidence = tested[worst]
     name = None if slice_ is None else slice_name(slice_)
     result = replace(result, candidate=evidence.candidate[metric].value, slice=name)
-    result = _with_p(_with(result, differences[worst], case, evidence.champion[metric].value), adjusted[worst])
+    result = _with_p(_with(result, differences[worst], test.alpha, evidence.champion[metric].value), adjusted[worst])
     where = f"in {name}" if name else "on the whole holdout"
     small = f"; {passed_over} slices are too small to test" if passed_over else ""
-    if adjusted[worst] <= case.alpha:
+    if adjusted[worst] <= test.alpha:
         return replace(result, verdict="fail", reason=f"{where} {_seen(result)} ({_p(result)}, Holm){small}")
     if untested:
         return replace(result, reason=f"{metric} could not be compared {' and '.join(untested)}{small}")
@@ -314,13 +391,14 @@ def slice_name(slice_: Slice) -> str:
 
 
 def _slices_tested(
-    requirement: Requirement, case: Case
+    requirement: Requirement, test: _Test
 ) -> tuple[list[tuple[Slice | None, Evidence]], int, tuple[str, ...]]:
     """Return the whole and every slice asked for that can be tested; how many cannot; and where nothing was tested."""
-    there = dict.fromkeys(column for column, _ in case.by_slice)
+    by_slice = test.rival.by_slice
+    there = dict.fromkeys(slice_[0] for slice_ in by_slice)
     columns = tuple(there) if requirement.slices == "all" else requirement.slices or ()
-    every: list[tuple[Slice | None, Evidence]] = [(None, case.whole)]
-    every += [(slice_, evidence) for slice_, evidence in case.by_slice.items() if slice_[0] in columns]
+    every: list[tuple[Slice | None, Evidence]] = [(None, test.evidence)]
+    every += [(slice_, evidence) for slice_, evidence in by_slice.items() if slice_[0] in columns]
     tested = [
         (slice_, one)
         for slice_, one in every
@@ -332,3 +410,10 @@ def _slices_tested(
     if requirement.slices == "all" and not columns:
         untested.append("by slice")
     return tested, len(every) - len(tested), tuple(untested)
+
+
+_TESTS: Mapping[str, Callable[[Requirement, _Test, RequirementResult], RequirementResult]] = {
+    "superiority": _superiority,
+    "non-inferiority": _non_inferiority,
+    "no-regression": _no_regression,
+}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Measured:
-    """One claim. `value` is a share of the trials, or points where `unit` says so, `error` its Monte-Carlo standard error.
+    """One claim, or without a `limit` what was only measured. `value` is a share of the trials, or points where `unit` says so, `error` its Monte-Carlo standard error.
 
     `naive` is what comparing two numbers gave on the same holdouts; `spent` what the gate gives at the level that is left
     when its error probability is divided among `budget` questions. A claim about that level has `unspent` instead: the same
@@ -20,7 +20,7 @@ class Measured:
     setting: str
     value: float
     error: float
-    limit: float
+    limit: float | None
     at_least: bool
     naive: float
     spent: float | None = None
@@ -30,15 +30,18 @@ class Measured:
     @property
     def holds(self) -> bool:
         """Whether what was measured is within two standard errors of what is claimed, or better."""
+        if self.limit is None:
+            return True
         slack = 2 * self.error
         return self.value >= self.limit - slack if self.at_least else self.value <= self.limit + slack
 
 
 @dataclass(frozen=True)
 class SelftestReport:
-    """All that was measured, by so many trials a claim, on tests at the level `alpha`."""
+    """All that was measured, by so many trials a claim, on tests at the level `alpha`; of a `model`, on its own holdout."""
 
     trials: int
     alpha: float
     budget: int
     measured: tuple[Measured, ...]
+    model: str | None = None

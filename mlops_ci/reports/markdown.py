@@ -9,7 +9,7 @@ from mlops_ci.outcomes.gate import Gated, GateReport
 from mlops_ci.outcomes.proofs import DiffReport
 from mlops_ci.outcomes.selftest import SelftestReport
 from mlops_ci.records import Comparison, DatasetSnapshot, TrainingRun
-from mlops_ci.reports import markup, tables
+from mlops_ci.reports import markup, sentences, tables
 from mlops_ci.reports.text import REQUIREMENTS, requirement_rows
 
 MARK = {"pass": "\u2705", "fail": "\u274c", "inconclusive": "\u2754", "incomparable": "\u2754"}
@@ -43,9 +43,14 @@ def _gated(gated: Gated) -> Iterator[str]:
     yield markup.escaped(gated.sentence)
     if gated.comparison is not None:
         yield markup.markdown(REQUIREMENTS, requirement_rows(gated.comparison))
-        reasons = [item for item in gated.comparison.requirements if item.verdict not in ("pass", "not-applicable")]
-        if reasons:
-            yield "\n".join(f"- {item.verdict}: {markup.escaped(item.reason)}" for item in reasons)
+        said = (*sentences.requirements(gated.comparison), *sentences.grounds(gated.comparison))
+        if said:
+            yield "\n".join(f"- {markup.escaped(one)}" for one in said)
+        if worst := sentences.worst(gated.comparison):
+            heading, values = worst
+            yield f"{markup.escaped(heading)}\n\n" + markup.markdown(
+                ("slice", "value", "interval", "rows"), sentences.slice_rows(values)
+            )
         yield _metrics(gated.comparison)
     if gated.snapshot is not None:
         yield _data(gated.snapshot)

@@ -30,7 +30,7 @@ def _row(one: Measured) -> tuple[str, ...]:
         f"{one.rows:,}",
         one.setting,
         f"{one.value:.{digits}f} \u00b1 {one.error:.{digits}f}{unit}",
-        f"{'at least' if one.at_least else 'at most'} {one.limit:g}",
+        "" if one.limit is None else f"{'at least' if one.at_least else 'at most'} {one.limit:g}",
         f"{one.naive:.{digits}f}",
         f"before it: {one.unspent:.2f}" if one.unspent is not None else "" if one.spent is None else f"{one.spent:.3f}",
         "" if one.holds else "BROKEN",
@@ -38,9 +38,17 @@ def _row(one: Measured) -> tuple[str, ...]:
 
 
 def _legend(report: SelftestReport) -> str:
-    held = sum(one.holds for one in report.measured)
+    claims = [one for one in report.measured if one.limit is not None]
+    held = sum(one.holds for one in claims)
+    if report.model is not None:
+        return (
+            f"{held} of {tables.counted(len(claims), 'claim')} hold, within two standard errors, by {report.trials:,} holdouts"
+            f" drawn from that of '{report.model}' with replacement; one-sided tests at {report.alpha:g}. Exchanged by a coin's"
+            " toss for each row, the two models are equal; as they are, their difference is what was seen. naive: what"
+            f" comparing two numbers gives. after spending: the same gate at {report.alpha:g} / {report.budget}."
+        )
     return (
-        f"{held} of {tables.counted(len(report.measured), 'claim')} hold, within two standard errors, by"
+        f"{held} of {tables.counted(len(claims), 'claim')} hold, within two standard errors, by"
         f" {report.trials:,} simulated holdouts each; one-sided tests at {report.alpha:g}, first use of the holdout. naive:"
         f" what comparing two numbers gives on the same holdouts. after spending: the same gate at {report.alpha:g} /"
         f" {report.budget}, which is left for each of {report.budget} questions to one holdout (overstatement is measured at that level)."

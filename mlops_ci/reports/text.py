@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from mlops_ci.reports import tables
+from mlops_ci.reports import sentences, tables
 
 if TYPE_CHECKING:
     from mlops_ci.outcomes.gate import (
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from mlops_ci.records import Comparison, DatasetSnapshot
 
 REQUIREMENTS = ("requirement", "candidate", "champion", "difference", "interval", "p", "verdict")
-_WORST = 3
 
 
 def text(record: Any) -> str:
@@ -120,34 +119,12 @@ def _gated(gated: Gated) -> Iterator[str]:
 def _comparison(comparison: Comparison) -> Iterator[str]:
     yield f"  {comparison.sentence}"
     yield tables.plain(REQUIREMENTS, requirement_rows(comparison), "    ")
-    for item in comparison.requirements:
-        if item.verdict not in ("pass", "not-applicable"):
-            yield f"  {item.verdict}: {item.reason}"
-    yield from _worst(comparison)
-
-
-def _worst(comparison: Comparison) -> Iterator[str]:
-    """Yield the slices where the first metric that has slices is worst; those too small for an interval only if all are."""
-    from mlops_ci.spec.metrics import METRICS  # queries of the registry know none
-
-    sliced = [item for item in comparison.metrics if item.slice is not None]
-    names = [item.metric for item in comparison.requirements] + [item.metric for item in sliced]
-    metric = next((name for name in names if any(item.metric == name for item in sliced)), None)
-    if metric is None:
-        return
-    up = metric not in METRICS or METRICS[metric].higher_is_better
-    known = [item for item in sliced if item.metric == metric]
-    judged = sorted(
-        [item for item in known if item.lower is not None] or known,
-        key=lambda item: item.value if up else -item.value,
-    )[:_WORST]
-    rows = [
-        (item.slice or "", tables.number(item.value), tables.interval(item.lower, item.upper), f"{item.rows:,}")
-        for item in judged
-    ]
-    among = f", the worst of {len(known):,} slices" if len(known) > len(judged) else ""
-    yield f"  {metric} by slice{among}:"
-    yield tables.plain(("slice", "value", "interval", "rows"), rows, "    ")
+    for sentence in (*sentences.requirements(comparison), *sentences.grounds(comparison)):
+        yield f"  {sentence}"
+    if worst := sentences.worst(comparison):
+        heading, values = worst
+        yield f"  {heading}"
+        yield tables.plain(("slice", "value", "interval", "rows"), sentences.slice_rows(values), "    ")
 
 
 def _snapshot(snapshot: DatasetSnapshot) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mlops_ci.learn.compare import Contestant, compare
+from mlops_ci.learn.compare import compare
+from mlops_ci.learn.contest import Contestant, Holdout
 from mlops_ci.selftest.claims import DISAGREEMENT, START
 from mlops_ci.selftest.trials import PLAIN, Counts
 from mlops_ci.selftest.worlds import CLASSES, Classifiers, correlation, separation
@@ -31,7 +32,8 @@ def run(rows: int, seed: Sequence[int], trials: int) -> Counts:
             Contestant(name, name, model, CLASSES)
             for name, model in zip(("candidate", "champion"), drawn.models, strict=True)
         )
-        judged = compare("binary-classification", labels, candidate, champion, gate, slices={"slice": where})
+        holdout = Holdout(slices={"slice": where})
+        judged = compare("binary-classification", labels, candidate, champion, gate, holdout=holdout)
         blocked += judged.requirements[0].verdict == "fail"
         right, theirs = (np.bincount(where, model.labels == labels, SLICES) for model in drawn.models)
         by_numbers += bool((right < theirs).any())

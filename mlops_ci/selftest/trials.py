@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mlops_ci.learn.evidence import Evidence, gather
-from mlops_ci.learn.requirements import Case, judge
+from mlops_ci.learn.requirements import Case, Rival, judge
 from mlops_ci.learn.spending import level
 from mlops_ci.selftest.claims import ALPHA, BUDGET, Series
 from mlops_ci.spec.kinds import Gate, Requirement
@@ -25,7 +25,7 @@ class Simulated(NamedTuple):
     operational: dict[str, float]
 
 
-CANDIDATE, CHAMPION = Simulated("candidate", {}), Simulated("champion", {})
+CANDIDATE = Simulated("candidate", {})
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,8 @@ def run(series: Series, seed: Sequence[int], trials: int) -> Counts:
 
 def passes(requirement: Requirement, evidence: Evidence, gate: Gate) -> bool:
     """Tell whether the shipped gate passes a requirement on this evidence."""
-    return judge(requirement, Case(evidence, {}, gate, CANDIDATE, CHAMPION, "")).verdict == "pass"
+    case = Case(evidence, gate, CANDIDATE, {"champion": Rival("champion", evidence)})
+    return judge(requirement, case).verdict == "pass"
 
 
 def naive(requirement: Requirement, evidence: Evidence) -> bool:

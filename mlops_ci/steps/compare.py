@@ -4,34 +4,28 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from mlops_ci import store
+from mlops_ci import judging, store
 from mlops_ci.asking import ask, counted, published
 from mlops_ci.assignment import needed_repository
-from mlops_ci.candidate import Candidate, champion_of, chosen, identify, read_data, sliced
+from mlops_ci.candidate import Candidate, champion_of, chosen, identify, read_data
 from mlops_ci.codec import encode
-from mlops_ci.data.split import materialise
 from mlops_ci.diagnostics import Diagnostic, has_errors
 from mlops_ci.digest import canonical_json
-from mlops_ci.errors import EnvironmentProblem, Exit, Findings
-from mlops_ci.events import Event
-from mlops_ci.learn.bootstrap import seed_of
-from mlops_ci.learn.compare import Contestant, Judgement
-from mlops_ci.learn.compare import compare as judge_models
-from mlops_ci.learn.estimator import import_folders
-from mlops_ci.learn.frame import incompatible_inputs
-from mlops_ci.learn.metrics import default_requirements
-from mlops_ci.learn.score import Packaged, missing_inputs, score
+from mlops_ci.errors import Exit, Findings
+from mlops_ci.judging import Rivals
+from mlops_ci.learn.compare import Judgement
+from mlops_ci.learn.contest import Absent
 from mlops_ci.outcomes.gate import CompareReport
 from mlops_ci.plan import Outcome, Plan
 from mlops_ci.project import Project
-from mlops_ci.records import Champion, Comparison, FileDigest, Release, TrainingRun
+from mlops_ci.records import Champion, Comparison, MetricValue, TrainingRun
 from mlops_ci.reports.markdown import run_report
-from mlops_ci.spec.kinds import Gate, ModelSpec
-from mlops_ci.spec.metrics import METRICS
+from mlops_ci.rivals import Older, anchor_of, occasion_of, older
+from mlops_ci.ruling import base_of, changed_rules
+from mlops_ci.spec.kinds import Occasion
 from mlops_ci.writes import AppendLedger, Content
 
 
@@ -41,24 +35,25 @@ class Compared:
 
     comparison: Comparison
     ref: str
+    strict: bool  # whether what is not decided fails
     diagnostics: tuple[Diagnostic, ...] = ()
     plan: Plan = Plan()
     questions: tuple[AppendLedger, ...] = ()
 
 
-def compare(project: Project, *, models: tuple[str, ...] = ()) -> Outcome[CompareReport]:
-    """Judge the trained candidates of the models named, or all.
+def compare(project: Project, *, models: tuple[str, ...] = (), base: str | None = None) -> Outcome[CompareReport]:
+    """Judge the trained candidates of the models named, or all, by the rules of `base` (see `ruling.base_of`).
 
     Raises UsageProblem for a model without a spec, Findings when its data are refused or it has not been trained.
     """
     needed_repository(project)
-    context = project.context
+    context, judge = project.context, base_of(project, base)
     answers: list[Compared] = []
     for name in chosen(project, models):
         data, findings = read_data(project, name)
         if has_errors(findings):
             raise Findings(findings)
-        candidate = identify(project, name, data)
+        candidate = identify(project, name, data, base=judge)
         stored = store.find(context.repo, store.run_ref(name, candidate.key))
         if stored is None or context.repo is None:
             raise Findings.of(
@@ -77,7 +72,7 @@ def compare(project: Project, *, models: tuple[str, ...] = ()) -> Outcome[Compar
     questions = [question for answer in answers for question in answer.questions]
     report = CompareReport(tuple(answer.comparison for answer in answers))
     plan = published(project, Plan(writes), questions)
-    return Outcome(report, found, plan, exit_code(project, report.comparisons))
+    return Outcome(report, found, plan, exit_code(answers))
 
 
 def compare_candidate(
@@ -95,17 +90,26 @@ def compare_candidate(
     """
     name, repo = candidate.model.name, project.context.repo
     champion = champion_of(project, name)
-    key = candidate.comparison_key(champion)
+    anchor = anchor_of(project, candidate, champion)
+    key = candidate.comparison_key(champion, anchor)
     ref = store.run_ref(name, key)
+    strict = candidate.rules.gate.on_inconclusive == "fail"
     asked = ask(project, candidate, run, waiting)
+    notes = (*changed_rules(candidate.model, candidate.rules), *asked.diagnostics)
     questions = counted(project, candidate, run, asked)
     stored = store.find(repo, ref)
     if stored is not None and repo is not None:
         comparison = store.read_record(repo, stored, "comparison.json", Comparison)
-        return Compared(comparison, ref, (*asked.diagnostics, *judged(candidate, comparison)), questions=questions)
+        return Compared(comparison, ref, strict, (*notes, *judged(candidate, comparison)), questions=questions)
     project.context.progress(f"comparing {name} on {candidate.sides.split.holdout_rows:,} held-out rows")
-    judgement = _judge(project, candidate, run, folder, champion, asked.gate)
-    comparison = _record(candidate, run, key, champion, judgement, asked.gate.confidence)
+    scratch = Path(tempfile.mkdtemp(dir=project.context.scratch))
+    rivals: Rivals = {
+        "champion": older(project, candidate, run, champion, "champion", scratch),
+        "anchor": older(project, candidate, run, anchor, "anchor", scratch),
+    }
+    occasion = occasion_of(project, run, champion)
+    judgement = judging.judged(project, candidate, run, folder, rivals, asked.gate, occasion, scratch)
+    comparison = _record(candidate, run, key, rivals, occasion, judgement, asked.gate.confidence)
     records: dict[str, Content] = {
         "run.json": canonical_json(encode(run)).encode(),
         "comparison.json": canonical_json(encode(comparison)).encode(),
@@ -118,13 +122,14 @@ def compare_candidate(
     }
     title = f"{name}: gate {comparison.verdict} ({key})"
     plan = store.storing(ref, title, records, run.files, folder, project.specs.project.spec)
-    found = (*asked.diagnostics, *judgement.diagnostics, *judged(candidate, comparison))
-    return Compared(comparison, ref, found, plan, questions)
+    found = (*notes, *judgement.diagnostics, *judged(candidate, comparison))
+    return Compared(comparison, ref, strict, found, plan, questions)
 
 
 def judged(candidate: Candidate, comparison: Comparison) -> tuple[Diagnostic, ...]:
     """Return a finding for each requirement that does not hold, at its place in the spec."""
-    given = candidate.model.spec.gate.requirements
+    # the rules of another commit have no place here
+    given = candidate.rules.gate.requirements if candidate.rules.base is None else ()
     found = []
     for index, item in enumerate(comparison.requirements):
         if item.verdict in ("pass", "not-applicable"):
@@ -152,161 +157,41 @@ def judged(candidate: Candidate, comparison: Comparison) -> tuple[Diagnostic, ..
     return tuple(found)
 
 
-def exit_code(project: Project, comparisons: Sequence[Comparison]) -> Exit:
+def exit_code(answers: Sequence[Compared]) -> Exit:
     """Return 1 when a model failed, or is undecided where its gate says that this fails."""
-    for item in comparisons:
-        strict = project.specs.models[item.model].spec.gate.on_inconclusive == "fail"
-        if item.verdict == "fail" or (item.verdict != "pass" and strict):
+    for answer in answers:
+        verdict = answer.comparison.verdict
+        if verdict == "fail" or (verdict != "pass" and answer.strict):
             return Exit.FINDINGS
     return Exit.OK
 
 
-@dataclass(frozen=True)
-class _Incomparable:
-    """Why a champion cannot be scored on today's rows."""
-
-    why: str
-
-
-def _judge(
-    project: Project, candidate: Candidate, run: TrainingRun, folder: Path, champion: Event | None, gate: Gate
-) -> Judgement:
-    import pyarrow.parquet as pq
-
-    spec, context = candidate.model.spec, project.context
-    scratch = Path(tempfile.mkdtemp(dir=context.scratch))
-    mine = _packaged(candidate.model.name, run, run.files, run.trusted, folder)
-    rival = _rival(project, candidate, run, champion, scratch)
-    packaged = [mine, rival] if isinstance(rival, Packaged) else [mine]
-    slices = sliced(spec)
-    columns = tuple(
-        dict.fromkeys((*spec.features, *slices, *(field.name for one in packaged for field in one.signature.inputs)))
-    )
-    sides = materialise(context.root, candidate.dataset, candidate.snapshot.files, columns, spec.target, scratch)
-    table = pq.read_table(sides.holdout)
-    for rows in (sides.train, sides.holdout):
-        rows.unlink()  # nothing that a scoring process could find has the labels
-    features = scratch / "features.parquet"
-    pq.write_table(table.select([name for name in columns if name != spec.target]), features)
-    latency = any(METRICS[metric].operational and metric.startswith("latency") for metric in _asked(spec))
-    against = None
-    # the champion first, and in a process of its own: a candidate's code must find nothing of it to touch
-    if isinstance(rival, Packaged) and champion is not None and isinstance(champion.record, Release):
-        try:
-            (theirs,) = score([rival], features, rows=table.num_rows, scratch=scratch, latency=latency)
-        except Findings as failed:
-            rival = _Incomparable(failed.diagnostics[0].message)
-        else:
-            release = champion.record
-            against = Contestant(
-                rival.name,
-                release.model_digest,
-                theirs.predictions,
-                theirs.classes,
-                theirs.operational,
-                run=release.run_key,
-            )
-    (scores,) = score([mine], features, rows=table.num_rows, scratch=scratch, latency=latency)
-    contestant = Contestant(
-        mine.name, run.model_digest, scores.predictions, scores.classes, scores.operational, run=run.key
-    )
-    if champion is not None and _same(champion, run):
-        against = replace(contestant, name=champion.ref.name)
-    labels: Any = table[spec.target].to_numpy()
-    return judge_models(
-        spec.task,
-        labels,
-        contestant,
-        against,
-        gate,
-        metrics=spec.evaluate.metrics,
-        slices={name: table[name].to_numpy() for name in slices},
-        incomparable=rival.why if isinstance(rival, _Incomparable) else None,
-        seed=seed_of(run.key, champion.ref.oid if champion else "", candidate.sides.split.holdout_digest),
-    )
-
-
-def _asked(spec: ModelSpec) -> set[str]:
-    requirements = spec.gate.requirements or default_requirements(spec.task)
-    return {*spec.evaluate.metrics, *(requirement.metric for requirement in requirements)}
-
-
-def _same(champion: Event, run: TrainingRun) -> bool:
-    return isinstance(champion.record, Release) and champion.record.run_key == run.key
-
-
-def _rival(
-    project: Project, candidate: Candidate, run: TrainingRun, champion: Event | None, scratch: Path
-) -> Packaged | _Incomparable | None:
-    """Return the champion, ready to be scored on today's rows, or why it cannot be; None when there is none to score.
-
-    Raises EnvironmentProblem when its files are out of reach: that says nothing about the two models.
-    """
-    repo = project.context.repo
-    if champion is None or repo is None or _same(champion, run):
-        return None
-    release = champion.record
-    if not isinstance(release, Release):
-        return _Incomparable(f"{champion.ref.name} was tagged by another tool and has no record")
-    stored = store.find(repo, store.release_ref(release.model, release.version), fetch=True)
-    if stored is None:
-        raise EnvironmentProblem.of(
-            "store-missing",
-            f"the files of {champion.ref.name}, the champion, are neither in this clone nor at its remote",
-            help=f"git fetch origin {store.release_ref(release.model, release.version)}; if it is gone, look for a clone that has it",
-        )
-    theirs = store.read_record(repo, stored, "run.json", TrainingRun)
-    if theirs.task != candidate.model.spec.task or theirs.signature.output != candidate.output:
-        return _Incomparable(
-            f"{champion.ref.name} answers another question ({theirs.task} of {theirs.signature.output.name})"
-        )
-    split, today = theirs.split, candidate.sides.split
-    told = (split.by, split.epoch, split.fraction, theirs.row_key)
-    if told != (today.by, today.epoch, today.fraction, candidate.dataset.spec.key):
-        return _Incomparable(
-            f"{champion.ref.name} learned from another split, so that today's holdout is not new to it"
-        )
-    types = {column.name: column.type for column in candidate.snapshot.columns}
-    if missing := missing_inputs(theirs.signature, types):
-        return _Incomparable(f"{champion.ref.name} needs {', '.join(missing)}, which today's data do not have")
-    if changed := incompatible_inputs(theirs.signature.inputs, types):
-        return _Incomparable(f"{champion.ref.name} knows other types: {', '.join(changed)}")
-    folder = scratch / "champion"
-    store.materialise(repo, stored, release.model_files, folder)
-    return _packaged(champion.ref.name, theirs, release.model_files, release.trusted, folder)
-
-
-def _packaged(
-    name: str, run: TrainingRun, files: Sequence[FileDigest], trusted: tuple[str, ...], folder: Path
-) -> Packaged:
-    """Describe a model's files; one with code of its own finds it beside them, and is scored in a process of its own."""
-    model = next(file for file in files if file.path == "model.skops")
-    paths = import_folders(run.estimator, folder / store.CODE) if run.code else ()
-    return Packaged(name, folder / model.path, model.sha256, trusted, run.signature, run.task, paths)
-
-
 def _record(
-    candidate: Candidate, run: TrainingRun, key: str, champion: Event | None, judgement: Judgement, confidence: float
+    candidate: Candidate, run: TrainingRun, key: str, rivals: Rivals, occasion: Occasion, found: Judgement, level: float
 ) -> Comparison:
-    release = champion.record if champion else None
-    against = None
-    if champion is not None and isinstance(release, Release):
-        against = Champion(
-            champion.version, release.run_key, release.model_digest, champion.ref.oid, judgement.champion_metrics
-        )
     return Comparison(
         key=key,
         model=run.model,
         run=run.key,
         model_digest=run.model_digest,
-        champion_state=judgement.champion_state,
+        champion_state=found.champion_state,
         holdout_digest=candidate.sides.split.holdout_digest,
         holdout_rows=candidate.sides.split.holdout_rows,
         policy_digest=candidate.policy_digest,
-        confidence=confidence,
-        metrics=judgement.metrics,
-        requirements=judgement.requirements,
-        verdict=judgement.verdict,
-        sentence=judgement.sentence,
-        champion=against,
+        confidence=level,
+        metrics=found.metrics,
+        requirements=found.requirements,
+        verdict=found.verdict,
+        sentence=found.sentence,
+        champion=_version(rivals["champion"], found.champion_metrics, found.excluded.get("champion", 0)),
+        anchor=_version(rivals["anchor"], found.anchor_metrics, found.excluded.get("anchor", 0)),
+        occasion=occasion,
+        judged_by=candidate.rules.base,
     )
+
+
+def _version(rival: Older | Absent, metrics: tuple[MetricValue, ...], excluded: int) -> Champion | None:
+    if isinstance(rival, Absent):
+        return None
+    release = rival.release
+    return Champion(rival.event.version, release.run_key, release.model_digest, rival.event.ref.oid, metrics, excluded)

@@ -18,62 +18,72 @@ from mlops_ci.plan import Outcome, Plan
 from mlops_ci.planning import planned
 from mlops_ci.project import Project
 from mlops_ci.records import Verdict
-from mlops_ci.steps.compare import compare_candidate, exit_code
+from mlops_ci.ruling import Base, base_of
+from mlops_ci.steps.compare import Compared, compare_candidate, exit_code
 from mlops_ci.steps.train import train_candidate
 from mlops_ci.writes import AppendLedger, Write
 
 
 def gate(
-    project: Project, *, models: tuple[str, ...] = (), power: bool = False, check_determinism: bool = False
+    project: Project,
+    *,
+    models: tuple[str, ...] = (),
+    power: bool = False,
+    check_determinism: bool = False,
+    base: str | None = None,
 ) -> Outcome[GateReport] | Outcome[PowerReport]:
     """Put the models named, or all, through the gate; with `power`, only say what difference each gate could see.
 
-    With `check_determinism` each candidate is fitted once more, and fails where that gives another model.
+    Rules are those of `base` (see `ruling.base_of`). With `check_determinism` each candidate is fitted once more, and fails where that gives another model.
 
     The specs are valid already (a project with invalid ones is not opened). What is wrong with one model, or its data, is
     that model's verdict; the others are judged all the same, and the exit code is the most severe one. Raises UsageProblem
     outside a repository.
     """
+    judge = base_of(project, base)
     if power:
-        return Outcome(PowerReport(tuple(planned(project, name) for name in chosen(project, models))))
+        return Outcome(PowerReport(tuple(planned(project, name, judge) for name in chosen(project, models))))
     gated: list[Gated] = []
     findings: list[Diagnostic] = []
+    answers: list[Compared] = []
     writes: list[Write] = []
     questions: list[AppendLedger] = []
     worst = Exit.OK
     needed_repository(project)  # found out before anything is trained
     for name in chosen(project, models):
         try:
-            one, found, plan, asked = _model(project, name, questions, twice=check_determinism)
+            one, found, plan, answer = _model(project, name, judge, questions, twice=check_determinism)
         except (Findings, UsageProblem) as stopped:
             one, found, plan = Gated(name, "fail", stopped.diagnostics[0].message), stopped.diagnostics, Plan()
-            asked = ()
+            answer = None
             worst = max(worst, stopped.exit_code)
         gated.append(one)
         findings.extend(found)
         writes.extend(plan.writes)
-        questions.extend(asked)
+        if answer is not None:
+            answers.append(answer)
+            questions.extend(answer.questions)
     report = GateReport(_worst(one.verdict for one in gated), tuple(gated), sum(one.fitted for one in gated))
-    judged = exit_code(project, [one.comparison for one in gated if one.comparison])
+    judged = exit_code(answers)
     code = max(worst, Exit.FINDINGS if has_errors(findings) else judged)
     plan = published(project, Plan(tuple(writes)), questions)
     return Outcome(report, tuple(dict.fromkeys(findings)), plan, code)
 
 
 def _model(
-    project: Project, name: str, waiting: Sequence[AppendLedger], *, twice: bool
-) -> tuple[Gated, tuple[Diagnostic, ...], Plan, tuple[AppendLedger, ...]]:
+    project: Project, name: str, base: Base | None, waiting: Sequence[AppendLedger], *, twice: bool
+) -> tuple[Gated, tuple[Diagnostic, ...], Plan, Compared | None]:
     data, findings = read_data(project, name)
     if has_errors(findings):
         failed = sum(not check.passed and check.severity == "error" for check in data.checks)
-        return Gated(name, "fail", f"{failed} checks of '{data.dataset}' failed", data), findings, Plan(), ()
-    candidate = identify(project, name, data)
+        return Gated(name, "fail", f"{failed} checks of '{data.dataset}' failed", data), findings, Plan(), None
+    candidate = identify(project, name, data, base=base)
     training = train_candidate(project, candidate, check_determinism=twice)
     run = training.trained.run
     if has_errors(training.diagnostics):
         why = next(one.message for one in training.diagnostics if one.severity == "error")
         gated = Gated(name, "fail", why, data, run, training.trained.fitted)
-        return gated, (*findings, *training.diagnostics), training.plan, ()
+        return gated, (*findings, *training.diagnostics), training.plan, None
     model = training.files["model/model.skops"]
     folder = model.parent if isinstance(model, Path) else project.context.scratch
     log = training.files.get("log.txt", b"")
@@ -88,7 +98,7 @@ def _model(
         ),
         (*findings, *training.diagnostics, *compared.diagnostics, *taken_back),
         training.plan + compared.plan,
-        compared.questions,
+        compared,
     )
 
 

@@ -23,6 +23,8 @@ from mlops_ci.policy import rules_of, to_sign
 from mlops_ci.project import Project
 from mlops_ci.records import Comparison, DataRef, Release, TrainingRun
 from mlops_ci.registry import ModelState
+from mlops_ci.rivals import anchor_of
+from mlops_ci.ruling import base_of
 from mlops_ci.signing import Signing
 from mlops_ci.statement import evidence_of, of_release
 from mlops_ci.writes import AppendLog, CreateTag, Push, SetRef, Write
@@ -69,7 +71,7 @@ def _model(
     data, findings = read_data(project, state.model)
     if has_errors(findings):
         raise Findings(findings)
-    candidate = identify(project, state.model, data)
+    candidate = identify(project, state.model, data, base=base_of(project))
     command = f"mlops-ci release {state.model}"
     for event in state.releases.values():
         if isinstance(event.record, Release) and event.record.run_key == candidate.key:
@@ -190,7 +192,7 @@ def _gated(
     project: Project, repo: Repository, candidate: Candidate, state: ModelState, folder: Path
 ) -> tuple[TrainingRun, Comparison, store.StoredRun, str]:
     champion = champion_of(project, state.model)
-    key = candidate.comparison_key(champion)
+    key = candidate.comparison_key(champion, anchor_of(project, candidate, champion))
     stored = store.find(repo, store.run_ref(state.model, key), fetch=True)
     if stored is None:
         trained = store.find(repo, store.run_ref(state.model, candidate.key)) is not None

@@ -11,6 +11,7 @@ from mlops_ci import store
 from mlops_ci.assignment import needed_repository
 from mlops_ci.candidate import Candidate, chosen, identify, read_data
 from mlops_ci.codec import encode
+from mlops_ci.data.split import split_key
 from mlops_ci.diagnostics import Diagnostic, has_errors
 from mlops_ci.digest import canonical_json, digest_bytes
 from mlops_ci.errors import Findings
@@ -104,7 +105,7 @@ def _once(project: Project, candidate: Candidate, *, explain: bool) -> Training:
         data_digest=candidate.snapshot.digest,
         schema_digest=candidate.snapshot.schema_digest,
         split=candidate.sides.split,
-        row_key=candidate.dataset.spec.key,
+        row_key=split_key(candidate.dataset.spec),
         environment=made.environment,
         seed=spec.train.seed,
         estimator=spec.train.estimator or spec.train.entrypoint or "",

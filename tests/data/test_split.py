@@ -201,7 +201,7 @@ def test_by_time_the_newest_rows_are_the_holdout(bench: Any) -> None:
     spec: dict[str, Any] = {"time": "when", "split": SplitSpec("time", 0.3)}
     sides, train, test = divided(bench, **spec)
     assert (sorted(train["x"]), sorted(test["x"])) == ([1, 2, 3, 4, 5, 6, 7], [8, 9, 10])
-    assert sides.cutoff == "2026-01-08"
+    assert sides.split.cutoff == "2026-01-08"
     assert (sides.split.by, sides.split.train_rows, sides.split.holdout_rows) == ("time", 7, 3)
 
 
@@ -210,9 +210,9 @@ def test_rows_of_one_moment_stay_together(bench: Any) -> None:
     bench.csv("when,x,y\n" + "".join(f"{moment},{x},{x % 2}\n" for x, moment in enumerate(moments)))
     sides, train, test = divided(bench, time="when", split=SplitSpec("time", 0.2))
     assert (len(train), len(test)) == (4, 6)
-    assert sides.cutoff == "2026-01-02T10:00:00"
+    assert sides.split.cutoff == "2026-01-02T10:00:00"
     sides, _, test = divided(bench, time="when", split=SplitSpec("time", 0.1))
-    assert (sides.cutoff, len(test)) == ("2026-01-03T10:00:00.25", 1)
+    assert (sides.split.cutoff, len(test)) == ("2026-01-03T10:00:00.25", 1)
 
 
 @pytest.mark.parametrize(

@@ -15,14 +15,15 @@ from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 from mlops_ci.errors import Findings
-from mlops_ci.learn.compare import Contestant, Judgement, compare
+from mlops_ci.learn.compare import Judgement, compare
+from mlops_ci.learn.contest import NO_CHAMPION, Absent, Contestant, Holdout
 from mlops_ci.learn.evidence import Evidence
 from mlops_ci.learn.intervals import Difference, Estimate
 from mlops_ci.learn.predictions import Predictions
-from mlops_ci.learn.requirements import Case, describe, labels_needed
+from mlops_ci.learn.requirements import Case, Rival, describe, labels_needed
 from mlops_ci.learn.requirements import judge as judge_one
 from mlops_ci.records import RequirementResult
-from mlops_ci.spec.kinds import Gate, Requirement
+from mlops_ci.spec.kinds import Evaluate, Gate, Requirement
 
 BETTER = Requirement("auc", against="champion", test="superiority")
 
@@ -53,8 +54,19 @@ def judge(
     candidate: Contestant, champion: Contestant | None, *requirements: Requirement, labels: Any, **options: Any
 ) -> Judgement:
     gate = options.pop("gate", Gate())
+    why = options.pop("incomparable", None)
+    rival = champion or (NO_CHAMPION if why is None else Absent(why, "incomparable"))
+    evaluate = Evaluate(metrics=tuple(options.pop("metrics", ())))
+    holdout = Holdout(slices=options.pop("slices", {}))
     return compare(
-        "binary-classification", labels, candidate, champion, replace(gate, requirements=requirements), **options
+        "binary-classification",
+        labels,
+        candidate,
+        rival,
+        replace(gate, requirements=requirements),
+        evaluate=evaluate,
+        holdout=holdout,
+        **options,
     )
 
 
@@ -256,7 +268,7 @@ def test_a_floor_that_is_missed_fails_whatever_the_champion() -> None:
 
 def test_a_champion_that_cannot_be_scored_is_let_go_for_a_reason_and_the_floors_decide() -> None:
     gate = Gate(requirements=(Requirement("auc", min=0.6), BETTER), accept_incomparable="the target is another one")
-    found = compare("binary-classification", LABELS, FAIR, None, gate, incomparable="the data changed")
+    found = compare("binary-classification", LABELS, FAIR, Absent("the data changed", "incomparable"), gate)
     assert [result.verdict for result in found.requirements] == ["pass", "not-applicable"]
     assert found.requirements[1].reason == "the data changed; accepted: the target is another one"
     assert found.verdict == "pass"
@@ -266,7 +278,7 @@ def test_a_champion_that_cannot_be_scored_is_let_go_for_a_reason_and_the_floors_
 
 def test_a_reason_alone_decides_nothing() -> None:
     gate = Gate(requirements=(BETTER,), accept_incomparable="the target is another one")
-    found = compare("binary-classification", LABELS, FAIR, None, gate, incomparable="the data changed")
+    found = compare("binary-classification", LABELS, FAIR, Absent("the data changed", "incomparable"), gate)
     assert found.verdict == "inconclusive"
 
 
@@ -340,7 +352,7 @@ def test_every_class_of_several_needs_ten_rows(metric: str) -> None:
     p = np.eye(3)[np.repeat([0, 1, 2], [50, 50, 9])] * 0.7 + 0.1
     one = Contestant("m", "m", Predictions(labels=p.argmax(axis=1), probabilities=p), ("a", "b", "c"))
     gate = Gate(requirements=(Requirement(metric, min=0.3), Requirement("accuracy", min=0.3)))
-    found = compare("multiclass-classification", labels, one, None, gate)
+    found = compare("multiclass-classification", labels, one, NO_CHAMPION, gate)
     assert [result.verdict for result in found.requirements] == ["inconclusive", "pass"]
 
 
@@ -476,8 +488,8 @@ def test_one_bad_slice_among_a_hundred_is_found(worse: float) -> None:
         Contestant("c", "c", bad),
         Contestant("o", "o", near),
         Gate(requirements=(replace(requirement, margin=0.1),)),
-        metrics=["mae"],
-        slices={"place": place},
+        evaluate=Evaluate(metrics=("mae",)),
+        holdout=Holdout(slices={"place": place}),
     )
     assert (found.verdict, found.requirements[0].slice) == (("fail", "place=7") if worse > 1 else ("pass", ANY))
 
@@ -488,7 +500,9 @@ def test_the_same_loss_in_every_row_of_a_slice_is_seen_too() -> None:
     requirement = Requirement("mae", against="champion", test="no-regression", slices="all")
     gate = Gate(requirements=(requirement,))
     good = Contestant("o", "o", Predictions(values=y))
-    found = compare("regression", y, bad, good, gate, metrics=["mae"], slices={"place": place})
+    found = compare(
+        "regression", y, bad, good, gate, evaluate=Evaluate(metrics=("mae",)), holdout=Holdout(slices={"place": place})
+    )
     assert (found.verdict, found.requirements[0].slice) == ("fail", "place=1")
 
 
@@ -535,7 +549,7 @@ def test_a_new_class_in_a_multiclass_holdout_is_a_warning() -> None:
     labels = np.array(["a", "b", "c"] * 40 + ["d"], dtype=object)
     p = np.tile(np.eye(3) * 0.7 + 0.1, (41, 1))[:121]
     one = Contestant("m", "m", Predictions(labels=p.argmax(axis=1), probabilities=p), ("a", "b", "c"))
-    found = compare("multiclass-classification", labels, one, None, Gate())
+    found = compare("multiclass-classification", labels, one, NO_CHAMPION, Gate())
     assert [(one.id, one.severity) for one in found.diagnostics] == [("holdout-label-unknown", "warning")]
     accuracy = next(value for value in found.metrics if value.metric == "accuracy")
     assert accuracy.value == pytest.approx(120 / 121)
@@ -607,7 +621,12 @@ def test_a_pass_is_seen_tested_and_within_the_interval(
     margin = 0.0 if test == "superiority" else 1e-9
     found = Difference(value - 1e-9, lambda _: bound, lambda _: p, lambda _: 1 - p)
     one = {"mae": Estimate(1.0)}
-    case = Case(Evidence(500, one, one, {"mae": found}), {}, Gate(), FAIR, FAIR, "")
+    case = Case(
+        Evidence(500, one, {}, {}),
+        Gate(),
+        FAIR,
+        {"champion": Rival("m@v1.0.0", Evidence(500, one, one, {"mae": found}))},
+    )
     result = judge_one(Requirement("mae", against="champion", test=test, margin=margin), case)
     assert result.verdict == (verdict or "inconclusive")
 

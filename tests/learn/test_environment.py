@@ -61,13 +61,13 @@ def test_knowing_the_environment_imports_nothing_heavy() -> None:
 def test_judging_imports_neither_pandas_nor_scikit_learn_nor_scipy_stats() -> None:
     code = (
         "import sys, numpy as np\n"
-        "from mlops_ci.learn.compare import Contestant, compare\n"
+        "from mlops_ci.learn.compare import compare; from mlops_ci.learn.contest import NO_CHAMPION, Contestant\n"
         "import mlops_ci.learn.fit, mlops_ci.learn.score\n"
         "from mlops_ci.learn.predictions import Predictions\n"
         "from mlops_ci.spec.kinds import Gate\n"
         "y = np.arange(100) % 2; p = np.linspace(0, 1, 100)\n"
         "one = Contestant('a', 'a', Predictions(None, y, np.stack([1 - p, p], 1), p), (0, 1))\n"
-        "assert compare('binary-classification', y, one, None, Gate()).verdict\n"
+        "assert compare('binary-classification', y, one, NO_CHAMPION, Gate()).verdict\n"
         "print([name for name in ('pandas', 'sklearn', 'scipy.stats', 'skops', 'duckdb') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

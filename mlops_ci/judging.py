@@ -1,0 +1,259 @@
+"""Candidate and older versions, scored on the held-out rows of today's data and judged by the candidate's rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlops_ci.candidate import Candidate, sliced, used
+from mlops_ci.data.rules import age
+from mlops_ci.data.split import SEEN, Earlier, materialise
+from mlops_ci.errors import Findings
+from mlops_ci.learn import custom
+from mlops_ci.learn.bootstrap import seed_of
+from mlops_ci.learn.compare import Judgement, compare
+from mlops_ci.learn.conditions import mask
+from mlops_ci.learn.contest import Absent, Contestant, Holdout, on_common_terms
+from mlops_ci.learn.predictions import Floats, Ints, Predictions, Truth, need
+from mlops_ci.learn.score import Packaged, score
+from mlops_ci.project import Project
+from mlops_ci.records import TrainingRun
+from mlops_ci.rivals import Older, packaged
+from mlops_ci.spec.conditions import parse
+from mlops_ci.spec.kinds import Against, Gate, Occasion
+from mlops_ci.spec.metrics import METRICS
+from mlops_ci.spec.predicates import ConditionError
+
+Rivals = Mapping[Against, Older | Absent]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The held-out rows: `table` has all their columns, the parquet file `features` those that models are given."""
+
+    table: Any
+    features: Path
+
+
+def judged(
+    project: Project,
+    candidate: Candidate,
+    run: TrainingRun,
+    folder: Path,
+    rivals: Rivals,
+    gate: Gate,
+    occasion: Occasion,
+    scratch: Path,
+) -> Judgement:
+    """Return the gate's answer about the model in `folder`; `gate` has the confidence of each test.
+
+    Raises Findings when the candidate cannot be scored, or the rows' weights or a user's own metrics are unusable. An
+    older version that cannot be scored is incomparable.
+    """
+    mine = packaged(candidate.model.name, run, run.files, run.trusted, folder)
+    rows = _held_out(project, candidate, mine, rivals, scratch)
+    latency = any(metric.startswith("latency") for metric in _asked(candidate))
+    # the older ones first, each in a process of its own: a candidate's code must find nothing of them to touch
+    found: dict[Against, Contestant | Absent] = {}
+    for against, rival in rivals.items():
+        if isinstance(rival, Absent):
+            found[against] = rival
+        elif rival.model is not None:
+            found[against] = _older(against, rival, rival.model, rows, scratch, latency=latency)
+    (scores,) = score([mine], rows.features, rows=rows.table.num_rows, scratch=scratch, latency=latency)
+    contestant = Contestant(
+        mine.name, run.model_digest, scores.predictions, scores.classes, scores.operational, run=run.key
+    )
+    found |= {
+        against: replace(contestant, name=rival.event.ref.name)
+        for against, rival in rivals.items()
+        if isinstance(rival, Older) and rival.itself
+    }
+    contestant, found = _valued(candidate, rows, contestant, found, scratch)
+    champion = rivals["champion"]
+    return compare(
+        candidate.model.spec.task,
+        rows.table[candidate.model.spec.target].to_numpy(),
+        contestant,
+        found["champion"],
+        gate,
+        anchor=found["anchor"],
+        evaluate=candidate.rules.evaluate,
+        holdout=_holdout(candidate, rows.table),
+        occasion=occasion,
+        seed=seed_of(
+            run.key, champion.event.ref.oid if isinstance(champion, Older) else "", candidate.sides.split.holdout_digest
+        ),
+    )
+
+
+def answers(
+    project: Project, candidate: Candidate, run: TrainingRun, folder: Path, rival: Older, scratch: Path
+) -> tuple[Truth, tuple[Predictions, Predictions]]:
+    """Return the labels of the held-out rows that both have not learned from, and two models' answers for them."""
+    mine = packaged(candidate.model.name, run, run.files, run.trusted, folder)
+    rows = _held_out(project, candidate, mine, {"champion": rival}, scratch)
+    theirs = _older("champion", rival, need(rival.model), rows, scratch, latency=False)
+    if isinstance(theirs, Absent):
+        raise Findings.of("selftest-alone", f"there is no second model to compare with: {theirs.why}")
+    (scores,) = score([mine], rows.features, rows=rows.table.num_rows, scratch=scratch)
+    contestant = Contestant(mine.name, run.model_digest, scores.predictions, scores.classes)
+    contestant, found = _valued(candidate, rows, contestant, {"champion": theirs}, scratch)
+    other = found["champion"]
+    models = [contestant, *([other] if isinstance(other, Contestant) else [])]
+    labels = rows.table[candidate.model.spec.target].to_numpy()
+    truth, sides, _ = on_common_terms(
+        candidate.model.spec.task, labels, models, _holdout(candidate, rows.table), candidate.rules.evaluate
+    )
+    new = np.flatnonzero(~np.asarray(theirs.seen, dtype=bool)) if theirs.seen is not None else np.arange(len(truth))
+    return truth.rows(new), (sides[0].rows(new), sides[1].rows(new))
+
+
+def _asked(candidate: Candidate) -> set[str]:
+    asked = {*candidate.rules.evaluate.metrics, *(requirement.metric for requirement in candidate.requirements)}
+    return {metric for metric in asked if metric in METRICS and METRICS[metric].operational}
+
+
+def _held_out(project: Project, candidate: Candidate, mine: Packaged, rivals: Rivals, scratch: Path) -> Rows:
+    """Write and read the held-out rows; what a scoring process could find of them has no labels."""
+    import pyarrow.parquet as pq
+
+    spec, dataset = candidate.model.spec, candidate.dataset.spec
+    older = [rival for rival in rivals.values() if isinstance(rival, Older)]
+    models = [mine, *(rival.model for rival in older if rival.model is not None)]
+    inputs = tuple(dict.fromkeys((*spec.features, *(field.name for one in models for field in one.signature.inputs))))
+    beside = (*used(candidate.rules), dataset.group, dataset.time if dataset.blocks else None)
+    columns = tuple(dict.fromkeys((*inputs, *(name for name in beside if name is not None))))
+    earlier: dict[str, Earlier] = {
+        against: rival.earlier
+        for against, rival in rivals.items()
+        if isinstance(rival, Older) and rival.earlier is not None
+    }
+    context = project.context
+    sides = materialise(
+        context.root, candidate.dataset, candidate.snapshot.files, columns, spec.target, scratch, earlier
+    )
+    table = pq.read_table(sides.holdout)
+    for rows in (sides.train, sides.holdout):
+        rows.unlink()
+    features = scratch / "features.parquet"
+    pq.write_table(table.select([name for name in inputs if name != spec.target]), features)
+    return Rows(table, features)
+
+
+def _older(
+    against: Against, rival: Older, model: Packaged, rows: Rows, scratch: Path, *, latency: bool
+) -> Contestant | Absent:
+    try:
+        (scores,) = score([model], rows.features, rows=rows.table.num_rows, scratch=scratch, latency=latency)
+    except Findings as failed:
+        return Absent(failed.diagnostics[0].message, "incomparable")
+    seen = None
+    if rival.earlier is not None:
+        marked = rows.table[f"{SEEN}{against}"].to_numpy()
+        seen = marked if marked.any() else None
+    release = rival.release
+    if seen is not None and seen.all():
+        return Absent(f"{model.name} has learned from every row of today's holdout", "incomparable")
+    return Contestant(
+        model.name, release.model_digest, scores.predictions, scores.classes, scores.operational, release.run_key, seen
+    )
+
+
+def _valued(
+    candidate: Candidate,
+    rows: Rows,
+    contestant: Contestant,
+    rivals: Mapping[Against, Contestant | Absent],
+    scratch: Path,
+) -> tuple[Contestant, dict[Against, Contestant | Absent]]:
+    """Return everybody with what the user's own metrics give for their rows."""
+    spec, rules = candidate.model.spec, candidate.rules
+    names = [against for against, one in rivals.items() if isinstance(one, Contestant)]
+    models = [contestant, *(one for one in rivals.values() if isinstance(one, Contestant))]
+    beside = {name for one in rules.evaluate.custom.values() for name in one.columns}
+    given = rows.table.select(list(dict.fromkeys((*spec.features, *sorted(beside)))))
+    found = custom.values(
+        rules.evaluate.custom,
+        [(one.name, one.predictions, one.classes) for one in models],
+        task=spec.task,
+        labels=rows.table[spec.target],
+        rows=given,
+        root=rules.root,
+        scratch=scratch,
+    )
+    own = [
+        replace(one, predictions=replace(one.predictions, own=values))
+        for one, values in zip(models, found, strict=True)
+    ]
+    return own[0], {**rivals, **dict(zip(names, own[1:], strict=True))}
+
+
+def _holdout(candidate: Candidate, table: Any) -> Holdout:
+    rules = candidate.rules
+    return Holdout(
+        weights=_weights(candidate, table),
+        groups=_groups(candidate, table),
+        slices={name: table[name].to_numpy() for name in sliced(rules)},
+        conditions=dict(_conditions(candidate, table)),
+        parts={one.by: table[one.by].to_numpy() for one in candidate.requirements if one.by is not None},
+    )
+
+
+def _conditions(candidate: Candidate, table: Any) -> Sequence[tuple[str, Any]]:
+    found = []
+    for index, one in enumerate(candidate.rules.evaluate.slices):
+        if isinstance(one, str):
+            continue
+        try:
+            found.append((one.name, mask(parse(one.where), table)))
+        except ConditionError as error:
+            raise Findings.of(
+                "slice-condition-invalid",
+                f"the slice '{one.name}' cannot be cut from these data: {error.message}",
+                location=candidate.model.locate("spec", "evaluate", "slices", index),
+                help="compare columns with values of their own type",
+            ) from error
+    return found
+
+
+def _weights(candidate: Candidate, table: Any) -> Floats | None:
+    name = candidate.rules.evaluate.weights
+    if name is None:
+        return None
+    try:
+        weights: Floats = table[name].to_numpy(zero_copy_only=False).astype(np.float64)
+    except (ValueError, TypeError):
+        weights = np.full(table.num_rows, np.nan)
+    bad = ~(np.isfinite(weights) & (weights >= 0))
+    if bad.any() or not weights.any():
+        what = f"{int(bad.sum()):,} rows of the holdout have none" if bad.any() else "all of them are 0"
+        raise Findings.of(
+            "weights-invalid",
+            f"'{name}' cannot be the rows' weights: {what}",
+            location=candidate.model.locate("spec", "evaluate", "weights"),
+            help="weights are finite numbers, at least 0, and never missing",
+        )
+    return weights
+
+
+def _groups(candidate: Candidate, table: Any) -> Ints | None:
+    """Return a number for each row, [n]: rows that depend on each other share one; without a group a row has its own."""
+    import pyarrow.compute as pc
+
+    dataset = candidate.dataset.spec
+    if dataset.blocks and dataset.time:
+        moments = pc.cast(table[dataset.time], "timestamp[us]").cast("int64")
+        column = pc.divide(moments, int(age(dataset.blocks).total_seconds() * 1_000_000))
+    elif dataset.group:
+        column = table[dataset.group]
+    else:
+        return None
+    codes = column.combine_chunks().dictionary_encode().indices
+    missing = codes.is_null().to_numpy(zero_copy_only=False)
+    numbers: Ints = codes.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
+    return np.where(missing, numbers.max(initial=0) + 1 + np.arange(len(numbers)), numbers)

@@ -1,0 +1,72 @@
+"""A comparison in sentences: what each requirement came to and why, and by what it was judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from mlops_ci.reports import tables
+
+if TYPE_CHECKING:
+    from mlops_ci.records import Champion, Comparison, MetricValue
+
+_CAME_TO: Mapping[str, str] = {
+    "pass": "holds",
+    "fail": "does not hold",
+    "inconclusive": "cannot be decided",
+    "incomparable": "cannot be decided",
+    "not-applicable": "does not apply",
+}
+_WORST = 3
+
+
+def requirements(comparison: Comparison) -> Iterator[str]:
+    """Yield a sentence for each requirement: what it asks, what it came to, and why."""
+    for item in comparison.requirements:
+        yield f"{item.requirement} {_CAME_TO[item.verdict]}: {item.reason}."
+
+
+def grounds(comparison: Comparison) -> Iterator[str]:
+    """Yield what a reader must know of how it was judged: the occasion, other rules than its own, rows left out."""
+    champion = comparison.champion
+    if comparison.occasion == "retrained" and champion is not None and comparison.champion_state == "compared":
+        yield f"This is v{champion.version} trained again: the same spec and code, on other rows or with other packages."
+    if comparison.judged_by is not None:
+        yield f"The rules are those of {comparison.judged_by}; this change has others, which count once it is merged."
+    older: tuple[tuple[str, Champion | None], ...] = (("champion", champion), ("anchor", comparison.anchor))
+    for name, version in older:
+        if version is not None and version.excluded:
+            yield (
+                f"The {name}, v{version.version}, was free to learn from {version.excluded:,} of the"
+                f" {comparison.holdout_rows:,} holdout rows: tests against it leave them out."
+            )
+
+
+def worst(comparison: Comparison) -> tuple[str, tuple[MetricValue, ...]] | None:
+    """Return a heading and the slices where the first metric that has slices is worst; None without any.
+
+    Slices that are too small for an interval count only if all are.
+    """
+    from mlops_ci.spec.metrics import METRICS  # queries of the registry know none
+
+    sliced = [item for item in comparison.metrics if item.slice is not None]
+    names = [item.metric for item in comparison.requirements] + [item.metric for item in sliced]
+    directed = {name: up for name, one in METRICS.items() if (up := one.higher_is_better) is not None}
+    metric = next((name for name in names if name in directed and any(item.metric == name for item in sliced)), None)
+    if metric is None:
+        return None
+    known = [item for item in sliced if item.metric == metric]
+    shown = sorted(
+        [item for item in known if item.lower is not None] or known,
+        key=lambda item: item.value if directed[metric] else -item.value,
+    )[:_WORST]
+    among = f", the worst of {len(known):,} slices" if len(known) > len(shown) else ""
+    return f"{metric} by slice{among}:", tuple(shown)
+
+
+def slice_rows(values: tuple[MetricValue, ...]) -> list[tuple[str, ...]]:
+    """Return slices as rows of a table: slice, value, interval, rows."""
+    return [
+        (item.slice or "", tables.number(item.value), tables.interval(item.lower, item.upper), f"{item.rows:,}")
+        for item in values
+    ]
