@@ -59,6 +59,15 @@ def requirement_rows(comparison: Comparison) -> list[tuple[str, ...]]:
     ]
 
 
+def asked_line(comparison: Comparison) -> str | None:
+    """Say which of how many questions to a holdout a comparison was, and what it left each test; None where nobody counts."""
+    asked = comparison.asked
+    if asked is None:
+        return None
+    which = f"question {asked.number} of {asked.budget}" if asked.number else f"one of {asked.budget} questions"
+    return f"{which} to {asked.dataset}, epoch {asked.epoch}: each test at {1 - comparison.confidence:.3g}"
+
+
 def _validate(report: ValidateReport) -> Iterator[str]:
     yield "specs: " + (
         ", ".join(tables.counted(count, kind) for kind, count in report.counts.items() if count) or "none"
@@ -119,6 +128,8 @@ def _gated(gated: Gated) -> Iterator[str]:
 
 def _comparison(comparison: Comparison) -> Iterator[str]:
     yield f"  {comparison.sentence}"
+    if asked := asked_line(comparison):
+        yield f"  {asked}"
     yield tables.plain(REQUIREMENTS, requirement_rows(comparison), "    ")
     for item in comparison.requirements:
         if item.verdict not in ("pass", "not-applicable"):

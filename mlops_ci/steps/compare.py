@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_ci import store
-from mlops_ci.asking import ask, counted, published
+from mlops_ci.asking import ask, counted, numbered, published
 from mlops_ci.assignment import needed_repository
 from mlops_ci.candidate import Candidate, champion_of, chosen, identify, read_data, sliced
 from mlops_ci.codec import encode
@@ -101,11 +101,13 @@ def compare_candidate(
     questions = counted(project, candidate, run, asked)
     stored = store.find(repo, ref)
     if stored is not None and repo is not None:
-        comparison = store.read_record(repo, stored, "comparison.json", Comparison)
+        comparison = numbered(store.read_record(repo, stored, "comparison.json", Comparison), asked)
         return Compared(comparison, ref, (*asked.diagnostics, *judged(candidate, comparison)), questions=questions)
     project.context.progress(f"comparing {name} on {candidate.sides.split.holdout_rows:,} held-out rows")
     judgement = _judge(project, candidate, run, folder, champion, asked.gate)
     comparison = _record(candidate, run, key, champion, judgement, asked.gate.confidence)
+    if asked.asking is not None:  # what is stored says no number: it may yet be lost to somebody else
+        comparison = replace(comparison, asked=replace(asked.asking, number=None))
     records: dict[str, Content] = {
         "run.json": canonical_json(encode(run)).encode(),
         "comparison.json": canonical_json(encode(comparison)).encode(),
@@ -119,7 +121,7 @@ def compare_candidate(
     title = f"{name}: gate {comparison.verdict} ({key})"
     plan = store.storing(ref, title, records, run.files, folder, project.specs.project.spec)
     found = (*asked.diagnostics, *judgement.diagnostics, *judged(candidate, comparison))
-    return Compared(comparison, ref, found, plan, questions)
+    return Compared(numbered(comparison, asked), ref, found, plan, questions)
 
 
 def judged(candidate: Candidate, comparison: Comparison) -> tuple[Diagnostic, ...]:
