@@ -314,6 +314,9 @@ def _audit(report: AuditReport) -> Iterator[str]:
     rows = [(item.model, str(item.events), str(item.versions), item.head or "-") for item in report.models]
     if rows:
         yield "\n" + tables.plain(("model", "events", "versions", "head of its log (keep it for --since)"), rows)
+    if report.ledgers:
+        asked = [(item.ref, str(item.questions), item.head) for item in report.ledgers]
+        yield "\n" + tables.plain(("ledger", "questions", "head (keep it, too)"), asked)
 
 
 # by name, so that a query waits for no other verb's reports
