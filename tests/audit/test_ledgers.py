@@ -146,10 +146,10 @@ def test_a_foreign_commit(counted: Attacker, content: bytes, path: str, what: st
     assert found.names("audit-ledger-malformed", f"commit {oid[:10]}")
 
 
-def test_a_question_with_something_beside_it(counted: Attacker) -> None:
-    files = {"question.json": "another question", "note": "x"}
-    blobs = {path: counted.repo.write_blob(text.encode()) for path, text in files.items()}
-    tree = counted.repo.write_tree(blobs)
+@pytest.mark.parametrize("beside", ["note", "verdict"])
+def test_a_question_with_something_beside_it(counted: Attacker, beside: str) -> None:
+    text = canonical_json(encode(other(counted))).encode()
+    tree = counted.repo.write_tree({path: counted.repo.write_blob(text) for path in ("question.json", beside)})
     counted.point(REF, counted.repo.write_commit(tree, (counted.git("rev-parse", REF),), "asked", EVE, 1))
     assert counted.audit().names("audit-ledger-malformed", "it holds something else than question.json")
 
@@ -205,6 +205,18 @@ def test_a_release_whose_question_is_another_one(counted: Attacker, keys: Keys, 
     name = insider.append(after(insider.release(), version="1.0.2", ledger=replace(head, question=number)))
     found = insider.audit()
     assert found.names("audit-question-missing", f"{name} was released as question {number}") is not honest
+
+
+@pytest.mark.parametrize("after_it", [True, False])
+def test_a_release_that_was_asked_about_after_it_was_made(counted: Attacker, keys: Keys, after_it: bool) -> None:
+    insider = Attacker(counted.repo, keys.ada)
+    head = insider.release().ledger
+    assert head is not None
+    oid = ask(insider, other(insider), REF)
+    head = replace(head, oid=head.oid if after_it else oid, question=5)
+    name = insider.append(after(insider.release(), version="1.0.2", ledger=head, model_digest="0" * 64))
+    found = insider.audit()
+    assert found.names("audit-question-missing", f"{name} was released as question 5") is after_it
 
 
 def test_a_release_within_a_budget_that_nobody_counted(counted: Attacker, keys: Keys) -> None:
