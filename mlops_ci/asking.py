@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from mlops_ci.candidate import Candidate
-from mlops_ci.codec import encode
+from mlops_ci.codec import decode, encode
 from mlops_ci.diagnostics import Diagnostic
 from mlops_ci.errors import EnvironmentProblem, Findings
 from mlops_ci.learn.spending import level
 from mlops_ci.ledger import Ledger, read
 from mlops_ci.plan import Plan
 from mlops_ci.project import Project
-from mlops_ci.records import Question, TrainingRun
+from mlops_ci.records import Asking, Comparison, Question, TrainingRun
 from mlops_ci.spec.kinds import Gate
 from mlops_ci.writes import AppendLedger, Push
 
@@ -25,27 +25,26 @@ LOW = 0.2  # of a budget: from here on it is said how much is left
 class Asked:
     """A question. `free`: it was asked before, or nobody counts; `gate` has the confidence that its budget leaves each test.
 
-    `before` is how many were asked before it.
+    `asking` is which of how many it is, where they are counted.
     """
 
     state: Literal["free", "new"]
     gate: Gate
     ledger: Ledger | None = None
-    budget: int = 0
-    before: int = 0
+    asking: Asking | None = None
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
         """A warning as the budget runs out."""
-        if self.ledger is None or self.state == "free":
+        if self.ledger is None or self.asking is None or self.asking.number is None or self.state == "free":
             return ()
-        left = self.budget - self.before - 1
-        if left > LOW * self.budget:
+        left = self.asking.budget - self.asking.number
+        if left > LOW * self.asking.budget:
             return ()
         return (
             Diagnostic(
                 "holdout-budget-low",
-                f"this was question {self.before + 1} of {self.budget} to {self.ledger.ref}: {left} are left",
+                f"this was question {self.asking.number} of {self.asking.budget} to {self.ledger.ref}: {left} are left",
                 help="prepare a fresh holdout: count up split.epoch of the dataset, best when new labels have come",
                 severity="warning",
             ),
@@ -62,16 +61,20 @@ def ask(project: Project, candidate: Candidate, run: TrainingRun, waiting: Seque
     repo = project.context.repo
     if budget is None or repo is None:
         return Asked("free", gate)
-    ledger = read(repo, candidate.dataset.name, candidate.sides.split.epoch)
+    split = candidate.sides.split
+    ledger = read(repo, candidate.dataset.name, split.epoch)
     spent = level(1 - gate.confidence, budget)
     share = replace(gate, confidence=1 - spent)
-    if ledger.asked(candidate.sides.split.holdout_digest, run.model_digest):
-        return Asked("free", share, ledger, budget)
-    before = len(ledger.questions) + sum(one.ref == ledger.ref for one in waiting)
+    asking = Asking(candidate.dataset.name, split.epoch, budget)
+    mine = [decode(Question, one.question) for one in waiting if one.ref == ledger.ref]
+    ahead = replace(ledger, questions=(*ledger.questions, *mine))
+    if number := ahead.number(split.holdout_digest, run.model_digest):
+        return Asked("free", share, ledger, replace(asking, number=number))
+    before = len(ahead.questions)
     if before >= budget:
         raise Findings.of(
             "holdout-exhausted",
-            f"the holdout of '{candidate.dataset.name}' (epoch {candidate.sides.split.epoch}) has answered its {budget} questions;"
+            f"the holdout of '{candidate.dataset.name}' (epoch {split.epoch}) has answered its {budget} questions;"
             " what is chosen on it from here on is chosen by luck",
             location=candidate.dataset.locate("spec", "split"),
             help="count up split.epoch, which sets aside a fresh holdout, best when new labels have come; or raise"
@@ -83,7 +86,12 @@ def ask(project: Project, candidate: Candidate, run: TrainingRun, waiting: Seque
             f"the remote did not answer, so nobody knows how often the holdout of '{candidate.dataset.name}' was asked",
             help="check the network and your rights (git fetch), then run the same command again",
         )
-    return Asked("new", share, ledger, budget, before)
+    return Asked("new", share, ledger, replace(asking, number=before + 1))
+
+
+def numbered(comparison: Comparison, asked: Asked) -> Comparison:
+    """Return an answer with the place that its question has in the ledger, which the run that holds it does not say."""
+    return replace(comparison, asked=asked.asking)
 
 
 def counted(project: Project, candidate: Candidate, run: TrainingRun, asked: Asked) -> tuple[AppendLedger, ...]:

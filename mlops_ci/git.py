@@ -132,6 +132,11 @@ class Repository:
         except MissingObject as missing:
             raise _failed(listing.READ, Answer(0, b"", f"object {missing} is missing")) from missing
 
+    def oids(self, *patterns: str) -> dict[str, str]:
+        """Return the object that each ref names, by the ref's name; the objects are not read."""
+        lines = self.run(*listing.LIST, *patterns).text.splitlines()
+        return {name: oid for oid, name in (line.split(" ", 1) for line in lines)}
+
     def tree(self, treeish: str, folder: str = "") -> dict[str, str]:
         """Return every file below a folder of a commit or tree: path (relative to the folder) to blob id."""
         at = f"{treeish}:{folder.rstrip('/')}" if folder else treeish
@@ -248,6 +253,11 @@ class Repository:
     def shallow(self) -> bool:
         """Whether history is cut off somewhere, so that what came before it cannot be told."""
         return (self.common_dir / "shallow").is_file()
+
+    def cut_off(self) -> frozenset[str]:
+        """Return the commits whose parents a shallow clone leaves out."""
+        file = self.common_dir / "shallow"
+        return frozenset(file.read_text("ascii", "replace").split()) if file.is_file() else frozenset()
 
     def elsewhere(self, branch: str) -> Path | None:
         """Return another work tree in which the branch is checked out, or None."""

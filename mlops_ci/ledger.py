@@ -26,9 +26,11 @@ class Ledger:
     head: str | None
     questions: tuple[Question, ...]
 
-    def asked(self, holdout_digest: str, model_digest: str) -> bool:
-        """Tell whether this very model was judged on these very rows before."""
-        return any((one.holdout_digest, one.model_digest) == (holdout_digest, model_digest) for one in self.questions)
+    def number(self, holdout_digest: str, model_digest: str) -> int | None:
+        """Return the place, from 1, of the question about this very model and these very rows; None where it was not asked."""
+        pairs = [(one.holdout_digest, one.model_digest) for one in self.questions]
+        pair = (holdout_digest, model_digest)
+        return pairs.index(pair) + 1 if pair in pairs else None
 
 
 def ref_of(dataset: str, epoch: int) -> str:

@@ -231,8 +231,24 @@ class Champion:
 
 
 @dataclass(frozen=True)
+class Asking:
+    """What an answer of the gate cost: one of `budget` questions to an epoch of a dataset's holdout.
+
+    `number` is the question's place in the ledger, from 1. A run keeps none: whoever loses the race for a place takes another.
+    """
+
+    dataset: str
+    epoch: int
+    budget: int
+    number: int | None = None
+
+
+@dataclass(frozen=True)
 class Comparison:
-    """The gate's answer for one candidate. `champion` is None only when `champion_state` says that there is none."""
+    """The gate's answer for one candidate. `champion` is None only when `champion_state` says that there is none.
+
+    `confidence` is that of each test; `asked` what led to it, where questions are counted.
+    """
 
     key: str
     model: str
@@ -248,6 +264,7 @@ class Comparison:
     verdict: Verdict
     sentence: str
     champion: Champion | None = None
+    asked: Asking | None = None
     anchor: Champion | None = None
     occasion: Literal["changed", "retrained"] | None = None
     judged_by: str | None = None  # the branch and commit whose rules these were, where they are not the candidate's own
@@ -300,7 +317,11 @@ class DataRef:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the gate said, short enough for a tag; `digest` is of the whole Comparison, which the run's tree holds."""
+    """What the gate said, short enough for a tag; `digest` is of the whole Comparison, which the run's tree holds.
+
+    `confidence` is that of each test, `budget` how many questions share the error probability, where they are counted;
+    tags of earlier versions tell neither.
+    """
 
     digest: str
     verdict: Verdict
@@ -311,6 +332,8 @@ class Evidence:
     champion_version: str | None
     metrics: tuple[MetricValue, ...]
     requirements: tuple[RequirementResult, ...]
+    confidence: float | None = None
+    budget: int | None = None
 
 
 @dataclass(frozen=True)
@@ -342,11 +365,21 @@ class Consent:
 
 
 @dataclass(frozen=True)
+class LedgerHead:
+    """A ledger as a release found it: its ref, the commit that it ended at, and the place of the release's question (from 1)."""
+
+    ref: str
+    oid: str
+    question: int
+
+
+@dataclass(frozen=True)
 class Release:
     """A version of a model with its evidence: digests of spec, data, environment, model files, holdout and gate.
 
     `run_key` is the training run's; `run_oid` is the commit that holds the gated run, pinned at refs/mlops/releases.
-    `overrides` is the rollback that had abandoned this very model, where it was released again for a `reason`.
+    `overrides` is the rollback that had abandoned this very model, where it was released again for a `reason`. `ledger` is
+    there where questions to the holdout are counted.
     """
 
     model: str
@@ -373,6 +406,7 @@ class Release:
     reason: str | None = None
     overrides: EventRef | None = None
     previous: EventRef | None = None
+    ledger: LedgerHead | None = None
     kind: Literal["Release"] = "Release"
     format: Literal[1] = FORMAT
 

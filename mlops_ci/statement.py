@@ -45,6 +45,8 @@ def evidence_of(comparison: Comparison, digest: str) -> Evidence:
         champion_version=comparison.champion.version if comparison.champion else None,
         metrics=tuple(item for item in comparison.metrics if item.slice is None),
         requirements=comparison.requirements,
+        confidence=comparison.confidence,
+        budget=comparison.asked.budget if comparison.asked else None,
     )
 
 
@@ -90,7 +92,9 @@ def of_release(release: Release) -> dict[str, Any]:
                     },
                 ],
             },
-            "event": {name: flat[name] for name in ("madeBy", "reason", "overrides", "previous") if name in flat},
+            "event": {
+                name: flat[name] for name in ("madeBy", "reason", "overrides", "previous", "ledger") if name in flat
+            },
         },
     )
 

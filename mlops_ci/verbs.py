@@ -191,7 +191,7 @@ VERBS: tuple[Verb, ...] = (
             Option("model", "A model; none: all.", positional=True, metavar="MODEL"),
             Option(
                 "since",
-                "A log's head, tag or commit seen before, which must still be there; may be given again.",
+                "A log's or ledger's head, tag or commit seen before, which must still be there; may be given again.",
                 multiple=True,
                 default=(),
                 metavar="OID",
@@ -199,8 +199,8 @@ VERBS: tuple[Verb, ...] = (
         ),
         needs="repository",
         formats=("text", "json", "github", "sarif"),
-        details="Tags against logs, the chain, versions and numbers, signatures, released runs byte by byte, sources, and"
-        " manifests, against the specs of the default branch as this clone last fetched it. Works in a mirror, too.",
+        details="Tags against logs, the chain, versions and numbers, signatures, released runs byte by byte, sources,"
+        " manifests and ledgers, against the specs of the default branch as this clone last fetched it. Works in a mirror, too.",
     ),
     Verb(
         "diff",

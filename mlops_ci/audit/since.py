@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from mlops_ci.audit.holdings import Holdings
+from mlops_ci.audit.ledgers import HeldLedger
 from mlops_ci.diagnostics import Diagnostic
 from mlops_ci.errors import UsageProblem
 from mlops_ci.git import Repository
@@ -14,12 +15,14 @@ from mlops_ci.tip import Tip
 _OID = re.compile(r"[0-9a-f]{7,64}")
 
 
-def breaks(repo: Repository, helds: Iterable[Holdings], tip: Tip | None, seen: Iterable[str]) -> Iterator[Diagnostic]:
+def breaks(
+    repo: Repository, helds: Iterable[Holdings], ledgers: Iterable[HeldLedger], tip: Tip | None, seen: Iterable[str]
+) -> Iterator[Diagnostic]:
     """Yield each of the object ids that is no part of the registry or of the branch any more.
 
     Raises UsageProblem for what is no object id (at least its first seven digits).
     """
-    known = {oid for held in helds for oid in _known(held)}
+    known = {oid for held in helds for oid in _known(held)} | {one.oid for held in ledgers for one in held.links}
     for oid in seen:
         if not _OID.fullmatch(oid):
             raise UsageProblem.of(

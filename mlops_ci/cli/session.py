@@ -260,15 +260,18 @@ def _all_published(repo: Repository, remote: str) -> None:
         for event in state.events
         if event.record is not None
     }
-    missing = sorted(set(mine) - repo.remote_refs(remote, f"{TAGS}*")) if mine else []
-    if not missing:
+    asked = repo.oids(LEDGERS)  # a release names what they hold
+    theirs = repo.remote_refs(remote, f"{TAGS}*", f"{LEDGERS}*") if mine or asked else frozenset()
+    missing, uncounted = sorted(set(mine) - theirs), sorted(set(asked) - theirs)
+    if not missing and not uncounted:
         return
     models = {mine[name].model for name in missing}
     pins = [release_ref(mine[name].model, mine[name].version) for name in missing if mine[name].kind == "release"]
-    refs = [*missing, *(f"{LOGS}{model}" for model in sorted(models)), *pins]
+    refs = [*missing, *(f"{LOGS}{model}" for model in sorted(models)), *pins, *uncounted]
+    lacks = [name.removeprefix(TAGS) for name in (*missing, *uncounted)]
     raise EnvironmentProblem.of(
         "registry-unpublished",
-        f"'{remote}' lacks {len(missing)} events that this clone has: {', '.join(name.removeprefix(TAGS) for name in missing[:5])}",
+        f"'{remote}' lacks {len(lacks)} events or ledgers that this clone has: {', '.join(lacks[:5])}",
         help="they were made before the remote was there; publish them: git push --atomic "
         + " ".join([remote, "HEAD", *(shlex.quote(ref) for ref in refs)]),
     )

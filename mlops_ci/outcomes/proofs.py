@@ -154,6 +154,15 @@ class AuditedModel:
 
 
 @dataclass(frozen=True)
+class AuditedLedger:
+    """One ledger of questions to a holdout; its `head`, too, is what a later `--since` asks for."""
+
+    ref: str
+    questions: int
+    head: str
+
+
+@dataclass(frozen=True)
 class AuditReport:
     """How much was verified, so that no findings mean something. `commit` is of the branch whose specs were used.
 
@@ -171,6 +180,7 @@ class AuditReport:
     bytes: int
     manifests: int
     approvals: int
+    ledgers: tuple[AuditedLedger, ...] = ()
 
 
 @dataclass(frozen=True)

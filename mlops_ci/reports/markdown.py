@@ -10,7 +10,7 @@ from mlops_ci.outcomes.proofs import DiffReport
 from mlops_ci.outcomes.selftest import SelftestReport
 from mlops_ci.records import Comparison, DatasetSnapshot, TrainingRun
 from mlops_ci.reports import markup, sentences, tables
-from mlops_ci.reports.text import REQUIREMENTS, requirement_rows
+from mlops_ci.reports.text import REQUIREMENTS, asked_line, requirement_rows
 
 MARK = {"pass": "\u2705", "fail": "\u274c", "inconclusive": "\u2754", "incomparable": "\u2754"}
 
@@ -42,6 +42,8 @@ def _gated(gated: Gated) -> Iterator[str]:
     yield f"### {MARK[gated.verdict]} {markup.escaped(gated.model)}: {gated.verdict}"
     yield markup.escaped(gated.sentence)
     if gated.comparison is not None:
+        if asked := asked_line(gated.comparison):
+            yield f"{markup.escaped(asked[:1].upper() + asked[1:])}."
         yield markup.markdown(REQUIREMENTS, requirement_rows(gated.comparison))
         said = (*sentences.requirements(gated.comparison), *sentences.grounds(gated.comparison))
         if said:

@@ -58,6 +58,15 @@ def requirement_rows(comparison: Comparison) -> list[tuple[str, ...]]:
     ]
 
 
+def asked_line(comparison: Comparison) -> str | None:
+    """Say which of how many questions to a holdout a comparison was, and what it left each test; None where nobody counts."""
+    asked = comparison.asked
+    if asked is None:
+        return None
+    which = f"question {asked.number} of {asked.budget}" if asked.number else f"one of {asked.budget} questions"
+    return f"{which} to {asked.dataset}, epoch {asked.epoch}: each test at {1 - comparison.confidence:.3g}"
+
+
 def _validate(report: ValidateReport) -> Iterator[str]:
     yield "specs: " + (
         ", ".join(tables.counted(count, kind) for kind, count in report.counts.items() if count) or "none"
@@ -118,6 +127,8 @@ def _gated(gated: Gated) -> Iterator[str]:
 
 def _comparison(comparison: Comparison) -> Iterator[str]:
     yield f"  {comparison.sentence}"
+    if asked := asked_line(comparison):
+        yield f"  {asked}"
     yield tables.plain(REQUIREMENTS, requirement_rows(comparison), "    ")
     for sentence in (*sentences.requirements(comparison), *sentences.grounds(comparison)):
         yield f"  {sentence}"
@@ -280,6 +291,9 @@ def _audit(report: AuditReport) -> Iterator[str]:
     rows = [(item.model, str(item.events), str(item.versions), item.head or "-") for item in report.models]
     if rows:
         yield "\n" + tables.plain(("model", "events", "versions", "head of its log (keep it for --since)"), rows)
+    if report.ledgers:
+        asked = [(item.ref, str(item.questions), item.head) for item in report.ledgers]
+        yield "\n" + tables.plain(("ledger", "questions", "head (keep it, too)"), asked)
 
 
 # by name, so that a query waits for no other verb's reports

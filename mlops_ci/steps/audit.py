@@ -5,13 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from mlops_ci.audit import approvals, chain, drift, holdings, log, manifests, numbers, releases, signatures, sources
+from mlops_ci.audit import (
+    approvals,
+    chain,
+    drift,
+    holdings,
+    ledgers,
+    log,
+    manifests,
+    numbers,
+    releases,
+    signatures,
+    sources,
+)
 from mlops_ci.audit import since as seen
 from mlops_ci.audit.holdings import Holdings
 from mlops_ci.diagnostics import Diagnostic, Location
 from mlops_ci.errors import UsageProblem
 from mlops_ci.git import Repository
-from mlops_ci.outcomes.proofs import AuditedModel, AuditReport
+from mlops_ci.outcomes.proofs import AuditedLedger, AuditedModel, AuditReport
 from mlops_ci.plan import Outcome
 from mlops_ci.project import Context
 from mlops_ci.registry import RegistryState
@@ -46,6 +58,7 @@ def audit(context: Context, *, model: str | None = None, since: tuple[str, ...] 
     _add(findings, verified.breaks)
     folders = {project.specs.project.name: project.folder for project in projects}
     _add(findings, sources.breaks(repo, helds, folders, verified.snapshots))
+    asked = ledgers.read(repo) if model is None else ledgers.of_models(ledgers.read(repo), helds)
     counted = approved = 0
     signed: dict[str, Signature] = {}
     for project, mine in _by_project(projects, helds).items():
@@ -68,14 +81,17 @@ def audit(context: Context, *, model: str | None = None, since: tuple[str, ...] 
                     *log.breaks(held),
                     *chain.breaks(held, signing=strict),
                     *numbers.breaks(held),
+                    *ledgers.seen(held, asked),
                     *releases.pins(held),
                 )
             },
         )
     places = {held.model: project for project, mine in _by_project(projects, helds).items() for held in mine}
     first = projects[0] if projects else None
-    asked = {name: items for name, items in findings.items() if model in (None, name)}
-    located = [_located(item, name, places.get(name, first)) for name, items in asked.items() for item in items]
+    named = {name: items for name, items in findings.items() if model in (None, name)}
+    located = [_located(item, name, places.get(name, first)) for name, items in named.items() for item in items]
+    of_ledgers = [item for ledger in asked.values() for item in ledgers.breaks(ledger, projects)]
+    located += [item if item.location else _located(item, "", first) for item in of_ledgers]
     report = AuditReport(
         branch=tip.name if tip else None,
         commit=tip.commit if tip else None,
@@ -92,8 +108,9 @@ def audit(context: Context, *, model: str | None = None, since: tuple[str, ...] 
         bytes=verified.bytes,
         manifests=counted,
         approvals=approved,
+        ledgers=tuple(AuditedLedger(one.ref, one.questions, one.head) for one in asked.values()),
     )
-    return Outcome(report, (*found, *located, *seen.breaks(repo, helds, tip, since)))
+    return Outcome(report, (*found, *located, *seen.breaks(repo, helds, asked.values(), tip, since)))
 
 
 def _projects(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlops_ci import judging, store
-from mlops_ci.asking import ask, counted, published
+from mlops_ci.asking import ask, counted, numbered, published
 from mlops_ci.assignment import needed_repository
 from mlops_ci.candidate import Candidate, champion_of, chosen, identify, read_data
 from mlops_ci.codec import encode
@@ -99,7 +99,7 @@ def compare_candidate(
     questions = counted(project, candidate, run, asked)
     stored = store.find(repo, ref)
     if stored is not None and repo is not None:
-        comparison = store.read_record(repo, stored, "comparison.json", Comparison)
+        comparison = numbered(store.read_record(repo, stored, "comparison.json", Comparison), asked)
         return Compared(comparison, ref, strict, (*notes, *judged(candidate, comparison)), questions=questions)
     project.context.progress(f"comparing {name} on {candidate.sides.split.holdout_rows:,} held-out rows")
     scratch = Path(tempfile.mkdtemp(dir=project.context.scratch))
@@ -110,6 +110,8 @@ def compare_candidate(
     occasion = occasion_of(project, run, champion)
     judgement = judging.judged(project, candidate, run, folder, rivals, asked.gate, occasion, scratch)
     comparison = _record(candidate, run, key, rivals, occasion, judgement, asked.gate.confidence)
+    if asked.asking is not None:  # what is stored says no number: it may yet be lost to somebody else
+        comparison = replace(comparison, asked=replace(asked.asking, number=None))
     records: dict[str, Content] = {
         "run.json": canonical_json(encode(run)).encode(),
         "comparison.json": canonical_json(encode(comparison)).encode(),
@@ -123,7 +125,7 @@ def compare_candidate(
     title = f"{name}: gate {comparison.verdict} ({key})"
     plan = store.storing(ref, title, records, run.files, folder, project.specs.project.spec)
     found = (*notes, *judgement.diagnostics, *judged(candidate, comparison))
-    return Compared(comparison, ref, strict, found, plan, questions)
+    return Compared(numbered(comparison, asked), ref, strict, found, plan, questions)
 
 
 def judged(candidate: Candidate, comparison: Comparison) -> tuple[Diagnostic, ...]:

@@ -21,7 +21,7 @@ from mlops_ci.outcomes.lifecycle import Released, ReleaseReport
 from mlops_ci.plan import Outcome, Plan
 from mlops_ci.policy import rules_of, to_sign
 from mlops_ci.project import Project
-from mlops_ci.records import Comparison, DataRef, Release, TrainingRun
+from mlops_ci.records import Comparison, DataRef, LedgerHead, Release, TrainingRun
 from mlops_ci.registry import ModelState
 from mlops_ci.rivals import anchor_of
 from mlops_ci.ruling import base_of
@@ -88,6 +88,7 @@ def _model(
         )
     folder = Path(tempfile.mkdtemp(dir=project.context.scratch))
     run, comparison, stored, evidence_digest = _gated(project, repo, candidate, state, folder)
+    asked = _counted(repo, candidate, run)
     overrides = overridden(state, run.model_digest, command, force=force)
     _on_branch(project, repo, head)
     version = next_version(state.highest, _bump(candidate, state))
@@ -116,6 +117,7 @@ def _model(
         reason=reason,
         overrides=overrides,
         previous=state.last.ref if state.last else None,
+        ledger=asked,
     )
     tag = f"{state.model}@v{version}"
     text = message(f"{state.model} v{version}", comparison.sentence, of_release(record))
@@ -225,18 +227,19 @@ def _gated(
             f"{stored.ref} holds another run than its name says",
             help=f"it was damaged or changed: git update-ref -d {stored.ref}, then mlops-ci gate {state.model}",
         )
-    _counted(repo, candidate, run)
     store.materialise(repo, stored, run.files, folder)  # verifies every byte
     return run, comparison, stored, digest_bytes(canonical_json(encode(comparison)).encode())
 
 
-def _counted(repo: Repository, candidate: Candidate, run: TrainingRun) -> None:
+def _counted(repo: Repository, candidate: Candidate, run: TrainingRun) -> LedgerHead | None:
     """Insist that the ledger has the question that the gate's answer was given to, where questions are counted."""
+    if candidate.budget is None:
+        return None
     split = candidate.sides.split
-    if candidate.budget is None or ledger.read(repo, candidate.dataset.name, split.epoch).asked(
-        split.holdout_digest, run.model_digest
-    ):
-        return
+    asked = ledger.read(repo, candidate.dataset.name, split.epoch)
+    number = asked.number(split.holdout_digest, run.model_digest)
+    if asked.head is not None and number is not None:
+        return LedgerHead(asked.ref, asked.head, number)
     raise Findings.of(
         "release-not-counted",
         f"the ledger of '{candidate.dataset.name}' does not have the question whether '{run.model}' passes",

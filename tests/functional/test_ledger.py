@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from mlops_ci import git, ledger
+from mlops_ci import git, ledger, registry
 from mlops_ci.apply import Applied, apply
 from mlops_ci.cli import session
 from mlops_ci.cli.main import run
 from mlops_ci.git import Repository
+from mlops_ci.records import LedgerHead, Release
 from tests.conftest import git_in
 from tests.functional.conftest import Consumer, copy_of, edit
 
@@ -95,6 +96,25 @@ def test_models_of_one_command_do_not_spend_more_than_there_is(budgeted: Consume
     assert len(questions(budgeted.origin)) == 3
 
 
+def test_the_gate_says_what_a_question_cost_also_when_it_was_asked_before(budgeted: Consumer) -> None:
+    first = "\n  question 1 of 3 to patients, epoch 1: each test at 0.0167\n"
+    assert first in budgeted.ok("gate")
+    another(budgeted, 1)
+    assert "\n  question 2 of 3 to patients, epoch 1: each test at 0.0167\n" in budgeted.ok("gate")
+    budgeted.git("checkout", "--quiet", "models")
+    assert first in budgeted.ok("gate")
+    assert "Question 1 of 3 to patients, epoch 1: each test at 0.0167." in budgeted.ok("gate", "--format", "markdown")
+
+
+def test_one_model_under_two_names_is_one_question(budgeted: Consumer) -> None:
+    text = (budgeted.root / MODEL).read_text().replace("name: diagnosis", "name: twin")
+    (budgeted.root / "models" / "twin.yaml").write_text(text)
+    one, other = budgeted.answer("gate")["record"]["models"]
+    assert one["comparison"]["modelDigest"] == other["comparison"]["modelDigest"]
+    assert (one["comparison"]["asked"], other["comparison"]["asked"]["number"]) == (other["comparison"]["asked"], 1)
+    assert len(questions(budgeted.origin)) == 1
+
+
 def test_who_loses_the_race_for_a_place_takes_the_next_one(
     budgeted: Consumer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -118,7 +138,8 @@ def test_who_loses_the_race_for_a_place_takes_the_next_one(
     another(budgeted, 5)
     assert run(["gate", "--format", "json", "-C", str(budgeted.root)], wait=lambda _: None) == 0
     assert [call.state for call in calls] == ["raced", "done"]
-    assert json.loads(capsys.readouterr().out)["record"]["models"][0]["model"] == "diagnosis"
+    (model,) = json.loads(capsys.readouterr().out)["record"]["models"]
+    assert model["comparison"]["asked"]["number"] == 3  # and not the second, which it was planned as
     assert git_in(budgeted.origin)("log", "--format=%s", REF).split("\n")[1] == "theirs"
     assert len(questions(budgeted.origin)) == 3
 
@@ -140,6 +161,49 @@ def test_what_the_ledger_does_not_have_is_not_released(budgeted: Consumer) -> No
     assert ids(budgeted.answer("release", code=1)) == ["release-not-counted"]
     budgeted.git("push", "--quiet", "origin", f"{kept}:{REF}")
     budgeted.ok("release")
+
+
+def released(consumer: Consumer) -> Release:
+    consumer.ok("release")
+    record = registry.read(repository(consumer)).model("diagnosis").events[-1].record
+    assert isinstance(record, Release)
+    return record
+
+
+def test_a_release_says_at_which_level_and_where_in_the_ledger_it_was_judged(budgeted: Consumer) -> None:
+    """Given two candidates that were judged, when the first is released, then its tag has its place and the ledger's head."""
+    budgeted.ok("gate")
+    another(budgeted, 1)
+    budgeted.ok("gate")
+    budgeted.git("checkout", "--quiet", "models")
+    record = released(budgeted)
+    assert record.ledger == LedgerHead(REF, budgeted.published()[REF], 1)
+    assert record.evidence.budget == 3
+    assert record.evidence.confidence == pytest.approx(1 - 0.05 / 3)
+    found = budgeted.answer("audit")
+    assert found["diagnostics"] == []
+    assert found["record"]["ledgers"] == [{"ref": REF, "questions": 2, "head": record.ledger.oid}]
+    budgeted.git("update-ref", REF, f"{REF}~1")
+    assert ids(budgeted.answer("audit", code=1)) == ["audit-ledger-rewritten"]
+
+
+def test_without_a_budget_a_release_names_no_ledger(gated: Consumer) -> None:
+    record = released(gated)
+    assert (record.ledger, record.evidence.budget, record.evidence.confidence) == (None, None, 0.95)
+
+
+def test_a_ledger_from_before_the_remote_is_published_before_anything_is_released(budgeted: Consumer) -> None:
+    budgeted.git("remote", "remove", "origin")
+    budgeted.ok("gate")
+    budgeted.git("remote", "add", "origin", str(budgeted.origin))
+    budgeted.git("fetch", "--quiet", "origin")
+    budgeted.git("branch", "--quiet", "--set-upstream-to", "origin/main")
+    (found,) = budgeted.answer("release", code=3)["diagnostics"]
+    assert (found["id"], REF in found["message"]) == ("registry-unpublished", True)
+    budgeted.git(*found["help"].partition("git ")[2].split())
+    record = released(budgeted)
+    assert record.ledger is not None
+    assert record.ledger.oid == budgeted.published()[REF]
 
 
 def test_a_ledger_that_was_rewritten_is_noticed(budgeted: Consumer, tmp_path: Path) -> None:

@@ -15,9 +15,11 @@ from mlops_ci.approvals import APPROVALS
 from mlops_ci.codec import encode
 from mlops_ci.digest import canonical_json, digest_bytes, digest_json
 from mlops_ci.learn.requirements import describe
+from mlops_ci.ledger import ENTRY, ref_of
 from mlops_ci.message import message
 from mlops_ci.records import (
     Approval,
+    Asking,
     Assignment,
     Comparison,
     Consent,
@@ -25,11 +27,12 @@ from mlops_ci.records import (
     DatasetSnapshot,
     Environment,
     EventRef,
-    Evidence,
     Field,
     FileDigest,
+    LedgerHead,
     Maker,
     MetricValue,
+    Question,
     Release,
     RequirementResult,
     Retirement,
@@ -38,7 +41,7 @@ from mlops_ci.records import (
     TrainingRun,
 )
 from mlops_ci.spec.load import Specs, load
-from mlops_ci.statement import Record, of_assignment, of_consent, of_release, of_retirement
+from mlops_ci.statement import Record, evidence_of, of_assignment, of_consent, of_release, of_retirement
 from tests.registry.pack import Folders, Packer, tree
 
 START = 1_700_000_000  # seconds since 1970; a commit a minute from here
@@ -81,18 +84,19 @@ def forge(
     signed_from: int = 0,
     approver: Path | None = None,
     project: str = "",
+    split: str = "",
     files: dict[str, str] | None = None,
 ) -> Forged:
     """Make a repository of `events` events at `root`, spread over `models` models, whose work tree is checked out.
 
     With `key`, an SSH key's file, tags are signed, each model's from its event `signed_from` on (counted from 0); with
-    `approver`, another's key, what goes to prod is approved by it. `project` is added to the Project spec; `files` are further files of
-    the branch, by path.
+    `approver`, another's key, what goes to prod is approved by it. `project` is added to the Project spec, `split` is that of every
+    dataset (with a budget, each release is the second of two questions); `files` are further files of the branch, by path.
     """
     root.mkdir(parents=True)
     _git(root, "init", "--quiet", "--initial-branch=main")
     names = [f"model-{index}" for index in range(models)]
-    texts = {**_spec_files(names, project), **(files or {})}
+    texts = {**_spec_files(names, project, split), **(files or {})}
     for path, text in texts.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text)
@@ -148,6 +152,7 @@ class _Forging:
     signed_from: int
     approver: Path | None
     tip: str = ""
+    questions: dict[str, int] = field(default_factory=dict)
 
     def start(self, texts: dict[str, str]) -> None:
         root = self.folders.write({path: self.packer.add("blob", text.encode()) for path, text in texts.items()})
@@ -227,11 +232,36 @@ class _Forging:
         self._commit({data.path: table.encode()}, f"Data for {model.name} {version}\n", seconds)
         release, files = _run_of(model.name, version, self.tip, rows, data, self.specs)
         oid = self._run(files, f"{model.name}: gate pass", seconds)
-        release = replace(release, run_oid=oid)
+        release = replace(release, run_oid=oid, ledger=self._asked(release, seconds))
         self.refs[f"refs/mlops/releases/{model.name}/v{version}"] = oid
         self.refs[release.run_ref] = oid
         model.release = release
         return _Step(model, self.tip, seconds, lambda: release)
+
+    def _asked(self, release: Release, seconds: int) -> LedgerHead | None:
+        """Count what another candidate was judged for, and then the release's own question."""
+        dataset = release.data[0].dataset
+        if self.specs.datasets[dataset].spec.split.holdout_budget is None:
+            return None
+        ref = ref_of(dataset, 1)
+        for digest in (digest_json([release.version, "another"]), release.model_digest):
+            question = Question(
+                dataset,
+                1,
+                release.evidence.holdout_digest,
+                digest,
+                release.model,
+                release.run_key,
+                "2026-11-22T20:00:00+00:00",
+            )
+            text = self.packer.add("blob", canonical_json(encode(question)).encode())
+            entries = {ENTRY: ("100644", text)}
+            parents = (self.refs[ref],) if ref in self.refs else ()
+            title = f"{release.model}: run {release.run_key} is judged"
+            tool = "mlops-ci <mlops-ci@localhost>"
+            self.refs[ref] = self.packer.commit(tree(self.packer, entries), parents, title, tool, seconds)
+            self.questions[ref] = self.questions.get(ref, 0) + 1
+        return LedgerHead(ref, self.refs[ref], self.questions[ref])
 
     def _assignment(self, model: _Model, environment: str, seconds: int) -> _Step:
         release = model.release
@@ -358,6 +388,7 @@ def _run_of(
         started_on="2026-11-22T20:00:00+00:00",
         seconds=0.271,
     )
+    budget = dataset.spec.split.holdout_budget
     comparison = Comparison(
         key=digest_json([seen, "comparison"])[:32],
         model=model,
@@ -367,11 +398,12 @@ def _run_of(
         holdout_digest=run.split.holdout_digest,
         holdout_rows=122,
         policy_digest=digest_json([encode(spec.spec.gate), encode(spec.spec.evaluate)]),
-        confidence=0.95,
+        confidence=1 - 0.05 / (budget or 1),
         metrics=metrics,
         requirements=requirements,
         verdict="pass",
         sentence=sentence,
+        asked=None if budget is None else Asking(dataset.name, 1, budget),
     )
     answer = canonical_json(encode(comparison)).encode()
     release = Release(
@@ -391,17 +423,7 @@ def _run_of(
         run_key=run.key,
         run_ref=f"refs/mlops/runs/{model}/{comparison.key}",
         run_oid="",
-        evidence=Evidence(
-            digest_bytes(answer),
-            "pass",
-            sentence,
-            comparison.policy_digest,
-            comparison.holdout_digest,
-            122,
-            None,
-            metrics,
-            requirements,
-        ),
+        evidence=evidence_of(comparison, digest_bytes(answer)),
         project=specs.project.name,
         trust="local",
         made_by=MAKER,
@@ -429,17 +451,17 @@ def _manifests(release: Release, environment: str) -> dict[str, bytes]:
     }
 
 
-def _spec_files(names: list[str], project: str) -> dict[str, str]:
+def _spec_files(names: list[str], project: str, split: str) -> dict[str, str]:
     def spec(kind: str, name: str, text: str) -> str:
         return f"apiVersion: mlops-ci/v1\nkind: {kind}\nmetadata: {{name: {name}}}\nspec:\n{text}"
 
     return {
         "mlops.yaml": spec("Project", "forged", f"  environments: [{', '.join(ENVIRONMENTS)}]\n{project}"),
-        **dict(_files_of(names, spec)),
+        **dict(_files_of(names, spec, split)),
     }
 
 
-def _files_of(names: list[str], spec: Callable[[str, str, str], str]) -> Iterator[tuple[str, str]]:
+def _files_of(names: list[str], spec: Callable[[str, str, str], str], split: str) -> Iterator[tuple[str, str]]:
     for name in names:
         columns = "".join(f"    {item.name}: {{type: number}}\n" for item in _INPUTS)
         yield (
@@ -447,7 +469,7 @@ def _files_of(names: list[str], spec: Callable[[str, str, str], str]) -> Iterato
             spec(
                 "Dataset",
                 f"data-of-{name}",
-                f"  source: {{type: csv, path: data/{name}.csv}}\n  key: [id]\n  columns:\n    id: {{type: integer}}\n"
+                f"  source: {{type: csv, path: data/{name}.csv}}\n  key: [id]\n{split}  columns:\n    id: {{type: integer}}\n"
                 f"    target: {{type: integer}}\n{columns}",
             ),
         )

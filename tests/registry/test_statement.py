@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from mlops_ci.codec import DecodeError
 from mlops_ci.message import message
-from mlops_ci.records import EventRef
+from mlops_ci.records import EventRef, LedgerHead
 from mlops_ci.statement import of_assignment, of_release, record_of, statement_in
 from tests.registry.samples import RELEASE, assignment
 
@@ -20,6 +21,18 @@ def test_a_release_survives_its_tag() -> None:
     found = statement_in(message("delay v1.0.0", release.evidence.sentence, of_release(release)))
     assert found is not None
     assert record_of(found) == release
+
+
+def test_a_release_that_was_counted_survives_its_tag_and_so_does_one_that_says_nothing_of_it() -> None:
+    evidence = replace(RELEASE.evidence, confidence=0.999, budget=50)
+    counted = replace(
+        RELEASE, evidence=evidence, ledger=LedgerHead("refs/mlops/ledger/flights/1", "9" * 40, 3), previous=None
+    )
+    for release in (counted, RELEASE):
+        found = statement_in(message("delay v1.0.0", "auc is good", of_release(release)))
+        assert found is not None
+        assert record_of(found) == release
+    assert not {"confidence", "budget", "ledger"} & set(re.findall(r'"(\w+)":', json.dumps(of_release(RELEASE))))
 
 
 def test_an_assignment_survives_its_tag() -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mlops_ci.outcomes import gate, lifecycle, power, proofs, registry, selftest
 from mlops_ci.outcomes.gate import CheckReport, CompareReport, ValidateReport
 from mlops_ci.outcomes.lifecycle import DeployReport, FetchReport, RetireReport
 from mlops_ci.outcomes.proofs import Cause, Moved, ReproduceReport, UsedEnvironment
-from mlops_ci.records import Environment, FileDigest, MetricValue
+from mlops_ci.records import Asking, Environment, FileDigest, MetricValue
 from mlops_ci.reports import text as text_report
 from mlops_ci.reports.text import text
 from tests.reports.samples import DIGEST, check, comparison, snapshot
@@ -74,6 +76,18 @@ def test_of_an_error_the_greatest_is_the_worst_and_small_slices_are_better_than_
     shown = text(CompareReport((comparison(metric="mae", metrics=sliced("mae", A=1.0, B=3.0)),)))
     assert [line.split()[0] for line in shown.splitlines()[-3:]] == ["slice", "c=B", "c=A"]
     assert shown.splitlines()[-4] == "  mae by slice:"
+
+
+def test_what_a_question_to_a_holdout_cost_stands_under_the_sentence() -> None:
+    asked = Asking("flights", 1, 50, 3)
+    judged = replace(comparison(), confidence=0.999, asked=asked)
+    assert text(CompareReport((judged,))).splitlines()[1:3] == [
+        "  auc 0.71",
+        "  question 3 of 50 to flights, epoch 1: each test at 0.001",
+    ]
+    kept = replace(judged, asked=replace(asked, number=None))
+    assert "  one of 50 questions to flights, epoch 1: each test at 0.001" in text(CompareReport((kept,))).splitlines()
+    assert "question" not in text(CompareReport((comparison(),)))
 
 
 def test_without_slices_there_is_no_word_of_them() -> None:
