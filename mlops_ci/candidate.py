@@ -18,7 +18,7 @@ from mlops_ci.learn.environment import environment
 from mlops_ci.learn.metrics import default_requirements
 from mlops_ci.project import Project
 from mlops_ci.records import DatasetSnapshot, Environment, Field, FileDigest
-from mlops_ci.ruling import Base, Rules, own, rules_of
+from mlops_ci.ruling import Base, Dependence, Rules, own, rules_of
 from mlops_ci.spec.conditions import parse
 from mlops_ci.spec.kinds import DatasetSpec, ModelSpec, Requirement
 from mlops_ci.spec.load import Loaded
@@ -78,9 +78,8 @@ class Candidate:
             parts.append(self.budget)
         if anchor is not None and anchor != champion:
             parts.append(f"anchor {anchor.ref.oid}")
-        dataset = self.dataset.spec
-        if dataset.group or dataset.blocks:  # which rows depend on each other
-            parts.append([dataset.group, dataset.blocks, dataset.time])
+        if self.rules.dependence != Dependence():
+            parts.append(encode(self.rules.dependence))
         return digest_json(parts)[:KEY]
 
 
@@ -188,6 +187,7 @@ def used(rules: Rules) -> dict[str, tuple[str | int, ...]]:
     for index, one in enumerate(evaluate.slices):
         names = (one,) if isinstance(one, str) else parse(one.where).columns
         found |= dict.fromkeys(names, ("spec", "evaluate", "slices", index))
+    found |= {name: ("spec", "dataset") for name in (rules.dependence.group, rules.dependence.time) if name is not None}
     if evaluate.weights:
         found[evaluate.weights] = ("spec", "evaluate", "weights")
     for metric, custom in evaluate.custom.items():

@@ -122,12 +122,11 @@ def _held_out(project: Project, candidate: Candidate, mine: Packaged, rivals: Ri
     """Write and read the held-out rows; what a scoring process could find of them has no labels."""
     import pyarrow.parquet as pq
 
-    spec, dataset = candidate.model.spec, candidate.dataset.spec
+    spec = candidate.model.spec
     older = [rival for rival in rivals.values() if isinstance(rival, Older)]
     models = [mine, *(rival.model for rival in older if rival.model is not None)]
     inputs = tuple(dict.fromkeys((*spec.features, *(field.name for one in models for field in one.signature.inputs))))
-    beside = (*used(candidate.rules), dataset.group, dataset.time if dataset.blocks else None)
-    columns = tuple(dict.fromkeys((*inputs, *(name for name in beside if name is not None))))
+    columns = tuple(dict.fromkeys((*inputs, *used(candidate.rules))))
     earlier: dict[str, Earlier] = {
         against: rival.earlier
         for against, rival in rivals.items()
@@ -243,14 +242,23 @@ def _weights(candidate: Candidate, table: Any) -> Floats | None:
 
 def _groups(candidate: Candidate, table: Any) -> Ints | None:
     """Return a number for each row, [n]: rows that depend on each other share one; without a group a row has its own."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
-    dataset = candidate.dataset.spec
-    if dataset.blocks and dataset.time:
-        moments = pc.cast(table[dataset.time], "timestamp[us]").cast("int64")
-        column = pc.divide(moments, int(age(dataset.blocks).total_seconds() * 1_000_000))
-    elif dataset.group:
-        column = table[dataset.group]
+    by = candidate.rules.dependence
+    if by.blocks and by.time:
+        try:
+            moments = pc.cast(pc.cast(table[by.time], "timestamp[us]"), "int64")
+        except pa.ArrowException as error:
+            raise Findings.of(
+                "blocks-time-type",
+                f"'{by.time}' is {table[by.time].type}, which cannot be cut into blocks of {by.blocks}",
+                location=candidate.dataset.locate("spec", "blocks"),
+                help="name a column of dates or timestamps as the dataset's `time`",
+            ) from error
+        column = pc.divide(moments, int(age(by.blocks).total_seconds() * 1_000_000))
+    elif by.group:
+        column = table[by.group]
     else:
         return None
     codes = column.combine_chunks().dictionary_encode().indices

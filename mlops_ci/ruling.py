@@ -23,6 +23,15 @@ from mlops_ci.tip import ProjectAtTip, Tip, read_projects
 
 
 @dataclass(frozen=True)
+class Dependence:
+    """Which rows of a dataset depend on each other: those of one `group`, or of one block of `time`."""
+
+    group: str | None = None
+    blocks: str | None = None
+    time: str | None = None
+
+
+@dataclass(frozen=True)
 class Rules:
     """What a candidate is judged by. `root` is the folder that the code of the user's own metrics is in, `code` its files.
 
@@ -33,6 +42,7 @@ class Rules:
     gate: Gate
     evaluate: Evaluate
     budget: int | None
+    dependence: Dependence
     root: Path
     code: tuple[FileDigest, ...] = ()
     base: str | None = None
@@ -48,6 +58,7 @@ def own(root: Path, model: Loaded[ModelSpec], dataset: Loaded[DatasetSpec]) -> R
         spec.gate,
         spec.evaluate,
         dataset.spec.split.holdout_budget,
+        Dependence(dataset.spec.group, dataset.spec.blocks, dataset.spec.time if dataset.spec.blocks else None),
         root,
         tuple(sorted(files, key=lambda file: file.path)),
     )
@@ -135,7 +146,7 @@ def rules_of(base: Base | None, root: Path, model: Loaded[ModelSpec], dataset: L
     changed = _differences(mine, theirs)
     if not changed:
         return mine
-    return Rules(theirs.gate, theirs.evaluate, theirs.budget, theirs.root, theirs.code, str(base), changed)
+    return replace(theirs, base=str(base), changed=changed)
 
 
 def _differences(mine: Rules, theirs: Rules) -> tuple[str, ...]:
@@ -147,6 +158,8 @@ def _differences(mine: Rules, theirs: Rules) -> tuple[str, ...]:
         found.append("the code of evaluate.custom")
     if mine.budget != theirs.budget:
         found.append("split.holdoutBudget")
+    if mine.dependence != theirs.dependence:
+        found.append("which rows depend on each other (group, blocks)")
     return tuple(found)
 
 
