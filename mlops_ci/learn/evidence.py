@@ -32,6 +32,7 @@ from mlops_ci.learn.metrics import Weighted, by_row, of, value
 from mlops_ci.learn.predictions import Floats, Predictions, Terms, Truth, need
 from mlops_ci.spec.metrics import METRICS as NAMES
 
+_FEWEST = 2  # independent rows, from which a spread can be told
 _FEW = 10  # samples beyond a margin: below that, counting them says little about how far beyond it lies
 _POSITIVE = ("log-loss", "mae", "rmse", "mape", "pinball-loss")  # and with no upper end
 _OF_CLASSES = ("auc", "average-precision", "recall", "f1", "precision", "balanced-accuracy", "f1-macro", "auc-ovr")
@@ -77,6 +78,20 @@ def gather(
 
     The first `own` of the truth's classes (all, when None) are the candidate's; only the champion knows the others.
     """
+    with np.errstate(over="ignore", invalid="ignore"):  # numbers too large to be squared: the metric has no value then
+        return _gathered(metrics, truth, candidate, champion, seed=seed, intervals=intervals, own=own)
+
+
+def _gathered(
+    metrics: Sequence[str],
+    truth: Truth,
+    candidate: Predictions,
+    champion: Predictions | None,
+    *,
+    seed: int,
+    intervals: bool,
+    own: int | None,
+) -> Evidence:
     sides = [candidate] if champion is None else [candidate, champion]
     values = {metric: [value(metric, truth, side) for side in sides] for metric in metrics}
     known = [metric for metric in metrics if all(one is not None for one in values[metric])]
@@ -221,16 +236,20 @@ def _by_influence(metric: str, truth: Truth, sides: Sequence[Predictions], value
         return estimates, None
     seen, count = _sign(metric, truth) * (values[0] - values[1]), min(counts)
     error = root(float(((influences[0] - influences[1]) ** 2).sum()))
+    if not math.isfinite(error):
+        return estimates, None
     if error:
-        return estimates, student(seen, error, count) if count > 1 else None
+        return estimates, student(seen, error, count) if count >= _FEWEST else None
     return estimates, _unvarying(metric, seen, count, _say_the_same(sides))
 
 
 def _bound(metric: str, value: float, moves: Floats, units: float) -> Bound | None:
     error = root(float((moves**2).sum()))
+    if not math.isfinite(error):
+        return None
     if _within(metric):
         return _within_one(value, error, units, units)
-    if not error or units <= 1:
+    if not error or units < _FEWEST:
         return None
     return on_logarithms(value, error, units) if metric in _POSITIVE else student(value, error, units).bound
 
@@ -242,9 +261,9 @@ def _within(metric: str) -> bool:
 
 def _within_one(value: float, error: float, units: float, degrees: float | None) -> Bound | None:
     """Return the bound of a value within 0 and 1, from its error, or, where nothing varies, from the rows alone."""
-    if error and 0 < value < 1 and (degrees is None or degrees > 1):
-        return on_logits(value, error, degrees)
-    return Constant(value, units, 0.0, 1.0).bound if units else None
+    if not error or not 0 < value < 1:
+        return Constant(value, units, 0.0, 1.0).bound if units else None
+    return on_logits(value, error, degrees) if degrees is None or degrees >= _FEWEST else None
 
 
 def _unvarying(metric: str, difference: float, units: float, same: bool) -> Difference | None:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+_LARGEST = 709.0  # the exponential of more is no number
 Bound = Callable[[float], float]  # probability -> that quantile of what the true value may be
 
 
@@ -104,7 +105,7 @@ def on_logits(value: float, error: float, rows: float | None = None) -> Bound:
 def on_logarithms(value: float, error: float, rows: float) -> Bound:
     """Return the bound of a value above 0 on the logarithm's scale, on which losses are less skewed."""
     scaled = student(math.log(value), error / value, rows)
-    return lambda p: math.exp(scaled.bound(p))
+    return lambda p: math.exp(min(scaled.bound(p), _LARGEST))
 
 
 def wilson(share: float, n: int) -> Bound:

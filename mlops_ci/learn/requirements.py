@@ -130,7 +130,7 @@ _OTHER_OCCASION: Mapping[Occasion, str] = {
 def _no_value(metric: str) -> str:
     if metric == "cost":
         return "cost has no value here: the holdout has a class that the model or the costs do not know"
-    return f"{metric} has no value here: no probabilities, or one class only in the holdout"
+    return f"{metric} has no value here: no probabilities, one class only in the holdout, or numbers too large to reckon with"
 
 
 @dataclass(frozen=True)

@@ -563,9 +563,78 @@ def test_a_regression_by_default_must_beat_the_mean_and_the_champion() -> None:
         for name, spread in (("n", 0.5), ("f", 1.0))
     )
     found = compare("regression", y, near, far, Gate())
-    assert [(result.metric, result.verdict) for result in found.requirements] == [("r2", "pass"), ("rmse", "pass")]
+    tested = [("r2", "pass"), ("rmse", "pass"), ("r2", "not-applicable"), ("r2", "not-applicable")]
+    assert [(result.metric, result.verdict) for result in found.requirements] == tested
     assert found.sentence.startswith("rmse 0.")
     assert compare("regression", y, far, near, Gate()).verdict == "fail"
+
+
+RETRAINED = (
+    Requirement("auc", against="champion", test="superiority", when="changed"),
+    Requirement("auc", against="champion", test="non-inferiority", margin=0.05, when="retrained"),
+    Requirement("auc", against="anchor", test="non-inferiority", margin=0.05, when="retrained"),
+)
+
+
+@pytest.mark.parametrize(
+    ("occasion", "verdicts"),
+    [
+        ("changed", ["inconclusive", "not-applicable", "not-applicable"]),
+        ("retrained", ["not-applicable", "pass", "fail"]),
+    ],
+)
+def test_a_test_applies_to_its_occasion_and_small_losses_do_not_add_up(occasion: Any, verdicts: list[str]) -> None:
+    """Given a champion that has drifted from the anchor, then a twin of the champion passes against it only."""
+    found = judge(replace(FAIR, name="twin"), FAIR, *RETRAINED, labels=LABELS, anchor=GOOD, occasion=occasion)
+    assert [one.verdict for one in found.requirements] == verdicts
+    assert {one.metric for one in found.anchor_metrics} == {"auc", "log-loss", "brier", "accuracy"}
+
+
+def test_an_anchor_that_cannot_be_scored_leaves_the_gate_undecided() -> None:
+    gone = Absent("m@v1.0.0 needs 'wind'", "incomparable")
+    found = judge(GOOD, FAIR, *RETRAINED, labels=LABELS, anchor=gone, occasion="retrained")
+    assert (found.verdict, [one.id for one in found.diagnostics]) == ("incomparable", ["anchor-incomparable"])
+    changed = judge(GOOD, FAIR, *RETRAINED, labels=LABELS, anchor=gone)
+    assert changed.verdict == "pass"  # no test of this occasion is against it
+
+
+def test_rows_that_the_champion_has_learned_from_are_left_out_of_the_tests_only() -> None:
+    """Given a champion that is right on the rows it knows, and knows half of them, then that is no merit."""
+    known = np.arange(2000) < 1000
+    told: Any = np.where(known, LABELS.astype(float), FAIR.predictions.scores)
+    stale = Contestant(
+        "m@v1.0.0",
+        "m",
+        Predictions(
+            labels=(told > 0.5).astype(np.int64), probabilities=np.stack([1 - told, told], axis=1), scores=told
+        ),
+        (False, True),
+    )
+    floor = Requirement("auc", min=0.5)
+    assert judge(GOOD, stale, BETTER, floor, labels=LABELS).verdict == "fail"
+    found = judge(GOOD, replace(stale, seen=known), BETTER, floor, labels=LABELS, slices={"s": np.arange(2000) % 2})
+    alone = judge(GOOD, None, floor, labels=LABELS)
+    half = compare(
+        "binary-classification",
+        LABELS[1000:],
+        replace(GOOD, predictions=GOOD.predictions.rows(~known)),
+        replace(FAIR, predictions=FAIR.predictions.rows(~known)),
+        Gate(requirements=(BETTER,)),
+    )
+    assert found.requirements[0] == half.requirements[0]
+    assert found.requirements[1] == alone.requirements[0]
+    assert found.excluded == {"champion": 1000}
+    (said,) = found.diagnostics
+    assert (said.id, "1,000 of the 2,000 holdout rows" in said.message) == ("holdout-rows-seen", True)
+    assert {one.rows for one in found.champion_metrics} == {1000, 500}
+
+
+def test_a_metric_of_another_task_leaves_the_gate_undecided() -> None:
+    """Given the rules of a base on which the model was a regression, then they cannot be applied, and nothing passes."""
+    found = judge(GOOD, None, Requirement("rmse", max=3), Requirement("auc", min=0.5), labels=LABELS)
+    assert [one.verdict for one in found.requirements] == ["inconclusive", "pass"]
+    assert found.requirements[0].reason == "rmse is no metric of this model, so nothing can be said of it"
+    assert found.verdict == "inconclusive"
 
 
 def test_the_same_comparison_gives_the_same_numbers() -> None:
@@ -600,7 +669,7 @@ def test_the_p_that_is_recorded_is_the_one_that_decided() -> None:
     milder = only(judge(model(LABELS, 0.85, "new", 3), model(LABELS, 1.1, "old", 4), BETTER, labels=LABELS))
     assert milder.verdict == "fail"
     assert 1e-16 < (milder.p or 0) < 0.05
-    assert milder.reason.endswith(f"(p = {milder.p:.2g})")
+    assert f"(p = {milder.p:.2g}, chance alone would show it in 1 of " in milder.reason
 
 
 def test_a_low_confidence_is_no_pass_for_equals() -> None:
