@@ -22,6 +22,7 @@ def gate(model: Loaded[ModelSpec]) -> Iterator[Diagnostic]:
         at = ("spec", "gate", "requirements", index)
         tested = None if requirement.test is None else f"the test '{requirement.test}'"
         yield from _metric(requirement.metric, spec.task, model.locate(*at, "metric"), tested=tested)
+        yield from _costs(model, requirement, at)
         yield from _bounds(model, requirement, at)
         here = model.locate(*at)
         if first.setdefault(requirement, here) is not here:
@@ -40,7 +41,7 @@ def gate(model: Loaded[ModelSpec]) -> Iterator[Diagnostic]:
                 "add `evaluate: {slices: [COLUMN]}`, or list columns here",
             )
     given = spec.gate.requirements
-    if given and all(requirement.test is not None for requirement in given):
+    if given and all(requirement.against is not None for requirement in given):
         yield Diagnostic(
             "gate-no-floor",
             "no requirement is a floor or ceiling: without a champion the verdict is inconclusive, so no first version can be released",
@@ -71,9 +72,31 @@ def _metric(name: str, task: Task, where: Location, *, tested: str | None) -> It
     elif known.operational and tested is not None:
         yield Diagnostic(
             "gate-metric-operational",
-            f"metric {quote(name)} is measured on the packaged model, and cannot stand in {tested}",
+            f"metric {quote(name)} is a cost of the model, and cannot stand in {tested}",
             where,
-            f"require it by a ceiling: `{{metric: {name}, max: …}}`",
+            f"require it by a ceiling, `{{metric: {name}, max: …}}`,"
+            f" or by a ratio, `{{metric: {name}, against: champion, maxRatio: 1.2}}`",
+        )
+
+
+def _costs(model: Loaded[ModelSpec], requirement: Requirement, at: tuple[str | int, ...]) -> Iterator[Diagnostic]:
+    """Yield what a requirement on a metric of operation lacks, and a ratio of a metric that is none."""
+    name, known = requirement.metric, METRICS.get(requirement.metric)
+    if known is None or model.spec.task not in known.tasks:
+        return  # which is said already
+    if requirement.max_ratio is not None and not known.operational:
+        yield Diagnostic(
+            "gate-metric-statistical",
+            f"metric {quote(name)} is measured on rows: a ratio to the champion's would pass and fail by chance",
+            model.locate(*at, "maxRatio", key=True),
+            f"test it: `{{metric: {name}, against: champion, test: non-inferiority, margin: …}}`",
+        )
+    if name == "training-cost" and model.spec.evaluate.cost_per_hour is None:
+        yield Diagnostic(
+            "gate-no-price",
+            "`training-cost` is counted by what an hour of training costs, and that is not given",
+            model.locate(*at, "metric"),
+            "add `evaluate: {costPerHour: PRICE}`, or require `training-seconds`",
         )
 
 
@@ -95,7 +118,7 @@ def _bounds(model: Loaded[ModelSpec], requirement: Requirement, at: tuple[str | 
             f"did you mean {bound / 100:g}?" if up and 1 < bound <= 100 else None,
         )
     wrong, only = ("max", least is None) if up else ("min", most is None)
-    if only and requirement.test is None:
+    if only and requirement.against is None:
         yield Diagnostic(
             "gate-bound-direction",
             f"{requirement.metric} is better when {'higher' if up else 'lower'}: `{wrong}` stops good models only",

@@ -151,11 +151,12 @@ class Evaluate:
 
     metrics: tuple[str, ...] = ()
     slices: tuple[str, ...] = ()
+    cost_per_hour: float | None = None  # of training
 
 
 @dataclass(frozen=True)
 class Requirement:
-    """One thing that must hold: a floor or ceiling, or a test against the champion."""
+    """One thing that must hold: a floor or ceiling, a test against the champion, or a ratio to it."""
 
     metric: str
     min: float | None = None
@@ -164,6 +165,7 @@ class Requirement:
     test: Literal["superiority", "non-inferiority", "no-regression"] | None = None
     margin: float = 0.0
     slices: Literal["all"] | tuple[str, ...] | None = None
+    max_ratio: float | None = None  # of the candidate's value to the champion's
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,11 @@ class MetricName:
     higher_is_better: bool
     description: str
     best: float | None = None
-    operational: bool = False  # measured on the packaged model: for floors and ceilings only
+    operational: bool = False  # what a model costs, not what it answers: for ceilings, and ratios to the champion
+
+
+def _cost(description: str) -> MetricName:
+    return MetricName(_EVERY, False, description, 0.0, operational=True)
 
 
 METRICS: Mapping[str, MetricName] = {
@@ -44,9 +48,17 @@ METRICS: Mapping[str, MetricName] = {
     "rmse": MetricName(_REGRESSION, False, "Root of the mean squared error, in the target's unit.", 0.0),
     "r2": MetricName(_REGRESSION, True, "Share of the target's variance that is explained.", 1.0),
     "mape": MetricName(_REGRESSION, False, "Mean absolute error as a share of the true value.", 0.0),
-    "latency-p50-ms": MetricName(_EVERY, False, "Median time of predicting one row, in milliseconds.", 0.0, True),
-    "latency-p95-ms": MetricName(_EVERY, False, "95th percentile of the time of predicting one row.", 0.0, True),
-    "model-size-mb": MetricName(_EVERY, False, "Size of the packaged model, in megabytes of 10^6 bytes.", 0.0, True),
+    "latency-p50-ms": _cost("Median time of predicting one row, in milliseconds."),
+    "latency-p95-ms": _cost("95th percentile of the time of predicting one row, in milliseconds."),
+    "batch-latency-p50-ms": _cost("Median time of predicting up to 1,000 holdout rows at once, in milliseconds."),
+    "batch-latency-p95-ms": _cost("95th percentile of the time of predicting up to 1,000 holdout rows at once, in ms."),
+    "peak-memory-mb": _cost(
+        "Most memory that Python and numpy hold for predicting up to 1,000 holdout rows at once, in megabytes of 10^6"
+        " bytes: without the model itself, and without what compiled libraries take by themselves."
+    ),
+    "model-size-mb": _cost("Size of the packaged model, in megabytes of 10^6 bytes."),
+    "training-seconds": _cost("Time that fitting took, in seconds."),
+    "training-cost": _cost("Hours that fitting took, times `evaluate.costPerHour`."),
 }
 
 
