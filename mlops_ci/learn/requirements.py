@@ -31,7 +31,7 @@ class Named(Protocol):
 
     @property
     def operational(self) -> Mapping[str, float]:
-        """Latency in ms, size in MB, by metric name."""
+        """What it costs (ms, MB, seconds), by metric name."""
         ...
 
 
@@ -90,6 +90,8 @@ def judge(requirement: Requirement, case: Case) -> RequirementResult:
 def describe(requirement: Requirement) -> str:
     """Say what a requirement asks, in a few words."""
     metric, margin = requirement.metric, requirement.margin
+    if requirement.max_ratio is not None:
+        return f"{metric} at most {requirement.max_ratio:g} times the champion's"
     match requirement.test or requirement.against:
         case "superiority" | "champion":
             return f"{metric} better than the champion's" + (f" by more than {margin:g}" if margin else "")
@@ -127,14 +129,54 @@ def few_of_a_class(metric: str, evidence: Evidence) -> bool:
 
 
 def _operational(requirement: Requirement, case: Case, result: RequirementResult) -> RequirementResult:
-    value = case.candidate.operational.get(requirement.metric)
+    value = _cost(case.candidate, requirement.metric)
+    if requirement.max_ratio is not None:
+        return _ratio(requirement.max_ratio, case, replace(result, candidate=value))
     if requirement.against or requirement.test:
-        return replace(result, candidate=value, reason=f"{requirement.metric} has no test against a champion; use max")
-    if value is None or not math.isfinite(value):
+        reason = f"{requirement.metric} has no test against a champion; use max or maxRatio"
+        return replace(result, candidate=value, reason=reason)
+    if value is None:
         return replace(result, reason=f"{requirement.metric} was not measured")
     low, high = _limits(requirement)
     verdict: Verdict = "pass" if low <= value <= high else "fail"
     return replace(result, candidate=value, verdict=verdict, reason=f"{requirement.metric} is {number(value)}")
+
+
+def _ratio(most: float, case: Case, result: RequirementResult) -> RequirementResult:
+    """Judge the candidate's cost by the champion's; without error probability, because no rows are drawn."""
+    metric, mine = result.metric, result.candidate
+    if case.champion is None:
+        absent: Verdict | Literal["not-applicable"] = "inconclusive" if case.incomparable else "not-applicable"
+        return replace(result, verdict=absent, reason=case.no_champion)
+    rival = _cost(case.champion, metric)
+    result = replace(result, champion=rival)
+    if mine is None:
+        return replace(result, reason=f"{metric} was not measured")
+    if rival is None:
+        return replace(result, reason=f"{metric} of {case.champion.name} was not measured")
+    if rival == 0:
+        return replace(result, reason=f"{metric} of {case.champion.name} is 0, and nothing is a multiple of that")
+    ratio = mine / rival
+    verdict: Verdict = "pass" if ratio <= most else "fail"
+    seen = f"{metric} is {number(mine)} against {number(rival)} of {case.champion.name}"
+    return replace(
+        result,
+        verdict=verdict,
+        reason=f"{seen}, {_times(ratio, most)} times it; at most {_times(most)} times is allowed",
+    )
+
+
+def _times(ratio: float, limit: float | None = None) -> str:
+    """Write a ratio with two decimals, or with more where these would hide on which side of the limit it is."""
+    if limit is None:
+        return f"{ratio:.2f}" if round(ratio, 2) == ratio else f"{ratio:g}"
+    exact = (text for text in (f"{ratio:.2f}", f"{ratio:.4f}") if (float(text) <= limit) == (ratio <= limit))
+    return next(exact, repr(ratio))
+
+
+def _cost(model: Named, metric: str) -> float | None:
+    value = model.operational.get(metric)
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _limits(requirement: Requirement) -> tuple[float, float]:

@@ -23,6 +23,7 @@ from mlops_ci.learn.compare import Contestant, Judgement
 from mlops_ci.learn.compare import compare as judge_models
 from mlops_ci.learn.estimator import import_folders
 from mlops_ci.learn.frame import incompatible_inputs
+from mlops_ci.learn.measure import measure
 from mlops_ci.learn.metrics import default_requirements
 from mlops_ci.learn.score import Packaged, missing_inputs, score
 from mlops_ci.outcomes.gate import CompareReport
@@ -31,7 +32,6 @@ from mlops_ci.project import Project
 from mlops_ci.records import Champion, Comparison, FileDigest, Release, TrainingRun
 from mlops_ci.reports.markdown import run_report
 from mlops_ci.spec.kinds import Gate, ModelSpec
-from mlops_ci.spec.metrics import METRICS
 from mlops_ci.writes import AppendLedger, Content
 
 
@@ -188,12 +188,11 @@ def _judge(
         rows.unlink()  # nothing that a scoring process could find has the labels
     features = scratch / "features.parquet"
     pq.write_table(table.select([name for name in columns if name != spec.target]), features)
-    latency = any(METRICS[metric].operational and metric.startswith("latency") for metric in _asked(spec))
     against = None
     # the champion first, and in a process of its own: a candidate's code must find nothing of it to touch
     if isinstance(rival, Packaged) and champion is not None and isinstance(champion.record, Release):
         try:
-            (theirs,) = score([rival], features, rows=table.num_rows, scratch=scratch, latency=latency)
+            (theirs,) = score([rival], features, rows=table.num_rows, scratch=scratch)
         except Findings as failed:
             rival = _Incomparable(failed.diagnostics[0].message)
         else:
@@ -203,17 +202,15 @@ def _judge(
                 release.model_digest,
                 theirs.predictions,
                 theirs.classes,
-                theirs.operational,
                 run=release.run_key,
             )
-    (scores,) = score([mine], features, rows=table.num_rows, scratch=scratch, latency=latency)
-    contestant = Contestant(
-        mine.name, run.model_digest, scores.predictions, scores.classes, scores.operational, run=run.key
-    )
+    (scores,) = score([mine], features, rows=table.num_rows, scratch=scratch)
+    contestant = Contestant(mine.name, run.model_digest, scores.predictions, scores.classes, run=run.key)
+    contestant, against, notes = _with_costs(spec, features, scratch, (mine, contestant), (rival, against))
     if champion is not None and _same(champion, run):
         against = replace(contestant, name=champion.ref.name)
     labels: Any = table[spec.target].to_numpy()
-    return judge_models(
+    judgement = judge_models(
         spec.task,
         labels,
         contestant,
@@ -224,6 +221,31 @@ def _judge(
         incomparable=rival.why if isinstance(rival, _Incomparable) else None,
         seed=seed_of(run.key, champion.ref.oid if champion else "", candidate.sides.split.holdout_digest),
     )
+    return replace(judgement, diagnostics=(*judgement.diagnostics, *notes))
+
+
+def _with_costs(
+    spec: ModelSpec,
+    features: Path,
+    scratch: Path,
+    mine: tuple[Packaged, Contestant],
+    theirs: tuple[Packaged | _Incomparable | None, Contestant | None],
+) -> tuple[Contestant, Contestant | None, tuple[Diagnostic, ...]]:
+    """Return both models with what the spec asks of their costs, and why the champion's are not known.
+
+    Raises Findings when the candidate cannot be measured.
+    """
+    (packaged, contestant), (rival, against) = mine, theirs
+    rivals = [rival] if isinstance(rival, Packaged) and against is not None else []
+    *champions, own = measure(
+        [*rivals, packaged], features, _asked(spec), scratch=scratch, cost_per_hour=spec.evaluate.cost_per_hour
+    )
+    if own.diagnostics:
+        raise Findings(own.diagnostics)
+    notes = tuple(replace(one, severity="warning") for champion in champions for one in champion.diagnostics)
+    if against is not None:
+        against = replace(against, operational=champions[0].values)
+    return replace(contestant, operational=own.values), against, notes
 
 
 def _asked(spec: ModelSpec) -> set[str]:
@@ -282,7 +304,7 @@ def _packaged(
     """Describe a model's files; one with code of its own finds it beside them, and is scored in a process of its own."""
     model = next(file for file in files if file.path == "model.skops")
     paths = import_folders(run.estimator, folder / store.CODE) if run.code else ()
-    return Packaged(name, folder / model.path, model.sha256, trusted, run.signature, run.task, paths)
+    return Packaged(name, folder / model.path, model.sha256, trusted, run.signature, run.task, paths, run.seconds)
 
 
 def _record(

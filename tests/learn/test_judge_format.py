@@ -9,11 +9,11 @@ from mlops_ci.candidate import JUDGE_FORMAT
 from mlops_ci.digest import digest_file, digest_json
 
 JUDGE = (
-    *("bootstrap", "compare", "delong", "evidence", "frame", "holm", "influence", "intervals", "mcnemar", "metrics"),
-    *("predictions", "requirements", "score", "scorer"),
+    *("bootstrap", "compare", "delong", "evidence", "frame", "holm", "influence", "intervals", "mcnemar", "measure"),
+    *("measurer", "metrics", "predictions", "requirements", "score", "scorer"),
 )
 # JUDGE_FORMAT -> the digest of the files that judged when it was chosen
-KNOWN = {3: "0df9d6aae8869a7bdd105217a4c1ea3b59a622e9f9be3d2133b36975bf294adb"}
+KNOWN = {3: "b5d26a71040e3b1cae1c5fdd36114174ff78eb20a9112083b6e128b165dd0f2f"}
 WHAT_TO_DO = """
 The files that judge a model have changed: {digest}
 Can the same models get another verdict, metric or interval? Raise JUDGE_FORMAT in mlops_ci/candidate.py, so that answers
