@@ -12,12 +12,14 @@ import numpy as np
 from mlops_ci.candidate import Candidate, sliced, used
 from mlops_ci.data.rules import age
 from mlops_ci.data.split import SEEN, Earlier, materialise
+from mlops_ci.diagnostics import Diagnostic
 from mlops_ci.errors import Findings
 from mlops_ci.learn import custom
 from mlops_ci.learn.bootstrap import seed_of
 from mlops_ci.learn.compare import Judgement, compare
 from mlops_ci.learn.conditions import mask
 from mlops_ci.learn.contest import Absent, Contestant, Holdout, on_common_terms
+from mlops_ci.learn.measure import measure
 from mlops_ci.learn.predictions import Floats, Ints, Predictions, Truth, need
 from mlops_ci.learn.score import Packaged, score
 from mlops_ci.project import Project
@@ -56,18 +58,17 @@ def judged(
     """
     mine = packaged(candidate.model.name, run, run.files, run.trusted, folder)
     rows = _held_out(project, candidate, mine, rivals, scratch)
-    latency = any(metric.startswith("latency") for metric in _asked(candidate))
     # the older ones first, each in a process of its own: a candidate's code must find nothing of them to touch
     found: dict[Against, Contestant | Absent] = {}
     for against, rival in rivals.items():
         if isinstance(rival, Absent):
             found[against] = rival
         elif rival.model is not None:
-            found[against] = _older(against, rival, rival.model, rows, scratch, latency=latency)
-    (scores,) = score([mine], rows.features, rows=rows.table.num_rows, scratch=scratch, latency=latency)
-    contestant = Contestant(
-        mine.name, run.model_digest, scores.predictions, scores.classes, scores.operational, run=run.key
-    )
+            twin = next((other for other in found if rivals[other] == rival), None)  # the anchor may be the champion
+            found[against] = found[twin] if twin else _older(against, rival, rival.model, rows, scratch)
+    (scores,) = score([mine], rows.features, rows=rows.table.num_rows, scratch=scratch)
+    contestant = Contestant(mine.name, run.model_digest, scores.predictions, scores.classes, run=run.key)
+    contestant, found, notes = _with_costs(candidate, rows, (mine, contestant), rivals, found, scratch)
     found |= {
         against: replace(contestant, name=rival.event.ref.name)
         for against, rival in rivals.items()
@@ -75,7 +76,7 @@ def judged(
     }
     contestant, found = _valued(candidate, rows, contestant, found, scratch)
     champion = rivals["champion"]
-    return compare(
+    judgement = compare(
         candidate.model.spec.task,
         rows.table[candidate.model.spec.target].to_numpy(),
         contestant,
@@ -89,6 +90,7 @@ def judged(
             run.key, champion.event.ref.oid if isinstance(champion, Older) else "", candidate.sides.split.holdout_digest
         ),
     )
+    return replace(judgement, diagnostics=(*judgement.diagnostics, *notes))
 
 
 def answers(
@@ -97,7 +99,7 @@ def answers(
     """Return the labels of the held-out rows that both have not learned from, and two models' answers for them."""
     mine = packaged(candidate.model.name, run, run.files, run.trusted, folder)
     rows = _held_out(project, candidate, mine, {"champion": rival}, scratch)
-    theirs = _older("champion", rival, need(rival.model), rows, scratch, latency=False)
+    theirs = _older("champion", rival, need(rival.model), rows, scratch)
     if isinstance(theirs, Absent):
         raise Findings.of("selftest-alone", f"there is no second model to compare with: {theirs.why}")
     (scores,) = score([mine], rows.features, rows=rows.table.num_rows, scratch=scratch)
@@ -144,11 +146,9 @@ def _held_out(project: Project, candidate: Candidate, mine: Packaged, rivals: Ri
     return Rows(table, features)
 
 
-def _older(
-    against: Against, rival: Older, model: Packaged, rows: Rows, scratch: Path, *, latency: bool
-) -> Contestant | Absent:
+def _older(against: Against, rival: Older, model: Packaged, rows: Rows, scratch: Path) -> Contestant | Absent:
     try:
-        (scores,) = score([model], rows.features, rows=rows.table.num_rows, scratch=scratch, latency=latency)
+        (scores,) = score([model], rows.features, rows=rows.table.num_rows, scratch=scratch)
     except Findings as failed:
         return Absent(failed.diagnostics[0].message, "incomparable")
     seen = None
@@ -159,8 +159,44 @@ def _older(
     if seen is not None and seen.all():
         return Absent(f"{model.name} has learned from every row of today's holdout", "incomparable")
     return Contestant(
-        model.name, release.model_digest, scores.predictions, scores.classes, scores.operational, release.run_key, seen
+        model.name, release.model_digest, scores.predictions, scores.classes, run=release.run_key, seen=seen
     )
+
+
+def _with_costs(
+    candidate: Candidate,
+    rows: Rows,
+    mine: tuple[Packaged, Contestant],
+    rivals: Rivals,
+    found: Mapping[Against, Contestant | Absent],
+    scratch: Path,
+) -> tuple[Contestant, dict[Against, Contestant | Absent], tuple[Diagnostic, ...]]:
+    """Return everybody with what the requirements ask of their costs, and why an older version's are not known.
+
+    Raises Findings when the candidate cannot be measured.
+    """
+    packages = {
+        rival.event.ref.oid: rival.model
+        for against, rival in rivals.items()
+        if isinstance(rival, Older) and rival.model is not None and isinstance(found[against], Contestant)
+    }
+    *older, own = measure(
+        [*packages.values(), mine[0]],
+        rows.features,
+        _asked(candidate),
+        scratch=scratch,
+        cost_per_hour=candidate.rules.evaluate.cost_per_hour,
+    )
+    if own.diagnostics:
+        raise Findings(own.diagnostics)
+    costs = dict(zip(packages, older, strict=True))
+    measured = dict(found)
+    for against, rival in rivals.items():
+        one = found.get(against)
+        if isinstance(rival, Older) and isinstance(one, Contestant):
+            measured[against] = replace(one, operational=costs[rival.event.ref.oid].values)
+    notes = tuple(replace(one, severity="warning") for each in older for one in each.diagnostics)
+    return replace(mine[1], operational=own.values), measured, notes
 
 
 def _valued(

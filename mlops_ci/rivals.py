@@ -137,4 +137,4 @@ def packaged(
     """Describe a model's files; one with code of its own finds it beside them, and is scored in a process of its own."""
     model = next(file for file in files if file.path == "model.skops")
     paths = import_folders(run.estimator, folder / store.CODE) if run.code else ()
-    return Packaged(name, folder / model.path, model.sha256, trusted, run.signature, run.task, paths)
+    return Packaged(name, folder / model.path, model.sha256, trusted, run.signature, run.task, paths, run.seconds)

@@ -122,7 +122,7 @@ def compare(
         (
             *notes,
             *_unseen(champion, anchor),
-            *_accepted(rivals, gate.accept_incomparable),
+            *_accepted(champion, anchor, gate.accept_incomparable),
             *_too_small(case, requirements, gate),
         ),
         _of_rival(rivals["anchor"], anchor, gate, wanted),
@@ -252,18 +252,14 @@ def _too_small(case: Case, requirements: Sequence[Requirement], gate: Gate) -> I
     )
 
 
-def _accepted(rivals: Mapping[Against, Rival], reason: str | None) -> Iterator[Diagnostic]:
+def _accepted(champion: Contestant | Absent, anchor: Contestant | Absent, reason: str | None) -> Iterator[Diagnostic]:
     """Say what cannot be measured, and whether that is accepted; or that nothing needs to be accepted."""
-    told = f"; accepted: {reason}"
-    lost = {
-        against: rival.absent.removesuffix(told)
-        for against, rival in rivals.items()
-        if rival.incomparable or (reason and rival.absent.endswith(told))
-    }
+    both = zip(AGAINST, (champion, anchor), strict=True)
+    lost = {name: one.why for name, one in both if isinstance(one, Absent) and one.state == "incomparable"}
     for against, why in lost.items():
         yield Diagnostic(
-            f"{against}-incomparable",
-            f"the {against} cannot be measured on these data: {why}" + (told if reason else ""),
+            "champion-incomparable" if against == "champion" else "anchor-incomparable",
+            f"the {against} cannot be measured on these data: {why}" + (f"; accepted: {reason}" if reason else ""),
             help="The floors decide." if reason else _NOT_ACCEPTED[against],
             severity="warning",
         )

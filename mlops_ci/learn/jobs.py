@@ -8,7 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -63,7 +63,7 @@ class TrainJob:
 
 @dataclass(frozen=True)
 class TrainAnswer:
-    """What the trainer says beside the model file that it wrote. Nothing rests on it but what a person reads."""
+    """What the trainer says beside the model file that it wrote: for people, and of library code the `seconds` that count."""
 
     diagnostics: tuple[Diagnostic, ...] = ()
     usage: bool = False  # the spec is at fault, not the data or the model
@@ -101,7 +101,7 @@ class InspectAnswer:
 
 
 @dataclass(frozen=True)
-class ScoreItem:
+class ModelItem:
     """One packaged model: its file, the types it may load, and folders its own code is in."""
 
     name: str
@@ -110,32 +110,48 @@ class ScoreItem:
     signature: Signature
     task: str
     paths: tuple[str, ...]
-    out: str
 
 
 @dataclass(frozen=True)
 class ScoreJob:
-    """Which models to score on which rows (a parquet file of features)."""
+    """Which models to score on which rows (a parquet file of features), and where each one's predictions go."""
 
     features: str
-    items: tuple[ScoreItem, ...]
-    latency: bool
-
-
-@dataclass(frozen=True)
-class Scored:
-    """What was measured of one model; its predictions stand in a parquet file."""
-
-    name: str
-    operational: Mapping[str, float]
+    items: tuple[ModelItem, ...]
+    outs: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class ScoreAnswer:
-    """What the scorer found, in the order of the items."""
+    """The names of the models that were scored, in the order of the items; predictions stand in parquet files."""
 
     diagnostics: tuple[Diagnostic, ...] = ()
-    scored: tuple[Scored, ...] = ()
+    scored: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class MeasureJob:
+    """Which models to measure side by side on which rows (a parquet file of features), and by which metrics."""
+
+    features: str
+    items: tuple[ModelItem, ...]
+    metrics: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one model costs, by metric, or why that cannot be told."""
+
+    name: str
+    values: Mapping[str, float] = field(default_factory=dict)
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+
+@dataclass(frozen=True)
+class MeasureAnswer:
+    """What the measurer found, in the order of the items."""
+
+    measured: tuple[Measured, ...] = ()
 
 
 @dataclass(frozen=True)

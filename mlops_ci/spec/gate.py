@@ -23,6 +23,7 @@ def gate(model: Loaded[ModelSpec]) -> Iterator[Diagnostic]:
         tested = None if requirement.test is None else f"the test '{requirement.test}'"
         yield from _metric(requirement.metric, spec, model.locate(*at, "metric"), tested=tested)
         yield from _groups(model, requirement, at)
+        yield from _costs(model, requirement, at)
         yield from _bounds(model, requirement, at)
         here = model.locate(*at)
         if first.setdefault(requirement, here) is not here:
@@ -41,7 +42,7 @@ def gate(model: Loaded[ModelSpec]) -> Iterator[Diagnostic]:
                 "add `evaluate: {slices: [COLUMN]}`, or list columns here",
             )
     given = spec.gate.requirements
-    if given and all(requirement.test is not None for requirement in given):
+    if given and all(requirement.against is not None for requirement in given):
         yield Diagnostic(
             "gate-no-floor",
             "no requirement is a floor or ceiling: without a champion the verdict is inconclusive, so no first version can be released",
@@ -74,9 +75,10 @@ def _metric(name: str, spec: ModelSpec, where: Location, *, tested: str | None) 
     elif known.operational and tested is not None:
         yield Diagnostic(
             "gate-metric-operational",
-            f"metric {quote(name)} is measured on the packaged model, and cannot stand in {tested}",
+            f"metric {quote(name)} is a cost of the model, and cannot stand in {tested}",
             where,
-            f"require it by a ceiling: `{{metric: {name}, max: …}}`",
+            f"require it by a ceiling, `{{metric: {name}, max: …}}`,"
+            f" or by a ratio, `{{metric: {name}, against: champion, maxRatio: 1.2}}`",
         )
     elif known.between and tested is not None:
         yield Diagnostic(
@@ -97,7 +99,7 @@ def _metric(name: str, spec: ModelSpec, where: Location, *, tested: str | None) 
 def _groups(model: Loaded[ModelSpec], requirement: Requirement, at: tuple[str | int, ...]) -> Iterator[Diagnostic]:
     """Yield a finding where groups are missing, or mean nothing."""
     known = METRICS.get(requirement.metric)
-    if known is not None and known.between and requirement.test is None and requirement.by is None:
+    if known is not None and known.between and requirement.against is None and requirement.by is None:
         yield Diagnostic(
             "gate-metric-groups",
             f"metric {quote(requirement.metric)} is between groups of rows, and nothing says which",
@@ -110,6 +112,27 @@ def _groups(model: Loaded[ModelSpec], requirement: Requirement, at: tuple[str | 
             f"metric {quote(requirement.metric)} is not between groups, so `by` means nothing",
             model.locate(*at, "by", key=True),
             "delete it; values by group are reported by `evaluate.slices`",
+        )
+
+
+def _costs(model: Loaded[ModelSpec], requirement: Requirement, at: tuple[str | int, ...]) -> Iterator[Diagnostic]:
+    """Yield what a requirement on a metric of operation lacks, and a ratio of a metric that is none."""
+    name, known = requirement.metric, METRICS.get(requirement.metric)
+    if known is None or model.spec.task not in known.tasks:
+        return  # which is said already
+    if requirement.max_ratio is not None and not known.operational:
+        yield Diagnostic(
+            "gate-metric-statistical",
+            f"metric {quote(name)} is measured on rows: a ratio to the champion's would pass and fail by chance",
+            model.locate(*at, "maxRatio", key=True),
+            f"test it: `{{metric: {name}, against: champion, test: non-inferiority, margin: …}}`",
+        )
+    if name == "training-cost" and model.spec.evaluate.cost_per_hour is None:
+        yield Diagnostic(
+            "gate-no-price",
+            "`training-cost` is counted by what an hour of training costs, and that is not given",
+            model.locate(*at, "metric"),
+            "add `evaluate: {costPerHour: PRICE}`, or require `training-seconds`",
         )
 
 
@@ -131,7 +154,7 @@ def _bounds(model: Loaded[ModelSpec], requirement: Requirement, at: tuple[str | 
             f"did you mean {bound / 100:g}?" if up and 1 < bound <= 100 else None,
         )
     wrong, only = ("max", least is None) if up else ("min", most is None)
-    if only and requirement.test is None:
+    if only and requirement.against is None:
         yield Diagnostic(
             "gate-bound-direction",
             f"{requirement.metric} is better when {'higher' if up else 'lower'}: `{wrong}` stops good models only",

@@ -187,11 +187,12 @@ class Evaluate:
     quantile: float = 0.5
     costs: tuple[Cost, ...] = ()
     custom: Mapping[str, CustomMetric] = field(default_factory=dict)
+    cost_per_hour: float | None = None  # of training
 
 
 @dataclass(frozen=True)
 class Requirement:
-    """One thing that must hold: a floor or ceiling, or a test against an older version."""
+    """One thing that must hold: a floor or ceiling, a test against an older version, or a ratio to it."""
 
     metric: str
     min: float | None = None
@@ -202,6 +203,7 @@ class Requirement:
     slices: Literal["all"] | tuple[str, ...] | None = None
     when: Occasion | None = None
     by: str | None = None  # the column of the groups that a fairness gap is between
+    max_ratio: float | None = None  # of the candidate's value to the older version's
 
 
 @dataclass(frozen=True)

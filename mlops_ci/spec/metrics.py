@@ -22,8 +22,12 @@ class MetricName:
     higher_is_better: bool | None  # None: neither, so that only floors and ceilings make sense
     description: str
     best: float | None = None
-    operational: bool = False  # measured on the packaged model: for floors and ceilings only
+    operational: bool = False  # what a model costs, not what it answers: for ceilings, and ratios to the champion
     between: bool = False  # groups of rows (`by`): for floors and ceilings only
+
+
+def _cost(description: str) -> MetricName:
+    return MetricName(_EVERY, False, description, 0.0, operational=True)
 
 
 METRICS: Mapping[str, MetricName] = {
@@ -59,9 +63,17 @@ METRICS: Mapping[str, MetricName] = {
     "quantile-coverage": MetricName(
         _REGRESSION, None, "Share of rows whose true value is at most the predicted one; ideally `quantile`.", 1.0
     ),
-    "latency-p50-ms": MetricName(_EVERY, False, "Median time of predicting one row, in milliseconds.", 0.0, True),
-    "latency-p95-ms": MetricName(_EVERY, False, "95th percentile of the time of predicting one row.", 0.0, True),
-    "model-size-mb": MetricName(_EVERY, False, "Size of the packaged model, in megabytes of 10^6 bytes.", 0.0, True),
+    "latency-p50-ms": _cost("Median time of predicting one row, in milliseconds."),
+    "latency-p95-ms": _cost("95th percentile of the time of predicting one row, in milliseconds."),
+    "batch-latency-p50-ms": _cost("Median time of predicting up to 1,000 holdout rows at once, in milliseconds."),
+    "batch-latency-p95-ms": _cost("95th percentile of the time of predicting up to 1,000 holdout rows at once, in ms."),
+    "peak-memory-mb": _cost(
+        "Most memory that Python and numpy hold for predicting up to 1,000 holdout rows at once, in megabytes of 10^6"
+        " bytes: without the model itself, and without what compiled libraries take by themselves."
+    ),
+    "model-size-mb": _cost("Size of the packaged model, in megabytes of 10^6 bytes."),
+    "training-seconds": _cost("Time that fitting took, in seconds."),
+    "training-cost": _cost("Hours that fitting took, times `evaluate.costPerHour`."),
 }
 
 

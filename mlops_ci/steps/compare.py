@@ -103,10 +103,9 @@ def compare_candidate(
         return Compared(comparison, ref, strict, (*notes, *judged(candidate, comparison)), questions=questions)
     project.context.progress(f"comparing {name} on {candidate.sides.split.holdout_rows:,} held-out rows")
     scratch = Path(tempfile.mkdtemp(dir=project.context.scratch))
-    rivals: Rivals = {
-        "champion": older(project, candidate, run, champion, "champion", scratch),
-        "anchor": older(project, candidate, run, anchor, "anchor", scratch),
-    }
+    newest = older(project, candidate, run, champion, "champion", scratch)
+    fixed = newest if anchor == champion else older(project, candidate, run, anchor, "anchor", scratch)
+    rivals: Rivals = {"champion": newest, "anchor": fixed}
     occasion = occasion_of(project, run, champion)
     judgement = judging.judged(project, candidate, run, folder, rivals, asked.gate, occasion, scratch)
     comparison = _record(candidate, run, key, rivals, occasion, judgement, asked.gate.confidence)

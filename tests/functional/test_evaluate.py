@@ -109,6 +109,13 @@ def test_blocks_of_time_are_groups(project: Consumer) -> None:
     assert wide["upper"] - wide["lower"] != pytest.approx(narrow["upper"] - narrow["lower"], rel=0.01)
 
 
+def test_blocks_of_what_is_no_time_stop_the_gate(project: Consumer) -> None:
+    edit(project, DATA, "  key: [patient_id]\n", "  key: [patient_id]\n  time: mean_radius\n  blocks: 1d\n")
+    edit(project, DATA, "    mean_radius: {type: number, nulls: {max: 0}, min: 0}\n", "")
+    found = gate(project, code=1)["found"]["blocks-time-type"]
+    assert "'mean_radius' is double" in found["message"]
+
+
 COSTS = """    costs:
     - {actual: 1, predicted: 0, cost: 10}
     - {actual: 0, predicted: 1, cost: 1}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -80,15 +81,81 @@ def test_a_worse_candidate_fails_at_its_requirement_and_cannot_be_released(gated
     assert gated.published() == before
 
 
+def test_a_candidate_of_the_same_kind_costs_about_what_the_champion_does(gated: Consumer) -> None:
+    edit(gated, MODEL, "  evaluate:\n", "  evaluate:\n    costPerHour: 3600\n")
+    costs = ("latency-p50-ms", "batch-latency-p50-ms", "peak-memory-mb", "training-cost")
+    most = ("5", "5", "1.1", "100")
+    ratios = "".join(
+        f"      - {{metric: {cost}, against: champion, maxRatio: {times}}}\n"
+        for cost, times in zip(costs, most, strict=True)
+    )
+    edit(
+        gated, MODEL, "    requirements:\n", f"    requirements:\n{ratios}      - {{metric: training-cost, max: 600}}\n"
+    )
+    first = gated.answer("gate")["record"]["models"][0]["comparison"]
+    assert [item["verdict"] for item in first["requirements"][:5]] == [*["not-applicable"] * 4, "pass"]
+    gated.commit("Ask what it costs")
+    gated.git("push", "--quiet")
+    gated.ok("release")
+    edit(gated, MODEL, "{max_iter: 1000}", "{max_iter: 1000, C: 0.9}")
+    found = gated.answer("gate")["record"]["models"][0]
+    second = found["comparison"]
+    assert [item["verdict"] for item in second["requirements"][:5]] == ["pass"] * 5
+    assert [item["reason"].startswith(cost) for cost, item in zip(costs, second["requirements"], strict=False)]
+    values = {item["metric"]: item["value"] for item in second["metrics"]}
+    theirs = {item["metric"]: item["value"] for item in second["champion"]["metrics"]}
+    assert set(costs) <= set(values) & set(theirs)
+    assert theirs["training-cost"] == values_of(first)["training-cost"]  # its own run's, at today's price
+    assert "latency-p95-ms" not in values
+
+
+def values_of(comparison: Any) -> dict[str, float]:
+    return {item["metric"]: item["value"] for item in comparison["metrics"]}
+
+
+def test_a_model_that_cannot_be_measured_is_told_of(gated: Consumer) -> None:
+    """Given a model that raises on single rows, then it fails where their latency is asked for, and no ratio to it is decided."""
+    (gated.root / "models/train.py").write_text(
+        "from sklearn.linear_model import LogisticRegression\n\n\nclass Own(LogisticRegression):\n"
+        "    def predict_proba(self, x):\n        if len(x) == 1:\n            raise ValueError('one row')\n"
+        "        return super().predict_proba(x)\n\n\ndef build():\n    return Own(max_iter=5000)\n"
+    )
+    library = "estimator: sklearn.linear_model.LogisticRegression\n    params: {max_iter: 1000}"
+    own = "entrypoint: models/train.py:build\n    trusted: [train.Own]"
+    asked = "    requirements:\n      - {metric: latency-p50-ms, max: 1000}\n"
+    edit(gated, MODEL, library, own)
+    edit(gated, MODEL, "    requirements:\n", asked)
+    found = gated.answer("gate", code=1)["diagnostics"][0]
+    assert (found["id"], found["severity"]) == ("measure-failed", "error")
+    assert found["message"] == "diagnosis cannot be measured: ValueError: one row"
+
+    edit(gated, MODEL, asked, "    requirements:\n")
+    gated.ok("gate")
+    gated.commit("Bring code")
+    gated.git("push", "--quiet")
+    gated.ok("release")
+    edit(gated, MODEL, own, library)
+    edit(gated, MODEL, "    requirements:\n", asked.replace("max: 1000", "against: champion, maxRatio: 5"))
+    answer = gated.answer("gate")
+    assert answer["record"]["verdict"] == "inconclusive"
+    told = [(item["id"], item["severity"]) for item in answer["diagnostics"]]
+    assert ("measure-failed", "warning") in told
+    ratio = answer["record"]["models"][0]["comparison"]["requirements"][0]
+    assert ratio["reason"] == "latency-p50-ms of diagnosis@v1.0.0 was not measured"
+
+
 def test_an_undecided_candidate_is_neutral_unless_the_spec_says_otherwise(gated: Consumer) -> None:
     edit(gated, MODEL, "metric: auc, min: 0.93", "metric: auc, min: 0.97")
+    gated.commit("Ask for more")
+    gated.git("push", "--quiet")
     answer = gated.answer("gate")
     assert answer["record"]["verdict"] == "inconclusive"
     assert answer["diagnostics"][0]["id"] == "gate-inconclusive"
     assert answer["record"]["models"][0]["comparison"]["requirements"][0]["labelsNeeded"] > 0
-    gated.commit("Ask for more")
     assert gated.answer("release", code=1)["diagnostics"][0]["id"] == "release-refused"
     edit(gated, MODEL, "  gate:\n", "  gate:\n    onInconclusive: fail\n")
+    gated.commit("Fail what is undecided")
+    gated.git("push", "--quiet")
     assert gated.answer("gate", code=1)["record"]["verdict"] == "inconclusive"
 
 

@@ -215,6 +215,72 @@ def test_operational_limits_are_about_the_value() -> None:
     assert only(judge(candidate, None, Requirement("model-size-mb", max=10), labels=LABELS)).verdict == "inconclusive"
 
 
+RATIO = Requirement("latency-p95-ms", against="champion", max_ratio=1.2)
+
+
+def timed(one: Contestant, **values: float) -> Contestant:
+    return replace(one, operational={name.replace("_", "-"): value for name, value in values.items()})
+
+
+@pytest.mark.parametrize(
+    ("mine", "most", "verdict", "times"),
+    [
+        (2.1, 1.2, "pass", "1.11 times it; at most 1.20 times is allowed"),
+        (2.28, 1.2, "pass", "1.20 times it; at most 1.20 times is allowed"),
+        (2.289, 1.2, "fail", "1.2047 times it; at most 1.20 times is allowed"),
+        (1.9, 0.5, "fail", "1.00 times it; at most 0.50 times is allowed"),
+        (1.9 * 1.1299, 1.125, "fail", "1.13 times it; at most 1.125 times is allowed"),
+    ],
+)
+def test_a_ratio_is_of_what_the_two_models_cost(mine: float, most: float, verdict: str, times: str) -> None:
+    candidate, champion = timed(FAIR, latency_p95_ms=mine), timed(replace(POOR, name="m@v1.0.0"), latency_p95_ms=1.9)
+    found = judge(candidate, champion, replace(RATIO, max_ratio=most), labels=LABELS)
+    result = only(found)
+    assert (found.verdict, result.verdict) == (verdict, verdict)
+    assert (result.candidate, result.champion, result.difference, result.p) == (mine, 1.9, None, None)
+    assert result.reason == f"latency-p95-ms is {mine:.3f} against 1.900 of m@v1.0.0, {times}"
+    assert result.requirement == f"latency-p95-ms at most {most:g} times the champion's"
+    assert [one.value for one in found.champion_metrics if one.metric == "latency-p95-ms"] == [1.9]
+
+
+def test_a_ratio_to_a_champion_that_is_not_there_does_not_apply() -> None:
+    candidate = timed(FAIR, latency_p95_ms=2.0)
+    result = judge(candidate, None, Requirement("auc", min=0.6), RATIO, labels=LABELS).requirements[1]
+    assert (result.verdict, result.reason) == ("not-applicable", "there is no champion yet")
+    itself = replace(candidate, run="1f0c")
+    found = judge(itself, itself, Requirement("auc", min=0.6), RATIO, labels=LABELS)
+    assert (found.verdict, found.requirements[1].verdict) == ("pass", "not-applicable")
+    assert judge(candidate, None, RATIO, labels=LABELS).verdict == "inconclusive"
+
+
+def test_a_ratio_to_a_champion_that_cannot_be_scored_lets_nothing_by() -> None:
+    candidate = timed(FAIR, latency_p95_ms=2.0)
+    found = judge(candidate, None, Requirement("auc", min=0.6), RATIO, labels=LABELS, incomparable="the data changed")
+    assert (found.verdict, found.requirements[1].verdict) == ("incomparable", "inconclusive")
+    assert found.requirements[1].reason == "the data changed"
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "reason"),
+    [
+        ({}, {"latency_p95_ms": 1.9}, "latency-p95-ms was not measured"),
+        ({"latency_p95_ms": math.nan}, {"latency_p95_ms": 1.9}, "latency-p95-ms was not measured"),
+        ({"latency_p95_ms": 1.9}, {}, "latency-p95-ms of m@v0.1.0 was not measured"),
+        ({"latency_p95_ms": 1.9}, {"latency_p95_ms": math.inf}, "latency-p95-ms of m@v0.1.0 was not measured"),
+        (
+            {"latency_p95_ms": 1.9},
+            {"latency_p95_ms": 0.0},
+            "latency-p95-ms of m@v0.1.0 is 0, and nothing is a multiple of that",
+        ),
+    ],
+)
+def test_a_ratio_of_what_was_not_measured_is_undecided(
+    mine: dict[str, float], theirs: dict[str, float], reason: str
+) -> None:
+    found = judge(timed(FAIR, **mine), timed(POOR, **theirs), RATIO, labels=LABELS)
+    assert (found.verdict, only(found).reason) == ("inconclusive", reason)
+
+
 def test_no_champion_yet_leaves_the_decision_to_the_floors() -> None:
     found = judge(FAIR, None, Requirement("auc", min=0.6), BETTER, labels=LABELS)
     assert [result.verdict for result in found.requirements] == ["pass", "not-applicable"]

@@ -89,9 +89,9 @@ def packaged(fitted: Fitted, **changes: Any) -> Packaged:
     return Packaged(**{**given, **changes})
 
 
-def score_one(model: Packaged, frame: Any, tmp_path: Path, **options: Any) -> Scores:
+def score_one(model: Packaged, frame: Any, tmp_path: Path) -> Scores:
     frame.drop(columns="y", errors="ignore").to_parquet(tmp_path / "holdout.parquet")
-    (scores,) = score([model], tmp_path / "holdout.parquet", rows=len(frame), scratch=tmp_path / "scoring", **options)
+    (scores,) = score([model], tmp_path / "holdout.parquet", rows=len(frame), scratch=tmp_path / "scoring")
     return scores
 
 
@@ -159,16 +159,14 @@ def test_each_family_takes_every_column_type_and_unknown_values(
     assert (scores.predictions.probabilities is None) == ("Ridge" in estimator)
 
 
-def test_scores_are_the_models_own_and_cost_is_measured(train_on: Callable[..., Fitted], tmp_path: Path) -> None:
+def test_scores_are_the_models_own(train_on: Callable[..., Fitted], tmp_path: Path) -> None:
     fitted = train_on(LINEAR)
     holdout = rows(100)
-    scores = score_one(packaged(fitted), holdout, tmp_path, latency=True)
+    scores = score_one(packaged(fitted), holdout, tmp_path)
     model = skops.io.load(fitted.folder / "model.skops", trusted=["numpy.dtype"])
     x = holdout[["a", "n", "flag", "city"]].astype({"a": float, "n": float, "flag": float, "city": object})
     x["city"] = x["city"].where(x["city"].notna(), np.nan)
     assert scores.predictions.scores == pytest.approx(model.predict_proba(x)[:, 1], abs=1e-15)
-    assert 0 < scores.operational["latency-p50-ms"] <= scores.operational["latency-p95-ms"]
-    assert scores.operational["model-size-mb"] == (fitted.folder / "model.skops").stat().st_size / 1e6
 
 
 @pytest.mark.usefixtures("in_process")

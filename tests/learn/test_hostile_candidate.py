@@ -18,6 +18,7 @@ from mlops_ci.errors import Findings
 from mlops_ci.learn import package
 from mlops_ci.learn.environment import environment
 from mlops_ci.learn.fit import Fitted, fit
+from mlops_ci.learn.measure import measure
 from mlops_ci.learn.score import Packaged, score
 from mlops_ci.learn.structural import structural_digest
 from mlops_ci.records import Field
@@ -254,6 +255,8 @@ def build():
     )
     for _ in range(2):
         (scores,) = score([model], tmp_path / "features.parquet", rows=2, scratch=tmp_path / "scratch")
-        assert scores.operational == {"model-size-mb": fitted.files[0].size / 1e6}
+        assert scores.predictions.labels is not None
+        (costs,) = measure([model], tmp_path / "features.parquet", ["peak-memory-mb"], scratch=tmp_path / "scratch")
+        assert list(costs.values) == ["peak-memory-mb"]
     assert [file.sha256 for file in fitted.files] == [digest_file(fitted.folder / file.path) for file in fitted.files]
     assert len(pq.read_table(tmp_path / "features.parquet")) == 2

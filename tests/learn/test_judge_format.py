@@ -9,11 +9,12 @@ from mlops_ci.candidate import JUDGE_FORMAT
 from mlops_ci.digest import digest_file, digest_json
 
 JUDGE = (
-    *("bootstrap", "compare", "delong", "evidence", "frame", "holm", "influence", "intervals", "mcnemar", "metrics"),
-    *("predictions", "requirements", "score", "scorer"),
+    *("bootstrap", "compare", "conditions", "contest", "custom", "cuts", "delong", "evidence", "fairness", "frame"),
+    *("holm", "influence", "intervals", "mcnemar", "measure", "measurer", "metrics", "predictions", "requirements"),
+    *("score", "scorer", "summary", "valuer"),
 )
 # JUDGE_FORMAT -> the digest of the files that judged when it was chosen
-KNOWN = {3: "0df9d6aae8869a7bdd105217a4c1ea3b59a622e9f9be3d2133b36975bf294adb"}
+KNOWN = {4: "e68fb0ea499ed56f5e55a55fe5847ffae4d420e1eb7cb79a3df04e0e92093ff8"}
 WHAT_TO_DO = """
 The files that judge a model have changed: {digest}
 Can the same models get another verdict, metric or interval? Raise JUDGE_FORMAT in mlops_ci/candidate.py, so that answers

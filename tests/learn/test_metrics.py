@@ -161,7 +161,11 @@ def test_a_model_that_knows_fewer_classes_gives_the_others_probability_zero() ->
 
 @pytest.mark.parametrize("task", ["binary-classification", "multiclass-classification", "regression"])
 def test_defaults_have_a_floor_and_a_test_of_metrics_that_exist(task: Any) -> None:
-    floor, test = default_requirements(task)
+    floor, better, *no_worse = default_requirements(task)
     assert floor.min is not None
-    assert test.test == "superiority"
-    assert {floor.metric, test.metric, *default_metrics(task)} <= set(METRICS)
+    assert (better.test, better.against, better.when) == ("superiority", "champion", "changed")
+    assert [(one.test, one.against, one.when, one.margin) for one in no_worse] == [
+        ("non-inferiority", "champion", "retrained", 0.01),
+        ("non-inferiority", "anchor", "retrained", 0.01),
+    ]
+    assert {floor.metric, better.metric, no_worse[0].metric, *default_metrics(task)} <= set(METRICS)

@@ -1,0 +1,87 @@
+"""Measure what packaged models cost: time and memory in processes of their own, size and training by the records."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from mlops_ci.diagnostics import Diagnostic
+from mlops_ci.learn import jobs, received
+from mlops_ci.learn.jobs import Measured
+from mlops_ci.learn.score import Packaged, groups, item
+
+_MEASURER = "mlops_ci.learn.measurer"
+_BY_RUNNING = (
+    *("latency-p50-ms", "latency-p95-ms", "batch-latency-p50-ms", "batch-latency-p95-ms"),
+    "peak-memory-mb",
+)
+
+
+def measure(
+    models: Sequence[Packaged],
+    features: Path,
+    wanted: Collection[str],
+    *,
+    scratch: Path,
+    cost_per_hour: float | None = None,
+    timeout: float | None = None,
+) -> tuple[Measured, ...]:
+    """Return what each model costs by the metrics of operation among `wanted`, in the order of `models`.
+
+    Models of library code alone are timed in turns in one process, on the rows of the parquet file `features`, so that
+    what else the machine does meets all of them; each of the others in a process of its own, after those. A model that
+    fails lacks the values of running it, and has a diagnostic; the others have theirs. Raises Findings when a file is not
+    the one that was recorded.
+    """
+    running = tuple(name for name in _BY_RUNNING if name in wanted)
+    found: dict[int, Measured] = {}
+    for group in groups(models) if running else []:
+        scratch.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix="measure-", dir=scratch)).resolve()
+        found |= dict(
+            zip(group, _process([models[at] for at in group], features, running, folder, timeout), strict=True)
+        )
+    return tuple(
+        Measured(model.name, {**_recorded(model, wanted, cost_per_hour), **ran.values}, ran.diagnostics)
+        for at, model in enumerate(models)
+        for ran in [found.get(at, Measured(model.name))]
+    )
+
+
+def _recorded(model: Packaged, wanted: Collection[str], cost_per_hour: float | None) -> Mapping[str, float]:
+    values = {"model-size-mb": model.model.stat().st_size / 1e6}
+    if model.seconds is not None:
+        values["training-seconds"] = model.seconds
+        if cost_per_hour is not None:
+            values["training-cost"] = model.seconds / 3600 * cost_per_hour
+    return {name: value for name, value in values.items() if name in wanted}
+
+
+def _process(
+    models: Sequence[Packaged], features: Path, metrics: tuple[str, ...], folder: Path, timeout: float | None
+) -> Iterator[Measured]:
+    rows_here = folder / "features.parquet"
+    received.copy(features, rows_here)
+    items = tuple(item(model, folder / f"model-{at}.skops") for at, model in enumerate(models))
+    ended = jobs.launch(_MEASURER, jobs.MeasureJob(str(rows_here), items, metrics), folder, timeout=timeout)
+    answer = jobs.answer(jobs.MeasureAnswer, folder)
+    names = [model.name for model in models]
+    if answer is None or [one.name for one in answer.measured] != names:
+        how = "took too long" if ended.timed_out else f"ended with code {ended.returncode}"
+        message = f"measuring {' and '.join(names)} {how} and gave no result"
+        why = Diagnostic("measure-failed", message, help=jobs.quoted(ended.tail) or None)
+        yield from (Measured(name, diagnostics=(why,)) for name in names)
+        return
+    for one in answer.measured:
+        values = {name: value for name in metrics if _is_cost(value := one.values.get(name, math.nan))}
+        told = jobs.errors(one.diagnostics)
+        if missing := [name for name in metrics if name not in values and not told]:
+            told = (Diagnostic("measure-failed", f"measuring {one.name} gave no {' and no '.join(missing)}"),)
+        yield Measured(one.name, values, told)
+
+
+def _is_cost(value: float) -> bool:
+    """Tell whether a child's number is one: the child may have run a candidate's code."""
+    return math.isfinite(value) and value >= 0
