@@ -45,6 +45,7 @@ def _rows(schema: Mapping[str, Any], root: Mapping[str, Any], prefix: str) -> It
 
 def _inside(field: Mapping[str, Any], root: Mapping[str, Any], path: str) -> Iterator[str]:
     items = _resolved(field.get("items", {}), root)
+    items = next((one for one in items.get("anyOf", ()) if "properties" in one), items)
     values = field.get("additionalProperties")
     if "properties" in field:
         yield from _rows(field, root, f"{path}.")

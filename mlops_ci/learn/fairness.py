@@ -45,7 +45,7 @@ def gap(name: Name, truth: Truth, predictions: Predictions, groups: Sequence[str
     ordered pairs of all rates (Bonferroni), because one of them is enough. A pair's limits are Newcombe's (see `_limits`).
     """
     names, at = np.unique(np.asarray(groups, dtype=object).astype(str), return_inverse=True)
-    large = np.bincount(at, minlength=len(names)) >= min_rows
+    large = _worth(truth, at, len(names)) >= min_rows
     rates = [_rate(one, truth, predictions, at, large) for one in _RATES[name]]
     if any(len(rate.groups) < 2 for rate in rates):
         return None
@@ -67,7 +67,7 @@ class _Rate:
     name: RateName
     groups: Ints
     shares: Floats
-    rows: Ints
+    rows: Floats
 
     @property
     def gap(self) -> float:
@@ -86,13 +86,21 @@ _AMONG: Mapping[RateName, Callable[[Truth], _Rows | None]] = {
 
 
 def _rate(name: RateName, truth: Truth, predictions: Predictions, at: Ints, large: _Rows) -> _Rate:
+    """Return a rate by group; where rows have weights or depend on each other, of as many rows as they are worth."""
     selected, among = need(predictions.labels) == 1, _AMONG[name](truth)
     if among is not None:
-        selected, at = selected[among], at[among]
-    rows = np.bincount(at, minlength=len(large))
-    hits = np.bincount(at[selected], minlength=len(large))
+        truth, selected, at = truth.rows(among), selected[among], at[among]
+    mass, hits = (np.bincount(at[which], truth.mass[which], len(large)) for which in (np.full(len(at), True), selected))
+    rows = _worth(truth, at, len(large))
     groups = np.flatnonzero(large & (rows >= (1 if among is None else MIN_CLASS_ROWS)))
-    return _Rate(name, groups, hits[groups] / rows[groups], rows[groups])
+    return _Rate(name, groups, hits[groups] / mass[groups], rows[groups])
+
+
+def _worth(truth: Truth, at: Ints, groups: int) -> Floats:
+    """Return how many independent rows each group has, [groups]."""
+    if truth.plain:
+        return np.bincount(at, minlength=groups).astype(np.float64)
+    return np.array([truth.units(at == index) for index in range(groups)])
 
 
 def _bound(rates: Sequence[_Rate]) -> Bound:

@@ -108,7 +108,7 @@ def on_logarithms(value: float, error: float, rows: float) -> Bound:
     return lambda p: math.exp(min(scaled.bound(p), _LARGEST))
 
 
-def wilson(share: float, n: int) -> Bound:
+def wilson(share: float, n: float) -> Bound:
     """E. B. Wilson, JASA 22 (1927) 209-212."""
     from scipy.special import ndtri
 

@@ -40,9 +40,10 @@ def gate(
     that model's verdict; the others are judged all the same, and the exit code is the most severe one. Raises UsageProblem
     outside a repository.
     """
+    if power:  # what would be seen by the rules at hand: nothing is decided by them
+        named = base_of(project, base) if base else None
+        return Outcome(PowerReport(tuple(planned(project, name, named) for name in chosen(project, models))))
     judge = base_of(project, base)
-    if power:
-        return Outcome(PowerReport(tuple(planned(project, name, judge) for name in chosen(project, models))))
     gated: list[Gated] = []
     findings: list[Diagnostic] = []
     answers: list[Compared] = []

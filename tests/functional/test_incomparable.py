@@ -6,15 +6,25 @@ import json
 
 from tests.functional.conftest import Consumer, edit
 
-MODEL, DATA = "models/diagnosis.yaml", "data/patients.yaml"
-REASON = "the holdout of epoch 1 was published"
+MODEL, DATA, TABLE = "models/diagnosis.yaml", "data/patients.yaml", "data/patients.csv"
+REASON = "the sensor for it was taken out of service"
 
 
-def test_a_fresh_holdout_makes_the_champion_incomparable_until_a_reason_is_given(gated: Consumer) -> None:
-    """Given a release, when the split changes, then nothing is released before the spec says why it may be."""
+def without(consumer: Consumer, column: str) -> None:
+    """Take a column out of the data, and out of the specs."""
+    path = consumer.root / TABLE
+    header, *rows = (line.split(",") for line in path.read_text().splitlines())
+    at = header.index(column)
+    path.write_text("".join(",".join(row[:at] + row[at + 1 :]) + "\n" for row in (header, *rows)))
+    edit(consumer, DATA, f"    {column}: {{type: number, nulls: {{max: 0}}, min: 0}}\n", "")
+    edit(consumer, MODEL, f"    - {column}\n", "")
+
+
+def test_a_lost_column_makes_the_champion_incomparable_until_a_reason_is_given(gated: Consumer) -> None:
+    """Given a release, when one of its inputs is gone, then nothing is released before the spec says why it may be."""
     gated.ok("release")
-    edit(gated, DATA, "spec:\n", "spec:\n  split: {epoch: 2}\n")
-    gated.commit("A fresh holdout")
+    without(gated, "worst_area")
+    gated.commit("Do without the area")
     gated.git("push", "--quiet")
     answer = gated.answer("gate")
     assert answer["record"]["verdict"] == "incomparable"

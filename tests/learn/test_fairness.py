@@ -221,3 +221,46 @@ def test_limits_of_both_rates_together_hold_what_they_promise() -> None:
         assert found is not None
         above.append(limit(found, 0.05) > 0)
     assert np.mean(above) <= 0.05 + SLACK
+
+
+def test_rows_that_are_there_thrice_widen_nothing_and_narrow_nothing_where_they_are_known_to_depend_on_each_other() -> (
+    None
+):
+    random = np.random.default_rng(5)
+    labels = random.integers(2, size=300)
+    said = random.integers(2, size=300)
+    groups: Any = np.array(["a", "b", "c"], dtype=object)[random.integers(3, size=300)]
+    thrice = np.tile(np.arange(300), 3)
+    once = gap(ODDS, Truth(labels=labels, classes=(0, 1)), Predictions(labels=said), groups, min_rows=10)
+    again = gap(
+        ODDS,
+        Truth(labels=labels[thrice], classes=(0, 1), groups=thrice),
+        Predictions(labels=said[thrice]),
+        groups[thrice],
+        min_rows=10,
+    )
+    weighted = gap(
+        ODDS,
+        Truth(labels=labels, classes=(0, 1), weights=np.full(300, 2.5)),
+        Predictions(labels=said),
+        groups,
+        min_rows=10,
+    )
+    assert once is not None
+    for other in (again, weighted):
+        assert other is not None
+        assert other.estimate.value == pytest.approx(once.estimate.value)
+        assert limit(other, 0.95) == pytest.approx(limit(once, 0.95))
+
+
+def test_weights_are_those_of_fairlearn() -> None:
+    random = np.random.default_rng(6)
+    labels, said = random.integers(2, size=(2, 400))
+    groups: Any = np.array(["a", "b"], dtype=object)[random.integers(2, size=400)]
+    weights = random.uniform(0.5, 3, size=400)
+    found = gap(
+        PARITY, Truth(labels=labels, classes=(0, 1), weights=weights), Predictions(labels=said), groups, min_rows=1
+    )
+    wanted = demographic_parity_difference(labels, said, sensitive_features=groups, sample_weight=weights)
+    assert found is not None
+    assert found.estimate.value == pytest.approx(wanted)
