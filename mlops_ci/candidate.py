@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from mlops_ci import registry
 from mlops_ci.codec import encode
+from mlops_ci.data.leaks import leak_findings
 from mlops_ci.data.snapshot import snapshot
 from mlops_ci.data.split import Sides, split, target_findings
 from mlops_ci.diagnostics import Diagnostic, has_errors
@@ -38,6 +39,7 @@ class Candidate:
     code: tuple[FileDigest, ...]
     environment: Environment
     key: str
+    findings: tuple[Diagnostic, ...] = ()  # what is worth a word, and stops nothing
 
     @property
     def interface_digest(self) -> str:
@@ -100,7 +102,9 @@ def read_data(project: Project, model: str) -> tuple[DatasetSnapshot, tuple[Diag
 def identify(project: Project, name: str, data: DatasetSnapshot, recorded: Environment | None = None) -> Candidate:
     """Return the candidate that a model is now; reads no rows where the cache knows these files.
 
-    `recorded` is the environment of a run, to be taken in place of the one at hand. Raises Findings when the data lack a column, or the target cannot be learnt.
+    `recorded` is the environment of a run, to be taken in place of the one at hand; such a run was judged before, and is not
+    refused for what its holdout shares with its training side. Raises Findings when the data lack a column, the target
+    cannot be learnt, or the holdout leaks.
     """
     context = project.context
     model = project.specs.models[name]
@@ -110,6 +114,8 @@ def identify(project: Project, name: str, data: DatasetSnapshot, recorded: Envir
     _present(model, types)
     sides = split(context.root, dataset, data.files, spec.features, spec.target, context.cache)
     findings = target_findings(sides, spec.target, spec.task, model.locate("spec", "target"))
+    if recorded is None:
+        findings += leak_findings(sides.leaks, dataset, sides.split.holdout_rows)
     if has_errors(findings):
         raise Findings(findings)
     code = code_files(context.root, spec.train.entrypoint)
@@ -129,6 +135,7 @@ def identify(project: Project, name: str, data: DatasetSnapshot, recorded: Envir
         code=code,
         environment=env,
         key="",
+        findings=findings,
     )
     decides = [
         TRAIN_FORMAT,

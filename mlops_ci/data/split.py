@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops_ci.data.cache import data_key, load, save
+from mlops_ci.data.leaks import Leaks, leaks
 from mlops_ci.data.rules import counted
 from mlops_ci.diagnostics import Diagnostic, Location
 from mlops_ci.errors import Findings
@@ -43,6 +44,7 @@ class Sides:
 
     split: Split
     target: TargetSummary
+    leaks: Leaks
     cutoff: str | None = None
     lots: str = ""
 
@@ -198,7 +200,8 @@ def _sides(table: Table, dataset: Loaded[DatasetSpec], names: tuple[str, ...], t
     )
     lacking = min(train, holdout) < min(classes, 2)
     lots = f"{text}; {_key_help(spec)}" if lacking and (text := _lots(table, spec)) else ""
-    return Sides(record, TargetSummary(table.types[target], missing, classes, train, holdout), cutoff, lots)
+    summary = TargetSummary(table.types[target], missing, classes, train, holdout)
+    return Sides(record, summary, leaks(table, spec, condition), cutoff, lots)
 
 
 def _condition(table: Table, dataset: Loaded[DatasetSpec]) -> tuple[str, str | None]:

@@ -119,6 +119,7 @@ class SplitSpec:
     holdout: float = 0.2
     epoch: int = 1
     holdout_budget: int | None = None  # how many candidates may be judged on it; they share the error probability
+    duplicates: Literal["fail", "allow"] = "fail"  # a holdout row that is a copy of a training row
 
 
 @dataclass(frozen=True)

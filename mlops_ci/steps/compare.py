@@ -54,11 +54,13 @@ def compare(project: Project, *, models: tuple[str, ...] = ()) -> Outcome[Compar
     needed_repository(project)
     context = project.context
     answers: list[Compared] = []
+    of_data: list[Diagnostic] = []
     for name in chosen(project, models):
         data, findings = read_data(project, name)
         if has_errors(findings):
             raise Findings(findings)
         candidate = identify(project, name, data)
+        of_data.extend(candidate.findings)
         stored = store.find(context.repo, store.run_ref(name, candidate.key))
         if stored is None or context.repo is None:
             raise Findings.of(
@@ -72,7 +74,7 @@ def compare(project: Project, *, models: tuple[str, ...] = ()) -> Outcome[Compar
         waiting = [question for answer in answers for question in answer.questions]
         log = context.repo.read(stored.files["log.txt"]) or b""
         answers.append(compare_candidate(project, candidate, run, folder, log, waiting))
-    found = tuple(item for answer in answers for item in answer.diagnostics)
+    found = (*dict.fromkeys(of_data), *(item for answer in answers for item in answer.diagnostics))
     writes = tuple(write for answer in answers for write in answer.plan.writes)
     questions = [question for answer in answers for question in answer.questions]
     report = CompareReport(tuple(answer.comparison for answer in answers))

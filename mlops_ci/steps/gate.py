@@ -68,6 +68,7 @@ def _model(
         failed = sum(not check.passed and check.severity == "error" for check in data.checks)
         return Gated(name, "fail", f"{failed} checks of '{data.dataset}' failed", data), findings, Plan(), ()
     candidate = identify(project, name, data)
+    findings = (*findings, *candidate.findings)
     training = train_candidate(project, candidate, check_determinism=twice)
     run = training.trained.run
     if has_errors(training.diagnostics):

@@ -121,6 +121,25 @@ def test_when_nobody_can_win_the_race_nothing_is_written(gated: Consumer) -> Non
     assert gated.published() == before
 
 
+def test_rows_that_were_appended_again_under_new_ids_stop_every_verb_until_the_spec_allows_them(
+    gated: Consumer,
+) -> None:
+    frame = pd.read_csv(gated.root / DATA)
+    again = frame.head(40).assign(patient_id=frame["patient_id"].max() + 1 + frame.index[:40])
+    pd.concat([frame, again]).to_csv(gated.root / DATA, index=False)
+    gated.commit("Append an export once more")
+    for verb in ("train", "compare", "gate", "release"):
+        answer = gated.answer(verb, code=1)
+        (found,) = answer["diagnostics"]
+        assert (found["id"], found["severity"]) == ("split-leak-rows", "error")
+        assert found["location"]["path"] == "data/patients.yaml"
+        assert "patient_id=" in found["message"]
+    edit(gated, "data/patients.yaml", "spec:\n", "spec:\n  split: {duplicates: allow}\n")
+    for verb in ("train", "gate", "compare"):
+        found = gated.answer(verb)["diagnostics"][0]
+        assert (found["id"], found["severity"]) == ("split-leak-rows", "warning")
+
+
 BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "a missing file": (lambda path: path.unlink(), "data-source-missing"),
     "a ragged row": (lambda path: path.write_text(path.read_text() + "1,2\n"), "data-ragged-row"),
