@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from mlops_ci import registry
 from mlops_ci.codec import encode
 from mlops_ci.data.leaks import leak_findings
+from mlops_ci.data.sealed import Held
 from mlops_ci.data.snapshot import snapshot
 from mlops_ci.data.split import Sides, split, target_findings
 from mlops_ci.diagnostics import Diagnostic, has_errors
@@ -40,6 +41,7 @@ class Candidate:
     environment: Environment
     key: str
     findings: tuple[Diagnostic, ...] = ()  # what is worth a word, and stops nothing
+    held: Held | None = None  # a sealed holdout that has been opened
 
     @property
     def interface_digest(self) -> str:

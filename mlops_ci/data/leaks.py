@@ -51,13 +51,20 @@ def leaks(table: Table, spec: DatasetSpec, condition: str) -> Leaks:
     So lookups (all columns follow from one of many values, which rows share) pass by the second rule, small tables of
     categories by the first. Not found are copies that some other column tells apart, such as the time of an export.
 
-    Sides that cannot share anything by construction are not asked: rows of one key by key-hash, of one moment by time. Memory
+    Sides that cannot share anything by construction are not asked: rows of one key by key-hash, of one moment by time, and
+    a sealed holdout that is not open. Memory
     is bounded by passes over the hashes; only what recurs is looked at closer.
     """
-    by_time, timed = spec.split.by == "time", (spec.time or "time") in spec.key
-    keys, key_examples = _keys(table, spec, condition) if by_time and spec.key and not timed else (0, ())
     content = {name: type for name, type in sorted(table.types.items()) if name not in spec.key}
-    if not spec.key or not content or (by_time and not timed):
+    timed = (spec.time or "time") in spec.key
+    sharing = {
+        "key-hash": (False, bool(spec.key)),
+        "time": (bool(spec.key) and not timed, timed),
+        "sealed": (bool(spec.key), True) if table.held == condition != "false" else (False, False),
+    }
+    of_keys, of_rows = sharing[spec.split.by]
+    keys, key_examples = _keys(table, spec, condition) if of_keys else (0, ())
+    if not of_rows or not content:
         return Leaks(keys, key_examples)
     rows, copies, row_examples = _rows(table, spec, content, condition)
     return Leaks(keys, key_examples, rows, copies, row_examples)
@@ -76,15 +83,17 @@ def leak_findings(found: Leaks, dataset: Loaded[DatasetSpec], holdout_rows: int)
                 "split-leak-key",
                 f"{_of(found.keys, holdout_rows)} a key that the training side has too, such as {'; '.join(found.key_examples)}",
                 dataset.locate("spec", "key"),
-                f"a key names one row: add the column that tells these rows apart, such as '{time}', to `key`; or split by"
-                " key-hash, which keeps rows of one key on one side",
+                "take these rows out of one of the two sources; or name the columns that tell them apart in `key`"
+                if spec.split.by == "sealed"
+                else f"a key names one row: add the column that tells these rows apart, such as '{time}', to `key`; or split"
+                " by key-hash, which keeps rows of one key on one side",
             )
         )
     if found.copies:
         findings.append(
             Diagnostic(
                 "split-leak-rows",
-                f"{_of(found.copies, holdout_rows)} a copy on the training side, under another key: {'; '.join(found.row_examples)}",
+                f"{_of(found.copies, holdout_rows)} a copy on the training side{_under(spec)}{'; '.join(found.row_examples)}",
                 dataset.locate("spec", "split"),
                 "remove the copies (was an export appended twice, under new ids?); if such rows are real, say so:"
                 " split: {duplicates: allow}",
@@ -124,6 +133,10 @@ def by_chance(recurring: Mapping[int, int], rows: int) -> bool:
         low * high >= (1 - min(0.5, 3 * sqrt(variance))) * middle**2
         for low, middle, high, variance in ((one, two, three, first), (two, three, four, second))
     )
+
+
+def _under(spec: DatasetSpec) -> str:
+    return ", under another key: " if spec.split.by != "sealed" else ": " if spec.key else ""
 
 
 def _of(rows: int, all: int) -> str:
@@ -176,7 +189,7 @@ def _rows(
     if by_chance(recurring, total - int(others)):
         return int(rows), 0, ()
     copies = run(f"SELECT coalesce(sum(held), 0) FROM contents WHERE {own} AND held BETWEEN 1 AND m - 1").fetchone()[0]
-    return int(rows), int(copies), tuple(_examples(table, spec, content, condition)) if copies else ()
+    return int(rows), int(copies), tuple(_examples(table, spec, content, condition)) if copies and spec.key else ()
 
 
 def _recurring(run: Any, content: Mapping[str, str], condition: str) -> int:
@@ -231,7 +244,8 @@ def _examples(table: Table, spec: DatasetSpec, content: Mapping[str, str], condi
     for one, other in table.connection.execute(
         f"SELECT one, other FROM ({pairs}) ORDER BY one, other LIMIT {EXAMPLES}"
     ).fetchall():
-        yield f"{_named(spec, one)} is {_named(spec, other)} there"
+        there = f"{_named(spec, other)} there"
+        yield there if spec.split.by == "sealed" else f"{_named(spec, one)} is {there}"  # what is sealed is not told
 
 
 def _named(spec: DatasetSpec, key: Any) -> str:

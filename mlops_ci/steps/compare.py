@@ -18,6 +18,7 @@ from mlops_ci.diagnostics import Diagnostic, has_errors
 from mlops_ci.digest import canonical_json
 from mlops_ci.errors import EnvironmentProblem, Exit, Findings
 from mlops_ci.events import Event
+from mlops_ci.holdout import opened, put_away
 from mlops_ci.learn.bootstrap import seed_of
 from mlops_ci.learn.compare import Contestant, Judgement
 from mlops_ci.learn.compare import compare as judge_models
@@ -60,7 +61,6 @@ def compare(project: Project, *, models: tuple[str, ...] = ()) -> Outcome[Compar
         if has_errors(findings):
             raise Findings(findings)
         candidate = identify(project, name, data)
-        of_data.extend(candidate.findings)
         stored = store.find(context.repo, store.run_ref(name, candidate.key))
         if stored is None or context.repo is None:
             raise Findings.of(
@@ -73,7 +73,9 @@ def compare(project: Project, *, models: tuple[str, ...] = ()) -> Outcome[Compar
         store.materialise(context.repo, stored, run.files, folder)
         waiting = [question for answer in answers for question in answer.questions]
         log = context.repo.read(stored.files["log.txt"]) or b""
-        answers.append(compare_candidate(project, candidate, run, folder, log, waiting))
+        with opened(project, candidate) as candidate:
+            of_data.extend(candidate.findings)
+            answers.append(compare_candidate(project, candidate, run, folder, log, waiting))
     found = (*dict.fromkeys(of_data), *(item for answer in answers for item in answer.diagnostics))
     writes = tuple(write for answer in answers for write in answer.plan.writes)
     questions = [question for answer in answers for question in answer.questions]
@@ -184,10 +186,13 @@ def _judge(
     columns = tuple(
         dict.fromkeys((*spec.features, *slices, *(field.name for one in packaged for field in one.signature.inputs)))
     )
-    sides = materialise(context.root, candidate.dataset, candidate.snapshot.files, columns, spec.target, scratch)
+    sides = materialise(
+        context.root, candidate.dataset, candidate.snapshot.files, columns, spec.target, scratch, candidate.held
+    )
     table = pq.read_table(sides.holdout)
     for rows in (sides.train, sides.holdout):
         rows.unlink()  # nothing that a scoring process could find has the labels
+    put_away(candidate)
     features = scratch / "features.parquet"
     pq.write_table(table.select([name for name in columns if name != spec.target]), features)
     latency = any(METRICS[metric].operational and metric.startswith("latency") for metric in _asked(spec))
