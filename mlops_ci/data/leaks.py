@@ -52,8 +52,8 @@ def leaks(table: Table, spec: DatasetSpec, condition: str) -> Leaks:
     categories by the first. Not found are copies that some other column tells apart, such as the time of an export.
 
     Sides that cannot share anything by construction are not asked: rows of one key by key-hash, of one moment by time, and
-    a sealed holdout that is not open. Memory
-    is bounded by passes over the hashes; only what recurs is looked at closer.
+    a sealed holdout that is not open. Contents are compared by hash, in passes that bound the memory; only what recurs is
+    looked at closer.
     """
     content = {name: type for name, type in sorted(table.types.items()) if name not in spec.key}
     timed = (spec.time or "time") in spec.key
