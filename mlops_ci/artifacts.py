@@ -113,6 +113,41 @@ def uploaded(file: FileDigest, cache: Path) -> None:
     _outgoing(cache, file).unlink(missing_ok=True)
 
 
+def copy(url: str, target: Path, limit: int) -> None:
+    """Write the one file that a URL names to `target`; of more than `limit` bytes nothing is read.
+
+    Raises EnvironmentProblem when it cannot be read, `store-missing` when it is not there or too large; there is nothing at
+    `target` then.
+    """
+    with _store(url) as (driver, path):
+        info = driver.info(path)
+        if info.get("type") != "file":
+            raise _not_copied(url, "it is no file")
+        size = int(info["size"])
+        if size > limit:
+            raise _not_copied(url, f"it has {size:,} bytes, at most {limit:,} are read")
+        try:
+            with target.open("xb") as sink:
+                sink.writelines(_blocks(driver, path, url, size))
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
+
+
+def _blocks(driver: Any, path: str, url: str, size: int) -> Iterator[bytes]:
+    at = 0
+    while at < size:
+        block: bytes = driver.cat_file(path, start=at, end=min(at + BLOCK, size))
+        if not block:
+            raise _not_copied(url, f"it ends after {at:,} of {size:,} bytes")
+        at += len(block)
+        yield block
+
+
+def _not_copied(url: str, why: str) -> EnvironmentProblem:
+    return EnvironmentProblem.of("store-missing", f"{url} cannot be read: {why}", help="is it the file that was meant?")
+
+
 def _outgoing(cache: Path, file: FileDigest) -> Path:
     return cache / f"{file.sha256}.outgoing"
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 
 from mlops_ci import registry
 from mlops_ci.codec import encode
+from mlops_ci.data.leaks import leak_findings
+from mlops_ci.data.sealed import Held
 from mlops_ci.data.snapshot import snapshot
 from mlops_ci.data.split import Sides, split, target_findings
 from mlops_ci.diagnostics import Diagnostic, has_errors
@@ -42,6 +44,8 @@ class Candidate:
     environment: Environment
     rules: Rules
     key: str
+    findings: tuple[Diagnostic, ...] = ()  # what is worth a word, and stops nothing
+    held: Held | None = None  # a sealed holdout that has been opened
 
     @property
     def interface_digest(self) -> str:
@@ -119,8 +123,9 @@ def identify(
 ) -> Candidate:
     """Return the candidate that a model is now; reads no rows where the cache knows these files.
 
-    `recorded` is the environment of a run, to be taken in place of the one at hand; `base` has the rules, where there is
-    one. Raises Findings when the data lack a column, or the target cannot be learnt.
+    `recorded` is the environment of a run, to be taken in place of the one at hand; such a run was judged before, and is not
+    refused for what its holdout shares with its training side. `base` has the rules, where there is one. Raises Findings
+    when the data lack a column, the target cannot be learnt, or the holdout leaks.
     """
     context = project.context
     model = project.specs.models[name]
@@ -128,9 +133,14 @@ def identify(
     dataset = project.specs.datasets[spec.dataset]
     types = {column.name: column.type for column in data.columns}
     rules = own(context.root, model, dataset) if base is None else rules_of(base, context.root, model, dataset)
+    if rules.split != dataset.spec.split:
+        digest = digest_json([dataset.digest, encode(rules.split)])
+        dataset = replace(dataset, spec=replace(dataset.spec, split=rules.split), digest=digest)
     _present(model, rules, types)
     sides = split(context.root, dataset, data.files, spec.features, spec.target, context.cache)
     findings = target_findings(sides, spec.target, spec.task, model.locate("spec", "target"))
+    if recorded is None:
+        findings += leak_findings(sides.leaks, dataset, sides.split.holdout_rows)
     if has_errors(findings):
         raise Findings(findings)
     code = code_files(context.root, spec.train.entrypoint)
@@ -151,6 +161,7 @@ def identify(
         environment=env,
         rules=rules,
         key="",
+        findings=findings,
     )
     decides = [
         TRAIN_FORMAT,

@@ -14,6 +14,7 @@ from mlops_ci.data.rules import age
 from mlops_ci.data.split import SEEN, Earlier, materialise
 from mlops_ci.diagnostics import Diagnostic
 from mlops_ci.errors import Findings
+from mlops_ci.holdout import put_away
 from mlops_ci.learn import custom
 from mlops_ci.learn.bootstrap import seed_of
 from mlops_ci.learn.compare import Judgement, compare
@@ -136,11 +137,19 @@ def _held_out(project: Project, candidate: Candidate, mine: Packaged, rivals: Ri
     }
     context = project.context
     sides = materialise(
-        context.root, candidate.dataset, candidate.snapshot.files, columns, spec.target, scratch, earlier
+        context.root,
+        candidate.dataset,
+        candidate.snapshot.files,
+        columns,
+        spec.target,
+        scratch,
+        seen=earlier,
+        held=candidate.held,
     )
     table = pq.read_table(sides.holdout)
     for rows in (sides.train, sides.holdout):
         rows.unlink()
+    put_away(candidate)
     features = scratch / "features.parquet"
     pq.write_table(table.select([name for name in inputs if name != spec.target]), features)
     return Rows(table, features)

@@ -18,6 +18,7 @@ from mlops_ci.candidate import Candidate, champion_of, identify, read_data
 from mlops_ci.data.split import materialise
 from mlops_ci.diagnostics import has_errors
 from mlops_ci.errors import Findings
+from mlops_ci.holdout import opened
 from mlops_ci.learn.evidence import gather
 from mlops_ci.learn.requirements import POWER, describe
 from mlops_ci.learn.spending import level
@@ -43,10 +44,10 @@ def planned(project: Project, name: str, base: Base | None = None) -> PlannedMod
     data, findings = read_data(project, name)
     if has_errors(findings):
         raise Findings(findings)
-    candidate = identify(project, name, data, base=base)
+    with opened(project, identify(project, name, data, base=base)) as candidate:
+        shares = _shares(project, candidate) if candidate.model.spec.task != "regression" else {}
     spec, rows = candidate.model.spec, candidate.sides.split.holdout_rows
     alpha = level(1 - candidate.rules.gate.confidence, candidate.budget or 1)
-    shares = _shares(project, candidate) if spec.task != "regression" else {}
     tested = _last_comparison(project, name)
     known = _known(tested) if tested else {}
     told = [
@@ -146,7 +147,7 @@ def _shares(project: Project, candidate: Candidate) -> dict[Any, float]:
     context, target = project.context, candidate.model.spec.target
     with tempfile.TemporaryDirectory(dir=context.scratch) as folder:
         files = candidate.snapshot.files
-        sides = materialise(context.root, candidate.dataset, files, (), target, Path(folder))
+        sides = materialise(context.root, candidate.dataset, files, (), target, Path(folder), held=candidate.held)
         counts = pc.value_counts(pq.read_table(sides.holdout, columns=[target]).column(0)).to_pylist()
     total = sum(one["counts"] for one in counts)
     return {one["values"]: one["counts"] / total for one in counts}

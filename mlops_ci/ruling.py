@@ -17,7 +17,7 @@ from mlops_ci.git import Repository
 from mlops_ci.learn.code import code_files
 from mlops_ci.project import Project
 from mlops_ci.records import FileDigest
-from mlops_ci.spec.kinds import DatasetSpec, Evaluate, Gate, ModelSpec
+from mlops_ci.spec.kinds import DatasetSpec, Evaluate, Gate, ModelSpec, SplitSpec
 from mlops_ci.spec.loaded import Loaded
 from mlops_ci.tip import ProjectAtTip, Tip, read_projects
 
@@ -33,7 +33,7 @@ class Dependence:
 
 @dataclass(frozen=True)
 class Rules:
-    """What a candidate is judged by. `root` is the folder that the code of the user's own metrics is in, `code` its files.
+    """What a candidate is judged by. `split` sets its holdout aside, and says how many may be judged on it. `root` is the folder that the code of the user's own metrics is in, `code` its files.
 
     `base` names the branch and commit whose rules these are where they are not the candidate's own, and `changed` what
     the candidate has otherwise. `unread` names the base whose rules cannot be read, so that these are the candidate's own.
@@ -41,13 +41,18 @@ class Rules:
 
     gate: Gate
     evaluate: Evaluate
-    budget: int | None
+    split: SplitSpec
     dependence: Dependence
     root: Path
     code: tuple[FileDigest, ...] = ()
     base: str | None = None
     changed: tuple[str, ...] = ()
     unread: str | None = None
+
+    @property
+    def budget(self) -> int | None:
+        """How many questions the holdout may be asked; None: they are not counted."""
+        return self.split.holdout_budget
 
 
 def own(root: Path, model: Loaded[ModelSpec], dataset: Loaded[DatasetSpec]) -> Rules:
@@ -57,7 +62,7 @@ def own(root: Path, model: Loaded[ModelSpec], dataset: Loaded[DatasetSpec]) -> R
     return Rules(
         spec.gate,
         spec.evaluate,
-        dataset.spec.split.holdout_budget,
+        dataset.spec.split,
         Dependence(dataset.spec.group, dataset.spec.blocks, dataset.spec.time if dataset.spec.blocks else None),
         root,
         tuple(sorted(files, key=lambda file: file.path)),
@@ -143,10 +148,19 @@ def rules_of(base: Base | None, root: Path, model: Loaded[ModelSpec], dataset: L
     if there is None or old is None:
         return mine
     theirs = own(there.copy, old, there.specs.datasets[old.spec.dataset])
+    theirs = replace(theirs, split=_split(mine.split, theirs.split))
     changed = _differences(mine, theirs)
-    if not changed:
-        return mine
-    return replace(theirs, base=str(base), changed=changed)
+    return replace(theirs, base=str(base), changed=changed) if changed else mine
+
+
+def _split(mine: SplitSpec, theirs: SplitSpec) -> SplitSpec:
+    """Return the holdout that a change is judged on: its own, so that it may set aside a fresh one, but none less guarded.
+
+    A sealed holdout stays the one that the base names, what leaks still leaks, and questions are counted as before.
+    """
+    if theirs.by == "sealed":
+        return theirs
+    return replace(mine, duplicates=theirs.duplicates, holdout_budget=theirs.holdout_budget)
 
 
 def _differences(mine: Rules, theirs: Rules) -> tuple[str, ...]:
@@ -156,8 +170,8 @@ def _differences(mine: Rules, theirs: Rules) -> tuple[str, ...]:
         found += [f"{part}.{name}" for name in dict.fromkeys((*then, *now)) if now.get(name) != then.get(name)]
     if mine.code != theirs.code:
         found.append("the code of evaluate.custom")
-    if mine.budget != theirs.budget:
-        found.append("split.holdoutBudget")
+    now, then = encode(mine.split), encode(theirs.split)
+    found += [f"split.{name}" for name in dict.fromkeys((*then, *now)) if now.get(name) != then.get(name)]
     if mine.dependence != theirs.dependence:
         found.append("which rows depend on each other (group, blocks)")
     return tuple(found)

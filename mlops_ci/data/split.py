@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlops_ci.codec import encode
 from mlops_ci.data.cache import data_key, load, save
+from mlops_ci.data.leaks import Leaks, leaks
 from mlops_ci.data.rules import counted
 from mlops_ci.diagnostics import Diagnostic, Location
 from mlops_ci.errors import Findings
@@ -17,6 +19,7 @@ from mlops_ci.records import FileDigest, Split
 from mlops_ci.spec.kinds import DatasetSpec, Task
 
 if TYPE_CHECKING:
+    from mlops_ci.data.sealed import Held
     from mlops_ci.data.table import Table
     from mlops_ci.spec.loaded import Loaded
 
@@ -41,6 +44,7 @@ class Sides:
 
     split: Split
     target: TargetSummary
+    leaks: Leaks
     lots: str = ""
 
 
@@ -67,6 +71,7 @@ def split(
     columns: tuple[str, ...],
     target: str,
     cache: Path | None,
+    held: Held | None = None,
 ) -> Sides:
     """Divide the dataset's rows, or say how these very files were divided before; writes no rows (see `materialise`).
 
@@ -74,13 +79,15 @@ def split(
     With `by: key-hash` a row is in the holdout iff the first 64 bits of SHA-256("epoch:<epoch>|" + its key's text, see
     `key_text`) are less than `holdout` of 2^64; in a dataset without a key all columns, by name, are the key. With
     `by: time` the newest rows are the holdout; rows of one moment stay together, in the holdout.
+    With `by: sealed` all rows are to learn from, and `held` is the holdout; without it that side has no rows, and no digest.
 
     Raises Findings: `data-column-missing`, `split-time-missing`, `split-side-empty`, and those of `open_table`.
     """
-    key = data_key(dataset.digest, files, "split", sorted(columns), target)
+    apart = encode(held.files) if held else None
+    key = data_key(dataset.digest, files, "split", sorted(columns), target, *([apart] if apart else []))
     known = load(cache, key, Sides)
     if known is None:
-        with _opened(root, dataset, files, (*columns, target)) as table:
+        with _opened(root, dataset, files, (*columns, target), held) as table:
             known = _sides(table, dataset, _written(dataset.spec, (*columns, target)), target)
         save(cache, key, known)
     return known
@@ -94,6 +101,7 @@ def materialise(
     target: str,
     folder: Path,
     seen: Mapping[str, Earlier] | None = None,
+    held: Held | None = None,
 ) -> SideFiles:
     """Write `train.parquet` and `holdout.parquet` into an existing folder.
 
@@ -102,7 +110,7 @@ def materialise(
     was free to learn from the row, then or had it been there. Raises as `split` does.
     """
     out = SideFiles(folder / "train.parquet", folder / "holdout.parquet")
-    with _opened(root, dataset, files, (*columns, target)) as table:
+    with _opened(root, dataset, files, (*columns, target), held) as table:
         condition, _ = _condition(table, dataset)
         names = _written(dataset.spec, (*columns, target))
         marks = {f"{SEEN}{name}": _learned(table, earlier) for name, earlier in (seen or {}).items()}
@@ -125,6 +133,8 @@ def same_split(spec: DatasetSpec, today: Split, earlier: Earlier) -> bool:
         return (
             then.cutoff is None
         )  # a run of an earlier version, which was trusted to be older than today's newest rows
+    if then.by == "sealed":
+        return True
     return then.by == "key-hash" and earlier.key == split_key(spec) and bool(earlier.key)
 
 
@@ -173,7 +183,7 @@ def target_findings(sides: Sides, target: str, task: Task, location: Location | 
         message = f"the target '{target}' has {counted(summary.classes, 'class')} in the whole data"
         help = "a classifier needs rows of two classes at least; is a filter too strict, or the column wrong?"
         found.append(Diagnostic("target-one-class", message, location, help))
-    elif min(summary.train_classes, summary.holdout_classes) < 2:
+    elif summary.train_classes < 2 or (summary.holdout_classes < 2 and sides.split.holdout_rows):
         side = "training" if summary.train_classes < 2 else "holdout"
         message = f"the target '{target}' has one class only on the {side} side"
         help = sides.lots or "add rows of the rare class, or change the split"
@@ -192,12 +202,19 @@ def held_out(table: Table, spec: DatasetSpec) -> int:
 
 @contextmanager
 def _opened(
-    root: Path, dataset: Loaded[DatasetSpec], files: tuple[FileDigest, ...], wanted: tuple[str, ...]
+    root: Path,
+    dataset: Loaded[DatasetSpec],
+    files: tuple[FileDigest, ...],
+    wanted: tuple[str, ...],
+    held: Held | None,
 ) -> Iterator[Table]:
+    from mlops_ci.data.sealed import beside
     from mlops_ci.data.table import open_table, reading
 
     spec = dataset.spec
-    with open_table(root, files, spec) as table, reading("the data"):
+    with open_table(root, files, spec, more=held.paths if held else ()) as table, reading("the data"):
+        if held:
+            table = beside(table, held, spec, dataset.locate("spec", "split", "source"))
         _present(table.types, dataset, wanted)
         yield table
 
@@ -226,6 +243,8 @@ def _sides(table: Table, dataset: Loaded[DatasetSpec], names: tuple[str, ...], t
     spec = dataset.spec
     condition, cutoff = _condition(table, dataset)
     digests = content_digests(table.connection, "data", {name: table.types[name] for name in names}, condition)
+    if spec.split.by == "sealed":
+        digests.setdefault(True, (0, ""))  # not opened: no rows, and nothing that tells which they are
     if len(digests) < 2:
         side = "training" if True in digests else "holdout"
         rows, lots = digests[True in digests][0], _lots(table, spec)
@@ -247,7 +266,7 @@ def _sides(table: Table, dataset: Loaded[DatasetSpec], names: tuple[str, ...], t
     record = Split(
         division.by,
         division.epoch,
-        division.holdout,
+        0.0 if division.by == "sealed" else division.holdout,
         train_rows,
         train_digest,
         holdout_rows,
@@ -255,14 +274,18 @@ def _sides(table: Table, dataset: Loaded[DatasetSpec], names: tuple[str, ...], t
         cutoff,
         None if cutoff is None else spec.time or "time",
     )
-    lacking = min(train, holdout) < min(classes, 2)
+    lacking = min(train, holdout) < min(classes, 2) and spec.split.by != "sealed"
     lots = f"{text}; {_key_help(spec)}" if lacking and (text := _lots(table, spec)) else ""
-    return Sides(record, TargetSummary(table.types[target], missing, classes, train, holdout), lots)
+    summary = TargetSummary(table.types[target], missing, classes, train, holdout)
+    return Sides(record, summary, leaks(table, spec, condition), lots)
 
 
 def _condition(table: Table, dataset: Loaded[DatasetSpec]) -> tuple[str, str | None]:
     """Return SQL that is true for a row of the holdout and never null, and the cutoff of a split by time."""
-    return _by_time(table, dataset) if dataset.spec.split.by == "time" else (_by_key(table, dataset.spec), None)
+    by = dataset.spec.split.by
+    if by == "sealed":
+        return table.held, None
+    return _by_time(table, dataset) if by == "time" else (_by_key(table, dataset.spec), None)
 
 
 def _by_key(table: Table, spec: DatasetSpec) -> str:

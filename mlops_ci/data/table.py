@@ -38,6 +38,7 @@ class Table:
     connection: Any
     types: Mapping[str, str]
     misfits: Mapping[str, Misfit] = field(default_factory=dict)
+    held: str = "false"  # SQL: whether a row is of a holdout that has a source of its own
 
     def relation(self) -> Any:
         """Return the rows as a DuckDB relation."""
@@ -50,28 +51,35 @@ class Table:
 
 
 @contextmanager
-def open_table(root: Path, files: tuple[FileDigest, ...], spec: DatasetSpec) -> Iterator[Table]:
-    """Open the files; nothing else of the machine can be reached through the connection.
+def open_table(
+    root: Path, files: tuple[FileDigest, ...], spec: DatasetSpec, *, more: tuple[Path, ...] = ()
+) -> Iterator[Table]:
+    """Open the files; nothing else of the machine can be reached through the connection, but for `more` files.
 
     Raises Findings: `data-lfs-pointer`, `data-file-type`, `data-unreadable`, `data-ragged-row`, `data-encoding`,
     `data-csv`, `data-delimiter`, `data-header`, `data-files-differ`, `data-empty`.
     """
-    for file in files:
-        refuse_foreign(root / file.path, file.path, spec.source.type)
-    connection = connect(tuple(str((root / file.path).resolve()) for file in files))
+    paths = (*(root / file.path for file in files), *more)
+    connection = connect(tuple(str(path.resolve()) for path in paths))
     try:
-        read = _read_csv if spec.source.type == "csv" else _read_parquet
-        table = read(connection, root, files, spec)
-        if not table.rows(connection.sql("SELECT 1 FROM data LIMIT 1")):
-            raise Findings.of(
-                "data-empty",
-                f"'{spec.source.path}' has no rows",
-                location=Location(files[0].path),
-                help="a header alone is no data; is this the file that you meant?",
-            )
-        yield table
+        yield read(connection, root, files, spec)
     finally:
         connection.close()
+
+
+def read(connection: Any, root: Path, files: tuple[FileDigest, ...], spec: DatasetSpec) -> Table:
+    """Read files into the relation `data` of a connection that may; raises as `open_table` does."""
+    for file in files:
+        refuse_foreign(root / file.path, file.path, spec.source.type)
+    table = (_read_csv if spec.source.type == "csv" else _read_parquet)(connection, root, files, spec)
+    if not table.rows(connection.sql("SELECT 1 FROM data LIMIT 1")):
+        raise Findings.of(
+            "data-empty",
+            f"'{spec.source.path}' has no rows",
+            location=Location(files[0].path),
+            help="a header alone is no data; is this the file that you meant?",
+        )
+    return table
 
 
 def connect(paths: tuple[str, ...]) -> Any:

@@ -92,10 +92,10 @@ def _train(report: TrainReport) -> Iterator[str]:
 def _trained(trained: Trained) -> str:
     run = trained.run
     how = f"fitted in {run.seconds:.1f} s" if trained.fitted else "found in the store"
+    held = "and a sealed holdout" if run.split.by == "sealed" else f"{run.split.holdout_rows:,} held out"
     return (
         f"{run.model}: {run.estimator}, {how} ({trained.why})\n"
-        f"  run    {run.key}\n  model  {run.model_digest}\n  rows   {run.split.train_rows:,} to learn from,"
-        f" {run.split.holdout_rows:,} held out"
+        f"  run    {run.key}\n  model  {run.model_digest}\n  rows   {run.split.train_rows:,} to learn from, {held}"
     )
 
 

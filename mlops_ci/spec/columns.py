@@ -37,6 +37,7 @@ def dataset(loaded: Loaded[DatasetSpec]) -> Iterator[Diagnostic]:
         yield from _column(loaded, name, column)
     for index, check in enumerate(spec.checks):
         yield from _check(loaded, index, check)
+    yield from _sealed(loaded)
     if spec.split.by == "time" and spec.time is None:
         yield Diagnostic(
             "split-needs-time",
@@ -54,6 +55,26 @@ def _blocks(loaded: Loaded[DatasetSpec]) -> Iterator[Diagnostic]:
     if loaded.spec.group is not None:
         message = "rows depend on each other by `group` or by `blocks` of time, not by both"
         yield Diagnostic("blocks-and-group", message, where, "keep the one that joins more rows, and delete the other")
+
+
+def _sealed(loaded: Loaded[DatasetSpec]) -> Iterator[Diagnostic]:
+    division = loaded.spec.split
+    if division.by == "sealed" and division.source is None:
+        yield Diagnostic(
+            "split-needs-source",
+            "a sealed holdout needs a source of its own",
+            loaded.locate("spec", "split", "by"),
+            "add `source: {type: parquet, url: s3://bucket/holdout.parquet}` to `split`, or split `by: key-hash`",
+        )
+    if division.by != "sealed" and division.source is not None:
+        yield Diagnostic(
+            "split-source-unused",
+            f"a holdout that is split off by {division.by} has no source of its own",
+            loaded.locate("spec", "split", "source", key=True),
+            "say `by: sealed`, or delete `source`",
+        )
+    if division.source is not None and division.source.path is not None:
+        yield from _source(division.source.path, loaded.locate("spec", "split", "source", "path"))
 
 
 def undeclared(data: Loaded[DatasetSpec], name: str, where: Location, role: str) -> Iterator[Diagnostic]:

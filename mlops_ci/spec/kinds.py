@@ -114,13 +114,25 @@ class Check:
 
 
 @dataclass(frozen=True)
+class SealedSource:
+    """Where a sealed holdout is read from: exactly one of a path inside the repository and the URL of a file."""
+
+    type: Literal["csv", "parquet"]
+    path: str | None = None
+    url: str | None = None
+    delimiter: str = ","
+
+
+@dataclass(frozen=True)
 class SplitSpec:
     """How the holdout is set aside; a new epoch is a fresh holdout."""
 
-    by: Literal["key-hash", "time"] = "key-hash"
+    by: Literal["key-hash", "time", "sealed"] = "key-hash"
     holdout: float = 0.2
     epoch: int = 1
     holdout_budget: int | None = None  # how many candidates may be judged on it; they share the error probability
+    duplicates: Literal["fail", "allow"] = "fail"  # a holdout row that is a copy of a training row
+    source: SealedSource | None = None  # of the holdout, where it is sealed
 
 
 @dataclass(frozen=True)

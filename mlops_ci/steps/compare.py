@@ -15,6 +15,7 @@ from mlops_ci.codec import encode
 from mlops_ci.diagnostics import Diagnostic, has_errors
 from mlops_ci.digest import canonical_json
 from mlops_ci.errors import Exit, Findings
+from mlops_ci.holdout import opened
 from mlops_ci.judging import Rivals
 from mlops_ci.learn.compare import Judgement
 from mlops_ci.learn.contest import Absent
@@ -49,6 +50,7 @@ def compare(project: Project, *, models: tuple[str, ...] = (), base: str | None 
     needed_repository(project)
     context, judge = project.context, base_of(project, base)
     answers: list[Compared] = []
+    of_data: list[Diagnostic] = []
     for name in chosen(project, models):
         data, findings = read_data(project, name)
         if has_errors(findings):
@@ -66,8 +68,10 @@ def compare(project: Project, *, models: tuple[str, ...] = (), base: str | None 
         store.materialise(context.repo, stored, run.files, folder)
         waiting = [question for answer in answers for question in answer.questions]
         log = context.repo.read(stored.files["log.txt"]) or b""
-        answers.append(compare_candidate(project, candidate, run, folder, log, waiting))
-    found = tuple(item for answer in answers for item in answer.diagnostics)
+        with opened(project, candidate) as candidate:
+            of_data.extend(candidate.findings)
+            answers.append(compare_candidate(project, candidate, run, folder, log, waiting))
+    found = (*dict.fromkeys(of_data), *(item for answer in answers for item in answer.diagnostics))
     writes = tuple(write for answer in answers for write in answer.plan.writes)
     questions = [question for answer in answers for question in answer.questions]
     report = CompareReport(tuple(answer.comparison for answer in answers))

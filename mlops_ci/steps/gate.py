@@ -11,6 +11,7 @@ from mlops_ci.assignment import needed_repository
 from mlops_ci.candidate import chosen, identify, read_data
 from mlops_ci.diagnostics import Diagnostic, has_errors
 from mlops_ci.errors import Exit, Findings, UsageProblem
+from mlops_ci.holdout import opened
 from mlops_ci.lifecycle import warned
 from mlops_ci.outcomes.gate import Gated, GateReport
 from mlops_ci.outcomes.power import PowerReport
@@ -79,6 +80,7 @@ def _model(
         failed = sum(not check.passed and check.severity == "error" for check in data.checks)
         return Gated(name, "fail", f"{failed} checks of '{data.dataset}' failed", data), findings, Plan(), None
     candidate = identify(project, name, data, base=base)
+    findings = (*findings, *candidate.findings)
     training = train_candidate(project, candidate, check_determinism=twice)
     run = training.trained.run
     if has_errors(training.diagnostics):
@@ -89,7 +91,9 @@ def _model(
     folder = model.parent if isinstance(model, Path) else project.context.scratch
     log = training.files.get("log.txt", b"")
     kept = log if isinstance(log, bytes) else log.read_bytes()
-    compared = compare_candidate(project, candidate, run, folder, kept, waiting)
+    with opened(project, candidate) as candidate:  # when it is trained: a sealed holdout is the judge's alone
+        findings = (*findings, *candidate.findings)
+        compared = compare_candidate(project, candidate, run, folder, kept, waiting)
     comparison = compared.comparison
     known = registry.read(project.context.repo).model(name)
     taken_back = warned(known, run.model_digest, candidate.model.locate("metadata", "name"))

@@ -15,6 +15,7 @@ from mlops_ci.digest import canonical_json, digest_bytes, digest_json
 from mlops_ci.errors import EnvironmentProblem, Findings
 from mlops_ci.events import next_version
 from mlops_ci.git import Repository
+from mlops_ci.holdout import opened
 from mlops_ci.lifecycle import overridden, stated
 from mlops_ci.message import message
 from mlops_ci.outcomes.lifecycle import Released, ReleaseReport
@@ -71,7 +72,8 @@ def _model(
     data, findings = read_data(project, state.model)
     if has_errors(findings):
         raise Findings(findings)
-    candidate = identify(project, state.model, data, base=base_of(project))
+    with opened(project, identify(project, state.model, data, base=base_of(project))) as candidate:
+        pass  # what it is judged on is all that is asked
     command = f"mlops-ci release {state.model}"
     for event in state.releases.values():
         if isinstance(event.record, Release) and event.record.run_key == candidate.key:

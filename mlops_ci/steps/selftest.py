@@ -11,6 +11,7 @@ from mlops_ci.candidate import Candidate, champion_of, chosen, identify, read_da
 from mlops_ci.diagnostics import Diagnostic, has_errors
 from mlops_ci.errors import Findings, UsageProblem
 from mlops_ci.events import version_key
+from mlops_ci.holdout import opened
 from mlops_ci.judging import answers
 from mlops_ci.outcomes.selftest import Measured, SelftestReport
 from mlops_ci.plan import Outcome
@@ -74,7 +75,8 @@ def _pair(project: Project, name: str) -> tuple[Candidate, own.Pair]:
     store.materialise(context.repo, stored, run.files, scratch / "candidate")
     rival = _rival(project, candidate, run, scratch)
     context.progress(f"scoring {name} and {rival.event.ref.name}")
-    truth, models = answers(project, candidate, run, scratch / "candidate", rival, scratch)
+    with opened(project, candidate) as at_hand:
+        truth, models = answers(project, at_hand, run, scratch / "candidate", rival, scratch)
     return candidate, own.Pair((name, rival.event.ref.name), truth, models)
 
 

@@ -43,16 +43,18 @@ def train(
     Raises UsageProblem for a model without a spec, Findings when its data are refused or training fails.
     """
     needed_repository(project)  # found out before anything is trained
-    trainings = []
+    trainings: list[Training] = []
+    found: list[Diagnostic] = []
     for name in chosen(project, models):
         data, findings = read_data(project, name)
         if has_errors(findings):
             raise Findings(findings)
         candidate = identify(project, name, data)
+        found.extend(candidate.findings)
         trainings.append(train_candidate(project, candidate, explain=explain, check_determinism=check_determinism))
     return Outcome(
         TrainReport(tuple(training.trained for training in trainings)),
-        tuple(found for training in trainings for found in training.diagnostics),
+        (*dict.fromkeys(found), *(one for training in trainings for one in training.diagnostics)),
         Plan(tuple(write for training in trainings for write in training.plan.writes)),
     )
 

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
+from mlops_ci.candidate import identify, read_data
+from mlops_ci.errors import Findings
+from mlops_ci.learn.environment import environment
+from mlops_ci.project import Context, Project
+from mlops_ci.records import Maker
+from mlops_ci.spec.load import load
 from tests.functional.conftest import Consumer
 
 MODEL, DATA = "models/diagnosis.yaml", "data/patients.csv"
@@ -186,6 +193,41 @@ def test_when_nobody_can_win_the_race_nothing_is_written(gated: Consumer) -> Non
     before = gated.published()
     assert gated.answer("release", code=3)["diagnostics"][0]["id"] == "contended"
     assert gated.published() == before
+
+
+def test_rows_that_were_appended_again_under_new_ids_stop_every_verb_until_the_spec_allows_them(
+    gated: Consumer,
+) -> None:
+    frame = pd.read_csv(gated.root / DATA)
+    again = frame.head(40).assign(patient_id=frame["patient_id"].max() + 1 + frame.index[:40])
+    pd.concat([frame, again]).to_csv(gated.root / DATA, index=False)
+    gated.commit("Append an export once more")
+    for verb in ("train", "compare", "gate", "release"):
+        answer = gated.answer(verb, code=1)
+        (found,) = answer["diagnostics"]
+        assert (found["id"], found["severity"]) == ("split-leak-rows", "error")
+        assert found["location"]["path"] == "data/patients.yaml"
+        assert "patient_id=" in found["message"]
+    edit(gated, "data/patients.yaml", "spec:\n", "spec:\n  split: {duplicates: allow}\n")
+    for verb in ("train", "gate", "compare"):
+        found = gated.answer(verb)["diagnostics"][0]
+        assert (found["id"], found["severity"]) == ("split-leak-rows", "warning")
+
+
+def test_what_was_judged_before_copies_were_looked_for_can_still_be_made_again(gated: Consumer, tmp_path: Path) -> None:
+    frame = pd.read_csv(gated.root / DATA)
+    again = frame.head(40).assign(patient_id=frame["patient_id"].max() + 1 + frame.index[:40])
+    pd.concat([frame, again]).to_csv(gated.root / DATA, index=False)
+    specs, _ = load(gated.root)
+    assert specs is not None
+    root, maker = gated.root, Maker("Ada Lovelace", "0")
+    context = Context(root, root, None, tmp_path, None, lambda: datetime.now(UTC), maker, False, lambda _: None)
+    project = Project(specs, context)
+    data, _ = read_data(project, "diagnosis")
+    with pytest.raises(Findings, match="have a copy on the training side"):
+        identify(project, "diagnosis", data)
+    recorded = environment(("sklearn",))
+    assert identify(project, "diagnosis", data, recorded).environment == recorded
 
 
 BAD: dict[str, tuple[Callable[[Path], object], str]] = {

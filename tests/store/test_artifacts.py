@@ -61,6 +61,25 @@ def test_what_is_put_is_named_by_its_digest_and_comes_back(url: str, tmp_path: P
     assert (tmp_path / "back").read_bytes() == BYTES
 
 
+def test_one_file_is_copied_whole_or_not_at_all(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = put(url, BYTES, tmp_path)
+    where, target = f"{url}/{artifacts.object_name(file.sha256)}", tmp_path / "copy"
+    monkeypatch.setattr(artifacts, "BLOCK", 100_000)
+    artifacts.copy(where, target, len(BYTES))
+    assert target.read_bytes() == BYTES
+    target.unlink()
+    refused = {
+        where: len(BYTES) - 1,
+        f"{url}/sha256": len(BYTES),
+        f"{where}0": len(BYTES),
+        f"{where}?versionId=1": len(BYTES),
+    }
+    for wrong, limit in refused.items():
+        with pytest.raises(EnvironmentProblem):
+            artifacts.copy(wrong, target, limit)
+        assert not target.exists()
+
+
 def test_what_is_there_and_young_is_not_sent_again(url: str, tmp_path: Path) -> None:
     file = put(url, BYTES, tmp_path)
     now = datetime.now(UTC)

@@ -1,0 +1,231 @@
+"""What both sides of a split share: every row of it is counted, and chance is told from copies."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlops_ci import templates
+from mlops_ci.data import leaks as module
+from mlops_ci.data.leaks import Leaks, by_chance, leak_findings
+from mlops_ci.data.source import source_files
+from mlops_ci.data.split import materialise, split
+from mlops_ci.spec.kinds import Column, SplitSpec
+from mlops_ci.spec.load import load
+
+ROWS = 4000
+RANDOM = np.random.default_rng(7)
+MEASURED = pd.DataFrame(RANDOM.normal(size=(ROWS, 3)), columns=["a", "b", "c"]).assign(y=RANDOM.integers(0, 2, ROWS))
+ZEROS = MEASURED.assign(**{name: MEASURED[name].where(MEASURED.index > ROWS // 3, 0.0) for name in "abc"})
+PLACES = RANDOM.normal(size=ROWS)
+SEEN = (RANDOM.pareto(1.5, ROWS) * ROWS / 4).astype(int) % ROWS  # few places often, many rarely
+
+
+def under_new_ids(*frames: pd.DataFrame) -> pd.DataFrame:
+    frame = pd.concat(frames, ignore_index=True)
+    return frame.assign(id=range(len(frame)))
+
+
+def found(bench: Any, frame: pd.DataFrame, key: tuple[str, ...] = ("id",), **spec: Any) -> Leaks:
+    """Split a table as a step would, and count by other means the rows of the holdout that training has, too."""
+    bench.parquet(frame)
+    dataset = bench.dataset(key=key, **spec)
+    files = source_files(bench.root, dataset.spec.source)
+    names = tuple(str(name) for name in frame if name != "y")
+    leaks = split(bench.root, dataset, files, names, "y", None).leaks
+    scratch = bench.root.parent / "scratch"
+    scratch.mkdir(exist_ok=True)
+    sides = materialise(bench.root, dataset, files, names, "y", scratch)
+    content = [name for name in frame if name not in key]
+    train, holdout = (
+        [tuple(map(str, row)) for row in pd.read_parquet(path)[content].itertuples(index=False)]
+        for path in (sides.train, sides.holdout)
+    )
+    if key and content:
+        assert leaks.rows == sum(row in set(train) for row in holdout)
+    return leaks
+
+
+def test_rows_that_are_all_different_share_nothing(parquet_bench: Any) -> None:
+    assert found(parquet_bench, under_new_ids(MEASURED)) == Leaks()
+
+
+COPIED = {
+    "a hundredth of the rows": (MEASURED, MEASURED[: ROWS // 100]),
+    "one day of the export, and one row once more": (MEASURED, MEASURED[:300], MEASURED[:1]),
+    "everything": (MEASURED, MEASURED),
+    "everything, two times": (MEASURED, MEASURED, MEASURED),
+    "everything, and a part of it once more": (MEASURED, MEASURED, MEASURED[: ROWS // 2]),
+}
+
+
+@pytest.mark.parametrize("what", COPIED)
+def test_measurements_that_were_appended_again_under_new_ids_are_copies(parquet_bench: Any, what: str) -> None:
+    leaks = found(parquet_bench, under_new_ids(*COPIED[what]))
+    assert leaks.copies == leaks.rows > 0
+    assert "id=" in leaks.row_examples[0]
+
+
+def test_text_dates_and_moments_tell_rows_apart_as_numbers_do(parquet_bench: Any) -> None:
+    days = pd.Timestamp("2000-01-01") + pd.to_timedelta(np.arange(ROWS), "D")
+    for column in (days, days.date, [f"person {n}" for n in range(ROWS)], range(ROWS)):
+        frame = pd.DataFrame({"x": column, "y": MEASURED["y"]})
+        assert found(parquet_bench, under_new_ids(frame, frame[:100])).copies > 0
+
+
+NATURAL = {
+    "small numbers": pd.DataFrame(RANDOM.integers(0, 10, (ROWS, 3)), columns=["a", "b", "y"]),
+    "categories, some of them rare": pd.DataFrame(
+        {"a": [f"c{n}" for n in RANDOM.poisson(2, ROWS)], "b": RANDOM.random(ROWS) < 0.001, "y": MEASURED["y"]}
+    ),
+    "one feature of ten values that decides the target": pd.DataFrame({"a": SEEN % 10, "y": SEEN % 2}),
+    "features looked up by a place, half of the places seen": pd.DataFrame(
+        {"place": SEEN, "income": PLACES[SEEN], "y": RANDOM.random(ROWS) < 0.05}
+    ),
+    "a value for each row or two": pd.DataFrame({"a": (drawn := RANDOM.integers(0, ROWS // 2, ROWS)), "y": drawn % 2}),
+    "measurements that are zero in a third of the rows": ZEROS,
+}
+
+
+@pytest.mark.parametrize("what", NATURAL)
+def test_rows_that_are_equal_by_chance_are_counted_and_are_no_copies(parquet_bench: Any, what: str) -> None:
+    leaks = found(parquet_bench, under_new_ids(NATURAL[what]))
+    assert (leaks.copies, leaks.row_examples) == (0, ())
+    assert leaks.rows > ROWS / 50
+
+
+def test_copies_are_told_from_the_rows_beside_them_that_are_equal_by_chance(parquet_bench: Any) -> None:
+    natural = found(parquet_bench, under_new_ids(ZEROS))
+    both = found(parquet_bench, under_new_ids(ZEROS, ZEROS[-200:]))
+    assert both.rows == natural.rows + both.copies
+    assert 20 < both.copies < 120
+
+
+def test_a_flag_is_never_what_tells_rows_apart(parquet_bench: Any) -> None:
+    """Given two different rows only, when each stands there often, then no column is taken for an identifier of them."""
+    frame = pd.DataFrame({"a": [True, False] * 4, "y": [1, 0] * 4})
+    assert found(parquet_bench, under_new_ids(frame), split=SplitSpec(holdout=0.5)).copies == 0
+
+
+def test_without_a_key_equal_rows_share_a_side_and_a_key_of_all_columns_leaves_nothing_to_compare(
+    parquet_bench: Any,
+) -> None:
+    twice = pd.concat([MEASURED, MEASURED])
+    assert found(parquet_bench, twice, key=()) == Leaks()
+    assert found(parquet_bench, twice, key=("a", "b", "c", "y")) == Leaks()
+
+
+def test_the_answer_depends_neither_on_the_order_of_rows_nor_on_the_number_of_passes(
+    parquet_bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = under_new_ids(ZEROS, ZEROS[-200:])
+    leaks = found(parquet_bench, frame)
+    monkeypatch.setattr(module, "ROWS_A_PASS", ROWS // 5)
+    assert found(parquet_bench, frame.sample(frac=1, random_state=1)) == leaks
+
+
+def test_by_time_a_key_before_and_after_the_cutoff_is_on_both_sides(parquet_bench: Any) -> None:
+    days = pd.Timestamp("2026-01-01") + pd.to_timedelta(np.arange(100), "D")
+    frame = pd.DataFrame({"id": [*range(97), 5, 4, 4], "when": days, "x": np.arange(100.0), "y": np.arange(100) % 2})
+    spec: dict[str, Any] = {"time": "when", "split": SplitSpec("time", 0.1)}
+    leaks = found(parquet_bench, frame, **spec)
+    assert leaks == Leaks(3, ("id=4", "id=5"))
+    dataset = parquet_bench.dataset(key=("id",), **spec)
+    (finding,) = leak_findings(leaks, dataset, 10)
+    assert (finding.id, finding.severity) == ("split-leak-key", "error")
+    assert finding.message == "3 of 10 holdout rows have a key that the training side has too, such as id=4; id=5"
+    assert "such as 'when', to `key`" in (finding.help or "")
+    allowed = parquet_bench.dataset(key=("id",), time="when", split=SplitSpec("time", 0.1, duplicates="allow"))
+    assert leak_findings(leaks, allowed, 10) == (finding,), "a key on both sides is no matter of duplicates"
+    assert found(parquet_bench, frame, key=("id", "when"), **spec) == Leaks()
+
+
+def test_by_time_a_row_that_is_repeated_at_another_moment_is_a_copy(parquet_bench: Any) -> None:
+    half = MEASURED[: ROWS // 2]
+    frame = under_new_ids(half, half).assign(when=pd.Timestamp("2026-01-01") + pd.to_timedelta(np.arange(ROWS), "h"))
+    spec: dict[str, Any] = {"time": "when", "split": SplitSpec("time", 0.2)}
+    leaks = found(parquet_bench, frame, key=("when",), **spec)
+    assert leaks.copies == 0, "the ids differ"
+    leaks = found(parquet_bench, frame.drop(columns="id"), key=("when",), **spec)
+    assert (leaks.rows, leaks.copies) == (ROWS // 5, ROWS // 5)
+
+
+def test_examples_show_no_personal_data(parquet_bench: Any) -> None:
+    frame = under_new_ids(MEASURED, MEASURED)
+    leaks = found(parquet_bench, frame, columns={"id": Column(tags=("pii",))})
+    assert set(leaks.row_examples) == {"id=*** is id=*** there"}
+
+
+@pytest.mark.parametrize(
+    ("leaks", "duplicates", "severity", "message"),
+    [
+        (Leaks(), "fail", None, ""),
+        (Leaks(rows=9, copies=5, row_examples=("id=1 is id=2 there",)), "fail", "error", "5 of 1,000 holdout rows have a copy"),
+        (Leaks(rows=9, copies=1, row_examples=("id=1 is id=2 there",)), "allow", "warning", "1 of 1,000 holdout rows has a copy"),
+        (Leaks(rows=9), "fail", "note", "9 of 1,000 holdout rows have an equal"),
+        (Leaks(rows=9), "allow", "note", "9 of 1,000 holdout rows have an equal"),
+    ],
+)  # fmt: skip
+def test_what_is_said_about_rows_on_both_sides(
+    parquet_bench: Any, leaks: Leaks, duplicates: Any, severity: str | None, message: str
+) -> None:
+    dataset = parquet_bench.dataset(key=("id",), split=SplitSpec(duplicates=duplicates))
+    findings = leak_findings(leaks, dataset, 1000)
+    assert [found.severity for found in findings] == ([severity] if severity else [])
+    for finding in findings:
+        assert finding.id == "split-leak-rows"
+        assert finding.message.startswith(message)
+
+
+@settings(max_examples=50, deadline=None)
+@given(contents=st.integers(1000, 10**6), times=st.integers(2, 50), unique=st.integers(0, 10**6))
+def test_what_recurs_equally_often_was_copied(contents: int, times: int, unique: int) -> None:
+    assert not by_chance({times: contents}, contents * times + unique)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    rate=st.sampled_from([0.5, 1.0, 3.0, 30.0]),
+    uneven=st.sampled_from([0.0, 0.5, 2.0]),
+)
+def test_what_is_drawn_recurs_by_chance(seed: int, rate: float, uneven: float) -> None:
+    random = np.random.default_rng(seed)
+    counts = random.poisson(rate * random.lognormal(0, uneven, 3000))
+    sizes, contents = np.unique(counts[counts > 1], return_counts=True)
+    assert by_chance(dict(zip(sizes.tolist(), contents.tolist(), strict=True)), int(counts.sum()))
+
+
+@pytest.mark.parametrize(("template", "target"), [("minimal", "malignant"), ("flights", "late")])
+def test_the_templates_have_no_copies(template: str, target: str, tmp_path: Path) -> None:
+    for path, content in templates.files(template).items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(content)
+    templates.write_data(template, tmp_path)
+    specs, _ = load(tmp_path)
+    assert specs is not None
+    (dataset,) = specs.datasets.values()
+    files = source_files(tmp_path, dataset.spec.source)
+    sides = split(tmp_path, dataset, files, (), target, None)
+    assert sides.leaks.copies == 0
+    assert (sides.leaks.rows > 100) == (template == "flights"), "departures of one hour to one place are alike"
+
+
+def test_an_answer_that_was_kept_before_leaks_were_looked_for_is_not_used(parquet_bench: Any, tmp_path: Path) -> None:
+    parquet_bench.parquet(under_new_ids(MEASURED, MEASURED))
+    dataset = parquet_bench.dataset(key=("id",))
+    files = source_files(parquet_bench.root, dataset.spec.source)
+    cache = tmp_path / "cache"
+    sides = split(parquet_bench.root, dataset, files, ("a",), "y", cache)
+    (kept,) = cache.iterdir()
+    answer = json.loads(kept.read_text())
+    del answer["leaks"]
+    kept.write_text(json.dumps(answer))
+    assert split(parquet_bench.root, dataset, files, ("a",), "y", cache) == sides
