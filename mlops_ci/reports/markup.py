@@ -43,7 +43,8 @@ def escaped(text: str) -> str:
 def _word(word: str) -> str:
     bare = word.rstrip(".,:;")
     if _REFERENCE.search(word):
-        return code(bare) + word[len(bare) :] if _REFERENCE.search(bare) else code(word)
+        after = word[len(bare) :]
+        return code(bare) + after if _REFERENCE.search(bare) and not _REFERENCE.search(after) else code(word)
     return _MARKUP.sub(lambda found: _ENTITIES.get(found.group(), f"\\{found.group()}"), word)
 
 

@@ -82,6 +82,7 @@ def test_hostile_text_is_shown_as_it_stands_and_does_nothing(text: str) -> None:
 
 @given(WORDS)
 @example("`|@a")
+@example("$::")
 def test_any_text_is_shown_as_it_stands_and_does_nothing(text: str) -> None:
     _is_text(text)
 
