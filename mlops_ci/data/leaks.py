@@ -51,14 +51,15 @@ def leaks(table: Table, spec: DatasetSpec, condition: str) -> Leaks:
     So lookups (all columns follow from one of many values, which rows share) pass by the second rule, small tables of
     categories by the first. Not found are copies that some other column tells apart, such as the time of an export.
 
-    Sides that cannot share anything by construction are not asked: rows of one key by key-hash, of one moment by time, and
-    a sealed holdout that is not open. Contents are compared by hash, in passes that bound the memory; only what recurs is
+    Sides that cannot share anything by construction are not asked: rows of one key, or group, by key-hash, of one moment by
+    time, and a sealed holdout that is not open. Contents are compared by hash, in passes that bound the memory; only what recurs is
     looked at closer.
     """
     content = {name: type for name, type in sorted(table.types.items()) if name not in spec.key}
+    of_group = spec.group is None or spec.group in spec.key
     timed = (spec.time or "time") in spec.key
     sharing = {
-        "key-hash": (False, bool(spec.key)),
+        "key-hash": (bool(spec.key) and not of_group, bool(spec.key) and of_group),
         "time": (bool(spec.key) and not timed, timed),
         "sealed": (bool(spec.key), True) if table.held == condition != "false" else (False, False),
     }
@@ -85,6 +86,8 @@ def leak_findings(found: Leaks, dataset: Loaded[DatasetSpec], holdout_rows: int)
                 dataset.locate("spec", "key"),
                 "take these rows out of one of the two sources; or name the columns that tell them apart in `key`"
                 if spec.split.by == "sealed"
+                else "a key names one row, and these have it in several groups: correct `key`, or `group`"
+                if spec.split.by == "key-hash"
                 else f"a key names one row: add the column that tells these rows apart, such as '{time}', to `key`; or split"
                 " by key-hash, which keeps rows of one key on one side",
             )

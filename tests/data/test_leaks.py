@@ -229,3 +229,11 @@ def test_an_answer_that_was_kept_before_leaks_were_looked_for_is_not_used(parque
     del answer["leaks"]
     kept.write_text(json.dumps(answer))
     assert split(parquet_bench.root, dataset, files, ("a",), "y", cache) == sides
+
+
+def test_rows_of_one_group_stay_together_and_so_do_their_copies(parquet_bench: Any) -> None:
+    """Given groups, when a row is appended again under a new id, then it is in the same group, and on the same side."""
+    frame = under_new_ids(MEASURED.assign(g=np.arange(ROWS) % 500), MEASURED.assign(g=np.arange(ROWS) % 500)[:300])
+    assert found(parquet_bench, frame, group="g") == Leaks()
+    elsewhere = frame.assign(g=lambda rows: rows["g"].where(rows["id"] < ROWS, rows["g"] + 500))
+    assert found(parquet_bench, elsewhere.assign(id=lambda rows: rows["id"] % ROWS), group="g").keys > 0
