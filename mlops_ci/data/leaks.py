@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 ROWS_A_PASS = 16_000_000  # each is a hash of 8 bytes, a count and a side: about half a gigabyte at a time
 EXAMPLES = 2
+NOTED = 0.5  # of the holdout
 _TELLING = ("integer", "number", "date", "timestamp", "string")  # types whose values may be told apart without end
 
 
@@ -74,7 +75,8 @@ def leaks(table: Table, spec: DatasetSpec, condition: str) -> Leaks:
 def leak_findings(found: Leaks, dataset: Loaded[DatasetSpec], holdout_rows: int) -> tuple[Diagnostic, ...]:
     """Say what stands on both sides: `split-leak-key`, `split-leak-rows`.
 
-    Rows that are equal by chance are a note; copies are an error, and a warning with `duplicates: allow`.
+    Copies are an error, and a warning with `duplicates: allow`. Rows that are equal by chance are worth a note where they
+    are so many that a model could know most answers by heart.
     """
     spec, findings = dataset.spec, []
     if found.keys:
@@ -103,7 +105,7 @@ def leak_findings(found: Leaks, dataset: Loaded[DatasetSpec], holdout_rows: int)
                 "warning" if spec.split.duplicates == "allow" else "error",
             )
         )
-    elif found.rows:
+    elif found.rows > NOTED * holdout_rows:
         findings.append(
             Diagnostic(
                 "split-leak-rows",
@@ -121,7 +123,7 @@ def by_chance(recurring: Mapping[int, int], rows: int) -> bool:
     """Tell whether contents recur as drawn ones do: how many of them there are by number of rows (2 and more), of all `rows`.
 
     The inequality of `leaks`, for k = 1 and 2. Where rates are equal it is an equality, and the quotient of its sides has a
-    standard error of its own (by Charlier's polynomials, which are orthogonal for Poisson counts): three of them are allowed,
+    standard error of its own (by Charlier's polynomials, which are orthogonal for Poisson counts): five of them are allowed,
     but no more than half. What is copied now and then only, or always as often, does not satisfy it.
     """
     one, two, three, four = (
@@ -133,7 +135,7 @@ def by_chance(recurring: Mapping[int, int], rows: int) -> bool:
     first = 2 / two + 6 * one / two**2
     second = 2 / two + 24 / three + 24 * two / three**2
     return all(
-        low * high >= (1 - min(0.5, 3 * sqrt(variance))) * middle**2
+        low * high >= (1 - min(0.5, 5 * sqrt(variance))) * middle**2
         for low, middle, high, variance in ((one, two, three, first), (two, three, four, second))
     )
 

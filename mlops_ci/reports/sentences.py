@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -21,9 +22,14 @@ _WORST = 3
 
 
 def requirements(comparison: Comparison) -> Iterator[str]:
-    """Yield a sentence for each requirement: what it asks, what it came to, and why."""
+    """Yield a sentence for each requirement, what it came to and why; one for all that do not apply for the same reason."""
+    aside = Counter(item.reason for item in comparison.requirements if item.verdict == "not-applicable")
     for item in comparison.requirements:
-        yield f"{item.requirement} {_CAME_TO[item.verdict]}: {item.reason}."
+        if item.verdict != "not-applicable" or aside[item.reason] == 1:
+            yield f"{item.requirement} {_CAME_TO[item.verdict]}: {item.reason}."
+    for reason, count in aside.items():
+        if count > 1:
+            yield f"{tables.counted(count, 'requirement')} do not apply: {reason}."
 
 
 def grounds(comparison: Comparison) -> Iterator[str]:

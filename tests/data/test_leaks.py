@@ -169,8 +169,8 @@ def test_examples_show_no_personal_data(parquet_bench: Any) -> None:
         (Leaks(), "fail", None, ""),
         (Leaks(rows=9, copies=5, row_examples=("id=1 is id=2 there",)), "fail", "error", "5 of 1,000 holdout rows have a copy"),
         (Leaks(rows=9, copies=1, row_examples=("id=1 is id=2 there",)), "allow", "warning", "1 of 1,000 holdout rows has a copy"),
-        (Leaks(rows=9), "fail", "note", "9 of 1,000 holdout rows have an equal"),
-        (Leaks(rows=9), "allow", "note", "9 of 1,000 holdout rows have an equal"),
+        (Leaks(rows=501), "fail", "note", "501 of 1,000 holdout rows have an equal"),
+        (Leaks(rows=501), "allow", "note", "501 of 1,000 holdout rows have an equal"),
     ],
 )  # fmt: skip
 def test_what_is_said_about_rows_on_both_sides(
@@ -190,7 +190,7 @@ def test_what_recurs_equally_often_was_copied(contents: int, times: int, unique:
     assert not by_chance({times: contents}, contents * times + unique)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50, deadline=None, derandomize=True)  # what is drawn may by chance look copied
 @given(
     seed=st.integers(0, 10**6),
     rate=st.sampled_from([0.5, 1.0, 3.0, 30.0]),
@@ -198,7 +198,7 @@ def test_what_recurs_equally_often_was_copied(contents: int, times: int, unique:
 )
 def test_what_is_drawn_recurs_by_chance(seed: int, rate: float, uneven: float) -> None:
     random = np.random.default_rng(seed)
-    counts = random.poisson(rate * random.lognormal(0, uneven, 3000))
+    counts = random.poisson(rate * random.lognormal(0, uneven, 30_000))
     sizes, contents = np.unique(counts[counts > 1], return_counts=True)
     assert by_chance(dict(zip(sizes.tolist(), contents.tolist(), strict=True)), int(counts.sum()))
 

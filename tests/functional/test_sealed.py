@@ -101,3 +101,21 @@ def test_a_sealed_holdout_may_be_a_file_of_the_repository_and_may_share_no_row_w
     assert [found["id"] for found in answer["diagnostics"]] == ["split-leak-key", "split-leak-rows"]
     (gated.root / "held/patients.csv").unlink()
     assert gated.answer("gate", code=3)["diagnostics"][0]["id"] == "holdout-unreadable"
+
+
+def test_a_branch_is_judged_on_the_holdout_that_the_base_has_sealed(gated: Consumer, tmp_path: Path) -> None:
+    """Given a sealed holdout on main, when a branch names an easier one, or none, then the one of main is asked."""
+    hard, easy = tmp_path / "hard.csv", tmp_path / "easy.csv"
+    held = seal(gated, f"url: 'file://{hard}'")
+    held.to_csv(hard, index=False)
+    held[held["malignant"] == (held["worst_radius"] > 17)].to_csv(easy, index=False)
+    gated.commit("Seal the holdout")
+    gated.git("push", "--quiet")
+    wanted = gated.answer("gate")["record"]["models"][0]["comparison"]["holdoutDigest"]
+    for new in (f"{{by: sealed, source: {{type: csv, url: 'file://{easy}'}}}}", "{by: key-hash}"):
+        edit(gated, SPEC, f"{{by: sealed, source: {{type: csv, url: 'file://{hard}'}}}}", new)
+        answer = gated.answer("gate")
+        assert answer["record"]["models"][0]["comparison"]["holdoutDigest"] == wanted
+        (changed,) = [found for found in answer["diagnostics"] if found["id"] == "gate-changed"]
+        assert "split.source" in changed["message"]
+        gated.git("checkout", "--quiet", SPEC)
