@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mlops_ci.candidate import Candidate, sliced, used
-from mlops_ci.data.rules import age
+from mlops_ci.candidate import Candidate, used
 from mlops_ci.data.split import SEEN, Earlier, materialise
 from mlops_ci.diagnostics import Diagnostic
 from mlops_ci.errors import Findings
@@ -18,18 +17,16 @@ from mlops_ci.holdout import put_away
 from mlops_ci.learn import custom
 from mlops_ci.learn.bootstrap import seed_of
 from mlops_ci.learn.compare import Judgement, compare
-from mlops_ci.learn.conditions import mask
-from mlops_ci.learn.contest import Absent, Contestant, Holdout, on_common_terms
+from mlops_ci.learn.contest import Absent, Contestant, on_common_terms
 from mlops_ci.learn.measure import measure
-from mlops_ci.learn.predictions import Floats, Ints, Predictions, Truth, need
+from mlops_ci.learn.predictions import Predictions, Truth, need
 from mlops_ci.learn.score import Packaged, score
 from mlops_ci.project import Project
 from mlops_ci.records import TrainingRun
 from mlops_ci.rivals import Older, packaged
-from mlops_ci.spec.conditions import parse
+from mlops_ci.rows import known
 from mlops_ci.spec.kinds import Against, Gate, Occasion
 from mlops_ci.spec.metrics import METRICS
-from mlops_ci.spec.predicates import ConditionError
 
 Rivals = Mapping[Against, Older | Absent]
 
@@ -85,7 +82,7 @@ def judged(
         gate,
         anchor=found["anchor"],
         evaluate=candidate.rules.evaluate,
-        holdout=_holdout(candidate, rows.table),
+        holdout=known(candidate, rows.table),
         occasion=occasion,
         seed=seed_of(
             run.key, champion.event.ref.oid if isinstance(champion, Older) else "", candidate.sides.split.holdout_digest
@@ -110,7 +107,7 @@ def answers(
     models = [contestant, *([other] if isinstance(other, Contestant) else [])]
     labels = rows.table[candidate.model.spec.target].to_numpy()
     truth, sides, _ = on_common_terms(
-        candidate.model.spec.task, labels, models, _holdout(candidate, rows.table), candidate.rules.evaluate
+        candidate.model.spec.task, labels, models, known(candidate, rows.table), candidate.rules.evaluate
     )
     new = np.flatnonzero(~np.asarray(theirs.seen, dtype=bool)) if theirs.seen is not None else np.arange(len(truth))
     return truth.rows(new), (sides[0].rows(new), sides[1].rows(new))
@@ -235,78 +232,3 @@ def _valued(
         for one, values in zip(models, found, strict=True)
     ]
     return own[0], {**rivals, **dict(zip(names, own[1:], strict=True))}
-
-
-def _holdout(candidate: Candidate, table: Any) -> Holdout:
-    rules = candidate.rules
-    return Holdout(
-        weights=_weights(candidate, table),
-        groups=_groups(candidate, table),
-        slices={name: table[name].to_numpy() for name in sliced(rules)},
-        conditions=dict(_conditions(candidate, table)),
-        parts={one.by: table[one.by].to_numpy() for one in candidate.requirements if one.by is not None},
-    )
-
-
-def _conditions(candidate: Candidate, table: Any) -> Sequence[tuple[str, Any]]:
-    found = []
-    for index, one in enumerate(candidate.rules.evaluate.slices):
-        if isinstance(one, str):
-            continue
-        try:
-            found.append((one.name, mask(parse(one.where), table)))
-        except ConditionError as error:
-            raise Findings.of(
-                "slice-condition-invalid",
-                f"the slice '{one.name}' cannot be cut from these data: {error.message}",
-                location=candidate.model.locate("spec", "evaluate", "slices", index),
-                help="compare columns with values of their own type",
-            ) from error
-    return found
-
-
-def _weights(candidate: Candidate, table: Any) -> Floats | None:
-    name = candidate.rules.evaluate.weights
-    if name is None:
-        return None
-    try:
-        weights: Floats = table[name].to_numpy(zero_copy_only=False).astype(np.float64)
-    except (ValueError, TypeError):
-        weights = np.full(table.num_rows, np.nan)
-    bad = ~(np.isfinite(weights) & (weights >= 0))
-    if bad.any() or not weights.any():
-        what = f"{int(bad.sum()):,} rows of the holdout have none" if bad.any() else "all of them are 0"
-        raise Findings.of(
-            "weights-invalid",
-            f"'{name}' cannot be the rows' weights: {what}",
-            location=candidate.model.locate("spec", "evaluate", "weights"),
-            help="weights are finite numbers, at least 0, and never missing",
-        )
-    return weights
-
-
-def _groups(candidate: Candidate, table: Any) -> Ints | None:
-    """Return a number for each row, [n]: rows that depend on each other share one; without a group a row has its own."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    by = candidate.rules.dependence
-    if by.blocks and by.time:
-        try:
-            moments = pc.cast(pc.cast(table[by.time], "timestamp[us]"), "int64")
-        except pa.ArrowException as error:
-            raise Findings.of(
-                "blocks-time-type",
-                f"'{by.time}' is {table[by.time].type}, which cannot be cut into blocks of {by.blocks}",
-                location=candidate.dataset.locate("spec", "blocks"),
-                help="name a column of dates or timestamps as the dataset's `time`",
-            ) from error
-        column = pc.divide(moments, int(age(by.blocks).total_seconds() * 1_000_000))
-    elif by.group:
-        column = table[by.group]
-    else:
-        return None
-    codes = column.combine_chunks().dictionary_encode().indices
-    missing = codes.is_null().to_numpy(zero_copy_only=False)
-    numbers: Ints = codes.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
-    return np.where(missing, numbers.max(initial=0) + 1 + np.arange(len(numbers)), numbers)

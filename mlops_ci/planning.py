@@ -13,18 +13,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mlops_ci import store
-from mlops_ci.candidate import Candidate, champion_of, identify, read_data
+from mlops_ci.candidate import Candidate, champion_of, identify, read_data, used
 from mlops_ci.data.split import materialise
 from mlops_ci.diagnostics import has_errors
 from mlops_ci.errors import Findings
 from mlops_ci.holdout import opened
 from mlops_ci.learn.evidence import gather
-from mlops_ci.learn.requirements import POWER, describe
+from mlops_ci.learn.power import POWER
+from mlops_ci.learn.predictions import Truth
 from mlops_ci.learn.spending import level
+from mlops_ci.learn.wording import describe
 from mlops_ci.outcomes.power import Planned, PlannedModel
 from mlops_ci.project import Project
 from mlops_ci.records import Comparison, Release
+from mlops_ci.rows import groups, weights
 from mlops_ci.ruling import Base
 from mlops_ci.selftest.claims import DISAGREEMENT, SHARED, START
 from mlops_ci.selftest.worlds import Classifiers, Regressors, World, correlation, separation
@@ -45,18 +50,18 @@ def planned(project: Project, name: str, base: Base | None = None) -> PlannedMod
     if has_errors(findings):
         raise Findings(findings)
     with opened(project, identify(project, name, data, base=base)) as candidate:
-        shares = _shares(project, candidate) if candidate.model.spec.task != "regression" else {}
+        shares, worth = _held_out(project, candidate)
     spec, rows = candidate.model.spec, candidate.sides.split.holdout_rows
     alpha = level(1 - candidate.rules.gate.confidence, candidate.budget or 1)
     tested = _last_comparison(project, name)
     known = _known(tested) if tested else {}
     told = [
-        _planned(requirement, rows, alpha, known, spec.task, shares)
+        _planned(requirement, (rows, worth or rows), alpha, known, spec.task, shares)
         for requirement in candidate.requirements
         if _foreseeable(requirement.metric)
     ]
     rarest = min(shares.values(), default=None)
-    return PlannedModel(name, rows, None if rarest is None else round(rarest * rows), alpha, POWER, tuple(told))
+    return PlannedModel(name, rows, None if rarest is None else round(rarest * rows), alpha, POWER, tuple(told), worth)
 
 
 def _foreseeable(metric: str) -> bool:
@@ -65,7 +70,7 @@ def _foreseeable(metric: str) -> bool:
 
 def _planned(
     requirement: Requirement,
-    rows: int,
+    rows: tuple[int, int],
     alpha: float,
     known: Mapping[str, float],
     task: Task,
@@ -80,7 +85,8 @@ def _planned(
         error, basis = _assumed(metric, task, shares, against=against), "assumption"
     if error is None:
         return Planned(asked, metric, None, "not known before the first release")
-    smallest = _both(alpha) * error / math.sqrt(rows)
+    # what was measured had the same dependence between rows; what is assumed is of independent ones
+    smallest = _both(alpha) * error / math.sqrt(rows[basis == "assumption"])
     return Planned(asked, metric, smallest, basis, basis == "assumption" and metric in _RELATIVE)
 
 
@@ -113,7 +119,6 @@ def _known(tested: Comparison) -> dict[str, float]:
 
 def _assumed(metric: str, task: Task, shares: Mapping[Any, float], *, against: bool) -> float | None:
     """Return the standard error on one row of a difference, or of one model's value, as the simulated models have it."""
-    import numpy as np
     from scipy.special import ndtri
 
     world = _world(task, shares) if metric in SIMULATED_METRICS else None
@@ -139,15 +144,21 @@ def _world(task: Task, shares: Mapping[Any, float]) -> World | None:
     return Classifiers(min(shares.values()), (at, at), correlation((at, at), DISAGREEMENT))
 
 
-def _shares(project: Project, candidate: Candidate) -> dict[Any, float]:
-    """Return each class's share of the holdout."""
+def _held_out(project: Project, candidate: Candidate) -> tuple[dict[Any, float], int | None]:
+    """Return each class's share of the holdout, and what its rows are worth where they have weights or depend on each other."""
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     context, target = project.context, candidate.model.spec.target
+    columns = tuple(used(candidate.rules))
     with tempfile.TemporaryDirectory(dir=context.scratch) as folder:
         files = candidate.snapshot.files
-        sides = materialise(context.root, candidate.dataset, files, (), target, Path(folder), held=candidate.held)
-        counts = pc.value_counts(pq.read_table(sides.holdout, columns=[target]).column(0)).to_pylist()
+        sides = materialise(context.root, candidate.dataset, files, columns, target, Path(folder), held=candidate.held)
+        table = pq.read_table(sides.holdout)
+    truth = Truth(np.zeros(table.num_rows), weights=weights(candidate, table), groups=groups(candidate, table))
+    worth = None if truth.plain else int(truth.units())
+    if candidate.model.spec.task == "regression":
+        return {}, worth
+    counts = pc.value_counts(table.column(target)).to_pylist()
     total = sum(one["counts"] for one in counts)
-    return {one["values"]: one["counts"] / total for one in counts}
+    return {one["values"]: one["counts"] / total for one in counts}, worth

@@ -13,22 +13,16 @@ from typing import Any, Literal, cast
 import numpy as np
 
 from mlops_ci.diagnostics import Diagnostic
+from mlops_ci.learn.case import MIN_CLASS_ROWS, Case, Rival, few_of_a_class
 from mlops_ci.learn.contest import NO_ANCHOR, Absent, Contestant, Holdout, comparable, on_common_terms
 from mlops_ci.learn.cuts import cut
 from mlops_ci.learn.evidence import Evidence, gather
 from mlops_ci.learn.fairness import Gap, Name, gap
 from mlops_ci.learn.metrics import METRICS, default_metrics, default_requirements
 from mlops_ci.learn.predictions import Predictions, Truth
-from mlops_ci.learn.requirements import (
-    MIN_CLASS_ROWS,
-    Case,
-    Rival,
-    Slice,
-    few_of_a_class,
-    judge,
-    rows_of,
-)
+from mlops_ci.learn.requirements import judge
 from mlops_ci.learn.summary import no_floor, operational, sentence, values
+from mlops_ci.learn.wording import Slice, rows_of
 from mlops_ci.records import MetricValue, RequirementResult, Verdict
 from mlops_ci.spec.kinds import Against, Evaluate, Gate, Occasion, Requirement, Task
 from mlops_ci.spec.metrics import METRICS as METRIC_NAMES

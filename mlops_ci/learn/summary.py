@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
+from mlops_ci.learn.case import Case
 from mlops_ci.learn.contest import Contestant
 from mlops_ci.learn.evidence import Evidence
 from mlops_ci.learn.intervals import Estimate
 from mlops_ci.learn.metrics import default_requirements
-from mlops_ci.learn.requirements import Case, Slice, number, slice_name
+from mlops_ci.learn.wording import Slice, number, slice_name
 from mlops_ci.records import MetricValue, RequirementResult
 from mlops_ci.spec.kinds import Gate, Task
 

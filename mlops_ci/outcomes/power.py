@@ -21,7 +21,10 @@ class Planned:
 
 @dataclass(frozen=True)
 class PlannedModel:
-    """One model's holdout: its rows, those of its rarest class, the level of each test, and the power that is meant by "see"."""
+    """One model's holdout: its rows, those of its rarest class, the level of each test, and the power that is meant by "see".
+
+    `worth` is how many independent rows of equal weight they are worth, where they are not that themselves.
+    """
 
     model: str
     rows: int
@@ -29,6 +32,7 @@ class PlannedModel:
     alpha: float
     power: float
     requirements: tuple[Planned, ...]
+    worth: int | None = None
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ def lines(report: PowerReport) -> Iterator[str]:
     """Yield each model's requirements with the smallest difference that they would see."""
     for one in report.models:
         rare = "" if one.rarest is None else f" ({one.rarest:,} of the rarest class)"
-        yield f"{one.model}: {one.rows:,} held-out rows{rare}, each test at {one.alpha:.3g}, {one.power:.0%} power"
+        worth = "" if one.worth is None else f", worth {one.worth:,} independent ones"
+        yield f"{one.model}: {one.rows:,} held-out rows{rare}{worth}, each test at {one.alpha:.3g}, {one.power:.0%} power"
         rows = [(item.requirement, _smallest(item), item.basis) for item in one.requirements]
         yield tables.plain(("requirement", "sees a true difference of", "by"), rows, "  ")
 

@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mlops_ci.learn.case import Case, Rival
 from mlops_ci.learn.evidence import Evidence, gather
-from mlops_ci.learn.requirements import Case, Rival, judge
+from mlops_ci.learn.requirements import judge
 from mlops_ci.learn.spending import level
 from mlops_ci.selftest.claims import ALPHA, BUDGET, Series
 from mlops_ci.spec.kinds import Gate, Requirement

@@ -15,13 +15,15 @@ from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 from mlops_ci.errors import Findings
+from mlops_ci.learn.case import Case, Rival
 from mlops_ci.learn.compare import Judgement, compare
 from mlops_ci.learn.contest import NO_CHAMPION, Absent, Contestant, Holdout
 from mlops_ci.learn.evidence import Evidence
 from mlops_ci.learn.intervals import Difference, Estimate
+from mlops_ci.learn.power import labels_needed
 from mlops_ci.learn.predictions import Predictions
-from mlops_ci.learn.requirements import Case, Rival, describe, labels_needed
 from mlops_ci.learn.requirements import judge as judge_one
+from mlops_ci.learn.wording import describe
 from mlops_ci.records import RequirementResult
 from mlops_ci.spec.kinds import Evaluate, Gate, Requirement
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from mlops_ci.approvals import APPROVALS
 from mlops_ci.codec import encode
 from mlops_ci.digest import canonical_json, digest_bytes, digest_json
-from mlops_ci.learn.requirements import describe
+from mlops_ci.learn.wording import describe
 from mlops_ci.ledger import ENTRY, ref_of
 from mlops_ci.message import message
 from mlops_ci.records import (
