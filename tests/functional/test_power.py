@@ -18,7 +18,7 @@ from mlops_ci.selftest.worlds import Classifiers, correlation, separation
 from tests.functional.conftest import Consumer, edit
 from tests.registry.samples import COMPARISON
 
-MODEL = "models/diagnosis.yaml"
+MODEL, DATA = "models/diagnosis.yaml", "data/patients.yaml"
 TRIALS = 400
 
 
@@ -98,3 +98,21 @@ def test_of_several_classes_the_accuracy_is_told_and_the_rest_is_not_made_up() -
     shares = {"a": 0.5, "b": 0.3, "c": 0.2}
     assert _assumed("accuracy", "multiclass-classification", shares, against=True) == pytest.approx(math.sqrt(0.1))
     assert _assumed("f1-macro", "multiclass-classification", shares, against=True) is None
+
+
+def test_rows_that_depend_on_each_other_see_less(gated: Consumer) -> None:
+    """Given forty wards, when they are groups, then the plan is of as many rows as they are worth, and says so."""
+    path = gated.root / "data/patients.csv"
+    header, *rows = path.read_text().splitlines()
+    path.write_text("\n".join([f"{header},ward", *(f"{row},{at % 40}" for at, row in enumerate(rows))]) + "\n")
+    edit(gated, DATA, "spec:\n", "spec:\n  group: ward\n")
+    before = gated.answer("gate", "--power", "--base", "main")["record"]["models"][0]  # which knows of no groups
+    grouped = gated.answer("gate", "--power")["record"]["models"][0]
+    assert "worth" not in before
+    assert 3 <= grouped["worth"] <= 20
+    for mine, theirs in zip(grouped["requirements"], before["requirements"], strict=True):
+        assert mine["smallest"] == pytest.approx(
+            theirs["smallest"] * (grouped["rows"] / grouped["worth"]) ** 0.5, rel=0.5
+        )
+        assert mine["smallest"] > 1.5 * theirs["smallest"]
+    assert f"worth {grouped['worth']} independent ones" in gated.ok("gate", "--power")
