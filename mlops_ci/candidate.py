@@ -20,7 +20,7 @@ from mlops_ci.learn.environment import environment
 from mlops_ci.learn.metrics import default_requirements
 from mlops_ci.project import Project
 from mlops_ci.records import DatasetSnapshot, Environment, Field, FileDigest
-from mlops_ci.ruling import Base, Dependence, Rules, own, rules_of
+from mlops_ci.ruling import Base, Dependence, Rules, changed_rules, own, rules_of
 from mlops_ci.spec.conditions import parse
 from mlops_ci.spec.kinds import DatasetSpec, ModelSpec, Requirement
 from mlops_ci.spec.load import Loaded
@@ -142,7 +142,7 @@ def identify(
     if recorded is None:
         findings += leak_findings(sides.leaks, dataset, sides.split.holdout_rows)
     if has_errors(findings):
-        raise Findings(findings)
+        raise Findings((*findings, *changed_rules(model, rules)))
     code = code_files(context.root, spec.train.entrypoint)
     env = recorded or environment(
         (

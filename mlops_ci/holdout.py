@@ -19,6 +19,7 @@ from mlops_ci.digest import digest_file
 from mlops_ci.errors import EnvironmentProblem, Findings
 from mlops_ci.project import Project
 from mlops_ci.records import FileDigest
+from mlops_ci.ruling import changed_rules
 from mlops_ci.spec.kinds import SealedSource, Source
 
 LIMIT = 5_000_000_000  # bytes of a holdout that is downloaded
@@ -46,7 +47,7 @@ def opened(project: Project, candidate: Candidate) -> Iterator[Candidate]:
             *leak_findings(sides.leaks, candidate.dataset, sides.split.holdout_rows),
         )
         if has_errors(findings):
-            raise Findings(findings)
+            raise Findings((*findings, *changed_rules(candidate.model, candidate.rules)))
         yield replace(candidate, sides=sides, held=held, findings=(*candidate.findings, *findings))
 
 

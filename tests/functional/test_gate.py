@@ -99,10 +99,10 @@ def test_a_candidate_of_the_same_kind_costs_about_what_the_champion_does(gated: 
     edit(
         gated, MODEL, "    requirements:\n", f"    requirements:\n{ratios}      - {{metric: training-cost, max: 600}}\n"
     )
-    first = gated.answer("gate")["record"]["models"][0]["comparison"]
-    assert [item["verdict"] for item in first["requirements"][:5]] == [*["not-applicable"] * 4, "pass"]
     gated.commit("Ask what it costs")
     gated.git("push", "--quiet")
+    first = gated.answer("gate")["record"]["models"][0]["comparison"]
+    assert [item["verdict"] for item in first["requirements"][:5]] == [*["not-applicable"] * 4, "pass"]
     gated.ok("release")
     edit(gated, MODEL, "{max_iter: 1000}", "{max_iter: 1000, C: 0.9}")
     found = gated.answer("gate")["record"]["models"][0]
@@ -132,17 +132,21 @@ def test_a_model_that_cannot_be_measured_is_told_of(gated: Consumer) -> None:
     asked = "    requirements:\n      - {metric: latency-p50-ms, max: 1000}\n"
     edit(gated, MODEL, library, own)
     edit(gated, MODEL, "    requirements:\n", asked)
+    gated.commit("Bring code")
+    gated.git("push", "--quiet")
     found = gated.answer("gate", code=1)["diagnostics"][0]
     assert (found["id"], found["severity"]) == ("measure-failed", "error")
     assert found["message"] == "diagnosis cannot be measured: ValueError: one row"
 
     edit(gated, MODEL, asked, "    requirements:\n")
-    gated.ok("gate")
-    gated.commit("Bring code")
+    gated.commit("Do not ask")
     gated.git("push", "--quiet")
+    gated.ok("gate")
     gated.ok("release")
     edit(gated, MODEL, own, library)
     edit(gated, MODEL, "    requirements:\n", asked.replace("max: 1000", "against: champion, maxRatio: 5"))
+    gated.commit("Ask again")
+    gated.git("push", "--quiet")
     answer = gated.answer("gate")
     assert answer["record"]["verdict"] == "inconclusive"
     told = [(item["id"], item["severity"]) for item in answer["diagnostics"]]
@@ -209,6 +213,10 @@ def test_rows_that_were_appended_again_under_new_ids_stop_every_verb_until_the_s
         assert found["location"]["path"] == "data/patients.yaml"
         assert "patient_id=" in found["message"]
     edit(gated, "data/patients.yaml", "spec:\n", "spec:\n  split: {duplicates: allow}\n")
+    told = [found["id"] for found in gated.answer("gate", code=1)["diagnostics"]]
+    assert told == ["split-leak-rows", "gate-changed"]  # the change that brings copies does not also allow them
+    gated.commit("Allow copies")
+    gated.git("push", "--quiet")
     for verb in ("train", "gate", "compare"):
         found = gated.answer(verb)["diagnostics"][0]
         assert (found["id"], found["severity"]) == ("split-leak-rows", "warning")
