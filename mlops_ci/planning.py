@@ -21,7 +21,7 @@ from mlops_ci.data.split import materialise
 from mlops_ci.diagnostics import has_errors
 from mlops_ci.errors import Findings
 from mlops_ci.holdout import opened
-from mlops_ci.learn.evidence import gather
+from mlops_ci.learn.evidence import gather, whole
 from mlops_ci.learn.power import POWER
 from mlops_ci.learn.predictions import Truth
 from mlops_ci.learn.spending import level
@@ -156,7 +156,7 @@ def _held_out(project: Project, candidate: Candidate) -> tuple[dict[Any, float],
         sides = materialise(context.root, candidate.dataset, files, columns, target, Path(folder), held=candidate.held)
         table = pq.read_table(sides.holdout)
     truth = Truth(np.zeros(table.num_rows), weights=weights(candidate, table), groups=groups(candidate, table))
-    worth = None if truth.plain else int(truth.units())
+    worth = None if truth.plain else whole(truth.units())
     if candidate.model.spec.task == "regression":
         return {}, worth
     counts = pc.value_counts(table.column(target)).to_pylist()

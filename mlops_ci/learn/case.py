@@ -11,7 +11,10 @@ from mlops_ci.learn.fairness import Gap
 from mlops_ci.learn.wording import Slice, rows_of
 from mlops_ci.spec.kinds import Against, Gate, Occasion, Requirement
 
-BY_CLASS = ("auc", "average-precision", "balanced-accuracy", "f1", "precision", "recall", "f1-macro", "auc-ovr")
+BY_CLASS = (
+    *("auc", "average-precision", "balanced-accuracy", "f1", "precision", "recall", "f1-macro", "auc-ovr"),
+    *("cost", "log-loss", "brier"),
+)
 MIN_CLASS_ROWS = 10  # of each class: with fewer, intervals of the metrics above are too narrow
 
 

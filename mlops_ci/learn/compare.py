@@ -16,7 +16,7 @@ from mlops_ci.diagnostics import Diagnostic
 from mlops_ci.learn.case import MIN_CLASS_ROWS, Case, Rival, few_of_a_class
 from mlops_ci.learn.contest import NO_ANCHOR, Absent, Contestant, Holdout, comparable, on_common_terms
 from mlops_ci.learn.cuts import cut
-from mlops_ci.learn.evidence import Evidence, gather
+from mlops_ci.learn.evidence import Evidence, gather, whole
 from mlops_ci.learn.fairness import Gap, Name, gap
 from mlops_ci.learn.metrics import METRICS, default_metrics, default_requirements
 from mlops_ci.learn.predictions import Predictions, Truth
@@ -193,8 +193,9 @@ def _by_slice(
     own: int,
 ) -> Iterator[tuple[Slice, Evidence]]:
     for slice_, rows, testable in cut(holdout.slices, holdout.conditions, gate.min_slice_rows):
-        one = None if rival is None else rival.rows(rows)
-        evidence = gather(metrics, truth.rows(rows), candidate.rows(rows), one, seed=seed, intervals=testable, own=own)
+        one, part = None if rival is None else rival.rows(rows), truth.rows(rows)
+        enough = testable and (truth.plain or whole(part.units()) >= gate.min_slice_rows)
+        evidence = gather(metrics, part, candidate.rows(rows), one, seed=seed, intervals=enough, own=own)
         yield slice_, evidence
 
 

@@ -80,7 +80,10 @@ def on_common_terms(
     """
     better = {name: one.better == "higher" for name, one in evaluate.custom.items()}
     terms = Terms(evaluate.quantile, evaluate.top_k, None, better)
-    truth = Truth(weights=holdout.weights, groups=holdout.groups, terms=terms)
+    weights = holdout.weights
+    if weights is not None and weights.max(initial=0.0) > 0:
+        weights = weights / weights.max()  # whose squares are numbers, whatever the unit
+    truth = Truth(weights=weights, groups=holdout.groups, terms=terms)
     if task == "regression":
         values = np.asarray(labels, dtype=np.float64)
         return replace(truth, values=values), [model.predictions for model in models], []

@@ -15,16 +15,20 @@ from typing import Any
 
 import numpy as np
 
-from mlops_ci.learn import bootstrap, delong, mcnemar
+from mlops_ci.learn import bootstrap, delong, mcnemar, squares
 from mlops_ci.learn.influence import differentiable, influence, together
 from mlops_ci.learn.intervals import (
+    FEWEST,
     Bound,
     Constant,
     Difference,
     Estimate,
+    Spread,
+    hanley,
     on_logarithms,
     on_logits,
     root,
+    spread,
     student,
     wilson,
 )
@@ -32,7 +36,6 @@ from mlops_ci.learn.metrics import Weighted, by_row, of, value
 from mlops_ci.learn.predictions import Floats, Predictions, Terms, Truth, need
 from mlops_ci.spec.metrics import METRICS as NAMES
 
-_FEWEST = 2  # independent rows, from which a spread can be told
 _FEW = 10  # samples beyond a margin: below that, counting them says little about how far beyond it lies
 _POSITIVE = ("log-loss", "mae", "rmse", "mape", "pinball-loss")  # and with no upper end
 _OF_CLASSES = ("auc", "average-precision", "recall", "f1", "precision", "balanced-accuracy", "f1-macro", "auc-ovr")
@@ -116,7 +119,7 @@ def _gathered(
         for metric, (_, difference) in found.items()
         if difference is not None and higher_is_better(metric, truth.terms) is not None
     }
-    units = None if truth.plain else int(truth.units())
+    units = None if truth.plain else whole(truth.units())
     return Evidence(
         len(truth),
         estimates[0],
@@ -125,6 +128,11 @@ def _gathered(
         _smallest(truth, own),
         units,
     )
+
+
+def whole(units: float) -> int:
+    """Return how many whole rows so many are: 49.999999 are 50."""
+    return int(units + 1e-6)
 
 
 def higher_is_better(metric: str, terms: Terms) -> bool | None:
@@ -142,7 +150,7 @@ def _smallest(truth: Truth, own: int | None = None) -> int | None:
     if truth.plain:
         counts = np.bincount(truth.labels[truth.labels >= 0], minlength=len(truth.classes)).tolist()
     else:
-        counts = [int(truth.units(truth.labels == index)) for index in range(len(truth.classes))]
+        counts = [whole(truth.units(truth.labels == index)) for index in range(len(truth.classes))]
     own = len(counts) if own is None else own
     return min((int(count) for at, count in enumerate(counts) if count or at < own), default=0)
 
@@ -156,7 +164,7 @@ def _auc(truth: Truth, sides: Sequence[Predictions]) -> Answer:
     cov = areas.covariance
     fewest = min(areas.positives, areas.negatives)
     estimates = [
-        Estimate(float(area), _within_one(float(area), root(cov[at, at]), fewest, None))
+        Estimate(float(area), _area_bound(float(area), root(cov[at, at]), areas.positives, areas.negatives))
         for at, area in enumerate(areas.values)
     ]
     if len(sides) == 1:
@@ -164,9 +172,17 @@ def _auc(truth: Truth, sides: Sequence[Predictions]) -> Answer:
     difference = float(areas.values[0] - areas.values[1])
     error = root(cov[0, 0] + cov[1, 1] - 2 * cov[0, 1])
     if error:
-        return estimates, student(difference, error)
+        return estimates, student(difference, Spread(error))
     equal = bool((delong.midranks(scores[0]) == delong.midranks(scores[1])).all())
     return estimates, (Constant(0.0, fewest) if equal else Constant(difference, fewest, -1.0, 1.0)).difference()
+
+
+def _area_bound(area: float, error: float, positives: int, negatives: int) -> Bound:
+    """Return the wider of DeLong's bound and Newcombe's: near 1 the few pairs that are ranked wrongly say little of others."""
+    if not error or not 0 < area < 1:
+        return Constant(area, min(positives, negatives), 0.0, 1.0).bound
+    one, other = on_logits(area, Spread(error)), hanley(area, positives, negatives)
+    return lambda p: min(one(p), other(p)) if p < 0.5 else max(one(p), other(p))
 
 
 def _accuracy(truth: Truth, sides: Sequence[Predictions]) -> Answer:
@@ -228,30 +244,71 @@ def _by_influence(metric: str, truth: Truth, sides: Sequence[Predictions], value
             one,
             _OF_SHARES[metric](truth, side)
             if metric in _OF_SHARES and truth.plain
-            else _bound(metric, one, moves, count),
+            else _bound(metric, truth, one, moves, count),
         )
         for one, moves, count, side in zip(values, influences, counts, sides, strict=True)
     ]
     if len(sides) == 1:
         return estimates, None
-    seen, count = _sign(metric, truth) * (values[0] - values[1]), min(counts)
-    error = root(float(((influences[0] - influences[1]) ** 2).sum()))
-    if not math.isfinite(error):
-        return estimates, None
-    if error:
-        return estimates, student(seen, error, count) if count >= _FEWEST else None
-    return estimates, _unvarying(metric, seen, count, _say_the_same(sides))
+    sign, count = _sign(metric, truth), min(counts)
+    seen = sign * (values[0] - values[1])
+    if metric == "rmse":
+        return estimates, squares.difference(truth, sides, values, count)
+    moved = spread(sign * (influences[0] - influences[1]), count, influences, even=truth.plain)
+    if moved.error == 0:
+        return estimates, _unvarying(metric, seen, count, _say_the_same(sides))
+    known = math.isfinite(moved.error) and need(moved.units) >= FEWEST
+    difference = student(seen, moved) if known else None
+    if difference is not None and metric == "cost":
+        return estimates, _at_worst(difference, _worst_difference(truth), sign * (influences[0] - influences[1]), count)
+    return estimates, difference
 
 
-def _bound(metric: str, value: float, moves: Floats, units: float) -> Bound | None:
-    error = root(float((moves**2).sum()))
-    if not math.isfinite(error):
+def _at_worst(seen: Difference, ends: tuple[float, float], moves: Floats, units: float) -> Difference:
+    """Return what is left of a difference when one more row had the worst cost, or the best, that there is.
+
+    A loss that is rare may not have been seen, however often the gains were: no correction for skewness knows of it.
+    """
+    sides = [_with_one_more(seen.value, end, moves, units) for end in ends]
+    worst, best = sides
+    return Difference(
+        seen.value,
+        lambda p: min(seen.bound(p), worst.bound(p)) if p < 0.5 else max(seen.bound(p), best.bound(p)),
+        lambda margin: max(seen.above(margin), worst.above(margin)),
+        lambda margin: max(seen.below(margin), best.below(margin)),
+    )
+
+
+def _with_one_more(mean: float, value: float, moves: Floats, units: float) -> Difference:
+    """Return what a mean says that one more row joins, whose value is given; rows move it by `moves`."""
+    share = 1 / (units + 1)
+    joined = mean + (value - mean) * share
+    rows = np.append(moves + (mean - joined) * share, (value - joined) * share)
+    return student(joined, spread(rows, units + 1, [rows], even=True))
+
+
+def _worst_difference(truth: Truth) -> tuple[float, float]:
+    """Return the least and the largest that the candidate's cost of one row can be below the champion's."""
+    costs = need(truth.terms.costs)
+    apart = float((costs.max(axis=1) - costs.min(axis=1)).max())
+    return -apart, apart
+
+
+def _bound(metric: str, truth: Truth, value: float, moves: Floats, units: float) -> Bound | None:
+    moved = spread(moves, units, [moves], even=truth.plain)
+    if not math.isfinite(moved.error):
         return None
     if _within(metric):
-        return _within_one(value, error, units, units)
-    if not error or units < _FEWEST:
+        return _within_one(value, moved)
+    if not moved.error or need(moved.units) < FEWEST:
         return None
-    return on_logarithms(value, error, units) if metric in _POSITIVE else student(value, error, units).bound
+    if metric in _POSITIVE:
+        return on_logarithms(value, moved)
+    alone = student(value, moved)
+    if metric != "cost":
+        return alone.bound
+    costs = need(truth.terms.costs)
+    return _at_worst(alone, (float(costs.min()), float(costs.max())), moves, units).bound
 
 
 def _within(metric: str) -> bool:
@@ -259,11 +316,11 @@ def _within(metric: str) -> bool:
     return metric in NAMES and metric not in _POSITIVE and metric not in _ANYWHERE
 
 
-def _within_one(value: float, error: float, units: float, degrees: float | None) -> Bound | None:
-    """Return the bound of a value within 0 and 1, from its error, or, where nothing varies, from the rows alone."""
-    if not error or not 0 < value < 1:
-        return Constant(value, units, 0.0, 1.0).bound if units else None
-    return on_logits(value, error, degrees) if degrees is None or degrees >= _FEWEST else None
+def _within_one(value: float, moved: Spread) -> Bound | None:
+    """Return the bound of a value within 0 and 1, from its spread, or, where nothing varies, from the rows alone."""
+    if not moved.error or not 0 < value < 1:
+        return Constant(value, moved.units, 0.0, 1.0).bound if moved.units else None
+    return on_logits(value, moved) if moved.units is None or moved.units >= FEWEST else None
 
 
 def _unvarying(metric: str, difference: float, units: float, same: bool) -> Difference | None:

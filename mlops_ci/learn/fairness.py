@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -9,6 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mlops_ci.learn.influence import together
 from mlops_ci.learn.intervals import Bound, Estimate, wilson
 from mlops_ci.learn.predictions import Floats, Ints, Predictions, Truth, need
 
@@ -93,7 +95,18 @@ def _rate(name: RateName, truth: Truth, predictions: Predictions, at: Ints, larg
     mass, hits = (np.bincount(at[which], truth.mass[which], len(large)) for which in (np.full(len(at), True), selected))
     rows = _worth(truth, at, len(large))
     groups = np.flatnonzero(large & (rows >= (1 if among is None else MIN_CLASS_ROWS)))
-    return _Rate(name, groups, hits[groups] / mass[groups], rows[groups])
+    shares = hits[groups] / mass[groups]
+    if not truth.plain:
+        worth = [_resting_on(truth, at == index, selected, share) for index, share in zip(groups, shares, strict=True)]
+        rows[groups] = np.minimum(rows[groups], worth)
+    return _Rate(name, groups, shares, rows[groups])
+
+
+def _resting_on(truth: Truth, which: _Rows, selected: _Rows, share: float) -> float:
+    """Return how many even rows vary as much as a weighted share does: weights that go with what is selected cost some."""
+    part = truth.rows(which)
+    variance = float((together(part.mass * (selected[which] - share) / part.mass.sum(), part) ** 2).sum())
+    return share * (1 - share) / variance if variance else math.inf
 
 
 def _worth(truth: Truth, at: Ints, groups: int) -> Floats:

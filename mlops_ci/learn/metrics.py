@@ -292,7 +292,7 @@ def _r2(truth: Truth, predictions: Predictions) -> Weighted:
         left = w @ error**2
         spread = w @ squared - _divide((w @ centred) ** 2, w.sum(axis=1))
         constant = spread <= 1e-12 * (w @ squared)
-        return np.where(constant, np.where(left == 0, 1.0, 0.0), 1 - np.nan_to_num(_divide(left, spread)))
+        return np.where(constant, np.where(left == 0, 1.0, 0.0), 1 - _divide(left, np.where(constant, 1.0, spread)))
 
     return weighted
 

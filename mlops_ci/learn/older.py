@@ -50,10 +50,14 @@ def _superiority(requirement: Requirement, test: Test, result: RequirementResult
     result = _with_p(result, difference.above(requirement.margin))
     seen = _seen(result)
     if _proven(difference, requirement.margin, test.alpha):
-        return replace(result, verdict="pass", reason=f"{seen} ({_p(result)})")
+        better = f"better by {requirement.margin:g}" if requirement.margin else "better"
+        were = f"one that is no {better} would look this good"
+        return replace(result, verdict="pass", reason=f"{seen} ({_p(result, were)})")
     if _disproven(difference, 0.0, test.alpha):
         result = _with_p(result, difference.below(0.0))
-        return replace(result, verdict="fail", reason=f"{seen} ({_p(result)})")
+        return replace(
+            result, verdict="fail", reason=f"{seen} ({_p(result, 'one that is no worse would look this bad')})"
+        )
     if difference.value <= requirement.margin:
         return replace(result, reason=f"{seen}: no improvement was seen that more rows could confirm")
     return _undecided(result, difference.above(requirement.margin), test, seen)
@@ -66,10 +70,16 @@ def _non_inferiority(requirement: Requirement, test: Test, result: RequirementRe
     result = _with_p(result, difference.above(-requirement.margin))
     seen = _seen(result)
     if _proven(difference, -requirement.margin, test.alpha):
-        return replace(result, verdict="pass", reason=f"{seen}: at most {requirement.margin:g} worse ({_p(result)})")
+        were = f"one that is {requirement.margin:g} worse would look this good"
+        return replace(
+            result, verdict="pass", reason=f"{seen}: at most {requirement.margin:g} worse ({_p(result, were)})"
+        )
     if _disproven(difference, -requirement.margin, test.alpha):
         result = _with_p(result, difference.below(-requirement.margin))
-        return replace(result, verdict="fail", reason=f"{seen}: more than {requirement.margin:g} worse ({_p(result)})")
+        were = f"one at most {requirement.margin:g} worse would look this bad"
+        return replace(
+            result, verdict="fail", reason=f"{seen}: more than {requirement.margin:g} worse ({_p(result, were)})"
+        )
     if difference.value <= -requirement.margin:
         return replace(result, reason=f"{seen}: too close to call, and more rows are not likely to show it")
     return _undecided(result, difference.above(-requirement.margin), test, seen)
@@ -93,11 +103,12 @@ def _with_p(result: RequirementResult, p: float) -> RequirementResult:
     return replace(result, p=max(p, _SMALLEST_P))
 
 
-def _p(result: RequirementResult) -> str:
+def _p(result: RequirementResult, were: str) -> str:
+    """Write a p-value, and in words how often at most so much would be seen if things were otherwise."""
     p = need(result.p)
     if p <= _SMALLEST_P:
         return f"p < {p:.2g}"
-    return f"p = {p:.2g}, chance alone would show it in 1 of {_round(1 / p):,} holdouts"
+    return f"p = {p:.2g}: {were} in at most 1 of {_round(1 / p):,} holdouts"
 
 
 def _round(count: float) -> int:
@@ -127,8 +138,13 @@ def _no_regression(requirement: Requirement, test: Test, result: RequirementResu
     result = _with_p(_with(result, differences[worst], test.alpha, evidence.champion[metric].value), adjusted[worst])
     where = f"in {name}" if name else "on the whole holdout"
     small = f"; {passed_over} slices are too small to test" if passed_over else ""
+    were = (
+        "without a regression anywhere, some slice would look this bad"
+        if name
+        else "one without it would look this bad"
+    )
     if adjusted[worst] <= test.alpha:
-        return replace(result, verdict="fail", reason=f"{where} {_seen(result)} ({_p(result)}, Holm){small}")
+        return replace(result, verdict="fail", reason=f"{where} {_seen(result)} ({_p(result, were)}, Holm){small}")
     if untested:
         return replace(result, reason=f"{metric} could not be compared {' and '.join(untested)}{small}")
     if any(not one.varies and one.value < -requirement.margin for one in differences):

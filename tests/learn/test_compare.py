@@ -737,7 +737,7 @@ def test_the_p_that_is_recorded_is_the_one_that_decided() -> None:
     milder = only(judge(model(LABELS, 0.85, "new", 3), model(LABELS, 1.1, "old", 4), BETTER, labels=LABELS))
     assert milder.verdict == "fail"
     assert 1e-16 < (milder.p or 0) < 0.05
-    assert f"(p = {milder.p:.2g}, chance alone would show it in 1 of " in milder.reason
+    assert f"(p = {milder.p:.2g}: one that is no worse would look this bad in at most 1 of " in milder.reason
 
 
 def test_a_low_confidence_is_no_pass_for_equals() -> None:

@@ -16,11 +16,11 @@ from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
-from mlops_ci.learn import bootstrap, delong, mcnemar
+from mlops_ci.learn import bootstrap, delong, intervals, mcnemar
 from mlops_ci.learn.evidence import gather
 from mlops_ci.learn.holm import holm
 from mlops_ci.learn.metrics import METRICS
-from mlops_ci.learn.predictions import Predictions, Truth
+from mlops_ci.learn.predictions import Predictions, Terms, Truth, need
 
 scores_and_labels = st.integers(8, 40).flatmap(
     lambda n: st.tuples(
@@ -152,7 +152,8 @@ def test_the_seed_follows_from_what_is_compared() -> None:
     assert len({bootstrap.seed_of(*pair) for pair in itertools.permutations("abc", 2)}) == 6
 
 
-def test_a_floor_of_auc_is_held_against_the_interval_on_the_logits_scale() -> None:
+def test_a_floor_of_auc_is_held_against_the_wider_of_two_intervals() -> None:
+    """DeLong's on the logit's scale, and Newcombe's method 5, whose limits are where Hanley and McNeil's error is reached."""
     rng = np.random.default_rng(4)
     labels = (np.arange(200) < 15).astype(np.int64)
     scores = rng.normal(size=200) + 2.5 * labels
@@ -164,7 +165,14 @@ def test_a_floor_of_auc_is_held_against_the_interval_on_the_logits_scale() -> No
     assert bound is not None
     odds = math.log(area / (1 - area))
     for p, z in ((0.05, -1.6448536), (0.975, 1.959964)):
-        assert math.log(bound(p) / (1 - bound(p))) == pytest.approx(odds + z * error / (area * (1 - area)), abs=1e-5)
+        delongs = 1 / (1 + math.exp(-odds - z * error / (area * (1 - area))))
+        assert bound(p) == pytest.approx(delongs, abs=1e-5) or (bound(p) < delongs) == (p < 0.5)
+        newcombes = intervals.hanley(area, 15, 185)(p)
+        pairs = 1 + 99 * ((1 - newcombes) / (2 - newcombes) + newcombes / (1 + newcombes))
+        assert abs(area - newcombes) == pytest.approx(
+            abs(z) * math.sqrt(newcombes * (1 - newcombes) * pairs / (15 * 185)), abs=1e-6
+        )
+        assert bound(p) == pytest.approx(min(delongs, newcombes) if p < 0.5 else max(delongs, newcombes), abs=1e-6)
     assert bound(0.05) < area - 1.645 * error  # wider where it matters
 
 
@@ -217,3 +225,88 @@ def test_equal_rankings_differ_by_nothing_and_perfect_ones_by_what_their_rows_al
     assert same.differences["auc"].above(-0.01) == pytest.approx(0.5**20)
     perfect = [Predictions(scores=labels + share * scores / 100) for share in (1, -1)]
     assert gather(["auc"], truth, *perfect, seed=0).differences["auc"].above(-0.01) == pytest.approx(0.99**20)
+
+
+def passes(metric: str, truth: Truth, one: Predictions, other: Predictions) -> bool:
+    difference = gather([metric], truth, one, other, seed=0).differences.get(metric)
+    return difference is not None and difference.above(0.0) <= 0.05
+
+
+@pytest.mark.parametrize("metric", ["rmse", "mae"])
+@pytest.mark.parametrize("unit", [1.0, 1e-9, 1e12])
+def test_the_targets_unit_does_not_matter(metric: str, unit: float) -> None:
+    """Given a target in tiny or huge units, then the same tests decide; its spread is no rounding."""
+    rng = np.random.default_rng(3)
+    values = rng.normal(size=300)
+    truth = Truth(values=values * unit)
+    one, other = (Predictions(values=(values + rng.normal(size=300)) * unit) for _ in range(2))
+    found = gather([metric], truth, one, other, seed=0).differences[metric]
+    plain = gather(
+        [metric],
+        Truth(values=values),
+        Predictions(values=need(one.values) / unit),
+        Predictions(values=need(other.values) / unit),
+        seed=0,
+    ).differences[metric]
+    assert found.above(0.0) == pytest.approx(plain.above(0.0), rel=1e-6)
+    assert found.bound(0.05) / unit == pytest.approx(plain.bound(0.05), rel=1e-6)
+
+
+def test_a_champion_that_once_predicts_nonsense_is_no_proof_of_anything() -> None:
+    """Given one prediction too large to be squared, then r2 and rmse have no value, and nothing passes by it."""
+    rng = np.random.default_rng(4)
+    values = rng.normal(size=200)
+    wild = values.copy()
+    wild[7] = 1e160
+    found = gather(
+        ["r2", "rmse", "mae"], Truth(values=values), Predictions(values=-values), Predictions(values=wild), seed=0
+    )
+    assert set(found.differences) <= {"mae"}
+    assert not passes("mae", Truth(values=values), Predictions(values=-values), Predictions(values=wild))
+
+
+@pytest.mark.parametrize(("rows", "costly", "most"), [(500, 30, 0.05), (2000, 10, 0.05), (500, 100, 0.05)])
+def test_many_small_gains_do_not_hide_a_rare_large_loss(rows: int, costly: int, most: float) -> None:
+    """Given models of equal cost, one of which is right often by little and wrong seldom by much, then it rarely passes."""
+    costs = np.array([[0.0, 1.0], [float(costly), 0.0]])
+    terms = Terms(costs=costs)
+    passed = 0
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        # a negative that only the champion misses saves 1; a positive that only the candidate misses costs `costly`
+        positive = rng.random(rows) < 0.3
+        candidate, champion = positive.astype(np.int64), positive.astype(np.int64)
+        gains = ~positive & (rng.random(rows) < 0.1)
+        losses = positive & (rng.random(rows) < 0.07 / (0.3 * costly))
+        champion[gains], candidate[losses] = 1, 0
+        truth = Truth(labels=positive.astype(np.int64), classes=(0, 1), terms=terms)
+        passed += passes("cost", truth, Predictions(labels=candidate), Predictions(labels=champion))
+    assert passed / 300 <= most + 2 * math.sqrt(most * (1 - most) / 300)
+
+
+def test_one_wild_error_of_the_champion_proves_no_improvement_of_rmse() -> None:
+    rng = np.random.default_rng(5)
+    values = rng.normal(size=500)
+    errors = rng.normal(size=(2, 500))
+    errors[1, 3] = 1e6
+    truth = Truth(values=values)
+    one, other = (Predictions(values=values + error) for error in errors)
+    assert gather(["rmse"], truth, one, other, seed=0).differences["rmse"].above(0.0) > 0.1
+
+
+def test_the_bounds_of_a_difference_of_rmse_are_where_its_test_decides() -> None:
+    rng = np.random.default_rng(6)
+    values = rng.normal(size=300)
+    for groups in (None, np.arange(300) // 5):
+        truth = Truth(values=values, groups=groups)
+        one, other = (Predictions(values=values + scale * rng.normal(size=300)) for scale in (1.0, 1.1))
+        found = gather(["rmse"], truth, one, other, seed=0).differences["rmse"]
+        for p in (0.01, 0.05, 0.2):
+            assert found.above(found.bound(p)) == pytest.approx(p, abs=1e-6)
+            assert found.below(found.bound(1 - p)) == pytest.approx(p, abs=1e-6)
+
+
+def test_weights_may_be_of_any_size_and_even_ones_count_whole() -> None:
+    for scale in (0.1, 1 / 3, 123.456):
+        truth = Truth(values=np.arange(50.0), weights=np.full(50, scale))
+        assert gather(["mae"], truth, Predictions(values=np.zeros(50)), None, seed=0).units == 50
