@@ -62,10 +62,10 @@ def ask(project: Project, candidate: Candidate, run: TrainingRun, waiting: Seque
     if budget is None or repo is None:
         return Asked("free", gate)
     split = candidate.sides.split
-    ledger = read(repo, candidate.dataset.name, split.epoch)
+    ledger = read(repo, candidate.rules.ledger, split.epoch)
     spent = level(1 - gate.confidence, budget)
     share = replace(gate, confidence=1 - spent)
-    asking = Asking(candidate.dataset.name, split.epoch, budget)
+    asking = Asking(candidate.rules.ledger, split.epoch, budget)
     mine = [decode(Question, one.question) for one in waiting if one.ref == ledger.ref]
     ahead = replace(ledger, questions=(*ledger.questions, *mine))
     if number := ahead.number(split.holdout_digest, run.model_digest):
@@ -74,7 +74,7 @@ def ask(project: Project, candidate: Candidate, run: TrainingRun, waiting: Seque
     if before >= budget:
         raise Findings.of(
             "holdout-exhausted",
-            f"the holdout of '{candidate.dataset.name}' (epoch {split.epoch}) has answered its {budget} questions;"
+            f"the holdout of '{candidate.rules.ledger}' (epoch {split.epoch}) has answered its {budget} questions;"
             " what is chosen on it from here on is chosen by luck",
             location=candidate.dataset.locate("spec", "split"),
             help="count up split.epoch, which sets aside a fresh holdout, best when new labels have come; or raise"
@@ -83,7 +83,7 @@ def ask(project: Project, candidate: Candidate, run: TrainingRun, waiting: Seque
     if project.context.offline:
         raise EnvironmentProblem.of(
             "ledger-offline",
-            f"the remote did not answer, so nobody knows how often the holdout of '{candidate.dataset.name}' was asked",
+            f"the remote did not answer, so nobody knows how often the holdout of '{candidate.rules.ledger}' was asked",
             help="check the network and your rights (git fetch), then run the same command again",
         )
     return Asked("new", share, ledger, replace(asking, number=before + 1))
@@ -99,7 +99,7 @@ def counted(project: Project, candidate: Candidate, run: TrainingRun, asked: Ask
     if asked.state == "free" or asked.ledger is None:
         return ()
     question = Question(
-        dataset=candidate.dataset.name,
+        dataset=candidate.rules.ledger,
         epoch=candidate.sides.split.epoch,
         holdout_digest=candidate.sides.split.holdout_digest,
         model_digest=run.model_digest,

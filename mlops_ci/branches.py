@@ -13,6 +13,7 @@ from mlops_ci.plan import Plan
 from mlops_ci.project import Project
 from mlops_ci.spec.kinds import DeploymentSpec
 from mlops_ci.spec.load import Loaded
+from mlops_ci.trunk import trunk
 from mlops_ci.writes import Commit, Push
 
 
@@ -40,7 +41,7 @@ class Folder:
 def branch_of(project: Project, repo: Repository) -> Branch:
     """Return the project's branch; raises Findings when it cannot be told, or does not exist."""
     remote = repo.remote()
-    name = project.specs.project.spec.branch or repo.default_branch(remote)
+    name = trunk(project, repo)
     if name is None:
         raise Findings.of(
             "branch-unknown",

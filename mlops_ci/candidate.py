@@ -20,7 +20,7 @@ from mlops_ci.learn.environment import environment
 from mlops_ci.learn.metrics import default_requirements
 from mlops_ci.project import Project
 from mlops_ci.records import DatasetSnapshot, Environment, Field, FileDigest
-from mlops_ci.ruling import Base, Dependence, Rules, changed_rules, own, rules_of
+from mlops_ci.ruling import Base, Dependence, Rules, changed_rules, rules_of
 from mlops_ci.spec.conditions import parse
 from mlops_ci.spec.kinds import DatasetSpec, ModelSpec, Requirement
 from mlops_ci.spec.load import Loaded
@@ -82,6 +82,8 @@ class Candidate:
             parts.append(self.budget)
         if anchor is not None and anchor != champion:
             parts.append(f"anchor {anchor.ref.oid}")
+        if self.held is not None:  # of which more columns may be looked at than the digest is of
+            parts.append(encode(self.held.files))
         if self.rules.dependence != Dependence():
             parts.append(encode(self.rules.dependence))
         return digest_json(parts)[:KEY]
@@ -132,7 +134,7 @@ def identify(
     spec = model.spec
     dataset = project.specs.datasets[spec.dataset]
     types = {column.name: column.type for column in data.columns}
-    rules = own(context.root, model, dataset) if base is None else rules_of(base, context.root, model, dataset)
+    rules = rules_of(base, project, model, dataset)
     if rules.split != dataset.spec.split:
         digest = digest_json([dataset.digest, encode(rules.split)])
         dataset = replace(dataset, spec=replace(dataset.spec, split=rules.split), digest=digest)
@@ -174,14 +176,16 @@ def identify(
     return replace(candidate, key=digest_json(decides)[:KEY])
 
 
-def champion_of(project: Project, model: str) -> Event | None:
+def champion_of(project: Project, model: str, environment: str | None = None) -> Event | None:
     """Return the release that a model's candidates must beat, or None before the first one.
+
+    It is the one assigned to `environment`, by default the project's own choice.
 
     Raises EnvironmentProblem `champion-unknown` when the remote did not answer and this clone knows of none, Findings
     `champion-missing` when the champion's tag is gone: neither means that there is no champion.
     """
     state = registry.read(project.context.repo).model(model)
-    found = state.champion(project.specs.project.spec.champion_environment)
+    found = state.champion(environment or project.specs.project.spec.champion_environment)
     if found is None and project.context.offline:
         raise EnvironmentProblem.of(
             "champion-unknown",
@@ -235,7 +239,8 @@ def _present(model: Loaded[ModelSpec], rules: Rules, types: dict[str, str]) -> N
             found.append(
                 Diagnostic(
                     "model-column-missing",
-                    f"the data of '{spec.dataset}' have no column '{name}'",
+                    f"the data of '{spec.dataset}' have no column '{name}'"
+                    + (f", which the rules of {rules.base} need" if rules.base and name in used(rules) else ""),
                     model.locate(*place),
                     help,
                 )

@@ -99,16 +99,14 @@ class Repository:
         """Return the URL that is fetched from, as configured: it may hold credentials."""
         return self.run("remote", "get-url", "--", remote).text
 
-    def default_branch(self, remote: str | None) -> str | None:
-        """Return the remote's default branch, else the branch that is checked out."""
-        if remote is not None:
-            known = self.run("symbolic-ref", "--quiet", "--short", f"refs/remotes/{remote}/HEAD", check=False)
-            if known.status == 0:
-                return known.text.removeprefix(f"{remote}/")
-            asked = self.run("ls-remote", "--symref", "--", remote, "HEAD", check=False)
-            if found := re.match(r"ref: refs/heads/(\S+)\tHEAD", asked.text):
-                return found.group(1)
-        return self.branch()
+    def remote_default(self, remote: str) -> str | None:
+        """Return the remote's default branch, as this clone knows it, or else as the remote says; None where neither tells."""
+        known = self.run("symbolic-ref", "--quiet", "--short", f"refs/remotes/{remote}/HEAD", check=False)
+        if known.status == 0:
+            return known.text.removeprefix(f"{remote}/")
+        asked = self.run("ls-remote", "--symref", "--", remote, "HEAD", check=False)
+        found = re.match(r"ref: refs/heads/(\S+)\tHEAD", asked.text)
+        return found.group(1) if found else None
 
     def config(self, key: str) -> str | None:
         """Return a configuration value, or None."""

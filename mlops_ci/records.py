@@ -380,6 +380,7 @@ class Release:
     `run_key` is the training run's; `run_oid` is the commit that holds the gated run, pinned at refs/mlops/releases.
     `overrides` is the rollback that had abandoned this very model, where it was released again for a `reason`. `ledger` is
     there where questions to the holdout are counted.
+    `occasion` is what the gate took it for: a change, or the champion's spec and code trained again.
     """
 
     model: str
@@ -407,6 +408,7 @@ class Release:
     overrides: EventRef | None = None
     previous: EventRef | None = None
     ledger: LedgerHead | None = None
+    occasion: Literal["changed", "retrained"] | None = None
     kind: Literal["Release"] = "Release"
     format: Literal[1] = FORMAT
 

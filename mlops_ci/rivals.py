@@ -37,8 +37,8 @@ class Older:
 def anchor_of(project: Project, candidate: Candidate, champion: Event | None) -> Event | None:
     """Return the fixed version that small losses of many retrains are measured from; None where no test is against it.
 
-    The gate's `anchor`, or else the newest release up to the champion whose patch number is 0: patches are retrains.
-    Raises Findings `anchor-unknown` when the gate names a version that is not registered.
+    The gate's `anchor`, or else the newest release up to the champion that was no retrain (by its record; or, where that
+    does not tell, its patch number is 0), or else the oldest: where there is a champion there is an anchor. Raises Findings `anchor-unknown` when the gate names a version that is not registered.
     """
     if champion is None or not any(one.against == "anchor" for one in candidate.requirements):
         return None
@@ -55,12 +55,16 @@ def anchor_of(project: Project, candidate: Candidate, champion: Event | None) ->
             )
         return found
     newest = version_key(champion.version)
-    fixed = [
-        event
-        for version, event in state.releases.items()
-        if version_key(version) <= newest and version_key(version)[2] == 0
-    ]
-    return max(fixed, key=lambda event: version_key(event.version), default=None)
+    known = sorted(
+        (event for version, event in state.releases.items() if version_key(version) <= newest),
+        key=lambda event: version_key(event.version),
+    )
+    return next((event for event in reversed(known) if _is_change(event)), known[0] if known else champion)
+
+
+def _is_change(event: Event) -> bool:
+    occasion = event.record.occasion if isinstance(event.record, Release) else None
+    return version_key(event.version)[2] == 0 if occasion is None else occasion == "changed"
 
 
 def older(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from mlops_ci import registry
 from mlops_ci.codec import encode
 from mlops_ci.diagnostics import Diagnostic
 from mlops_ci.errors import EnvironmentProblem
@@ -19,7 +20,8 @@ from mlops_ci.project import Project
 from mlops_ci.records import FileDigest
 from mlops_ci.spec.kinds import DatasetSpec, Evaluate, Gate, ModelSpec, SplitSpec
 from mlops_ci.spec.loaded import Loaded
-from mlops_ci.tip import ProjectAtTip, Tip, read_projects
+from mlops_ci.tip import ProjectAtTip, Tip, export, read_projects
+from mlops_ci.trunk import trunk
 
 
 @dataclass(frozen=True)
@@ -33,10 +35,14 @@ class Dependence:
 
 @dataclass(frozen=True)
 class Rules:
-    """What a candidate is judged by. `split` sets its holdout aside, and says how many may be judged on it. `root` is the folder that the code of the user's own metrics is in, `code` its files.
+    """What a candidate is judged by.
 
-    `base` names the branch and commit whose rules these are where they are not the candidate's own, and `changed` what
-    the candidate has otherwise. `unread` names the base whose rules cannot be read, so that these are the candidate's own.
+    `split` sets its holdout aside, `ledger` is the dataset whose questions are counted, `champion` the environment whose
+    version is to be beaten, `root` the folder that the code of the user's own metrics is in, `code` its files.
+
+    `base` names the branch and commit whose rules these are where they are not the candidate's own, and `changed` what the
+    candidate has otherwise; `unread` the base that has no rules that could be read, so that these are the candidate's own;
+    `own_holdout` what the candidate has otherwise about which rows are held out.
     """
 
     gate: Gate
@@ -45,9 +51,12 @@ class Rules:
     dependence: Dependence
     root: Path
     code: tuple[FileDigest, ...] = ()
+    ledger: str = ""
+    champion: str = ""
     base: str | None = None
     changed: tuple[str, ...] = ()
     unread: str | None = None
+    own_holdout: tuple[str, ...] = ()
 
     @property
     def budget(self) -> int | None:
@@ -55,9 +64,9 @@ class Rules:
         return self.split.holdout_budget
 
 
-def own(root: Path, model: Loaded[ModelSpec], dataset: Loaded[DatasetSpec]) -> Rules:
+def own(project: Project, model: Loaded[ModelSpec], dataset: Loaded[DatasetSpec]) -> Rules:
     """Return the rules that specs give for themselves."""
-    spec = model.spec
+    spec, root = model.spec, project.context.root
     files = {file for one in spec.evaluate.custom.values() for file in code_files(root, one.entrypoint)}
     return Rules(
         spec.gate,
@@ -66,15 +75,17 @@ def own(root: Path, model: Loaded[ModelSpec], dataset: Loaded[DatasetSpec]) -> R
         Dependence(dataset.spec.group, dataset.spec.blocks, dataset.spec.time if dataset.spec.blocks else None),
         root,
         tuple(sorted(files, key=lambda file: file.path)),
+        dataset.name,
+        project.specs.project.spec.champion_environment,
     )
 
 
 class Base:
     """The commit that a change is to be merged into; its specs are read when they are first needed."""
 
-    def __init__(self, repo: Repository, name: str, commit: str, start: str, scratch: Path) -> None:
+    def __init__(self, repo: Repository, name: str, commit: str, start: str, change: Project) -> None:
         self._repo, self.name, self.commit = repo, name, commit
-        self._start, self._scratch = start, scratch
+        self._start, self._change = start, change
 
     def __str__(self) -> str:
         """Return how people call it."""
@@ -91,8 +102,27 @@ class Base:
 
     @cached_property
     def project(self) -> ProjectAtTip | None:
-        """The same project as it is there; None where it is not, or its specs are invalid."""
-        return next((one for one in self._read[0] if one.folder == self._start), None)
+        """The same project as it is there, whatever folder it is in; None where it is not, or its specs are invalid."""
+        there, name = self._read[0], self._change.specs.project.name
+        here = next((one for one in there if one.folder == self._start), None)
+        return here or next((one for one in there if one.specs.project.name == name), None)
+
+    def released(self, model: str) -> bool:
+        """Tell whether a model has releases, so that rules for it must be somewhere."""
+        return bool(registry.read(self._repo).model(model).events)
+
+    @cached_property
+    def whole(self) -> Path | None:
+        """A folder with all files of the project as it is there, which a user's code may read; None where it is not there."""
+        found = self.project
+        return (
+            export(self._repo, Tip(self.name, self.commit, self._repo.tree(self.commit)), found.folder, self._folder())
+            if found
+            else None
+        )
+
+    def _folder(self) -> Path:
+        return Path(tempfile.mkdtemp(prefix="base-", dir=self._change.context.scratch))
 
     @property
     def invalid(self) -> bool:
@@ -101,9 +131,8 @@ class Base:
 
     @cached_property
     def _read(self) -> tuple[tuple[ProjectAtTip, ...], tuple[Diagnostic, ...]]:
-        folder = Path(tempfile.mkdtemp(prefix="base-", dir=self._scratch))
         tip = Tip(self.name, self.commit, self._repo.tree(self.commit))
-        return read_projects(self._repo, tip, self._start, folder)
+        return read_projects(self._repo, tip, self._start, self._folder())
 
 
 def base_of(project: Project, ref: str | None = None) -> Base | None:
@@ -118,7 +147,13 @@ def base_of(project: Project, ref: str | None = None) -> Base | None:
     remote, wanted = repo.remote(), ref or context.base
     name = wanted
     if name is None and remote is not None:
-        name = project.specs.project.spec.branch or repo.default_branch(remote)
+        name = trunk(project, repo)
+        if name is None:
+            raise EnvironmentProblem.of(
+                "base-missing",
+                f"nothing tells which branch of '{remote}' is its default one, whose gate a change is to be judged by",
+                help=f"git remote set-head {remote} --auto; or name it: --base BRANCH",
+            )
     if name is None:
         return None
     places = [f"refs/remotes/{remote}/{name}"] if remote else []
@@ -133,24 +168,37 @@ def base_of(project: Project, ref: str | None = None) -> Base | None:
     if commit is None:
         return None
     start = context.root.resolve().relative_to(repo.root.resolve()).as_posix()
-    return Base(repo, name, commit, "" if start == "." else start, context.scratch)
+    return Base(repo, name, commit, "" if start == "." else start, project)
 
 
-def rules_of(base: Base | None, root: Path, model: Loaded[ModelSpec], dataset: Loaded[DatasetSpec]) -> Rules:
+def rules_of(base: Base | None, project: Project, model: Loaded[ModelSpec], dataset: Loaded[DatasetSpec]) -> Rules:
     """Return the rules of the base for a model, or its own where the base has none."""
-    mine = own(root, model, dataset)
-    if base is None or base.same((model.path, dataset.path, *(file.path for file in mine.code)), root):
+    mine = own(project, model, dataset)
+    written = (project.specs.project.path, model.path, dataset.path)
+    if base is None or (not mine.evaluate.custom and base.same(written, project.context.root)):
         return mine
     if base.invalid:
         return replace(mine, unread=str(base))
     there = base.project
     old = there.specs.models.get(model.name) if there else None
     if there is None or old is None:
-        return mine
-    theirs = own(there.copy, old, there.specs.datasets[old.spec.dataset])
-    theirs = replace(theirs, split=_split(mine.split, theirs.split))
+        return replace(mine, unread=str(base) if base.released(model.name) else None)
+    before = there.specs.datasets[old.spec.dataset]
+    theirs = own(replace(project, specs=there.specs, context=replace(project.context, root=there.copy)), old, before)
+    chosen = _own_holdout(dataset, before) if theirs.split.by != "sealed" else ()
+    theirs = replace(theirs, split=_split(mine.split, theirs.split), own_holdout=chosen)
+    if theirs.evaluate.custom and base.whole is not None:  # whatever else a metric's code may read is as it was, too
+        theirs = replace(theirs, root=base.whole)
     changed = _differences(mine, theirs)
-    return replace(theirs, base=str(base), changed=changed) if changed else mine
+    return replace(theirs, base=str(base) if changed else None, changed=changed)
+
+
+def _own_holdout(now: Loaded[DatasetSpec], then: Loaded[DatasetSpec]) -> tuple[str, ...]:
+    """Name what a change has otherwise about which rows are held out: these it may choose, and that is said."""
+    parts = {name: (getattr(now.spec, name), getattr(then.spec, name)) for name in ("key", "group", "time")}
+    division = ("by", "holdout", "epoch", "source")
+    parts |= {f"split.{name}": (getattr(now.spec.split, name), getattr(then.spec.split, name)) for name in division}
+    return tuple(name for name, (mine, theirs) in parts.items() if mine != theirs)
 
 
 def _split(mine: SplitSpec, theirs: SplitSpec) -> SplitSpec:
@@ -170,6 +218,10 @@ def _differences(mine: Rules, theirs: Rules) -> tuple[str, ...]:
         found += [f"{part}.{name}" for name in dict.fromkeys((*then, *now)) if now.get(name) != then.get(name)]
     if mine.code != theirs.code:
         found.append("the code of evaluate.custom")
+    if mine.champion != theirs.champion:
+        found.append("the champion's environment")
+    if mine.ledger != theirs.ledger:
+        found.append("the dataset's name")
     now, then = encode(mine.split), encode(theirs.split)
     found += [f"split.{name}" for name in dict.fromkeys((*then, *now)) if now.get(name) != then.get(name)]
     if mine.dependence != theirs.dependence:
@@ -183,15 +235,29 @@ def changed_rules(model: Loaded[ModelSpec], rules: Rules) -> tuple[Diagnostic, .
         return (
             Diagnostic(
                 "gate-base-invalid",
-                f"the specs of {rules.unread} are invalid, so '{model.name}' is judged by the rules of this change itself",
+                f"{rules.unread} has no valid rules for '{model.name}', which has releases or is there, so it is judged by those of this change itself",
                 model.locate("spec", "gate", key=True),
                 "mend the specs of that branch (mlops-ci validate there), and review the gate of this change with care",
                 "warning",
             ),
         )
+    found: tuple[Diagnostic, ...] = ()
+    if rules.own_holdout:
+        found = (
+            Diagnostic(
+                "holdout-changed",
+                f"this change sets the holdout of '{model.name}' aside in another way ({', '.join(rules.own_holdout)}), so it is judged"
+                " on rows that it has chosen",
+                model.locate("spec", "dataset"),
+                "review it: a fresh holdout is `split.epoch` counted up and nothing else; tests against older versions leave out what"
+                " these have learned from",
+                "warning",
+            ),
+        )
     if rules.base is None:
-        return ()
+        return found
     return (
+        *found,
         Diagnostic(
             "gate-changed",
             f"this change has other rules for '{model.name}' than {rules.base}: {', '.join(rules.changed)};"

@@ -93,7 +93,9 @@ def of_release(release: Release) -> dict[str, Any]:
                 ],
             },
             "event": {
-                name: flat[name] for name in ("madeBy", "reason", "overrides", "previous", "ledger") if name in flat
+                name: flat[name]
+                for name in ("madeBy", "reason", "overrides", "previous", "ledger", "occasion")
+                if name in flat
             },
         },
     )

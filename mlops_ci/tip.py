@@ -14,6 +14,7 @@ from mlops_ci.spec import document
 from mlops_ci.spec.load import PROJECT_FILE, Specs, read_all
 from mlops_ci.spec.nodes import SyntaxProblem
 
+_LARGEST = 10_000_000  # bytes of a file that a metric's code may read: data are handed to it
 _READ = (".yaml", ".yml", ".py")  # what specs are, and what they refer to
 
 
@@ -113,6 +114,14 @@ def _folders(files: Mapping[str, str], nearest: str | None) -> list[str]:
     return list(dict.fromkeys([*([] if nearest is None else [nearest]), *outermost]))
 
 
+def export(repo: Repository, tip: Tip, folder: str, copy: Path) -> Path:
+    """Write all files of a folder of the branch below `copy`, and return that; large ones are left out."""
+    prefix = f"{folder}/" if folder else ""
+    own = {path.removeprefix(prefix): oid for path, oid in tip.files.items() if path.startswith(prefix)}
+    _write(repo, own, copy, _LARGEST)
+    return copy
+
+
 def _export(repo: Repository, tip: Tip, folder: str, copy: Path) -> None:
     """Write what specs consist of, and who may sign, below `copy`."""
     copy.mkdir(parents=True)
@@ -121,9 +130,13 @@ def _export(repo: Repository, tip: Tip, folder: str, copy: Path) -> None:
     wanted = {path: oid for path, oid in own.items() if path.endswith(_READ)}
     if PROJECT_FILE in own and (signers := _signers(repo.read(own[PROJECT_FILE]) or b"")) in own:
         wanted[str(signers)] = own[str(signers)]
+    _write(repo, wanted, copy, document.MAX_BYTES)
+
+
+def _write(repo: Repository, wanted: Mapping[str, str], copy: Path, largest: int) -> None:
     safe = {path: oid for path, oid in wanted.items() if not {"", ".", ".."} & set(path.split("/"))}
     sizes = repo.look_up(list(safe.values()))
-    small = [path for path, one in zip(safe, sizes, strict=True) if one and one.size <= document.MAX_BYTES]
+    small = [path for path, one in zip(safe, sizes, strict=True) if one and one.size <= largest]
     for path, content in zip(small, repo.read_many([safe[path] for path in small]), strict=True):
         (copy / path).parent.mkdir(parents=True, exist_ok=True)
         (copy / path).write_bytes(content or b"")

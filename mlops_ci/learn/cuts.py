@@ -20,8 +20,7 @@ def cut(
     `columns` [n] by name; `conditions` masks [n] by name, of which an empty one is a slice, too.
     """
     for column, values in columns.items():
-        texts = np.array([_text(value) for value in np.asarray(values, dtype=object).tolist()], dtype=object)
-        names, at, counts = np.unique(texts.astype(str), return_inverse=True, return_counts=True)
+        names, at, counts = np.unique(texts(values).astype(str), return_inverse=True, return_counts=True)
         for place, index in enumerate(np.argsort(-counts, kind="stable")):
             testable = int(counts[index]) >= least
             if not testable and place >= _SHOWN:
@@ -30,6 +29,11 @@ def cut(
     for name, mask in conditions.items():
         rows = np.flatnonzero(mask)
         yield (name,), rows, len(rows) >= least
+
+
+def texts(values: Any) -> Any:
+    """Return a column's values as the names of slices, [n]."""
+    return np.array([_text(value) for value in np.asarray(values, dtype=object).tolist()], dtype=object)
 
 
 def _text(value: Any) -> str:

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mlops_ci.learn.cuts import texts
 from mlops_ci.learn.influence import together
 from mlops_ci.learn.intervals import Bound, Estimate, wilson
 from mlops_ci.learn.predictions import Floats, Ints, Predictions, Truth, need
@@ -46,7 +47,7 @@ def gap(name: Name, truth: Truth, predictions: Predictions, groups: Sequence[str
     (R. L. Berger, Technometrics 24 (1982) 295-300); the lower limit takes a pair's at that probability divided by the
     ordered pairs of all rates (Bonferroni), because one of them is enough. A pair's limits are Newcombe's (see `_limits`).
     """
-    names, at = np.unique(np.asarray(groups, dtype=object).astype(str), return_inverse=True)
+    names, at = np.unique(texts(groups).astype(str), return_inverse=True)
     large = _worth(truth, at, len(names)) >= min_rows
     rates = [_rate(one, truth, predictions, at, large) for one in _RATES[name]]
     if any(len(rate.groups) < 2 for rate in rates):

@@ -73,7 +73,7 @@ _OTHER_OCCASION: Mapping[Occasion, str] = {
 
 def _no_value(metric: str) -> str:
     if metric == "cost":
-        return "cost has no value here: the holdout has a class that the model or the costs do not know"
+        return "cost has no value here: the holdout has a class that the model does not know, or the costs name one that there is not"
     return f"{metric} has no value here: no probabilities, one class only in the holdout, or numbers too large to reckon with"
 
 

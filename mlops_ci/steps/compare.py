@@ -93,7 +93,7 @@ def compare_candidate(
     Raises as `asking.ask` does, before anything is scored.
     """
     name, repo = candidate.model.name, project.context.repo
-    champion = champion_of(project, name)
+    champion = champion_of(project, name, candidate.rules.champion)
     anchor = anchor_of(project, candidate, champion)
     key = candidate.comparison_key(champion, anchor)
     ref = store.run_ref(name, key)

@@ -28,6 +28,7 @@ from mlops_ci.rivals import anchor_of
 from mlops_ci.ruling import base_of
 from mlops_ci.signing import Signing
 from mlops_ci.statement import evidence_of, of_release
+from mlops_ci.trunk import trunk
 from mlops_ci.writes import AppendLog, CreateTag, Push, SetRef, Write
 
 
@@ -119,6 +120,7 @@ def _model(
         reason=reason,
         overrides=overrides,
         previous=state.last.ref if state.last else None,
+        occasion=comparison.occasion,
         ledger=asked,
     )
     tag = f"{state.model}@v{version}"
@@ -142,6 +144,8 @@ def _committed(project: Project, repo: Repository, candidate: Candidate) -> None
         project.specs.project.path,
         *(file.path for file in candidate.code),
         *(file.path for file in candidate.snapshot.files),
+        *(file.path for file in candidate.rules.code if candidate.rules.base is None),
+        *(file.path for file in (candidate.held.files if candidate.held and not candidate.held.copied else ())),
     ]
     changed = repo.changed([(project.context.root / path).relative_to(repo.root).as_posix() for path in paths])
     if changed:
@@ -156,14 +160,14 @@ def _committed(project: Project, repo: Repository, candidate: Candidate) -> None
 def _tip(project: Project, repo: Repository) -> str | None:
     """Return the newest commit of the branch that is released from; None where there is no such branch."""
     remote = repo.remote()
-    name = project.specs.project.spec.branch or repo.default_branch(remote)
+    name = trunk(project, repo)
     return repo.resolve(f"refs/{f'remotes/{remote}' if remote else 'heads'}/{name}^{{commit}}") if name else None
 
 
 def _on_branch(project: Project, repo: Repository, head: str) -> None:
     """Insist that what is released has been merged: a release is for everybody."""
     remote = repo.remote()
-    name = project.specs.project.spec.branch or repo.default_branch(remote)
+    name = trunk(project, repo)
     branch = f"refs/remotes/{remote}/{name}"
     if remote is None or name is None or repo.contains(branch, head):
         return
@@ -195,7 +199,7 @@ def _same_project(project: Project, state: ModelState) -> None:
 def _gated(
     project: Project, repo: Repository, candidate: Candidate, state: ModelState, folder: Path
 ) -> tuple[TrainingRun, Comparison, store.StoredRun, str]:
-    champion = champion_of(project, state.model)
+    champion = champion_of(project, state.model, candidate.rules.champion)
     key = candidate.comparison_key(champion, anchor_of(project, candidate, champion))
     stored = store.find(repo, store.run_ref(state.model, key), fetch=True)
     if stored is None:
@@ -238,13 +242,13 @@ def _counted(repo: Repository, candidate: Candidate, run: TrainingRun) -> Ledger
     if candidate.budget is None:
         return None
     split = candidate.sides.split
-    asked = ledger.read(repo, candidate.dataset.name, split.epoch)
+    asked = ledger.read(repo, candidate.rules.ledger, split.epoch)
     number = asked.number(split.holdout_digest, run.model_digest)
     if asked.head is not None and number is not None:
         return LedgerHead(asked.ref, asked.head, number)
     raise Findings.of(
         "release-not-counted",
-        f"the ledger of '{candidate.dataset.name}' does not have the question whether '{run.model}' passes",
+        f"the ledger of '{candidate.rules.ledger}' does not have the question whether '{run.model}' passes",
         location=candidate.dataset.locate("spec", "split"),
         help=f"mlops-ci gate {run.model} counts it",
     )

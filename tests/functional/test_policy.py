@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import git_in
 from tests.functional.conftest import Consumer, edit
 
 MODEL, DATA, TABLE = "models/diagnosis.yaml", "data/patients.yaml", "data/patients.csv"
@@ -38,7 +39,7 @@ def repeat(consumer: Consumer, count: int) -> None:
     key, radius = header.index("patient_id"), header.index("mean_radius")
     for row in rows[:count]:
         rows.append([*row])
-        rows[-1][key], rows[-1][radius] = str(10**9 + len(rows)), f"{float(row[radius]) * 1.01:.4f}"
+        rows[-1][key], rows[-1][radius] = str(10**9 + len(rows)), f"{float(row[radius]) + len(rows) / 1e4:.4f}"
     with path.open("w", newline="") as stream:
         csv.writer(stream, lineterminator="\n").writerows([header, *rows])
 
@@ -106,6 +107,115 @@ def test_a_new_model_is_judged_by_its_own_gate_and_so_is_one_whose_base_is_broke
     assert "gate-base-invalid" in found
 
 
+EASY = "{metric: accuracy, min: 0.1}"
+
+
+def relax(consumer: Consumer, path: str = MODEL) -> None:
+    edit(consumer, path, "{metric: accuracy, min: 0.87}", EASY)
+
+
+def test_who_moves_the_project_takes_no_rules_along(gated: Consumer) -> None:
+    """Given a change that moves everything to another folder, then the same project's rules on main count."""
+    gated.ok("release")
+    (gated.root / "ml").mkdir()
+    gated.git("mv", "data", "deploy", "models", "mlops.yaml", "ml/")
+    relax(gated, f"ml/{MODEL}")
+    comparison, found = gate(gated, "-C", "ml")
+    assert "accuracy at least 0.87" in verdicts(comparison)
+    assert "gate-changed" in found
+
+
+def test_a_model_with_releases_that_the_base_does_not_have_is_judged_by_its_own_rules_aloud(gated: Consumer) -> None:
+    gated.ok("release")
+    gated.git("rm", "--quiet", "mlops.yaml")
+    push(gated, "Delete the project")
+    gated.git("checkout", "--quiet", "HEAD~", "--", "mlops.yaml")
+    relax(gated)
+    assert "gate-base-invalid" in gate(gated)[1]
+
+
+def test_a_change_does_not_name_the_branch_that_it_is_judged_by(gated: Consumer) -> None:
+    """Given a branch that calls itself the one that counts, then main's rules count, and it is not released from."""
+    gated.git("switch", "--quiet", "--create", "pr")
+    edit(gated, "mlops.yaml", "spec:\n", "spec:\n  branch: pr\n")
+    relax(gated)
+    gated.commit("Judge me")
+    gated.git("push", "--quiet", "origin", "pr")
+    comparison, found = gate(gated)
+    assert ("accuracy at least 0.87" in verdicts(comparison), "gate-changed" in found) == (True, True)
+    assert [one["id"] for one in gated.answer("release", code=1)["diagnostics"]] == ["release-not-on-branch"]
+
+
+def test_where_nothing_tells_which_branch_is_the_default_one_nobody_is_judged_by_his_own(gated: Consumer) -> None:
+    git_in(gated.origin)("symbolic-ref", "HEAD", "refs/heads/gone")
+    gated.git("remote", "set-head", "origin", "--delete")
+    gated.git("switch", "--quiet", "--create", "pr")
+    relax(gated)
+    assert "accuracy at least 0.87" in verdicts(gate(gated)[0])  # main is what most call it
+    gated.git("push", "--quiet", "origin", "main:trunk", ":main")
+    answer = gated.answer("gate", code=3)
+    assert [one["id"] for one in answer["diagnostics"]] == ["base-missing"]
+    assert "accuracy at least 0.87" in verdicts(gate(gated, "--base", "trunk")[0])
+
+
+def test_whatever_a_metrics_code_reads_is_that_of_the_base(gated: Consumer) -> None:
+    """Given a metric that reads a file beside it, when a branch changes the file only, then the old one is read."""
+    (gated.root / "weights.json").write_text("1")
+    (gated.root / "metrics.py").write_text(
+        "import json, pathlib\n\n\ndef hit(y_true, y_pred, rows):\n"
+        "    file = pathlib.Path(__file__).with_name('weights.json')\n"
+        "    return (y_true == y_pred) * float(json.loads(file.read_text()))\n"
+    )
+    custom = '    custom: {hit: {entrypoint: "metrics.py:hit", better: higher}}\n  gate:\n'
+    edit(gated, MODEL, "  gate:\n", custom)
+    edit(gated, MODEL, "{metric: accuracy, min: 0.87}", "{metric: hit, min: 0.5}")
+    push(gated, "Count hits")
+    (gated.root / "weights.json").write_text("0.1")
+    edit(gated, MODEL, "max_iter: 1000", "max_iter: 1001")
+    assert verdicts(gate(gated)[0])["hit at least 0.5"] == "pass"
+
+
+def test_a_dataset_under_another_name_has_asked_as_often(gated: Consumer) -> None:
+    edit(gated, DATA, "spec:\n", "spec:\n  split: {holdoutBudget: 10}\n")
+    push(gated, "Count questions")
+    gate(gated)
+    edit(gated, DATA, "name: patients", "name: people")
+    edit(gated, MODEL, "dataset: patients", "dataset: people")
+    edit(gated, MODEL, "max_iter: 1000", "max_iter: 1001")
+    comparison, found = gate(gated)
+    assert (comparison["asked"]["dataset"], comparison["asked"]["number"]) == ("patients", 2)
+    assert "gate-changed" in found
+
+
+def test_a_holdout_that_a_change_chooses_is_reported(gated: Consumer) -> None:
+    edit(gated, DATA, "spec:\n", "spec:\n  split: {holdout: 0.4}\n")
+    answer = gated.answer("gate")
+    (said,) = [one for one in answer["diagnostics"] if one["id"] == "holdout-changed"]
+    assert "(split.holdout)" in said["message"]
+
+
+def test_a_change_does_not_choose_its_champion(gated: Consumer) -> None:
+    """Given two versions in two environments, when a branch makes the weaker one champion, then the other is asked."""
+    edit(gated, MODEL, "margin: 0.02", "margin: 0.2")
+    push(gated, "Ask for little")
+    gated.ok("gate")
+    gated.ok("release")
+    gated.ok("deploy", "diagnosis", "--env", "staging")
+    edit(gated, MODEL, "max_iter: 1000", "max_iter: 1000, C: 0.9")
+    gated.commit("Better")
+    gated.git("pull", "--quiet", "--rebase")
+    gated.git("push", "--quiet")
+    gated.ok("gate")
+    gated.ok("release")
+    gated.ok("deploy", "diagnosis", "--env", "staging")
+    gated.ok("deploy", "diagnosis", "--env", "prod")
+    edit(gated, "mlops.yaml", "spec:\n", "spec:\n  champion: staging\n")
+    edit(gated, MODEL, "C: 0.9", "C: 0.8")
+    comparison, found = gate(gated)
+    assert "gate-changed" in found
+    assert comparison["champion"]["version"] == gated.answer("show")["record"]["models"][0]["assigned"]["prod"]
+
+
 POLICY = (
     "      - {metric: auc, against: champion, test: superiority, when: changed}\n"
     "      - {metric: auc, against: champion, test: non-inferiority, margin: 0.2, when: retrained}\n"
@@ -134,10 +244,16 @@ def test_a_retrain_need_not_be_better_and_may_not_drift_away_from_the_last_chang
     assert released["version"] == "1.0.1"
 
     repeat(gated, 30)
+    edit(gated, MODEL, "  gate:\n", "  gate:\n    minRows: 49\n")  # a line that makes it a minor version, and no change
     push(gated, "Still more patients")
     comparison, _ = gate(gated)
     assert (comparison["champion"]["version"], comparison["anchor"]["version"]) == ("1.0.1", "1.0.0")
     assert verdicts(comparison)[NOT_FAR] == "pass"
+    (released,) = gated.answer("release")["record"]["models"]
+    assert released["version"] == "1.1.0"
+    repeat(gated, 3)
+    push(gated, "A few more")
+    assert gate(gated)[0]["anchor"]["version"] == "1.0.0"  # which all retrains started from, whatever they are called
 
     edit(gated, MODEL, "max_iter: 1000", "max_iter: 1000, C: 0.5")
     comparison, _ = gate(gated)

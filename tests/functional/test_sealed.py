@@ -9,8 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mlops_ci import holdout
-from mlops_ci.steps import compare
+from mlops_ci import holdout, judging
 from tests.functional.conftest import Consumer
 from tests.functional.test_gate import DATA, edit
 from tests.objects import Bucket
@@ -53,6 +52,7 @@ def test_training_needs_no_holdout_and_judging_fails_closed_without_it(gated: Co
     gated.ok("gate", "--power")
     gated.commit("Seal the holdout")
     gated.git("push", "--quiet")
+    gated.ok("gate")
     gated.ok("release")
 
 
@@ -72,7 +72,7 @@ def test_a_holdout_in_a_bucket_is_read_with_the_credentials_of_the_environment_a
         assert done.returncode == 3
         assert "holdout-unreadable" in done.stdout + done.stderr
     there: dict[str, int] = {}
-    for module, name in ((holdout, "split"), (compare, "score")):
+    for module, name in ((holdout, "split"), (judging, "score")):
         real = getattr(module, name)
 
         def looking(*args: Any, real: Any = real, name: str = name, **others: Any) -> Any:
@@ -98,7 +98,12 @@ def test_a_sealed_holdout_may_be_a_file_of_the_repository_and_may_share_no_row_w
     assert gated.answer("gate")["record"]["verdict"] == "pass"
     pd.concat([held, pd.read_csv(gated.root / DATA).head(5)]).to_csv(gated.root / "held/patients.csv", index=False)
     answer = gated.answer("gate", code=1)
-    assert [found["id"] for found in answer["diagnostics"]] == ["split-leak-key", "split-leak-rows"]
+    assert [found["id"] for found in answer["diagnostics"]] == [
+        "split-leak-key",
+        "split-leak-rows",
+        "holdout-changed",
+        "gate-changed",
+    ]
     (gated.root / "held/patients.csv").unlink()
     assert gated.answer("gate", code=3)["diagnostics"][0]["id"] == "holdout-unreadable"
 
