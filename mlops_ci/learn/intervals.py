@@ -99,8 +99,9 @@ def spread(moves: Floats, units: float, parts: Sequence[Floats], *, even: bool) 
     if squares <= ROUNDING * sum(float((part**2).sum()) for part in parts):
         return Spread(0.0, units)
     scaled = moves / math.sqrt(squares)  # whose squares add up to 1
-    counting = units if even else min(units, 1 / float((scaled**4).sum()))
-    return Spread(math.sqrt(squares), counting, float((scaled**3).sum()))
+    shares = scaled * scaled
+    counting = units if even else min(units, 1 / float(shares @ shares))
+    return Spread(math.sqrt(squares), counting, float(shares @ scaled))
 
 
 def student(difference: float, spread: Spread) -> Difference:
