@@ -80,10 +80,10 @@ def test_weights_that_are_none_stop_the_gate(project: Consumer) -> None:
 
 
 def test_rows_of_one_group_stay_on_one_side_and_count_once(project: Consumer) -> None:
-    """Given ten wards, when they are the groups, then the gate has ten rows' worth at most, and says so."""
+    """Given wards, when they are the groups, then the holdout is worth as many rows as it has wards, and the gate says so."""
     path = project.root / "data/patients.csv"
     header, *rows = path.read_text().splitlines()
-    path.write_text("\n".join([f"{header},ward", *(f"{row},{at % 40}" for at, row in enumerate(rows))]) + "\n")
+    path.write_text("\n".join([f"{header},ward", *(f"{row},{at % 120}" for at, row in enumerate(rows))]) + "\n")
     edit(project, DATA, "  key: [patient_id]\n", "  key: [patient_id]\n  group: ward\n")
     edit(project, MODEL, "{metric: accuracy, min: 0.87}", "{metric: accuracy, min: 0.5}")
     comparison = gate(project)
@@ -123,7 +123,7 @@ COSTS = """    costs:
 
 
 def test_costs_and_a_metric_of_ones_own_are_metrics_like_others(project: Consumer) -> None:
-    """Given the same costs as a table and as a function, then both metrics are the same, with the same interval."""
+    """Given the same costs as a table and as a function, then both are the same; only the table's worst case is known."""
     (project.root / "metrics.py").write_text(
         "def price(y_true, y_pred, rows):\n"
         "    assert 'mean_radius' in rows and 'patient_id' in rows\n"
@@ -139,7 +139,8 @@ def test_costs_and_a_metric_of_ones_own_are_metrics_like_others(project: Consume
     edit(project, MODEL, "{metric: accuracy, min: 0.87}", "{metric: price, max: 2}\n      - {metric: cost, max: 2}")
     comparison = gate(project)
     cost, price, sure = (value(comparison, name) for name in ("cost", "price", "sure"))
-    assert (price["value"], price["lower"], price["upper"]) == (cost["value"], cost["lower"], cost["upper"])
+    assert price["value"] == cost["value"]
+    assert cost["lower"] <= price["lower"] < price["upper"] < cost["upper"]
     assert 0.3 < sure["value"] < 0.5
     assert [one["verdict"] for one in comparison["requirements"][1:3]] == ["pass", "pass"]
 
