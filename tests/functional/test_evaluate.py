@@ -59,6 +59,7 @@ def test_a_condition_that_the_data_do_not_fit_is_a_finding_at_its_place(project:
     assert (found["location"]["path"], "cannot be compared with the string 'x'" in found["message"]) == (MODEL, True)
 
 
+@pytest.mark.slow
 def test_weights_change_values_and_verdicts_say_so(project: Consumer) -> None:
     plain = value(gate(project), "accuracy")
     edit(project, MODEL, EVALUATE, EVALUATE + "    weights: mean_radius\n")
@@ -79,6 +80,7 @@ def test_weights_that_are_none_stop_the_gate(project: Consumer) -> None:
     assert "'weight' cannot be the rows' weights" in found["message"]
 
 
+@pytest.mark.slow
 def test_rows_of_one_group_stay_on_one_side_and_count_once(project: Consumer) -> None:
     """Given wards, when they are the groups, then the holdout is worth as many rows as it has wards, and the gate says so."""
     path = project.root / "data/patients.csv"
@@ -94,6 +96,7 @@ def test_rows_of_one_group_stay_on_one_side_and_count_once(project: Consumer) ->
     assert gate(project)["requirements"][1]["verdict"] == "pass"
 
 
+@pytest.mark.slow
 def test_blocks_of_time_are_groups(project: Consumer) -> None:
     path = project.root / "data/patients.csv"
     header, *rows = path.read_text().splitlines()
@@ -122,6 +125,7 @@ COSTS = """    costs:
 """
 
 
+@pytest.mark.slow
 def test_costs_and_a_metric_of_ones_own_are_metrics_like_others(project: Consumer) -> None:
     """Given the same costs as a table and as a function, then both are the same; only the table's worst case is known."""
     (project.root / "metrics.py").write_text(

@@ -88,6 +88,7 @@ def test_a_worse_candidate_fails_at_its_requirement_and_cannot_be_released(gated
     assert gated.published() == before
 
 
+@pytest.mark.slow
 def test_a_candidate_of_the_same_kind_costs_about_what_the_champion_does(gated: Consumer) -> None:
     edit(gated, MODEL, "  evaluate:\n", "  evaluate:\n    costPerHour: 3600\n")
     costs = ("latency-p50-ms", "batch-latency-p50-ms", "peak-memory-mb", "training-cost")
@@ -120,6 +121,7 @@ def values_of(comparison: Any) -> dict[str, float]:
     return {item["metric"]: item["value"] for item in comparison["metrics"]}
 
 
+@pytest.mark.slow
 def test_a_model_that_cannot_be_measured_is_told_of(gated: Consumer) -> None:
     """Given a model that raises on single rows, then it fails where their latency is asked for, and no ratio to it is decided."""
     (gated.root / "models/train.py").write_text(
@@ -199,6 +201,7 @@ def test_when_nobody_can_win_the_race_nothing_is_written(gated: Consumer) -> Non
     assert gated.published() == before
 
 
+@pytest.mark.slow
 def test_rows_that_were_appended_again_under_new_ids_stop_every_verb_until_the_spec_allows_them(
     gated: Consumer,
 ) -> None:

@@ -66,6 +66,7 @@ def test_a_change_that_relaxes_its_own_gate_is_reported_and_judged_by_the_old_on
     assert ("judgedBy" in comparison, "gate-changed" in found) == (False, False)
 
 
+@pytest.mark.slow
 def test_the_base_may_be_named_and_must_be_there(gated: Consumer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a release branch with its own gate, when CI or the user names it, then its rules count."""
     gated.git("switch", "--quiet", "--create", "stable")
@@ -146,6 +147,7 @@ def test_a_change_does_not_name_the_branch_that_it_is_judged_by(gated: Consumer)
     assert [one["id"] for one in gated.answer("release", code=1)["diagnostics"]] == ["release-not-on-branch"]
 
 
+@pytest.mark.slow
 def test_where_nothing_tells_which_branch_is_the_default_one_nobody_is_judged_by_his_own(gated: Consumer) -> None:
     git_in(gated.origin)("symbolic-ref", "HEAD", "refs/heads/gone")
     gated.git("remote", "set-head", "origin", "--delete")
@@ -194,6 +196,7 @@ def test_a_holdout_that_a_change_chooses_is_reported(gated: Consumer) -> None:
     assert "(split.holdout)" in said["message"]
 
 
+@pytest.mark.slow
 def test_a_change_does_not_choose_its_champion(gated: Consumer) -> None:
     """Given two versions in two environments, when a branch makes the weaker one champion, then the other is asked."""
     edit(gated, MODEL, "margin: 0.02", "margin: 0.2")
@@ -228,6 +231,7 @@ BETTER, NO_WORSE, NOT_FAR = (
 )
 
 
+@pytest.mark.slow
 def test_a_retrain_need_not_be_better_and_may_not_drift_away_from_the_last_change(gated: Consumer) -> None:
     """Given a release, when the data grow, then losing little is enough; against the champion, and the anchor."""
     edit(gated, MODEL, AGAINST, POLICY)
@@ -294,6 +298,7 @@ def test_after_a_new_epoch_models_are_compared_on_rows_that_neither_has_learned_
     assert f"on {rows - left_out:,} holdout rows" in comparison["sentence"]
 
 
+@pytest.mark.slow
 def test_a_champion_whose_training_rows_cannot_be_told_is_incomparable(gated: Consumer) -> None:
     """Given a release split by key, when the key goes, then nobody knows which rows it has learned from."""
     gated.ok("release")

@@ -28,6 +28,7 @@ def seal(consumer: Consumer, source: str) -> pd.DataFrame:
     return held
 
 
+@pytest.mark.slow
 def test_training_needs_no_holdout_and_judging_fails_closed_without_it(gated: Consumer, tmp_path: Path) -> None:
     file = tmp_path / "vault" / "holdout.csv"
     held = seal(gated, f"url: 'file://{file}'")
@@ -56,6 +57,7 @@ def test_training_needs_no_holdout_and_judging_fails_closed_without_it(gated: Co
     gated.ok("release")
 
 
+@pytest.mark.slow
 def test_a_holdout_in_a_bucket_is_read_with_the_credentials_of_the_environment_and_no_copy_stays(
     gated: Consumer, bucket: Bucket, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

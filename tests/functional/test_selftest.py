@@ -9,6 +9,7 @@ from tests.functional.conftest import Consumer, edit
 MODEL = "models/diagnosis.yaml"
 
 
+@pytest.mark.slow
 def test_on_the_own_holdout_equal_models_are_promoted_no_more_often_than_claimed(gated: Consumer) -> None:
     """Given a release and another candidate, when the two are exchanged by chance, then one in twenty passes at most."""
     gated.ok("release")
