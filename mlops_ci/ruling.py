@@ -159,7 +159,7 @@ def base_of(project: Project, ref: str | None = None) -> Base | None:
     places = [f"refs/remotes/{remote}/{name}"] if remote else []
     places += [f"refs/heads/{name}", name] if wanted else []
     commit = next((found for place in places if (found := repo.resolve(f"{place}^{{commit}}"))), None)
-    if commit is None and wanted:
+    if commit is None and (wanted or (remote and repo.refs(f"refs/remotes/{remote}/"))):
         raise EnvironmentProblem.of(
             "base-missing",
             f"this clone has no '{name}', whose gate a change is to be judged by",

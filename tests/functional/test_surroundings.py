@@ -169,7 +169,10 @@ def test_before_the_first_push_there_is_no_branch_to_write_to(gated: Consumer) -
     gated.ok("release")
     edit_project = gated.root / "mlops.yaml"
     edit_project.write_text(edit_project.read_text().replace("spec:\n", "spec:\n  branch: releases\n"))
+    gated.commit("Release from a branch of its own")
+    gated.git("push", "--quiet")
     assert first_id(gated, "deploy", "diagnosis", "--env", "staging", code=1) == "branch-missing"
+    assert first_id(gated, "gate", code=3) == "base-missing"
 
 
 def test_manifests_of_a_repository_without_a_remote_say_that_no_cluster_reaches_it(gated: Consumer) -> None:
