@@ -212,11 +212,12 @@ def test_a_change_does_not_choose_its_champion(gated: Consumer) -> None:
     gated.ok("release")
     gated.ok("deploy", "diagnosis", "--env", "staging")
     gated.ok("deploy", "diagnosis", "--env", "prod")
+    gated.ok("rollback", "diagnosis", "--env", "staging", "--reason", "try the old one")
     edit(gated, "mlops.yaml", "spec:\n", "spec:\n  champion: staging\n")
     edit(gated, MODEL, "C: 0.9", "C: 0.8")
     comparison, found = gate(gated)
     assert "gate-changed" in found
-    assert comparison["champion"]["version"] == gated.answer("show")["record"]["models"][0]["assigned"]["prod"]
+    assert comparison["champion"]["version"] == "1.1.0"  # of prod, and not 1.0.0 of staging
 
 
 POLICY = (
