@@ -14,14 +14,14 @@ from mlops_ci.data.split import Sides, split, target_findings
 from mlops_ci.diagnostics import Diagnostic, has_errors
 from mlops_ci.digest import digest_json
 from mlops_ci.errors import EnvironmentProblem, Findings, UsageProblem
-from mlops_ci.events import Event
+from mlops_ci.events import Event, version_key
 from mlops_ci.learn.code import code_files, imported_packages
 from mlops_ci.learn.environment import environment
-from mlops_ci.learn.metrics import default_requirements
 from mlops_ci.project import Project
-from mlops_ci.records import DatasetSnapshot, Environment, Field, FileDigest
+from mlops_ci.records import DatasetSnapshot, Environment, Field, FileDigest, Release
 from mlops_ci.ruling import Base, Dependence, Rules, changed_rules, rules_of
 from mlops_ci.spec.conditions import parse
+from mlops_ci.spec.defaults import default_requirements
 from mlops_ci.spec.kinds import DatasetSpec, ModelSpec, Requirement
 from mlops_ci.spec.load import Loaded
 
@@ -193,6 +193,40 @@ def champion_of(project: Project, model: str, environment: str | None = None) ->
             help="check the network and your rights (git fetch), then run the same command again",
         )
     return found
+
+
+def anchor_of(project: Project, candidate: Candidate, champion: Event | None) -> Event | None:
+    """Return the fixed version that small losses of many retrains are measured from; None where no test is against it.
+
+    The gate's `anchor`, or else the newest release up to the champion that was no retrain (by its record; or, where that
+    does not tell, its patch number is 0), or else the oldest: where there is a champion there is an anchor. Raises
+    Findings `anchor-unknown` when the gate names a version that is not registered.
+    """
+    if champion is None or not any(one.against == "anchor" for one in candidate.requirements):
+        return None
+    state = registry.read(project.context.repo).model(candidate.model.name)
+    named = candidate.rules.gate.anchor
+    if named is not None:
+        found = state.releases.get(named.removeprefix("v"))
+        if found is None:
+            raise Findings.of(
+                "anchor-unknown",
+                f"the anchor v{named.removeprefix('v')} of '{candidate.model.name}' is not a registered version",
+                location=candidate.model.locate("spec", "gate", "anchor"),
+                help=f"registered are {', '.join(state.releases)}; leave `anchor` out to take the newest that was no retrain",
+            )
+        return found
+    newest = version_key(champion.version)
+    known = sorted(
+        (event for version, event in state.releases.items() if version_key(version) <= newest),
+        key=lambda event: version_key(event.version),
+    )
+    return next((event for event in reversed(known) if _is_change(event)), known[0] if known else champion)
+
+
+def _is_change(event: Event) -> bool:
+    occasion = event.record.occasion if isinstance(event.record, Release) else None
+    return version_key(event.version)[2] == 0 if occasion is None else occasion == "changed"
 
 
 def used(rules: Rules) -> dict[str, tuple[str | int, ...]]:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlops_ci import registry, store
+from mlops_ci import store
 from mlops_ci.candidate import Candidate
 from mlops_ci.data.split import Earlier, same_split, untraceable
-from mlops_ci.errors import EnvironmentProblem, Findings
-from mlops_ci.events import Event, version_key
+from mlops_ci.errors import EnvironmentProblem
+from mlops_ci.events import Event
 from mlops_ci.learn.contest import NO_ANCHOR, NO_CHAMPION, Absent
 from mlops_ci.learn.estimator import import_folders
 from mlops_ci.learn.frame import incompatible_inputs
@@ -32,39 +32,6 @@ class Older:
     model: Packaged | None = None
     earlier: Earlier | None = None
     itself: bool = False
-
-
-def anchor_of(project: Project, candidate: Candidate, champion: Event | None) -> Event | None:
-    """Return the fixed version that small losses of many retrains are measured from; None where no test is against it.
-
-    The gate's `anchor`, or else the newest release up to the champion that was no retrain (by its record; or, where that
-    does not tell, its patch number is 0), or else the oldest: where there is a champion there is an anchor. Raises Findings `anchor-unknown` when the gate names a version that is not registered.
-    """
-    if champion is None or not any(one.against == "anchor" for one in candidate.requirements):
-        return None
-    state = registry.read(project.context.repo).model(candidate.model.name)
-    named = candidate.rules.gate.anchor
-    if named is not None:
-        found = state.releases.get(named.removeprefix("v"))
-        if found is None:
-            raise Findings.of(
-                "anchor-unknown",
-                f"the anchor v{named.removeprefix('v')} of '{candidate.model.name}' is not a registered version",
-                location=candidate.model.locate("spec", "gate", "anchor"),
-                help=f"registered are {', '.join(state.releases)}; leave `anchor` out to take the newest that was no retrain",
-            )
-        return found
-    newest = version_key(champion.version)
-    known = sorted(
-        (event for version, event in state.releases.items() if version_key(version) <= newest),
-        key=lambda event: version_key(event.version),
-    )
-    return next((event for event in reversed(known) if _is_change(event)), known[0] if known else champion)
-
-
-def _is_change(event: Event) -> bool:
-    occasion = event.record.occasion if isinstance(event.record, Release) else None
-    return version_key(event.version)[2] == 0 if occasion is None else occasion == "changed"
 
 
 def older(

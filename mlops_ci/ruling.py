@@ -41,7 +41,7 @@ class Rules:
     version is to be beaten, `root` the folder that the code of the user's own metrics is in, `code` its files.
 
     `base` names the branch and commit whose rules these are where they are not the candidate's own, and `changed` what the
-    candidate has otherwise; `unread` the base that has no rules that could be read, so that these are the candidate's own;
+    candidate has otherwise; `unread` why the base has no rules that could be read, so that these are the candidate's own;
     `own_holdout` what the candidate has otherwise about which rows are held out.
     """
 
@@ -178,11 +178,12 @@ def rules_of(base: Base | None, project: Project, model: Loaded[ModelSpec], data
     if base is None or (not mine.evaluate.custom and base.same(written, project.context.root)):
         return mine
     if base.invalid:
-        return replace(mine, unread=str(base))
+        return replace(mine, unread=f"the specs of {base} are invalid")
     there = base.project
     old = there.specs.models.get(model.name) if there else None
     if there is None or old is None:
-        return replace(mine, unread=str(base) if base.released(model.name) else None)
+        gone = f"{base} has no model '{model.name}', which has releases" if base.released(model.name) else None
+        return replace(mine, unread=gone)
     before = there.specs.datasets[old.spec.dataset]
     theirs = own(replace(project, specs=there.specs, context=replace(project.context, root=there.copy)), old, before)
     chosen = _own_holdout(dataset, before) if theirs.split.by != "sealed" else ()
@@ -235,7 +236,7 @@ def changed_rules(model: Loaded[ModelSpec], rules: Rules) -> tuple[Diagnostic, .
         return (
             Diagnostic(
                 "gate-base-invalid",
-                f"{rules.unread} has no valid rules for '{model.name}', which has releases or is there, so it is judged by those of this change itself",
+                f"{rules.unread}, so '{model.name}' is judged by the rules of this change itself",
                 model.locate("spec", "gate", key=True),
                 "mend the specs of that branch (mlops-ci validate there), and review the gate of this change with care",
                 "warning",

@@ -1,15 +1,19 @@
-"""What train and reproduce share: a candidate's model, made from the training side alone."""
+"""A candidate's model: made from the training side alone, or taken from the store."""
 
 from __future__ import annotations
 
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
+from mlops_ci import store
 from mlops_ci.candidate import Candidate
 from mlops_ci.data.split import materialise
+from mlops_ci.errors import Findings
 from mlops_ci.learn.fit import Fitted, fit
 from mlops_ci.learn.jobs import HERE, Interpreter
 from mlops_ci.project import Project
+from mlops_ci.records import TrainingRun
 
 
 def fitted(project: Project, candidate: Candidate, interpreter: Interpreter = HERE) -> Fitted:
@@ -33,3 +37,28 @@ def fitted(project: Project, candidate: Candidate, interpreter: Interpreter = HE
         where=candidate.model.locate("spec", "train", key=True),
         interpreter=interpreter,
     )
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A candidate's stored run: its record, its packaged files in `folder`, and the training's output."""
+
+    run: TrainingRun
+    folder: Path
+    log: bytes
+
+
+def kept(project: Project, candidate: Candidate) -> Kept:
+    """Return what the store has of a candidate; raises Findings `run-missing` when it has not been trained."""
+    context, name = project.context, candidate.model.name
+    stored = store.find(context.repo, store.run_ref(name, candidate.key))
+    if stored is None or context.repo is None:
+        raise Findings.of(
+            "run-missing",
+            f"'{name}' as it is now has not been trained",
+            help=f"mlops-ci train {name} (or mlops-ci gate {name})",
+        )
+    run = store.read_record(context.repo, stored, "run.json", TrainingRun)
+    folder = Path(tempfile.mkdtemp(dir=context.scratch))
+    store.materialise(context.repo, stored, run.files, folder)
+    return Kept(run, folder, context.repo.read(stored.files["log.txt"]) or b"")

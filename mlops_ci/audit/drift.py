@@ -9,9 +9,9 @@ from mlops_ci.audit.holdings import Holdings
 from mlops_ci.codec import encode
 from mlops_ci.diagnostics import Diagnostic
 from mlops_ci.digest import digest_json
-from mlops_ci.learn.metrics import default_requirements
 from mlops_ci.learn.wording import describe, number
 from mlops_ci.records import Evidence, MetricValue, Release, RequirementResult
+from mlops_ci.spec.defaults import default_requirements
 from mlops_ci.spec.kinds import ModelSpec, Requirement
 from mlops_ci.spec.loaded import Loaded
 

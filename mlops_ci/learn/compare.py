@@ -18,12 +18,13 @@ from mlops_ci.learn.contest import NO_ANCHOR, Absent, Contestant, Holdout, compa
 from mlops_ci.learn.cuts import cut
 from mlops_ci.learn.evidence import Evidence, gather, whole
 from mlops_ci.learn.fairness import Gap, Name, gap
-from mlops_ci.learn.metrics import METRICS, default_metrics, default_requirements
+from mlops_ci.learn.metrics import METRICS
 from mlops_ci.learn.predictions import Predictions, Truth
 from mlops_ci.learn.requirements import judge
 from mlops_ci.learn.summary import no_floor, operational, sentence, values
 from mlops_ci.learn.wording import Slice, rows_of
 from mlops_ci.records import MetricValue, RequirementResult, Verdict
+from mlops_ci.spec.defaults import default_metrics, default_requirements
 from mlops_ci.spec.kinds import Against, Evaluate, Gate, Occasion, Requirement, Task
 from mlops_ci.spec.metrics import METRICS as METRIC_NAMES
 
@@ -75,8 +76,8 @@ def compare(
     )
     strange = frozenset(metric for metric in wanted if not _of_task(metric, task, evaluate))
     measured = [metric for metric in wanted if metric not in strange and _on_rows(metric)]
-    champion = comparable(task, candidate, champion)
-    anchor = comparable(task, candidate, anchor)
+    champion = comparable(task, candidate, champion, "champion")
+    anchor = comparable(task, candidate, anchor, "anchor")
     models = [candidate, *(one for one in (champion, anchor) if isinstance(one, Contestant))]
     truth, sides, notes = on_common_terms(task, labels, models, holdout, evaluate)
     own = len(candidate.classes)

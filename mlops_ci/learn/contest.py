@@ -11,7 +11,7 @@ import numpy as np
 from mlops_ci.diagnostics import Diagnostic
 from mlops_ci.errors import Findings
 from mlops_ci.learn.predictions import Floats, Ints, Label, Predictions, Terms, Truth, align_classes, encode_labels
-from mlops_ci.spec.kinds import Cost, Evaluate, Task
+from mlops_ci.spec.kinds import Against, Cost, Evaluate, Task
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,12 @@ class Holdout:
     parts: Mapping[str, Any] = field(default_factory=dict)
 
 
-def comparable(task: Task, candidate: Contestant, rival: Contestant | Absent) -> Contestant | Absent:
+def comparable(task: Task, candidate: Contestant, rival: Contestant | Absent, against: Against) -> Contestant | Absent:
     """Return the rival, unless it is the candidate itself or answers in other labels."""
     if isinstance(rival, Absent):
         return rival
     if rival.run and rival.run == candidate.run:  # equal digests do not do: they name classes, not their code
-        return Absent(f"the candidate is the champion itself ({rival.name})", "same")
+        return Absent(f"the candidate is the {against} itself ({rival.name})", "same")
     if task == "binary-classification" and rival.classes != candidate.classes:
         labels = " and ".join(repr(label) for label in rival.classes)
         return Absent(f"{rival.name} predicts other labels ({labels})", "incomparable")

@@ -34,22 +34,34 @@ def values(
     name, `root` the folder that entrypoints are in. Raises Findings when a function fails, or gives something else than
     a finite number for each row.
     """
+    if not metrics:
+        return tuple({} for _ in models)
+    # gone at the end: it has the holdout's labels, and another model's code may run next
+    with tempfile.TemporaryDirectory(prefix="custom-", dir=scratch) as name:
+        return _asked(metrics, models, task, labels, rows, root, Path(name).resolve(), timeout)
+
+
+def _asked(
+    metrics: Mapping[str, CustomMetric],
+    models: Sequence[tuple[str, Predictions, tuple[Label, ...]]],
+    task: Task,
+    labels: Any,
+    rows: Any,
+    root: Path,
+    folder: Path,
+    timeout: float | None,
+) -> tuple[dict[str, Floats], ...]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    if not metrics:
-        return tuple({} for _ in models)
-    folder = Path(tempfile.mkdtemp(prefix="custom-", dir=scratch)).resolve()
     pq.write_table(rows, folder / "rows.parquet")
     pq.write_table(pa.table({"y": pa.array(labels)}), folder / "truth.parquet")
-    items = []
     for at, (name, predictions, classes) in enumerate(models):
-        given = {metric: _given(name, metric, one, predictions, classes, task) for metric, one in metrics.items()}
-        for metric, columns in given.items():
-            pq.write_table(pa.table(columns), folder / f"given-{at}-{metric}.parquet")
-        items.append(jobs.ValueItem(name, at))
-    wanted = tuple(jobs.ValueMetric(metric, one.entrypoint) for metric, one in metrics.items())
-    job = jobs.ValueJob(str(folder), str(root.resolve()), wanted, tuple(items))
+        for metric, one in metrics.items():
+            given = _given(name, metric, one, predictions, classes, task)
+            pq.write_table(pa.table(given), folder / f"given-{at}-{metric}.parquet")
+    entrypoints = {metric: one.entrypoint for metric, one in metrics.items()}
+    job = jobs.ValueJob(str(folder), str(root.resolve()), entrypoints, len(models))
     ended = jobs.launch(_VALUER, job, folder, timeout=timeout)
     answer = jobs.answer(jobs.ValueAnswer, folder)
     if answer is not None and (told := jobs.errors(answer.diagnostics)):

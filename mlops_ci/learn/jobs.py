@@ -155,29 +155,13 @@ class MeasureAnswer:
 
 
 @dataclass(frozen=True)
-class ValueMetric:
-    """A user's own metric: its name and function."""
-
-    name: str
-    entrypoint: str
-
-
-@dataclass(frozen=True)
-class ValueItem:
-    """A model whose predictions are valued; its files are called by the number `at`."""
-
-    name: str
-    at: int
-
-
-@dataclass(frozen=True)
 class ValueJob:
-    """Which metrics to ask for which models; truth, rows and predictions are parquet files in `folder`."""
+    """Which metrics (name and entrypoint) to ask for how many models; what they are asked about is in `folder`, as parquet."""
 
     folder: str
     root: str
-    metrics: tuple[ValueMetric, ...]
-    items: tuple[ValueItem, ...]
+    metrics: Mapping[str, str]
+    models: int
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from mlops_ci.learn.predictions import Floats, Ints, Predictions, Truth, need
-from mlops_ci.spec.kinds import Against, Requirement, Task
 
 CALIBRATION_BINS = 15
 Weighted = Callable[[Floats], Floats]
@@ -39,43 +38,6 @@ def of(metric: str, predictions: Predictions) -> Make:
 def by_row(metric: str, truth: Truth, predictions: Predictions) -> Floats | None:
     """Return what a metric is the mean of, [n]; None when the predictions lack what it needs."""
     return BY_ROW[metric](truth, predictions) if metric in BY_ROW else predictions.own.get(metric)
-
-
-def default_metrics(task: Task) -> tuple[str, ...]:
-    """Return what is reported when the spec names no metrics."""
-    return _DEFAULTS[task][0]
-
-
-def default_requirements(task: Task) -> tuple[Requirement, ...]:
-    """Return what must hold when the spec's gate names no requirements: better than guessing, and than the champion."""
-    return _DEFAULTS[task][1]
-
-
-def _policy(floor: Requirement, better: str, no_worse: str) -> tuple[Requirement, ...]:
-    """Return a floor; for a change, that it is an improvement; for a retrain, that little is lost, and little in all."""
-    lost: tuple[Against, ...] = ("champion", "anchor")
-    return (
-        floor,
-        Requirement(better, against="champion", test="superiority", when="changed"),
-        *(
-            Requirement(no_worse, against=older, test="non-inferiority", margin=MARGIN, when="retrained")
-            for older in lost
-        ),
-    )
-
-
-MARGIN = 0.01  # a point of accuracy, area or explained variance
-_DEFAULTS: Mapping[Task, tuple[tuple[str, ...], tuple[Requirement, ...]]] = {
-    "binary-classification": (
-        ("auc", "log-loss", "brier", "accuracy"),
-        _policy(Requirement("auc", min=0.5), "auc", "auc"),
-    ),
-    "multiclass-classification": (
-        ("accuracy", "balanced-accuracy", "auc-ovr", "log-loss"),
-        _policy(Requirement("auc-ovr", min=0.5), "accuracy", "accuracy"),
-    ),
-    "regression": (("rmse", "mae", "r2"), _policy(Requirement("r2", min=0.0), "rmse", "r2")),
-}
 
 
 def _divide(top: Floats, bottom: Floats) -> Floats:

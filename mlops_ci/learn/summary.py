@@ -9,9 +9,9 @@ from mlops_ci.learn.case import Case
 from mlops_ci.learn.contest import Contestant
 from mlops_ci.learn.evidence import Evidence
 from mlops_ci.learn.intervals import Estimate
-from mlops_ci.learn.metrics import default_requirements
 from mlops_ci.learn.wording import Slice, number, slice_name
 from mlops_ci.records import MetricValue, RequirementResult
+from mlops_ci.spec.defaults import default_requirements
 from mlops_ci.spec.kinds import Gate, Task
 
 

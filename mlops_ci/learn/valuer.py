@@ -30,12 +30,12 @@ def value(job: jobs.ValueJob) -> None:
     folder, root = Path(job.folder), Path(job.root)
     truth = pq.read_table(folder / "truth.parquet").column(0).to_numpy()
     rows = pq.read_table(folder / "rows.parquet").to_pandas()
-    for metric in job.metrics:
-        function = estimator.own_function(metric.entrypoint, root)
-        for item in job.items:
-            given = pq.read_table(folder / f"given-{item.at}-{metric.name}.parquet")
-            found = _called(function, metric, truth, _arrays(given), rows, root)
-            pq.write_table(pa.table({"value": found}), folder / f"values-{item.at}-{metric.name}.parquet")
+    for name, entrypoint in job.metrics.items():
+        function = estimator.own_function(entrypoint, root)
+        for at in range(job.models):
+            given = pq.read_table(folder / f"given-{at}-{name}.parquet")
+            found = _called(function, entrypoint, truth, _arrays(given), rows, root)
+            pq.write_table(pa.table({"value": found}), folder / f"values-{at}-{name}.parquet")
 
 
 def _arrays(given: Any) -> Any:
@@ -44,20 +44,20 @@ def _arrays(given: Any) -> Any:
     return columns[-1] if len(columns) < 3 else np.stack(columns, axis=1)
 
 
-def _called(function: Any, metric: jobs.ValueMetric, truth: Any, predictions: Any, rows: Any, root: Path) -> Any:
+def _called(function: Any, entrypoint: str, truth: Any, predictions: Any, rows: Any, root: Path) -> Any:
     help = "it is called as function(y_true, y_pred, rows) and returns a number for each row; the mean is the metric"
     found = estimator.guarded(
         # copies: what one call writes into them must not reach the next model
         lambda: np.asarray(function(truth.copy(), predictions.copy(), rows.copy()), dtype=np.float64),
         "metric-failed",
-        f"{metric.entrypoint} failed",
+        f"{entrypoint} failed",
         help,
         root,
     )
     if found.shape != (len(truth),):
         raise Findings.of(
             "metric-failed",
-            f"{metric.entrypoint} returned shape {found.shape} for {len(truth):,} rows",
+            f"{entrypoint} returned shape {found.shape} for {len(truth):,} rows",
             help=help,
         )
     return found

@@ -10,7 +10,7 @@ from pathlib import Path
 from mlops_ci import judging, store
 from mlops_ci.asking import ask, counted, numbered, published
 from mlops_ci.assignment import needed_repository
-from mlops_ci.candidate import Candidate, champion_of, chosen, identify, read_data
+from mlops_ci.candidate import Candidate, anchor_of, champion_of, chosen, identify, read_data
 from mlops_ci.codec import encode
 from mlops_ci.diagnostics import Diagnostic, has_errors
 from mlops_ci.digest import canonical_json
@@ -24,9 +24,10 @@ from mlops_ci.plan import Outcome, Plan
 from mlops_ci.project import Project
 from mlops_ci.records import Champion, Comparison, MetricValue, TrainingRun
 from mlops_ci.reports.markdown import run_report
-from mlops_ci.rivals import Older, anchor_of, occasion_of, older
+from mlops_ci.rivals import Older, occasion_of, older
 from mlops_ci.ruling import base_of, changed_rules
 from mlops_ci.spec.kinds import Occasion
+from mlops_ci.training import kept
 from mlops_ci.writes import AppendLedger, Content
 
 
@@ -48,7 +49,7 @@ def compare(project: Project, *, models: tuple[str, ...] = (), base: str | None 
     Raises UsageProblem for a model without a spec, Findings when its data are refused or it has not been trained.
     """
     needed_repository(project)
-    context, judge = project.context, base_of(project, base)
+    judge = base_of(project, base)
     answers: list[Compared] = []
     of_data: list[Diagnostic] = []
     for name in chosen(project, models):
@@ -56,21 +57,11 @@ def compare(project: Project, *, models: tuple[str, ...] = (), base: str | None 
         if has_errors(findings):
             raise Findings(findings)
         candidate = identify(project, name, data, base=judge)
-        stored = store.find(context.repo, store.run_ref(name, candidate.key))
-        if stored is None or context.repo is None:
-            raise Findings.of(
-                "run-missing",
-                f"'{name}' as it is now has not been trained",
-                help=f"mlops-ci train {name} (or mlops-ci gate {name})",
-            )
-        run = store.read_record(context.repo, stored, "run.json", TrainingRun)
-        folder = Path(tempfile.mkdtemp(dir=context.scratch))
-        store.materialise(context.repo, stored, run.files, folder)
+        trained = kept(project, candidate)
         waiting = [question for answer in answers for question in answer.questions]
-        log = context.repo.read(stored.files["log.txt"]) or b""
         with opened(project, candidate) as candidate:
             of_data.extend(candidate.findings)
-            answers.append(compare_candidate(project, candidate, run, folder, log, waiting))
+            answers.append(compare_candidate(project, candidate, trained.run, trained.folder, trained.log, waiting))
     found = (*dict.fromkeys(of_data), *(item for answer in answers for item in answer.diagnostics))
     writes = tuple(write for answer in answers for write in answer.plan.writes)
     questions = [question for answer in answers for question in answer.questions]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from mlops_ci import ledger, registry, store
 from mlops_ci.assignment import needed_repository
-from mlops_ci.candidate import Candidate, champion_of, chosen, identify, read_data
+from mlops_ci.candidate import Candidate, anchor_of, champion_of, chosen, identify, read_data
 from mlops_ci.codec import encode
 from mlops_ci.diagnostics import Diagnostic, has_errors
 from mlops_ci.digest import canonical_json, digest_bytes, digest_json
@@ -24,8 +25,7 @@ from mlops_ci.policy import rules_of, to_sign
 from mlops_ci.project import Project
 from mlops_ci.records import Comparison, DataRef, LedgerHead, Release, TrainingRun
 from mlops_ci.registry import ModelState
-from mlops_ci.rivals import anchor_of
-from mlops_ci.ruling import base_of
+from mlops_ci.ruling import Base, base_of
 from mlops_ci.signing import Signing
 from mlops_ci.statement import evidence_of, of_release
 from mlops_ci.trunk import trunk
@@ -48,32 +48,40 @@ def release(
         raise Findings.of(
             "commit-missing", "there is no commit yet to put a release on", help="git add --all && git commit"
         )
-    signing, unsigned = to_sign(repo, rules_of(project, repo, _tip(project, repo) or head))
+    branch = _branch(project, repo)
+    tip = repo.resolve(f"{branch}^{{commit}}") if branch else None
+    signing, unsigned = to_sign(repo, rules_of(project, repo, tip or head))
+    ground = _Ground(repo, head, branch, base_of(project), signing)
     state = registry.read(repo)
     released: list[Released] = []
     writes: list[Write] = []
     for name in chosen(project, models):
-        one, plan = _model(project, repo, head, state.model(name), signing, reason, force=force)
+        one, plan = _model(project, ground, state.model(name), reason, force=force)
         released.append(one)
         writes.extend(plan)
     push = (Push(repo.remote()),) if writes else ()
     return Outcome(ReleaseReport(tuple(released)), unsigned if writes else (), Plan((*writes, *push)))
 
 
+@dataclass(frozen=True)
+class _Ground:
+    """What all releases of a command stand on: `head` on the ref `branch`, the rules of `base`, and who signs."""
+
+    repo: Repository
+    head: str
+    branch: str | None
+    base: Base | None
+    signing: Signing | None
+
+
 def _model(
-    project: Project,
-    repo: Repository,
-    head: str,
-    state: ModelState,
-    signing: Signing | None,
-    reason: str | None,
-    *,
-    force: bool,
+    project: Project, ground: _Ground, state: ModelState, reason: str | None, *, force: bool
 ) -> tuple[Released, list[Write]]:
+    repo, head = ground.repo, ground.head
     data, findings = read_data(project, state.model)
     if has_errors(findings):
         raise Findings(findings)
-    with opened(project, identify(project, state.model, data, base=base_of(project))) as candidate:
+    with opened(project, identify(project, state.model, data, base=ground.base)) as candidate:
         pass  # what it is judged on is all that is asked
     command = f"mlops-ci release {state.model}"
     for event in state.releases.values():
@@ -93,7 +101,7 @@ def _model(
     run, comparison, stored, evidence_digest = _gated(project, repo, candidate, state, folder)
     asked = _counted(repo, candidate, run)
     overrides = overridden(state, run.model_digest, command, force=force)
-    _on_branch(project, repo, head)
+    _on_branch(ground)
     version = next_version(state.highest, _bump(candidate, state))
     record = Release(
         model=state.model,
@@ -130,7 +138,7 @@ def _model(
     if repo.remote() is not None:  # without one, the run is where it should be already
         writes.append(SetRef(record.run_ref, stored.oid))
     writes += [
-        CreateTag(tag, head, text, state.last_date, signing),
+        CreateTag(tag, head, text, state.last_date, ground.signing),
         AppendLog(state.model, tag, encode(record), state.log),
     ]
     return Released(state.model, version, "released", comparison.sentence), writes
@@ -157,20 +165,24 @@ def _committed(project: Project, repo: Repository, candidate: Candidate) -> None
         )
 
 
-def _tip(project: Project, repo: Repository) -> str | None:
-    """Return the newest commit of the branch that is released from; None where there is no such branch."""
-    remote = repo.remote()
-    name = trunk(project, repo)
-    return repo.resolve(f"refs/{f'remotes/{remote}' if remote else 'heads'}/{name}^{{commit}}") if name else None
+def _branch(project: Project, repo: Repository) -> str | None:
+    """Return the ref of the branch that is released from; None where nothing tells which that is."""
+    name, remote = trunk(project, repo), repo.remote()
+    return f"refs/{f'remotes/{remote}' if remote else 'heads'}/{name}" if name else None
 
 
-def _on_branch(project: Project, repo: Repository, head: str) -> None:
+def _on_branch(ground: _Ground) -> None:
     """Insist that what is released has been merged: a release is for everybody."""
-    remote = repo.remote()
-    name = trunk(project, repo)
-    branch = f"refs/remotes/{remote}/{name}"
-    if remote is None or name is None or repo.contains(branch, head):
+    repo, head, branch, remote = ground.repo, ground.head, ground.branch, ground.repo.remote()
+    if remote is None or (branch is not None and repo.contains(branch, head)):
         return
+    if branch is None:
+        raise Findings.of(
+            "release-not-on-branch",
+            f"nothing tells which branch of '{remote}' is its default one, and releases are made of what is there",
+            help=f"git remote set-head {remote} --auto, then release",
+        )
+    name = branch.removeprefix(f"refs/remotes/{remote}/")
     if repo.shallow and repo.resolve(branch) and not repo.contains(head, branch):
         # where history is cut off, git takes every commit for one that is not on the branch
         raise EnvironmentProblem.of(

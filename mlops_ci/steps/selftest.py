@@ -6,7 +6,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from mlops_ci import registry, store
+from mlops_ci import registry
 from mlops_ci.candidate import Candidate, champion_of, chosen, identify, read_data
 from mlops_ci.diagnostics import Diagnostic, has_errors
 from mlops_ci.errors import Findings, UsageProblem
@@ -22,6 +22,7 @@ from mlops_ci.selftest import own
 from mlops_ci.selftest.claims import ALPHA, BUDGET
 from mlops_ci.selftest.measure import measure
 from mlops_ci.spec.load import find_root, load
+from mlops_ci.training import kept
 
 
 def selftest(
@@ -52,7 +53,13 @@ def _project(context: Context) -> Project:
     if root is None or specs is None:
         raise UsageProblem(
             diagnostics
-            or (Diagnostic("project-not-found", f"no mlops.yaml in {context.here} or above it", help="-C DIR"),)
+            or (
+                Diagnostic(
+                    "project-not-found",
+                    f"no mlops.yaml in {context.here} or any folder above it, so there is no model to test",
+                    help="go to the folder of your project (-C DIR); without MODEL populations are simulated",
+                ),
+            )
         )
     return Project(specs, replace(context, root=root))
 
@@ -63,20 +70,12 @@ def _pair(project: Project, name: str) -> tuple[Candidate, own.Pair]:
     if has_errors(findings):
         raise Findings(findings)
     candidate, context = identify(project, name, data), project.context
-    stored = store.find(context.repo, store.run_ref(name, candidate.key))
-    if stored is None or context.repo is None:
-        raise Findings.of(
-            "run-missing",
-            f"'{name}' as it is now has not been trained",
-            help=f"mlops-ci train {name} (or mlops-ci gate {name})",
-        )
-    run = store.read_record(context.repo, stored, "run.json", TrainingRun)
+    trained = kept(project, candidate)
     scratch = Path(tempfile.mkdtemp(dir=context.scratch))
-    store.materialise(context.repo, stored, run.files, scratch / "candidate")
-    rival = _rival(project, candidate, run, scratch)
+    rival = _rival(project, candidate, trained.run, scratch)
     context.progress(f"scoring {name} and {rival.event.ref.name}")
     with opened(project, candidate) as at_hand:
-        truth, models = answers(project, at_hand, run, scratch / "candidate", rival, scratch)
+        truth, models = answers(project, at_hand, trained.run, trained.folder, rival, scratch)
     return candidate, own.Pair((name, rival.event.ref.name), truth, models)
 
 

@@ -72,3 +72,12 @@ def test_judging_imports_neither_pandas_nor_scikit_learn_nor_scipy_stats() -> No
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_what_only_reads_the_registry_imports_no_numbers() -> None:
+    code = (
+        "import sys, mlops_ci.steps.release, mlops_ci.steps.deploy, mlops_ci.steps.show\n"
+        "print([name for name in ('numpy', 'pandas', 'sklearn', 'scipy', 'pyarrow', 'duckdb') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=".")
+    assert done.stdout.strip() == "[]"
