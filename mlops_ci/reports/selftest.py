@@ -40,15 +40,16 @@ def _row(one: Measured) -> tuple[str, ...]:
 def _legend(report: SelftestReport) -> str:
     claims = [one for one in report.measured if one.limit is not None]
     held = sum(one.holds for one in claims)
+    verb = "holds" if len(claims) == 1 else "hold"
     if report.model is not None:
         return (
-            f"{held} of {tables.counted(len(claims), 'claim')} hold, within two standard errors, by {report.trials:,} holdouts"
+            f"{held} of {tables.counted(len(claims), 'claim')} {verb}, within two standard errors, by {report.trials:,} holdouts"
             f" drawn from that of '{report.model}' with replacement; one-sided tests at {report.alpha:g}. Exchanged by a coin's"
             " toss for each row, the two models are equal; as they are, their difference is what was seen. naive: what"
             f" comparing two numbers gives. after spending: the same gate at {report.alpha:g} / {report.budget}."
         )
     return (
-        f"{held} of {tables.counted(len(claims), 'claim')} hold, within two standard errors, by"
+        f"{held} of {tables.counted(len(claims), 'claim')} {verb}, within two standard errors, by"
         f" {report.trials:,} simulated holdouts each; one-sided tests at {report.alpha:g}, first use of the holdout. naive:"
         f" what comparing two numbers gives on the same holdouts. after spending: the same gate at {report.alpha:g} /"
         f" {report.budget}, which is left for each of {report.budget} questions to one holdout (overstatement is measured at that level)."
