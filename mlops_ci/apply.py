@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Literal
 
 from mlops_ci import artifacts, git, ledger, store
+from mlops_ci.announcements import Announcement
+from mlops_ci.diagnostics import Diagnostic
 from mlops_ci.digest import canonical_json
 from mlops_ci.errors import EnvironmentProblem, UsageProblem
 from mlops_ci.git import Repository, named
@@ -45,6 +47,20 @@ class Applied:
 
     state: Literal["done", "raced", "refused"]
     detail: str = ""
+    notes: tuple[Diagnostic, ...] = ()  # what the git host could not be told
+
+
+Host = Callable[[Announcement], Diagnostic | None]  # tells the git host; what it returns says why that failed
+
+
+def nobody(one: Announcement) -> Diagnostic:
+    """Stand in for a git host where there is none to tell."""
+    return Diagnostic(
+        "host-not-told",
+        f"nobody was told: {describe(one)}",
+        help="in GitHub Actions, give the step a token: `env: GITHUB_TOKEN: ${{ github.token }}`",
+        severity="warning",
+    )
 
 
 @dataclass
@@ -67,13 +83,15 @@ def apply(
     person: Person | None,
     clock: Callable[[], datetime],
     observe: Callable[[str], None],
+    host: Host = nobody,
 ) -> Applied:
-    """Make a plan's writes, in order; `observe` is told of each before it is made.
+    """Make a plan's writes, in order; `observe` is told of each before it is made, `host` tells the git host what is to be told.
 
     Raises EnvironmentProblem when the remote cannot be reached or the disk cannot be written, and UsageProblem when
     there is nobody to sign for a commit or tag.
     """
     building = _Building()
+    notes: list[Diagnostic] = []
     seconds = int(clock().timestamp())
     for write in plan.writes:
         observe(describe(write))
@@ -98,13 +116,15 @@ def apply(
                 if answer.state != "done":
                     return answer
                 building.updates.clear()
-            case _:
+            case StoreRun() | Commit() | CreateTag() | AppendLog() | AppendLedger() | SetRef() | RemoveRef():
                 _build(write, _need(repo), person, seconds, building)
+            case _:
+                notes += [said] if (said := host(write)) else []
     if building.updates:
         answer = _publish(_need(repo), None, building.updates, observe)
         if answer.state != "done":
             return answer
-    return Applied("done")
+    return Applied("done", notes=tuple(notes))
 
 
 def _build(

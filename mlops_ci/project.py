@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlops_ci.git import Repository
+from mlops_ci.job import Job, Trust
 from mlops_ci.plumbing import Person
 
 if TYPE_CHECKING:  # queries need neither records nor specs, and should not wait for a YAML parser
@@ -42,7 +43,13 @@ class Context(Place):
     offline: bool  # the remote did not answer, so the registry is what this clone last knew
     progress: Callable[[str], None]
     person: Person | None = None  # whom git names as tagger
-    base: str | None = None  # the branch that CI says this change is to be merged into
+    job: Job | None = None  # the CI job that this runs in
+    trust: Trust = "local"  # how far it can be trusted what is judged here
+
+    @property
+    def base(self) -> str | None:
+        """The branch that CI says this change is to be merged into."""
+        return self.job.base if self.job else None
 
 
 @dataclass(frozen=True)

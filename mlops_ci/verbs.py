@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Kind = Literal["text", "flag", "choice", "path", "count"]
-Surface = Literal["cli", "nox"]
+Surface = Literal["cli", "nox", "action"]
 Needs = Literal["nothing", "folder", "repository", "project"]
 Syncs = Literal["no", "gaps", "try", "must"]
 
@@ -30,6 +30,20 @@ class Option:
 
 
 @dataclass(frozen=True)
+class Output:
+    """Something that a verb's Action gives to the steps after it."""
+
+    name: str
+    help: str
+
+
+OUTPUTS = (
+    Output("exit-code", "0 ok, 1 findings, 2 usage or invalid spec, 3 environment, 4 a bug."),
+    Output("record", "The file that has the whole answer as JSON."),
+)
+
+
+@dataclass(frozen=True)
 class Verb:
     """One verb: `steps/<name>.py` has the public function of the same name that does it."""
 
@@ -44,6 +58,7 @@ class Verb:
     formats: tuple[str, ...] = ("text", "json", "github")
     surfaces: tuple[Surface, ...] = ("cli", "nox")
     details: str = ""
+    outputs: tuple[Output, ...] = ()  # beside OUTPUTS, which every Action has
 
 
 MODELS = Option("models", "Models by name; none: every model.", positional=True, multiple=True, metavar="MODEL")

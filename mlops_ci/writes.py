@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlops_ci import announcements
+from mlops_ci.announcements import Announcement
+
 if TYPE_CHECKING:  # plans are never decoded, and queries make none
     from mlops_ci.records import EventRef, FileDigest
     from mlops_ci.signing import Signing
@@ -172,6 +175,7 @@ Write = (
     | RemoveRef
     | RemoveObject
     | Push
+    | Announcement
 )
 
 
@@ -208,3 +212,5 @@ def describe(write: Write) -> str:
             if write.remote is None:
                 return "refs     everything above, in one transaction of this repository"
             return f"push     everything above, atomically, to {write.remote}"
+        case _:
+            return announcements.describe(write)

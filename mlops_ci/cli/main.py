@@ -33,11 +33,11 @@ def run(argv: Sequence[str], observe: Observer | None = None, wait: Callable[[fl
 
     `observe` is told of each write before it is made; `wait` is given the seconds between two attempts at a contended write.
     """
-    fmt = ["text"]  # an error may come before or after the format is known
+    asked = ["text", ""]  # format and verb: an error may come before or after they are known
 
     def step(verb: Verb, options: dict[str, Any]) -> int:
-        fmt[0] = options.pop("fmt")
-        return _run(verb, options, fmt[0], observe, wait)
+        asked[:] = options.pop("fmt"), verb.name
+        return _run(verb, options, asked[0], observe, wait)
 
     try:
         _readable(argv)
@@ -46,7 +46,7 @@ def run(argv: Sequence[str], observe: Observer | None = None, wait: Callable[[fl
         error.show()
         return Exit.USAGE
     except ToolError as error:
-        terminal.problem(error, fmt[0])
+        terminal.problem(error, *asked)
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted: nothing more was written", err=True)
@@ -58,7 +58,7 @@ def run(argv: Sequence[str], observe: Observer | None = None, wait: Callable[[fl
         if error.errno not in _FULL:
             return _bug()
         found = EnvironmentProblem.of("disk-full", f"nothing more can be written: {error}", help="free some space")
-        terminal.problem(found, fmt[0])
+        terminal.problem(found, *asked)
         return Exit.ENVIRONMENT
     except Exception:  # noqa: BLE001 - the last line of defence: what reaches it is a bug of ours
         return _bug()

@@ -15,14 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from mlops_ci import __version__, git, registry
-from mlops_ci.apply import Applied, apply
+from mlops_ci.apply import Applied, Host, apply, nobody
 from mlops_ci.approvals import APPROVALS
 from mlops_ci.cli.terminal import progress_display
 from mlops_ci.diagnostics import Diagnostic
 from mlops_ci.errors import EnvironmentProblem, Findings, UsageProblem
 from mlops_ci.events import event_name
 from mlops_ci.git import Repository
-from mlops_ci.github.context import base, maker, person
+from mlops_ci.github.context import maker, person
+from mlops_ci.github.job import job
 from mlops_ci.listing import LEDGERS, LOGS, TAGS
 from mlops_ci.plan import Outcome
 from mlops_ci.plumbing import Person
@@ -46,6 +47,7 @@ class Session:
     warnings: tuple[Diagnostic, ...]
     progress: Callable[[str], None]
     wait: Callable[[float], None]
+    host: Host = nobody
 
     def first(self, step: Step, options: dict[str, Any]) -> tuple[Outcome[Any], tuple[Diagnostic, ...]]:
         """Bring the registry up to date as far as the verb needs it, and call the step."""
@@ -68,10 +70,11 @@ class Session:
             if not outcome.plan:
                 return outcome
             repo, who = self.context.repo, self.context.person
-            answer = apply(outcome.plan, self.context.root, repo, who, self.context.clock, observe)
+            answer = apply(outcome.plan, self.context.root, repo, who, self.context.clock, observe, self.host)
             if answer.state == "done":
                 note = Diagnostic("worktree-behind", answer.detail, help="git status", severity="warning")
-                return replace(outcome, diagnostics=(*outcome.diagnostics, note)) if answer.detail else outcome
+                notes = (*answer.notes, *((note,) if answer.detail else ()))
+                return replace(outcome, diagnostics=(*outcome.diagnostics, *notes), exit_code=outcome.exit)
             if answer.state == "refused":
                 outcome = self._by_request(step, options, answer.detail)
                 continue
@@ -143,7 +146,8 @@ def opened(verb: Verb, chdir: str, wait: Callable[[float], None], *, quiet: bool
             offline=False,
             progress=progress,
             person=who,
-            base=base(os.environ),
+            job=(in_job := job(os.environ)),
+            trust="single-job" if in_job else "local",
         )
         specs, warnings = _specs(root) if verb.needs == "project" else (None, ())
         yield Session(verb, context, specs, warnings, progress, wait)

@@ -63,10 +63,14 @@ def report(
     """Print an outcome in the format asked for; `plan` is given for a dry run."""
     diagnostics = (*before, *outcome.diagnostics)
     if fmt == "json":
-        described = {"plan": _described(plan)} if plan is not None else {}
-        said = {"verb": verb, "exitCode": int(outcome.exit), "record": outcome.record, "diagnostics": diagnostics}
-        say(_json({**said, **described}))
+        say(answer(verb, outcome, diagnostics, plan))
         return
+    if fmt == "github":
+        import os
+
+        from mlops_ci.cli.runner import tell
+
+        tell(os.environ, verb, answer(verb, outcome, diagnostics, plan), outcome.exit, outcome.record)
     if fmt == "sarif":
         say(_findings(diagnostics, "sarif"))
         return
@@ -89,6 +93,13 @@ def report(
         say("\nplan:\n" + "\n".join(f"  {line}" for line in lines))
 
 
+def answer(verb: str, outcome: Outcome[Any], diagnostics: tuple[Diagnostic, ...], plan: Plan | None = None) -> str:
+    """Return an outcome as JSON; `plan` is given for a dry run."""
+    described = {"plan": _described(plan)} if plan is not None else {}
+    said = {"verb": verb, "exitCode": int(outcome.exit), "record": outcome.record, "diagnostics": diagnostics}
+    return _json({**said, **described})
+
+
 def _described(plan: Plan) -> list[str]:
     from mlops_ci.writes import describe  # only where there is a plan
 
@@ -103,10 +114,17 @@ def _findings(
     return render_findings(diagnostics, fmt, specs=specs)
 
 
-def problem(error: ToolError, fmt: str) -> None:
+def problem(error: ToolError, fmt: str, verb: str = "") -> None:
     """Print why there is no outcome."""
+    unanswered = {"exitCode": int(error.exit_code), "diagnostics": error.diagnostics}
+    if fmt == "github":
+        import os
+
+        from mlops_ci.cli.runner import tell
+
+        tell(os.environ, verb, _json({"verb": verb, **unanswered}), error.exit_code)
     if fmt == "json":
-        say(_json({"exitCode": int(error.exit_code), "diagnostics": error.diagnostics}))
+        say(_json(unanswered))
     elif fmt in ("github", "sarif"):
         say(_findings(error.diagnostics, "github" if fmt == "github" else "sarif"))
     else:

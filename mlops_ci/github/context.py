@@ -25,8 +25,3 @@ def maker(environ: Mapping[str, str], signer: Person | None, toolkit: str) -> Ma
         workflow=environ.get("GITHUB_WORKFLOW_REF"),
         run_url=f"{server}/{repository}/actions/runs/{run}" if server and repository and run else None,
     )
-
-
-def base(environ: Mapping[str, str]) -> str | None:
-    """Return the branch that a pull request is to be merged into; None outside a job, and for other events."""
-    return environ.get("GITHUB_BASE_REF") or None if environ.get("GITHUB_ACTIONS") == "true" else None

@@ -77,6 +77,7 @@ def test_the_base_may_be_named_and_must_be_there(gated: Consumer, monkeypatch: p
     assert verdicts(gate(gated, "--base", "stable", code=1)[0])["accuracy at least 0.999"] == "fail"
     assert verdicts(gate(gated)[0])["accuracy at least 0.87"] == "pass"
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_REPOSITORY", "acme/ml")
     monkeypatch.setenv("GITHUB_BASE_REF", "stable")
     assert verdicts(gate(gated, code=1)[0])["accuracy at least 0.999"] == "fail"
     monkeypatch.setenv("GITHUB_BASE_REF", "gone")
