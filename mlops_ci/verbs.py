@@ -110,8 +110,42 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "train",
         "Fit, package and store a candidate.",
-        (MODELS, Option("explain", "Say why a stored run was used or not.", kind="flag"), DETERMINISM),
+        (
+            MODELS,
+            Option("explain", "Say why a stored run was used or not.", kind="flag"),
+            DETERMINISM,
+            Option(
+                "out",
+                "Also write the runs into this file (a git bundle), for another job.",
+                kind="path",
+                metavar="FILE",
+            ),
+        ),
         writes=True,
+    ),
+    Verb(
+        "features",
+        "Write the held-out rows of models with code of their own, without labels, for `predict`.",
+        (
+            MODELS,
+            Option("out", "The folder to write to.", kind="path", required=True, metavar="DIR"),
+            BASE,
+        ),
+        writes=True,
+        surfaces=("cli",),
+        details="Models of library code alone are left out: the job that judges loads them itself, which runs no code of theirs.",
+    ),
+    Verb(
+        "predict",
+        "Let a model with code of its own answer held-out rows, where there are no labels.",
+        (
+            Option("run", "What `train --out` wrote for the model.", kind="path", required=True, metavar="FILE"),
+            Option("features", "The folder that `features` wrote.", kind="path", required=True, metavar="DIR"),
+            Option("out", "The folder to write the answers to.", kind="path", required=True, metavar="DIR"),
+        ),
+        needs="nothing",
+        writes=True,
+        surfaces=("cli",),
     ),
     Verb("compare", "Score candidate and champion on the same holdout.", (MODELS, BASE), writes=True, syncs="try"),
     Verb(
@@ -126,10 +160,40 @@ VERBS: tuple[Verb, ...] = (
             ),
             DETERMINISM,
             BASE,
+            Option(
+                "runs",
+                "Train nothing: judge what other jobs wrote into this folder (`train --out`, `predict --out`), and run none of it.",
+                kind="path",
+                metavar="DIR",
+            ),
+            Option(
+                "out",
+                "Write the judged runs into this file, for `keep`, and count no question yet.",
+                kind="path",
+                metavar="FILE",
+            ),
         ),
         writes=True,
         syncs="try",
         formats=("text", "json", "github", "markdown"),
+        outputs=(
+            Output("verdict", "pass, fail, inconclusive or incomparable: the worst of the models'."),
+            Output("fits", "How many models had to be fitted."),
+            Output("digest", "The SHA-256 of the file that --out names, which `keep` is given beside it."),
+        ),
+    ),
+    Verb(
+        "keep",
+        "Keep what was judged in another job: its runs, and its questions to the holdout.",
+        (
+            Option("bundle", "What `gate --out` wrote.", kind="path", positional=True, required=True, metavar="FILE"),
+            Option(
+                "digest", "Its SHA-256, as the job that judged gave it by another way.", required=True, metavar="SHA256"
+            ),
+        ),
+        writes=True,
+        syncs="must",
+        surfaces=("cli",),
     ),
     Verb(
         "release",
