@@ -48,7 +48,7 @@ def _minus(text: str) -> float | None:
 
 
 def bar(item: RequirementResult) -> str:
-    """Draw where a requirement's interval lies: `┃` is the limit, `━` the interval, `●` the estimate; nothing without one.
+    """Draw where a requirement's interval lies: `┃` is the limit, `━` the interval, `█` the estimate; nothing without one.
 
     The scale is as wide as it needs to be for the interval's further end.
     """
@@ -61,10 +61,10 @@ def bar(item: RequirementResult) -> str:
         return ""
     middle = _WIDTH // 2
     low, at, high = (middle + round((value - limit) / widest * middle) for value in (item.lower, seen, item.upper))
-    cells = ["·"] * _WIDTH
+    cells = ["─"] * _WIDTH
     cells[low : high + 1] = ["━"] * (high + 1 - low)
     cells[middle] = "╋" if low <= middle <= high else "┃"
-    cells[at] = "●"
+    cells[at] = "█"
     return "".join(cells)
 
 

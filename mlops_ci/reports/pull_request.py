@@ -81,9 +81,9 @@ def _findings(diagnostics: Sequence[Diagnostic]) -> str:
 def _finding(one: Diagnostic) -> str:
     mark = {"error": "❌", "warning": "⚠️", "note": "📝"}[one.severity]
     where = f" ({markup.code(markup.clipped(str(one.location), 120))})" if one.location else ""
-    help = f" {markup.escaped(markup.clipped(one.help, 300))}" if one.help else ""
+    help = f" → {markup.escaped(markup.clipped(one.help, 300))}" if one.help else ""
     message = markup.escaped(markup.clipped(one.message, 500))
-    return f"{mark} {markup.code(markup.clipped(one.id, 60))}{where}: {message}.{help}"
+    return f"{mark} {markup.code(markup.clipped(one.id, 60))}{where}: {message}{help}"
 
 
 def _model(gated: Gated) -> Iterator[Block]:

@@ -48,7 +48,7 @@ def said(verdict: Verdict) -> str:
 def requirements(comparison: Comparison, *, most: int = 20, size: int = 10_000) -> str:
     """Return the table of a comparison's requirements, the ones that do not hold first."""
     rows = [_requirement(item) for item in _by_severity(comparison)]
-    header = ("verdict", "rule", "candidate", "champion", "difference", "interval", "interval and limit", "p")
+    header = ("verdict", "rule", "candidate", "champion", "difference", "interval ━ and limit ┃", "p")
     return table(header, rows, most=most, size=size, noun="requirement")
 
 
@@ -57,15 +57,15 @@ def _by_severity(comparison: Comparison) -> list[RequirementResult]:
 
 
 def _requirement(item: RequirementResult) -> tuple[str, ...]:
-    drawing = drawn.bar(item)
+    interval = tables.interval(item.lower, item.upper)
+    of_value = item.difference is None  # what the interval is of
     return (
         f"{MARK[item.verdict]} {item.verdict}",
         item.requirement + (f" ({item.slice})" if item.slice else ""),
-        tables.number(item.candidate),
+        f"{tables.number(item.candidate)} {interval if of_value else ''}".strip(),
         tables.number(item.champion),
-        tables.signed(item.difference),
-        tables.interval(item.lower, item.upper),
-        drawing,
+        "" if of_value else f"{tables.signed(item.difference)} {interval}".strip(),
+        drawn.bar(item),
         "" if item.p is None else f"{item.p:.2g}",
     )
 
