@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator, Sequence
 
 from mlops_ci.diagnostics import Diagnostic
-from mlops_ci.job import Job, Trust
+from mlops_ci.job import Job
 from mlops_ci.outcomes.gate import Gated, GateReport
+from mlops_ci.records import Trust
 from mlops_ci.reports import drawn, markup, sections, tables
 from mlops_ci.reports.blocks import Block, bullets, fit, table
 from mlops_ci.reports.verdict import sentence
@@ -25,15 +26,15 @@ _TRUST = {
     "single-job": "This change's code ran in the job that judged it, so it could have touched the result (`single-job`).",
     "local": "Trained and judged on one machine, outside CI (`local`).",
 }
-UNTRUSTED = (
+_UNTRUSTED = (
     "> [!WARNING]\n"
-    "> **The result of an untrusted run of a fork.** The change's own files decided what ran there, and nobody has verified"
+    "> **The result of an untrusted run{}.** The change's own files decided what ran there, and nobody has verified"
     " these numbers. Run the gate again from a branch of this repository before you rely on them."
 )
 
 
 def comment(
-    report: GateReport,
+    report: GateReport | None,
     diagnostics: Sequence[Diagnostic] = (),
     *,
     job: Job,
@@ -41,7 +42,7 @@ def comment(
     untrusted: bool = False,
     limit: int = LIMIT,
 ) -> str:
-    """Return the comment, of at most `limit` bytes of UTF-8; what does not fit is left out in whole parts, passing models first.
+    """Return the comment (`report` is None where the gate could not answer), of at most `limit` bytes of UTF-8; what does not fit is left out in whole parts, passing models first.
 
     `untrusted`: the report comes from a run that the change itself could have made up.
     """
@@ -51,13 +52,13 @@ def comment(
 
 
 def _blocks(
-    report: GateReport, diagnostics: Sequence[Diagnostic], job: Job, trust: Trust, *, untrusted: bool
+    report: GateReport | None, diagnostics: Sequence[Diagnostic], job: Job, trust: Trust, *, untrusted: bool
 ) -> Iterator[Block]:
-    models = sections.worst_first(report.models)
-    yield Block(f"## {sections.MARK[report.verdict]} mlops-ci gate: {report.verdict}")
+    models = sections.worst_first(report.models if report else ())
+    yield Block(f"## {sections.said(report.verdict, 'mlops-ci gate: ') if report else '❌ mlops-ci gate: no answer'}")
     yield Block(f"**{markup.escaped(markup.clipped(sentence(report), 600))}**")
     if untrusted:
-        yield Block(UNTRUSTED)
+        yield Block(_UNTRUSTED.format(" of a fork" if job.fork else ""))
     if len(models) > 1:
         rows = [(sections.said(one.verdict), one.model, one.sentence) for one in models]
         yield Block(table(("verdict", "model", "in short"), rows, most=50, size=9_000, noun="model"), 1)
@@ -133,9 +134,8 @@ def _again(models: Sequence[Gated], job: Job, *, kept: bool) -> str:
     lines = [f"git fetch origin {what}", f"git switch --detach {commit}"] if what != "FETCH_HEAD" else []
     lines.append(" ".join(["mlops-ci gate", *(names if len(names) == len(models) else ())]))
     refs = [one.ref for one in models if one.ref and _REF.fullmatch(one.ref)][:3]
-    if kept and refs:
-        lines.append(f"git fetch origin {' '.join(f'{ref}:{ref}' for ref in refs)}")
-    lines += [f"git show {ref}:report.md" for ref in refs]
+    if kept:  # what was judged elsewhere has another name
+        lines += [f"git fetch origin {ref} && git show FETCH_HEAD:report.md" for ref in refs]
     return "\n".join(["```sh", *lines, "```"])
 
 

@@ -40,9 +40,9 @@ def name(model: str) -> str:
     return markup.escaped(markup.clipped(model, 80))
 
 
-def said(verdict: Verdict) -> str:
-    """Write a verdict with its mark."""
-    return f"{MARK[verdict]} {verdict}"
+def said(verdict: Verdict, before: str = "") -> str:
+    """Write a verdict with its mark, and words before it."""
+    return f"{MARK[verdict]} {before}{verdict}"
 
 
 def requirements(comparison: Comparison, *, most: int = 20, size: int = 10_000) -> str:

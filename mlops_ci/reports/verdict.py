@@ -8,8 +8,13 @@ from mlops_ci.reports.sections import worst_first
 from mlops_ci.reports.tables import counted
 
 
-def sentence(report: GateReport) -> str:
-    """Return what the verdict is, why, and what to do next; names in it are as long as they are."""
+def sentence(report: GateReport | None) -> str:
+    """Return what the verdict is, why, and what to do next; names in it are as long as they are.
+
+    None: the gate could not answer.
+    """
+    if report is None:
+        return "The gate could not answer, so nothing is shown to be good enough: mend what it found, and run it again."
     if not report.models:
         return "No model was judged, so nothing is shown to be good enough."
     first = worst_first(report.models)[0]
