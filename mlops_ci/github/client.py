@@ -170,6 +170,9 @@ class Client:
                 return Answer(response.status_code, {k.lower(): v for k, v in response.headers.items()}, bytes(read))
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
             raise _Lost(f"GitHub cannot be reached ({str(error) or 'no connection'})", sent=False) from None
+        except (OSError, ValueError, ImportError):  # of proxies and certificates, before anything was sent
+            said = "no connection can be made with the proxies and certificates that the environment names"
+            raise _Lost(said, sent=False) from None
         except httpx.TimeoutException:
             raise _Lost("GitHub took too long to answer", sent=True) from None
         except httpx.HTTPError:  # its text is not told: it may quote what was sent
