@@ -117,8 +117,8 @@ def _contradictions(answer: Answer) -> Iterator[str]:
         yield "$.record.models: no model was judged"
     if len({one.model for one in report.models}) != len(report.models):
         yield "$.record.models: a model is there twice"
-    for at, one in enumerate(report.models):
-        yield from (f"$.record.models[{at}].{why}" for why in _of_model(one))
+    for at, gated in enumerate(report.models):
+        yield from (f"$.record.models[{at}].{why}" for why in _of_model(gated))
     if report.verdict != (follows := worst(one.verdict for one in report.models)):
         yield f"$.record.verdict: {report.verdict}, and from the models' verdicts follows {follows}"
     if report.fits != sum(one.fitted for one in report.models):
