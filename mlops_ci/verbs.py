@@ -342,6 +342,26 @@ VERBS: tuple[Verb, ...] = (
         " the same holdouts. Seeds are fixed. Exit code 1 when a claim does not hold.",
     ),
     Verb(
+        "report",
+        "Tell GitHub what a gate said: a comment on the pull request, and a check of its commit.",
+        (
+            Option(
+                "file",
+                "The answer: what `gate --format json` printed, or the output `record` of its Action.",
+                kind="path",
+                positional=True,
+                required=True,
+                metavar="FILE",
+            ),
+        ),
+        needs="nothing",
+        writes=True,
+        surfaces=("cli",),
+        details="In a job of GitHub Actions, with a token in GITHUB_TOKEN. The file is taken for hostile: one that does not follow from"
+        " its own parts is refused, and nothing is told. After a run of another workflow (workflow_run: that is how pull requests"
+        " from forks get their comment) GitHub says which pull request it is about, and the comment says that nobody has verified it.",
+    ),
+    Verb(
         "gc",
         "Remove old runs that were never released, with their large files.",
         (Option("keep", "Runs that are younger stay (s, m, h, d, w); 90d by default.", default="90d", metavar="AGE"),),

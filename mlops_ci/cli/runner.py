@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_ci.errors import Exit
-from mlops_ci.github.files import write_outputs, write_summary
+from mlops_ci.github.files import SUMMARY_LIMIT, write_outputs, write_summary
 from mlops_ci.github.outputs import outputs
 from mlops_ci.reports.markdown import markdown
 
@@ -24,4 +24,4 @@ def tell(environ: Mapping[str, str], verb: str, answer: str, code: Exit, record:
         file.write_text(f"{answer}\n", encoding="utf-8")
         said["record"] = str(file)
     write_outputs(environ, said)
-    write_summary(environ, markdown(record) if record is not None else "")
+    write_summary(environ, markdown(record, SUMMARY_LIMIT) if record is not None else "")

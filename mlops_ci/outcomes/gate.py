@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # these are never decoded, and queries need no records
-    from mlops_ci.records import Comparison, DatasetSnapshot, TrainingRun, Verdict
+from mlops_ci.records import Comparison, DatasetSnapshot, TrainingRun, Verdict
 
 
 @dataclass(frozen=True)
@@ -83,3 +81,10 @@ class GateReport:
     models: tuple[Gated, ...]
     fits: int
     bundle: str | None = None
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """Return the verdict on several models: the worst of theirs, and none is decided where there are none."""
+    found = set(verdicts)
+    order: tuple[Verdict, ...] = ("fail", "incomparable", "inconclusive", "pass")
+    return next((verdict for verdict in order if verdict in found), "inconclusive")

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from mlops_ci.outcomes.proofs import AuditReport, DiffReport, ReproduceReport, RunsReport
     from mlops_ci.outcomes.registry import HistoryReport, ShowReport
     from mlops_ci.outcomes.selftest import SelftestReport
+    from mlops_ci.outcomes.telling import ToldReport
     from mlops_ci.records import Comparison, DatasetSnapshot
 
 REQUIREMENTS = ("requirement", "candidate", "champion", "difference", "interval", "p", "verdict")
@@ -253,6 +254,14 @@ def _reproduce(report: ReproduceReport) -> Iterator[str]:
     yield f"  {report.seconds:.1f} s"
 
 
+def _told(report: ToldReport) -> Iterator[str]:
+    on = f" and on pull request #{report.pull}" if report.pull is not None else ""
+    yield f"{report.verdict or 'no answer'}: told as a check of {report.commit[:10]} ({report.check}){on}"
+    if report.untrusted:
+        yield "  an untrusted run: nobody has verified its answer"
+    yield f"  {report.run_url}"
+
+
 def _gc(report: GcReport) -> Iterator[str]:
     yield from _swept("run", report.runs)
     if report.objects is not None:
@@ -318,6 +327,7 @@ _WRITERS: Mapping[str, Callable[[Any], Iterator[str]]] = {
     "FetchReport": _fetch,
     "ReproduceReport": _reproduce,
     "GcReport": _gc,
+    "ToldReport": _told,
     "PowerReport": _power,
     "SelftestReport": _selftest,
     "InitReport": _init,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,12 +16,12 @@ from mlops_ci.diagnostics import Diagnostic, has_errors
 from mlops_ci.errors import Exit, Findings, UsageProblem
 from mlops_ci.holdout import opened
 from mlops_ci.lifecycle import warned
-from mlops_ci.outcomes.gate import Gated, GateReport
+from mlops_ci.outcomes.gate import Gated, GateReport, worst
 from mlops_ci.outcomes.power import PowerReport
 from mlops_ci.plan import Outcome, Plan
 from mlops_ci.planning import planned
 from mlops_ci.project import Project
-from mlops_ci.records import DatasetSnapshot, TrainingRun, Verdict
+from mlops_ci.records import DatasetSnapshot, TrainingRun
 from mlops_ci.ruling import Base, base_of
 from mlops_ci.steps.compare import Compared, compare_candidate, exit_code
 from mlops_ci.steps.train import train_candidate
@@ -63,7 +63,7 @@ def gate(
     answers: list[Compared] = []
     writes: list[Write] = []
     questions: list[AppendLedger] = []
-    worst = Exit.OK
+    stopped_by = Exit.OK
     repo = needed_repository(project)  # found out before anything is trained
     arrivals = arrived(repo, project.context.here / runs) if runs else None
     for name in chosen(project, models):
@@ -72,16 +72,16 @@ def gate(
         except (Findings, UsageProblem) as stopped:
             one, found, plan = Gated(name, "fail", stopped.diagnostics[0].message), stopped.diagnostics, Plan()
             answer = None
-            worst = max(worst, stopped.exit_code)
+            stopped_by = max(stopped_by, stopped.exit_code)
         gated.append(one)
         findings.extend(found)
         writes.extend(plan.writes)
         if answer is not None:
             answers.append(answer)
             questions.extend(answer.questions)
-    report = GateReport(_worst(one.verdict for one in gated), tuple(gated), sum(one.fitted for one in gated))
+    report = GateReport(worst(one.verdict for one in gated), tuple(gated), sum(one.fitted for one in gated))
     judged = exit_code(answers)
-    code = max(worst, Exit.FINDINGS if has_errors(findings) else judged)
+    code = max(stopped_by, Exit.FINDINGS if has_errors(findings) else judged)
     found_all = tuple(dict.fromkeys(findings))
     if out:
         refs = [one.ref for one in gated if one.ref]
@@ -182,9 +182,3 @@ def _readable(project: Project, candidate: Candidate) -> tuple[Diagnostic, ...]:
             "warning",
         ),
     )
-
-
-def _worst(verdicts: Iterable[Verdict]) -> Verdict:
-    found = set(verdicts)
-    order: tuple[Verdict, ...] = ("fail", "incomparable", "inconclusive", "pass")
-    return next((verdict for verdict in order if verdict in found), "inconclusive")
