@@ -55,6 +55,7 @@ class Permission:
 OUTPUTS = (
     Output("exit-code", "0 ok, 1 findings, 2 usage or invalid spec, 3 environment, 4 a bug."),
     Output("record", "The file that has the whole answer as JSON."),
+    Output("record-digest", "That file's SHA-256, for a job that gets it as an artifact."),
 )
 
 
@@ -271,6 +272,8 @@ VERBS: tuple[Verb, ...] = (
             Option(
                 "digest", "Its SHA-256, as the job that judged gave it by another way.", required=True, metavar="SHA256"
             ),
+            Option("record", "The gate's whole answer, to tell the git host.", kind="path", metavar="FILE"),
+            Option("record_digest", "The answer's SHA-256, by the same way.", metavar="SHA256"),
         ),
         writes=True,
         syncs="must",
