@@ -66,7 +66,9 @@ ANY = st.one_of(
     st.text("ab1_*`~|\\[]()<>!&@#$%:./-+= \n\r\"'{};", max_size=40),
 )
 GITHUB = MarkdownIt("commonmark").enable(["table", "strikethrough"])
-_AFTERWARDS = re.compile(r"@\w|#\d|GH-\d|\w://|www\.\w|\$\S", re.IGNORECASE)  # what GitHub makes something of, outside code
+_AFTERWARDS = re.compile(
+    r"@\w|#\d|GH-\d|\w://|www\.\w|\$\S", re.IGNORECASE
+)  # what GitHub makes something of, outside code
 _COMMAND = re.compile(r"^\s*::|##\[", re.MULTILINE)  # what the runner takes for a command, in a line of a log
 
 

@@ -77,7 +77,9 @@ def training_run(model: str = "delay", *, code: tuple[FileDigest, ...] = ()) -> 
     )
 
 
-def requirement(verdict: Verdict, text: str = "auc at least 0.65", reason: str = "0.710", **given: Any) -> RequirementResult:
+def requirement(
+    verdict: Verdict, text: str = "auc at least 0.65", reason: str = "0.710", **given: Any
+) -> RequirementResult:
     """One requirement's answer."""
     return RequirementResult(text, given.pop("metric", "auc"), verdict, reason, **{"candidate": 0.71, **given})
 

@@ -47,7 +47,9 @@ def told(*models: Gated, verdict: Verdict = "pass", found: Sequence[Diagnostic] 
 
 
 def test_a_refusal_begins_with_what_to_mend_and_has_the_numbers() -> None:
-    failing = judged("fail", slices={"carrier=AA": (0.60, 0.72), "carrier=UA": (0.69, 0.64)}, requirements=(NO_WORSE, DROPPED))
+    failing = judged(
+        "fail", slices={"carrier=AA": (0.60, 0.72), "carrier=UA": (0.69, 0.64)}, requirements=(NO_WORSE, DROPPED)
+    )
     lines = told(failing, verdict="fail").splitlines()
     assert lines[:3] == [
         "## ❌ mlops-ci gate: fail",
@@ -57,7 +59,7 @@ def test_a_refusal_begins_with_what_to_mend_and_has_the_numbers() -> None:
             " (worse by 0.120 where carrier=AA).**"
         ),
     ]
-    table = [line for line in lines if line.startswith("| ❌") or line.startswith("| ✅")]
+    table = [line for line in lines if line.startswith(("| ❌", "| ✅"))]
     assert table == [
         (
             "| ❌ fail | auc not worse than the champion's by more than 0.01, by carrier (carrier=AA) | 0.710 | 0.720 |"
@@ -77,7 +79,10 @@ def test_a_refusal_begins_with_what_to_mend_and_has_the_numbers() -> None:
 
 def test_a_pass_says_what_comes_next_and_folds_the_numbers_away() -> None:
     shown = told(judged())
-    assert "**delay holds every requirement (auc 0.710 on 2,000 holdout rows): once it is merged, mlops-ci release" in shown
+    assert (
+        "**delay holds every requirement (auc 0.710 on 2,000 holdout rows): once it is merged, mlops-ci release"
+        in shown
+    )
     assert "<details><summary>1 requirement of <code>delay</code></summary>\n\n| verdict |" in shown
 
 
@@ -86,13 +91,17 @@ def test_a_pass_says_what_comes_next_and_folds_the_numbers_away() -> None:
     [
         (
             judged("inconclusive", requirements=(requirement("inconclusive", reason="0.65 lies in between", labels_needed=1200),)),
-            "Not decided: delay may or may not hold “auc at least 0.65” (0.65 lies in between). About 1,200 more labelled rows"
-            " would decide it.",
+            (
+                "Not decided: delay may or may not hold “auc at least 0.65” (0.65 lies in between)."
+                " About 1,200 more labelled rows would decide it."
+            ),
         ),
         (
             judged("incomparable", text="the champion cannot be measured"),
-            "Not decided: delay cannot be compared with its champion (the champion cannot be measured). Mend that, or accept it"
-            " with a reason (acceptIncomparable).",
+            (
+                "Not decided: delay cannot be compared with its champion (the champion cannot be measured)."
+                " Mend that, or accept it with a reason (acceptIncomparable)."
+            ),
         ),
         (
             Gated("delay", "fail", "2 checks of 'flights' failed", snapshot(check(False))),
@@ -226,7 +235,7 @@ def _naive(text: str) -> str:
     """The same page as somebody would write it who thinks no evil."""
     return (
         f"## gate: fail\n\n{text}\n\n**{text} fails**\n\n| model | rule |\n| --- | --- |\n| {text} | {text} |\n\n"
-        f"<details><summary>slices</summary>\n\n- {text}\n\n</details>\n\n```mermaid\nflowchart LR\n  a[\"{text}\"]\n```\n"
+        f'<details><summary>slices</summary>\n\n- {text}\n\n</details>\n\n```mermaid\nflowchart LR\n  a["{text}"]\n```\n'
     )
 
 
@@ -254,7 +263,9 @@ def test_a_chart_s_label_is_letters_and_harmless_signs(text: str) -> None:
 
 
 def _many(count: int, name: str = "model") -> tuple[Gated, ...]:
-    return tuple(judged("fail" if at % 50 == 7 else "pass", f"{name}-{at}", requirements=(NO_WORSE,)) for at in range(count))
+    return tuple(
+        judged("fail" if at % 50 == 7 else "pass", f"{name}-{at}", requirements=(NO_WORSE,)) for at in range(count)
+    )
 
 
 def test_200_models_fit_and_the_failing_ones_stay() -> None:
@@ -297,9 +308,19 @@ def test_what_is_left_out_goes_by_importance() -> None:
     """Given less and less room, then details of passing models go first, and the verdict is never lost."""
     slices = {f"carrier={at}": (0.6, 0.7) for at in range(8)}
     models = (judged("fail", "bad", slices=slices), judged("pass", "good", slices=slices))
-    parts = ("slices that moved", "data and cost", "1 requirement of", "### ✅ good", "mermaid", "carrier=3 |", "### ❌ bad", "**Do not")
+    parts = (
+        "slices that moved",
+        "data and cost",
+        "1 requirement of",
+        "### ✅ good",
+        "mermaid",
+        "carrier=3 |",
+        "### ❌ bad",
+        "**Do not",
+    )
     found = [
-        tuple(part in told(*models, verdict="fail", limit=limit) for part in parts) for limit in range(8_000, 1_900, -200)
+        tuple(part in told(*models, verdict="fail", limit=limit) for part in parts)
+        for limit in range(8_000, 1_900, -200)
     ]
     gone = list(dict.fromkeys(row.index(True) for row in found))
     assert gone == sorted(gone)
@@ -318,7 +339,7 @@ def test_what_is_left_out_goes_by_importance() -> None:
         (Requirement("auc", min=0.65), 0.65),
         (Requirement("brier", max=0.2), 0.2),
         (Requirement("auc", against="champion", test="non-inferiority", margin=0.02), -0.02),
-        (Requirement("auc", against="champion", test="no-regression", margin=0.01, slices=True), -0.01),
+        (Requirement("auc", against="champion", test="no-regression", margin=0.01, slices="all"), -0.01),
         (Requirement("auc", against="anchor", test="no-regression", margin=0.0), 0.0),
         (Requirement("auc", against="anchor", test="superiority", margin=1e-05), 1e-05),
         (Requirement("auc", against="champion", margin=0.0), 0.0),
