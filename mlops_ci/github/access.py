@@ -20,12 +20,13 @@ def reader(environ: Mapping[str, str], job: Job | None, wait: Callable[[float], 
     if job is None or not token:
         return None
 
-    def read(path: str) -> Any:
+    @functools.cache
+    def made() -> Callable[[str], Any]:
         from mlops_ci.github.client import Client
 
-        return Client(job.api, job.repository, token, wait, fork=job.fork).read(path)
+        return Client(job.api, job.repository, token, wait, fork=job.fork).read
 
-    return read
+    return lambda path: made()(path)
 
 
 def teller(environ: Mapping[str, str], job: Job | None, wait: Callable[[float], None]) -> Tell | None:

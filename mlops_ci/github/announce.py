@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from mlops_ci.announcements import (
     Announcement,
@@ -33,7 +34,7 @@ class _Teller:
     """Who tells: `author` is learned from what GitHub answers, `mark` tells what this command made from what others did."""
 
     job: Job
-    token: str
+    token: str = field(repr=False)
     wait: Callable[[float], None]
     author: Author
     limits: Limits
@@ -41,13 +42,16 @@ class _Teller:
 
     def __call__(self, one: Announcement) -> Diagnostic | None:
         try:
-            client = Client(self.job.api, self.job.repository, self.token, self.wait, self.job.fork, self.limits)
-            self._tell(client, one)
+            self._tell(self._client, one)
         except HostProblem as problem:
             (found,) = problem.diagnostics
             said = re.sub(" +", " ", describe(one))
             return replace(found, message=f"GitHub was not told ({said}): {found.message}", severity="warning")
         return None
+
+    @functools.cached_property
+    def _client(self) -> Client:
+        return Client(self.job.api, self.job.repository, self.token, self.wait, self.job.fork, self.limits)
 
     def _tell(self, client: Client, one: Announcement) -> None:
         run = self.job.run_url

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
+from mlops_ci.digest import digest_file
 from mlops_ci.outcomes.gate import GateReport
 from mlops_ci.outcomes.lifecycle import DeployReport, ReleaseReport
 
@@ -17,7 +19,8 @@ def outputs(record: Any) -> Mapping[str, str]:
 
 
 def _gate(report: GateReport) -> Mapping[str, str]:
-    return {"verdict": report.verdict, "fits": str(report.fits)}
+    digest = digest_file(Path(report.bundle)) if report.bundle and Path(report.bundle).is_file() else ""
+    return {"verdict": report.verdict, "fits": str(report.fits), "digest": digest}
 
 
 def _release(report: ReleaseReport) -> Mapping[str, str]:

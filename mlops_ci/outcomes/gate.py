@@ -72,11 +72,15 @@ class Gated:
 
 @dataclass(frozen=True)
 class GateReport:
-    """One report, one verdict: the worst of the models'. `fits` counts models that had to be fitted."""
+    """One report, one verdict: the worst of the models'. `fits` counts models that had to be fitted.
+
+    `bundle` is the file that the judged runs were written to, for `keep`.
+    """
 
     verdict: Verdict
     models: tuple[Gated, ...]
     fits: int
+    bundle: str | None = None
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from mlops_ci.reports import sentences, tables
+from mlops_ci.reports import sentences, separated, tables
 
 if TYPE_CHECKING:
     from mlops_ci.outcomes.gate import (
@@ -313,6 +313,9 @@ _WRITERS: Mapping[str, Callable[[Any], Iterator[str]]] = {
     "TrainReport": _train,
     "CompareReport": _compare,
     "GateReport": _gate,
+    "FeaturesReport": separated.features,
+    "PredictReport": separated.predict,
+    "KeepReport": separated.keep,
     "ReleaseReport": _release,
     "ApproveReport": _approve,
     "DeployReport": _deploy,

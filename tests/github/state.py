@@ -162,7 +162,14 @@ def _add_check(state: State, user: User, _: Operation, body: Any) -> Made:
         raise Refused(422, f"No commit found for SHA: {body['head_sha']}")
     if len(body.get("output", {}).get("title", "")) > 255:
         raise Refused(422, "Invalid request.\n\nOnly 255 characters are allowed; the title is longer.")
-    output = {"annotations_count": 0, "annotations_url": "https://example.org", "text": None, **body.get("output", {})}
+    output = {
+        "annotations_count": 0,
+        "annotations_url": "https://example.org",
+        "title": None,
+        "summary": None,
+        "text": None,
+        **body.get("output", {}),
+    }
     values = {
         name: body.get(name) for name in ("name", "head_sha", "status", "conclusion", "external_id", "details_url")
     }
