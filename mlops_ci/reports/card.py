@@ -154,7 +154,8 @@ def _how(release: Release, job: Job | None) -> Iterator[Block]:
         return
     name = f"{release.model}@{release.version}"
     pin = f"refs/mlops/releases/{release.model}/v{release.version}"
-    clone = f"git clone {job.server}/{job.repository} && cd {job.repository.partition('/')[2]}\n" if _known(job) else ""
+    home = _home(job)
+    clone = f"git clone {home} && cd {home.rpartition('/')[2]}\n" if home else ""
     commands = (
         f"```sh\n{clone}mlops-ci fetch {name} DIR        # its files, verified, and the lines that load them\n"
         f"mlops-ci audit {release.model}          # that nobody has changed it since\n"
@@ -171,15 +172,16 @@ def _how(release: Release, job: Job | None) -> Iterator[Block]:
     yield Block(sections.folded(tables.counted(len(rows), "file"), files), 3)
 
 
-def _known(job: Job | None) -> bool:
-    return job is not None and _URL.fullmatch(f"{job.server}/{job.repository}") is not None
+def _home(job: Job | None) -> str | None:
+    """Return the repository's URL, if it has the form of one."""
+    url = f"{job.server}/{job.repository}" if job else ""
+    return url if _URL.fullmatch(url) else None
 
 
 def _provenance(release: Release, job: Job | None) -> Iterator[Block]:
     made = release.made_by
-    where = f"{job.server}/{job.repository}/commit/" if job is not None and _known(job) else ""
-    commit = _hex(release.commit)
-    link = f"Commit [{commit[:10]}]({where}{commit})" if where else f"Commit {commit[:10]}"
+    home, commit = _home(job), _hex(release.commit)
+    link = f"Commit [{commit[:10]}]({home}/commit/{commit})" if home else f"Commit {commit[:10]}"
     page = f", in [this run]({made.run_url})" if made.run_url and _URL.fullmatch(made.run_url) else ""
     rows = [
         ("spec", f"{release.spec_path}, sha256:{release.spec_digest}"),
