@@ -23,7 +23,7 @@ _LONGEST = 20_000  # characters of a text
 _NUMBER = 2**53  # whole numbers that every reader of JSON has exactly
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")  # DNS-1123, as the schemas have it
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_DIGEST = re.compile(r"[0-9a-f]{64}")
+_DIGEST = re.compile(r"[0-9a-f]{16,64}")  # keys of runs are shorter than digests
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,10 @@ def _bounded(data: Any) -> None:
                 raise DecodeError(f"{where}: nested deeper than {_DEEPEST}")
             if len(value) > _MOST:
                 raise DecodeError(f"{where}: more than {_MOST:,} items")
-            items = value.items() if isinstance(value, dict) else enumerate(value)
-            left += [(f"{where}.{str(key)[:50]}", depth + 1, item) for key, item in items]
+            if isinstance(value, dict):
+                left += [(f"{where}.{key[:50]}", depth + 1, item) for key, item in value.items()]
+            else:
+                left += [(f"{where}[{at}]", depth + 1, item) for at, item in enumerate(value)]
         elif isinstance(value, str) and len(value) > _LONGEST:
             raise DecodeError(f"{where}: a text of more than {_LONGEST:,} characters")
         elif isinstance(value, int) and not -_NUMBER <= value <= _NUMBER:

@@ -16,7 +16,7 @@ from mlops_ci.reports.markup import clipped
 from mlops_ci.reports.pull_request import comment
 from mlops_ci.reports.verdict import sentence
 
-_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
+_PLAIN = re.compile(r"(?!.*--)[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 
 
 def told(

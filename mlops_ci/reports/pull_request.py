@@ -94,7 +94,7 @@ def _model(gated: Gated) -> Iterator[Block]:
     yield Block(f"{head}\n\n{markup.escaped(markup.clipped(gated.sentence, 400))}", 7 if passes else 2)
     parts: list[str] = []
     if (comparison := gated.comparison) is not None:
-        shown, why = sections.requirements(comparison), sections.reasons(comparison)
+        shown, why = sections.requirements(comparison.requirements), sections.reasons(comparison)
         if passes:
             count = tables.counted(len(comparison.requirements), "requirement")
             yield Block(sections.folded(f"{count} of {_raw(gated.model)}", "\n\n".join(filter(None, (shown, why)))), 8)

@@ -45,15 +45,15 @@ def said(verdict: Verdict, before: str = "") -> str:
     return f"{MARK[verdict]} {before}{verdict}"
 
 
-def requirements(comparison: Comparison, *, most: int = 20, size: int = 10_000) -> str:
-    """Return the table of a comparison's requirements, the ones that do not hold first."""
-    rows = [_requirement(item) for item in _by_severity(comparison)]
+def requirements(results: Sequence[RequirementResult], *, most: int = 20, size: int = 10_000) -> str:
+    """Return requirements as a table, the ones that do not hold first."""
+    rows = [_requirement(item) for item in _by_severity(results)]
     header = ("verdict", "rule", "candidate", "champion", "difference", "interval ━ and limit ┃", "p")
     return table(header, rows, most=most, size=size, noun="requirement")
 
 
-def _by_severity(comparison: Comparison) -> list[RequirementResult]:
-    return sorted(comparison.requirements, key=lambda item: _SEVERITY.index(item.verdict))
+def _by_severity(results: Sequence[RequirementResult]) -> list[RequirementResult]:
+    return sorted(results, key=lambda item: _SEVERITY.index(item.verdict))
 
 
 def _requirement(item: RequirementResult) -> tuple[str, ...]:
@@ -72,7 +72,7 @@ def _requirement(item: RequirementResult) -> tuple[str, ...]:
 
 def reasons(comparison: Comparison, *, most: int = 12, size: int = 6_000) -> str:
     """Return why each requirement that does not hold does not, and by what all of them were judged."""
-    open_ = [item for item in _by_severity(comparison) if item.verdict not in ("pass", "not-applicable")]
+    open_ = [item for item in _by_severity(comparison.requirements) if item.verdict not in ("pass", "not-applicable")]
     lines = [
         f"{item.requirement} {sentences.CAME_TO[item.verdict]}: {item.reason}." + _more(item.labels_needed)
         for item in open_

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from mlops_ci import ledger, registry, store
+from mlops_ci.announcements import Announcement, Dispatch, PublishRelease
 from mlops_ci.assignment import needed_repository
 from mlops_ci.candidate import Candidate, anchor_of, champion_of, chosen, identify, read_data
 from mlops_ci.codec import encode
@@ -26,6 +27,7 @@ from mlops_ci.policy import Rules, enough, judged_well, rules_of, to_sign
 from mlops_ci.project import Project
 from mlops_ci.records import Comparison, DataRef, LedgerHead, Release, TrainingRun
 from mlops_ci.registry import ModelState
+from mlops_ci.reports.card import card
 from mlops_ci.ruling import Base, base_of
 from mlops_ci.signing import Signing
 from mlops_ci.statement import evidence_of, of_release
@@ -57,12 +59,14 @@ def release(
     state = registry.read(repo)
     released: list[Released] = []
     writes: list[Write] = []
+    said: list[Announcement] = []
     for name in chosen(project, models):
-        one, plan = _model(project, ground, state.model(name), reason, force=force)
+        one, plan, told = _model(project, ground, state.model(name), reason, force=force)
         released.append(one)
         writes.extend(plan)
+        said.extend(told)
     push = (Push(repo.remote()),) if writes else ()
-    return Outcome(ReleaseReport(tuple(released)), unsigned if writes else (), Plan((*writes, *push)))
+    return Outcome(ReleaseReport(tuple(released)), unsigned if writes else (), Plan((*writes, *push, *said)))
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ class _Ground:
 
 def _model(
     project: Project, ground: _Ground, state: ModelState, reason: str | None, *, force: bool
-) -> tuple[Released, list[Write]]:
+) -> tuple[Released, list[Write], tuple[Announcement, ...]]:
     repo, head = ground.repo, ground.head
     data, findings = read_data(project, state.model)
     if has_errors(findings):
@@ -90,7 +94,10 @@ def _model(
     for event in state.releases.values():
         if isinstance(event.record, Release) and event.record.run_key == candidate.key:
             if overridden(state, event.record.model_digest, command, force=force) is None:
-                return Released(state.model, event.version, "unchanged", event.record.evidence.sentence), []
+                unchanged = Released(state.model, event.version, "unchanged", event.record.evidence.sentence)
+                pin = store.release_ref(state.model, event.version)
+                kept = store.find(repo, pin, fetch=True) if project.context.job else None
+                return unchanged, [], _page(project, repo, candidate, event.record, kept)
             break
     _committed(project, repo, candidate)
     _same_project(project, state)
@@ -145,7 +152,28 @@ def _model(
         CreateTag(tag, head, text, state.last_date, ground.signing),
         AppendLog(state.model, tag, encode(record), state.log),
     ]
-    return Released(state.model, version, "released", comparison.sentence), writes
+    told = _page(project, repo, candidate, record, stored)
+    if told:
+        told += (Dispatch("mlops-ci-released", {"model": state.model, "version": version, "tag": tag}),)
+    return Released(state.model, version, "released", comparison.sentence), writes, told
+
+
+def _page(
+    project: Project, repo: Repository, candidate: Candidate, record: Release, kept: store.StoredRun | None
+) -> tuple[Announcement, ...]:
+    """Return the release's page on the git host, where a CI job can make one; also where it may be there already."""
+    job = project.context.job
+    if job is None or kept is None:
+        return ()
+    body = card(
+        record,
+        run=store.read_record(repo, kept, "run.json", TrainingRun),
+        comparison=store.read_record(repo, kept, "comparison.json", Comparison),
+        description=candidate.model.value("metadata", "description"),
+        owner=candidate.model.owner,
+        job=job,
+    )
+    return (PublishRelease(f"{record.model}@v{record.version}", f"{record.model} v{record.version}", body),)
 
 
 def _committed(project: Project, repo: Repository, candidate: Candidate) -> None:

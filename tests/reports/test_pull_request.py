@@ -59,7 +59,7 @@ def test_a_refusal_begins_with_what_to_mend_and_has_the_numbers() -> None:
             " (worse by 0.120 where carrier=AA).**"
         ),
     ]
-    table = [line for line in lines if line.startswith("| ❌") or line.startswith("| ✅")]
+    table = [line for line in lines if line.startswith(("| ❌", "| ✅"))]
     assert table == [
         (
             "| ❌ fail | auc not worse than the champion's by more than 0.01, by carrier (carrier=AA) | 0.710 | 0.720 |"
@@ -91,13 +91,17 @@ def test_a_pass_says_what_comes_next_and_folds_the_numbers_away() -> None:
     [
         (
             judged("inconclusive", requirements=(requirement("inconclusive", reason="0.65 lies in between", labels_needed=1200),)),
-            "Not decided: delay may or may not hold “auc at least 0.65” (0.65 lies in between). About 1,200 more labelled rows"
-            " would decide it.",
+            (
+                "Not decided: delay may or may not hold “auc at least 0.65” (0.65 lies in between)."
+                " About 1,200 more labelled rows would decide it."
+            ),
         ),
         (
             judged("incomparable", text="the champion cannot be measured"),
-            "Not decided: delay cannot be compared with its champion (the champion cannot be measured). Mend that, or accept it"
-            " with a reason (acceptIncomparable).",
+            (
+                "Not decided: delay cannot be compared with its champion (the champion cannot be measured)."
+                " Mend that, or accept it with a reason (acceptIncomparable)."
+            ),
         ),
         (
             Gated("delay", "fail", "2 checks of 'flights' failed", snapshot(check(False))),
@@ -335,7 +339,7 @@ def test_what_is_left_out_goes_by_importance() -> None:
         (Requirement("auc", min=0.65), 0.65),
         (Requirement("brier", max=0.2), 0.2),
         (Requirement("auc", against="champion", test="non-inferiority", margin=0.02), -0.02),
-        (Requirement("auc", against="champion", test="no-regression", margin=0.01, slices=True), -0.01),
+        (Requirement("auc", against="champion", test="no-regression", margin=0.01, slices="all"), -0.01),
         (Requirement("auc", against="anchor", test="no-regression", margin=0.0), 0.0),
         (Requirement("auc", against="anchor", test="superiority", margin=1e-05), 1e-05),
         (Requirement("auc", against="champion", margin=0.0), 0.0),
