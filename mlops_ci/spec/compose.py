@@ -203,7 +203,8 @@ class _Composer:
         return node
 
     def _close(self, opened: _Open, event: Any) -> Node:
-        mark = self._until(opened.mark, event.end_mark)
+        line, column, _ = opened.mark
+        mark = Mark(line, column, self._length(line, column, event.end_mark))
         if opened.keys and mark.line != event.end_mark.line + 1:
             mark = next(iter(opened.keys.values())) if next(iter(opened.keys.values())).line == mark.line else mark
         node = Node(opened.data, mark, opened.keys, opened.children, opened.size, opened.height + 1)
@@ -251,16 +252,18 @@ class _Composer:
         return value
 
     def _mark(self, event: Any) -> Mark:
-        start = event.start_mark
-        mark = Mark(start.line + 1, start.column + 1, 1)
-        return self._until(mark, event.end_mark) if not isinstance(event, yaml.CollectionStartEvent) else mark
+        start, end = event.start_mark, event.end_mark
+        line, column = start.line + 1, start.column + 1
+        if isinstance(event, yaml.CollectionStartEvent):
+            return Mark(line, column, 1)
+        return Mark(line, column, self._length(line, column, end))
 
-    def _until(self, mark: Mark, end: Any) -> Mark:
-        """Stretch the mark to the end, or to the end of its own line when the value goes on below."""
-        if end.line + 1 == mark.line:
-            return Mark(mark.line, mark.column, max(end.column + 1 - mark.column, 1))
-        text = self.source.lines[mark.line - 1] if mark.line <= len(self.source.lines) else ""
-        return Mark(mark.line, mark.column, max(len(text.rstrip()) + 1 - mark.column, 1))
+    def _length(self, line: int, column: int, end: Any) -> int:
+        """Return the length up to the end, or to the end of its own line when the value goes on below."""
+        if end.line + 1 == line:
+            return max(end.column + 1 - column, 1)
+        text = self.source.lines[line - 1] if line <= len(self.source.lines) else ""
+        return max(len(text.rstrip()) + 1 - column, 1)
 
     def _problem(self, id: str, mark: Mark, message: str, help: str) -> SyntaxProblem:
         return SyntaxProblem(Diagnostic(id, message, self.source.at(mark), help))
