@@ -22,6 +22,7 @@ from mlops_ci.diagnostics import Diagnostic
 from mlops_ci.errors import EnvironmentProblem, Findings, UsageProblem
 from mlops_ci.events import event_name
 from mlops_ci.git import Repository
+from mlops_ci.github import access
 from mlops_ci.github.context import maker, person
 from mlops_ci.github.job import job
 from mlops_ci.listing import LEDGERS, LOGS, TAGS
@@ -135,6 +136,7 @@ def opened(verb: Verb, chdir: str, wait: Callable[[float], None], *, quiet: bool
         repo = git.find(start)
         root = _root(start, repo, verb)
         who = _signer(repo)
+        in_job = job(os.environ)
         context = Context(
             root=root,
             here=start,
@@ -146,8 +148,9 @@ def opened(verb: Verb, chdir: str, wait: Callable[[float], None], *, quiet: bool
             offline=False,
             progress=progress,
             person=who,
-            job=(in_job := job(os.environ)),
+            job=in_job,
             trust="single-job" if in_job else "local",
+            github=access.reader(os.environ, in_job, wait),
         )
         specs, warnings = _specs(root) if verb.needs == "project" else (None, ())
         yield Session(verb, context, specs, warnings, progress, wait)
