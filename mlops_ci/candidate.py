@@ -22,7 +22,7 @@ from mlops_ci.records import DatasetSnapshot, Environment, Field, FileDigest, Re
 from mlops_ci.ruling import Base, Dependence, Rules, changed_rules, rules_of
 from mlops_ci.spec.conditions import parse
 from mlops_ci.spec.defaults import default_requirements
-from mlops_ci.spec.kinds import DatasetSpec, ModelSpec, Requirement
+from mlops_ci.spec.kinds import DatasetSpec, ModelSpec, Requirement, Trust
 from mlops_ci.spec.load import Loaded
 
 TRAIN_FORMAT = 1  # rises when the same inputs would give another model
@@ -67,8 +67,11 @@ class Candidate:
         """The digest of the rules that the candidate is judged by."""
         return digest_json([encode(self.rules.gate), encode(self.rules.evaluate), encode(self.rules.code)])
 
-    def comparison_key(self, champion: Event | None, anchor: Event | None = None) -> str:
-        """Return the name of the gate's answer: the candidate, the older versions, today's rows and the rules."""
+    def comparison_key(self, champion: Event | None, anchor: Event | None = None, trust: Trust = "local") -> str:
+        """Return the name of the gate's answer: the candidate, the older versions, today's rows and the rules.
+
+        The same answer from a place of another `trust` has another name, so that none stands in another's way.
+        """
         against = champion.ref.oid if champion else None
         parts = [
             JUDGE_FORMAT,
@@ -86,6 +89,8 @@ class Candidate:
             parts.append(encode(self.held.files))
         if self.rules.dependence != Dependence():
             parts.append(encode(self.rules.dependence))
+        if trust != "local":
+            parts.append(f"trust {trust}")
         return digest_json(parts)[:KEY]
 
 

@@ -1,12 +1,8 @@
-"""Where a command runs, as values: on somebody's machine, or in a CI job that was started by an event about a change."""
+"""Where a command runs, as a value: a CI job that was started by an event about a change."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
-
-# how far what was judged can be trusted, from the least on: on somebody's machine; where the candidate's own code ran, too; or not
-Trust = Literal["local", "single-job", "separated"]
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from mlops_ci.records import Champion, Comparison, MetricValue, TrainingRun
 from mlops_ci.reports.markdown import run_report
 from mlops_ci.rivals import Older, occasion_of, older
 from mlops_ci.ruling import base_of, changed_rules
-from mlops_ci.spec.kinds import Occasion
+from mlops_ci.spec.kinds import Occasion, Trust
 from mlops_ci.training import kept
 from mlops_ci.writes import AppendLedger, Content
 
@@ -86,7 +86,7 @@ def compare_candidate(
     name, repo = candidate.model.name, project.context.repo
     champion = champion_of(project, name, candidate.rules.champion)
     anchor = anchor_of(project, candidate, champion)
-    key = candidate.comparison_key(champion, anchor)
+    key = candidate.comparison_key(champion, anchor, project.context.trust)
     ref = store.run_ref(name, key)
     strict = candidate.rules.gate.on_inconclusive == "fail"
     asked = ask(project, candidate, run, waiting)
@@ -103,7 +103,7 @@ def compare_candidate(
     rivals: Rivals = {"champion": newest, "anchor": fixed}
     occasion = occasion_of(project, run, champion)
     judgement = judging.judged(project, candidate, run, folder, rivals, asked.gate, occasion, scratch)
-    comparison = _record(candidate, run, key, rivals, occasion, judgement, asked.gate.confidence)
+    comparison = _record(candidate, run, key, rivals, occasion, judgement, asked.gate.confidence, project.context.trust)
     if asked.asking is not None:  # what is stored says no number: it may yet be lost to somebody else
         comparison = replace(comparison, asked=replace(asked.asking, number=None))
     records: dict[str, Content] = {
@@ -163,7 +163,14 @@ def exit_code(answers: Sequence[Compared]) -> Exit:
 
 
 def _record(
-    candidate: Candidate, run: TrainingRun, key: str, rivals: Rivals, occasion: Occasion, found: Judgement, level: float
+    candidate: Candidate,
+    run: TrainingRun,
+    key: str,
+    rivals: Rivals,
+    occasion: Occasion,
+    found: Judgement,
+    level: float,
+    trust: Trust,
 ) -> Comparison:
     return Comparison(
         key=key,
@@ -183,6 +190,7 @@ def _record(
         anchor=_version(rivals["anchor"], found.anchor_metrics, found.excluded.get("anchor", 0)),
         occasion=occasion,
         judged_by=candidate.rules.base,
+        trust=trust,
     )
 
 

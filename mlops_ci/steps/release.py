@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -21,7 +22,7 @@ from mlops_ci.lifecycle import overridden, stated
 from mlops_ci.message import message
 from mlops_ci.outcomes.lifecycle import Released, ReleaseReport
 from mlops_ci.plan import Outcome, Plan
-from mlops_ci.policy import rules_of, to_sign
+from mlops_ci.policy import Rules, enough, judged_well, rules_of, to_sign
 from mlops_ci.project import Project
 from mlops_ci.records import Comparison, DataRef, LedgerHead, Release, TrainingRun
 from mlops_ci.registry import ModelState
@@ -50,8 +51,9 @@ def release(
         )
     branch = _branch(project, repo)
     tip = repo.resolve(f"{branch}^{{commit}}") if branch else None
-    signing, unsigned = to_sign(repo, rules_of(project, repo, tip or head))
-    ground = _Ground(repo, head, branch, base_of(project), signing)
+    rules = rules_of(project, repo, tip or head)
+    signing, unsigned = to_sign(repo, rules)
+    ground = _Ground(repo, head, branch, base_of(project), rules, signing)
     state = registry.read(repo)
     released: list[Released] = []
     writes: list[Write] = []
@@ -65,12 +67,13 @@ def release(
 
 @dataclass(frozen=True)
 class _Ground:
-    """What all releases of a command stand on: `head` on the ref `branch`, the rules of `base`, and who signs."""
+    """What all releases of a command stand on: `head` on the ref `branch`, the rules of `base`, what it demands, and who signs."""
 
     repo: Repository
     head: str
     branch: str | None
     base: Base | None
+    rules: Rules
     signing: Signing | None
 
 
@@ -98,7 +101,8 @@ def _model(
             help="commit the change that made the new candidate (a spec, code, or data), then release",
         )
     folder = Path(tempfile.mkdtemp(dir=project.context.scratch))
-    run, comparison, stored, evidence_digest = _gated(project, repo, candidate, state, folder)
+    run, comparison, stored, evidence_digest = _gated(project, repo, ground.rules, candidate, state, folder)
+    judged_well(project, ground.rules, state.model, comparison.trust)
     asked = _counted(repo, candidate, run)
     overrides = overridden(state, run.model_digest, command, force=force)
     _on_branch(ground)
@@ -122,7 +126,7 @@ def _model(
         run_oid=stored.oid,
         evidence=evidence_of(comparison, evidence_digest),
         project=project.specs.project.name,
-        trust="local",
+        trust=comparison.trust or "local",
         made_by=project.context.maker,
         made_on=project.context.clock().isoformat(timespec="seconds"),
         reason=reason,
@@ -209,11 +213,16 @@ def _same_project(project: Project, state: ModelState) -> None:
 
 
 def _gated(
-    project: Project, repo: Repository, candidate: Candidate, state: ModelState, folder: Path
+    project: Project, repo: Repository, rules: Rules, candidate: Candidate, state: ModelState, folder: Path
 ) -> tuple[TrainingRun, Comparison, store.StoredRun, str]:
     champion = champion_of(project, state.model, candidate.rules.champion)
-    key = candidate.comparison_key(champion, anchor_of(project, candidate, champion))
-    stored = store.find(repo, store.run_ref(state.model, key), fetch=True)
+    anchor = anchor_of(project, candidate, champion)
+    accepted, any_trust = enough(rules.trust), enough("local")
+    keys = {trust: candidate.comparison_key(champion, anchor, trust) for trust in any_trust}
+    refs = {store.run_ref(state.model, key): key for key in keys.values()}
+    here = (store.find(repo, store.run_ref(state.model, keys[trust])) for trust in accepted)
+    there = (store.find(repo, ref, fetch=True) for ref in refs)  # one that is trusted too little is said to be
+    stored = next((found for found in chain(here, there) if found is not None), None)
     if stored is None:
         trained = store.find(repo, store.run_ref(state.model, candidate.key)) is not None
         against = f" against {champion.ref.name}, today's champion," if trained and champion else ""
@@ -223,6 +232,7 @@ def _gated(
             location=candidate.model.locate("metadata", "name"),
             help=f"mlops-ci gate {state.model}",
         )
+    key = refs[stored.ref]
     comparison = store.read_record(repo, stored, "comparison.json", Comparison)
     if comparison.verdict != "pass":
         decided = "inconclusive" if comparison.verdict == "incomparable" else comparison.verdict
