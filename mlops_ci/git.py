@@ -222,7 +222,15 @@ class Repository:
         A file that moved is one that went and one that came. Of the work tree, what is not committed counts, and what git
         does not track; what it ignores does not.
         """
-        flags = ("-z", "--raw", "--no-abbrev", "--no-renames", "--no-ext-diff", "--no-textconv", "--ignore-submodules=none")
+        flags = (
+            "-z",
+            "--raw",
+            "--no-abbrev",
+            "--no-renames",
+            "--no-ext-diff",
+            "--no-textconv",
+            "--ignore-submodules=none",
+        )
         if head is not None:
             return tuple(changes_in(self.run("diff-tree", "-r", *flags, base, head).out))
         own = ("-c", "diff.autoRefreshIndex=true", "-c", "diff.relative=false", "-c", "diff.orderFile=/dev/null")
@@ -230,6 +238,12 @@ class Repository:
         others = self.run("ls-files", "-z", "--others", "--exclude-standard").out
         new = (Change(os.fsdecode(path), "added") for path in others.split(b"\0") if path)
         return (*changes_in(tracked), *new)
+
+    def tracked(self) -> dict[str, str]:
+        """Return every path of the index, with its mode; bytes that are no UTF-8 are surrogates in it."""
+        listing = self.run("ls-files", "-z", "--stage").out
+        entries = (entry.split(b"\t", 1) for entry in listing.split(b"\0") if entry)
+        return {os.fsdecode(path): meta[:6].decode("ascii") for meta, path in entries}
 
     def merge_bases(self, one: str, other: str) -> tuple[str, ...]:
         """Return the best common ancestors of two commits; none where their histories have nothing in common, as far as it is here."""
