@@ -153,7 +153,8 @@ def opened(verb: Verb, chdir: str, wait: Callable[[float], None], *, quiet: bool
             github=access.reader(os.environ, in_job, wait),
         )
         specs, warnings = _specs(root) if verb.needs == "project" else (None, ())
-        yield Session(verb, context, specs, warnings, progress, wait)
+        host = access.teller(os.environ, in_job, wait) or nobody
+        yield Session(verb, context, specs, warnings, progress, wait, host)
 
 
 def _first(detail: str) -> str:

@@ -6,8 +6,10 @@ its size, its time and its pages are bounded, and it cannot lead the token to an
 
 from __future__ import annotations
 
+import functools
 import json
 import re
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -57,6 +59,10 @@ class Client:
                 "GITHUB_TOKEN holds no token: only printable ASCII without spaces can be one",
                 help="in GitHub Actions: `env: GITHUB_TOKEN: ${{ github.token }}`",
             )
+
+    @functools.cached_property
+    def _tls(self) -> ssl.SSLContext:
+        return httpx.create_ssl_context()
 
     def send(self, method: str, path: str, body: Any = None, *, needs: str | None = None) -> Any:
         """Ask once for one page, and return decoded JSON (None: an empty answer). Raises HostProblem."""
@@ -157,7 +163,7 @@ class Client:
         try:
             # a client for each request: no connection is kept that may have died meanwhile
             with (
-                httpx.Client(timeout=timeout, follow_redirects=False) as client,
+                httpx.Client(verify=self._tls, timeout=timeout, follow_redirects=False) as client,
                 client.stream(call.method, call.url, content=content, headers=headers) as response,
             ):
                 read = bytearray()
@@ -170,6 +176,9 @@ class Client:
                 return Answer(response.status_code, {k.lower(): v for k, v in response.headers.items()}, bytes(read))
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
             raise _Lost(f"GitHub cannot be reached ({str(error) or 'no connection'})", sent=False) from None
+        except (OSError, ValueError, ImportError):  # of proxies and certificates, before anything was sent
+            said = "no connection can be made with the proxies and certificates that the environment names"
+            raise _Lost(said, sent=False) from None
         except httpx.TimeoutException:
             raise _Lost("GitHub took too long to answer", sent=True) from None
         except httpx.HTTPError:  # its text is not told: it may quote what was sent

@@ -24,7 +24,7 @@ def job(environ: Mapping[str, str]) -> Job | None:
     repository = environ.get("GITHUB_REPOSITORY", "")
     if environ.get("GITHUB_ACTIONS") != "true" or not _SLUG.fullmatch(repository):
         return None
-    server = environ.get("GITHUB_SERVER_URL", "https://github.com").rstrip("/")
+    server = (environ.get("GITHUB_SERVER_URL") or "https://github.com").rstrip("/")
     event, payload = environ.get("GITHUB_EVENT_NAME", ""), _payload(environ.get("GITHUB_EVENT_PATH"))
     pull = _at(payload, "pull_request") or {}
     since = {
@@ -37,7 +37,7 @@ def job(environ: Mapping[str, str]) -> Job | None:
     theirs = _at(pull, "head", "repo", "full_name")
     return Job(
         repository=repository,
-        api=environ.get("GITHUB_API_URL", "https://api.github.com").rstrip("/"),
+        api=(environ.get("GITHUB_API_URL") or "https://api.github.com").rstrip("/"),
         server=server,
         event=event,
         workflow=environ.get("GITHUB_WORKFLOW", ""),

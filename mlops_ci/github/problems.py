@@ -87,10 +87,12 @@ def _detail(error: Any) -> str:
 
 def unreachable(call: Call, why: str, *, unsure: bool, status: int | None = None) -> HostProblem:
     """Tell that GitHub, or the way to it, is in trouble, and stayed so."""
-    known = "it may have been done nevertheless" if unsure else "nothing was changed"
+    known = (
+        "; it may have been done nevertheless" if unsure else "; nothing was changed" if call.method != "GET" else ""
+    )
     return HostProblem.of(
         "host-unreachable",
-        f"{call.named}: {call.said(why)}; {known}",
+        f"{call.named}: {call.said(why)}{known}",
         help="check the network and https://www.githubstatus.com, then run again",
         status=status,
         unsure=unsure,

@@ -13,7 +13,7 @@ Get = Callable[[str], Any]
 
 def segment(text: str) -> str:
     """Return somebody's text as one part of a path or a query, which it cannot leave."""
-    return text.replace(".", "%2E") if text in (".", "..") else quote(text, safe="")
+    return text.replace(".", "%2E") if text in (".", "..") else quote(text, safe="", errors="replace")
 
 
 def pulls_of(get: Get, sha: str) -> tuple[int, ...]:
@@ -26,17 +26,36 @@ def pulls_of(get: Get, sha: str) -> tuple[int, ...]:
 
 
 def _heads(pulls: Any, sha: str) -> tuple[int, ...]:
-    if not isinstance(pulls, list):
-        raise HostProblem.of(
-            "host-answer-invalid",
-            "the list of pull requests is no list",
-            help="see what stands between here and GitHub: a proxy, or a wrong GITHUB_API_URL",
-        )
-    return tuple(sorted({pull["number"] for pull in pulls if _is_open(pull, sha)}))
+    mine = [pull for pull in items(pulls) if at(pull, "state") == "open" and at(pull, "head", "sha") == sha]
+    return tuple(sorted({number(pull, "number") for pull in mine}))
 
 
-def _is_open(pull: Any, sha: str) -> bool:
-    if not isinstance(pull, dict) or type(pull.get("number")) is not int or pull["number"] < 1:
-        return False
-    head = pull.get("head")
-    return pull.get("state") == "open" and isinstance(head, dict) and head.get("sha") == sha
+def at(value: Any, *names: str) -> Any:
+    """Return what stands in nested objects; None where it does not, whatever stands there instead."""
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def items(value: Any) -> list[Any]:
+    """Return a list that GitHub answered with. Raises HostProblem when it is none."""
+    if not isinstance(value, list):
+        raise _misshapen("a list")
+    return value
+
+
+def number(value: Any, name: str) -> int:
+    """Return a number, such as an id, that an object of GitHub's must have. Raises HostProblem when it does not."""
+    found = at(value, name)
+    if type(found) is not int or found < 1:
+        raise _misshapen(f"an object with a number '{name}'")
+    return found
+
+
+def _misshapen(wanted: str) -> HostProblem:
+    return HostProblem.of(
+        "host-answer-invalid",
+        f"what was answered is not {wanted}, as GitHub answers",
+        help="see what stands between here and GitHub: a proxy, or a wrong GITHUB_API_URL",
+        unsure=True,
+    )
