@@ -164,6 +164,37 @@ VERBS: tuple[Verb, ...] = (
         icon="database",
     ),
     Verb(
+        "affected",
+        "Name the models and datasets that a change touches, and why.",
+        (
+            Option(
+                "models", "Models by name, which are the answer then.", positional=True, multiple=True, metavar="MODEL"
+            ),
+            Option(
+                "base",
+                "What to compare with: a branch, tag or commit; by default what CI says that the change starts from, or the branch"
+                " that it is to be merged into.",
+                metavar="REF",
+            ),
+        ),
+        formats=("text", "json", "github", "markdown"),
+        surfaces=EVERYWHERE,
+        icon="git-pull-request",
+        details="Compares with what both have in common, so that what others merged meanwhile does not count. Outside of CI, what is"
+        " not committed counts, too. Every model is touched where nothing tells what a change starts from.",
+        outputs=(
+            Output("models", "The models that are touched: a JSON list of names."),
+            Output("datasets", "The datasets that are touched: a JSON list of names."),
+            Output("custom", "Those of the models that code of the repository trains: a JSON list of names."),
+            Output("any", "true where a model is touched, else false."),
+            Output("count", "How many models are touched."),
+            Output(
+                "matrix",
+                "The same models for a matrix: a JSON list of at most 256 texts, each of one or more names between spaces.",
+            ),
+        ),
+    ),
+    Verb(
         "train",
         "Fit, package and store a candidate.",
         (
