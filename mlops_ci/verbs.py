@@ -185,7 +185,10 @@ VERBS: tuple[Verb, ...] = (
         outputs=(
             Output("models", "The models that are touched: a JSON list of names."),
             Output("datasets", "The datasets that are touched: a JSON list of names."),
-            Output("custom", "Those of the models that code of the repository trains: a JSON list of names."),
+            Output(
+                "custom",
+                "Those of the models that have code of their own, or types that their specs trust: a JSON list of names.",
+            ),
             Output("any", "true where a model is touched, else false."),
             Output("count", "How many models are touched."),
             Output(
@@ -319,12 +322,22 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "release",
         "Tag the gated candidate with its evidence.",
-        (MODELS, REASON, FORCE),
+        (
+            MODELS,
+            REASON,
+            FORCE,
+            Option(
+                "gated", "Leave models that have not passed, and say why, instead of stopping at them.", kind="flag"
+            ),
+        ),
         writes=True,
         syncs="must",
         signs=True,
         surfaces=EVERYWHERE,
-        outputs=(Output("released", "A JSON list of what was released, as MODEL@vVERSION."),),
+        outputs=(
+            Output("released", "A JSON list of what was released, as MODEL@vVERSION."),
+            Output("ungated", "With `gated`: a JSON list of models that the gate has not judged as they are now."),
+        ),
         permissions=(Permission("contents", "write", "pushes the tag with its run and log, and the release's page"),),
         icon="tag",
     ),

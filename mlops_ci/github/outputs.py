@@ -38,7 +38,10 @@ def _gate(report: GateReport) -> Mapping[str, str]:
 
 def _release(report: ReleaseReport) -> Mapping[str, str]:
     released = [one for one in report.models if one.state == "released"]
-    return {"released": json.dumps([f"{one.model}@v{one.version}" for one in released])}
+    return {
+        "released": json.dumps([f"{one.model}@v{one.version}" for one in released]),
+        "ungated": json.dumps([one.model for one in report.models if one.state == "ungated"]),
+    }
 
 
 def _deploy(report: DeployReport) -> Mapping[str, str]:

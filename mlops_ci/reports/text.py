@@ -150,8 +150,16 @@ def _snapshot(snapshot: DatasetSnapshot) -> str:
 
 def _release(report: ReleaseReport) -> Iterator[str]:
     for item in report.models:
-        done = "released" if item.state == "released" else "is released already; nothing to do"
-        yield f"{item.model}@v{item.version} {done}\n  {item.sentence}"
+        named = f"{item.model}@v{item.version}" if item.version else item.model
+        yield f"{named} {_RELEASED[item.state]}\n  {item.sentence}"
+
+
+_RELEASED = {
+    "released": "released",
+    "unchanged": "is released already; nothing to do",
+    "ungated": "waits for the gate",
+    "held": "is not released",
+}
 
 
 def _deploy(report: DeployReport) -> Iterator[str]:
