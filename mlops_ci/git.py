@@ -17,11 +17,13 @@ from mlops_ci.errors import EnvironmentProblem
 from mlops_ci.plumbing import (
     ZERO,
     Answer,
+    Change,
     LogCommit,
     Object,
     Person,
     PushAnswer,
     RefUpdate,
+    changes_in,
     command,
     contents_in,
     object_in,
@@ -213,6 +215,47 @@ class Repository:
         hashes = self.run("hash-object", "--stdin-paths", stdin=stdin).text.split() if plain else []
         same = {path for path, oid in zip(plain, hashes, strict=True) if held[path][2] == oid}
         return tuple(path for path in paths if path not in same)
+
+    def differences(self, base: str, head: str | None) -> tuple[Change, ...]:
+        """Return what has another content in one commit than in another, or (`head` None) than in the work tree.
+
+        A file that moved is one that went and one that came. Of the work tree, what is not committed counts, and what git
+        does not track; what it ignores does not.
+        """
+        flags = (
+            "-z",
+            "--raw",
+            "--no-abbrev",
+            "--no-renames",
+            "--no-ext-diff",
+            "--no-textconv",
+            "--ignore-submodules=none",
+        )
+        if head is not None:
+            return tuple(changes_in(self.run("diff-tree", "-r", *flags, base, head).out))
+        own = ("-c", "diff.autoRefreshIndex=true", "-c", "diff.relative=false", "-c", "diff.orderFile=/dev/null")
+        tracked = self.run(*own, "diff", *flags, base, "--").out
+        others = self.run("ls-files", "-z", "--others", "--exclude-standard").out
+        new = (Change(os.fsdecode(path), "added") for path in others.split(b"\0") if path)
+        return (*changes_in(tracked), *new)
+
+    def tracked(self) -> dict[str, str]:
+        """Return every path of the index, with its mode; bytes that are no UTF-8 are surrogates in it."""
+        listing = self.run("ls-files", "-z", "--stage").out
+        entries = (entry.split(b"\t", 1) for entry in listing.split(b"\0") if entry)
+        return {os.fsdecode(path): meta[:6].decode("ascii") for meta, path in entries}
+
+    def merge_bases(self, one: str, other: str) -> tuple[str, ...]:
+        """Return the best common ancestors of two commits; none where their histories have nothing in common, as far as it is here."""
+        answer = self.run("merge-base", "--all", one, other, check=False)
+        if answer.status not in (0, 1):
+            raise _failed(("merge-base",), answer)
+        return tuple(answer.text.split())
+
+    def parents(self, commit: str) -> tuple[str, ...]:
+        """Return a commit's parents, as the commit names them: a shallow clone need not have them."""
+        head = self.run("cat-file", "commit", commit).text.partition("\n\n")[0]
+        return tuple(line.removeprefix("parent ") for line in head.splitlines() if line.startswith("parent "))
 
     def _is_file(self, path: str) -> bool:
         full = self.root / path

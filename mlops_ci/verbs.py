@@ -55,6 +55,7 @@ class Permission:
 OUTPUTS = (
     Output("exit-code", "0 ok, 1 findings, 2 usage or invalid spec, 3 environment, 4 a bug."),
     Output("record", "The file that has the whole answer as JSON."),
+    Output("record-digest", "That file's SHA-256, for a job that gets it as an artifact."),
 )
 
 
@@ -161,6 +162,37 @@ VERBS: tuple[Verb, ...] = (
         (DATASETS,),
         surfaces=EVERYWHERE,
         icon="database",
+    ),
+    Verb(
+        "affected",
+        "Name the models and datasets that a change touches, and why.",
+        (
+            Option(
+                "models", "Models by name, which are the answer then.", positional=True, multiple=True, metavar="MODEL"
+            ),
+            Option(
+                "base",
+                "What to compare with: a branch, tag or commit; by default what CI says that the change starts from, or the branch"
+                " that it is to be merged into.",
+                metavar="REF",
+            ),
+        ),
+        formats=("text", "json", "github", "markdown"),
+        surfaces=EVERYWHERE,
+        icon="git-pull-request",
+        details="Compares with what both have in common, so that what others merged meanwhile does not count. Outside of CI, what is"
+        " not committed counts, too. Every model is touched where nothing tells what a change starts from.",
+        outputs=(
+            Output("models", "The models that are touched: a JSON list of names."),
+            Output("datasets", "The datasets that are touched: a JSON list of names."),
+            Output("custom", "Those of the models that code of the repository trains: a JSON list of names."),
+            Output("any", "true where a model is touched, else false."),
+            Output("count", "How many models are touched."),
+            Output(
+                "matrix",
+                "The same models for a matrix: a JSON list of at most 256 texts, each of one or more names between spaces.",
+            ),
+        ),
     ),
     Verb(
         "train",
@@ -271,6 +303,8 @@ VERBS: tuple[Verb, ...] = (
             Option(
                 "digest", "Its SHA-256, as the job that judged gave it by another way.", required=True, metavar="SHA256"
             ),
+            Option("record", "The gate's whole answer, to tell the git host.", kind="path", metavar="FILE"),
+            Option("record_digest", "The answer's SHA-256, by the same way.", metavar="SHA256"),
         ),
         writes=True,
         syncs="must",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_ci.digest import digest_file
+from mlops_ci.outcomes.affected import AffectedReport
 from mlops_ci.outcomes.gate import GateReport
 from mlops_ci.outcomes.lifecycle import DeployReport, ReleaseReport
 
@@ -16,6 +17,18 @@ def outputs(record: Any) -> Mapping[str, str]:
     """Return a record's outputs by name; none for records that have none of their own."""
     writer = _WRITERS.get(type(record))
     return writer(record) if writer else {}
+
+
+def _affected(report: AffectedReport) -> Mapping[str, str]:
+    names = [model.name for model in report.models]
+    return {
+        "models": json.dumps(names),
+        "datasets": json.dumps([dataset.name for dataset in report.datasets]),
+        "custom": json.dumps([model.name for model in report.models if model.custom]),
+        "any": "true" if names else "false",
+        "count": str(len(names)),
+        "matrix": json.dumps([" ".join(batch) for batch in report.batches]),
+    }
 
 
 def _gate(report: GateReport) -> Mapping[str, str]:
@@ -33,6 +46,7 @@ def _deploy(report: DeployReport) -> Mapping[str, str]:
 
 
 _WRITERS: Mapping[type, Callable[[Any], Mapping[str, str]]] = {
+    AffectedReport: _affected,
     GateReport: _gate,
     ReleaseReport: _release,
     DeployReport: _deploy,

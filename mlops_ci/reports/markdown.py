@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from mlops_ci.outcomes.affected import AffectedReport
 from mlops_ci.outcomes.gate import Gated, GateReport
 from mlops_ci.outcomes.proofs import DiffReport
 from mlops_ci.outcomes.selftest import SelftestReport
@@ -27,6 +28,10 @@ def markdown(record: Any, limit: int | None = None) -> str:
         from mlops_ci.reports import selftest
 
         return selftest.markdown(record)
+    if isinstance(record, AffectedReport):
+        from mlops_ci.reports import affected
+
+        return affected.markdown(record)
     if isinstance(record, DiffReport):
         from mlops_ci.reports.queries import diff_markdown
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_ci.reports import sentences, separated, tables
 
 if TYPE_CHECKING:
+    from mlops_ci.outcomes.affected import AffectedReport
     from mlops_ci.outcomes.gate import (
         CheckReport,
         CompareReport,
@@ -305,8 +306,15 @@ def _audit(report: AuditReport) -> Iterator[str]:
         yield "\n" + tables.plain(("ledger", "questions", "head (keep it, too)"), asked)
 
 
+def _affected(report: AffectedReport) -> Iterator[str]:
+    from mlops_ci.reports import affected
+
+    return affected.lines(report)
+
+
 # by name, so that a query waits for no other verb's reports
 _WRITERS: Mapping[str, Callable[[Any], Iterator[str]]] = {
+    "AffectedReport": _affected,
     "AuditReport": _audit,
     "ValidateReport": _validate,
     "CheckReport": _check,

@@ -97,6 +97,18 @@ def publish(jobs: Jobs) -> None:
     jobs.consumer.git("push", "--quiet")
 
 
+def pull_request(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, commit: str) -> None:
+    """Let what follows run for a pull request from the repository itself."""
+    head = {"sha": commit, "repo": {"full_name": "acme/ml"}}
+    (tmp_path / "event.json").write_text(json.dumps({"pull_request": {"number": 7, "head": head, "base": {}}}))
+    for name, value in {
+        "EVENT_NAME": "pull_request",
+        "EVENT_PATH": str(tmp_path / "event.json"),
+        "BASE_REF": "main",
+    }.items():
+        monkeypatch.setenv(f"GITHUB_{name}", value)
+
+
 def ids(answer: dict[str, Any]) -> list[str]:
     return [found["id"] for found in answer["diagnostics"]]
 
@@ -338,3 +350,19 @@ def forge(jobs: Jobs, files: dict[str, str]) -> None:
     commit = clone.git("commit-tree", clone.git("write-tree"), "-m", "forged")
     clone.git("update-ref", ref, commit)
     clone.git("bundle", "create", "--quiet", str(jobs.files / "run.bundle"), ref)
+
+
+def test_who_keeps_tells_the_pull_request(jobs: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a pull request, when its answer is kept, then the plan has the comment and the check, after the push."""
+    pull_request(monkeypatch, tmp_path, jobs.consumer.git("rev-parse", "HEAD"))
+    jobs.train()
+    answer = tmp_path / "gate.json"
+    answer.write_text(json.dumps(jobs.judge()))
+    file = jobs.files.parent / "judged.bundle"
+    digests = [hashlib.sha256(one.read_bytes()).hexdigest() for one in (file, answer)]
+    options = [str(file), "--digest", digests[0], "--record", str(answer), "--record-digest", digests[1]]
+    plan = jobs.job("keep").answer("keep", *options, "--dry-run")["plan"]
+    assert [line.split()[0] for line in plan] == ["store", "push", "comment", "check"]
+    assert "success" in plan[3]
+    options[-1] = digests[0]
+    assert ids(jobs.job("keep").answer("keep", *options, code=1)) == ["bundle-changed"]
