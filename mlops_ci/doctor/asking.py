@@ -49,8 +49,8 @@ def _why(problem: HostProblem) -> str:
             return "this token may not see it (403); a job's own token never sees what is for administrators"
         case 404:
             return f"GitHub has none, or hides it from this token (404): {problem}"
-        case None:
-            return f"GitHub gave no answer: {problem}"
+        case status if status is None or status < 400:
+            return f"GitHub gave no answer that can be read: {problem}"
         case status:
             return f"GitHub answered with {status}: {problem}"
 

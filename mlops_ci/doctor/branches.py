@@ -21,10 +21,13 @@ class Protection:
 
     def __init__(self, world: World, branch: str) -> None:
         rules = world.host.ask(f"/rules/branches/{segment(branch)}?per_page=100")
-        self.unknown = rules if isinstance(rules, Unknown) else None if isinstance(rules, list) else UNREADABLE
+        readable = isinstance(rules, list) and all(isinstance(rule, dict) for rule in rules)
+        self.unknown = rules if isinstance(rules, Unknown) else None if readable else UNREADABLE
         self.rules = tuple(objects(rules))
         classic = world.host.ask(f"/branches/{segment(branch)}/protection")
-        self.open = classic if isinstance(classic, Unknown) and "Branch not protected" not in classic.why else None
+        self.open = UNREADABLE if not isinstance(classic, dict | Unknown) else None
+        if isinstance(classic, Unknown) and "Branch not protected" not in classic.why:
+            self.open = classic
         self.classic = fields(classic)
 
     def of(self, kind: str) -> list[dict[str, Any]]:
@@ -173,16 +176,13 @@ def _bypass(world: World, found: Protection) -> Examined:
             if why
             else Examined(GROUP, what, "advisory", "there are no rules", minor=True)
         )
-    numbers = sorted({n for rule in found.rules if type(n := rule.get("ruleset_id")) is int})
-    row = bypass.row(GROUP, what, [world.host.ask(f"/rulesets/{number}") for number in numbers])
-    if found.is_off("enforce_admins"):
-        return Examined(
-            GROUP,
-            what,
-            "advisory",
-            "classic protection leaves administrators out",
-            "let it hold for administrators, too",
-        )
-    if row.state == "enforced" and found.open is not None:
-        return Examined(GROUP, what, "unknown", f"of rulesets nobody is; {found.open.why}")
+    named = {number for rule in found.rules if type(number := rule.get("ruleset_id")) is int}
+    if not all(type(rule.get("ruleset_id")) is int for rule in found.rules):
+        return Examined(GROUP, what, "unknown", UNREADABLE.why)
+    if found.classic and not found.is_on("enforce_admins"):
+        evidence = "classic protection leaves administrators out"
+        return Examined(GROUP, what, "advisory", evidence, "let it hold for administrators, too")
+    row = bypass.row(GROUP, what, [world.host.ask(f"/rulesets/{number}") for number in sorted(named)])
+    if row.state == "enforced" and (why := found.unknown or found.open) is not None:
+        return Examined(GROUP, what, "unknown", f"of what is known nobody is; {why.why}")
     return row

@@ -77,29 +77,73 @@ def _kinds(ruleset: dict[str, Any]) -> set[str]:
 
 
 def _releases(model: str) -> tuple[str, ...]:
-    return (f"{model}@v1.0.0", f"{model}@v20.13.7", f"{model}@v1.0.0!", f"{model}@deprecated#4")
+    version = f"{model}@v{ANY}.{ANY}.{ANY}"
+    return (version, f"{version}!", f"{model}@deprecated#{ANY}")
 
 
 def _assignments(world: World, model: str) -> tuple[str, ...]:
     environments = world.project.specs.project.spec.environments
-    return tuple(f"{model}#{name}{end}#{n}" for name in environments for end in ("", "!") for n in (1, 120))
+    return tuple(f"{model}#{name}{end}#{ANY}" for name in environments for end in ("", "!"))
 
 
-def covers(ruleset: dict[str, Any], tag: str) -> bool:
-    """Tell whether a ruleset is about a tag. What a pattern means that is not understood here never speaks for it."""
+ANY = "*"  # in the name of a tag: some number
+_LONGEST = 500  # characters of a pattern that is looked at
+_NOTHING = "\0"  # stands for a number in what only a wildcard can match
+
+
+def covers(ruleset: dict[str, Any], tags: str) -> bool:
+    """Tell whether a ruleset is about all tags of a form, such as `delay@v*.*.*`.
+
+    What a pattern means that is not understood here never speaks for it.
+    """
     names = fields(fields(ruleset.get("conditions")).get("ref_name"))
-    ref = f"refs/tags/{tag}"
-    included = any(one == "~ALL" or _matches(one, ref) is True for one in words(names.get("include")))
-    excluded = any(one == "~ALL" or _matches(one, ref) is not False for one in words(names.get("exclude")))
-    return included and not excluded
+    include, exclude = names.get("include"), names.get("exclude")
+    if not isinstance(exclude, list) or len(words(exclude)) < len(exclude):
+        return False
+    ref = f"refs/tags/{tags}"
+    included = any(one == "~ALL" or _contains(one, ref) for one in words(include))
+    return included and not any(one == "~ALL" or _overlaps(one, ref) for one in words(exclude))
 
 
-def _matches(pattern: str, ref: str) -> bool | None:
-    """Tell whether a pattern in the syntax of fnmatch, whose `*` stops at a slash, names a ref; None for other syntax."""
-    if any(char in pattern for char in "[]{}\\~"):
-        return None
+def _understood(pattern: str) -> bool:
+    return len(pattern) <= _LONGEST and not any(char in pattern for char in "[]{}\\~")
+
+
+def _contains(pattern: str, refs: str) -> bool:
+    """Tell whether a pattern in the syntax of fnmatch, whose `*` stops at a slash, names every ref of a form."""
+    if not _understood(pattern):
+        return False
     said = re.escape(pattern).replace(r"\*\*/", "(?:.*/)?").replace(r"\*\*", "[^/]*").replace(r"\*", "[^/]*")
-    return re.fullmatch(said.replace(r"\?", "[^/]"), ref, re.DOTALL) is not None
+    compiled = re.compile(said.replace(r"\?", "[^/]"), re.DOTALL)
+    return all(compiled.fullmatch(refs.replace(ANY, _NOTHING * count)) for count in (1, 5))
+
+
+def _overlaps(pattern: str, refs: str) -> bool:
+    """Tell whether a pattern may name some ref of a form; here its wildcards go past slashes, too."""
+    if not _understood(pattern):
+        return True
+    states = {0}
+    for char in refs:
+        states = _stars(pattern, states)
+        if char == ANY:  # any text: everything that follows may come next
+            states = set(range(min(states), len(pattern) + 1)) if states else states
+            continue
+        states = {
+            at if pattern[at] == "*" else at + 1
+            for at in states
+            if at < len(pattern) and pattern[at] in ("*", "?", char)
+        }
+    return len(pattern) in _stars(pattern, states)
+
+
+def _stars(pattern: str, states: set[int]) -> set[int]:
+    """Add where each state can be without a character: a `*` may stand for nothing."""
+    found = set(states)
+    for at in sorted(states):
+        while at < len(pattern) and pattern[at] == "*":
+            at += 1
+            found.add(at)
+    return found
 
 
 def _other_refs(world: World) -> Examined:

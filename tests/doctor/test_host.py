@@ -174,7 +174,7 @@ def test_without_its_rule_a_demand_on_tags_is_advisory(patient: Patient, what: s
     every = [{"type": name} for name in ("update", "deletion", "creation")]
     patient.put(2, "tag", [one for one in every if one["type"] != rule], REGISTRY)
     assert patient.row(what) == ("advisory", "no ruleset does it for those of every model")
-    patient.put(2, "tag", every, REGISTRY, exclude=[f"refs/tags/{tag.split('.')[0].rstrip('1')}*"])
+    patient.put(2, "tag", every, REGISTRY, exclude=[f"refs/tags/{tag}"])
     state, evidence = patient.row(what)
     assert (state, evidence) == ("advisory", "no ruleset does it for those of cancel")
 
@@ -192,7 +192,13 @@ def test_without_its_rule_a_demand_on_tags_is_advisory(patient: Patient, what: s
         (["refs/tags/{delay,cancel}*"], [], "active", "advisory"),
         (["~ALL"], ["refs/tags/{x}*"], "active", "advisory"),
         (["~ALL"], ["refs/tags/*@v1.*"], "active", "advisory"),
+        (["~ALL"], ["refs/tags/*@v7.*"], "active", "advisory"),
+        (["~ALL"], ["refs/tags/*!"], "active", "advisory"),
+        (["~ALL"], ["refs/**/*"], "active", "advisory"),
         (["~ALL"], ["refs/tags/old-*"], "active", "enforced"),
+        (["refs/tags/*@v*.*.*", "refs/tags/*@d*"], [], "active", "enforced"),
+        (["refs/tags/*@v?.?.?", "refs/tags/*@d*"], [], "active", "advisory"),
+        (["refs/tags/*@v1*", "refs/tags/*@d*"], [], "active", "advisory"),
         (["~ALL"], [], "evaluate", "advisory"),
         (["~ALL"], [], "disabled", "advisory"),
         ([], [], "active", "advisory"),
