@@ -314,6 +314,20 @@ class Repository:
                 return tree
         return None
 
+    def bundle(self, file: Path, refs: Sequence[str]) -> None:
+        """Write refs, with all that they lead to, into a file that another repository can take them from."""
+        self.run("bundle", "create", "--quiet", str(file), *refs)
+
+    def unbundle(self, file: Path) -> dict[str, str] | None:
+        """Take the objects of a bundle, and return what it says that its refs name; None for a file that is none.
+
+        Nothing is made reachable by it, and no ref of this repository changes.
+        """
+        answer = self.run("bundle", "unbundle", str(file), check=False)
+        if answer.status != 0:
+            return None
+        return {name: oid for oid, name in (line.split(" ", 1) for line in answer.text.splitlines() if " " in line)}
+
     def write_blob(self, content: bytes | Path) -> str:
         """Store a blob and return its id; a path is read by git itself, byte for byte."""
         if isinstance(content, Path):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
+from mlops_ci.digest import digest_file
 from mlops_ci.outcomes.affected import AffectedReport
 from mlops_ci.outcomes.doctor import DoctorReport
 from mlops_ci.outcomes.gate import GateReport
@@ -35,12 +37,16 @@ def _doctor(report: DoctorReport) -> Mapping[str, str]:
 
 
 def _gate(report: GateReport) -> Mapping[str, str]:
-    return {"verdict": report.verdict, "fits": str(report.fits)}
+    digest = digest_file(Path(report.bundle)) if report.bundle and Path(report.bundle).is_file() else ""
+    return {"verdict": report.verdict, "fits": str(report.fits), "digest": digest}
 
 
 def _release(report: ReleaseReport) -> Mapping[str, str]:
     released = [one for one in report.models if one.state == "released"]
-    return {"released": json.dumps([f"{one.model}@v{one.version}" for one in released])}
+    return {
+        "released": json.dumps([f"{one.model}@v{one.version}" for one in released]),
+        "ungated": json.dumps([one.model for one in report.models if one.state == "ungated"]),
+    }
 
 
 def _deploy(report: DeployReport) -> Mapping[str, str]:

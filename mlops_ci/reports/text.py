@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from mlops_ci.reports import sentences, tables
+from mlops_ci.reports import sentences, separated, tables
 
 if TYPE_CHECKING:
     from mlops_ci.outcomes.affected import AffectedReport
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from mlops_ci.outcomes.proofs import AuditReport, DiffReport, ReproduceReport, RunsReport
     from mlops_ci.outcomes.registry import HistoryReport, ShowReport
     from mlops_ci.outcomes.selftest import SelftestReport
+    from mlops_ci.outcomes.telling import ToldReport
     from mlops_ci.records import Comparison, DatasetSnapshot
 
 REQUIREMENTS = ("requirement", "candidate", "champion", "difference", "interval", "p", "verdict")
@@ -150,8 +151,16 @@ def _snapshot(snapshot: DatasetSnapshot) -> str:
 
 def _release(report: ReleaseReport) -> Iterator[str]:
     for item in report.models:
-        done = "released" if item.state == "released" else "is released already; nothing to do"
-        yield f"{item.model}@v{item.version} {done}\n  {item.sentence}"
+        named = f"{item.model}@v{item.version}" if item.version else item.model
+        yield f"{named} {_RELEASED[item.state]}\n  {item.sentence}"
+
+
+_RELEASED = {
+    "released": "released",
+    "unchanged": "is released already; nothing to do",
+    "ungated": "waits for the gate",
+    "held": "is not released",
+}
 
 
 def _deploy(report: DeployReport) -> Iterator[str]:
@@ -255,6 +264,14 @@ def _reproduce(report: ReproduceReport) -> Iterator[str]:
     yield f"  {report.seconds:.1f} s"
 
 
+def _told(report: ToldReport) -> Iterator[str]:
+    on = f" and on pull request #{report.pull}" if report.pull is not None else ""
+    yield f"{report.verdict or 'no answer'}: told as a check of {report.commit[:10]} ({report.check}){on}"
+    if report.untrusted:
+        yield "  an untrusted run: nobody has verified its answer"
+    yield f"  {report.run_url}"
+
+
 def _gc(report: GcReport) -> Iterator[str]:
     yield from _swept("run", report.runs)
     if report.objects is not None:
@@ -319,6 +336,9 @@ _WRITERS: Mapping[str, Callable[[Any], Iterator[str]]] = {
     "TrainReport": _train,
     "CompareReport": _compare,
     "GateReport": _gate,
+    "FeaturesReport": separated.features,
+    "PredictReport": separated.predict,
+    "KeepReport": separated.keep,
     "ReleaseReport": _release,
     "ApproveReport": _approve,
     "DeployReport": _deploy,
@@ -331,6 +351,7 @@ _WRITERS: Mapping[str, Callable[[Any], Iterator[str]]] = {
     "FetchReport": _fetch,
     "ReproduceReport": _reproduce,
     "GcReport": _gc,
+    "ToldReport": _told,
     "PowerReport": _power,
     "SelftestReport": _selftest,
     "InitReport": _init,

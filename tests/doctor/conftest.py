@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.functional.conftest import Consumer, home_of_ada
-from tests.functional.test_affected import HEAD, make, model, write
+from tests.functional.shop import HEAD, make, model, write
 from tests.github.conftest import fake
 from tests.github.contract import sample
 from tests.github.fake import Fake

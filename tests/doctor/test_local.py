@@ -16,7 +16,7 @@ from mlops_ci.records import Maker
 from mlops_ci.spec.load import load
 from tests.doctor.conftest import FILES, GATE, PROJECT, SEALED, SHA
 from tests.functional.conftest import Consumer
-from tests.functional.test_affected import dataset, model, write
+from tests.functional.shop import dataset, model, write
 
 
 def project(consumer: Consumer) -> Project:
