@@ -115,6 +115,10 @@ class Repository:
         answer = self.run("config", "--get", key, check=False)
         return answer.text if answer.status == 0 else None
 
+    def config_all(self, key: str) -> tuple[str, ...]:
+        """Return every value of a configuration key that may have several."""
+        return tuple(self.run("config", "--get-all", key, check=False).text.splitlines())
+
     def identity(self) -> Person | None:
         """Return whom git would name as committer, or None when nobody is configured."""
         answer = self.run("-c", "user.useConfigOnly=true", "var", "GIT_COMMITTER_IDENT", check=False)
@@ -404,7 +408,7 @@ class Repository:
     def keep_fetching_registry(self, remote: str) -> None:
         """Make every later `git fetch` bring the registry's refs too."""
         key = f"remote.{remote}.fetch"
-        known = self.run("config", "--get-all", key, check=False).text.splitlines()
+        known = self.config_all(key)
         for refspec in REGISTRY_REFSPECS:
             if refspec not in known:
                 self.run("config", "--add", key, refspec)

@@ -435,6 +435,19 @@ VERBS: tuple[Verb, ...] = (
         " manifests and ledgers, against the specs of the default branch as this clone last fetched it. Works in a mirror, too.",
     ),
     Verb(
+        "doctor",
+        "Say what is wrong with the set-up, and for each policy whether GitHub enforces it.",
+        (),
+        formats=("text", "json", "github", "markdown"),
+        surfaces=("cli", "nox", "action"),
+        details="enforced: GitHub stops whoever would do otherwise; advisory: nobody does; unknown: this token may not see it, which never"
+        " counts as enforced. GitHub is asked where GITHUB_TOKEN is set. Exit code 1 when something would make commands fail.",
+        outputs=(
+            Output("problems", "How many things would make commands fail."),
+            Output("advisory", "How many policies nobody enforces."),
+        ),
+    ),
+    Verb(
         "diff",
         "Two versions side by side: spec, data, metrics, environment, code, gate, files.",
         (

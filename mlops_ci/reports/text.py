@@ -9,6 +9,7 @@ from mlops_ci.reports import sentences, separated, tables
 
 if TYPE_CHECKING:
     from mlops_ci.outcomes.affected import AffectedReport
+    from mlops_ci.outcomes.doctor import DoctorReport
     from mlops_ci.outcomes.gate import (
         CheckReport,
         CompareReport,
@@ -320,6 +321,12 @@ def _affected(report: AffectedReport) -> Iterator[str]:
     return affected.lines(report)
 
 
+def _doctor(report: DoctorReport) -> Iterator[str]:
+    from mlops_ci.reports import doctor
+
+    return doctor.lines(report)
+
+
 # by name, so that a query waits for no other verb's reports
 _WRITERS: Mapping[str, Callable[[Any], Iterator[str]]] = {
     "AffectedReport": _affected,
@@ -340,6 +347,7 @@ _WRITERS: Mapping[str, Callable[[Any], Iterator[str]]] = {
     "HistoryReport": _history,
     "RunsReport": _runs,
     "DiffReport": _diff,
+    "DoctorReport": _doctor,
     "FetchReport": _fetch,
     "ReproduceReport": _reproduce,
     "GcReport": _gc,
