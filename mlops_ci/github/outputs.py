@@ -17,7 +17,8 @@ def outputs(record: Any) -> Mapping[str, str]:
 
 
 def _gate(report: GateReport) -> Mapping[str, str]:
-    return {"verdict": report.verdict, "fits": str(report.fits)}
+    passed = [one.model for one in report.models if one.verdict == "pass"]
+    return {"verdict": report.verdict, "passed": json.dumps(passed), "fits": str(report.fits)}
 
 
 def _release(report: ReleaseReport) -> Mapping[str, str]:
