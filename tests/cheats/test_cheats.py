@@ -15,6 +15,8 @@ import pandas as pd
 import pytest
 
 import mlops_ci
+from tests.actions.smart_http import basic, serving
+from tests.conftest import git_in
 from tests.functional.conftest import Consumer, edit
 from tests.functional.test_sealed import seal
 from tests.functional.test_separated import Jobs, ids, publish
@@ -165,6 +167,44 @@ def test_a_gate_that_the_change_relaxes_is_not_the_gate(jobs: Jobs) -> None:
     assert answer["record"]["verdict"] == "fail"
     alone.git("remote", "remove", "origin")
     assert alone.answer("gate")["record"]["verdict"] == "pass", "without a base, the change's own bar counts"
+
+
+PUSH = """
+import subprocess
+from pathlib import Path
+
+root = Path(__file__).parents[1]
+subprocess.run(["git", "push", "origin", "HEAD:refs/tags/diagnosis@v9.9.9"], cwd=root, check=False)
+"""
+
+
+def test_training_has_nothing_to_push_with(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a checkout that keeps the job's token, training code pushes a tag with it; one that does not keep it has nothing."""
+    token = "ghs_notarealtokenbutonethatlookslikeit"  # noqa: S105  made up
+    monkeypatch.setenv("GITHUB_TOKEN", token)
+    cheat(jobs.consumer, PUSH + USELESS)
+    publish(jobs)
+    keeping, plain = jobs.job("keeping"), jobs.job("plain")
+    git_in(jobs.consumer.origin)("config", "http.receivepack", "true")
+    with serving(jobs.consumer.origin.parent, token) as server:
+        monkeypatch.setenv("GITHUB_SERVER_URL", server.url)
+        for clone in (keeping, plain):
+            clone.git("remote", "set-url", "origin", f"{server.url}/{jobs.consumer.origin.name}")
+        keeping.git("config", f"http.{server.url}/.extraheader", f"AUTHORIZATION: {basic(token)}")  # as checkout does
+        plain.ok("train")
+        assert "refs/tags/diagnosis@v9.9.9" not in jobs.consumer.published()
+        keeping.ok("train")
+    assert "refs/tags/diagnosis@v9.9.9" in jobs.consumer.published(), "with the token it can"
+
+
+def test_a_tag_that_was_pushed_by_hand_is_named_and_not_deployed(gated: Consumer) -> None:
+    """Given a tag that no release made, when the registry is audited it is named, and nobody can deploy it."""
+    gated.git("tag", "--annotate", "--message", "diagnosis v9.9.9", "diagnosis@v9.9.9")
+    gated.git("push", "--quiet", "origin", "diagnosis@v9.9.9")
+    found = {one["id"]: one.get("about") for one in gated.answer("audit")["diagnostics"]}
+    assert found["audit-tag-foreign"] == "refs/tags/diagnosis@v9.9.9"
+    refused = gated.answer("deploy", "diagnosis@9.9.9", "--env", "staging", code=1)
+    assert ids(refused) == ["release-without-evidence"]
 
 
 def test_a_token_is_not_there_to_be_printed(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
