@@ -1,4 +1,7 @@
-"""Makes docs/specs.md from the JSON Schemas and docs/cli.md from the commands: `python docs/generate.py`. A test compares."""
+"""Makes docs/specs.md from the JSON Schemas, docs/cli.md from the commands, and the Actions from the table of verbs.
+
+`python docs/generate.py`; a test compares.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,10 @@ from typing import Any
 import click
 
 from mlops_ci.cli.commands import group
+from mlops_ci.verbs import OUTPUTS, REQUIREMENTS, VERBS, Option, Output, Verb
 
 DOCS = Path(__file__).parent
+ACTIONS = DOCS.parent / "actions"
 SCHEMAS = DOCS.parent / "schemas" / "v1"
 KINDS = ("project", "dataset", "model", "deployment")
 
@@ -19,6 +24,72 @@ KINDS = ("project", "dataset", "model", "deployment")
 def pages() -> dict[str, str]:
     """Return each generated page by its file name in docs/."""
     return {"specs.md": "\n".join(_specs()) + "\n", "cli.md": "\n".join(_cli()) + "\n"}
+
+
+SETUP = Verb(
+    "setup",
+    "Put the command mlops-ci on the PATH, at the Action's own ref.",
+    surfaces=("action",),
+    outputs=(Output("version", "The toolkit's version."), Output("command", "The command's path.")),
+    icon="download",
+)
+
+
+def actions() -> dict[str, str]:
+    """Return each generated file by its path in actions/: an action.yml for each verb, and their table."""
+    verbs = [SETUP, *(verb for verb in VERBS if "action" in verb.surfaces)]
+    files = {f"{verb.name}/action.yml": "\n".join(_action(verb)) + "\n" for verb in verbs}
+    return {**files, "README.md": "\n".join(_table(verbs)) + "\n"}
+
+
+def _given(verb: Verb) -> tuple[Option, ...]:
+    return REQUIREMENTS if verb is SETUP else verb.inputs
+
+
+def _told(verb: Verb) -> tuple[Output, ...]:
+    return (OUTPUTS[0], *verb.outputs) if verb is SETUP else (*OUTPUTS, *verb.outputs)
+
+
+def _action(verb: Verb) -> Iterator[str]:
+    yield "# Made from mlops_ci/verbs.py by `python docs/generate.py`."
+    yield f"name: mlops-ci {verb.name}\ndescription: {json.dumps(verb.summary)}\nauthor: mlops-ci"
+    yield f"branding: {{icon: {verb.icon}, color: purple}}\ninputs:"
+    for option in _given(verb):
+        default = "" if option.default in (None, ()) else str(option.default)
+        required = json.dumps(option.required)
+        yield f"  {option.flag}: {{description: {json.dumps(option.help)}, required: {required}, default: {json.dumps(default)}}}"
+    yield "outputs:"
+    for output in _told(verb):
+        value = f"${{{{ steps.run.outputs.{output.name} }}}}"
+        yield f"  {output.name}: {{description: {json.dumps(output.help)}, value: {json.dumps(value)}}}"
+    yield "runs:\n  using: composite\n  steps:\n    - id: run\n      shell: bash"
+    yield f"""      run: '"$GITHUB_ACTION_PATH/../run.sh" {verb.name}'"""
+    yield "      env:\n        MLOPS_CI_INPUTS: ${{ toJSON(inputs) }}"
+    yield f"        GITHUB_TOKEN: {'${{ env.GITHUB_TOKEN || github.token }}' if verb.permissions else _NOTHING}"
+    if not verb.signs:
+        yield f"        MLOPS_CI_SIGNING_KEY: {_NOTHING}"
+
+
+_NOTHING = '""'  # whatever the workflow gave to all of its steps
+
+
+def _table(verbs: list[Verb]) -> Iterator[str]:
+    yield (ACTIONS / "about.md").read_text(encoding="utf-8")
+    yield "| Action | does | inputs | outputs | permissions |\n|---|---|---|---|---|"
+    for verb in verbs:
+        inputs = ", ".join(f"**{one.flag}**" if one.required else one.flag for one in _given(verb))
+        outputs = ", ".join(one.name for one in _told(verb))
+        rights = "<br>".join(f"`{one.scope}: {one.access}` {one.why}" for one in verb.permissions) or "none"
+        yield f"| [{verb.name}]({verb.name}/action.yml) | {verb.summary} | {inputs} | {outputs} | {rights} |"
+    yield "\n## Inputs\n"
+    for verb in verbs:
+        yield f"### {verb.name}\n\n| input | default | is |\n|---|---|---|"
+        for option in _given(verb):
+            default = "" if option.default in (None, ()) else _code(str(option.default))
+            several = " Several: separated by white space or commas, or a JSON list." if option.multiple else ""
+            switch = " `true` or `false`." if option.kind == "flag" else ""
+            yield f"| {option.flag} | {'required' if option.required else default} | {option.help}{several}{switch} |"
+        yield ""
 
 
 def _specs() -> Iterator[str]:
@@ -97,3 +168,6 @@ def _cli() -> Iterator[str]:
 if __name__ == "__main__":
     for file, text in pages().items():
         (DOCS / file).write_text(text, encoding="utf-8")
+    for file, text in actions().items():
+        (ACTIONS / file).parent.mkdir(exist_ok=True)
+        (ACTIONS / file).write_text(text, encoding="utf-8")

@@ -22,7 +22,7 @@ from mlops_ci.records import DatasetSnapshot, Environment, Field, FileDigest, Re
 from mlops_ci.ruling import Base, Dependence, Rules, changed_rules, rules_of
 from mlops_ci.spec.conditions import parse
 from mlops_ci.spec.defaults import default_requirements
-from mlops_ci.spec.kinds import DatasetSpec, ModelSpec, Requirement
+from mlops_ci.spec.kinds import DatasetSpec, ModelSpec, Requirement, Trust
 from mlops_ci.spec.load import Loaded
 
 TRAIN_FORMAT = 1  # rises when the same inputs would give another model
@@ -67,8 +67,11 @@ class Candidate:
         """The digest of the rules that the candidate is judged by."""
         return digest_json([encode(self.rules.gate), encode(self.rules.evaluate), encode(self.rules.code)])
 
-    def comparison_key(self, champion: Event | None, anchor: Event | None = None) -> str:
-        """Return the name of the gate's answer: the candidate, the older versions, today's rows and the rules."""
+    def comparison_key(self, champion: Event | None, anchor: Event | None = None, trust: Trust = "local") -> str:
+        """Return the name of the gate's answer: the candidate, the older versions, today's rows and the rules.
+
+        The same answer from a place of another `trust` has another name, so that none stands in another's way.
+        """
         against = champion.ref.oid if champion else None
         parts = [
             JUDGE_FORMAT,
@@ -86,6 +89,8 @@ class Candidate:
             parts.append(encode(self.held.files))
         if self.rules.dependence != Dependence():
             parts.append(encode(self.rules.dependence))
+        if trust != "local":
+            parts.append(f"trust {trust}")
         return digest_json(parts)[:KEY]
 
 
@@ -122,11 +127,13 @@ def identify(
     data: DatasetSnapshot,
     recorded: Environment | None = None,
     base: Base | None = None,
+    *,
+    again: bool = False,
 ) -> Candidate:
     """Return the candidate that a model is now; reads no rows where the cache knows these files.
 
-    `recorded` is the environment of a run, to be taken in place of the one at hand; such a run was judged before, and is not
-    refused for what its holdout shares with its training side. `base` has the rules, where there is one. Raises Findings
+    `recorded` is the environment of a run, to be taken in place of the one at hand; one that is made `again` was judged
+    before, and is not refused for what its holdout shares with its training side. `base` has the rules, where there is one. Raises Findings
     when the data lack a column, the target cannot be learnt, or the holdout leaks.
     """
     context = project.context
@@ -141,7 +148,7 @@ def identify(
     _present(model, rules, types)
     sides = split(context.root, dataset, data.files, spec.features, spec.target, context.cache)
     findings = target_findings(sides, spec.target, spec.task, model.locate("spec", "target"))
-    if recorded is None:
+    if not again:
         findings += leak_findings(sides.leaks, dataset, sides.split.holdout_rows)
     if has_errors(findings):
         raise Findings((*findings, *changed_rules(model, rules)))

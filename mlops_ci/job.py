@@ -1,12 +1,8 @@
-"""Where a command runs, as values: on somebody's machine, or in a CI job that was started by an event about a change."""
+"""Where a command runs, as a value: a CI job that was started by an event about a change."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
-
-# how far what was judged can be trusted, from the least on: on somebody's machine; where the candidate's own code ran, too; or not
-Trust = Literal["local", "single-job", "separated"]
 
 
 @dataclass(frozen=True)
@@ -16,7 +12,7 @@ class Job:
     `workflow` is the name of the workflow, `commit` what a verdict is about (a pull request's head, and not its merge with the
     base), `pull` the pull request's number. `fork`: the change comes from another repository, so that the job's token can only
     read. `base` is the branch that the change is to be merged into, `since` the commit that it starts from; both are None for
-    events that are about no change.
+    events that are about no change. For workflow_run, `commit`, `run_url` and `fork` are those of the run that it follows.
     """
 
     repository: str

@@ -13,14 +13,16 @@ from mlops_ci.errors import EnvironmentProblem, Findings
 from mlops_ci.git import Repository
 from mlops_ci.project import Project
 from mlops_ci.signing import Signing, has_key
+from mlops_ci.spec.kinds import Trust
 
 
 @dataclass(frozen=True)
 class Rules:
-    """How tags are signed (None: they are not), and how many approvals each environment asks for."""
+    """How tags are signed (None: they are not), how many approvals each environment asks for, and the least trust of a release."""
 
     signing: Signing | None
     approvals: Mapping[str, int]
+    trust: Trust = "local"
 
 
 def rules_of(project: Project, repo: Repository, commit: str) -> Rules:
@@ -43,13 +45,39 @@ def rules_at(repo: Repository, commit: str, path: str) -> Rules:
     if spec.signing is None:
         if spec.policy.approvals:
             raise _missing(f"{path} of commit {commit[:10]} asks for approvals without `signing`")
-        return Rules(None, {})
+        return Rules(None, {}, spec.policy.trust)
     folder = path.rpartition("/")[0]
     file = f"{folder}/{spec.signing.allowed_signers}" if folder else spec.signing.allowed_signers
     signers = repo.read(f"{commit}:{file}")
     if signers is None:
         raise _missing(f"commit {commit[:10]} has no file '{file}' of those who may sign")
-    return Rules(Signing(spec.signing.format, signers, spec.signing.required), spec.policy.approvals)
+    return Rules(Signing(spec.signing.format, signers, spec.signing.required), spec.policy.approvals, spec.policy.trust)
+
+
+def enough(least: Trust) -> tuple[Trust, ...]:
+    """Return what is trusted at least as far, the most first."""
+    return _TRUST[_TRUST.index(least) :][::-1]
+
+
+def judged_well(project: Project, rules: Rules, model: str, trust: Trust | None) -> None:
+    """Insist that a candidate was judged where the branch asks for it; raises Findings `trust-too-low` else."""
+    had = trust or "local"
+    if _TRUST.index(had) >= _TRUST.index(rules.trust):
+        return
+    raise Findings.of(
+        "trust-too-low",
+        f"'{model}' was judged {_WHERE[had]}, and the branch's policy asks for '{rules.trust}': {_WHERE[rules.trust]}",
+        location=project.specs.project.locate("spec", "policy", "trust"),
+        help="let CI judge it: push the change, or start the gate's workflow on the branch; what it keeps can be released",
+    )
+
+
+_TRUST: tuple[Trust, ...] = ("local", "single-job", "separated")
+_WHERE: Mapping[Trust, str] = {
+    "local": "on somebody's machine",
+    "single-job": "in one CI job together with the code that trains it",
+    "separated": "in a CI job of its own, in which none of its code ran",
+}
 
 
 def to_sign(repo: Repository, rules: Rules) -> tuple[Signing | None, tuple[Diagnostic, ...]]:

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops_ci.git import Repository
-from mlops_ci.job import Job, Trust
+from mlops_ci.job import Job
 from mlops_ci.plumbing import Person
 
 if TYPE_CHECKING:  # queries need neither records nor specs, and should not wait for a YAML parser
     from mlops_ci.records import Maker
+    from mlops_ci.spec.kinds import Trust
     from mlops_ci.spec.load import Specs
 
 

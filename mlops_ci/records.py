@@ -13,6 +13,7 @@ from typing import Any, Literal
 Scalar = str | int | float | bool | None
 Verdict = Literal["pass", "fail", "inconclusive", "incomparable"]
 CheckSeverity = Literal["error", "warn"]
+Trust = Literal["local", "single-job", "separated"]
 FORMAT: Literal[1] = 1  # of every record below; a reader refuses a newer one
 # as `store` in project.schema.json, save `git`; a test holds them against each other
 STORE_URL = re.compile(
@@ -268,6 +269,9 @@ class Comparison:
     anchor: Champion | None = None
     occasion: Literal["changed", "retrained"] | None = None
     judged_by: str | None = None  # the branch and commit whose rules these were, where they are not the candidate's own
+    trust: Trust | None = (
+        None  # of the place where it was judged; earlier versions do not tell, and it was somebody's machine
+    )
     kind: Literal["Comparison"] = "Comparison"
     format: Literal[1] = FORMAT
 
@@ -401,7 +405,7 @@ class Release:
     run_oid: str
     evidence: Evidence
     project: str
-    trust: Literal["local", "single-job", "separated"]
+    trust: Trust
     made_by: Maker
     made_on: str
     reason: str | None = None

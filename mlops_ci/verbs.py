@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 Kind = Literal["text", "flag", "choice", "path", "count"]
 Surface = Literal["cli", "nox", "action"]
+EVERYWHERE: tuple[Surface, ...] = ("cli", "nox", "action")
 Needs = Literal["nothing", "folder", "repository", "project"]
-Syncs = Literal["no", "gaps", "try", "must"]
+Syncs = Literal["no", "job", "gaps", "try", "must"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,11 @@ class Option:
     choices: tuple[str, ...] = ()
     metavar: str | None = None
 
+    @property
+    def flag(self) -> str:
+        """The name on a command line, without dashes before it; that of an Action's input, too."""
+        return self.name.rstrip("_").replace("_", "-")
+
 
 @dataclass(frozen=True)
 class Output:
@@ -37,9 +43,19 @@ class Output:
     help: str
 
 
+@dataclass(frozen=True)
+class Permission:
+    """What a verb's Action needs of the job's token, in GitHub's words, and what for."""
+
+    scope: str
+    access: Literal["read", "write"]
+    why: str
+
+
 OUTPUTS = (
     Output("exit-code", "0 ok, 1 findings, 2 usage or invalid spec, 3 environment, 4 a bug."),
     Output("record", "The file that has the whole answer as JSON."),
+    Output("record-digest", "That file's SHA-256, for a job that gets it as an artifact."),
 )
 
 
@@ -52,14 +68,46 @@ class Verb:
     options: tuple[Option, ...] = ()
     needs: Needs = "project"
     writes: bool = False  # takes --dry-run
-    syncs: Syncs = (
-        "no"  # when the registry is fetched first: never, where this clone lacks part of it, if it can be, or else fail
-    )
+    # when the registry is fetched first: never, in a CI job (whose clone lacks it), where this clone lacks part of it, if it can
+    # be, or else fail
+    syncs: Syncs = "no"
     formats: tuple[str, ...] = ("text", "json", "github")
     surfaces: tuple[Surface, ...] = ("cli", "nox")
     details: str = ""
     outputs: tuple[Output, ...] = ()  # beside OUTPUTS, which every Action has
+    permissions: tuple[Permission, ...] = ()  # of the job's token; without any, the Action is given none
+    signs: bool = False  # makes tags, which are signed where the project wants them to be
+    icon: str = "git-branch"  # of the Action, one of Feather's
 
+    @property
+    def inputs(self) -> tuple[Option, ...]:
+        """What its Action takes: the verb's options, and those that every Action has."""
+        return (*self.options, *((DRY_RUN,) if self.writes else ()), FOLDER, *REQUIREMENTS)
+
+
+FOLDER = Option("working_directory", "The folder of the project, as a path in the repository.", default=".")
+REQUIREMENTS = (
+    Option(
+        "requirements",
+        "A file of the repository with the packages that its own code needs, a name with versions a line; installed from wheels.",
+    ),
+    Option(
+        "requirements_from",
+        "The commit or branch to read that file from, such as origin/main; by default the checkout. A job that judges a change"
+        " must not install what the change brings.",
+    ),
+)
+DRY_RUN = Option("dry_run", "Print the plan and write nothing.", kind="flag")
+FETCH = Permission("contents", "read", "fetches the registry")
+ASSIGN = Permission("contents", "write", "pushes manifests and assignment")
+RECORD = Permission("deployments", "write", "records the deployment on its page")
+REQUEST = Permission("pull-requests", "write", "opens the pull request, where the branch is protected")
+
+ASSIGNED = (
+    Output("state", "assigned, unchanged, or requested by a pull request."),
+    Output("version", "The version."),
+    Output("branch", "The pull request's branch; empty where there is none."),
+)
 
 MODELS = Option("models", "Models by name; none: every model.", positional=True, multiple=True, metavar="MODEL")
 DATASETS = Option(
@@ -105,15 +153,104 @@ VERBS: tuple[Verb, ...] = (
         (),
         needs="folder",
         formats=("text", "json", "github", "sarif"),
+        surfaces=EVERYWHERE,
+        icon="check-circle",
     ),
-    Verb("check", "Check data quality and write a snapshot of the data.", (DATASETS,)),
+    Verb(
+        "check",
+        "Check data quality and write a snapshot of the data.",
+        (DATASETS,),
+        surfaces=EVERYWHERE,
+        icon="database",
+    ),
+    Verb(
+        "affected",
+        "Name the models and datasets that a change touches, and why.",
+        (
+            Option(
+                "models", "Models by name, which are the answer then.", positional=True, multiple=True, metavar="MODEL"
+            ),
+            Option(
+                "base",
+                "What to compare with: a branch, tag or commit; by default what CI says that the change starts from, or the branch"
+                " that it is to be merged into.",
+                metavar="REF",
+            ),
+        ),
+        formats=("text", "json", "github", "markdown"),
+        surfaces=EVERYWHERE,
+        icon="git-pull-request",
+        details="Compares with what both have in common, so that what others merged meanwhile does not count. Outside of CI, what is"
+        " not committed counts, too. Every model is touched where nothing tells what a change starts from.",
+        outputs=(
+            Output("models", "The models that are touched: a JSON list of names."),
+            Output("datasets", "The datasets that are touched: a JSON list of names."),
+            Output(
+                "custom",
+                "Those of the models that have code of their own, or types that their specs trust: a JSON list of names.",
+            ),
+            Output("any", "true where a model is touched, else false."),
+            Output("count", "How many models are touched."),
+            Output(
+                "matrix",
+                "The same models for a matrix: a JSON list of at most 256 texts, each of one or more names between spaces.",
+            ),
+        ),
+    ),
     Verb(
         "train",
         "Fit, package and store a candidate.",
-        (MODELS, Option("explain", "Say why a stored run was used or not.", kind="flag"), DETERMINISM),
+        (
+            MODELS,
+            Option("explain", "Say why a stored run was used or not.", kind="flag"),
+            DETERMINISM,
+            Option(
+                "out",
+                "Also write the runs into this file (a git bundle), for another job.",
+                kind="path",
+                metavar="FILE",
+            ),
+        ),
         writes=True,
+        surfaces=EVERYWHERE,
+        icon="cpu",
     ),
-    Verb("compare", "Score candidate and champion on the same holdout.", (MODELS, BASE), writes=True, syncs="try"),
+    Verb(
+        "compare",
+        "Score candidate and champion on the same holdout.",
+        (MODELS, BASE),
+        writes=True,
+        syncs="try",
+        surfaces=EVERYWHERE,
+        permissions=(FETCH,),
+        icon="bar-chart-2",
+    ),
+    Verb(
+        "features",
+        "Write the held-out rows of models with code of their own, without labels, for `predict`.",
+        (
+            MODELS,
+            Option("out", "The folder to write to.", kind="path", required=True, metavar="DIR"),
+            BASE,
+        ),
+        writes=True,
+        surfaces=("cli", "action"),
+        icon="columns",
+        details="Models of library code alone are left out: the job that judges loads them itself, which runs no code of theirs.",
+    ),
+    Verb(
+        "predict",
+        "Let a model with code of its own answer held-out rows, where there are no labels.",
+        (
+            Option("run", "What `train --out` wrote for the model.", kind="path", required=True, metavar="FILE"),
+            Option("features", "The folder that `features` wrote.", kind="path", required=True, metavar="DIR"),
+            Option("out", "The folder to write the answers to.", kind="path", required=True, metavar="DIR"),
+        ),
+        needs="nothing",
+        writes=True,
+        surfaces=("cli", "action"),
+        icon="eye",
+    ),
     Verb(
         "gate",
         "Validate, check, train and compare: one report, one verdict.",
@@ -126,17 +263,84 @@ VERBS: tuple[Verb, ...] = (
             ),
             DETERMINISM,
             BASE,
+            Option(
+                "runs",
+                "Train nothing: judge what other jobs wrote into this folder (`train --out`, `predict --out`), and run none of it.",
+                kind="path",
+                metavar="DIR",
+            ),
+            Option(
+                "out",
+                "Write the judged runs into this file, for `keep`, and count no question yet.",
+                kind="path",
+                metavar="FILE",
+            ),
         ),
         writes=True,
         syncs="try",
         formats=("text", "json", "github", "markdown"),
+        surfaces=EVERYWHERE,
+        outputs=(
+            Output("verdict", "pass, fail, inconclusive or incomparable: the worst of the models'."),
+            Output("passed", "A JSON list of the models that passed."),
+            Output("fits", "How many models had to be fitted."),
+            Output("digest", "The SHA-256 of the file that --out names, which `keep` is given beside it."),
+        ),
+        permissions=(
+            Permission(
+                "contents", "write", "counts the question in the ledger, where a dataset has a holdoutBudget; else read"
+            ),
+            Permission(
+                "pull-requests", "write", "comments on the pull request; without it, only the job summary says it"
+            ),
+            Permission(
+                "checks", "write", "adds a check run to the commit; without it, the job's own status stands alone"
+            ),
+        ),
+        icon="shield",
+    ),
+    Verb(
+        "keep",
+        "Keep what was judged in another job: its runs, and its questions to the holdout.",
+        (
+            Option("bundle", "What `gate --out` wrote.", kind="path", positional=True, required=True, metavar="FILE"),
+            Option(
+                "digest", "Its SHA-256, as the job that judged gave it by another way.", required=True, metavar="SHA256"
+            ),
+            Option("record", "The gate's whole answer, to tell the git host.", kind="path", metavar="FILE"),
+            Option("record_digest", "The answer's SHA-256, by the same way.", metavar="SHA256"),
+        ),
+        writes=True,
+        syncs="must",
+        surfaces=("cli", "action"),
+        permissions=(
+            Permission("contents", "write", "stores the run, and counts its question to the holdout"),
+            Permission("pull-requests", "write", "comments on the pull request"),
+            Permission("checks", "write", "adds a check run to the commit"),
+        ),
+        icon="archive",
     ),
     Verb(
         "release",
         "Tag the gated candidate with its evidence.",
-        (MODELS, REASON, FORCE),
+        (
+            MODELS,
+            REASON,
+            FORCE,
+            Option(
+                "gated", "Leave models that have not passed, and say why, instead of stopping at them.", kind="flag"
+            ),
+        ),
         writes=True,
         syncs="must",
+        signs=True,
+        surfaces=EVERYWHERE,
+        outputs=(
+            Output("released", "A JSON list of what was released, as MODEL@vVERSION."),
+            Output("ungated", "With `gated`: a JSON list of models that the gate has not judged as they are now."),
+        ),
+        permissions=(Permission("contents", "write", "pushes the tag with its run and log, and the release's page"),),
+        icon="tag",
     ),
     Verb(
         "deploy",
@@ -144,6 +348,11 @@ VERBS: tuple[Verb, ...] = (
         (MODEL, ENVIRONMENT, REASON, FORCE),
         writes=True,
         syncs="must",
+        signs=True,
+        surfaces=EVERYWHERE,
+        outputs=ASSIGNED,
+        permissions=(ASSIGN, REQUEST, RECORD),
+        icon="upload-cloud",
     ),
     Verb(
         "approve",
@@ -155,6 +364,7 @@ VERBS: tuple[Verb, ...] = (
         ),
         writes=True,
         syncs="must",
+        signs=True,
     ),
     Verb(
         "rollback",
@@ -167,6 +377,11 @@ VERBS: tuple[Verb, ...] = (
         ),
         writes=True,
         syncs="must",
+        signs=True,
+        surfaces=EVERYWHERE,
+        outputs=ASSIGNED,
+        permissions=(ASSIGN, REQUEST, RECORD),
+        icon="rotate-ccw",
     ),
     Verb(
         "retire",
@@ -178,6 +393,7 @@ VERBS: tuple[Verb, ...] = (
         ),
         writes=True,
         syncs="must",
+        signs=True,
         details="MODEL --env ENV empties the environment; MODEL@VERSION takes a version back; MODEL alone deprecates it."
         " What runs somewhere has to be taken out of there first. Nothing is deleted: each is an event of its own.",
     ),
@@ -213,9 +429,27 @@ VERBS: tuple[Verb, ...] = (
             ),
         ),
         needs="repository",
+        syncs="job",
+        permissions=(FETCH,),
         formats=("text", "json", "github", "sarif"),
+        surfaces=EVERYWHERE,
+        icon="search",
         details="Tags against logs, the chain, versions and numbers, signatures, released runs byte by byte, sources,"
-        " manifests and ledgers, against the specs of the default branch as this clone last fetched it. Works in a mirror, too.",
+        " manifests and ledgers, against the specs of the default branch as this clone last fetched it. Works in a mirror, too."
+        " In a CI job, whose clone has branches and tags only, the rest is fetched first.",
+    ),
+    Verb(
+        "doctor",
+        "Say what is wrong with the set-up, and for each policy whether GitHub enforces it.",
+        (),
+        formats=("text", "json", "github", "markdown"),
+        surfaces=("cli", "nox", "action"),
+        details="enforced: GitHub stops whoever would do otherwise; advisory: nobody does; unknown: this token may not see it, which never"
+        " counts as enforced. GitHub is asked where GITHUB_TOKEN is set. Exit code 1 when something would make commands fail.",
+        outputs=(
+            Output("problems", "How many things would make commands fail."),
+            Output("advisory", "How many policies nobody enforces."),
+        ),
     ),
     Verb(
         "diff",
@@ -250,6 +484,9 @@ VERBS: tuple[Verb, ...] = (
             Option("rebuild", "Build the recorded environment even where the one at hand is the same.", kind="flag"),
         ),
         syncs="try",
+        surfaces=EVERYWHERE,
+        permissions=(FETCH,),
+        icon="repeat",
         details="Says identical, equivalent (the same predictions within 1e-9) or different, and names the cause. The"
         " recorded environment is built with uv, or else pip, unless it is the one at hand. The work tree is not touched.",
     ),
@@ -276,6 +513,26 @@ VERBS: tuple[Verb, ...] = (
         details="False promotions of equal models, power, non-inferiority at its margin, false blocks by slices, and what a"
         " champion is overstated by after 50 pull requests on one holdout; beside each, what comparing two numbers does on"
         " the same holdouts. Seeds are fixed. Exit code 1 when a claim does not hold.",
+    ),
+    Verb(
+        "report",
+        "Tell GitHub what a gate said: a comment on the pull request, and a check of its commit.",
+        (
+            Option(
+                "file",
+                "The answer: what `gate --format json` printed, or the output `record` of its Action.",
+                kind="path",
+                positional=True,
+                required=True,
+                metavar="FILE",
+            ),
+        ),
+        needs="nothing",
+        writes=True,
+        surfaces=("cli",),
+        details="In a job of GitHub Actions, with a token in GITHUB_TOKEN. The file is taken for hostile: one that does not follow from"
+        " its own parts is refused, and nothing is told. After a run of another workflow (workflow_run: that is how pull requests"
+        " from forks get their comment) GitHub says which pull request it is about, and the comment says that nobody has verified it.",
     ),
     Verb(
         "gc",

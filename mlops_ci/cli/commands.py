@@ -65,7 +65,7 @@ def _parameter(option: Option) -> click.Parameter:
             **given,
             metavar=option.metavar if option.required else f"[{option.metavar}]{'...' if option.multiple else ''}",
         )
-    flag = f"--{option.name.rstrip('_').replace('_', '-')}"
+    flag = f"--{option.flag}"
     if option.kind == "flag":
         return click.Option([flag, option.name], is_flag=True, help=option.help)
     return click.Option(

@@ -11,6 +11,7 @@ CheckSeverity = Literal["error", "warn"]
 Task = Literal["binary-classification", "multiclass-classification", "regression"]
 Against = Literal["champion", "anchor"]
 Occasion = Literal["changed", "retrained"]
+Trust = Literal["local", "single-job", "separated"]  # from the least on
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,13 @@ class SigningSpec:
 
 @dataclass(frozen=True)
 class Policy:
-    """What must be there before a version is put somewhere: by environment, how many others have approved it."""
+    """What must be there before a version is put somewhere: by environment, how many others have approved it.
+
+    `trust` is the least that a release accepts of the place where its candidate was judged.
+    """
 
     approvals: Mapping[str, int] = field(default_factory=dict)
+    trust: Trust = "local"
 
 
 @dataclass(frozen=True)

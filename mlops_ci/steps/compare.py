@@ -16,7 +16,7 @@ from mlops_ci.diagnostics import Diagnostic, has_errors
 from mlops_ci.digest import canonical_json
 from mlops_ci.errors import Exit, Findings
 from mlops_ci.holdout import opened
-from mlops_ci.judging import Rivals
+from mlops_ci.judging import Given, Rivals
 from mlops_ci.learn.compare import Judgement
 from mlops_ci.learn.contest import Absent
 from mlops_ci.outcomes.gate import CompareReport
@@ -26,7 +26,7 @@ from mlops_ci.records import Champion, Comparison, MetricValue, TrainingRun
 from mlops_ci.reports.markdown import run_report
 from mlops_ci.rivals import Older, occasion_of, older
 from mlops_ci.ruling import base_of, changed_rules
-from mlops_ci.spec.kinds import Occasion
+from mlops_ci.spec.kinds import Occasion, Trust
 from mlops_ci.training import kept
 from mlops_ci.writes import AppendLedger, Content
 
@@ -77,16 +77,18 @@ def compare_candidate(
     folder: Path,
     log: bytes,
     waiting: Sequence[AppendLedger] = (),
+    given: Given | None = None,
 ) -> Compared:
     """Return the stored answer for this candidate, champion, holdout and policy; or score and judge.
 
-    `folder` holds the candidate's packaged files; `waiting` are questions of the same command that are not counted yet.
+    `folder` holds the candidate's packaged files; `waiting` are questions of the same command that are not counted yet;
+    with `given` the model is not run here.
     Raises as `asking.ask` does, before anything is scored.
     """
     name, repo = candidate.model.name, project.context.repo
     champion = champion_of(project, name, candidate.rules.champion)
     anchor = anchor_of(project, candidate, champion)
-    key = candidate.comparison_key(champion, anchor)
+    key = candidate.comparison_key(champion, anchor, project.context.trust)
     ref = store.run_ref(name, key)
     strict = candidate.rules.gate.on_inconclusive == "fail"
     asked = ask(project, candidate, run, waiting)
@@ -102,8 +104,8 @@ def compare_candidate(
     fixed = newest if anchor == champion else older(project, candidate, run, anchor, "anchor", scratch)
     rivals: Rivals = {"champion": newest, "anchor": fixed}
     occasion = occasion_of(project, run, champion)
-    judgement = judging.judged(project, candidate, run, folder, rivals, asked.gate, occasion, scratch)
-    comparison = _record(candidate, run, key, rivals, occasion, judgement, asked.gate.confidence)
+    judgement = judging.judged(project, candidate, run, folder, rivals, asked.gate, occasion, scratch, given)
+    comparison = _record(candidate, run, key, rivals, occasion, judgement, asked.gate.confidence, project.context.trust)
     if asked.asking is not None:  # what is stored says no number: it may yet be lost to somebody else
         comparison = replace(comparison, asked=replace(asked.asking, number=None))
     records: dict[str, Content] = {
@@ -163,7 +165,14 @@ def exit_code(answers: Sequence[Compared]) -> Exit:
 
 
 def _record(
-    candidate: Candidate, run: TrainingRun, key: str, rivals: Rivals, occasion: Occasion, found: Judgement, level: float
+    candidate: Candidate,
+    run: TrainingRun,
+    key: str,
+    rivals: Rivals,
+    occasion: Occasion,
+    found: Judgement,
+    level: float,
+    trust: Trust,
 ) -> Comparison:
     return Comparison(
         key=key,
@@ -183,6 +192,7 @@ def _record(
         anchor=_version(rivals["anchor"], found.anchor_metrics, found.excluded.get("anchor", 0)),
         occasion=occasion,
         judged_by=candidate.rules.base,
+        trust=trust,
     )
 
 

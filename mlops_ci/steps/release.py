@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
 from mlops_ci import ledger, registry, store
+from mlops_ci.announcements import Announcement, Dispatch, PublishRelease
 from mlops_ci.assignment import needed_repository
 from mlops_ci.candidate import Candidate, anchor_of, champion_of, chosen, identify, read_data
 from mlops_ci.codec import encode
@@ -21,10 +23,11 @@ from mlops_ci.lifecycle import overridden, stated
 from mlops_ci.message import message
 from mlops_ci.outcomes.lifecycle import Released, ReleaseReport
 from mlops_ci.plan import Outcome, Plan
-from mlops_ci.policy import rules_of, to_sign
+from mlops_ci.policy import Rules, enough, judged_well, rules_of, to_sign
 from mlops_ci.project import Project
 from mlops_ci.records import Comparison, DataRef, LedgerHead, Release, TrainingRun
 from mlops_ci.registry import ModelState
+from mlops_ci.reports.card import card
 from mlops_ci.ruling import Base, base_of
 from mlops_ci.signing import Signing
 from mlops_ci.statement import evidence_of, of_release
@@ -33,11 +36,16 @@ from mlops_ci.writes import AppendLog, CreateTag, Push, SetRef, Write
 
 
 def release(
-    project: Project, *, models: tuple[str, ...] = (), reason: str | None = None, force: bool = False
+    project: Project,
+    *,
+    models: tuple[str, ...] = (),
+    reason: str | None = None,
+    force: bool = False,
+    gated: bool = False,
 ) -> Outcome[ReleaseReport]:
     """Plan the release of the models named, or all, as they stand in HEAD; `force` also of those that were taken back.
 
-    Raises Findings when there is no commit, a model's files differ from it, it has not passed the gate as it is now
+    With `gated` a model that cannot be released is left, and said to be, and stops no other. Without it, raises Findings when there is no commit, a model's files differ from it, it has not passed the gate as it is now
     (with today's champion), it was rolled back from or deprecated, or the commit has a version of the model already;
     UsageProblem when it is forced without a reason.
     """
@@ -50,33 +58,52 @@ def release(
         )
     branch = _branch(project, repo)
     tip = repo.resolve(f"{branch}^{{commit}}") if branch else None
-    signing, unsigned = to_sign(repo, rules_of(project, repo, tip or head))
-    ground = _Ground(repo, head, branch, base_of(project), signing)
+    rules = rules_of(project, repo, tip or head)
+    signing, unsigned = to_sign(repo, rules)
+    ground = _Ground(repo, head, branch, base_of(project), rules, signing)
     state = registry.read(repo)
     released: list[Released] = []
     writes: list[Write] = []
+    said: list[Announcement] = []
+    left: list[Diagnostic] = []
     for name in chosen(project, models):
-        one, plan = _model(project, ground, state.model(name), reason, force=force)
+        try:
+            one, plan, told = _model(project, ground, state.model(name), reason, force=force)
+        except Findings as found:
+            if not gated:
+                raise
+            left += [replace(item, severity="warning") for item in found.diagnostics]
+            released.append(_held(name, found.diagnostics))
+            continue
         released.append(one)
         writes.extend(plan)
+        said.extend(told)
     push = (Push(repo.remote()),) if writes else ()
-    return Outcome(ReleaseReport(tuple(released)), unsigned if writes else (), Plan((*writes, *push)))
+    notes = (*left, *(unsigned if writes else ()))
+    return Outcome(ReleaseReport(tuple(released)), notes, Plan((*writes, *push, *said)))
+
+
+def _held(model: str, why: tuple[Diagnostic, ...]) -> Released:
+    """Describe a model that is left; one that waits for the gate's answer, from a place that counts, is `ungated`."""
+    ungated = any(one.id in ("release-not-gated", "release-not-counted", "trust-too-low") for one in why)
+    return Released(model, "", "ungated" if ungated else "held", why[0].message)
 
 
 @dataclass(frozen=True)
 class _Ground:
-    """What all releases of a command stand on: `head` on the ref `branch`, the rules of `base`, and who signs."""
+    """What all releases of a command stand on: `head` on the ref `branch`, the rules of `base`, what it demands, and who signs."""
 
     repo: Repository
     head: str
     branch: str | None
     base: Base | None
+    rules: Rules
     signing: Signing | None
 
 
 def _model(
     project: Project, ground: _Ground, state: ModelState, reason: str | None, *, force: bool
-) -> tuple[Released, list[Write]]:
+) -> tuple[Released, list[Write], tuple[Announcement, ...]]:
     repo, head = ground.repo, ground.head
     data, findings = read_data(project, state.model)
     if has_errors(findings):
@@ -87,7 +114,10 @@ def _model(
     for event in state.releases.values():
         if isinstance(event.record, Release) and event.record.run_key == candidate.key:
             if overridden(state, event.record.model_digest, command, force=force) is None:
-                return Released(state.model, event.version, "unchanged", event.record.evidence.sentence), []
+                unchanged = Released(state.model, event.version, "unchanged", event.record.evidence.sentence)
+                pin = store.release_ref(state.model, event.version)
+                kept = store.find(repo, pin, fetch=True) if project.context.job else None
+                return unchanged, [], _page(project, repo, candidate, event.record, kept)
             break
     _committed(project, repo, candidate)
     _same_project(project, state)
@@ -98,7 +128,8 @@ def _model(
             help="commit the change that made the new candidate (a spec, code, or data), then release",
         )
     folder = Path(tempfile.mkdtemp(dir=project.context.scratch))
-    run, comparison, stored, evidence_digest = _gated(project, repo, candidate, state, folder)
+    run, comparison, stored, evidence_digest = _gated(project, repo, ground.rules, candidate, state, folder)
+    judged_well(project, ground.rules, state.model, comparison.trust)
     asked = _counted(repo, candidate, run)
     overrides = overridden(state, run.model_digest, command, force=force)
     _on_branch(ground)
@@ -122,7 +153,7 @@ def _model(
         run_oid=stored.oid,
         evidence=evidence_of(comparison, evidence_digest),
         project=project.specs.project.name,
-        trust="local",
+        trust=comparison.trust or "local",
         made_by=project.context.maker,
         made_on=project.context.clock().isoformat(timespec="seconds"),
         reason=reason,
@@ -141,7 +172,28 @@ def _model(
         CreateTag(tag, head, text, state.last_date, ground.signing),
         AppendLog(state.model, tag, encode(record), state.log),
     ]
-    return Released(state.model, version, "released", comparison.sentence), writes
+    told = _page(project, repo, candidate, record, stored)
+    if told:
+        told += (Dispatch("mlops-ci-released", {"model": state.model, "version": version, "tag": tag}),)
+    return Released(state.model, version, "released", comparison.sentence), writes, told
+
+
+def _page(
+    project: Project, repo: Repository, candidate: Candidate, record: Release, kept: store.StoredRun | None
+) -> tuple[Announcement, ...]:
+    """Return the release's page on the git host, where a CI job can make one; also where it may be there already."""
+    job = project.context.job
+    if job is None or kept is None:
+        return ()
+    body = card(
+        record,
+        run=store.read_record(repo, kept, "run.json", TrainingRun),
+        comparison=store.read_record(repo, kept, "comparison.json", Comparison),
+        description=candidate.model.value("metadata", "description"),
+        owner=candidate.model.owner,
+        job=job,
+    )
+    return (PublishRelease(f"{record.model}@v{record.version}", f"{record.model} v{record.version}", body),)
 
 
 def _committed(project: Project, repo: Repository, candidate: Candidate) -> None:
@@ -209,11 +261,16 @@ def _same_project(project: Project, state: ModelState) -> None:
 
 
 def _gated(
-    project: Project, repo: Repository, candidate: Candidate, state: ModelState, folder: Path
+    project: Project, repo: Repository, rules: Rules, candidate: Candidate, state: ModelState, folder: Path
 ) -> tuple[TrainingRun, Comparison, store.StoredRun, str]:
     champion = champion_of(project, state.model, candidate.rules.champion)
-    key = candidate.comparison_key(champion, anchor_of(project, candidate, champion))
-    stored = store.find(repo, store.run_ref(state.model, key), fetch=True)
+    anchor = anchor_of(project, candidate, champion)
+    accepted, any_trust = enough(rules.trust), enough("local")
+    keys = {trust: candidate.comparison_key(champion, anchor, trust) for trust in any_trust}
+    refs = {store.run_ref(state.model, key): key for key in keys.values()}
+    here = (store.find(repo, store.run_ref(state.model, keys[trust])) for trust in accepted)
+    there = (store.find(repo, ref, fetch=True) for ref in refs)  # one that is trusted too little is said to be
+    stored = next((found for found in chain(here, there) if found is not None), None)
     if stored is None:
         trained = store.find(repo, store.run_ref(state.model, candidate.key)) is not None
         against = f" against {champion.ref.name}, today's champion," if trained and champion else ""
@@ -223,6 +280,7 @@ def _gated(
             location=candidate.model.locate("metadata", "name"),
             help=f"mlops-ci gate {state.model}",
         )
+    key = refs[stored.ref]
     comparison = store.read_record(repo, stored, "comparison.json", Comparison)
     if comparison.verdict != "pass":
         decided = "inconclusive" if comparison.verdict == "incomparable" else comparison.verdict

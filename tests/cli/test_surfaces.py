@@ -39,7 +39,7 @@ def test_help_names_every_option(verb: Verb) -> None:
         [sys.executable, "-m", "mlops_ci", verb.name, "--help"], capture_output=True, text=True, check=True
     )
     for option in verb.options:
-        shown = option.metavar if option.positional else f"--{option.name.rstrip('_').replace('_', '-')}"
+        shown = option.metavar if option.positional else f"--{option.flag}"
         assert shown is not None
         assert shown in done.stdout
     assert ("--dry-run" in done.stdout) == verb.writes

@@ -16,3 +16,13 @@ spec.loader.exec_module(generate)
 @pytest.mark.parametrize("page", ["specs.md", "cli.md"])
 def test_generated_pages_are_what_the_code_makes(page: str) -> None:
     assert (DOCS / page).read_text(encoding="utf-8") == generate.pages()[page], "run: python docs/generate.py"
+
+
+def test_the_actions_are_what_the_table_of_verbs_makes() -> None:
+    made = generate.actions()
+    folder = DOCS.parent / "actions"
+    for file, text in made.items():
+        assert (folder / file).read_text(encoding="utf-8") == text, "run: python docs/generate.py"
+    assert {path.parent.name for path in folder.glob("*/action.yml")} == {Path(file).parent.name for file in made} - {
+        ""
+    }

@@ -1,0 +1,139 @@
+"""What an Action's step runs: `mlops-ci action VERB`, whose inputs are JSON in MLOPS_CI_INPUTS.
+
+Inputs may come from whoever opened a pull request. Each becomes the value of its own option or nothing: it is written as
+`--option=value` or after `--`, and no shell ever sees it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mlops_ci import __version__
+from mlops_ci.cli import terminal
+from mlops_ci.cli.main import run
+from mlops_ci.errors import Exit, ToolError, UsageProblem
+from mlops_ci.github.files import write_outputs
+from mlops_ci.verbs import FOLDER, REQUIREMENTS, VERBS, Option, Verb
+
+SETUP = "setup"
+_OF_THE_INSTALLER = frozenset(option.flag for option in REQUIREMENTS)
+_BOOLEANS = {"": False, "false": False, "true": True}
+
+
+def act(argv: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run the verb that `argv` names, on the inputs that the environment holds, and return the exit code."""
+    name = argv[0] if len(argv) == 1 else ""
+    try:
+        inputs = _inputs(environ)
+        if environ.get("MLOPS_CI_BIN") and inputs.get("requirements"):
+            raise UsageProblem.of(
+                "requirements-not-installed",
+                "`requirements` cannot be installed where MLOPS_CI_BIN names a ready environment",
+                help="put the packages into that environment, or run without MLOPS_CI_BIN",
+            )
+        if name == SETUP:
+            return _set_up(environ)
+        given = arguments(_verb(name), inputs)
+    except ToolError as error:
+        terminal.problem(error, "github", name)
+        return error.exit_code
+    return run(given)
+
+
+def arguments(verb: Verb, inputs: Mapping[str, str]) -> list[str]:
+    """Return the command line for a verb's inputs, where an empty one is one that is not given.
+
+    Raises UsageProblem for an input that the verb does not have, one that is missing, and a value of the wrong form.
+    """
+    known = {option.flag: option for option in verb.inputs}
+    if unknown := sorted(set(inputs) - set(known)):
+        raise _wrong(f"there is no input {', '.join(map(repr, unknown))}", f"the inputs are {', '.join(known)}")
+    options: list[str] = []
+    positional: list[str] = []
+    for name, option in known.items():
+        value = inputs.get(name, "")
+        if not _is_text(value):
+            raise _wrong(f"the input '{name}' holds what is no text", "check where the workflow has it from")
+        if not value.strip():
+            if option.required:
+                raise _wrong(f"the input '{name}' is missing", f"{name}: {option.help}")
+        elif option.positional:
+            positional += _split(name, value) if option.multiple else [value]
+        elif option is FOLDER:
+            options += ["-C", value]
+        elif name not in _OF_THE_INSTALLER:
+            options += _option(option, value)
+    return [verb.name, "--format=github", *options, "--", *positional]
+
+
+def _option(option: Option, value: str) -> Iterator[str]:
+    if option.kind == "flag":
+        if value.strip() not in _BOOLEANS:
+            raise _wrong(f"the input '{option.flag}' is neither true nor false: {value!r}", "write one of these")
+        yield from [f"--{option.flag}"] if _BOOLEANS[value.strip()] else []
+        return
+    if option.kind == "choice" and value not in option.choices:
+        raise _wrong(f"the input '{option.flag}' is {value!r}", f"it can be {', '.join(option.choices)}")
+    if option.kind == "count" and not re.fullmatch(r"0*[1-9][0-9]{0,8}", value.strip(), re.ASCII):
+        raise _wrong(f"the input '{option.flag}' is {value!r}", "write a number from 1 on")
+    values = _split(option.flag, value) if option.multiple else [value.strip() if option.kind == "count" else value]
+    yield from (f"--{option.flag}={one}" for one in values)
+
+
+def _split(name: str, value: str) -> list[str]:
+    """Return what a list holds: JSON, as another step's output has it, or words between white space and commas."""
+    if not value.lstrip().startswith("["):
+        return [word for word in re.split(r"[\s,]+", value) if word]
+    try:
+        found = json.loads(value)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, list) or not all(isinstance(one, str) and one and _is_text(one) for one in found):
+        raise _wrong(f"the input '{name}' is not a JSON list of names", 'write ["a", "b"], or a b')
+    return found
+
+
+def _is_text(value: str) -> bool:
+    """Tell whether a program can be given it: no null character, and no half of a pair of UTF-16."""
+    return not re.search(r"[\0\ud800-\udfff]", value)
+
+
+def _inputs(environ: Mapping[str, str]) -> dict[str, str]:
+    try:
+        found: Any = json.loads(environ.get("MLOPS_CI_INPUTS") or "{}")
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict) or not all(isinstance(value, str | bool) for value in found.values()):
+        raise _wrong("MLOPS_CI_INPUTS is not a JSON object of texts", "MLOPS_CI_INPUTS: ${{ toJSON(inputs) }}")
+    return {name: str(value).lower() if isinstance(value, bool) else value for name, value in found.items()}
+
+
+def _verb(name: str) -> Verb:
+    verb = next((verb for verb in VERBS if verb.name == name and "action" in verb.surfaces), None)
+    if verb is None:
+        raise _wrong(f"there is no Action {name!r}", "use one of the folders in actions/")
+    return verb
+
+
+def _set_up(environ: Mapping[str, str]) -> int:
+    """Put the command, and nothing else of its environment, on the PATH of the steps after this one."""
+    folder = Path(environ["RUNNER_TEMP"]) / "mlops-ci" / "bin"
+    folder.mkdir(parents=True, exist_ok=True)
+    command = folder / "mlops-ci"
+    command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -I -m mlops_ci "$@"\n', encoding="utf-8")
+    command.chmod(0o755)
+    with Path(environ["GITHUB_PATH"]).open("a", encoding="utf-8") as stream:
+        stream.write(f"{folder}\n")
+    write_outputs(environ, {"exit-code": "0", "version": __version__, "command": str(command)})
+    terminal.say(f"mlops-ci {__version__} is on the PATH")
+    return Exit.OK
+
+
+def _wrong(message: str, help: str) -> UsageProblem:
+    return UsageProblem.of("action-input", message, help=help)
