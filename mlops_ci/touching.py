@@ -121,8 +121,8 @@ class Touching:
         then: dict[tuple[str, str], str] = {}
         for change, content in zip(files, self._old(files), strict=True):
             path = self._inside(change.path)
-            if path is not None and content is not None:
-                then |= digests(_shown(path), content)
+            for key, digest in digests(_shown(path), content) if path is not None and content is not None else ():
+                then[key] = digest if key not in then else ""  # two of a name: neither was what counted
         specs = self._project.specs
         every: dict[tuple[str, str], Loaded[Any]] = {("Project", specs.project.name): specs.project}
         every |= {("Dataset", name): one for name, one in specs.datasets.items()}

@@ -12,7 +12,7 @@ Kind = Literal["text", "flag", "choice", "path", "count"]
 Surface = Literal["cli", "nox", "action"]
 EVERYWHERE: tuple[Surface, ...] = ("cli", "nox", "action")
 Needs = Literal["nothing", "folder", "repository", "project"]
-Syncs = Literal["no", "gaps", "try", "must"]
+Syncs = Literal["no", "job", "gaps", "try", "must"]
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,9 @@ class Verb:
     options: tuple[Option, ...] = ()
     needs: Needs = "project"
     writes: bool = False  # takes --dry-run
-    syncs: Syncs = (
-        "no"  # when the registry is fetched first: never, where this clone lacks part of it, if it can be, or else fail
-    )
+    # when the registry is fetched first: never, in a CI job (whose clone lacks it), where this clone lacks part of it, if it can
+    # be, or else fail
+    syncs: Syncs = "no"
     formats: tuple[str, ...] = ("text", "json", "github")
     surfaces: tuple[Surface, ...] = ("cli", "nox")
     details: str = ""
@@ -185,7 +185,10 @@ VERBS: tuple[Verb, ...] = (
         outputs=(
             Output("models", "The models that are touched: a JSON list of names."),
             Output("datasets", "The datasets that are touched: a JSON list of names."),
-            Output("custom", "Those of the models that code of the repository trains: a JSON list of names."),
+            Output(
+                "custom",
+                "Those of the models that have code of their own, or types that their specs trust: a JSON list of names.",
+            ),
             Output("any", "true where a model is touched, else false."),
             Output("count", "How many models are touched."),
             Output(
@@ -279,6 +282,7 @@ VERBS: tuple[Verb, ...] = (
         surfaces=EVERYWHERE,
         outputs=(
             Output("verdict", "pass, fail, inconclusive or incomparable: the worst of the models'."),
+            Output("passed", "A JSON list of the models that passed."),
             Output("fits", "How many models had to be fitted."),
             Output("digest", "The SHA-256 of the file that --out names, which `keep` is given beside it."),
         ),
@@ -319,12 +323,22 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "release",
         "Tag the gated candidate with its evidence.",
-        (MODELS, REASON, FORCE),
+        (
+            MODELS,
+            REASON,
+            FORCE,
+            Option(
+                "gated", "Leave models that have not passed, and say why, instead of stopping at them.", kind="flag"
+            ),
+        ),
         writes=True,
         syncs="must",
         signs=True,
         surfaces=EVERYWHERE,
-        outputs=(Output("released", "A JSON list of what was released, as MODEL@vVERSION."),),
+        outputs=(
+            Output("released", "A JSON list of what was released, as MODEL@vVERSION."),
+            Output("ungated", "With `gated`: a JSON list of models that the gate has not judged as they are now."),
+        ),
         permissions=(Permission("contents", "write", "pushes the tag with its run and log, and the release's page"),),
         icon="tag",
     ),
@@ -415,11 +429,27 @@ VERBS: tuple[Verb, ...] = (
             ),
         ),
         needs="repository",
+        syncs="job",
+        permissions=(FETCH,),
         formats=("text", "json", "github", "sarif"),
         surfaces=EVERYWHERE,
         icon="search",
         details="Tags against logs, the chain, versions and numbers, signatures, released runs byte by byte, sources,"
-        " manifests and ledgers, against the specs of the default branch as this clone last fetched it. Works in a mirror, too.",
+        " manifests and ledgers, against the specs of the default branch as this clone last fetched it. Works in a mirror, too."
+        " In a CI job, whose clone has branches and tags only, the rest is fetched first.",
+    ),
+    Verb(
+        "doctor",
+        "Say what is wrong with the set-up, and for each policy whether GitHub enforces it.",
+        (),
+        formats=("text", "json", "github", "markdown"),
+        surfaces=("cli", "nox", "action"),
+        details="enforced: GitHub stops whoever would do otherwise; advisory: nobody does; unknown: this token may not see it, which never"
+        " counts as enforced. GitHub is asked where GITHUB_TOKEN is set. Exit code 1 when something would make commands fail.",
+        outputs=(
+            Output("problems", "How many things would make commands fail."),
+            Output("advisory", "How many policies nobody enforces."),
+        ),
     ),
     Verb(
         "diff",

@@ -9,6 +9,7 @@ from typing import Any
 
 from mlops_ci.digest import digest_file
 from mlops_ci.outcomes.affected import AffectedReport
+from mlops_ci.outcomes.doctor import DoctorReport
 from mlops_ci.outcomes.gate import GateReport
 from mlops_ci.outcomes.lifecycle import DeployReport, ReleaseReport
 
@@ -31,14 +32,22 @@ def _affected(report: AffectedReport) -> Mapping[str, str]:
     }
 
 
+def _doctor(report: DoctorReport) -> Mapping[str, str]:
+    return {"problems": str(report.count("problem")), "advisory": str(report.count("advisory"))}
+
+
 def _gate(report: GateReport) -> Mapping[str, str]:
     digest = digest_file(Path(report.bundle)) if report.bundle and Path(report.bundle).is_file() else ""
-    return {"verdict": report.verdict, "fits": str(report.fits), "digest": digest}
+    passed = json.dumps([one.model for one in report.models if one.verdict == "pass"])
+    return {"verdict": report.verdict, "passed": passed, "fits": str(report.fits), "digest": digest}
 
 
 def _release(report: ReleaseReport) -> Mapping[str, str]:
     released = [one for one in report.models if one.state == "released"]
-    return {"released": json.dumps([f"{one.model}@v{one.version}" for one in released])}
+    return {
+        "released": json.dumps([f"{one.model}@v{one.version}" for one in released]),
+        "ungated": json.dumps([one.model for one in report.models if one.state == "ungated"]),
+    }
 
 
 def _deploy(report: DeployReport) -> Mapping[str, str]:
@@ -47,6 +56,7 @@ def _deploy(report: DeployReport) -> Mapping[str, str]:
 
 _WRITERS: Mapping[type, Callable[[Any], Mapping[str, str]]] = {
     AffectedReport: _affected,
+    DoctorReport: _doctor,
     GateReport: _gate,
     ReleaseReport: _release,
     DeployReport: _deploy,

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 @dataclass(frozen=True)
 class Touched:
-    """A model or a dataset that a change touches, and why; `custom`: a model that code of the repository trains."""
+    """A model or a dataset that a change touches, and why; `custom`: a model with code of the repository's own, or types that its spec trusts."""
 
     name: str
     reasons: tuple[str, ...]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mlops_ci.outcomes.affected import AffectedReport
+from mlops_ci.outcomes.doctor import DoctorReport
 from mlops_ci.outcomes.gate import Gated, GateReport
 from mlops_ci.outcomes.proofs import DiffReport
 from mlops_ci.outcomes.selftest import SelftestReport
@@ -32,6 +33,10 @@ def markdown(record: Any, limit: int | None = None) -> str:
         from mlops_ci.reports import affected
 
         return affected.markdown(record)
+    if isinstance(record, DoctorReport):
+        from mlops_ci.reports import doctor
+
+        return doctor.markdown(record)
     if isinstance(record, DiffReport):
         from mlops_ci.reports.queries import diff_markdown
 

@@ -9,6 +9,7 @@ from mlops_ci.reports import sentences, separated, tables
 
 if TYPE_CHECKING:
     from mlops_ci.outcomes.affected import AffectedReport
+    from mlops_ci.outcomes.doctor import DoctorReport
     from mlops_ci.outcomes.gate import (
         CheckReport,
         CompareReport,
@@ -150,8 +151,16 @@ def _snapshot(snapshot: DatasetSnapshot) -> str:
 
 def _release(report: ReleaseReport) -> Iterator[str]:
     for item in report.models:
-        done = "released" if item.state == "released" else "is released already; nothing to do"
-        yield f"{item.model}@v{item.version} {done}\n  {item.sentence}"
+        named = f"{item.model}@v{item.version}" if item.version else item.model
+        yield f"{named} {_RELEASED[item.state]}\n  {item.sentence}"
+
+
+_RELEASED = {
+    "released": "released",
+    "unchanged": "is released already; nothing to do",
+    "ungated": "waits for the gate",
+    "held": "is not released",
+}
 
 
 def _deploy(report: DeployReport) -> Iterator[str]:
@@ -312,6 +321,12 @@ def _affected(report: AffectedReport) -> Iterator[str]:
     return affected.lines(report)
 
 
+def _doctor(report: DoctorReport) -> Iterator[str]:
+    from mlops_ci.reports import doctor
+
+    return doctor.lines(report)
+
+
 # by name, so that a query waits for no other verb's reports
 _WRITERS: Mapping[str, Callable[[Any], Iterator[str]]] = {
     "AffectedReport": _affected,
@@ -332,6 +347,7 @@ _WRITERS: Mapping[str, Callable[[Any], Iterator[str]]] = {
     "HistoryReport": _history,
     "RunsReport": _runs,
     "DiffReport": _diff,
+    "DoctorReport": _doctor,
     "FetchReport": _fetch,
     "ReproduceReport": _reproduce,
     "GcReport": _gc,

@@ -104,25 +104,25 @@ def read_project(content: bytes) -> Loaded[ProjectSpec] | None:
     return next(iter(loaded["Project"]), None)
 
 
-def digests(path: str, content: bytes) -> dict[tuple[str, str], str]:
-    """Return the digest of each spec that a text holds, by kind and name, whether it is valid or not.
+def digests(path: str, content: bytes) -> tuple[tuple[tuple[str, str], str], ...]:
+    """Return kind and name of each spec that a text holds, with its digest, whether it is valid or not.
 
     Those that have no name are left out, and all are where the text is no YAML. `path` is relative to the project's root: a
     file that `read_all` passes over by its place has none.
     """
     *folders, file = path.split("/")
     if not file.endswith(_ENDINGS) or any(map(_passed_over, folders)):
-        return {}
+        return ()
     try:
         documents = list(_ours(read(path, content), []))
     except SyntaxProblem:
-        return {}
+        return ()
     named = ((document.data.get("kind"), _name(document), document.data) for document in documents)
-    return {
-        (kind, name): _digest(kind, name, data.get("spec"))
+    return tuple(
+        ((kind, name), _digest(kind, name, data.get("spec")))
         for kind, name, data in named
         if isinstance(kind, str) and name is not None
-    }
+    )
 
 
 def _digest(kind: str, name: str, spec: Any) -> str:

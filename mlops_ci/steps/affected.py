@@ -60,7 +60,8 @@ def _every(project: Project, names: Iterable[str], reason: str, because: str) ->
 
 
 def _touched(project: Project, name: str, reasons: Iterable[str]) -> Touched:
-    custom = project.specs.models[name].spec.train.entrypoint is not None
+    train = project.specs.models[name].spec.train
+    custom = bool(train.entrypoint or train.trusted)  # as `arrivals.own_code` has it
     return Touched(name, tuple(dict.fromkeys(reasons)), custom)
 
 

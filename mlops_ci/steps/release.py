@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Literal
@@ -36,11 +36,16 @@ from mlops_ci.writes import AppendLog, CreateTag, Push, SetRef, Write
 
 
 def release(
-    project: Project, *, models: tuple[str, ...] = (), reason: str | None = None, force: bool = False
+    project: Project,
+    *,
+    models: tuple[str, ...] = (),
+    reason: str | None = None,
+    force: bool = False,
+    gated: bool = False,
 ) -> Outcome[ReleaseReport]:
     """Plan the release of the models named, or all, as they stand in HEAD; `force` also of those that were taken back.
 
-    Raises Findings when there is no commit, a model's files differ from it, it has not passed the gate as it is now
+    With `gated` a model that cannot be released is left, and said to be, and stops no other. Without it, raises Findings when there is no commit, a model's files differ from it, it has not passed the gate as it is now
     (with today's champion), it was rolled back from or deprecated, or the commit has a version of the model already;
     UsageProblem when it is forced without a reason.
     """
@@ -60,13 +65,28 @@ def release(
     released: list[Released] = []
     writes: list[Write] = []
     said: list[Announcement] = []
+    left: list[Diagnostic] = []
     for name in chosen(project, models):
-        one, plan, told = _model(project, ground, state.model(name), reason, force=force)
+        try:
+            one, plan, told = _model(project, ground, state.model(name), reason, force=force)
+        except Findings as found:
+            if not gated:
+                raise
+            left += [replace(item, severity="warning") for item in found.diagnostics]
+            released.append(_held(name, found.diagnostics))
+            continue
         released.append(one)
         writes.extend(plan)
         said.extend(told)
     push = (Push(repo.remote()),) if writes else ()
-    return Outcome(ReleaseReport(tuple(released)), unsigned if writes else (), Plan((*writes, *push, *said)))
+    notes = (*left, *(unsigned if writes else ()))
+    return Outcome(ReleaseReport(tuple(released)), notes, Plan((*writes, *push, *said)))
+
+
+def _held(model: str, why: tuple[Diagnostic, ...]) -> Released:
+    """Describe a model that is left; one that waits for the gate's answer, from a place that counts, is `ungated`."""
+    ungated = any(one.id in ("release-not-gated", "release-not-counted", "trust-too-low") for one in why)
+    return Released(model, "", "ungated" if ungated else "held", why[0].message)
 
 
 @dataclass(frozen=True)
