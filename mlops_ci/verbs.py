@@ -444,6 +444,10 @@ VERBS: tuple[Verb, ...] = (
         (),
         formats=("text", "json", "github", "markdown"),
         surfaces=("cli", "nox", "action"),
+        permissions=(
+            Permission("contents", "read", "asks GitHub for the rules of branches and tags"),
+            Permission("actions", "read", "asks GitHub for the environments; without it, what guards them is unknown"),
+        ),
         details="enforced: GitHub stops whoever would do otherwise; advisory: nobody does; unknown: this token may not see it, which never"
         " counts as enforced. GitHub is asked where GITHUB_TOKEN is set. Exit code 1 when something would make commands fail.",
         outputs=(

@@ -30,13 +30,13 @@ class Protection:
             self.open = classic
         self.classic = fields(classic)
 
-    def of(self, kind: str) -> list[dict[str, Any]]:
+    def typed(self, kind: str) -> list[dict[str, Any]]:
         """Return the rules of a type."""
         return [rule for rule in self.rules if rule.get("type") == kind]
 
     def parameters(self, kind: str) -> list[dict[str, Any]]:
         """Return what the rules of a type say."""
-        return [fields(rule.get("parameters")) for rule in self.of(kind)]
+        return [fields(rule.get("parameters")) for rule in self.typed(kind)]
 
     def is_on(self, name: str) -> bool:
         """Tell whether a switch of classic protection is on."""
@@ -64,8 +64,8 @@ def branches(world: World) -> Iterator[Examined]:
         ),
         ("the branch is not deleted", "deletion", found.is_off("allow_deletions"), "whoever may push can delete it"),
     ):
-        yield _row(found, what, bool(found.of(kind)) or classic, harm, f"restrict it: {_SETTINGS}")
-    signed = bool(found.of("required_signatures")) or found.is_on("required_signatures")
+        yield _row(found, what, bool(found.typed(kind)) or classic, harm, f"restrict it: {_SETTINGS}")
+    signed = bool(found.typed("required_signatures")) or found.is_on("required_signatures")
     yield _row(
         found,
         "commits are signed",
@@ -151,7 +151,7 @@ def _gate(world: World, found: Protection) -> Examined:
 
 def _queue(world: World, found: Protection) -> Examined:
     what = "merge queue"
-    if not found.of("merge_queue"):
+    if not found.typed("merge_queue"):
         return _row(
             found,
             what,
