@@ -17,9 +17,9 @@ def main() -> None:
         from mlops_ci.cli.action import act
 
         sys.exit(act(sys.argv[2:], os.environ))
-    if sys.argv[1:2] in (["show"], ["history"]):
-        import gc
+    import gc
 
+    if sys.argv[1:2] in (["show"], ["history"]):
         gc.disable()  # one listing, and the process ends: there is nothing to collect
         from mlops_ci.listing import begin
 
@@ -30,6 +30,10 @@ def main() -> None:
             os._exit(code)  # all is printed, and to free every event by itself takes as long as to read it
         gc.enable()
     import signal
+
+    gc.set_threshold(
+        50_000
+    )  # specs and records are trees: to look for circles in them while they are read takes a fifth of the time
 
     from mlops_ci.cli.main import run
 

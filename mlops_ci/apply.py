@@ -6,10 +6,12 @@ Killed before the push: nothing has happened. Killed after it: everything has, a
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -26,6 +28,7 @@ from mlops_ci.writes import (
     AppendLedger,
     AppendLog,
     Commit,
+    CopyOut,
     CreateTag,
     KeepCopy,
     PrepareRepository,
@@ -35,6 +38,7 @@ from mlops_ci.writes import (
     SetRef,
     StoreRun,
     Upload,
+    WriteBundle,
     WriteFile,
     describe,
     linked,
@@ -111,6 +115,10 @@ def apply(
                 artifacts.uploaded(write.file, store.cache(_need(repo)))
             case RemoveObject():
                 artifacts.remove(write.url, write.name, write.modified)
+            case CopyOut():
+                _out(write.path, partial(shutil.copyfile, write.source))
+            case WriteBundle():
+                _out(write.path, partial(_bundled, _need(repo), write.refs))
             case Push():
                 answer = _publish(_need(repo), write.remote, building.updates, observe)
                 if answer.state != "done":
@@ -261,6 +269,25 @@ def _write_file(root: Path, write: WriteFile) -> None:
             f"{write.path} could not be written: {error.strerror}",
             help="check the disk and the folder's rights",
         ) from error
+
+
+def _out(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file where somebody asked for it, whole or not at all."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".mlops-ci-") as folder:
+            write(Path(folder) / "file")
+            (Path(folder) / "file").replace(path)
+    except OSError as error:
+        raise EnvironmentProblem.of(
+            "file-not-written",
+            f"{path} could not be written: {error.strerror}",
+            help="check the disk and the folder's rights",
+        ) from error
+
+
+def _bundled(repo: Repository, refs: tuple[str, ...], path: Path) -> None:
+    repo.bundle(path, refs)
 
 
 def _need(repo: Repository | None) -> Repository:

@@ -8,8 +8,9 @@ from typing import Literal
 
 from mlops_ci.candidate import Candidate
 from mlops_ci.codec import decode, encode
-from mlops_ci.diagnostics import Diagnostic
+from mlops_ci.diagnostics import Diagnostic, Location
 from mlops_ci.errors import EnvironmentProblem, Findings
+from mlops_ci.git import Repository
 from mlops_ci.learn.spending import level
 from mlops_ci.ledger import Ledger, read
 from mlops_ci.plan import Plan
@@ -66,27 +67,59 @@ def ask(project: Project, candidate: Candidate, run: TrainingRun, waiting: Seque
     spent = level(1 - gate.confidence, budget)
     share = replace(gate, confidence=1 - spent)
     asking = Asking(candidate.rules.ledger, split.epoch, budget)
-    mine = [decode(Question, one.question) for one in waiting if one.ref == ledger.ref]
-    ahead = replace(ledger, questions=(*ledger.questions, *mine))
-    if number := ahead.number(split.holdout_digest, run.model_digest):
+    pair = (split.holdout_digest, run.model_digest)
+    state, number = _place(ledger, asking, pair, waiting, candidate.dataset.locate("spec", "split"))
+    if state == "free":
         return Asked("free", share, ledger, replace(asking, number=number))
-    before = len(ahead.questions)
-    if before >= budget:
-        raise Findings.of(
-            "holdout-exhausted",
-            f"the holdout of '{candidate.rules.ledger}' (epoch {split.epoch}) has answered its {budget} questions;"
-            " what is chosen on it from here on is chosen by luck",
-            location=candidate.dataset.locate("spec", "split"),
-            help="count up split.epoch, which sets aside a fresh holdout, best when new labels have come; or raise"
-            " holdoutBudget in a reviewed commit, which makes every test stricter",
-        )
     if project.context.offline:
         raise EnvironmentProblem.of(
             "ledger-offline",
             f"the remote did not answer, so nobody knows how often the holdout of '{candidate.rules.ledger}' was asked",
             help="check the network and your rights (git fetch), then run the same command again",
         )
-    return Asked("new", share, ledger, replace(asking, number=before + 1))
+    return Asked("new", share, ledger, replace(asking, number=number))
+
+
+def _place(
+    ledger: Ledger,
+    asking: Asking,
+    pair: tuple[str, str],
+    waiting: Sequence[AppendLedger],
+    where: Location | None = None,
+) -> tuple[Literal["free", "new"], int]:
+    """Return the place in a ledger that a question has or takes, about a pair of holdout and model; raises `holdout-exhausted`."""
+    mine = [decode(Question, one.question) for one in waiting if one.ref == ledger.ref]
+    ahead = replace(ledger, questions=(*ledger.questions, *mine))
+    if number := ahead.number(*pair):
+        return "free", number
+    before = len(ahead.questions)
+    if before < asking.budget:
+        return "new", before + 1
+    raise Findings.of(
+        "holdout-exhausted",
+        f"the holdout of '{asking.dataset}' (epoch {asking.epoch}) has answered its {asking.budget} questions;"
+        " what is chosen on it from here on is chosen by luck",
+        location=where,
+        help="count up split.epoch, which sets aside a fresh holdout, best when new labels have come; or raise"
+        " holdoutBudget in a reviewed commit, which makes every test stricter",
+    )
+
+
+def settled(
+    project: Project, comparison: Comparison, repo: Repository, waiting: Sequence[AppendLedger]
+) -> tuple[int | None, tuple[AppendLedger, ...]]:
+    """Return the place of a question that another job has answered, and the ledger's entry for it where it is new.
+
+    None where nobody counts. Raises Findings `holdout-exhausted` when others have spent the budget meanwhile.
+    """
+    asking = comparison.asked
+    if asking is None:
+        return None, ()
+    ledger = read(repo, asking.dataset, asking.epoch)
+    pair = (comparison.holdout_digest, comparison.model_digest)
+    state, number = _place(ledger, asking, pair, waiting)
+    entry = _entry(project, ledger, asking, pair, comparison.model, comparison.run)
+    return number, (entry,) if state == "new" else ()
 
 
 def numbered(comparison: Comparison, asked: Asked) -> Comparison:
@@ -98,17 +131,25 @@ def counted(project: Project, candidate: Candidate, run: TrainingRun, asked: Ask
     """Plan the ledger's entry for a question that is new; nothing for others."""
     if asked.state == "free" or asked.ledger is None:
         return ()
+    split = candidate.sides.split
+    asking = Asking(candidate.rules.ledger, split.epoch, candidate.budget or 0)
+    pair = (split.holdout_digest, run.model_digest)
+    return (_entry(project, asked.ledger, asking, pair, run.model, run.key),)
+
+
+def _entry(
+    project: Project, ledger: Ledger, asking: Asking, pair: tuple[str, str], model: str, run: str
+) -> AppendLedger:
     question = Question(
-        dataset=candidate.rules.ledger,
-        epoch=candidate.sides.split.epoch,
-        holdout_digest=candidate.sides.split.holdout_digest,
-        model_digest=run.model_digest,
-        model=run.model,
-        run=run.key,
+        dataset=asking.dataset,
+        epoch=asking.epoch,
+        holdout_digest=pair[0],
+        model_digest=pair[1],
+        model=model,
+        run=run,
         asked_on=project.context.clock().isoformat(timespec="seconds"),
     )
-    title = f"{run.model}: run {run.key} is judged"
-    return (AppendLedger(asked.ledger.ref, asked.ledger.head, encode(question), title),)
+    return AppendLedger(ledger.ref, ledger.head, encode(question), f"{model}: run {run} is judged")
 
 
 def published(project: Project, runs: Plan, questions: Sequence[AppendLedger]) -> Plan:

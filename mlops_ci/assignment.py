@@ -5,13 +5,15 @@ from __future__ import annotations
 import difflib
 import shlex
 from dataclasses import replace
+from typing import Literal
 
 from mlops_ci import store
+from mlops_ci.announcements import Announcement, Dispatch, RecordDeployment
 from mlops_ci.approvals import authors, given, judge, party, ref_prefix
 from mlops_ci.branches import Branch, Folder, as_wanted, branch_of, commit, inside, left_behind, request, same_on_branch
 from mlops_ci.codec import encode
 from mlops_ci.deploy.manifests import render, without_credentials
-from mlops_ci.diagnostics import Diagnostic
+from mlops_ci.diagnostics import Diagnostic, printable
 from mlops_ci.digest import canonical_json, digest_bytes
 from mlops_ci.errors import EnvironmentProblem, Findings, UsageProblem
 from mlops_ci.events import Event
@@ -25,6 +27,8 @@ from mlops_ci.policy import Rules, rules_of, to_sign
 from mlops_ci.project import Project
 from mlops_ci.records import Approval, Assignment, DataLock, DataRef, DatasetSnapshot, FileDigest, Release
 from mlops_ci.registry import ModelState, RegistryState
+from mlops_ci.reports.markup import clipped
+from mlops_ci.reports.request import body as request_body
 from mlops_ci.signing import Signature, sign
 from mlops_ci.spec.kinds import DeploymentSpec
 from mlops_ci.spec.load import Loaded
@@ -32,6 +36,7 @@ from mlops_ci.statement import of_assignment
 from mlops_ci.writes import AppendLog, CreateTag, Push, Write
 
 DATA_LOCK = "data.lock"
+_DESCRIPTION = 140  # characters: GitHub takes no more
 
 
 def assign(
@@ -93,7 +98,8 @@ def assign(
             again = f"rollback {state.model} --env {environment} --version {release.version}"
         again = f"mlops-ci {again}{' --force' * force}{f' --reason {shlex.quote(reason)}' if reason else ''}"
         text = f"Deploy {title}\n\n{reason or 'Manifests only.'}\n\nAfter the merge, this writes the assignment:\n\n    {again}\n"
-        name, plan = request(repo, folder, f"{environment}-{state.model}", number, text)
+        body = request_body(reason, again, "the assignment") if project.context.job else None
+        name, plan = request(repo, folder, f"{environment}-{state.model}", number, text, body)
         return Outcome(replace(report, state="requested", branch=name, again=again), plan=plan, basis=basis)
     writes: list[Write] = []
     if not on_branch:
@@ -128,8 +134,20 @@ def assign(
         CreateTag(tag, release.commit, text, state.last_date, signing),
         AppendLog(state.model, tag, encode(assignment), state.log),
         Push(branch.remote),
+        *(_told(assignment, tag, reason or record.evidence.sentence) if project.context.job else ()),
     ]
     return Outcome(replace(report, number=number), findings, Plan(tuple(writes)), basis=basis)
+
+
+def _told(assignment: Assignment, tag: str, why: str) -> tuple[Announcement, ...]:
+    """Return what the git host is told of an assignment."""
+    task: Literal["deploy", "rollback"] = "deploy" if assignment.rollback_of is None else "rollback"
+    facts = {"model": assignment.model, "version": assignment.version, "environment": assignment.environment}
+    said = clipped(f"{assignment.model} v{assignment.version}: {printable(why)}", _DESCRIPTION)
+    return (
+        RecordDeployment(assignment.release.name, assignment.environment, said, task),
+        Dispatch("mlops-ci-deployed", {**facts, "tag": tag}),
+    )
 
 
 def trusted(repo: Repository, rules: Rules, release: Event) -> None:

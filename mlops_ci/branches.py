@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain, count
 
+from mlops_ci.announcements import OpenPullRequest
 from mlops_ci.diagnostics import Diagnostic
 from mlops_ci.errors import Findings
 from mlops_ci.git import Repository
@@ -83,11 +84,13 @@ def commit(repo: Repository, folder: Folder, message: str) -> Commit:
     return Commit(folder.branch.name, folder.branch.tip, folder.path, folder.files, message)
 
 
-def request(repo: Repository, folder: Folder, topic: str, number: int, message: str) -> tuple[str, Plan]:
+def request(
+    repo: Repository, folder: Folder, topic: str, number: int, message: str, body: str | None = None
+) -> tuple[str, Plan]:
     """Plan a branch of its own that makes the folder so, for a pull request; return its name, too.
 
-    Nothing is planned where such a branch waits for its merge already. Hosts offer a lone commit's message as the
-    request's title and text. Raises Findings `folder-taken` when a file stands in the folder's place.
+    No branch is planned where such a one waits for its merge already. Hosts offer a lone commit's message as the
+    request's title and text; with `body`, the request itself is asked for, too. Raises Findings `folder-taken` when a file stands in the folder's place.
     """
     _free(repo, folder)
     branch = folder.branch
@@ -96,12 +99,16 @@ def request(repo: Repository, folder: Folder, topic: str, number: int, message: 
     taken = [ref.name.removeprefix(prefix) for ref in repo.refs(f"{prefix}{ours}*")]
     for known in taken:
         if not repo.contains(branch.tip, f"{prefix}{known}") and _same_files(repo, f"{prefix}{known}", folder):
-            return known, Plan()
+            return known, Plan(_asked(known, branch, message, body))
     # the number may be taken by a request that waits for another version
     suffixes = chain([""], map("-{}".format, count(2)))
     name = next(name for suffix in suffixes if (name := f"{ours}{number}{suffix}") not in taken)
     change = Commit(name, branch.tip, folder.path, folder.files, message, new_branch=True)
-    return name, Plan((change, Push(branch.remote)))
+    return name, Plan((change, Push(branch.remote), *_asked(name, branch, message, body)))
+
+
+def _asked(name: str, branch: Branch, message: str, body: str | None) -> tuple[OpenPullRequest, ...]:
+    return () if body is None else (OpenPullRequest(name, branch.name, message.partition("\n")[0], body),)
 
 
 def left_behind(repo: Repository, folder: Folder) -> tuple[Diagnostic, ...]:

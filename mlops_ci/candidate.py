@@ -127,11 +127,13 @@ def identify(
     data: DatasetSnapshot,
     recorded: Environment | None = None,
     base: Base | None = None,
+    *,
+    again: bool = False,
 ) -> Candidate:
     """Return the candidate that a model is now; reads no rows where the cache knows these files.
 
-    `recorded` is the environment of a run, to be taken in place of the one at hand; such a run was judged before, and is not
-    refused for what its holdout shares with its training side. `base` has the rules, where there is one. Raises Findings
+    `recorded` is the environment of a run, to be taken in place of the one at hand; one that is made `again` was judged
+    before, and is not refused for what its holdout shares with its training side. `base` has the rules, where there is one. Raises Findings
     when the data lack a column, the target cannot be learnt, or the holdout leaks.
     """
     context = project.context
@@ -146,7 +148,7 @@ def identify(
     _present(model, rules, types)
     sides = split(context.root, dataset, data.files, spec.features, spec.target, context.cache)
     findings = target_findings(sides, spec.target, spec.task, model.locate("spec", "target"))
-    if recorded is None:
+    if not again:
         findings += leak_findings(sides.leaks, dataset, sides.split.holdout_rows)
     if has_errors(findings):
         raise Findings((*findings, *changed_rules(model, rules)))

@@ -184,12 +184,13 @@ def _union(options: tuple[Any, ...]) -> Reader:
 
     def read(data: Any) -> Any:
         # an exact type first: 1 stays an int where both int and float are allowed
+        failures = []
         for _, reader in sorted(readers, key=lambda pair: type(data) is not pair[0]):
             try:
                 return reader(data)
             except _MisfitError as error:
-                failure = error
-        raise failure
+                failures.append(error)
+        raise max(failures, key=lambda error: len(error.at))  # what came furthest was meant, or else the first
 
     exact = {option: reader for option, reader in readers if option in (str, int, float, bool, types.NoneType)}
 

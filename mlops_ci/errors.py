@@ -51,3 +51,29 @@ class EnvironmentProblem(ToolError):
     """Git, the network, the disk or an installed package is at fault (exit 3)."""
 
     exit_code = Exit.ENVIRONMENT
+
+
+class HostProblem(EnvironmentProblem):
+    """The git host did not answer as asked. `status` is HTTP's, None where no answer came.
+
+    `unsure`: what was asked for may have been done nevertheless, since the answer was lost or says nothing.
+    """
+
+    status: int | None = None
+    unsure: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        id: str,
+        message: str,
+        *,
+        help: str | None = None,
+        location: Location | None = None,
+        status: int | None = None,
+        unsure: bool = False,
+    ) -> Self:
+        """Make the exception for a single diagnostic."""
+        made = super().of(id, message, help=help, location=location)
+        made.status, made.unsure = status, unsure
+        return made

@@ -17,11 +17,13 @@ from mlops_ci.errors import EnvironmentProblem
 from mlops_ci.plumbing import (
     ZERO,
     Answer,
+    Change,
     LogCommit,
     Object,
     Person,
     PushAnswer,
     RefUpdate,
+    changes_in,
     command,
     contents_in,
     object_in,
@@ -131,6 +133,10 @@ class Repository:
         answer = self.run("config", "--get", key, check=False)
         return answer.text if answer.status == 0 else None
 
+    def config_all(self, key: str) -> tuple[str, ...]:
+        """Return every value of a configuration key that may have several."""
+        return tuple(self.run("config", "--get-all", key, check=False).text.splitlines())
+
     def identity(self) -> Person | None:
         """Return whom git would name as committer, or None when nobody is configured."""
         answer = self.run("-c", "user.useConfigOnly=true", "var", "GIT_COMMITTER_IDENT", check=False)
@@ -232,6 +238,47 @@ class Repository:
         same = {path for path, oid in zip(plain, hashes, strict=True) if held[path][2] == oid}
         return tuple(path for path in paths if path not in same)
 
+    def differences(self, base: str, head: str | None) -> tuple[Change, ...]:
+        """Return what has another content in one commit than in another, or (`head` None) than in the work tree.
+
+        A file that moved is one that went and one that came. Of the work tree, what is not committed counts, and what git
+        does not track; what it ignores does not.
+        """
+        flags = (
+            "-z",
+            "--raw",
+            "--no-abbrev",
+            "--no-renames",
+            "--no-ext-diff",
+            "--no-textconv",
+            "--ignore-submodules=none",
+        )
+        if head is not None:
+            return tuple(changes_in(self.run("diff-tree", "-r", *flags, base, head).out))
+        own = ("-c", "diff.autoRefreshIndex=true", "-c", "diff.relative=false", "-c", "diff.orderFile=/dev/null")
+        tracked = self.run(*own, "diff", *flags, base, "--").out
+        others = self.run("ls-files", "-z", "--others", "--exclude-standard").out
+        new = (Change(os.fsdecode(path), "added") for path in others.split(b"\0") if path)
+        return (*changes_in(tracked), *new)
+
+    def tracked(self) -> dict[str, str]:
+        """Return every path of the index, with its mode; bytes that are no UTF-8 are surrogates in it."""
+        listing = self.run("ls-files", "-z", "--stage").out
+        entries = (entry.split(b"\t", 1) for entry in listing.split(b"\0") if entry)
+        return {os.fsdecode(path): meta[:6].decode("ascii") for meta, path in entries}
+
+    def merge_bases(self, one: str, other: str) -> tuple[str, ...]:
+        """Return the best common ancestors of two commits; none where their histories have nothing in common, as far as it is here."""
+        answer = self.run("merge-base", "--all", one, other, check=False)
+        if answer.status not in (0, 1):
+            raise _failed(("merge-base",), answer)
+        return tuple(answer.text.split())
+
+    def parents(self, commit: str) -> tuple[str, ...]:
+        """Return a commit's parents, as the commit names them: a shallow clone need not have them."""
+        head = self.run("cat-file", "commit", commit).text.partition("\n\n")[0]
+        return tuple(line.removeprefix("parent ") for line in head.splitlines() if line.startswith("parent "))
+
     def _is_file(self, path: str) -> bool:
         full = self.root / path
         return "\n" not in path and full.is_file() and full.resolve() == self.root.resolve() / path
@@ -284,6 +331,20 @@ class Repository:
             elif line == f"branch refs/heads/{branch}" and tree is not None and tree.resolve() != self.root.resolve():
                 return tree
         return None
+
+    def bundle(self, file: Path, refs: Sequence[str]) -> None:
+        """Write refs, with all that they lead to, into a file that another repository can take them from."""
+        self.run("bundle", "create", "--quiet", str(file), *refs)
+
+    def unbundle(self, file: Path) -> dict[str, str] | None:
+        """Take the objects of a bundle, and return what it says that its refs name; None for a file that is none.
+
+        Nothing is made reachable by it, and no ref of this repository changes.
+        """
+        answer = self.run("bundle", "unbundle", str(file), check=False)
+        if answer.status != 0:
+            return None
+        return {name: oid for oid, name in (line.split(" ", 1) for line in answer.text.splitlines() if " " in line)}
 
     def write_blob(self, content: bytes | Path) -> str:
         """Store a blob and return its id; a path is read by git itself, byte for byte."""
@@ -365,7 +426,7 @@ class Repository:
     def keep_fetching_registry(self, remote: str) -> None:
         """Make every later `git fetch` bring the registry's refs too."""
         key = f"remote.{remote}.fetch"
-        known = self.run("config", "--get-all", key, check=False).text.splitlines()
+        known = self.config_all(key)
         for refspec in REGISTRY_REFSPECS:
             if refspec not in known:
                 self.run("config", "--add", key, refspec)

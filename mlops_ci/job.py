@@ -12,7 +12,7 @@ class Job:
     `workflow` is the name of the workflow, `commit` what a verdict is about (a pull request's head, and not its merge with the
     base), `pull` the pull request's number. `fork`: the change comes from another repository, so that the job's token can only
     read. `base` is the branch that the change is to be merged into, `since` the commit that it starts from; both are None for
-    events that are about no change.
+    events that are about no change. For workflow_run, `commit`, `run_url` and `fork` are those of the run that it follows.
     """
 
     repository: str

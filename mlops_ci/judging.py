@@ -18,9 +18,10 @@ from mlops_ci.learn import custom
 from mlops_ci.learn.bootstrap import seed_of
 from mlops_ci.learn.compare import Judgement, compare
 from mlops_ci.learn.contest import Absent, Contestant, on_common_terms
-from mlops_ci.learn.measure import measure
+from mlops_ci.learn.jobs import Measured
+from mlops_ci.learn.measure import measure, told
 from mlops_ci.learn.predictions import Predictions, Truth, need
-from mlops_ci.learn.score import Packaged, score
+from mlops_ci.learn.score import Packaged, score, scores_of
 from mlops_ci.project import Project
 from mlops_ci.records import TrainingRun
 from mlops_ci.rivals import Older, packaged
@@ -39,6 +40,17 @@ class Rows:
     features: Path
 
 
+@dataclass(frozen=True)
+class Given:
+    """A model's answers for the held-out rows, as a pyarrow table with one row each, and what it costs to run.
+
+    They come from a job that ran the model and had no labels.
+    """
+
+    table: Any
+    costs: Measured
+
+
 def judged(
     project: Project,
     candidate: Candidate,
@@ -48,8 +60,11 @@ def judged(
     gate: Gate,
     occasion: Occasion,
     scratch: Path,
+    given: Given | None = None,
 ) -> Judgement:
     """Return the gate's answer about the model in `folder`; `gate` has the confidence of each test.
+
+    With `given` the candidate is not run here: these are its answers and costs.
 
     Raises Findings when the candidate cannot be scored, or the rows' weights or a user's own metrics are unusable. An
     older version that cannot be scored is incomparable.
@@ -64,9 +79,14 @@ def judged(
         elif rival.model is not None:
             twin = next((other for other in found if rivals[other] == rival), None)  # the anchor may be the champion
             found[against] = found[twin] if twin else _older(against, rival, rival.model, rows, scratch)
-    (scores,) = score([mine], rows.features, rows=rows.table.num_rows, scratch=scratch)
+    if given is None:
+        (scores,) = score([mine], rows.features, rows=rows.table.num_rows, scratch=scratch)
+    else:
+        scores = scores_of(mine, given.table)
     contestant = Contestant(mine.name, run.model_digest, scores.predictions, scores.classes, run=run.key)
-    contestant, found, notes = _with_costs(candidate, rows, (mine, contestant), rivals, found, scratch)
+    cost_per_hour = candidate.rules.evaluate.cost_per_hour
+    costs = told(given.costs, mine, costs_asked(candidate), cost_per_hour) if given else None
+    contestant, found, notes = _with_costs(candidate, rows, (mine, contestant, costs), rivals, found, scratch)
     found |= {
         against: replace(contestant, name=rival.event.ref.name)
         for against, rival in rivals.items()
@@ -113,9 +133,10 @@ def answers(
     return truth.rows(new), (sides[0].rows(new), sides[1].rows(new))
 
 
-def _asked(candidate: Candidate) -> set[str]:
+def costs_asked(candidate: Candidate) -> frozenset[str]:
+    """Return the metrics of operation that a candidate's rules name."""
     asked = {*candidate.rules.evaluate.metrics, *(requirement.metric for requirement in candidate.requirements)}
-    return {metric for metric in asked if metric in METRICS and METRICS[metric].operational}
+    return frozenset(metric for metric in asked if metric in METRICS and METRICS[metric].operational)
 
 
 def _held_out(project: Project, candidate: Candidate, mine: Packaged, rivals: Rivals, scratch: Path) -> Rows:
@@ -142,6 +163,7 @@ def _held_out(project: Project, candidate: Candidate, mine: Packaged, rivals: Ri
         scratch,
         seen=earlier,
         held=candidate.held,
+        order=spec.features,
     )
     table = pq.read_table(sides.holdout)
     for rows in (sides.train, sides.holdout):
@@ -172,7 +194,7 @@ def _older(against: Against, rival: Older, model: Packaged, rows: Rows, scratch:
 def _with_costs(
     candidate: Candidate,
     rows: Rows,
-    mine: tuple[Packaged, Contestant],
+    mine: tuple[Packaged, Contestant, Measured | None],
     rivals: Rivals,
     found: Mapping[Against, Contestant | Absent],
     scratch: Path,
@@ -186,13 +208,18 @@ def _with_costs(
         for against, rival in rivals.items()
         if isinstance(rival, Older) and rival.model is not None and isinstance(found[against], Contestant)
     }
-    *older, own = measure(
-        [*packages.values(), mine[0]],
-        rows.features,
-        _asked(candidate),
-        scratch=scratch,
-        cost_per_hour=candidate.rules.evaluate.cost_per_hour,
-    )
+    model, contestant, known_costs = mine
+    here = [*packages.values()] if known_costs else [*packages.values(), model]
+    *older, own = [
+        *measure(
+            here,
+            rows.features,
+            costs_asked(candidate),
+            scratch=scratch,
+            cost_per_hour=candidate.rules.evaluate.cost_per_hour,
+        ),
+        *([known_costs] if known_costs else []),
+    ]
     if own.diagnostics:
         raise Findings(own.diagnostics)
     costs = dict(zip(packages, older, strict=True))
@@ -202,7 +229,7 @@ def _with_costs(
         if isinstance(rival, Older) and isinstance(one, Contestant):
             measured[against] = replace(one, operational=costs[rival.event.ref.oid].values)
     notes = tuple(replace(one, severity="warning") for each in older for one in each.diagnostics)
-    return replace(mine[1], operational=own.values), measured, notes
+    return replace(contestant, operational=own.values), measured, notes
 
 
 def _valued(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -29,6 +30,19 @@ class Object(NamedTuple):
     oid: str
     type: str
     size: int
+
+
+class Change(NamedTuple):
+    """A path of the repository whose content is another one than before; bytes that are no UTF-8 are surrogates in it.
+
+    `old` is the blob that it was, None where it was no file. `whole`: it is, or was, a link or a submodule, so that everything
+    below it may be another one.
+    """
+
+    path: str
+    how: Literal["added", "changed", "deleted"]
+    old: str | None = None
+    whole: bool = False
 
 
 class LogCommit(NamedTuple):
@@ -89,6 +103,22 @@ def contents_in(out: bytes) -> Iterator[bytes | None]:
             return
         yield out[end + 1 : stop]
         at = stop + 1
+
+
+def changes_in(out: bytes) -> Iterator[Change]:
+    """Take the output of `diff --raw -z --no-renames` apart; what is unmerged counts as changed."""
+    fields = out.split(b"\0")
+    for meta, path in zip(fields[::2], fields[1::2], strict=False):
+        before, after, old, _, status = meta.decode("ascii").removeprefix(":").split()
+        how: Literal["added", "changed", "deleted"] = (
+            "added" if status == "A" else "deleted" if status == "D" else "changed"
+        )
+        blob = old if before in _FILES and old.strip("0") else None
+        yield Change(os.fsdecode(path), how, blob, bool({before, after} & _WHOLE))
+
+
+_FILES = ("100644", "100755")
+_WHOLE = {"120000", "160000"}  # the modes of a link and of a submodule
 
 
 def object_in(line: str) -> Object | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlops_ci.git import Repository
 from mlops_ci.job import Job
@@ -46,6 +46,9 @@ class Context(Place):
     person: Person | None = None  # whom git names as tagger
     job: Job | None = None  # the CI job that this runs in
     trust: Trust = "local"  # how far it can be trusted what is judged here
+    # what the git host says of this repository: is given a path below it, such as `/rulesets`, and answers with decoded JSON of
+    # all pages; raises HostProblem. None where there is no token
+    github: Callable[[str], Any] | None = None
 
     @property
     def base(self) -> str | None:

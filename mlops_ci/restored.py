@@ -104,7 +104,7 @@ def candidate_of(restored: Restored, record: Recorded) -> tuple[Candidate | None
         evidence = (*moved(before, now), Moved("content", record.run.data_digest, data.digest))
         return None, (_data_gone(evidence, "of the data are not those that the model learned from"),)
     try:
-        candidate = identify(project, model, data, record.run.environment)
+        candidate = identify(project, model, data, record.run.environment, again=True)
     except Findings as error:
         return None, (Cause("commit", f"the commit does not hold what was recorded: {error}"),)
     if differs := _differs(candidate, record):

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlops_ci import store
 from mlops_ci.candidate import Candidate
-from mlops_ci.data.split import materialise
+from mlops_ci.data.split import materialise, split_key
+from mlops_ci.digest import digest_bytes
 from mlops_ci.errors import Findings
 from mlops_ci.learn.fit import Fitted, fit
 from mlops_ci.learn.jobs import HERE, Interpreter
 from mlops_ci.project import Project
-from mlops_ci.records import TrainingRun
+from mlops_ci.records import FileDigest, TrainingRun
 
 
 def fitted(project: Project, candidate: Candidate, interpreter: Interpreter = HERE) -> Fitted:
@@ -62,3 +63,49 @@ def kept(project: Project, candidate: Candidate) -> Kept:
     folder = Path(tempfile.mkdtemp(dir=context.scratch))
     store.materialise(context.repo, stored, run.files, folder)
     return Kept(run, folder, context.repo.read(stored.files["log.txt"]) or b"")
+
+
+def described(candidate: Candidate, made: Fitted, files: tuple[FileDigest, ...], started_on: str) -> TrainingRun:
+    """Return the record of a candidate's training; `files` are those of its package, its code among them."""
+    spec = candidate.model.spec
+    return TrainingRun(
+        key=candidate.key,
+        model=candidate.model.name,
+        task=spec.task,
+        dataset=spec.dataset,
+        spec_path=candidate.model.path,
+        spec_digest=candidate.model.digest,
+        interface_digest=candidate.interface_digest,
+        code=candidate.code,
+        data_digest=candidate.snapshot.digest,
+        schema_digest=candidate.snapshot.schema_digest,
+        split=candidate.sides.split,
+        row_key=split_key(candidate.dataset.spec),
+        environment=made.environment,
+        seed=spec.train.seed,
+        estimator=spec.train.estimator or spec.train.entrypoint or "",
+        trusted=made.trusted,
+        signature=made.signature,
+        model_digest=made.model_digest,
+        files=files,
+        started_on=started_on,
+        seconds=round(made.seconds, 3),
+        params=spec.train.params,
+    )
+
+
+def with_code(root: Path, candidate: Candidate, folder: Path) -> tuple[FileDigest, ...]:
+    """Put the code that the model is made of beside it: whoever fetches or serves the model needs it too.
+
+    Raises Findings when a file has changed since the candidate was identified.
+    """
+    for file in candidate.code:
+        content = (root / file.path).read_bytes()
+        if digest_bytes(content) != file.sha256:
+            raise Findings.of(
+                "code-changed", f"{file.path} changed while the model was trained", help="run the command again"
+            )
+        path = folder / store.CODE / file.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return tuple(replace(file, path=f"{store.CODE}/{file.path}") for file in candidate.code)

@@ -55,6 +55,7 @@ class Permission:
 OUTPUTS = (
     Output("exit-code", "0 ok, 1 findings, 2 usage or invalid spec, 3 environment, 4 a bug."),
     Output("record", "The file that has the whole answer as JSON."),
+    Output("record-digest", "That file's SHA-256, for a job that gets it as an artifact."),
 )
 
 
@@ -163,9 +164,53 @@ VERBS: tuple[Verb, ...] = (
         icon="database",
     ),
     Verb(
+        "affected",
+        "Name the models and datasets that a change touches, and why.",
+        (
+            Option(
+                "models", "Models by name, which are the answer then.", positional=True, multiple=True, metavar="MODEL"
+            ),
+            Option(
+                "base",
+                "What to compare with: a branch, tag or commit; by default what CI says that the change starts from, or the branch"
+                " that it is to be merged into.",
+                metavar="REF",
+            ),
+        ),
+        formats=("text", "json", "github", "markdown"),
+        surfaces=EVERYWHERE,
+        icon="git-pull-request",
+        details="Compares with what both have in common, so that what others merged meanwhile does not count. Outside of CI, what is"
+        " not committed counts, too. Every model is touched where nothing tells what a change starts from.",
+        outputs=(
+            Output("models", "The models that are touched: a JSON list of names."),
+            Output("datasets", "The datasets that are touched: a JSON list of names."),
+            Output(
+                "custom",
+                "Those of the models that have code of their own, or types that their specs trust: a JSON list of names.",
+            ),
+            Output("any", "true where a model is touched, else false."),
+            Output("count", "How many models are touched."),
+            Output(
+                "matrix",
+                "The same models for a matrix: a JSON list of at most 256 texts, each of one or more names between spaces.",
+            ),
+        ),
+    ),
+    Verb(
         "train",
         "Fit, package and store a candidate.",
-        (MODELS, Option("explain", "Say why a stored run was used or not.", kind="flag"), DETERMINISM),
+        (
+            MODELS,
+            Option("explain", "Say why a stored run was used or not.", kind="flag"),
+            DETERMINISM,
+            Option(
+                "out",
+                "Also write the runs into this file (a git bundle), for another job.",
+                kind="path",
+                metavar="FILE",
+            ),
+        ),
         writes=True,
         surfaces=EVERYWHERE,
         icon="cpu",
@@ -181,6 +226,32 @@ VERBS: tuple[Verb, ...] = (
         icon="bar-chart-2",
     ),
     Verb(
+        "features",
+        "Write the held-out rows of models with code of their own, without labels, for `predict`.",
+        (
+            MODELS,
+            Option("out", "The folder to write to.", kind="path", required=True, metavar="DIR"),
+            BASE,
+        ),
+        writes=True,
+        surfaces=("cli", "action"),
+        icon="columns",
+        details="Models of library code alone are left out: the job that judges loads them itself, which runs no code of theirs.",
+    ),
+    Verb(
+        "predict",
+        "Let a model with code of its own answer held-out rows, where there are no labels.",
+        (
+            Option("run", "What `train --out` wrote for the model.", kind="path", required=True, metavar="FILE"),
+            Option("features", "The folder that `features` wrote.", kind="path", required=True, metavar="DIR"),
+            Option("out", "The folder to write the answers to.", kind="path", required=True, metavar="DIR"),
+        ),
+        needs="nothing",
+        writes=True,
+        surfaces=("cli", "action"),
+        icon="eye",
+    ),
+    Verb(
         "gate",
         "Validate, check, train and compare: one report, one verdict.",
         (
@@ -192,15 +263,28 @@ VERBS: tuple[Verb, ...] = (
             ),
             DETERMINISM,
             BASE,
+            Option(
+                "runs",
+                "Train nothing: judge what other jobs wrote into this folder (`train --out`, `predict --out`), and run none of it.",
+                kind="path",
+                metavar="DIR",
+            ),
+            Option(
+                "out",
+                "Write the judged runs into this file, for `keep`, and count no question yet.",
+                kind="path",
+                metavar="FILE",
+            ),
         ),
         writes=True,
         syncs="try",
         formats=("text", "json", "github", "markdown"),
         surfaces=EVERYWHERE,
         outputs=(
-            Output("verdict", "pass, fail or inconclusive: the worst of the models'."),
+            Output("verdict", "pass, fail, inconclusive or incomparable: the worst of the models'."),
             Output("passed", "A JSON list of the models that passed."),
             Output("fits", "How many models had to be fitted."),
+            Output("digest", "The SHA-256 of the file that --out names, which `keep` is given beside it."),
         ),
         permissions=(
             Permission(
@@ -216,14 +300,45 @@ VERBS: tuple[Verb, ...] = (
         icon="shield",
     ),
     Verb(
+        "keep",
+        "Keep what was judged in another job: its runs, and its questions to the holdout.",
+        (
+            Option("bundle", "What `gate --out` wrote.", kind="path", positional=True, required=True, metavar="FILE"),
+            Option(
+                "digest", "Its SHA-256, as the job that judged gave it by another way.", required=True, metavar="SHA256"
+            ),
+            Option("record", "The gate's whole answer, to tell the git host.", kind="path", metavar="FILE"),
+            Option("record_digest", "The answer's SHA-256, by the same way.", metavar="SHA256"),
+        ),
+        writes=True,
+        syncs="must",
+        surfaces=("cli", "action"),
+        permissions=(
+            Permission("contents", "write", "stores the run, and counts its question to the holdout"),
+            Permission("pull-requests", "write", "comments on the pull request"),
+            Permission("checks", "write", "adds a check run to the commit"),
+        ),
+        icon="archive",
+    ),
+    Verb(
         "release",
         "Tag the gated candidate with its evidence.",
-        (MODELS, REASON, FORCE),
+        (
+            MODELS,
+            REASON,
+            FORCE,
+            Option(
+                "gated", "Leave models that have not passed, and say why, instead of stopping at them.", kind="flag"
+            ),
+        ),
         writes=True,
         syncs="must",
         signs=True,
         surfaces=EVERYWHERE,
-        outputs=(Output("released", "A JSON list of what was released, as MODEL@vVERSION."),),
+        outputs=(
+            Output("released", "A JSON list of what was released, as MODEL@vVERSION."),
+            Output("ungated", "With `gated`: a JSON list of models that the gate has not judged as they are now."),
+        ),
         permissions=(Permission("contents", "write", "pushes the tag with its run and log, and the release's page"),),
         icon="tag",
     ),
@@ -324,6 +439,19 @@ VERBS: tuple[Verb, ...] = (
         " In a CI job, whose clone has branches and tags only, the rest is fetched first.",
     ),
     Verb(
+        "doctor",
+        "Say what is wrong with the set-up, and for each policy whether GitHub enforces it.",
+        (),
+        formats=("text", "json", "github", "markdown"),
+        surfaces=("cli", "nox", "action"),
+        details="enforced: GitHub stops whoever would do otherwise; advisory: nobody does; unknown: this token may not see it, which never"
+        " counts as enforced. GitHub is asked where GITHUB_TOKEN is set. Exit code 1 when something would make commands fail.",
+        outputs=(
+            Output("problems", "How many things would make commands fail."),
+            Output("advisory", "How many policies nobody enforces."),
+        ),
+    ),
+    Verb(
         "diff",
         "Two versions side by side: spec, data, metrics, environment, code, gate, files.",
         (
@@ -385,6 +513,26 @@ VERBS: tuple[Verb, ...] = (
         details="False promotions of equal models, power, non-inferiority at its margin, false blocks by slices, and what a"
         " champion is overstated by after 50 pull requests on one holdout; beside each, what comparing two numbers does on"
         " the same holdouts. Seeds are fixed. Exit code 1 when a claim does not hold.",
+    ),
+    Verb(
+        "report",
+        "Tell GitHub what a gate said: a comment on the pull request, and a check of its commit.",
+        (
+            Option(
+                "file",
+                "The answer: what `gate --format json` printed, or the output `record` of its Action.",
+                kind="path",
+                positional=True,
+                required=True,
+                metavar="FILE",
+            ),
+        ),
+        needs="nothing",
+        writes=True,
+        surfaces=("cli",),
+        details="In a job of GitHub Actions, with a token in GITHUB_TOKEN. The file is taken for hostile: one that does not follow from"
+        " its own parts is refused, and nothing is told. After a run of another workflow (workflow_run: that is how pull requests"
+        " from forks get their comment) GitHub says which pull request it is about, and the comment says that nobody has verified it.",
     ),
     Verb(
         "gc",

@@ -155,6 +155,22 @@ class RemoveObject:
 
 
 @dataclass(frozen=True)
+class CopyOut:
+    """A file for whoever asked for it, at a path of their choice; what is there is replaced."""
+
+    path: Path
+    source: Path
+
+
+@dataclass(frozen=True)
+class WriteBundle:
+    """A file with refs of this repository and all that they lead to, for another clone; those of the same plan are made first."""
+
+    path: Path
+    refs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Push:
     """One atomic push of every ref that the writes before it made; without a remote, one transaction of local refs."""
 
@@ -174,6 +190,8 @@ Write = (
     | SetRef
     | RemoveRef
     | RemoveObject
+    | CopyOut
+    | WriteBundle
     | Push
     | Announcement
 )
@@ -208,6 +226,10 @@ def describe(write: Write) -> str:
             return f"remove   {write.ref}, if it is at {write.old[:10]}"
         case RemoveObject():
             return f"remove   {write.name} from {write.url} ({write.size:,} bytes)"
+        case CopyOut():
+            return f"write    {write.path}"
+        case WriteBundle():
+            return f"bundle   {', '.join(write.refs)} in {write.path}"
         case Push():
             if write.remote is None:
                 return "refs     everything above, in one transaction of this repository"

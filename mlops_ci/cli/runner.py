@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mlops_ci.digest import digest_file
 from mlops_ci.errors import Exit
-from mlops_ci.github.files import write_outputs, write_summary
+from mlops_ci.github.files import SUMMARY_LIMIT, write_outputs, write_summary
 from mlops_ci.github.outputs import outputs
 from mlops_ci.reports.markdown import markdown
 
 
 def tell(environ: Mapping[str, str], verb: str, answer: str, code: Exit, record: Any = None) -> None:
-    """Write what steps after this one are told: `exit-code`, `record` (the answer's file), and the verb's own outputs.
+    """Write what steps after this one are told: `exit-code`, `record` (the answer's file) with its digest, and the verb's own outputs.
 
     `answer` is the command's JSON; `record` is None where the command could not answer.
     """
@@ -22,6 +23,6 @@ def tell(environ: Mapping[str, str], verb: str, answer: str, code: Exit, record:
         file = Path(folder) / "mlops-ci" / f"{verb}.json"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(f"{answer}\n", encoding="utf-8")
-        said["record"] = str(file)
+        said |= {"record": str(file), "record-digest": digest_file(file)}
     write_outputs(environ, said)
-    write_summary(environ, markdown(record) if record is not None else "")
+    write_summary(environ, markdown(record, SUMMARY_LIMIT) if record is not None else "")

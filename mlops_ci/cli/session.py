@@ -22,9 +22,11 @@ from mlops_ci.diagnostics import Diagnostic
 from mlops_ci.errors import EnvironmentProblem, Findings, UsageProblem
 from mlops_ci.events import event_name
 from mlops_ci.git import Repository
+from mlops_ci.github import access
 from mlops_ci.github.context import maker, person
 from mlops_ci.github.credentials import token_for_git
 from mlops_ci.github.job import job
+from mlops_ci.job import Job
 from mlops_ci.listing import LEDGERS, LOGS, TAGS
 from mlops_ci.plan import Outcome
 from mlops_ci.plumbing import Person
@@ -138,6 +140,7 @@ def opened(verb: Verb, chdir: str, wait: Callable[[float], None], *, quiet: bool
         repo = _lent(git.find(start), verb, stack)
         root = _root(start, repo, verb)
         who = _signer(repo)
+        in_job = job(os.environ)
         context = Context(
             root=root,
             here=start,
@@ -149,11 +152,24 @@ def opened(verb: Verb, chdir: str, wait: Callable[[float], None], *, quiet: bool
             offline=False,
             progress=progress,
             person=who,
-            job=(in_job := job(os.environ)),
+            job=in_job,
             trust="single-job" if in_job else "local",
+            github=access.reader(os.environ, in_job or _place(repo), wait),
         )
         specs, warnings = _specs(root) if verb.needs == "project" else (None, ())
-        yield Session(verb, context, specs, warnings, progress, wait)
+        host = access.teller(os.environ, in_job, wait) or nobody
+        yield Session(verb, context, specs, warnings, progress, wait, host)
+
+
+def _place(repo: Repository | None) -> Job | None:
+    """Return where GitHub would be asked about this repository outside of a job, for who has a token there."""
+    if repo is None or not os.environ.get("GITHUB_TOKEN"):
+        return None
+    try:
+        remote = repo.remote()
+        return access.elsewhere(os.environ, repo.remote_url(remote)) if remote is not None else None
+    except EnvironmentProblem:  # several remotes, and nothing tells which; whoever writes is told
+        return None
 
 
 def _lent(repo: Repository | None, verb: Verb, stack: ExitStack) -> Repository | None:

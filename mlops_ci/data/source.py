@@ -51,6 +51,45 @@ def source_files(root: Path, source: Source, location: Location | None = None) -
     return tuple(_digest(home, name) for name in names)
 
 
+def reaches(pattern: str, path: str, *, whole: bool = False) -> bool:
+    """Tell whether a file of this path would be one that a source's path names, be it there or not.
+
+    With `whole`, whether something below the path may be. Both are relative to the same folder.
+    """
+    wanted, names = PurePosixPath(pattern).parts, PurePosixPath(path).parts
+    if wanted == names or (whole and wanted[: len(names)] == names):
+        return True
+    states = {0}
+    for name in names:
+        shown = not name.startswith(".")
+        after: set[int] = set()
+        for at in _skipping(wanted, states):
+            part = wanted[at] if at < len(wanted) else None
+            if part == "**":
+                after |= {at, at + 1} if shown else set()
+            elif part is not None and (name == part if not _WILD.search(part) else shown and fnmatchcase(name, part)):
+                after.add(at + 1)
+        states = after
+    return bool(states) if whole else len(wanted) in states
+
+
+def _skipping(wanted: tuple[str, ...], states: set[int]) -> set[int]:
+    """Add where each state can be without a name: `**` may stand for no folder."""
+    found = set(states)
+    for at in sorted(states):
+        while at < len(wanted) and wanted[at] == "**":
+            at += 1
+            found.add(at)
+    return found
+
+
+def fixed_folder(pattern: str) -> str:
+    """Return the folder that everything which a source's path names is in: its parts before the first wildcard."""
+    parts = PurePosixPath(pattern).parts
+    named = next((at for at, part in enumerate(parts) if _WILD.search(part)), len(parts) - 1)
+    return "/".join(parts[:named])
+
+
 def _matches(home: Path, pattern: PurePosixPath) -> Iterator[Path]:
     if (home / pattern).is_file():  # a name that happens to hold a bracket is still a name
         yield home / pattern

@@ -102,10 +102,12 @@ def materialise(
     folder: Path,
     seen: Mapping[str, Earlier] | None = None,
     held: Held | None = None,
+    order: tuple[str, ...] | None = None,
 ) -> SideFiles:
     """Write `train.parquet` and `holdout.parquet` into an existing folder.
 
-    Rows are ordered by key, then by content, whatever the layout of the files; columns are the key's, `columns` and
+    Rows are ordered by key, then by content, whatever the layout of the files: first by that of `order` and `target`
+    (default: all), so that rows stay in line with files that have these columns only. Columns are the key's, `columns` and
     `target`. The holdout gets a column SEEN + name for each of `seen`, which tells whether the older model of that name
     was free to learn from the row, then or had it been there. Raises as `split` does.
     """
@@ -114,8 +116,9 @@ def materialise(
         condition, _ = _condition(table, dataset)
         names = _written(dataset.spec, (*columns, target))
         marks = {f"{SEEN}{name}": _learned(table, earlier) for name, earlier in (seen or {}).items()}
-        _write(table, dataset.spec, names, f"NOT {condition}", out.train, {})
-        _write(table, dataset.spec, names, condition, out.holdout, marks)
+        first = _written(dataset.spec, (*order, target)) if order is not None else names
+        _write(table, dataset.spec, names, f"NOT {condition}", out.train, {}, first)
+        _write(table, dataset.spec, names, condition, out.holdout, marks, first)
     return out
 
 
@@ -347,7 +350,13 @@ def _by_time(table: Table, dataset: Loaded[DatasetSpec]) -> tuple[str, str]:
 
 
 def _write(
-    table: Table, spec: DatasetSpec, names: tuple[str, ...], where: str, path: Path, marks: Mapping[str, str]
+    table: Table,
+    spec: DatasetSpec,
+    names: tuple[str, ...],
+    where: str,
+    path: Path,
+    marks: Mapping[str, str],
+    first: tuple[str, ...],
 ) -> None:
     import pyarrow.parquet as pq
 
@@ -355,7 +364,8 @@ def _write(
     from mlops_ci.data.logical import quoted
 
     chosen = ", ".join([*map(quoted, names), *(f"{sql} AS {quoted(name)}" for name, sql in marks.items())])
-    order = ", ".join([*map(quoted, spec.key), row_hash({name: table.types[name] for name in names})])
+    content = dict.fromkeys(row_hash({name: table.types[name] for name in some}) for some in (first, names))
+    order = ", ".join([*map(quoted, spec.key), *content])
     reader: Any = table.connection.sql(f"SELECT {chosen} FROM data WHERE {where} ORDER BY {order}").to_arrow_reader(
         BATCH
     )

@@ -15,7 +15,7 @@ def write_outputs(environ: Mapping[str, str], outputs: Mapping[str, str]) -> Non
     path = environ.get("GITHUB_OUTPUT")
     if not path or not outputs:
         return
-    with Path(path).open("a", encoding="utf-8") as stream:
+    with Path(path).open("a", encoding="utf-8", errors="replace") as stream:
         for name, value in outputs.items():
             end = f"end-{secrets.token_hex(16)}"  # not to be guessed: a value cannot end itself and begin another
             stream.write(f"{name}<<{end}\n{value}\n{end}\n")
@@ -32,7 +32,8 @@ def write_summary(environ: Mapping[str, str], markdown: str) -> None:
 
 def cut(text: str, limit: int, pointer: str) -> str:
     """Return text of at most `limit` bytes in UTF-8: as it is, or whole lines of it and then `pointer`."""
-    if len(text.encode()) <= limit:
-        return text
-    kept = text.encode()[: limit - len(pointer.encode())].decode("utf-8", "ignore")
+    whole = text.encode("utf-8", "replace")  # half a character, which a spec can hold, is none
+    if len(whole) <= limit:
+        return whole.decode()
+    kept = whole[: limit - len(pointer.encode())].decode("utf-8", "ignore")
     return kept.rpartition("\n")[0] + pointer

@@ -24,7 +24,7 @@ def job(environ: Mapping[str, str]) -> Job | None:
     repository = environ.get("GITHUB_REPOSITORY", "")
     if environ.get("GITHUB_ACTIONS") != "true" or not _SLUG.fullmatch(repository):
         return None
-    server = environ.get("GITHUB_SERVER_URL", "https://github.com").rstrip("/")
+    server = (environ.get("GITHUB_SERVER_URL") or "https://github.com").rstrip("/")
     event, payload = environ.get("GITHUB_EVENT_NAME", ""), _payload(environ.get("GITHUB_EVENT_PATH"))
     pull = _at(payload, "pull_request") or {}
     since = {
@@ -35,19 +35,31 @@ def job(environ: Mapping[str, str]) -> Job | None:
     }.get(event)
     number = _at(pull, "number")
     theirs = _at(pull, "head", "repo", "full_name")
+    own_run = f"{server}/{repository}/actions/runs/{environ.get('GITHUB_RUN_ID', '')}"
+    ran = _at(payload, "workflow_run") if event == "workflow_run" else None
+    if event == "workflow_run":  # about another run: what that one was about
+        theirs = _at(ran, "head_repository", "full_name")
     return Job(
         repository=repository,
-        api=environ.get("GITHUB_API_URL", "https://api.github.com").rstrip("/"),
+        api=(environ.get("GITHUB_API_URL") or "https://api.github.com").rstrip("/"),
         server=server,
         event=event,
         workflow=environ.get("GITHUB_WORKFLOW", ""),
-        commit=_oid(_at(pull, "head", "sha")) or environ.get("GITHUB_SHA", ""),
-        run_url=f"{server}/{repository}/actions/runs/{environ.get('GITHUB_RUN_ID', '')}",
+        commit=(_oid(_at(ran, "head_sha")) or "")
+        if event == "workflow_run"
+        else _oid(_at(pull, "head", "sha")) or environ.get("GITHUB_SHA", ""),
+        run_url=_run_url(_at(ran, "html_url"), f"{server}/{repository}") or own_run,
         pull=number if type(number) is int and number > 0 else None,
-        fork=bool(pull) and theirs != repository,
+        fork=bool(pull or event == "workflow_run") and theirs != repository,
         base=_base(environ, event, payload),
         since=since,
     )
+
+
+def _run_url(value: Any, below: str) -> str | None:
+    """Return the URL of a run, if it is one of this repository."""
+    known = re.compile(rf"{re.escape(below)}/actions/runs/[0-9]{{1,20}}(/attempts/[0-9]{{1,9}})?")
+    return value if isinstance(value, str) and known.fullmatch(value) else None
 
 
 def _base(environ: Mapping[str, str], event: str, payload: Any) -> str | None:

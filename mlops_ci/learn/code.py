@@ -21,18 +21,35 @@ def code_files(root: Path, entrypoint: str | None) -> tuple[FileDigest, ...]:
     if entrypoint is None:
         return ()
     root = root.resolve()
-    first = (root / entrypoint.partition(":")[0]).resolve()
-    waiting, found = [first], {}
-    while waiting:
-        path = waiting.pop()
-        if path in found or not path.is_file() or not path.is_relative_to(root):
-            continue
-        found[path] = content = path.read_bytes()
-        waiting.extend(_imported(content, path, (first.parent, root)))
+    found, _ = _closure(root, entrypoint)
     files = (
         FileDigest(path.relative_to(root).as_posix(), digest_bytes(data), len(data)) for path, data in found.items()
     )
     return tuple(sorted(files, key=lambda file: file.path))
+
+
+def code_places(root: Path, entrypoint: str) -> frozenset[Path]:
+    """Return every path below the root that an entrypoint's code is read from, or would be if there were a file."""
+    root = root.resolve()
+    found, looked_for = _closure(root, entrypoint)
+    return frozenset(found) | looked_for
+
+
+def _closure(root: Path, entrypoint: str) -> tuple[dict[Path, bytes], frozenset[Path]]:
+    """Return the files that an entrypoint is made of with their contents, and each place where there was none."""
+    first = (root / entrypoint.partition(":")[0]).resolve()
+    waiting, found = [first], {}
+    nothing: set[Path] = set()
+    while waiting:
+        path = waiting.pop()
+        if path in found or path in nothing or not path.is_relative_to(root):
+            continue
+        if not path.is_file():
+            nothing.add(path)
+            continue
+        found[path] = content = path.read_bytes()
+        waiting.extend(_imported(content, path, (first.parent, root)))
+    return found, frozenset(nothing)
 
 
 def imported_packages(root: Path, entrypoint: str | None) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from typing import Any
 from mlops_ci import process
 from mlops_ci.codec import encode
 from mlops_ci.diagnostics import Diagnostic, Location
-from mlops_ci.digest import digest_file
+from mlops_ci.digest import digest_file, digest_json
 from mlops_ci.errors import Findings, UsageProblem
 from mlops_ci.learn import environment as environments
 from mlops_ci.learn import jobs, package, received
@@ -88,7 +88,7 @@ def fit(
             help=f"Rename the column: no feature may start with '{RESERVED}'.",
         )
     scratch.mkdir(parents=True, exist_ok=True)
-    golden = _golden(data, inputs)  # before the trainer is told where the data are
+    golden = golden_rows(data, inputs)  # before the trainer is told where the data are
     work = _folder(scratch, "train-")
     job = jobs.TrainJob(
         data=str(data.resolve()),
@@ -112,10 +112,79 @@ def fit(
     except (OSError, ValueError) as error:
         raise _failed(f"training left no model file: {package.headline_of(error)}", ended, where) from error
     found = _inspect(train, task, inputs, output, root, golden, checked, where, timeout, interpreter)
+    made = _packed(checked / package.MODEL, model, train, inputs, output, golden, found, environment, scratch, where)
+    return replace(
+        made,
+        environment=replace(environment, threadpools=tuple(jobs.line(one, 200) for one in trained.threadpools[:20])),
+        estimator=jobs.line(trained.estimator, 2000),
+        # a gate may hold a limit against them: code of the candidate's own is not asked how long it took
+        seconds=from_outside if train.entrypoint else min(max(trained.seconds, 0.0), from_outside),
+        log=ended.log + found.log,
+    )
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model with code of its own answered in another place: its classes, and a pyarrow table for the golden rows.
+
+    `code` are its files: with the model file they are what it is told apart by.
+    """
+
+    classes: tuple[str | int | bool, ...]
+    golden: Any
+    code: tuple[FileDigest, ...]
+
+
+def examined(
+    made: Path,
+    train: Train,
+    *,
+    task: Task,
+    inputs: Sequence[Field],
+    output: Field,
+    golden: Any,
+    root: Path,
+    scratch: Path,
+    environment: Environment,
+    where: Location | None = None,
+    answers: Answers | None = None,
+) -> Fitted:
+    """Package a model file that was fitted in another place, finding out again all that can be found out without its code.
+
+    With `answers` the model is not loaded here, and its digest is that of its bytes. `seconds` and `log` are not known.
+    Raises as `fit` does.
+    """
+    scratch.mkdir(parents=True, exist_ok=True)
+    checked = _folder(scratch, "inspect-")
+    try:
+        model = received.copy(made, checked / package.MODEL)
+    except (OSError, ValueError) as error:
+        raise Findings.of(
+            "train-failed",
+            f"training left no model file: {package.headline_of(error)}",
+            location=where,
+            help="look at the log of the job that trained",
+        ) from error
+    found = _inspect(train, task, inputs, output, root, golden, checked, where, None, jobs.HERE, answers)
+    return _packed(checked / package.MODEL, model, train, inputs, output, golden, found, environment, scratch, where)
+
+
+def _packed(
+    checked: Path,
+    model: FileDigest,
+    train: Train,
+    inputs: Sequence[Field],
+    output: Field,
+    golden: Any,
+    found: _Inspected,
+    environment: Environment,
+    scratch: Path,
+    where: Location | None,
+) -> Fitted:
     signature = Signature(tuple(inputs), output, found.classes)
     folder = _folder(scratch, "package-")
-    if received.copy(checked / package.MODEL, folder / package.MODEL) != model:
-        raise _failed("the model file changed while it was checked", ended, where)
+    if received.copy(checked, folder / package.MODEL) != model:
+        raise Findings.of("train-failed", "the model file changed while it was checked", location=where)
     _package(folder, signature, golden, found.predictions, environments.requirements(environment))
     return Fitted(
         folder=folder,
@@ -124,12 +193,11 @@ def fit(
         ),
         signature=signature,
         model_digest=found.model_digest,
-        environment=replace(environment, threadpools=tuple(jobs.line(one, 200) for one in trained.threadpools[:20])),
-        estimator=jobs.line(trained.estimator, 2000),
+        environment=environment,
+        estimator="",
         trusted=found.trusted,
-        # a gate may hold a limit against them: code of the candidate's own is not asked how long it took
-        seconds=from_outside if train.entrypoint else min(max(trained.seconds, 0.0), from_outside),
-        log=ended.log + found.log,
+        seconds=0.0,
+        log=found.log,
         diagnostics=tuple(_unused(name, where) for name in train.trusted if name not in found.trusted),
     )
 
@@ -138,7 +206,7 @@ def _folder(scratch: Path, prefix: str) -> Path:
     return Path(tempfile.mkdtemp(prefix=prefix, dir=scratch)).resolve()
 
 
-def _golden(data: Path, inputs: Sequence[Field]) -> Any:
+def golden_rows(data: Path, inputs: Sequence[Field]) -> Any:
     """Return the inputs of at most GOLDEN_ROWS rows spread evenly over the training data, as a pyarrow table."""
     import numpy as np
     import pyarrow as pa
@@ -161,6 +229,7 @@ def _inspect(
     where: Location | None,
     timeout: float | None,
     interpreter: jobs.Interpreter,
+    answers: Answers | None = None,
 ) -> _Inspected:
     """Look into the model file in `folder`; raises Findings when the spec does not trust it or it cannot be used."""
     import pyarrow.parquet as pq
@@ -178,7 +247,7 @@ def _inspect(
         inputs=tuple(inputs),
         trusted=tuple(sorted(allowed)),
         paths=paths,
-        types_only=bool(paths),
+        types_only=bool(paths) or answers is not None,
     )
     ended = jobs.launch(_INSPECTOR, job, folder, timeout=timeout, interpreter=interpreter)
     found = _answered(jobs.InspectAnswer, folder, ended, what, where, timeout)
@@ -186,6 +255,11 @@ def _inspect(
     if missing := sorted(set(untrusted) - allowed):
         raise Findings([_untrusted(missing, where)])
     log = ended.log
+    if answers is not None:
+        if strange := _not_classes(answers.classes, task, output):
+            raise _failed(f"the fitted model's classes_ {strange}", ended, where)
+        told = digest_json([digest_file(folder / package.MODEL), encode(answers.code)])
+        return _Inspected(untrusted, told, answers.classes, answers.golden, log)
     if paths:  # now its code may be imported
         (folder / jobs.ANSWER).unlink()
         again = replace(job, types_only=False)

@@ -13,7 +13,7 @@ from mlops_ci.learn.jobs import Measured
 from mlops_ci.learn.score import Packaged, groups, item
 
 _MEASURER = "mlops_ci.learn.measurer"
-_BY_RUNNING = (
+BY_RUNNING = (
     *("latency-p50-ms", "latency-p95-ms", "batch-latency-p50-ms", "batch-latency-p95-ms"),
     "peak-memory-mb",
 )
@@ -35,7 +35,7 @@ def measure(
     fails lacks the values of running it, and has a diagnostic; the others have theirs. Raises Findings when a file is not
     the one that was recorded.
     """
-    running = tuple(name for name in _BY_RUNNING if name in wanted)
+    running = tuple(name for name in BY_RUNNING if name in wanted)
     found: dict[int, Measured] = {}
     for group in groups(models) if running else []:
         scratch.mkdir(parents=True, exist_ok=True)
@@ -44,13 +44,19 @@ def measure(
             zip(group, _process([models[at] for at in group], features, running, folder, timeout), strict=True)
         )
     return tuple(
-        Measured(model.name, {**_recorded(model, wanted, cost_per_hour), **ran.values}, ran.diagnostics)
+        Measured(model.name, {**recorded(model, wanted, cost_per_hour), **ran.values}, ran.diagnostics)
         for at, model in enumerate(models)
         for ran in [found.get(at, Measured(model.name))]
     )
 
 
-def _recorded(model: Packaged, wanted: Collection[str], cost_per_hour: float | None) -> Mapping[str, float]:
+def told(one: Measured, model: Packaged, wanted: Collection[str], cost_per_hour: float | None) -> Measured:
+    """Return a model's costs where it was run in another place, which told `one`; what records tell, they tell."""
+    return _checked(one, tuple(name for name in BY_RUNNING if name in wanted), recorded(model, wanted, cost_per_hour))
+
+
+def recorded(model: Packaged, wanted: Collection[str], cost_per_hour: float | None) -> Mapping[str, float]:
+    """Return a model's costs that need no run, by metric: its file's size, and what training took."""
     values = {"model-size-mb": model.model.stat().st_size / 1e6}
     if model.seconds is not None:
         values["training-seconds"] = model.seconds
@@ -74,12 +80,15 @@ def _process(
         why = Diagnostic("measure-failed", message, help=jobs.quoted(ended.tail) or None)
         yield from (Measured(name, diagnostics=(why,)) for name in names)
         return
-    for one in answer.measured:
-        values = {name: value for name in metrics if _is_cost(value := one.values.get(name, math.nan))}
-        told = jobs.errors(one.diagnostics)
-        if missing := [name for name in metrics if name not in values and not told]:
-            told = (Diagnostic("measure-failed", f"measuring {one.name} gave no {' and no '.join(missing)}"),)
-        yield Measured(one.name, values, told)
+    yield from (_checked(one, metrics, {}) for one in answer.measured)
+
+
+def _checked(one: Measured, metrics: tuple[str, ...], beside: Mapping[str, float]) -> Measured:
+    values = {name: value for name in metrics if _is_cost(value := one.values.get(name, math.nan))}
+    said = jobs.errors(one.diagnostics)
+    if missing := [name for name in metrics if name not in values and not said]:
+        said = (Diagnostic("measure-failed", f"measuring {one.name} gave no {' and no '.join(missing)}"),)
+    return Measured(one.name, {**beside, **values}, said)
 
 
 def _is_cost(value: float) -> bool:

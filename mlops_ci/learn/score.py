@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,22 @@ class Scores:
     classes: tuple[Label, ...]
 
 
+def answered(model: Packaged, features: Path, *, rows: int, scratch: Path, timeout: float | None = None) -> Path:
+    """Return a parquet file of a model's answers for the `rows` rows of `features`, one row each; raises as `score` does."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="score-", dir=scratch)).resolve()
+    list(_process([model], features, rows, folder, timeout))
+    return folder / _out(0)
+
+
+def scores_of(model: Packaged, table: Any) -> Scores:
+    """Return a pyarrow table of answers that were given in another place, as scores; raises Findings for what are none."""
+    with _strictly(model):
+        return Scores(
+            _predictions(model, {name: table[name].to_numpy() for name in table.column_names}), model.signature.classes
+        )
+
+
 def missing_inputs(signature: Signature, columns: Collection[str]) -> tuple[str, ...]:
     """Return the inputs that a model needs and the data do not have; with any, it cannot be scored today."""
     return tuple(field.name for field in signature.inputs if field.name not in columns)
@@ -81,7 +98,7 @@ def groups(models: Sequence[Packaged]) -> list[list[int]]:
 def _process(
     models: Sequence[Packaged], features: Path, rows: int, folder: Path, timeout: float | None
 ) -> Iterator[Scores]:
-    outs = [folder / f"predictions-{at}.parquet" for at in range(len(models))]
+    outs = [folder / _out(at) for at in range(len(models))]
     rows_here = folder / "features.parquet"
     received.copy(features, rows_here)
     items = tuple(item(model, folder / f"model-{at}.skops") for at, model in enumerate(models))
@@ -121,9 +138,19 @@ def item(model: Packaged, target: Path) -> jobs.ModelItem:
 
 def _read(model: Packaged, path: Path, rows: int) -> Predictions:
     """Read predictions back strictly: they come from a process that may have run a candidate's code."""
-    try:
+    with _strictly(model):
         table = received.predictions(path, task=model.task, classes=model.signature.classes, rows=rows)
         return _predictions(model, {name: table[name].to_numpy() for name in table.column_names})
+
+
+def _out(at: int) -> str:
+    return f"predictions-{at}.parquet"
+
+
+@contextmanager
+def _strictly(model: Packaged) -> Iterator[None]:
+    try:
+        yield
     except (ValueError, TypeError) as error:
         message = f"{model.name} gave predictions that cannot be used: {package.headline_of(error)}"
         raise Findings.of(

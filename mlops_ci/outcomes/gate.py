@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # these are never decoded, and queries need no records
-    from mlops_ci.records import Comparison, DatasetSnapshot, TrainingRun, Verdict
+from mlops_ci.records import Comparison, DatasetSnapshot, TrainingRun, Verdict
 
 
 @dataclass(frozen=True)
@@ -74,8 +72,19 @@ class Gated:
 
 @dataclass(frozen=True)
 class GateReport:
-    """One report, one verdict: the worst of the models'. `fits` counts models that had to be fitted."""
+    """One report, one verdict: the worst of the models'. `fits` counts models that had to be fitted.
+
+    `bundle` is the file that the judged runs were written to, for `keep`.
+    """
 
     verdict: Verdict
     models: tuple[Gated, ...]
     fits: int
+    bundle: str | None = None
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """Return the verdict on several models: the worst of theirs, and none is decided where there are none."""
+    found = set(verdicts)
+    order: tuple[Verdict, ...] = ("fail", "incomparable", "inconclusive", "pass")
+    return next((verdict for verdict in order if verdict in found), "inconclusive")

@@ -22,11 +22,11 @@ class InitReport:
 
 @dataclass(frozen=True)
 class Released:
-    """A model's release, or why there is nothing to release."""
+    """A model's release, or why there is none: it is there already, it has not been through the gate, or else `held`."""
 
     model: str
     version: str
-    state: Literal["released", "unchanged"]
+    state: Literal["released", "unchanged", "ungated", "held"]
     sentence: str
 
 

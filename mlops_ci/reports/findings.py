@@ -56,7 +56,7 @@ def _sentence(item: Diagnostic) -> str:
 
 def _message(text: str) -> str:
     escaped = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    return printable(escaped)
+    return printable(escaped).replace("##[", "## [")  # the older form of a command, which may stand anywhere in a line
 
 
 def _property(text: str) -> str:

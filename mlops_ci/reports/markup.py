@@ -10,7 +10,8 @@ from mlops_ci.reports.tables import Row
 
 # GitHub makes links, pictures, formulas and notifications of these after Markdown is done: only code is left alone.
 _REFERENCE = re.compile(r"@(?=\w)|#(?=\d)|GH-(?=\d)|://|www\.|\$|:(?=[\w+-]+:)|::", re.IGNORECASE)
-_ASIDE = re.compile(r"[`\\|]|##\[")  # not even code can hold these in a table cell and in a log
+# not even code can hold these in a table cell, in a log, and where hidden comments mark what is ours
+_ASIDE = re.compile(r"[`\\|]|##\[|<!|-->")
 _ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
 _MARKUP = re.compile(
     r"[\\`*~<>&]"
@@ -26,6 +27,12 @@ def markdown(header: Row, rows: Sequence[Row]) -> str:
     lines = [[header[index] for index in kept], ["---"] * len(kept)]
     lines += [[escaped(row[index]).replace("|", "\\|") for index in kept] for row in rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def clipped(text: str, most: int) -> str:
+    """Return text on one line, of at most `most` characters; what is cut off leaves an ellipsis."""
+    flat = " ".join(text[: most * 4].split())
+    return flat if len(flat) <= most and len(text) <= most * 4 else f"{flat[: most - 1]}…"
 
 
 def escaped(text: str) -> str:
@@ -53,5 +60,11 @@ def code(text: str) -> str:
     flat = printable(" ".join(text.split()))
     if not _ASIDE.search(flat):
         return f"`{flat}`" if flat else ""
+    return raw(flat)
+
+
+def raw(text: str) -> str:
+    """Return text on one line as code for where Markdown is not read, as in a `<summary>`: all but letters as entities."""
+    flat = printable(" ".join(text.split()))
     inert = re.sub(r"[^\w ]|_", lambda found: f"&#{ord(found.group())};", flat)
     return f"<code>{inert}</code>"

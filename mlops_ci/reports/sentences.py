@@ -11,7 +11,7 @@ from mlops_ci.reports import tables
 if TYPE_CHECKING:
     from mlops_ci.records import Champion, Comparison, MetricValue
 
-_CAME_TO: Mapping[str, str] = {
+CAME_TO: Mapping[str, str] = {
     "pass": "holds",
     "fail": "does not hold",
     "inconclusive": "cannot be decided",
@@ -26,7 +26,7 @@ def requirements(comparison: Comparison) -> Iterator[str]:
     aside = Counter(item.reason for item in comparison.requirements if item.verdict == "not-applicable")
     for item in comparison.requirements:
         if item.verdict != "not-applicable" or aside[item.reason] == 1:
-            yield f"{item.requirement} {_CAME_TO[item.verdict]}: {item.reason}."
+            yield f"{item.requirement} {CAME_TO[item.verdict]}: {item.reason}."
     for reason, count in aside.items():
         if count > 1:
             yield f"{tables.counted(count, 'requirement')} do not apply: {reason}."
@@ -68,6 +68,15 @@ def worst(comparison: Comparison) -> tuple[str, tuple[MetricValue, ...]] | None:
     )[:_WORST]
     among = f", the worst of {len(known):,} slices" if len(known) > len(shown) else ""
     return f"{metric} by slice{among}:", tuple(shown)
+
+
+def questions(comparison: Comparison) -> str | None:
+    """Say how many questions to the holdout are left; None where nobody counts them."""
+    asked = comparison.asked
+    if asked is None:
+        return None
+    where = f"of {asked.budget:,} questions to the holdout of {asked.dataset}, epoch {asked.epoch}"
+    return f"{max(asked.budget - asked.number, 0):,} {where}, are left" if asked.number else f"one {where}"
 
 
 def slice_rows(values: tuple[MetricValue, ...]) -> list[tuple[str, ...]]:

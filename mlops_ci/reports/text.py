@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from mlops_ci.reports import sentences, tables
+from mlops_ci.reports import sentences, separated, tables
 
 if TYPE_CHECKING:
+    from mlops_ci.outcomes.affected import AffectedReport
+    from mlops_ci.outcomes.doctor import DoctorReport
     from mlops_ci.outcomes.gate import (
         CheckReport,
         CompareReport,
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from mlops_ci.outcomes.proofs import AuditReport, DiffReport, ReproduceReport, RunsReport
     from mlops_ci.outcomes.registry import HistoryReport, ShowReport
     from mlops_ci.outcomes.selftest import SelftestReport
+    from mlops_ci.outcomes.telling import ToldReport
     from mlops_ci.records import Comparison, DatasetSnapshot
 
 REQUIREMENTS = ("requirement", "candidate", "champion", "difference", "interval", "p", "verdict")
@@ -148,8 +151,16 @@ def _snapshot(snapshot: DatasetSnapshot) -> str:
 
 def _release(report: ReleaseReport) -> Iterator[str]:
     for item in report.models:
-        done = "released" if item.state == "released" else "is released already; nothing to do"
-        yield f"{item.model}@v{item.version} {done}\n  {item.sentence}"
+        named = f"{item.model}@v{item.version}" if item.version else item.model
+        yield f"{named} {_RELEASED[item.state]}\n  {item.sentence}"
+
+
+_RELEASED = {
+    "released": "released",
+    "unchanged": "is released already; nothing to do",
+    "ungated": "waits for the gate",
+    "held": "is not released",
+}
 
 
 def _deploy(report: DeployReport) -> Iterator[str]:
@@ -253,6 +264,14 @@ def _reproduce(report: ReproduceReport) -> Iterator[str]:
     yield f"  {report.seconds:.1f} s"
 
 
+def _told(report: ToldReport) -> Iterator[str]:
+    on = f" and on pull request #{report.pull}" if report.pull is not None else ""
+    yield f"{report.verdict or 'no answer'}: told as a check of {report.commit[:10]} ({report.check}){on}"
+    if report.untrusted:
+        yield "  an untrusted run: nobody has verified its answer"
+    yield f"  {report.run_url}"
+
+
 def _gc(report: GcReport) -> Iterator[str]:
     yield from _swept("run", report.runs)
     if report.objects is not None:
@@ -296,14 +315,30 @@ def _audit(report: AuditReport) -> Iterator[str]:
         yield "\n" + tables.plain(("ledger", "questions", "head (keep it, too)"), asked)
 
 
+def _affected(report: AffectedReport) -> Iterator[str]:
+    from mlops_ci.reports import affected
+
+    return affected.lines(report)
+
+
+def _doctor(report: DoctorReport) -> Iterator[str]:
+    from mlops_ci.reports import doctor
+
+    return doctor.lines(report)
+
+
 # by name, so that a query waits for no other verb's reports
 _WRITERS: Mapping[str, Callable[[Any], Iterator[str]]] = {
+    "AffectedReport": _affected,
     "AuditReport": _audit,
     "ValidateReport": _validate,
     "CheckReport": _check,
     "TrainReport": _train,
     "CompareReport": _compare,
     "GateReport": _gate,
+    "FeaturesReport": separated.features,
+    "PredictReport": separated.predict,
+    "KeepReport": separated.keep,
     "ReleaseReport": _release,
     "ApproveReport": _approve,
     "DeployReport": _deploy,
@@ -312,9 +347,11 @@ _WRITERS: Mapping[str, Callable[[Any], Iterator[str]]] = {
     "HistoryReport": _history,
     "RunsReport": _runs,
     "DiffReport": _diff,
+    "DoctorReport": _doctor,
     "FetchReport": _fetch,
     "ReproduceReport": _reproduce,
     "GcReport": _gc,
+    "ToldReport": _told,
     "PowerReport": _power,
     "SelftestReport": _selftest,
     "InitReport": _init,

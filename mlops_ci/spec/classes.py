@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -33,7 +34,11 @@ class _Unknown(Exception):
 
 def find(folder: Path, inner: Sequence[str], name: str) -> Class | None:
     """Return the class that `name` means in a package's module, through imports from the same package."""
-    module = tuple(inner)
+    return _found(folder, tuple(inner), name)
+
+
+@lru_cache(maxsize=256)  # many models share a class, whose files do not change meanwhile
+def _found(folder: Path, module: tuple[str, ...], name: str) -> Class | None:
     for _ in range(_MOST):
         file = module_file(folder, module)
         tree = parse_installed(file) if file else None

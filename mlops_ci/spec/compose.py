@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -20,8 +21,14 @@ MAX_INTEGER = 2**63 - 1
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
+_OPENS = (yaml.MappingStartEvent, yaml.SequenceStartEvent)
+_BEGINS = (yaml.ScalarEvent, *_OPENS, yaml.AliasEvent)
+_ENDS = (yaml.MappingEndEvent, yaml.SequenceEndEvent)
+_NOTHING: Mapping[Any, Any] = MappingProxyType({})  # what every scalar has inside: one for all
+
 _NULL = {"", "~", "null", "Null", "NULL"}
 _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_OF_NUMBERS = frozenset("-+.0123456789")  # what a number may begin with
 _INT = re.compile(r"[-+]?[0-9]+")
 _BASED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
@@ -91,7 +98,7 @@ def compose(source: Source, text: str) -> Iterator[Node]:
         loader.dispose()
 
 
-@dataclass
+@dataclass(slots=True)
 class _Open:
     """A collection whose end has not come yet."""
 
@@ -114,46 +121,46 @@ class _Composer:
 
     def documents(self) -> Iterator[Node]:
         stack: list[_Open] = []
-        while self.loader.check_event():
-            event = self.loader.get_event()
-            if isinstance(event, yaml.DocumentStartEvent):
-                self.anchors = {}
-            elif isinstance(event, yaml.NodeEvent):
-                node = self._start(event, stack)
-                if node is None:
-                    continue
-                if stack:
-                    _attach(stack[-1], node)
-                else:
-                    yield node
-            elif isinstance(event, yaml.CollectionEndEvent):
+        more, take = self.loader.check_event, self.loader.get_event
+        while more():
+            event = take()
+            kind = type(event)
+            if kind in _BEGINS:
+                node = self._start(event, kind, stack)
+            elif kind in _ENDS:
                 node = self._close(stack.pop(), event)
-                if stack:
-                    _attach(stack[-1], node)
-                else:
-                    yield node
+            else:
+                self.anchors = {} if kind is yaml.DocumentStartEvent else self.anchors
+                continue
+            if node is None:
+                continue
+            if stack:
+                _attach(stack[-1], node)
+            else:
+                yield node
 
-    def _start(self, event: Any, stack: list[_Open]) -> Node | None:
+    def _start(self, event: Any, kind: type, stack: list[_Open]) -> Node | None:
         """Take a node's event; None when it was a key, or a collection that has only begun."""
-        mark = self._mark(event)
-        parent = stack[-1] if stack else None
-        if parent is not None and isinstance(parent.data, dict) and parent.key is None:
-            self._key(event, mark, parent)
-            return None
-        if isinstance(event, yaml.AliasEvent):
+        mark = self._mark(event, kind)
+        if stack:
+            parent = stack[-1]
+            if parent.key is None and type(parent.data) is dict:
+                self._key(event, mark, parent)
+                return None
+        if kind is yaml.AliasEvent:
             return self._alias(event, mark, len(stack))
         self._count(1, mark, by_alias=False)
         if event.tag is not None:
             raise self._problem("spec-tag", mark, "a tag; specs have none", "delete it; quote a value to make it text")
         if event.anchor is not None:
             self.anchors[event.anchor] = None
-        if isinstance(event, yaml.ScalarEvent):
-            node = Node(self._scalar(event, mark), mark)
+        if kind is yaml.ScalarEvent:
+            node = Node(self._scalar(event, mark), mark, _NOTHING, _NOTHING)
             if event.anchor is not None:
                 self.anchors[event.anchor] = node
             return node
         self._deep(len(stack) + 1, mark)
-        stack.append(_Open(mark, event.anchor, {} if isinstance(event, yaml.MappingStartEvent) else []))
+        stack.append(_Open(mark, event.anchor, {} if kind is yaml.MappingStartEvent else []))
         return None
 
     def _key(self, event: Any, mark: Mark, parent: _Open) -> None:
@@ -203,7 +210,8 @@ class _Composer:
         return node
 
     def _close(self, opened: _Open, event: Any) -> Node:
-        mark = self._until(opened.mark, event.end_mark)
+        line, column, _ = opened.mark
+        mark = Mark(line, column, self._length(line, column, event.end_mark))
         if opened.keys and mark.line != event.end_mark.line + 1:
             mark = next(iter(opened.keys.values())) if next(iter(opened.keys.values())).line == mark.line else mark
         node = Node(opened.data, mark, opened.keys, opened.children, opened.size, opened.height + 1)
@@ -250,17 +258,19 @@ class _Composer:
             )
         return value
 
-    def _mark(self, event: Any) -> Mark:
-        start = event.start_mark
-        mark = Mark(start.line + 1, start.column + 1, 1)
-        return self._until(mark, event.end_mark) if not isinstance(event, yaml.CollectionStartEvent) else mark
+    def _mark(self, event: Any, kind: type) -> Mark:
+        start, end = event.start_mark, event.end_mark
+        line, column = start.line + 1, start.column + 1
+        if kind in _OPENS:
+            return Mark(line, column, 1)
+        return Mark(line, column, self._length(line, column, end))
 
-    def _until(self, mark: Mark, end: Any) -> Mark:
-        """Stretch the mark to the end, or to the end of its own line when the value goes on below."""
-        if end.line + 1 == mark.line:
-            return Mark(mark.line, mark.column, max(end.column + 1 - mark.column, 1))
-        text = self.source.lines[mark.line - 1] if mark.line <= len(self.source.lines) else ""
-        return Mark(mark.line, mark.column, max(len(text.rstrip()) + 1 - mark.column, 1))
+    def _length(self, line: int, column: int, end: Any) -> int:
+        """Return the length up to the end, or to the end of its own line when the value goes on below."""
+        if end.line + 1 == line:
+            return max(int(end.column) + 1 - column, 1)
+        text = self.source.lines[line - 1] if line <= len(self.source.lines) else ""
+        return max(len(text.rstrip()) + 1 - column, 1)
 
     def _problem(self, id: str, mark: Mark, message: str, help: str) -> SyntaxProblem:
         return SyntaxProblem(Diagnostic(id, message, self.source.at(mark), help))
@@ -272,6 +282,8 @@ def plain(text: str) -> Any:
         return None
     if text in _BOOL:
         return _BOOL[text]
+    if text[0] not in _OF_NUMBERS:
+        return text
     if _INT.fullmatch(text):
         return int(text)
     if _BASED.fullmatch(text):

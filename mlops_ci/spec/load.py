@@ -19,11 +19,12 @@ from mlops_ci.spec.nodes import SyntaxProblem
 from mlops_ci.spec.references import Found, check
 from mlops_ci.spec.validate import validate
 
-__all__ = ["PROJECT_FILE", "Loaded", "Reading", "Specs", "find_root", "load", "read_all", "read_project"]
+__all__ = ["PROJECT_FILE", "Loaded", "Reading", "Specs", "digests", "find_root", "load", "read_all", "read_project"]
 
 PROJECT_FILE = "mlops.yaml"
 _FAMILY = API_VERSION.partition("/")[0] + "/"
 _IGNORED = {"venv", "node_modules", "__pycache__"}
+_ENDINGS = (".yaml", ".yml")
 _HEAD = 64 * 1024  # where a file that is too large to be read would say that it is a spec
 
 # Asked of the bytes, so that a repository's other YAML (manifests, Helm templates) is passed over unparsed.
@@ -103,6 +104,31 @@ def read_project(content: bytes) -> Loaded[ProjectSpec] | None:
     return next(iter(loaded["Project"]), None)
 
 
+def digests(path: str, content: bytes) -> tuple[tuple[tuple[str, str], str], ...]:
+    """Return kind and name of each spec that a text holds, with its digest, whether it is valid or not.
+
+    Those that have no name are left out, and all are where the text is no YAML. `path` is relative to the project's root: a
+    file that `read_all` passes over by its place has none.
+    """
+    *folders, file = path.split("/")
+    if not file.endswith(_ENDINGS) or any(map(_passed_over, folders)):
+        return ()
+    try:
+        documents = list(_ours(read(path, content), []))
+    except SyntaxProblem:
+        return ()
+    named = ((document.data.get("kind"), _name(document), document.data) for document in documents)
+    return tuple(
+        ((kind, name), _digest(kind, name, data.get("spec")))
+        for kind, name, data in named
+        if isinstance(kind, str) and name is not None
+    )
+
+
+def _digest(kind: str, name: str, spec: Any) -> str:
+    return digest_json({"kind": kind, "name": name, "spec": spec})
+
+
 def _specs(found: Found) -> Specs:
     return Specs(
         found.projects[0],
@@ -126,7 +152,7 @@ def _yaml_files(root: Path) -> Iterator[str]:
         here = Path(folder)
         folders[:] = sorted(name for name in folders if _entered(here, name))
         for name in sorted(names):
-            if name.endswith((".yaml", ".yml")):
+            if name.endswith(_ENDINGS):
                 (linked if (here / name).is_symlink() else real).append(here / name)
     yield from sorted(path.relative_to(root).as_posix() for path in real if path.is_file())
     seen = {path.resolve() for path in real} if linked else set()
@@ -141,9 +167,11 @@ def _yaml_files(root: Path) -> Iterator[str]:
 
 
 def _entered(folder: Path, name: str) -> bool:
-    if name in _IGNORED or (name.startswith(".") and name != ".github"):
-        return False
-    return not (folder / name / ".git").exists()  # a repository of its own
+    return not _passed_over(name) and not (folder / name / ".git").exists()  # a repository of its own
+
+
+def _passed_over(folder: str) -> bool:
+    return folder in _IGNORED or (folder.startswith(".") and folder != ".github")
 
 
 def _read(root: Path, path: str, findings: list[Diagnostic]) -> list[Document]:
@@ -247,7 +275,7 @@ def _loaded(document: Document) -> Loaded[Any]:
         raise AssertionError(
             f"{document.source.path}: the schema of {kind} allows what its dataclass does not: {error}"
         ) from error
-    digest = digest_json({"kind": kind, "name": name, "spec": data["spec"]})
+    digest = _digest(kind, name, data["spec"])
     return Loaded(kind, name, data["metadata"].get("owner"), document.source.path, digest, spec, document)
 
 

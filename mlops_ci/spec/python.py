@@ -76,6 +76,7 @@ def parse_installed(path: Path) -> ast.Module | None:
         return None
 
 
+@lru_cache(maxsize=64)  # the same
 def installed_names(path: Path) -> Names:
     """Return what an installed module names; one that cannot be read may name anything."""
     module = parse_installed(path)

@@ -9,6 +9,7 @@ from typing import Any
 from mlops_ci.diagnostics import Diagnostic
 from mlops_ci.digest import canonical_json
 from mlops_ci.spec.document import Document, Pointer
+from mlops_ci.spec.fits import fits
 from mlops_ci.spec.kinds import API_VERSION, KINDS
 from mlops_ci.spec.nearest import nearest, quote, suggest
 
@@ -47,7 +48,9 @@ def validate(document: Document) -> tuple[Diagnostic, ...]:
 
 
 def _against_schema(document: Document, kind: str) -> tuple[Diagnostic, ...]:
-    from mlops_ci.spec.schemas import validator  # jsonschema is needed only once there is a spec
+    if fits(kind)(document.data):
+        return ()
+    from mlops_ci.spec.validator import validator  # jsonschema is needed only once there is something wrong
 
     errors = list(islice(validator(kind).iter_errors(document.data), MOST + 1))
     misspelt = {wanted for error in errors for wanted in _misspelt(error)}
@@ -218,7 +221,7 @@ _SHORT = {
 
 def _fields(rules: Mapping[str, Any], value: Any, at: Pointer) -> str | None:
     """Say how to write a single value as the field that it was probably meant for."""
-    from mlops_ci.spec.schemas import is_valid
+    from mlops_ci.spec.validator import is_valid
 
     name, form = _SHORT.get(str(rules.get("title")), ("", ""))
     if not name or not isinstance(value, str | int | float) or not is_valid(rules["properties"][name], value):
@@ -340,7 +343,7 @@ def _as_share(value: Any, rules: Mapping[str, Any]) -> str | None:
     """Offer a share for what was probably given in percent."""
     top = rules.get("maximum", rules.get("exclusiveMaximum", 2))
     if isinstance(value, int | float) and 1 < value <= 100 and top <= 1:
-        from mlops_ci.spec.schemas import is_valid
+        from mlops_ci.spec.validator import is_valid
 
         return f"did you mean {value / 100:g}?" if is_valid(rules, value / 100) else None
     return None

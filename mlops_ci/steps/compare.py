@@ -16,7 +16,7 @@ from mlops_ci.diagnostics import Diagnostic, has_errors
 from mlops_ci.digest import canonical_json
 from mlops_ci.errors import Exit, Findings
 from mlops_ci.holdout import opened
-from mlops_ci.judging import Rivals
+from mlops_ci.judging import Given, Rivals
 from mlops_ci.learn.compare import Judgement
 from mlops_ci.learn.contest import Absent
 from mlops_ci.outcomes.gate import CompareReport
@@ -77,10 +77,12 @@ def compare_candidate(
     folder: Path,
     log: bytes,
     waiting: Sequence[AppendLedger] = (),
+    given: Given | None = None,
 ) -> Compared:
     """Return the stored answer for this candidate, champion, holdout and policy; or score and judge.
 
-    `folder` holds the candidate's packaged files; `waiting` are questions of the same command that are not counted yet.
+    `folder` holds the candidate's packaged files; `waiting` are questions of the same command that are not counted yet;
+    with `given` the model is not run here.
     Raises as `asking.ask` does, before anything is scored.
     """
     name, repo = candidate.model.name, project.context.repo
@@ -102,7 +104,7 @@ def compare_candidate(
     fixed = newest if anchor == champion else older(project, candidate, run, anchor, "anchor", scratch)
     rivals: Rivals = {"champion": newest, "anchor": fixed}
     occasion = occasion_of(project, run, champion)
-    judgement = judging.judged(project, candidate, run, folder, rivals, asked.gate, occasion, scratch)
+    judgement = judging.judged(project, candidate, run, folder, rivals, asked.gate, occasion, scratch, given)
     comparison = _record(candidate, run, key, rivals, occasion, judgement, asked.gate.confidence, project.context.trust)
     if asked.asking is not None:  # what is stored says no number: it may yet be lost to somebody else
         comparison = replace(comparison, asked=replace(asked.asking, number=None))

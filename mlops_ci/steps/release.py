@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Literal
 
 from mlops_ci import ledger, registry, store
+from mlops_ci.announcements import Announcement, Dispatch, PublishRelease
 from mlops_ci.assignment import needed_repository
 from mlops_ci.candidate import Candidate, anchor_of, champion_of, chosen, identify, read_data
 from mlops_ci.codec import encode
@@ -26,6 +27,7 @@ from mlops_ci.policy import Rules, enough, judged_well, rules_of, to_sign
 from mlops_ci.project import Project
 from mlops_ci.records import Comparison, DataRef, LedgerHead, Release, TrainingRun
 from mlops_ci.registry import ModelState
+from mlops_ci.reports.card import card
 from mlops_ci.ruling import Base, base_of
 from mlops_ci.signing import Signing
 from mlops_ci.statement import evidence_of, of_release
@@ -34,11 +36,16 @@ from mlops_ci.writes import AppendLog, CreateTag, Push, SetRef, Write
 
 
 def release(
-    project: Project, *, models: tuple[str, ...] = (), reason: str | None = None, force: bool = False
+    project: Project,
+    *,
+    models: tuple[str, ...] = (),
+    reason: str | None = None,
+    force: bool = False,
+    gated: bool = False,
 ) -> Outcome[ReleaseReport]:
     """Plan the release of the models named, or all, as they stand in HEAD; `force` also of those that were taken back.
 
-    Raises Findings when there is no commit, a model's files differ from it, it has not passed the gate as it is now
+    With `gated` a model that cannot be released is left, and said to be, and stops no other. Without it, raises Findings when there is no commit, a model's files differ from it, it has not passed the gate as it is now
     (with today's champion), it was rolled back from or deprecated, or the commit has a version of the model already;
     UsageProblem when it is forced without a reason.
     """
@@ -57,12 +64,29 @@ def release(
     state = registry.read(repo)
     released: list[Released] = []
     writes: list[Write] = []
+    said: list[Announcement] = []
+    left: list[Diagnostic] = []
     for name in chosen(project, models):
-        one, plan = _model(project, ground, state.model(name), reason, force=force)
+        try:
+            one, plan, told = _model(project, ground, state.model(name), reason, force=force)
+        except Findings as found:
+            if not gated:
+                raise
+            left += [replace(item, severity="warning") for item in found.diagnostics]
+            released.append(_held(name, found.diagnostics))
+            continue
         released.append(one)
         writes.extend(plan)
+        said.extend(told)
     push = (Push(repo.remote()),) if writes else ()
-    return Outcome(ReleaseReport(tuple(released)), unsigned if writes else (), Plan((*writes, *push)))
+    notes = (*left, *(unsigned if writes else ()))
+    return Outcome(ReleaseReport(tuple(released)), notes, Plan((*writes, *push, *said)))
+
+
+def _held(model: str, why: tuple[Diagnostic, ...]) -> Released:
+    """Describe a model that is left; one that waits for the gate's answer, from a place that counts, is `ungated`."""
+    ungated = any(one.id in ("release-not-gated", "release-not-counted", "trust-too-low") for one in why)
+    return Released(model, "", "ungated" if ungated else "held", why[0].message)
 
 
 @dataclass(frozen=True)
@@ -79,7 +103,7 @@ class _Ground:
 
 def _model(
     project: Project, ground: _Ground, state: ModelState, reason: str | None, *, force: bool
-) -> tuple[Released, list[Write]]:
+) -> tuple[Released, list[Write], tuple[Announcement, ...]]:
     repo, head = ground.repo, ground.head
     data, findings = read_data(project, state.model)
     if has_errors(findings):
@@ -90,7 +114,10 @@ def _model(
     for event in state.releases.values():
         if isinstance(event.record, Release) and event.record.run_key == candidate.key:
             if overridden(state, event.record.model_digest, command, force=force) is None:
-                return Released(state.model, event.version, "unchanged", event.record.evidence.sentence), []
+                unchanged = Released(state.model, event.version, "unchanged", event.record.evidence.sentence)
+                pin = store.release_ref(state.model, event.version)
+                kept = store.find(repo, pin, fetch=True) if project.context.job else None
+                return unchanged, [], _page(project, repo, candidate, event.record, kept)
             break
     _committed(project, repo, candidate)
     _same_project(project, state)
@@ -145,7 +172,28 @@ def _model(
         CreateTag(tag, head, text, state.last_date, ground.signing),
         AppendLog(state.model, tag, encode(record), state.log),
     ]
-    return Released(state.model, version, "released", comparison.sentence), writes
+    told = _page(project, repo, candidate, record, stored)
+    if told:
+        told += (Dispatch("mlops-ci-released", {"model": state.model, "version": version, "tag": tag}),)
+    return Released(state.model, version, "released", comparison.sentence), writes, told
+
+
+def _page(
+    project: Project, repo: Repository, candidate: Candidate, record: Release, kept: store.StoredRun | None
+) -> tuple[Announcement, ...]:
+    """Return the release's page on the git host, where a CI job can make one; also where it may be there already."""
+    job = project.context.job
+    if job is None or kept is None:
+        return ()
+    body = card(
+        record,
+        run=store.read_record(repo, kept, "run.json", TrainingRun),
+        comparison=store.read_record(repo, kept, "comparison.json", Comparison),
+        description=candidate.model.value("metadata", "description"),
+        owner=candidate.model.owner,
+        job=job,
+    )
+    return (PublishRelease(f"{record.model}@v{record.version}", f"{record.model} v{record.version}", body),)
 
 
 def _committed(project: Project, repo: Repository, candidate: Candidate) -> None:

@@ -18,6 +18,7 @@ from mlops_ci.policy import rules_of, to_sign
 from mlops_ci.project import Project
 from mlops_ci.records import Assignment, EventRef, FileDigest, Retirement
 from mlops_ci.registry import ModelState, read
+from mlops_ci.reports.request import body as request_body
 from mlops_ci.statement import of_retirement
 from mlops_ci.writes import AppendLog, CreateTag, Push, Write, unmade
 
@@ -77,7 +78,8 @@ def _from_environment(
     if not gone and project.specs.project.spec.delivery == "pull-request":
         again = f"mlops-ci retire {state.model} --env {environment} --reason {shlex.quote(reason)}"
         text = f"Retire {title}\n\n{reason}\n\nAfter the merge, this writes the event:\n\n    {again}\n"
-        branch, plan = request(repo, folder, f"{environment}-{state.model}", state.next_number, text)
+        body = request_body(reason, again, "the event") if project.context.job else None
+        branch, plan = request(repo, folder, f"{environment}-{state.model}", state.next_number, text, body)
         return Outcome(replace(report, state="requested", branch=branch, again=again), plan=plan, basis=standing[0].ref)
     taken = [
         _Taken(

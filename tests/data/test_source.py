@@ -3,13 +3,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
+import tempfile
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from mlops_ci.data.source import source_files
+from mlops_ci.data.source import fixed_folder, reaches, source_files
 from mlops_ci.data.table import connect, open_table
 from mlops_ci.digest import digest_bytes
 from mlops_ci.errors import Findings
@@ -351,3 +354,44 @@ import numpy
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+PARTS = st.sampled_from(["a", "b", "ab", ".h", "a.csv", "b.csv", ".x.csv", "[a]"])
+PATTERNS = st.sampled_from(["a", "b", "*", "**", "a*", "*.csv", "[ab]", ".h", "?", "a.csv", "[a]"])
+
+
+@given(
+    st.sets(st.lists(PARTS, min_size=1, max_size=4).map(tuple), max_size=8), st.lists(PATTERNS, min_size=1, max_size=4)
+)
+def test_what_a_path_reaches_is_what_is_read_whether_it_is_there_or_not(
+    files: set[tuple[str, ...]], pattern: list[str]
+) -> None:
+    """Whatever the files, those that `reaches` names by their paths are those that are found on the disk."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        made = set()
+        for parts in sorted(files, key=len, reverse=True):
+            path = root.joinpath(*parts)
+            if not path.exists() and not any(above.is_file() for above in path.parents):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(b"")
+                made.add("/".join(parts))
+        wanted = "/".join(pattern)
+        try:
+            found = {file.path for file in source_files(root, Source("csv", wanted))}
+        except Findings:
+            found = set()
+        if wanted in made:  # a name that happens to hold a wildcard is that name, for as long as it is there
+            found |= {path for path in made if reaches(wanted, path)}
+        assert found == {path for path in made if reaches(wanted, path)}
+        for name in found:
+            above = PurePosixPath(name).parents
+            assert all(reaches(wanted, parent.as_posix(), whole=True) for parent in above if parent.name)
+            assert f"{name}/".startswith(f"{fixed_folder(wanted)}/".lstrip("/")) or name == wanted
+
+
+def test_a_folder_that_nothing_below_can_be_read_from_is_not_reached() -> None:
+    assert not reaches("data/*/x.csv", "other", whole=True)
+    assert not reaches("data/*.csv", "data/sub", whole=True)
+    assert reaches("data/**/*.csv", "data/sub", whole=True)
+    assert not reaches("data/*.csv", "data/sub")

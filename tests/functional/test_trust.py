@@ -50,3 +50,17 @@ def test_the_policy_is_the_branchs_and_not_the_work_trees(gated: Consumer) -> No
     assert gated.answer("release", code=1)["diagnostics"][0]["id"] in ("worktree-dirty", "trust-too-low")
     gated.commit("Ask for less, unpushed")
     assert "trust-too-low" in str(gated.answer("release", code=1))
+
+
+def test_with_gated_what_has_passed_is_released_and_the_rest_is_said(gated: Consumer) -> None:
+    """Given two models of which one was judged, when all that are gated are released, then the other waits for the gate."""
+    second = (gated.root / "models/diagnosis.yaml").read_text().replace("name: diagnosis", "name: second")
+    (gated.root / "models" / "second.yaml").write_text(second.replace("max_iter: 1000", "max_iter: 900"))
+    gated.commit("A second model")
+    gated.git("push", "--quiet")
+    assert gated.run("release").returncode == 1
+    answer = gated.answer("release", "--gated")
+    states = {one["model"]: one["state"] for one in answer["record"]["models"]}
+    assert states == {"diagnosis": "released", "second": "ungated"}
+    assert [found["severity"] for found in answer["diagnostics"]] == ["warning"]
+    assert "second waits for the gate" in gated.ok("release", "--gated")

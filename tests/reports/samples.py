@@ -2,7 +2,27 @@
 
 from __future__ import annotations
 
-from mlops_ci.records import CheckResult, Comparison, DatasetSnapshot, FileDigest, MetricValue, RequirementResult
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from mlops_ci.job import Job
+from mlops_ci.outcomes.gate import Gated
+from mlops_ci.records import (
+    Champion,
+    CheckResult,
+    Comparison,
+    DatasetSnapshot,
+    Environment,
+    Field,
+    FileDigest,
+    MetricValue,
+    RequirementResult,
+    Signature,
+    Split,
+    TrainingRun,
+    Verdict,
+)
 
 DIGEST = "0" * 64
 
@@ -28,3 +48,76 @@ def check(passed: bool, column: str = "hour", **given: str) -> CheckResult:
     return CheckResult(
         "nulls", given.get("wanted", "at most 0"), given.get("observed", "3 missing"), passed, column=column
     )
+
+
+def training_run(model: str = "delay", *, code: tuple[FileDigest, ...] = ()) -> TrainingRun:
+    """A fitted candidate that the comparisons here are about."""
+    return TrainingRun(
+        key=DIGEST,
+        model=model,
+        task="binary-classification",
+        dataset="flights",
+        spec_path="models/delay.yaml",
+        spec_digest=DIGEST,
+        interface_digest=DIGEST,
+        code=code,
+        data_digest=DIGEST,
+        schema_digest=DIGEST,
+        split=Split("hash", 1, 0.2, 1000, DIGEST, 200, DIGEST),
+        row_key=("id",),
+        environment=Environment("3.11.7", {"scikit-learn": "1.6.0"}),
+        seed=7,
+        estimator="sklearn.linear_model.LogisticRegression",
+        trusted=(),
+        signature=Signature((Field("hour", "integer"),), Field("late", "integer"), (0, 1)),
+        model_digest=DIGEST,
+        files=(FileDigest("model.skops", DIGEST, 123_456),),
+        started_on="2026-01-01T00:00:00+00:00",
+        seconds=2.345,
+    )
+
+
+def requirement(
+    verdict: Verdict, text: str = "auc at least 0.65", reason: str = "0.710", **given: Any
+) -> RequirementResult:
+    """One requirement's answer."""
+    return RequirementResult(text, given.pop("metric", "auc"), verdict, reason, **{"candidate": 0.71, **given})
+
+
+def judged(
+    verdict: Verdict = "pass",
+    model: str = "delay",
+    *,
+    slices: Mapping[str, tuple[float, float]] | None = None,
+    requirements: tuple[RequirementResult, ...] = (),
+    text: str = "auc 0.710 on 2,000 holdout rows",
+) -> Gated:
+    """A model that went all the way, against a champion; `slices` are the auc of candidate and champion by slice."""
+    both = dict(slices or {})
+    champion = Champion("1.2.0", DIGEST, DIGEST, "c" * 40, tuple(_auc(one, pair[1]) for one, pair in both.items()))
+    answer = replace(
+        comparison(sentence=text, metrics=tuple(_auc(one, pair[0]) for one, pair in both.items())),
+        model=model,
+        champion_state="compared",
+        champion=champion,
+        requirements=requirements or (requirement(verdict),),
+        verdict=verdict,
+    )
+    ref = f"refs/mlops/runs/{model}/{DIGEST}"
+    return Gated(model, verdict, text, snapshot(check(True)), training_run(model), True, answer, ref)
+
+
+def _auc(name: str, value: float) -> MetricValue:
+    return MetricValue("auc", value, value - 0.01, value + 0.01, name, 300)
+
+
+JOB = Job(
+    "owner/name",
+    "https://api.github.com",
+    "https://github.com",
+    "pull_request",
+    "gate",
+    "d" * 40,
+    "https://github.com/owner/name/actions/runs/17",
+    12,
+)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from hypothesis import given
 
 from mlops_ci.diagnostics import Diagnostic, Location
 from mlops_ci.reports.findings import Format, render_findings, summary
+from tests.reports.hostile import ANY, TEXTS
 
 ERROR = Diagnostic(
     "gate-metric-unknown",
@@ -148,3 +151,36 @@ def test_a_file_name_stays_a_relative_uri(path: str) -> None:
     assert not uri.startswith("/")
     assert ":" not in uri
     assert " " not in uri
+
+
+def commands(log: str) -> list[str]:
+    """The workflow commands that GitHub's runner finds in a log: lines that start with `::`, after blanks, and `##[` anywhere."""
+    new = [line for line in re.split(r"\r\n|\r|\n", log) if re.match(r"\s*::[\w-]+.*?::", line)]
+    return new + re.findall(r"##\[[\w-]+.*?\]", log)
+
+
+def annotation(text: str) -> str:
+    where = Location(text, 3, 1, 1, text)
+    return render_findings([Diagnostic(text, text, where, text, "warning", text)], "github")
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_none_of_these_texts_starts_a_second_command(text: str) -> None:
+    (command,) = commands(annotation(text))
+    assert command.startswith("::warning file=")
+
+
+@given(ANY)
+def test_no_text_starts_a_second_command_or_ends_its_own_properties(text: str) -> None:
+    printed = annotation(text)
+    (command,) = commands(printed)
+    properties = command.removeprefix("::warning ").partition("::")[0]
+    assert re.fullmatch(r"file=[^,:]*,line=3,col=1,endColumn=2,title=[^,:]*", properties)
+    assert all(char.isprintable() or char == "\n" for char in printed)
+
+
+@pytest.mark.parametrize("text", ["one\r\n::set-output name=x::y", "a ##[error]b", "x::\n::error file=x::y"])
+def test_without_that_care_these_texts_are_commands(text: str) -> None:
+    """So that the tests above can fail."""
+    assert len(commands(f"::warning file={text},line=3::{text}")) > 1
+    assert commands(f"checked {text}")

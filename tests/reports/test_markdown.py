@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from mlops_ci.diagnostics import printable
+from mlops_ci.github.files import SUMMARY_LIMIT
 from mlops_ci.outcomes.gate import Gated, GateReport
 from mlops_ci.records import MetricValue
 from mlops_ci.reports import markup
 from mlops_ci.reports.markdown import markdown
-from tests.reports.samples import check, comparison, snapshot
+from tests.reports.samples import check, comparison, judged, snapshot
 
 GITHUB = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 LEFT_TO_GITHUB = re.compile(r"@\w|#\d|GH-\d|\w://|www\.\w|\$|::", re.IGNORECASE)
@@ -149,3 +150,33 @@ def test_a_report_holds_the_texts_of_others_as_text() -> None:
     assert markup == {"h2", "h3", "ul", "li"}
     assert "@a" not in outside
     assert "0 of 1 check passed" in report
+
+
+def test_a_summary_of_many_models_with_many_slices_keeps_whole_parts_and_the_failing_models() -> None:
+    slices = {f"carrier={at}": (0.6, 0.7) for at in range(100)}
+    models = tuple(judged("fail" if at == 7 else "pass", f"model-{at}", slices=slices) for at in range(10))
+    whole = markdown(GateReport("fail", models, 1))
+    for limit in (len(whole.encode()) - 1, 40_000, 20_000, 10_000):
+        report = markdown(GateReport("fail", models, 1), limit)
+        assert len(report.encode()) <= limit
+        assert re.findall(r"^### (.*)", report, re.MULTILINE)[0] == "\u274c model-7: fail"
+        assert report.count("<details>") == report.count("</details>")
+        assert report.endswith("_Parts were left out, to keep this short: the answer as JSON has everything._\n")
+    assert markdown(GateReport("fail", models, 1), SUMMARY_LIMIT) == whole
+
+
+def test_what_moved_between_champion_and_candidate_is_in_the_summary() -> None:
+    report = markdown(GateReport("fail", (judged("fail", slices={"carrier=AA": (0.6, 0.72)}),), 1))
+    assert "| carrier=AA | 0.600 | 0.720 | -0.1200 |" in report
+
+
+@pytest.mark.parametrize("text", ["a <!-- x", "`<!-- x -->`", "https://a/-->"])
+def test_no_code_begins_or_ends_a_hidden_comment(text: str) -> None:
+    assert not re.search(r"<!|-->", markup.code(text) + markup.escaped(text) + markup.raw(text))
+
+
+@given(st.text(max_size=60), st.integers(1, 20))
+def test_clipped_text_is_the_beginning_of_it(text: str, most: int) -> None:
+    cut = markup.clipped(text, most)
+    assert len(cut) <= most
+    assert " ".join(text.split()).startswith(cut.removesuffix("\u2026"))

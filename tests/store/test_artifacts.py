@@ -21,7 +21,7 @@ from mlops_ci import artifacts
 from mlops_ci.digest import digest_bytes
 from mlops_ci.errors import EnvironmentProblem
 from mlops_ci.records import STORE_URL, FileDigest, StoredFiles
-from mlops_ci.spec.schemas import validator
+from mlops_ci.spec.validator import validator
 from tests.objects import Bucket
 from tests.store.proxy import Wire, wire
 

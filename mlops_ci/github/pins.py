@@ -1,0 +1,44 @@
+"""Which mlops-ci a text asks for: a workflow by `uses: OWNER/mlops-ci/...@REF`, any other text as a Python requirement."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_ACTION = re.compile(r"([A-Za-z0-9_.-]+/mlops-ci(?:/[^\s@\"'#]*)?)@([^\s\"'#,}\]]+)", re.IGNORECASE)
+_REQUIREMENT = re.compile(
+    r"\bmlops[-_.]ci(?:\s*\[[^\]\n]*\])?\s*(?:@|[=~<>!]=?=?)\s*[^\s\"',;#)]+(?:\s*,\s*[=~<>!]=?=?\s*[^\s\"',;#)]+)*",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Pin:
+    """A use of the toolkit in a workflow: `action` is OWNER/mlops-ci and a path in it, `line` counts from 1."""
+
+    action: str
+    ref: str
+    line: int
+
+    @property
+    def fixed(self) -> bool:
+        """Whether the ref is a commit, which nobody can move."""
+        return re.fullmatch(r"[0-9a-f]{40}([0-9a-f]{24})?", self.ref) is not None
+
+
+def pins(text: str) -> tuple[Pin, ...]:
+    """Return every use of the toolkit as an Action or a reusable workflow, outside of comments."""
+    lines = enumerate((_bare(line) for line in text.splitlines()), 1)
+    return tuple(Pin(found[1], found[2], number) for number, line in lines for found in _ACTION.finditer(line))
+
+
+def versions(text: str) -> frozenset[str]:
+    """Return what the text says of the toolkit's version: refs of Actions, and requirements such as `mlops-ci==1.2`."""
+    bare = "\n".join(_bare(line) for line in text.splitlines())
+    asked = ("".join(found[0].split()).lower() for found in _REQUIREMENT.finditer(bare))
+    return frozenset({pin.ref for pin in pins(text)} | set(asked))
+
+
+def _bare(line: str) -> str:
+    """Return the line without its comment: a `#` after a space, or at its start."""
+    return re.split(r"(?:^|\s)#", line, maxsplit=1)[0]

@@ -1,0 +1,198 @@
+"""The parts of a report on one model, as Markdown: requirements, slices that moved, data, costs. Comment and job summary share them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from mlops_ci.outcomes.gate import Gated
+from mlops_ci.records import Comparison, DatasetSnapshot, MetricValue, RequirementResult, Verdict
+from mlops_ci.reports import drawn, markup, sentences, tables
+from mlops_ci.reports.blocks import bullets, table
+from mlops_ci.spec.metrics import METRICS
+
+MARK: Mapping[str, str] = {
+    "pass": "\u2705",
+    "fail": "\u274c",
+    "inconclusive": "\u2754",
+    "incomparable": "\u2754",
+    "not-applicable": "\u2796",
+}
+_SEVERITY: tuple[str, ...] = ("fail", "incomparable", "inconclusive", "pass", "not-applicable")
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A slice where both models were measured; `difference` is candidate minus champion, turned so that positive is better."""
+
+    candidate: MetricValue
+    champion: MetricValue
+    difference: float
+
+
+def worst_first(models: Sequence[Gated]) -> list[Gated]:
+    """Return models in the order in which they need a reader's attention."""
+    return sorted(models, key=lambda gated: _SEVERITY.index(gated.verdict))
+
+
+def name(model: str) -> str:
+    """Write a model's name, which is short unless somebody made it up."""
+    return markup.escaped(markup.clipped(model, 80))
+
+
+def said(verdict: Verdict, before: str = "") -> str:
+    """Write a verdict with its mark, and words before it."""
+    return f"{MARK[verdict]} {before}{verdict}"
+
+
+def requirements(results: Sequence[RequirementResult], *, most: int = 20, size: int = 10_000) -> str:
+    """Return requirements as a table, the ones that do not hold first."""
+    rows = [_requirement(item) for item in _by_severity(results)]
+    header = ("verdict", "rule", "candidate", "champion", "difference", "interval ━ and limit ┃", "p")
+    return table(header, rows, most=most, size=size, noun="requirement")
+
+
+def _by_severity(results: Sequence[RequirementResult]) -> list[RequirementResult]:
+    return sorted(results, key=lambda item: _SEVERITY.index(item.verdict))
+
+
+def _requirement(item: RequirementResult) -> tuple[str, ...]:
+    interval = tables.interval(item.lower, item.upper)
+    of_value = item.difference is None  # what the interval is of
+    return (
+        f"{MARK[item.verdict]} {item.verdict}",
+        item.requirement + (f" ({item.slice})" if item.slice else ""),
+        f"{tables.number(item.candidate)} {interval if of_value else ''}".strip(),
+        tables.number(item.champion),
+        "" if of_value else f"{tables.signed(item.difference)} {interval}".strip(),
+        drawn.bar(item),
+        "" if item.p is None else f"{item.p:.2g}",
+    )
+
+
+def reasons(comparison: Comparison, *, most: int = 12, size: int = 6_000) -> str:
+    """Return why each requirement that does not hold does not, and by what all of them were judged."""
+    open_ = [item for item in _by_severity(comparison.requirements) if item.verdict not in ("pass", "not-applicable")]
+    lines = [
+        f"{item.requirement} {sentences.CAME_TO[item.verdict]}: {item.reason}." + _more(item.labels_needed)
+        for item in open_
+    ]
+    told = [*lines, *sentences.grounds(comparison)]
+    return bullets([markup.escaped(markup.clipped(line, 400)) for line in told], most=most, size=size, noun="reason")
+
+
+def _more(labels: int | None) -> str:
+    return "" if labels is None else f" About {labels:,} more labelled rows would decide it."
+
+
+def moved(comparison: Comparison) -> Iterator[tuple[str, list[Moved]]]:
+    """Yield each metric that has slices of both models, those of requirements first, with the slices, worst first.
+
+    Slices that are too small for an interval count only if all are. A metric that is better in no direction is left out.
+    """
+    if comparison.champion is None:
+        return
+    theirs = {(item.metric, item.slice): item for item in comparison.champion.metrics if item.slice is not None}
+    pairs: dict[str, list[tuple[MetricValue, MetricValue]]] = {}
+    for item in comparison.metrics:
+        if item.slice is not None and (other := theirs.get((item.metric, item.slice))) is not None:
+            pairs.setdefault(item.metric, []).append((item, other))
+    for metric in dict.fromkeys((*(item.metric for item in comparison.requirements), *pairs)):
+        known = METRICS.get(metric)
+        if metric not in pairs or known is None or known.higher_is_better is None:
+            continue
+        sign = 1 if known.higher_is_better else -1
+        found = [Moved(one, other, sign * (one.value - other.value)) for one, other in pairs[metric]]
+        sure = [one for one in found if one.candidate.lower is not None]
+        yield metric, sorted(sure or found, key=lambda one: one.difference)
+
+
+def moved_slices(comparison: Comparison, *, metrics: int = 1, most: int = 8, size: int = 5_000) -> str:
+    """Return the slices where candidate and champion differ most, worst first, for the first so many metrics."""
+    parts = []
+    for metric, slices in list(moved(comparison))[:metrics]:
+        widest = max(abs(one.difference) for one in slices)
+        apart = sorted(slices, key=lambda one: -abs(one.difference))[:most]
+        rows = [
+            (
+                one.candidate.slice or "",
+                tables.number(one.candidate.value),
+                tables.number(one.champion.value),
+                tables.signed(one.difference),
+                drawn.share(one.difference, widest),
+                f"{one.candidate.rows:,}",
+            )
+            for one in sorted(apart, key=lambda one: one.difference)
+        ]
+        among = f", where the two differ most among {len(slices):,} slices" if len(slices) > most else ""
+        version = comparison.champion.version if comparison.champion else ""
+        heading = f"{metric} by slice against v{version}{among}; + is better:"
+        shown = table(
+            ("slice", "candidate", "champion", "difference", "◀ worse, better ▶", "rows"),
+            rows,
+            most=most,
+            size=size,
+            noun="slice",
+            widest=100,
+        )
+        parts.append(f"{markup.escaped(markup.clipped(heading, 300))}\n\n{shown}")
+    return "\n\n".join(parts)
+
+
+def metrics(comparison: Comparison, *, most: int = 3_000, size: int = 150_000) -> str:
+    """Return every metric of the candidate in a part that is folded away."""
+    rows = [
+        (
+            item.metric,
+            item.slice or "all rows",
+            tables.number(item.value),
+            tables.interval(item.lower, item.upper),
+            f"{item.rows:,}",
+        )
+        for item in comparison.metrics
+    ]
+    header = ("metric", "slice", "value", "interval", "rows")
+    return folded(tables.counted(len(rows), "metric"), table(header, rows, most=most, size=size, noun="metric"))
+
+
+def data(snapshot: DatasetSnapshot, *, most: int = 20, size: int = 6_000) -> str:
+    """Return what was read and which checks failed."""
+    failed = [check for check in snapshot.checks if not check.passed]
+    checks = f"{len(snapshot.checks) - len(failed)} of {tables.counted(len(snapshot.checks), 'check')} passed"
+    dataset = markup.code(markup.clipped(snapshot.dataset, 80))
+    line = f"Data {dataset}: {tables.counted(snapshot.rows, 'row')}, {checks}."
+    if not failed:
+        return line
+    rows = [(check.column or "", check.check, check.wanted, check.observed, check.severity) for check in failed]
+    shown = table(
+        ("column", "check", "wanted", "observed", "severity"), rows, most=most, size=size, noun="failed check"
+    )
+    return f"{line}\n\n{shown}"
+
+
+def costs(gated: Gated) -> str:
+    """Return what the model costs: its training, its files, what was measured of both models, and questions to the holdout."""
+    lines = []
+    run, comparison = gated.run, gated.comparison
+    if run is not None:
+        how = "fitted in" if gated.fitted else "was fitted before, in"
+        size = sum(file.size for file in run.files)
+        lines.append(f"{how} {run.seconds:,.1f} s; the packaged model has {size / 1e6:,.2f} MB")
+    if comparison is not None:
+        theirs = {item.metric: item.value for item in (comparison.champion.metrics if comparison.champion else ())}
+        for item in comparison.metrics:
+            known = METRICS.get(item.metric)
+            if known is not None and known.operational:
+                other = theirs.get(item.metric)
+                versus = "" if other is None else f" (champion {tables.number(other)})"
+                lines.append(f"{item.metric} {tables.number(item.value)}{versus}")
+        if asked := sentences.questions(comparison):
+            lines.append(asked)
+    if not lines:
+        return ""
+    return "Cost: " + "; ".join(markup.escaped(markup.clipped(line, 300)) for line in lines[:20]) + "."
+
+
+def folded(summary: str, text: str) -> str:
+    """Return a part that is folded away; `summary` is plain words of ours."""
+    return f"<details><summary>{summary}</summary>\n\n{text}\n\n</details>" if text else ""

@@ -1,0 +1,65 @@
+"""The gate's answer in one sentence that a reviewer can act on."""
+
+from __future__ import annotations
+
+from mlops_ci.outcomes.gate import Gated, GateReport
+from mlops_ci.records import RequirementResult
+from mlops_ci.reports.sections import worst_first
+from mlops_ci.reports.tables import counted
+
+
+def sentence(report: GateReport | None) -> str:
+    """Return what the verdict is, why, and what to do next; names in it are as long as they are.
+
+    None: the gate could not answer.
+    """
+    if report is None:
+        return "The gate could not answer, so nothing is shown to be good enough: mend what it found, and run it again."
+    if not report.models:
+        return "No model was judged, so nothing is shown to be good enough."
+    first = worst_first(report.models)[0]
+    others = sum(one.verdict == report.verdict for one in report.models) - 1
+    more = (
+        f" {counted(others, 'other model')} {'is' if others == 1 else 'are'} {_LIKE[report.verdict]}, too."
+        if others
+        else ""
+    )
+    match report.verdict:
+        case "pass":
+            who = f"{first.model} holds" if len(report.models) == 1 else f"All {len(report.models):,} models hold"
+            said = f" ({first.sentence})" if len(report.models) == 1 else ""
+            return f"{who} every requirement{said}: once it is merged, mlops-ci release makes a version of it."
+        case "fail":
+            return f"Do not merge yet: {first.model} {_failing(first)}.{more}"
+        case "incomparable":
+            return (
+                f"Not decided: {first.model} cannot be compared with its champion ({first.sentence}). Mend that, or accept it with a"
+                f" reason (acceptIncomparable).{more}"
+            )
+        case _:
+            return f"Not decided: {first.model} {_open(first)}{more}"
+
+
+_LIKE = {"pass": "good", "fail": "refused", "incomparable": "not comparable", "inconclusive": "not decided"}
+
+
+def _failing(gated: Gated) -> str:
+    failed = _with(gated, "fail")
+    if not failed:
+        return f"was stopped: {gated.sentence}"
+    rest = f", and {counted(len(failed) - 1, 'other requirement')}" if len(failed) > 1 else ""
+    return f"does not hold “{failed[0].requirement}” ({failed[0].reason}){rest}"
+
+
+def _open(gated: Gated) -> str:
+    undecided = _with(gated, "inconclusive")
+    if not undecided:
+        return f"has nothing to be judged by: {gated.sentence}."
+    needed = [item.labels_needed for item in undecided]
+    labels = [one for one in needed if one is not None]
+    rows = f" About {max(labels):,} more labelled rows would decide it." if len(labels) == len(needed) else ""
+    return f"may or may not hold “{undecided[0].requirement}” ({undecided[0].reason}).{rows}"
+
+
+def _with(gated: Gated, verdict: str) -> list[RequirementResult]:
+    return [item for item in (gated.comparison.requirements if gated.comparison else ()) if item.verdict == verdict]

@@ -1,0 +1,188 @@
+"""What a job knows of itself, from its environment and the payload of its event."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlops_ci.github.job import job
+from mlops_ci.job import Job
+
+HEAD, BASE, MERGE = "a" * 40, "b" * 40, "c" * 40
+
+
+def environ(event: str, payload: Any = None, folder: Path | None = None, **others: str) -> dict[str, str]:
+    """The environment of a job, as GitHub's runner sets it, with the payload in a file."""
+    said = {
+        "GITHUB_ACTIONS": "true",
+        "GITHUB_API_URL": "https://api.github.com",
+        "GITHUB_EVENT_NAME": event,
+        "GITHUB_REPOSITORY": "ada/flights",
+        "GITHUB_RUN_ID": "123",
+        "GITHUB_SERVER_URL": "https://github.com",
+        "GITHUB_SHA": MERGE,
+        "GITHUB_WORKFLOW": "gate",
+        **others,
+    }
+    if folder is not None:
+        file = folder / "event.json"
+        file.write_bytes(payload if isinstance(payload, bytes) else json.dumps(payload).encode())
+        said["GITHUB_EVENT_PATH"] = str(file)
+    return said
+
+
+def found(event: str, payload: Any = None, folder: Path | None = None, **others: str) -> Job:
+    made = job(environ(event, payload, folder, **others))
+    assert made is not None
+    return made
+
+
+def pull(of: str | None = "ada/flights", **changes: Any) -> dict[str, Any]:
+    """The payload of a pull request's event, as far as it matters; `of` None: the fork was deleted."""
+    head = {
+        "label": "change",
+        "ref": "change",
+        "sha": HEAD,
+        "repo": None if of is None else {"full_name": of, "fork": True},
+    }
+    base = {"label": "ada:main", "ref": "main", "sha": BASE, "repo": {"full_name": "ada/flights", "fork": False}}
+    opened = {"number": 7, "state": "open", "title": 'x"; echo PWNED; #', "head": head, "base": base, **changes}
+    return {"action": "synchronize", "number": 7, "pull_request": opened, "repository": {"full_name": "ada/flights"}}
+
+
+def test_outside_github_there_is_no_job() -> None:
+    assert job({}) is None
+    assert job({**environ("push"), "GITHUB_ACTIONS": "false"}) is None
+
+
+@pytest.mark.parametrize("name", ["", "flights", "ada/flights/x", "ada/fli ghts", "https://x/y", "ada/\n"])
+def test_a_job_that_does_not_say_its_repository_is_none(name: str) -> None:
+    assert job({**environ("push"), "GITHUB_REPOSITORY": name}) is None
+
+
+def test_a_pull_request_is_about_its_head_and_not_about_the_merge(tmp_path: Path) -> None:
+    assert found("pull_request", pull(), tmp_path, GITHUB_BASE_REF="main") == Job(
+        repository="ada/flights",
+        api="https://api.github.com",
+        server="https://github.com",
+        event="pull_request",
+        workflow="gate",
+        commit=HEAD,
+        run_url="https://github.com/ada/flights/actions/runs/123",
+        pull=7,
+        fork=False,
+        base="main",
+        since=BASE,
+    )
+
+
+@pytest.mark.parametrize("of", ["eve/flights", "ada/flights-2", None])
+def test_a_pull_request_from_elsewhere_is_one_from_a_fork(of: str | None, tmp_path: Path) -> None:
+    made = found("pull_request", pull(of), tmp_path, GITHUB_BASE_REF="main")
+    assert (made.fork, made.pull, made.commit) == (True, 7, HEAD)
+
+
+def test_a_merge_group_is_about_what_would_be_merged(tmp_path: Path) -> None:
+    queued = {
+        "head_sha": MERGE,
+        "head_ref": "refs/heads/gh-readonly-queue/main/pr-7-b",
+        "base_sha": BASE,
+        "base_ref": "refs/heads/main",
+    }
+    made = found("merge_group", {"action": "checks_requested", "merge_group": queued}, tmp_path)
+    assert (made.commit, made.since, made.base, made.pull, made.fork) == (MERGE, BASE, "main", None, False)
+
+
+@pytest.mark.parametrize(
+    ("before", "since"), [(BASE, BASE), ("0" * 40, None), ("0" * 64, None), ("main", None), (7, None)]
+)
+def test_a_push_starts_from_what_was_there(before: Any, since: str | None, tmp_path: Path) -> None:
+    made = found("push", {"ref": "refs/heads/main", "before": before, "after": MERGE, "forced": False}, tmp_path)
+    assert (made.commit, made.since, made.base, made.pull) == (MERGE, since, None, None)
+
+
+@pytest.mark.parametrize(
+    ("event", "payload"),
+    [
+        ("schedule", {"schedule": "0 6 * * *"}),
+        (
+            "workflow_dispatch",
+            {"inputs": {"model": "delay"}, "ref": "refs/heads/main", "workflow": ".github/workflows/x.yml"},
+        ),
+        ("repository_dispatch", {"action": "released", "client_payload": {"before": BASE, "number": 7}}),
+        ("workflow_run", {"workflow_run": {"head_sha": HEAD, "pull_requests": [], "event": "pull_request"}}),
+    ],
+)
+def test_other_events_are_about_no_change(event: str, payload: Any, tmp_path: Path) -> None:
+    made = found(event, payload, tmp_path)
+    assert (made.event, made.commit) == (event, MERGE)
+    assert (made.pull, made.fork, made.base, made.since) == (None, False, None, None)
+
+
+def test_only_its_own_event_says_where_a_change_starts(tmp_path: Path) -> None:
+    """Who sends a repository_dispatch writes its payload."""
+    made = found(
+        "repository_dispatch", {"before": BASE, "merge_group": {"base_sha": BASE, "base_ref": "refs/heads/x"}}, tmp_path
+    )
+    assert (made.since, made.base) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [b"", b"{", b"\xff\xfe", b"[]", b"7", b"null", b'"text"', b"[" * 100_000, b"1" * 5000, b'{"pull_request": 7}'],
+)
+def test_a_payload_of_any_shape_is_no_change(payload: bytes, tmp_path: Path) -> None:
+    made = found("pull_request", payload, tmp_path)
+    assert (made.pull, made.since, made.commit) == (None, None, MERGE)
+
+
+@pytest.mark.parametrize("number", ["7", True, 0, -7, 7.0, None, [7], {"a": 1}])
+def test_a_number_that_is_none_is_no_pull_request(number: Any, tmp_path: Path) -> None:
+    assert found("pull_request", pull(number=number), tmp_path).pull is None
+
+
+@pytest.mark.parametrize("sha", ["a" * 39, "A" * 40, "a" * 40 + "\n", "../../x", "", "g" * 40, 7, None])
+def test_a_commit_that_is_none_is_not_taken(sha: Any, tmp_path: Path) -> None:
+    assert found("pull_request", pull(head={"sha": sha}), tmp_path).commit == MERGE
+    assert found("pull_request", pull(base={"sha": sha}), tmp_path).since is None
+
+
+def test_a_payload_without_end_is_not_read(tmp_path: Path) -> None:
+    file = tmp_path / "event.json"
+    with file.open("wb") as stream:
+        stream.truncate((32 << 20) + 1)
+    assert found("pull_request", GITHUB_EVENT_PATH=str(file)).pull is None
+
+
+@pytest.mark.parametrize("path", ["", "/none/event.json", "/dev/zero", "/"])
+def test_a_payload_that_is_no_file(path: str) -> None:
+    assert found("pull_request", GITHUB_EVENT_PATH=path).pull is None
+
+
+def test_an_empty_url_is_githubs_own() -> None:
+    made = found("push", GITHUB_API_URL="", GITHUB_SERVER_URL="")
+    assert (made.api, made.server) == ("https://api.github.com", "https://github.com")
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+shapes = st.fixed_dictionaries(
+    {}, optional=dict.fromkeys(("pull_request", "before", "merge_group", "number"), anything)
+) | st.builds(lambda head, base, number: pull(head=head, base=base, number=number), anything, anything, anything)
+
+
+@given(shapes, st.sampled_from(["pull_request", "push", "merge_group", "workflow_run"]))
+def test_whatever_a_payload_holds_a_job_has_its_form(payload: Any, event: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        made = found(event, payload, Path(folder))
+    assert made.pull is None or made.pull > 0
+    assert made.since is None or len(made.since) in (40, 64)
+    assert made.commit == MERGE

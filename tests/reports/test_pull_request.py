@@ -1,0 +1,379 @@
+"""What a pull request is told: the verdict first, all that a reviewer needs, and nothing that somebody's text could change."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from mlops_ci.diagnostics import Diagnostic, Location, Severity
+from mlops_ci.learn.wording import describe
+from mlops_ci.outcomes.gate import Gated, GateReport
+from mlops_ci.records import Asking, CheckResult, FileDigest, MetricValue, Verdict
+from mlops_ci.reports import drawn
+from mlops_ci.reports.pull_request import LIMIT, comment
+from mlops_ci.spec.kinds import Requirement
+from tests.reports.hostile import ANY, HARMLESS, TEXTS, faults, structure
+from tests.reports.samples import DIGEST, JOB, check, comparison, judged, requirement, snapshot, training_run
+
+DROPPED = requirement(
+    "fail",
+    "auc not worse than the champion's by more than 0.01, by carrier",
+    "worse by 0.120 where carrier=AA",
+    champion=0.72,
+    difference=-0.12,
+    lower=-0.2,
+    upper=-0.04,
+    p=0.0004,
+    slice="carrier=AA",
+)
+NO_WORSE = requirement(
+    "pass",
+    "auc shown to be at most 0.02 worse than the champion's",
+    champion=0.70,
+    difference=0.01,
+    lower=-0.005,
+    upper=0.025,
+    p=0.001,
+)
+
+
+def told(*models: Gated, verdict: Verdict = "pass", found: Sequence[Diagnostic] = (), **given: Any) -> str:
+    return comment(GateReport(verdict, models, 1), found, **{"job": JOB, "trust": "separated", **given})
+
+
+def test_a_refusal_begins_with_what_to_mend_and_has_the_numbers() -> None:
+    failing = judged(
+        "fail", slices={"carrier=AA": (0.60, 0.72), "carrier=UA": (0.69, 0.64)}, requirements=(NO_WORSE, DROPPED)
+    )
+    lines = told(failing, verdict="fail").splitlines()
+    assert lines[:3] == [
+        "## ❌ mlops-ci gate: fail",
+        "",
+        (
+            "**Do not merge yet: delay does not hold “auc not worse than the champion's by more than 0.01, by carrier”"
+            " (worse by 0.120 where carrier=AA).**"
+        ),
+    ]
+    table = [line for line in lines if line.startswith(("| ❌", "| ✅"))]
+    assert table == [
+        (
+            "| ❌ fail | auc not worse than the champion's by more than 0.01, by carrier (carrier=AA) | 0.710 | 0.720 |"
+            " -0.1200 [-0.200, -0.04] | ━━━━█━━━━─┃────────── | 0.0004 |"
+        ),
+        (
+            "| ✅ pass | auc shown to be at most 0.02 worse than the champion's | 0.710 | 0.700 | +0.0100 [-0.005, 0.025] |"
+            " ──────────┃──━━━━█━━━ | 0.001 |"
+        ),
+    ]
+    slices = [line for line in lines if line.startswith("| carrier")]
+    assert slices == [
+        "| carrier=AA | 0.600 | 0.720 | -0.1200 | ◀◀◀◀◀◀◀◀◀◀ | 300 |",
+        "| carrier=UA | 0.690 | 0.640 | +0.0500 | ▶▶▶▶ | 300 |",
+    ]
+
+
+def test_a_pass_says_what_comes_next_and_folds_the_numbers_away() -> None:
+    shown = told(judged())
+    assert (
+        "**delay holds every requirement (auc 0.710 on 2,000 holdout rows): once it is merged, mlops-ci release"
+        in shown
+    )
+    assert "<details><summary>1 requirement of <code>delay</code></summary>\n\n| verdict |" in shown
+
+
+@pytest.mark.parametrize(
+    ("one", "wanted"),
+    [
+        (
+            judged("inconclusive", requirements=(requirement("inconclusive", reason="0.65 lies in between", labels_needed=1200),)),
+            (
+                "Not decided: delay may or may not hold “auc at least 0.65” (0.65 lies in between)."
+                " About 1,200 more labelled rows would decide it."
+            ),
+        ),
+        (
+            judged("incomparable", text="the champion cannot be measured"),
+            (
+                "Not decided: delay cannot be compared with its champion (the champion cannot be measured)."
+                " Mend that, or accept it with a reason (acceptIncomparable)."
+            ),
+        ),
+        (
+            Gated("delay", "fail", "2 checks of 'flights' failed", snapshot(check(False))),
+            "Do not merge yet: delay was stopped: 2 checks of 'flights' failed.",
+        ),
+    ],
+)  # fmt: skip
+def test_every_verdict_says_what_to_do(one: Gated, wanted: str) -> None:
+    assert f"\n\n**{wanted}**\n\n" in told(one, verdict=one.verdict)
+
+
+def test_what_could_not_be_answered_is_said_with_what_was_found() -> None:
+    found = Diagnostic("spec-value", "unknown field", Location("models/delay.yaml", 3, 1), "delete it")
+    shown = comment(None, [found], job=JOB, trust="separated")
+    assert shown.startswith("## ❌ mlops-ci gate: no answer\n\n**The gate could not answer")
+    assert "- ❌ `spec-value` (`models/delay.yaml:3:1`): unknown field → delete it" in shown
+
+
+def test_failing_models_come_first_and_a_chart_shows_how_far_each_one_came() -> None:
+    stopped = Gated("stopped", "fail", "2 checks of 'flights' failed", snapshot(check(False)))
+    shown = told(judged(model="fine"), stopped, verdict="fail")
+    assert shown.index("| ❌ fail | stopped") < shown.index("| ✅ pass | fine")
+    assert shown.index("### ❌ stopped") < shown.index("### ✅ fine")
+    assert '  m0["stopped"] --> m0d["1,200 rows, 1 check failed"] --> m0v(["fail"]):::fail' in shown
+    assert '  m1["fine"] --> m1d["1,200 rows, checks hold"] --> m1t["fitted in 2.345 s"] -->' in shown
+
+
+def test_data_costs_and_questions_are_told() -> None:
+    one = judged("fail")
+    assert one.comparison is not None
+    assert one.comparison.champion is not None
+    costs = (MetricValue("latency-p50-ms", 1.5),)
+    champion = replace(one.comparison.champion, metrics=(MetricValue("latency-p50-ms", 1.2),))
+    answer = replace(one.comparison, metrics=costs, champion=champion, asked=Asking("flights", 1, 20, 7))
+    shown = told(replace(one, comparison=answer, snapshot=snapshot(check(True), check(False))), verdict="fail")
+    assert "Data `flights`: 1,200 rows, 1 of 2 checks passed." in shown
+    assert "| hour | nulls | at most 0 | 3 missing | error |" in shown
+    assert "latency-p50-ms 1.500 (champion 1.200)" in shown
+    assert "13 of 20 questions to the holdout of flights, epoch 1, are left" in shown
+    assert "fitted in 2.3 s; the packaged model has 0.12 MB" in shown
+
+
+def test_it_is_said_by_whose_rules_and_how_far_it_can_be_trusted() -> None:
+    one = judged()
+    assert one.comparison is not None
+    one = replace(one, comparison=replace(one.comparison, judged_by="main (0123456789)"))
+    warning = Diagnostic("gate-changed", "this change has other rules", severity="warning")
+    shown = told(one, found=[warning])
+    assert "Rules: main (0123456789), where this change has others." in shown
+    assert "- ⚠️ `gate-changed`: this change has other rules" in shown
+    assert "(`separated`)" in shown
+    assert "(`single-job`)" in told(one, trust="single-job")
+    assert "> [!WARNING]" not in shown
+
+
+def test_a_fork_s_answer_is_called_untrusted_and_claims_nothing() -> None:
+    shown = told(judged(), untrusted=True, job=replace(JOB, fork=True))
+    assert "> **The result of an untrusted run of a fork.**" in shown
+    assert "(`separated`)" not in shown
+    assert "git fetch origin refs/mlops" not in shown  # nothing of it was kept
+
+
+def test_the_commands_make_it_again() -> None:
+    shown = told(judged(model="fine"), judged(model="other"))
+    assert (
+        "```sh\ngit fetch origin pull/12/head\n"
+        f"git switch --detach {'d' * 40}\nmlops-ci gate fine other\n"
+        f"git fetch origin refs/mlops/runs/fine/{DIGEST} && git show FETCH_HEAD:report.md\n"
+    ) in shown
+    assert "[the run](https://github.com/owner/name/actions/runs/17)" in shown
+
+
+def test_models_with_code_of_their_own_are_counted() -> None:
+    one = replace(judged(), run=training_run(code=(FileDigest("models/train.py", DIGEST, 1),)))
+    assert "1 model brought code of this change." in told(one)
+
+
+# ---- hostile texts
+
+
+def _hostile(text: str) -> tuple[GateReport, list[Diagnostic]]:
+    """A report that has a text wherever somebody else's can be, in a model that fails and in one that passes."""
+    verdicts: tuple[Verdict, ...] = ("fail", "pass")
+    asked = tuple(requirement(one, f"{text} at least 0.65", text, metric=text, slice=text) for one in verdicts)
+    slices = {text or "x": (0.6, 0.7)}
+    seen = snapshot(CheckResult(text, text, text, False, column=text))
+    seen = replace(seen, dataset=text)
+    models = []
+    for verdict in verdicts:
+        one = judged(verdict, f"{text}{verdict}", slices=slices, requirements=asked, text=text)
+        assert one.comparison is not None
+        assert one.comparison.champion is not None
+        answer = replace(
+            one.comparison,
+            requirements=(replace(asked[0], metric="auc"), *asked),
+            champion=replace(one.comparison.champion, version=text),
+            asked=Asking(text, 1, 20, 7),
+            judged_by=text or None,
+        )
+        run = replace(training_run(text), code=(FileDigest("a.py", DIGEST, 1),))
+        models.append(replace(one, snapshot=seen, run=run, comparison=answer, ref=text))
+    severities: tuple[Severity, ...] = ("error", "warning", "note")
+    found = [Diagnostic(text, text, Location(text, 1, 1, 1, text), text, one) for one in severities]
+    return GateReport("fail", tuple(models), 2), found
+
+
+def _page(text: str, *, untrusted: bool = False) -> str:
+    report, found = _hostile(text)
+    job = replace(JOB, workflow=text, base=text, commit=text, run_url=text, server=text, repository=text, fork=True)
+    return comment(report, found, job=job, trust="single-job", untrusted=untrusted)
+
+
+PLAIN = structure(_page("harmless"))
+
+
+@pytest.mark.parametrize("text", [text for text in TEXTS if text])
+def test_no_text_changes_what_the_page_is_made_of_or_does_anything(text: str) -> None:
+    assert faults(_page(text), PLAIN, text) == set()
+
+
+@given(ANY)
+def test_any_text_is_but_a_text(text: str) -> None:
+    page = _page(text, untrusted=True)
+    page.encode()
+    assert faults(page, structure(page), text) == set()
+    assert structure(page).count("<details>") == structure(page).count("</details>") > 0
+    assert len(page.encode()) <= LIMIT
+
+
+def _naive(text: str) -> str:
+    """The same page as somebody would write it who thinks no evil."""
+    return (
+        f"## gate: fail\n\n{text}\n\n**{text} fails**\n\n| model | rule |\n| --- | --- |\n| {text} | {text} |\n\n"
+        f'<details><summary>slices</summary>\n\n- {text}\n\n</details>\n\n```mermaid\nflowchart LR\n  a["{text}"]\n```\n'
+    )
+
+
+@pytest.mark.parametrize("text", [text for text in TEXTS if text not in HARMLESS])
+def test_without_that_care_these_texts_break_a_page(text: str) -> None:
+    """So that the tests above can fail."""
+    assert faults(_naive(text), structure(_naive("harmless")), text)
+
+
+def test_a_marker_in_a_text_is_no_marker() -> None:
+    marker = "<!-- mlops-ci: gate/gate -->"
+    for text in (marker, f"`{marker}`", f"@a{marker}", f"https://{marker}"):
+        assert marker in _naive(text)
+        assert "<!" not in _page(text)
+
+
+@given(ANY)
+def test_a_chart_s_label_is_letters_and_harmless_signs(text: str) -> None:
+    label = drawn.label(text)
+    assert re.fullmatch(r"[\w .=+·-]{0,40}", label)
+    assert "--" not in label
+
+
+# ---- sizes
+
+
+def _many(count: int, name: str = "model") -> tuple[Gated, ...]:
+    return tuple(
+        judged("fail" if at % 50 == 7 else "pass", f"{name}-{at}", requirements=(NO_WORSE,)) for at in range(count)
+    )
+
+
+def test_200_models_fit_and_the_failing_ones_stay() -> None:
+    shown = told(*_many(200), verdict="fail")
+    assert len(shown.encode()) <= LIMIT
+    assert [line for line in shown.splitlines() if line.startswith("### ❌")] == [
+        f"### ❌ model-{at}: fail" for at in (7, 57, 107, 157)
+    ]
+    assert "[the job summary](https://github.com/owner/name/actions/runs/17) has more._" in shown
+    _whole(shown)
+
+
+def _whole(shown: str) -> None:
+    """No part of it was cut in two: each fence, table and folded part ends."""
+    assert shown.count("<details>") == shown.count("</details>")
+    assert shown.count("```") % 2 == 0
+    for table in re.findall(r"(?:^\|.*\n)+", shown, re.MULTILINE):
+        assert len({line.replace("\\|", "").count("|") for line in table.splitlines()}) == 1
+
+
+def test_1000_slices_show_those_that_moved_most_worst_first() -> None:
+    slices = {f"carrier={at}": (0.70 + (at - 500) / 10_000, 0.70) for at in range(1000)}
+    shown = told(judged("fail", slices=slices), verdict="fail")
+    rows = re.findall(r"^\| carrier=(\d+) ", shown, re.MULTILINE)
+    assert rows == ["0", "1", "2", "3", "4", "997", "998", "999"]
+    assert "where the two differ most among 1,000 slices" in shown
+
+
+@pytest.mark.parametrize("name", ["n" * 50_000, "| `" * 20_000, "\U0001f4a5" * 20_000, "&" * 50_000])
+def test_huge_names_fit_and_what_needs_attention_stays(name: str) -> None:
+    report, found = _hostile(name)
+    shown = comment(report, found * 30, job=JOB, trust="separated")
+    assert len(shown.encode()) <= LIMIT
+    assert shown.startswith("## ❌ mlops-ci gate: fail\n\n**Do not merge yet: ")
+    assert "### ❌" in shown
+    _whole(shown)
+
+
+def test_what_is_left_out_goes_by_importance() -> None:
+    """Given less and less room, then details of passing models go first, and the verdict is never lost."""
+    slices = {f"carrier={at}": (0.6, 0.7) for at in range(8)}
+    models = (judged("fail", "bad", slices=slices), judged("pass", "good", slices=slices))
+    parts = (
+        "slices that moved",
+        "data and cost",
+        "1 requirement of",
+        "### ✅ good",
+        "mermaid",
+        "carrier=3 |",
+        "### ❌ bad",
+        "**Do not",
+    )
+    found = [
+        tuple(part in told(*models, verdict="fail", limit=limit) for part in parts)
+        for limit in range(8_000, 1_900, -200)
+    ]
+    gone = list(dict.fromkeys(row.index(True) for row in found))
+    assert gone == sorted(gone)
+    assert gone[0] == 0
+    assert found[-1][-1]
+    for row in found:  # nothing comes back
+        assert not [at for at, there in enumerate(row) if not there and any(row[:at])]
+
+
+# ---- drawings
+
+
+@pytest.mark.parametrize(
+    ("asked", "limit"),
+    [
+        (Requirement("auc", min=0.65), 0.65),
+        (Requirement("brier", max=0.2), 0.2),
+        (Requirement("auc", against="champion", test="non-inferiority", margin=0.02), -0.02),
+        (Requirement("auc", against="champion", test="no-regression", margin=0.01, slices="all"), -0.01),
+        (Requirement("auc", against="anchor", test="no-regression", margin=0.0), 0.0),
+        (Requirement("auc", against="anchor", test="superiority", margin=1e-05), 1e-05),
+        (Requirement("auc", against="champion", margin=0.0), 0.0),
+        (Requirement("auc", min=0.6, max=0.9), None),
+        (Requirement("latency-p50-ms", against="champion", max_ratio=1.5), None),
+    ],
+)  # fmt: skip
+def test_a_limit_is_read_from_the_words_that_the_gate_writes(asked: Requirement, limit: float | None) -> None:
+    of_difference = asked.against is not None and asked.max_ratio is None
+    found = requirement("pass", describe(asked), difference=0.1 if of_difference else None)
+    if asked.max_ratio is not None:
+        assert drawn.bar(found) == ""
+    else:
+        assert drawn.limit_of(found) == limit
+
+
+def test_a_bar_shows_on_which_side_of_the_limit_an_interval_lies() -> None:
+    drawing = drawn.bar(requirement("pass", "auc at least 0.65", candidate=0.75, lower=0.70, upper=0.80))
+    assert drawing == "──────────┃──━━━━█━━━"
+    across = drawn.bar(requirement("inconclusive", "auc at least 0.65", candidate=0.65, lower=0.60, upper=0.70))
+    assert across == "━" * 10 + "█" + "━" * 10
+    assert drawn.bar(requirement("pass", "auc at least 0.65")) == ""
+
+
+def test_slices_of_a_metric_that_has_no_good_direction_are_left_out() -> None:
+    odd = (MetricValue("quantile-coverage", 0.5, 0.4, 0.6, "carrier=AA", 300),)
+    one = judged("fail")
+    assert one.comparison is not None
+    assert one.comparison.champion is not None
+    answer = replace(one.comparison, metrics=odd, champion=replace(one.comparison.champion, metrics=odd))
+    assert "by slice" not in told(replace(one, comparison=answer), verdict="fail")
+
+
+def test_a_model_without_a_champion_has_no_slices_that_moved() -> None:
+    one = replace(judged("fail"), comparison=comparison(metrics=(MetricValue("auc", 0.6, 0.5, 0.7, "carrier=AA", 9),)))
+    assert "by slice" not in told(one, verdict="fail")
+    assert "carrier=AA" not in told(one, verdict="fail")
