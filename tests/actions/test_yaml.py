@@ -33,7 +33,13 @@ PERMISSIONS: dict[str, dict[str, dict[str, str]]] = {
         "verdict": {},
     },
     "promote.yml": {"promote": DEPLOYS},
-    "release.yml": {"gate": TELLS, "release": {"contents": "write"}, "deploy": DEPLOYS},
+    "release.yml": {
+        "passed": {"contents": "write"},
+        "judged": {"contents": "write"},
+        "gate": TELLS,
+        "deploy-passed": DEPLOYS,
+        "deploy-judged": DEPLOYS,
+    },
 }
 HOLDOUT = {"HOLDOUT_ACCESS_KEY_ID", "HOLDOUT_SECRET_ACCESS_KEY", "HOLDOUT_SESSION_TOKEN"}
 SIGNING = {"MLOPS_CI_SIGNING_KEY"}
@@ -41,8 +47,10 @@ SECRETS: dict[tuple[str, str], set[str]] = {
     ("gate.yml", "features"): HOLDOUT,
     ("gate.yml", "judge"): HOLDOUT,
     ("release.yml", "gate"): HOLDOUT,  # handed on to the two above
-    ("release.yml", "release"): SIGNING,
-    ("release.yml", "deploy"): SIGNING,
+    ("release.yml", "passed"): SIGNING,
+    ("release.yml", "judged"): SIGNING,
+    ("release.yml", "deploy-passed"): SIGNING,  # handed on to promote
+    ("release.yml", "deploy-judged"): SIGNING,
     ("promote.yml", "promote"): SIGNING,
 }
 
@@ -109,16 +117,12 @@ def test_what_writes_to_an_environment_waits_its_turn_and_is_guarded() -> None:
         if "environment" in body or "concurrency" in body
     }
     waits = {"cancel-in-progress": False, "queue": "max"}
+    release = ("${{ inputs.release-environment }}", {"group": "mlops-ci-release", **waits})
+    promote = ("${{ inputs.environment }}", {"group": "mlops-ci-deploy-${{ inputs.environment }}", **waits})
     assert guarded == {
-        ("release.yml", "release"): ("${{ inputs.release-environment }}", {"group": "mlops-ci-release", **waits}),
-        ("release.yml", "deploy"): (
-            "${{ inputs.deploy-to }}",
-            {"group": "mlops-ci-deploy-${{ inputs.deploy-to }}", **waits},
-        ),
-        ("promote.yml", "promote"): (
-            "${{ inputs.environment }}",
-            {"group": "mlops-ci-deploy-${{ inputs.environment }}", **waits},
-        ),
+        ("release.yml", "passed"): release,
+        ("release.yml", "judged"): release,
+        ("promote.yml", "promote"): promote,
     }
 
 
