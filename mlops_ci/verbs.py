@@ -235,7 +235,7 @@ VERBS: tuple[Verb, ...] = (
         ),
         writes=True,
         surfaces=("cli", "action"),
-        icon="columns",
+        icon="grid",
         details="Models of library code alone are left out: the job that judges loads them itself, which runs no code of theirs.",
     ),
     Verb(
@@ -533,7 +533,12 @@ VERBS: tuple[Verb, ...] = (
         ),
         needs="nothing",
         writes=True,
-        surfaces=("cli",),
+        surfaces=("cli", "action"),
+        permissions=(
+            Permission("pull-requests", "write", "comments on the pull request"),
+            Permission("checks", "write", "adds a check run to the commit"),
+        ),
+        icon="message-square",
         details="In a job of GitHub Actions, with a token in GITHUB_TOKEN. The file is taken for hostile: one that does not follow from"
         " its own parts is refused, and nothing is told. After a run of another workflow (workflow_run: that is how pull requests"
         " from forks get their comment) GitHub says which pull request it is about, and the comment says that nobody has verified it.",
