@@ -201,6 +201,19 @@ def test_a_shallow_clone_is_an_error_unless_it_has_the_base(
             assert [one["name"] for one in answer["record"]["models"]] == ["basket"]
 
 
+def test_a_shallow_clone_that_may_lack_a_nearer_ancestor_is_an_error(shop: Consumer, tmp_path: Path) -> None:
+    """Given a base that moved on, when history is cut off at what both seem to have in common, then nobody trusts that."""
+    change(shop, {"code/basket.py": "def build():\n    return 5\n"})
+    shop.git("push", "--quiet", "origin", "change")
+    shop.git("switch", "--quiet", "main")
+    change(shop, {"README.md": "1\n"})
+    shop.git("push", "--quiet", "origin", "main")
+    flags = ("--quiet", "--depth=2", "--branch=change", "--no-single-branch")
+    git_in(tmp_path)("clone", *flags, f"file://{shop.origin}", "cut")
+    answer = Consumer(tmp_path / "cut", shop.origin).answer("affected", "--base", "main", code=3)
+    assert [one["id"] for one in answer["diagnostics"]] == ["base-missing"]
+
+
 def test_later_steps_get_the_models_as_json(
     shop: Consumer, event: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
