@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from tests.functional.conftest import gated, world_of_gated
-from tests.functional.test_separated import jobs
+from tests.functional.test_separated import jobs, made
 
-__all__ = ["gated", "jobs", "world_of_gated"]  # fixtures
+__all__ = ["gated", "jobs", "made", "world_of_gated"]  # fixtures
