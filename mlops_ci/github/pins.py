@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_ACTION = re.compile(r"([A-Za-z0-9_.-]+/mlops-ci(?:/[^\s@\"'#]*)?)@([^\s\"'#,}\]]+)", re.IGNORECASE)
+_ACTION = re.compile(
+    r"(?<![A-Za-z0-9_.-])([A-Za-z0-9_.-]{1,100}/mlops-ci(?:/[^\s@\"'#]*)?)@([^\s\"'#,}\]]+)", re.IGNORECASE
+)
 _REQUIREMENT = re.compile(
     r"\bmlops[-_.]ci(?:\s*\[[^\]\n]*\])?\s*(?:@|[=~<>!]=?=?)\s*[^\s\"',;#)]+(?:\s*,\s*[=~<>!]=?=?\s*[^\s\"',;#)]+)*",
     re.IGNORECASE,
