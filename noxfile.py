@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import nox
 
 nox.needs_version = ">=2025.5.1"
@@ -33,12 +35,22 @@ def slow(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style, types and layers."""
+    """Check style, types and layers, and the workflows and Actions, without a network."""
     _install(session, "lint")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("lint-imports")
     session.run("mypy")
+    session.run("shellcheck", "actions/run.sh")
+    # its own calls of shellcheck and pyflakes are off: it would take whichever the machine has
+    session.run("actionlint", "-no-color", "-shellcheck=", "-pyflakes=")
+    session.run("zizmor", "--offline", "--no-progress", "--persona", "pedantic", ".github/workflows", "actions")
+    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *_files(".github/workflows/*.yml"))
+    session.run("check-jsonschema", "--builtin-schema", "vendor.github-actions", *_files("actions/*/action.yml"))
+
+
+def _files(pattern: str) -> list[str]:
+    return sorted(str(path) for path in Path().glob(pattern))
 
 
 @nox.session

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlops_ci import listing, process
@@ -40,6 +40,19 @@ REGISTRY_REFSPECS = (
 
 
 @dataclass(frozen=True)
+class Credentials:
+    """What git is lent for one command, by its environment alone: it stands in no file, no argument and no log.
+
+    `remote` are the variables with which it reaches the remote. `key` is a public OpenSSH key whose private half the agent at
+    `agent` (a socket) has; where there is none, the user's own configuration says what is signed with.
+    """
+
+    remote: Mapping[str, str] = field(default_factory=dict, repr=False)
+    key: str | None = None
+    agent: str | None = None
+
+
+@dataclass(frozen=True)
 class Repository:
     """A git repository with a work tree at `root`; `common_dir` is shared by its linked work trees.
 
@@ -50,6 +63,7 @@ class Repository:
     git_dir: Path
     common_dir: Path
     bare: bool = False
+    credentials: Credentials = field(default=Credentials(), compare=False)
 
     def run(self, *args: str, stdin: bytes = b"", env: Mapping[str, str] | None = None, check: bool = True) -> Answer:
         """Run a git command here; raises EnvironmentProblem `git-failed` on a non-zero exit when `check`."""
@@ -61,6 +75,10 @@ class Repository:
         if check and answer.status != 0:
             raise _failed(args, answer)
         return answer
+
+    def _ask(self, *args: str, check: bool = False) -> Answer:
+        """Run a git command that speaks with a remote."""
+        return self.run(*args, env=self.credentials.remote, check=check)
 
     def head(self) -> str | None:
         """Return the commit that is checked out, or None before the first commit."""
@@ -106,7 +124,7 @@ class Repository:
         known = self.run("symbolic-ref", "--quiet", "--short", f"refs/remotes/{remote}/HEAD", check=False)
         if known.status == 0:
             return known.text.removeprefix(f"{remote}/")
-        asked = self.run("ls-remote", "--symref", "--", remote, "HEAD", check=False)
+        asked = self._ask("ls-remote", "--symref", "--", remote, "HEAD")
         found = re.match(r"ref: refs/heads/(\S+)\tHEAD", asked.text)
         return found.group(1) if found else None
 
@@ -384,7 +402,7 @@ class Repository:
         specs = [f"{'' if update in gone else update.new}:{update.ref}" for update in updates]
         leases = (f"--force-with-lease={update.ref}:{update.old}" for update in gone)
         flags = (*leases, "--atomic", "--porcelain", "--no-verify", "--no-follow-tags", "--recurse-submodules=no")
-        answer = self.run("push", *flags, "--", remote, *specs, check=False)
+        answer = self._ask("push", *flags, "--", remote, *specs)
         if answer.status == 0:
             return PushAnswer("done", "")
         said = [line for line in answer.text.splitlines() if line.startswith("!")]
@@ -399,7 +417,7 @@ class Repository:
         """Fetch, without following tags that were not asked for; `prune` removes what the remote has no longer."""
         flags = ["--no-tags", "--no-write-fetch-head", "--no-prune-tags", "--recurse-submodules=no"]
         flags.append("--prune" if prune else "--no-prune")
-        return self.run("fetch", *flags, "--", remote, *refspecs, check=False)
+        return self._ask("fetch", *flags, "--", remote, *refspecs)
 
     def fast_forward(self, old: str, new: str) -> bool:
         """Take the work tree from one commit to a later one, keeping local changes; False when they are in the way."""
@@ -415,12 +433,12 @@ class Repository:
 
     def remote_refs(self, remote: str, *patterns: str) -> frozenset[str]:
         """Return the names of the remote's refs that match; nothing when it does not answer."""
-        answer = self.run("ls-remote", "--refs", "--", remote, *patterns, check=False)
+        answer = self._ask("ls-remote", "--refs", "--", remote, *patterns)
         return frozenset(line.split("\t")[1] for line in answer.text.splitlines() if "\t" in line)
 
     def remote_oids(self, remote: str, *patterns: str) -> dict[str, str]:
         """Return the remote's refs that match, by name; raises EnvironmentProblem `git-failed` when it does not answer."""
-        lines = self.run("ls-remote", "--refs", "--", remote, *patterns).text.splitlines()
+        lines = self._ask("ls-remote", "--refs", "--", remote, *patterns, check=True).text.splitlines()
         return {name: oid for oid, name in (line.split("\t", 1) for line in lines)}
 
     def commit_dates(self, oids: Iterable[str]) -> dict[str, int]:

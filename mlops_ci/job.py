@@ -26,3 +26,8 @@ class Job:
     fork: bool = False
     base: str | None = None
     since: str | None = None
+
+    @property
+    def only_reads(self) -> bool:
+        """Whether this job's token can only read, whatever the job asks for. What runs after a fork's run has a token of its own."""
+        return self.fork and self.event not in ("workflow_run", "pull_request_target")

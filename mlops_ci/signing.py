@@ -73,7 +73,7 @@ class Signing:
 
 def has_key(repo: Repository, format: Format) -> bool:
     """Tell whether the user has told git what to sign with."""
-    return not _KEYS[format].isdisjoint(_settings(repo))
+    return not _KEYS[format].isdisjoint(_settings(repo, format))
 
 
 def sign(
@@ -90,12 +90,12 @@ def sign(
         scratch = _borrowing(repo, Path(folder))
         stamp = {"NAME": person.name, "EMAIL": person.email, "DATE": f"@{seconds} +0000"}
         # asked of the repository: what a configuration says of its place would not hold in another
-        own = [part for key, value in _settings(repo).items() for part in ("-c", f"{key}={value}")]
+        own = [part for key, value in _settings(repo, signing.format).items() for part in ("-c", f"{key}={value}")]
         flags = ("--sign", "--cleanup=verbatim", "--file=-", name, target)
         answer = scratch.run(
             *(*own, "-c", f"gpg.format={signing.format}", "tag", *flags),
             stdin=f"{message.rstrip()}\n".encode(),
-            env={f"GIT_COMMITTER_{key}": value for key, value in stamp.items()},
+            env={**_agent(repo), **{f"GIT_COMMITTER_{key}": value for key, value in stamp.items()}},
             check=False,
         )
         oid = scratch.resolve(f"refs/tags/{name}") if answer.status == 0 else None
@@ -125,11 +125,17 @@ _KEYS: Mapping[Format, frozenset[str]] = {
 }
 
 
-def _settings(repo: Repository) -> dict[str, str]:
-    """Return the settings that say how the user signs; names in lower case."""
+def _settings(repo: Repository, format: Format) -> dict[str, str]:
+    """Return the settings that say how this command signs, with the key that it was lent, or else the user's; names in lower case."""
+    if repo.credentials.key and format == "ssh":
+        return {"user.signingkey": f"key::{repo.credentials.key}", "gpg.ssh.program": "ssh-keygen"}
     answer = repo.run("config", "-z", "--get-regexp", r"^(user\.signingkey|gpg\..*)$", check=False)
     entries = answer.out.decode("utf-8", "replace").split("\0")
     return {key: value for key, _, value in (entry.partition("\n") for entry in entries if entry)}
+
+
+def _agent(repo: Repository) -> dict[str, str]:
+    return {"SSH_AUTH_SOCK": repo.credentials.agent} if repo.credentials.agent else {}
 
 
 def _borrowing(repo: Repository, folder: Path) -> Repository:

@@ -12,7 +12,7 @@ Kind = Literal["text", "flag", "choice", "path", "count"]
 Surface = Literal["cli", "nox", "action"]
 EVERYWHERE: tuple[Surface, ...] = ("cli", "nox", "action")
 Needs = Literal["nothing", "folder", "repository", "project"]
-Syncs = Literal["no", "gaps", "try", "must"]
+Syncs = Literal["no", "job", "gaps", "try", "must"]
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,9 @@ class Verb:
     options: tuple[Option, ...] = ()
     needs: Needs = "project"
     writes: bool = False  # takes --dry-run
-    syncs: Syncs = (
-        "no"  # when the registry is fetched first: never, where this clone lacks part of it, if it can be, or else fail
-    )
+    # when the registry is fetched first: never, in a CI job (whose clone lacks it), where this clone lacks part of it, if it can
+    # be, or else fail
+    syncs: Syncs = "no"
     formats: tuple[str, ...] = ("text", "json", "github")
     surfaces: tuple[Surface, ...] = ("cli", "nox")
     details: str = ""
@@ -235,7 +235,7 @@ VERBS: tuple[Verb, ...] = (
         ),
         writes=True,
         surfaces=("cli", "action"),
-        icon="columns",
+        icon="grid",
         details="Models of library code alone are left out: the job that judges loads them itself, which runs no code of theirs.",
     ),
     Verb(
@@ -282,6 +282,7 @@ VERBS: tuple[Verb, ...] = (
         surfaces=EVERYWHERE,
         outputs=(
             Output("verdict", "pass, fail, inconclusive or incomparable: the worst of the models'."),
+            Output("passed", "A JSON list of the models that passed."),
             Output("fits", "How many models had to be fitted."),
             Output("digest", "The SHA-256 of the file that --out names, which `keep` is given beside it."),
         ),
@@ -428,11 +429,14 @@ VERBS: tuple[Verb, ...] = (
             ),
         ),
         needs="repository",
+        syncs="job",
+        permissions=(FETCH,),
         formats=("text", "json", "github", "sarif"),
         surfaces=EVERYWHERE,
         icon="search",
         details="Tags against logs, the chain, versions and numbers, signatures, released runs byte by byte, sources,"
-        " manifests and ledgers, against the specs of the default branch as this clone last fetched it. Works in a mirror, too.",
+        " manifests and ledgers, against the specs of the default branch as this clone last fetched it. Works in a mirror, too."
+        " In a CI job, whose clone has branches and tags only, the rest is fetched first.",
     ),
     Verb(
         "doctor",
@@ -529,7 +533,12 @@ VERBS: tuple[Verb, ...] = (
         ),
         needs="nothing",
         writes=True,
-        surfaces=("cli",),
+        surfaces=("cli", "action"),
+        permissions=(
+            Permission("pull-requests", "write", "comments on the pull request"),
+            Permission("checks", "write", "adds a check run to the commit"),
+        ),
+        icon="message-square",
         details="In a job of GitHub Actions, with a token in GITHUB_TOKEN. The file is taken for hostile: one that does not follow from"
         " its own parts is refused, and nothing is told. After a run of another workflow (workflow_run: that is how pull requests"
         " from forks get their comment) GitHub says which pull request it is about, and the comment says that nobody has verified it.",

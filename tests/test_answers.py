@@ -63,6 +63,7 @@ def test_a_gate_that_could_not_answer_says_why(tmp_path: Path) -> None:
     said = answer(PASSING, code=2, found=(ERROR,))
     del said["record"]
     assert read(given_file(tmp_path, said)).record is None
+    assert "$.record: missing" in refused(tmp_path, {**said, "exitCode": 0})
     del said["diagnostics"][0]
     assert refused(tmp_path, said).endswith("$.record: missing, and no error says why")
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mlops_ci import __version__, git, registry
+from mlops_ci import __version__, agent, git, registry
 from mlops_ci.apply import Applied, Host, apply, nobody
 from mlops_ci.approvals import APPROVALS
 from mlops_ci.cli.terminal import progress_display
@@ -24,6 +24,7 @@ from mlops_ci.events import event_name
 from mlops_ci.git import Repository
 from mlops_ci.github import access
 from mlops_ci.github.context import maker, person
+from mlops_ci.github.credentials import token_for_git
 from mlops_ci.github.job import job
 from mlops_ci.job import Job
 from mlops_ci.listing import LEDGERS, LOGS, TAGS
@@ -31,7 +32,7 @@ from mlops_ci.plan import Outcome
 from mlops_ci.plumbing import Person
 from mlops_ci.project import Context, Project
 from mlops_ci.spec.load import Specs, find_root, load
-from mlops_ci.store import release_ref
+from mlops_ci.store import RELEASES, release_ref
 from mlops_ci.verbs import Verb
 
 ATTEMPTS = 12
@@ -54,6 +55,8 @@ class Session:
     def first(self, step: Step, options: dict[str, Any]) -> tuple[Outcome[Any], tuple[Diagnostic, ...]]:
         """Bring the registry up to date as far as the verb needs it, and call the step."""
         if self.verb.syncs == "gaps" and _whole(self.context.repo):
+            return self._call(step, options), self.warnings
+        if self.verb.syncs == "job" and self.context.job is None:
             return self._call(step, options), self.warnings
         said = _sync(self.context.repo, self.verb)
         self.context = replace(self.context, offline=bool(said))
@@ -134,7 +137,7 @@ def opened(verb: Verb, chdir: str, wait: Callable[[float], None], *, quiet: bool
     with ExitStack() as stack:
         progress = stack.enter_context(progress_display(quiet=quiet))
         scratch = stack.enter_context(_scratch())
-        repo = git.find(start)
+        repo = _lent(git.find(start), verb, stack)
         root = _root(start, repo, verb)
         who = _signer(repo)
         in_job = job(os.environ)
@@ -167,6 +170,18 @@ def _place(repo: Repository | None) -> Job | None:
         return access.elsewhere(os.environ, repo.remote_url(remote)) if remote is not None else None
     except EnvironmentProblem:  # several remotes, and nothing tells which; whoever writes is told
         return None
+
+
+def _lent(repo: Repository | None, verb: Verb, stack: ExitStack) -> Repository | None:
+    """Give the repository what this job's git may use, and take the signing key out of what any other program sees."""
+    key = os.environ.pop(agent.VARIABLE, "")
+    if repo is None:
+        return None
+    lent = git.Credentials(remote=token_for_git(os.environ))
+    if key.strip() and verb.signs:
+        public, socket = stack.enter_context(agent.holding(key))
+        lent = replace(lent, key=public, agent=socket)
+    return replace(repo, credentials=lent)
 
 
 def _first(detail: str) -> str:
@@ -239,7 +254,8 @@ def _sync(repo: Repository | None, verb: Verb) -> tuple[Diagnostic, ...]:
     remote = repo.remote() if repo and verb.syncs != "no" else None
     if repo is None or remote is None:
         return ()
-    refspecs = [f"{space}*:{space}*" for space in (TAGS, LOGS, APPROVALS, LEDGERS)]
+    spaces = (TAGS, LOGS, APPROVALS, LEDGERS, *((RELEASES,) if verb.syncs == "job" else ()))
+    refspecs = [f"{space}*:{space}*" for space in spaces]
     heads = None
     if verb.syncs != "gaps":
         heads = repo.fetch(remote, f"+refs/heads/*:refs/remotes/{remote}/*", prune=True)
@@ -256,7 +272,7 @@ def _sync(repo: Repository | None, verb: Verb) -> tuple[Diagnostic, ...]:
             _all_published(repo, remote)
         return ()
     why = next((line for line in tags.err.splitlines() if line.startswith("fatal:")), "no reason given")
-    if verb.syncs == "must":
+    if verb.syncs in ("must", "job"):
         raise EnvironmentProblem.of(
             "remote-unreachable",
             f"'{remote}' could not be fetched: {why}",

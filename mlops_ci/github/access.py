@@ -43,7 +43,7 @@ def reader(environ: Mapping[str, str], job: Job | None, wait: Callable[[float], 
     def made() -> Callable[[str], Any]:
         from mlops_ci.github.client import Client
 
-        return Client(job.api, job.repository, token, wait, fork=job.fork).read
+        return Client(job.api, job.repository, token, wait, fork=job.only_reads).read
 
     return lambda path: made()(path)
 

@@ -51,7 +51,7 @@ class _Teller:
 
     @functools.cached_property
     def _client(self) -> Client:
-        return Client(self.job.api, self.job.repository, self.token, self.wait, self.job.fork, self.limits)
+        return Client(self.job.api, self.job.repository, self.token, self.wait, self.job.only_reads, self.limits)
 
     def _tell(self, client: Client, one: Announcement) -> None:
         run = self.job.run_url

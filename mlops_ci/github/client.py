@@ -82,7 +82,7 @@ class Client:
             following = _NEXT.search(answer.headers.get("link", ""))
             if following is None:
                 return joined
-            call = Call("GET", self._same_origin(call, following[1]), secret=self.token)
+            call = Call("GET", self._below_the_api(call, following[1]), secret=self.token)
         raise invalid(call, f"the list has more than {self.limits.pages} pages")
 
     def _call(self, method: str, path: str, body: Any, needs: str | None) -> Call:
@@ -93,16 +93,15 @@ class Client:
             raise invalid(call, "this is no path below the repository")
         return call
 
-    def _same_origin(self, call: Call, url: str) -> str:
-        """Return the URL that an answer leads to, if the token may be shown there."""
+    def _below_the_api(self, call: Call, url: str) -> str:
+        """Return the URL that an answer leads to, if the token may be shown there: only below the API's own URL."""
         try:
-            old, new = httpx.URL(call.url), httpx.URL(call.url).join(url)
-            same = (old.scheme, old.host, old.port) == (new.scheme, new.host, new.port) and not new.userinfo
+            new = str(httpx.URL(call.url).join(url))  # as httpx understands it, who will ask there
         except (httpx.InvalidURL, ValueError):
-            same = False
-        if not same or not str(new).startswith(f"{httpx.URL(self.api)}".rstrip("/") + "/"):
+            new = ""
+        if not new.startswith(f"{httpx.URL(self.api)}".rstrip("/") + "/"):
             raise invalid(call, f"it leads away from the API, which is not followed: {url}")
-        return str(new)
+        return new
 
     def _patiently(self, call: Call, size: int) -> Answer:
         """Ask until there is an answer that stands. Raises HostProblem."""
@@ -143,7 +142,7 @@ class Client:
                 return answer
             if answer.status < 307 and call.method != "GET":
                 break
-            url = self._same_origin(call, answer.headers.get("location", ""))
+            url = self._below_the_api(call, answer.headers.get("location", ""))
             call = Call(call.method, url, call.body, call.needs, call.fork, call.secret)
         raise invalid(call, f"it is redirected ({answer.status}), and that leads nowhere", answer.status)
 

@@ -38,7 +38,8 @@ def _doctor(report: DoctorReport) -> Mapping[str, str]:
 
 def _gate(report: GateReport) -> Mapping[str, str]:
     digest = digest_file(Path(report.bundle)) if report.bundle and Path(report.bundle).is_file() else ""
-    return {"verdict": report.verdict, "fits": str(report.fits), "digest": digest}
+    passed = json.dumps([one.model for one in report.models if one.verdict == "pass"])
+    return {"verdict": report.verdict, "passed": passed, "fits": str(report.fits), "digest": digest}
 
 
 def _release(report: ReleaseReport) -> Mapping[str, str]:

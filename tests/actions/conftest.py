@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from tests.functional.conftest import Consumer, copy_of, world_of_gated
 
 __all__ = ["world_of_gated"]  # a fixture
 
+URL = "https://github.com/acme/models"
 STEPS = """\
 on: push
 permissions: {{}}
@@ -31,22 +33,31 @@ def toolkit(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def installing(toolkit: Path, tmp_path: Path) -> Runner:
+def consumer(world_of_gated: Consumer, tmp_path: Path) -> Consumer:
+    """A repository whose model has passed the gate, with a bare origin; nothing is released.
+
+    The origin is called as on GitHub, which is where a runner has the repository's name from (acme/models). Where it is, only
+    this user's git knows, and the steps' own.
+    """
+    made = copy_of(world_of_gated, tmp_path)
+    made.git("remote", "set-url", "origin", URL)
+    made.git("config", "--global", f"url.{made.origin}.insteadOf", URL)
+    return made
+
+
+@pytest.fixture
+def installing(toolkit: Path, consumer: Consumer, tmp_path: Path) -> Runner:
     """A runner on which the Actions install the toolkit, as they do on GitHub's."""
     (tmp_path / "act").mkdir()
-    return Runner(actions(toolkit), tmp_path / "act")
+    there = {"COUNT": "1", "KEY_0": f"url.{consumer.origin}.insteadOf", "VALUE_0": URL}
+    env = {f"GIT_CONFIG_{name}": value for name, value in there.items()}
+    return Runner(actions(toolkit), tmp_path / "act", env)
 
 
 @pytest.fixture
 def runner(installing: Runner) -> Runner:
     """A runner that has the toolkit ready, which saves each test the installation."""
-    return Runner(installing.actions, installing.scratch, {"MLOPS_CI_BIN": str(PLACE / "mlops-ci")})
-
-
-@pytest.fixture
-def consumer(world_of_gated: Consumer, tmp_path: Path) -> Consumer:
-    """A repository whose model has passed the gate, with a bare origin; nothing is released."""
-    return copy_of(world_of_gated, tmp_path)
+    return replace(installing, env={**installing.env, "MLOPS_CI_BIN": str(PLACE / "mlops-ci")})
 
 
 def workflow(consumer: Consumer, steps: str) -> str:

@@ -58,7 +58,13 @@ def test_the_gate_says_its_verdict_to_the_steps_after_it(runner: Runner, consume
     run = runner.run(consumer.root, workflow(consumer, steps))
     job = run.job("job")
     assert run.code == 0, run.text
-    assert job.outputs["gate.run"]["verdict"] == "pass"
+    assert job.outputs["gate.run"] | {"record": ""} == {
+        "exit-code": "0",
+        "record": "",
+        "verdict": "pass",
+        "passed": '["diagnosis"]',
+        "fits": "0",
+    }
     assert "after pass" in job.log
     assert "diagnosis" in job.summary
 
@@ -117,6 +123,18 @@ def test_a_version_is_released_deployed_taken_back_audited_and_made_again(runner
     consumer.git("fetch", "--quiet", "--tags", "origin")
     events = consumer.answer("history")["record"]["events"]
     assert [(one["tag"], one["sentence"]) for one in events][:1] == [("diagnosis#staging#3", "--force")]
+
+
+def test_an_audit_fetches_what_a_checkout_lacks(runner: Runner, consumer: Consumer) -> None:
+    consumer.ok("release")
+    for ref in consumer.git("for-each-ref", "--format=%(refname)", "refs/mlops").split():
+        consumer.git("update-ref", "-d", ref)
+    assert consumer.run("audit").returncode == 1  # nobody's machine fetches by itself
+    run = runner.run(consumer.root, workflow(consumer, "- uses: mlops-ci/mlops-ci/actions/audit@v1"))
+    assert run.code == 0, run.text
+    name = workflow(consumer, "- {id: it, uses: mlops-ci/mlops-ci/actions/audit@v1}")
+    gone = runner.run(consumer.root, name, env={"GIT_CONFIG_VALUE_0": "https://github.com/another"})
+    assert gone.job("job").outputs["it.run"]["exit-code"] == "3", gone.text
 
 
 def test_a_required_input_that_is_missing_is_said(runner: Runner, consumer: Consumer) -> None:

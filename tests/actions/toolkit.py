@@ -17,8 +17,8 @@ PINNED = {
     "actions/download-artifact": "3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c",
     "actions/attest": "1e69f48acb82d1966a394da916b4c1698aa569d6",
 }
-# act does not know GitHub's name for "this repository, at the commit that runs"
-_SELF = re.compile(r"(uses:\s*)\$/([\w./-]+)")
+# act does not know GitHub's name for "this repository, at the commit that runs", nor how many may wait for their turn
+_SELF, _QUEUE = re.compile(r"(uses:\s*)\$/([\w./-]+)"), ", queue: max"
 
 
 def export(folder: Path) -> Path:
@@ -33,7 +33,8 @@ def export(folder: Path) -> Path:
         shutil.copy2(ROOT / name, folder / name)
         if name.endswith((".yml", ".yaml")):
             text = (folder / name).read_text(encoding="utf-8")
-            (folder / name).write_text(_SELF.sub(rf"\g<1>{SLUG}/\2@{REF}", text), encoding="utf-8")
+            known = _SELF.sub(rf"\g<1>{SLUG}/\2@{REF}", text).replace(_QUEUE, "")
+            (folder / name).write_text(known, encoding="utf-8")
     return folder
 
 

@@ -248,6 +248,7 @@ class _Handler(BaseHTTPRequestHandler):
     ) -> None:
         content = raw if raw is not None else b"" if value is None else json.dumps(value).encode()
         self.send_response(status)
+        self.send_header("Connection", "close")
         for name, text in headers.items():
             self.send_header(name, text)
         if status != 204:

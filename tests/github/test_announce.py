@@ -139,6 +139,12 @@ def test_a_forks_token_says_who_tells_instead(kind: Kind, job: Job, fake: Fake) 
     assert kind.told(fake.state) == 0
 
 
+def test_what_follows_a_forks_run_is_told_the_permission_that_it_lacks(job: Job) -> None:
+    after = replace(job, fork=True, event="workflow_run")
+    found = warned(announcer(after, "ghs_fork", lambda _: None, author=BOT)(KINDS["comment"].one))
+    assert "permissions: {pull-requests: write}" in str(found.help)
+
+
 @every_kind
 def test_a_token_that_is_none_is_a_warning(kind: Kind, job: Job, fake: Fake) -> None:
     found = announcer(job, "a\r\nb", lambda _: None, author=BOT)(kind.one)

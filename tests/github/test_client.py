@@ -221,7 +221,16 @@ def test_silence_is_given_up(client: Clients) -> None:
 
 @pytest.mark.parametrize(
     "location",
-    ["{theirs}/x", "//{host}/x", "http://ada@{own}/repos/x", "https://{own}/repos/x", "http://[", "file:///etc/passwd"],
+    [
+        "{theirs}/x",
+        "//{host}/x",
+        "http://ada@{own}/repos/x",
+        "https://{own}/repos/x",
+        "http://127.0.0.1.eve.example/x",
+        "http://{own}@{host}/x",
+        "http://[",
+        "file:///etc/passwd",
+    ],
 )
 @pytest.mark.parametrize("by", ["link", "redirect"])
 def test_the_token_is_not_carried_to_another_host(location: str, by: str, fake: Fake, client: Clients) -> None:
@@ -239,8 +248,9 @@ def test_the_token_is_not_carried_to_another_host(location: str, by: str, fake: 
     assert len(fake.requests) == 1
 
 
-def test_a_link_out_of_the_api_is_not_followed_on_the_same_host(fake: Fake, client: Clients) -> None:
-    link = {"Link": f'<{fake.url}/login?page=2>; rel="next"'}
+@pytest.mark.parametrize("path", ["/login?page=2", "/api/v3/../../login", "/api/v33/x", "/api/v3"])
+def test_a_link_out_of_the_api_is_not_followed_on_the_same_host(path: str, fake: Fake, client: Clients) -> None:
+    link = {"Link": f'<{fake.url}{path}>; rel="next"'}
     fake.next(Trouble(body=b"[]", headers=link), matching=".*")
     assert "leads away" in str(refused(client(api=f"{fake.url}/api/v3")))
 

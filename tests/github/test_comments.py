@@ -161,6 +161,7 @@ def test_a_comment_that_github_shows_late_is_not_made_twice(client: Clients, fak
     fake.next("dropped-after", matching="POST .*")
     told(client(), "fine")
     assert bodies(fake) == [f"{MARKER}\nfine"]
+    assert writes(fake) == ["POST"]
     assert waits == [2.0]
 
 

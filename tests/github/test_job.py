@@ -88,6 +88,25 @@ def test_a_pull_request_from_elsewhere_is_one_from_a_fork(of: str | None, tmp_pa
     assert (made.fork, made.pull, made.commit) == (True, 7, HEAD)
 
 
+@pytest.mark.parametrize(
+    ("event", "only_reads"), [("pull_request", True), ("pull_request_review", True), ("pull_request_target", False)]
+)
+def test_who_is_asked_by_a_fork_can_only_read(event: str, only_reads: bool, tmp_path: Path) -> None:
+    assert found(event, pull("eve/flights"), tmp_path).only_reads == only_reads
+    assert not found(event, pull(), tmp_path).only_reads
+
+
+def test_what_follows_a_forks_run_can_write(tmp_path: Path) -> None:
+    ran = {
+        "head_sha": HEAD,
+        "head_repository": {"full_name": "eve/flights"},
+        "pull_requests": [],
+        "event": "pull_request",
+    }
+    made = found("workflow_run", {"workflow_run": ran}, tmp_path)
+    assert (made.commit, made.fork, made.only_reads) == (HEAD, True, False)
+
+
 def test_a_merge_group_is_about_what_would_be_merged(tmp_path: Path) -> None:
     queued = {
         "head_sha": MERGE,
@@ -116,7 +135,6 @@ def test_a_push_starts_from_what_was_there(before: Any, since: str | None, tmp_p
             {"inputs": {"model": "delay"}, "ref": "refs/heads/main", "workflow": ".github/workflows/x.yml"},
         ),
         ("repository_dispatch", {"action": "released", "client_payload": {"before": BASE, "number": 7}}),
-        ("workflow_run", {"workflow_run": {"head_sha": HEAD, "pull_requests": [], "event": "pull_request"}}),
     ],
 )
 def test_other_events_are_about_no_change(event: str, payload: Any, tmp_path: Path) -> None:
@@ -154,10 +172,8 @@ def test_a_commit_that_is_none_is_not_taken(sha: Any, tmp_path: Path) -> None:
 
 
 def test_a_payload_without_end_is_not_read(tmp_path: Path) -> None:
-    file = tmp_path / "event.json"
-    with file.open("wb") as stream:
-        stream.truncate((32 << 20) + 1)
-    assert found("pull_request", GITHUB_EVENT_PATH=str(file)).pull is None
+    long = json.dumps(pull()).encode() + b" " * (32 << 20)
+    assert found("pull_request", long, tmp_path).pull is None
 
 
 @pytest.mark.parametrize("path", ["", "/none/event.json", "/dev/zero", "/"])
@@ -185,4 +201,4 @@ def test_whatever_a_payload_holds_a_job_has_its_form(payload: Any, event: str) -
         made = found(event, payload, Path(folder))
     assert made.pull is None or made.pull > 0
     assert made.since is None or len(made.since) in (40, 64)
-    assert made.commit == MERGE
+    assert made.commit == ("" if event == "workflow_run" else MERGE)
