@@ -49,10 +49,12 @@ class Protection:
 
 def branches(world: World) -> Iterator[Examined]:
     """Tell for each demand on the branch whether GitHub enforces it."""
-    if world.branch is None:
+    # a checkout of one commit need not know it; GitHub does
+    branch = world.branch or word(fields(world.host.ask("")).get("default_branch"))
+    if not branch:
         yield Examined(GROUP, "protection of the default branch", "unknown", "nothing tells which branch that is")
         return
-    found = Protection(world, world.branch)
+    found = Protection(world, branch)
     yield from _reviews(world, found)
     yield _gate(world, found)
     for what, kind, classic, harm in (

@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from mlops_ci.doctor.globs import consumed
+
 PLACES = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS")  # GitHub reads the first that is there
 LIMIT = 3_000_000  # bytes; GitHub reads no larger one
 _OWNER = re.compile(r"@[A-Za-z0-9](?:[A-Za-z0-9-]*)(?:_[A-Za-z0-9]+)?(?:/[A-Za-z0-9._-]+)?|[^@\s]+@[^@\s]+\.[^@\s]+")
@@ -17,10 +19,22 @@ _WORDS = re.compile(r"(?:\\.|[^\s\\])+")
 
 @dataclass(frozen=True)
 class Line:
-    """A line that says who owns what; `owners` are none where it takes paths away from those that lines before it name."""
+    """A line that says who owns what; `owners` are none where it takes paths away from those that lines before it name.
 
-    pattern: re.Pattern[str]
+    `folder`: it is about what is in a folder, and not about a file of that name.
+    """
+
+    pattern: tuple[str, ...]
+    folder: bool
     owners: tuple[str, ...]
+
+    def matches(self, path: str) -> bool:
+        """Tell whether the line is about a path: as in .gitignore, but a last `*` stands for one level only."""
+        names = path.split("/")
+        ends = consumed(self.pattern, names)
+        if self.folder:
+            return any(end < len(names) for end in ends)
+        return len(names) in ends if self.pattern[-1] == "*" else bool(ends)
 
 
 def parse(text: str) -> tuple[Line, ...]:
@@ -33,7 +47,7 @@ def owners_of(lines: Iterable[Line], path: str) -> tuple[str, ...]:
     """Return who owns a path of the repository."""
     owners: tuple[str, ...] = ()
     for line in lines:
-        if line.pattern.fullmatch(path):
+        if line.matches(path):
             owners = line.owners
     return owners
 
@@ -45,21 +59,6 @@ def _line(text: str) -> Line | None:
     pattern, *owners = words
     if pattern.startswith(("!", "\\#")) or "[" in pattern or not all(map(_OWNER.fullmatch, owners)):
         return None
-    return Line(_compiled(re.sub(r"\\(.)", r"\1", pattern)), tuple(owners))
-
-
-def _compiled(pattern: str) -> re.Pattern[str]:
-    """Return the expression for a pattern: as in .gitignore, but a last `*` stands for one level only."""
-    anchored = "/" in pattern.rstrip("/")
-    folder = pattern.endswith("/")
-    parts = pattern.strip("/").split("/")
-    said = "" if anchored else "(?:.*/)?"
-    for at, part in enumerate(parts):
-        last = at == len(parts) - 1
-        if part == "**":
-            said += ".*" if last else "(?:.*/)?"
-        else:
-            said += re.escape(part).replace(r"\*\*", "[^/]*").replace(r"\*", "[^/]*").replace(r"\?", "[^/]")
-            said += "" if last else "/"
-    end = "/.*" if folder else "" if parts[-1] in ("*", "**") else "(?:/.*)?"
-    return re.compile(said + end, re.DOTALL)
+    pattern = re.sub(r"\\(.)", r"\1", pattern)
+    anywhere = () if "/" in pattern.rstrip("/") else ("**",)
+    return Line((*anywhere, *pattern.strip("/").split("/")), pattern.endswith("/"), tuple(owners))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
 from mlops_ci.doctor import bypass
 from mlops_ci.doctor.asking import UNREADABLE, Unknown, fields, listed, objects, words
+from mlops_ci.doctor.globs import consumed
 from mlops_ci.doctor.world import World
 from mlops_ci.outcomes.doctor import Examined
 
@@ -113,9 +113,10 @@ def _contains(pattern: str, refs: str) -> bool:
     """Tell whether a pattern in the syntax of fnmatch, whose `*` stops at a slash, names every ref of a form."""
     if not _understood(pattern):
         return False
-    said = re.escape(pattern).replace(r"\*\*/", "(?:.*/)?").replace(r"\*\*", "[^/]*").replace(r"\*", "[^/]*")
-    compiled = re.compile(said.replace(r"\?", "[^/]"), re.DOTALL)
-    return all(compiled.fullmatch(refs.replace(ANY, _NOTHING * count)) for count in (1, 5))
+    *folders, last = pattern.split("/")
+    parts = (*folders, "*" if last == "**" else last)
+    tags = (refs.replace(ANY, _NOTHING * count).split("/") for count in (1, 5))
+    return all(len(names) in consumed(parts, names) for names in tags)
 
 
 def _overlaps(pattern: str, refs: str) -> bool:

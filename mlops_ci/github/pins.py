@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_ACTION = re.compile(r"([A-Za-z0-9_.-]+/mlops-ci(?:/[^\s@\"'#]*)?)@([^\s\"'#,}\]]+)", re.IGNORECASE)
+# lengths are bounded: a text that nearly matches everywhere takes no longer than others
+_ACTION = re.compile(
+    r"(?<![A-Za-z0-9_.-])([A-Za-z0-9_.-]{1,100}/mlops-ci(?:/[^\s@\"'#]{0,200})?)@([^\s\"'#,}\]]{1,200})", re.IGNORECASE
+)
 _REQUIREMENT = re.compile(
     r"\bmlops[-_.]ci(?:\s*\[[^\]\n]*\])?\s*(?:@|[=~<>!]=?=?)\s*[^\s\"',;#)]+(?:\s*,\s*[=~<>!]=?=?\s*[^\s\"',;#)]+)*",
     re.IGNORECASE,

@@ -19,8 +19,8 @@ class Touched:
 class AffectedReport:
     """The models and datasets that a change touches.
 
-    `compared` says what the work tree was compared with, by name and commit; it is None where the answer does not come from
-    a comparison, and `because` says why. `removed` are specs that are gone, `of` is how many models there are.
+    `compared` says what the work tree was compared with, by name and commit, and `commits` are its ids; it is None where the
+    answer does not come from a comparison, and `because` says why. `removed` are specs that are gone, `of` is how many models there are.
     """
 
     models: tuple[Touched, ...]
@@ -29,6 +29,7 @@ class AffectedReport:
     of: int
     compared: str | None = None
     because: str | None = None
+    commits: tuple[str, ...] = ()
 
     @property
     def batches(self) -> tuple[tuple[str, ...], ...]:

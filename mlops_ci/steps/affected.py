@@ -43,6 +43,7 @@ def _report(project: Project, start: Start, found: list[Reasons]) -> AffectedRep
         tuple(dict.fromkeys(name for one in found for name in one.removed)),
         len(specs.models),
         compared=str(start),
+        commits=start.commits,
     )
 
 

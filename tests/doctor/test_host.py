@@ -17,6 +17,7 @@ from tests.doctor.conftest import (
     environments,
     pull_request,
 )
+from tests.github.contract import sample
 
 BRANCH = {
     "changes come by pull request": "pull_request",
@@ -94,6 +95,18 @@ def test_classic_protection_enforces_as_rulesets_do(patient: Patient) -> None:
     rows = patient.rows()
     assert rows["history is not rewritten"]["state"] == "advisory"
     assert "administrators" in rows["nobody is exempt from the branch's rules"]["evidence"]
+
+
+def test_where_the_clone_does_not_know_the_default_branch_github_does(patient: Patient) -> None:
+    patient.consumer.git("remote", "set-head", "origin", "--delete")
+    patient.consumer.git("update-ref", "refs/remotes/origin/other", "HEAD")
+    patient.consumer.git("update-ref", "-d", "refs/remotes/origin/main")
+    patient.consumer.origin.rename(patient.consumer.origin.with_name("gone"))
+    patient.settings[""] = sample("full-repository", full_name="ada/flights", name="flights", default_branch="main")
+    rows = patient.rows(code=1)
+    assert (rows["default branch"]["state"], rows["the branch is not deleted"]["state"]) == ("problem", "enforced")
+    patient.fake.next("forbidden", 9, "GET /repos/ada/flights")
+    assert patient.row("protection of the default branch", code=1)[0] == "unknown"
 
 
 def test_a_pull_request_that_needs_no_approval_is_reviewed_by_nobody(patient: Patient) -> None:

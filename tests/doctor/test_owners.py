@@ -77,3 +77,11 @@ def test_a_pattern_is_as_in_gitignore_but_for_what_github_leaves_out(line: str, 
 
 def test_a_line_that_github_skips_takes_nothing_away() -> None:
     assert owners_of(parse("* @a\nx nobody\n"), "x") == ("@a",)
+
+
+def test_no_pattern_takes_longer_than_it_has_parts() -> None:
+    """Given patterns that a backtracking matcher would not get done with, when paths are long, then the answer is there at once."""
+    many = "*a" * 40
+    lines = parse(f"/{many}b @a\n{'**/x/' * 60}y @b\n* @c\n")
+    assert owners_of(lines, "a" * 2000) == ("@c",)
+    assert owners_of(lines, "x/" * 400 + "z") == ("@c",)

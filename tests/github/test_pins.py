@@ -40,3 +40,7 @@ jobs:
 )  # fmt: skip
 def test_a_requirement_counts_as_it_is_written_without_its_spaces(text: str, asked: set[str]) -> None:
     assert versions(text) == asked
+
+
+def test_a_long_text_takes_no_longer_than_it_is_long() -> None:
+    assert versions("a" * 1_000_000 + "\n" + "mlops-ci " * 10_000 + "\n" + "a/mlops-ci/" * 10_000) == frozenset()
