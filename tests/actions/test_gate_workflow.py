@@ -79,7 +79,9 @@ def test_a_change_that_touches_no_model_is_green_and_nothing_is_trained(runner: 
     (consumer.root / "README.md").write_text("another text\n")
     consumer.commit()
     run = runner.run(consumer.root, "gate.yml", "pull_request", payload=pull_request(consumer))
-    assert (run.code, of(run, "train"), of(run, "judge"), of(run, "verdict")) == (0, "none", "none", "success"), run.text
+    assert (run.code, of(run, "train"), of(run, "judge"), of(run, "verdict")) == (0, "none", "none", "success"), (
+        run.text
+    )
 
 
 def test_a_broken_spec_is_red_at_its_line(runner: Runner, consumer: Consumer) -> None:
@@ -94,7 +96,9 @@ def test_a_fork_is_judged_and_keeps_nothing(runner: Runner, consumer: Consumer) 
     changed(consumer, "{max_iter: 1000}", "{max_iter: 1000, C: 0.5}")
     before = consumer.published()
     run = runner.run(consumer.root, "gate.yml", "pull_request", payload=pull_request(consumer, owner="eve"))
-    assert (run.code, of(run, "judge"), of(run, "keep"), of(run, "verdict")) == (0, "success", "none", "success"), run.text
+    assert (run.code, of(run, "judge"), of(run, "keep"), of(run, "verdict")) == (0, "success", "none", "success"), (
+        run.text
+    )
     assert consumer.published() == before
 
 
@@ -163,7 +167,7 @@ CUSTOM = Ends(custom='["a"]', features="success", predict="success")
     ids=str,
 )
 def test_the_verdict_is_green_only_where_all_has_happened_that_had_to(
-    ends: Ends, green: bool, toolkit: Path, tmp_path: Path, bare: Path
+    ends: Ends, green: bool, tmp_path: Path, bare: Path
 ) -> None:
     (bare / ".github" / "workflows" / "test.yml").write_text(rehearsed(ends))
     pull = {"head": {"repo": {"full_name": f"{ends.owner}/models"}}, "user": {"login": "ada"}}
