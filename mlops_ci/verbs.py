@@ -141,6 +141,13 @@ VERBS: tuple[Verb, ...] = (
             Option("template", "What to start from.", kind="choice", choices=("minimal", "flights")),
             Option("from_", "A CSV or parquet file to write Dataset and Model specs for.", kind="path", metavar="FILE"),
             Option("target", "With --from: the column to predict.", metavar="COLUMN"),
+            Option(
+                "ci",
+                "Also write the workflows that gate changes, release, promote and audit, and who must review what.",
+                kind="choice",
+                choices=("github",),
+            ),
+            Option("owner", "With --ci: a person or team who must review specs and workflows.", metavar="@ORG/TEAM"),
         ),
         needs="nothing",
         writes=True,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mlops_ci import templates
@@ -10,7 +12,11 @@ from mlops_ci.errors import UsageProblem
 from mlops_ci.outcomes.lifecycle import InitReport
 from mlops_ci.plan import Outcome, Plan
 from mlops_ci.project import Context
+from mlops_ci.spec.kinds import ProjectSpec
+from mlops_ci.spec.load import PROJECT_FILE, read_project
 from mlops_ci.writes import PrepareRepository, WriteFile
+
+_OWNER = re.compile(r"@[A-Za-z0-9][A-Za-z0-9-]*(/[A-Za-z0-9._-]+)?|[^@\s#]+@[^@\s#]+\.[^@\s#]+")
 
 
 def init(
@@ -20,6 +26,8 @@ def init(
     template: str | None = None,
     from_: str | None = None,
     target: str | None = None,
+    ci: str | None = None,
+    owner: str | None = None,
 ) -> Outcome[InitReport]:
     """Plan the files that are not there yet; whatever exists is kept as it is.
 
@@ -38,11 +46,62 @@ def init(
         files = {**templates.files(template), **_data(template, context.scratch / "data")}
     else:
         files = templates.files("empty")
-    kept = tuple(sorted(path for path in files if (root / path).exists() or (root / path).is_symlink()))
-    written = tuple(sorted(path for path in files if path not in kept))
-    writes = [WriteFile(str(root / path), files[path]) for path in written]
-    return Outcome(
-        InitReport(str(root), written, kept, _next(directory)), plan=Plan((*writes, PrepareRepository(str(root))))
+    places = {root / path: content for path, content in files.items()}
+    said: tuple[str, ...] = ()
+    if ci:
+        separated = _separated(places, root)
+        places, said = (
+            {**places, **separated, **_workflows(context, root, separated, owner)},
+            _settings(root, separated),
+        )
+    elif owner:
+        raise UsageProblem.of(
+            "init-options", "--owner goes with --ci", help="mlops-ci init --ci github --owner @ORG/TEAM"
+        )
+    kept = sorted(path for path in places if path.exists() or path.is_symlink())
+    written = sorted(set(places) - set(kept))
+    writes = [WriteFile(str(path), places[path]) for path in written]
+    report = InitReport(str(root), _shown(written, root), _shown(kept, root), (*_next(directory), *said))
+    return Outcome(report, plan=Plan((*writes, PrepareRepository(str(root)))))
+
+
+def _shown(paths: Sequence[Path], root: Path) -> tuple[str, ...]:
+    return tuple(Path(os.path.relpath(path, root)).as_posix() for path in paths)
+
+
+def _separated(places: Mapping[Path, bytes], root: Path) -> dict[Path, bytes]:
+    """Return the project with the policy that its workflows can keep; the one that is there, where there is one."""
+    path = root / PROJECT_FILE
+    if path.is_file():
+        return {path: path.read_bytes()}
+    return {path: places[path] + b"  policy: {trust: separated}  # released is what the workflows have judged\n"}
+
+
+def _workflows(context: Context, root: Path, projects: Mapping[Path, bytes], owner: str | None) -> Mapping[Path, bytes]:
+    """Return the workflows, which GitHub reads at the root of the repository alone."""
+    if owner and not _OWNER.fullmatch(owner):
+        raise UsageProblem.of(
+            "init-options", f"--owner: {owner!r} is no owner", help="write @PERSON, @ORG/TEAM or an address"
+        )
+    repo = context.repo
+    top = repo.root.resolve() if repo and not repo.bare and root.is_relative_to(repo.root.resolve()) else root
+    project = read_project(projects[root / PROJECT_FILE])
+    spec = project.spec if project else ProjectSpec()
+    branch = spec.branch or (repo.branch() if repo else None) or "main"
+    made = templates.github(
+        folder=root.relative_to(top).as_posix(), branch=branch, environments=spec.environments, owner=owner
+    )
+    return {top / path: content for path, content in made.items()}
+
+
+def _settings(root: Path, projects: Mapping[Path, bytes]) -> tuple[str, ...]:
+    project = read_project(projects[root / PROJECT_FILE])
+    trusted = project is not None and project.spec.policy.trust == "separated"
+    policy = () if trusted else (f"in {PROJECT_FILE}, below `spec`: policy: {{trust: separated}}",)
+    return (
+        *policy,
+        "on GitHub: the settings of https://github.com/mlops-ci/mlops-ci/blob/v1/docs/github.md",
+        "mlops-ci doctor",
     )
 
 

@@ -32,8 +32,7 @@ def write_data(name: str, root: Path) -> Mapping[str, Path]:
 
 
 def _visible(path: Path) -> str:
-    name = f".{path.name.removeprefix(_DOT)}" if path.name.startswith(_DOT) else path.name
-    return path.with_name(name).as_posix()
+    return "/".join(f".{part.removeprefix(_DOT)}" if part.startswith(_DOT) else part for part in path.parts)
 
 
 def _nothing(root: Path) -> list[Path]:  # noqa: ARG001  the table's functions take the same
@@ -74,4 +73,5 @@ TEMPLATES: Mapping[str, Callable[[Path], list[Path]]] = {
     "empty": _nothing,
     "minimal": _patients,
     "flights": _flights,
+    "github": _nothing,
 }

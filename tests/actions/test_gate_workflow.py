@@ -167,7 +167,7 @@ CUSTOM = Ends(custom='["a"]', features="success", predict="success")
     ids=str,
 )
 def test_the_verdict_is_green_only_where_all_has_happened_that_had_to(
-    ends: Ends, green: bool, toolkit: Path, tmp_path: Path, bare: Path
+    ends: Ends, green: bool, tmp_path: Path, bare: Path
 ) -> None:
     (bare / ".github" / "workflows" / "test.yml").write_text(rehearsed(ends))
     pull = {"head": {"repo": {"full_name": f"{ends.owner}/models"}}, "user": {"login": "ada"}}
