@@ -27,7 +27,7 @@ class Ratio:
 
 def alternated(first: Callable[[], object], second: Callable[[], object], rounds: int) -> tuple[float, ...]:
     """Return the ratio of the times of two actions, pair by pair, after one pair that is not counted."""
-    pairs = [(_timed(first), _timed(second)) for _ in range(rounds + 1)]
+    pairs = [(timed(first), timed(second)) for _ in range(rounds + 1)]
     return tuple(one / other for one, other in pairs[1:])
 
 
@@ -37,7 +37,8 @@ def run(command: Sequence[str], folder: Path | None = None) -> None:
     subprocess.run(command, cwd=folder, check=True, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def _timed(action: Callable[[], object]) -> float:
+def timed(action: Callable[[], object]) -> float:
+    """Return how long an action takes, in seconds."""
     began = time.perf_counter()
     action()
     return time.perf_counter() - began
