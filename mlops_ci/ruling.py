@@ -5,6 +5,7 @@ A change that relaxes its own gate is judged by the gate as it stood; the new on
 
 from __future__ import annotations
 
+import re
 import tempfile
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -156,7 +157,9 @@ def base_of(project: Project, ref: str | None = None) -> Base | None:
             )
     if name is None:
         return None
-    places = [f"refs/remotes/{remote}/{name}"] if remote else []
+    # what is no branch's name, such as HEAD~1 or a commit's id, is not looked for at the remote
+    plain = re.fullmatch(r"(?!HEAD\b)[^~^:@{]+", name) and not re.fullmatch(r"[0-9a-f]{40,64}", name)
+    places = [f"refs/remotes/{remote}/{name}"] if remote and plain else []
     places += [f"refs/heads/{name}", name] if wanted else []
     commit = next((found for place in places if (found := repo.resolve(f"{place}^{{commit}}"))), None)
     if commit is None and (wanted or (remote and repo.refs(f"refs/remotes/{remote}/"))):

@@ -33,10 +33,10 @@ def run(argv: Sequence[str], observe: Observer | None = None, wait: Callable[[fl
 
     `observe` is told of each write before it is made; `wait` is given the seconds between two attempts at a contended write.
     """
-    asked = ["text", ""]  # format and verb: an error may come before or after they are known
+    asked = ["text", "", "."]  # format, verb and folder: an error may come before or after they are known
 
     def step(verb: Verb, options: dict[str, Any]) -> int:
-        asked[:] = options.pop("fmt"), verb.name
+        asked[:] = options.pop("fmt"), verb.name, options["chdir"]
         return _run(verb, options, asked[0], observe, wait)
 
     try:
@@ -88,10 +88,11 @@ def _readable(argv: Sequence[str]) -> None:
 def _run(verb: Verb, options: dict[str, Any], fmt: str, observe: Observer | None, wait: Callable[[float], None]) -> int:
     dry_run = options.pop("dry_run", False)
     step = getattr(importlib.import_module(f"mlops_ci.steps.{verb.name}"), verb.name)
-    with opened(verb, options.pop("chdir"), wait, quiet=fmt != "text") as session:
+    chdir = options.pop("chdir")
+    with opened(verb, chdir, wait, quiet=fmt != "text") as session:
         outcome, before = session.first(step, options)
         if not dry_run:
             outcome = session.applied(outcome, step, options, observe or session.progress)
     # only now: the progress display is gone
-    terminal.report(verb.name, outcome, fmt, before=before, plan=outcome.plan if dry_run else None)
+    terminal.report(verb.name, outcome, fmt, chdir, before=before, plan=outcome.plan if dry_run else None)
     return outcome.exit

@@ -76,6 +76,10 @@ def test_the_base_may_be_named_and_must_be_there(gated: Consumer, monkeypatch: p
     gated.git("switch", "--quiet", "main")
     assert verdicts(gate(gated, "--base", "stable", code=1)[0])["accuracy at least 0.999"] == "fail"
     assert verdicts(gate(gated)[0])["accuracy at least 0.87"] == "pass"
+    gated.git("switch", "--quiet", "stable")
+    gated.git("commit", "--quiet", "--allow-empty", "--message", "A commit that only this clone has")
+    assert verdicts(gate(gated, "--base", "HEAD~1", code=1)[0])["accuracy at least 0.999"] == "fail"
+    gated.git("switch", "--quiet", "main")
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setenv("GITHUB_REPOSITORY", "acme/ml")
     monkeypatch.setenv("GITHUB_BASE_REF", "stable")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -163,6 +164,23 @@ def test_a_project_in_a_subfolder_of_its_repository(tmp_path: Path) -> None:
     inner.ok("deploy", "diagnosis", "--env", "staging")
     assert consumer.git("ls-files", "ml/diagnosis/deploy/staging").splitlines()
     assert inner.answer("diff", "diagnosis@v1.0.0", "v1.0.0")["diagnostics"] == []  # the spec was found
+
+
+def test_github_is_told_of_places_as_the_repository_has_them(tmp_path: Path) -> None:
+    """Given a project in a folder of its repository, when a spec is broken, then the annotation names the file from the top."""
+    repository = tmp_path / "repository"
+    repository.mkdir()
+    git_in(repository)("init", "--quiet")
+    made = Consumer(repository, repository)
+    made.ok("init", "ml", "--template", "minimal")
+    spec = repository / "ml" / "models" / "diagnosis.yaml"
+    spec.write_text(spec.read_text().replace("task:", "tusk:"))
+    for verb in ("validate", "gate"):
+        said = made.run(verb, "-C", "ml", "--format", "github").stdout
+        assert "::error file=ml/models/diagnosis.yaml,line=" in said, verb
+    log = json.loads(made.run("validate", "-C", "ml", "--format", "sarif").stdout)
+    place = log["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]
+    assert place["uri"] == "ml/models/diagnosis.yaml"
 
 
 def test_before_the_first_push_there_is_no_branch_to_write_to(gated: Consumer) -> None:
