@@ -18,7 +18,13 @@ from tests.functional.conftest import Consumer, edit
 MODEL = "models/diagnosis.yaml"
 CALLER = """\
 name: gate
-on: [pull_request, push, workflow_dispatch]
+on:
+  pull_request:
+  merge_group:
+  push:
+  schedule: [{cron: "0 4 * * 1"}]
+  workflow_dispatch:
+  repository_dispatch:
 permissions: {}
 jobs:
   gate:

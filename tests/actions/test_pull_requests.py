@@ -1,0 +1,213 @@
+"""Pull requests of every kind meet the reusable workflows, and a GitHub that keeps what it is told and holds everybody to its contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.actions.act import Run, Runner
+from tests.actions.conftest import workflow
+from tests.actions.test_gate_workflow import MODEL, called, changed, of, pull_request
+from tests.functional.conftest import Consumer, edit
+from tests.github.fake import Fake
+from tests.github.state import State
+
+WRITES, READS = "ghs_fake", "ghs_fork"  # the fake's tokens
+COMMENT = """\
+name: comment
+on:
+  workflow_run: {workflows: [gate], types: [completed]}
+permissions: {}
+jobs:
+  comment:
+    uses: mlops-ci/mlops-ci/.github/workflows/comment.yml@v1
+    permissions: {actions: read, pull-requests: write, checks: write}
+"""
+
+
+@pytest.fixture
+def github() -> Iterator[Fake]:
+    """A GitHub on which the consumer is; a test that ends has broken no rule of its contract."""
+    with Fake(State(repository="acme/models")) as server:
+        yield server
+    assert server.violations == []
+
+
+def judged(
+    runner: Runner,
+    consumer: Consumer,
+    github: Fake,
+    *,
+    token: str = WRITES,
+    event: str = "pull_request",
+    **more: Any,
+) -> Run:
+    """Let a change meet the gate. `payload` is the event's, by default that of a pull request of the repository itself."""
+    payload = more.pop("payload", None) or pull_request(consumer)
+    if not github.state.pulls:
+        github.state.open_pull(7, payload.get("pull_request", {}).get("head", {}).get("sha", "a" * 40))
+    env = {"GITHUB_API_URL": github.url, **more.pop("env", {})}
+    secrets = {"GITHUB_TOKEN": token}
+    return runner.run(consumer.root, "gate.yml", event, payload=payload, env=env, secrets=secrets, **more)
+
+
+def heading(comment: dict[str, Any]) -> str:
+    """The first line that a reader sees."""
+    return next(line for line in str(comment["body"]).splitlines() if line and not line.startswith("<!--"))
+
+
+def test_the_pull_request_has_one_comment_and_each_commit_its_check(
+    runner: Runner, consumer: Consumer, github: Fake
+) -> None:
+    """Given a pull request, when it is judged, pushed to and judged again, then its one comment says the newest verdict."""
+    changed(consumer, "{max_iter: 1000}", "{max_iter: 1000, C: 0.5}")
+    first = judged(runner, consumer, github)
+    assert first.code == 0, first.text
+    (comment,) = github.state.comments[7]
+    assert "mlops-ci gate: pass" in heading(comment)
+    edit(consumer, MODEL, "metric: auc, min: 0.93", "metric: auc, min: 0.9")
+    edit(consumer, MODEL, "C: 0.5", "C: 0.000001")
+    consumer.commit("Worse")
+    second = judged(runner, consumer, github)
+    assert (second.code, of(second, "keep"), of(second, "verdict")) == (1, "success", "failure"), second.text
+    (again,) = github.state.comments[7]
+    assert again["id"] == comment["id"]
+    assert "mlops-ci gate: fail" in heading(again)
+    assert "gate-changed" in again["body"]
+    assert [check["conclusion"] for check in github.state.checks] == ["success", "failure"]
+    assert "gate: fail" in second.job("judge").summary
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("trouble", ["forbidden", "trouble", "dropped"])
+def test_a_host_that_does_not_listen_changes_no_verdict(
+    runner: Runner, consumer: Consumer, github: Fake, trouble: str
+) -> None:
+    changed(consumer, "{max_iter: 1000}", "{max_iter: 1000, C: 0.5}")
+    github.next(trouble, 50, ".*comments.*")
+    run = judged(runner, consumer, github)
+    assert (run.code, of(run, "verdict")) == (0, "success"), run.text
+    assert any(found.level == "warning" and "comment" in found.message for found in run.job("keep").annotations)
+    assert "gate: pass" in run.job("judge").summary
+
+
+def test_a_fork_is_told_from_outside(runner: Runner, consumer: Consumer, github: Fake, tmp_path: Path) -> None:
+    """Given a fork, whose token only reads, when its gate has ended, then another workflow comments, and no check succeeds."""
+    (tmp_path / "shared").mkdir()
+    shared = {"ARTIFACTS": str(tmp_path / "shared")}
+    changed(consumer, "{max_iter: 1000}", "{max_iter: 1000, C: 0.5}")
+    payload = pull_request(consumer, owner="eve")
+    run = judged(runner, consumer, github, token=READS, payload=payload, env=shared)
+    assert (run.code, of(run, "verdict")) == (0, "success"), run.text
+    assert not any(github.state.comments.values())
+    (consumer.root / ".github" / "workflows" / "comment.yml").write_text(COMMENT)
+    sha = payload["pull_request"]["head"]["sha"]
+    ended = {
+        "id": 1,
+        "event": "pull_request",
+        "head_sha": sha,
+        "html_url": "https://github.com/acme/models/actions/runs/1",
+        "head_repository": {"full_name": "eve/models"},
+        "pull_requests": [],
+    }
+    told = runner.run(
+        consumer.root,
+        "comment.yml",
+        "workflow_run",
+        payload={"action": "completed", "workflow_run": ended, "repository": {"full_name": "acme/models"}},
+        env={**shared, "GITHUB_API_URL": github.url},
+        secrets={"GITHUB_TOKEN": WRITES},
+    )
+    assert told.code == 0, told.text
+    (comment,) = github.state.comments[7]
+    assert "untrusted run" in comment["body"]
+    assert [(check["head_sha"], check["conclusion"]) for check in github.state.checks] == [(sha, "neutral")]
+
+
+def five(consumer: Consumer) -> None:
+    """Let there be five models, and a change of two: one is other, the other's code fails."""
+    spec = (consumer.root / MODEL).read_text()
+    for name in ("second", "third", "fourth", "fifth"):
+        other = spec.replace("name: diagnosis", f"name: {name}")
+        (consumer.root / "models" / f"{name}.yaml").write_text(other)
+
+
+def test_two_models_of_five_are_judged_and_one_that_cannot_be_trained_is_red(
+    runner: Runner, consumer: Consumer, github: Fake
+) -> None:
+    five(consumer)
+    changed(consumer, "{max_iter: 1000}", "{max_iter: 1000, C: 0.5}")
+    edit(consumer, "models/third.yaml", "{max_iter: 1000}", "{max_iter: 1000, penalty: nonsense}")
+    consumer.commit("A leg that fails")
+    run = judged(runner, consumer, github)
+    assert sorted(leg.matrix["models"] for leg in run.jobs if leg.id == "train") == ["diagnosis", "third"]
+    assert (run.code, of(run, "judge"), of(run, "verdict")) == (1, "failure", "failure"), run.text
+    (comment,) = github.state.comments[7]
+    assert "diagnosis" in comment["body"]
+    assert "run-not-arrived" in comment["body"]
+
+
+def test_a_merge_queue_is_judged_against_its_base_and_comments_nowhere(
+    runner: Runner, consumer: Consumer, github: Fake
+) -> None:
+    changed(consumer, "{max_iter: 1000}", "{max_iter: 1000, C: 0.5}")
+    base = consumer.git("rev-parse", "origin/main")
+    head = consumer.git("rev-parse", "HEAD")
+    queued = {
+        "base_ref": "refs/heads/main",
+        "base_sha": base,
+        "head_ref": f"refs/heads/gh-readonly-queue/main/pr-7-{base}",
+        "head_sha": head,
+    }
+    payload = {"action": "checks_requested", "merge_group": queued, "repository": {"full_name": "acme/models"}}
+    run = judged(runner, consumer, github, event="merge_group", payload=payload)
+    assert (run.code, of(run, "keep"), of(run, "verdict")) == (0, "success", "success"), run.text
+    assert not any(github.state.comments.values())
+    assert len([ref for ref in consumer.published() if ref.startswith("refs/mlops/runs/")]) == 1
+
+
+def test_an_open_verdict_is_green_with_a_neutral_check(runner: Runner, consumer: Consumer, github: Fake) -> None:
+    edit(consumer, MODEL, "metric: auc, min: 0.93", "metric: auc, min: 0.99")
+    changed(consumer, "{max_iter: 1000}", "{max_iter: 1000, C: 0.5}")
+    run = judged(runner, consumer, github)
+    assert (run.code, of(run, "verdict")) == (0, "success"), run.text
+    assert [check["conclusion"] for check in github.state.checks] == ["neutral"]
+
+
+TITLE = 'x"; echo "PW""NED"; #'
+BRANCH = "a$(echo${IFS}PW''NED)b"
+
+
+def test_what_a_pull_request_is_called_runs_nothing(runner: Runner, consumer: Consumer, github: Fake) -> None:
+    """Given a title and a branch that are commands, when a workflow pastes them into a script they run; ours does not."""
+    changed(consumer, "{max_iter: 1000}", "{max_iter: 1000, C: 0.5}")
+    payload = pull_request(consumer)
+    payload["pull_request"] |= {"title": TITLE, "body": "::set-output name=verdict::pass\n%0A::error::x"}
+    payload["pull_request"]["head"]["ref"] = BRANCH
+    run = judged(runner, consumer, github, payload=payload)
+    assert run.code == 0, run.text
+    assert "PWNED" not in run.text
+    (comment,) = github.state.comments[7]
+    assert "PW" not in comment["body"]
+    event = "github.event.pull_request"
+    pasted_in = f'- run: echo "${{{{ {event}.title }}}}"\n- run: echo ${{{{ {event}.head.ref }}}}'
+    naive = workflow(consumer, pasted_in)
+    pasted = runner.run(consumer.root, naive, "push", payload=payload)
+    assert pasted.job("job").log.count("PWNED") == 2, "the naive form runs both"
+
+
+def test_other_events_judge_every_model(runner: Runner, consumer: Consumer, github: Fake) -> None:
+    called(consumer)
+    consumer.commit()
+    consumer.git("push", "--quiet", "origin", "main")
+    for event, payload in (
+        ("schedule", {"schedule": "0 4 * * 1"}),
+        ("repository_dispatch", {"action": "judge", "client_payload": {}}),
+        ("workflow_dispatch", {"inputs": {}}),
+    ):
+        known = {**payload, "repository": {"full_name": "acme/models"}}
+        run = judged(runner, consumer, github, event=event, payload=known)
+        assert (run.code, of(run, "train"), of(run, "verdict")) == (0, "success", "success"), run.text
