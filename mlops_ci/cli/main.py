@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import importlib
+import os
 import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -17,6 +19,7 @@ from mlops_ci.cli import terminal
 from mlops_ci.cli.commands import group
 from mlops_ci.cli.session import opened
 from mlops_ci.errors import EnvironmentProblem, Exit, ToolError, UsageProblem
+from mlops_ci.spec.load import find_root
 from mlops_ci.verbs import Verb
 
 Observer = Callable[[str], None]
@@ -33,11 +36,11 @@ def run(argv: Sequence[str], observe: Observer | None = None, wait: Callable[[fl
 
     `observe` is told of each write before it is made; `wait` is given the seconds between two attempts at a contended write.
     """
-    asked = ["text", ""]  # format and verb: an error may come before or after they are known
+    asked = ["text", "", ""]  # format, verb and the project's place: an error may come before or after they are known
 
     def step(verb: Verb, options: dict[str, Any]) -> int:
-        asked[:] = options.pop("fmt"), verb.name
-        return _run(verb, options, asked[0], observe, wait)
+        asked[:] = options.pop("fmt"), verb.name, _within(verb, options["chdir"])
+        return _run(verb, options, asked[0], asked[2], observe, wait)
 
     try:
         _readable(argv)
@@ -85,7 +88,23 @@ def _readable(argv: Sequence[str]) -> None:
             ) from error
 
 
-def _run(verb: Verb, options: dict[str, Any], fmt: str, observe: Observer | None, wait: Callable[[float], None]) -> int:
+def _within(verb: Verb, chdir: str) -> str:
+    """Return the project's folder in the checkout of a job, from which annotations count paths; nothing where they are one."""
+    workspace = os.environ.get("GITHUB_WORKSPACE")
+    root = find_root(Path(chdir)) if workspace and verb.needs in ("project", "folder") else None
+    if not workspace or root is None or not root.is_relative_to(Path(workspace).resolve()):
+        return ""
+    return root.relative_to(Path(workspace).resolve()).as_posix()
+
+
+def _run(
+    verb: Verb,
+    options: dict[str, Any],
+    fmt: str,
+    within: str,
+    observe: Observer | None,
+    wait: Callable[[float], None],
+) -> int:
     dry_run = options.pop("dry_run", False)
     step = getattr(importlib.import_module(f"mlops_ci.steps.{verb.name}"), verb.name)
     with opened(verb, options.pop("chdir"), wait, quiet=fmt != "text") as session:
@@ -93,5 +112,5 @@ def _run(verb: Verb, options: dict[str, Any], fmt: str, observe: Observer | None
         if not dry_run:
             outcome = session.applied(outcome, step, options, observe or session.progress)
     # only now: the progress display is gone
-    terminal.report(verb.name, outcome, fmt, before=before, plan=outcome.plan if dry_run else None)
+    terminal.report(verb.name, outcome, fmt, before=before, plan=outcome.plan if dry_run else None, within=within)
     return outcome.exit

@@ -58,9 +58,15 @@ def _bar() -> Iterator[Callable[[str], None]]:
 
 
 def report(
-    verb: str, outcome: Outcome[Any], fmt: str, *, before: tuple[Diagnostic, ...] = (), plan: Plan | None = None
+    verb: str,
+    outcome: Outcome[Any],
+    fmt: str,
+    *,
+    before: tuple[Diagnostic, ...] = (),
+    plan: Plan | None = None,
+    within: str = "",
 ) -> None:
-    """Print an outcome in the format asked for; `plan` is given for a dry run."""
+    """Print an outcome in the format asked for; `plan` is given for a dry run, `within` as the place of the project's paths."""
     diagnostics = (*before, *outcome.diagnostics)
     if fmt == "json":
         say(answer(verb, outcome, diagnostics, plan))
@@ -81,7 +87,7 @@ def report(
         return
     if diagnostics:
         specs = outcome.record.specs if verb == "validate" else None
-        say(_findings(diagnostics, "github" if fmt == "github" else "text", specs=specs))
+        say(_findings(diagnostics, "github" if fmt == "github" else "text", specs, within))
     if plan is not None:
         say("dry run: nothing is written; the real run would end like this\n")
     from mlops_ci.reports.text import text
@@ -107,14 +113,27 @@ def _described(plan: Plan) -> list[str]:
 
 
 def _findings(
-    diagnostics: tuple[Diagnostic, ...], fmt: Literal["text", "github", "sarif"], specs: int | None = None
+    diagnostics: tuple[Diagnostic, ...],
+    fmt: Literal["text", "github", "sarif"],
+    specs: int | None = None,
+    within: str = "",
 ) -> str:
     from mlops_ci.reports.findings import render_findings  # most commands find nothing
 
+    if fmt == "github" and within not in ("", "."):
+        diagnostics = tuple(_placed(one, within) for one in diagnostics)
     return render_findings(diagnostics, fmt, specs=specs)
 
 
-def problem(error: ToolError, fmt: str, verb: str = "") -> None:
+def _placed(one: Diagnostic, within: str) -> Diagnostic:
+    from dataclasses import replace
+
+    if one.location is None:
+        return one
+    return replace(one, location=replace(one.location, path=f"{within}/{one.location.path}"))
+
+
+def problem(error: ToolError, fmt: str, verb: str = "", within: str = "") -> None:
     """Print why there is no outcome."""
     unanswered = {"exitCode": int(error.exit_code), "diagnostics": error.diagnostics}
     if fmt == "github":
@@ -126,7 +145,7 @@ def problem(error: ToolError, fmt: str, verb: str = "") -> None:
     if fmt == "json":
         say(_json(unanswered))
     elif fmt in ("github", "sarif"):
-        say(_findings(error.diagnostics, "github" if fmt == "github" else "sarif"))
+        say(_findings(error.diagnostics, "github" if fmt == "github" else "sarif", within=within))
     else:
         say(_findings(error.diagnostics, "text"), error=True)
 

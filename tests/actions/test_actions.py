@@ -33,6 +33,19 @@ def test_a_broken_spec_is_red_and_shown_at_its_line(runner: Runner, consumer: Co
     }
 
 
+def test_a_project_in_a_folder_is_annotated_where_it_is_in_the_repository(runner: Runner, consumer: Consumer) -> None:
+    edit(consumer, MODEL, "metric: auc, min", "metric: auccc, min")
+    (consumer.root / "ml").mkdir()
+    for name in ("mlops.yaml", "data", "models", "deploy"):
+        (consumer.root / name).rename(consumer.root / "ml" / name)
+    steps = """
+- {id: validate, continue-on-error: true, uses: mlops-ci/mlops-ci/actions/validate@v1, with: {working-directory: ml}}
+- {id: check, continue-on-error: true, uses: mlops-ci/mlops-ci/actions/check@v1, with: {working-directory: ml}}
+"""
+    run = runner.run(consumer.root, workflow(consumer, steps))
+    assert [found.at["file"] for found in run.job("job").annotations] == [f"ml/{MODEL}"] * 2, run.text
+
+
 def test_data_training_and_comparison_are_steps_of_their_own(runner: Runner, consumer: Consumer) -> None:
     steps = """
 - {id: check, uses: mlops-ci/mlops-ci/actions/check@v1, with: {datasets: patients}}
