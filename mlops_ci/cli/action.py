@@ -10,7 +10,7 @@ import json
 import re
 import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,10 @@ _OF_THE_INSTALLER = frozenset(option.flag for option in REQUIREMENTS)
 _BOOLEANS = {"": False, "false": False, "true": True}
 
 
-def act(argv: Sequence[str], environ: Mapping[str, str]) -> int:
+def act(argv: Sequence[str], environ: MutableMapping[str, str]) -> int:
     """Run the verb that `argv` names, on the inputs that the environment holds, and return the exit code."""
+    for empty in [name for name, value in environ.items() if name.startswith("AWS_") and not value]:
+        del environ[empty]  # a workflow cannot leave one out, and to the drivers an empty one is one that was given
     name = argv[0] if len(argv) == 1 else ""
     try:
         inputs = _inputs(environ)

@@ -8,6 +8,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -17,6 +18,7 @@ from mlops_ci.cli import terminal
 from mlops_ci.cli.commands import group
 from mlops_ci.cli.session import opened
 from mlops_ci.errors import EnvironmentProblem, Exit, ToolError, UsageProblem
+from mlops_ci.spec.load import find_root
 from mlops_ci.verbs import Verb
 
 Observer = Callable[[str], None]
@@ -33,11 +35,11 @@ def run(argv: Sequence[str], observe: Observer | None = None, wait: Callable[[fl
 
     `observe` is told of each write before it is made; `wait` is given the seconds between two attempts at a contended write.
     """
-    asked = ["text", "", "."]  # format, verb and folder: an error may come before or after they are known
+    asked = ["text", "", ""]  # format, verb and the project's place: an error may come before or after they are known
 
     def step(verb: Verb, options: dict[str, Any]) -> int:
-        asked[:] = options.pop("fmt"), verb.name, options["chdir"]
-        return _run(verb, options, asked[0], observe, wait)
+        asked[:] = options.pop("fmt"), verb.name, _within(verb, options["chdir"])
+        return _run(verb, options, asked[0], asked[2], observe, wait)
 
     try:
         _readable(argv)
@@ -85,14 +87,29 @@ def _readable(argv: Sequence[str]) -> None:
             ) from error
 
 
-def _run(verb: Verb, options: dict[str, Any], fmt: str, observe: Observer | None, wait: Callable[[float], None]) -> int:
+def _within(verb: Verb, chdir: str) -> str:
+    """Return the project's folder in its repository, from which GitHub counts paths; nothing where they are one."""
+    root = find_root(Path(chdir)) if verb.needs in ("project", "folder") else None
+    top = root and next((folder for folder in (root, *root.parents) if (folder / ".git").exists()), None)
+    if root is None or top is None or root == top:
+        return ""
+    return root.relative_to(top).as_posix()
+
+
+def _run(
+    verb: Verb,
+    options: dict[str, Any],
+    fmt: str,
+    within: str,
+    observe: Observer | None,
+    wait: Callable[[float], None],
+) -> int:
     dry_run = options.pop("dry_run", False)
     step = getattr(importlib.import_module(f"mlops_ci.steps.{verb.name}"), verb.name)
-    chdir = options.pop("chdir")
-    with opened(verb, chdir, wait, quiet=fmt != "text") as session:
+    with opened(verb, options.pop("chdir"), wait, quiet=fmt != "text") as session:
         outcome, before = session.first(step, options)
         if not dry_run:
             outcome = session.applied(outcome, step, options, observe or session.progress)
     # only now: the progress display is gone
-    terminal.report(verb.name, outcome, fmt, chdir, before=before, plan=outcome.plan if dry_run else None)
+    terminal.report(verb.name, outcome, fmt, before=before, plan=outcome.plan if dry_run else None, within=within)
     return outcome.exit

@@ -61,12 +61,12 @@ def report(
     verb: str,
     outcome: Outcome[Any],
     fmt: str,
-    chdir: str = ".",
     *,
     before: tuple[Diagnostic, ...] = (),
     plan: Plan | None = None,
+    within: str = "",
 ) -> None:
-    """Print an outcome of a command that ran in the folder `chdir`, in the format asked for; `plan` is given for a dry run."""
+    """Print an outcome in the format asked for; `plan` is given for a dry run, `within` as the place of the project's paths."""
     diagnostics = (*before, *outcome.diagnostics)
     if fmt == "json":
         say(answer(verb, outcome, diagnostics, plan))
@@ -78,7 +78,7 @@ def report(
 
         tell(os.environ, verb, answer(verb, outcome, diagnostics, plan), outcome.exit, outcome.record)
     if fmt == "sarif":
-        say(_findings(in_repository(diagnostics, chdir), "sarif"))
+        say(_findings(diagnostics, "sarif", within=within))
         return
     if fmt == "markdown":
         from mlops_ci.reports.markdown import markdown
@@ -87,10 +87,7 @@ def report(
         return
     if diagnostics:
         specs = outcome.record.specs if verb == "validate" else None
-        if fmt == "github":
-            say(_findings(in_repository(diagnostics, chdir), "github", specs=specs))
-        else:
-            say(_findings(diagnostics, "text", specs=specs))
+        say(_findings(diagnostics, "github" if fmt == "github" else "text", specs, within))
     if plan is not None:
         say("dry run: nothing is written; the real run would end like this\n")
     from mlops_ci.reports.text import text
@@ -116,32 +113,27 @@ def _described(plan: Plan) -> list[str]:
 
 
 def _findings(
-    diagnostics: tuple[Diagnostic, ...], fmt: Literal["text", "github", "sarif"], specs: int | None = None
+    diagnostics: tuple[Diagnostic, ...],
+    fmt: Literal["text", "github", "sarif"],
+    specs: int | None = None,
+    within: str = "",
 ) -> str:
     from mlops_ci.reports.findings import render_findings  # most commands find nothing
 
+    if fmt != "text" and within:
+        diagnostics = tuple(_placed(one, within) for one in diagnostics)
     return render_findings(diagnostics, fmt, specs=specs)
 
 
-def in_repository(diagnostics: tuple[Diagnostic, ...], chdir: str) -> tuple[Diagnostic, ...]:
-    """Return findings whose paths count from the repository, as GitHub reads them, and not from the project's folder in it."""
+def _placed(one: Diagnostic, within: str) -> Diagnostic:
     from dataclasses import replace
-    from pathlib import Path
 
-    from mlops_ci.spec.load import find_root
-
-    root = find_root(Path(chdir))
-    top = root and next((folder for folder in (root, *root.parents) if (folder / ".git").exists()), None)
-    if root is None or top is None or root == top:
-        return diagnostics
-    inside = root.relative_to(top).as_posix()
-    return tuple(
-        replace(one, location=replace(one.location, path=f"{inside}/{one.location.path}")) if one.location else one
-        for one in diagnostics
-    )
+    if one.location is None:
+        return one
+    return replace(one, location=replace(one.location, path=f"{within}/{one.location.path}"))
 
 
-def problem(error: ToolError, fmt: str, verb: str = "", chdir: str = ".") -> None:
+def problem(error: ToolError, fmt: str, verb: str = "", within: str = "") -> None:
     """Print why there is no outcome."""
     unanswered = {"exitCode": int(error.exit_code), "diagnostics": error.diagnostics}
     if fmt == "github":
@@ -153,7 +145,7 @@ def problem(error: ToolError, fmt: str, verb: str = "", chdir: str = ".") -> Non
     if fmt == "json":
         say(_json(unanswered))
     elif fmt in ("github", "sarif"):
-        say(_findings(in_repository(error.diagnostics, chdir), "github" if fmt == "github" else "sarif"))
+        say(_findings(error.diagnostics, "github" if fmt == "github" else "sarif", within=within))
     else:
         say(_findings(error.diagnostics, "text"), error=True)
 

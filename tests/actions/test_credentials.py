@@ -97,6 +97,7 @@ def test_nothing_is_lent_where_it_is_not_known_to_whom(missing: dict[str, str]) 
     assert token_for_git({**environ, **missing}) == {}
 
 
+@pytest.mark.slow
 def test_neither_a_log_nor_a_file_nor_a_candidate_sees_the_token(runner: Runner, served: Consumer) -> None:
     """Given a private repository and no credentials left by the checkout, when a job gates and releases, then it can."""
     with serving(served.origin.parent, TOKEN) as server:

@@ -98,6 +98,7 @@ def test_a_broken_spec_is_red_at_its_line(runner: Runner, consumer: Consumer) ->
     assert (found.at["file"], found.at["title"]) == (MODEL, "gate-metric-unknown")
 
 
+@pytest.mark.slow
 def test_a_fork_is_judged_and_keeps_nothing(runner: Runner, consumer: Consumer) -> None:
     changed(consumer, "{max_iter: 1000}", "{max_iter: 1000, C: 0.5}")
     before = consumer.published()
@@ -178,9 +179,7 @@ def test_the_verdict_is_green_only_where_all_has_happened_that_had_to(
     (bare / ".github" / "workflows" / "test.yml").write_text(rehearsed(ends))
     pull = {"head": {"repo": {"full_name": f"{ends.owner}/models"}}, "user": {"login": "ada"}}
     run = Runner({}, tmp_path).run(bare, "test.yml", "pull_request", payload={"pull_request": pull})
-    job = run.job("verdict")
-    assert (job.result == "success") is green, run.text
-    assert '"affected"' in job.log
+    assert (run.job("verdict").result == "success") is green, run.text
 
 
 @pytest.fixture(scope="session")

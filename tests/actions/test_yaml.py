@@ -177,6 +177,9 @@ def test_the_verdict_waits_for_every_job_and_is_never_skipped() -> None:
     every = jobs(WORKFLOWS["gate.yml"])
     assert set(every["verdict"]["needs"]) == set(every) - {"verdict"}
     assert every["verdict"]["if"] == "always()"
+    (step,) = every["verdict"]["steps"]
+    assert step["env"]["NEEDS"] == "${{ toJSON(needs) }}"
+    assert step["run"].startswith("printf '%s\\n' \"$NEEDS\"\n")
     ci = jobs(WORKFLOWS["ci.yml"])
     assert (set(ci["passed"]["needs"]), ci["passed"]["if"]) == (set(ci) - {"passed"}, "always()")
 

@@ -153,3 +153,9 @@ def test_only_what_has_an_action_can_be_run_as_one() -> None:
     assert act(["gate", "--power"], {}) == 2
     with pytest.raises(click.UsageError):
         parsed(["action", "gate"])
+
+
+def test_credentials_that_a_workflow_has_not_are_left_out() -> None:
+    environ = {"AWS_ACCESS_KEY_ID": "", "AWS_ENDPOINT_URL": "", "AWS_DEFAULT_REGION": "eu-west-1", "OTHER": ""}
+    assert act(["gc"], environ) == 2
+    assert environ == {"AWS_DEFAULT_REGION": "eu-west-1", "OTHER": ""}
