@@ -310,10 +310,14 @@ VERBS: tuple[Verb, ...] = (
         "keep",
         "Keep what was judged in another job: its runs, and its questions to the holdout.",
         (
-            Option("bundle", "What `gate --out` wrote.", kind="path", positional=True, required=True, metavar="FILE"),
             Option(
-                "digest", "Its SHA-256, as the job that judged gave it by another way.", required=True, metavar="SHA256"
+                "bundle",
+                "What `gate --out` wrote; none: there is only something to tell.",
+                kind="path",
+                positional=True,
+                metavar="FILE",
             ),
+            Option("digest", "Its SHA-256, as the job that judged gave it by another way.", metavar="SHA256"),
             Option("record", "The gate's whole answer, to tell the git host.", kind="path", metavar="FILE"),
             Option("record_digest", "The answer's SHA-256, by the same way.", metavar="SHA256"),
         ),
@@ -486,6 +490,9 @@ VERBS: tuple[Verb, ...] = (
         ),
         writes=True,
         syncs="try",
+        surfaces=EVERYWHERE,
+        permissions=(FETCH,),
+        icon="download",
     ),
     Verb(
         "reproduce",

@@ -15,7 +15,7 @@ from mlops_ci.assignment import needed_repository
 from mlops_ci.codec import encode
 from mlops_ci.diagnostics import Diagnostic
 from mlops_ci.digest import canonical_json, digest_file
-from mlops_ci.errors import Exit, Findings
+from mlops_ci.errors import Exit, Findings, UsageProblem
 from mlops_ci.git import Repository
 from mlops_ci.outcomes.gate import worst
 from mlops_ci.outcomes.separated import Keeping, KeepReport
@@ -29,16 +29,25 @@ from mlops_ci.writes import AppendLedger, Content, Push, Write
 
 
 def keep(
-    project: Project, *, bundle: str, digest: str, record: str | None = None, record_digest: str | None = None
+    project: Project,
+    *,
+    bundle: str | None = None,
+    digest: str | None = None,
+    record: str | None = None,
+    record_digest: str | None = None,
 ) -> Outcome[KeepReport]:
     """Plan what stores the runs of a bundle, and counts their questions, in one push; and what GitHub is told of it.
 
     `digest` is the bundle's SHA-256 as the judge gave it, `record_digest` that of its answer `record`: an artifact can be
-    replaced by whoever got hold of a token of the same workflow run. Raises Findings `bundle-changed` when one is another,
+    replaced by whoever got hold of a token of the same workflow run. Without a bundle the answer is only told. Raises Findings `bundle-changed` when one is another,
     `bundle-invalid` when a run is not what it says.
     """
     repo = needed_repository(project)
-    file = _unchanged(project.context.here / bundle, digest)
+    if bundle is None and record is None:
+        raise UsageProblem.of(
+            "keep-nothing", "neither a bundle nor an answer was given", help="mlops-ci keep FILE --digest SHA256"
+        )
+    file = _unchanged(project.context.here / bundle, digest or "") if bundle else None
     answer = read(_unchanged(project.context.here / record, record_digest or "")) if record else None
     base = base_of(project)  # a change must not say where models, and the credentials for that place, go
     settings = base.project.specs.project.spec if base and base.project else project.specs.project.spec
@@ -46,7 +55,7 @@ def keep(
     findings: list[Diagnostic] = []
     writes: list[Write] = []
     questions: list[AppendLedger] = []
-    for run in bundles.taken(repo, file):
+    for run in bundles.taken(repo, file) if file else ():
         try:
             one, plan, asked = _run(project, repo, run, settings, questions)
         except Findings as spent:

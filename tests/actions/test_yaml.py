@@ -20,6 +20,7 @@ READS = {"contents": "read"}
 TELLS = {"contents": "write", "pull-requests": "write", "checks": "write"}
 DEPLOYS = {"contents": "write", "pull-requests": "write", "deployments": "write"}
 PERMISSIONS: dict[str, dict[str, dict[str, str]]] = {
+    "attest.yml": {"attest": {**READS, "id-token": "write", "attestations": "write"}},
     "audit.yml": {"audit": READS},
     "ci.yml": {"nox": READS, "actions": READS, "passed": {}},
     "comment.yml": {"comment": {"actions": "read", "pull-requests": "write", "checks": "write"}},
@@ -47,8 +48,8 @@ SECRETS: dict[tuple[str, str], set[str]] = {
     ("gate.yml", "features"): HOLDOUT,
     ("gate.yml", "judge"): HOLDOUT,
     ("release.yml", "gate"): HOLDOUT,  # handed on to the two above
-    ("release.yml", "passed"): SIGNING,
-    ("release.yml", "judged"): SIGNING,
+    ("release.yml", "passed"): SIGNING | HOLDOUT,
+    ("release.yml", "judged"): SIGNING | HOLDOUT,
     ("release.yml", "deploy-passed"): SIGNING,  # handed on to promote
     ("release.yml", "deploy-judged"): SIGNING,
     ("promote.yml", "promote"): SIGNING,

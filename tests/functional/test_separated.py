@@ -391,5 +391,8 @@ def test_who_keeps_tells_the_pull_request(jobs: Jobs, tmp_path: Path, monkeypatc
     plan = jobs.job("keep").answer("keep", *options, "--dry-run")["plan"]
     assert [line.split()[0] for line in plan] == ["store", "push", "comment", "check"]
     assert "success" in plan[3]
+    (told, _) = jobs.job("keep").answer("keep", *options[3:], "--dry-run")["plan"]
+    assert told.startswith("comment"), "where nothing was judged, it is only told"
+    assert ids(jobs.job("keep").answer("keep", code=2)) == ["keep-nothing"]
     options[-1] = digests[0]
     assert ids(jobs.job("keep").answer("keep", *options, code=1)) == ["bundle-changed"]
