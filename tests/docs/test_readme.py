@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import yaml
+
 from mlops_ci.spec.load import load
 from tests.conftest import git_in
 
@@ -40,6 +42,17 @@ def test_the_smallest_model_is_valid(tmp_path: Path) -> None:
     specs, found = load(tmp_path)
     assert specs is not None, found
     assert len(yaml.splitlines()) == 10
+
+
+def test_the_workflow_is_what_init_writes_without_what_can_be_left_out() -> None:
+    from mlops_ci import templates
+
+    (block,) = blocks("yml")
+    template = Path(templates.__file__).parent / "github" / "dot-github" / "workflows" / "mlops-gate.yml"
+    shown, written = (yaml.load(text, yaml.BaseLoader) for text in (block, template.read_text(encoding="utf-8")))
+    job, full = shown["jobs"]["gate"], written["jobs"]["gate"]
+    assert (job["uses"], job["permissions"]) == (full["uses"], full["permissions"])
+    assert set(shown["on"]) <= set(written["on"])
 
 
 def test_the_two_commands_and_the_verbs_are_there() -> None:
