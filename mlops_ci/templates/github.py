@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from mlops_ci.templates.templates import files
+from mlops_ci.templates.templates import HOME, files_in
 
 _NOBODY = """\
 # Nobody owns these yet: put a person or a team of yours for @YOUR-ORG/TEAM, and delete the first two signs of each line.
@@ -26,7 +26,7 @@ def github(*, folder: str, branch: str, environments: Sequence[str], owner: str 
         "@OWNER@": owner or "@YOUR-ORG/TEAM",
     }
     made = {}
-    for path, content in files("github").items():
+    for path, content in files_in(HOME / "github").items():
         text = content.decode("utf-8")
         for name, value in said.items():
             text = text.replace(name, value)

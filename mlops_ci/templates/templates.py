@@ -15,9 +15,13 @@ FIRST_MONTHS = [1, 2, 3]
 
 def files(name: str) -> Mapping[str, bytes]:
     """Return a template's static files by path; raises KeyError when there is no such template."""
-    folder = HOME / name
     if name not in TEMPLATES:
         raise KeyError(name)
+    return files_in(HOME / name)
+
+
+def files_in(folder: Path) -> Mapping[str, bytes]:
+    """Return a folder's files by path, under the names that they are to have."""
     found = sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     return {_visible(path.relative_to(folder)): path.read_bytes() for path in found}
 
@@ -73,5 +77,4 @@ TEMPLATES: Mapping[str, Callable[[Path], list[Path]]] = {
     "empty": _nothing,
     "minimal": _patients,
     "flights": _flights,
-    "github": _nothing,
 }
