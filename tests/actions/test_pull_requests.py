@@ -12,6 +12,7 @@ from tests.actions.act import Run, Runner
 from tests.actions.conftest import workflow
 from tests.actions.test_gate_workflow import MODEL, called, changed, of, pull_request
 from tests.functional.conftest import Consumer, edit
+from tests.functional.test_separated import ESTIMATOR, OWN
 from tests.github.fake import Fake
 from tests.github.state import State
 
@@ -211,3 +212,26 @@ def test_other_events_judge_every_model(runner: Runner, consumer: Consumer, gith
         known = {**payload, "repository": {"full_name": "acme/models"}}
         run = judged(runner, consumer, github, event=event, payload=known)
         assert (run.code, of(run, "train"), of(run, "verdict")) == (0, "success", "success"), run.text
+
+
+@pytest.mark.slow
+def test_a_model_of_its_own_code_answers_in_a_job_without_rights(
+    runner: Runner, consumer: Consumer, github: Fake
+) -> None:
+    """Given a class of the repository's own, when a change brings it, then it predicts in one job and is judged in another."""
+    (consumer.root / "models" / "own.py").write_text(OWN)
+    changed(consumer, ESTIMATOR, "    entrypoint: models/own.py:build\n    trusted: [own.Mine]\n")
+    run = judged(runner, consumer, github)
+    ended = {job: of(run, job) for job in ("train", "features", "predict", "judge", "keep", "verdict")}
+    assert ended == dict.fromkeys(ended, "success"), run.text
+    (comment,) = github.state.comments[7]
+    assert "holdout-readable" in comment["body"]
+
+
+def test_doctor_says_what_github_enforces(runner: Runner, consumer: Consumer, github: Fake) -> None:
+    name = workflow(consumer, "- id: doctor\n  uses: mlops-ci/mlops-ci/actions/doctor@v1")
+    run = runner.run(consumer.root, name, env={"GITHUB_API_URL": github.url}, secrets={"GITHUB_TOKEN": WRITES})
+    job = run.job("job")
+    assert int(job.outputs["doctor.run"]["advisory"]) > 0, run.text
+    assert any(found.at.get("title") == "doctor-advisory" for found in job.annotations)
+    assert "refs/mlops" in job.summary
