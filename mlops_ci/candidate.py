@@ -26,7 +26,7 @@ from mlops_ci.spec.kinds import DatasetSpec, ModelSpec, Requirement, Trust
 from mlops_ci.spec.load import Loaded
 
 TRAIN_FORMAT = 1  # rises when the same inputs would give another model
-JUDGE_FORMAT = 4  # rises when the same models would get another verdict
+JUDGE_FORMAT = 5  # rises when the same models would get another verdict
 KEY = 32  # hex digits of a run's name
 
 

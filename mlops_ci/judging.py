@@ -18,7 +18,7 @@ from mlops_ci.learn import custom
 from mlops_ci.learn.bootstrap import seed_of
 from mlops_ci.learn.compare import Judgement, compare
 from mlops_ci.learn.contest import Absent, Contestant, on_common_terms
-from mlops_ci.learn.jobs import Measured
+from mlops_ci.learn.jobs import Measured, Waiting
 from mlops_ci.learn.measure import measure, told
 from mlops_ci.learn.predictions import Predictions, Truth, need
 from mlops_ci.learn.score import Packaged, score, scores_of
@@ -61,16 +61,19 @@ def judged(
     occasion: Occasion,
     scratch: Path,
     given: Given | None = None,
+    waiting: Waiting | None = None,
 ) -> Judgement:
     """Return the gate's answer about the model in `folder`; `gate` has the confidence of each test.
 
-    With `given` the candidate is not run here: these are its answers and costs.
+    With `given` the candidate is not run here: these are its answers and costs. `waiting` is a process that may score it.
 
     Raises Findings when the candidate cannot be scored, or the rows' weights or a user's own metrics are unusable. An
     older version that cannot be scored is incomparable.
     """
     mine = packaged(candidate.model.name, run, run.files, run.trusted, folder)
     rows = _held_out(project, candidate, mine, rivals, scratch)
+    # library code in a process that waits for it: it must have ended before any other's own code can find it
+    ahead = score([mine], rows.features, rows=rows.table.num_rows, scratch=scratch, scorer=waiting) if waiting else ()
     # the older ones first, each in a process of its own: a candidate's code must find nothing of them to touch
     found: dict[Against, Contestant | Absent] = {}
     for against, rival in rivals.items():
@@ -79,10 +82,10 @@ def judged(
         elif rival.model is not None:
             twin = next((other for other in found if rivals[other] == rival), None)  # the anchor may be the champion
             found[against] = found[twin] if twin else _older(against, rival, rival.model, rows, scratch)
-    if given is None:
-        (scores,) = score([mine], rows.features, rows=rows.table.num_rows, scratch=scratch)
-    else:
+    if given is not None:
         scores = scores_of(mine, given.table)
+    else:
+        (scores,) = ahead or score([mine], rows.features, rows=rows.table.num_rows, scratch=scratch)
     contestant = Contestant(mine.name, run.model_digest, scores.predictions, scores.classes, run=run.key)
     cost_per_hour = candidate.rules.evaluate.cost_per_hour
     costs = told(given.costs, mine, costs_asked(candidate), cost_per_hour) if given else None

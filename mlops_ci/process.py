@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -120,14 +120,68 @@ def run(
     environment from /proc either, unless it is root, and processes that left its session die too; elsewhere those of
     its process group do. Raises EnvironmentProblem when the program cannot be started.
     """
+    with _started(argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL) as child:
+        return child.ended(timeout)
+
+
+@contextlib.contextmanager
+def waiting(
+    argv: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = None
+) -> Iterator[Callable[[str, float | None], Result]]:
+    """Start a program that waits for a line of input, and give what hands it that line and runs it to its end, as `run` does.
+
+    It prepares itself meanwhile. Who leaves without handing it anything kills it. No program that runs a stranger's code may
+    be started before it has ended: it would find this one.
+    """
+    with _started(argv, cwd=cwd, env=env, stdin=subprocess.PIPE) as child:
+
+        def go_on(line: str, timeout: float | None) -> Result:
+            sink = child.popen.stdin
+            with contextlib.suppress(BrokenPipeError):  # it has ended already, and how is what is returned
+                if sink is not None:
+                    sink.write(f"{line}\n".encode())
+                    sink.close()
+            return child.ended(timeout)
+
+        yield go_on
+
+
+@dataclass
+class _Child:
+    """A child that was started, with its output so far; `ours` are the children that we had before."""
+
+    popen: subprocess.Popen[bytes]
+    log: _Log
+    pump: threading.Thread
+    ours: frozenset[int]
+
+    def ended(self, timeout: float | None) -> Result:
+        timed_out = False
+        try:
+            self.popen.wait(timeout)
+        except subprocess.TimeoutExpired:
+            timed_out = True
+        finally:
+            self.kill()
+        return Result(self.popen.returncode, timed_out, self.log.content())
+
+    def kill(self) -> None:
+        _kill_group(self.popen)
+        self.popen.wait()
+        _kill_orphans(self.ours)
+        self.pump.join(_GRACE)
+
+
+@contextlib.contextmanager
+def _started(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None, stdin: int) -> Iterator[_Child]:
     with _guarded():
         ours = _children()
         try:
-            child = subprocess.Popen(  # noqa: S603 no shell, and the caller chooses the program
+            popen = subprocess.Popen(  # noqa: S603 no shell, and the caller chooses the program
                 list(argv),
                 cwd=cwd,
                 env=dict(clean_environment(os.environ) if env is None else env),
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -140,19 +194,17 @@ def run(
             ) from error
         log = _Log()
         # a daemon, because where leftovers cannot be found one can hold the pipe open for ever
-        pump = threading.Thread(target=_pump, args=(child.stdout, log), daemon=True)
+        pump = threading.Thread(target=_pump, args=(popen.stdout, log), daemon=True)
         pump.start()
-        timed_out = False
+        child = _Child(popen, log, pump, ours)
         try:
-            child.wait(timeout)
-        except subprocess.TimeoutExpired:
-            timed_out = True
+            yield child
         finally:
-            _kill_group(child)
-            child.wait()
-            _kill_orphans(ours)
-            pump.join(_GRACE)
-    return Result(child.returncode, timed_out, log.content())
+            if popen.stdin is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    popen.stdin.close()
+            if popen.returncode is None:
+                child.kill()
 
 
 class _Log:

@@ -203,3 +203,35 @@ def test_an_installer_gets_its_index_and_no_more_and_a_built_interpreter_nothing
     built = process.own_environment(environ)
     assert (built["PATH"], built["OPENBLAS_CORETYPE"]) == ("/bin", "Haswell")
     assert not {*theirs, *ours} & set(built)
+
+
+WAIT = "import sys; line = sys.stdin.readline(); print('given', line.strip()); sys.exit(3 if line else 4)"
+
+
+def test_a_child_that_waits_goes_on_with_the_line_that_it_is_given(tmp_path: Path) -> None:
+    with process.waiting([sys.executable, "-c", WAIT], cwd=tmp_path) as go_on:
+        other = process.run([sys.executable, "-c", "print('meanwhile')"], cwd=tmp_path)
+        ended = go_on("a job", 60)
+    assert (other.returncode, ended.returncode, ended.log.decode().split()) == (0, 3, ["given", "a", "job"])
+
+
+def test_a_child_that_waits_for_nothing_is_killed(tmp_path: Path) -> None:
+    """Given a child that waits, when whoever started it fails, then nothing of it is left."""
+    script = f"import os, sys; open('pid', 'w').write(str(os.getpid())); {WAIT}; import time; time.sleep(600)"
+
+    def fail() -> None:
+        with process.waiting([sys.executable, "-c", script], cwd=tmp_path):
+            while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+                pass
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    pid = int((tmp_path / "pid").read_text())
+    assert not Path(f"/proc/{pid}").exists()
+
+
+def test_a_child_that_died_before_its_job_says_how(tmp_path: Path) -> None:
+    with process.waiting([sys.executable, "-c", "raise SystemExit(7)"], cwd=tmp_path) as go_on:
+        ended = go_on("x" * 100_000, 60)
+    assert ended.returncode == 7

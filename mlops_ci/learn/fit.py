@@ -12,7 +12,8 @@ import json
 import re
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -102,16 +103,17 @@ def fit(
         params=train.params,
         seed=train.seed,
     )
-    began = time.monotonic()
-    ended = jobs.launch(_TRAINER, job, work, timeout=timeout, interpreter=interpreter)
-    from_outside = time.monotonic() - began
-    trained = _answered(jobs.TrainAnswer, work, ended, "training", where, timeout)
-    checked = _folder(scratch, "inspect-")  # made now, when nothing of the trainer is left to find it
-    try:
-        model = received.copy(work / package.MODEL, checked / package.MODEL)
-    except (OSError, ValueError) as error:
-        raise _failed(f"training left no model file: {package.headline_of(error)}", ended, where) from error
-    found = _inspect(train, task, inputs, output, root, golden, checked, where, timeout, interpreter)
+    with _inspector(train, scratch, interpreter) as inspector:
+        began = time.monotonic()
+        ended = jobs.launch(_TRAINER, job, work, timeout=timeout, interpreter=interpreter)
+        from_outside = time.monotonic() - began
+        trained = _answered(jobs.TrainAnswer, work, ended, "training", where, timeout)
+        checked = _folder(scratch, "inspect-")  # made now, when nothing of the trainer is left to find it
+        try:
+            model = received.copy(work / package.MODEL, checked / package.MODEL)
+        except (OSError, ValueError) as error:
+            raise _failed(f"training left no model file: {package.headline_of(error)}", ended, where) from error
+        found = _inspect(train, task, inputs, output, root, golden, checked, where, timeout, interpreter, inspector)
     made = _packed(checked / package.MODEL, model, train, inputs, output, golden, found, environment, scratch, where)
     return replace(
         made,
@@ -165,7 +167,7 @@ def examined(
             location=where,
             help="look at the log of the job that trained",
         ) from error
-    found = _inspect(train, task, inputs, output, root, golden, checked, where, None, jobs.HERE, answers)
+    found = _inspect(train, task, inputs, output, root, golden, checked, where, None, jobs.HERE, answers=answers)
     return _packed(checked / package.MODEL, model, train, inputs, output, golden, found, environment, scratch, where)
 
 
@@ -202,6 +204,16 @@ def _packed(
     )
 
 
+@contextmanager
+def _inspector(train: Train, scratch: Path, interpreter: jobs.Interpreter) -> Iterator[jobs.Waiting | None]:
+    """Let the inspecting process prepare itself while library code trains; where code of the candidate's own does, it would find it."""
+    if train.entrypoint is not None or interpreter.built:
+        yield None
+        return
+    with jobs.waiting(_INSPECTOR, _folder(scratch, "waiting-")) as inspector:
+        yield inspector
+
+
 def _folder(scratch: Path, prefix: str) -> Path:
     return Path(tempfile.mkdtemp(prefix=prefix, dir=scratch)).resolve()
 
@@ -229,6 +241,7 @@ def _inspect(
     where: Location | None,
     timeout: float | None,
     interpreter: jobs.Interpreter,
+    inspector: jobs.Waiting | None = None,
     answers: Answers | None = None,
 ) -> _Inspected:
     """Look into the model file in `folder`; raises Findings when the spec does not trust it or it cannot be used."""
@@ -249,7 +262,10 @@ def _inspect(
         paths=paths,
         types_only=bool(paths) or answers is not None,
     )
-    ended = jobs.launch(_INSPECTOR, job, folder, timeout=timeout, interpreter=interpreter)
+    if inspector is not None:
+        ended = jobs.handed(inspector, job, folder, timeout)
+    else:
+        ended = jobs.launch(_INSPECTOR, job, folder, timeout=timeout, interpreter=interpreter)
     found = _answered(jobs.InspectAnswer, folder, ended, what, where, timeout)
     untrusted = found.untrusted
     if missing := sorted(set(untrusted) - allowed):

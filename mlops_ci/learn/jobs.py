@@ -7,7 +7,8 @@ import json
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,6 +32,19 @@ import importlib, sys
 sys.path.append(sys.argv[1])
 importlib.import_module(sys.argv[2]).main(sys.argv[3])
 """
+
+# the same, for a child that waits for its job: what it will need is imported meanwhile
+_WAIT = """
+import importlib, sys
+sys.path.append(sys.argv[1])
+module = importlib.import_module(sys.argv[2])
+for name in sys.argv[3:]:
+    importlib.import_module(name)
+if path := sys.stdin.readline().rstrip("\\n"):
+    module.main(path)
+"""
+
+_NEEDED = ("pandas", "pyarrow.parquet", "skops.io")
 
 
 @dataclass(frozen=True)
@@ -180,6 +194,27 @@ def launch(
     argv = [interpreter.python, "-P", "-c", _LAUNCH, interpreter.toolkit, module, str(path)]
     env = process.own_environment(os.environ) if interpreter.built else None
     return process.run(argv, cwd=folder, env=env, timeout=timeout)
+
+
+Waiting = Callable[[str, float | None], process.Result]
+
+
+@contextmanager
+def waiting(module: str, folder: Path) -> Iterator[Waiting]:
+    """Start a process that will run `module.main` and waits for its job, which `handed` gives it; `folder` is where it starts.
+
+    Only where nothing of a candidate's own code runs before it ends.
+    """
+    argv = [HERE.python, "-P", "-c", _WAIT, HERE.toolkit, module, *_NEEDED]
+    with process.waiting(argv, cwd=folder) as go_on:
+        yield go_on
+
+
+def handed(waiting: Waiting, job: Any, folder: Path, timeout: float | None) -> process.Result:
+    """Give a process its job and let it end; what it wrote into `folder` is read by `answer`."""
+    path = folder / JOB
+    path.write_text(json.dumps(encode(job)), encoding="utf-8")
+    return waiting(str(path), timeout)
 
 
 def answer(kind: type[T], folder: Path) -> T | None:

@@ -62,6 +62,14 @@ def scores_of(model: Packaged, table: Any) -> Scores:
         )
 
 
+@contextmanager
+def scorer(scratch: Path) -> Iterator[jobs.Waiting]:
+    """Let a process for `score` prepare itself; only where no code of a candidate's own runs meanwhile."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    with jobs.waiting(_SCORER, Path(tempfile.mkdtemp(prefix="waiting-", dir=scratch)).resolve()) as waiting:
+        yield waiting
+
+
 def missing_inputs(signature: Signature, columns: Collection[str]) -> tuple[str, ...]:
     """Return the inputs that a model needs and the data do not have; with any, it cannot be scored today."""
     return tuple(field.name for field in signature.inputs if field.name not in columns)
@@ -74,18 +82,21 @@ def score(
     rows: int,
     scratch: Path,
     timeout: float | None = None,
+    scorer: jobs.Waiting | None = None,
 ) -> tuple[Scores, ...]:
     """Return each model's answers for the `rows` rows of the parquet file `features`, in the order of `models`.
 
     Models with code of their own are each scored in a process of their own, from copies that no other is told about, so
-    that none can touch another's rows or answers. Raises Findings when a file is not what was recorded, or when a model
+    that none can touch another's rows or answers. `scorer` is a process that waits to score library code. Raises Findings when a file is not what was recorded, or when a model
     fails on the rows or predicts NaN.
     """
     scratch.mkdir(parents=True, exist_ok=True)
     found: dict[int, Scores] = {}
     for group in groups(models):
         folder = Path(tempfile.mkdtemp(prefix="score-", dir=scratch)).resolve()
-        found |= dict(zip(group, _process([models[at] for at in group], features, rows, folder, timeout), strict=True))
+        some = [models[at] for at in group]
+        waiting = scorer if not any(model.paths for model in some) else None
+        found |= dict(zip(group, _process(some, features, rows, folder, timeout, waiting), strict=True))
     return tuple(found[at] for at in range(len(models)))
 
 
@@ -96,14 +107,22 @@ def groups(models: Sequence[Packaged]) -> list[list[int]]:
 
 
 def _process(
-    models: Sequence[Packaged], features: Path, rows: int, folder: Path, timeout: float | None
+    models: Sequence[Packaged],
+    features: Path,
+    rows: int,
+    folder: Path,
+    timeout: float | None,
+    waiting: jobs.Waiting | None = None,
 ) -> Iterator[Scores]:
     outs = [folder / _out(at) for at in range(len(models))]
     rows_here = folder / "features.parquet"
     received.copy(features, rows_here)
     items = tuple(item(model, folder / f"model-{at}.skops") for at, model in enumerate(models))
     job = jobs.ScoreJob(str(rows_here), items, tuple(map(str, outs)))
-    ended = jobs.launch(_SCORER, job, folder, timeout=timeout)
+    if waiting is not None:
+        ended = jobs.handed(waiting, job, folder, timeout)
+    else:
+        ended = jobs.launch(_SCORER, job, folder, timeout=timeout)
     answer = jobs.answer(jobs.ScoreAnswer, folder)
     if answer is not None and (told := jobs.errors(answer.diagnostics)):
         raise Findings(told)

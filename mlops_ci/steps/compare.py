@@ -19,6 +19,7 @@ from mlops_ci.holdout import opened
 from mlops_ci.judging import Given, Rivals
 from mlops_ci.learn.compare import Judgement
 from mlops_ci.learn.contest import Absent
+from mlops_ci.learn.jobs import Waiting
 from mlops_ci.outcomes.gate import CompareReport
 from mlops_ci.plan import Outcome, Plan
 from mlops_ci.project import Project
@@ -78,11 +79,12 @@ def compare_candidate(
     log: bytes,
     waiting: Sequence[AppendLedger] = (),
     given: Given | None = None,
+    scorer: Waiting | None = None,
 ) -> Compared:
     """Return the stored answer for this candidate, champion, holdout and policy; or score and judge.
 
     `folder` holds the candidate's packaged files; `waiting` are questions of the same command that are not counted yet;
-    with `given` the model is not run here.
+    with `given` the model is not run here; `scorer` is a process that waits to score it.
     Raises as `asking.ask` does, before anything is scored.
     """
     name, repo = candidate.model.name, project.context.repo
@@ -104,7 +106,7 @@ def compare_candidate(
     fixed = newest if anchor == champion else older(project, candidate, run, anchor, "anchor", scratch)
     rivals: Rivals = {"champion": newest, "anchor": fixed}
     occasion = occasion_of(project, run, champion)
-    judgement = judging.judged(project, candidate, run, folder, rivals, asked.gate, occasion, scratch, given)
+    judgement = judging.judged(project, candidate, run, folder, rivals, asked.gate, occasion, scratch, given, scorer)
     comparison = _record(candidate, run, key, rivals, occasion, judgement, asked.gate.confidence, project.context.trust)
     if asked.asking is not None:  # what is stored says no number: it may yet be lost to somebody else
         comparison = replace(comparison, asked=replace(asked.asking, number=None))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from mlops_ci import registry
+from mlops_ci import registry, store
 from mlops_ci.arrivals import Arrival, arrived, own_code, recognised, taken
 from mlops_ci.asking import published
 from mlops_ci.assignment import needed_repository
@@ -15,6 +16,8 @@ from mlops_ci.candidate import Candidate, chosen, identify, read_data
 from mlops_ci.diagnostics import Diagnostic, has_errors
 from mlops_ci.errors import Exit, Findings, UsageProblem
 from mlops_ci.holdout import opened
+from mlops_ci.learn.jobs import Waiting
+from mlops_ci.learn.score import scorer
 from mlops_ci.lifecycle import warned
 from mlops_ci.outcomes.gate import Gated, GateReport, worst
 from mlops_ci.outcomes.power import PowerReport
@@ -114,22 +117,34 @@ def _model(
         return _arrived(project, name, data, findings, base, waiting, arrivals)
     candidate = identify(project, name, data, base=base)
     findings = (*findings, *candidate.findings)
-    training = train_candidate(project, candidate, check_determinism=twice)
-    run = training.trained.run
-    if has_errors(training.diagnostics):
-        why = next(one.message for one in training.diagnostics if one.severity == "error")
-        gated = Gated(name, "fail", why, data, run, training.trained.fitted)
-        return gated, (*findings, *training.diagnostics), training.plan, None
-    model = training.files["model/model.skops"]
-    folder = model.parent if isinstance(model, Path) else project.context.scratch
-    log = training.files.get("log.txt", b"")
-    kept = log if isinstance(log, bytes) else log.read_bytes()
-    with opened(project, candidate) as candidate:  # when it is trained: a sealed holdout is the judge's alone
-        findings = (*findings, *candidate.findings)
-        compared = compare_candidate(project, candidate, run, folder, kept, waiting)
-    gated, told = _answer(project, candidate, data, run, compared)
-    gated = replace(gated, fitted=training.trained.fitted)
-    return gated, (*findings, *training.diagnostics, *told), training.plan + compared.plan, compared
+    with _scorer(project, candidate) as ready:
+        training = train_candidate(project, candidate, check_determinism=twice)
+        run = training.trained.run
+        if has_errors(training.diagnostics):
+            why = next(one.message for one in training.diagnostics if one.severity == "error")
+            gated = Gated(name, "fail", why, data, run, training.trained.fitted)
+            return gated, (*findings, *training.diagnostics), training.plan, None
+        model = training.files["model/model.skops"]
+        folder = model.parent if isinstance(model, Path) else project.context.scratch
+        log = training.files.get("log.txt", b"")
+        kept = log if isinstance(log, bytes) else log.read_bytes()
+        with opened(project, candidate) as candidate:  # when it is trained: a sealed holdout is the judge's alone
+            findings = (*findings, *candidate.findings)
+            compared = compare_candidate(project, candidate, run, folder, kept, waiting, scorer=ready)
+        gated, told = _answer(project, candidate, data, run, compared)
+        gated = replace(gated, fitted=training.trained.fitted)
+        return gated, (*findings, *training.diagnostics, *told), training.plan + compared.plan, compared
+
+
+@contextmanager
+def _scorer(project: Project, candidate: Candidate) -> Iterator[Waiting | None]:
+    """Let the scoring process prepare itself while library code is trained; there is nothing to wait for where nothing is."""
+    trained = store.find(project.context.repo, store.run_ref(candidate.model.name, candidate.key)) is not None
+    if trained or own_code(candidate):
+        yield None
+        return
+    with scorer(project.context.scratch) as waiting:
+        yield waiting
 
 
 def _arrived(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from dataclasses import replace
 
 import pytest
 
-from mlops_ci.outcomes import affected, gate, lifecycle, power, proofs, registry, selftest, separated, telling
+from mlops_ci import outcomes
 from mlops_ci.outcomes.gate import CheckReport, CompareReport, ValidateReport
 from mlops_ci.outcomes.lifecycle import DeployReport, FetchReport, RetireReport
 from mlops_ci.outcomes.proofs import Cause, Moved, ReproduceReport, UsedEnvironment
@@ -163,6 +165,7 @@ def test_a_release_made_again_is_shown_with_what_was_compared_and_what_has_moved
 
 
 def test_every_report_has_a_writer() -> None:
-    modules = (affected, gate, lifecycle, power, proofs, registry, selftest, separated, telling)
+    names = [module.name for module in pkgutil.iter_modules(outcomes.__path__)]
+    modules = [importlib.import_module(f"mlops_ci.outcomes.{name}") for name in names]
     reports = {name for module in modules for name in vars(module) if name.endswith("Report")}
     assert reports == set(text_report._WRITERS)
