@@ -98,8 +98,10 @@ def assign(
             again = f"rollback {state.model} --env {environment} --version {release.version}"
         again = f"mlops-ci {again}{' --force' * force}{f' --reason {shlex.quote(reason)}' if reason else ''}"
         text = f"Deploy {title}\n\n{reason or 'Manifests only.'}\n\nAfter the merge, this writes the assignment:\n\n    {again}\n"
-        body = request_body(reason, again, "the assignment") if project.context.job else None
-        name, plan = request(repo, folder, f"{environment}-{state.model}", number, text, body)
+        job = project.context.job
+        body = request_body(reason, again, "the assignment") if job else None
+        gate = job.gate if job else None
+        name, plan = request(repo, folder, f"{environment}-{state.model}", number, text, body, gate)
         return Outcome(replace(report, state="requested", branch=name, again=again), plan=plan, basis=basis)
     writes: list[Write] = []
     if not on_branch:

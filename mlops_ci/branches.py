@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain, count
 
-from mlops_ci.announcements import OpenPullRequest
+from mlops_ci.announcements import OpenPullRequest, StartWorkflow
 from mlops_ci.diagnostics import Diagnostic
 from mlops_ci.errors import Findings
 from mlops_ci.git import Repository
@@ -85,12 +85,19 @@ def commit(repo: Repository, folder: Folder, message: str) -> Commit:
 
 
 def request(
-    repo: Repository, folder: Folder, topic: str, number: int, message: str, body: str | None = None
+    repo: Repository,
+    folder: Folder,
+    topic: str,
+    number: int,
+    message: str,
+    body: str | None = None,
+    gate: str | None = None,
 ) -> tuple[str, Plan]:
     """Plan a branch of its own that makes the folder so, for a pull request; return its name, too.
 
     No branch is planned where such a one waits for its merge already. Hosts offer a lone commit's message as the
-    request's title and text; with `body`, the request itself is asked for, too. Raises Findings `folder-taken` when a file stands in the folder's place.
+    request's title and text; with `body`, the request itself is asked for, too, and with `gate` the workflow is started that a request which a job opens does
+    not start. Raises Findings `folder-taken` when a file stands in the folder's place.
     """
     _free(repo, folder)
     branch = folder.branch
@@ -104,7 +111,8 @@ def request(
     suffixes = chain([""], map("-{}".format, count(2)))
     name = next(name for suffix in suffixes if (name := f"{ours}{number}{suffix}") not in taken)
     change = Commit(name, branch.tip, folder.path, folder.files, message, new_branch=True)
-    return name, Plan((change, Push(branch.remote), *_asked(name, branch, message, body)))
+    started = (StartWorkflow(gate, name),) if gate and body is not None else ()
+    return name, Plan((change, Push(branch.remote), *_asked(name, branch, message, body), *started))
 
 
 def _asked(name: str, branch: Branch, message: str, body: str | None) -> tuple[OpenPullRequest, ...]:

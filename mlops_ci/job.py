@@ -13,6 +13,7 @@ class Job:
     base), `pull` the pull request's number. `fork`: the change comes from another repository, so that the job's token can only
     read. `base` is the branch that the change is to be merged into, `since` the commit that it starts from; both are None for
     events that are about no change. For workflow_run, `commit`, `run_url` and `fork` are those of the run that it follows.
+    `gate` is the file of the workflow that judges pull requests, to be started for those that this job's own token opens.
     """
 
     repository: str
@@ -26,6 +27,7 @@ class Job:
     fork: bool = False
     base: str | None = None
     since: str | None = None
+    gate: str | None = None
 
     @property
     def only_reads(self) -> bool:

@@ -102,6 +102,9 @@ FETCH = Permission("contents", "read", "fetches the registry")
 ASSIGN = Permission("contents", "write", "pushes manifests and assignment")
 RECORD = Permission("deployments", "write", "records the deployment on its page")
 REQUEST = Permission("pull-requests", "write", "opens the pull request, where the branch is protected")
+START = Permission(
+    "actions", "write", "starts the gate for that pull request, where MLOPS_CI_GATE_WORKFLOW names its file"
+)
 
 ASSIGNED = (
     Output("state", "assigned, unchanged, or requested by a pull request."),
@@ -362,7 +365,7 @@ VERBS: tuple[Verb, ...] = (
         signs=True,
         surfaces=EVERYWHERE,
         outputs=ASSIGNED,
-        permissions=(ASSIGN, REQUEST, RECORD),
+        permissions=(ASSIGN, REQUEST, START, RECORD),
         icon="upload-cloud",
     ),
     Verb(
@@ -391,7 +394,7 @@ VERBS: tuple[Verb, ...] = (
         signs=True,
         surfaces=EVERYWHERE,
         outputs=ASSIGNED,
-        permissions=(ASSIGN, REQUEST, RECORD),
+        permissions=(ASSIGN, REQUEST, START, RECORD),
         icon="rotate-ccw",
     ),
     Verb(

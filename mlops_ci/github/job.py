@@ -17,6 +17,7 @@ _LARGEST = 32 << 20  # bytes of an event's payload
 _OID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _SLUG = re.compile(r"[A-Za-z0-9._-]+/[A-Za-z0-9._-]+")
 _NONE = re.compile(r"0+")
+_FILE = re.compile(r"[A-Za-z0-9._-]{1,100}\.ya?ml")
 
 
 def job(environ: Mapping[str, str]) -> Job | None:
@@ -53,6 +54,7 @@ def job(environ: Mapping[str, str]) -> Job | None:
         fork=bool(pull or event == "workflow_run") and theirs != repository,
         base=_base(environ, event, payload),
         since=since,
+        gate=gate if (gate := environ.get("MLOPS_CI_GATE_WORKFLOW")) and _FILE.fullmatch(gate) else None,
     )
 
 

@@ -78,8 +78,10 @@ def _from_environment(
     if not gone and project.specs.project.spec.delivery == "pull-request":
         again = f"mlops-ci retire {state.model} --env {environment} --reason {shlex.quote(reason)}"
         text = f"Retire {title}\n\n{reason}\n\nAfter the merge, this writes the event:\n\n    {again}\n"
-        body = request_body(reason, again, "the event") if project.context.job else None
-        branch, plan = request(repo, folder, f"{environment}-{state.model}", state.next_number, text, body)
+        job = project.context.job
+        body = request_body(reason, again, "the event") if job else None
+        topic, gate = f"{environment}-{state.model}", job.gate if job else None
+        branch, plan = request(repo, folder, topic, state.next_number, text, body, gate)
         return Outcome(replace(report, state="requested", branch=branch, again=again), plan=plan, basis=standing[0].ref)
     taken = [
         _Taken(

@@ -16,7 +16,7 @@ permissions: {{}}
 jobs:
   it:
     uses: mlops-ci/mlops-ci/.github/workflows/{name}.yml@v1
-    permissions: {{contents: write, pull-requests: write, checks: write, deployments: write}}
+    permissions: {{contents: write, pull-requests: write, checks: write, actions: write, deployments: write}}
     with: {inputs}
 """
 

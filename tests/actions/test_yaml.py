@@ -18,7 +18,7 @@ CHECKOUT = "3d3c42e5aac5ba805825da76410c181273ba90b1"
 CALLED = sorted(set(WORKFLOWS) - {"ci.yml"})
 READS = {"contents": "read"}
 TELLS = {"contents": "write", "pull-requests": "write", "checks": "write"}
-DEPLOYS = {"contents": "write", "pull-requests": "write", "deployments": "write"}
+DEPLOYS = {"contents": "write", "pull-requests": "write", "actions": "write", "deployments": "write"}
 PERMISSIONS: dict[str, dict[str, dict[str, str]]] = {
     "attest.yml": {"attest": {**READS, "id-token": "write", "attestations": "write"}},
     "audit.yml": {"audit": READS},

@@ -89,7 +89,11 @@ def test_manifests_that_travel_by_pull_request_ask_for_it(gated: Consumer, monke
     deploy = ("deploy", "diagnosis", "--env", "staging", "--reason", "fixes #1, says @everyone")
     wanted = "request  mlops-ci/staging-diagnosis-1 -> main"
     assert told(gated.answer(*deploy, "--dry-run")["plan"]) == [wanted]
+    monkeypatch.setenv("MLOPS_CI_GATE_WORKFLOW", "mlops-gate.yml")
+    started = "start    mlops-gate.yml on mlops-ci/staging-diagnosis-1"
+    assert told(gated.answer(*deploy, "--dry-run")["plan"]) == [wanted, started]
     with Fake() as host:
+        host.state.workflows.add("mlops-gate.yml")
         monkeypatch.setenv("GITHUB_API_URL", host.url)
         monkeypatch.setenv("GITHUB_TOKEN", TOKEN)
         gated.ok(*deploy)
@@ -98,6 +102,7 @@ def test_manifests_that_travel_by_pull_request_ask_for_it(gated: Consumer, monke
         assert not host.violations
         (pull,) = host.state.pulls
         assert pull["title"] == "Deploy diagnosis v1.0.0 in staging"
+        assert [run["ref"] for run in host.state.runs] == ["mlops-ci/staging-diagnosis-1"], "once, with the branch"
         assert pull["body"].startswith(
             "fixes `#1`, says `@everyone`\n\nAfter the merge, this writes the assignment:\n\n"
         )
