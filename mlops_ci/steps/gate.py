@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mlops_ci import registry, store
+from mlops_ci.announcements import Announcement
 from mlops_ci.arrivals import Arrival, arrived, own_code, recognised, taken
 from mlops_ci.asking import published
 from mlops_ci.assignment import needed_repository
@@ -28,7 +29,8 @@ from mlops_ci.records import DatasetSnapshot, TrainingRun
 from mlops_ci.ruling import Base, base_of
 from mlops_ci.steps.compare import Compared, compare_candidate, exit_code
 from mlops_ci.steps.train import train_candidate
-from mlops_ci.writes import AppendLedger, Write
+from mlops_ci.telling import told
+from mlops_ci.writes import AppendLedger, Push, Write
 
 
 def gate(
@@ -91,7 +93,22 @@ def gate(
         file = project.context.here / out
         plan = carried(Plan(tuple(writes)), refs, file) if refs else Plan()
         return Outcome(replace(report, bundle=str(file) if refs else None), found_all, plan, code)
-    return Outcome(report, found_all, published(project, Plan(tuple(writes)), questions), code)
+    announced = () if runs else _told(project, report, found_all, code)
+    kept = published(project, Plan(tuple(writes)), questions).writes
+    here = (
+        (Push(None),) if announced and kept and not isinstance(kept[-1], Push) else ()
+    )  # first it is so, then it is told
+    return Outcome(report, found_all, Plan((*kept, *here, *announced)), code)
+
+
+def _told(
+    project: Project, report: GateReport, findings: tuple[Diagnostic, ...], code: Exit
+) -> tuple[Announcement, ...]:
+    """Return what a pull request is told where one job does it all; a fork's token could not tell it."""
+    job = project.context.job
+    if job is None or job.pull is None or job.only_reads:
+        return ()
+    return told(job, report, findings, project.context.trust, code=code)
 
 
 def _separated(project: Project) -> Project:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from tests.functional.conftest import Consumer, edit
@@ -106,3 +109,17 @@ def test_manifests_that_travel_by_pull_request_ask_for_it(gated: Consumer, monke
         assert pull["body"].startswith(
             "fixes `#1`, says `@everyone`\n\nAfter the merge, this writes the assignment:\n\n"
         )
+
+
+@pytest.mark.usefixtures("in_a_job")
+def test_a_gate_in_one_job_tells_the_pull_request_itself(
+    gated: Consumer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a pull request, when one job does it all, then it comments; a fork's token could not, and is not asked to."""
+    for owner, lines in (("ada", ["comment", "check"]), ("eve", [])):
+        head = {"sha": "a" * 40, "repo": {"full_name": f"{owner}/flights"}}
+        (tmp_path / "event.json").write_text(json.dumps({"pull_request": {"number": 7, "head": head, "base": {}}}))
+        for name, value in {"EVENT_NAME": "pull_request", "EVENT_PATH": str(tmp_path / "event.json")}.items():
+            monkeypatch.setenv(f"GITHUB_{name}", value)
+        plan = gated.answer("gate", "--dry-run")["plan"]
+        assert [line.split()[0] for line in plan if line.split()[0] in ("comment", "check")] == lines
