@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib
+import os
 import sys
 import time
 import traceback
@@ -61,9 +63,16 @@ def run(argv: Sequence[str], observe: Observer | None = None, wait: Callable[[fl
             return _bug()
         found = EnvironmentProblem.of("disk-full", f"nothing more can be written: {error}", help="free some space")
         terminal.problem(found, *asked)
+        _no_more_output()
         return Exit.ENVIRONMENT
     except Exception:  # noqa: BLE001 - the last line of defence: what reaches it is a bug of ours
         return _bug()
+
+
+def _no_more_output() -> None:
+    """Discard what could not be printed: Python would try it once more while it exits, and end with a code of its own."""
+    with contextlib.suppress(OSError):  # an output that is no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _bug() -> int:

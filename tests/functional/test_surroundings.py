@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -335,8 +336,8 @@ def test_an_argument_that_is_not_text_is_a_usage_problem(gated: Consumer) -> Non
 
 
 def test_a_full_disk_is_an_environment_problem(gated: Consumer) -> None:
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    command = [sys.executable, "-m", "mlops_ci", "check"]
     with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
-        done = subprocess.run(
-            [sys.executable, "-m", "mlops_ci", "check"], cwd=gated.root, stdout=full, stderr=subprocess.PIPE, text=True
-        )
+        done = subprocess.run(command, cwd=gated.root, env=buffered, stdout=full, stderr=subprocess.PIPE, text=True)
     assert (done.returncode, "disk-full" in done.stderr, "Traceback" in done.stderr) == (3, True, False)
