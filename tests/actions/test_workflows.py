@@ -16,7 +16,7 @@ permissions: {{}}
 jobs:
   it:
     uses: mlops-ci/mlops-ci/.github/workflows/{name}.yml@v1
-    permissions: {{contents: write, pull-requests: write, checks: write, actions: write, deployments: write}}
+    permissions: {{contents: write, pull-requests: write, checks: write, actions: write, deployments: write, id-token: write, attestations: write}}
     with: {inputs}
 """
 
@@ -51,6 +51,16 @@ def test_audit_finds_a_tag_that_somebody_wrote_by_hand(runner: Runner, consumer:
     run = runner.run(consumer.root, name)
     assert run.code == 1, run.text
     assert any("diagnosis@v2.0.0" in found.message for found in run.job("audit").annotations)
+
+
+def test_attest_is_given_the_files_that_a_release_names(runner: Runner, consumer: Consumer) -> None:
+    consumer.ok("release")
+    name = calling(consumer, "attest", versions=json.dumps(["diagnosis@v1.0.0"]))
+    run = runner.run(consumer.root, name)
+    assert run.code == 0, run.text
+    job = run.job("attest", version="diagnosis@v1.0.0")
+    assert set(job.steps.values()) == {"success"}
+    assert "model.skops" in job.log
 
 
 @pytest.mark.slow
