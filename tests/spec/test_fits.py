@@ -52,9 +52,8 @@ def changed(draw: st.DrawFn) -> Any:
         if how == "remove":
             del holder[last]
         elif how == "add" and isinstance(holder, dict):
-            holder[draw(st.sampled_from(["by", "min", "max", "type", "source", "test", "", "other"]))] = draw(
-                st.sampled_from(VALUES)
-            )
+            name = draw(st.sampled_from(["by", "min", "max", "type", "source", "test", "", "other"]))
+            holder[name] = copy.deepcopy(draw(st.sampled_from(VALUES)))  # the next change may be inside of it
         else:
             holder[last] = copy.deepcopy(draw(st.sampled_from(VALUES)))
     return document
