@@ -88,7 +88,7 @@ def recognised(project: Project, name: str, data: DatasetSnapshot, base: Base | 
     return candidate
 
 
-def taken(project: Project, candidate: Candidate, arrival: Arrival) -> Taken:
+def taken(project: Project, repo: Repository, candidate: Candidate, arrival: Arrival) -> Taken:
     """Look into what arrived of a candidate whose holdout is open, and describe it as if it had been trained here.
 
     Raises Findings when the model is none that the spec allows, or `predictions-missing` when it has code of its own and
@@ -97,7 +97,7 @@ def taken(project: Project, candidate: Candidate, arrival: Arrival) -> Taken:
     context, spec = project.context, candidate.model.spec
     scratch = Path(tempfile.mkdtemp(dir=context.scratch))
     model = scratch / "arrived.skops"
-    model.write_bytes(_blob(needed(context.repo), arrival.run, f"{store.MODEL}{package.MODEL}"))
+    model.write_bytes(_blob(repo, arrival.run, f"{store.MODEL}{package.MODEL}"))
     sides = materialise(context.root, candidate.dataset, candidate.snapshot.files, spec.features, spec.target, scratch)
     sides.holdout.unlink()
     golden = golden_rows(sides.train, candidate.inputs)
@@ -122,12 +122,6 @@ def taken(project: Project, candidate: Candidate, arrival: Arrival) -> Taken:
 def own_code(candidate: Candidate) -> bool:
     """Tell whether a model is made of code that the change may have brought, or of types that it says are safe to make."""
     return bool(candidate.code or candidate.model.spec.train.trusted)
-
-
-def needed(repo: Repository | None) -> Repository:
-    """Return the repository, which a command that takes runs has."""
-    assert repo is not None  # noqa: S101  `arrived` was given it
-    return repo
 
 
 def _described(root: Path, candidate: Candidate, claim: TrainingRun, made: Fitted) -> TrainingRun:

@@ -184,7 +184,7 @@ def _arrived(
     candidate = recognised(project, name, data, base, arrivals[name])
     with opened(project, candidate) as candidate:
         findings = (*findings, *candidate.findings)
-        came = taken(project, candidate, arrivals[name])
+        came = taken(project, needed_repository(project), candidate, arrivals[name])
         compared = compare_candidate(project, candidate, came.run, came.folder, came.log, waiting, came.given)
     gated, told = _answer(project, candidate, data, came.run, compared)
     return gated, (*findings, *came.diagnostics, *told), compared.plan, compared
