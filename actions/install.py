@@ -18,8 +18,9 @@ from typing import NoReturn
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # -I leaves out the script's own folder
 
-from mlops_ci import git, process  # noqa: E402 - these are beside this script, and found only now
-from mlops_ci.github.files import write_outputs  # noqa: E402 - the same
+from mlops_ci.core import process  # noqa: E402 - these are beside this script, and found only now
+from mlops_ci.integrations.github.runner_files import write_outputs  # noqa: E402 - the same
+from mlops_ci.repository import git  # noqa: E402 - the same
 
 LARGEST = 1 << 20  # bytes of a file of requirements
 MINUTES = 15

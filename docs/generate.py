@@ -12,8 +12,8 @@ from typing import Any
 
 import click
 
-from mlops_ci.cli.commands import group
-from mlops_ci.verbs import OUTPUTS, REQUIREMENTS, VERBS, Option, Output, Verb
+from mlops_ci.cli.parser import group
+from mlops_ci.cli.verbs import OUTPUTS, REQUIREMENTS, VERBS, Option, Output, Verb
 
 DOCS = Path(__file__).parent
 ACTIONS = DOCS.parent / "actions"
@@ -51,7 +51,7 @@ def _told(verb: Verb) -> tuple[Output, ...]:
 
 
 def _action(verb: Verb) -> Iterator[str]:
-    yield "# Made from mlops_ci/verbs.py by `python docs/generate.py`."
+    yield "# Made from mlops_ci/cli/verbs.py by `python docs/generate.py`."
     yield f"name: mlops-ci {verb.name}\ndescription: {json.dumps(verb.summary)}\nauthor: mlops-ci"
     yield f"branding: {{icon: {verb.icon}, color: purple}}\ninputs:"
     for option in _given(verb):

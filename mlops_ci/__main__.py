@@ -21,10 +21,10 @@ def main() -> None:
 
     if sys.argv[1:2] in (["show"], ["history"]):
         gc.disable()  # one listing, and the process ends: there is nothing to collect
-        from mlops_ci.listing import begin
+        from mlops_ci.repository.ref_listing import begin
 
         begun = begin()  # git is at it while the rest is imported
-        from mlops_ci.cli.quick import answer
+        from mlops_ci.cli.fastpath import answer
 
         if (code := answer(sys.argv[1:], begun)) is not None:
             os._exit(code)  # all is printed, and to free every event by itself takes as long as to read it

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from mlops_ci.verbs import VERBS, Verb
+from mlops_ci.cli.verbs import VERBS, Verb
 
 
 def register(nox: Any) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from mlops_ci import git
-from mlops_ci.git import Repository
+from mlops_ci.repository import git
+from mlops_ci.repository.git import Repository
 
 Git = Callable[..., str]
 

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_ci.answers import LARGEST, Answer, read
-from mlops_ci.codec import encode
-from mlops_ci.diagnostics import Diagnostic
-from mlops_ci.errors import UsageProblem
-from mlops_ci.outcomes.gate import Gated, GateReport
+from mlops_ci.core.codec import encode
+from mlops_ci.core.diagnostics import Diagnostic
+from mlops_ci.core.errors import UsageProblem
+from mlops_ci.core.results.gate import Gated, GateReport
+from mlops_ci.evaluation.report_file import LARGEST, Answer, read
 from tests.reports.hostile import TEXTS
 from tests.reports.samples import check, judged, requirement, snapshot
 

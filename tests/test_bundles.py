@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from mlops_ci import bundles, git
-from mlops_ci.errors import Findings
-from mlops_ci.git import Repository
+from mlops_ci.core.errors import Findings
+from mlops_ci.registry import run_transfer as bundles
+from mlops_ci.repository import git
+from mlops_ci.repository.git import Repository
 from tests.conftest import git_in
 
 REF = f"refs/mlops/runs/delay/{'a' * 32}"

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_ci.codec import DecodeError, decode, encode, read
-from mlops_ci.digest import canonical_json
+from mlops_ci.core.codec import DecodeError, decode, encode, read
+from mlops_ci.core.digest import canonical_json
 
 
 @dataclass(frozen=True)

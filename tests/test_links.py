@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_ci.links import Links
+from mlops_ci.evaluation.impact.symlinks import Links
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from mlops_ci import process
-from mlops_ci.errors import EnvironmentProblem
+from mlops_ci.core import process
+from mlops_ci.core.errors import EnvironmentProblem
 
 
 def run(tmp_path: Path, code: str, **options: Any) -> process.Result:
@@ -54,7 +54,7 @@ def test_a_child_cannot_read_our_environment_from_proc(tmp_path: Path) -> None:
     if drop and shutil.which("setpriv") is None:
         pytest.skip("as root, this needs setpriv")
     parent = (
-        "import pathlib; from mlops_ci import process; "
+        "import pathlib; from mlops_ci.core import process; "
         f"print(process.run({[sys.executable, '-c', code]!r}, cwd=pathlib.Path({str(tmp_path)!r})).tail)"
     )
     done = subprocess.run(

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from mlops_ci.announcements import CheckRun, StickyComment
-from mlops_ci.diagnostics import Diagnostic
-from mlops_ci.job import Job
-from mlops_ci.outcomes.gate import GateReport
-from mlops_ci.records import Verdict
-from mlops_ci.telling import check_name, marker, told
+from mlops_ci.core.ci_job import Job
+from mlops_ci.core.diagnostics import Diagnostic
+from mlops_ci.core.notifications import CheckRun, StickyComment
+from mlops_ci.core.records import Verdict
+from mlops_ci.core.results.gate import GateReport
+from mlops_ci.evaluation.notify import check_name, marker, told
 from tests.reports.hostile import ANY
 from tests.reports.samples import JOB, judged
 

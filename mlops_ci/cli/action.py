@@ -17,9 +17,9 @@ from typing import Any
 from mlops_ci import __version__
 from mlops_ci.cli import terminal
 from mlops_ci.cli.main import run
-from mlops_ci.errors import Exit, ToolError, UsageProblem
-from mlops_ci.github.files import write_outputs
-from mlops_ci.verbs import FOLDER, REQUIREMENTS, VERBS, Option, Verb
+from mlops_ci.cli.verbs import FOLDER, REQUIREMENTS, VERBS, Option, Verb
+from mlops_ci.core.errors import Exit, ToolError, UsageProblem
+from mlops_ci.integrations.github.runner_files import write_outputs
 
 SETUP = "setup"
 _OF_THE_INSTALLER = frozenset(option.flag for option in REQUIREMENTS)

@@ -17,11 +17,11 @@ import click
 
 from mlops_ci import __version__
 from mlops_ci.cli import terminal
-from mlops_ci.cli.commands import group
+from mlops_ci.cli.parser import group
 from mlops_ci.cli.session import opened
-from mlops_ci.errors import EnvironmentProblem, Exit, ToolError, UsageProblem
+from mlops_ci.cli.verbs import Verb
+from mlops_ci.core.errors import EnvironmentProblem, Exit, ToolError, UsageProblem
 from mlops_ci.spec.load import find_root
-from mlops_ci.verbs import Verb
 
 Observer = Callable[[str], None]
 _FULL = (
@@ -114,7 +114,7 @@ def _run(
     wait: Callable[[float], None],
 ) -> int:
     dry_run = options.pop("dry_run", False)
-    step = getattr(importlib.import_module(f"mlops_ci.steps.{verb.name}"), verb.name)
+    step = getattr(importlib.import_module(f"mlops_ci.commands.{verb.name}"), verb.name)
     with opened(verb, options.pop("chdir"), wait, quiet=fmt != "text") as session:
         outcome, before = session.first(step, options)
         if not dry_run:

@@ -14,26 +14,29 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mlops_ci import __version__, agent, git, registry
-from mlops_ci.apply import Applied, Host, apply, nobody
-from mlops_ci.approvals import APPROVALS
+from mlops_ci import __version__
+from mlops_ci.cli.push_plan import Applied, Host, apply, nobody
 from mlops_ci.cli.terminal import progress_display
-from mlops_ci.diagnostics import Diagnostic
-from mlops_ci.errors import EnvironmentProblem, Findings, UsageProblem
-from mlops_ci.events import event_name
-from mlops_ci.git import Repository
-from mlops_ci.github import access
-from mlops_ci.github.context import maker, person
-from mlops_ci.github.credentials import token_for_git
-from mlops_ci.github.job import job
-from mlops_ci.job import Job
-from mlops_ci.listing import LEDGERS, LOGS, TAGS
-from mlops_ci.plan import Outcome
-from mlops_ci.plumbing import Person
-from mlops_ci.project import Context, Project
+from mlops_ci.cli.verbs import Verb
+from mlops_ci.core.ci_job import Job
+from mlops_ci.core.diagnostics import Diagnostic
+from mlops_ci.core.errors import EnvironmentProblem, Findings, UsageProblem
+from mlops_ci.core.plan import Outcome
+from mlops_ci.governance.approvals import APPROVALS
+from mlops_ci.integrations.github import connection as access
+from mlops_ci.integrations.github.actor import maker, person
+from mlops_ci.integrations.github.credentials import token_for_git
+from mlops_ci.integrations.github.job import job
+from mlops_ci.registry import state as registry
+from mlops_ci.registry.events import event_name
+from mlops_ci.registry.run_store import RELEASES, release_ref
+from mlops_ci.repository import git
+from mlops_ci.repository import ssh_agent as agent
+from mlops_ci.repository.context import Context, Project
+from mlops_ci.repository.git import Repository
+from mlops_ci.repository.git_values import Person
+from mlops_ci.repository.ref_listing import LEDGERS, LOGS, TAGS
 from mlops_ci.spec.load import Specs, find_root, load
-from mlops_ci.store import RELEASES, release_ref
-from mlops_ci.verbs import Verb
 
 ATTEMPTS = 12
 PAUSE = 3.0  # seconds at most between two attempts

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:  # most of what is printed needs few of these, and queries are quick
     from collections.abc import Callable, Iterator
 
-    from mlops_ci.diagnostics import Diagnostic
-    from mlops_ci.errors import ToolError
-    from mlops_ci.plan import Outcome, Plan
+    from mlops_ci.core.diagnostics import Diagnostic
+    from mlops_ci.core.errors import ToolError
+    from mlops_ci.core.plan import Outcome, Plan
 
 
 def say(text: str, *, error: bool = False) -> None:
@@ -74,7 +74,7 @@ def report(
     if fmt == "github":
         import os
 
-        from mlops_ci.cli.runner import tell
+        from mlops_ci.cli.action_result import tell
 
         tell(os.environ, verb, answer(verb, outcome, diagnostics, plan), outcome.exit, outcome.record)
     if fmt == "sarif":
@@ -107,7 +107,7 @@ def answer(verb: str, outcome: Outcome[Any], diagnostics: tuple[Diagnostic, ...]
 
 
 def _described(plan: Plan) -> list[str]:
-    from mlops_ci.writes import describe  # only where there is a plan
+    from mlops_ci.core.planned_writes import describe  # only where there is a plan
 
     return [describe(write) for write in plan.writes]
 
@@ -139,7 +139,7 @@ def problem(error: ToolError, fmt: str, verb: str = "", within: str = "") -> Non
     if fmt == "github":
         import os
 
-        from mlops_ci.cli.runner import tell
+        from mlops_ci.cli.action_result import tell
 
         tell(os.environ, verb, _json({"verb": verb, **unanswered}), error.exit_code)
     if fmt == "json":
@@ -151,7 +151,7 @@ def problem(error: ToolError, fmt: str, verb: str = "", within: str = "") -> Non
 
 
 def _json(said: dict[str, Any]) -> str:
-    from mlops_ci.codec import encode
-    from mlops_ci.digest import canonical_json
+    from mlops_ci.core.codec import encode
+    from mlops_ci.core.digest import canonical_json
 
     return canonical_json({"format": 1, **encode(said)})

@@ -10,9 +10,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
 
-from mlops_ci.codec import DecodeError, decode, encode
-from mlops_ci.digest import canonical_json, digest_json
-from mlops_ci.records import FileDigest
+from mlops_ci.core.codec import DecodeError, decode, encode
+from mlops_ci.core.digest import canonical_json, digest_json
+from mlops_ci.core.records import FileDigest
 
 DATA_FORMAT = 2  # rises when the same bytes would give another digest, split, check or profile
 

@@ -8,8 +8,11 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from mlops_ci.data.logical import EMPTY
-from mlops_ci.data.measure import (
+from mlops_ci.core.diagnostics import Diagnostic, Severity
+from mlops_ci.core.records import CheckResult, ColumnProfile
+from mlops_ci.data.column_types import EMPTY
+from mlops_ci.data.engines.duckdb import Table, reading
+from mlops_ci.data.profile import (
     MASK,
     CustomSql,
     Measures,
@@ -23,7 +26,7 @@ from mlops_ci.data.measure import (
     samples,
     with_flags,
 )
-from mlops_ci.data.rules import (
+from mlops_ci.data.row_rules import (
     Pointer,
     RowRule,
     UniqueRule,
@@ -36,13 +39,10 @@ from mlops_ci.data.rules import (
     percent,
     unique_rules,
 )
-from mlops_ci.data.table import Table, reading
-from mlops_ci.diagnostics import Diagnostic, Severity
-from mlops_ci.records import CheckResult, ColumnProfile
-from mlops_ci.spec.kinds import Check, Column, DatasetSpec
+from mlops_ci.spec.spec_types import Check, Column, DatasetSpec
 
 if TYPE_CHECKING:
-    from mlops_ci.spec.loaded import Loaded
+    from mlops_ci.spec.located_spec import Loaded
 
 LISTED = 10  # names in a message
 MANY = 3  # missing columns, that are told one by one

@@ -8,16 +8,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlops_ci.core.diagnostics import Diagnostic
+from mlops_ci.core.digest import digest_json
+from mlops_ci.core.records import ColumnProfile, DatasetSnapshot, FileDigest
 from mlops_ci.data.cache import data_key, load, save
 from mlops_ci.data.checks import Answer, answers, judge
-from mlops_ci.data.source import source_files
-from mlops_ci.diagnostics import Diagnostic
-from mlops_ci.digest import digest_json
-from mlops_ci.records import ColumnProfile, DatasetSnapshot, FileDigest
-from mlops_ci.spec.kinds import DatasetSpec
+from mlops_ci.data.sources.files import source_files
+from mlops_ci.spec.spec_types import DatasetSpec
 
 if TYPE_CHECKING:
-    from mlops_ci.spec.loaded import Loaded
+    from mlops_ci.spec.located_spec import Loaded
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,9 @@ def _unnamed_rows(dataset: Loaded[DatasetSpec]) -> tuple[Diagnostic, ...]:
 
 
 def _read(root: Path, spec: DatasetSpec, files: tuple[FileDigest, ...]) -> Reading:
-    from mlops_ci.data.content import content_digests
-    from mlops_ci.data.table import open_table
-    from mlops_ci.data.table import reading as guarded
+    from mlops_ci.data.content_digest import content_digests
+    from mlops_ci.data.engines.duckdb import open_table
+    from mlops_ci.data.engines.duckdb import reading as guarded
 
     with open_table(root, files, spec) as table:
         measures, given = answers(table, spec)

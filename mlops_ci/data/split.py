@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlops_ci.codec import encode
+from mlops_ci.core.codec import encode
+from mlops_ci.core.diagnostics import Diagnostic, Location
+from mlops_ci.core.errors import Findings
+from mlops_ci.core.records import FileDigest, Split
 from mlops_ci.data.cache import data_key, load, save
-from mlops_ci.data.leaks import Leaks, leaks
-from mlops_ci.data.rules import counted
-from mlops_ci.diagnostics import Diagnostic, Location
-from mlops_ci.errors import Findings
-from mlops_ci.records import FileDigest, Split
-from mlops_ci.spec.kinds import DatasetSpec, Task
+from mlops_ci.data.leakage import Leaks, leaks
+from mlops_ci.data.row_rules import counted
+from mlops_ci.spec.spec_types import DatasetSpec, Task
 
 if TYPE_CHECKING:
-    from mlops_ci.data.sealed import Held
-    from mlops_ci.data.table import Table
-    from mlops_ci.spec.loaded import Loaded
+    from mlops_ci.data.engines.duckdb import Table
+    from mlops_ci.data.sealed_holdout import Held
+    from mlops_ci.spec.located_spec import Loaded
 
 BATCH = 100_000  # rows written at a time
 SEEN = "mlops-ci.seen."
@@ -156,7 +156,7 @@ def untraceable(types: Mapping[str, str], earlier: Earlier, *, same_columns: boo
 
 def _learned(table: Table, earlier: Earlier) -> str:
     """Return SQL that is true for a row of the side that an older model was trained on."""
-    from mlops_ci.data.logical import SQL_TYPES, literal, quoted
+    from mlops_ci.data.column_types import SQL_TYPES, literal, quoted
 
     then = earlier.split
     if then.by == "time" and then.time and then.cutoff:
@@ -211,8 +211,8 @@ def _opened(
     wanted: tuple[str, ...],
     held: Held | None,
 ) -> Iterator[Table]:
-    from mlops_ci.data.sealed import beside
-    from mlops_ci.data.table import open_table, reading
+    from mlops_ci.data.engines.duckdb import open_table, reading
+    from mlops_ci.data.sealed_holdout import beside
 
     spec = dataset.spec
     with open_table(root, files, spec, more=held.paths if held else ()) as table, reading("the data"):
@@ -240,8 +240,8 @@ def _written(spec: DatasetSpec, columns: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _sides(table: Table, dataset: Loaded[DatasetSpec], names: tuple[str, ...], target: str) -> Sides:
-    from mlops_ci.data.content import content_digests
-    from mlops_ci.data.logical import quoted
+    from mlops_ci.data.column_types import quoted
+    from mlops_ci.data.content_digest import content_digests
 
     spec = dataset.spec
     condition, cutoff = _condition(table, dataset)
@@ -302,7 +302,7 @@ def _hashed(table: Table, key: tuple[str, ...], epoch: int, share: float) -> str
 
 
 def _identity(table: Table, key: tuple[str, ...]) -> str:
-    from mlops_ci.data.content import key_text
+    from mlops_ci.data.content_digest import key_text
 
     return key_text(table.types, key or sorted(table.types))
 
@@ -327,7 +327,7 @@ def _lots(table: Table, spec: DatasetSpec) -> str:
 
 
 def _by_time(table: Table, dataset: Loaded[DatasetSpec]) -> tuple[str, str]:
-    from mlops_ci.data.logical import SQL_TYPES, literal, quoted
+    from mlops_ci.data.column_types import SQL_TYPES, literal, quoted
 
     spec = dataset.spec
     name = spec.time or "time"
@@ -360,8 +360,8 @@ def _write(
 ) -> None:
     import pyarrow.parquet as pq
 
-    from mlops_ci.data.content import row_hash
-    from mlops_ci.data.logical import quoted
+    from mlops_ci.data.column_types import quoted
+    from mlops_ci.data.content_digest import row_hash
 
     chosen = ", ".join([*map(quoted, names), *(f"{sql} AS {quoted(name)}" for name, sql in marks.items())])
     content = dict.fromkeys(row_hash({name: table.types[name] for name in some}) for some in (first, names))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import groupby
 
-from mlops_ci.outcomes.doctor import DoctorReport, Examined, State
-from mlops_ci.reports import markup, tables
+from mlops_ci.core.results.doctor import DoctorReport, Examined, State
+from mlops_ci.reports import escaping as markup
+from mlops_ci.reports import tables
 
 _STATES: tuple[State, ...] = ("problem", "enforced", "advisory", "unknown", "ok")
 

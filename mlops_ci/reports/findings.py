@@ -8,7 +8,7 @@ from typing import Any, Literal
 from urllib.parse import quote as percent
 
 from mlops_ci import __version__
-from mlops_ci.diagnostics import Diagnostic, Location, Severity, printable, render
+from mlops_ci.core.diagnostics import Diagnostic, Location, Severity, printable, render
 from mlops_ci.reports.tables import counted
 
 Format = Literal["text", "github", "sarif"]

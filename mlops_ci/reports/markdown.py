@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from mlops_ci.outcomes.affected import AffectedReport
-from mlops_ci.outcomes.doctor import DoctorReport
-from mlops_ci.outcomes.gate import Gated, GateReport
-from mlops_ci.outcomes.proofs import DiffReport
-from mlops_ci.outcomes.selftest import SelftestReport
-from mlops_ci.records import Comparison, DatasetSnapshot, TrainingRun
-from mlops_ci.reports import markup, sections, sentences
-from mlops_ci.reports.blocks import Block, fit
+from mlops_ci.core.records import Comparison, DatasetSnapshot, TrainingRun
+from mlops_ci.core.results.doctor import DoctorReport
+from mlops_ci.core.results.gate import Gated, GateReport
+from mlops_ci.core.results.impact import AffectedReport
+from mlops_ci.core.results.queries import DiffReport
+from mlops_ci.core.results.simulation import SelftestReport
+from mlops_ci.reports import escaping as markup
+from mlops_ci.reports import sections, sentences
+from mlops_ci.reports.layout import Block, fit
 from mlops_ci.reports.sections import MARK
 from mlops_ci.reports.text import REQUIREMENTS, asked_line, requirement_rows
 from mlops_ci.reports.verdict import sentence
@@ -26,11 +27,11 @@ def markdown(record: Any, limit: int | None = None) -> str:
     Of a gate's report, whole parts are left out where it would have more than `limit` bytes: those of passing models first.
     """
     if isinstance(record, SelftestReport):
-        from mlops_ci.reports import selftest
+        from mlops_ci.reports import simulation as selftest
 
         return selftest.markdown(record)
     if isinstance(record, AffectedReport):
-        from mlops_ci.reports import affected
+        from mlops_ci.reports import impact as affected
 
         return affected.markdown(record)
     if isinstance(record, DoctorReport):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlops_ci.outcomes.power import Planned, PowerReport
+from mlops_ci.core.results.power import Planned, PowerReport
 from mlops_ci.reports import tables
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from mlops_ci.diagnostics import Diagnostic
-from mlops_ci.job import Job
-from mlops_ci.outcomes.gate import Gated, GateReport
-from mlops_ci.records import Trust
-from mlops_ci.reports import drawn, markup, sections, tables
-from mlops_ci.reports.blocks import Block, bullets, fit, table
+from mlops_ci.core.ci_job import Job
+from mlops_ci.core.diagnostics import Diagnostic
+from mlops_ci.core.records import Trust
+from mlops_ci.core.results.gate import Gated, GateReport
+from mlops_ci.reports import charts as drawn
+from mlops_ci.reports import escaping as markup
+from mlops_ci.reports import sections, tables
+from mlops_ci.reports.layout import Block, bullets, fit, table
 from mlops_ci.reports.verdict import sentence
 
 LIMIT = 60_000  # bytes: GitHub takes 65,536 characters, and a marker comes to these

@@ -7,10 +7,20 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from mlops_ci.outcomes.proofs import Change, DiffReport, DiffSide, MetricChange, ModelRuns, Running, RunRow, RunsReport
-from mlops_ci.outcomes.registry import ShowReport
-from mlops_ci.records import Approval, MetricValue
-from mlops_ci.reports import markup, tables
+from mlops_ci.core.records import Approval, MetricValue
+from mlops_ci.core.results.queries import (
+    Change,
+    DiffReport,
+    DiffSide,
+    MetricChange,
+    ModelRuns,
+    Running,
+    RunRow,
+    RunsReport,
+)
+from mlops_ci.core.results.registry import ShowReport
+from mlops_ci.reports import escaping as markup
+from mlops_ci.reports import tables
 
 _DIGEST = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{20,52}\b")
 _KEY = 12  # digits of a run's key, enough to name it

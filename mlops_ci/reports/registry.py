@@ -9,7 +9,7 @@ from mlops_ci.reports import tables
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mlops_ci.outcomes.registry import HistoryReport, ShowReport
+    from mlops_ci.core.results.registry import HistoryReport, ShowReport
 
 
 def show(report: ShowReport) -> Iterator[str]:

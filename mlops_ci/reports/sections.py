@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from mlops_ci.outcomes.gate import Gated
-from mlops_ci.records import Comparison, DatasetSnapshot, MetricValue, RequirementResult, Verdict
-from mlops_ci.reports import drawn, markup, sentences, tables
-from mlops_ci.reports.blocks import bullets, table
+from mlops_ci.core.records import Comparison, DatasetSnapshot, MetricValue, RequirementResult, Verdict
+from mlops_ci.core.results.gate import Gated
+from mlops_ci.reports import charts as drawn
+from mlops_ci.reports import escaping as markup
+from mlops_ci.reports import sentences, tables
+from mlops_ci.reports.layout import bullets, table
 from mlops_ci.spec.metrics import METRICS
 
 MARK: Mapping[str, str] = {

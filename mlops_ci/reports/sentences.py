@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mlops_ci.reports import tables
 
 if TYPE_CHECKING:
-    from mlops_ci.records import Champion, Comparison, MetricValue
+    from mlops_ci.core.records import Champion, Comparison, MetricValue
 
 CAME_TO: Mapping[str, str] = {
     "pass": "holds",

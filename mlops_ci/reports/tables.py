@@ -55,6 +55,6 @@ def interval(lower: float | None, upper: float | None) -> str:
 
 
 def _printable(text: str) -> str:
-    from mlops_ci.diagnostics import printable  # most text is, and queries need not wait for it
+    from mlops_ci.core.diagnostics import printable  # most text is, and queries need not wait for it
 
     return text if text.isprintable() else printable(text)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from mlops_ci.reports import sentences, separated, tables
+from mlops_ci.reports import ci_jobs as separated
+from mlops_ci.reports import sentences, tables
 
 if TYPE_CHECKING:
-    from mlops_ci.outcomes.affected import AffectedReport
-    from mlops_ci.outcomes.doctor import DoctorReport
-    from mlops_ci.outcomes.gate import (
+    from mlops_ci.core.records import Comparison, DatasetSnapshot
+    from mlops_ci.core.results.doctor import DoctorReport
+    from mlops_ci.core.results.gate import (
         CheckReport,
         CompareReport,
         Gated,
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
         TrainReport,
         ValidateReport,
     )
-    from mlops_ci.outcomes.lifecycle import (
+    from mlops_ci.core.results.impact import AffectedReport
+    from mlops_ci.core.results.lifecycle import (
         ApproveReport,
         DeployReport,
         FetchReport,
@@ -29,12 +31,11 @@ if TYPE_CHECKING:
         RetireReport,
         Swept,
     )
-    from mlops_ci.outcomes.power import PowerReport
-    from mlops_ci.outcomes.proofs import AuditReport, DiffReport, ReproduceReport, RunsReport
-    from mlops_ci.outcomes.registry import HistoryReport, ShowReport
-    from mlops_ci.outcomes.selftest import SelftestReport
-    from mlops_ci.outcomes.telling import ToldReport
-    from mlops_ci.records import Comparison, DatasetSnapshot
+    from mlops_ci.core.results.notify import ToldReport
+    from mlops_ci.core.results.power import PowerReport
+    from mlops_ci.core.results.queries import AuditReport, DiffReport, ReproduceReport, RunsReport
+    from mlops_ci.core.results.registry import HistoryReport, ShowReport
+    from mlops_ci.core.results.simulation import SelftestReport
 
 REQUIREMENTS = ("requirement", "candidate", "champion", "difference", "interval", "p", "verdict")
 
@@ -234,7 +235,7 @@ def _power(report: PowerReport) -> Iterator[str]:
 
 
 def _selftest(report: SelftestReport) -> Iterator[str]:
-    from mlops_ci.reports.selftest import lines
+    from mlops_ci.reports.simulation import lines
 
     yield from lines(report)
 
@@ -316,7 +317,7 @@ def _audit(report: AuditReport) -> Iterator[str]:
 
 
 def _affected(report: AffectedReport) -> Iterator[str]:
-    from mlops_ci.reports import affected
+    from mlops_ci.reports import impact as affected
 
     return affected.lines(report)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mlops_ci.outcomes.gate import Gated, GateReport
-from mlops_ci.records import RequirementResult
+from mlops_ci.core.records import RequirementResult
+from mlops_ci.core.results.gate import Gated, GateReport
 from mlops_ci.reports.sections import worst_first
 from mlops_ci.reports.tables import counted
 

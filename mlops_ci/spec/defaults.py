@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mlops_ci.spec.kinds import Against, Requirement, Task
+from mlops_ci.spec.spec_types import Against, Requirement, Task
 
 MARGIN = 0.01  # a point of accuracy, area or explained variance
 

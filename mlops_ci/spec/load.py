@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from mlops_ci.codec import DecodeError, decode
-from mlops_ci.diagnostics import Diagnostic, Location, has_errors
-from mlops_ci.digest import digest_json
-from mlops_ci.spec.document import MAX_BYTES, Document, read, too_large
-from mlops_ci.spec.kinds import API_VERSION, KINDS, ProjectSpec
-from mlops_ci.spec.loaded import Loaded, Specs
-from mlops_ci.spec.nodes import SyntaxProblem
-from mlops_ci.spec.references import Found, check
-from mlops_ci.spec.validate import validate
+from mlops_ci.core.codec import DecodeError, decode
+from mlops_ci.core.diagnostics import Diagnostic, Location, has_errors
+from mlops_ci.core.digest import digest_json
+from mlops_ci.spec.located_spec import Loaded, Specs
+from mlops_ci.spec.spec_types import API_VERSION, KINDS, ProjectSpec
+from mlops_ci.spec.validation.references import Found, check
+from mlops_ci.spec.validation.schema import validate
+from mlops_ci.spec.yaml.document import MAX_BYTES, Document, read, too_large
+from mlops_ci.spec.yaml.nodes import SyntaxProblem
 
 __all__ = ["PROJECT_FILE", "Loaded", "Reading", "Specs", "digests", "find_root", "load", "read_all", "read_project"]
 

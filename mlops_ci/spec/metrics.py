@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mlops_ci.spec.kinds import Task
+from mlops_ci.spec.spec_types import Task
 
 _BINARY: tuple[Task, ...] = ("binary-classification",)
 _MULTICLASS: tuple[Task, ...] = ("multiclass-classification",)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from mlops_ci.github.credentials import token_for_git
+from mlops_ci.integrations.github.credentials import token_for_git
 from tests.actions.act import Runner
 from tests.actions.conftest import workflow
 from tests.actions.smart_http import basic, serving

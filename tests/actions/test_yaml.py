@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mlops_ci.verbs import VERBS
+from mlops_ci.cli.verbs import VERBS
 from tests.actions.act import LABELS, PLACE
 from tests.actions.documents import ACTIONS, WORKFLOWS, jobs, read, steps, used
 from tests.actions.toolkit import PINNED

@@ -12,16 +12,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mlops_ci.audit.holdings import Holdings, read
 from mlops_ci.cli.main import run
-from mlops_ci.codec import encode
-from mlops_ci.digest import canonical_json
-from mlops_ci.events import Event
-from mlops_ci.git import Repository
-from mlops_ci.message import message
-from mlops_ci.plumbing import Person, RefUpdate
-from mlops_ci.records import Assignment, EventRef, Release, Retirement
-from mlops_ci.statement import Record, of_assignment, of_release, of_retirement
+from mlops_ci.core.codec import encode
+from mlops_ci.core.digest import canonical_json
+from mlops_ci.core.records import Assignment, EventRef, Release, Retirement
+from mlops_ci.governance.audit.inventory import Holdings, read
+from mlops_ci.registry.events import Event
+from mlops_ci.registry.statement import Record, of_assignment, of_release, of_retirement
+from mlops_ci.registry.tag_message import message
+from mlops_ci.repository.git import Repository
+from mlops_ci.repository.git_values import Person, RefUpdate
 from tests.registry.forge import sign
 
 EVE = Person("Eve", "eve@example.org")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_ci import git
+from mlops_ci.repository import git
 from tests.audit.attacker import Attacker
 from tests.registry.forge import forge
 

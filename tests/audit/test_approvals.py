@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from mlops_ci import git
-from mlops_ci.approvals import APPROVALS
-from mlops_ci.records import Approval
+from mlops_ci.core.records import Approval
+from mlops_ci.governance.approvals import APPROVALS
+from mlops_ci.repository import git
 from tests.audit.attacker import Attacker, after, audit
 from tests.audit.conftest import SIGNING, Keys
 from tests.registry.forge import forge

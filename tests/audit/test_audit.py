@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlops_ci.cli.main import run
-from mlops_ci.git import Repository
-from mlops_ci.plumbing import Person
+from mlops_ci.repository.git import Repository
+from mlops_ci.repository.git_values import Person
 from tests.audit.attacker import Attacker, audit
 from tests.audit.conftest import SIGNING, Keys
 from tests.conftest import git_in

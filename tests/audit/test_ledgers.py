@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from mlops_ci import git
 from mlops_ci.cli.main import run
-from mlops_ci.codec import encode, read
-from mlops_ci.digest import canonical_json
-from mlops_ci.records import Question
+from mlops_ci.core.codec import encode, read
+from mlops_ci.core.digest import canonical_json
+from mlops_ci.core.records import Question
+from mlops_ci.repository import git
 from tests.audit.attacker import EVE, Attacker, after, audit
 from tests.audit.conftest import SIGNING, Keys
 from tests.conftest import git_in

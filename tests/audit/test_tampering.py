@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from mlops_ci.codec import encode
-from mlops_ci.digest import canonical_json
-from mlops_ci.records import EventRef, StoredFiles
+from mlops_ci.core.codec import encode
+from mlops_ci.core.digest import canonical_json
+from mlops_ci.core.records import EventRef, StoredFiles
 from tests.audit.attacker import LOG, PIN, Attacker, after
 from tests.registry.forge import sign
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from mlops_ci.learn.bootstrap import resample
-from mlops_ci.learn.evidence import gather
-from mlops_ci.learn.metrics import METRICS
-from mlops_ci.learn.predictions import need
-from mlops_ci.selftest.worlds import Classifiers, Draw
+from mlops_ci.evaluation.simulation.populations import Classifiers, Draw
+from mlops_ci.evaluation.stats.bootstrap import resample
+from mlops_ci.evaluation.stats.evidence import gather
+from mlops_ci.evaluation.stats.metrics import METRICS
+from mlops_ci.training.predictions import need
 from tests.benchmarks.ratio import Ratio, alternated
 
 BOOTSTRAPPED = 2_000  # rows

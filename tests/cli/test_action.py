@@ -11,9 +11,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mlops_ci.cli.action import act, arguments
-from mlops_ci.cli.commands import group
-from mlops_ci.errors import UsageProblem
-from mlops_ci.verbs import VERBS, Verb, verb
+from mlops_ci.cli.parser import group
+from mlops_ci.cli.verbs import VERBS, Verb, verb
+from mlops_ci.core.errors import UsageProblem
 
 ACTIONS = [verb for verb in VERBS if "action" in verb.surfaces]
 HOSTILE = st.sampled_from(

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from mlops_ci import listing
 from mlops_ci.__main__ import main
 from mlops_ci.cli.main import run
-from mlops_ci.git import Repository
+from mlops_ci.repository import ref_listing as listing
+from mlops_ci.repository.git import Repository
 from tests.conftest import git_in
 
-HEAVY = ("click", "yaml", "jsonschema", "pandas", "sklearn", "duckdb", "rich", "mlops_ci.spec.kinds")
+HEAVY = ("click", "yaml", "jsonschema", "pandas", "sklearn", "duckdb", "rich", "mlops_ci.spec.spec_types")
 # what takes longer to import than git takes to list a few hundred tags
 SLOW = ("dataclasses", "inspect", "subprocess", "pathlib", "json", "datetime")
 
@@ -38,7 +38,7 @@ def quick(folder: Path, *argv: str, without: tuple[str, ...] = HEAVY) -> str:
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=True)
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert imported & {*without} == set()
-    assert "mlops_ci.overview" in imported
+    assert "mlops_ci.registry.views" in imported
     return done.stdout
 
 

@@ -14,9 +14,9 @@ import pytest
 import mlops_ci
 import mlops_ci.nox
 from mlops_ci.cli.main import run
-from mlops_ci.verbs import VERBS, Option, Verb
+from mlops_ci.cli.verbs import VERBS, Option, Verb
 
-STEPS = Path(mlops_ci.__file__).parent / "steps"
+STEPS = Path(mlops_ci.__file__).parent / "commands"
 named = pytest.mark.parametrize("verb", VERBS, ids=[verb.name for verb in VERBS])
 
 
@@ -26,7 +26,7 @@ def test_every_step_is_a_verb_and_every_verb_a_step() -> None:
 
 @named
 def test_a_steps_parameters_are_its_verbs_options(verb: Verb) -> None:
-    step = getattr(importlib.import_module(f"mlops_ci.steps.{verb.name}"), verb.name)
+    step = getattr(importlib.import_module(f"mlops_ci.commands.{verb.name}"), verb.name)
     given, *parameters = inspect.signature(step).parameters.values()
     assert {parameter.name for parameter in parameters} == {option.name for option in verb.options}
     assert all(parameter.kind is inspect.Parameter.KEYWORD_ONLY for parameter in parameters)

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from mlops_ci.core.diagnostics import Diagnostic, Location
+from mlops_ci.core.digest import digest_json
+from mlops_ci.core.records import CheckResult, DatasetSnapshot
 from mlops_ci.data.snapshot import snapshot
-from mlops_ci.diagnostics import Diagnostic, Location
-from mlops_ci.digest import digest_json
-from mlops_ci.records import CheckResult, DatasetSnapshot
-from mlops_ci.spec.kinds import DatasetSpec, Source
+from mlops_ci.spec.spec_types import DatasetSpec, Source
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

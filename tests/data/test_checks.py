@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mlops_ci.spec.kinds import Check, Column, Length, Nulls
+from mlops_ci.spec.spec_types import Check, Column, Length, Nulls
 
 FLIGHTS = """id,carrier,distance,late,day,when,name
 1,AA,100,true,2026-01-01,2026-01-01 10:00:00,Ann

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_ci import templates
-from mlops_ci.data import leaks as module
-from mlops_ci.data.leaks import Leaks, by_chance, leak_findings
-from mlops_ci.data.source import source_files
+from mlops_ci.commands import scaffold as templates
+from mlops_ci.data import leakage as module
+from mlops_ci.data.leakage import Leaks, by_chance, leak_findings
+from mlops_ci.data.sources.files import source_files
 from mlops_ci.data.split import materialise, split
-from mlops_ci.spec.kinds import Column, SplitSpec
 from mlops_ci.spec.load import load
+from mlops_ci.spec.spec_types import Column, SplitSpec
 
 ROWS = 4000
 RANDOM = np.random.default_rng(7)

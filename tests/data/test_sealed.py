@@ -8,12 +8,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mlops_ci.data.leaks import Leaks, leak_findings
-from mlops_ci.data.sealed import Held
-from mlops_ci.data.source import source_files
+from mlops_ci.core.errors import Findings
+from mlops_ci.data.leakage import Leaks, leak_findings
+from mlops_ci.data.sealed_holdout import Held
+from mlops_ci.data.sources.files import source_files
 from mlops_ci.data.split import Sides, materialise, split, target_findings
-from mlops_ci.errors import Findings
-from mlops_ci.spec.kinds import SealedSource, Source, SplitSpec
+from mlops_ci.spec.spec_types import SealedSource, Source, SplitSpec
 
 SEALED = SplitSpec("sealed", source=SealedSource("csv", path="held/rows.csv"))
 

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlops_ci.codec import decode, encode
-from mlops_ci.data import content
-from mlops_ci.records import DatasetSnapshot
-from mlops_ci.spec.kinds import Check, Column, DatasetSpec, Length, Nulls, Source, SplitSpec
+from mlops_ci.core.codec import decode, encode
+from mlops_ci.core.records import DatasetSnapshot
+from mlops_ci.data import content_digest as content
+from mlops_ci.spec.spec_types import Check, Column, DatasetSpec, Length, Nulls, Source, SplitSpec
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 COLUMNS = {"i": Column("integer"), "f": Column("number"), "s": Column("string"), "b": Column("boolean"),
@@ -189,8 +189,8 @@ def test_all_checks_and_the_profile_are_one_query(bench: Any, monkeypatch: pytes
     import duckdb
 
     from mlops_ci.data.checks import answers
-    from mlops_ci.data.source import source_files
-    from mlops_ci.data.table import open_table
+    from mlops_ci.data.engines.duckdb import open_table
+    from mlops_ci.data.sources.files import source_files
 
     bench.csv("id,x,s,d\n" + "".join(f"{index},{index}.5,v{index},2026-01-01\n" for index in range(50)))
     spec = DatasetSpec(
@@ -230,7 +230,7 @@ def test_unchanged_files_are_not_read_again(bench: Any, tmp_path: Path, monkeypa
     bench = replace(bench, cache=tmp_path / "cache")
     asked: dict[str, Any] = {"key": ("id",), "checks": (Check("freshness", column="when", max_age="1d"),)}
     first = bench.snapshot(now=datetime(2026, 1, 1, tzinfo=UTC), **asked)
-    monkeypatch.setattr("mlops_ci.data.table.open_table", None)
+    monkeypatch.setattr("mlops_ci.data.engines.duckdb.open_table", None)
     assert bench.snapshot(now=datetime(2026, 1, 1, tzinfo=UTC), **asked) == first
     later = bench.snapshot(now=datetime(2026, 1, 3, tzinfo=UTC), **asked)
     assert [found.id for found in first[1]] == ["check-unique"]

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_ci.data.source import fixed_folder, reaches, source_files
-from mlops_ci.data.table import connect, open_table
-from mlops_ci.digest import digest_bytes
-from mlops_ci.errors import Findings
-from mlops_ci.spec.kinds import Check, Column, DatasetSpec, Source
+from mlops_ci.core.digest import digest_bytes
+from mlops_ci.core.errors import Findings
+from mlops_ci.data.engines.duckdb import connect, open_table
+from mlops_ci.data.sources.files import fixed_folder, reaches, source_files
+from mlops_ci.spec.spec_types import Check, Column, DatasetSpec, Source
 
 
 def names(root: Path, path: str) -> list[str]:
@@ -346,7 +346,7 @@ import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from pathlib import Path
 from conftest import Bench
-from mlops_ci.spec.kinds import Check
+from mlops_ci.spec.spec_types import Check
 bench = Bench(Path({str(bench.root)!r}))
 record, found = bench.snapshot(key=("id",), checks=(Check("custom-sql", sql="id > 1"),))
 assert len(found) == 1, found

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlops_ci.data.source import source_files
+from mlops_ci.core.errors import Findings
+from mlops_ci.data.sources.files import source_files
 from mlops_ci.data.split import Sides, materialise, split, target_findings
-from mlops_ci.errors import Findings
-from mlops_ci.spec.kinds import Column, Source, SplitSpec
+from mlops_ci.spec.spec_types import Column, Source, SplitSpec
 
 few = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -267,7 +267,7 @@ def test_a_known_split_reads_no_data_and_its_rows_are_written_when_asked(
     files = source_files(bench.root, dataset.spec.source)
     known = split(bench.root, dataset, files, ("x",), "y", bench.cache)
     with monkeypatch.context() as patch:
-        patch.setattr("mlops_ci.data.table.open_table", None)
+        patch.setattr("mlops_ci.data.engines.duckdb.open_table", None)
         assert split(bench.root, dataset, files, ("x",), "y", bench.cache) == known
         with pytest.raises(TypeError):
             split(bench.root, dataset, files, ("x", "id"), "y", bench.cache)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from mlops_ci.records import DataRef, Evidence, FileDigest, Maker, Release
+from mlops_ci.core.records import DataRef, Evidence, FileDigest, Maker, Release
 
 
 def file_digest(path: str, content: bytes) -> FileDigest:

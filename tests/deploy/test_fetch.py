@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mlops_ci.deploy.manifests import render
-from mlops_ci.spec.kinds import DeploymentSpec, Target
+from mlops_ci.deployment.manifests import render
+from mlops_ci.spec.spec_types import DeploymentSpec, Target
 from tests.deploy.conftest import make_release
 
 FILES = {"model.skops": b"\x00weights\xff\n", "signature.json": b"{}\n", "extra/notes.txt": b"notes\n"}

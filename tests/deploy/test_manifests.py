@@ -13,10 +13,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_ci.deploy.manifests import render, without_credentials
-from mlops_ci.errors import EnvironmentProblem, UsageProblem
-from mlops_ci.records import FileDigest, Release
-from mlops_ci.spec.kinds import DeploymentSpec, Replicas, Resources, Rollout, Target
+from mlops_ci.core.errors import EnvironmentProblem, UsageProblem
+from mlops_ci.core.records import FileDigest, Release
+from mlops_ci.deployment.manifests import render, without_credentials
+from mlops_ci.spec.spec_types import DeploymentSpec, Replicas, Resources, Rollout, Target
 from tests.deploy.conftest import make_release
 
 SECRET = "git-login"  # noqa: S105  the name of one

@@ -45,10 +45,10 @@ def test_the_smallest_model_is_valid(tmp_path: Path) -> None:
 
 
 def test_the_workflow_is_what_init_writes_without_what_can_be_left_out() -> None:
-    from mlops_ci import templates
+    from mlops_ci.commands import scaffold
 
     (block,) = blocks("yml")
-    template = Path(templates.__file__).parent / "github" / "dot-github" / "workflows" / "mlops-gate.yml"
+    template = Path(scaffold.__file__).parent / "templates" / "github" / "dot-github" / "workflows" / "mlops-gate.yml"
     texts = (block, template.read_text(encoding="utf-8"))
     shown, written = (yaml.load(text, yaml.BaseLoader) for text in texts)  # noqa: S506  it makes text alone, of `on`, too
     job, full = shown["jobs"]["gate"], written["jobs"]["gate"]
@@ -59,7 +59,7 @@ def test_the_workflow_is_what_init_writes_without_what_can_be_left_out() -> None
 def test_the_two_commands_and_the_verbs_are_there() -> None:
     for session in ("demo", "tests"):
         assert f"python3 -m venv .venv && .venv/bin/pip install nox && .venv/bin/nox -s {session}\n" in README
-    from mlops_ci.verbs import VERBS
+    from mlops_ci.cli.verbs import VERBS
 
     for verb in VERBS:
         assert re.search(rf"^\| .*`{verb.name}\b", README, re.MULTILINE), verb.name

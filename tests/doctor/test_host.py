@@ -321,12 +321,12 @@ def test_deployments_by_pull_request_need_somebody_who_may_open_them(patient: Pa
 )
 def test_an_answer_of_another_form_is_never_taken_for_enforced(patient: Patient, answer: Any) -> None:
     """Whatever comes back, nothing breaks, and nothing is enforced that was not seen to be."""
-    from mlops_ci.doctor.asking import Host
-    from mlops_ci.doctor.branches import branches
-    from mlops_ci.doctor.environments import environments as of_environments
-    from mlops_ci.doctor.environments import settings
-    from mlops_ci.doctor.tags import tags
-    from mlops_ci.doctor.world import World
+    from mlops_ci.governance.doctor.branch_rules import branches
+    from mlops_ci.governance.doctor.context import World
+    from mlops_ci.governance.doctor.environments import environments as of_environments
+    from mlops_ci.governance.doctor.environments import settings
+    from mlops_ci.governance.doctor.host import Host
+    from mlops_ci.governance.doctor.tag_rules import tags
     from tests.doctor.test_local import project
 
     found = project(patient.consumer)

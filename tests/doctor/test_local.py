@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from mlops_ci import git
-from mlops_ci.project import Context, Project
-from mlops_ci.records import Maker
+from mlops_ci.core.records import Maker
+from mlops_ci.repository import git
+from mlops_ci.repository.context import Context, Project
 from mlops_ci.spec.load import load
 from tests.doctor.conftest import FILES, GATE, PROJECT, SEALED, SHA
 from tests.functional.conftest import Consumer
@@ -248,7 +248,7 @@ def test_what_it_says_is_shown_in_each_format(local: Consumer, monkeypatch: pyte
 def test_with_a_token_outside_of_a_job_the_remote_names_the_repository(
     local: Consumer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mlops_ci.github import access
+    from mlops_ci.integrations.github import connection as access
 
     asked: list[Any] = []
     monkeypatch.setattr(access, "reader", lambda _, job, __: asked.append(job))

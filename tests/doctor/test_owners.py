@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlops_ci.doctor.owners import owners_of, parse
+from mlops_ci.governance.doctor.codeowners import owners_of, parse
 
 DOCUMENTED = """\
 # a comment

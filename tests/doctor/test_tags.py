@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_ci.doctor.tags import ANY, covers
+from mlops_ci.governance.doctor.tag_rules import ANY, covers
 
 PATTERNS = st.lists(st.sampled_from(["refs/tags/", "a", "b", "@v", "*", "?", "#", "1", ".", "**"]), max_size=7).map(
     "".join

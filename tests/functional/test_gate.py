@@ -10,12 +10,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mlops_ci.candidate import identify, read_data
-from mlops_ci.errors import Findings
-from mlops_ci.learn.environment import environment
-from mlops_ci.project import Context, Project
-from mlops_ci.records import Maker
+from mlops_ci.core.errors import Findings
+from mlops_ci.core.records import Maker
+from mlops_ci.evaluation.candidates.candidate import identify, read_data
+from mlops_ci.repository.context import Context, Project
 from mlops_ci.spec.load import load
+from mlops_ci.training.environment import environment
 from tests.functional.conftest import Consumer
 
 MODEL, DATA = "models/diagnosis.yaml", "data/patients.csv"

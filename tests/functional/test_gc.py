@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from mlops_ci import git
 from mlops_ci.cli.main import run
-from mlops_ci.digest import digest_bytes
-from mlops_ci.plumbing import ZERO, Person, RefUpdate
+from mlops_ci.core.digest import digest_bytes
+from mlops_ci.repository import git
+from mlops_ci.repository.git_values import ZERO, Person, RefUpdate
 from tests.conftest import git_in
 from tests.functional.conftest import Consumer
 

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
-from mlops_ci import git, ledger, registry
-from mlops_ci.apply import Applied, apply
 from mlops_ci.cli import session
 from mlops_ci.cli.main import run
-from mlops_ci.git import Repository
-from mlops_ci.records import LedgerHead, Release
+from mlops_ci.cli.push_plan import Applied, apply
+from mlops_ci.core.records import LedgerHead, Release
+from mlops_ci.registry import holdout_ledger as ledger
+from mlops_ci.registry import state as registry
+from mlops_ci.repository import git
+from mlops_ci.repository.git import Repository
 from tests.conftest import git_in
 from tests.functional.conftest import Consumer, copy_of, edit
 

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from mlops_ci import git, registry
-from mlops_ci.digest import digest_bytes
-from mlops_ci.records import Assignment, Release, Retirement
-from mlops_ci.registry import ModelState
+from mlops_ci.core.digest import digest_bytes
+from mlops_ci.core.records import Assignment, Release, Retirement
+from mlops_ci.registry import state as registry
+from mlops_ci.registry.state import ModelState
+from mlops_ci.repository import git
 from tests.conftest import git_in
 from tests.functional.conftest import Consumer, copy_of, home_of_ada, make_consumer
 from tests.functional.test_loop import edit, merged

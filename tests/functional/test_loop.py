@@ -75,7 +75,7 @@ def test_versions_are_minor_for_a_changed_spec_and_major_for_changed_inputs(gate
 def test_a_commit_holds_one_version(gated: Consumer, monkeypatch: pytest.MonkeyPatch) -> None:
     gated.ok("release")
     monkeypatch.setattr(
-        "mlops_ci.candidate.TRAIN_FORMAT", 99
+        "mlops_ci.evaluation.candidates.candidate.TRAIN_FORMAT", 99
     )  # another candidate of the same files, as a new library makes
     gated.ok("gate")
     assert gated.answer("release", code=1)["diagnostics"][0]["id"] == "release-commit-taken"
@@ -116,7 +116,9 @@ def test_the_model_that_was_rolled_back_from_is_not_released_again(
     found = gated.answer("release", code=1)["diagnostics"][0]
     assert (found["id"], "alarms at night" in found["message"]) == ("model-abandoned", True)
     gated.git("pull", "--quiet", "--rebase")
-    monkeypatch.setattr("mlops_ci.candidate.TRAIN_FORMAT", 99)  # another run of the very same model
+    monkeypatch.setattr(
+        "mlops_ci.evaluation.candidates.candidate.TRAIN_FORMAT", 99
+    )  # another run of the very same model
     warned = gated.answer("gate")["diagnostics"][-1]
     assert (warned["id"], warned["severity"], warned["location"]["path"]) == ("model-abandoned", "warning", str(MODEL))
     assert gated.answer("release", code=1)["diagnostics"][0] == {

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlops_ci.learn.evidence import gather
-from mlops_ci.planning import _assumed, _both, _known
-from mlops_ci.records import RequirementResult
-from mlops_ci.selftest.claims import better
-from mlops_ci.selftest.trials import PLAIN, passes
-from mlops_ci.selftest.worlds import Classifiers, correlation, separation
+from mlops_ci.core.records import RequirementResult
+from mlops_ci.evaluation.power_analysis import _assumed, _both, _known
+from mlops_ci.evaluation.simulation.claims import better
+from mlops_ci.evaluation.simulation.populations import Classifiers, correlation, separation
+from mlops_ci.evaluation.simulation.trials import PLAIN, passes
+from mlops_ci.evaluation.stats.evidence import gather
 from tests.functional.conftest import Consumer, edit
 from tests.registry.samples import COMPARISON
 

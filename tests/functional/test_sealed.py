@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mlops_ci import holdout, judging
+from mlops_ci.evaluation import evaluate as judging
+from mlops_ci.evaluation.holdout import sealed as holdout
 from tests.functional.conftest import Consumer
 from tests.functional.test_gate import DATA, edit
 from tests.objects import Bucket

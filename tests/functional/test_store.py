@@ -152,7 +152,7 @@ def test_a_disk_that_is_full_leaves_nothing_half_written(gated: Consumer, tmp_pa
     keep_at(gated, f"file://{tmp_path}/store")
     published = gated.published()
     code = (
-        "import resource, sys; from mlops_ci import artifacts; from mlops_ci.cli.main import run; put = artifacts._put\n"
+        "import resource, sys; from mlops_ci.registry import object_store as artifacts; from mlops_ci.cli.main import run; put = artifacts._put\n"
         "def full(*args):\n resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500)); put(*args)\n"
         "artifacts._put = full; sys.exit(run(['train', '--format', 'json']))"
     )

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from mlops_ci import git, registry, store
-from mlops_ci.apply import apply
-from mlops_ci.codec import encode
-from mlops_ci.digest import canonical_json, digest_bytes
-from mlops_ci.message import message
-from mlops_ci.plan import Plan
-from mlops_ci.records import DataRef, DatasetSnapshot, FileDigest, Release
-from mlops_ci.statement import of_release
-from mlops_ci.writes import AppendLog, CreateTag, Push, SetRef, StoreRun
+from mlops_ci.cli.push_plan import apply
+from mlops_ci.core.codec import encode
+from mlops_ci.core.digest import canonical_json, digest_bytes
+from mlops_ci.core.plan import Plan
+from mlops_ci.core.planned_writes import AppendLog, CreateTag, Push, SetRef, StoreRun
+from mlops_ci.core.records import DataRef, DatasetSnapshot, FileDigest, Release
+from mlops_ci.registry import run_store as store
+from mlops_ci.registry import state as registry
+from mlops_ci.registry.statement import of_release
+from mlops_ci.registry.tag_message import message
+from mlops_ci.repository import git
 from tests.functional.conftest import Consumer
 from tests.registry.samples import RELEASE
 

@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from mlops_ci.github.client import Client, Limits
-from mlops_ci.job import Job
+from mlops_ci.core.ci_job import Job
+from mlops_ci.integrations.github.client import Client, Limits
 from tests.github.fake import Fake
 
 SHA = "a" * 40

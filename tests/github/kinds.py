@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from mlops_ci.announcements import (
+from mlops_ci.core.notifications import (
     Announcement,
     CheckRun,
     Dispatch,

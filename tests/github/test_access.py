@@ -16,15 +16,15 @@ import pytest
 
 from mlops_ci.cli.main import run
 from mlops_ci.cli.session import opened
-from mlops_ci.errors import Exit, HostProblem
-from mlops_ci.git import Repository
-from mlops_ci.github.access import reader, teller
-from mlops_ci.job import Job
-from mlops_ci.outcomes.gate import ValidateReport
-from mlops_ci.plan import Outcome, Plan
-from mlops_ci.project import Context
-from mlops_ci.steps import validate
-from mlops_ci.verbs import VERBS
+from mlops_ci.cli.verbs import VERBS
+from mlops_ci.commands import validate
+from mlops_ci.core.ci_job import Job
+from mlops_ci.core.errors import Exit, HostProblem
+from mlops_ci.core.plan import Outcome, Plan
+from mlops_ci.core.results.gate import ValidateReport
+from mlops_ci.integrations.github.connection import reader, teller
+from mlops_ci.repository.context import Context
+from mlops_ci.repository.git import Repository
 from tests.github.conftest import SHA
 from tests.github.fake import Fake
 from tests.github.kinds import KINDS

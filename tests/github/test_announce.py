@@ -7,7 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from mlops_ci.announcements import (
+from mlops_ci.core.ci_job import Job
+from mlops_ci.core.diagnostics import Diagnostic
+from mlops_ci.core.notifications import (
     Announcement,
     CheckRun,
     Dispatch,
@@ -17,11 +19,9 @@ from mlops_ci.announcements import (
     StartWorkflow,
     StickyComment,
 )
-from mlops_ci.diagnostics import Diagnostic
-from mlops_ci.github.access import BOT
-from mlops_ci.github.announce import announcer
-from mlops_ci.github.client import Limits
-from mlops_ci.job import Job
+from mlops_ci.integrations.github.client import Limits
+from mlops_ci.integrations.github.connection import BOT
+from mlops_ci.integrations.github.notifier import announcer
 from tests.github.conftest import SHA
 from tests.github.fake import Fake, Trouble
 from tests.github.kinds import KINDS, Kind

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from mlops_ci.errors import HostProblem
-from mlops_ci.github.client import Client
-from mlops_ci.github.reading import pulls_of, segment
+from mlops_ci.core.errors import HostProblem
+from mlops_ci.integrations.github.client import Client
+from mlops_ci.integrations.github.queries import pulls_of, segment
 from tests.github.conftest import SHA, Clients
 from tests.github.fake import Fake, Trouble
 from tests.github.state import User

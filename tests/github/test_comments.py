@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from mlops_ci.announcements import StickyComment
-from mlops_ci.errors import HostProblem
-from mlops_ci.github.access import BOT
-from mlops_ci.github.client import Client
-from mlops_ci.github.comments import Author, keep
+from mlops_ci.core.errors import HostProblem
+from mlops_ci.core.notifications import StickyComment
+from mlops_ci.integrations.github.client import Client
+from mlops_ci.integrations.github.comments import Author, keep
+from mlops_ci.integrations.github.connection import BOT
 from tests.github.conftest import Clients
 from tests.github.contract import operation
 from tests.github.fake import Fake, Trouble
@@ -201,9 +201,9 @@ def test_processes_at_once_end_with_one_comment(fake: Fake) -> None:
     fake.before = meet
     script = (
         "import sys\n"
-        "from mlops_ci.announcements import StickyComment\n"
-        "from mlops_ci.github.client import Client\n"
-        "from mlops_ci.github.comments import Author, keep\n"
+        "from mlops_ci.core.notifications import StickyComment\n"
+        "from mlops_ci.integrations.github.client import Client\n"
+        "from mlops_ci.integrations.github.comments import Author, keep\n"
         "client = Client(sys.argv[1], 'ada/flights', 'ghs_fake', lambda _: None)\n"
         "keep(client, StickyComment(7, 'gate', sys.argv[2]), Author('github-actions[bot]'), 'https://run')\n"
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_ci.github.files import SUMMARY_LIMIT, cut, write_outputs, write_summary
+from mlops_ci.integrations.github.runner_files import SUMMARY_LIMIT, cut, write_outputs, write_summary
 
 hostile = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"])),

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_ci.github.job import job
-from mlops_ci.job import Job
+from mlops_ci.core.ci_job import Job
+from mlops_ci.integrations.github.job import job
 
 HEAD, BASE, MERGE = "a" * 40, "b" * 40, "c" * 40
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlops_ci.github.pins import Pin, pins, versions
+from mlops_ci.repository.toolkit_pins import Pin, pins, versions
 
 SHA = "3d3c42e5aac5ba805825da76410c181273ba90b1"
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from mlops_ci.github.job import job
-from mlops_ci.job import Job
+from mlops_ci.core.ci_job import Job
+from mlops_ci.integrations.github.job import job
 
 SHA, OWN = "a" * 40, "b" * 40
 RUN = {

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from mlops_ci import process
-from mlops_ci.codec import encode
-from mlops_ci.learn import jobs
+from mlops_ci.core import process
+from mlops_ci.core.codec import encode
+from mlops_ci.training.workers import protocol as jobs
 
 
 @pytest.fixture

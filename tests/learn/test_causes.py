@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mlops_ci.learn.causes import causes
-from mlops_ci.outcomes.proofs import Moved
-from mlops_ci.records import Environment
+from mlops_ci.core.records import Environment
+from mlops_ci.core.results.queries import Moved
+from mlops_ci.training.reproduction_differences import causes
 
 RECORDED = Environment("3.11.7", {"numpy": "2.0", "scipy": "1.0"}, "Linux-x86_64", "one", ("openblas Haswell",))
 ELSEWHERE = replace(RECORDED, cpu="another", threadpools=("openblas Zen",))

@@ -14,18 +14,18 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from mlops_ci.errors import Findings
-from mlops_ci.learn.case import Case, Rival
-from mlops_ci.learn.compare import Judgement, compare
-from mlops_ci.learn.contest import NO_CHAMPION, Absent, Contestant, Holdout
-from mlops_ci.learn.evidence import Evidence
-from mlops_ci.learn.intervals import Difference, Estimate
-from mlops_ci.learn.power import labels_needed
-from mlops_ci.learn.predictions import Predictions
-from mlops_ci.learn.requirements import judge as judge_one
-from mlops_ci.learn.wording import describe
-from mlops_ci.records import RequirementResult
-from mlops_ci.spec.kinds import Evaluate, Gate, Requirement
+from mlops_ci.core.errors import Findings
+from mlops_ci.core.records import RequirementResult
+from mlops_ci.evaluation.stats.evidence import Evidence
+from mlops_ci.evaluation.stats.intervals import Difference, Estimate
+from mlops_ci.evaluation.stats.power import labels_needed
+from mlops_ci.evaluation.verdict.alignment import NO_CHAMPION, Absent, Contestant, Holdout
+from mlops_ci.evaluation.verdict.compare import Judgement, compare
+from mlops_ci.evaluation.verdict.evidence_set import Case, Rival
+from mlops_ci.evaluation.verdict.requirements import judge as judge_one
+from mlops_ci.evaluation.verdict.wording import describe
+from mlops_ci.spec.spec_types import Evaluate, Gate, Requirement
+from mlops_ci.training.predictions import Predictions
 
 BETTER = Requirement("auc", against="champion", test="superiority")
 

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_ci.learn.conditions import mask
-from mlops_ci.spec.conditions import parse
-from mlops_ci.spec.predicates import ConditionError
+from mlops_ci.evaluation.verdict.slice_masks import mask
+from mlops_ci.spec.condition_tree import ConditionError
+from mlops_ci.spec.slice_conditions import parse
 
 FLIGHTS = pa.table(
     {

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mlops_ci.errors import Findings
-from mlops_ci.learn.custom import values
-from mlops_ci.learn.predictions import Floats, Predictions
-from mlops_ci.spec.kinds import CustomMetric
+from mlops_ci.core.errors import Findings
+from mlops_ci.spec.spec_types import CustomMetric
+from mlops_ci.training.inference.custom_metrics import values
+from mlops_ci.training.predictions import Floats, Predictions
 
 LABELS = pa.array(["no", "yes", "yes", "no"])
 ROWS = pa.table({"amount": [1.0, 2.0, 3.0, 4.0]})

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_ci.learn.compare import Judgement, compare
-from mlops_ci.learn.contest import NO_CHAMPION, Contestant, Holdout
-from mlops_ci.learn.predictions import Predictions
-from mlops_ci.spec.kinds import Cost, CustomMetric, Evaluate, Gate, Requirement, Task
+from mlops_ci.evaluation.verdict.alignment import NO_CHAMPION, Contestant, Holdout
+from mlops_ci.evaluation.verdict.compare import Judgement, compare
 from mlops_ci.spec.metrics import METRICS
+from mlops_ci.spec.spec_types import Cost, CustomMetric, Evaluate, Gate, Requirement, Task
+from mlops_ci.training.predictions import Predictions
 
 OWN = "own"
 EVALUATE = Evaluate(

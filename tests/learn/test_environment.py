@@ -9,8 +9,8 @@ from importlib import metadata
 
 import pytest
 
-from mlops_ci.errors import EnvironmentProblem
-from mlops_ci.learn.environment import environment, requirements, threadpools
+from mlops_ci.core.errors import EnvironmentProblem
+from mlops_ci.training.environment import environment, requirements, threadpools
 
 
 def test_identity_is_python_and_packages() -> None:
@@ -51,7 +51,7 @@ def test_threadpools_name_libraries_without_thread_counts() -> None:
 
 def test_knowing_the_environment_imports_nothing_heavy() -> None:
     code = (
-        "import sys; from mlops_ci.learn.environment import environment; environment().identity; "
+        "import sys; from mlops_ci.training.environment import environment; environment().identity; "
         "print([name for name in ('numpy', 'pandas', 'sklearn', 'scipy', 'skops', 'pyarrow') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=".")
@@ -61,10 +61,10 @@ def test_knowing_the_environment_imports_nothing_heavy() -> None:
 def test_judging_imports_neither_pandas_nor_scikit_learn_nor_scipy_stats() -> None:
     code = (
         "import sys, numpy as np\n"
-        "from mlops_ci.learn.compare import compare; from mlops_ci.learn.contest import NO_CHAMPION, Contestant\n"
-        "import mlops_ci.learn.fit, mlops_ci.learn.score\n"
-        "from mlops_ci.learn.predictions import Predictions\n"
-        "from mlops_ci.spec.kinds import Gate\n"
+        "from mlops_ci.evaluation.verdict.compare import compare; from mlops_ci.evaluation.verdict.alignment import NO_CHAMPION, Contestant\n"
+        "import mlops_ci.training.fit, mlops_ci.training.inference.scoring\n"
+        "from mlops_ci.training.predictions import Predictions\n"
+        "from mlops_ci.spec.spec_types import Gate\n"
         "y = np.arange(100) % 2; p = np.linspace(0, 1, 100)\n"
         "one = Contestant('a', 'a', Predictions(None, y, np.stack([1 - p, p], 1), p), (0, 1))\n"
         "assert compare('binary-classification', y, one, NO_CHAMPION, Gate()).verdict\n"
@@ -76,7 +76,7 @@ def test_judging_imports_neither_pandas_nor_scikit_learn_nor_scipy_stats() -> No
 
 def test_what_only_reads_the_registry_imports_no_numbers() -> None:
     code = (
-        "import sys, mlops_ci.steps.release, mlops_ci.steps.deploy, mlops_ci.steps.show\n"
+        "import sys, mlops_ci.commands.release, mlops_ci.commands.deploy, mlops_ci.commands.show\n"
         "print([name for name in ('numpy', 'pandas', 'sklearn', 'scipy', 'pyarrow', 'duckdb') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=".")

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-from mlops_ci.learn.fairness import MIN_CLASS_ROWS, Gap, Name, gap
-from mlops_ci.learn.predictions import Predictions, Truth
+from mlops_ci.evaluation.verdict.fairness import MIN_CLASS_ROWS, Gap, Name, gap
+from mlops_ci.training.predictions import Predictions, Truth
 
 PARITY: Name = "demographic-parity-difference"
 ODDS: Name = "equalized-odds-difference"

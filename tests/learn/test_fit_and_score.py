@@ -13,16 +13,16 @@ import pyarrow.parquet as pq
 import pytest
 import skops.io
 
-from mlops_ci.diagnostics import Location
-from mlops_ci.digest import digest_file
-from mlops_ci.errors import Findings, UsageProblem
-from mlops_ci.learn import package
-from mlops_ci.learn.environment import environment
-from mlops_ci.learn.fit import Fitted, fit
-from mlops_ci.learn.score import Packaged, Scores, missing_inputs, score
-from mlops_ci.learn.structural import structural_digest
-from mlops_ci.records import Field, Signature
-from mlops_ci.spec.kinds import Train
+from mlops_ci.core.diagnostics import Location
+from mlops_ci.core.digest import digest_file
+from mlops_ci.core.errors import Findings, UsageProblem
+from mlops_ci.core.records import Field, Signature
+from mlops_ci.spec.spec_types import Train
+from mlops_ci.training.environment import environment
+from mlops_ci.training.fit import Fitted, fit
+from mlops_ci.training.inference.scoring import Packaged, Scores, missing_inputs, score
+from mlops_ci.training.packaging import skops as package
+from mlops_ci.training.packaging.structural_digest import structural_digest
 
 LINEAR = Train(estimator="sklearn.linear_model.LogisticRegression", params={"C": 0.5})
 BOOSTED = Train(

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops_ci.learn.frame import features, incompatible_inputs
-from mlops_ci.records import Field
+from mlops_ci.core.records import Field
+from mlops_ci.training.frame import features, incompatible_inputs
 
 
 def one(values: Any, type: str) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops_ci.learn.golden import TOLERANCE, Agreement, agreement
+from mlops_ci.training.packaging.golden_rows import TOLERANCE, Agreement, agreement
 
 ROWS = pd.DataFrame(
     {"a": [1.0, np.nan, 3.0], "prediction.label": ["x", "y", "x"], "prediction.probability.0": [0.2, 0.5, 1.0]}

@@ -13,16 +13,16 @@ import pyarrow.parquet as pq
 import pytest
 import skops.io
 
-from mlops_ci.digest import digest_file
-from mlops_ci.errors import Findings
-from mlops_ci.learn import package
-from mlops_ci.learn.environment import environment
-from mlops_ci.learn.fit import Fitted, fit
-from mlops_ci.learn.measure import measure
-from mlops_ci.learn.score import Packaged, score
-from mlops_ci.learn.structural import structural_digest
-from mlops_ci.records import Field
-from mlops_ci.spec.kinds import Train
+from mlops_ci.core.digest import digest_file
+from mlops_ci.core.errors import Findings
+from mlops_ci.core.records import Field
+from mlops_ci.spec.spec_types import Train
+from mlops_ci.training.environment import environment
+from mlops_ci.training.fit import Fitted, fit
+from mlops_ci.training.inference.cost import measure
+from mlops_ci.training.inference.scoring import Packaged, score
+from mlops_ci.training.packaging import skops as package
+from mlops_ci.training.packaging.structural_digest import structural_digest
 
 MODEL = """
 import atexit, json, os, pathlib, sys
@@ -72,7 +72,7 @@ def failure(attack: Try, code: str, *trusted: str) -> tuple[str, str, str]:
 
 def test_what_the_trainer_says_decides_nothing(attack: Try) -> None:
     fitted = attack("""
-from mlops_ci.learn import frame, jobs, package, trainer
+from mlops_ci.training import frame, jobs, package, trainer
 
 def build():
     package.REVIEWED = ("make.Own", "os.system")
@@ -95,7 +95,7 @@ def build():
 
 
 TRUSTS_ITSELF = """
-from mlops_ci.learn import inspector, jobs, package, trainer
+from mlops_ci.training import inspector, jobs, package, trainer
 package.REVIEWED = ("make.Own",)
 package.untrusted_types = lambda path: ()
 answer = jobs.InspectAnswer

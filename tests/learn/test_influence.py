@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_ci.learn.bootstrap import resample
-from mlops_ci.learn.evidence import gather
-from mlops_ci.learn.influence import INFLUENCES, differentiable, influence
-from mlops_ci.learn.metrics import BY_ROW, METRICS
-from mlops_ci.learn.predictions import Predictions, Terms, Truth, need
+from mlops_ci.evaluation.stats.bootstrap import resample
+from mlops_ci.evaluation.stats.evidence import gather
+from mlops_ci.evaluation.stats.influence import INFLUENCES, differentiable, influence
+from mlops_ci.evaluation.stats.metrics import BY_ROW, METRICS
 from mlops_ci.spec.metrics import METRICS as NAMES
+from mlops_ci.training.predictions import Predictions, Terms, Truth, need
 
 STEP = 1e-6
 SMOOTH = (*INFLUENCES, *BY_ROW)

@@ -4,37 +4,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import mlops_ci.learn
-from mlops_ci.candidate import JUDGE_FORMAT
-from mlops_ci.digest import digest_file, digest_json
+import mlops_ci
+from mlops_ci.core.digest import digest_file, digest_json
+from mlops_ci.evaluation.candidates.candidate import JUDGE_FORMAT
 
+ROOT = Path(mlops_ci.__file__).parent
 JUDGE = (
-    *("bootstrap", "case", "compare", "conditions", "contest", "custom", "cuts", "delong", "evidence", "fairness"),
-    *(
-        "frame",
-        "holm",
-        "influence",
-        "intervals",
-        "mcnemar",
-        "measure",
-        "measurer",
-        "methods",
-        "metrics",
-        "older",
-        "power",
-    ),
-    *("predictions", "requirements", "score", "scorer", "squares", "summary", "valuer", "wording"),
+    *("evaluation/stats/*.py", "evaluation/verdict/*.py", "training/inference/*.py"),
+    *("training/frame.py", "training/predictions.py"),
+    *("training/workers/custom_metric.py", "training/workers/measure.py", "training/workers/score.py"),
 )
 # JUDGE_FORMAT -> the digest of the files that judged when it was chosen
-KNOWN = {5: "b9bddcc97c935046bb5a3bda021d710c2bd0a3cf2b326cf9d912cb93c35b0a0e"}
+KNOWN = {5: "7b6e806aedfebd88823bfb1aac3a02bcb4787601d49e2940037f2c133a14feaf"}
 WHAT_TO_DO = """
 The files that judge a model have changed: {digest}
-Can the same models get another verdict, metric or interval? Raise JUDGE_FORMAT in mlops_ci/candidate.py, so that answers
+Can the same models get another verdict, metric or interval? Raise JUDGE_FORMAT in mlops_ci/evaluation/candidates/candidate.py, so that answers
 stored before are not used, and add a row here. Else (a comment, a name) replace the digest of the row {format}.
 """
 
 
 def test_stored_verdicts_are_those_of_todays_judge() -> None:
-    folder = Path(mlops_ci.learn.__file__).parent
-    digest = digest_json({name: digest_file(folder / f"{name}.py") for name in JUDGE})
+    files = sorted(path for pattern in JUDGE for path in ROOT.glob(pattern))
+    digest = digest_json({path.relative_to(ROOT).as_posix(): digest_file(path) for path in files})
     assert KNOWN.get(JUDGE_FORMAT) == digest, WHAT_TO_DO.format(digest=digest, format=JUDGE_FORMAT)

@@ -14,16 +14,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops_ci.digest import digest_file
-from mlops_ci.errors import Findings
-from mlops_ci.learn import measurer, package, scorer
-from mlops_ci.learn.environment import environment
-from mlops_ci.learn.fit import Fitted, fit
-from mlops_ci.learn.measure import measure
-from mlops_ci.learn.measurer import Timing, peak_mb, percentiles, timed
-from mlops_ci.learn.score import Packaged
-from mlops_ci.records import Field
-from mlops_ci.spec.kinds import Train
+from mlops_ci.core.digest import digest_file
+from mlops_ci.core.errors import Findings
+from mlops_ci.core.records import Field
+from mlops_ci.spec.spec_types import Train
+from mlops_ci.training.environment import environment
+from mlops_ci.training.fit import Fitted, fit
+from mlops_ci.training.inference.cost import measure
+from mlops_ci.training.inference.scoring import Packaged
+from mlops_ci.training.packaging import skops as package
+from mlops_ci.training.workers import measure as measurer
+from mlops_ci.training.workers import score as scorer
+from mlops_ci.training.workers.measure import Timing, peak_mb, percentiles, timed
 
 HOW = Timing("p50", "p95", calls=4, fewest=2, warm_ups=1, threads=1, rounds=3, patience=1e9)
 RUN = ("latency-p50-ms", "latency-p95-ms", "batch-latency-p50-ms", "batch-latency-p95-ms", "peak-memory-mb")

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from mlops_ci.learn.metrics import METRICS, value
-from mlops_ci.learn.predictions import Predictions, Terms, Truth, align_classes, encode_labels
+from mlops_ci.evaluation.stats.metrics import METRICS, value
 from mlops_ci.spec.defaults import default_metrics, default_requirements
+from mlops_ci.training.predictions import Predictions, Terms, Truth, align_classes, encode_labels
 
 ROWS = 300
 COSTS = np.array([[0.0, 1.0, 2.0, 3.0], [4.0, 0.0, 5.0, 6.0], [7.0, 8.0, -1.0, 9.0], [1.0, 1.0, 1.0, 0.0]])

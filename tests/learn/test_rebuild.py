@@ -12,10 +12,11 @@ from typing import Literal
 
 import pytest
 
-from mlops_ci.learn import jobs, rebuild
-from mlops_ci.learn.environment import at_hand
-from mlops_ci.learn.rebuild import provide
-from mlops_ci.records import Environment
+from mlops_ci.core.records import Environment
+from mlops_ci.training import rebuild
+from mlops_ci.training.environment import at_hand
+from mlops_ci.training.rebuild import provide
+from mlops_ci.training.workers import protocol as jobs
 
 
 @pytest.fixture
@@ -71,7 +72,7 @@ def test_what_was_recorded_is_built_with_nothing_of_the_environment_at_hand(
     assert paths.startswith(str(tmp_path / "new"))
     assert "site-packages" not in paths.replace(str(tmp_path / "new"), "new").split("new")[0]
     assert printed(found.interpreter, "import importlib.util as u; print(u.find_spec('numpy'))") == "None"
-    assert (Path(found.interpreter.toolkit) / "mlops_ci/learn/trainer.py").is_file()
+    assert (Path(found.interpreter.toolkit) / "mlops_ci/training/workers/train.py").is_file()
     assert [path.name for path in Path(found.interpreter.toolkit).iterdir()] == ["mlops_ci"]
 
 
@@ -117,6 +118,6 @@ def test_packages_of_a_python_that_is_not_here_are_built_for_the_one_at_hand(lin
 def test_a_record_that_is_not_names_and_versions_reaches_no_command_line(
     environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mlops_ci.process.run", lambda *_, **__: pytest.fail("a program was run"))
+    monkeypatch.setattr("mlops_ci.core.process.run", lambda *_, **__: pytest.fail("a program was run"))
     found = provide(environment, tmp_path / "new")
     assert "the record is not one of exact versions" in (found.used.problem or "")

@@ -16,10 +16,12 @@ import pytest
 import skops.io
 from sklearn.linear_model import LogisticRegression
 
-from mlops_ci.diagnostics import Diagnostic, Location, has_errors
-from mlops_ci.digest import digest_file
-from mlops_ci.errors import Findings
-from mlops_ci.learn import jobs, package, received
+from mlops_ci.core.diagnostics import Diagnostic, Location, has_errors
+from mlops_ci.core.digest import digest_file
+from mlops_ci.core.errors import Findings
+from mlops_ci.training.packaging import skops as package
+from mlops_ci.training.workers import protocol as jobs
+from mlops_ci.training.workers import untrusted_files as received
 
 
 def linked(path: Path) -> None:

@@ -16,11 +16,11 @@ from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
-from mlops_ci.learn import bootstrap, delong, intervals, mcnemar
-from mlops_ci.learn.evidence import gather
-from mlops_ci.learn.holm import holm
-from mlops_ci.learn.metrics import METRICS
-from mlops_ci.learn.predictions import Predictions, Terms, Truth, need
+from mlops_ci.evaluation.stats import bootstrap, delong, intervals, mcnemar
+from mlops_ci.evaluation.stats.evidence import gather
+from mlops_ci.evaluation.stats.holm import holm
+from mlops_ci.evaluation.stats.metrics import METRICS
+from mlops_ci.training.predictions import Predictions, Terms, Truth, need
 
 scores_and_labels = st.integers(8, 40).flatmap(
     lambda n: st.tuples(

@@ -26,7 +26,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
 
-from mlops_ci.learn.structural import OpaqueObjectError, structural_digest
+from mlops_ci.training.packaging.structural_digest import OpaqueObjectError, structural_digest
 
 
 def models(n_jobs: int | None = None) -> dict[str, Any]:

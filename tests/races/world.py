@@ -16,18 +16,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from mlops_ci import git, registry, store
-from mlops_ci.apply import apply
-from mlops_ci.candidate import champion_of, identify, read_data
-from mlops_ci.codec import encode
-from mlops_ci.digest import canonical_json, digest_bytes
-from mlops_ci.errors import Exit
-from mlops_ci.git import Repository
-from mlops_ci.plan import Plan
-from mlops_ci.project import Context, Project
-from mlops_ci.records import Assignment, Comparison, Maker, Release, TrainingRun
+from mlops_ci.cli.push_plan import apply
+from mlops_ci.core.codec import encode
+from mlops_ci.core.digest import canonical_json, digest_bytes
+from mlops_ci.core.errors import Exit
+from mlops_ci.core.plan import Plan
+from mlops_ci.core.planned_writes import StoreRun
+from mlops_ci.core.records import Assignment, Comparison, Maker, Release, TrainingRun
+from mlops_ci.evaluation.candidates.candidate import champion_of, identify, read_data
+from mlops_ci.registry import run_store as store
+from mlops_ci.registry import state as registry
+from mlops_ci.repository import git
+from mlops_ci.repository.context import Context, Project
+from mlops_ci.repository.git import Repository
 from mlops_ci.spec.load import load
-from mlops_ci.writes import StoreRun
 from tests.conftest import git_in
 from tests.functional.conftest import Consumer
 

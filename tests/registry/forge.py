@@ -11,13 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mlops_ci.approvals import APPROVALS
-from mlops_ci.codec import encode
-from mlops_ci.digest import canonical_json, digest_bytes, digest_json
-from mlops_ci.learn.wording import describe
-from mlops_ci.ledger import ENTRY, ref_of
-from mlops_ci.message import message
-from mlops_ci.records import (
+from mlops_ci.core.codec import encode
+from mlops_ci.core.digest import canonical_json, digest_bytes, digest_json
+from mlops_ci.core.records import (
     Approval,
     Asking,
     Assignment,
@@ -40,8 +36,12 @@ from mlops_ci.records import (
     Split,
     TrainingRun,
 )
+from mlops_ci.evaluation.verdict.wording import describe
+from mlops_ci.governance.approvals import APPROVALS
+from mlops_ci.registry.holdout_ledger import ENTRY, ref_of
+from mlops_ci.registry.statement import Record, evidence_of, of_assignment, of_consent, of_release, of_retirement
+from mlops_ci.registry.tag_message import message
 from mlops_ci.spec.load import Specs, load
-from mlops_ci.statement import Record, evidence_of, of_assignment, of_consent, of_release, of_retirement
 from tests.registry.pack import Folders, Packer, tree
 
 START = 1_700_000_000  # seconds since 1970; a commit a minute from here

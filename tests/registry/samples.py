@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mlops_ci.message import message
-from mlops_ci.records import (
+from mlops_ci.core.records import (
     Assignment,
     Comparison,
     DataRef,
@@ -22,8 +21,9 @@ from mlops_ci.records import (
     Split,
     TrainingRun,
 )
-from mlops_ci.refs import Ref
-from mlops_ci.statement import of_assignment, of_release
+from mlops_ci.registry.statement import of_assignment, of_release
+from mlops_ci.registry.tag_message import message
+from mlops_ci.repository.refs import Ref
 
 RELEASE = Release(
     model="delay",

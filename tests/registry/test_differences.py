@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from mlops_ci.differences import Side, differences
-from mlops_ci.outcomes.proofs import Change
-from mlops_ci.records import ColumnProfile, DatasetSnapshot, Environment, Field, FileDigest, MetricValue
+from mlops_ci.core.records import ColumnProfile, DatasetSnapshot, Environment, Field, FileDigest, MetricValue
+from mlops_ci.core.results.queries import Change
+from mlops_ci.registry.diff import Side, differences
 from mlops_ci.reports.markdown import markdown
 from mlops_ci.reports.text import text
 from tests.registry.samples import COMPARISON, RELEASE, RUN

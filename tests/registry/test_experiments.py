@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from mlops_ci.codec import encode
-from mlops_ci.experiments import Experiment, experiments, flat, table
-from mlops_ci.git import Repository
-from mlops_ci.message import message
-from mlops_ci.outcomes.proofs import RunsReport
-from mlops_ci.plumbing import ZERO, Person, RefUpdate, tag_content
-from mlops_ci.records import Comparison, Field, TrainingRun
+from mlops_ci.core.codec import encode
+from mlops_ci.core.records import Comparison, Field, TrainingRun
+from mlops_ci.core.results.queries import RunsReport
+from mlops_ci.registry.experiments import Experiment, experiments, flat, table
+from mlops_ci.registry.statement import of_release
+from mlops_ci.registry.tag_message import message
 from mlops_ci.reports.text import text
-from mlops_ci.statement import of_release
+from mlops_ci.repository.git import Repository
+from mlops_ci.repository.git_values import ZERO, Person, RefUpdate, tag_content
 from tests.registry.samples import COMPARISON, RELEASE, RUN
 
 ADA = Person("Ada", "ada@example.org")

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from mlops_ci import git
-from mlops_ci.errors import EnvironmentProblem
-from mlops_ci.git import Repository
-from mlops_ci.plumbing import ZERO, Person, RefUpdate, tag_content
+from mlops_ci.core.errors import EnvironmentProblem
+from mlops_ci.repository import git
+from mlops_ci.repository.git import Repository
+from mlops_ci.repository.git_values import ZERO, Person, RefUpdate, tag_content
 from tests.conftest import git_in
 
 ADA = Person("Ada", "ada@example.org")

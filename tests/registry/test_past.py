@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_ci.errors import UsageProblem
-from mlops_ci.git import Repository
-from mlops_ci.past import as_it_was
-from mlops_ci.plumbing import ZERO, Person, RefUpdate
-from mlops_ci.records import EventRef
-from mlops_ci.registry import RegistryState, fold
+from mlops_ci.core.errors import UsageProblem
+from mlops_ci.core.records import EventRef
+from mlops_ci.registry.point_in_time import as_it_was
+from mlops_ci.registry.state import RegistryState, fold
+from mlops_ci.repository.git import Repository
+from mlops_ci.repository.git_values import ZERO, Person, RefUpdate
 from tests.registry.samples import RELEASE, assignment, tag
 from tests.registry.test_registry import chain
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_ci.errors import EnvironmentProblem
-from mlops_ci.git import Repository
-from mlops_ci.plumbing import ZERO, RefUpdate
-from mlops_ci.refs import LATEST_DATE, parsed
+from mlops_ci.core.errors import EnvironmentProblem
+from mlops_ci.repository.git import Repository
+from mlops_ci.repository.git_values import ZERO, RefUpdate
+from mlops_ci.repository.refs import LATEST_DATE, parsed
 from tests.conftest import git_in
 
 HEADS = {

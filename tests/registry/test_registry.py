@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_ci.errors import Findings
-from mlops_ci.events import next_version, version_key
-from mlops_ci.records import Assignment, EventRef, Release
-from mlops_ci.refs import Ref
-from mlops_ci.registry import ModelState, fold
+from mlops_ci.core.errors import Findings
+from mlops_ci.core.records import Assignment, EventRef, Release
+from mlops_ci.registry.events import next_version, version_key
+from mlops_ci.registry.state import ModelState, fold
+from mlops_ci.repository.refs import Ref
 from tests.registry.samples import RELEASE, assignment, plain_tag, tag
 
 

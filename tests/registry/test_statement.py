@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_ci.codec import DecodeError
-from mlops_ci.message import message
-from mlops_ci.records import EventRef, LedgerHead
-from mlops_ci.statement import of_assignment, of_release, record_of, statement_in
+from mlops_ci.core.codec import DecodeError
+from mlops_ci.core.records import EventRef, LedgerHead
+from mlops_ci.registry.statement import of_assignment, of_release, record_of, statement_in
+from mlops_ci.registry.tag_message import message
 from tests.registry.samples import RELEASE, assignment
 
 

@@ -8,7 +8,7 @@ import re
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from mlops_ci.diagnostics import printable
+from mlops_ci.core.diagnostics import printable
 
 TEXTS = [
     'delay"; rm -rf / #',

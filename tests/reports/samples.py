@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from mlops_ci.job import Job
-from mlops_ci.outcomes.gate import Gated
-from mlops_ci.records import (
+from mlops_ci.core.ci_job import Job
+from mlops_ci.core.records import (
     Champion,
     CheckResult,
     Comparison,
@@ -23,6 +22,7 @@ from mlops_ci.records import (
     TrainingRun,
     Verdict,
 )
+from mlops_ci.core.results.gate import Gated
 
 DIGEST = "0" * 64
 

@@ -9,8 +9,18 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from mlops_ci.records import DataRef, EventRef, Evidence, FileDigest, Maker, MetricValue, Release, Split, TrainingRun
-from mlops_ci.reports.card import LIMIT, card
+from mlops_ci.core.records import (
+    DataRef,
+    EventRef,
+    Evidence,
+    FileDigest,
+    Maker,
+    MetricValue,
+    Release,
+    Split,
+    TrainingRun,
+)
+from mlops_ci.reports.model_card import LIMIT, card
 from tests.reports.hostile import ANY, TEXTS, faults, structure
 from tests.reports.samples import DIGEST, JOB, judged, requirement, training_run
 

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import pytest
 from hypothesis import given
 
-from mlops_ci.diagnostics import Diagnostic, Location
+from mlops_ci.core.diagnostics import Diagnostic, Location
 from mlops_ci.reports.findings import Format, render_findings, summary
 from tests.reports.hostile import ANY, TEXTS
 

@@ -10,11 +10,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from mlops_ci.diagnostics import printable
-from mlops_ci.github.files import SUMMARY_LIMIT
-from mlops_ci.outcomes.gate import Gated, GateReport
-from mlops_ci.records import MetricValue
-from mlops_ci.reports import markup
+from mlops_ci.core.diagnostics import printable
+from mlops_ci.core.records import MetricValue
+from mlops_ci.core.results.gate import Gated, GateReport
+from mlops_ci.integrations.github.runner_files import SUMMARY_LIMIT
+from mlops_ci.reports import escaping as markup
 from mlops_ci.reports.markdown import markdown
 from tests.reports.samples import check, comparison, judged, snapshot
 

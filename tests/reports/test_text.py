@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from mlops_ci import outcomes
-from mlops_ci.outcomes.gate import CheckReport, CompareReport, ValidateReport
-from mlops_ci.outcomes.lifecycle import DeployReport, FetchReport, RetireReport
-from mlops_ci.outcomes.proofs import Cause, Moved, ReproduceReport, UsedEnvironment
-from mlops_ci.records import Asking, Environment, FileDigest, MetricValue
+from mlops_ci.core import results as outcomes
+from mlops_ci.core.records import Asking, Environment, FileDigest, MetricValue
+from mlops_ci.core.results.gate import CheckReport, CompareReport, ValidateReport
+from mlops_ci.core.results.lifecycle import DeployReport, FetchReport, RetireReport
+from mlops_ci.core.results.queries import Cause, Moved, ReproduceReport, UsedEnvironment
 from mlops_ci.reports import text as text_report
 from mlops_ci.reports.text import text
 from tests.reports.samples import DIGEST, check, comparison, snapshot
@@ -166,6 +166,6 @@ def test_a_release_made_again_is_shown_with_what_was_compared_and_what_has_moved
 
 def test_every_report_has_a_writer() -> None:
     names = [module.name for module in pkgutil.iter_modules(outcomes.__path__)]
-    modules = [importlib.import_module(f"mlops_ci.outcomes.{name}") for name in names]
+    modules = [importlib.import_module(f"mlops_ci.core.results.{name}") for name in names]
     reports = {name for module in modules for name in vars(module) if name.endswith("Report")}
     assert reports == set(text_report._WRITERS)

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from mlops_ci.cli.main import run
-from mlops_ci.learn.evidence import Evidence
-from mlops_ci.selftest import reuse, trials
-from mlops_ci.selftest.claims import better, series
-from mlops_ci.selftest.measure import measure
-from mlops_ci.spec.kinds import Gate, Requirement
+from mlops_ci.evaluation.simulation import holdout_reuse as reuse
+from mlops_ci.evaluation.simulation import trials
+from mlops_ci.evaluation.simulation.claims import better, series
+from mlops_ci.evaluation.simulation.runner import measure
+from mlops_ci.evaluation.stats.evidence import Evidence
+from mlops_ci.spec.spec_types import Gate, Requirement
 
 
 def quiet(_: str) -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, roc_auc_score, root_mean_squared_error
 
-from mlops_ci.learn.predictions import need
-from mlops_ci.selftest.worlds import Classifiers, Regressors, accuracy, auc, correlation, separation
+from mlops_ci.evaluation.simulation.populations import Classifiers, Regressors, accuracy, auc, correlation, separation
+from mlops_ci.training.predictions import need
 
 MANY = 200_000
 SLACK = 0.004

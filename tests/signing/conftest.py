@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_ci.git import Repository
+from mlops_ci.repository.git import Repository
 from tests.conftest import git_in
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_ci.statement import statement_in
+from mlops_ci.registry.statement import statement_in
 from tests.signing.conftest import Keys
 from tests.signing.world import ONE, PROJECT, SIGNED, TWO, World, make
 

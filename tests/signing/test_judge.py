@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from mlops_ci.approvals import Given, Judgement, Party, judge
-from mlops_ci.events import Event
-from mlops_ci.records import Consent, EventRef
-from mlops_ci.registry import fold
-from mlops_ci.signing import Signature
-from mlops_ci.statement import consent_of, of_consent
+from mlops_ci.core.records import Consent, EventRef
+from mlops_ci.governance.approvals import Given, Judgement, Party, judge
+from mlops_ci.registry.events import Event
+from mlops_ci.registry.state import fold
+from mlops_ci.registry.statement import consent_of, of_consent
+from mlops_ci.repository.signing import Signature
 from tests.registry.samples import RELEASE, tag
 
 RELEASED: Event = fold([tag(RELEASE, "9" * 40, 1)]).model("delay").releases["1.0.0"]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mlops_ci.agent import VARIABLE, holding
-from mlops_ci.errors import EnvironmentProblem
+from mlops_ci.core.errors import EnvironmentProblem
+from mlops_ci.repository.ssh_agent import VARIABLE, holding
 from tests.conftest import git_in
 from tests.functional.conftest import Consumer, copy_of, world_of_gated
 from tests.signing.conftest import Keys

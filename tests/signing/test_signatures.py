@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from mlops_ci.errors import EnvironmentProblem
-from mlops_ci.git import Repository
-from mlops_ci.plumbing import Person, tag_content
-from mlops_ci.signing import Signature, check_signature, check_signatures
+from mlops_ci.core.errors import EnvironmentProblem
+from mlops_ci.repository.git import Repository
+from mlops_ci.repository.git_values import Person, tag_content
+from mlops_ci.repository.signing import Signature, check_signature, check_signatures
 from tests.conftest import git_in
 from tests.signing.conftest import Keys, gpg, rewritten, signed, signed_by_gpg
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from mlops_ci.apply import apply
-from mlops_ci.git import Repository
-from mlops_ci.plan import Plan
-from mlops_ci.plumbing import Person, tag_content
-from mlops_ci.signing import Signing, sign
-from mlops_ci.writes import CreateTag
+from mlops_ci.cli.push_plan import apply
+from mlops_ci.core.plan import Plan
+from mlops_ci.core.planned_writes import CreateTag
+from mlops_ci.repository.git import Repository
+from mlops_ci.repository.git_values import Person, tag_content
+from mlops_ci.repository.signing import Signing, sign
 from tests.conftest import git_in
 from tests.signing.conftest import Keys
 from tests.signing.world import OPTIONAL, PROJECT, SIGNED, World, make
@@ -67,7 +67,7 @@ def test_what_is_built_and_not_pushed_leaves_no_ref(
     from datetime import UTC, datetime
 
     git_in(repo.root)("config", "user.signingKey", str(keys.of("ada")))
-    monkeypatch.setattr("mlops_ci.git.Repository.update_refs", _killed)
+    monkeypatch.setattr("mlops_ci.repository.git.Repository.update_refs", _killed)
     tag = CreateTag("delay@v1.0.0", str(repo.head()), TEXT, signing=signing)
     with pytest.raises(KeyboardInterrupt):
         apply(Plan((tag,)), repo.root, repo, ADA, lambda: datetime.now(UTC), lambda _: None)

@@ -10,16 +10,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mlops_ci import git
 from mlops_ci.cli.main import run
-from mlops_ci.codec import encode
-from mlops_ci.digest import canonical_json
-from mlops_ci.git import Repository
-from mlops_ci.message import message
-from mlops_ci.plumbing import Person, tag_content
-from mlops_ci.records import DatasetSnapshot, Release
-from mlops_ci.statement import of_release
-from mlops_ci.store import release_ref
+from mlops_ci.core.codec import encode
+from mlops_ci.core.digest import canonical_json
+from mlops_ci.core.records import DatasetSnapshot, Release
+from mlops_ci.registry.run_store import release_ref
+from mlops_ci.registry.statement import of_release
+from mlops_ci.registry.tag_message import message
+from mlops_ci.repository import git
+from mlops_ci.repository.git import Repository
+from mlops_ci.repository.git_values import Person, tag_content
 from tests.conftest import git_in
 from tests.registry.samples import RELEASE
 from tests.signing.conftest import Keys

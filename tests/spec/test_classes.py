@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from mlops_ci.spec.classes import find, parameters, prediction
-from mlops_ci.spec.python import package_folder
+from mlops_ci.spec.estimator_class import find, parameters, prediction
+from mlops_ci.spec.python_source import package_folder
 
 
 def test_of_every_estimator_of_scikit_learn_the_source_says_what_the_class_itself_says() -> None:
@@ -102,7 +102,7 @@ def test_a_mixin_among_the_bases_says_what_is_predicted(package: Path, name: str
 def test_reading_an_estimator_takes_a_tenth_of_a_second(tmp_path: Path) -> None:
     """Given a cold process, then the largest estimator's module is read quickly, and nothing is imported for it."""
     script = (
-        "import sys, time; from mlops_ci.spec import classes, python\n"
+        "import sys, time; from mlops_ci.spec import estimator_class as classes, python_source as python\n"
         "folder = python.package_folder('sklearn'); times = []\n"
         "for _ in range(5):\n"
         "    python.parse_installed.cache_clear(); start = time.process_time()\n"

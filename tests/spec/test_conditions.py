@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_ci.spec.conditions import ALLOWED, MAX_DEPTH, MAX_LENGTH, parse
-from mlops_ci.spec.predicates import (
+from mlops_ci.spec.condition_tree import (
     And,
     Column,
     Compare,
@@ -26,6 +25,7 @@ from mlops_ci.spec.predicates import (
     known,
     moment,
 )
+from mlops_ci.spec.slice_conditions import ALLOWED, MAX_DEPTH, MAX_LENGTH, parse
 
 READ: dict[str, Tree] = {
     "hour >= 22 or hour < 5": Or(
@@ -257,5 +257,5 @@ def test_a_moment_is_of_utc_where_no_offset_is_said(text: str, nanoseconds: int)
 
 
 def test_reading_a_condition_loads_no_library() -> None:
-    script = "import sys; from mlops_ci.spec.conditions import parse; parse('a > 1'); assert not {'numpy', 'pyarrow'} & set(sys.modules)"
+    script = "import sys; from mlops_ci.spec.slice_conditions import parse; parse('a > 1'); assert not {'numpy', 'pyarrow'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", script], check=True)

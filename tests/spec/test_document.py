@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_ci.spec.document import Document, read
-from mlops_ci.spec.nodes import SyntaxProblem
+from mlops_ci.spec.yaml.document import Document, read
+from mlops_ci.spec.yaml.nodes import SyntaxProblem
 
 
 def one(text: str) -> Document:

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_ci.spec.document import read
-from mlops_ci.spec.fits import compiled, fits
-from mlops_ci.spec.kinds import KINDS
-from mlops_ci.spec.nodes import SyntaxProblem
 from mlops_ci.spec.schemas import schema
-from mlops_ci.spec.validator import validator
+from mlops_ci.spec.spec_types import KINDS
+from mlops_ci.spec.validation.fast_check import compiled, fits
+from mlops_ci.spec.validation.jsonschema_validator import validator
+from mlops_ci.spec.yaml.document import read
+from mlops_ci.spec.yaml.nodes import SyntaxProblem
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from mlops_ci.spec import compose
 from mlops_ci.spec.load import load
-from mlops_ci.spec.nodes import Mark
-from mlops_ci.spec.validate import MOST
+from mlops_ci.spec.validation.schema import MOST
+from mlops_ci.spec.yaml import compose
+from mlops_ci.spec.yaml.nodes import Mark
 
 HEAD = "apiVersion: mlops-ci/v1\nkind: Project\nmetadata: {name: demo}\nspec:\n"
 BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_ci.digest import digest_json
+from mlops_ci.core.digest import digest_json
 from mlops_ci.reports.findings import render_findings
 from mlops_ci.spec.load import Specs, find_root, load, read_all
 

@@ -15,10 +15,10 @@ import pytest
 from jsonschema import Draft202012Validator
 
 import mlops_ci
-from mlops_ci.codec import camel, encode
-from mlops_ci.spec.kinds import KINDS, Metadata
+from mlops_ci.core.codec import camel, encode
 from mlops_ci.spec.metrics import METRICS, names_for
 from mlops_ci.spec.schemas import schema
+from mlops_ci.spec.spec_types import KINDS, Metadata
 
 
 def resolved(rules: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -125,10 +125,9 @@ def test_each_task_has_its_metrics_and_those_of_operation() -> None:
 def test_the_schemas_are_found_in_a_wheel_too(tmp_path: Path) -> None:
     """Given the package laid out as the wheel has it, with the schemas inside and none beside it."""
     package = Path(mlops_ci.__file__).parent
-    (tmp_path / "mlops_ci").mkdir()
-    for name in ("__init__.py", "codec.py", "diagnostics.py", "digest.py"):
-        shutil.copy(package / name, tmp_path / "mlops_ci")
-    shutil.copytree(package / "spec", tmp_path / "mlops_ci" / "spec")
+    for room in ("core", "spec"):
+        shutil.copytree(package / room, tmp_path / "mlops_ci" / room)
+    shutil.copy(package / "__init__.py", tmp_path / "mlops_ci")
     shutil.copytree(package.parent / "schemas", tmp_path / "mlops_ci" / "schemas")
     script = (
         "from mlops_ci.spec.schemas import schema, schema_file; print(schema('Model')['title'], schema_file('Model'))"

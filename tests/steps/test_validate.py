@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from mlops_ci.errors import Exit
-from mlops_ci.outcomes.gate import ValidateReport
-from mlops_ci.project import Context
-from mlops_ci.records import Maker
-from mlops_ci.steps.validate import validate
+from mlops_ci.commands.validate import validate
+from mlops_ci.core.errors import Exit
+from mlops_ci.core.records import Maker
+from mlops_ci.core.results.gate import ValidateReport
+from mlops_ci.repository.context import Context
 from tests.spec.examples import cases, lay_out
 
 

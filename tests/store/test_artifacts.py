@@ -17,11 +17,11 @@ import s3fs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_ci import artifacts
-from mlops_ci.digest import digest_bytes
-from mlops_ci.errors import EnvironmentProblem
-from mlops_ci.records import STORE_URL, FileDigest, StoredFiles
-from mlops_ci.spec.validator import validator
+from mlops_ci.core.digest import digest_bytes
+from mlops_ci.core.errors import EnvironmentProblem
+from mlops_ci.core.records import STORE_URL, FileDigest, StoredFiles
+from mlops_ci.registry import object_store as artifacts
+from mlops_ci.spec.validation.jsonschema_validator import validator
 from tests.objects import Bucket
 from tests.store.proxy import Wire, wire
 
@@ -221,9 +221,9 @@ def test_an_upload_that_is_killed_shows_nothing_in_a_folder(tmp_path: Path) -> N
     code = f"""
 import json, pathlib, resource, sys
 from datetime import UTC, datetime
-from mlops_ci import artifacts
-from mlops_ci.errors import EnvironmentProblem
-from mlops_ci.records import FileDigest
+from mlops_ci.registry import object_store as artifacts
+from mlops_ci.core.errors import EnvironmentProblem
+from mlops_ci.core.records import FileDigest
 file, here = FileDigest("model.skops", {digest_bytes(BYTES)!r}, {len(BYTES)}), pathlib.Path(sys.argv[1])
 ids = []
 def tried(call):

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mlops_ci.doctor.owners import owners_of, parse
+from mlops_ci.governance.doctor.codeowners import owners_of, parse
 from tests.actions.documents import WORKFLOWS, read
 from tests.conftest import git_in
 from tests.functional.conftest import Consumer

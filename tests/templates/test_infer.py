@@ -9,13 +9,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mlops_ci import templates
-from mlops_ci.data.source import source_files
+from mlops_ci.commands import scaffold as templates
+from mlops_ci.core.errors import Findings, ToolError, UsageProblem
+from mlops_ci.data.engines.duckdb import open_table
+from mlops_ci.data.sources.files import source_files
 from mlops_ci.data.split import held_out
-from mlops_ci.data.table import open_table
-from mlops_ci.errors import Findings, ToolError, UsageProblem
-from mlops_ci.spec.kinds import DatasetSpec, ModelSpec, SplitSpec
 from mlops_ci.spec.load import load
+from mlops_ci.spec.spec_types import DatasetSpec, ModelSpec, SplitSpec
 
 ROWS = 120
 Columns = dict[str, Sequence[Any]]

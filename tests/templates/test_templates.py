@@ -9,12 +9,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from mlops_ci import templates
-from mlops_ci.digest import digest_file
-from mlops_ci.errors import UsageProblem
+from mlops_ci.cli.verbs import verb
+from mlops_ci.commands import scaffold as templates
+from mlops_ci.commands.scaffold import catalog as table
+from mlops_ci.core.digest import digest_file
+from mlops_ci.core.errors import UsageProblem
 from mlops_ci.spec.load import load
-from mlops_ci.templates import templates as table
-from mlops_ci.verbs import verb
 
 NAMES = tuple(table.TEMPLATES)
 

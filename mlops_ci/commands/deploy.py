@@ -1,0 +1,44 @@
+"""`deploy`: a released version's manifests and its assignment to an environment, in one atomic push."""
+
+from __future__ import annotations
+
+from mlops_ci.core.errors import Findings
+from mlops_ci.core.plan import Outcome
+from mlops_ci.core.results.lifecycle import DeployReport
+from mlops_ci.deployment.assignment import assign, known_environment, known_model, known_release
+from mlops_ci.governance.revocations import stated
+from mlops_ci.registry.state import ModelState, read
+from mlops_ci.repository.context import Project
+
+
+def deploy(
+    project: Project, *, model: str, env: str, reason: str | None = None, force: bool = False
+) -> Outcome[DeployReport]:
+    """Plan the deployment of MODEL or MODEL@VERSION (default: the newest release).
+
+    `force` brings back what was rolled back from, or is deprecated. Raises UsageProblem for an unknown environment or
+    version, or force without a reason; Findings when the version has not been in the environment that comes before this
+    one, or has been taken back.
+    """
+    stated(reason, force=force)
+    name, _, version = model.partition("@")
+    environment = known_environment(project, env)
+    registry = read(project.context.repo)
+    state = registry.model(known_model(project, registry, name))
+    release = known_release(state, version or None)
+    _in_order(project, state, release.version, environment)
+    return assign(project, state, release, environment, reason, force=force)
+
+
+def _in_order(project: Project, state: ModelState, version: str, environment: str) -> None:
+    order = project.specs.project.spec.environments
+    position = order.index(environment)
+    if position == 0:
+        return
+    before = order[position - 1]
+    if all(event.version != version for event in state.assignments(before)):
+        raise Findings.of(
+            "deploy-out-of-order",
+            f"{state.model} v{version} has not been in '{before}', which comes before '{environment}'",
+            help=f"mlops-ci deploy {state.model}@{version} --env {before}",
+        )

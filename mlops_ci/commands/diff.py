@@ -1,0 +1,178 @@
+"""`diff`: two versions, or runs, side by side."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from mlops_ci.core.codec import encode
+from mlops_ci.core.diagnostics import Diagnostic
+from mlops_ci.core.digest import canonical_json, digest_bytes, digest_json
+from mlops_ci.core.errors import EnvironmentProblem, Findings, UsageProblem
+from mlops_ci.core.plan import Outcome
+from mlops_ci.core.records import Comparison, DatasetSnapshot, Release, TrainingRun
+from mlops_ci.core.results.queries import DiffReport
+from mlops_ci.registry import run_store as store
+from mlops_ci.registry.diff import Side, differences
+from mlops_ci.registry.events import Event
+from mlops_ci.registry.state import ModelState, RegistryState, read
+from mlops_ci.repository.context import Context
+from mlops_ci.repository.git import Repository
+from mlops_ci.spec.yaml.document import read as read_documents
+from mlops_ci.spec.yaml.nodes import SyntaxProblem
+
+_VERSION = re.compile(r"v?(\d+\.\d+\.\d+\S*)")
+_RUN = re.compile(r"[0-9a-f]{6,64}")
+
+
+def diff(context: Context, *, a: str, b: str) -> Outcome[DiffReport]:
+    """Compare MODEL@VERSION, MODEL@ENVIRONMENT (what runs there now) or MODEL@RUN with another; `b` may leave the model out.
+
+    Raises UsageProblem for what is none of these, Findings for a version without a record, EnvironmentProblem when the
+    files of a version cannot be had.
+    """
+    repo = context.repo
+    if repo is None:  # the verb needs a repository; the type does not say so
+        raise UsageProblem.of("repository-missing", "this folder is not in a git repository", help="git init")
+    registry = read(repo)
+    model = a.partition("@")[0]
+    sides = [_side(repo, registry, *_named(text, model)) for text in (a, b)]
+    unknown = tuple(
+        Diagnostic(
+            "diff-spec-missing",
+            f"the spec of {side.name} is not in this clone as its record names it, so only what the runs keep is compared",
+            help="git fetch --unshallow (in GitHub Actions: actions/checkout with `fetch-depth: 0`)",
+            severity="warning",
+        )
+        for side in sides
+        if side.spec is None and all(one.release for one in sides)
+    )
+    return Outcome(differences(*sides), (*registry.gaps, *unknown))
+
+
+def _named(text: str, model: str) -> tuple[str, str]:
+    """Return the model and what is asked of it."""
+    name, at, what = text.rpartition("@")
+    if not at:
+        name = model
+    if not name or not what or name == text:
+        raise UsageProblem.of(
+            "version-unknown",
+            f"'{text}' does not say which version to compare",
+            help="write MODEL@VERSION, MODEL@ENVIRONMENT or MODEL@RUN",
+        )
+    return name, what
+
+
+def _side(repo: Repository, registry: RegistryState, model: str, what: str) -> Side:
+    state = registry.model(model)
+    versions = {event.version: event for event in state.events if event.kind == "release"}
+    named = _VERSION.fullmatch(what)
+    if named and named.group(1) in versions:
+        return _released(repo, versions[named.group(1)])
+    if what in state.assigned and state.assigned[what].version in versions:
+        return _released(repo, versions[state.assigned[what].version])
+    runs = [ref.name for ref in repo.refs(f"refs/mlops/runs/{model}/")] if _RUN.fullmatch(what) else []
+    found = [name for name in runs if name.rpartition("/")[2].startswith(what)]
+    if len(found) != 1:
+        raise _unknown(registry, state, what, [name.rpartition("/")[2] for name in found])
+    stored = store.find(repo, found[0])
+    if stored is None:  # a ref to something that is no commit
+        raise _unknown(registry, state, what, [])
+    key = found[0].rpartition("/")[2]
+    return _read(repo, stored, f"{model}@{key[:12]}", None)
+
+
+def _unknown(registry: RegistryState, state: ModelState, what: str, runs: list[str]) -> UsageProblem:
+    if runs:
+        return UsageProblem.of(
+            "version-unknown",
+            f"{len(runs)} runs of '{state.model}' start with {what}",
+            help=f"give more digits: {', '.join(sorted(runs)[:5])}",
+        )
+    if not state.events:
+        registry_known = ", ".join(name for name, one in registry.models.items() if one.events) or "none yet"
+        return UsageProblem.of(
+            "version-unknown",
+            f"'{state.model}' has no release and no run '{what}' in this clone",
+            help=f"the released models are {registry_known}; `mlops-ci show --runs` lists the runs that are here",
+        )
+    return UsageProblem.of(
+        "version-unknown",
+        f"'{what}' is neither a version of '{state.model}', nor an environment that it runs in, nor a run in this clone",
+        help=f"versions: {', '.join(state.releases) or 'none'}; environments: {', '.join(state.assigned) or 'none'};"
+        f" runs: mlops-ci show --runs {state.model}",
+    )
+
+
+def _released(repo: Repository, event: Event) -> Side:
+    release = event.record
+    if not isinstance(release, Release):
+        raise Findings.of(
+            "release-without-evidence",
+            f"{event.name} carries no record of a gate, so there is nothing to compare",
+            help="another tool made it, or its record was edited: git show " + event.name,
+        )
+    ref = store.release_ref(release.model, release.version)
+    stored = store.find(repo, ref, fetch=True)
+    if stored is None:
+        raise EnvironmentProblem.of(
+            "store-missing",
+            f"the files of {event.name} are not in this clone, nor at its remote",
+            help=f"git fetch origin {ref}:{ref}; if it is gone, look for a clone that has it",
+        )
+    side = _read(repo, stored, event.name, release)
+    told = (side.run.key, side.run.model_digest)
+    digest = digest_bytes(canonical_json(encode(side.comparison)).encode())
+    if (
+        stored.oid != release.run_oid
+        or told != (release.run_key, release.model_digest)
+        or digest != release.evidence.digest
+    ):
+        raise EnvironmentProblem.of(
+            "store-corrupt",
+            f"{ref} is not the run that {event.name} names",
+            help="it was moved or damaged: compare with another clone (git ls-remote), and fetch again",
+        )
+    return side
+
+
+def _read(repo: Repository, stored: store.StoredRun, name: str, release: Release | None) -> Side:
+    """Return what the store holds of a run."""
+
+    def record(path: str, kind: type[store.T]) -> store.T | None:
+        return store.read_record(repo, stored, path, kind) if path in stored.files else None
+
+    return Side(
+        name=name,
+        run=store.read_record(repo, stored, "run.json", TrainingRun),
+        comparison=record("comparison.json", Comparison),
+        snapshot=record("snapshot.json", DatasetSnapshot),
+        release=release,
+        spec=_spec(repo, release) if release else None,
+    )
+
+
+def _spec(repo: Repository, release: Release) -> Mapping[str, Any] | None:
+    """Return the Model spec that a release was made of, by its digest; None when its commit or file is not here."""
+    paths = [release.spec_path]
+    if repo.kind(f"{release.commit}:{release.spec_path}") != "blob":  # a project in a folder of its repository
+        paths = [path for path in repo.tree(release.commit) if path.endswith(f"/{release.spec_path}")]
+    for path in paths:
+        try:
+            documents = read_documents(path, repo.read(f"{release.commit}:{path}") or b"")
+        except SyntaxProblem:
+            continue
+        for data in (document.data for document in documents):
+            spec = data.get("spec") if isinstance(data, dict) and data.get("kind") == "Model" else None
+            if isinstance(spec, dict) and _digest(release.model, spec) == release.spec_digest:
+                return spec
+    return None
+
+
+def _digest(model: str, spec: Any) -> str | None:
+    try:
+        return digest_json({"kind": "Model", "name": model, "spec": spec})
+    except ValueError:  # what no spec may hold, such as .nan
+        return None

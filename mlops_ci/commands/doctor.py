@@ -1,0 +1,59 @@
+"""`doctor`: what is wrong with how a repository is set up, and which policies GitHub enforces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mlops_ci.core.diagnostics import Diagnostic
+from mlops_ci.core.errors import UsageProblem
+from mlops_ci.core.plan import Outcome
+from mlops_ci.core.results.doctor import DoctorReport, Examined
+from mlops_ci.governance.doctor.branch_rules import branches
+from mlops_ci.governance.doctor.clone import clone
+from mlops_ci.governance.doctor.context import World
+from mlops_ci.governance.doctor.environments import environments, settings
+from mlops_ci.governance.doctor.guarded_files import review
+from mlops_ci.governance.doctor.host import Host, listed
+from mlops_ci.governance.doctor.tag_rules import tags
+from mlops_ci.governance.doctor.trust import judging
+from mlops_ci.governance.doctor.workflows import workflows
+from mlops_ci.repository.context import Project
+
+
+def doctor(project: Project) -> Outcome[DoctorReport]:
+    """Look at the clone, its files and, where there is a token, at GitHub's settings. What is not known is never fine.
+
+    What would make commands fail is an error, what nobody enforces a warning. Raises UsageProblem outside of a repository.
+    """
+    repo = project.context.repo
+    if repo is None:
+        raise UsageProblem.of(
+            "repository-missing",
+            "this project is in no git repository",
+            help="git init, and commit what is there",
+        )
+    world = World(project, repo, Host(project.context.github))
+    looks = (clone, judging, review, workflows, settings, branches, tags, environments)
+    rows = tuple(row for look in looks for row in look(world))
+    job = project.context.job
+    report = DoctorReport(rows, job.repository if job else None, world.branch)
+    return Outcome(report, tuple(_findings(rows)))
+
+
+def _findings(rows: Iterable[Examined]) -> Iterable[Diagnostic]:
+    unknown: dict[str, list[str]] = {}
+    for row in rows:
+        said = f"{row.what}: {row.evidence}"
+        if row.state == "problem":
+            yield Diagnostic("doctor-problem", said, help=row.next)
+        elif row.state == "advisory":
+            yield Diagnostic("doctor-advisory", said, help=row.next, severity="note" if row.minor else "warning")
+        elif row.state == "unknown":
+            unknown.setdefault(row.evidence, []).append(row.what)
+    for why, what in unknown.items():
+        yield Diagnostic(
+            "doctor-unknown",
+            f"not known: {listed(what)}: {why}",
+            help="run in a job, or with GITHUB_TOKEN set to a token that may read the repository's administration",
+            severity="note",
+        )

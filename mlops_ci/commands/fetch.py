@@ -1,0 +1,56 @@
+"""`fetch`: a released model's files, verified, and the lines that load it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlops_ci.core.plan import Outcome, Plan
+from mlops_ci.core.planned_writes import WriteFile
+from mlops_ci.core.records import Release, TrainingRun
+from mlops_ci.core.results.lifecycle import FetchReport
+from mlops_ci.deployment.assignment import evidence_of, known_model, known_release, needed_repository
+from mlops_ci.registry import run_store as store
+from mlops_ci.registry.state import read
+from mlops_ci.repository.context import Project
+from mlops_ci.repository.git import Repository
+from mlops_ci.training.frameworks.sklearn import import_folders
+
+
+def fetch(project: Project, *, model: str, directory: str) -> Outcome[FetchReport]:
+    """Plan the files of MODEL or MODEL@VERSION (default: the newest release), once their bytes match the release's digests.
+
+    Raises UsageProblem for an unknown version, EnvironmentProblem when the store lacks a file or holds other bytes.
+    """
+    name, _, version = model.partition("@")
+    registry = read(project.context.repo)
+    event = known_release(registry.model(known_model(project, registry, name)), version or None)
+    release = evidence_of(event)
+    repo = needed_repository(project)
+    run = store.pinned(repo, release)
+    scratch = project.context.scratch / "fetch"
+    store.materialise(repo, run, release.model_files, scratch)
+    target = (project.context.here / directory).resolve()
+    writes = tuple(
+        WriteFile(str(target / file.path), (scratch / file.path).read_bytes())
+        for file in release.model_files
+        if not _same(target / file.path, scratch / file.path)
+    )
+    paths = _import_folders(repo, run, release, target)
+    lines = (
+        f"import sys; sys.path[:0] = {list(paths)!r}; import pandas, skops.io" if paths else "import pandas, skops.io",
+        f"model = skops.io.load({str(target / 'model.skops')!r}, trusted={list(release.trusted)!r})",
+        f"print(model.predict(pandas.read_parquet({str(target / 'golden.parquet')!r})[model.feature_names_in_]))",
+    )
+    return Outcome(FetchReport(name, release.version, str(target), release.model_files, lines), plan=Plan(writes))
+
+
+def _import_folders(repo: Repository, run: store.StoredRun, release: Release, target: Path) -> tuple[str, ...]:
+    """Return where a model with code of its own finds it: among the fetched files."""
+    if not release.code:
+        return ()
+    entrypoint = store.read_record(repo, run, "run.json", TrainingRun).estimator
+    return import_folders(entrypoint, target / store.CODE)
+
+
+def _same(there: Path, wanted: Path) -> bool:
+    return there.is_file() and there.read_bytes() == wanted.read_bytes()

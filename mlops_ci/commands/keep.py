@@ -1,0 +1,133 @@
+"""`keep`: what another job has judged goes into the repository, with its questions to the holdout; nothing is judged here."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from mlops_ci.core.codec import encode
+from mlops_ci.core.diagnostics import Diagnostic
+from mlops_ci.core.digest import canonical_json, digest_file
+from mlops_ci.core.errors import Exit, Findings, UsageProblem
+from mlops_ci.core.notifications import Announcement
+from mlops_ci.core.plan import Outcome, Plan
+from mlops_ci.core.planned_writes import AppendLedger, Content, Push, Write
+from mlops_ci.core.records import Comparison, TrainingRun
+from mlops_ci.core.results.ci_jobs import Keeping, KeepReport
+from mlops_ci.core.results.gate import worst
+from mlops_ci.deployment.assignment import needed_repository
+from mlops_ci.evaluation.base_branch_rules import base_of
+from mlops_ci.evaluation.holdout.budget import settled
+from mlops_ci.evaluation.notify import told
+from mlops_ci.evaluation.report_file import Answer, read
+from mlops_ci.registry import run_store as store
+from mlops_ci.registry import run_transfer as bundles
+from mlops_ci.repository.context import Project
+from mlops_ci.repository.git import Repository
+from mlops_ci.spec.spec_types import ProjectSpec
+
+
+def keep(
+    project: Project,
+    *,
+    bundle: str | None = None,
+    digest: str | None = None,
+    record: str | None = None,
+    record_digest: str | None = None,
+) -> Outcome[KeepReport]:
+    """Plan what stores the runs of a bundle, and counts their questions, in one push; and what GitHub is told of it.
+
+    `digest` is the bundle's SHA-256 as the judge gave it, `record_digest` that of its answer `record`: an artifact can be
+    replaced by whoever got hold of a token of the same workflow run. Without a bundle the answer is only told. Raises Findings `bundle-changed` when one is another,
+    `bundle-invalid` when a run is not what it says.
+    """
+    repo = needed_repository(project)
+    if bundle is None and record is None:
+        raise UsageProblem.of(
+            "keep-nothing", "neither a bundle nor an answer was given", help="mlops-ci keep FILE --digest SHA256"
+        )
+    file = _unchanged(project.context.here / bundle, digest or "") if bundle else None
+    answer = read(_unchanged(project.context.here / record, record_digest or "")) if record else None
+    base = base_of(project)  # a change must not say where models, and the credentials for that place, go
+    settings = base.project.specs.project.spec if base and base.project else project.specs.project.spec
+    kept: list[Keeping] = []
+    findings: list[Diagnostic] = []
+    writes: list[Write] = []
+    questions: list[AppendLedger] = []
+    for run in bundles.taken(repo, file) if file else ():
+        try:
+            one, plan, asked = _run(project, repo, run, settings, questions)
+        except Findings as spent:
+            if spent.diagnostics[0].id != "holdout-exhausted":
+                raise
+            findings.extend(spent.diagnostics)
+            kept.append(Keeping(bundles.model_of(run), "fail", run.ref, "refused"))
+            continue
+        kept.append(one)
+        writes.extend(write for write in plan.writes if not isinstance(write, Push))  # all of it arrives in one
+        questions.extend(asked)
+    writes.extend(questions)
+    code = Exit.FINDINGS if findings else Exit.OK
+    pushed = (*writes, Push(repo.remote())) if writes else ()
+    announced = _told(project, answer, kept, findings) if answer else ()
+    return Outcome(KeepReport(tuple(kept)), tuple(findings), Plan((*pushed, *announced)), code)
+
+
+def _unchanged(file: Path, digest: str) -> Path:
+    if file.is_file() and digest_file(file) == digest.strip().lower():
+        return file
+    raise Findings.of(
+        "bundle-changed",
+        f"{file.name} is not the file whose digest the judge gave ({digest[:12] or 'none'})",
+        help="somebody has replaced it, or it is of another run: run the whole workflow again",
+    )
+
+
+def _told(
+    project: Project, answer: Answer, kept: Sequence[Keeping], findings: Sequence[Diagnostic]
+) -> tuple[Announcement, ...]:
+    """Return what GitHub is told: the judge's answer, in which a question that was asked too late has failed."""
+    context, report = project.context, answer.record
+    if context.job is None:
+        return ()
+    late = {one.model for one in kept if one.state == "refused"}
+    if report is not None and late:
+        why = findings[0].message
+        models = tuple(
+            replace(one, verdict="fail", sentence=why) if one.model in late else one for one in report.models
+        )
+        report = replace(report, models=models, verdict=worst(one.verdict for one in models))
+    code = max(answer.exit_code, int(Exit.FINDINGS if late else Exit.OK))
+    return told(context.job, report, (*answer.diagnostics, *findings), "separated", code=code)
+
+
+def _run(
+    project: Project, repo: Repository, run: store.StoredRun, settings: ProjectSpec, questions: list[AppendLedger]
+) -> tuple[Keeping, Plan, tuple[AppendLedger, ...]]:
+    comparison = store.read_record(repo, run, "comparison.json", Comparison)
+    trained = store.read_record(repo, run, "run.json", TrainingRun)
+    model = bundles.model_of(run)
+    told = (comparison.model, trained.model, store.run_ref(model, comparison.key), trained.key, trained.model_digest)
+    if told != (model, model, run.ref, comparison.run, comparison.model_digest):
+        raise Findings.of(
+            "bundle-invalid",
+            f"{run.ref} holds another run than its name says",
+            help="look at the log of the job that judged, and run the whole workflow again",
+        )
+    number, asked = settled(project, comparison, repo, questions)
+    one = Keeping(model, comparison.verdict, run.ref, "kept", number)
+    remote = repo.remote()
+    there = run.ref in repo.remote_refs(remote, run.ref) if remote else repo.resolve(run.ref) is not None
+    if there:
+        return replace(one, state="unchanged"), Plan(), asked
+    folder = Path(tempfile.mkdtemp(dir=project.context.scratch))
+    store.materialise(repo, run, trained.files, folder)  # verifies every byte
+    records: dict[str, Content] = {
+        path: repo.read(oid) or b"" for path, oid in run.files.items() if not path.startswith(store.MODEL)
+    }
+    unnumbered = replace(comparison, asked=replace(comparison.asked, number=None)) if comparison.asked else comparison
+    records["comparison.json"] = canonical_json(encode(unnumbered)).encode()
+    title = f"{model}: gate {comparison.verdict} ({comparison.key})"
+    return one, store.storing(run.ref, title, records, trained.files, folder, settings), asked

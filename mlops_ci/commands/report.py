@@ -1,0 +1,65 @@
+"""`report`: tells GitHub what a gate said. The file may come from a fork's run, so nothing in it is believed unseen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mlops_ci.core.ci_job import Job
+from mlops_ci.core.errors import EnvironmentProblem, Findings, UsageProblem
+from mlops_ci.core.plan import Outcome, Plan
+from mlops_ci.core.results.notify import ToldReport
+from mlops_ci.evaluation.notify import check_name, told
+from mlops_ci.evaluation.report_file import read
+from mlops_ci.integrations.github.queries import pulls_of
+from mlops_ci.repository.context import Context
+
+
+def report(context: Context, *, file: str) -> Outcome[ToldReport]:
+    """Plan the comment and the check that tell the answer in `file`; events that are about no pull request get the check alone.
+
+    After another workflow's run (workflow_run) the answer is untrusted, and the pull request is the one that GitHub knows
+    by the run's commit. Raises UsageProblem outside a job and for a file that is no answer, Findings where there is no one
+    pull request, and HostProblem where GitHub does not say.
+    """
+    job = context.job
+    if job is None or not job.commit:
+        raise UsageProblem.of(
+            "report-outside-job",
+            "there is nobody to tell: this is no GitHub Actions job"
+            if job is None
+            else f"the event '{job.event}' names no commit that the answer could be about",
+            help="run it in a workflow of GitHub Actions; elsewhere, `mlops-ci gate --format markdown` shows the answer",
+        )
+    answer = read(context.here / file)
+    untrusted = job.event == "workflow_run"
+    if untrusted:
+        job = replace(job, pull=_pull(context, job))
+    announcements = told(
+        job, answer.record, answer.diagnostics, context.trust, code=answer.exit_code, untrusted=untrusted
+    )
+    verdict = answer.record.verdict if answer.record else None
+    name = check_name(job, untrusted=untrusted)
+    return Outcome(ToldReport(verdict, job.commit, name, job.pull, untrusted, job.run_url), plan=Plan(announcements))
+
+
+def _pull(context: Context, job: Job) -> int:
+    """Return the one open pull request whose head the run's commit is, as GitHub tells it: no artifact may name another."""
+    if context.github is None:
+        raise EnvironmentProblem.of(
+            "report-pull-unknown",
+            "GitHub cannot be asked which pull request this is about: there is no token",
+            help="give the step `env: GITHUB_TOKEN: ${{ github.token }}` and the job `pull-requests: write`",
+        )
+    found = pulls_of(context.github, job.commit)
+    if len(found) == 1:
+        return found[0]
+    named = ", ".join(f"#{number}" for number in found[:10])
+    raise Findings.of(
+        "report-pull-unknown",
+        f"commit {job.commit[:10]} is the head of {len(found)} open pull requests ({named}), so none of them is told"
+        if found
+        else f"no open pull request has commit {job.commit[:10]} as its head",
+        help="it was closed, or pushed to since: the newest run tells"
+        if not found
+        else "push another commit to the one that is meant",
+    )

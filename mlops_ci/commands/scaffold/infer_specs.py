@@ -1,0 +1,338 @@
+"""Dataset and Model specs for a table that somebody has: what can be seen in the data, and no tighter than that."""
+
+# ruff: noqa: S608  SQL is made of quoted names only, and the connection reaches nothing but the table
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import yaml
+
+from mlops_ci.commands.scaffold.catalog import files
+from mlops_ci.core.errors import Findings, UsageProblem
+from mlops_ci.core.suggestions import quote, suggest
+from mlops_ci.data.column_types import SPELLS, SQL_TYPES, quoted
+from mlops_ci.data.engines.duckdb import Table, open_table
+from mlops_ci.data.row_rules import counted
+from mlops_ci.data.sources.files import source_files
+from mlops_ci.data.split import held_out
+from mlops_ci.spec.spec_types import DatasetSpec, Gate, Source, SplitSpec, Task
+
+SCHEMAS = "https://raw.githubusercontent.com/mlops-ci/mlops-ci/v1/schemas/v1"
+MAX_CLASSES = 50  # of text; more are hardly classes
+MAX_INTEGER_CLASSES = 10  # more different integers are rather a quantity
+MAX_CATEGORIES = 254  # what histogram boosting tells apart
+LONG_TEXT = 60  # characters, on average
+MIN_HOLDOUT = Gate.min_rows  # from fewer the gate concludes nothing
+SHARES = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5)  # of the holdout, the first that leaves enough rows there is taken
+_INDEX = re.compile(r"Unnamed: \d+")  # pandas reads its own nameless index back under this name
+_TO_CSV = "write the table with to_csv(index=False)"
+_COMMA = r"-?[0-9][0-9.]*,[0-9.,]*[0-9]"
+_ID = re.compile(r"(?i)(^|[^a-z])(id|uuid|guid|key)$|[a-z](ID|Id)$")
+_NATIVE = set(SQL_TYPES) - {"other", "empty"}
+
+_HGB = "sklearn.ensemble.HistGradientBoosting"
+_TREES = "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"
+_GATES: Mapping[Task, tuple[str, str]] = {
+    "binary-classification": ("{metric: auc, min: 0.5}", "{metric: auc, against: champion, test: superiority}"),
+    "multiclass-classification": (
+        "{metric: auc-ovr, min: 0.5}",
+        "{metric: accuracy, against: champion, test: superiority}",
+    ),
+    "regression": ("{metric: r2, min: 0}", "{metric: rmse, against: champion, test: superiority}"),
+}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One column as the table has it.
+
+    `length` is the mean number of characters as text, `spaced` the number of values with white space in them, `almost`
+    what keeps text from being numbers.
+    """
+
+    name: str
+    type: str
+    rows: int
+    nulls: int
+    distinct: int
+    length: float
+    spaced: int
+    zero_or_one: bool
+    almost: str | None = None
+
+    @property
+    def identifies(self) -> bool:
+        """Whether every row has a value of its own that could name it; long text could not."""
+        short = self.type == "integer" or (self.type == "string" and self.length <= LONG_TEXT)
+        return self.distinct == self.rows > 1 and short and not _INDEX.fullmatch(self.name)
+
+
+def from_table(table: Path, path: str, target: str) -> Mapping[str, bytes]:
+    """Return mlops.yaml, noxfile.py and Dataset and Model specs for a CSV or parquet file that the specs call `path`.
+
+    Types and missing values are held to what is there; no bounds are. Raises UsageProblem `init-table-type` or
+    `init-target-unknown`, Findings `init-target-nulls`, `init-target-constant`, `init-target-classes` or
+    `init-no-features`, and what reading raises (`data-csv` and its kin).
+    """
+    type = _source_type(table)
+    source = Source(type, table.name, _delimiter(table) if type == "csv" else ",")
+    spec = DatasetSpec(source)
+    with open_table(table.parent, source_files(table.parent, source), spec) as opened:
+        if target not in opened.types:
+            raise UsageProblem.of(
+                "init-target-unknown",
+                f"{quote(path)} has no column {quote(target)}",
+                help=suggest(target, opened.types, otherwise="its columns are"),
+            )
+        columns = _columns(opened)
+        key = _key(columns, target)
+        share, judged = _share(opened, replace(spec, key=(key,) if key else ()))
+    goal = next(column for column in columns if column.name == target)
+    task = _task(goal, path)
+    left_out = {column.name: why for column in columns if (why := _unfit(column, key, target))}
+    features = [column.name for column in columns if column.name != target and column.name not in left_out]
+    if not features:
+        raise Findings.of(
+            "init-no-features",
+            f"no column of {quote(path)} can be a feature: "
+            + "; ".join(f"{quote(n)} {w}" for n, w in left_out.items()),
+            help="add columns that tell something about the target, or derive numbers from those that are there",
+        )
+    data_name, model_name = _slug(table.stem, "data"), _slug(target, "model")
+    dataset = _dataset(data_name, Source(source.type, path, source.delimiter), columns, key, share, judged)
+    model = _model(model_name, data_name, task, goal, features, left_out)
+    return {
+        **files("empty"),
+        f"specs/{data_name}.dataset.yaml": dataset.encode(),
+        f"specs/{model_name}.model.yaml": model.encode(),
+    }
+
+
+def _source_type(table: Path) -> Literal["csv", "parquet"]:
+    suffix = table.suffix.lower()
+    if suffix in (".parquet", ".pq"):
+        return "parquet"
+    if suffix in (".csv", ".tsv", ".txt"):
+        return "csv"
+    raise UsageProblem.of(
+        "init-table-type",
+        f"{quote(table.name)} is neither CSV nor parquet, as far as its name says",
+        help="give --from a file that ends in .csv, .tsv, .txt, .parquet or .pq",
+    )
+
+
+def _delimiter(table: Path) -> str:
+    """Return the separator that the first line has most of, outside quotes; a comma when in doubt."""
+    with table.open("rb") as stream:
+        head = stream.readline(1 << 16).decode("utf-8", "replace")
+    bare = re.sub(r'"[^"]*"', "", head)
+    return max(",;\t|", key=bare.count)
+
+
+def _columns(table: Table) -> list[Seen]:
+    asked = []
+    for name in table.types:
+        column = quoted(name)
+        text = f"{column}::VARCHAR"
+        asked += [
+            f"count({column})",
+            f"count(DISTINCT {column})",
+            f"avg(length({text}))",
+            f"count(*) FILTER (WHERE regexp_matches({text}, '\\s'))",
+            f"bool_and(coalesce(TRY_CAST({text} AS DOUBLE) IN (0, 1), true))",
+        ]
+    answer = table.rows(table.connection.sql(f"SELECT count(*), {', '.join(asked)} FROM data"))[0]
+    rows, facts = answer[0], iter(answer[1:])
+    return [
+        Seen(name, type, rows, rows - present, distinct, length or 0.0, spaced, zero_or_one, _almost(table, name))
+        for (name, type), (present, distinct, length, spaced, zero_or_one) in zip(
+            table.types.items(), zip(*[facts] * 5, strict=True), strict=True
+        )
+    ]
+
+
+def _almost(table: Table, name: str) -> str | None:
+    """Say what keeps a column of text from being numbers, where half of its values at least are some."""
+    if table.types[name] != "string":
+        return None
+    column = quoted(name)
+    number = SPELLS["number"].replace("{v}", column)
+    comma = f"regexp_full_match({column}, '{_COMMA}')"
+    ask = table.connection.execute
+    present, numbers, commas = ask(
+        f"SELECT count({column}), count(*) FILTER (WHERE {number}), count(*) FILTER (WHERE {comma}) FROM data"
+    ).fetchall()[0]
+    if numbers == present or (numbers + commas) * 2 < present:
+        return None
+    kind, count = (comma, commas) if commas else (f"NOT {number}", present - numbers)
+    (example,) = ask(f"SELECT {column} FROM data WHERE {kind} GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1").fetchall()[
+        0
+    ]
+    if commas:
+        return f"would be numbers but for the comma in {counted(count, 'value')} such as {quote(example)}"
+    if example.isdigit():  # a code with a leading zero is none the less a code
+        return None
+    return f"would be numbers but for {counted(count, 'value')} such as {quote(example)}"
+
+
+def _share(table: Table, spec: DatasetSpec) -> tuple[float, int]:
+    """Return the share of the holdout, and how many rows it then has."""
+    for share in SHARES:
+        rows = held_out(table, replace(spec, split=SplitSpec(holdout=share)))
+        if rows >= MIN_HOLDOUT:
+            break
+    return share, rows
+
+
+def _task(goal: Seen, path: str) -> Task:
+    if goal.nulls:
+        raise Findings.of(
+            "init-target-nulls",
+            f"the target {quote(goal.name)} is missing in {goal.nulls:,} of {goal.rows:,} rows of {quote(path)}",
+            help="leave those rows out of the file: a model can neither learn from them nor be judged by them",
+        )
+    if goal.distinct < 2:
+        raise Findings.of(
+            "init-target-constant",
+            f"the target {quote(goal.name)} has the same value in every row of {quote(path)}",
+            help="there is nothing to learn; is this the column that you meant?",
+        )
+    quantity = goal.type == "number" and not goal.zero_or_one
+    if quantity or (goal.type == "integer" and goal.distinct > MAX_INTEGER_CLASSES):
+        return "regression"
+    if goal.type not in ("integer", "number", "boolean", "string") or goal.distinct > MAX_CLASSES:
+        what = "dates or times" if goal.type in ("date", "timestamp") else f"{goal.distinct:,} different values"
+        raise Findings.of(
+            "init-target-classes",
+            f"the target {quote(goal.name)} has {what}: neither a quantity nor classes",
+            help=f"it {goal.almost}: leave those rows out, or correct them"
+            if goal.almost
+            else "choose a column of numbers, or one with few different values",
+        )
+    return "binary-classification" if goal.distinct == 2 else "multiclass-classification"
+
+
+def _key(columns: Sequence[Seen], target: str) -> str | None:
+    """Return the column that names a row: unique, and either called so or the first one and not sentences."""
+    fit = [column.name for column in columns if column.identifies and column.name != target]
+    named = [name for name in fit if _ID.search(name)]
+    first = [name for name in fit if name == columns[0].name and not columns[0].spaced]
+    return next(iter(named + first), None)
+
+
+def _unfit(column: Seen, key: str | None, target: str) -> str | None:
+    """Say why a column is no feature, or None."""
+    present = column.rows - column.nulls
+    text = column.type == "string"
+    many = text and (column.distinct > MAX_CATEGORIES or column.distinct > max(20, present / 2))
+    reasons = (
+        (column.name == target, None),
+        (column.name == key, "names the row"),
+        (_INDEX.fullmatch(column.name) is not None, f"is the index of a pandas table: {_TO_CSV}"),
+        (column.identifies and _ID.search(column.name) is not None, "names the row"),
+        (column.distinct <= 1, "has the same value everywhere"),
+        (column.type in ("date", "timestamp"), "is a time: derive numbers from it"),
+        (column.type not in _NATIVE, "is of a type that models cannot take"),
+        (text and column.length > LONG_TEXT, "is free text"),
+        (many, column.almost or "has too many values"),
+    )
+    return next((why for applies, why in reasons if applies), None)
+
+
+def _dataset(name: str, source: Source, columns: Sequence[Seen], key: str | None, share: float, judged: int) -> str:
+    delimiter = f", delimiter: {_flow(source.delimiter)}" if source.delimiter != "," else ""
+    head = [
+        f"# yaml-language-server: $schema={SCHEMAS}/dataset.schema.json",
+        f"# Written from {quote(source.path)}, {counted(columns[0].rows, 'row')}: types and missing values as they are there.",
+        "# Tighten what you know better: min, max, values, pattern, unique.",
+        "apiVersion: mlops-ci/v1",
+        "kind: Dataset",
+        f"metadata: {{name: {_flow(name)}}}",
+        "spec:",
+        f"  source: {{type: {source.type}, path: {_flow(source.path)}{delimiter}}}",
+    ]
+    if key is None:
+        head += [
+            "  # No column was seen to name a row. Name those that do together, or add one to the data: without a key a new",
+            "  # column or a corrected value moves rows between training and holdout, and equal rows stay on one side.",
+            "  # key: [...]",
+        ]
+    else:
+        head += ["  # assumed: this column names a row, whatever else changes in it", f"  key: [{_flow(key)}]"]
+    head += _split(share, judged)
+    return "\n".join([*head, "  columns:", *(f"    {_column(column, column.name == key)}" for column in columns), ""])
+
+
+def _split(share: float, judged: int) -> list[str]:
+    if judged < MIN_HOLDOUT:
+        few = f"  # Only {counted(judged, 'row')} to judge a model by, and from fewer than {MIN_HOLDOUT} the gate concludes nothing: add rows."
+        return [few, f"  split: {{holdout: {share:g}}}"]
+    if share == SHARES[0]:
+        return []
+    return [
+        f"  # {SHARES[0]:g} would leave fewer than {MIN_HOLDOUT} rows to judge a model by",
+        f"  split: {{holdout: {share:g}}}",
+    ]
+
+
+def _column(column: Seen, is_key: bool) -> str:
+    rules = [f"type: {column.type}"] if column.type in _NATIVE else []
+    share = column.nulls / column.rows
+    if share == 0:
+        rules.append("nulls: {max: 0}")
+    elif column.type in _NATIVE:
+        slack = min(1.0, math.ceil(100 * (1.5 * share + 0.01)) / 100)
+        rules.append(f"nulls: {{max: {slack:g}}}")
+    rules += ["unique: true"] if is_key else []
+    hint = f"  # {column.almost}" if column.almost else ""
+    return f"{_flow(column.name)}: {{{', '.join(rules)}}}{hint}"
+
+
+def _model(
+    name: str, dataset: str, task: Task, goal: Seen, features: Sequence[str], left_out: Mapping[str, str]
+) -> str:
+    kind = "Regressor" if task == "regression" else "Classifier"
+    floor, against = _GATES[task]
+    lines = [
+        f"# yaml-language-server: $schema={SCHEMAS}/model.schema.json",
+        f"# Assumed from {goal.distinct:,} different values of the target: {task}.",
+        *(f"# Left out of the features: {quote(column)} {why}." for column, why in left_out.items()),
+        "apiVersion: mlops-ci/v1",
+        "kind: Model",
+        f"metadata: {{name: {_flow(name)}}}",
+        "spec:",
+        f"  task: {task}",
+        f"  dataset: {_flow(dataset)}",
+        f"  target: {_flow(goal.name)}",
+        "  features:",
+        *(f"    - {_flow(feature)}" for feature in features),
+        "  train:",
+        f"    estimator: {_HGB}{kind}",
+        "    seed: 7",
+        "    # types that the model's file may hold beyond what is safe by itself: review additions like code",
+        f"    trusted: [{_TREES}]",
+        "  gate:",
+        "    requirements:",
+        f"      - {floor}  # no better than guessing; raise it to what you need",
+        f"      - {against}",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _flow(text: str) -> str:
+    """Return text as a YAML scalar that is safe inside brackets."""
+    dumped: str = yaml.safe_dump([text], default_flow_style=True, allow_unicode=True, width=1 << 20)
+    return dumped.strip()[1:-1]
+
+
+def _slug(text: str, otherwise: str) -> str:
+    """Return text as a name: lower-case letters, digits and hyphens, at most 40, a letter first."""
+    slug = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    slug = slug if slug[:1].isalpha() else f"{otherwise}-{slug}"
+    return slug[:40].strip("-")

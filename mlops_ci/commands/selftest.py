@@ -1,0 +1,110 @@
+"""`selftest`: the gate's error rates, measured by simulation on the code that judges real models."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from mlops_ci.core.diagnostics import Diagnostic, has_errors
+from mlops_ci.core.errors import Findings, UsageProblem
+from mlops_ci.core.plan import Outcome
+from mlops_ci.core.records import TrainingRun
+from mlops_ci.core.results.simulation import Measured, SelftestReport
+from mlops_ci.evaluation.baselines import Older, older
+from mlops_ci.evaluation.candidates.candidate import Candidate, champion_of, chosen, identify, read_data
+from mlops_ci.evaluation.candidates.training import kept
+from mlops_ci.evaluation.evaluate import answers
+from mlops_ci.evaluation.holdout.sealed import opened
+from mlops_ci.evaluation.simulation import own_holdout as own
+from mlops_ci.evaluation.simulation.claims import ALPHA, BUDGET
+from mlops_ci.evaluation.simulation.runner import measure
+from mlops_ci.registry import state as registry
+from mlops_ci.registry.events import version_key
+from mlops_ci.repository.context import Context, Project
+from mlops_ci.spec.load import find_root, load
+
+
+def selftest(
+    context: Context, *, model: str | None = None, trials: int = 500, jobs: int | None = None
+) -> Outcome[SelftestReport]:
+    """Return what was measured of each claim; one that does not hold, by more than two standard errors, is an error.
+
+    Of a `model`, on its own holdout: its trained candidate against the champion, or, where it is the champion itself,
+    against another release. The same number of trials gives the same numbers, on however many processes. Raises
+    UsageProblem outside a project, Findings where there are no two models to compare.
+    """
+    if model is None:
+        measured = measure(trials, jobs or -1, context.progress)
+        report = SelftestReport(trials, ALPHA, BUDGET, measured)
+    else:
+        project = _project(context)
+        candidate, pair = _pair(project, model)
+        gate = candidate.rules.gate
+        metrics = tuple(dict.fromkeys(one.metric for one in candidate.requirements if one.test is not None))
+        measured = own.measure(pair, metrics, gate, trials, jobs or -1, context.progress)
+        report = SelftestReport(trials, round(1 - gate.confidence, 12), BUDGET, measured, model)
+    return Outcome(report, tuple(_broken(one) for one in measured if not one.holds))
+
+
+def _project(context: Context) -> Project:
+    root = find_root(context.here)
+    specs, diagnostics = load(root) if root else (None, ())
+    if root is None or specs is None:
+        raise UsageProblem(
+            diagnostics
+            or (
+                Diagnostic(
+                    "project-not-found",
+                    f"no mlops.yaml in {context.here} or any folder above it, so there is no model to test",
+                    help="go to the folder of your project (-C DIR); without MODEL populations are simulated",
+                ),
+            )
+        )
+    return Project(specs, replace(context, root=root))
+
+
+def _pair(project: Project, name: str) -> tuple[Candidate, own.Pair]:
+    (name,) = chosen(project, (name,))
+    data, findings = read_data(project, name)
+    if has_errors(findings):
+        raise Findings(findings)
+    candidate, context = identify(project, name, data), project.context
+    trained = kept(project, candidate)
+    scratch = Path(tempfile.mkdtemp(dir=context.scratch))
+    rival = _rival(project, candidate, trained.run, scratch)
+    context.progress(f"scoring {name} and {rival.event.ref.name}")
+    with opened(project, candidate) as at_hand:
+        truth, models = answers(project, at_hand, trained.run, trained.folder, rival, scratch)
+    return candidate, own.Pair((name, rival.event.ref.name), truth, models)
+
+
+def _rival(project: Project, candidate: Candidate, run: TrainingRun, scratch: Path) -> Older:
+    """Return the champion; or, where the candidate is that, the newest other release that can be scored today."""
+    name = candidate.model.name
+    champion = champion_of(project, name)
+    others = registry.read(project.context.repo).model(name).releases
+    newest = sorted(others.values(), key=lambda event: version_key(event.version), reverse=True)
+    why = "it has no release yet"
+    for event in dict.fromkeys((*([champion] if champion else []), *newest)):
+        found = older(project, candidate, run, event, "champion", scratch / event.version)
+        if isinstance(found, Older) and found.model is not None:
+            return found
+        why = f"{event.ref.name} is the same model" if isinstance(found, Older) else found.why
+    raise Findings.of(
+        "selftest-alone",
+        f"there is no second model to compare '{name}' with: {why}",
+        location=candidate.model.locate("metadata", "name"),
+        help="change the model and train it (mlops-ci train), or release it first; without MODEL populations are simulated",
+    )
+
+
+def _broken(one: Measured) -> Diagnostic:
+    bound = f"{'at least' if one.at_least else 'at most'} {one.limit:g}" if one.limit is not None else "anything"
+    return Diagnostic(
+        "selftest-exceeded",
+        f"{one.claim} of {one.metric} on {one.rows:,} rows ({one.setting}): {one.value:.4f} +- {one.error:.4f},"
+        f" and it must be {bound}",
+        help="run it with more --trials; if it stays, the gate is not what it claims: please report it, with the versions"
+        " of numpy and scipy",
+    )

@@ -1,0 +1,17 @@
+"""`validate`: every spec of the repository, by itself and together with the others."""
+
+from __future__ import annotations
+
+from mlops_ci.core.diagnostics import has_errors
+from mlops_ci.core.errors import Exit
+from mlops_ci.core.plan import Outcome
+from mlops_ci.core.results.gate import ValidateReport
+from mlops_ci.repository.context import Context
+from mlops_ci.spec.load import read_all
+
+
+def validate(context: Context) -> Outcome[ValidateReport]:
+    """Return what specs there are, and all that is wrong with them; an error is one of usage (exit 2)."""
+    reading = read_all(context.root)
+    code = Exit.USAGE if has_errors(reading.diagnostics) else Exit.OK
+    return Outcome(ValidateReport(reading.files, reading.counts), reading.diagnostics, exit_code=code)

@@ -1,0 +1,1 @@
+"""Values that every room shares: records, results, plans, diagnostics, errors; and the process runner."""

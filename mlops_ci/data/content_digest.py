@@ -1,0 +1,80 @@
+"""A table's content as one digest, whatever the order of its rows and columns and the layout of its files."""
+
+# ruff: noqa: S608  SQL is made of quoted names and literals only, and the connection reaches nothing but the data
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from mlops_ci.core.digest import canonical_json
+from mlops_ci.data.column_types import EMPTY, OTHER, identity, quoted
+
+ROWS_A_PASS = 4_000_000  # a row hash is 64 characters: about half a gigabyte to sort at a time
+_BUCKETS = 256
+_TAGS = {
+    "boolean": "b",
+    "integer": "i",
+    "number": "f",
+    "date": "d",
+    "timestamp": "t",
+    "string": "s",
+    OTHER: "o",
+    EMPTY: "n",
+}
+
+
+def row_text(types: Mapping[str, str], names: Iterable[str]) -> str:
+    """Return SQL for the row's canonical text: each value as tag, length in bytes, colon, text; a missing one is `n`.
+
+    No two different rows have the same text: `1` and `'1'` have different tags, and lengths say where a value ends.
+    """
+    return " || ".join(_value_text(name, types[name]) for name in names) or "''"
+
+
+def row_hash(types: Mapping[str, str]) -> str:
+    """Return SQL for the SHA-256 (hex) of a row's canonical text, its columns sorted by name."""
+    return f"sha256({row_text(types, sorted(types))})"
+
+
+def key_text(types: Mapping[str, str], names: Iterable[str]) -> str:
+    """Return SQL for the text that names a row: each value as length in bytes, colon, `identity`; a missing one is `n`."""
+    return " || ".join(_key_value(name, types[name]) for name in names)
+
+
+def content_digests(
+    connection: Any, relation: str, types: Mapping[str, str], side: str = "''"
+) -> dict[Any, tuple[int, str]]:
+    """Return rows and digest of every side of a relation; `relation` and `side` are SQL.
+
+    The digest is SHA-256 over the columns' names and, bucket by bucket (the first two digits), the SHA-256 of the sorted
+    row hashes; rows that are there twice count twice. A side without rows is absent.
+    """
+    total = connection.execute(f"SELECT count(*) FROM {relation}").fetchall()[0][0]
+    passes = min(1 + total // ROWS_A_PASS, _BUCKETS)
+    names = canonical_json(sorted(types)).encode()
+    rows: dict[Any, int] = {}
+    states: dict[Any, Any] = {}
+    for index in range(passes):
+        low, high = (f"{_BUCKETS * edge // passes:02x}" for edge in (index, index + 1))
+        bounds = f"hash >= '{low}'" + (f" AND hash < '{high}'" if index + 1 < passes else "")
+        found = connection.execute(
+            "SELECT side, substr(hash, 1, 2) AS bucket, count(*), sha256(string_agg(hash, '' ORDER BY hash)) FROM ("
+            f"SELECT {side} AS side, {row_hash(types)} AS hash FROM {relation}"
+            f") WHERE {bounds} GROUP BY side, bucket ORDER BY side, bucket"
+        ).fetchall()
+        for name, bucket, count, digest in found:
+            rows[name] = rows.get(name, 0) + count
+            states.setdefault(name, hashlib.sha256(names)).update(f"{bucket}{count}:{digest}".encode())
+    return {name: (rows[name], state.hexdigest()) for name, state in states.items()}
+
+
+def _key_value(name: str, type: str) -> str:
+    text = identity(name, type)
+    return f"CASE WHEN {quoted(name)} IS NULL THEN 'n' ELSE strlen({text}) || ':' || {text} END"
+
+
+def _value_text(name: str, type: str) -> str:
+    column = quoted(name)
+    text = f"epoch_us({column})::VARCHAR" if type == "timestamp" else f"{column}::VARCHAR"
+    return f"CASE WHEN {column} IS NULL THEN 'n' ELSE '{_TAGS[type]}' || strlen({text}) || ':' || {text} END"

@@ -1,0 +1,264 @@
+"""A dataset's rows, opened: a locked-down DuckDB with one relation `data` whose columns are in their canonical form."""
+
+# ruff: noqa: S608  SQL is made of quoted names and literals only, and the connection reaches nothing but the data
+from __future__ import annotations
+
+import atexit
+import functools
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mlops_ci.core.diagnostics import Location
+from mlops_ci.core.errors import Findings, ToolError
+from mlops_ci.core.records import FileDigest
+from mlops_ci.data.column_types import EMPTY, SPELLS, converted, literal, logical_type, parsed, quoted
+from mlops_ci.data.sources.csv import read_options, read_problem, table_header
+from mlops_ci.data.sources.format_detection import refuse_foreign
+from mlops_ci.spec.spec_types import Column, DatasetSpec
+
+THREADS = 2
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """Text that does not spell a value of its column's declared type: how many fields, and the least of them."""
+
+    count: int
+    example: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """Open data: logical type by column, in the source's order. `open_table` closes the DuckDB connection."""
+
+    connection: Any
+    types: Mapping[str, str]
+    misfits: Mapping[str, Misfit] = field(default_factory=dict)
+    held: str = "false"  # SQL: whether a row is of a holdout that has a source of its own
+
+    def relation(self) -> Any:
+        """Return the rows as a DuckDB relation."""
+        return self.connection.sql("SELECT * FROM data")
+
+    def rows(self, relation: Any) -> list[tuple[Any, ...]]:
+        """Run a relation as one query; raises Findings `data-unreadable` when a file turns out to be damaged."""
+        with reading("the data"):
+            return list(relation.fetchall())
+
+
+@contextmanager
+def open_table(
+    root: Path, files: tuple[FileDigest, ...], spec: DatasetSpec, *, more: tuple[Path, ...] = ()
+) -> Iterator[Table]:
+    """Open the files; nothing else of the machine can be reached through the connection, but for `more` files.
+
+    Raises Findings: `data-lfs-pointer`, `data-file-type`, `data-unreadable`, `data-ragged-row`, `data-encoding`,
+    `data-csv`, `data-delimiter`, `data-header`, `data-files-differ`, `data-empty`.
+    """
+    paths = (*(root / file.path for file in files), *more)
+    connection = connect(tuple(str(path.resolve()) for path in paths))
+    try:
+        yield read(connection, root, files, spec)
+    finally:
+        connection.close()
+
+
+def read(connection: Any, root: Path, files: tuple[FileDigest, ...], spec: DatasetSpec) -> Table:
+    """Read files into the relation `data` of a connection that may; raises as `open_table` does."""
+    for file in files:
+        refuse_foreign(root / file.path, file.path, spec.source.type)
+    table = (_read_csv if spec.source.type == "csv" else _read_parquet)(connection, root, files, spec)
+    if not table.rows(connection.sql("SELECT 1 FROM data LIMIT 1")):
+        raise Findings.of(
+            "data-empty",
+            f"'{spec.source.path}' has no rows",
+            location=Location(files[0].path),
+            help="a header alone is no data; is this the file that you meant?",
+        )
+    return table
+
+
+def connect(paths: tuple[str, ...]) -> Any:
+    """Return a DuckDB connection, in memory, that can read these files only, and cannot be told otherwise."""
+    import duckdb
+
+    connection = duckdb.connect(
+        ":memory:",
+        config={
+            "threads": THREADS,
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "python_enable_replacements": "false",  # or SQL could name variables of this process
+        },
+    )
+    _tidy_at_exit()
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute(f"SET allowed_paths = [{', '.join(map(literal, paths))}]")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+    return connection
+
+
+@contextmanager
+def reading(what: str, location: Location | None = None) -> Iterator[None]:
+    """Turn DuckDB's errors about a file's bytes into Findings; errors in our own SQL stay bugs."""
+    import duckdb
+
+    try:
+        yield
+    except (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException, duckdb.InternalException):
+        raise
+    except duckdb.Error as error:
+        raise Findings.of(
+            "data-unreadable",
+            f"{what} cannot be read: {first_line(error)}",
+            location=location,
+            help="the file is damaged, or of another type than the spec's source says; write it anew",
+        ) from error
+
+
+def first_line(error: Exception) -> str:
+    """Return what an error says, without the advice that DuckDB adds for its own users."""
+    return str(error).strip().splitlines()[0].partition("Error: ")[2] or type(error).__name__
+
+
+def _read_csv(connection: Any, root: Path, files: tuple[FileDigest, ...], spec: DatasetSpec) -> Table:
+    import duckdb
+
+    headers = {file.path: table_header(root / file.path, file.path, spec.source.delimiter) for file in files}
+    names = headers[files[0].path]
+    _same_columns({path: dict.fromkeys(header, "") for path, header in headers.items()})
+    connection.execute(f"CREATE TABLE raw ({', '.join(f'{quoted(name)} VARCHAR' for name in names)})")
+    for file in files:
+        header = headers[file.path]
+        path = (root / file.path).resolve()
+        chosen = ", ".join(quoted(f"c{header.index(name)}") for name in names)
+        try:
+            connection.execute(
+                f"INSERT INTO raw SELECT {chosen} FROM read_csv({literal(str(path))}, "
+                f"{read_options(len(header), spec.source.delimiter)})"
+            )
+        except duckdb.Error as error:
+            raise read_problem(path, file.path, header, spec.source.delimiter, first_line(error), str(error)) from error
+    types, misfits = _spelled(connection, names, spec.columns)
+    columns = ", ".join(f"{parsed(name, type)} AS {quoted(name)}" for name, type in types.items())
+    with reading("the data"):
+        connection.execute(f"CREATE TABLE data AS SELECT {columns} FROM raw")
+    connection.execute("DROP TABLE raw")
+    return Table(connection, types, misfits)
+
+
+def _spelled(
+    connection: Any, names: tuple[str, ...], columns: Mapping[str, Column]
+) -> tuple[dict[str, str], dict[str, Misfit]]:
+    """Find each column's type from every row: the declared one where all fields spell it, else the first that fits."""
+    asked, types, misfits = [], {}, {}
+    for name in names:
+        declared = columns[name].type if name in columns else None
+        asked += [(name, type) for type in SPELLS if declared != "string"]
+    counts = [f"count(*) FILTER (WHERE {_misspelt(name, type)})" for name, type in asked]
+    filled = [f"count(nullif({quoted(name)}, ''))" for name in names] + [f"count({quoted(name)})" for name in names]
+    answer = connection.execute(f"SELECT {', '.join(counts + filled)} FROM raw").fetchall()[0]
+    bad = dict(zip(asked, answer, strict=False))
+    some = dict(zip(names, answer[len(counts) :], strict=False))
+    there = dict(zip(names, answer[len(counts) + len(names) :], strict=True))
+    for name in names:
+        declared = columns[name].type if name in columns else None
+        fitting = [type for type in SPELLS if some[name] and bad.get((name, type)) == 0]
+        guessed = fitting[0] if fitting else "string" if there[name] else EMPTY
+        if declared is None:
+            types[name] = guessed
+        elif declared == "string" or bad[name, declared] == 0:
+            types[name] = declared
+        else:
+            types[name] = guessed
+            least = f"SELECT min({quoted(name)}) FROM raw WHERE {_misspelt(name, declared)}"
+            misfits[name] = Misfit(bad[name, declared], connection.execute(least).fetchall()[0][0])
+    return types, misfits
+
+
+def _misspelt(name: str, type: str) -> str:
+    spells = SPELLS[type].replace("{v}", quoted(name))
+    return f"{quoted(name)} <> '' AND NOT {spells}"
+
+
+def _read_parquet(connection: Any, root: Path, files: tuple[FileDigest, ...], spec: DatasetSpec) -> Table:
+    schemas = {file.path: _parquet_schema(connection, root, file) for file in files}
+    _same_columns(schemas)
+    names = tuple(schemas[files[0].path])
+    types = {name: _agreed(name, schemas, spec.columns.get(name, Column())) for name in names}
+    # files of one schema are one scan: a year of days is a handful of scans, not hundreds
+    groups: dict[tuple[tuple[str, str], ...], list[str]] = {}
+    for path, schema in schemas.items():
+        groups.setdefault(tuple(schema.items()), []).append(literal(str((root / path).resolve())))
+    parts = []
+    for schema_items, paths in groups.items():
+        sql_types = dict(schema_items)
+        columns = ", ".join(f"{converted(name, sql_types[name], types[name])} AS {quoted(name)}" for name in names)
+        parts.append(f"SELECT {columns} FROM read_parquet([{', '.join(paths)}], hive_partitioning = false)")
+    with reading("the data"):
+        connection.execute(f"CREATE VIEW data AS {' UNION ALL '.join(parts)}")
+    return Table(connection, types)
+
+
+def _parquet_schema(connection: Any, root: Path, file: FileDigest) -> dict[str, str]:
+    path = literal(str((root / file.path).resolve()))
+    with reading(f"'{file.path}'", Location(file.path)):
+        rows = connection.execute(f"DESCRIBE SELECT * FROM read_parquet({path}, hive_partitioning = false)").fetchall()
+    return {row[0]: row[1] for row in rows}
+
+
+def _agreed(name: str, schemas: Mapping[str, Mapping[str, str]], declared: Column) -> str:
+    """Return the one type of a column of all files: integers give way to numbers, and emptiness to anything."""
+    seen = {path: logical_type(schema[name]) for path, schema in schemas.items()}
+    kinds = set(seen.values()) - {EMPTY}
+    if kinds <= {"integer", "number"} and kinds:
+        return "number" if "number" in kinds or declared.type == "number" else "integer"
+    if len(kinds) <= 1:
+        return kinds.pop() if kinds else declared.type or EMPTY
+    first, *others = [(path, type) for path, type in seen.items() if type != EMPTY]
+    alike = {"integer", "number"} if first[1] in ("integer", "number") else {first[1]}
+    other = next(item for item in others if item[1] not in alike)
+    raise _differ(f"column '{name}' is {first[1]} in '{first[0]}' and {other[1]} in '{other[0]}'", other[0])
+
+
+def _same_columns(schemas: Mapping[str, Mapping[str, str]]) -> None:
+    (first, wanted), *others = schemas.items()
+    for path, columns in others:
+        for name in [
+            *(name for name in wanted if name not in columns),
+            *(name for name in columns if name not in wanted),
+        ]:
+            has, lacks = (first, path) if name in wanted else (path, first)
+            raise _differ(f"column '{name}' is in '{has}', but not in '{lacks}'", lacks)
+
+
+def _differ(message: str, path: str) -> ToolError:
+    return Findings.of(
+        "data-files-differ",
+        message,
+        location=Location(path),
+        help="all files of one dataset have the same columns and types; does the glob match a file too many?",
+    )
+
+
+@functools.cache
+def _tidy_at_exit() -> None:
+    atexit.register(_clear_narwhals_caches)
+
+
+def _clear_narwhals_caches() -> None:
+    """Let go of DuckDB's types before the interpreter ends.
+
+    Narwhals keeps classes in `lru_cache`s. Once numpy is imported too these outlive the interpreter's clean-up, with
+    them the table of DuckDB's types, and DuckDB's bindings then print `nanobind: leaked ...` on stderr (duckdb 2.0.0).
+    """
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] == "narwhals":
+            for value in list(vars(module).values()):
+                if isinstance(value, functools._lru_cache_wrapper):
+                    value.cache_clear()

@@ -1,0 +1,208 @@
+"""What a Dataset spec asks of its rows, as rules: each is a Narwhals expression that is true where a row fails."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from mlops_ci.spec.spec_types import CheckSeverity, Column, DatasetSpec
+
+Pointer = tuple[str | int, ...]
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+@dataclass(frozen=True)
+class RowRule:
+    """A check of single rows. `failing` is a Narwhals expression, null where the row passes for want of a value.
+
+    `share` is the largest share of failing rows that is accepted, `shown` the columns that a sample shows.
+    """
+
+    id: str
+    check: str
+    wanted: str
+    pointer: Pointer
+    failing: Any
+    column: str | None = None
+    share: float = 0.0
+    shown: tuple[str, ...] = ()
+    severity: CheckSeverity = "error"
+
+
+@dataclass(frozen=True)
+class UniqueRule:
+    """Rows must differ in these columns; rows with a missing value among them are not compared, as in SQL."""
+
+    columns: tuple[str, ...]
+    pointer: Pointer
+    severity: CheckSeverity = "error"
+
+
+@dataclass(frozen=True)
+class Unjudged:
+    """A check that has no meaning for the column's type, and why."""
+
+    id: str
+    check: str
+    wanted: str
+    why: str
+    pointer: Pointer
+    column: str
+    severity: CheckSeverity
+
+
+def column_rules(name: str, column: Column, type: str, key: bool) -> Iterator[RowRule | Unjudged]:
+    """Yield the row-level rules of one declared column whose data are of the logical type."""
+    import narwhals as nw
+
+    value = nw.col(name)
+    at: Pointer = ("spec", "columns", name)
+
+    def rule(id: str, check: str, wanted: str, failing: Any, share: float = 0.0) -> RowRule:
+        return RowRule(id, check, wanted, (*at, check), failing, name, share, (name,), column.severity)
+
+    def unjudged(id: str, check: str, wanted: str, why: str) -> Unjudged:
+        return Unjudged(id, check, wanted, why, (*at, check), name, column.severity)
+
+    if column.nulls is not None and not (key and column.nulls.max > 0):
+        yield rule(
+            "check-nulls", "nulls", f"at most {percent(column.nulls.max)} missing", value.is_null(), column.nulls.max
+        )
+    for check, bound, outside in (("min", column.min, value.__lt__), ("max", column.max, value.__gt__)):
+        if bound is None:
+            continue
+        wanted = f"at {'least' if check == 'min' else 'most'} {bound}"
+        edge = comparable(bound, type)
+        if edge is None:
+            yield unjudged("check-not-applicable", check, wanted, f"{bound!r} cannot be compared with {type} values")
+        else:
+            yield rule("check-range", check, wanted, outside(edge))
+    if column.values is not None:
+        wanted = f"one of {', '.join(map(str, column.values))}"
+        known = [edge for item in column.values if (edge := comparable(item, type)) is not None]
+        if known:
+            yield rule("check-values", "values", wanted, ~value.is_in(known))
+        else:
+            yield unjudged("check-not-applicable", "values", wanted, f"none of the values is of type {type}")
+    if column.pattern is not None:
+        wanted = f"matches {column.pattern} as a whole"
+        if type != "string":
+            yield unjudged("check-not-applicable", "pattern", wanted, f"a pattern is for text, the data are {type}")
+        elif why := pattern_problem(column.pattern):
+            yield unjudged("check-pattern-invalid", "pattern", wanted, why)
+        else:
+            yield rule("check-pattern", "pattern", wanted, ~value.str.contains(whole_match(column.pattern)))
+    if column.length is not None:
+        low, high = column.length.min, column.length.max
+        wanted = f"{low or 0} to {'any number of' if high is None else high} characters"
+        size = value.str.len_chars()
+        if type != "string":
+            yield unjudged("check-not-applicable", "length", wanted, f"a length is for text, the data are {type}")
+        else:
+            short = size < (low or 0)
+            yield rule("check-length", "length", wanted, short if high is None else short | (size > high))
+
+
+def key_rules(spec: DatasetSpec) -> Iterator[RowRule]:
+    """Yield what being a key implies: no missing values."""
+    import narwhals as nw
+
+    for index, name in enumerate(spec.key):
+        at = ("spec", "key", index)
+        yield RowRule(
+            "check-nulls", "nulls", "a key column has none missing", at, nw.col(name).is_null(), name, 0.0, (name,)
+        )
+
+
+def finite_rules(spec: DatasetSpec, types: Mapping[str, str]) -> Iterator[RowRule]:
+    """Yield what no number may be, declared or not: infinite, which no estimator takes."""
+    import narwhals as nw
+
+    for name, type in types.items():
+        if type == "number":
+            column = spec.columns.get(name, Column())
+            at = ("spec", "columns", name)
+            failing = ~nw.col(name).is_finite()
+            yield RowRule("check-finite", "finite", "a finite number", at, failing, name, 0.0, (name,), column.severity)
+
+
+def unique_rules(spec: DatasetSpec) -> tuple[UniqueRule, ...]:
+    """Return every uniqueness that the spec asks for or implies, each set of columns once."""
+    rules = [UniqueRule(spec.key, ("spec", "key"))] if spec.key else []
+    rules += [
+        UniqueRule((name,), ("spec", "columns", name, "unique"), c.severity)
+        for name, c in spec.columns.items()
+        if c.unique
+    ]
+    rules += [
+        UniqueRule(check.columns, ("spec", "checks", index), check.severity)
+        for index, check in enumerate(spec.checks)
+        if check.type == "unique"
+    ]
+    first: dict[frozenset[str], UniqueRule] = {}
+    for rule in rules:
+        columns = frozenset(rule.columns)
+        if columns not in first or (first[columns].severity, rule.severity) == ("warn", "error"):
+            first[columns] = rule
+    return tuple(first.values())
+
+
+def comparable(value: str | float | bool, type: str) -> Any:
+    """Return the spec's value as one that compares with data of the logical type; None when it does not."""
+    if type in ("integer", "number"):
+        return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if type == "boolean":
+        return value if isinstance(value, bool) else None
+    if not isinstance(value, str):
+        return None
+    if type == "string":
+        return value
+    try:
+        if type == "date":
+            return date.fromisoformat(value)
+        if type == "timestamp":
+            moment = datetime.fromisoformat(value)
+            return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+    except ValueError:
+        return None
+    return None
+
+
+def pattern_problem(pattern: str) -> str | None:
+    """Say why the engine (RE2: linear time, no look-around) does not take a pattern; None when it does."""
+    import duckdb
+
+    with duckdb.connect(":memory:") as connection:
+        try:
+            for whole in (pattern, whole_match(pattern)):  # alone, so that it cannot close the group it is put into
+                connection.execute("SELECT regexp_matches('', ?)", [whole])
+        except duckdb.Error as error:
+            return str(error).splitlines()[0].partition("Error: ")[2]
+    return None
+
+
+def whole_match(pattern: str) -> str:
+    """Return the pattern of values that match as a whole."""
+    return rf"\A(?:{pattern})\z"
+
+
+def age(text: str) -> timedelta:
+    """Return a duration such as `45d` (s, m, h, d, w); raises ValueError for anything else."""
+    match = re.fullmatch(r"(\d{1,6})([smhdw])", text)
+    if not match:
+        raise ValueError(f"'{text}' is no duration; write a number and one of s, m, h, d, w")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: 1 row, 2 rows, 1 class, 2,000 classes."""
+    plural = "" if number == 1 else "es" if noun.endswith("s") else "s"
+    return f"{number:,} {noun}{plural}"
+
+
+def percent(share: float) -> str:
+    """Return a share, 0 to 1, as people read it."""
+    return f"{share * 100:.3g} %"

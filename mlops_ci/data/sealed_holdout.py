@@ -1,0 +1,64 @@
+"""A holdout that has a source of its own: its rows beside those to learn from, in one relation."""
+
+# ruff: noqa: S608  SQL is made of quoted names and literals only, and the connection reaches nothing but the data
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from mlops_ci.core.diagnostics import Location
+from mlops_ci.core.errors import Findings
+from mlops_ci.core.records import FileDigest
+from mlops_ci.spec.spec_types import Column, ColumnType, DatasetSpec, Source
+
+if TYPE_CHECKING:
+    from mlops_ci.data.engines.duckdb import Table
+
+_MARK = '"mlops-ci held out"'
+
+
+@dataclass(frozen=True)
+class Held:
+    """A sealed holdout that is at hand: files below `root`, and how they are read. `copied`: they are a download."""
+
+    root: Path
+    files: tuple[FileDigest, ...]
+    source: Source
+    copied: bool = False
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Where the files are."""
+        return tuple(self.root / file.path for file in self.files)
+
+
+def beside(table: Table, held: Held, spec: DatasetSpec, where: Location) -> Table:
+    """Return a table of the open rows and the holdout's; `Table.held` tells them apart.
+
+    The rows to learn from decide each column's type, so that the same model is trained where the holdout is out of reach.
+    Raises Findings `data-files-differ` for other columns or types, and those of `open_table`.
+    """
+    from mlops_ci.data.column_types import quoted
+    from mlops_ci.data.engines.duckdb import read, reading
+
+    run, types = table.connection.execute, table.types
+    run(f"ALTER {'TABLE' if spec.source.type == 'csv' else 'VIEW'} data RENAME TO learned")
+    expected = {name: Column(type=type) for name, type in types.items() if type in get_args(ColumnType)}  # type: ignore[arg-type] # looked up just now
+    theirs = read(table.connection, held.root, held.files, replace(spec, source=held.source, columns=expected))
+    run(f"ALTER {'TABLE' if held.source.type == 'csv' else 'VIEW'} data RENAME TO held")
+    for name in [*types, *theirs.types]:
+        one, other = types.get(name, "missing"), theirs.types.get(name, "missing")
+        if one != other:
+            raise Findings.of(
+                "data-files-differ",
+                f"column '{name}' is {one} in the rows to learn from, and {other} in the sealed holdout",
+                location=where,
+                help="both sources have the same columns and types",
+            )
+    columns = ", ".join(map(quoted, types))
+    with reading("the data"):
+        run(
+            f"CREATE VIEW data AS SELECT {columns}, false AS {_MARK} FROM learned UNION ALL SELECT {columns}, true FROM held"
+        )
+    return replace(table, held=_MARK)

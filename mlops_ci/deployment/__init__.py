@@ -1,0 +1,1 @@
+"""From a release and a Deployment spec to manifests and an assignment."""

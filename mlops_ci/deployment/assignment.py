@@ -1,0 +1,349 @@
+"""Putting a version into an environment: the manifests, the tag, and how they reach the branch. `deploy` and `rollback` share it."""
+
+from __future__ import annotations
+
+import difflib
+import shlex
+from dataclasses import replace
+from typing import Literal
+
+from mlops_ci.core.codec import encode
+from mlops_ci.core.diagnostics import Diagnostic, printable
+from mlops_ci.core.digest import canonical_json, digest_bytes
+from mlops_ci.core.errors import EnvironmentProblem, Findings, UsageProblem
+from mlops_ci.core.notifications import Announcement, Dispatch, RecordDeployment
+from mlops_ci.core.plan import Outcome, Plan
+from mlops_ci.core.planned_writes import AppendLog, CreateTag, Push, Write
+from mlops_ci.core.records import Approval, Assignment, DataLock, DataRef, DatasetSnapshot, FileDigest, Release
+from mlops_ci.core.results.lifecycle import DeployReport
+from mlops_ci.deployment.manifest_branch import (
+    Branch,
+    Folder,
+    as_wanted,
+    branch_of,
+    commit,
+    inside,
+    left_behind,
+    request,
+    same_on_branch,
+)
+from mlops_ci.deployment.manifests import render, without_credentials
+from mlops_ci.governance.approvals import authors, given, judge, party, ref_prefix
+from mlops_ci.governance.policy import Rules, rules_of, to_sign
+from mlops_ci.governance.revocations import overridden
+from mlops_ci.registry import run_store as store
+from mlops_ci.registry.events import Event
+from mlops_ci.registry.state import ModelState, RegistryState
+from mlops_ci.registry.statement import of_assignment
+from mlops_ci.registry.tag_message import message
+from mlops_ci.reports.deploy_request import body as request_body
+from mlops_ci.reports.escaping import clipped
+from mlops_ci.repository.context import Project
+from mlops_ci.repository.git import Repository, named
+from mlops_ci.repository.git_values import Person
+from mlops_ci.repository.signing import Signature, sign
+from mlops_ci.spec.load import Loaded
+from mlops_ci.spec.spec_types import DeploymentSpec
+
+DATA_LOCK = "data.lock"
+_DESCRIPTION = 140  # characters: GitHub takes no more
+
+
+def assign(
+    project: Project,
+    state: ModelState,
+    release: Event,
+    environment: str,
+    reason: str | None,
+    *,
+    rollback: bool = False,
+    force: bool = False,
+) -> Outcome[DeployReport]:
+    """Plan what puts a released version into an environment: manifests and data lock on the branch, and the tag, in one push.
+
+    Where manifests travel by pull request, the first run plans the request, and the run after its merge, which finds them
+    on the branch, plans the tag. A rollback may go where `force` may. Raises Findings when the version has no evidence, was
+    rolled back from and is not forced, the environment has no Deployment spec or there is no branch; EnvironmentProblem
+    when the version's kept run is gone or another.
+    """
+    repo = needed_repository(project)
+    record = evidence_of(release)
+    run = store.pinned(repo, record)
+    _in_git(project, repo, record, run)
+    spec = _deployment(project, state.model, environment)
+    branch = branch_of(project, repo)
+    same_on_branch(repo, branch, project, spec)
+    place = f"deploy/{environment}/{state.model}"
+    files = {
+        **render(record, spec.spec, spec.name, repository=_repository_url(repo, branch, spec)),
+        DATA_LOCK: _data_lock(repo, record, run),
+    }
+    folder = Folder(branch, inside(project, repo, place), files)
+    current = state.assigned.get(environment)
+    report = DeployReport(
+        model=state.model,
+        version=release.version,
+        environment=environment,
+        state="assigned",
+        folder=place,
+        replaced=current.version if current else None,
+        reason=reason,
+    )
+    basis = current.ref if current else None
+    on_branch = as_wanted(repo, folder)
+    if on_branch and current is not None and current.version == release.version:
+        return Outcome(replace(report, state="unchanged", number=current.number), left_behind(repo, folder))
+    rules = rules_of(project, repo, branch.tip)
+    signing, unsigned = to_sign(repo, rules)
+    if not rollback:  # it ran there before, and getting back is urgent
+        trusted(repo, rules, release)
+    approvals = _approved(project, repo, rules, release, environment, rollback=rollback)
+    findings = (*unsigned, *_reachable(branch, spec))
+    again = f"deploy {state.model}@{release.version} --env {environment}"
+    overrides = overridden(state, record.model_digest, f"mlops-ci {again}", force=force or rollback)
+    number = state.next_number
+    title = f"{state.model} v{release.version} in {environment}"
+    if not on_branch and project.specs.project.spec.delivery == "pull-request":
+        if rollback:
+            again = f"rollback {state.model} --env {environment} --version {release.version}"
+        again = f"mlops-ci {again}{' --force' * force}{f' --reason {shlex.quote(reason)}' if reason else ''}"
+        text = f"Deploy {title}\n\n{reason or 'Manifests only.'}\n\nAfter the merge, this writes the assignment:\n\n    {again}\n"
+        job = project.context.job
+        body = request_body(reason, again, "the assignment") if job else None
+        gate = job.gate if job else None
+        name, plan = request(repo, folder, f"{environment}-{state.model}", number, text, body, gate)
+        return Outcome(replace(report, state="requested", branch=name, again=again), plan=plan, basis=basis)
+    writes: list[Write] = []
+    if not on_branch:
+        writes.append(commit(repo, folder, f"Deploy {title}\n\n{reason or record.evidence.sentence}\n"))
+    ran = state.assignments(environment)
+    assignment = Assignment(
+        model=state.model,
+        version=release.version,
+        environment=environment,
+        number=number,
+        release=release.ref,
+        model_files=record.model_files,
+        model_digest=record.model_digest,
+        run_key=record.run_key,
+        data_digest=record.data[0].digest,
+        manifests=tuple(
+            FileDigest(f"{place}/{path}", digest_bytes(content), len(content))
+            for path, content in sorted(files.items())
+        ),
+        made_by=project.context.maker,
+        made_on=project.context.clock().isoformat(timespec="seconds"),
+        reason=reason,
+        rollback_of=(current or ran[-1]).version if rollback and ran else None,
+        overrides=overrides,
+        approvals=approvals,
+        approvals_required=rules.approvals.get(environment, 0),
+        previous=state.last.ref if state.last else None,
+    )
+    tag = f"{state.model}#{environment}#{number}"
+    text = message(title, reason or record.evidence.sentence, of_assignment(assignment))
+    writes += [
+        CreateTag(tag, release.commit, text, state.last_date, signing),
+        AppendLog(state.model, tag, encode(assignment), state.log),
+        Push(branch.remote),
+        *(_told(assignment, tag, reason or record.evidence.sentence) if project.context.job else ()),
+    ]
+    return Outcome(replace(report, number=number), findings, Plan(tuple(writes)), basis=basis)
+
+
+def _told(assignment: Assignment, tag: str, why: str) -> tuple[Announcement, ...]:
+    """Return what the git host is told of an assignment."""
+    task: Literal["deploy", "rollback"] = "deploy" if assignment.rollback_of is None else "rollback"
+    facts = {"model": assignment.model, "version": assignment.version, "environment": assignment.environment}
+    said = clipped(f"{assignment.model} v{assignment.version}: {printable(why)}", _DESCRIPTION)
+    return (
+        RecordDeployment(assignment.release.name, assignment.environment, said, task),
+        Dispatch("mlops-ci-deployed", {**facts, "tag": tag}),
+    )
+
+
+def trusted(repo: Repository, rules: Rules, release: Event) -> None:
+    """Insist that a release was signed by somebody who may, where signatures are required; raises Findings else."""
+    if rules.signing is None or not rules.signing.required:
+        return
+    signature = rules.signing.check(repo, (release.oid,))[release.oid]
+    if signature.state != "good":
+        raise Findings.of(
+            "release-not-trusted",
+            f"{release.ref.name} {_NOT_GOOD[signature.state]}, and the project's tags are signed by those who may",
+            help="look at it (git verify-tag), and release the model anew if it is what you want. Of somebody who left,"
+            " keep the line in the file of signers, with valid-before",
+        )
+
+
+_NOT_GOOD = {
+    "unsigned": "is not signed",
+    "bad": "has a signature that is not valid",
+    "stranger": "is signed by a key that is not among the allowed ones",
+}
+
+
+def _approved(
+    project: Project, repo: Repository, rules: Rules, release: Event, environment: str, *, rollback: bool
+) -> tuple[Approval, ...]:
+    """Return the approvals that a version has for an environment; raises Findings where the branch asks for more.
+
+    A rollback counts those that the version had when it went there: who goes back may have been one of them.
+    """
+    required = rules.approvals.get(environment, 0)
+    if required == 0 or rules.signing is None:
+        return ()
+    prefix = ref_prefix(release.model, environment, release.version)
+    parties = [authors(repo, rules.signing, release)]
+    if not rollback:
+        who, signature = identified(project, repo, rules, release.commit)
+        parties.append(party("who deploys does not approve it", who.email, signature))
+    judged = judge(given(repo, rules.signing, repo.refs(prefix)), release, environment, parties)
+    if len(judged.counted) >= required:
+        return judged.counted
+    names = ", ".join(approval.actor for approval in judged.counted) or "nobody"
+    others = "".join(f"; {one.who} does not count: {one.why}" for one in judged.refused)
+    raise Findings.of(
+        "approvals-missing",
+        f"{release.ref.name} needs {required} approvals for '{environment}' and has {len(judged.counted)} ({names}){others}",
+        help=f"somebody else who may sign: mlops-ci approve {release.model}@{release.version} --env {environment}",
+    )
+
+
+def identified(project: Project, repo: Repository, rules: Rules, commit: str) -> tuple[Person, Signature]:
+    """Return whom git knows the user as, and whose signature theirs is, by one that is made and thrown away.
+
+    Without a key the signature is none. Raises EnvironmentProblem as `sign` does, and `git-identity-missing`.
+    """
+    who = named(project.context.person)
+    signing, _ = to_sign(repo, rules)
+    if signing is None:
+        return who, Signature("unsigned")
+    return who, sign(repo, signing, "probe", commit, "probe", who, int(project.context.clock().timestamp()))[1]
+
+
+def needed_repository(project: Project) -> Repository:
+    """Return the project's repository; raises UsageProblem when it has none."""
+    if project.context.repo is None:
+        raise UsageProblem.of(
+            "repository-missing", "this folder is not in a git repository", help="run `git init` and commit your files"
+        )
+    return project.context.repo
+
+
+def known_model(project: Project, registry: RegistryState, name: str) -> str:
+    """Return the model's name; raises UsageProblem when it is neither specified nor in the registry."""
+    names = {*project.specs.models, *registry.models}
+    if name not in names:
+        close = difflib.get_close_matches(name, names, 1)
+        raise UsageProblem.of(
+            "model-unknown",
+            f"there is no model '{name}'",
+            help=f"did you mean '{close[0]}'?" if close else f"the models are {', '.join(sorted(names)) or 'none yet'}",
+        )
+    return name
+
+
+def known_environment(project: Project, name: str) -> str:
+    """Return the environment's name; raises UsageProblem when the project has none of that name."""
+    names = project.specs.project.spec.environments
+    if name not in names:
+        close = difflib.get_close_matches(name, names, 1)
+        raise UsageProblem.of(
+            "environment-unknown",
+            f"'{name}' is not one of the project's environments: {', '.join(names)}",
+            help=f"did you mean '{close[0]}'?" if close else "add it to `environments` in mlops.yaml",
+            location=project.specs.project.locate("spec"),
+        )
+    return name
+
+
+def known_release(state: ModelState, version: str | None) -> Event:
+    """Return the release of that version (None: the newest); raises UsageProblem when there is none."""
+    if version is None:
+        if state.latest is None:
+            raise UsageProblem.of(
+                "release-unknown",
+                f"'{state.model}' has no release yet",
+                help=f"mlops-ci gate {state.model} && mlops-ci release {state.model}",
+            )
+        return state.latest
+    wanted = version.removeprefix("v")
+    if wanted not in state.releases:
+        raise UsageProblem.of(
+            "release-unknown",
+            f"'{state.model}' has no version {wanted}",
+            help=f"it has {', '.join(state.releases) or 'none yet'}",
+        )
+    return state.releases[wanted]
+
+
+def evidence_of(release: Event) -> Release:
+    """Return the release's record; raises Findings when its tag carries none (another tool wrote it)."""
+    if not isinstance(release.record, Release):
+        raise Findings.of(
+            "release-without-evidence",
+            f"{release.ref.name} carries no record of a gate, so it cannot be deployed",
+            help="release it with `mlops-ci gate` and `mlops-ci release`",
+        )
+    return release.record
+
+
+def _in_git(project: Project, repo: Repository, release: Release, run: store.StoredRun) -> None:
+    """Insist that git has every file of the version: a deployment's first container has git, and nothing else to fetch by."""
+    away = store.elsewhere(repo, run)
+    if away is None:
+        return
+    largest = max(file.size for file in away.files)
+    raise Findings.of(
+        "deploy-files-elsewhere",
+        f"{', '.join(file.path for file in away.files)} of {release.model} v{release.version} are at {away.url}, and a"
+        " deployment fetches from git alone",
+        location=project.specs.project.locate("spec"),
+        help=f"set `storeLimitMb: {-(-largest // 1_000_000)}` in mlops.yaml, or more, so that the next version is in git; or run this"
+        f" one by other means: mlops-ci fetch {release.model}@{release.version} DIR",
+    )
+
+
+def _data_lock(repo: Repository, release: Release, run: store.StoredRun) -> bytes:
+    """Return what says on which data a version has learned, as its kept run tells and its release confirms."""
+    snapshot = store.read_record(repo, run, "snapshot.json", DatasetSnapshot)
+    data = DataRef(snapshot.dataset, snapshot.digest, snapshot.rows, snapshot.schema_digest)
+    if release.data != (data,):
+        raise EnvironmentProblem.of(
+            "store-corrupt",
+            f"{run.ref} has a snapshot of other data than {release.model}@v{release.version} was released with",
+            help="compare tag and run with another clone before you trust either",
+        )
+    lock = DataLock(**vars(data), files=snapshot.files, commit=release.commit)
+    return f"{canonical_json(encode(lock))}\n".encode()
+
+
+def _deployment(project: Project, model: str, environment: str) -> Loaded[DeploymentSpec]:
+    for loaded in project.specs.deployments.values():
+        if loaded.spec.model == model and loaded.spec.environment == environment:
+            return loaded
+    raise Findings.of(
+        "deployment-missing",
+        f"no Deployment spec says how '{model}' runs in '{environment}'",
+        help=f"write one: kind: Deployment, spec: {{model: {model}, environment: {environment}, target: {{type: kubernetes}}}}",
+    )
+
+
+def _repository_url(repo: Repository, branch: Branch, spec: Loaded[DeploymentSpec]) -> str:
+    url = spec.spec.target.repository or (repo.remote_url(branch.remote) if branch.remote else str(repo.root))
+    return without_credentials(url)
+
+
+def _reachable(branch: Branch, spec: Loaded[DeploymentSpec]) -> tuple[Diagnostic, ...]:
+    if branch.remote is not None or spec.spec.target.repository is not None:
+        return ()
+    return (
+        Diagnostic(
+            "repository-local",
+            "this repository has no remote, so the manifests fetch the model from a path that no cluster reaches",
+            spec.locate("spec", "target", key=True),
+            "add a remote (git remote add origin URL), or name one: spec.target.repository",
+            "warning",
+        ),
+    )

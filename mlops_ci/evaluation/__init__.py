@@ -1,0 +1,1 @@
+"""From a change to a verdict: candidates, rules, baselines, holdout, statistics, verdict."""

@@ -1,0 +1,1 @@
+"""Candidates: their identity, their training runs, and released versions checked out again."""

@@ -1,0 +1,111 @@
+"""A candidate's model: made from the training side alone, or taken from the store."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mlops_ci.core.digest import digest_bytes
+from mlops_ci.core.errors import Findings
+from mlops_ci.core.records import FileDigest, TrainingRun
+from mlops_ci.data.split import materialise, split_key
+from mlops_ci.evaluation.candidates.candidate import Candidate
+from mlops_ci.registry import run_store as store
+from mlops_ci.repository.context import Project
+from mlops_ci.training.fit import Fitted, fit
+from mlops_ci.training.workers.protocol import HERE, Interpreter
+
+
+def fitted(project: Project, candidate: Candidate, interpreter: Interpreter = HERE) -> Fitted:
+    """Fit a candidate in a process that is handed the training rows only, in a new folder of the project's scratch.
+
+    Raises as `learn.fit.fit` does.
+    """
+    context, spec = project.context, candidate.model.spec
+    scratch = Path(tempfile.mkdtemp(dir=context.scratch))
+    sides = materialise(context.root, candidate.dataset, candidate.snapshot.files, spec.features, spec.target, scratch)
+    sides.holdout.unlink()  # the trainer is handed the training side only
+    return fit(
+        spec.train,
+        task=spec.task,
+        inputs=candidate.inputs,
+        output=candidate.output,
+        data=sides.train,
+        root=context.root,
+        scratch=scratch / "fit",
+        environment=candidate.environment,
+        where=candidate.model.locate("spec", "train", key=True),
+        interpreter=interpreter,
+    )
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A candidate's stored run: its record, its packaged files in `folder`, and the training's output."""
+
+    run: TrainingRun
+    folder: Path
+    log: bytes
+
+
+def kept(project: Project, candidate: Candidate) -> Kept:
+    """Return what the store has of a candidate; raises Findings `run-missing` when it has not been trained."""
+    context, name = project.context, candidate.model.name
+    stored = store.find(context.repo, store.run_ref(name, candidate.key))
+    if stored is None or context.repo is None:
+        raise Findings.of(
+            "run-missing",
+            f"'{name}' as it is now has not been trained",
+            help=f"mlops-ci train {name} (or mlops-ci gate {name})",
+        )
+    run = store.read_record(context.repo, stored, "run.json", TrainingRun)
+    folder = Path(tempfile.mkdtemp(dir=context.scratch))
+    store.materialise(context.repo, stored, run.files, folder)
+    return Kept(run, folder, context.repo.read(stored.files["log.txt"]) or b"")
+
+
+def described(candidate: Candidate, made: Fitted, files: tuple[FileDigest, ...], started_on: str) -> TrainingRun:
+    """Return the record of a candidate's training; `files` are those of its package, its code among them."""
+    spec = candidate.model.spec
+    return TrainingRun(
+        key=candidate.key,
+        model=candidate.model.name,
+        task=spec.task,
+        dataset=spec.dataset,
+        spec_path=candidate.model.path,
+        spec_digest=candidate.model.digest,
+        interface_digest=candidate.interface_digest,
+        code=candidate.code,
+        data_digest=candidate.snapshot.digest,
+        schema_digest=candidate.snapshot.schema_digest,
+        split=candidate.sides.split,
+        row_key=split_key(candidate.dataset.spec),
+        environment=made.environment,
+        seed=spec.train.seed,
+        estimator=spec.train.estimator or spec.train.entrypoint or "",
+        trusted=made.trusted,
+        signature=made.signature,
+        model_digest=made.model_digest,
+        files=files,
+        started_on=started_on,
+        seconds=round(made.seconds, 3),
+        params=spec.train.params,
+    )
+
+
+def with_code(root: Path, candidate: Candidate, folder: Path) -> tuple[FileDigest, ...]:
+    """Put the code that the model is made of beside it: whoever fetches or serves the model needs it too.
+
+    Raises Findings when a file has changed since the candidate was identified.
+    """
+    for file in candidate.code:
+        content = (root / file.path).read_bytes()
+        if digest_bytes(content) != file.sha256:
+            raise Findings.of(
+                "code-changed", f"{file.path} changed while the model was trained", help="run the command again"
+            )
+        path = folder / store.CODE / file.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return tuple(replace(file, path=f"{store.CODE}/{file.path}") for file in candidate.code)

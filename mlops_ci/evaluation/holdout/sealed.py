@@ -1,0 +1,86 @@
+"""A sealed holdout, opened: by the judge, where the environment has the credentials, and never by who trains."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from mlops_ci.core.diagnostics import Location, has_errors
+from mlops_ci.core.digest import digest_file
+from mlops_ci.core.errors import EnvironmentProblem, Findings
+from mlops_ci.core.records import FileDigest
+from mlops_ci.data.leakage import leak_findings
+from mlops_ci.data.sealed_holdout import Held
+from mlops_ci.data.sources.files import source_files
+from mlops_ci.data.split import split, target_findings
+from mlops_ci.evaluation.base_branch_rules import changed_rules
+from mlops_ci.evaluation.candidates.candidate import Candidate
+from mlops_ci.registry import object_store as artifacts
+from mlops_ci.repository.context import Project
+from mlops_ci.spec.spec_types import SealedSource, Source
+
+LIMIT = 5_000_000_000  # bytes of a holdout that is downloaded
+
+
+@contextmanager
+def opened(project: Project, candidate: Candidate) -> Iterator[Candidate]:
+    """Give the candidate with its sealed holdout at hand, whose copy is gone afterwards; another one as it is.
+
+    Raises EnvironmentProblem `holdout-unreadable` when it is out of reach; Findings when it does not fit the rows to learn
+    from, cannot be judged on, or shares rows with them.
+    """
+    context, spec = project.context, candidate.model.spec
+    source = candidate.dataset.spec.split.source
+    if source is None:
+        yield candidate
+        return
+    where = candidate.dataset.locate("spec", "split", "source")
+    with tempfile.TemporaryDirectory(dir=context.scratch) as folder:
+        held = _held(context.root, Path(folder), source, where)
+        files = candidate.snapshot.files
+        sides = split(context.root, candidate.dataset, files, spec.features, spec.target, context.cache, held)
+        findings = (
+            *target_findings(sides, spec.target, spec.task, candidate.model.locate("spec", "target")),
+            *leak_findings(sides.leaks, candidate.dataset, sides.split.holdout_rows),
+        )
+        if has_errors(findings):
+            raise Findings((*findings, *changed_rules(candidate.model, candidate.rules)))
+        yield replace(candidate, sides=sides, held=held, findings=(*candidate.findings, *findings))
+
+
+def put_away(candidate: Candidate) -> None:
+    """Remove the copy of a sealed holdout, before code that is not trusted runs."""
+    if candidate.held and candidate.held.copied:
+        for path in candidate.held.paths:
+            path.unlink(missing_ok=True)
+
+
+def _held(root: Path, scratch: Path, source: SealedSource, where: Location) -> Held:
+    if source.path is not None:
+        inside = Source(source.type, source.path, source.delimiter)
+        try:
+            return Held(root, source_files(root, inside, where), inside)
+        except Findings as error:
+            if error.diagnostics[0].id not in ("data-source-missing", "data-unreadable"):
+                raise
+            raise _unreadable(source.path, error, where) from error
+    url, name = source.url or "", f"sealed-holdout.{source.type}"
+    try:
+        artifacts.copy(url, scratch / name, LIMIT)
+    except EnvironmentProblem as error:
+        raise _unreadable(url, error, where) from error
+    file = FileDigest(name, digest_file(scratch / name), (scratch / name).stat().st_size)
+    return Held(scratch, (file,), Source(source.type, name, source.delimiter), copied=True)
+
+
+def _unreadable(name: str, error: Exception, where: Location) -> EnvironmentProblem:
+    return EnvironmentProblem.of(
+        "holdout-unreadable",
+        f"the sealed holdout {name} cannot be read: {error}",
+        location=where,
+        help="only a job that may read it can judge: credentials come from the environment (for S3: AWS_ACCESS_KEY_ID and"
+        " AWS_SECRET_ACCESS_KEY, or AWS_PROFILE); training needs none",
+    )

@@ -1,0 +1,1 @@
+"""Which datasets and models a change touches."""

@@ -1,0 +1,69 @@
+"""What a change's host is told of a gate's answer: the one comment on its pull request, and a check of its commit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from mlops_ci.core.ci_job import Job
+from mlops_ci.core.diagnostics import Diagnostic, has_errors, printable
+from mlops_ci.core.digest import digest_bytes
+from mlops_ci.core.errors import Exit
+from mlops_ci.core.notifications import Announcement, CheckRun, Conclusion, StickyComment
+from mlops_ci.core.records import Trust
+from mlops_ci.core.results.gate import GateReport
+from mlops_ci.reports.escaping import clipped
+from mlops_ci.reports.pull_request import comment
+from mlops_ci.reports.verdict import sentence
+
+_PLAIN = re.compile(r"(?!.*--)[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
+
+
+def told(
+    job: Job,
+    report: GateReport | None,
+    diagnostics: Sequence[Diagnostic],
+    trust: Trust,
+    *,
+    code: Exit | int | None = None,
+    untrusted: bool = False,
+) -> tuple[Announcement, ...]:
+    """Return what to tell: a comment where the job is about a pull request, and a check where it knows its commit.
+
+    `report` is None where the gate could not answer. `code` is its exit code, where it is known: what is not decided fails
+    where a spec says so. `untrusted`: the answer comes from a run that the change itself could have made up. Its check has a
+    name of its own, so that no branch rule takes it for the gate's, and never succeeds.
+    """
+    body = comment(report, diagnostics, job=job, trust=trust, untrusted=untrusted)
+    said: list[Announcement] = []
+    if job.pull is not None:
+        said.append(StickyComment(job.pull, marker(job), body))
+    if job.commit:
+        conclusion = _conclusion(report, diagnostics, code)
+        if untrusted and conclusion == "success":
+            conclusion = "neutral"
+        title = clipped(printable(sentence(report)), 200)
+        said.append(CheckRun(check_name(job, untrusted=untrusted), job.commit, conclusion, title, body))
+    return tuple(said)
+
+
+def marker(job: Job) -> str:
+    """Return what a workflow's comment is found by: one workflow, one comment; names that are not plain keep apart by a digest."""
+    name = job.workflow
+    if _PLAIN.fullmatch(name):
+        return f"gate/{name}"
+    slug = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")[:40]
+    digest = digest_bytes(name.encode("utf-8", "surrogatepass"))[:8]
+    return f"gate/{f'{slug}-' if slug else ''}{digest}"
+
+
+def check_name(job: Job, *, untrusted: bool = False) -> str:
+    """Return what the check of a workflow is called."""
+    name = clipped(printable(job.workflow), 80) or "gate"
+    return f"mlops-ci: {name}{' (untrusted run)' if untrusted else ''}"
+
+
+def _conclusion(report: GateReport | None, diagnostics: Sequence[Diagnostic], code: Exit | int | None) -> Conclusion:
+    if report is None or report.verdict == "fail" or has_errors(tuple(diagnostics)) or code not in (None, 0):
+        return "failure"
+    return "success" if report.verdict == "pass" else "neutral"

@@ -1,0 +1,124 @@
+"""A user's own holdout as the world: two real models, made equal by a coin tossed for each row, or taken as they are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlops_ci.core.results.simulation import Measured
+from mlops_ci.evaluation.simulation.claims import BUDGET, better
+from mlops_ci.evaluation.simulation.trials import Counts, naive, passes
+from mlops_ci.evaluation.stats.alpha_spending import level
+from mlops_ci.evaluation.stats.evidence import gather
+from mlops_ci.spec.spec_types import Gate
+from mlops_ci.training.predictions import Predictions, Truth
+
+SEED = 20_261_126
+CHUNK = 25  # trials that one process makes at a time
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A holdout with the answers of two models, by name."""
+
+    names: tuple[str, str]
+    truth: Truth
+    models: tuple[Predictions, Predictions]
+
+
+def measure(
+    pair: Pair, metrics: Sequence[str], gate: Gate, count: int, jobs: int, progress: Callable[[str], None]
+) -> tuple[Measured, ...]:
+    """Return how often the gate says that one of the two is better in each metric, of `count` holdouts of the same size.
+
+    Each is drawn from the user's rows, or groups of rows, with replacement. Exchanged by a coin's toss for each, the two
+    models are equal, whatever they are, and only the share `1 - confidence` may pass; as they are, their difference is
+    what was seen.
+    """
+    from joblib import Parallel, delayed
+
+    measured: list[Measured] = []
+    for exchanged in (True, False):
+        progress(f"{'equal' if exchanged else 'as they are'}: {count:,} trials")
+        calls = [
+            delayed(run)(pair, metrics, gate, (SEED, exchanged, chunk), min(CHUNK, count - chunk * CHUNK))
+            for chunk in range(math.ceil(count / CHUNK))
+        ]
+        parts = Parallel(n_jobs=jobs, inner_max_num_threads=1)(calls)
+        measured += _rows(pair, metrics, gate, count, parts, exchanged=exchanged)
+    return tuple(measured)
+
+
+def run(pair: Pair, metrics: Sequence[str], gate: Gate, seed: Sequence[int], trials: int) -> Counts:
+    """Return the counts of so many holdouts, by metric; the second number of the seed says whether models are exchanged."""
+    spent = replace(gate, confidence=1 - level(1 - gate.confidence, BUDGET))
+    answers = np.zeros((3, len(metrics)), dtype=int)
+    for stream in np.random.SeedSequence(seed).spawn(trials):
+        random = np.random.default_rng(stream)
+        truth, one, other = _drawn(pair, random, exchanged=bool(seed[1]))
+        evidence = gather(metrics, truth, one, other, seed=int(random.integers(2**32)))
+        for at, metric in enumerate(metrics):
+            answers[0, at] += passes(better(metric), evidence, gate)
+            answers[1, at] += naive(better(metric), evidence)
+            answers[2, at] += passes(better(metric), evidence, spent)
+    found, by_numbers, left = (tuple(int(one) for one in row) for row in answers)
+    return Counts(trials, found, by_numbers, left)
+
+
+def _drawn(pair: Pair, random: np.random.Generator, *, exchanged: bool) -> tuple[Truth, Predictions, Predictions]:
+    """Draw as many rows, or groups, as there are; a group that is drawn twice is two groups."""
+    truth, (one, other) = pair.truth, pair.models
+    if truth.groups is None:
+        rows = random.integers(len(truth), size=len(truth))
+        tossed = random.random(len(rows)) < 0.5
+        truth = truth.rows(rows)
+    else:
+        _, group = np.unique(truth.groups, return_inverse=True)
+        members = np.split(np.argsort(group, kind="stable"), np.cumsum(np.bincount(group))[:-1])
+        drawn = random.integers(len(members), size=len(members))
+        sizes = [len(members[at]) for at in drawn]
+        rows = np.concatenate([members[at] for at in drawn])
+        tossed = np.repeat(random.random(len(drawn)) < 0.5, sizes)
+        truth = replace(truth.rows(rows), groups=np.repeat(np.arange(len(drawn)), sizes))
+    one, other = one.rows(rows), other.rows(rows)
+    return (truth, _mixed(one, other, tossed), _mixed(other, one, tossed)) if exchanged else (truth, one, other)
+
+
+def _mixed(one: Predictions, other: Predictions, tossed: NDArray[np.bool_]) -> Predictions:
+    """Return one model's answers with the other's where the coin says so."""
+
+    def mixed(mine: Any, theirs: Any) -> Any:
+        if mine is None or theirs is None:
+            return None
+        return np.where(tossed[:, None] if mine.ndim > 1 else tossed, theirs, mine)
+
+    parts = {
+        name.name: mixed(getattr(one, name.name), getattr(other, name.name))
+        for name in fields(one)
+        if name.name != "own"
+    }
+    return Predictions(**parts, own={name: mixed(values, other.own[name]) for name, values in one.own.items()})
+
+
+def _rows(
+    pair: Pair, metrics: Sequence[str], gate: Gate, count: int, parts: Sequence[Counts], *, exchanged: bool
+) -> Iterator[Measured]:
+    for at, metric in enumerate(metrics):
+        share = sum(part.gate[at] for part in parts) / count
+        yield Measured(
+            claim="false promotion" if exchanged else "promotion",
+            metric=metric,
+            rows=len(pair.truth),
+            setting=f"{pair.names[0]} and {pair.names[1]}, {'exchanged by chance' if exchanged else 'as they are'}",
+            value=share,
+            error=math.sqrt(share * (1 - share) / count),
+            limit=1 - gate.confidence if exchanged else None,
+            at_least=False,
+            naive=sum(part.naive[at] for part in parts) / count,
+            spent=sum(part.spent[at] for part in parts) / count,
+        )

@@ -1,0 +1,294 @@
+"""Metrics as weighted functions of many weight vectors at once, so that a paired bootstrap is a few matrix products.
+
+Every function takes truth and predictions and returns `weighted(w)`, from weights [b, n] to values [b], NaN where the
+metric has no value (one class only). With weights of 1 the values are scikit-learn's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from mlops_ci.training.predictions import Floats, Ints, Predictions, Truth, need
+
+CALIBRATION_BINS = 15
+Weighted = Callable[[Floats], Floats]
+Make = Callable[[Truth, Predictions], "Weighted | None"]  # None: the predictions lack what it needs
+ByRow = Callable[[Truth, Predictions], "Floats | None"]
+
+
+def value(metric: str, truth: Truth, predictions: Predictions) -> float | None:
+    """Return the metric on these rows, or None when it has no value on them."""
+    weighted = of(metric, predictions)(truth, predictions)
+    if weighted is None or not len(truth):
+        return None
+    found = float(weighted(truth.mass[None, :])[0])
+    return found if np.isfinite(found) else None
+
+
+def of(metric: str, predictions: Predictions) -> Make:
+    """Return how a metric is computed, a user's own one too; raises KeyError when the predictions do not have it."""
+    if metric in METRICS:
+        return METRICS[metric]
+    losses = predictions.own[metric]
+    return lambda _truth, _predictions: _mean_of(losses)
+
+
+def by_row(metric: str, truth: Truth, predictions: Predictions) -> Floats | None:
+    """Return what a metric is the mean of, [n]; None when the predictions lack what it needs."""
+    return BY_ROW[metric](truth, predictions) if metric in BY_ROW else predictions.own.get(metric)
+
+
+def _divide(top: Floats, bottom: Floats) -> Floats:
+    """Divide, NaN where the divisor is 0."""
+    out: Floats = np.full(np.broadcast(top, bottom).shape, np.nan)
+    np.divide(top, bottom, out=out, where=bottom != 0)
+    return out
+
+
+def _mean_of(loss: Floats) -> Weighted:
+    return lambda w: _divide(w @ loss, w.sum(axis=1))
+
+
+def _averaged(loss: ByRow) -> Make:
+    """Return the metric that is the mean of what a function gives row by row."""
+
+    def make(truth: Truth, predictions: Predictions) -> Weighted | None:
+        found = loss(truth, predictions)
+        return None if found is None else _mean_of(found)
+
+    return make
+
+
+def _known(truth: Truth) -> tuple[Ints, int]:
+    return need(truth.labels), len(truth.classes)
+
+
+def _is(labels: Ints | None, index: int) -> Floats:
+    """Return 1.0 where the label is that class, [n]."""
+    return np.asarray(need(labels) == index, dtype=np.float64)
+
+
+def _accuracy(truth: Truth, predictions: Predictions) -> Floats:
+    return np.asarray(need(truth.labels) == need(predictions.labels), dtype=np.float64)
+
+
+def _log_loss(truth: Truth, predictions: Predictions) -> Floats | None:
+    if predictions.probabilities is None:
+        return None
+    labels, _ = _known(truth)
+    smallest = np.finfo(float).eps
+    right = np.where(labels >= 0, predictions.probabilities[np.arange(len(labels)), labels], 0.0)
+    return np.asarray(-np.log(np.clip(right, smallest, 1 - smallest)))
+
+
+def _top_k(truth: Truth, predictions: Predictions) -> Floats | None:
+    """Tell whether the true class is among the k likeliest; where others are as likely, they come first."""
+    if predictions.probabilities is None:
+        return None
+    labels, _ = _known(truth)
+    given = predictions.probabilities
+    true = np.where(labels >= 0, given[np.arange(len(labels)), labels], np.inf)
+    return np.asarray((labels >= 0) & ((given >= true[:, None]).sum(axis=1) <= truth.terms.top_k), dtype=np.float64)
+
+
+def _cost(truth: Truth, predictions: Predictions) -> Floats | None:
+    """Return what each row's prediction costs; a class that the costs do not know has none, so that nothing is decided."""
+    labels, costs = need(truth.labels), truth.terms.costs
+    if costs is None or (labels < 0).any():
+        return None
+    return np.asarray(costs[labels, need(predictions.labels)])
+
+
+def _brier(truth: Truth, predictions: Predictions) -> Floats | None:
+    if predictions.probabilities is None:
+        return None
+    return np.asarray((predictions.probabilities[:, 1] - _is(truth.labels, 1)) ** 2)
+
+
+def _calibration_error(truth: Truth, predictions: Predictions) -> Weighted | None:
+    """C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, ICML 2017: the mean gap over bins of equal width, by their weight."""
+    if predictions.probabilities is None:
+        return None
+    positive = predictions.probabilities[:, 1]
+    bins = np.minimum((positive * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+    gaps = (bins[:, None] == np.arange(CALIBRATION_BINS)) * (positive - _is(truth.labels, 1))[:, None]
+    return lambda w: _divide(np.abs(w @ gaps).sum(axis=1), w.sum(axis=1))
+
+
+def _counts(truth: Truth, predictions: Predictions) -> tuple[Floats, Floats, Floats]:
+    """Return indicators [n, k] by class: predicted and true, predicted, true."""
+    labels, k = _known(truth)
+    said = (need(predictions.labels)[:, None] == np.arange(k)).astype(float)
+    true = (labels[:, None] == np.arange(k)).astype(float)
+    return said * true, said, true
+
+
+def _precision(truth: Truth, predictions: Predictions) -> Weighted:
+    hit, said, _ = (np.asarray(part[:, 1]) for part in _counts(truth, predictions))
+    return lambda w: np.nan_to_num(_divide(w @ hit, w @ said))
+
+
+def _recall(truth: Truth, predictions: Predictions) -> Weighted:
+    hit, _, true = (np.asarray(part[:, 1]) for part in _counts(truth, predictions))
+    return lambda w: np.nan_to_num(_divide(w @ hit, w @ true))
+
+
+def _f1(truth: Truth, predictions: Predictions) -> Weighted:
+    hit, said, true = (np.asarray(part[:, 1]) for part in _counts(truth, predictions))
+    return lambda w: np.nan_to_num(_divide(2 * (w @ hit), w @ (said + true)))
+
+
+def _f1_macro(truth: Truth, predictions: Predictions) -> Weighted:
+    hit, said, true = _counts(truth, predictions)
+    # a class that is neither there nor predicted has no f1 and does not count
+    return lambda w: _mean_present(_divide(2 * (w @ hit), w @ (said + true)))
+
+
+def _balanced_accuracy(truth: Truth, predictions: Predictions) -> Weighted:
+    hit, _, true = _counts(truth, predictions)
+    return lambda w: _mean_present(_divide(w @ hit, w @ true))
+
+
+def _mean_present(by_class: Floats) -> Floats:
+    there = ~np.isnan(by_class)
+    return _divide(np.where(there, by_class, 0.0).sum(axis=1), there.sum(axis=1).astype(float))
+
+
+def _ranked(positive: Floats, scores: Floats, *, falling: bool = False) -> Callable[[Floats], tuple[Floats, Floats]]:
+    """Return w -> weights of positives and of all rows [b, groups], summed over equal scores, in the scores' order."""
+    order = np.argsort(-scores if falling else scores, kind="stable")
+    ordered = scores[order]
+    starts = np.concatenate([[0], np.flatnonzero(ordered[1:] != ordered[:-1]) + 1])
+    is_positive = positive[order]
+
+    def split(w: Floats) -> tuple[Floats, Floats]:
+        sorted_w = np.take(w, order, axis=1)
+        good = sorted_w * is_positive
+        if len(starts) == len(order):  # no two scores are equal
+            return good, sorted_w
+        return np.add.reduceat(good, starts, axis=1), np.add.reduceat(sorted_w, starts, axis=1)
+
+    return split
+
+
+def _auc_of(positive: Floats, scores: Floats) -> Weighted:
+    split = _ranked(positive, scores)
+
+    def weighted(w: Floats) -> Floats:
+        good, every = split(w)
+        bad = every - good
+        below = np.cumsum(bad, axis=1)
+        total = below[:, -1].copy()
+        below -= bad / 2
+        return _divide(np.einsum("ij,ij->i", good, below), good.sum(axis=1) * total)
+
+    return weighted
+
+
+def _auc(truth: Truth, predictions: Predictions) -> Weighted | None:
+    if predictions.scores is None:
+        return None
+    return _auc_of(_is(truth.labels, 1), predictions.scores)
+
+
+def _auc_ovr(truth: Truth, predictions: Predictions) -> Weighted | None:
+    if predictions.probabilities is None:
+        return None
+    labels, k = _known(truth)
+    parts = [_auc_of(_is(labels, index), predictions.probabilities[:, index]) for index in range(k)]
+    return lambda w: _mean_present(np.stack([part(w) for part in parts], axis=1))
+
+
+def _average_precision(truth: Truth, predictions: Predictions) -> Weighted | None:
+    if predictions.scores is None:
+        return None
+    split = _ranked(_is(truth.labels, 1), predictions.scores, falling=True)
+
+    def weighted(w: Floats) -> Floats:
+        good, every = split(w)
+        found, ranked = np.cumsum(good, axis=1), np.cumsum(every, axis=1)
+        total = found[:, -1].copy()
+        found /= np.maximum(ranked, np.finfo(float).tiny, out=ranked)  # where nothing is ranked yet, nothing is found
+        return _divide(np.einsum("ij,ij->i", good, found), total)
+
+    return weighted
+
+
+def _errors(truth: Truth, predictions: Predictions) -> tuple[Floats, Floats]:
+    true = need(truth.values)
+    return true, true - need(predictions.values)
+
+
+def _mae(truth: Truth, predictions: Predictions) -> Floats:
+    return np.abs(_errors(truth, predictions)[1])
+
+
+def _rmse(truth: Truth, predictions: Predictions) -> Weighted:
+    mean = _mean_of(_errors(truth, predictions)[1] ** 2)
+    return lambda w: np.sqrt(mean(w))
+
+
+def _mape(truth: Truth, predictions: Predictions) -> Floats:
+    true, error = _errors(truth, predictions)
+    return np.asarray(np.abs(error) / np.maximum(np.abs(true), np.finfo(float).eps))
+
+
+def _pinball(truth: Truth, predictions: Predictions) -> Floats:
+    """R. Koenker, G. Bassett, Econometrica 46 (1978) 33-50."""
+    error, q = _errors(truth, predictions)[1], truth.terms.quantile
+    return np.maximum(q * error, (q - 1) * error)
+
+
+def _covered(truth: Truth, predictions: Predictions) -> Floats:
+    return np.asarray(_errors(truth, predictions)[1] <= 0, dtype=np.float64)
+
+
+def _r2(truth: Truth, predictions: Predictions) -> Weighted:
+    true, error = _errors(truth, predictions)
+    centred = true - true.mean() if len(true) else true  # keeps the digits of a target far from 0
+    squared = centred**2
+
+    def weighted(w: Floats) -> Floats:
+        left = w @ error**2
+        spread = w @ squared - _divide((w @ centred) ** 2, w.sum(axis=1))
+        constant = spread <= 1e-12 * (w @ squared)
+        return np.where(constant, np.where(left == 0, 1.0, 0.0), 1 - _divide(left, np.where(constant, 1.0, spread)))
+
+    return weighted
+
+
+BY_ROW: Mapping[str, ByRow] = {
+    "accuracy": _accuracy,
+    "log-loss": _log_loss,
+    "brier": _brier,
+    "mae": _mae,
+    "mape": _mape,
+    "cost": _cost,
+    "top-k-accuracy": _top_k,
+    "pinball-loss": _pinball,
+    "quantile-coverage": _covered,
+}
+METRICS: Mapping[str, Make] = {
+    "auc": _auc,
+    "average-precision": _average_precision,
+    "accuracy": _averaged(_accuracy),
+    "balanced-accuracy": _balanced_accuracy,
+    "f1": _f1,
+    "precision": _precision,
+    "recall": _recall,
+    "log-loss": _averaged(_log_loss),
+    "brier": _averaged(_brier),
+    "calibration-error": _calibration_error,
+    "f1-macro": _f1_macro,
+    "auc-ovr": _auc_ovr,
+    "mae": _averaged(_mae),
+    "rmse": _rmse,
+    "r2": _r2,
+    "mape": _averaged(_mape),
+    "cost": _averaged(_cost),
+    "top-k-accuracy": _averaged(_top_k),
+    "pinball-loss": _averaged(_pinball),
+    "quantile-coverage": _averaged(_covered),
+}

@@ -1,0 +1,1 @@
+"""From predictions to a verdict: slices, requirements, tests against baselines, one sentence."""

@@ -1,0 +1,121 @@
+"""Who is compared on which rows: models' answers and what is known of a holdout, brought to one numbering of classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from mlops_ci.core.diagnostics import Diagnostic
+from mlops_ci.core.errors import Findings
+from mlops_ci.spec.spec_types import Against, Cost, Evaluate, Task
+from mlops_ci.training.predictions import Floats, Ints, Label, Predictions, Terms, Truth, align_classes, encode_labels
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """One model's answers for the holdout, under the name that people call it by (delay@v1.0.0); classes in its order.
+
+    `run` is the key of its training run, which names all that went in, its code too; `model_digest` is only what came
+    out. `seen` [n] marks rows that it has learned from, on which it is not tested; None: none.
+    """
+
+    name: str
+    model_digest: str
+    predictions: Predictions
+    classes: tuple[Label, ...] = ()
+    operational: Mapping[str, float] = field(default_factory=dict)
+    run: str = ""
+    seen: Any = None
+
+
+@dataclass(frozen=True)
+class Absent:
+    """Why there is no older version to test against: none yet, the candidate itself, or one that cannot be scored today."""
+
+    why: str
+    state: Literal["none", "same", "incomparable"] = "none"
+
+
+NO_CHAMPION = Absent("there is no champion yet")
+NO_ANCHOR = Absent("there is no anchor yet")
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """What is known of n rows beside their labels.
+
+    `weights` [n] say how much each counts, `groups` [n] which depend on each other; None: all the same, and none.
+    `slices` are columns [n] by name, each of whose values is a slice; `conditions` masks [n]; `parts` the columns [n]
+    that fairness gaps are between.
+    """
+
+    weights: Floats | None = None
+    groups: Ints | None = None
+    slices: Mapping[str, Any] = field(default_factory=dict)
+    conditions: Mapping[str, Any] = field(default_factory=dict)
+    parts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def comparable(task: Task, candidate: Contestant, rival: Contestant | Absent, against: Against) -> Contestant | Absent:
+    """Return the rival, unless it is the candidate itself or answers in other labels."""
+    if isinstance(rival, Absent):
+        return rival
+    if rival.run and rival.run == candidate.run:  # equal digests do not do: they name classes, not their code
+        return Absent(f"the candidate is the {against} itself ({rival.name})", "same")
+    if task == "binary-classification" and rival.classes != candidate.classes:
+        labels = " and ".join(repr(label) for label in rival.classes)
+        return Absent(f"{rival.name} predicts other labels ({labels})", "incomparable")
+    return rival
+
+
+def on_common_terms(
+    task: Task, labels: Any, models: Sequence[Contestant], holdout: Holdout, evaluate: Evaluate
+) -> tuple[Truth, list[Predictions], list[Diagnostic]]:
+    """Return truth and predictions in one numbering of the classes, the first model's first; and what is odd about labels.
+
+    Raises Findings when a binary holdout has a label that none of the models knows.
+    """
+    better = {name: one.better == "higher" for name, one in evaluate.custom.items()}
+    terms = Terms(evaluate.quantile, evaluate.top_k, None, better)
+    weights = holdout.weights
+    if weights is not None and weights.max(initial=0.0) > 0:
+        weights = weights / weights.max()  # whose squares are numbers, whatever the unit
+    truth = Truth(weights=weights, groups=holdout.groups, terms=terms)
+    if task == "regression":
+        values = np.asarray(labels, dtype=np.float64)
+        return replace(truth, values=values), [model.predictions for model in models], []
+    classes = tuple(dict.fromkeys([label for model in models for label in model.classes]))
+    encoded = encode_labels(labels, classes)
+    strangers = list(dict.fromkeys(np.asarray(labels)[encoded < 0].tolist()))[:5]
+    notes = []
+    if strangers:
+        shown = ", ".join(map(repr, strangers))
+        found = Diagnostic(
+            "holdout-label-unknown",
+            f"{int((encoded < 0).sum()):,} holdout rows have labels that the model does not know: {shown}",
+            help="The training rows lack these labels. Check the target column, or give the new class more rows.",
+            severity="error" if task == "binary-classification" else "warning",
+        )
+        if found.severity == "error":
+            raise Findings([found])
+        notes = [found]
+    costs = _cost_matrix(evaluate.costs, classes) if evaluate.costs else None
+    return (
+        replace(truth, labels=encoded, classes=classes, terms=replace(terms, costs=costs)),
+        [align_classes(model.predictions, model.classes, classes) for model in models],
+        notes,
+    )
+
+
+def _cost_matrix(costs: Sequence[Cost], classes: Sequence[Label]) -> Floats | None:
+    """Return what each prediction costs, [k, k]; None when a cost is of a class that there is not."""
+    matrix = np.zeros((len(classes), len(classes)))
+    for one in costs:
+        at = encode_labels([one.actual], classes)[0], encode_labels([one.predicted], classes)[0]
+        if min(at) < 0:
+            return None
+        matrix[at] = one.cost
+    return matrix

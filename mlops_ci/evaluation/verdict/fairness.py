@@ -1,0 +1,142 @@
+"""Gaps between groups of rows in how often a binary classifier says yes: values as fairlearn's, with their intervals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlops_ci.evaluation.stats.influence import together
+from mlops_ci.evaluation.stats.intervals import Bound, Estimate, wilson
+from mlops_ci.evaluation.verdict.slices import texts
+from mlops_ci.training.predictions import Floats, Ints, Predictions, Truth, need
+
+Name = Literal["demographic-parity-difference", "equalized-odds-difference"]
+RateName = Literal["selection", "true-positive", "false-positive"]
+MIN_CLASS_ROWS = 10  # of the class that a rate is a share of, in each group: as `requirements` has it
+_Rows = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Gap:
+    """The largest gap of a rate between two groups: `highest` has the highest rate, and `lowest` the lowest.
+
+    `passed_over` are the groups with too few rows for one of the rates, by name.
+    """
+
+    estimate: Estimate
+    rate: RateName
+    highest: str
+    lowest: str
+    passed_over: tuple[str, ...]
+
+
+def gap(name: Name, truth: Truth, predictions: Predictions, groups: Sequence[str], *, min_rows: int) -> Gap | None:
+    """Return the gap between the groups that n rows belong to, `groups` [n]; class 1 is what a selection is of.
+
+    Demographic parity difference: the largest selection rate less the smallest. Equalized odds difference: the same of
+    true-positive or of false-positive rates, whichever is larger (M. Hardt, E. Price, N. Srebro, NeurIPS 2016). Groups
+    with fewer than `min_rows` rows are passed over; in a rate among positives or negatives those with fewer than
+    MIN_CLASS_ROWS of them too. None when a rate is left with fewer than two groups: the other alone would hide a gap.
+
+    The upper limit takes every pair's at the same probability, because a gap is small only if each pair's is
+    (R. L. Berger, Technometrics 24 (1982) 295-300); the lower limit takes a pair's at that probability divided by the
+    ordered pairs of all rates (Bonferroni), because one of them is enough. A pair's limits are Newcombe's (see `_limits`).
+    """
+    names, at = np.unique(texts(groups).astype(str), return_inverse=True)
+    large = _worth(truth, at, len(names)) >= min_rows
+    rates = [_rate(one, truth, predictions, at, large) for one in _RATES[name]]
+    if any(len(rate.groups) < 2 for rate in rates):
+        return None
+    widest = max(rates, key=lambda rate: rate.gap)  # the first of equals
+    counted = set.intersection(*(set(rate.groups.tolist()) for rate in rates))
+    return Gap(
+        Estimate(widest.gap, _bound(rates)),
+        widest.name,
+        str(names[widest.groups[np.argmax(widest.shares)]]),
+        str(names[widest.groups[np.argmin(widest.shares)]]),
+        tuple(str(group) for index, group in enumerate(names) if index not in counted),
+    )
+
+
+@dataclass(frozen=True)
+class _Rate:
+    """A share by group: `groups` [k], indices of those with enough rows; `shares` [k] of so many `rows` [k]."""
+
+    name: RateName
+    groups: Ints
+    shares: Floats
+    rows: Floats
+
+    @property
+    def gap(self) -> float:
+        return float(self.shares.max() - self.shares.min())
+
+
+_RATES: Mapping[Name, tuple[RateName, ...]] = {
+    "demographic-parity-difference": ("selection",),
+    "equalized-odds-difference": ("true-positive", "false-positive"),
+}
+_AMONG: Mapping[RateName, Callable[[Truth], _Rows | None]] = {
+    "selection": lambda _: None,
+    "true-positive": lambda truth: need(truth.labels) == 1,
+    "false-positive": lambda truth: need(truth.labels) == 0,
+}
+
+
+def _rate(name: RateName, truth: Truth, predictions: Predictions, at: Ints, large: _Rows) -> _Rate:
+    """Return a rate by group; where rows have weights or depend on each other, of as many rows as they are worth."""
+    selected, among = need(predictions.labels) == 1, _AMONG[name](truth)
+    if among is not None:
+        truth, selected, at = truth.rows(among), selected[among], at[among]
+    mass, hits = (np.bincount(at[which], truth.mass[which], len(large)) for which in (np.full(len(at), True), selected))
+    rows = _worth(truth, at, len(large))
+    groups = np.flatnonzero(large & (rows >= (1 if among is None else MIN_CLASS_ROWS)))
+    shares = hits[groups] / mass[groups]
+    if not truth.plain:
+        worth = [_resting_on(truth, at == index, selected, share) for index, share in zip(groups, shares, strict=True)]
+        rows[groups] = np.minimum(rows[groups], worth)
+    return _Rate(name, groups, shares, rows[groups])
+
+
+def _resting_on(truth: Truth, which: _Rows, selected: _Rows, share: float) -> float:
+    """Return how many even rows vary as much as a weighted share does: weights that go with what is selected cost some."""
+    part = truth.rows(which)
+    variance = float((together(part.mass * (selected[which] - share) / part.mass.sum(), part) ** 2).sum())
+    return share * (1 - share) / variance if variance else math.inf
+
+
+def _worth(truth: Truth, at: Ints, groups: int) -> Floats:
+    """Return how many independent rows each group has, [groups]."""
+    if truth.plain:
+        return np.bincount(at, minlength=groups).astype(np.float64)
+    return np.array([truth.units(at == index) for index in range(groups)])
+
+
+def _bound(rates: Sequence[_Rate]) -> Bound:
+    pairs = sum(len(rate.groups) * (len(rate.groups) - 1) for rate in rates)
+
+    def bound(p: float) -> float:
+        level = p if p >= 0.5 else p / pairs
+        return max(0.0, *(float(limits.max()) for limits in _limits(rates, level)))
+
+    return bound
+
+
+def _limits(rates: Sequence[_Rate], p: float) -> Iterator[Floats]:
+    """Yield, of each rate, the limits at p of every difference of two groups [k, k], -1 on the diagonal.
+
+    R. G. Newcombe, Statistics in Medicine 17 (1998) 873-890, method 10: the distances of Wilson's limits, squared, add up.
+    """
+    for rate in rates:
+        sides = [wilson(share, rows) for share, rows in zip(rate.shares.tolist(), rate.rows.tolist(), strict=True)]
+        towards = np.array([side(p) for side in sides]) - rate.shares
+        away = np.array([side(1 - p) for side in sides]) - rate.shares
+        width = np.hypot(towards[:, None], away[None, :])
+        limits = rate.shares[:, None] - rate.shares[None, :] + (width if p >= 0.5 else -width)
+        np.fill_diagonal(limits, -1.0)
+        yield limits

@@ -1,0 +1,208 @@
+"""The rows of a table for which a condition is certainly true."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlops_ci.spec.condition_tree import (
+    And,
+    Column,
+    Compare,
+    Condition,
+    In,
+    Literal,
+    Missing,
+    Not,
+    Operand,
+    Or,
+    Tree,
+    check,
+    known,
+    moment,
+)
+
+Mask = NDArray[np.bool_]
+_OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+_NANOSECONDS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
+_DAY = 86_400 * 1_000_000_000
+
+
+def mask(condition: Condition, table: Any) -> Mask:
+    """Return the rows of a pyarrow table that are in the slice, [n].
+
+    As in SQL (ISO/IEC 9075-2, 8.2 and 6.39), a comparison with a missing value is neither true nor false, and so is its
+    `not`; NaN counts as missing. Numbers compare exactly, whatever their types. Raises ConditionError when the table has
+    no such column, or for values of types that do not compare.
+    """
+    known(condition, table.column_names)
+    types = {name: type for name in condition.columns if (type := _type(table.schema.field(name).type)) is not None}
+    check(condition, types)
+    columns = {name: _values(table[name], types.get(name)) for name in condition.columns}
+    return _truth(condition.tree, _Rows(table.num_rows, types, columns)).true
+
+
+@dataclass(frozen=True)
+class _Values:
+    """A column's values [n], and where there are any [n]."""
+
+    values: NDArray[Any]
+    present: Mask
+
+
+@dataclass(frozen=True)
+class _Rows:
+    count: int
+    types: Mapping[str, str]
+    columns: Mapping[str, _Values]
+
+
+@dataclass(frozen=True)
+class _Truth:
+    """Where something is true, and where it is false, [n] each; it is unknown elsewhere."""
+
+    true: Mask
+    false: Mask
+
+
+def _type(type: Any) -> str | None:
+    """Return a type as specs name it, or as pyarrow does when they have none; None when it only holds nulls."""
+    import pyarrow.types as is_
+
+    if is_.is_dictionary(type):
+        return _type(type.value_type)
+    if is_.is_null(type):
+        return None
+    named = (
+        ("integer", is_.is_integer),
+        ("number", lambda one: is_.is_floating(one) or is_.is_decimal(one)),
+        ("boolean", is_.is_boolean),
+        ("string", lambda one: is_.is_string(one) or is_.is_large_string(one)),
+        ("date", is_.is_date),
+        ("timestamp", is_.is_timestamp),
+    )
+    return next((name for name, test in named if test(type)), str(type))
+
+
+def _values(column: Any, type: str | None) -> _Values:
+    """Return integers, floats and booleans as they are, moments as nanoseconds, all else as Python's objects."""
+    import pyarrow as pa
+
+    present = np.asarray(column.is_valid().to_numpy(), dtype=bool)
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    match type:
+        case "integer":
+            values = column.fill_null(0).to_numpy()
+            values = values.astype(np.uint64 if values.dtype == np.uint64 else np.int64)
+        case "boolean":
+            values = column.fill_null(False).to_numpy()
+        case "date" | "timestamp":
+            values = _nanoseconds(column)
+        case "number" if pa.types.is_floating(column.type):
+            values = column.to_numpy().astype(np.float64)
+            present = present & ~np.isnan(values)
+        case "number" | "string":
+            values = column.to_numpy()
+        case _:
+            values = np.empty(len(column), dtype=object)  # never compared
+    return _Values(values, present)
+
+
+def _nanoseconds(column: Any) -> NDArray[Any]:
+    """Return dates and timestamps as nanoseconds since 1970: int64 where they all fit, else Python's integers."""
+    import pyarrow as pa
+
+    type = column.type
+    days = pa.types.is_date32(type)
+    unit = _DAY if days else _NANOSECONDS["ms" if pa.types.is_date64(type) else type.unit]
+    counts = np.asarray(column.cast(pa.int32() if days else pa.int64()).fill_null(0).to_numpy(), dtype=np.int64)
+    most = np.iinfo(np.int64).max // unit
+    return counts * unit if ((counts >= -most) & (counts <= most)).all() else counts.astype(object) * unit
+
+
+def _truth(tree: Tree, rows: _Rows) -> _Truth:
+    match tree:
+        case And(of):
+            parts = [_truth(part, rows) for part in of]
+            return _Truth(
+                reduce(operator.and_, (part.true for part in parts)),
+                reduce(operator.or_, (part.false for part in parts)),
+            )
+        case Or(of):
+            return _truth(Not(And(tuple(Not(part) for part in of))), rows)  # De Morgan's law holds with unknowns too
+        case Not(of=inner):
+            found = _truth(inner, rows)
+            return _Truth(found.false, found.true)
+        case Missing(column):
+            present = rows.columns[column.name].present
+            return _Truth(~present, present)
+        case In(column, values):
+            one = rows.columns[column.name]
+            allowed = {_literal(value, rows.types.get(column.name)) for value in values}
+            return _where(one.present, [value in allowed for value in one.values[one.present].tolist()])
+        case Compare(left, sign, right):
+            return _compared(left, _OPERATORS[sign], right, rows)
+
+
+def _compared(left: Operand, compare: Callable[[Any, Any], Any], right: Operand, rows: _Rows) -> _Truth:
+    present = np.ones(rows.count, dtype=bool)
+    for side in (left, right):
+        if isinstance(side, Column):
+            present = present & rows.columns[side.name].present
+    one, other = (_side(side, beside, present, rows) for side, beside in ((left, right), (right, left)))
+    return _where(present, compare(*_exact(one, other)))
+
+
+def _side(side: Operand, beside: Operand, present: Mask, rows: _Rows) -> NDArray[Any]:
+    """Return a column's values where both sides have one, or a literal as an array of Python's object and no dimension."""
+    if isinstance(side, Column):
+        return rows.columns[side.name].values[present]
+    return np.array(_literal(side, rows.types.get(beside.name) if isinstance(beside, Column) else None), dtype=object)
+
+
+def _literal(literal: Literal, type: str | None) -> Any:
+    return moment(literal) if type in ("date", "timestamp") else literal.value
+
+
+def _exact(one: NDArray[Any], other: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return both in one type that changes neither: that of the column, else Python's objects, which compare exactly."""
+    if one.dtype == other.dtype:
+        return one, other
+    if other.ndim == 0 and (native := _native(other, one.dtype)) is not None:
+        return one, native
+    if one.ndim == 0 and (native := _native(one, other.dtype)) is not None:
+        return native, other
+    return one.astype(object), other.astype(object)
+
+
+def _native(literal: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any] | None:
+    """Return a literal in a column's type, None when that would change it."""
+    value = literal.item()
+    if dtype.kind not in "iufb" or (dtype.kind != "f" and isinstance(value, float)):
+        return None
+    try:
+        native = np.array(value, dtype=dtype)
+    except OverflowError:
+        return None
+    return native if native.item() == value else None
+
+
+def _where(present: Mask, found: Any) -> _Truth:
+    """Return what was found in the rows that are present, and unknown for the others."""
+    true = np.zeros(len(present), dtype=bool)
+    true[present] = np.asarray(found, dtype=bool)
+    return _Truth(true, present & ~true)

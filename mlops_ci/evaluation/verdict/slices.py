@@ -1,0 +1,42 @@
+"""The holdout cut into slices: by each value of a column, and by conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from mlops_ci.training.predictions import Ints
+
+_SHOWN = 50  # of each column, the largest first; every slice that is large enough to be tested is shown
+
+
+def cut(
+    columns: Mapping[str, Any], conditions: Mapping[str, Any], least: int
+) -> Iterator[tuple[tuple[str, ...], Ints, bool]]:
+    """Yield each slice's name, the indices of its rows, and whether these are at least `least`, so that it may be tested.
+
+    `columns` [n] by name; `conditions` masks [n] by name, of which an empty one is a slice, too.
+    """
+    for column, values in columns.items():
+        names, at, counts = np.unique(texts(values).astype(str), return_inverse=True, return_counts=True)
+        for place, index in enumerate(np.argsort(-counts, kind="stable")):
+            testable = int(counts[index]) >= least
+            if not testable and place >= _SHOWN:
+                break
+            yield (column, str(names[index])), np.flatnonzero(at == index), testable
+    for name, mask in conditions.items():
+        rows = np.flatnonzero(mask)
+        yield (name,), rows, len(rows) >= least
+
+
+def texts(values: Any) -> Any:
+    """Return a column's values as the names of slices, [n]."""
+    return np.array([_text(value) for value in np.asarray(values, dtype=object).tolist()], dtype=object)
+
+
+def _text(value: Any) -> str:
+    if value is None or value != value:
+        return "(missing)"
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

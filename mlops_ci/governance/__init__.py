@@ -1,0 +1,1 @@
+"""Who may write, and whether the registry is what it says: policy, approvals, audit, doctor."""

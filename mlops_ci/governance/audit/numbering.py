@@ -1,0 +1,127 @@
+"""Versions that go up by one step, numbers without gaps, and assignments that are of the release they name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from mlops_ci.core.diagnostics import Diagnostic
+from mlops_ci.core.records import Assignment, Release
+from mlops_ci.governance.audit.inventory import Holdings
+from mlops_ci.registry.events import Name, event_name, next_version, version_key
+from mlops_ci.repository.ref_listing import TAGS
+
+_STEPS: tuple[Literal["major", "minor", "patch"], ...] = ("major", "minor", "patch")
+_BESIDE = "it was made by hand, or an event was taken out: compare with another clone (git ls-remote)"
+
+
+def breaks(held: Holdings) -> Iterator[Diagnostic]:
+    """Yield what is wrong with a model's versions, the numbers of its other events, and what those are about."""
+    names = _names(held)
+    yield from _versions(names, held)
+    yield from _counters(names)
+    yield from _commits(held)
+    yield from _assigned(held)
+
+
+def _names(held: Holdings) -> tuple[tuple[str, Name], ...]:
+    """Return all that happened, in order: what the log says, also of tags that are gone, and then what it does not know."""
+    logged = dict.fromkeys(entry.tag for entry in held.log)
+    foreign = [event.name for event in held.sequence if event.name not in logged and not held.claims(event)]
+    others = [event.name for event in held.sequence if event.name not in logged and held.claims(event)]
+    every = ((name, event_name(f"{TAGS}{name}")) for name in (*foreign, *logged, *others))
+    return tuple((tag, name) for tag, name in every if name is not None and name.model == held.model)
+
+
+def _versions(names: tuple[tuple[str, Name], ...], held: Holdings) -> Iterator[Diagnostic]:
+    highest: str | None = None
+    for tag, name in names:
+        if name.kind != "release" or name.version is None:
+            continue
+        wanted = list(dict.fromkeys(next_version(highest, step) for step in _STEPS))
+        if name.version not in wanted and tag in held.records:
+            yield Diagnostic(
+                "audit-version-step",
+                f"{tag} does not follow {f'v{highest}' if highest else 'nothing'}: the next version was {' or '.join(wanted)}",
+                help=_BESIDE,
+                about=f"{TAGS}{tag}",
+            )
+        if highest is None or version_key(name.version) > version_key(highest):
+            highest = name.version
+
+
+def _counters(names: tuple[tuple[str, Name], ...]) -> Iterator[Diagnostic]:
+    taken: dict[int, str] = {}
+    for tag, name in names:
+        if not name.number:
+            continue
+        expected = max(taken, default=0) + 1
+        if name.number in taken:
+            yield Diagnostic(
+                "audit-number-repeated",
+                f"{tag} has the number of {taken[name.number]}",
+                help=_BESIDE,
+                about=f"{TAGS}{tag}",
+            )
+        elif name.number != expected:
+            yield Diagnostic(
+                "audit-number-skipped",
+                f"{tag} is number {name.number}, and number {expected} was next",
+                help=_BESIDE,
+                about=f"{TAGS}{tag}",
+            )
+        taken.setdefault(name.number, tag)
+
+
+def _commits(held: Holdings) -> Iterator[Diagnostic]:
+    holders: dict[str, str] = {}
+    for event in held.sequence:
+        if event.kind != "release" or event.name not in held.records:
+            continue
+        if event.commit in holders:
+            yield Diagnostic(
+                "audit-commit-shared",
+                f"{event.name} is on the commit of {holders[event.commit]}, and one commit holds one version of a model",
+                help="readers that go by commits, such as gto, cannot tell the two apart: release from a commit of its own",
+                about=f"{TAGS}{event.name}",
+            )
+        holders.setdefault(event.commit, event.name)
+
+
+def _assigned(held: Holdings) -> Iterator[Diagnostic]:
+    released: set[str] = set()
+    for event in held.sequence:
+        released.add(event.oid)
+        record = held.records.get(event.name)
+        if record is None or isinstance(record, Release):
+            continue
+        target = held.records.get(record.release.name)
+        at = held.events.get(record.release.name)
+        why = None
+        if at is None or at.oid != record.release.oid:
+            why = f"names the release {record.release.name} ({record.release.oid[:10]}), which is not here"
+        elif at.oid not in released:
+            why = f"names the release {at.name}, which came after it"
+        elif not isinstance(target, Release):
+            # what another tool made can be retired, and not be assigned
+            why = f"names {at.name}, which is no release of ours" if isinstance(record, Assignment) or target else None
+        elif different := _differences(record, target):
+            why = f"and {at.name}, its release, differ in {', '.join(different)}"
+        if why:
+            yield Diagnostic(
+                "audit-assignment-differs",
+                f"{event.name} {why}",
+                help="what runs is not what was released: roll back to a version that is whole, and compare with another clone",
+                about=f"{TAGS}{event.name}",
+            )
+
+
+def _differences(record: object, release: Release) -> list[str]:
+    """Return in what an assignment or retirement is not of its release."""
+    names = ["version", "model_files"]
+    if isinstance(record, Assignment):
+        names += ["model_digest", "run_key"]
+    found = [name.replace("_", " ") for name in names if getattr(record, name) != getattr(release, name)]
+    if isinstance(record, Assignment) and record.data_digest != release.data[0].digest:
+        found.append("data digest")
+    return found

@@ -1,0 +1,76 @@
+"""Versions that passed a gate which today's would not be: the policy moved on, and they still run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from mlops_ci.core.codec import encode
+from mlops_ci.core.diagnostics import Diagnostic
+from mlops_ci.core.digest import digest_json
+from mlops_ci.core.records import Evidence, MetricValue, Release, RequirementResult
+from mlops_ci.evaluation.verdict.wording import describe, number
+from mlops_ci.governance.audit.inventory import Holdings
+from mlops_ci.spec.defaults import default_requirements
+from mlops_ci.spec.located_spec import Loaded
+from mlops_ci.spec.spec_types import ModelSpec, Requirement
+
+
+def breaks(held: Holdings, model: Loaded[ModelSpec]) -> Iterator[Diagnostic]:
+    """Yield a warning for each version that is the newest or runs somewhere, and would not pass the model's gate of today."""
+    spec = model.spec
+    today = digest_json([encode(spec.gate), encode(spec.evaluate)])
+    current = {event.version for event in held.state.assigned.values()}
+    if held.state.latest is not None:
+        current.add(held.state.latest.version)
+    requirements = spec.gate.requirements or default_requirements(spec.task)
+    for version, event in held.state.releases.items():
+        record = held.records.get(event.name)
+        if version not in current or not isinstance(record, Release) or record.evidence.policy_digest == today:
+            continue
+        reasons = [why for requirement in requirements if (why := _shortfall(requirement, record.evidence))]
+        if reasons:
+            yield Diagnostic(
+                "audit-policy-drift",
+                f"{event.name} passed under policy {record.evidence.policy_digest[:10]}, would fail under today's: {'; '.join(reasons)}",
+                model.locate("spec", "gate", key=True),
+                f"gate the model again (mlops-ci gate {held.model}) and deploy what passes",
+                "warning",
+            )
+
+
+def _shortfall(requirement: Requirement, evidence: Evidence) -> str | None:
+    """Return why recorded evidence does not meet a requirement; None when it does."""
+    if requirement.test is not None or requirement.against is not None:
+        asked = describe(requirement)
+        if any(item.requirement == asked for item in evidence.requirements):
+            return None
+        return f"{asked}: it was never asked"
+    seen = _measured(requirement.metric, evidence)
+    if seen is None:
+        return f"{describe(requirement)}: {requirement.metric} was not measured"
+    lower, upper = seen
+    low = -math.inf if requirement.min is None else requirement.min
+    high = math.inf if requirement.max is None else requirement.max
+    exact = lower == upper  # what is measured without an interval may be on the limit
+    if (low < lower and upper < high) or (exact and low <= lower <= high):
+        return None
+    shown = number(lower) if exact else f"{number(lower)} to {number(upper)}"
+    return f"{describe(requirement)}, and it has {shown}"
+
+
+def _measured(metric: str, evidence: Evidence) -> tuple[float, float] | None:
+    """Return the bounds that a floor is held against: those that one was judged by, else those that were reported."""
+    judged = [item for item in evidence.requirements if item.difference is None]
+    every: list[RequirementResult | MetricValue] = [*judged, *evidence.metrics]
+    for item in every:
+        if item.metric == metric and (found := _bounds(item)) is not None:
+            return found
+    return None
+
+
+def _bounds(item: RequirementResult | MetricValue) -> tuple[float, float] | None:
+    value = item.value if isinstance(item, MetricValue) else item.candidate
+    if item.lower is not None and item.upper is not None:
+        return item.lower, item.upper
+    return None if value is None else (value, value)

@@ -1,0 +1,292 @@
+"""Released runs: pinned where the record says, their records as the release tells, and every byte of their models."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from mlops_ci.core.codec import read
+from mlops_ci.core.diagnostics import Diagnostic
+from mlops_ci.core.digest import digest_bytes, digest_json
+from mlops_ci.core.records import Comparison, DatasetSnapshot, Evidence, FileDigest, Release, StoredFiles, TrainingRun
+from mlops_ci.governance.audit import blobs
+from mlops_ci.governance.audit.inventory import Holdings
+from mlops_ci.registry.run_store import ELSEWHERE, MODEL, release_ref
+from mlops_ci.registry.statement import evidence_of
+from mlops_ci.repository.git import Repository
+from mlops_ci.repository.git_values import Object
+from mlops_ci.repository.ref_listing import TAGS
+
+T = TypeVar("T")
+_OID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
+_RECORDS = ("run.json", "comparison.json", "snapshot.json", "metrics.json", ELSEWHERE)
+_RESTORE = "fetch it from a clone that has it whole, and find out who changed it"
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """A release, the tag it stands in, and the commit that its run is read from."""
+
+    tag: str
+    release: Release
+    commit: str
+
+    @property
+    def ref(self) -> str:
+        """The ref that readers take the run from."""
+        return release_ref(self.release.model, self.release.version)
+
+    def name(self, path: str) -> str:
+        """Return how git calls a file of the run."""
+        return f"{self.commit}:{path}"
+
+
+@dataclass(frozen=True)
+class Runs:
+    """What was found of all released runs: breaks by model, every snapshot that could be read by tag, and how much was verified.
+
+    `elsewhere` counts model files that are at a URL: they are not read, and whoever fetches one verifies it.
+    """
+
+    breaks: Mapping[str, tuple[Diagnostic, ...]]
+    snapshots: Mapping[str, DatasetSnapshot]
+    runs: int
+    files: int
+    elsewhere: int
+    bytes: int
+
+
+def pins(held: Holdings) -> Iterator[Diagnostic]:
+    """Yield where the pins of a model and its releases disagree."""
+    known = held.pins or {}
+    releases = {record.version: (tag, record) for tag, record in held.records.items() if isinstance(record, Release)}
+    for version, (tag, record) in releases.items():
+        ref = release_ref(held.model, version)
+        if version not in known:
+            yield Diagnostic(
+                "audit-pin-missing",
+                f"{ref}, which holds the run of {tag}, is not here",
+                help="a plain clone lacks it: git fetch origin 'refs/mlops/*:refs/mlops/*'. If it is gone from the remote, restore"
+                f" it from a clone: git push origin {record.run_oid}:{ref}",
+                about=ref,
+            )
+        elif known[version] != record.run_oid:
+            yield Diagnostic(
+                "audit-pin-moved",
+                f"{ref} is at {known[version][:10]}, and {tag} was released from {record.run_oid[:10]}",
+                help=f"put it back from a clone that has the run: git push --force origin {record.run_oid}:{ref}",
+                about=ref,
+            )
+    for version in known:
+        # one whose tag is here but cannot be read is reported as that
+        if version not in releases and f"{held.model}@v{version}" not in held.tags:
+            ref = release_ref(held.model, version)
+            yield Diagnostic(
+                "audit-pin-orphaned",
+                f"{ref} pins the run of a release, and there is no tag {held.model}@v{version}",
+                help="the newest events were cut off: look for a clone that has the tag (git ls-remote)",
+                about=ref,
+            )
+
+
+def runs(repo: Repository, helds: Iterable[Holdings]) -> Runs:
+    """Verify the runs of all releases against their records, and every model file byte by byte."""
+    found: dict[str, list[Diagnostic]] = {}
+    pinned = [item for held in helds for item in _pinned(held)]
+    names = [item.name(path) for item in pinned for path in _wanted(item)]
+    there = blobs.found(repo, [*names, *(item.commit for item in pinned)])
+    records = {there[item.name(path)].oid for item in pinned for path in _RECORDS if item.name(path) in there}
+    seen: dict[str, FileDigest | None] = {}
+    texts: dict[str, bytes] = {}
+    for oid, content in blobs.contents(repo, there):
+        seen[oid] = None if content is None else FileDigest(oid, digest_bytes(content), len(content))
+        if content is not None and oid in records:
+            texts[oid] = content
+    snapshots: dict[str, DatasetSnapshot] = {}
+    elsewhere = 0
+    for item in pinned:
+        mine = found.setdefault(item.release.model, [])
+        if item.commit not in there:
+            mine.append(_gone(item))
+            continue
+        of_item = {path: texts.get(there[name].oid) for path in _RECORDS if (name := item.name(path)) in there}
+        away = _read(StoredFiles, of_item.get(ELSEWHERE))
+        absent = (
+            {file.path: file for file in away.files if item.name(f"{MODEL}{file.path}") not in there} if away else {}
+        )
+        elsewhere += len(absent)
+        mine += _files(item, there, seen, absent)
+        mine += _records(item, of_item, snapshots)
+    whole = [one for one in seen.values() if one is not None]
+    return Runs(
+        {model: tuple(breaks) for model, breaks in found.items()},
+        snapshots,
+        len(pinned),
+        sum(len(item.release.model_files) for item in pinned) - elsewhere,
+        elsewhere,
+        sum(one.size for one in whole),
+    )
+
+
+def _pinned(held: Holdings) -> Iterator[Pinned]:
+    for tag, record in held.records.items():
+        if isinstance(record, Release):
+            commit = (held.pins or {}).get(record.version, record.run_oid)
+            if _OID.fullmatch(commit):
+                yield Pinned(tag, record, commit)
+
+
+def _wanted(item: Pinned) -> Iterator[str]:
+    yield from _RECORDS
+    yield from (f"{MODEL}{file.path}" for file in item.release.model_files)
+
+
+def _gone(item: Pinned) -> Diagnostic:
+    return Diagnostic(
+        "audit-run-missing",
+        f"the run of {item.tag}, commit {item.commit[:10]}, is not in this repository",
+        help=f"git fetch origin {item.ref}:{item.ref}; if it is gone from the remote, look for a clone that has it",
+        about=item.ref,
+    )
+
+
+def _files(
+    item: Pinned,
+    there: Mapping[str, Object],
+    seen: Mapping[str, FileDigest | None],
+    elsewhere: Mapping[str, FileDigest],
+) -> Iterator[Diagnostic]:
+    """Yield model files whose bytes are not the recorded ones; of those at a URL, what the run says of them counts."""
+    for file in item.release.model_files:
+        path = f"{MODEL}{file.path}"
+        one = there.get(item.name(path))
+        if file.path in elsewhere:
+            if elsewhere[file.path] != file:
+                yield Diagnostic(
+                    "audit-file-changed",
+                    f"{item.ref}:{ELSEWHERE} names another {file.path} than {item.tag} records",
+                    help=_RESTORE,
+                    about=item.ref,
+                )
+            continue
+        if one is None:
+            yield Diagnostic(
+                "audit-file-missing",
+                f"{item.ref} has no {path}, which {item.tag} records",
+                help=_RESTORE,
+                about=item.ref,
+            )
+            continue
+        digest = seen.get(one.oid)
+        if digest is None:
+            why = "cannot be read: its object is damaged"
+        elif digest.size != file.size:
+            why = f"has {digest.size:,} bytes, and {item.tag} records {file.size:,}"
+        elif digest.sha256 != file.sha256:
+            why = f"has the SHA-256 {digest.sha256[:12]}..., and {item.tag} records {file.sha256[:12]}..."
+        else:
+            continue
+        yield Diagnostic("audit-file-changed", f"{item.ref}:{path} {why}", help=_RESTORE, about=item.ref)
+
+
+def _records(
+    item: Pinned, texts: Mapping[str, bytes | None], snapshots: dict[str, DatasetSnapshot]
+) -> Iterator[Diagnostic]:
+    """Yield where the records of a run and its release tell different stories."""
+    yield from _gate(item, texts.get("comparison.json"), texts.get("metrics.json"))
+    run = _read(TrainingRun, texts.get("run.json"))
+    wrong = ["run.json is not there, or not in its form"] if run is None else _of_run(item.release, run)
+    snapshot = _read(DatasetSnapshot, texts.get("snapshot.json"))
+    if snapshot is None:
+        wrong.append("snapshot.json is not there, or not in its form")
+    else:
+        snapshots[item.tag] = snapshot
+        wrong += _of_data(item.release, snapshot)
+    for why in wrong:
+        yield Diagnostic(
+            "audit-run-differs", f"{item.ref} is not the run of {item.tag}: {why}", help=_RESTORE, about=item.ref
+        )
+
+
+def _gate(item: Pinned, answer: bytes | None, metrics: bytes | None) -> Iterator[Diagnostic]:
+    release, told = item.release, item.release.evidence
+    comparison = _read(Comparison, answer)
+    if told.verdict != "pass" or (comparison is not None and comparison.verdict != "pass"):
+        said = told.verdict if told.verdict != "pass" or comparison is None else comparison.verdict
+        why: str | None = f"the gate's verdict on {item.tag} is {said}"
+    else:
+        why = f"{item.tag} was released without a gate: {item.ref} has no comparison.json" if answer is None else None
+    if why:
+        yield Diagnostic(
+            "audit-release-not-gated",
+            why,
+            help="nobody vouches for it: roll back to a version that passed, and release with mlops-ci gate and release",
+            about=f"{TAGS}{item.tag}",
+        )
+    if answer is None:
+        return
+    wrong = []
+    if digest_bytes(answer) != told.digest:
+        wrong.append(f"its digest is {digest_bytes(answer)[:12]}..., and the tag records {told.digest[:12]}...")
+    if comparison is None:
+        wrong.append("it is not in its form")
+    else:
+        mine = (comparison.model, comparison.run, comparison.model_digest, comparison.key)
+        if mine != (release.model, release.run_key, release.model_digest, release.run_ref.rpartition("/")[2]):
+            wrong.append("it is about another run")
+        elif not _told(comparison, told):
+            wrong.append("verdict, metrics or requirements are not those that the tag records")
+        elif metrics is not None and _metrics(comparison) != digest_bytes(metrics):
+            wrong.append("metrics.json has other numbers")
+    for one in wrong:
+        yield Diagnostic(
+            "audit-evidence-differs",
+            f"{item.ref}:comparison.json is not the gate's answer on {item.tag}: {one}",
+            help=_RESTORE,
+            about=item.ref,
+        )
+
+
+def _told(comparison: Comparison, told: Evidence) -> bool:
+    """Tell whether a tag's evidence is that of the gate's answer; those of earlier versions say less."""
+    mine = evidence_of(comparison, told.digest)
+    if told.confidence is None:
+        mine = replace(mine, confidence=None, budget=None)
+    return mine == told
+
+
+def _metrics(comparison: Comparison) -> str:
+    return digest_json({item.metric: item.value for item in comparison.metrics if item.slice is None})
+
+
+def _of_run(release: Release, run: TrainingRun) -> list[str]:
+    pairs = {
+        "key": (run.key, release.run_key),
+        "model": (run.model, release.model),
+        "seed": (run.seed, release.seed),
+        "code": (run.code, release.code),
+        "interface digest": (run.interface_digest, release.interface_digest),
+        "environment": (digest_json(run.environment.identity), release.environment_digest),
+        "model digest": (run.model_digest, release.model_digest),
+        "files": (run.files, release.model_files),
+        "trusted types": (run.trusted, release.trusted),
+    }
+    return [f"run.json has another {name}" for name, (mine, told) in pairs.items() if mine != told]
+
+
+def _of_data(release: Release, snapshot: DatasetSnapshot) -> list[str]:
+    told = release.data[0]
+    mine = (snapshot.dataset, snapshot.digest, snapshot.rows, snapshot.schema_digest)
+    wrong = (
+        ["snapshot.json is of other data"] if mine != (told.dataset, told.digest, told.rows, told.schema_digest) else []
+    )
+    return wrong + ([] if snapshot.passed else ["snapshot.json has checks that failed"])
+
+
+def _read(kind: type[T], text: bytes | None) -> T | None:
+    try:
+        return read(kind, text) if text is not None else None
+    except ValueError:  # DecodeError is one; so is a path that leads out of its folder
+        return None

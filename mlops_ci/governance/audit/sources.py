@@ -1,0 +1,129 @@
+"""What the commit of a release holds: the spec, code and data that the record names by their digests."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from mlops_ci.core.diagnostics import Diagnostic
+from mlops_ci.core.digest import digest_bytes, digest_json
+from mlops_ci.core.records import DatasetSnapshot, FileDigest, Release
+from mlops_ci.governance.audit import blobs
+from mlops_ci.governance.audit.inventory import Holdings
+from mlops_ci.repository.git import Repository
+from mlops_ci.repository.git_values import Object
+from mlops_ci.repository.ref_listing import TAGS
+from mlops_ci.spec.yaml import document
+from mlops_ci.spec.yaml.nodes import SyntaxProblem
+
+_POINTER = re.compile(
+    rb"version https://git-lfs\.github\.com/spec/v1\n(?:.*\n)*?oid sha256:([0-9a-f]{64})\nsize (\d{1,15})\n"
+)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A release, and where its project is in the repository."""
+
+    tag: str
+    release: Release
+    folder: str
+    data: tuple[FileDigest, ...]
+
+    def name(self, path: str) -> str:
+        """Return how git calls a file of the project at the release's commit."""
+        return f"{self.release.commit}:{self.folder}/{path}" if self.folder else f"{self.release.commit}:{path}"
+
+
+def breaks(
+    repo: Repository,
+    helds: Iterable[Holdings],
+    folders: Mapping[str, str],
+    snapshots: Mapping[str, DatasetSnapshot],
+) -> dict[str, tuple[Diagnostic, ...]]:
+    """Return by model where a release's commit does not hold what was released.
+
+    `folders` has the folder of each project by name, `snapshots` those of the released runs by tag. Releases of other
+    projects are passed over: where their files are is not known.
+    """
+    sources = [item for held in helds for item in _sources(held, folders, snapshots)]
+    there = blobs.found(repo, [item.name(path) for item in sources for path in _wanted(item)])
+    specs = {there[name].oid for item in sources if (name := item.name(item.release.spec_path)) in there}
+    digests: dict[str, FileDigest | None] = {}
+    models: dict[str, dict[str, str]] = {}
+    for oid, content in blobs.contents(repo, there):
+        digests[oid] = None if content is None else _digest(oid, content)
+        if content is not None and oid in specs:
+            models[oid] = _models(content)
+    found: dict[str, list[Diagnostic]] = {}
+    for item in sources:
+        found.setdefault(item.release.model, []).extend(_compared(item, there, digests, models))
+    return {model: tuple(items) for model, items in found.items()}
+
+
+def _sources(held: Holdings, folders: Mapping[str, str], snapshots: Mapping[str, DatasetSnapshot]) -> Iterator[_Source]:
+    for tag, record in held.records.items():
+        if isinstance(record, Release) and record.project in folders:
+            data = snapshots[tag].files if tag in snapshots else ()
+            yield _Source(tag, record, folders[record.project], data)
+
+
+def _wanted(item: _Source) -> Iterator[str]:
+    yield item.release.spec_path
+    yield from (file.path for file in (*item.release.code, *item.data))
+
+
+def _compared(
+    item: _Source,
+    there: Mapping[str, Object],
+    digests: Mapping[str, FileDigest | None],
+    models: Mapping[str, Mapping[str, str]],
+) -> Iterator[Diagnostic]:
+    release, at = item.release, item.release.commit[:10]
+    one = there.get(item.name(release.spec_path))
+    spec = models.get(one.oid, {}).get(release.model) if one else None
+    if spec != release.spec_digest:
+        what = "another spec of" if spec else "no spec of"
+        yield Diagnostic(
+            "audit-spec-differs",
+            f"{release.spec_path} at commit {at} has {what} '{release.model}', and {item.tag} was made from {release.spec_digest[:12]}...",
+            help="the release was made from something else than its commit holds: release again with mlops-ci",
+            about=f"{TAGS}{item.tag}",
+        )
+    for what, files in (("code", release.code), ("data", item.data)):
+        for file in files:
+            one = there.get(item.name(file.path))
+            digest = digests.get(one.oid) if one else None
+            if digest is not None and (digest.sha256, digest.size) == (file.sha256, file.size):
+                continue
+            has = "is not there" if one is None else "is another file"
+            yield Diagnostic(
+                "audit-source-differs",
+                f"{file.path} at commit {at} {has}, and {item.tag} was made from the {what} with SHA-256 {file.sha256[:12]}...",
+                help="the commit does not hold what was released, so it cannot be made again: find out which of the two was changed",
+                about=f"{TAGS}{item.tag}",
+            )
+
+
+def _digest(oid: str, content: bytes) -> FileDigest:
+    """Return a file's digest; Git LFS keeps a pointer in its place, which says it."""
+    if pointer := _POINTER.match(content[:1024]):
+        return FileDigest(oid, pointer.group(1).decode(), int(pointer.group(2)))
+    return FileDigest(oid, digest_bytes(content), len(content))
+
+
+def _models(content: bytes) -> dict[str, str]:
+    """Return the digests of the Model specs in a file, by name, as they were taken when it was read as a spec."""
+    try:
+        documents = document.read("", content)
+    except SyntaxProblem:
+        return {}
+    found = {}
+    for one in documents:
+        data = one.data if isinstance(one.data, dict) else {}
+        metadata = data.get("metadata")
+        name = metadata.get("name") if isinstance(metadata, dict) else None
+        if data.get("kind") == "Model" and isinstance(name, str):
+            found[name] = digest_json({"kind": "Model", "name": name, "spec": data.get("spec")})
+    return found

@@ -1,0 +1,54 @@
+"""Who may get past rulesets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from mlops_ci.core.results.doctor import Examined
+from mlops_ci.governance.doctor.host import Unknown, fields, listed, objects, word
+
+# the ids that GitHub gives the roles of every repository
+_ROLES = {1: "readers", 2: "maintainers", 3: "triagers", 4: "writers", 5: "administrators"}
+
+
+def row(group: str, what: str, rulesets: Iterable[Any]) -> Examined:
+    """Return the row that names who may get past rulesets, as they were answered."""
+    actors: dict[str, None] = {}
+    for ruleset in rulesets:
+        if isinstance(ruleset, Unknown):
+            return Examined(group, what, "unknown", ruleset.why)
+        found = fields(ruleset).get("bypass_actors")
+        if not isinstance(found, list):
+            evidence = "only who administers the rules sees who is exempt"
+            return Examined(group, what, "unknown", evidence, "run `mlops-ci doctor` with an administrator's token")
+        actors |= dict.fromkeys(_named(found))
+    if not actors:
+        return Examined(group, what, "enforced", "by the rulesets, without exception")
+    evidence = f"these are: {listed(list(actors))}"
+    return Examined(
+        group, what, "advisory", evidence, "let as few as can be get past the rules, and no person among them"
+    )
+
+
+def _named(actors: list[Any]) -> Iterator[str]:
+    for actor in objects(actors):
+        kind, number = word(actor.get("actor_type")), actor.get("actor_id")
+        mode = word(actor.get("bypass_mode"))
+        only = " (by pull request)" if mode == "pull_request" else ""
+        match kind:
+            case "RepositoryRole":
+                role = _ROLES.get(number, f"role {number}") if isinstance(number, int) else "a role"
+                yield f"{role}{only}"
+            case "OrganizationAdmin":
+                yield f"administrators of the organization{only}"
+            case "DeployKey":
+                yield f"deploy keys{only}"
+            case "Integration":
+                yield f"the App {number}{only}"
+            case "Team":
+                yield f"team {number}{only}"
+            case "User":
+                yield f"user {number}{only}"
+            case _:
+                yield f"{kind or 'somebody'} {number}{only}"

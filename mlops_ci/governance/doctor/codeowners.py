@@ -1,0 +1,64 @@
+"""CODEOWNERS: whom GitHub asks to review a change of a path. The last line that matches a path counts, also one without owners.
+
+https://docs.github.com/repositories/managing-your-repositorys-settings-and-features/customizing-your-repository/about-code-owners
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mlops_ci.governance.doctor.globs import consumed
+
+PLACES = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS")  # GitHub reads the first that is there
+LIMIT = 3_000_000  # bytes; GitHub reads no larger one
+_OWNER = re.compile(r"@[A-Za-z0-9](?:[A-Za-z0-9-]*)(?:_[A-Za-z0-9]+)?(?:/[A-Za-z0-9._-]+)?|[^@\s]+@[^@\s]+\.[^@\s]+")
+_WORDS = re.compile(r"(?:\\.|[^\s\\])+")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line that says who owns what; `owners` are none where it takes paths away from those that lines before it name.
+
+    `folder`: it is about what is in a folder, and not about a file of that name.
+    """
+
+    pattern: tuple[str, ...]
+    folder: bool
+    owners: tuple[str, ...]
+
+    def matches(self, path: str) -> bool:
+        """Tell whether the line is about a path: as in .gitignore, but a last `*` stands for one level only."""
+        names = path.split("/")
+        ends = consumed(self.pattern, names)
+        if self.folder:
+            return any(end < len(names) for end in ends)
+        return len(names) in ends if self.pattern[-1] == "*" else bool(ends)
+
+
+def parse(text: str) -> tuple[Line, ...]:
+    """Return the lines of a CODEOWNERS file; those that GitHub skips, for a form it does not know, are left out."""
+    found = (_line(line) for line in text.splitlines())
+    return tuple(line for line in found if line is not None)
+
+
+def owners_of(lines: Iterable[Line], path: str) -> tuple[str, ...]:
+    """Return who owns a path of the repository."""
+    owners: tuple[str, ...] = ()
+    for line in lines:
+        if line.matches(path):
+            owners = line.owners
+    return owners
+
+
+def _line(text: str) -> Line | None:
+    words = _WORDS.findall(re.split(r"(?:^|\s)#", text, maxsplit=1)[0])
+    if not words:
+        return None
+    pattern, *owners = words
+    if pattern.startswith(("!", "\\#")) or "[" in pattern or not all(map(_OWNER.fullmatch, owners)):
+        return None
+    pattern = re.sub(r"\\(.)", r"\1", pattern)
+    anywhere = () if "/" in pattern.rstrip("/") else ("**",)
+    return Line((*anywhere, *pattern.strip("/").split("/")), pattern.endswith("/"), tuple(owners))

@@ -1,0 +1,84 @@
+"""What GitHub says of the repository, as values that can be trusted to have their form; or why it does not say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from mlops_ci.core.errors import HostProblem
+
+Get = Callable[[str], Any]
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """Why something is not known. `missing`: GitHub says that there is none, or hides it from this token."""
+
+    why: str
+    missing: bool = False
+
+
+class Host:
+    """Asks GitHub, each question once. A refusal is an answer, too: it says why something is not known."""
+
+    def __init__(self, get: Get | None) -> None:
+        self._get = get
+        self._known: dict[str, Any] = {}
+
+    def ask(self, path: str) -> Any:
+        """Return what is at a path below the repository, decoded, or Unknown."""
+        if path not in self._known:
+            self._known[path] = self._asked(path)
+        return self._known[path]
+
+    def _asked(self, path: str) -> Any:
+        if self._get is None:
+            return Unknown("there is no token to ask GitHub with")
+        try:
+            return self._get(path)
+        except HostProblem as problem:
+            return Unknown(_why(problem), problem.status == 404)
+
+
+def _why(problem: HostProblem) -> str:
+    match problem.status:
+        case 401:
+            return "GitHub does not take the token (401)"
+        case 403:
+            return "this token may not see it (403); a job's own token never sees what is for administrators"
+        case 404:
+            return f"GitHub has none, or hides it from this token (404): {problem}"
+        case status if status is None or status < 400:
+            return f"GitHub gave no answer that can be read: {problem}"
+        case status:
+            return f"GitHub answered with {status}: {problem}"
+
+
+UNREADABLE = Unknown("GitHub's answer has another form than its API describes")
+
+
+def fields(value: Any) -> dict[str, Any]:
+    """Return a value's fields; none where it has another form."""
+    return value if isinstance(value, dict) else {}
+
+
+def objects(value: Any) -> Iterator[dict[str, Any]]:
+    """Yield the objects of a list; nothing where it is none."""
+    yield from (one for one in value if isinstance(one, dict)) if isinstance(value, list) else ()
+
+
+def words(value: Any) -> tuple[str, ...]:
+    """Return the texts of a list."""
+    return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()
+
+
+def word(value: Any) -> str:
+    """Return a text; an empty one where it is none."""
+    return value if isinstance(value, str) else ""
+
+
+def listed(names: list[str] | tuple[str, ...], most: int = 10) -> str:
+    """Name things in a sentence, the first ones where they are many."""
+    more = [f"and {len(names) - most:,} more"] if len(names) > most else []
+    return ", ".join([*names[:most], *more])

@@ -1,0 +1,63 @@
+"""What each verb's Action gives to the steps after it, as text; `verbs.py` says which outputs there are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mlops_ci.core.digest import digest_file
+from mlops_ci.core.results.doctor import DoctorReport
+from mlops_ci.core.results.gate import GateReport
+from mlops_ci.core.results.impact import AffectedReport
+from mlops_ci.core.results.lifecycle import DeployReport, ReleaseReport
+
+
+def outputs(record: Any) -> Mapping[str, str]:
+    """Return a record's outputs by name; none for records that have none of their own."""
+    writer = _WRITERS.get(type(record))
+    return writer(record) if writer else {}
+
+
+def _affected(report: AffectedReport) -> Mapping[str, str]:
+    names = [model.name for model in report.models]
+    return {
+        "models": json.dumps(names),
+        "datasets": json.dumps([dataset.name for dataset in report.datasets]),
+        "custom": json.dumps([model.name for model in report.models if model.custom]),
+        "any": "true" if names else "false",
+        "count": str(len(names)),
+        "matrix": json.dumps([" ".join(batch) for batch in report.batches]),
+    }
+
+
+def _doctor(report: DoctorReport) -> Mapping[str, str]:
+    return {"problems": str(report.count("problem")), "advisory": str(report.count("advisory"))}
+
+
+def _gate(report: GateReport) -> Mapping[str, str]:
+    digest = digest_file(Path(report.bundle)) if report.bundle and Path(report.bundle).is_file() else ""
+    passed = json.dumps([one.model for one in report.models if one.verdict == "pass"])
+    return {"verdict": report.verdict, "passed": passed, "fits": str(report.fits), "digest": digest}
+
+
+def _release(report: ReleaseReport) -> Mapping[str, str]:
+    released = [one for one in report.models if one.state == "released"]
+    return {
+        "released": json.dumps([f"{one.model}@v{one.version}" for one in released]),
+        "ungated": json.dumps([one.model for one in report.models if one.state == "ungated"]),
+    }
+
+
+def _deploy(report: DeployReport) -> Mapping[str, str]:
+    return {"state": report.state, "version": report.version, "branch": report.branch or ""}
+
+
+_WRITERS: Mapping[type, Callable[[Any], Mapping[str, str]]] = {
+    AffectedReport: _affected,
+    DoctorReport: _doctor,
+    GateReport: _gate,
+    ReleaseReport: _release,
+    DeployReport: _deploy,
+}

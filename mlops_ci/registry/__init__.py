@@ -1,0 +1,1 @@
+"""What happened: events, runs, stored objects and holdout ledgers, as git keeps them."""

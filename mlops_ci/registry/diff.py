@@ -1,0 +1,182 @@
+"""Two runs side by side: a pure function of their records, and of their specs where those are known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mlops_ci.core.records import ColumnProfile, Comparison, DatasetSnapshot, Release, TrainingRun
+from mlops_ci.core.results.queries import Change, DiffReport, DiffSide, FileChange, MetricChange
+from mlops_ci.registry.experiments import flat, overall
+from mlops_ci.spec.metrics import METRICS
+
+SHIFT = 0.1  # of a column's standard deviation: a mean that moved further is told
+NULLS = 0.01  # of the rows: a share of missing values that changed by more is told
+
+
+@dataclass(frozen=True)
+class Side:
+    """One run with all that is known of it. `spec` is the Model spec as its commit has it; a run that is not released has none."""
+
+    name: str
+    run: TrainingRun
+    comparison: Comparison | None = None
+    snapshot: DatasetSnapshot | None = None
+    release: Release | None = None
+    spec: Mapping[str, Any] | None = None
+
+
+def differences(before: Side, after: Side) -> DiffReport:
+    """Compare two sides, section by section."""
+    judged = (before.comparison, after.comparison)
+    same_holdout = judged[0].holdout_digest == judged[1].holdout_digest if judged[0] and judged[1] else None
+    return DiffReport(
+        before=_side(before),
+        after=_side(after),
+        same_model=before.run.model_digest == after.run.model_digest,
+        same_holdout=same_holdout,
+        spec=tuple(_spec(before, after)),
+        data=tuple(_data(before, after)),
+        metrics=tuple(_metrics(before, after)),
+        environment=_changes(_environment(before.run), _environment(after.run)),
+        code=_changes(_code(before.run), _code(after.run)),
+        gate=_changes(_gate(before), _gate(after)),
+        files=tuple(_files(before.run, after.run)),
+    )
+
+
+def _side(side: Side) -> DiffSide:
+    run, release = side.run, side.release
+    return DiffSide(
+        name=side.name,
+        model=run.model,
+        run=run.key,
+        model_digest=run.model_digest,
+        on=release.made_on if release else run.started_on,
+        version=release.version if release else None,
+        commit=release.commit if release else None,
+    )
+
+
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Change, ...]:
+    names = dict.fromkeys((*before, *after))
+    return tuple(
+        Change(name, before.get(name), after.get(name))
+        for name in names
+        if name not in before or name not in after or not _equal(before[name], after[name])
+    )
+
+
+def _equal(one: Any, other: Any) -> bool:
+    return type(one) is type(other) and bool(one == other)  # to Python, True is 1
+
+
+def _spec(before: Side, after: Side) -> Iterator[Change]:
+    """Compare the specs where both are known, else what the runs keep of theirs."""
+    if before.spec is not None and after.spec is not None:
+        yield from _changes(dict(flat(before.spec)), dict(flat(after.spec)))
+    else:
+        yield from _changes(_outline(before.run), _outline(after.run))
+
+
+def _outline(run: TrainingRun) -> dict[str, Any]:
+    """Return what a run tells of its spec, under the names that the spec has for it."""
+    built = "train.entrypoint" if run.code else "train.estimator"
+    return {
+        "task": run.task,
+        "dataset": run.dataset,
+        "target": run.signature.output.name,
+        "features": [field.name for field in run.signature.inputs],
+        built: run.estimator,
+        "train.seed": run.seed,
+        **dict(flat(run.params or {}, "train.params") if run.params else ()),
+    }
+
+
+def _data(before: Side, after: Side) -> Iterator[Change]:
+    one, other = before.run, after.run
+    yield from _changes(
+        {"dataset": one.dataset, "content": one.data_digest, "rows": _rows(before)},
+        {"dataset": other.dataset, "content": other.data_digest, "rows": _rows(after)},
+    )
+    yield from _changes(_sides(one), _sides(other))
+    yield from _changes(_types(before), _types(after))
+    if before.snapshot is not None and after.snapshot is not None:
+        profiles = {column.name: column for column in before.snapshot.columns}
+        for column in after.snapshot.columns:
+            if (known := profiles.get(column.name)) is not None:
+                yield from _profile(known, before.snapshot.rows, column, after.snapshot.rows)
+
+
+def _rows(side: Side) -> int:
+    return side.snapshot.rows if side.snapshot else side.run.split.train_rows + side.run.split.holdout_rows
+
+
+def _sides(run: TrainingRun) -> dict[str, Any]:
+    split = run.split
+    return {
+        "split": f"{split.by}, epoch {split.epoch}, holdout {split.fraction:g}",
+        "held-out rows": split.holdout_rows,
+    }
+
+
+def _types(side: Side) -> dict[str, str]:
+    """Return the columns' types: all of the data's where a snapshot was kept, else those that the model uses."""
+    if side.snapshot is not None:
+        return {f"column {column.name}": column.type for column in side.snapshot.columns}
+    used = (*side.run.signature.inputs, side.run.signature.output)
+    return {f"column {field.name}": field.type for field in used}
+
+
+def _profile(one: ColumnProfile, rows: int, other: ColumnProfile, other_rows: int) -> Iterator[Change]:
+    """Tell of a column what moved by more than `SHIFT` or `NULLS`."""
+    shares = [column.nulls / count if count else 0.0 for column, count in ((one, rows), (other, other_rows))]
+    if abs(shares[1] - shares[0]) > NULLS:
+        yield Change(f"column {one.name}: missing", *(f"{share:.1%}" for share in shares))
+    if one.mean is not None and other.mean is not None and one.std and abs(other.mean - one.mean) > SHIFT * one.std:
+        yield Change(f"column {one.name}: mean", one.mean, other.mean)
+
+
+def _metrics(before: Side, after: Side) -> Iterator[MetricChange]:
+    one, other = overall(before.comparison), overall(after.comparison)
+    for name in dict.fromkeys((*one, *other)):
+        old, new = one.get(name), other.get(name)
+        difference = new.value - old.value if old and new else None
+        up = METRICS[name].higher_is_better if name in METRICS else None
+        better = (difference > 0) is up if difference and up is not None else None
+        yield MetricChange(name, old, new, difference, better)
+
+
+def _environment(run: TrainingRun) -> dict[str, Any]:
+    env = run.environment
+    known = {"python": env.python, **env.packages, "platform": env.platform, "cpu": env.cpu}
+    return {**known, "threadpools": list(env.threadpools)}
+
+
+def _code(run: TrainingRun) -> dict[str, str]:
+    return {file.path: f"sha256:{file.sha256} ({file.size:,} bytes)" for file in run.code}
+
+
+def _gate(side: Side) -> dict[str, Any]:
+    found = side.comparison
+    if found is None:
+        return {}
+    return {
+        "verdict": found.verdict,
+        "sentence": found.sentence,
+        "champion": found.champion.version if found.champion else found.champion_state,
+        "confidence": found.confidence,
+        "policy": found.policy_digest,
+        "holdout": found.holdout_digest,
+        "held-out rows": found.holdout_rows,
+        **{item.requirement + (f" ({item.slice})" if item.slice else ""): item.verdict for item in found.requirements},
+    }
+
+
+def _files(one: TrainingRun, other: TrainingRun) -> Iterator[FileChange]:
+    before, after = ({file.path: file for file in run.files} for run in (one, other))
+    for path in dict.fromkeys((*before, *after)):
+        old, new = before.get(path), after.get(path)
+        same = old is not None and new is not None and old.sha256 == new.sha256
+        yield FileChange(path, old.size if old else None, new.size if new else None, same)

@@ -1,0 +1,146 @@
+"""Events as the names of tags tell them: GTO's grammar, and SemVer.
+
+Names and order need no record, so that records are read only of the events that somebody looks at: a listing of a hundred
+thousand tags takes little longer than git's own.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from mlops_ci.repository.ref_listing import TAGS
+
+if TYPE_CHECKING:  # records are imported when the first one is read: listings need none
+    from mlops_ci.core.records import EventRef
+    from mlops_ci.registry.statement import Record
+
+Kind = Literal["release", "deregistration", "assignment", "unassignment", "deprecation"]
+
+_WORD = r"[a-zA-Z0-9](?:[a-zA-Z0-9/_-]*[a-zA-Z0-9])?"
+_NUMBER = r"(?:0|[1-9][0-9]{0,8})"
+_LABEL = r"(?:0|[1-9][0-9]{0,8}|[0-9]*[a-zA-Z-][0-9a-zA-Z-]*)"
+_SEMVER = rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}(?:-{_LABEL}(?:\.{_LABEL})*)?(?:\+[0-9a-zA-Z-]+(?:\.[0-9a-zA-Z-]+)*)?"
+# GTO's grammar, in full
+_GRAMMAR = re.compile(
+    rf"(?P<model>(?:[a-zA-Z0-9_./-]+=)?{_WORD})"
+    rf"(?:@v(?P<version>{_SEMVER})(?P<gone>!)?|\#(?P<environment>{_WORD})(?P<left>!)?|@deprecated)"
+    r"(?:\#(?P<number>[0-9]{1,9}))?"
+)
+# of events of the same second, the order in which GTO reads them
+RANKS: dict[Kind, int] = {
+    "deprecation": 0,
+    "release": 1,
+    "deregistration": 2,
+    "assignment": 3,
+    "unassignment": 4,
+}
+
+
+class Name(NamedTuple):
+    """What a tag's name says."""
+
+    kind: Kind
+    model: str
+    version: str | None
+    environment: str | None
+    number: int
+
+
+class Event(NamedTuple):
+    """One tag: a version registered or put into an environment, or either taken back.
+
+    `version` of an assignment is the one registered on its commit, else the record's, else the commit. `model` is as GTO
+    names it: `folder:name` for tags that say `folder=name`. A tuple, because registries hold a hundred thousand of them.
+    """
+
+    kind: Kind
+    name: str
+    oid: str
+    model: str
+    version: str
+    commit: str
+    actor: str
+    date: int
+    environment: str | None
+    number: int
+    contents: str
+
+    @property
+    def ref(self) -> EventRef:
+        """The tag's name and object id."""
+        from mlops_ci.core.records import EventRef
+
+        return EventRef(self.name, self.oid)
+
+    @property
+    def record(self) -> Record | None:
+        """The record in the tag's message; None when it has none, or one that disagrees with the tag's name or commit."""
+        return _record(self)
+
+    @property
+    def rollback(self) -> bool:
+        """Whether the event put an earlier version back."""
+        from mlops_ci.core.records import Assignment
+
+        return isinstance(self.record, Assignment) and self.record.rollback_of is not None
+
+
+def event_name(ref: str) -> Name | None:
+    """Return what a ref's name stands for as an event; None for every other ref."""
+    match = _GRAMMAR.fullmatch(ref, len(TAGS)) if ref.startswith(TAGS) else None
+    if match is None:
+        return None
+    named, version, gone, environment, left, number = match.groups()
+    model, count = named.replace("=", ":"), int(number or 0)
+    if version:
+        return Name("deregistration" if gone else "release", model, version, None, count)
+    if environment:
+        return Name("unassignment" if left else "assignment", model, None, environment, count)
+    return Name("deprecation", model, None, None, count)
+
+
+def next_version(latest: str | None, bump: Literal["major", "minor", "patch"]) -> str:
+    """Return the SemVer that follows `latest`; the first release is 1.0.0."""
+    if latest is None:
+        return "1.0.0"
+    major, minor, patch = (int(part) for part in re.split(r"[-+]", latest)[0].split("."))
+    return {"major": f"{major + 1}.0.0", "minor": f"{major}.{minor + 1}.0", "patch": f"{major}.{minor}.{patch + 1}"}[
+        bump
+    ]
+
+
+def version_key(version: str) -> tuple[int, int, int, bool, tuple[tuple[bool, int, str], ...]]:
+    """Return what versions are compared by: SemVer's precedence, in which pre-releases come before their release."""
+    core, _, labels = version.partition("+")[0].partition("-")
+    major, minor, patch = (int(part) for part in core.split("."))
+    ranks = ((False, int(label), "") if label.isdigit() else (True, 0, label) for label in labels.split(".") if label)
+    return major, minor, patch, not labels, tuple(ranks)
+
+
+@lru_cache(maxsize=4096)
+def _record(event: Event) -> Record | None:
+    from mlops_ci.core.codec import DecodeError
+    from mlops_ci.registry.statement import record_of, statement_in
+
+    statement = statement_in(event.contents)
+    if statement is None:
+        return None
+    try:
+        record = record_of(statement)
+    except DecodeError:
+        return None
+    return record if _agrees(record, event) else None
+
+
+def _agrees(record: Record, event: Event) -> bool:
+    """Tell whether a record is about what its tag's name says, on the commit that the tag is on."""
+    from mlops_ci.core.records import Assignment, Release
+
+    said: tuple[object, ...] = (record.model, record.version)
+    told: tuple[object, ...] = (event.model, event.version or record.version)
+    if isinstance(record, Release):
+        return (*said, "release", record.commit) == (*told, event.kind, event.commit)
+    kind = "assignment" if isinstance(record, Assignment) else record.event
+    return (*said, kind, record.environment, record.number) == (*told, event.kind, event.environment, event.number)

@@ -1,0 +1,92 @@
+"""The registry as it was: what `--at` names is a time, an event, or a commit."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, time
+
+from mlops_ci.core.errors import UsageProblem
+from mlops_ci.registry.events import Event
+from mlops_ci.registry.state import RegistryState
+from mlops_ci.repository.git import Repository
+from mlops_ci.repository.ref_listing import LOGS
+from mlops_ci.repository.refs import LATEST_DATE
+
+_COMMITTER = re.compile(rb"^committer .*> (\d+) [+-]\d{4}$", re.MULTILINE)
+
+
+def as_it_was(repo: Repository | None, registry: RegistryState, at: str) -> tuple[RegistryState, str]:
+    """Return the registry as it was, and the time that this was, in ISO 8601 and UTC.
+
+    `at` is a time or a date (that day's end) in ISO 8601, UTC unless it names a zone; an event's tag or a commit of a log
+    (its model exactly up to that event, the others up to its time); or any other commit (up to its committer's time).
+    Raises UsageProblem `at-unknown` for what is none of these.
+    """
+    if (seconds := _seconds(at)) is not None:
+        return registry.at(seconds), _iso(seconds)
+    through = _event(registry, at)
+    commit = repo.resolve(f"{at}^{{commit}}") if repo and through is None else None
+    if repo is not None and commit is not None:
+        through = _logged(repo, registry, commit)
+        seconds = None if through else _committed(repo, commit)
+    if through is not None:
+        return registry.at(through.date, through), _iso(through.date)
+    if seconds is None:
+        raise UsageProblem.of(
+            "at-unknown",
+            f"'{at}' is neither a time nor a commit of this clone",
+            help="give a date (2026-11-01: that day's end), a time (2026-11-01T12:00, UTC unless it has a zone such as +02:00),"
+            " a tag of `mlops-ci history`, or a commit; a commit that only the remote has must be fetched first",
+        )
+    return registry.at(seconds), _iso(seconds)
+
+
+def _seconds(text: str) -> int | None:
+    try:
+        when = datetime.combine(date.fromisoformat(text), time(23, 59, 59), UTC)
+    except ValueError:
+        try:
+            when = datetime.fromisoformat(text)
+        except ValueError:
+            return None
+    seconds = int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp())
+    return min(max(seconds, 0), LATEST_DATE)
+
+
+def _event(registry: RegistryState, name: str) -> Event | None:
+    """Return the event of that tag, with or without refs/tags/."""
+    wanted = name.removeprefix("refs/tags/")
+    return next((event for state in registry.models.values() for event in state.events if event.name == wanted), None)
+
+
+def _logged(repo: Repository, registry: RegistryState, commit: str) -> Event | None:
+    """Return the event that a commit of a log stands for; None for every other commit.
+
+    Raises UsageProblem when the event is not in this clone: the state up to it cannot be told.
+    """
+    logs = repo.containing(commit, LOGS)
+    if not logs:
+        return None
+    name = (_content(repo, commit).partition(b"\n\n")[2]).decode("utf-8", "replace").strip()
+    events = (event for log in logs for event in registry.model(log.removeprefix(LOGS)).events)
+    found = next((event for event in events if event.name == name), None)
+    if found is None:
+        raise UsageProblem.of(
+            "at-unknown",
+            f"commit {commit[:10]} is the entry '{name}' of {logs[0]}, and this clone has no such tag",
+            help="git fetch --tags; if it is gone from the remote too, somebody deleted it",
+        )
+    return found
+
+
+def _committed(repo: Repository, commit: str) -> int | None:
+    found = _COMMITTER.search(_content(repo, commit).partition(b"\n\n")[0])
+    return min(int(found.group(1)), LATEST_DATE) if found else None
+
+
+def _content(repo: Repository, commit: str) -> bytes:
+    return next(repo.read_many([commit])) or b""
+
+
+def _iso(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

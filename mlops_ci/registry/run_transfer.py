@@ -1,0 +1,101 @@
+"""Runs that are carried from one clone to another in a file: a git bundle, read as what a stranger may have made.
+
+Objects name themselves by their content, so that a bundle can hold wrong runs, and not wrong objects. It is taken without
+making a ref, and no object is read before its size is known.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from mlops_ci.core.errors import Findings
+from mlops_ci.core.plan import Plan
+from mlops_ci.core.planned_writes import Push, WriteBundle
+from mlops_ci.registry import run_store as store
+from mlops_ci.repository.context import Project
+from mlops_ci.repository.git import Repository
+
+LIMIT = 8 << 30  # bytes of a bundle, and of the files that one run unfolds to
+_FILES = 2_000  # of one run
+_RECORD = 64 << 20  # bytes of whatever a run's tree holds beside the model
+_REF = re.compile(r"refs/mlops/runs/(?P<model>[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)/(?P<key>[0-9a-f]{32})")
+_NONE = frozenset({"", ".", "..", ".git"})
+
+
+def taken(repo: Repository, file: Path) -> tuple[store.StoredRun, ...]:
+    """Return the runs that a bundle holds; their objects are in the repository then, and no ref is.
+
+    Raises Findings `bundle-invalid` for what is no bundle, and for runs that are none: more than a name each, with parents,
+    too large, or with paths that lead elsewhere.
+    """
+    try:
+        size = file.stat().st_size if file.is_file() and not file.is_symlink() else None
+    except OSError:
+        size = None
+    if size is None or size > LIMIT:
+        raise invalid(file, "there is no such file" if size is None else f"it has {size:,} bytes")
+    heads = repo.unbundle(file.resolve())
+    if not heads:
+        raise invalid(file, "it is no git bundle, or it is damaged")
+    return tuple(_run(repo, file, ref, oid) for ref, oid in sorted(heads.items()))
+
+
+def carried(plan: Plan, refs: Sequence[str], file: Path) -> Plan:
+    """Plan a bundle of runs, those that a plan stores among them."""
+    return Plan((*plan.writes, *((Push(None),) if plan else ()), WriteBundle(file, tuple(refs))))
+
+
+def whole(project: Project) -> Project:
+    """Return the project with a store that takes files of any size: what is carried is all in git."""
+    spec = replace(project.specs.project.spec, store="git", store_limit_mb=LIMIT // 1_000_000)
+    return replace(project, specs=replace(project.specs, project=replace(project.specs.project, spec=spec)))
+
+
+def model_of(run: store.StoredRun) -> str:
+    """Return the model that a taken run names."""
+    return run.ref.removeprefix(store.RUNS).partition("/")[0]
+
+
+def _run(repo: Repository, file: Path, ref: str, oid: str) -> store.StoredRun:
+    if not _REF.fullmatch(ref):
+        raise invalid(file, f"'{ref[:200]}' is no run's name")
+    if repo.kind(oid) != "commit" or repo.resolve(f"{oid}^1") is not None:
+        raise invalid(file, f"{ref} is not a commit without parents")
+    files = repo.tree(oid)
+    if why := next(_strange(repo, files), None):
+        raise invalid(file, f"{ref}: {why}")
+    return store.StoredRun(ref, oid, files)
+
+
+def _strange(repo: Repository, files: dict[str, str]) -> Iterator[str]:
+    """Yield what a run's tree must not hold."""
+    if len(files) > _FILES:
+        yield f"it has {len(files):,} files"
+        return
+    if store.ELSEWHERE in files:  # a stranger must not say where this clone, with its credentials, fetches from
+        yield "its files are somewhere else"
+    for path in files:
+        if _NONE & {part.lower() for part in path.split("/")} or "\\" in path or not path.isprintable():
+            yield f"the path {path[:200]!r}"
+    total = 0
+    for path, found in zip(files, repo.look_up(list(files.values())), strict=True):
+        if found is None or found.type != "blob":
+            yield f"{path} is not a file"
+            return
+        total += found.size
+        if found.size > (LIMIT if path.startswith(store.MODEL) else _RECORD):
+            yield f"{path} has {found.size:,} bytes"
+    if total > LIMIT:
+        yield f"its files have {total:,} bytes"
+
+
+def invalid(file: Path, why: str) -> Findings:
+    """Return why a bundle is refused."""
+    return Findings.of(
+        "bundle-invalid",
+        f"{file.name} does not hold runs that can be used: {why}",
+        help="it comes from the job that trained or judged: look at that job's log, and run it again",
+    )

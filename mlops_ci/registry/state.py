@@ -1,0 +1,281 @@
+"""The registry: events to one state, by a pure fold.
+
+Order is that of the chain (each event names the one before it); tags without a record (written by another tool) come
+first, by their date and number. The states are no dataclasses, whose import takes longer than the fold of a thousand tags.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from mlops_ci.registry.events import RANKS, Event, Name, event_name, version_key
+from mlops_ci.registry.tag_message import previous_in, sentence_in
+from mlops_ci.repository.ref_listing import LOGS, TAGS
+
+if TYPE_CHECKING:  # imported where there is something to say, and where it is not known yet: queries need neither
+    from collections.abc import Iterable, Mapping
+
+    from mlops_ci.core.diagnostics import Diagnostic
+    from mlops_ci.repository.git import Repository
+    from mlops_ci.repository.refs import Ref
+
+
+class ModelState:
+    """One model: its events in order, and what follows from them. `log` is the head of its log, if it has one.
+
+    `gaps` are object ids and names of events that others name, and that are not here.
+    """
+
+    def __init__(
+        self, model: str, events: tuple[Event, ...] = (), log: str | None = None, gaps: tuple[str, ...] = ()
+    ) -> None:
+        self.model: Final = model
+        self.events: Final = events
+        self.log: Final = log
+        self.gaps: Final = gaps
+
+    @cached_property
+    def releases(self) -> dict[str, Event]:
+        """Every version that is registered, oldest first."""
+        found: dict[str, Event] = {}
+        for event in self.events:
+            if event.kind == "release":
+                found[event.version] = event
+            elif event.kind == "deregistration":
+                found.pop(event.version, None)
+        return found
+
+    @cached_property
+    def latest(self) -> Event | None:
+        """The release of the highest version."""
+        return max(self.releases.values(), key=lambda event: version_key(event.version), default=None)
+
+    @cached_property
+    def assigned(self) -> dict[str, Event]:
+        """What runs in each environment now: the newest assignment that stands.
+
+        As with GTO, what is taken back is one version's assignment, or a version: the one that was there before it stands.
+        """
+        return {environment: event for (environment, _), event in self._standing.items()}
+
+    def standing(self, environment: str) -> tuple[Event, ...]:
+        """Return the newest assignment of each version that stands in an environment, the newest first; none: it is empty."""
+        return tuple(event for event in reversed(self._standing.values()) if event.environment == environment)
+
+    @cached_property
+    def _standing(self) -> dict[tuple[str, str], Event]:
+        gone = {event.version for event in self.events if event.kind == "deregistration"} - set(self.releases)
+        standing: dict[tuple[str, str], Event] = {}
+        for event in self.events:
+            if event.environment and event.version not in gone:
+                standing.pop((event.environment, event.version), None)
+                if event.kind == "assignment":
+                    standing[event.environment, event.version] = event
+        return standing
+
+    @property
+    def deprecated(self) -> bool:
+        """Whether the model has been retired; any later event brings it back."""
+        return bool(self.events) and self.events[-1].kind == "deprecation"
+
+    @cached_property
+    def highest(self) -> str | None:
+        """The highest version ever registered: the next one is counted from it, whatever came last."""
+        return max((event.version for event in self.events if event.kind == "release"), key=version_key, default=None)
+
+    @cached_property
+    def next_number(self) -> int:
+        """The next assignment's number: they are dense over all environments, from 1."""
+        return 1 + max((event.number for event in self.events), default=0)
+
+    @cached_property
+    def last(self) -> Event | None:
+        """The newest event."""
+        return self.events[-1] if self.events else None
+
+    @cached_property
+    def last_date(self) -> int:
+        """The latest tagger date so far, in seconds since 1970; 0 when there is none."""
+        return max((event.date for event in self.events), default=0)
+
+    @property
+    def unlogged(self) -> bool:
+        """Whether there are recorded events, and no log that says which is the newest: there may be more of them."""
+        return self.log is None and bool(self.events) and sentence_in(self.events[-1].contents) is not None
+
+    @cached_property
+    def abandoned(self) -> dict[str, Event]:
+        """Models that were rolled back from, by structural digest, each with its rollback.
+
+        One that came back for a reason since (a forced release or deployment, a rollback to it) is not abandoned any more.
+        """
+        from mlops_ci.core.records import Assignment, Release
+
+        found: dict[str, Event] = {}
+        digests: dict[str, str] = {}
+        for event in self.events:
+            record = event.record
+            if isinstance(record, Release | Assignment):
+                digests[record.version] = record.model_digest
+            if isinstance(record, Assignment) and record.rollback_of in digests:
+                found[digests[record.rollback_of]] = event
+            if isinstance(record, Release | Assignment) and (record.overrides or event.rollback):
+                found.pop(record.model_digest, None)
+        return found
+
+    def champion(self, environment: str) -> Event | None:
+        """Return the release to beat: the one assigned to the environment, else the newest; None before the first.
+
+        Raises Findings `champion-missing` when the assigned version's tag is not here: that is not "no champion".
+        """
+        holder = self.assigned.get(environment)
+        if holder is not None and holder.version not in self.releases:
+            from mlops_ci.core.errors import Findings
+
+            raise Findings.of(
+                "champion-missing",
+                f"{holder.ref.name} says that v{holder.version} is the champion, and there is no tag {self.model}@v{holder.version}",
+                help="fetch the tags (git fetch --tags); if they are gone from the remote too, somebody deleted them",
+            )
+        return self.releases[holder.version] if holder else self.latest
+
+    def assignments(self, environment: str) -> tuple[Event, ...]:
+        """Return the environment's assignments, oldest first."""
+        return tuple(event for event in self.events if event.environment == environment and event.kind == "assignment")
+
+
+class RegistryState(NamedTuple):
+    """Every model's state, by name."""
+
+    models: Mapping[str, ModelState]
+
+    def model(self, name: str) -> ModelState:
+        """Return a model's state; one that has no events is empty."""
+        return self.models.get(name, ModelState(name))
+
+    def known(self, name: str) -> ModelState:
+        """Return a model's state; raises UsageProblem `model-unknown` when nothing is recorded of it."""
+        if name not in self.models:
+            import difflib
+
+            from mlops_ci.core.errors import UsageProblem
+
+            close = difflib.get_close_matches(name, self.models, 1)
+            raise UsageProblem.of(
+                "model-unknown",
+                f"nothing is recorded of a model '{name}'",
+                help=f"did you mean '{close[0]}'?"
+                if close
+                else f"the models are {', '.join(self.models) or 'none yet'}",
+            )
+        return self.models[name]
+
+    def at(self, seconds: int, through: Event | None = None) -> RegistryState:
+        """Return the registry as it was: of each model, the events before the first one later than `seconds` since 1970.
+
+        `through` is an event up to which its own model is taken, whatever the clocks say.
+        """
+        past: dict[str, ModelState] = {}
+        for name, state in self.models.items():
+            if through is not None and through.model == name:
+                end = state.events.index(through) + 1
+            else:
+                end = next((at for at, event in enumerate(state.events) if event.date > seconds), len(state.events))
+            if end:
+                past[name] = ModelState(name, state.events[:end], gaps=state.gaps)
+        return RegistryState(past)
+
+    @property
+    def gaps(self) -> tuple[Diagnostic, ...]:
+        """A warning where this clone lacks events that others name, or a log, as shallow and tagless clones do."""
+        lacking = [
+            f"{name} ({len(state.gaps) or 'its log'})"
+            for name, state in self.models.items()
+            if state.gaps or state.unlogged
+        ]
+        if not lacking:
+            return ()
+        from mlops_ci.core.diagnostics import Diagnostic
+
+        return (
+            Diagnostic(
+                "registry-incomplete",
+                f"this clone lacks events that others name, or the log that says which is the newest: {', '.join(lacking)}",
+                help="git fetch --tags origin 'refs/mlops/log/*:refs/mlops/log/*'; in GitHub Actions: actions/checkout with"
+                " `fetch-depth: 0`. If they are gone from the remote too, run `mlops-ci audit`",
+                severity="warning",
+            ),
+        )
+
+
+def read(repo: Repository | None) -> RegistryState:
+    """Return the registry as a clone knows it, from one listing of refs; empty outside a repository."""
+    return fold(repo.refs(TAGS, LOGS) if repo else ())
+
+
+def fold(refs: Iterable[Ref]) -> RegistryState:
+    """Turn refs (tags and log heads) into the registry's state. Tags that are not in the grammar are not ours.
+
+    Refs may come one by one from a git that is still listing: what one says by itself is taken while the next is waited for.
+    """
+    logs: dict[str, Ref] = {}
+    found: list[tuple[Ref, Name]] = []
+    follows: dict[str, str] = {}
+    for ref in refs:
+        if ref.name.startswith(LOGS):
+            logs[ref.name.removeprefix(LOGS)] = ref
+        elif ref.type == "tag" and ref.peeled and (name := event_name(ref.name)):
+            found.append((ref, name))
+            if previous := previous_in(ref.contents):
+                follows[ref.oid] = previous
+    versions = {(name.model, ref.peeled): name.version for ref, name in found if name.kind == "release"}
+    events: dict[str, list[Event]] = {name: [] for name in logs}
+    for ref, name in found:
+        there = versions.get((name.model, ref.peeled)) if name.environment else None
+        version = name.version or there or _recorded_version(ref, name)
+        place = (ref.peeled or "", ref.tagger, ref.date, name.environment, name.number, ref.contents)
+        events.setdefault(name.model, []).append(
+            Event(name.kind, ref.name[len(TAGS) :], ref.oid, name.model, version, *place)
+        )
+    return RegistryState({name: _state(name, events[name], follows, logs.get(name)) for name in sorted(events)})
+
+
+def _state(model: str, events: list[Event], follows: Mapping[str, str], log: Ref | None) -> ModelState:
+    ordered, gaps = _ordered(events, follows)
+    newest = log.contents.strip() if log else ""  # a log entry's message is the name of its tag
+    if newest and all(event.name != newest for event in reversed(ordered)):
+        gaps = (*gaps, newest)
+    return ModelState(model, ordered, log.oid if log else None, gaps)
+
+
+def _recorded_version(ref: Ref, name: Name) -> str:
+    """Return the version of an event on a commit without a release: its record's, or, in an environment, the commit."""
+    place = (ref.peeled or "", "", 0, name.environment, name.number, ref.contents)
+    record = Event(name.kind, ref.name, ref.oid, name.model, "", *place).record
+    return record.version if record else (ref.peeled or "") if name.environment else ""
+
+
+def _ordered(events: list[Event], follows: Mapping[str, str]) -> tuple[tuple[Event, ...], tuple[str, ...]]:
+    """Order by the chain (`follows` is from object id to object id), and tell which events are named and not here. Whatever hangs on nothing that is here (a hole, a fork, another tool) keeps its date's place."""
+    by_date = sorted(events, key=lambda event: (event.date, RANKS[event.kind], event.number, event.name))
+    known = {event.oid for event in events}
+    after: dict[str, list[Event]] = {}
+    roots: list[Event] = []
+    gaps: list[str] = []
+    for event in by_date:
+        previous = follows.get(event.oid)
+        if previous in known:
+            after.setdefault(previous, []).append(event)
+        else:
+            roots.append(event)
+            if previous is not None:
+                gaps.append(previous)
+    ordered: list[Event] = []
+    stack = roots[::-1]
+    while stack:
+        event = stack.pop()
+        ordered.append(event)
+        if event.oid in after:
+            stack.extend(reversed(after[event.oid]))
+    return tuple(ordered), tuple(gaps)

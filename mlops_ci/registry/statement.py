@@ -1,0 +1,200 @@
+"""A record as the in-toto Statement that its tag carries, and back.
+
+A Release is written as SLSA provenance (https://slsa.dev/spec/v1.0/provenance), the others under predicates of our own.
+Every fact stands in one place of the Statement, so that there is nothing that could disagree.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from mlops_ci.core.codec import DecodeError, decode, encode
+from mlops_ci.core.records import Assignment, Comparison, Consent, Evidence, FileDigest, Release, Retirement
+from mlops_ci.registry.tag_message import statement_line
+
+STATEMENT = "https://in-toto.io/Statement/v1"
+PROVENANCE = "https://slsa.dev/provenance/v1"
+RELEASE = "urn:mlops-ci:release:v1"
+ASSIGNMENT = "urn:mlops-ci:assignment:v1"
+RETIREMENT = "urn:mlops-ci:retirement:v1"
+APPROVAL = "urn:mlops-ci:approval:v1"
+Record = Release | Assignment | Retirement
+
+
+def statement_in(text: str) -> Mapping[str, Any] | None:
+    """Return the statement in a tag's message, or None when it holds none (a tag that another tool wrote)."""
+    line = statement_line(text)
+    try:
+        found = json.loads(line) if line else None
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def evidence_of(comparison: Comparison, digest: str) -> Evidence:
+    """Return what the gate said, short enough for a tag; `digest` is of the comparison's canonical JSON."""
+    return Evidence(
+        digest=digest,
+        verdict=comparison.verdict,
+        sentence=comparison.sentence,
+        policy_digest=comparison.policy_digest,
+        holdout_digest=comparison.holdout_digest,
+        holdout_rows=comparison.holdout_rows,
+        champion_version=comparison.champion.version if comparison.champion else None,
+        metrics=tuple(item for item in comparison.metrics if item.slice is None),
+        requirements=comparison.requirements,
+        confidence=comparison.confidence,
+        budget=comparison.asked.budget if comparison.asked else None,
+    )
+
+
+def of_release(release: Release) -> dict[str, Any]:
+    """Return a Release as a Statement whose subjects are the model's files."""
+    flat = encode(release)
+    parameters = ("model", "version", "specPath", "specDigest", "interfaceDigest", "code", "seed", "trusted")
+    return _statement(
+        release.model,
+        release.model_files,
+        PROVENANCE,
+        {
+            "buildDefinition": {
+                "buildType": RELEASE,
+                "externalParameters": {name: flat[name] for name in parameters},
+                "internalParameters": {"format": release.format, "project": release.project, "trust": release.trust},
+                "resolvedDependencies": [
+                    {"name": "commit", "digest": {"gitCommit": release.commit}},
+                    {"name": "environment", "digest": {"sha256": release.environment_digest}},
+                    *(
+                        {
+                            "name": data.dataset,
+                            "digest": {"sha256": data.digest},
+                            "annotations": {"rows": data.rows, "schemaDigest": data.schema_digest},
+                        }
+                        for data in release.data
+                    ),
+                ],
+            },
+            "runDetails": {
+                "builder": {"id": "urn:mlops-ci:builder", "version": {"mlops-ci": release.made_by.toolkit}},
+                "metadata": {"invocationId": release.run_key, "finishedOn": release.made_on},
+                "byproducts": [
+                    {
+                        "name": "run",
+                        "digest": {"gitCommit": release.run_oid},
+                        "annotations": {"ref": release.run_ref, "modelDigest": release.model_digest},
+                    },
+                    {
+                        "name": "gate",
+                        "digest": {"sha256": release.evidence.digest},
+                        "annotations": _without(flat["evidence"], "digest"),
+                    },
+                ],
+            },
+            "event": {
+                name: flat[name]
+                for name in ("madeBy", "reason", "overrides", "previous", "ledger", "occasion")
+                if name in flat
+            },
+        },
+    )
+
+
+def of_assignment(assignment: Assignment) -> dict[str, Any]:
+    """Return an Assignment as a Statement whose subjects are the model's files."""
+    return _statement(
+        assignment.model, assignment.model_files, ASSIGNMENT, _without(encode(assignment), "modelFiles", "kind")
+    )
+
+
+def of_retirement(retirement: Retirement) -> dict[str, Any]:
+    """Return a Retirement as a Statement whose subjects are the files of the version that it is about."""
+    return _statement(
+        retirement.model, retirement.model_files, RETIREMENT, _without(encode(retirement), "modelFiles", "kind")
+    )
+
+
+def of_consent(consent: Consent) -> dict[str, Any]:
+    """Return a Consent as a Statement whose subjects are the files of the model that is approved."""
+    return _statement(consent.model, consent.model_files, APPROVAL, _without(encode(consent), "modelFiles", "kind"))
+
+
+def consent_of(statement: Mapping[str, Any]) -> Consent:
+    """Return the Consent that a Statement holds; raises DecodeError where it is not one in full. It is no event's record."""
+    if (statement.get("_type"), statement.get("predicateType")) != (STATEMENT, APPROVAL):
+        raise DecodeError("$.predicateType: not an approval")
+    try:
+        return decode(Consent, {**statement["predicate"], "modelFiles": _files(statement["subject"])})
+    except (KeyError, TypeError, IndexError, ValueError, AttributeError, OverflowError) as error:
+        raise DecodeError(str(error)) from error
+
+
+def record_of(statement: Mapping[str, Any]) -> Record:
+    """Return the record that a Statement holds; raises DecodeError where it is not one of ours in full."""
+    if statement.get("_type") != STATEMENT:
+        raise DecodeError("$._type: not an in-toto Statement v1")
+    try:
+        kind = statement["predicateType"]
+        files = _files(statement["subject"])
+        predicate = statement["predicate"]
+        if kind in _OWN:
+            return decode(_OWN[kind], {**predicate, "modelFiles": files})
+        if kind == PROVENANCE:
+            release = decode(Release, {**_flat_release(predicate), "modelFiles": files})
+            if not release.data or all(file.path != "model.skops" for file in release.model_files):
+                raise DecodeError("$: a release names its data and its model file")
+            return release
+    except (KeyError, TypeError, IndexError, ValueError, AttributeError, OverflowError) as error:
+        raise DecodeError(str(error)) from error
+    raise DecodeError(f"$.predicateType: unknown '{kind}'")
+
+
+_OWN: Mapping[str, type[Assignment | Retirement]] = {ASSIGNMENT: Assignment, RETIREMENT: Retirement}
+
+
+def _statement(
+    model: str, files: tuple[FileDigest, ...], predicate_type: str, predicate: dict[str, Any]
+) -> dict[str, Any]:
+    subject = [
+        {"name": f"{model}/{file.path}", "digest": {"sha256": file.sha256}, "annotations": {"size": file.size}}
+        for file in files
+    ]
+    return {"_type": STATEMENT, "subject": subject, "predicateType": predicate_type, "predicate": predicate}
+
+
+def _files(subject: Any) -> list[dict[str, Any]]:
+    return [
+        {
+            "path": item["name"].split("/", 1)[1],
+            "sha256": item["digest"]["sha256"],
+            "size": item["annotations"]["size"],
+        }
+        for item in subject
+    ]
+
+
+def _flat_release(predicate: Mapping[str, Any]) -> dict[str, Any]:
+    build, details, event = predicate["buildDefinition"], predicate["runDetails"], predicate["event"]
+    if build["buildType"] != RELEASE:
+        raise DecodeError(f"$.predicate.buildDefinition.buildType: unknown '{build['buildType']}'")
+    commit, environment, *data = build["resolvedDependencies"]
+    run, gate = details["byproducts"]
+    return {
+        **build["externalParameters"],
+        **build["internalParameters"],
+        "commit": commit["digest"]["gitCommit"],
+        "environmentDigest": environment["digest"]["sha256"],
+        "data": [{"dataset": item["name"], "digest": item["digest"]["sha256"], **item["annotations"]} for item in data],
+        "runKey": details["metadata"]["invocationId"],
+        "madeOn": details["metadata"]["finishedOn"],
+        "runOid": run["digest"]["gitCommit"],
+        "runRef": run["annotations"]["ref"],
+        "modelDigest": run["annotations"]["modelDigest"],
+        "evidence": {**gate["annotations"], "digest": gate["digest"]["sha256"]},
+        **event,
+    }
+
+
+def _without(data: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in data.items() if name not in names}

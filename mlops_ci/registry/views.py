@@ -1,0 +1,123 @@
+"""What the registry says at a glance: each model's newest version and what runs where, and every event."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from mlops_ci.core.results.registry import EventRow, HistoryReport, ModelRow, ShowReport
+from mlops_ci.registry.tag_message import rollback_in, sentence_in
+
+if TYPE_CHECKING:  # imported where one model is asked for
+    from mlops_ci.core.results.queries import Running
+    from mlops_ci.registry.events import Event
+    from mlops_ci.registry.state import ModelState, RegistryState
+
+_NAMES = {
+    "assignment": "deploy",
+    "unassignment": "undeploy",
+    "deregistration": "retire",
+    "deprecation": "deprecate",
+}
+
+
+def models(registry: RegistryState, model: str | None, at: str | None = None) -> ShowReport:
+    """Return each model's newest version and what every environment runs; of one model, too, since when and why.
+
+    Environments come in the order in which they were first used, which is that of promotion. As with GTO, a deprecated
+    model is shown where it is named only.
+    """
+    states = [registry.model(model)] if model else list(registry.models.values())
+    environments = dict.fromkeys(event.environment for state in states for event in state.events if event.environment)
+    rows = tuple(_model(state) for state in states if state.events and (model or not state.deprecated))
+    running = tuple(_running(states[0], event) for event in states[0].assigned.values()) if model else ()
+    return ShowReport(tuple(environments), rows, running, at)
+
+
+def events(registry: RegistryState, model: str | None, at: str | None = None) -> HistoryReport:
+    """Return a model's events, or all, the newest first; each model's own are in the order of its log, models by date."""
+    states = [registry.model(model)] if model else registry.models.values()
+    found = [(event.date, place, event) for state in states for place, event in enumerate(state.events)]
+    found.sort(key=lambda item: item[:2], reverse=True)
+    return HistoryReport(tuple(_event(event) for _, _, event in found), at)
+
+
+def _model(state: ModelState) -> ModelRow:
+    latest = state.latest
+    return ModelRow(
+        model=state.model,
+        latest=latest.version if latest else None,
+        environments={name: event.version for name, event in state.assigned.items()},
+        versions=tuple(state.releases),
+        evidence=sentence_in(latest.contents) if latest else None,
+        deprecated=state.deprecated,
+    )
+
+
+def _running(state: ModelState, event: Event) -> Running:
+    """Tell all that the records say of an assignment that stands, and of the release that it is of."""
+    from mlops_ci.core.records import Assignment, Release
+    from mlops_ci.core.results.queries import Running
+
+    told = event.record if isinstance(event.record, Assignment) else None
+    release = state.releases.get(event.version)
+    proof = release.record if release and isinstance(release.record, Release) else None
+    return Running(
+        environment=event.environment or "",
+        version=event.version,
+        since=_iso(_first(state, event)),
+        assigned_on=_iso(event),
+        event="rollback" if rollback_in(event.contents) else "deploy",
+        by=told.made_by.actor if told else event.actor,
+        tag=event.ref,
+        commit=event.commit,
+        reason=told.reason if told else None,
+        rollback_of=told.rollback_of if told else None,
+        run_url=told.made_by.run_url if told else None,
+        approvals=told.approvals if told else (),
+        approvals_required=told.approvals_required if told else 0,
+        release=release.ref if release else None,
+        released_on=_iso(release) if release else None,
+        released_by=proof.made_by.actor if proof else release.actor if release else None,
+        verdict=proof.evidence.verdict if proof else None,
+        evidence=proof.evidence.sentence if proof else None,
+        data=proof.data if proof else (),
+        spec_path=proof.spec_path if proof else None,
+        model_digest=proof.model_digest if proof else None,
+        model_files=proof.model_files if proof else (),
+        run=proof.run_key if proof else None,
+        again=f"mlops-ci reproduce {state.model}@v{event.version}" if proof else None,
+    )
+
+
+def _first(state: ModelState, event: Event) -> Event:
+    """Return the assignment that brought the version that still runs: it may have been assigned again since."""
+    found = event
+    for earlier in reversed([one for one in state.events if one.environment == event.environment]):
+        if (earlier.kind, earlier.version) != ("assignment", event.version):
+            break
+        found = earlier
+    return found
+
+
+def _iso(event: Event) -> str:
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(event.date, UTC).isoformat(timespec="seconds")
+
+
+def _event(event: Event) -> EventRow:
+    sentence = sentence_in(event.contents)
+    return EventRow(
+        on=time.strftime("%Y-%m-%d %H:%M", time.gmtime(event.date)),
+        model=event.model,
+        event="rollback"
+        if event.kind == "assignment" and rollback_in(event.contents)
+        else _NAMES.get(event.kind, event.kind),
+        version=event.version,
+        environment=event.environment,
+        tag=event.name,
+        commit=event.commit[:10],
+        actor=event.actor,
+        sentence="no record" if sentence is None else sentence,
+    )

@@ -1,0 +1,213 @@
+"""The model card of a release: what it is, on which evidence, and how to get it and make it again.
+
+Its headings are those of Mitchell et al., Model Cards for Model Reporting (2019). What nobody has written down is said to be so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from mlops_ci.core.ci_job import Job
+from mlops_ci.core.records import Comparison, Release, TrainingRun, Trust
+from mlops_ci.reports import escaping as markup
+from mlops_ci.reports import sections, sentences, tables
+from mlops_ci.reports.layout import Block, bullets, fit, table
+from mlops_ci.reports.text import asked_line
+
+LIMIT = 100_000  # bytes: GitHub takes 125,000 characters
+_UNKNOWN = "_Not recorded._"
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+/-]*")
+_TYPE = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
+_URL = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._~-]+)*")
+_JUDGED: Mapping[Trust, str] = {
+    "local": "trained and judged on somebody's machine",
+    "single-job": "judged in the CI job that ran its own code, which could have touched the result",
+    "separated": "judged in a CI job of its own, in which none of its code ran",
+}
+
+
+def card(
+    release: Release,
+    *,
+    run: TrainingRun | None = None,
+    comparison: Comparison | None = None,
+    description: str | None = None,
+    owner: str | None = None,
+    job: Job | None = None,
+    limit: int = LIMIT,
+) -> str:
+    """Return the card of at most `limit` bytes of UTF-8; what its run and its comparison tell is left out without them.
+
+    `description` and `owner` are those of the spec's metadata.
+    """
+    parts = (
+        *_details(release, run, description, owner),
+        *_use(run, description),
+        *_data(release, run, comparison),
+        *_metrics(release, comparison),
+        *_caveats(release, comparison),
+        *_how(release, job),
+        *_provenance(release, job),
+        *([Block(_environment(run), 3)] if run else ()),
+    )
+    return fit(
+        parts, limit, "_Parts were left out, to keep this short: the release's tag and its run have everything._"
+    )
+
+
+def _facts(rows: list[tuple[str, str]]) -> str:
+    return table(("", "what"), [row for row in rows if row[1]], most=50, size=12_000, widest=400)
+
+
+def _details(release: Release, run: TrainingRun | None, description: str | None, owner: str | None) -> Iterator[Block]:
+    yield Block(f"# {_text(release.model, 80)} v{_text(release.version, 80)}")
+    yield Block(f"{_text(release.evidence.sentence, 500)}.")
+    rows = [
+        ("version", f"{release.version}, released {release.made_on} by {release.made_by.actor}"),
+        ("why", release.reason or ""),
+        ("occasion", {"changed": "a change", "retrained": "the same, trained again"}.get(release.occasion or "", "")),
+        ("answers for it", owner or "not recorded"),
+        ("license", "not recorded"),
+    ]
+    if run is not None:
+        params = ", ".join(f"{name}={value!r}" for name, value in (run.params or {}).items())
+        code = "; brings code of its own" if run.code else ""
+        rows[1:1] = [
+            ("task", run.task),
+            ("algorithm", f"{run.estimator}({params}), seed {run.seed}{code}"),
+            ("takes", f"{tables.counted(len(run.signature.inputs), 'column')}: {_named(run)}"),
+            ("gives", f"{run.signature.output.name} ({run.signature.output.type}){_classes(run)}"),
+        ]
+    yield Block(f"## Model details\n\n{_text(description or '', 2000) or _UNKNOWN}\n\n{_facts(rows)}", 1)
+
+
+def _named(run: TrainingRun) -> str:
+    shown = [f"{field.name} ({field.type})" for field in run.signature.inputs[:40]]
+    return ", ".join([*shown, "…"] if len(run.signature.inputs) > len(shown) else shown)
+
+
+def _classes(run: TrainingRun) -> str:
+    return f", one of {', '.join(map(str, run.signature.classes[:20]))}" if run.signature.classes else ""
+
+
+def _use(run: TrainingRun | None, description: str | None) -> Iterator[Block]:
+    what = f"Intended task: {_text(description, 2000)}" if description else "What it is meant for is not recorded."
+    task = f" It answers with a {run.task.replace('-', ' ')} of `{run.signature.output.name}`." if run else ""
+    plain = task if run and _TYPE.fullmatch(run.signature.output.name) else ""
+    yield Block(f"## Intended use\n\n{what}{plain}\n\nUses that are out of scope: {_UNKNOWN}", 2)
+
+
+def _data(release: Release, run: TrainingRun | None, comparison: Comparison | None) -> Iterator[Block]:
+    rows = [(one.dataset, f"{one.rows:,}", f"sha256:{one.digest}") for one in release.data]
+    seen = table(("dataset", "rows", "content"), rows, most=20, size=5_000)
+    split = ""
+    if run is not None:
+        held = f"{run.split.holdout_rows:,} held out" if run.split.by != "sealed" else "the holdout is sealed"
+        cut = f", from {run.split.cutoff} on" if run.split.cutoff else ""
+        split = f"\n\n{_text(f'{run.split.train_rows:,} rows to learn from, {held} by {run.split.by}{cut}.', 300)}"
+    yield Block(f"## Training data\n\n{seen}{split}", 1)
+    evidence = release.evidence
+    against = (
+        f", against v{evidence.champion_version}" if evidence.champion_version else ", with no older version to beat"
+    )
+    lines = [f"{evidence.holdout_rows:,} rows that it has not learned from{against}."]
+    if comparison is not None and (asked := asked_line(comparison)):
+        lines.append(f"{asked[:1].upper()}{asked[1:]}.")
+    shown = "\n\n".join(_text(line, 400) for line in lines)
+    yield Block(f"## Evaluation data\n\n{shown}\n\nRows: `sha256:{_hex(evidence.holdout_digest)}`.", 1)
+
+
+def _metrics(release: Release, comparison: Comparison | None) -> Iterator[Block]:
+    evidence = release.evidence
+    rows = [
+        (item.metric, tables.number(item.value), tables.interval(item.lower, item.upper), f"{item.rows:,}")
+        for item in evidence.metrics
+    ]
+    at = f" at {evidence.confidence:.3g} confidence" if evidence.confidence is not None else ""
+    shown = table(("metric", "value", f"interval{at}", "rows"), rows, most=60, size=10_000, noun="metric")
+    yield Block(f"## Metrics\n\n{shown or _UNKNOWN}", 1)
+    held = sections.requirements(evidence.requirements, most=60, size=20_000)
+    yield Block(f"## Quantitative analyses\n\nThe gate's verdict: {sections.said(evidence.verdict)}.\n\n{held}", 1)
+    if comparison is None:
+        return
+    if worst := sentences.worst(comparison):
+        heading, values = worst
+        slices = table(("slice", "value", "interval", "rows"), sentences.slice_rows(values), most=10, size=3_000)
+        yield Block(f"{_text(heading, 200)}\n\n{slices}", 3)
+    yield Block(sections.moved_slices(comparison), 4)
+
+
+def _caveats(release: Release, comparison: Comparison | None) -> Iterator[Block]:
+    lines = [f"It was {_JUDGED[release.trust]} (`{release.trust}`)."]
+    if comparison is not None:
+        lines += [markup.escaped(markup.clipped(line, 400)) for line in sentences.grounds(comparison)]
+        if all(item.slice is None for item in comparison.metrics):
+            lines.append("It was judged as a whole: how it does for parts of the rows is not recorded.")
+    lines.append("The figures are of rows like those of the dataset; of others they say nothing.")
+    text = bullets(lines, most=12, size=5_000)
+    yield Block(f"## Ethical considerations\n\n{_UNKNOWN}", 2)
+    yield Block(f"## Caveats\n\n{text}", 1)
+
+
+def _how(release: Release, job: Job | None) -> Iterator[Block]:
+    if not (_WORD.fullmatch(release.model) and _WORD.fullmatch(release.version)):
+        return
+    name = f"{release.model}@{release.version}"
+    pin = f"refs/mlops/releases/{release.model}/v{release.version}"
+    home = _home(job)
+    clone = f"git clone {home} && cd {home.rpartition('/')[2]}\n" if home else ""
+    commands = (
+        f"```sh\n{clone}mlops-ci fetch {name} DIR        # its files, verified, and the lines that load them\n"
+        f"mlops-ci audit {release.model}          # that nobody has changed it since\n"
+        f"mlops-ci reproduce {name}   # made again from commit, data and environment\n"
+        f"git fetch origin {pin} && git archive FETCH_HEAD model | tar x   # with plain git\n```"
+    )
+    yield Block(f"## Get it, verify it, make it again\n\n{commands}", 1)
+    types = [one for one in release.trusted if _TYPE.fullmatch(one)]
+    if not release.code and len(types) == len(release.trusted):
+        load = f'```python\nimport skops.io\n\nmodel = skops.io.load("DIR/model.skops", trusted={types!r})\n```'
+        yield Block(load, 2)
+    rows = [(file.path, f"{file.size:,}", file.sha256) for file in release.model_files]
+    files = table(("file", "bytes", "SHA-256"), rows, most=100, size=15_000, noun="file")
+    yield Block(sections.folded(tables.counted(len(rows), "file"), files), 3)
+
+
+def _home(job: Job | None) -> str | None:
+    """Return the repository's URL, if it has the form of one."""
+    url = f"{job.server}/{job.repository}" if job else ""
+    return url if _URL.fullmatch(url) else None
+
+
+def _provenance(release: Release, job: Job | None) -> Iterator[Block]:
+    made = release.made_by
+    home, commit = _home(job), _hex(release.commit)
+    link = f"Commit [{commit[:10]}]({home}/commit/{commit})" if home else f"Commit {commit[:10]}"
+    page = f", in [this run]({made.run_url})" if made.run_url and _URL.fullmatch(made.run_url) else ""
+    rows = [
+        ("spec", f"{release.spec_path}, sha256:{release.spec_digest}"),
+        ("run", f"{release.run_key}, kept as {release.run_oid}"),
+        ("model", f"sha256:{release.model_digest} (of its structure)"),
+        ("environment", f"sha256:{release.environment_digest}"),
+        ("gate", f"sha256:{release.evidence.digest}, policy sha256:{release.evidence.policy_digest}"),
+        ("made by", f"mlops-ci {made.toolkit}, for {made.actor}"),
+        ("workflow", made.workflow or ""),
+        ("follows", release.previous.name if release.previous else ""),
+        ("overrides", release.overrides.name if release.overrides else ""),
+    ]
+    yield Block(f"## Provenance\n\n{link}{page}.\n\n{_facts(rows)}", 1)
+
+
+def _environment(run: TrainingRun) -> str:
+    """Return what a model was trained with, folded away."""
+    rows = [("Python", run.environment.python), *sorted(run.environment.packages.items())]
+    shown = table(("package", "version"), rows, most=300, size=15_000, noun="package")
+    return sections.folded("environment", shown)
+
+
+def _text(text: str, most: int) -> str:
+    return markup.escaped(markup.clipped(text, most))
+
+
+def _hex(text: str) -> str:
+    return text if re.fullmatch("[0-9a-f]{6,64}", text) else "not known"

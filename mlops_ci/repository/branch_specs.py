@@ -1,0 +1,157 @@
+"""The branch that counts: its newest commit, its files, and its specs. The work tree may say anything."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from mlops_ci.core.diagnostics import Diagnostic, Location
+from mlops_ci.repository.git import Repository
+from mlops_ci.spec.load import PROJECT_FILE, Specs, read_all
+from mlops_ci.spec.yaml import document
+from mlops_ci.spec.yaml.nodes import SyntaxProblem
+
+_LARGEST = 10_000_000  # bytes of a file that a metric's code may read: data are handed to it
+_READ = (".yaml", ".yml", ".py")  # what specs are, and what they refer to
+
+
+@dataclass(frozen=True, eq=False)
+class ProjectAtTip:
+    """One project of the branch: its folder in the repository ("" for the root), its specs, and a copy of its files."""
+
+    folder: str
+    specs: Specs
+    copy: Path
+
+    def inside(self, path: str) -> str:
+        """Return a path of the project as one of the repository."""
+        return f"{self.folder}/{path}" if self.folder else path
+
+
+@dataclass(frozen=True)
+class Tip:
+    """A branch: `files` are those of its newest commit, path to blob id."""
+
+    name: str
+    commit: str
+    files: Mapping[str, str]
+    projects: tuple[ProjectAtTip, ...] = ()
+
+
+def find_tip(repo: Repository, name: str | None = None) -> Tip | None:
+    """Return the default branch, or that of the name, as this clone last knew it; None when there is no commit.
+
+    Nothing is asked of a remote. Where nothing says which branch is the default one, what is checked out counts.
+    """
+    remote = repo.remote()
+    prefix = f"refs/remotes/{remote}/"
+    wanted = name or (_symbolic(repo, f"{prefix}HEAD") or "").removeprefix(prefix) or repo.branch()
+    refs = [f"{prefix}{wanted}", f"refs/heads/{wanted}"] if wanted else []
+    refs += [] if name else [f"{prefix}main", f"{prefix}master", "HEAD"]
+    for ref in refs:
+        commit = repo.resolve(f"{ref}^{{commit}}")
+        if commit is not None:
+            return Tip(re.sub(r"^refs/(heads|remotes/[^/]+)/", "", ref), commit, repo.tree(commit))
+    return None
+
+
+def read_projects(
+    repo: Repository, tip: Tip, start: str, scratch: Path
+) -> tuple[tuple[ProjectAtTip, ...], tuple[Diagnostic, ...]]:
+    """Return the branch's projects, and a finding for each whose specs are invalid.
+
+    `start` is a folder of the repository: the project that it is in comes first. Specs of others may be invalid (they may
+    be examples).
+    """
+    found: list[ProjectAtTip] = []
+    findings: list[Diagnostic] = []
+    nearest = _nearest(tip.files, start)
+    for at, folder in enumerate(_folders(tip.files, nearest)):
+        copy = scratch / f"tip-{at}"
+        _export(repo, tip, folder, copy)
+        reading = read_all(copy)
+        if reading.specs is not None:
+            found.append(ProjectAtTip(folder, reading.specs, copy))
+            continue
+        if nearest not in (None, folder):
+            continue
+        first = next(item for item in reading.diagnostics if item.severity == "error")
+        place = f"{folder}/{first.location}" if folder and first.location else first.location
+        findings.append(
+            Diagnostic(
+                "audit-specs-invalid",
+                f"the specs of branch '{tip.name}' ({tip.commit[:10]}) are invalid: {place}: {first.message}",
+                Location(f"{folder}/{PROJECT_FILE}".lstrip("/")),
+                "signers, policies and manifests cannot be held against them: mend them on the branch (mlops-ci validate)",
+            )
+        )
+    return tuple(found), tuple(findings)
+
+
+def _symbolic(repo: Repository, ref: str) -> str | None:
+    answer = repo.run("symbolic-ref", "--quiet", ref, check=False)
+    return answer.text if answer.status == 0 else None
+
+
+def _nearest(files: Mapping[str, str], start: str) -> str | None:
+    """Return the folder of the project that a folder is in."""
+    above = (start, *map(str, PurePosixPath(start).parents))
+    folders = ("" if name == "." else name for name in above)
+    return next((folder for folder in folders if f"{folder}/{PROJECT_FILE}".lstrip("/") in files), None)
+
+
+def _folders(files: Mapping[str, str], nearest: str | None) -> list[str]:
+    """Return the folders of projects that are in no other project, the nearest one first."""
+    every = sorted(path.rpartition("/")[0] for path in files if f"/{path}".endswith(f"/{PROJECT_FILE}"))
+    outermost = [
+        folder
+        for folder in every
+        if not any(folder.startswith(f"{other}/") or other == "" for other in every if other != folder)
+    ]
+    return list(dict.fromkeys([*([] if nearest is None else [nearest]), *outermost]))
+
+
+def export(repo: Repository, tip: Tip, folder: str, copy: Path) -> Path:
+    """Write all files of a folder of the branch below `copy`, and return that; large ones are left out."""
+    prefix = f"{folder}/" if folder else ""
+    own = {path.removeprefix(prefix): oid for path, oid in tip.files.items() if path.startswith(prefix)}
+    _write(repo, own, copy, _LARGEST)
+    return copy
+
+
+def _export(repo: Repository, tip: Tip, folder: str, copy: Path) -> None:
+    """Write what specs consist of, and who may sign, below `copy`."""
+    copy.mkdir(parents=True)
+    prefix = f"{folder}/" if folder else ""
+    own = {path.removeprefix(prefix): oid for path, oid in tip.files.items() if path.startswith(prefix)}
+    wanted = {path: oid for path, oid in own.items() if path.endswith(_READ)}
+    if PROJECT_FILE in own and (signers := _signers(repo.read(own[PROJECT_FILE]) or b"")) in own:
+        wanted[str(signers)] = own[str(signers)]
+    _write(repo, wanted, copy, document.MAX_BYTES)
+
+
+def _write(repo: Repository, wanted: Mapping[str, str], copy: Path, largest: int) -> None:
+    safe = {path: oid for path, oid in wanted.items() if not {"", ".", ".."} & set(path.split("/"))}
+    sizes = repo.look_up(list(safe.values()))
+    small = [path for path, one in zip(safe, sizes, strict=True) if one and one.size <= largest]
+    for path, content in zip(small, repo.read_many([safe[path] for path in small]), strict=True):
+        (copy / path).parent.mkdir(parents=True, exist_ok=True)
+        (copy / path).write_bytes(content or b"")
+
+
+def _signers(content: bytes) -> str | None:
+    """Return the file of those who may sign, which a project must have before it is valid."""
+    try:
+        documents = document.read(PROJECT_FILE, content)
+    except SyntaxProblem:
+        return None
+    for one in documents:
+        found: Any = one.data
+        for name in ("spec", "signing", "allowedSigners"):
+            found = found.get(name) if isinstance(found, dict) else None
+        if isinstance(found, str):
+            return PurePosixPath(found).as_posix()
+    return None

@@ -1,0 +1,64 @@
+"""What a step is given: the project's specs and the world around it. Data, no behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlops_ci.core.ci_job import Job
+from mlops_ci.repository.git import Repository
+from mlops_ci.repository.git_values import Person
+
+if TYPE_CHECKING:  # queries need neither records nor specs, and should not wait for a YAML parser
+    from mlops_ci.core.records import Maker
+    from mlops_ci.spec.load import Specs
+    from mlops_ci.spec.spec_types import Trust
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a command runs; queries need no more. `root` holds mlops.yaml, or is the repository's where there is none.
+
+    `here` is the folder that the command was started in: paths on its command line count from it.
+    """
+
+    root: Path
+    here: Path
+    repo: Repository | None
+
+
+@dataclass(frozen=True)
+class Context(Place):
+    """The world, as the edge found it: steps read no clock, no environment, and no current directory.
+
+    `scratch` is a private folder that is removed when the command ends; `cache` is one that may vanish at any time.
+    """
+
+    scratch: Path
+    cache: Path | None
+    clock: Callable[[], datetime]
+    maker: Maker
+    offline: bool  # the remote did not answer, so the registry is what this clone last knew
+    progress: Callable[[str], None]
+    person: Person | None = None  # whom git names as tagger
+    job: Job | None = None  # the CI job that this runs in
+    trust: Trust = "local"  # how far it can be trusted what is judged here
+    # what the git host says of this repository: is given a path below it, such as `/rulesets`, and answers with decoded JSON of
+    # all pages; raises HostProblem. None where there is no token
+    github: Callable[[str], Any] | None = None
+
+    @property
+    def base(self) -> str | None:
+        """The branch that CI says this change is to be merged into."""
+        return self.job.base if self.job else None
+
+
+@dataclass(frozen=True)
+class Project:
+    """A repository whose specs are valid, and the world around it."""
+
+    specs: Specs
+    context: Context

@@ -1,0 +1,310 @@
+"""Signatures of tag objects, made by git and checked by git, against signers that the caller names and not the user's own.
+
+Git takes for the signature whatever begins at the last line that looks like one, and the programs it asks overlook
+text that follows; a reader of the message would not. So a block that is not exactly one signature is bad.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from mlops_ci.core import process
+from mlops_ci.core.errors import EnvironmentProblem
+from mlops_ci.repository.git import Repository
+from mlops_ci.repository.git_values import Answer, Person, tag_content
+
+Format = Literal["ssh", "openpgp"]
+State = Literal["good", "unsigned", "bad", "stranger"]
+_Asking = AbstractContextManager[tuple[tuple[str, ...], Mapping[str, str]]]  # settings and variables for git
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What is to be thought of a tag's signature, and of whom it is.
+
+    `stranger`: of nobody the signers name, at the tag's date; `bad`: of other content, by a key that was revoked or has
+    expired, or in a form that is not the one asked for. `signer` is the allowed principal, or the key's e-mail; `key` its
+    fingerprint; `aliases` are the other principals that the signers give the key.
+    """
+
+    state: State
+    signer: str = ""
+    key: str = ""
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Whom the signature is of, under every name, in lower case."""
+        return frozenset(name.casefold() for name in (self.signer, *self.aliases) if name)
+
+    @property
+    def short(self) -> str:
+        """The first 16 hex digits of the key's fingerprint: they name the signer in refs."""
+        kind, _, text = self.key.rpartition(":")
+        return (base64.b64decode(f"{text}==").hex() if kind else text.lower())[:16]
+
+
+@dataclass(frozen=True)
+class Signing:
+    """How a project's tags are signed: `signers` is the content of the file of those who may."""
+
+    format: Format
+    signers: bytes
+    required: bool = True
+
+    def check(self, repo: Repository, oids: Sequence[str]) -> Mapping[str, Signature]:
+        """Return what is to be thought of each tag object's signature; see `check_signatures`."""
+        import tempfile
+
+        with tempfile.TemporaryDirectory(prefix="mlops-ci-signers-") as folder:
+            file = Path(folder) / "signers"
+            file.write_bytes(self.signers)
+            return check_signatures(repo, oids, self.format, file)
+
+
+def has_key(repo: Repository, format: Format) -> bool:
+    """Tell whether the user has told git what to sign with."""
+    return not _KEYS[format].isdisjoint(_settings(repo, format))
+
+
+def sign(
+    repo: Repository, signing: Signing, name: str, target: str, message: str, person: Person, seconds: int
+) -> tuple[bytes, Signature]:
+    """Have git sign an annotated tag on a commit; return the whole object, which is not stored yet, and whose it is.
+
+    `git tag` makes a ref at once, so that it works in a repository of its own, which borrows this one's objects.
+    Raises EnvironmentProblem `signing-failed`, and `signer-not-allowed` for a key that is not among the signers.
+    """
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="mlops-ci-signing-") as folder:
+        scratch = _borrowing(repo, Path(folder))
+        stamp = {"NAME": person.name, "EMAIL": person.email, "DATE": f"@{seconds} +0000"}
+        # asked of the repository: what a configuration says of its place would not hold in another
+        own = [part for key, value in _settings(repo, signing.format).items() for part in ("-c", f"{key}={value}")]
+        flags = ("--sign", "--cleanup=verbatim", "--file=-", name, target)
+        answer = scratch.run(
+            *(*own, "-c", f"gpg.format={signing.format}", "tag", *flags),
+            stdin=f"{message.rstrip()}\n".encode(),
+            env={**_agent(repo), **{f"GIT_COMMITTER_{key}": value for key, value in stamp.items()}},
+            check=False,
+        )
+        oid = scratch.resolve(f"refs/tags/{name}") if answer.status == 0 else None
+        content = scratch.run("cat-file", "tag", oid).out if oid else b""
+        signature = signing.check(scratch, (oid,))[oid] if oid else Signature("unsigned")
+    # git 2.39 writes a tag without a signature, and reports success, when ssh-keygen fails
+    if signature.state == "unsigned" or not content.startswith(tag_content(name, target, message, person, seconds)):
+        said = answer.err.strip().splitlines()
+        raise EnvironmentProblem.of(
+            "signing-failed",
+            f"git could not sign {name}, and nothing was written: {said[0] if said else 'no reason given'}",
+            help=f"try it: git -c gpg.format={signing.format} tag -s -m test signing-test && git tag -d signing-test",
+        )
+    if signature.state != "good":
+        raise EnvironmentProblem.of(
+            "signer-not-allowed",
+            f"your key {signature.key or '(of another format)'} is not among those that may sign, and nothing was written",
+            help="somebody who may adds its public part to the file that `signing.allowedSigners` in mlops.yaml names, on"
+            " the branch; or sign with another key: git config user.signingKey",
+        )
+    return content, signature
+
+
+_KEYS: Mapping[Format, frozenset[str]] = {
+    "ssh": frozenset({"user.signingkey", "gpg.ssh.defaultkeycommand"}),
+    "openpgp": frozenset({"user.signingkey"}),
+}
+
+
+def _settings(repo: Repository, format: Format) -> dict[str, str]:
+    """Return the settings that say how this command signs, with the key that it was lent, or else the user's; names in lower case."""
+    if repo.credentials.key and format == "ssh":
+        return {"user.signingkey": f"key::{repo.credentials.key}", "gpg.ssh.program": "ssh-keygen"}
+    answer = repo.run("config", "-z", "--get-regexp", r"^(user\.signingkey|gpg\..*)$", check=False)
+    entries = answer.out.decode("utf-8", "replace").split("\0")
+    return {key: value for key, _, value in (entry.partition("\n") for entry in entries if entry)}
+
+
+def _agent(repo: Repository) -> dict[str, str]:
+    return {"SSH_AUTH_SOCK": repo.credentials.agent} if repo.credentials.agent else {}
+
+
+def _borrowing(repo: Repository, folder: Path) -> Repository:
+    """Make a bare repository that has the other's objects, in an empty folder; what it is made of stays in it."""
+    for name in ("refs", "objects/info"):
+        (folder / name).mkdir(parents=True)
+    (folder / "HEAD").write_text("ref: refs/heads/main\n")
+    (folder / "config").write_text("[core]\n\tbare = true\n")
+    (folder / "objects" / "info" / "alternates").write_bytes(os.fsencode(repo.common_dir / "objects") + b"\n")
+    return Repository(repo.root, folder, folder, bare=True)  # paths of keys may count from where the user is
+
+
+def check_signature(repo: Repository, oid: str, format: Format, signers: Path) -> Signature:
+    """Return what is to be thought of one tag object's signature; see `check_signatures`."""
+    return check_signatures(repo, (oid,), format, signers)[oid]
+
+
+def check_signatures(repo: Repository, oids: Sequence[str], format: Format, signers: Path) -> Mapping[str, Signature]:
+    """Return what is to be thought of each tag object's signature, by object id; refs need not name them.
+
+    `signers` is a file of OpenSSH's allowed signers, or of armoured public keys. An object that is not here is bad.
+    Raises EnvironmentProblem `signature-program-missing`, and `signers-unreadable` for keys that gpg cannot import.
+    """
+    from concurrent.futures import ThreadPoolExecutor  # queries check nothing
+
+    wanted = list(dict.fromkeys(oids))
+    kind = _KINDS[format]
+    states = dict(zip(wanted, (_at_sight(content, kind) for content in repo.read_many(wanted)), strict=True))
+    found = {oid: Signature(state) for oid, state in states.items() if state is not None}
+    signed = [oid for oid in wanted if oid not in found]
+    if not signed:
+        return found
+    content = signers.read_bytes()
+    if shutil.which(kind.program) is None:
+        raise EnvironmentProblem.of(
+            "signature-program-missing",
+            f"signatures are checked with {kind.program}, which is not installed or not on PATH",
+            help=f"install {kind.package}",
+        )
+    with kind.asking(signers.resolve()) as (settings, env), ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool:
+
+        def ask(oid: str) -> Signature:
+            return kind.read(repo.run(*settings, "verify-tag", "--raw", oid, env=env, check=False), content)
+
+        # the time passes in the programs that git starts
+        return {**found, **dict(zip(signed, pool.map(ask, signed), strict=True))}
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """How one format looks, and how git is made to check it."""
+
+    program: str
+    package: str
+    block: re.Pattern[bytes]
+    asking: Callable[[Path], _Asking]
+    read: Callable[[Answer, bytes], Signature]
+
+
+# what git takes for the beginning of a signature
+_BEGIN = re.compile(rb"^-----BEGIN (?:SSH SIGNATURE|PGP SIGNATURE|PGP MESSAGE|SIGNED MESSAGE)-----", re.MULTILINE)
+
+
+def _at_sight(content: bytes | None, kind: _Kind) -> State | None:
+    """Return the state of what cannot be a signature of this kind; None for what can be one."""
+    if content is None:
+        return "bad"
+    begins = [match.start() for match in _BEGIN.finditer(content)]
+    if not begins:
+        return "unsigned"
+    return None if kind.block.fullmatch(content, begins[-1]) else "bad"
+
+
+@contextmanager
+def _asking_ssh(signers: Path) -> Iterator[tuple[tuple[str, ...], Mapping[str, str]]]:
+    values = {"program": "ssh-keygen", "allowedSignersFile": str(signers), "revocationFile": os.devnull}
+    yield tuple(part for name, value in values.items() for part in ("-c", f"gpg.ssh.{name}={value}")), {}
+
+
+@contextmanager
+def _asking_gpg(signers: Path) -> Iterator[tuple[tuple[str, ...], Mapping[str, str]]]:
+    settings = ("-c", "gpg.program=gpg", "-c", "gpg.openpgp.program=gpg", "-c", "gpg.minTrustLevel=undefined")
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="mlops-ci-keys-") as home:
+        (Path(home) / "gpg.conf").write_text("no-autostart\nno-auto-key-retrieve\nno-auto-check-trustdb\n")
+        env = {**os.environ, "GNUPGHOME": home, "LC_ALL": "C"}
+        argv = ("gpg", "--batch", "--quiet", "--import", str(signers))
+        status, _, err = process.ask(argv, cwd=Path(home), env=env)
+        if status != 0:
+            said = err.decode("utf-8", "replace").strip().splitlines()
+            raise EnvironmentProblem.of(
+                "signers-unreadable",
+                f"gpg cannot import the public keys of those who may sign: {said[0] if said else f'exit code {status}'}",
+                help="write the file anew: gpg --armor --export ADDRESS... (public keys only)",
+            )
+        yield settings, {"GNUPGHOME": home}
+
+
+_SSH = re.compile(
+    r'^Good "git" signature (?:for (?P<signer>.+) )?with \S+ key (?P<key>SHA256:[A-Za-z0-9+/]+)$', re.MULTILINE
+)
+
+
+def _read_ssh(answer: Answer, signers: bytes) -> Signature:
+    # git repeats what ssh-keygen said, so the exit code decides
+    found = _SSH.search(answer.err)
+    if found is None:
+        return Signature("bad")
+    if found["signer"] is None:
+        return Signature("stranger", key=found["key"])
+    aliases = tuple(name for name in _principals(signers, found["key"]) if name != found["signer"])
+    return Signature("good" if answer.status == 0 else "bad", found["signer"], found["key"], aliases)
+
+
+def _principals(signers: bytes, key: str) -> Iterator[str]:
+    """Yield every principal of a key: git tells only the first, and another may be an author's address."""
+    for line in signers.decode("utf-8", "replace").splitlines():
+        names, *fields = line.split() or [""]
+        if not names.startswith("#") and any(_fingerprint(field) == key for field in fields):
+            yield from names.strip('"').split(",")
+
+
+def _fingerprint(field: str) -> str:
+    try:
+        digest = hashlib.sha256(base64.b64decode(field, validate=True)).digest()
+    except ValueError:  # a field that is no key
+        return ""
+    return f"SHA256:{base64.b64encode(digest).decode().rstrip('=')}"
+
+
+_GPG = "[GNUPG:] "
+
+
+def _read_gpg(answer: Answer, _: bytes) -> Signature:
+    said: dict[str, list[str]] = {}
+    for line in answer.err.splitlines():
+        if line.startswith(_GPG):
+            word, *rest = line.removeprefix(_GPG).split(" ")
+            said.setdefault(word, rest)
+    if "NO_PUBKEY" in said:
+        return Signature("stranger", key=said["NO_PUBKEY"][0])
+    if not {"GOODSIG", "VALIDSIG"} <= set(said):
+        return Signature("bad")
+    name = " ".join(said["GOODSIG"][1:])
+    mail = re.search(r"<([^<>]+)>$", name)
+    # the last field is the primary key, where a subkey signed
+    key = said["VALIDSIG"][-1]
+    return Signature("good" if answer.status == 0 else "bad", mail.group(1) if mail else name, key)
+
+
+_LINES = rb"(?:[A-Za-z0-9+/=]+\n)+"
+_KINDS: Mapping[Format, _Kind] = {
+    "ssh": _Kind(
+        "ssh-keygen",
+        "OpenSSH 8.2 or newer",
+        re.compile(rb"-----BEGIN SSH SIGNATURE-----\n" + _LINES + rb"-----END SSH SIGNATURE-----\n*"),
+        _asking_ssh,
+        _read_ssh,
+    ),
+    "openpgp": _Kind(
+        "gpg",
+        "GnuPG",
+        re.compile(
+            rb"-----BEGIN PGP SIGNATURE-----\n(?:[A-Z][a-z]+: [^\n]*\n)*\n"
+            + _LINES
+            + rb"-----END PGP SIGNATURE-----\n*"
+        ),
+        _asking_gpg,
+        _read_gpg,
+    ),
+}

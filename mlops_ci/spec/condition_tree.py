@@ -1,0 +1,205 @@
+"""What a condition over columns says, as a tree, and whether it fits columns of some types.
+
+`spec.conditions` reads it from text, `learn.conditions` finds the rows that it holds for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal as OneOf
+
+from mlops_ci.core.suggestions import quote, suggest
+
+Operator = OneOf["==", "!=", "<", "<=", ">", ">="]
+Value = str | int | float | bool
+
+
+class ConditionError(ValueError):
+    """A text that is no condition, or one that does not fit its columns; `offset` is a place in the text, from 0."""
+
+    def __init__(self, message: str, offset: int) -> None:
+        super().__init__(message)
+        self.message = message
+        self.offset = offset
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column by name; `offset` is where the text names it."""
+
+    name: str
+    offset: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True)
+class Literal:
+    """A value that stands in the text, at `offset`."""
+
+    value: Value
+    offset: int = field(default=0, compare=False)
+
+
+Operand = Column | Literal
+
+
+@dataclass(frozen=True)
+class Compare:
+    """Two operands, one of them a column at least."""
+
+    left: Operand
+    operator: Operator
+    right: Operand
+
+
+@dataclass(frozen=True)
+class In:
+    """A column's value is one of some."""
+
+    column: Column
+    values: tuple[Literal, ...]
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A column has no value: null, or NaN."""
+
+    column: Column
+
+
+@dataclass(frozen=True)
+class Not:
+    """Not `of`."""
+
+    of: Tree
+
+
+@dataclass(frozen=True)
+class And:
+    """All of `of`."""
+
+    of: tuple[Tree, ...]
+
+
+@dataclass(frozen=True)
+class Or:
+    """One of `of` at least."""
+
+    of: tuple[Tree, ...]
+
+
+Tree = Compare | In | Missing | Not | And | Or
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A condition as it was written, the columns that it names in order of appearance, and what it says."""
+
+    text: str
+    columns: tuple[str, ...]
+    tree: Tree
+
+
+def named(tree: Tree) -> Iterator[Column]:
+    """Yield every column where the condition names it."""
+    match tree:
+        case And(of) | Or(of):
+            for one in of:
+                yield from named(one)
+        case Not(of=inner):
+            yield from named(inner)
+        case Compare(left, _, right):
+            yield from (side for side in (left, right) if isinstance(side, Column))
+        case In(column) | Missing(column):
+            yield column
+
+
+def known(condition: Condition, columns: Sequence[str]) -> None:
+    """Raise ConditionError when the condition names a column that is none of these."""
+    for column in named(condition.tree):
+        if column.name not in columns:
+            help = suggest(column.name, columns, otherwise="there are")
+            raise ConditionError(
+                f"there is no column {quote(column.name)}" + (f": {help}" if help else ""), column.offset
+            )
+
+
+def check(condition: Condition, types: Mapping[str, str]) -> None:
+    """Raise ConditionError when values are compared that have no order between them.
+
+    `types` are those of a dataset's spec (string, integer, number, boolean, date, timestamp), by column; a column that is
+    not in it may hold anything. Texts stand for moments beside a date or timestamp: ISO 8601, of UTC where none is said.
+    """
+    for left, right in _pairs(condition.tree):
+        one, other = _kind(left, types), _kind(right, types)
+        if (one, other) == ("time", "string") and isinstance(right, Literal):
+            moment(right)
+        elif (one, other) == ("string", "time") and isinstance(left, Literal):
+            moment(left)
+        elif one is not None and other is not None and one != other:
+            message = f"{_said(left, types)} cannot be compared with {_said(right, types)}"
+            raise ConditionError(message, right.offset if isinstance(right, Literal) else left.offset)
+
+
+def moment(literal: Literal) -> int:
+    """Return an ISO 8601 date or timestamp as nanoseconds since 1970 in UTC; raises ConditionError when it is none."""
+    text = str(literal.value)
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConditionError(
+            f"{quote(text)} is no date: write ISO 8601, such as '2026-01-31'", literal.offset
+        ) from None
+    if re.search(r"[.,]\d{7}", text):  # Python would drop what follows
+        raise ConditionError(f"{quote(text)} is finer than a microsecond: leave out the rest", literal.offset)
+    since = found.replace(tzinfo=None) - datetime(1970, 1, 1)  # noqa: DTZ001  UTC, which the next line sees to
+    return (since - (found.utcoffset() or timedelta())) // timedelta(microseconds=1) * 1_000
+
+
+_KINDS = {
+    "integer": "number",
+    "number": "number",
+    "string": "string",
+    "boolean": "boolean",
+    "date": "time",
+    "timestamp": "time",
+}
+
+
+def _pairs(tree: Tree) -> Iterator[tuple[Operand, Operand]]:
+    match tree:
+        case And(of) | Or(of):
+            for one in of:
+                yield from _pairs(one)
+        case Not(of=inner):
+            yield from _pairs(inner)
+        case Compare(left, _, right):
+            yield left, right
+        case In(column, values):
+            yield from ((column, value) for value in values)
+
+
+def _kind(operand: Operand, types: Mapping[str, str]) -> str | None:
+    """Return what an operand compares with, None when that is not known."""
+    if isinstance(operand, Literal):
+        return _KINDS[_type(operand.value)]
+    type = types.get(operand.name)
+    if type is not None and type not in _KINDS:
+        message = f"column {quote(operand.name)} is of type {type}, which conditions cannot compare"
+        raise ConditionError(f"{message}; missing({operand.name}) works", operand.offset)
+    return None if type is None else _KINDS[type]
+
+
+def _type(value: Value) -> str:
+    if isinstance(value, bool):
+        return "boolean"
+    return "string" if isinstance(value, str) else "integer" if isinstance(value, int) else "number"
+
+
+def _said(operand: Operand, types: Mapping[str, str]) -> str:
+    if isinstance(operand, Column):
+        return f"column {quote(operand.name)} of type {types[operand.name]}"
+    shown = quote(operand.value) if isinstance(operand.value, str) else f"{operand.value!r:.60}"
+    return f"the {_type(operand.value)} {shown}"

@@ -1,0 +1,137 @@
+"""What a model is evaluated by: slices that can be cut, weights, costs and metrics of the user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from mlops_ci.core.diagnostics import Diagnostic, Location
+from mlops_ci.core.suggestions import quote
+from mlops_ci.spec.condition_tree import Condition, ConditionError, check
+from mlops_ci.spec.located_spec import Loaded
+from mlops_ci.spec.metrics import METRICS
+from mlops_ci.spec.slice_conditions import ALLOWED, parse
+from mlops_ci.spec.spec_types import DatasetSpec, ModelSpec, SliceSpec
+from mlops_ci.spec.validation.columns import undeclared
+from mlops_ci.spec.validation.estimator import entrypoint
+
+
+def evaluation(root: Path, model: Loaded[ModelSpec], data: Loaded[DatasetSpec] | None) -> Iterator[Diagnostic]:
+    """Yield what is wrong with `evaluate`, and with the columns that the gate's requirements name.
+
+    `data` is the model's dataset, None where that is not known.
+    """
+    yield from _slices(model, data)
+    yield from _costs(model)
+    for name, one in model.spec.evaluate.custom.items():
+        at = ("spec", "evaluate", "custom", name)
+        if name in METRICS:
+            yield Diagnostic(
+                "metric-name-taken",
+                f"{quote(name)} is a metric already, and cannot be one of your own",
+                model.locate(*at, key=True),
+                "give yours another name",
+            )
+        yield from entrypoint(root, model.locate(*at, "entrypoint"), one.entrypoint)
+    if data is not None:
+        for name, where, role in _columns(model):
+            yield from undeclared(data, name, where, role)
+
+
+def _columns(model: Loaded[ModelSpec]) -> Iterator[tuple[str, Location, str]]:
+    """Yield each column that evaluation or the gate names by itself, its place, and what it is there."""
+    evaluate = model.spec.evaluate
+    conditions = {one.name for one in evaluate.slices if isinstance(one, SliceSpec)}
+    for index, one in enumerate(evaluate.slices):
+        if isinstance(one, str):
+            yield one, model.locate("spec", "evaluate", "slices", index), "slice"
+    if evaluate.weights is not None:
+        yield evaluate.weights, model.locate("spec", "evaluate", "weights"), "weights column"
+    for name, custom in evaluate.custom.items():
+        for index, column in enumerate(custom.columns):
+            yield column, model.locate("spec", "evaluate", "custom", name, "columns", index), "column"
+    for number, requirement in enumerate(model.spec.gate.requirements):
+        at = ("spec", "gate", "requirements", number)
+        if requirement.by is not None:
+            yield requirement.by, model.locate(*at, "by"), "group column"
+        if isinstance(requirement.slices, tuple):
+            for index, column in enumerate(requirement.slices):
+                if column not in conditions:
+                    yield column, model.locate(*at, "slices", index), "slice"
+
+
+def _slices(model: Loaded[ModelSpec], data: Loaded[DatasetSpec] | None) -> Iterator[Diagnostic]:
+    first: dict[str, Location] = {}
+    for index, one in enumerate(model.spec.evaluate.slices):
+        at = ("spec", "evaluate", "slices", index)
+        name = one if isinstance(one, str) else one.name
+        here = model.locate(*at)
+        if first.setdefault(name, here) is not here:
+            yield Diagnostic(
+                "slice-name-taken",
+                f"there is a slice {quote(name)} at {first[name].line}:{first[name].column} already",
+                here,
+                "give it another name",
+            )
+        if isinstance(one, SliceSpec):
+            where = model.locate(*at, "where")
+            try:
+                condition = parse(one.where)
+                _fits(condition, data)
+            except ConditionError as error:
+                yield Diagnostic(
+                    "slice-condition-invalid",
+                    f"{quote(one.where)} cuts no slice: {error.message.removesuffix(f'; {ALLOWED}')}",
+                    _within(where, one.where, error.offset),
+                    ALLOWED,
+                )
+                continue
+            if data is not None:
+                for column in condition.columns:
+                    yield from undeclared(data, column, where, "column")
+
+
+def _fits(condition: Condition, data: Loaded[DatasetSpec] | None) -> None:
+    """Raise ConditionError for values that do not compare with columns of the types that the dataset declares."""
+    columns = data.spec.columns if data else {}
+    check(condition, {name: one.type for name, one in columns.items() if one.type is not None})
+
+
+def _within(where: Location, text: str, offset: int) -> Location:
+    """Return the place of a character of a text, where it stands as it is in one line of the file."""
+    line = where.text or ""
+    start = line.find(text, (where.column or 1) - 1)
+    return where if start < 0 else replace(where, column=start + 1 + min(offset, max(len(text) - 1, 0)), length=1)
+
+
+def _costs(model: Loaded[ModelSpec]) -> Iterator[Diagnostic]:
+    costs = model.spec.evaluate.costs
+    first: set[tuple[str, str]] = set()
+    for index, one in enumerate(costs):
+        pair = (repr(one.actual), repr(one.predicted))
+        if pair in first:
+            yield Diagnostic(
+                "cost-repeated",
+                f"what it costs to predict {pair[1]} where {pair[0]} is true stands there twice",
+                model.locate("spec", "evaluate", "costs", index),
+                "delete one of the two",
+            )
+        first.add(pair)
+    if costs:
+        return
+    places = [
+        *(("evaluate", "metrics", index) for index, name in enumerate(model.spec.evaluate.metrics) if name == "cost"),
+        *(
+            ("gate", "requirements", index, "metric")
+            for index, one in enumerate(model.spec.gate.requirements)
+            if one.metric == "cost"
+        ),
+    ]
+    for place in places:
+        yield Diagnostic(
+            "metric-cost-missing",
+            "the metric 'cost' is the mean of `evaluate.costs`, and there are none",
+            model.locate("spec", *place),
+            "add for example `evaluate: {costs: [{actual: true, predicted: false, cost: 5}]}`",
+        )

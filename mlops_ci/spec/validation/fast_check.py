@@ -1,0 +1,167 @@
+"""Tells quickly whether a value fits a schema. Why one does not fit, jsonschema says: most specs are valid, and never ask it.
+
+Each part of a schema becomes a function, once. A keyword that is not known here is an error and never passed over.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+from mlops_ci.core.digest import canonical_json
+from mlops_ci.spec.schemas import schema
+
+Fits = Callable[[Any], bool]
+
+_SAY_NOTHING = frozenset(
+    {"$schema", "$id", "$defs", "title", "description", "default", "examples", "errorMessage", "patternErrorMessage"}
+)
+_TOGETHER = frozenset({"properties", "additionalProperties", "if", "then", "else"})  # read with those beside them
+_TYPES: Mapping[str, Fits] = {
+    "string": lambda value: isinstance(value, str),
+    "integer": lambda value: type(value) is int,
+    "number": lambda value: type(value) in (int, float),
+    "boolean": lambda value: isinstance(value, bool),
+    "array": lambda value: isinstance(value, list),
+    "object": lambda value: isinstance(value, dict),
+    "null": lambda value: value is None,
+}
+_BOUNDS: Mapping[str, Callable[[Any], Fits]] = {
+    "minLength": lambda limit: lambda value: not isinstance(value, str) or len(value) >= limit,
+    "maxLength": lambda limit: lambda value: not isinstance(value, str) or len(value) <= limit,
+    "minItems": lambda limit: lambda value: not isinstance(value, list) or len(value) >= limit,
+    "minProperties": lambda limit: lambda value: not isinstance(value, dict) or len(value) >= limit,
+    "minimum": lambda limit: lambda value: type(value) not in (int, float) or value >= limit,
+    "maximum": lambda limit: lambda value: type(value) not in (int, float) or value <= limit,
+    "exclusiveMinimum": lambda limit: lambda value: type(value) not in (int, float) or value > limit,
+    "exclusiveMaximum": lambda limit: lambda value: type(value) not in (int, float) or value < limit,
+}
+
+
+@cache
+def fits(kind: str) -> Fits:
+    """Return a function that tells whether a document fits the schema of its kind, as `validator(kind)` would."""
+    rules = schema(kind)
+    return compiled(rules, rules)
+
+
+def compiled(rules: Mapping[str, Any] | bool, root: Mapping[str, Any]) -> Fits:
+    """Return the function of one part of a schema, whose references lead into `root`.
+
+    Raises ValueError for a keyword, or a form of one, that is not known here.
+    """
+    if isinstance(rules, bool):
+        return lambda _: rules
+    tests = [_test(name, wanted, root) for name, wanted in rules.items() if name not in _SAY_NOTHING | _TOGETHER]
+    if "properties" in rules or "additionalProperties" in rules:
+        tests.append(_fields(rules, root))
+    if "if" in rules:
+        tests.append(_choice(rules, root))
+    return tests[0] if len(tests) == 1 else lambda value: _all(tests, value)
+
+
+def _all(tests: list[Fits], value: Any) -> bool:
+    for test in tests:  # noqa: SIM110 - a generator takes twice as long, and this is asked of every value
+        if not test(value):
+            return False
+    return True
+
+
+def _test(name: str, wanted: Any, root: Mapping[str, Any]) -> Fits:
+    if name in _BOUNDS:
+        return _BOUNDS[name](wanted)
+    match name:
+        case "type":
+            return _type(wanted)
+        case "const":
+            return _one_of([wanted])
+        case "enum":
+            return _one_of(wanted)
+        case "pattern":
+            found = re.compile(wanted.replace("$", r"\Z")).search
+            return lambda value: not isinstance(value, str) or found(value) is not None
+        case "required":
+            return lambda value: not isinstance(value, dict) or all(field in value for field in wanted)
+        case "uniqueItems":
+            return lambda value: not (wanted and isinstance(value, list)) or _unique(value)
+        case "items":
+            item = compiled(wanted, root)
+            return lambda value: not isinstance(value, list) or all(map(item, value))
+        case "propertyNames":
+            field = compiled(wanted, root)
+            return lambda value: not isinstance(value, dict) or all(map(field, value))
+        case "allOf" | "anyOf" | "oneOf":
+            return _combined(name, [compiled(part, root) for part in wanted])
+        case "$ref":
+            return _reference(wanted, root)
+        case _:
+            raise ValueError(f"the schema keyword {name!r} is not known here")
+
+
+def _type(wanted: str | list[str]) -> Fits:
+    if isinstance(wanted, str):
+        return _TYPES[wanted]
+    kinds = [_TYPES[name] for name in wanted]
+    return lambda value: any(test(value) for test in kinds)
+
+
+def _one_of(options: list[Any]) -> Fits:
+    """Return a test for one of several plain values; as in JSON, true is not 1, and 1.0 is."""
+    if not all(isinstance(option, str | int | float | bool) for option in options):
+        raise ValueError("a constant that is a list or has fields is not known here")
+    if all(isinstance(option, str) for option in options):
+        words = frozenset(options)
+        return lambda value: isinstance(value, str) and value in words
+    return lambda value: any(isinstance(value, bool) == isinstance(one, bool) and value == one for one in options)
+
+
+def _unique(items: list[Any]) -> bool:
+    if all(isinstance(item, str) for item in items):
+        return len(set(items)) == len(items)
+    return len({canonical_json(item) for item in items}) == len(items)
+
+
+def _combined(name: str, parts: list[Fits]) -> Fits:
+    if name == "allOf":
+        return lambda value: _all(parts, value)
+    if name == "anyOf":
+        return lambda value: any(part(value) for part in parts)
+    return lambda value: sum(part(value) for part in parts) == 1
+
+
+def _fields(rules: Mapping[str, Any], root: Mapping[str, Any]) -> Fits:
+    """Return the test of an object's values: each by its field, others by what is said of others."""
+    known = {name: compiled(part, root) for name, part in rules.get("properties", {}).items()}
+    other = compiled(rules.get("additionalProperties", True), root)
+
+    def test(value: Any) -> bool:
+        if not isinstance(value, dict):
+            return True
+        for name, inner in value.items():  # noqa: SIM110 - as above
+            if not known.get(name, other)(inner):
+                return False
+        return True
+
+    return test
+
+
+def _choice(rules: Mapping[str, Any], root: Mapping[str, Any]) -> Fits:
+    condition = compiled(rules["if"], root)
+    then, otherwise = compiled(rules.get("then", True), root), compiled(rules.get("else", True), root)
+    return lambda value: then(value) if condition(value) else otherwise(value)
+
+
+def _reference(name: str, root: Mapping[str, Any]) -> Fits:
+    where, _, part = name.rpartition("/")
+    if where != "#/$defs":
+        raise ValueError(f"the reference {name!r} leads elsewhere")
+    made: list[Fits] = []  # when it is first needed: a part may refer to itself
+
+    def test(value: Any) -> bool:
+        if not made:
+            made.append(compiled(root["$defs"][part], root))
+        return made[0](value)
+
+    return test

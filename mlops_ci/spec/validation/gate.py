@@ -1,0 +1,164 @@
+"""A model's metrics and requirements: names that fit the task, and bounds that a model can meet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mlops_ci.core.diagnostics import Diagnostic, Location
+from mlops_ci.core.suggestions import quote, suggest
+from mlops_ci.spec.located_spec import Loaded
+from mlops_ci.spec.metrics import METRICS, names_for
+from mlops_ci.spec.spec_types import ModelSpec, Requirement, Task
+
+
+def gate(model: Loaded[ModelSpec]) -> Iterator[Diagnostic]:
+    """Yield what is wrong with the metrics that are reported and with the gate's requirements."""
+    spec = model.spec
+    for index, name in enumerate(spec.evaluate.metrics):
+        where = model.locate("spec", "evaluate", "metrics", index)
+        yield from _metric(name, spec, where, tested="evaluate.metrics")
+    first: dict[Requirement, Location] = {}
+    for index, requirement in enumerate(spec.gate.requirements):
+        at = ("spec", "gate", "requirements", index)
+        tested = None if requirement.test is None else f"the test '{requirement.test}'"
+        yield from _metric(requirement.metric, spec, model.locate(*at, "metric"), tested=tested)
+        yield from _groups(model, requirement, at)
+        yield from _costs(model, requirement, at)
+        yield from _bounds(model, requirement, at)
+        here = model.locate(*at)
+        if first.setdefault(requirement, here) is not here:
+            yield Diagnostic(
+                "requirement-repeated",
+                f"the same requirement stands at {first[requirement].line}:{first[requirement].column} already",
+                here,
+                "delete one of them, or correct what was to differ",
+                "warning",
+            )
+        if requirement.slices == "all" and not spec.evaluate.slices:
+            yield Diagnostic(
+                "gate-no-slices",
+                "`slices: all` means those of `evaluate.slices`, and there are none",
+                model.locate(*at, "slices"),
+                "add `evaluate: {slices: [COLUMN]}`, or list columns here",
+            )
+    given = spec.gate.requirements
+    if given and all(requirement.against is not None for requirement in given):
+        yield Diagnostic(
+            "gate-no-floor",
+            "no requirement is a floor or ceiling: without a champion the verdict is inconclusive, so no first version can be released",
+            model.locate("spec", "gate", "requirements", key=True),
+            f"add one, such as `{_floor(spec.task)}`",
+            "warning",
+        )
+
+
+def _floor(task: Task) -> str:
+    floors: dict[Task, str] = {
+        "binary-classification": "{metric: auc, min: 0.65}",
+        "multiclass-classification": "{metric: auc-ovr, min: 0.65}",
+        "regression": "{metric: r2, min: 0.1}",
+    }
+    return floors[task]
+
+
+def _metric(name: str, spec: ModelSpec, where: Location, *, tested: str | None) -> Iterator[Diagnostic]:
+    """Yield a finding for a metric that is unknown to the task or cannot be `tested`, being for floors and ceilings only."""
+    known, task, own = METRICS.get(name), spec.task, spec.evaluate.custom
+    if known is None and name in own:
+        return
+    if known is None or task not in known.tasks:
+        names = (*names_for(task, operational=tested is None, between=tested is None), *own)
+        help = suggest(name, names, otherwise=f"metrics for {task} are")
+        if known is not None:
+            help = f"it is one for {' and '.join(known.tasks)}; for {task} there are: {', '.join(names)}"
+        yield Diagnostic("gate-metric-unknown", f"metric {quote(name)} is not one of this model's metrics", where, help)
+    elif known.operational and tested is not None:
+        yield Diagnostic(
+            "gate-metric-operational",
+            f"metric {quote(name)} is a cost of the model, and cannot stand in {tested}",
+            where,
+            f"require it by a ceiling, `{{metric: {name}, max: …}}`,"
+            f" or by a ratio, `{{metric: {name}, against: champion, maxRatio: 1.2}}`",
+        )
+    elif known.between and tested is not None:
+        yield Diagnostic(
+            "gate-metric-groups",
+            f"metric {quote(name)} is between groups of rows, and cannot stand in {tested}",
+            where,
+            f"require it by a ceiling: `{{metric: {name}, by: COLUMN, max: 0.1}}`",
+        )
+    elif known.higher_is_better is None and tested is not None and tested != "evaluate.metrics":
+        yield Diagnostic(
+            "gate-metric-undirected",
+            f"of metric {quote(name)} neither more nor less is better, so it cannot stand in {tested}",
+            where,
+            f"say between what it must lie: `{{metric: {name}, min: …, max: …}}`",
+        )
+
+
+def _groups(model: Loaded[ModelSpec], requirement: Requirement, at: tuple[str | int, ...]) -> Iterator[Diagnostic]:
+    """Yield a finding where groups are missing, or mean nothing."""
+    known = METRICS.get(requirement.metric)
+    if known is not None and known.between and requirement.against is None and requirement.by is None:
+        yield Diagnostic(
+            "gate-metric-groups",
+            f"metric {quote(requirement.metric)} is between groups of rows, and nothing says which",
+            model.locate(*at, "metric"),
+            "add `by: COLUMN`",
+        )
+    elif requirement.by is not None and (known is None or not known.between):
+        yield Diagnostic(
+            "gate-metric-groups",
+            f"metric {quote(requirement.metric)} is not between groups, so `by` means nothing",
+            model.locate(*at, "by", key=True),
+            "delete it; values by group are reported by `evaluate.slices`",
+        )
+
+
+def _costs(model: Loaded[ModelSpec], requirement: Requirement, at: tuple[str | int, ...]) -> Iterator[Diagnostic]:
+    """Yield what a requirement on a metric of operation lacks, and a ratio of a metric that is none."""
+    name, known = requirement.metric, METRICS.get(requirement.metric)
+    if known is None or model.spec.task not in known.tasks:
+        return  # which is said already
+    if requirement.max_ratio is not None and not known.operational:
+        yield Diagnostic(
+            "gate-metric-statistical",
+            f"metric {quote(name)} is measured on rows: a ratio to the champion's would pass and fail by chance",
+            model.locate(*at, "maxRatio", key=True),
+            f"test it: `{{metric: {name}, against: champion, test: non-inferiority, margin: …}}`",
+        )
+    if name == "training-cost" and model.spec.evaluate.cost_per_hour is None:
+        yield Diagnostic(
+            "gate-no-price",
+            "`training-cost` is counted by what an hour of training costs, and that is not given",
+            model.locate(*at, "metric"),
+            "add `evaluate: {costPerHour: PRICE}`, or require `training-seconds`",
+        )
+
+
+def _bounds(model: Loaded[ModelSpec], requirement: Requirement, at: tuple[str | int, ...]) -> Iterator[Diagnostic]:
+    least, most, known = requirement.min, requirement.max, METRICS.get(requirement.metric)
+    if least is not None and most is not None and least > most:
+        yield Diagnostic(
+            "spec-bounds", f"min {least:g} is greater than max {most:g}", model.locate(*at, "max"), "swap them"
+        )
+    if known is None or model.spec.task not in known.tasks or known.higher_is_better is None:
+        return  # which way is up is not known of a metric that is meant to be another, and some have none
+    up = known.higher_is_better
+    side, bound = ("min", least) if up else ("max", most)
+    if bound is not None and known.best is not None and (bound > known.best if up else bound < known.best):
+        yield Diagnostic(
+            "gate-bound-impossible",
+            f"no model can reach {side} {bound:g}: the best {requirement.metric} is {known.best:g}",
+            model.locate(*at, side),
+            f"did you mean {bound / 100:g}?" if up and 1 < bound <= 100 else None,
+        )
+    wrong, only = ("max", least is None) if up else ("min", most is None)
+    if only and requirement.against is None:
+        yield Diagnostic(
+            "gate-bound-direction",
+            f"{requirement.metric} is better when {'higher' if up else 'lower'}: `{wrong}` stops good models only",
+            model.locate(*at, wrong, key=True),
+            f"did you mean `{side}`?",
+            "warning",
+        )

@@ -1,0 +1,232 @@
+"""What specs say about each other: names that must exist, and values that must agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from mlops_ci.core.diagnostics import Diagnostic
+from mlops_ci.core.suggestions import quote, suggest
+from mlops_ci.spec.located_spec import Loaded
+from mlops_ci.spec.spec_types import DatasetSpec, DeploymentSpec, ModelSpec, ProjectSpec
+from mlops_ci.spec.validation.columns import dataset, undeclared
+from mlops_ci.spec.validation.estimator import code
+from mlops_ci.spec.validation.evaluation import evaluation
+from mlops_ci.spec.validation.gate import gate
+
+S = TypeVar("S")
+
+
+@dataclass(frozen=True)
+class Found:
+    """The specs of a repository that are valid by themselves, and by kind the names of those that are not.
+
+    Of `nameless` kinds there may be more: a file could not be read, or a spec's kind or name is not one. A name that
+    is not found may stand there, so it is no finding until that is corrected.
+    """
+
+    projects: Sequence[Loaded[ProjectSpec]]
+    datasets: Sequence[Loaded[DatasetSpec]]
+    models: Sequence[Loaded[ModelSpec]]
+    deployments: Sequence[Loaded[DeploymentSpec]]
+    invalid: Mapping[str, frozenset[str]]
+    nameless: frozenset[str] = frozenset()
+
+    def names(self, kind: str, loaded: Sequence[Loaded[Any]]) -> frozenset[str] | None:
+        """Return all names of a kind, None when not all are known: a reference to an invalid spec is no second mistake."""
+        if kind in self.nameless:
+            return None
+        return self.invalid.get(kind, frozenset()) | {spec.name for spec in loaded}
+
+
+def check(root: Path, found: Found) -> Iterator[Diagnostic]:
+    """Yield all that does not fit together in the repository at `root`."""
+    for several in (found.datasets, found.models, found.deployments):
+        yield from _duplicates(several)
+    yield from _projects(found)
+    for project in found.projects[:1]:
+        yield from _project(project)
+        yield from _signing(root, project)
+    for data in found.datasets:
+        yield from dataset(data)
+    datasets = {data.name: data for data in found.datasets}
+    for model in found.models:
+        yield from _model(root, model, datasets, found.names("Dataset", found.datasets))
+    yield from _deployments(found)
+
+
+def _duplicates(loaded: Sequence[Loaded[Any]]) -> Iterator[Diagnostic]:
+    first: dict[str, Loaded[Any]] = {}
+    for spec in loaded:
+        earlier = first.setdefault(spec.name, spec)
+        if earlier is not spec:
+            other = earlier.locate("metadata", "name")
+            yield Diagnostic(
+                "spec-duplicate-name",
+                f"there are two specs of kind {spec.kind} named '{spec.name}'; the other stands at {other}",
+                spec.locate("metadata", "name"),
+                "rename or delete one of them",
+            )
+
+
+def _projects(found: Found) -> Iterator[Diagnostic]:
+    for project in found.projects[1:]:
+        yield Diagnostic(
+            "project-duplicate",
+            f"a second Project; the first stands at {found.projects[0].locate('kind')}",
+            project.locate("kind"),
+            "a repository has one: merge them, or delete this one",
+        )
+
+
+def _project(project: Loaded[ProjectSpec]) -> Iterator[Diagnostic]:
+    champion = project.spec.champion
+    if champion is not None and champion not in project.spec.environments:
+        yield Diagnostic(
+            "environment-unknown",
+            f"the champion's environment '{champion}' is not one of the project's environments",
+            project.locate("spec", "champion"),
+            suggest(champion, project.spec.environments),
+        )
+
+
+def _signing(root: Path, project: Loaded[ProjectSpec]) -> Iterator[Diagnostic]:
+    """Yield what keeps signatures from being checked, and approvals from being counted."""
+    signing, approvals = project.spec.signing, project.spec.policy.approvals
+    signers = _within(root, signing.allowed_signers) if signing else None
+    if signing is not None and not (signers and signers.is_file()):
+        yield Diagnostic(
+            "signers-missing",
+            f"there is no file {quote(signing.allowed_signers)} of those who may sign in the repository",
+            project.locate("spec", "signing", "allowedSigners"),
+            f"write one: {_SIGNERS[signing.format]} > {signing.allowed_signers if signers else '.mlops/signers'}",
+        )
+    for name in approvals:
+        if name not in project.spec.environments:
+            yield Diagnostic(
+                "environment-unknown",
+                f"{quote(name)} is not one of the project's environments",
+                project.locate("spec", "policy", "approvals", name, key=True),
+                suggest(name, project.spec.environments),
+            )
+    if approvals and signing is None:
+        yield Diagnostic(
+            "approvals-unsigned",
+            "approvals need signatures: without them anyone could approve in anyone's name",
+            project.locate("spec", "policy", "approvals", key=True),
+            "add `signing: {format: ssh, allowedSigners: .mlops/allowed_signers}`",
+        )
+
+
+_SIGNERS = {
+    "ssh": 'echo "you@example.org namespaces=\\"git\\" $(cat ~/.ssh/id_ed25519.pub)"',
+    "openpgp": "gpg --armor --export you@example.org",
+}
+
+
+def _within(root: Path, path: str) -> Path | None:
+    """Return the path below the root; None for one that leads out of it."""
+    found = (root / path).resolve()
+    return found if found.is_relative_to(root.resolve()) else None
+
+
+def _model(
+    root: Path, model: Loaded[ModelSpec], datasets: Mapping[str, Loaded[DatasetSpec]], names: frozenset[str] | None
+) -> Iterator[Diagnostic]:
+    spec = model.spec
+    if names is not None and spec.dataset not in names:
+        help = (
+            suggest(spec.dataset, sorted(names))
+            or "there is no spec of kind Dataset; write one, or run `mlops-ci init --from FILE`"
+        )
+        yield Diagnostic(
+            "dataset-unknown", f"there is no dataset '{spec.dataset}'", model.locate("spec", "dataset"), help
+        )
+    if spec.target in spec.features:
+        yield Diagnostic(
+            "model-target-in-features",
+            f"the target {quote(spec.target)} is one of the features: the model would be told the answer",
+            model.locate("spec", "features", spec.features.index(spec.target)),
+            "delete it from `features`",
+        )
+    data = datasets.get(spec.dataset)
+    if data is not None:
+        yield from _columns(model, data)
+    yield from evaluation(root, model, data)
+    yield from gate(model)
+    yield from code(root, model)
+
+
+def _columns(model: Loaded[ModelSpec], data: Loaded[DatasetSpec]) -> Iterator[Diagnostic]:
+    spec = model.spec
+    yield from undeclared(data, spec.target, model.locate("spec", "target"), "target")
+    for index, name in enumerate(spec.features):
+        where = model.locate("spec", "features", index)
+        yield from undeclared(data, name, where, "feature")
+        if data.spec.key == (name,):  # one column of several that form a key together may well generalise
+            yield Diagnostic(
+                "feature-is-key",
+                f"feature {quote(name)} is the key of dataset '{data.name}': an identifier cannot generalise to new rows",
+                where,
+                "delete it from `features`",
+                "warning",
+            )
+
+
+def _deployments(found: Found) -> Iterator[Diagnostic]:
+    models = found.names("Model", found.models)
+    environments = found.projects[0].spec.environments if found.projects else None
+    taken: dict[tuple[str, str], Loaded[DeploymentSpec]] = {}
+    places: dict[tuple[str, str], Loaded[DeploymentSpec]] = {}
+    for deployment in found.deployments:
+        spec = deployment.spec
+        if models is not None and spec.model not in models:
+            help = suggest(spec.model, sorted(models)) or "there is no spec of kind Model; write one"
+            yield Diagnostic(
+                "model-unknown", f"there is no model '{spec.model}'", deployment.locate("spec", "model"), help
+            )
+        if environments is not None and spec.environment not in environments:
+            yield Diagnostic(
+                "environment-unknown",
+                f"'{spec.environment}' is not one of the project's environments",
+                deployment.locate("spec", "environment"),
+                suggest(spec.environment, environments),
+            )
+        earlier = taken.setdefault((spec.model, spec.environment), deployment)
+        if earlier is not deployment:
+            other = earlier.locate("metadata", "name")
+            yield Diagnostic(
+                "deployment-duplicate",
+                f"model '{spec.model}' has two deployments in '{spec.environment}'; the other stands at {other}",
+                deployment.locate("spec", "environment"),
+                "a model has one deployment in an environment: delete one, or choose another environment",
+            )
+        yield from _same_namespace(deployment, places)
+        if spec.replicas.min > spec.replicas.max:
+            given = "min" if deployment.value("spec", "replicas", "min") is not None else "max"
+            yield Diagnostic(
+                "spec-bounds",
+                f"replicas: min {spec.replicas.min} is greater than max {spec.replicas.max}",
+                deployment.locate("spec", "replicas", given),
+                "swap them, or give both (they are 1 and 3 when not given)",
+            )
+
+
+def _same_namespace(
+    deployment: Loaded[DeploymentSpec], places: dict[tuple[str, str], Loaded[DeploymentSpec]]
+) -> Iterator[Diagnostic]:
+    """Yield a note when an earlier deployment of the model, for another environment, has the same namespace."""
+    spec = deployment.spec
+    earlier = places.setdefault((spec.model, spec.target.namespace), deployment)
+    if earlier.spec.environment != spec.environment:
+        other = earlier.locate("metadata", "name")
+        yield Diagnostic(
+            "deployment-same-namespace",
+            f"'{earlier.spec.environment}' and '{spec.environment}' share the namespace '{spec.target.namespace}' for model "
+            f"'{spec.model}': in one cluster, each replaces the other; the other stands at {other}",
+            deployment.locate("spec", "target", "namespace"),
+            "give each environment its own `namespace`, unless they are clusters of their own",
+            "note",
+        )

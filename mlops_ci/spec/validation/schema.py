@@ -1,0 +1,360 @@
+"""One document against the schema of its kind, in our own words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+from mlops_ci.core.diagnostics import Diagnostic
+from mlops_ci.core.digest import canonical_json
+from mlops_ci.core.suggestions import nearest, quote, suggest
+from mlops_ci.spec.spec_types import API_VERSION, KINDS
+from mlops_ci.spec.validation.fast_check import fits
+from mlops_ci.spec.yaml.document import Document, Pointer
+
+MOST = 100  # findings of one document: a list of thousands of wrong values is one mistake
+_LATER = {"Monitor": "monitoring is not part of this version yet"}
+
+
+def validate(document: Document) -> tuple[Diagnostic, ...]:
+    """Return what is wrong with a spec by itself: its version, its kind, then every field."""
+    data = document.data
+    version = data.get("apiVersion")
+    if version != API_VERSION:
+        return (
+            Diagnostic(
+                "spec-api-version",
+                f"this version of mlops-ci does not read apiVersion {quote(str(version))}",
+                document.locate(("apiVersion",)),
+                f"write `apiVersion: {API_VERSION}`, or install the version of mlops-ci that the spec was written for",
+            ),
+        )
+    if "kind" not in data:
+        return (
+            Diagnostic(
+                "spec-missing-field",
+                "the spec has no 'kind'",
+                document.locate(()),
+                f"add `kind:`, one of: {', '.join(KINDS)}",
+            ),
+        )
+    kind = data["kind"]
+    if not isinstance(kind, str) or kind not in KINDS:
+        where = document.locate(("kind",))
+        help = _LATER.get(str(kind)) or suggest(str(kind), KINDS)
+        return (Diagnostic("spec-kind", f"there is no kind {quote(str(kind))}", where, help),)
+    return _against_schema(document, kind)
+
+
+def _against_schema(document: Document, kind: str) -> tuple[Diagnostic, ...]:
+    if fits(kind)(document.data):
+        return ()
+    from mlops_ci.spec.validation.jsonschema_validator import (
+        validator,  # jsonschema is needed only once there is something wrong
+    )
+
+    errors = list(islice(validator(kind).iter_errors(document.data), MOST + 1))
+    misspelt = {wanted for error in errors for wanted in _misspelt(error)}
+    found: dict[tuple[Any, ...], Diagnostic] = {}
+    for error in errors:
+        if not _follows(error, misspelt):
+            for diagnostic in islice(_explain(document, error), MOST + 1):
+                # a field unknown to a column may break the rule for its type as well: the first word stands
+                words = "" if diagnostic.id == "spec-unknown-field" else diagnostic.message
+                found.setdefault((diagnostic.id, diagnostic.location, words), diagnostic)
+    findings = sorted(found.values(), key=_order)
+    if max(len(errors), len(findings)) <= MOST:
+        return tuple(findings)
+    more = Diagnostic(
+        "spec-more-errors",
+        f"more than {MOST} errors in this spec; the others are not shown",
+        findings[:MOST][-1].location,
+        severity="note",
+    )
+    return (*findings[:MOST], more)
+
+
+def _misspelt(error: Any) -> Iterator[tuple[Pointer, str]]:
+    """Yield the fields that were meant by unknown ones."""
+    if error.validator == "additionalProperties" and "type" in error.schema:
+        known = list(error.schema.get("properties", {}))
+        for name in error.instance:
+            match = nearest(name, known) if name not in known else None
+            if match and match not in error.instance:
+                yield (*error.absolute_path,), match
+
+
+def _follows(error: Any, misspelt: set[tuple[Pointer, str]]) -> bool:
+    """Tell whether a field is only missing because it is misspelt, which is reported already."""
+    at = (*error.absolute_path,)
+    match error.validator:
+        case "required":
+            return any((at, name) in misspelt and f"'{name}'" in error.message for name in error.validator_value)
+        case "oneOf" | "anyOf":
+            names = [name for branch in error.validator_value for name in branch.get("required", ())]
+            return any((at, name) in misspelt for name in names)
+        case _:
+            return False
+
+
+def _order(diagnostic: Diagnostic) -> tuple[int, int]:
+    where = diagnostic.location
+    return (where.line or 0, where.column or 0) if where else (0, 0)
+
+
+def _explain(document: Document, error: Any) -> Iterator[Diagnostic]:
+    """Put one of jsonschema's errors into our words; one that names several fields becomes as many findings."""
+    at: Pointer = tuple(error.absolute_path)
+    rule, limit, value = error.validator, error.validator_value, error.instance
+    rules = error.schema if isinstance(error.schema, Mapping) else {}
+    noun = _noun(rules, at)
+    if rule in ("additionalProperties", "unevaluatedProperties"):
+        yield from _unknown(document, at, value, rules, noun)
+    elif rule == "required":
+        for name in limit:
+            if name not in value and f"'{name}'" in error.message:
+                yield _missing(document, at, name, noun)
+    elif rule in ("oneOf", "anyOf"):
+        yield _alternatives(document, at, error, noun)
+    elif rule == "type":
+        yield _type(document, at, rules, value)
+    elif rule in ("enum", "const"):
+        yield _choice(document, at, limit if rule == "enum" else [limit], value)
+    elif rule == "uniqueItems":
+        yield from _repeated(document, at, value)
+    elif rule == "propertyNames" or "propertyNames" in error.absolute_schema_path:
+        yield Diagnostic("spec-value", "an empty name", document.locate((*at, ""), key=True), "give it a name")
+    else:
+        message, help = _bound(rule, limit, value, rules, at)
+        yield Diagnostic("spec-value", message, document.locate(at), help)
+
+
+def _noun(rules: Mapping[str, Any], at: Pointer) -> str:
+    title = rules.get("title")
+    if title and at:
+        return f"'{title}'" if " " not in title and title.islower() else str(title)
+    return f"'{at[-1]}'" if at else "the spec"
+
+
+def _unknown(
+    document: Document, at: Pointer, value: Mapping[str, Any], rules: Mapping[str, Any], noun: str
+) -> Iterator[Diagnostic]:
+    known = list(rules.get("properties", {}))
+    for name in value:
+        if name in known:
+            continue
+        help = f"its fields are: {', '.join(known)}"
+        # a rule for one type only (it does not say "object" again) forbids fields that are spelt well
+        if "type" in rules and (match := nearest(name, known)):
+            help = f"did you mean '{match}'?" if match not in value else f"delete it; '{match}' stands here already"
+        message = f"{quote(name)} is not a field of {noun}"
+        yield Diagnostic("spec-unknown-field", message, document.locate((*at, name), key=True), help)
+
+
+def _missing(document: Document, at: Pointer, name: str, noun: str) -> Diagnostic:
+    return Diagnostic("spec-missing-field", f"{noun} has no '{name}'", document.locate(at, key=True), f"add `{name}:`")
+
+
+def _alternatives(document: Document, at: Pointer, error: Any, noun: str) -> Diagnostic:
+    """Explain a choice: of fields, where every branch only requires some, or of shapes."""
+    branches = error.validator_value
+    words = error.schema.get("errorMessage")
+    if all(set(branch) == {"required"} for branch in branches):
+        fields = [name for branch in branches for name in branch["required"]]
+        given = [name for name in fields if name in error.instance]
+        listed = f"'{fields[0]}' and '{fields[1]}'"
+        if given:
+            where = document.locate((*at, given[-1]), key=True)
+            return Diagnostic("spec-conflict", f"{noun} has both {listed}", where, "keep exactly one of them")
+        help = f"add one of them: {', '.join(f'`{name}:`' for name in fields)}"
+        return Diagnostic(
+            "spec-missing-field",
+            words or f"{noun} has neither {listed}".replace(" and ", " nor "),
+            document.locate(at, key=True),
+            help,
+        )
+    if isinstance(error.instance, list):
+        for inner in error.context:
+            if len(inner.absolute_path) > len(error.absolute_path) or inner.validator != "const":
+                return next(_explain(document, inner))
+    value = error.instance
+    lists = any(branch.get("type") == "array" for branch in branches)
+    instead = _listed(value) if lists and isinstance(value, str) else None
+    return Diagnostic("spec-value", f"{_path(at)}: {words}, not {_describe(value)}", document.locate(at), instead)
+
+
+_TYPES = {
+    "string": "text",
+    "number": "a number",
+    "integer": "a whole number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "fields (`name: value`)",
+    "null": "nothing",
+}
+
+
+def _type(document: Document, at: Pointer, rules: Mapping[str, Any], value: Any) -> Diagnostic:
+    types = [rules["type"]] if isinstance(rules["type"], str) else rules["type"]
+    expected = " or ".join(_TYPES[name] for name in types)
+    where = document.locate(at) if value is not None and not isinstance(value, dict) else document.locate(at, key=True)
+    message = f"{_path(at)} must be {expected}, not {_describe(value)}"
+    if value is None:
+        message = f"{_path(at)} has no value; it must be {expected}"
+    return Diagnostic("spec-type", message, where, _cast(types, value, at) or _fields(rules, value, at))
+
+
+# What a single value can only mean where fields are expected, by the title of what has the fields.
+_SHORT = {
+    "metadata": ("name", "{{name: {}}}"),
+    "nulls": ("max", "{{max: {}}}"),
+    "length": ("max", "{{max: {}}}"),
+    "replicas": ("min", "{{min: {0}, max: {0}}}"),
+    "rollout": ("strategy", "{{strategy: {}}}"),
+    "release": ("bump", "{{bump: {}}}"),
+    "split": ("by", "{{by: {}}}"),
+    "target": ("type", "{{type: {}}}"),
+    "a source": ("path", "{{type: csv, path: {}}}"),
+    "a column": ("type", "{{type: {}}}"),
+    "a requirement": ("metric", "{{metric: {}, min or max: …}}"),
+}
+
+
+def _fields(rules: Mapping[str, Any], value: Any, at: Pointer) -> str | None:
+    """Say how to write a single value as the field that it was probably meant for."""
+    from mlops_ci.spec.validation.jsonschema_validator import is_valid
+
+    name, form = _SHORT.get(str(rules.get("title")), ("", ""))
+    if not name or not isinstance(value, str | int | float) or not is_valid(rules["properties"][name], value):
+        return None
+    written = form.format(value if len(str(value)) <= 60 else "…")
+    return f"write `{at[-1]}: {written}`" if isinstance(at[-1], str) else f"write `- {written}`"
+
+
+def _listed(text: str) -> str:
+    return f"write a list: [{text if len(text) <= 60 else '…'}]"
+
+
+def _cast(types: list[str], value: Any, at: Pointer) -> str | None:
+    """Say how to write the value that was probably meant."""
+    if value is None:
+        return "give it a value, or delete the line for the default"
+    if isinstance(value, str):
+        from mlops_ci.spec.yaml.compose import plain
+
+        try:
+            meant = plain(value.strip())
+        except (ValueError, OverflowError):
+            return None
+        number = isinstance(meant, int | float) and not isinstance(meant, bool)
+        if number and ("number" in types or ("integer" in types and isinstance(meant, int))):
+            return f"write it without quotes: {value.strip()}"
+        if "boolean" in types:
+            return f"write {'false' if value.lower() in ('no', 'off', 'false', 'n', '0') else 'true'}, without quotes"
+        if "array" in types:
+            return _listed(value)
+        return None
+    if isinstance(value, bool | int | float) and "string" in types:
+        return (
+            f'write it in quotes: "{value}"'
+            if not isinstance(value, bool)
+            else f'write it in quotes: "{str(value).lower()}"'
+        )
+    if isinstance(value, float) and value.is_integer() and "integer" in types:
+        return f"write {int(value)}"
+    if isinstance(value, int | float) and "array" in types:
+        return f"write a list: [{value}]"
+    if isinstance(value, dict) and "array" in types and at:
+        names = ", ".join(value)
+        return _listed(names) if all(item is None for item in value.values()) else "start each item with '- '"
+    return None
+
+
+def _describe(value: Any) -> str:
+    """Say what a value is, in YAML's terms."""
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return f"the number {value}"
+        case str():
+            return f"the text {quote(value)}"
+        case list():
+            return "a list"
+        case _:
+            return "fields"
+
+
+def _choice(document: Document, at: Pointer, options: list[Any], value: Any) -> Diagnostic:
+    names = [str(option) for option in options]
+    said = quote(value) if isinstance(value, str) else _describe(value)
+    if not isinstance(value, str | int | float | bool):
+        return Diagnostic(
+            "spec-type",
+            f"{_path(at)} must be text, not {_describe(value)}",
+            document.locate(at, key=True),
+            suggest("", names),
+        )
+    if len(names) == 1:
+        return Diagnostic(
+            "spec-value",
+            f"{_path(at)} must be '{names[0]}', not {said}",
+            document.locate(at),
+            f"write `{at[-1]}: {names[0]}`",
+        )
+    help = suggest(str(value), names)
+    return Diagnostic("spec-value", f"{_path(at)} cannot be {said}", document.locate(at), help)
+
+
+def _repeated(document: Document, at: Pointer, value: list[Any]) -> Iterator[Diagnostic]:
+    seen: dict[str, int] = {}
+    for index, item in enumerate(value):
+        name = canonical_json(item)
+        if name in seen:
+            first = document.locate((*at, seen[name]))
+            said = quote(item) if isinstance(item, str) else _describe(item)
+            message = f"{said} stands twice in {_path(at)}; first at {first.line}:{first.column}"
+            yield Diagnostic("spec-repeated", message, document.locate((*at, index)), "delete one of them")
+        seen.setdefault(name, index)
+
+
+_BOUNDS = {
+    "minimum": "at least {}",
+    "maximum": "at most {}",
+    "exclusiveMinimum": "greater than {}",
+    "exclusiveMaximum": "less than {}",
+    "maxLength": "at most {} characters long",
+}
+
+
+def _bound(rule: str, limit: Any, value: Any, rules: Mapping[str, Any], at: Pointer) -> tuple[str, str | None]:
+    """Say in a message, and help, which bound or form a value misses."""
+    if rule == "pattern":
+        return f"{_path(at)} cannot be {quote(value)}", rules.get("patternErrorMessage")
+    if rule in ("minLength", "minProperties", "minItems"):
+        return f"{_path(at)} is empty", "give it a value, or delete it"
+    wanted = _BOUNDS.get(rule, f"{rule} {{}}").format(limit)
+    said = "" if isinstance(value, str | list | dict) else f", not {value}"
+    return f"{_path(at)} must be {wanted}{said}", _as_share(value, rules)
+
+
+def _as_share(value: Any, rules: Mapping[str, Any]) -> str | None:
+    """Offer a share for what was probably given in percent."""
+    top = rules.get("maximum", rules.get("exclusiveMaximum", 2))
+    if isinstance(value, int | float) and 1 < value <= 100 and top <= 1:
+        from mlops_ci.spec.validation.jsonschema_validator import is_valid
+
+        return f"did you mean {value / 100:g}?" if is_valid(rules, value / 100) else None
+    return None
+
+
+def _path(at: Iterable[str | int]) -> str:
+    """Name a field as people do: the names below `spec`, with positions of list items counted from 0."""
+    parts = list(at)
+    if parts[:1] == ["spec"] and len(parts) > 1:
+        parts = parts[1:]
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).removeprefix(".")
+    return quote(text) if text else "the document"

@@ -1,0 +1,336 @@
+"""From YAML's parser events to nodes with marks: one pass, no recursion, and bounds on what a file may ask for."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import yaml
+
+from mlops_ci.core.diagnostics import Diagnostic
+from mlops_ci.core.suggestions import quote
+from mlops_ci.spec.yaml.nodes import Mark, Node, Source, SyntaxProblem
+
+MAX_NODES = 20_000  # of one file, every alias counted as what it stands for
+MAX_DEPTH = 50
+MAX_INTEGER = 2**63 - 1
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+_OPENS = (yaml.MappingStartEvent, yaml.SequenceStartEvent)
+_BEGINS = (yaml.ScalarEvent, *_OPENS, yaml.AliasEvent)
+_ENDS = (yaml.MappingEndEvent, yaml.SequenceEndEvent)
+_NOTHING: Mapping[Any, Any] = MappingProxyType({})  # what every scalar has inside: one for all
+
+_NULL = {"", "~", "null", "Null", "NULL"}
+_BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_OF_NUMBERS = frozenset("-+.0123456789")  # what a number may begin with
+_INT = re.compile(r"[-+]?[0-9]+")
+_BASED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+
+# The parser's words -> ours, and what to do about it.
+_WORDS: dict[str, tuple[str, str]] = {
+    "mapping values are not allowed in this context": (
+        "a second ': ' where a value was expected",
+        "quote the value if it contains ': '; otherwise check that the line before is indented like this one",
+    ),
+    "did not find expected key": (
+        "this does not continue what stands above it",
+        "check the indentation, and that quotes and brackets before it are closed once",
+    ),
+    "could not find expected ':'": ("a key without ':'", "write `key: value`"),
+    "did not find expected '-' indicator": (
+        "a list that goes on with something else than '-'",
+        "start every item with '- ', all at the same column",
+    ),
+    "did not find expected ',' or ']'": (
+        "a '[' that is not closed",
+        "close the list with ']' and put commas between its items",
+    ),
+    "did not find expected ',' or '}'": (
+        "a '{' that is not closed",
+        "close it with '}' and put commas between its fields",
+    ),
+    "found unexpected end of stream": (
+        "a quote that is not closed",
+        "close it; a quote inside quoted text is doubled ('')",
+    ),
+    "found unknown escape character": (
+        "an unknown escape in double quotes",
+        "use single quotes, in which '\\' is an ordinary character, or write '\\\\'",
+    ),
+    "block sequence entries are not allowed in this context": (
+        "a list item where none can stand",
+        "put '- ' on a line of its own",
+    ),
+    "found character that cannot start any token": (
+        "a character that no value can start with",
+        "quote the value: '@', '`' and '%' have to stand in quotes at its beginning",
+    ),
+    "did not find expected node content": ("a value was expected here", "give a value, or delete what announces it"),
+    "found invalid Unicode character escape code": (
+        "an escape that names no character",
+        "write the character itself; above U+FFFF an escape is written \\U0001F600",
+    ),
+    "found undefined tag handle": ("a tag; specs have none", "delete it; quote the value if it starts with '!'"),
+}
+_DEEP = (f"nested more than {MAX_DEPTH} levels deep", "no spec needs this; is a bracket missing or repeated?")
+_TOO_DEEP = (
+    "exceeded maximum nesting depth"  # newer scanners have a limit of their own, and look ahead of this composer
+)
+
+
+def compose(source: Source, text: str) -> Iterator[Node]:
+    """Give the root of each document; raises SyntaxProblem with the first thing that is wrong."""
+    loader = _LOADER(text)
+    try:
+        yield from _Composer(source, loader).documents()
+    except yaml.MarkedYAMLError as error:
+        raise SyntaxProblem(_syntax(source, error)) from None
+    except yaml.YAMLError as error:
+        raise SyntaxProblem(Diagnostic("spec-syntax", f"not YAML: {error}", source.at(Mark(1, 1, 1)))) from None
+    finally:
+        loader.dispose()
+
+
+@dataclass(slots=True)
+class _Open:
+    """A collection whose end has not come yet."""
+
+    mark: Mark
+    anchor: str | None
+    data: Any
+    keys: dict[str, Mark] = field(default_factory=dict)
+    children: dict[str | int, Node] = field(default_factory=dict)
+    key: str | None = None
+    size: int = 1
+    height: int = 0
+
+
+class _Composer:
+    def __init__(self, source: Source, loader: Any) -> None:
+        self.source = source
+        self.loader = loader
+        self.nodes = 0
+        self.anchors: dict[str, Node | None] = {}
+
+    def documents(self) -> Iterator[Node]:
+        stack: list[_Open] = []
+        more, take = self.loader.check_event, self.loader.get_event
+        while more():
+            event = take()
+            kind = type(event)
+            if kind in _BEGINS:
+                node = self._start(event, kind, stack)
+            elif kind in _ENDS:
+                node = self._close(stack.pop(), event)
+            else:
+                self.anchors = {} if kind is yaml.DocumentStartEvent else self.anchors
+                continue
+            if node is None:
+                continue
+            if stack:
+                _attach(stack[-1], node)
+            else:
+                yield node
+
+    def _start(self, event: Any, kind: type, stack: list[_Open]) -> Node | None:
+        """Take a node's event; None when it was a key, or a collection that has only begun."""
+        mark = self._mark(event, kind)
+        if stack:
+            parent = stack[-1]
+            if parent.key is None and type(parent.data) is dict:
+                self._key(event, mark, parent)
+                return None
+        if kind is yaml.AliasEvent:
+            return self._alias(event, mark, len(stack))
+        self._count(1, mark, by_alias=False)
+        if event.tag is not None:
+            raise self._problem("spec-tag", mark, "a tag; specs have none", "delete it; quote a value to make it text")
+        if event.anchor is not None:
+            self.anchors[event.anchor] = None
+        if kind is yaml.ScalarEvent:
+            node = Node(self._scalar(event, mark), mark, _NOTHING, _NOTHING)
+            if event.anchor is not None:
+                self.anchors[event.anchor] = node
+            return node
+        self._deep(len(stack) + 1, mark)
+        stack.append(_Open(mark, event.anchor, {} if kind is yaml.MappingStartEvent else []))
+        return None
+
+    def _key(self, event: Any, mark: Mark, parent: _Open) -> None:
+        if isinstance(event, yaml.AliasEvent) or not isinstance(event, yaml.ScalarEvent):
+            raise self._problem(
+                "spec-syntax", mark, "a key that is not plain text",
+                "write the key as text; quote a value that starts with '{' or '[' (a template's `{{ … }}`, for one)",
+            )  # fmt: skip
+        name = str(event.value)
+        if event.tag is not None:
+            raise self._problem("spec-tag", mark, "a tag; specs have none", "delete it")
+        if name == "<<" and not event.style:
+            raise self._problem(
+                "spec-merge-key",
+                mark,
+                "merge keys ('<<') are not part of YAML 1.2",
+                "write the fields out, or use an alias for a whole value",
+            )
+        if name in parent.keys:
+            first = parent.keys[name].line
+            raise self._problem(
+                "spec-duplicate-key",
+                mark,
+                f"the key {quote(name)} stands twice; first on line {first}",
+                "delete or rename one of them",
+            )
+        parent.keys[name] = mark
+        parent.key = name
+        if event.anchor is not None:
+            self.anchors[event.anchor] = Node(name, mark)
+
+    def _alias(self, event: Any, mark: Mark, depth: int) -> Node:
+        if event.anchor not in self.anchors:
+            raise self._problem(
+                "spec-syntax",
+                mark,
+                f"no anchor {quote(event.anchor)} before this alias",
+                "quote the value if it is text that starts with '*'",
+            )
+        node = self.anchors[event.anchor]
+        if node is None:
+            raise self._problem(
+                "spec-syntax", mark, f"the alias {quote(event.anchor)} stands inside its own anchor", "delete it"
+            )
+        self._count(node.size, mark, by_alias=True)
+        self._deep(depth + node.height, mark)
+        return node
+
+    def _close(self, opened: _Open, event: Any) -> Node:
+        line, column, _ = opened.mark
+        mark = Mark(line, column, self._length(line, column, event.end_mark))
+        if opened.keys and mark.line != event.end_mark.line + 1:
+            mark = next(iter(opened.keys.values())) if next(iter(opened.keys.values())).line == mark.line else mark
+        node = Node(opened.data, mark, opened.keys, opened.children, opened.size, opened.height + 1)
+        if opened.anchor is not None:
+            self.anchors[opened.anchor] = node
+        return node
+
+    def _count(self, nodes: int, mark: Mark, *, by_alias: bool) -> None:
+        self.nodes += nodes
+        if self.nodes <= MAX_NODES:
+            return
+        if by_alias:
+            raise self._problem(
+                "spec-alias-bomb", mark, f"with its aliases written out, the file has more than {MAX_NODES:,} values",
+                "write the values out where they are needed; aliases of aliases grow without bound",
+            )  # fmt: skip
+        raise self._problem(
+            "spec-too-complex",
+            mark,
+            f"the file has more than {MAX_NODES:,} values",
+            "split it into several files, or move data out of the spec",
+        )
+
+    def _deep(self, depth: int, mark: Mark) -> None:
+        if depth > MAX_DEPTH:
+            raise self._problem("spec-too-complex", mark, *_DEEP)
+
+    def _scalar(self, event: Any, mark: Mark) -> Any:
+        text = str(event.value)
+        if event.style or not event.implicit[0]:
+            return text
+        try:
+            value = plain(text)
+        except (ValueError, OverflowError):
+            value = math.inf
+        if (isinstance(value, float) and not math.isfinite(value)) or (
+            isinstance(value, int) and abs(value) > MAX_INTEGER
+        ):
+            raise self._problem(
+                "spec-number",
+                mark,
+                f"the number {quote(text)} is out of range",
+                "write a finite number of at most 18 digits; quote it if it is text",
+            )
+        return value
+
+    def _mark(self, event: Any, kind: type) -> Mark:
+        start, end = event.start_mark, event.end_mark
+        line, column = start.line + 1, start.column + 1
+        if kind in _OPENS:
+            return Mark(line, column, 1)
+        return Mark(line, column, self._length(line, column, end))
+
+    def _length(self, line: int, column: int, end: Any) -> int:
+        """Return the length up to the end, or to the end of its own line when the value goes on below."""
+        if end.line + 1 == line:
+            return max(int(end.column) + 1 - column, 1)
+        text = self.source.lines[line - 1] if line <= len(self.source.lines) else ""
+        return max(len(text.rstrip()) + 1 - column, 1)
+
+    def _problem(self, id: str, mark: Mark, message: str, help: str) -> SyntaxProblem:
+        return SyntaxProblem(Diagnostic(id, message, self.source.at(mark), help))
+
+
+def plain(text: str) -> Any:
+    """Return what an unquoted scalar means in YAML 1.2's core schema (spec 1.2.2, section 10.3.2)."""
+    if text in _NULL:
+        return None
+    if text in _BOOL:
+        return _BOOL[text]
+    if text[0] not in _OF_NUMBERS:
+        return text
+    if _INT.fullmatch(text):
+        return int(text)
+    if _BASED.fullmatch(text):
+        return int(text, 0)
+    if _FLOAT.fullmatch(text):
+        return float(
+            text.replace(".inf", "inf").replace(".Inf", "inf").replace(".INF", "inf").replace(".nan", "nan")
+            if text[-1] in "fFnN"
+            else text
+        )
+    return text
+
+
+def _attach(parent: _Open, node: Node) -> None:
+    if isinstance(parent.data, dict):
+        name = str(parent.key)  # a value follows its key
+        parent.data[name] = node.data
+        parent.children[name] = node
+        parent.key = None
+    else:
+        parent.children[len(parent.data)] = node
+        parent.data.append(node.data)
+    parent.size += node.size
+    parent.height = max(parent.height, node.height)
+
+
+def _syntax(source: Source, error: yaml.MarkedYAMLError) -> Diagnostic:
+    problem = error.problem or "not YAML"
+    if problem == _TOO_DEEP and error.problem_mark is not None:
+        at = Mark(error.problem_mark.line + 1, error.problem_mark.column + 1, 1)
+        return Diagnostic("spec-too-complex", _DEEP[0], source.at(at), _DEEP[1])
+    message, help = _WORDS.get(problem, (problem, None))
+    place = error.problem_mark
+    if "not closed" in message and error.context_mark is not None:
+        place = error.context_mark  # where it was opened says more than where the file ended
+    mark = Mark(place.line + 1, place.column + 1, 1) if place is not None else Mark(1, 1, 1)
+    for line in (mark.line, mark.line - 1):
+        text = source.lines[line - 1] if 0 < line <= len(source.lines) else ""
+        indent = text[: len(text) - len(text.lstrip())]
+        if "\t" in indent:
+            return Diagnostic(
+                "spec-tab",
+                "a tab in the indentation; YAML is indented by spaces only",
+                source.at(Mark(line, indent.index("\t") + 1, indent.count("\t"))),
+                "replace each tab by two spaces",
+            )
+    if mark.line > len(source.lines) or (not source.at(mark).text and mark.line > 1):
+        last = max((number for number, text in enumerate(source.lines, 1) if text.strip()), default=1)
+        mark = Mark(last, len(source.lines[last - 1].rstrip()) + 1, 1)
+    return Diagnostic("spec-syntax", message, source.at(mark), help)

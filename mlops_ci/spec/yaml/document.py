@@ -1,0 +1,134 @@
+"""YAML read once: plain data that remembers where every key and value stands.
+
+YAML 1.2's core schema, so that `on`, `no`, `2024-01-01`, `1_000` and `12:30` are text; keys are always text. The rest
+of the language is cut to what a spec needs, and the work that a file can ask for is bounded: files come from pull
+requests.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from mlops_ci.core.diagnostics import Diagnostic, Location
+from mlops_ci.spec.yaml.nodes import Mark, Node, Source, SyntaxProblem, split_lines
+
+MAX_BYTES = 1_000_000
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+Pointer = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Document:
+    """One `---` document of a file."""
+
+    source: Source
+    root: Node
+
+    @property
+    def data(self) -> Any:
+        """The document as plain data: dict (keys are text), list, str, int, float, bool, None."""
+        return self.root.data
+
+    def locate(self, pointer: Pointer, key: bool = False) -> Location:
+        """Return the place of the value at the pointer, or of its key.
+
+        A pointer to what the document does not have gives the key of the nearest place above it.
+        """
+        node, name = self.root, None
+        for part in pointer:
+            child = node.children.get(part)
+            if child is None:
+                return self.source.at(name or _first_key(node))
+            name = node.keys.get(str(part)) if isinstance(part, str) else None
+            node = child
+        return self.source.at(name if key and name else node.mark if pointer else _first_key(node))
+
+
+def _first_key(node: Node) -> Mark:
+    return next(iter(node.keys.values()), node.mark)
+
+
+def read(path: str, content: bytes) -> tuple[Document, ...]:
+    """Return the documents of a YAML file, empty ones left out; `path` is only reported.
+
+    Raises SyntaxProblem, with one finding, for what is not UTF-8, not YAML, or more than a spec may be.
+    """
+    text = decode(path, content)
+    source = Source.of(path, text)
+    from mlops_ci.spec.yaml.compose import compose  # PyYAML is needed only once there is a file to read
+
+    return tuple(Document(source, root) for root in compose(source, text) if root.data is not None)
+
+
+def decode(path: str, content: bytes) -> str:
+    """Return the file's text without a byte order mark; raises SyntaxProblem for what is no UTF-8 text."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise SyntaxProblem(
+            Diagnostic("spec-encoding", "the file is UTF-16; specs are UTF-8", Location(path), "save it again as UTF-8")
+        )
+    if len(content) > MAX_BYTES:
+        raise SyntaxProblem(too_large(path, len(content)))
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SyntaxProblem(_undecodable(path, content, error)) from None
+    for found in _forbidden(path, text):
+        raise SyntaxProblem(found)
+    return text
+
+
+def too_large(path: str, size: int) -> Diagnostic:
+    """Return the finding for a file of more bytes than a spec may have."""
+    return Diagnostic(
+        "spec-too-large",
+        f"the file has {size:,} bytes; a file of specs has at most {MAX_BYTES:,}",
+        Location(path),
+        "if data ended up in the spec, move them to a file of their own; otherwise split it into several files",
+    )
+
+
+def _undecodable(path: str, content: bytes, error: UnicodeDecodeError) -> Diagnostic:
+    if b"\0" in content[:8192]:
+        return _binary(path)
+    line = content.count(b"\n", 0, error.start) + 1
+    begin = content.rfind(b"\n", 0, error.start) + 1
+    end = content.find(b"\n", error.start)
+    shown = content[begin : len(content) if end < 0 else end].decode("utf-8", "replace").rstrip("\r")
+    column = len(content[begin : error.start].decode("utf-8", "replace")) + 1
+    return Diagnostic(
+        "spec-encoding",
+        f"byte 0x{content[error.start]:02x} is not UTF-8",
+        Location(path, line, column, 1, shown),
+        "save the file as UTF-8; it was probably written as Latin-1 or Windows-1252",
+    )
+
+
+def _binary(path: str) -> Diagnostic:
+    return Diagnostic(
+        "spec-binary",
+        "the file is binary: it has NUL bytes",
+        Location(path),
+        "a spec is a YAML text; was another file saved or renamed to this name?",
+    )
+
+
+def _forbidden(path: str, text: str) -> Iterator[Diagnostic]:
+    match = _FORBIDDEN.search(text)
+    if not match:
+        return
+    if match.group() == "\0":
+        yield _binary(path)
+        return
+    before = split_lines(text[: match.start()])
+    line = Source.of(path, text).lines[len(before) - 1]
+    yield Diagnostic(
+        "spec-control-character",
+        f"control character U+{ord(match.group()):04X}; YAML allows none",
+        Location(path, len(before), len(before[-1]) + 1, 1, line),
+        'delete it; in quoted text it can be written as an escape, such as "\\x1b"',
+    )

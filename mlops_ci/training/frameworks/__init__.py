@@ -1,0 +1,1 @@
+"""Machine learning frameworks: from a `train` block to an unfitted estimator."""

@@ -1,0 +1,80 @@
+"""The default preprocessing by column type, for an estimator that is named without one."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mlops_ci.core.errors import UsageProblem
+from mlops_ci.core.records import Field
+
+_TREES = ("sklearn.tree.", "sklearn.ensemble.", "xgboost.", "lightgbm.", "catboost.")
+_NO_TREES = ("VotingClassifier", "VotingRegressor", "StackingClassifier", "StackingRegressor")
+_HGB_CATEGORIES = 254  # the 255 bins of histogram boosting, one left for what is missing
+
+
+def with_preprocessing(estimator: Any, inputs: Sequence[Field], root: Path) -> Any:
+    """Return a Pipeline of default preprocessing and the estimator, by the columns' types and the estimator's family.
+
+    Histogram boosting takes missing values as they are, and ordinal codes; other trees get medians too; all else medians,
+    standard scores and one-hot codes. Left as it is: whatever has a Pipeline or ColumnTransformer inside,
+    and classes of the repository's own. Raises UsageProblem for a date or timestamp column that must be encoded.
+    """
+    from sklearn.pipeline import Pipeline
+
+    if _is_composed(estimator) or _is_own(type(estimator), root):
+        return estimator
+    for field in inputs:
+        if field.type in ("date", "timestamp"):
+            raise UsageProblem.of(
+                "feature-type-unsupported",
+                f"feature '{field.name}' is a {field.type}, which {type(estimator).__name__} cannot learn from",
+                help="Derive numbers from it in the data (month, hour, days since ...) and name those as features.",
+            )
+    numeric = [field.name for field in inputs if field.type != "string"]
+    categorical = [field.name for field in inputs if field.type == "string"]
+    return Pipeline([("prepare", _columns(estimator, numeric, categorical)), ("model", estimator)])
+
+
+def _is_composed(estimator: Any) -> bool:
+    from sklearn.compose import ColumnTransformer
+    from sklearn.pipeline import Pipeline
+
+    parts = [estimator, *estimator.get_params(deep=True).values()]
+    return any(isinstance(part, Pipeline | ColumnTransformer) for part in parts)
+
+
+def _is_own(kind: type, root: Path) -> bool:
+    try:
+        return Path(inspect.getfile(kind)).resolve().is_relative_to(
+            root.resolve()
+        ) and "site-packages" not in inspect.getfile(kind)
+    except (TypeError, OSError):  # a class of an extension module
+        return False
+
+
+def _columns(estimator: Any, numeric: list[str], categorical: list[str]) -> Any:
+    """Return the ColumnTransformer for the estimator's family."""
+    from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+
+    nan = float("nan")
+    name = f"{type(estimator).__module__}.{type(estimator).__name__}"
+    numbers: Any = SimpleImputer(strategy="median", keep_empty_features=True)
+    if type(estimator).__name__.startswith("HistGradientBoosting"):
+        most = min(_HGB_CATEGORIES, int(estimator.max_bins) - 1)
+        codes: Any = OrdinalEncoder(
+            handle_unknown="use_encoded_value", unknown_value=nan, encoded_missing_value=nan, max_categories=most
+        )
+        # codes stay numbers: `categorical_features` would put functools.partial into the model file, which nobody should trust
+        numbers = "passthrough"
+    elif name.startswith(_TREES) and type(estimator).__name__ not in _NO_TREES:
+        codes = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-2)
+    else:
+        codes = OneHotEncoder(handle_unknown="infrequent_if_exist", sparse_output=False)
+        numbers = Pipeline([("impute", numbers), ("scale", StandardScaler())])
+    return ColumnTransformer([("numbers", numbers, numeric), ("categories", codes, categorical)])

@@ -1,0 +1,1 @@
+"""Predictions, costs and custom metrics of packaged models, each in a worker process."""

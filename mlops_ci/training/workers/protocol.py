@@ -1,0 +1,265 @@
+"""What a child process is asked and what it answers: JSON files in a folder of their own."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import mlops_ci
+from mlops_ci.core import process
+from mlops_ci.core.codec import encode, read
+from mlops_ci.core.diagnostics import Diagnostic, Location, printable
+from mlops_ci.core.records import Field, Signature
+from mlops_ci.training.workers import untrusted_files as received
+
+T = TypeVar("T")
+ANSWER_LIMIT = 16 << 20  # bytes: the answer comes from a process that ran a candidate's code
+JOB, ANSWER = "job.json", "result.json"
+_ID = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_ERRORS, _TEXT, _PLACE = 20, 4000, 1_000_000  # of what a child tells: how many, characters, the largest line number
+
+# -P keeps the child's current folder off sys.path; ours goes last, so that it shadows nothing
+_LAUNCH = """
+import importlib, sys
+sys.path.append(sys.argv[1])
+importlib.import_module(sys.argv[2]).main(sys.argv[3])
+"""
+
+# the same, for a child that waits for its job: what it will need is imported meanwhile
+_WAIT = """
+import importlib, sys
+sys.path.append(sys.argv[1])
+module = importlib.import_module(sys.argv[2])
+for name in sys.argv[3:]:
+    importlib.import_module(name)
+if path := sys.stdin.readline().rstrip("\\n"):
+    module.main(path)
+"""
+
+_NEEDED = ("pandas", "pyarrow.parquet", "skops.io")
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """Which Python runs a child, and the folder that it imports this package from. `built`: with packages of its own."""
+
+    python: str
+    toolkit: str
+    built: bool = False
+
+
+HERE = Interpreter(sys.executable, str(Path(mlops_ci.__file__).resolve().parents[1]))
+
+
+@dataclass(frozen=True)
+class TrainJob:
+    """What the trainer needs: where things are (absolute paths), how to build the estimator, what the columns are."""
+
+    data: str
+    out: str
+    root: str
+    task: str
+    inputs: tuple[Field, ...]
+    output: Field
+    estimator: str | None
+    entrypoint: str | None
+    params: Mapping[str, Any]
+    seed: int
+
+
+@dataclass(frozen=True)
+class TrainAnswer:
+    """What the trainer says beside the model file that it wrote: for people, and of library code the `seconds` that count."""
+
+    diagnostics: tuple[Diagnostic, ...] = ()
+    usage: bool = False  # the spec is at fault, not the data or the model
+    estimator: str = ""
+    seconds: float = 0.0
+    threadpools: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class InspectJob:
+    """Which model file to look into, and a parquet file of features to ask it about.
+
+    `paths` are the folders that the model's own code is imported from. `types_only`: stop before anything is imported.
+    """
+
+    model: str
+    features: str
+    out: str
+    root: str
+    task: str
+    inputs: tuple[Field, ...]
+    trusted: tuple[str, ...]
+    paths: tuple[str, ...] = ()
+    types_only: bool = False
+
+
+@dataclass(frozen=True)
+class InspectAnswer:
+    """What the model file holds. `model_digest` is None when it was not loaded."""
+
+    diagnostics: tuple[Diagnostic, ...] = ()
+    untrusted: tuple[str, ...] = ()
+    model_digest: str | None = None
+    classes: tuple[str | int | bool, ...] = ()
+
+
+@dataclass(frozen=True)
+class ModelItem:
+    """One packaged model: its file, the types it may load, and folders its own code is in."""
+
+    name: str
+    model: str
+    trusted: tuple[str, ...]
+    signature: Signature
+    task: str
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ScoreJob:
+    """Which models to score on which rows (a parquet file of features), and where each one's predictions go."""
+
+    features: str
+    items: tuple[ModelItem, ...]
+    outs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ScoreAnswer:
+    """The names of the models that were scored, in the order of the items; predictions stand in parquet files."""
+
+    diagnostics: tuple[Diagnostic, ...] = ()
+    scored: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class MeasureJob:
+    """Which models to measure side by side on which rows (a parquet file of features), and by which metrics."""
+
+    features: str
+    items: tuple[ModelItem, ...]
+    metrics: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one model costs, by metric, or why that cannot be told."""
+
+    name: str
+    values: Mapping[str, float] = field(default_factory=dict)
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+
+@dataclass(frozen=True)
+class MeasureAnswer:
+    """What the measurer found, in the order of the items."""
+
+    measured: tuple[Measured, ...] = ()
+
+
+@dataclass(frozen=True)
+class ValueJob:
+    """Which metrics (name and entrypoint) to ask for how many models; what they are asked about is in `folder`, as parquet."""
+
+    folder: str
+    root: str
+    metrics: Mapping[str, str]
+    models: int
+
+
+@dataclass(frozen=True)
+class ValueAnswer:
+    """What went wrong, if anything; the values stand in parquet files."""
+
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+
+def launch(
+    module: str, job: Any, folder: Path, *, timeout: float | None, interpreter: Interpreter = HERE
+) -> process.Result:
+    """Run `module.main(job file)` in a process of its own, in `folder`; then read what it wrote there by `answer`."""
+    path = folder / JOB
+    path.write_text(json.dumps(encode(job)), encoding="utf-8")
+    argv = [interpreter.python, "-P", "-c", _LAUNCH, interpreter.toolkit, module, str(path)]
+    env = process.own_environment(os.environ) if interpreter.built else None
+    return process.run(argv, cwd=folder, env=env, timeout=timeout)
+
+
+Waiting = Callable[[str, float | None], process.Result]
+
+
+@contextmanager
+def waiting(module: str, folder: Path) -> Iterator[Waiting]:
+    """Start a process that will run `module.main` and waits for its job, which `handed` gives it; `folder` is where it starts.
+
+    Only where nothing of a candidate's own code runs before it ends.
+    """
+    argv = [HERE.python, "-P", "-c", _WAIT, HERE.toolkit, module, *_NEEDED]
+    with process.waiting(argv, cwd=folder) as go_on:
+        yield go_on
+
+
+def handed(waiting: Waiting, job: Any, folder: Path, timeout: float | None) -> process.Result:
+    """Give a process its job and let it end; what it wrote into `folder` is read by `answer`."""
+    path = folder / JOB
+    path.write_text(json.dumps(encode(job)), encoding="utf-8")
+    return waiting(str(path), timeout)
+
+
+def answer(kind: type[T], folder: Path) -> T | None:
+    """Return the child's answer, read strictly; None when there is none or it is not one."""
+    try:
+        with received.open_regular(folder / ANSWER, ANSWER_LIMIT) as stream:
+            return read(kind, stream.read(ANSWER_LIMIT))
+    except (OSError, ValueError):
+        return None
+
+
+def errors(diagnostics: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Return the errors that a child tells of, as they may be shown: few, short, and with no line that commands."""
+    told = (one for one in diagnostics if one.severity == "error" and _ID.fullmatch(one.id))
+    return tuple(
+        replace(
+            one,
+            message=one.message[:_TEXT],
+            location=one.location if one.location and _is_place(one.location) else None,
+            help=None if one.help is None else quoted(one.help[:_TEXT]) if "\n" in one.help else one.help[:_TEXT],
+        )
+        for one in itertools.islice(told, _ERRORS)
+    )
+
+
+def quoted(text: str) -> str:
+    """Mark each line as something that was said: a CI runner obeys a line that starts with `::`, also an indented one."""
+    return "\n".join(f"| {line}" for line in text.splitlines())
+
+
+def line(text: str, limit: int) -> str:
+    """Return a child's text as one line of at most `limit` printable characters."""
+    return printable(" ".join(text.split()))[:limit]
+
+
+def _is_place(where: Location) -> bool:
+    numbers = (where.line or 1, where.column or 1, where.length)
+    return all(1 <= number <= _PLACE for number in numbers) and len(where.path) + len(where.text or "") <= _TEXT
+
+
+def read_job(kind: type[T], path: str) -> T:
+    """Return the job that the parent wrote; raises DecodeError when it is another kind of job."""
+    return read(kind, Path(path).read_bytes())
+
+
+def write_answer(value: Any, path: str) -> None:
+    """Write the child's answer beside its job."""
+    Path(path).with_name(ANSWER).write_text(json.dumps(encode(value), allow_nan=False), encoding="utf-8")

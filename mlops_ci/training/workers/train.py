@@ -1,0 +1,115 @@
+"""The training process: it is handed the training rows and nothing else, fits, and writes the model file."""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from mlops_ci.core.errors import Findings, ToolError, UsageProblem
+from mlops_ci.training import frame
+from mlops_ci.training.environment import threadpools
+from mlops_ci.training.frameworks import sklearn as estimator
+from mlops_ci.training.packaging.structural_digest import OpaqueObjectError, structural_digest
+from mlops_ci.training.workers import protocol as jobs
+
+
+def main(path: str) -> None:
+    """Do the job at `path` and write the answer beside it."""
+    job = jobs.read_job(jobs.TrainJob, path)
+    try:
+        found = train(job)
+    except ToolError as error:
+        found = jobs.TrainAnswer(error.diagnostics, usage=isinstance(error, UsageProblem))
+    jobs.write_answer(found, path)
+
+
+def train(job: jobs.TrainJob) -> jobs.TrainAnswer:
+    """Fit and package a candidate; raises UsageProblem and Findings for what its spec, data or code got wrong."""
+    import numpy as np
+    import pyarrow.parquet as pq
+
+    random.seed(job.seed)
+    np.random.seed(job.seed)  # for code that draws from the global generator
+    table = pq.read_table(job.data)
+    rows = table.to_pandas()
+    y = _target(rows[job.output.name], job)
+    x = frame.features(rows, job.inputs)
+    model = estimator.build(
+        estimator=job.estimator,
+        entrypoint=job.entrypoint,
+        params=job.params,
+        seed=job.seed,
+        inputs=job.inputs,
+        root=Path(job.root),
+    )
+    what, help, root = "describing the estimator failed", "The traceback is in the training log.", Path(job.root)
+    described = estimator.guarded(lambda: repr(model), "train-failed", what, help, root)
+    started = time.perf_counter()
+    estimator.guarded(lambda: model.fit(x, y), "train-failed", "fitting failed", help, root)
+    seconds = time.perf_counter() - started
+    _package(model, Path(job.out), job)
+    return jobs.TrainAnswer(estimator=jobs.line(described, 2000), seconds=seconds, threadpools=threadpools())
+
+
+def _target(values: Any, job: jobs.TrainJob) -> Any:
+    import numpy as np
+    import pandas as pd
+
+    name = job.output.name
+    if missing := int(values.isna().sum()):
+        raise Findings.of(
+            "target-missing-values",
+            f"{missing:,} of {len(values):,} training rows have no '{name}', the target",
+            help=f"Leave those rows out of the data, and forbid them: columns.{name}.nulls: {{max: 0}}.",
+        )
+    y = frame.target(values, job.output.type, job.task)
+    if job.task == "regression":
+        return y
+    if y.dtype.kind == "f":
+        if not np.equal(np.mod(y, 1), 0).all():
+            raise Findings.of(
+                "target-not-classes",
+                f"'{name}', the target, has fractions and the task is {job.task}",
+                help="Use task: regression, or a target with one value per class.",
+            )
+        y = y.astype("int64")
+    found = sorted(pd.unique(y).tolist(), key=str)
+    if len(found) < 2:
+        raise Findings.of(
+            "target-one-class",
+            f"every training row has the same '{name}': {found[0]!r}" if found else "there are no training rows",
+            help="A classifier needs rows of at least two classes. Check the data, and how the target is made.",
+        )
+    if job.task == "binary-classification" and len(found) > 2:
+        shown = ", ".join(map(repr, found[:5])) + (", ..." if len(found) > 5 else "")
+        raise Findings.of(
+            "target-not-binary",
+            f"'{name}', the target, has {len(found)} values ({shown}) and the task is binary-classification",
+            help="Use task: multiclass-classification, or make a target with two values.",
+        )
+    return y
+
+
+def _package(model: Any, path: Path, job: jobs.TrainJob) -> None:
+    """Write the model file; raises Findings when the model holds what is not data."""
+    import skops.io
+
+    try:
+        structural_digest(model)  # names what is hidden in the model better than its file could
+        skops.io.dump(model, path, compression=zipfile.ZIP_DEFLATED)
+    except OpaqueObjectError as error:
+        reason = str(error)
+    except Exception as error:  # noqa: BLE001 skops raises what the object's own state makes it raise
+        sys.stderr.write(estimator.user_frames(error, Path(job.root))[1])
+        reason = estimator.headline(error)
+    else:
+        return
+    raise Findings.of(
+        "model-not-packable",
+        f"the fitted model cannot be packaged: {reason}",
+        help="Keep only data in the model: no lambdas, open files or connections; functions at the top of a module.",
+    )
