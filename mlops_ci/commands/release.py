@@ -17,6 +17,7 @@ from mlops_ci.core.plan import Outcome, Plan
 from mlops_ci.core.planned_writes import AppendLog, CreateTag, Push, SetRef, Write
 from mlops_ci.core.records import Comparison, DataRef, LedgerHead, Release, TrainingRun
 from mlops_ci.core.results.lifecycle import Released, ReleaseReport
+from mlops_ci.core.signers import Signing
 from mlops_ci.deployment.assignment import needed_repository
 from mlops_ci.evaluation.base_branch_rules import Base, base_of
 from mlops_ci.evaluation.candidates.candidate import Candidate, anchor_of, champion_of, chosen, identify, read_data
@@ -34,7 +35,6 @@ from mlops_ci.reports.model_card import card
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.default_branch import trunk
 from mlops_ci.repository.git import Repository
-from mlops_ci.repository.signing import Signing
 
 
 def release(

@@ -12,7 +12,7 @@ from mlops_ci.core.notifications import Announcement
 
 if TYPE_CHECKING:  # plans are never decoded, and queries make none
     from mlops_ci.core.records import EventRef, FileDigest
-    from mlops_ci.repository.signing import Signing
+    from mlops_ci.core.signers import Signing
 
 Content = bytes | Path  # a path is read when the plan is applied: model files need not pass through memory twice
 

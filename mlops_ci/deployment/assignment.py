@@ -41,7 +41,7 @@ from mlops_ci.reports.escaping import clipped
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.git import Repository, named
 from mlops_ci.repository.git_values import Person
-from mlops_ci.repository.signing import Signature, sign
+from mlops_ci.repository.signing import Signature, sign, verify_tags
 from mlops_ci.spec.load import Loaded
 from mlops_ci.spec.spec_types import DeploymentSpec
 
@@ -166,7 +166,7 @@ def trusted(repo: Repository, rules: Rules, release: Event) -> None:
     """Insist that a release was signed by somebody who may, where signatures are required; raises Findings else."""
     if rules.signing is None or not rules.signing.required:
         return
-    signature = rules.signing.check(repo, (release.oid,))[release.oid]
+    signature = verify_tags(repo, rules.signing, (release.oid,))[release.oid]
     if signature.state != "good":
         raise Findings.of(
             "release-not-trusted",

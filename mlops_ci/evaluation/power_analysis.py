@@ -29,10 +29,10 @@ from mlops_ci.evaluation.simulation.populations import Classifiers, Regressors, 
 from mlops_ci.evaluation.stats.alpha_spending import level
 from mlops_ci.evaluation.stats.evidence import gather, whole
 from mlops_ci.evaluation.stats.power import POWER
-from mlops_ci.evaluation.verdict.wording import describe
 from mlops_ci.registry import run_store as store
 from mlops_ci.repository.context import Project
 from mlops_ci.spec.metrics import METRICS
+from mlops_ci.spec.requirement_text import describe
 from mlops_ci.spec.spec_types import Requirement, Task
 from mlops_ci.training.predictions import Truth
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from mlops_ci.core.codec import DecodeError
 from mlops_ci.core.records import Approval, Consent, EventRef
+from mlops_ci.core.signers import Signing
 from mlops_ci.registry.events import Event
 from mlops_ci.registry.statement import consent_of, statement_in
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.refs import Ref
-from mlops_ci.repository.signing import Signature, Signing
+from mlops_ci.repository.signing import Signature, verify_tags
 
 APPROVALS = "refs/mlops/approvals/"
 _ADDRESS = re.compile(r"[^\s,@*?!]+@[^\s,@*?!]+")
@@ -117,7 +118,7 @@ def given(repo: Repository, signing: Signing, refs: Iterable[Ref]) -> tuple[Give
     """Return what refs hold, unjudged, their signatures checked; what is no annotated tag is no approval."""
     tags = [ref for ref in refs if ref.type == "tag"]
     oids = [ref.oid for ref in tags]
-    signatures = signing.check(repo, oids)
+    signatures = verify_tags(repo, signing, oids)
     return tuple(
         Given(EventRef(ref.name, ref.oid), _consent(ref), signatures[ref.oid], _address(content))
         for ref, content in zip(tags, repo.read_many(oids), strict=True)
@@ -135,7 +136,7 @@ def authors(repo: Repository, signing: Signing, release: Event) -> Party:
 
 def taggers(repo: Repository, signing: Signing, oid: str, role: str) -> Party:
     """Return who wrote a tag: whom it names as tagger, and whose signature it has."""
-    signature = signing.check(repo, (oid,))[oid]
+    signature = verify_tags(repo, signing, (oid,))[oid]
     return party(role, _address(next(repo.read_many((oid,)))), signature)
 
 

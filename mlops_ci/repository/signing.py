@@ -19,10 +19,10 @@ from typing import Literal
 
 from mlops_ci.core import process
 from mlops_ci.core.errors import EnvironmentProblem
+from mlops_ci.core.signers import Format, Signing
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.git_values import Answer, Person, tag_content
 
-Format = Literal["ssh", "openpgp"]
 State = Literal["good", "unsigned", "bad", "stranger"]
 _Asking = AbstractContextManager[tuple[tuple[str, ...], Mapping[str, str]]]  # settings and variables for git
 
@@ -53,22 +53,14 @@ class Signature:
         return (base64.b64decode(f"{text}==").hex() if kind else text.lower())[:16]
 
 
-@dataclass(frozen=True)
-class Signing:
-    """How a project's tags are signed: `signers` is the content of the file of those who may."""
+def verify_tags(repo: Repository, signing: Signing, oids: Sequence[str]) -> Mapping[str, Signature]:
+    """Return the signature of each tag object, by object id; see `check_signatures`."""
+    import tempfile
 
-    format: Format
-    signers: bytes
-    required: bool = True
-
-    def check(self, repo: Repository, oids: Sequence[str]) -> Mapping[str, Signature]:
-        """Return what is to be thought of each tag object's signature; see `check_signatures`."""
-        import tempfile
-
-        with tempfile.TemporaryDirectory(prefix="mlops-ci-signers-") as folder:
-            file = Path(folder) / "signers"
-            file.write_bytes(self.signers)
-            return check_signatures(repo, oids, self.format, file)
+    with tempfile.TemporaryDirectory(prefix="mlops-ci-signers-") as folder:
+        file = Path(folder) / "signers"
+        file.write_bytes(signing.signers)
+        return check_signatures(repo, oids, signing.format, file)
 
 
 def has_key(repo: Repository, format: Format) -> bool:
@@ -100,7 +92,7 @@ def sign(
         )
         oid = scratch.resolve(f"refs/tags/{name}") if answer.status == 0 else None
         content = scratch.run("cat-file", "tag", oid).out if oid else b""
-        signature = signing.check(scratch, (oid,))[oid] if oid else Signature("unsigned")
+        signature = verify_tags(scratch, signing, (oid,))[oid] if oid else Signature("unsigned")
     # git 2.39 writes a tag without a signature, and reports success, when ssh-keygen fails
     if signature.state == "unsigned" or not content.startswith(tag_content(name, target, message, person, seconds)):
         said = answer.err.strip().splitlines()

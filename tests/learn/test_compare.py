@@ -23,7 +23,7 @@ from mlops_ci.evaluation.verdict.alignment import NO_CHAMPION, Absent, Contestan
 from mlops_ci.evaluation.verdict.compare import Judgement, compare
 from mlops_ci.evaluation.verdict.evidence_set import Case, Rival
 from mlops_ci.evaluation.verdict.requirements import judge as judge_one
-from mlops_ci.evaluation.verdict.wording import describe
+from mlops_ci.spec.requirement_text import describe
 from mlops_ci.spec.spec_types import Evaluate, Gate, Requirement
 from mlops_ci.training.predictions import Predictions
 

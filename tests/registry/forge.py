@@ -36,12 +36,12 @@ from mlops_ci.core.records import (
     Split,
     TrainingRun,
 )
-from mlops_ci.evaluation.verdict.wording import describe
 from mlops_ci.governance.approvals import APPROVALS
 from mlops_ci.registry.holdout_ledger import ENTRY, ref_of
 from mlops_ci.registry.statement import Record, evidence_of, of_assignment, of_consent, of_release, of_retirement
 from mlops_ci.registry.tag_message import message
 from mlops_ci.spec.load import Specs, load
+from mlops_ci.spec.requirement_text import describe
 from tests.registry.pack import Folders, Packer, tree
 
 START = 1_700_000_000  # seconds since 1970; a commit a minute from here

@@ -13,9 +13,9 @@ from hypothesis import given
 from mlops_ci.core.diagnostics import Diagnostic, Location, Severity
 from mlops_ci.core.records import Asking, CheckResult, FileDigest, MetricValue, Verdict
 from mlops_ci.core.results.gate import Gated, GateReport
-from mlops_ci.evaluation.verdict.wording import describe
 from mlops_ci.reports import charts as drawn
 from mlops_ci.reports.pull_request import LIMIT, comment
+from mlops_ci.spec.requirement_text import describe
 from mlops_ci.spec.spec_types import Requirement
 from tests.reports.hostile import ANY, HARMLESS, TEXTS, faults, structure
 from tests.reports.samples import DIGEST, JOB, check, comparison, judged, requirement, snapshot, training_run

@@ -9,9 +9,10 @@ import pytest
 from mlops_ci.cli.push_plan import apply
 from mlops_ci.core.plan import Plan
 from mlops_ci.core.planned_writes import CreateTag
+from mlops_ci.core.signers import Signing
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.git_values import Person, tag_content
-from mlops_ci.repository.signing import Signing, sign
+from mlops_ci.repository.signing import sign
 from tests.conftest import git_in
 from tests.signing.conftest import Keys
 from tests.signing.world import OPTIONAL, PROJECT, SIGNED, World, make

@@ -12,7 +12,8 @@ from mlops_ci.evaluation.stats.holm import holm
 from mlops_ci.evaluation.stats.intervals import Difference
 from mlops_ci.evaluation.stats.power import labels_needed, more
 from mlops_ci.evaluation.verdict.evidence_set import Rival, few_of_a_class
-from mlops_ci.evaluation.verdict.wording import Slice, number, slice_name
+from mlops_ci.evaluation.verdict.wording import Slice, slice_name
+from mlops_ci.spec.requirement_text import number
 from mlops_ci.spec.spec_types import Requirement
 from mlops_ci.training.predictions import need
 

@@ -11,8 +11,8 @@ from mlops_ci.evaluation.stats.intervals import Estimate
 from mlops_ci.evaluation.stats.power import further, more, z_scores
 from mlops_ci.evaluation.verdict.baseline_tests import TESTS, Test
 from mlops_ci.evaluation.verdict.evidence_set import Case, Named, Rival, too_small
-from mlops_ci.evaluation.verdict.wording import describe, number
 from mlops_ci.spec.metrics import METRICS as METRIC_NAMES
+from mlops_ci.spec.requirement_text import describe, number
 from mlops_ci.spec.spec_types import Occasion, Requirement
 from mlops_ci.training.predictions import need
 

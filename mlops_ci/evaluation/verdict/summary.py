@@ -10,8 +10,9 @@ from mlops_ci.evaluation.stats.evidence import Evidence
 from mlops_ci.evaluation.stats.intervals import Estimate
 from mlops_ci.evaluation.verdict.alignment import Contestant
 from mlops_ci.evaluation.verdict.evidence_set import Case
-from mlops_ci.evaluation.verdict.wording import Slice, number, slice_name
+from mlops_ci.evaluation.verdict.wording import Slice, slice_name
 from mlops_ci.spec.defaults import default_requirements
+from mlops_ci.spec.requirement_text import number
 from mlops_ci.spec.spec_types import Gate, Task
 
 

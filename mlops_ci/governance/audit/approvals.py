@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.records import Approval, Assignment
+from mlops_ci.core.signers import Signing
 from mlops_ci.governance.approvals import APPROVALS, Given, Party, authors, given, judge, taggers
 from mlops_ci.governance.audit.inventory import Holdings
 from mlops_ci.registry.events import Event
 from mlops_ci.repository.branch_specs import ProjectAtTip
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.ref_listing import TAGS
-from mlops_ci.repository.signing import Signature, Signing
+from mlops_ci.repository.signing import Signature
 
 _DEPLOYER = "who deploys does not approve it"
 

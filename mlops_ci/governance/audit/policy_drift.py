@@ -9,10 +9,10 @@ from mlops_ci.core.codec import encode
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.digest import digest_json
 from mlops_ci.core.records import Evidence, MetricValue, Release, RequirementResult
-from mlops_ci.evaluation.verdict.wording import describe, number
 from mlops_ci.governance.audit.inventory import Holdings
 from mlops_ci.spec.defaults import default_requirements
 from mlops_ci.spec.located_spec import Loaded
+from mlops_ci.spec.requirement_text import describe, number
 from mlops_ci.spec.spec_types import ModelSpec, Requirement
 
 
