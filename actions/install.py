@@ -80,11 +80,11 @@ def _here(path: str, checkout: Path) -> bytes:
 
 
 def _at(ref: str, path: str, checkout: Path) -> bytes:
-    repo = git.find(checkout)
+    repo = git.find_repository(checkout)
     commit = repo.resolve(f"{ref}^{{commit}}") if repo else None
     if repo is None or commit is None:
         _fail(2, "requirements-ref", f"requirements-from: there is no commit {ref} here; check out with fetch-depth: 0")
-    content = repo.read(f"{commit}:{path}")
+    content = repo.read_blob(f"{commit}:{path}")
     if content is None:
         sys.stdout.write(f"{path} is not in {commit[:10]}, so nothing beside the toolkit is installed\n")
     return content or b""
@@ -123,7 +123,7 @@ def _toolkit() -> str:
 
 
 def _run(cwd: Path, *argv: str) -> None:
-    ended = process.run(argv, cwd=cwd, env=process.installer_environment(os.environ), timeout=MINUTES * 60)
+    ended = process.run_guarded(argv, cwd=cwd, env=process.installer_environment(os.environ), timeout=MINUTES * 60)
     if ended.returncode != 0:
         why = f"did not end in {MINUTES} minutes" if ended.timed_out else f"failed with exit code {ended.returncode}"
         _fail(3, "toolkit-not-installed", f"{' '.join(argv[:4])} {why}:\n{ended.tail}")

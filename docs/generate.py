@@ -12,8 +12,8 @@ from typing import Any
 
 import click
 
-from mlops_ci.cli.parser import group
-from mlops_ci.cli.verbs import OUTPUTS, REQUIREMENTS, VERBS, Option, Output, Verb
+from mlops_ci.cli.parser import build_command_group
+from mlops_ci.cli.verbs import COMMON_OUTPUTS, REQUIREMENTS_OPTIONS, VERBS, ActionOutput, Option, Verb
 
 DOCS = Path(__file__).parent
 ACTIONS = DOCS.parent / "actions"
@@ -30,7 +30,7 @@ SETUP = Verb(
     "setup",
     "Put the command mlops-ci on the PATH, at the Action's own ref.",
     surfaces=("action",),
-    outputs=(Output("version", "The toolkit's version."), Output("command", "The command's path.")),
+    outputs=(ActionOutput("version", "The toolkit's version."), ActionOutput("command", "The command's path.")),
     icon="download",
 )
 
@@ -43,11 +43,11 @@ def actions() -> dict[str, str]:
 
 
 def _given(verb: Verb) -> tuple[Option, ...]:
-    return REQUIREMENTS if verb is SETUP else verb.inputs
+    return REQUIREMENTS_OPTIONS if verb is SETUP else verb.inputs
 
 
-def _told(verb: Verb) -> tuple[Output, ...]:
-    return (OUTPUTS[0], *verb.outputs) if verb is SETUP else (*OUTPUTS, *verb.outputs)
+def _told(verb: Verb) -> tuple[ActionOutput, ...]:
+    return (COMMON_OUTPUTS[0], *verb.outputs) if verb is SETUP else (*COMMON_OUTPUTS, *verb.outputs)
 
 
 def _action(verb: Verb) -> Iterator[str]:
@@ -157,7 +157,7 @@ def _code(text: str) -> str:
 def _cli() -> Iterator[str]:
     yield "# Commands\n"
     yield "What `--help` prints, made by `python docs/generate.py`.\n"
-    main = group(lambda _verb, _options: 0)
+    main = build_command_group(lambda _verb, _options: 0)
     context = click.Context(main, info_name="mlops-ci", terminal_width=100, max_content_width=100)
     yield f"```text\n{main.get_help(context)}\n```\n"
     for name, command in main.commands.items():

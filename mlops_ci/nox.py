@@ -16,10 +16,10 @@ def register(nox: Any) -> None:
     """
     for verb in VERBS:
         if "nox" in verb.surfaces:
-            nox.session(name=verb.name, venv_backend="none")(_session(verb))
+            nox.session(name=verb.name, venv_backend="none")(_make_session(verb))
 
 
-def _session(verb: Verb) -> Any:
+def _make_session(verb: Verb) -> Any:
     def run(session: Any) -> None:
         session.run(sys.executable, "-m", "mlops_ci", verb.name, *session.posargs, external=True)
 

@@ -53,7 +53,7 @@ def repo(tmp_path: Path) -> Repository:
     (folder / "README").write_text("hello\n")
     run("add", ".")
     run("commit", "--quiet", "-m", "first")
-    found = git.find(folder)
+    found = git.find_repository(folder)
     assert found is not None
     return found
 
@@ -64,6 +64,6 @@ def clone(repo: Repository, tmp_path: Path) -> Repository:
     origin = tmp_path / "origin.git"
     git_in(repo.root)("clone", "--quiet", "--bare", ".", str(origin))
     git_in(tmp_path)("clone", "--quiet", str(origin), "clone")
-    found = git.find(tmp_path / "clone")
+    found = git.find_repository(tmp_path / "clone")
     assert found is not None
     return found

@@ -16,17 +16,19 @@ from hypothesis import strategies as st
 from mlops_ci.core.codec import encode
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.errors import UsageProblem
-from mlops_ci.core.results.gate import Gated, GateReport
-from mlops_ci.evaluation.report_file import LARGEST, Answer, read
+from mlops_ci.core.results.gate import GatedModel, GateReport
+from mlops_ci.evaluation.report_file import MAX_REPORT_BYTES, GateAnswer, read_gate_answer
 from tests.reports.hostile import TEXTS
 from tests.reports.samples import check, judged, requirement, snapshot
 
 PASSING = judged("pass", "fine")
-STOPPED = Gated("stopped", "fail", "1 check failed", snapshot(check(False)))
+STOPPED = GatedModel("stopped", "fail", "1 check failed", snapshot(check(False)))
 ERROR = Diagnostic("check-nulls", "hour has nulls")
 
 
-def answer(*models: Gated, verdict: str = "pass", code: int = 0, found: tuple[Diagnostic, ...] = ()) -> dict[str, Any]:
+def answer(
+    *models: GatedModel, verdict: str = "pass", code: int = 0, found: tuple[Diagnostic, ...] = ()
+) -> dict[str, Any]:
     """An answer as JSON data, to be spoiled."""
     report = {**encode(GateReport("pass", models, sum(one.fitted for one in models))), "verdict": verdict}
     said = {"verb": "gate", "exitCode": code, "record": report, "diagnostics": encode(found), "format": 1}
@@ -42,27 +44,30 @@ def given_file(folder: Path, data: Any) -> Path:
 
 def refused(folder: Path, data: Any) -> str:
     with pytest.raises(UsageProblem) as problem:
-        read(given_file(folder, data))
+        read_gate_answer(given_file(folder, data))
     (found,) = problem.value.diagnostics
     assert found.id == "report-invalid"
     return found.message
 
 
 def test_what_a_gate_writes_is_read_back(tmp_path: Path) -> None:
-    passed = read(given_file(tmp_path, answer(PASSING)))
-    assert passed == Answer("gate", 0, (), 1, GateReport("pass", (PASSING,), 1))
-    failed = read(given_file(tmp_path, answer(PASSING, STOPPED, verdict="fail", code=1, found=(ERROR,))))
+    passed = read_gate_answer(given_file(tmp_path, answer(PASSING)))
+    assert passed == GateAnswer("gate", 0, (), 1, GateReport("pass", (PASSING,), 1))
+    failed = read_gate_answer(given_file(tmp_path, answer(PASSING, STOPPED, verdict="fail", code=1, found=(ERROR,))))
     assert failed.record is not None
     assert failed.record.models[1] == STOPPED
     undecided = judged("inconclusive")
     for code in (0, 1):  # where a spec says that this fails
-        assert read(given_file(tmp_path, answer(undecided, verdict="inconclusive", code=code))).exit_code == code
+        assert (
+            read_gate_answer(given_file(tmp_path, answer(undecided, verdict="inconclusive", code=code))).exit_code
+            == code
+        )
 
 
 def test_a_gate_that_could_not_answer_says_why(tmp_path: Path) -> None:
     said = answer(PASSING, code=2, found=(ERROR,))
     del said["record"]
-    assert read(given_file(tmp_path, said)).record is None
+    assert read_gate_answer(given_file(tmp_path, said)).record is None
     assert "$.record: missing" in refused(tmp_path, {**said, "exitCode": 0})
     del said["diagnostics"][0]
     assert refused(tmp_path, said).endswith("$.record: missing, and no error says why")
@@ -123,7 +128,7 @@ def test_what_does_not_follow_is_refused_by_its_place(
     spoil: Callable[[dict[str, Any]], None], why: str, tmp_path: Path
 ) -> None:
     said = answer(PASSING)
-    read(given_file(tmp_path, said))
+    read_gate_answer(given_file(tmp_path, said))
     spoil(said)
     assert why in refused(tmp_path, said)
 
@@ -157,7 +162,7 @@ DEEP = b'{"format":1,"verb":"gate","exitCode":0,"diagnostics":[],"record":' + b"
         (b'{"format":' + b"9" * 5000 + b"}", "not the JSON"),
         (json.dumps({"x": [[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]}).encode(), "nested deeper than 24"),
         (b'{"format":1e999}', "$.format: not a finite number"),
-        (b" " * (LARGEST + 1), "larger than 5,000,000 bytes"),
+        (b" " * (MAX_REPORT_BYTES + 1), "larger than 5,000,000 bytes"),
     ],
 )
 def test_what_is_no_json_of_ours_is_refused(content: bytes, why: str, tmp_path: Path) -> None:
@@ -167,7 +172,7 @@ def test_what_is_no_json_of_ours_is_refused(content: bytes, why: str, tmp_path: 
 def test_there_must_be_a_file(tmp_path: Path) -> None:
     for path in (tmp_path / "none.json", tmp_path):
         with pytest.raises(UsageProblem, match="there is no such file"):
-            read(path)
+            read_gate_answer(path)
 
 
 @given(st.data())
@@ -184,4 +189,4 @@ def test_whatever_a_stranger_writes_is_an_answer_or_refused(data: st.DataObject)
             break
         holder = holder[key]
     with tempfile.TemporaryDirectory() as folder, contextlib.suppress(UsageProblem):
-        read(given_file(Path(folder), said))
+        read_gate_answer(given_file(Path(folder), said))

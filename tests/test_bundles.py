@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mlops_ci.core.errors import Findings
-from mlops_ci.registry import run_transfer as bundles
+from mlops_ci.registry import run_transfer
 from mlops_ci.repository import git
 from mlops_ci.repository.git import Repository
 from tests.conftest import git_in
@@ -18,13 +18,13 @@ REF = f"refs/mlops/runs/delay/{'a' * 32}"
 @pytest.fixture
 def theirs(tmp_path: Path) -> Repository:
     (tmp_path / "theirs").mkdir()
-    return git.create(tmp_path / "theirs")
+    return git.create_repository(tmp_path / "theirs")
 
 
 @pytest.fixture
 def ours(tmp_path: Path) -> Repository:
     (tmp_path / "ours").mkdir()
-    return git.create(tmp_path / "ours")
+    return git.create_repository(tmp_path / "ours")
 
 
 def bundle(repo: Repository, files: dict[str, bytes], ref: str = REF, parent: bool = False) -> Path:
@@ -50,17 +50,17 @@ def bundle(repo: Repository, files: dict[str, bytes], ref: str = REF, parent: bo
 
 def refused(repo: Repository, file: Path) -> str:
     with pytest.raises(Findings) as found:
-        bundles.taken(repo, file)
+        run_transfer.read_bundle(repo, file)
     assert [one.id for one in found.value.diagnostics] == ["bundle-invalid"]
     return found.value.diagnostics[0].message
 
 
 def test_a_run_is_taken_and_no_ref_is_made(theirs: Repository, ours: Repository) -> None:
     file = bundle(theirs, {"run.json": b"{}", "model/model.skops": b"x"})
-    (run,) = bundles.taken(ours, file)
+    (run,) = run_transfer.read_bundle(ours, file)
     assert (run.ref, sorted(run.files)) == (REF, ["model/model.skops", "run.json"])
-    assert bundles.model_of(run) == "delay"
-    assert ours.read(run.files["run.json"]) == b"{}"
+    assert run_transfer.run_model_name(run) == "delay"
+    assert ours.read_blob(run.files["run.json"]) == b"{}"
     assert ours.refs() == ()
 
 
@@ -88,9 +88,9 @@ def test_a_run_does_not_say_where_its_files_are_fetched_from(theirs: Repository,
 def test_sizes_are_looked_at_before_contents(
     theirs: Repository, ours: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bundles, "_RECORD", 10)
+    monkeypatch.setattr(run_transfer, "_MAX_RECORD_BYTES", 10)
     assert "has 11 bytes" in refused(ours, bundle(theirs, {"run.json": b"x" * 11}))
-    monkeypatch.setattr(bundles, "_FILES", 0)
+    monkeypatch.setattr(run_transfer, "_MAX_FILES", 0)
     assert "has 1 files" in refused(ours, theirs.root / "file.bundle")
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_ci.core.codec import DecodeError, decode, encode, read
+from mlops_ci.core.codec import DecodeError, decode, decode_json, encode
 from mlops_ci.core.digest import canonical_json
 
 
@@ -41,7 +41,7 @@ outer = st.builds(Outer, text, finite, st.integers(), st.lists(inner, max_size=3
 
 @given(outer)
 def test_a_record_is_the_same_after_its_json(value: Outer) -> None:
-    assert read(Outer, canonical_json(encode(value)).encode()) == value
+    assert decode_json(Outer, canonical_json(encode(value)).encode()) == value
 
 
 def of(**changes: Any) -> str:
@@ -78,7 +78,7 @@ def of(**changes: Any) -> str:
 )
 def test_whatever_the_text_holds_the_answer_is_a_decode_error(hostile: str, where: str) -> None:
     with pytest.raises(DecodeError) as caught:
-        read(Outer, hostile)
+        decode_json(Outer, hostile)
     assert where in str(caught.value)
     str(caught.value).encode()  # it can be printed
 
@@ -86,7 +86,7 @@ def test_whatever_the_text_holds_the_answer_is_a_decode_error(hostile: str, wher
 def test_bytes_that_are_no_text_are_a_decode_error() -> None:
     for content in (b"\xff\xfe\xff", b"\x00", b"{\xff}"):
         with pytest.raises(DecodeError, match="not JSON"):
-            read(Outer, content)
+            decode_json(Outer, content)
 
 
 anything = st.recursive(

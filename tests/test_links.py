@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_ci.evaluation.impact.symlinks import Links
+from mlops_ci.evaluation.impact.symlinks import SymlinkResolver
 
 
 @pytest.fixture
@@ -39,5 +39,5 @@ def top(tmp_path: Path) -> Path:
     ],
 )
 def test_a_path_is_followed_to_where_it_really_is(top: Path, path: str, links: set[str], real: str | None) -> None:
-    assert Links(top).follow(path) == (frozenset(links), real)
-    assert Links(top).all_of(path) == {path, *links, *([real] if real else [])}
+    assert SymlinkResolver(top).follow(path) == (frozenset(links), real)
+    assert SymlinkResolver(top).affecting_paths(path) == {path, *links, *([real] if real else [])}

@@ -18,8 +18,8 @@ from mlops_ci.core import process
 from mlops_ci.core.errors import EnvironmentProblem
 
 
-def run(tmp_path: Path, code: str, **options: Any) -> process.Result:
-    return process.run([sys.executable, "-c", code], cwd=tmp_path, **options)
+def run(tmp_path: Path, code: str, **options: Any) -> process.ProcessResult:
+    return process.run_guarded([sys.executable, "-c", code], cwd=tmp_path, **options)
 
 
 def is_gone(pid: int) -> bool:
@@ -55,7 +55,7 @@ def test_a_child_cannot_read_our_environment_from_proc(tmp_path: Path) -> None:
         pytest.skip("as root, this needs setpriv")
     parent = (
         "import pathlib; from mlops_ci.core import process; "
-        f"print(process.run({[sys.executable, '-c', code]!r}, cwd=pathlib.Path({str(tmp_path)!r})).tail)"
+        f"print(process.run_guarded({[sys.executable, '-c', code]!r}, cwd=pathlib.Path({str(tmp_path)!r})).tail)"
     )
     done = subprocess.run(
         [*drop, sys.executable, "-c", parent],
@@ -88,7 +88,7 @@ def test_exit_code_folder_and_log(tmp_path: Path) -> None:
     result = run(
         tmp_path, "import os, sys; print(os.getcwd(), flush=True); print('oh no', file=sys.stderr); sys.exit(3)"
     )
-    assert result == process.Result(3, timed_out=False, log=f"{tmp_path}\noh no\n".encode())
+    assert result == process.ProcessResult(3, timed_out=False, log=f"{tmp_path}\noh no\n".encode())
     assert result.tail == f"{tmp_path}\noh no"
 
 
@@ -175,7 +175,7 @@ def test_the_log_is_no_file_that_a_child_could_replace(tmp_path: Path, monkeypat
 
 
 def test_no_input_and_no_shell(tmp_path: Path) -> None:
-    result = process.run(
+    result = process.run_guarded(
         [sys.executable, "-c", "import sys; print(sys.argv[1], repr(sys.stdin.read()))", "$(date); *"],
         cwd=tmp_path,
     )
@@ -184,7 +184,7 @@ def test_no_input_and_no_shell(tmp_path: Path) -> None:
 
 def test_a_program_that_is_not_there_is_an_environment_problem(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentProblem) as caught:
-        process.run(["/no/such/program"], cwd=tmp_path)
+        process.run_guarded(["/no/such/program"], cwd=tmp_path)
     assert caught.value.diagnostics[0].id == "process-not-started"
 
 
@@ -200,7 +200,7 @@ def test_an_installer_gets_its_index_and_no_more_and_a_built_interpreter_nothing
     installer = process.installer_environment(environ)
     assert theirs.items() <= installer.items()
     assert not set(ours) & set(installer)
-    built = process.own_environment(environ)
+    built = process.isolated_environment(environ)
     assert (built["PATH"], built["OPENBLAS_CORETYPE"]) == ("/bin", "Haswell")
     assert not {*theirs, *ours} & set(built)
 
@@ -209,8 +209,8 @@ WAIT = "import sys; line = sys.stdin.readline(); print('given', line.strip()); s
 
 
 def test_a_child_that_waits_goes_on_with_the_line_that_it_is_given(tmp_path: Path) -> None:
-    with process.waiting([sys.executable, "-c", WAIT], cwd=tmp_path) as go_on:
-        other = process.run([sys.executable, "-c", "print('meanwhile')"], cwd=tmp_path)
+    with process.waiting_process([sys.executable, "-c", WAIT], cwd=tmp_path) as go_on:
+        other = process.run_guarded([sys.executable, "-c", "print('meanwhile')"], cwd=tmp_path)
         ended = go_on("a job", 60)
     assert (other.returncode, ended.returncode, ended.log.decode().split()) == (0, 3, ["given", "a", "job"])
 
@@ -220,7 +220,7 @@ def test_a_child_that_waits_for_nothing_is_killed(tmp_path: Path) -> None:
     script = f"import os, sys; open('pid', 'w').write(str(os.getpid())); {WAIT}; import time; time.sleep(600)"
 
     def fail() -> None:
-        with process.waiting([sys.executable, "-c", script], cwd=tmp_path):
+        with process.waiting_process([sys.executable, "-c", script], cwd=tmp_path):
             while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
                 pass
             raise ZeroDivisionError
@@ -232,6 +232,6 @@ def test_a_child_that_waits_for_nothing_is_killed(tmp_path: Path) -> None:
 
 
 def test_a_child_that_died_before_its_job_says_how(tmp_path: Path) -> None:
-    with process.waiting([sys.executable, "-c", "raise SystemExit(7)"], cwd=tmp_path) as go_on:
+    with process.waiting_process([sys.executable, "-c", "raise SystemExit(7)"], cwd=tmp_path) as go_on:
         ended = go_on("x" * 100_000, 60)
     assert ended.returncode == 7

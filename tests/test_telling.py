@@ -9,24 +9,24 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from mlops_ci.core.ci_job import Job
+from mlops_ci.core.ci_job import CiJob
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.notifications import CheckRun, StickyComment
 from mlops_ci.core.records import Verdict
 from mlops_ci.core.results.gate import GateReport
-from mlops_ci.evaluation.notify import check_name, marker, told
+from mlops_ci.evaluation.notify import check_run_name, comment_marker, gate_notifications
 from tests.reports.hostile import ANY
 from tests.reports.samples import JOB, judged
 
 
-def check_of(verdict: Verdict, job: Job = JOB, found: tuple[Diagnostic, ...] = (), **given: Any) -> CheckRun:
-    *_, check = told(job, GateReport(verdict, (judged(verdict),), 1), found, "separated", **given)
+def check_of(verdict: Verdict, job: CiJob = JOB, found: tuple[Diagnostic, ...] = (), **given: Any) -> CheckRun:
+    *_, check = gate_notifications(job, GateReport(verdict, (judged(verdict),), 1), found, "separated", **given)
     assert isinstance(check, CheckRun)
     return check
 
 
 def test_a_pull_request_gets_the_comment_and_its_head_the_check() -> None:
-    comment, check = told(JOB, GateReport("pass", (judged(),), 1), (), "separated")
+    comment, check = gate_notifications(JOB, GateReport("pass", (judged(),), 1), (), "separated")
     assert isinstance(comment, StickyComment)
     assert isinstance(check, CheckRun)
     assert (comment.pull, comment.marker) == (12, "gate/gate")
@@ -37,7 +37,9 @@ def test_a_pull_request_gets_the_comment_and_its_head_the_check() -> None:
 
 @pytest.mark.parametrize("event", ["merge_group", "push", "schedule"])
 def test_other_events_get_the_check_alone(event: str) -> None:
-    (check,) = told(replace(JOB, event=event, pull=None), GateReport("pass", (judged(),), 1), (), "separated")
+    (check,) = gate_notifications(
+        replace(JOB, event=event, pull=None), GateReport("pass", (judged(),), 1), (), "separated"
+    )
     assert isinstance(check, CheckRun)
 
 
@@ -62,7 +64,7 @@ def test_an_error_beside_a_pass_is_no_success() -> None:
 
 
 def test_no_answer_is_a_failure() -> None:
-    comment, check = told(JOB, None, (Diagnostic("spec-value", "unknown field"),), "separated", code=2)
+    comment, check = gate_notifications(JOB, None, (Diagnostic("spec-value", "unknown field"),), "separated", code=2)
     assert isinstance(comment, StickyComment)
     assert isinstance(check, CheckRun)
     assert check.conclusion == "failure"
@@ -80,13 +82,13 @@ def test_an_untrusted_answer_never_succeeds_nor_takes_the_name_of_a_trusted_one(
 @given(ANY)
 def test_a_workflow_s_name_makes_a_marker_that_ends_nothing(name: str) -> None:
     job = replace(JOB, workflow=name)
-    assert re.fullmatch(r"gate/[A-Za-z0-9._-]{1,60}", marker(job))
-    assert "--" not in marker(job)
-    assert all(char.isprintable() for char in check_name(job))
-    assert len(check_name(job)) < 120
+    assert re.fullmatch(r"gate/[A-Za-z0-9._-]{1,60}", comment_marker(job))
+    assert "--" not in comment_marker(job)
+    assert all(char.isprintable() for char in check_run_name(job))
+    assert len(check_run_name(job)) < 120
 
 
 def test_two_workflows_do_not_share_a_comment() -> None:
     names = ("gate", "the gate", "the-gate", "the/gate", "Gate", "the--gate", "")
-    assert len({marker(replace(JOB, workflow=name)) for name in names}) == len(names)
-    assert marker(replace(JOB, workflow="the gate")) == marker(replace(JOB, workflow="the gate"))
+    assert len({comment_marker(replace(JOB, workflow=name)) for name in names}) == len(names)
+    assert comment_marker(replace(JOB, workflow="the gate")) == comment_marker(replace(JOB, workflow="the gate"))

@@ -16,23 +16,23 @@ from typing import Any
 
 from mlops_ci import __version__
 from mlops_ci.cli import terminal
-from mlops_ci.cli.main import run
-from mlops_ci.cli.verbs import FOLDER, REQUIREMENTS, VERBS, Option, Verb
+from mlops_ci.cli.main import run_command_line
+from mlops_ci.cli.verbs import FOLDER_OPTION, REQUIREMENTS_OPTIONS, VERBS, Option, Verb
 from mlops_ci.core.errors import Exit, ToolError, UsageProblem
 from mlops_ci.integrations.github.runner_files import write_outputs
 
 SETUP = "setup"
-_OF_THE_INSTALLER = frozenset(option.flag for option in REQUIREMENTS)
+_INSTALLER_INPUTS = frozenset(option.flag for option in REQUIREMENTS_OPTIONS)
 _BOOLEANS = {"": False, "false": False, "true": True}
 
 
-def act(argv: Sequence[str], environ: MutableMapping[str, str]) -> int:
+def run_action(argv: Sequence[str], environ: MutableMapping[str, str]) -> int:
     """Run the verb that `argv` names, on the inputs that the environment holds, and return the exit code."""
     for empty in [name for name, value in environ.items() if name.startswith("AWS_") and not value]:
         del environ[empty]  # a workflow cannot leave one out, and to the drivers an empty one is one that was given
     name = argv[0] if len(argv) == 1 else ""
     try:
-        inputs = _inputs(environ)
+        inputs = _read_inputs(environ)
         if environ.get("MLOPS_CI_BIN") and inputs.get("requirements"):
             raise UsageProblem.of(
                 "requirements-not-installed",
@@ -41,11 +41,11 @@ def act(argv: Sequence[str], environ: MutableMapping[str, str]) -> int:
             )
         if name == SETUP:
             return _set_up(environ)
-        given = arguments(_verb(name), inputs)
+        given = arguments(_require_action_verb(name), inputs)
     except ToolError as error:
-        terminal.problem(error, "github", name)
+        terminal.print_problem(error, "github", name)
         return error.exit_code
-    return run(given)
+    return run_command_line(given)
 
 
 def arguments(verb: Verb, inputs: Mapping[str, str]) -> list[str]:
@@ -55,40 +55,44 @@ def arguments(verb: Verb, inputs: Mapping[str, str]) -> list[str]:
     """
     known = {option.flag: option for option in verb.inputs}
     if unknown := sorted(set(inputs) - set(known)):
-        raise _wrong(f"there is no input {', '.join(map(repr, unknown))}", f"the inputs are {', '.join(known)}")
+        raise _input_problem(f"there is no input {', '.join(map(repr, unknown))}", f"the inputs are {', '.join(known)}")
     options: list[str] = []
     positional: list[str] = []
     for name, option in known.items():
         value = inputs.get(name, "")
         if not _is_text(value):
-            raise _wrong(f"the input '{name}' holds what is no text", "check where the workflow has it from")
+            raise _input_problem(f"the input '{name}' holds what is no text", "check where the workflow has it from")
         if not value.strip():
             if option.required:
-                raise _wrong(f"the input '{name}' is missing", f"{name}: {option.help}")
+                raise _input_problem(f"the input '{name}' is missing", f"{name}: {option.help}")
         elif option.positional:
-            positional += _split(name, value) if option.multiple else [value]
-        elif option is FOLDER:
+            positional += _split_list(name, value) if option.multiple else [value]
+        elif option is FOLDER_OPTION:
             options += ["-C", value]
-        elif name not in _OF_THE_INSTALLER:
-            options += _option(option, value)
+        elif name not in _INSTALLER_INPUTS:
+            options += _option_arguments(option, value)
     return [verb.name, "--format=github", *options, "--", *positional]
 
 
-def _option(option: Option, value: str) -> Iterator[str]:
+def _option_arguments(option: Option, value: str) -> Iterator[str]:
     if option.kind == "flag":
         if value.strip() not in _BOOLEANS:
-            raise _wrong(f"the input '{option.flag}' is neither true nor false: {value!r}", "write one of these")
+            raise _input_problem(
+                f"the input '{option.flag}' is neither true nor false: {value!r}", "write one of these"
+            )
         yield from [f"--{option.flag}"] if _BOOLEANS[value.strip()] else []
         return
     if option.kind == "choice" and value not in option.choices:
-        raise _wrong(f"the input '{option.flag}' is {value!r}", f"it can be {', '.join(option.choices)}")
+        raise _input_problem(f"the input '{option.flag}' is {value!r}", f"it can be {', '.join(option.choices)}")
     if option.kind == "count" and not re.fullmatch(r"0*[1-9][0-9]{0,8}", value.strip(), re.ASCII):
-        raise _wrong(f"the input '{option.flag}' is {value!r}", "write a number from 1 on")
-    values = _split(option.flag, value) if option.multiple else [value.strip() if option.kind == "count" else value]
+        raise _input_problem(f"the input '{option.flag}' is {value!r}", "write a number from 1 on")
+    values = (
+        _split_list(option.flag, value) if option.multiple else [value.strip() if option.kind == "count" else value]
+    )
     yield from (f"--{option.flag}={one}" for one in values)
 
 
-def _split(name: str, value: str) -> list[str]:
+def _split_list(name: str, value: str) -> list[str]:
     """Return what a list holds: JSON, as another step's output has it, or words between white space and commas."""
     if not value.lstrip().startswith("["):
         return [word for word in re.split(r"[\s,]+", value) if word]
@@ -97,7 +101,7 @@ def _split(name: str, value: str) -> list[str]:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, list) or not all(isinstance(one, str) and one and _is_text(one) for one in found):
-        raise _wrong(f"the input '{name}' is not a JSON list of names", 'write ["a", "b"], or a b')
+        raise _input_problem(f"the input '{name}' is not a JSON list of names", 'write ["a", "b"], or a b')
     return found
 
 
@@ -106,20 +110,20 @@ def _is_text(value: str) -> bool:
     return not re.search(r"[\0\ud800-\udfff]", value)
 
 
-def _inputs(environ: Mapping[str, str]) -> dict[str, str]:
+def _read_inputs(environ: Mapping[str, str]) -> dict[str, str]:
     try:
         found: Any = json.loads(environ.get("MLOPS_CI_INPUTS") or "{}")
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict) or not all(isinstance(value, str | bool) for value in found.values()):
-        raise _wrong("MLOPS_CI_INPUTS is not a JSON object of texts", "MLOPS_CI_INPUTS: ${{ toJSON(inputs) }}")
+        raise _input_problem("MLOPS_CI_INPUTS is not a JSON object of texts", "MLOPS_CI_INPUTS: ${{ toJSON(inputs) }}")
     return {name: str(value).lower() if isinstance(value, bool) else value for name, value in found.items()}
 
 
-def _verb(name: str) -> Verb:
+def _require_action_verb(name: str) -> Verb:
     verb = next((verb for verb in VERBS if verb.name == name and "action" in verb.surfaces), None)
     if verb is None:
-        raise _wrong(f"there is no Action {name!r}", "use one of the folders in actions/")
+        raise _input_problem(f"there is no Action {name!r}", "use one of the folders in actions/")
     return verb
 
 
@@ -133,9 +137,9 @@ def _set_up(environ: Mapping[str, str]) -> int:
     with Path(environ["GITHUB_PATH"]).open("a", encoding="utf-8") as stream:
         stream.write(f"{folder}\n")
     write_outputs(environ, {"exit-code": "0", "version": __version__, "command": str(command)})
-    terminal.say(f"mlops-ci {__version__} is on the PATH")
+    terminal.print_line(f"mlops-ci {__version__} is on the PATH")
     return Exit.OK
 
 
-def _wrong(message: str, help: str) -> UsageProblem:
+def _input_problem(message: str, help: str) -> UsageProblem:
     return UsageProblem.of("action-input", message, help=help)

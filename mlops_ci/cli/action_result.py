@@ -8,21 +8,21 @@ from typing import Any
 
 from mlops_ci.core.digest import digest_file
 from mlops_ci.core.errors import Exit
-from mlops_ci.integrations.github.action_outputs import outputs
+from mlops_ci.integrations.github.action_outputs import action_outputs
 from mlops_ci.integrations.github.runner_files import SUMMARY_LIMIT, write_outputs, write_summary
-from mlops_ci.reports.markdown import markdown
+from mlops_ci.reports.markdown import render_markdown
 
 
-def tell(environ: Mapping[str, str], verb: str, answer: str, code: Exit, record: Any = None) -> None:
+def write_action_result(environ: Mapping[str, str], verb: str, answer: str, code: Exit, record: Any = None) -> None:
     """Write what steps after this one are told: `exit-code`, `record` (the answer's file) with its digest, and the verb's own outputs.
 
     `answer` is the command's JSON; `record` is None where the command could not answer.
     """
-    said = {"exit-code": str(int(code)), **outputs(record)}
+    said = {"exit-code": str(int(code)), **action_outputs(record)}
     if folder := environ.get("RUNNER_TEMP"):
         file = Path(folder) / "mlops-ci" / f"{verb}.json"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(f"{answer}\n", encoding="utf-8")
         said |= {"record": str(file), "record-digest": digest_file(file)}
     write_outputs(environ, said)
-    write_summary(environ, markdown(record, SUMMARY_LIMIT) if record is not None else "")
+    write_summary(environ, render_markdown(record, SUMMARY_LIMIT) if record is not None else "")

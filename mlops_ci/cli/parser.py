@@ -10,12 +10,12 @@ import click
 from mlops_ci import __version__
 from mlops_ci.cli.verbs import VERBS, Option, Verb
 
-Runner = Callable[[Verb, dict[str, Any]], int]
+VerbRunner = Callable[[Verb, dict[str, Any]], int]
 
 
-def group(run: Runner) -> click.Group:
+def build_command_group(run: VerbRunner) -> click.Group:
     """Return the command group; `run` gets the verb and its parsed options, and its answer is the exit code."""
-    commands = {verb.name: _command(verb, run) for verb in VERBS if "cli" in verb.surfaces}
+    commands = {verb.name: _build_command(verb, run) for verb in VERBS if "cli" in verb.surfaces}
     main = click.Group(
         "mlops-ci",
         commands,
@@ -26,11 +26,11 @@ def group(run: Runner) -> click.Group:
     return click.version_option(__version__, message="mlops-ci %(version)s")(main)
 
 
-def _command(verb: Verb, run: Runner) -> click.Command:
+def _build_command(verb: Verb, run: VerbRunner) -> click.Command:
     def callback(**options: Any) -> int:
         return run(verb, options)
 
-    params: list[click.Parameter] = [_parameter(option) for option in verb.options]
+    params: list[click.Parameter] = [_build_parameter(option) for option in verb.options]
     params.append(
         click.Option(
             ["--format", "fmt"],
@@ -48,7 +48,7 @@ def _command(verb: Verb, run: Runner) -> click.Command:
     return click.Command(verb.name, callback=callback, params=params, help=f"{verb.summary}\n\n{verb.details}".strip())
 
 
-def _parameter(option: Option) -> click.Parameter:
+def _build_parameter(option: Option) -> click.Parameter:
     kinds: dict[str, click.ParamType[Any]] = {
         "text": click.STRING,
         "path": click.Path(),

@@ -18,38 +18,36 @@ from typing import Literal
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.digest import canonical_json
 from mlops_ci.core.errors import EnvironmentProblem, UsageProblem
-from mlops_ci.core.notifications import Announcement
+from mlops_ci.core.notifications import Notification
 from mlops_ci.core.plan import Plan
 from mlops_ci.core.planned_writes import (
     AppendLedger,
     AppendLog,
     Commit,
-    CopyOut,
+    CreateRef,
     CreateTag,
-    KeepCopy,
+    ExportFile,
+    KeepLocalCopy,
     PrepareRepository,
     Push,
     RemoveObject,
     RemoveRef,
-    SetRef,
     StoreRun,
     Upload,
     WriteBundle,
     WriteFile,
-    describe,
-    linked,
+    describe_write,
+    resolve_placeholders,
 )
-from mlops_ci.registry import holdout_ledger as ledger
-from mlops_ci.registry import object_store as artifacts
-from mlops_ci.registry import run_store as store
+from mlops_ci.registry import holdout_ledger, object_store, run_store
 from mlops_ci.repository import git
-from mlops_ci.repository.git import Repository, named
-from mlops_ci.repository.git_values import ZERO, Person, RefUpdate, tag_content
-from mlops_ci.repository.signing import sign
+from mlops_ci.repository.git import Repository, require_identity
+from mlops_ci.repository.git_values import ZERO_OID, Person, RefUpdate, tag_content
+from mlops_ci.repository.signing import sign_tag
 
 
 @dataclass(frozen=True)
-class Applied:
+class ApplyResult:
     """How it ended. `raced`: somebody was first and nothing was written; `refused`: the remote's branch rules said no."""
 
     state: Literal["done", "raced", "refused"]
@@ -57,21 +55,21 @@ class Applied:
     notes: tuple[Diagnostic, ...] = ()  # what the git host could not be told
 
 
-Host = Callable[[Announcement], Diagnostic | None]  # tells the git host; what it returns says why that failed
+Notifier = Callable[[Notification], Diagnostic | None]  # tells the git host; what it returns says why that failed
 
 
-def nobody(one: Announcement) -> Diagnostic:
+def no_notifier(one: Notification) -> Diagnostic:
     """Stand in for a git host where there is none to tell."""
     return Diagnostic(
         "host-not-told",
-        f"nobody was told: {describe(one)}",
+        f"nobody was told: {describe_write(one)}",
         help="in GitHub Actions, give the step a token: `env: GITHUB_TOKEN: ${{ github.token }}`",
         severity="warning",
     )
 
 
 @dataclass
-class _Building:
+class _BuiltObjects:
     """Objects built so far: the refs that will name them, and tags by name for the log."""
 
     updates: list[RefUpdate] = field(default_factory=list)
@@ -80,109 +78,111 @@ class _Building:
 
 
 # runs are named by what went in, not by who ran them
-_TOOL = Person("mlops-ci", "mlops-ci@localhost")
+_TOOL_AUTHOR = Person("mlops-ci", "mlops-ci@localhost")
 
 
-def apply(
+def apply_plan(
     plan: Plan,
     root: Path,
     repo: Repository | None,
     person: Person | None,
     clock: Callable[[], datetime],
     observe: Callable[[str], None],
-    host: Host = nobody,
-) -> Applied:
+    notifier: Notifier = no_notifier,
+) -> ApplyResult:
     """Make a plan's writes, in order; `observe` is told of each before it is made, `host` tells the git host what is to be told.
 
     Raises EnvironmentProblem when the remote cannot be reached or the disk cannot be written, and UsageProblem when
     there is nobody to sign for a commit or tag.
     """
-    building = _Building()
+    building = _BuiltObjects()
     notes: list[Diagnostic] = []
     seconds = int(clock().timestamp())
     for write in plan.writes:
-        observe(describe(write))
+        observe(describe_write(write))
         match write:
             case WriteFile():
                 _write_file(root, write)
             case PrepareRepository():
                 folder = root / write.folder
                 folder.mkdir(parents=True, exist_ok=True)
-                found = git.find(folder) or git.create(folder)
-                if (remote := found.remote()) is not None:
-                    found.keep_fetching_registry(remote)
-            case KeepCopy():
-                artifacts.keep(write.file, write.source, store.cache(_need(repo)))
+                found = git.find_repository(folder) or git.create_repository(folder)
+                if (remote := found.default_remote()) is not None:
+                    found.configure_registry_fetch(remote)
+            case KeepLocalCopy():
+                object_store.keep_copy(write.file, write.source, run_store.cache_folder(_require_repository(repo)))
             case Upload():
-                artifacts.upload(write.url, write.file, write.source, clock())
-                artifacts.uploaded(write.file, store.cache(_need(repo)))
+                object_store.upload_object(write.url, write.file, write.source, clock())
+                object_store.remove_kept_copy(write.file, run_store.cache_folder(_require_repository(repo)))
             case RemoveObject():
-                artifacts.remove(write.url, write.name, write.modified)
-            case CopyOut():
-                _out(write.path, partial(shutil.copyfile, write.source))
+                object_store.remove_object(write.url, write.name, write.modified)
+            case ExportFile():
+                _export_file(write.path, partial(shutil.copyfile, write.source))
             case WriteBundle():
-                _out(write.path, partial(_bundled, _need(repo), write.refs))
+                _export_file(write.path, partial(_write_bundle, _require_repository(repo), write.refs))
             case Push():
-                answer = _publish(_need(repo), write.remote, building.updates, observe)
+                answer = _publish(_require_repository(repo), write.remote, building.updates, observe)
                 if answer.state != "done":
                     return answer
                 building.updates.clear()
-            case StoreRun() | Commit() | CreateTag() | AppendLog() | AppendLedger() | SetRef() | RemoveRef():
-                _build(write, _need(repo), person, seconds, building)
+            case StoreRun() | Commit() | CreateTag() | AppendLog() | AppendLedger() | CreateRef() | RemoveRef():
+                _build_object(write, _require_repository(repo), person, seconds, building)
             case _:
-                notes += [said] if (said := host(write)) else []
+                notes += [said] if (said := notifier(write)) else []
     if building.updates:
-        answer = _publish(_need(repo), None, building.updates, observe)
+        answer = _publish(_require_repository(repo), None, building.updates, observe)
         if answer.state != "done":
             return answer
-    return Applied("done", notes=tuple(notes))
+    return ApplyResult("done", notes=tuple(notes))
 
 
-def _build(
-    write: StoreRun | Commit | CreateTag | AppendLog | AppendLedger | SetRef | RemoveRef,
+def _build_object(
+    write: StoreRun | Commit | CreateTag | AppendLog | AppendLedger | CreateRef | RemoveRef,
     repo: Repository,
     person: Person | None,
     seconds: int,
-    building: _Building,
+    building: _BuiltObjects,
 ) -> None:
     match write:
         case StoreRun():
             tree = repo.write_tree({path: repo.write_blob(content) for path, content in write.files.items()})
-            oid = repo.write_commit(tree, (), write.title, _TOOL, seconds)
-            building.updates.append(RefUpdate(write.ref, oid, ZERO))
+            oid = repo.write_commit(tree, (), write.title, _TOOL_AUTHOR, seconds)
+            building.updates.append(RefUpdate(write.ref, oid, ZERO_OID))
         case Commit():
             blobs = {path: repo.write_blob(content) for path, content in write.files.items()}
             tree = repo.write_tree(blobs, base=write.parent, folder=write.folder)
-            oid = repo.write_commit(tree, (write.parent,), write.message, named(person), seconds)
-            old = ZERO if write.new_branch else write.parent
+            oid = repo.write_commit(tree, (write.parent,), write.message, require_identity(person), seconds)
+            old = ZERO_OID if write.new_branch else write.parent
             building.updates.append(RefUpdate(f"refs/heads/{write.branch}", oid, old))
         case CreateTag():
             building.date = max(seconds, write.dated_after + 1, building.date + 1)
-            message = linked(write.message, building.tags)
-            text = (write.name, write.target, message, named(person), building.date)
-            content = sign(repo, write.signing, *text)[0] if write.signing else tag_content(*text)
+            message = resolve_placeholders(write.message, building.tags)
+            text = (write.name, write.target, message, require_identity(person), building.date)
+            content = sign_tag(repo, write.signing, *text)[0] if write.signing else tag_content(*text)
             oid = repo.store_tag(content)
             building.tags[write.name] = oid
-            building.updates.append(RefUpdate(f"{write.under}{write.name}", oid, ZERO))
+            building.updates.append(RefUpdate(f"{write.ref_namespace}{write.name}", oid, ZERO_OID))
         case AppendLog():
             files = {
-                "record.json": repo.write_blob(linked(canonical_json(write.record), building.tags).encode()),
+                "record.json": repo.write_blob(
+                    resolve_placeholders(canonical_json(write.record), building.tags).encode()
+                ),
                 "tag": repo.write_blob(f"{building.tags[write.tag]} {write.tag}\n".encode()),
             }
             log = f"refs/mlops/log/{write.model}"
-            _append(repo, building, log, write.parent, files, write.tag, named(person), seconds)
+            _append_commit(repo, building, log, write.parent, files, write.tag, require_identity(person), seconds)
         case AppendLedger():
-            files = {ledger.ENTRY: repo.write_blob(canonical_json(write.question).encode())}
-            _append(repo, building, write.ref, write.parent, files, write.title, _TOOL, seconds)
-        case SetRef():
-            building.updates.append(RefUpdate(write.ref, write.target, ZERO))
+            files = {holdout_ledger.LEDGER_ENTRY_FILE: repo.write_blob(canonical_json(write.question).encode())}
+            _append_commit(repo, building, write.ref, write.parent, files, write.title, _TOOL_AUTHOR, seconds)
+        case CreateRef():
+            building.updates.append(RefUpdate(write.ref, write.target, ZERO_OID))
         case RemoveRef():
-            building.updates.append(RefUpdate(write.ref, ZERO, write.old))
+            building.updates.append(RefUpdate(write.ref, ZERO_OID, write.old))
 
 
-def _append(
+def _append_commit(
     repo: Repository,
-    building: _Building,
+    building: _BuiltObjects,
     ref: str,
     parent: str | None,
     files: dict[str, str],
@@ -196,12 +196,14 @@ def _append(
         building.updates.remove(before)
     head = before.new if before else parent
     oid = repo.write_commit(repo.write_tree(files), (head,) if head else (), message, by, seconds)
-    building.updates.append(RefUpdate(ref, oid, before.old if before else parent or ZERO))
+    building.updates.append(RefUpdate(ref, oid, before.old if before else parent or ZERO_OID))
 
 
-def _publish(repo: Repository, remote: str | None, updates: list[RefUpdate], observe: Callable[[str], None]) -> Applied:
+def _publish(
+    repo: Repository, remote: str | None, updates: list[RefUpdate], observe: Callable[[str], None]
+) -> ApplyResult:
     if remote is None:
-        return _publish_here(repo, updates, observe)
+        return _publish_locally(repo, updates, observe)
     answer = repo.push(remote, updates)
     if answer.state == "failed":
         raise EnvironmentProblem.of(
@@ -223,32 +225,32 @@ def _publish(repo: Repository, remote: str | None, updates: list[RefUpdate], obs
                     None,
                 )
                 for update in updates
-                if update.new != ZERO  # what is removed there may still be wanted here
+                if update.new != ZERO_OID  # what is removed there may still be wanted here
             ]
         )
-    return Applied(answer.state, answer.detail)
+    return ApplyResult(answer.state, answer.detail)
 
 
-def _publish_here(repo: Repository, updates: list[RefUpdate], observe: Callable[[str], None]) -> Applied:
-    checked_out = f"refs/heads/{repo.branch()}"
+def _publish_locally(repo: Repository, updates: list[RefUpdate], observe: Callable[[str], None]) -> ApplyResult:
+    checked_out = f"refs/heads/{repo.current_branch()}"
     for update in updates:
         branch = update.ref.removeprefix("refs/heads/")
-        if branch != update.ref and (tree := repo.elsewhere(branch)) is not None:
+        if branch != update.ref and (tree := repo.other_worktree(branch)) is not None:
             raise EnvironmentProblem.of(
                 "branch-checked-out",
                 f"'{branch}' is checked out in {tree}, where the new commit would look like its own undoing",
                 help=f"run the command there: -C {tree}",
             )
     if not repo.update_refs(updates):
-        return Applied("raced", "a ref moved meanwhile")
+        return ApplyResult("raced", "a ref moved meanwhile")
     for update in updates:
-        if update.ref == checked_out and update.old not in (None, ZERO):
+        if update.ref == checked_out and update.old not in (None, ZERO_OID):
             observe("files    the work tree follows its branch")
             if not repo.fast_forward(str(update.old), update.new):
-                return Applied(
+                return ApplyResult(
                     "done", f"local changes are in the way of commit {update.new[:10]}: git restore --staged ."
                 )
-    return Applied("done")
+    return ApplyResult("done")
 
 
 def _write_file(root: Path, write: WriteFile) -> None:
@@ -274,7 +276,7 @@ def _write_file(root: Path, write: WriteFile) -> None:
         ) from error
 
 
-def _out(path: Path, write: Callable[[Path], object]) -> None:
+def _export_file(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file where somebody asked for it, whole or not at all."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -289,11 +291,11 @@ def _out(path: Path, write: Callable[[Path], object]) -> None:
         ) from error
 
 
-def _bundled(repo: Repository, refs: tuple[str, ...], path: Path) -> None:
-    repo.bundle(path, refs)
+def _write_bundle(repo: Repository, refs: tuple[str, ...], path: Path) -> None:
+    repo.write_bundle(path, refs)
 
 
-def _need(repo: Repository | None) -> Repository:
+def _require_repository(repo: Repository | None) -> Repository:
     if repo is None:
         raise UsageProblem.of(
             "repository-missing", "this folder is not in a git repository", help="run `git init` and commit your files"

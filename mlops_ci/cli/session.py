@@ -15,28 +15,27 @@ from pathlib import Path
 from typing import Any
 
 from mlops_ci import __version__
-from mlops_ci.cli.push_plan import Applied, Host, apply, nobody
+from mlops_ci.cli.push_plan import ApplyResult, Notifier, apply_plan, no_notifier
 from mlops_ci.cli.terminal import progress_display
 from mlops_ci.cli.verbs import Verb
-from mlops_ci.core.ci_job import Job
+from mlops_ci.core.ci_job import CiJob
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.errors import EnvironmentProblem, Findings, UsageProblem
 from mlops_ci.core.plan import Outcome
-from mlops_ci.governance.approvals import APPROVALS
-from mlops_ci.integrations.github import connection as access
-from mlops_ci.integrations.github.actor import maker, person
-from mlops_ci.integrations.github.credentials import token_for_git
-from mlops_ci.integrations.github.job import job
+from mlops_ci.governance.approvals import APPROVAL_PREFIX
+from mlops_ci.integrations.github import connection
+from mlops_ci.integrations.github.actor import read_actor, read_provenance
+from mlops_ci.integrations.github.credentials import git_token_variables
+from mlops_ci.integrations.github.job import read_ci_job
 from mlops_ci.registry import state as registry
-from mlops_ci.registry.events import event_name
-from mlops_ci.registry.run_store import RELEASES, release_ref
-from mlops_ci.repository import git
-from mlops_ci.repository import ssh_agent as agent
+from mlops_ci.registry.events import parse_event_name
+from mlops_ci.registry.run_store import RELEASE_PREFIX, release_ref
+from mlops_ci.repository import git, ssh_agent
 from mlops_ci.repository.context import Context, Project
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.git_values import Person
-from mlops_ci.repository.ref_listing import LEDGERS, LOGS, TAGS
-from mlops_ci.spec.load import Specs, find_root, load
+from mlops_ci.repository.ref_listing import LEDGER_PREFIX, LOG_PREFIX, TAG_PREFIX
+from mlops_ci.spec.load import Specs, find_root, load_specs
 
 ATTEMPTS = 12
 PAUSE = 3.0  # seconds at most between two attempts
@@ -53,19 +52,19 @@ class Session:
     warnings: tuple[Diagnostic, ...]
     progress: Callable[[str], None]
     wait: Callable[[float], None]
-    host: Host = nobody
+    notifier: Notifier = no_notifier
 
-    def first(self, step: Step, options: dict[str, Any]) -> tuple[Outcome[Any], tuple[Diagnostic, ...]]:
+    def sync_and_call(self, step: Step, options: dict[str, Any]) -> tuple[Outcome[Any], tuple[Diagnostic, ...]]:
         """Bring the registry up to date as far as the verb needs it, and call the step."""
-        if self.verb.syncs == "gaps" and _whole(self.context.repo):
+        if self.verb.syncs == "gaps" and _has_whole_registry(self.context.repo):
             return self._call(step, options), self.warnings
         if self.verb.syncs == "job" and self.context.job is None:
             return self._call(step, options), self.warnings
-        said = _sync(self.context.repo, self.verb)
+        said = _sync_registry(self.context.repo, self.verb)
         self.context = replace(self.context, offline=bool(said))
         return self._call(step, options), said + self.warnings
 
-    def applied(
+    def apply_with_retries(
         self, outcome: Outcome[Any], step: Step, options: dict[str, Any], observe: Callable[[str], None]
     ) -> Outcome[Any]:
         """Apply the outcome's plan; whoever loses a race fetches, and plans again, a bounded number of times.
@@ -73,33 +72,35 @@ class Session:
         Raises Findings `superseded` when what won took away what this was decided on, and EnvironmentProblem `contended`
         when every attempt lost; nothing has been written then.
         """
-        answer = Applied("raced")
+        answer = ApplyResult("raced")
         for attempt in range(ATTEMPTS):
             if not outcome.plan:
                 return outcome
             repo, who = self.context.repo, self.context.person
-            answer = apply(outcome.plan, self.context.root, repo, who, self.context.clock, observe, self.host)
+            answer = apply_plan(outcome.plan, self.context.root, repo, who, self.context.clock, observe, self.notifier)
             if answer.state == "done":
                 note = Diagnostic("worktree-behind", answer.detail, help="git status", severity="warning")
                 notes = (*answer.notes, *((note,) if answer.detail else ()))
-                return replace(outcome, diagnostics=(*outcome.diagnostics, *notes), exit_code=outcome.exit)
+                return replace(
+                    outcome, diagnostics=(*outcome.diagnostics, *notes), exit_code_override=outcome.final_exit_code
+                )
             if answer.state == "refused":
-                outcome = self._by_request(step, options, answer.detail)
+                outcome = self._plan_pull_request(step, options, answer.detail)
                 continue
             self.wait(random.uniform(0, min(0.1 * 2**attempt, PAUSE)))  # noqa: S311 - jitter, not a secret
-            _sync(repo, self.verb)
-            outcome = self._again(outcome, step, options)
+            _sync_registry(repo, self.verb)
+            outcome = self._plan_again(outcome, step, options)
         raise EnvironmentProblem.of(
             "contended",
             f"{ATTEMPTS} attempts to write the registry lost to others; nothing was written",
-            help=f"run the same command again in a minute; the last answer was: {_first(answer.detail)}",
+            help=f"run the same command again in a minute; the last answer was: {_first_line(answer.detail)}",
         )
 
     def _call(self, step: Step, options: dict[str, Any]) -> Outcome[Any]:
         given = self.context if self.specs is None else Project(self.specs, self.context)
         return step(given, **options)
 
-    def _again(self, lost: Outcome[Any], step: Step, options: dict[str, Any]) -> Outcome[Any]:
+    def _plan_again(self, lost: Outcome[Any], step: Step, options: dict[str, Any]) -> Outcome[Any]:
         """Plan again on what won the race, unless the decision no longer stands."""
         said = (
             f"somebody else was first, so this {self.verb.name} rests on what is no longer so, and nothing was written"
@@ -114,13 +115,13 @@ class Session:
             raise Findings.of("superseded", f"{said}{by}", help=help)
         return outcome
 
-    def _by_request(self, step: Step, options: dict[str, Any], detail: str) -> Outcome[Any]:
+    def _plan_pull_request(self, step: Step, options: dict[str, Any], detail: str) -> Outcome[Any]:
         """Plan again, where it is the branch that is protected, so that the manifests travel by pull request."""
         protected = any(line.startswith("!") and ":refs/heads/" in line for line in detail.splitlines())
         if not protected or self.specs is None or self.specs.project.spec.delivery == "pull-request":
             raise EnvironmentProblem.of(
                 "push-refused",
-                f"the remote refused the push, and nothing was written: {_first(detail)}",
+                f"the remote refused the push, and nothing was written: {_first_line(detail)}",
                 help="its rules for branches or tags do not let you write here; ask whoever administers them",
             )
         spec = replace(self.specs.project, spec=replace(self.specs.project.spec, delivery="pull-request"))
@@ -129,7 +130,7 @@ class Session:
 
 
 @contextmanager
-def opened(verb: Verb, chdir: str, wait: Callable[[float], None], *, quiet: bool) -> Iterator[Session]:
+def open_session(verb: Verb, chdir: str, wait: Callable[[float], None], *, quiet: bool) -> Iterator[Session]:
     """Open a session for a verb in a folder; its scratch folder is gone when it ends.
 
     Raises UsageProblem when the verb needs a project and there is none, or its specs are invalid.
@@ -139,60 +140,60 @@ def opened(verb: Verb, chdir: str, wait: Callable[[float], None], *, quiet: bool
         raise UsageProblem.of("folder-missing", f"{chdir} is not a folder", help="check the path given with -C")
     with ExitStack() as stack:
         progress = stack.enter_context(progress_display(quiet=quiet))
-        scratch = stack.enter_context(_scratch())
-        repo = _lent(git.find(start), verb, stack)
-        root = _root(start, repo, verb)
+        scratch = stack.enter_context(_scratch_folder())
+        repo = _lend_credentials(git.find_repository(start), verb, stack)
+        root = _require_root(start, repo, verb)
         who = _signer(repo)
-        in_job = job(os.environ)
+        in_job = read_ci_job(os.environ)
         context = Context(
             root=root,
-            here=start,
+            start_folder=start,
             repo=repo,
             scratch=scratch,
-            cache=_cache(repo),
+            cache=_cache_folder(repo),
             clock=lambda: datetime.now(UTC),
-            maker=maker(os.environ, who, __version__),
+            provenance=read_provenance(os.environ, who, __version__),
             offline=False,
             progress=progress,
             person=who,
             job=in_job,
             trust="single-job" if in_job else "local",
-            github=access.reader(os.environ, in_job or _place(repo), wait),
+            github=connection.connect_reader(os.environ, in_job or _find_host_repository(repo), wait),
         )
-        specs, warnings = _specs(root) if verb.needs == "project" else (None, ())
-        host = access.teller(os.environ, in_job, wait) or nobody
+        specs, warnings = _require_specs(root) if verb.needs == "project" else (None, ())
+        host = connection.connect_notifier(os.environ, in_job, wait) or no_notifier
         yield Session(verb, context, specs, warnings, progress, wait, host)
 
 
-def _place(repo: Repository | None) -> Job | None:
+def _find_host_repository(repo: Repository | None) -> CiJob | None:
     """Return where GitHub would be asked about this repository outside of a job, for who has a token there."""
     if repo is None or not os.environ.get("GITHUB_TOKEN"):
         return None
     try:
-        remote = repo.remote()
-        return access.elsewhere(os.environ, repo.remote_url(remote)) if remote is not None else None
+        remote = repo.default_remote()
+        return connection.job_from_remote_url(os.environ, repo.remote_url(remote)) if remote is not None else None
     except EnvironmentProblem:  # several remotes, and nothing tells which; whoever writes is told
         return None
 
 
-def _lent(repo: Repository | None, verb: Verb, stack: ExitStack) -> Repository | None:
+def _lend_credentials(repo: Repository | None, verb: Verb, stack: ExitStack) -> Repository | None:
     """Give the repository what this job's git may use, and take the signing key out of what any other program sees."""
-    key = os.environ.pop(agent.VARIABLE, "")
+    key = os.environ.pop(ssh_agent.SIGNING_KEY_VARIABLE, "")
     if repo is None:
         return None
-    lent = git.Credentials(remote=token_for_git(os.environ))
+    lent = git.Credentials(remote_variables=git_token_variables(os.environ))
     if key.strip() and verb.signs:
-        public, socket = stack.enter_context(agent.holding(key))
-        lent = replace(lent, key=public, agent=socket)
+        public, socket = stack.enter_context(ssh_agent.ssh_agent_with_key(key))
+        lent = replace(lent, signing_key=public, agent_socket=socket)
     return replace(repo, credentials=lent)
 
 
-def _first(detail: str) -> str:
+def _first_line(detail: str) -> str:
     return detail.splitlines()[0] if detail else "none"
 
 
 @contextmanager
-def _scratch() -> Iterator[Path]:
+def _scratch_folder() -> Iterator[Path]:
     try:
         folder = tempfile.TemporaryDirectory(prefix="mlops-ci-")
     except OSError as error:
@@ -203,7 +204,7 @@ def _scratch() -> Iterator[Path]:
         yield Path(name)
 
 
-def _root(start: Path, repo: Repository | None, verb: Verb) -> Path:
+def _require_root(start: Path, repo: Repository | None, verb: Verb) -> Path:
     if verb.needs == "nothing":
         return start
     if verb.needs == "repository":
@@ -224,14 +225,14 @@ def _root(start: Path, repo: Repository | None, verb: Verb) -> Path:
     return root
 
 
-def _specs(root: Path) -> tuple[Specs, tuple[Diagnostic, ...]]:
-    specs, diagnostics = load(root)
+def _require_specs(root: Path) -> tuple[Specs, tuple[Diagnostic, ...]]:
+    specs, diagnostics = load_specs(root)
     if specs is None:
         raise UsageProblem(diagnostics)
     return specs, diagnostics
 
 
-def _cache(repo: Repository | None) -> Path | None:
+def _cache_folder(repo: Repository | None) -> Path | None:
     if repo is None:
         return None
     folder = repo.common_dir / "mlops-ci" / "cache"
@@ -243,28 +244,38 @@ def _cache(repo: Repository | None) -> Path | None:
 
 
 def _signer(repo: Repository | None) -> Person | None:
-    return (repo.identity() if repo else None) or person(os.environ)
+    return (repo.identity() if repo else None) or read_actor(os.environ)
 
 
-def _whole(repo: Repository | None) -> bool:
+def _has_whole_registry(repo: Repository | None) -> bool:
     """Tell whether this clone has all of the registry that it knows of, and knows of one."""
-    known = registry.read(repo)
-    return bool(known.models) and not known.gaps
+    known = registry.read_registry(repo)
+    return bool(known.models) and not known.gap_warnings
 
 
-def _sync(repo: Repository | None, verb: Verb) -> tuple[Diagnostic, ...]:
+def _sync_registry(repo: Repository | None, verb: Verb) -> tuple[Diagnostic, ...]:
     """Fetch branches, tags and logs, so that the step sees what others did; never forced. Queries need no branches."""
-    remote = repo.remote() if repo and verb.syncs != "no" else None
+    remote = repo.default_remote() if repo and verb.syncs != "no" else None
     if repo is None or remote is None:
         return ()
-    spaces = (TAGS, LOGS, APPROVALS, LEDGERS, *((RELEASES,) if verb.syncs == "job" else ()))
+    spaces = (
+        TAG_PREFIX,
+        LOG_PREFIX,
+        APPROVAL_PREFIX,
+        LEDGER_PREFIX,
+        *((RELEASE_PREFIX,) if verb.syncs == "job" else ()),
+    )
     refspecs = [f"{space}*:{space}*" for space in spaces]
     heads = None
     if verb.syncs != "gaps":
         heads = repo.fetch(remote, f"+refs/heads/*:refs/remotes/{remote}/*", prune=True)
     tags = repo.fetch(remote, *refspecs) if heads is None or heads.status == 0 else heads
     rejected = re.findall(r"^ ! \[rejected\].* -> (\S+)", tags.err, re.MULTILINE)
-    if moved := [name for name in rejected if name.startswith((LOGS, LEDGERS)) or event_name(f"{TAGS}{name}")]:
+    if moved := [
+        name
+        for name in rejected
+        if name.startswith((LOG_PREFIX, LEDGER_PREFIX)) or parse_event_name(f"{TAG_PREFIX}{name}")
+    ]:
         raise EnvironmentProblem.of(
             "registry-diverged",
             f"here and at '{remote}' these are not the same, and they never move: {', '.join(moved)}",
@@ -272,7 +283,7 @@ def _sync(repo: Repository | None, verb: Verb) -> tuple[Diagnostic, ...]:
         )
     if tags.status == 0 or rejected:  # tags of others may move
         if verb.syncs == "must":
-            _all_published(repo, remote)
+            _require_all_published(repo, remote)
         return ()
     why = next((line for line in tags.err.splitlines() if line.startswith("fatal:")), "no reason given")
     if verb.syncs in ("must", "job"):
@@ -291,23 +302,23 @@ def _sync(repo: Repository | None, verb: Verb) -> tuple[Diagnostic, ...]:
     )
 
 
-def _all_published(repo: Repository, remote: str) -> None:
+def _require_all_published(repo: Repository, remote: str) -> None:
     """Insist that the remote has every event of this clone: one that was made before there was a remote must not be lost."""
     mine = {
-        f"{TAGS}{event.name}": event
-        for state in registry.read(repo).models.values()
+        f"{TAG_PREFIX}{event.name}": event
+        for state in registry.read_registry(repo).models.values()
         for event in state.events
         if event.record is not None
     }
-    asked = repo.oids(LEDGERS)  # a release names what they hold
-    theirs = repo.remote_refs(remote, f"{TAGS}*", f"{LEDGERS}*") if mine or asked else frozenset()
+    asked = repo.ref_oids(LEDGER_PREFIX)  # a release names what they hold
+    theirs = repo.remote_ref_names(remote, f"{TAG_PREFIX}*", f"{LEDGER_PREFIX}*") if mine or asked else frozenset()
     missing, uncounted = sorted(set(mine) - theirs), sorted(set(asked) - theirs)
     if not missing and not uncounted:
         return
     models = {mine[name].model for name in missing}
     pins = [release_ref(mine[name].model, mine[name].version) for name in missing if mine[name].kind == "release"]
-    refs = [*missing, *(f"{LOGS}{model}" for model in sorted(models)), *pins, *uncounted]
-    lacks = [name.removeprefix(TAGS) for name in (*missing, *uncounted)]
+    refs = [*missing, *(f"{LOG_PREFIX}{model}" for model in sorted(models)), *pins, *uncounted]
+    lacks = [name.removeprefix(TAG_PREFIX) for name in (*missing, *uncounted)]
     raise EnvironmentProblem.of(
         "registry-unpublished",
         f"'{remote}' lacks {len(lacks)} events or ledgers that this clone has: {', '.join(lacks[:5])}",

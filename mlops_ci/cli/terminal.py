@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # most of what is printed needs few of these, and queries are
     from mlops_ci.core.plan import Outcome, Plan
 
 
-def say(text: str, *, error: bool = False) -> None:
+def print_line(text: str, *, error: bool = False) -> None:
     """Print a text and a newline, and hand it on at once."""
     stream = sys.stderr if error else sys.stdout
     stream.write(f"{text}\n")
@@ -27,14 +27,14 @@ def progress_display(*, quiet: bool) -> Iterator[Callable[[str], None]]:
     if quiet:
         yield lambda _: None
     elif sys.stderr.isatty():
-        with _bar() as show:
+        with _progress_bar() as show:
             yield show
     else:
-        yield lambda text: say(f"  {text}", error=True)
+        yield lambda text: print_line(f"  {text}", error=True)
 
 
 @contextmanager
-def _bar() -> Iterator[Callable[[str], None]]:
+def _progress_bar() -> Iterator[Callable[[str], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -57,7 +57,7 @@ def _bar() -> Iterator[Callable[[str], None]]:
         progress.stop()
 
 
-def report(
+def print_outcome(
     verb: str,
     outcome: Outcome[Any],
     fmt: str,
@@ -69,50 +69,59 @@ def report(
     """Print an outcome in the format asked for; `plan` is given for a dry run, `within` as the place of the project's paths."""
     diagnostics = (*before, *outcome.diagnostics)
     if fmt == "json":
-        say(answer(verb, outcome, diagnostics, plan))
+        print_line(outcome_json(verb, outcome, diagnostics, plan))
         return
     if fmt == "github":
         import os
 
-        from mlops_ci.cli.action_result import tell
+        from mlops_ci.cli.action_result import write_action_result
 
-        tell(os.environ, verb, answer(verb, outcome, diagnostics, plan), outcome.exit, outcome.record)
+        write_action_result(
+            os.environ, verb, outcome_json(verb, outcome, diagnostics, plan), outcome.final_exit_code, outcome.record
+        )
     if fmt == "sarif":
-        say(_findings(diagnostics, "sarif", within=within))
+        print_line(_render_findings(diagnostics, "sarif", within=within))
         return
     if fmt == "markdown":
-        from mlops_ci.reports.markdown import markdown
+        from mlops_ci.reports.markdown import render_markdown
 
-        say(markdown(outcome.record))
+        print_line(render_markdown(outcome.record))
         return
     if diagnostics:
         specs = outcome.record.specs if verb == "validate" else None
-        say(_findings(diagnostics, "github" if fmt == "github" else "text", specs, within))
+        print_line(_render_findings(diagnostics, "github" if fmt == "github" else "text", specs, within))
     if plan is not None:
-        say("dry run: nothing is written; the real run would end like this\n")
-    from mlops_ci.reports.text import text
+        print_line("dry run: nothing is written; the real run would end like this\n")
+    from mlops_ci.reports.text import render_text
 
-    if shown := text(outcome.record):
-        say(f"\n{shown}" if diagnostics else shown)
+    if shown := render_text(outcome.record):
+        print_line(f"\n{shown}" if diagnostics else shown)
     if plan is not None:
-        lines = _described(plan) or ["nothing to write"]
-        say("\nplan:\n" + "\n".join(f"  {line}" for line in lines))
+        lines = _describe_plan(plan) or ["nothing to write"]
+        print_line("\nplan:\n" + "\n".join(f"  {line}" for line in lines))
 
 
-def answer(verb: str, outcome: Outcome[Any], diagnostics: tuple[Diagnostic, ...], plan: Plan | None = None) -> str:
+def outcome_json(
+    verb: str, outcome: Outcome[Any], diagnostics: tuple[Diagnostic, ...], plan: Plan | None = None
+) -> str:
     """Return an outcome as JSON; `plan` is given for a dry run."""
-    described = {"plan": _described(plan)} if plan is not None else {}
-    said = {"verb": verb, "exitCode": int(outcome.exit), "record": outcome.record, "diagnostics": diagnostics}
-    return _json({**said, **described})
+    described = {"plan": _describe_plan(plan)} if plan is not None else {}
+    said = {
+        "verb": verb,
+        "exitCode": int(outcome.final_exit_code),
+        "record": outcome.record,
+        "diagnostics": diagnostics,
+    }
+    return _encode_answer({**said, **described})
 
 
-def _described(plan: Plan) -> list[str]:
-    from mlops_ci.core.planned_writes import describe  # only where there is a plan
+def _describe_plan(plan: Plan) -> list[str]:
+    from mlops_ci.core.planned_writes import describe_write  # only where there is a plan
 
-    return [describe(write) for write in plan.writes]
+    return [describe_write(write) for write in plan.writes]
 
 
-def _findings(
+def _render_findings(
     diagnostics: tuple[Diagnostic, ...],
     fmt: Literal["text", "github", "sarif"],
     specs: int | None = None,
@@ -121,11 +130,11 @@ def _findings(
     from mlops_ci.reports.findings import render_findings  # most commands find nothing
 
     if fmt != "text" and within:
-        diagnostics = tuple(_placed(one, within) for one in diagnostics)
+        diagnostics = tuple(_prefix_location(one, within) for one in diagnostics)
     return render_findings(diagnostics, fmt, specs=specs)
 
 
-def _placed(one: Diagnostic, within: str) -> Diagnostic:
+def _prefix_location(one: Diagnostic, within: str) -> Diagnostic:
     from dataclasses import replace
 
     if one.location is None:
@@ -133,24 +142,24 @@ def _placed(one: Diagnostic, within: str) -> Diagnostic:
     return replace(one, location=replace(one.location, path=f"{within}/{one.location.path}"))
 
 
-def problem(error: ToolError, fmt: str, verb: str = "", within: str = "") -> None:
+def print_problem(error: ToolError, fmt: str, verb: str = "", within: str = "") -> None:
     """Print why there is no outcome."""
     unanswered = {"exitCode": int(error.exit_code), "diagnostics": error.diagnostics}
     if fmt == "github":
         import os
 
-        from mlops_ci.cli.action_result import tell
+        from mlops_ci.cli.action_result import write_action_result
 
-        tell(os.environ, verb, _json({"verb": verb, **unanswered}), error.exit_code)
+        write_action_result(os.environ, verb, _encode_answer({"verb": verb, **unanswered}), error.exit_code)
     if fmt == "json":
-        say(_json(unanswered))
+        print_line(_encode_answer(unanswered))
     elif fmt in ("github", "sarif"):
-        say(_findings(error.diagnostics, "github" if fmt == "github" else "sarif", within=within))
+        print_line(_render_findings(error.diagnostics, "github" if fmt == "github" else "sarif", within=within))
     else:
-        say(_findings(error.diagnostics, "text"), error=True)
+        print_line(_render_findings(error.diagnostics, "text"), error=True)
 
 
-def _json(said: dict[str, Any]) -> str:
+def _encode_answer(said: dict[str, Any]) -> str:
     from mlops_ci.core.codec import encode
     from mlops_ci.core.digest import canonical_json
 

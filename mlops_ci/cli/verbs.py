@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Kind = Literal["text", "flag", "choice", "path", "count"]
+OptionKind = Literal["text", "flag", "choice", "path", "count"]
 Surface = Literal["cli", "nox", "action"]
-EVERYWHERE: tuple[Surface, ...] = ("cli", "nox", "action")
+ALL_SURFACES: tuple[Surface, ...] = ("cli", "nox", "action")
 Needs = Literal["nothing", "folder", "repository", "project"]
-Syncs = Literal["no", "job", "gaps", "try", "must"]
+SyncMode = Literal["no", "job", "gaps", "try", "must"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Option:
 
     name: str
     help: str
-    kind: Kind = "text"
+    kind: OptionKind = "text"
     positional: bool = False
     multiple: bool = False
     required: bool = False
@@ -36,7 +36,7 @@ class Option:
 
 
 @dataclass(frozen=True)
-class Output:
+class ActionOutput:
     """Something that a verb's Action gives to the steps after it."""
 
     name: str
@@ -44,7 +44,7 @@ class Output:
 
 
 @dataclass(frozen=True)
-class Permission:
+class TokenPermission:
     """What a verb's Action needs of the job's token, in GitHub's words, and what for."""
 
     scope: str
@@ -52,10 +52,10 @@ class Permission:
     why: str
 
 
-OUTPUTS = (
-    Output("exit-code", "0 ok, 1 findings, 2 usage or invalid spec, 3 environment, 4 a bug."),
-    Output("record", "The file that has the whole answer as JSON."),
-    Output("record-digest", "That file's SHA-256, for a job that gets it as an artifact."),
+COMMON_OUTPUTS = (
+    ActionOutput("exit-code", "0 ok, 1 findings, 2 usage or invalid spec, 3 environment, 4 a bug."),
+    ActionOutput("record", "The file that has the whole answer as JSON."),
+    ActionOutput("record-digest", "That file's SHA-256, for a job that gets it as an artifact."),
 )
 
 
@@ -70,23 +70,23 @@ class Verb:
     writes: bool = False  # takes --dry-run
     # when the registry is fetched first: never, in a CI job (whose clone lacks it), where this clone lacks part of it, if it can
     # be, or else fail
-    syncs: Syncs = "no"
+    syncs: SyncMode = "no"
     formats: tuple[str, ...] = ("text", "json", "github")
     surfaces: tuple[Surface, ...] = ("cli", "nox")
     details: str = ""
-    outputs: tuple[Output, ...] = ()  # beside OUTPUTS, which every Action has
-    permissions: tuple[Permission, ...] = ()  # of the job's token; without any, the Action is given none
+    outputs: tuple[ActionOutput, ...] = ()  # beside OUTPUTS, which every Action has
+    permissions: tuple[TokenPermission, ...] = ()  # of the job's token; without any, the Action is given none
     signs: bool = False  # makes tags, which are signed where the project wants them to be
     icon: str = "git-branch"  # of the Action, one of Feather's
 
     @property
     def inputs(self) -> tuple[Option, ...]:
         """What its Action takes: the verb's options, and those that every Action has."""
-        return (*self.options, *((DRY_RUN,) if self.writes else ()), FOLDER, *REQUIREMENTS)
+        return (*self.options, *((DRY_RUN_OPTION,) if self.writes else ()), FOLDER_OPTION, *REQUIREMENTS_OPTIONS)
 
 
-FOLDER = Option("working_directory", "The folder of the project, as a path in the repository.", default=".")
-REQUIREMENTS = (
+FOLDER_OPTION = Option("working_directory", "The folder of the project, as a path in the repository.", default=".")
+REQUIREMENTS_OPTIONS = (
     Option(
         "requirements",
         "A file of the repository with the packages that its own code needs, a name with versions a line; installed from wheels.",
@@ -97,43 +97,45 @@ REQUIREMENTS = (
         " must not install what the change brings.",
     ),
 )
-DRY_RUN = Option("dry_run", "Print the plan and write nothing.", kind="flag")
-FETCH = Permission("contents", "read", "fetches the registry")
-ASSIGN = Permission("contents", "write", "pushes manifests and assignment")
-RECORD = Permission("deployments", "write", "records the deployment on its page")
-REQUEST = Permission("pull-requests", "write", "opens the pull request, where the branch is protected")
-START = Permission(
+DRY_RUN_OPTION = Option("dry_run", "Print the plan and write nothing.", kind="flag")
+FETCH_PERMISSION = TokenPermission("contents", "read", "fetches the registry")
+ASSIGN_PERMISSION = TokenPermission("contents", "write", "pushes manifests and assignment")
+RECORD_DEPLOYMENT_PERMISSION = TokenPermission("deployments", "write", "records the deployment on its page")
+PULL_REQUEST_PERMISSION = TokenPermission(
+    "pull-requests", "write", "opens the pull request, where the branch is protected"
+)
+START_GATE_PERMISSION = TokenPermission(
     "actions", "write", "starts the gate for that pull request, where MLOPS_CI_GATE_WORKFLOW names its file"
 )
 
-ASSIGNED = (
-    Output("state", "assigned, unchanged, or requested by a pull request."),
-    Output("version", "The version."),
-    Output("branch", "The pull request's branch; empty where there is none."),
+ASSIGNMENT_OUTPUTS = (
+    ActionOutput("state", "assigned, unchanged, or requested by a pull request."),
+    ActionOutput("version", "The version."),
+    ActionOutput("branch", "The pull request's branch; empty where there is none."),
 )
 
-MODELS = Option("models", "Models by name; none: every model.", positional=True, multiple=True, metavar="MODEL")
-DATASETS = Option(
+MODELS_OPTION = Option("models", "Models by name; none: every model.", positional=True, multiple=True, metavar="MODEL")
+DATASETS_OPTION = Option(
     "datasets", "Datasets by name; none: every dataset.", positional=True, multiple=True, metavar="DATASET"
 )
-MODEL = Option("model", "A model, or MODEL@VERSION.", positional=True, required=True, metavar="MODEL[@VERSION]")
-ENVIRONMENT = Option("env", "The environment, one of the project's.", required=True, metavar="ENV")
-AT = Option(
+MODEL_OPTION = Option("model", "A model, or MODEL@VERSION.", positional=True, required=True, metavar="MODEL[@VERSION]")
+ENVIRONMENT_OPTION = Option("env", "The environment, one of the project's.", required=True, metavar="ENV")
+AT_OPTION = Option(
     "at",
     "As it was: a date (that day's end), a time (UTC unless it has a zone), an event's tag or a commit.",
     metavar="TIME|COMMIT",
 )
-DETERMINISM = Option(
+DETERMINISM_OPTION = Option(
     "check_determinism", "Fit each candidate once more; one that becomes another model fails.", kind="flag"
 )
-BASE = Option(
+BASE_OPTION = Option(
     "base",
     "The branch that a change is to be merged into, whose rules count; by default what CI says, or the remote's default branch.",
     metavar="REF",
 )
-REASON = Option("reason", "Why; it is recorded.", metavar="TEXT")
-NEEDED_REASON = Option("reason", "Why; it is recorded.", required=True, metavar="TEXT")
-FORCE = Option("force", "Also what was rolled back from, or is deprecated; needs --reason.", kind="flag")
+REASON_OPTION = Option("reason", "Why; it is recorded.", metavar="TEXT")
+REQUIRED_REASON_OPTION = Option("reason", "Why; it is recorded.", required=True, metavar="TEXT")
+FORCE_OPTION = Option("force", "Also what was rolled back from, or is deprecated; needs --reason.", kind="flag")
 
 VERBS: tuple[Verb, ...] = (
     Verb(
@@ -163,14 +165,14 @@ VERBS: tuple[Verb, ...] = (
         (),
         needs="folder",
         formats=("text", "json", "github", "sarif"),
-        surfaces=EVERYWHERE,
+        surfaces=ALL_SURFACES,
         icon="check-circle",
     ),
     Verb(
         "check",
         "Check data quality and write a snapshot of the data.",
-        (DATASETS,),
-        surfaces=EVERYWHERE,
+        (DATASETS_OPTION,),
+        surfaces=ALL_SURFACES,
         icon="database",
     ),
     Verb(
@@ -188,20 +190,20 @@ VERBS: tuple[Verb, ...] = (
             ),
         ),
         formats=("text", "json", "github", "markdown"),
-        surfaces=EVERYWHERE,
+        surfaces=ALL_SURFACES,
         icon="git-pull-request",
         details="Compares with what both have in common, so that what others merged meanwhile does not count. Outside of CI, what is"
         " not committed counts, too. Every model is touched where nothing tells what a change starts from.",
         outputs=(
-            Output("models", "The models that are touched: a JSON list of names."),
-            Output("datasets", "The datasets that are touched: a JSON list of names."),
-            Output(
+            ActionOutput("models", "The models that are touched: a JSON list of names."),
+            ActionOutput("datasets", "The datasets that are touched: a JSON list of names."),
+            ActionOutput(
                 "custom",
                 "Those of the models that have code of their own, or types that their specs trust: a JSON list of names.",
             ),
-            Output("any", "true where a model is touched, else false."),
-            Output("count", "How many models are touched."),
-            Output(
+            ActionOutput("any", "true where a model is touched, else false."),
+            ActionOutput("count", "How many models are touched."),
+            ActionOutput(
                 "matrix",
                 "The same models for a matrix: a JSON list of at most 256 texts, each of one or more names between spaces.",
             ),
@@ -211,9 +213,9 @@ VERBS: tuple[Verb, ...] = (
         "train",
         "Fit, package and store a candidate.",
         (
-            MODELS,
+            MODELS_OPTION,
             Option("explain", "Say why a stored run was used or not.", kind="flag"),
-            DETERMINISM,
+            DETERMINISM_OPTION,
             Option(
                 "out",
                 "Also write the runs into this file (a git bundle), for another job.",
@@ -222,26 +224,26 @@ VERBS: tuple[Verb, ...] = (
             ),
         ),
         writes=True,
-        surfaces=EVERYWHERE,
+        surfaces=ALL_SURFACES,
         icon="cpu",
     ),
     Verb(
         "compare",
         "Score candidate and champion on the same holdout.",
-        (MODELS, BASE),
+        (MODELS_OPTION, BASE_OPTION),
         writes=True,
         syncs="try",
-        surfaces=EVERYWHERE,
-        permissions=(FETCH,),
+        surfaces=ALL_SURFACES,
+        permissions=(FETCH_PERMISSION,),
         icon="bar-chart-2",
     ),
     Verb(
         "features",
         "Write the held-out rows of models with code of their own, without labels, for `predict`.",
         (
-            MODELS,
+            MODELS_OPTION,
             Option("out", "The folder to write to.", kind="path", required=True, metavar="DIR"),
-            BASE,
+            BASE_OPTION,
         ),
         writes=True,
         surfaces=("cli", "action"),
@@ -265,14 +267,14 @@ VERBS: tuple[Verb, ...] = (
         "gate",
         "Validate, check, train and compare: one report, one verdict.",
         (
-            MODELS,
+            MODELS_OPTION,
             Option(
                 "power",
                 "Train nothing: say the smallest difference that each gate would see, with this holdout.",
                 kind="flag",
             ),
-            DETERMINISM,
-            BASE,
+            DETERMINISM_OPTION,
+            BASE_OPTION,
             Option(
                 "runs",
                 "Train nothing: judge what other jobs wrote into this folder (`train --out`, `predict --out`), and run none of it.",
@@ -289,21 +291,21 @@ VERBS: tuple[Verb, ...] = (
         writes=True,
         syncs="try",
         formats=("text", "json", "github", "markdown"),
-        surfaces=EVERYWHERE,
+        surfaces=ALL_SURFACES,
         outputs=(
-            Output("verdict", "pass, fail, inconclusive or incomparable: the worst of the models'."),
-            Output("passed", "A JSON list of the models that passed."),
-            Output("fits", "How many models had to be fitted."),
-            Output("digest", "The SHA-256 of the file that --out names, which `keep` is given beside it."),
+            ActionOutput("verdict", "pass, fail, inconclusive or incomparable: the worst of the models'."),
+            ActionOutput("passed", "A JSON list of the models that passed."),
+            ActionOutput("fits", "How many models had to be fitted."),
+            ActionOutput("digest", "The SHA-256 of the file that --out names, which `keep` is given beside it."),
         ),
         permissions=(
-            Permission(
+            TokenPermission(
                 "contents", "write", "counts the question in the ledger, where a dataset has a holdoutBudget; else read"
             ),
-            Permission(
+            TokenPermission(
                 "pull-requests", "write", "comments on the pull request; without it, only the job summary says it"
             ),
-            Permission(
+            TokenPermission(
                 "checks", "write", "adds a check run to the commit; without it, the job's own status stands alone"
             ),
         ),
@@ -328,9 +330,9 @@ VERBS: tuple[Verb, ...] = (
         syncs="must",
         surfaces=("cli", "action"),
         permissions=(
-            Permission("contents", "write", "stores the run, and counts its question to the holdout"),
-            Permission("pull-requests", "write", "comments on the pull request"),
-            Permission("checks", "write", "adds a check run to the commit"),
+            TokenPermission("contents", "write", "stores the run, and counts its question to the holdout"),
+            TokenPermission("pull-requests", "write", "comments on the pull request"),
+            TokenPermission("checks", "write", "adds a check run to the commit"),
         ),
         icon="archive",
     ),
@@ -338,9 +340,9 @@ VERBS: tuple[Verb, ...] = (
         "release",
         "Tag the gated candidate with its evidence.",
         (
-            MODELS,
-            REASON,
-            FORCE,
+            MODELS_OPTION,
+            REASON_OPTION,
+            FORCE_OPTION,
             Option(
                 "gated", "Leave models that have not passed, and say why, instead of stopping at them.", kind="flag"
             ),
@@ -348,24 +350,28 @@ VERBS: tuple[Verb, ...] = (
         writes=True,
         syncs="must",
         signs=True,
-        surfaces=EVERYWHERE,
+        surfaces=ALL_SURFACES,
         outputs=(
-            Output("released", "A JSON list of what was released, as MODEL@vVERSION."),
-            Output("ungated", "With `gated`: a JSON list of models that the gate has not judged as they are now."),
+            ActionOutput("released", "A JSON list of what was released, as MODEL@vVERSION."),
+            ActionOutput(
+                "ungated", "With `gated`: a JSON list of models that the gate has not judged as they are now."
+            ),
         ),
-        permissions=(Permission("contents", "write", "pushes the tag with its run and log, and the release's page"),),
+        permissions=(
+            TokenPermission("contents", "write", "pushes the tag with its run and log, and the release's page"),
+        ),
         icon="tag",
     ),
     Verb(
         "deploy",
         "Write a version's manifests and assign it to an environment, in one atomic push.",
-        (MODEL, ENVIRONMENT, REASON, FORCE),
+        (MODEL_OPTION, ENVIRONMENT_OPTION, REASON_OPTION, FORCE_OPTION),
         writes=True,
         syncs="must",
         signs=True,
-        surfaces=EVERYWHERE,
-        outputs=ASSIGNED,
-        permissions=(ASSIGN, REQUEST, START, RECORD),
+        surfaces=ALL_SURFACES,
+        outputs=ASSIGNMENT_OUTPUTS,
+        permissions=(ASSIGN_PERMISSION, PULL_REQUEST_PERMISSION, START_GATE_PERMISSION, RECORD_DEPLOYMENT_PERMISSION),
         icon="upload-cloud",
     ),
     Verb(
@@ -373,8 +379,8 @@ VERBS: tuple[Verb, ...] = (
         "Sign that a version may go to an environment, as its policy asks for.",
         (
             Option("model", "A released version.", positional=True, required=True, metavar="MODEL@VERSION"),
-            ENVIRONMENT,
-            REASON,
+            ENVIRONMENT_OPTION,
+            REASON_OPTION,
         ),
         writes=True,
         syncs="must",
@@ -385,25 +391,25 @@ VERBS: tuple[Verb, ...] = (
         "Assign the previous version and rewrite its manifests.",
         (
             Option("model", "A model.", positional=True, required=True, metavar="MODEL"),
-            ENVIRONMENT,
+            ENVIRONMENT_OPTION,
             Option("version", "The version to go back to; default: the one assigned before.", metavar="VERSION"),
-            NEEDED_REASON,
+            REQUIRED_REASON_OPTION,
         ),
         writes=True,
         syncs="must",
         signs=True,
-        surfaces=EVERYWHERE,
-        outputs=ASSIGNED,
-        permissions=(ASSIGN, REQUEST, START, RECORD),
+        surfaces=ALL_SURFACES,
+        outputs=ASSIGNMENT_OUTPUTS,
+        permissions=(ASSIGN_PERMISSION, PULL_REQUEST_PERMISSION, START_GATE_PERMISSION, RECORD_DEPLOYMENT_PERMISSION),
         icon="rotate-ccw",
     ),
     Verb(
         "retire",
         "Take a version out of an environment, take a version back, or deprecate a model.",
         (
-            MODEL,
+            MODEL_OPTION,
             Option("env", "The environment to take it out of; its manifests are removed.", metavar="ENV"),
-            NEEDED_REASON,
+            REQUIRED_REASON_OPTION,
         ),
         writes=True,
         syncs="must",
@@ -416,7 +422,7 @@ VERBS: tuple[Verb, ...] = (
         "What is released and what runs where.",
         (
             Option("model", "A model; none: all.", positional=True, metavar="MODEL"),
-            AT,
+            AT_OPTION,
             Option("runs", "List and compare the experiments that this clone holds instead.", kind="flag"),
         ),
         needs="repository",
@@ -425,7 +431,7 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "history",
         "Every event, newest first.",
-        (Option("model", "A model; none: all.", positional=True, metavar="MODEL"), AT),
+        (Option("model", "A model; none: all.", positional=True, metavar="MODEL"), AT_OPTION),
         needs="repository",
         syncs="gaps",
     ),
@@ -444,9 +450,9 @@ VERBS: tuple[Verb, ...] = (
         ),
         needs="repository",
         syncs="job",
-        permissions=(FETCH,),
+        permissions=(FETCH_PERMISSION,),
         formats=("text", "json", "github", "sarif"),
-        surfaces=EVERYWHERE,
+        surfaces=ALL_SURFACES,
         icon="search",
         details="Tags against logs, the chain, versions and numbers, signatures, released runs byte by byte, sources,"
         " manifests and ledgers, against the specs of the default branch as this clone last fetched it. Works in a mirror, too."
@@ -459,14 +465,16 @@ VERBS: tuple[Verb, ...] = (
         formats=("text", "json", "github", "markdown"),
         surfaces=("cli", "nox", "action"),
         permissions=(
-            Permission("contents", "read", "asks GitHub for the rules of branches and tags"),
-            Permission("actions", "read", "asks GitHub for the environments; without it, what guards them is unknown"),
+            TokenPermission("contents", "read", "asks GitHub for the rules of branches and tags"),
+            TokenPermission(
+                "actions", "read", "asks GitHub for the environments; without it, what guards them is unknown"
+            ),
         ),
         details="enforced: GitHub stops whoever would do otherwise; advisory: nobody does; unknown: this token may not see it, which never"
         " counts as enforced. GitHub is asked where GITHUB_TOKEN is set. Exit code 1 when something would make commands fail.",
         outputs=(
-            Output("problems", "How many things would make commands fail."),
-            Output("advisory", "How many policies nobody enforces."),
+            ActionOutput("problems", "How many things would make commands fail."),
+            ActionOutput("advisory", "How many policies nobody enforces."),
         ),
     ),
     Verb(
@@ -486,27 +494,27 @@ VERBS: tuple[Verb, ...] = (
         "fetch",
         "Write a released model's files, verified, and say how to load them.",
         (
-            MODEL,
+            MODEL_OPTION,
             Option(
                 "directory", "Where to; made if need be.", kind="path", positional=True, required=True, metavar="DIR"
             ),
         ),
         writes=True,
         syncs="try",
-        surfaces=EVERYWHERE,
-        permissions=(FETCH,),
+        surfaces=ALL_SURFACES,
+        permissions=(FETCH_PERMISSION,),
         icon="download",
     ),
     Verb(
         "reproduce",
         "Make a release again from its commit, data and environment, and say whether it is the same.",
         (
-            MODEL,
+            MODEL_OPTION,
             Option("rebuild", "Build the recorded environment even where the one at hand is the same.", kind="flag"),
         ),
         syncs="try",
-        surfaces=EVERYWHERE,
-        permissions=(FETCH,),
+        surfaces=ALL_SURFACES,
+        permissions=(FETCH_PERMISSION,),
         icon="repeat",
         details="Says identical, equivalent (the same predictions within 1e-9) or different, and names the cause. The"
         " recorded environment is built with uv, or else pip, unless it is the one at hand. The work tree is not touched.",
@@ -552,8 +560,8 @@ VERBS: tuple[Verb, ...] = (
         writes=True,
         surfaces=("cli", "action"),
         permissions=(
-            Permission("pull-requests", "write", "comments on the pull request"),
-            Permission("checks", "write", "adds a check run to the commit"),
+            TokenPermission("pull-requests", "write", "comments on the pull request"),
+            TokenPermission("checks", "write", "adds a check run to the commit"),
         ),
         icon="message-square",
         details="In a job of GitHub Actions, with a token in GITHUB_TOKEN. The file is taken for hostile: one that does not follow from"
@@ -572,6 +580,6 @@ VERBS: tuple[Verb, ...] = (
 )
 
 
-def verb(name: str) -> Verb:
+def find_verb(name: str) -> Verb:
     """Return the verb of that name; raises KeyError when there is none."""
     return {verb.name: verb for verb in VERBS}[name]

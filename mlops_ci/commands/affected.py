@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.plan import Outcome
-from mlops_ci.core.results.impact import LIMIT, AffectedReport, Touched
-from mlops_ci.evaluation.impact.analysis import Reasons, Touching
-from mlops_ci.evaluation.impact.changes import Start, changes, start_of
+from mlops_ci.core.results.impact import MATRIX_LIMIT, AffectedItem, AffectedReport
+from mlops_ci.evaluation.impact.analysis import ImpactAnalysis, ImpactReasons
+from mlops_ci.evaluation.impact.changes import ChangeStart, changes, find_change_start
 from mlops_ci.repository.context import Project
 
 
@@ -19,60 +19,62 @@ def affected(project: Project, *, models: tuple[str, ...] = (), base: str | None
     that has no spec, and EnvironmentProblem `base-missing` when the base is not in this clone.
     """
     if models:
-        from mlops_ci.evaluation.candidates.candidate import chosen  # which needs much that a diff does not
+        from mlops_ci.evaluation.candidates.candidate import select_models  # which needs much that a diff does not
 
-        return _told(_every(project, chosen(project, models), "it was asked for", "the models were named"))
+        return _report_outcome(
+            _report_without_diff(project, select_models(project, models), "it was asked for", "the models were named")
+        )
     repo, every = project.context.repo, tuple(project.specs.models)
     if repo is None:
         why = "this is no git repository"
-        return _told(_every(project, every, f"everything counts: {why}", why))
-    start = start_of(project, repo, base)
+        return _report_outcome(_report_without_diff(project, every, f"everything counts: {why}", why))
+    start = find_change_start(project, repo, base)
     if isinstance(start, str):
-        return _told(_every(project, every, f"everything counts: {start}", start))
-    found = [Touching(project, repo, changes(repo, one, project.context.job), one).reasons() for one in start.commits]
-    return _told(_report(project, start, found))
+        return _report_outcome(_report_without_diff(project, every, f"everything counts: {start}", start))
+    found = [ImpactAnalysis(project, repo, changes(repo, one, project.context.job), one).run() for one in start.commits]
+    return _report_outcome(_build_report(project, start, found))
 
 
-def _report(project: Project, start: Start, found: list[Reasons]) -> AffectedReport:
+def _build_report(project: Project, start: ChangeStart, found: list[ImpactReasons]) -> AffectedReport:
     specs, everything = project.specs, [reason for one in found for reason in one.everything]
-    models = {name: [*everything, *_of(name, (one.models for one in found))] for name in specs.models}
-    datasets = {name: [*everything, *_of(name, (one.datasets for one in found))] for name in specs.datasets}
+    models = {name: [*everything, *_merge_reasons(name, (one.models for one in found))] for name in specs.models}
+    datasets = {name: [*everything, *_merge_reasons(name, (one.datasets for one in found))] for name in specs.datasets}
     return AffectedReport(
-        tuple(_touched(project, name, reasons) for name, reasons in models.items() if reasons),
-        tuple(Touched(name, tuple(dict.fromkeys(reasons))) for name, reasons in datasets.items() if reasons),
-        tuple(dict.fromkeys(name for one in found for name in one.removed)),
+        tuple(_affected_model(project, name, reasons) for name, reasons in models.items() if reasons),
+        tuple(AffectedItem(name, tuple(dict.fromkeys(reasons))) for name, reasons in datasets.items() if reasons),
+        tuple(dict.fromkeys(name for one in found for name in one.removed_specs)),
         len(specs.models),
         compared=str(start),
         commits=start.commits,
     )
 
 
-def _of(name: str, found: Iterable[Mapping[str, Mapping[str, None]]]) -> list[str]:
+def _merge_reasons(name: str, found: Iterable[Mapping[str, Mapping[str, None]]]) -> list[str]:
     return [reason for one in found for reason in one.get(name, ())]
 
 
-def _every(project: Project, names: Iterable[str], reason: str, because: str) -> AffectedReport:
-    models = tuple(_touched(project, name, [reason]) for name in names)
+def _report_without_diff(project: Project, names: Iterable[str], reason: str, because: str) -> AffectedReport:
+    models = tuple(_affected_model(project, name, [reason]) for name in names)
     datasets = dict.fromkeys(project.specs.models[model.name].spec.dataset for model in models)
     if len(models) == len(project.specs.models):
         datasets |= dict.fromkeys(project.specs.datasets)
-    listed = tuple(Touched(name, (reason,)) for name in datasets)
+    listed = tuple(AffectedItem(name, (reason,)) for name in datasets)
     return AffectedReport(models, listed, (), len(project.specs.models), because=because)
 
 
-def _touched(project: Project, name: str, reasons: Iterable[str]) -> Touched:
+def _affected_model(project: Project, name: str, reasons: Iterable[str]) -> AffectedItem:
     train = project.specs.models[name].spec.train
     custom = bool(train.entrypoint or train.trusted)  # as `arrivals.own_code` has it
-    return Touched(name, tuple(dict.fromkeys(reasons)), custom)
+    return AffectedItem(name, tuple(dict.fromkeys(reasons)), custom)
 
 
-def _told(report: AffectedReport) -> Outcome[AffectedReport]:
-    if len(report.models) <= LIMIT:
+def _report_outcome(report: AffectedReport) -> Outcome[AffectedReport]:
+    if len(report.models) <= MATRIX_LIMIT:
         return Outcome(report)
     most = max(map(len, report.batches))
     note = Diagnostic(
         "affected-batched",
-        f"{len(report.models):,} models are touched, and a matrix of GitHub has at most {LIMIT} jobs:"
+        f"{len(report.models):,} models are touched, and a matrix of GitHub has at most {MATRIX_LIMIT} jobs:"
         f" the output `matrix` has {len(report.batches)} batches of up to {most} models",
         help="let a job take a whole batch: mlops-ci train ${{ matrix.models }} through an `env:` variable",
         severity="note",

@@ -7,23 +7,30 @@ from dataclasses import replace
 from mlops_ci.core.errors import Findings, UsageProblem
 from mlops_ci.core.plan import Outcome, Plan
 from mlops_ci.core.planned_writes import CreateTag, Push
-from mlops_ci.core.records import Consent, EventRef
+from mlops_ci.core.records import ApprovalStatement, EventRef
 from mlops_ci.core.results.lifecycle import ApproveReport
 from mlops_ci.deployment.assignment import (
-    evidence_of,
-    identified,
-    known_environment,
-    known_model,
-    known_release,
-    needed_repository,
-    trusted,
+    ensure_release_signed,
+    probe_signer,
+    require_environment,
+    require_model,
+    require_release,
+    require_release_record,
+    require_repository,
 )
-from mlops_ci.deployment.manifest_branch import branch_of
-from mlops_ci.governance.approvals import APPROVALS, Given, authors, given, judge, ref_prefix
-from mlops_ci.governance.policy import rules_of
-from mlops_ci.registry.state import read
-from mlops_ci.registry.statement import of_consent
-from mlops_ci.registry.tag_message import message
+from mlops_ci.deployment.manifest_branch import require_manifest_branch
+from mlops_ci.governance.approvals import (
+    APPROVAL_PREFIX,
+    SignedApproval,
+    approval_ref_prefix,
+    count_approvals,
+    find_release_authors,
+    read_approvals,
+)
+from mlops_ci.governance.policy import load_policy
+from mlops_ci.registry.state import read_registry
+from mlops_ci.registry.statement import encode_approval
+from mlops_ci.registry.tag_message import format_tag_message
 from mlops_ci.repository.context import Project
 
 
@@ -33,19 +40,19 @@ def approve(project: Project, *, model: str, env: str, reason: str | None = None
     Raises UsageProblem for an unknown environment or version, or none, and Findings where the branch has no `signing`,
     the release is not to be trusted, or the signer is one of its authors.
     """
-    repo = needed_repository(project)
+    repo = require_repository(project)
     name, _, version = model.partition("@")
     if not version:
         raise UsageProblem.of(
             "version-missing", "an approval is of one version", help=f"mlops-ci approve {name}@VERSION --env {env}"
         )
-    environment = known_environment(project, env)
-    registry = read(repo)
-    state = registry.model(known_model(project, registry, name))
-    release = known_release(state, version)
-    record = evidence_of(release)
-    branch = branch_of(project, repo)
-    rules = rules_of(project, repo, branch.tip)
+    environment = require_environment(project, env)
+    registry = read_registry(repo)
+    state = registry.model(require_model(project, registry, name))
+    release = require_release(state, version)
+    record = require_release_record(release)
+    branch = require_manifest_branch(project, repo)
+    rules = load_policy(project, repo, branch.tip)
     if rules.signing is None:
         raise Findings.of(
             "approval-unsigned",
@@ -55,26 +62,26 @@ def approve(project: Project, *, model: str, env: str, reason: str | None = None
         )
     signing = replace(rules.signing, required=True)
     rules = replace(rules, signing=signing)
-    trusted(repo, rules, release)
-    who, signature = identified(project, repo, rules, release.commit)
-    consent = Consent(
+    ensure_release_signed(repo, rules, release)
+    who, signature = probe_signer(project, repo, rules, release.commit)
+    consent = ApprovalStatement(
         model=state.model,
         version=release.version,
         environment=environment,
         release=release.ref,
         model_files=record.model_files,
         model_digest=record.model_digest,
-        made_by=project.context.maker,
+        made_by=project.context.provenance,
         made_on=project.context.clock().isoformat(timespec="seconds"),
         reason=reason,
     )
-    prefix = ref_prefix(state.model, environment, release.version)
-    ref = f"{prefix}{signature.short}"
-    known = given(repo, signing, repo.refs(prefix))
+    prefix = approval_ref_prefix(state.model, environment, release.version)
+    ref = f"{prefix}{signature.short_key}"
+    known = read_approvals(repo, signing, repo.refs(prefix))
     own = next((one for one in known if one.ref.name == ref), None)
-    mine = own or Given(EventRef(ref, ""), consent, signature, who.email)
-    judged = judge({*known, mine}, release, environment, (authors(repo, signing, release),))
-    if refused := next((one for one in judged.refused if one.ref.name == ref), None):
+    mine = own or SignedApproval(EventRef(ref, ""), consent, signature, who.email)
+    judged = count_approvals({*known, mine}, release, environment, (find_release_authors(repo, signing, release),))
+    if refused := next((one for one in judged.rejected if one.ref.name == ref), None):
         raise Findings.of(
             "approval-void",
             f"an approval of {release.ref.name} by {signature.signer} for '{environment}' does not count: {refused.why}",
@@ -94,10 +101,10 @@ def approve(project: Project, *, model: str, env: str, reason: str | None = None
     )
     if own:
         return Outcome(report)
-    text = message(
+    text = format_tag_message(
         f"{release.ref.name} approved for {environment}",
         reason or f"{who.name} approves that {release.ref.name} goes to {environment}.",
-        of_consent(consent),
+        encode_approval(consent),
     )
-    tag = CreateTag(ref.removeprefix(APPROVALS), release.commit, text, 0, signing, APPROVALS)
+    tag = CreateTag(ref.removeprefix(APPROVAL_PREFIX), release.commit, text, 0, signing, APPROVAL_PREFIX)
     return Outcome(report, plan=Plan((tag, Push(branch.remote))))

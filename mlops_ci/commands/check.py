@@ -9,7 +9,7 @@ from mlops_ci.core.errors import UsageProblem
 from mlops_ci.core.plan import Outcome
 from mlops_ci.core.records import DatasetSnapshot
 from mlops_ci.core.results.gate import CheckReport
-from mlops_ci.data.snapshot import snapshot
+from mlops_ci.data.snapshot import take_snapshot
 from mlops_ci.repository.context import Project
 
 
@@ -31,7 +31,7 @@ def check(project: Project, *, datasets: tuple[str, ...] = ()) -> Outcome[CheckR
     findings: list[Diagnostic] = []
     for name in dict.fromkeys(datasets) or known:
         context.progress(f"checking {name}")
-        record, found = snapshot(context.root, known[name], context.clock(), context.cache)
+        record, found = take_snapshot(context.root, known[name], context.clock(), context.cache)
         snapshots.append(record)
         findings.extend(found)
     return Outcome(CheckReport(tuple(snapshots)), tuple(findings))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from mlops_ci.core.errors import Findings
 from mlops_ci.core.plan import Outcome
 from mlops_ci.core.results.lifecycle import DeployReport
-from mlops_ci.deployment.assignment import assign, known_environment, known_model, known_release
-from mlops_ci.governance.revocations import stated
-from mlops_ci.registry.state import ModelState, read
+from mlops_ci.deployment.assignment import plan_assignment, require_environment, require_model, require_release
+from mlops_ci.governance.revocations import require_reason
+from mlops_ci.registry.state import ModelState, read_registry
 from mlops_ci.repository.context import Project
 
 
@@ -20,17 +20,17 @@ def deploy(
     version, or force without a reason; Findings when the version has not been in the environment that comes before this
     one, or has been taken back.
     """
-    stated(reason, force=force)
+    require_reason(reason, force=force)
     name, _, version = model.partition("@")
-    environment = known_environment(project, env)
-    registry = read(project.context.repo)
-    state = registry.model(known_model(project, registry, name))
-    release = known_release(state, version or None)
-    _in_order(project, state, release.version, environment)
-    return assign(project, state, release, environment, reason, force=force)
+    environment = require_environment(project, env)
+    registry = read_registry(project.context.repo)
+    state = registry.model(require_model(project, registry, name))
+    release = require_release(state, version or None)
+    _require_previous_environment(project, state, release.version, environment)
+    return plan_assignment(project, state, release, environment, reason, force=force)
 
 
-def _in_order(project: Project, state: ModelState, version: str, environment: str) -> None:
+def _require_previous_environment(project: Project, state: ModelState, version: str, environment: str) -> None:
     order = project.specs.project.spec.environments
     position = order.index(environment)
     if position == 0:

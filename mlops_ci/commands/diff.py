@@ -13,17 +13,17 @@ from mlops_ci.core.errors import EnvironmentProblem, Findings, UsageProblem
 from mlops_ci.core.plan import Outcome
 from mlops_ci.core.records import Comparison, DatasetSnapshot, Release, TrainingRun
 from mlops_ci.core.results.queries import DiffReport
-from mlops_ci.registry import run_store as store
-from mlops_ci.registry.diff import Side, differences
+from mlops_ci.registry import run_store
+from mlops_ci.registry.diff import ComparedRun, diff_runs
 from mlops_ci.registry.events import Event
-from mlops_ci.registry.state import ModelState, RegistryState, read
+from mlops_ci.registry.state import ModelState, RegistryState, read_registry
 from mlops_ci.repository.context import Context
 from mlops_ci.repository.git import Repository
-from mlops_ci.spec.yaml.document import read as read_documents
+from mlops_ci.spec.yaml.document import read_documents as read_documents
 from mlops_ci.spec.yaml.nodes import SyntaxProblem
 
-_VERSION = re.compile(r"v?(\d+\.\d+\.\d+\S*)")
-_RUN = re.compile(r"[0-9a-f]{6,64}")
+_VERSION_PATTERN = re.compile(r"v?(\d+\.\d+\.\d+\S*)")
+_RUN_KEY_PATTERN = re.compile(r"[0-9a-f]{6,64}")
 
 
 def diff(context: Context, *, a: str, b: str) -> Outcome[DiffReport]:
@@ -35,9 +35,9 @@ def diff(context: Context, *, a: str, b: str) -> Outcome[DiffReport]:
     repo = context.repo
     if repo is None:  # the verb needs a repository; the type does not say so
         raise UsageProblem.of("repository-missing", "this folder is not in a git repository", help="git init")
-    registry = read(repo)
+    registry = read_registry(repo)
     model = a.partition("@")[0]
-    sides = [_side(repo, registry, *_named(text, model)) for text in (a, b)]
+    sides = [_find_side(repo, registry, *_parse_reference(text, model)) for text in (a, b)]
     unknown = tuple(
         Diagnostic(
             "diff-spec-missing",
@@ -48,10 +48,10 @@ def diff(context: Context, *, a: str, b: str) -> Outcome[DiffReport]:
         for side in sides
         if side.spec is None and all(one.release for one in sides)
     )
-    return Outcome(differences(*sides), (*registry.gaps, *unknown))
+    return Outcome(diff_runs(*sides), (*registry.gap_warnings, *unknown))
 
 
-def _named(text: str, model: str) -> tuple[str, str]:
+def _parse_reference(text: str, model: str) -> tuple[str, str]:
     """Return the model and what is asked of it."""
     name, at, what = text.rpartition("@")
     if not at:
@@ -65,26 +65,26 @@ def _named(text: str, model: str) -> tuple[str, str]:
     return name, what
 
 
-def _side(repo: Repository, registry: RegistryState, model: str, what: str) -> Side:
+def _find_side(repo: Repository, registry: RegistryState, model: str, what: str) -> ComparedRun:
     state = registry.model(model)
     versions = {event.version: event for event in state.events if event.kind == "release"}
-    named = _VERSION.fullmatch(what)
+    named = _VERSION_PATTERN.fullmatch(what)
     if named and named.group(1) in versions:
-        return _released(repo, versions[named.group(1)])
-    if what in state.assigned and state.assigned[what].version in versions:
-        return _released(repo, versions[state.assigned[what].version])
-    runs = [ref.name for ref in repo.refs(f"refs/mlops/runs/{model}/")] if _RUN.fullmatch(what) else []
+        return _released_side(repo, versions[named.group(1)])
+    if what in state.current_assignments and state.current_assignments[what].version in versions:
+        return _released_side(repo, versions[state.current_assignments[what].version])
+    runs = [ref.name for ref in repo.refs(f"refs/mlops/runs/{model}/")] if _RUN_KEY_PATTERN.fullmatch(what) else []
     found = [name for name in runs if name.rpartition("/")[2].startswith(what)]
     if len(found) != 1:
-        raise _unknown(registry, state, what, [name.rpartition("/")[2] for name in found])
-    stored = store.find(repo, found[0])
+        raise _version_problem(registry, state, what, [name.rpartition("/")[2] for name in found])
+    stored = run_store.find_run(repo, found[0])
     if stored is None:  # a ref to something that is no commit
-        raise _unknown(registry, state, what, [])
+        raise _version_problem(registry, state, what, [])
     key = found[0].rpartition("/")[2]
-    return _read(repo, stored, f"{model}@{key[:12]}", None)
+    return _read_side(repo, stored, f"{model}@{key[:12]}", None)
 
 
-def _unknown(registry: RegistryState, state: ModelState, what: str, runs: list[str]) -> UsageProblem:
+def _version_problem(registry: RegistryState, state: ModelState, what: str, runs: list[str]) -> UsageProblem:
     if runs:
         return UsageProblem.of(
             "version-unknown",
@@ -101,12 +101,12 @@ def _unknown(registry: RegistryState, state: ModelState, what: str, runs: list[s
     return UsageProblem.of(
         "version-unknown",
         f"'{what}' is neither a version of '{state.model}', nor an environment that it runs in, nor a run in this clone",
-        help=f"versions: {', '.join(state.releases) or 'none'}; environments: {', '.join(state.assigned) or 'none'};"
+        help=f"versions: {', '.join(state.releases) or 'none'}; environments: {', '.join(state.current_assignments) or 'none'};"
         f" runs: mlops-ci show --runs {state.model}",
     )
 
 
-def _released(repo: Repository, event: Event) -> Side:
+def _released_side(repo: Repository, event: Event) -> ComparedRun:
     release = event.record
     if not isinstance(release, Release):
         raise Findings.of(
@@ -114,15 +114,15 @@ def _released(repo: Repository, event: Event) -> Side:
             f"{event.name} carries no record of a gate, so there is nothing to compare",
             help="another tool made it, or its record was edited: git show " + event.name,
         )
-    ref = store.release_ref(release.model, release.version)
-    stored = store.find(repo, ref, fetch=True)
+    ref = run_store.release_ref(release.model, release.version)
+    stored = run_store.find_run(repo, ref, fetch=True)
     if stored is None:
         raise EnvironmentProblem.of(
             "store-missing",
             f"the files of {event.name} are not in this clone, nor at its remote",
             help=f"git fetch origin {ref}:{ref}; if it is gone, look for a clone that has it",
         )
-    side = _read(repo, stored, event.name, release)
+    side = _read_side(repo, stored, event.name, release)
     told = (side.run.key, side.run.model_digest)
     digest = digest_bytes(canonical_json(encode(side.comparison)).encode())
     if (
@@ -138,40 +138,40 @@ def _released(repo: Repository, event: Event) -> Side:
     return side
 
 
-def _read(repo: Repository, stored: store.StoredRun, name: str, release: Release | None) -> Side:
+def _read_side(repo: Repository, stored: run_store.StoredRun, name: str, release: Release | None) -> ComparedRun:
     """Return what the store holds of a run."""
 
-    def record(path: str, kind: type[store.T]) -> store.T | None:
-        return store.read_record(repo, stored, path, kind) if path in stored.files else None
+    def record(path: str, kind: type[run_store.T]) -> run_store.T | None:
+        return run_store.read_record(repo, stored, path, kind) if path in stored.files else None
 
-    return Side(
+    return ComparedRun(
         name=name,
-        run=store.read_record(repo, stored, "run.json", TrainingRun),
+        run=run_store.read_record(repo, stored, "run.json", TrainingRun),
         comparison=record("comparison.json", Comparison),
         snapshot=record("snapshot.json", DatasetSnapshot),
         release=release,
-        spec=_spec(repo, release) if release else None,
+        spec=_find_spec(repo, release) if release else None,
     )
 
 
-def _spec(repo: Repository, release: Release) -> Mapping[str, Any] | None:
+def _find_spec(repo: Repository, release: Release) -> Mapping[str, Any] | None:
     """Return the Model spec that a release was made of, by its digest; None when its commit or file is not here."""
     paths = [release.spec_path]
-    if repo.kind(f"{release.commit}:{release.spec_path}") != "blob":  # a project in a folder of its repository
-        paths = [path for path in repo.tree(release.commit) if path.endswith(f"/{release.spec_path}")]
+    if repo.object_type(f"{release.commit}:{release.spec_path}") != "blob":  # a project in a folder of its repository
+        paths = [path for path in repo.list_files(release.commit) if path.endswith(f"/{release.spec_path}")]
     for path in paths:
         try:
-            documents = read_documents(path, repo.read(f"{release.commit}:{path}") or b"")
+            documents = read_documents(path, repo.read_blob(f"{release.commit}:{path}") or b"")
         except SyntaxProblem:
             continue
         for data in (document.data for document in documents):
             spec = data.get("spec") if isinstance(data, dict) and data.get("kind") == "Model" else None
-            if isinstance(spec, dict) and _digest(release.model, spec) == release.spec_digest:
+            if isinstance(spec, dict) and _spec_digest(release.model, spec) == release.spec_digest:
                 return spec
     return None
 
 
-def _digest(model: str, spec: Any) -> str | None:
+def _spec_digest(model: str, spec: Any) -> str | None:
     try:
         return digest_json({"kind": "Model", "name": model, "spec": spec})
     except ValueError:  # what no spec may hold, such as .nan

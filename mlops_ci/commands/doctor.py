@@ -7,16 +7,16 @@ from collections.abc import Iterable
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.errors import UsageProblem
 from mlops_ci.core.plan import Outcome
-from mlops_ci.core.results.doctor import DoctorReport, Examined
-from mlops_ci.governance.doctor.branch_rules import branches
-from mlops_ci.governance.doctor.clone import clone
-from mlops_ci.governance.doctor.context import World
-from mlops_ci.governance.doctor.environments import environments, settings
-from mlops_ci.governance.doctor.guarded_files import review
-from mlops_ci.governance.doctor.host import Host, listed
-from mlops_ci.governance.doctor.tag_rules import tags
-from mlops_ci.governance.doctor.trust import judging
-from mlops_ci.governance.doctor.workflows import workflows
+from mlops_ci.core.results.doctor import DoctorCheckResult, DoctorReport
+from mlops_ci.governance.doctor.branch_rules import check_branch_rules
+from mlops_ci.governance.doctor.clone import check_clone
+from mlops_ci.governance.doctor.context import DoctorContext
+from mlops_ci.governance.doctor.environments import check_environments, check_workflow_permissions
+from mlops_ci.governance.doctor.guarded_files import check_code_owners
+from mlops_ci.governance.doctor.host import HostReader, join_names
+from mlops_ci.governance.doctor.tag_rules import check_tag_rules
+from mlops_ci.governance.doctor.trust import check_verdict_trust
+from mlops_ci.governance.doctor.workflows import check_workflows
 from mlops_ci.repository.context import Project
 
 
@@ -32,15 +32,24 @@ def doctor(project: Project) -> Outcome[DoctorReport]:
             "this project is in no git repository",
             help="git init, and commit what is there",
         )
-    world = World(project, repo, Host(project.context.github))
-    looks = (clone, judging, review, workflows, settings, branches, tags, environments)
+    world = DoctorContext(project, repo, HostReader(project.context.github))
+    looks = (
+        check_clone,
+        check_verdict_trust,
+        check_code_owners,
+        check_workflows,
+        check_workflow_permissions,
+        check_branch_rules,
+        check_tag_rules,
+        check_environments,
+    )
     rows = tuple(row for look in looks for row in look(world))
     job = project.context.job
     report = DoctorReport(rows, job.repository if job else None, world.branch)
     return Outcome(report, tuple(_findings(rows)))
 
 
-def _findings(rows: Iterable[Examined]) -> Iterable[Diagnostic]:
+def _findings(rows: Iterable[DoctorCheckResult]) -> Iterable[Diagnostic]:
     unknown: dict[str, list[str]] = {}
     for row in rows:
         said = f"{row.what}: {row.evidence}"
@@ -53,7 +62,7 @@ def _findings(rows: Iterable[Examined]) -> Iterable[Diagnostic]:
     for why, what in unknown.items():
         yield Diagnostic(
             "doctor-unknown",
-            f"not known: {listed(what)}: {why}",
+            f"not known: {join_names(what)}: {why}",
             help="run in a job, or with GITHUB_TOKEN set to a token that may read the repository's administration",
             severity="note",
         )

@@ -10,19 +10,19 @@ from mlops_ci.core.diagnostics import has_errors
 from mlops_ci.core.digest import canonical_json
 from mlops_ci.core.errors import Findings
 from mlops_ci.core.plan import Outcome, Plan
-from mlops_ci.core.planned_writes import CopyOut, Write
+from mlops_ci.core.planned_writes import ExportFile, PlannedWrite
 from mlops_ci.core.results.ci_jobs import FeaturesReport, FeaturesTask
-from mlops_ci.data.split import materialise
-from mlops_ci.evaluation.base_branch_rules import base_of
-from mlops_ci.evaluation.candidates.candidate import Candidate, chosen, identify, read_data
-from mlops_ci.evaluation.evaluate import costs_asked
-from mlops_ci.evaluation.external_runs import own_code
-from mlops_ci.evaluation.holdout.sealed import opened
+from mlops_ci.data.split import write_split_files
+from mlops_ci.evaluation.base_branch_rules import find_base
+from mlops_ci.evaluation.candidates.candidate import Candidate, identify_candidate, read_data, select_models
+from mlops_ci.evaluation.evaluate import operational_metrics
+from mlops_ci.evaluation.external_runs import runs_untrusted_code
+from mlops_ci.evaluation.holdout.sealed import open_holdout
 from mlops_ci.repository.context import Project
-from mlops_ci.training.fit import golden_rows
-from mlops_ci.training.inference.cost import BY_RUNNING
+from mlops_ci.training.fit import select_golden_rows
+from mlops_ci.training.inference.cost import RUNTIME_METRICS
 
-ROWS, TASK = ".parquet", ".json"
+ROWS_SUFFIX, TASK_SUFFIX = ".parquet", ".json"
 
 
 def features(
@@ -33,48 +33,48 @@ def features(
     The rows are the inputs of the held-out rows, and behind them those of the golden rows, which the model has learned from.
     Raises Findings when the data are refused, as `gate` does.
     """
-    judge = base_of(project, base)
-    folder = project.context.here / out
-    writes: list[Write] = []
+    judge = find_base(project, base)
+    folder = project.context.start_folder / out
+    writes: list[PlannedWrite] = []
     tasks = []
-    for name in chosen(project, models):
+    for name in select_models(project, models):
         data, findings = read_data(project, name)
         if has_errors(findings):
             raise Findings(findings)
-        with opened(project, identify(project, name, data, base=judge)) as candidate:
-            if not own_code(candidate):
+        with open_holdout(project, identify_candidate(project, name, data, base=judge)) as candidate:
+            if not runs_untrusted_code(candidate):
                 continue
             scratch = Path(tempfile.mkdtemp(dir=project.context.scratch))
-            rows = _rows(project, candidate, scratch)
-        metrics = tuple(metric for metric in BY_RUNNING if metric in costs_asked(candidate))
+            rows = _write_rows(project, candidate, scratch)
+        metrics = tuple(metric for metric in RUNTIME_METRICS if metric in operational_metrics(candidate))
         task = FeaturesTask(name, rows, metrics)
         tasks.append(task)
         described = scratch / "task.json"
         described.write_text(canonical_json(encode(task)), encoding="utf-8")
         writes += [
-            CopyOut(folder / f"{name}{ROWS}", scratch / "rows.parquet"),
-            CopyOut(folder / f"{name}{TASK}", described),
+            ExportFile(folder / f"{name}{ROWS_SUFFIX}", scratch / "rows.parquet"),
+            ExportFile(folder / f"{name}{TASK_SUFFIX}", described),
         ]
     return Outcome(FeaturesReport(tuple(tasks)), plan=Plan(tuple(writes)))
 
 
-def _rows(project: Project, candidate: Candidate, scratch: Path) -> int:
+def _write_rows(project: Project, candidate: Candidate, scratch: Path) -> int:
     """Write the rows that a model is to answer, and return how many."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     spec, context = candidate.model.spec, project.context
-    sides = materialise(
+    sides = write_split_files(
         context.root,
         candidate.dataset,
         candidate.snapshot.files,
         spec.features,
         spec.target,
         scratch,
-        held=candidate.held,
+        held=candidate.sealed_holdout,
         order=spec.features,
     )
-    golden = golden_rows(sides.train, candidate.inputs)
+    golden = select_golden_rows(sides.train, candidate.inputs)
     held_out = pq.read_table(sides.holdout, columns=list(spec.features)).replace_schema_metadata(None)
     for rows in (sides.train, sides.holdout):
         rows.unlink()

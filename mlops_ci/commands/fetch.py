@@ -8,12 +8,12 @@ from mlops_ci.core.plan import Outcome, Plan
 from mlops_ci.core.planned_writes import WriteFile
 from mlops_ci.core.records import Release, TrainingRun
 from mlops_ci.core.results.lifecycle import FetchReport
-from mlops_ci.deployment.assignment import evidence_of, known_model, known_release, needed_repository
-from mlops_ci.registry import run_store as store
-from mlops_ci.registry.state import read
+from mlops_ci.deployment.assignment import require_model, require_release, require_release_record, require_repository
+from mlops_ci.registry import run_store
+from mlops_ci.registry.state import read_registry
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.git import Repository
-from mlops_ci.training.frameworks.sklearn import import_folders
+from mlops_ci.training.frameworks.sklearn import entrypoint_folders
 
 
 def fetch(project: Project, *, model: str, directory: str) -> Outcome[FetchReport]:
@@ -22,18 +22,18 @@ def fetch(project: Project, *, model: str, directory: str) -> Outcome[FetchRepor
     Raises UsageProblem for an unknown version, EnvironmentProblem when the store lacks a file or holds other bytes.
     """
     name, _, version = model.partition("@")
-    registry = read(project.context.repo)
-    event = known_release(registry.model(known_model(project, registry, name)), version or None)
-    release = evidence_of(event)
-    repo = needed_repository(project)
-    run = store.pinned(repo, release)
+    registry = read_registry(project.context.repo)
+    event = require_release(registry.model(require_model(project, registry, name)), version or None)
+    release = require_release_record(event)
+    repo = require_repository(project)
+    run = run_store.released_run(repo, release)
     scratch = project.context.scratch / "fetch"
-    store.materialise(repo, run, release.model_files, scratch)
-    target = (project.context.here / directory).resolve()
+    run_store.write_model_files(repo, run, release.model_files, scratch)
+    target = (project.context.start_folder / directory).resolve()
     writes = tuple(
         WriteFile(str(target / file.path), (scratch / file.path).read_bytes())
         for file in release.model_files
-        if not _same(target / file.path, scratch / file.path)
+        if not _has_same_bytes(target / file.path, scratch / file.path)
     )
     paths = _import_folders(repo, run, release, target)
     lines = (
@@ -44,13 +44,13 @@ def fetch(project: Project, *, model: str, directory: str) -> Outcome[FetchRepor
     return Outcome(FetchReport(name, release.version, str(target), release.model_files, lines), plan=Plan(writes))
 
 
-def _import_folders(repo: Repository, run: store.StoredRun, release: Release, target: Path) -> tuple[str, ...]:
+def _import_folders(repo: Repository, run: run_store.StoredRun, release: Release, target: Path) -> tuple[str, ...]:
     """Return where a model with code of its own finds it: among the fetched files."""
     if not release.code:
         return ()
-    entrypoint = store.read_record(repo, run, "run.json", TrainingRun).estimator
-    return import_folders(entrypoint, target / store.CODE)
+    entrypoint = run_store.read_record(repo, run, "run.json", TrainingRun).estimator
+    return entrypoint_folders(entrypoint, target / run_store.CODE_FOLDER)
 
 
-def _same(there: Path, wanted: Path) -> bool:
+def _has_same_bytes(there: Path, wanted: Path) -> bool:
     return there.is_file() and there.read_bytes() == wanted.read_bytes()

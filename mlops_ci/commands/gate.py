@@ -7,31 +7,36 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from mlops_ci.commands.compare import Compared, compare_candidate, exit_code
+from mlops_ci.commands.compare import CandidateComparison, compare_candidate, verdict_exit_code
 from mlops_ci.commands.train import train_candidate
 from mlops_ci.core.diagnostics import Diagnostic, has_errors
 from mlops_ci.core.errors import Exit, Findings, UsageProblem
-from mlops_ci.core.notifications import Announcement
+from mlops_ci.core.notifications import Notification
 from mlops_ci.core.plan import Outcome, Plan
-from mlops_ci.core.planned_writes import AppendLedger, Push, Write
+from mlops_ci.core.planned_writes import AppendLedger, PlannedWrite, Push
 from mlops_ci.core.records import DatasetSnapshot, TrainingRun
-from mlops_ci.core.results.gate import Gated, GateReport, worst
+from mlops_ci.core.results.gate import GatedModel, GateReport, worst_verdict
 from mlops_ci.core.results.power import PowerReport
-from mlops_ci.deployment.assignment import needed_repository
-from mlops_ci.evaluation.base_branch_rules import Base, base_of
-from mlops_ci.evaluation.candidates.candidate import Candidate, chosen, identify, read_data
-from mlops_ci.evaluation.external_runs import Arrival, arrived, own_code, recognised, taken
-from mlops_ci.evaluation.holdout.budget import published
-from mlops_ci.evaluation.holdout.sealed import opened
-from mlops_ci.evaluation.notify import told
-from mlops_ci.evaluation.power_analysis import planned
-from mlops_ci.governance.revocations import warned
-from mlops_ci.registry import run_store as store
-from mlops_ci.registry import state as registry
-from mlops_ci.registry.run_transfer import carried, whole
+from mlops_ci.deployment.assignment import require_repository
+from mlops_ci.evaluation.base_branch_rules import BaseBranch, find_base
+from mlops_ci.evaluation.candidates.candidate import Candidate, identify_candidate, read_data, select_models
+from mlops_ci.evaluation.external_runs import (
+    RunArtifact,
+    import_run,
+    match_candidate,
+    read_artifacts,
+    runs_untrusted_code,
+)
+from mlops_ci.evaluation.holdout.budget import plan_publish
+from mlops_ci.evaluation.holdout.sealed import open_holdout
+from mlops_ci.evaluation.notify import gate_notifications
+from mlops_ci.evaluation.power_analysis import analyse_power
+from mlops_ci.governance.revocations import revocation_warnings
+from mlops_ci.registry import run_store, state
+from mlops_ci.registry.run_transfer import plan_bundle, without_size_limit
 from mlops_ci.repository.context import Project
-from mlops_ci.training.inference.scoring import scorer
-from mlops_ci.training.workers.protocol import Waiting
+from mlops_ci.training.inference.scoring import start_scorer
+from mlops_ci.training.workers.protocol import WaitingWorker
 
 
 def gate(
@@ -55,28 +60,30 @@ def gate(
     outside a repository.
     """
     if power:  # what would be seen by the rules at hand: nothing is decided by them
-        named = base_of(project, base) if base else None
-        return Outcome(PowerReport(tuple(planned(project, name, named) for name in chosen(project, models))))
+        named = find_base(project, base) if base else None
+        return Outcome(
+            PowerReport(tuple(analyse_power(project, name, named) for name in select_models(project, models)))
+        )
     if runs and check_determinism:
         raise UsageProblem.of(
             "options-conflict", "--runs trains nothing, so --check-determinism cannot", help="give it to `train`"
         )
-    project = _separated(project) if runs else project
-    project = whole(project) if out else project
-    judge = base_of(project, base)
-    gated: list[Gated] = []
+    project = _with_separated_trust(project) if runs else project
+    project = without_size_limit(project) if out else project
+    judge = find_base(project, base)
+    gated: list[GatedModel] = []
     findings: list[Diagnostic] = []
-    answers: list[Compared] = []
-    writes: list[Write] = []
+    answers: list[CandidateComparison] = []
+    writes: list[PlannedWrite] = []
     questions: list[AppendLedger] = []
     stopped_by = Exit.OK
-    repo = needed_repository(project)  # found out before anything is trained
-    arrivals = arrived(repo, project.context.here / runs) if runs else None
-    for name in chosen(project, models):
+    repo = require_repository(project)  # found out before anything is trained
+    arrivals = read_artifacts(repo, project.context.start_folder / runs) if runs else None
+    for name in select_models(project, models):
         try:
-            one, found, plan, answer = _model(project, name, judge, questions, arrivals, twice=check_determinism)
+            one, found, plan, answer = _gate_model(project, name, judge, questions, arrivals, twice=check_determinism)
         except (Findings, UsageProblem) as stopped:
-            one, found, plan = Gated(name, "fail", stopped.diagnostics[0].message), stopped.diagnostics, Plan()
+            one, found, plan = GatedModel(name, "fail", stopped.diagnostics[0].message), stopped.diagnostics, Plan()
             answer = None
             stopped_by = max(stopped_by, stopped.exit_code)
         gated.append(one)
@@ -85,95 +92,97 @@ def gate(
         if answer is not None:
             answers.append(answer)
             questions.extend(answer.questions)
-    report = GateReport(worst(one.verdict for one in gated), tuple(gated), sum(one.fitted for one in gated))
-    judged = exit_code(answers)
+    report = GateReport(worst_verdict(one.verdict for one in gated), tuple(gated), sum(one.fitted for one in gated))
+    judged = verdict_exit_code(answers)
     code = max(stopped_by, Exit.FINDINGS if has_errors(findings) else judged)
     found_all = tuple(dict.fromkeys(findings))
     if out:
         refs = [one.ref for one in gated if one.ref]
-        file = project.context.here / out
-        plan = carried(Plan(tuple(writes)), refs, file) if refs else Plan()
+        file = project.context.start_folder / out
+        plan = plan_bundle(Plan(tuple(writes)), refs, file) if refs else Plan()
         return Outcome(replace(report, bundle=str(file) if refs else None), found_all, plan, code)
-    announced = () if runs else _told(project, report, found_all, code)
-    kept = published(project, Plan(tuple(writes)), questions).writes
+    announced = () if runs else _plan_notifications(project, report, found_all, code)
+    kept = plan_publish(project, Plan(tuple(writes)), questions).writes
     here = (
         (Push(None),) if announced and kept and not isinstance(kept[-1], Push) else ()
     )  # first it is so, then it is told
     return Outcome(report, found_all, Plan((*kept, *here, *announced)), code)
 
 
-def _told(
+def _plan_notifications(
     project: Project, report: GateReport, findings: tuple[Diagnostic, ...], code: Exit
-) -> tuple[Announcement, ...]:
+) -> tuple[Notification, ...]:
     """Return what a pull request is told where one job does it all; a fork's token could not tell it."""
     job = project.context.job
-    if job is None or job.pull is None or job.only_reads:
+    if job is None or job.pull is None or job.has_read_only_token:
         return ()
-    return told(job, report, findings, project.context.trust, code=code)
+    return gate_notifications(job, report, findings, project.context.trust, code=code)
 
 
-def _separated(project: Project) -> Project:
+def _with_separated_trust(project: Project) -> Project:
     """Return the project in a place where no code of a candidate runs: in CI, that is worth more trust."""
     context = project.context
     return replace(project, context=replace(context, trust="separated")) if context.job else project
 
 
-def _model(
+def _gate_model(
     project: Project,
     name: str,
-    base: Base | None,
+    base: BaseBranch | None,
     waiting: Sequence[AppendLedger],
-    arrivals: Mapping[str, Arrival] | None,
+    arrivals: Mapping[str, RunArtifact] | None,
     *,
     twice: bool,
-) -> tuple[Gated, tuple[Diagnostic, ...], Plan, Compared | None]:
+) -> tuple[GatedModel, tuple[Diagnostic, ...], Plan, CandidateComparison | None]:
     data, findings = read_data(project, name)
     if has_errors(findings):
         failed = sum(not check.passed and check.severity == "error" for check in data.checks)
-        return Gated(name, "fail", f"{failed} checks of '{data.dataset}' failed", data), findings, Plan(), None
+        return GatedModel(name, "fail", f"{failed} checks of '{data.dataset}' failed", data), findings, Plan(), None
     if arrivals is not None:
-        return _arrived(project, name, data, findings, base, waiting, arrivals)
-    candidate = identify(project, name, data, base=base)
+        return _gate_external_run(project, name, data, findings, base, waiting, arrivals)
+    candidate = identify_candidate(project, name, data, base=base)
     findings = (*findings, *candidate.findings)
     with _scorer(project, candidate) as ready:
         training = train_candidate(project, candidate, check_determinism=twice)
         run = training.trained.run
         if has_errors(training.diagnostics):
             why = next(one.message for one in training.diagnostics if one.severity == "error")
-            gated = Gated(name, "fail", why, data, run, training.trained.fitted)
+            gated = GatedModel(name, "fail", why, data, run, training.trained.fitted)
             return gated, (*findings, *training.diagnostics), training.plan, None
         model = training.files["model/model.skops"]
         folder = model.parent if isinstance(model, Path) else project.context.scratch
         log = training.files.get("log.txt", b"")
         kept = log if isinstance(log, bytes) else log.read_bytes()
-        with opened(project, candidate) as candidate:  # when it is trained: a sealed holdout is the judge's alone
+        with open_holdout(project, candidate) as candidate:  # when it is trained: a sealed holdout is the judge's alone
             findings = (*findings, *candidate.findings)
             compared = compare_candidate(project, candidate, run, folder, kept, waiting, scorer=ready)
-        gated, told = _answer(project, candidate, data, run, compared)
+        gated, told = _gated_model(project, candidate, data, run, compared)
         gated = replace(gated, fitted=training.trained.fitted)
         return gated, (*findings, *training.diagnostics, *told), training.plan + compared.plan, compared
 
 
 @contextmanager
-def _scorer(project: Project, candidate: Candidate) -> Iterator[Waiting | None]:
+def _scorer(project: Project, candidate: Candidate) -> Iterator[WaitingWorker | None]:
     """Let the scoring process prepare itself while library code is trained; there is nothing to wait for where nothing is."""
-    trained = store.find(project.context.repo, store.run_ref(candidate.model.name, candidate.key)) is not None
-    if trained or own_code(candidate):
+    trained = (
+        run_store.find_run(project.context.repo, run_store.run_ref(candidate.model.name, candidate.key)) is not None
+    )
+    if trained or runs_untrusted_code(candidate):
         yield None
         return
-    with scorer(project.context.scratch) as waiting:
+    with start_scorer(project.context.scratch) as waiting:
         yield waiting
 
 
-def _arrived(
+def _gate_external_run(
     project: Project,
     name: str,
     data: DatasetSnapshot,
     findings: tuple[Diagnostic, ...],
-    base: Base | None,
+    base: BaseBranch | None,
     waiting: Sequence[AppendLedger],
-    arrivals: Mapping[str, Arrival],
-) -> tuple[Gated, tuple[Diagnostic, ...], Plan, Compared | None]:
+    arrivals: Mapping[str, RunArtifact],
+) -> tuple[GatedModel, tuple[Diagnostic, ...], Plan, CandidateComparison | None]:
     """Judge a candidate that another job trained."""
     if name not in arrivals:
         raise Findings.of(
@@ -182,28 +191,30 @@ def _arrived(
             location=project.specs.models[name].locate("metadata", "name"),
             help="its training failed: look at that job's log",
         )
-    candidate = recognised(project, name, data, base, arrivals[name])
-    with opened(project, candidate) as candidate:
+    candidate = match_candidate(project, name, data, base, arrivals[name])
+    with open_holdout(project, candidate) as candidate:
         findings = (*findings, *candidate.findings)
-        came = taken(project, needed_repository(project), candidate, arrivals[name])
-        compared = compare_candidate(project, candidate, came.run, came.folder, came.log, waiting, came.given)
-    gated, told = _answer(project, candidate, data, came.run, compared)
+        came = import_run(project, require_repository(project), candidate, arrivals[name])
+        compared = compare_candidate(
+            project, candidate, came.run, came.folder, came.log, waiting, came.external_predictions
+        )
+    gated, told = _gated_model(project, candidate, data, came.run, compared)
     return gated, (*findings, *came.diagnostics, *told), compared.plan, compared
 
 
-def _answer(
-    project: Project, candidate: Candidate, data: DatasetSnapshot, run: TrainingRun, compared: Compared
-) -> tuple[Gated, tuple[Diagnostic, ...]]:
+def _gated_model(
+    project: Project, candidate: Candidate, data: DatasetSnapshot, run: TrainingRun, compared: CandidateComparison
+) -> tuple[GatedModel, tuple[Diagnostic, ...]]:
     comparison, name = compared.comparison, candidate.model.name
-    known = registry.read(project.context.repo).model(name)
-    taken_back = warned(known, run.model_digest, candidate.model.locate("metadata", "name"))
-    gated = Gated(name, comparison.verdict, comparison.sentence, data, run, False, comparison, compared.ref)
-    return gated, (*compared.diagnostics, *taken_back, *_readable(project, candidate))
+    known = state.read_registry(project.context.repo).model(name)
+    taken_back = revocation_warnings(known, run.model_digest, candidate.model.locate("metadata", "name"))
+    gated = GatedModel(name, comparison.verdict, comparison.sentence, data, run, False, comparison, compared.ref)
+    return gated, (*compared.diagnostics, *taken_back, *_readable_holdout_warnings(project, candidate))
 
 
-def _readable(project: Project, candidate: Candidate) -> tuple[Diagnostic, ...]:
+def _readable_holdout_warnings(project: Project, candidate: Candidate) -> tuple[Diagnostic, ...]:
     """Say, where a change is judged, that its own code could have read the rows that it is judged on."""
-    if project.context.job is None or not own_code(candidate) or candidate.rules.split.by == "sealed":
+    if project.context.job is None or not runs_untrusted_code(candidate) or candidate.rules.split.by == "sealed":
         return ()
     return (
         Diagnostic(

@@ -9,24 +9,23 @@ from datetime import timedelta
 
 from mlops_ci.core.errors import EnvironmentProblem, UsageProblem
 from mlops_ci.core.plan import Outcome, Plan
-from mlops_ci.core.planned_writes import Push, RemoveObject, RemoveRef, Write
+from mlops_ci.core.planned_writes import PlannedWrite, Push, RemoveObject, RemoveRef
 from mlops_ci.core.records import Assignment, Comparison, FileDigest, Release, TrainingRun
-from mlops_ci.core.results.lifecycle import GcReport, Swept
-from mlops_ci.data.row_rules import age
-from mlops_ci.deployment.assignment import needed_repository
-from mlops_ci.registry import object_store as artifacts
-from mlops_ci.registry import run_store as store
+from mlops_ci.core.results.lifecycle import GcReport, SweepResult
+from mlops_ci.data.row_rules import parse_duration
+from mlops_ci.deployment.assignment import require_repository
+from mlops_ci.registry import object_store, run_store
 from mlops_ci.registry import state as registry
 from mlops_ci.registry.state import RegistryState
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.git import Repository
 
-BATCH = 500  # refs that one command line names
-RELEASED = "released or deployed"
+REFS_PER_COMMAND = 500  # refs that one command line names
+RELEASED_REASON = "released or deployed"
 
 
 @dataclass(frozen=True)
-class _Held:
+class _ProtectedItems:
     """What releases hold, for good: runs by ref or by commit, and objects by name."""
 
     refs: frozenset[str]
@@ -40,38 +39,40 @@ def gc(project: Project, *, keep: str = "90d") -> Outcome[GcReport]:
     Raises UsageProblem for a duration that is none, EnvironmentProblem when what is released cannot be known in full: an
     event, a run or a pin is out of reach, or is not in its form.
     """
-    repo, context = needed_repository(project), project.context
-    oldest = context.clock() - _duration(keep)
-    state = registry.read(repo)
-    _whole(state)
-    remote = repo.remote()
-    patterns = (f"{store.RUNS}*", f"{store.RELEASES}*")
-    here = {ref.name: ref.oid for ref in repo.refs(store.RUNS, store.RELEASES)}
-    there = repo.remote_oids(remote, *patterns) if remote is not None else {}
-    dates = _dates(repo, remote, here, there)
-    held = _held(repo, state, {ref: oid for ref, oid in _both(here, there) if ref.startswith(store.RELEASES)})
+    repo, context = require_repository(project), project.context
+    oldest = context.clock() - _parse_duration(keep)
+    state = registry.read_registry(repo)
+    _require_complete_registry(state)
+    remote = repo.default_remote()
+    patterns = (f"{run_store.RUN_PREFIX}*", f"{run_store.RELEASE_PREFIX}*")
+    here = {ref.name: ref.oid for ref in repo.refs(run_store.RUN_PREFIX, run_store.RELEASE_PREFIX)}
+    there = repo.remote_ref_oids(remote, *patterns) if remote is not None else {}
+    dates = _commit_dates(repo, remote, here, there)
+    held = _protected_items(
+        repo, state, {ref: oid for ref, oid in _all_refs(here, there) if ref.startswith(run_store.RELEASE_PREFIX)}
+    )
     young = f"younger than {keep}"
 
     def why(ref: str, oid: str) -> str | None:
         if ref in held.refs or oid in held.oids:
-            return RELEASED
+            return RELEASED_REASON
         return young if dates[oid] >= oldest.timestamp() else None
 
-    runs = [(ref, oid) for ref, oid in _both(here, there) if ref.startswith(store.RUNS)]
+    runs = [(ref, oid) for ref, oid in _all_refs(here, there) if ref.startswith(run_store.RUN_PREFIX)]
     kept = {ref: reason for ref, oid in runs if (reason := why(ref, oid))}
     gone_here, gone_there = (
-        [(ref, oid) for ref, oid in sorted(refs.items()) if ref.startswith(store.RUNS) and not why(ref, oid)]
+        [(ref, oid) for ref, oid in sorted(refs.items()) if ref.startswith(run_store.RUN_PREFIX) and not why(ref, oid)]
         for refs in (here, there)
     )
-    writes: list[Write] = [*_removals(gone_there, remote), *_removals(gone_here, None)]
-    swept = Swept(Counter(kept.values()), tuple(sorted({ref for ref, _ in (*gone_here, *gone_there)})))
+    writes: list[PlannedWrite] = [*_plan_removals(gone_there, remote), *_plan_removals(gone_here, None)]
+    swept = SweepResult(Counter(kept.values()), tuple(sorted({ref for ref, _ in (*gone_here, *gone_there)})))
     url = project.specs.project.spec.store.rstrip("/")
     if url == "git":
         return Outcome(GcReport(keep, swept), plan=Plan(tuple(writes)))
-    needed = _needed(repo, [(ref, oid) for ref, oid in runs if why(ref, oid)])
-    found = artifacts.listing(url)
+    needed = _needed_objects(repo, [(ref, oid) for ref, oid in runs if why(ref, oid)])
+    found = object_store.list_objects(url)
     reasons = {
-        one.name: RELEASED
+        one.name: RELEASED_REASON
         if one.name in held.objects
         else "needed by a run that stays"
         if one.name in needed
@@ -81,92 +82,92 @@ def gc(project: Project, *, keep: str = "90d") -> Outcome[GcReport]:
     }
     lost = [one for one in found if one.name not in reasons]
     writes += [RemoveObject(url, one.name, one.size, one.modified.isoformat()) for one in lost]
-    objects = Swept(Counter(reasons.values()), tuple(one.name for one in lost), sum(one.size for one in lost))
+    objects = SweepResult(Counter(reasons.values()), tuple(one.name for one in lost), sum(one.size for one in lost))
     return Outcome(GcReport(keep, swept, objects), plan=Plan(tuple(writes)))
 
 
-def _duration(text: str) -> timedelta:
+def _parse_duration(text: str) -> timedelta:
     try:
-        return age(text)
+        return parse_duration(text)
     except ValueError as error:
         raise UsageProblem.of("gc-keep", f"--keep: {error}", help="mlops-ci gc --keep 90d") from error
 
 
-def _both(here: Mapping[str, str], there: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _all_refs(here: Mapping[str, str], there: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yield every ref with its commit, twice where the remote has another commit at it."""
     yield from sorted({*here.items(), *there.items()})
 
 
-def _whole(state: RegistryState) -> None:
+def _require_complete_registry(state: RegistryState) -> None:
     """Insist that this clone has every event: one that is missing may be what releases a run."""
-    if lacking := [name for name, model in state.models.items() if model.gaps or model.unlogged]:
-        raise _incomplete(
+    if lacking := [name for name, model in state.models.items() if model.gaps or model.is_log_missing]:
+        raise _incomplete_problem(
             f"events of {', '.join(lacking)} are not in this clone", "fetch the tags and logs: git fetch --tags"
         )
 
 
-def _dates(
+def _commit_dates(
     repo: Repository, remote: str | None, here: Mapping[str, str], there: Mapping[str, str]
 ) -> Mapping[str, int]:
     """Return each commit's date; what only the remote has is fetched first, without a ref that would keep it."""
     oids = {*here.values(), *there.values()}
     dates = repo.commit_dates(oids)
     lacking = [ref for ref, oid in there.items() if oid not in dates]
-    for at in range(0, len(lacking), BATCH):
+    for at in range(0, len(lacking), REFS_PER_COMMAND):
         if remote is not None:
-            repo.fetch(remote, *lacking[at : at + BATCH])
+            repo.fetch(remote, *lacking[at : at + REFS_PER_COMMAND])
     dates = repo.commit_dates(oids) if lacking else dates
     if missing := oids - dates.keys():
-        names = sorted(ref for ref, oid in _both(here, there) if oid in missing)
-        raise _incomplete(
+        names = sorted(ref for ref, oid in _all_refs(here, there) if oid in missing)
+        raise _incomplete_problem(
             f"{', '.join(names[:3])} cannot be read", "check the network, then run the same command again"
         )
     return dates
 
 
-def _held(repo: Repository, state: RegistryState, pins: Mapping[str, str]) -> _Held:
+def _protected_items(repo: Repository, state: RegistryState, pins: Mapping[str, str]) -> _ProtectedItems:
     """Return what releases and assignments name, deregistered or not, and what pins hold whose tag is gone."""
     refs: set[str] = set()
     oids: set[str] = set()
     objects: set[str] = set()
     for record in (event.record for model in state.models.values() for event in model.events):
         if isinstance(record, Release | Assignment):
-            refs.add(store.run_ref(record.model, record.run_key))
-            objects |= _names(record.model_files)
+            refs.add(run_store.run_ref(record.model, record.run_key))
+            objects |= _object_names(record.model_files)
         if isinstance(record, Release):
             refs.add(record.run_ref)
             oids.add(record.run_oid)
     for ref, oid in pins.items():
         if oid in oids:
             continue
-        stored = store.StoredRun(ref, oid, repo.tree(oid))
-        run = store.read_record(repo, stored, "run.json", TrainingRun)
-        gate = store.read_record(repo, stored, "comparison.json", Comparison)
-        refs |= {store.run_ref(run.model, run.key), store.run_ref(gate.model, gate.key)}
-        objects |= _names(run.files)
+        stored = run_store.StoredRun(ref, oid, repo.list_files(oid))
+        run = run_store.read_record(repo, stored, "run.json", TrainingRun)
+        gate = run_store.read_record(repo, stored, "comparison.json", Comparison)
+        refs |= {run_store.run_ref(run.model, run.key), run_store.run_ref(gate.model, gate.key)}
+        objects |= _object_names(run.files)
         oids.add(oid)
-    return _Held(frozenset(refs), frozenset(oids), frozenset(objects))
+    return _ProtectedItems(frozenset(refs), frozenset(oids), frozenset(objects))
 
 
-def _needed(repo: Repository, runs: Iterable[tuple[str, str]]) -> frozenset[str]:
+def _needed_objects(repo: Repository, runs: Iterable[tuple[str, str]]) -> frozenset[str]:
     """Return the name of every object that the runs keep at a URL, whichever that is."""
-    stored = (store.StoredRun(ref, oid, repo.tree(oid)) for ref, oid in runs)
-    found = (store.elsewhere(repo, run) for run in stored)
-    return frozenset(name for away in found if away for name in _names(away.files))
+    stored = (run_store.StoredRun(ref, oid, repo.list_files(oid)) for ref, oid in runs)
+    found = (run_store.external_files(repo, run) for run in stored)
+    return frozenset(name for away in found if away for name in _object_names(away.files))
 
 
-def _names(files: Iterable[FileDigest]) -> set[str]:
-    return {artifacts.object_name(file.sha256) for file in files}
+def _object_names(files: Iterable[FileDigest]) -> set[str]:
+    return {object_store.object_name(file.sha256) for file in files}
 
 
-def _removals(gone: Sequence[tuple[str, str]], remote: str | None) -> Iterator[Write]:
+def _plan_removals(gone: Sequence[tuple[str, str]], remote: str | None) -> Iterator[PlannedWrite]:
     """Yield removals, each batch with the push (None: the local transaction) that makes it."""
-    for at in range(0, len(gone), BATCH):
-        yield from (RemoveRef(ref, oid) for ref, oid in gone[at : at + BATCH])
+    for at in range(0, len(gone), REFS_PER_COMMAND):
+        yield from (RemoveRef(ref, oid) for ref, oid in gone[at : at + REFS_PER_COMMAND])
         yield Push(remote)
 
 
-def _incomplete(message: str, help: str) -> EnvironmentProblem:
+def _incomplete_problem(message: str, help: str) -> EnvironmentProblem:
     return EnvironmentProblem.of(
         "registry-incomplete", f"{message}, so nothing is removed: it might be what a release needs", help=help
     )

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from mlops_ci.core.plan import Outcome
 from mlops_ci.core.results.registry import HistoryReport
-from mlops_ci.registry import views as overview
-from mlops_ci.registry.state import read
-from mlops_ci.repository.context import Place
+from mlops_ci.registry import views
+from mlops_ci.registry.state import read_registry
+from mlops_ci.repository.context import Workspace
 
 
-def history(place: Place, *, model: str | None = None, at: str | None = None) -> Outcome[HistoryReport]:
+def history(place: Workspace, *, model: str | None = None, at: str | None = None) -> Outcome[HistoryReport]:
     """Return a model's events, or all; each model's own are in the order of its log, and models are interleaved by date.
 
     `at` takes the registry as it was. Raises UsageProblem for a model of which nothing is recorded, and for an `at` that is
     neither a time nor a commit.
     """
-    registry = now = read(place.repo)
+    registry = now = read_registry(place.repo)
     moment = None
     if at is not None:
-        from mlops_ci.registry.point_in_time import as_it_was
+        from mlops_ci.registry.point_in_time import state_at
 
-        registry, moment = as_it_was(place.repo, now, at)
+        registry, moment = state_at(place.repo, now, at)
     if model:
-        now.known(model)
-    return Outcome(overview.events(registry, model, moment), now.gaps)
+        now.require_model(model)
+    return Outcome(views.history_view(registry, model, moment), now.gap_warnings)

@@ -7,16 +7,16 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mlops_ci.commands import scaffold as templates
+from mlops_ci.commands import scaffold
 from mlops_ci.core.errors import UsageProblem
 from mlops_ci.core.plan import Outcome, Plan
 from mlops_ci.core.planned_writes import PrepareRepository, WriteFile
 from mlops_ci.core.results.lifecycle import InitReport
 from mlops_ci.repository.context import Context
-from mlops_ci.spec.load import PROJECT_FILE, read_project
+from mlops_ci.spec.load import PROJECT_FILE, parse_project
 from mlops_ci.spec.spec_types import ProjectSpec
 
-_OWNER = re.compile(r"@[A-Za-z0-9][A-Za-z0-9-]*(/[A-Za-z0-9._-]+)?|[^@\s#]+@[^@\s#]+\.[^@\s#]+")
+_OWNER_PATTERN = re.compile(r"@[A-Za-z0-9][A-Za-z0-9-]*(/[A-Za-z0-9._-]+)?|[^@\s#]+@[^@\s#]+\.[^@\s#]+")
 
 
 def init(
@@ -33,7 +33,7 @@ def init(
 
     Raises UsageProblem when the options do not fit together, the table cannot be read or has no such column.
     """
-    root = (context.here / directory).resolve()
+    root = (context.start_folder / directory).resolve()
     if template and from_:
         raise UsageProblem.of("init-options", "--template and --from exclude each other", help="choose one of them")
     if bool(from_) != bool(target):
@@ -41,18 +41,18 @@ def init(
             "init-options", "--from and --target go together", help="mlops-ci init --from data.csv --target COLUMN"
         )
     if from_ and target:
-        files = _from_table(root, context.here / from_, target)
+        files = _table_files(root, context.start_folder / from_, target)
     elif template:
-        files = {**templates.files(template), **_data(template, context.scratch / "data")}
+        files = {**scaffold.template_files(template), **_data_files(template, context.scratch / "data")}
     else:
-        files = templates.files("empty")
+        files = scaffold.template_files("empty")
     places = {root / path: content for path, content in files.items()}
     said: tuple[str, ...] = ()
     if ci:
-        separated = _separated(places, root)
+        separated = _project_with_policy(places, root)
         places, said = (
-            {**places, **separated, **_workflows(context, root, separated, owner)},
-            _settings(root, separated),
+            {**places, **separated, **_workflow_files(context, root, separated, owner)},
+            _setup_steps(root, separated),
         )
     elif owner:
         raise UsageProblem.of(
@@ -61,15 +61,17 @@ def init(
     kept = sorted(path for path in places if path.exists() or path.is_symlink())
     written = sorted(set(places) - set(kept))
     writes = [WriteFile(str(path), places[path]) for path in written]
-    report = InitReport(str(root), _shown(written, root), _shown(kept, root), (*_next(directory), *said))
+    report = InitReport(
+        str(root), _relative_paths(written, root), _relative_paths(kept, root), (*_next_steps(directory), *said)
+    )
     return Outcome(report, plan=Plan((*writes, PrepareRepository(str(root)))))
 
 
-def _shown(paths: Sequence[Path], root: Path) -> tuple[str, ...]:
+def _relative_paths(paths: Sequence[Path], root: Path) -> tuple[str, ...]:
     return tuple(Path(os.path.relpath(path, root)).as_posix() for path in paths)
 
 
-def _separated(places: Mapping[Path, bytes], root: Path) -> dict[Path, bytes]:
+def _project_with_policy(places: Mapping[Path, bytes], root: Path) -> dict[Path, bytes]:
     """Return the project with the policy that its workflows can keep; the one that is there, where there is one."""
     path = root / PROJECT_FILE
     if path.is_file():
@@ -77,25 +79,27 @@ def _separated(places: Mapping[Path, bytes], root: Path) -> dict[Path, bytes]:
     return {path: places[path] + b"  policy: {trust: separated}  # released is what the workflows have judged\n"}
 
 
-def _workflows(context: Context, root: Path, projects: Mapping[Path, bytes], owner: str | None) -> Mapping[Path, bytes]:
+def _workflow_files(
+    context: Context, root: Path, projects: Mapping[Path, bytes], owner: str | None
+) -> Mapping[Path, bytes]:
     """Return the workflows, which GitHub reads at the root of the repository alone."""
-    if owner and not _OWNER.fullmatch(owner):
+    if owner and not _OWNER_PATTERN.fullmatch(owner):
         raise UsageProblem.of(
             "init-options", f"--owner: {owner!r} is no owner", help="write @PERSON, @ORG/TEAM or an address"
         )
     repo = context.repo
     top = repo.root.resolve() if repo and not repo.bare and root.is_relative_to(repo.root.resolve()) else root
-    project = read_project(projects[root / PROJECT_FILE])
+    project = parse_project(projects[root / PROJECT_FILE])
     spec = project.spec if project else ProjectSpec()
-    branch = spec.branch or (repo.branch() if repo else None) or "main"
-    made = templates.github(
+    branch = spec.branch or (repo.current_branch() if repo else None) or "main"
+    made = scaffold.workflow_files(
         folder=root.relative_to(top).as_posix(), branch=branch, environments=spec.environments, owner=owner
     )
     return {top / path: content for path, content in made.items()}
 
 
-def _settings(root: Path, projects: Mapping[Path, bytes]) -> tuple[str, ...]:
-    project = read_project(projects[root / PROJECT_FILE])
+def _setup_steps(root: Path, projects: Mapping[Path, bytes]) -> tuple[str, ...]:
+    project = parse_project(projects[root / PROJECT_FILE])
     trusted = project is not None and project.spec.policy.trust == "separated"
     policy = () if trusted else (f"in {PROJECT_FILE}, below `spec`: policy: {{trust: separated}}",)
     return (
@@ -105,21 +109,21 @@ def _settings(root: Path, projects: Mapping[Path, bytes]) -> tuple[str, ...]:
     )
 
 
-def _data(template: str, scratch: Path) -> Mapping[str, bytes]:
+def _data_files(template: str, scratch: Path) -> Mapping[str, bytes]:
     scratch.mkdir(parents=True)
-    return {path: written.read_bytes() for path, written in templates.write_data(template, scratch).items()}
+    return {path: written.read_bytes() for path, written in scaffold.write_template_data(template, scratch).items()}
 
 
-def _from_table(root: Path, table: Path, target: str) -> Mapping[str, bytes]:
+def _table_files(root: Path, table: Path, target: str) -> Mapping[str, bytes]:
     """Specs for a table; one that lies outside the new project is copied into it."""
     if not table.is_file():
         raise UsageProblem.of("init-table", f"there is no file {table}", help="name a CSV or parquet file with --from")
     inside = table.resolve().is_relative_to(root)
     path = table.resolve().relative_to(root).as_posix() if inside else f"data/{table.name}"
-    files = dict(templates.from_table(table, path, target))
+    files = dict(scaffold.specs_from_table(table, path, target))
     return files if inside else {**files, path: table.read_bytes()}
 
 
-def _next(directory: str) -> tuple[str, ...]:
+def _next_steps(directory: str) -> tuple[str, ...]:
     there = () if directory == "." else (f"cd {directory}",)
     return (*there, "mlops-ci validate", "mlops-ci gate", "git add --all && git commit -m 'Start with mlops-ci'")

@@ -11,19 +11,18 @@ from mlops_ci.core.codec import encode
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.digest import canonical_json, digest_file
 from mlops_ci.core.errors import Exit, Findings, UsageProblem
-from mlops_ci.core.notifications import Announcement
+from mlops_ci.core.notifications import Notification
 from mlops_ci.core.plan import Outcome, Plan
-from mlops_ci.core.planned_writes import AppendLedger, Content, Push, Write
+from mlops_ci.core.planned_writes import AppendLedger, FileContent, PlannedWrite, Push
 from mlops_ci.core.records import Comparison, TrainingRun
-from mlops_ci.core.results.ci_jobs import Keeping, KeepReport
-from mlops_ci.core.results.gate import worst
-from mlops_ci.deployment.assignment import needed_repository
-from mlops_ci.evaluation.base_branch_rules import base_of
-from mlops_ci.evaluation.holdout.budget import settled
-from mlops_ci.evaluation.notify import told
-from mlops_ci.evaluation.report_file import Answer, read
-from mlops_ci.registry import run_store as store
-from mlops_ci.registry import run_transfer as bundles
+from mlops_ci.core.results.ci_jobs import KeepReport, KeptRun
+from mlops_ci.core.results.gate import worst_verdict
+from mlops_ci.deployment.assignment import require_repository
+from mlops_ci.evaluation.base_branch_rules import find_base
+from mlops_ci.evaluation.holdout.budget import settle_question
+from mlops_ci.evaluation.notify import gate_notifications
+from mlops_ci.evaluation.report_file import GateAnswer, read_gate_answer
+from mlops_ci.registry import run_store, run_transfer
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.git import Repository
 from mlops_ci.spec.spec_types import ProjectSpec
@@ -43,39 +42,43 @@ def keep(
     replaced by whoever got hold of a token of the same workflow run. Without a bundle the answer is only told. Raises Findings `bundle-changed` when one is another,
     `bundle-invalid` when a run is not what it says.
     """
-    repo = needed_repository(project)
+    repo = require_repository(project)
     if bundle is None and record is None:
         raise UsageProblem.of(
             "keep-nothing", "neither a bundle nor an answer was given", help="mlops-ci keep FILE --digest SHA256"
         )
-    file = _unchanged(project.context.here / bundle, digest or "") if bundle else None
-    answer = read(_unchanged(project.context.here / record, record_digest or "")) if record else None
-    base = base_of(project)  # a change must not say where models, and the credentials for that place, go
+    file = _require_digest(project.context.start_folder / bundle, digest or "") if bundle else None
+    answer = (
+        read_gate_answer(_require_digest(project.context.start_folder / record, record_digest or ""))
+        if record
+        else None
+    )
+    base = find_base(project)  # a change must not say where models, and the credentials for that place, go
     settings = base.project.specs.project.spec if base and base.project else project.specs.project.spec
-    kept: list[Keeping] = []
+    kept: list[KeptRun] = []
     findings: list[Diagnostic] = []
-    writes: list[Write] = []
+    writes: list[PlannedWrite] = []
     questions: list[AppendLedger] = []
-    for run in bundles.taken(repo, file) if file else ():
+    for run in run_transfer.read_bundle(repo, file) if file else ():
         try:
-            one, plan, asked = _run(project, repo, run, settings, questions)
+            one, plan, asked = _keep_run(project, repo, run, settings, questions)
         except Findings as spent:
             if spent.diagnostics[0].id != "holdout-exhausted":
                 raise
             findings.extend(spent.diagnostics)
-            kept.append(Keeping(bundles.model_of(run), "fail", run.ref, "refused"))
+            kept.append(KeptRun(run_transfer.run_model_name(run), "fail", run.ref, "refused"))
             continue
         kept.append(one)
         writes.extend(write for write in plan.writes if not isinstance(write, Push))  # all of it arrives in one
         questions.extend(asked)
     writes.extend(questions)
     code = Exit.FINDINGS if findings else Exit.OK
-    pushed = (*writes, Push(repo.remote())) if writes else ()
-    announced = _told(project, answer, kept, findings) if answer else ()
+    pushed = (*writes, Push(repo.default_remote())) if writes else ()
+    announced = _plan_notifications(project, answer, kept, findings) if answer else ()
     return Outcome(KeepReport(tuple(kept)), tuple(findings), Plan((*pushed, *announced)), code)
 
 
-def _unchanged(file: Path, digest: str) -> Path:
+def _require_digest(file: Path, digest: str) -> Path:
     if file.is_file() and digest_file(file) == digest.strip().lower():
         return file
     raise Findings.of(
@@ -85,9 +88,9 @@ def _unchanged(file: Path, digest: str) -> Path:
     )
 
 
-def _told(
-    project: Project, answer: Answer, kept: Sequence[Keeping], findings: Sequence[Diagnostic]
-) -> tuple[Announcement, ...]:
+def _plan_notifications(
+    project: Project, answer: GateAnswer, kept: Sequence[KeptRun], findings: Sequence[Diagnostic]
+) -> tuple[Notification, ...]:
     """Return what GitHub is told: the judge's answer, in which a question that was asked too late has failed."""
     context, report = project.context, answer.record
     if context.job is None:
@@ -98,36 +101,48 @@ def _told(
         models = tuple(
             replace(one, verdict="fail", sentence=why) if one.model in late else one for one in report.models
         )
-        report = replace(report, models=models, verdict=worst(one.verdict for one in models))
+        report = replace(report, models=models, verdict=worst_verdict(one.verdict for one in models))
     code = max(answer.exit_code, int(Exit.FINDINGS if late else Exit.OK))
-    return told(context.job, report, (*answer.diagnostics, *findings), "separated", code=code)
+    return gate_notifications(context.job, report, (*answer.diagnostics, *findings), "separated", code=code)
 
 
-def _run(
-    project: Project, repo: Repository, run: store.StoredRun, settings: ProjectSpec, questions: list[AppendLedger]
-) -> tuple[Keeping, Plan, tuple[AppendLedger, ...]]:
-    comparison = store.read_record(repo, run, "comparison.json", Comparison)
-    trained = store.read_record(repo, run, "run.json", TrainingRun)
-    model = bundles.model_of(run)
-    told = (comparison.model, trained.model, store.run_ref(model, comparison.key), trained.key, trained.model_digest)
+def _keep_run(
+    project: Project, repo: Repository, run: run_store.StoredRun, settings: ProjectSpec, questions: list[AppendLedger]
+) -> tuple[KeptRun, Plan, tuple[AppendLedger, ...]]:
+    comparison = run_store.read_record(repo, run, "comparison.json", Comparison)
+    trained = run_store.read_record(repo, run, "run.json", TrainingRun)
+    model = run_transfer.run_model_name(run)
+    told = (
+        comparison.model,
+        trained.model,
+        run_store.run_ref(model, comparison.key),
+        trained.key,
+        trained.model_digest,
+    )
     if told != (model, model, run.ref, comparison.run, comparison.model_digest):
         raise Findings.of(
             "bundle-invalid",
             f"{run.ref} holds another run than its name says",
             help="look at the log of the job that judged, and run the whole workflow again",
         )
-    number, asked = settled(project, comparison, repo, questions)
-    one = Keeping(model, comparison.verdict, run.ref, "kept", number)
-    remote = repo.remote()
-    there = run.ref in repo.remote_refs(remote, run.ref) if remote else repo.resolve(run.ref) is not None
+    number, asked = settle_question(project, comparison, repo, questions)
+    one = KeptRun(model, comparison.verdict, run.ref, "kept", number)
+    remote = repo.default_remote()
+    there = run.ref in repo.remote_ref_names(remote, run.ref) if remote else repo.resolve(run.ref) is not None
     if there:
         return replace(one, state="unchanged"), Plan(), asked
     folder = Path(tempfile.mkdtemp(dir=project.context.scratch))
-    store.materialise(repo, run, trained.files, folder)  # verifies every byte
-    records: dict[str, Content] = {
-        path: repo.read(oid) or b"" for path, oid in run.files.items() if not path.startswith(store.MODEL)
+    run_store.write_model_files(repo, run, trained.files, folder)  # verifies every byte
+    records: dict[str, FileContent] = {
+        path: repo.read_blob(oid) or b""
+        for path, oid in run.files.items()
+        if not path.startswith(run_store.MODEL_FOLDER)
     }
-    unnumbered = replace(comparison, asked=replace(comparison.asked, number=None)) if comparison.asked else comparison
+    unnumbered = (
+        replace(comparison, holdout_question=replace(comparison.holdout_question, number=None))
+        if comparison.holdout_question
+        else comparison
+    )
     records["comparison.json"] = canonical_json(encode(unnumbered)).encode()
     title = f"{model}: gate {comparison.verdict} ({comparison.key})"
-    return one, store.storing(run.ref, title, records, trained.files, folder, settings), asked
+    return one, run_store.plan_store(run.ref, title, records, trained.files, folder, settings), asked

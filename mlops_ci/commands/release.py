@@ -12,28 +12,34 @@ from mlops_ci.core.codec import encode
 from mlops_ci.core.diagnostics import Diagnostic, has_errors
 from mlops_ci.core.digest import canonical_json, digest_bytes, digest_json
 from mlops_ci.core.errors import EnvironmentProblem, Findings
-from mlops_ci.core.notifications import Announcement, Dispatch, PublishRelease
+from mlops_ci.core.notifications import Dispatch, Notification, PublishRelease
 from mlops_ci.core.plan import Outcome, Plan
-from mlops_ci.core.planned_writes import AppendLog, CreateTag, Push, SetRef, Write
+from mlops_ci.core.planned_writes import AppendLog, CreateRef, CreateTag, PlannedWrite, Push
 from mlops_ci.core.records import Comparison, DataRef, LedgerHead, Release, TrainingRun
-from mlops_ci.core.results.lifecycle import Released, ReleaseReport
+from mlops_ci.core.results.lifecycle import ReleaseReport, ReleaseResult
 from mlops_ci.core.signers import Signing
-from mlops_ci.deployment.assignment import needed_repository
-from mlops_ci.evaluation.base_branch_rules import Base, base_of
-from mlops_ci.evaluation.candidates.candidate import Candidate, anchor_of, champion_of, chosen, identify, read_data
-from mlops_ci.evaluation.holdout.sealed import opened
-from mlops_ci.governance.policy import Rules, enough, judged_well, rules_of, to_sign
-from mlops_ci.governance.revocations import overridden, stated
-from mlops_ci.registry import holdout_ledger as ledger
-from mlops_ci.registry import run_store as store
+from mlops_ci.deployment.assignment import require_repository
+from mlops_ci.evaluation.base_branch_rules import BaseBranch, find_base
+from mlops_ci.evaluation.candidates.candidate import (
+    Candidate,
+    find_anchor,
+    find_champion,
+    identify_candidate,
+    read_data,
+    select_models,
+)
+from mlops_ci.evaluation.holdout.sealed import open_holdout
+from mlops_ci.governance.policy import BranchPolicy, ensure_trust, load_policy, signing_for, trust_at_least
+from mlops_ci.governance.revocations import find_override, require_reason
+from mlops_ci.registry import holdout_ledger, run_store
 from mlops_ci.registry import state as registry
 from mlops_ci.registry.events import next_version
 from mlops_ci.registry.state import ModelState
-from mlops_ci.registry.statement import evidence_of, of_release
-from mlops_ci.registry.tag_message import message
-from mlops_ci.reports.model_card import card
+from mlops_ci.registry.statement import encode_release, gate_evidence
+from mlops_ci.registry.tag_message import format_tag_message
+from mlops_ci.reports.model_card import render_model_card
 from mlops_ci.repository.context import Project
-from mlops_ci.repository.default_branch import trunk
+from mlops_ci.repository.default_branch import find_default_branch
 from mlops_ci.repository.git import Repository
 
 
@@ -51,78 +57,78 @@ def release(
     (with today's champion), it was rolled back from or deprecated, or the commit has a version of the model already;
     UsageProblem when it is forced without a reason.
     """
-    stated(reason, force=force)
-    repo = needed_repository(project)
+    require_reason(reason, force=force)
+    repo = require_repository(project)
     head = repo.head()
     if head is None:
         raise Findings.of(
             "commit-missing", "there is no commit yet to put a release on", help="git add --all && git commit"
         )
-    branch = _branch(project, repo)
+    branch = _release_branch(project, repo)
     tip = repo.resolve(f"{branch}^{{commit}}") if branch else None
-    rules = rules_of(project, repo, tip or head)
-    signing, unsigned = to_sign(repo, rules)
-    ground = _Ground(repo, head, branch, base_of(project), rules, signing)
-    state = registry.read(repo)
-    released: list[Released] = []
-    writes: list[Write] = []
-    said: list[Announcement] = []
+    rules = load_policy(project, repo, tip or head)
+    signing, unsigned = signing_for(repo, rules)
+    ground = _ReleaseContext(repo, head, branch, find_base(project), rules, signing)
+    state = registry.read_registry(repo)
+    released: list[ReleaseResult] = []
+    writes: list[PlannedWrite] = []
+    said: list[Notification] = []
     left: list[Diagnostic] = []
-    for name in chosen(project, models):
+    for name in select_models(project, models):
         try:
-            one, plan, told = _model(project, ground, state.model(name), reason, force=force)
+            one, plan, told = _plan_release(project, ground, state.model(name), reason, force=force)
         except Findings as found:
             if not gated:
                 raise
             left += [replace(item, severity="warning") for item in found.diagnostics]
-            released.append(_held(name, found.diagnostics))
+            released.append(_skipped_result(name, found.diagnostics))
             continue
         released.append(one)
         writes.extend(plan)
         said.extend(told)
-    push = (Push(repo.remote()),) if writes else ()
+    push = (Push(repo.default_remote()),) if writes else ()
     notes = (*left, *(unsigned if writes else ()))
     return Outcome(ReleaseReport(tuple(released)), notes, Plan((*writes, *push, *said)))
 
 
-def _held(model: str, why: tuple[Diagnostic, ...]) -> Released:
+def _skipped_result(model: str, why: tuple[Diagnostic, ...]) -> ReleaseResult:
     """Describe a model that is left; one that waits for the gate's answer, from a place that counts, is `ungated`."""
     ungated = any(one.id in ("release-not-gated", "release-not-counted", "trust-too-low") for one in why)
-    return Released(model, "", "ungated" if ungated else "held", why[0].message)
+    return ReleaseResult(model, "", "ungated" if ungated else "held", why[0].message)
 
 
 @dataclass(frozen=True)
-class _Ground:
+class _ReleaseContext:
     """What all releases of a command stand on: `head` on the ref `branch`, the rules of `base`, what it demands, and who signs."""
 
     repo: Repository
     head: str
     branch: str | None
-    base: Base | None
-    rules: Rules
+    base: BaseBranch | None
+    rules: BranchPolicy
     signing: Signing | None
 
 
-def _model(
-    project: Project, ground: _Ground, state: ModelState, reason: str | None, *, force: bool
-) -> tuple[Released, list[Write], tuple[Announcement, ...]]:
+def _plan_release(
+    project: Project, ground: _ReleaseContext, state: ModelState, reason: str | None, *, force: bool
+) -> tuple[ReleaseResult, list[PlannedWrite], tuple[Notification, ...]]:
     repo, head = ground.repo, ground.head
     data, findings = read_data(project, state.model)
     if has_errors(findings):
         raise Findings(findings)
-    with opened(project, identify(project, state.model, data, base=ground.base)) as candidate:
+    with open_holdout(project, identify_candidate(project, state.model, data, base=ground.base)) as candidate:
         pass  # what it is judged on is all that is asked
     command = f"mlops-ci release {state.model}"
     for event in state.releases.values():
         if isinstance(event.record, Release) and event.record.run_key == candidate.key:
-            if overridden(state, event.record.model_digest, command, force=force) is None:
-                unchanged = Released(state.model, event.version, "unchanged", event.record.evidence.sentence)
-                pin = store.release_ref(state.model, event.version)
-                kept = store.find(repo, pin, fetch=True) if project.context.job else None
-                return unchanged, [], _page(project, repo, candidate, event.record, kept)
+            if find_override(state, event.record.model_digest, command, force=force) is None:
+                unchanged = ReleaseResult(state.model, event.version, "unchanged", event.record.evidence.sentence)
+                pin = run_store.release_ref(state.model, event.version)
+                kept = run_store.find_run(repo, pin, fetch=True) if project.context.job else None
+                return unchanged, [], _plan_release_page(project, repo, candidate, event.record, kept)
             break
-    _committed(project, repo, candidate)
-    _same_project(project, state)
+    _require_committed(project, repo, candidate)
+    _require_same_project(project, state)
     if taken := next((event for event in state.events if event.kind == "release" and event.commit == head), None):
         raise Findings.of(
             "release-commit-taken",
@@ -130,12 +136,12 @@ def _model(
             help="commit the change that made the new candidate (a spec, code, or data), then release",
         )
     folder = Path(tempfile.mkdtemp(dir=project.context.scratch))
-    run, comparison, stored, evidence_digest = _gated(project, repo, ground.rules, candidate, state, folder)
-    judged_well(project, ground.rules, state.model, comparison.trust)
-    asked = _counted(repo, candidate, run)
-    overrides = overridden(state, run.model_digest, command, force=force)
-    _on_branch(ground)
-    version = next_version(state.highest, _bump(candidate, state))
+    run, comparison, stored, evidence_digest = _require_gated_run(project, repo, ground.rules, candidate, state, folder)
+    ensure_trust(project, ground.rules, state.model, comparison.trust)
+    asked = _require_counted_question(repo, candidate, run)
+    overrides = find_override(state, run.model_digest, command, force=force)
+    _require_merged(ground)
+    version = next_version(state.highest_version, _version_bump(candidate, state))
     record = Release(
         model=state.model,
         version=version,
@@ -151,46 +157,46 @@ def _model(
         model_files=run.files,
         trusted=run.trusted,
         run_key=run.key,
-        run_ref=store.run_ref(state.model, comparison.key),
+        run_ref=run_store.run_ref(state.model, comparison.key),
         run_oid=stored.oid,
-        evidence=evidence_of(comparison, evidence_digest),
+        evidence=gate_evidence(comparison, evidence_digest),
         project=project.specs.project.name,
         trust=comparison.trust or "local",
-        made_by=project.context.maker,
+        made_by=project.context.provenance,
         made_on=project.context.clock().isoformat(timespec="seconds"),
         reason=reason,
         overrides=overrides,
-        previous=state.last.ref if state.last else None,
+        previous=state.last_event.ref if state.last_event else None,
         occasion=comparison.occasion,
         ledger=asked,
     )
     tag = f"{state.model}@v{version}"
-    text = message(f"{state.model} v{version}", comparison.sentence, of_release(record))
-    uploads = store.kept_alive(repo, stored, folder)
-    writes: list[Write] = [*uploads.writes, SetRef(store.release_ref(state.model, version), stored.oid)]
-    if repo.remote() is not None:  # without one, the run is where it should be already
-        writes.append(SetRef(record.run_ref, stored.oid))
+    text = format_tag_message(f"{state.model} v{version}", comparison.sentence, encode_release(record))
+    uploads = run_store.plan_reupload(repo, stored, folder)
+    writes: list[PlannedWrite] = [*uploads.writes, CreateRef(run_store.release_ref(state.model, version), stored.oid)]
+    if repo.default_remote() is not None:  # without one, the run is where it should be already
+        writes.append(CreateRef(record.run_ref, stored.oid))
     writes += [
-        CreateTag(tag, head, text, state.last_date, ground.signing),
+        CreateTag(tag, head, text, state.latest_event_date, ground.signing),
         AppendLog(state.model, tag, encode(record), state.log),
     ]
-    told = _page(project, repo, candidate, record, stored)
+    told = _plan_release_page(project, repo, candidate, record, stored)
     if told:
         told += (Dispatch("mlops-ci-released", {"model": state.model, "version": version, "tag": tag}),)
-    return Released(state.model, version, "released", comparison.sentence), writes, told
+    return ReleaseResult(state.model, version, "released", comparison.sentence), writes, told
 
 
-def _page(
-    project: Project, repo: Repository, candidate: Candidate, record: Release, kept: store.StoredRun | None
-) -> tuple[Announcement, ...]:
+def _plan_release_page(
+    project: Project, repo: Repository, candidate: Candidate, record: Release, kept: run_store.StoredRun | None
+) -> tuple[Notification, ...]:
     """Return the release's page on the git host, where a CI job can make one; also where it may be there already."""
     job = project.context.job
     if job is None or kept is None:
         return ()
-    body = card(
+    body = render_model_card(
         record,
-        run=store.read_record(repo, kept, "run.json", TrainingRun),
-        comparison=store.read_record(repo, kept, "comparison.json", Comparison),
+        run=run_store.read_record(repo, kept, "run.json", TrainingRun),
+        comparison=run_store.read_record(repo, kept, "comparison.json", Comparison),
         description=candidate.model.value("metadata", "description"),
         owner=candidate.model.owner,
         job=job,
@@ -198,7 +204,7 @@ def _page(
     return (PublishRelease(f"{record.model}@v{record.version}", f"{record.model} v{record.version}", body),)
 
 
-def _committed(project: Project, repo: Repository, candidate: Candidate) -> None:
+def _require_committed(project: Project, repo: Repository, candidate: Candidate) -> None:
     """Insist that what is released is what the commit holds: specs, code and data."""
     paths = [
         candidate.model.path,
@@ -206,10 +212,19 @@ def _committed(project: Project, repo: Repository, candidate: Candidate) -> None
         project.specs.project.path,
         *(file.path for file in candidate.code),
         *(file.path for file in candidate.snapshot.files),
-        *(file.path for file in candidate.rules.code if candidate.rules.base is None),
-        *(file.path for file in (candidate.held.files if candidate.held and not candidate.held.copied else ())),
+        *(file.path for file in candidate.rules.metric_code if candidate.rules.base is None),
+        *(
+            file.path
+            for file in (
+                candidate.sealed_holdout.files
+                if candidate.sealed_holdout and not candidate.sealed_holdout.is_download
+                else ()
+            )
+        ),
     ]
-    changed = repo.changed([(project.context.root / path).relative_to(repo.root).as_posix() for path in paths])
+    changed = repo.uncommitted_paths(
+        [(project.context.root / path).relative_to(repo.root).as_posix() for path in paths]
+    )
     if changed:
         shown = ", ".join(changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
         raise Findings.of(
@@ -219,16 +234,16 @@ def _committed(project: Project, repo: Repository, candidate: Candidate) -> None
         )
 
 
-def _branch(project: Project, repo: Repository) -> str | None:
+def _release_branch(project: Project, repo: Repository) -> str | None:
     """Return the ref of the branch that is released from; None where nothing tells which that is."""
-    name, remote = trunk(project, repo), repo.remote()
+    name, remote = find_default_branch(project, repo), repo.default_remote()
     return f"refs/{f'remotes/{remote}' if remote else 'heads'}/{name}" if name else None
 
 
-def _on_branch(ground: _Ground) -> None:
+def _require_merged(ground: _ReleaseContext) -> None:
     """Insist that what is released has been merged: a release is for everybody."""
-    repo, head, branch, remote = ground.repo, ground.head, ground.branch, ground.repo.remote()
-    if remote is None or (branch is not None and repo.contains(branch, head)):
+    repo, head, branch, remote = ground.repo, ground.head, ground.branch, ground.repo.default_remote()
+    if remote is None or (branch is not None and repo.contains_commit(branch, head)):
         return
     if branch is None:
         raise Findings.of(
@@ -237,7 +252,7 @@ def _on_branch(ground: _Ground) -> None:
             help=f"git remote set-head {remote} --auto, then release",
         )
     name = branch.removeprefix(f"refs/remotes/{remote}/")
-    if repo.shallow and repo.resolve(branch) and not repo.contains(head, branch):
+    if repo.is_shallow and repo.resolve(branch) and not repo.contains_commit(head, branch):
         # where history is cut off, git takes every commit for one that is not on the branch
         raise EnvironmentProblem.of(
             "clone-shallow",
@@ -251,9 +266,11 @@ def _on_branch(ground: _Ground) -> None:
     )
 
 
-def _same_project(project: Project, state: ModelState) -> None:
+def _require_same_project(project: Project, state: ModelState) -> None:
     """Insist that the model's registry is this project's: a repository may hold several."""
-    theirs = state.last.record.project if state.last and isinstance(state.last.record, Release) else None
+    theirs = (
+        state.last_event.record.project if state.last_event and isinstance(state.last_event.record, Release) else None
+    )
     if theirs not in (None, project.specs.project.name):
         raise Findings.of(
             "model-of-another-project",
@@ -262,19 +279,19 @@ def _same_project(project: Project, state: ModelState) -> None:
         )
 
 
-def _gated(
-    project: Project, repo: Repository, rules: Rules, candidate: Candidate, state: ModelState, folder: Path
-) -> tuple[TrainingRun, Comparison, store.StoredRun, str]:
-    champion = champion_of(project, state.model, candidate.rules.champion)
-    anchor = anchor_of(project, candidate, champion)
-    accepted, any_trust = enough(rules.trust), enough("local")
+def _require_gated_run(
+    project: Project, repo: Repository, rules: BranchPolicy, candidate: Candidate, state: ModelState, folder: Path
+) -> tuple[TrainingRun, Comparison, run_store.StoredRun, str]:
+    champion = find_champion(project, state.model, candidate.rules.champion_environment)
+    anchor = find_anchor(project, candidate, champion)
+    accepted, any_trust = trust_at_least(rules.trust), trust_at_least("local")
     keys = {trust: candidate.comparison_key(champion, anchor, trust) for trust in any_trust}
-    refs = {store.run_ref(state.model, key): key for key in keys.values()}
-    here = (store.find(repo, store.run_ref(state.model, keys[trust])) for trust in accepted)
-    there = (store.find(repo, ref, fetch=True) for ref in refs)  # one that is trusted too little is said to be
+    refs = {run_store.run_ref(state.model, key): key for key in keys.values()}
+    here = (run_store.find_run(repo, run_store.run_ref(state.model, keys[trust])) for trust in accepted)
+    there = (run_store.find_run(repo, ref, fetch=True) for ref in refs)  # one that is trusted too little is said to be
     stored = next((found for found in chain(here, there) if found is not None), None)
     if stored is None:
-        trained = store.find(repo, store.run_ref(state.model, candidate.key)) is not None
+        trained = run_store.find_run(repo, run_store.run_ref(state.model, candidate.key)) is not None
         against = f" against {champion.ref.name}, today's champion," if trained and champion else ""
         raise Findings.of(
             "release-not-gated",
@@ -283,7 +300,7 @@ def _gated(
             help=f"mlops-ci gate {state.model}",
         )
     key = refs[stored.ref]
-    comparison = store.read_record(repo, stored, "comparison.json", Comparison)
+    comparison = run_store.read_record(repo, stored, "comparison.json", Comparison)
     if comparison.verdict != "pass":
         decided = "inconclusive" if comparison.verdict == "incomparable" else comparison.verdict
         reasons = [item.reason for item in comparison.requirements if item.verdict == decided]
@@ -297,7 +314,7 @@ def _gated(
                 )
             ]
         )
-    run = store.read_record(repo, stored, "run.json", TrainingRun)
+    run = run_store.read_record(repo, stored, "run.json", TrainingRun)
     told = (comparison.key, comparison.model, comparison.run, run.key, run.model, comparison.model_digest)
     if told != (key, state.model, candidate.key, candidate.key, state.model, run.model_digest):
         raise EnvironmentProblem.of(
@@ -305,33 +322,33 @@ def _gated(
             f"{stored.ref} holds another run than its name says",
             help=f"it was damaged or changed: git update-ref -d {stored.ref}, then mlops-ci gate {state.model}",
         )
-    store.materialise(repo, stored, run.files, folder)  # verifies every byte
+    run_store.write_model_files(repo, stored, run.files, folder)  # verifies every byte
     return run, comparison, stored, digest_bytes(canonical_json(encode(comparison)).encode())
 
 
-def _counted(repo: Repository, candidate: Candidate, run: TrainingRun) -> LedgerHead | None:
+def _require_counted_question(repo: Repository, candidate: Candidate, run: TrainingRun) -> LedgerHead | None:
     """Insist that the ledger has the question that the gate's answer was given to, where questions are counted."""
-    if candidate.budget is None:
+    if candidate.holdout_budget is None:
         return None
     split = candidate.sides.split
-    asked = ledger.read(repo, candidate.rules.ledger, split.epoch)
-    number = asked.number(split.holdout_digest, run.model_digest)
+    asked = holdout_ledger.read_ledger(repo, candidate.rules.ledger_dataset, split.epoch)
+    number = asked.question_number(split.holdout_digest, run.model_digest)
     if asked.head is not None and number is not None:
         return LedgerHead(asked.ref, asked.head, number)
     raise Findings.of(
         "release-not-counted",
-        f"the ledger of '{candidate.rules.ledger}' does not have the question whether '{run.model}' passes",
+        f"the ledger of '{candidate.rules.ledger_dataset}' does not have the question whether '{run.model}' passes",
         location=candidate.dataset.locate("spec", "split"),
         help=f"mlops-ci gate {run.model} counts it",
     )
 
 
-def _bump(candidate: Candidate, state: ModelState) -> Literal["major", "minor", "patch"]:
+def _version_bump(candidate: Candidate, state: ModelState) -> Literal["major", "minor", "patch"]:
     """Major when callers break, minor when spec or code changed, patch when the same was retrained on newer data."""
     asked = candidate.model.spec.release.bump
     if asked != "auto":
         return asked
-    latest = state.latest.record if state.latest else None
+    latest = state.latest_release.record if state.latest_release else None
     if not isinstance(latest, Release) or latest.interface_digest != candidate.interface_digest:
         return "major"
     if latest.spec_digest != candidate.model.digest or latest.code != candidate.code:

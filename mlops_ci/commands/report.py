@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mlops_ci.core.ci_job import Job
+from mlops_ci.core.ci_job import CiJob
 from mlops_ci.core.errors import EnvironmentProblem, Findings, UsageProblem
 from mlops_ci.core.plan import Outcome, Plan
-from mlops_ci.core.results.notify import ToldReport
-from mlops_ci.evaluation.notify import check_name, told
-from mlops_ci.evaluation.report_file import read
-from mlops_ci.integrations.github.queries import pulls_of
+from mlops_ci.core.results.notify import NotificationReport
+from mlops_ci.evaluation.notify import check_run_name, gate_notifications
+from mlops_ci.evaluation.report_file import read_gate_answer
+from mlops_ci.integrations.github.queries import find_pull_requests
 from mlops_ci.repository.context import Context
 
 
-def report(context: Context, *, file: str) -> Outcome[ToldReport]:
+def report(context: Context, *, file: str) -> Outcome[NotificationReport]:
     """Plan the comment and the check that tell the answer in `file`; events that are about no pull request get the check alone.
 
     After another workflow's run (workflow_run) the answer is untrusted, and the pull request is the one that GitHub knows
@@ -30,19 +30,21 @@ def report(context: Context, *, file: str) -> Outcome[ToldReport]:
             else f"the event '{job.event}' names no commit that the answer could be about",
             help="run it in a workflow of GitHub Actions; elsewhere, `mlops-ci gate --format markdown` shows the answer",
         )
-    answer = read(context.here / file)
+    answer = read_gate_answer(context.start_folder / file)
     untrusted = job.event == "workflow_run"
     if untrusted:
-        job = replace(job, pull=_pull(context, job))
-    announcements = told(
+        job = replace(job, pull=_require_pull_request(context, job))
+    announcements = gate_notifications(
         job, answer.record, answer.diagnostics, context.trust, code=answer.exit_code, untrusted=untrusted
     )
     verdict = answer.record.verdict if answer.record else None
-    name = check_name(job, untrusted=untrusted)
-    return Outcome(ToldReport(verdict, job.commit, name, job.pull, untrusted, job.run_url), plan=Plan(announcements))
+    name = check_run_name(job, untrusted=untrusted)
+    return Outcome(
+        NotificationReport(verdict, job.commit, name, job.pull, untrusted, job.run_url), plan=Plan(announcements)
+    )
 
 
-def _pull(context: Context, job: Job) -> int:
+def _require_pull_request(context: Context, job: CiJob) -> int:
     """Return the one open pull request whose head the run's commit is, as GitHub tells it: no artifact may name another."""
     if context.github is None:
         raise EnvironmentProblem.of(
@@ -50,7 +52,7 @@ def _pull(context: Context, job: Job) -> int:
             "GitHub cannot be asked which pull request this is about: there is no token",
             help="give the step `env: GITHUB_TOKEN: ${{ github.token }}` and the job `pull-requests: write`",
         )
-    found = pulls_of(context.github, job.commit)
+    found = find_pull_requests(context.github, job.commit)
     if len(found) == 1:
         return found[0]
     named = ", ".join(f"#{number}" for number in found[:10])

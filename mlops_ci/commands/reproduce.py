@@ -12,17 +12,22 @@ from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.errors import Findings, UsageProblem
 from mlops_ci.core.plan import Outcome
 from mlops_ci.core.results.queries import Cause, CauseKind, ReproduceReport
-from mlops_ci.deployment.assignment import evidence_of, known_model, known_release, needed_repository
+from mlops_ci.deployment.assignment import require_model, require_release, require_release_record, require_repository
 from mlops_ci.evaluation.candidates.candidate import Candidate
-from mlops_ci.evaluation.candidates.release_checkout import Recorded, candidate_of, recorded, restore
-from mlops_ci.evaluation.candidates.training import fitted
-from mlops_ci.registry.state import read
+from mlops_ci.evaluation.candidates.release_checkout import (
+    RecordedRelease,
+    checkout_release,
+    load_recorded_release,
+    recover_candidate,
+)
+from mlops_ci.evaluation.candidates.training import fit_candidate
+from mlops_ci.registry.state import read_registry
 from mlops_ci.repository.context import Project
-from mlops_ci.training.fit import Fitted
-from mlops_ci.training.packaging.golden_rows import TOLERANCE, agreement
-from mlops_ci.training.packaging.skops import GOLDEN
-from mlops_ci.training.rebuild import provide
-from mlops_ci.training.reproduction_differences import causes
+from mlops_ci.training.environment_rebuild import provide_environment
+from mlops_ci.training.fit import FittedModel
+from mlops_ci.training.packaging.golden_rows import GOLDEN_TOLERANCE, compare_golden_rows
+from mlops_ci.training.packaging.skops import GOLDEN_FILE
+from mlops_ci.training.reproduction_differences import find_difference_causes
 from mlops_ci.training.workers.protocol import Interpreter
 
 
@@ -34,13 +39,13 @@ def reproduce(project: Project, *, model: str, rebuild: bool = False) -> Outcome
     """
     started = project.context.clock()
     name, _, version = model.partition("@")
-    repo = needed_repository(project)
-    registry = read(repo)
-    event = known_release(registry.model(known_model(project, registry, name)), version or None)
-    release = evidence_of(event)
-    record = recorded(project, repo, release)
-    restored = restore(project, repo, release)
-    candidate, lost = candidate_of(restored, record)
+    repo = require_repository(project)
+    registry = read_registry(repo)
+    event = require_release(registry.model(require_model(project, registry, name)), version or None)
+    release = require_release_record(event)
+    record = load_recorded_release(project, repo, release)
+    restored = checkout_release(project, repo, release)
+    candidate, lost = recover_candidate(restored, record)
     report = ReproduceReport(
         release=event.ref.name,
         commit=release.commit,
@@ -49,11 +54,11 @@ def reproduce(project: Project, *, model: str, rebuild: bool = False) -> Outcome
         compared="nothing",
         recorded=release.model_digest,
         recorded_environment=record.run.environment,
-        tolerance=TOLERANCE,
+        tolerance=GOLDEN_TOLERANCE,
         causes=lost,
     )
     if candidate is not None:
-        report = _compared(restored.project, candidate, record, report, force=rebuild)
+        report = _compare_with_record(restored.project, candidate, record, report, force=rebuild)
     seconds = (project.context.clock() - started).total_seconds()
     report = replace(report, seconds=round(seconds, 3))
     return Outcome(report, _findings(report))
@@ -63,59 +68,61 @@ def reproduce(project: Project, *, model: str, rebuild: bool = False) -> Outcome
 class _Attempt:
     """One training: the model that it made, or what it said instead."""
 
-    made: Fitted | None
+    model: FittedModel | None
     failure: str = ""
 
     @property
-    def outcome(self) -> str:
+    def digest_or_failure(self) -> str:
         """What two trainings of the same must agree in."""
-        return self.made.model_digest if self.made else self.failure
+        return self.model.model_digest if self.model else self.failure
 
 
-def _compared(
-    project: Project, candidate: Candidate, record: Recorded, report: ReproduceReport, *, force: bool
+def _compare_with_record(
+    project: Project, candidate: Candidate, record: RecordedRelease, report: ReproduceReport, *, force: bool
 ) -> ReproduceReport:
     """Train in the recorded environment, or what could be had of it; where the result is another one, train once more."""
     context, run = project.context, record.run
     folder = Path(tempfile.mkdtemp(prefix="environment-", dir=context.scratch))
-    provided = provide(run.environment, folder, force=force, progress=context.progress)
+    provided = provide_environment(run.environment, folder, force=force, progress=context.progress)
     context.progress(f"training {run.model} on {run.split.train_rows:,} rows")
-    first = _attempt(project, candidate, provided.interpreter)
+    first = _attempt_training(project, candidate, provided.interpreter)
     used = provided.used
-    if first.made is not None:
-        used = replace(used, environment=replace(used.environment, threadpools=first.made.environment.threadpools))
+    if first.model is not None:
+        used = replace(used, environment=replace(used.environment, threadpools=first.model.environment.threadpools))
     report = replace(report, used=used)
     toolkits = (record.release.made_by.toolkit, __version__)
-    if first.made is None:
+    if first.model is None:
         failed = Cause("unexplained", f"the training failed here: {first.failure}")
         found = [
-            one for one in causes(run.environment, used.environment, toolkits, ()) if one.kind in ("library", "toolkit")
+            one
+            for one in find_difference_causes(run.environment, used.environment, toolkits, ())
+            if one.kind in ("library", "toolkit")
         ]
         return replace(report, causes=(*found, failed))
-    digest = first.made.model_digest
+    digest = first.model.model_digest
     report = replace(report, reproduced=(digest,), compared="structure")
     if digest == run.model_digest:
         return replace(report, state="identical")
     context.progress(f"training {run.model} once more: the model is another one")
-    second = _attempt(project, candidate, provided.interpreter)
-    digests = (digest, second.made.model_digest) if second.made else (digest,)
+    second = _attempt_training(project, candidate, provided.interpreter)
+    digests = (digest, second.model.model_digest) if second.model else (digest,)
     inputs = [field.name for field in run.signature.inputs]
-    golden = agreement(record.folder / GOLDEN, first.made.folder / GOLDEN, inputs)
+    golden = compare_golden_rows(record.folder / GOLDEN_FILE, first.model.folder / GOLDEN_FILE, inputs)
     return replace(
         report,
-        state="equivalent" if golden.close else "different",
-        compared="structure" if golden.largest is None else "predictions",
+        state="equivalent" if golden.is_close else "different",
+        compared="structure" if golden.largest_difference is None else "predictions",
         reproduced=digests,
         rows=golden.rows,
-        changed=golden.changed,
-        difference=golden.largest,
-        causes=causes(run.environment, used.environment, toolkits, (digest, second.outcome)),
+        changed=golden.changed_rows,
+        difference=golden.largest_difference,
+        causes=find_difference_causes(run.environment, used.environment, toolkits, (digest, second.digest_or_failure)),
     )
 
 
-def _attempt(project: Project, candidate: Candidate, interpreter: Interpreter) -> _Attempt:
+def _attempt_training(project: Project, candidate: Candidate, interpreter: Interpreter) -> _Attempt:
     try:
-        return _Attempt(fitted(project, candidate, interpreter))
+        return _Attempt(fit_candidate(project, candidate, interpreter))
     except (Findings, UsageProblem) as error:
         return _Attempt(None, error.diagnostics[0].message)
 
@@ -136,18 +143,18 @@ def _findings(report: ReproduceReport) -> tuple[Diagnostic, ...]:
         found.append(
             Diagnostic(
                 "reproduce-equivalent",
-                f"{report.release} was made again with the same predictions (within {TOLERANCE:g}), but another structure: {why}",
+                f"{report.release} was made again with the same predictions (within {GOLDEN_TOLERANCE:g}), but another structure: {why}",
                 severity="warning",
             )
         )
     elif report.state == "different":
-        helps = dict.fromkeys(_HELP[cause.kind] for cause in report.causes)
+        helps = dict.fromkeys(_CAUSE_HELP[cause.kind] for cause in report.causes)
         message = f"{report.release} could not be made again: {why}"
         found.append(Diagnostic("reproduce-different", message, help="\n".join(helps)))
     return tuple(found)
 
 
-_HELP: Mapping[CauseKind, str] = {
+_CAUSE_HELP: Mapping[CauseKind, str] = {
     "data": "look for a clone or a backup that has these files; git log --all -- PATH shows who removed them",
     "commit": "the tag and the commit disagree, which release never writes: compare both with another clone",
     "library": "run this where the recorded versions can be installed",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from mlops_ci.core.errors import Findings, UsageProblem
 from mlops_ci.core.plan import Outcome
 from mlops_ci.core.results.lifecycle import DeployReport
-from mlops_ci.deployment.assignment import assign, known_environment, known_model, known_release
-from mlops_ci.registry.state import ModelState, read
+from mlops_ci.deployment.assignment import plan_assignment, require_environment, require_model, require_release
+from mlops_ci.registry.state import ModelState, read_registry
 from mlops_ci.repository.context import Project
 
 
@@ -19,29 +19,29 @@ def rollback(
     """
     if not reason.strip():
         raise UsageProblem.of("reason-missing", "a rollback says why", help="--reason 'late arrivals doubled'")
-    environment = known_environment(project, env)
-    registry = read(project.context.repo)
-    state = registry.model(known_model(project, registry, model))
+    environment = require_environment(project, env)
+    registry = read_registry(project.context.repo)
+    state = registry.model(require_model(project, registry, model))
     ran = {event.version for event in state.assignments(environment)}
-    release = known_release(state, version or _before(state, environment))
+    release = require_release(state, version or _previous_version(state, environment))
     if release.version not in ran:
         raise Findings.of(
             "rollback-nowhere",
             f"{state.model} v{release.version} has never run in '{environment}', so going there is no way back",
             help=f"mlops-ci deploy {state.model}@{release.version} --env {environment}",
         )
-    return assign(project, state, release, environment, reason, rollback=True)
+    return plan_assignment(project, state, release, environment, reason, rollback=True)
 
 
-def _before(state: ModelState, environment: str) -> str:
+def _previous_version(state: ModelState, environment: str) -> str:
     """Return what ran before the version that runs now; what was rolled back from is not gone back to."""
     ran: list[str] = []
     for event in state.assignments(environment):
-        if event.rollback and event.version in ran:
+        if event.is_rollback and event.version in ran:
             del ran[len(ran) - ran[::-1].index(event.version) :]
         elif not ran or ran[-1] != event.version:
             ran.append(event.version)
-    if ran and environment not in state.assigned:
+    if ran and environment not in state.current_assignments:
         return ran[-1]
     if len(ran) < 2:
         others = sorted({event.version for event in state.assignments(environment)} - set(ran))

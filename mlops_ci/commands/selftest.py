@@ -10,19 +10,25 @@ from mlops_ci.core.diagnostics import Diagnostic, has_errors
 from mlops_ci.core.errors import Findings, UsageProblem
 from mlops_ci.core.plan import Outcome
 from mlops_ci.core.records import TrainingRun
-from mlops_ci.core.results.simulation import Measured, SelftestReport
-from mlops_ci.evaluation.baselines import Older, older
-from mlops_ci.evaluation.candidates.candidate import Candidate, champion_of, chosen, identify, read_data
-from mlops_ci.evaluation.candidates.training import kept
-from mlops_ci.evaluation.evaluate import answers
-from mlops_ci.evaluation.holdout.sealed import opened
-from mlops_ci.evaluation.simulation import own_holdout as own
-from mlops_ci.evaluation.simulation.claims import ALPHA, BUDGET
-from mlops_ci.evaluation.simulation.runner import measure
-from mlops_ci.registry import state as registry
+from mlops_ci.core.results.simulation import ClaimMeasurement, SelftestReport
+from mlops_ci.evaluation.baselines import Baseline, load_baseline
+from mlops_ci.evaluation.candidates.candidate import (
+    Candidate,
+    find_champion,
+    identify_candidate,
+    read_data,
+    select_models,
+)
+from mlops_ci.evaluation.candidates.training import load_stored_run
+from mlops_ci.evaluation.evaluate import paired_predictions
+from mlops_ci.evaluation.holdout.sealed import open_holdout
+from mlops_ci.evaluation.simulation import own_holdout
+from mlops_ci.evaluation.simulation.claims import ALPHA, QUESTION_BUDGET
+from mlops_ci.evaluation.simulation.runner import measure_claims
+from mlops_ci.registry import state
 from mlops_ci.registry.events import version_key
 from mlops_ci.repository.context import Context, Project
-from mlops_ci.spec.load import find_root, load
+from mlops_ci.spec.load import find_root, load_specs
 
 
 def selftest(
@@ -35,28 +41,28 @@ def selftest(
     UsageProblem outside a project, Findings where there are no two models to compare.
     """
     if model is None:
-        measured = measure(trials, jobs or -1, context.progress)
-        report = SelftestReport(trials, ALPHA, BUDGET, measured)
+        measured = measure_claims(trials, jobs or -1, context.progress)
+        report = SelftestReport(trials, ALPHA, QUESTION_BUDGET, measured)
     else:
-        project = _project(context)
-        candidate, pair = _pair(project, model)
+        project = _require_project(context)
+        candidate, pair = _score_pair(project, model)
         gate = candidate.rules.gate
         metrics = tuple(dict.fromkeys(one.metric for one in candidate.requirements if one.test is not None))
-        measured = own.measure(pair, metrics, gate, trials, jobs or -1, context.progress)
-        report = SelftestReport(trials, round(1 - gate.confidence, 12), BUDGET, measured, model)
-    return Outcome(report, tuple(_broken(one) for one in measured if not one.holds))
+        measured = own_holdout.measure_model_pair(pair, metrics, gate, trials, jobs or -1, context.progress)
+        report = SelftestReport(trials, round(1 - gate.confidence, 12), QUESTION_BUDGET, measured, model)
+    return Outcome(report, tuple(_claim_finding(one) for one in measured if not one.is_met))
 
 
-def _project(context: Context) -> Project:
-    root = find_root(context.here)
-    specs, diagnostics = load(root) if root else (None, ())
+def _require_project(context: Context) -> Project:
+    root = find_root(context.start_folder)
+    specs, diagnostics = load_specs(root) if root else (None, ())
     if root is None or specs is None:
         raise UsageProblem(
             diagnostics
             or (
                 Diagnostic(
                     "project-not-found",
-                    f"no mlops.yaml in {context.here} or any folder above it, so there is no model to test",
+                    f"no mlops.yaml in {context.start_folder} or any folder above it, so there is no model to test",
                     help="go to the folder of your project (-C DIR); without MODEL populations are simulated",
                 ),
             )
@@ -64,33 +70,33 @@ def _project(context: Context) -> Project:
     return Project(specs, replace(context, root=root))
 
 
-def _pair(project: Project, name: str) -> tuple[Candidate, own.Pair]:
-    (name,) = chosen(project, (name,))
+def _score_pair(project: Project, name: str) -> tuple[Candidate, own_holdout.ModelPair]:
+    (name,) = select_models(project, (name,))
     data, findings = read_data(project, name)
     if has_errors(findings):
         raise Findings(findings)
-    candidate, context = identify(project, name, data), project.context
-    trained = kept(project, candidate)
+    candidate, context = identify_candidate(project, name, data), project.context
+    trained = load_stored_run(project, candidate)
     scratch = Path(tempfile.mkdtemp(dir=context.scratch))
-    rival = _rival(project, candidate, trained.run, scratch)
+    rival = _find_baseline(project, candidate, trained.run, scratch)
     context.progress(f"scoring {name} and {rival.event.ref.name}")
-    with opened(project, candidate) as at_hand:
-        truth, models = answers(project, at_hand, trained.run, trained.folder, rival, scratch)
-    return candidate, own.Pair((name, rival.event.ref.name), truth, models)
+    with open_holdout(project, candidate) as at_hand:
+        truth, models = paired_predictions(project, at_hand, trained.run, trained.folder, rival, scratch)
+    return candidate, own_holdout.ModelPair((name, rival.event.ref.name), truth, models)
 
 
-def _rival(project: Project, candidate: Candidate, run: TrainingRun, scratch: Path) -> Older:
+def _find_baseline(project: Project, candidate: Candidate, run: TrainingRun, scratch: Path) -> Baseline:
     """Return the champion; or, where the candidate is that, the newest other release that can be scored today."""
     name = candidate.model.name
-    champion = champion_of(project, name)
-    others = registry.read(project.context.repo).model(name).releases
+    champion = find_champion(project, name)
+    others = state.read_registry(project.context.repo).model(name).releases
     newest = sorted(others.values(), key=lambda event: version_key(event.version), reverse=True)
     why = "it has no release yet"
     for event in dict.fromkeys((*([champion] if champion else []), *newest)):
-        found = older(project, candidate, run, event, "champion", scratch / event.version)
-        if isinstance(found, Older) and found.model is not None:
+        found = load_baseline(project, candidate, run, event, "champion", scratch / event.version)
+        if isinstance(found, Baseline) and found.model is not None:
             return found
-        why = f"{event.ref.name} is the same model" if isinstance(found, Older) else found.why
+        why = f"{event.ref.name} is the same model" if isinstance(found, Baseline) else found.reason
     raise Findings.of(
         "selftest-alone",
         f"there is no second model to compare '{name}' with: {why}",
@@ -99,7 +105,7 @@ def _rival(project: Project, candidate: Candidate, run: TrainingRun, scratch: Pa
     )
 
 
-def _broken(one: Measured) -> Diagnostic:
+def _claim_finding(one: ClaimMeasurement) -> Diagnostic:
     bound = f"{'at least' if one.at_least else 'at most'} {one.limit:g}" if one.limit is not None else "anything"
     return Diagnostic(
         "selftest-exceeded",

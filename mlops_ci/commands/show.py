@@ -6,13 +6,13 @@ from mlops_ci.core.errors import UsageProblem
 from mlops_ci.core.plan import Outcome
 from mlops_ci.core.results.queries import RunsReport
 from mlops_ci.core.results.registry import ShowReport
-from mlops_ci.registry import views as overview
-from mlops_ci.registry.state import read
-from mlops_ci.repository.context import Place
+from mlops_ci.registry import views
+from mlops_ci.registry.state import read_registry
+from mlops_ci.repository.context import Workspace
 
 
 def show(
-    place: Place, *, model: str | None = None, at: str | None = None, runs: bool = False
+    place: Workspace, *, model: str | None = None, at: str | None = None, runs: bool = False
 ) -> Outcome[ShowReport | RunsReport]:
     """Return each released model, or one, with its newest version and what each environment runs; with `runs` the experiments.
 
@@ -20,34 +20,34 @@ def show(
     time nor a commit.
     """
     if runs:
-        return _experiments(place, model, at)
-    registry = now = read(place.repo)
+        return _show_runs(place, model, at)
+    registry = now = read_registry(place.repo)
     moment = None
     if at is not None:
-        from mlops_ci.registry.point_in_time import as_it_was
+        from mlops_ci.registry.point_in_time import state_at
 
-        registry, moment = as_it_was(place.repo, now, at)
+        registry, moment = state_at(place.repo, now, at)
     if model:
-        now.known(model)
-    return Outcome(overview.models(registry, model, moment), now.gaps)
+        now.require_model(model)
+    return Outcome(views.show_view(registry, model, moment), now.gap_warnings)
 
 
-def _experiments(place: Place, model: str | None, at: str | None) -> Outcome[ShowReport | RunsReport]:
+def _show_runs(place: Workspace, model: str | None, at: str | None) -> Outcome[ShowReport | RunsReport]:
     if at is not None:
         raise UsageProblem.of(
             "options-conflict",
             "--runs and --at do not go together: runs are no events, and are not kept in order",
             help="leave out one of the two; each run says when it was trained",
         )
-    from mlops_ci.registry.experiments import experiments, table
+    from mlops_ci.registry.experiments import read_experiments, runs_table
 
     if place.repo is None:
         return Outcome(RunsReport(()))
-    registry, found, unreadable = experiments(place.repo, model)
+    registry, found, unreadable = read_experiments(place.repo, model)
     if model is not None and not found and not unreadable:
-        registry.known(model)
+        registry.require_model(model)
     names = sorted({one.run.model for one in found})
-    tables = tuple(table(name, [one for one in found if one.run.model == name]) for name in names)
+    tables = tuple(runs_table(name, [one for one in found if one.run.model == name]) for name in names)
     remotes = sorted(place.repo.remotes(), key=lambda name: name != "origin")
     fetch = f"git fetch {remotes[0]} 'refs/mlops/runs/*:refs/mlops/runs/*'" if remotes else None
     return Outcome(RunsReport(tables, fetch), unreadable)

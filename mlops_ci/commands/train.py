@@ -12,23 +12,23 @@ from mlops_ci.core.diagnostics import Diagnostic, has_errors
 from mlops_ci.core.digest import canonical_json
 from mlops_ci.core.errors import Findings
 from mlops_ci.core.plan import Outcome, Plan
-from mlops_ci.core.planned_writes import Content
+from mlops_ci.core.planned_writes import FileContent
 from mlops_ci.core.records import TrainingRun
-from mlops_ci.core.results.gate import Trained, TrainReport
-from mlops_ci.deployment.assignment import needed_repository
-from mlops_ci.evaluation.candidates.candidate import Candidate, chosen, identify, read_data
-from mlops_ci.evaluation.candidates.training import described, fitted, with_code
-from mlops_ci.registry import run_store as store
-from mlops_ci.registry.run_transfer import carried, whole
+from mlops_ci.core.results.gate import TrainedCandidate, TrainReport
+from mlops_ci.deployment.assignment import require_repository
+from mlops_ci.evaluation.candidates.candidate import Candidate, identify_candidate, read_data, select_models
+from mlops_ci.evaluation.candidates.training import copy_source, fit_candidate, training_record
+from mlops_ci.registry import run_store
+from mlops_ci.registry.run_transfer import plan_bundle, without_size_limit
 from mlops_ci.repository.context import Project
 
 
 @dataclass(frozen=True)
-class Training:
+class CandidateTraining:
     """A candidate's run and its files (paths as in the run's tree); `plan` stores them where they are new."""
 
-    trained: Trained
-    files: Mapping[str, Content]
+    trained: TrainedCandidate
+    files: Mapping[str, FileContent]
     diagnostics: tuple[Diagnostic, ...] = ()
     plan: Plan = Plan()
 
@@ -49,35 +49,37 @@ def train(
 
     Raises UsageProblem for a model without a spec, Findings when its data are refused or training fails.
     """
-    needed_repository(project)  # found out before anything is trained
-    project = whole(project) if out else project
-    trainings: list[Training] = []
+    require_repository(project)  # found out before anything is trained
+    project = without_size_limit(project) if out else project
+    trainings: list[CandidateTraining] = []
     found: list[Diagnostic] = []
-    for name in chosen(project, models):
+    for name in select_models(project, models):
         data, findings = read_data(project, name)
         if has_errors(findings):
             raise Findings(findings)
-        candidate = identify(project, name, data)
+        candidate = identify_candidate(project, name, data)
         found.extend(candidate.findings)
         trainings.append(train_candidate(project, candidate, explain=explain, check_determinism=check_determinism))
     found.extend(one for training in trainings for one in training.diagnostics)
     plan = Plan(tuple(write for training in trainings for write in training.plan.writes))
     if out and not has_errors(found):
         runs = [training.trained.run for training in trainings]
-        plan = carried(plan, [store.run_ref(run.model, run.key) for run in runs], project.context.here / out)
+        plan = plan_bundle(
+            plan, [run_store.run_ref(run.model, run.key) for run in runs], project.context.start_folder / out
+        )
     report = TrainReport(tuple(training.trained for training in trainings))
     return Outcome(report, tuple(dict.fromkeys(found)), plan)
 
 
 def train_candidate(
     project: Project, candidate: Candidate, *, explain: bool = False, check_determinism: bool = False
-) -> Training:
+) -> CandidateTraining:
     """Return the candidate's stored run, or fit it in a process that is handed the training rows only."""
-    training = _once(project, candidate, explain=explain)
+    training = _train_once(project, candidate, explain=explain)
     if not check_determinism:
         return training
     project.context.progress(f"training {candidate.model.name} once more")
-    digests = (training.trained.run.model_digest, fitted(project, candidate).model_digest)
+    digests = (training.trained.run.model_digest, fit_candidate(project, candidate).model_digest)
     if len(set(digests)) == 1:
         return training
     flaky = Diagnostic(
@@ -91,28 +93,32 @@ def train_candidate(
     return replace(training, diagnostics=(*training.diagnostics, flaky), plan=Plan())
 
 
-def _once(project: Project, candidate: Candidate, *, explain: bool) -> Training:
+def _train_once(project: Project, candidate: Candidate, *, explain: bool) -> CandidateTraining:
     context, name = project.context, candidate.model.name
-    ref = store.run_ref(name, candidate.key)
-    stored = store.find(context.repo, ref)
+    ref = run_store.run_ref(name, candidate.key)
+    stored = run_store.find_run(context.repo, ref)
     if stored is not None and context.repo is not None:
-        run = store.read_record(context.repo, stored, "run.json", TrainingRun)
+        run = run_store.read_record(context.repo, stored, "run.json", TrainingRun)
         folder = Path(tempfile.mkdtemp(dir=context.scratch))
-        store.materialise(context.repo, stored, run.files, folder)
+        run_store.write_model_files(context.repo, stored, run.files, folder)
         why = f"nothing that decides the result has changed: {ref}" if explain else "nothing has changed"
-        return Training(Trained(run, False, why), _files(run, folder))
+        return CandidateTraining(TrainedCandidate(run, False, why), _run_files(run, folder))
     context.progress(f"training {name} on {candidate.sides.split.train_rows:,} rows")
     started = context.clock()
-    made = fitted(project, candidate)
-    files = (*made.files, *with_code(context.root, candidate, made.folder))
-    run = described(candidate, made, files, started.isoformat(timespec="seconds"))
-    records: dict[str, Content] = {"run.json": canonical_json(encode(run)).encode(), "log.txt": made.log}
+    made = fit_candidate(project, candidate)
+    files = (*made.files, *copy_source(context.root, candidate, made.folder))
+    run = training_record(candidate, made, files, started.isoformat(timespec="seconds"))
+    records: dict[str, FileContent] = {"run.json": canonical_json(encode(run)).encode(), "log.txt": made.log}
     title = f"{name}: run {run.key}"
-    plan = store.storing(ref, title, records, run.files, made.folder, project.specs.project.spec)
+    plan = run_store.plan_store(ref, title, records, run.files, made.folder, project.specs.project.spec)
     why = f"the store has no {ref}" if explain else "not trained before"
-    return Training(Trained(run, True, why), {**_files(run, made.folder), **records}, made.diagnostics, plan)
+    return CandidateTraining(
+        TrainedCandidate(run, True, why), {**_run_files(run, made.folder), **records}, made.diagnostics, plan
+    )
 
 
-def _files(run: TrainingRun, folder: Path) -> dict[str, Content]:
-    packaged: dict[str, Content] = {f"{store.MODEL}{file.path}": folder / file.path for file in run.files}
+def _run_files(run: TrainingRun, folder: Path) -> dict[str, FileContent]:
+    packaged: dict[str, FileContent] = {
+        f"{run_store.MODEL_FOLDER}{file.path}": folder / file.path for file in run.files
+    }
     return {**packaged, "run.json": canonical_json(encode(run)).encode()}

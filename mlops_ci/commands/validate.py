@@ -7,11 +7,11 @@ from mlops_ci.core.errors import Exit
 from mlops_ci.core.plan import Outcome
 from mlops_ci.core.results.gate import ValidateReport
 from mlops_ci.repository.context import Context
-from mlops_ci.spec.load import read_all
+from mlops_ci.spec.load import read_all_specs
 
 
 def validate(context: Context) -> Outcome[ValidateReport]:
     """Return what specs there are, and all that is wrong with them; an error is one of usage (exit 2)."""
-    reading = read_all(context.root)
+    reading = read_all_specs(context.root)
     code = Exit.USAGE if has_errors(reading.diagnostics) else Exit.OK
-    return Outcome(ValidateReport(reading.files, reading.counts), reading.diagnostics, exit_code=code)
+    return Outcome(ValidateReport(reading.files, reading.counts), reading.diagnostics, exit_code_override=code)

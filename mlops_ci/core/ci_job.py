@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Job:
+class CiJob:
     """A job. `repository` is OWNER/NAME, `api` and `server` are URLs without a final slash.
 
     `workflow` is the name of the workflow, `commit` what a verdict is about (a pull request's head, and not its merge with the
@@ -17,8 +17,8 @@ class Job:
     """
 
     repository: str
-    api: str
-    server: str
+    api_url: str
+    server_url: str
     event: str
     workflow: str
     commit: str
@@ -26,10 +26,10 @@ class Job:
     pull: int | None = None
     fork: bool = False
     base: str | None = None
-    since: str | None = None
-    gate: str | None = None
+    base_commit: str | None = None
+    gate_workflow: str | None = None
 
     @property
-    def only_reads(self) -> bool:
+    def has_read_only_token(self) -> bool:
         """Whether this job's token can only read, whatever the job asks for. What runs after a fork's run has a token of its own."""
         return self.fork and self.event not in ("workflow_run", "pull_request_target")

@@ -31,7 +31,7 @@ class _MisfitError(Exception):
         self.why, self.at = why, at
 
 
-def camel(name: str) -> str:
+def to_camel_case(name: str) -> str:
     """Return a snake_case name in camelCase; a trailing underscore (a name that is a keyword) is dropped."""
     head, *rest = name.rstrip("_").split("_")
     return head + "".join(part.title() for part in rest)
@@ -41,23 +41,23 @@ def encode(value: Any) -> Any:
     """Return the value, which may be of named tuples too, as JSON data; fields that are None are left out."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         items = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))
-        return {camel(name): encode(item) for name, item in items if item is not None}
+        return {to_camel_case(name): encode(item) for name, item in items if item is not None}
     if isinstance(value, Mapping):
         return {str(key): encode(item) for key, item in value.items()}
     if isinstance(value, tuple) and hasattr(value, "_asdict"):  # a NamedTuple
-        return {camel(name): encode(item) for name, item in value._asdict().items() if item is not None}
+        return {to_camel_case(name): encode(item) for name, item in value._asdict().items() if item is not None}
     if isinstance(value, tuple | list):
         return [encode(item) for item in value]
     return value
 
 
-def read(cls: type[T], text: str | bytes) -> T:
+def decode_json(cls: type[T], text: str | bytes) -> T:
     """Return JSON text as an instance of the dataclass; raises DecodeError for all that is not such JSON.
 
     That is also NaN and infinities, which JSON has no name for, and nesting too deep to follow.
     """
     try:
-        data = json.loads(text, parse_constant=_no_number)
+        data = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:  # also text that is not Unicode, and integers of 4,300 digits
         raise DecodeError(f"$: not JSON: {type(error).__name__}: {error}") from error
     return decode(cls, data)
@@ -72,7 +72,7 @@ def decode(cls: type[T], data: Any, where: str = "$") -> T:
     return found
 
 
-def _no_number(name: str) -> NoReturn:
+def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number")
 
 
@@ -83,25 +83,25 @@ def _reader(hint: Any) -> Reader:
     if hint is Any:
         return lambda data: data
     if origin in (Union, types.UnionType):
-        return _union(get_args(hint))
+        return _union_reader(get_args(hint))
     if origin is Literal:
-        return _literal(get_args(hint))
+        return _literal_reader(get_args(hint))
     if origin is tuple:
-        return _list(_reader(get_args(hint)[0]))
+        return _list_reader(_reader(get_args(hint)[0]))
     if origin is not None and issubclass(origin, Mapping):
-        return _mapping(_reader(get_args(hint)[1]))
+        return _mapping_reader(_reader(get_args(hint)[1]))
     if dataclasses.is_dataclass(hint):
-        return _dataclass(hint)
-    return {float: _float, str: _str, types.NoneType: _none}.get(hint) or _plain(hint)
+        return _dataclass_reader(hint)
+    return {float: _read_float, str: _read_str, types.NoneType: _read_none}.get(hint) or _instance_reader(hint)
 
 
-def _dataclass(cls: Any) -> Reader:
+def _dataclass_reader(cls: Any) -> Reader:
     hints = get_type_hints(cls)
     rows: dict[str, tuple[str, Reader, bool, bool]] = {}
     for field in dataclasses.fields(cls):
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         optional = types.NoneType in get_args(hints[field.name])
-        rows[camel(field.name)] = (field.name, _reader(hints[field.name]), required, optional)
+        rows[to_camel_case(field.name)] = (field.name, _reader(hints[field.name]), required, optional)
 
     def read(data: Any) -> Any:
         if not isinstance(data, Mapping):
@@ -133,7 +133,7 @@ def _refuse_unknown(data: Mapping[Any, Any], known: Mapping[str, Any]) -> None:
         raise _MisfitError(f"unknown field {unknown[0]!r:.100}")
 
 
-def _literal(options: tuple[Any, ...]) -> Reader:
+def _literal_reader(options: tuple[Any, ...]) -> Reader:
     def read(data: Any) -> Any:
         if any(type(data) is type(option) and data == option for option in options):
             return data
@@ -142,7 +142,7 @@ def _literal(options: tuple[Any, ...]) -> Reader:
     return read
 
 
-def _list(item: Reader) -> Reader:
+def _list_reader(item: Reader) -> Reader:
     def read(data: Any) -> Any:
         if not isinstance(data, list | tuple):
             raise _MisfitError("expected a list")
@@ -158,14 +158,14 @@ def _list(item: Reader) -> Reader:
     return read
 
 
-def _mapping(item: Reader) -> Reader:
+def _mapping_reader(item: Reader) -> Reader:
     def read(data: Any) -> Any:
         if not isinstance(data, Mapping):
             raise _MisfitError("expected an object")
         found = {}
         for key, one in data.items():
             try:
-                name = _str(str(key))
+                name = _read_str(str(key))
             except _MisfitError as misfit:
                 misfit.at = f", a key{misfit.at}"
                 raise
@@ -179,7 +179,7 @@ def _mapping(item: Reader) -> Reader:
     return read
 
 
-def _union(options: tuple[Any, ...]) -> Reader:
+def _union_reader(options: tuple[Any, ...]) -> Reader:
     readers = [(option, _reader(option)) for option in options]
 
     def read(data: Any) -> Any:
@@ -201,9 +201,9 @@ def _union(options: tuple[Any, ...]) -> Reader:
     return quick
 
 
-def _float(data: Any) -> float:
+def _read_float(data: Any) -> float:
     if type(data) not in (int, float):
-        raise _other(float, data)
+        raise _type_misfit(float, data)
     try:
         found = float(data)
     except OverflowError:
@@ -213,9 +213,9 @@ def _float(data: Any) -> float:
     return found
 
 
-def _str(data: Any) -> str:
+def _read_str(data: Any) -> str:
     if not isinstance(data, str):
-        raise _other(str, data)
+        raise _type_misfit(str, data)
     if not data.isascii():
         try:
             data.encode()
@@ -224,20 +224,20 @@ def _str(data: Any) -> str:
     return data
 
 
-def _none(data: Any) -> None:
+def _read_none(data: Any) -> None:
     if data is not None:
-        raise _other(types.NoneType, data)
+        raise _type_misfit(types.NoneType, data)
 
 
-def _plain(hint: Any) -> Reader:
+def _instance_reader(hint: Any) -> Reader:
     def read(data: Any) -> Any:
         # bool is an int to Python but not to a reader of JSON
         if isinstance(hint, type) and isinstance(data, hint) and (hint is bool or not isinstance(data, bool)):
             return data
-        raise _other(hint, data)
+        raise _type_misfit(hint, data)
 
     return read
 
 
-def _other(hint: Any, data: Any) -> _MisfitError:
+def _type_misfit(hint: Any, data: Any) -> _MisfitError:
     return _MisfitError(f"expected {getattr(hint, '__name__', hint)}, got {type(data).__name__}")

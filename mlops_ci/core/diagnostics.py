@@ -42,25 +42,25 @@ def has_errors(diagnostics: tuple[Diagnostic, ...] | list[Diagnostic]) -> bool:
     return any(diagnostic.severity == "error" for diagnostic in diagnostics)
 
 
-def render(diagnostic: Diagnostic) -> str:
+def render_diagnostic(diagnostic: Diagnostic) -> str:
     """Draw a diagnostic as plain text: headline, place, source line with a caret, help.
 
     The source line is cut to a window around the caret, so that a one-line file of megabytes stays readable. No line
     starts with `::` or holds `##[`, which GitHub's runner would take for commands.
     """
-    lines = [f"{diagnostic.severity}[{diagnostic.id}]: {printable(diagnostic.message)}"]
+    lines = [f"{diagnostic.severity}[{diagnostic.id}]: {replace_control_characters(diagnostic.message)}"]
     where = None if diagnostic.about else diagnostic.location
     gutter = len(str(where.line)) if where and where.line else 1
     pad = " " * gutter
     if diagnostic.about:
-        lines.append(f"{pad}--> {printable(diagnostic.about)}")
+        lines.append(f"{pad}--> {replace_control_characters(diagnostic.about)}")
     if where:
-        lines.append(f"{pad}--> {printable(str(where))}")
+        lines.append(f"{pad}--> {replace_control_characters(str(where))}")
         if where.text is not None and where.line is not None:
-            text, caret = _window(where)
+            text, caret = _source_excerpt(where)
             lines += [f"{pad} |", f"{where.line} | {text}", f"{pad} | {caret}"]
     if diagnostic.help:
-        first, *rest = (printable(line) for line in diagnostic.help.split("\n"))
+        first, *rest = (replace_control_characters(line) for line in diagnostic.help.split("\n"))
         lines.append(f"{pad} = help: {first}")
         lines += [f"{pad} |       {line}" for line in rest]
     return "\n".join(lines).replace("##[", "## [")
@@ -69,8 +69,8 @@ def render(diagnostic: Diagnostic) -> str:
 _WIDTH = 120
 
 
-def _window(where: Location) -> tuple[str, str]:
-    text = printable(where.text or "")
+def _source_excerpt(where: Location) -> tuple[str, str]:
+    text = replace_control_characters(where.text or "")
     column = max((where.column or 1) - 1, 0)
     start = max(column - _WIDTH // 2, 0) if len(text) > _WIDTH else 0
     shown = text[start : start + _WIDTH].rstrip()
@@ -78,7 +78,7 @@ def _window(where: Location) -> tuple[str, str]:
     return shown, " " * (column - start) + "^" * length
 
 
-def printable(text: str) -> str:
+def replace_control_characters(text: str) -> str:
     """Replace control characters one for one: a spec must not be able to drive the reader's terminal."""
     if text.isprintable():
         return text

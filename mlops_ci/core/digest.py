@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-CHUNK = 1 << 20
+CHUNK_BYTES = 1 << 20
 
 
 def canonical_json(value: Any) -> str:
@@ -35,6 +35,6 @@ def digest_file(path: Path) -> str:
 
     state = hashlib.sha256()
     with path.open("rb") as stream:
-        while chunk := stream.read(CHUNK):
+        while chunk := stream.read(CHUNK_BYTES):
             state.update(chunk)
     return state.hexdigest()

@@ -78,10 +78,10 @@ class StartWorkflow:
     inputs: Mapping[str, str] = field(default_factory=dict)
 
 
-Announcement = StickyComment | CheckRun | PublishRelease | RecordDeployment | OpenPullRequest | Dispatch | StartWorkflow
+Notification = StickyComment | CheckRun | PublishRelease | RecordDeployment | OpenPullRequest | Dispatch | StartWorkflow
 
 
-def describe(one: Announcement) -> str:
+def describe_notification(one: Notification) -> str:
     """Tell an announcement in a line, as a plan shows it."""
     match one:
         case StickyComment():

@@ -9,7 +9,7 @@ from mlops_ci.core.diagnostics import Diagnostic, has_errors
 from mlops_ci.core.errors import Exit
 
 if TYPE_CHECKING:  # queries write nothing
-    from mlops_ci.core.planned_writes import Write
+    from mlops_ci.core.planned_writes import PlannedWrite
     from mlops_ci.core.records import EventRef
 
 R = TypeVar("R")
@@ -19,7 +19,7 @@ R = TypeVar("R")
 class Plan:
     """Writes, in the order in which they are made. Nothing that others can name is visible to them before the `Push`."""
 
-    writes: tuple[Write, ...] = ()
+    writes: tuple[PlannedWrite, ...] = ()
 
     def __add__(self, other: Plan) -> Plan:
         return Plan(self.writes + other.writes)
@@ -38,12 +38,12 @@ class Outcome(Generic[R]):
     record: R
     diagnostics: tuple[Diagnostic, ...] = ()
     plan: Plan = Plan()
-    exit_code: Exit | None = None  # set only where the findings do not decide it
+    exit_code_override: Exit | None = None  # set only where the findings do not decide it
     basis: EventRef | None = None
 
     @property
-    def exit(self) -> Exit:
+    def final_exit_code(self) -> Exit:
         """The process exit code: what the step set, else 1 when there is an error among the findings."""
-        if self.exit_code is not None:
-            return self.exit_code
+        if self.exit_code_override is not None:
+            return self.exit_code_override
         return Exit.FINDINGS if has_errors(self.diagnostics) else Exit.OK

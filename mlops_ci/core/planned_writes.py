@@ -7,30 +7,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlops_ci.core import notifications as announcements
-from mlops_ci.core.notifications import Announcement
+from mlops_ci.core import notifications
+from mlops_ci.core.notifications import Notification
 
 if TYPE_CHECKING:  # plans are never decoded, and queries make none
     from mlops_ci.core.records import EventRef, FileDigest
     from mlops_ci.core.signers import Signing
 
-Content = bytes | Path  # a path is read when the plan is applied: model files need not pass through memory twice
+FileContent = bytes | Path  # a path is read when the plan is applied: model files need not pass through memory twice
 
 
-_UNMADE = "0" * 40
+_PLACEHOLDER_OID = "0" * 40
 
 
-def unmade(tag: str) -> EventRef:
+def tag_placeholder(tag: str) -> EventRef:
     """Return the reference to a tag that the same plan makes: `apply` knows its object id as soon as it is made."""
     from mlops_ci.core.records import EventRef
 
-    return EventRef(tag, _UNMADE)
+    return EventRef(tag, _PLACEHOLDER_OID)
 
 
-def linked(text: str, made: Mapping[str, str]) -> str:
+def resolve_placeholders(text: str, made: Mapping[str, str]) -> str:
     """Put the object ids of tags (by name) in the place of `unmade` references, in the canonical JSON within a text."""
     for tag, oid in made.items():
-        text = text.replace(f'{{"name":"{tag}","oid":"{_UNMADE}"}}', f'{{"name":"{tag}","oid":"{oid}"}}')
+        text = text.replace(f'{{"name":"{tag}","oid":"{_PLACEHOLDER_OID}"}}', f'{{"name":"{tag}","oid":"{oid}"}}')
     return text
 
 
@@ -51,7 +51,7 @@ class PrepareRepository:
 
 
 @dataclass(frozen=True)
-class KeepCopy:
+class KeepLocalCopy:
     """A copy of a file in this clone's own folder for large files, which an upload that is cut cannot take away."""
 
     file: FileDigest
@@ -72,7 +72,7 @@ class StoreRun:
     """A parentless commit whose tree holds the run's files, at refs/mlops/runs/<model>/<key>; the same content, the same id."""
 
     ref: str
-    files: Mapping[str, Content]
+    files: Mapping[str, FileContent]
     title: str
 
 
@@ -99,7 +99,7 @@ class CreateTag:
         0  # the tagger date is later than this (seconds since 1970), so that readers who sort by clock agree
     )
     signing: Signing | None = None
-    under: str = "refs/tags/"
+    ref_namespace: str = "refs/tags/"
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class AppendLedger:
 
 
 @dataclass(frozen=True)
-class SetRef:
+class CreateRef:
     """A ref that must not exist yet, at an object that does."""
 
     ref: str
@@ -155,7 +155,7 @@ class RemoveObject:
 
 
 @dataclass(frozen=True)
-class CopyOut:
+class ExportFile:
     """A file for whoever asked for it, at a path of their choice; what is there is replaced."""
 
     path: Path
@@ -177,34 +177,34 @@ class Push:
     remote: str | None
 
 
-Write = (
+PlannedWrite = (
     WriteFile
     | PrepareRepository
-    | KeepCopy
+    | KeepLocalCopy
     | Upload
     | StoreRun
     | Commit
     | CreateTag
     | AppendLog
     | AppendLedger
-    | SetRef
+    | CreateRef
     | RemoveRef
     | RemoveObject
-    | CopyOut
+    | ExportFile
     | WriteBundle
     | Push
-    | Announcement
+    | Notification
 )
 
 
-def describe(write: Write) -> str:
+def describe_write(write: PlannedWrite) -> str:
     """Say in one line what a write does."""
     match write:
         case WriteFile():
             return f"write    {write.path} ({len(write.content):,} bytes)"
         case PrepareRepository():
             return f"git      a repository in {write.folder}, with the registry's refs (refs/mlops/*) among those it fetches"
-        case KeepCopy():
+        case KeepLocalCopy():
             return f"keep     {write.file.path} in this clone until it is uploaded"
         case Upload():
             return f"upload   {write.file.path} to {write.url}, sha256 {write.file.sha256[:10]} ({write.file.size:,} bytes)"
@@ -214,19 +214,19 @@ def describe(write: Write) -> str:
             what = f"{len(write.files)} files in {write.folder}/" if write.files else f"without {write.folder}/"
             return f"commit   {write.branch}: {write.message.splitlines()[0]} ({what})"
         case CreateTag():
-            ref = write.name if write.under == "refs/tags/" else f"{write.under}{write.name}"
+            ref = write.name if write.ref_namespace == "refs/tags/" else f"{write.ref_namespace}{write.name}"
             return f"tag      {ref} on {write.target[:10]}{', signed' if write.signing else ''}"
         case AppendLog():
             return f"log      refs/mlops/log/{write.model}: {write.tag}"
         case AppendLedger():
             return f"ask      {write.ref}: {write.title}"
-        case SetRef():
+        case CreateRef():
             return f"pin      {write.ref} at {write.target[:10]}"
         case RemoveRef():
             return f"remove   {write.ref}, if it is at {write.old[:10]}"
         case RemoveObject():
             return f"remove   {write.name} from {write.url} ({write.size:,} bytes)"
-        case CopyOut():
+        case ExportFile():
             return f"write    {write.path}"
         case WriteBundle():
             return f"bundle   {', '.join(write.refs)} in {write.path}"
@@ -235,4 +235,4 @@ def describe(write: Write) -> str:
                 return "refs     everything above, in one transaction of this repository"
             return f"push     everything above, atomically, to {write.remote}"
         case _:
-            return announcements.describe(write)
+            return notifications.describe_notification(write)

@@ -19,9 +19,9 @@ from mlops_ci.core.errors import EnvironmentProblem
 LOG_LIMIT = 4 << 20  # bytes of output that are kept: the first half of them, and the last
 TAIL_LINES = 20
 _CHUNK = 1 << 16
-_GRACE = 5.0  # seconds that output may still come, and leftovers may still die, after the child has ended
+_GRACE_SECONDS = 5.0  # seconds that output may still come, and leftovers may still die, after the child has ended
 
-_PASSED = frozenset(
+_PASSED_VARIABLES = frozenset(
     {
         *("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TEMP", "TMP"),
         *("VIRTUAL_ENV", "PYTHONPATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "COMSPEC"),
@@ -30,9 +30,9 @@ _PASSED = frozenset(
 _PASSED_PREFIXES = ("LC_", "OMP_", "OPENBLAS_", "MKL_", "BLIS_", "KMP_", "GOTO_", "NUMEXPR_", "JOBLIB_", "LOKY_")
 
 # what leads to packages of the environment at hand, in which an interpreter that was built has no part
-_AT_HAND = frozenset({"PYTHONPATH", "VIRTUAL_ENV"})
+_PACKAGE_PATH_VARIABLES = frozenset({"PYTHONPATH", "VIRTUAL_ENV"})
 # how an installer finds its index, its settings and its cache, and gets there
-_INSTALLER = frozenset(
+_INSTALLER_VARIABLES = frozenset(
     {
         *(
             "XDG_CONFIG_HOME",
@@ -49,7 +49,7 @@ _INSTALLER = frozenset(
 )
 _INSTALLER_PREFIXES = ("PIP_", "UV_")
 # these would put the packages elsewhere
-_ELSEWHERE = frozenset(
+_REDIRECTING_VARIABLES = frozenset(
     {
         *("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER", "PIP_PYTHON", "PIP_DRY_RUN", "PIP_REQUIREMENT"),
         *("UV_SYSTEM_PYTHON", "UV_PROJECT_ENVIRONMENT", "UV_PYTHON", "UV_BREAK_SYSTEM_PACKAGES"),
@@ -60,7 +60,7 @@ _GET_DUMPABLE, _SET_DUMPABLE, _SET_SUBREAPER, _GET_SUBREAPER = 3, 4, 36, 37  # w
 
 
 @dataclass(frozen=True)
-class Result:
+class ProcessResult:
     """How a child ended: `returncode` is negative for a signal; `log` is its output, at most LOG_LIMIT bytes of it."""
 
     returncode: int
@@ -79,11 +79,15 @@ def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
     An allow-list: what is not known to be harmless is left out. Hash order is fixed, and no byte code is written into
     the repository that the child imports from.
     """
-    kept = {name: value for name, value in environ.items() if name in _PASSED or name.startswith(_PASSED_PREFIXES)}
+    kept = {
+        name: value for name, value in environ.items() if name in _PASSED_VARIABLES or name.startswith(_PASSED_PREFIXES)
+    }
     return {**kept, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONIOENCODING": "utf-8"}
 
 
-def ask(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], stdin: bytes = b"") -> tuple[int, bytes, bytes]:
+def run_trusted(
+    argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], stdin: bytes = b""
+) -> tuple[int, bytes, bytes]:
     """Run a program that is trusted (git) to its end and return its exit code, output and error output, unguarded.
 
     Raises FileNotFoundError when there is no such program, or no such folder.
@@ -92,9 +96,9 @@ def ask(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], stdin: bytes 
     return answer.returncode, answer.stdout, answer.stderr
 
 
-def own_environment(environ: Mapping[str, str]) -> dict[str, str]:
+def isolated_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """Return `clean_environment` for an interpreter with packages of its own."""
-    return {name: value for name, value in clean_environment(environ).items() if name not in _AT_HAND}
+    return {name: value for name, value in clean_environment(environ).items() if name not in _PACKAGE_PATH_VARIABLES}
 
 
 def installer_environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -105,14 +109,15 @@ def installer_environment(environ: Mapping[str, str]) -> dict[str, str]:
     theirs = {
         name: value
         for name, value in environ.items()
-        if (name.upper() in _INSTALLER or name.startswith(_INSTALLER_PREFIXES)) and name not in _ELSEWHERE
+        if (name.upper() in _INSTALLER_VARIABLES or name.startswith(_INSTALLER_PREFIXES))
+        and name not in _REDIRECTING_VARIABLES
     }
-    return {**own_environment(environ), **theirs}
+    return {**isolated_environment(environ), **theirs}
 
 
-def run(
+def run_guarded(
     argv: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = None, timeout: float | None = None
-) -> Result:
+) -> ProcessResult:
     """Run a program to its end in a session of its own, and kill whatever it started and left behind.
 
     `env` is the whole environment (default: ours, cleaned); `timeout` is in seconds. Output comes through a pipe and is
@@ -120,28 +125,28 @@ def run(
     environment from /proc either, unless it is root, and processes that left its session die too; elsewhere those of
     its process group do. Raises EnvironmentProblem when the program cannot be started.
     """
-    with _started(argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL) as child:
-        return child.ended(timeout)
+    with _start_child(argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL) as child:
+        return child.wait(timeout)
 
 
 @contextlib.contextmanager
-def waiting(
+def waiting_process(
     argv: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = None
-) -> Iterator[Callable[[str, float | None], Result]]:
+) -> Iterator[Callable[[str, float | None], ProcessResult]]:
     """Start a program that waits for a line of input, and give what hands it that line and runs it to its end, as `run` does.
 
     It prepares itself meanwhile. Who leaves without handing it anything kills it. No program that runs a stranger's code may
     be started before it has ended: it would find this one.
     """
-    with _started(argv, cwd=cwd, env=env, stdin=subprocess.PIPE) as child:
+    with _start_child(argv, cwd=cwd, env=env, stdin=subprocess.PIPE) as child:
 
-        def go_on(line: str, timeout: float | None) -> Result:
+        def go_on(line: str, timeout: float | None) -> ProcessResult:
             sink = child.popen.stdin
             with contextlib.suppress(BrokenPipeError):  # it has ended already, and how is what is returned
                 if sink is not None:
                     sink.write(f"{line}\n".encode())
                     sink.close()
-            return child.ended(timeout)
+            return child.wait(timeout)
 
         yield go_on
 
@@ -153,9 +158,9 @@ class _Child:
     popen: subprocess.Popen[bytes]
     log: _Log
     pump: threading.Thread
-    ours: frozenset[int]
+    earlier_children: frozenset[int]
 
-    def ended(self, timeout: float | None) -> Result:
+    def wait(self, timeout: float | None) -> ProcessResult:
         timed_out = False
         try:
             self.popen.wait(timeout)
@@ -163,19 +168,19 @@ class _Child:
             timed_out = True
         finally:
             self.kill()
-        return Result(self.popen.returncode, timed_out, self.log.content())
+        return ProcessResult(self.popen.returncode, timed_out, self.log.content())
 
     def kill(self) -> None:
         _kill_group(self.popen)
         self.popen.wait()
-        _kill_orphans(self.ours)
-        self.pump.join(_GRACE)
+        _kill_orphans(self.earlier_children)
+        self.pump.join(_GRACE_SECONDS)
 
 
 @contextlib.contextmanager
-def _started(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None, stdin: int) -> Iterator[_Child]:
-    with _guarded():
-        ours = _children()
+def _start_child(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None, stdin: int) -> Iterator[_Child]:
+    with _guard_process():
+        ours = _child_pids()
         try:
             popen = subprocess.Popen(  # noqa: S603 no shell, and the caller chooses the program
                 list(argv),
@@ -252,8 +257,8 @@ def _kill_orphans(ours: frozenset[int]) -> None:
 
     Each that dies hands down its own, so this goes on until there are none (a fork bomb may win against the deadline).
     """
-    deadline = time.monotonic() + _GRACE
-    while (orphans := _children() - ours) and time.monotonic() < deadline:
+    deadline = time.monotonic() + _GRACE_SECONDS
+    while (orphans := _child_pids() - ours) and time.monotonic() < deadline:
         for pid in orphans:
             with contextlib.suppress(ProcessLookupError, PermissionError, ChildProcessError):
                 os.kill(pid, signal.SIGKILL)
@@ -261,7 +266,7 @@ def _kill_orphans(ours: frozenset[int]) -> None:
         time.sleep(0.001)
 
 
-def _children() -> frozenset[int]:
+def _child_pids() -> frozenset[int]:
     """Return the ids of our direct children, from Linux's /proc; none elsewhere."""
     if sys.platform != "linux":
         return frozenset()
@@ -275,7 +280,7 @@ def _children() -> frozenset[int]:
 
 
 @contextlib.contextmanager
-def _guarded() -> Iterator[None]:
+def _guard_process() -> Iterator[None]:
     """On Linux: be the parent of every orphan among our descendants, and keep our memory and environment unreadable."""
     if sys.platform != "linux":
         yield

@@ -14,7 +14,7 @@ Scalar = str | int | float | bool | None
 Verdict = Literal["pass", "fail", "inconclusive", "incomparable"]
 CheckSeverity = Literal["error", "warn"]
 Trust = Literal["local", "single-job", "separated"]
-FORMAT: Literal[1] = 1  # of every record below; a reader refuses a newer one
+RECORD_FORMAT: Literal[1] = 1  # of every record below; a reader refuses a newer one
 # as `store` in project.schema.json, save `git`; a test holds them against each other
 STORE_URL = re.compile(
     r"(?!.*/\.\.?(/|$))((s3|gs|abfs)://[A-Za-z0-9][A-Za-z0-9._-]*|file:///[A-Za-z0-9_=+,.@~-]+)(/[A-Za-z0-9_=+,.@~-]+)*/?"
@@ -43,7 +43,7 @@ class StoredFiles:
     url: str
     files: tuple[FileDigest, ...]
     kind: Literal["StoredFiles"] = "StoredFiles"
-    format: Literal[1] = FORMAT
+    format: Literal[1] = RECORD_FORMAT
 
     def __post_init__(self) -> None:
         """Refuse what `store` in mlops.yaml could not be: records are read from what others wrote."""
@@ -93,10 +93,10 @@ class DatasetSnapshot:
     schema_digest: str
     checks: tuple[CheckResult, ...]
     kind: Literal["DatasetSnapshot"] = "DatasetSnapshot"
-    format: Literal[1] = FORMAT
+    format: Literal[1] = RECORD_FORMAT
 
     @property
-    def passed(self) -> bool:
+    def has_passed(self) -> bool:
         """Whether no check of severity `error` failed."""
         return all(check.passed or check.severity == "warn" for check in self.checks)
 
@@ -120,7 +120,7 @@ class Split:
 
 
 @dataclass(frozen=True)
-class Environment:
+class TrainingEnvironment:
     """What the model was trained with. Only `python` and `packages` identify a run; the rest explains differences."""
 
     python: str
@@ -136,7 +136,7 @@ class Environment:
 
 
 @dataclass(frozen=True)
-class Field:
+class ModelField:
     """One input or output column of a model; `type` is a spec column type."""
 
     name: str
@@ -144,11 +144,11 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Signature:
+class ModelSignature:
     """What a model takes and gives. `classes` are the target's labels in the order of the probabilities' columns."""
 
-    inputs: tuple[Field, ...]
-    output: Field
+    inputs: tuple[ModelField, ...]
+    output: ModelField
     classes: tuple[str | int | bool, ...] = ()
 
 
@@ -172,18 +172,18 @@ class TrainingRun:
     schema_digest: str
     split: Split
     row_key: tuple[str, ...]
-    environment: Environment
+    environment: TrainingEnvironment
     seed: int
     estimator: str
     trusted: tuple[str, ...]
-    signature: Signature
+    signature: ModelSignature
     model_digest: str
     files: tuple[FileDigest, ...]
     started_on: str
     seconds: float
     params: Mapping[str, Any] | None = None
     kind: Literal["TrainingRun"] = "TrainingRun"
-    format: Literal[1] = FORMAT
+    format: Literal[1] = RECORD_FORMAT
 
 
 @dataclass(frozen=True)
@@ -220,7 +220,7 @@ class RequirementResult:
 
 
 @dataclass(frozen=True)
-class Champion:
+class ComparedRelease:
     """A released version that a candidate is measured against; `excluded` holdout rows were its to learn from, and left out."""
 
     version: str
@@ -232,7 +232,7 @@ class Champion:
 
 
 @dataclass(frozen=True)
-class Asking:
+class HoldoutQuestion:
     """What an answer of the gate cost: one of `budget` questions to an epoch of a dataset's holdout.
 
     `number` is the question's place in the ledger, from 1. A run keeps none: whoever loses the race for a place takes another.
@@ -264,20 +264,22 @@ class Comparison:
     requirements: tuple[RequirementResult, ...]
     verdict: Verdict
     sentence: str
-    champion: Champion | None = None
-    asked: Asking | None = None
-    anchor: Champion | None = None
+    champion: ComparedRelease | None = None
+    holdout_question: HoldoutQuestion | None = None
+    anchor: ComparedRelease | None = None
     occasion: Literal["changed", "retrained"] | None = None
-    judged_by: str | None = None  # the branch and commit whose rules these were, where they are not the candidate's own
+    rules_source: str | None = (
+        None  # the branch and commit whose rules these were, where they are not the candidate's own
+    )
     trust: Trust | None = (
         None  # of the place where it was judged; earlier versions do not tell, and it was somebody's machine
     )
     kind: Literal["Comparison"] = "Comparison"
-    format: Literal[1] = FORMAT
+    format: Literal[1] = RECORD_FORMAT
 
 
 @dataclass(frozen=True)
-class Question:
+class HoldoutLedgerEntry:
     """A model that was judged on a holdout: what the ledger of its dataset and epoch keeps, one commit each."""
 
     dataset: str
@@ -288,7 +290,7 @@ class Question:
     run: str
     asked_on: str
     kind: Literal["Question"] = "Question"
-    format: Literal[1] = FORMAT
+    format: Literal[1] = RECORD_FORMAT
 
 
 @dataclass(frozen=True)
@@ -300,7 +302,7 @@ class EventRef:
 
 
 @dataclass(frozen=True)
-class Maker:
+class Provenance:
     """Who and what made an event: the person or bot, the toolkit's version, and the CI run where there was one."""
 
     actor: str
@@ -320,7 +322,7 @@ class DataRef:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class GateEvidence:
     """What the gate said, short enough for a tag; `digest` is of the whole Comparison, which the run's tree holds.
 
     `confidence` is that of each test, `budget` how many questions share the error probability, where they are counted;
@@ -352,7 +354,7 @@ class Approval:
 
 
 @dataclass(frozen=True)
-class Consent:
+class ApprovalStatement:
     """What an approver signs: this very release may go into this environment."""
 
     model: str
@@ -361,11 +363,11 @@ class Consent:
     release: EventRef
     model_files: tuple[FileDigest, ...]
     model_digest: str
-    made_by: Maker
+    made_by: Provenance
     made_on: str
     reason: str | None = None
     kind: Literal["Consent"] = "Consent"
-    format: Literal[1] = FORMAT
+    format: Literal[1] = RECORD_FORMAT
 
 
 @dataclass(frozen=True)
@@ -403,10 +405,10 @@ class Release:
     run_key: str
     run_ref: str
     run_oid: str
-    evidence: Evidence
+    evidence: GateEvidence
     project: str
     trust: Trust
-    made_by: Maker
+    made_by: Provenance
     made_on: str
     reason: str | None = None
     overrides: EventRef | None = None
@@ -414,7 +416,7 @@ class Release:
     ledger: LedgerHead | None = None
     occasion: Literal["changed", "retrained"] | None = None
     kind: Literal["Release"] = "Release"
-    format: Literal[1] = FORMAT
+    format: Literal[1] = RECORD_FORMAT
 
 
 @dataclass(frozen=True)
@@ -431,7 +433,7 @@ class DataLock:
     files: tuple[FileDigest, ...]
     commit: str
     kind: Literal["DataLock"] = "DataLock"
-    format: Literal[1] = FORMAT
+    format: Literal[1] = RECORD_FORMAT
 
 
 @dataclass(frozen=True)
@@ -451,7 +453,7 @@ class Assignment:
     run_key: str
     data_digest: str
     manifests: tuple[FileDigest, ...]
-    made_by: Maker
+    made_by: Provenance
     made_on: str
     reason: str | None = None
     rollback_of: str | None = None
@@ -460,7 +462,7 @@ class Assignment:
     approvals_required: int = 0
     previous: EventRef | None = None
     kind: Literal["Assignment"] = "Assignment"
-    format: Literal[1] = FORMAT
+    format: Literal[1] = RECORD_FORMAT
 
 
 @dataclass(frozen=True)
@@ -473,10 +475,10 @@ class Retirement:
     release: EventRef
     model_files: tuple[FileDigest, ...]
     reason: str
-    made_by: Maker
+    made_by: Provenance
     made_on: str
     environment: str | None = None
     number: int = 0
     previous: EventRef | None = None
     kind: Literal["Retirement"] = "Retirement"
-    format: Literal[1] = FORMAT
+    format: Literal[1] = RECORD_FORMAT

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Format = Literal["ssh", "openpgp"]
+SignatureFormat = Literal["ssh", "openpgp"]
 
 
 @dataclass(frozen=True)
 class Signing:
     """How a project's tags are signed. `signers` is the content of the file that lists who may sign."""
 
-    format: Format
+    format: SignatureFormat
     signers: bytes
     required: bool = True

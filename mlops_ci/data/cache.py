@@ -19,13 +19,13 @@ DATA_FORMAT = 2  # rises when the same bytes would give another digest, split, c
 T = TypeVar("T")
 
 
-def data_key(spec_digest: str, files: tuple[FileDigest, ...], *parts: object) -> str:
+def cache_key(spec_digest: str, files: tuple[FileDigest, ...], *parts: object) -> str:
     """Return the name of an answer: the digest of the spec, the files, the question (JSON data), and who answers."""
     engine = version("duckdb").split(".")[0]
     return digest_json([DATA_FORMAT, engine, spec_digest, encode(files), encode(parts)])
 
 
-def load(cache: Path | None, key: str, cls: type[T]) -> T | None:
+def read_cache_entry(cache: Path | None, key: str, cls: type[T]) -> T | None:
     """Return what is kept under the key; None when there is nothing, or nothing that can be used."""
     if cache is None:
         return None
@@ -35,7 +35,7 @@ def load(cache: Path | None, key: str, cls: type[T]) -> T | None:
         return None
 
 
-def save(cache: Path | None, key: str, value: object) -> None:
+def write_cache_entry(cache: Path | None, key: str, value: object) -> None:
     """Keep a dataclass under the key, whole or not at all; a cache that cannot be written is no cache."""
     if cache is None:
         return

@@ -10,46 +10,46 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_ci.core.diagnostics import Diagnostic, Severity
 from mlops_ci.core.records import CheckResult, ColumnProfile
-from mlops_ci.data.column_types import EMPTY
-from mlops_ci.data.engines.duckdb import Table, reading
+from mlops_ci.data.column_types import EMPTY_TYPE
+from mlops_ci.data.engines.duckdb import Table, translate_duckdb_errors
 from mlops_ci.data.profile import (
-    MASK,
-    CustomSql,
-    Measures,
-    custom_sql,
-    duplicates,
-    failing_at_run,
-    measure,
-    mentioned,
-    personal,
-    plain,
-    samples,
-    with_flags,
+    PII_MASK,
+    CustomSqlCheck,
+    TableMeasures,
+    add_failure_columns,
+    displayable_value,
+    find_duplicates,
+    find_failing_custom_sql,
+    measure_table,
+    mentioned_columns,
+    personal_columns,
+    probe_custom_sql,
+    sample_failing_rows,
 )
 from mlops_ci.data.row_rules import (
     Pointer,
     RowRule,
     UniqueRule,
-    Unjudged,
-    age,
+    UnusableRule,
     column_rules,
-    counted,
     finite_rules,
+    format_percent,
     key_rules,
-    percent,
+    parse_duration,
+    pluralize,
     unique_rules,
 )
-from mlops_ci.spec.spec_types import Check, Column, DatasetSpec
+from mlops_ci.spec.spec_types import CheckSpec, ColumnSpec, DatasetSpec
 
 if TYPE_CHECKING:
-    from mlops_ci.spec.located_spec import Loaded
+    from mlops_ci.spec.located_spec import LocatedSpec
 
-LISTED = 10  # names in a message
-MANY = 3  # missing columns, that are told one by one
+MAX_LISTED_NAMES = 10  # names in a message
+MAX_SEPARATE_MISSING = 3  # missing columns, that are told one by one
 
 
 @dataclass(frozen=True)
-class Answer:
+class CheckOutcome:
     """A check's result and, were it to fail, what to say: the diagnostic's id, message, help, and place in the spec.
 
     `silent` is one that another answer explains already. `newest` is set for `freshness` alone, whose result is made
@@ -65,62 +65,68 @@ class Answer:
     newest: str | None = None
 
 
-def answers(table: Table, spec: DatasetSpec) -> tuple[Measures, tuple[Answer, ...]]:
+def run_checks(table: Table, spec: DatasetSpec) -> tuple[TableMeasures, tuple[CheckOutcome, ...]]:
     """Run every check; one that cannot be judged is an answer too, and stops no other.
 
     Raises Findings `data-unreadable` when a file turns out to be damaged.
     """
     import duckdb
 
-    absent = tuple(_absent(table, spec))
+    absent = tuple(_missing_column_outcomes(table, spec))
     known = replace(spec, key=tuple(name for name in spec.key if name in table.types))
     rules = [*key_rules(known), *finite_rules(spec, table.types)]
-    unjudged: list[Unjudged] = []
+    unjudged: list[UnusableRule] = []
     for name, column in spec.columns.items():
         if name in table.types:
-            for rule in column_rules(name, column, _usable(table.types[name], column.type), name in spec.key):
+            for rule in column_rules(name, column, _effective_type(table.types[name], column.type), name in spec.key):
                 rules.append(rule) if isinstance(rule, RowRule) else unjudged.append(rule)
-    custom, refused = custom_sql(table, spec)
+    custom, refused = probe_custom_sql(table, spec)
     try:
-        relation, measures, rules_run = _measured(table, spec, rules, custom)
+        relation, measures, rules_run = _measure_rules(table, spec, rules, custom)
     except duckdb.Error:
-        broken = failing_at_run(table, custom, spec)
+        broken = find_failing_custom_sql(table, custom, spec)
         refused |= broken
         custom = tuple(check for check in custom if check.index not in broken)
-        with reading("the data"):
-            relation, measures, rules_run = _measured(table, spec, rules, custom)
-    types = tuple(_types(table, spec, measures))
+        with translate_duckdb_errors("the data"):
+            relation, measures, rules_run = _measure_rules(table, spec, rules, custom)
+    types = tuple(_type_outcomes(table, spec, measures))
     wrong = {answer.result.column for answer in types if not answer.result.passed}
     of_rows = [
-        _row_answer(table, relation, rule, failing, measures.rows, known)
-        for rule, failing in zip(rules_run, measures.failing, strict=True)
+        _row_rule_outcome(table, relation, rule, failing, measures.rows, known)
+        for rule, failing in zip(rules_run, measures.failing_counts, strict=True)
         if failing or rule.id != "check-finite"  # nobody asked for it: it is worth a line when it fails only
     ]
     full = {column.name for column in measures.columns if column.nulls < measures.rows}
     return measures, (
         *absent,
-        *_undeclared(table, spec),
+        *_undeclared_column_outcomes(table, spec),
         *types,
         *of_rows,
         *(
-            _unjudged_answer(rule, rule.column in wrong)
+            _unusable_rule_outcome(rule, rule.column in wrong)
             for rule in unjudged
             if rule.column in full or "invalid" in rule.id
         ),
-        *(_unique_answer(table, rule, spec) for rule in unique_rules(spec) if set(rule.columns) <= set(table.types)),
-        *_table_answers(table, spec, measures),
-        *(_refused(spec.checks[index], index, why) for index, why in sorted(refused.items())),
+        *(
+            _unique_rule_outcome(table, rule, spec)
+            for rule in unique_rules(spec)
+            if set(rule.columns) <= set(table.types)
+        ),
+        *_table_check_outcomes(table, spec, measures),
+        *(_invalid_sql_outcome(spec.checks[index], index, why) for index, why in sorted(refused.items())),
     )
 
 
-def judge(
-    loaded: Loaded[DatasetSpec], given: tuple[Answer, ...], now: datetime
+def evaluate_checks(
+    loaded: LocatedSpec[DatasetSpec], outcomes: tuple[CheckOutcome, ...], now: datetime
 ) -> tuple[tuple[CheckResult, ...], tuple[Diagnostic, ...]]:
     """Return every check's result and a diagnostic for each that failed, at its line of the spec; reads no data.
 
     `now` is aware of its time zone; freshness is judged against it.
     """
-    current = [_fresh(answer, loaded.spec, now) if answer.newest is not None else answer for answer in given]
+    current = [
+        _evaluate_freshness(answer, loaded.spec, now) if answer.newest is not None else answer for answer in outcomes
+    ]
     findings = []
     for answer in current:
         if not answer.result.passed and not answer.silent:
@@ -130,65 +136,67 @@ def judge(
     return tuple(answer.result for answer in current), tuple(findings)
 
 
-def _usable(type: str, declared: str | None) -> str:
-    return declared or "string" if type == EMPTY else type
+def _effective_type(type: str, declared: str | None) -> str:
+    return declared or "string" if type == EMPTY_TYPE else type
 
 
-def _measured(
-    table: Table, spec: DatasetSpec, rules: list[RowRule], custom: tuple[CustomSql, ...]
-) -> tuple[Any, Measures, tuple[RowRule, ...]]:
-    relation = with_flags(table, custom)
-    every = (*rules, *(_custom_rule(check, spec, table) for check in custom))
-    return relation, measure(table, relation, spec, every), every
+def _measure_rules(
+    table: Table, spec: DatasetSpec, rules: list[RowRule], custom: tuple[CustomSqlCheck, ...]
+) -> tuple[Any, TableMeasures, tuple[RowRule, ...]]:
+    relation = add_failure_columns(table, custom)
+    every = (*rules, *(_custom_sql_rule(check, spec, table) for check in custom))
+    return relation, measure_table(table, relation, spec, every), every
 
 
-def _custom_rule(check: CustomSql, spec: DatasetSpec, table: Table) -> RowRule:
+def _custom_sql_rule(check: CustomSqlCheck, spec: DatasetSpec, table: Table) -> RowRule:
     import narwhals as nw
 
     asked = spec.checks[check.index]
-    named = mentioned(check.sql, table.types)
+    named = mentioned_columns(check.sql, table.types)
     share = float(asked.max or 0)
     return RowRule(
         "check-custom-sql",
         asked.name or "custom-sql",
         check.sql,
         ("spec", "checks", check.index),
-        nw.col(check.flag),
-        share=share,
-        shown=named,
+        nw.col(check.failure_column),
+        max_failing_share=share,
+        sample_columns=named,
         severity=asked.severity,
     )
 
 
-def _row_answer(table: Table, relation: Any, rule: RowRule, failing: int, rows: int, spec: DatasetSpec) -> Answer:
-    passed = failing == 0 or failing / rows <= rule.share
-    found = () if passed else samples(table, relation, rule, spec.key, personal(spec))
+def _row_rule_outcome(
+    table: Table, relation: Any, rule: RowRule, failing: int, rows: int, spec: DatasetSpec
+) -> CheckOutcome:
+    passed = failing == 0 or failing / rows <= rule.max_failing_share
+    found = () if passed else sample_failing_rows(table, relation, rule, spec.key, personal_columns(spec))
     subject = f"column '{rule.column}'" if rule.column else f"check '{rule.check}'"
-    observed = f"{failing:,} of {counted(rows, 'row')} ({percent(failing / rows)})"
-    allowed = f", at most {percent(rule.share)} may" if rule.share else ""
+    observed = f"{failing:,} of {pluralize(rows, 'row')} ({format_percent(failing / rows)})"
+    allowed = f", at most {format_percent(rule.max_failing_share)} may" if rule.max_failing_share else ""
     example = ", ".join(f"{name}={value}" for name, value in found[0].items()) if found else ""
-    return Answer(
+    return CheckOutcome(
         rule.id,
         rule.pointer,
-        f"{subject}: {observed} {'fails' if failing == 1 else 'fail'} '{plain(rule.wanted)}'{allowed}",
+        f"{subject}: {observed} {'fails' if failing == 1 else 'fail'} '{displayable_value(rule.wanted)}'{allowed}",
         CheckResult(rule.check, rule.wanted, observed, passed, rule.severity, rule.column, failing, found),
         f"correct the data, or the check if it asks too much; for example: {example}" if example else None,
     )
 
 
-def _unique_answer(table: Table, rule: UniqueRule, spec: DatasetSpec) -> Answer:
-    failing, found = duplicates(table, rule, personal(spec))
+def _unique_rule_outcome(table: Table, rule: UniqueRule, spec: DatasetSpec) -> CheckOutcome:
+    failing, found = find_duplicates(table, rule, personal_columns(spec))
     names = ", ".join(rule.columns)
     column = rule.columns[0] if len(rule.columns) == 1 else None
     example = ", ".join(f"{name}={value}" for name, value in found[0].items()) if found else ""
-    return Answer(
+    return CheckOutcome(
         "check-unique",
         rule.pointer,
-        f"{counted(failing, 'row')} share their {names} with another row",
+        f"{pluralize(failing, 'row')} share their {names} with another row",
         CheckResult(
             "unique",
             f"no two rows with the same {names}",
-            counted(failing, "row"),
+            pluralize(failing, "row"),
             not failing,
             rule.severity,
             column,
@@ -199,7 +207,7 @@ def _unique_answer(table: Table, rule: UniqueRule, spec: DatasetSpec) -> Answer:
     )
 
 
-def _types(table: Table, spec: DatasetSpec, measures: Measures) -> Iterator[Answer]:
+def _type_outcomes(table: Table, spec: DatasetSpec, measures: TableMeasures) -> Iterator[CheckOutcome]:
     profiles: Mapping[str, ColumnProfile] = {column.name: column for column in measures.columns}
     for name, column in spec.columns.items():
         if column.type is None or name not in table.types:
@@ -207,11 +215,11 @@ def _types(table: Table, spec: DatasetSpec, measures: Measures) -> Iterator[Answ
         has, nothing = table.types[name], profiles[name].nulls == measures.rows
         fits = nothing or has == column.type or (column.type == "number" and has == "integer")
         help = "change the declared type if the data are right, else correct the data"
-        if misfit := table.misfits.get(name):
-            example = MASK if name in personal(spec) else plain(misfit.example)
+        if misfit := table.type_mismatches.get(name):
+            example = PII_MASK if name in personal_columns(spec) else displayable_value(misfit.example)
             values = "1 value is" if misfit.count == 1 else f"{misfit.count:,} values are"
             help = f"{values} no {column.type}, such as '{example}'; {help}"
-        yield Answer(
+        yield CheckOutcome(
             "data-type",
             ("spec", "columns", name, "type"),
             f"column '{name}' is declared {column.type}, the data are {has}",
@@ -220,7 +228,7 @@ def _types(table: Table, spec: DatasetSpec, measures: Measures) -> Iterator[Answ
         )
 
 
-def _absent(table: Table, spec: DatasetSpec) -> Iterator[Answer]:
+def _missing_column_outcomes(table: Table, spec: DatasetSpec) -> Iterator[CheckOutcome]:
     asked: list[tuple[str, Pointer]] = [(name, ("spec", "columns", name)) for name in spec.columns]
     asked += [(name, ("spec", "key", index)) for index, name in enumerate(spec.key)]
     asked += [(spec.time, ("spec", "time"))] if spec.time else []
@@ -229,19 +237,19 @@ def _absent(table: Table, spec: DatasetSpec) -> Iterator[Answer]:
         asked += [(check.column, ("spec", "checks", index, "column"))] if check.column else []
     first = dict(reversed(asked))
     gone = [name for name in dict.fromkeys(name for name, _ in asked) if name not in table.types]
-    severity = {name: spec.columns.get(name, Column()).severity for name in gone}
+    severity = {name: spec.columns.get(name, ColumnSpec()).severity for name in gone}
     alike = {level: [name for name in gone if severity[name] == level] for level in set(severity.values())}
     for name in gone:
         others = alike[severity[name]]
-        many = len(others) > MANY
+        many = len(others) > MAX_SEPARATE_MISSING
         if many:  # one cause, most likely: the first of them speaks for all
-            message = f"the data have none of {len(others):,} columns: {_listed(others)}"
-            help = f"the data have: {_listed(table.types)}; is it the right file, and has it a header line?"
+            message = f"the data have none of {len(others):,} columns: {_list_names(others)}"
+            help = f"the data have: {_list_names(table.types)}; is it the right file, and has it a header line?"
         else:
             near = get_close_matches(name, table.types, 1)
             message = f"the data have no column '{name}'"
-            help = f"did you mean '{near[0]}'?" if near else f"the data have: {_listed(table.types)}"
-        yield Answer(
+            help = f"did you mean '{near[0]}'?" if near else f"the data have: {_list_names(table.types)}"
+        yield CheckOutcome(
             "data-column-missing",
             first[name],
             message,
@@ -251,26 +259,26 @@ def _absent(table: Table, spec: DatasetSpec) -> Iterator[Answer]:
         )
 
 
-def _undeclared(table: Table, spec: DatasetSpec) -> Iterator[Answer]:
+def _undeclared_column_outcomes(table: Table, spec: DatasetSpec) -> Iterator[CheckOutcome]:
     if spec.columns_closed:
         for name in table.types:
             if name not in spec.columns:
-                yield Answer(
+                yield CheckOutcome(
                     "data-column-undeclared",
                     ("spec", "columnsClosed"),
-                    f"the data have a column '{plain(name)}' that the spec does not declare",
+                    f"the data have a column '{displayable_value(name)}' that the spec does not declare",
                     CheckResult("column", "declared", "undeclared", False, "error", name),
                     "declare it under columns, or remove columnsClosed",
                 )
 
 
-def _unjudged_answer(rule: Unjudged, silent: bool) -> Answer:
+def _unusable_rule_outcome(rule: UnusableRule, silent: bool) -> CheckOutcome:
     invalid = rule.id == "check-pattern-invalid"
-    return Answer(
+    return CheckOutcome(
         rule.id,
         rule.pointer,
-        f"column '{rule.column}': the check '{rule.check}' cannot be judged: {rule.why}",
-        CheckResult(rule.check, rule.wanted, f"cannot be judged: {rule.why}", False, rule.severity, rule.column),
+        f"column '{rule.column}': the check '{rule.check}' cannot be judged: {rule.reason}",
+        CheckResult(rule.check, rule.wanted, f"cannot be judged: {rule.reason}", False, rule.severity, rule.column),
         "write an RE2 pattern (no look-around, no back references)"
         if invalid
         else "remove the check, or correct its value",
@@ -278,28 +286,28 @@ def _unjudged_answer(rule: Unjudged, silent: bool) -> Answer:
     )
 
 
-def _table_answers(table: Table, spec: DatasetSpec, measures: Measures) -> Iterator[Answer]:
+def _table_check_outcomes(table: Table, spec: DatasetSpec, measures: TableMeasures) -> Iterator[CheckOutcome]:
     for index, check in enumerate(spec.checks):
         if check.type == "row-count":
-            yield _row_count(check, index, measures.rows)
+            yield _row_count_outcome(check, index, measures.rows)
         elif check.type == "freshness" and check.column and check.column in table.types:
-            yield _freshness(check, check.column, index, table.types[check.column], measures)
+            yield _freshness_outcome(check, check.column, index, table.types[check.column], measures)
 
 
-def _row_count(check: Check, index: int, rows: int) -> Answer:
+def _row_count_outcome(check: CheckSpec, index: int, rows: int) -> CheckOutcome:
     low, high = check.min or 0, check.max
-    wanted = f"at least {counted(low, 'row')}" if high is None else f"{low:,} to {counted(int(high), 'row')}"
+    wanted = f"at least {pluralize(low, 'row')}" if high is None else f"{low:,} to {pluralize(int(high), 'row')}"
     passed = low <= rows and (high is None or rows <= high)
-    return Answer(
+    return CheckOutcome(
         "check-row-count",
         ("spec", "checks", index),
-        f"the data have {counted(rows, 'row')}, wanted: {wanted}",
-        CheckResult("row-count", wanted, counted(rows, "row"), passed, check.severity),
+        f"the data have {pluralize(rows, 'row')}, wanted: {wanted}",
+        CheckResult("row-count", wanted, pluralize(rows, "row"), passed, check.severity),
         "is a file missing, or there twice?",
     )
 
 
-def _freshness(check: Check, column: str, index: int, type: str, measures: Measures) -> Answer:
+def _freshness_outcome(check: CheckSpec, column: str, index: int, type: str, measures: TableMeasures) -> CheckOutcome:
     wanted = f"newest {column} at most {check.max_age} old"
     result = CheckResult("freshness", wanted, "", False, check.severity, column)
     nothing = any(profile.name == column and profile.nulls == measures.rows for profile in measures.columns)
@@ -307,16 +315,16 @@ def _freshness(check: Check, column: str, index: int, type: str, measures: Measu
         why = f"'{column}' is {type}, not a date or timestamp"
         message = f"the check 'freshness' cannot be judged: {why}"
         help = "name a column of dates or timestamps"
-        return Answer(
+        return CheckOutcome(
             "check-not-applicable", ("spec", "checks", index, "column"), message, replace(result, observed=why), help
         )
     newest = measures.newest.get(column)
     help = "bring the data up to date, or raise maxAge"
     text = newest.isoformat() if newest else ""
-    return Answer("check-freshness", ("spec", "checks", index), "", result, help, newest=text)
+    return CheckOutcome("check-freshness", ("spec", "checks", index), "", result, help, newest=text)
 
 
-def _fresh(answer: Answer, spec: DatasetSpec, now: datetime) -> Answer:
+def _evaluate_freshness(answer: CheckOutcome, spec: DatasetSpec, now: datetime) -> CheckOutcome:
     """Judge freshness against the clock: a date counts from the end of its day, a time in the future as fresh."""
     check = spec.checks[int(answer.pointer[2])]
     if not answer.newest:
@@ -326,25 +334,29 @@ def _fresh(answer: Answer, spec: DatasetSpec, now: datetime) -> Answer:
         if "T" not in answer.newest:
             newest = newest.replace(hour=23, minute=59, second=59)
         old = now.astimezone(UTC).replace(tzinfo=None) - newest
-        observed = f"newest is {answer.newest}, {counted(max(old.days, 0), 'day')} old"
-        passed = old <= age(check.max_age or "0s")
+        observed = f"newest is {answer.newest}, {pluralize(max(old.days, 0), 'day')} old"
+        passed = old <= parse_duration(check.max_age or "0s")
     message = f"the data are stale: {observed}, at most {check.max_age} is wanted"
     return replace(answer, message=message, result=replace(answer.result, observed=observed, passed=passed))
 
 
-def _refused(check: Check, index: int, why: str) -> Answer:
-    return Answer(
+def _invalid_sql_outcome(check: CheckSpec, index: int, why: str) -> CheckOutcome:
+    return CheckOutcome(
         "check-sql-invalid",
         ("spec", "checks", index, "sql"),
-        f"the check '{check.name or 'custom-sql'}' cannot be evaluated: {plain(why)}",
+        f"the check '{check.name or 'custom-sql'}' cannot be evaluated: {displayable_value(why)}",
         CheckResult(
-            check.name or "custom-sql", check.sql or "", f"cannot be evaluated: {plain(why)}", False, check.severity
+            check.name or "custom-sql",
+            check.sql or "",
+            f"cannot be evaluated: {displayable_value(why)}",
+            False,
+            check.severity,
         ),
         "write one SQL expression over the columns that is true or false for a row; it can read nothing but the data",
     )
 
 
-def _listed(columns: Iterable[str]) -> str:
+def _list_names(columns: Iterable[str]) -> str:
     names = list(columns)
-    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    return ", ".join(str(plain(name)) for name in names[:LISTED]) + more
+    more = f" and {len(names) - MAX_LISTED_NAMES} more" if len(names) > MAX_LISTED_NAMES else ""
+    return ", ".join(str(displayable_value(name)) for name in names[:MAX_LISTED_NAMES]) + more

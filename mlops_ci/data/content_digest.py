@@ -8,38 +8,38 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mlops_ci.core.digest import canonical_json
-from mlops_ci.data.column_types import EMPTY, OTHER, identity, quoted
+from mlops_ci.data.column_types import EMPTY_TYPE, OTHER_TYPE, identity_text_sql, quote_identifier
 
-ROWS_A_PASS = 4_000_000  # a row hash is 64 characters: about half a gigabyte to sort at a time
-_BUCKETS = 256
-_TAGS = {
+ROWS_PER_DIGEST_PASS = 4_000_000  # a row hash is 64 characters: about half a gigabyte to sort at a time
+_BUCKET_COUNT = 256
+_TYPE_TAGS = {
     "boolean": "b",
     "integer": "i",
     "number": "f",
     "date": "d",
     "timestamp": "t",
     "string": "s",
-    OTHER: "o",
-    EMPTY: "n",
+    OTHER_TYPE: "o",
+    EMPTY_TYPE: "n",
 }
 
 
-def row_text(types: Mapping[str, str], names: Iterable[str]) -> str:
+def row_text_sql(types: Mapping[str, str], names: Iterable[str]) -> str:
     """Return SQL for the row's canonical text: each value as tag, length in bytes, colon, text; a missing one is `n`.
 
     No two different rows have the same text: `1` and `'1'` have different tags, and lengths say where a value ends.
     """
-    return " || ".join(_value_text(name, types[name]) for name in names) or "''"
+    return " || ".join(_value_text_sql(name, types[name]) for name in names) or "''"
 
 
-def row_hash(types: Mapping[str, str]) -> str:
+def row_hash_sql(types: Mapping[str, str]) -> str:
     """Return SQL for the SHA-256 (hex) of a row's canonical text, its columns sorted by name."""
-    return f"sha256({row_text(types, sorted(types))})"
+    return f"sha256({row_text_sql(types, sorted(types))})"
 
 
-def key_text(types: Mapping[str, str], names: Iterable[str]) -> str:
+def key_text_sql(types: Mapping[str, str], names: Iterable[str]) -> str:
     """Return SQL for the text that names a row: each value as length in bytes, colon, `identity`; a missing one is `n`."""
-    return " || ".join(_key_value(name, types[name]) for name in names)
+    return " || ".join(_key_value_sql(name, types[name]) for name in names)
 
 
 def content_digests(
@@ -51,16 +51,16 @@ def content_digests(
     row hashes; rows that are there twice count twice. A side without rows is absent.
     """
     total = connection.execute(f"SELECT count(*) FROM {relation}").fetchall()[0][0]
-    passes = min(1 + total // ROWS_A_PASS, _BUCKETS)
+    passes = min(1 + total // ROWS_PER_DIGEST_PASS, _BUCKET_COUNT)
     names = canonical_json(sorted(types)).encode()
     rows: dict[Any, int] = {}
     states: dict[Any, Any] = {}
     for index in range(passes):
-        low, high = (f"{_BUCKETS * edge // passes:02x}" for edge in (index, index + 1))
+        low, high = (f"{_BUCKET_COUNT * edge // passes:02x}" for edge in (index, index + 1))
         bounds = f"hash >= '{low}'" + (f" AND hash < '{high}'" if index + 1 < passes else "")
         found = connection.execute(
             "SELECT side, substr(hash, 1, 2) AS bucket, count(*), sha256(string_agg(hash, '' ORDER BY hash)) FROM ("
-            f"SELECT {side} AS side, {row_hash(types)} AS hash FROM {relation}"
+            f"SELECT {side} AS side, {row_hash_sql(types)} AS hash FROM {relation}"
             f") WHERE {bounds} GROUP BY side, bucket ORDER BY side, bucket"
         ).fetchall()
         for name, bucket, count, digest in found:
@@ -69,12 +69,12 @@ def content_digests(
     return {name: (rows[name], state.hexdigest()) for name, state in states.items()}
 
 
-def _key_value(name: str, type: str) -> str:
-    text = identity(name, type)
-    return f"CASE WHEN {quoted(name)} IS NULL THEN 'n' ELSE strlen({text}) || ':' || {text} END"
+def _key_value_sql(name: str, type: str) -> str:
+    text = identity_text_sql(name, type)
+    return f"CASE WHEN {quote_identifier(name)} IS NULL THEN 'n' ELSE strlen({text}) || ':' || {text} END"
 
 
-def _value_text(name: str, type: str) -> str:
-    column = quoted(name)
+def _value_text_sql(name: str, type: str) -> str:
+    column = quote_identifier(name)
     text = f"epoch_us({column})::VARCHAR" if type == "timestamp" else f"{column}::VARCHAR"
-    return f"CASE WHEN {column} IS NULL THEN 'n' ELSE '{_TAGS[type]}' || strlen({text}) || ':' || {text} END"
+    return f"CASE WHEN {column} IS NULL THEN 'n' ELSE '{_TYPE_TAGS[type]}' || strlen({text}) || ':' || {text} END"

@@ -9,18 +9,24 @@ from math import perm, sqrt
 from typing import TYPE_CHECKING, Any
 
 from mlops_ci.core.diagnostics import Diagnostic
-from mlops_ci.data.profile import personal, shown
-from mlops_ci.data.row_rules import counted
+from mlops_ci.data.profile import displayable_row, personal_columns
+from mlops_ci.data.row_rules import pluralize
 from mlops_ci.spec.spec_types import DatasetSpec
 
 if TYPE_CHECKING:
     from mlops_ci.data.engines.duckdb import Table
-    from mlops_ci.spec.located_spec import Loaded
+    from mlops_ci.spec.located_spec import LocatedSpec
 
-ROWS_A_PASS = 16_000_000  # each is a hash of 8 bytes, a count and a side: about half a gigabyte at a time
-EXAMPLES = 2
-NOTED = 0.5  # of the holdout
-_TELLING = ("integer", "number", "date", "timestamp", "string")  # types whose values may be told apart without end
+ROWS_PER_LEAK_PASS = 16_000_000  # each is a hash of 8 bytes, a count and a side: about half a gigabyte at a time
+MAX_LEAK_EXAMPLES = 2
+EQUAL_ROWS_NOTE_SHARE = 0.5  # of the holdout
+_DISTINGUISHING_TYPES = (
+    "integer",
+    "number",
+    "date",
+    "timestamp",
+    "string",
+)  # types whose values may be told apart without end
 
 
 @dataclass(frozen=True)
@@ -30,14 +36,14 @@ class Leaks:
     `copies` are those of `rows` that chance does not explain (see `leaks`). Examples are written as reports may show them.
     """
 
-    keys: int = 0
+    rows_with_shared_key: int = 0
     key_examples: tuple[str, ...] = ()
-    rows: int = 0
+    rows_with_equal_content: int = 0
     copies: int = 0
     row_examples: tuple[str, ...] = ()
 
 
-def leaks(table: Table, spec: DatasetSpec, condition: str) -> Leaks:
+def find_leaks(table: Table, spec: DatasetSpec, condition: str) -> Leaks:
     """Find what the open rows' two sides share; `condition` is SQL, true for a row of the holdout and never null.
 
     A row's content is all of its columns but the key's. Equal contents are natural where columns are few and coarse, and
@@ -62,29 +68,29 @@ def leaks(table: Table, spec: DatasetSpec, condition: str) -> Leaks:
     sharing = {
         "key-hash": (bool(spec.key) and not of_group, bool(spec.key) and of_group),
         "time": (bool(spec.key) and not timed, timed),
-        "sealed": (bool(spec.key), True) if table.held == condition != "false" else (False, False),
+        "sealed": (bool(spec.key), True) if table.holdout_condition == condition != "false" else (False, False),
     }
     of_keys, of_rows = sharing[spec.split.by]
-    keys, key_examples = _keys(table, spec, condition) if of_keys else (0, ())
+    keys, key_examples = _find_shared_keys(table, spec, condition) if of_keys else (0, ())
     if not of_rows or not content:
         return Leaks(keys, key_examples)
-    rows, copies, row_examples = _rows(table, spec, content, condition)
+    rows, copies, row_examples = _find_equal_rows(table, spec, content, condition)
     return Leaks(keys, key_examples, rows, copies, row_examples)
 
 
-def leak_findings(found: Leaks, dataset: Loaded[DatasetSpec], holdout_rows: int) -> tuple[Diagnostic, ...]:
+def leak_findings(found: Leaks, dataset: LocatedSpec[DatasetSpec], holdout_rows: int) -> tuple[Diagnostic, ...]:
     """Say what stands on both sides: `split-leak-key`, `split-leak-rows`.
 
     Copies are an error, and a warning with `duplicates: allow`. Rows that are equal by chance are worth a note where they
     are so many that a model could know most answers by heart.
     """
     spec, findings = dataset.spec, []
-    if found.keys:
+    if found.rows_with_shared_key:
         time = spec.time or "time"
         findings.append(
             Diagnostic(
                 "split-leak-key",
-                f"{_of(found.keys, holdout_rows)} a key that the training side has too, such as {'; '.join(found.key_examples)}",
+                f"{_affected_rows_phrase(found.rows_with_shared_key, holdout_rows)} a key that the training side has too, such as {'; '.join(found.key_examples)}",
                 dataset.locate("spec", "key"),
                 "take these rows out of one of the two sources; or name the columns that tell them apart in `key`"
                 if spec.split.by == "sealed"
@@ -98,18 +104,18 @@ def leak_findings(found: Leaks, dataset: Loaded[DatasetSpec], holdout_rows: int)
         findings.append(
             Diagnostic(
                 "split-leak-rows",
-                f"{_of(found.copies, holdout_rows)} a copy on the training side{_under(spec)}{'; '.join(found.row_examples)}",
+                f"{_affected_rows_phrase(found.copies, holdout_rows)} a copy on the training side{_other_key_phrase(spec)}{'; '.join(found.row_examples)}",
                 dataset.locate("spec", "split"),
                 "remove the copies (was an export appended twice, under new ids?); if such rows are real, say so:"
                 " split: {duplicates: allow}",
                 "warning" if spec.split.duplicates == "allow" else "error",
             )
         )
-    elif found.rows > NOTED * holdout_rows:
+    elif found.rows_with_equal_content > EQUAL_ROWS_NOTE_SHARE * holdout_rows:
         findings.append(
             Diagnostic(
                 "split-leak-rows",
-                f"{_of(found.rows, holdout_rows)} an equal on the training side in all but the key; with columns as few or"
+                f"{_affected_rows_phrase(found.rows_with_equal_content, holdout_rows)} an equal on the training side in all but the key; with columns as few or"
                 " coarse as these, that is chance",
                 dataset.locate("spec", "split"),
                 "nothing needs to be done, unless you know that rows were copied",
@@ -119,7 +125,7 @@ def leak_findings(found: Leaks, dataset: Loaded[DatasetSpec], holdout_rows: int)
     return tuple(findings)
 
 
-def by_chance(recurring: Mapping[int, int], rows: int) -> bool:
+def is_explained_by_chance(recurring: Mapping[int, int], rows: int) -> bool:
     """Tell whether contents recur as drawn ones do: how many of them there are by number of rows (2 and more), of all `rows`.
 
     The inequality of `leaks`, for k = 1 and 2. Where rates are equal it is an equality, and the quotient of its sides has a
@@ -140,23 +146,23 @@ def by_chance(recurring: Mapping[int, int], rows: int) -> bool:
     )
 
 
-def _under(spec: DatasetSpec) -> str:
+def _other_key_phrase(spec: DatasetSpec) -> str:
     return ", under another key: " if spec.split.by != "sealed" else ": " if spec.key else ""
 
 
-def _of(rows: int, all: int) -> str:
-    return f"{rows:,} of {counted(all, 'holdout row')} {'has' if rows == 1 else 'have'}"
+def _affected_rows_phrase(rows: int, all: int) -> str:
+    return f"{rows:,} of {pluralize(all, 'holdout row')} {'has' if rows == 1 else 'have'}"
 
 
-def _keys(table: Table, spec: DatasetSpec, condition: str) -> tuple[int, tuple[str, ...]]:
+def _find_shared_keys(table: Table, spec: DatasetSpec, condition: str) -> tuple[int, tuple[str, ...]]:
     """Return how many rows of the holdout share their key with a training row, and the first such keys.
 
     A key that lacks a value names nothing, and `check-nulls` has refused it.
     """
-    from mlops_ci.data.column_types import quoted
+    from mlops_ci.data.column_types import quote_identifier
 
-    names = ", ".join(map(quoted, spec.key))
-    filled = " AND ".join(f"{quoted(name)} IS NOT NULL" for name in spec.key)
+    names = ", ".join(map(quote_identifier, spec.key))
+    filled = " AND ".join(f"{quote_identifier(name)} IS NOT NULL" for name in spec.key)
     shared = (
         f'SELECT {names}, count(*) FILTER (WHERE {condition}) AS "rows held" FROM data WHERE {filled} GROUP BY {names} '
         f"HAVING bool_or({condition}) AND NOT bool_and({condition})"
@@ -164,16 +170,18 @@ def _keys(table: Table, spec: DatasetSpec, condition: str) -> tuple[int, tuple[s
     rows, *_ = table.connection.execute(f'SELECT coalesce(sum("rows held"), 0) FROM ({shared})').fetchone()
     if not rows:
         return 0, ()
-    found = table.connection.execute(f"SELECT {names} FROM ({shared}) ORDER BY {names} LIMIT {EXAMPLES}").fetchall()
-    return int(rows), tuple(_named(spec, row) for row in found)
+    found = table.connection.execute(
+        f"SELECT {names} FROM ({shared}) ORDER BY {names} LIMIT {MAX_LEAK_EXAMPLES}"
+    ).fetchall()
+    return int(rows), tuple(_format_key(spec, row) for row in found)
 
 
-def _rows(
+def _find_equal_rows(
     table: Table, spec: DatasetSpec, content: Mapping[str, str], condition: str
 ) -> tuple[int, int, tuple[str, ...]]:
     """Return holdout rows with an equal on the other side, those of them that are copies, and the first of these."""
     run = table.connection.execute
-    total = _recurring(run, content, condition)
+    total = _create_recurring_table(run, content, condition)
     rows, different = run(
         f"SELECT coalesce(sum(held) FILTER (WHERE held BETWEEN 1 AND m - 1), 0), {total} - coalesce(sum(m - 1), 0) FROM recurring"
     ).fetchone()
@@ -182,49 +190,53 @@ def _rows(
     telling = [
         name
         for name, type in content.items()
-        if type in _TELLING and 2 * run(_distinct(name)).fetchone()[0] >= different
+        if type in _DISTINGUISHING_TYPES and 2 * run(_distinct_count_sql(name)).fetchone()[0] >= different
     ]
     if not telling:
         return int(rows), 0, ()
-    _contents(run, content, condition, telling)
+    _create_content_tables(run, content, condition, telling)
     rows = run("SELECT sum(held) FROM contents WHERE held BETWEEN 1 AND m - 1").fetchone()[0] or 0
     own = "content IN (SELECT content FROM own)"
     recurring = dict(run(f"SELECT m, count(*) FROM contents WHERE {own} GROUP BY m").fetchall())
     others = run(f"SELECT coalesce(sum(m), 0) FROM contents WHERE NOT {own}").fetchone()[0]
-    if by_chance(recurring, total - int(others)):
+    if is_explained_by_chance(recurring, total - int(others)):
         return int(rows), 0, ()
     copies = run(f"SELECT coalesce(sum(held), 0) FROM contents WHERE {own} AND held BETWEEN 1 AND m - 1").fetchone()[0]
-    return int(rows), int(copies), tuple(_examples(table, spec, content, condition)) if copies and spec.key else ()
+    return (
+        int(rows),
+        int(copies),
+        tuple(_find_copy_examples(table, spec, content, condition)) if copies and spec.key else (),
+    )
 
 
-def _recurring(run: Any, content: Mapping[str, str], condition: str) -> int:
+def _create_recurring_table(run: Any, content: Mapping[str, str], condition: str) -> int:
     """Make the table `recurring` of the hashes that several rows have, with rows `m` and those `held` out; return all rows."""
     total = int(run("SELECT count(*) FROM data").fetchone()[0])
-    passes = 1 + total // ROWS_A_PASS
+    passes = 1 + total // ROWS_PER_LEAK_PASS
     run("CREATE TEMP TABLE recurring (hash UBIGINT, m BIGINT, held BIGINT)")
     for index in range(passes):
         run(
             f"INSERT INTO recurring SELECT hash, count(*), count(*) FILTER (WHERE held) FROM ("
-            f"SELECT {_hash(content)} AS hash, {condition} AS held FROM data"
+            f"SELECT {_content_hash_sql(content)} AS hash, {condition} AS held FROM data"
             f") WHERE hash % {passes} = {index} GROUP BY hash HAVING count(*) > 1"
         )
     return total
 
 
-def _contents(run: Any, content: Mapping[str, str], condition: str, telling: list[str]) -> None:
+def _create_content_tables(run: Any, content: Mapping[str, str], condition: str, telling: list[str]) -> None:
     """Make the tables `contents`, of what really recurs, and `own`: which of them has a value that no other content has."""
-    from mlops_ci.data.column_types import quoted
-    from mlops_ci.data.content_digest import row_hash
+    from mlops_ci.data.column_types import quote_identifier
+    from mlops_ci.data.content_digest import row_hash_sql
 
-    values = "".join(f", any_value({quoted(name)}) AS v{index}" for index, name in enumerate(telling))
+    values = "".join(f", any_value({quote_identifier(name)}) AS v{index}" for index, name in enumerate(telling))
     run(
         f"CREATE TEMP TABLE contents AS SELECT content, count(*) AS m, count(*) FILTER (WHERE held) AS held{values} FROM ("
-        f"SELECT {row_hash(content)} AS content, {condition} AS held, {', '.join(map(quoted, telling))} FROM data "
-        f"WHERE {_hash(content)} IN (SELECT hash FROM recurring)) GROUP BY content HAVING count(*) > 1"
+        f"SELECT {row_hash_sql(content)} AS content, {condition} AS held, {', '.join(map(quote_identifier, telling))} FROM data "
+        f"WHERE {_content_hash_sql(content)} IN (SELECT hash FROM recurring)) GROUP BY content HAVING count(*) > 1"
     )
     run("CREATE TEMP TABLE own (content VARCHAR)")
     for index, name in enumerate(telling):
-        value = quoted(name)
+        value = quote_identifier(name)
         # where all rows with the value are this content's rows, no other content has it
         run(
             f"INSERT INTO own SELECT content FROM contents JOIN (SELECT {value} AS value, count(*) AS n FROM data "
@@ -232,41 +244,43 @@ def _contents(run: Any, content: Mapping[str, str], condition: str, telling: lis
         )
 
 
-def _examples(table: Table, spec: DatasetSpec, content: Mapping[str, str], condition: str) -> Iterator[str]:
-    from mlops_ci.data.column_types import quoted
-    from mlops_ci.data.content_digest import row_hash
+def _find_copy_examples(table: Table, spec: DatasetSpec, content: Mapping[str, str], condition: str) -> Iterator[str]:
+    from mlops_ci.data.column_types import quote_identifier
+    from mlops_ci.data.content_digest import row_hash_sql
 
     least = ", ".join(f"k{index}" for index in range(len(spec.key)))
-    renamed = ", ".join(f"{quoted(name)} AS k{index}" for index, name in enumerate(spec.key))
+    renamed = ", ".join(f"{quote_identifier(name)} AS k{index}" for index, name in enumerate(spec.key))
     rows = (
-        f"SELECT {row_hash(content)} AS content, {condition} AS held, {renamed} FROM data "
-        f"WHERE {_hash(content)} IN (SELECT hash FROM recurring WHERE held BETWEEN 1 AND m - 1)"
+        f"SELECT {row_hash_sql(content)} AS content, {condition} AS held, {renamed} FROM data "
+        f"WHERE {_content_hash_sql(content)} IN (SELECT hash FROM recurring WHERE held BETWEEN 1 AND m - 1)"
     )
     pairs = (
         f"SELECT content, min(ROW({least})) FILTER (WHERE held) AS one, min(ROW({least})) FILTER (WHERE NOT held) AS other "
         f"FROM ({rows}) WHERE content IN (SELECT content FROM own) GROUP BY content HAVING one IS NOT NULL AND other IS NOT NULL"
     )
     for one, other in table.connection.execute(
-        f"SELECT one, other FROM ({pairs}) ORDER BY one, other LIMIT {EXAMPLES}"
+        f"SELECT one, other FROM ({pairs}) ORDER BY one, other LIMIT {MAX_LEAK_EXAMPLES}"
     ).fetchall():
-        there = f"{_named(spec, other)} there"
-        yield there if spec.split.by == "sealed" else f"{_named(spec, one)} is {there}"  # what is sealed is not told
+        there = f"{_format_key(spec, other)} there"
+        yield (
+            there if spec.split.by == "sealed" else f"{_format_key(spec, one)} is {there}"
+        )  # what is sealed is not told
 
 
-def _named(spec: DatasetSpec, key: Any) -> str:
+def _format_key(spec: DatasetSpec, key: Any) -> str:
     """Write a key as a report may show it."""
     values = tuple(key.values()) if isinstance(key, dict) else tuple(key)
-    row = shown(dict(zip(spec.key, values, strict=True)), personal(spec))
+    row = displayable_row(dict(zip(spec.key, values, strict=True)), personal_columns(spec))
     return ", ".join(f"{name}={value}" for name, value in row.items())
 
 
-def _distinct(name: str) -> str:
-    from mlops_ci.data.column_types import quoted
+def _distinct_count_sql(name: str) -> str:
+    from mlops_ci.data.column_types import quote_identifier
 
-    return f"SELECT count(DISTINCT {quoted(name)}) FROM data"
+    return f"SELECT count(DISTINCT {quote_identifier(name)}) FROM data"
 
 
-def _hash(content: Mapping[str, str]) -> str:
-    from mlops_ci.data.column_types import quoted
+def _content_hash_sql(content: Mapping[str, str]) -> str:
+    from mlops_ci.data.column_types import quote_identifier
 
-    return f"hash({', '.join(map(quoted, content))})"
+    return f"hash({', '.join(map(quote_identifier, content))})"

@@ -9,38 +9,40 @@ from datetime import date
 from typing import Any
 
 from mlops_ci.core.records import ColumnProfile, Scalar
-from mlops_ci.data.column_types import EMPTY, OTHER
-from mlops_ci.data.engines.duckdb import Table, first_line
+from mlops_ci.data.column_types import EMPTY_TYPE, OTHER_TYPE
+from mlops_ci.data.engines.duckdb import Table, duckdb_error_text
 from mlops_ci.data.row_rules import RowRule, UniqueRule
 from mlops_ci.spec.spec_types import DatasetSpec
 
-SAMPLES = 5
-WIDTH = 80
-MASK = "***"
-_ORDERED = ("integer", "number", "boolean", "date", "timestamp", "string")
-_LARGE = 1e150  # beyond it a square overflows; such values are left out of mean and deviation, as infinities are
+MAX_SAMPLE_ROWS = 5
+MAX_TEXT_WIDTH = 80
+PII_MASK = "***"
+_ORDERED_TYPES = ("integer", "number", "boolean", "date", "timestamp", "string")
+_MAX_SQUARABLE = (
+    1e150  # beyond it a square overflows; such values are left out of mean and deviation, as infinities are
+)
 
 
 @dataclass(frozen=True)
-class CustomSql:
+class CustomSqlCheck:
     """A custom-sql check that the engine takes: its index in the spec, and the name of its column of failures."""
 
     index: int
-    flag: str
+    failure_column: str
     sql: str
 
 
 @dataclass(frozen=True)
-class Measures:
+class TableMeasures:
     """The answer of the one query: rows, profile, failing rows by rule, and the unrounded newest value by column."""
 
     rows: int
     columns: tuple[ColumnProfile, ...]
-    failing: tuple[int, ...]
+    failing_counts: tuple[int, ...]
     newest: Mapping[str, date | None]  # a datetime for timestamps
 
 
-def custom_sql(table: Table, spec: DatasetSpec) -> tuple[tuple[CustomSql, ...], dict[int, str]]:
+def probe_custom_sql(table: Table, spec: DatasetSpec) -> tuple[tuple[CustomSqlCheck, ...], dict[int, str]]:
     """Return the custom-sql checks that can be evaluated on every row, and why the others cannot, by their index.
 
     Each expression is parsed alone, as one expression (never a statement), in the locked-down connection.
@@ -56,54 +58,56 @@ def custom_sql(table: Table, spec: DatasetSpec) -> tuple[tuple[CustomSql, ...], 
             if [str(type) for type in probe.types] != ["BOOLEAN"]:
                 bad[index] = f"it gives {str(probe.types[0]).lower()}, not true or false"
                 continue
-            candidate = CustomSql(index, f"mlops-ci failing {index}", check.sql)
-            with_flags(table, (candidate,)).limit(0).fetchall()
+            candidate = CustomSqlCheck(index, f"mlops-ci failing {index}", check.sql)
+            add_failure_columns(table, (candidate,)).limit(0).fetchall()
             good.append(candidate)
         except duckdb.Error as error:
-            bad[index] = _about(error, spec)
+            bad[index] = _describe_sql_error(error, spec)
     return tuple(good), bad
 
 
-def failing_at_run(table: Table, custom: tuple[CustomSql, ...], spec: DatasetSpec) -> dict[int, str]:
+def find_failing_custom_sql(table: Table, custom: tuple[CustomSqlCheck, ...], spec: DatasetSpec) -> dict[int, str]:
     """Return the custom-sql checks that break on some value, and why: asked one by one, after the fused query broke."""
     import duckdb
 
     broken = {}
     for check in custom:
         try:
-            with_flags(table, (check,)).count(f'"{check.flag}"').fetchall()
+            add_failure_columns(table, (check,)).count(f'"{check.failure_column}"').fetchall()
         except duckdb.Error as error:
-            broken[check.index] = _about(error, spec)
+            broken[check.index] = _describe_sql_error(error, spec)
     return broken
 
 
-def with_flags(table: Table, custom: tuple[CustomSql, ...]) -> Any:
+def add_failure_columns(table: Table, custom: tuple[CustomSqlCheck, ...]) -> Any:
     """Return the rows and, for each custom-sql check, a column that is true where it is false (NULL satisfies)."""
     import duckdb
 
-    flags = [duckdb.SQLExpression(f"NOT coalesce((\n{check.sql}\n), true)").alias(check.flag) for check in custom]
+    flags = [
+        duckdb.SQLExpression(f"NOT coalesce((\n{check.sql}\n), true)").alias(check.failure_column) for check in custom
+    ]
     return table.relation().select(duckdb.StarExpression(), *flags) if flags else table.relation()
 
 
-def measure(table: Table, relation: Any, spec: DatasetSpec, rules: tuple[RowRule, ...]) -> Measures:
+def measure_table(table: Table, relation: Any, spec: DatasetSpec, rules: tuple[RowRule, ...]) -> TableMeasures:
     """Run the one aggregate query; raises DuckDB's error when a custom-sql column of `relation` breaks on a value."""
     import narwhals as nw
 
     asked: dict[str, Any] = {"rows": nw.len()}
     for index, (name, type) in enumerate(table.types.items()):
-        asked |= {f"{what} {index}": expression for what, expression in _profile(name, type).items()}
-    asked |= {f"failing {index}": rule.failing.sum() for index, rule in enumerate(rules)}
+        asked |= {f"{what} {index}": expression for what, expression in _profile_expressions(name, type).items()}
+    asked |= {f"failing {index}": rule.failure_expression.sum() for index, rule in enumerate(rules)}
     query = nw.from_native(relation).select(*(value.alias(name) for name, value in asked.items()))
     # not collect(): it goes by way of arrow, and imports it
     answer = dict(zip(asked, query.to_native().fetchall()[0], strict=True))
     rows = int(answer["rows"])
-    columns = tuple(_column(index, name, table, spec, answer) for index, name in enumerate(table.types))
+    columns = tuple(_column_profile(index, name, table, spec, answer) for index, name in enumerate(table.types))
     newest = {
         name: answer.get(f"max {index}")
         for index, (name, type) in enumerate(table.types.items())
         if type in ("date", "timestamp")
     }
-    return Measures(
+    return TableMeasures(
         rows,
         columns,
         tuple(int(answer[f"failing {index}"] or 0) for index in range(len(rules))),
@@ -111,7 +115,9 @@ def measure(table: Table, relation: Any, spec: DatasetSpec, rules: tuple[RowRule
     )
 
 
-def duplicates(table: Table, rule: UniqueRule, pii: frozenset[str]) -> tuple[int, tuple[Mapping[str, Scalar], ...]]:
+def find_duplicates(
+    table: Table, rule: UniqueRule, pii: frozenset[str]
+) -> tuple[int, tuple[Mapping[str, Scalar], ...]]:
     """Return how many rows share their values with another one, and the first of those values; exact."""
     import narwhals as nw
 
@@ -119,86 +125,98 @@ def duplicates(table: Table, rule: UniqueRule, pii: frozenset[str]) -> tuple[int
     counter = "rows with these values"
     lazy: Any = nw.from_native(table.relation()).select(*columns)
     groups = lazy.drop_nulls(columns).group_by(*columns).agg(nw.len().alias(counter)).filter(nw.col(counter) > 1)
-    count = table.rows(groups.select(nw.col(counter).sum()).to_native())[0][0]
+    count = table.fetch_rows(groups.select(nw.col(counter).sum()).to_native())[0][0]
     if not count:
         return 0, ()
-    found = table.rows(groups.sort(*columns).head(SAMPLES).to_native())
-    return int(count), tuple(shown(dict(zip([*columns, counter], row, strict=True)), pii) for row in found)
+    found = table.fetch_rows(groups.sort(*columns).head(MAX_SAMPLE_ROWS).to_native())
+    return int(count), tuple(displayable_row(dict(zip([*columns, counter], row, strict=True)), pii) for row in found)
 
 
-def samples(
+def sample_failing_rows(
     table: Table, relation: Any, rule: RowRule, key: tuple[str, ...], pii: frozenset[str]
 ) -> tuple[Mapping[str, Scalar], ...]:
     """Return the first failing rows, by key and then by content: the key's columns and those of the rule only."""
     import narwhals as nw
 
-    columns = list(dict.fromkeys((*key, *rule.shown)))
+    columns = list(dict.fromkeys((*key, *rule.sample_columns)))
     if not columns:  # an expression that names no column, of rows that have no key
         return ()
     order = list(dict.fromkeys((*key, *sorted(table.types))))
     lazy: Any = nw.from_native(relation)
-    found = lazy.filter(rule.failing).sort(*order).head(SAMPLES).select(*columns).to_native()
-    return tuple(shown(dict(zip(columns, row, strict=True)), pii) for row in table.rows(found))
+    found = lazy.filter(rule.failure_expression).sort(*order).head(MAX_SAMPLE_ROWS).select(*columns).to_native()
+    return tuple(displayable_row(dict(zip(columns, row, strict=True)), pii) for row in table.fetch_rows(found))
 
 
-def mentioned(sql: str, names: Mapping[str, str]) -> tuple[str, ...]:
+def mentioned_columns(sql: str, names: Mapping[str, str]) -> tuple[str, ...]:
     """Return the columns that an expression names."""
     words = {word.casefold() for word in re.findall(r"\w+", sql)}
     return tuple(name for name in names if name.casefold() in words or f'"{name}"' in sql)
 
 
-def shown(row: Mapping[str, Any], pii: frozenset[str]) -> dict[str, Scalar]:
+def displayable_row(row: Mapping[str, Any], pii: frozenset[str]) -> dict[str, Scalar]:
     """Return a row as a report may show it: personal data masked, long text cut, control characters made harmless."""
-    return {name: MASK if name in pii and value is not None else plain(value) for name, value in row.items()}
+    return {
+        name: PII_MASK if name in pii and value is not None else displayable_value(value) for name, value in row.items()
+    }
 
 
-def plain(value: Any) -> Scalar:
+def displayable_value(value: Any) -> Scalar:
     """Return a value as JSON has it: dates as ISO 8601 text, infinities as text, text short and printable."""
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, float):
         return value if abs(value) < float("inf") else str(value)
     text = value.isoformat() if isinstance(value, date) else str(value)
-    text = "".join(char if char.isprintable() else "\ufffd" for char in text[: WIDTH + 1])
-    return text if len(text) <= WIDTH else text[: WIDTH - 1] + "…"
+    text = "".join(char if char.isprintable() else "\ufffd" for char in text[: MAX_TEXT_WIDTH + 1])
+    return text if len(text) <= MAX_TEXT_WIDTH else text[: MAX_TEXT_WIDTH - 1] + "…"
 
 
-def personal(spec: DatasetSpec) -> frozenset[str]:
+def personal_columns(spec: DatasetSpec) -> frozenset[str]:
     """Return the columns that are tagged as personal data."""
     return frozenset(name for name, column in spec.columns.items() if "pii" in column.tags)
 
 
-def _profile(name: str, type: str) -> dict[str, Any]:
+def _profile_expressions(name: str, type: str) -> dict[str, Any]:
     import narwhals as nw
 
     value = nw.col(name)
     asked = {"nulls": value.is_null().sum()}
-    if type in _ORDERED:
+    if type in _ORDERED_TYPES:
         asked |= {"min": value.min(), "max": value.max()}
     if type in ("integer", "number"):
-        usual = nw.when(value.cast(nw.Float64).abs() < _LARGE).then(value.cast(nw.Float64))
+        usual = nw.when(value.cast(nw.Float64).abs() < _MAX_SQUARABLE).then(value.cast(nw.Float64))
         asked |= {"mean": usual.mean(), "std": usual.std()}
     return asked
 
 
-def _column(index: int, name: str, table: Table, spec: DatasetSpec, answer: Mapping[str, Any]) -> ColumnProfile:
+def _column_profile(index: int, name: str, table: Table, spec: DatasetSpec, answer: Mapping[str, Any]) -> ColumnProfile:
     type, nulls = table.types[name], int(answer[f"nulls {index}"])
     declared = spec.columns[name].type if name in spec.columns else None
-    if nulls == answer["rows"] or type == EMPTY:  # nothing tells the type of nothing
-        return ColumnProfile(name, declared or ("string" if type in (EMPTY, OTHER) else type), nulls)
-    if name in personal(spec):
+    if nulls == answer["rows"] or type == EMPTY_TYPE:  # nothing tells the type of nothing
+        return ColumnProfile(name, declared or ("string" if type in (EMPTY_TYPE, OTHER_TYPE) else type), nulls)
+    if name in personal_columns(spec):
         return ColumnProfile(name, type, nulls)
     least, most, mean, std = (answer.get(f"{what} {index}") for what in ("min", "max", "mean", "std"))
-    return ColumnProfile(name, type, nulls, plain(least), plain(most), _rounded(mean), _rounded(std))
+    return ColumnProfile(
+        name,
+        type,
+        nulls,
+        displayable_value(least),
+        displayable_value(most),
+        _round_statistic(mean),
+        _round_statistic(std),
+    )
 
 
-def _rounded(value: float | None) -> float | None:
+def _round_statistic(value: float | None) -> float | None:
     # sums of floats depend on the order of rows; their first nine digits do not
     return None if value is None or value != value else float(f"{value:.9g}")
 
 
-def _about(error: Exception, spec: DatasetSpec) -> str:
+def _describe_sql_error(error: Exception, spec: DatasetSpec) -> str:
     # the engine quotes values in what it says
     return (
-        f"{type(error).__name__} (details hidden: a column is personal data)" if personal(spec) else first_line(error)
+        f"{type(error).__name__} (details hidden: a column is personal data)"
+        if personal_columns(spec)
+        else duckdb_error_text(error)
     )

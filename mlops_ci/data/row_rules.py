@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from mlops_ci.spec.spec_types import CheckSeverity, Column, DatasetSpec
+from mlops_ci.spec.spec_types import CheckSeverity, ColumnSpec, DatasetSpec
 
 Pointer = tuple[str | int, ...]
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_DURATION_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,10 @@ class RowRule:
     check: str
     wanted: str
     pointer: Pointer
-    failing: Any
+    failure_expression: Any
     column: str | None = None
-    share: float = 0.0
-    shown: tuple[str, ...] = ()
+    max_failing_share: float = 0.0
+    sample_columns: tuple[str, ...] = ()
     severity: CheckSeverity = "error"
 
 
@@ -42,19 +42,19 @@ class UniqueRule:
 
 
 @dataclass(frozen=True)
-class Unjudged:
+class UnusableRule:
     """A check that has no meaning for the column's type, and why."""
 
     id: str
     check: str
     wanted: str
-    why: str
+    reason: str
     pointer: Pointer
     column: str
     severity: CheckSeverity
 
 
-def column_rules(name: str, column: Column, type: str, key: bool) -> Iterator[RowRule | Unjudged]:
+def column_rules(name: str, column: ColumnSpec, type: str, key: bool) -> Iterator[RowRule | UnusableRule]:
     """Yield the row-level rules of one declared column whose data are of the logical type."""
     import narwhals as nw
 
@@ -64,25 +64,29 @@ def column_rules(name: str, column: Column, type: str, key: bool) -> Iterator[Ro
     def rule(id: str, check: str, wanted: str, failing: Any, share: float = 0.0) -> RowRule:
         return RowRule(id, check, wanted, (*at, check), failing, name, share, (name,), column.severity)
 
-    def unjudged(id: str, check: str, wanted: str, why: str) -> Unjudged:
-        return Unjudged(id, check, wanted, why, (*at, check), name, column.severity)
+    def unjudged(id: str, check: str, wanted: str, why: str) -> UnusableRule:
+        return UnusableRule(id, check, wanted, why, (*at, check), name, column.severity)
 
     if column.nulls is not None and not (key and column.nulls.max > 0):
         yield rule(
-            "check-nulls", "nulls", f"at most {percent(column.nulls.max)} missing", value.is_null(), column.nulls.max
+            "check-nulls",
+            "nulls",
+            f"at most {format_percent(column.nulls.max)} missing",
+            value.is_null(),
+            column.nulls.max,
         )
     for check, bound, outside in (("min", column.min, value.__lt__), ("max", column.max, value.__gt__)):
         if bound is None:
             continue
         wanted = f"at {'least' if check == 'min' else 'most'} {bound}"
-        edge = comparable(bound, type)
+        edge = comparable_value(bound, type)
         if edge is None:
             yield unjudged("check-not-applicable", check, wanted, f"{bound!r} cannot be compared with {type} values")
         else:
             yield rule("check-range", check, wanted, outside(edge))
     if column.values is not None:
         wanted = f"one of {', '.join(map(str, column.values))}"
-        known = [edge for item in column.values if (edge := comparable(item, type)) is not None]
+        known = [edge for item in column.values if (edge := comparable_value(item, type)) is not None]
         if known:
             yield rule("check-values", "values", wanted, ~value.is_in(known))
         else:
@@ -94,7 +98,7 @@ def column_rules(name: str, column: Column, type: str, key: bool) -> Iterator[Ro
         elif why := pattern_problem(column.pattern):
             yield unjudged("check-pattern-invalid", "pattern", wanted, why)
         else:
-            yield rule("check-pattern", "pattern", wanted, ~value.str.contains(whole_match(column.pattern)))
+            yield rule("check-pattern", "pattern", wanted, ~value.str.contains(full_match_pattern(column.pattern)))
     if column.length is not None:
         low, high = column.length.min, column.length.max
         wanted = f"{low or 0} to {'any number of' if high is None else high} characters"
@@ -123,7 +127,7 @@ def finite_rules(spec: DatasetSpec, types: Mapping[str, str]) -> Iterator[RowRul
 
     for name, type in types.items():
         if type == "number":
-            column = spec.columns.get(name, Column())
+            column = spec.columns.get(name, ColumnSpec())
             at = ("spec", "columns", name)
             failing = ~nw.col(name).is_finite()
             yield RowRule("check-finite", "finite", "a finite number", at, failing, name, 0.0, (name,), column.severity)
@@ -150,7 +154,7 @@ def unique_rules(spec: DatasetSpec) -> tuple[UniqueRule, ...]:
     return tuple(first.values())
 
 
-def comparable(value: str | float | bool, type: str) -> Any:
+def comparable_value(value: str | float | bool, type: str) -> Any:
     """Return the spec's value as one that compares with data of the logical type; None when it does not."""
     if type in ("integer", "number"):
         return value if isinstance(value, int | float) and not isinstance(value, bool) else None
@@ -177,32 +181,35 @@ def pattern_problem(pattern: str) -> str | None:
 
     with duckdb.connect(":memory:") as connection:
         try:
-            for whole in (pattern, whole_match(pattern)):  # alone, so that it cannot close the group it is put into
+            for whole in (
+                pattern,
+                full_match_pattern(pattern),
+            ):  # alone, so that it cannot close the group it is put into
                 connection.execute("SELECT regexp_matches('', ?)", [whole])
         except duckdb.Error as error:
             return str(error).splitlines()[0].partition("Error: ")[2]
     return None
 
 
-def whole_match(pattern: str) -> str:
+def full_match_pattern(pattern: str) -> str:
     """Return the pattern of values that match as a whole."""
     return rf"\A(?:{pattern})\z"
 
 
-def age(text: str) -> timedelta:
+def parse_duration(text: str) -> timedelta:
     """Return a duration such as `45d` (s, m, h, d, w); raises ValueError for anything else."""
     match = re.fullmatch(r"(\d{1,6})([smhdw])", text)
     if not match:
         raise ValueError(f"'{text}' is no duration; write a number and one of s, m, h, d, w")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+    return timedelta(**{_DURATION_UNITS[match[2]]: int(match[1])})
 
 
-def counted(number: int, noun: str) -> str:
+def pluralize(number: int, noun: str) -> str:
     """Return a number with its noun: 1 row, 2 rows, 1 class, 2,000 classes."""
     plural = "" if number == 1 else "es" if noun.endswith("s") else "s"
     return f"{number:,} {noun}{plural}"
 
 
-def percent(share: float) -> str:
+def format_percent(share: float) -> str:
     """Return a share, 0 to 1, as people read it."""
     return f"{share * 100:.3g} %"

@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING, get_args
 from mlops_ci.core.diagnostics import Location
 from mlops_ci.core.errors import Findings
 from mlops_ci.core.records import FileDigest
-from mlops_ci.spec.spec_types import Column, ColumnType, DatasetSpec, Source
+from mlops_ci.spec.spec_types import ColumnSpec, ColumnType, DatasetSpec, SourceSpec
 
 if TYPE_CHECKING:
     from mlops_ci.data.engines.duckdb import Table
 
-_MARK = '"mlops-ci held out"'
+_HOLDOUT_COLUMN = '"mlops-ci held out"'
 
 
 @dataclass(frozen=True)
-class Held:
+class SealedHoldout:
     """A sealed holdout that is at hand: files below `root`, and how they are read. `copied`: they are a download."""
 
     root: Path
     files: tuple[FileDigest, ...]
-    source: Source
-    copied: bool = False
+    source: SourceSpec
+    is_download: bool = False
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -33,19 +33,19 @@ class Held:
         return tuple(self.root / file.path for file in self.files)
 
 
-def beside(table: Table, held: Held, spec: DatasetSpec, where: Location) -> Table:
-    """Return a table of the open rows and the holdout's; `Table.held` tells them apart.
+def attach_holdout(table: Table, held: SealedHoldout, spec: DatasetSpec, where: Location) -> Table:
+    """Return a table of the open rows and the holdout's; `Table.holdout_condition` tells them apart.
 
     The rows to learn from decide each column's type, so that the same model is trained where the holdout is out of reach.
     Raises Findings `data-files-differ` for other columns or types, and those of `open_table`.
     """
-    from mlops_ci.data.column_types import quoted
-    from mlops_ci.data.engines.duckdb import read, reading
+    from mlops_ci.data.column_types import quote_identifier
+    from mlops_ci.data.engines.duckdb import read_table, translate_duckdb_errors
 
     run, types = table.connection.execute, table.types
     run(f"ALTER {'TABLE' if spec.source.type == 'csv' else 'VIEW'} data RENAME TO learned")
-    expected = {name: Column(type=type) for name, type in types.items() if type in get_args(ColumnType)}  # type: ignore[arg-type] # looked up just now
-    theirs = read(table.connection, held.root, held.files, replace(spec, source=held.source, columns=expected))
+    expected = {name: ColumnSpec(type=type) for name, type in types.items() if type in get_args(ColumnType)}  # type: ignore[arg-type] # looked up just now
+    theirs = read_table(table.connection, held.root, held.files, replace(spec, source=held.source, columns=expected))
     run(f"ALTER {'TABLE' if held.source.type == 'csv' else 'VIEW'} data RENAME TO held")
     for name in [*types, *theirs.types]:
         one, other = types.get(name, "missing"), theirs.types.get(name, "missing")
@@ -56,9 +56,9 @@ def beside(table: Table, held: Held, spec: DatasetSpec, where: Location) -> Tabl
                 location=where,
                 help="both sources have the same columns and types",
             )
-    columns = ", ".join(map(quoted, types))
-    with reading("the data"):
+    columns = ", ".join(map(quote_identifier, types))
+    with translate_duckdb_errors("the data"):
         run(
-            f"CREATE VIEW data AS SELECT {columns}, false AS {_MARK} FROM learned UNION ALL SELECT {columns}, true FROM held"
+            f"CREATE VIEW data AS SELECT {columns}, false AS {_HOLDOUT_COLUMN} FROM learned UNION ALL SELECT {columns}, true FROM held"
         )
-    return replace(table, held=_MARK)
+    return replace(table, holdout_condition=_HOLDOUT_COLUMN)

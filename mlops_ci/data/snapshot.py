@@ -11,27 +11,27 @@ from typing import TYPE_CHECKING
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.digest import digest_json
 from mlops_ci.core.records import ColumnProfile, DatasetSnapshot, FileDigest
-from mlops_ci.data.cache import data_key, load, save
-from mlops_ci.data.checks import Answer, answers, judge
+from mlops_ci.data.cache import cache_key, read_cache_entry, write_cache_entry
+from mlops_ci.data.checks import CheckOutcome, evaluate_checks, run_checks
 from mlops_ci.data.sources.files import source_files
 from mlops_ci.spec.spec_types import DatasetSpec
 
 if TYPE_CHECKING:
-    from mlops_ci.spec.located_spec import Loaded
+    from mlops_ci.spec.located_spec import LocatedSpec
 
 
 @dataclass(frozen=True)
-class Reading:
+class DatasetScan:
     """What reading the data once told; nothing of it depends on the clock."""
 
     digest: str
     rows: int
     columns: tuple[ColumnProfile, ...]
-    answers: tuple[Answer, ...]
+    check_outcomes: tuple[CheckOutcome, ...]
 
 
-def snapshot(
-    root: Path, dataset: Loaded[DatasetSpec], now: datetime, cache: Path | None
+def take_snapshot(
+    root: Path, dataset: LocatedSpec[DatasetSpec], now: datetime, cache: Path | None
 ) -> tuple[DatasetSnapshot, tuple[Diagnostic, ...]]:
     """Read a dataset, or what is known of these very files, and judge its checks at the time `now` (aware of its zone).
 
@@ -40,12 +40,12 @@ def snapshot(
     """
     spec = dataset.spec
     files = source_files(root, spec.source, dataset.locate("spec", "source", "path"))
-    key = data_key(dataset.digest, files, "snapshot")
-    reading = load(cache, key, Reading)
+    key = cache_key(dataset.digest, files, "snapshot")
+    reading = read_cache_entry(cache, key, DatasetScan)
     if reading is None:
-        reading = _read(root, spec, files)
-        save(cache, key, reading)
-    checks, findings = judge(dataset, reading.answers, now)
+        reading = _scan_dataset(root, spec, files)
+        write_cache_entry(cache, key, reading)
+    checks, findings = evaluate_checks(dataset, reading.check_outcomes, now)
     record = DatasetSnapshot(
         dataset=dataset.name,
         spec_digest=dataset.digest,
@@ -56,7 +56,7 @@ def snapshot(
         schema_digest=schema_digest({column.name: column.type for column in reading.columns}),
         checks=checks,
     )
-    return record, (*findings, *_unnamed_rows(dataset))
+    return record, (*findings, *_missing_key_warning(dataset))
 
 
 def schema_digest(types: Mapping[str, str]) -> str:
@@ -64,7 +64,7 @@ def schema_digest(types: Mapping[str, str]) -> str:
     return digest_json(dict(types))
 
 
-def _unnamed_rows(dataset: Loaded[DatasetSpec]) -> tuple[Diagnostic, ...]:
+def _missing_key_warning(dataset: LocatedSpec[DatasetSpec]) -> tuple[Diagnostic, ...]:
     if dataset.spec.key or dataset.spec.split.by != "key-hash":
         return ()
     message = "no key: a new column or a corrected value moves rows between training and holdout"
@@ -72,14 +72,14 @@ def _unnamed_rows(dataset: Loaded[DatasetSpec]) -> tuple[Diagnostic, ...]:
     return (Diagnostic("split-without-key", message, dataset.locate("spec", "key"), help, "warning"),)
 
 
-def _read(root: Path, spec: DatasetSpec, files: tuple[FileDigest, ...]) -> Reading:
+def _scan_dataset(root: Path, spec: DatasetSpec, files: tuple[FileDigest, ...]) -> DatasetScan:
     from mlops_ci.data.content_digest import content_digests
     from mlops_ci.data.engines.duckdb import open_table
-    from mlops_ci.data.engines.duckdb import reading as guarded
+    from mlops_ci.data.engines.duckdb import translate_duckdb_errors as guarded
 
     with open_table(root, files, spec) as table:
-        measures, given = answers(table, spec)
+        measures, given = run_checks(table, spec)
         with guarded("the data"):
             rows, digest = content_digests(table.connection, "data", table.types)[""]
     columns = tuple(sorted(measures.columns, key=lambda column: column.name))
-    return Reading(digest, rows, columns, given)
+    return DatasetScan(digest, rows, columns, given)

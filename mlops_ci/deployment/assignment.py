@@ -8,48 +8,54 @@ from dataclasses import replace
 from typing import Literal
 
 from mlops_ci.core.codec import encode
-from mlops_ci.core.diagnostics import Diagnostic, printable
+from mlops_ci.core.diagnostics import Diagnostic, replace_control_characters
 from mlops_ci.core.digest import canonical_json, digest_bytes
 from mlops_ci.core.errors import EnvironmentProblem, Findings, UsageProblem
-from mlops_ci.core.notifications import Announcement, Dispatch, RecordDeployment
+from mlops_ci.core.notifications import Dispatch, Notification, RecordDeployment
 from mlops_ci.core.plan import Outcome, Plan
-from mlops_ci.core.planned_writes import AppendLog, CreateTag, Push, Write
+from mlops_ci.core.planned_writes import AppendLog, CreateTag, PlannedWrite, Push
 from mlops_ci.core.records import Approval, Assignment, DataLock, DataRef, DatasetSnapshot, FileDigest, Release
 from mlops_ci.core.results.lifecycle import DeployReport
 from mlops_ci.deployment.manifest_branch import (
-    Branch,
-    Folder,
-    as_wanted,
-    branch_of,
-    commit,
-    inside,
-    left_behind,
-    request,
-    same_on_branch,
+    ManifestBranch,
+    ManifestFolder,
+    ensure_spec_on_branch,
+    is_folder_up_to_date,
+    plan_folder_commit,
+    plan_pull_request,
+    repository_path,
+    require_manifest_branch,
+    worktree_warnings,
 )
-from mlops_ci.deployment.manifests import render, without_credentials
-from mlops_ci.governance.approvals import authors, given, judge, party, ref_prefix
-from mlops_ci.governance.policy import Rules, rules_of, to_sign
-from mlops_ci.governance.revocations import overridden
-from mlops_ci.registry import run_store as store
+from mlops_ci.deployment.manifests import render_manifests, without_credentials
+from mlops_ci.governance.approvals import (
+    approval_ref_prefix,
+    count_approvals,
+    excluded_approver,
+    find_release_authors,
+    read_approvals,
+)
+from mlops_ci.governance.policy import BranchPolicy, load_policy, signing_for
+from mlops_ci.governance.revocations import find_override
+from mlops_ci.registry import run_store
 from mlops_ci.registry.events import Event
 from mlops_ci.registry.state import ModelState, RegistryState
-from mlops_ci.registry.statement import of_assignment
-from mlops_ci.registry.tag_message import message
-from mlops_ci.reports.deploy_request import body as request_body
-from mlops_ci.reports.escaping import clipped
+from mlops_ci.registry.statement import encode_assignment
+from mlops_ci.registry.tag_message import format_tag_message
+from mlops_ci.reports.deploy_request import request_body as request_body
+from mlops_ci.reports.escaping import clip
 from mlops_ci.repository.context import Project
-from mlops_ci.repository.git import Repository, named
+from mlops_ci.repository.git import Repository, require_identity
 from mlops_ci.repository.git_values import Person
-from mlops_ci.repository.signing import Signature, sign, verify_tags
-from mlops_ci.spec.load import Loaded
+from mlops_ci.repository.signing import TagSignature, sign_tag, verify_tags
+from mlops_ci.spec.load import LocatedSpec
 from mlops_ci.spec.spec_types import DeploymentSpec
 
 DATA_LOCK = "data.lock"
-_DESCRIPTION = 140  # characters: GitHub takes no more
+_MAX_DESCRIPTION = 140  # characters: GitHub takes no more
 
 
-def assign(
+def plan_assignment(
     project: Project,
     state: ModelState,
     release: Event,
@@ -66,20 +72,20 @@ def assign(
     rolled back from and is not forced, the environment has no Deployment spec or there is no branch; EnvironmentProblem
     when the version's kept run is gone or another.
     """
-    repo = needed_repository(project)
-    record = evidence_of(release)
-    run = store.pinned(repo, record)
-    _in_git(project, repo, record, run)
-    spec = _deployment(project, state.model, environment)
-    branch = branch_of(project, repo)
-    same_on_branch(repo, branch, project, spec)
+    repo = require_repository(project)
+    record = require_release_record(release)
+    run = run_store.released_run(repo, record)
+    _ensure_files_in_git(project, repo, record, run)
+    spec = _require_deployment_spec(project, state.model, environment)
+    branch = require_manifest_branch(project, repo)
+    ensure_spec_on_branch(repo, branch, project, spec)
     place = f"deploy/{environment}/{state.model}"
     files = {
-        **render(record, spec.spec, spec.name, repository=_repository_url(repo, branch, spec)),
+        **render_manifests(record, spec.spec, spec.name, repository=_repository_url(repo, branch, spec)),
         DATA_LOCK: _data_lock(repo, record, run),
     }
-    folder = Folder(branch, inside(project, repo, place), files)
-    current = state.assigned.get(environment)
+    folder = ManifestFolder(branch, repository_path(project, repo, place), files)
+    current = state.current_assignments.get(environment)
     report = DeployReport(
         model=state.model,
         version=release.version,
@@ -90,17 +96,17 @@ def assign(
         reason=reason,
     )
     basis = current.ref if current else None
-    on_branch = as_wanted(repo, folder)
+    on_branch = is_folder_up_to_date(repo, folder)
     if on_branch and current is not None and current.version == release.version:
-        return Outcome(replace(report, state="unchanged", number=current.number), left_behind(repo, folder))
-    rules = rules_of(project, repo, branch.tip)
-    signing, unsigned = to_sign(repo, rules)
+        return Outcome(replace(report, state="unchanged", number=current.number), worktree_warnings(repo, folder))
+    rules = load_policy(project, repo, branch.tip)
+    signing, unsigned = signing_for(repo, rules)
     if not rollback:  # it ran there before, and getting back is urgent
-        trusted(repo, rules, release)
-    approvals = _approved(project, repo, rules, release, environment, rollback=rollback)
-    findings = (*unsigned, *_reachable(branch, spec))
+        ensure_release_signed(repo, rules, release)
+    approvals = _require_approvals(project, repo, rules, release, environment, rollback=rollback)
+    findings = (*unsigned, *_unreachable_warnings(branch, spec))
     again = f"deploy {state.model}@{release.version} --env {environment}"
-    overrides = overridden(state, record.model_digest, f"mlops-ci {again}", force=force or rollback)
+    overrides = find_override(state, record.model_digest, f"mlops-ci {again}", force=force or rollback)
     number = state.next_number
     title = f"{state.model} v{release.version} in {environment}"
     if not on_branch and project.specs.project.spec.delivery == "pull-request":
@@ -110,12 +116,12 @@ def assign(
         text = f"Deploy {title}\n\n{reason or 'Manifests only.'}\n\nAfter the merge, this writes the assignment:\n\n    {again}\n"
         job = project.context.job
         body = request_body(reason, again, "the assignment") if job else None
-        gate = job.gate if job else None
-        name, plan = request(repo, folder, f"{environment}-{state.model}", number, text, body, gate)
-        return Outcome(replace(report, state="requested", branch=name, again=again), plan=plan, basis=basis)
-    writes: list[Write] = []
+        gate = job.gate_workflow if job else None
+        name, plan = plan_pull_request(repo, folder, f"{environment}-{state.model}", number, text, body, gate)
+        return Outcome(replace(report, state="requested", branch=name, follow_up_command=again), plan=plan, basis=basis)
+    writes: list[PlannedWrite] = []
     if not on_branch:
-        writes.append(commit(repo, folder, f"Deploy {title}\n\n{reason or record.evidence.sentence}\n"))
+        writes.append(plan_folder_commit(repo, folder, f"Deploy {title}\n\n{reason or record.evidence.sentence}\n"))
     ran = state.assignments(environment)
     assignment = Assignment(
         model=state.model,
@@ -131,38 +137,42 @@ def assign(
             FileDigest(f"{place}/{path}", digest_bytes(content), len(content))
             for path, content in sorted(files.items())
         ),
-        made_by=project.context.maker,
+        made_by=project.context.provenance,
         made_on=project.context.clock().isoformat(timespec="seconds"),
         reason=reason,
         rollback_of=(current or ran[-1]).version if rollback and ran else None,
         overrides=overrides,
         approvals=approvals,
         approvals_required=rules.approvals.get(environment, 0),
-        previous=state.last.ref if state.last else None,
+        previous=state.last_event.ref if state.last_event else None,
     )
     tag = f"{state.model}#{environment}#{number}"
-    text = message(title, reason or record.evidence.sentence, of_assignment(assignment))
+    text = format_tag_message(title, reason or record.evidence.sentence, encode_assignment(assignment))
     writes += [
-        CreateTag(tag, release.commit, text, state.last_date, signing),
+        CreateTag(tag, release.commit, text, state.latest_event_date, signing),
         AppendLog(state.model, tag, encode(assignment), state.log),
         Push(branch.remote),
-        *(_told(assignment, tag, reason or record.evidence.sentence) if project.context.job else ()),
+        *(
+            _assignment_notifications(assignment, tag, reason or record.evidence.sentence)
+            if project.context.job
+            else ()
+        ),
     ]
     return Outcome(replace(report, number=number), findings, Plan(tuple(writes)), basis=basis)
 
 
-def _told(assignment: Assignment, tag: str, why: str) -> tuple[Announcement, ...]:
+def _assignment_notifications(assignment: Assignment, tag: str, why: str) -> tuple[Notification, ...]:
     """Return what the git host is told of an assignment."""
     task: Literal["deploy", "rollback"] = "deploy" if assignment.rollback_of is None else "rollback"
     facts = {"model": assignment.model, "version": assignment.version, "environment": assignment.environment}
-    said = clipped(f"{assignment.model} v{assignment.version}: {printable(why)}", _DESCRIPTION)
+    said = clip(f"{assignment.model} v{assignment.version}: {replace_control_characters(why)}", _MAX_DESCRIPTION)
     return (
         RecordDeployment(assignment.release.name, assignment.environment, said, task),
         Dispatch("mlops-ci-deployed", {**facts, "tag": tag}),
     )
 
 
-def trusted(repo: Repository, rules: Rules, release: Event) -> None:
+def ensure_release_signed(repo: Repository, rules: BranchPolicy, release: Event) -> None:
     """Insist that a release was signed by somebody who may, where signatures are required; raises Findings else."""
     if rules.signing is None or not rules.signing.required:
         return
@@ -170,21 +180,21 @@ def trusted(repo: Repository, rules: Rules, release: Event) -> None:
     if signature.state != "good":
         raise Findings.of(
             "release-not-trusted",
-            f"{release.ref.name} {_NOT_GOOD[signature.state]}, and the project's tags are signed by those who may",
+            f"{release.ref.name} {_SIGNATURE_FAULTS[signature.state]}, and the project's tags are signed by those who may",
             help="look at it (git verify-tag), and release the model anew if it is what you want. Of somebody who left,"
             " keep the line in the file of signers, with valid-before",
         )
 
 
-_NOT_GOOD = {
+_SIGNATURE_FAULTS = {
     "unsigned": "is not signed",
     "bad": "has a signature that is not valid",
     "stranger": "is signed by a key that is not among the allowed ones",
 }
 
 
-def _approved(
-    project: Project, repo: Repository, rules: Rules, release: Event, environment: str, *, rollback: bool
+def _require_approvals(
+    project: Project, repo: Repository, rules: BranchPolicy, release: Event, environment: str, *, rollback: bool
 ) -> tuple[Approval, ...]:
     """Return the approvals that a version has for an environment; raises Findings where the branch asks for more.
 
@@ -193,16 +203,16 @@ def _approved(
     required = rules.approvals.get(environment, 0)
     if required == 0 or rules.signing is None:
         return ()
-    prefix = ref_prefix(release.model, environment, release.version)
-    parties = [authors(repo, rules.signing, release)]
+    prefix = approval_ref_prefix(release.model, environment, release.version)
+    parties = [find_release_authors(repo, rules.signing, release)]
     if not rollback:
-        who, signature = identified(project, repo, rules, release.commit)
-        parties.append(party("who deploys does not approve it", who.email, signature))
-    judged = judge(given(repo, rules.signing, repo.refs(prefix)), release, environment, parties)
+        who, signature = probe_signer(project, repo, rules, release.commit)
+        parties.append(excluded_approver("who deploys does not approve it", who.email, signature))
+    judged = count_approvals(read_approvals(repo, rules.signing, repo.refs(prefix)), release, environment, parties)
     if len(judged.counted) >= required:
         return judged.counted
     names = ", ".join(approval.actor for approval in judged.counted) or "nobody"
-    others = "".join(f"; {one.who} does not count: {one.why}" for one in judged.refused)
+    others = "".join(f"; {one.who} does not count: {one.why}" for one in judged.rejected)
     raise Findings.of(
         "approvals-missing",
         f"{release.ref.name} needs {required} approvals for '{environment}' and has {len(judged.counted)} ({names}){others}",
@@ -210,19 +220,19 @@ def _approved(
     )
 
 
-def identified(project: Project, repo: Repository, rules: Rules, commit: str) -> tuple[Person, Signature]:
+def probe_signer(project: Project, repo: Repository, rules: BranchPolicy, commit: str) -> tuple[Person, TagSignature]:
     """Return whom git knows the user as, and whose signature theirs is, by one that is made and thrown away.
 
     Without a key the signature is none. Raises EnvironmentProblem as `sign` does, and `git-identity-missing`.
     """
-    who = named(project.context.person)
-    signing, _ = to_sign(repo, rules)
+    who = require_identity(project.context.person)
+    signing, _ = signing_for(repo, rules)
     if signing is None:
-        return who, Signature("unsigned")
-    return who, sign(repo, signing, "probe", commit, "probe", who, int(project.context.clock().timestamp()))[1]
+        return who, TagSignature("unsigned")
+    return who, sign_tag(repo, signing, "probe", commit, "probe", who, int(project.context.clock().timestamp()))[1]
 
 
-def needed_repository(project: Project) -> Repository:
+def require_repository(project: Project) -> Repository:
     """Return the project's repository; raises UsageProblem when it has none."""
     if project.context.repo is None:
         raise UsageProblem.of(
@@ -231,7 +241,7 @@ def needed_repository(project: Project) -> Repository:
     return project.context.repo
 
 
-def known_model(project: Project, registry: RegistryState, name: str) -> str:
+def require_model(project: Project, registry: RegistryState, name: str) -> str:
     """Return the model's name; raises UsageProblem when it is neither specified nor in the registry."""
     names = {*project.specs.models, *registry.models}
     if name not in names:
@@ -244,7 +254,7 @@ def known_model(project: Project, registry: RegistryState, name: str) -> str:
     return name
 
 
-def known_environment(project: Project, name: str) -> str:
+def require_environment(project: Project, name: str) -> str:
     """Return the environment's name; raises UsageProblem when the project has none of that name."""
     names = project.specs.project.spec.environments
     if name not in names:
@@ -258,16 +268,16 @@ def known_environment(project: Project, name: str) -> str:
     return name
 
 
-def known_release(state: ModelState, version: str | None) -> Event:
+def require_release(state: ModelState, version: str | None) -> Event:
     """Return the release of that version (None: the newest); raises UsageProblem when there is none."""
     if version is None:
-        if state.latest is None:
+        if state.latest_release is None:
             raise UsageProblem.of(
                 "release-unknown",
                 f"'{state.model}' has no release yet",
                 help=f"mlops-ci gate {state.model} && mlops-ci release {state.model}",
             )
-        return state.latest
+        return state.latest_release
     wanted = version.removeprefix("v")
     if wanted not in state.releases:
         raise UsageProblem.of(
@@ -278,7 +288,7 @@ def known_release(state: ModelState, version: str | None) -> Event:
     return state.releases[wanted]
 
 
-def evidence_of(release: Event) -> Release:
+def require_release_record(release: Event) -> Release:
     """Return the release's record; raises Findings when its tag carries none (another tool wrote it)."""
     if not isinstance(release.record, Release):
         raise Findings.of(
@@ -289,9 +299,9 @@ def evidence_of(release: Event) -> Release:
     return release.record
 
 
-def _in_git(project: Project, repo: Repository, release: Release, run: store.StoredRun) -> None:
+def _ensure_files_in_git(project: Project, repo: Repository, release: Release, run: run_store.StoredRun) -> None:
     """Insist that git has every file of the version: a deployment's first container has git, and nothing else to fetch by."""
-    away = store.elsewhere(repo, run)
+    away = run_store.external_files(repo, run)
     if away is None:
         return
     largest = max(file.size for file in away.files)
@@ -305,9 +315,9 @@ def _in_git(project: Project, repo: Repository, release: Release, run: store.Sto
     )
 
 
-def _data_lock(repo: Repository, release: Release, run: store.StoredRun) -> bytes:
+def _data_lock(repo: Repository, release: Release, run: run_store.StoredRun) -> bytes:
     """Return what says on which data a version has learned, as its kept run tells and its release confirms."""
-    snapshot = store.read_record(repo, run, "snapshot.json", DatasetSnapshot)
+    snapshot = run_store.read_record(repo, run, "snapshot.json", DatasetSnapshot)
     data = DataRef(snapshot.dataset, snapshot.digest, snapshot.rows, snapshot.schema_digest)
     if release.data != (data,):
         raise EnvironmentProblem.of(
@@ -319,7 +329,7 @@ def _data_lock(repo: Repository, release: Release, run: store.StoredRun) -> byte
     return f"{canonical_json(encode(lock))}\n".encode()
 
 
-def _deployment(project: Project, model: str, environment: str) -> Loaded[DeploymentSpec]:
+def _require_deployment_spec(project: Project, model: str, environment: str) -> LocatedSpec[DeploymentSpec]:
     for loaded in project.specs.deployments.values():
         if loaded.spec.model == model and loaded.spec.environment == environment:
             return loaded
@@ -330,12 +340,12 @@ def _deployment(project: Project, model: str, environment: str) -> Loaded[Deploy
     )
 
 
-def _repository_url(repo: Repository, branch: Branch, spec: Loaded[DeploymentSpec]) -> str:
+def _repository_url(repo: Repository, branch: ManifestBranch, spec: LocatedSpec[DeploymentSpec]) -> str:
     url = spec.spec.target.repository or (repo.remote_url(branch.remote) if branch.remote else str(repo.root))
     return without_credentials(url)
 
 
-def _reachable(branch: Branch, spec: Loaded[DeploymentSpec]) -> tuple[Diagnostic, ...]:
+def _unreachable_warnings(branch: ManifestBranch, spec: LocatedSpec[DeploymentSpec]) -> tuple[Diagnostic, ...]:
     if branch.remote is not None or spec.spec.target.repository is not None:
         return ()
     return (

@@ -14,10 +14,10 @@ from mlops_ci.deployment.public_urls import without_credentials
 from mlops_ci.deployment.targets import kubernetes
 from mlops_ci.spec.spec_types import DeploymentSpec
 
-__all__ = ["TARGETS", "render", "without_credentials"]
+__all__ = ["TARGETS", "render_manifests", "without_credentials"]
 
-Files = Callable[[Release, DeploymentSpec, str, str], Mapping[str, Mapping[str, Any]]]
-TARGETS: Mapping[str, Files] = {"kubernetes": kubernetes.files}
+TargetRenderer = Callable[[Release, DeploymentSpec, str, str], Mapping[str, Mapping[str, Any]]]
+TARGETS: Mapping[str, TargetRenderer] = {"kubernetes": kubernetes.kustomize_documents}
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _SERVICE = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -26,15 +26,17 @@ _PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-def render(release: Release, deployment: DeploymentSpec, name: str, *, repository: str) -> Mapping[str, bytes]:
+def render_manifests(
+    release: Release, deployment: DeploymentSpec, name: str, *, repository: str
+) -> Mapping[str, bytes]:
     """Return the manifests that run a release as a Deployment spec says, by path relative to `deploy/<environment>/<model>/`.
 
     `name` is the spec's own name; `repository` is the URL to fetch from where the spec names none, and is written without
     its credentials. Raises UsageProblem `deployment-name-invalid` or `deployment-repository-missing`, and EnvironmentProblem
     `release-record-unsafe` for a record that this toolkit would not have written.
     """
-    _check_names(deployment, name)
-    _check_record(release, deployment)
+    _ensure_valid_names(deployment, name)
+    _ensure_safe_record(release, deployment)
     if not (deployment.target.repository or repository).strip():
         raise UsageProblem.of(
             "deployment-repository-missing",
@@ -46,7 +48,7 @@ def render(release: Release, deployment: DeploymentSpec, name: str, *, repositor
     return {path: (header + _dump(document)).encode() for path, document in documents.items()}
 
 
-def _check_names(deployment: DeploymentSpec, name: str) -> None:
+def _ensure_valid_names(deployment: DeploymentSpec, name: str) -> None:
     rules = (
         ("the model's name", deployment.model, _SERVICE),
         ("the environment's name", deployment.environment, _LABEL),
@@ -63,7 +65,7 @@ def _check_names(deployment: DeploymentSpec, name: str) -> None:
             )
 
 
-def _check_record(release: Release, deployment: DeploymentSpec) -> None:
+def _ensure_safe_record(release: Release, deployment: DeploymentSpec) -> None:
     wrong = [f"version {release.version!r}"] if not _VERSION.fullmatch(release.version) else []
     wrong += [f"model {release.model!r}"] if release.model != deployment.model else []
     wrong += [f"path {file.path!r}" for file in release.model_files if not _PATH.fullmatch(file.path)]
@@ -91,12 +93,12 @@ _ESCAPED = re.compile(
 )  # controls and odd line breaks
 
 
-def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+def _represent_text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
     style = '"' if _ESCAPED.search(value) else "|" if "\n" in value else "'" if _AMBIGUOUS.fullmatch(value) else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 
-_Dumper.add_representer(str, _text)
+_Dumper.add_representer(str, _represent_text)
 
 
 def _dump(document: Mapping[str, Any]) -> str:

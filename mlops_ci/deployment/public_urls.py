@@ -23,13 +23,13 @@ def without_credentials(url: str) -> str:
     scheme, rest = found["scheme"], found["rest"]
     if scheme.lower() == "file":
         return url
-    userinfo, host = _split(rest)
+    userinfo, host = _split_userinfo(rest)
     if "ssh" in scheme.lower() and (user := userinfo.partition(":")[0]):
         return f"{scheme}://{user}@{host}"
     return f"{scheme}://{re.split('[?#]', host)[0]}"
 
 
-def _split(rest: str) -> tuple[str, str]:
+def _split_userinfo(rest: str) -> tuple[str, str]:
     authority = re.split("[/?#]", rest, maxsplit=1)[0]
     userinfo, _, host = authority.rpartition("@")
     host += rest[len(authority) :]

@@ -15,18 +15,18 @@ from mlops_ci.core.codec import encode
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.errors import EnvironmentProblem
 from mlops_ci.core.records import FileDigest
-from mlops_ci.registry import state as registry
-from mlops_ci.repository.branch_specs import ProjectAtTip, Tip, export, read_projects
+from mlops_ci.registry import state
+from mlops_ci.repository.branch_specs import BranchTip, ProjectAtTip, export_folder, read_projects
 from mlops_ci.repository.context import Project
-from mlops_ci.repository.default_branch import trunk
+from mlops_ci.repository.default_branch import find_default_branch
 from mlops_ci.repository.git import Repository
-from mlops_ci.spec.located_spec import Loaded
-from mlops_ci.spec.spec_types import DatasetSpec, Evaluate, Gate, ModelSpec, SplitSpec
+from mlops_ci.spec.located_spec import LocatedSpec
+from mlops_ci.spec.spec_types import DatasetSpec, EvaluateSpec, GateSpec, ModelSpec, SplitSpec
 from mlops_ci.training.source_code import code_files
 
 
 @dataclass(frozen=True)
-class Dependence:
+class RowDependence:
     """Which rows of a dataset depend on each other: those of one `group`, or of one block of `time`."""
 
     group: str | None = None
@@ -35,7 +35,7 @@ class Dependence:
 
 
 @dataclass(frozen=True)
-class Rules:
+class GateRules:
     """What a candidate is judged by.
 
     `split` sets its holdout aside, `ledger` is the dataset whose questions are counted, `champion` the environment whose
@@ -46,34 +46,34 @@ class Rules:
     `own_holdout` what the candidate has otherwise about which rows are held out.
     """
 
-    gate: Gate
-    evaluate: Evaluate
+    gate: GateSpec
+    evaluate: EvaluateSpec
     split: SplitSpec
-    dependence: Dependence
-    root: Path
-    code: tuple[FileDigest, ...] = ()
-    ledger: str = ""
-    champion: str = ""
+    dependence: RowDependence
+    metric_root: Path
+    metric_code: tuple[FileDigest, ...] = ()
+    ledger_dataset: str = ""
+    champion_environment: str = ""
     base: str | None = None
-    changed: tuple[str, ...] = ()
-    unread: str | None = None
-    own_holdout: tuple[str, ...] = ()
+    differences: tuple[str, ...] = ()
+    base_problem: str | None = None
+    holdout_differences: tuple[str, ...] = ()
 
     @property
-    def budget(self) -> int | None:
+    def holdout_budget(self) -> int | None:
         """How many questions the holdout may be asked; None: they are not counted."""
         return self.split.holdout_budget
 
 
-def own(project: Project, model: Loaded[ModelSpec], dataset: Loaded[DatasetSpec]) -> Rules:
+def own_rules(project: Project, model: LocatedSpec[ModelSpec], dataset: LocatedSpec[DatasetSpec]) -> GateRules:
     """Return the rules that specs give for themselves."""
     spec, root = model.spec, project.context.root
     files = {file for one in spec.evaluate.custom.values() for file in code_files(root, one.entrypoint)}
-    return Rules(
+    return GateRules(
         spec.gate,
         spec.evaluate,
         dataset.spec.split,
-        Dependence(dataset.spec.group, dataset.spec.blocks, dataset.spec.time if dataset.spec.blocks else None),
+        RowDependence(dataset.spec.group, dataset.spec.blocks, dataset.spec.time if dataset.spec.blocks else None),
         root,
         tuple(sorted(files, key=lambda file: file.path)),
         dataset.name,
@@ -81,7 +81,7 @@ def own(project: Project, model: Loaded[ModelSpec], dataset: Loaded[DatasetSpec]
     )
 
 
-class Base:
+class BaseBranch:
     """The commit that a change is to be merged into; its specs are read when they are first needed."""
 
     def __init__(self, repo: Repository, name: str, commit: str, start: str, change: Project) -> None:
@@ -92,10 +92,10 @@ class Base:
         """Return how people call it."""
         return f"{self.name} ({self.commit[:10]})"
 
-    def same(self, paths: tuple[str, ...], root: Path) -> bool:
+    def has_same_files(self, paths: tuple[str, ...], root: Path) -> bool:
         """Tell whether files of the project (paths from its root) are in the commit as they are in the work tree."""
         prefix = f"{self._start}/" if self._start else ""
-        then = self._repo.read_many([f"{self.commit}:{prefix}{path}" for path in paths])
+        then = self._repo.read_objects([f"{self.commit}:{prefix}{path}" for path in paths])
         return all(
             content is not None and (root / path).is_file() and (root / path).read_bytes() == content
             for path, content in zip(paths, then, strict=True)
@@ -104,39 +104,44 @@ class Base:
     @cached_property
     def project(self) -> ProjectAtTip | None:
         """The same project as it is there, whatever folder it is in; None where it is not, or its specs are invalid."""
-        there, name = self._read[0], self._change.specs.project.name
+        there, name = self._projects_and_findings[0], self._change.specs.project.name
         here = next((one for one in there if one.folder == self._start), None)
         return here or next((one for one in there if one.specs.project.name == name), None)
 
-    def released(self, model: str) -> bool:
+    def has_releases(self, model: str) -> bool:
         """Tell whether a model has releases, so that rules for it must be somewhere."""
-        return bool(registry.read(self._repo).model(model).events)
+        return bool(state.read_registry(self._repo).model(model).events)
 
     @cached_property
-    def whole(self) -> Path | None:
+    def full_checkout(self) -> Path | None:
         """A folder with all files of the project as it is there, which a user's code may read; None where it is not there."""
         found = self.project
         return (
-            export(self._repo, Tip(self.name, self.commit, self._repo.tree(self.commit)), found.folder, self._folder())
+            export_folder(
+                self._repo,
+                BranchTip(self.name, self.commit, self._repo.list_files(self.commit)),
+                found.folder,
+                self._make_folder(),
+            )
             if found
             else None
         )
 
-    def _folder(self) -> Path:
+    def _make_folder(self) -> Path:
         return Path(tempfile.mkdtemp(prefix="base-", dir=self._change.context.scratch))
 
     @property
-    def invalid(self) -> bool:
+    def has_invalid_specs(self) -> bool:
         """Whether the project is there, with specs that are invalid."""
-        return bool(self._read[1])
+        return bool(self._projects_and_findings[1])
 
     @cached_property
-    def _read(self) -> tuple[tuple[ProjectAtTip, ...], tuple[Diagnostic, ...]]:
-        tip = Tip(self.name, self.commit, self._repo.tree(self.commit))
-        return read_projects(self._repo, tip, self._start, self._folder())
+    def _projects_and_findings(self) -> tuple[tuple[ProjectAtTip, ...], tuple[Diagnostic, ...]]:
+        tip = BranchTip(self.name, self.commit, self._repo.list_files(self.commit))
+        return read_projects(self._repo, tip, self._start, self._make_folder())
 
 
-def base_of(project: Project, ref: str | None = None) -> Base | None:
+def find_base(project: Project, ref: str | None = None) -> BaseBranch | None:
     """Return what a change is to be merged into: `ref`, or what CI says, or the remote's default branch.
 
     None where nothing has been pushed yet, or there is no remote: then everybody's rules are their own. Raises
@@ -145,10 +150,10 @@ def base_of(project: Project, ref: str | None = None) -> Base | None:
     context, repo = project.context, project.context.repo
     if repo is None:
         return None
-    remote, wanted = repo.remote(), ref or context.base
+    remote, wanted = repo.default_remote(), ref or context.base_branch
     name = wanted
     if name is None and remote is not None:
-        name = trunk(project, repo)
+        name = find_default_branch(project, repo)
         if name is None:
             raise EnvironmentProblem.of(
                 "base-missing",
@@ -171,33 +176,39 @@ def base_of(project: Project, ref: str | None = None) -> Base | None:
     if commit is None:
         return None
     start = context.root.resolve().relative_to(repo.root.resolve()).as_posix()
-    return Base(repo, name, commit, "" if start == "." else start, project)
+    return BaseBranch(repo, name, commit, "" if start == "." else start, project)
 
 
-def rules_of(base: Base | None, project: Project, model: Loaded[ModelSpec], dataset: Loaded[DatasetSpec]) -> Rules:
+def effective_rules(
+    base: BaseBranch | None, project: Project, model: LocatedSpec[ModelSpec], dataset: LocatedSpec[DatasetSpec]
+) -> GateRules:
     """Return the rules of the base for a model, or its own where the base has none."""
-    mine = own(project, model, dataset)
+    mine = own_rules(project, model, dataset)
     written = (project.specs.project.path, model.path, dataset.path)
-    if base is None or (not mine.evaluate.custom and base.same(written, project.context.root)):
+    if base is None or (not mine.evaluate.custom and base.has_same_files(written, project.context.root)):
         return mine
-    if base.invalid:
-        return replace(mine, unread=f"the specs of {base} are invalid")
+    if base.has_invalid_specs:
+        return replace(mine, base_problem=f"the specs of {base} are invalid")
     there = base.project
     old = there.specs.models.get(model.name) if there else None
     if there is None or old is None:
-        gone = f"{base} has no model '{model.name}', which has releases" if base.released(model.name) else None
-        return replace(mine, unread=gone)
+        gone = f"{base} has no model '{model.name}', which has releases" if base.has_releases(model.name) else None
+        return replace(mine, base_problem=gone)
     before = there.specs.datasets[old.spec.dataset]
-    theirs = own(replace(project, specs=there.specs, context=replace(project.context, root=there.copy)), old, before)
-    chosen = _own_holdout(dataset, before) if theirs.split.by != "sealed" else ()
-    theirs = replace(theirs, split=_split(mine.split, theirs.split), own_holdout=chosen)
-    if theirs.evaluate.custom and base.whole is not None:  # whatever else a metric's code may read is as it was, too
-        theirs = replace(theirs, root=base.whole)
-    changed = _differences(mine, theirs)
-    return replace(theirs, base=str(base) if changed else None, changed=changed)
+    theirs = own_rules(
+        replace(project, specs=there.specs, context=replace(project.context, root=there.copy)), old, before
+    )
+    chosen = _holdout_differences(dataset, before) if theirs.split.by != "sealed" else ()
+    theirs = replace(theirs, split=_effective_split(mine.split, theirs.split), holdout_differences=chosen)
+    if (
+        theirs.evaluate.custom and base.full_checkout is not None
+    ):  # whatever else a metric's code may read is as it was, too
+        theirs = replace(theirs, metric_root=base.full_checkout)
+    changed = _rule_differences(mine, theirs)
+    return replace(theirs, base=str(base) if changed else None, differences=changed)
 
 
-def _own_holdout(now: Loaded[DatasetSpec], then: Loaded[DatasetSpec]) -> tuple[str, ...]:
+def _holdout_differences(now: LocatedSpec[DatasetSpec], then: LocatedSpec[DatasetSpec]) -> tuple[str, ...]:
     """Name what a change has otherwise about which rows are held out: these it may choose, and that is said."""
     parts = {name: (getattr(now.spec, name), getattr(then.spec, name)) for name in ("key", "group", "time")}
     division = ("by", "holdout", "epoch", "source")
@@ -205,7 +216,7 @@ def _own_holdout(now: Loaded[DatasetSpec], then: Loaded[DatasetSpec]) -> tuple[s
     return tuple(name for name, (mine, theirs) in parts.items() if mine != theirs)
 
 
-def _split(mine: SplitSpec, theirs: SplitSpec) -> SplitSpec:
+def _effective_split(mine: SplitSpec, theirs: SplitSpec) -> SplitSpec:
     """Return the holdout that a change is judged on: its own, so that it may set aside a fresh one, but none less guarded.
 
     A sealed holdout stays the one that the base names, what leaks still leaks, and questions are counted as before.
@@ -215,16 +226,16 @@ def _split(mine: SplitSpec, theirs: SplitSpec) -> SplitSpec:
     return replace(mine, duplicates=theirs.duplicates, holdout_budget=theirs.holdout_budget)
 
 
-def _differences(mine: Rules, theirs: Rules) -> tuple[str, ...]:
+def _rule_differences(mine: GateRules, theirs: GateRules) -> tuple[str, ...]:
     found = []
     for part in ("gate", "evaluate"):
         now, then = encode(getattr(mine, part)), encode(getattr(theirs, part))
         found += [f"{part}.{name}" for name in dict.fromkeys((*then, *now)) if now.get(name) != then.get(name)]
-    if mine.code != theirs.code:
+    if mine.metric_code != theirs.metric_code:
         found.append("the code of evaluate.custom")
-    if mine.champion != theirs.champion:
+    if mine.champion_environment != theirs.champion_environment:
         found.append("the champion's environment")
-    if mine.ledger != theirs.ledger:
+    if mine.ledger_dataset != theirs.ledger_dataset:
         found.append("the dataset's name")
     now, then = encode(mine.split), encode(theirs.split)
     found += [f"split.{name}" for name in dict.fromkeys((*then, *now)) if now.get(name) != then.get(name)]
@@ -233,24 +244,24 @@ def _differences(mine: Rules, theirs: Rules) -> tuple[str, ...]:
     return tuple(found)
 
 
-def changed_rules(model: Loaded[ModelSpec], rules: Rules) -> tuple[Diagnostic, ...]:
+def rule_change_warnings(model: LocatedSpec[ModelSpec], rules: GateRules) -> tuple[Diagnostic, ...]:
     """Say that a change of the rules does not count for the candidate that comes with it."""
-    if rules.unread is not None:
+    if rules.base_problem is not None:
         return (
             Diagnostic(
                 "gate-base-invalid",
-                f"{rules.unread}, so '{model.name}' is judged by the rules of this change itself",
+                f"{rules.base_problem}, so '{model.name}' is judged by the rules of this change itself",
                 model.locate("spec", "gate", key=True),
                 "mend the specs of that branch (mlops-ci validate there), and review the gate of this change with care",
                 "warning",
             ),
         )
     found: tuple[Diagnostic, ...] = ()
-    if rules.own_holdout:
+    if rules.holdout_differences:
         found = (
             Diagnostic(
                 "holdout-changed",
-                f"this change sets the holdout of '{model.name}' aside in another way ({', '.join(rules.own_holdout)}), so it is judged"
+                f"this change sets the holdout of '{model.name}' aside in another way ({', '.join(rules.holdout_differences)}), so it is judged"
                 " on rows that it has chosen",
                 model.locate("spec", "dataset"),
                 "review it: a fresh holdout is `split.epoch` counted up and nothing else; tests against older versions leave out what"
@@ -264,7 +275,7 @@ def changed_rules(model: Loaded[ModelSpec], rules: Rules) -> tuple[Diagnostic, .
         *found,
         Diagnostic(
             "gate-changed",
-            f"this change has other rules for '{model.name}' than {rules.base}: {', '.join(rules.changed)};"
+            f"this change has other rules for '{model.name}' than {rules.base}: {', '.join(rules.differences)};"
             " it is judged by the old ones",
             model.locate("spec", "gate", key=True),
             "review the rules as what they are; once they are merged, candidates are judged by them (mlops-ci gate)",

@@ -8,20 +8,20 @@ from pathlib import Path
 
 from mlops_ci.core.errors import EnvironmentProblem
 from mlops_ci.core.records import FileDigest, Release, TrainingRun
-from mlops_ci.data.split import Earlier, same_split, untraceable
+from mlops_ci.data.split import EarlierSplit, has_same_holdout, untraceable_reason
 from mlops_ci.evaluation.candidates.candidate import Candidate
-from mlops_ci.evaluation.verdict.alignment import NO_ANCHOR, NO_CHAMPION, Absent
-from mlops_ci.registry import run_store as store
+from mlops_ci.evaluation.verdict.alignment import NO_ANCHOR, NO_CHAMPION, NoBaseline
+from mlops_ci.registry import run_store
 from mlops_ci.registry.events import Event
 from mlops_ci.repository.context import Project
-from mlops_ci.spec.spec_types import Against, Occasion
+from mlops_ci.spec.spec_types import BaselineRole, ChangeKind
 from mlops_ci.training.frame import incompatible_inputs
-from mlops_ci.training.frameworks.sklearn import import_folders
-from mlops_ci.training.inference.scoring import Packaged, missing_inputs
+from mlops_ci.training.frameworks.sklearn import entrypoint_folders
+from mlops_ci.training.inference.scoring import PackagedModel, missing_inputs
 
 
 @dataclass(frozen=True)
-class Older:
+class Baseline:
     """A released version. `model` is ready to be scored; `earlier` is how its rows were divided, where that was otherwise.
 
     With `itself` the candidate is this very version, and is not scored twice.
@@ -29,14 +29,14 @@ class Older:
 
     event: Event
     release: Release
-    model: Packaged | None = None
-    earlier: Earlier | None = None
-    itself: bool = False
+    model: PackagedModel | None = None
+    earlier_split: EarlierSplit | None = None
+    is_candidate: bool = False
 
 
-def older(
-    project: Project, candidate: Candidate, run: TrainingRun, event: Event | None, against: Against, scratch: Path
-) -> Older | Absent:
+def load_baseline(
+    project: Project, candidate: Candidate, run: TrainingRun, event: Event | None, against: BaselineRole, scratch: Path
+) -> Baseline | NoBaseline:
     """Return a version with its files in `scratch`, or why it cannot be scored on today's rows.
 
     Raises EnvironmentProblem when its files are out of reach: that says nothing about the two models.
@@ -46,66 +46,70 @@ def older(
         return NO_CHAMPION if against == "champion" else NO_ANCHOR
     release = event.record
     if not isinstance(release, Release):
-        return _lost(f"{event.ref.name} was tagged by another tool and has no record")
+        return _incomparable_baseline(f"{event.ref.name} was tagged by another tool and has no record")
     if release.run_key == run.key:
-        return Older(event, release, itself=True)
-    theirs = _run(project, event, release)
+        return Baseline(event, release, is_candidate=True)
+    theirs = _read_release_run(project, event, release)
     if theirs.task != candidate.model.spec.task or theirs.signature.output != candidate.output:
-        return _lost(f"{event.ref.name} answers another question ({theirs.task} of {theirs.signature.output.name})")
+        return _incomparable_baseline(
+            f"{event.ref.name} answers another question ({theirs.task} of {theirs.signature.output.name})"
+        )
     types = {column.name: column.type for column in candidate.snapshot.columns}
     if missing := missing_inputs(theirs.signature, types):
-        return _lost(f"{event.ref.name} needs {', '.join(missing)}, which today's data do not have")
+        return _incomparable_baseline(f"{event.ref.name} needs {', '.join(missing)}, which today's data do not have")
     if changed := incompatible_inputs(theirs.signature.inputs, types):
-        return _lost(f"{event.ref.name} knows other types: {', '.join(changed)}")
-    earlier: Earlier | None = Earlier(theirs.split, theirs.row_key)
+        return _incomparable_baseline(f"{event.ref.name} knows other types: {', '.join(changed)}")
+    earlier: EarlierSplit | None = EarlierSplit(theirs.split, theirs.row_key)
     dataset, today = candidate.dataset.spec, candidate.sides.split
-    if earlier and same_split(dataset, today, earlier):
+    if earlier and has_same_holdout(dataset, today, earlier):
         earlier = None
     elif earlier and (
-        why := untraceable(types, earlier, same_columns=theirs.schema_digest == candidate.snapshot.schema_digest)
+        why := untraceable_reason(types, earlier, same_columns=theirs.schema_digest == candidate.snapshot.schema_digest)
     ):
-        return _lost(f"which of today's holdout rows {event.ref.name} has learned from is not known: {why}")
-    stored = store.find(repo, store.release_ref(release.model, release.version), fetch=True)
+        return _incomparable_baseline(
+            f"which of today's holdout rows {event.ref.name} has learned from is not known: {why}"
+        )
+    stored = run_store.find_run(repo, run_store.release_ref(release.model, release.version), fetch=True)
     folder = scratch / against
     if stored is not None:
-        store.materialise(repo, stored, release.model_files, folder)
-    model = packaged(event.ref.name, theirs, release.model_files, release.trusted, folder)
-    return Older(event, release, model, earlier)
+        run_store.write_model_files(repo, stored, release.model_files, folder)
+    model = packaged_model(event.ref.name, theirs, release.model_files, release.trusted, folder)
+    return Baseline(event, release, model, earlier)
 
 
-def _lost(why: str) -> Absent:
-    return Absent(why, "incomparable")
+def _incomparable_baseline(why: str) -> NoBaseline:
+    return NoBaseline(why, "incomparable")
 
 
-def occasion_of(project: Project, run: TrainingRun, champion: Event | None) -> Occasion:
+def change_kind(project: Project, run: TrainingRun, champion: Event | None) -> ChangeKind:
     """Tell whether a candidate is the champion's own spec and code, trained again on newer data or with other packages."""
     release = champion.record if champion else None
     if champion is None or not isinstance(release, Release):
         return "changed"
-    theirs = _run(project, champion, release)
+    theirs = _read_release_run(project, champion, release)
     mine, then = (
         (one.interface_digest, one.estimator, one.params, one.seed, one.code, one.trusted) for one in (run, theirs)
     )
     return "retrained" if mine == then and theirs.params is not None else "changed"
 
 
-def _run(project: Project, event: Event, release: Release) -> TrainingRun:
+def _read_release_run(project: Project, event: Event, release: Release) -> TrainingRun:
     repo = project.context.repo
-    ref = store.release_ref(release.model, release.version)
-    stored = store.find(repo, ref, fetch=True)
+    ref = run_store.release_ref(release.model, release.version)
+    stored = run_store.find_run(repo, ref, fetch=True)
     if stored is None or repo is None:
         raise EnvironmentProblem.of(
             "store-missing",
             f"the files of {event.ref.name} are neither in this clone nor at its remote",
             help=f"git fetch origin {ref}; if it is gone, look for a clone that has it",
         )
-    return store.read_record(repo, stored, "run.json", TrainingRun)
+    return run_store.read_record(repo, stored, "run.json", TrainingRun)
 
 
-def packaged(
+def packaged_model(
     name: str, run: TrainingRun, files: Sequence[FileDigest], trusted: tuple[str, ...], folder: Path
-) -> Packaged:
+) -> PackagedModel:
     """Describe a model's files; one with code of its own finds it beside them, and is scored in a process of its own."""
     model = next(file for file in files if file.path == "model.skops")
-    paths = import_folders(run.estimator, folder / store.CODE) if run.code else ()
-    return Packaged(name, folder / model.path, model.sha256, trusted, run.signature, run.task, paths, run.seconds)
+    paths = entrypoint_folders(run.estimator, folder / run_store.CODE_FOLDER) if run.code else ()
+    return PackagedModel(name, folder / model.path, model.sha256, trusted, run.signature, run.task, paths, run.seconds)

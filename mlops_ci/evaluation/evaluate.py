@@ -12,28 +12,28 @@ import numpy as np
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.errors import Findings
 from mlops_ci.core.records import TrainingRun
-from mlops_ci.data.split import SEEN, Earlier, materialise
-from mlops_ci.evaluation.baselines import Older, packaged
-from mlops_ci.evaluation.candidates.candidate import Candidate, used
-from mlops_ci.evaluation.holdout.row_metadata import known
-from mlops_ci.evaluation.holdout.sealed import put_away
-from mlops_ci.evaluation.stats.bootstrap import seed_of
-from mlops_ci.evaluation.verdict.alignment import Absent, Contestant, on_common_terms
-from mlops_ci.evaluation.verdict.compare import Judgement, compare
+from mlops_ci.data.split import SEEN_COLUMN_PREFIX, EarlierSplit, write_split_files
+from mlops_ci.evaluation.baselines import Baseline, packaged_model
+from mlops_ci.evaluation.candidates.candidate import Candidate, required_columns
+from mlops_ci.evaluation.holdout.row_metadata import row_metadata
+from mlops_ci.evaluation.holdout.sealed import remove_holdout_copy
+from mlops_ci.evaluation.stats.bootstrap import seed_from_digests
+from mlops_ci.evaluation.verdict.alignment import NoBaseline, ScoredModel, align
+from mlops_ci.evaluation.verdict.compare import CandidateJudgement, judge_candidate
 from mlops_ci.repository.context import Project
-from mlops_ci.spec.metrics import METRICS
-from mlops_ci.spec.spec_types import Against, Gate, Occasion
-from mlops_ci.training.inference import custom_metrics as custom
-from mlops_ci.training.inference.cost import measure, told
-from mlops_ci.training.inference.scoring import Packaged, score, scores_of
-from mlops_ci.training.predictions import Predictions, Truth, need
-from mlops_ci.training.workers.protocol import Measured, Waiting
+from mlops_ci.spec.metrics import METRIC_DEFINITIONS
+from mlops_ci.spec.spec_types import BaselineRole, ChangeKind, GateSpec
+from mlops_ci.training.inference import custom_metrics
+from mlops_ci.training.inference.cost import external_costs, measure_costs
+from mlops_ci.training.inference.scoring import PackagedModel, predictions_from_table, score_models
+from mlops_ci.training.predictions import Predictions, Truth, require_part
+from mlops_ci.training.workers.protocol import ModelCosts, WaitingWorker
 
-Rivals = Mapping[Against, Older | Absent]
+Baselines = Mapping[BaselineRole, Baseline | NoBaseline]
 
 
 @dataclass(frozen=True)
-class Rows:
+class HoldoutRows:
     """The held-out rows: `table` has all their columns, the parquet file `features` those that models are given."""
 
     table: Any
@@ -41,28 +41,28 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Given:
+class ExternalPredictions:
     """A model's answers for the held-out rows, as a pyarrow table with one row each, and what it costs to run.
 
     They come from a job that ran the model and had no labels.
     """
 
     table: Any
-    costs: Measured
+    costs: ModelCosts
 
 
-def judged(
+def evaluate(
     project: Project,
     candidate: Candidate,
     run: TrainingRun,
     folder: Path,
-    rivals: Rivals,
-    gate: Gate,
-    occasion: Occasion,
+    baselines: Baselines,
+    gate: GateSpec,
+    occasion: ChangeKind,
     scratch: Path,
-    given: Given | None = None,
-    waiting: Waiting | None = None,
-) -> Judgement:
+    external_predictions: ExternalPredictions | None = None,
+    waiting: WaitingWorker | None = None,
+) -> CandidateJudgement:
     """Return the gate's answer about the model in `folder`; `gate` has the confidence of each test.
 
     With `given` the candidate is not run here: these are its answers and costs. `waiting` is a process that may score it.
@@ -70,34 +70,42 @@ def judged(
     Raises Findings when the candidate cannot be scored, or the rows' weights or a user's own metrics are unusable. An
     older version that cannot be scored is incomparable.
     """
-    mine = packaged(candidate.model.name, run, run.files, run.trusted, folder)
-    rows = _held_out(project, candidate, mine, rivals, scratch)
+    mine = packaged_model(candidate.model.name, run, run.files, run.trusted, folder)
+    rows = _prepare_holdout_rows(project, candidate, mine, baselines, scratch)
     # library code in a process that waits for it: it must have ended before any other's own code can find it
-    ahead = score([mine], rows.features, rows=rows.table.num_rows, scratch=scratch, scorer=waiting) if waiting else ()
+    ahead = (
+        score_models([mine], rows.features, rows=rows.table.num_rows, scratch=scratch, scorer=waiting)
+        if waiting
+        else ()
+    )
     # the older ones first, each in a process of its own: a candidate's code must find nothing of them to touch
-    found: dict[Against, Contestant | Absent] = {}
-    for against, rival in rivals.items():
-        if isinstance(rival, Absent):
+    found: dict[BaselineRole, ScoredModel | NoBaseline] = {}
+    for against, rival in baselines.items():
+        if isinstance(rival, NoBaseline):
             found[against] = rival
         elif rival.model is not None:
-            twin = next((other for other in found if rivals[other] == rival), None)  # the anchor may be the champion
-            found[against] = found[twin] if twin else _older(against, rival, rival.model, rows, scratch)
-    if given is not None:
-        scores = scores_of(mine, given.table)
+            twin = next((other for other in found if baselines[other] == rival), None)  # the anchor may be the champion
+            found[against] = found[twin] if twin else _score_baseline(against, rival, rival.model, rows, scratch)
+    if external_predictions is not None:
+        scores = predictions_from_table(mine, external_predictions.table)
     else:
-        (scores,) = ahead or score([mine], rows.features, rows=rows.table.num_rows, scratch=scratch)
-    contestant = Contestant(mine.name, run.model_digest, scores.predictions, scores.classes, run=run.key)
+        (scores,) = ahead or score_models([mine], rows.features, rows=rows.table.num_rows, scratch=scratch)
+    contestant = ScoredModel(mine.name, run.model_digest, scores.predictions, scores.classes, run=run.key)
     cost_per_hour = candidate.rules.evaluate.cost_per_hour
-    costs = told(given.costs, mine, costs_asked(candidate), cost_per_hour) if given else None
-    contestant, found, notes = _with_costs(candidate, rows, (mine, contestant, costs), rivals, found, scratch)
+    costs = (
+        external_costs(external_predictions.costs, mine, operational_metrics(candidate), cost_per_hour)
+        if external_predictions
+        else None
+    )
+    contestant, found, notes = _measure_costs(candidate, rows, (mine, contestant, costs), baselines, found, scratch)
     found |= {
         against: replace(contestant, name=rival.event.ref.name)
-        for against, rival in rivals.items()
-        if isinstance(rival, Older) and rival.itself
+        for against, rival in baselines.items()
+        if isinstance(rival, Baseline) and rival.is_candidate
     }
-    contestant, found = _valued(candidate, rows, contestant, found, scratch)
-    champion = rivals["champion"]
-    judgement = compare(
+    contestant, found = _add_custom_metrics(candidate, rows, contestant, found, scratch)
+    champion = baselines["champion"]
+    judgement = judge_candidate(
         candidate.model.spec.task,
         rows.table[candidate.model.spec.target].to_numpy(),
         contestant,
@@ -105,59 +113,69 @@ def judged(
         gate,
         anchor=found["anchor"],
         evaluate=candidate.rules.evaluate,
-        holdout=known(candidate, rows.table),
-        occasion=occasion,
-        seed=seed_of(
-            run.key, champion.event.ref.oid if isinstance(champion, Older) else "", candidate.sides.split.holdout_digest
+        holdout=row_metadata(candidate, rows.table),
+        change_kind=occasion,
+        seed=seed_from_digests(
+            run.key,
+            champion.event.ref.oid if isinstance(champion, Baseline) else "",
+            candidate.sides.split.holdout_digest,
         ),
     )
     return replace(judgement, diagnostics=(*judgement.diagnostics, *notes))
 
 
-def answers(
-    project: Project, candidate: Candidate, run: TrainingRun, folder: Path, rival: Older, scratch: Path
+def paired_predictions(
+    project: Project, candidate: Candidate, run: TrainingRun, folder: Path, baseline: Baseline, scratch: Path
 ) -> tuple[Truth, tuple[Predictions, Predictions]]:
     """Return the labels of the held-out rows that both have not learned from, and two models' answers for them."""
-    mine = packaged(candidate.model.name, run, run.files, run.trusted, folder)
-    rows = _held_out(project, candidate, mine, {"champion": rival}, scratch)
-    theirs = _older("champion", rival, need(rival.model), rows, scratch)
-    if isinstance(theirs, Absent):
-        raise Findings.of("selftest-alone", f"there is no second model to compare with: {theirs.why}")
-    (scores,) = score([mine], rows.features, rows=rows.table.num_rows, scratch=scratch)
-    contestant = Contestant(mine.name, run.model_digest, scores.predictions, scores.classes)
-    contestant, found = _valued(candidate, rows, contestant, {"champion": theirs}, scratch)
+    mine = packaged_model(candidate.model.name, run, run.files, run.trusted, folder)
+    rows = _prepare_holdout_rows(project, candidate, mine, {"champion": baseline}, scratch)
+    theirs = _score_baseline("champion", baseline, require_part(baseline.model), rows, scratch)
+    if isinstance(theirs, NoBaseline):
+        raise Findings.of("selftest-alone", f"there is no second model to compare with: {theirs.reason}")
+    (scores,) = score_models([mine], rows.features, rows=rows.table.num_rows, scratch=scratch)
+    contestant = ScoredModel(mine.name, run.model_digest, scores.predictions, scores.classes)
+    contestant, found = _add_custom_metrics(candidate, rows, contestant, {"champion": theirs}, scratch)
     other = found["champion"]
-    models = [contestant, *([other] if isinstance(other, Contestant) else [])]
+    models = [contestant, *([other] if isinstance(other, ScoredModel) else [])]
     labels = rows.table[candidate.model.spec.target].to_numpy()
-    truth, sides, _ = on_common_terms(
-        candidate.model.spec.task, labels, models, known(candidate, rows.table), candidate.rules.evaluate
+    truth, sides, _ = align(
+        candidate.model.spec.task, labels, models, row_metadata(candidate, rows.table), candidate.rules.evaluate
     )
-    new = np.flatnonzero(~np.asarray(theirs.seen, dtype=bool)) if theirs.seen is not None else np.arange(len(truth))
-    return truth.rows(new), (sides[0].rows(new), sides[1].rows(new))
+    new = (
+        np.flatnonzero(~np.asarray(theirs.seen_rows, dtype=bool))
+        if theirs.seen_rows is not None
+        else np.arange(len(truth))
+    )
+    return truth.select_rows(new), (sides[0].select_rows(new), sides[1].select_rows(new))
 
 
-def costs_asked(candidate: Candidate) -> frozenset[str]:
+def operational_metrics(candidate: Candidate) -> frozenset[str]:
     """Return the metrics of operation that a candidate's rules name."""
     asked = {*candidate.rules.evaluate.metrics, *(requirement.metric for requirement in candidate.requirements)}
-    return frozenset(metric for metric in asked if metric in METRICS and METRICS[metric].operational)
+    return frozenset(
+        metric for metric in asked if metric in METRIC_DEFINITIONS and METRIC_DEFINITIONS[metric].is_operational
+    )
 
 
-def _held_out(project: Project, candidate: Candidate, mine: Packaged, rivals: Rivals, scratch: Path) -> Rows:
+def _prepare_holdout_rows(
+    project: Project, candidate: Candidate, mine: PackagedModel, baselines: Baselines, scratch: Path
+) -> HoldoutRows:
     """Write and read the held-out rows; what a scoring process could find of them has no labels."""
     import pyarrow.parquet as pq
 
     spec = candidate.model.spec
-    older = [rival for rival in rivals.values() if isinstance(rival, Older)]
+    older = [rival for rival in baselines.values() if isinstance(rival, Baseline)]
     models = [mine, *(rival.model for rival in older if rival.model is not None)]
     inputs = tuple(dict.fromkeys((*spec.features, *(field.name for one in models for field in one.signature.inputs))))
-    columns = tuple(dict.fromkeys((*inputs, *used(candidate.rules))))
-    earlier: dict[str, Earlier] = {
-        against: rival.earlier
-        for against, rival in rivals.items()
-        if isinstance(rival, Older) and rival.earlier is not None
+    columns = tuple(dict.fromkeys((*inputs, *required_columns(candidate.rules))))
+    earlier: dict[str, EarlierSplit] = {
+        against: rival.earlier_split
+        for against, rival in baselines.items()
+        if isinstance(rival, Baseline) and rival.earlier_split is not None
     }
     context = project.context
-    sides = materialise(
+    sides = write_split_files(
         context.root,
         candidate.dataset,
         candidate.snapshot.files,
@@ -165,59 +183,61 @@ def _held_out(project: Project, candidate: Candidate, mine: Packaged, rivals: Ri
         spec.target,
         scratch,
         seen=earlier,
-        held=candidate.held,
+        held=candidate.sealed_holdout,
         order=spec.features,
     )
     table = pq.read_table(sides.holdout)
     for rows in (sides.train, sides.holdout):
         rows.unlink()
-    put_away(candidate)
+    remove_holdout_copy(candidate)
     features = scratch / "features.parquet"
     pq.write_table(table.select([name for name in inputs if name != spec.target]), features)
-    return Rows(table, features)
+    return HoldoutRows(table, features)
 
 
-def _older(against: Against, rival: Older, model: Packaged, rows: Rows, scratch: Path) -> Contestant | Absent:
+def _score_baseline(
+    against: BaselineRole, baseline: Baseline, model: PackagedModel, rows: HoldoutRows, scratch: Path
+) -> ScoredModel | NoBaseline:
     try:
-        (scores,) = score([model], rows.features, rows=rows.table.num_rows, scratch=scratch)
+        (scores,) = score_models([model], rows.features, rows=rows.table.num_rows, scratch=scratch)
     except Findings as failed:
-        return Absent(failed.diagnostics[0].message, "incomparable")
+        return NoBaseline(failed.diagnostics[0].message, "incomparable")
     seen = None
-    if rival.earlier is not None:
-        marked = rows.table[f"{SEEN}{against}"].to_numpy()
+    if baseline.earlier_split is not None:
+        marked = rows.table[f"{SEEN_COLUMN_PREFIX}{against}"].to_numpy()
         seen = marked if marked.any() else None
-    release = rival.release
+    release = baseline.release
     if seen is not None and seen.all():
-        return Absent(f"{model.name} has learned from every row of today's holdout", "incomparable")
-    return Contestant(
-        model.name, release.model_digest, scores.predictions, scores.classes, run=release.run_key, seen=seen
+        return NoBaseline(f"{model.name} has learned from every row of today's holdout", "incomparable")
+    return ScoredModel(
+        model.name, release.model_digest, scores.predictions, scores.classes, run=release.run_key, seen_rows=seen
     )
 
 
-def _with_costs(
+def _measure_costs(
     candidate: Candidate,
-    rows: Rows,
-    mine: tuple[Packaged, Contestant, Measured | None],
-    rivals: Rivals,
-    found: Mapping[Against, Contestant | Absent],
+    rows: HoldoutRows,
+    mine: tuple[PackagedModel, ScoredModel, ModelCosts | None],
+    baselines: Baselines,
+    found: Mapping[BaselineRole, ScoredModel | NoBaseline],
     scratch: Path,
-) -> tuple[Contestant, dict[Against, Contestant | Absent], tuple[Diagnostic, ...]]:
+) -> tuple[ScoredModel, dict[BaselineRole, ScoredModel | NoBaseline], tuple[Diagnostic, ...]]:
     """Return everybody with what the requirements ask of their costs, and why an older version's are not known.
 
     Raises Findings when the candidate cannot be measured.
     """
     packages = {
         rival.event.ref.oid: rival.model
-        for against, rival in rivals.items()
-        if isinstance(rival, Older) and rival.model is not None and isinstance(found[against], Contestant)
+        for against, rival in baselines.items()
+        if isinstance(rival, Baseline) and rival.model is not None and isinstance(found[against], ScoredModel)
     }
     model, contestant, known_costs = mine
     here = [*packages.values()] if known_costs else [*packages.values(), model]
     *older, own = [
-        *measure(
+        *measure_costs(
             here,
             rows.features,
-            costs_asked(candidate),
+            operational_metrics(candidate),
             scratch=scratch,
             cost_per_hour=candidate.rules.evaluate.cost_per_hour,
         ),
@@ -227,38 +247,38 @@ def _with_costs(
         raise Findings(own.diagnostics)
     costs = dict(zip(packages, older, strict=True))
     measured = dict(found)
-    for against, rival in rivals.items():
+    for against, rival in baselines.items():
         one = found.get(against)
-        if isinstance(rival, Older) and isinstance(one, Contestant):
-            measured[against] = replace(one, operational=costs[rival.event.ref.oid].values)
+        if isinstance(rival, Baseline) and isinstance(one, ScoredModel):
+            measured[against] = replace(one, operational_metrics=costs[rival.event.ref.oid].values)
     notes = tuple(replace(one, severity="warning") for each in older for one in each.diagnostics)
-    return replace(contestant, operational=own.values), measured, notes
+    return replace(contestant, operational_metrics=own.values), measured, notes
 
 
-def _valued(
+def _add_custom_metrics(
     candidate: Candidate,
-    rows: Rows,
-    contestant: Contestant,
-    rivals: Mapping[Against, Contestant | Absent],
+    rows: HoldoutRows,
+    contestant: ScoredModel,
+    scored_baselines: Mapping[BaselineRole, ScoredModel | NoBaseline],
     scratch: Path,
-) -> tuple[Contestant, dict[Against, Contestant | Absent]]:
+) -> tuple[ScoredModel, dict[BaselineRole, ScoredModel | NoBaseline]]:
     """Return everybody with what the user's own metrics give for their rows."""
     spec, rules = candidate.model.spec, candidate.rules
-    names = [against for against, one in rivals.items() if isinstance(one, Contestant)]
-    models = [contestant, *(one for one in rivals.values() if isinstance(one, Contestant))]
+    names = [against for against, one in scored_baselines.items() if isinstance(one, ScoredModel)]
+    models = [contestant, *(one for one in scored_baselines.values() if isinstance(one, ScoredModel))]
     beside = {name for one in rules.evaluate.custom.values() for name in one.columns}
     given = rows.table.select(list(dict.fromkeys((*spec.features, *sorted(beside)))))
-    found = custom.values(
+    found = custom_metrics.custom_metric_values(
         rules.evaluate.custom,
         [(one.name, one.predictions, one.classes) for one in models],
         task=spec.task,
         labels=rows.table[spec.target],
         rows=given,
-        root=rules.root,
+        root=rules.metric_root,
         scratch=scratch,
     )
     own = [
         replace(one, predictions=replace(one.predictions, own=values))
         for one, values in zip(models, found, strict=True)
     ]
-    return own[0], {**rivals, **dict(zip(names, own[1:], strict=True))}
+    return own[0], {**scored_baselines, **dict(zip(names, own[1:], strict=True))}

@@ -15,72 +15,80 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from mlops_ci.core.codec import DecodeError, read
-from mlops_ci.core.diagnostics import Diagnostic, printable
+from mlops_ci.core.codec import DecodeError, decode_json
+from mlops_ci.core.diagnostics import Diagnostic, replace_control_characters
 from mlops_ci.core.errors import EnvironmentProblem, Findings
-from mlops_ci.core.records import DatasetSnapshot, Environment, TrainingRun
-from mlops_ci.data.split import materialise
-from mlops_ci.evaluation.base_branch_rules import Base
-from mlops_ci.evaluation.candidates.candidate import Candidate, identify
-from mlops_ci.evaluation.candidates.training import described, with_code
-from mlops_ci.evaluation.evaluate import Given
-from mlops_ci.registry import run_store as store
-from mlops_ci.registry import run_transfer as bundles
+from mlops_ci.core.records import DatasetSnapshot, TrainingEnvironment, TrainingRun
+from mlops_ci.data.split import write_split_files
+from mlops_ci.evaluation.base_branch_rules import BaseBranch
+from mlops_ci.evaluation.candidates.candidate import Candidate, identify_candidate
+from mlops_ci.evaluation.candidates.training import copy_source, training_record
+from mlops_ci.evaluation.evaluate import ExternalPredictions
+from mlops_ci.registry import run_store, run_transfer
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.git import Repository
-from mlops_ci.training.fit import Answers, Fitted, examined, golden_rows
-from mlops_ci.training.packaging import skops as package
-from mlops_ci.training.workers import untrusted_files as received
-from mlops_ci.training.workers.protocol import Measured
+from mlops_ci.training.fit import ExternalAnswers, FittedModel, package_external, select_golden_rows
+from mlops_ci.training.packaging import skops
+from mlops_ci.training.workers import untrusted_files
+from mlops_ci.training.workers.protocol import ModelCosts
 
-PREDICTIONS, COSTS = ".predictions.parquet", ".costs.json"
+PREDICTIONS_SUFFIX, COSTS_SUFFIX = ".predictions.parquet", ".costs.json"
 _COSTS_LIMIT = 1 << 20  # bytes
-_NAME, _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"), re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]{0,99}")
-_PACKAGES, _TEXT = 500, 200  # how many, and characters
+_NAME_PATTERN, _VERSION_PATTERN = (
+    re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"),
+    re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]{0,99}"),
+)
+_MAX_PACKAGES, _MAX_TEXT_LENGTH = 500, 200  # how many, and characters
 
 
 @dataclass(frozen=True)
-class Arrival:
+class RunArtifact:
     """What came of a model: its run, what was said there of it, and, of a model with code of its own, its answers and costs."""
 
-    run: store.StoredRun
-    claim: TrainingRun
+    run: run_store.StoredRun
+    claimed_run: TrainingRun
     log: bytes
     predictions: Path | None = None
     costs: Path | None = None
 
 
 @dataclass(frozen=True)
-class Taken:
+class ImportedRun:
     """A candidate that has arrived, as this job found it: its record, its packaged files in `folder`, and its answers."""
 
     run: TrainingRun
     folder: Path
     log: bytes
-    given: Given | None
+    external_predictions: ExternalPredictions | None
     diagnostics: tuple[Diagnostic, ...]
 
 
-def arrived(repo: Repository, folder: Path) -> Mapping[str, Arrival]:
+def read_artifacts(repo: Repository, folder: Path) -> Mapping[str, RunArtifact]:
     """Return what a folder of artifacts holds, by model; raises Findings `bundle-invalid` for what is no run, or two of a model."""
-    found: dict[str, Arrival] = {}
+    found: dict[str, RunArtifact] = {}
     for file in sorted(folder.rglob("*.bundle")):
-        for run in bundles.taken(repo, file):
-            model = bundles.model_of(run)
+        for run in run_transfer.read_bundle(repo, file):
+            model = run_transfer.run_model_name(run)
             if model in found:
-                raise bundles.invalid(file, f"there is a second run of '{model}'")
-            beside = (next(iter(sorted(folder.rglob(f"{model}{end}"))), None) for end in (PREDICTIONS, COSTS))
-            found[model] = Arrival(run, _claim(repo, file, run), _log(repo, run), *beside)
+                raise run_transfer.invalid_bundle_error(file, f"there is a second run of '{model}'")
+            beside = (
+                next(iter(sorted(folder.rglob(f"{model}{end}"))), None) for end in (PREDICTIONS_SUFFIX, COSTS_SUFFIX)
+            )
+            found[model] = RunArtifact(run, _read_claimed_run(repo, file, run), _read_log(repo, run), *beside)
     return found
 
 
-def recognised(project: Project, name: str, data: DatasetSnapshot, base: Base | None, arrival: Arrival) -> Candidate:
+def match_candidate(
+    project: Project, name: str, data: DatasetSnapshot, base: BaseBranch | None, artifact: RunArtifact
+) -> Candidate:
     """Return the candidate that a run was trained as, by the specs, code and data of this job.
 
     Raises Findings `run-misfits` when it was trained from others.
     """
-    candidate = identify(project, name, data, recorded=_environment(arrival.claim.environment), base=base)
-    if arrival.run.ref != store.run_ref(name, candidate.key):
+    candidate = identify_candidate(
+        project, name, data, recorded_environment=_sanitise_environment(artifact.claimed_run.environment), base=base
+    )
+    if artifact.run.ref != run_store.run_ref(name, candidate.key):
         raise Findings.of(
             "run-misfits",
             f"the run of '{name}' that arrived was trained from another spec, code, data or environment than is here",
@@ -90,7 +98,7 @@ def recognised(project: Project, name: str, data: DatasetSnapshot, base: Base | 
     return candidate
 
 
-def taken(project: Project, repo: Repository, candidate: Candidate, arrival: Arrival) -> Taken:
+def import_run(project: Project, repo: Repository, candidate: Candidate, artifact: RunArtifact) -> ImportedRun:
     """Look into what arrived of a candidate whose holdout is open, and describe it as if it had been trained here.
 
     Raises Findings when the model is none that the spec allows, or `predictions-missing` when it has code of its own and
@@ -99,12 +107,16 @@ def taken(project: Project, repo: Repository, candidate: Candidate, arrival: Arr
     context, spec = project.context, candidate.model.spec
     scratch = Path(tempfile.mkdtemp(dir=context.scratch))
     model = scratch / "arrived.skops"
-    model.write_bytes(_blob(repo, arrival.run, f"{store.MODEL}{package.MODEL}"))
-    sides = materialise(context.root, candidate.dataset, candidate.snapshot.files, spec.features, spec.target, scratch)
+    model.write_bytes(_read_blob(repo, artifact.run, f"{run_store.MODEL_FOLDER}{skops.MODEL_FILE}"))
+    sides = write_split_files(
+        context.root, candidate.dataset, candidate.snapshot.files, spec.features, spec.target, scratch
+    )
     sides.holdout.unlink()
-    golden = golden_rows(sides.train, candidate.inputs)
-    answers, given = _answers(candidate, arrival, golden.num_rows) if own_code(candidate) else (None, None)
-    made = examined(
+    golden = select_golden_rows(sides.train, candidate.inputs)
+    answers, given = (
+        _split_predictions(candidate, artifact, golden.num_rows) if runs_untrusted_code(candidate) else (None, None)
+    )
+    made = package_external(
         model,
         spec.train,
         task=spec.task,
@@ -113,99 +125,101 @@ def taken(project: Project, repo: Repository, candidate: Candidate, arrival: Arr
         golden=golden,
         root=context.root,
         scratch=scratch / "examined",
-        environment=_environment(arrival.claim.environment),
+        environment=_sanitise_environment(artifact.claimed_run.environment),
         where=candidate.model.locate("spec", "train", key=True),
         answers=answers,
     )
-    run = _described(context.root, candidate, arrival.claim, made)
-    return Taken(run, made.folder, arrival.log, given, made.diagnostics)
+    run = _imported_record(context.root, candidate, artifact.claimed_run, made)
+    return ImportedRun(run, made.folder, artifact.log, given, made.diagnostics)
 
 
-def own_code(candidate: Candidate) -> bool:
+def runs_untrusted_code(candidate: Candidate) -> bool:
     """Tell whether a model is made of code that the change may have brought, or of types that it says are safe to make."""
     return bool(candidate.code or candidate.model.spec.train.trusted)
 
 
-def _described(root: Path, candidate: Candidate, claim: TrainingRun, made: Fitted) -> TrainingRun:
+def _imported_record(root: Path, candidate: Candidate, claim: TrainingRun, made: FittedModel) -> TrainingRun:
     seconds = claim.seconds if math.isfinite(claim.seconds) and 0 <= claim.seconds < 1e9 else 0.0
-    files = (*made.files, *with_code(root, candidate, made.folder))
-    return described(candidate, replace(made, seconds=seconds), files, _time(claim.started_on))
+    files = (*made.files, *copy_source(root, candidate, made.folder))
+    return training_record(candidate, replace(made, seconds=seconds), files, _normalise_timestamp(claim.started_on))
 
 
-def _answers(candidate: Candidate, arrival: Arrival, golden: int) -> tuple[Answers, Given]:
+def _split_predictions(
+    candidate: Candidate, artifact: RunArtifact, golden: int
+) -> tuple[ExternalAnswers, ExternalPredictions]:
     """Part the answers that arrived into those for the held-out rows and, behind them, those for the golden rows."""
     name, rows = candidate.model.name, candidate.sides.split.holdout_rows
     where = candidate.model.locate("spec", "train", key=True)
-    if arrival.predictions is None:
+    if artifact.predictions is None:
         raise Findings.of(
             "predictions-missing",
             f"'{name}' has code of its own, or types that its spec trusts, and its answers for the held-out rows did not arrive",
             location=where,
             help="such a model is never loaded by the job that judges: look at the log of the job that lets it predict",
         )
-    classes = arrival.claim.signature.classes
+    classes = artifact.claimed_run.signature.classes
     try:
-        table = received.predictions(
-            arrival.predictions, task=candidate.model.spec.task, classes=classes, rows=rows + golden
+        table = untrusted_files.read_prediction_table(
+            artifact.predictions, task=candidate.model.spec.task, classes=classes, rows=rows + golden
         )
-        costs = _costs(arrival.costs, name)
+        costs = _read_costs(artifact.costs, name)
     except (ValueError, OSError, DecodeError) as error:
         raise Findings.of(
             "predictions-invalid",
-            f"the answers of '{name}' cannot be used: {package.headline_of(error)}",
+            f"the answers of '{name}' cannot be used: {skops.error_summary(error)}",
             location=where,
             help="look at the log of the job that lets it predict",
         ) from error
-    return Answers(classes, table.slice(rows), candidate.code), Given(table.slice(0, rows), costs)
+    return ExternalAnswers(classes, table.slice(rows), candidate.code), ExternalPredictions(table.slice(0, rows), costs)
 
 
-def _costs(file: Path | None, name: str) -> Measured:
+def _read_costs(file: Path | None, name: str) -> ModelCosts:
     if file is None:
-        return Measured(name)
-    with received.open_regular(file, _COSTS_LIMIT) as stream:
-        return replace(read(Measured, stream.read(_COSTS_LIMIT)), name=name)
+        return ModelCosts(name)
+    with untrusted_files.open_regular_file(file, _COSTS_LIMIT) as stream:
+        return replace(decode_json(ModelCosts, stream.read(_COSTS_LIMIT)), name=name)
 
 
-def _claim(repo: Repository, file: Path, run: store.StoredRun) -> TrainingRun:
+def _read_claimed_run(repo: Repository, file: Path, run: run_store.StoredRun) -> TrainingRun:
     try:
-        return store.read_record(repo, run, "run.json", TrainingRun)
+        return run_store.read_record(repo, run, "run.json", TrainingRun)
     except EnvironmentProblem as error:
-        raise bundles.invalid(file, error.diagnostics[0].message) from error
+        raise run_transfer.invalid_bundle_error(file, error.diagnostics[0].message) from error
 
 
-def _log(repo: Repository, run: store.StoredRun) -> bytes:
-    return (repo.read(run.files["log.txt"]) or b"") if "log.txt" in run.files else b""
+def _read_log(repo: Repository, run: run_store.StoredRun) -> bytes:
+    return (repo.read_blob(run.files["log.txt"]) or b"") if "log.txt" in run.files else b""
 
 
-def _blob(repo: Repository, run: store.StoredRun, path: str) -> bytes:
-    content = repo.read(run.files[path]) if path in run.files else None
+def _read_blob(repo: Repository, run: run_store.StoredRun, path: str) -> bytes:
+    content = repo.read_blob(run.files[path]) if path in run.files else None
     if content is None:
         raise Findings.of("bundle-invalid", f"{run.ref} has no {path}", help="look at the log of the job that trained")
     return content
 
 
-def _environment(claim: Environment) -> Environment:
+def _sanitise_environment(claim: TrainingEnvironment) -> TrainingEnvironment:
     """Return what another job says of its packages, in the form that such things have; raises Findings for the rest.
 
     It becomes a requirements.txt, which somebody will install from.
     """
-    names = all(_NAME.fullmatch(name) for name in claim.packages)
-    versions = all(_VERSION.fullmatch(version) for version in (claim.python, *claim.packages.values()))
-    if not (names and versions and len(claim.packages) <= _PACKAGES):
+    names = all(_NAME_PATTERN.fullmatch(name) for name in claim.packages)
+    versions = all(_VERSION_PATTERN.fullmatch(version) for version in (claim.python, *claim.packages.values()))
+    if not (names and versions and len(claim.packages) <= _MAX_PACKAGES):
         raise Findings.of(
             "bundle-invalid",
             "a run that arrived names packages or versions that cannot be any",
             help="look at the log of the job that trained",
         )
-    pools = tuple(_line(one) for one in claim.threadpools[:20])
-    return replace(claim, platform=_line(claim.platform), cpu=_line(claim.cpu), threadpools=pools)
+    pools = tuple(_sanitise_text(one) for one in claim.threadpools[:20])
+    return replace(claim, platform=_sanitise_text(claim.platform), cpu=_sanitise_text(claim.cpu), threadpools=pools)
 
 
-def _line(text: str) -> str:
-    return printable(" ".join(text.split()))[:_TEXT]
+def _sanitise_text(text: str) -> str:
+    return replace_control_characters(" ".join(text.split()))[:_MAX_TEXT_LENGTH]
 
 
-def _time(text: str) -> str:
+def _normalise_timestamp(text: str) -> str:
     try:
         return datetime.fromisoformat(text).isoformat(timespec="seconds")
     except ValueError:

@@ -5,61 +5,61 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from mlops_ci.core.ci_job import Job
-from mlops_ci.core.diagnostics import Diagnostic, has_errors, printable
+from mlops_ci.core.ci_job import CiJob
+from mlops_ci.core.diagnostics import Diagnostic, has_errors, replace_control_characters
 from mlops_ci.core.digest import digest_bytes
 from mlops_ci.core.errors import Exit
-from mlops_ci.core.notifications import Announcement, CheckRun, Conclusion, StickyComment
+from mlops_ci.core.notifications import CheckRun, Conclusion, Notification, StickyComment
 from mlops_ci.core.records import Trust
 from mlops_ci.core.results.gate import GateReport
-from mlops_ci.reports.escaping import clipped
-from mlops_ci.reports.pull_request import comment
-from mlops_ci.reports.verdict import sentence
+from mlops_ci.reports.escaping import clip
+from mlops_ci.reports.pull_request import render_comment
+from mlops_ci.reports.verdict import gate_report_sentence
 
-_PLAIN = re.compile(r"(?!.*--)[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
+_PLAIN_NAME = re.compile(r"(?!.*--)[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 
 
-def told(
-    job: Job,
+def gate_notifications(
+    job: CiJob,
     report: GateReport | None,
     diagnostics: Sequence[Diagnostic],
     trust: Trust,
     *,
     code: Exit | int | None = None,
     untrusted: bool = False,
-) -> tuple[Announcement, ...]:
+) -> tuple[Notification, ...]:
     """Return what to tell: a comment where the job is about a pull request, and a check where it knows its commit.
 
     `report` is None where the gate could not answer. `code` is its exit code, where it is known: what is not decided fails
     where a spec says so. `untrusted`: the answer comes from a run that the change itself could have made up. Its check has a
     name of its own, so that no branch rule takes it for the gate's, and never succeeds.
     """
-    body = comment(report, diagnostics, job=job, trust=trust, untrusted=untrusted)
-    said: list[Announcement] = []
+    body = render_comment(report, diagnostics, job=job, trust=trust, untrusted=untrusted)
+    said: list[Notification] = []
     if job.pull is not None:
-        said.append(StickyComment(job.pull, marker(job), body))
+        said.append(StickyComment(job.pull, comment_marker(job), body))
     if job.commit:
         conclusion = _conclusion(report, diagnostics, code)
         if untrusted and conclusion == "success":
             conclusion = "neutral"
-        title = clipped(printable(sentence(report)), 200)
-        said.append(CheckRun(check_name(job, untrusted=untrusted), job.commit, conclusion, title, body))
+        title = clip(replace_control_characters(gate_report_sentence(report)), 200)
+        said.append(CheckRun(check_run_name(job, untrusted=untrusted), job.commit, conclusion, title, body))
     return tuple(said)
 
 
-def marker(job: Job) -> str:
+def comment_marker(job: CiJob) -> str:
     """Return what a workflow's comment is found by: one workflow, one comment; names that are not plain keep apart by a digest."""
     name = job.workflow
-    if _PLAIN.fullmatch(name):
+    if _PLAIN_NAME.fullmatch(name):
         return f"gate/{name}"
     slug = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")[:40]
     digest = digest_bytes(name.encode("utf-8", "surrogatepass"))[:8]
     return f"gate/{f'{slug}-' if slug else ''}{digest}"
 
 
-def check_name(job: Job, *, untrusted: bool = False) -> str:
+def check_run_name(job: CiJob, *, untrusted: bool = False) -> str:
     """Return what the check of a workflow is called."""
-    name = clipped(printable(job.workflow), 80) or "gate"
+    name = clip(replace_control_characters(job.workflow), 80) or "gate"
     return f"mlops-ci: {name}{' (untrusted run)' if untrusted else ''}"
 
 

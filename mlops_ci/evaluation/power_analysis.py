@@ -18,94 +18,110 @@ import numpy as np
 from mlops_ci.core.diagnostics import has_errors
 from mlops_ci.core.errors import Findings
 from mlops_ci.core.records import Comparison, Release
-from mlops_ci.core.results.power import Planned, PlannedModel
-from mlops_ci.data.split import materialise
-from mlops_ci.evaluation.base_branch_rules import Base
-from mlops_ci.evaluation.candidates.candidate import Candidate, champion_of, identify, read_data, used
-from mlops_ci.evaluation.holdout.row_metadata import groups, weights
-from mlops_ci.evaluation.holdout.sealed import opened
-from mlops_ci.evaluation.simulation.claims import DISAGREEMENT, SHARED, START
-from mlops_ci.evaluation.simulation.populations import Classifiers, Regressors, World, correlation, separation
-from mlops_ci.evaluation.stats.alpha_spending import level
-from mlops_ci.evaluation.stats.evidence import gather, whole
-from mlops_ci.evaluation.stats.power import POWER
-from mlops_ci.registry import run_store as store
+from mlops_ci.core.results.power import ModelPower, RequirementPower
+from mlops_ci.data.split import write_split_files
+from mlops_ci.evaluation.base_branch_rules import BaseBranch
+from mlops_ci.evaluation.candidates.candidate import (
+    Candidate,
+    find_champion,
+    identify_candidate,
+    read_data,
+    required_columns,
+)
+from mlops_ci.evaluation.holdout.row_metadata import dependence_groups, row_weights
+from mlops_ci.evaluation.holdout.sealed import open_holdout
+from mlops_ci.evaluation.simulation.claims import CHAMPION_QUALITY, MODEL_DISAGREEMENT, SHARED_ERROR_VARIANCE
+from mlops_ci.evaluation.simulation.populations import (
+    ClassifierPopulation,
+    Population,
+    RegressorPopulation,
+    find_correlation,
+    find_separation,
+)
+from mlops_ci.evaluation.stats.alpha_spending import level_per_test
+from mlops_ci.evaluation.stats.evidence import measure_evidence, whole_rows
+from mlops_ci.evaluation.stats.power import TARGET_POWER
+from mlops_ci.registry import run_store
 from mlops_ci.repository.context import Project
-from mlops_ci.spec.metrics import METRICS
-from mlops_ci.spec.requirement_text import describe
+from mlops_ci.spec.metrics import METRIC_DEFINITIONS
+from mlops_ci.spec.requirement_text import describe_requirement
 from mlops_ci.spec.spec_types import Requirement, Task
 from mlops_ci.training.predictions import Truth
 
-SIMULATED = 4_000  # rows: enough for an error that is known to two digits, few enough to be resampled
+SIMULATED_ROWS = 4_000  # rows: enough for an error that is known to two digits, few enough to be resampled
 _SEED = 20_261_125
 # what follows from rows alone; others need costs, a quantile, or a function of the user's
-SIMULATED_METRICS = frozenset(METRICS) - {"cost", "pinball-loss", "quantile-coverage", "top-k-accuracy"}
+SIMULATED_METRICS = frozenset(METRIC_DEFINITIONS) - {"cost", "pinball-loss", "quantile-coverage", "top-k-accuracy"}
 # whose size depends on the data: told as a share of the champion's
-_RELATIVE = ("rmse", "mae", "mape", "log-loss", "brier")
+_RELATIVE_METRICS = ("rmse", "mae", "mape", "log-loss", "brier")
 
 
-def planned(project: Project, name: str, base: Base | None = None) -> PlannedModel:
+def analyse_power(project: Project, name: str, base: BaseBranch | None = None) -> ModelPower:
     """Return what the gate of a model could tell with today's holdout; raises Findings when its data are refused."""
     data, findings = read_data(project, name)
     if has_errors(findings):
         raise Findings(findings)
-    with opened(project, identify(project, name, data, base=base)) as candidate:
-        shares, worth = _held_out(project, candidate)
+    with open_holdout(project, identify_candidate(project, name, data, base=base)) as candidate:
+        shares, worth = _measure_holdout(project, candidate)
     spec, rows = candidate.model.spec, candidate.sides.split.holdout_rows
-    alpha = level(1 - candidate.rules.gate.confidence, candidate.budget or 1)
+    alpha = level_per_test(1 - candidate.rules.gate.confidence, candidate.holdout_budget or 1)
     tested = _last_comparison(project, name)
-    known = _known(tested) if tested else {}
+    known = _measured_standard_errors(tested) if tested else {}
     told = [
-        _planned(requirement, (rows, worth or rows), alpha, known, spec.task, shares)
+        _requirement_power(requirement, (rows, worth or rows), alpha, known, spec.task, shares)
         for requirement in candidate.requirements
-        if _foreseeable(requirement.metric)
+        if _is_foreseeable(requirement.metric)
     ]
     rarest = min(shares.values(), default=None)
-    return PlannedModel(name, rows, None if rarest is None else round(rarest * rows), alpha, POWER, tuple(told), worth)
+    return ModelPower(
+        name, rows, None if rarest is None else round(rarest * rows), alpha, TARGET_POWER, tuple(told), worth
+    )
 
 
-def _foreseeable(metric: str) -> bool:
-    return metric not in METRICS or not (METRICS[metric].operational or METRICS[metric].between)
+def _is_foreseeable(metric: str) -> bool:
+    return metric not in METRIC_DEFINITIONS or not (
+        METRIC_DEFINITIONS[metric].is_operational or METRIC_DEFINITIONS[metric].compares_groups
+    )
 
 
-def _planned(
+def _requirement_power(
     requirement: Requirement,
     rows: tuple[int, int],
     alpha: float,
     known: Mapping[str, float],
     task: Task,
     shares: Mapping[Any, float],
-) -> Planned:
+) -> RequirementPower:
     metric, against = requirement.metric, requirement.against is not None
     # a slice has fewer rows than the whole, and sees less: what is told is of the whole
-    asked = describe(replace(requirement, slices=None)) + (", as a whole" if requirement.slices else "")
+    asked = describe_requirement(replace(requirement, slices=None)) + (", as a whole" if requirement.slices else "")
     error = known.get(metric) if against else None
     basis = "the last release"
     if error is None:
-        error, basis = _assumed(metric, task, shares, against=against), "assumption"
+        error, basis = _assumed_standard_error(metric, task, shares, against=against), "assumption"
     if error is None:
-        return Planned(asked, metric, None, "not known before the first release")
+        return RequirementPower(asked, metric, None, "not known before the first release")
     # what was measured had the same dependence between rows; what is assumed is of independent ones
-    smallest = _both(alpha) * error / math.sqrt(rows[basis == "assumption"])
-    return Planned(asked, metric, smallest, basis, basis == "assumption" and metric in _RELATIVE)
+    smallest = _detection_factor(alpha) * error / math.sqrt(rows[basis == "assumption"])
+    return RequirementPower(asked, metric, smallest, basis, basis == "assumption" and metric in _RELATIVE_METRICS)
 
 
-def _both(alpha: float) -> float:
+def _detection_factor(alpha: float) -> float:
     from scipy.special import ndtri
 
-    return -float(ndtri(alpha)) + float(ndtri(POWER))
+    return -float(ndtri(alpha)) + float(ndtri(TARGET_POWER))
 
 
 def _last_comparison(project: Project, name: str) -> Comparison | None:
     """Return what the champion was tested with before it was released; None where there is none, or it is out of reach."""
-    champion, repo = champion_of(project, name), project.context.repo
+    champion, repo = find_champion(project, name), project.context.repo
     if champion is None or repo is None or not isinstance(champion.record, Release):
         return None
-    stored = store.find(repo, store.release_ref(name, champion.version), fetch=True)
-    return store.read_record(repo, stored, "comparison.json", Comparison) if stored else None
+    stored = run_store.find_run(repo, run_store.release_ref(name, champion.version), fetch=True)
+    return run_store.read_record(repo, stored, "comparison.json", Comparison) if stored else None
 
 
-def _known(tested: Comparison) -> dict[str, float]:
+def _measured_standard_errors(tested: Comparison) -> dict[str, float]:
     """Return, by metric, the standard error of a difference on one row, from the intervals of a comparison."""
     from scipy.special import ndtri
 
@@ -117,46 +133,50 @@ def _known(tested: Comparison) -> dict[str, float]:
     return {metric: error for metric, error in found.items() if error > 0}
 
 
-def _assumed(metric: str, task: Task, shares: Mapping[Any, float], *, against: bool) -> float | None:
+def _assumed_standard_error(metric: str, task: Task, shares: Mapping[Any, float], *, against: bool) -> float | None:
     """Return the standard error on one row of a difference, or of one model's value, as the simulated models have it."""
     from scipy.special import ndtri
 
-    world = _world(task, shares) if metric in SIMULATED_METRICS else None
+    world = _simulated_population(task, shares) if metric in SIMULATED_METRICS else None
     if world is None:
-        return math.sqrt(DISAGREEMENT) if metric == "accuracy" else None
-    drawn = world.draw(np.random.default_rng(_SEED), SIMULATED)
-    evidence = gather([metric], drawn.truth, *drawn.models, seed=_SEED)
+        return math.sqrt(MODEL_DISAGREEMENT) if metric == "accuracy" else None
+    drawn = world.draw(np.random.default_rng(_SEED), SIMULATED_ROWS)
+    evidence = measure_evidence([metric], drawn.truth, *drawn.models, seed=_SEED)
     if metric not in evidence.differences:
         return None
     bound = evidence.differences[metric].bound if against else evidence.candidate[metric].bound
     if bound is None:
         return None
-    error = (bound(0.95) - bound(0.05)) / (2 * float(ndtri(0.95))) * math.sqrt(SIMULATED)
-    return error / evidence.champion[metric].value if metric in _RELATIVE else error
+    error = (bound(0.95) - bound(0.05)) / (2 * float(ndtri(0.95))) * math.sqrt(SIMULATED_ROWS)
+    return error / evidence.champion[metric].value if metric in _RELATIVE_METRICS else error
 
 
-def _world(task: Task, shares: Mapping[Any, float]) -> World | None:
+def _simulated_population(task: Task, shares: Mapping[Any, float]) -> Population | None:
     if task == "regression":
-        return Regressors((1.0, 1.0), SHARED)
+        return RegressorPopulation((1.0, 1.0), SHARED_ERROR_VARIANCE)
     if task == "multiclass-classification":
         return None
-    at = separation("accuracy", START)
-    return Classifiers(min(shares.values()), (at, at), correlation((at, at), DISAGREEMENT))
+    at = find_separation("accuracy", CHAMPION_QUALITY)
+    return ClassifierPopulation(min(shares.values()), (at, at), find_correlation((at, at), MODEL_DISAGREEMENT))
 
 
-def _held_out(project: Project, candidate: Candidate) -> tuple[dict[Any, float], int | None]:
+def _measure_holdout(project: Project, candidate: Candidate) -> tuple[dict[Any, float], int | None]:
     """Return each class's share of the holdout, and what its rows are worth where they have weights or depend on each other."""
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     context, target = project.context, candidate.model.spec.target
-    columns = tuple(used(candidate.rules))
+    columns = tuple(required_columns(candidate.rules))
     with tempfile.TemporaryDirectory(dir=context.scratch) as folder:
         files = candidate.snapshot.files
-        sides = materialise(context.root, candidate.dataset, files, columns, target, Path(folder), held=candidate.held)
+        sides = write_split_files(
+            context.root, candidate.dataset, files, columns, target, Path(folder), held=candidate.sealed_holdout
+        )
         table = pq.read_table(sides.holdout)
-    truth = Truth(np.zeros(table.num_rows), weights=weights(candidate, table), groups=groups(candidate, table))
-    worth = None if truth.plain else whole(truth.units())
+    truth = Truth(
+        np.zeros(table.num_rows), weights=row_weights(candidate, table), groups=dependence_groups(candidate, table)
+    )
+    worth = None if truth.has_equal_independent_rows else whole_rows(truth.effective_sample_size())
     if candidate.model.spec.task == "regression":
         return {}, worth
     counts = pc.value_counts(table.column(target)).to_pylist()

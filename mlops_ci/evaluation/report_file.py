@@ -14,20 +14,20 @@ from mlops_ci.core.codec import DecodeError, decode
 from mlops_ci.core.diagnostics import Diagnostic, has_errors
 from mlops_ci.core.errors import UsageProblem
 from mlops_ci.core.records import Comparison
-from mlops_ci.core.results.gate import Gated, GateReport, worst
+from mlops_ci.core.results.gate import GatedModel, GateReport, worst_verdict
 
-LARGEST = 5_000_000  # bytes of the file
-_DEEPEST = 24
-_MOST = 20_000  # items of a list or an object
-_LONGEST = 20_000  # characters of a text
-_NUMBER = 2**53  # whole numbers that every reader of JSON has exactly
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")  # DNS-1123, as the schemas have it
-_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_DIGEST = re.compile(r"[0-9a-f]{16,64}")  # keys of runs are shorter than digests
+MAX_REPORT_BYTES = 5_000_000  # bytes of the file
+_MAX_DEPTH = 24
+_MAX_ITEMS = 20_000  # items of a list or an object
+_MAX_TEXT_LENGTH = 20_000  # characters of a text
+_MAX_INTEGER = 2**53  # whole numbers that every reader of JSON has exactly
+_NAME_PATTERN = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")  # DNS-1123, as the schemas have it
+_ID_PATTERN = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_DIGEST_PATTERN = re.compile(r"[0-9a-f]{16,64}")  # keys of runs are shorter than digests
 
 
 @dataclass(frozen=True)
-class Answer:
+class GateAnswer:
     """What `gate` wrote for `--format json` or `github`. `record` is None where it could not answer."""
 
     verb: Literal["gate"]
@@ -37,33 +37,33 @@ class Answer:
     record: GateReport | None = None
 
 
-def read(path: Path) -> Answer:
+def read_gate_answer(path: Path) -> GateAnswer:
     """Return the answer that a file holds; raises UsageProblem `report-invalid`, which names the place, for all that is none."""
     try:
         if not path.is_file():
-            raise _invalid(path, "there is no such file")
+            raise _invalid_report_problem(path, "there is no such file")
         with path.open("rb") as stream:
-            content = stream.read(LARGEST + 1)
+            content = stream.read(MAX_REPORT_BYTES + 1)
     except OSError as error:
-        raise _invalid(path, f"it cannot be read: {error.strerror}") from error
-    if len(content) > LARGEST:
-        raise _invalid(path, f"it is larger than {LARGEST:,} bytes")
+        raise _invalid_report_problem(path, f"it cannot be read: {error.strerror}") from error
+    if len(content) > MAX_REPORT_BYTES:
+        raise _invalid_report_problem(path, f"it is larger than {MAX_REPORT_BYTES:,} bytes")
     try:
-        data = json.loads(content, parse_constant=_no_number, object_pairs_hook=_once)
-        _bounded(data)
-        answer = decode(Answer, data)
+        data = json.loads(content, parse_constant=_reject_constant, object_pairs_hook=_require_unique_fields)
+        _require_within_limits(data)
+        answer = decode(GateAnswer, data)
     except RecursionError as error:
-        raise _invalid(path, "$: it is nested too deep") from error
+        raise _invalid_report_problem(path, "$: it is nested too deep") from error
     except DecodeError as error:
-        raise _invalid(path, str(error)) from error
+        raise _invalid_report_problem(path, str(error)) from error
     except ValueError as error:  # no JSON, no Unicode, a number of 4,300 digits; or what a record refuses to hold
-        raise _invalid(path, f"$: not the JSON of an answer: {error}") from error
+        raise _invalid_report_problem(path, f"$: not the JSON of an answer: {error}") from error
     if found := next(_contradictions(answer), None):
-        raise _invalid(path, found)
+        raise _invalid_report_problem(path, found)
     return answer
 
 
-def _invalid(path: Path, why: str) -> UsageProblem:
+def _invalid_report_problem(path: Path, why: str) -> UsageProblem:
     return UsageProblem.of(
         "report-invalid",
         f"{path.name} is not a gate's answer: {why[:500]}",
@@ -71,43 +71,43 @@ def _invalid(path: Path, why: str) -> UsageProblem:
     )
 
 
-def _no_number(name: str) -> NoReturn:
+def _reject_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number")
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _require_unique_fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("an object says a field twice")
     return found
 
 
-def _bounded(data: Any) -> None:
+def _require_within_limits(data: Any) -> None:
     """Refuse what is too deep, too long or no finite number, wherever it is; raises DecodeError."""
     left: list[tuple[str, int, Any]] = [("$", 0, data)]
     while left:
         where, depth, value = left.pop()
         if isinstance(value, dict | list):
-            if depth >= _DEEPEST:
-                raise DecodeError(f"{where}: nested deeper than {_DEEPEST}")
-            if len(value) > _MOST:
-                raise DecodeError(f"{where}: more than {_MOST:,} items")
+            if depth >= _MAX_DEPTH:
+                raise DecodeError(f"{where}: nested deeper than {_MAX_DEPTH}")
+            if len(value) > _MAX_ITEMS:
+                raise DecodeError(f"{where}: more than {_MAX_ITEMS:,} items")
             if isinstance(value, dict):
                 left += [(f"{where}.{key[:50]}", depth + 1, item) for key, item in value.items()]
             else:
                 left += [(f"{where}[{at}]", depth + 1, item) for at, item in enumerate(value)]
-        elif isinstance(value, str) and len(value) > _LONGEST:
-            raise DecodeError(f"{where}: a text of more than {_LONGEST:,} characters")
-        elif isinstance(value, int) and not -_NUMBER <= value <= _NUMBER:
+        elif isinstance(value, str) and len(value) > _MAX_TEXT_LENGTH:
+            raise DecodeError(f"{where}: a text of more than {_MAX_TEXT_LENGTH:,} characters")
+        elif isinstance(value, int) and not -_MAX_INTEGER <= value <= _MAX_INTEGER:
             raise DecodeError(f"{where}: too large a number")
         elif isinstance(value, float) and not math.isfinite(value):
             raise DecodeError(f"{where}: not a finite number")
 
 
-def _contradictions(answer: Answer) -> Iterator[str]:
+def _contradictions(answer: GateAnswer) -> Iterator[str]:
     """Yield where an answer does not follow from its own parts, or names what cannot be."""
     for at, one in enumerate(answer.diagnostics):
-        if len(one.id) > 80 or not _ID.fullmatch(one.id):
+        if len(one.id) > 80 or not _ID_PATTERN.fullmatch(one.id):
             yield f"$.diagnostics[{at}].id: not the id of a finding"
     refused = answer.exit_code != 0
     if answer.record is None:
@@ -120,8 +120,8 @@ def _contradictions(answer: Answer) -> Iterator[str]:
     if len({one.model for one in report.models}) != len(report.models):
         yield "$.record.models: a model is there twice"
     for at, gated in enumerate(report.models):
-        yield from (f"$.record.models[{at}].{why}" for why in _of_model(gated))
-    if report.verdict != (follows := worst(one.verdict for one in report.models)):
+        yield from (f"$.record.models[{at}].{why}" for why in _model_contradictions(gated))
+    if report.verdict != (follows := worst_verdict(one.verdict for one in report.models)):
         yield f"$.record.verdict: {report.verdict}, and from the models' verdicts follows {follows}"
     if report.fits != sum(one.fitted for one in report.models):
         yield "$.record.fits: not the number of models that were fitted"
@@ -131,14 +131,14 @@ def _contradictions(answer: Answer) -> Iterator[str]:
         yield f"$.exitCode: {answer.exit_code}, and nothing is wrong"
 
 
-def _of_model(gated: Gated) -> Iterator[str]:
+def _model_contradictions(gated: GatedModel) -> Iterator[str]:
     comparison, run = gated.comparison, gated.run
-    if not _NAME.fullmatch(gated.model):
+    if not _NAME_PATTERN.fullmatch(gated.model):
         yield "model: not a DNS-1123 label"
     if run is not None:
         if run.model != gated.model:
             yield "run.model: another model"
-        if run.seconds < 0 or not _DIGEST.fullmatch(run.key) or not _DIGEST.fullmatch(run.model_digest):
+        if run.seconds < 0 or not _DIGEST_PATTERN.fullmatch(run.key) or not _DIGEST_PATTERN.fullmatch(run.model_digest):
             yield "run: a digest is none, or time ran backwards"
     if gated.snapshot is not None and run is not None and gated.snapshot.dataset != run.dataset:
         yield "snapshot.dataset: another one than the model learned from"
@@ -152,7 +152,7 @@ def _of_model(gated: Gated) -> Iterator[str]:
         yield "comparison: there, without what was compared"
     elif (comparison.model, comparison.run, comparison.model_digest) != (run.model, run.key, run.model_digest):
         yield "comparison: of another run"
-    if not _DIGEST.fullmatch(comparison.key):
+    if not _DIGEST_PATTERN.fullmatch(comparison.key):
         yield "comparison.key: not a digest"
     if gated.ref is not None and gated.ref != f"refs/mlops/runs/{gated.model}/{comparison.key}":
         yield "ref: not that of the comparison"
@@ -160,15 +160,15 @@ def _of_model(gated: Gated) -> Iterator[str]:
         yield f"verdict: {gated.verdict}, and the comparison's is {comparison.verdict}"
     if gated.sentence != comparison.sentence:
         yield "sentence: not the comparison's"
-    if (why := _verdict(comparison)) is not None:
+    if (why := _verdict_contradiction(comparison)) is not None:
         yield f"comparison.verdict: {comparison.verdict}, and {why}"
-    if gated.snapshot is not None and not gated.snapshot.passed and gated.verdict == "pass":
+    if gated.snapshot is not None and not gated.snapshot.has_passed and gated.verdict == "pass":
         yield "verdict: pass, and a check of the data failed"
     if comparison.champion_state == "compared" and comparison.champion is None:
         yield "comparison.champion: missing"
 
 
-def _verdict(comparison: Comparison) -> str | None:
+def _verdict_contradiction(comparison: Comparison) -> str | None:
     """Say why a comparison's verdict cannot be what its requirements come to; None when it can."""
     found = {item.verdict for item in comparison.requirements}
     follows = next((verdict for verdict in ("fail", "inconclusive", "pass") if verdict in found), "inconclusive")

@@ -13,12 +13,12 @@ from mlops_ci.core.errors import EnvironmentProblem, Findings
 from mlops_ci.core.signers import Signing
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.git import Repository
-from mlops_ci.repository.signing import has_key
+from mlops_ci.repository.signing import has_signing_key
 from mlops_ci.spec.spec_types import Trust
 
 
 @dataclass(frozen=True)
-class Rules:
+class BranchPolicy:
     """How tags are signed (None: they are not), how many approvals each environment asks for, and the least trust of a release."""
 
     signing: Signing | None
@@ -26,68 +26,74 @@ class Rules:
     trust: Trust = "local"
 
 
-def rules_of(project: Project, repo: Repository, commit: str) -> Rules:
+def load_policy(project: Project, repo: Repository, commit: str) -> BranchPolicy:
     """Return the rules that the project has in a commit; see `rules_at`."""
-    return rules_at(repo, commit, (project.context.root / project.specs.project.path).relative_to(repo.root).as_posix())
+    return load_policy_at(
+        repo, commit, (project.context.root / project.specs.project.path).relative_to(repo.root).as_posix()
+    )
 
 
-def rules_at(repo: Repository, commit: str, path: str) -> Rules:
+def load_policy_at(repo: Repository, commit: str, path: str) -> BranchPolicy:
     """Return the rules of the Project spec at `path` (in the repository) of a commit.
 
     Raises Findings `policy-missing` where there is no valid one, or not the file of signers that it names.
     """
-    from mlops_ci.spec.load import read_project
+    from mlops_ci.spec.load import parse_project
 
-    content = repo.read(f"{commit}:{path}")
-    project = read_project(content) if content is not None else None
+    content = repo.read_blob(f"{commit}:{path}")
+    project = parse_project(content) if content is not None else None
     if project is None:
-        raise _missing(f"commit {commit[:10]} has no valid Project in {path}, so what it demands is not known")
+        raise _missing_policy_error(
+            f"commit {commit[:10]} has no valid Project in {path}, so what it demands is not known"
+        )
     spec = project.spec
     if spec.signing is None:
         if spec.policy.approvals:
-            raise _missing(f"{path} of commit {commit[:10]} asks for approvals without `signing`")
-        return Rules(None, {}, spec.policy.trust)
+            raise _missing_policy_error(f"{path} of commit {commit[:10]} asks for approvals without `signing`")
+        return BranchPolicy(None, {}, spec.policy.trust)
     folder = path.rpartition("/")[0]
     file = f"{folder}/{spec.signing.allowed_signers}" if folder else spec.signing.allowed_signers
-    signers = repo.read(f"{commit}:{file}")
+    signers = repo.read_blob(f"{commit}:{file}")
     if signers is None:
-        raise _missing(f"commit {commit[:10]} has no file '{file}' of those who may sign")
-    return Rules(Signing(spec.signing.format, signers, spec.signing.required), spec.policy.approvals, spec.policy.trust)
+        raise _missing_policy_error(f"commit {commit[:10]} has no file '{file}' of those who may sign")
+    return BranchPolicy(
+        Signing(spec.signing.format, signers, spec.signing.required), spec.policy.approvals, spec.policy.trust
+    )
 
 
-def enough(least: Trust) -> tuple[Trust, ...]:
+def trust_at_least(least: Trust) -> tuple[Trust, ...]:
     """Return what is trusted at least as far, the most first."""
-    return _TRUST[_TRUST.index(least) :][::-1]
+    return _TRUST_LEVELS[_TRUST_LEVELS.index(least) :][::-1]
 
 
-def judged_well(project: Project, rules: Rules, model: str, trust: Trust | None) -> None:
+def ensure_trust(project: Project, rules: BranchPolicy, model: str, trust: Trust | None) -> None:
     """Insist that a candidate was judged where the branch asks for it; raises Findings `trust-too-low` else."""
     had = trust or "local"
-    if _TRUST.index(had) >= _TRUST.index(rules.trust):
+    if _TRUST_LEVELS.index(had) >= _TRUST_LEVELS.index(rules.trust):
         return
     raise Findings.of(
         "trust-too-low",
-        f"'{model}' was judged {_WHERE[had]}, and the branch's policy asks for '{rules.trust}': {_WHERE[rules.trust]}",
+        f"'{model}' was judged {_TRUST_PLACES[had]}, and the branch's policy asks for '{rules.trust}': {_TRUST_PLACES[rules.trust]}",
         location=project.specs.project.locate("spec", "policy", "trust"),
         help="let CI judge it: push the change, or start the gate's workflow on the branch; what it keeps can be released",
     )
 
 
-_TRUST: tuple[Trust, ...] = ("local", "single-job", "separated")
-_WHERE: Mapping[Trust, str] = {
+_TRUST_LEVELS: tuple[Trust, ...] = ("local", "single-job", "separated")
+_TRUST_PLACES: Mapping[Trust, str] = {
     "local": "on somebody's machine",
     "single-job": "in one CI job together with the code that trains it",
     "separated": "in a CI job of its own, in which none of its code ran",
 }
 
 
-def to_sign(repo: Repository, rules: Rules) -> tuple[Signing | None, tuple[Diagnostic, ...]]:
+def signing_for(repo: Repository, rules: BranchPolicy) -> tuple[Signing | None, tuple[Diagnostic, ...]]:
     """Return how the user's tags are to be signed; None, with a warning, where they need not be and there is no key.
 
     Raises EnvironmentProblem `signing-key-missing` where they must be.
     """
     signing = rules.signing
-    if signing is None or has_key(repo, signing.format):
+    if signing is None or has_signing_key(repo, signing.format):
         return signing, ()
     help = _KEY_HELP[signing.format]
     if signing.required:
@@ -104,7 +110,7 @@ _KEY_HELP = {
 }
 
 
-def _missing(message: str) -> Findings:
+def _missing_policy_error(message: str) -> Findings:
     return Findings.of(
         "policy-missing", message, help="commit mlops.yaml and the files that it names to the branch, and push it"
     )

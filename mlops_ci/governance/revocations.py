@@ -9,7 +9,7 @@ from mlops_ci.registry.events import Event
 from mlops_ci.registry.state import ModelState
 
 
-def stated(reason: str | None, *, force: bool) -> None:
+def require_reason(reason: str | None, *, force: bool) -> None:
     """Insist that who forces says why; raises UsageProblem `reason-missing`."""
     if force and not (reason or "").strip():
         raise UsageProblem.of(
@@ -17,31 +17,31 @@ def stated(reason: str | None, *, force: bool) -> None:
         )
 
 
-def overridden(state: ModelState, model_digest: str, command: str, *, force: bool) -> EventRef | None:
+def find_override(state: ModelState, model_digest: str, command: str, *, force: bool) -> EventRef | None:
     """Return the event that bringing a model back overrides, or None when nothing has taken it back.
 
     `command` is what to run, with --force and a reason. Raises Findings `model-abandoned` or `model-deprecated` unless `force`.
     """
-    taken = _taken_back(state, model_digest)
+    taken = _revocations(state, model_digest)
     if taken and not force:
         help = f"release or deploy another model; or bring this one back, and say why: {command} --force --reason TEXT"
-        raise Findings([_finding(event, help, None, "error") for event in taken])
+        raise Findings([_revocation_finding(event, help, None, "error") for event in taken])
     return taken[0].ref if taken else None
 
 
-def warned(state: ModelState, model_digest: str, where: Location | None) -> tuple[Diagnostic, ...]:
+def revocation_warnings(state: ModelState, model_digest: str, where: Location | None) -> tuple[Diagnostic, ...]:
     """Return a warning for each event that will have a release of this model refused, so that nobody learns of it only then."""
     help = f"change the model; or release it all the same, and say why: mlops-ci release {state.model} --force --reason TEXT"
-    return tuple(_finding(event, help, where, "warning") for event in _taken_back(state, model_digest))
+    return tuple(_revocation_finding(event, help, where, "warning") for event in _revocations(state, model_digest))
 
 
-def _taken_back(state: ModelState, model_digest: str) -> tuple[Event, ...]:
-    rollback = state.abandoned.get(model_digest)
-    deprecation = state.last if state.deprecated else None
+def _revocations(state: ModelState, model_digest: str) -> tuple[Event, ...]:
+    rollback = state.rolled_back_models.get(model_digest)
+    deprecation = state.last_event if state.is_deprecated else None
     return tuple(event for event in (rollback, deprecation) if event is not None)
 
 
-def _finding(event: Event, help: str, where: Location | None, severity: Severity) -> Diagnostic:
+def _revocation_finding(event: Event, help: str, where: Location | None, severity: Severity) -> Diagnostic:
     record = event.record
     told = f"{record.reason} ({event.name}, {record.made_by.actor}, {record.made_on})" if record else event.name
     if isinstance(record, Assignment):

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlops_ci.core.records import ColumnProfile, Comparison, DatasetSnapshot, Release, TrainingRun
-from mlops_ci.core.results.queries import Change, DiffReport, DiffSide, FileChange, MetricChange
-from mlops_ci.registry.experiments import flat, overall
-from mlops_ci.spec.metrics import METRICS
+from mlops_ci.core.results.queries import DiffReport, DiffSide, FieldChange, FileChange, MetricChange
+from mlops_ci.registry.experiments import flatten_json, overall_metrics
+from mlops_ci.spec.metrics import METRIC_DEFINITIONS
 
-SHIFT = 0.1  # of a column's standard deviation: a mean that moved further is told
-NULLS = 0.01  # of the rows: a share of missing values that changed by more is told
+MEAN_SHIFT = 0.1  # of a column's standard deviation: a mean that moved further is told
+NULL_SHARE_CHANGE = 0.01  # of the rows: a share of missing values that changed by more is told
 
 
 @dataclass(frozen=True)
-class Side:
+class ComparedRun:
     """One run with all that is known of it. `spec` is the Model spec as its commit has it; a run that is not released has none."""
 
     name: str
@@ -27,26 +27,26 @@ class Side:
     spec: Mapping[str, Any] | None = None
 
 
-def differences(before: Side, after: Side) -> DiffReport:
+def diff_runs(before: ComparedRun, after: ComparedRun) -> DiffReport:
     """Compare two sides, section by section."""
     judged = (before.comparison, after.comparison)
     same_holdout = judged[0].holdout_digest == judged[1].holdout_digest if judged[0] and judged[1] else None
     return DiffReport(
-        before=_side(before),
-        after=_side(after),
+        before=_diff_side(before),
+        after=_diff_side(after),
         same_model=before.run.model_digest == after.run.model_digest,
         same_holdout=same_holdout,
-        spec=tuple(_spec(before, after)),
-        data=tuple(_data(before, after)),
-        metrics=tuple(_metrics(before, after)),
-        environment=_changes(_environment(before.run), _environment(after.run)),
-        code=_changes(_code(before.run), _code(after.run)),
-        gate=_changes(_gate(before), _gate(after)),
-        files=tuple(_files(before.run, after.run)),
+        spec=tuple(_spec_changes(before, after)),
+        data=tuple(_data_changes(before, after)),
+        metrics=tuple(_metric_changes(before, after)),
+        environment=_changes(_environment_facts(before.run), _environment_facts(after.run)),
+        code=_changes(_code_facts(before.run), _code_facts(after.run)),
+        gate=_changes(_gate_facts(before), _gate_facts(after)),
+        files=tuple(_file_changes(before.run, after.run)),
     )
 
 
-def _side(side: Side) -> DiffSide:
+def _diff_side(side: ComparedRun) -> DiffSide:
     run, release = side.run, side.release
     return DiffSide(
         name=side.name,
@@ -59,28 +59,28 @@ def _side(side: Side) -> DiffSide:
     )
 
 
-def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Change, ...]:
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[FieldChange, ...]:
     names = dict.fromkeys((*before, *after))
     return tuple(
-        Change(name, before.get(name), after.get(name))
+        FieldChange(name, before.get(name), after.get(name))
         for name in names
-        if name not in before or name not in after or not _equal(before[name], after[name])
+        if name not in before or name not in after or not _is_equal(before[name], after[name])
     )
 
 
-def _equal(one: Any, other: Any) -> bool:
+def _is_equal(one: Any, other: Any) -> bool:
     return type(one) is type(other) and bool(one == other)  # to Python, True is 1
 
 
-def _spec(before: Side, after: Side) -> Iterator[Change]:
+def _spec_changes(before: ComparedRun, after: ComparedRun) -> Iterator[FieldChange]:
     """Compare the specs where both are known, else what the runs keep of theirs."""
     if before.spec is not None and after.spec is not None:
-        yield from _changes(dict(flat(before.spec)), dict(flat(after.spec)))
+        yield from _changes(dict(flatten_json(before.spec)), dict(flatten_json(after.spec)))
     else:
-        yield from _changes(_outline(before.run), _outline(after.run))
+        yield from _changes(_spec_outline(before.run), _spec_outline(after.run))
 
 
-def _outline(run: TrainingRun) -> dict[str, Any]:
+def _spec_outline(run: TrainingRun) -> dict[str, Any]:
     """Return what a run tells of its spec, under the names that the spec has for it."""
     built = "train.entrypoint" if run.code else "train.estimator"
     return {
@@ -90,30 +90,30 @@ def _outline(run: TrainingRun) -> dict[str, Any]:
         "features": [field.name for field in run.signature.inputs],
         built: run.estimator,
         "train.seed": run.seed,
-        **dict(flat(run.params or {}, "train.params") if run.params else ()),
+        **dict(flatten_json(run.params or {}, "train.params") if run.params else ()),
     }
 
 
-def _data(before: Side, after: Side) -> Iterator[Change]:
+def _data_changes(before: ComparedRun, after: ComparedRun) -> Iterator[FieldChange]:
     one, other = before.run, after.run
     yield from _changes(
-        {"dataset": one.dataset, "content": one.data_digest, "rows": _rows(before)},
-        {"dataset": other.dataset, "content": other.data_digest, "rows": _rows(after)},
+        {"dataset": one.dataset, "content": one.data_digest, "rows": _row_count(before)},
+        {"dataset": other.dataset, "content": other.data_digest, "rows": _row_count(after)},
     )
-    yield from _changes(_sides(one), _sides(other))
-    yield from _changes(_types(before), _types(after))
+    yield from _changes(_split_facts(one), _split_facts(other))
+    yield from _changes(_column_types(before), _column_types(after))
     if before.snapshot is not None and after.snapshot is not None:
         profiles = {column.name: column for column in before.snapshot.columns}
         for column in after.snapshot.columns:
             if (known := profiles.get(column.name)) is not None:
-                yield from _profile(known, before.snapshot.rows, column, after.snapshot.rows)
+                yield from _profile_changes(known, before.snapshot.rows, column, after.snapshot.rows)
 
 
-def _rows(side: Side) -> int:
+def _row_count(side: ComparedRun) -> int:
     return side.snapshot.rows if side.snapshot else side.run.split.train_rows + side.run.split.holdout_rows
 
 
-def _sides(run: TrainingRun) -> dict[str, Any]:
+def _split_facts(run: TrainingRun) -> dict[str, Any]:
     split = run.split
     return {
         "split": f"{split.by}, epoch {split.epoch}, holdout {split.fraction:g}",
@@ -121,7 +121,7 @@ def _sides(run: TrainingRun) -> dict[str, Any]:
     }
 
 
-def _types(side: Side) -> dict[str, str]:
+def _column_types(side: ComparedRun) -> dict[str, str]:
     """Return the columns' types: all of the data's where a snapshot was kept, else those that the model uses."""
     if side.snapshot is not None:
         return {f"column {column.name}": column.type for column in side.snapshot.columns}
@@ -129,36 +129,41 @@ def _types(side: Side) -> dict[str, str]:
     return {f"column {field.name}": field.type for field in used}
 
 
-def _profile(one: ColumnProfile, rows: int, other: ColumnProfile, other_rows: int) -> Iterator[Change]:
+def _profile_changes(one: ColumnProfile, rows: int, other: ColumnProfile, other_rows: int) -> Iterator[FieldChange]:
     """Tell of a column what moved by more than `SHIFT` or `NULLS`."""
     shares = [column.nulls / count if count else 0.0 for column, count in ((one, rows), (other, other_rows))]
-    if abs(shares[1] - shares[0]) > NULLS:
-        yield Change(f"column {one.name}: missing", *(f"{share:.1%}" for share in shares))
-    if one.mean is not None and other.mean is not None and one.std and abs(other.mean - one.mean) > SHIFT * one.std:
-        yield Change(f"column {one.name}: mean", one.mean, other.mean)
+    if abs(shares[1] - shares[0]) > NULL_SHARE_CHANGE:
+        yield FieldChange(f"column {one.name}: missing", *(f"{share:.1%}" for share in shares))
+    if (
+        one.mean is not None
+        and other.mean is not None
+        and one.std
+        and abs(other.mean - one.mean) > MEAN_SHIFT * one.std
+    ):
+        yield FieldChange(f"column {one.name}: mean", one.mean, other.mean)
 
 
-def _metrics(before: Side, after: Side) -> Iterator[MetricChange]:
-    one, other = overall(before.comparison), overall(after.comparison)
+def _metric_changes(before: ComparedRun, after: ComparedRun) -> Iterator[MetricChange]:
+    one, other = overall_metrics(before.comparison), overall_metrics(after.comparison)
     for name in dict.fromkeys((*one, *other)):
         old, new = one.get(name), other.get(name)
         difference = new.value - old.value if old and new else None
-        up = METRICS[name].higher_is_better if name in METRICS else None
+        up = METRIC_DEFINITIONS[name].higher_is_better if name in METRIC_DEFINITIONS else None
         better = (difference > 0) is up if difference and up is not None else None
         yield MetricChange(name, old, new, difference, better)
 
 
-def _environment(run: TrainingRun) -> dict[str, Any]:
+def _environment_facts(run: TrainingRun) -> dict[str, Any]:
     env = run.environment
     known = {"python": env.python, **env.packages, "platform": env.platform, "cpu": env.cpu}
     return {**known, "threadpools": list(env.threadpools)}
 
 
-def _code(run: TrainingRun) -> dict[str, str]:
+def _code_facts(run: TrainingRun) -> dict[str, str]:
     return {file.path: f"sha256:{file.sha256} ({file.size:,} bytes)" for file in run.code}
 
 
-def _gate(side: Side) -> dict[str, Any]:
+def _gate_facts(side: ComparedRun) -> dict[str, Any]:
     found = side.comparison
     if found is None:
         return {}
@@ -174,7 +179,7 @@ def _gate(side: Side) -> dict[str, Any]:
     }
 
 
-def _files(one: TrainingRun, other: TrainingRun) -> Iterator[FileChange]:
+def _file_changes(one: TrainingRun, other: TrainingRun) -> Iterator[FileChange]:
     before, after = ({file.path: file for file in run.files} for run in (one, other))
     for path in dict.fromkeys((*before, *after)):
         old, new = before.get(path), after.get(path)

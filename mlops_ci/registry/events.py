@@ -10,13 +10,13 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from mlops_ci.repository.ref_listing import TAGS
+from mlops_ci.repository.ref_listing import TAG_PREFIX
 
 if TYPE_CHECKING:  # records are imported when the first one is read: listings need none
     from mlops_ci.core.records import EventRef
-    from mlops_ci.registry.statement import Record
+    from mlops_ci.registry.statement import EventRecord
 
-Kind = Literal["release", "deregistration", "assignment", "unassignment", "deprecation"]
+EventKind = Literal["release", "deregistration", "assignment", "unassignment", "deprecation"]
 
 _WORD = r"[a-zA-Z0-9](?:[a-zA-Z0-9/_-]*[a-zA-Z0-9])?"
 _NUMBER = r"(?:0|[1-9][0-9]{0,8})"
@@ -29,7 +29,7 @@ _GRAMMAR = re.compile(
     r"(?:\#(?P<number>[0-9]{1,9}))?"
 )
 # of events of the same second, the order in which GTO reads them
-RANKS: dict[Kind, int] = {
+EVENT_RANKS: dict[EventKind, int] = {
     "deprecation": 0,
     "release": 1,
     "deregistration": 2,
@@ -38,10 +38,10 @@ RANKS: dict[Kind, int] = {
 }
 
 
-class Name(NamedTuple):
+class EventName(NamedTuple):
     """What a tag's name says."""
 
-    kind: Kind
+    kind: EventKind
     model: str
     version: str | None
     environment: str | None
@@ -55,7 +55,7 @@ class Event(NamedTuple):
     names it: `folder:name` for tags that say `folder=name`. A tuple, because registries hold a hundred thousand of them.
     """
 
-    kind: Kind
+    kind: EventKind
     name: str
     oid: str
     model: str
@@ -75,30 +75,30 @@ class Event(NamedTuple):
         return EventRef(self.name, self.oid)
 
     @property
-    def record(self) -> Record | None:
+    def record(self) -> EventRecord | None:
         """The record in the tag's message; None when it has none, or one that disagrees with the tag's name or commit."""
-        return _record(self)
+        return _read_record(self)
 
     @property
-    def rollback(self) -> bool:
+    def is_rollback(self) -> bool:
         """Whether the event put an earlier version back."""
         from mlops_ci.core.records import Assignment
 
         return isinstance(self.record, Assignment) and self.record.rollback_of is not None
 
 
-def event_name(ref: str) -> Name | None:
+def parse_event_name(ref: str) -> EventName | None:
     """Return what a ref's name stands for as an event; None for every other ref."""
-    match = _GRAMMAR.fullmatch(ref, len(TAGS)) if ref.startswith(TAGS) else None
+    match = _GRAMMAR.fullmatch(ref, len(TAG_PREFIX)) if ref.startswith(TAG_PREFIX) else None
     if match is None:
         return None
     named, version, gone, environment, left, number = match.groups()
     model, count = named.replace("=", ":"), int(number or 0)
     if version:
-        return Name("deregistration" if gone else "release", model, version, None, count)
+        return EventName("deregistration" if gone else "release", model, version, None, count)
     if environment:
-        return Name("unassignment" if left else "assignment", model, None, environment, count)
-    return Name("deprecation", model, None, None, count)
+        return EventName("unassignment" if left else "assignment", model, None, environment, count)
+    return EventName("deprecation", model, None, None, count)
 
 
 def next_version(latest: str | None, bump: Literal["major", "minor", "patch"]) -> str:
@@ -120,21 +120,21 @@ def version_key(version: str) -> tuple[int, int, int, bool, tuple[tuple[bool, in
 
 
 @lru_cache(maxsize=4096)
-def _record(event: Event) -> Record | None:
+def _read_record(event: Event) -> EventRecord | None:
     from mlops_ci.core.codec import DecodeError
-    from mlops_ci.registry.statement import record_of, statement_in
+    from mlops_ci.registry.statement import decode_event_record, parse_statement
 
-    statement = statement_in(event.contents)
+    statement = parse_statement(event.contents)
     if statement is None:
         return None
     try:
-        record = record_of(statement)
+        record = decode_event_record(statement)
     except DecodeError:
         return None
-    return record if _agrees(record, event) else None
+    return record if _matches_event(record, event) else None
 
 
-def _agrees(record: Record, event: Event) -> bool:
+def _matches_event(record: EventRecord, event: Event) -> bool:
     """Tell whether a record is about what its tag's name says, on the commit that the tag is on."""
     from mlops_ci.core.records import Assignment, Release
 

@@ -7,21 +7,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlops_ci.core.codec import encode, read
+from mlops_ci.core.codec import decode_json, encode
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.digest import digest_json
 from mlops_ci.core.records import Comparison, MetricValue, Release, TrainingRun
 from mlops_ci.core.results.queries import ModelRuns, RunRow
-from mlops_ci.registry.state import RegistryState, fold
+from mlops_ci.registry.state import RegistryState, fold_refs
 from mlops_ci.repository.git import Repository
-from mlops_ci.repository.ref_listing import LOGS, TAGS
+from mlops_ci.repository.ref_listing import LOG_PREFIX, TAG_PREFIX
 from mlops_ci.repository.refs import Ref
 
-RUNS = "refs/mlops/runs/"
-PINS = "refs/mlops/releases/"
-_DEPTH = 6  # of nested parameters that are taken apart; what is deeper is shown as JSON
-_SHORT = 8  # hex digits of a digest that is only told from others
-_LONG = 60  # characters of a value in a table
+RUN_PREFIX = "refs/mlops/runs/"
+RELEASE_PREFIX = "refs/mlops/releases/"
+_MAX_DEPTH = 6  # of nested parameters that are taken apart; what is deeper is shown as JSON
+_DIGEST_DIGITS = 8  # hex digits of a digest that is only told from others
+_MAX_CELL_LENGTH = 60  # characters of a value in a table
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,15 @@ class Experiment:
     version: str | None
 
 
-def experiments(
+def read_experiments(
     repo: Repository, model: str | None = None
 ) -> tuple[RegistryState, tuple[Experiment, ...], tuple[Diagnostic, ...]]:
     """Return the registry, this clone's readable runs of a model or all, newest first, and a warning for each other one."""
-    runs = [f"{prefix}{model}/" if model else prefix for prefix in (RUNS, PINS)]
-    refs = repo.refs(TAGS, LOGS, *runs)
-    registry = fold(refs)
+    runs = [f"{prefix}{model}/" if model else prefix for prefix in (RUN_PREFIX, RELEASE_PREFIX)]
+    refs = repo.refs(TAG_PREFIX, LOG_PREFIX, *runs)
+    registry = fold_refs(refs)
     held: dict[str, Ref] = {}
-    for prefix in (RUNS, PINS):  # a released run whose own ref was not fetched is here by its pin
+    for prefix in (RUN_PREFIX, RELEASE_PREFIX):  # a released run whose own ref was not fetched is here by its pin
         for ref in refs:
             if ref.name.startswith(prefix) and ref.oid not in held:
                 held[ref.oid] = ref
@@ -57,47 +57,47 @@ def experiments(
         for event in state.events
         if isinstance(event.record, Release)
     }
-    objects = repo.read_many([f"{oid}:{name}" for oid in held for name in ("run.json", "comparison.json")])
+    objects = repo.read_objects([f"{oid}:{name}" for oid in held for name in ("run.json", "comparison.json")])
     found: list[Experiment] = []
     unreadable: list[Diagnostic] = []
     for (oid, ref), run, comparison in zip(held.items(), objects, objects, strict=False):
         try:
-            found.append(_experiment(ref, run, comparison, released.get(oid)))
+            found.append(_read_experiment(ref, run, comparison, released.get(oid)))
         except (ValueError, RecursionError) as error:
-            unreadable.append(_unreadable(ref, error))
+            unreadable.append(_unreadable_warning(ref, error))
     gated = {(one.run.model, one.run.key) for one in found if one.comparison}
     kept = [one for one in found if one.comparison or (one.run.model, one.run.key) not in gated]
     kept.sort(key=lambda one: (one.run.started_on, one.key), reverse=True)
     return registry, tuple(kept), tuple(unreadable)
 
 
-def table(model: str, runs: Sequence[Experiment]) -> ModelRuns:
+def runs_table(model: str, runs: Sequence[Experiment]) -> ModelRuns:
     """Return a model's runs side by side: their metrics, and of all that went into them what is not the same in all."""
     told = [_traits(one.run) for one in runs]
     names = list(dict.fromkeys(name for traits in told for name in traits))
     differing = [name for name in names if len({traits.get(name) for traits in told}) > 1]
     if differing != ["spec"] and "spec" in differing:
         differing.remove("spec")  # it is told by what else differs
-    rows = tuple(_row(one, _cells(traits, told, differing)) for one, traits in zip(runs, told, strict=True))
+    rows = tuple(_run_row(one, _cells(traits, told, differing)) for one, traits in zip(runs, told, strict=True))
     return ModelRuns(model, tuple(differing), tuple(dict.fromkeys(name for row in rows for name in row.metrics)), rows)
 
 
-def flat(value: Any, prefix: str = "", depth: int = _DEPTH) -> Iterator[tuple[str, Any]]:
+def flatten_json(value: Any, prefix: str = "", depth: int = _MAX_DEPTH) -> Iterator[tuple[str, Any]]:
     """Yield each leaf of JSON data with its path, such as `train.params.learning_rate` or `gate.requirements[0].min`.
 
     A list without objects in it is a leaf; a leaf that is nested still is its JSON.
     """
     if isinstance(value, Mapping) and value and depth:
         for key, item in value.items():
-            yield from flat(item, f"{prefix}.{key}" if prefix else str(key), depth - 1)
+            yield from flatten_json(item, f"{prefix}.{key}" if prefix else str(key), depth - 1)
     elif isinstance(value, list | tuple) and depth and any(isinstance(item, Mapping) for item in value):
         for index, item in enumerate(value):
-            yield from flat(item, f"{prefix}[{index}]", depth - 1)
+            yield from flatten_json(item, f"{prefix}[{index}]", depth - 1)
     else:
-        yield prefix, _leaf(value)
+        yield prefix, _leaf_value(value)
 
 
-def _leaf(value: Any) -> Any:
+def _leaf_value(value: Any) -> Any:
     items = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
     if not any(isinstance(item, Mapping | list | tuple) for item in items):
         return value
@@ -107,27 +107,29 @@ def _leaf(value: Any) -> Any:
         return "(nested too deep)"
 
 
-def overall(comparison: Comparison | None) -> dict[str, MetricValue]:
+def overall_metrics(comparison: Comparison | None) -> dict[str, MetricValue]:
     """Return the metrics on all held-out rows, by name."""
     return {item.metric: item for item in comparison.metrics if item.slice is None} if comparison else {}
 
 
-def _experiment(ref: Ref, run_json: bytes | None, comparison_json: bytes | None, version: str | None) -> Experiment:
+def _read_experiment(
+    ref: Ref, run_json: bytes | None, comparison_json: bytes | None, version: str | None
+) -> Experiment:
     """Return the run at a ref; raises ValueError where it is none, or another one than the ref's name says."""
     if run_json is None:
         raise ValueError("run.json is missing")
-    run = read(TrainingRun, run_json)
-    comparison = read(Comparison, comparison_json) if comparison_json is not None else None
+    run = decode_json(TrainingRun, run_json)
+    comparison = decode_json(Comparison, comparison_json) if comparison_json is not None else None
     key = comparison.key if comparison else run.key
-    model, _, name = ref.name.removeprefix(RUNS).removeprefix(PINS).rpartition("/")
-    if run.model != model or (ref.name.startswith(RUNS) and name != key):
+    model, _, name = ref.name.removeprefix(RUN_PREFIX).removeprefix(RELEASE_PREFIX).rpartition("/")
+    if run.model != model or (ref.name.startswith(RUN_PREFIX) and name != key):
         raise ValueError("it holds another run than its name says")
     if comparison is not None and (comparison.run, comparison.model) != (run.key, run.model):
         raise ValueError("comparison.json is about another run than run.json")
     return Experiment(key, ref.name, ref.oid, run, comparison, version)
 
 
-def _unreadable(ref: Ref, error: Exception) -> Diagnostic:
+def _unreadable_warning(ref: Ref, error: Exception) -> Diagnostic:
     return Diagnostic(
         "run-unreadable",
         f"{ref.name} is left out: {error}",
@@ -137,7 +139,7 @@ def _unreadable(ref: Ref, error: Exception) -> Diagnostic:
     )
 
 
-def _row(one: Experiment, traits: Mapping[str, str]) -> RunRow:
+def _run_row(one: Experiment, traits: Mapping[str, str]) -> RunRow:
     return RunRow(
         key=one.key,
         run=one.run.key,
@@ -145,7 +147,7 @@ def _row(one: Experiment, traits: Mapping[str, str]) -> RunRow:
         on=one.run.started_on,
         estimator=one.run.estimator,
         differs=traits,
-        metrics={name: item.value for name, item in overall(one.comparison).items()},
+        metrics={name: item.value for name, item in overall_metrics(one.comparison).items()},
         verdict=one.comparison.verdict if one.comparison else None,
         version=one.version,
     )
@@ -153,19 +155,19 @@ def _row(one: Experiment, traits: Mapping[str, str]) -> RunRow:
 
 def _traits(run: TrainingRun) -> dict[str, Any]:
     """Return what went into a run, by the name of a column; a feature list is a tuple."""
-    params = {name: _text(value) for name, value in flat(run.params)} if run.params else {}
+    params = {name: _format_value(value) for name, value in flatten_json(run.params)} if run.params else {}
     return {
         **params,
         "features": tuple(field.name for field in run.signature.inputs),
         "target": run.signature.output.name,
         "dataset": run.dataset,
         "rows": f"{run.split.train_rows:,}",
-        "data": run.split.train_digest[:_SHORT],
+        "data": run.split.train_digest[:_DIGEST_DIGITS],
         "seed": str(run.seed),
-        "code": digest_json(encode(run.code))[:_SHORT] if run.code else "",
+        "code": digest_json(encode(run.code))[:_DIGEST_DIGITS] if run.code else "",
         "python": run.environment.python,
         **run.environment.packages,
-        "spec": run.spec_digest[:_SHORT],
+        "spec": run.spec_digest[:_DIGEST_DIGITS],
     }
 
 
@@ -179,6 +181,6 @@ def _cells(traits: Mapping[str, Any], all_traits: Sequence[Mapping[str, Any]], n
     return {name: cells[name] for name in names if name in cells}
 
 
-def _text(value: Any) -> str:
+def _format_value(value: Any) -> str:
     shown = value if isinstance(value, str) else json.dumps(value)
-    return shown if len(shown) <= _LONG else f"{shown[:_LONG]}..."
+    return shown if len(shown) <= _MAX_CELL_LENGTH else f"{shown[:_MAX_CELL_LENGTH]}..."

@@ -9,64 +9,64 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mlops_ci.core.codec import DecodeError
-from mlops_ci.core.codec import read as decoded
+from mlops_ci.core.codec import decode_json as decoded
 from mlops_ci.core.errors import EnvironmentProblem
-from mlops_ci.core.records import Question
+from mlops_ci.core.records import HoldoutLedgerEntry
 from mlops_ci.repository.git import Repository
-from mlops_ci.repository.ref_listing import LEDGERS
+from mlops_ci.repository.ref_listing import LEDGER_PREFIX
 
-ENTRY = "question.json"
+LEDGER_ENTRY_FILE = "question.json"
 
 
 @dataclass(frozen=True)
-class Ledger:
+class HoldoutLedger:
     """The questions that were put to one epoch of a dataset's holdout, oldest first; `head` is the last one's commit."""
 
     ref: str
     head: str | None
-    questions: tuple[Question, ...]
+    questions: tuple[HoldoutLedgerEntry, ...]
 
-    def number(self, holdout_digest: str, model_digest: str) -> int | None:
+    def question_number(self, holdout_digest: str, model_digest: str) -> int | None:
         """Return the place, from 1, of the question about this very model and these very rows; None where it was not asked."""
         pairs = [(one.holdout_digest, one.model_digest) for one in self.questions]
         pair = (holdout_digest, model_digest)
         return pairs.index(pair) + 1 if pair in pairs else None
 
 
-def ref_of(dataset: str, epoch: int) -> str:
+def ledger_ref(dataset: str, epoch: int) -> str:
     """Return the ref of a ledger."""
-    return f"{LEDGERS}{dataset}/{epoch}"
+    return f"{LEDGER_PREFIX}{dataset}/{epoch}"
 
 
-def read(repo: Repository, dataset: str, epoch: int) -> Ledger:
+def read_ledger(repo: Repository, dataset: str, epoch: int) -> HoldoutLedger:
     """Return a ledger as this clone knows it; an empty one where nothing was asked.
 
     Raises EnvironmentProblem `ledger-corrupt` when the chain forks or holds something else: then nobody knows how much is left.
     """
-    ref = ref_of(dataset, epoch)
+    ref = ledger_ref(dataset, epoch)
     head = repo.resolve(ref)
-    commits = repo.chain([head] if head else [])
+    commits = repo.reachable_commits([head] if head else [])
     at, newest_first = head, list[str]()
     while at is not None:
         newest_first.append(at)
         parents = commits[at].parents
         if len(parents) > 1:
-            raise _corrupt(ref, f"commit {at[:10]} joins two chains")
+            raise _corruption_error(ref, f"commit {at[:10]} joins two chains")
         at = parents[0] if parents else None
     oldest_first = newest_first[::-1]
-    contents = repo.read_many([f"{oid}:{ENTRY}" for oid in oldest_first])
-    questions = tuple(_question(ref, oid, content) for oid, content in zip(oldest_first, contents, strict=True))
-    return Ledger(ref, head, questions)
+    contents = repo.read_objects([f"{oid}:{LEDGER_ENTRY_FILE}" for oid in oldest_first])
+    questions = tuple(_read_question(ref, oid, content) for oid, content in zip(oldest_first, contents, strict=True))
+    return HoldoutLedger(ref, head, questions)
 
 
-def _question(ref: str, oid: str, content: bytes | None) -> Question:
+def _read_question(ref: str, oid: str, content: bytes | None) -> HoldoutLedgerEntry:
     try:
-        return decoded(Question, content or b"")
+        return decoded(HoldoutLedgerEntry, content or b"")
     except DecodeError as error:
-        raise _corrupt(ref, f"commit {oid[:10]} holds no question ({error})") from error
+        raise _corruption_error(ref, f"commit {oid[:10]} holds no question ({error})") from error
 
 
-def _corrupt(ref: str, why: str) -> EnvironmentProblem:
+def _corruption_error(ref: str, why: str) -> EnvironmentProblem:
     return EnvironmentProblem.of(
         "ledger-corrupt",
         f"{ref} cannot be read, so nobody knows how often this holdout was asked: {why}",

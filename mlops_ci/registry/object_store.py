@@ -23,19 +23,19 @@ from mlops_ci.core.digest import digest_file
 from mlops_ci.core.errors import EnvironmentProblem, ToolError
 from mlops_ci.core.records import STORE_URL, FileDigest
 
-BLOCK = 8 << 20  # bytes that are asked for at once: what a cut costs at most
-FRESH = timedelta(days=1)  # an older object is written again, so that no `gc` takes it for abandoned meanwhile
-FORGOTTEN = timedelta(days=30)  # a local copy that nobody asked for that long is removed
+BLOCK_SIZE = 8 << 20  # bytes that are asked for at once: what a cut costs at most
+REUPLOAD_AGE = timedelta(days=1)  # an older object is written again, so that no `gc` takes it for abandoned meanwhile
+CACHE_LIFETIME = timedelta(days=30)  # a local copy that nobody asked for that long is removed
 # what each driver calls the time at which an object was written
-_MODIFIED = ("LastModified", "last_modified", "mtime", "updated")
-_FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+_MODIFIED_FIELDS = ("LastModified", "last_modified", "mtime", "updated")
+_DISK_FULL_CODES = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 _DRIVERS = {"s3": "'mlops-ci[s3]'", "gs": "gcsfs", "abfs": "adlfs"}
 # the name of an object, or of what a killed upload to a folder left
-_NAME = re.compile(r"sha256/[0-9a-f]{2}/[0-9a-f]{64}(\.[0-9a-z_]{1,20}\.part)?")
+_OBJECT_NAME = re.compile(r"sha256/[0-9a-f]{2}/[0-9a-f]{64}(\.[0-9a-z_]{1,20}\.part)?")
 
 
 @dataclass(frozen=True)
-class Object:
+class StoredObject:
     """A file in a store: its name below the URL, its size in bytes, and when it was last written."""
 
     name: str
@@ -48,132 +48,134 @@ def object_name(sha256: str) -> str:
     return f"sha256/{sha256[:2]}/{sha256}"
 
 
-def upload(url: str, file: FileDigest, source: Path, now: datetime) -> bool:
+def upload_object(url: str, file: FileDigest, source: Path, now: datetime) -> bool:
     """Put a file into the store, and tell whether its bytes had to be sent: not when it is there, and young.
 
     Raises EnvironmentProblem when the store cannot be written, `store-corrupt` when the file is not what its digest says.
     """
-    with _store(url) as (driver, root):
+    with _open_store(url) as (driver, root):
         path = f"{root}/{object_name(file.sha256)}"
-        found = _look(driver, path)
-        if found is not None and found.size == file.size and now - found.modified < FRESH:
+        found = _find_object(driver, path)
+        if found is not None and found.size == file.size and now - found.modified < REUPLOAD_AGE:
             return False
-        if not _is(source, file):
-            raise _corrupt(url, file, "the file to be uploaded has changed")
-        _put(driver, source, path)
-        found = _look(driver, path)
+        if not _matches_digest(source, file):
+            raise _corruption_error(url, file, "the file to be uploaded has changed")
+        _put_file(driver, source, path)
+        found = _find_object(driver, path)
         if found is None or found.size != file.size:
-            raise _corrupt(url, file, "it did not arrive whole")
+            raise _corruption_error(url, file, "it did not arrive whole")
         return True
 
 
-def fetch(url: str, file: FileDigest, cache: Path, target: Path) -> None:
+def download_object(url: str, file: FileDigest, cache: Path, target: Path) -> None:
     """Write an object to `target`, verified; one that the cache has is not asked for again, a cut download goes on.
 
     Raises EnvironmentProblem when the store cannot be read, `store-missing` when the object is gone, and `store-corrupt`
     when its bytes are others than were recorded; there is nothing at `target` then.
     """
-    with _store(url) as (driver, root), _alone(cache):
-        kept, part, outgoing = cache / file.sha256, cache / f"{file.sha256}.part", _outgoing(cache, file)
-        if any(copy.is_file() and _copied(copy, target, file) for copy in (outgoing, kept)):
+    with _open_store(url) as (driver, root), _cache_lock(cache):
+        kept, part, outgoing = cache / file.sha256, cache / f"{file.sha256}.part", _outgoing_path(cache, file)
+        if any(copy.is_file() and _copy_and_verify(copy, target, file) for copy in (outgoing, kept)):
             return
         kept.unlink(missing_ok=True)
         begun = part.exists()
         _download(driver, f"{root}/{object_name(file.sha256)}", url, file, part)
-        if begun and not _is(part, file):  # what an earlier attempt left may be the part that is wrong
+        if begun and not _matches_digest(part, file):  # what an earlier attempt left may be the part that is wrong
             part.unlink()
             _download(driver, f"{root}/{object_name(file.sha256)}", url, file, part)
-        if not _is(part, file):
+        if not _matches_digest(part, file):
             part.unlink()
-            raise _corrupt(url, file, "its bytes are not those that were recorded")
+            raise _corruption_error(url, file, "its bytes are not those that were recorded")
         part.replace(kept)
-        if not _copied(kept, target, file):
-            raise _corrupt(url, file, "its local copy changed while it was read")
-        _forget(cache)
+        if not _copy_and_verify(kept, target, file):
+            raise _corruption_error(url, file, "its local copy changed while it was read")
+        _remove_old_copies(cache)
 
 
-def keep(file: FileDigest, source: Path, cache: Path) -> None:
+def keep_copy(file: FileDigest, source: Path, cache: Path) -> None:
     """Put a copy of a file beside the cache's own until it is uploaded: `fetch` finds it there, should the upload be cut.
 
     Raises EnvironmentProblem `store-corrupt` when the file is not what its digest says.
     """
-    with _alone(cache):
+    with _cache_lock(cache):
         copy = cache / f"{file.sha256}.copy"
         try:
             shutil.copyfile(source, copy)
-            if not _is(copy, file):
-                raise _corrupt(str(source), file, "the file to be kept has changed")
-            copy.replace(_outgoing(cache, file))
+            if not _matches_digest(copy, file):
+                raise _corruption_error(str(source), file, "the file to be kept has changed")
+            copy.replace(_outgoing_path(cache, file))
         finally:
             copy.unlink(missing_ok=True)
 
 
-def uploaded(file: FileDigest, cache: Path) -> None:
+def remove_kept_copy(file: FileDigest, cache: Path) -> None:
     """Remove the copy that `keep` made."""
-    _outgoing(cache, file).unlink(missing_ok=True)
+    _outgoing_path(cache, file).unlink(missing_ok=True)
 
 
-def copy(url: str, target: Path, limit: int) -> None:
+def download_url(url: str, target: Path, limit: int) -> None:
     """Write the one file that a URL names to `target`; of more than `limit` bytes nothing is read.
 
     Raises EnvironmentProblem when it cannot be read, `store-missing` when it is not there or too large; there is nothing at
     `target` then.
     """
-    with _store(url) as (driver, path):
+    with _open_store(url) as (driver, path):
         info = driver.info(path)
         if info.get("type") != "file":
-            raise _not_copied(url, "it is no file")
+            raise _unreadable_error(url, "it is no file")
         size = int(info["size"])
         if size > limit:
-            raise _not_copied(url, f"it has {size:,} bytes, at most {limit:,} are read")
+            raise _unreadable_error(url, f"it has {size:,} bytes, at most {limit:,} are read")
         try:
             with target.open("xb") as sink:
-                sink.writelines(_blocks(driver, path, url, size))
+                sink.writelines(_read_blocks(driver, path, url, size))
         except BaseException:
             target.unlink(missing_ok=True)
             raise
 
 
-def _blocks(driver: Any, path: str, url: str, size: int) -> Iterator[bytes]:
+def _read_blocks(driver: Any, path: str, url: str, size: int) -> Iterator[bytes]:
     at = 0
     while at < size:
-        block: bytes = driver.cat_file(path, start=at, end=min(at + BLOCK, size))
+        block: bytes = driver.cat_file(path, start=at, end=min(at + BLOCK_SIZE, size))
         if not block:
-            raise _not_copied(url, f"it ends after {at:,} of {size:,} bytes")
+            raise _unreadable_error(url, f"it ends after {at:,} of {size:,} bytes")
         at += len(block)
         yield block
 
 
-def _not_copied(url: str, why: str) -> EnvironmentProblem:
+def _unreadable_error(url: str, why: str) -> EnvironmentProblem:
     return EnvironmentProblem.of("store-missing", f"{url} cannot be read: {why}", help="is it the file that was meant?")
 
 
-def _outgoing(cache: Path, file: FileDigest) -> Path:
+def _outgoing_path(cache: Path, file: FileDigest) -> Path:
     return cache / f"{file.sha256}.outgoing"
 
 
-def listing(url: str) -> tuple[Object, ...]:
+def list_objects(url: str) -> tuple[StoredObject, ...]:
     """Return every object of the store by name, and what killed uploads left; raises EnvironmentProblem when it cannot be read.
 
     Other files below the URL are left out, and objects of which the driver does not know the age.
     """
-    with _store(url) as (driver, root):
+    with _open_store(url) as (driver, root):
         found = driver.find(f"{root}/sha256", detail=True)
-        objects = (_object(str(path).removeprefix(f"{root}/"), info) for path, info in found.items())
-        return tuple(sorted((one for one in objects if one and _NAME.fullmatch(one.name)), key=lambda one: one.name))
+        objects = (_parse_object(str(path).removeprefix(f"{root}/"), info) for path, info in found.items())
+        return tuple(
+            sorted((one for one in objects if one and _OBJECT_NAME.fullmatch(one.name)), key=lambda one: one.name)
+        )
 
 
-def remove(url: str, name: str, modified: str) -> bool:
+def remove_object(url: str, name: str, modified: str) -> bool:
     """Remove an object that was last written at `modified`, and tell whether it was; raises EnvironmentProblem."""
-    with _store(url) as (driver, root):
-        found = _look(driver, f"{root}/{name}") if _NAME.fullmatch(name) else None
+    with _open_store(url) as (driver, root):
+        found = _find_object(driver, f"{root}/{name}") if _OBJECT_NAME.fullmatch(name) else None
         if found is None or found.modified.isoformat() != modified:
             return False
         driver.rm_file(f"{root}/{name}")
         return True
 
 
-def _put(driver: Any, source: Path, path: str) -> None:
+def _put_file(driver: Any, source: Path, path: str) -> None:
     if "file" not in driver.protocol:  # an object store shows an object only when all of it has arrived
         driver.put_file(str(source), path)
         return
@@ -191,7 +193,7 @@ def _put(driver: Any, source: Path, path: str) -> None:
 
 def _download(driver: Any, path: str, url: str, file: FileDigest, part: Path) -> None:
     """Append to `part` what it lacks of the object."""
-    found = _look(driver, path)
+    found = _find_object(driver, path)
     if found is None:
         raise EnvironmentProblem.of(
             "store-missing",
@@ -200,43 +202,43 @@ def _download(driver: Any, path: str, url: str, file: FileDigest, part: Path) ->
             " ref is removed (git update-ref -d REF)",
         )
     if found.size != file.size:
-        raise _corrupt(url, file, f"it has {found.size:,} bytes, not {file.size:,}")
+        raise _corruption_error(url, file, f"it has {found.size:,} bytes, not {file.size:,}")
     with part.open("ab") as sink:
         if sink.tell() > file.size:
             sink.truncate(0)
         while (at := sink.tell()) < file.size:
-            block = driver.cat_file(path, start=at, end=min(at + BLOCK, file.size))
+            block = driver.cat_file(path, start=at, end=min(at + BLOCK_SIZE, file.size))
             if not block:
-                raise _corrupt(url, file, f"it ends after {at:,} of {file.size:,} bytes")
+                raise _corruption_error(url, file, f"it ends after {at:,} of {file.size:,} bytes")
             sink.write(block)
             sink.flush()
 
 
-def _copied(kept: Path, target: Path, file: FileDigest) -> bool:
+def _copy_and_verify(kept: Path, target: Path, file: FileDigest) -> bool:
     """Copy a file and tell whether the copy is what was recorded; there is none otherwise."""
     shutil.copyfile(kept, target)
-    if _is(target, file):
+    if _matches_digest(target, file):
         kept.touch()
         return True
     target.unlink()
     return False
 
 
-def _forget(cache: Path) -> None:
+def _remove_old_copies(cache: Path) -> None:
     """Remove local copies that nobody has asked for in a long time, and what was never downloaded to its end."""
-    oldest = time.time() - FORGOTTEN.total_seconds()
+    oldest = time.time() - CACHE_LIFETIME.total_seconds()
     for path in cache.iterdir():
         with suppress(OSError):
             if path.stat().st_mtime < oldest:
                 path.unlink()
 
 
-def _is(path: Path, file: FileDigest) -> bool:
+def _matches_digest(path: Path, file: FileDigest) -> bool:
     return path.stat().st_size == file.size and digest_file(path) == file.sha256
 
 
 @contextmanager
-def _alone(cache: Path) -> Iterator[None]:
+def _cache_lock(cache: Path) -> Iterator[None]:
     """Keep two commands from appending to the same file."""
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / "lock").open("w") as stream:
@@ -244,15 +246,15 @@ def _alone(cache: Path) -> Iterator[None]:
         yield
 
 
-def _look(driver: Any, path: str) -> Object | None:
+def _find_object(driver: Any, path: str) -> StoredObject | None:
     try:
-        return _object(path, driver.info(path))
+        return _parse_object(path, driver.info(path))
     except FileNotFoundError:
         return None
 
 
-def _object(name: str, info: Any) -> Object | None:
-    when = next((info[key] for key in _MODIFIED if info.get(key) is not None), None)
+def _parse_object(name: str, info: Any) -> StoredObject | None:
+    when = next((info[key] for key in _MODIFIED_FIELDS if info.get(key) is not None), None)
     if isinstance(when, int | float):
         when = datetime.fromtimestamp(when, UTC)
     elif isinstance(when, str):
@@ -261,11 +263,11 @@ def _object(name: str, info: Any) -> Object | None:
         return None
     # some drivers list fractions of a second, and leave them out when they are asked for one object
     utc = (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC).replace(microsecond=0)
-    return Object(name, int(info["size"]), utc)
+    return StoredObject(name, int(info["size"]), utc)
 
 
 @contextmanager
-def _store(url: str) -> Iterator[tuple[Any, str]]:
+def _open_store(url: str) -> Iterator[tuple[Any, str]]:
     """Give the driver of a URL and the path of its root; whatever goes wrong is an EnvironmentProblem."""
     if not STORE_URL.fullmatch(url):
         raise EnvironmentProblem.of(
@@ -273,11 +275,11 @@ def _store(url: str) -> Iterator[tuple[Any, str]]:
         )
     protocol, _, path = url.partition("://")
     try:
-        driver = _driver(protocol)
+        driver = _make_driver(protocol)
         try:
             yield driver, path.rstrip("/")
         finally:
-            _close(driver)
+            _close_driver(driver)
     except ToolError:
         raise
     except ImportError as error:
@@ -293,35 +295,35 @@ def _store(url: str) -> Iterator[tuple[Any, str]]:
             help="check `store` in mlops.yaml, and make the bucket or container: an upload does not",
         ) from error
     except PermissionError as error:
-        raise _forbidden(url, error) from error
+        raise _forbidden_error(url, error) from error
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in _DISK_FULL_CODES:
             raise EnvironmentProblem.of(
                 "disk-full",
                 f"no space left: {_headline(error)}",
                 help="free some space, then run the same command again",
             ) from error
-        raise _unreachable(url, error) from error
+        raise _unreachable_error(url, error) from error
     except Exception as error:  # drivers let through whatever the libraries below them raise
         refused = re.search("Credential|Auth|Token|ProfileNotFound", type(error).__name__)
-        raise (_forbidden if refused else _unreachable)(url, error) from error
+        raise (_forbidden_error if refused else _unreachable_error)(url, error) from error
 
 
-def _driver(protocol: str) -> Any:
+def _make_driver(protocol: str) -> Any:
     import fsspec
 
     # a driver of its own for each use: one that is shared would keep listings, connections and credentials of before
     return fsspec.filesystem(protocol, skip_instance_cache=True, use_listings_cache=False)
 
 
-def _close(driver: Any) -> None:
+def _close_driver(driver: Any) -> None:
     """End an S3 driver's connections now, not when Python happens to collect it."""
     client = getattr(driver, "_s3", None)
     if client is not None:
         driver.close_session(driver.loop, client)
 
 
-def _forbidden(url: str, error: Exception) -> EnvironmentProblem:
+def _forbidden_error(url: str, error: Exception) -> EnvironmentProblem:
     return EnvironmentProblem.of(
         "store-forbidden",
         f"{url} does not let this user in: {_headline(error)}",
@@ -330,7 +332,7 @@ def _forbidden(url: str, error: Exception) -> EnvironmentProblem:
     )
 
 
-def _unreachable(url: str, error: Exception) -> EnvironmentProblem:
+def _unreachable_error(url: str, error: Exception) -> EnvironmentProblem:
     return EnvironmentProblem.of(
         "store-unreachable",
         f"{url} does not answer as it should: {_headline(error)}",
@@ -338,7 +340,7 @@ def _unreachable(url: str, error: Exception) -> EnvironmentProblem:
     )
 
 
-def _corrupt(url: str, file: FileDigest, why: str) -> EnvironmentProblem:
+def _corruption_error(url: str, file: FileDigest, why: str) -> EnvironmentProblem:
     return EnvironmentProblem.of(
         "store-corrupt",
         f"{url} does not hold {file.path} as it was recorded: {why}",

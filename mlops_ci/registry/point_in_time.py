@@ -9,28 +9,28 @@ from mlops_ci.core.errors import UsageProblem
 from mlops_ci.registry.events import Event
 from mlops_ci.registry.state import RegistryState
 from mlops_ci.repository.git import Repository
-from mlops_ci.repository.ref_listing import LOGS
+from mlops_ci.repository.ref_listing import LOG_PREFIX
 from mlops_ci.repository.refs import LATEST_DATE
 
 _COMMITTER = re.compile(rb"^committer .*> (\d+) [+-]\d{4}$", re.MULTILINE)
 
 
-def as_it_was(repo: Repository | None, registry: RegistryState, at: str) -> tuple[RegistryState, str]:
+def state_at(repo: Repository | None, registry: RegistryState, at: str) -> tuple[RegistryState, str]:
     """Return the registry as it was, and the time that this was, in ISO 8601 and UTC.
 
     `at` is a time or a date (that day's end) in ISO 8601, UTC unless it names a zone; an event's tag or a commit of a log
     (its model exactly up to that event, the others up to its time); or any other commit (up to its committer's time).
     Raises UsageProblem `at-unknown` for what is none of these.
     """
-    if (seconds := _seconds(at)) is not None:
-        return registry.at(seconds), _iso(seconds)
-    through = _event(registry, at)
+    if (seconds := _parse_time(at)) is not None:
+        return registry.rewind_to(seconds), _format_time(seconds)
+    through = _find_event(registry, at)
     commit = repo.resolve(f"{at}^{{commit}}") if repo and through is None else None
     if repo is not None and commit is not None:
-        through = _logged(repo, registry, commit)
-        seconds = None if through else _committed(repo, commit)
+        through = _find_logged_event(repo, registry, commit)
+        seconds = None if through else _read_commit_time(repo, commit)
     if through is not None:
-        return registry.at(through.date, through), _iso(through.date)
+        return registry.rewind_to(through.date, through), _format_time(through.date)
     if seconds is None:
         raise UsageProblem.of(
             "at-unknown",
@@ -38,10 +38,10 @@ def as_it_was(repo: Repository | None, registry: RegistryState, at: str) -> tupl
             help="give a date (2026-11-01: that day's end), a time (2026-11-01T12:00, UTC unless it has a zone such as +02:00),"
             " a tag of `mlops-ci history`, or a commit; a commit that only the remote has must be fetched first",
         )
-    return registry.at(seconds), _iso(seconds)
+    return registry.rewind_to(seconds), _format_time(seconds)
 
 
-def _seconds(text: str) -> int | None:
+def _parse_time(text: str) -> int | None:
     try:
         when = datetime.combine(date.fromisoformat(text), time(23, 59, 59), UTC)
     except ValueError:
@@ -53,22 +53,22 @@ def _seconds(text: str) -> int | None:
     return min(max(seconds, 0), LATEST_DATE)
 
 
-def _event(registry: RegistryState, name: str) -> Event | None:
+def _find_event(registry: RegistryState, name: str) -> Event | None:
     """Return the event of that tag, with or without refs/tags/."""
     wanted = name.removeprefix("refs/tags/")
     return next((event for state in registry.models.values() for event in state.events if event.name == wanted), None)
 
 
-def _logged(repo: Repository, registry: RegistryState, commit: str) -> Event | None:
+def _find_logged_event(repo: Repository, registry: RegistryState, commit: str) -> Event | None:
     """Return the event that a commit of a log stands for; None for every other commit.
 
     Raises UsageProblem when the event is not in this clone: the state up to it cannot be told.
     """
-    logs = repo.containing(commit, LOGS)
+    logs = repo.refs_containing(commit, LOG_PREFIX)
     if not logs:
         return None
-    name = (_content(repo, commit).partition(b"\n\n")[2]).decode("utf-8", "replace").strip()
-    events = (event for log in logs for event in registry.model(log.removeprefix(LOGS)).events)
+    name = (_read_content(repo, commit).partition(b"\n\n")[2]).decode("utf-8", "replace").strip()
+    events = (event for log in logs for event in registry.model(log.removeprefix(LOG_PREFIX)).events)
     found = next((event for event in events if event.name == name), None)
     if found is None:
         raise UsageProblem.of(
@@ -79,14 +79,14 @@ def _logged(repo: Repository, registry: RegistryState, commit: str) -> Event | N
     return found
 
 
-def _committed(repo: Repository, commit: str) -> int | None:
-    found = _COMMITTER.search(_content(repo, commit).partition(b"\n\n")[0])
+def _read_commit_time(repo: Repository, commit: str) -> int | None:
+    found = _COMMITTER.search(_read_content(repo, commit).partition(b"\n\n")[0])
     return min(int(found.group(1)), LATEST_DATE) if found else None
 
 
-def _content(repo: Repository, commit: str) -> bytes:
-    return next(repo.read_many([commit])) or b""
+def _read_content(repo: Repository, commit: str) -> bytes:
+    return next(repo.read_objects([commit])) or b""
 
 
-def _iso(seconds: int) -> str:
+def _format_time(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

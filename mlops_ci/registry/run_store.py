@@ -16,17 +16,17 @@ from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.digest import canonical_json, digest_bytes
 from mlops_ci.core.errors import EnvironmentProblem, Findings
 from mlops_ci.core.plan import Plan
-from mlops_ci.core.planned_writes import Content, KeepCopy, Push, StoreRun, Upload
+from mlops_ci.core.planned_writes import FileContent, KeepLocalCopy, Push, StoreRun, Upload
 from mlops_ci.core.records import FileDigest, Release, StoredFiles
-from mlops_ci.registry import object_store as artifacts
+from mlops_ci.registry import object_store
 from mlops_ci.repository.git import Repository
 from mlops_ci.spec.spec_types import ProjectSpec
 
 T = TypeVar("T")
-MODEL = "model/"  # the folder of a run's tree that holds the packaged model
-CODE = "code"  # the folder in it for the repository's own code that the model is made of, if any
-ELSEWHERE = "store.json"  # what a run's tree says about the model files that it leaves out
-RUNS, RELEASES = "refs/mlops/runs/", "refs/mlops/releases/"
+MODEL_FOLDER = "model/"  # the folder of a run's tree that holds the packaged model
+CODE_FOLDER = "code"  # the folder in it for the repository's own code that the model is made of, if any
+EXTERNAL_FILES_RECORD = "store.json"  # what a run's tree says about the model files that it leaves out
+RUN_PREFIX, RELEASE_PREFIX = "refs/mlops/runs/", "refs/mlops/releases/"
 
 
 @dataclass(frozen=True)
@@ -40,15 +40,15 @@ class StoredRun:
 
 def run_ref(model: str, key: str) -> str:
     """Return the ref of a run."""
-    return f"{RUNS}{model}/{key}"
+    return f"{RUN_PREFIX}{model}/{key}"
 
 
 def release_ref(model: str, version: str) -> str:
     """Return the ref that pins a released run."""
-    return f"{RELEASES}{model}/v{version}"
+    return f"{RELEASE_PREFIX}{model}/v{version}"
 
 
-def find(repo: Repository | None, ref: str, *, fetch: bool = False) -> StoredRun | None:
+def find_run(repo: Repository | None, ref: str, *, fetch: bool = False) -> StoredRun | None:
     """Return the run at a ref, asking the remote for it when it is not here and `fetch`; None when there is none.
 
     Raises EnvironmentProblem `remote-unreachable` when the remote could not be asked: that is not "none".
@@ -56,7 +56,7 @@ def find(repo: Repository | None, ref: str, *, fetch: bool = False) -> StoredRun
     if repo is None:
         return None
     oid = repo.resolve(f"{ref}^{{commit}}")
-    if oid is None and fetch and (remote := repo.remote()) is not None:
+    if oid is None and fetch and (remote := repo.default_remote()) is not None:
         answer = repo.fetch(remote, f"{ref}:{ref}")
         if answer.status != 0 and "couldn't find remote ref" not in answer.err:
             raise EnvironmentProblem.of(
@@ -65,16 +65,16 @@ def find(repo: Repository | None, ref: str, *, fetch: bool = False) -> StoredRun
                 help="check the network and your rights (git fetch), then run the same command again",
             )
         oid = repo.resolve(f"{ref}^{{commit}}")
-    return StoredRun(ref, oid, repo.tree(oid)) if oid else None
+    return StoredRun(ref, oid, repo.list_files(oid)) if oid else None
 
 
-def pinned(repo: Repository, release: Release) -> StoredRun:
+def released_run(repo: Repository, release: Release) -> StoredRun:
     """Return the run that a release names and pins, from the remote if need be.
 
     Raises EnvironmentProblem: `store-missing` when it is nowhere, `store-corrupt` when the pin holds another one.
     """
     ref = release_ref(release.model, release.version)
-    run = find(repo, ref, fetch=True)
+    run = find_run(repo, ref, fetch=True)
     if run is None:
         raise EnvironmentProblem.of(
             "store-missing",
@@ -92,55 +92,55 @@ def pinned(repo: Repository, release: Release) -> StoredRun:
 
 def read_record(repo: Repository, run: StoredRun, path: str, kind: type[T]) -> T:
     """Return a JSON record of a run; raises EnvironmentProblem `store-corrupt` when it is missing or not in its form."""
-    blob = repo.read(run.files[path]) if path in run.files else None
+    blob = repo.read_blob(run.files[path]) if path in run.files else None
     if blob is None:
-        raise _corrupt(run, path, "it is missing")
+        raise _corruption_error(run, path, "it is missing")
     try:
         return decode(kind, json.loads(blob))
     except (DecodeError, ValueError, RecursionError) as error:
-        raise _corrupt(run, path, str(error)) from error
+        raise _corruption_error(run, path, str(error)) from error
 
 
-def elsewhere(repo: Repository, run: StoredRun) -> StoredFiles | None:
+def external_files(repo: Repository, run: StoredRun) -> StoredFiles | None:
     """Return which of a run's files are at a URL; None when all are in its tree.
 
     Raises EnvironmentProblem `store-corrupt` when what the run says about it is not in its form.
     """
-    return read_record(repo, run, ELSEWHERE, StoredFiles) if ELSEWHERE in run.files else None
+    return read_record(repo, run, EXTERNAL_FILES_RECORD, StoredFiles) if EXTERNAL_FILES_RECORD in run.files else None
 
 
-def cache(repo: Repository) -> Path:
+def cache_folder(repo: Repository) -> Path:
     """Return where a clone keeps copies of large files: what was downloaded, and what is to be uploaded."""
     return repo.common_dir / "mlops-ci" / "store"
 
 
-def materialise(repo: Repository, run: StoredRun, files: Iterable[FileDigest], folder: Path) -> None:
+def write_model_files(repo: Repository, run: StoredRun, files: Iterable[FileDigest], folder: Path) -> None:
     """Write a run's model files into a folder, from its tree or from where it says, each only if its bytes are as recorded.
 
     Raises EnvironmentProblem `store-corrupt` for a missing, truncated or changed file, and what `artifacts.fetch` raises;
     nothing of that file is written then.
     """
-    away = elsewhere(repo, run)
+    away = external_files(repo, run)
     uploaded = {file.path: file for file in away.files} if away else {}
     for file in files:
-        name = f"{MODEL}{file.path}"
+        name = f"{MODEL_FOLDER}{file.path}"
         path = folder / file.path
         path.parent.mkdir(parents=True, exist_ok=True)
         if away is not None and name not in run.files and file.path in uploaded:
             if uploaded[file.path] != file:
-                raise _corrupt(run, ELSEWHERE, f"it names another {file.path} than was recorded")
-            artifacts.fetch(away.url, file, cache(repo), path)
+                raise _corruption_error(run, EXTERNAL_FILES_RECORD, f"it names another {file.path} than was recorded")
+            object_store.download_object(away.url, file, cache_folder(repo), path)
             continue
-        content = repo.read(run.files[name]) if name in run.files else None
+        content = repo.read_blob(run.files[name]) if name in run.files else None
         if content is None:
-            raise _corrupt(run, name, "it is missing")
+            raise _corruption_error(run, name, "it is missing")
         if len(content) != file.size or digest_bytes(content) != file.sha256:
-            raise _corrupt(run, name, "its bytes are not those that were recorded")
+            raise _corruption_error(run, name, "its bytes are not those that were recorded")
         path.write_bytes(content)
 
 
-def storing(
-    ref: str, title: str, files: Mapping[str, Content], model: Sequence[FileDigest], folder: Path, to: ProjectSpec
+def plan_store(
+    ref: str, title: str, files: Mapping[str, FileContent], model: Sequence[FileDigest], folder: Path, to: ProjectSpec
 ) -> Plan:
     """Plan a run: what git takes of its files, and then the uploads of the model's files that are too large for git.
 
@@ -150,30 +150,30 @@ def storing(
     """
     large = [file for file in model if file.size > to.store_limit_mb * 1_000_000]
     if large and to.store == "git":
-        raise Findings([_too_large(file, to.store_limit_mb) for file in large])
-    tree = {f"{MODEL}{file.path}": folder / file.path for file in model if file not in large}
+        raise Findings([_too_large_finding(file, to.store_limit_mb) for file in large])
+    tree = {f"{MODEL_FOLDER}{file.path}": folder / file.path for file in model if file not in large}
     if not large:
         return Plan((StoreRun(ref, {**tree, **files}, title),))
     away = StoredFiles(to.store.rstrip("/"), tuple(large))
-    tree_files: dict[str, Content] = {**tree, **files, ELSEWHERE: canonical_json(encode(away)).encode()}
-    copies = (KeepCopy(file, folder / file.path) for file in away.files)
-    return Plan((*copies, StoreRun(ref, tree_files, title), Push(None), *_uploads(away, folder)))
+    tree_files: dict[str, FileContent] = {**tree, **files, EXTERNAL_FILES_RECORD: canonical_json(encode(away)).encode()}
+    copies = (KeepLocalCopy(file, folder / file.path) for file in away.files)
+    return Plan((*copies, StoreRun(ref, tree_files, title), Push(None), *_plan_uploads(away, folder)))
 
 
-def kept_alive(repo: Repository, run: StoredRun, folder: Path) -> Plan:
+def plan_reupload(repo: Repository, run: StoredRun, folder: Path) -> Plan:
     """Plan the uploads of a run's files, which are in `folder`, once more: what is there and young is left alone.
 
     A release does this, so that no `gc` elsewhere that has just found them abandoned takes them away.
     """
-    away = elsewhere(repo, run)
-    return Plan(_uploads(away, folder)) if away else Plan()
+    away = external_files(repo, run)
+    return Plan(_plan_uploads(away, folder)) if away else Plan()
 
 
-def _uploads(away: StoredFiles, folder: Path) -> tuple[Upload, ...]:
+def _plan_uploads(away: StoredFiles, folder: Path) -> tuple[Upload, ...]:
     return tuple(Upload(away.url, file, folder / file.path) for file in away.files)
 
 
-def _too_large(file: FileDigest, limit_mb: int) -> Diagnostic:
+def _too_large_finding(file: FileDigest, limit_mb: int) -> Diagnostic:
     return Diagnostic(
         "model-file-too-large",
         f"{file.path} is {file.size / 1e6:,.1f} MB; git keeps files of up to {limit_mb} MB",
@@ -183,7 +183,7 @@ def _too_large(file: FileDigest, limit_mb: int) -> Diagnostic:
     )
 
 
-def _corrupt(run: StoredRun, path: str, why: str) -> EnvironmentProblem:
+def _corruption_error(run: StoredRun, path: str, why: str) -> EnvironmentProblem:
     return EnvironmentProblem.of(
         "store-corrupt",
         f"{run.ref} cannot be used: {path}: {why}",

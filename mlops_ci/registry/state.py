@@ -9,9 +9,9 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from mlops_ci.registry.events import RANKS, Event, Name, event_name, version_key
-from mlops_ci.registry.tag_message import previous_in, sentence_in
-from mlops_ci.repository.ref_listing import LOGS, TAGS
+from mlops_ci.registry.events import EVENT_RANKS, Event, EventName, parse_event_name, version_key
+from mlops_ci.registry.tag_message import find_previous_oid, find_sentence
+from mlops_ci.repository.ref_listing import LOG_PREFIX, TAG_PREFIX
 
 if TYPE_CHECKING:  # imported where there is something to say, and where it is not known yet: queries need neither
     from collections.abc import Iterable, Mapping
@@ -47,24 +47,24 @@ class ModelState:
         return found
 
     @cached_property
-    def latest(self) -> Event | None:
+    def latest_release(self) -> Event | None:
         """The release of the highest version."""
         return max(self.releases.values(), key=lambda event: version_key(event.version), default=None)
 
     @cached_property
-    def assigned(self) -> dict[str, Event]:
+    def current_assignments(self) -> dict[str, Event]:
         """What runs in each environment now: the newest assignment that stands.
 
         As with GTO, what is taken back is one version's assignment, or a version: the one that was there before it stands.
         """
-        return {environment: event for (environment, _), event in self._standing.items()}
+        return {environment: event for (environment, _), event in self._active_assignments.items()}
 
-    def standing(self, environment: str) -> tuple[Event, ...]:
+    def active_assignments(self, environment: str) -> tuple[Event, ...]:
         """Return the newest assignment of each version that stands in an environment, the newest first; none: it is empty."""
-        return tuple(event for event in reversed(self._standing.values()) if event.environment == environment)
+        return tuple(event for event in reversed(self._active_assignments.values()) if event.environment == environment)
 
     @cached_property
-    def _standing(self) -> dict[tuple[str, str], Event]:
+    def _active_assignments(self) -> dict[tuple[str, str], Event]:
         gone = {event.version for event in self.events if event.kind == "deregistration"} - set(self.releases)
         standing: dict[tuple[str, str], Event] = {}
         for event in self.events:
@@ -75,12 +75,12 @@ class ModelState:
         return standing
 
     @property
-    def deprecated(self) -> bool:
+    def is_deprecated(self) -> bool:
         """Whether the model has been retired; any later event brings it back."""
         return bool(self.events) and self.events[-1].kind == "deprecation"
 
     @cached_property
-    def highest(self) -> str | None:
+    def highest_version(self) -> str | None:
         """The highest version ever registered: the next one is counted from it, whatever came last."""
         return max((event.version for event in self.events if event.kind == "release"), key=version_key, default=None)
 
@@ -90,22 +90,22 @@ class ModelState:
         return 1 + max((event.number for event in self.events), default=0)
 
     @cached_property
-    def last(self) -> Event | None:
+    def last_event(self) -> Event | None:
         """The newest event."""
         return self.events[-1] if self.events else None
 
     @cached_property
-    def last_date(self) -> int:
+    def latest_event_date(self) -> int:
         """The latest tagger date so far, in seconds since 1970; 0 when there is none."""
         return max((event.date for event in self.events), default=0)
 
     @property
-    def unlogged(self) -> bool:
+    def is_log_missing(self) -> bool:
         """Whether there are recorded events, and no log that says which is the newest: there may be more of them."""
-        return self.log is None and bool(self.events) and sentence_in(self.events[-1].contents) is not None
+        return self.log is None and bool(self.events) and find_sentence(self.events[-1].contents) is not None
 
     @cached_property
-    def abandoned(self) -> dict[str, Event]:
+    def rolled_back_models(self) -> dict[str, Event]:
         """Models that were rolled back from, by structural digest, each with its rollback.
 
         One that came back for a reason since (a forced release or deployment, a rollback to it) is not abandoned any more.
@@ -120,7 +120,7 @@ class ModelState:
                 digests[record.version] = record.model_digest
             if isinstance(record, Assignment) and record.rollback_of in digests:
                 found[digests[record.rollback_of]] = event
-            if isinstance(record, Release | Assignment) and (record.overrides or event.rollback):
+            if isinstance(record, Release | Assignment) and (record.overrides or event.is_rollback):
                 found.pop(record.model_digest, None)
         return found
 
@@ -129,7 +129,7 @@ class ModelState:
 
         Raises Findings `champion-missing` when the assigned version's tag is not here: that is not "no champion".
         """
-        holder = self.assigned.get(environment)
+        holder = self.current_assignments.get(environment)
         if holder is not None and holder.version not in self.releases:
             from mlops_ci.core.errors import Findings
 
@@ -138,7 +138,7 @@ class ModelState:
                 f"{holder.ref.name} says that v{holder.version} is the champion, and there is no tag {self.model}@v{holder.version}",
                 help="fetch the tags (git fetch --tags); if they are gone from the remote too, somebody deleted them",
             )
-        return self.releases[holder.version] if holder else self.latest
+        return self.releases[holder.version] if holder else self.latest_release
 
     def assignments(self, environment: str) -> tuple[Event, ...]:
         """Return the environment's assignments, oldest first."""
@@ -154,7 +154,7 @@ class RegistryState(NamedTuple):
         """Return a model's state; one that has no events is empty."""
         return self.models.get(name, ModelState(name))
 
-    def known(self, name: str) -> ModelState:
+    def require_model(self, name: str) -> ModelState:
         """Return a model's state; raises UsageProblem `model-unknown` when nothing is recorded of it."""
         if name not in self.models:
             import difflib
@@ -171,7 +171,7 @@ class RegistryState(NamedTuple):
             )
         return self.models[name]
 
-    def at(self, seconds: int, through: Event | None = None) -> RegistryState:
+    def rewind_to(self, seconds: int, through: Event | None = None) -> RegistryState:
         """Return the registry as it was: of each model, the events before the first one later than `seconds` since 1970.
 
         `through` is an event up to which its own model is taken, whatever the clocks say.
@@ -187,12 +187,12 @@ class RegistryState(NamedTuple):
         return RegistryState(past)
 
     @property
-    def gaps(self) -> tuple[Diagnostic, ...]:
+    def gap_warnings(self) -> tuple[Diagnostic, ...]:
         """A warning where this clone lacks events that others name, or a log, as shallow and tagless clones do."""
         lacking = [
             f"{name} ({len(state.gaps) or 'its log'})"
             for name, state in self.models.items()
-            if state.gaps or state.unlogged
+            if state.gaps or state.is_log_missing
         ]
         if not lacking:
             return ()
@@ -209,25 +209,25 @@ class RegistryState(NamedTuple):
         )
 
 
-def read(repo: Repository | None) -> RegistryState:
+def read_registry(repo: Repository | None) -> RegistryState:
     """Return the registry as a clone knows it, from one listing of refs; empty outside a repository."""
-    return fold(repo.refs(TAGS, LOGS) if repo else ())
+    return fold_refs(repo.refs(TAG_PREFIX, LOG_PREFIX) if repo else ())
 
 
-def fold(refs: Iterable[Ref]) -> RegistryState:
+def fold_refs(refs: Iterable[Ref]) -> RegistryState:
     """Turn refs (tags and log heads) into the registry's state. Tags that are not in the grammar are not ours.
 
     Refs may come one by one from a git that is still listing: what one says by itself is taken while the next is waited for.
     """
     logs: dict[str, Ref] = {}
-    found: list[tuple[Ref, Name]] = []
+    found: list[tuple[Ref, EventName]] = []
     follows: dict[str, str] = {}
     for ref in refs:
-        if ref.name.startswith(LOGS):
-            logs[ref.name.removeprefix(LOGS)] = ref
-        elif ref.type == "tag" and ref.peeled and (name := event_name(ref.name)):
+        if ref.name.startswith(LOG_PREFIX):
+            logs[ref.name.removeprefix(LOG_PREFIX)] = ref
+        elif ref.type == "tag" and ref.peeled and (name := parse_event_name(ref.name)):
             found.append((ref, name))
-            if previous := previous_in(ref.contents):
+            if previous := find_previous_oid(ref.contents):
                 follows[ref.oid] = previous
     versions = {(name.model, ref.peeled): name.version for ref, name in found if name.kind == "release"}
     events: dict[str, list[Event]] = {name: [] for name in logs}
@@ -236,29 +236,31 @@ def fold(refs: Iterable[Ref]) -> RegistryState:
         version = name.version or there or _recorded_version(ref, name)
         place = (ref.peeled or "", ref.tagger, ref.date, name.environment, name.number, ref.contents)
         events.setdefault(name.model, []).append(
-            Event(name.kind, ref.name[len(TAGS) :], ref.oid, name.model, version, *place)
+            Event(name.kind, ref.name[len(TAG_PREFIX) :], ref.oid, name.model, version, *place)
         )
-    return RegistryState({name: _state(name, events[name], follows, logs.get(name)) for name in sorted(events)})
+    return RegistryState(
+        {name: _build_model_state(name, events[name], follows, logs.get(name)) for name in sorted(events)}
+    )
 
 
-def _state(model: str, events: list[Event], follows: Mapping[str, str], log: Ref | None) -> ModelState:
-    ordered, gaps = _ordered(events, follows)
+def _build_model_state(model: str, events: list[Event], follows: Mapping[str, str], log: Ref | None) -> ModelState:
+    ordered, gaps = _order_events(events, follows)
     newest = log.contents.strip() if log else ""  # a log entry's message is the name of its tag
     if newest and all(event.name != newest for event in reversed(ordered)):
         gaps = (*gaps, newest)
     return ModelState(model, ordered, log.oid if log else None, gaps)
 
 
-def _recorded_version(ref: Ref, name: Name) -> str:
+def _recorded_version(ref: Ref, name: EventName) -> str:
     """Return the version of an event on a commit without a release: its record's, or, in an environment, the commit."""
     place = (ref.peeled or "", "", 0, name.environment, name.number, ref.contents)
     record = Event(name.kind, ref.name, ref.oid, name.model, "", *place).record
     return record.version if record else (ref.peeled or "") if name.environment else ""
 
 
-def _ordered(events: list[Event], follows: Mapping[str, str]) -> tuple[tuple[Event, ...], tuple[str, ...]]:
+def _order_events(events: list[Event], follows: Mapping[str, str]) -> tuple[tuple[Event, ...], tuple[str, ...]]:
     """Order by the chain (`follows` is from object id to object id), and tell which events are named and not here. Whatever hangs on nothing that is here (a hole, a fork, another tool) keeps its date's place."""
-    by_date = sorted(events, key=lambda event: (event.date, RANKS[event.kind], event.number, event.name))
+    by_date = sorted(events, key=lambda event: (event.date, EVENT_RANKS[event.kind], event.number, event.name))
     known = {event.oid for event in events}
     after: dict[str, list[Event]] = {}
     roots: list[Event] = []

@@ -11,19 +11,27 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlops_ci.core.codec import DecodeError, decode, encode
-from mlops_ci.core.records import Assignment, Comparison, Consent, Evidence, FileDigest, Release, Retirement
+from mlops_ci.core.records import (
+    ApprovalStatement,
+    Assignment,
+    Comparison,
+    FileDigest,
+    GateEvidence,
+    Release,
+    Retirement,
+)
 from mlops_ci.registry.tag_message import statement_line
 
-STATEMENT = "https://in-toto.io/Statement/v1"
-PROVENANCE = "https://slsa.dev/provenance/v1"
-RELEASE = "urn:mlops-ci:release:v1"
-ASSIGNMENT = "urn:mlops-ci:assignment:v1"
-RETIREMENT = "urn:mlops-ci:retirement:v1"
-APPROVAL = "urn:mlops-ci:approval:v1"
-Record = Release | Assignment | Retirement
+STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+PROVENANCE_TYPE = "https://slsa.dev/provenance/v1"
+RELEASE_TYPE = "urn:mlops-ci:release:v1"
+ASSIGNMENT_TYPE = "urn:mlops-ci:assignment:v1"
+RETIREMENT_TYPE = "urn:mlops-ci:retirement:v1"
+APPROVAL_TYPE = "urn:mlops-ci:approval:v1"
+EventRecord = Release | Assignment | Retirement
 
 
-def statement_in(text: str) -> Mapping[str, Any] | None:
+def parse_statement(text: str) -> Mapping[str, Any] | None:
     """Return the statement in a tag's message, or None when it holds none (a tag that another tool wrote)."""
     line = statement_line(text)
     try:
@@ -33,9 +41,9 @@ def statement_in(text: str) -> Mapping[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def evidence_of(comparison: Comparison, digest: str) -> Evidence:
+def gate_evidence(comparison: Comparison, digest: str) -> GateEvidence:
     """Return what the gate said, short enough for a tag; `digest` is of the comparison's canonical JSON."""
-    return Evidence(
+    return GateEvidence(
         digest=digest,
         verdict=comparison.verdict,
         sentence=comparison.sentence,
@@ -46,21 +54,21 @@ def evidence_of(comparison: Comparison, digest: str) -> Evidence:
         metrics=tuple(item for item in comparison.metrics if item.slice is None),
         requirements=comparison.requirements,
         confidence=comparison.confidence,
-        budget=comparison.asked.budget if comparison.asked else None,
+        budget=comparison.holdout_question.budget if comparison.holdout_question else None,
     )
 
 
-def of_release(release: Release) -> dict[str, Any]:
+def encode_release(release: Release) -> dict[str, Any]:
     """Return a Release as a Statement whose subjects are the model's files."""
     flat = encode(release)
     parameters = ("model", "version", "specPath", "specDigest", "interfaceDigest", "code", "seed", "trusted")
-    return _statement(
+    return _build_statement(
         release.model,
         release.model_files,
-        PROVENANCE,
+        PROVENANCE_TYPE,
         {
             "buildDefinition": {
-                "buildType": RELEASE,
+                "buildType": RELEASE_TYPE,
                 "externalParameters": {name: flat[name] for name in parameters},
                 "internalParameters": {"format": release.format, "project": release.project, "trust": release.trust},
                 "resolvedDependencies": [
@@ -88,7 +96,7 @@ def of_release(release: Release) -> dict[str, Any]:
                     {
                         "name": "gate",
                         "digest": {"sha256": release.evidence.digest},
-                        "annotations": _without(flat["evidence"], "digest"),
+                        "annotations": _drop_fields(flat["evidence"], "digest"),
                     },
                 ],
             },
@@ -101,47 +109,55 @@ def of_release(release: Release) -> dict[str, Any]:
     )
 
 
-def of_assignment(assignment: Assignment) -> dict[str, Any]:
+def encode_assignment(assignment: Assignment) -> dict[str, Any]:
     """Return an Assignment as a Statement whose subjects are the model's files."""
-    return _statement(
-        assignment.model, assignment.model_files, ASSIGNMENT, _without(encode(assignment), "modelFiles", "kind")
+    return _build_statement(
+        assignment.model,
+        assignment.model_files,
+        ASSIGNMENT_TYPE,
+        _drop_fields(encode(assignment), "modelFiles", "kind"),
     )
 
 
-def of_retirement(retirement: Retirement) -> dict[str, Any]:
+def encode_retirement(retirement: Retirement) -> dict[str, Any]:
     """Return a Retirement as a Statement whose subjects are the files of the version that it is about."""
-    return _statement(
-        retirement.model, retirement.model_files, RETIREMENT, _without(encode(retirement), "modelFiles", "kind")
+    return _build_statement(
+        retirement.model,
+        retirement.model_files,
+        RETIREMENT_TYPE,
+        _drop_fields(encode(retirement), "modelFiles", "kind"),
     )
 
 
-def of_consent(consent: Consent) -> dict[str, Any]:
+def encode_approval(consent: ApprovalStatement) -> dict[str, Any]:
     """Return a Consent as a Statement whose subjects are the files of the model that is approved."""
-    return _statement(consent.model, consent.model_files, APPROVAL, _without(encode(consent), "modelFiles", "kind"))
+    return _build_statement(
+        consent.model, consent.model_files, APPROVAL_TYPE, _drop_fields(encode(consent), "modelFiles", "kind")
+    )
 
 
-def consent_of(statement: Mapping[str, Any]) -> Consent:
+def decode_approval(statement: Mapping[str, Any]) -> ApprovalStatement:
     """Return the Consent that a Statement holds; raises DecodeError where it is not one in full. It is no event's record."""
-    if (statement.get("_type"), statement.get("predicateType")) != (STATEMENT, APPROVAL):
+    if (statement.get("_type"), statement.get("predicateType")) != (STATEMENT_TYPE, APPROVAL_TYPE):
         raise DecodeError("$.predicateType: not an approval")
     try:
-        return decode(Consent, {**statement["predicate"], "modelFiles": _files(statement["subject"])})
+        return decode(ApprovalStatement, {**statement["predicate"], "modelFiles": _subject_files(statement["subject"])})
     except (KeyError, TypeError, IndexError, ValueError, AttributeError, OverflowError) as error:
         raise DecodeError(str(error)) from error
 
 
-def record_of(statement: Mapping[str, Any]) -> Record:
+def decode_event_record(statement: Mapping[str, Any]) -> EventRecord:
     """Return the record that a Statement holds; raises DecodeError where it is not one of ours in full."""
-    if statement.get("_type") != STATEMENT:
+    if statement.get("_type") != STATEMENT_TYPE:
         raise DecodeError("$._type: not an in-toto Statement v1")
     try:
         kind = statement["predicateType"]
-        files = _files(statement["subject"])
+        files = _subject_files(statement["subject"])
         predicate = statement["predicate"]
-        if kind in _OWN:
-            return decode(_OWN[kind], {**predicate, "modelFiles": files})
-        if kind == PROVENANCE:
-            release = decode(Release, {**_flat_release(predicate), "modelFiles": files})
+        if kind in _RECORD_TYPES:
+            return decode(_RECORD_TYPES[kind], {**predicate, "modelFiles": files})
+        if kind == PROVENANCE_TYPE:
+            release = decode(Release, {**_flatten_release(predicate), "modelFiles": files})
             if not release.data or all(file.path != "model.skops" for file in release.model_files):
                 raise DecodeError("$: a release names its data and its model file")
             return release
@@ -150,20 +166,20 @@ def record_of(statement: Mapping[str, Any]) -> Record:
     raise DecodeError(f"$.predicateType: unknown '{kind}'")
 
 
-_OWN: Mapping[str, type[Assignment | Retirement]] = {ASSIGNMENT: Assignment, RETIREMENT: Retirement}
+_RECORD_TYPES: Mapping[str, type[Assignment | Retirement]] = {ASSIGNMENT_TYPE: Assignment, RETIREMENT_TYPE: Retirement}
 
 
-def _statement(
+def _build_statement(
     model: str, files: tuple[FileDigest, ...], predicate_type: str, predicate: dict[str, Any]
 ) -> dict[str, Any]:
     subject = [
         {"name": f"{model}/{file.path}", "digest": {"sha256": file.sha256}, "annotations": {"size": file.size}}
         for file in files
     ]
-    return {"_type": STATEMENT, "subject": subject, "predicateType": predicate_type, "predicate": predicate}
+    return {"_type": STATEMENT_TYPE, "subject": subject, "predicateType": predicate_type, "predicate": predicate}
 
 
-def _files(subject: Any) -> list[dict[str, Any]]:
+def _subject_files(subject: Any) -> list[dict[str, Any]]:
     return [
         {
             "path": item["name"].split("/", 1)[1],
@@ -174,9 +190,9 @@ def _files(subject: Any) -> list[dict[str, Any]]:
     ]
 
 
-def _flat_release(predicate: Mapping[str, Any]) -> dict[str, Any]:
+def _flatten_release(predicate: Mapping[str, Any]) -> dict[str, Any]:
     build, details, event = predicate["buildDefinition"], predicate["runDetails"], predicate["event"]
-    if build["buildType"] != RELEASE:
+    if build["buildType"] != RELEASE_TYPE:
         raise DecodeError(f"$.predicate.buildDefinition.buildType: unknown '{build['buildType']}'")
     commit, environment, *data = build["resolvedDependencies"]
     run, gate = details["byproducts"]
@@ -196,5 +212,5 @@ def _flat_release(predicate: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _without(data: Mapping[str, Any], *names: str) -> dict[str, Any]:
+def _drop_fields(data: Mapping[str, Any], *names: str) -> dict[str, Any]:
     return {name: value for name, value in data.items() if name not in names}

@@ -6,14 +6,14 @@ import time
 from typing import TYPE_CHECKING
 
 from mlops_ci.core.results.registry import EventRow, HistoryReport, ModelRow, ShowReport
-from mlops_ci.registry.tag_message import rollback_in, sentence_in
+from mlops_ci.registry.tag_message import find_sentence, has_rollback
 
 if TYPE_CHECKING:  # imported where one model is asked for
-    from mlops_ci.core.results.queries import Running
+    from mlops_ci.core.results.queries import RunningVersion
     from mlops_ci.registry.events import Event
     from mlops_ci.registry.state import ModelState, RegistryState
 
-_NAMES = {
+_EVENT_VERBS = {
     "assignment": "deploy",
     "unassignment": "undeploy",
     "deregistration": "retire",
@@ -21,7 +21,7 @@ _NAMES = {
 }
 
 
-def models(registry: RegistryState, model: str | None, at: str | None = None) -> ShowReport:
+def show_view(registry: RegistryState, model: str | None, at: str | None = None) -> ShowReport:
     """Return each model's newest version and what every environment runs; of one model, too, since when and why.
 
     Environments come in the order in which they were first used, which is that of promotion. As with GTO, a deprecated
@@ -29,45 +29,47 @@ def models(registry: RegistryState, model: str | None, at: str | None = None) ->
     """
     states = [registry.model(model)] if model else list(registry.models.values())
     environments = dict.fromkeys(event.environment for state in states for event in state.events if event.environment)
-    rows = tuple(_model(state) for state in states if state.events and (model or not state.deprecated))
-    running = tuple(_running(states[0], event) for event in states[0].assigned.values()) if model else ()
+    rows = tuple(_model_row(state) for state in states if state.events and (model or not state.is_deprecated))
+    running = (
+        tuple(_describe_running(states[0], event) for event in states[0].current_assignments.values()) if model else ()
+    )
     return ShowReport(tuple(environments), rows, running, at)
 
 
-def events(registry: RegistryState, model: str | None, at: str | None = None) -> HistoryReport:
+def history_view(registry: RegistryState, model: str | None, at: str | None = None) -> HistoryReport:
     """Return a model's events, or all, the newest first; each model's own are in the order of its log, models by date."""
     states = [registry.model(model)] if model else registry.models.values()
     found = [(event.date, place, event) for state in states for place, event in enumerate(state.events)]
     found.sort(key=lambda item: item[:2], reverse=True)
-    return HistoryReport(tuple(_event(event) for _, _, event in found), at)
+    return HistoryReport(tuple(_event_row(event) for _, _, event in found), at)
 
 
-def _model(state: ModelState) -> ModelRow:
-    latest = state.latest
+def _model_row(state: ModelState) -> ModelRow:
+    latest = state.latest_release
     return ModelRow(
         model=state.model,
         latest=latest.version if latest else None,
-        environments={name: event.version for name, event in state.assigned.items()},
+        environments={name: event.version for name, event in state.current_assignments.items()},
         versions=tuple(state.releases),
-        evidence=sentence_in(latest.contents) if latest else None,
-        deprecated=state.deprecated,
+        evidence=find_sentence(latest.contents) if latest else None,
+        deprecated=state.is_deprecated,
     )
 
 
-def _running(state: ModelState, event: Event) -> Running:
+def _describe_running(state: ModelState, event: Event) -> RunningVersion:
     """Tell all that the records say of an assignment that stands, and of the release that it is of."""
     from mlops_ci.core.records import Assignment, Release
-    from mlops_ci.core.results.queries import Running
+    from mlops_ci.core.results.queries import RunningVersion
 
     told = event.record if isinstance(event.record, Assignment) else None
     release = state.releases.get(event.version)
     proof = release.record if release and isinstance(release.record, Release) else None
-    return Running(
+    return RunningVersion(
         environment=event.environment or "",
         version=event.version,
-        since=_iso(_first(state, event)),
-        assigned_on=_iso(event),
-        event="rollback" if rollback_in(event.contents) else "deploy",
+        since=_format_time(_first_assignment(state, event)),
+        assigned_on=_format_time(event),
+        event="rollback" if has_rollback(event.contents) else "deploy",
         by=told.made_by.actor if told else event.actor,
         tag=event.ref,
         commit=event.commit,
@@ -77,7 +79,7 @@ def _running(state: ModelState, event: Event) -> Running:
         approvals=told.approvals if told else (),
         approvals_required=told.approvals_required if told else 0,
         release=release.ref if release else None,
-        released_on=_iso(release) if release else None,
+        released_on=_format_time(release) if release else None,
         released_by=proof.made_by.actor if proof else release.actor if release else None,
         verdict=proof.evidence.verdict if proof else None,
         evidence=proof.evidence.sentence if proof else None,
@@ -86,11 +88,11 @@ def _running(state: ModelState, event: Event) -> Running:
         model_digest=proof.model_digest if proof else None,
         model_files=proof.model_files if proof else (),
         run=proof.run_key if proof else None,
-        again=f"mlops-ci reproduce {state.model}@v{event.version}" if proof else None,
+        reproduce_command=f"mlops-ci reproduce {state.model}@v{event.version}" if proof else None,
     )
 
 
-def _first(state: ModelState, event: Event) -> Event:
+def _first_assignment(state: ModelState, event: Event) -> Event:
     """Return the assignment that brought the version that still runs: it may have been assigned again since."""
     found = event
     for earlier in reversed([one for one in state.events if one.environment == event.environment]):
@@ -100,20 +102,20 @@ def _first(state: ModelState, event: Event) -> Event:
     return found
 
 
-def _iso(event: Event) -> str:
+def _format_time(event: Event) -> str:
     from datetime import UTC, datetime
 
     return datetime.fromtimestamp(event.date, UTC).isoformat(timespec="seconds")
 
 
-def _event(event: Event) -> EventRow:
-    sentence = sentence_in(event.contents)
+def _event_row(event: Event) -> EventRow:
+    sentence = find_sentence(event.contents)
     return EventRow(
         on=time.strftime("%Y-%m-%d %H:%M", time.gmtime(event.date)),
         model=event.model,
         event="rollback"
-        if event.kind == "assignment" and rollback_in(event.contents)
-        else _NAMES.get(event.kind, event.kind),
+        if event.kind == "assignment" and has_rollback(event.contents)
+        else _EVENT_VERBS.get(event.kind, event.kind),
         version=event.version,
         environment=event.environment,
         tag=event.name,

@@ -5,27 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from mlops_ci.reports import tables
+from mlops_ci.reports import formatting
 
 if TYPE_CHECKING:
     from mlops_ci.core.results.ci_jobs import FeaturesReport, KeepReport, PredictReport
 
 
-def features(report: FeaturesReport) -> Iterator[str]:
+def features_lines(report: FeaturesReport) -> Iterator[str]:
     """Yield a line for each model that is to predict in another job."""
     for task in report.tasks:
-        yield f"{task.model}: {tables.counted(task.rows, 'row')} without labels"
+        yield f"{task.model}: {formatting.format_count(task.rows, 'row')} without labels"
     if not report.tasks:
         yield "no model has code of its own: the job that judges loads them itself"
 
 
-def predict(report: PredictReport) -> Iterator[str]:
+def predict_lines(report: PredictReport) -> Iterator[str]:
     """Yield what was answered."""
     measured = f", {', '.join(report.metrics)} measured" if report.metrics else ""
-    yield f"{report.model}: answers for {tables.counted(report.rows, 'row')}{measured}"
+    yield f"{report.model}: answers for {formatting.format_count(report.rows, 'row')}{measured}"
 
 
-def keep(report: KeepReport) -> Iterator[str]:
+def keep_lines(report: KeepReport) -> Iterator[str]:
     """Yield a line for each run."""
     for one in report.runs:
         asked = f", question {one.question}" if one.question else ""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from mlops_ci.reports import escaping as markup
+from mlops_ci.reports import escaping
 
 
-def body(reason: str | None, again: str, writes: str) -> str:
+def request_body(reason: str | None, again: str, writes: str) -> str:
     """Return why the request is made, as Markdown, and the command that goes on after its merge."""
-    why = markup.escaped(markup.clipped(reason, 2000)) if reason else "Manifests only."
-    return f"{why}\n\nAfter the merge, this writes {writes}:\n\n{markup.code(again)}\n"
+    why = escaping.escape_markdown(escaping.clip(reason, 2000)) if reason else "Manifests only."
+    return f"{why}\n\nAfter the merge, this writes {writes}:\n\n{escaping.code_span(again)}\n"

@@ -8,37 +8,37 @@ from typing import Any, Literal
 from urllib.parse import quote as percent
 
 from mlops_ci import __version__
-from mlops_ci.core.diagnostics import Diagnostic, Location, Severity, printable, render
-from mlops_ci.reports.tables import counted
+from mlops_ci.core.diagnostics import Diagnostic, Location, Severity, render_diagnostic, replace_control_characters
+from mlops_ci.reports.formatting import format_count
 
-Format = Literal["text", "github", "sarif"]
-DOCUMENTATION = "https://github.com/mlops-ci/mlops-ci/blob/v1/docs/diagnostics.md"
+FindingsFormat = Literal["text", "github", "sarif"]
+DIAGNOSTICS_URL = "https://github.com/mlops-ci/mlops-ci/blob/v1/docs/diagnostics.md"
 
-_GITHUB: Mapping[Severity, str] = {"error": "error", "warning": "warning", "note": "notice"}
+_GITHUB_LEVELS: Mapping[Severity, str] = {"error": "error", "warning": "warning", "note": "notice"}
 
 
-def render_findings(diagnostics: Sequence[Diagnostic], fmt: Format, *, specs: int | None = None) -> str:
+def render_findings(diagnostics: Sequence[Diagnostic], fmt: FindingsFormat, *, specs: int | None = None) -> str:
     """Return findings in a format, without a final line break; `specs` is how many were read, for the summary line."""
-    return _FORMATS[fmt](diagnostics, specs)
+    return _RENDERERS[fmt](diagnostics, specs)
 
 
-def summary(diagnostics: Sequence[Diagnostic], specs: int | None = None) -> str:
+def findings_summary(diagnostics: Sequence[Diagnostic], specs: int | None = None) -> str:
     """Count findings in one line, such as `3 errors, 1 warning in 5 specs`."""
     levels: tuple[Severity, ...] = ("error", "warning", "note")
     counts = [(level, sum(item.severity == level for item in diagnostics)) for level in levels]
-    said = ", ".join(counted(count, level) for level, count in counts if count) or "no problems"
-    return said if specs is None else f"{said} in {counted(specs, 'spec')}"
+    said = ", ".join(format_count(count, level) for level, count in counts if count) or "no problems"
+    return said if specs is None else f"{said} in {format_count(specs, 'spec')}"
 
 
-def _text(diagnostics: Sequence[Diagnostic], specs: int | None) -> str:
-    return "\n\n".join([*(render(item) for item in diagnostics), summary(diagnostics, specs)])
+def _render_text(diagnostics: Sequence[Diagnostic], specs: int | None) -> str:
+    return "\n\n".join([*(render_diagnostic(item) for item in diagnostics), findings_summary(diagnostics, specs)])
 
 
-def _github(diagnostics: Sequence[Diagnostic], specs: int | None) -> str:
-    return "\n".join([*(_command(item) for item in diagnostics), summary(diagnostics, specs)])
+def _render_github(diagnostics: Sequence[Diagnostic], specs: int | None) -> str:
+    return "\n".join([*(_workflow_command(item) for item in diagnostics), findings_summary(diagnostics, specs)])
 
 
-def _command(item: Diagnostic) -> str:
+def _workflow_command(item: Diagnostic) -> str:
     """Write one workflow command (docs.github.com, "Workflow commands"); nothing in it can start a second one."""
     where = item.location
     properties: dict[str, str | int | None] = {"file": where.path if where else None}
@@ -46,44 +46,48 @@ def _command(item: Diagnostic) -> str:
         properties |= {"line": where.line, "col": where.column}
         properties["endColumn"] = where.column + where.length if where.column is not None else None
     properties["title"] = item.id
-    given = ",".join(f"{name}={_property(str(value))}" for name, value in properties.items() if value is not None)
-    return f"::{_GITHUB[item.severity]} {given}::{_message(_sentence(item))}"
+    given = ",".join(
+        f"{name}={_escape_property(str(value))}" for name, value in properties.items() if value is not None
+    )
+    return f"::{_GITHUB_LEVELS[item.severity]} {given}::{_escape_message(_message_with_help(item))}"
 
 
-def _sentence(item: Diagnostic) -> str:
+def _message_with_help(item: Diagnostic) -> str:
     return f"{item.message}\n{item.help}" if item.help else item.message
 
 
-def _message(text: str) -> str:
+def _escape_message(text: str) -> str:
     escaped = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    return printable(escaped).replace("##[", "## [")  # the older form of a command, which may stand anywhere in a line
+    return replace_control_characters(escaped).replace(
+        "##[", "## ["
+    )  # the older form of a command, which may stand anywhere in a line
 
 
-def _property(text: str) -> str:
-    return _message(text).replace(":", "%3A").replace(",", "%2C")
+def _escape_property(text: str) -> str:
+    return _escape_message(text).replace(":", "%3A").replace(",", "%2C")
 
 
-def _sarif(diagnostics: Sequence[Diagnostic], specs: int | None) -> str:  # noqa: ARG001 - one signature for all formats
+def _render_sarif(diagnostics: Sequence[Diagnostic], specs: int | None) -> str:  # noqa: ARG001 - one signature for all formats
     """Write a SARIF 2.1.0 log (OASIS standard) with one run, whose rules are the ids that occur."""
     ids = sorted({item.id for item in diagnostics})
     driver = {
         "name": "mlops-ci",
         "semanticVersion": __version__,
-        "informationUri": DOCUMENTATION.rpartition("/blob/")[0],
-        "rules": [_rule(id) for id in ids],
+        "informationUri": DIAGNOSTICS_URL.rpartition("/blob/")[0],
+        "rules": [_sarif_rule(id) for id in ids],
     }
     run = {
         "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
-        "results": [_result(item, ids.index(item.id)) for item in diagnostics],
+        "results": [_sarif_result(item, ids.index(item.id)) for item in diagnostics],
     }
     schema = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
     return json.dumps({"$schema": schema, "version": "2.1.0", "runs": [run]}, indent=2)
 
 
-def _rule(id: str) -> dict[str, Any]:
+def _sarif_rule(id: str) -> dict[str, Any]:
     name = id.replace("-", " ").capitalize()
-    uri = f"{DOCUMENTATION}#{id}"
+    uri = f"{DIAGNOSTICS_URL}#{id}"
     help = f"What it means, its likely cause, and what to do: {uri}"
     return {
         "id": id,
@@ -93,25 +97,25 @@ def _rule(id: str) -> dict[str, Any]:
     }
 
 
-def _result(item: Diagnostic, index: int) -> dict[str, Any]:
+def _sarif_result(item: Diagnostic, index: int) -> dict[str, Any]:
     return {
         "ruleId": item.id,
         "ruleIndex": index,
         "level": item.severity,
-        "message": {"text": _sentence(item)},
-        **({"locations": [_place(item)]} if item.location or item.about else {}),
+        "message": {"text": _message_with_help(item)},
+        **({"locations": [_sarif_location(item)]} if item.location or item.about else {}),
     }
 
 
-def _place(item: Diagnostic) -> dict[str, Any]:
+def _sarif_location(item: Diagnostic) -> dict[str, Any]:
     ref = {"fullyQualifiedName": item.about, "kind": "resource"}
     return {
-        **({"physicalLocation": _physical(item.location)} if item.location else {}),
+        **({"physicalLocation": _sarif_physical_location(item.location)} if item.location else {}),
         **({"logicalLocations": [ref]} if item.about else {}),
     }
 
 
-def _physical(where: Location) -> dict[str, Any]:
+def _sarif_physical_location(where: Location) -> dict[str, Any]:
     # percent-encoded, so that a file name is always a relative reference and never a scheme or an authority
     artifact = {"uri": percent(where.path.lstrip("/"), safe="/-._~", errors="replace"), "uriBaseId": "%SRCROOT%"}
     if where.line is None:
@@ -124,8 +128,8 @@ def _physical(where: Location) -> dict[str, Any]:
     return {"artifactLocation": artifact, "region": region}
 
 
-_FORMATS: Mapping[Format, Callable[[Sequence[Diagnostic], int | None], str]] = {
-    "text": _text,
-    "github": _github,
-    "sarif": _sarif,
+_RENDERERS: Mapping[FindingsFormat, Callable[[Sequence[Diagnostic], int | None], str]] = {
+    "text": _render_text,
+    "github": _render_github,
+    "sarif": _render_sarif,
 }

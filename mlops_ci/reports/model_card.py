@@ -8,61 +8,62 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from mlops_ci.core.ci_job import Job
+from mlops_ci.core.ci_job import CiJob
 from mlops_ci.core.records import Comparison, Release, TrainingRun, Trust
-from mlops_ci.reports import escaping as markup
-from mlops_ci.reports import sections, sentences, tables
-from mlops_ci.reports.layout import Block, bullets, fit, table
-from mlops_ci.reports.text import asked_line
+from mlops_ci.reports import escaping, formatting, sections, sentences
+from mlops_ci.reports.layout import Block, bullet_list, fit_blocks, limited_table
+from mlops_ci.reports.text import holdout_question_line
 
-LIMIT = 100_000  # bytes: GitHub takes 125,000 characters
-_UNKNOWN = "_Not recorded._"
-_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+/-]*")
-_TYPE = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
+MODEL_CARD_MAX_BYTES = 100_000  # bytes: GitHub takes 125,000 characters
+_NOT_RECORDED = "_Not recorded._"
+_SHELL_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+/-]*")
+_DOTTED_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 _URL = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._~-]+)*")
-_JUDGED: Mapping[Trust, str] = {
+_TRUST_PHRASES: Mapping[Trust, str] = {
     "local": "trained and judged on somebody's machine",
     "single-job": "judged in the CI job that ran its own code, which could have touched the result",
     "separated": "judged in a CI job of its own, in which none of its code ran",
 }
 
 
-def card(
+def render_model_card(
     release: Release,
     *,
     run: TrainingRun | None = None,
     comparison: Comparison | None = None,
     description: str | None = None,
     owner: str | None = None,
-    job: Job | None = None,
-    limit: int = LIMIT,
+    job: CiJob | None = None,
+    limit: int = MODEL_CARD_MAX_BYTES,
 ) -> str:
     """Return the card of at most `limit` bytes of UTF-8; what its run and its comparison tell is left out without them.
 
     `description` and `owner` are those of the spec's metadata.
     """
     parts = (
-        *_details(release, run, description, owner),
-        *_use(run, description),
-        *_data(release, run, comparison),
-        *_metrics(release, comparison),
-        *_caveats(release, comparison),
-        *_how(release, job),
-        *_provenance(release, job),
-        *([Block(_environment(run), 3)] if run else ()),
+        *_details_blocks(release, run, description, owner),
+        *_intended_use_blocks(run, description),
+        *_data_blocks(release, run, comparison),
+        *_metrics_blocks(release, comparison),
+        *_caveats_blocks(release, comparison),
+        *_usage_blocks(release, job),
+        *_provenance_blocks(release, job),
+        *([Block(_environment_section(run), 3)] if run else ()),
     )
-    return fit(
+    return fit_blocks(
         parts, limit, "_Parts were left out, to keep this short: the release's tag and its run have everything._"
     )
 
 
-def _facts(rows: list[tuple[str, str]]) -> str:
-    return table(("", "what"), [row for row in rows if row[1]], most=50, size=12_000, widest=400)
+def _facts_table(rows: list[tuple[str, str]]) -> str:
+    return limited_table(("", "what"), [row for row in rows if row[1]], most=50, size=12_000, widest=400)
 
 
-def _details(release: Release, run: TrainingRun | None, description: str | None, owner: str | None) -> Iterator[Block]:
-    yield Block(f"# {_text(release.model, 80)} v{_text(release.version, 80)}")
-    yield Block(f"{_text(release.evidence.sentence, 500)}.")
+def _details_blocks(
+    release: Release, run: TrainingRun | None, description: str | None, owner: str | None
+) -> Iterator[Block]:
+    yield Block(f"# {_clip_and_escape(release.model, 80)} v{_clip_and_escape(release.version, 80)}")
+    yield Block(f"{_clip_and_escape(release.evidence.sentence, 500)}.")
     rows = [
         ("version", f"{release.version}, released {release.made_on} by {release.made_by.actor}"),
         ("why", release.reason or ""),
@@ -76,86 +77,101 @@ def _details(release: Release, run: TrainingRun | None, description: str | None,
         rows[1:1] = [
             ("task", run.task),
             ("algorithm", f"{run.estimator}({params}), seed {run.seed}{code}"),
-            ("takes", f"{tables.counted(len(run.signature.inputs), 'column')}: {_named(run)}"),
-            ("gives", f"{run.signature.output.name} ({run.signature.output.type}){_classes(run)}"),
+            ("takes", f"{formatting.format_count(len(run.signature.inputs), 'column')}: {_input_columns(run)}"),
+            ("gives", f"{run.signature.output.name} ({run.signature.output.type}){_class_list(run)}"),
         ]
-    yield Block(f"## Model details\n\n{_text(description or '', 2000) or _UNKNOWN}\n\n{_facts(rows)}", 1)
+    yield Block(
+        f"## Model details\n\n{_clip_and_escape(description or '', 2000) or _NOT_RECORDED}\n\n{_facts_table(rows)}", 1
+    )
 
 
-def _named(run: TrainingRun) -> str:
+def _input_columns(run: TrainingRun) -> str:
     shown = [f"{field.name} ({field.type})" for field in run.signature.inputs[:40]]
     return ", ".join([*shown, "…"] if len(run.signature.inputs) > len(shown) else shown)
 
 
-def _classes(run: TrainingRun) -> str:
+def _class_list(run: TrainingRun) -> str:
     return f", one of {', '.join(map(str, run.signature.classes[:20]))}" if run.signature.classes else ""
 
 
-def _use(run: TrainingRun | None, description: str | None) -> Iterator[Block]:
-    what = f"Intended task: {_text(description, 2000)}" if description else "What it is meant for is not recorded."
+def _intended_use_blocks(run: TrainingRun | None, description: str | None) -> Iterator[Block]:
+    what = (
+        f"Intended task: {_clip_and_escape(description, 2000)}"
+        if description
+        else "What it is meant for is not recorded."
+    )
     task = f" It answers with a {run.task.replace('-', ' ')} of `{run.signature.output.name}`." if run else ""
-    plain = task if run and _TYPE.fullmatch(run.signature.output.name) else ""
-    yield Block(f"## Intended use\n\n{what}{plain}\n\nUses that are out of scope: {_UNKNOWN}", 2)
+    plain = task if run and _DOTTED_NAME.fullmatch(run.signature.output.name) else ""
+    yield Block(f"## Intended use\n\n{what}{plain}\n\nUses that are out of scope: {_NOT_RECORDED}", 2)
 
 
-def _data(release: Release, run: TrainingRun | None, comparison: Comparison | None) -> Iterator[Block]:
+def _data_blocks(release: Release, run: TrainingRun | None, comparison: Comparison | None) -> Iterator[Block]:
     rows = [(one.dataset, f"{one.rows:,}", f"sha256:{one.digest}") for one in release.data]
-    seen = table(("dataset", "rows", "content"), rows, most=20, size=5_000)
+    seen = limited_table(("dataset", "rows", "content"), rows, most=20, size=5_000)
     split = ""
     if run is not None:
         held = f"{run.split.holdout_rows:,} held out" if run.split.by != "sealed" else "the holdout is sealed"
         cut = f", from {run.split.cutoff} on" if run.split.cutoff else ""
-        split = f"\n\n{_text(f'{run.split.train_rows:,} rows to learn from, {held} by {run.split.by}{cut}.', 300)}"
+        split = f"\n\n{_clip_and_escape(f'{run.split.train_rows:,} rows to learn from, {held} by {run.split.by}{cut}.', 300)}"
     yield Block(f"## Training data\n\n{seen}{split}", 1)
     evidence = release.evidence
     against = (
         f", against v{evidence.champion_version}" if evidence.champion_version else ", with no older version to beat"
     )
     lines = [f"{evidence.holdout_rows:,} rows that it has not learned from{against}."]
-    if comparison is not None and (asked := asked_line(comparison)):
+    if comparison is not None and (asked := holdout_question_line(comparison)):
         lines.append(f"{asked[:1].upper()}{asked[1:]}.")
-    shown = "\n\n".join(_text(line, 400) for line in lines)
-    yield Block(f"## Evaluation data\n\n{shown}\n\nRows: `sha256:{_hex(evidence.holdout_digest)}`.", 1)
+    shown = "\n\n".join(_clip_and_escape(line, 400) for line in lines)
+    yield Block(f"## Evaluation data\n\n{shown}\n\nRows: `sha256:{_hex_or_unknown(evidence.holdout_digest)}`.", 1)
 
 
-def _metrics(release: Release, comparison: Comparison | None) -> Iterator[Block]:
+def _metrics_blocks(release: Release, comparison: Comparison | None) -> Iterator[Block]:
     evidence = release.evidence
     rows = [
-        (item.metric, tables.number(item.value), tables.interval(item.lower, item.upper), f"{item.rows:,}")
+        (
+            item.metric,
+            formatting.format_number(item.value),
+            formatting.format_interval(item.lower, item.upper),
+            f"{item.rows:,}",
+        )
         for item in evidence.metrics
     ]
     at = f" at {evidence.confidence:.3g} confidence" if evidence.confidence is not None else ""
-    shown = table(("metric", "value", f"interval{at}", "rows"), rows, most=60, size=10_000, noun="metric")
-    yield Block(f"## Metrics\n\n{shown or _UNKNOWN}", 1)
-    held = sections.requirements(evidence.requirements, most=60, size=20_000)
-    yield Block(f"## Quantitative analyses\n\nThe gate's verdict: {sections.said(evidence.verdict)}.\n\n{held}", 1)
+    shown = limited_table(("metric", "value", f"interval{at}", "rows"), rows, most=60, size=10_000, noun="metric")
+    yield Block(f"## Metrics\n\n{shown or _NOT_RECORDED}", 1)
+    held = sections.requirements_table(evidence.requirements, most=60, size=20_000)
+    yield Block(
+        f"## Quantitative analyses\n\nThe gate's verdict: {sections.verdict_label(evidence.verdict)}.\n\n{held}", 1
+    )
     if comparison is None:
         return
-    if worst := sentences.worst(comparison):
+    if worst := sentences.worst_slices(comparison):
         heading, values = worst
-        slices = table(("slice", "value", "interval", "rows"), sentences.slice_rows(values), most=10, size=3_000)
-        yield Block(f"{_text(heading, 200)}\n\n{slices}", 3)
-    yield Block(sections.moved_slices(comparison), 4)
+        slices = limited_table(
+            ("slice", "value", "interval", "rows"), sentences.slice_rows(values), most=10, size=3_000
+        )
+        yield Block(f"{_clip_and_escape(heading, 200)}\n\n{slices}", 3)
+    yield Block(sections.slice_differences_section(comparison), 4)
 
 
-def _caveats(release: Release, comparison: Comparison | None) -> Iterator[Block]:
-    lines = [f"It was {_JUDGED[release.trust]} (`{release.trust}`)."]
+def _caveats_blocks(release: Release, comparison: Comparison | None) -> Iterator[Block]:
+    lines = [f"It was {_TRUST_PHRASES[release.trust]} (`{release.trust}`)."]
     if comparison is not None:
-        lines += [markup.escaped(markup.clipped(line, 400)) for line in sentences.grounds(comparison)]
+        lines += [escaping.escape_markdown(escaping.clip(line, 400)) for line in sentences.evaluation_notes(comparison)]
         if all(item.slice is None for item in comparison.metrics):
             lines.append("It was judged as a whole: how it does for parts of the rows is not recorded.")
     lines.append("The figures are of rows like those of the dataset; of others they say nothing.")
-    text = bullets(lines, most=12, size=5_000)
-    yield Block(f"## Ethical considerations\n\n{_UNKNOWN}", 2)
+    text = bullet_list(lines, most=12, size=5_000)
+    yield Block(f"## Ethical considerations\n\n{_NOT_RECORDED}", 2)
     yield Block(f"## Caveats\n\n{text}", 1)
 
 
-def _how(release: Release, job: Job | None) -> Iterator[Block]:
-    if not (_WORD.fullmatch(release.model) and _WORD.fullmatch(release.version)):
+def _usage_blocks(release: Release, job: CiJob | None) -> Iterator[Block]:
+    if not (_SHELL_WORD.fullmatch(release.model) and _SHELL_WORD.fullmatch(release.version)):
         return
     name = f"{release.model}@{release.version}"
     pin = f"refs/mlops/releases/{release.model}/v{release.version}"
-    home = _home(job)
+    home = _repository_url(job)
     clone = f"git clone {home} && cd {home.rpartition('/')[2]}\n" if home else ""
     commands = (
         f"```sh\n{clone}mlops-ci fetch {name} DIR        # its files, verified, and the lines that load them\n"
@@ -164,24 +180,24 @@ def _how(release: Release, job: Job | None) -> Iterator[Block]:
         f"git fetch origin {pin} && git archive FETCH_HEAD model | tar x   # with plain git\n```"
     )
     yield Block(f"## Get it, verify it, make it again\n\n{commands}", 1)
-    types = [one for one in release.trusted if _TYPE.fullmatch(one)]
+    types = [one for one in release.trusted if _DOTTED_NAME.fullmatch(one)]
     if not release.code and len(types) == len(release.trusted):
         load = f'```python\nimport skops.io\n\nmodel = skops.io.load("DIR/model.skops", trusted={types!r})\n```'
         yield Block(load, 2)
     rows = [(file.path, f"{file.size:,}", file.sha256) for file in release.model_files]
-    files = table(("file", "bytes", "SHA-256"), rows, most=100, size=15_000, noun="file")
-    yield Block(sections.folded(tables.counted(len(rows), "file"), files), 3)
+    files = limited_table(("file", "bytes", "SHA-256"), rows, most=100, size=15_000, noun="file")
+    yield Block(sections.collapse_section(formatting.format_count(len(rows), "file"), files), 3)
 
 
-def _home(job: Job | None) -> str | None:
+def _repository_url(job: CiJob | None) -> str | None:
     """Return the repository's URL, if it has the form of one."""
-    url = f"{job.server}/{job.repository}" if job else ""
+    url = f"{job.server_url}/{job.repository}" if job else ""
     return url if _URL.fullmatch(url) else None
 
 
-def _provenance(release: Release, job: Job | None) -> Iterator[Block]:
+def _provenance_blocks(release: Release, job: CiJob | None) -> Iterator[Block]:
     made = release.made_by
-    home, commit = _home(job), _hex(release.commit)
+    home, commit = _repository_url(job), _hex_or_unknown(release.commit)
     link = f"Commit [{commit[:10]}]({home}/commit/{commit})" if home else f"Commit {commit[:10]}"
     page = f", in [this run]({made.run_url})" if made.run_url and _URL.fullmatch(made.run_url) else ""
     rows = [
@@ -195,19 +211,19 @@ def _provenance(release: Release, job: Job | None) -> Iterator[Block]:
         ("follows", release.previous.name if release.previous else ""),
         ("overrides", release.overrides.name if release.overrides else ""),
     ]
-    yield Block(f"## Provenance\n\n{link}{page}.\n\n{_facts(rows)}", 1)
+    yield Block(f"## Provenance\n\n{link}{page}.\n\n{_facts_table(rows)}", 1)
 
 
-def _environment(run: TrainingRun) -> str:
+def _environment_section(run: TrainingRun) -> str:
     """Return what a model was trained with, folded away."""
     rows = [("Python", run.environment.python), *sorted(run.environment.packages.items())]
-    shown = table(("package", "version"), rows, most=300, size=15_000, noun="package")
-    return sections.folded("environment", shown)
+    shown = limited_table(("package", "version"), rows, most=300, size=15_000, noun="package")
+    return sections.collapse_section("environment", shown)
 
 
-def _text(text: str, most: int) -> str:
-    return markup.escaped(markup.clipped(text, most))
+def _clip_and_escape(text: str, most: int) -> str:
+    return escaping.escape_markdown(escaping.clip(text, most))
 
 
-def _hex(text: str) -> str:
+def _hex_or_unknown(text: str) -> str:
     return text if re.fullmatch("[0-9a-f]{6,64}", text) else "not known"

@@ -9,100 +9,105 @@ from typing import Any
 
 from mlops_ci.core.records import Approval, MetricValue
 from mlops_ci.core.results.queries import (
-    Change,
     DiffReport,
     DiffSide,
+    FieldChange,
     MetricChange,
     ModelRuns,
-    Running,
+    RunningVersion,
     RunRow,
     RunsReport,
 )
 from mlops_ci.core.results.registry import ShowReport
-from mlops_ci.reports import escaping as markup
-from mlops_ci.reports import tables
+from mlops_ci.reports import escaping, formatting
 
 _DIGEST = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{20,52}\b")
-_KEY = 12  # digits of a run's key, enough to name it
-_LONG = 100  # characters of one side of a change
+_KEY_DIGITS = 12  # digits of a run's key, enough to name it
+_MAX_VALUE_LENGTH = 100  # characters of one side of a change
 _ABSENT = "(none)"
 
 
-def running(report: ShowReport) -> Iterator[str]:
+def running_lines(report: ShowReport) -> Iterator[str]:
     """Yield, environment by environment, what runs there, since when, why, and on which evidence."""
     for item in report.running:
         yield f"\n{item.environment}: {report.models[0].model}@v{item.version}"
-        yield from (f"  {name:<9} {value}" for name, value in _facts(item) if value)
+        yield from (f"  {name:<9} {value}" for name, value in _running_facts(item) if value)
 
 
-def _facts(item: Running) -> Iterator[tuple[str, str]]:
-    again = "" if item.since == item.assigned_on else f" (assigned again {_minute(item.assigned_on)})"
-    yield "since", f"{_minute(item.since)}{again}, by {item.by}" + (f" in {item.run_url}" if item.run_url else "")
+def _running_facts(item: RunningVersion) -> Iterator[tuple[str, str]]:
+    again = "" if item.since == item.assigned_on else f" (assigned again {_format_minute(item.assigned_on)})"
+    yield (
+        "since",
+        f"{_format_minute(item.since)}{again}, by {item.by}" + (f" in {item.run_url}" if item.run_url else ""),
+    )
     rolled = f"rollback of v{item.rollback_of}" if item.rollback_of else item.event
     yield "why", f"{rolled}: {item.reason}" if item.reason else f"{rolled}, no reason given"
-    yield "approved", _approved(item)
+    yield "approved", _approvals_text(item)
     yield "gate", f"{item.verdict}: {item.evidence}" if item.verdict else ""
     for data in item.data:
-        yield "data", f"{data.dataset}: {tables.counted(data.rows, 'row')}, sha256:{data.digest}"
+        yield "data", f"{data.dataset}: {formatting.format_count(data.rows, 'row')}, sha256:{data.digest}"
     yield "commit", f"{item.commit}" + (f" ({item.spec_path})" if item.spec_path else "")
     yield "tag", f"{item.tag.name} ({item.tag.oid})"
     if item.release:
         yield "release", f"{item.release.name} ({item.release.oid})"
-        yield "", f"{_minute(item.released_on or '')}, by {item.released_by}"
+        yield "", f"{_format_minute(item.released_on or '')}, by {item.released_by}"
     yield "run", item.run or ""
     yield "model", f"sha256:{item.model_digest}" if item.model_digest else ""
     for file in item.model_files:
-        yield "file", f"{file.path}: sha256:{file.sha256} ({tables.counted(file.size, 'byte')})"
-    yield "again", item.again or ""
+        yield "file", f"{file.path}: sha256:{file.sha256} ({formatting.format_count(file.size, 'byte')})"
+    yield "again", item.reproduce_command or ""
 
 
-def _approved(item: Running) -> str:
-    by = ", ".join(_approval(one) for one in item.approvals) or "by nobody"
+def _approvals_text(item: RunningVersion) -> str:
+    by = ", ".join(_approval_text(one) for one in item.approvals) or "by nobody"
     return f"{by} ({item.approvals_required or 'none'} required)"
 
 
-def _approval(one: Approval) -> str:
-    return f"{one.actor} ({one.kind}, {_minute(one.on)}{f', {one.url}' if one.url else ''})"
+def _approval_text(one: Approval) -> str:
+    return f"{one.actor} ({one.kind}, {_format_minute(one.on)}{f', {one.url}' if one.url else ''})"
 
 
-def runs(report: RunsReport) -> Iterator[str]:
+def runs_lines(report: RunsReport) -> Iterator[str]:
     """Yield a table a model, and how to fetch what is not here."""
     if not report.models:
         yield "there are no runs in this clone"
     for number, model in enumerate(report.models):
-        yield f"{'' if number == 0 else chr(10)}{model.model}: {tables.counted(len(model.runs), 'run')}"
+        yield f"{'' if number == 0 else chr(10)}{model.model}: {formatting.format_count(len(model.runs), 'run')}"
         header = ("key", "on (UTC)", "estimator", *model.differing, *model.metrics, "verdict", "release")
-        yield tables.plain(header, [_run(model, row) for row in model.runs], "  ")
-    if report.fetch:
-        yield f"\nruns are not fetched by default; those of others: {report.fetch}"
+        yield formatting.text_table(header, [_run_row(model, row) for row in model.runs], "  ")
+    if report.fetch_command:
+        yield f"\nruns are not fetched by default; those of others: {report.fetch_command}"
 
 
-def _run(model: ModelRuns, row: RunRow) -> tuple[str, ...]:
+def _run_row(model: ModelRuns, row: RunRow) -> tuple[str, ...]:
     return (
-        row.key[:_KEY],
-        _minute(row.on).removesuffix(" UTC"),
+        row.key[:_KEY_DIGITS],
+        _format_minute(row.on).removesuffix(" UTC"),
         row.estimator.rpartition(".")[2] if ":" not in row.estimator else row.estimator,
         *(row.differs.get(name, "-") for name in model.differing),
-        *(tables.number(row.metrics.get(name)) or "-" for name in model.metrics),
+        *(formatting.format_number(row.metrics.get(name)) or "-" for name in model.metrics),
         row.verdict or "not gated",
         f"v{row.version}" if row.version else "",
     )
 
 
-def diff(report: DiffReport) -> Iterator[str]:
+def diff_lines(report: DiffReport) -> Iterator[str]:
     """Yield what differs, section by section; sections in which nothing does are named at the end."""
     yield f"{report.before.name} -> {report.after.name}"
-    yield from (f"  {line}" for line in _identity(report))
-    for title, changes in _sections(report):
+    yield from (f"  {line}" for line in _identity_lines(report))
+    for title, changes in _change_sections(report):
         if changes:
             yield f"\n{title}"
-            yield from (f"  {one.field}: {_shown(one.before)} -> {_shown(one.after)}{_lists(one)}" for one in changes)
+            yield from (
+                f"  {one.field}: {_format_value(one.before)} -> {_format_value(one.after)}{_list_changes(one)}"
+                for one in changes
+            )
     if report.metrics:
-        yield f"\nmetrics{_rows_note(report)}"
-        yield tables.plain(_METRICS, [_metric(one) for one in report.metrics], "  ")
+        yield f"\nmetrics{_holdout_note(report)}"
+        yield formatting.text_table(_METRICS_HEADER, [_metric_row(one) for one in report.metrics], "  ")
     yield "\nfiles"
-    yield tables.plain(("file", "bytes before", "bytes after", ""), _files(report), "  ")
-    alike = [title for title, changes in _sections(report) if not changes]
+    yield formatting.text_table(("file", "bytes before", "bytes after", ""), _file_rows(report), "  ")
+    alike = [title for title, changes in _change_sections(report) if not changes]
     if alike:
         yield f"\nthe same: {', '.join(alike)}"
 
@@ -110,35 +115,45 @@ def diff(report: DiffReport) -> Iterator[str]:
 def diff_markdown(report: DiffReport) -> str:
     """Return the same as Markdown, for a pull request."""
     names = (report.before.name, report.after.name)
-    parts = [f"## {markup.escaped(names[0])} and {markup.escaped(names[1])}"]
-    parts.append("\n".join(f"- {markup.escaped(line)}" for line in _identity(report)))
-    for title, changes in _sections(report):
+    parts = [f"## {escaping.escape_markdown(names[0])} and {escaping.escape_markdown(names[1])}"]
+    parts.append("\n".join(f"- {escaping.escape_markdown(line)}" for line in _identity_lines(report)))
+    for title, changes in _change_sections(report):
         if changes:
-            rows = [(one.field, _shown(one.before), _shown(one.after) + _lists(one)) for one in changes]
-            parts.append(f"### {title}\n\n{markup.markdown(('what', *map(markup.escaped, names)), rows)}")
+            rows = [
+                (one.field, _format_value(one.before), _format_value(one.after) + _list_changes(one)) for one in changes
+            ]
+            parts.append(
+                f"### {title}\n\n{escaping.markdown_table(('what', *map(escaping.escape_markdown, names)), rows)}"
+            )
     if report.metrics:
-        table = markup.markdown(_METRICS, [_metric(one) for one in report.metrics])
-        parts.append(f"### metrics{_rows_note(report)}\n\n{table}")
-    parts.append(f"### files\n\n{markup.markdown(('file', 'bytes before', 'bytes after', 'content'), _files(report))}")
+        table = escaping.markdown_table(_METRICS_HEADER, [_metric_row(one) for one in report.metrics])
+        parts.append(f"### metrics{_holdout_note(report)}\n\n{table}")
+    parts.append(
+        f"### files\n\n{escaping.markdown_table(('file', 'bytes before', 'bytes after', 'content'), _file_rows(report))}"
+    )
     return "\n\n".join(parts) + "\n"
 
 
-_METRICS = ("metric", "before", "interval before", "after", "interval after", "difference", "is")
+_METRICS_HEADER = ("metric", "before", "interval before", "after", "interval after", "difference", "is")
 
 
-def _identity(report: DiffReport) -> Iterator[str]:
+def _identity_lines(report: DiffReport) -> Iterator[str]:
     one, other = report.before, report.after
-    yield f"made: {_when(one)} -> {_when(other)}"
-    yield f"run: {one.run[:_KEY]} -> {other.run[:_KEY]}" if one.run != other.run else f"run: {one.run[:_KEY]}, the same"
-    digests = f"sha256:{one.model_digest[:_KEY]} -> sha256:{other.model_digest[:_KEY]}"
+    yield f"made: {_creation_text(one)} -> {_creation_text(other)}"
+    yield (
+        f"run: {one.run[:_KEY_DIGITS]} -> {other.run[:_KEY_DIGITS]}"
+        if one.run != other.run
+        else f"run: {one.run[:_KEY_DIGITS]}, the same"
+    )
+    digests = f"sha256:{one.model_digest[:_KEY_DIGITS]} -> sha256:{other.model_digest[:_KEY_DIGITS]}"
     yield f"model: the same, sha256:{one.model_digest}" if report.same_model else f"model: {digests}"
 
 
-def _when(side: DiffSide) -> str:
-    return f"{_minute(side.on)}{f' on commit {side.commit[:10]}' if side.commit else ''}"
+def _creation_text(side: DiffSide) -> str:
+    return f"{_format_minute(side.on)}{f' on commit {side.commit[:10]}' if side.commit else ''}"
 
 
-def _sections(report: DiffReport) -> tuple[tuple[str, Sequence[Change]], ...]:
+def _change_sections(report: DiffReport) -> tuple[tuple[str, Sequence[FieldChange]], ...]:
     return (
         ("spec", report.spec),
         ("data", report.data),
@@ -148,36 +163,40 @@ def _sections(report: DiffReport) -> tuple[tuple[str, Sequence[Change]], ...]:
     )
 
 
-def _rows_note(report: DiffReport) -> str:
+def _holdout_note(report: DiffReport) -> str:
     return " (of different held-out rows)" if report.same_holdout is False else ""
 
 
-def _metric(one: MetricChange) -> tuple[str, ...]:
+def _metric_row(one: MetricChange) -> tuple[str, ...]:
     return (
         one.metric,
-        *_value(one.before),
-        *_value(one.after),
-        tables.signed(one.difference),
+        *_metric_cells(one.before),
+        *_metric_cells(one.after),
+        formatting.format_difference(one.difference),
         "" if one.better is None else "better" if one.better else "worse",
     )
 
 
-def _value(found: MetricValue | None) -> tuple[str, str]:
-    return (tables.number(found.value), tables.interval(found.lower, found.upper)) if found else ("", "")
+def _metric_cells(found: MetricValue | None) -> tuple[str, str]:
+    return (
+        (formatting.format_number(found.value), formatting.format_interval(found.lower, found.upper))
+        if found
+        else ("", "")
+    )
 
 
-def _files(report: DiffReport) -> list[tuple[str, ...]]:
+def _file_rows(report: DiffReport) -> list[tuple[str, ...]]:
     return [
-        (file.path, _size(file.before), _size(file.after), "the same" if file.same else "differs")
+        (file.path, _format_size(file.before), _format_size(file.after), "the same" if file.same else "differs")
         for file in report.files
     ]
 
 
-def _size(size: int | None) -> str:
+def _format_size(size: int | None) -> str:
     return "-" if size is None else f"{size:,}"
 
 
-def _shown(value: Any) -> str:
+def _format_value(value: Any) -> str:
     """Write a value in a line: text as it is, all else as JSON; digests and long values are cut."""
     if value is None:
         return _ABSENT
@@ -185,19 +204,19 @@ def _shown(value: Any) -> str:
         return f"{value:.6g}"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     text = _DIGEST.sub(r"\1", text)
-    return text if len(text) <= _LONG else f"{text[:_LONG]}..."
+    return text if len(text) <= _MAX_VALUE_LENGTH else f"{text[:_MAX_VALUE_LENGTH]}..."
 
 
-def _lists(change: Change) -> str:
+def _list_changes(change: FieldChange) -> str:
     """Say what came into a list and what left it."""
     if not (isinstance(change.before, list | tuple) and isinstance(change.after, list | tuple)):
         return ""
-    came = [f"+{_shown(item)}" for item in change.after if item not in change.before]
-    left = [f"-{_shown(item)}" for item in change.before if item not in change.after]
+    came = [f"+{_format_value(item)}" for item in change.after if item not in change.before]
+    left = [f"-{_format_value(item)}" for item in change.before if item not in change.after]
     return f" ({' '.join((*left, *came)) or 'another order'})"
 
 
-def _minute(on: str) -> str:
+def _format_minute(on: str) -> str:
     """Write a time of a record to the minute; what is no such time as it stands."""
     found = re.fullmatch(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d):\d\d\+00:00", on)
     return f"{found.group(1)} {found.group(2)} UTC" if found else on

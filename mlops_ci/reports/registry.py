@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlops_ci.reports import tables
+from mlops_ci.reports import formatting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from mlops_ci.core.results.registry import HistoryReport, ShowReport
 
 
-def show(report: ShowReport) -> Iterator[str]:
+def show_lines(report: ShowReport) -> Iterator[str]:
     """Yield each model's newest version and what runs where, with the evidence; of one model, all that is known."""
     if report.at:
         yield f"as of {report.at}\n"
@@ -26,33 +26,33 @@ def show(report: ShowReport) -> Iterator[str]:
     rows = [
         (
             row.model,
-            _version(row.latest) + (" (deprecated)" if row.deprecated else ""),
-            *(_version(row.environments.get(name)) for name in report.environments),
+            _format_version(row.latest) + (" (deprecated)" if row.deprecated else ""),
+            *(_format_version(row.environments.get(name)) for name in report.environments),
         )
         for row in report.models
     ]
-    yield tables.plain(("model", "newest", *report.environments), rows)
+    yield formatting.text_table(("model", "newest", *report.environments), rows)
     for row in report.models:
         if row.evidence:
             yield f"\n{row.model}@v{row.latest}: {row.evidence}"
     if report.running:
-        from mlops_ci.reports.queries import running
+        from mlops_ci.reports.queries import running_lines
 
-        yield from running(report)
+        yield from running_lines(report)
 
 
-def _version(version: str | None) -> str:
+def _format_version(version: str | None) -> str:
     """Write a version, or the commit that stands in where another tool registered none."""
     return "-" if version is None else f"v{version}" if "." in version else version[:10]
 
 
-def history(report: HistoryReport) -> Iterator[str]:
+def history_lines(report: HistoryReport) -> Iterator[str]:
     """Yield every event in a line."""
     rows = [
         (
             row.on,
             row.event,
-            f"{row.model}@{_version(row.version)}" if row.version else row.model,
+            f"{row.model}@{_format_version(row.version)}" if row.version else row.model,
             row.environment or "",
             row.tag,
             row.commit,
@@ -64,4 +64,4 @@ def history(report: HistoryReport) -> Iterator[str]:
     if report.at:
         yield f"as of {report.at}\n"
     header = ("on (UTC)", "event", "version", "environment", "tag", "commit", "by", "")
-    yield tables.plain(header, rows) if rows else "nothing has happened yet"
+    yield formatting.text_table(header, rows) if rows else "nothing has happened yet"

@@ -6,14 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mlops_ci.core.records import Comparison, DatasetSnapshot, MetricValue, RequirementResult, Verdict
-from mlops_ci.core.results.gate import Gated
-from mlops_ci.reports import charts as drawn
-from mlops_ci.reports import escaping as markup
-from mlops_ci.reports import sentences, tables
-from mlops_ci.reports.layout import bullets, table
-from mlops_ci.spec.metrics import METRICS
+from mlops_ci.core.results.gate import GatedModel
+from mlops_ci.reports import charts, escaping, formatting, sentences
+from mlops_ci.reports.layout import bullet_list, limited_table
+from mlops_ci.spec.metrics import METRIC_DEFINITIONS
 
-MARK: Mapping[str, str] = {
+VERDICT_MARKS: Mapping[str, str] = {
     "pass": "\u2705",
     "fail": "\u274c",
     "inconclusive": "\u2754",
@@ -24,7 +22,7 @@ _SEVERITY: tuple[str, ...] = ("fail", "incomparable", "inconclusive", "pass", "n
 
 
 @dataclass(frozen=True)
-class Moved:
+class SliceDifference:
     """A slice where both models were measured; `difference` is candidate minus champion, turned so that positive is better."""
 
     candidate: MetricValue
@@ -32,62 +30,67 @@ class Moved:
     difference: float
 
 
-def worst_first(models: Sequence[Gated]) -> list[Gated]:
+def sort_worst_first(models: Sequence[GatedModel]) -> list[GatedModel]:
     """Return models in the order in which they need a reader's attention."""
     return sorted(models, key=lambda gated: _SEVERITY.index(gated.verdict))
 
 
-def name(model: str) -> str:
+def escape_model_name(model: str) -> str:
     """Write a model's name, which is short unless somebody made it up."""
-    return markup.escaped(markup.clipped(model, 80))
+    return escaping.escape_markdown(escaping.clip(model, 80))
 
 
-def said(verdict: Verdict, before: str = "") -> str:
+def verdict_label(verdict: Verdict, before: str = "") -> str:
     """Write a verdict with its mark, and words before it."""
-    return f"{MARK[verdict]} {before}{verdict}"
+    return f"{VERDICT_MARKS[verdict]} {before}{verdict}"
 
 
-def requirements(results: Sequence[RequirementResult], *, most: int = 20, size: int = 10_000) -> str:
+def requirements_table(results: Sequence[RequirementResult], *, most: int = 20, size: int = 10_000) -> str:
     """Return requirements as a table, the ones that do not hold first."""
-    rows = [_requirement(item) for item in _by_severity(results)]
+    rows = [_requirement_row(item) for item in _sort_by_severity(results)]
     header = ("verdict", "rule", "candidate", "champion", "difference", "interval ━ and limit ┃", "p")
-    return table(header, rows, most=most, size=size, noun="requirement")
+    return limited_table(header, rows, most=most, size=size, noun="requirement")
 
 
-def _by_severity(results: Sequence[RequirementResult]) -> list[RequirementResult]:
+def _sort_by_severity(results: Sequence[RequirementResult]) -> list[RequirementResult]:
     return sorted(results, key=lambda item: _SEVERITY.index(item.verdict))
 
 
-def _requirement(item: RequirementResult) -> tuple[str, ...]:
-    interval = tables.interval(item.lower, item.upper)
+def _requirement_row(item: RequirementResult) -> tuple[str, ...]:
+    interval = formatting.format_interval(item.lower, item.upper)
     of_value = item.difference is None  # what the interval is of
     return (
-        f"{MARK[item.verdict]} {item.verdict}",
+        f"{VERDICT_MARKS[item.verdict]} {item.verdict}",
         item.requirement + (f" ({item.slice})" if item.slice else ""),
-        f"{tables.number(item.candidate)} {interval if of_value else ''}".strip(),
-        tables.number(item.champion),
-        "" if of_value else f"{tables.signed(item.difference)} {interval}".strip(),
-        drawn.bar(item),
+        f"{formatting.format_number(item.candidate)} {interval if of_value else ''}".strip(),
+        formatting.format_number(item.champion),
+        "" if of_value else f"{formatting.format_difference(item.difference)} {interval}".strip(),
+        charts.draw_interval(item),
         "" if item.p is None else f"{item.p:.2g}",
     )
 
 
-def reasons(comparison: Comparison, *, most: int = 12, size: int = 6_000) -> str:
+def reasons_list(comparison: Comparison, *, most: int = 12, size: int = 6_000) -> str:
     """Return why each requirement that does not hold does not, and by what all of them were judged."""
-    open_ = [item for item in _by_severity(comparison.requirements) if item.verdict not in ("pass", "not-applicable")]
+    open_ = [
+        item for item in _sort_by_severity(comparison.requirements) if item.verdict not in ("pass", "not-applicable")
+    ]
     lines = [
-        f"{item.requirement} {sentences.CAME_TO[item.verdict]}: {item.reason}." + _more(item.labels_needed)
+        f"{item.requirement} {sentences.VERDICT_PHRASES[item.verdict]}: {item.reason}."
+        + _labels_needed_note(item.labels_needed)
         for item in open_
     ]
-    told = [*lines, *sentences.grounds(comparison)]
-    return bullets([markup.escaped(markup.clipped(line, 400)) for line in told], most=most, size=size, noun="reason")
+    told = [*lines, *sentences.evaluation_notes(comparison)]
+    return bullet_list(
+        [escaping.escape_markdown(escaping.clip(line, 400)) for line in told], most=most, size=size, noun="reason"
+    )
 
 
-def _more(labels: int | None) -> str:
+def _labels_needed_note(labels: int | None) -> str:
     return "" if labels is None else f" About {labels:,} more labelled rows would decide it."
 
 
-def moved(comparison: Comparison) -> Iterator[tuple[str, list[Moved]]]:
+def slice_differences(comparison: Comparison) -> Iterator[tuple[str, list[SliceDifference]]]:
     """Yield each metric that has slices of both models, those of requirements first, with the slices, worst first.
 
     Slices that are too small for an interval count only if all are. A metric that is better in no direction is left out.
@@ -100,28 +103,28 @@ def moved(comparison: Comparison) -> Iterator[tuple[str, list[Moved]]]:
         if item.slice is not None and (other := theirs.get((item.metric, item.slice))) is not None:
             pairs.setdefault(item.metric, []).append((item, other))
     for metric in dict.fromkeys((*(item.metric for item in comparison.requirements), *pairs)):
-        known = METRICS.get(metric)
+        known = METRIC_DEFINITIONS.get(metric)
         if metric not in pairs or known is None or known.higher_is_better is None:
             continue
         sign = 1 if known.higher_is_better else -1
-        found = [Moved(one, other, sign * (one.value - other.value)) for one, other in pairs[metric]]
+        found = [SliceDifference(one, other, sign * (one.value - other.value)) for one, other in pairs[metric]]
         sure = [one for one in found if one.candidate.lower is not None]
         yield metric, sorted(sure or found, key=lambda one: one.difference)
 
 
-def moved_slices(comparison: Comparison, *, metrics: int = 1, most: int = 8, size: int = 5_000) -> str:
+def slice_differences_section(comparison: Comparison, *, metrics: int = 1, most: int = 8, size: int = 5_000) -> str:
     """Return the slices where candidate and champion differ most, worst first, for the first so many metrics."""
     parts = []
-    for metric, slices in list(moved(comparison))[:metrics]:
+    for metric, slices in list(slice_differences(comparison))[:metrics]:
         widest = max(abs(one.difference) for one in slices)
         apart = sorted(slices, key=lambda one: -abs(one.difference))[:most]
         rows = [
             (
                 one.candidate.slice or "",
-                tables.number(one.candidate.value),
-                tables.number(one.champion.value),
-                tables.signed(one.difference),
-                drawn.share(one.difference, widest),
+                formatting.format_number(one.candidate.value),
+                formatting.format_number(one.champion.value),
+                formatting.format_difference(one.difference),
+                charts.draw_difference(one.difference, widest),
                 f"{one.candidate.rows:,}",
             )
             for one in sorted(apart, key=lambda one: one.difference)
@@ -129,7 +132,7 @@ def moved_slices(comparison: Comparison, *, metrics: int = 1, most: int = 8, siz
         among = f", where the two differ most among {len(slices):,} slices" if len(slices) > most else ""
         version = comparison.champion.version if comparison.champion else ""
         heading = f"{metric} by slice against v{version}{among}; + is better:"
-        shown = table(
+        shown = limited_table(
             ("slice", "candidate", "champion", "difference", "◀ worse, better ▶", "rows"),
             rows,
             most=most,
@@ -137,42 +140,44 @@ def moved_slices(comparison: Comparison, *, metrics: int = 1, most: int = 8, siz
             noun="slice",
             widest=100,
         )
-        parts.append(f"{markup.escaped(markup.clipped(heading, 300))}\n\n{shown}")
+        parts.append(f"{escaping.escape_markdown(escaping.clip(heading, 300))}\n\n{shown}")
     return "\n\n".join(parts)
 
 
-def metrics(comparison: Comparison, *, most: int = 3_000, size: int = 150_000) -> str:
+def metrics_section(comparison: Comparison, *, most: int = 3_000, size: int = 150_000) -> str:
     """Return every metric of the candidate in a part that is folded away."""
     rows = [
         (
             item.metric,
             item.slice or "all rows",
-            tables.number(item.value),
-            tables.interval(item.lower, item.upper),
+            formatting.format_number(item.value),
+            formatting.format_interval(item.lower, item.upper),
             f"{item.rows:,}",
         )
         for item in comparison.metrics
     ]
     header = ("metric", "slice", "value", "interval", "rows")
-    return folded(tables.counted(len(rows), "metric"), table(header, rows, most=most, size=size, noun="metric"))
+    return collapse_section(
+        formatting.format_count(len(rows), "metric"), limited_table(header, rows, most=most, size=size, noun="metric")
+    )
 
 
-def data(snapshot: DatasetSnapshot, *, most: int = 20, size: int = 6_000) -> str:
+def data_section(snapshot: DatasetSnapshot, *, most: int = 20, size: int = 6_000) -> str:
     """Return what was read and which checks failed."""
     failed = [check for check in snapshot.checks if not check.passed]
-    checks = f"{len(snapshot.checks) - len(failed)} of {tables.counted(len(snapshot.checks), 'check')} passed"
-    dataset = markup.code(markup.clipped(snapshot.dataset, 80))
-    line = f"Data {dataset}: {tables.counted(snapshot.rows, 'row')}, {checks}."
+    checks = f"{len(snapshot.checks) - len(failed)} of {formatting.format_count(len(snapshot.checks), 'check')} passed"
+    dataset = escaping.code_span(escaping.clip(snapshot.dataset, 80))
+    line = f"Data {dataset}: {formatting.format_count(snapshot.rows, 'row')}, {checks}."
     if not failed:
         return line
     rows = [(check.column or "", check.check, check.wanted, check.observed, check.severity) for check in failed]
-    shown = table(
+    shown = limited_table(
         ("column", "check", "wanted", "observed", "severity"), rows, most=most, size=size, noun="failed check"
     )
     return f"{line}\n\n{shown}"
 
 
-def costs(gated: Gated) -> str:
+def costs_section(gated: GatedModel) -> str:
     """Return what the model costs: its training, its files, what was measured of both models, and questions to the holdout."""
     lines = []
     run, comparison = gated.run, gated.comparison
@@ -183,18 +188,18 @@ def costs(gated: Gated) -> str:
     if comparison is not None:
         theirs = {item.metric: item.value for item in (comparison.champion.metrics if comparison.champion else ())}
         for item in comparison.metrics:
-            known = METRICS.get(item.metric)
-            if known is not None and known.operational:
+            known = METRIC_DEFINITIONS.get(item.metric)
+            if known is not None and known.is_operational:
                 other = theirs.get(item.metric)
-                versus = "" if other is None else f" (champion {tables.number(other)})"
-                lines.append(f"{item.metric} {tables.number(item.value)}{versus}")
-        if asked := sentences.questions(comparison):
+                versus = "" if other is None else f" (champion {formatting.format_number(other)})"
+                lines.append(f"{item.metric} {formatting.format_number(item.value)}{versus}")
+        if asked := sentences.holdout_budget_line(comparison):
             lines.append(asked)
     if not lines:
         return ""
-    return "Cost: " + "; ".join(markup.escaped(markup.clipped(line, 300)) for line in lines[:20]) + "."
+    return "Cost: " + "; ".join(escaping.escape_markdown(escaping.clip(line, 300)) for line in lines[:20]) + "."
 
 
-def folded(summary: str, text: str) -> str:
+def collapse_section(summary: str, text: str) -> str:
     """Return a part that is folded away; `summary` is plain words of ours."""
     return f"<details><summary>{summary}</summary>\n\n{text}\n\n</details>" if text else ""

@@ -6,40 +6,40 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from mlops_ci.reports import tables
+from mlops_ci.reports import formatting
 
 if TYPE_CHECKING:
-    from mlops_ci.core.records import Champion, Comparison, MetricValue
+    from mlops_ci.core.records import ComparedRelease, Comparison, MetricValue
 
-CAME_TO: Mapping[str, str] = {
+VERDICT_PHRASES: Mapping[str, str] = {
     "pass": "holds",
     "fail": "does not hold",
     "inconclusive": "cannot be decided",
     "incomparable": "cannot be decided",
     "not-applicable": "does not apply",
 }
-_WORST = 3
+_MAX_WORST_SLICES = 3
 
 
-def requirements(comparison: Comparison) -> Iterator[str]:
+def requirement_sentences(comparison: Comparison) -> Iterator[str]:
     """Yield a sentence for each requirement, what it came to and why; one for all that do not apply for the same reason."""
     aside = Counter(item.reason for item in comparison.requirements if item.verdict == "not-applicable")
     for item in comparison.requirements:
         if item.verdict != "not-applicable" or aside[item.reason] == 1:
-            yield f"{item.requirement} {CAME_TO[item.verdict]}: {item.reason}."
+            yield f"{item.requirement} {VERDICT_PHRASES[item.verdict]}: {item.reason}."
     for reason, count in aside.items():
         if count > 1:
-            yield f"{tables.counted(count, 'requirement')} do not apply: {reason}."
+            yield f"{formatting.format_count(count, 'requirement')} do not apply: {reason}."
 
 
-def grounds(comparison: Comparison) -> Iterator[str]:
+def evaluation_notes(comparison: Comparison) -> Iterator[str]:
     """Yield what a reader must know of how it was judged: the occasion, other rules than its own, rows left out."""
     champion = comparison.champion
     if comparison.occasion == "retrained" and champion is not None and comparison.champion_state == "compared":
         yield f"This is v{champion.version} trained again: the same spec and code, on other rows or with other packages."
-    if comparison.judged_by is not None:
-        yield f"The rules are those of {comparison.judged_by}; this change has others, which count once it is merged."
-    older: tuple[tuple[str, Champion | None], ...] = (("champion", champion), ("anchor", comparison.anchor))
+    if comparison.rules_source is not None:
+        yield f"The rules are those of {comparison.rules_source}; this change has others, which count once it is merged."
+    older: tuple[tuple[str, ComparedRelease | None], ...] = (("champion", champion), ("anchor", comparison.anchor))
     for name, version in older:
         if version is not None and version.excluded:
             yield (
@@ -48,16 +48,16 @@ def grounds(comparison: Comparison) -> Iterator[str]:
             )
 
 
-def worst(comparison: Comparison) -> tuple[str, tuple[MetricValue, ...]] | None:
+def worst_slices(comparison: Comparison) -> tuple[str, tuple[MetricValue, ...]] | None:
     """Return a heading and the slices where the first metric that has slices is worst; None without any.
 
     Slices that are too small for an interval count only if all are.
     """
-    from mlops_ci.spec.metrics import METRICS  # queries of the registry know none
+    from mlops_ci.spec.metrics import METRIC_DEFINITIONS  # queries of the registry know none
 
     sliced = [item for item in comparison.metrics if item.slice is not None]
     names = [item.metric for item in comparison.requirements] + [item.metric for item in sliced]
-    directed = {name: up for name, one in METRICS.items() if (up := one.higher_is_better) is not None}
+    directed = {name: up for name, one in METRIC_DEFINITIONS.items() if (up := one.higher_is_better) is not None}
     metric = next((name for name in names if name in directed and any(item.metric == name for item in sliced)), None)
     if metric is None:
         return None
@@ -65,14 +65,14 @@ def worst(comparison: Comparison) -> tuple[str, tuple[MetricValue, ...]] | None:
     shown = sorted(
         [item for item in known if item.lower is not None] or known,
         key=lambda item: item.value if directed[metric] else -item.value,
-    )[:_WORST]
+    )[:_MAX_WORST_SLICES]
     among = f", the worst of {len(known):,} slices" if len(known) > len(shown) else ""
     return f"{metric} by slice{among}:", tuple(shown)
 
 
-def questions(comparison: Comparison) -> str | None:
+def holdout_budget_line(comparison: Comparison) -> str | None:
     """Say how many questions to the holdout are left; None where nobody counts them."""
-    asked = comparison.asked
+    asked = comparison.holdout_question
     if asked is None:
         return None
     where = f"of {asked.budget:,} questions to the holdout of {asked.dataset}, epoch {asked.epoch}"
@@ -82,6 +82,11 @@ def questions(comparison: Comparison) -> str | None:
 def slice_rows(values: tuple[MetricValue, ...]) -> list[tuple[str, ...]]:
     """Return slices as rows of a table: slice, value, interval, rows."""
     return [
-        (item.slice or "", tables.number(item.value), tables.interval(item.lower, item.upper), f"{item.rows:,}")
+        (
+            item.slice or "",
+            formatting.format_number(item.value),
+            formatting.format_interval(item.lower, item.upper),
+            f"{item.rows:,}",
+        )
         for item in values
     ]

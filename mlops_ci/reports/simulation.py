@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlops_ci.core.results.simulation import Measured, SelftestReport
-from mlops_ci.reports import escaping as markup
-from mlops_ci.reports import tables
+from mlops_ci.core.results.simulation import ClaimMeasurement, SelftestReport
+from mlops_ci.reports import escaping, formatting
 
 _HEADER = ("claim", "metric", "rows", "models", "measured", "must be", "naive", "after spending", "")
 
 
-def lines(report: SelftestReport) -> Iterator[str]:
+def simulation_lines(report: SelftestReport) -> Iterator[str]:
     """Yield the table, and what its columns are."""
-    yield tables.plain(_HEADER, [_row(one) for one in report.measured])
+    yield formatting.text_table(_HEADER, [_row(one) for one in report.measured])
     yield f"\n{_legend(report)}"
 
 
-def markdown(report: SelftestReport) -> str:
+def simulation_markdown(report: SelftestReport) -> str:
     """Return the same as Markdown."""
-    return f"{markup.markdown(_HEADER, [_row(one) for one in report.measured])}\n\n{markup.escaped(_legend(report))}\n"
+    return f"{escaping.markdown_table(_HEADER, [_row(one) for one in report.measured])}\n\n{escaping.escape_markdown(_legend(report))}\n"
 
 
-def _row(one: Measured) -> tuple[str, ...]:
+def _row(one: ClaimMeasurement) -> tuple[str, ...]:
     unit = " points" if one.unit == "points" else ""
     digits = 2 if one.unit == "points" else 3
     return (
@@ -34,23 +33,23 @@ def _row(one: Measured) -> tuple[str, ...]:
         "" if one.limit is None else f"{'at least' if one.at_least else 'at most'} {one.limit:g}",
         f"{one.naive:.{digits}f}",
         f"before it: {one.unspent:.2f}" if one.unspent is not None else "" if one.spent is None else f"{one.spent:.3f}",
-        "" if one.holds else "BROKEN",
+        "" if one.is_met else "BROKEN",
     )
 
 
 def _legend(report: SelftestReport) -> str:
     claims = [one for one in report.measured if one.limit is not None]
-    held = sum(one.holds for one in claims)
+    held = sum(one.is_met for one in claims)
     verb = "holds" if len(claims) == 1 else "hold"
     if report.model is not None:
         return (
-            f"{held} of {tables.counted(len(claims), 'claim')} {verb}, within two standard errors, by {report.trials:,} holdouts"
+            f"{held} of {formatting.format_count(len(claims), 'claim')} {verb}, within two standard errors, by {report.trials:,} holdouts"
             f" drawn from that of '{report.model}' with replacement; one-sided tests at {report.alpha:g}. Exchanged by a coin's"
             " toss for each row, the two models are equal; as they are, their difference is what was seen. naive: what"
             f" comparing two numbers gives. after spending: the same gate at {report.alpha:g} / {report.budget}."
         )
     return (
-        f"{held} of {tables.counted(len(claims), 'claim')} {verb}, within two standard errors, by"
+        f"{held} of {formatting.format_count(len(claims), 'claim')} {verb}, within two standard errors, by"
         f" {report.trials:,} simulated holdouts each; one-sided tests at {report.alpha:g}, first use of the holdout. naive:"
         f" what comparing two numbers gives on the same holdouts. after spending: the same gate at {report.alpha:g} /"
         f" {report.budget}, which is left for each of {report.budget} questions to one holdout (overstatement is measured at that level)."

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from mlops_ci.core.records import RequirementResult
-from mlops_ci.core.results.gate import Gated, GateReport
-from mlops_ci.reports.sections import worst_first
-from mlops_ci.reports.tables import counted
+from mlops_ci.core.results.gate import GatedModel, GateReport
+from mlops_ci.reports.formatting import format_count
+from mlops_ci.reports.sections import sort_worst_first
 
 
-def sentence(report: GateReport | None) -> str:
+def gate_report_sentence(report: GateReport | None) -> str:
     """Return what the verdict is, why, and what to do next; names in it are as long as they are.
 
     None: the gate could not answer.
@@ -17,10 +17,10 @@ def sentence(report: GateReport | None) -> str:
         return "The gate could not answer, so nothing is shown to be good enough: mend what it found, and run it again."
     if not report.models:
         return "No model was judged, so nothing is shown to be good enough."
-    first = worst_first(report.models)[0]
+    first = sort_worst_first(report.models)[0]
     others = sum(one.verdict == report.verdict for one in report.models) - 1
     more = (
-        f" {counted(others, 'other model')} {'is' if others == 1 else 'are'} {_LIKE[report.verdict]}, too."
+        f" {format_count(others, 'other model')} {'is' if others == 1 else 'are'} {_VERDICT_ADJECTIVES[report.verdict]}, too."
         if others
         else ""
     )
@@ -30,29 +30,34 @@ def sentence(report: GateReport | None) -> str:
             said = f" ({first.sentence})" if len(report.models) == 1 else ""
             return f"{who} every requirement{said}: once it is merged, mlops-ci release makes a version of it."
         case "fail":
-            return f"Do not merge yet: {first.model} {_failing(first)}.{more}"
+            return f"Do not merge yet: {first.model} {_failure_clause(first)}.{more}"
         case "incomparable":
             return (
                 f"Not decided: {first.model} cannot be compared with its champion ({first.sentence}). Mend that, or accept it with a"
                 f" reason (acceptIncomparable).{more}"
             )
         case _:
-            return f"Not decided: {first.model} {_open(first)}{more}"
+            return f"Not decided: {first.model} {_undecided_clause(first)}{more}"
 
 
-_LIKE = {"pass": "good", "fail": "refused", "incomparable": "not comparable", "inconclusive": "not decided"}
+_VERDICT_ADJECTIVES = {
+    "pass": "good",
+    "fail": "refused",
+    "incomparable": "not comparable",
+    "inconclusive": "not decided",
+}
 
 
-def _failing(gated: Gated) -> str:
-    failed = _with(gated, "fail")
+def _failure_clause(gated: GatedModel) -> str:
+    failed = _requirements_with(gated, "fail")
     if not failed:
         return f"was stopped: {gated.sentence}"
-    rest = f", and {counted(len(failed) - 1, 'other requirement')}" if len(failed) > 1 else ""
+    rest = f", and {format_count(len(failed) - 1, 'other requirement')}" if len(failed) > 1 else ""
     return f"does not hold “{failed[0].requirement}” ({failed[0].reason}){rest}"
 
 
-def _open(gated: Gated) -> str:
-    undecided = _with(gated, "inconclusive")
+def _undecided_clause(gated: GatedModel) -> str:
+    undecided = _requirements_with(gated, "inconclusive")
     if not undecided:
         return f"has nothing to be judged by: {gated.sentence}."
     needed = [item.labels_needed for item in undecided]
@@ -61,5 +66,5 @@ def _open(gated: Gated) -> str:
     return f"may or may not hold “{undecided[0].requirement}” ({undecided[0].reason}).{rows}"
 
 
-def _with(gated: Gated, verdict: str) -> list[RequirementResult]:
+def _requirements_with(gated: GatedModel, verdict: str) -> list[RequirementResult]:
     return [item for item in (gated.comparison.requirements if gated.comparison else ()) if item.verdict == verdict]

@@ -10,12 +10,12 @@ from typing import Any
 
 from mlops_ci.core.diagnostics import Diagnostic, Location
 from mlops_ci.repository.git import Repository
-from mlops_ci.spec.load import PROJECT_FILE, Specs, read_all
+from mlops_ci.spec.load import PROJECT_FILE, Specs, read_all_specs
 from mlops_ci.spec.yaml import document
 from mlops_ci.spec.yaml.nodes import SyntaxProblem
 
-_LARGEST = 10_000_000  # bytes of a file that a metric's code may read: data are handed to it
-_READ = (".yaml", ".yml", ".py")  # what specs are, and what they refer to
+_MAX_FILE_BYTES = 10_000_000  # bytes of a file that a metric's code may read: data are handed to it
+_SPEC_SUFFIXES = (".yaml", ".yml", ".py")  # what specs are, and what they refer to
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,13 +26,13 @@ class ProjectAtTip:
     specs: Specs
     copy: Path
 
-    def inside(self, path: str) -> str:
+    def repository_path(self, path: str) -> str:
         """Return a path of the project as one of the repository."""
         return f"{self.folder}/{path}" if self.folder else path
 
 
 @dataclass(frozen=True)
-class Tip:
+class BranchTip:
     """A branch: `files` are those of its newest commit, path to blob id."""
 
     name: str
@@ -41,25 +41,25 @@ class Tip:
     projects: tuple[ProjectAtTip, ...] = ()
 
 
-def find_tip(repo: Repository, name: str | None = None) -> Tip | None:
+def find_branch_tip(repo: Repository, name: str | None = None) -> BranchTip | None:
     """Return the default branch, or that of the name, as this clone last knew it; None when there is no commit.
 
     Nothing is asked of a remote. Where nothing says which branch is the default one, what is checked out counts.
     """
-    remote = repo.remote()
+    remote = repo.default_remote()
     prefix = f"refs/remotes/{remote}/"
-    wanted = name or (_symbolic(repo, f"{prefix}HEAD") or "").removeprefix(prefix) or repo.branch()
+    wanted = name or (_symbolic_target(repo, f"{prefix}HEAD") or "").removeprefix(prefix) or repo.current_branch()
     refs = [f"{prefix}{wanted}", f"refs/heads/{wanted}"] if wanted else []
     refs += [] if name else [f"{prefix}main", f"{prefix}master", "HEAD"]
     for ref in refs:
         commit = repo.resolve(f"{ref}^{{commit}}")
         if commit is not None:
-            return Tip(re.sub(r"^refs/(heads|remotes/[^/]+)/", "", ref), commit, repo.tree(commit))
+            return BranchTip(re.sub(r"^refs/(heads|remotes/[^/]+)/", "", ref), commit, repo.list_files(commit))
     return None
 
 
 def read_projects(
-    repo: Repository, tip: Tip, start: str, scratch: Path
+    repo: Repository, tip: BranchTip, start: str, scratch: Path
 ) -> tuple[tuple[ProjectAtTip, ...], tuple[Diagnostic, ...]]:
     """Return the branch's projects, and a finding for each whose specs are invalid.
 
@@ -68,11 +68,11 @@ def read_projects(
     """
     found: list[ProjectAtTip] = []
     findings: list[Diagnostic] = []
-    nearest = _nearest(tip.files, start)
-    for at, folder in enumerate(_folders(tip.files, nearest)):
+    nearest = _nearest_project(tip.files, start)
+    for at, folder in enumerate(_project_folders(tip.files, nearest)):
         copy = scratch / f"tip-{at}"
-        _export(repo, tip, folder, copy)
-        reading = read_all(copy)
+        _export_specs(repo, tip, folder, copy)
+        reading = read_all_specs(copy)
         if reading.specs is not None:
             found.append(ProjectAtTip(folder, reading.specs, copy))
             continue
@@ -91,19 +91,19 @@ def read_projects(
     return tuple(found), tuple(findings)
 
 
-def _symbolic(repo: Repository, ref: str) -> str | None:
+def _symbolic_target(repo: Repository, ref: str) -> str | None:
     answer = repo.run("symbolic-ref", "--quiet", ref, check=False)
     return answer.text if answer.status == 0 else None
 
 
-def _nearest(files: Mapping[str, str], start: str) -> str | None:
+def _nearest_project(files: Mapping[str, str], start: str) -> str | None:
     """Return the folder of the project that a folder is in."""
     above = (start, *map(str, PurePosixPath(start).parents))
     folders = ("" if name == "." else name for name in above)
     return next((folder for folder in folders if f"{folder}/{PROJECT_FILE}".lstrip("/") in files), None)
 
 
-def _folders(files: Mapping[str, str], nearest: str | None) -> list[str]:
+def _project_folders(files: Mapping[str, str], nearest: str | None) -> list[str]:
     """Return the folders of projects that are in no other project, the nearest one first."""
     every = sorted(path.rpartition("/")[0] for path in files if f"/{path}".endswith(f"/{PROJECT_FILE}"))
     outermost = [
@@ -114,38 +114,38 @@ def _folders(files: Mapping[str, str], nearest: str | None) -> list[str]:
     return list(dict.fromkeys([*([] if nearest is None else [nearest]), *outermost]))
 
 
-def export(repo: Repository, tip: Tip, folder: str, copy: Path) -> Path:
+def export_folder(repo: Repository, tip: BranchTip, folder: str, copy: Path) -> Path:
     """Write all files of a folder of the branch below `copy`, and return that; large ones are left out."""
     prefix = f"{folder}/" if folder else ""
     own = {path.removeprefix(prefix): oid for path, oid in tip.files.items() if path.startswith(prefix)}
-    _write(repo, own, copy, _LARGEST)
+    _write_files(repo, own, copy, _MAX_FILE_BYTES)
     return copy
 
 
-def _export(repo: Repository, tip: Tip, folder: str, copy: Path) -> None:
+def _export_specs(repo: Repository, tip: BranchTip, folder: str, copy: Path) -> None:
     """Write what specs consist of, and who may sign, below `copy`."""
     copy.mkdir(parents=True)
     prefix = f"{folder}/" if folder else ""
     own = {path.removeprefix(prefix): oid for path, oid in tip.files.items() if path.startswith(prefix)}
-    wanted = {path: oid for path, oid in own.items() if path.endswith(_READ)}
-    if PROJECT_FILE in own and (signers := _signers(repo.read(own[PROJECT_FILE]) or b"")) in own:
+    wanted = {path: oid for path, oid in own.items() if path.endswith(_SPEC_SUFFIXES)}
+    if PROJECT_FILE in own and (signers := _allowed_signers_path(repo.read_blob(own[PROJECT_FILE]) or b"")) in own:
         wanted[str(signers)] = own[str(signers)]
-    _write(repo, wanted, copy, document.MAX_BYTES)
+    _write_files(repo, wanted, copy, document.MAX_SPEC_BYTES)
 
 
-def _write(repo: Repository, wanted: Mapping[str, str], copy: Path, largest: int) -> None:
+def _write_files(repo: Repository, wanted: Mapping[str, str], copy: Path, largest: int) -> None:
     safe = {path: oid for path, oid in wanted.items() if not {"", ".", ".."} & set(path.split("/"))}
-    sizes = repo.look_up(list(safe.values()))
+    sizes = repo.read_object_infos(list(safe.values()))
     small = [path for path, one in zip(safe, sizes, strict=True) if one and one.size <= largest]
-    for path, content in zip(small, repo.read_many([safe[path] for path in small]), strict=True):
+    for path, content in zip(small, repo.read_objects([safe[path] for path in small]), strict=True):
         (copy / path).parent.mkdir(parents=True, exist_ok=True)
         (copy / path).write_bytes(content or b"")
 
 
-def _signers(content: bytes) -> str | None:
+def _allowed_signers_path(content: bytes) -> str | None:
     """Return the file of those who may sign, which a project must have before it is valid."""
     try:
-        documents = document.read(PROJECT_FILE, content)
+        documents = document.read_documents(PROJECT_FILE, content)
     except SyntaxProblem:
         return None
     for one in documents:

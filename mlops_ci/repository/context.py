@@ -8,30 +8,30 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlops_ci.core.ci_job import Job
+from mlops_ci.core.ci_job import CiJob
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.git_values import Person
 
 if TYPE_CHECKING:  # queries need neither records nor specs, and should not wait for a YAML parser
-    from mlops_ci.core.records import Maker
+    from mlops_ci.core.records import Provenance
     from mlops_ci.spec.load import Specs
     from mlops_ci.spec.spec_types import Trust
 
 
 @dataclass(frozen=True)
-class Place:
+class Workspace:
     """Where a command runs; queries need no more. `root` holds mlops.yaml, or is the repository's where there is none.
 
     `here` is the folder that the command was started in: paths on its command line count from it.
     """
 
     root: Path
-    here: Path
+    start_folder: Path
     repo: Repository | None
 
 
 @dataclass(frozen=True)
-class Context(Place):
+class Context(Workspace):
     """The world, as the edge found it: steps read no clock, no environment, and no current directory.
 
     `scratch` is a private folder that is removed when the command ends; `cache` is one that may vanish at any time.
@@ -40,18 +40,18 @@ class Context(Place):
     scratch: Path
     cache: Path | None
     clock: Callable[[], datetime]
-    maker: Maker
+    provenance: Provenance
     offline: bool  # the remote did not answer, so the registry is what this clone last knew
     progress: Callable[[str], None]
     person: Person | None = None  # whom git names as tagger
-    job: Job | None = None  # the CI job that this runs in
+    job: CiJob | None = None  # the CI job that this runs in
     trust: Trust = "local"  # how far it can be trusted what is judged here
     # what the git host says of this repository: is given a path below it, such as `/rulesets`, and answers with decoded JSON of
     # all pages; raises HostProblem. None where there is no token
     github: Callable[[str], Any] | None = None
 
     @property
-    def base(self) -> str | None:
+    def base_branch(self) -> str | None:
         """The branch that CI says this change is to be merged into."""
         return self.job.base if self.job else None
 

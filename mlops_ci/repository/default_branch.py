@@ -7,25 +7,25 @@ from __future__ import annotations
 
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.git import Repository
-from mlops_ci.spec.load import read_project
+from mlops_ci.spec.load import parse_project
 
-_USUAL = ("main", "master")
+_USUAL_NAMES = ("main", "master")
 
 
-def trunk(project: Project, repo: Repository) -> str | None:
+def find_default_branch(project: Project, repo: Repository) -> str | None:
     """Return the branch's name; None where there is a remote, and nothing tells which of its branches it is."""
-    own, remote = project.specs.project.spec.branch, repo.remote()
+    own, remote = project.specs.project.spec.branch, repo.default_remote()
     if remote is None:
-        return own or repo.branch()
+        return own or repo.current_branch()
     place = f"refs/remotes/{remote}/"
-    default = repo.remote_default(remote)
-    default = default or next((name for name in _USUAL if repo.resolve(f"{place}{name}^{{commit}}")), None)
+    default = repo.remote_default_branch(remote)
+    default = default or next((name for name in _USUAL_NAMES if repo.resolve(f"{place}{name}^{{commit}}")), None)
     if default is None:
-        return None if repo.refs(place) else own or repo.branch()  # nothing has been pushed yet
+        return None if repo.refs(place) else own or repo.current_branch()  # nothing has been pushed yet
     commit = repo.resolve(f"{place}{default}^{{commit}}")
     path = (project.context.root / project.specs.project.path).resolve().relative_to(repo.root.resolve()).as_posix()
-    content = repo.read(f"{commit}:{path}") if commit else None
-    there = read_project(content) if content is not None else None
+    content = repo.read_blob(f"{commit}:{path}") if commit else None
+    there = parse_project(content) if content is not None else None
     if there is None:  # the project is new
         return own or default
     return there.spec.branch or default

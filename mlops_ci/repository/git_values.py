@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-ZERO = "0" * 40
+ZERO_OID = "0" * 40
 
 
 @dataclass(frozen=True)
-class Answer:
+class GitResult:
     """What a git command said; `out` is bytes, since trees and blobs need not be text."""
 
     status: int
@@ -24,7 +24,7 @@ class Answer:
         return self.out.decode("utf-8", "replace").rstrip("\n")
 
 
-class Object(NamedTuple):
+class ObjectInfo(NamedTuple):
     """An object without its content; `size` is in bytes."""
 
     oid: str
@@ -32,7 +32,7 @@ class Object(NamedTuple):
     size: int
 
 
-class Change(NamedTuple):
+class PathChange(NamedTuple):
     """A path of the repository whose content is another one than before; bytes that are no UTF-8 are surrogates in it.
 
     `old` is the blob that it was, None where it was no file. `whole`: it is, or was, a link or a submodule, so that everything
@@ -41,8 +41,8 @@ class Change(NamedTuple):
 
     path: str
     how: Literal["added", "changed", "deleted"]
-    old: str | None = None
-    whole: bool = False
+    old_oid: str | None = None
+    is_link_or_submodule: bool = False
 
 
 class LogCommit(NamedTuple):
@@ -61,7 +61,7 @@ class Person:
     name: str
     email: str
 
-    def stamp(self, seconds: int) -> str:
+    def identity_line(self, seconds: int) -> str:
         """Return the identity line of a git object, in UTC."""
         return f"{self.name} <{self.email}> {seconds} +0000"
 
@@ -76,7 +76,7 @@ class RefUpdate:
 
 
 @dataclass(frozen=True)
-class PushAnswer:
+class PushResult:
     """How a push ended. `raced`: somebody else was first; `refused`: the remote's rules say no; `failed`: it was not reached."""
 
     state: Literal["done", "raced", "refused", "failed"]
@@ -85,11 +85,11 @@ class PushAnswer:
 
 def tag_content(name: str, target: str, message: str, person: Person, seconds: int) -> bytes:
     """Return an annotated tag object on a commit, as git has it before it is signed."""
-    head = f"object {target}\ntype commit\ntag {name}\ntagger {person.stamp(seconds)}\n"
+    head = f"object {target}\ntype commit\ntag {name}\ntagger {person.identity_line(seconds)}\n"
     return f"{head}\n{message.rstrip()}\n".encode()
 
 
-def contents_in(out: bytes) -> Iterator[bytes | None]:
+def parse_contents(out: bytes) -> Iterator[bytes | None]:
     """Take the output of `cat-file --batch` apart, as far as it is whole."""
     at = 0
     while (end := out.find(b"\n", at)) >= 0:
@@ -105,7 +105,7 @@ def contents_in(out: bytes) -> Iterator[bytes | None]:
         at = stop + 1
 
 
-def changes_in(out: bytes) -> Iterator[Change]:
+def parse_changes(out: bytes) -> Iterator[PathChange]:
     """Take the output of `diff --raw -z --no-renames` apart; what is unmerged counts as changed."""
     fields = out.split(b"\0")
     for meta, path in zip(fields[::2], fields[1::2], strict=False):
@@ -113,25 +113,25 @@ def changes_in(out: bytes) -> Iterator[Change]:
         how: Literal["added", "changed", "deleted"] = (
             "added" if status == "A" else "deleted" if status == "D" else "changed"
         )
-        blob = old if before in _FILES and old.strip("0") else None
-        yield Change(os.fsdecode(path), how, blob, bool({before, after} & _WHOLE))
+        blob = old if before in _FILE_MODES and old.strip("0") else None
+        yield PathChange(os.fsdecode(path), how, blob, bool({before, after} & _LINK_MODES))
 
 
-_FILES = ("100644", "100755")
-_WHOLE = {"120000", "160000"}  # the modes of a link and of a submodule
+_FILE_MODES = ("100644", "100755")
+_LINK_MODES = {"120000", "160000"}  # the modes of a link and of a submodule
 
 
-def object_in(line: str) -> Object | None:
+def parse_object_info(line: str) -> ObjectInfo | None:
     """Return what a line of `cat-file --batch-check` says; None for an object that is not there."""
     oid, _, rest = line.partition(" ")
     kind, _, size = rest.partition(" ")
-    return Object(oid, kind, int(size)) if size.isdigit() and kind in ("blob", "tree", "commit", "tag") else None
+    return ObjectInfo(oid, kind, int(size)) if size.isdigit() and kind in ("blob", "tree", "commit", "tag") else None
 
 
-def command(update: RefUpdate) -> str:
+def update_ref_command(update: RefUpdate) -> str:
     """Return the line of `git update-ref --stdin` that makes the move."""
-    if update.new == ZERO:
+    if update.new == ZERO_OID:
         return f"delete {update.ref} {update.old or ''}".rstrip()
-    if update.old == ZERO:
+    if update.old == ZERO_OID:
         return f"create {update.ref} {update.new}"
     return f"update {update.ref} {update.new} {update.old or ''}".rstrip()

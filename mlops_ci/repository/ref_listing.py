@@ -12,21 +12,25 @@ TYPE_CHECKING = False  # as `typing` has it, whose import takes longer than the 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-TAGS = "refs/tags/"
-LOGS = "refs/mlops/log/"
-LEDGERS = "refs/mlops/ledger/"
-LIST = ("for-each-ref", "--format=%(objectname) %(refname)")  # and patterns
-READ = ("cat-file", "--batch=%(objecttype) %(objectsize) %(objectname) %(rest)", "--buffer")  # for `refs.parsed`
+TAG_PREFIX = "refs/tags/"
+LOG_PREFIX = "refs/mlops/log/"
+LEDGER_PREFIX = "refs/mlops/ledger/"
+LIST_COMMAND = ("for-each-ref", "--format=%(objectname) %(refname)")  # and patterns
+READ_COMMAND = (
+    "cat-file",
+    "--batch=%(objecttype) %(objectsize) %(objectname) %(rest)",
+    "--buffer",
+)  # for `refs.parse_refs`
 # neither hooks nor a file monitor of the repository run with the rights and secrets of this command
-GIT = ("git", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false")
+GIT_COMMAND = ("git", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false")
 # what would point git elsewhere, from a hook or an outer git; and what would show other objects than the refs name
-_LEFT_OUT = frozenset(
+_REMOVED_VARIABLES = frozenset(
     {
         *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_PREFIX", "GIT_NAMESPACE"),
         *("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_REPLACE_REF_BASE", "GIT_SHALLOW_FILE"),
     }
 )
-_OWN = {
+_FIXED_VARIABLES = {
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_OPTIONAL_LOCKS": "0",
     "GIT_NO_REPLACE_OBJECTS": "1",
@@ -34,11 +38,11 @@ _OWN = {
     "LC_ALL": "C",  # messages are read
 }
 _SET_PIPE_SIZE = 1031  # F_SETPIPE_SZ of fcntl(2); the module has it only where Linux does
-_ROOM = 1 << 20  # bytes, the most that Linux lets anybody ask for
-_CHUNK = 1 << 17
+_PIPE_SIZE = 1 << 20  # bytes, the most that Linux lets anybody ask for
+_CHUNK_SIZE = 1 << 17
 
 
-class Begun:
+class Listing:
     """A listing under way. Whoever has one reads it to its end, or ends it."""
 
     def __init__(self, processes: tuple[int, ...], output: int) -> None:
@@ -46,7 +50,7 @@ class Begun:
 
     def chunks(self) -> Iterator[bytes]:
         """Yield what git writes, as it comes."""
-        while chunk := os.read(self._output, _CHUNK):
+        while chunk := os.read(self._output, _CHUNK_SIZE):
             yield chunk
 
     def end(self) -> bool:
@@ -55,12 +59,12 @@ class Begun:
         return [os.waitpid(process, 0)[1] for process in self._processes] == [0, 0]
 
 
-def environment(environ: Mapping[str, str]) -> dict[str, str]:
+def git_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the variables that git runs with: the user's, without what an outer git or a hook would have it work on."""
-    return {name: value for name, value in environ.items() if name not in _LEFT_OUT} | _OWN
+    return {name: value for name, value in environ.items() if name not in _REMOVED_VARIABLES} | _FIXED_VARIABLES
 
 
-def begin() -> Begun | None:
+def start_listing() -> Listing | None:
     """Start listing the tags and logs of the repository around the current directory, and return at once.
 
     None where no process can be started so (there is no git, or no such system call): whoever asks again gets the reason.
@@ -70,11 +74,14 @@ def begin() -> Begun | None:
     nothing = os.open(os.devnull, os.O_RDWR)
     names, theirs = os.pipe()
     output, written = os.pipe()
-    _widen(written)
-    processes = (_spawn((*LIST, TAGS, LOGS), nothing, theirs, nothing), _spawn(READ, names, written, nothing))
+    _widen_pipe(written)
+    processes = (
+        _spawn((*LIST_COMMAND, TAG_PREFIX, LOG_PREFIX), nothing, theirs, nothing),
+        _spawn(READ_COMMAND, names, written, nothing),
+    )
     for descriptor in (nothing, names, theirs, written):
         os.close(descriptor)
-    begun = Begun(tuple(process for process in processes if process), output)
+    begun = Listing(tuple(process for process in processes if process), output)
     if all(processes):
         return begun
     begun.end()
@@ -84,16 +91,18 @@ def begin() -> Begun | None:
 def _spawn(arguments: tuple[str, ...], stdin: int, stdout: int, stderr: int) -> int | None:
     ends = [(os.POSIX_SPAWN_DUP2, end, number) for number, end in enumerate((stdin, stdout, stderr))]
     try:
-        return os.posix_spawnp(GIT[0], [*GIT, *arguments], environment(os.environ), file_actions=ends)
+        return os.posix_spawnp(
+            GIT_COMMAND[0], [*GIT_COMMAND, *arguments], git_environment(os.environ), file_actions=ends
+        )
     except OSError:
         return None
 
 
-def _widen(pipe: int) -> None:
+def _widen_pipe(pipe: int) -> None:
     """Let git write ahead while others import."""
     try:
         import fcntl
 
-        fcntl.fcntl(pipe, _SET_PIPE_SIZE, _ROOM)
+        fcntl.fcntl(pipe, _SET_PIPE_SIZE, _PIPE_SIZE)
     except (ImportError, OSError):
         pass  # macOS widens pipes by itself; elsewhere git waits a little

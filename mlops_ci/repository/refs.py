@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 LATEST_DATE = 253_402_300_799  # the last second of the year 9999: a tag may claim any date
 # the header of a tag object; the oldest tags have no tagger
-_TAG = re.compile(
+_TAG_HEADER = re.compile(
     r"object ([0-9a-f]+)\ntype \w+\ntag [^\n]*\n(?:tagger ([^\n<]*?) ?<[^\n]*> ?(?:([0-9]{1,18}) [+-][0-9]+)?\n)?"
 )
 
@@ -34,7 +34,7 @@ class Ref(NamedTuple):
     contents: str
 
 
-def parsed(chunks: Iterable[bytes]) -> Iterator[Ref]:
+def parse_refs(chunks: Iterable[bytes]) -> Iterator[Ref]:
     """Yield the refs of a listing (`listing.READ`), each as soon as it is whole; raises MissingObject."""
     rest = b""
     for chunk in chunks:
@@ -48,14 +48,14 @@ def parsed(chunks: Iterable[bytes]) -> Iterator[Ref]:
             if stop >= len(rest):  # a newline follows
                 break
             oid, name = named
-            yield _ref(name.decode("utf-8", "replace"), oid.decode(), kind.decode(), rest[end + 1 : stop])
+            yield _parse_ref(name.decode("utf-8", "replace"), oid.decode(), kind.decode(), rest[end + 1 : stop])
             at = stop + 1
         rest = rest[at:]
 
 
-def _ref(name: str, oid: str, kind: str, content: bytes) -> Ref:
+def _parse_ref(name: str, oid: str, kind: str, content: bytes) -> Ref:
     text = content.decode("utf-8", "replace")
     contents = text[text.find("\n\n") + 2 :] if kind in ("tag", "commit") else ""
-    header = _TAG.match(text) if kind == "tag" else None
+    header = _TAG_HEADER.match(text) if kind == "tag" else None
     peeled, tagger, date = header.groups() if header else (None, None, None)
     return Ref(name, oid, kind, peeled, tagger or "", min(int(date or 0), LATEST_DATE), contents)

@@ -19,16 +19,16 @@ from typing import Literal
 
 from mlops_ci.core import process
 from mlops_ci.core.errors import EnvironmentProblem
-from mlops_ci.core.signers import Format, Signing
+from mlops_ci.core.signers import SignatureFormat, Signing
 from mlops_ci.repository.git import Repository
-from mlops_ci.repository.git_values import Answer, Person, tag_content
+from mlops_ci.repository.git_values import GitResult, Person, tag_content
 
-State = Literal["good", "unsigned", "bad", "stranger"]
-_Asking = AbstractContextManager[tuple[tuple[str, ...], Mapping[str, str]]]  # settings and variables for git
+SignatureState = Literal["good", "unsigned", "bad", "stranger"]
+_GitSettings = AbstractContextManager[tuple[tuple[str, ...], Mapping[str, str]]]  # settings and variables for git
 
 
 @dataclass(frozen=True)
-class Signature:
+class TagSignature:
     """What is to be thought of a tag's signature, and of whom it is.
 
     `stranger`: of nobody the signers name, at the tag's date; `bad`: of other content, by a key that was revoked or has
@@ -36,24 +36,24 @@ class Signature:
     fingerprint; `aliases` are the other principals that the signers give the key.
     """
 
-    state: State
+    state: SignatureState
     signer: str = ""
     key: str = ""
     aliases: tuple[str, ...] = ()
 
     @property
-    def names(self) -> frozenset[str]:
+    def signer_names(self) -> frozenset[str]:
         """Whom the signature is of, under every name, in lower case."""
         return frozenset(name.casefold() for name in (self.signer, *self.aliases) if name)
 
     @property
-    def short(self) -> str:
+    def short_key(self) -> str:
         """The first 16 hex digits of the key's fingerprint: they name the signer in refs."""
         kind, _, text = self.key.rpartition(":")
         return (base64.b64decode(f"{text}==").hex() if kind else text.lower())[:16]
 
 
-def verify_tags(repo: Repository, signing: Signing, oids: Sequence[str]) -> Mapping[str, Signature]:
+def verify_tags(repo: Repository, signing: Signing, oids: Sequence[str]) -> Mapping[str, TagSignature]:
     """Return the signature of each tag object, by object id; see `check_signatures`."""
     import tempfile
 
@@ -63,14 +63,14 @@ def verify_tags(repo: Repository, signing: Signing, oids: Sequence[str]) -> Mapp
         return check_signatures(repo, oids, signing.format, file)
 
 
-def has_key(repo: Repository, format: Format) -> bool:
+def has_signing_key(repo: Repository, format: SignatureFormat) -> bool:
     """Tell whether the user has told git what to sign with."""
-    return not _KEYS[format].isdisjoint(_settings(repo, format))
+    return not _KEY_SETTINGS[format].isdisjoint(_signing_settings(repo, format))
 
 
-def sign(
+def sign_tag(
     repo: Repository, signing: Signing, name: str, target: str, message: str, person: Person, seconds: int
-) -> tuple[bytes, Signature]:
+) -> tuple[bytes, TagSignature]:
     """Have git sign an annotated tag on a commit; return the whole object, which is not stored yet, and whose it is.
 
     `git tag` makes a ref at once, so that it works in a repository of its own, which borrows this one's objects.
@@ -79,20 +79,22 @@ def sign(
     import tempfile
 
     with tempfile.TemporaryDirectory(prefix="mlops-ci-signing-") as folder:
-        scratch = _borrowing(repo, Path(folder))
+        scratch = _create_scratch_repository(repo, Path(folder))
         stamp = {"NAME": person.name, "EMAIL": person.email, "DATE": f"@{seconds} +0000"}
         # asked of the repository: what a configuration says of its place would not hold in another
-        own = [part for key, value in _settings(repo, signing.format).items() for part in ("-c", f"{key}={value}")]
+        own = [
+            part for key, value in _signing_settings(repo, signing.format).items() for part in ("-c", f"{key}={value}")
+        ]
         flags = ("--sign", "--cleanup=verbatim", "--file=-", name, target)
         answer = scratch.run(
             *(*own, "-c", f"gpg.format={signing.format}", "tag", *flags),
             stdin=f"{message.rstrip()}\n".encode(),
-            env={**_agent(repo), **{f"GIT_COMMITTER_{key}": value for key, value in stamp.items()}},
+            env={**_agent_variables(repo), **{f"GIT_COMMITTER_{key}": value for key, value in stamp.items()}},
             check=False,
         )
         oid = scratch.resolve(f"refs/tags/{name}") if answer.status == 0 else None
         content = scratch.run("cat-file", "tag", oid).out if oid else b""
-        signature = verify_tags(scratch, signing, (oid,))[oid] if oid else Signature("unsigned")
+        signature = verify_tags(scratch, signing, (oid,))[oid] if oid else TagSignature("unsigned")
     # git 2.39 writes a tag without a signature, and reports success, when ssh-keygen fails
     if signature.state == "unsigned" or not content.startswith(tag_content(name, target, message, person, seconds)):
         said = answer.err.strip().splitlines()
@@ -111,26 +113,26 @@ def sign(
     return content, signature
 
 
-_KEYS: Mapping[Format, frozenset[str]] = {
+_KEY_SETTINGS: Mapping[SignatureFormat, frozenset[str]] = {
     "ssh": frozenset({"user.signingkey", "gpg.ssh.defaultkeycommand"}),
     "openpgp": frozenset({"user.signingkey"}),
 }
 
 
-def _settings(repo: Repository, format: Format) -> dict[str, str]:
+def _signing_settings(repo: Repository, format: SignatureFormat) -> dict[str, str]:
     """Return the settings that say how this command signs, with the key that it was lent, or else the user's; names in lower case."""
-    if repo.credentials.key and format == "ssh":
-        return {"user.signingkey": f"key::{repo.credentials.key}", "gpg.ssh.program": "ssh-keygen"}
+    if repo.credentials.signing_key and format == "ssh":
+        return {"user.signingkey": f"key::{repo.credentials.signing_key}", "gpg.ssh.program": "ssh-keygen"}
     answer = repo.run("config", "-z", "--get-regexp", r"^(user\.signingkey|gpg\..*)$", check=False)
     entries = answer.out.decode("utf-8", "replace").split("\0")
     return {key: value for key, _, value in (entry.partition("\n") for entry in entries if entry)}
 
 
-def _agent(repo: Repository) -> dict[str, str]:
-    return {"SSH_AUTH_SOCK": repo.credentials.agent} if repo.credentials.agent else {}
+def _agent_variables(repo: Repository) -> dict[str, str]:
+    return {"SSH_AUTH_SOCK": repo.credentials.agent_socket} if repo.credentials.agent_socket else {}
 
 
-def _borrowing(repo: Repository, folder: Path) -> Repository:
+def _create_scratch_repository(repo: Repository, folder: Path) -> Repository:
     """Make a bare repository that has the other's objects, in an empty folder; what it is made of stays in it."""
     for name in ("refs", "objects/info"):
         (folder / name).mkdir(parents=True)
@@ -140,12 +142,14 @@ def _borrowing(repo: Repository, folder: Path) -> Repository:
     return Repository(repo.root, folder, folder, bare=True)  # paths of keys may count from where the user is
 
 
-def check_signature(repo: Repository, oid: str, format: Format, signers: Path) -> Signature:
+def check_signature(repo: Repository, oid: str, format: SignatureFormat, signers: Path) -> TagSignature:
     """Return what is to be thought of one tag object's signature; see `check_signatures`."""
     return check_signatures(repo, (oid,), format, signers)[oid]
 
 
-def check_signatures(repo: Repository, oids: Sequence[str], format: Format, signers: Path) -> Mapping[str, Signature]:
+def check_signatures(
+    repo: Repository, oids: Sequence[str], format: SignatureFormat, signers: Path
+) -> Mapping[str, TagSignature]:
     """Return what is to be thought of each tag object's signature, by object id; refs need not name them.
 
     `signers` is a file of OpenSSH's allowed signers, or of armoured public keys. An object that is not here is bad.
@@ -154,9 +158,9 @@ def check_signatures(repo: Repository, oids: Sequence[str], format: Format, sign
     from concurrent.futures import ThreadPoolExecutor  # queries check nothing
 
     wanted = list(dict.fromkeys(oids))
-    kind = _KINDS[format]
-    states = dict(zip(wanted, (_at_sight(content, kind) for content in repo.read_many(wanted)), strict=True))
-    found = {oid: Signature(state) for oid, state in states.items() if state is not None}
+    kind = _FORMAT_HANDLERS[format]
+    states = dict(zip(wanted, (_state_from_form(content, kind) for content in repo.read_objects(wanted)), strict=True))
+    found = {oid: TagSignature(state) for oid, state in states.items() if state is not None}
     signed = [oid for oid in wanted if oid not in found]
     if not signed:
         return found
@@ -167,31 +171,31 @@ def check_signatures(repo: Repository, oids: Sequence[str], format: Format, sign
             f"signatures are checked with {kind.program}, which is not installed or not on PATH",
             help=f"install {kind.package}",
         )
-    with kind.asking(signers.resolve()) as (settings, env), ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool:
+    with kind.settings(signers.resolve()) as (settings, env), ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool:
 
-        def ask(oid: str) -> Signature:
-            return kind.read(repo.run(*settings, "verify-tag", "--raw", oid, env=env, check=False), content)
+        def ask(oid: str) -> TagSignature:
+            return kind.parse_result(repo.run(*settings, "verify-tag", "--raw", oid, env=env, check=False), content)
 
         # the time passes in the programs that git starts
         return {**found, **dict(zip(signed, pool.map(ask, signed), strict=True))}
 
 
 @dataclass(frozen=True)
-class _Kind:
+class _FormatHandler:
     """How one format looks, and how git is made to check it."""
 
     program: str
     package: str
     block: re.Pattern[bytes]
-    asking: Callable[[Path], _Asking]
-    read: Callable[[Answer, bytes], Signature]
+    settings: Callable[[Path], _GitSettings]
+    parse_result: Callable[[GitResult, bytes], TagSignature]
 
 
 # what git takes for the beginning of a signature
 _BEGIN = re.compile(rb"^-----BEGIN (?:SSH SIGNATURE|PGP SIGNATURE|PGP MESSAGE|SIGNED MESSAGE)-----", re.MULTILINE)
 
 
-def _at_sight(content: bytes | None, kind: _Kind) -> State | None:
+def _state_from_form(content: bytes | None, kind: _FormatHandler) -> SignatureState | None:
     """Return the state of what cannot be a signature of this kind; None for what can be one."""
     if content is None:
         return "bad"
@@ -202,13 +206,13 @@ def _at_sight(content: bytes | None, kind: _Kind) -> State | None:
 
 
 @contextmanager
-def _asking_ssh(signers: Path) -> Iterator[tuple[tuple[str, ...], Mapping[str, str]]]:
+def _ssh_settings(signers: Path) -> Iterator[tuple[tuple[str, ...], Mapping[str, str]]]:
     values = {"program": "ssh-keygen", "allowedSignersFile": str(signers), "revocationFile": os.devnull}
     yield tuple(part for name, value in values.items() for part in ("-c", f"gpg.ssh.{name}={value}")), {}
 
 
 @contextmanager
-def _asking_gpg(signers: Path) -> Iterator[tuple[tuple[str, ...], Mapping[str, str]]]:
+def _gpg_settings(signers: Path) -> Iterator[tuple[tuple[str, ...], Mapping[str, str]]]:
     settings = ("-c", "gpg.program=gpg", "-c", "gpg.openpgp.program=gpg", "-c", "gpg.minTrustLevel=undefined")
     import tempfile
 
@@ -216,7 +220,7 @@ def _asking_gpg(signers: Path) -> Iterator[tuple[tuple[str, ...], Mapping[str, s
         (Path(home) / "gpg.conf").write_text("no-autostart\nno-auto-key-retrieve\nno-auto-check-trustdb\n")
         env = {**os.environ, "GNUPGHOME": home, "LC_ALL": "C"}
         argv = ("gpg", "--batch", "--quiet", "--import", str(signers))
-        status, _, err = process.ask(argv, cwd=Path(home), env=env)
+        status, _, err = process.run_trusted(argv, cwd=Path(home), env=env)
         if status != 0:
             said = err.decode("utf-8", "replace").strip().splitlines()
             raise EnvironmentProblem.of(
@@ -227,20 +231,20 @@ def _asking_gpg(signers: Path) -> Iterator[tuple[tuple[str, ...], Mapping[str, s
         yield settings, {"GNUPGHOME": home}
 
 
-_SSH = re.compile(
+_SSH_RESULT = re.compile(
     r'^Good "git" signature (?:for (?P<signer>.+) )?with \S+ key (?P<key>SHA256:[A-Za-z0-9+/]+)$', re.MULTILINE
 )
 
 
-def _read_ssh(answer: Answer, signers: bytes) -> Signature:
+def _parse_ssh_result(answer: GitResult, signers: bytes) -> TagSignature:
     # git repeats what ssh-keygen said, so the exit code decides
-    found = _SSH.search(answer.err)
+    found = _SSH_RESULT.search(answer.err)
     if found is None:
-        return Signature("bad")
+        return TagSignature("bad")
     if found["signer"] is None:
-        return Signature("stranger", key=found["key"])
+        return TagSignature("stranger", key=found["key"])
     aliases = tuple(name for name in _principals(signers, found["key"]) if name != found["signer"])
-    return Signature("good" if answer.status == 0 else "bad", found["signer"], found["key"], aliases)
+    return TagSignature("good" if answer.status == 0 else "bad", found["signer"], found["key"], aliases)
 
 
 def _principals(signers: bytes, key: str) -> Iterator[str]:
@@ -259,44 +263,44 @@ def _fingerprint(field: str) -> str:
     return f"SHA256:{base64.b64encode(digest).decode().rstrip('=')}"
 
 
-_GPG = "[GNUPG:] "
+_GPG_PREFIX = "[GNUPG:] "
 
 
-def _read_gpg(answer: Answer, _: bytes) -> Signature:
+def _parse_gpg_result(answer: GitResult, _: bytes) -> TagSignature:
     said: dict[str, list[str]] = {}
     for line in answer.err.splitlines():
-        if line.startswith(_GPG):
-            word, *rest = line.removeprefix(_GPG).split(" ")
+        if line.startswith(_GPG_PREFIX):
+            word, *rest = line.removeprefix(_GPG_PREFIX).split(" ")
             said.setdefault(word, rest)
     if "NO_PUBKEY" in said:
-        return Signature("stranger", key=said["NO_PUBKEY"][0])
+        return TagSignature("stranger", key=said["NO_PUBKEY"][0])
     if not {"GOODSIG", "VALIDSIG"} <= set(said):
-        return Signature("bad")
+        return TagSignature("bad")
     name = " ".join(said["GOODSIG"][1:])
     mail = re.search(r"<([^<>]+)>$", name)
     # the last field is the primary key, where a subkey signed
     key = said["VALIDSIG"][-1]
-    return Signature("good" if answer.status == 0 else "bad", mail.group(1) if mail else name, key)
+    return TagSignature("good" if answer.status == 0 else "bad", mail.group(1) if mail else name, key)
 
 
-_LINES = rb"(?:[A-Za-z0-9+/=]+\n)+"
-_KINDS: Mapping[Format, _Kind] = {
-    "ssh": _Kind(
+_BASE64_LINES = rb"(?:[A-Za-z0-9+/=]+\n)+"
+_FORMAT_HANDLERS: Mapping[SignatureFormat, _FormatHandler] = {
+    "ssh": _FormatHandler(
         "ssh-keygen",
         "OpenSSH 8.2 or newer",
-        re.compile(rb"-----BEGIN SSH SIGNATURE-----\n" + _LINES + rb"-----END SSH SIGNATURE-----\n*"),
-        _asking_ssh,
-        _read_ssh,
+        re.compile(rb"-----BEGIN SSH SIGNATURE-----\n" + _BASE64_LINES + rb"-----END SSH SIGNATURE-----\n*"),
+        _ssh_settings,
+        _parse_ssh_result,
     ),
-    "openpgp": _Kind(
+    "openpgp": _FormatHandler(
         "gpg",
         "GnuPG",
         re.compile(
             rb"-----BEGIN PGP SIGNATURE-----\n(?:[A-Z][a-z]+: [^\n]*\n)*\n"
-            + _LINES
+            + _BASE64_LINES
             + rb"-----END PGP SIGNATURE-----\n*"
         ),
-        _asking_gpg,
-        _read_gpg,
+        _gpg_settings,
+        _parse_gpg_result,
     ),
 }

@@ -11,58 +11,58 @@ from pathlib import Path
 from mlops_ci.core import process
 from mlops_ci.core.errors import EnvironmentProblem
 
-VARIABLE = "MLOPS_CI_SIGNING_KEY"
-_LIFE = "3600"  # seconds after which the agent forgets the key, should nobody be left to end it
+SIGNING_KEY_VARIABLE = "MLOPS_CI_SIGNING_KEY"
+_KEY_LIFETIME = "3600"  # seconds after which the agent forgets the key, should nobody be left to end it
 
 
 @contextmanager
-def holding(key: str) -> Iterator[tuple[str, str]]:
+def ssh_agent_with_key(key: str) -> Iterator[tuple[str, str]]:
     """Start an agent that holds a private OpenSSH key, give the public key and the agent's socket, and end it.
 
     Raises EnvironmentProblem `signing-key-unusable` for what is no such key or has a passphrase, and
     `signature-program-missing` without OpenSSH.
     """
     # where it likes: the path of a socket must be short, and a temporary folder's may not be
-    own = {name: value for name, value in process.own_environment(os.environ).items() if name != "TMPDIR"}
-    said = _run(("ssh-agent", "-s"), own)[1]
+    own = {name: value for name, value in process.isolated_environment(os.environ).items() if name != "TMPDIR"}
+    said = _run_program(("ssh-agent", "-s"), own)[1]
     found = re.search(r"SSH_AUTH_SOCK=([^;]+);.*SSH_AGENT_PID=(\d+);", said, re.DOTALL)
     if found is None:
         raise EnvironmentProblem.of(
             "signing-key-unusable",
-            f"there is nothing to hold the key in {VARIABLE}: ssh-agent did not start",
+            f"there is nothing to hold the key in {SIGNING_KEY_VARIABLE}: ssh-agent did not start",
             help="try it in such a job: ssh-agent -s",
         )
     theirs = {**own, "SSH_AUTH_SOCK": found.group(1), "SSH_AGENT_PID": found.group(2)}
     try:
-        yield _added(key, theirs), found.group(1)
+        yield _add_key(key, theirs), found.group(1)
     finally:
-        _run(("ssh-add", "-q", "-D"), theirs)  # at once: the agent takes a moment to end
-        _run(("ssh-agent", "-k"), theirs)
+        _run_program(("ssh-add", "-q", "-D"), theirs)  # at once: the agent takes a moment to end
+        _run_program(("ssh-agent", "-k"), theirs)
 
 
-def _added(key: str, env: Mapping[str, str]) -> str:
+def _add_key(key: str, env: Mapping[str, str]) -> str:
     text = key.replace("\r\n", "\n").strip() + "\n"  # a secret may have lost its last line break, which OpenSSH wants
     # nobody is there to type a passphrase
     silent = {**env, "SSH_ASKPASS": "false", "SSH_ASKPASS_REQUIRE": "force", "DISPLAY": ""}
-    status = _run(("ssh-add", "-q", "-t", _LIFE, "-"), silent, text.encode())[0]
-    public = _run(("ssh-add", "-L"), env)[1].split()
+    status = _run_program(("ssh-add", "-q", "-t", _KEY_LIFETIME, "-"), silent, text.encode())[0]
+    public = _run_program(("ssh-add", "-L"), env)[1].split()
     if status != 0 or len(public) < 2:
         raise EnvironmentProblem.of(
             "signing-key-unusable",
-            f"what {VARIABLE} holds cannot be signed with: it is no private OpenSSH key, is cut, or has a passphrase",
+            f"what {SIGNING_KEY_VARIABLE} holds cannot be signed with: it is no private OpenSSH key, is cut, or has a passphrase",
             help="make a key for this alone (ssh-keygen -t ed25519 -N '' -f key), store the whole file `key` as the secret, and add"
             " key.pub to the allowed signers",
         )
     return f"{public[0]} {public[1]}"
 
 
-def _run(argv: tuple[str, ...], env: Mapping[str, str], stdin: bytes = b"") -> tuple[int, str]:
+def _run_program(argv: tuple[str, ...], env: Mapping[str, str], stdin: bytes = b"") -> tuple[int, str]:
     try:
-        status, out, _ = process.ask(argv, cwd=Path.cwd(), env=env, stdin=stdin)
+        status, out, _ = process.run_trusted(argv, cwd=Path.cwd(), env=env, stdin=stdin)
     except FileNotFoundError as error:
         raise EnvironmentProblem.of(
             "signature-program-missing",
-            f"a key in {VARIABLE} is held by {argv[0]}, which is not installed or not on PATH",
+            f"a key in {SIGNING_KEY_VARIABLE} is held by {argv[0]}, which is not installed or not on PATH",
             help="install OpenSSH 8.2 or newer",
         ) from error
     return status, out.decode("utf-8", "replace")

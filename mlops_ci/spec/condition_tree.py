@@ -13,8 +13,8 @@ from typing import Literal as OneOf
 
 from mlops_ci.core.suggestions import quote, suggest
 
-Operator = OneOf["==", "!=", "<", "<=", ">", ">="]
-Value = str | int | float | bool
+ComparisonOperator = OneOf["==", "!=", "<", "<=", ">", ">="]
+ConditionValue = str | int | float | bool
 
 
 class ConditionError(ValueError):
@@ -27,7 +27,7 @@ class ConditionError(ValueError):
 
 
 @dataclass(frozen=True)
-class Column:
+class ColumnReference:
     """A column by name; `offset` is where the text names it."""
 
     name: str
@@ -35,14 +35,14 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Literal:
+class LiteralValue:
     """A value that stands in the text, at `offset`."""
 
-    value: Value
+    value: ConditionValue
     offset: int = field(default=0, compare=False)
 
 
-Operand = Column | Literal
+Operand = ColumnReference | LiteralValue
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Compare:
     """Two operands, one of them a column at least."""
 
     left: Operand
-    operator: Operator
+    operator: ComparisonOperator
     right: Operand
 
 
@@ -58,39 +58,39 @@ class Compare:
 class In:
     """A column's value is one of some."""
 
-    column: Column
-    values: tuple[Literal, ...]
+    column: ColumnReference
+    values: tuple[LiteralValue, ...]
 
 
 @dataclass(frozen=True)
 class Missing:
     """A column has no value: null, or NaN."""
 
-    column: Column
+    column: ColumnReference
 
 
 @dataclass(frozen=True)
 class Not:
     """Not `of`."""
 
-    of: Tree
+    of: ConditionTree
 
 
 @dataclass(frozen=True)
 class And:
     """All of `of`."""
 
-    of: tuple[Tree, ...]
+    of: tuple[ConditionTree, ...]
 
 
 @dataclass(frozen=True)
 class Or:
     """One of `of` at least."""
 
-    of: tuple[Tree, ...]
+    of: tuple[ConditionTree, ...]
 
 
-Tree = Compare | In | Missing | Not | And | Or
+ConditionTree = Compare | In | Missing | Not | And | Or
 
 
 @dataclass(frozen=True)
@@ -99,26 +99,26 @@ class Condition:
 
     text: str
     columns: tuple[str, ...]
-    tree: Tree
+    tree: ConditionTree
 
 
-def named(tree: Tree) -> Iterator[Column]:
+def column_references(tree: ConditionTree) -> Iterator[ColumnReference]:
     """Yield every column where the condition names it."""
     match tree:
         case And(of) | Or(of):
             for one in of:
-                yield from named(one)
+                yield from column_references(one)
         case Not(of=inner):
-            yield from named(inner)
+            yield from column_references(inner)
         case Compare(left, _, right):
-            yield from (side for side in (left, right) if isinstance(side, Column))
+            yield from (side for side in (left, right) if isinstance(side, ColumnReference))
         case In(column) | Missing(column):
             yield column
 
 
-def known(condition: Condition, columns: Sequence[str]) -> None:
+def ensure_columns_exist(condition: Condition, columns: Sequence[str]) -> None:
     """Raise ConditionError when the condition names a column that is none of these."""
-    for column in named(condition.tree):
+    for column in column_references(condition.tree):
         if column.name not in columns:
             help = suggest(column.name, columns, otherwise="there are")
             raise ConditionError(
@@ -126,24 +126,24 @@ def known(condition: Condition, columns: Sequence[str]) -> None:
             )
 
 
-def check(condition: Condition, types: Mapping[str, str]) -> None:
+def ensure_types_comparable(condition: Condition, types: Mapping[str, str]) -> None:
     """Raise ConditionError when values are compared that have no order between them.
 
     `types` are those of a dataset's spec (string, integer, number, boolean, date, timestamp), by column; a column that is
     not in it may hold anything. Texts stand for moments beside a date or timestamp: ISO 8601, of UTC where none is said.
     """
-    for left, right in _pairs(condition.tree):
-        one, other = _kind(left, types), _kind(right, types)
-        if (one, other) == ("time", "string") and isinstance(right, Literal):
-            moment(right)
-        elif (one, other) == ("string", "time") and isinstance(left, Literal):
-            moment(left)
+    for left, right in _compared_pairs(condition.tree):
+        one, other = _comparison_kind(left, types), _comparison_kind(right, types)
+        if (one, other) == ("time", "string") and isinstance(right, LiteralValue):
+            parse_time_literal(right)
+        elif (one, other) == ("string", "time") and isinstance(left, LiteralValue):
+            parse_time_literal(left)
         elif one is not None and other is not None and one != other:
-            message = f"{_said(left, types)} cannot be compared with {_said(right, types)}"
-            raise ConditionError(message, right.offset if isinstance(right, Literal) else left.offset)
+            message = f"{_describe_operand(left, types)} cannot be compared with {_describe_operand(right, types)}"
+            raise ConditionError(message, right.offset if isinstance(right, LiteralValue) else left.offset)
 
 
-def moment(literal: Literal) -> int:
+def parse_time_literal(literal: LiteralValue) -> int:
     """Return an ISO 8601 date or timestamp as nanoseconds since 1970 in UTC; raises ConditionError when it is none."""
     text = str(literal.value)
     try:
@@ -158,7 +158,7 @@ def moment(literal: Literal) -> int:
     return (since - (found.utcoffset() or timedelta())) // timedelta(microseconds=1) * 1_000
 
 
-_KINDS = {
+_COMPARISON_KINDS = {
     "integer": "number",
     "number": "number",
     "string": "string",
@@ -168,38 +168,38 @@ _KINDS = {
 }
 
 
-def _pairs(tree: Tree) -> Iterator[tuple[Operand, Operand]]:
+def _compared_pairs(tree: ConditionTree) -> Iterator[tuple[Operand, Operand]]:
     match tree:
         case And(of) | Or(of):
             for one in of:
-                yield from _pairs(one)
+                yield from _compared_pairs(one)
         case Not(of=inner):
-            yield from _pairs(inner)
+            yield from _compared_pairs(inner)
         case Compare(left, _, right):
             yield left, right
         case In(column, values):
             yield from ((column, value) for value in values)
 
 
-def _kind(operand: Operand, types: Mapping[str, str]) -> str | None:
+def _comparison_kind(operand: Operand, types: Mapping[str, str]) -> str | None:
     """Return what an operand compares with, None when that is not known."""
-    if isinstance(operand, Literal):
-        return _KINDS[_type(operand.value)]
+    if isinstance(operand, LiteralValue):
+        return _COMPARISON_KINDS[_literal_type(operand.value)]
     type = types.get(operand.name)
-    if type is not None and type not in _KINDS:
+    if type is not None and type not in _COMPARISON_KINDS:
         message = f"column {quote(operand.name)} is of type {type}, which conditions cannot compare"
         raise ConditionError(f"{message}; missing({operand.name}) works", operand.offset)
-    return None if type is None else _KINDS[type]
+    return None if type is None else _COMPARISON_KINDS[type]
 
 
-def _type(value: Value) -> str:
+def _literal_type(value: ConditionValue) -> str:
     if isinstance(value, bool):
         return "boolean"
     return "string" if isinstance(value, str) else "integer" if isinstance(value, int) else "number"
 
 
-def _said(operand: Operand, types: Mapping[str, str]) -> str:
-    if isinstance(operand, Column):
+def _describe_operand(operand: Operand, types: Mapping[str, str]) -> str:
+    if isinstance(operand, ColumnReference):
         return f"column {quote(operand.name)} of type {types[operand.name]}"
     shown = quote(operand.value) if isinstance(operand.value, str) else f"{operand.value!r:.60}"
-    return f"the {_type(operand.value)} {shown}"
+    return f"the {_literal_type(operand.value)} {shown}"

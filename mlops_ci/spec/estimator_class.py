@@ -12,15 +12,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from mlops_ci.spec.python_source import bindings, module_file, parse_installed, statements
+from mlops_ci.spec.python_source import bound_names, module_file, parse_installed_file, top_level_statements
 
-Prediction = Literal["Classifier", "Regressor"]
-_MIXINS: dict[str, Prediction] = {"ClassifierMixin": "Classifier", "RegressorMixin": "Regressor"}
-_MOST = 20  # imports followed to a class, and classes above it
+PredictionKind = Literal["Classifier", "Regressor"]
+_MIXINS: dict[str, PredictionKind] = {"ClassifierMixin": "Classifier", "RegressorMixin": "Regressor"}
+_MAX_STEPS = 20  # imports followed to a class, and classes above it
 
 
 @dataclass(frozen=True, eq=False)
-class Class:
+class ClassDefinition:
     """A class statement; `module` and `name` say where it stands below the package's folder."""
 
     folder: Path
@@ -28,27 +28,27 @@ class Class:
     node: ast.ClassDef
 
 
-class _Unknown(Exception):
+class _UndecidableError(Exception):
     """Reading cannot tell."""
 
 
-def find(folder: Path, inner: Sequence[str], name: str) -> Class | None:
+def find_class(folder: Path, inner: Sequence[str], name: str) -> ClassDefinition | None:
     """Return the class that `name` means in a package's module, through imports from the same package."""
-    return _found(folder, tuple(inner), name)
+    return _find_class(folder, tuple(inner), name)
 
 
 @lru_cache(maxsize=256)  # many models share a class, whose files do not change meanwhile
-def _found(folder: Path, module: tuple[str, ...], name: str) -> Class | None:
-    for _ in range(_MOST):
+def _find_class(folder: Path, module: tuple[str, ...], name: str) -> ClassDefinition | None:
+    for _ in range(_MAX_STEPS):
         file = module_file(folder, module)
-        tree = parse_installed(file) if file else None
+        tree = parse_installed_file(file) if file else None
         if file is None or tree is None:
             return None
-        match [statement for statement in statements(tree) if name in bindings(statement)]:
+        match [statement for statement in top_level_statements(tree) if name in bound_names(statement)]:
             case [ast.ClassDef() as node]:
-                return Class(folder, module, node)
+                return ClassDefinition(folder, module, node)
             case [ast.ImportFrom() as imported]:
-                target = _target(folder.name, file, module, imported)
+                target = _import_target(folder.name, file, module, imported)
                 if target is None:
                     return None
                 name = next(alias.name for alias in imported.names if name == (alias.asname or alias.name))
@@ -58,7 +58,9 @@ def _found(folder: Path, module: tuple[str, ...], name: str) -> Class | None:
     return None
 
 
-def _target(package: str, file: Path, module: tuple[str, ...], imported: ast.ImportFrom) -> tuple[str, ...] | None:
+def _import_target(
+    package: str, file: Path, module: tuple[str, ...], imported: ast.ImportFrom
+) -> tuple[str, ...] | None:
     """Return the module that is imported from, below the package; None when it is another package's."""
     path = tuple(imported.module.split(".")) if imported.module else ()
     if not imported.level:
@@ -67,16 +69,16 @@ def _target(package: str, file: Path, module: tuple[str, ...], imported: ast.Imp
     return (*module[:kept], *path) if kept >= 0 else None
 
 
-def parameters(kind: Class) -> tuple[str, ...] | None:
+def constructor_parameters(kind: ClassDefinition) -> tuple[str, ...] | None:
     """Return the names that a class's constructor takes as keywords; None when it takes any, or that cannot be known."""
     try:
-        init = _constructor(kind, _MOST)
-    except _Unknown:
+        init = _find_constructor(kind, _MAX_STEPS)
+    except _UndecidableError:
         return None
-    return None if init is None else keywords(init, method=True)
+    return None if init is None else keyword_parameters(init, method=True)
 
 
-def keywords(function: ast.FunctionDef, *, method: bool = False) -> tuple[str, ...] | None:
+def keyword_parameters(function: ast.FunctionDef, *, method: bool = False) -> tuple[str, ...] | None:
     """Return the names that a function takes as keywords; None for `**any`, or when a decorator may change them."""
     given = function.args
     if given.kwarg is not None or function.decorator_list:
@@ -87,38 +89,42 @@ def keywords(function: ast.FunctionDef, *, method: bool = False) -> tuple[str, .
     return (*positional, *(argument.arg for argument in given.kwonlyargs))
 
 
-def _constructor(kind: Class, deeper: int) -> ast.FunctionDef | None:
+def _find_constructor(kind: ClassDefinition, deeper: int) -> ast.FunctionDef | None:
     """Return the `__init__` that a class has or inherits, None when no class above it has one; raises _Unknown."""
-    own = [statement for statement in kind.node.body if "__init__" in bindings(statement)]
+    own = [statement for statement in kind.node.body if "__init__" in bound_names(statement)]
     if own:
         (*_, last) = own
         if len(own) > 1 or not isinstance(last, ast.FunctionDef):
-            raise _Unknown
+            raise _UndecidableError
         return last
     if kind.node.decorator_list or not deeper:  # a decorator such as @dataclass may write a constructor
-        raise _Unknown
-    inherited = {init for base in kind.node.bases if (init := _constructor(_base(kind, base), deeper - 1)) is not None}
+        raise _UndecidableError
+    inherited = {
+        init
+        for base in kind.node.bases
+        if (init := _find_constructor(_find_base_class(kind, base), deeper - 1)) is not None
+    }
     if len(inherited) > 1:
-        raise _Unknown
+        raise _UndecidableError
     return next(iter(inherited), None)
 
 
-def _base(kind: Class, base: ast.expr) -> Class:
-    found = find(kind.folder, kind.module, base.id) if isinstance(base, ast.Name) else None
+def _find_base_class(kind: ClassDefinition, base: ast.expr) -> ClassDefinition:
+    found = find_class(kind.folder, kind.module, base.id) if isinstance(base, ast.Name) else None
     if found is None:
-        raise _Unknown
+        raise _UndecidableError
     return found
 
 
-def prediction(kind: Class) -> Prediction | None:
+def prediction_kind(kind: ClassDefinition) -> PredictionKind | None:
     """Return what a class predicts, by scikit-learn's mixins among its bases; None when neither or both are there."""
     level = [kind]
-    for _ in range(_MOST):
+    for _ in range(_MAX_STEPS):
         bases = [(above, base) for above in level for base in above.node.bases if isinstance(base, ast.Name)]
         found = {means for _, base in bases for name, means in _MIXINS.items() if base.id.endswith(name)}
         if found:
             return found.pop() if len(found) == 1 else None
-        level = [known for above, base in bases if (known := find(above.folder, above.module, base.id))]
-        if not level or len(level) > _MOST:
+        level = [known for above, base in bases if (known := find_class(above.folder, above.module, base.id))]
+        if not level or len(level) > _MAX_STEPS:
             return None
     return None

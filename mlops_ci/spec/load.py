@@ -12,35 +12,45 @@ from typing import Any, cast
 from mlops_ci.core.codec import DecodeError, decode
 from mlops_ci.core.diagnostics import Diagnostic, Location, has_errors
 from mlops_ci.core.digest import digest_json
-from mlops_ci.spec.located_spec import Loaded, Specs
-from mlops_ci.spec.spec_types import API_VERSION, KINDS, ProjectSpec
-from mlops_ci.spec.validation.references import Found, check
-from mlops_ci.spec.validation.schema import validate
-from mlops_ci.spec.yaml.document import MAX_BYTES, Document, read, too_large
+from mlops_ci.spec.located_spec import LocatedSpec, Specs
+from mlops_ci.spec.spec_types import API_VERSION, SPEC_KINDS, ProjectSpec
+from mlops_ci.spec.validation.references import ParsedSpecs, reference_findings
+from mlops_ci.spec.validation.schema import validate_document
+from mlops_ci.spec.yaml.document import MAX_SPEC_BYTES, Document, read_documents, too_large_finding
 from mlops_ci.spec.yaml.nodes import SyntaxProblem
 
-__all__ = ["PROJECT_FILE", "Loaded", "Reading", "Specs", "digests", "find_root", "load", "read_all", "read_project"]
+__all__ = [
+    "PROJECT_FILE",
+    "LocatedSpec",
+    "SpecLoadResult",
+    "Specs",
+    "find_root",
+    "load_specs",
+    "parse_project",
+    "read_all_specs",
+    "spec_digests",
+]
 
 PROJECT_FILE = "mlops.yaml"
-_FAMILY = API_VERSION.partition("/")[0] + "/"
-_IGNORED = {"venv", "node_modules", "__pycache__"}
-_ENDINGS = (".yaml", ".yml")
-_HEAD = 64 * 1024  # where a file that is too large to be read would say that it is a spec
+_API_PREFIX = API_VERSION.partition("/")[0] + "/"
+_IGNORED_FOLDERS = {"venv", "node_modules", "__pycache__"}
+_YAML_SUFFIXES = (".yaml", ".yml")
+_HEAD_BYTES = 64 * 1024  # where a file that is too large to be read would say that it is a spec
 
 # Asked of the bytes, so that a repository's other YAML (manifests, Helm templates) is passed over unparsed.
-_PERHAPS = re.compile(rb"(?i)apiVersion[\"']?\s*:\s*(?:&\S+\s+)?[\"']?\s*mlops")
-_KIND = re.compile(rb"kind[\"']?\s*:\s*[\"']?(?:Project|Dataset|Model|Deployment)\b")
-_OURS = re.compile(
+_POSSIBLE_SPEC = re.compile(rb"(?i)apiVersion[\"']?\s*:\s*(?:&\S+\s+)?[\"']?\s*mlops")
+_KIND_FIELD = re.compile(rb"kind[\"']?\s*:\s*[\"']?(?:Project|Dataset|Model|Deployment)\b")
+_SPEC_MARK = re.compile(
     rb"^[ \t]*(?:- +)?[\"']?apiVersion[\"']?[ \t]*:[ \t]*[\"']?mlops-ci/"
     rb"|^#.*yaml-language-server:[ \t]*\$schema=\S*mlops-ci\S*/schemas/",
     re.MULTILINE,
 )
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")  # as the schemas have it
-_NEAR = re.compile(r"mlops[-_ ]?ci([/_-].*)?|mlops/.*", re.IGNORECASE)
+_VALID_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")  # as the schemas have it
+_NEAR_MISS = re.compile(r"mlops[-_ ]?ci([/_-].*)?|mlops/.*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Reading:
+class SpecLoadResult:
     """All that one run saw: `specs` is None when there is an error; `files` are those that hold specs."""
 
     specs: Specs | None
@@ -55,20 +65,20 @@ def find_root(start: Path) -> Path | None:
     return next((folder for folder in (start, *start.parents) if (folder / PROJECT_FILE).is_file()), None)
 
 
-def load(root: Path) -> tuple[Specs | None, tuple[Diagnostic, ...]]:
+def load_specs(root: Path) -> tuple[Specs | None, tuple[Diagnostic, ...]]:
     """Return the specs below `root`, None when there is any error, and all findings, sorted by path and line."""
-    reading = read_all(root)
+    reading = read_all_specs(root)
     return reading.specs, reading.diagnostics
 
 
-def read_all(root: Path) -> Reading:
+def read_all_specs(root: Path) -> SpecLoadResult:
     """Read, validate and cross-check every spec below `root`."""
     findings: list[Diagnostic] = []
     documents: list[Document] = []
     unread = False
     for path in _yaml_files(root):
         try:
-            documents += _read(root, path, findings)
+            documents += _read_spec_documents(root, path, findings)
         except SyntaxProblem as problem:
             findings.append(problem.diagnostic)
             unread = True
@@ -76,60 +86,60 @@ def read_all(root: Path) -> Reading:
             if path == PROJECT_FILE:
                 message = f"cannot be read: {error.strerror}"
                 findings.append(Diagnostic("spec-unreadable", message, Location(path), "check the file's permissions"))
-    loaded, invalid, nameless = _decoded(documents, findings)
-    found = Found(
+    loaded, invalid, nameless = _validate_and_decode(documents, findings)
+    found = ParsedSpecs(
         loaded["Project"],
         loaded["Dataset"],
         loaded["Model"],
         loaded["Deployment"],
         invalid,
-        frozenset(KINDS) if unread else nameless,
+        frozenset(SPEC_KINDS) if unread else nameless,
     )
-    findings += _no_project(root, documents, findings)
-    findings += check(root, found)
-    diagnostics = tuple(sorted(findings, key=_order))
+    findings += _missing_project_findings(root, documents, findings)
+    findings += reference_findings(root, found)
+    diagnostics = tuple(sorted(findings, key=_sort_key))
     kinds = [str(document.data.get("kind")) for document in documents]
-    counts = {kind: kinds.count(kind) for kind in KINDS}
+    counts = {kind: kinds.count(kind) for kind in SPEC_KINDS}
     files = tuple(dict.fromkeys(document.source.path for document in documents))
-    return Reading(None if has_errors(diagnostics) else _specs(found), diagnostics, files, counts)
+    return SpecLoadResult(None if has_errors(diagnostics) else _combine_specs(found), diagnostics, files, counts)
 
 
-def read_project(content: bytes) -> Loaded[ProjectSpec] | None:
+def parse_project(content: bytes) -> LocatedSpec[ProjectSpec] | None:
     """Return the Project that a text of mlops.yaml holds, as another commit has it; None where it holds no valid one."""
     try:
-        documents = list(_ours(read(PROJECT_FILE, content), []))
+        documents = list(_select_spec_documents(read_documents(PROJECT_FILE, content), []))
     except SyntaxProblem:
         return None
-    loaded, _, _ = _decoded(documents, [])
+    loaded, _, _ = _validate_and_decode(documents, [])
     return next(iter(loaded["Project"]), None)
 
 
-def digests(path: str, content: bytes) -> tuple[tuple[tuple[str, str], str], ...]:
+def spec_digests(path: str, content: bytes) -> tuple[tuple[tuple[str, str], str], ...]:
     """Return kind and name of each spec that a text holds, with its digest, whether it is valid or not.
 
     Those that have no name are left out, and all are where the text is no YAML. `path` is relative to the project's root: a
     file that `read_all` passes over by its place has none.
     """
     *folders, file = path.split("/")
-    if not file.endswith(_ENDINGS) or any(map(_passed_over, folders)):
+    if not file.endswith(_YAML_SUFFIXES) or any(map(_is_ignored_folder, folders)):
         return ()
     try:
-        documents = list(_ours(read(path, content), []))
+        documents = list(_select_spec_documents(read_documents(path, content), []))
     except SyntaxProblem:
         return ()
-    named = ((document.data.get("kind"), _name(document), document.data) for document in documents)
+    named = ((document.data.get("kind"), _spec_name(document), document.data) for document in documents)
     return tuple(
-        ((kind, name), _digest(kind, name, data.get("spec")))
+        ((kind, name), _spec_digest(kind, name, data.get("spec")))
         for kind, name, data in named
         if isinstance(kind, str) and name is not None
     )
 
 
-def _digest(kind: str, name: str, spec: Any) -> str:
+def _spec_digest(kind: str, name: str, spec: Any) -> str:
     return digest_json({"kind": kind, "name": name, "spec": spec})
 
 
-def _specs(found: Found) -> Specs:
+def _combine_specs(found: ParsedSpecs) -> Specs:
     return Specs(
         found.projects[0],
         {spec.name: spec for spec in found.datasets},
@@ -138,7 +148,7 @@ def _specs(found: Found) -> Specs:
     )
 
 
-def _order(diagnostic: Diagnostic) -> tuple[str, int, int]:
+def _sort_key(diagnostic: Diagnostic) -> tuple[str, int, int]:
     where = diagnostic.location
     return (where.path, where.line or 0, where.column or 0) if where else ("", 0, 0)
 
@@ -150,9 +160,9 @@ def _yaml_files(root: Path) -> Iterator[str]:
     base = root.resolve()
     for folder, folders, names in os.walk(root):
         here = Path(folder)
-        folders[:] = sorted(name for name in folders if _entered(here, name))
+        folders[:] = sorted(name for name in folders if _is_searched_folder(here, name))
         for name in sorted(names):
-            if name.endswith(_ENDINGS):
+            if name.endswith(_YAML_SUFFIXES):
                 (linked if (here / name).is_symlink() else real).append(here / name)
     yield from sorted(path.relative_to(root).as_posix() for path in real if path.is_file())
     seen = {path.resolve() for path in real} if linked else set()
@@ -166,36 +176,36 @@ def _yaml_files(root: Path) -> Iterator[str]:
             yield path.relative_to(root).as_posix()
 
 
-def _entered(folder: Path, name: str) -> bool:
-    return not _passed_over(name) and not (folder / name / ".git").exists()  # a repository of its own
+def _is_searched_folder(folder: Path, name: str) -> bool:
+    return not _is_ignored_folder(name) and not (folder / name / ".git").exists()  # a repository of its own
 
 
-def _passed_over(folder: str) -> bool:
-    return folder in _IGNORED or (folder.startswith(".") and folder != ".github")
+def _is_ignored_folder(folder: str) -> bool:
+    return folder in _IGNORED_FOLDERS or (folder.startswith(".") and folder != ".github")
 
 
-def _read(root: Path, path: str, findings: list[Diagnostic]) -> list[Document]:
+def _read_spec_documents(root: Path, path: str, findings: list[Diagnostic]) -> list[Document]:
     """Return a file's specs; raises SyntaxProblem for a file that cannot be parsed, if it means to be ours."""
     file = root / path
     size = file.stat().st_size
     with file.open("rb") as stream:
-        content = stream.read(MAX_BYTES + 1 if size <= MAX_BYTES else _HEAD)
+        content = stream.read(MAX_SPEC_BYTES + 1 if size <= MAX_SPEC_BYTES else _HEAD_BYTES)
     must = path == PROJECT_FILE
     if not (
         must
-        or _OURS.search(content)
-        or _PERHAPS.search(content)
-        or (_KIND.search(content) and b"apiVersion" not in content)
+        or _SPEC_MARK.search(content)
+        or _POSSIBLE_SPEC.search(content)
+        or (_KIND_FIELD.search(content) and b"apiVersion" not in content)
     ):
         return []
-    mine = must or bool(_OURS.search(content))
+    mine = must or bool(_SPEC_MARK.search(content))
     shown = os.fsencode(path).decode("utf-8", "replace")
-    if size > MAX_BYTES:
+    if size > MAX_SPEC_BYTES:
         if mine:
-            raise SyntaxProblem(too_large(shown, size))
+            raise SyntaxProblem(too_large_finding(shown, size))
         return []
     try:
-        documents = read(shown, content)
+        documents = read_documents(shown, content)
     except SyntaxProblem:
         if mine:
             raise
@@ -203,29 +213,29 @@ def _read(root: Path, path: str, findings: list[Diagnostic]) -> list[Document]:
     if must and not documents:
         help = "write a Project spec, or run `mlops-ci init`"
         raise SyntaxProblem(Diagnostic("spec-empty", f"{PROJECT_FILE} is empty", Location(shown), help))
-    return list(_ours(documents, findings))
+    return list(_select_spec_documents(documents, findings))
 
 
-def _ours(documents: Iterable[Document], findings: list[Diagnostic]) -> Iterator[Document]:
+def _select_spec_documents(documents: Iterable[Document], findings: list[Diagnostic]) -> Iterator[Document]:
     """Yield the documents that are specs; near misses become warnings."""
     for document in documents:
         data = document.data
         if not isinstance(data, dict):
             continue
         version = data.get("apiVersion")
-        if isinstance(version, str) and version.startswith(_FAMILY):
+        if isinstance(version, str) and version.startswith(_API_PREFIX):
             yield document
-        elif isinstance(version, str) and _NEAR.fullmatch(version):
+        elif isinstance(version, str) and _NEAR_MISS.fullmatch(version):
             findings.append(
                 Diagnostic(
                     "spec-near-miss",
-                    f"not read as a spec: its apiVersion does not start with '{_FAMILY}'",
+                    f"not read as a spec: its apiVersion does not start with '{_API_PREFIX}'",
                     document.locate(("apiVersion",)),
                     f"did you mean '{API_VERSION}'?",
                     "warning",
                 )
             )
-        elif version is None and data.get("kind") in KINDS and {"metadata", "spec"} & set(data):
+        elif version is None and data.get("kind") in SPEC_KINDS and {"metadata", "spec"} & set(data):
             findings.append(
                 Diagnostic(
                     "spec-near-miss",
@@ -237,49 +247,51 @@ def _ours(documents: Iterable[Document], findings: list[Diagnostic]) -> Iterator
             )
 
 
-def _decoded(
+def _validate_and_decode(
     documents: Iterable[Document], findings: list[Diagnostic]
-) -> tuple[dict[str, list[Loaded[Any]]], dict[str, frozenset[str]], frozenset[str]]:
+) -> tuple[dict[str, list[LocatedSpec[Any]]], dict[str, frozenset[str]], frozenset[str]]:
     """Return by kind the valid specs, the names of invalid ones, and the kinds of those whose names are not known."""
-    loaded: dict[str, list[Loaded[Any]]] = {kind: [] for kind in KINDS}
+    loaded: dict[str, list[LocatedSpec[Any]]] = {kind: [] for kind in SPEC_KINDS}
     invalid: dict[str, frozenset[str]] = {}
     nameless: set[str] = set()
     for document in documents:
-        problems = validate(document)
+        problems = validate_document(document)
         findings += problems
         if not has_errors(problems):
-            spec = _loaded(document)
+            spec = _decode_document(document)
             loaded[spec.kind].append(spec)
             continue
-        kind, name = document.data.get("kind"), _name(document)
-        if isinstance(kind, str) and kind in KINDS and name is not None:
+        kind, name = document.data.get("kind"), _spec_name(document)
+        if isinstance(kind, str) and kind in SPEC_KINDS and name is not None:
             invalid[kind] = invalid.get(kind, frozenset()) | {name}
         else:
-            nameless |= {kind} if isinstance(kind, str) and kind in KINDS else set(KINDS)
+            nameless |= {kind} if isinstance(kind, str) and kind in SPEC_KINDS else set(SPEC_KINDS)
     return loaded, invalid, frozenset(nameless)
 
 
-def _name(document: Document) -> str | None:
+def _spec_name(document: Document) -> str | None:
     """Return the name that others can refer to a spec by; None when it has none, or one that no spec can have."""
     metadata = document.data.get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else None
-    return name if isinstance(name, str) and _LABEL.fullmatch(name) else None
+    return name if isinstance(name, str) and _VALID_NAME.fullmatch(name) else None
 
 
-def _loaded(document: Document) -> Loaded[Any]:
+def _decode_document(document: Document) -> LocatedSpec[Any]:
     data = cast("dict[str, Any]", document.data)
     kind, name = data["kind"], data["metadata"]["name"]
     try:
-        spec: Any = decode(KINDS[kind], data["spec"])
+        spec: Any = decode(SPEC_KINDS[kind], data["spec"])
     except DecodeError as error:  # schemas and dataclasses are held equal by a test: this is a bug, not a finding
         raise AssertionError(
             f"{document.source.path}: the schema of {kind} allows what its dataclass does not: {error}"
         ) from error
-    digest = _digest(kind, name, data["spec"])
-    return Loaded(kind, name, data["metadata"].get("owner"), document.source.path, digest, spec, document)
+    digest = _spec_digest(kind, name, data["spec"])
+    return LocatedSpec(kind, name, data["metadata"].get("owner"), document.source.path, digest, spec, document)
 
 
-def _no_project(root: Path, documents: Iterable[Document], findings: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
+def _missing_project_findings(
+    root: Path, documents: Iterable[Document], findings: Iterable[Diagnostic]
+) -> Iterator[Diagnostic]:
     """Yield a finding when there is no Project, unless something is known to be wrong with it."""
     if any(document.data.get("kind") == "Project" for document in documents):
         return

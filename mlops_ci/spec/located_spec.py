@@ -15,7 +15,7 @@ AnySpec = ProjectSpec | DatasetSpec | ModelSpec | DeploymentSpec
 
 
 @dataclass(frozen=True)
-class Loaded(Generic[S]):
+class LocatedSpec(Generic[S]):
     """A valid spec. `path` is relative to the project's root (POSIX); `digest` is of kind, name and spec as written."""
 
     kind: str
@@ -47,7 +47,7 @@ class Loaded(Generic[S]):
 class Specs:
     """All specs of a project, valid by themselves and together; by name where there are several of a kind."""
 
-    project: Loaded[ProjectSpec]
-    datasets: Mapping[str, Loaded[DatasetSpec]]
-    models: Mapping[str, Loaded[ModelSpec]]
-    deployments: Mapping[str, Loaded[DeploymentSpec]]
+    project: LocatedSpec[ProjectSpec]
+    datasets: Mapping[str, LocatedSpec[DatasetSpec]]
+    models: Mapping[str, LocatedSpec[ModelSpec]]
+    deployments: Mapping[str, LocatedSpec[DeploymentSpec]]

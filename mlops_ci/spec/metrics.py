@@ -11,76 +11,90 @@ _BINARY: tuple[Task, ...] = ("binary-classification",)
 _MULTICLASS: tuple[Task, ...] = ("multiclass-classification",)
 _CLASSES: tuple[Task, ...] = ("binary-classification", "multiclass-classification")
 _REGRESSION: tuple[Task, ...] = ("regression",)
-_EVERY: tuple[Task, ...] = (*_CLASSES, *_REGRESSION)
+_ALL_TASKS: tuple[Task, ...] = (*_CLASSES, *_REGRESSION)
 
 
 @dataclass(frozen=True)
-class MetricName:
+class MetricDefinition:
     """A metric as specs name it; `best` is the value that no model exceeds, None where there is no such value."""
 
     tasks: tuple[Task, ...]
     higher_is_better: bool | None  # None: neither, so that only floors and ceilings make sense
     description: str
-    best: float | None = None
-    operational: bool = False  # what a model costs, not what it answers: for ceilings, and ratios to the champion
-    between: bool = False  # groups of rows (`by`): for floors and ceilings only
+    best_value: float | None = None
+    is_operational: bool = False  # what a model costs, not what it answers: for ceilings, and ratios to the champion
+    compares_groups: bool = False  # groups of rows (`by`): for floors and ceilings only
 
 
-def _cost(description: str) -> MetricName:
-    return MetricName(_EVERY, False, description, 0.0, operational=True)
+def _operational_metric(description: str) -> MetricDefinition:
+    return MetricDefinition(_ALL_TASKS, False, description, 0.0, is_operational=True)
 
 
-METRICS: Mapping[str, MetricName] = {
-    "auc": MetricName(_BINARY, True, "Area under the ROC curve.", 1.0),
-    "average-precision": MetricName(_BINARY, True, "Area under the precision-recall curve, by steps.", 1.0),
-    "accuracy": MetricName(_CLASSES, True, "Share of rows that are predicted right.", 1.0),
-    "balanced-accuracy": MetricName(_CLASSES, True, "Mean recall of the classes.", 1.0),
-    "f1": MetricName(_BINARY, True, "Harmonic mean of precision and recall of the positive class.", 1.0),
-    "precision": MetricName(_BINARY, True, "Share of rows predicted positive that are.", 1.0),
-    "recall": MetricName(_BINARY, True, "Share of positive rows that are predicted so.", 1.0),
-    "demographic-parity-difference": MetricName(
-        _BINARY, False, "Largest difference of the groups' shares of rows predicted positive.", 0.0, between=True
+METRIC_DEFINITIONS: Mapping[str, MetricDefinition] = {
+    "auc": MetricDefinition(_BINARY, True, "Area under the ROC curve.", 1.0),
+    "average-precision": MetricDefinition(_BINARY, True, "Area under the precision-recall curve, by steps.", 1.0),
+    "accuracy": MetricDefinition(_CLASSES, True, "Share of rows that are predicted right.", 1.0),
+    "balanced-accuracy": MetricDefinition(_CLASSES, True, "Mean recall of the classes.", 1.0),
+    "f1": MetricDefinition(_BINARY, True, "Harmonic mean of precision and recall of the positive class.", 1.0),
+    "precision": MetricDefinition(_BINARY, True, "Share of rows predicted positive that are.", 1.0),
+    "recall": MetricDefinition(_BINARY, True, "Share of positive rows that are predicted so.", 1.0),
+    "demographic-parity-difference": MetricDefinition(
+        _BINARY,
+        False,
+        "Largest difference of the groups' shares of rows predicted positive.",
+        0.0,
+        compares_groups=True,
     ),
-    "equalized-odds-difference": MetricName(
-        _BINARY, False, "Largest difference of the groups' true- or false-positive rates.", 0.0, between=True
+    "equalized-odds-difference": MetricDefinition(
+        _BINARY, False, "Largest difference of the groups' true- or false-positive rates.", 0.0, compares_groups=True
     ),
-    "f1-macro": MetricName(_MULTICLASS, True, "Mean F1 of the classes.", 1.0),
-    "auc-ovr": MetricName(_MULTICLASS, True, "Mean area under the ROC curve of each class against the rest.", 1.0),
-    "top-k-accuracy": MetricName(
+    "f1-macro": MetricDefinition(_MULTICLASS, True, "Mean F1 of the classes.", 1.0),
+    "auc-ovr": MetricDefinition(
+        _MULTICLASS, True, "Mean area under the ROC curve of each class against the rest.", 1.0
+    ),
+    "top-k-accuracy": MetricDefinition(
         _MULTICLASS, True, "Share of rows whose class is among the `topK` likeliest ones.", 1.0
     ),
-    "log-loss": MetricName(_CLASSES, False, "Mean negative log-likelihood of the true class, in nats.", 0.0),
-    "brier": MetricName(_BINARY, False, "Mean squared error of the predicted probability.", 0.0),
-    "calibration-error": MetricName(
+    "log-loss": MetricDefinition(_CLASSES, False, "Mean negative log-likelihood of the true class, in nats.", 0.0),
+    "brier": MetricDefinition(_BINARY, False, "Mean squared error of the predicted probability.", 0.0),
+    "calibration-error": MetricDefinition(
         _BINARY, False, "Mean gap between probability and frequency, over 15 bins of equal width.", 0.0
     ),
-    "cost": MetricName(_CLASSES, False, "Mean cost of a prediction, by the spec's `costs`."),
-    "mae": MetricName(_REGRESSION, False, "Mean absolute error, in the target's unit.", 0.0),
-    "rmse": MetricName(_REGRESSION, False, "Root of the mean squared error, in the target's unit.", 0.0),
-    "r2": MetricName(_REGRESSION, True, "Share of the target's variance that is explained.", 1.0),
-    "mape": MetricName(_REGRESSION, False, "Mean absolute error as a share of the true value.", 0.0),
-    "pinball-loss": MetricName(_REGRESSION, False, "Mean loss of a prediction of the spec's `quantile`.", 0.0),
-    "quantile-coverage": MetricName(
+    "cost": MetricDefinition(_CLASSES, False, "Mean cost of a prediction, by the spec's `costs`."),
+    "mae": MetricDefinition(_REGRESSION, False, "Mean absolute error, in the target's unit.", 0.0),
+    "rmse": MetricDefinition(_REGRESSION, False, "Root of the mean squared error, in the target's unit.", 0.0),
+    "r2": MetricDefinition(_REGRESSION, True, "Share of the target's variance that is explained.", 1.0),
+    "mape": MetricDefinition(_REGRESSION, False, "Mean absolute error as a share of the true value.", 0.0),
+    "pinball-loss": MetricDefinition(_REGRESSION, False, "Mean loss of a prediction of the spec's `quantile`.", 0.0),
+    "quantile-coverage": MetricDefinition(
         _REGRESSION, None, "Share of rows whose true value is at most the predicted one; ideally `quantile`.", 1.0
     ),
-    "latency-p50-ms": _cost("Median time of predicting one row, in milliseconds."),
-    "latency-p95-ms": _cost("95th percentile of the time of predicting one row, in milliseconds."),
-    "batch-latency-p50-ms": _cost("Median time of predicting up to 1,000 holdout rows at once, in milliseconds."),
-    "batch-latency-p95-ms": _cost("95th percentile of the time of predicting up to 1,000 holdout rows at once, in ms."),
-    "peak-memory-mb": _cost(
+    "latency-p50-ms": _operational_metric("Median time of predicting one row, in milliseconds."),
+    "latency-p95-ms": _operational_metric("95th percentile of the time of predicting one row, in milliseconds."),
+    "batch-latency-p50-ms": _operational_metric(
+        "Median time of predicting up to 1,000 holdout rows at once, in milliseconds."
+    ),
+    "batch-latency-p95-ms": _operational_metric(
+        "95th percentile of the time of predicting up to 1,000 holdout rows at once, in ms."
+    ),
+    "peak-memory-mb": _operational_metric(
         "Most memory that Python and numpy hold for predicting up to 1,000 holdout rows at once, in megabytes of 10^6"
         " bytes: without the model itself, and without what compiled libraries take by themselves."
     ),
-    "model-size-mb": _cost("Size of the packaged model, in megabytes of 10^6 bytes."),
-    "training-seconds": _cost("Time that fitting took, in seconds."),
-    "training-cost": _cost("Hours that fitting took, times `evaluate.costPerHour`."),
+    "model-size-mb": _operational_metric("Size of the packaged model, in megabytes of 10^6 bytes."),
+    "training-seconds": _operational_metric("Time that fitting took, in seconds."),
+    "training-cost": _operational_metric("Hours that fitting took, times `evaluate.costPerHour`."),
 }
 
 
-def names_for(task: Task, *, operational: bool = True, between: bool = True) -> tuple[str, ...]:
+def metric_names(
+    task: Task, *, include_operational: bool = True, include_group_metrics: bool = True
+) -> tuple[str, ...]:
     """Return the metrics of a task, those of operation last; these, and those between groups, may be left out."""
     return tuple(
         name
-        for name, is_ in METRICS.items()
-        if task in is_.tasks and (operational or not is_.operational) and (between or not is_.between)
+        for name, is_ in METRIC_DEFINITIONS.items()
+        if task in is_.tasks
+        and (include_operational or not is_.is_operational)
+        and (include_group_metrics or not is_.compares_groups)
     )

@@ -11,15 +11,15 @@ from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
-MAX_BYTES = 1_000_000
+MAX_SOURCE_BYTES = 1_000_000
 
 
 @dataclass(frozen=True)
-class Names:
+class ModuleNames:
     """What a module has at its top level; `open` when reading cannot tell all (star imports, extensions)."""
 
     names: frozenset[str]
-    open: bool = False
+    is_open: bool = False
 
 
 def package_folder(name: str) -> Path | None:
@@ -44,21 +44,21 @@ def module_file(folder: Path, inner: Sequence[str]) -> Path | None:
     return file if inner and file.is_file() else None
 
 
-def module_names(folder: Path, inner: Sequence[str]) -> Names | None:
+def module_names(folder: Path, inner: Sequence[str]) -> ModuleNames | None:
     """Return what a module of an installed package names; None when there is no such module."""
     if file := module_file(folder, inner):
         found = installed_names(file)
-        return Names(found.names, found.open and bool(inner))
+        return ModuleNames(found.names, found.is_open and bool(inner))
     here = folder.joinpath(*inner)
     if here.is_dir() or any(here.parent.glob(f"{here.name}.*.so")) or any(here.parent.glob(f"{here.name}.*.pyd")):
-        return Names(frozenset(), open=True)
+        return ModuleNames(frozenset(), is_open=True)
     return None
 
 
-def parse(path: Path) -> ast.Module:
+def parse_python(path: Path) -> ast.Module:
     """Parse a Python file of at most 1 MB; raises SyntaxError, ValueError (too large, not text) or OSError."""
-    if path.stat().st_size > MAX_BYTES:
-        raise ValueError(f"the file has more than {MAX_BYTES:,} bytes")
+    if path.stat().st_size > MAX_SOURCE_BYTES:
+        raise ValueError(f"the file has more than {MAX_SOURCE_BYTES:,} bytes")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of no concern here: a user's invalid escape is reported when their code runs
         try:
@@ -68,22 +68,22 @@ def parse(path: Path) -> ast.Module:
 
 
 @lru_cache(maxsize=64)  # a project's models often share a library, whose files do not change meanwhile
-def parse_installed(path: Path) -> ast.Module | None:
+def parse_installed_file(path: Path) -> ast.Module | None:
     """Parse a file of an installed package; None when it cannot be read."""
     try:
-        return parse(path)
+        return parse_python(path)
     except (SyntaxError, ValueError, OSError):
         return None
 
 
 @lru_cache(maxsize=64)  # the same
-def installed_names(path: Path) -> Names:
+def installed_names(path: Path) -> ModuleNames:
     """Return what an installed module names; one that cannot be read may name anything."""
-    module = parse_installed(path)
-    return Names(frozenset(), open=True) if module is None else names_of(module)
+    module = parse_installed_file(path)
+    return ModuleNames(frozenset(), is_open=True) if module is None else top_level_names(module)
 
 
-def statements(module: ast.Module) -> Iterator[ast.stmt]:
+def top_level_statements(module: ast.Module) -> Iterator[ast.stmt]:
     """Yield a module's top-level statements, those under `if` and `try` too."""
     todo: list[ast.stmt] = list(module.body)
     while todo:
@@ -96,18 +96,18 @@ def statements(module: ast.Module) -> Iterator[ast.stmt]:
                 todo += [*body, *other, *(inner for handler in handlers for inner in handler.body)]
 
 
-def names_of(module: ast.Module) -> Names:
+def top_level_names(module: ast.Module) -> ModuleNames:
     """Return what a module's statements bind."""
     names: set[str] = set()
     is_open = False
-    for statement in statements(module):
-        bound = set(bindings(statement))
+    for statement in top_level_statements(module):
+        bound = set(bound_names(statement))
         names |= bound - {"*"}
         is_open |= "*" in bound or (isinstance(statement, ast.FunctionDef) and statement.name == "__getattr__")
-    return Names(frozenset(names), is_open)
+    return ModuleNames(frozenset(names), is_open)
 
 
-def bindings(statement: ast.stmt) -> Iterator[str]:
+def bound_names(statement: ast.stmt) -> Iterator[str]:
     """Yield the names that a statement binds; `*` for a star import."""
     match statement:
         case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.AsyncFunctionDef(name=name):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mlops_ci.spec.spec_types import Requirement
 
 
-def describe(requirement: Requirement) -> str:
+def describe_requirement(requirement: Requirement) -> str:
     """Say what a requirement asks, in a few words."""
     metric, margin = requirement.metric, requirement.margin
     whose = f"the {requirement.against or 'champion'}'s"
@@ -25,7 +25,7 @@ def describe(requirement: Requirement) -> str:
     return f"{metric}{f' by {requirement.by}' if requirement.by else ''} {' and '.join(bounds)}"
 
 
-def number(value: float) -> str:
+def format_metric(value: float) -> str:
     """Write a metric for people: three decimals, two digits when it is tiny, thousands when it is large."""
     if value != 0 and abs(value) < 0.001:
         return f"{value:.2g}"

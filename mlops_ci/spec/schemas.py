@@ -19,7 +19,7 @@ def schema_file(kind: str) -> Traversable:
 
 
 @cache
-def schema(kind: str) -> Mapping[str, Any]:
+def json_schema(kind: str) -> Mapping[str, Any]:
     """Return a kind's JSON Schema (draft 2020-12)."""
     loaded: Mapping[str, Any] = json.loads(schema_file(kind).read_text(encoding="utf-8"))
     return loaded

@@ -9,8 +9,8 @@ from typing import Any, Literal
 ColumnType = Literal["string", "integer", "number", "boolean", "date", "timestamp"]
 CheckSeverity = Literal["error", "warn"]
 Task = Literal["binary-classification", "multiclass-classification", "regression"]
-Against = Literal["champion", "anchor"]
-Occasion = Literal["changed", "retrained"]
+BaselineRole = Literal["champion", "anchor"]
+ChangeKind = Literal["changed", "retrained"]
 Trust = Literal["local", "single-job", "separated"]  # from the least on
 
 
@@ -33,7 +33,7 @@ class SigningSpec:
 
 
 @dataclass(frozen=True)
-class Policy:
+class PolicySpec:
     """What must be there before a version is put somewhere: by environment, how many others have approved it.
 
     `trust` is the least that a release accepts of the place where its candidate was judged.
@@ -54,7 +54,7 @@ class ProjectSpec:
     delivery: Literal["push", "pull-request"] = "push"
     store_limit_mb: int = 50  # the largest model file that git keeps
     signing: SigningSpec | None = None
-    policy: Policy = Policy()
+    policy: PolicySpec = PolicySpec()
 
     @property
     def champion_environment(self) -> str:
@@ -63,7 +63,7 @@ class ProjectSpec:
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceSpec:
     """Where rows are read from: a path or glob inside the repository."""
 
     type: Literal["csv", "parquet"]
@@ -87,7 +87,7 @@ class Length:
 
 
 @dataclass(frozen=True)
-class Column:
+class ColumnSpec:
     """What a column must be. Bounds of dates and timestamps are ISO 8601 text."""
 
     type: ColumnType | None = None
@@ -104,7 +104,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Check:
+class CheckSpec:
     """A check of the whole table: `row-count`, `unique`, `freshness` or `custom-sql`."""
 
     type: Literal["row-count", "unique", "freshness", "custom-sql"]
@@ -144,19 +144,19 @@ class SplitSpec:
 class DatasetSpec:
     """A table: its source, the identity of a row, what its columns must be, and its split."""
 
-    source: Source
+    source: SourceSpec
     key: tuple[str, ...] = ()
     time: str | None = None
     group: str | None = None  # a column; rows of one value depend on each other
     blocks: str | None = None  # a duration; rows of one such stretch of time depend on each other
-    columns: Mapping[str, Column] = field(default_factory=dict)
+    columns: Mapping[str, ColumnSpec] = field(default_factory=dict)
     columns_closed: bool = False
-    checks: tuple[Check, ...] = ()
+    checks: tuple[CheckSpec, ...] = ()
     split: SplitSpec = SplitSpec()
 
 
 @dataclass(frozen=True)
-class Train:
+class TrainSpec:
     """How a candidate is built: a scikit-learn estimator by dotted path, or a function of the repository's own code."""
 
     estimator: str | None = None
@@ -194,7 +194,7 @@ class CustomMetric:
 
 
 @dataclass(frozen=True)
-class Evaluate:
+class EvaluateSpec:
     """What is reported about a model, as a whole and by slice (columns whose values cut the holdout, and conditions)."""
 
     metrics: tuple[str, ...] = ()
@@ -214,17 +214,17 @@ class Requirement:
     metric: str
     min: float | None = None
     max: float | None = None
-    against: Against | None = None
+    against: BaselineRole | None = None
     test: Literal["superiority", "non-inferiority", "no-regression"] | None = None
     margin: float = 0.0
     slices: Literal["all"] | tuple[str, ...] | None = None
-    when: Occasion | None = None
+    when: ChangeKind | None = None
     by: str | None = None  # the column of the groups that a fairness gap is between
     max_ratio: float | None = None  # of the candidate's value to the older version's
 
 
 @dataclass(frozen=True)
-class Gate:
+class GateSpec:
     """The rules of promotion. `requirements` absent means the task's default ones (`learn.metrics`)."""
 
     confidence: float = 0.95
@@ -251,14 +251,14 @@ class ModelSpec:
     dataset: str
     target: str
     features: tuple[str, ...]
-    train: Train
-    evaluate: Evaluate = Evaluate()
-    gate: Gate = Gate()
+    train: TrainSpec
+    evaluate: EvaluateSpec = EvaluateSpec()
+    gate: GateSpec = GateSpec()
     release: ReleaseSpec = ReleaseSpec()
 
 
 @dataclass(frozen=True)
-class Target:
+class TargetSpec:
     """Where a deployment runs. `repository` is what the init container clones; default: the remote's URL without credentials."""
 
     type: Literal["kubernetes"]
@@ -297,13 +297,13 @@ class DeploymentSpec:
 
     model: str
     environment: str
-    target: Target
+    target: TargetSpec
     replicas: Replicas = Replicas()
     resources: Resources = Resources()
     rollout: Rollout = Rollout()
 
 
-KINDS: Mapping[str, type] = {
+SPEC_KINDS: Mapping[str, type] = {
     "Project": ProjectSpec,
     "Dataset": DatasetSpec,
     "Model": ModelSpec,

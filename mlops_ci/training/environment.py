@@ -10,42 +10,55 @@ from importlib import metadata
 from pathlib import Path
 
 from mlops_ci.core.errors import EnvironmentProblem
-from mlops_ci.core.records import Environment
+from mlops_ci.core.records import TrainingEnvironment
 
-PACKAGES = ("joblib", "narwhals", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "skops", "threadpoolctl")
-LOADING = frozenset(
+RECORDED_PACKAGES = (
+    "joblib",
+    "narwhals",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "scikit-learn",
+    "scipy",
+    "skops",
+    "threadpoolctl",
+)
+MODEL_LOADING_PACKAGES = frozenset(
     {"joblib", "numpy", "pandas", "scikit-learn", "scipy", "skops", "threadpoolctl"}
 )  # what a model file needs
-_KNOWN = {"sklearn": "scikit-learn"}
+_DISTRIBUTION_NAMES = {"sklearn": "scikit-learn"}
 
 
-def environment(modules: Iterable[str] = ()) -> Environment:
+def training_environment(modules: Iterable[str] = ()) -> TrainingEnvironment:
     """Return the environment without importing a package; `modules` are further top-level modules that the model uses.
 
     Raises EnvironmentProblem when a package is not installed.
     """
     names = dict.fromkeys(
-        [*PACKAGES, *(_distribution(module) for module in modules if module not in sys.stdlib_module_names)]
+        [
+            *RECORDED_PACKAGES,
+            *(_distribution_name(module) for module in modules if module not in sys.stdlib_module_names),
+        ]
     )
-    return Environment(
+    return TrainingEnvironment(
         python=platform.python_version(),
-        packages={name: _version(name) for name in sorted(names)},
+        packages={name: _require_version(name) for name in sorted(names)},
         platform=f"{platform.system()}-{platform.machine()}",
-        cpu=_cpu(),
+        cpu=_cpu_model(),
     )
 
 
-def at_hand(names: Iterable[str]) -> Environment:
+def local_environment(names: Iterable[str]) -> TrainingEnvironment:
     """Return the environment here with those of the packages that are installed."""
-    return Environment(
+    return TrainingEnvironment(
         python=platform.python_version(),
-        packages={name: found for name in sorted(names) if (found := _installed(name)) is not None},
+        packages={name: found for name in sorted(names) if (found := _installed_version(name)) is not None},
         platform=f"{platform.system()}-{platform.machine()}",
-        cpu=_cpu(),
+        cpu=_cpu_model(),
     )
 
 
-def threadpools() -> tuple[str, ...]:
+def loaded_threadpools() -> tuple[str, ...]:
     """Return the BLAS and OpenMP libraries that are loaded now, one line each, without thread counts."""
     from threadpoolctl import threadpool_info
 
@@ -59,18 +72,20 @@ def threadpools() -> tuple[str, ...]:
     )
 
 
-def requirements(environment: Environment) -> str:
+def pip_requirements(environment: TrainingEnvironment) -> str:
     """Return the exact versions that loading a model needs, in pip's format."""
     needed = {
-        name: version for name, version in environment.packages.items() if name in LOADING or name not in PACKAGES
+        name: version
+        for name, version in environment.packages.items()
+        if name in MODEL_LOADING_PACKAGES or name not in RECORDED_PACKAGES
     }
     return "".join(f"{name}=={version}\n" for name, version in sorted(needed.items()))
 
 
-def _distribution(module: str) -> str:
+def _distribution_name(module: str) -> str:
     module = module.partition(".")[0]
-    if module in _KNOWN:
-        return _KNOWN[module]
+    if module in _DISTRIBUTION_NAMES:
+        return _DISTRIBUTION_NAMES[module]
     try:
         metadata.distribution(module)
     except metadata.PackageNotFoundError:
@@ -78,8 +93,8 @@ def _distribution(module: str) -> str:
     return module
 
 
-def _version(name: str) -> str:
-    found = _installed(name)
+def _require_version(name: str) -> str:
+    found = _installed_version(name)
     if found is None:
         raise EnvironmentProblem.of(
             "package-missing",
@@ -89,7 +104,7 @@ def _version(name: str) -> str:
     return found
 
 
-def _installed(name: str) -> str | None:
+def _installed_version(name: str) -> str | None:
     try:
         return metadata.version(name)
     except (metadata.PackageNotFoundError, ValueError):  # an empty name is a ValueError
@@ -97,7 +112,7 @@ def _installed(name: str) -> str | None:
 
 
 @cache
-def _cpu() -> str:
+def _cpu_model() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:  # not Linux

@@ -7,21 +7,21 @@ from typing import Any
 
 import numpy as np
 
-from mlops_ci.core.records import Field
+from mlops_ci.core.records import ModelField
 
-_NUMBERS = frozenset({"integer", "floating", "mixed-integer-float", "decimal", "boolean"})
-_TIMES = frozenset({"date", "datetime", "datetime64"})
-_HOLDS: Mapping[str, frozenset[str]] = {  # by column type, what pandas may infer of its values
-    "integer": _NUMBERS,
-    "number": _NUMBERS,
-    "boolean": _NUMBERS,
+_NUMBER_KINDS = frozenset({"integer", "floating", "mixed-integer-float", "decimal", "boolean"})
+_TIME_KINDS = frozenset({"date", "datetime", "datetime64"})
+_ALLOWED_KINDS: Mapping[str, frozenset[str]] = {  # by column type, what pandas may infer of its values
+    "integer": _NUMBER_KINDS,
+    "number": _NUMBER_KINDS,
+    "boolean": _NUMBER_KINDS,
     "string": frozenset({"string", "categorical"}),
-    "date": _TIMES,
-    "timestamp": _TIMES,
+    "date": _TIME_KINDS,
+    "timestamp": _TIME_KINDS,
 }
 
 
-def incompatible_inputs(inputs: Sequence[Field], types_today: Mapping[str, str]) -> tuple[str, ...]:
+def incompatible_inputs(inputs: Sequence[ModelField], types_today: Mapping[str, str]) -> tuple[str, ...]:
     """Say which of a model's inputs are of another type today, as "a (integer then, string now)".
 
     Integers and numbers stand in for each other: `features` casts both without loss. Columns that are gone are no
@@ -34,7 +34,7 @@ def incompatible_inputs(inputs: Sequence[Field], types_today: Mapping[str, str])
     )
 
 
-def features(frame: Any, inputs: Sequence[Field]) -> Any:
+def feature_frame(frame: Any, inputs: Sequence[ModelField]) -> Any:
     """Return a pandas frame of the inputs in order: integers int64, numbers and booleans float64.
 
     Integers are float64 where values are missing, or are no integers any more. Strings are objects, NaN where they are
@@ -43,17 +43,17 @@ def features(frame: Any, inputs: Sequence[Field]) -> Any:
     """
     import pandas as pd
 
-    return pd.DataFrame({field.name: _column(frame[field.name], field) for field in inputs}, index=frame.index)
+    return pd.DataFrame({field.name: _cast_column(frame[field.name], field) for field in inputs}, index=frame.index)
 
 
-def _column(values: Any, field: Field) -> Any:
+def _cast_column(values: Any, field: ModelField) -> Any:
     from pandas.api.types import infer_dtype
 
     type, kind = field.type, infer_dtype(values, skipna=True)
-    if kind not in _HOLDS[type] and not values.isna().all():
+    if kind not in _ALLOWED_KINDS[type] and not values.isna().all():
         raise ValueError(f"input '{field.name}' was of type {type} when the model learned, and holds {kind} values now")
     if type == "integer":
-        return values.astype("int64" if _whole(values) else "float64")
+        return values.astype("int64" if _has_only_int64(values) else "float64")
     if type in ("number", "boolean"):
         return values.astype("float64")
     if type == "string":
@@ -61,7 +61,7 @@ def _column(values: Any, field: Field) -> Any:
     return values
 
 
-def _whole(values: Any) -> bool:
+def _has_only_int64(values: Any) -> bool:
     """Tell whether all values are there and fit int64 as they are."""
     if values.isna().any():
         return False
@@ -71,7 +71,7 @@ def _whole(values: Any) -> bool:
     return all(-limit <= value < limit and value == int(value) for value in values.tolist())
 
 
-def target(values: Any, type: str, task: str) -> Any:
+def target_array(values: Any, type: str, task: str) -> Any:
     """Return the target as an array [n]: float64 for a regression and for numbers, else int64, bool or objects."""
     if task == "regression" or type == "number":
         return values.to_numpy(dtype="float64")

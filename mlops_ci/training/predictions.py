@@ -15,7 +15,7 @@ Label = str | int | bool
 T = TypeVar("T")
 
 
-def need(part: T | None) -> T:
+def require_part(part: T | None) -> T:
     """Return a part of truth or predictions that the task always has; raises ValueError when it is not there."""
     if part is None:
         raise ValueError("these are another task's truth or predictions")
@@ -37,15 +37,15 @@ class Predictions:
     scores: Floats | None = None
     own: Mapping[str, Floats] = field(default_factory=dict)
 
-    def rows(self, which: Any) -> Predictions:
+    def select_rows(self, which: Any) -> Predictions:
         """Return the predictions of some rows: indices or a mask."""
         names = ("values", "labels", "probabilities", "scores")
-        parts = {name: _some(getattr(self, name), which) for name in names}
+        parts = {name: _select(getattr(self, name), which) for name in names}
         return Predictions(**parts, own={name: values[which] for name, values in self.own.items()})
 
 
 @dataclass(frozen=True)
-class Terms:
+class MetricOptions:
     """What metrics are about besides the rows: a quantile, how many guesses count, what errors cost.
 
     `costs` [k, k]: of predicting the class of the column where that of the row is true. `better` tells of the user's own
@@ -55,7 +55,7 @@ class Terms:
     quantile: float = 0.5
     top_k: int = 3
     costs: Floats | None = None
-    better: Mapping[str, bool] = field(default_factory=dict)
+    higher_is_better: Mapping[str, bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -71,30 +71,30 @@ class Truth:
     classes: tuple[Label, ...] = ()
     weights: Floats | None = None
     groups: Ints | None = None
-    terms: Terms = Terms()
+    metric_options: MetricOptions = MetricOptions()
 
-    def rows(self, which: Any) -> Truth:
+    def select_rows(self, which: Any) -> Truth:
         """Return the truth of some rows: indices or a mask."""
         names = ("values", "labels", "weights", "groups")
-        return replace(self, **{name: _some(getattr(self, name), which) for name in names})
+        return replace(self, **{name: _select(getattr(self, name), which) for name in names})
 
     @property
-    def plain(self) -> bool:
+    def has_equal_independent_rows(self) -> bool:
         """Whether every row counts the same and depends on no other."""
         return self.weights is None and self.groups is None
 
     @property
-    def mass(self) -> Floats:
+    def weights_or_ones(self) -> Floats:
         """How much each row counts, [n]."""
         return np.ones(len(self)) if self.weights is None else self.weights
 
-    def units(self, which: Any = None) -> float:
+    def effective_sample_size(self, which: Any = None) -> float:
         """Return how many independent rows of equal weight the rows (of a mask) are worth.
 
         L. Kish, Survey Sampling, 1965: the square of the weights' sum by the sum of their squares, of groups as of rows.
         """
         which = np.ones(len(self), dtype=bool) if which is None else which
-        mass = self.mass[which]
+        mass = self.weights_or_ones[which]
         if self.groups is not None:
             mass = np.bincount(np.unique(self.groups[which], return_inverse=True)[1], mass)
         squares = float((mass**2).sum())
@@ -104,7 +104,7 @@ class Truth:
         return len(self.values if self.values is not None else self.labels if self.labels is not None else ())
 
 
-def _some(part: Any, which: Any) -> Any:
+def _select(part: Any, which: Any) -> Any:
     return None if part is None else part[which]
 
 

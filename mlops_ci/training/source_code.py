@@ -21,21 +21,21 @@ def code_files(root: Path, entrypoint: str | None) -> tuple[FileDigest, ...]:
     if entrypoint is None:
         return ()
     root = root.resolve()
-    found, _ = _closure(root, entrypoint)
+    found, _ = _import_closure(root, entrypoint)
     files = (
         FileDigest(path.relative_to(root).as_posix(), digest_bytes(data), len(data)) for path, data in found.items()
     )
     return tuple(sorted(files, key=lambda file: file.path))
 
 
-def code_places(root: Path, entrypoint: str) -> frozenset[Path]:
+def possible_code_paths(root: Path, entrypoint: str) -> frozenset[Path]:
     """Return every path below the root that an entrypoint's code is read from, or would be if there were a file."""
     root = root.resolve()
-    found, looked_for = _closure(root, entrypoint)
+    found, looked_for = _import_closure(root, entrypoint)
     return frozenset(found) | looked_for
 
 
-def _closure(root: Path, entrypoint: str) -> tuple[dict[Path, bytes], frozenset[Path]]:
+def _import_closure(root: Path, entrypoint: str) -> tuple[dict[Path, bytes], frozenset[Path]]:
     """Return the files that an entrypoint is made of with their contents, and each place where there was none."""
     first = (root / entrypoint.partition(":")[0]).resolve()
     waiting, found = [first], {}
@@ -48,7 +48,7 @@ def _closure(root: Path, entrypoint: str) -> tuple[dict[Path, bytes], frozenset[
             nothing.add(path)
             continue
         found[path] = content = path.read_bytes()
-        waiting.extend(_imported(content, path, (first.parent, root)))
+        waiting.extend(_import_candidates(content, path, (first.parent, root)))
     return found, frozenset(nothing)
 
 
@@ -57,7 +57,7 @@ def imported_packages(root: Path, entrypoint: str | None) -> tuple[str, ...]:
     names: set[str] = set()
     for file in code_files(root, entrypoint):
         path = root / file.path
-        for node in _imports(path.read_bytes()):
+        for node in _import_statements(path.read_bytes()):
             if isinstance(node, ast.Import):
                 names |= {alias.name.partition(".")[0] for alias in node.names}
             elif node.module and not node.level:
@@ -67,7 +67,7 @@ def imported_packages(root: Path, entrypoint: str | None) -> tuple[str, ...]:
     return tuple(sorted(name for name in outside if not (root / name).exists() and importlib.util.find_spec(name)))
 
 
-def _imports(content: bytes) -> Iterator[ast.Import | ast.ImportFrom]:
+def _import_statements(content: bytes) -> Iterator[ast.Import | ast.ImportFrom]:
     try:
         tree = ast.parse(content)
     except (SyntaxError, ValueError, RecursionError):
@@ -75,20 +75,20 @@ def _imports(content: bytes) -> Iterator[ast.Import | ast.ImportFrom]:
     yield from (node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom))
 
 
-def _imported(content: bytes, path: Path, places: tuple[Path, ...]) -> Iterator[Path]:
-    for node in _imports(content):
+def _import_candidates(content: bytes, path: Path, places: tuple[Path, ...]) -> Iterator[Path]:
+    for node in _import_statements(content):
         match node:
             case ast.Import(names=names):
                 for alias in names:
-                    yield from _files_of(alias.name.split("."), places)
+                    yield from _module_file_candidates(alias.name.split("."), places)
             case ast.ImportFrom(module=module, names=names, level=level):
                 parts = module.split(".") if module else []
                 here = (path.parents[level - 1],) if level and level <= len(path.parents) else places
                 for alias in names:
-                    yield from _files_of([*parts, alias.name], here)
+                    yield from _module_file_candidates([*parts, alias.name], here)
 
 
-def _files_of(parts: list[str], places: tuple[Path, ...]) -> Iterator[Path]:
+def _module_file_candidates(parts: list[str], places: tuple[Path, ...]) -> Iterator[Path]:
     """Yield every file that importing a.b.c could read: each package's __init__ on the way, and the module itself."""
     for place in places:
         for depth in range(1, len(parts) + 1):

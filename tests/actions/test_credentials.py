@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from mlops_ci.integrations.github.credentials import token_for_git
+from mlops_ci.integrations.github.credentials import git_token_variables
 from tests.actions.act import Runner
 from tests.actions.conftest import workflow
 from tests.actions.smart_http import basic, serving
@@ -93,8 +93,8 @@ def test_no_other_server_gets_it_not_even_where_the_own_one_sends_git_there(
 )
 def test_nothing_is_lent_where_it_is_not_known_to_whom(missing: dict[str, str]) -> None:
     environ = {"GITHUB_ACTIONS": "true", "GITHUB_TOKEN": TOKEN, "GITHUB_SERVER_URL": "https://github.com"}
-    assert len(token_for_git(environ)) == 7
-    assert token_for_git({**environ, **missing}) == {}
+    assert len(git_token_variables(environ)) == 7
+    assert git_token_variables({**environ, **missing}) == {}
 
 
 @pytest.mark.slow

@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mlops_ci.cli.main import run
+from mlops_ci.cli.main import run_command_line
 from mlops_ci.core.codec import encode
 from mlops_ci.core.digest import canonical_json
 from mlops_ci.core.records import Assignment, EventRef, Release, Retirement
-from mlops_ci.governance.audit.inventory import Holdings, read
+from mlops_ci.governance.audit.inventory import ModelInventory, read_inventories
 from mlops_ci.registry.events import Event
-from mlops_ci.registry.statement import Record, of_assignment, of_release, of_retirement
-from mlops_ci.registry.tag_message import message
+from mlops_ci.registry.statement import EventRecord, encode_assignment, encode_release, encode_retirement
+from mlops_ci.registry.tag_message import format_tag_message
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.git_values import Person, RefUpdate
 from tests.registry.forge import sign
@@ -49,7 +49,7 @@ class Audited:
 def audit(folder: Path, *args: str) -> Audited:
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
-        code = run(["audit", "-C", str(folder), "--format", "json", *args])
+        code = run_command_line(["audit", "-C", str(folder), "--format", "json", *args])
     answer = json.loads(out.getvalue())
     return Audited(code, tuple(answer["diagnostics"]), answer.get("record", {}))
 
@@ -72,8 +72,8 @@ class Attacker:
             subprocess.run(command, cwd=self.root, input=stdin, check=True, capture_output=True).stdout.decode().strip()
         )
 
-    def held(self, model: str = "model-0") -> Holdings:
-        return next(held for held in read(self.repo) if held.model == model)
+    def held(self, model: str = "model-0") -> ModelInventory:
+        return next(held for held in read_inventories(self.repo) if held.model == model)
 
     def event(self, name: str) -> Event:
         return self.held(re.split("[@#]", name)[0]).events[name]
@@ -102,9 +102,9 @@ class Attacker:
 
     def content(self, name: str) -> bytes:
         """A tag object without its signature."""
-        return next(filter(None, self.repo.read_many([self.event(name).oid]))).partition(b"-----BEGIN")[0]
+        return next(filter(None, self.repo.read_objects([self.event(name).oid]))).partition(b"-----BEGIN")[0]
 
-    def replace(self, name: str, record: Record, *, date: int | None = None, signed: bool = False) -> str:
+    def replace(self, name: str, record: EventRecord, *, date: int | None = None, signed: bool = False) -> str:
         """Put another event in the place of one, and have the log say so too."""
         event = self.event(name)
         oid = self._tag(name, event.commit, record, date or event.date, signed=signed)
@@ -113,7 +113,7 @@ class Attacker:
         self.relog(event.model, {name: (oid, record)}, held)
         return oid
 
-    def append(self, record: Record, *, signed: bool = True, commit: str | None = None) -> str:
+    def append(self, record: EventRecord, *, signed: bool = True, commit: str | None = None) -> str:
         """Add an event at the end, after the last one and later than it, and return its name."""
         held = self.held(record.model)
         last = held.state.events[-1]
@@ -133,7 +133,7 @@ class Attacker:
         commit = self.repo.write_commit(tree, (*([head] if head else []), *parents), name, EVE, 1_800_000_000)
         self.point(f"{LOG}{model}", commit)
 
-    def relog(self, model: str, changed: Mapping[str, tuple[str, Record]], held: Holdings) -> None:
+    def relog(self, model: str, changed: Mapping[str, tuple[str, EventRecord]], held: ModelInventory) -> None:
         """Write the whole log anew, with other objects for some of its tags."""
         self.point(f"{LOG}{model}", None)
         for entry in held.log:
@@ -158,7 +158,7 @@ class Attacker:
     ) -> str:
         """Pin a copy of a run in which files are others, or gone (None), and with some more of them."""
         ref = f"{PIN}{model}/v{version}"
-        files = self.repo.tree(ref)
+        files = self.repo.list_files(ref)
         for path, data in changes.items():
             files.pop(path)
             if data is not None:
@@ -170,7 +170,7 @@ class Attacker:
 
     def commit(self, changes: Mapping[str, bytes | None], at: str = "refs/heads/main") -> str:
         """Commit other files, or none of that name, on top of a commit; no ref moves."""
-        files = self.repo.tree(at)
+        files = self.repo.list_files(at)
         for path, data in changes.items():
             files.pop(path, None)
             if data is not None:
@@ -183,10 +183,10 @@ class Attacker:
         """The same on the branch."""
         self.point("refs/heads/main", self.commit(changes))
 
-    def _tag(self, name: str, commit: str, record: Record, date: int, *, signed: bool) -> str:
-        body = f"object {commit}\ntype commit\ntag {name}\ntagger {EVE.stamp(date)}\n\n"
+    def _tag(self, name: str, commit: str, record: EventRecord, date: int, *, signed: bool) -> str:
+        body = f"object {commit}\ntype commit\ntag {name}\ntagger {EVE.identity_line(date)}\n\n"
         statement = _statement(record)
-        return self.write_tag((body + message(name, "as planned", statement)).encode(), signed=signed)
+        return self.write_tag((body + format_tag_message(name, "as planned", statement)).encode(), signed=signed)
 
 
 def after(record: Any, **changes: Any) -> Any:
@@ -194,14 +194,14 @@ def after(record: Any, **changes: Any) -> Any:
     return replace(record, previous=EventRef("last", ""), **changes)
 
 
-def _name(record: Record) -> str:
+def _name(record: EventRecord) -> str:
     if isinstance(record, Release):
         return f"{record.model}@v{record.version}"
     gone = "!" if isinstance(record, Retirement) else ""
     return f"{record.model}#{record.environment}{gone}#{record.number}"
 
 
-def _statement(record: Record) -> dict[str, Any]:
+def _statement(record: EventRecord) -> dict[str, Any]:
     if isinstance(record, Release):
-        return of_release(record)
-    return of_assignment(record) if isinstance(record, Assignment) else of_retirement(record)
+        return encode_release(record)
+    return encode_assignment(record) if isinstance(record, Assignment) else encode_retirement(record)

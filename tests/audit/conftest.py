@@ -46,6 +46,6 @@ def world(tmp_path_factory: pytest.TempPathFactory, keys: Keys) -> Path:
 @pytest.fixture
 def attacker(world: Path, tmp_path: Path, keys: Keys) -> Attacker:
     shutil.copytree(world, tmp_path / "repo")
-    found = git.find(tmp_path / "repo")
+    found = git.find_repository(tmp_path / "repo")
     assert found is not None
     return Attacker(found, keys.eve)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mlops_ci.core.records import Approval
-from mlops_ci.governance.approvals import APPROVALS
+from mlops_ci.governance.approvals import APPROVAL_PREFIX
 from mlops_ci.repository import git
 from tests.audit.attacker import Attacker, after, audit
 from tests.audit.conftest import SIGNING, Keys
@@ -22,7 +22,7 @@ def world(folder: Path, keys: Keys, approver: Path | None, project: str = POLICY
     """One model: a release, staging, prod. Whoever holds Ada's key made it all."""
     files = {".mlops/allowed_signers": keys.signers}
     forge(folder / "repo", 3, models=1, key=keys.ada, approver=approver, project=project, files=files)
-    found = git.find(folder / "repo")
+    found = git.find_repository(folder / "repo")
     assert found is not None
     return Attacker(found, keys.ada)
 
@@ -50,7 +50,7 @@ def test_an_approval_by_a_stranger(tmp_path: Path, keys: Keys) -> None:
 
 
 def test_an_approval_that_was_deleted(approved: Attacker) -> None:
-    ref = f"{APPROVALS}model-0/prod/v1.0.0/bob"
+    ref = f"{APPROVAL_PREFIX}model-0/prod/v1.0.0/bob"
     approved.point(ref, None)
     assert approved.audit().names("audit-approval-invalid", f"its tag {ref} is not here")
 

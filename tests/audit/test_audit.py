@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlops_ci.cli.main import run
+from mlops_ci.cli.main import run_command_line
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.git_values import Person
 from tests.audit.attacker import Attacker, audit
@@ -28,7 +28,7 @@ FLOORS = b"      - {metric: auc, min: 0.7}\n"
 def said(*args: str) -> Done:
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = run(["audit", *args])
+        code = run_command_line(["audit", *args])
     return Done(code, out.getvalue(), err.getvalue())
 
 
@@ -229,7 +229,7 @@ def test_the_forged_registry_is_whole_to_git_too(small: Path) -> None:
 def test_objects_are_looked_up_in_the_order_asked_for(attacker: Attacker) -> None:
     repo = attacker.repo
     blob = repo.write_blob(b"four")
-    found = repo.look_up([blob, "f" * 40, "HEAD:no such file", "HEAD"])
+    found = repo.read_object_infos([blob, "f" * 40, "HEAD:no such file", "HEAD"])
     assert [one and (one.type, one.size) for one in (found[0], found[1], found[2])] == [("blob", 4), None, None]
     assert found[3] is not None
     assert found[3].type == "commit"
@@ -241,7 +241,7 @@ def test_a_chain_is_every_commit_that_its_heads_lead_to(attacker: Attacker) -> N
     who = Person("Eve", "eve@example.org")
     first = repo.write_commit(tree, (), "first\n\nwith a body", who, 1)
     second = repo.write_commit(tree, (first,), "second", who, 2)
-    found = repo.chain([second])
+    found = repo.reachable_commits([second])
     assert (found[second].parents, found[second].tree) == ((first,), tree)
     assert (found[first].parents, found[first].message.strip()) == ((), "first\n\nwith a body")
-    assert repo.chain([]) == {}
+    assert repo.reachable_commits([]) == {}

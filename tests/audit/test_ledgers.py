@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from mlops_ci.cli.main import run
-from mlops_ci.core.codec import encode, read
+from mlops_ci.cli.main import run_command_line
+from mlops_ci.core.codec import decode_json, encode
 from mlops_ci.core.digest import canonical_json
-from mlops_ci.core.records import Question
+from mlops_ci.core.records import HoldoutLedgerEntry
 from mlops_ci.repository import git
 from tests.audit.attacker import EVE, Attacker, after, audit
 from tests.audit.conftest import SIGNING, Keys
@@ -37,16 +37,16 @@ def world_of_counted(tmp_path_factory: pytest.TempPathFactory, keys: Keys) -> Pa
 @pytest.fixture
 def counted(world_of_counted: Path, tmp_path: Path, keys: Keys) -> Attacker:
     shutil.copytree(world_of_counted, tmp_path / "repo")
-    found = git.find(tmp_path / "repo")
+    found = git.find_repository(tmp_path / "repo")
     assert found is not None
     return Attacker(found, keys.eve)
 
 
-def question(attacker: Attacker, at: str = REF) -> Question:
-    return read(Question, attacker.repo.read(f"{at}:question.json") or b"")
+def question(attacker: Attacker, at: str = REF) -> HoldoutLedgerEntry:
+    return decode_json(HoldoutLedgerEntry, attacker.repo.read_blob(f"{at}:question.json") or b"")
 
 
-def ask(attacker: Attacker, content: Question | bytes, *parents: str, path: str = "question.json") -> str:
+def ask(attacker: Attacker, content: HoldoutLedgerEntry | bytes, *parents: str, path: str = "question.json") -> str:
     """Put a commit at the end of the ledger."""
     data = content if isinstance(content, bytes) else canonical_json(encode(content)).encode()
     tree = attacker.repo.write_tree({path: attacker.repo.write_blob(data)})
@@ -55,7 +55,7 @@ def ask(attacker: Attacker, content: Question | bytes, *parents: str, path: str 
     return oid
 
 
-def other(attacker: Attacker) -> Question:
+def other(attacker: Attacker) -> HoldoutLedgerEntry:
     """A question that was not asked before."""
     return replace(question(attacker), model_digest="0" * 64)
 
@@ -69,7 +69,7 @@ def test_what_nobody_touched_has_no_breaks_anywhere(counted: Attacker, tmp_path:
     assert audit(tmp_path / "mirror.git").breaks == ()
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
-        assert run(["audit", "-C", str(counted.root)]) == 0
+        assert run_command_line(["audit", "-C", str(counted.root)]) == 0
     assert [line.split() for line in out.getvalue().splitlines() if REF in line] == [[REF, "4", head]]
 
 
@@ -261,7 +261,7 @@ def test_every_format_points_at_the_ledger_and_at_its_dataset(counted: Attacker)
     for format in ("text", "sarif"):
         out = io.StringIO()
         with contextlib.redirect_stdout(out):
-            assert run(["audit", "-C", str(counted.root), "--format", format]) == 1
+            assert run_command_line(["audit", "-C", str(counted.root), "--format", format]) == 1
         said[format] = out.getvalue()
     assert f" --> {REF}\n" in said["text"]
     (result,) = json.loads(said["sarif"])["runs"][0]["results"]
@@ -273,7 +273,7 @@ def test_every_format_points_at_the_ledger_and_at_its_dataset(counted: Attacker)
 def test_releases_of_versions_that_recorded_no_heads_are_held_against_nothing(tmp_path: Path, keys: Keys) -> None:
     """Given tags whose evidence tells no confidence, as earlier versions wrote them, when all is audited, then nothing is broken."""
     forge(tmp_path / "old", 4, models=1, key=keys.ada, project=SIGNING, files={".mlops/allowed_signers": keys.signers})
-    found = git.find(tmp_path / "old")
+    found = git.find_repository(tmp_path / "old")
     assert found is not None
     insider = Attacker(found, keys.ada)
     release = insider.release("1.0.0")

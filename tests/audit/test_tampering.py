@@ -53,7 +53,7 @@ def test_a_tag_that_was_backdated(attacker: Attacker) -> None:
 
 def test_a_tag_that_was_rewritten_under_its_old_signature(attacker: Attacker) -> None:
     content = attacker.content(NEWEST)
-    old = next(filter(None, attacker.repo.read_many([attacker.event(NEWEST).oid])))
+    old = next(filter(None, attacker.repo.read_objects([attacker.event(NEWEST).oid])))
     signature = old[len(content) :]
     oid = attacker.write_tag(content.replace(b"the trial is over", b"nobody was asked!") + signature)
     record = attacker.event(NEWEST).record
@@ -209,8 +209,8 @@ def test_a_tail_that_left_nothing_behind_is_missed_by_whoever_kept_its_head(atta
     attacker.cut("model-0")
     # what the last event took back from the branch is put there again
     folder = "deploy/trial/model-0"
-    files = attacker.repo.tree("refs/heads/main~2", folder)
-    attacker.push({f"{folder}/{path}": attacker.repo.read(oid) for path, oid in files.items()})
+    files = attacker.repo.list_files("refs/heads/main~2", folder)
+    attacker.push({f"{folder}/{path}": attacker.repo.read_blob(oid) for path, oid in files.items()})
 
     assert attacker.audit().code == 0
     for seen in (head, newest, newest[:12]):
@@ -295,7 +295,7 @@ def _loose(attacker: Attacker, name: str) -> Path:
 
 
 def test_model_bytes_that_were_changed_in_an_honest_looking_tree(attacker: Attacker) -> None:
-    model = attacker.repo.read(f"{PIN}model-0/v1.0.1:model/model.skops") or b""
+    model = attacker.repo.read_blob(f"{PIN}model-0/v1.0.1:model/model.skops") or b""
     attacker.rebuild("1.0.1", {"model/model.skops": model.swapcase()})
     found = attacker.audit()
     assert found.names("audit-file-changed", f"{PIN}model-0/v1.0.1:model/model.skops has the SHA-256")
@@ -303,13 +303,13 @@ def test_model_bytes_that_were_changed_in_an_honest_looking_tree(attacker: Attac
 
 
 def test_model_bytes_that_were_cut_off(attacker: Attacker) -> None:
-    model = attacker.repo.read(f"{PIN}model-0/v1.0.1:model/model.skops") or b""
+    model = attacker.repo.read_blob(f"{PIN}model-0/v1.0.1:model/model.skops") or b""
     attacker.rebuild("1.0.1", {"model/model.skops": model[:-10]})
     assert attacker.audit().names("audit-file-changed", f"has {len(model) - 10:,} bytes")
 
 
 def test_model_bytes_of_another_version(attacker: Attacker) -> None:
-    attacker.rebuild("1.0.1", {"model/model.skops": attacker.repo.read(f"{PIN}model-0/v1.0.0:model/model.skops")})
+    attacker.rebuild("1.0.1", {"model/model.skops": attacker.repo.read_blob(f"{PIN}model-0/v1.0.0:model/model.skops")})
     assert attacker.audit().names("audit-file-changed", f"{PIN}model-0/v1.0.1:model/model.skops")
 
 
@@ -330,13 +330,13 @@ def test_a_model_file_at_a_url_is_held_against_what_the_run_says_of_it(attacker:
 
 
 def test_a_data_lock_that_was_edited_in_the_run(attacker: Attacker) -> None:
-    lock = attacker.repo.read(f"{PIN}model-0/v1.0.1:snapshot.json") or b""
+    lock = attacker.repo.read_blob(f"{PIN}model-0/v1.0.1:snapshot.json") or b""
     attacker.rebuild("1.0.1", {"snapshot.json": lock.replace(b'"rows":', b'"rows":9')})
     assert attacker.audit().names("audit-run-differs", "snapshot.json is of other data")
 
 
 def test_a_verdict_that_was_edited(attacker: Attacker) -> None:
-    answer = attacker.repo.read(f"{PIN}model-0/v1.0.1:comparison.json") or b""
+    answer = attacker.repo.read_blob(f"{PIN}model-0/v1.0.1:comparison.json") or b""
     attacker.rebuild("1.0.1", {"comparison.json": answer.replace(b'"verdict":"pass"', b'"verdict":"fail"')})
     found = attacker.audit()
     assert found.names("audit-evidence-differs", f"{PIN}model-0/v1.0.1:comparison.json")
@@ -359,7 +359,7 @@ def test_metrics_that_were_edited_beside_the_verdict(attacker: Attacker) -> None
     ],
 )
 def test_a_run_that_tells_another_story(attacker: Attacker, old: bytes, new: bytes, what: str) -> None:
-    text = attacker.repo.read(f"{PIN}model-0/v1.0.1:run.json") or b""
+    text = attacker.repo.read_blob(f"{PIN}model-0/v1.0.1:run.json") or b""
     assert old in text
     attacker.rebuild("1.0.1", {"run.json": text.replace(old, new)})
     assert attacker.audit().names("audit-run-differs", what)

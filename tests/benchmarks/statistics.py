@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from mlops_ci.evaluation.simulation.populations import Classifiers, Draw
-from mlops_ci.evaluation.stats.bootstrap import resample
-from mlops_ci.evaluation.stats.evidence import gather
-from mlops_ci.evaluation.stats.metrics import METRICS
-from mlops_ci.training.predictions import need
+from mlops_ci.evaluation.simulation.populations import ClassifierPopulation, Sample
+from mlops_ci.evaluation.stats.bootstrap import resample_metrics
+from mlops_ci.evaluation.stats.evidence import measure_evidence
+from mlops_ci.evaluation.stats.metrics import METRIC_FACTORIES
+from mlops_ci.training.predictions import require_part
 from tests.benchmarks.ratio import Ratio, alternated
 
 BOOTSTRAPPED = 2_000  # rows
@@ -28,7 +28,7 @@ def of_the_gate(rounds: int, _: Path) -> Iterator[Ratio]:
     seconds = []
     for _round in range(rounds + 1):
         began = time.perf_counter()
-        gather(["auc"], drawn.truth, *drawn.models, seed=0)
+        measure_evidence(["auc"], drawn.truth, *drawn.models, seed=0)
         seconds.append(time.perf_counter() - began)
     yield Ratio(f"auc of two models compared on {LARGE:,} rows, in seconds", tuple(seconds[1:]), "at most 0.5")
 
@@ -38,8 +38,8 @@ def _bootstrap(metric: str, rounds: int) -> Ratio:
 
     score = {"auc": roc_auc_score, "average-precision": average_precision_score}[metric]
     drawn = _drawn(BOOTSTRAPPED)
-    functions = [need(METRICS[metric](drawn.truth, model)) for model in drawn.models]
-    labels, scores = need(drawn.truth.labels), [need(model.scores) for model in drawn.models]
+    functions = [require_part(METRIC_FACTORIES[metric](drawn.truth, model)) for model in drawn.models]
+    labels, scores = require_part(drawn.truth.labels), [require_part(model.scores) for model in drawn.models]
 
     def loop() -> None:
         random = np.random.default_rng(0)
@@ -48,9 +48,9 @@ def _bootstrap(metric: str, rounds: int) -> Ratio:
             for one in scores:
                 score(labels[rows], one[rows])
 
-    ratios = alternated(loop, lambda: resample(functions, drawn.truth, 0, SAMPLES), rounds)
+    ratios = alternated(loop, lambda: resample_metrics(functions, drawn.truth, 0, SAMPLES), rounds)
     return Ratio(f"paired bootstrap of {metric}: loop over scikit-learn / ours", ratios, "at least 15")
 
 
-def _drawn(rows: int) -> Draw:
-    return Classifiers(0.3, (1.7, 1.6), 0.9).draw(np.random.default_rng(0), rows)
+def _drawn(rows: int) -> Sample:
+    return ClassifierPopulation(0.3, (1.7, 1.6), 0.9).draw(np.random.default_rng(0), rows)

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlops_ci.cli.action import act, arguments
-from mlops_ci.cli.parser import group
-from mlops_ci.cli.verbs import VERBS, Verb, verb
+from mlops_ci.cli.action import arguments, run_action
+from mlops_ci.cli.parser import build_command_group
+from mlops_ci.cli.verbs import VERBS, Verb, find_verb
 from mlops_ci.core.errors import UsageProblem
 
-ACTIONS = [verb for verb in VERBS if "action" in verb.surfaces]
+ACTIONS = [find_verb for find_verb in VERBS if "action" in find_verb.surfaces]
 HOSTILE = st.sampled_from(
     [
         "--force",
@@ -45,7 +45,7 @@ def parsed(argv: list[str]) -> tuple[str, dict[str, Any]]:
         seen.append((verb.name, options))
         return 0
 
-    group(note).main(args=argv, prog_name="mlops-ci", standalone_mode=False)
+    build_command_group(note).main(args=argv, prog_name="mlops-ci", standalone_mode=False)
     (found,) = seen  # nothing was printed instead, such as help
     return found
 
@@ -85,10 +85,10 @@ def test_whatever_the_inputs_hold_each_stays_the_value_of_its_own_option(action:
         lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
     ).map(json.dumps),
 )
-@example(verb("gate"), '{"models": "\\ud800"}')
-@example(verb("gate"), '{"models": "a\\u0000b"}')
-@example(verb("gate"), "[" * 100_000)
-@example(verb("deploy"), '{"model": "x", "env": "y", "force": "yes"}')
+@example(find_verb("gate"), '{"models": "\\ud800"}')
+@example(find_verb("gate"), '{"models": "a\\u0000b"}')
+@example(find_verb("gate"), "[" * 100_000)
+@example(find_verb("deploy"), '{"model": "x", "env": "y", "force": "yes"}')
 def test_inputs_of_any_other_form_are_wrong_usage_and_run_nothing(action: Verb, text: str) -> None:
     try:
         inputs = json.loads(text or "{}")
@@ -101,7 +101,7 @@ def test_inputs_of_any_other_form_are_wrong_usage_and_run_nothing(action: Verb, 
             pass
         else:
             return  # these would run
-    assert act([action.name], {"MLOPS_CI_INPUTS": text}) == 2
+    assert run_action([action.name], {"MLOPS_CI_INPUTS": text}) == 2
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_inputs_of_any_other_form_are_wrong_usage_and_run_nothing(action: Verb, 
     ],
 )
 def test_a_list_is_words_or_json(given: str, models: list[str]) -> None:
-    assert parsed(arguments(verb("gate"), {"models": given}))[1]["models"] == tuple(models)
+    assert parsed(arguments(find_verb("gate"), {"models": given}))[1]["models"] == tuple(models)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_a_list_is_words_or_json(given: str, models: list[str]) -> None:
 )
 def test_what_is_wrong_with_an_input_is_said(inputs: dict[str, str], said: str) -> None:
     with pytest.raises(UsageProblem) as raised:
-        arguments(verb("gate"), inputs)
+        arguments(find_verb("gate"), inputs)
     assert (raised.value.diagnostics[0].id, raised.value.diagnostics[0].message) == ("action-input", said)
 
 
@@ -137,25 +137,25 @@ def test_a_problem_with_inputs_is_an_annotation_and_an_output(
     capsys: pytest.CaptureFixture[str], tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "output"))
-    assert act(["deploy"], {"MLOPS_CI_INPUTS": '{"model": "delay"}'}) == 2
+    assert run_action(["deploy"], {"MLOPS_CI_INPUTS": '{"model": "delay"}'}) == 2
     assert capsys.readouterr().out.startswith("::error title=action-input::the input 'env' is missing%0A")
     assert "\n2\n" in (tmp_path / "output").read_text()
 
 
 def test_packages_that_cannot_be_installed_are_not_left_out_silently(capsys: pytest.CaptureFixture[str]) -> None:
     environ = {"MLOPS_CI_BIN": "/opt/mlops-ci", "MLOPS_CI_INPUTS": '{"requirements": "requirements.txt"}'}
-    assert act(["check"], environ) == 2
+    assert run_action(["check"], environ) == 2
     assert "title=requirements-not-installed::" in capsys.readouterr().out
 
 
 def test_only_what_has_an_action_can_be_run_as_one() -> None:
-    assert act(["gc"], {}) == 2
-    assert act(["gate", "--power"], {}) == 2
+    assert run_action(["gc"], {}) == 2
+    assert run_action(["gate", "--power"], {}) == 2
     with pytest.raises(click.UsageError):
         parsed(["action", "gate"])
 
 
 def test_credentials_that_a_workflow_has_not_are_left_out() -> None:
     environ = {"AWS_ACCESS_KEY_ID": "", "AWS_ENDPOINT_URL": "", "AWS_DEFAULT_REGION": "eu-west-1", "OTHER": ""}
-    assert act(["gc"], environ) == 2
+    assert run_action(["gc"], environ) == 2
     assert environ == {"AWS_DEFAULT_REGION": "eu-west-1", "OTHER": ""}

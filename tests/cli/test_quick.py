@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from mlops_ci.__main__ import main
-from mlops_ci.cli.main import run
-from mlops_ci.repository import ref_listing as listing
+from mlops_ci.cli.main import run_command_line
+from mlops_ci.repository import ref_listing
 from mlops_ci.repository.git import Repository
 from tests.conftest import git_in
 
@@ -46,7 +46,7 @@ def quick(folder: Path, *argv: str, without: tuple[str, ...] = HEAVY) -> str:
 def test_the_short_way_says_what_the_whole_command_line_says(
     tagged: Path, capsys: pytest.CaptureFixture[str], argv: tuple[str, ...]
 ) -> None:
-    assert run([*argv, "-C", str(tagged)]) == 0
+    assert run_command_line([*argv, "-C", str(tagged)]) == 0
     assert quick(tagged, *argv) == capsys.readouterr().out
 
 
@@ -68,7 +68,7 @@ def test_where_no_process_can_be_started_ahead_the_whole_command_line_answers(
 ) -> None:
     said = quick(tagged, "history")
     monkeypatch.delattr(os, "posix_spawnp")
-    assert listing.begin() is None
+    assert ref_listing.start_listing() is None
     monkeypatch.setattr(sys, "argv", ["mlops-ci", "history"])
     monkeypatch.chdir(tagged)
     out = io.StringIO()
@@ -79,7 +79,7 @@ def test_where_no_process_can_be_started_ahead_the_whole_command_line_answers(
 
 def test_without_git_nothing_is_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert listing.begin() is None
+    assert ref_listing.start_listing() is None
 
 
 def test_no_project_is_needed(tagged: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 import mlops_ci
 import mlops_ci.nox
-from mlops_ci.cli.main import run
+from mlops_ci.cli.main import run_command_line
 from mlops_ci.cli.verbs import VERBS, Option, Verb
 
 STEPS = Path(mlops_ci.__file__).parent / "commands"
@@ -30,7 +30,7 @@ def test_a_steps_parameters_are_its_verbs_options(verb: Verb) -> None:
     given, *parameters = inspect.signature(step).parameters.values()
     assert {parameter.name for parameter in parameters} == {option.name for option in verb.options}
     assert all(parameter.kind is inspect.Parameter.KEYWORD_ONLY for parameter in parameters)
-    assert given.annotation in (("Project",) if verb.needs == "project" else ("Context", "Place"))
+    assert given.annotation in (("Project",) if verb.needs == "project" else ("Context", "Workspace"))
 
 
 @named
@@ -50,7 +50,7 @@ def test_what_is_required_is_asked_for(verb: Verb) -> None:
     needed = [option for option in verb.options if option.required]
     for missing in needed:
         given = [part for option in needed if option is not missing for part in _given(option)]
-        assert run([verb.name, *given]) == 2, missing.name
+        assert run_command_line([verb.name, *given]) == 2, missing.name
 
 
 def _given(option: Option) -> list[str]:

@@ -11,8 +11,8 @@ import pytest
 from mlops_ci.core.diagnostics import Diagnostic, Location
 from mlops_ci.core.digest import digest_json
 from mlops_ci.core.records import CheckResult, DatasetSnapshot
-from mlops_ci.data.snapshot import snapshot
-from mlops_ci.spec.spec_types import DatasetSpec, Source
+from mlops_ci.data.snapshot import take_snapshot
+from mlops_ci.spec.spec_types import DatasetSpec, SourceSpec
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -39,7 +39,7 @@ class Bench:
 
     root: Path
     cache: Path | None = None
-    source: Source = field(default_factory=lambda: Source("csv", "data/*.csv"))
+    source: SourceSpec = field(default_factory=lambda: SourceSpec("csv", "data/*.csv"))
 
     def csv(self, text: str | bytes, name: str = "data/rows.csv") -> Path:
         path = self.root / name
@@ -61,7 +61,7 @@ class Bench:
 
     def snapshot(self, now: datetime = NOW, **spec: Any) -> tuple[DatasetSnapshot, tuple[Diagnostic, ...]]:
         """The snapshot and its findings, but for the warning that there is no key: most tables here need none."""
-        record, findings = snapshot(self.root, self.dataset(**spec), now, self.cache)
+        record, findings = take_snapshot(self.root, self.dataset(**spec), now, self.cache)
         return record, tuple(found for found in findings if found.id != "split-without-key")
 
     def ids(self, **spec: Any) -> list[str]:
@@ -84,4 +84,4 @@ def benches(tmp_path: Path) -> Callable[[str], Bench]:
 
 @pytest.fixture
 def parquet_bench(tmp_path: Path) -> Bench:
-    return Bench(tmp_path / "repo", source=Source("parquet", "data/*.parquet"))
+    return Bench(tmp_path / "repo", source=SourceSpec("parquet", "data/*.parquet"))

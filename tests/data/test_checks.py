@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mlops_ci.spec.spec_types import Check, Column, Length, Nulls
+from mlops_ci.spec.spec_types import CheckSpec, ColumnSpec, Length, Nulls
 
 FLIGHTS = """id,carrier,distance,late,day,when,name
 1,AA,100,true,2026-01-01,2026-01-01 10:00:00,Ann
@@ -19,31 +19,31 @@ FLIGHTS = """id,carrier,distance,late,day,when,name
 @pytest.mark.parametrize(
     ("id", "check", "good", "bad", "failing"),
     [
-        ("check-nulls", "nulls", {"carrier": Column(nulls=Nulls(0.25))}, {"carrier": Column(nulls=Nulls(0.2))}, 1),
-        ("check-range", "min", {"distance": Column(min=100)}, {"distance": Column(min=100.5)}, 1),
-        ("check-range", "max", {"distance": Column(max=2500.5)}, {"distance": Column(max=2500)}, 1),
-        ("check-range", "min", {"day": Column(min="2026-01-01")}, {"day": Column(min="2026-01-02")}, 1),
+        ("check-nulls", "nulls", {"carrier": ColumnSpec(nulls=Nulls(0.25))}, {"carrier": ColumnSpec(nulls=Nulls(0.2))}, 1),
+        ("check-range", "min", {"distance": ColumnSpec(min=100)}, {"distance": ColumnSpec(min=100.5)}, 1),
+        ("check-range", "max", {"distance": ColumnSpec(max=2500.5)}, {"distance": ColumnSpec(max=2500)}, 1),
+        ("check-range", "min", {"day": ColumnSpec(min="2026-01-01")}, {"day": ColumnSpec(min="2026-01-02")}, 1),
         (
             "check-range",
             "max",
-            {"when": Column(max="2026-01-04T11:00:00+01:00")},
-            {"when": Column(max="2026-01-04T10:59:59+01:00")},
+            {"when": ColumnSpec(max="2026-01-04T11:00:00+01:00")},
+            {"when": ColumnSpec(max="2026-01-04T10:59:59+01:00")},
             1,
         ),
-        ("check-range", "min", {"name": Column(min="Ann")}, {"name": Column(min="B")}, 2),
-        ("check-values", "values", {"carrier": Column(values=("AA", "B6"))}, {"carrier": Column(values=("AA",))}, 1),
-        ("check-values", "values", {"late": Column(values=(True, False))}, {"late": Column(values=(False,))}, 2),
-        ("check-values", "values", {"id": Column(values=(1, 2, 3, 4))}, {"id": Column(values=(1, 2))}, 2),
-        ("check-values", "values", {"day": Column(values=("2026-01-01", "2026-01-02", "2026-01-03"))},
-         {"day": Column(values=("2026-01-01",))}, 2),
-        ("check-pattern", "pattern", {"name": Column(pattern="Ann|Bob|Zo.")}, {"name": Column(pattern="An|Bob|Zo.")}, 2),
-        ("check-length", "length", {"name": Column(length=Length(3, 3))}, {"name": Column(length=Length(4))}, 4),
-        ("check-length", "length", {"name": Column(length=Length(max=3))}, {"name": Column(length=Length(max=2))}, 4),
-        ("check-unique", "unique", {"id": Column(unique=True)}, {"name": Column(unique=True)}, 2),
+        ("check-range", "min", {"name": ColumnSpec(min="Ann")}, {"name": ColumnSpec(min="B")}, 2),
+        ("check-values", "values", {"carrier": ColumnSpec(values=("AA", "B6"))}, {"carrier": ColumnSpec(values=("AA",))}, 1),
+        ("check-values", "values", {"late": ColumnSpec(values=(True, False))}, {"late": ColumnSpec(values=(False,))}, 2),
+        ("check-values", "values", {"id": ColumnSpec(values=(1, 2, 3, 4))}, {"id": ColumnSpec(values=(1, 2))}, 2),
+        ("check-values", "values", {"day": ColumnSpec(values=("2026-01-01", "2026-01-02", "2026-01-03"))},
+         {"day": ColumnSpec(values=("2026-01-01",))}, 2),
+        ("check-pattern", "pattern", {"name": ColumnSpec(pattern="Ann|Bob|Zo.")}, {"name": ColumnSpec(pattern="An|Bob|Zo.")}, 2),
+        ("check-length", "length", {"name": ColumnSpec(length=Length(3, 3))}, {"name": ColumnSpec(length=Length(4))}, 4),
+        ("check-length", "length", {"name": ColumnSpec(length=Length(max=3))}, {"name": ColumnSpec(length=Length(max=2))}, 4),
+        ("check-unique", "unique", {"id": ColumnSpec(unique=True)}, {"name": ColumnSpec(unique=True)}, 2),
     ],
 )  # fmt: skip
 def test_column_check(
-    bench: Any, id: str, check: str, good: dict[str, Column], bad: dict[str, Column], failing: int
+    bench: Any, id: str, check: str, good: dict[str, ColumnSpec], bad: dict[str, ColumnSpec], failing: int
 ) -> None:
     bench.csv(FLIGHTS)
     result = bench.check(check, columns=good)
@@ -61,16 +61,16 @@ def test_column_check(
 @pytest.mark.parametrize(
     ("id", "good", "bad"),
     [
-        ("check-row-count", Check("row-count", min=4, max=4), Check("row-count", min=5)),
-        ("check-row-count", Check("row-count", max=4), Check("row-count", max=3)),
-        ("check-unique", Check("unique", columns=("name", "carrier", "id")), Check("unique", columns=("name", "carrier"))),
-        ("check-freshness", Check("freshness", column="when", max_age="57d"), Check("freshness", column="when", max_age="56d")),
-        ("check-freshness", Check("freshness", column="day", max_age="57d"), Check("freshness", column="day", max_age="8w")),
-        ("check-custom-sql", Check("custom-sql", sql="distance > 50"), Check("custom-sql", sql="distance > 100")),
-        ("check-custom-sql", Check("custom-sql", sql="distance > 100", max=0.25), Check("custom-sql", sql="id > 2", max=0.25)),
+        ("check-row-count", CheckSpec("row-count", min=4, max=4), CheckSpec("row-count", min=5)),
+        ("check-row-count", CheckSpec("row-count", max=4), CheckSpec("row-count", max=3)),
+        ("check-unique", CheckSpec("unique", columns=("name", "carrier", "id")), CheckSpec("unique", columns=("name", "carrier"))),
+        ("check-freshness", CheckSpec("freshness", column="when", max_age="57d"), CheckSpec("freshness", column="when", max_age="56d")),
+        ("check-freshness", CheckSpec("freshness", column="day", max_age="57d"), CheckSpec("freshness", column="day", max_age="8w")),
+        ("check-custom-sql", CheckSpec("custom-sql", sql="distance > 50"), CheckSpec("custom-sql", sql="distance > 100")),
+        ("check-custom-sql", CheckSpec("custom-sql", sql="distance > 100", max=0.25), CheckSpec("custom-sql", sql="id > 2", max=0.25)),
     ],
 )  # fmt: skip
-def test_table_check(bench: Any, id: str, good: Check, bad: Check) -> None:
+def test_table_check(bench: Any, id: str, good: CheckSpec, bad: CheckSpec) -> None:
     bench.csv(FLIGHTS)
     assert bench.ids(checks=(good,)) == []
     record, (found,) = bench.snapshot(checks=(bad,))
@@ -102,7 +102,7 @@ def test_table_check(bench: Any, id: str, good: Check, bad: Check) -> None:
 )
 def test_declared_type_of_csv(bench: Any, type: str, text: str, fits: bool) -> None:
     bench.csv(f"c,id\n{''.join(f'{line},1{chr(10)}' for line in text.splitlines())}")
-    assert bench.ids(columns={"c": Column(type=type)}) == ([] if fits else ["data-type"])  # type: ignore[arg-type]  # parametrised text
+    assert bench.ids(columns={"c": ColumnSpec(type=type)}) == ([] if fits else ["data-type"])  # type: ignore[arg-type]  # parametrised text
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_declared_type_of_parquet(
     import pyarrow as pa
 
     parquet_bench.parquet({"c": pa.array(values, pa.type_for_alias(sql_type))})
-    assert parquet_bench.ids(columns={"c": Column(type=declared)}) == ([] if fits else ["data-type"])  # type: ignore[arg-type]  # parametrised text
+    assert parquet_bench.ids(columns={"c": ColumnSpec(type=declared)}) == ([] if fits else ["data-type"])  # type: ignore[arg-type]  # parametrised text
 
 
 def test_enums_and_zoned_moments_are_plain(parquet_bench: Any) -> None:
@@ -138,14 +138,18 @@ def test_enums_and_zoned_moments_are_plain(parquet_bench: Any) -> None:
     parquet_bench.parquet(
         {"e": pa.array(["a", "b"]).dictionary_encode(), "t": pa.array([0, 1], pa.timestamp("ns", "UTC"))}
     )
-    assert parquet_bench.ids(columns={"e": Column("string"), "t": Column("timestamp")}) == []
+    assert parquet_bench.ids(columns={"e": ColumnSpec("string"), "t": ColumnSpec("timestamp")}) == []
 
 
 def test_a_wrong_type_and_a_missing_column_stop_no_other_check(bench: Any) -> None:
     bench.csv("id,n\n1,x\n1,y\n")
     record, found = bench.snapshot(
-        columns={"n": Column("integer", min=0), "gone": Column(min=1), "id": Column("integer", max=0, unique=True)},
-        checks=(Check("row-count", min=3),),
+        columns={
+            "n": ColumnSpec("integer", min=0),
+            "gone": ColumnSpec(min=1),
+            "id": ColumnSpec("integer", max=0, unique=True),
+        },
+        checks=(CheckSpec("row-count", min=3),),
     )
     assert [(item.id, item.location.path) for item in found] == [
         ("data-column-missing", "spec/columns/gone"),
@@ -160,7 +164,7 @@ def test_a_wrong_type_and_a_missing_column_stop_no_other_check(bench: Any) -> No
 
 def test_many_missing_columns_are_one_finding_and_stay_results_of_their_own(bench: Any) -> None:
     bench.csv("1,2\n3,4\n")
-    columns = {f"c{index}": Column("integer") for index in range(12)}
+    columns = {f"c{index}": ColumnSpec("integer") for index in range(12)}
     record, (found,) = bench.snapshot(columns=columns)
     assert (found.id, found.location.path) == ("data-column-missing", "spec/columns/c0")
     assert found.message == "the data have none of 12 columns: c0, c1, c2, c3, c4, c5, c6, c7, c8, c9 and 2 more"
@@ -170,21 +174,21 @@ def test_many_missing_columns_are_one_finding_and_stay_results_of_their_own(benc
     assert bench.ids(columns=three) == ["data-column-missing"] * 3
 
 
-@pytest.mark.parametrize("declared", [{}, {"x": Column("number")}])
-def test_infinite_numbers_are_found_and_counted(bench: Any, declared: dict[str, Column]) -> None:
+@pytest.mark.parametrize("declared", [{}, {"x": ColumnSpec("number")}])
+def test_infinite_numbers_are_found_and_counted(bench: Any, declared: dict[str, ColumnSpec]) -> None:
     bench.csv("id,x,y\n1,0.5,1\n2,inf,1.5\n3,-Infinity,2\n4,nan,3\n5,,1e300\n")
     record, (found,) = bench.snapshot(key=("id",), columns=declared)
     assert (found.id, found.severity, found.location.path) == ("check-finite", "error", "spec/columns/x")
     assert found.message == "column 'x': 2 of 5 rows (40 %) fail 'a finite number'"
     (result,) = [check for check in record.checks if check.check == "finite"]
     assert (result.failing, result.samples) == (2, ({"id": 2, "x": "inf"}, {"id": 3, "x": "-inf"}))
-    (found,) = bench.snapshot(key=("id",), columns={"x": Column("number", severity="warn")})[1]
+    (found,) = bench.snapshot(key=("id",), columns={"x": ColumnSpec("number", severity="warn")})[1]
     assert found.severity == "warning"
 
 
 def test_one_is_no_plural(bench: Any) -> None:
     bench.csv("n\nx\n")
-    found = bench.snapshot(columns={"n": Column("integer")}, checks=(Check("row-count", min=2),))[1]
+    found = bench.snapshot(columns={"n": ColumnSpec("integer")}, checks=(CheckSpec("row-count", min=2),))[1]
     assert found[0].help is not None
     assert found[0].help.startswith("1 value is no integer, such as 'x'")
     assert found[1].message == "the data have 1 row, wanted: at least 2 rows"
@@ -192,35 +196,35 @@ def test_one_is_no_plural(bench: Any) -> None:
 
 def test_a_near_miss_of_a_column_is_suggested(bench: Any) -> None:
     bench.csv("carrier\nAA\n")
-    (found,) = bench.snapshot(columns={"carriers": Column()})[1]
+    (found,) = bench.snapshot(columns={"carriers": ColumnSpec()})[1]
     assert found.help == "did you mean 'carrier'?"
 
 
 def test_a_bound_that_cannot_be_compared_is_said(bench: Any) -> None:
     bench.csv("name\nAnn\n")
-    assert bench.ids(columns={"name": Column(min=3)}) == ["check-not-applicable"]
-    assert bench.ids(columns={"name": Column(values=(1, 2))}) == ["check-not-applicable"]
+    assert bench.ids(columns={"name": ColumnSpec(min=3)}) == ["check-not-applicable"]
+    assert bench.ids(columns={"name": ColumnSpec(values=(1, 2))}) == ["check-not-applicable"]
     bench.csv("name\n1\n")
-    assert bench.ids(columns={"name": Column(pattern="1", length=Length(1))}) == ["check-not-applicable"] * 2
-    assert bench.ids(checks=(Check("freshness", column="name", max_age="1d"),)) == ["check-not-applicable"]
+    assert bench.ids(columns={"name": ColumnSpec(pattern="1", length=Length(1))}) == ["check-not-applicable"] * 2
+    assert bench.ids(checks=(CheckSpec("freshness", column="name", max_age="1d"),)) == ["check-not-applicable"]
 
 
 @pytest.mark.parametrize("pattern", ["a(", "a)|(b", "(?=x)", r"\Qab"])
 def test_a_pattern_that_is_none(bench: Any, pattern: str) -> None:
     bench.csv("name\nAnn\n")
-    assert bench.ids(columns={"name": Column(pattern=pattern)}) == ["check-pattern-invalid"]
+    assert bench.ids(columns={"name": ColumnSpec(pattern=pattern)}) == ["check-pattern-invalid"]
 
 
 def test_a_pattern_means_the_whole_value(bench: Any) -> None:
     bench.csv('name\n"ab\nc"\n')
-    assert bench.ids(columns={"name": Column(pattern="(?m)ab$")}) == ["check-pattern"]
-    assert bench.ids(columns={"name": Column(pattern="ab\nc")}) == []
+    assert bench.ids(columns={"name": ColumnSpec(pattern="(?m)ab$")}) == ["check-pattern"]
+    assert bench.ids(columns={"name": ColumnSpec(pattern="ab\nc")}) == []
 
 
 def test_undeclared_columns(bench: Any) -> None:
     bench.csv("id,extra\n1,2\n")
-    assert bench.ids(columns={"id": Column()}) == []
-    (found,) = bench.snapshot(columns={"id": Column()}, columns_closed=True)[1]
+    assert bench.ids(columns={"id": ColumnSpec()}) == []
+    (found,) = bench.snapshot(columns={"id": ColumnSpec()}, columns_closed=True)[1]
     assert (found.id, found.location.path) == ("data-column-undeclared", "spec/columnsClosed")
     assert "'extra'" in found.message
 
@@ -231,17 +235,17 @@ def test_a_key_is_unique_and_there(bench: Any) -> None:
     assert bench.ids(key=("id",)) == ["check-unique"]
     bench.csv("id,part\n1,a\n,b\n")
     assert bench.ids(key=("id",)) == ["check-nulls"]
-    assert bench.ids(key=("id",), columns={"id": Column(nulls=Nulls(0.9))}) == ["check-nulls"]
+    assert bench.ids(key=("id",), columns={"id": ColumnSpec(nulls=Nulls(0.9))}) == ["check-nulls"]
 
 
 def test_unique_ignores_missing_values_as_sql_does(bench: Any) -> None:
     bench.csv("id,c\n1,\n2,\n")
-    assert bench.ids(columns={"c": Column(unique=True)}) == []
+    assert bench.ids(columns={"c": ColumnSpec(unique=True)}) == []
 
 
 def test_freshness_is_judged_against_the_clock_given(bench: Any) -> None:
     bench.csv("when\n2026-01-01 00:00:00\n")
-    asked = {"checks": (Check("freshness", column="when", max_age="24h"),)}
+    asked = {"checks": (CheckSpec("freshness", column="when", max_age="24h"),)}
     fresh, stale = datetime(2026, 1, 2, tzinfo=UTC), datetime(2026, 1, 2, 0, 0, 1, tzinfo=UTC)
     assert bench.snapshot(now=fresh, **asked)[1] == ()
     (found,) = bench.snapshot(now=stale, **asked)[1]
@@ -252,12 +256,12 @@ def test_freshness_is_judged_against_the_clock_given(bench: Any) -> None:
 
 def test_null_satisfies_custom_sql_as_it_does_a_check_of_sql(bench: Any) -> None:
     bench.csv("id,c\n1,5\n2,\n")
-    assert bench.ids(checks=(Check("custom-sql", sql="c = 5 -- or nothing"),)) == []
+    assert bench.ids(checks=(CheckSpec("custom-sql", sql="c = 5 -- or nothing"),)) == []
 
 
 def test_an_expression_over_no_column_has_no_samples(bench: Any) -> None:
     bench.csv("id\n1\n")
-    record, (found,) = bench.snapshot(checks=(Check("custom-sql", sql="1 > 2"),))
+    record, (found,) = bench.snapshot(checks=(CheckSpec("custom-sql", sql="1 > 2"),))
     assert (found.id, record.checks[0].samples) == ("check-custom-sql", ())
 
 
@@ -276,7 +280,9 @@ def test_an_expression_over_no_column_has_no_samples(bench: Any) -> None:
 )
 def test_custom_sql_that_cannot_be_evaluated(bench: Any, sql: str) -> None:
     bench.csv("id,name\n1,Ann\n2,Bob\n")
-    record, found = bench.snapshot(checks=(Check("custom-sql", sql=sql), Check("custom-sql", name="low", sql="id < 2")))
+    record, found = bench.snapshot(
+        checks=(CheckSpec("custom-sql", sql=sql), CheckSpec("custom-sql", name="low", sql="id < 2"))
+    )
     assert [(item.id, item.location.path) for item in found] == [
         ("check-custom-sql", "spec/checks/1"),
         ("check-sql-invalid", "spec/checks/0/sql"),
@@ -287,14 +293,14 @@ def test_custom_sql_that_cannot_be_evaluated(bench: Any, sql: str) -> None:
 def test_failing_rows_are_sampled_in_order_with_few_columns(bench: Any) -> None:
     rows = [f"{9 - index},{index},{'x' * 200}\n" for index in range(9)]
     bench.csv("id,n,text\n" + "".join(rows))
-    result = bench.check("max", key=("id",), columns={"n": Column(max=1)})
+    result = bench.check("max", key=("id",), columns={"n": ColumnSpec(max=1)})
     assert result.failing == 7
     assert result.samples == tuple({"id": id, "n": 9 - id} for id in (1, 2, 3, 4, 5))
-    result = bench.check("max", columns={"n": Column(max=6)})
+    result = bench.check("max", columns={"n": ColumnSpec(max=6)})
     assert result.samples == ({"n": 8}, {"n": 7})  # by content: the ids are 1 and 2
-    result = bench.check("length", columns={"text": Column(length=Length(max=3))})
+    result = bench.check("length", columns={"text": ColumnSpec(length=Length(max=3))})
     assert result.samples[0] == {"text": "x" * 79 + "…"}
-    result = bench.check("positive", key=("id",), checks=(Check("custom-sql", name="positive", sql="n > 0"),))
+    result = bench.check("positive", key=("id",), checks=(CheckSpec("custom-sql", name="positive", sql="n > 0"),))
     assert result.samples == ({"id": 9, "n": 0},)
 
 
@@ -302,12 +308,12 @@ def test_personal_data_are_in_no_report(bench: Any) -> None:
     mail = "ann@example.org"
     bench.csv(f"id,mail,age\n1,{mail},x\n2,{mail},5\n3,,6\n")
     columns = {
-        "mail": Column(
+        "mail": ColumnSpec(
             "string", tags=("pii",), pattern="x", unique=True, length=Length(99), values=("a",), nulls=Nulls(0)
         ),
-        "age": Column("integer", tags=("pii",)),
+        "age": ColumnSpec("integer", tags=("pii",)),
     }
-    checks = (Check("custom-sql", sql="mail = 'x'"), Check("custom-sql", sql="CAST(mail AS INTEGER) > 1"))
+    checks = (CheckSpec("custom-sql", sql="mail = 'x'"), CheckSpec("custom-sql", sql="CAST(mail AS INTEGER) > 1"))
     record, found = bench.snapshot(key=("id",), columns=columns, checks=checks)
     assert {item.id for item in found} == {
         "check-pattern", "check-unique", "check-length", "check-values", "check-nulls", "check-custom-sql",
@@ -320,5 +326,5 @@ def test_personal_data_are_in_no_report(bench: Any) -> None:
 
 def test_control_characters_of_the_data_do_not_reach_a_terminal(bench: Any) -> None:
     bench.csv("c\n\x1b[31mred\n")
-    result = bench.check("values", columns={"c": Column(values=("blue",))})
+    result = bench.check("values", columns={"c": ColumnSpec(values=("blue",))})
     assert result.samples == ({"c": "\ufffd[31mred"},)

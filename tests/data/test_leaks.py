@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_ci.commands import scaffold as templates
-from mlops_ci.data import leakage as module
-from mlops_ci.data.leakage import Leaks, by_chance, leak_findings
+from mlops_ci.commands import scaffold
+from mlops_ci.data import leakage
+from mlops_ci.data.leakage import Leaks, is_explained_by_chance, leak_findings
 from mlops_ci.data.sources.files import source_files
-from mlops_ci.data.split import materialise, split
-from mlops_ci.spec.load import load
-from mlops_ci.spec.spec_types import Column, SplitSpec
+from mlops_ci.data.split import split_dataset, write_split_files
+from mlops_ci.spec.load import load_specs
+from mlops_ci.spec.spec_types import ColumnSpec, SplitSpec
 
 ROWS = 4000
 RANDOM = np.random.default_rng(7)
@@ -39,17 +39,17 @@ def found(bench: Any, frame: pd.DataFrame, key: tuple[str, ...] = ("id",), **spe
     dataset = bench.dataset(key=key, **spec)
     files = source_files(bench.root, dataset.spec.source)
     names = tuple(str(name) for name in frame if name != "y")
-    leaks = split(bench.root, dataset, files, names, "y", None).leaks
+    leaks = split_dataset(bench.root, dataset, files, names, "y", None).leaks
     scratch = bench.root.parent / "scratch"
     scratch.mkdir(exist_ok=True)
-    sides = materialise(bench.root, dataset, files, names, "y", scratch)
+    sides = write_split_files(bench.root, dataset, files, names, "y", scratch)
     content = [name for name in frame if name not in key]
     train, holdout = (
         [tuple(map(str, row)) for row in pd.read_parquet(path)[content].itertuples(index=False)]
         for path in (sides.train, sides.holdout)
     )
     if key and content:
-        assert leaks.rows == sum(row in set(train) for row in holdout)
+        assert leaks.rows_with_equal_content == sum(row in set(train) for row in holdout)
     return leaks
 
 
@@ -69,7 +69,7 @@ COPIED = {
 @pytest.mark.parametrize("what", COPIED)
 def test_measurements_that_were_appended_again_under_new_ids_are_copies(parquet_bench: Any, what: str) -> None:
     leaks = found(parquet_bench, under_new_ids(*COPIED[what]))
-    assert leaks.copies == leaks.rows > 0
+    assert leaks.copies == leaks.rows_with_equal_content > 0
     assert "id=" in leaks.row_examples[0]
 
 
@@ -98,13 +98,13 @@ NATURAL = {
 def test_rows_that_are_equal_by_chance_are_counted_and_are_no_copies(parquet_bench: Any, what: str) -> None:
     leaks = found(parquet_bench, under_new_ids(NATURAL[what]))
     assert (leaks.copies, leaks.row_examples) == (0, ())
-    assert leaks.rows > ROWS / 50
+    assert leaks.rows_with_equal_content > ROWS / 50
 
 
 def test_copies_are_told_from_the_rows_beside_them_that_are_equal_by_chance(parquet_bench: Any) -> None:
     natural = found(parquet_bench, under_new_ids(ZEROS))
     both = found(parquet_bench, under_new_ids(ZEROS, ZEROS[-200:]))
-    assert both.rows == natural.rows + both.copies
+    assert both.rows_with_equal_content == natural.rows_with_equal_content + both.copies
     assert 20 < both.copies < 120
 
 
@@ -127,7 +127,7 @@ def test_the_answer_depends_neither_on_the_order_of_rows_nor_on_the_number_of_pa
 ) -> None:
     frame = under_new_ids(ZEROS, ZEROS[-200:])
     leaks = found(parquet_bench, frame)
-    monkeypatch.setattr(module, "ROWS_A_PASS", ROWS // 5)
+    monkeypatch.setattr(leakage, "ROWS_PER_LEAK_PASS", ROWS // 5)
     assert found(parquet_bench, frame.sample(frac=1, random_state=1)) == leaks
 
 
@@ -154,12 +154,12 @@ def test_by_time_a_row_that_is_repeated_at_another_moment_is_a_copy(parquet_benc
     leaks = found(parquet_bench, frame, key=("when",), **spec)
     assert leaks.copies == 0, "the ids differ"
     leaks = found(parquet_bench, frame.drop(columns="id"), key=("when",), **spec)
-    assert (leaks.rows, leaks.copies) == (ROWS // 5, ROWS // 5)
+    assert (leaks.rows_with_equal_content, leaks.copies) == (ROWS // 5, ROWS // 5)
 
 
 def test_examples_show_no_personal_data(parquet_bench: Any) -> None:
     frame = under_new_ids(MEASURED, MEASURED)
-    leaks = found(parquet_bench, frame, columns={"id": Column(tags=("pii",))})
+    leaks = found(parquet_bench, frame, columns={"id": ColumnSpec(tags=("pii",))})
     assert set(leaks.row_examples) == {"id=*** is id=*** there"}
 
 
@@ -167,10 +167,10 @@ def test_examples_show_no_personal_data(parquet_bench: Any) -> None:
     ("leaks", "duplicates", "severity", "message"),
     [
         (Leaks(), "fail", None, ""),
-        (Leaks(rows=9, copies=5, row_examples=("id=1 is id=2 there",)), "fail", "error", "5 of 1,000 holdout rows have a copy"),
-        (Leaks(rows=9, copies=1, row_examples=("id=1 is id=2 there",)), "allow", "warning", "1 of 1,000 holdout rows has a copy"),
-        (Leaks(rows=501), "fail", "note", "501 of 1,000 holdout rows have an equal"),
-        (Leaks(rows=501), "allow", "note", "501 of 1,000 holdout rows have an equal"),
+        (Leaks(rows_with_equal_content=9, copies=5, row_examples=("id=1 is id=2 there",)), "fail", "error", "5 of 1,000 holdout rows have a copy"),
+        (Leaks(rows_with_equal_content=9, copies=1, row_examples=("id=1 is id=2 there",)), "allow", "warning", "1 of 1,000 holdout rows has a copy"),
+        (Leaks(rows_with_equal_content=501), "fail", "note", "501 of 1,000 holdout rows have an equal"),
+        (Leaks(rows_with_equal_content=501), "allow", "note", "501 of 1,000 holdout rows have an equal"),
     ],
 )  # fmt: skip
 def test_what_is_said_about_rows_on_both_sides(
@@ -187,7 +187,7 @@ def test_what_is_said_about_rows_on_both_sides(
 @settings(max_examples=50, deadline=None)
 @given(contents=st.integers(1000, 10**6), times=st.integers(2, 50), unique=st.integers(0, 10**6))
 def test_what_recurs_equally_often_was_copied(contents: int, times: int, unique: int) -> None:
-    assert not by_chance({times: contents}, contents * times + unique)
+    assert not is_explained_by_chance({times: contents}, contents * times + unique)
 
 
 @settings(max_examples=50, deadline=None, derandomize=True)  # what is drawn may by chance look copied
@@ -200,22 +200,24 @@ def test_what_is_drawn_recurs_by_chance(seed: int, rate: float, uneven: float) -
     random = np.random.default_rng(seed)
     counts = random.poisson(rate * random.lognormal(0, uneven, 30_000))
     sizes, contents = np.unique(counts[counts > 1], return_counts=True)
-    assert by_chance(dict(zip(sizes.tolist(), contents.tolist(), strict=True)), int(counts.sum()))
+    assert is_explained_by_chance(dict(zip(sizes.tolist(), contents.tolist(), strict=True)), int(counts.sum()))
 
 
 @pytest.mark.parametrize(("template", "target"), [("minimal", "malignant"), ("flights", "late")])
 def test_the_templates_have_no_copies(template: str, target: str, tmp_path: Path) -> None:
-    for path, content in templates.files(template).items():
+    for path, content in scaffold.template_files(template).items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes(content)
-    templates.write_data(template, tmp_path)
-    specs, _ = load(tmp_path)
+    scaffold.write_template_data(template, tmp_path)
+    specs, _ = load_specs(tmp_path)
     assert specs is not None
     (dataset,) = specs.datasets.values()
     files = source_files(tmp_path, dataset.spec.source)
-    sides = split(tmp_path, dataset, files, (), target, None)
+    sides = split_dataset(tmp_path, dataset, files, (), target, None)
     assert sides.leaks.copies == 0
-    assert (sides.leaks.rows > 100) == (template == "flights"), "departures of one hour to one place are alike"
+    assert (sides.leaks.rows_with_equal_content > 100) == (template == "flights"), (
+        "departures of one hour to one place are alike"
+    )
 
 
 def test_an_answer_that_was_kept_before_leaks_were_looked_for_is_not_used(parquet_bench: Any, tmp_path: Path) -> None:
@@ -223,12 +225,12 @@ def test_an_answer_that_was_kept_before_leaks_were_looked_for_is_not_used(parque
     dataset = parquet_bench.dataset(key=("id",))
     files = source_files(parquet_bench.root, dataset.spec.source)
     cache = tmp_path / "cache"
-    sides = split(parquet_bench.root, dataset, files, ("a",), "y", cache)
+    sides = split_dataset(parquet_bench.root, dataset, files, ("a",), "y", cache)
     (kept,) = cache.iterdir()
     answer = json.loads(kept.read_text())
     del answer["leaks"]
     kept.write_text(json.dumps(answer))
-    assert split(parquet_bench.root, dataset, files, ("a",), "y", cache) == sides
+    assert split_dataset(parquet_bench.root, dataset, files, ("a",), "y", cache) == sides
 
 
 def test_rows_of_one_group_stay_together_and_so_do_their_copies(parquet_bench: Any) -> None:
@@ -236,4 +238,4 @@ def test_rows_of_one_group_stay_together_and_so_do_their_copies(parquet_bench: A
     frame = under_new_ids(MEASURED.assign(g=np.arange(ROWS) % 500), MEASURED.assign(g=np.arange(ROWS) % 500)[:300])
     assert found(parquet_bench, frame, group="g") == Leaks()
     elsewhere = frame.assign(g=lambda rows: rows["g"].where(rows["id"] < ROWS, rows["g"] + 500))
-    assert found(parquet_bench, elsewhere.assign(id=lambda rows: rows["id"] % ROWS), group="g").keys > 0
+    assert found(parquet_bench, elsewhere.assign(id=lambda rows: rows["id"] % ROWS), group="g").rows_with_shared_key > 0

@@ -10,10 +10,10 @@ import pytest
 
 from mlops_ci.core.errors import Findings
 from mlops_ci.data.leakage import Leaks, leak_findings
-from mlops_ci.data.sealed_holdout import Held
+from mlops_ci.data.sealed_holdout import SealedHoldout
 from mlops_ci.data.sources.files import source_files
-from mlops_ci.data.split import Sides, materialise, split, target_findings
-from mlops_ci.spec.spec_types import SealedSource, Source, SplitSpec
+from mlops_ci.data.split import SplitSummary, split_dataset, target_findings, write_split_files
+from mlops_ci.spec.spec_types import SealedSource, SourceSpec, SplitSpec
 
 SEALED = SplitSpec("sealed", source=SealedSource("csv", path="held/rows.csv"))
 
@@ -23,23 +23,23 @@ def table(ids: range, x: str = "{}.5", day: str = "2026-01-{:02}") -> str:
     return "id,x,day,y\n" + "".join(rows)
 
 
-def held_by(bench: Any, name: str = "held/rows.csv", type: Any = "csv") -> Held:
-    source = Source(type, name)
-    return Held(bench.root, source_files(bench.root, source), source)
+def held_by(bench: Any, name: str = "held/rows.csv", type: Any = "csv") -> SealedHoldout:
+    source = SourceSpec(type, name)
+    return SealedHoldout(bench.root, source_files(bench.root, source), source)
 
 
-def sides_of(bench: Any, held: Held | None, **spec: Any) -> Sides:
+def sides_of(bench: Any, held: SealedHoldout | None, **spec: Any) -> SplitSummary:
     dataset = bench.dataset(**{"key": ("id",), "split": SEALED, **spec})
-    return split(
+    return split_dataset(
         bench.root, dataset, source_files(bench.root, dataset.spec.source), ("x", "day"), "y", bench.cache, held
     )
 
 
-def written(bench: Any, held: Held | None, folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+def written(bench: Any, held: SealedHoldout | None, folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     folder.mkdir()
     dataset = bench.dataset(key=("id",), split=SEALED)
     files = source_files(bench.root, dataset.spec.source)
-    sides = materialise(bench.root, dataset, files, ("x", "day"), "y", folder, held=held)
+    sides = write_split_files(bench.root, dataset, files, ("x", "day"), "y", folder, held=held)
     return pd.read_parquet(sides.train), pd.read_parquet(sides.holdout)
 
 
@@ -115,11 +115,11 @@ def test_keys_and_rows_of_both_sources_are_found_and_no_key_of_the_holdout_alone
     bench.csv(table(range(400)))
     bench.csv(table(range(390, 410)), "held/rows.csv")
     leaks = sides_of(bench, held_by(bench)).leaks
-    assert (leaks.keys, leaks.key_examples) == (10, ("id=390", "id=391"))
+    assert (leaks.rows_with_shared_key, leaks.key_examples) == (10, ("id=390", "id=391"))
     assert leaks.copies == 10
     bench.csv(table(range(300, 310)).replace("\n3", "\n9"), "held/rows.csv")
     sides = sides_of(bench, held_by(bench))
-    assert (sides.leaks.keys, sides.leaks.copies) == (0, 10)
+    assert (sides.leaks.rows_with_shared_key, sides.leaks.copies) == (0, 10)
     (found,) = leak_findings(sides.leaks, bench.dataset(key=("id",), split=SEALED), 10)
     assert (found.id, found.severity) == ("split-leak-rows", "error")
     assert found.message.endswith("a copy on the training side: id=300 there; id=301 there")
@@ -129,4 +129,9 @@ def test_without_a_key_whole_rows_are_compared(bench: Any) -> None:
     bench.csv(table(range(400)))
     bench.csv(table(range(390, 410)), "held/rows.csv")
     leaks = sides_of(bench, held_by(bench), key=()).leaks
-    assert (leaks.keys, leaks.rows, leaks.copies, leaks.row_examples) == (0, 10, 10, ())
+    assert (leaks.rows_with_shared_key, leaks.rows_with_equal_content, leaks.copies, leaks.row_examples) == (
+        0,
+        10,
+        10,
+        (),
+    )

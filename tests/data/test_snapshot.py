@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from mlops_ci.core.codec import decode, encode
 from mlops_ci.core.records import DatasetSnapshot
-from mlops_ci.data import content_digest as content
-from mlops_ci.spec.spec_types import Check, Column, DatasetSpec, Length, Nulls, Source, SplitSpec
+from mlops_ci.data import content_digest
+from mlops_ci.spec.spec_types import CheckSpec, ColumnSpec, DatasetSpec, Length, Nulls, SourceSpec, SplitSpec
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
-COLUMNS = {"i": Column("integer"), "f": Column("number"), "s": Column("string"), "b": Column("boolean"),
-           "d": Column("date"), "t": Column("timestamp")}  # fmt: skip
+COLUMNS = {"i": ColumnSpec("integer"), "f": ColumnSpec("number"), "s": ColumnSpec("string"), "b": ColumnSpec("boolean"),
+           "d": ColumnSpec("date"), "t": ColumnSpec("timestamp")}  # fmt: skip
 Row = tuple[Any, ...]
 text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=6)
 rows = st.lists(
@@ -60,7 +60,7 @@ def as_parquet(bench: Any, table: list[Row], names: list[str], path: str) -> Non
     bench.parquet({name: pa.array(cells[name], types[name]) for name in names}, path)
 
 
-def digests(bench: Any, source: Source) -> tuple[str, str, int]:
+def digests(bench: Any, source: SourceSpec) -> tuple[str, str, int]:
     record, found = bench.snapshot(source=source, columns=COLUMNS)
     assert found == ()
     return record.digest, record.schema_digest, record.rows
@@ -80,11 +80,11 @@ def test_the_digest_is_of_the_content(
     for index, part in enumerate(part for part in (shuffled[:cut], shuffled[cut:]) if part):
         bench.csv(as_csv(part, moved), f"csv/{index}.csv")
         as_parquet(bench, part, moved, f"parquet/{index}.parquet")
-    wanted = digests(bench, Source("csv", "one.csv"))
-    assert digests(bench, Source("csv", "csv/*.csv")) == wanted
-    assert digests(bench, Source("parquet", "parquet/*.parquet")) == wanted
+    wanted = digests(bench, SourceSpec("csv", "one.csv"))
+    assert digests(bench, SourceSpec("csv", "csv/*.csv")) == wanted
+    assert digests(bench, SourceSpec("parquet", "parquet/*.parquet")) == wanted
     bench.csv(as_csv([*table, table[0]], names), "twice.csv")
-    assert digests(bench, Source("csv", "twice.csv"))[0] != wanted[0]
+    assert digests(bench, SourceSpec("csv", "twice.csv"))[0] != wanted[0]
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_the_digest_changes_with_any_cell(bench: Any, other: str) -> None:
 def test_a_number_and_its_text_differ_and_values_do_not_run_together(bench: Any) -> None:
     bench.csv("a,b\n1,2\n")
     number = bench.snapshot()[0]
-    words = bench.snapshot(columns={"a": Column("string")})[0]
+    words = bench.snapshot(columns={"a": ColumnSpec("string")})[0]
     assert number.digest != words.digest
     assert number.schema_digest != words.schema_digest
     bench.csv("a,b\nxs1:y,z\n")
@@ -131,7 +131,7 @@ def test_the_order_of_many_rows_does_not_matter(bench: Any) -> None:
 def test_the_digest_is_the_same_in_one_pass_and_in_many(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.csv("id,x\n" + "".join(f"{index},{index % 7}\n" for index in range(500)))
     before = bench.snapshot()[0]
-    monkeypatch.setattr(content, "ROWS_A_PASS", 100)
+    monkeypatch.setattr(content_digest, "ROWS_PER_DIGEST_PASS", 100)
     after = bench.snapshot()[0]
     assert (after.digest, after.rows) == (before.digest, 500)
 
@@ -160,23 +160,23 @@ def test_the_profile_is_of_the_data(bench: Any) -> None:
 
 def test_the_profile_of_personal_data_says_how_many_only(bench: Any) -> None:
     bench.csv("n\n1\n3\n")
-    (column,) = bench.snapshot(columns={"n": Column(tags=("pii",))})[0].columns
+    (column,) = bench.snapshot(columns={"n": ColumnSpec(tags=("pii",))})[0].columns
     assert (column.nulls, column.minimum, column.maximum, column.mean, column.std) == (0, None, None, None, None)
 
 
 def test_a_snapshot_is_a_record(bench: Any) -> None:
     bench.csv("n\n1\n3\n")
-    record, _ = bench.snapshot(columns={"n": Column("integer", max=2)})
+    record, _ = bench.snapshot(columns={"n": ColumnSpec("integer", max=2)})
     assert decode(DatasetSnapshot, encode(record)) == record
 
 
 def test_a_dataset_without_a_key_is_warned_of_where_a_hash_divides_it(bench: Any) -> None:
-    from mlops_ci.data.snapshot import snapshot
+    from mlops_ci.data.snapshot import take_snapshot
 
     bench.csv("id,x\n1,2\n")
 
     def found(**spec: Any) -> tuple[Any, ...]:
-        return snapshot(bench.root, bench.dataset(**spec), NOW, None)[1]
+        return take_snapshot(bench.root, bench.dataset(**spec), NOW, None)[1]
 
     (warning,) = found()
     assert (warning.id, warning.severity, warning.location.path) == ("split-without-key", "warning", "spec/key")
@@ -188,22 +188,22 @@ def test_all_checks_and_the_profile_are_one_query(bench: Any, monkeypatch: pytes
     """The engine's own log says so: of the queries that aggregate the data while checking, there is one."""
     import duckdb
 
-    from mlops_ci.data.checks import answers
+    from mlops_ci.data.checks import run_checks
     from mlops_ci.data.engines.duckdb import open_table
     from mlops_ci.data.sources.files import source_files
 
     bench.csv("id,x,s,d\n" + "".join(f"{index},{index}.5,v{index},2026-01-01\n" for index in range(50)))
     spec = DatasetSpec(
-        Source("csv", "data/rows.csv"),
+        SourceSpec("csv", "data/rows.csv"),
         columns={
-            "id": Column("integer", min=0, max=99, nulls=Nulls(0)),
-            "x": Column("number", min=0, max=99, nulls=Nulls(0)),
-            "s": Column("string", pattern="v.*", length=Length(1, 9), nulls=Nulls(0)),
+            "id": ColumnSpec("integer", min=0, max=99, nulls=Nulls(0)),
+            "x": ColumnSpec("number", min=0, max=99, nulls=Nulls(0)),
+            "s": ColumnSpec("string", pattern="v.*", length=Length(1, 9), nulls=Nulls(0)),
         },
         checks=(
-            Check("row-count", min=1),
-            Check("freshness", column="d", max_age="999w"),
-            Check("custom-sql", sql="x >= id"),
+            CheckSpec("row-count", min=1),
+            CheckSpec("freshness", column="d", max_age="999w"),
+            CheckSpec("custom-sql", sql="x >= id"),
         ),
     )
     connect = duckdb.connect
@@ -216,7 +216,7 @@ def test_all_checks_and_the_profile_are_one_query(bench: Any, monkeypatch: pytes
     monkeypatch.setattr(duckdb, "connect", logged)
     with open_table(bench.root, source_files(bench.root, spec.source), spec) as table:
         table.connection.execute("SELECT 'from here'").fetchall()
-        _, given = answers(table, spec)
+        _, given = run_checks(table, spec)
         log = [row[0] for row in table.connection.execute("SELECT message FROM duckdb_logs").fetchall()]
     assert all(answer.result.passed for answer in given if answer.newest is None)
     assert len(given) == 15
@@ -228,7 +228,7 @@ def test_all_checks_and_the_profile_are_one_query(bench: Any, monkeypatch: pytes
 def test_unchanged_files_are_not_read_again(bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.csv("id,when\n1,2026-01-01 00:00:00\n1,2026-01-01 00:00:00\n")
     bench = replace(bench, cache=tmp_path / "cache")
-    asked: dict[str, Any] = {"key": ("id",), "checks": (Check("freshness", column="when", max_age="1d"),)}
+    asked: dict[str, Any] = {"key": ("id",), "checks": (CheckSpec("freshness", column="when", max_age="1d"),)}
     first = bench.snapshot(now=datetime(2026, 1, 1, tzinfo=UTC), **asked)
     monkeypatch.setattr("mlops_ci.data.engines.duckdb.open_table", None)
     assert bench.snapshot(now=datetime(2026, 1, 1, tzinfo=UTC), **asked) == first
@@ -266,7 +266,7 @@ def test_what_changed_is_read(bench: Any, tmp_path: Path, change: str) -> None:
         bench.csv("id\n1\n2\n")
     elif change == "file name":
         path.rename(path.with_name("other.csv"))
-    bench.snapshot(columns={"id": Column()} if change == "spec" else {})
+    bench.snapshot(columns={"id": ColumnSpec()} if change == "spec" else {})
     assert len(list((tmp_path / "cache").iterdir())) == 2
 
 
@@ -294,14 +294,18 @@ def test_a_large_table_is_read_in_one_go(parquet_bench: Any) -> None:
     parquet_bench.parquet({"id": np.arange(rows), "x": np.arange(rows) * 0.5, "s": np.char.mod("v%d", np.arange(rows))})
     record, found = parquet_bench.snapshot(
         key=("id",),
-        columns={"id": Column("integer", min=0), "x": Column("number", max=1e9), "s": Column(pattern="v[0-9]+")},
+        columns={
+            "id": ColumnSpec("integer", min=0),
+            "x": ColumnSpec("number", max=1e9),
+            "s": ColumnSpec(pattern="v[0-9]+"),
+        },
     )
     assert (record.rows, found) == (rows, ())
 
 
 def test_findings_point_into_the_spec_file(bench: Any) -> None:
-    from mlops_ci.data.snapshot import snapshot
-    from mlops_ci.spec.load import load
+    from mlops_ci.data.snapshot import take_snapshot
+    from mlops_ci.spec.load import load_specs
 
     bench.csv("id,x\n1,5\n1,7\n")
     (bench.root / "mlops.yaml").write_text("apiVersion: mlops-ci/v1\nkind: Project\nmetadata: {name: p}\nspec: {}\n")
@@ -309,9 +313,9 @@ def test_findings_point_into_the_spec_file(bench: Any) -> None:
         "apiVersion: mlops-ci/v1\nkind: Dataset\nmetadata: {name: rows}\nspec:\n"
         "  source: {type: csv, path: data/rows.csv}\n  key: [id]\n  columns:\n    id: {}\n    x: {type: integer, max: 6}\n"
     )
-    specs, found = load(bench.root)
+    specs, found = load_specs(bench.root)
     assert specs is not None, found
-    _, found = snapshot(bench.root, specs.datasets["rows"], NOW, None)
+    _, found = take_snapshot(bench.root, specs.datasets["rows"], NOW, None)
     assert [(item.id, str(item.location)) for item in found] == [
         ("check-range", "rows.yaml:9:29"),
         ("check-unique", "rows.yaml:6:8"),

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from mlops_ci.core.digest import digest_bytes
 from mlops_ci.core.errors import Findings
-from mlops_ci.data.engines.duckdb import connect, open_table
-from mlops_ci.data.sources.files import fixed_folder, reaches, source_files
-from mlops_ci.spec.spec_types import Check, Column, DatasetSpec, Source
+from mlops_ci.data.engines.duckdb import open_locked_connection, open_table
+from mlops_ci.data.sources.files import folder_before_wildcard, matches_source_path, source_files
+from mlops_ci.spec.spec_types import CheckSpec, ColumnSpec, DatasetSpec, SourceSpec
 
 
 def names(root: Path, path: str) -> list[str]:
-    return [file.path for file in source_files(root, Source("csv", path))]
+    return [file.path for file in source_files(root, SourceSpec("csv", path))]
 
 
 def finding(bench: Any, **spec: Any) -> Any:
@@ -44,7 +44,7 @@ def test_globs_are_sorted_and_skip_what_is_hidden(bench: Any) -> None:
 
 def test_a_file_has_its_digest_and_size(bench: Any) -> None:
     bench.csv("x\n1\n", "a.csv")
-    (file,) = source_files(bench.root, Source("csv", "a.csv"))
+    (file,) = source_files(bench.root, SourceSpec("csv", "a.csv"))
     assert (file.path, file.sha256, file.size) == ("a.csv", digest_bytes(b"x\n1\n"), 4)
 
 
@@ -58,7 +58,7 @@ def test_nothing_outside_the_repository_is_a_source(bench: Any, path: str) -> No
     (outside / "out.csv").write_text("x\n1\n")
     (bench.root / "link.csv").symlink_to(outside / "out.csv")
     (bench.root / "linked").symlink_to(outside)
-    found = finding(bench, source=Source("csv", path))
+    found = finding(bench, source=SourceSpec("csv", path))
     assert (found.id, found.location.path) == ("data-source-outside", "spec/source/path")
 
 
@@ -74,14 +74,14 @@ def test_a_link_inside_the_repository_is_fine_and_a_tree_of_links_is_not_walked(
 @pytest.mark.parametrize("path", ["gone.csv", "data/*.csv", "data"])
 def test_a_source_that_matches_nothing(bench: Any, path: str) -> None:
     (bench.root / "data").mkdir(parents=True)
-    found = finding(bench, source=Source("csv", path))
+    found = finding(bench, source=SourceSpec("csv", path))
     assert (found.id, found.location.path) == ("data-source-missing", "spec/source/path")
 
 
 def test_a_pipe_is_no_file(bench: Any) -> None:
     bench.root.mkdir()
     os.mkfifo(bench.root / "rows.csv")
-    assert finding(bench, source=Source("csv", "rows.csv")).id == "data-source-missing"
+    assert finding(bench, source=SourceSpec("csv", "rows.csv")).id == "data-source-missing"
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_a_csv_that_is_something_else_is_told_once_and_with_its_cause(
     bench: Any, text: str | bytes, id: str, message: str, help: str
 ) -> None:
     bench.csv(text)
-    found = finding(bench, columns={name: Column("integer") for name in "abcdefgh"})
+    found = finding(bench, columns={name: ColumnSpec("integer") for name in "abcdefgh"})
     assert (found.id, found.message, found.location.path) == (id, message, "data/rows.csv")
     assert help in found.help
 
@@ -186,7 +186,7 @@ def test_dialects_of_rfc_4180(bench: Any, text: str) -> None:
 
 def test_another_delimiter(bench: Any) -> None:
     bench.csv('a;b\n"1;2";3\n')
-    record, _ = bench.snapshot(source=Source("csv", "data/rows.csv", ";"))
+    record, _ = bench.snapshot(source=SourceSpec("csv", "data/rows.csv", ";"))
     assert [(column.name, column.minimum) for column in record.columns] == [("a", "1;2"), ("b", 3)]
 
 
@@ -208,7 +208,7 @@ def test_a_type_is_guessed_from_the_whole_file(bench: Any) -> None:
 def test_a_declared_text_stays_text(bench: Any) -> None:
     bench.csv("zip\n10115\n20095\n")
     assert bench.snapshot()[0].columns[0].type == "integer"
-    column = bench.snapshot(columns={"zip": Column("string")})[0].columns[0]
+    column = bench.snapshot(columns={"zip": ColumnSpec("string")})[0].columns[0]
     assert (column.type, column.minimum) == ("string", "10115")
 
 
@@ -221,7 +221,7 @@ def test_nan_is_missing_and_infinity_is_not(bench: Any) -> None:
 def test_files_are_united_by_name(bench: Any) -> None:
     bench.csv("a,b\n1,x\n", "data/1.csv")
     bench.csv("b,a\ny,2\n", "data/2.csv")
-    record, found = bench.snapshot(columns={"a": Column("integer")})
+    record, found = bench.snapshot(columns={"a": ColumnSpec("integer")})
     assert (record.rows, found) == (2, ())
 
 
@@ -248,7 +248,7 @@ def test_parquet_files_agree_on_types_or_say_so(parquet_bench: Any) -> None:
 
 def test_folders_named_like_partitions_add_no_columns(parquet_bench: Any) -> None:
     parquet_bench.parquet({"a": [1]}, "data/year=2026/rows.parquet")
-    record, _ = parquet_bench.snapshot(source=Source("parquet", "data/**/*.parquet"))
+    record, _ = parquet_bench.snapshot(source=SourceSpec("parquet", "data/**/*.parquet"))
     assert [column.name for column in record.columns] == ["a"]
 
 
@@ -287,7 +287,9 @@ def test_custom_sql_reaches_nothing_but_the_data(bench: Any, sql: str) -> None:
     bench.csv("id\n1\n")
     (bench.root / "secret.txt").write_text("secret")
     before = sorted(bench.root.rglob("*"))
-    assert bench.ids(checks=(Check("custom-sql", sql=sql.replace("{root}", str(bench.root))),)) == ["check-sql-invalid"]
+    assert bench.ids(checks=(CheckSpec("custom-sql", sql=sql.replace("{root}", str(bench.root))),)) == [
+        "check-sql-invalid"
+    ]
     assert sorted(bench.root.rglob("*")) == before
 
 
@@ -308,7 +310,7 @@ def test_custom_sql_reaches_nothing_but_the_data(bench: Any, sql: str) -> None:
 def test_the_connection_is_locked(tmp_path: Path, statement: str) -> None:
     import duckdb
 
-    connection = connect(())
+    connection = open_locked_connection(())
     with pytest.raises(duckdb.Error, match=r"locked|disabled"):
         connection.execute(statement.replace("{root}", str(tmp_path)))
     assert list(tmp_path.iterdir()) == []
@@ -319,7 +321,7 @@ def test_variables_of_this_process_are_no_tables() -> None:
     import duckdb
 
     frame = pd.DataFrame({"z": [1]})
-    connection = connect(())
+    connection = open_locked_connection(())
     with pytest.raises(duckdb.CatalogException, match="frame does not exist"):
         connection.execute("SELECT * FROM frame")
     assert len(frame) == 1
@@ -330,7 +332,7 @@ def test_the_connection_is_closed(bench: Any) -> None:
     import duckdb
 
     bench.csv("id\n1\n")
-    source = Source("csv", "data/rows.csv")
+    source = SourceSpec("csv", "data/rows.csv")
     with open_table(bench.root, source_files(bench.root, source), DatasetSpec(source)) as table:
         pass
     with pytest.raises(duckdb.ConnectionException):
@@ -378,20 +380,22 @@ def test_what_a_path_reaches_is_what_is_read_whether_it_is_there_or_not(
                 made.add("/".join(parts))
         wanted = "/".join(pattern)
         try:
-            found = {file.path for file in source_files(root, Source("csv", wanted))}
+            found = {file.path for file in source_files(root, SourceSpec("csv", wanted))}
         except Findings:
             found = set()
         if wanted in made:  # a name that happens to hold a wildcard is that name, for as long as it is there
-            found |= {path for path in made if reaches(wanted, path)}
-        assert found == {path for path in made if reaches(wanted, path)}
+            found |= {path for path in made if matches_source_path(wanted, path)}
+        assert found == {path for path in made if matches_source_path(wanted, path)}
         for name in found:
             above = PurePosixPath(name).parents
-            assert all(reaches(wanted, parent.as_posix(), whole=True) for parent in above if parent.name)
-            assert f"{name}/".startswith(f"{fixed_folder(wanted)}/".lstrip("/")) or name == wanted
+            assert all(
+                matches_source_path(wanted, parent.as_posix(), is_folder=True) for parent in above if parent.name
+            )
+            assert f"{name}/".startswith(f"{folder_before_wildcard(wanted)}/".lstrip("/")) or name == wanted
 
 
 def test_a_folder_that_nothing_below_can_be_read_from_is_not_reached() -> None:
-    assert not reaches("data/*/x.csv", "other", whole=True)
-    assert not reaches("data/*.csv", "data/sub", whole=True)
-    assert reaches("data/**/*.csv", "data/sub", whole=True)
-    assert not reaches("data/*.csv", "data/sub")
+    assert not matches_source_path("data/*/x.csv", "other", is_folder=True)
+    assert not matches_source_path("data/*.csv", "data/sub", is_folder=True)
+    assert matches_source_path("data/**/*.csv", "data/sub", is_folder=True)
+    assert not matches_source_path("data/*.csv", "data/sub")

@@ -12,22 +12,24 @@ from hypothesis import strategies as st
 
 from mlops_ci.core.errors import Findings
 from mlops_ci.data.sources.files import source_files
-from mlops_ci.data.split import Sides, materialise, split, target_findings
-from mlops_ci.spec.spec_types import Column, Source, SplitSpec
+from mlops_ci.data.split import SplitSummary, split_dataset, target_findings, write_split_files
+from mlops_ci.spec.spec_types import ColumnSpec, SourceSpec, SplitSpec
 
 few = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-def divided(bench: Any, columns: tuple[str, ...] = ("x",), target: str = "y", **spec: Any) -> tuple[Sides, Any, Any]:
+def divided(
+    bench: Any, columns: tuple[str, ...] = ("x",), target: str = "y", **spec: Any
+) -> tuple[SplitSummary, Any, Any]:
     """Split as a step would: the record, then both sides as data frames."""
     import pandas as pd
 
     dataset = bench.dataset(**spec)
     files = source_files(bench.root, dataset.spec.source)
-    sides = split(bench.root, dataset, files, columns, target, bench.cache)
+    sides = split_dataset(bench.root, dataset, files, columns, target, bench.cache)
     folder = bench.root.parent / "scratch"
     folder.mkdir(exist_ok=True)
-    written = materialise(bench.root, dataset, files, columns, target, folder)
+    written = write_split_files(bench.root, dataset, files, columns, target, folder)
     return sides, pd.read_parquet(written.train), pd.read_parquet(written.holdout)
 
 
@@ -174,14 +176,14 @@ def test_the_share_is_the_one_asked_for_and_an_epoch_is_a_fresh_holdout(bench: A
 def test_sides_and_their_order_do_not_depend_on_the_layout_of_files(bench: Any) -> None:
     import pandas as pd
 
-    spec: dict[str, Any] = {"key": ("id",), "columns": {"x": Column("number")}}
+    spec: dict[str, Any] = {"key": ("id",), "columns": {"x": ColumnSpec("number")}}
     bench.csv(table(list(range(100))))
     one, train, test = divided(bench, **spec)
     (bench.root / "data/rows.csv").unlink()
     frame = pd.DataFrame({"y": [id % 2 for id in range(100)], "x": [id * 0.5 for id in range(100)], "id": range(100)})
     for index, part in enumerate((frame[60:], frame[:60])):
         part.to_parquet(bench.root / f"data/{index}.parquet")
-    two, train_again, test_again = divided(bench, source=Source("parquet", "data/*.parquet"), **spec)
+    two, train_again, test_again = divided(bench, source=SourceSpec("parquet", "data/*.parquet"), **spec)
     assert two == one
     pd.testing.assert_frame_equal(train_again, train)
     pd.testing.assert_frame_equal(test_again, test)
@@ -265,15 +267,15 @@ def test_a_known_split_reads_no_data_and_its_rows_are_written_when_asked(
     bench = replace(bench, cache=tmp_path / "cache")
     dataset = bench.dataset(key=("id",))
     files = source_files(bench.root, dataset.spec.source)
-    known = split(bench.root, dataset, files, ("x",), "y", bench.cache)
+    known = split_dataset(bench.root, dataset, files, ("x",), "y", bench.cache)
     with monkeypatch.context() as patch:
         patch.setattr("mlops_ci.data.engines.duckdb.open_table", None)
-        assert split(bench.root, dataset, files, ("x",), "y", bench.cache) == known
+        assert split_dataset(bench.root, dataset, files, ("x",), "y", bench.cache) == known
         with pytest.raises(TypeError):
-            split(bench.root, dataset, files, ("x", "id"), "y", bench.cache)
-    written = materialise(bench.root, dataset, files, ("x",), "y", tmp_path)
+            split_dataset(bench.root, dataset, files, ("x", "id"), "y", bench.cache)
+    written = write_split_files(bench.root, dataset, files, ("x",), "y", tmp_path)
     assert sorted(tmp_path.glob("*.parquet")) == [written.holdout, written.train]
     again = tmp_path / "again"
     again.mkdir()
-    same = materialise(bench.root, dataset, files, ("x",), "y", again)
+    same = write_split_files(bench.root, dataset, files, ("x",), "y", again)
     assert same.train.read_bytes() == written.train.read_bytes()

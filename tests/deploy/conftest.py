@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from mlops_ci.core.records import DataRef, Evidence, FileDigest, Maker, Release
+from mlops_ci.core.records import DataRef, FileDigest, GateEvidence, Provenance, Release
 
 
 def file_digest(path: str, content: bytes) -> FileDigest:
@@ -35,10 +35,10 @@ def make_release(
         run_key=f"key-of-{version}",
         run_ref=f"refs/mlops/runs/{model}/key-of-{version}",
         run_oid="a" * 40,
-        evidence=Evidence("8" * 64, "pass", "", "9" * 64, "6" * 64, 20, None, (), ()),
+        evidence=GateEvidence("8" * 64, "pass", "", "9" * 64, "6" * 64, 20, None, (), ()),
         project="nyc-flights",
         trust="local",
-        made_by=Maker("ada", "mlops-ci 0.1.0"),
+        made_by=Provenance("ada", "mlops-ci 0.1.0"),
         made_on="2026-01-01T00:00:00Z",
     )
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mlops_ci.deployment.manifests import render
-from mlops_ci.spec.spec_types import DeploymentSpec, Target
+from mlops_ci.deployment.manifests import render_manifests
+from mlops_ci.spec.spec_types import DeploymentSpec, TargetSpec
 from tests.deploy.conftest import make_release
 
 FILES = {"model.skops": b"\x00weights\xff\n", "signature.json": b"{}\n", "extra/notes.txt": b"notes\n"}
@@ -49,8 +49,8 @@ def origin(tmp_path: Path) -> Path:
 
 def manifest_environment(repository: str, secret: str | None = None) -> tuple[list[str], dict[str, str]]:
     """Return the init container's command and values, as the manifests say (with the kubelet's reading of $$)."""
-    deployment = DeploymentSpec("delay", "prod", Target("kubernetes", credentials_secret=secret))
-    files = render(make_release(files=FILES), deployment, "delay-prod", repository=repository)
+    deployment = DeploymentSpec("delay", "prod", TargetSpec("kubernetes", credentials_secret=secret))
+    files = render_manifests(make_release(files=FILES), deployment, "delay-prod", repository=repository)
     base, patch = (
         yaml.safe_load(files[path])["spec"]["template"]["spec"] for path in ("base/deployment.yaml", "release.yaml")
     )

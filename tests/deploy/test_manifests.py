@@ -15,21 +15,21 @@ from hypothesis import strategies as st
 
 from mlops_ci.core.errors import EnvironmentProblem, UsageProblem
 from mlops_ci.core.records import FileDigest, Release
-from mlops_ci.deployment.manifests import render, without_credentials
-from mlops_ci.spec.spec_types import DeploymentSpec, Replicas, Resources, Rollout, Target
+from mlops_ci.deployment.manifests import render_manifests, without_credentials
+from mlops_ci.spec.spec_types import DeploymentSpec, Replicas, Resources, Rollout, TargetSpec
 from tests.deploy.conftest import make_release
 
 SECRET = "git-login"  # noqa: S105  the name of one
 URL = "https://example.org/ml/flights.git"
 PROD = DeploymentSpec(
-    "delay", "prod", Target("kubernetes", namespace="ml"), Replicas(2, 10), Resources("500m", "512Mi")
+    "delay", "prod", TargetSpec("kubernetes", namespace="ml"), Replicas(2, 10), Resources("500m", "512Mi")
 )
 VARIANTS = {
-    "defaults": DeploymentSpec("delay", "staging", Target("kubernetes")),
+    "defaults": DeploymentSpec("delay", "staging", TargetSpec("kubernetes")),
     "full": PROD,
     "recreate": dataclasses.replace(PROD, rollout=Rollout("recreate"), replicas=Replicas(1, 1)),
-    "secret": dataclasses.replace(PROD, target=Target("kubernetes", "ml", credentials_secret=SECRET)),
-    "reads-as-boolean": DeploymentSpec("y", "n", Target("kubernetes", "no")),
+    "secret": dataclasses.replace(PROD, target=TargetSpec("kubernetes", "ml", credentials_secret=SECRET)),
+    "reads-as-boolean": DeploymentSpec("y", "n", TargetSpec("kubernetes", "no")),
 }
 needs_kubectl = pytest.mark.skipif(shutil.which("kubectl") is None, reason="needs kubectl")
 
@@ -65,7 +65,7 @@ def deployment(request: pytest.FixtureRequest) -> DeploymentSpec:
 
 
 def test_every_manifest_of_the_base_is_valid_kubernetes(deployment: DeploymentSpec) -> None:
-    files = render(make_release(model=deployment.model), deployment, "some-name", repository=URL)
+    files = render_manifests(make_release(model=deployment.model), deployment, "some-name", repository=URL)
 
     for name in ("deployment", "service", "hpa", "pdb"):
         validate(load(files, f"base/{name}.yaml"))
@@ -77,7 +77,7 @@ def test_kustomize_puts_base_and_version_together_as_valid_kubernetes(
 ) -> None:
     release = make_release(model=deployment.model, commit="1e10")
 
-    documents = build(render(release, deployment, "some-name", repository=URL), tmp_path)
+    documents = build(render_manifests(release, deployment, "some-name", repository=URL), tmp_path)
 
     for document in documents:
         validate(document)
@@ -107,8 +107,8 @@ def test_kustomize_puts_base_and_version_together_as_valid_kubernetes(
 
 
 def test_another_version_changes_the_overlays_patch_and_nothing_else() -> None:
-    before = render(make_release("1.0.0"), PROD, "delay-prod", repository=URL)
-    after = render(make_release("1.1.0"), PROD, "delay-prod", repository=URL)
+    before = render_manifests(make_release("1.0.0"), PROD, "delay-prod", repository=URL)
+    after = render_manifests(make_release("1.1.0"), PROD, "delay-prod", repository=URL)
 
     assert [path for path in before if before[path] != after[path]] == ["release.yaml"]
     assert list(before) == list(after)
@@ -118,18 +118,20 @@ def test_the_same_input_gives_the_same_bytes_whatever_the_order_of_the_records_f
     one = make_release(files={"a.txt": b"a", "b/c.txt": b"c"})
     other = make_release(files={"b/c.txt": b"c", "a.txt": b"a"})
 
-    assert render(one, PROD, "delay-prod", repository=URL) == render(other, PROD, "delay-prod", repository=URL)
+    assert render_manifests(one, PROD, "delay-prod", repository=URL) == render_manifests(
+        other, PROD, "delay-prod", repository=URL
+    )
 
 
 def test_every_file_says_who_wrote_it_and_what_to_change_instead(release: Release) -> None:
-    for content in render(release, PROD, "delay-prod", repository=URL).values():
+    for content in render_manifests(release, PROD, "delay-prod", repository=URL).values():
         assert content.startswith(
             b"# Written by mlops-ci from the Deployment spec 'delay-prod'; change the spec instead.\n"
         )
 
 
 def test_containers_run_without_rights(release: Release) -> None:
-    spec = pod(render(release, PROD, "delay-prod", repository=URL))
+    spec = pod(render_manifests(release, PROD, "delay-prod", repository=URL))
 
     assert spec["automountServiceAccountToken"] is False
     assert spec["securityContext"]["runAsNonRoot"] is True
@@ -149,10 +151,10 @@ def test_containers_run_without_rights(release: Release) -> None:
 def test_the_spec_decides_replicas_resources_strategy_image_and_credentials(release: Release) -> None:
     spec = dataclasses.replace(
         PROD,
-        target=Target("kubernetes", "ml", image="registry.example.org/delay:3", credentials_secret=SECRET),
+        target=TargetSpec("kubernetes", "ml", image="registry.example.org/delay:3", credentials_secret=SECRET),
         rollout=Rollout("recreate"),
     )
-    files = render(release, spec, "delay-prod", repository=URL)
+    files = render_manifests(release, spec, "delay-prod", repository=URL)
 
     assert load(files, "base/deployment.yaml")["spec"]["strategy"] == {"type": "Recreate"}
     assert "replicas" not in load(files, "base/deployment.yaml")["spec"]
@@ -170,7 +172,7 @@ def test_the_spec_decides_replicas_resources_strategy_image_and_credentials(rele
 
 def test_selectors_never_hold_what_may_change(release: Release) -> None:
     fixed = {"app.kubernetes.io/name": "delay", "mlops-ci/environment": "prod"}
-    files = render(release, PROD, "renamed-spec", repository=URL)
+    files = render_manifests(release, PROD, "renamed-spec", repository=URL)
 
     assert load(files, "base/deployment.yaml")["spec"]["selector"] == {"matchLabels": fixed}
     assert load(files, "base/pdb.yaml")["spec"] == {"maxUnavailable": 1, "selector": {"matchLabels": fixed}}
@@ -215,8 +217,10 @@ TEXT = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs"
 @settings(max_examples=40, deadline=None)
 @given(TEXT | st.sampled_from(HOSTILE))
 def test_hostile_strings_stay_data(text: str) -> None:
-    target = Target("kubernetes", "ml", image=text, repository=f"/srv/{text}.git", credentials_secret=text)
-    files = render(make_release(commit=text), dataclasses.replace(PROD, target=target), "delay-prod", repository=URL)
+    target = TargetSpec("kubernetes", "ml", image=text, repository=f"/srv/{text}.git", credentials_secret=text)
+    files = render_manifests(
+        make_release(commit=text), dataclasses.replace(PROD, target=target), "delay-prod", repository=URL
+    )
 
     server, fetcher = pod(files)["containers"][0], pod(files)["initContainers"][0]
     assert server["image"] == text
@@ -225,19 +229,19 @@ def test_hostile_strings_stay_data(text: str) -> None:
     assert load(files, "release.yaml")["metadata"]["annotations"]["mlops-ci/commit"] == text
     assert (
         fetcher["command"]
-        == pod(render(make_release(), PROD, "delay-prod", repository=URL))["initContainers"][0]["command"]
+        == pod(render_manifests(make_release(), PROD, "delay-prod", repository=URL))["initContainers"][0]["command"]
     )
 
 
 def test_the_script_holds_nothing_that_kubernetes_would_expand(release: Release) -> None:
-    script = pod(render(release, PROD, "delay-prod", repository=URL))["initContainers"][0]["command"][2]
+    script = pod(render_manifests(release, PROD, "delay-prod", repository=URL))["initContainers"][0]["command"][2]
 
     assert expand(script) == script
     assert "$(" not in script
 
 
 def test_credentials_of_the_remote_are_not_written(release: Release) -> None:
-    files = render(release, PROD, "delay-prod", repository="https://ada:s3cret@example.org/ml/flights.git")
+    files = render_manifests(release, PROD, "delay-prod", repository="https://ada:s3cret@example.org/ml/flights.git")
 
     assert not [path for path, content in files.items() if b"s3cret" in content]
     assert environment(pod(files)["initContainers"][0])["MODEL_REPOSITORY"] == URL
@@ -292,14 +296,14 @@ def test_a_name_that_kubernetes_refuses_is_a_usage_problem(change: dict[str, str
     spec = dataclasses.replace(PROD, **change)  # type: ignore[arg-type]  # the values are text for text fields
 
     with pytest.raises(UsageProblem) as caught:
-        render(make_release(model=spec.model), spec, "delay-prod", repository=URL)
+        render_manifests(make_release(model=spec.model), spec, "delay-prod", repository=URL)
 
     assert caught.value.diagnostics[0].id == "deployment-name-invalid"
 
 
 def test_a_deployment_without_a_repository_to_fetch_from_is_a_usage_problem(release: Release) -> None:
     with pytest.raises(UsageProblem) as caught:
-        render(release, PROD, "delay-prod", repository=" ")
+        render_manifests(release, PROD, "delay-prod", repository=" ")
 
     assert caught.value.diagnostics[0].id == "deployment-repository-missing"
 
@@ -324,6 +328,6 @@ def with_file(file: FileDigest) -> Release:
 )
 def test_a_record_that_this_toolkit_would_not_have_written_is_not_deployed(unsafe: Release) -> None:
     with pytest.raises(EnvironmentProblem) as caught:
-        render(unsafe, PROD, "delay-prod", repository=URL)
+        render_manifests(unsafe, PROD, "delay-prod", repository=URL)
 
     assert caught.value.diagnostics[0].id == "release-record-unsafe"

@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "diagnostics.md").read_text(encoding="utf-8")
 ANCHORS = re.findall(r"^## (\S+)$", PAGE, re.MULTILINE)
-MAKERS = {"Diagnostic", "of", "_problem", "problem"}
+MAKERS = {"Diagnostic", "of", "_problem", "problem", "_csv_error"}
 # data checks carry their ids in tables of rules
 IN_TABLES = re.compile(r"(check|data|split|target)-[a-z]+(-[a-z]+)*")
 
@@ -33,7 +33,7 @@ def _ids() -> Iterator[str]:
                     if isinstance(first, ast.Constant)
                     else (*_strings(first.body), *_strings(first.orelse))
                 )
-        if path.parent.name == "data":
+        if "data" in path.parts:
             yield from (text for text in _strings(tree) if IN_TABLES.fullmatch(text))
 
 

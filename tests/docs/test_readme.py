@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from mlops_ci.spec.load import load
+from mlops_ci.spec.load import load_specs
 from tests.conftest import git_in
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
@@ -39,7 +39,7 @@ def test_the_smallest_model_is_valid(tmp_path: Path) -> None:
     (tmp_path / "mlops.yaml").write_text(f"{header}kind: Project\nmetadata: {{name: p}}\nspec: {{}}\n")
     source = "spec: {source: {type: csv, path: flights.csv}}\n"
     (tmp_path / "data.yaml").write_text(f"{header}kind: Dataset\nmetadata: {{name: flights}}\n{source}")
-    specs, found = load(tmp_path)
+    specs, found = load_specs(tmp_path)
     assert specs is not None, found
     assert len(yaml.splitlines()) == 10
 

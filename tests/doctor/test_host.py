@@ -321,18 +321,22 @@ def test_deployments_by_pull_request_need_somebody_who_may_open_them(patient: Pa
 )
 def test_an_answer_of_another_form_is_never_taken_for_enforced(patient: Patient, answer: Any) -> None:
     """Whatever comes back, nothing breaks, and nothing is enforced that was not seen to be."""
-    from mlops_ci.governance.doctor.branch_rules import branches
-    from mlops_ci.governance.doctor.context import World
-    from mlops_ci.governance.doctor.environments import environments as of_environments
-    from mlops_ci.governance.doctor.environments import settings
-    from mlops_ci.governance.doctor.host import Host
-    from mlops_ci.governance.doctor.tag_rules import tags
+    from mlops_ci.governance.doctor.branch_rules import check_branch_rules
+    from mlops_ci.governance.doctor.context import DoctorContext
+    from mlops_ci.governance.doctor.environments import check_environments as of_environments
+    from mlops_ci.governance.doctor.environments import check_workflow_permissions
+    from mlops_ci.governance.doctor.host import HostReader
+    from mlops_ci.governance.doctor.tag_rules import check_tag_rules
     from tests.doctor.test_local import project
 
     found = project(patient.consumer)
     assert found.context.repo is not None
-    world = World(found, found.context.repo, Host(lambda _: answer))
-    rows = [row for look in (branches, tags, of_environments, settings) for row in look(world)]
+    world = DoctorContext(found, found.context.repo, HostReader(lambda _: answer))
+    rows = [
+        row
+        for look in (check_branch_rules, check_tag_rules, of_environments, check_workflow_permissions)
+        for row in look(world)
+    ]
     assert {row.state for row in rows} <= {"advisory", "unknown"}
 
 

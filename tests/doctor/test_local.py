@@ -10,20 +10,20 @@ from typing import Any
 
 import pytest
 
-from mlops_ci.core.records import Maker
+from mlops_ci.core.records import Provenance
 from mlops_ci.repository import git
 from mlops_ci.repository.context import Context, Project
-from mlops_ci.spec.load import load
+from mlops_ci.spec.load import load_specs
 from tests.doctor.conftest import FILES, GATE, PROJECT, SEALED, SHA
 from tests.functional.conftest import Consumer
 from tests.functional.shop import dataset, model, write
 
 
 def project(consumer: Consumer) -> Project:
-    specs, _ = load(consumer.root)
+    specs, _ = load_specs(consumer.root)
     assert specs is not None
     clock = datetime(2026, 1, 1, tzinfo=UTC)
-    context = Context(consumer.root, consumer.root, git.find(consumer.root), Path("/nowhere"), None, lambda: clock, Maker("ada", "1"), False, lambda _: None)  # fmt: skip
+    context = Context(consumer.root, consumer.root, git.find_repository(consumer.root), Path("/nowhere"), None, lambda: clock, Provenance("ada", "1"), False, lambda _: None)  # fmt: skip
     return Project(specs, context)
 
 
@@ -248,10 +248,10 @@ def test_what_it_says_is_shown_in_each_format(local: Consumer, monkeypatch: pyte
 def test_with_a_token_outside_of_a_job_the_remote_names_the_repository(
     local: Consumer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mlops_ci.integrations.github import connection as access
+    from mlops_ci.integrations.github import connection
 
     asked: list[Any] = []
-    monkeypatch.setattr(access, "reader", lambda _, job, __: asked.append(job))
+    monkeypatch.setattr(connection, "connect_reader", lambda _, job, __: asked.append(job))
     monkeypatch.setenv("GITHUB_TOKEN", "ghp_ada")
     for url in (
         "https://github.com/acme/ml.git",
@@ -269,9 +269,9 @@ def test_with_a_token_outside_of_a_job_the_remote_names_the_repository(
         "https://github.com@evil.example/acme/ml",
         "/github.com/acme/ml",
     ):
-        assert access.elsewhere({}, url) is None
+        assert connection.job_from_remote_url({}, url) is None
     enterprise = {"GITHUB_SERVER_URL": "https://git.acme.example"}
-    found = access.elsewhere(enterprise, "git@git.acme.example:team/ml.git")
+    found = connection.job_from_remote_url(enterprise, "git@git.acme.example:team/ml.git")
     assert found is not None
-    assert (found.api, found.repository) == ("https://git.acme.example/api/v3", "team/ml")
+    assert (found.api_url, found.repository) == ("https://git.acme.example/api/v3", "team/ml")
     assert json.dumps(os.environ.get("GITHUB_ACTIONS")) == "null"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlops_ci.governance.doctor.codeowners import owners_of, parse
+from mlops_ci.governance.doctor.codeowners import find_owners, parse_codeowners
 
 DOCUMENTED = """\
 # a comment
@@ -44,7 +44,7 @@ apps/ @octocat
     ],
 )
 def test_the_last_line_that_matches_counts(path: str, owners: tuple[str, ...]) -> None:
-    assert owners_of(parse(DOCUMENTED), path) == owners
+    assert find_owners(parse_codeowners(DOCUMENTED), path) == owners
 
 
 @pytest.mark.parametrize(
@@ -72,16 +72,16 @@ def test_the_last_line_that_matches_counts(path: str, owners: tuple[str, ...]) -
     ],
 )
 def test_a_pattern_is_as_in_gitignore_but_for_what_github_leaves_out(line: str, path: str, owned: bool) -> None:
-    assert bool(owners_of(parse(line), path)) == owned
+    assert bool(find_owners(parse_codeowners(line), path)) == owned
 
 
 def test_a_line_that_github_skips_takes_nothing_away() -> None:
-    assert owners_of(parse("* @a\nx nobody\n"), "x") == ("@a",)
+    assert find_owners(parse_codeowners("* @a\nx nobody\n"), "x") == ("@a",)
 
 
 def test_no_pattern_takes_longer_than_it_has_parts() -> None:
     """Given patterns that a backtracking matcher would not get done with, when paths are long, then the answer is there at once."""
     many = "*a" * 40
-    lines = parse(f"/{many}b @a\n{'**/x/' * 60}y @b\n* @c\n")
-    assert owners_of(lines, "a" * 2000) == ("@c",)
-    assert owners_of(lines, "x/" * 400 + "z") == ("@c",)
+    lines = parse_codeowners(f"/{many}b @a\n{'**/x/' * 60}y @b\n* @c\n")
+    assert find_owners(lines, "a" * 2000) == ("@c",)
+    assert find_owners(lines, "x/" * 400 + "z") == ("@c",)

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_ci.governance.doctor.tag_rules import ANY, covers
+from mlops_ci.governance.doctor.tag_rules import ANY_NUMBER, covers_all_tags
 
 PATTERNS = st.lists(st.sampled_from(["refs/tags/", "a", "b", "@v", "*", "?", "#", "1", ".", "**"]), max_size=7).map(
     "".join
@@ -33,10 +33,10 @@ def test_what_is_covered_names_each_tag_and_leaves_none_out(
     include: str, exclude: str, form: str, numbers: list[str]
 ) -> None:
     """Whatever the patterns, when a form is covered, then so is each tag of it, by a plain reading of the patterns."""
-    if covers(ruleset([include, "refs/tags/a*"], [exclude]), form):
+    if covers_all_tags(ruleset([include, "refs/tags/a*"], [exclude]), form):
         tag = form
         for number in numbers:
-            tag = tag.replace(ANY, number, 1)
+            tag = tag.replace(ANY_NUMBER, number, 1)
         ref = f"refs/tags/{tag}"
         assert matches(include, ref) or matches("refs/tags/a*", ref)
         assert not matches(exclude, ref)
@@ -51,6 +51,6 @@ def test_a_ruleset_whose_conditions_are_of_another_form_covers_nothing() -> None
         {"ref_name": {"include": ["~ALL"]}},
         {"ref_name": {"include": ["~ALL"], "exclude": [1]}},
     ):
-        assert not covers({"conditions": conditions}, "a@v*.*.*")
-    assert covers(ruleset(["~ALL"], []), "a@v*.*.*")
-    assert not covers(ruleset(["refs/tags/" + "*" * 600], []), "a@v*.*.*")
+        assert not covers_all_tags({"conditions": conditions}, "a@v*.*.*")
+    assert covers_all_tags(ruleset(["~ALL"], []), "a@v*.*.*")
+    assert not covers_all_tags(ruleset(["refs/tags/" + "*" * 600], []), "a@v*.*.*")

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from mlops_ci.cli.main import run
+from mlops_ci.cli.main import run_command_line
 from tests.conftest import git_in
 from tests.objects import bucket, endpoint
 
@@ -41,7 +41,7 @@ class Consumer:
         """Run a command line here, in this process: its imports are paid for once. Other tests run real processes."""
         out, err = io.StringIO(), io.StringIO()
         with contextlib.chdir(self.root), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code = run(args, wait=lambda _: None)
+            code = run_command_line(args, wait=lambda _: None)
         return Done(code, out.getvalue(), err.getvalue())
 
     def ok(self, *args: str) -> str:

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 
-from mlops_ci.cli.main import run
+from mlops_ci.cli.main import run_command_line
 
 
 def main() -> int:
@@ -19,7 +19,7 @@ def main() -> int:
             os.kill(os.getpid(), signal.SIGKILL)
         left -= 1
 
-    return run(sys.argv[2:], observe)
+    return run_command_line(sys.argv[2:], observe)
 
 
 if __name__ == "__main__":

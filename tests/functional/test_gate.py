@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 
 from mlops_ci.core.errors import Findings
-from mlops_ci.core.records import Maker
-from mlops_ci.evaluation.candidates.candidate import identify, read_data
+from mlops_ci.core.records import Provenance
+from mlops_ci.evaluation.candidates.candidate import identify_candidate, read_data
 from mlops_ci.repository.context import Context, Project
-from mlops_ci.spec.load import load
-from mlops_ci.training.environment import environment
+from mlops_ci.spec.load import load_specs
+from mlops_ci.training.environment import training_environment
 from tests.functional.conftest import Consumer
 
 MODEL, DATA = "models/diagnosis.yaml", "data/patients.csv"
@@ -229,16 +229,16 @@ def test_what_was_judged_before_copies_were_looked_for_can_still_be_made_again(g
     frame = pd.read_csv(gated.root / DATA)
     again = frame.head(40).assign(patient_id=frame["patient_id"].max() + 1 + frame.index[:40])
     pd.concat([frame, again]).to_csv(gated.root / DATA, index=False)
-    specs, _ = load(gated.root)
+    specs, _ = load_specs(gated.root)
     assert specs is not None
-    root, maker = gated.root, Maker("Ada Lovelace", "0")
+    root, maker = gated.root, Provenance("Ada Lovelace", "0")
     context = Context(root, root, None, tmp_path, None, lambda: datetime.now(UTC), maker, False, lambda _: None)
     project = Project(specs, context)
     data, _ = read_data(project, "diagnosis")
     with pytest.raises(Findings, match="have a copy on the training side"):
-        identify(project, "diagnosis", data)
-    recorded = environment(("sklearn",))
-    assert identify(project, "diagnosis", data, recorded, again=True).environment == recorded
+        identify_candidate(project, "diagnosis", data)
+    recorded = training_environment(("sklearn",))
+    assert identify_candidate(project, "diagnosis", data, recorded, allow_leaks=True).environment == recorded
 
 
 BAD: dict[str, tuple[Callable[[Path], object], str]] = {

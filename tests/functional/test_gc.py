@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from mlops_ci.cli.main import run
+from mlops_ci.cli.main import run_command_line
 from mlops_ci.core.digest import digest_bytes
 from mlops_ci.repository import git
-from mlops_ci.repository.git_values import ZERO, Person, RefUpdate
+from mlops_ci.repository.git_values import ZERO_OID, Person, RefUpdate
 from tests.conftest import git_in
 from tests.functional.conftest import Consumer
 
@@ -23,14 +23,14 @@ ADA = Person("Ada", "ada@example.org")
 
 def add_run(consumer: Consumer, key: str, *, days: int, push: bool = False, salt: str = "") -> str:
     """Make a run that is so many days old, with the files of another; return its commit."""
-    repo = git.find(consumer.root)
+    repo = git.find_repository(consumer.root)
     assert repo is not None
     like = consumer.git("for-each-ref", "--count=1", "--format=%(refname)", "refs/mlops/runs")
     tree = consumer.git("rev-parse", f"{like}^{{tree}}")
     oid = repo.write_commit(tree, (), f"{key}{salt}", ADA, int(time.time()) - days * 86_400)
     if push:
         consumer.git("push", "--quiet", "--force", "origin", f"{oid}:{RUNS}/{key}")
-    assert repo.update_refs([RefUpdate(f"{RUNS}/{key}", oid, repo.resolve(f"{RUNS}/{key}") or ZERO)])
+    assert repo.update_refs([RefUpdate(f"{RUNS}/{key}", oid, repo.resolve(f"{RUNS}/{key}") or ZERO_OID)])
     return oid
 
 
@@ -171,7 +171,7 @@ def test_a_run_that_is_pushed_again_meanwhile_stays(gated: Consumer) -> None:
             gated.git("push", "--quiet", "--force", "origin", f"{fresh}:{RUNS}/key")
 
     with contextlib.chdir(gated.root):
-        assert run(["gc"], observe=meanwhile, wait=lambda _: None) == 0
+        assert run_command_line(["gc"], observe=meanwhile, wait=lambda _: None) == 0
     assert pushes
     assert "key" in published(gated)
     assert "key" not in runs(gated)  # here it was the old one
@@ -208,7 +208,10 @@ def test_objects_that_nothing_needs_go_when_they_are_old_too(kept: tuple[Consume
     assert abandoned.exists()
     # another run takes it up again between the plan and the removal
     with contextlib.chdir(consumer.root):
-        assert run(["gc"], observe=lambda write: os.utime(abandoned) if abandoned.name in write else None) == 0
+        assert (
+            run_command_line(["gc"], observe=lambda write: os.utime(abandoned) if abandoned.name in write else None)
+            == 0
+        )
     assert {path for path in folder.rglob("*") if path.is_file()} == {*mine, young, abandoned, foreign}
 
 

@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 
 from mlops_ci.cli import session
-from mlops_ci.cli.main import run
-from mlops_ci.cli.push_plan import Applied, apply
+from mlops_ci.cli.main import run_command_line
+from mlops_ci.cli.push_plan import ApplyResult, apply_plan
 from mlops_ci.core.records import LedgerHead, Release
-from mlops_ci.registry import holdout_ledger as ledger
-from mlops_ci.registry import state as registry
+from mlops_ci.registry import holdout_ledger, state
 from mlops_ci.repository import git
 from mlops_ci.repository.git import Repository
 from tests.conftest import git_in
@@ -127,18 +126,18 @@ def test_who_loses_the_race_for_a_place_takes_the_next_one(
     git_in(tmp_path)("clone", "--quiet", str(budgeted.origin), str(rival))
     git_in(rival)("fetch", "--quiet", "origin", f"{REF}:{REF}")
     tree = git_in(rival)("rev-parse", f"{REF}^{{tree}}").strip()
-    calls: list[Applied] = []
+    calls: list[ApplyResult] = []
 
-    def late(*given: Any) -> Applied:
+    def late(*given: Any) -> ApplyResult:
         if not calls:
             theirs = git_in(rival)("commit-tree", tree, "-p", REF, "-m", "theirs").strip()
             git_in(rival)("push", "--quiet", "origin", f"{theirs}:{REF}")
-        calls.append(apply(*given))
+        calls.append(apply_plan(*given))
         return calls[-1]
 
-    monkeypatch.setattr(session, "apply", late)
+    monkeypatch.setattr(session, "apply_plan", late)
     another(budgeted, 5)
-    assert run(["gate", "--format", "json", "-C", str(budgeted.root)], wait=lambda _: None) == 0
+    assert run_command_line(["gate", "--format", "json", "-C", str(budgeted.root)], wait=lambda _: None) == 0
     assert [call.state for call in calls] == ["raced", "done"]
     (model,) = json.loads(capsys.readouterr().out)["record"]["models"]
     assert model["comparison"]["asked"]["number"] == 3  # and not the second, which it was planned as
@@ -167,7 +166,7 @@ def test_what_the_ledger_does_not_have_is_not_released(budgeted: Consumer) -> No
 
 def released(consumer: Consumer) -> Release:
     consumer.ok("release")
-    record = registry.read(repository(consumer)).model("diagnosis").events[-1].record
+    record = state.read_registry(repository(consumer)).model("diagnosis").events[-1].record
     assert isinstance(record, Release)
     return record
 
@@ -219,7 +218,7 @@ def test_a_ledger_that_was_rewritten_is_noticed(budgeted: Consumer, tmp_path: Pa
 
 
 def repository(consumer: Consumer) -> Repository:
-    found = git.find(consumer.root)
+    found = git.find_repository(consumer.root)
     assert found is not None
     return found
 
@@ -238,7 +237,7 @@ def test_a_chain_that_is_none_is_not_counted_on(budgeted: Consumer) -> None:
     budgeted.git("push", "--quiet", "origin", REF)
     assert ids(budgeted.answer("gate", code=3)) == ["ledger-corrupt"]
     budgeted.git("update-ref", REF, one)
-    assert len(ledger.read(repository(budgeted), "patients", 1).questions) == 1
+    assert len(holdout_ledger.read_ledger(repository(budgeted), "patients", 1).questions) == 1
 
 
 def test_without_a_remote_the_clone_counts(budgeted: Consumer, tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def versions(world_of_versions: Consumer, tmp_path: Path) -> Consumer:
 
 
 def state_of(consumer: Consumer) -> ModelState:
-    return registry.read(git.find(consumer.root)).model("diagnosis")
+    return registry.read_registry(git.find_repository(consumer.root)).model("diagnosis")
 
 
 def refused(consumer: Consumer, *args: str, code: int = 1) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def folder_at_origin(consumer: Consumer, environment: str) -> str:
 def test_a_data_lock_says_on_which_data_the_version_that_runs_has_learned(versions: Consumer) -> None:
     content = at_origin(versions, LOCK)
     data = digest_bytes(b"2.0.0")
-    newest = state_of(versions).assigned["prod"].record
+    newest = state_of(versions).current_assignments["prod"].record
     release = state_of(versions).releases["2.0.0"].record
     assert isinstance(newest, Assignment)
     assert isinstance(release, Release)
@@ -136,17 +136,17 @@ def test_who_forces_says_why_and_from_then_on_it_is_not_abandoned(versions: Cons
     for reason in ([], ["--reason", " "]):
         assert refused(versions, *command, "--force", *reason, code=2)["id"] == "reason-missing"
     versions.ok(*command, "--force", "--reason", "the sensor was at fault")
-    made = state_of(versions).assigned["prod"].record
+    made = state_of(versions).current_assignments["prod"].record
     assert isinstance(made, Assignment)
     assert made.overrides is not None
     assert (made.version, made.reason, made.overrides.name) == ("2.0.0", "the sensor was at fault", "diagnosis#prod#5")
-    assert state_of(versions).abandoned == {}
+    assert state_of(versions).rolled_back_models == {}
 
 
 def test_a_rollback_goes_back_to_an_abandoned_version_without_force(versions: Consumer) -> None:
     versions.ok(*BACK)
     versions.ok(*BACK, "--version", "2.0.0")
-    assert set(state_of(versions).abandoned) == {FIRST}
+    assert set(state_of(versions).rolled_back_models) == {FIRST}
 
 
 def test_a_forced_deployment_by_request_is_finished_by_the_command_it_names(versions: Consumer) -> None:
@@ -156,7 +156,7 @@ def test_a_forced_deployment_by_request_is_finished_by_the_command_it_names(vers
     assert asked["state"] == "requested"
     merged(versions, asked["branch"])
     versions.ok(*shlex.split(asked["again"])[1:])
-    assert state_of(versions).assigned["prod"].version == "2.0.0"
+    assert state_of(versions).current_assignments["prod"].version == "2.0.0"
 
 
 def test_an_environment_is_emptied_and_no_earlier_version_is_left_standing(versions: Consumer) -> None:
@@ -165,8 +165,8 @@ def test_an_environment_is_emptied_and_no_earlier_version_is_left_standing(versi
     assert folder_at_origin(versions, "prod") == ""
     assert folder_at_origin(versions, "staging") != ""
     state = state_of(versions)
-    assert state.standing("prod") == ()
-    assert set(state.assigned) == {"staging"}
+    assert state.active_assignments("prod") == ()
+    assert set(state.current_assignments) == {"staging"}
     commits = {version: event.commit for version, event in state.releases.items()}
     assert [(event.kind, event.commit) for event in state.events[-2:]] == [
         ("unassignment", commits["2.0.0"]),
@@ -210,10 +210,10 @@ def test_a_rollback_fills_an_empty_environment_with_what_ran_there(versions: Con
     versions.ok("retire", "diagnosis", "--env", "prod", "--reason", "a mistake")
     versions.ok(*BACK, *(["--version", version] if version else []))
     state = state_of(versions)
-    assert state.assigned["prod"].version == (version or "2.0.0")
+    assert state.current_assignments["prod"].version == (version or "2.0.0")
     assert json.loads(at_origin(versions, LOCK))["digest"] == digest_bytes((version or "2.0.0").encode())
     assert versions.answer("history")["record"]["events"][0]["event"] == "rollback"
-    assert set(state.abandoned) == ({SECOND} if version == "1.0.0" else set())
+    assert set(state.rolled_back_models) == ({SECOND} if version == "1.0.0" else set())
 
 
 def test_a_retirement_by_request_is_finished_by_the_command_it_names(versions: Consumer) -> None:
@@ -222,11 +222,11 @@ def test_a_retirement_by_request_is_finished_by_the_command_it_names(versions: C
     asked = versions.answer(*command)["record"]
     assert asked["state"] == "requested"
     assert versions.answer(*command)["record"] == asked
-    assert set(state_of(versions).assigned) == {"staging", "prod"}
+    assert set(state_of(versions).current_assignments) == {"staging", "prod"}
     merged(versions, asked["branch"])
     assert folder_at_origin(versions, "prod") == ""
     assert versions.answer(*shlex.split(asked["again"])[1:])["record"]["state"] == "retired"
-    assert set(state_of(versions).assigned) == {"staging"}
+    assert set(state_of(versions).current_assignments) == {"staging"}
 
 
 def test_without_a_remote_the_work_tree_follows_a_retirement(versions: Consumer) -> None:
@@ -275,7 +275,7 @@ def test_a_deprecated_model_comes_back_for_a_reason_only(versions: Consumer) -> 
     found = refused(versions, *command)
     assert (found["id"], "no funds" in found["message"]) == ("model-deprecated", True)
     versions.ok(*command, "--force", "--reason", "funds again")
-    assert not state_of(versions).deprecated
+    assert not state_of(versions).is_deprecated
 
 
 def test_what_does_not_run_somewhere_cannot_be_retired_from_there(versions: Consumer) -> None:
@@ -297,7 +297,7 @@ def test_an_environment_that_the_project_has_dropped_is_emptied_all_the_same(ver
     versions.git("pull", "--quiet", "--rebase")
     versions.git("push", "--quiet")
     versions.ok("retire", "diagnosis@2.0.0", "--env", "prod", "--reason", "moved")
-    assert set(state_of(versions).assigned) == {"staging"}
+    assert set(state_of(versions).current_assignments) == {"staging"}
 
 
 def test_what_another_tool_assigned_can_be_retired(versions: Consumer) -> None:
@@ -305,7 +305,7 @@ def test_what_another_tool_assigned_can_be_retired(versions: Consumer) -> None:
         versions.git("tag", "-a", name, "-m", "Registering artifact")
     versions.git("push", "--quiet", "--tags")
     versions.ok("retire", "diagnosis@3.0.0", "--env", "prod", "--reason", "ours now")
-    assert set(state_of(versions).assigned) == {"staging"}
+    assert set(state_of(versions).current_assignments) == {"staging"}
 
 
 def by_request(consumer: Consumer) -> None:

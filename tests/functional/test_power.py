@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from mlops_ci.core.records import RequirementResult
-from mlops_ci.evaluation.power_analysis import _assumed, _both, _known
-from mlops_ci.evaluation.simulation.claims import better
-from mlops_ci.evaluation.simulation.populations import Classifiers, correlation, separation
-from mlops_ci.evaluation.simulation.trials import PLAIN, passes
-from mlops_ci.evaluation.stats.evidence import gather
+from mlops_ci.evaluation.power_analysis import _assumed_standard_error, _detection_factor, _measured_standard_errors
+from mlops_ci.evaluation.simulation.claims import superiority_requirement
+from mlops_ci.evaluation.simulation.populations import ClassifierPopulation, find_correlation, find_separation
+from mlops_ci.evaluation.simulation.trials import FULL_LEVEL_GATE, passes_gate
+from mlops_ci.evaluation.stats.evidence import measure_evidence
 from tests.functional.conftest import Consumer, edit
 from tests.registry.samples import COMPARISON
 
@@ -60,16 +60,16 @@ def test_what_is_refused_is_said(gated: Consumer) -> None:
 
 def test_the_difference_that_is_told_is_seen_four_times_in_five() -> None:
     rows = 2_000
-    error = _assumed("accuracy", "binary-classification", {0: 0.5, 1: 0.5}, against=True)
+    error = _assumed_standard_error("accuracy", "binary-classification", {0: 0.5, 1: 0.5}, against=True)
     assert error is not None
-    smallest = _both(0.05) * error / math.sqrt(rows)
-    both = (separation("accuracy", 0.8 + smallest), separation("accuracy", 0.8))
-    world = Classifiers(0.5, both, correlation(both, 0.1))
+    smallest = _detection_factor(0.05) * error / math.sqrt(rows)
+    both = (find_separation("accuracy", 0.8 + smallest), find_separation("accuracy", 0.8))
+    world = ClassifierPopulation(0.5, both, find_correlation(both, 0.1))
     seen = 0
     for seed in range(TRIALS):
         drawn = world.draw(np.random.default_rng(seed), rows)
-        evidence = gather(["accuracy"], drawn.truth, *drawn.models, seed=0)
-        seen += passes(better("accuracy"), evidence, PLAIN)
+        evidence = measure_evidence(["accuracy"], drawn.truth, *drawn.models, seed=0)
+        seen += passes_gate(superiority_requirement("accuracy"), evidence, FULL_LEVEL_GATE)
     assert seen / TRIALS == pytest.approx(0.8, abs=0.05)
 
 
@@ -79,7 +79,7 @@ def test_the_last_release_tells_how_much_its_models_differed_at_whatever_confide
     at = {"holdout_rows": 400, "requirements": (tested, sliced)}
     for confidence, z in ((0.95, 1.6449), (0.999, 3.0902)):
         comparison = replace(COMPARISON, confidence=confidence, **at)  # type: ignore[arg-type]  # values of several fields
-        assert _known(comparison) == {"auc": pytest.approx(0.02 / (2 * z) * 20, rel=1e-3)}
+        assert _measured_standard_errors(comparison) == {"auc": pytest.approx(0.02 / (2 * z) * 20, rel=1e-3)}
 
 
 def test_after_a_release_its_own_comparison_is_what_is_planned_with(gated: Consumer) -> None:
@@ -96,8 +96,10 @@ def test_after_a_release_its_own_comparison_is_what_is_planned_with(gated: Consu
 
 def test_of_several_classes_the_accuracy_is_told_and_the_rest_is_not_made_up() -> None:
     shares = {"a": 0.5, "b": 0.3, "c": 0.2}
-    assert _assumed("accuracy", "multiclass-classification", shares, against=True) == pytest.approx(math.sqrt(0.1))
-    assert _assumed("f1-macro", "multiclass-classification", shares, against=True) is None
+    assert _assumed_standard_error("accuracy", "multiclass-classification", shares, against=True) == pytest.approx(
+        math.sqrt(0.1)
+    )
+    assert _assumed_standard_error("f1-macro", "multiclass-classification", shares, against=True) is None
 
 
 def test_rows_that_depend_on_each_other_see_less(gated: Consumer) -> None:

@@ -230,7 +230,7 @@ def test_an_unseeded_estimator_is_named(drawn: Consumer, tmp_path: Path, monkeyp
 
 def only_in(monkeypatch: pytest.MonkeyPatch, links: Path) -> None:
     """Have packages from one folder, by pip."""
-    monkeypatch.setattr("mlops_ci.training.rebuild.TOOLS", ("pip",))
+    monkeypatch.setattr("mlops_ci.training.environment_rebuild.INSTALLERS", ("pip",))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(links))
 

@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mlops_ci.evaluation import evaluate as judging
-from mlops_ci.evaluation.holdout import sealed as holdout
+from mlops_ci.evaluation import evaluate
+from mlops_ci.evaluation.holdout import sealed
 from tests.functional.conftest import Consumer
 from tests.functional.test_gate import DATA, edit
 from tests.objects import Bucket
@@ -75,7 +75,7 @@ def test_a_holdout_in_a_bucket_is_read_with_the_credentials_of_the_environment_a
         assert done.returncode == 3
         assert "holdout-unreadable" in done.stdout + done.stderr
     there: dict[str, int] = {}
-    for module, name in ((holdout, "split"), (judging, "score")):
+    for module, name in ((sealed, "split_dataset"), (evaluate, "score_models")):
         real = getattr(module, name)
 
         def looking(*args: Any, real: Any = real, name: str = name, **others: Any) -> Any:
@@ -84,12 +84,12 @@ def test_a_holdout_in_a_bucket_is_read_with_the_credentials_of_the_environment_a
 
         monkeypatch.setattr(module, name, looking)
     assert gated.answer("gate")["record"]["verdict"] == "pass"
-    assert there == {"split": 1, "score": 0}, "no copy is left when a model's code runs"
+    assert there == {"split_dataset": 1, "score_models": 0}, "no copy is left when a model's code runs"
     secret = str(held["patient_id"].iloc[0]) + "," + str(held.iloc[0, 1])
     for folder in (scratch, gated.root, gated.origin):
         for path in folder.rglob("*"):
             assert not path.is_file() or secret.encode() not in path.read_bytes(), path
-    monkeypatch.setattr(holdout, "LIMIT", 1000)
+    monkeypatch.setattr(sealed, "HOLDOUT_DOWNLOAD_LIMIT", 1000)
     (found,) = gated.answer("gate", code=3)["diagnostics"]
     assert "at most 1,000 are read" in found["message"]
 

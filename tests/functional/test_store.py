@@ -152,9 +152,9 @@ def test_a_disk_that_is_full_leaves_nothing_half_written(gated: Consumer, tmp_pa
     keep_at(gated, f"file://{tmp_path}/store")
     published = gated.published()
     code = (
-        "import resource, sys; from mlops_ci.registry import object_store as artifacts; from mlops_ci.cli.main import run; put = artifacts._put\n"
+        "import resource, sys; from mlops_ci.registry import object_store; from mlops_ci.cli.main import run_command_line; put = object_store._put_file\n"
         "def full(*args):\n resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500)); put(*args)\n"
-        "artifacts._put = full; sys.exit(run(['train', '--format', 'json']))"
+        "object_store._put_file = full; sys.exit(run_command_line(['train', '--format', 'json']))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=gated.root, capture_output=True, text=True, check=False)
     assert done.returncode == 3, done.stderr

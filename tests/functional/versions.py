@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from mlops_ci.cli.push_plan import apply
+from mlops_ci.cli.push_plan import apply_plan
 from mlops_ci.core.codec import encode
 from mlops_ci.core.digest import canonical_json, digest_bytes
 from mlops_ci.core.plan import Plan
-from mlops_ci.core.planned_writes import AppendLog, CreateTag, Push, SetRef, StoreRun
+from mlops_ci.core.planned_writes import AppendLog, CreateRef, CreateTag, Push, StoreRun
 from mlops_ci.core.records import DataRef, DatasetSnapshot, FileDigest, Release
-from mlops_ci.registry import run_store as store
+from mlops_ci.registry import run_store
 from mlops_ci.registry import state as registry
-from mlops_ci.registry.statement import of_release
-from mlops_ci.registry.tag_message import message
+from mlops_ci.registry.statement import encode_release
+from mlops_ci.registry.tag_message import format_tag_message
 from mlops_ci.repository import git
 from tests.functional.conftest import Consumer
 from tests.registry.samples import RELEASE
@@ -24,9 +24,9 @@ MODEL = "diagnosis"
 
 def released(consumer: Consumer, version: str, model_digest: str, *, snapshot_of: str | None = None) -> Release:
     """Release a version on a new commit, on data of its own; `snapshot_of` has its run tell of other data than the release."""
-    repo = git.find(consumer.root)
+    repo = git.find_repository(consumer.root)
     assert repo is not None
-    remote = repo.remote()
+    remote = repo.default_remote()
     consumer.git("commit", "--quiet", "--allow-empty", "-m", f"Version {version}")
     if remote is not None:
         consumer.git("pull", "--quiet", "--rebase")
@@ -43,13 +43,13 @@ def released(consumer: Consumer, version: str, model_digest: str, *, snapshot_of
         checks=(),
     )
     run = StoreRun(
-        store.run_ref(MODEL, model_digest[:32]),
+        run_store.run_ref(MODEL, model_digest[:32]),
         {"snapshot.json": canonical_json(encode(snapshot)).encode(), "model/model.skops": version.encode()},
         f"run of {version}",
     )
-    assert apply(Plan((run,)), consumer.root, repo, None, _now, lambda _: None).state == "done"
+    assert apply_plan(Plan((run,)), consumer.root, repo, None, _now, lambda _: None).state == "done"
     run_oid = str(repo.resolve(run.ref))
-    state = registry.read(repo).model(MODEL)
+    state = registry.read_registry(repo).model(MODEL)
     record = replace(
         RELEASE,
         model=MODEL,
@@ -61,16 +61,21 @@ def released(consumer: Consumer, version: str, model_digest: str, *, snapshot_of
         run_ref=run.ref,
         run_oid=run_oid,
         project="minimal",
-        previous=state.last.ref if state.last else None,
+        previous=state.last_event.ref if state.last_event else None,
     )
     tag = f"{MODEL}@v{version}"
     writes = (
-        SetRef(store.release_ref(MODEL, version), run_oid),
-        CreateTag(tag, record.commit, message(tag, record.evidence.sentence, of_release(record)), state.last_date),
+        CreateRef(run_store.release_ref(MODEL, version), run_oid),
+        CreateTag(
+            tag,
+            record.commit,
+            format_tag_message(tag, record.evidence.sentence, encode_release(record)),
+            state.latest_event_date,
+        ),
         AppendLog(MODEL, tag, encode(record), state.log),
         Push(remote),
     )
-    assert apply(Plan(writes), consumer.root, repo, repo.identity(), _now, lambda _: None).state == "done"
+    assert apply_plan(Plan(writes), consumer.root, repo, repo.identity(), _now, lambda _: None).state == "done"
     return record
 
 

@@ -9,13 +9,13 @@ from typing import Any
 import httpx
 import pytest
 
-from mlops_ci.core.ci_job import Job
-from mlops_ci.integrations.github.client import Client, Limits
+from mlops_ci.core.ci_job import CiJob
+from mlops_ci.integrations.github.client import GitHubClient, RequestLimits
 from tests.github.fake import Fake
 
 SHA = "a" * 40
 _TLS = httpx.create_ssl_context()
-Clients = Callable[..., Client]
+Clients = Callable[..., GitHubClient]
 
 
 @pytest.fixture
@@ -40,12 +40,12 @@ def waits() -> list[float]:
 
 
 @pytest.fixture
-def job(fake: Fake) -> Job:
+def job(fake: Fake) -> CiJob:
     """A pull request's job."""
-    return Job(
+    return CiJob(
         repository="ada/flights",
-        api=fake.url,
-        server="https://github.com",
+        api_url=fake.url,
+        server_url="https://github.com",
         event="pull_request",
         workflow="gate",
         commit=SHA,
@@ -59,10 +59,10 @@ def job(fake: Fake) -> Job:
 def client(fake: Fake, waits: list[float]) -> Clients:
     """Return a maker of clients, for a token, with limits or another API of one's own."""
 
-    def made(who: str = "ghs_fake", **changes: Any) -> Client:
-        asked = Client(fake.url, "ada/flights", who, waits.append)
-        limits = {name: value for name, value in changes.items() if name in Limits.__dataclass_fields__}
+    def made(who: str = "ghs_fake", **changes: Any) -> GitHubClient:
+        asked = GitHubClient(fake.url, "ada/flights", who, waits.append)
+        limits = {name: value for name, value in changes.items() if name in RequestLimits.__dataclass_fields__}
         others = {name: value for name, value in changes.items() if name not in limits}
-        return replace(asked, limits=replace(Limits(), **limits), **others)
+        return replace(asked, limits=replace(RequestLimits(), **limits), **others)
 
     return made

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from mlops_ci.core.notifications import (
-    Announcement,
     CheckRun,
     Dispatch,
+    Notification,
     OpenPullRequest,
     PublishRelease,
     RecordDeployment,
@@ -23,7 +23,7 @@ from tests.github.state import State
 class Kind:
     """`post` matches the request that matters; `found`: it can be looked up whether it was carried out."""
 
-    one: Announcement
+    one: Notification
     post: str
     told: Callable[[State], int]
     needs: str

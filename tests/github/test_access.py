@@ -14,15 +14,15 @@ from typing import Any
 import httpx
 import pytest
 
-from mlops_ci.cli.main import run
-from mlops_ci.cli.session import opened
+from mlops_ci.cli.main import run_command_line
+from mlops_ci.cli.session import open_session
 from mlops_ci.cli.verbs import VERBS
 from mlops_ci.commands import validate
-from mlops_ci.core.ci_job import Job
+from mlops_ci.core.ci_job import CiJob
 from mlops_ci.core.errors import Exit, HostProblem
 from mlops_ci.core.plan import Outcome, Plan
 from mlops_ci.core.results.gate import ValidateReport
-from mlops_ci.integrations.github.connection import reader, teller
+from mlops_ci.integrations.github.connection import connect_notifier, connect_reader
 from mlops_ci.repository.context import Context
 from mlops_ci.repository.git import Repository
 from tests.github.conftest import SHA
@@ -57,13 +57,13 @@ def wants(monkeypatch: pytest.MonkeyPatch, code: Exit) -> None:
 
     def step(context: Context, **_: Any) -> Outcome[Any]:
         assert context.github is not None
-        return Outcome(REPORT, plan=Plan(ONE_OF_EACH), exit_code=code)
+        return Outcome(REPORT, plan=Plan(ONE_OF_EACH), exit_code_override=code)
 
     monkeypatch.setattr(validate, "validate", step)
 
 
 def answered(folder: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[dict[str, Any]]]:
-    code = run(["validate", "--format", "json", "-C", str(folder)], wait=lambda _: None)
+    code = run_command_line(["validate", "--format", "json", "-C", str(folder)], wait=lambda _: None)
     return code, json.loads(capsys.readouterr().out)["diagnostics"]
 
 
@@ -102,31 +102,31 @@ def test_without_a_token_nothing_is_asked_and_each_is_a_warning(
 def test_nobody_is_told_before_the_plan_is_applied(in_job: Path, fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
     wants(monkeypatch, Exit.OK)
     verb = next(one for one in VERBS if one.name == "validate")
-    with opened(verb, str(in_job), lambda _: None, quiet=True) as session:
-        session.first(validate.validate, {})
+    with open_session(verb, str(in_job), lambda _: None, quiet=True) as session:
+        session.sync_and_call(validate.validate, {})
     assert fake.requests == []
 
 
-def test_the_author_of_comments_can_be_named(job: Job, fake: Fake) -> None:
-    tell = teller({"GITHUB_TOKEN": "ghs_app", "MLOPS_CI_COMMENT_AUTHOR": "our-app[bot]"}, job, lambda _: None)
+def test_the_author_of_comments_can_be_named(job: CiJob, fake: Fake) -> None:
+    tell = connect_notifier({"GITHUB_TOKEN": "ghs_app", "MLOPS_CI_COMMENT_AUTHOR": "our-app[bot]"}, job, lambda _: None)
     assert tell is not None
     for _ in range(2):
         assert tell(KINDS["comment"].one) is None
     assert [line for line in fake.requests if line.startswith("POST")] == ["POST /repos/ada/flights/issues/7/comments"]
 
 
-def test_reading_is_there_for_who_has_a_token_and_a_job(job: Job, fake: Fake) -> None:
+def test_reading_is_there_for_who_has_a_token_and_a_job(job: CiJob, fake: Fake) -> None:
     fake.state.settings["/rulesets"] = []
-    read = reader({"GITHUB_TOKEN": "ghs_fake"}, job, lambda _: None)
+    read = connect_reader({"GITHUB_TOKEN": "ghs_fake"}, job, lambda _: None)
     assert read is not None
     assert read("/rulesets") == []
-    assert reader({}, job, lambda _: None) is None
-    assert reader({"GITHUB_TOKEN": "ghs_fake"}, None, lambda _: None) is None
-    assert teller({}, job, lambda _: None) is None
+    assert connect_reader({}, job, lambda _: None) is None
+    assert connect_reader({"GITHUB_TOKEN": "ghs_fake"}, None, lambda _: None) is None
+    assert connect_notifier({}, job, lambda _: None) is None
 
 
-def test_what_is_read_in_vain_is_a_problem_of_the_environment(job: Job) -> None:
-    read = reader({"GITHUB_TOKEN": "wrong"}, replace(job, fork=True), lambda _: None)
+def test_what_is_read_in_vain_is_a_problem_of_the_environment(job: CiJob) -> None:
+    read = connect_reader({"GITHUB_TOKEN": "wrong"}, replace(job, fork=True), lambda _: None)
     assert read is not None
     with pytest.raises(HostProblem) as caught:
         read("")
@@ -151,11 +151,11 @@ def test_the_fake_serves_other_processes() -> None:
             there.post("/_workflows", json=["deploy.yml"])
             there.post("/_settings", json={"/rulesets": []})
             there.post("/_next", json={"name": "trouble", "times": 1, "matching": "POST .*"})
-            here = Job("ada/flights", url, "", "push", "", SHA, "https://example.org")
-            tell = teller({"GITHUB_TOKEN": "t"}, here, lambda _: None)
+            here = CiJob("ada/flights", url, "", "push", "", SHA, "https://example.org")
+            tell = connect_notifier({"GITHUB_TOKEN": "t"}, here, lambda _: None)
             assert tell is not None
             assert tell(KINDS["comment"].one) is None
-            no = teller({"GITHUB_TOKEN": "r"}, here, lambda _: None)
+            no = connect_notifier({"GITHUB_TOKEN": "r"}, here, lambda _: None)
             assert no is not None
             assert no(KINDS["check"].one) is not None
             state = there.get("/_state").json()

@@ -7,32 +7,32 @@ from dataclasses import replace
 
 import pytest
 
-from mlops_ci.core.ci_job import Job
+from mlops_ci.core.ci_job import CiJob
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.notifications import (
-    Announcement,
     CheckRun,
     Dispatch,
+    Notification,
     OpenPullRequest,
     PublishRelease,
     RecordDeployment,
     StartWorkflow,
     StickyComment,
 )
-from mlops_ci.integrations.github.client import Limits
-from mlops_ci.integrations.github.connection import BOT
-from mlops_ci.integrations.github.notifier import announcer
+from mlops_ci.integrations.github.client import RequestLimits
+from mlops_ci.integrations.github.connection import BOT_LOGIN
+from mlops_ci.integrations.github.notifier import create_notifier
 from tests.github.conftest import SHA
 from tests.github.fake import Fake, Trouble
 from tests.github.kinds import KINDS, Kind
 
-Tell = Callable[[Announcement], Diagnostic | None]
+Tell = Callable[[Notification], Diagnostic | None]
 every_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 
 
 @pytest.fixture
-def tell(job: Job, waits: list[float]) -> Tell:
-    return announcer(job, "ghs_fake", waits.append, author=BOT, limits=Limits(seconds=0.3))
+def tell(job: CiJob, waits: list[float]) -> Tell:
+    return create_notifier(job, "ghs_fake", waits.append, author=BOT_LOGIN, limits=RequestLimits(seconds=0.3))
 
 
 def warned(found: Diagnostic | None) -> Diagnostic:
@@ -126,28 +126,28 @@ def test_answers_of_other_shapes_are_a_warning_at_most(kind: Kind, body: bytes, 
 
 
 @every_kind
-def test_a_token_that_can_only_read_names_the_permission(kind: Kind, job: Job, fake: Fake) -> None:
-    found = warned(announcer(job, "ghs_fork", lambda _: None, author=BOT)(kind.one))
+def test_a_token_that_can_only_read_names_the_permission(kind: Kind, job: CiJob, fake: Fake) -> None:
+    found = warned(create_notifier(job, "ghs_fork", lambda _: None, author=BOT_LOGIN)(kind.one))
     assert found.id == "host-forbidden"
     assert f"permissions: {{{KINDS['deployment'].needs if kind.told(fake.state) else kind.needs}}}" in str(found.help)
 
 
 @every_kind
-def test_a_forks_token_says_who_tells_instead(kind: Kind, job: Job, fake: Fake) -> None:
-    found = warned(announcer(replace(job, fork=True), "ghs_fork", lambda _: None, author=BOT)(kind.one))
+def test_a_forks_token_says_who_tells_instead(kind: Kind, job: CiJob, fake: Fake) -> None:
+    found = warned(create_notifier(replace(job, fork=True), "ghs_fork", lambda _: None, author=BOT_LOGIN)(kind.one))
     assert "comment.yml" in str(found.help)
     assert kind.told(fake.state) == 0
 
 
-def test_what_follows_a_forks_run_is_told_the_permission_that_it_lacks(job: Job) -> None:
+def test_what_follows_a_forks_run_is_told_the_permission_that_it_lacks(job: CiJob) -> None:
     after = replace(job, fork=True, event="workflow_run")
-    found = warned(announcer(after, "ghs_fork", lambda _: None, author=BOT)(KINDS["comment"].one))
+    found = warned(create_notifier(after, "ghs_fork", lambda _: None, author=BOT_LOGIN)(KINDS["comment"].one))
     assert "permissions: {pull-requests: write}" in str(found.help)
 
 
 @every_kind
-def test_a_token_that_is_none_is_a_warning(kind: Kind, job: Job, fake: Fake) -> None:
-    found = announcer(job, "a\r\nb", lambda _: None, author=BOT)(kind.one)
+def test_a_token_that_is_none_is_a_warning(kind: Kind, job: CiJob, fake: Fake) -> None:
+    found = create_notifier(job, "a\r\nb", lambda _: None, author=BOT_LOGIN)(kind.one)
     assert warned(found).id == "host-forbidden"
     assert fake.requests == []
 
@@ -166,7 +166,7 @@ def test_the_warning_says_what_was_not_told_and_githubs_words(tell: Tell, fake: 
     )
 
 
-def test_a_check_run_is_completed_with_its_verdict(tell: Tell, fake: Fake, job: Job) -> None:
+def test_a_check_run_is_completed_with_its_verdict(tell: Tell, fake: Fake, job: CiJob) -> None:
     assert tell(CheckRun("gate", SHA, "neutral", "t" * 300, "\N{SNOWMAN}\n" * 40_000)) is None
     (check,) = fake.state.checks
     assert (check["head_sha"], check["status"], check["conclusion"]) == (SHA, "completed", "neutral")
@@ -176,9 +176,9 @@ def test_a_check_run_is_completed_with_its_verdict(tell: Tell, fake: Fake, job: 
     assert check["details_url"] == job.run_url
 
 
-def test_another_commands_check_is_not_taken_for_ours(tell: Tell, job: Job, fake: Fake) -> None:
+def test_another_commands_check_is_not_taken_for_ours(tell: Tell, job: CiJob, fake: Fake) -> None:
     one = KINDS["check"].one
-    announcer(job, "ghs_fake", lambda _: None, author=BOT)(one)
+    create_notifier(job, "ghs_fake", lambda _: None, author=BOT_LOGIN)(one)
     fake.next("dropped", matching="POST .*/check-runs")
     assert tell(one) is None
     assert len(fake.state.checks) == 2
@@ -203,11 +203,13 @@ def test_a_release_makes_no_tag(tell: Tell, fake: Fake) -> None:
     assert fake.state.tags == {"delay@v1.0.0"}
 
 
-def test_a_release_that_somebody_else_publishes_at_once_is_fine(tell: Tell, job: Job, fake: Fake) -> None:
+def test_a_release_that_somebody_else_publishes_at_once_is_fine(tell: Tell, job: CiJob, fake: Fake) -> None:
     def other(line: str) -> None:
         if line.startswith("POST"):
             fake.before = lambda _: None
-            announcer(job, "ghs_app", lambda _: None, author=BOT)(PublishRelease("delay@v1.0.0", "t", "theirs"))
+            create_notifier(job, "ghs_app", lambda _: None, author=BOT_LOGIN)(
+                PublishRelease("delay@v1.0.0", "t", "theirs")
+            )
 
     fake.before = other
     assert tell(KINDS["release"].one) is None
@@ -219,7 +221,7 @@ def test_a_long_model_card_is_cut(tell: Tell, fake: Fake) -> None:
     assert len(fake.state.releases[0]["body"]) <= 125_000
 
 
-def test_a_deployment_has_happened_and_says_where_its_log_is(tell: Tell, fake: Fake, job: Job) -> None:
+def test_a_deployment_has_happened_and_says_where_its_log_is(tell: Tell, fake: Fake, job: CiJob) -> None:
     assert tell(RecordDeployment("delay#prod#3", "prod", "d" * 300, task="rollback")) is None
     (made,) = fake.state.deployments
     assert (made["ref"], made["environment"], made["task"]) == ("delay#prod#3", "prod", "rollback")
@@ -227,8 +229,8 @@ def test_a_deployment_has_happened_and_says_where_its_log_is(tell: Tell, fake: F
     assert (status["state"], status["log_url"], len(status["description"])) == ("success", job.run_url, 140)
 
 
-def test_the_same_version_can_be_deployed_again(tell: Tell, job: Job, fake: Fake) -> None:
-    announcer(job, "ghs_fake", lambda _: None, author=BOT)(KINDS["deployment"].one)
+def test_the_same_version_can_be_deployed_again(tell: Tell, job: CiJob, fake: Fake) -> None:
+    create_notifier(job, "ghs_fake", lambda _: None, author=BOT_LOGIN)(KINDS["deployment"].one)
     fake.next("dropped", matching=".*/deployments")
     assert tell(KINDS["deployment"].one) is None
     assert len(fake.state.deployments) == 2

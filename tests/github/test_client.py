@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from mlops_ci.core.errors import HostProblem
-from mlops_ci.integrations.github.client import Client
-from mlops_ci.integrations.github.queries import pulls_of, segment
+from mlops_ci.integrations.github.client import GitHubClient
+from mlops_ci.integrations.github.queries import find_pull_requests, quote_segment
 from tests.github.conftest import SHA, Clients
 from tests.github.fake import Fake, Trouble
 from tests.github.state import User
@@ -20,7 +20,7 @@ COMMENTS = "/issues/7/comments"
 ADA = User("ada")
 
 
-def refused(client: Client, path: str = COMMENTS, method: str = "GET", body: Any = None) -> HostProblem:
+def refused(client: GitHubClient, path: str = COMMENTS, method: str = "GET", body: Any = None) -> HostProblem:
     """Ask, and return the problem that came of it."""
     with pytest.raises(HostProblem) as caught:
         client.read(path) if method == "GET" else client.send(method, path, body)
@@ -174,7 +174,7 @@ def test_an_api_url_that_is_none(url: str, client: Clients) -> None:
 @pytest.mark.parametrize(("name", "value"), [("HTTP_PROXY", "gopher://ada:pw@nowhere"), ("SSL_CERT_FILE", "/none")])
 def test_an_environment_that_allows_no_connection(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, value)
-    problem = refused(Client("http://127.0.0.1:9", "ada/flights", "ghs_fake", lambda _: None))
+    problem = refused(GitHubClient("http://127.0.0.1:9", "ada/flights", "ghs_fake", lambda _: None))
     assert "proxies and certificates" in str(problem)
     assert problem.diagnostics[0].id == "host-unreachable"
     assert "pw" not in str(problem)
@@ -257,7 +257,7 @@ def test_a_link_out_of_the_api_is_not_followed_on_the_same_host(path: str, fake:
 
 def test_a_repository_that_has_moved_is_followed_on_its_host(fake: Fake) -> None:
     fake.state.comment(7, "moved", ADA)
-    old = Client(fake.url, "ada/old-name", "ghs_fake", lambda _: None)
+    old = GitHubClient(fake.url, "ada/old-name", "ghs_fake", lambda _: None)
     for status, method in ((301, "GET"), (307, "POST")):
         there = f"{fake.url}/repositories/1{COMMENTS}"
         fake.next(
@@ -291,7 +291,7 @@ def test_a_path_stays_below_the_repository(path: str, fake: Fake, client: Client
 @pytest.mark.parametrize("text", ["..", ".", "../../eve", "a/b?c=d#e", "\N{SNOWMAN}", "\ud800", "%2e%2e", "a b"])
 def test_a_segment_stays_one(text: str, fake: Fake, client: Clients) -> None:
     with pytest.raises(HostProblem) as caught:
-        client().read(f"/releases/tags/{segment(text)}")
+        client().read(f"/releases/tags/{quote_segment(text)}")
     assert caught.value.status == 404
     assert fake.violations == []  # it is still the operation that was meant
 
@@ -340,27 +340,27 @@ def test_pull_requests_are_found_by_their_head(fake: Fake, client: Clients) -> N
     fake.state.open_pull(8, SHA, base="release")
     fake.state.open_pull(9, SHA)
     fake.state.pulls[-1]["state"] = "closed"
-    assert pulls_of(client().read, SHA) == (7, 8)
+    assert find_pull_requests(client().read, SHA) == (7, 8)
 
 
 def test_those_from_forks_too_which_github_does_not_find_by_commit(fake: Fake, client: Clients) -> None:
     fake.state.open_pull(8, "b" * 40, fork="eve/flights")
-    assert pulls_of(client().read, "b" * 40) == (8,)
-    assert pulls_of(client().read, "c" * 40) == ()
+    assert find_pull_requests(client().read, "b" * 40) == (8,)
+    assert find_pull_requests(client().read, "c" * 40) == ()
 
 
 @pytest.mark.parametrize("answer", [{"message": "hm"}, "text", 7, None])
 def test_a_list_of_pull_requests_that_is_none(answer: Any) -> None:
     with pytest.raises(HostProblem, match="is not a list"):
-        pulls_of(lambda _: answer, SHA)
+        find_pull_requests(lambda _: answer, SHA)
 
 
 @pytest.mark.parametrize("number", ["7; rm", True, 0, -1, 7.5, None])
 def test_a_number_that_is_none(number: Any) -> None:
     with pytest.raises(HostProblem, match="a number 'number'"):
-        pulls_of(lambda _: [{"state": "open", "head": {"sha": SHA}, "number": number}], SHA)
+        find_pull_requests(lambda _: [{"state": "open", "head": {"sha": SHA}, "number": number}], SHA)
 
 
 @pytest.mark.parametrize("one", [7, None, [], {}, {"state": "open"}, {"state": "open", "head": {"sha": ["x"]}}])
 def test_what_is_no_pull_request_of_the_commit_is_passed_over(one: Any) -> None:
-    assert pulls_of(lambda _: [one], SHA) == ()
+    assert find_pull_requests(lambda _: [one], SHA) == ()

@@ -15,22 +15,22 @@ import pytest
 
 from mlops_ci.core.errors import HostProblem
 from mlops_ci.core.notifications import StickyComment
-from mlops_ci.integrations.github.client import Client
-from mlops_ci.integrations.github.comments import Author, keep
-from mlops_ci.integrations.github.connection import BOT
+from mlops_ci.integrations.github.client import GitHubClient
+from mlops_ci.integrations.github.comments import CommentAuthor, update_sticky_comment
+from mlops_ci.integrations.github.connection import BOT_LOGIN
 from tests.github.conftest import Clients
 from tests.github.contract import operation
 from tests.github.fake import Fake, Trouble
 from tests.github.state import Refused, State, User, answer
 
-US = User(BOT)
+US = User(BOT_LOGIN)
 EVE = User("eve")
 MARKER = "<!-- mlops-ci: gate -->"
 RUN = "https://github.com/ada/flights/actions/runs/1"
 
 
-def told(client: Client, body: str, author: str = BOT, marker: str = "gate") -> Author:
-    return keep(client, StickyComment(7, marker, body), Author(author), RUN)
+def told(client: GitHubClient, body: str, author: str = BOT_LOGIN, marker: str = "gate") -> CommentAuthor:
+    return update_sticky_comment(client, StickyComment(7, marker, body), CommentAuthor(author), RUN)
 
 
 def bodies(fake: Fake) -> list[str]:
@@ -67,7 +67,7 @@ def test_it_is_found_on_any_page(client: Clients, fake: Fake) -> None:
     for number in range(120):
         fake.state.comment(7, f"talk {number}", EVE)
     told(client(), "new")
-    assert [one["body"] for one in fake.state.comments[7] if one["user"]["login"] == BOT] == [f"{MARKER}\nnew"]
+    assert [one["body"] for one in fake.state.comments[7] if one["user"]["login"] == BOT_LOGIN] == [f"{MARKER}\nnew"]
 
 
 @pytest.mark.parametrize("who", ["eve", "other-app[bot]", "github-actions"])
@@ -107,7 +107,7 @@ def test_a_long_text_is_cut_and_points_to_the_run(client: Clients, fake: Fake) -
 def test_another_token_learns_from_githubs_answer_who_it_is(who: str, client: Clients, fake: Fake) -> None:
     first = told(client(who), "first")
     second = told(client(who), "second")
-    assert first == second == Author(fake.tokens[who].login)
+    assert first == second == CommentAuthor(fake.tokens[who].login)
     assert bodies(fake) == [f"{MARKER}\nsecond"]
 
 
@@ -202,10 +202,10 @@ def test_processes_at_once_end_with_one_comment(fake: Fake) -> None:
     script = (
         "import sys\n"
         "from mlops_ci.core.notifications import StickyComment\n"
-        "from mlops_ci.integrations.github.client import Client\n"
-        "from mlops_ci.integrations.github.comments import Author, keep\n"
-        "client = Client(sys.argv[1], 'ada/flights', 'ghs_fake', lambda _: None)\n"
-        "keep(client, StickyComment(7, 'gate', sys.argv[2]), Author('github-actions[bot]'), 'https://run')\n"
+        "from mlops_ci.integrations.github.client import GitHubClient\n"
+        "from mlops_ci.integrations.github.comments import CommentAuthor, update_sticky_comment\n"
+        "client = GitHubClient(sys.argv[1], 'ada/flights', 'ghs_fake', lambda _: None)\n"
+        "update_sticky_comment(client, StickyComment(7, 'gate', sys.argv[2]), CommentAuthor('github-actions[bot]'), 'https://run')\n"
     )
     running = [subprocess.Popen([sys.executable, "-c", script, fake.url, str(number)]) for number in range(3)]
     assert [process.wait(timeout=120) for process in running] == [0, 0, 0]
@@ -213,7 +213,7 @@ def test_processes_at_once_end_with_one_comment(fake: Fake) -> None:
 
 
 @dataclass(frozen=True)
-class InTurns(Client):
+class InTurns(GitHubClient):
     """A client whose requests wait for their turn, and then happen to the state at once."""
 
     state: State = field(default_factory=State)

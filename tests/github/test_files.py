@@ -9,7 +9,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_ci.integrations.github.runner_files import SUMMARY_LIMIT, cut, write_outputs, write_summary
+from mlops_ci.integrations.github.runner_files import SUMMARY_LIMIT, cut_to_bytes, write_outputs, write_summary
 
 hostile = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"])),
@@ -85,7 +85,7 @@ def test_a_summary_is_added_to_what_is_there_and_fits(tmp_path: Path) -> None:
 @given(st.text(), st.integers(20, 60))
 def test_a_cut_text_fits_and_ends_with_a_whole_line(text: str, limit: int) -> None:
     pointer = "\n...more\n"
-    left = cut(text, limit, pointer)
+    left = cut_to_bytes(text, limit, pointer)
     assert len(left.encode()) <= limit
     whole = text.encode("utf-8", "replace").decode()
     assert left == whole or (left.endswith(pointer) and whole.startswith(left.removesuffix(pointer)))

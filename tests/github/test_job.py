@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_ci.core.ci_job import Job
-from mlops_ci.integrations.github.job import job
+from mlops_ci.core.ci_job import CiJob
+from mlops_ci.integrations.github.job import read_ci_job
 
 HEAD, BASE, MERGE = "a" * 40, "b" * 40, "c" * 40
 
@@ -37,8 +37,8 @@ def environ(event: str, payload: Any = None, folder: Path | None = None, **other
     return said
 
 
-def found(event: str, payload: Any = None, folder: Path | None = None, **others: str) -> Job:
-    made = job(environ(event, payload, folder, **others))
+def found(event: str, payload: Any = None, folder: Path | None = None, **others: str) -> CiJob:
+    made = read_ci_job(environ(event, payload, folder, **others))
     assert made is not None
     return made
 
@@ -57,20 +57,20 @@ def pull(of: str | None = "ada/flights", **changes: Any) -> dict[str, Any]:
 
 
 def test_outside_github_there_is_no_job() -> None:
-    assert job({}) is None
-    assert job({**environ("push"), "GITHUB_ACTIONS": "false"}) is None
+    assert read_ci_job({}) is None
+    assert read_ci_job({**environ("push"), "GITHUB_ACTIONS": "false"}) is None
 
 
 @pytest.mark.parametrize("name", ["", "flights", "ada/flights/x", "ada/fli ghts", "https://x/y", "ada/\n"])
 def test_a_job_that_does_not_say_its_repository_is_none(name: str) -> None:
-    assert job({**environ("push"), "GITHUB_REPOSITORY": name}) is None
+    assert read_ci_job({**environ("push"), "GITHUB_REPOSITORY": name}) is None
 
 
 def test_a_pull_request_is_about_its_head_and_not_about_the_merge(tmp_path: Path) -> None:
-    assert found("pull_request", pull(), tmp_path, GITHUB_BASE_REF="main") == Job(
+    assert found("pull_request", pull(), tmp_path, GITHUB_BASE_REF="main") == CiJob(
         repository="ada/flights",
-        api="https://api.github.com",
-        server="https://github.com",
+        api_url="https://api.github.com",
+        server_url="https://github.com",
         event="pull_request",
         workflow="gate",
         commit=HEAD,
@@ -78,7 +78,7 @@ def test_a_pull_request_is_about_its_head_and_not_about_the_merge(tmp_path: Path
         pull=7,
         fork=False,
         base="main",
-        since=BASE,
+        base_commit=BASE,
     )
 
 
@@ -92,8 +92,8 @@ def test_a_pull_request_from_elsewhere_is_one_from_a_fork(of: str | None, tmp_pa
     ("event", "only_reads"), [("pull_request", True), ("pull_request_review", True), ("pull_request_target", False)]
 )
 def test_who_is_asked_by_a_fork_can_only_read(event: str, only_reads: bool, tmp_path: Path) -> None:
-    assert found(event, pull("eve/flights"), tmp_path).only_reads == only_reads
-    assert not found(event, pull(), tmp_path).only_reads
+    assert found(event, pull("eve/flights"), tmp_path).has_read_only_token == only_reads
+    assert not found(event, pull(), tmp_path).has_read_only_token
 
 
 def test_what_follows_a_forks_run_can_write(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_what_follows_a_forks_run_can_write(tmp_path: Path) -> None:
         "event": "pull_request",
     }
     made = found("workflow_run", {"workflow_run": ran}, tmp_path)
-    assert (made.commit, made.fork, made.only_reads) == (HEAD, True, False)
+    assert (made.commit, made.fork, made.has_read_only_token) == (HEAD, True, False)
 
 
 def test_a_merge_group_is_about_what_would_be_merged(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_a_merge_group_is_about_what_would_be_merged(tmp_path: Path) -> None:
         "base_ref": "refs/heads/main",
     }
     made = found("merge_group", {"action": "checks_requested", "merge_group": queued}, tmp_path)
-    assert (made.commit, made.since, made.base, made.pull, made.fork) == (MERGE, BASE, "main", None, False)
+    assert (made.commit, made.base_commit, made.base, made.pull, made.fork) == (MERGE, BASE, "main", None, False)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_a_merge_group_is_about_what_would_be_merged(tmp_path: Path) -> None:
 )
 def test_a_push_starts_from_what_was_there(before: Any, since: str | None, tmp_path: Path) -> None:
     made = found("push", {"ref": "refs/heads/main", "before": before, "after": MERGE, "forced": False}, tmp_path)
-    assert (made.commit, made.since, made.base, made.pull) == (MERGE, since, None, None)
+    assert (made.commit, made.base_commit, made.base, made.pull) == (MERGE, since, None, None)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_a_push_starts_from_what_was_there(before: Any, since: str | None, tmp_p
 def test_other_events_are_about_no_change(event: str, payload: Any, tmp_path: Path) -> None:
     made = found(event, payload, tmp_path)
     assert (made.event, made.commit) == (event, MERGE)
-    assert (made.pull, made.fork, made.base, made.since) == (None, False, None, None)
+    assert (made.pull, made.fork, made.base, made.base_commit) == (None, False, None, None)
 
 
 def test_only_its_own_event_says_where_a_change_starts(tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_only_its_own_event_says_where_a_change_starts(tmp_path: Path) -> None:
     made = found(
         "repository_dispatch", {"before": BASE, "merge_group": {"base_sha": BASE, "base_ref": "refs/heads/x"}}, tmp_path
     )
-    assert (made.since, made.base) == (None, None)
+    assert (made.base_commit, made.base) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_only_its_own_event_says_where_a_change_starts(tmp_path: Path) -> None:
 )
 def test_a_payload_of_any_shape_is_no_change(payload: bytes, tmp_path: Path) -> None:
     made = found("pull_request", payload, tmp_path)
-    assert (made.pull, made.since, made.commit) == (None, None, MERGE)
+    assert (made.pull, made.base_commit, made.commit) == (None, None, MERGE)
 
 
 @pytest.mark.parametrize("number", ["7", True, 0, -7, 7.0, None, [7], {"a": 1}])
@@ -168,7 +168,7 @@ def test_a_number_that_is_none_is_no_pull_request(number: Any, tmp_path: Path) -
 @pytest.mark.parametrize("sha", ["a" * 39, "A" * 40, "a" * 40 + "\n", "../../x", "", "g" * 40, 7, None])
 def test_a_commit_that_is_none_is_not_taken(sha: Any, tmp_path: Path) -> None:
     assert found("pull_request", pull(head={"sha": sha}), tmp_path).commit == MERGE
-    assert found("pull_request", pull(base={"sha": sha}), tmp_path).since is None
+    assert found("pull_request", pull(base={"sha": sha}), tmp_path).base_commit is None
 
 
 def test_a_payload_without_end_is_not_read(tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_a_payload_that_is_no_file(path: str) -> None:
 
 def test_an_empty_url_is_githubs_own() -> None:
     made = found("push", GITHUB_API_URL="", GITHUB_SERVER_URL="")
-    assert (made.api, made.server) == ("https://api.github.com", "https://github.com")
+    assert (made.api_url, made.server_url) == ("https://api.github.com", "https://github.com")
 
 
 anything = st.recursive(
@@ -200,5 +200,5 @@ def test_whatever_a_payload_holds_a_job_has_its_form(payload: Any, event: str) -
     with tempfile.TemporaryDirectory() as folder:
         made = found(event, payload, Path(folder))
     assert made.pull is None or made.pull > 0
-    assert made.since is None or len(made.since) in (40, 64)
+    assert made.base_commit is None or len(made.base_commit) in (40, 64)
     assert made.commit == ("" if event == "workflow_run" else MERGE)

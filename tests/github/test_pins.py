@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlops_ci.repository.toolkit_pins import Pin, pins, versions
+from mlops_ci.repository.toolkit_pins import ToolkitPin, find_toolkit_pins, find_toolkit_versions
 
 SHA = "3d3c42e5aac5ba805825da76410c181273ba90b1"
 
@@ -19,12 +19,12 @@ jobs:
     - {{uses: "Acme/MLOps-CI/actions/gate@v1.2"}}
     - uses: acme/mlops-ci-fork/x@v1
 """
-    found = pins(text)
+    found = find_toolkit_pins(text)
     assert found == (
-        Pin("mlops-ci/mlops-ci/.github/workflows/gate.yml", SHA, 3),
-        Pin("Acme/MLOps-CI/actions/gate", "v1.2", 6),
+        ToolkitPin("mlops-ci/mlops-ci/.github/workflows/gate.yml", SHA, 3),
+        ToolkitPin("Acme/MLOps-CI/actions/gate", "v1.2", 6),
     )
-    assert [pin.fixed for pin in found] == [True, False]
+    assert [pin.is_immutable for pin in found] == [True, False]
 
 
 @pytest.mark.parametrize(
@@ -39,8 +39,11 @@ jobs:
     ],
 )  # fmt: skip
 def test_a_requirement_counts_as_it_is_written_without_its_spaces(text: str, asked: set[str]) -> None:
-    assert versions(text) == asked
+    assert find_toolkit_versions(text) == asked
 
 
 def test_a_long_text_takes_no_longer_than_it_is_long() -> None:
-    assert versions("a" * 1_000_000 + "\n" + "mlops-ci " * 10_000 + "\n" + "a/mlops-ci/" * 10_000) == frozenset()
+    assert (
+        find_toolkit_versions("a" * 1_000_000 + "\n" + "mlops-ci " * 10_000 + "\n" + "a/mlops-ci/" * 10_000)
+        == frozenset()
+    )

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from mlops_ci.core.ci_job import Job
-from mlops_ci.integrations.github.job import job
+from mlops_ci.core.ci_job import CiJob
+from mlops_ci.integrations.github.job import read_ci_job
 
 SHA, OWN = "a" * 40, "b" * 40
 RUN = {
@@ -20,10 +20,10 @@ RUN = {
 }
 
 
-def after(folder: Path, run: Any) -> Job:
+def after(folder: Path, run: Any) -> CiJob:
     payload = folder / "event.json"
     payload.write_text(json.dumps({"workflow_run": run}))
-    found = job(
+    found = read_ci_job(
         {
             "GITHUB_ACTIONS": "true",
             "GITHUB_REPOSITORY": "ada/flights",

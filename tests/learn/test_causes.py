@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mlops_ci.core.records import Environment
-from mlops_ci.core.results.queries import Moved
-from mlops_ci.training.reproduction_differences import causes
+from mlops_ci.core.records import TrainingEnvironment
+from mlops_ci.core.results.queries import RecordedDifference
+from mlops_ci.training.reproduction_differences import find_difference_causes
 
-RECORDED = Environment("3.11.7", {"numpy": "2.0", "scipy": "1.0"}, "Linux-x86_64", "one", ("openblas Haswell",))
+RECORDED = TrainingEnvironment("3.11.7", {"numpy": "2.0", "scipy": "1.0"}, "Linux-x86_64", "one", ("openblas Haswell",))
 ELSEWHERE = replace(RECORDED, cpu="another", threadpools=("openblas Zen",))
 SAME, AGREE = ("0.1.0", "0.1.0"), ("d1", "d1")
 
 
-def kinds(used: Environment, toolkits: tuple[str, str] = SAME, digests: tuple[str, ...] = AGREE) -> list[str]:
-    return [cause.kind for cause in causes(RECORDED, used, toolkits, digests)]
+def kinds(used: TrainingEnvironment, toolkits: tuple[str, str] = SAME, digests: tuple[str, ...] = AGREE) -> list[str]:
+    return [cause.kind for cause in find_difference_causes(RECORDED, used, toolkits, digests)]
 
 
 def test_a_machine_is_blamed_only_when_nothing_else_can_be() -> None:
@@ -25,9 +25,12 @@ def test_a_machine_is_blamed_only_when_nothing_else_can_be() -> None:
 
 def test_python_is_a_library_and_every_one_that_moved_is_evidence() -> None:
     used = replace(RECORDED, python="3.12.1", packages={"numpy": "2.0"})
-    (cause,) = causes(RECORDED, used, SAME, AGREE)
+    (cause,) = find_difference_causes(RECORDED, used, SAME, AGREE)
     assert cause.kind == "library"
-    assert cause.evidence == (Moved("Python", "3.11.7", "3.12.1"), Moved("scipy", "1.0", None))
+    assert cause.evidence == (
+        RecordedDifference("Python", "3.11.7", "3.12.1"),
+        RecordedDifference("scipy", "1.0", None),
+    )
     assert "scipy 1.0 is not installed here" in cause.sentence
 
 

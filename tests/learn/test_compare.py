@@ -16,15 +16,15 @@ from statsmodels.stats.proportion import proportion_confint
 
 from mlops_ci.core.errors import Findings
 from mlops_ci.core.records import RequirementResult
-from mlops_ci.evaluation.stats.evidence import Evidence
+from mlops_ci.evaluation.stats.evidence import MetricEvidence
 from mlops_ci.evaluation.stats.intervals import Difference, Estimate
 from mlops_ci.evaluation.stats.power import labels_needed
-from mlops_ci.evaluation.verdict.alignment import NO_CHAMPION, Absent, Contestant, Holdout
-from mlops_ci.evaluation.verdict.compare import Judgement, compare
-from mlops_ci.evaluation.verdict.evidence_set import Case, Rival
-from mlops_ci.evaluation.verdict.requirements import judge as judge_one
-from mlops_ci.spec.requirement_text import describe
-from mlops_ci.spec.spec_types import Evaluate, Gate, Requirement
+from mlops_ci.evaluation.verdict.alignment import NO_CHAMPION, NoBaseline, RowMetadata, ScoredModel
+from mlops_ci.evaluation.verdict.compare import CandidateJudgement, judge_candidate
+from mlops_ci.evaluation.verdict.evidence_set import BaselineEvidence, EvidenceSet
+from mlops_ci.evaluation.verdict.requirements import judge_requirement as judge_one
+from mlops_ci.spec.requirement_text import describe_requirement
+from mlops_ci.spec.spec_types import EvaluateSpec, GateSpec, Requirement
 from mlops_ci.training.predictions import Predictions
 
 BETTER = Requirement("auc", against="champion", test="superiority")
@@ -34,33 +34,33 @@ def labels_of(rows: int, seed: int = 0) -> Any:
     return np.random.default_rng(seed).random(rows) < 0.4
 
 
-def model(labels: Any, skill: float, name: str = "candidate", seed: int = 1, **operational: float) -> Contestant:
+def model(labels: Any, skill: float, name: str = "candidate", seed: int = 1, **operational: float) -> ScoredModel:
     """A binary classifier whose scores part the classes by `skill` standard deviations."""
     drawn = np.random.default_rng(seed).normal(size=len(labels)) + skill * (labels - 0.4)
     p = 1 / (1 + np.exp(-drawn))
     predictions = Predictions(labels=(p > 0.5).astype(np.int64), probabilities=np.stack([1 - p, p], axis=1), scores=p)
-    return Contestant(name, name, predictions, (False, True), operational)
+    return ScoredModel(name, name, predictions, (False, True), operational)
 
 
-def blend(one: Contestant, other: Contestant, share: float, name: str) -> Contestant:
+def blend(one: ScoredModel, other: ScoredModel, share: float, name: str) -> ScoredModel:
     """A model between two: paired comparisons are of models that mostly agree."""
     mine, theirs = one.predictions.scores, other.predictions.scores
     assert mine is not None
     assert theirs is not None
     p = share * mine + (1 - share) * theirs
     predictions = Predictions(labels=(p > 0.5).astype(np.int64), probabilities=np.stack([1 - p, p], axis=1), scores=p)
-    return Contestant(name, name, predictions, (False, True))
+    return ScoredModel(name, name, predictions, (False, True))
 
 
 def judge(
-    candidate: Contestant, champion: Contestant | None, *requirements: Requirement, labels: Any, **options: Any
-) -> Judgement:
-    gate = options.pop("gate", Gate())
+    candidate: ScoredModel, champion: ScoredModel | None, *requirements: Requirement, labels: Any, **options: Any
+) -> CandidateJudgement:
+    gate = options.pop("gate", GateSpec())
     why = options.pop("incomparable", None)
-    rival = champion or (NO_CHAMPION if why is None else Absent(why, "incomparable"))
-    evaluate = Evaluate(metrics=tuple(options.pop("metrics", ())))
-    holdout = Holdout(slices=options.pop("slices", {}))
-    return compare(
+    rival = champion or (NO_CHAMPION if why is None else NoBaseline(why, "incomparable"))
+    evaluate = EvaluateSpec(metrics=tuple(options.pop("metrics", ())))
+    holdout = RowMetadata(slices=options.pop("slices", {}))
+    return judge_candidate(
         "binary-classification",
         labels,
         candidate,
@@ -72,7 +72,7 @@ def judge(
     )
 
 
-def only(judgement: Judgement) -> RequirementResult:
+def only(judgement: CandidateJudgement) -> RequirementResult:
     (result,) = judgement.requirements
     return result
 
@@ -211,7 +211,7 @@ def test_a_floor_within_the_interval_is_inconclusive(metric: str) -> None:
 
 
 def test_operational_limits_are_about_the_value() -> None:
-    candidate = replace(FAIR, operational={"latency-p95-ms": 12.0})
+    candidate = replace(FAIR, operational_metrics={"latency-p95-ms": 12.0})
     assert only(judge(candidate, None, Requirement("latency-p95-ms", max=20), labels=LABELS)).verdict == "pass"
     assert only(judge(candidate, None, Requirement("latency-p95-ms", max=10), labels=LABELS)).verdict == "fail"
     assert only(judge(candidate, None, Requirement("model-size-mb", max=10), labels=LABELS)).verdict == "inconclusive"
@@ -220,8 +220,8 @@ def test_operational_limits_are_about_the_value() -> None:
 RATIO = Requirement("latency-p95-ms", against="champion", max_ratio=1.2)
 
 
-def timed(one: Contestant, **values: float) -> Contestant:
-    return replace(one, operational={name.replace("_", "-"): value for name, value in values.items()})
+def timed(one: ScoredModel, **values: float) -> ScoredModel:
+    return replace(one, operational_metrics={name.replace("_", "-"): value for name, value in values.items()})
 
 
 @pytest.mark.parametrize(
@@ -335,8 +335,8 @@ def test_a_floor_that_is_missed_fails_whatever_the_champion() -> None:
 
 
 def test_a_champion_that_cannot_be_scored_is_let_go_for_a_reason_and_the_floors_decide() -> None:
-    gate = Gate(requirements=(Requirement("auc", min=0.6), BETTER), accept_incomparable="the target is another one")
-    found = compare("binary-classification", LABELS, FAIR, Absent("the data changed", "incomparable"), gate)
+    gate = GateSpec(requirements=(Requirement("auc", min=0.6), BETTER), accept_incomparable="the target is another one")
+    found = judge_candidate("binary-classification", LABELS, FAIR, NoBaseline("the data changed", "incomparable"), gate)
     assert [result.verdict for result in found.requirements] == ["pass", "not-applicable"]
     assert found.requirements[1].reason == "the data changed; accepted: the target is another one"
     assert found.verdict == "pass"
@@ -345,14 +345,14 @@ def test_a_champion_that_cannot_be_scored_is_let_go_for_a_reason_and_the_floors_
 
 
 def test_a_reason_alone_decides_nothing() -> None:
-    gate = Gate(requirements=(BETTER,), accept_incomparable="the target is another one")
-    found = compare("binary-classification", LABELS, FAIR, Absent("the data changed", "incomparable"), gate)
+    gate = GateSpec(requirements=(BETTER,), accept_incomparable="the target is another one")
+    found = judge_candidate("binary-classification", LABELS, FAIR, NoBaseline("the data changed", "incomparable"), gate)
     assert found.verdict == "inconclusive"
 
 
 def test_a_reason_that_is_not_needed_changes_nothing_and_is_to_be_deleted() -> None:
-    gate = Gate(requirements=(BETTER,), accept_incomparable="the target was another one")
-    found = compare("binary-classification", LABELS, POOR, FAIR, gate)
+    gate = GateSpec(requirements=(BETTER,), accept_incomparable="the target was another one")
+    found = judge_candidate("binary-classification", LABELS, POOR, FAIR, gate)
     assert found.verdict == "fail"
     assert [one.id for one in found.diagnostics] == ["champion-comparable"]
 
@@ -407,7 +407,7 @@ def test_recall_and_precision_rest_on_the_rows_that_they_are_shares_of() -> None
     labels = np.arange(100) < 20
     said = (np.arange(100) < 15) | (np.arange(100) >= 95)  # 15 of 20 found, 15 of 20 right
     p = np.where(said, 0.9, 0.1)
-    one = Contestant("c", "c", Predictions(labels=said.astype(np.int64), scores=p), (False, True))
+    one = ScoredModel("c", "c", Predictions(labels=said.astype(np.int64), scores=p), (False, True))
     lower, upper = proportion_confint(15, 20, alpha=0.1, method="wilson")
     for metric in ("recall", "precision"):
         result = only(judge(one, None, Requirement(metric, min=0.5), labels=labels))
@@ -418,20 +418,22 @@ def test_recall_and_precision_rest_on_the_rows_that_they_are_shares_of() -> None
 def test_every_class_of_several_needs_ten_rows(metric: str) -> None:
     labels = np.array(["a"] * 50 + ["b"] * 50 + ["c"] * 9, dtype=object)
     p = np.eye(3)[np.repeat([0, 1, 2], [50, 50, 9])] * 0.7 + 0.1
-    one = Contestant("m", "m", Predictions(labels=p.argmax(axis=1), probabilities=p), ("a", "b", "c"))
-    gate = Gate(requirements=(Requirement(metric, min=0.3), Requirement("accuracy", min=0.3)))
-    found = compare("multiclass-classification", labels, one, NO_CHAMPION, gate)
+    one = ScoredModel("m", "m", Predictions(labels=p.argmax(axis=1), probabilities=p), ("a", "b", "c"))
+    gate = GateSpec(requirements=(Requirement(metric, min=0.3), Requirement("accuracy", min=0.3)))
+    found = judge_candidate("multiclass-classification", labels, one, NO_CHAMPION, gate)
     assert [result.verdict for result in found.requirements] == ["inconclusive", "pass"]
 
 
 def test_a_class_that_only_the_champion_knows_and_nobody_has_today_asks_for_no_rows() -> None:
     labels = np.array(["a", "b"] * 60, dtype=object)
     q = np.tile([[0.9, 0.1, 0.0], [0.1, 0.9, 0.0]], (60, 1))
-    good = Contestant("m", "m", Predictions(labels=np.tile([0, 1], 60), probabilities=q[:, :2]), ("a", "b"))
-    old = Contestant("o", "o", Predictions(labels=np.zeros(120, dtype=np.int64), probabilities=q), ("a", "b", "gone"))
-    gate = Gate(requirements=(Requirement("balanced-accuracy", against="champion", test="superiority"),))
-    assert compare("multiclass-classification", labels, good, old, gate).verdict == "pass"
-    assert compare("multiclass-classification", labels, old, good, gate).verdict == "inconclusive"  # it knows "gone"
+    good = ScoredModel("m", "m", Predictions(labels=np.tile([0, 1], 60), probabilities=q[:, :2]), ("a", "b"))
+    old = ScoredModel("o", "o", Predictions(labels=np.zeros(120, dtype=np.int64), probabilities=q), ("a", "b", "gone"))
+    gate = GateSpec(requirements=(Requirement("balanced-accuracy", against="champion", test="superiority"),))
+    assert judge_candidate("multiclass-classification", labels, good, old, gate).verdict == "pass"
+    assert (
+        judge_candidate("multiclass-classification", labels, old, good, gate).verdict == "inconclusive"
+    )  # it knows "gone"
 
 
 def test_one_class_in_the_holdout_is_an_answer_not_a_crash() -> None:
@@ -449,7 +451,7 @@ def test_identical_predictions_are_no_improvement() -> None:
 
 def test_constant_predictions_do_not_clear_the_floor_of_guessing() -> None:
     p = np.full((len(LABELS), 2), 0.5)
-    constant = Contestant(
+    constant = ScoredModel(
         "c", "c", Predictions(np.zeros(1), np.zeros(len(LABELS), dtype=np.int64), p, p[:, 1]), (False, True)
     )
     assert only(judge(constant, None, Requirement("auc", min=0.5), labels=LABELS)).verdict == "inconclusive"
@@ -463,11 +465,11 @@ def test_a_perfect_ranking_of_few_rows_does_not_clear_a_high_floor() -> None:
     assert result.lower == pytest.approx(0.05 ** (1 / 30))
 
 
-def regressed_in(slice_: Any) -> Contestant:
+def regressed_in(slice_: Any) -> ScoredModel:
     """The champion's predictions, but turned round on some rows."""
     assert FAIR.predictions.scores is not None
     p = np.where(slice_, 1 - FAIR.predictions.scores, FAIR.predictions.scores)
-    return Contestant(
+    return ScoredModel(
         "candidate",
         "c",
         Predictions(labels=(p > 0.5).astype(np.int64), probabilities=np.stack([1 - p, p], axis=1), scores=p),
@@ -550,26 +552,32 @@ def test_one_bad_slice_among_a_hundred_is_found(worse: float) -> None:
     near = Predictions(values=y + rng.normal(0, 0.09, len(y)))
     bad = Predictions(values=y + np.where(place == 7, worse, 1) * rng.choice([-0.09, 0.09], len(y)))
     requirement = Requirement("mae", against="champion", test="no-regression", slices="all")
-    found = compare(
+    found = judge_candidate(
         "regression",
         y,
-        Contestant("c", "c", bad),
-        Contestant("o", "o", near),
-        Gate(requirements=(replace(requirement, margin=0.1),)),
-        evaluate=Evaluate(metrics=("mae",)),
-        holdout=Holdout(slices={"place": place}),
+        ScoredModel("c", "c", bad),
+        ScoredModel("o", "o", near),
+        GateSpec(requirements=(replace(requirement, margin=0.1),)),
+        evaluate=EvaluateSpec(metrics=("mae",)),
+        holdout=RowMetadata(slices={"place": place}),
     )
     assert (found.verdict, found.requirements[0].slice) == (("fail", "place=7") if worse > 1 else ("pass", ANY))
 
 
 def test_the_same_loss_in_every_row_of_a_slice_is_seen_too() -> None:
     y, place = np.zeros(2000), np.repeat([0, 1], [1900, 100])
-    bad = Contestant("c", "c", Predictions(values=np.where(place == 1, 50.0, 0.0)))
+    bad = ScoredModel("c", "c", Predictions(values=np.where(place == 1, 50.0, 0.0)))
     requirement = Requirement("mae", against="champion", test="no-regression", slices="all")
-    gate = Gate(requirements=(requirement,))
-    good = Contestant("o", "o", Predictions(values=y))
-    found = compare(
-        "regression", y, bad, good, gate, evaluate=Evaluate(metrics=("mae",)), holdout=Holdout(slices={"place": place})
+    gate = GateSpec(requirements=(requirement,))
+    good = ScoredModel("o", "o", Predictions(values=y))
+    found = judge_candidate(
+        "regression",
+        y,
+        bad,
+        good,
+        gate,
+        evaluate=EvaluateSpec(metrics=("mae",)),
+        holdout=RowMetadata(slices={"place": place}),
     )
     assert (found.verdict, found.requirements[0].slice) == ("fail", "place=1")
 
@@ -616,8 +624,8 @@ def test_a_strange_label_in_a_binary_holdout_is_a_finding() -> None:
 def test_a_new_class_in_a_multiclass_holdout_is_a_warning() -> None:
     labels = np.array(["a", "b", "c"] * 40 + ["d"], dtype=object)
     p = np.tile(np.eye(3) * 0.7 + 0.1, (41, 1))[:121]
-    one = Contestant("m", "m", Predictions(labels=p.argmax(axis=1), probabilities=p), ("a", "b", "c"))
-    found = compare("multiclass-classification", labels, one, NO_CHAMPION, Gate())
+    one = ScoredModel("m", "m", Predictions(labels=p.argmax(axis=1), probabilities=p), ("a", "b", "c"))
+    found = judge_candidate("multiclass-classification", labels, one, NO_CHAMPION, GateSpec())
     assert [(one.id, one.severity) for one in found.diagnostics] == [("holdout-label-unknown", "warning")]
     accuracy = next(value for value in found.metrics if value.metric == "accuracy")
     assert accuracy.value == pytest.approx(120 / 121)
@@ -627,14 +635,14 @@ def test_a_regression_by_default_must_beat_the_mean_and_the_champion() -> None:
     rng = np.random.default_rng(0)
     y = rng.normal(10, 2, 400)
     near, far = (
-        Contestant(name, name, Predictions(values=y + rng.normal(0, spread, 400)))
+        ScoredModel(name, name, Predictions(values=y + rng.normal(0, spread, 400)))
         for name, spread in (("n", 0.5), ("f", 1.0))
     )
-    found = compare("regression", y, near, far, Gate())
+    found = judge_candidate("regression", y, near, far, GateSpec())
     tested = [("r2", "pass"), ("rmse", "pass"), ("r2", "not-applicable"), ("r2", "not-applicable")]
     assert [(result.metric, result.verdict) for result in found.requirements] == tested
     assert found.sentence.startswith("rmse 0.")
-    assert compare("regression", y, far, near, Gate()).verdict == "fail"
+    assert judge_candidate("regression", y, far, near, GateSpec()).verdict == "fail"
 
 
 RETRAINED = (
@@ -659,7 +667,7 @@ def test_a_test_applies_to_its_occasion_and_small_losses_do_not_add_up(occasion:
 
 
 def test_an_anchor_that_cannot_be_scored_leaves_the_gate_undecided() -> None:
-    gone = Absent("m@v1.0.0 needs 'wind'", "incomparable")
+    gone = NoBaseline("m@v1.0.0 needs 'wind'", "incomparable")
     found = judge(GOOD, FAIR, *RETRAINED, labels=LABELS, anchor=gone, occasion="retrained")
     assert (found.verdict, [one.id for one in found.diagnostics]) == ("incomparable", ["anchor-incomparable"])
     changed = judge(GOOD, FAIR, *RETRAINED, labels=LABELS, anchor=gone)
@@ -670,7 +678,7 @@ def test_rows_that_the_champion_has_learned_from_are_left_out_of_the_tests_only(
     """Given a champion that is right on the rows it knows, and knows half of them, then that is no merit."""
     known = np.arange(2000) < 1000
     told: Any = np.where(known, LABELS.astype(float), FAIR.predictions.scores)
-    stale = Contestant(
+    stale = ScoredModel(
         "m@v1.0.0",
         "m",
         Predictions(
@@ -680,18 +688,20 @@ def test_rows_that_the_champion_has_learned_from_are_left_out_of_the_tests_only(
     )
     floor = Requirement("auc", min=0.5)
     assert judge(GOOD, stale, BETTER, floor, labels=LABELS).verdict == "fail"
-    found = judge(GOOD, replace(stale, seen=known), BETTER, floor, labels=LABELS, slices={"s": np.arange(2000) % 2})
+    found = judge(
+        GOOD, replace(stale, seen_rows=known), BETTER, floor, labels=LABELS, slices={"s": np.arange(2000) % 2}
+    )
     alone = judge(GOOD, None, floor, labels=LABELS)
-    half = compare(
+    half = judge_candidate(
         "binary-classification",
         LABELS[1000:],
-        replace(GOOD, predictions=GOOD.predictions.rows(~known)),
-        replace(FAIR, predictions=FAIR.predictions.rows(~known)),
-        Gate(requirements=(BETTER,)),
+        replace(GOOD, predictions=GOOD.predictions.select_rows(~known)),
+        replace(FAIR, predictions=FAIR.predictions.select_rows(~known)),
+        GateSpec(requirements=(BETTER,)),
     )
     assert found.requirements[0] == half.requirements[0]
     assert found.requirements[1] == alone.requirements[0]
-    assert found.excluded == {"champion": 1000}
+    assert found.excluded_rows == {"champion": 1000}
     (said,) = found.diagnostics
     assert (said.id, "1,000 of the 2,000 holdout rows" in said.message) == ("holdout-rows-seen", True)
     assert {one.rows for one in found.champion_metrics} == {1000, 500}
@@ -726,7 +736,7 @@ def test_the_same_comparison_gives_the_same_numbers() -> None:
     ],
 )
 def test_a_requirement_is_described(requirement: Requirement, text: str) -> None:
-    assert describe(requirement) == text
+    assert describe_requirement(requirement) == text
 
 
 def test_the_p_that_is_recorded_is_the_one_that_decided() -> None:
@@ -741,7 +751,7 @@ def test_the_p_that_is_recorded_is_the_one_that_decided() -> None:
 
 
 def test_a_low_confidence_is_no_pass_for_equals() -> None:
-    gate = Gate(confidence=0.5)  # the schema allows 0.8 at least; the judgement does not rest on that
+    gate = GateSpec(confidence=0.5)  # the schema allows 0.8 at least; the judgement does not rest on that
     for metric in ("auc", "accuracy", "log-loss", "f1", "recall"):
         requirement = Requirement(metric, against="champion", test="superiority")
         assert only(judge(replace(FAIR, name="t"), FAIR, requirement, labels=LABELS, gate=gate)).verdict != "pass"
@@ -758,11 +768,11 @@ def test_a_pass_is_seen_tested_and_within_the_interval(
     margin = 0.0 if test == "superiority" else 1e-9
     found = Difference(value - 1e-9, lambda _: bound, lambda _: p, lambda _: 1 - p)
     one = {"mae": Estimate(1.0)}
-    case = Case(
-        Evidence(500, one, {}, {}),
-        Gate(),
+    case = EvidenceSet(
+        MetricEvidence(500, one, {}, {}),
+        GateSpec(),
         FAIR,
-        {"champion": Rival("m@v1.0.0", Evidence(500, one, one, {"mae": found}))},
+        {"champion": BaselineEvidence("m@v1.0.0", MetricEvidence(500, one, one, {"mae": found}))},
     )
     result = judge_one(Requirement("mae", against="champion", test=test, margin=margin), case)
     assert result.verdict == (verdict or "inconclusive")
@@ -776,9 +786,9 @@ def test_the_interval_holds_zero_when_the_exact_test_does(better: int, worse: in
     for name, wrong in (("c", slice(better, better + worse)), ("o", slice(0, better))):
         said = right.copy()
         said[wrong] = 1 - said[wrong]
-        sides.append(Contestant(name, name, Predictions(labels=said), (False, True)))
+        sides.append(ScoredModel(name, name, Predictions(labels=said), (False, True)))
     requirement = Requirement("accuracy", against="champion", test="superiority")
-    result = only(judge(sides[0], sides[1], requirement, labels=labels, gate=Gate(confidence=confidence)))
+    result = only(judge(sides[0], sides[1], requirement, labels=labels, gate=GateSpec(confidence=confidence)))
     passes = stats.binom.sf(better - 1, better + worse, 0.5) - stats.binom.pmf(better, better + worse, 0.5) / 2
     assert result.verdict == ("pass" if passes <= 1 - confidence else "inconclusive")
     assert ((result.lower or 0) >= 0) == (result.verdict == "pass") or result.lower == 0
@@ -801,7 +811,7 @@ def test_swapping_the_models_turns_the_difference_and_never_lets_both_win(
     labels = labels_of(rows, seed)
     first, second = model(labels, one, "a", seed), model(labels, other, "b", seed + 1)
     requirement = Requirement(metric, against="champion", test="superiority", margin=margin)
-    gate = Gate(confidence=confidence)
+    gate = GateSpec(confidence=confidence)
     there = only(judge(first, second, requirement, labels=labels, metrics=[metric], gate=gate))
     back = only(judge(second, first, requirement, labels=labels, metrics=[metric], gate=gate))
     if there.difference is not None:

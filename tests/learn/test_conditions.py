@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_ci.evaluation.verdict.slice_masks import mask
+from mlops_ci.evaluation.verdict.slice_masks import condition_mask
 from mlops_ci.spec.condition_tree import ConditionError
-from mlops_ci.spec.slice_conditions import parse
+from mlops_ci.spec.slice_conditions import parse_condition
 
 FLIGHTS = pa.table(
     {
@@ -64,10 +64,10 @@ FLIGHTS = pa.table(
     ],
 )
 def test_the_rows_for_which_a_condition_is_certainly_true(text: str, rows: list[int]) -> None:
-    found = mask(parse(text), FLIGHTS)
+    found = condition_mask(parse_condition(text), FLIGHTS)
     assert found.dtype == bool
     assert found.nonzero()[0].tolist() == rows
-    assert mask(parse(text), FLIGHTS.slice(0, 0)).tolist() == []
+    assert condition_mask(parse_condition(text), FLIGHTS.slice(0, 0)).tolist() == []
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_the_rows_for_which_a_condition_is_certainly_true(text: str, rows: list[
 )
 def test_a_table_that_a_condition_does_not_fit_is_told_where(text: str, offset: int, message: str) -> None:
     with pytest.raises(ConditionError) as raised:
-        mask(parse(text), FLIGHTS)
+        condition_mask(parse_condition(text), FLIGHTS)
     assert (raised.value.message, raised.value.offset) == (message, offset)
 
 
@@ -95,24 +95,28 @@ def test_large_numbers_compare_exactly() -> None:
             "d": pa.array([Decimal("0.1"), Decimal(9007199254740993), Decimal(0)], pa.decimal128(38, 1)),
         }
     )
-    assert mask(parse(f"i == {large}"), table).tolist() == [True, False, False]
-    assert mask(parse(f"f == {large}"), table).tolist() == [False, False, False]
-    assert mask(parse("i > f"), table).tolist() == [True, False, False]
-    assert mask(parse("i == u"), table).tolist() == [True, False, True]
-    assert mask(parse("u > i"), table).tolist() == [False, True, False]
-    assert mask(parse("d < 0.1"), table).tolist() == [True, False, True]  # the float is a little more than a tenth
-    assert mask(parse(f"d in ({large}, 0)"), table).tolist() == [False, True, True]
-    assert mask(parse("f < " + "9" * 900), table).all()
-    assert not mask(parse("i < -" + "9" * 900), table).any()
+    assert condition_mask(parse_condition(f"i == {large}"), table).tolist() == [True, False, False]
+    assert condition_mask(parse_condition(f"f == {large}"), table).tolist() == [False, False, False]
+    assert condition_mask(parse_condition("i > f"), table).tolist() == [True, False, False]
+    assert condition_mask(parse_condition("i == u"), table).tolist() == [True, False, True]
+    assert condition_mask(parse_condition("u > i"), table).tolist() == [False, True, False]
+    assert condition_mask(parse_condition("d < 0.1"), table).tolist() == [
+        True,
+        False,
+        True,
+    ]  # the float is a little more than a tenth
+    assert condition_mask(parse_condition(f"d in ({large}, 0)"), table).tolist() == [False, True, True]
+    assert condition_mask(parse_condition("f < " + "9" * 900), table).all()
+    assert not condition_mask(parse_condition("i < -" + "9" * 900), table).any()
 
 
 def test_moments_of_every_unit_compare_exactly() -> None:
     far = pa.array([2**62, -(2**62)], pa.timestamp("s"))
     near = pa.array([1, 2**62 + 1], pa.timestamp("ns"))
     table = pa.table({"far": far, "near": near, "ms": pa.array([0, 1], pa.date64())})
-    assert mask(parse("far > near"), table).tolist() == [True, False]
-    assert mask(parse("near > '1970-01-01'"), table).tolist() == [True, True]
-    assert mask(parse("ms == '1970-01-01' and far > '9999-12-31'"), table).tolist() == [True, False]
+    assert condition_mask(parse_condition("far > near"), table).tolist() == [True, False]
+    assert condition_mask(parse_condition("near > '1970-01-01'"), table).tolist() == [True, True]
+    assert condition_mask(parse_condition("ms == '1970-01-01' and far > '9999-12-31'"), table).tolist() == [True, False]
 
 
 def test_encodings_of_a_column_do_not_matter() -> None:
@@ -123,8 +127,8 @@ def test_encodings_of_a_column_do_not_matter() -> None:
             "y": plain.cast("large_string"),
         }
     )
-    assert mask(parse("x == 'a'"), table).tolist() == [True, False, False, True]
-    assert mask(parse("x == y"), table).tolist() == [True, False, True, True]
+    assert condition_mask(parse_condition("x == 'a'"), table).tolist() == [True, False, False, True]
+    assert condition_mask(parse_condition("x == y"), table).tolist() == [True, False, True, True]
 
 
 # The plain evaluator: a condition is nested tuples, drawn together with its text.
@@ -260,6 +264,8 @@ def holds(what: Any, row: Mapping[str, Any]) -> bool | None:
 def test_a_mask_is_what_a_plain_evaluator_says_row_by_row(drawn: tuple[str, Any], rows: list[dict[str, Any]]) -> None:
     text, what = drawn
     table = pa.table({name: pa.array([row[name] for row in rows], type) for name, (_, type, _) in COLUMNS.items()})
-    condition = parse(text)
-    assert mask(condition, table).tolist() == [holds(what, row) is True for row in rows]
-    assert mask(parse(f"not ({text})"), table).tolist() == [holds(what, row) is False for row in rows]
+    condition = parse_condition(text)
+    assert condition_mask(condition, table).tolist() == [holds(what, row) is True for row in rows]
+    assert condition_mask(parse_condition(f"not ({text})"), table).tolist() == [
+        holds(what, row) is False for row in rows
+    ]

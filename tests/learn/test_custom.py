@@ -11,7 +11,7 @@ import pytest
 
 from mlops_ci.core.errors import Findings
 from mlops_ci.spec.spec_types import CustomMetric
-from mlops_ci.training.inference.custom_metrics import values
+from mlops_ci.training.inference.custom_metrics import custom_metric_values
 from mlops_ci.training.predictions import Floats, Predictions
 
 LABELS = pa.array(["no", "yes", "yes", "no"])
@@ -27,7 +27,7 @@ def asked(folder: Path, code: str, of: Any = "predictions") -> tuple[dict[str, F
     one = Predictions(labels=SURE.argmax(axis=1), probabilities=SURE)
     other = Predictions(labels=np.zeros(4, dtype=np.int64), probabilities=SURE[:, ::-1])
     try:
-        return values(
+        return custom_metric_values(
             {"own": CustomMetric("metrics.py:own", "higher", of), "two": CustomMetric("metrics.py:two", "higher")},
             [("new", one, ("no", "yes")), ("old", other, ("no", "yes"))],
             task="binary-classification",

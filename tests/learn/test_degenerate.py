@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_ci.evaluation.verdict.alignment import NO_CHAMPION, Contestant, Holdout
-from mlops_ci.evaluation.verdict.compare import Judgement, compare
-from mlops_ci.spec.metrics import METRICS
-from mlops_ci.spec.spec_types import Cost, CustomMetric, Evaluate, Gate, Requirement, Task
+from mlops_ci.evaluation.verdict.alignment import NO_CHAMPION, RowMetadata, ScoredModel
+from mlops_ci.evaluation.verdict.compare import CandidateJudgement, judge_candidate
+from mlops_ci.spec.metrics import METRIC_DEFINITIONS
+from mlops_ci.spec.spec_types import Cost, CustomMetric, EvaluateSpec, GateSpec, Requirement, Task
 from mlops_ci.training.predictions import Predictions
 
 OWN = "own"
-EVALUATE = Evaluate(
+EVALUATE = EvaluateSpec(
     costs=(Cost(True, False, 5.0), Cost(False, True, 1.0)),
     custom={OWN: CustomMetric("m.py:own", "lower")},
     quantile=0.8,
@@ -33,7 +33,11 @@ TASKS: tuple[Task, ...] = ("binary-classification", "multiclass-classification",
 
 
 def metrics_of(task: Task) -> tuple[str, ...]:
-    known = [name for name, is_ in METRICS.items() if task in is_.tasks and not (is_.operational or is_.between)]
+    known = [
+        name
+        for name, is_ in METRIC_DEFINITIONS.items()
+        if task in is_.tasks and not (is_.is_operational or is_.compares_groups)
+    ]
     return (*known, OWN)
 
 
@@ -47,7 +51,7 @@ def labels_of(task: Task, rows: int, kind: str, random: np.random.Generator) -> 
     return random.choice(classes, size=rows, p=shares)
 
 
-def model(task: Task, kind: str, labels: Any, name: str, random: np.random.Generator) -> Contestant:
+def model(task: Task, kind: str, labels: Any, name: str, random: np.random.Generator) -> ScoredModel:
     rows = len(labels)
     own = {OWN: np.zeros(rows) if kind == "constant" else random.normal(size=rows)}
     if task == "regression":
@@ -59,7 +63,7 @@ def model(task: Task, kind: str, labels: Any, name: str, random: np.random.Gener
             "wrong": -labels,
             "right": labels,
         }[kind]
-        return Contestant(name, name, Predictions(values=np.asarray(values, dtype=float), own=own))
+        return ScoredModel(name, name, Predictions(values=np.asarray(values, dtype=float), own=own))
     classes: tuple[Any, ...] = (False, True) if task.startswith("binary") else ("a", "b", "c")
     k = len(classes)
     true = np.array([classes.index(label) for label in labels.tolist()])
@@ -74,10 +78,10 @@ def model(task: Task, kind: str, labels: Any, name: str, random: np.random.Gener
     predictions = Predictions(
         labels=raw.argmax(axis=1), probabilities=raw, scores=raw[:, 1] if k == 2 else None, own=own
     )
-    return Contestant(name, name, predictions, classes)
+    return ScoredModel(name, name, predictions, classes)
 
 
-def gate_of(task: Task, **options: Any) -> Gate:
+def gate_of(task: Task, **options: Any) -> GateSpec:
     tests = [
         Requirement(metric, against="champion", test=test, margin=margin, slices=slices)
         for metric in metrics_of(task)
@@ -85,16 +89,18 @@ def gate_of(task: Task, **options: Any) -> Gate:
         for test, margin, slices in TESTS
     ]
     floors = [Requirement(metric, min=0.2, max=0.9) for metric in metrics_of(task)]
-    return Gate(requirements=tuple(tests + floors), **options)
+    return GateSpec(requirements=tuple(tests + floors), **options)
 
 
 def judged(
-    task: Task, labels: Any, candidate: Contestant, champion: Any, holdout: Holdout, **options: Any
-) -> Judgement:
+    task: Task, labels: Any, candidate: ScoredModel, champion: Any, holdout: RowMetadata, **options: Any
+) -> CandidateJudgement:
     evaluate = (
         THREE if task.startswith("multi") else EVALUATE if task.startswith("binary") else replace(EVALUATE, costs=())
     )
-    return compare(task, labels, candidate, champion, gate_of(task, **options), evaluate=evaluate, holdout=holdout)
+    return judge_candidate(
+        task, labels, candidate, champion, gate_of(task, **options), evaluate=evaluate, holdout=holdout
+    )
 
 
 @given(
@@ -116,7 +122,7 @@ def test_everything_gets_a_verdict_and_who_is_no_better_never_passes_for_it(
         labels = "any"
     y = labels_of(task, rows, labels, random)
     candidate, champion = model(task, mine, y, "new", random), model(task, theirs, y, "old", random)
-    holdout = Holdout(
+    holdout = RowMetadata(
         weights={
             "none": None,
             "uneven": random.uniform(0.1, 5, rows),
@@ -152,7 +158,7 @@ def test_equal_answers_are_no_improvement_and_no_regression(task: Task) -> None:
     one = model(task, "random", y, "new", random)
     for weights in (None, random.uniform(0.5, 2, 400)):
         found = judged(
-            task, y, one, replace(one, name="old"), Holdout(weights=weights, slices={"p": np.arange(400) % 2})
+            task, y, one, replace(one, name="old"), RowMetadata(weights=weights, slices={"p": np.arange(400) % 2})
         )
         tested = {item.requirement: item.verdict for item in found.requirements}
         assert {verdict for asked, verdict in tested.items() if "better than" in asked} == {"inconclusive"}
@@ -164,8 +170,8 @@ def test_a_slice_of_one_class_is_passed_over_and_said_to_be() -> None:
     y = random.random(600) < 0.5
     part = np.where(y & (random.random(600) < 0.5), "only-true", "mixed")
     one, other = (model("binary-classification", "random", y, name, random) for name in ("new", "old"))
-    gate = Gate(requirements=(Requirement("auc", against="champion", test="no-regression", slices="all"),))
-    found = compare("binary-classification", y, one, other, gate, holdout=Holdout(slices={"part": part}))
+    gate = GateSpec(requirements=(Requirement("auc", against="champion", test="no-regression", slices="all"),))
+    found = judge_candidate("binary-classification", y, one, other, gate, holdout=RowMetadata(slices={"part": part}))
     assert "1 slices are too small to test" in found.requirements[0].reason
 
 
@@ -174,6 +180,6 @@ def test_fifty_rows_are_enough_for_a_verdict_and_forty_nine_are_not() -> None:
     for rows, verdicts in ((50, {"pass"}), (49, {"inconclusive"})):
         y = np.arange(rows) % 2 == 0
         right = model("binary-classification", "right", y, "new", random)
-        gate = Gate(requirements=(Requirement("accuracy", min=0.5), Requirement("auc", min=0.5)))
-        found = compare("binary-classification", y, right, NO_CHAMPION, gate)
+        gate = GateSpec(requirements=(Requirement("accuracy", min=0.5), Requirement("auc", min=0.5)))
+        found = judge_candidate("binary-classification", y, right, NO_CHAMPION, gate)
         assert {one.verdict for one in found.requirements} == verdicts

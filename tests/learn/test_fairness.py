@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-from mlops_ci.evaluation.verdict.fairness import MIN_CLASS_ROWS, Gap, Name, gap
+from mlops_ci.evaluation.verdict.fairness import MIN_RATE_ROWS, FairnessGap, FairnessMetric, measure_fairness_gap
 from mlops_ci.training.predictions import Predictions, Truth
 
-PARITY: Name = "demographic-parity-difference"
-ODDS: Name = "equalized-odds-difference"
-REFERENCE: Mapping[Name, Callable[..., float]] = {
+PARITY: FairnessMetric = "demographic-parity-difference"
+ODDS: FairnessMetric = "equalized-odds-difference"
+REFERENCE: Mapping[FairnessMetric, Callable[..., float]] = {
     PARITY: demographic_parity_difference,
     ODDS: equalized_odds_difference,  # between groups, worst case: its defaults
 }
@@ -39,13 +39,13 @@ def rows(cells: Cells) -> tuple[Truth, Predictions, list[str]]:
     return Truth(labels=labels, classes=("no", "yes")), Predictions(labels=predictions), [groups[at] for at in order]
 
 
-def measure(name: Name, cells: Cells, *, min_rows: int = 1) -> Gap:
-    found = gap(name, *rows(cells), min_rows=min_rows)
+def measure(name: FairnessMetric, cells: Cells, *, min_rows: int = 1) -> FairnessGap:
+    found = measure_fairness_gap(name, *rows(cells), min_rows=min_rows)
     assert found is not None
     return found
 
 
-def limit(found: Gap, p: float) -> float:
+def limit(found: FairnessGap, p: float) -> float:
     assert found.estimate.bound is not None
     return found.estimate.bound(p)
 
@@ -56,21 +56,21 @@ COUNTS = st.tuples(*[st.integers(5, 40)] * 4)
 @pytest.mark.parametrize("name", [PARITY, ODDS])
 @given(cells=st.dictionaries(st.text("abc", min_size=1, max_size=2), COUNTS, min_size=2, max_size=5))
 @settings(max_examples=60, deadline=None)
-def test_a_gap_is_fairlearns(name: Name, cells: Cells) -> None:
+def test_a_gap_is_fairlearns(name: FairnessMetric, cells: Cells) -> None:
     truth, predictions, groups = rows(cells)
     found = measure(name, cells)
     expected = REFERENCE[name](truth.labels, predictions.labels, sensitive_features=groups)
     assert found.estimate.value == pytest.approx(expected, abs=1e-12)
-    assert found.passed_over == ()
+    assert found.skipped_groups == ()
     shares = {group: share(found, counts) for group, counts in cells.items()}
-    assert shares[found.highest] == max(shares.values())
-    assert shares[found.lowest] == min(shares.values())
-    assert shares[found.highest] - shares[found.lowest] == pytest.approx(expected, abs=1e-12)
+    assert shares[found.highest_group] == max(shares.values())
+    assert shares[found.lowest_group] == min(shares.values())
+    assert shares[found.highest_group] - shares[found.lowest_group] == pytest.approx(expected, abs=1e-12)
     assert 0 <= limit(found, 0.001) <= limit(found, 0.05) <= found.estimate.value <= limit(found, 0.5) + 1e-12
     assert found.estimate.value <= limit(found, 0.95) <= limit(found, 0.999) <= 1
 
 
-def share(found: Gap, counts: Sequence[int]) -> float:
+def share(found: FairnessGap, counts: Sequence[int]) -> float:
     hit, missed, alarm, quiet = counts
     top, bottom = {
         "selection": (hit + alarm, sum(counts)),
@@ -92,7 +92,7 @@ def test_limits_of_two_groups_are_newcombes(a: int, b: int, n: int, m: int, alph
 def test_newcombes_own_example() -> None:
     """Given 56 of 70 and 48 of 80, then Newcombe's table II says 0.0524 to 0.3339 at 95 %."""
     found = measure(PARITY, {"a": (56, 14, 0, 0), "b": (48, 32, 0, 0)})
-    assert (found.highest, found.lowest, found.rate) == ("a", "b", "selection")
+    assert (found.highest_group, found.lowest_group, found.rate) == ("a", "b", "selection")
     assert found.estimate.value == pytest.approx(0.2)
     assert limit(found, 0.975) == pytest.approx(0.3339, abs=5e-5)
     assert limit(found, 0.05) == pytest.approx(0.0524, abs=5e-5)
@@ -100,29 +100,29 @@ def test_newcombes_own_example() -> None:
 
 def test_the_rate_with_the_larger_gap_and_its_groups_are_named() -> None:
     found = measure(ODDS, {"a": (30, 10, 10, 30), "b": (20, 20, 10, 30), "c": (22, 18, 14, 26)})
-    assert (found.rate, found.highest, found.lowest) == ("true-positive", "a", "b")
+    assert (found.rate, found.highest_group, found.lowest_group) == ("true-positive", "a", "b")
     assert found.estimate.value == pytest.approx(0.25)
     found = measure(ODDS, {"a": (30, 10, 10, 30), "b": (30, 10, 12, 28), "c": (28, 12, 28, 12)})
-    assert (found.rate, found.highest, found.lowest) == ("false-positive", "c", "a")
+    assert (found.rate, found.highest_group, found.lowest_group) == ("false-positive", "c", "a")
     assert found.estimate.value == pytest.approx(0.45)
 
 
 def test_groups_with_too_few_rows_are_passed_over_and_named() -> None:
     cells = {"a": (30, 30, 30, 30), "b": (40, 20, 30, 30), "tiny": (9, 0, 0, 0)}
     found = measure(PARITY, cells, min_rows=10)
-    assert found.passed_over == ("tiny",)
+    assert found.skipped_groups == ("tiny",)
     assert found.estimate.value == pytest.approx(10 / 120)
-    assert measure(PARITY, cells, min_rows=9).highest == "tiny"
+    assert measure(PARITY, cells, min_rows=9).highest_group == "tiny"
 
 
 def test_groups_with_too_few_of_a_class_are_passed_over_in_the_rate_of_that_class_only() -> None:
-    few = MIN_CLASS_ROWS - 1
+    few = MIN_RATE_ROWS - 1
     cells = {"a": (30, 30, 30, 30), "b": (30, 30, 30, 30), "c": (few, 0, 60, 0)}
     found = measure(ODDS, cells, min_rows=10)
-    assert (found.rate, found.highest, found.passed_over) == ("false-positive", "c", ("c",))
+    assert (found.rate, found.highest_group, found.skipped_groups) == ("false-positive", "c", ("c",))
     assert found.estimate.value == pytest.approx(0.5)
     enough = measure(ODDS, {**cells, "c": (few + 1, 0, 30, 30)}, min_rows=10)
-    assert (enough.rate, enough.passed_over) == ("true-positive", ())
+    assert (enough.rate, enough.skipped_groups) == ("true-positive", ())
 
 
 @pytest.mark.parametrize(
@@ -136,18 +136,18 @@ def test_groups_with_too_few_of_a_class_are_passed_over_in_the_rate_of_that_clas
         (ODDS, {"a": (30, 30, 30, 30), "b": (5, 4, 30, 30)}),
     ],
 )
-def test_fewer_than_two_groups_to_compare_give_no_gap(name: Name, cells: Cells) -> None:
-    assert gap(name, *rows(cells), min_rows=10) is None
+def test_fewer_than_two_groups_to_compare_give_no_gap(name: FairnessMetric, cells: Cells) -> None:
+    assert measure_fairness_gap(name, *rows(cells), min_rows=10) is None
 
 
 def test_rows_of_an_unknown_class_count_for_selection_only() -> None:
     truth = Truth(labels=np.array([-1] * 40), classes=("no", "yes"))
     predictions = Predictions(labels=np.array([1] * 20 + [0] * 20))
     groups = ["a"] * 20 + ["b"] * 20
-    found = gap(PARITY, truth, predictions, groups, min_rows=10)
+    found = measure_fairness_gap(PARITY, truth, predictions, groups, min_rows=10)
     assert found is not None
     assert found.estimate.value == 1
-    assert gap(ODDS, truth, predictions, groups, min_rows=10) is None
+    assert measure_fairness_gap(ODDS, truth, predictions, groups, min_rows=10) is None
 
 
 def test_groups_that_are_all_selected_have_no_gap_and_limits_that_rows_narrow() -> None:
@@ -165,7 +165,7 @@ def test_groups_that_are_all_selected_have_no_gap_and_limits_that_rows_narrow() 
 def test_a_hundred_groups_are_cheap_and_complete() -> None:
     cells = {f"{index:02}": (50 + index % 7, 50, 50, 50) for index in range(99)} | {"low": (20, 80, 50, 50)}
     found = measure(ODDS, cells)
-    assert found.lowest == "low"
+    assert found.lowest_group == "low"
     assert 0 < limit(found, 0.05) < found.estimate.value < limit(found, 0.95)
 
 
@@ -190,7 +190,7 @@ def drawn(shares: Sequence[float], size: int, seed: str) -> Any:
     truth = Truth(labels=np.zeros(len(groups), dtype=np.int64), classes=(0, 1))
     for _ in range(TRIALS):
         said = (rng.random(len(groups)) < np.repeat(shares, size)).astype(np.int64)
-        found = gap(PARITY, truth, Predictions(labels=said), groups, min_rows=1)
+        found = measure_fairness_gap(PARITY, truth, Predictions(labels=said), groups, min_rows=1)
         assert found is not None
         yield found
 
@@ -217,7 +217,9 @@ def test_limits_of_both_rates_together_hold_what_they_promise() -> None:
     above = []
     for _ in range(TRIALS):
         said = (rng.random(800) < np.where(labels == 1, 0.7, 0.2)).astype(np.int64)
-        found = gap(ODDS, Truth(labels=labels, classes=(0, 1)), Predictions(labels=said), groups, min_rows=1)
+        found = measure_fairness_gap(
+            ODDS, Truth(labels=labels, classes=(0, 1)), Predictions(labels=said), groups, min_rows=1
+        )
         assert found is not None
         above.append(limit(found, 0.05) > 0)
     assert np.mean(above) <= 0.05 + SLACK
@@ -231,15 +233,17 @@ def test_rows_that_are_there_thrice_widen_nothing_and_narrow_nothing_where_they_
     said = random.integers(2, size=300)
     groups: Any = np.array(["a", "b", "c"], dtype=object)[random.integers(3, size=300)]
     thrice = np.tile(np.arange(300), 3)
-    once = gap(ODDS, Truth(labels=labels, classes=(0, 1)), Predictions(labels=said), groups, min_rows=10)
-    again = gap(
+    once = measure_fairness_gap(
+        ODDS, Truth(labels=labels, classes=(0, 1)), Predictions(labels=said), groups, min_rows=10
+    )
+    again = measure_fairness_gap(
         ODDS,
         Truth(labels=labels[thrice], classes=(0, 1), groups=thrice),
         Predictions(labels=said[thrice]),
         groups[thrice],
         min_rows=10,
     )
-    weighted = gap(
+    weighted = measure_fairness_gap(
         ODDS,
         Truth(labels=labels, classes=(0, 1), weights=np.full(300, 2.5)),
         Predictions(labels=said),
@@ -258,7 +262,7 @@ def test_weights_are_those_of_fairlearn() -> None:
     labels, said = random.integers(2, size=(2, 400))
     groups: Any = np.array(["a", "b"], dtype=object)[random.integers(2, size=400)]
     weights = random.uniform(0.5, 3, size=400)
-    found = gap(
+    found = measure_fairness_gap(
         PARITY, Truth(labels=labels, classes=(0, 1), weights=weights), Predictions(labels=said), groups, min_rows=1
     )
     wanted = demographic_parity_difference(labels, said, sensitive_features=groups, sample_weight=weights)

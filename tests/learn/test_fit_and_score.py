@@ -16,21 +16,26 @@ import skops.io
 from mlops_ci.core.diagnostics import Location
 from mlops_ci.core.digest import digest_file
 from mlops_ci.core.errors import Findings, UsageProblem
-from mlops_ci.core.records import Field, Signature
-from mlops_ci.spec.spec_types import Train
-from mlops_ci.training.environment import environment
-from mlops_ci.training.fit import Fitted, fit
-from mlops_ci.training.inference.scoring import Packaged, Scores, missing_inputs, score
+from mlops_ci.core.records import ModelField, ModelSignature
+from mlops_ci.spec.spec_types import TrainSpec
+from mlops_ci.training.environment import training_environment
+from mlops_ci.training.fit import FittedModel, fit_model
+from mlops_ci.training.inference.scoring import ModelPredictions, PackagedModel, missing_inputs, score_models
 from mlops_ci.training.packaging import skops as package
 from mlops_ci.training.packaging.structural_digest import structural_digest
 
-LINEAR = Train(estimator="sklearn.linear_model.LogisticRegression", params={"C": 0.5})
-BOOSTED = Train(
+LINEAR = TrainSpec(estimator="sklearn.linear_model.LogisticRegression", params={"C": 0.5})
+BOOSTED = TrainSpec(
     estimator="sklearn.ensemble.HistGradientBoostingClassifier",
     params={"max_iter": 10},
     trusted=("sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",),
 )
-INPUTS = (Field("a", "number"), Field("n", "integer"), Field("flag", "boolean"), Field("city", "string"))
+INPUTS = (
+    ModelField("a", "number"),
+    ModelField("n", "integer"),
+    ModelField("flag", "boolean"),
+    ModelField("city", "string"),
+)
 WHERE = Location("models/m.yaml", 8, 3)
 
 
@@ -52,12 +57,12 @@ def rows(count: int = 600) -> Any:
 
 
 @pytest.fixture
-def train_on(tmp_path: Path) -> Callable[..., Fitted]:
+def train_on(tmp_path: Path) -> Callable[..., FittedModel]:
     """Return a function that trains in a repository at `tmp_path/repo`."""
     (tmp_path / "repo/models").mkdir(parents=True, exist_ok=True)
     calls = 0
 
-    def run(train: Train, frame: Any = None, **changes: Any) -> Fitted:
+    def run(train: TrainSpec, frame: Any = None, **changes: Any) -> FittedModel:
         nonlocal calls
         calls += 1
         data = tmp_path / f"train-{calls}.parquet"
@@ -65,37 +70,39 @@ def train_on(tmp_path: Path) -> Callable[..., Fitted]:
         given: dict[str, Any] = {
             "task": "binary-classification",
             "inputs": INPUTS,
-            "output": Field("y", "boolean"),
+            "output": ModelField("y", "boolean"),
             "data": data,
             "root": tmp_path / "repo",
             "scratch": tmp_path / f"scratch-{calls}",
-            "environment": environment(),
+            "environment": training_environment(),
             "where": WHERE,
         }
-        return fit(train, **{**given, **changes})
+        return fit_model(train, **{**given, **changes})
 
     return run
 
 
-def packaged(fitted: Fitted, **changes: Any) -> Packaged:
+def packaged(fitted: FittedModel, **changes: Any) -> PackagedModel:
     given: dict[str, Any] = {
         "name": "m@v1.0.0",
-        "model": fitted.folder / package.MODEL,
+        "model": fitted.folder / package.MODEL_FILE,
         "sha256": fitted.files[0].sha256,
         "trusted": fitted.trusted,
         "signature": fitted.signature,
         "task": "binary-classification",
     }
-    return Packaged(**{**given, **changes})
+    return PackagedModel(**{**given, **changes})
 
 
-def score_one(model: Packaged, frame: Any, tmp_path: Path) -> Scores:
+def score_one(model: PackagedModel, frame: Any, tmp_path: Path) -> ModelPredictions:
     frame.drop(columns="y", errors="ignore").to_parquet(tmp_path / "holdout.parquet")
-    (scores,) = score([model], tmp_path / "holdout.parquet", rows=len(frame), scratch=tmp_path / "scoring")
+    (scores,) = score_models([model], tmp_path / "holdout.parquet", rows=len(frame), scratch=tmp_path / "scoring")
     return scores
 
 
-def test_a_candidate_is_packaged_with_signature_golden_rows_and_requirements(train_on: Callable[..., Fitted]) -> None:
+def test_a_candidate_is_packaged_with_signature_golden_rows_and_requirements(
+    train_on: Callable[..., FittedModel],
+) -> None:
     fitted = train_on(BOOSTED)
     assert [file.path for file in fitted.files] == [
         "model.skops",
@@ -103,7 +110,7 @@ def test_a_candidate_is_packaged_with_signature_golden_rows_and_requirements(tra
         "golden.parquet",
         "requirements.txt",
     ]
-    assert fitted.signature == Signature(INPUTS, Field("y", "boolean"), (False, True))
+    assert fitted.signature == ModelSignature(INPUTS, ModelField("y", "boolean"), (False, True))
     assert json.loads((fitted.folder / "signature.json").read_text())["classes"] == [False, True]
     assert fitted.trusted == BOOSTED.trusted
     assert fitted.diagnostics == ()
@@ -115,7 +122,7 @@ def test_a_candidate_is_packaged_with_signature_golden_rows_and_requirements(tra
     assert not [line for line in lines if line.startswith("narwhals")]
 
 
-def test_golden_predictions_are_those_of_the_model_in_the_file(train_on: Callable[..., Fitted]) -> None:
+def test_golden_predictions_are_those_of_the_model_in_the_file(train_on: Callable[..., FittedModel]) -> None:
     fitted = train_on(BOOSTED)
     golden = pq.read_table(fitted.folder / "golden.parquet").to_pandas()
     model = skops.io.load(fitted.folder / "model.skops", trusted=list(BOOSTED.trusted))
@@ -128,9 +135,9 @@ def test_golden_predictions_are_those_of_the_model_in_the_file(train_on: Callabl
     assert structural_digest(model) == fitted.model_digest
 
 
-def test_the_same_training_gives_the_same_model(train_on: Callable[..., Fitted]) -> None:
+def test_the_same_training_gives_the_same_model(train_on: Callable[..., FittedModel]) -> None:
     first, second = train_on(LINEAR), train_on(LINEAR)
-    other = train_on(Train(estimator=LINEAR.estimator, params={"C": 0.6}))
+    other = train_on(TrainSpec(estimator=LINEAR.estimator, params={"C": 0.6}))
     assert first.model_digest == second.model_digest != other.model_digest
 
 
@@ -144,12 +151,12 @@ def test_the_same_training_gives_the_same_model(train_on: Callable[..., Fitted])
     ],
 )
 def test_each_family_takes_every_column_type_and_unknown_values(
-    estimator: str, train_on: Callable[..., Fitted], tmp_path: Path
+    estimator: str, train_on: Callable[..., FittedModel], tmp_path: Path
 ) -> None:
     trusted: tuple[str, ...] = ("sklearn.tree._tree.Tree",) if "Forest" in estimator else ()
     if "Neighbors" in estimator:
         trusted = ("sklearn.metrics._dist_metrics.EuclideanDistance64", "sklearn.neighbors._kd_tree.KDTree")
-    fitted = train_on(Train(estimator=estimator, trusted=trusted))
+    fitted = train_on(TrainSpec(estimator=estimator, trusted=trusted))
     holdout = rows(60)
     holdout.loc[5, "city"] = "Paris"
     scores = score_one(packaged(fitted), holdout, tmp_path)
@@ -159,7 +166,7 @@ def test_each_family_takes_every_column_type_and_unknown_values(
     assert (scores.predictions.probabilities is None) == ("Ridge" in estimator)
 
 
-def test_scores_are_the_models_own(train_on: Callable[..., Fitted], tmp_path: Path) -> None:
+def test_scores_are_the_models_own(train_on: Callable[..., FittedModel], tmp_path: Path) -> None:
     fitted = train_on(LINEAR)
     holdout = rows(100)
     scores = score_one(packaged(fitted), holdout, tmp_path)
@@ -170,23 +177,23 @@ def test_scores_are_the_models_own(train_on: Callable[..., Fitted], tmp_path: Pa
 
 
 @pytest.mark.usefixtures("in_process")
-def test_regression_and_text_classes(train_on: Callable[..., Fitted], tmp_path: Path) -> None:
+def test_regression_and_text_classes(train_on: Callable[..., FittedModel], tmp_path: Path) -> None:
     frame = rows(200)
     frame["y"] = frame["a"].fillna(0) * 3
     fitted = train_on(
-        Train(estimator="sklearn.linear_model.Ridge"), frame, task="regression", output=Field("y", "number")
+        TrainSpec(estimator="sklearn.linear_model.Ridge"), frame, task="regression", output=ModelField("y", "number")
     )
     scores = score_one(packaged(fitted, task="regression"), frame, tmp_path)
     assert scores.predictions.values == pytest.approx(frame["y"], abs=1.0)
     frame["y"] = frame["city"].fillna("Oslo")
-    fitted = train_on(LINEAR, frame, task="multiclass-classification", output=Field("y", "string"))
+    fitted = train_on(LINEAR, frame, task="multiclass-classification", output=ModelField("y", "string"))
     assert fitted.signature.classes == ("Lima", "Oslo", "Rome")
     golden = pq.read_table(fitted.folder / "golden.parquet").to_pandas()
     assert set(golden["prediction.label"]) == {"Lima", "Oslo", "Rome"}
 
 
 def test_missing_inputs_are_named() -> None:
-    assert missing_inputs(Signature(INPUTS, Field("y", "boolean")), {"a", "city"}) == ("n", "flag")
+    assert missing_inputs(ModelSignature(INPUTS, ModelField("y", "boolean")), {"a", "city"}) == ("n", "flag")
 
 
 ENTRYPOINT = """
@@ -261,12 +268,14 @@ def entrypoint(tmp_path: Path) -> Path:
     return folder
 
 
-def own(function: str, **options: Any) -> Train:
-    return Train(entrypoint=f"models/own/make.py:{function}", **options)
+def own(function: str, **options: Any) -> TrainSpec:
+    return TrainSpec(entrypoint=f"models/own/make.py:{function}", **options)
 
 
 @pytest.mark.usefixtures("entrypoint", "in_process")
-def test_an_entrypoints_pipeline_is_left_as_it_is_and_gets_params_and_seed(train_on: Callable[..., Fitted]) -> None:
+def test_an_entrypoints_pipeline_is_left_as_it_is_and_gets_params_and_seed(
+    train_on: Callable[..., FittedModel],
+) -> None:
     fitted = train_on(own("build", params={"C": 0.25}, seed=11))
     assert fitted.estimator.startswith("Pipeline(steps=[('columntransformer'")
     assert "C=0.25" in fitted.estimator
@@ -274,7 +283,7 @@ def test_an_entrypoints_pipeline_is_left_as_it_is_and_gets_params_and_seed(train
 
 
 def test_a_class_of_the_repositorys_own_needs_trust_and_is_scored_with_its_code(
-    entrypoint: Path, train_on: Callable[..., Fitted], tmp_path: Path
+    entrypoint: Path, train_on: Callable[..., FittedModel], tmp_path: Path
 ) -> None:
     with pytest.raises(Findings) as caught:
         train_on(own("own"))
@@ -291,8 +300,8 @@ def test_a_class_of_the_repositorys_own_needs_trust_and_is_scored_with_its_code(
 
 
 @pytest.mark.usefixtures("in_process")
-def test_trust_that_is_not_needed_is_a_warning(train_on: Callable[..., Fitted]) -> None:
-    fitted = train_on(Train(estimator=LINEAR.estimator, trusted=("os.system",)))
+def test_trust_that_is_not_needed_is_a_warning(train_on: Callable[..., FittedModel]) -> None:
+    fitted = train_on(TrainSpec(estimator=LINEAR.estimator, trusted=("os.system",)))
     (found,) = fitted.diagnostics
     assert (found.id, found.severity, found.location) == ("model-trusted-unused", "warning", WHERE)
     assert "os.system" not in fitted.trusted
@@ -303,23 +312,23 @@ def test_trust_that_is_not_needed_is_a_warning(train_on: Callable[..., Fitted]) 
     ("train", "error", "id", "text"),
     [
         (
-            Train(estimator="sklearn.linear_model.LogisticRegresion"),
+            TrainSpec(estimator="sklearn.linear_model.LogisticRegresion"),
             UsageProblem,
             "estimator-unknown",
             "not a scikit-learn estimator",
         ),
-        (Train(estimator="nowhere.Model"), UsageProblem, "estimator-unknown", "cannot import 'nowhere'"),
-        (Train(estimator="os.system"), UsageProblem, "estimator-unknown", "not a scikit-learn estimator"),
+        (TrainSpec(estimator="nowhere.Model"), UsageProblem, "estimator-unknown", "cannot import 'nowhere'"),
+        (TrainSpec(estimator="os.system"), UsageProblem, "estimator-unknown", "not a scikit-learn estimator"),
         (
-            Train(estimator=LINEAR.estimator, params={"c": 1}),
+            TrainSpec(estimator=LINEAR.estimator, params={"c": 1}),
             UsageProblem,
             "estimator-params-invalid",
             "unexpected keyword argument 'c'",
         ),
-        (Train(estimator=LINEAR.estimator, params={"C": -1}), Findings, "train-failed", "The 'C' parameter"),
+        (TrainSpec(estimator=LINEAR.estimator, params={"C": -1}), Findings, "train-failed", "The 'C' parameter"),
         (own("absent"), UsageProblem, "entrypoint-missing", "has no function 'absent'"),
-        (Train(entrypoint="models/no.py:build"), UsageProblem, "entrypoint-missing", "no file 'models/no.py'"),
-        (Train(entrypoint="../outside.py:build"), UsageProblem, "entrypoint-missing", "no file '../outside.py'"),
+        (TrainSpec(entrypoint="models/no.py:build"), UsageProblem, "entrypoint-missing", "no file 'models/no.py'"),
+        (TrainSpec(entrypoint="../outside.py:build"), UsageProblem, "entrypoint-missing", "no file '../outside.py'"),
         (own("broken", params={"level": "deep"}), Findings, "entrypoint-failed", "KeyError: 'deep'"),
         (own("build", params={"Q": 1}), Findings, "entrypoint-failed", "unexpected keyword argument 'Q'"),
         (own("nothing"), Findings, "entrypoint-failed", "returned a int, not an estimator"),
@@ -329,7 +338,7 @@ def test_trust_that_is_not_needed_is_a_warning(train_on: Callable[..., Fitted]) 
     ids=lambda value: getattr(value, "entrypoint", None) or getattr(value, "estimator", None) or "",
 )
 def test_what_cannot_be_trained_is_said(
-    train: Train, error: type[Findings], id: str, text: str, train_on: Callable[..., Fitted]
+    train: TrainSpec, error: type[Findings], id: str, text: str, train_on: Callable[..., FittedModel]
 ) -> None:
     with pytest.raises(error) as caught:
         train_on(train)
@@ -341,7 +350,9 @@ def test_what_cannot_be_trained_is_said(
 
 
 @pytest.mark.usefixtures("entrypoint")
-def test_the_users_own_line_is_shown_and_their_traceback_without_our_frames(train_on: Callable[..., Fitted]) -> None:
+def test_the_users_own_line_is_shown_and_their_traceback_without_our_frames(
+    train_on: Callable[..., FittedModel],
+) -> None:
     with pytest.raises(Findings) as caught:
         train_on(own("broken", params={"level": "deep"}))
     where = caught.value.diagnostics[0].location
@@ -353,23 +364,23 @@ def test_the_users_own_line_is_shown_and_their_traceback_without_our_frames(trai
 
 
 @pytest.mark.usefixtures("in_process")
-def test_a_syntax_error_is_shown_where_it_is(train_on: Callable[..., Fitted], tmp_path: Path) -> None:
+def test_a_syntax_error_is_shown_where_it_is(train_on: Callable[..., FittedModel], tmp_path: Path) -> None:
     (tmp_path / "repo/models/bad.py").write_text("x = 1\ndef build(:\n")
     with pytest.raises(Findings) as caught:
-        train_on(Train(entrypoint="models/bad.py:build"))
+        train_on(TrainSpec(entrypoint="models/bad.py:build"))
     assert str(caught.value.diagnostics[0].location) == "models/bad.py:2:11"
 
 
 @pytest.mark.usefixtures("in_process")
-def test_a_file_named_like_an_installed_module_is_refused(train_on: Callable[..., Fitted], tmp_path: Path) -> None:
+def test_a_file_named_like_an_installed_module_is_refused(train_on: Callable[..., FittedModel], tmp_path: Path) -> None:
     (tmp_path / "repo/models/json.py").write_text("def build(): ...\n")
     with pytest.raises(UsageProblem) as caught:
-        train_on(Train(entrypoint="models/json.py:build"))
+        train_on(TrainSpec(entrypoint="models/json.py:build"))
     assert caught.value.diagnostics[0].id == "entrypoint-name-taken"
 
 
 @pytest.mark.usefixtures("entrypoint")
-def test_a_training_that_dies_is_a_finding(train_on: Callable[..., Fitted]) -> None:
+def test_a_training_that_dies_is_a_finding(train_on: Callable[..., FittedModel]) -> None:
     with pytest.raises(Findings) as caught:
         train_on(own("leaves"))
     assert caught.value.diagnostics[0].id == "train-failed"
@@ -378,18 +389,18 @@ def test_a_training_that_dies_is_a_finding(train_on: Callable[..., Fitted]) -> N
 
 @pytest.mark.usefixtures("in_process")
 def test_an_entrypoint_behind_a_link_out_of_the_repository_is_not_there(
-    train_on: Callable[..., Fitted], tmp_path: Path
+    train_on: Callable[..., FittedModel], tmp_path: Path
 ) -> None:
     (tmp_path / "outside.py").write_text("def build(): ...\n")
     (tmp_path / "repo/models/link.py").symlink_to(tmp_path / "outside.py")
     with pytest.raises(UsageProblem) as caught:
-        train_on(Train(entrypoint="models/link.py:build"))
+        train_on(TrainSpec(entrypoint="models/link.py:build"))
     assert caught.value.diagnostics[0].id == "entrypoint-missing"
 
 
 @pytest.mark.usefixtures("entrypoint", "in_process")
 def test_probabilities_that_do_not_add_up_are_refused(
-    entrypoint: Path, train_on: Callable[..., Fitted], tmp_path: Path
+    entrypoint: Path, train_on: Callable[..., FittedModel], tmp_path: Path
 ) -> None:
     source = (entrypoint / "make.py").read_text()
     (entrypoint / "make.py").write_text(source.replace('[float("nan"), 1.0]', "[1.0, 1.0]"))
@@ -398,7 +409,7 @@ def test_probabilities_that_do_not_add_up_are_refused(
 
 
 @pytest.mark.usefixtures("entrypoint")
-def test_training_ends_at_its_time_limit(train_on: Callable[..., Fitted]) -> None:
+def test_training_ends_at_its_time_limit(train_on: Callable[..., FittedModel]) -> None:
     with pytest.raises(Findings) as caught:
         train_on(own("sleeps"), timeout=6.0)
     assert caught.value.diagnostics[0].id == "train-timed-out"
@@ -423,62 +434,62 @@ def spoiled(change: Callable[[Any], Any]) -> Any:
     ],
 )
 def test_bad_training_rows_are_findings(
-    change: Callable[[Any], Any], type: str | None, id: str, train_on: Callable[..., Fitted]
+    change: Callable[[Any], Any], type: str | None, id: str, train_on: Callable[..., FittedModel]
 ) -> None:
     with pytest.raises(Findings) as caught:
-        train_on(LINEAR, spoiled(change), output=Field("y", type or "boolean"))
+        train_on(LINEAR, spoiled(change), output=ModelField("y", type or "boolean"))
     assert caught.value.diagnostics[0].id == id
 
 
 @pytest.mark.usefixtures("in_process")
-def test_a_date_feature_is_refused_with_help(train_on: Callable[..., Fitted]) -> None:
+def test_a_date_feature_is_refused_with_help(train_on: Callable[..., FittedModel]) -> None:
     frame = rows(50).assign(day=pd.Timestamp("2026-01-01"))
     with pytest.raises(UsageProblem) as caught:
-        train_on(LINEAR, frame, inputs=(Field("a", "number"), Field("day", "timestamp")))
+        train_on(LINEAR, frame, inputs=(ModelField("a", "number"), ModelField("day", "timestamp")))
     assert caught.value.diagnostics[0].id == "feature-type-unsupported"
     assert "Derive numbers" in (caught.value.diagnostics[0].help or "")
 
 
-def test_a_feature_named_like_a_prediction_is_refused(train_on: Callable[..., Fitted]) -> None:
+def test_a_feature_named_like_a_prediction_is_refused(train_on: Callable[..., FittedModel]) -> None:
     with pytest.raises(UsageProblem) as caught:
-        train_on(LINEAR, inputs=(Field("prediction.label", "number"),))
+        train_on(LINEAR, inputs=(ModelField("prediction.label", "number"),))
     assert caught.value.diagnostics[0].id == "feature-name-reserved"
 
 
-def failure(model: Packaged, tmp_path: Path, frame: Any = None) -> str:
+def failure(model: PackagedModel, tmp_path: Path, frame: Any = None) -> str:
     with pytest.raises(Findings) as caught:
         score_one(model, rows(20) if frame is None else frame, tmp_path)
     return caught.value.diagnostics[0].id
 
 
 @pytest.mark.usefixtures("in_process")
-def test_a_changed_model_file_is_not_loaded(train_on: Callable[..., Fitted], tmp_path: Path) -> None:
+def test_a_changed_model_file_is_not_loaded(train_on: Callable[..., FittedModel], tmp_path: Path) -> None:
     fitted = train_on(LINEAR)
     assert failure(packaged(fitted, sha256="0" * 64), tmp_path) == "model-file-changed"
 
 
 @pytest.mark.usefixtures("in_process")
-def test_a_damaged_model_file_is_a_finding(train_on: Callable[..., Fitted], tmp_path: Path) -> None:
+def test_a_damaged_model_file_is_a_finding(train_on: Callable[..., FittedModel], tmp_path: Path) -> None:
     (tmp_path / "bad.skops").write_bytes(b"PK\x03\x04 no archive")
     model = packaged(train_on(LINEAR), model=tmp_path / "bad.skops", sha256=digest_file(tmp_path / "bad.skops"))
     assert failure(model, tmp_path) == "model-file-unreadable"
 
 
 @pytest.mark.usefixtures("in_process")
-def test_a_model_is_loaded_with_its_recorded_trust_only(train_on: Callable[..., Fitted], tmp_path: Path) -> None:
+def test_a_model_is_loaded_with_its_recorded_trust_only(train_on: Callable[..., FittedModel], tmp_path: Path) -> None:
     assert failure(packaged(train_on(BOOSTED), trusted=()), tmp_path) == "model-types-untrusted"
 
 
 @pytest.mark.usefixtures("in_process")
 def test_predictions_that_are_not_finite_are_a_finding(
-    entrypoint: Path, train_on: Callable[..., Fitted], tmp_path: Path
+    entrypoint: Path, train_on: Callable[..., FittedModel], tmp_path: Path
 ) -> None:
     fitted = train_on(own("infinite", trusted=("make.Infinite",)))
     assert failure(packaged(fitted, paths=(str(entrypoint),)), tmp_path) == "predictions-not-finite"
 
 
 @pytest.mark.usefixtures("in_process")
-def test_rows_that_a_model_cannot_take_are_a_finding(train_on: Callable[..., Fitted], tmp_path: Path) -> None:
+def test_rows_that_a_model_cannot_take_are_a_finding(train_on: Callable[..., FittedModel], tmp_path: Path) -> None:
     frame = rows(20)
     frame["a"] = np.inf
     assert failure(packaged(train_on(LINEAR)), tmp_path, frame) == "score-failed"

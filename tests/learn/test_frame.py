@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops_ci.core.records import Field
-from mlops_ci.training.frame import features, incompatible_inputs
+from mlops_ci.core.records import ModelField
+from mlops_ci.training.frame import feature_frame, incompatible_inputs
 
 
 def one(values: Any, type: str) -> Any:
-    return features(pd.DataFrame({"a": values}), [Field("a", type)])["a"]
+    return feature_frame(pd.DataFrame({"a": values}), [ModelField("a", type)])["a"]
 
 
 @pytest.mark.parametrize(
@@ -67,11 +67,11 @@ def test_what_fits_stays_as_it_was() -> None:
 
 def test_inputs_of_another_type_are_named_with_both() -> None:
     inputs = [
-        Field("a", "integer"),
-        Field("b", "integer"),
-        Field("c", "number"),
-        Field("d", "string"),
-        Field("e", "date"),
+        ModelField("a", "integer"),
+        ModelField("b", "integer"),
+        ModelField("c", "number"),
+        ModelField("d", "string"),
+        ModelField("e", "date"),
     ]
     today = {"a": "string", "b": "number", "c": "integer", "d": "string"}
     assert incompatible_inputs(inputs, today) == ("a (integer then, string now)",)

@@ -9,48 +9,48 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops_ci.training.packaging.golden_rows import TOLERANCE, Agreement, agreement
+from mlops_ci.training.packaging.golden_rows import GOLDEN_TOLERANCE, GoldenAgreement, compare_golden_rows
 
 ROWS = pd.DataFrame(
     {"a": [1.0, np.nan, 3.0], "prediction.label": ["x", "y", "x"], "prediction.probability.0": [0.2, 0.5, 1.0]}
 )
 
 
-def compared(tmp_path: Path, made: Any, recorded: Any = ROWS) -> Agreement:
+def compared(tmp_path: Path, made: Any, recorded: Any = ROWS) -> GoldenAgreement:
     recorded.to_parquet(tmp_path / "recorded.parquet")
     made.to_parquet(tmp_path / "made.parquet")
-    return agreement(tmp_path / "recorded.parquet", tmp_path / "made.parquet", ["a"])
+    return compare_golden_rows(tmp_path / "recorded.parquet", tmp_path / "made.parquet", ["a"])
 
 
 def test_the_same_answers_agree(tmp_path: Path) -> None:
-    assert compared(tmp_path, ROWS) == Agreement(3, 0, 0.0)
+    assert compared(tmp_path, ROWS) == GoldenAgreement(3, 0, 0.0)
 
 
-@pytest.mark.parametrize(("apart", "close"), [(TOLERANCE / 2, True), (TOLERANCE * 2, False)])
+@pytest.mark.parametrize(("apart", "close"), [(GOLDEN_TOLERANCE / 2, True), (GOLDEN_TOLERANCE * 2, False)])
 def test_answers_within_the_tolerance_are_close(tmp_path: Path, apart: float, close: bool) -> None:
     made = ROWS.assign(**{"prediction.probability.0": [0.2, 0.5 + apart, 1.0]})
     found = compared(tmp_path, made)
-    assert (found.changed, found.close) == (0, close)
-    assert found.largest == pytest.approx(apart, rel=1e-6)
+    assert (found.changed_rows, found.is_close) == (0, close)
+    assert found.largest_difference == pytest.approx(apart, rel=1e-6)
 
 
 def test_another_label_is_a_changed_row_however_close_the_probabilities(tmp_path: Path) -> None:
     found = compared(tmp_path, ROWS.assign(**{"prediction.label": ["x", "x", "x"]}))
-    assert (found, found.close) == (Agreement(3, 1, 0.0), False)
+    assert (found, found.is_close) == (GoldenAgreement(3, 1, 0.0), False)
 
 
 def test_large_values_are_compared_by_their_size(tmp_path: Path) -> None:
     recorded = pd.DataFrame({"a": [1.0, 2.0], "prediction.value": [1e9, -4.0]})
     found = compared(tmp_path, recorded.assign(**{"prediction.value": [1e9 + 0.5, -4.0]}), recorded)
-    assert found.largest == pytest.approx(5e-10)
-    assert found.close
+    assert found.largest_difference == pytest.approx(5e-10)
+    assert found.is_close
 
 
 def test_what_is_not_a_number_equals_only_itself(tmp_path: Path) -> None:
     recorded = pd.DataFrame({"a": [1.0, 2.0, 3.0], "prediction.value": [np.nan, np.inf, 1.0]})
-    assert compared(tmp_path, recorded, recorded) == Agreement(3, 0, 0.0)
+    assert compared(tmp_path, recorded, recorded) == GoldenAgreement(3, 0, 0.0)
     made = recorded.assign(**{"prediction.value": [0.0, -np.inf, np.nan]})
-    assert compared(tmp_path, made, recorded).changed == 3
+    assert compared(tmp_path, made, recorded).changed_rows == 3
 
 
 @pytest.mark.parametrize(
@@ -60,10 +60,10 @@ def test_what_is_not_a_number_equals_only_itself(tmp_path: Path) -> None:
 )
 def test_answers_to_other_questions_are_not_compared(tmp_path: Path, made: Any) -> None:
     found = compared(tmp_path, made)
-    assert (found.largest, found.close) == (None, False)
+    assert (found.largest_difference, found.is_close) == (None, False)
 
 
 def test_a_damaged_or_swollen_file_agrees_with_nothing(tmp_path: Path) -> None:
-    assert compared(tmp_path, ROWS, pd.concat([ROWS] * 200)).largest is None
+    assert compared(tmp_path, ROWS, pd.concat([ROWS] * 200)).largest_difference is None
     (tmp_path / "recorded.parquet").write_bytes(b"PAR1")
-    assert agreement(tmp_path / "recorded.parquet", tmp_path / "made.parquet", ["a"]) == Agreement(0)
+    assert compare_golden_rows(tmp_path / "recorded.parquet", tmp_path / "made.parquet", ["a"]) == GoldenAgreement(0)

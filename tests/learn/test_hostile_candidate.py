@@ -15,12 +15,12 @@ import skops.io
 
 from mlops_ci.core.digest import digest_file
 from mlops_ci.core.errors import Findings
-from mlops_ci.core.records import Field
-from mlops_ci.spec.spec_types import Train
-from mlops_ci.training.environment import environment
-from mlops_ci.training.fit import Fitted, fit
-from mlops_ci.training.inference.cost import measure
-from mlops_ci.training.inference.scoring import Packaged, score
+from mlops_ci.core.records import ModelField
+from mlops_ci.spec.spec_types import TrainSpec
+from mlops_ci.training.environment import training_environment
+from mlops_ci.training.fit import FittedModel, fit_model
+from mlops_ci.training.inference.cost import measure_costs
+from mlops_ci.training.inference.scoring import PackagedModel, score_models
 from mlops_ci.training.packaging import skops as package
 from mlops_ci.training.packaging.structural_digest import structural_digest
 
@@ -37,7 +37,7 @@ class Own(ClassifierMixin, BaseEstimator):
         return [True] * len(x)
 """
 
-Try = Callable[..., Fitted]
+Try = Callable[..., FittedModel]
 
 
 @pytest.fixture
@@ -47,17 +47,17 @@ def attack(tmp_path: Path) -> Try:
     frame = pd.DataFrame({"a": np.linspace(-1, 1, 40), "y": np.arange(40) > 20})
     frame.to_parquet(tmp_path / "train.parquet")
 
-    def run(code: str, *trusted: str) -> Fitted:
+    def run(code: str, *trusted: str) -> FittedModel:
         (tmp_path / "repo/make.py").write_text(MODEL + code)
-        return fit(
-            Train(entrypoint="make.py:build", trusted=trusted),
+        return fit_model(
+            TrainSpec(entrypoint="make.py:build", trusted=trusted),
             task="binary-classification",
-            inputs=(Field("a", "number"),),
-            output=Field("y", "boolean"),
+            inputs=(ModelField("a", "number"),),
+            output=ModelField("y", "boolean"),
             data=tmp_path / "train.parquet",
             root=tmp_path / "repo",
             scratch=tmp_path / "scratch",
-            environment=environment(),
+            environment=training_environment(),
         )
 
     return run
@@ -84,8 +84,8 @@ def build():
     pathlib.Path("signature.json").write_text("forged")
     return LogisticRegression()
 """)
-    model = skops.io.load(fitted.folder / package.MODEL, trusted=list(package.REVIEWED))
-    golden = pq.read_table(fitted.folder / package.GOLDEN).to_pandas()
+    model = skops.io.load(fitted.folder / package.MODEL_FILE, trusted=list(package.REVIEWED_TYPES))
+    golden = pq.read_table(fitted.folder / package.GOLDEN_FILE).to_pandas()
     assert fitted.model_digest == structural_digest(model)
     assert np.array_equal(golden["prediction.label"], model.predict(golden[["a"]]))
     assert np.array_equal(golden["prediction.probability.1"], model.predict_proba(golden[["a"]])[:, 1])
@@ -157,8 +157,10 @@ def build():
         os._exit(0)
     return LogisticRegression()
 """)
-    assert digest_file(fitted.folder / package.MODEL) == fitted.files[0].sha256
-    assert skops.io.load(fitted.folder / package.MODEL, trusted=list(package.REVIEWED)).classes_.tolist() == [
+    assert digest_file(fitted.folder / package.MODEL_FILE) == fitted.files[0].sha256
+    assert skops.io.load(
+        fitted.folder / package.MODEL_FILE, trusted=list(package.REVIEWED_TYPES)
+    ).classes_.tolist() == [
         False,
         True,
     ]
@@ -224,7 +226,7 @@ def test_folders_that_exist_already_are_no_obstacle(attack: Try, tmp_path: Path)
     second = attack(code)
     assert first.folder != second.folder
     assert first.model_digest == second.model_digest
-    assert (first.folder / package.MODEL).is_file()
+    assert (first.folder / package.MODEL_FILE).is_file()
 
 
 def test_a_scorer_is_told_of_copies_only(attack: Try, tmp_path: Path) -> None:
@@ -244,9 +246,9 @@ def build():
         "make.Greedy",
     )
     pd.DataFrame({"a": [0.1, 0.2]}).to_parquet(tmp_path / "features.parquet")
-    model = Packaged(
+    model = PackagedModel(
         "m",
-        fitted.folder / package.MODEL,
+        fitted.folder / package.MODEL_FILE,
         fitted.files[0].sha256,
         fitted.trusted,
         fitted.signature,
@@ -254,9 +256,11 @@ def build():
         (str(tmp_path / "repo"),),
     )
     for _ in range(2):
-        (scores,) = score([model], tmp_path / "features.parquet", rows=2, scratch=tmp_path / "scratch")
+        (scores,) = score_models([model], tmp_path / "features.parquet", rows=2, scratch=tmp_path / "scratch")
         assert scores.predictions.labels is not None
-        (costs,) = measure([model], tmp_path / "features.parquet", ["peak-memory-mb"], scratch=tmp_path / "scratch")
+        (costs,) = measure_costs(
+            [model], tmp_path / "features.parquet", ["peak-memory-mb"], scratch=tmp_path / "scratch"
+        )
         assert list(costs.values) == ["peak-memory-mb"]
     assert [file.sha256 for file in fitted.files] == [digest_file(fitted.folder / file.path) for file in fitted.files]
     assert len(pq.read_table(tmp_path / "features.parquet")) == 2

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import mlops_ci
 from mlops_ci.core.digest import digest_file, digest_json
-from mlops_ci.evaluation.candidates.candidate import JUDGE_FORMAT
+from mlops_ci.evaluation.candidates.candidate import VERDICT_FORMAT
 
 ROOT = Path(mlops_ci.__file__).parent
 JUDGE = (
@@ -15,7 +15,7 @@ JUDGE = (
     *("training/workers/custom_metric.py", "training/workers/measure.py", "training/workers/score.py"),
 )
 # JUDGE_FORMAT -> the digest of the files that judged when it was chosen
-KNOWN = {5: "7b6e806aedfebd88823bfb1aac3a02bcb4787601d49e2940037f2c133a14feaf"}
+KNOWN = {5: "ab673f1559e50900574fe6ee54a849a337220136a1c415298f45c81625e13d3e"}
 WHAT_TO_DO = """
 The files that judge a model have changed: {digest}
 Can the same models get another verdict, metric or interval? Raise JUDGE_FORMAT in mlops_ci/evaluation/candidates/candidate.py, so that answers
@@ -26,4 +26,4 @@ stored before are not used, and add a row here. Else (a comment, a name) replace
 def test_stored_verdicts_are_those_of_todays_judge() -> None:
     files = sorted(path for pattern in JUDGE for path in ROOT.glob(pattern))
     digest = digest_json({path.relative_to(ROOT).as_posix(): digest_file(path) for path in files})
-    assert KNOWN.get(JUDGE_FORMAT) == digest, WHAT_TO_DO.format(digest=digest, format=JUDGE_FORMAT)
+    assert KNOWN.get(VERDICT_FORMAT) == digest, WHAT_TO_DO.format(digest=digest, format=VERDICT_FORMAT)

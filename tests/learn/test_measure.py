@@ -16,18 +16,17 @@ import pytest
 
 from mlops_ci.core.digest import digest_file
 from mlops_ci.core.errors import Findings
-from mlops_ci.core.records import Field
-from mlops_ci.spec.spec_types import Train
-from mlops_ci.training.environment import environment
-from mlops_ci.training.fit import Fitted, fit
-from mlops_ci.training.inference.cost import measure
-from mlops_ci.training.inference.scoring import Packaged
-from mlops_ci.training.packaging import skops as package
-from mlops_ci.training.workers import measure as measurer
-from mlops_ci.training.workers import score as scorer
-from mlops_ci.training.workers.measure import Timing, peak_mb, percentiles, timed
+from mlops_ci.core.records import ModelField
+from mlops_ci.spec.spec_types import TrainSpec
+from mlops_ci.training.environment import training_environment
+from mlops_ci.training.fit import FittedModel, fit_model
+from mlops_ci.training.inference.cost import measure_costs
+from mlops_ci.training.inference.scoring import PackagedModel
+from mlops_ci.training.packaging import skops
+from mlops_ci.training.workers import measure, score
+from mlops_ci.training.workers.measure import Timing, peak_memory_mb, time_calls, timing_percentiles
 
-HOW = Timing("p50", "p95", calls=4, fewest=2, warm_ups=1, threads=1, rounds=3, patience=1e9)
+HOW = Timing("p50", "p95", calls=4, min_calls=2, warm_ups=1, threads=1, rounds=3, patience=1e9)
 RUN = ("latency-p50-ms", "latency-p95-ms", "batch-latency-p50-ms", "batch-latency-p95-ms", "peak-memory-mb")
 OWN = """
 import sys
@@ -55,7 +54,9 @@ class Clock:
     def __call__(self) -> float:
         return self.now
 
-    def model(self, takes: Callable[[int], float], told: list[Any] | None = None, name: str = "") -> measurer.Call:
+    def model(
+        self, takes: Callable[[int], float], told: list[Any] | None = None, name: str = ""
+    ) -> measure.PredictCall:
         def call(step: int) -> None:
             self.now += takes(step)
             if told is not None:
@@ -67,7 +68,7 @@ class Clock:
 def test_models_are_called_in_turns_and_none_is_always_the_first() -> None:
     clock, told = Clock(), list[Any]()
     calls = [clock.model(lambda _: 0.001, told, name) for name in "ab"]
-    rounds = timed(calls, HOW, clock)
+    rounds = time_calls(calls, HOW, clock)
     one_round = [*("a0", "b0"), *("b1", "a1"), *("a2", "b2"), *("b3", "a3")]
     assert [f"{name}{step}" for name, step in told] == ["a0", "b0", *one_round * 3]
     assert [[len(one) for one in models] for models in rounds] == [[4, 4]] * 3
@@ -75,7 +76,9 @@ def test_models_are_called_in_turns_and_none_is_always_the_first() -> None:
 
 def test_each_model_has_its_own_milliseconds_and_a_slower_one_a_larger_ratio() -> None:
     clock = Clock()
-    fast, slow = percentiles(timed([clock.model(lambda _: 0.002), clock.model(lambda _: 0.004)], HOW, clock), HOW)
+    fast, slow = timing_percentiles(
+        time_calls([clock.model(lambda _: 0.002), clock.model(lambda _: 0.004)], HOW, clock), HOW
+    )
     assert fast == pytest.approx({"p50": 2.0, "p95": 2.0})
     assert slow == pytest.approx({"p50": 4.0, "p95": 4.0})
 
@@ -84,7 +87,7 @@ def test_one_disturbed_round_decides_nothing() -> None:
     clock, numbers = Clock(), itertools.count()
     disturbed = range(1, 5)  # the first round, after the warm-up
     calls = [clock.model(lambda _: 1.0 if next(numbers) in disturbed else 0.002)]
-    assert percentiles(timed(calls, HOW, clock), HOW) == [pytest.approx({"p50": 2.0, "p95": 2.0})]
+    assert timing_percentiles(time_calls(calls, HOW, clock), HOW) == [pytest.approx({"p50": 2.0, "p95": 2.0})]
 
 
 @pytest.mark.parametrize(
@@ -94,17 +97,17 @@ def test_one_disturbed_round_decides_nothing() -> None:
 def test_slow_models_are_called_less_often_but_equally(patience: float, calls: list[int]) -> None:
     clock = Clock()
     how = replace(HOW, patience=patience, warm_ups=0)
-    rounds = timed([clock.model(lambda _: 1.0) for _ in range(2)], how, clock)
+    rounds = time_calls([clock.model(lambda _: 1.0) for _ in range(2)], how, clock)
     assert [[len(one) for one in models] for models in rounds] == [[count] * 2 for count in calls]
 
 
 def test_real_clocks_tell_a_model_that_does_twice_the_work() -> None:
     numbers = np.random.default_rng(0).random(20_000)
 
-    def work(times: int) -> measurer.Call:
+    def work(times: int) -> measure.PredictCall:
         return lambda _: [np.sort(numbers) for _ in range(times)]
 
-    once, twice = percentiles(timed([work(1), work(2)], replace(HOW, calls=20, rounds=5)), HOW)
+    once, twice = timing_percentiles(time_calls([work(1), work(2)], replace(HOW, calls=20, rounds=5)), HOW)
     assert twice["p50"] / once["p50"] > 1.2
 
 
@@ -116,7 +119,7 @@ def test_peak_memory_is_of_the_call_and_not_of_what_it_keeps() -> None:
             kept.append(np.ones(5_000_000))
         np.ones(250_000).sum()
 
-    assert peak_mb(call) == pytest.approx(2.0, rel=0.05)
+    assert peak_memory_mb(call) == pytest.approx(2.0, rel=0.05)
     assert not tracemalloc.is_tracing()
 
 
@@ -129,46 +132,46 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def trained(data: Path, scratch: Path, train: Train) -> Fitted:
-    return fit(
+def trained(data: Path, scratch: Path, train: TrainSpec) -> FittedModel:
+    return fit_model(
         train,
         task="regression",
-        inputs=(Field("a", "number"),),
-        output=Field("y", "number"),
+        inputs=(ModelField("a", "number"),),
+        output=ModelField("y", "number"),
         data=data / "train.parquet",
         root=scratch,
         scratch=scratch,
-        environment=environment(),
+        environment=training_environment(),
     )
 
 
-def packaged(fitted: Fitted, name: str, **changes: Any) -> Packaged:
-    model = fitted.folder / package.MODEL
-    found = Packaged(
+def packaged(fitted: FittedModel, name: str, **changes: Any) -> PackagedModel:
+    model = fitted.folder / skops.MODEL_FILE
+    found = PackagedModel(
         name, model, digest_file(model), fitted.trusted, fitted.signature, "regression", seconds=fitted.seconds
     )
     return replace(found, **changes)
 
 
 @pytest.fixture(scope="module")
-def ridge(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Fitted:
-    return trained(data, tmp_path_factory.mktemp("ridge"), Train(estimator="sklearn.linear_model.Ridge"))
+def ridge(data: Path, tmp_path_factory: pytest.TempPathFactory) -> FittedModel:
+    return trained(data, tmp_path_factory.mktemp("ridge"), TrainSpec(estimator="sklearn.linear_model.Ridge"))
 
 
 @pytest.fixture(scope="module")
-def with_code(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Fitted:
+def with_code(data: Path, tmp_path_factory: pytest.TempPathFactory) -> FittedModel:
     """A model of the repository's own code, trained while the clock of its process stood still."""
     folder = tmp_path_factory.mktemp("own")
     lies = "import time\nbegan = time.perf_counter()\ntime.perf_counter = lambda: began\n"
     (folder / "make.py").write_text(lies + OWN.format(single="pass"))
-    return trained(data, folder, Train(entrypoint="make.py:build", trusted=("make.Own",)))
+    return trained(data, folder, TrainSpec(entrypoint="make.py:build", trusted=("make.Own",)))
 
 
 @pytest.fixture
-def own(with_code: Fitted, tmp_path: Path) -> Callable[[str], Packaged]:
+def own(with_code: FittedModel, tmp_path: Path) -> Callable[[str], PackagedModel]:
     """Return a function that packages a model of the repository's own code, which does that to a single row."""
 
-    def make(single: str) -> Packaged:
+    def make(single: str) -> PackagedModel:
         (tmp_path / "make.py").write_text(OWN.format(single=single))
         return packaged(with_code, "own", paths=(str(tmp_path),))
 
@@ -176,10 +179,10 @@ def own(with_code: Fitted, tmp_path: Path) -> Callable[[str], Packaged]:
 
 
 def test_models_of_library_code_are_measured_side_by_side_and_only_by_what_is_asked(
-    data: Path, ridge: Fitted, tmp_path: Path
+    data: Path, ridge: FittedModel, tmp_path: Path
 ) -> None:
     models = [packaged(ridge, "m@v1.0.0"), packaged(ridge, "m")]
-    found = measure(models, data / "features.parquet", [*RUN, "auc"], scratch=tmp_path)
+    found = measure_costs(models, data / "features.parquet", [*RUN, "auc"], scratch=tmp_path)
     assert [(one.name, tuple(one.values), one.diagnostics) for one in found] == [
         ("m@v1.0.0", RUN, ()),
         ("m", RUN, ()),
@@ -192,17 +195,17 @@ def test_models_of_library_code_are_measured_side_by_side_and_only_by_what_is_as
     assert [item["name"] for item in json.loads((folder / "job.json").read_text())["items"]] == ["m@v1.0.0", "m"]
 
 
-def test_what_records_tell_needs_no_process(data: Path, ridge: Fitted, tmp_path: Path) -> None:
+def test_what_records_tell_needs_no_process(data: Path, ridge: FittedModel, tmp_path: Path) -> None:
     model = packaged(ridge, "m", seconds=90.0)
     wanted = ["model-size-mb", "training-seconds", "training-cost"]
-    (found,) = measure([model], data / "features.parquet", wanted, scratch=tmp_path, cost_per_hour=4.0)
+    (found,) = measure_costs([model], data / "features.parquet", wanted, scratch=tmp_path, cost_per_hour=4.0)
     assert found.values == {
         "model-size-mb": model.model.stat().st_size / 1e6,
         "training-seconds": 90.0,
         "training-cost": 0.1,
     }
     assert not list(tmp_path.iterdir())
-    (unpriced,) = measure([replace(model, seconds=None)], data / "features.parquet", wanted, scratch=tmp_path)
+    (unpriced,) = measure_costs([replace(model, seconds=None)], data / "features.parquet", wanted, scratch=tmp_path)
     assert list(unpriced.values) == ["model-size-mb"]
 
 
@@ -215,10 +218,10 @@ def test_what_records_tell_needs_no_process(data: Path, ridge: Fitted, tmp_path:
     ],
 )
 def test_a_model_that_fails_is_told_of_and_the_other_has_its_values(
-    single: str, text: str, own: Callable[[str], Packaged], data: Path, ridge: Fitted, tmp_path: Path
+    single: str, text: str, own: Callable[[str], PackagedModel], data: Path, ridge: FittedModel, tmp_path: Path
 ) -> None:
     models = [own(single), packaged(ridge, "m")]
-    bad, good = measure(models, data / "features.parquet", ["latency-p50-ms", "model-size-mb"], scratch=tmp_path)
+    bad, good = measure_costs(models, data / "features.parquet", ["latency-p50-ms", "model-size-mb"], scratch=tmp_path)
     assert [(one.id, one.message, one.severity) for one in bad.diagnostics] == [("measure-failed", text, "error")]
     assert list(bad.values) == ["model-size-mb"]
     assert (list(good.values), good.diagnostics) == (["model-size-mb", "latency-p50-ms"], ())
@@ -226,36 +229,36 @@ def test_a_model_that_fails_is_told_of_and_the_other_has_its_values(
 
 @pytest.mark.usefixtures("in_process")
 def test_a_model_that_fails_beside_another_is_left_out(
-    data: Path, ridge: Fitted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: Path, ridge: FittedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    load = scorer.load
+    load = score.load_recorded_model
 
     class Broken:
         def predict(self, _: Any) -> None:
             raise RuntimeError("no luck")
 
-    monkeypatch.setattr(scorer, "load", lambda item: Broken() if item.name == "bad" else load(item))
+    monkeypatch.setattr(score, "load_recorded_model", lambda item: Broken() if item.name == "bad" else load(item))
     models = [packaged(ridge, name) for name in ("first", "bad", "last")]
-    first, bad, last = measure(models, data / "features.parquet", ["peak-memory-mb"], scratch=tmp_path)
+    first, bad, last = measure_costs(models, data / "features.parquet", ["peak-memory-mb"], scratch=tmp_path)
     assert [one.message for one in bad.diagnostics] == ["bad cannot be measured: RuntimeError: no luck"]
     assert (list(first.values), list(bad.values), list(last.values)) == (["peak-memory-mb"], [], ["peak-memory-mb"])
 
 
 @pytest.mark.parametrize("said", ['{"latency-p50-ms": -1}', '{"latency-p50-ms": 1e999}', "{}", '{"auc": 1}'])
 def test_numbers_of_a_models_own_code_are_costs_or_nothing(
-    said: str, own: Callable[[str], Packaged], data: Path, tmp_path: Path
+    said: str, own: Callable[[str], PackagedModel], data: Path, tmp_path: Path
 ) -> None:
     answer = f'{{"measured": [{{"name": "own", "values": {said}}}]}}'
     model = own(f"import os; open('result.json', 'w').write({answer!r}); os._exit(0)")
-    (found,) = measure([model], data / "features.parquet", ["latency-p50-ms"], scratch=tmp_path)
+    (found,) = measure_costs([model], data / "features.parquet", ["latency-p50-ms"], scratch=tmp_path)
     assert (dict(found.values), [one.id for one in found.diagnostics]) == ({}, ["measure-failed"])
 
 
-def test_a_changed_file_is_not_measured(data: Path, ridge: Fitted, tmp_path: Path) -> None:
+def test_a_changed_file_is_not_measured(data: Path, ridge: FittedModel, tmp_path: Path) -> None:
     with pytest.raises(Findings) as caught:
-        measure([packaged(ridge, "m", sha256="0" * 64)], data / "features.parquet", RUN, scratch=tmp_path)
+        measure_costs([packaged(ridge, "m", sha256="0" * 64)], data / "features.parquet", RUN, scratch=tmp_path)
     assert caught.value.diagnostics[0].id == "model-file-changed"
 
 
-def test_code_of_its_own_is_not_asked_how_long_it_took(with_code: Fitted) -> None:
+def test_code_of_its_own_is_not_asked_how_long_it_took(with_code: FittedModel) -> None:
     assert with_code.seconds > 0

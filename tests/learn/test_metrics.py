@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from mlops_ci.evaluation.stats.metrics import METRICS, value
+from mlops_ci.evaluation.stats.metrics import METRIC_FACTORIES, compute_metric
 from mlops_ci.spec.defaults import default_metrics, default_requirements
-from mlops_ci.training.predictions import Predictions, Terms, Truth, align_classes, encode_labels
+from mlops_ci.training.predictions import MetricOptions, Predictions, Truth, align_classes, encode_labels
 
 ROWS = 300
 COSTS = np.array([[0.0, 1.0, 2.0, 3.0], [4.0, 0.0, 5.0, 6.0], [7.0, 8.0, -1.0, 9.0], [1.0, 1.0, 1.0, 0.0]])
-TERMS = Terms(quantile=0.8, top_k=2, costs=COSTS)
+TERMS = MetricOptions(quantile=0.8, top_k=2, costs=COSTS)
 
 
 def binary(seed: int) -> tuple[Truth, Predictions]:
@@ -33,7 +33,7 @@ def multiclass(seed: int) -> tuple[Truth, Predictions]:
     labels = rng.integers(4, size=ROWS)
     p = rng.dirichlet(np.ones(4), ROWS) * 0.7
     p[np.arange(ROWS), labels] += 0.3
-    return Truth(labels=labels, classes=("a", "b", "c", "d"), terms=TERMS), Predictions(
+    return Truth(labels=labels, classes=("a", "b", "c", "d"), metric_options=TERMS), Predictions(
         labels=p.argmax(axis=1), probabilities=p
     )
 
@@ -41,7 +41,7 @@ def multiclass(seed: int) -> tuple[Truth, Predictions]:
 def regression(seed: int) -> tuple[Truth, Predictions]:
     rng = np.random.default_rng(seed)
     true = rng.normal(1000, 3, ROWS)
-    return Truth(values=true, terms=TERMS), Predictions(values=true + rng.normal(0, 2, ROWS))
+    return Truth(values=true, metric_options=TERMS), Predictions(values=true + rng.normal(0, 2, ROWS))
 
 
 Reference = Callable[[Any, Any, Any], float]
@@ -93,26 +93,26 @@ def test_metric_is_that_of_scikit_learn(
     y = truth.values if truth.labels is None else truth.labels
     weights = np.random.default_rng(2).integers(1, 5, size=(3, ROWS)).astype(float)
     weights[0] = 1
-    weighted = METRICS[metric](truth, predictions)
+    weighted = METRIC_FACTORIES[metric](truth, predictions)
     assert weighted is not None
     expected = [reference(y, predictions, row) for row in weights]
     assert weighted(weights) == pytest.approx(expected, rel=0, abs=1e-12)
-    assert value(metric, truth, predictions) == pytest.approx(expected[0], rel=0, abs=1e-12)
+    assert compute_metric(metric, truth, predictions) == pytest.approx(expected[0], rel=0, abs=1e-12)
 
 
 def test_every_metric_is_tested() -> None:
-    assert {name for _, name, _ in CASES} == set(METRICS)
+    assert {name for _, name, _ in CASES} == set(METRIC_FACTORIES)
 
 
 def test_who_says_that_every_class_is_as_likely_names_none() -> None:
-    truth = Truth(labels=np.array([0, 1, 2, 0]), classes=("a", "b", "c"), terms=Terms(top_k=2))
+    truth = Truth(labels=np.array([0, 1, 2, 0]), classes=("a", "b", "c"), metric_options=MetricOptions(top_k=2))
     undecided = Predictions(labels=np.zeros(4, dtype=np.int64), probabilities=np.full((4, 3), 1 / 3))
-    assert value("top-k-accuracy", truth, undecided) == 0.0  # whatever the order of the classes is
+    assert compute_metric("top-k-accuracy", truth, undecided) == 0.0  # whatever the order of the classes is
 
 
 def test_a_class_that_the_costs_do_not_know_leaves_the_cost_unknown() -> None:
-    truth = Truth(labels=np.array([0, -1]), classes=("a", "b"), terms=Terms(costs=np.eye(2)))
-    assert value("cost", truth, Predictions(labels=np.array([0, 0]))) is None
+    truth = Truth(labels=np.array([0, -1]), classes=("a", "b"), metric_options=MetricOptions(costs=np.eye(2)))
+    assert compute_metric("cost", truth, Predictions(labels=np.array([0, 0]))) is None
 
 
 @pytest.mark.parametrize("metric", ["auc", "average-precision", "auc-ovr"])
@@ -120,31 +120,31 @@ def test_ranking_has_no_value_without_positives(metric: str) -> None:
     truth = Truth(labels=np.zeros(20, dtype=np.int64), classes=(0, 1))
     p = np.linspace(0, 1, 20)
     predictions = Predictions(labels=(p > 0.5).astype(np.int64), probabilities=np.stack([1 - p, p], axis=1), scores=p)
-    assert value(metric, truth, predictions) is None
+    assert compute_metric(metric, truth, predictions) is None
 
 
 def test_nothing_predicted_positive_is_a_precision_of_zero() -> None:
     truth = Truth(labels=np.array([0, 1, 1]), classes=(0, 1))
     predictions = Predictions(labels=np.zeros(3, dtype=np.int64))
-    assert [value(metric, truth, predictions) for metric in ("precision", "recall", "f1")] == [0, 0, 0]
+    assert [compute_metric(metric, truth, predictions) for metric in ("precision", "recall", "f1")] == [0, 0, 0]
 
 
 def test_a_model_without_probabilities_has_no_log_loss_but_an_accuracy() -> None:
     truth = Truth(labels=np.array([0, 1, 1]), classes=(0, 1))
     predictions = Predictions(labels=np.array([0, 1, 0]))
-    assert value("log-loss", truth, predictions) is None
-    assert value("auc", truth, predictions) is None
-    assert value("accuracy", truth, predictions) == pytest.approx(2 / 3)
+    assert compute_metric("log-loss", truth, predictions) is None
+    assert compute_metric("auc", truth, predictions) is None
+    assert compute_metric("accuracy", truth, predictions) == pytest.approx(2 / 3)
 
 
 def test_r2_of_a_constant_target_is_that_of_scikit_learn() -> None:
     truth = Truth(values=np.full(10, 7.0))
-    assert value("r2", truth, Predictions(values=np.full(10, 7.0))) == 1
-    assert value("r2", truth, Predictions(values=np.full(10, 8.0))) == 0
+    assert compute_metric("r2", truth, Predictions(values=np.full(10, 7.0))) == 1
+    assert compute_metric("r2", truth, Predictions(values=np.full(10, 8.0))) == 0
 
 
 def test_no_rows_have_no_value() -> None:
-    assert value("mae", Truth(values=np.zeros(0)), Predictions(values=np.zeros(0))) is None
+    assert compute_metric("mae", Truth(values=np.zeros(0)), Predictions(values=np.zeros(0))) is None
 
 
 def test_labels_are_indices_and_strangers_are_minus_one() -> None:
@@ -169,4 +169,4 @@ def test_defaults_have_a_floor_and_a_test_of_metrics_that_exist(task: Any) -> No
         ("non-inferiority", "champion", "retrained", 0.01),
         ("non-inferiority", "anchor", "retrained", 0.01),
     ]
-    assert {floor.metric, better.metric, no_worse[0].metric, *default_metrics(task)} <= set(METRICS)
+    assert {floor.metric, better.metric, no_worse[0].metric, *default_metrics(task)} <= set(METRIC_FACTORIES)

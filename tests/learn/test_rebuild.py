@@ -12,11 +12,11 @@ from typing import Literal
 
 import pytest
 
-from mlops_ci.core.records import Environment
-from mlops_ci.training import rebuild
-from mlops_ci.training.environment import at_hand
-from mlops_ci.training.rebuild import provide
-from mlops_ci.training.workers import protocol as jobs
+from mlops_ci.core.records import TrainingEnvironment
+from mlops_ci.training import environment_rebuild
+from mlops_ci.training.environment import local_environment
+from mlops_ci.training.environment_rebuild import provide_environment
+from mlops_ci.training.workers import protocol
 
 
 @pytest.fixture
@@ -37,21 +37,21 @@ def links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def by(monkeypatch: pytest.MonkeyPatch, *tools: Literal["uv", "pip"]) -> None:
-    monkeypatch.setattr(rebuild, "TOOLS", tools)
+    monkeypatch.setattr(environment_rebuild, "INSTALLERS", tools)
 
 
-def recorded(packages: dict[str, str], python: str = platform.python_version()) -> Environment:
-    return Environment(python, packages)
+def recorded(packages: dict[str, str], python: str = platform.python_version()) -> TrainingEnvironment:
+    return TrainingEnvironment(python, packages)
 
 
-def printed(interpreter: jobs.Interpreter, code: str) -> str:
+def printed(interpreter: protocol.Interpreter, code: str) -> str:
     done = subprocess.run([interpreter.python, "-P", "-c", code], capture_output=True, text=True, check=True, env={})
     return done.stdout.strip()
 
 
 def test_nothing_is_built_where_the_environment_at_hand_is_the_recorded_one(tmp_path: Path) -> None:
-    found = provide(at_hand(["numpy", "scikit-learn"]), tmp_path / "none")
-    assert (found.interpreter, found.used.built_by, found.used.problem) == (jobs.HERE, None, None)
+    found = provide_environment(local_environment(["numpy", "scikit-learn"]), tmp_path / "none")
+    assert (found.interpreter, found.used.built_by, found.used.problem) == (protocol.CURRENT_INTERPRETER, None, None)
     assert not (tmp_path / "none").exists()
 
 
@@ -64,10 +64,10 @@ def test_what_was_recorded_is_built_with_nothing_of_the_environment_at_hand(
     by(monkeypatch, tool)
     monkeypatch.setenv("PYTHONPATH", str(links))  # where pip would find what is installed already
     monkeypatch.setenv("PIP_TARGET", str(tmp_path / "elsewhere"))
-    found = provide(recorded({"tinylib": "1.0"}), tmp_path / "new", force=True)
+    found = provide_environment(recorded({"tinylib": "1.0"}), tmp_path / "new", force=True)
     assert (found.used.built_by, found.used.problem) == (tool, None)
     assert found.used.environment.packages == {"tinylib": "1.0"}
-    assert found.interpreter.built
+    assert found.interpreter.has_own_packages
     paths = printed(found.interpreter, "import sys, tinylib; print(tinylib.__file__, *sys.path)")
     assert paths.startswith(str(tmp_path / "new"))
     assert "site-packages" not in paths.replace(str(tmp_path / "new"), "new").split("new")[0]
@@ -83,8 +83,12 @@ def test_a_version_that_is_no_wheel_leaves_the_environment_at_hand_and_says_why(
     (source / "setup.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
     with tarfile.open(links / "tinylib-0.9.tar.gz", "w:gz") as archive:
         archive.add(source, source.name)
-    found = provide(recorded({"tinylib": "0.9"}), tmp_path / "new")
-    assert (found.interpreter, found.used.built_by, dict(found.used.environment.packages)) == (jobs.HERE, None, {})
+    found = provide_environment(recorded({"tinylib": "0.9"}), tmp_path / "new")
+    assert (found.interpreter, found.used.built_by, dict(found.used.environment.packages)) == (
+        protocol.CURRENT_INTERPRETER,
+        None,
+        {},
+    )
     assert "tinylib==0.9" in (found.used.problem or "")
     assert not (tmp_path / "ran").exists()
 
@@ -93,13 +97,16 @@ def test_a_python_that_is_not_here_is_told_and_the_packages_at_hand_will_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     by(monkeypatch, "pip")
-    found = provide(recorded(dict(at_hand(["numpy"]).packages), "3.11.999"), tmp_path / "new")
-    assert (found.interpreter, found.used.problem) == (jobs.HERE, "pip: there is no Python 3.11.999 here")
+    found = provide_environment(recorded(dict(local_environment(["numpy"]).packages), "3.11.999"), tmp_path / "new")
+    assert (found.interpreter, found.used.problem) == (
+        protocol.CURRENT_INTERPRETER,
+        "pip: there is no Python 3.11.999 here",
+    )
 
 
 def test_packages_of_a_python_that_is_not_here_are_built_for_the_one_at_hand(links: Path, tmp_path: Path) -> None:
     assert links.is_dir()
-    found = provide(recorded({"tinylib": "1.0"}, "3.11.999"), tmp_path / "new")
+    found = provide_environment(recorded({"tinylib": "1.0"}, "3.11.999"), tmp_path / "new")
     assert (found.used.built_by, found.used.environment.python) == ("pip", platform.python_version())
     assert found.used.problem == "pip: there is no Python 3.11.999 here"
 
@@ -116,8 +123,8 @@ def test_packages_of_a_python_that_is_not_here_are_built_for_the_one_at_hand(lin
     ],
 )
 def test_a_record_that_is_not_names_and_versions_reaches_no_command_line(
-    environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    environment: TrainingEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mlops_ci.core.process.run", lambda *_, **__: pytest.fail("a program was run"))
-    found = provide(environment, tmp_path / "new")
+    monkeypatch.setattr("mlops_ci.core.process.run_guarded", lambda *_, **__: pytest.fail("a program was run"))
+    found = provide_environment(environment, tmp_path / "new")
     assert "the record is not one of exact versions" in (found.used.problem or "")

@@ -11,7 +11,7 @@ import json
 import subprocess
 import sys
 
-from mlops_ci.cli.main import run
+from mlops_ci.cli.main import run_command_line
 
 
 def main() -> None:
@@ -22,7 +22,7 @@ def main() -> None:
             subprocess.run(["git", "switch", "--quiet", "--detach", wanted["commit"]], check=True)
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code = run(wanted["argv"])
+            code = run_command_line(wanted["argv"])
         sys.stdout.write(json.dumps({"code": int(code), "out": out.getvalue(), "err": err.getvalue()}) + "\n")
         sys.stdout.flush()
 

@@ -16,20 +16,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from mlops_ci.cli.push_plan import apply
+from mlops_ci.cli.push_plan import apply_plan
 from mlops_ci.core.codec import encode
 from mlops_ci.core.digest import canonical_json, digest_bytes
 from mlops_ci.core.errors import Exit
 from mlops_ci.core.plan import Plan
 from mlops_ci.core.planned_writes import StoreRun
-from mlops_ci.core.records import Assignment, Comparison, Maker, Release, TrainingRun
-from mlops_ci.evaluation.candidates.candidate import champion_of, identify, read_data
-from mlops_ci.registry import run_store as store
+from mlops_ci.core.records import Assignment, Comparison, Provenance, Release, TrainingRun
+from mlops_ci.evaluation.candidates.candidate import find_champion, identify_candidate, read_data
+from mlops_ci.registry import run_store
 from mlops_ci.registry import state as registry
 from mlops_ci.repository import git
 from mlops_ci.repository.context import Context, Project
 from mlops_ci.repository.git import Repository
-from mlops_ci.spec.load import load
+from mlops_ci.spec.load import load_specs
 from tests.conftest import git_in
 from tests.functional.conftest import Consumer
 
@@ -184,9 +184,9 @@ def checked(consumer: Consumer, attempts: Sequence[Attempt], folder: Path) -> Co
     git_in(folder)("clone", "--quiet", str(consumer.origin), "checked")
     clone = folder / "checked"
     git_in(clone)("fetch", "--quiet", "origin", "refs/mlops/*:refs/mlops/*")
-    repo = git.find(clone)
+    repo = git.find_repository(clone)
     assert repo is not None
-    state = registry.read(repo)
+    state = registry.read_registry(repo)
     before = {f"{model}@v1.0.0" for model in MODELS}
     before |= {f"{model}#{environment}#{n}" for model in MODELS for n, environment in ((1, "staging"), (2, "prod"))}
     said = Counter(attempt.wrote for attempt in attempts if attempt.wrote)
@@ -206,60 +206,60 @@ def _check_model(repo: Repository, state: registry.ModelState) -> None:
     keys = Counter(event.record.run_key for event in state.releases.values() if isinstance(event.record, Release))
     assert [key for key, times in keys.items() if times > 1] == []  # no candidate was released twice
     for event in state.releases.values():
-        assert repo.resolve(store.release_ref(state.model, event.version)) is not None
+        assert repo.resolve(run_store.release_ref(state.model, event.version)) is not None
     log = repo.run("rev-list", "--reverse", "--parents", f"refs/mlops/log/{state.model}").text.splitlines()
     assert all(len(line.split()) <= 2 for line in log)  # no entry has two parents
-    told = [(repo.read(f"{line.split()[0]}:tag") or b"").decode().split() for line in log]
+    told = [(repo.read_blob(f"{line.split()[0]}:tag") or b"").decode().split() for line in log]
     assert told == [[event.ref.oid, event.ref.name] for event in state.events]
     for event, line in zip(state.events, log, strict=True):
         assert event.record is not None
-        assert repo.read(f"{line.split()[0]}:record.json") == canonical_json(encode(event.record)).encode()
+        assert repo.read_blob(f"{line.split()[0]}:record.json") == canonical_json(encode(event.record)).encode()
     assert [event.record.previous for event in state.events if event.record] == [
         None,
         *(event.ref for event in state.events[:-1]),
     ]
-    for event in state.assigned.values():
+    for event in state.current_assignments.values():
         assert isinstance(event.record, Assignment)
         for file in event.record.manifests:
-            assert digest_bytes(repo.read(f"refs/remotes/origin/main:{file.path}") or b"") == file.sha256
+            assert digest_bytes(repo.read_blob(f"refs/remotes/origin/main:{file.path}") or b"") == file.sha256
 
 
 def _gated_by_hand(consumer: Consumer) -> None:
     """Store, for both models as they are now, what the gate would have stored, from the run that it did store."""
-    repo = git.find(consumer.root)
+    repo = git.find_repository(consumer.root)
     assert repo is not None
     one = repo.run("for-each-ref", "--count=1", "--format=%(refname)", "refs/mlops/runs/diagnosis/*").text
     for ref in repo.run("for-each-ref", "--format=%(refname)", "refs/mlops/runs/diagnosis").text.split():
-        one = ref if repo.kind(f"{ref}:comparison.json") else one
-    stored = store.find(repo, one)
+        one = ref if repo.object_type(f"{ref}:comparison.json") else one
+    stored = run_store.find_run(repo, one)
     assert stored is not None
-    run = store.read_record(repo, stored, "run.json", TrainingRun)
-    comparison = store.read_record(repo, stored, "comparison.json", Comparison)
-    rest = {path: repo.read(oid) or b"" for path, oid in stored.files.items()}
-    specs, found = load(consumer.root)
+    run = run_store.read_record(repo, stored, "run.json", TrainingRun)
+    comparison = run_store.read_record(repo, stored, "comparison.json", Comparison)
+    rest = {path: repo.read_blob(oid) or b"" for path, oid in stored.files.items()}
+    specs, found = load_specs(consumer.root)
     assert specs is not None, found
     with tempfile.TemporaryDirectory() as scratch:
         context = Context(
             root=consumer.root,
-            here=consumer.root,
+            start_folder=consumer.root,
             repo=repo,
             scratch=Path(scratch),
             cache=repo.common_dir / "mlops-ci" / "cache",
             clock=lambda: datetime.now(UTC),
-            maker=Maker("Ada Lovelace", "0"),
+            provenance=Provenance("Ada Lovelace", "0"),
             offline=False,
             progress=lambda _: None,
         )
         project = Project(specs, context)
         writes = []
         for model in MODELS:
-            candidate = identify(project, model, read_data(project, model)[0])
-            key = candidate.comparison_key(champion_of(project, model))
+            candidate = identify_candidate(project, model, read_data(project, model)[0])
+            key = candidate.comparison_key(find_champion(project, model))
             records = {
                 "run.json": replace(run, key=candidate.key, model=model, seed=candidate.model.spec.train.seed),
                 "comparison.json": replace(comparison, key=key, run=candidate.key, model=model),
             }
             files = {**rest, **{path: canonical_json(encode(record)).encode() for path, record in records.items()}}
-            writes.append(StoreRun(store.run_ref(model, key), files, f"{model}: run {key}"))
+            writes.append(StoreRun(run_store.run_ref(model, key), files, f"{model}: run {key}"))
         new = tuple(write for write in writes if repo.resolve(write.ref) is None)
-        apply(Plan(new), consumer.root, repo, None, context.clock, lambda _: None)
+        apply_plan(Plan(new), consumer.root, repo, None, context.clock, lambda _: None)

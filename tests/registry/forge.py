@@ -15,41 +15,50 @@ from mlops_ci.core.codec import encode
 from mlops_ci.core.digest import canonical_json, digest_bytes, digest_json
 from mlops_ci.core.records import (
     Approval,
-    Asking,
+    ApprovalStatement,
     Assignment,
     Comparison,
-    Consent,
     DataRef,
     DatasetSnapshot,
-    Environment,
     EventRef,
-    Field,
     FileDigest,
+    HoldoutLedgerEntry,
+    HoldoutQuestion,
     LedgerHead,
-    Maker,
     MetricValue,
-    Question,
+    ModelField,
+    ModelSignature,
+    Provenance,
     Release,
     RequirementResult,
     Retirement,
-    Signature,
     Split,
+    TrainingEnvironment,
     TrainingRun,
 )
-from mlops_ci.governance.approvals import APPROVALS
-from mlops_ci.registry.holdout_ledger import ENTRY, ref_of
-from mlops_ci.registry.statement import Record, evidence_of, of_assignment, of_consent, of_release, of_retirement
-from mlops_ci.registry.tag_message import message
-from mlops_ci.spec.load import Specs, load
-from mlops_ci.spec.requirement_text import describe
+from mlops_ci.governance.approvals import APPROVAL_PREFIX
+from mlops_ci.registry.holdout_ledger import LEDGER_ENTRY_FILE, ledger_ref
+from mlops_ci.registry.statement import (
+    EventRecord,
+    encode_approval,
+    encode_assignment,
+    encode_release,
+    encode_retirement,
+    gate_evidence,
+)
+from mlops_ci.registry.tag_message import format_tag_message
+from mlops_ci.spec.load import Specs, load_specs
+from mlops_ci.spec.requirement_text import describe_requirement
 from tests.registry.pack import Folders, Packer, tree
 
 START = 1_700_000_000  # seconds since 1970; a commit a minute from here
 ADA = "Ada Lovelace <ada@example.org>"
-MAKER = Maker("Ada Lovelace", "0.1.0")
+MAKER = Provenance("Ada Lovelace", "0.1.0")
 ENVIRONMENTS = ("trial", "staging", "prod")
-_ENVIRONMENT = Environment("3.11.7", {"numpy": "2.4.6", "scikit-learn": "1.9.1", "skops": "0.16.0"}, "Linux-x86_64")
-_INPUTS = tuple(Field(f"feature_{index}", "number") for index in range(8))
+_ENVIRONMENT = TrainingEnvironment(
+    "3.11.7", {"numpy": "2.4.6", "scikit-learn": "1.9.1", "skops": "0.16.0"}, "Linux-x86_64"
+)
+_INPUTS = tuple(ModelField(f"feature_{index}", "number") for index in range(8))
 _DESCRIPTION = "# What every version of it answers, and on which columns, stands here.\n"
 
 
@@ -100,7 +109,7 @@ def forge(
     for path, text in texts.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text)
-    specs, found = load(root)
+    specs, found = load_specs(root)
     assert specs is not None, found
     forging = _Forging(Packer(root / ".git"), specs, Folders(Packer(root / ".git")), {}, key, signed_from, approver)
     forging.folders.packer = forging.packer
@@ -123,13 +132,13 @@ class _Step:
     model: _Model
     commit: str
     seconds: int
-    record: Callable[[], Record]
+    record: Callable[[], EventRecord]
 
 
 def _chained(forging: _Forging, made: dict[str, _Model], steps: list[_Step]) -> None:
     """Write the tags and logs: each model's one after the other, since each names the one before it; models side by side."""
 
-    def chain(model: _Model) -> list[tuple[_Step, Record, bytes]]:
+    def chain(model: _Model) -> list[tuple[_Step, EventRecord, bytes]]:
         return [forging.sealed(step) for step in steps if step.model is model]
 
     if forging.key is None:
@@ -169,7 +178,7 @@ class _Forging:
             return self._assignment(model, "staging", seconds)
         return self._assignment(model, "trial", seconds) if step == 1 else self._unassignment(model, "trial", seconds)
 
-    def sealed(self, step: _Step) -> tuple[_Step, Record, bytes]:
+    def sealed(self, step: _Step) -> tuple[_Step, EventRecord, bytes]:
         """Return an event's record and tag, signed if need be."""
         model = step.model
         previous = model.events[-1] if model.events else None
@@ -179,7 +188,7 @@ class _Forging:
         name, title, statement = _said(record)
         sentence = record.evidence.sentence if isinstance(record, Release) else record.reason or "as planned"
         body = f"object {step.commit}\ntype commit\ntag {name}\ntagger {ADA} {step.seconds} +0000\n\n"
-        content = (body + message(title, sentence, statement)).encode()
+        content = (body + format_tag_message(title, sentence, statement)).encode()
         if self.key is not None and len(model.events) >= self.signed_from:
             content += sign(self.key, content)
         oid = self.packer.add("tag", content)
@@ -189,7 +198,7 @@ class _Forging:
         return step, record, content
 
     def _approval(self, made: Assignment, key: Path, step: _Step) -> Approval:
-        consent = Consent(
+        consent = ApprovalStatement(
             made.model,
             made.version,
             made.environment,
@@ -202,13 +211,13 @@ class _Forging:
         name = f"{made.model}/{made.environment}/v{made.version}/{key.name}"
         who = f"{key.name.title()} <{key.name}@example.org>"
         body = f"object {step.commit}\ntype commit\ntag {name}\ntagger {who} {step.seconds} +0000\n\n"
-        content = (body + message("approved", "as planned", of_consent(consent))).encode()
+        content = (body + format_tag_message("approved", "as planned", encode_approval(consent))).encode()
         oid = self.packer.add("tag", content + sign(key, content))
-        self.refs[f"{APPROVALS}{name}"] = oid
-        ref = EventRef(f"{APPROVALS}{name}", oid)
+        self.refs[f"{APPROVAL_PREFIX}{name}"] = oid
+        ref = EventRef(f"{APPROVAL_PREFIX}{name}", oid)
         return Approval("signature", f"{key.name}@example.org", made.made_on, ref)
 
-    def log(self, step: _Step, record: Record, content: bytes) -> None:
+    def log(self, step: _Step, record: EventRecord, content: bytes) -> None:
         name = _said(record)[0]
         oid = self.packer.add("tag", content)
         files = {"record.json": canonical_json(encode(record)).encode(), "tag": f"{oid} {name}\n".encode()}
@@ -243,9 +252,9 @@ class _Forging:
         dataset = release.data[0].dataset
         if self.specs.datasets[dataset].spec.split.holdout_budget is None:
             return None
-        ref = ref_of(dataset, 1)
+        ref = ledger_ref(dataset, 1)
         for digest in (digest_json([release.version, "another"]), release.model_digest):
-            question = Question(
+            question = HoldoutLedgerEntry(
                 dataset,
                 1,
                 release.evidence.holdout_digest,
@@ -255,7 +264,7 @@ class _Forging:
                 "2026-11-22T20:00:00+00:00",
             )
             text = self.packer.add("blob", canonical_json(encode(question)).encode())
-            entries = {ENTRY: ("100644", text)}
+            entries = {LEDGER_ENTRY_FILE: ("100644", text)}
             parents = (self.refs[ref],) if ref in self.refs else ()
             title = f"{release.model}: run {release.run_key} is judged"
             tool = "mlops-ci <mlops-ci@localhost>"
@@ -328,13 +337,13 @@ def _need(found: EventRef | None) -> EventRef:
     return found
 
 
-def _said(record: Record) -> tuple[str, str, dict[str, object]]:
+def _said(record: EventRecord) -> tuple[str, str, dict[str, object]]:
     if isinstance(record, Release):
-        return f"{record.model}@v{record.version}", f"{record.model} v{record.version}", of_release(record)
+        return f"{record.model}@v{record.version}", f"{record.model} v{record.version}", encode_release(record)
     if isinstance(record, Assignment):
         name = f"{record.model}#{record.environment}#{record.number}"
-        return name, f"{record.model} v{record.version} in {record.environment}", of_assignment(record)
-    return f"{record.model}#{record.environment}!#{record.number}", f"{record.model} left", of_retirement(record)
+        return name, f"{record.model} v{record.version} in {record.environment}", encode_assignment(record)
+    return f"{record.model}#{record.environment}!#{record.number}", f"{record.model} left", encode_retirement(record)
 
 
 def _run_of(
@@ -358,7 +367,13 @@ def _run_of(
     sentence = f"auc {metrics[0].value:.3f} on 122 holdout rows; there is no champion yet"
     requirements = tuple(
         RequirementResult(
-            describe(wanted), wanted.metric, "pass", "seen", metric.value, lower=metric.lower, upper=metric.upper
+            describe_requirement(wanted),
+            wanted.metric,
+            "pass",
+            "seen",
+            metric.value,
+            lower=metric.lower,
+            upper=metric.upper,
         )
         for wanted, metric in zip(spec.spec.gate.requirements, metrics, strict=False)
     )
@@ -382,7 +397,7 @@ def _run_of(
         seed=7,
         estimator="sklearn.linear_model.LogisticRegression",
         trusted=("numpy.dtype",),
-        signature=Signature(_INPUTS, Field("target", "integer"), (0, 1)),
+        signature=ModelSignature(_INPUTS, ModelField("target", "integer"), (0, 1)),
         model_digest=digest_json([seen, "structure"]),
         files=packaged,
         started_on="2026-11-22T20:00:00+00:00",
@@ -403,7 +418,7 @@ def _run_of(
         requirements=requirements,
         verdict="pass",
         sentence=sentence,
-        asked=None if budget is None else Asking(dataset.name, 1, budget),
+        holdout_question=None if budget is None else HoldoutQuestion(dataset.name, 1, budget),
     )
     answer = canonical_json(encode(comparison)).encode()
     release = Release(
@@ -423,7 +438,7 @@ def _run_of(
         run_key=run.key,
         run_ref=f"refs/mlops/runs/{model}/{comparison.key}",
         run_oid="",
-        evidence=evidence_of(comparison, digest_bytes(answer)),
+        evidence=gate_evidence(comparison, digest_bytes(answer)),
         project=specs.project.name,
         trust="local",
         made_by=MAKER,

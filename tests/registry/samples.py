@@ -8,21 +8,21 @@ from mlops_ci.core.records import (
     Assignment,
     Comparison,
     DataRef,
-    Environment,
     EventRef,
-    Evidence,
-    Field,
     FileDigest,
-    Maker,
+    GateEvidence,
     MetricValue,
+    ModelField,
+    ModelSignature,
+    Provenance,
     Release,
     RequirementResult,
-    Signature,
     Split,
+    TrainingEnvironment,
     TrainingRun,
 )
-from mlops_ci.registry.statement import of_assignment, of_release
-from mlops_ci.registry.tag_message import message
+from mlops_ci.registry.statement import encode_assignment, encode_release
+from mlops_ci.registry.tag_message import format_tag_message
 from mlops_ci.repository.refs import Ref
 
 RELEASE = Release(
@@ -42,7 +42,7 @@ RELEASE = Release(
     run_key="a" * 32,
     run_ref="refs/mlops/runs/delay/" + "b" * 32,
     run_oid="d" * 40,
-    evidence=Evidence(
+    evidence=GateEvidence(
         digest="e" * 64,
         verdict="pass",
         sentence="auc 0.760: better by 0.074 [0.066, 0.082] on 16,100 holdout rows",
@@ -55,7 +55,7 @@ RELEASE = Release(
     ),
     project="nyc-flights",
     trust="local",
-    made_by=Maker("Ada Lovelace", "0.1.0"),
+    made_by=Provenance("Ada Lovelace", "0.1.0"),
     made_on="2026-11-22T20:00:00+00:00",
 )
 
@@ -73,11 +73,13 @@ RUN = TrainingRun(
     schema_digest="5" * 64,
     split=Split("key-hash", 1, 0.2, 64_081, "a" * 64, 16_100, "0" * 64),
     row_key=("id",),
-    environment=Environment("3.11.9", {"scikit-learn": "1.5.0"}, "Linux"),
+    environment=TrainingEnvironment("3.11.9", {"scikit-learn": "1.5.0"}, "Linux"),
     seed=7,
     estimator="sklearn.linear_model.LogisticRegression",
     trusted=(),
-    signature=Signature((Field("distance", "integer"), Field("hour", "integer")), Field("late", "boolean")),
+    signature=ModelSignature(
+        (ModelField("distance", "integer"), ModelField("hour", "integer")), ModelField("late", "boolean")
+    ),
     model_digest="7" * 64,
     files=RELEASE.model_files,
     started_on="2026-11-22T19:00:00+00:00",
@@ -123,10 +125,18 @@ def assignment(number: int, environment: str = "prod", version: str = "1.0.0", *
 def tag(record: Release | Assignment, oid: str, date: int, commit: str = "c" * 40) -> Ref:
     """A record as the ref that `git for-each-ref` would list."""
     if isinstance(record, Release):
-        name, statement = f"{record.model}@v{record.version}", of_release(record)
+        name, statement = f"{record.model}@v{record.version}", encode_release(record)
     else:
-        name, statement = f"{record.model}#{record.environment}#{record.number}", of_assignment(record)
-    return Ref(f"refs/tags/{name}", oid, "tag", commit, "Ada Lovelace", date, message("title", "sentence", statement))
+        name, statement = f"{record.model}#{record.environment}#{record.number}", encode_assignment(record)
+    return Ref(
+        f"refs/tags/{name}",
+        oid,
+        "tag",
+        commit,
+        "Ada Lovelace",
+        date,
+        format_tag_message("title", "sentence", statement),
+    )
 
 
 def plain_tag(name: str, oid: str, date: int, commit: str = "c" * 40) -> Ref:

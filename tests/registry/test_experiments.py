@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from mlops_ci.core.codec import encode
-from mlops_ci.core.records import Comparison, Field, TrainingRun
+from mlops_ci.core.records import Comparison, ModelField, TrainingRun
 from mlops_ci.core.results.queries import RunsReport
-from mlops_ci.registry.experiments import Experiment, experiments, flat, table
-from mlops_ci.registry.statement import of_release
-from mlops_ci.registry.tag_message import message
-from mlops_ci.reports.text import text
+from mlops_ci.registry.experiments import Experiment, flatten_json, read_experiments, runs_table
+from mlops_ci.registry.statement import encode_release
+from mlops_ci.registry.tag_message import format_tag_message
+from mlops_ci.reports.text import render_text
 from mlops_ci.repository.git import Repository
-from mlops_ci.repository.git_values import ZERO, Person, RefUpdate, tag_content
+from mlops_ci.repository.git_values import ZERO_OID, Person, RefUpdate, tag_content
 from tests.registry.samples import COMPARISON, RELEASE, RUN
 
 ADA = Person("Ada", "ada@example.org")
@@ -29,7 +29,7 @@ def stored(repo: Repository, ref: str, run: TrainingRun | bytes, comparison: Com
         files["comparison.json"] = json.dumps(encode(comparison)).encode()
     tree = repo.write_tree({path: repo.write_blob(content) for path, content in files.items()})
     oid = repo.write_commit(tree, (), ref, ADA, 0)
-    assert repo.update_refs([RefUpdate(ref, oid, ZERO)])
+    assert repo.update_refs([RefUpdate(ref, oid, ZERO_OID)])
     return oid
 
 
@@ -47,7 +47,7 @@ def test_a_gated_run_stands_for_its_training_and_the_newest_comes_first(repo: Re
     stored(repo, f"refs/mlops/runs/delay/{RUN.key}", RUN)
     stored(repo, f"refs/mlops/runs/delay/{COMPARISON.key}", RUN, COMPARISON)
     stored(repo, f"refs/mlops/runs/delay/{later.key}", later)
-    _, found, unreadable = experiments(repo)
+    _, found, unreadable = read_experiments(repo)
     assert [(one.key, one.comparison is None) for one in found] == [(later.key, True), (COMPARISON.key, False)]
     assert unreadable == ()
 
@@ -56,13 +56,13 @@ def test_a_release_is_named_beside_its_run_which_its_pin_may_hold(repo: Reposito
     head = repo.head() or ""
     oid = stored(repo, "refs/mlops/releases/delay/v1.0.0", RUN, COMPARISON)
     release = replace(RELEASE, commit=head, run_oid=oid)
-    text = message("delay v1.0.0", "x", of_release(release))
+    text = format_tag_message("delay v1.0.0", "x", encode_release(release))
     tag = repo.store_tag(tag_content("delay@v1.0.0", head, text, ADA, 1))
-    assert repo.update_refs([RefUpdate("refs/tags/delay@v1.0.0", tag, ZERO)])
-    _, (one,), _ = experiments(repo, "delay")
+    assert repo.update_refs([RefUpdate("refs/tags/delay@v1.0.0", tag, ZERO_OID)])
+    _, (one,), _ = read_experiments(repo, "delay")
     assert (one.key, one.version) == (COMPARISON.key, "1.0.0")
-    assert repo.update_refs([RefUpdate(f"refs/mlops/runs/delay/{COMPARISON.key}", oid, ZERO)])
-    _, (same,), _ = experiments(repo)
+    assert repo.update_refs([RefUpdate(f"refs/mlops/runs/delay/{COMPARISON.key}", oid, ZERO_OID)])
+    _, (same,), _ = read_experiments(repo)
     assert same.ref == f"refs/mlops/runs/delay/{COMPARISON.key}"
 
 
@@ -82,7 +82,7 @@ def test_a_run_that_cannot_be_read_is_named_and_the_others_are_shown(repo: Repos
     bad = f"refs/mlops/runs/delay/{'0' * 32}"
     stored(repo, bad, content)
     stored(repo, f"refs/mlops/runs/delay/{RUN.key}", RUN)
-    _, found, (warning,) = experiments(repo)
+    _, found, (warning,) = read_experiments(repo)
     assert [one.key for one in found] == [RUN.key]
     assert (warning.id, warning.severity) == ("run-unreadable", "warning")
     assert bad in warning.message
@@ -92,30 +92,30 @@ def test_a_run_under_another_name_or_beside_anothers_verdict_is_not_believed(rep
     stored(repo, f"refs/mlops/runs/delay/{'1' * 32}", RUN)
     stored(repo, f"refs/mlops/runs/other/{RUN.key}", RUN)
     stored(repo, f"refs/mlops/runs/delay/{COMPARISON.key}", RUN, replace(COMPARISON, run="9" * 32))
-    _, found, warnings = experiments(repo)
+    _, found, warnings = read_experiments(repo)
     assert (found, len(warnings)) == ((), 3)
 
 
 def test_a_ref_to_something_that_is_no_commit_is_named_too(repo: Repository) -> None:
     blob = repo.write_blob(b"x")
-    assert repo.update_refs([RefUpdate(f"refs/mlops/runs/delay/{'1' * 32}", blob, ZERO)])
-    assert len(experiments(repo)[2]) == 1
+    assert repo.update_refs([RefUpdate(f"refs/mlops/runs/delay/{'1' * 32}", blob, ZERO_OID)])
+    assert len(read_experiments(repo)[2]) == 1
 
 
 def test_one_models_runs_are_those_of_no_other(repo: Repository) -> None:
     stored(repo, f"refs/mlops/runs/delay/{RUN.key}", RUN)
     stored(repo, f"refs/mlops/runs/delayed/{RUN.key}", replace(RUN, model="delayed"))
-    assert [one.run.model for one in experiments(repo, "delay")[1]] == ["delay"]
+    assert [one.run.model for one in read_experiments(repo, "delay")[1]] == ["delay"]
 
 
 def test_only_what_is_not_the_same_in_all_runs_tells_them_apart() -> None:
-    fewer = replace(RUN.signature, inputs=(Field("distance", "integer"),))
+    fewer = replace(RUN.signature, inputs=(ModelField("distance", "integer"),))
     runs = [
         experiment(key="c" * 32, params={"C": 0.1, "solver": "saga"}, spec_digest="e" * 64),
         experiment(key="b" * 32, signature=fewer, split=replace(RUN.split, train_rows=1_000)),
         experiment(),
     ]
-    found = table("delay", runs)
+    found = runs_table("delay", runs)
     assert found.differing == ("C", "solver", "features", "rows")
     assert [row.differs for row in found.runs] == [
         {"C": "0.1", "solver": "saga", "features": "+hour", "rows": "64,081"},
@@ -125,17 +125,20 @@ def test_only_what_is_not_the_same_in_all_runs_tells_them_apart() -> None:
 
 
 def test_where_only_the_rest_of_the_spec_differs_its_digest_tells_them_apart() -> None:
-    assert table("delay", [experiment(), experiment(spec_digest="e" * 64)]).differing == ("spec",)
+    assert runs_table("delay", [experiment(), experiment(spec_digest="e" * 64)]).differing == ("spec",)
 
 
 def test_runs_that_do_not_tell_their_parameters_are_listed() -> None:
-    assert [row.differs for row in table("delay", [experiment(params=None), experiment()]).runs] == [{}, {"C": "1.0"}]
+    assert [row.differs for row in runs_table("delay", [experiment(params=None), experiment()]).runs] == [
+        {},
+        {"C": "1.0"},
+    ]
 
 
 def test_metrics_stand_side_by_side_and_slices_do_not() -> None:
     one = Experiment(COMPARISON.key, "ref", "0" * 40, RUN, COMPARISON, "1.0.0")
-    report = RunsReport((table("delay", [experiment(key="c" * 32, seed=8), one]),), "git fetch origin x")
-    assert text(report).splitlines() == [
+    report = RunsReport((runs_table("delay", [experiment(key="c" * 32, seed=8), one]),), "git fetch origin x")
+    assert render_text(report).splitlines() == [
         "delay: 2 runs",
         "  key           on (UTC)          estimator           seed  auc    verdict    release",
         "  cccccccccccc  2026-11-22 19:00  LogisticRegression  8     -      not gated",
@@ -151,7 +154,7 @@ def test_data_are_taken_apart_down_to_their_leaves() -> None:
         "gate": {"requirements": [{"min": 0.6}, {"min": 0.7}]},
         "x": {},
     }
-    assert dict(flat(given)) == {
+    assert dict(flatten_json(given)) == {
         "train.params.a": 1,
         "train.params.grid": [1, 2],
         "gate.requirements[0].min": 0.6,
@@ -164,5 +167,5 @@ def test_nesting_is_followed_only_so_far() -> None:
     deep: Any = 1
     for _ in range(500):
         deep = {"a": deep}
-    assert len(list(flat(deep))) == 1
-    text(RunsReport((table("delay", [experiment(params=deep), experiment()]),)))
+    assert len(list(flatten_json(deep))) == 1
+    render_text(RunsReport((runs_table("delay", [experiment(params=deep), experiment()]),)))

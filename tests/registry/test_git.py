@@ -7,7 +7,7 @@ import pytest
 from mlops_ci.core.errors import EnvironmentProblem
 from mlops_ci.repository import git
 from mlops_ci.repository.git import Repository
-from mlops_ci.repository.git_values import ZERO, Person, RefUpdate, tag_content
+from mlops_ci.repository.git_values import ZERO_OID, Person, RefUpdate, tag_content
 from tests.conftest import git_in
 
 ADA = Person("Ada", "ada@example.org")
@@ -18,7 +18,7 @@ def test_a_tag_keeps_its_message_byte_for_byte(repo: Repository) -> None:
     assert head is not None
     text = 'title\n\n# a line that `git tag` would drop\n\n{"a":1}\n'
     oid = repo.store_tag(tag_content("delay@v1.0.0", head, text, ADA, 1_700_000_000))
-    assert repo.update_refs([RefUpdate("refs/tags/delay@v1.0.0", oid, ZERO)])
+    assert repo.update_refs([RefUpdate("refs/tags/delay@v1.0.0", oid, ZERO_OID)])
     (ref,) = repo.refs("refs/tags")
     assert (ref.contents, ref.date, ref.tagger, ref.peeled) == (text, 1_700_000_000, "Ada", head)
 
@@ -28,7 +28,7 @@ def test_a_tree_replaces_a_folder_and_leaves_the_rest(repo: Repository) -> None:
         repo.write_tree({"deploy/old.yaml": repo.write_blob(b"old"), "kept": repo.write_blob(b"kept")}), (), "m", ADA, 0
     )
     tree = repo.write_tree({"new.yaml": repo.write_blob(b"new")}, base=base, folder="deploy")
-    assert {path: repo.read(oid) for path, oid in repo.tree(tree).items()} == {
+    assert {path: repo.read_blob(oid) for path, oid in repo.list_files(tree).items()} == {
         "deploy/new.yaml": b"new",
         "kept": b"kept",
     }
@@ -43,7 +43,7 @@ def test_plumbing_touches_neither_index_nor_work_tree(repo: Repository) -> None:
 def test_refs_move_together_or_not_at_all(repo: Repository) -> None:
     head = repo.head()
     assert head is not None
-    moved = repo.update_refs([RefUpdate("refs/mlops/a", head, ZERO), RefUpdate("refs/heads/main", head, ZERO)])
+    moved = repo.update_refs([RefUpdate("refs/mlops/a", head, ZERO_OID), RefUpdate("refs/heads/main", head, ZERO_OID)])
     assert not moved
     assert repo.resolve("refs/mlops/a") is None
 
@@ -54,7 +54,11 @@ def test_changed_names_edited_untracked_and_ignored_files_among_those_asked_for(
     git_in(repo.root)("commit", "--quiet", "-m", "ignore")
     for name in ("README", "new.yaml", "data.csv", "other"):
         (repo.root / name).write_text("changed\n")
-    assert set(repo.changed(["README", "new.yaml", "data.csv", ".gitignore"])) == {"README", "new.yaml", "data.csv"}
+    assert set(repo.uncommitted_paths(["README", "new.yaml", "data.csv", ".gitignore"])) == {
+        "README",
+        "new.yaml",
+        "data.csv",
+    }
 
 
 def test_an_outer_git_environment_does_not_leak_in(
@@ -63,7 +67,7 @@ def test_an_outer_git_environment_does_not_leak_in(
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
     monkeypatch.setenv("GIT_INDEX_FILE", str(tmp_path / "index"))
     assert repo.head() is not None
-    assert repo.changed(["README"]) == ()
+    assert repo.uncommitted_paths(["README"]) == ()
 
 
 def test_a_push_that_loses_says_so_and_writes_nothing(clone: Repository, repo: Repository, tmp_path: Path) -> None:
@@ -72,7 +76,7 @@ def test_a_push_that_loses_says_so_and_writes_nothing(clone: Repository, repo: R
     git_in(repo.root)("push", "--quiet", str(tmp_path / "origin.git"), "HEAD:refs/mlops/log/delay")
     other = clone.write_commit(clone.write_tree({"a": clone.write_blob(b"a")}), (), "fork", ADA, 0)
     answer = clone.push(
-        "origin", [RefUpdate("refs/mlops/log/delay", other, ZERO), RefUpdate("refs/tags/t", head, ZERO)]
+        "origin", [RefUpdate("refs/mlops/log/delay", other, ZERO_OID), RefUpdate("refs/tags/t", head, ZERO_OID)]
     )
     assert answer.state == "raced"
     assert git_in(tmp_path / "origin.git")("tag") == ""
@@ -90,7 +94,7 @@ def test_a_push_that_a_hook_declines_is_refused(clone: Repository, tmp_path: Pat
 
 def test_a_remote_that_is_gone_is_a_failure(clone: Repository, tmp_path: Path) -> None:
     (tmp_path / "origin.git").rename(tmp_path / "gone.git")
-    assert clone.push("origin", [RefUpdate("refs/tags/t", clone.head() or "", ZERO)]).state == "failed"
+    assert clone.push("origin", [RefUpdate("refs/tags/t", clone.head() or "", ZERO_OID)]).state == "failed"
 
 
 def test_nobody_configured_is_nobody(repo: Repository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -112,12 +116,12 @@ def test_git_missing_is_a_diagnostic(repo: Repository, monkeypatch: pytest.Monke
 
 
 def test_a_folder_outside_any_repository_has_none(tmp_path: Path) -> None:
-    assert git.find(tmp_path) is None
+    assert git.find_repository(tmp_path) is None
 
 
 def test_a_linked_work_tree_shares_the_repository(repo: Repository, tmp_path: Path) -> None:
     git_in(repo.root)("worktree", "add", "--quiet", str(tmp_path / "linked"))
-    linked = git.find(tmp_path / "linked")
+    linked = git.find_repository(tmp_path / "linked")
     assert linked is not None
     assert linked.common_dir.resolve() == repo.common_dir.resolve()
     assert linked.head() == repo.head()

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from mlops_ci.core.errors import EnvironmentProblem
 from mlops_ci.repository.git import Repository
-from mlops_ci.repository.git_values import ZERO, RefUpdate
-from mlops_ci.repository.refs import LATEST_DATE, parsed
+from mlops_ci.repository.git_values import ZERO_OID, RefUpdate
+from mlops_ci.repository.refs import LATEST_DATE, parse_refs
 from tests.conftest import git_in
 
 HEADS = {
@@ -36,8 +36,8 @@ def test_the_pieces_in_which_a_listing_comes_do_not_matter(bodies: list[bytes], 
     whole = b"".join(of(f"{at:040x}", f"refs/tags/t{at}", "tag", content) for at, content in enumerate(contents))
     cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=5)))
     pieces = [whole[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
-    found = list(parsed(piece for piece in pieces if piece))
-    assert found == list(parsed([whole]))
+    found = list(parse_refs(piece for piece in pieces if piece))
+    assert found == list(parse_refs([whole]))
     assert [ref.contents for ref in found] == [body.decode("utf-8", "replace") for body in bodies]
 
 
@@ -47,7 +47,7 @@ def test_strange_tags_are_read_as_git_reads_them(repo: Repository, head: str, bo
     commit = repo.head()
     content = f"object {commit}\ntype commit\ntag odd\n".encode() + HEADS[head] + b"\n" + BODIES[body]
     oid = repo.run("hash-object", "-t", "tag", "-w", "--literally", "--stdin", stdin=content).text
-    repo.update_refs([RefUpdate("refs/tags/odd", oid, ZERO)])
+    repo.update_refs([RefUpdate("refs/tags/odd", oid, ZERO_OID)])
     form = "%(objecttype)%00%(object)%00%(taggername)%00%(taggerdate:unix)%00%(contents)%00"
     kind, peeled, tagger, date, contents = (
         repo.run("for-each-ref", f"--format={form}", "refs/tags").out.decode("utf-8", "replace").split("\0")[:5]
@@ -73,7 +73,7 @@ def test_commits_blobs_and_signed_commits_are_refs_too(repo: Repository) -> None
     )
     commit = repo.run("hash-object", "-t", "commit", "-w", "--stdin", stdin=signed.encode()).text
     blob = repo.write_blob(b"\n\nno message")
-    repo.update_refs([RefUpdate("refs/tags/a", blob, ZERO), RefUpdate("refs/tags/b", commit, ZERO)])
+    repo.update_refs([RefUpdate("refs/tags/a", blob, ZERO_OID), RefUpdate("refs/tags/b", commit, ZERO_OID)])
     one, other = repo.refs("refs/tags")
     assert (one.type, one.contents, one.peeled) == ("blob", "", None)
     assert (other.type, other.contents, other.peeled) == ("commit", "subject\n", None)

@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 
 from mlops_ci.core.codec import DecodeError
 from mlops_ci.core.records import EventRef, LedgerHead
-from mlops_ci.registry.statement import of_assignment, of_release, record_of, statement_in
-from mlops_ci.registry.tag_message import message
+from mlops_ci.registry.statement import decode_event_record, encode_assignment, encode_release, parse_statement
+from mlops_ci.registry.tag_message import format_tag_message
 from tests.registry.samples import RELEASE, assignment
 
 
 def test_a_release_survives_its_tag() -> None:
     release = replace(RELEASE, previous=EventRef("delay#prod#3", "9" * 40))
-    found = statement_in(message("delay v1.0.0", release.evidence.sentence, of_release(release)))
+    found = parse_statement(format_tag_message("delay v1.0.0", release.evidence.sentence, encode_release(release)))
     assert found is not None
-    assert record_of(found) == release
+    assert decode_event_record(found) == release
 
 
 def test_a_release_that_was_counted_survives_its_tag_and_so_does_one_that_says_nothing_of_it() -> None:
@@ -29,21 +29,21 @@ def test_a_release_that_was_counted_survives_its_tag_and_so_does_one_that_says_n
         RELEASE, evidence=evidence, ledger=LedgerHead("refs/mlops/ledger/flights/1", "9" * 40, 3), previous=None
     )
     for release in (counted, RELEASE):
-        found = statement_in(message("delay v1.0.0", "auc is good", of_release(release)))
+        found = parse_statement(format_tag_message("delay v1.0.0", "auc is good", encode_release(release)))
         assert found is not None
-        assert record_of(found) == release
-    assert not {"confidence", "budget", "ledger"} & set(re.findall(r'"(\w+)":', json.dumps(of_release(RELEASE))))
+        assert decode_event_record(found) == release
+    assert not {"confidence", "budget", "ledger"} & set(re.findall(r'"(\w+)":', json.dumps(encode_release(RELEASE))))
 
 
 def test_an_assignment_survives_its_tag() -> None:
     made = assignment(3, reason='late arrivals: "worse"\n{"_type": fake}', rollback_of="2.0.0")
-    found = statement_in(message("t", "s", of_assignment(made)))
+    found = parse_statement(format_tag_message("t", "s", encode_assignment(made)))
     assert found is not None
-    assert record_of(found) == made
+    assert decode_event_record(found) == made
 
 
 def test_a_release_is_slsa_provenance_about_the_models_files() -> None:
-    statement = of_release(RELEASE)
+    statement = encode_release(RELEASE)
     assert statement["_type"] == "https://in-toto.io/Statement/v1"
     assert statement["predicateType"] == "https://slsa.dev/provenance/v1"
     assert [(item["name"], item["digest"]) for item in statement["subject"]] == [
@@ -56,22 +56,22 @@ def test_a_release_is_slsa_provenance_about_the_models_files() -> None:
 
 
 def test_the_message_is_a_title_a_sentence_and_canonical_json() -> None:
-    text = message("delay v1.0.0", "auc is good", {"b": 1, "a": "\u00e9"})
+    text = format_tag_message("delay v1.0.0", "auc is good", {"b": 1, "a": "\u00e9"})
     assert text == 'delay v1.0.0\n\nauc is good\n\n{"a":"\u00e9","b":1}\n'
 
 
 def test_a_sentence_that_imitates_a_record_is_not_read() -> None:
-    real = of_release(RELEASE)
-    text = message("t", '{"_type":"https://in-toto.io/Statement/v1","subject":[]}', real)
-    assert statement_in(text) == json.loads(json.dumps(real))
+    real = encode_release(RELEASE)
+    text = format_tag_message("t", '{"_type":"https://in-toto.io/Statement/v1","subject":[]}', real)
+    assert parse_statement(text) == json.loads(json.dumps(real))
 
 
 @pytest.mark.parametrize("where", ["runDetails", "buildDefinition", "event"])
 def test_a_release_with_a_part_missing_is_no_record(where: str) -> None:
-    statement: dict[str, Any] = json.loads(json.dumps(of_release(RELEASE)))
+    statement: dict[str, Any] = json.loads(json.dumps(encode_release(RELEASE)))
     del statement["predicate"][where]
     with pytest.raises(DecodeError):
-        record_of(statement)
+        decode_event_record(statement)
 
 
 json_values = st.recursive(
@@ -92,10 +92,10 @@ def test_hostile_statements_are_refused_without_a_crash(extra: dict[str, Any], s
             "predicate": predicate,
         }
         with pytest.raises(DecodeError):
-            record_of(statement)
+            decode_event_record(statement)
 
 
 @given(st.text())
 def test_any_message_is_read_without_a_crash(text: str) -> None:
-    statement_in(text)
-    statement_in('{"_type":' + text)
+    parse_statement(text)
+    parse_statement('{"_type":' + text)

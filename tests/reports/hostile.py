@@ -8,7 +8,7 @@ import re
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from mlops_ci.core.diagnostics import printable
+from mlops_ci.core.diagnostics import replace_control_characters
 
 TEXTS = [
     'delay"; rm -rf / #',
@@ -105,7 +105,7 @@ def faults(markdown: str, wanted: list[str], text: str = "") -> set[str]:
         {len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}
         for table in re.findall(r"(?:^\|.*\n)+", markdown, re.MULTILINE)
     ]
-    flat = printable(" ".join(text.split()))
+    flat = replace_control_characters(" ".join(text.split()))
     visible = " ".join(html.unescape(re.sub(r"<[^>]*>", "", GITHUB.render(_without_charts(markdown)))).split())
     found = {
         "structure": structure(markdown) != wanted,

@@ -6,23 +6,23 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from mlops_ci.core.ci_job import Job
+from mlops_ci.core.ci_job import CiJob
 from mlops_ci.core.records import (
-    Champion,
     CheckResult,
+    ComparedRelease,
     Comparison,
     DatasetSnapshot,
-    Environment,
-    Field,
     FileDigest,
     MetricValue,
+    ModelField,
+    ModelSignature,
     RequirementResult,
-    Signature,
     Split,
+    TrainingEnvironment,
     TrainingRun,
     Verdict,
 )
-from mlops_ci.core.results.gate import Gated
+from mlops_ci.core.results.gate import GatedModel
 
 DIGEST = "0" * 64
 
@@ -65,11 +65,11 @@ def training_run(model: str = "delay", *, code: tuple[FileDigest, ...] = ()) -> 
         schema_digest=DIGEST,
         split=Split("hash", 1, 0.2, 1000, DIGEST, 200, DIGEST),
         row_key=("id",),
-        environment=Environment("3.11.7", {"scikit-learn": "1.6.0"}),
+        environment=TrainingEnvironment("3.11.7", {"scikit-learn": "1.6.0"}),
         seed=7,
         estimator="sklearn.linear_model.LogisticRegression",
         trusted=(),
-        signature=Signature((Field("hour", "integer"),), Field("late", "integer"), (0, 1)),
+        signature=ModelSignature((ModelField("hour", "integer"),), ModelField("late", "integer"), (0, 1)),
         model_digest=DIGEST,
         files=(FileDigest("model.skops", DIGEST, 123_456),),
         started_on="2026-01-01T00:00:00+00:00",
@@ -91,10 +91,12 @@ def judged(
     slices: Mapping[str, tuple[float, float]] | None = None,
     requirements: tuple[RequirementResult, ...] = (),
     text: str = "auc 0.710 on 2,000 holdout rows",
-) -> Gated:
+) -> GatedModel:
     """A model that went all the way, against a champion; `slices` are the auc of candidate and champion by slice."""
     both = dict(slices or {})
-    champion = Champion("1.2.0", DIGEST, DIGEST, "c" * 40, tuple(_auc(one, pair[1]) for one, pair in both.items()))
+    champion = ComparedRelease(
+        "1.2.0", DIGEST, DIGEST, "c" * 40, tuple(_auc(one, pair[1]) for one, pair in both.items())
+    )
     answer = replace(
         comparison(sentence=text, metrics=tuple(_auc(one, pair[0]) for one, pair in both.items())),
         model=model,
@@ -104,14 +106,14 @@ def judged(
         verdict=verdict,
     )
     ref = f"refs/mlops/runs/{model}/{DIGEST}"
-    return Gated(model, verdict, text, snapshot(check(True)), training_run(model), True, answer, ref)
+    return GatedModel(model, verdict, text, snapshot(check(True)), training_run(model), True, answer, ref)
 
 
 def _auc(name: str, value: float) -> MetricValue:
     return MetricValue("auc", value, value - 0.01, value + 0.01, name, 300)
 
 
-JOB = Job(
+JOB = CiJob(
     "owner/name",
     "https://api.github.com",
     "https://github.com",

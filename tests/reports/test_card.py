@@ -12,19 +12,19 @@ from hypothesis import given
 from mlops_ci.core.records import (
     DataRef,
     EventRef,
-    Evidence,
     FileDigest,
-    Maker,
+    GateEvidence,
     MetricValue,
+    Provenance,
     Release,
     Split,
     TrainingRun,
 )
-from mlops_ci.reports.model_card import LIMIT, card
+from mlops_ci.reports.model_card import MODEL_CARD_MAX_BYTES, render_model_card
 from tests.reports.hostile import ANY, TEXTS, faults, structure
 from tests.reports.samples import DIGEST, JOB, judged, requirement, training_run
 
-MAKER = Maker(
+MAKER = Provenance(
     "ada",
     "0.1.0",
     "ada/flights/.github/workflows/release.yml@refs/heads/main",
@@ -36,7 +36,7 @@ def release(text: str | None = None, **given_: Any) -> Release:
     """A release; with a text, one that has it wherever a hostile record could."""
     name = text or "delay"
     metrics = (MetricValue("auc", 0.71, 0.69, 0.73, None, 2000),)
-    found = Evidence(DIGEST, "pass", text or "auc 0.710 on 2,000 holdout rows", DIGEST, DIGEST, 2000, text or "1.0.0", metrics, (requirement("pass", text or "auc at least 0.65", lower=0.69, upper=0.73),), 0.95)  # fmt: skip
+    found = GateEvidence(DIGEST, "pass", text or "auc 0.710 on 2,000 holdout rows", DIGEST, DIGEST, 2000, text or "1.0.0", metrics, (requirement("pass", text or "auc at least 0.65", lower=0.69, upper=0.73),), 0.95)  # fmt: skip
     values: dict[str, Any] = {
         "model": name,
         "version": text or "1.1.0",
@@ -57,7 +57,7 @@ def release(text: str | None = None, **given_: Any) -> Release:
         "evidence": found,
         "project": name,
         "trust": "separated",
-        "made_by": Maker(text, text, text, text) if text else MAKER,
+        "made_by": Provenance(text, text, text, text) if text else MAKER,
         "made_on": text or "2026-01-01T00:00:00+00:00",
         "reason": text,
         "previous": EventRef(text or "delay@v1.0.0", "b" * 40),
@@ -70,7 +70,7 @@ def section(card_: str, heading: str) -> str:
 
 
 def test_it_has_the_headings_of_model_cards_and_says_what_is_not_known() -> None:
-    shown = card(release())
+    shown = render_model_card(release())
     assert re.findall(r"^##? (.*)", shown, re.MULTILINE) == [
         "delay v1.1.0",
         "Model details",
@@ -92,7 +92,7 @@ def test_it_has_the_headings_of_model_cards_and_says_what_is_not_known() -> None
 
 def test_a_stranger_learns_what_it_is_and_on_which_evidence() -> None:
     judgement = judged(slices={"carrier=AA": (0.60, 0.72)}).comparison
-    shown = card(
+    shown = render_model_card(
         release(),
         run=training_run(),
         comparison=judgement,
@@ -117,7 +117,7 @@ def test_a_stranger_learns_what_it_is_and_on_which_evidence() -> None:
 
 
 def test_it_says_how_to_get_load_verify_and_make_it_again() -> None:
-    how = section(card(release(), job=JOB), "Get it, verify it, make it again")
+    how = section(render_model_card(release(), job=JOB), "Get it, verify it, make it again")
     for command in (
         "git clone https://github.com/owner/name && cd name\n",
         "mlops-ci fetch delay@1.1.0 DIR",
@@ -131,7 +131,7 @@ def test_it_says_how_to_get_load_verify_and_make_it_again() -> None:
 
 
 def test_it_links_the_commit_and_the_run_that_made_it() -> None:
-    made = section(card(release(), job=JOB), "Provenance")
+    made = section(render_model_card(release(), job=JOB), "Provenance")
     assert f"[dddddddddd](https://github.com/owner/name/commit/{'d' * 40})" in made
     assert "[this run](https://github.com/ada/flights/actions/runs/9)" in made
     assert "| made by | mlops-ci 0.1.0, for ada |" in made
@@ -146,13 +146,15 @@ def test_it_links_the_commit_and_the_run_that_made_it() -> None:
     ],
 )
 def test_it_says_how_far_the_verdict_can_be_trusted(trust: str, said: str) -> None:
-    assert said in section(card(release(trust=trust)), "Caveats")
+    assert said in section(render_model_card(release(trust=trust)), "Caveats")
 
 
 def test_a_model_judged_as_a_whole_is_said_to_be() -> None:
-    assert "how it does for parts of the rows is not recorded" in card(release(), comparison=judged().comparison)
+    assert "how it does for parts of the rows is not recorded" in render_model_card(
+        release(), comparison=judged().comparison
+    )
     sliced = judged(slices={"carrier=AA": (0.6, 0.7)}).comparison
-    assert "how it does for parts of the rows" not in card(release(), comparison=sliced)
+    assert "how it does for parts of the rows" not in render_model_card(release(), comparison=sliced)
 
 
 def _hostile(text: str) -> str:
@@ -165,8 +167,10 @@ def _hostile(text: str) -> str:
     )
     run = replace(run, signature=replace(run.signature, output=replace(run.signature.output, name=text)))
     judgement = judged(slices={text or "x": (0.6, 0.7)}, text=text).comparison
-    job = replace(JOB, server=text, repository=text)
-    return card(release(text or None), run=run, comparison=judgement, description=text, owner=text, job=job)
+    job = replace(JOB, server_url=text, repository=text)
+    return render_model_card(
+        release(text or None), run=run, comparison=judgement, description=text, owner=text, job=job
+    )
 
 
 PLAIN = structure(_hostile('"plain" text'))
@@ -182,7 +186,7 @@ def test_any_text_is_but_a_text(text: str) -> None:
     page = _hostile(text)
     page.encode()
     assert faults(page, structure(page), text) <= {"not shown"}
-    assert len(page.encode()) <= LIMIT
+    assert len(page.encode()) <= MODEL_CARD_MAX_BYTES
 
 
 def test_a_huge_card_is_cut_in_whole_parts() -> None:
@@ -190,7 +194,7 @@ def test_a_huge_card_is_cut_in_whole_parts() -> None:
     metrics = tuple(MetricValue("m" * 3000, 0.5, 0.4, 0.6, None, 1) for _ in range(1000))
     huge = release(model_files=files)
     huge = replace(huge, evidence=replace(huge.evidence, metrics=metrics))
-    shown = card(huge, description="d" * 100_000, limit=20_000)
+    shown = render_model_card(huge, description="d" * 100_000, limit=20_000)
     assert len(shown.encode()) <= 20_000
     assert shown.startswith("# delay v1.1.0\n")
     assert shown.count("<details>") == shown.count("</details>")

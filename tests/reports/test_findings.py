@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 
 from mlops_ci.core.diagnostics import Diagnostic, Location
-from mlops_ci.reports.findings import Format, render_findings, summary
+from mlops_ci.reports.findings import FindingsFormat, findings_summary, render_findings
 from tests.reports.hostile import ANY, TEXTS
 
 ERROR = Diagnostic(
@@ -55,7 +55,7 @@ error[gate-metric-unknown]: metric 'auccc' is not one of this model's metrics
     ],
 )
 def test_the_summary_counts_what_there_is(diagnostics: list[Diagnostic], specs: int | None, line: str) -> None:
-    assert summary(diagnostics, specs) == line
+    assert findings_summary(diagnostics, specs) == line
 
 
 def test_github_gets_one_workflow_command_for_each_finding() -> None:
@@ -91,7 +91,7 @@ def test_text_of_a_hostile_finding_has_no_control_characters() -> None:
 
 @pytest.mark.parametrize("name", ["\ud800", "a\u2028b", "\x00", "\u202e"])
 @pytest.mark.parametrize("fmt", ["text", "github", "sarif"])
-def test_no_name_is_one_that_cannot_be_printed(name: str, fmt: Format) -> None:
+def test_no_name_is_one_that_cannot_be_printed(name: str, fmt: FindingsFormat) -> None:
     found = Diagnostic("column-unknown", f"column {name}", Location(name, 1, 1, 1, name), f"did you mean {name}?")
     printed = render_findings([found], fmt)
     printed.encode()

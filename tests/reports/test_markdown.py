@@ -10,12 +10,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from mlops_ci.core.diagnostics import printable
+from mlops_ci.core.diagnostics import replace_control_characters
 from mlops_ci.core.records import MetricValue
-from mlops_ci.core.results.gate import Gated, GateReport
+from mlops_ci.core.results.gate import GatedModel, GateReport
 from mlops_ci.integrations.github.runner_files import SUMMARY_LIMIT
-from mlops_ci.reports import escaping as markup
-from mlops_ci.reports.markdown import markdown
+from mlops_ci.reports import escaping
+from mlops_ci.reports.markdown import render_markdown
 from tests.reports.samples import check, comparison, judged, snapshot
 
 GITHUB = MarkdownIt("commonmark").enable(["table", "strikethrough"])
@@ -89,15 +89,15 @@ def test_any_text_is_shown_as_it_stands_and_does_nothing(text: str) -> None:
 
 
 def _is_text(text: str) -> None:
-    wanted = printable(" ".join(text.split()))
-    written = markup.escaped(text)
+    wanted = replace_control_characters(" ".join(text.split()))
+    written = escaping.escape_markdown(text)
     written.encode()
     assert "##[" not in written
     assert not written.startswith("::")
     seen, outside, drawn = shown(written)
     assert (seen, drawn) == (wanted, set())
     assert not LEFT_TO_GITHUB.search(outside)
-    table = markup.markdown(("one", "two"), [(text, "end"), ("x", text)])
+    table = escaping.markdown_table(("one", "two"), [(text, "end"), ("x", text)])
     _, outside, drawn = shown(table)
     assert not drawn
     assert not LEFT_TO_GITHUB.search(outside)
@@ -117,7 +117,7 @@ def _is_text(text: str) -> None:
     ],
 )
 def test_what_means_nothing_in_markdown_is_written_as_it_is(text: str) -> None:
-    assert markup.escaped(text) == text
+    assert escaping.escape_markdown(text) == text
 
 
 @pytest.mark.parametrize(
@@ -130,24 +130,24 @@ def test_what_means_nothing_in_markdown_is_written_as_it_is(text: str) -> None:
     ],
 )
 def test_what_means_something_gets_a_backslash_an_entity_or_is_code(text: str, written: str) -> None:
-    assert markup.escaped(text) == written
+    assert escaping.escape_markdown(text) == written
 
 
 @pytest.mark.parametrize("text", ["a|@b", "a\\|@b", "`@b", "##[error]@b"])
 def test_code_in_a_cell_has_nothing_that_could_end_the_code_the_cell_or_be_a_command(text: str) -> None:
-    assert not re.search(r"[`\\|]|##\[", markup.code(text))
+    assert not re.search(r"[`\\|]|##\[", escaping.code_span(text))
 
 
 def test_a_report_holds_the_texts_of_others_as_text() -> None:
     name = "x|<b>@a[c](d)\n# e\ud800"
     metrics = (MetricValue("auc", 0.5, 0.4, 0.6, name, 100),)
-    gated = Gated(
+    gated = GatedModel(
         name, "fail", name, snapshot(check(False, column=name)), None, True, comparison(reason=name, metrics=metrics)
     )
-    report = markdown(GateReport("fail", (gated,), 1))
+    report = render_markdown(GateReport("fail", (gated,), 1))
     report.encode()
-    _, outside, markup = shown(report.replace("<details><summary>1 metric</summary>", "").replace("</details>", ""))
-    assert markup == {"h2", "h3", "ul", "li"}
+    _, outside, escaping = shown(report.replace("<details><summary>1 metric</summary>", "").replace("</details>", ""))
+    assert escaping == {"h2", "h3", "ul", "li"}
     assert "@a" not in outside
     assert "0 of 1 check passed" in report
 
@@ -155,28 +155,30 @@ def test_a_report_holds_the_texts_of_others_as_text() -> None:
 def test_a_summary_of_many_models_with_many_slices_keeps_whole_parts_and_the_failing_models() -> None:
     slices = {f"carrier={at}": (0.6, 0.7) for at in range(100)}
     models = tuple(judged("fail" if at == 7 else "pass", f"model-{at}", slices=slices) for at in range(10))
-    whole = markdown(GateReport("fail", models, 1))
+    whole = render_markdown(GateReport("fail", models, 1))
     for limit in (len(whole.encode()) - 1, 40_000, 20_000, 10_000):
-        report = markdown(GateReport("fail", models, 1), limit)
+        report = render_markdown(GateReport("fail", models, 1), limit)
         assert len(report.encode()) <= limit
         assert re.findall(r"^### (.*)", report, re.MULTILINE)[0] == "\u274c model-7: fail"
         assert report.count("<details>") == report.count("</details>")
         assert report.endswith("_Parts were left out, to keep this short: the answer as JSON has everything._\n")
-    assert markdown(GateReport("fail", models, 1), SUMMARY_LIMIT) == whole
+    assert render_markdown(GateReport("fail", models, 1), SUMMARY_LIMIT) == whole
 
 
 def test_what_moved_between_champion_and_candidate_is_in_the_summary() -> None:
-    report = markdown(GateReport("fail", (judged("fail", slices={"carrier=AA": (0.6, 0.72)}),), 1))
+    report = render_markdown(GateReport("fail", (judged("fail", slices={"carrier=AA": (0.6, 0.72)}),), 1))
     assert "| carrier=AA | 0.600 | 0.720 | -0.1200 |" in report
 
 
 @pytest.mark.parametrize("text", ["a <!-- x", "`<!-- x -->`", "https://a/-->"])
 def test_no_code_begins_or_ends_a_hidden_comment(text: str) -> None:
-    assert not re.search(r"<!|-->", markup.code(text) + markup.escaped(text) + markup.raw(text))
+    assert not re.search(
+        r"<!|-->", escaping.code_span(text) + escaping.escape_markdown(text) + escaping.html_code(text)
+    )
 
 
 @given(st.text(max_size=60), st.integers(1, 20))
 def test_clipped_text_is_the_beginning_of_it(text: str, most: int) -> None:
-    cut = markup.clipped(text, most)
+    cut = escaping.clip(text, most)
     assert len(cut) <= most
     assert " ".join(text.split()).startswith(cut.removesuffix("\u2026"))

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 
 from mlops_ci.core.diagnostics import Diagnostic, Location, Severity
-from mlops_ci.core.records import Asking, CheckResult, FileDigest, MetricValue, Verdict
-from mlops_ci.core.results.gate import Gated, GateReport
-from mlops_ci.reports import charts as drawn
-from mlops_ci.reports.pull_request import LIMIT, comment
-from mlops_ci.spec.requirement_text import describe
+from mlops_ci.core.records import CheckResult, FileDigest, HoldoutQuestion, MetricValue, Verdict
+from mlops_ci.core.results.gate import GatedModel, GateReport
+from mlops_ci.reports import charts
+from mlops_ci.reports.pull_request import COMMENT_MAX_BYTES, render_comment
+from mlops_ci.spec.requirement_text import describe_requirement
 from mlops_ci.spec.spec_types import Requirement
 from tests.reports.hostile import ANY, HARMLESS, TEXTS, faults, structure
 from tests.reports.samples import DIGEST, JOB, check, comparison, judged, requirement, snapshot, training_run
@@ -42,8 +42,8 @@ NO_WORSE = requirement(
 )
 
 
-def told(*models: Gated, verdict: Verdict = "pass", found: Sequence[Diagnostic] = (), **given: Any) -> str:
-    return comment(GateReport(verdict, models, 1), found, **{"job": JOB, "trust": "separated", **given})
+def told(*models: GatedModel, verdict: Verdict = "pass", found: Sequence[Diagnostic] = (), **given: Any) -> str:
+    return render_comment(GateReport(verdict, models, 1), found, **{"job": JOB, "trust": "separated", **given})
 
 
 def test_a_refusal_begins_with_what_to_mend_and_has_the_numbers() -> None:
@@ -104,24 +104,24 @@ def test_a_pass_says_what_comes_next_and_folds_the_numbers_away() -> None:
             ),
         ),
         (
-            Gated("delay", "fail", "2 checks of 'flights' failed", snapshot(check(False))),
+            GatedModel("delay", "fail", "2 checks of 'flights' failed", snapshot(check(False))),
             "Do not merge yet: delay was stopped: 2 checks of 'flights' failed.",
         ),
     ],
 )  # fmt: skip
-def test_every_verdict_says_what_to_do(one: Gated, wanted: str) -> None:
+def test_every_verdict_says_what_to_do(one: GatedModel, wanted: str) -> None:
     assert f"\n\n**{wanted}**\n\n" in told(one, verdict=one.verdict)
 
 
 def test_what_could_not_be_answered_is_said_with_what_was_found() -> None:
     found = Diagnostic("spec-value", "unknown field", Location("models/delay.yaml", 3, 1), "delete it")
-    shown = comment(None, [found], job=JOB, trust="separated")
+    shown = render_comment(None, [found], job=JOB, trust="separated")
     assert shown.startswith("## ❌ mlops-ci gate: no answer\n\n**The gate could not answer")
     assert "- ❌ `spec-value` (`models/delay.yaml:3:1`): unknown field → delete it" in shown
 
 
 def test_failing_models_come_first_and_a_chart_shows_how_far_each_one_came() -> None:
-    stopped = Gated("stopped", "fail", "2 checks of 'flights' failed", snapshot(check(False)))
+    stopped = GatedModel("stopped", "fail", "2 checks of 'flights' failed", snapshot(check(False)))
     shown = told(judged(model="fine"), stopped, verdict="fail")
     assert shown.index("| ❌ fail | stopped") < shown.index("| ✅ pass | fine")
     assert shown.index("### ❌ stopped") < shown.index("### ✅ fine")
@@ -135,7 +135,9 @@ def test_data_costs_and_questions_are_told() -> None:
     assert one.comparison.champion is not None
     costs = (MetricValue("latency-p50-ms", 1.5),)
     champion = replace(one.comparison.champion, metrics=(MetricValue("latency-p50-ms", 1.2),))
-    answer = replace(one.comparison, metrics=costs, champion=champion, asked=Asking("flights", 1, 20, 7))
+    answer = replace(
+        one.comparison, metrics=costs, champion=champion, holdout_question=HoldoutQuestion("flights", 1, 20, 7)
+    )
     shown = told(replace(one, comparison=answer, snapshot=snapshot(check(True), check(False))), verdict="fail")
     assert "Data `flights`: 1,200 rows, 1 of 2 checks passed." in shown
     assert "| hour | nulls | at most 0 | 3 missing | error |" in shown
@@ -147,7 +149,7 @@ def test_data_costs_and_questions_are_told() -> None:
 def test_it_is_said_by_whose_rules_and_how_far_it_can_be_trusted() -> None:
     one = judged()
     assert one.comparison is not None
-    one = replace(one, comparison=replace(one.comparison, judged_by="main (0123456789)"))
+    one = replace(one, comparison=replace(one.comparison, rules_source="main (0123456789)"))
     warning = Diagnostic("gate-changed", "this change has other rules", severity="warning")
     shown = told(one, found=[warning])
     assert "Rules: main (0123456789), where this change has others." in shown
@@ -198,8 +200,8 @@ def _hostile(text: str) -> tuple[GateReport, list[Diagnostic]]:
             one.comparison,
             requirements=(replace(asked[0], metric="auc"), *asked),
             champion=replace(one.comparison.champion, version=text),
-            asked=Asking(text, 1, 20, 7),
-            judged_by=text or None,
+            holdout_question=HoldoutQuestion(text, 1, 20, 7),
+            rules_source=text or None,
         )
         run = replace(training_run(text), code=(FileDigest("a.py", DIGEST, 1),))
         models.append(replace(one, snapshot=seen, run=run, comparison=answer, ref=text))
@@ -210,8 +212,8 @@ def _hostile(text: str) -> tuple[GateReport, list[Diagnostic]]:
 
 def _page(text: str, *, untrusted: bool = False) -> str:
     report, found = _hostile(text)
-    job = replace(JOB, workflow=text, base=text, commit=text, run_url=text, server=text, repository=text, fork=True)
-    return comment(report, found, job=job, trust="single-job", untrusted=untrusted)
+    job = replace(JOB, workflow=text, base=text, commit=text, run_url=text, server_url=text, repository=text, fork=True)
+    return render_comment(report, found, job=job, trust="single-job", untrusted=untrusted)
 
 
 PLAIN = structure(_page("harmless"))
@@ -228,7 +230,7 @@ def test_any_text_is_but_a_text(text: str) -> None:
     page.encode()
     assert faults(page, structure(page), text) == set()
     assert structure(page).count("<details>") == structure(page).count("</details>") > 0
-    assert len(page.encode()) <= LIMIT
+    assert len(page.encode()) <= COMMENT_MAX_BYTES
 
 
 def _naive(text: str) -> str:
@@ -254,7 +256,7 @@ def test_a_marker_in_a_text_is_no_marker() -> None:
 
 @given(ANY)
 def test_a_chart_s_label_is_letters_and_harmless_signs(text: str) -> None:
-    label = drawn.label(text)
+    label = charts.chart_label(text)
     assert re.fullmatch(r"[\w .=+·-]{0,40}", label)
     assert "--" not in label
 
@@ -262,7 +264,7 @@ def test_a_chart_s_label_is_letters_and_harmless_signs(text: str) -> None:
 # ---- sizes
 
 
-def _many(count: int, name: str = "model") -> tuple[Gated, ...]:
+def _many(count: int, name: str = "model") -> tuple[GatedModel, ...]:
     return tuple(
         judged("fail" if at % 50 == 7 else "pass", f"{name}-{at}", requirements=(NO_WORSE,)) for at in range(count)
     )
@@ -270,7 +272,7 @@ def _many(count: int, name: str = "model") -> tuple[Gated, ...]:
 
 def test_200_models_fit_and_the_failing_ones_stay() -> None:
     shown = told(*_many(200), verdict="fail")
-    assert len(shown.encode()) <= LIMIT
+    assert len(shown.encode()) <= COMMENT_MAX_BYTES
     assert [line for line in shown.splitlines() if line.startswith("### ❌")] == [
         f"### ❌ model-{at}: fail" for at in (7, 57, 107, 157)
     ]
@@ -297,8 +299,8 @@ def test_1000_slices_show_those_that_moved_most_worst_first() -> None:
 @pytest.mark.parametrize("name", ["n" * 50_000, "| `" * 20_000, "\U0001f4a5" * 20_000, "&" * 50_000])
 def test_huge_names_fit_and_what_needs_attention_stays(name: str) -> None:
     report, found = _hostile(name)
-    shown = comment(report, found * 30, job=JOB, trust="separated")
-    assert len(shown.encode()) <= LIMIT
+    shown = render_comment(report, found * 30, job=JOB, trust="separated")
+    assert len(shown.encode()) <= COMMENT_MAX_BYTES
     assert shown.startswith("## ❌ mlops-ci gate: fail\n\n**Do not merge yet: ")
     assert "### ❌" in shown
     _whole(shown)
@@ -349,19 +351,21 @@ def test_what_is_left_out_goes_by_importance() -> None:
 )  # fmt: skip
 def test_a_limit_is_read_from_the_words_that_the_gate_writes(asked: Requirement, limit: float | None) -> None:
     of_difference = asked.against is not None and asked.max_ratio is None
-    found = requirement("pass", describe(asked), difference=0.1 if of_difference else None)
+    found = requirement("pass", describe_requirement(asked), difference=0.1 if of_difference else None)
     if asked.max_ratio is not None:
-        assert drawn.bar(found) == ""
+        assert charts.draw_interval(found) == ""
     else:
-        assert drawn.limit_of(found) == limit
+        assert charts.requirement_limit(found) == limit
 
 
 def test_a_bar_shows_on_which_side_of_the_limit_an_interval_lies() -> None:
-    drawing = drawn.bar(requirement("pass", "auc at least 0.65", candidate=0.75, lower=0.70, upper=0.80))
+    drawing = charts.draw_interval(requirement("pass", "auc at least 0.65", candidate=0.75, lower=0.70, upper=0.80))
     assert drawing == "──────────┃──━━━━█━━━"
-    across = drawn.bar(requirement("inconclusive", "auc at least 0.65", candidate=0.65, lower=0.60, upper=0.70))
+    across = charts.draw_interval(
+        requirement("inconclusive", "auc at least 0.65", candidate=0.65, lower=0.60, upper=0.70)
+    )
     assert across == "━" * 10 + "█" + "━" * 10
-    assert drawn.bar(requirement("pass", "auc at least 0.65")) == ""
+    assert charts.draw_interval(requirement("pass", "auc at least 0.65")) == ""
 
 
 def test_slices_of_a_metric_that_has_no_good_direction_are_left_out() -> None:

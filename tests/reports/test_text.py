@@ -8,19 +8,19 @@ from dataclasses import replace
 
 import pytest
 
-from mlops_ci.core import results as outcomes
-from mlops_ci.core.records import Asking, Environment, FileDigest, MetricValue
+from mlops_ci.core import results
+from mlops_ci.core.records import FileDigest, HoldoutQuestion, MetricValue, TrainingEnvironment
 from mlops_ci.core.results.gate import CheckReport, CompareReport, ValidateReport
 from mlops_ci.core.results.lifecycle import DeployReport, FetchReport, RetireReport
-from mlops_ci.core.results.queries import Cause, Moved, ReproduceReport, UsedEnvironment
-from mlops_ci.reports import text as text_report
-from mlops_ci.reports.text import text
+from mlops_ci.core.results.queries import Cause, RecordedDifference, ReproduceReport, ReproductionEnvironment
+from mlops_ci.reports import text
+from mlops_ci.reports.text import render_text
 from tests.reports.samples import DIGEST, check, comparison, snapshot
 
 
 def test_checks_that_passed_are_counted_and_those_that_failed_are_shown() -> None:
     report = CheckReport((snapshot(*[check(True)] * 97, check(False), files=2),))
-    assert text(report).splitlines() == [
+    assert render_text(report).splitlines() == [
         "flights: 1,200 rows in 2 files, 1 of 98 checks failed",
         "  column  check  wanted     observed",
         "  hour    nulls  at most 0  3 missing  error",
@@ -31,16 +31,16 @@ def test_checks_that_passed_are_counted_and_those_that_failed_are_shown() -> Non
 
 def test_one_thing_is_not_called_several() -> None:
     assert (
-        text(CheckReport((snapshot(check(True), rows=1),))).splitlines()[0]
+        render_text(CheckReport((snapshot(check(True), rows=1),))).splitlines()[0]
         == "flights: 1 row in 1 file, 1 check passed"
     )
-    assert "1 of 1 check failed" in text(CheckReport((snapshot(check(False)),)))
+    assert "1 of 1 check failed" in render_text(CheckReport((snapshot(check(False)),)))
     assert (
-        text(ValidateReport(("a.yaml",), {"Project": 1, "Model": 0, "Deployment": 2}))
+        render_text(ValidateReport(("a.yaml",), {"Project": 1, "Model": 0, "Deployment": 2}))
         == "specs: 1 Project, 2 Deployments"
     )
     fetched = FetchReport("delay", "1.0.0", "model", (FileDigest("model.skops", DIGEST, 1),), ())
-    assert "(1 file, verified)" in text(fetched)
+    assert "(1 file, verified)" in render_text(fetched)
 
 
 def sliced(metric: str, **values: float) -> tuple[MetricValue, ...]:
@@ -64,7 +64,7 @@ def test_the_worst_three_slices_of_the_first_metric_are_shown() -> None:
         *sliced("auc", a=0.9, b=0.5, c=0.7, d=0.6, TINY=0.1),
         *sliced("accuracy", a=0.1),
     )
-    shown = text(CompareReport((comparison(metrics=metrics),)))
+    shown = render_text(CompareReport((comparison(metrics=metrics),)))
     assert shown.splitlines()[-5:] == [
         "  auc by slice, the worst of 5 slices:",
         "    slice  value  interval        rows",
@@ -75,45 +75,54 @@ def test_the_worst_three_slices_of_the_first_metric_are_shown() -> None:
 
 
 def test_of_an_error_the_greatest_is_the_worst_and_small_slices_are_better_than_none() -> None:
-    shown = text(CompareReport((comparison(metric="mae", metrics=sliced("mae", A=1.0, B=3.0)),)))
+    shown = render_text(CompareReport((comparison(metric="mae", metrics=sliced("mae", A=1.0, B=3.0)),)))
     assert [line.split()[0] for line in shown.splitlines()[-3:]] == ["slice", "c=B", "c=A"]
     assert shown.splitlines()[-4] == "  mae by slice:"
 
 
 def test_what_a_question_to_a_holdout_cost_stands_under_the_sentence() -> None:
-    asked = Asking("flights", 1, 50, 3)
-    judged = replace(comparison(), confidence=0.999, asked=asked)
-    assert text(CompareReport((judged,))).splitlines()[1:3] == [
+    asked = HoldoutQuestion("flights", 1, 50, 3)
+    judged = replace(comparison(), confidence=0.999, holdout_question=asked)
+    assert render_text(CompareReport((judged,))).splitlines()[1:3] == [
         "  auc 0.71",
         "  question 3 of 50 to flights, epoch 1: each test at 0.001",
     ]
-    kept = replace(judged, asked=replace(asked, number=None))
-    assert "  one of 50 questions to flights, epoch 1: each test at 0.001" in text(CompareReport((kept,))).splitlines()
-    assert "question" not in text(CompareReport((comparison(),)))
+    kept = replace(judged, holdout_question=replace(asked, number=None))
+    assert (
+        "  one of 50 questions to flights, epoch 1: each test at 0.001"
+        in render_text(CompareReport((kept,))).splitlines()
+    )
+    assert "question" not in render_text(CompareReport((comparison(),)))
 
 
 def test_without_slices_there_is_no_word_of_them() -> None:
-    assert "slice" not in text(CompareReport((comparison(metrics=(MetricValue("auc", 0.7),)),)))
+    assert "slice" not in render_text(CompareReport((comparison(metrics=(MetricValue("auc", 0.7),)),)))
 
 
 def test_the_command_after_a_merge_is_printed_as_the_step_gives_it() -> None:
     report = DeployReport(
-        "delay", "1.0.0", "prod", "requested", "deploy/prod", branch="b", again="mlops-ci rollback delay --env prod"
+        "delay",
+        "1.0.0",
+        "prod",
+        "requested",
+        "deploy/prod",
+        branch="b",
+        follow_up_command="mlops-ci rollback delay --env prod",
     )
-    assert text(report).splitlines()[-1] == "  merge it, then run `mlops-ci rollback delay --env prod`"
+    assert render_text(report).splitlines()[-1] == "  merge it, then run `mlops-ci rollback delay --env prod`"
 
 
 def test_what_is_retired_is_named_with_its_tags_and_what_went() -> None:
     report = RetireReport(
         "delay", "unassignment", "retired", "nobody asks", "2.0.0", "prod", ("delay#prod!#5",), "deploy/prod/delay"
     )
-    assert text(report).splitlines() == [
+    assert render_text(report).splitlines() == [
         "delay@v2.0.0 is retired from prod: delay#prod!#5",
         "  removed: deploy/prod/delay/",
         "  reason: nobody asks",
     ]
     whole = RetireReport("delay", "deprecation", "unchanged", "no funds")
-    assert text(whole).splitlines()[0] == "delay is retired already; nothing to do"
+    assert render_text(whole).splitlines()[0] == "delay is retired already; nothing to do"
 
 
 HOSTILE = [
@@ -136,20 +145,20 @@ def test_a_hostile_name_is_shown_and_obeyed_by_nothing(name: str) -> None:
         CompareReport((comparison(sentence=name, reason=name, metrics=metrics),)),
     )
     for report in reports:
-        shown = text(report)
+        shown = render_text(report)
         shown.encode()
         assert not [line for line in shown.splitlines() if line.strip().startswith("::") or "##[" in line]
         assert all(char.isprintable() or char == "\n" for char in shown)
 
 
 def test_a_release_made_again_is_shown_with_what_was_compared_and_what_has_moved() -> None:
-    environment = Environment("3.11.7", {"numpy": "2.0"})
-    cause = Cause("cpu", "another CPU kernel", (Moved("kernels", "Haswell", "Zen"),))
+    environment = TrainingEnvironment("3.11.7", {"numpy": "2.0"})
+    cause = Cause("cpu", "another CPU kernel", (RecordedDifference("kernels", "Haswell", "Zen"),))
     report = ReproduceReport(
         "delay@v1.0.0", "c" * 40, "a" * 32, "equivalent", "predictions", "r" * 64, environment, ("m" * 64, "m" * 64),
-        500, 0, 1.5e-15, 1e-9, (cause,), UsedEnvironment(environment, "uv"), 12.34,
+        500, 0, 1.5e-15, 1e-9, (cause,), ReproductionEnvironment(environment, "uv"), 12.34,
     )  # fmt: skip
-    assert text(report).splitlines() == [
+    assert render_text(report).splitlines() == [
         "delay@v1.0.0: equivalent",
         f"  commit       {'c' * 10}",
         f"  recorded     {'r' * 64}",
@@ -165,7 +174,7 @@ def test_a_release_made_again_is_shown_with_what_was_compared_and_what_has_moved
 
 
 def test_every_report_has_a_writer() -> None:
-    names = [module.name for module in pkgutil.iter_modules(outcomes.__path__)]
+    names = [module.name for module in pkgutil.iter_modules(results.__path__)]
     modules = [importlib.import_module(f"mlops_ci.core.results.{name}") for name in names]
     reports = {name for module in modules for name in vars(module) if name.endswith("Report")}
-    assert reports == set(text_report._WRITERS)
+    assert reports == set(text._WRITERS)

@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 
-from mlops_ci.cli.main import run
-from mlops_ci.evaluation.simulation import holdout_reuse as reuse
-from mlops_ci.evaluation.simulation import trials
-from mlops_ci.evaluation.simulation.claims import better, series
-from mlops_ci.evaluation.simulation.runner import measure
-from mlops_ci.evaluation.stats.evidence import Evidence
-from mlops_ci.spec.spec_types import Gate, Requirement
+from mlops_ci.cli.main import run_command_line
+from mlops_ci.evaluation.simulation import holdout_reuse, trials
+from mlops_ci.evaluation.simulation.claims import claim_series, superiority_requirement
+from mlops_ci.evaluation.simulation.runner import measure_claims
+from mlops_ci.evaluation.stats.evidence import MetricEvidence
+from mlops_ci.spec.spec_types import GateSpec, Requirement
 
 
 def quiet(_: str) -> None:
@@ -23,7 +22,7 @@ def quiet(_: str) -> None:
 
 
 def selftest(capsys: pytest.CaptureFixture[str], folder: Path, *argv: str) -> tuple[int, dict[str, Any]]:
-    code = run(["selftest", *argv, "--format", "json", "-C", str(folder)])
+    code = run_command_line(["selftest", *argv, "--format", "json", "-C", str(folder)])
     answer: dict[str, Any] = json.loads(capsys.readouterr().out)
     return code, answer
 
@@ -45,11 +44,11 @@ def test_every_claim_holds_in_an_empty_folder_and_the_naive_rule_is_measured_bes
 
 
 def test_the_same_trials_give_the_same_numbers_on_one_process_or_two() -> None:
-    assert measure(2, 1, quiet) == measure(2, 2, quiet)
+    assert measure_claims(2, 1, quiet) == measure_claims(2, 2, quiet)
 
 
-def by_numbers(requirement: Requirement, evidence: Evidence, gate: Gate) -> bool:
-    return gate.confidence > 0 and trials.naive(requirement, evidence)
+def by_numbers(requirement: Requirement, evidence: MetricEvidence, gate: GateSpec) -> bool:
+    return gate.confidence > 0 and trials.passes_naive_rule(requirement, evidence)
 
 
 def never(*_: object, **__: object) -> bool:
@@ -70,7 +69,7 @@ def test_a_gate_that_does_not_keep_its_claims_is_found_out(
     rule: Callable[..., bool],
     broken: set[str],
 ) -> None:
-    for module in (trials, reuse):
+    for module in (trials, holdout_reuse):
         monkeypatch.setattr(module, "passes", rule)
     code, answer = selftest(capsys, tmp_path, "--trials", "25", "--jobs", "1")
     assert code == 1
@@ -83,14 +82,16 @@ def test_a_gate_that_does_not_keep_its_claims_is_found_out(
 
 
 def test_the_level_after_spending_passes_less_often() -> None:
-    strongest = next(one for one in series() if one.claims[0].kind == "power")
-    counts = trials.run(strongest, (1,), 40)
+    strongest = next(one for one in claim_series() if one.claims[0].kind == "power")
+    counts = trials.run_claim_trials(strongest, (1,), 40)
     assert counts.spent[0] < counts.gate[0] <= counts.naive[0]
-    assert strongest.claims[0].requirement == better("accuracy")
+    assert strongest.claims[0].requirement == superiority_requirement("accuracy")
 
 
 def test_the_table_names_what_it_measured(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    assert run(["selftest", "--trials", "2", "--jobs", "1", "--format", "markdown", "-C", str(tmp_path)]) == 0
+    assert (
+        run_command_line(["selftest", "--trials", "2", "--jobs", "1", "--format", "markdown", "-C", str(tmp_path)]) == 0
+    )
     out = capsys.readouterr().out
     assert "| claim | metric | rows | models | measured | must be | naive | after spending |" in out
     assert "| overstatement | accuracy | 500 | equal, 50 pull requests |" in out
@@ -98,4 +99,4 @@ def test_the_table_names_what_it_measured(capsys: pytest.CaptureFixture[str], tm
 
 @pytest.mark.parametrize("given", ["0", "-3", "many"])
 def test_trials_are_a_positive_number(given: str, tmp_path: Path) -> None:
-    assert run(["selftest", "--trials", given, "-C", str(tmp_path)]) == 2
+    assert run_command_line(["selftest", "--trials", given, "-C", str(tmp_path)]) == 2

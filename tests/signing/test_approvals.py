@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_ci.registry.statement import statement_in
+from mlops_ci.registry.statement import parse_statement
 from tests.signing.conftest import Keys
 from tests.signing.world import ONE, PROJECT, SIGNED, TWO, World, make
 
@@ -41,7 +41,7 @@ def test_two_others_approve_and_a_fourth_deploys(world: World) -> None:
     assert world.run(*DEPLOY)["record"]["number"] == 1
     tag = world.published()["refs/tags/delay#prod#1"]
     assert world.verified(tag) == 'Good "git" signature for dora@example.org'
-    statement = statement_in(world.git("cat-file", "tag", tag).partition("\n\n")[2])
+    statement = parse_statement(world.git("cat-file", "tag", tag).partition("\n\n")[2])
     assert statement is not None
     assert statement["predicate"]["approvalsRequired"] == 2
     # those of one second are in the order of their refs

@@ -6,16 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from mlops_ci.core.records import Consent, EventRef
-from mlops_ci.governance.approvals import Given, Judgement, Party, judge
+from mlops_ci.core.records import ApprovalStatement, EventRef
+from mlops_ci.governance.approvals import ApprovalCount, ExcludedApprover, SignedApproval, count_approvals
 from mlops_ci.registry.events import Event
-from mlops_ci.registry.state import fold
-from mlops_ci.registry.statement import consent_of, of_consent
-from mlops_ci.repository.signing import Signature
+from mlops_ci.registry.state import fold_refs
+from mlops_ci.registry.statement import decode_approval, encode_approval
+from mlops_ci.repository.signing import TagSignature
 from tests.registry.samples import RELEASE, tag
 
-RELEASED: Event = fold([tag(RELEASE, "9" * 40, 1)]).model("delay").releases["1.0.0"]
-CONSENT = Consent(
+RELEASED: Event = fold_refs([tag(RELEASE, "9" * 40, 1)]).model("delay").releases["1.0.0"]
+CONSENT = ApprovalStatement(
     model="delay",
     version="1.0.0",
     environment="prod",
@@ -25,22 +25,23 @@ CONSENT = Consent(
     made_by=RELEASE.made_by,
     made_on="2026-11-22T20:00:00+00:00",
 )
-AUTHOR = Party("author", frozenset({"carol@example.org"}), frozenset({"SHA256:carol"}))
+AUTHOR = ExcludedApprover("author", frozenset({"carol@example.org"}), frozenset({"SHA256:carol"}))
 
 
-def by(names: str, key: str, address: str = "", **changes: str) -> Given:
+def by(names: str, key: str, address: str = "", **changes: str) -> SignedApproval:
     """An approval of the release in prod with a good signature of somebody with these names."""
     signer, *aliases = names.split(",")
     ref = EventRef(f"refs/mlops/approvals/delay/prod/v1.0.0/{key}", key)
-    return Given(ref, replace(CONSENT, **changes), Signature("good", signer, f"SHA256:{key}", tuple(aliases)), address)  # type: ignore[arg-type]  # a test's own names
+    statement = replace(CONSENT, **changes)  # type: ignore[arg-type]  # a test's own names
+    return SignedApproval(ref, statement, TagSignature("good", signer, f"SHA256:{key}", tuple(aliases)), address)
 
 
-def judged(*given: Given) -> Judgement:
-    return judge(given, RELEASED, "prod", (AUTHOR,))
+def judged(*given: SignedApproval) -> ApprovalCount:
+    return count_approvals(given, RELEASED, "prod", (AUTHOR,))
 
 
 def test_a_consent_comes_back_from_its_statement() -> None:
-    assert consent_of(of_consent(CONSENT)) == CONSENT
+    assert decode_approval(encode_approval(CONSENT)) == CONSENT
 
 
 def test_a_person_counts_once_whatever_their_keys_and_a_key_whatever_its_names() -> None:
@@ -49,7 +50,7 @@ def test_a_person_counts_once_whatever_their_keys_and_a_key_whatever_its_names()
     listed = judged(by("ada@example.org,ada@host.org", "a"), by("ada@host.org", "b"))
     for found in (two_keys, two_names, listed):
         assert len(found.counted) == 1
-        assert [one.why for one in found.refused] == ["the same person has approved already"]
+        assert [one.why for one in found.rejected] == ["the same person has approved already"]
 
 
 @pytest.mark.parametrize("signer", ["*@example.org", "ada", "ada@example.org,*@example.org", "!eve@example.org", ""])
@@ -68,10 +69,10 @@ def test_a_signer_who_is_nobody_in_particular_does_not_count(signer: str) -> Non
     ],
     ids=["address", "case", "one of several addresses", "key", "tagger"],
 )
-def test_an_author_does_not_count_by_address_or_key(given: Given) -> None:
+def test_an_author_does_not_count_by_address_or_key(given: SignedApproval) -> None:
     found = judged(given, by("bob@example.org", "b"))
     assert [approval.actor for approval in found.counted] == ["bob@example.org"]
-    assert [one.why for one in found.refused] == ["author"]
+    assert [one.why for one in found.rejected] == ["author"]
 
 
 @pytest.mark.parametrize("state", ["unsigned", "bad", "stranger"])

@@ -10,7 +10,7 @@ import pytest
 from mlops_ci.core.errors import EnvironmentProblem
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.git_values import Person, tag_content
-from mlops_ci.repository.signing import Signature, check_signature, check_signatures
+from mlops_ci.repository.signing import TagSignature, check_signature, check_signatures
 from tests.conftest import git_in
 from tests.signing.conftest import Keys, gpg, rewritten, signed, signed_by_gpg
 
@@ -27,7 +27,7 @@ def test_a_signature_of_an_allowed_key_is_good_though_no_ref_names_the_tag(repo:
 
 def test_keys_are_told_apart_by_sixteen_hex_digits(repo: Repository, keys: Keys) -> None:
     oids = [signed(repo, keys, who) for who in ("ada", "bob")]
-    shorts = {found.short for found in check_signatures(repo, oids, "ssh", keys.signers).values()}
+    shorts = {found.short_key for found in check_signatures(repo, oids, "ssh", keys.signers).values()}
     assert len(shorts) == 2
     assert all(len(bytes.fromhex(short)) == 8 for short in shorts)
 
@@ -78,31 +78,31 @@ def test_a_key_allowed_for_files_only_signs_no_tags(repo: Repository, keys: Keys
 @pytest.mark.parametrize("old", ["a message", "ada@example.org", "delay@v1.0.0", "tagger Ada"])
 def test_other_content_under_a_signature_is_bad(repo: Repository, keys: Keys, old: str) -> None:
     oid = rewritten(repo, signed(repo, keys, "ada"), old, old.replace("a", "e"))
-    assert check_signature(repo, oid, "ssh", keys.signers) == Signature("bad")
+    assert check_signature(repo, oid, "ssh", keys.signers) == TagSignature("bad")
 
 
 def test_text_behind_a_signature_is_bad_since_a_reader_would_believe_it(repo: Repository, keys: Keys) -> None:
     end = "-----END SSH SIGNATURE-----\n"
     oid = rewritten(repo, signed(repo, keys, "ada"), end, end + STATEMENT)
     assert git_in(repo.root)("-c", f"gpg.ssh.allowedSignersFile={keys.signers}", "verify-tag", oid) == ""
-    assert check_signature(repo, oid, "ssh", keys.signers) == Signature("bad")
+    assert check_signature(repo, oid, "ssh", keys.signers) == TagSignature("bad")
 
 
 def test_text_behind_an_openpgp_signature_is_bad_too(repo: Repository, keys: Keys) -> None:
     end = "-----END PGP SIGNATURE-----\n"
     oid = rewritten(repo, signed_by_gpg(repo, keys), end, end + STATEMENT)
-    assert check_signature(repo, oid, "openpgp", keys.openpgp) == Signature("bad")
+    assert check_signature(repo, oid, "openpgp", keys.openpgp) == TagSignature("bad")
 
 
 def test_a_signature_of_the_other_format_does_not_count(repo: Repository, keys: Keys) -> None:
-    assert check_signature(repo, signed_by_gpg(repo, keys), "ssh", keys.signers) == Signature("bad")
-    assert check_signature(repo, signed(repo, keys, "ada"), "openpgp", keys.openpgp) == Signature("bad")
+    assert check_signature(repo, signed_by_gpg(repo, keys), "ssh", keys.signers) == TagSignature("bad")
+    assert check_signature(repo, signed(repo, keys, "ada"), "openpgp", keys.openpgp) == TagSignature("bad")
 
 
 def test_an_openpgp_signature_is_of_the_keys_address(repo: Repository, keys: Keys) -> None:
     found = check_signature(repo, signed_by_gpg(repo, keys), "openpgp", keys.openpgp)
-    assert found == Signature("good", "ada@example.org", keys.fingerprint)
-    assert found.short == keys.fingerprint[:16].lower()
+    assert found == TagSignature("good", "ada@example.org", keys.fingerprint)
+    assert found.short_key == keys.fingerprint[:16].lower()
 
 
 def test_a_key_in_the_users_keyring_is_a_stranger_where_the_file_lacks_it(repo: Repository, keys: Keys) -> None:
@@ -118,7 +118,7 @@ def test_a_revoked_key_is_bad(repo: Repository, keys: Keys, tmp_path: Path) -> N
     gpg(env, "--no-autostart", "--import", str(keys.openpgp))
     gpg(env, "--no-autostart", "--import", stdin=kept.read_text().replace(":-----BEGIN", "-----BEGIN"))
     (tmp_path / "revoked.asc").write_text(gpg(env, "--armor", "--export"))
-    assert check_signature(repo, oid, "openpgp", tmp_path / "revoked.asc") == Signature("bad")
+    assert check_signature(repo, oid, "openpgp", tmp_path / "revoked.asc") == TagSignature("bad")
 
 
 def test_a_file_without_keys_and_a_missing_program_are_said_so(
@@ -139,7 +139,7 @@ def test_a_signer_of_several_addresses_is_all_of_them(repo: Repository, keys: Ke
     signers = tmp_path / "signers"
     signers.write_text("ada@host.org," + keys.line("ada"))
     found = check_signature(repo, signed(repo, keys, "ada"), "ssh", signers)
-    assert (found.state, sorted(found.names)) == ("good", ["ada@example.org", "ada@host.org"])
+    assert (found.state, sorted(found.signer_names)) == ("good", ["ada@example.org", "ada@host.org"])
 
 
 def test_every_line_of_a_key_names_its_signer(repo: Repository, keys: Keys, tmp_path: Path) -> None:
@@ -148,4 +148,4 @@ def test_every_line_of_a_key_names_its_signer(repo: Repository, keys: Keys, tmp_
         "# " + keys.line("eve") + keys.line("bob") + keys.line("ada") + '"Ada@Work.org"' + keys.line("ada")[15:]
     )
     found = check_signature(repo, signed(repo, keys, "ada"), "ssh", signers)
-    assert (found.state, sorted(found.names)) == ("good", ["ada@example.org", "ada@work.org"])
+    assert (found.state, sorted(found.signer_names)) == ("good", ["ada@example.org", "ada@work.org"])

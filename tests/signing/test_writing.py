@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from mlops_ci.cli.push_plan import apply
+from mlops_ci.cli.push_plan import apply_plan
 from mlops_ci.core.plan import Plan
 from mlops_ci.core.planned_writes import CreateTag
 from mlops_ci.core.signers import Signing
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.git_values import Person, tag_content
-from mlops_ci.repository.signing import sign
+from mlops_ci.repository.signing import sign_tag
 from tests.conftest import git_in
 from tests.signing.conftest import Keys
 from tests.signing.world import OPTIONAL, PROJECT, SIGNED, World, make
@@ -38,7 +38,7 @@ def test_a_signed_tag_is_the_text_byte_for_byte_and_no_ref(repo: Repository, key
     git_in(repo.root)("config", "tag.gpgSign", "false")
     before = git_in(repo.root)("count-objects")
     head = str(repo.head())
-    content, signature = sign(repo, signing, "delay@v1.0.0", head, TEXT, ADA, 1_700_000_000)
+    content, signature = sign_tag(repo, signing, "delay@v1.0.0", head, TEXT, ADA, 1_700_000_000)
     plain = tag_content("delay@v1.0.0", head, TEXT, ADA, 1_700_000_000)
     assert content.startswith(plain + b"-----BEGIN SSH SIGNATURE-----\n")
     assert signature.signer == "ada@example.org"
@@ -50,7 +50,7 @@ def test_a_signed_tag_is_the_text_byte_for_byte_and_no_ref(repo: Repository, key
 def test_an_openpgp_key_signs_too(repo: Repository, keys: Keys) -> None:
     git_in(repo.root)("config", "user.signingKey", keys.fingerprint)
     signing = Signing("openpgp", keys.openpgp.read_bytes())
-    content, signature = sign(repo, signing, "t", str(repo.head()), TEXT, ADA, 1_700_000_000)
+    content, signature = sign_tag(repo, signing, "t", str(repo.head()), TEXT, ADA, 1_700_000_000)
     assert (signature.state, signature.key) == ("good", keys.fingerprint)
     git_in(repo.root)("verify-tag", repo.store_tag(content))
 
@@ -59,7 +59,7 @@ def test_a_key_that_only_an_include_for_this_place_names_signs(repo: Repository,
     (Path.home() / "work").write_text(f"[user]\n signingKey = {keys.of('bob')}\n")
     with (Path.home() / ".gitconfig").open("a") as stream:
         stream.write(f'[includeIf "gitdir:{repo.root}/"]\n path = work\n')
-    assert sign(repo, signing, "t", str(repo.head()), TEXT, ADA, 1)[1].signer == "bob@example.org"
+    assert sign_tag(repo, signing, "t", str(repo.head()), TEXT, ADA, 1)[1].signer == "bob@example.org"
 
 
 def test_what_is_built_and_not_pushed_leaves_no_ref(
@@ -71,7 +71,7 @@ def test_what_is_built_and_not_pushed_leaves_no_ref(
     monkeypatch.setattr("mlops_ci.repository.git.Repository.update_refs", _killed)
     tag = CreateTag("delay@v1.0.0", str(repo.head()), TEXT, signing=signing)
     with pytest.raises(KeyboardInterrupt):
-        apply(Plan((tag,)), repo.root, repo, ADA, lambda: datetime.now(UTC), lambda _: None)
+        apply_plan(Plan((tag,)), repo.root, repo, ADA, lambda: datetime.now(UTC), lambda _: None)
     assert repo.refs("refs/tags") == ()
     assert not list((repo.git_dir / "refs" / "tags").iterdir())
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mlops_ci.cli.main import run
+from mlops_ci.cli.main import run_command_line
 from mlops_ci.core.codec import encode
 from mlops_ci.core.digest import canonical_json
 from mlops_ci.core.records import DatasetSnapshot, Release
 from mlops_ci.registry.run_store import release_ref
-from mlops_ci.registry.statement import of_release
-from mlops_ci.registry.tag_message import message
+from mlops_ci.registry.statement import encode_release
+from mlops_ci.registry.tag_message import format_tag_message
 from mlops_ci.repository import git
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.git_values import Person, tag_content
@@ -81,7 +81,7 @@ class World:
         """Run a command here, insist on its exit code, and give its answer."""
         out, err = io.StringIO(), io.StringIO()
         with contextlib.chdir(self.repo.root), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            status = run((*args, "--format", "json"), wait=lambda _: None)
+            status = run_command_line((*args, "--format", "json"), wait=lambda _: None)
         assert status == code, out.getvalue() + err.getvalue()
         found: dict[str, Any] = json.loads(out.getvalue())
         return found
@@ -117,7 +117,7 @@ class World:
         return self.repo.write_commit(tree, (), "run", Person("mlops-ci", "mlops-ci@localhost"), 1_700_000_000)
 
     def tag(self, ref: str, record: Release, signer: str | None) -> str:
-        text = message("title", "sentence", of_release(record))
+        text = format_tag_message("title", "sentence", encode_release(record))
         return self.write(ref, text, signer)
 
     def write(self, ref: str, text: str, signer: str | None, name: str = "carol") -> str:
@@ -153,7 +153,7 @@ def make(folder: Path, keys: Keys, project: str) -> World:
     (root / "mlops.yaml").write_text(project)
     (root / "specs.yaml").write_text(SPECS)
     (root / ".mlops" / "allowed_signers").write_text(keys.signers.read_text())
-    repo = git.find(root)
+    repo = git.find_repository(root)
     assert repo is not None
     world = World(repo, folder / "origin.git", keys)
     world.become("carol")

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from mlops_ci.reports.findings import render_findings
-from mlops_ci.spec.load import load
+from mlops_ci.spec.load import load_specs
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -30,7 +30,7 @@ def lay_out(case: Path, folder: Path) -> Path:
 
 def printed(case: Path, folder: Path) -> str:
     """Return what `validate` prints about the case, laid out in the folder."""
-    _, diagnostics = load(lay_out(case, folder))
+    _, diagnostics = load_specs(lay_out(case, folder))
     return render_findings(diagnostics, "text") + "\n"
 
 

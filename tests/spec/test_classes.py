@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_ci.spec.estimator_class import find, parameters, prediction
+from mlops_ci.spec.estimator_class import constructor_parameters, find_class, prediction_kind
 from mlops_ci.spec.python_source import package_folder
 
 
@@ -32,10 +32,10 @@ def test_of_every_estimator_of_scikit_learn_the_source_says_what_the_class_itsel
                 if hasattr(importlib.import_module(f"sklearn.{public[0]}"), name)
                 else cls.__module__.split(".")[1:]
             )
-            read = find(folder, inner, name)
+            read = find_class(folder, inner, name)
             assert read is not None, name
-            assert parameters(read) == tuple(inspect.signature(cls).parameters), name
-            assert prediction(read) == kind.capitalize(), name
+            assert constructor_parameters(read) == tuple(inspect.signature(cls).parameters), name
+            assert prediction_kind(read) == kind.capitalize(), name
 
 
 @pytest.fixture
@@ -79,35 +79,35 @@ def package(tmp_path: Path) -> Path:
 )
 def test_parameters_are_those_of_the_constructor_or_unknown(package: Path, path: str, wanted: object) -> None:
     *inner, name = path.split(".")
-    found = find(package, inner, name)
+    found = find_class(package, inner, name)
     assert found is not None
-    assert parameters(found) == wanted
+    assert constructor_parameters(found) == wanted
 
 
 @pytest.mark.parametrize("path", ["missing", "deep.Base", "deep._inner.Twice", "nowhere.Plain", "deep._inner.Foreign"])
 def test_a_class_that_reading_cannot_settle_is_none(package: Path, path: str) -> None:
     *inner, name = path.split(".")
-    assert find(package, inner, name) is None
+    assert find_class(package, inner, name) is None
 
 
 @pytest.mark.parametrize(
     ("name", "wanted"), [("Child", "Classifier"), ("Ambiguous", "Classifier"), ("Plain", None), ("Circle", None)]
 )
 def test_a_mixin_among_the_bases_says_what_is_predicted(package: Path, name: str, wanted: str | None) -> None:
-    found = find(package, ["deep", "_inner"], name)
+    found = find_class(package, ["deep", "_inner"], name)
     assert found is not None
-    assert prediction(found) == wanted
+    assert prediction_kind(found) == wanted
 
 
 def test_reading_an_estimator_takes_a_tenth_of_a_second(tmp_path: Path) -> None:
     """Given a cold process, then the largest estimator's module is read quickly, and nothing is imported for it."""
     script = (
-        "import sys, time; from mlops_ci.spec import estimator_class as classes, python_source as python\n"
-        "folder = python.package_folder('sklearn'); times = []\n"
+        "import sys, time; from mlops_ci.spec import estimator_class, python_source\n"
+        "folder = python_source.package_folder('sklearn'); times = []\n"
         "for _ in range(5):\n"
-        "    python.parse_installed.cache_clear(); start = time.process_time()\n"
-        "    found = classes.find(folder, ['ensemble'], 'HistGradientBoostingClassifier')\n"
-        "    assert classes.parameters(found) and classes.prediction(found) == 'Classifier'\n"
+        "    python_source.parse_installed_file.cache_clear(); start = time.process_time()\n"
+        "    found = estimator_class.find_class(folder, ['ensemble'], 'HistGradientBoostingClassifier')\n"
+        "    assert estimator_class.constructor_parameters(found) and estimator_class.prediction_kind(found) == 'Classifier'\n"
         "    times.append(time.process_time() - start)\n"
         "assert min(times) < 0.1, times; assert 'sklearn' not in sys.modules\n"
     )

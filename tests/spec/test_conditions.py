@@ -12,55 +12,71 @@ from hypothesis import strategies as st
 
 from mlops_ci.spec.condition_tree import (
     And,
-    Column,
+    ColumnReference,
     Compare,
     ConditionError,
+    ConditionTree,
     In,
-    Literal,
+    LiteralValue,
     Missing,
     Not,
     Or,
-    Tree,
-    check,
-    known,
-    moment,
+    ensure_columns_exist,
+    ensure_types_comparable,
+    parse_time_literal,
 )
-from mlops_ci.spec.slice_conditions import ALLOWED, MAX_DEPTH, MAX_LENGTH, parse
+from mlops_ci.spec.slice_conditions import CONDITION_HELP, MAX_CONDITION_DEPTH, MAX_CONDITION_LENGTH, parse_condition
 
-READ: dict[str, Tree] = {
+READ: dict[str, ConditionTree] = {
     "hour >= 22 or hour < 5": Or(
-        (Compare(Column("hour"), ">=", Literal(22)), Compare(Column("hour"), "<", Literal(5)))
+        (
+            Compare(ColumnReference("hour"), ">=", LiteralValue(22)),
+            Compare(ColumnReference("hour"), "<", LiteralValue(5)),
+        )
     ),
     "carrier in ('AA', 'B6') and distance > 1000": And(
-        (In(Column("carrier"), (Literal("AA"), Literal("B6"))), Compare(Column("distance"), ">", Literal(1000)))
+        (
+            In(ColumnReference("carrier"), (LiteralValue("AA"), LiteralValue("B6"))),
+            Compare(ColumnReference("distance"), ">", LiteralValue(1000)),
+        )
     ),
-    "carrier not in ['AA']": Not(In(Column("carrier"), (Literal("AA"),))),
-    "not (origin == 'JFK')": Not(Compare(Column("origin"), "==", Literal("JFK"))),
-    "missing(dep_delay)": Missing(Column("dep_delay")),
-    "missing(column('dep delay'))": Missing(Column("dep delay")),
-    "60 <= age < 70": And((Compare(Literal(60), "<=", Column("age")), Compare(Column("age"), "<", Literal(70)))),
-    "column('a.b') != -1.5": Compare(Column("a.b"), "!=", Literal(-1.5)),
-    "late == True": Compare(Column("late"), "==", Literal(True)),
-    "arrived > planned": Compare(Column("arrived"), ">", Column("planned")),
+    "carrier not in ['AA']": Not(In(ColumnReference("carrier"), (LiteralValue("AA"),))),
+    "not (origin == 'JFK')": Not(Compare(ColumnReference("origin"), "==", LiteralValue("JFK"))),
+    "missing(dep_delay)": Missing(ColumnReference("dep_delay")),
+    "missing(column('dep delay'))": Missing(ColumnReference("dep delay")),
+    "60 <= age < 70": And(
+        (
+            Compare(LiteralValue(60), "<=", ColumnReference("age")),
+            Compare(ColumnReference("age"), "<", LiteralValue(70)),
+        )
+    ),
+    "column('a.b') != -1.5": Compare(ColumnReference("a.b"), "!=", LiteralValue(-1.5)),
+    "late == True": Compare(ColumnReference("late"), "==", LiteralValue(True)),
+    "arrived > planned": Compare(ColumnReference("arrived"), ">", ColumnReference("planned")),
     "a == 1 or b == 2 and not c == 3": Or(
         (
-            Compare(Column("a"), "==", Literal(1)),
-            And((Compare(Column("b"), "==", Literal(2)), Not(Compare(Column("c"), "==", Literal(3))))),
+            Compare(ColumnReference("a"), "==", LiteralValue(1)),
+            And(
+                (
+                    Compare(ColumnReference("b"), "==", LiteralValue(2)),
+                    Not(Compare(ColumnReference("c"), "==", LiteralValue(3))),
+                )
+            ),
         )
     ),
     "(a == 1 and\n b == 2)  # in two lines": And(
-        (Compare(Column("a"), "==", Literal(1)), Compare(Column("b"), "==", Literal(2)))
+        (Compare(ColumnReference("a"), "==", LiteralValue(1)), Compare(ColumnReference("b"), "==", LiteralValue(2)))
     ),
-    "µ == 1": Compare(Column("µ"), "==", Literal(1)),  # Python would read the Greek letter
-    r"name == 'it\'s'": Compare(Column("name"), "==", Literal("it's")),
+    "µ == 1": Compare(ColumnReference("µ"), "==", LiteralValue(1)),  # Python would read the Greek letter
+    r"name == 'it\'s'": Compare(ColumnReference("name"), "==", LiteralValue("it's")),
 }
 REFUSED = {  # the offset, and what the message says
-    "": (0, f"the condition is empty: {ALLOWED}"),
+    "": (0, f"the condition is empty: {CONDITION_HELP}"),
     "hour": (0, "'hour' alone is no condition: compare a column, as in `hour >= 22`"),
     "__import__('os')": (0, "a call of anything but missing(column) and column('any name') cannot stand"),
     "a == 1 and b.c == 2": (11, "a dot cannot stand in a condition (is it a column's name? write column('b.c'))"),
     "dep-delay > 5": (0, "arithmetic cannot stand in a condition (is it a column's name? write column('dep-delay'))"),
-    "a + 1 > 5": (0, f"arithmetic cannot stand in a condition; {ALLOWED}"),
+    "a + 1 > 5": (0, f"arithmetic cannot stand in a condition; {CONDITION_HELP}"),
     "a[0] > 5": (0, "a subscript cannot"),
     "(a := 5) > 1": (1, ":= cannot"),
     "f'{a}' == b": (0, "an f-string cannot"),
@@ -95,7 +111,7 @@ REFUSED = {  # the offset, and what the message says
     "a == 1 AND b == 2": (7, "write `and`, `or`, `not` and `in` in small letters"),
     "!late == 1": (0, "write `not`"),
     "class == 1": (0, "for a column that is called class, write column('class')"),
-    "a == 1 and": (10, f"this is no condition (invalid syntax): {ALLOWED}"),
+    "a == 1 and": (10, f"this is no condition (invalid syntax): {CONDITION_HELP}"),
     "a == 1\nor b == 2": (7, "write it on one line, or in parentheses"),
     "a == 'b\x00'": (7, "a condition has no character '\\x00'"),
     "a == '\ud800'": (6, "a condition has no character '\\ud800'"),
@@ -128,26 +144,26 @@ NAMES = [
 
 @pytest.mark.parametrize("text", READ)
 def test_a_condition_is_read_as_python_would(text: str) -> None:
-    found = parse(text)
+    found = parse_condition(text)
     assert found.tree == READ[text]
     assert found.text == text
 
 
 def test_columns_are_named_once_in_the_order_of_the_text() -> None:
-    assert parse("b > a or missing(c) and b in (1, 2)").columns == ("b", "a", "c")
+    assert parse_condition("b > a or missing(c) and b in (1, 2)").columns == ("b", "a", "c")
 
 
 @pytest.mark.parametrize("text", REFUSED, ids=ascii)
 def test_what_is_no_condition_is_refused_with_its_place_and_what_to_write(text: str) -> None:
     offset, message = REFUSED[text]
     with pytest.raises(ConditionError) as raised:
-        parse(text)
+        parse_condition(text)
     assert message in raised.value.message
     assert raised.value.offset == offset
 
 
 def test_offsets_count_characters_of_the_whole_text() -> None:
-    tree = parse("  (é > 1\n  and ü == 'ö' and x < 3)").tree
+    tree = parse_condition("  (é > 1\n  and ü == 'ö' and x < 3)").tree
     assert isinstance(tree, And)
     places = [(one.left.offset, one.right.offset) for one in tree.of if isinstance(one, Compare)]
     assert places == [(3, 7), (15, 20), (28, 32)]
@@ -175,40 +191,40 @@ HOSTILE = {
 def test_a_hostile_text_is_refused_at_once(case: str) -> None:
     start = time.monotonic()
     with pytest.raises(ConditionError) as raised:
-        parse(HOSTILE[case])
+        parse_condition(HOSTILE[case])
     assert time.monotonic() - start < 1
-    assert 0 <= raised.value.offset <= MAX_LENGTH
+    assert 0 <= raised.value.offset <= MAX_CONDITION_LENGTH
     assert len(raised.value.message) < 500
 
 
 def test_a_condition_may_be_as_deep_and_as_long_as_is_said() -> None:
-    assert parse("not " * MAX_DEPTH + "a == 1").columns == ("a",)
-    with pytest.raises(ConditionError, match=f"at most {MAX_DEPTH} deep"):
-        parse("not " * (MAX_DEPTH + 1) + "a == 1")
+    assert parse_condition("not " * MAX_CONDITION_DEPTH + "a == 1").columns == ("a",)
+    with pytest.raises(ConditionError, match=f"at most {MAX_CONDITION_DEPTH} deep"):
+        parse_condition("not " * (MAX_CONDITION_DEPTH + 1) + "a == 1")
     longest = "a == 1 or " * 99 + "a == 12345"
-    assert len(longest) == MAX_LENGTH
-    assert parse(longest).columns == ("a",)
+    assert len(longest) == MAX_CONDITION_LENGTH
+    assert parse_condition(longest).columns == ("a",)
     with pytest.raises(ConditionError, match="at most 1,000 characters"):
-        parse(longest + " ")
+        parse_condition(longest + " ")
 
 
 @given(st.one_of(st.text(max_size=60), st.lists(st.sampled_from(NAMES), max_size=14).map(" ".join)))
 @settings(max_examples=600, deadline=None)
 def test_any_text_is_a_condition_or_a_condition_error_with_a_place_in_it(text: str) -> None:
     try:
-        assert parse(text).columns
+        assert parse_condition(text).columns
     except ConditionError as error:
         assert 0 <= error.offset <= len(text)  # noqa: PT017  either is right
 
 
 def test_a_column_that_is_not_there_is_named_with_the_one_that_was_meant() -> None:
     with pytest.raises(ConditionError) as raised:
-        known(parse("hour > 1 and distanse > 1000"), ["hour", "distance"])
+        ensure_columns_exist(parse_condition("hour > 1 and distanse > 1000"), ["hour", "distance"])
     assert (raised.value.offset, raised.value.message) == (
         13,
         "there is no column 'distanse': did you mean 'distance'?",
     )
-    known(parse("hour > 1 and missing(distance)"), ["distance", "hour"])
+    ensure_columns_exist(parse_condition("hour > 1 and missing(distance)"), ["distance", "hour"])
 
 
 @pytest.mark.parametrize(
@@ -232,15 +248,20 @@ def test_a_column_that_is_not_there_is_named_with_the_one_that_was_meant() -> No
 def test_values_of_types_without_an_order_are_refused(text: str, offset: int, message: str) -> None:
     types = {"n": "number", "i": "integer", "s": "string", "b": "boolean", "day": "date", "at": "timestamp"}
     with pytest.raises(ConditionError) as raised:
-        check(parse(text), {**types, "t": "time64[us]"})
+        ensure_types_comparable(parse_condition(text), {**types, "t": "time64[us]"})
     assert message in raised.value.message
     assert raised.value.offset == offset
 
 
 def test_values_that_compare_and_columns_of_unknown_type_are_let_by() -> None:
     types = {"n": "number", "i": "integer", "s": "string", "b": "boolean", "day": "date", "at": "timestamp"}
-    check(parse("n > i and i > 1.5 and s in ('a', 'b') and b == False and day < at and '2024-01-31' <= day"), types)
-    check(parse("at < '2024-01-31T12:00:00Z' and what > 1 and other == 'x' and other > n and missing(s)"), types)
+    ensure_types_comparable(
+        parse_condition("n > i and i > 1.5 and s in ('a', 'b') and b == False and day < at and '2024-01-31' <= day"),
+        types,
+    )
+    ensure_types_comparable(
+        parse_condition("at < '2024-01-31T12:00:00Z' and what > 1 and other == 'x' and other > n and missing(s)"), types
+    )
 
 
 @pytest.mark.parametrize(
@@ -253,9 +274,9 @@ def test_values_that_compare_and_columns_of_unknown_type_are_let_by() -> None:
     ],
 )
 def test_a_moment_is_of_utc_where_no_offset_is_said(text: str, nanoseconds: int) -> None:
-    assert moment(Literal(text)) == nanoseconds
+    assert parse_time_literal(LiteralValue(text)) == nanoseconds
 
 
 def test_reading_a_condition_loads_no_library() -> None:
-    script = "import sys; from mlops_ci.spec.slice_conditions import parse; parse('a > 1'); assert not {'numpy', 'pyarrow'} & set(sys.modules)"
+    script = "import sys; from mlops_ci.spec.slice_conditions import parse_condition; parse_condition('a > 1'); assert not {'numpy', 'pyarrow'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", script], check=True)

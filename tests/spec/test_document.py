@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_ci.spec.yaml.document import Document, read
+from mlops_ci.spec.yaml.document import Document, read_documents
 from mlops_ci.spec.yaml.nodes import SyntaxProblem
 
 
 def one(text: str) -> Document:
-    (document,) = read("spec.yaml", text.encode())
+    (document,) = read_documents("spec.yaml", text.encode())
     return document
 
 
@@ -100,7 +100,7 @@ def test_keys_are_always_text() -> None:
 
 
 def test_several_documents_are_read_and_empty_ones_left_out() -> None:
-    documents = read("spec.yaml", b"a: 1\n---\n---\n# nothing\n---\nb: 2\n")
+    documents = read_documents("spec.yaml", b"a: 1\n---\n---\n# nothing\n---\nb: 2\n")
     assert [document.data for document in documents] == [{"a": 1}, {"b": 2}]
     assert str(documents[1].locate(("b",))) == "spec.yaml:6:4"
 
@@ -112,13 +112,13 @@ def test_an_alias_stands_for_its_anchor_and_points_there() -> None:
 
 
 def test_a_byte_order_mark_and_windows_line_ends_shift_nothing() -> None:
-    (document,) = read("spec.yaml", b"\xef\xbb\xbfa: 1\r\nb: 2\r\n")
+    (document,) = read_documents("spec.yaml", b"\xef\xbb\xbfa: 1\r\nb: 2\r\n")
     assert pointed(document, "b") == ("spec.yaml:2:4", "2")
 
 
 def answer(content: bytes) -> tuple[Document, ...] | SyntaxProblem:
     try:
-        return read("spec.yaml", content)
+        return read_documents("spec.yaml", content)
     except SyntaxProblem as problem:
         return problem
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_ci.spec.load import load
+from mlops_ci.spec.load import load_specs
 from tests.spec.examples import cases, expected, lay_out, printed
 
 
@@ -17,7 +17,7 @@ def test_an_invalid_spec_prints_exactly_the_text_beside_it(case: Path, tmp_path:
 
 @pytest.mark.parametrize("case", cases("valid"), ids=lambda case: case.stem)
 def test_a_valid_spec_is_read_without_a_word(case: Path, tmp_path: Path) -> None:
-    specs, diagnostics = load(lay_out(case, tmp_path / "repo"))
+    specs, diagnostics = load_specs(lay_out(case, tmp_path / "repo"))
     assert diagnostics == ()
     assert specs is not None
 

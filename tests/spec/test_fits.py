@@ -10,24 +10,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_ci.spec.schemas import schema
-from mlops_ci.spec.spec_types import KINDS
-from mlops_ci.spec.validation.fast_check import compiled, fits
-from mlops_ci.spec.validation.jsonschema_validator import validator
-from mlops_ci.spec.yaml.document import read
+from mlops_ci.spec.schemas import json_schema
+from mlops_ci.spec.spec_types import SPEC_KINDS
+from mlops_ci.spec.validation.fast_check import compile_schema, schema_predicate
+from mlops_ci.spec.validation.jsonschema_validator import schema_validator
+from mlops_ci.spec.yaml.document import read_documents
 from mlops_ci.spec.yaml.nodes import SyntaxProblem
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
 def documents() -> list[Any]:
-    found: list[Any] = [example for kind in KINDS for example in schema(kind)["examples"]]
+    found: list[Any] = [example for kind in SPEC_KINDS for example in json_schema(kind)["examples"]]
     for file in sorted(EXAMPLES.glob("*/**/*.y*ml")):
         try:
-            found += [document.data for document in read(file.name, file.read_bytes())]
+            found += [document.data for document in read_documents(file.name, file.read_bytes())]
         except SyntaxProblem:
             continue
-    return [one for one in found if isinstance(one, dict) and one.get("kind") in KINDS]
+    return [one for one in found if isinstance(one, dict) and one.get("kind") in SPEC_KINDS]
 
 
 DOCUMENTS = documents()
@@ -60,19 +60,21 @@ def changed(draw: st.DrawFn) -> Any:
 
 
 def test_the_examples_have_valid_and_invalid_specs_of_every_kind() -> None:
-    answers = {(one["kind"], validator(one["kind"]).is_valid(one)) for one in DOCUMENTS}
-    assert answers == {(kind, answer) for kind in KINDS for answer in (True, False)}
+    answers = {(one["kind"], schema_validator(one["kind"]).is_valid(one)) for one in DOCUMENTS}
+    assert answers == {(kind, answer) for kind in SPEC_KINDS for answer in (True, False)}
 
 
 def test_every_example_gets_jsonschemas_answer() -> None:
-    assert [fits(one["kind"])(one) for one in DOCUMENTS] == [validator(one["kind"]).is_valid(one) for one in DOCUMENTS]
+    assert [schema_predicate(one["kind"])(one) for one in DOCUMENTS] == [
+        schema_validator(one["kind"]).is_valid(one) for one in DOCUMENTS
+    ]
 
 
-@given(changed(), st.sampled_from(list(KINDS)))
+@given(changed(), st.sampled_from(list(SPEC_KINDS)))
 def test_every_change_of_an_example_gets_jsonschemas_answer(document: Any, kind: str) -> None:
     named = document.get("kind")
-    kind = named if isinstance(named, str) and named in KINDS else kind
-    assert fits(kind)(document) == validator(kind).is_valid(document)
+    kind = named if isinstance(named, str) and named in SPEC_KINDS else kind
+    assert schema_predicate(kind)(document) == schema_validator(kind).is_valid(document)
 
 
 @pytest.mark.parametrize(
@@ -86,13 +88,13 @@ def test_every_change_of_an_example_gets_jsonschemas_answer(document: Any, kind:
 )
 def test_a_keyword_that_is_not_known_is_an_error_and_never_passed_over(rules: Any) -> None:
     with pytest.raises(ValueError, match=r"known here|leads elsewhere"):
-        compiled(rules, rules)
+        compile_schema(rules, rules)
 
 
 @pytest.mark.parametrize("value", [True, 1, 1.0, 0, False, "1", None])
 def test_true_is_not_one(value: Any) -> None:
     rules = {"enum": [1, False]}
-    assert compiled(rules, rules)(value) == (value is False or (not isinstance(value, bool) and value == 1))
+    assert compile_schema(rules, rules)(value) == (value is False or (not isinstance(value, bool) and value == 1))
 
 
 def test_a_valid_project_is_read_without_jsonschema(tmp_path: Path) -> None:
@@ -100,5 +102,5 @@ def test_a_valid_project_is_read_without_jsonschema(tmp_path: Path) -> None:
     import sys
 
     (tmp_path / "mlops.yaml").write_text("apiVersion: mlops-ci/v1\nkind: Project\nmetadata: {name: a}\nspec: {}\n")
-    code = f"import sys; from pathlib import Path; from mlops_ci.spec.load import load; assert load(Path({str(tmp_path)!r}))[0]; assert 'jsonschema' not in sys.modules"
+    code = f"import sys; from pathlib import Path; from mlops_ci.spec.load import load_specs; assert load_specs(Path({str(tmp_path)!r}))[0]; assert 'jsonschema' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

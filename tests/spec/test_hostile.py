@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from mlops_ci.spec.load import load
-from mlops_ci.spec.validation.schema import MOST
+from mlops_ci.spec.load import load_specs
+from mlops_ci.spec.validation.schema import MAX_SPEC_FINDINGS
 from mlops_ci.spec.yaml import compose
 from mlops_ci.spec.yaml.nodes import Mark
 
@@ -50,7 +50,7 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
 def test_a_hostile_file_is_one_clear_error(case: str, tmp_path: Path) -> None:
     content, id = HOSTILE[case]
     (tmp_path / "mlops.yaml").write_bytes(content)
-    specs, diagnostics = load(tmp_path)
+    specs, diagnostics = load_specs(tmp_path)
     assert specs is None
     assert [item.id for item in diagnostics] == [id]
 
@@ -60,9 +60,9 @@ def test_all_of_them_together_are_reported_within_two_seconds(tmp_path: Path) ->
         (tmp_path / str(number)).mkdir()
         (tmp_path / str(number) / "mlops.yaml").write_bytes(content)
     script = (
-        "import pathlib, sys; from mlops_ci.spec.load import load\n"
+        "import pathlib, sys; from mlops_ci.spec.load import load_specs\n"
         "for folder in sorted(pathlib.Path(sys.argv[1]).iterdir()):\n"
-        "    specs, diagnostics = load(folder); assert len(diagnostics) == 1, folder\n"
+        "    specs, diagnostics = load_specs(folder); assert len(diagnostics) == 1, folder\n"
     )
     limit = 2 * len(HOSTILE)  # two seconds for each is what is promised; all take about one
     subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, timeout=limit)
@@ -80,15 +80,15 @@ def test_the_work_on_one_file_is_bounded(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(compose._Composer, "_count", counting)
     (tmp_path / "mlops.yaml").write_bytes(HOSTILE["many values"][0])
-    load(tmp_path)
+    load_specs(tmp_path)
     assert taken == compose.MAX_NODES + 1
 
 
 def test_thousands_of_wrong_values_are_cut_to_a_readable_number(tmp_path: Path) -> None:
     names = ", ".join(f"Bad{number}" for number in range(5000))
     (tmp_path / "mlops.yaml").write_text(f"{HEAD}  environments: [{names}]\n")
-    _, diagnostics = load(tmp_path)
-    assert len(diagnostics) == MOST + 1
+    _, diagnostics = load_specs(tmp_path)
+    assert len(diagnostics) == MAX_SPEC_FINDINGS + 1
     assert diagnostics[0].id == "spec-value"
     assert [item.severity for item in diagnostics if item.id == "spec-more-errors"] == ["note"]
 
@@ -100,7 +100,7 @@ def test_many_values_of_several_types_are_compared_quickly(tmp_path: Path) -> No
         "apiVersion: mlops-ci/v1\nkind: Dataset\nmetadata: {name: d}\nspec:\n"
         f"  source: {{type: csv, path: d.csv}}\n  columns: {{a: {{values: [{values}]}}}}\n"
     )
-    script = "import pathlib, sys; from mlops_ci.spec.load import load; assert load(pathlib.Path(sys.argv[1]))[0]"
+    script = "import pathlib, sys; from mlops_ci.spec.load import load_specs; assert load_specs(pathlib.Path(sys.argv[1]))[0]"
     subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, timeout=20)
 
 
@@ -111,7 +111,7 @@ def _circle(file: Path) -> None:
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, _circle], ids=["folder", "pipe", "circle-of-links"])
 def test_what_is_called_mlops_yaml_but_is_no_file_is_no_project(make: Callable[[Path], None], tmp_path: Path) -> None:
     make(tmp_path / "mlops.yaml")
-    _, diagnostics = load(tmp_path)
+    _, diagnostics = load_specs(tmp_path)
     assert [item.id for item in diagnostics] == ["project-not-found"]
 
 
@@ -122,7 +122,7 @@ def test_a_file_that_cannot_be_opened_is_an_error(tmp_path: Path, monkeypatch: p
         raise PermissionError(13, "Permission denied", str(self))
 
     monkeypatch.setattr(Path, "open", refuse)
-    _, diagnostics = load(tmp_path)
+    _, diagnostics = load_specs(tmp_path)
     assert [(item.id, item.message) for item in diagnostics] == [
         ("spec-unreadable", "cannot be read: Permission denied")
     ]

@@ -10,7 +10,7 @@ import pytest
 
 from mlops_ci.core.digest import digest_json
 from mlops_ci.reports.findings import render_findings
-from mlops_ci.spec.load import Specs, find_root, load, read_all
+from mlops_ci.spec.load import Specs, find_root, load_specs, read_all_specs
 
 PROJECT = "apiVersion: mlops-ci/v1\nkind: Project\nmetadata: {name: demo}\nspec: {}\n"
 DATASET = (
@@ -29,7 +29,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def loaded(root: Path) -> Specs:
-    specs, diagnostics = load(root)
+    specs, diagnostics = load_specs(root)
     assert diagnostics == ()
     assert specs is not None
     return specs
@@ -107,14 +107,14 @@ def test_a_broken_file_is_ours_when_its_modeline_says_so(root: Path) -> None:
     (root / "x.yaml").write_text(
         "# yaml-language-server: $schema=https://raw.githubusercontent.com/mlops-ci/mlops-ci/v1/schemas/v1/model.schema.json\na: [\n"
     )
-    _, diagnostics = load(root)
+    _, diagnostics = load_specs(root)
     assert [(item.id, item.location and item.location.line) for item in diagnostics] == [("spec-syntax", 2)]
 
 
 @pytest.mark.parametrize("version", ["mlopsci/v1", "mlops_ci/v1", "mlops-ci", "MLOps-CI/v1", "mlops/v1"])
 def test_a_near_miss_is_a_warning_and_no_error(version: str, root: Path) -> None:
     (root / "near.yaml").write_text(DATASET.replace("mlops-ci/v1", version))
-    specs, diagnostics = load(root)
+    specs, diagnostics = load_specs(root)
     assert specs is not None
     assert [(item.id, item.severity) for item in diagnostics] == [("spec-near-miss", "warning")]
 
@@ -122,7 +122,7 @@ def test_a_near_miss_is_a_warning_and_no_error(version: str, root: Path) -> None
 def test_all_findings_of_all_files_come_in_one_run_sorted_by_place(root: Path) -> None:
     (root / "b.yaml").write_text(DATASET.replace("name: d", "name: B").replace("csv,", "tsv,"))
     (root / "a.yaml").write_text(BROKEN)
-    reading = read_all(root)
+    reading = read_all_specs(root)
     assert [str(item.location) for item in reading.diagnostics] == ["a.yaml:2:8", "b.yaml:3:18", "b.yaml:4:23"]
     assert reading.specs is None
     assert reading.files == ("b.yaml", "d.yaml", "mlops.yaml")
@@ -131,7 +131,7 @@ def test_all_findings_of_all_files_come_in_one_run_sorted_by_place(root: Path) -
 
 def test_a_file_name_cannot_drive_the_terminal(root: Path) -> None:
     (root / "x\x1b[31m\n.yaml").write_text(BROKEN)
-    _, diagnostics = load(root)
+    _, diagnostics = load_specs(root)
     printed = render_findings(diagnostics, "text")
     assert "\x1b" not in printed
     assert "--> x\ufffd[31m\ufffd.yaml:2:8" in printed
@@ -139,7 +139,7 @@ def test_a_file_name_cannot_drive_the_terminal(root: Path) -> None:
 
 def test_a_name_that_ends_with_a_line_break_is_no_name(root: Path) -> None:
     (root / "d.yaml").write_text(DATASET.replace("name: d", 'name: "d\\n"'))
-    _, diagnostics = load(root)
+    _, diagnostics = load_specs(root)
     assert [item.message for item in diagnostics] == [r"'metadata.name' cannot be 'd\n'"]
 
 
@@ -150,7 +150,7 @@ def test_an_entrypoint_that_is_a_link_out_of_the_repository_is_refused(root: Pat
         "apiVersion: mlops-ci/v1\nkind: Model\nmetadata: {name: m}\nspec:\n  task: regression\n  dataset: d\n"
         "  target: y\n  features: [x]\n  train: {entrypoint: 'train.py:build'}\n"
     )
-    _, diagnostics = load(root)
+    _, diagnostics = load_specs(root)
     assert [item.id for item in diagnostics] == ["entrypoint-outside"]
 
 
@@ -160,7 +160,7 @@ def test_reading_specs_imports_neither_scikit_learn_nor_the_repository(root: Pat
         "  target: y\n  features: [x]\n  train: {estimator: sklearn.linear_model.Ridge}\n"
     )
     script = (
-        "import pathlib, sys; from mlops_ci.spec.load import load; specs, found = load(pathlib.Path('.'))\n"
+        "import pathlib, sys; from mlops_ci.spec.load import load_specs; specs, found = load_specs(pathlib.Path('.'))\n"
         "assert specs and not found, found\n"
         "heavy = {'sklearn', 'pandas', 'numpy', 'duckdb', 'scipy', 'git'}\n"
         "assert not heavy & set(sys.modules)\n"
@@ -196,5 +196,5 @@ OTHER = "apiVersion: mlops-ci/v1\nkind: Dataset\nmetadata: {name: other}\nspec: 
 def test_a_name_is_unknown_only_when_no_file_may_still_hold_it(other: str, ids: set[str], root: Path) -> None:
     (root / "d.yaml").write_text(DATASET + REFERRING)
     (root / "z.yaml").write_text(other)
-    _, diagnostics = load(root)
+    _, diagnostics = load_specs(root)
     assert {item.id for item in diagnostics} == ids

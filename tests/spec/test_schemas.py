@@ -15,10 +15,10 @@ import pytest
 from jsonschema import Draft202012Validator
 
 import mlops_ci
-from mlops_ci.core.codec import camel, encode
-from mlops_ci.spec.metrics import METRICS, names_for
-from mlops_ci.spec.schemas import schema
-from mlops_ci.spec.spec_types import KINDS, Metadata
+from mlops_ci.core.codec import encode, to_camel_case
+from mlops_ci.spec.metrics import METRIC_DEFINITIONS, metric_names
+from mlops_ci.spec.schemas import json_schema
+from mlops_ci.spec.spec_types import SPEC_KINDS, Metadata
 
 
 def resolved(rules: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -41,7 +41,7 @@ def pairs(cls: type, rules: Mapping[str, Any], root: Mapping[str, Any]) -> Itera
     yield cls, rules
     for name, hint in get_type_hints(cls).items():
         if held := inner(hint):
-            field = resolved(rules["properties"][camel(name)], root)
+            field = resolved(rules["properties"][to_camel_case(name)], root)
             if field["type"] == "array":
                 field = resolved(field["items"], root)
                 field = next((one for one in field.get("anyOf", ()) if one.get("type") == "object"), field)
@@ -51,8 +51,8 @@ def pairs(cls: type, rules: Mapping[str, Any], root: Mapping[str, Any]) -> Itera
 
 
 def described() -> Iterator[Any]:
-    for kind, cls in KINDS.items():
-        root = schema(kind)
+    for kind, cls in SPEC_KINDS.items():
+        root = json_schema(kind)
         for found, rules in pairs(cls, root["properties"]["spec"], root):
             yield pytest.param(found, rules, id=f"{kind}-{found.__name__}")
         yield pytest.param(Metadata, root["properties"]["metadata"], id=f"{kind}-Metadata")
@@ -61,7 +61,7 @@ def described() -> Iterator[Any]:
 @pytest.mark.parametrize(("cls", "rules"), list(described()))
 def test_a_schema_has_exactly_the_fields_and_defaults_of_its_dataclass(cls: Any, rules: Mapping[str, Any]) -> None:
     properties = dict(rules["properties"])
-    fields = {camel(field.name): field for field in dataclasses.fields(cls)}
+    fields = {to_camel_case(field.name): field for field in dataclasses.fields(cls)}
     assert list(properties) == list(fields)
     assert rules["additionalProperties"] is False
     required = set()
@@ -76,9 +76,9 @@ def test_a_schema_has_exactly_the_fields_and_defaults_of_its_dataclass(cls: Any,
     assert set(rules.get("required", ())) == required
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SPEC_KINDS)
 def test_a_schema_is_valid_names_itself_and_describes_every_field(kind: str) -> None:
-    rules = schema(kind)
+    rules = json_schema(kind)
     Draft202012Validator.check_schema(rules)
     place = f"schemas/v1/{kind.lower()}.schema.json"
     assert rules["$id"] == f"https://raw.githubusercontent.com/mlops-ci/mlops-ci/v1/{place}"
@@ -97,19 +97,19 @@ def fields_of(rules: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]
         yield from fields_of(definition)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SPEC_KINDS)
 def test_the_example_of_a_schema_is_valid(kind: str) -> None:
-    validator = Draft202012Validator(schema(kind))
-    assert all(validator.is_valid(example) for example in schema(kind)["examples"])
+    validator = Draft202012Validator(json_schema(kind))
+    assert all(validator.is_valid(example) for example in json_schema(kind)["examples"])
 
 
 def test_each_task_has_its_metrics_and_those_of_operation() -> None:
-    assert names_for("regression") == (
+    assert metric_names("regression") == (
         *("mae", "rmse", "r2", "mape", "pinball-loss", "quantile-coverage"),
         *("latency-p50-ms", "latency-p95-ms", "batch-latency-p50-ms", "batch-latency-p95-ms"),
         *("peak-memory-mb", "model-size-mb", "training-seconds", "training-cost"),
     )
-    assert names_for("multiclass-classification", operational=False) == (
+    assert metric_names("multiclass-classification", include_operational=False) == (
         "accuracy",
         "balanced-accuracy",
         "f1-macro",
@@ -118,8 +118,8 @@ def test_each_task_has_its_metrics_and_those_of_operation() -> None:
         "log-loss",
         "cost",
     )
-    assert "equalized-odds-difference" not in names_for("binary-classification", between=False)
-    assert not any(metric.higher_is_better for metric in METRICS.values() if metric.operational)
+    assert "equalized-odds-difference" not in metric_names("binary-classification", include_group_metrics=False)
+    assert not any(metric.higher_is_better for metric in METRIC_DEFINITIONS.values() if metric.is_operational)
 
 
 def test_the_schemas_are_found_in_a_wheel_too(tmp_path: Path) -> None:
@@ -129,9 +129,7 @@ def test_the_schemas_are_found_in_a_wheel_too(tmp_path: Path) -> None:
         shutil.copytree(package / room, tmp_path / "mlops_ci" / room)
     shutil.copy(package / "__init__.py", tmp_path / "mlops_ci")
     shutil.copytree(package.parent / "schemas", tmp_path / "mlops_ci" / "schemas")
-    script = (
-        "from mlops_ci.spec.schemas import schema, schema_file; print(schema('Model')['title'], schema_file('Model'))"
-    )
+    script = "from mlops_ci.spec.schemas import json_schema, schema_file; print(json_schema('Model')['title'], schema_file('Model'))"
     done = subprocess.run(
         [sys.executable, "-c", script],
         cwd=tmp_path,

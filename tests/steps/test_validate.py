@@ -9,7 +9,7 @@ import pytest
 
 from mlops_ci.commands.validate import validate
 from mlops_ci.core.errors import Exit
-from mlops_ci.core.records import Maker
+from mlops_ci.core.records import Provenance
 from mlops_ci.core.results.gate import ValidateReport
 from mlops_ci.repository.context import Context
 from tests.spec.examples import cases, lay_out
@@ -18,12 +18,12 @@ from tests.spec.examples import cases, lay_out
 def context(root: Path) -> Context:
     return Context(
         root=root,
-        here=root,
+        start_folder=root,
         repo=None,
         scratch=root,
         cache=None,
         clock=lambda: datetime(2026, 1, 1, tzinfo=UTC),
-        maker=Maker("ada", "test"),
+        provenance=Provenance("ada", "test"),
         offline=False,
         progress=lambda _: None,
     )
@@ -41,7 +41,7 @@ def test_valid_specs_are_counted_by_kind_and_listed_by_file(tmp_path: Path) -> N
         {"Project": 1, "Dataset": 1, "Model": 2, "Deployment": 2},
     )
     assert outcome.record.specs == 6
-    assert outcome.exit == Exit.OK
+    assert outcome.final_exit_code == Exit.OK
     assert outcome.plan.writes == ()
 
 
@@ -56,4 +56,4 @@ def test_valid_specs_are_counted_by_kind_and_listed_by_file(tmp_path: Path) -> N
 def test_an_error_is_one_of_usage_and_a_warning_is_none(name: str, id: str, code: Exit, tmp_path: Path) -> None:
     outcome = validate(context(case(name, tmp_path)))
     assert [item.id for item in outcome.diagnostics] == [id]
-    assert outcome.exit == code
+    assert outcome.final_exit_code == code

@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from mlops_ci.core.digest import digest_bytes
 from mlops_ci.core.errors import EnvironmentProblem
 from mlops_ci.core.records import STORE_URL, FileDigest, StoredFiles
-from mlops_ci.registry import object_store as artifacts
-from mlops_ci.spec.validation.jsonschema_validator import validator
+from mlops_ci.registry import object_store
+from mlops_ci.spec.validation.jsonschema_validator import schema_validator
 from tests.objects import Bucket
 from tests.store.proxy import Wire, wire
 
@@ -36,7 +36,7 @@ def put(url: str, content: bytes, scratch: Path) -> FileDigest:
     source = scratch / "source"
     source.write_bytes(content)
     file = file_of(content)
-    artifacts.upload(url, file, source, datetime.now(UTC))
+    object_store.upload_object(url, file, source, datetime.now(UTC))
     return file
 
 
@@ -55,17 +55,17 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 def test_what_is_put_is_named_by_its_digest_and_comes_back(url: str, tmp_path: Path) -> None:
     file = put(url, BYTES, tmp_path)
-    (found,) = artifacts.listing(url)
+    (found,) = object_store.list_objects(url)
     assert (found.name, found.size) == (f"sha256/{file.sha256[:2]}/{file.sha256}", len(BYTES))
-    artifacts.fetch(url, file, tmp_path / "cache", tmp_path / "back")
+    object_store.download_object(url, file, tmp_path / "cache", tmp_path / "back")
     assert (tmp_path / "back").read_bytes() == BYTES
 
 
 def test_one_file_is_copied_whole_or_not_at_all(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = put(url, BYTES, tmp_path)
-    where, target = f"{url}/{artifacts.object_name(file.sha256)}", tmp_path / "copy"
-    monkeypatch.setattr(artifacts, "BLOCK", 100_000)
-    artifacts.copy(where, target, len(BYTES))
+    where, target = f"{url}/{object_store.object_name(file.sha256)}", tmp_path / "copy"
+    monkeypatch.setattr(object_store, "BLOCK_SIZE", 100_000)
+    object_store.download_url(where, target, len(BYTES))
     assert target.read_bytes() == BYTES
     target.unlink()
     refused = {
@@ -76,20 +76,20 @@ def test_one_file_is_copied_whole_or_not_at_all(url: str, tmp_path: Path, monkey
     }
     for wrong, limit in refused.items():
         with pytest.raises(EnvironmentProblem):
-            artifacts.copy(wrong, target, limit)
+            object_store.download_url(wrong, target, limit)
         assert not target.exists()
 
 
 def test_what_is_there_and_young_is_not_sent_again(url: str, tmp_path: Path) -> None:
     file = put(url, BYTES, tmp_path)
     now = datetime.now(UTC)
-    assert not artifacts.upload(url, file, tmp_path / "source", now)
-    assert artifacts.upload(url, file, tmp_path / "source", now + timedelta(days=2))
+    assert not object_store.upload_object(url, file, tmp_path / "source", now)
+    assert object_store.upload_object(url, file, tmp_path / "source", now + timedelta(days=2))
 
 
 def test_what_is_there_in_another_size_is_replaced(bucket: Bucket, tmp_path: Path) -> None:
     file = file_of(BYTES)
-    name = f"models/{artifacts.object_name(file.sha256)}"
+    name = f"models/{object_store.object_name(file.sha256)}"
     bucket.put(name, b"half")
     put(bucket.url, BYTES, tmp_path)
     assert bucket.objects() == {name: BYTES}
@@ -98,9 +98,9 @@ def test_what_is_there_in_another_size_is_replaced(bucket: Bucket, tmp_path: Pat
 def test_a_file_that_has_changed_is_not_uploaded_under_its_old_name(url: str, tmp_path: Path) -> None:
     (tmp_path / "source").write_bytes(b"other")
     with pytest.raises(EnvironmentProblem) as raised:
-        artifacts.upload(url, file_of(b"model"), tmp_path / "source", datetime.now(UTC))
+        object_store.upload_object(url, file_of(b"model"), tmp_path / "source", datetime.now(UTC))
     assert id_of(raised) == "store-corrupt"
-    assert artifacts.listing(url) == ()
+    assert object_store.list_objects(url) == ()
 
 
 @pytest.mark.parametrize(
@@ -118,14 +118,14 @@ def test_an_object_that_is_not_what_was_recorded_is_refused(
     bucket: Bucket, tmp_path: Path, change: Callable[[bytes], bytes | None], id: str
 ) -> None:
     file = put(bucket.url, BYTES, tmp_path)
-    name = f"models/{artifacts.object_name(file.sha256)}"
+    name = f"models/{object_store.object_name(file.sha256)}"
     changed = change(BYTES)
     if changed is None:
         bucket.client.delete_object(Bucket=bucket.name, Key=name)
     else:
         bucket.put(name, changed)
     with pytest.raises(EnvironmentProblem) as raised:
-        artifacts.fetch(bucket.url, file, tmp_path / "cache", tmp_path / "back")
+        object_store.download_object(bucket.url, file, tmp_path / "cache", tmp_path / "back")
     assert id_of(raised) == id
     assert not (tmp_path / "back").exists()
 
@@ -133,20 +133,20 @@ def test_an_object_that_is_not_what_was_recorded_is_refused(
 def test_a_local_copy_is_verified_on_each_read_and_replaced(url: str, tmp_path: Path) -> None:
     file = put(url, BYTES, tmp_path)
     cache = tmp_path / "cache"
-    artifacts.fetch(url, file, cache, tmp_path / "back")
+    object_store.download_object(url, file, cache, tmp_path / "back")
     (cache / file.sha256).write_bytes(BYTES[:-1] + b"\0")
-    artifacts.fetch(url, file, cache, tmp_path / "again")
+    object_store.download_object(url, file, cache, tmp_path / "again")
     assert (tmp_path / "again").read_bytes() == (cache / file.sha256).read_bytes() == BYTES
 
 
 def test_a_local_copy_is_not_asked_for_again_and_forgotten_when_nobody_does(bucket: Bucket, tmp_path: Path) -> None:
     first, cache = put(bucket.url, b"first", tmp_path), tmp_path / "cache"
     second = put(bucket.url, b"second", tmp_path)
-    artifacts.fetch(bucket.url, first, cache, tmp_path / "back")
-    bucket.client.delete_object(Bucket=bucket.name, Key=f"models/{artifacts.object_name(first.sha256)}")
-    artifacts.fetch(bucket.url, first, cache, tmp_path / "back")
+    object_store.download_object(bucket.url, first, cache, tmp_path / "back")
+    bucket.client.delete_object(Bucket=bucket.name, Key=f"models/{object_store.object_name(first.sha256)}")
+    object_store.download_object(bucket.url, first, cache, tmp_path / "back")
     os.utime(cache / first.sha256, (0, 0))
-    artifacts.fetch(bucket.url, second, cache, tmp_path / "back")
+    object_store.download_object(bucket.url, second, cache, tmp_path / "back")
     assert {path.name for path in cache.iterdir()} == {second.sha256, "lock"}
 
 
@@ -161,12 +161,12 @@ def test_whatever_an_earlier_attempt_left_a_download_ends_with_the_right_bytes(
 ) -> None:
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
         folder = Path(name)
-        patch.setattr(artifacts, "BLOCK", block)
+        patch.setattr(object_store, "BLOCK_SIZE", block)
         url = f"file://{folder}/store"
         file = put(url, content, folder)
         (folder / "cache").mkdir()
         (folder / "cache" / f"{file.sha256}.part").write_bytes(content[:same] + left)
-        artifacts.fetch(url, file, folder / "cache", folder / "back")
+        object_store.download_object(url, file, folder / "cache", folder / "back")
         assert (folder / "back").read_bytes() == content
         assert not (folder / "cache" / f"{file.sha256}.part").exists()
 
@@ -182,18 +182,18 @@ def line(bucket: Bucket, endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iter
 def test_a_download_that_is_cut_goes_on_where_it_was(
     bucket: Bucket, line: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(artifacts, "BLOCK", 100_000)
+    monkeypatch.setattr(object_store, "BLOCK_SIZE", 100_000)
     file = put(bucket.url, BYTES, tmp_path)
     line.mend()
     line.down_limit = 750_000
     with pytest.raises(EnvironmentProblem) as raised:
-        artifacts.fetch(bucket.url, file, tmp_path / "cache", tmp_path / "back")
+        object_store.download_object(bucket.url, file, tmp_path / "cache", tmp_path / "back")
     assert id_of(raised) == "store-unreachable"
     assert not (tmp_path / "back").exists()
     had = (tmp_path / "cache" / f"{file.sha256}.part").stat().st_size
     assert had >= 500_000
     line.mend()
-    artifacts.fetch(bucket.url, file, tmp_path / "cache", tmp_path / "back")
+    object_store.download_object(bucket.url, file, tmp_path / "cache", tmp_path / "back")
     assert (tmp_path / "back").read_bytes() == BYTES
     assert len(BYTES) - had <= line.down < len(BYTES) - had + 50_000  # the rest, and headers
 
@@ -207,12 +207,12 @@ def test_an_upload_that_is_cut_shows_nothing_and_is_sent_by_running_again(
     with pytest.raises(EnvironmentProblem) as raised:
         put(bucket.url, BYTES, tmp_path)
     assert id_of(raised) == "store-unreachable"
-    assert list(bucket.objects()) == [f"models/{artifacts.object_name(other.sha256)}"]
+    assert list(bucket.objects()) == [f"models/{object_store.object_name(other.sha256)}"]
     line.mend()
     put(bucket.url, BYTES[::-1], tmp_path)
     assert line.up < 10_000  # it is there: only asked for
     file = put(bucket.url, BYTES, tmp_path)
-    assert bucket.objects()[f"models/{artifacts.object_name(file.sha256)}"] == BYTES
+    assert bucket.objects()[f"models/{object_store.object_name(file.sha256)}"] == BYTES
 
 
 def test_an_upload_that_is_killed_shows_nothing_in_a_folder(tmp_path: Path) -> None:
@@ -221,7 +221,7 @@ def test_an_upload_that_is_killed_shows_nothing_in_a_folder(tmp_path: Path) -> N
     code = f"""
 import json, pathlib, resource, sys
 from datetime import UTC, datetime
-from mlops_ci.registry import object_store as artifacts
+from mlops_ci.registry import object_store
 from mlops_ci.core.errors import EnvironmentProblem
 from mlops_ci.core.records import FileDigest
 file, here = FileDigest("model.skops", {digest_bytes(BYTES)!r}, {len(BYTES)}), pathlib.Path(sys.argv[1])
@@ -231,10 +231,10 @@ def tried(call):
         call()
     except EnvironmentProblem as problem:
         ids.append(problem.diagnostics[0].id)
-artifacts.upload(f"file://{{here}}/whole", file, here / "source", datetime.now(UTC))
+object_store.upload_object(f"file://{{here}}/whole", file, here / "source", datetime.now(UTC))
 resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
-tried(lambda: artifacts.upload(f"file://{{here}}/store", file, here / "source", datetime.now(UTC)))
-tried(lambda: artifacts.fetch(f"file://{{here}}/whole", file, here / "cache", here / "back"))
+tried(lambda: object_store.upload_object(f"file://{{here}}/store", file, here / "source", datetime.now(UTC)))
+tried(lambda: object_store.download_object(f"file://{{here}}/whole", file, here / "cache", here / "back"))
 print(json.dumps(ids))
 """
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
@@ -294,13 +294,13 @@ def test_trouble_is_named_with_what_to_do_and_without_secrets(
 
 def test_an_object_is_removed_only_as_it_was_listed(url: str, tmp_path: Path) -> None:
     put(url, b"model", tmp_path)
-    (found,) = artifacts.listing(url)
-    assert not artifacts.remove(url, found.name, "2020-01-01T00:00:00+00:00")
-    assert not artifacts.remove(url, "../elsewhere", found.modified.isoformat())
-    assert artifacts.listing(url) == (found,)
-    assert artifacts.remove(url, found.name, found.modified.isoformat())
-    assert not artifacts.remove(url, found.name, found.modified.isoformat())
-    assert artifacts.listing(url) == ()
+    (found,) = object_store.list_objects(url)
+    assert not object_store.remove_object(url, found.name, "2020-01-01T00:00:00+00:00")
+    assert not object_store.remove_object(url, "../elsewhere", found.modified.isoformat())
+    assert object_store.list_objects(url) == (found,)
+    assert object_store.remove_object(url, found.name, found.modified.isoformat())
+    assert not object_store.remove_object(url, found.name, found.modified.isoformat())
+    assert object_store.list_objects(url) == ()
 
 
 URLS = (
@@ -313,7 +313,7 @@ URLS = (
 
 def test_the_schema_takes_the_urls_that_records_take() -> None:
     head: dict[str, Any] = {"apiVersion": "mlops-ci/v1", "kind": "Project", "metadata": {"name": "demo"}}
-    taken = [url for url in (*URLS, "git") if validator("Project").is_valid({**head, "spec": {"store": url}})]
+    taken = [url for url in (*URLS, "git") if schema_validator("Project").is_valid({**head, "spec": {"store": url}})]
     assert taken == [*(url for url in URLS if STORE_URL.fullmatch(url)), "git"] == [*URLS[:7], "git"]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mlops_ci.governance.doctor.codeowners import owners_of, parse
+from mlops_ci.governance.doctor.codeowners import find_owners, parse_codeowners
 from tests.actions.documents import WORKFLOWS, read
 from tests.conftest import git_in
 from tests.functional.conftest import Consumer
@@ -49,10 +49,10 @@ def test_a_new_project_has_the_workflows_the_owners_and_the_policy_and_is_valid(
     assert {path for path in NAMES if not (made.root / path).is_file()} == set()
     made.ok("validate")
     assert "policy: {trust: separated}" in (made.root / "mlops.yaml").read_text()
-    owners = parse((made.root / ".github" / "CODEOWNERS").read_text())
+    owners = parse_codeowners((made.root / ".github" / "CODEOWNERS").read_text())
     for path in ("mlops.yaml", "models/diagnosis.yaml", "signers", *NAMES, ".github/CODEOWNERS"):
-        assert owners_of(owners, path) == ("@acme/ml",), path
-    assert owners_of(owners, "README.md") == ()
+        assert find_owners(owners, path) == ("@acme/ml",), path
+    assert find_owners(owners, "README.md") == ()
 
 
 def test_the_callers_give_only_inputs_that_there_are_and_exactly_the_rights_that_are_asked_for(made: Consumer) -> None:
@@ -118,7 +118,7 @@ def test_a_project_in_a_folder_of_a_repository_gets_them_at_its_root(tmp_path: P
     assert release["on"]["push"] == {"branches": ["trunk"]}
     assert release["jobs"]["release"]["with"] == {"working-directory": "ml", "deploy-to": "dev"}
     text = (tmp_path / ".github" / "CODEOWNERS").read_text()
-    assert parse(text) == ()  # nobody owns anything until somebody is named
+    assert parse_codeowners(text) == ()  # nobody owns anything until somebody is named
     assert "# *.yaml @YOUR-ORG/TEAM\n" in text
     again = consumer.answer("init", "ml", "--ci", "github")["record"]
     assert again["written"] == []

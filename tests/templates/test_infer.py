@@ -9,12 +9,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mlops_ci.commands import scaffold as templates
+from mlops_ci.commands import scaffold
 from mlops_ci.core.errors import Findings, ToolError, UsageProblem
 from mlops_ci.data.engines.duckdb import open_table
 from mlops_ci.data.sources.files import source_files
-from mlops_ci.data.split import held_out
-from mlops_ci.spec.load import load
+from mlops_ci.data.split import count_holdout_rows
+from mlops_ci.spec.load import load_specs
 from mlops_ci.spec.spec_types import DatasetSpec, ModelSpec, SplitSpec
 
 ROWS = 120
@@ -31,16 +31,16 @@ def csv(folder: Path, columns: Columns, name: str = "table.csv", separator: str 
 
 def infer(root: Path, table: Path, target: str) -> tuple[DatasetSpec, ModelSpec, str]:
     """Write the specs for a table, and return them as the tool reads them, with the model's text."""
-    files = templates.from_table(table, table.relative_to(root).as_posix(), target)
+    files = scaffold.specs_from_table(table, table.relative_to(root).as_posix(), target)
     for path, content in files.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_bytes(content)
-    specs, diagnostics = load(root)
+    specs, diagnostics = load_specs(root)
     assert specs is not None, diagnostics
     assert diagnostics == ()
     (dataset,), (model,) = specs.datasets.values(), specs.models.values()
     with open_table(root, source_files(root, dataset.spec.source), dataset.spec) as opened:
-        assert opened.misfits == {}  # the data are what the spec says
+        assert opened.type_mismatches == {}  # the data are what the spec says
     return dataset.spec, model.spec, (root / model.path).read_text(encoding="utf-8")
 
 
@@ -267,7 +267,7 @@ def test_a_target_that_is_almost_numbers_is_refused_with_what_is_in_the_way(tmp_
     table = csv(tmp_path, {"x": NOISE, "y": ["NA", *(f"{n}.5" for n in range(ROWS - 1))]})
 
     with pytest.raises(Findings) as caught:
-        templates.from_table(table, table.name, "y")
+        scaffold.specs_from_table(table, table.name, "y")
 
     assert caught.value.diagnostics[0].help == (
         "it would be numbers but for 1 value such as 'NA': leave those rows out, or correct them"
@@ -294,8 +294,8 @@ def test_the_holdout_is_large_enough_to_judge_by_where_the_table_is(
     dataset, _, _ = infer(tmp_path, table, "y")
 
     with open_table(tmp_path, source_files(tmp_path, dataset.source), dataset) as opened:
-        judged = held_out(opened, dataset)
-        smaller = held_out(opened, replace(dataset, split=SplitSpec(holdout=holdout - 0.05)))
+        judged = count_holdout_rows(opened, dataset)
+        smaller = count_holdout_rows(opened, replace(dataset, split=SplitSpec(holdout=holdout - 0.05)))
     assert dataset.split.holdout == holdout
     assert (judged >= 50) == (rows > 40)
     assert smaller < 50 or holdout == 0.2
@@ -333,7 +333,7 @@ def test_a_table_that_no_model_can_learn_from_is_refused(
     table = make(tmp_path)
 
     with pytest.raises(kind) as caught:
-        templates.from_table(table, table.name, "y")
+        scaffold.specs_from_table(table, table.name, "y")
 
     assert caught.value.diagnostics[0].id == id
     assert caught.value.diagnostics[0].help

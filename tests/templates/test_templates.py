@@ -9,40 +9,40 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from mlops_ci.cli.verbs import verb
-from mlops_ci.commands import scaffold as templates
-from mlops_ci.commands.scaffold import catalog as table
+from mlops_ci.cli.verbs import find_verb
+from mlops_ci.commands import scaffold
+from mlops_ci.commands.scaffold import catalog
 from mlops_ci.core.digest import digest_file
 from mlops_ci.core.errors import UsageProblem
-from mlops_ci.spec.load import load
+from mlops_ci.spec.load import load_specs
 
-NAMES = tuple(table.TEMPLATES)
+NAMES = tuple(catalog.TEMPLATES)
 
 
 def write(name: str, root: Path) -> None:
     """Do what `init` does: the static files, and the data."""
-    for path, content in templates.files(name).items():
+    for path, content in scaffold.template_files(name).items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_bytes(content)
-    templates.write_data(name, root)
+    scaffold.write_template_data(name, root)
 
 
 def test_the_command_line_offers_the_templates_that_there_are() -> None:
-    offered = next(option.choices for option in verb("init").options if option.name == "template")
+    offered = next(option.choices for option in find_verb("init").options if option.name == "template")
 
     assert {*offered, "empty"} == set(NAMES)
 
 
 def test_there_is_no_template_of_another_name() -> None:
     with pytest.raises(KeyError):
-        templates.files("../steps")
+        scaffold.template_files("../steps")
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_template_is_valid_without_any_finding(name: str, tmp_path: Path) -> None:
     write(name, tmp_path)
 
-    specs, diagnostics = load(tmp_path)
+    specs, diagnostics = load_specs(tmp_path)
 
     assert specs is not None
     assert diagnostics == ()
@@ -50,7 +50,7 @@ def test_a_template_is_valid_without_any_finding(name: str, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_spec_names_its_schema_for_editors_and_every_script_is_python(name: str) -> None:
-    for path, content in templates.files(name).items():
+    for path, content in scaffold.template_files(name).items():
         if path.endswith(".yaml"):
             kind = next(line.split()[1] for line in content.decode().splitlines() if line.startswith("kind:"))
             schema = f"https://raw.githubusercontent.com/mlops-ci/mlops-ci/v1/schemas/v1/{kind.lower()}.schema.json"
@@ -60,15 +60,15 @@ def test_every_spec_names_its_schema_for_editors_and_every_script_is_python(name
 
 
 def test_dot_files_and_nested_folders_come_under_their_own_names() -> None:
-    files = templates.files("flights")
+    files = scaffold.template_files("flights")
 
     assert {".gitignore", ".gitattributes", "data/prepare.py", "deploy/prod.yaml"} <= files.keys()
     assert b"*.parquet binary" in files[".gitattributes"]
 
 
 def test_the_patients_are_the_same_each_time(tmp_path: Path) -> None:
-    one = templates.write_data("minimal", tmp_path / "one")
-    other = templates.write_data("minimal", tmp_path / "other")
+    one = scaffold.write_template_data("minimal", tmp_path / "one")
+    other = scaffold.write_template_data("minimal", tmp_path / "other")
 
     assert list(one) == list(other) == ["data/patients.csv"]
     assert digest_file(one["data/patients.csv"]) == digest_file(other["data/patients.csv"])
@@ -94,7 +94,7 @@ def test_the_flights_are_what_the_script_of_the_repository_writes(tmp_path: Path
 
 
 def test_flights_have_a_key_no_knowledge_of_the_arrival_and_the_known_rate_of_delays(tmp_path: Path) -> None:
-    paths = templates.write_data("flights", tmp_path)
+    paths = scaffold.write_template_data("flights", tmp_path)
     frame = pd.concat([pd.read_parquet(path) for path in paths.values()])
 
     assert len(frame) == 77_911
@@ -109,7 +109,7 @@ def test_flights_have_a_key_no_knowledge_of_the_arrival_and_the_known_rate_of_de
 @pytest.mark.parametrize("arguments", [[], ["0"], ["13"]])
 def test_the_script_says_how_it_is_used(arguments: list[str], tmp_path: Path) -> None:
     script = tmp_path / "prepare.py"
-    script.write_bytes(templates.files("flights")["data/prepare.py"])
+    script.write_bytes(scaffold.template_files("flights")["data/prepare.py"])
 
     done = subprocess.run([sys.executable, script, *arguments], capture_output=True, text=True, timeout=60)
 
@@ -122,10 +122,10 @@ def test_flights_without_their_package_is_a_usage_problem(tmp_path: Path, monkey
     def missing(_: str) -> ModuleSpec | None:
         return None
 
-    monkeypatch.setattr(table, "find_spec", missing)
+    monkeypatch.setattr(catalog, "find_spec", missing)
 
     with pytest.raises(UsageProblem) as caught:
-        templates.write_data("flights", tmp_path)
+        scaffold.write_template_data("flights", tmp_path)
 
     diagnostic = caught.value.diagnostics[0]
     assert (diagnostic.id, diagnostic.help) == ("template-package-missing", "pip install 'mlops-ci[flights]'")

@@ -1,7 +1,7 @@
 """What `init` writes: files of a template, its data, and specs for a table."""
 
-from mlops_ci.commands.scaffold.catalog import files, write_data
-from mlops_ci.commands.scaffold.github_workflows import github
-from mlops_ci.commands.scaffold.infer_specs import from_table
+from mlops_ci.commands.scaffold.catalog import template_files, write_template_data
+from mlops_ci.commands.scaffold.github_workflows import workflow_files
+from mlops_ci.commands.scaffold.infer_specs import specs_from_table
 
-__all__ = ["files", "from_table", "github", "write_data"]
+__all__ = ["specs_from_table", "template_files", "workflow_files", "write_template_data"]

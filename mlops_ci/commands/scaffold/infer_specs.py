@@ -12,28 +12,36 @@ from typing import Literal
 
 import yaml
 
-from mlops_ci.commands.scaffold.catalog import files
+from mlops_ci.commands.scaffold.catalog import template_files
 from mlops_ci.core.errors import Findings, UsageProblem
 from mlops_ci.core.suggestions import quote, suggest
-from mlops_ci.data.column_types import SPELLS, SQL_TYPES, quoted
+from mlops_ci.data.column_types import SQL_TYPES, TYPE_TEST_SQL, quote_identifier
 from mlops_ci.data.engines.duckdb import Table, open_table
-from mlops_ci.data.row_rules import counted
+from mlops_ci.data.row_rules import pluralize
 from mlops_ci.data.sources.files import source_files
-from mlops_ci.data.split import held_out
-from mlops_ci.spec.spec_types import DatasetSpec, Gate, Source, SplitSpec, Task
+from mlops_ci.data.split import count_holdout_rows
+from mlops_ci.spec.spec_types import DatasetSpec, GateSpec, SourceSpec, SplitSpec, Task
 
-SCHEMAS = "https://raw.githubusercontent.com/mlops-ci/mlops-ci/v1/schemas/v1"
+SCHEMAS_URL = "https://raw.githubusercontent.com/mlops-ci/mlops-ci/v1/schemas/v1"
 MAX_CLASSES = 50  # of text; more are hardly classes
 MAX_INTEGER_CLASSES = 10  # more different integers are rather a quantity
 MAX_CATEGORIES = 254  # what histogram boosting tells apart
 LONG_TEXT = 60  # characters, on average
-MIN_HOLDOUT = Gate.min_rows  # from fewer the gate concludes nothing
-SHARES = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5)  # of the holdout, the first that leaves enough rows there is taken
-_INDEX = re.compile(r"Unnamed: \d+")  # pandas reads its own nameless index back under this name
-_TO_CSV = "write the table with to_csv(index=False)"
-_COMMA = r"-?[0-9][0-9.]*,[0-9.,]*[0-9]"
-_ID = re.compile(r"(?i)(^|[^a-z])(id|uuid|guid|key)$|[a-z](ID|Id)$")
-_NATIVE = set(SQL_TYPES) - {"other", "empty"}
+MIN_HOLDOUT = GateSpec.min_rows  # from fewer the gate concludes nothing
+HOLDOUT_SHARES = (
+    0.2,
+    0.25,
+    0.3,
+    0.35,
+    0.4,
+    0.45,
+    0.5,
+)  # of the holdout, the first that leaves enough rows there is taken
+_INDEX_PATTERN = re.compile(r"Unnamed: \d+")  # pandas reads its own nameless index back under this name
+_TO_CSV_HELP = "write the table with to_csv(index=False)"
+_COMMA_NUMBER = r"-?[0-9][0-9.]*,[0-9.,]*[0-9]"
+_ID_PATTERN = re.compile(r"(?i)(^|[^a-z])(id|uuid|guid|key)$|[a-z](ID|Id)$")
+_NATIVE_TYPES = set(SQL_TYPES) - {"other", "empty"}
 
 _HGB = "sklearn.ensemble.HistGradientBoosting"
 _TREES = "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"
@@ -48,7 +56,7 @@ _GATES: Mapping[Task, tuple[str, str]] = {
 
 
 @dataclass(frozen=True)
-class Seen:
+class ColumnSummary:
     """One column as the table has it.
 
     `length` is the mean number of characters as text, `spaced` the number of values with white space in them, `almost`
@@ -60,19 +68,19 @@ class Seen:
     rows: int
     nulls: int
     distinct: int
-    length: float
+    mean_length: float
     spaced: int
     zero_or_one: bool
-    almost: str | None = None
+    number_obstacle: str | None = None
 
     @property
-    def identifies(self) -> bool:
+    def can_identify_rows(self) -> bool:
         """Whether every row has a value of its own that could name it; long text could not."""
-        short = self.type == "integer" or (self.type == "string" and self.length <= LONG_TEXT)
-        return self.distinct == self.rows > 1 and short and not _INDEX.fullmatch(self.name)
+        short = self.type == "integer" or (self.type == "string" and self.mean_length <= LONG_TEXT)
+        return self.distinct == self.rows > 1 and short and not _INDEX_PATTERN.fullmatch(self.name)
 
 
-def from_table(table: Path, path: str, target: str) -> Mapping[str, bytes]:
+def specs_from_table(table: Path, path: str, target: str) -> Mapping[str, bytes]:
     """Return mlops.yaml, noxfile.py and Dataset and Model specs for a CSV or parquet file that the specs call `path`.
 
     Types and missing values are held to what is there; no bounds are. Raises UsageProblem `init-table-type` or
@@ -80,7 +88,7 @@ def from_table(table: Path, path: str, target: str) -> Mapping[str, bytes]:
     `init-no-features`, and what reading raises (`data-csv` and its kin).
     """
     type = _source_type(table)
-    source = Source(type, table.name, _delimiter(table) if type == "csv" else ",")
+    source = SourceSpec(type, table.name, _guess_delimiter(table) if type == "csv" else ",")
     spec = DatasetSpec(source)
     with open_table(table.parent, source_files(table.parent, source), spec) as opened:
         if target not in opened.types:
@@ -89,12 +97,12 @@ def from_table(table: Path, path: str, target: str) -> Mapping[str, bytes]:
                 f"{quote(path)} has no column {quote(target)}",
                 help=suggest(target, opened.types, otherwise="its columns are"),
             )
-        columns = _columns(opened)
-        key = _key(columns, target)
-        share, judged = _share(opened, replace(spec, key=(key,) if key else ()))
+        columns = _summarise_columns(opened)
+        key = _infer_key(columns, target)
+        share, judged = _choose_holdout_share(opened, replace(spec, key=(key,) if key else ()))
     goal = next(column for column in columns if column.name == target)
-    task = _task(goal, path)
-    left_out = {column.name: why for column in columns if (why := _unfit(column, key, target))}
+    task = _infer_task(goal, path)
+    left_out = {column.name: why for column in columns if (why := _exclusion_reason(column, key, target))}
     features = [column.name for column in columns if column.name != target and column.name not in left_out]
     if not features:
         raise Findings.of(
@@ -104,10 +112,10 @@ def from_table(table: Path, path: str, target: str) -> Mapping[str, bytes]:
             help="add columns that tell something about the target, or derive numbers from those that are there",
         )
     data_name, model_name = _slug(table.stem, "data"), _slug(target, "model")
-    dataset = _dataset(data_name, Source(source.type, path, source.delimiter), columns, key, share, judged)
-    model = _model(model_name, data_name, task, goal, features, left_out)
+    dataset = _render_dataset(data_name, SourceSpec(source.type, path, source.delimiter), columns, key, share, judged)
+    model = _render_model(model_name, data_name, task, goal, features, left_out)
     return {
-        **files("empty"),
+        **template_files("empty"),
         f"specs/{data_name}.dataset.yaml": dataset.encode(),
         f"specs/{model_name}.model.yaml": model.encode(),
     }
@@ -126,7 +134,7 @@ def _source_type(table: Path) -> Literal["csv", "parquet"]:
     )
 
 
-def _delimiter(table: Path) -> str:
+def _guess_delimiter(table: Path) -> str:
     """Return the separator that the first line has most of, outside quotes; a comma when in doubt."""
     with table.open("rb") as stream:
         head = stream.readline(1 << 16).decode("utf-8", "replace")
@@ -134,10 +142,10 @@ def _delimiter(table: Path) -> str:
     return max(",;\t|", key=bare.count)
 
 
-def _columns(table: Table) -> list[Seen]:
+def _summarise_columns(table: Table) -> list[ColumnSummary]:
     asked = []
     for name in table.types:
-        column = quoted(name)
+        column = quote_identifier(name)
         text = f"{column}::VARCHAR"
         asked += [
             f"count({column})",
@@ -146,23 +154,33 @@ def _columns(table: Table) -> list[Seen]:
             f"count(*) FILTER (WHERE regexp_matches({text}, '\\s'))",
             f"bool_and(coalesce(TRY_CAST({text} AS DOUBLE) IN (0, 1), true))",
         ]
-    answer = table.rows(table.connection.sql(f"SELECT count(*), {', '.join(asked)} FROM data"))[0]
+    answer = table.fetch_rows(table.connection.sql(f"SELECT count(*), {', '.join(asked)} FROM data"))[0]
     rows, facts = answer[0], iter(answer[1:])
     return [
-        Seen(name, type, rows, rows - present, distinct, length or 0.0, spaced, zero_or_one, _almost(table, name))
+        ColumnSummary(
+            name,
+            type,
+            rows,
+            rows - present,
+            distinct,
+            length or 0.0,
+            spaced,
+            zero_or_one,
+            _number_obstacle(table, name),
+        )
         for (name, type), (present, distinct, length, spaced, zero_or_one) in zip(
             table.types.items(), zip(*[facts] * 5, strict=True), strict=True
         )
     ]
 
 
-def _almost(table: Table, name: str) -> str | None:
+def _number_obstacle(table: Table, name: str) -> str | None:
     """Say what keeps a column of text from being numbers, where half of its values at least are some."""
     if table.types[name] != "string":
         return None
-    column = quoted(name)
-    number = SPELLS["number"].replace("{v}", column)
-    comma = f"regexp_full_match({column}, '{_COMMA}')"
+    column = quote_identifier(name)
+    number = TYPE_TEST_SQL["number"].replace("{v}", column)
+    comma = f"regexp_full_match({column}, '{_COMMA_NUMBER}')"
     ask = table.connection.execute
     present, numbers, commas = ask(
         f"SELECT count({column}), count(*) FILTER (WHERE {number}), count(*) FILTER (WHERE {comma}) FROM data"
@@ -174,22 +192,22 @@ def _almost(table: Table, name: str) -> str | None:
         0
     ]
     if commas:
-        return f"would be numbers but for the comma in {counted(count, 'value')} such as {quote(example)}"
+        return f"would be numbers but for the comma in {pluralize(count, 'value')} such as {quote(example)}"
     if example.isdigit():  # a code with a leading zero is none the less a code
         return None
-    return f"would be numbers but for {counted(count, 'value')} such as {quote(example)}"
+    return f"would be numbers but for {pluralize(count, 'value')} such as {quote(example)}"
 
 
-def _share(table: Table, spec: DatasetSpec) -> tuple[float, int]:
+def _choose_holdout_share(table: Table, spec: DatasetSpec) -> tuple[float, int]:
     """Return the share of the holdout, and how many rows it then has."""
-    for share in SHARES:
-        rows = held_out(table, replace(spec, split=SplitSpec(holdout=share)))
+    for share in HOLDOUT_SHARES:
+        rows = count_holdout_rows(table, replace(spec, split=SplitSpec(holdout=share)))
         if rows >= MIN_HOLDOUT:
             break
     return share, rows
 
 
-def _task(goal: Seen, path: str) -> Task:
+def _infer_task(goal: ColumnSummary, path: str) -> Task:
     if goal.nulls:
         raise Findings.of(
             "init-target-nulls",
@@ -210,22 +228,22 @@ def _task(goal: Seen, path: str) -> Task:
         raise Findings.of(
             "init-target-classes",
             f"the target {quote(goal.name)} has {what}: neither a quantity nor classes",
-            help=f"it {goal.almost}: leave those rows out, or correct them"
-            if goal.almost
+            help=f"it {goal.number_obstacle}: leave those rows out, or correct them"
+            if goal.number_obstacle
             else "choose a column of numbers, or one with few different values",
         )
     return "binary-classification" if goal.distinct == 2 else "multiclass-classification"
 
 
-def _key(columns: Sequence[Seen], target: str) -> str | None:
+def _infer_key(columns: Sequence[ColumnSummary], target: str) -> str | None:
     """Return the column that names a row: unique, and either called so or the first one and not sentences."""
-    fit = [column.name for column in columns if column.identifies and column.name != target]
-    named = [name for name in fit if _ID.search(name)]
+    fit = [column.name for column in columns if column.can_identify_rows and column.name != target]
+    named = [name for name in fit if _ID_PATTERN.search(name)]
     first = [name for name in fit if name == columns[0].name and not columns[0].spaced]
     return next(iter(named + first), None)
 
 
-def _unfit(column: Seen, key: str | None, target: str) -> str | None:
+def _exclusion_reason(column: ColumnSummary, key: str | None, target: str) -> str | None:
     """Say why a column is no feature, or None."""
     present = column.rows - column.nulls
     text = column.type == "string"
@@ -233,28 +251,30 @@ def _unfit(column: Seen, key: str | None, target: str) -> str | None:
     reasons = (
         (column.name == target, None),
         (column.name == key, "names the row"),
-        (_INDEX.fullmatch(column.name) is not None, f"is the index of a pandas table: {_TO_CSV}"),
-        (column.identifies and _ID.search(column.name) is not None, "names the row"),
+        (_INDEX_PATTERN.fullmatch(column.name) is not None, f"is the index of a pandas table: {_TO_CSV_HELP}"),
+        (column.can_identify_rows and _ID_PATTERN.search(column.name) is not None, "names the row"),
         (column.distinct <= 1, "has the same value everywhere"),
         (column.type in ("date", "timestamp"), "is a time: derive numbers from it"),
-        (column.type not in _NATIVE, "is of a type that models cannot take"),
-        (text and column.length > LONG_TEXT, "is free text"),
-        (many, column.almost or "has too many values"),
+        (column.type not in _NATIVE_TYPES, "is of a type that models cannot take"),
+        (text and column.mean_length > LONG_TEXT, "is free text"),
+        (many, column.number_obstacle or "has too many values"),
     )
     return next((why for applies, why in reasons if applies), None)
 
 
-def _dataset(name: str, source: Source, columns: Sequence[Seen], key: str | None, share: float, judged: int) -> str:
-    delimiter = f", delimiter: {_flow(source.delimiter)}" if source.delimiter != "," else ""
+def _render_dataset(
+    name: str, source: SourceSpec, columns: Sequence[ColumnSummary], key: str | None, share: float, judged: int
+) -> str:
+    delimiter = f", delimiter: {_flow_scalar(source.delimiter)}" if source.delimiter != "," else ""
     head = [
-        f"# yaml-language-server: $schema={SCHEMAS}/dataset.schema.json",
-        f"# Written from {quote(source.path)}, {counted(columns[0].rows, 'row')}: types and missing values as they are there.",
+        f"# yaml-language-server: $schema={SCHEMAS_URL}/dataset.schema.json",
+        f"# Written from {quote(source.path)}, {pluralize(columns[0].rows, 'row')}: types and missing values as they are there.",
         "# Tighten what you know better: min, max, values, pattern, unique.",
         "apiVersion: mlops-ci/v1",
         "kind: Dataset",
-        f"metadata: {{name: {_flow(name)}}}",
+        f"metadata: {{name: {_flow_scalar(name)}}}",
         "spec:",
-        f"  source: {{type: {source.type}, path: {_flow(source.path)}{delimiter}}}",
+        f"  source: {{type: {source.type}, path: {_flow_scalar(source.path)}{delimiter}}}",
     ]
     if key is None:
         head += [
@@ -263,54 +283,56 @@ def _dataset(name: str, source: Source, columns: Sequence[Seen], key: str | None
             "  # key: [...]",
         ]
     else:
-        head += ["  # assumed: this column names a row, whatever else changes in it", f"  key: [{_flow(key)}]"]
-    head += _split(share, judged)
-    return "\n".join([*head, "  columns:", *(f"    {_column(column, column.name == key)}" for column in columns), ""])
+        head += ["  # assumed: this column names a row, whatever else changes in it", f"  key: [{_flow_scalar(key)}]"]
+    head += _render_split(share, judged)
+    return "\n".join(
+        [*head, "  columns:", *(f"    {_render_column(column, column.name == key)}" for column in columns), ""]
+    )
 
 
-def _split(share: float, judged: int) -> list[str]:
+def _render_split(share: float, judged: int) -> list[str]:
     if judged < MIN_HOLDOUT:
-        few = f"  # Only {counted(judged, 'row')} to judge a model by, and from fewer than {MIN_HOLDOUT} the gate concludes nothing: add rows."
+        few = f"  # Only {pluralize(judged, 'row')} to judge a model by, and from fewer than {MIN_HOLDOUT} the gate concludes nothing: add rows."
         return [few, f"  split: {{holdout: {share:g}}}"]
-    if share == SHARES[0]:
+    if share == HOLDOUT_SHARES[0]:
         return []
     return [
-        f"  # {SHARES[0]:g} would leave fewer than {MIN_HOLDOUT} rows to judge a model by",
+        f"  # {HOLDOUT_SHARES[0]:g} would leave fewer than {MIN_HOLDOUT} rows to judge a model by",
         f"  split: {{holdout: {share:g}}}",
     ]
 
 
-def _column(column: Seen, is_key: bool) -> str:
-    rules = [f"type: {column.type}"] if column.type in _NATIVE else []
+def _render_column(column: ColumnSummary, is_key: bool) -> str:
+    rules = [f"type: {column.type}"] if column.type in _NATIVE_TYPES else []
     share = column.nulls / column.rows
     if share == 0:
         rules.append("nulls: {max: 0}")
-    elif column.type in _NATIVE:
+    elif column.type in _NATIVE_TYPES:
         slack = min(1.0, math.ceil(100 * (1.5 * share + 0.01)) / 100)
         rules.append(f"nulls: {{max: {slack:g}}}")
     rules += ["unique: true"] if is_key else []
-    hint = f"  # {column.almost}" if column.almost else ""
-    return f"{_flow(column.name)}: {{{', '.join(rules)}}}{hint}"
+    hint = f"  # {column.number_obstacle}" if column.number_obstacle else ""
+    return f"{_flow_scalar(column.name)}: {{{', '.join(rules)}}}{hint}"
 
 
-def _model(
-    name: str, dataset: str, task: Task, goal: Seen, features: Sequence[str], left_out: Mapping[str, str]
+def _render_model(
+    name: str, dataset: str, task: Task, goal: ColumnSummary, features: Sequence[str], left_out: Mapping[str, str]
 ) -> str:
     kind = "Regressor" if task == "regression" else "Classifier"
     floor, against = _GATES[task]
     lines = [
-        f"# yaml-language-server: $schema={SCHEMAS}/model.schema.json",
+        f"# yaml-language-server: $schema={SCHEMAS_URL}/model.schema.json",
         f"# Assumed from {goal.distinct:,} different values of the target: {task}.",
         *(f"# Left out of the features: {quote(column)} {why}." for column, why in left_out.items()),
         "apiVersion: mlops-ci/v1",
         "kind: Model",
-        f"metadata: {{name: {_flow(name)}}}",
+        f"metadata: {{name: {_flow_scalar(name)}}}",
         "spec:",
         f"  task: {task}",
-        f"  dataset: {_flow(dataset)}",
-        f"  target: {_flow(goal.name)}",
+        f"  dataset: {_flow_scalar(dataset)}",
+        f"  target: {_flow_scalar(goal.name)}",
         "  features:",
-        *(f"    - {_flow(feature)}" for feature in features),
+        *(f"    - {_flow_scalar(feature)}" for feature in features),
         "  train:",
         f"    estimator: {_HGB}{kind}",
         "    seed: 7",
@@ -325,7 +347,7 @@ def _model(
     return "\n".join(lines)
 
 
-def _flow(text: str) -> str:
+def _flow_scalar(text: str) -> str:
     """Return text as a YAML scalar that is safe inside brackets."""
     dumped: str = yaml.safe_dump([text], default_flow_style=True, allow_unicode=True, width=1 << 20)
     return dumped.strip()[1:-1]

@@ -34,7 +34,7 @@ class PredictReport:
 
 
 @dataclass(frozen=True)
-class Keeping:
+class KeptRun:
     """A judged run: its ref, whether it was there already, and the place of its question, where those are counted."""
 
     model: str
@@ -48,4 +48,4 @@ class Keeping:
 class KeepReport:
     """What `keep` stored; a run's verdict is the gate's, unless the holdout's budget was spent meanwhile."""
 
-    runs: tuple[Keeping, ...]
+    runs: tuple[KeptRun, ...]

@@ -7,11 +7,11 @@ from typing import Literal
 
 # `ok` and `problem` are of this clone and its files; `enforced`: nobody gets past it who is not named; `advisory`: it is agreed
 # upon, and whoever may push can do otherwise; `unknown` is never one of the others
-State = Literal["ok", "problem", "enforced", "advisory", "unknown"]
+DoctorCheckState = Literal["ok", "problem", "enforced", "advisory", "unknown"]
 
 
 @dataclass(frozen=True)
-class Examined:
+class DoctorCheckResult:
     """One thing that was looked at: what it is, how it is, what shows that, and what to do next.
 
     `minor`: that it is not enforced is no more than worth knowing.
@@ -19,7 +19,7 @@ class Examined:
 
     group: str
     what: str
-    state: State
+    state: DoctorCheckState
     evidence: str
     next: str | None = None
     minor: bool = False
@@ -29,10 +29,10 @@ class Examined:
 class DoctorReport:
     """All that was looked at. `repository` is OWNER/NAME and `branch` the branch that counts, where they are known."""
 
-    rows: tuple[Examined, ...]
+    rows: tuple[DoctorCheckResult, ...]
     repository: str | None = None
     branch: str | None = None
 
-    def count(self, state: State) -> int:
+    def count(self, state: DoctorCheckState) -> int:
         """Return how many are in that state."""
         return sum(row.state == state for row in self.rows)

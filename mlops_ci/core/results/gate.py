@@ -29,7 +29,7 @@ class CheckReport:
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedCandidate:
     """A candidate, and whether it had to be fitted or was found in the store; `why` explains which."""
 
     run: TrainingRun
@@ -41,10 +41,10 @@ class Trained:
 class TrainReport:
     """What `train` made or found."""
 
-    models: tuple[Trained, ...]
+    models: tuple[TrainedCandidate, ...]
 
     @property
-    def fits(self) -> int:
+    def fit_count(self) -> int:
         """How many models were fitted."""
         return sum(trained.fitted for trained in self.models)
 
@@ -57,7 +57,7 @@ class CompareReport:
 
 
 @dataclass(frozen=True)
-class Gated:
+class GatedModel:
     """One model's way through the gate. What was not reached, because something before it failed, is None."""
 
     model: str
@@ -78,12 +78,12 @@ class GateReport:
     """
 
     verdict: Verdict
-    models: tuple[Gated, ...]
+    models: tuple[GatedModel, ...]
     fits: int
     bundle: str | None = None
 
 
-def worst(verdicts: Iterable[Verdict]) -> Verdict:
+def worst_verdict(verdicts: Iterable[Verdict]) -> Verdict:
     """Return the verdict on several models: the worst of theirs, and none is decided where there are none."""
     found = set(verdicts)
     order: tuple[Verdict, ...] = ("fail", "incomparable", "inconclusive", "pass")

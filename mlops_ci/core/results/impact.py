@@ -7,7 +7,7 @@ from itertools import pairwise
 
 
 @dataclass(frozen=True)
-class Touched:
+class AffectedItem:
     """A model or a dataset that a change touches, and why; `custom`: a model with code of the repository's own, or types that its spec trusts."""
 
     name: str
@@ -23,10 +23,10 @@ class AffectedReport:
     answer does not come from a comparison, and `because` says why. `removed` are specs that are gone, `of` is how many models there are.
     """
 
-    models: tuple[Touched, ...]
-    datasets: tuple[Touched, ...]
+    models: tuple[AffectedItem, ...]
+    datasets: tuple[AffectedItem, ...]
     removed: tuple[str, ...]
-    of: int
+    total_models: int
     compared: str | None = None
     because: str | None = None
     commits: tuple[str, ...] = ()
@@ -35,9 +35,9 @@ class AffectedReport:
     def batches(self) -> tuple[tuple[str, ...], ...]:
         """The models by name, in at most LIMIT groups of nearly the same size: one each where there are that few."""
         names = [model.name for model in self.models]
-        jobs = min(len(names), LIMIT)
+        jobs = min(len(names), MATRIX_LIMIT)
         cuts = [len(names) * at // jobs for at in range(jobs + 1)] if jobs else [0]
         return tuple(tuple(names[start:end]) for start, end in pairwise(cuts))
 
 
-LIMIT = 256  # jobs that GitHub lets one matrix have
+MATRIX_LIMIT = 256  # jobs that GitHub lets one matrix have

@@ -21,7 +21,7 @@ class InitReport:
 
 
 @dataclass(frozen=True)
-class Released:
+class ReleaseResult:
     """A model's release, or why there is none: it is there already, it has not been through the gate, or else `held`."""
 
     model: str
@@ -34,7 +34,7 @@ class Released:
 class ReleaseReport:
     """What `release` tagged."""
 
-    models: tuple[Released, ...]
+    models: tuple[ReleaseResult, ...]
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class DeployReport:
     number: int | None = None
     replaced: str | None = None
     branch: str | None = None
-    again: str | None = None
+    follow_up_command: str | None = None
     reason: str | None = None
 
 
@@ -83,7 +83,7 @@ class RetireReport:
     tags: tuple[str, ...] = ()
     folder: str | None = None
     branch: str | None = None
-    again: str | None = None
+    follow_up_command: str | None = None
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class FetchReport:
 
 
 @dataclass(frozen=True)
-class Swept:
+class SweepResult:
     """How many runs or objects stay, by reason, and the names of those that go; `size` is in bytes, where it is known."""
 
     kept: Mapping[str, int]
@@ -111,5 +111,5 @@ class GcReport:
     """What `gc` removes. `objects` is None where git keeps every file."""
 
     keep: str
-    runs: Swept
-    objects: Swept | None = None
+    runs: SweepResult
+    objects: SweepResult | None = None

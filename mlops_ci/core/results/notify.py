@@ -10,7 +10,7 @@ if TYPE_CHECKING:  # these are never decoded, and queries need no records
 
 
 @dataclass(frozen=True)
-class ToldReport:
+class NotificationReport:
     """A gate's answer as it is told of a commit, and on the pull request `pull` where there is one.
 
     `verdict` is None where the gate could not answer; `untrusted`: the change itself could have made the answer up.

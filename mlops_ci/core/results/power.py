@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Planned:
+class RequirementPower:
     """One requirement. `smallest` is the true difference (from the champion, or from a floor) that it would see.
 
     `relative`: as a share of the champion's value. `basis` says where the models' differences from row to row are taken from.
@@ -20,7 +20,7 @@ class Planned:
 
 
 @dataclass(frozen=True)
-class PlannedModel:
+class ModelPower:
     """One model's holdout: its rows, those of its rarest class, the level of each test, and the power that is meant by "see".
 
     `worth` is how many independent rows of equal weight they are worth, where they are not that themselves.
@@ -31,12 +31,12 @@ class PlannedModel:
     rarest: int | None
     alpha: float
     power: float
-    requirements: tuple[Planned, ...]
-    worth: int | None = None
+    requirements: tuple[RequirementPower, ...]
+    effective_rows: int | None = None
 
 
 @dataclass(frozen=True)
 class PowerReport:
     """What the gates of these models could tell."""
 
-    models: tuple[PlannedModel, ...]
+    models: tuple[ModelPower, ...]

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:  # these are never decoded, and queries need no records
-    from mlops_ci.core.records import Approval, DataRef, Environment, EventRef, FileDigest, MetricValue, Verdict
+    from mlops_ci.core.records import Approval, DataRef, EventRef, FileDigest, MetricValue, TrainingEnvironment, Verdict
 
 
 @dataclass(frozen=True)
-class Running:
+class RunningVersion:
     """What an environment runs: since when, by whom and why, with which approvals, on which evidence and data.
 
     `since` is when this version came, `assigned_on` when it was last assigned; what only records tell is None for tags of
@@ -41,7 +41,7 @@ class Running:
     model_digest: str | None = None
     model_files: tuple[FileDigest, ...] = ()
     run: str | None = None
-    again: str | None = None
+    reproduce_command: str | None = None
 
 
 @dataclass(frozen=True)
@@ -77,11 +77,11 @@ class RunsReport:
     """The experiments that this clone holds; `fetch` is the command that brings those of others."""
 
     models: tuple[ModelRuns, ...]
-    fetch: str | None = None
+    fetch_command: str | None = None
 
 
 @dataclass(frozen=True)
-class Change:
+class FieldChange:
     """One thing that is not the same on both sides; None where a side has no such thing."""
 
     field: str
@@ -134,12 +134,12 @@ class DiffReport:
     after: DiffSide
     same_model: bool
     same_holdout: bool | None
-    spec: tuple[Change, ...]
-    data: tuple[Change, ...]
+    spec: tuple[FieldChange, ...]
+    data: tuple[FieldChange, ...]
     metrics: tuple[MetricChange, ...]
-    environment: tuple[Change, ...]
-    code: tuple[Change, ...]
-    gate: tuple[Change, ...]
+    environment: tuple[FieldChange, ...]
+    code: tuple[FieldChange, ...]
+    gate: tuple[FieldChange, ...]
     files: tuple[FileChange, ...]
 
 
@@ -176,7 +176,7 @@ class AuditReport:
     signatures: int
     runs: int
     files: int
-    elsewhere: int
+    external_files: int
     bytes: int
     manifests: int
     approvals: int
@@ -184,7 +184,7 @@ class AuditReport:
 
 
 @dataclass(frozen=True)
-class Moved:
+class RecordedDifference:
     """One thing that is not as it was: its name, what was recorded, and what was found (None: nothing)."""
 
     what: str
@@ -201,17 +201,17 @@ class Cause:
 
     kind: CauseKind
     sentence: str
-    evidence: tuple[Moved, ...] = ()
+    evidence: tuple[RecordedDifference, ...] = ()
 
 
 @dataclass(frozen=True)
-class UsedEnvironment:
+class ReproductionEnvironment:
     """What a model was made again in: the environment at hand (`built_by` None), or one that was built; never both.
 
     `problem` says why the recorded one could not be built, where that was tried.
     """
 
-    environment: Environment
+    environment: TrainingEnvironment
     built_by: Literal["uv", "pip"] | None = None
     problem: str | None = None
 
@@ -231,12 +231,12 @@ class ReproduceReport:
     state: Literal["identical", "equivalent", "different"]
     compared: Literal["nothing", "structure", "predictions"]
     recorded: str
-    recorded_environment: Environment
+    recorded_environment: TrainingEnvironment
     reproduced: tuple[str, ...] = ()
     rows: int = 0
     changed: int = 0
     difference: float | None = None
     tolerance: float = 0.0
     causes: tuple[Cause, ...] = ()
-    used: UsedEnvironment | None = None
+    used: ReproductionEnvironment | None = None
     seconds: float = 0.0

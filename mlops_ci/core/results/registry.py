@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:  # these are never decoded, and queries need no records
     from collections.abc import Mapping
 
-    from mlops_ci.core.results.queries import Running
+    from mlops_ci.core.results.queries import RunningVersion
 
 
 class ModelRow(NamedTuple):
@@ -29,7 +29,7 @@ class ShowReport(NamedTuple):
 
     environments: tuple[str, ...]
     models: tuple[ModelRow, ...]
-    running: tuple[Running, ...] = ()
+    running: tuple[RunningVersion, ...] = ()
     at: str | None = None
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Measured:
+class ClaimMeasurement:
     """One claim, or without a `limit` what was only measured. `value` is a share of the trials, or points where `unit` says so, `error` its Monte-Carlo standard error.
 
     `naive` is what comparing two numbers gave on the same holdouts; `spent` what the gate gives at the level that is left
@@ -28,7 +28,7 @@ class Measured:
     unit: str = "share"
 
     @property
-    def holds(self) -> bool:
+    def is_met(self) -> bool:
         """Whether what was measured is within two standard errors of what is claimed, or better."""
         if self.limit is None:
             return True
@@ -43,5 +43,5 @@ class SelftestReport:
     trials: int
     alpha: float
     budget: int
-    measured: tuple[Measured, ...]
+    measured: tuple[ClaimMeasurement, ...]
     model: str | None = None

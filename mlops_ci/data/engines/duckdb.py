@@ -15,16 +15,24 @@ from typing import Any
 from mlops_ci.core.diagnostics import Location
 from mlops_ci.core.errors import Findings, ToolError
 from mlops_ci.core.records import FileDigest
-from mlops_ci.data.column_types import EMPTY, SPELLS, converted, literal, logical_type, parsed, quoted
-from mlops_ci.data.sources.csv import read_options, read_problem, table_header
-from mlops_ci.data.sources.format_detection import refuse_foreign
-from mlops_ci.spec.spec_types import Column, DatasetSpec
+from mlops_ci.data.column_types import (
+    EMPTY_TYPE,
+    TYPE_TEST_SQL,
+    converted_value_sql,
+    logical_type,
+    parsed_value_sql,
+    quote_identifier,
+    quote_literal,
+)
+from mlops_ci.data.sources.csv import duckdb_csv_options, explain_csv_error, read_header
+from mlops_ci.data.sources.format_detection import require_file_format
+from mlops_ci.spec.spec_types import ColumnSpec, DatasetSpec
 
-THREADS = 2
+DUCKDB_THREADS = 2
 
 
 @dataclass(frozen=True)
-class Misfit:
+class TypeMismatch:
     """Text that does not spell a value of its column's declared type: how many fields, and the least of them."""
 
     count: int
@@ -37,16 +45,16 @@ class Table:
 
     connection: Any
     types: Mapping[str, str]
-    misfits: Mapping[str, Misfit] = field(default_factory=dict)
-    held: str = "false"  # SQL: whether a row is of a holdout that has a source of its own
+    type_mismatches: Mapping[str, TypeMismatch] = field(default_factory=dict)
+    holdout_condition: str = "false"  # SQL: whether a row is of a holdout that has a source of its own
 
     def relation(self) -> Any:
         """Return the rows as a DuckDB relation."""
         return self.connection.sql("SELECT * FROM data")
 
-    def rows(self, relation: Any) -> list[tuple[Any, ...]]:
+    def fetch_rows(self, relation: Any) -> list[tuple[Any, ...]]:
         """Run a relation as one query; raises Findings `data-unreadable` when a file turns out to be damaged."""
-        with reading("the data"):
+        with translate_duckdb_errors("the data"):
             return list(relation.fetchall())
 
 
@@ -60,19 +68,19 @@ def open_table(
     `data-csv`, `data-delimiter`, `data-header`, `data-files-differ`, `data-empty`.
     """
     paths = (*(root / file.path for file in files), *more)
-    connection = connect(tuple(str(path.resolve()) for path in paths))
+    connection = open_locked_connection(tuple(str(path.resolve()) for path in paths))
     try:
-        yield read(connection, root, files, spec)
+        yield read_table(connection, root, files, spec)
     finally:
         connection.close()
 
 
-def read(connection: Any, root: Path, files: tuple[FileDigest, ...], spec: DatasetSpec) -> Table:
+def read_table(connection: Any, root: Path, files: tuple[FileDigest, ...], spec: DatasetSpec) -> Table:
     """Read files into the relation `data` of a connection that may; raises as `open_table` does."""
     for file in files:
-        refuse_foreign(root / file.path, file.path, spec.source.type)
+        require_file_format(root / file.path, file.path, spec.source.type)
     table = (_read_csv if spec.source.type == "csv" else _read_parquet)(connection, root, files, spec)
-    if not table.rows(connection.sql("SELECT 1 FROM data LIMIT 1")):
+    if not table.fetch_rows(connection.sql("SELECT 1 FROM data LIMIT 1")):
         raise Findings.of(
             "data-empty",
             f"'{spec.source.path}' has no rows",
@@ -82,29 +90,29 @@ def read(connection: Any, root: Path, files: tuple[FileDigest, ...], spec: Datas
     return table
 
 
-def connect(paths: tuple[str, ...]) -> Any:
+def open_locked_connection(paths: tuple[str, ...]) -> Any:
     """Return a DuckDB connection, in memory, that can read these files only, and cannot be told otherwise."""
     import duckdb
 
     connection = duckdb.connect(
         ":memory:",
         config={
-            "threads": THREADS,
+            "threads": DUCKDB_THREADS,
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
             "python_enable_replacements": "false",  # or SQL could name variables of this process
         },
     )
-    _tidy_at_exit()
+    _clean_up_at_exit()
     connection.execute("SET TimeZone = 'UTC'")
-    connection.execute(f"SET allowed_paths = [{', '.join(map(literal, paths))}]")
+    connection.execute(f"SET allowed_paths = [{', '.join(map(quote_literal, paths))}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
     return connection
 
 
 @contextmanager
-def reading(what: str, location: Location | None = None) -> Iterator[None]:
+def translate_duckdb_errors(what: str, location: Location | None = None) -> Iterator[None]:
     """Turn DuckDB's errors about a file's bytes into Findings; errors in our own SQL stay bugs."""
     import duckdb
 
@@ -115,13 +123,13 @@ def reading(what: str, location: Location | None = None) -> Iterator[None]:
     except duckdb.Error as error:
         raise Findings.of(
             "data-unreadable",
-            f"{what} cannot be read: {first_line(error)}",
+            f"{what} cannot be read: {duckdb_error_text(error)}",
             location=location,
             help="the file is damaged, or of another type than the spec's source says; write it anew",
         ) from error
 
 
-def first_line(error: Exception) -> str:
+def duckdb_error_text(error: Exception) -> str:
     """Return what an error says, without the advice that DuckDB adds for its own users."""
     return str(error).strip().splitlines()[0].partition("Error: ")[2] or type(error).__name__
 
@@ -129,104 +137,110 @@ def first_line(error: Exception) -> str:
 def _read_csv(connection: Any, root: Path, files: tuple[FileDigest, ...], spec: DatasetSpec) -> Table:
     import duckdb
 
-    headers = {file.path: table_header(root / file.path, file.path, spec.source.delimiter) for file in files}
+    headers = {file.path: read_header(root / file.path, file.path, spec.source.delimiter) for file in files}
     names = headers[files[0].path]
-    _same_columns({path: dict.fromkeys(header, "") for path, header in headers.items()})
-    connection.execute(f"CREATE TABLE raw ({', '.join(f'{quoted(name)} VARCHAR' for name in names)})")
+    _require_same_columns({path: dict.fromkeys(header, "") for path, header in headers.items()})
+    connection.execute(f"CREATE TABLE raw ({', '.join(f'{quote_identifier(name)} VARCHAR' for name in names)})")
     for file in files:
         header = headers[file.path]
         path = (root / file.path).resolve()
-        chosen = ", ".join(quoted(f"c{header.index(name)}") for name in names)
+        chosen = ", ".join(quote_identifier(f"c{header.index(name)}") for name in names)
         try:
             connection.execute(
-                f"INSERT INTO raw SELECT {chosen} FROM read_csv({literal(str(path))}, "
-                f"{read_options(len(header), spec.source.delimiter)})"
+                f"INSERT INTO raw SELECT {chosen} FROM read_csv({quote_literal(str(path))}, "
+                f"{duckdb_csv_options(len(header), spec.source.delimiter)})"
             )
         except duckdb.Error as error:
-            raise read_problem(path, file.path, header, spec.source.delimiter, first_line(error), str(error)) from error
-    types, misfits = _spelled(connection, names, spec.columns)
-    columns = ", ".join(f"{parsed(name, type)} AS {quoted(name)}" for name, type in types.items())
-    with reading("the data"):
+            raise explain_csv_error(
+                path, file.path, header, spec.source.delimiter, duckdb_error_text(error), str(error)
+            ) from error
+    types, misfits = _infer_csv_types(connection, names, spec.columns)
+    columns = ", ".join(f"{parsed_value_sql(name, type)} AS {quote_identifier(name)}" for name, type in types.items())
+    with translate_duckdb_errors("the data"):
         connection.execute(f"CREATE TABLE data AS SELECT {columns} FROM raw")
     connection.execute("DROP TABLE raw")
     return Table(connection, types, misfits)
 
 
-def _spelled(
-    connection: Any, names: tuple[str, ...], columns: Mapping[str, Column]
-) -> tuple[dict[str, str], dict[str, Misfit]]:
+def _infer_csv_types(
+    connection: Any, names: tuple[str, ...], columns: Mapping[str, ColumnSpec]
+) -> tuple[dict[str, str], dict[str, TypeMismatch]]:
     """Find each column's type from every row: the declared one where all fields spell it, else the first that fits."""
     asked, types, misfits = [], {}, {}
     for name in names:
         declared = columns[name].type if name in columns else None
-        asked += [(name, type) for type in SPELLS if declared != "string"]
-    counts = [f"count(*) FILTER (WHERE {_misspelt(name, type)})" for name, type in asked]
-    filled = [f"count(nullif({quoted(name)}, ''))" for name in names] + [f"count({quoted(name)})" for name in names]
+        asked += [(name, type) for type in TYPE_TEST_SQL if declared != "string"]
+    counts = [f"count(*) FILTER (WHERE {_type_mismatch_sql(name, type)})" for name, type in asked]
+    filled = [f"count(nullif({quote_identifier(name)}, ''))" for name in names] + [
+        f"count({quote_identifier(name)})" for name in names
+    ]
     answer = connection.execute(f"SELECT {', '.join(counts + filled)} FROM raw").fetchall()[0]
     bad = dict(zip(asked, answer, strict=False))
     some = dict(zip(names, answer[len(counts) :], strict=False))
     there = dict(zip(names, answer[len(counts) + len(names) :], strict=True))
     for name in names:
         declared = columns[name].type if name in columns else None
-        fitting = [type for type in SPELLS if some[name] and bad.get((name, type)) == 0]
-        guessed = fitting[0] if fitting else "string" if there[name] else EMPTY
+        fitting = [type for type in TYPE_TEST_SQL if some[name] and bad.get((name, type)) == 0]
+        guessed = fitting[0] if fitting else "string" if there[name] else EMPTY_TYPE
         if declared is None:
             types[name] = guessed
         elif declared == "string" or bad[name, declared] == 0:
             types[name] = declared
         else:
             types[name] = guessed
-            least = f"SELECT min({quoted(name)}) FROM raw WHERE {_misspelt(name, declared)}"
-            misfits[name] = Misfit(bad[name, declared], connection.execute(least).fetchall()[0][0])
+            least = f"SELECT min({quote_identifier(name)}) FROM raw WHERE {_type_mismatch_sql(name, declared)}"
+            misfits[name] = TypeMismatch(bad[name, declared], connection.execute(least).fetchall()[0][0])
     return types, misfits
 
 
-def _misspelt(name: str, type: str) -> str:
-    spells = SPELLS[type].replace("{v}", quoted(name))
-    return f"{quoted(name)} <> '' AND NOT {spells}"
+def _type_mismatch_sql(name: str, type: str) -> str:
+    spells = TYPE_TEST_SQL[type].replace("{v}", quote_identifier(name))
+    return f"{quote_identifier(name)} <> '' AND NOT {spells}"
 
 
 def _read_parquet(connection: Any, root: Path, files: tuple[FileDigest, ...], spec: DatasetSpec) -> Table:
     schemas = {file.path: _parquet_schema(connection, root, file) for file in files}
-    _same_columns(schemas)
+    _require_same_columns(schemas)
     names = tuple(schemas[files[0].path])
-    types = {name: _agreed(name, schemas, spec.columns.get(name, Column())) for name in names}
+    types = {name: _common_type(name, schemas, spec.columns.get(name, ColumnSpec())) for name in names}
     # files of one schema are one scan: a year of days is a handful of scans, not hundreds
     groups: dict[tuple[tuple[str, str], ...], list[str]] = {}
     for path, schema in schemas.items():
-        groups.setdefault(tuple(schema.items()), []).append(literal(str((root / path).resolve())))
+        groups.setdefault(tuple(schema.items()), []).append(quote_literal(str((root / path).resolve())))
     parts = []
     for schema_items, paths in groups.items():
         sql_types = dict(schema_items)
-        columns = ", ".join(f"{converted(name, sql_types[name], types[name])} AS {quoted(name)}" for name in names)
+        columns = ", ".join(
+            f"{converted_value_sql(name, sql_types[name], types[name])} AS {quote_identifier(name)}" for name in names
+        )
         parts.append(f"SELECT {columns} FROM read_parquet([{', '.join(paths)}], hive_partitioning = false)")
-    with reading("the data"):
+    with translate_duckdb_errors("the data"):
         connection.execute(f"CREATE VIEW data AS {' UNION ALL '.join(parts)}")
     return Table(connection, types)
 
 
 def _parquet_schema(connection: Any, root: Path, file: FileDigest) -> dict[str, str]:
-    path = literal(str((root / file.path).resolve()))
-    with reading(f"'{file.path}'", Location(file.path)):
+    path = quote_literal(str((root / file.path).resolve()))
+    with translate_duckdb_errors(f"'{file.path}'", Location(file.path)):
         rows = connection.execute(f"DESCRIBE SELECT * FROM read_parquet({path}, hive_partitioning = false)").fetchall()
     return {row[0]: row[1] for row in rows}
 
 
-def _agreed(name: str, schemas: Mapping[str, Mapping[str, str]], declared: Column) -> str:
+def _common_type(name: str, schemas: Mapping[str, Mapping[str, str]], declared: ColumnSpec) -> str:
     """Return the one type of a column of all files: integers give way to numbers, and emptiness to anything."""
     seen = {path: logical_type(schema[name]) for path, schema in schemas.items()}
-    kinds = set(seen.values()) - {EMPTY}
+    kinds = set(seen.values()) - {EMPTY_TYPE}
     if kinds <= {"integer", "number"} and kinds:
         return "number" if "number" in kinds or declared.type == "number" else "integer"
     if len(kinds) <= 1:
-        return kinds.pop() if kinds else declared.type or EMPTY
-    first, *others = [(path, type) for path, type in seen.items() if type != EMPTY]
+        return kinds.pop() if kinds else declared.type or EMPTY_TYPE
+    first, *others = [(path, type) for path, type in seen.items() if type != EMPTY_TYPE]
     alike = {"integer", "number"} if first[1] in ("integer", "number") else {first[1]}
     other = next(item for item in others if item[1] not in alike)
-    raise _differ(f"column '{name}' is {first[1]} in '{first[0]}' and {other[1]} in '{other[0]}'", other[0])
+    raise _files_differ_error(f"column '{name}' is {first[1]} in '{first[0]}' and {other[1]} in '{other[0]}'", other[0])
 
 
-def _same_columns(schemas: Mapping[str, Mapping[str, str]]) -> None:
+def _require_same_columns(schemas: Mapping[str, Mapping[str, str]]) -> None:
     (first, wanted), *others = schemas.items()
     for path, columns in others:
         for name in [
@@ -234,10 +248,10 @@ def _same_columns(schemas: Mapping[str, Mapping[str, str]]) -> None:
             *(name for name in columns if name not in wanted),
         ]:
             has, lacks = (first, path) if name in wanted else (path, first)
-            raise _differ(f"column '{name}' is in '{has}', but not in '{lacks}'", lacks)
+            raise _files_differ_error(f"column '{name}' is in '{has}', but not in '{lacks}'", lacks)
 
 
-def _differ(message: str, path: str) -> ToolError:
+def _files_differ_error(message: str, path: str) -> ToolError:
     return Findings.of(
         "data-files-differ",
         message,
@@ -247,7 +261,7 @@ def _differ(message: str, path: str) -> ToolError:
 
 
 @functools.cache
-def _tidy_at_exit() -> None:
+def _clean_up_at_exit() -> None:
     atexit.register(_clear_narwhals_caches)
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from mlops_ci.core.diagnostics import Location
 from mlops_ci.core.errors import Findings, ToolError
 from mlops_ci.core.suggestions import quote
-from mlops_ci.data.column_types import literal
-from mlops_ci.data.row_rules import counted
+from mlops_ci.data.column_types import quote_literal
+from mlops_ci.data.row_rules import pluralize
 
 _HEADER_BYTES = 1 << 20
 _ROW_BYTES = 16 << 20
@@ -24,7 +24,7 @@ _DELIMITERS = {",": "','", ";": "';'", "\t": '"\\t"', "|": "'|'"}  # as YAML has
 _NUMERIC = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
-def table_header(path: Path, name: str, delimiter: str) -> tuple[str, ...]:
+def read_header(path: Path, name: str, delimiter: str) -> tuple[str, ...]:
     """Return the column names of the file's first record.
 
     Raises Findings: `data-empty` when there is no record, `data-header` when a name is empty or there twice (whatever
@@ -34,65 +34,67 @@ def table_header(path: Path, name: str, delimiter: str) -> tuple[str, ...]:
     with path.open("rb") as stream:
         start = stream.read(_HEADER_BYTES)
         whole = not stream.read(1)
-    text = _decoded(start, name, whole)
+    text = _decode_start(start, name, whole)
     try:
         header = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True), None)
     except csv.Error as error:
-        raise _problem("data-csv", f"the header cannot be read: {error}", name, 1, _CSV_HELP) from error
+        raise _csv_error("data-csv", f"the header cannot be read: {error}", name, 1, _CSV_HELP) from error
     if not header:
-        raise _problem("data-empty", f"'{name}' is empty", name, None, "the first line of a CSV file names its columns")
+        raise _csv_error(
+            "data-empty", f"'{name}' is empty", name, None, "the first line of a CSV file names its columns"
+        )
     if not whole and "\n" not in text and "\r" not in text:
-        raise _problem("data-csv", "the first line does not end within a mebibyte", name, 1, _CSV_HELP)
-    if other := _other_delimiter(text, header, delimiter):
+        raise _csv_error("data-csv", "the first line does not end within a mebibyte", name, 1, _CSV_HELP)
+    if other := _guess_delimiter(text, header, delimiter):
         message = f"the one column is called {quote(header[0])}: it looks like the delimiter is {_DELIMITERS[other]}"
         help = f"write source: {{..., delimiter: {_DELIMITERS[other]}}}"
-        raise _problem("data-delimiter", message, name, 1, help)
+        raise _csv_error("data-delimiter", message, name, 1, help)
     for column, times in Counter(column.casefold() for column in header).items():
         if not column.strip():
             help = "give every column of the header a name"
             index = "; pandas leaves its nameless index out with to_csv(index=False)" if not header[0].strip() else ""
-            raise _problem("data-header", "a column has no name", name, 1, help + index)
+            raise _csv_error("data-header", "a column has no name", name, 1, help + index)
         if times > 1:
             message = f"{times} columns are called {quote(column)}"
             help = "rename one of them; upper and lower case count as the same"
             if _NUMERIC.fullmatch(column.strip()):
                 help = "is the header line missing? The first line names the columns"
-            raise _problem("data-header", message, name, 1, help)
+            raise _csv_error("data-header", message, name, 1, help)
     return tuple(header)
 
 
-def read_options(columns: int, delimiter: str) -> str:
+def duckdb_csv_options(columns: int, delimiter: str) -> str:
     """Return the arguments of DuckDB's `read_csv`, with nothing left to guess: columns c0, c1, ... of text."""
     names = ", ".join(f"'c{index}': 'VARCHAR'" for index in range(columns))
     return (
-        f"auto_detect = false, header = true, delim = {literal(delimiter)}, quote = '\"', escape = '\"', "
+        f"auto_detect = false, header = true, delim = {quote_literal(delimiter)}, quote = '\"', escape = '\"', "
         f"columns = {{{names}}}, strict_mode = true, null_padding = false, allow_quoted_nulls = false, "
         "compression = 'none', hive_partitioning = false, encoding = 'utf-8', "
         f"max_line_size = {_ROW_BYTES}, buffer_size = {2 * _ROW_BYTES}"
     )
 
 
-def read_problem(
+def explain_csv_error(
     path: Path, name: str, header: tuple[str, ...], delimiter: str, summary: str, details: str
 ) -> ToolError:
     """Say what is wrong with a file that DuckDB refused; `summary` and `details` are its own words."""
     line = re.search(r"Error on Line: (\d+)", summary + details)
     at = int(line[1]) if line else None
     if "utf-8" in details.lower() and "unicode" in details.lower():
-        return _problem("data-encoding", "the file is not UTF-8", name, at, _ENCODING_HELP)
+        return _csv_error("data-encoding", "the file is not UTF-8", name, at, _ENCODING_HELP)
     if "Expected Number of Columns" in details:
-        at, fields = _ragged(path, len(header), delimiter) or (at, None)
-        found = f" has {counted(fields, 'field')}" if fields is not None else " has another number of fields"
+        at, fields = _find_ragged_row(path, len(header), delimiter) or (at, None)
+        found = f" has {pluralize(fields, 'field')}" if fields is not None else " has another number of fields"
         message = f"a row{found}, the header has {len(header)}"
-        return _problem(
+        return _csv_error(
             "data-ragged-row", message, name, at, "quote fields that hold the delimiter; add what is missing"
         )
     if "Maximum line size" in details:
         message = f"a row is longer than {_ROW_BYTES >> 20} MiB"
         help = "is a quote never closed? Else keep documents in files of their own, and their names in the table"
-        return _problem("data-csv", message, name, at, help)
+        return _csv_error("data-csv", message, name, at, help)
     known = (why for said, why in _CAUSES.items() if said in details)
-    return _problem("data-csv", f"the file is not valid CSV: {next(known, summary)}", name, at, _CSV_HELP)
+    return _csv_error("data-csv", f"the file is not valid CSV: {next(known, summary)}", name, at, _CSV_HELP)
 
 
 _CSV_HELP = 'write it as RFC 4180 has it: fields quoted with ", quotes inside doubled, one kind of line end'
@@ -103,7 +105,7 @@ _CAUSES = {
 _ENCODING_HELP = "save the file as UTF-8"
 
 
-def _other_delimiter(text: str, header: list[str], delimiter: str) -> str | None:
+def _guess_delimiter(text: str, header: list[str], delimiter: str) -> str | None:
     if len(header) > 1:
         return None
     for other in _DELIMITERS:
@@ -117,17 +119,17 @@ def _other_delimiter(text: str, header: list[str], delimiter: str) -> str | None
     return None
 
 
-def _decoded(start: bytes, name: str, whole: bool) -> str:
+def _decode_start(start: bytes, name: str, whole: bool) -> str:
     try:
         return start.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         if not whole and error.start > len(start) - 4:  # a character cut in two by the read
             return start[: error.start].decode("utf-8-sig")
         line = start.count(b"\n", 0, error.start) + 1
-        raise _problem("data-encoding", "the file is not UTF-8", name, line, _ENCODING_HELP) from error
+        raise _csv_error("data-encoding", "the file is not UTF-8", name, line, _ENCODING_HELP) from error
 
 
-def _ragged(path: Path, columns: int, delimiter: str) -> tuple[int, int] | None:
+def _find_ragged_row(path: Path, columns: int, delimiter: str) -> tuple[int, int] | None:
     """Find the first ragged row's line and number of fields: DuckDB counts records, people count lines."""
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
         reader = csv.reader(chain(stream), delimiter=delimiter, strict=True)
@@ -142,5 +144,5 @@ def _ragged(path: Path, columns: int, delimiter: str) -> tuple[int, int] | None:
     return None
 
 
-def _problem(id: str, message: str, name: str, line: int | None, help: str) -> ToolError:
+def _csv_error(id: str, message: str, name: str, line: int | None, help: str) -> ToolError:
     return Findings.of(id, message, location=Location(name, line), help=help)

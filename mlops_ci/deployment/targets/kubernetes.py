@@ -14,15 +14,17 @@ from mlops_ci.spec.spec_types import DeploymentSpec
 GIT_IMAGE = "docker.io/alpine/git:v2.47.2"
 SERVER_IMAGE = "docker.io/seldonio/mlserver:1.7.1"
 MODEL_DIR = "/mnt/models"
-PORTS = {"http": 8080, "grpc": 8081, "metrics": 8082}
-USER = 1000  # the server image's own; any number but 0 works, because everything that is written is a volume
-TMP = "/tmp"  # noqa: S108  a volume of the pod's own
-FETCH = Path(__file__).with_name("fetch.sh")
+SERVER_PORTS = {"http": 8080, "grpc": 8081, "metrics": 8082}
+CONTAINER_UID = 1000  # the server image's own; any number but 0 works, because everything that is written is a volume
+TMP_DIR = "/tmp"  # noqa: S108  a volume of the pod's own
+FETCH_SCRIPT = Path(__file__).with_name("fetch.sh")
 
 Manifest = dict[str, Any]
 
 
-def files(release: Release, deployment: DeploymentSpec, name: str, repository: str) -> dict[str, Manifest]:
+def kustomize_documents(
+    release: Release, deployment: DeploymentSpec, name: str, repository: str
+) -> dict[str, Manifest]:
     """Return the documents by path. `base/` depends on the spec only, so that promoting a version is a diff of one patch."""
     model = deployment.model
     selector = {"app.kubernetes.io/name": model, "mlops-ci/environment": deployment.environment}
@@ -101,19 +103,19 @@ def _pod(deployment: DeploymentSpec, selector: Mapping[str, str], repository: st
         "automountServiceAccountToken": False,
         "securityContext": {
             "runAsNonRoot": True,
-            "runAsUser": USER,
-            "runAsGroup": USER,
-            "fsGroup": USER,
+            "runAsUser": CONTAINER_UID,
+            "runAsGroup": CONTAINER_UID,
+            "fsGroup": CONTAINER_UID,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "topologySpreadConstraints": spread,
-        "initContainers": [_fetcher(deployment, repository)],
-        "containers": [_server(deployment)],
+        "initContainers": [_fetch_container(deployment, repository)],
+        "containers": [_server_container(deployment)],
         "volumes": [{"name": "model", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}],
     }
 
 
-def _fetcher(deployment: DeploymentSpec, repository: str) -> Manifest:
+def _fetch_container(deployment: DeploymentSpec, repository: str) -> Manifest:
     target = deployment.target
     env = _env({"MODEL_REPOSITORY": without_credentials(target.repository or repository), "MODEL_DIR": MODEL_DIR})
     if target.credentials_secret is not None:
@@ -125,33 +127,33 @@ def _fetcher(deployment: DeploymentSpec, repository: str) -> Manifest:
         "name": "fetch-model",
         "image": GIT_IMAGE,
         # the script is a constant; what varies reaches it as environment only
-        "command": ["/bin/sh", "-c", FETCH.read_text(encoding="utf-8")],
+        "command": ["/bin/sh", "-c", FETCH_SCRIPT.read_text(encoding="utf-8")],
         "env": env,
         "resources": _resources(deployment),
         "securityContext": _container_security(),
-        "volumeMounts": [{"name": "model", "mountPath": MODEL_DIR}, {"name": "tmp", "mountPath": TMP}],
+        "volumeMounts": [{"name": "model", "mountPath": MODEL_DIR}, {"name": "tmp", "mountPath": TMP_DIR}],
     }
 
 
-def _server(deployment: DeploymentSpec) -> Manifest:
+def _server_container(deployment: DeploymentSpec) -> Manifest:
     env = {
         "MLSERVER_MODELS_DIR": MODEL_DIR,
         "MLSERVER_MODEL_NAME": deployment.model,
         "MLSERVER_MODEL_URI": MODEL_DIR,
         # one process: MLServer's defaults for more of them write below its read-only working folder
         "MLSERVER_PARALLEL_WORKERS": "0",
-        "MLSERVER_ENVIRONMENTS_DIR": f"{TMP}/environments",
-        "MLSERVER_METRICS_DIR": f"{TMP}/metrics",
+        "MLSERVER_ENVIRONMENTS_DIR": f"{TMP_DIR}/environments",
+        "MLSERVER_METRICS_DIR": f"{TMP_DIR}/metrics",
         # one row is no work for several threads: under a CPU limit they only wait for each other
         "OMP_NUM_THREADS": "1",
-        "HOME": TMP,
+        "HOME": TMP_DIR,
     }
     ready, live = f"/v2/models/{deployment.model}/ready", "/v2/health/live"
     return {
         "name": "server",
         "image": deployment.target.image or SERVER_IMAGE,
         "env": _env(env),
-        "ports": [{"name": name, "containerPort": port} for name, port in PORTS.items()],
+        "ports": [{"name": name, "containerPort": port} for name, port in SERVER_PORTS.items()],
         "startupProbe": _probe(live, periodSeconds=5, failureThreshold=60),
         "readinessProbe": _probe(ready, periodSeconds=5, failureThreshold=3),
         "livenessProbe": _probe(live, periodSeconds=10, failureThreshold=3),
@@ -159,7 +161,7 @@ def _server(deployment: DeploymentSpec) -> Manifest:
         "securityContext": _container_security(),
         "volumeMounts": [
             {"name": "model", "mountPath": MODEL_DIR, "readOnly": True},
-            {"name": "tmp", "mountPath": TMP},
+            {"name": "tmp", "mountPath": TMP_DIR},
         ],
     }
 
@@ -189,7 +191,7 @@ def _env(values: Mapping[str, str]) -> list[Manifest]:
 def _service(meta: Manifest, selector: Mapping[str, str]) -> Manifest:
     ports = [
         {"name": "http", "port": 80, "targetPort": "http"},
-        {"name": "grpc", "port": PORTS["grpc"], "targetPort": "grpc"},
+        {"name": "grpc", "port": SERVER_PORTS["grpc"], "targetPort": "grpc"},
     ]
     return {
         "apiVersion": "v1",

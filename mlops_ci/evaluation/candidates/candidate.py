@@ -9,43 +9,49 @@ from mlops_ci.core.codec import encode
 from mlops_ci.core.diagnostics import Diagnostic, has_errors
 from mlops_ci.core.digest import digest_json
 from mlops_ci.core.errors import EnvironmentProblem, Findings, UsageProblem
-from mlops_ci.core.records import DatasetSnapshot, Environment, Field, FileDigest, Release
+from mlops_ci.core.records import DatasetSnapshot, FileDigest, ModelField, Release, TrainingEnvironment
 from mlops_ci.data.leakage import leak_findings
-from mlops_ci.data.sealed_holdout import Held
-from mlops_ci.data.snapshot import snapshot
-from mlops_ci.data.split import Sides, split, target_findings
-from mlops_ci.evaluation.base_branch_rules import Base, Dependence, Rules, changed_rules, rules_of
+from mlops_ci.data.sealed_holdout import SealedHoldout
+from mlops_ci.data.snapshot import take_snapshot
+from mlops_ci.data.split import SplitSummary, split_dataset, target_findings
+from mlops_ci.evaluation.base_branch_rules import (
+    BaseBranch,
+    GateRules,
+    RowDependence,
+    effective_rules,
+    rule_change_warnings,
+)
 from mlops_ci.registry import state as registry
 from mlops_ci.registry.events import Event, version_key
 from mlops_ci.repository.context import Project
 from mlops_ci.spec.defaults import default_requirements
-from mlops_ci.spec.load import Loaded
-from mlops_ci.spec.slice_conditions import parse
+from mlops_ci.spec.load import LocatedSpec
+from mlops_ci.spec.slice_conditions import parse_condition
 from mlops_ci.spec.spec_types import DatasetSpec, ModelSpec, Requirement, Trust
-from mlops_ci.training.environment import environment
+from mlops_ci.training.environment import training_environment
 from mlops_ci.training.source_code import code_files, imported_packages
 
 TRAIN_FORMAT = 1  # rises when the same inputs would give another model
-JUDGE_FORMAT = 5  # rises when the same models would get another verdict
-KEY = 32  # hex digits of a run's name
+VERDICT_FORMAT = 5  # rises when the same models would get another verdict
+RUN_KEY_LENGTH = 32  # hex digits of a run's name
 
 
 @dataclass(frozen=True)
 class Candidate:
     """A model as it would be trained now. `key` is of all that decides the result: spec, code, training rows, environment."""
 
-    model: Loaded[ModelSpec]
-    dataset: Loaded[DatasetSpec]
+    model: LocatedSpec[ModelSpec]
+    dataset: LocatedSpec[DatasetSpec]
     snapshot: DatasetSnapshot
-    sides: Sides
-    inputs: tuple[Field, ...]
-    output: Field
+    sides: SplitSummary
+    inputs: tuple[ModelField, ...]
+    output: ModelField
     code: tuple[FileDigest, ...]
-    environment: Environment
-    rules: Rules
+    environment: TrainingEnvironment
+    rules: GateRules
     key: str
     findings: tuple[Diagnostic, ...] = ()  # what is worth a word, and stops nothing
-    held: Held | None = None  # a sealed holdout that has been opened
+    sealed_holdout: SealedHoldout | None = None  # a sealed holdout that has been opened
 
     @property
     def interface_digest(self) -> str:
@@ -53,9 +59,9 @@ class Candidate:
         return digest_json([encode(self.inputs), encode(self.output), self.model.spec.task])
 
     @property
-    def budget(self) -> int | None:
+    def holdout_budget(self) -> int | None:
         """How many questions the holdout may be asked; None: they are not counted."""
-        return self.rules.budget
+        return self.rules.holdout_budget
 
     @property
     def requirements(self) -> tuple[Requirement, ...]:
@@ -65,7 +71,7 @@ class Candidate:
     @property
     def policy_digest(self) -> str:
         """The digest of the rules that the candidate is judged by."""
-        return digest_json([encode(self.rules.gate), encode(self.rules.evaluate), encode(self.rules.code)])
+        return digest_json([encode(self.rules.gate), encode(self.rules.evaluate), encode(self.rules.metric_code)])
 
     def comparison_key(self, champion: Event | None, anchor: Event | None = None, trust: Trust = "local") -> str:
         """Return the name of the gate's answer: the candidate, the older versions, today's rows and the rules.
@@ -74,27 +80,27 @@ class Candidate:
         """
         against = champion.ref.oid if champion else None
         parts = [
-            JUDGE_FORMAT,
+            VERDICT_FORMAT,
             self.key,
             against,
             self.snapshot.digest,
             self.sides.split.holdout_digest,
             self.policy_digest,
         ]
-        if self.budget is not None:  # which decides the level of every test
-            parts.append(self.budget)
+        if self.holdout_budget is not None:  # which decides the level of every test
+            parts.append(self.holdout_budget)
         if anchor is not None and anchor != champion:
             parts.append(f"anchor {anchor.ref.oid}")
-        if self.held is not None:  # of which more columns may be looked at than the digest is of
-            parts.append(encode(self.held.files))
-        if self.rules.dependence != Dependence():
+        if self.sealed_holdout is not None:  # of which more columns may be looked at than the digest is of
+            parts.append(encode(self.sealed_holdout.files))
+        if self.rules.dependence != RowDependence():
             parts.append(encode(self.rules.dependence))
         if trust != "local":
             parts.append(f"trust {trust}")
-        return digest_json(parts)[:KEY]
+        return digest_json(parts)[:RUN_KEY_LENGTH]
 
 
-def chosen(project: Project, names: tuple[str, ...]) -> tuple[str, ...]:
+def select_models(project: Project, names: tuple[str, ...]) -> tuple[str, ...]:
     """Return the models that a command names, or all; raises UsageProblem for one that has no spec."""
     known = project.specs.models
     if not known:
@@ -118,17 +124,17 @@ def read_data(project: Project, model: str) -> tuple[DatasetSnapshot, tuple[Diag
     """Return the snapshot of a model's dataset with its checks judged now; raises Findings when it cannot be read."""
     context = project.context
     dataset = project.specs.datasets[project.specs.models[model].spec.dataset]
-    return snapshot(context.root, dataset, context.clock(), context.cache)
+    return take_snapshot(context.root, dataset, context.clock(), context.cache)
 
 
-def identify(
+def identify_candidate(
     project: Project,
     name: str,
     data: DatasetSnapshot,
-    recorded: Environment | None = None,
-    base: Base | None = None,
+    recorded_environment: TrainingEnvironment | None = None,
+    base: BaseBranch | None = None,
     *,
-    again: bool = False,
+    allow_leaks: bool = False,
 ) -> Candidate:
     """Return the candidate that a model is now; reads no rows where the cache knows these files.
 
@@ -141,19 +147,19 @@ def identify(
     spec = model.spec
     dataset = project.specs.datasets[spec.dataset]
     types = {column.name: column.type for column in data.columns}
-    rules = rules_of(base, project, model, dataset)
+    rules = effective_rules(base, project, model, dataset)
     if rules.split != dataset.spec.split:
         digest = digest_json([dataset.digest, encode(rules.split)])
         dataset = replace(dataset, spec=replace(dataset.spec, split=rules.split), digest=digest)
-    _present(model, rules, types)
-    sides = split(context.root, dataset, data.files, spec.features, spec.target, context.cache)
+    _require_columns(model, rules, types)
+    sides = split_dataset(context.root, dataset, data.files, spec.features, spec.target, context.cache)
     findings = target_findings(sides, spec.target, spec.task, model.locate("spec", "target"))
-    if not again:
+    if not allow_leaks:
         findings += leak_findings(sides.leaks, dataset, sides.split.holdout_rows)
     if has_errors(findings):
-        raise Findings((*findings, *changed_rules(model, rules)))
+        raise Findings((*findings, *rule_change_warnings(model, rules)))
     code = code_files(context.root, spec.train.entrypoint)
-    env = recorded or environment(
+    env = recorded_environment or training_environment(
         (
             (spec.train.estimator or "sklearn").partition(".")[0],
             *imported_packages(context.root, spec.train.entrypoint),
@@ -164,8 +170,8 @@ def identify(
         dataset=dataset,
         snapshot=data,
         sides=sides,
-        inputs=tuple(Field(feature, types[feature]) for feature in spec.features),
-        output=Field(spec.target, types[spec.target]),
+        inputs=tuple(ModelField(feature, types[feature]) for feature in spec.features),
+        output=ModelField(spec.target, types[spec.target]),
         code=code,
         environment=env,
         rules=rules,
@@ -180,10 +186,10 @@ def identify(
         sides.split.train_digest,
         env.identity,
     ]
-    return replace(candidate, key=digest_json(decides)[:KEY])
+    return replace(candidate, key=digest_json(decides)[:RUN_KEY_LENGTH])
 
 
-def champion_of(project: Project, model: str, environment: str | None = None) -> Event | None:
+def find_champion(project: Project, model: str, environment: str | None = None) -> Event | None:
     """Return the release that a model's candidates must beat, or None before the first one.
 
     It is the one assigned to `environment`, by default the project's own choice.
@@ -191,7 +197,7 @@ def champion_of(project: Project, model: str, environment: str | None = None) ->
     Raises EnvironmentProblem `champion-unknown` when the remote did not answer and this clone knows of none, Findings
     `champion-missing` when the champion's tag is gone: neither means that there is no champion.
     """
-    state = registry.read(project.context.repo).model(model)
+    state = registry.read_registry(project.context.repo).model(model)
     found = state.champion(environment or project.specs.project.spec.champion_environment)
     if found is None and project.context.offline:
         raise EnvironmentProblem.of(
@@ -202,7 +208,7 @@ def champion_of(project: Project, model: str, environment: str | None = None) ->
     return found
 
 
-def anchor_of(project: Project, candidate: Candidate, champion: Event | None) -> Event | None:
+def find_anchor(project: Project, candidate: Candidate, champion: Event | None) -> Event | None:
     """Return the fixed version that small losses of many retrains are measured from; None where no test is against it.
 
     The gate's `anchor`, or else the newest release up to the champion that was no retrain (by its record; or, where that
@@ -211,7 +217,7 @@ def anchor_of(project: Project, candidate: Candidate, champion: Event | None) ->
     """
     if champion is None or not any(one.against == "anchor" for one in candidate.requirements):
         return None
-    state = registry.read(project.context.repo).model(candidate.model.name)
+    state = registry.read_registry(project.context.repo).model(candidate.model.name)
     named = candidate.rules.gate.anchor
     if named is not None:
         found = state.releases.get(named.removeprefix("v"))
@@ -236,12 +242,12 @@ def _is_change(event: Event) -> bool:
     return version_key(event.version)[2] == 0 if occasion is None else occasion == "changed"
 
 
-def used(rules: Rules) -> dict[str, tuple[str | int, ...]]:
+def required_columns(rules: GateRules) -> dict[str, tuple[str | int, ...]]:
     """Return the columns that judging needs beside those of models, each with the place in a Model spec that names it."""
     evaluate = rules.evaluate
     found: dict[str, tuple[str | int, ...]] = {}
     for index, one in enumerate(evaluate.slices):
-        names = (one,) if isinstance(one, str) else parse(one.where).columns
+        names = (one,) if isinstance(one, str) else parse_condition(one.where).columns
         found |= dict.fromkeys(names, ("spec", "evaluate", "slices", index))
     found |= {name: ("spec", "dataset") for name in (rules.dependence.group, rules.dependence.time) if name is not None}
     if evaluate.weights:
@@ -258,7 +264,7 @@ def used(rules: Rules) -> dict[str, tuple[str | int, ...]]:
     return found
 
 
-def sliced(rules: Rules) -> tuple[str, ...]:
+def slice_columns(rules: GateRules) -> tuple[str, ...]:
     """Return the columns whose values cut the holdout: those that are reported, and those that a requirement names."""
     conditions = {one.name for one in rules.evaluate.slices if not isinstance(one, str)}
     reported = [one for one in rules.evaluate.slices if isinstance(one, str)]
@@ -266,12 +272,12 @@ def sliced(rules: Rules) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*reported, *(name for names in named for name in names if name not in conditions))))
 
 
-def _present(model: Loaded[ModelSpec], rules: Rules, types: dict[str, str]) -> None:
+def _require_columns(model: LocatedSpec[ModelSpec], rules: GateRules, types: dict[str, str]) -> None:
     spec = model.spec
     places: list[tuple[str, tuple[str | int, ...]]] = []
     places += [(name, ("spec", "features", index)) for index, name in enumerate(spec.features)]
     places += [(spec.target, ("spec", "target"))]
-    places += list(used(rules).items())
+    places += list(required_columns(rules).items())
     found = []
     for name, place in places:
         if name not in types:
@@ -281,7 +287,11 @@ def _present(model: Loaded[ModelSpec], rules: Rules, types: dict[str, str]) -> N
                 Diagnostic(
                     "model-column-missing",
                     f"the data of '{spec.dataset}' have no column '{name}'"
-                    + (f", which the rules of {rules.base} need" if rules.base and name in used(rules) else ""),
+                    + (
+                        f", which the rules of {rules.base} need"
+                        if rules.base and name in required_columns(rules)
+                        else ""
+                    ),
                     model.locate(*place),
                     help,
                 )

@@ -9,24 +9,28 @@ from pathlib import Path
 from mlops_ci.core.digest import digest_bytes
 from mlops_ci.core.errors import Findings
 from mlops_ci.core.records import FileDigest, TrainingRun
-from mlops_ci.data.split import materialise, split_key
+from mlops_ci.data.split import split_key, write_split_files
 from mlops_ci.evaluation.candidates.candidate import Candidate
-from mlops_ci.registry import run_store as store
+from mlops_ci.registry import run_store
 from mlops_ci.repository.context import Project
-from mlops_ci.training.fit import Fitted, fit
-from mlops_ci.training.workers.protocol import HERE, Interpreter
+from mlops_ci.training.fit import FittedModel, fit_model
+from mlops_ci.training.workers.protocol import CURRENT_INTERPRETER, Interpreter
 
 
-def fitted(project: Project, candidate: Candidate, interpreter: Interpreter = HERE) -> Fitted:
+def fit_candidate(
+    project: Project, candidate: Candidate, interpreter: Interpreter = CURRENT_INTERPRETER
+) -> FittedModel:
     """Fit a candidate in a process that is handed the training rows only, in a new folder of the project's scratch.
 
     Raises as `learn.fit.fit` does.
     """
     context, spec = project.context, candidate.model.spec
     scratch = Path(tempfile.mkdtemp(dir=context.scratch))
-    sides = materialise(context.root, candidate.dataset, candidate.snapshot.files, spec.features, spec.target, scratch)
+    sides = write_split_files(
+        context.root, candidate.dataset, candidate.snapshot.files, spec.features, spec.target, scratch
+    )
     sides.holdout.unlink()  # the trainer is handed the training side only
-    return fit(
+    return fit_model(
         spec.train,
         task=spec.task,
         inputs=candidate.inputs,
@@ -41,7 +45,7 @@ def fitted(project: Project, candidate: Candidate, interpreter: Interpreter = HE
 
 
 @dataclass(frozen=True)
-class Kept:
+class LoadedRun:
     """A candidate's stored run: its record, its packaged files in `folder`, and the training's output."""
 
     run: TrainingRun
@@ -49,23 +53,25 @@ class Kept:
     log: bytes
 
 
-def kept(project: Project, candidate: Candidate) -> Kept:
+def load_stored_run(project: Project, candidate: Candidate) -> LoadedRun:
     """Return what the store has of a candidate; raises Findings `run-missing` when it has not been trained."""
     context, name = project.context, candidate.model.name
-    stored = store.find(context.repo, store.run_ref(name, candidate.key))
+    stored = run_store.find_run(context.repo, run_store.run_ref(name, candidate.key))
     if stored is None or context.repo is None:
         raise Findings.of(
             "run-missing",
             f"'{name}' as it is now has not been trained",
             help=f"mlops-ci train {name} (or mlops-ci gate {name})",
         )
-    run = store.read_record(context.repo, stored, "run.json", TrainingRun)
+    run = run_store.read_record(context.repo, stored, "run.json", TrainingRun)
     folder = Path(tempfile.mkdtemp(dir=context.scratch))
-    store.materialise(context.repo, stored, run.files, folder)
-    return Kept(run, folder, context.repo.read(stored.files["log.txt"]) or b"")
+    run_store.write_model_files(context.repo, stored, run.files, folder)
+    return LoadedRun(run, folder, context.repo.read_blob(stored.files["log.txt"]) or b"")
 
 
-def described(candidate: Candidate, made: Fitted, files: tuple[FileDigest, ...], started_on: str) -> TrainingRun:
+def training_record(
+    candidate: Candidate, made: FittedModel, files: tuple[FileDigest, ...], started_on: str
+) -> TrainingRun:
     """Return the record of a candidate's training; `files` are those of its package, its code among them."""
     spec = candidate.model.spec
     return TrainingRun(
@@ -94,7 +100,7 @@ def described(candidate: Candidate, made: Fitted, files: tuple[FileDigest, ...],
     )
 
 
-def with_code(root: Path, candidate: Candidate, folder: Path) -> tuple[FileDigest, ...]:
+def copy_source(root: Path, candidate: Candidate, folder: Path) -> tuple[FileDigest, ...]:
     """Put the code that the model is made of beside it: whoever fetches or serves the model needs it too.
 
     Raises Findings when a file has changed since the candidate was identified.
@@ -105,7 +111,7 @@ def with_code(root: Path, candidate: Candidate, folder: Path) -> tuple[FileDiges
             raise Findings.of(
                 "code-changed", f"{file.path} changed while the model was trained", help="run the command again"
             )
-        path = folder / store.CODE / file.path
+        path = folder / run_store.CODE_FOLDER / file.path
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-    return tuple(replace(file, path=f"{store.CODE}/{file.path}") for file in candidate.code)
+    return tuple(replace(file, path=f"{run_store.CODE_FOLDER}/{file.path}") for file in candidate.code)

@@ -11,86 +11,88 @@ from mlops_ci.core.diagnostics import Diagnostic, Location
 from mlops_ci.core.errors import EnvironmentProblem, Findings
 from mlops_ci.core.plan import Plan
 from mlops_ci.core.planned_writes import AppendLedger, Push
-from mlops_ci.core.records import Asking, Comparison, Question, TrainingRun
+from mlops_ci.core.records import Comparison, HoldoutLedgerEntry, HoldoutQuestion, TrainingRun
 from mlops_ci.evaluation.candidates.candidate import Candidate
-from mlops_ci.evaluation.stats.alpha_spending import level
-from mlops_ci.registry.holdout_ledger import Ledger, read
+from mlops_ci.evaluation.stats.alpha_spending import level_per_test
+from mlops_ci.registry.holdout_ledger import HoldoutLedger, read_ledger
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.git import Repository
-from mlops_ci.spec.spec_types import Gate
+from mlops_ci.spec.spec_types import GateSpec
 
-LOW = 0.2  # of a budget: from here on it is said how much is left
+LOW_BUDGET_SHARE = 0.2  # of a budget: from here on it is said how much is left
 
 
 @dataclass(frozen=True)
-class Asked:
+class Reservation:
     """A question. `free`: it was asked before, or nobody counts; `gate` has the confidence that its budget leaves each test.
 
     `asking` is which of how many it is, where they are counted.
     """
 
     state: Literal["free", "new"]
-    gate: Gate
-    ledger: Ledger | None = None
-    asking: Asking | None = None
+    gate: GateSpec
+    ledger: HoldoutLedger | None = None
+    question: HoldoutQuestion | None = None
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
         """A warning as the budget runs out."""
-        if self.ledger is None or self.asking is None or self.asking.number is None or self.state == "free":
+        if self.ledger is None or self.question is None or self.question.number is None or self.state == "free":
             return ()
-        left = self.asking.budget - self.asking.number
-        if left > LOW * self.asking.budget:
+        left = self.question.budget - self.question.number
+        if left > LOW_BUDGET_SHARE * self.question.budget:
             return ()
         return (
             Diagnostic(
                 "holdout-budget-low",
-                f"this was question {self.asking.number} of {self.asking.budget} to {self.ledger.ref}: {left} are left",
+                f"this was question {self.question.number} of {self.question.budget} to {self.ledger.ref}: {left} are left",
                 help="prepare a fresh holdout: count up split.epoch of the dataset, best when new labels have come",
                 severity="warning",
             ),
         )
 
 
-def ask(project: Project, candidate: Candidate, run: TrainingRun, waiting: Sequence[AppendLedger] = ()) -> Asked:
+def reserve_question(
+    project: Project, candidate: Candidate, run: TrainingRun, pending: Sequence[AppendLedger] = ()
+) -> Reservation:
     """Return what it costs to judge a trained candidate on today's holdout; `waiting` are questions of the same command.
 
     Raises Findings `holdout-exhausted` when the budget is spent, and EnvironmentProblem `ledger-offline` when it cannot be told
     how much is left: a question is counted before it is answered.
     """
-    gate, budget = candidate.rules.gate, candidate.budget
+    gate, budget = candidate.rules.gate, candidate.holdout_budget
     repo = project.context.repo
     if budget is None or repo is None:
-        return Asked("free", gate)
+        return Reservation("free", gate)
     split = candidate.sides.split
-    ledger = read(repo, candidate.rules.ledger, split.epoch)
-    spent = level(1 - gate.confidence, budget)
+    ledger = read_ledger(repo, candidate.rules.ledger_dataset, split.epoch)
+    spent = level_per_test(1 - gate.confidence, budget)
     share = replace(gate, confidence=1 - spent)
-    asking = Asking(candidate.rules.ledger, split.epoch, budget)
+    asking = HoldoutQuestion(candidate.rules.ledger_dataset, split.epoch, budget)
     pair = (split.holdout_digest, run.model_digest)
-    state, number = _place(ledger, asking, pair, waiting, candidate.dataset.locate("spec", "split"))
+    state, number = _number_question(ledger, asking, pair, pending, candidate.dataset.locate("spec", "split"))
     if state == "free":
-        return Asked("free", share, ledger, replace(asking, number=number))
+        return Reservation("free", share, ledger, replace(asking, number=number))
     if project.context.offline:
         raise EnvironmentProblem.of(
             "ledger-offline",
-            f"the remote did not answer, so nobody knows how often the holdout of '{candidate.rules.ledger}' was asked",
+            f"the remote did not answer, so nobody knows how often the holdout of '{candidate.rules.ledger_dataset}' was asked",
             help="check the network and your rights (git fetch), then run the same command again",
         )
-    return Asked("new", share, ledger, replace(asking, number=number))
+    return Reservation("new", share, ledger, replace(asking, number=number))
 
 
-def _place(
-    ledger: Ledger,
-    asking: Asking,
+def _number_question(
+    ledger: HoldoutLedger,
+    asking: HoldoutQuestion,
     pair: tuple[str, str],
-    waiting: Sequence[AppendLedger],
+    pending: Sequence[AppendLedger],
     where: Location | None = None,
 ) -> tuple[Literal["free", "new"], int]:
     """Return the place in a ledger that a question has or takes, about a pair of holdout and model; raises `holdout-exhausted`."""
-    mine = [decode(Question, one.question) for one in waiting if one.ref == ledger.ref]
+    mine = [decode(HoldoutLedgerEntry, one.question) for one in pending if one.ref == ledger.ref]
     ahead = replace(ledger, questions=(*ledger.questions, *mine))
-    if number := ahead.number(*pair):
+    if number := ahead.question_number(*pair):
         return "free", number
     before = len(ahead.questions)
     if before < asking.budget:
@@ -105,42 +107,44 @@ def _place(
     )
 
 
-def settled(
-    project: Project, comparison: Comparison, repo: Repository, waiting: Sequence[AppendLedger]
+def settle_question(
+    project: Project, comparison: Comparison, repo: Repository, pending: Sequence[AppendLedger]
 ) -> tuple[int | None, tuple[AppendLedger, ...]]:
     """Return the place of a question that another job has answered, and the ledger's entry for it where it is new.
 
     None where nobody counts. Raises Findings `holdout-exhausted` when others have spent the budget meanwhile.
     """
-    asking = comparison.asked
+    asking = comparison.holdout_question
     if asking is None:
         return None, ()
-    ledger = read(repo, asking.dataset, asking.epoch)
+    ledger = read_ledger(repo, asking.dataset, asking.epoch)
     pair = (comparison.holdout_digest, comparison.model_digest)
-    state, number = _place(ledger, asking, pair, waiting)
-    entry = _entry(project, ledger, asking, pair, comparison.model, comparison.run)
+    state, number = _number_question(ledger, asking, pair, pending)
+    entry = _plan_entry(project, ledger, asking, pair, comparison.model, comparison.run)
     return number, (entry,) if state == "new" else ()
 
 
-def numbered(comparison: Comparison, asked: Asked) -> Comparison:
+def with_question_number(comparison: Comparison, reservation: Reservation) -> Comparison:
     """Return an answer with the place that its question has in the ledger, which the run that holds it does not say."""
-    return replace(comparison, asked=asked.asking)
+    return replace(comparison, holdout_question=reservation.question)
 
 
-def counted(project: Project, candidate: Candidate, run: TrainingRun, asked: Asked) -> tuple[AppendLedger, ...]:
+def plan_ledger_entry(
+    project: Project, candidate: Candidate, run: TrainingRun, reservation: Reservation
+) -> tuple[AppendLedger, ...]:
     """Plan the ledger's entry for a question that is new; nothing for others."""
-    if asked.state == "free" or asked.ledger is None:
+    if reservation.state == "free" or reservation.ledger is None:
         return ()
     split = candidate.sides.split
-    asking = Asking(candidate.rules.ledger, split.epoch, candidate.budget or 0)
+    asking = HoldoutQuestion(candidate.rules.ledger_dataset, split.epoch, candidate.holdout_budget or 0)
     pair = (split.holdout_digest, run.model_digest)
-    return (_entry(project, asked.ledger, asking, pair, run.model, run.key),)
+    return (_plan_entry(project, reservation.ledger, asking, pair, run.model, run.key),)
 
 
-def _entry(
-    project: Project, ledger: Ledger, asking: Asking, pair: tuple[str, str], model: str, run: str
+def _plan_entry(
+    project: Project, ledger: HoldoutLedger, asking: HoldoutQuestion, pair: tuple[str, str], model: str, run: str
 ) -> AppendLedger:
-    question = Question(
+    question = HoldoutLedgerEntry(
         dataset=asking.dataset,
         epoch=asking.epoch,
         holdout_digest=pair[0],
@@ -152,7 +156,7 @@ def _entry(
     return AppendLedger(ledger.ref, ledger.head, encode(question), f"{model}: run {run} is judged")
 
 
-def published(project: Project, runs: Plan, questions: Sequence[AppendLedger]) -> Plan:
+def plan_publish(project: Project, runs: Plan, questions: Sequence[AppendLedger]) -> Plan:
     """Put questions behind the runs that they are about: those stay in this clone, the questions go to the remote.
 
     Whoever loses the race for a place finds the runs stored, and only asks again.
@@ -161,4 +165,4 @@ def published(project: Project, runs: Plan, questions: Sequence[AppendLedger]) -
     if not questions or repo is None:
         return runs
     here = (*runs.writes, Push(None)) if runs else ()
-    return Plan((*here, *questions, Push(repo.remote())))
+    return Plan((*here, *questions, Push(repo.default_remote())))

@@ -8,37 +8,37 @@ from typing import Any
 import numpy as np
 
 from mlops_ci.core.errors import Findings
-from mlops_ci.data.row_rules import age
-from mlops_ci.evaluation.candidates.candidate import Candidate, sliced
-from mlops_ci.evaluation.verdict.alignment import Holdout
-from mlops_ci.evaluation.verdict.slice_masks import mask
+from mlops_ci.data.row_rules import parse_duration
+from mlops_ci.evaluation.candidates.candidate import Candidate, slice_columns
+from mlops_ci.evaluation.verdict.alignment import RowMetadata
+from mlops_ci.evaluation.verdict.slice_masks import condition_mask
 from mlops_ci.spec.condition_tree import ConditionError
-from mlops_ci.spec.slice_conditions import parse
+from mlops_ci.spec.slice_conditions import parse_condition
 from mlops_ci.training.predictions import Floats, Ints
 
 
-def known(candidate: Candidate, table: Any) -> Holdout:
+def row_metadata(candidate: Candidate, table: Any) -> RowMetadata:
     """Return what is known of the rows of a table beside their labels: weights, groups, slices, parts.
 
     Raises Findings for weights, conditions or times that the rows do not fit.
     """
     rules = candidate.rules
-    return Holdout(
-        weights=weights(candidate, table),
-        groups=groups(candidate, table),
-        slices={name: table[name].to_numpy() for name in sliced(rules)},
-        conditions=dict(_conditions(candidate, table)),
-        parts={one.by: table[one.by].to_numpy() for one in candidate.requirements if one.by is not None},
+    return RowMetadata(
+        weights=row_weights(candidate, table),
+        groups=dependence_groups(candidate, table),
+        slices={name: table[name].to_numpy() for name in slice_columns(rules)},
+        conditions=dict(_condition_masks(candidate, table)),
+        fairness_columns={one.by: table[one.by].to_numpy() for one in candidate.requirements if one.by is not None},
     )
 
 
-def _conditions(candidate: Candidate, table: Any) -> Sequence[tuple[str, Any]]:
+def _condition_masks(candidate: Candidate, table: Any) -> Sequence[tuple[str, Any]]:
     found = []
     for index, one in enumerate(candidate.rules.evaluate.slices):
         if isinstance(one, str):
             continue
         try:
-            found.append((one.name, mask(parse(one.where), table)))
+            found.append((one.name, condition_mask(parse_condition(one.where), table)))
         except ConditionError as error:
             raise Findings.of(
                 "slice-condition-invalid",
@@ -49,7 +49,7 @@ def _conditions(candidate: Candidate, table: Any) -> Sequence[tuple[str, Any]]:
     return found
 
 
-def weights(candidate: Candidate, table: Any) -> Floats | None:
+def row_weights(candidate: Candidate, table: Any) -> Floats | None:
     """Return how much each row counts, [n]; None: all the same. Raises Findings for values that are no weights."""
     name = candidate.rules.evaluate.weights
     if name is None:
@@ -70,7 +70,7 @@ def weights(candidate: Candidate, table: Any) -> Floats | None:
     return weights
 
 
-def groups(candidate: Candidate, table: Any) -> Ints | None:
+def dependence_groups(candidate: Candidate, table: Any) -> Ints | None:
     """Return a number for each row, [n]: rows that depend on each other share one; without a group a row has its own."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -86,7 +86,7 @@ def groups(candidate: Candidate, table: Any) -> Ints | None:
                 location=candidate.dataset.locate("spec", "blocks"),
                 help="name a column of dates or timestamps as the dataset's `time`",
             ) from error
-        column = pc.divide(moments, int(age(by.blocks).total_seconds() * 1_000_000))
+        column = pc.divide(moments, int(parse_duration(by.blocks).total_seconds() * 1_000_000))
     elif by.group:
         column = table[by.group]
     else:

@@ -13,20 +13,20 @@ from mlops_ci.core.digest import digest_file
 from mlops_ci.core.errors import EnvironmentProblem, Findings
 from mlops_ci.core.records import FileDigest
 from mlops_ci.data.leakage import leak_findings
-from mlops_ci.data.sealed_holdout import Held
+from mlops_ci.data.sealed_holdout import SealedHoldout
 from mlops_ci.data.sources.files import source_files
-from mlops_ci.data.split import split, target_findings
-from mlops_ci.evaluation.base_branch_rules import changed_rules
+from mlops_ci.data.split import split_dataset, target_findings
+from mlops_ci.evaluation.base_branch_rules import rule_change_warnings
 from mlops_ci.evaluation.candidates.candidate import Candidate
-from mlops_ci.registry import object_store as artifacts
+from mlops_ci.registry import object_store
 from mlops_ci.repository.context import Project
-from mlops_ci.spec.spec_types import SealedSource, Source
+from mlops_ci.spec.spec_types import SealedSource, SourceSpec
 
-LIMIT = 5_000_000_000  # bytes of a holdout that is downloaded
+HOLDOUT_DOWNLOAD_LIMIT = 5_000_000_000  # bytes of a holdout that is downloaded
 
 
 @contextmanager
-def opened(project: Project, candidate: Candidate) -> Iterator[Candidate]:
+def open_holdout(project: Project, candidate: Candidate) -> Iterator[Candidate]:
     """Give the candidate with its sealed holdout at hand, whose copy is gone afterwards; another one as it is.
 
     Raises EnvironmentProblem `holdout-unreadable` when it is out of reach; Findings when it does not fit the rows to learn
@@ -39,44 +39,44 @@ def opened(project: Project, candidate: Candidate) -> Iterator[Candidate]:
         return
     where = candidate.dataset.locate("spec", "split", "source")
     with tempfile.TemporaryDirectory(dir=context.scratch) as folder:
-        held = _held(context.root, Path(folder), source, where)
+        held = _fetch_sealed_holdout(context.root, Path(folder), source, where)
         files = candidate.snapshot.files
-        sides = split(context.root, candidate.dataset, files, spec.features, spec.target, context.cache, held)
+        sides = split_dataset(context.root, candidate.dataset, files, spec.features, spec.target, context.cache, held)
         findings = (
             *target_findings(sides, spec.target, spec.task, candidate.model.locate("spec", "target")),
             *leak_findings(sides.leaks, candidate.dataset, sides.split.holdout_rows),
         )
         if has_errors(findings):
-            raise Findings((*findings, *changed_rules(candidate.model, candidate.rules)))
-        yield replace(candidate, sides=sides, held=held, findings=(*candidate.findings, *findings))
+            raise Findings((*findings, *rule_change_warnings(candidate.model, candidate.rules)))
+        yield replace(candidate, sides=sides, sealed_holdout=held, findings=(*candidate.findings, *findings))
 
 
-def put_away(candidate: Candidate) -> None:
+def remove_holdout_copy(candidate: Candidate) -> None:
     """Remove the copy of a sealed holdout, before code that is not trusted runs."""
-    if candidate.held and candidate.held.copied:
-        for path in candidate.held.paths:
+    if candidate.sealed_holdout and candidate.sealed_holdout.is_download:
+        for path in candidate.sealed_holdout.paths:
             path.unlink(missing_ok=True)
 
 
-def _held(root: Path, scratch: Path, source: SealedSource, where: Location) -> Held:
+def _fetch_sealed_holdout(root: Path, scratch: Path, source: SealedSource, where: Location) -> SealedHoldout:
     if source.path is not None:
-        inside = Source(source.type, source.path, source.delimiter)
+        inside = SourceSpec(source.type, source.path, source.delimiter)
         try:
-            return Held(root, source_files(root, inside, where), inside)
+            return SealedHoldout(root, source_files(root, inside, where), inside)
         except Findings as error:
             if error.diagnostics[0].id not in ("data-source-missing", "data-unreadable"):
                 raise
-            raise _unreadable(source.path, error, where) from error
+            raise _unreadable_holdout_problem(source.path, error, where) from error
     url, name = source.url or "", f"sealed-holdout.{source.type}"
     try:
-        artifacts.copy(url, scratch / name, LIMIT)
+        object_store.download_url(url, scratch / name, HOLDOUT_DOWNLOAD_LIMIT)
     except EnvironmentProblem as error:
-        raise _unreadable(url, error, where) from error
+        raise _unreadable_holdout_problem(url, error, where) from error
     file = FileDigest(name, digest_file(scratch / name), (scratch / name).stat().st_size)
-    return Held(scratch, (file,), Source(source.type, name, source.delimiter), copied=True)
+    return SealedHoldout(scratch, (file,), SourceSpec(source.type, name, source.delimiter), is_download=True)
 
 
-def _unreadable(name: str, error: Exception, where: Location) -> EnvironmentProblem:
+def _unreadable_holdout_problem(name: str, error: Exception, where: Location) -> EnvironmentProblem:
     return EnvironmentProblem.of(
         "holdout-unreadable",
         f"the sealed holdout {name} cannot be read: {error}",

@@ -16,120 +16,132 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mlops_ci.data.sources.files import fixed_folder, reaches
-from mlops_ci.evaluation.impact.symlinks import Links
+from mlops_ci.data.sources.files import folder_before_wildcard, matches_source_path
+from mlops_ci.evaluation.impact.symlinks import SymlinkResolver
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.git import Repository
-from mlops_ci.repository.git_values import Change
-from mlops_ci.repository.toolkit_pins import versions
-from mlops_ci.spec.load import digests
-from mlops_ci.spec.located_spec import Loaded
+from mlops_ci.repository.git_values import PathChange
+from mlops_ci.repository.toolkit_pins import find_toolkit_versions
+from mlops_ci.spec.load import spec_digests
+from mlops_ci.spec.located_spec import LocatedSpec
 from mlops_ci.spec.spec_types import DatasetSpec, ModelSpec
-from mlops_ci.spec.yaml.document import MAX_BYTES
-from mlops_ci.training.source_code import code_places
+from mlops_ci.spec.yaml.document import MAX_SPEC_BYTES
+from mlops_ci.training.source_code import possible_code_paths
 
-SHOWN = 5  # paths that a reason names
+MAX_PATHS_SHOWN = 5  # paths that a reason names
 
 # what decides which packages, or which Python, run: in the project's folder or above it
-_DEPENDENCIES = re.compile(
+_DEPENDENCY_FILE = re.compile(
     r"requirements.*\.(txt|in)|constraints.*\.txt|environment.*\.ya?ml|pylock(\..+)?\.toml|(uv|poetry|pdm|pixi|conda)\.lock"
     r"|conda-lock\.ya?ml|Pipfile(\.lock)?|pyproject\.toml|pixi\.toml|setup\.(py|cfg)|\.python-version|\.tool-versions"
 )
-_WORKFLOW = re.compile(r"\.github/(workflows/[^/]+|actions/.+)\.ya?ml", re.DOTALL)
-_BECAUSE = {"added": "is new", "changed": "changed", "deleted": "is gone"}
+_WORKFLOW_FILE = re.compile(r"\.github/(workflows/[^/]+|actions/.+)\.ya?ml", re.DOTALL)
+_CHANGE_PHRASES = {"added": "is new", "changed": "changed", "deleted": "is gone"}
 
 
 @dataclass
-class Reasons:
+class ImpactReasons:
     """Why what is touched is touched: by name of a model or dataset, in the order found."""
 
     everything: dict[str, None] = field(default_factory=dict)
     models: dict[str, dict[str, None]] = field(default_factory=dict)
     datasets: dict[str, dict[str, None]] = field(default_factory=dict)
-    removed: dict[str, None] = field(default_factory=dict)
+    removed_specs: dict[str, None] = field(default_factory=dict)
 
 
-class Touching:
+class ImpactAnalysis:
     """What changed paths touch in a project. Paths are those of the repository, whatever folder the project is in."""
 
-    def __init__(self, project: Project, repo: Repository, changed: Sequence[Change], before: str) -> None:
+    def __init__(self, project: Project, repo: Repository, changed: Sequence[PathChange], before: str) -> None:
         self._project, self._repo, self._before = project, repo, before
         self._top, self._root = repo.root.resolve(), project.context.root.resolve()
         folder = self._root.relative_to(self._top).as_posix()
         self._folder = "" if folder == "." else folder
-        self._links = Links(self._top)
+        self._links = SymlinkResolver(self._top)
         self._changes = {change.path: change for change in changed}
         self._paths = sorted(self._changes)
-        self._whole = [change for change in changed if change.whole]
+        self._whole = [change for change in changed if change.is_link_or_submodule]
 
-    def reasons(self) -> Reasons:
+    def run(self) -> ImpactReasons:
         """Return what is touched, and why."""
-        found = Reasons(everything=dict.fromkeys((*self._for_all(), *self._by_toolkit())))
-        self._by_specs(found)
+        found = ImpactReasons(everything=dict.fromkeys((*self._environment_reasons(), *self._toolkit_reasons())))
+        self._add_spec_reasons(found)
         for dataset in self._project.specs.datasets.values():
-            _add(found.datasets, dataset.name, self._of_dataset(dataset))
+            _add_reasons(found.datasets, dataset.name, self._dataset_reasons(dataset))
         for model in self._project.specs.models.values():
-            _add(found.models, model.name, self._of_model(model))
+            _add_reasons(found.models, model.name, self._model_reasons(model))
             for reason in found.datasets.get(model.spec.dataset, ()):
-                _add(found.models, model.name, [f"dataset {model.spec.dataset}: {reason}"])
+                _add_reasons(found.models, model.name, [f"dataset {model.spec.dataset}: {reason}"])
         return found
 
     # every model
 
-    def _for_all(self) -> Iterator[str]:
+    def _environment_reasons(self) -> Iterator[str]:
         """Yield a reason for each file that decides with which packages, or from which bytes, models are made."""
         for path in self._paths:
             folder, _, name = path.rpartition("/")
-            if (_DEPENDENCIES.fullmatch(name) and self._governs(folder)) or self._is_listed(folder, name):
-                yield f"{self._said(path)}, by which packages are installed"
-            if name == ".gitattributes" and (self._governs(folder) or self._inside(path) is not None):
-                yield f"{self._said(path)}, by which git checks files out"
+            if (_DEPENDENCY_FILE.fullmatch(name) and self._contains_project(folder)) or self._is_requirements_file(
+                folder, name
+            ):
+                yield f"{self._describe_change(path)}, by which packages are installed"
+            if name == ".gitattributes" and (self._contains_project(folder) or self._project_path(path) is not None):
+                yield f"{self._describe_change(path)}, by which git checks files out"
 
-    def _by_toolkit(self) -> Iterator[str]:
+    def _toolkit_reasons(self) -> Iterator[str]:
         """Yield a reason for each file that asks for another version of the toolkit than before."""
-        workflows = [path for path in self._paths if _WORKFLOW.fullmatch(path)]
+        workflows = [path for path in self._paths if _WORKFLOW_FILE.fullmatch(path)]
         noxfiles = [
-            path for path in self._paths if path.endswith("noxfile.py") and self._governs(posixpath.dirname(path))
+            path
+            for path in self._paths
+            if path.endswith("noxfile.py") and self._contains_project(posixpath.dirname(path))
         ]
-        elsewhere = self._pinned_before() if workflows else frozenset()
+        elsewhere = self._previous_toolkit_versions() if workflows else frozenset()
         for path in (*workflows, *noxfiles):
             change = self._changes[path]
-            then = versions(_text(self._old([change])[0])) or (elsewhere if path in workflows else frozenset())
-            now = versions(_text(_content(self._top / path)))
+            then = find_toolkit_versions(_decode_text(self._previous_contents([change])[0])) or (
+                elsewhere if path in workflows else frozenset()
+            )
+            now = find_toolkit_versions(_decode_text(_read_content(self._top / path)))
             if now - then:
-                yield f"{self._said(path)}, and now asks for mlops-ci {', '.join(sorted(now - then))}"
+                yield f"{self._describe_change(path)}, and now asks for mlops-ci {', '.join(sorted(now - then))}"
 
-    def _is_listed(self, folder: str, name: str) -> bool:
+    def _is_requirements_file(self, folder: str, name: str) -> bool:
         """Tell whether a file is one of a folder `requirements`, which are for the folder around it."""
         above, _, own = folder.rpartition("/")
-        return own == "requirements" and name.endswith((".txt", ".in")) and self._governs(above)
+        return own == "requirements" and name.endswith((".txt", ".in")) and self._contains_project(above)
 
-    def _pinned_before(self) -> frozenset[str]:
+    def _previous_toolkit_versions(self) -> frozenset[str]:
         """Return every version of the toolkit that workflows asked for before."""
-        then = self._repo.tree(self._before, ".github")
-        oids = [oid for path, oid in then.items() if _WORKFLOW.fullmatch(f".github/{path}")]
-        return frozenset(version for content in self._blobs(oids) for version in versions(_text(content)))
+        then = self._repo.list_files(self._before, ".github")
+        oids = [oid for path, oid in then.items() if _WORKFLOW_FILE.fullmatch(f".github/{path}")]
+        return frozenset(
+            version for content in self._read_blobs(oids) for version in find_toolkit_versions(_decode_text(content))
+        )
 
-    def _governs(self, folder: str) -> bool:
+    def _contains_project(self, folder: str) -> bool:
         return folder == "" or f"{self._folder}/".startswith(f"{folder}/")
 
     # specs
 
-    def _by_specs(self, found: Reasons) -> None:
+    def _add_spec_reasons(self, found: ImpactReasons) -> None:
         """Find the specs that say something else than before, by what they mean: comments and layout do not count."""
-        files = [change for change in self._changes.values() if self._is_yaml(change.path)]
+        files = [change for change in self._changes.values() if self._is_project_yaml(change.path)]
         then: dict[tuple[str, str], str] = {}
-        for change, content in zip(files, self._old(files), strict=True):
-            path = self._inside(change.path)
-            for key, digest in digests(_shown(path), content) if path is not None and content is not None else ():
+        for change, content in zip(files, self._previous_contents(files), strict=True):
+            path = self._project_path(change.path)
+            for key, digest in (
+                spec_digests(_printable_path(path), content) if path is not None and content is not None else ()
+            ):
                 then[key] = digest if key not in then else ""  # two of a name: neither was what counted
         specs = self._project.specs
-        every: dict[tuple[str, str], Loaded[Any]] = {("Project", specs.project.name): specs.project}
+        every: dict[tuple[str, str], LocatedSpec[Any]] = {("Project", specs.project.name): specs.project}
         every |= {("Dataset", name): one for name, one in specs.datasets.items()}
         every |= {("Model", name): one for name, one in specs.models.items()}
         every |= {("Deployment", name): one for name, one in specs.deployments.items()}
         touched = {
-            key for key, one in every.items() if then.get(key) != one.digest and self._changed(self._place(one.path))
+            key
+            for key, one in every.items()
+            if then.get(key) != one.digest and self._changed_paths(self._repository_path(one.path))
         }
         for kind, name in sorted(touched):
             reason = f"its spec {'changed' if (kind, name) in then else 'is new'}: {every[kind, name].path}"
@@ -137,75 +149,85 @@ class Touching:
                 case "Project":
                     found.everything[f"{every[kind, name].path}: the project's settings changed"] = None
                 case "Dataset":
-                    _add(found.datasets, name, [reason])
+                    _add_reasons(found.datasets, name, [reason])
                 case "Model":
-                    _add(found.models, name, [reason])
+                    _add_reasons(found.models, name, [reason])
         gone = sorted(key for key in then if key not in every and key[0] in ("Dataset", "Model"))
-        found.removed |= {f"{kind} {name}": None for kind, name in gone}
+        found.removed_specs |= {f"{kind} {name}": None for kind, name in gone}
 
-    def _is_yaml(self, path: str) -> bool:
-        return path.endswith((".yaml", ".yml")) and self._inside(path) is not None
+    def _is_project_yaml(self, path: str) -> bool:
+        return path.endswith((".yaml", ".yml")) and self._project_path(path) is not None
 
     # datasets and models
 
-    def _of_dataset(self, dataset: Loaded[DatasetSpec]) -> Iterator[str]:
-        lock = f"{posixpath.dirname(self._place(dataset.path))}/{dataset.name}.lock".lstrip("/")
-        yield from map(self._said, self._changed(lock))
-        yield from self._of_data(dataset.spec.source.path, self._place(dataset.spec.source.path))
+    def _dataset_reasons(self, dataset: LocatedSpec[DatasetSpec]) -> Iterator[str]:
+        lock = f"{posixpath.dirname(self._repository_path(dataset.path))}/{dataset.name}.lock".lstrip("/")
+        yield from map(self._describe_change, self._changed_paths(lock))
+        yield from self._data_reasons(dataset.spec.source.path, self._repository_path(dataset.spec.source.path))
         held = dataset.spec.split.source
         if held is not None and held.path is not None:
-            yield from self._of_data(held.path, self._place(held.path))
+            yield from self._data_reasons(held.path, self._repository_path(held.path))
 
-    def _of_data(self, written: str, pattern: str) -> Iterator[str]:
+    def _data_reasons(self, written: str, pattern: str) -> Iterator[str]:
         """Yield what changed of the files that a source's path names, in words; and when git knows of no such file."""
         patterns = {pattern}
-        folder = fixed_folder(pattern)
+        folder = folder_before_wildcard(pattern)
         links, real = self._links.follow(folder) if folder else (frozenset(), "")
         rest = pattern.removeprefix(folder)
         if real is not None:
             patterns.add(f"{real}{rest}".lstrip("/"))
-        hit = {path for link in links for path in self._changed(link)}
+        hit = {path for link in links for path in self._changed_paths(link)}
         known = bool(hit)
         for one in patterns:
-            hit |= {path for path in _below(self._paths, one) if reaches(one, path, whole=self._changes[path].whole)}
-            hit |= {change.path for change in self._whole if reaches(one, change.path, whole=True)}
-            for path in _below(self._tracked, one):
-                if reaches(one, path, whole=path in self._modules):
+            hit |= {
+                path
+                for path in _paths_below(self._paths, one)
+                if matches_source_path(one, path, is_folder=self._changes[path].is_link_or_submodule)
+            }
+            hit |= {change.path for change in self._whole if matches_source_path(one, change.path, is_folder=True)}
+            for path in _paths_below(self._tracked_paths, one):
+                if matches_source_path(one, path, is_folder=path in self._submodules):
                     known = True
-                    if path in self._linked:
-                        hit |= set(self._changed(path))
-            known = known or any(reaches(one, module, whole=True) for module in self._modules)
-        yield from self._few(sorted(hit))
+                    if path in self._symlinks:
+                        hit |= set(self._changed_paths(path))
+            known = known or any(matches_source_path(one, module, is_folder=True) for module in self._submodules)
+        yield from self._summarise_changes(sorted(hit))
         if not hit and not known:
-            yield f"git has no file {_shown(written)}, so nothing tells whether these data changed"
+            yield f"git has no file {_printable_path(written)}, so nothing tells whether these data changed"
 
-    def _of_model(self, model: Loaded[ModelSpec]) -> Iterator[str]:
+    def _model_reasons(self, model: LocatedSpec[ModelSpec]) -> Iterator[str]:
         spec = model.spec
         if spec.train.entrypoint is not None:
-            yield from (f"{one}, and trains it" for one in self._few(self._of_code(spec.train.entrypoint)))
+            yield from (
+                f"{one}, and trains it"
+                for one in self._summarise_changes(self._changed_code_paths(spec.train.entrypoint))
+            )
         for name, metric in spec.evaluate.custom.items():
-            yield from (f"{one}, and is its metric {name}" for one in self._few(self._of_code(metric.entrypoint)))
+            yield from (
+                f"{one}, and is its metric {name}"
+                for one in self._summarise_changes(self._changed_code_paths(metric.entrypoint))
+            )
 
-    def _of_code(self, entrypoint: str) -> Sequence[str]:
+    def _changed_code_paths(self, entrypoint: str) -> Sequence[str]:
         file = entrypoint.partition(":")[0]
-        if file not in self._code:
-            places = {place.relative_to(self._top).as_posix() for place in code_places(self._root, entrypoint)}
-            places.add(self._place(file))
-            every = {real for place in places for real in self._links.all_of(place)}
+        if file not in self._changed_code_by_file:
+            places = {place.relative_to(self._top).as_posix() for place in possible_code_paths(self._root, entrypoint)}
+            places.add(self._repository_path(file))
+            every = {real for place in places for real in self._links.affecting_paths(place)}
             hit = every & self._changes.keys()
             hit |= {one.path for one in self._whole if any(place.startswith(f"{one.path}/") for place in every)}
-            self._code[file] = sorted(hit)
-        return self._code[file]
+            self._changed_code_by_file[file] = sorted(hit)
+        return self._changed_code_by_file[file]
 
     @cached_property
-    def _code(self) -> dict[str, list[str]]:
+    def _changed_code_by_file(self) -> dict[str, list[str]]:
         return {}
 
     # paths
 
-    def _changed(self, path: str) -> tuple[str, ...]:
+    def _changed_paths(self, path: str) -> tuple[str, ...]:
         """Return what changed of a path: itself, a link on its way, or what it leads to."""
-        every = self._links.all_of(path)
+        every = self._links.affecting_paths(path)
         hit = every & self._changes.keys()
         return tuple(
             sorted(hit | {one.path for one in self._whole if any(f"{p}/".startswith(f"{one.path}/") for p in every)})
@@ -213,77 +235,77 @@ class Touching:
 
     @cached_property
     def _index(self) -> Mapping[str, str]:
-        return self._repo.tracked()
+        return self._repo.tracked_file_modes()
 
     @cached_property
-    def _tracked(self) -> Sequence[str]:
+    def _tracked_paths(self) -> Sequence[str]:
         return sorted({*self._index, *(path for path, one in self._changes.items() if one.how != "deleted")})
 
     @cached_property
-    def _modules(self) -> frozenset[str]:
+    def _submodules(self) -> frozenset[str]:
         return frozenset(path for path, mode in self._index.items() if mode == "160000")
 
     @cached_property
-    def _linked(self) -> frozenset[str]:
+    def _symlinks(self) -> frozenset[str]:
         return frozenset(path for path, mode in self._index.items() if mode == "120000")
 
-    def _place(self, path: str) -> str:
+    def _repository_path(self, path: str) -> str:
         """Return a path of the project as one of the repository."""
         return posixpath.normpath(posixpath.join(self._folder, path))
 
-    def _inside(self, path: str) -> str | None:
+    def _project_path(self, path: str) -> str | None:
         """Return a path of the repository as one of the project; None where it is not in it."""
         if not self._folder:
             return path
         return path.removeprefix(f"{self._folder}/") if path.startswith(f"{self._folder}/") else None
 
-    def _few(self, paths: Sequence[str]) -> Iterator[str]:
-        yield from map(self._said, paths[:SHOWN])
-        if len(paths) > SHOWN:
-            yield f"{len(paths) - SHOWN:,} more files changed"
+    def _summarise_changes(self, paths: Sequence[str]) -> Iterator[str]:
+        yield from map(self._describe_change, paths[:MAX_PATHS_SHOWN])
+        if len(paths) > MAX_PATHS_SHOWN:
+            yield f"{len(paths) - MAX_PATHS_SHOWN:,} more files changed"
 
-    def _said(self, path: str) -> str:
-        inside = self._inside(path)
+    def _describe_change(self, path: str) -> str:
+        inside = self._project_path(path)
         shown = posixpath.relpath(path, self._folder or ".") if inside is None else inside
-        return f"{_shown(shown)} {_BECAUSE[self._changes[path].how]}"
+        return f"{_printable_path(shown)} {_CHANGE_PHRASES[self._changes[path].how]}"
 
-    def _old(self, changed: Sequence[Change]) -> list[bytes | None]:
+    def _previous_contents(self, changed: Sequence[PathChange]) -> list[bytes | None]:
         """Return what each path was before; None where it was no file, or a larger one than is read."""
-        contents = iter(self._blobs([change.old for change in changed if change.old is not None]))
-        return [next(contents) if change.old is not None else None for change in changed]
+        contents = iter(self._read_blobs([change.old_oid for change in changed if change.old_oid is not None]))
+        return [next(contents) if change.old_oid is not None else None for change in changed]
 
-    def _blobs(self, oids: Sequence[str]) -> list[bytes | None]:
-        sizes = self._repo.look_up(oids) if oids else ()
-        small = [one.oid for one in sizes if one is not None and one.size <= MAX_BYTES]
-        read = dict(zip(small, self._repo.read_many(small), strict=True))
+    def _read_blobs(self, oids: Sequence[str]) -> list[bytes | None]:
+        sizes = self._repo.read_object_infos(oids) if oids else ()
+        small = [one.oid for one in sizes if one is not None and one.size <= MAX_SPEC_BYTES]
+        read = dict(zip(small, self._repo.read_objects(small), strict=True))
         return [read.get(oid) for oid in oids]
 
 
-def _add(table: dict[str, dict[str, None]], name: str, reasons: Iterable[str]) -> None:
+def _add_reasons(table: dict[str, dict[str, None]], name: str, reasons: Iterable[str]) -> None:
     for reason in reasons:
         table.setdefault(name, {})[reason] = None
 
 
-def _below(paths: Sequence[str], pattern: str) -> Sequence[str]:
+def _paths_below(paths: Sequence[str], pattern: str) -> Sequence[str]:
     """Return those of sorted paths that a pattern can name, by the folder that it starts with."""
-    folder = fixed_folder(pattern)
+    folder = folder_before_wildcard(pattern)
     if not folder:
         return paths
     start, end = bisect.bisect_left(paths, f"{folder}/"), bisect.bisect_left(paths, f"{folder}0")  # `0` follows `/`
     return paths[start:end]
 
 
-def _shown(path: str) -> str:
+def _printable_path(path: str) -> str:
     return os.fsencode(path).decode("utf-8", "replace")
 
 
-def _content(file: Path) -> bytes | None:
+def _read_content(file: Path) -> bytes | None:
     try:
         with file.open("rb") as stream:
-            return stream.read(MAX_BYTES)
+            return stream.read(MAX_SPEC_BYTES)
     except OSError:
         return None
 
 
-def _text(content: bytes | None) -> str:
+def _decode_text(content: bytes | None) -> str:
     return (content or b"").decode("utf-8", "replace")

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mlops_ci.core.ci_job import Job
+from mlops_ci.core.ci_job import CiJob
 from mlops_ci.core.errors import EnvironmentProblem
-from mlops_ci.evaluation.base_branch_rules import base_of
+from mlops_ci.evaluation.base_branch_rules import find_base
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.git import Repository
-from mlops_ci.repository.git_values import Change
+from mlops_ci.repository.git_values import PathChange
 
 
 @dataclass(frozen=True)
-class Start:
+class ChangeStart:
     """Where a change starts: the best common ancestors of it and of what it is to be merged into, and what people call that."""
 
     commits: tuple[str, ...]
@@ -27,7 +27,7 @@ class Start:
         return f"{self.name} ({', '.join(commit[:10] for commit in self.commits)})"
 
 
-def start_of(project: Project, repo: Repository, ref: str | None = None) -> Start | str:
+def find_change_start(project: Project, repo: Repository, ref: str | None = None) -> ChangeStart | str:
     """Return where the change in the work tree starts; a text that says why nothing tells.
 
     It is what the work tree has in common with `ref`, or with the commit that CI's event names, or, outside of CI, with the
@@ -38,48 +38,54 @@ def start_of(project: Project, repo: Repository, ref: str | None = None) -> Star
     if head is None:
         return "there is no commit yet"
     if ref is not None:
-        return _common(repo, ref, _named(repo, ref), head)
+        return _common_start(repo, ref, _resolve_ref(repo, ref), head)
     if job is None:
-        return _of_branch(project, repo, head)
+        return _start_from_base(project, repo, head)
     parents = repo.parents(head)
     if (
         job.pull is not None and len(parents) == 2 and parents[1] == job.commit
     ):  # the merge that GitHub makes to test it
         return (
-            Start(parents[:1], job.base or "the base") if repo.resolve(f"{parents[0]}^{{tree}}") else _lacks(repo, job)
+            ChangeStart(parents[:1], job.base or "the base")
+            if repo.resolve(f"{parents[0]}^{{tree}}")
+            else _missing_commit_reason(repo, job)
         )
-    if job.since is not None:
-        known = repo.resolve(f"{job.since}^{{commit}}")
-        return _common(repo, job.base or "the commit before", known, head) if known else _lacks(repo, job)
+    if job.base_commit is not None:
+        known = repo.resolve(f"{job.base_commit}^{{commit}}")
+        return (
+            _common_start(repo, job.base or "the commit before", known, head)
+            if known
+            else _missing_commit_reason(repo, job)
+        )
     if job.base is not None:
-        return _of_branch(project, repo, head)
+        return _start_from_base(project, repo, head)
     return f"a '{job.event}' event names no commit that a change would start from"
 
 
-def changes(repo: Repository, start: str, job: Job | None) -> tuple[Change, ...]:
+def changes(repo: Repository, start: str, job: CiJob | None) -> tuple[PathChange, ...]:
     """Return the paths that have another content than in the commit `start`: in CI in HEAD, else in the work tree."""
-    return repo.differences(start, repo.head() if job else None)
+    return repo.diff(start, repo.head() if job else None)
 
 
-def _of_branch(project: Project, repo: Repository, head: str) -> Start | str:
+def _start_from_base(project: Project, repo: Repository, head: str) -> ChangeStart | str:
     try:
-        base = base_of(project)
+        base = find_base(project)
     except EnvironmentProblem as problem:
-        if repo.shallow:
+        if repo.is_shallow:
             raise
         return str(problem)
     return (
         "there is no remote with a branch to compare with"
         if base is None
-        else _common(repo, base.name, base.commit, head)
+        else _common_start(repo, base.name, base.commit, head)
     )
 
 
-def _named(repo: Repository, ref: str) -> str:
-    remote = repo.remote()
+def _resolve_ref(repo: Repository, ref: str) -> str:
+    remote = repo.default_remote()
     place = f"refs/remotes/{remote}/{ref}"
     # a branch as the remote has it comes first; but HEAD, or HEAD~1, is the one that is checked out
-    known = remote is not None and ref != "HEAD" and place in repo.oids(place)
+    known = remote is not None and ref != "HEAD" and place in repo.ref_oids(place)
     commit = repo.resolve(f"{place if known else ref}^{{commit}}")
     if commit is None:
         raise EnvironmentProblem.of(
@@ -90,20 +96,20 @@ def _named(repo: Repository, ref: str) -> str:
     return commit
 
 
-def _common(repo: Repository, name: str, commit: str, head: str) -> Start | str:
+def _common_start(repo: Repository, name: str, commit: str, head: str) -> ChangeStart | str:
     found = repo.merge_bases(commit, head)
-    if repo.shallow and found != (commit,):  # a nearer ancestor may have been left out
-        raise _shallow(f"what HEAD has in common with {name}")
-    return Start(found, name) if found else f"HEAD and {name} ({commit[:10]}) have no history in common"
+    if repo.is_shallow and found != (commit,):  # a nearer ancestor may have been left out
+        raise _shallow_clone_problem(f"what HEAD has in common with {name}")
+    return ChangeStart(found, name) if found else f"HEAD and {name} ({commit[:10]}) have no history in common"
 
 
-def _lacks(repo: Repository, job: Job) -> str:
-    if repo.shallow:
-        raise _shallow("the commit that this change starts from")
+def _missing_commit_reason(repo: Repository, job: CiJob) -> str:
+    if repo.is_shallow:
+        raise _shallow_clone_problem("the commit that this change starts from")
     return f"the commit that the '{job.event}' event starts from is gone, as after a forced push"
 
 
-def _shallow(what: str) -> EnvironmentProblem:
+def _shallow_clone_problem(what: str) -> EnvironmentProblem:
     return EnvironmentProblem.of(
         "base-missing",
         f"this clone is shallow, and {what} was left out of it",

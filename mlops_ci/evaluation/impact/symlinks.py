@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path, PurePosixPath
 
-_MOST = 40  # links on one way, as systems have it
+_MAX_LINKS = 40  # links on one way, as systems have it
 
 
-class Links:
+class SymlinkResolver:
     """Follows paths below a folder, whose own path has no links in it; each folder is looked at once."""
 
     def __init__(self, top: Path) -> None:
@@ -23,14 +23,14 @@ class Links:
         parent = PurePosixPath(path).parent.as_posix()
         folder = "" if parent == "." else parent
         if folder not in self._folders:
-            self._folders[folder] = self._walk(folder, "", _MOST)
+            self._folders[folder] = self._walk(folder, "", _MAX_LINKS)
         links, real = self._folders[folder]
         if real is None:
             return links, None
-        more, end = self._walk(PurePosixPath(path).name, real, _MOST - len(links))
+        more, end = self._walk(PurePosixPath(path).name, real, _MAX_LINKS - len(links))
         return links | more, end
 
-    def all_of(self, path: str) -> frozenset[str]:
+    def affecting_paths(self, path: str) -> frozenset[str]:
         """Return every path at which a change is one of this path: itself, links on its way, and where it really is."""
         links, real = self.follow(path)
         return links | {path} | ({real} if real is not None else set())

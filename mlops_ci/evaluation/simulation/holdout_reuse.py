@@ -9,19 +9,24 @@ from functools import partial
 
 import numpy as np
 
-from mlops_ci.evaluation.simulation.claims import BUDGET, DISAGREEMENT, START, better
-from mlops_ci.evaluation.simulation.populations import accuracy, correlation, separation
-from mlops_ci.evaluation.simulation.trials import PLAIN, SPENT, naive, passes
-from mlops_ci.evaluation.stats.evidence import Evidence, gather
+from mlops_ci.evaluation.simulation.claims import (
+    CHAMPION_QUALITY,
+    MODEL_DISAGREEMENT,
+    QUESTION_BUDGET,
+    superiority_requirement,
+)
+from mlops_ci.evaluation.simulation.populations import find_correlation, find_separation, true_accuracy
+from mlops_ci.evaluation.simulation.trials import BUDGET_LEVEL_GATE, FULL_LEVEL_GATE, passes_gate, passes_naive_rule
+from mlops_ci.evaluation.stats.evidence import MetricEvidence, measure_evidence
 from mlops_ci.spec.spec_types import Requirement
 from mlops_ci.training.predictions import Predictions, Truth
 
-ROWS = 500
-Rule = Callable[[Requirement, Evidence], bool]
+REUSED_HOLDOUT_ROWS = 500
+PromotionRule = Callable[[Requirement, MetricEvidence], bool]
 
 
 @dataclass(frozen=True)
-class Overstated:
+class Overstatement:
     """By how many points each last champion's accuracy was overstated, a stream an entry."""
 
     gate: tuple[float, ...]
@@ -29,36 +34,40 @@ class Overstated:
     unspent: tuple[float, ...]
 
 
-def run(seed: Sequence[int], streams: int) -> Overstated:
+def simulate_reuse(seed: Sequence[int], streams: int) -> Overstatement:
     """Return what became of so many streams of BUDGET pull requests, whose models are all equally good.
 
     The gate judges at the level that is left after spending; `unspent` is the same gate at the full level.
     """
-    rules: tuple[Rule, ...] = (partial(passes, gate=SPENT), naive, partial(passes, gate=PLAIN))
+    rules: tuple[PromotionRule, ...] = (
+        partial(passes_gate, gate=BUDGET_LEVEL_GATE),
+        passes_naive_rule,
+        partial(passes_gate, gate=FULL_LEVEL_GATE),
+    )
     found = np.array(
-        [_stream(np.random.default_rng(one), rules) for one in np.random.SeedSequence(seed).spawn(streams)]
+        [_simulate_stream(np.random.default_rng(one), rules) for one in np.random.SeedSequence(seed).spawn(streams)]
     )
     gate, by_numbers, unspent = (tuple(float(value) for value in column) for column in found.T.reshape(3, -1))
-    return Overstated(gate, by_numbers, unspent)
+    return Overstatement(gate, by_numbers, unspent)
 
 
-def _stream(random: np.random.Generator, rules: Sequence[Rule]) -> list[float]:
-    at = separation("accuracy", START)
-    rho = correlation((at, at), DISAGREEMENT)
-    labels = (random.random(ROWS) < 0.5).astype(np.int64)
+def _simulate_stream(random: np.random.Generator, rules: Sequence[PromotionRule]) -> list[float]:
+    at = find_separation("accuracy", CHAMPION_QUALITY)
+    rho = find_correlation((at, at), MODEL_DISAGREEMENT)
+    labels = (random.random(REUSED_HOLDOUT_ROWS) < 0.5).astype(np.int64)
     truth = Truth(labels=labels, classes=(0, 1))
-    common = math.sqrt(rho) * random.standard_normal(ROWS)
+    common = math.sqrt(rho) * random.standard_normal(REUSED_HOLDOUT_ROWS)
 
     def model() -> Predictions:
-        scores = at * labels + common + math.sqrt(1 - rho) * random.standard_normal(ROWS)
+        scores = at * labels + common + math.sqrt(1 - rho) * random.standard_normal(REUSED_HOLDOUT_ROWS)
         return Predictions(labels=(scores >= at / 2).astype(np.int64))
 
     champions = [model()] * len(rules)
-    for _ in range(BUDGET):
+    for _ in range(QUESTION_BUDGET):
         candidate = model()
         for which, rule in enumerate(rules):
-            evidence = gather(["accuracy"], truth, candidate, champions[which], seed=0)
-            if rule(better("accuracy"), evidence):
+            evidence = measure_evidence(["accuracy"], truth, candidate, champions[which], seed=0)
+            if rule(superiority_requirement("accuracy"), evidence):
                 champions[which] = candidate
-    true = accuracy(at)
+    true = true_accuracy(at)
     return [100 * (float(np.mean(champion.labels == labels)) - true) for champion in champions]

@@ -10,20 +10,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops_ci.core.results.simulation import Measured
-from mlops_ci.evaluation.simulation.claims import BUDGET, better
-from mlops_ci.evaluation.simulation.trials import Counts, naive, passes
-from mlops_ci.evaluation.stats.alpha_spending import level
-from mlops_ci.evaluation.stats.evidence import gather
-from mlops_ci.spec.spec_types import Gate
+from mlops_ci.core.results.simulation import ClaimMeasurement
+from mlops_ci.evaluation.simulation.claims import QUESTION_BUDGET, superiority_requirement
+from mlops_ci.evaluation.simulation.trials import TrialCounts, passes_gate, passes_naive_rule
+from mlops_ci.evaluation.stats.alpha_spending import level_per_test
+from mlops_ci.evaluation.stats.evidence import measure_evidence
+from mlops_ci.spec.spec_types import GateSpec
 from mlops_ci.training.predictions import Predictions, Truth
 
-SEED = 20_261_126
-CHUNK = 25  # trials that one process makes at a time
+_SEED = 20_261_126
+_TRIALS_PER_CALL = 25  # trials that one process makes at a time
 
 
 @dataclass(frozen=True)
-class Pair:
+class ModelPair:
     """A holdout with the answers of two models, by name."""
 
     names: tuple[str, str]
@@ -31,9 +31,9 @@ class Pair:
     models: tuple[Predictions, Predictions]
 
 
-def measure(
-    pair: Pair, metrics: Sequence[str], gate: Gate, count: int, jobs: int, progress: Callable[[str], None]
-) -> tuple[Measured, ...]:
+def measure_model_pair(
+    pair: ModelPair, metrics: Sequence[str], gate: GateSpec, count: int, jobs: int, progress: Callable[[str], None]
+) -> tuple[ClaimMeasurement, ...]:
     """Return how often the gate says that one of the two is better in each metric, of `count` holdouts of the same size.
 
     Each is drawn from the user's rows, or groups of rows, with replacement. Exchanged by a coin's toss for each, the two
@@ -42,41 +42,47 @@ def measure(
     """
     from joblib import Parallel, delayed
 
-    measured: list[Measured] = []
+    measured: list[ClaimMeasurement] = []
     for exchanged in (True, False):
         progress(f"{'equal' if exchanged else 'as they are'}: {count:,} trials")
         calls = [
-            delayed(run)(pair, metrics, gate, (SEED, exchanged, chunk), min(CHUNK, count - chunk * CHUNK))
-            for chunk in range(math.ceil(count / CHUNK))
+            delayed(run_pair_trials)(
+                pair, metrics, gate, (_SEED, exchanged, chunk), min(_TRIALS_PER_CALL, count - chunk * _TRIALS_PER_CALL)
+            )
+            for chunk in range(math.ceil(count / _TRIALS_PER_CALL))
         ]
         parts = Parallel(n_jobs=jobs, inner_max_num_threads=1)(calls)
-        measured += _rows(pair, metrics, gate, count, parts, exchanged=exchanged)
+        measured += _measurements(pair, metrics, gate, count, parts, exchanged=exchanged)
     return tuple(measured)
 
 
-def run(pair: Pair, metrics: Sequence[str], gate: Gate, seed: Sequence[int], trials: int) -> Counts:
+def run_pair_trials(
+    pair: ModelPair, metrics: Sequence[str], gate: GateSpec, seed: Sequence[int], trials: int
+) -> TrialCounts:
     """Return the counts of so many holdouts, by metric; the second number of the seed says whether models are exchanged."""
-    spent = replace(gate, confidence=1 - level(1 - gate.confidence, BUDGET))
+    spent = replace(gate, confidence=1 - level_per_test(1 - gate.confidence, QUESTION_BUDGET))
     answers = np.zeros((3, len(metrics)), dtype=int)
     for stream in np.random.SeedSequence(seed).spawn(trials):
         random = np.random.default_rng(stream)
-        truth, one, other = _drawn(pair, random, exchanged=bool(seed[1]))
-        evidence = gather(metrics, truth, one, other, seed=int(random.integers(2**32)))
+        truth, one, other = _draw_holdout(pair, random, exchanged=bool(seed[1]))
+        evidence = measure_evidence(metrics, truth, one, other, seed=int(random.integers(2**32)))
         for at, metric in enumerate(metrics):
-            answers[0, at] += passes(better(metric), evidence, gate)
-            answers[1, at] += naive(better(metric), evidence)
-            answers[2, at] += passes(better(metric), evidence, spent)
+            answers[0, at] += passes_gate(superiority_requirement(metric), evidence, gate)
+            answers[1, at] += passes_naive_rule(superiority_requirement(metric), evidence)
+            answers[2, at] += passes_gate(superiority_requirement(metric), evidence, spent)
     found, by_numbers, left = (tuple(int(one) for one in row) for row in answers)
-    return Counts(trials, found, by_numbers, left)
+    return TrialCounts(trials, found, by_numbers, left)
 
 
-def _drawn(pair: Pair, random: np.random.Generator, *, exchanged: bool) -> tuple[Truth, Predictions, Predictions]:
+def _draw_holdout(
+    pair: ModelPair, random: np.random.Generator, *, exchanged: bool
+) -> tuple[Truth, Predictions, Predictions]:
     """Draw as many rows, or groups, as there are; a group that is drawn twice is two groups."""
     truth, (one, other) = pair.truth, pair.models
     if truth.groups is None:
         rows = random.integers(len(truth), size=len(truth))
         tossed = random.random(len(rows)) < 0.5
-        truth = truth.rows(rows)
+        truth = truth.select_rows(rows)
     else:
         _, group = np.unique(truth.groups, return_inverse=True)
         members = np.split(np.argsort(group, kind="stable"), np.cumsum(np.bincount(group))[:-1])
@@ -84,12 +90,16 @@ def _drawn(pair: Pair, random: np.random.Generator, *, exchanged: bool) -> tuple
         sizes = [len(members[at]) for at in drawn]
         rows = np.concatenate([members[at] for at in drawn])
         tossed = np.repeat(random.random(len(drawn)) < 0.5, sizes)
-        truth = replace(truth.rows(rows), groups=np.repeat(np.arange(len(drawn)), sizes))
-    one, other = one.rows(rows), other.rows(rows)
-    return (truth, _mixed(one, other, tossed), _mixed(other, one, tossed)) if exchanged else (truth, one, other)
+        truth = replace(truth.select_rows(rows), groups=np.repeat(np.arange(len(drawn)), sizes))
+    one, other = one.select_rows(rows), other.select_rows(rows)
+    return (
+        (truth, _mix_predictions(one, other, tossed), _mix_predictions(other, one, tossed))
+        if exchanged
+        else (truth, one, other)
+    )
 
 
-def _mixed(one: Predictions, other: Predictions, tossed: NDArray[np.bool_]) -> Predictions:
+def _mix_predictions(one: Predictions, other: Predictions, tossed: NDArray[np.bool_]) -> Predictions:
     """Return one model's answers with the other's where the coin says so."""
 
     def mixed(mine: Any, theirs: Any) -> Any:
@@ -105,12 +115,18 @@ def _mixed(one: Predictions, other: Predictions, tossed: NDArray[np.bool_]) -> P
     return Predictions(**parts, own={name: mixed(values, other.own[name]) for name, values in one.own.items()})
 
 
-def _rows(
-    pair: Pair, metrics: Sequence[str], gate: Gate, count: int, parts: Sequence[Counts], *, exchanged: bool
-) -> Iterator[Measured]:
+def _measurements(
+    pair: ModelPair,
+    metrics: Sequence[str],
+    gate: GateSpec,
+    count: int,
+    parts: Sequence[TrialCounts],
+    *,
+    exchanged: bool,
+) -> Iterator[ClaimMeasurement]:
     for at, metric in enumerate(metrics):
         share = sum(part.gate[at] for part in parts) / count
-        yield Measured(
+        yield ClaimMeasurement(
             claim="false promotion" if exchanged else "promotion",
             metric=metric,
             rows=len(pair.truth),

@@ -17,50 +17,50 @@ import numpy as np
 
 from mlops_ci.training.predictions import Floats, Predictions, Truth
 
-CLASSES = (0, 1)
+BINARY_CLASSES = (0, 1)
 
 
 @dataclass(frozen=True)
-class Draw:
+class Sample:
     """A holdout of n rows and what the models, the candidate first, say of it."""
 
     truth: Truth
     models: tuple[Predictions, ...]
 
 
-class World(Protocol):
+class Population(Protocol):
     """A population."""
 
-    def draw(self, random: np.random.Generator, rows: int) -> Draw:
+    def draw(self, random: np.random.Generator, rows: int) -> Sample:
         """Return a holdout of independent rows."""
         ...
 
 
 @dataclass(frozen=True)
-class Classifiers:
+class ClassifierPopulation:
     """Binary classifiers by their separations: how far apart the mean scores of the classes are, in standard deviations.
 
     `share` is that of positives, `correlation` that of the models' noise.
     """
 
-    share: float
+    positive_share: float
     separations: tuple[float, ...]
     correlation: float
 
-    def draw(self, random: np.random.Generator, rows: int) -> Draw:
+    def draw(self, random: np.random.Generator, rows: int) -> Sample:
         """Return a holdout of independent rows."""
-        labels = (random.random(rows) < self.share).astype(np.int64)
+        labels = (random.random(rows) < self.positive_share).astype(np.int64)
         common = math.sqrt(self.correlation) * random.standard_normal(rows)
-        return Draw(
-            Truth(labels=labels, classes=CLASSES),
-            tuple(self._model(random, labels, common, separation) for separation in self.separations),
+        return Sample(
+            Truth(labels=labels, classes=BINARY_CLASSES),
+            tuple(self._predict(random, labels, common, separation) for separation in self.separations),
         )
 
-    def _model(
+    def _predict(
         self, random: np.random.Generator, labels: np.ndarray[tuple[int], np.dtype[np.int64]], common: Floats, at: float
     ) -> Predictions:
         scores = at * labels + common + math.sqrt(1 - self.correlation) * random.standard_normal(len(labels))
-        odds = at * scores - at * at / 2 + math.log(self.share / (1 - self.share))
+        odds = at * scores - at * at / 2 + math.log(self.positive_share / (1 - self.positive_share))
         positive = 1 / (1 + np.exp(-odds))
         return Predictions(
             labels=(positive >= 0.5).astype(np.int64),
@@ -70,20 +70,20 @@ class Classifiers:
 
 
 @dataclass(frozen=True)
-class Regressors:
+class RegressorPopulation:
     """Regressors by the standard deviations of their errors; `tails` are the degrees of freedom of Student's t, none: normal."""
 
     spreads: tuple[float, ...]
     correlation: float
     tails: int | None = None
 
-    def draw(self, random: np.random.Generator, rows: int) -> Draw:
+    def draw(self, random: np.random.Generator, rows: int) -> Sample:
         """Return a holdout of independent rows."""
         values = random.standard_normal(rows)
         common = math.sqrt(self.correlation) * self._noise(random, rows)
         errors = (common + math.sqrt(1 - self.correlation) * self._noise(random, rows) for _ in self.spreads)
         models = (values + spread * error for spread, error in zip(self.spreads, errors, strict=True))
-        return Draw(Truth(values=values), tuple(Predictions(values=model) for model in models))
+        return Sample(Truth(values=values), tuple(Predictions(values=model) for model in models))
 
     def _noise(self, random: np.random.Generator, rows: int) -> Floats:
         if self.tails is None:
@@ -91,10 +91,10 @@ class Regressors:
         return random.standard_t(self.tails, rows) * math.sqrt((self.tails - 2) / self.tails)
 
 
-Of = Literal["accuracy", "auc"]
+SimulatedMetric = Literal["accuracy", "auc"]
 
 
-def accuracy(separation: float, share: float = 0.5) -> float:
+def true_accuracy(separation: float, share: float = 0.5) -> float:
     """Return the true accuracy of a classifier."""
     from scipy.special import ndtr
 
@@ -102,26 +102,26 @@ def accuracy(separation: float, share: float = 0.5) -> float:
     return float(share * ndtr(separation - threshold) + (1 - share) * ndtr(threshold))
 
 
-def auc(separation: float) -> float:
+def true_auc(separation: float) -> float:
     """Return the true area under the ROC curve of a classifier."""
     from scipy.special import ndtr
 
     return float(ndtr(separation / math.sqrt(2)))
 
 
-TRUE: dict[Of, Callable[[float], float]] = {"accuracy": accuracy, "auc": auc}
+TRUE_VALUES: dict[SimulatedMetric, Callable[[float], float]] = {"accuracy": true_accuracy, "auc": true_auc}
 
 
 @cache
-def separation(of: Of, value: float) -> float:
+def find_separation(of: SimulatedMetric, value: float) -> float:
     """Return the separation at which a classifier of balanced classes has that true value of a metric."""
     from scipy.optimize import brentq
 
-    return float(brentq(lambda at: TRUE[of](at) - value, 0.01, 8.0))
+    return float(brentq(lambda at: TRUE_VALUES[of](at) - value, 0.01, 8.0))
 
 
 @cache
-def correlation(separations: tuple[float, float], disagreement: float) -> float:
+def find_correlation(separations: tuple[float, float], disagreement: float) -> float:
     """Return the correlation of noise at which two classifiers of balanced classes disagree on that share of the rows."""
     from scipy.optimize import brentq
     from scipy.special import ndtr

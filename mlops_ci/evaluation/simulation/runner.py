@@ -8,30 +8,31 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from mlops_ci.core.results.simulation import Measured
-from mlops_ci.evaluation.simulation import holdout_reuse as reuse
-from mlops_ci.evaluation.simulation import slices, trials
-from mlops_ci.evaluation.simulation.claims import ALPHA, BUDGET, Series, series
+from mlops_ci.core.results.simulation import ClaimMeasurement
+from mlops_ci.evaluation.simulation import holdout_reuse, slices, trials
+from mlops_ci.evaluation.simulation.claims import ALPHA, QUESTION_BUDGET, ClaimSeries, claim_series
 
-SEED = 20_261_125
-CHUNK = 25  # trials that one process makes at a time: seeds count chunks, so that more trials begin with the same ones
-OVERSTATEMENT = 0.25  # points
-SLICED_ROWS = (2_000, 10_000)
-Job = Callable[[Sequence[int], int], Any]
+_SEED = 20_261_125
+_TRIALS_PER_CALL = (
+    25  # trials that one process makes at a time: seeds count chunks, so that more trials begin with the same ones
+)
+OVERSTATEMENT_LIMIT = 0.25  # points
+SLICED_HOLDOUT_ROWS = (2_000, 10_000)
+TrialFunction = Callable[[Sequence[int], int], Any]
 
 
-def measure(count: int, jobs: int, progress: Callable[[str], None]) -> tuple[Measured, ...]:
+def measure_claims(count: int, jobs: int, progress: Callable[[str], None]) -> tuple[ClaimMeasurement, ...]:
     """Return every claim as measured by `count` trials; `jobs` processes share the work, -1: as many as there are cores."""
     from joblib import Parallel, delayed
 
-    every = tuple(series())
-    work: list[Job] = [partial(trials.run, one) for one in every]
-    work += [partial(slices.run, rows) for rows in SLICED_ROWS]
-    work.append(reuse.run)
+    every = tuple(claim_series())
+    work: list[TrialFunction] = [partial(trials.run_claim_trials, one) for one in every]
+    work += [partial(slices.run_slice_trials, rows) for rows in SLICED_HOLDOUT_ROWS]
+    work.append(holdout_reuse.simulate_reuse)
     calls = [
-        delayed(job)((SEED, which, chunk), min(CHUNK, count - chunk * CHUNK))
+        delayed(job)((_SEED, which, chunk), min(_TRIALS_PER_CALL, count - chunk * _TRIALS_PER_CALL))
         for which, job in enumerate(work)
-        for chunk in range(math.ceil(count / CHUNK))
+        for chunk in range(math.ceil(count / _TRIALS_PER_CALL))
     ]
     found: list[list[Any]] = [[] for _ in work]
     each = len(calls) // len(work)
@@ -40,60 +41,65 @@ def measure(count: int, jobs: int, progress: Callable[[str], None]) -> tuple[Mea
         if at % each == 0:
             progress(f"claim {at // each + 1} of {len(work)}: {count:,} trials")
         found[at // each].append(one)
-    judged = [row for one, counts in zip(every, found, strict=False) for row in _rows(one, _sum(counts))]
-    judged += [_blocked(rows, _sum(counts)) for rows, counts in zip(SLICED_ROWS, found[len(every) :], strict=False)]
-    return (*judged, _overstated(found[-1]))
+    judged = [
+        row for one, counts in zip(every, found, strict=False) for row in _claim_measurements(one, _sum_counts(counts))
+    ]
+    judged += [
+        _false_block_measurement(rows, _sum_counts(counts))
+        for rows, counts in zip(SLICED_HOLDOUT_ROWS, found[len(every) :], strict=False)
+    ]
+    return (*judged, _overstatement_measurement(found[-1]))
 
 
-def _sum(parts: Sequence[trials.Counts]) -> trials.Counts:
+def _sum_counts(parts: Sequence[trials.TrialCounts]) -> trials.TrialCounts:
     def total(name: str) -> tuple[int, ...]:
         return tuple(map(sum, zip(*(getattr(part, name) for part in parts), strict=True)))
 
-    return trials.Counts(sum(part.trials for part in parts), total("gate"), total("naive"), total("spent"))
+    return trials.TrialCounts(sum(part.trials for part in parts), total("gate"), total("naive"), total("spent"))
 
 
-def _rows(one: Series, counts: trials.Counts) -> Iterator[Measured]:
+def _claim_measurements(one: ClaimSeries, counts: trials.TrialCounts) -> Iterator[ClaimMeasurement]:
     for at, claim in enumerate(one.claims):
         share = counts.gate[at] / counts.trials
-        yield Measured(
+        yield ClaimMeasurement(
             claim=claim.kind,
             metric=claim.requirement.metric,
             rows=one.rows,
             setting=one.setting,
             value=share,
-            error=_error(share, counts.trials),
+            error=_standard_error(share, counts.trials),
             limit=claim.limit,
-            at_least=claim.at_least,
+            at_least=claim.is_lower_limit,
             naive=counts.naive[at] / counts.trials,
             spent=counts.spent[at] / counts.trials,
         )
 
 
-def _blocked(rows: int, counts: trials.Counts) -> Measured:
+def _false_block_measurement(rows: int, counts: trials.TrialCounts) -> ClaimMeasurement:
     share = counts.gate[0] / counts.trials
-    return Measured(
+    return ClaimMeasurement(
         claim="false block",
-        metric=slices.RULE.metric,
+        metric=slices.NO_REGRESSION_REQUIREMENT.metric,
         rows=rows,
-        setting=f"equal, {slices.SLICES} slices",
+        setting=f"equal, {slices.SLICE_COUNT} slices",
         value=share,
-        error=_error(share, counts.trials),
+        error=_standard_error(share, counts.trials),
         limit=ALPHA,
         at_least=False,
         naive=counts.naive[0] / counts.trials,
     )
 
 
-def _overstated(parts: Sequence[reuse.Overstated]) -> Measured:
+def _overstatement_measurement(parts: Sequence[holdout_reuse.Overstatement]) -> ClaimMeasurement:
     gate = [value for part in parts for value in part.gate]
-    return Measured(
+    return ClaimMeasurement(
         claim="overstatement",
         metric="accuracy",
-        rows=reuse.ROWS,
-        setting=f"equal, {BUDGET} pull requests",
+        rows=holdout_reuse.REUSED_HOLDOUT_ROWS,
+        setting=f"equal, {QUESTION_BUDGET} pull requests",
         value=statistics.fmean(gate),
         error=statistics.stdev(gate) / math.sqrt(len(gate)) if len(gate) > 1 else math.inf,
-        limit=OVERSTATEMENT,
+        limit=OVERSTATEMENT_LIMIT,
         at_least=False,
         naive=statistics.fmean(value for part in parts for value in part.naive),
         unspent=statistics.fmean(value for part in parts for value in part.unspent),
@@ -101,5 +107,5 @@ def _overstated(parts: Sequence[reuse.Overstated]) -> Measured:
     )
 
 
-def _error(share: float, count: int) -> float:
+def _standard_error(share: float, count: int) -> float:
     return math.sqrt(share * (1 - share) / count)

@@ -6,35 +6,40 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mlops_ci.evaluation.simulation.claims import DISAGREEMENT, START
-from mlops_ci.evaluation.simulation.populations import CLASSES, Classifiers, correlation, separation
-from mlops_ci.evaluation.simulation.trials import PLAIN, Counts
-from mlops_ci.evaluation.verdict.alignment import Contestant, Holdout
-from mlops_ci.evaluation.verdict.compare import compare
-from mlops_ci.spec.spec_types import Gate, Requirement
+from mlops_ci.evaluation.simulation.claims import CHAMPION_QUALITY, MODEL_DISAGREEMENT
+from mlops_ci.evaluation.simulation.populations import (
+    BINARY_CLASSES,
+    ClassifierPopulation,
+    find_correlation,
+    find_separation,
+)
+from mlops_ci.evaluation.simulation.trials import FULL_LEVEL_GATE, TrialCounts
+from mlops_ci.evaluation.verdict.alignment import RowMetadata, ScoredModel
+from mlops_ci.evaluation.verdict.compare import judge_candidate
+from mlops_ci.spec.spec_types import GateSpec, Requirement
 
-SLICES = 10
-RULE = Requirement("accuracy", against="champion", test="no-regression", slices="all")
+SLICE_COUNT = 10
+NO_REGRESSION_REQUIREMENT = Requirement("accuracy", against="champion", test="no-regression", slices="all")
 
 
-def run(rows: int, seed: Sequence[int], trials: int) -> Counts:
+def run_slice_trials(rows: int, seed: Sequence[int], trials: int) -> TrialCounts:
     """Return how often the gate blocked, of so many holdouts; there is no spending, since nothing is promoted."""
-    at = separation("accuracy", START)
-    world = Classifiers(0.5, (at, at), correlation((at, at), DISAGREEMENT))
-    gate = Gate(confidence=PLAIN.confidence, requirements=(RULE,))
+    at = find_separation("accuracy", CHAMPION_QUALITY)
+    world = ClassifierPopulation(0.5, (at, at), find_correlation((at, at), MODEL_DISAGREEMENT))
+    gate = GateSpec(confidence=FULL_LEVEL_GATE.confidence, requirements=(NO_REGRESSION_REQUIREMENT,))
     blocked = by_numbers = 0
     for stream in np.random.SeedSequence(seed).spawn(trials):
         random = np.random.default_rng(stream)
         drawn = world.draw(random, rows)
-        where = random.integers(SLICES, size=rows)
+        where = random.integers(SLICE_COUNT, size=rows)
         labels = np.asarray(drawn.truth.labels)
         candidate, champion = (
-            Contestant(name, name, model, CLASSES)
+            ScoredModel(name, name, model, BINARY_CLASSES)
             for name, model in zip(("candidate", "champion"), drawn.models, strict=True)
         )
-        holdout = Holdout(slices={"slice": where})
-        judged = compare("binary-classification", labels, candidate, champion, gate, holdout=holdout)
+        holdout = RowMetadata(slices={"slice": where})
+        judged = judge_candidate("binary-classification", labels, candidate, champion, gate, holdout=holdout)
         blocked += judged.requirements[0].verdict == "fail"
-        right, theirs = (np.bincount(where, model.labels == labels, SLICES) for model in drawn.models)
+        right, theirs = (np.bincount(where, model.labels == labels, SLICE_COUNT) for model in drawn.models)
         by_numbers += bool((right < theirs).any())
-    return Counts(trials, (blocked,), (by_numbers,), ())
+    return TrialCounts(trials, (blocked,), (by_numbers,), ())

@@ -8,29 +8,29 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mlops_ci.evaluation.simulation.claims import ALPHA, BUDGET, Series
-from mlops_ci.evaluation.stats.alpha_spending import level
-from mlops_ci.evaluation.stats.evidence import Evidence, gather
-from mlops_ci.evaluation.verdict.evidence_set import Case, Rival
-from mlops_ci.evaluation.verdict.requirements import judge
-from mlops_ci.spec.spec_types import Gate, Requirement
+from mlops_ci.evaluation.simulation.claims import ALPHA, QUESTION_BUDGET, ClaimSeries
+from mlops_ci.evaluation.stats.alpha_spending import level_per_test
+from mlops_ci.evaluation.stats.evidence import MetricEvidence, measure_evidence
+from mlops_ci.evaluation.verdict.evidence_set import BaselineEvidence, EvidenceSet
+from mlops_ci.evaluation.verdict.requirements import judge_requirement
+from mlops_ci.spec.spec_types import GateSpec, Requirement
 
-PLAIN = Gate(confidence=1 - ALPHA)
-SPENT = Gate(confidence=1 - level(ALPHA, BUDGET))
+FULL_LEVEL_GATE = GateSpec(confidence=1 - ALPHA)
+BUDGET_LEVEL_GATE = GateSpec(confidence=1 - level_per_test(ALPHA, QUESTION_BUDGET))
 
 
-class Simulated(NamedTuple):
+class SimulatedModel(NamedTuple):
     """A model that exists in numbers only."""
 
     name: str
-    operational: dict[str, float]
+    operational_metrics: dict[str, float]
 
 
-CANDIDATE = Simulated("candidate", {})
+SIMULATED_CANDIDATE = SimulatedModel("candidate", {})
 
 
 @dataclass(frozen=True)
-class Counts:
+class TrialCounts:
     """How often each claim's requirement passed: by the gate, by the naive rule, and by the gate at the level after spending."""
 
     trials: int
@@ -39,29 +39,29 @@ class Counts:
     spent: tuple[int, ...]
 
 
-def run(series: Series, seed: Sequence[int], trials: int) -> Counts:
+def run_claim_trials(series: ClaimSeries, seed: Sequence[int], trials: int) -> TrialCounts:
     """Return the counts of so many holdouts; the same seed gives the same ones."""
     answers = np.zeros((3, len(series.claims)), dtype=int)
     for stream in np.random.SeedSequence(seed).spawn(trials):
         random = np.random.default_rng(stream)
-        drawn = series.world.draw(random, series.rows)
+        drawn = series.population.draw(random, series.rows)
         metrics = [claim.requirement.metric for claim in series.claims]
-        evidence = gather(metrics, drawn.truth, *drawn.models, seed=int(random.integers(2**32)))
+        evidence = measure_evidence(metrics, drawn.truth, *drawn.models, seed=int(random.integers(2**32)))
         for at, claim in enumerate(series.claims):
-            answers[0, at] += passes(claim.requirement, evidence, PLAIN)
-            answers[1, at] += naive(claim.requirement, evidence)
-            answers[2, at] += passes(claim.requirement, evidence, SPENT)
+            answers[0, at] += passes_gate(claim.requirement, evidence, FULL_LEVEL_GATE)
+            answers[1, at] += passes_naive_rule(claim.requirement, evidence)
+            answers[2, at] += passes_gate(claim.requirement, evidence, BUDGET_LEVEL_GATE)
     gate, by_numbers, spent = (tuple(int(one) for one in row) for row in answers)
-    return Counts(trials, gate, by_numbers, spent)
+    return TrialCounts(trials, gate, by_numbers, spent)
 
 
-def passes(requirement: Requirement, evidence: Evidence, gate: Gate) -> bool:
+def passes_gate(requirement: Requirement, evidence: MetricEvidence, gate: GateSpec) -> bool:
     """Tell whether the shipped gate passes a requirement on this evidence."""
-    case = Case(evidence, gate, CANDIDATE, {"champion": Rival("champion", evidence)})
-    return judge(requirement, case).verdict == "pass"
+    case = EvidenceSet(evidence, gate, SIMULATED_CANDIDATE, {"champion": BaselineEvidence("champion", evidence)})
+    return judge_requirement(requirement, case).verdict == "pass"
 
 
-def naive(requirement: Requirement, evidence: Evidence) -> bool:
+def passes_naive_rule(requirement: Requirement, evidence: MetricEvidence) -> bool:
     """Tell whether the candidate's number is no lower than the champion's, less the margin where one is granted."""
     difference = evidence.differences.get(requirement.metric)
     margin = requirement.margin if requirement.test == "non-inferiority" else 0.0

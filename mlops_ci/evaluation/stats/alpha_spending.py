@@ -7,6 +7,6 @@ at most alpha. Measured in docs/gate.md: this keeps a champion's reported value 
 from __future__ import annotations
 
 
-def level(alpha: float, budget: int) -> float:
+def level_per_test(alpha: float, budget: int) -> float:
     """Return the level of one test among `budget` of them on one holdout."""
     return alpha / budget

@@ -7,19 +7,21 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from mlops_ci.core.digest import digest_json
-from mlops_ci.evaluation.stats.metrics import Weighted
+from mlops_ci.evaluation.stats.metrics import WeightedMetric
 from mlops_ci.training.predictions import Floats, Truth
 
 RESAMPLES = 2000
-_CELLS = 1 << 17  # weights that are held at once: 1 MB, which stays in the processor's cache
+_MAX_WEIGHTS = 1 << 17  # weights that are held at once: 1 MB, which stays in the processor's cache
 
 
-def seed_of(*digests: str) -> int:
+def seed_from_digests(*digests: str) -> int:
     """Return a seed that follows from what is compared, so that the same comparison gives the same numbers."""
     return int(digest_json(list(digests))[:16], 16)
 
 
-def resample(functions: Sequence[Weighted], truth: Truth, seed: int, resamples: int = RESAMPLES) -> Floats:
+def resample_metrics(
+    functions: Sequence[WeightedMetric], truth: Truth, seed: int, resamples: int = RESAMPLES
+) -> Floats:
     """Return [functions, resamples]: each metric on bootstrap samples of the truth's rows, the same samples for all.
 
     Where rows come in groups, groups are drawn; a row's own weight counts as often as it is drawn.
@@ -28,7 +30,7 @@ def resample(functions: Sequence[Weighted], truth: Truth, seed: int, resamples: 
     group = None if truth.groups is None else np.unique(truth.groups, return_inverse=True)[1]
     units = len(truth) if group is None else int(group.max(initial=-1)) + 1
     at = 0
-    for drawn in _counts(units, len(truth), seed, resamples):
+    for drawn in _draw_counts(units, len(truth), seed, resamples):
         weights = drawn if group is None else np.take(drawn, group, axis=1)
         if truth.weights is not None:
             weights = weights * truth.weights
@@ -38,10 +40,10 @@ def resample(functions: Sequence[Weighted], truth: Truth, seed: int, resamples: 
     return out
 
 
-def _counts(units: int, rows: int, seed: int, resamples: int) -> Iterator[Floats]:
+def _draw_counts(units: int, rows: int, seed: int, resamples: int) -> Iterator[Floats]:
     """Yield how often each unit is drawn, [b, units]."""
     generator = np.random.default_rng(seed)
-    step = max(_CELLS // max(rows, 1), 1)
+    step = max(_MAX_WEIGHTS // max(rows, 1), 1)
     for start in range(0, resamples, step):
         count = min(step, resamples - start)
         drawn = generator.integers(units, size=(count, units), dtype=np.int32)

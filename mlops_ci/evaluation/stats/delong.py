@@ -15,7 +15,7 @@ from mlops_ci.training.predictions import Floats
 
 
 @dataclass(frozen=True)
-class Areas:
+class AucEstimates:
     """AUCs [m] of m models on the same rows and their covariance matrix [m, m]; the rows of either class."""
 
     values: Floats
@@ -24,7 +24,7 @@ class Areas:
     negatives: int
 
 
-def areas(positive: Any, scores: Floats) -> Areas | None:
+def estimate_aucs(positive: Any, scores: Floats) -> AucEstimates | None:
     """Return AUCs and covariance of scores [m, n] by a mask of positives [n]; None with under two rows of a class."""
     positive = np.asarray(positive, dtype=bool)
     m, n = int(positive.sum()), int((~positive).sum())
@@ -37,7 +37,7 @@ def areas(positive: Any, scores: Floats) -> Areas | None:
     above = (among_all[:, :m] - within_good) / n  # share of negatives that each positive is above
     below = 1 - (among_all[:, m:] - within_bad) / m
     covariance = np.atleast_2d(np.cov(above)) / m + np.atleast_2d(np.cov(below)) / n
-    return Areas(above.mean(axis=1), covariance, m, n)
+    return AucEstimates(above.mean(axis=1), covariance, m, n)
 
 
 def midranks(values: Floats) -> Floats:

@@ -11,85 +11,89 @@ import numpy as np
 from mlops_ci.evaluation.stats import delong, mcnemar
 from mlops_ci.evaluation.stats.intervals import (
     Bound,
-    Constant,
+    ConstantSample,
     Difference,
     Estimate,
     Spread,
-    hanley,
-    on_logits,
-    root,
-    student,
-    wilson,
+    auc_standard_error,
+    hanley_mcneil_bound,
+    logit_bound,
+    student_t_difference,
+    wilson_bound,
 )
-from mlops_ci.evaluation.stats.metrics import by_row, value
-from mlops_ci.training.predictions import Predictions, Truth, need
+from mlops_ci.evaluation.stats.metrics import compute_metric, row_values
+from mlops_ci.training.predictions import Predictions, Truth, require_part
 
-Answer = tuple[list[Estimate], Difference | None]  # of each side, and of their difference
+PairedEstimates = tuple[list[Estimate], Difference | None]  # of each side, and of their difference
 
 
-def _auc(truth: Truth, sides: Sequence[Predictions]) -> Answer:
+def _estimate_auc(truth: Truth, sides: Sequence[Predictions]) -> PairedEstimates:
     positive = truth.labels == 1
     scores = np.stack([side.scores for side in sides if side.scores is not None])
-    areas = delong.areas(positive, scores)
+    areas = delong.estimate_aucs(positive, scores)
     if areas is None:
-        return [Estimate(value("auc", truth, side) or 0.0) for side in sides], None
+        return [Estimate(compute_metric("auc", truth, side) or 0.0) for side in sides], None
     cov = areas.covariance
     fewest = min(areas.positives, areas.negatives)
     estimates = [
-        Estimate(float(area), _area_bound(float(area), root(cov[at, at]), areas.positives, areas.negatives))
+        Estimate(
+            float(area), _area_bound(float(area), auc_standard_error(cov[at, at]), areas.positives, areas.negatives)
+        )
         for at, area in enumerate(areas.values)
     ]
     if len(sides) == 1:
         return estimates, None
     difference = float(areas.values[0] - areas.values[1])
-    error = root(cov[0, 0] + cov[1, 1] - 2 * cov[0, 1])
+    error = auc_standard_error(cov[0, 0] + cov[1, 1] - 2 * cov[0, 1])
     if error:
-        return estimates, student(difference, Spread(error))
+        return estimates, student_t_difference(difference, Spread(error))
     equal = bool((delong.midranks(scores[0]) == delong.midranks(scores[1])).all())
-    return estimates, (Constant(0.0, fewest) if equal else Constant(difference, fewest, -1.0, 1.0)).difference()
+    return estimates, (
+        ConstantSample(0.0, fewest) if equal else ConstantSample(difference, fewest, -1.0, 1.0)
+    ).difference()
 
 
 def _area_bound(area: float, error: float, positives: int, negatives: int) -> Bound:
     """Return the wider of DeLong's bound and Newcombe's: near 1 the few pairs that are ranked wrongly say little of others."""
     if not error or not 0 < area < 1:
-        return Constant(area, min(positives, negatives), 0.0, 1.0).bound
-    one, other = on_logits(area, Spread(error)), hanley(area, positives, negatives)
+        return ConstantSample(area, min(positives, negatives), 0.0, 1.0).bound
+    one, other = logit_bound(area, Spread(error)), hanley_mcneil_bound(area, positives, negatives)
     return lambda p: min(one(p), other(p)) if p < 0.5 else max(one(p), other(p))
 
 
-def _accuracy(truth: Truth, sides: Sequence[Predictions]) -> Answer:
-    return _shares([np.asarray(truth.labels == side.labels, dtype=bool) for side in sides])
+def _estimate_accuracy(truth: Truth, sides: Sequence[Predictions]) -> PairedEstimates:
+    return _estimate_shares([np.asarray(truth.labels == side.labels, dtype=bool) for side in sides])
 
 
-def _recall(truth: Truth, sides: Sequence[Predictions]) -> Answer:
+def _estimate_recall(truth: Truth, sides: Sequence[Predictions]) -> PairedEstimates:
     positive = truth.labels == 1  # recall is the accuracy on these rows
-    return _shares([np.asarray(need(side.labels)[positive] == 1, dtype=bool) for side in sides])
+    return _estimate_shares([np.asarray(require_part(side.labels)[positive] == 1, dtype=bool) for side in sides])
 
 
-def _share_of(metric: str) -> Callable[[Truth, Sequence[Predictions]], Answer]:
-    return lambda truth, sides: _shares([need(by_row(metric, truth, side)) > 0 for side in sides])
+def _share_method(metric: str) -> Callable[[Truth, Sequence[Predictions]], PairedEstimates]:
+    return lambda truth, sides: _estimate_shares([require_part(row_values(metric, truth, side)) > 0 for side in sides])
 
 
-def _shares(right: Sequence[Any]) -> Answer:
+def _estimate_shares(right: Sequence[Any]) -> PairedEstimates:
     """Return what rows [n] that are right or not say of each side's share of right ones, and of their difference."""
     from scipy.special import ndtr, ndtri
 
     n = len(right[0])
     if not n:
         return [Estimate(0.0) for _ in right], None
-    estimates = [Estimate(float(np.mean(one)), wilson(float(np.mean(one)), n)) for one in right]
+    estimates = [Estimate(float(np.mean(one)), wilson_bound(float(np.mean(one)), n)) for one in right]
     if len(right) == 1:
         return estimates, None
     better, worse = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
 
     def p_value(margin: float, sign: int) -> float:
         if margin == 0:
-            return mcnemar.mid_p(better, worse, "greater" if sign > 0 else "less")
+            return mcnemar.mid_p_value(better, worse, "greater" if sign > 0 else "less")
         return float(ndtr(-sign * mcnemar.score_statistic(better, worse, n, margin)))
 
     def bound(p: float) -> float:
         # two tests, the exact one at 0 and the score test elsewhere: the interval holds 0 when the exact one does
-        limit = mcnemar.bounds(better, worse, n, -float(ndtri(p)))[0]
+        limit = mcnemar.tango_interval(better, worse, n, -float(ndtri(p)))[0]
         lower = p < 0.5
         excluded = p_value(0.0, 1 if lower else -1) <= min(p, 1 - p)
         return max(limit, 0.0) if lower == excluded else min(limit, 0.0)
@@ -100,29 +104,29 @@ def _shares(right: Sequence[Any]) -> Answer:
 
 
 # of both models
-METHODS: Mapping[str, Callable[[Truth, Sequence[Predictions]], Answer]] = {
-    "auc": _auc,
-    "accuracy": _accuracy,
-    "recall": _recall,
-    "top-k-accuracy": _share_of("top-k-accuracy"),
-    "quantile-coverage": _share_of("quantile-coverage"),
+EXACT_METHODS: Mapping[str, Callable[[Truth, Sequence[Predictions]], PairedEstimates]] = {
+    "auc": _estimate_auc,
+    "accuracy": _estimate_accuracy,
+    "recall": _estimate_recall,
+    "top-k-accuracy": _share_method("top-k-accuracy"),
+    "quantile-coverage": _share_method("quantile-coverage"),
 }
 
 
-def _precision(truth: Truth, side: Predictions) -> Bound | None:
-    said = np.flatnonzero(need(side.labels) == 1)
-    return wilson(float(np.mean(need(truth.labels)[said] == 1)), len(said)) if len(said) else None
+def _precision_bound(truth: Truth, side: Predictions) -> Bound | None:
+    said = np.flatnonzero(require_part(side.labels) == 1)
+    return wilson_bound(float(np.mean(require_part(truth.labels)[said] == 1)), len(said)) if len(said) else None
 
 
-def _balanced_accuracy(truth: Truth, side: Predictions) -> Bound:
+def _balanced_accuracy_bound(truth: Truth, side: Predictions) -> Bound:
     """Join the intervals of the classes' recalls as variances add up.
 
     G. Y. Zou, A. Donner, Statistics in Medicine 27 (2008) 1693-1702.
     """
-    labels, said = need(truth.labels), need(side.labels)
+    labels, said = require_part(truth.labels), require_part(side.labels)
     right = [said[labels == index] == index for index in range(len(truth.classes)) if (labels == index).any()]
     recalls = [float(one.mean()) for one in right]
-    bounds = [wilson(recall, len(one)) for recall, one in zip(recalls, right, strict=True)]
+    bounds = [wilson_bound(recall, len(one)) for recall, one in zip(recalls, right, strict=True)]
 
     def bound(p: float) -> float:
         wide = math.hypot(*(recall - one(p) for recall, one in zip(recalls, bounds, strict=True)))
@@ -131,7 +135,7 @@ def _balanced_accuracy(truth: Truth, side: Predictions) -> Bound:
     return bound
 
 
-OF_SHARES: Mapping[str, Callable[[Truth, Predictions], Bound | None]] = {
-    "precision": _precision,
-    "balanced-accuracy": _balanced_accuracy,
+SHARE_BOUNDS: Mapping[str, Callable[[Truth, Predictions], Bound | None]] = {
+    "precision": _precision_bound,
+    "balanced-accuracy": _balanced_accuracy_bound,
 }

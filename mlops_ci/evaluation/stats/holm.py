@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-def holm(p_values: Sequence[float]) -> tuple[float, ...]:
+def adjust_p_values(p_values: Sequence[float]) -> tuple[float, ...]:
     """Return adjusted p-values in the order given; those at most alpha are rejected with family-wise error alpha."""
     count = len(p_values)
     adjusted = [1.0] * count

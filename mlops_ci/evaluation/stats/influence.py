@@ -13,70 +13,74 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops_ci.evaluation.stats.metrics import BY_ROW, by_row
-from mlops_ci.training.predictions import Floats, Predictions, Truth, need
+from mlops_ci.evaluation.stats.metrics import ROW_METRICS, row_values
+from mlops_ci.training.predictions import Floats, Predictions, Truth, require_part
 
-Influence = Callable[[Truth, Predictions], Floats]
+InfluenceFunction = Callable[[Truth, Predictions], Floats]
 
 
-def influence(metric: str, truth: Truth, predictions: Predictions) -> Floats:
+def row_influences(metric: str, truth: Truth, predictions: Predictions) -> Floats:
     """Return how much each of n rows moves a metric, [n]; raises KeyError for one that has no derivative."""
-    if metric in BY_ROW or metric in predictions.own:
-        return _mean(metric, truth, predictions)
-    return INFLUENCES[metric](truth, predictions)
+    if metric in ROW_METRICS or metric in predictions.own:
+        return _mean_influence(metric, truth, predictions)
+    return INFLUENCE_FUNCTIONS[metric](truth, predictions)
 
 
-def differentiable(metric: str, predictions: Predictions) -> bool:
+def is_differentiable(metric: str, predictions: Predictions) -> bool:
     """Tell whether `influence` knows the metric."""
-    return metric in BY_ROW or metric in predictions.own or metric in INFLUENCES
+    return metric in ROW_METRICS or metric in predictions.own or metric in INFLUENCE_FUNCTIONS
 
 
-def together(moves: Floats, truth: Truth) -> Floats:
+def sum_by_group(moves: Floats, truth: Truth) -> Floats:
     """Return influences summed over rows that depend on each other, [groups]; as they are where none do."""
     if truth.groups is None:
         return moves
     return np.bincount(np.unique(truth.groups, return_inverse=True)[1], moves).astype(np.float64)
 
 
-def _mean(metric: str, truth: Truth, predictions: Predictions) -> Floats:
-    losses = need(by_row(metric, truth, predictions))
-    return _ratio(truth.mass * losses, truth.mass)
+def _mean_influence(metric: str, truth: Truth, predictions: Predictions) -> Floats:
+    losses = require_part(row_values(metric, truth, predictions))
+    return _ratio_influence(truth.weights_or_ones * losses, truth.weights_or_ones)
 
 
 def _rmse(truth: Truth, predictions: Predictions) -> Floats:
-    squared, w = (need(truth.values) - need(predictions.values)) ** 2, truth.mass
+    squared, w = (require_part(truth.values) - require_part(predictions.values)) ** 2, truth.weights_or_ones
     mean = float((w * squared).sum() / w.sum())
-    return _ratio(w * squared, w) / (2 * np.sqrt(mean)) if mean else np.zeros(len(squared))
+    return _ratio_influence(w * squared, w) / (2 * np.sqrt(mean)) if mean else np.zeros(len(squared))
 
 
-def _ratio(top: Floats, bottom: Floats) -> Floats:
+def _ratio_influence(top: Floats, bottom: Floats) -> Floats:
     """Return the influences on a ratio of two sums, [n]; 0 where the lower one is 0."""
     total = float(bottom.sum())
     return (top - float(top.sum()) / total * bottom) / total if total else np.zeros(len(top))
 
 
 def _f1(truth: Truth, predictions: Predictions) -> Floats:
-    true, said = _positive(truth, predictions)
-    return _ratio(2 * truth.mass * true * said, truth.mass * (true + said))
+    true, said = _positive_indicators(truth, predictions)
+    return _ratio_influence(2 * truth.weights_or_ones * true * said, truth.weights_or_ones * (true + said))
 
 
 def _precision(truth: Truth, predictions: Predictions) -> Floats:
-    true, said = _positive(truth, predictions)
-    return _ratio(truth.mass * true * said, truth.mass * said)
+    true, said = _positive_indicators(truth, predictions)
+    return _ratio_influence(truth.weights_or_ones * true * said, truth.weights_or_ones * said)
 
 
 def _recall(truth: Truth, predictions: Predictions) -> Floats:
-    true, said = _positive(truth, predictions)
-    return _ratio(truth.mass * true * said, truth.mass * true)
+    true, said = _positive_indicators(truth, predictions)
+    return _ratio_influence(truth.weights_or_ones * true * said, truth.weights_or_ones * true)
 
 
-def _positive(truth: Truth, predictions: Predictions) -> tuple[Floats, Floats]:
-    return (need(truth.labels) == 1).astype(float), (need(predictions.labels) == 1).astype(float)
+def _positive_indicators(truth: Truth, predictions: Predictions) -> tuple[Floats, Floats]:
+    return (require_part(truth.labels) == 1).astype(float), (require_part(predictions.labels) == 1).astype(float)
 
 
 def _average_precision(truth: Truth, predictions: Predictions) -> Floats:
     """Return them; a positive counts by its own precision and raises that of those below it, and all above one lower its."""
-    scores, positive, w = need(predictions.scores), (need(truth.labels) == 1).astype(float), truth.mass
+    scores, positive, w = (
+        require_part(predictions.scores),
+        (require_part(truth.labels) == 1).astype(float),
+        truth.weights_or_ones,
+    )
     _, group = np.unique(-scores, return_inverse=True)  # equal scores share a rank, the highest comes first
     good, every = np.bincount(group, positive * w), np.bincount(group, w)
     found, ranked = np.cumsum(good), np.maximum(np.cumsum(every), np.finfo(float).tiny)
@@ -89,44 +93,46 @@ def _average_precision(truth: Truth, predictions: Predictions) -> Floats:
     return np.asarray(w * (positive * (precision + raises - average)[group] - lowers[group]) / total)
 
 
-def _of_classes(truth: Truth, one: Callable[[int], Floats | None]) -> Floats:
+def _class_mean_influence(truth: Truth, one: Callable[[int], Floats | None]) -> Floats:
     """Return the influences on a mean over classes, of which those count that `one` gives influences for."""
     there = [moves for index in range(len(truth.classes)) if (moves := one(index)) is not None]
     return np.asarray(np.mean(there, axis=0)) if there else np.zeros(len(truth))
 
 
 def _balanced_accuracy(truth: Truth, predictions: Predictions) -> Floats:
-    labels, said, w = need(truth.labels), need(predictions.labels), truth.mass
+    labels, said, w = require_part(truth.labels), require_part(predictions.labels), truth.weights_or_ones
 
     def recall(index: int) -> Floats | None:
         true = w * (labels == index)
-        return _ratio(true * (said == index), true) if true.any() else None
+        return _ratio_influence(true * (said == index), true) if true.any() else None
 
-    return _of_classes(truth, recall)
+    return _class_mean_influence(truth, recall)
 
 
 def _f1_macro(truth: Truth, predictions: Predictions) -> Floats:
-    labels, predicted, w = need(truth.labels), need(predictions.labels), truth.mass
+    labels, predicted, w = require_part(truth.labels), require_part(predictions.labels), truth.weights_or_ones
 
     def f1(index: int) -> Floats | None:
         true, said = (labels == index).astype(float), (predicted == index).astype(float)
         there = w * (true + said)
-        return _ratio(2 * w * true * said, there) if there.any() else None
+        return _ratio_influence(2 * w * true * said, there) if there.any() else None
 
-    return _of_classes(truth, f1)
+    return _class_mean_influence(truth, f1)
 
 
 def _auc(truth: Truth, predictions: Predictions) -> Floats:
-    moves = _area(need(truth.labels) == 1, need(predictions.scores), truth.mass)
+    moves = _area_influence(require_part(truth.labels) == 1, require_part(predictions.scores), truth.weights_or_ones)
     return np.zeros(len(truth)) if moves is None else moves
 
 
 def _auc_ovr(truth: Truth, predictions: Predictions) -> Floats:
-    labels, probabilities = need(truth.labels), need(predictions.probabilities)
-    return _of_classes(truth, lambda index: _area(labels == index, probabilities[:, index], truth.mass))
+    labels, probabilities = require_part(truth.labels), require_part(predictions.probabilities)
+    return _class_mean_influence(
+        truth, lambda index: _area_influence(labels == index, probabilities[:, index], truth.weights_or_ones)
+    )
 
 
-def _area(positive: NDArray[np.bool_], scores: Floats, w: Floats) -> Floats | None:
+def _area_influence(positive: NDArray[np.bool_], scores: Floats, w: Floats) -> Floats | None:
     """Return them as DeLong's components are: how much weight of the other side a row is above, or below."""
     _, group = np.unique(scores, return_inverse=True)
     good, bad = np.bincount(group, w * positive), np.bincount(group, w * ~positive)
@@ -140,13 +146,13 @@ def _area(positive: NDArray[np.bool_], scores: Floats, w: Floats) -> Floats | No
 
 
 def _r2(truth: Truth, predictions: Predictions) -> Floats:
-    true, w = need(truth.values), truth.mass
+    true, w = require_part(truth.values), truth.weights_or_ones
     mean = float((w * true).sum() / w.sum())
-    return -_ratio(w * (true - need(predictions.values)) ** 2, w * (true - mean) ** 2)
+    return -_ratio_influence(w * (true - require_part(predictions.values)) ** 2, w * (true - mean) ** 2)
 
 
 # of what is no mean of something by row
-INFLUENCES: Mapping[str, Influence] = {
+INFLUENCE_FUNCTIONS: Mapping[str, InfluenceFunction] = {
     "auc": _auc,
     "average-precision": _average_precision,
     "recall": _recall,

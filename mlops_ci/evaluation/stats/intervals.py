@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from mlops_ci.training.predictions import Floats
 
-ROUNDING = 1e-24  # of squares: twelve digits
-FEWEST = 2  # independent rows, from which a spread can be told
-_FAR = 1e9  # standard errors: further is no further
-_LARGEST = 709.0  # the exponential of more is no number
+SQUARES_TOLERANCE = 1e-24  # of squares: twelve digits
+MIN_INDEPENDENT_ROWS = 2  # independent rows, from which a spread can be told
+_MAX_Z_SCORE = 1e9  # standard errors: further is no further
+_MAX_EXPONENT = 709.0  # the exponential of more is no number
 Bound = Callable[[float], float]  # probability -> that quantile of what the true value may be
 
 
@@ -33,13 +33,13 @@ class Difference:
 
     value: float
     bound: Bound
-    above: Callable[[float], float]
-    below: Callable[[float], float]
+    p_value_above: Callable[[float], float]
+    p_value_below: Callable[[float], float]
     varies: bool = True
 
 
 @dataclass(frozen=True)
-class Constant:
+class ConstantSample:
     """What n independent rows prove that all gave the same value v, so that their spread says nothing.
 
     A mean of values within [low, high] that is at most m has a share of at most (m - low) / (v - low) of values v or more
@@ -47,30 +47,34 @@ class Constant:
     (Biometrika 26 (1934) 404-413). Without a range it is the sign test's half, about the median.
     """
 
-    v: float
-    n: float
+    value: float
+    effective_sample_size: float
     low: float = -math.inf
     high: float = math.inf
 
-    def above(self, margin: float) -> float:
+    def p_value_above(self, margin: float) -> float:
         """Return the p-value that the mean exceeds the margin."""
-        if margin >= self.v:
+        if margin >= self.value:
             return 1.0
-        share = 0.5 if math.isinf(self.low) else max(margin - self.low, 0.0) / (self.v - self.low)
-        return float(share**self.n)
+        share = 0.5 if math.isinf(self.low) else max(margin - self.low, 0.0) / (self.value - self.low)
+        return float(share**self.effective_sample_size)
 
-    def below(self, margin: float) -> float:
+    def p_value_below(self, margin: float) -> float:
         """Return the p-value that the mean falls short of the margin."""
-        return Constant(-self.v, self.n, -self.high, -self.low).above(-margin)
+        return ConstantSample(-self.value, self.effective_sample_size, -self.high, -self.low).p_value_above(-margin)
 
     def bound(self, p: float) -> float:
         """Return the limit that is proven at p (below the value) or at 1-p (above it)."""
         end = self.low if p < 0.5 else self.high
-        return self.v if math.isinf(end) else end + (self.v - end) * float(min(p, 1 - p) ** (1 / self.n))
+        return (
+            self.value
+            if math.isinf(end)
+            else end + (self.value - end) * float(min(p, 1 - p) ** (1 / self.effective_sample_size))
+        )
 
     def difference(self) -> Difference:
         """Return it as the difference of two models."""
-        return Difference(self.v, self.bound, self.above, self.below, varies=False)
+        return Difference(self.value, self.bound, self.p_value_above, self.p_value_below, varies=False)
 
 
 @dataclass(frozen=True)
@@ -81,12 +85,12 @@ class Spread:
     what they contribute, standardised: the skewness of the data divided by the root of `units`.
     """
 
-    error: float
-    units: float | None = None
+    standard_error: float
+    effective_sample_size: float | None = None
     skew: float = 0.0
 
 
-def spread(moves: Floats, units: float, parts: Sequence[Floats], *, even: bool) -> Spread:
+def measure_spread(moves: Floats, units: float, parts: Sequence[Floats], *, even: bool) -> Spread:
     """Return the spread of an estimate from the influences of its rows, or of groups of rows.
 
     `parts` are what the moves are a difference of: less than their rounding is no spread. Where rows are not `even` (they
@@ -96,7 +100,7 @@ def spread(moves: Floats, units: float, parts: Sequence[Floats], *, even: bool) 
     squares = float((moves**2).sum())
     if not math.isfinite(squares):
         return Spread(math.nan, units)
-    if squares <= ROUNDING * sum(float((part**2).sum()) for part in parts):
+    if squares <= SQUARES_TOLERANCE * sum(float((part**2).sum()) for part in parts):
         return Spread(0.0, units)
     scaled = moves / math.sqrt(squares)  # whose squares add up to 1
     shares = scaled * scaled
@@ -104,7 +108,7 @@ def spread(moves: Floats, units: float, parts: Sequence[Floats], *, even: bool) 
     return Spread(math.sqrt(squares), counting, float(shares @ scaled))
 
 
-def student(difference: float, spread: Spread) -> Difference:
+def student_t_difference(difference: float, spread: Spread) -> Difference:
     """Return what a difference and its spread say, by Student's t of `units` - 1 degrees, and corrected for skewness.
 
     Of the two p-values the larger counts, and of two bounds the wider. Many small gains and a few large losses are skewed,
@@ -113,11 +117,11 @@ def student(difference: float, spread: Spread) -> Difference:
     """
     from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
-    error, rows, skew = spread.error, spread.units, spread.skew
+    error, rows, skew = spread.standard_error, spread.effective_sample_size, spread.skew
     if rows is None:
         cdf, quantile = ndtr, ndtri
     else:
-        error *= _small_sample(rows)
+        error *= _small_sample_factor(rows)
 
         def cdf(z: float) -> float:
             return float(stdtr(rows - 1, z))
@@ -134,7 +138,7 @@ def student(difference: float, spread: Spread) -> Difference:
         return 3 / skew * (math.cbrt(1 + skew * (z - skew / 6)) - 1)
 
     def p_value(margin: float, sign: int) -> float:
-        z = min(max((difference - margin) / error, -_FAR), _FAR)
+        z = min(max((difference - margin) / error, -_MAX_Z_SCORE), _MAX_Z_SCORE)
         return max(float(cdf(-sign * z)), float(cdf(-sign * corrected(z))))
 
     def bound(p: float) -> float:
@@ -147,7 +151,7 @@ def student(difference: float, spread: Spread) -> Difference:
     return Difference(difference, bound, lambda margin: p_value(margin, 1), lambda margin: p_value(margin, -1))
 
 
-def on_logits(value: float, spread: Spread) -> Bound:
+def logit_bound(value: float, spread: Spread) -> Bound:
     """Return the bound of a value within 0 and 1 on the logit's scale, where the error near an end is less skewed.
 
     M. S. Pepe, The Statistical Evaluation of Medical Tests for Classification and Prediction, 2003.
@@ -156,19 +160,23 @@ def on_logits(value: float, spread: Spread) -> Bound:
 
     slope = value * (1 - value)
     # what the scale itself adds to the skewness, where that is looked at
-    bent = 1.5 * spread.error * (2 * value - 1) / slope if spread.units is not None else 0.0
-    scaled = student(float(logit(value)), Spread(spread.error / slope, spread.units, spread.skew + bent))
+    bent = 1.5 * spread.standard_error * (2 * value - 1) / slope if spread.effective_sample_size is not None else 0.0
+    scaled = student_t_difference(
+        float(logit(value)), Spread(spread.standard_error / slope, spread.effective_sample_size, spread.skew + bent)
+    )
     return lambda p: float(expit(scaled.bound(p)))
 
 
-def on_logarithms(value: float, spread: Spread) -> Bound:
+def log_bound(value: float, spread: Spread) -> Bound:
     """Return the bound of a value above 0 on the logarithm's scale, on which losses are less skewed."""
-    relative = spread.error / value
-    scaled = student(math.log(value), Spread(relative, spread.units, spread.skew - 1.5 * relative))
-    return lambda p: math.exp(min(scaled.bound(p), _LARGEST))
+    relative = spread.standard_error / value
+    scaled = student_t_difference(
+        math.log(value), Spread(relative, spread.effective_sample_size, spread.skew - 1.5 * relative)
+    )
+    return lambda p: math.exp(min(scaled.bound(p), _MAX_EXPONENT))
 
 
-def hanley(area: float, positives: int, negatives: int) -> Bound:
+def hanley_mcneil_bound(area: float, positives: int, negatives: int) -> Bound:
     """Return the bound of an area under the ROC curve that is near 1, where few pairs of rows are ranked wrongly.
 
     R. G. Newcombe, Statistics in Medicine 25 (2006) 559-573, method 5: the limits at which the standard error of J. A.
@@ -196,7 +204,7 @@ def hanley(area: float, positives: int, negatives: int) -> Bound:
     return bound
 
 
-def wilson(share: float, n: float) -> Bound:
+def wilson_bound(share: float, n: float) -> Bound:
     """E. B. Wilson, JASA 22 (1927) 209-212."""
     from scipy.special import ndtri
 
@@ -208,11 +216,11 @@ def wilson(share: float, n: float) -> Bound:
     return bound
 
 
-def root(variance: float) -> float:
+def auc_standard_error(variance: float) -> float:
     """Return the standard error of an area that a variance stands for; 0 for what is left of equal rows, which is rounding."""
     return math.sqrt(variance) if variance > 1e-18 else 0.0
 
 
-def _small_sample(rows: float) -> float:
+def _small_sample_factor(rows: float) -> float:
     """Return what a standard error from so many rows is too small by, as that of a mean is."""
     return math.sqrt(rows / (rows - 1))

@@ -11,7 +11,7 @@ from typing import Literal
 Alternative = Literal["greater", "less", "two-sided"]
 
 
-def mid_p(better: int, worse: int, alternative: Alternative = "greater") -> float:
+def mid_p_value(better: int, worse: int, alternative: Alternative = "greater") -> float:
     """Return the mid-p value of McNemar's exact test that the candidate is right more often (`greater`).
 
     Without discordant rows it is 0.5 one-sided and 1 two-sided: nothing was seen. M. W. Fagerland, S. Lydersen,
@@ -49,12 +49,12 @@ def score_statistic(better: int, worse: int, rows: int, difference: float) -> fl
     return gap / math.sqrt(variance)
 
 
-def bounds(better: int, worse: int, rows: int, z: float) -> tuple[float, float]:
+def tango_interval(better: int, worse: int, rows: int, z: float) -> tuple[float, float]:
     """Return the differences in accuracy that the score test does not reject at +-z: Tango's interval, by bisection."""
-    return _crossing(better, worse, rows, z), _crossing(better, worse, rows, -z)
+    return _difference_at_score(better, worse, rows, z), _difference_at_score(better, worse, rows, -z)
 
 
-def _crossing(better: int, worse: int, rows: int, z: float) -> float:
+def _difference_at_score(better: int, worse: int, rows: int, z: float) -> float:
     low, high = -1.0, 1.0
     for _ in range(60):  # the statistic falls as the difference rises
         middle = (low + high) / 2

@@ -10,34 +10,34 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from mlops_ci.training.predictions import Floats, Ints, Predictions, Truth, need
+from mlops_ci.training.predictions import Floats, Ints, Predictions, Truth, require_part
 
 CALIBRATION_BINS = 15
-Weighted = Callable[[Floats], Floats]
-Make = Callable[[Truth, Predictions], "Weighted | None"]  # None: the predictions lack what it needs
-ByRow = Callable[[Truth, Predictions], "Floats | None"]
+WeightedMetric = Callable[[Floats], Floats]
+MetricFactory = Callable[[Truth, Predictions], "WeightedMetric | None"]  # None: the predictions lack what it needs
+RowMetric = Callable[[Truth, Predictions], "Floats | None"]
 
 
-def value(metric: str, truth: Truth, predictions: Predictions) -> float | None:
+def compute_metric(metric: str, truth: Truth, predictions: Predictions) -> float | None:
     """Return the metric on these rows, or None when it has no value on them."""
-    weighted = of(metric, predictions)(truth, predictions)
+    weighted = metric_factory(metric, predictions)(truth, predictions)
     if weighted is None or not len(truth):
         return None
-    found = float(weighted(truth.mass[None, :])[0])
+    found = float(weighted(truth.weights_or_ones[None, :])[0])
     return found if np.isfinite(found) else None
 
 
-def of(metric: str, predictions: Predictions) -> Make:
+def metric_factory(metric: str, predictions: Predictions) -> MetricFactory:
     """Return how a metric is computed, a user's own one too; raises KeyError when the predictions do not have it."""
-    if metric in METRICS:
-        return METRICS[metric]
+    if metric in METRIC_FACTORIES:
+        return METRIC_FACTORIES[metric]
     losses = predictions.own[metric]
-    return lambda _truth, _predictions: _mean_of(losses)
+    return lambda _truth, _predictions: _weighted_mean(losses)
 
 
-def by_row(metric: str, truth: Truth, predictions: Predictions) -> Floats | None:
+def row_values(metric: str, truth: Truth, predictions: Predictions) -> Floats | None:
     """Return what a metric is the mean of, [n]; None when the predictions lack what it needs."""
-    return BY_ROW[metric](truth, predictions) if metric in BY_ROW else predictions.own.get(metric)
+    return ROW_METRICS[metric](truth, predictions) if metric in ROW_METRICS else predictions.own.get(metric)
 
 
 def _divide(top: Floats, bottom: Floats) -> Floats:
@@ -47,116 +47,120 @@ def _divide(top: Floats, bottom: Floats) -> Floats:
     return out
 
 
-def _mean_of(loss: Floats) -> Weighted:
+def _weighted_mean(loss: Floats) -> WeightedMetric:
     return lambda w: _divide(w @ loss, w.sum(axis=1))
 
 
-def _averaged(loss: ByRow) -> Make:
+def _mean_metric(loss: RowMetric) -> MetricFactory:
     """Return the metric that is the mean of what a function gives row by row."""
 
-    def make(truth: Truth, predictions: Predictions) -> Weighted | None:
+    def make(truth: Truth, predictions: Predictions) -> WeightedMetric | None:
         found = loss(truth, predictions)
-        return None if found is None else _mean_of(found)
+        return None if found is None else _weighted_mean(found)
 
     return make
 
 
-def _known(truth: Truth) -> tuple[Ints, int]:
-    return need(truth.labels), len(truth.classes)
+def _labels_and_class_count(truth: Truth) -> tuple[Ints, int]:
+    return require_part(truth.labels), len(truth.classes)
 
 
-def _is(labels: Ints | None, index: int) -> Floats:
+def _class_indicator(labels: Ints | None, index: int) -> Floats:
     """Return 1.0 where the label is that class, [n]."""
-    return np.asarray(need(labels) == index, dtype=np.float64)
+    return np.asarray(require_part(labels) == index, dtype=np.float64)
 
 
 def _accuracy(truth: Truth, predictions: Predictions) -> Floats:
-    return np.asarray(need(truth.labels) == need(predictions.labels), dtype=np.float64)
+    return np.asarray(require_part(truth.labels) == require_part(predictions.labels), dtype=np.float64)
 
 
 def _log_loss(truth: Truth, predictions: Predictions) -> Floats | None:
     if predictions.probabilities is None:
         return None
-    labels, _ = _known(truth)
+    labels, _ = _labels_and_class_count(truth)
     smallest = np.finfo(float).eps
     right = np.where(labels >= 0, predictions.probabilities[np.arange(len(labels)), labels], 0.0)
     return np.asarray(-np.log(np.clip(right, smallest, 1 - smallest)))
 
 
-def _top_k(truth: Truth, predictions: Predictions) -> Floats | None:
+def _top_k_accuracy(truth: Truth, predictions: Predictions) -> Floats | None:
     """Tell whether the true class is among the k likeliest; where others are as likely, they come first."""
     if predictions.probabilities is None:
         return None
-    labels, _ = _known(truth)
+    labels, _ = _labels_and_class_count(truth)
     given = predictions.probabilities
     true = np.where(labels >= 0, given[np.arange(len(labels)), labels], np.inf)
-    return np.asarray((labels >= 0) & ((given >= true[:, None]).sum(axis=1) <= truth.terms.top_k), dtype=np.float64)
+    return np.asarray(
+        (labels >= 0) & ((given >= true[:, None]).sum(axis=1) <= truth.metric_options.top_k), dtype=np.float64
+    )
 
 
 def _cost(truth: Truth, predictions: Predictions) -> Floats | None:
     """Return what each row's prediction costs; a class that the costs do not know has none, so that nothing is decided."""
-    labels, costs = need(truth.labels), truth.terms.costs
+    labels, costs = require_part(truth.labels), truth.metric_options.costs
     if costs is None or (labels < 0).any():
         return None
-    return np.asarray(costs[labels, need(predictions.labels)])
+    return np.asarray(costs[labels, require_part(predictions.labels)])
 
 
 def _brier(truth: Truth, predictions: Predictions) -> Floats | None:
     if predictions.probabilities is None:
         return None
-    return np.asarray((predictions.probabilities[:, 1] - _is(truth.labels, 1)) ** 2)
+    return np.asarray((predictions.probabilities[:, 1] - _class_indicator(truth.labels, 1)) ** 2)
 
 
-def _calibration_error(truth: Truth, predictions: Predictions) -> Weighted | None:
+def _calibration_error(truth: Truth, predictions: Predictions) -> WeightedMetric | None:
     """C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, ICML 2017: the mean gap over bins of equal width, by their weight."""
     if predictions.probabilities is None:
         return None
     positive = predictions.probabilities[:, 1]
     bins = np.minimum((positive * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-    gaps = (bins[:, None] == np.arange(CALIBRATION_BINS)) * (positive - _is(truth.labels, 1))[:, None]
+    gaps = (bins[:, None] == np.arange(CALIBRATION_BINS)) * (positive - _class_indicator(truth.labels, 1))[:, None]
     return lambda w: _divide(np.abs(w @ gaps).sum(axis=1), w.sum(axis=1))
 
 
-def _counts(truth: Truth, predictions: Predictions) -> tuple[Floats, Floats, Floats]:
+def _confusion_indicators(truth: Truth, predictions: Predictions) -> tuple[Floats, Floats, Floats]:
     """Return indicators [n, k] by class: predicted and true, predicted, true."""
-    labels, k = _known(truth)
-    said = (need(predictions.labels)[:, None] == np.arange(k)).astype(float)
+    labels, k = _labels_and_class_count(truth)
+    said = (require_part(predictions.labels)[:, None] == np.arange(k)).astype(float)
     true = (labels[:, None] == np.arange(k)).astype(float)
     return said * true, said, true
 
 
-def _precision(truth: Truth, predictions: Predictions) -> Weighted:
-    hit, said, _ = (np.asarray(part[:, 1]) for part in _counts(truth, predictions))
+def _precision(truth: Truth, predictions: Predictions) -> WeightedMetric:
+    hit, said, _ = (np.asarray(part[:, 1]) for part in _confusion_indicators(truth, predictions))
     return lambda w: np.nan_to_num(_divide(w @ hit, w @ said))
 
 
-def _recall(truth: Truth, predictions: Predictions) -> Weighted:
-    hit, _, true = (np.asarray(part[:, 1]) for part in _counts(truth, predictions))
+def _recall(truth: Truth, predictions: Predictions) -> WeightedMetric:
+    hit, _, true = (np.asarray(part[:, 1]) for part in _confusion_indicators(truth, predictions))
     return lambda w: np.nan_to_num(_divide(w @ hit, w @ true))
 
 
-def _f1(truth: Truth, predictions: Predictions) -> Weighted:
-    hit, said, true = (np.asarray(part[:, 1]) for part in _counts(truth, predictions))
+def _f1(truth: Truth, predictions: Predictions) -> WeightedMetric:
+    hit, said, true = (np.asarray(part[:, 1]) for part in _confusion_indicators(truth, predictions))
     return lambda w: np.nan_to_num(_divide(2 * (w @ hit), w @ (said + true)))
 
 
-def _f1_macro(truth: Truth, predictions: Predictions) -> Weighted:
-    hit, said, true = _counts(truth, predictions)
+def _f1_macro(truth: Truth, predictions: Predictions) -> WeightedMetric:
+    hit, said, true = _confusion_indicators(truth, predictions)
     # a class that is neither there nor predicted has no f1 and does not count
-    return lambda w: _mean_present(_divide(2 * (w @ hit), w @ (said + true)))
+    return lambda w: _mean_of_present_classes(_divide(2 * (w @ hit), w @ (said + true)))
 
 
-def _balanced_accuracy(truth: Truth, predictions: Predictions) -> Weighted:
-    hit, _, true = _counts(truth, predictions)
-    return lambda w: _mean_present(_divide(w @ hit, w @ true))
+def _balanced_accuracy(truth: Truth, predictions: Predictions) -> WeightedMetric:
+    hit, _, true = _confusion_indicators(truth, predictions)
+    return lambda w: _mean_of_present_classes(_divide(w @ hit, w @ true))
 
 
-def _mean_present(by_class: Floats) -> Floats:
+def _mean_of_present_classes(by_class: Floats) -> Floats:
     there = ~np.isnan(by_class)
     return _divide(np.where(there, by_class, 0.0).sum(axis=1), there.sum(axis=1).astype(float))
 
 
-def _ranked(positive: Floats, scores: Floats, *, falling: bool = False) -> Callable[[Floats], tuple[Floats, Floats]]:
+def _weights_by_score(
+    positive: Floats, scores: Floats, *, falling: bool = False
+) -> Callable[[Floats], tuple[Floats, Floats]]:
     """Return w -> weights of positives and of all rows [b, groups], summed over equal scores, in the scores' order."""
     order = np.argsort(-scores if falling else scores, kind="stable")
     ordered = scores[order]
@@ -173,8 +177,8 @@ def _ranked(positive: Floats, scores: Floats, *, falling: bool = False) -> Calla
     return split
 
 
-def _auc_of(positive: Floats, scores: Floats) -> Weighted:
-    split = _ranked(positive, scores)
+def _auc_from_scores(positive: Floats, scores: Floats) -> WeightedMetric:
+    split = _weights_by_score(positive, scores)
 
     def weighted(w: Floats) -> Floats:
         good, every = split(w)
@@ -187,24 +191,26 @@ def _auc_of(positive: Floats, scores: Floats) -> Weighted:
     return weighted
 
 
-def _auc(truth: Truth, predictions: Predictions) -> Weighted | None:
+def _auc(truth: Truth, predictions: Predictions) -> WeightedMetric | None:
     if predictions.scores is None:
         return None
-    return _auc_of(_is(truth.labels, 1), predictions.scores)
+    return _auc_from_scores(_class_indicator(truth.labels, 1), predictions.scores)
 
 
-def _auc_ovr(truth: Truth, predictions: Predictions) -> Weighted | None:
+def _auc_ovr(truth: Truth, predictions: Predictions) -> WeightedMetric | None:
     if predictions.probabilities is None:
         return None
-    labels, k = _known(truth)
-    parts = [_auc_of(_is(labels, index), predictions.probabilities[:, index]) for index in range(k)]
-    return lambda w: _mean_present(np.stack([part(w) for part in parts], axis=1))
+    labels, k = _labels_and_class_count(truth)
+    parts = [
+        _auc_from_scores(_class_indicator(labels, index), predictions.probabilities[:, index]) for index in range(k)
+    ]
+    return lambda w: _mean_of_present_classes(np.stack([part(w) for part in parts], axis=1))
 
 
-def _average_precision(truth: Truth, predictions: Predictions) -> Weighted | None:
+def _average_precision(truth: Truth, predictions: Predictions) -> WeightedMetric | None:
     if predictions.scores is None:
         return None
-    split = _ranked(_is(truth.labels, 1), predictions.scores, falling=True)
+    split = _weights_by_score(_class_indicator(truth.labels, 1), predictions.scores, falling=True)
 
     def weighted(w: Floats) -> Floats:
         good, every = split(w)
@@ -217,16 +223,16 @@ def _average_precision(truth: Truth, predictions: Predictions) -> Weighted | Non
 
 
 def _errors(truth: Truth, predictions: Predictions) -> tuple[Floats, Floats]:
-    true = need(truth.values)
-    return true, true - need(predictions.values)
+    true = require_part(truth.values)
+    return true, true - require_part(predictions.values)
 
 
 def _mae(truth: Truth, predictions: Predictions) -> Floats:
     return np.abs(_errors(truth, predictions)[1])
 
 
-def _rmse(truth: Truth, predictions: Predictions) -> Weighted:
-    mean = _mean_of(_errors(truth, predictions)[1] ** 2)
+def _rmse(truth: Truth, predictions: Predictions) -> WeightedMetric:
+    mean = _weighted_mean(_errors(truth, predictions)[1] ** 2)
     return lambda w: np.sqrt(mean(w))
 
 
@@ -235,17 +241,17 @@ def _mape(truth: Truth, predictions: Predictions) -> Floats:
     return np.asarray(np.abs(error) / np.maximum(np.abs(true), np.finfo(float).eps))
 
 
-def _pinball(truth: Truth, predictions: Predictions) -> Floats:
+def _pinball_loss(truth: Truth, predictions: Predictions) -> Floats:
     """R. Koenker, G. Bassett, Econometrica 46 (1978) 33-50."""
-    error, q = _errors(truth, predictions)[1], truth.terms.quantile
+    error, q = _errors(truth, predictions)[1], truth.metric_options.quantile
     return np.maximum(q * error, (q - 1) * error)
 
 
-def _covered(truth: Truth, predictions: Predictions) -> Floats:
+def _quantile_coverage(truth: Truth, predictions: Predictions) -> Floats:
     return np.asarray(_errors(truth, predictions)[1] <= 0, dtype=np.float64)
 
 
-def _r2(truth: Truth, predictions: Predictions) -> Weighted:
+def _r2(truth: Truth, predictions: Predictions) -> WeightedMetric:
     true, error = _errors(truth, predictions)
     centred = true - true.mean() if len(true) else true  # keeps the digits of a target far from 0
     squared = centred**2
@@ -259,36 +265,36 @@ def _r2(truth: Truth, predictions: Predictions) -> Weighted:
     return weighted
 
 
-BY_ROW: Mapping[str, ByRow] = {
+ROW_METRICS: Mapping[str, RowMetric] = {
     "accuracy": _accuracy,
     "log-loss": _log_loss,
     "brier": _brier,
     "mae": _mae,
     "mape": _mape,
     "cost": _cost,
-    "top-k-accuracy": _top_k,
-    "pinball-loss": _pinball,
-    "quantile-coverage": _covered,
+    "top-k-accuracy": _top_k_accuracy,
+    "pinball-loss": _pinball_loss,
+    "quantile-coverage": _quantile_coverage,
 }
-METRICS: Mapping[str, Make] = {
+METRIC_FACTORIES: Mapping[str, MetricFactory] = {
     "auc": _auc,
     "average-precision": _average_precision,
-    "accuracy": _averaged(_accuracy),
+    "accuracy": _mean_metric(_accuracy),
     "balanced-accuracy": _balanced_accuracy,
     "f1": _f1,
     "precision": _precision,
     "recall": _recall,
-    "log-loss": _averaged(_log_loss),
-    "brier": _averaged(_brier),
+    "log-loss": _mean_metric(_log_loss),
+    "brier": _mean_metric(_brier),
     "calibration-error": _calibration_error,
     "f1-macro": _f1_macro,
     "auc-ovr": _auc_ovr,
-    "mae": _averaged(_mae),
+    "mae": _mean_metric(_mae),
     "rmse": _rmse,
     "r2": _r2,
-    "mape": _averaged(_mape),
-    "cost": _averaged(_cost),
-    "top-k-accuracy": _averaged(_top_k),
-    "pinball-loss": _averaged(_pinball),
-    "quantile-coverage": _averaged(_covered),
+    "mape": _mean_metric(_mape),
+    "cost": _mean_metric(_cost),
+    "top-k-accuracy": _mean_metric(_top_k_accuracy),
+    "pinball-loss": _mean_metric(_pinball_loss),
+    "quantile-coverage": _mean_metric(_quantile_coverage),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-POWER = 0.8  # what is meant by "needs"
+TARGET_POWER = 0.8  # what is meant by "needs"
 
 
 def labels_needed(rows: int, p: float, alpha: float) -> int | None:
@@ -16,22 +16,22 @@ def labels_needed(rows: int, p: float, alpha: float) -> int | None:
     from scipy.special import ndtri
 
     seen = -float(ndtri(p))
-    return further(rows, sum(z_scores(alpha)) / seen) if seen > 0 else None
+    return additional_rows(rows, sum(z_scores(alpha)) / seen) if seen > 0 else None
 
 
 def z_scores(alpha: float) -> tuple[float, float]:
     """Return the normal quantiles of a one-sided level and of the power."""
     from scipy.special import ndtri
 
-    return -float(ndtri(alpha)), float(ndtri(POWER))
+    return -float(ndtri(alpha)), float(ndtri(TARGET_POWER))
 
 
-def further(rows: int, ratio: float) -> int | None:
+def additional_rows(rows: int, ratio: float) -> int | None:
     """Return how many more rows make the z-score so many times larger; None when it is large enough."""
     more = rows * (ratio * ratio - 1)
     return math.ceil(more) if 0 < more < math.inf else None
 
 
-def more(needed: int | None) -> str:
+def describe_needed_rows(needed: int | None) -> str:
     """Say how many more rows would decide; nothing where that is not known."""
     return f"; about {needed:,} more labelled holdout rows would decide" if needed is not None else ""

@@ -13,11 +13,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mlops_ci.evaluation.stats.influence import together
-from mlops_ci.evaluation.stats.intervals import FEWEST, ROUNDING, Constant, Difference, Spread, student
-from mlops_ci.training.predictions import Floats, Predictions, Truth, need
+from mlops_ci.evaluation.stats.influence import sum_by_group
+from mlops_ci.evaluation.stats.intervals import (
+    MIN_INDEPENDENT_ROWS,
+    SQUARES_TOLERANCE,
+    ConstantSample,
+    Difference,
+    Spread,
+    student_t_difference,
+)
+from mlops_ci.training.predictions import Floats, Predictions, Truth, require_part
 
-_STEPS = 50  # of bisection: more digits than anybody reads
+_BISECTION_STEPS = 50  # of bisection: more digits than anybody reads
 
 
 def _moments(a: Floats, b: Floats, order: int) -> tuple[float, ...]:
@@ -29,37 +36,39 @@ def _moments(a: Floats, b: Floats, order: int) -> tuple[float, ...]:
     return tuple(float(math.comb(order, at) * (-1) ** at * (of_a[order - at] @ of_b[at])) for at in range(order + 1))
 
 
-def _at(scale: float, moments: Sequence[float]) -> float:
+def _evaluate_polynomial(scale: float, moments: Sequence[float]) -> float:
     found = 0.0
     for moment in moments:  # Horner's rule, the highest power first
         found = found * scale + moment
     return found
 
 
-def difference(truth: Truth, sides: Sequence[Predictions], values: Sequence[float], units: float) -> Difference | None:
+def rmse_difference(
+    truth: Truth, sides: Sequence[Predictions], values: Sequence[float], units: float
+) -> Difference | None:
     """Return what n rows say of champion minus candidate; `values` are both roots, the candidate's first.
 
     None where the rows are worth less than two, or their squares are no numbers.
     """
-    mine, theirs = ((need(truth.values) - need(side.values)) ** 2 for side in sides)
+    mine, theirs = ((require_part(truth.values) - require_part(side.values)) ** 2 for side in sides)
     candidate, champion = values
-    share = truth.mass / truth.mass.sum()
-    a, b = together(share * (theirs - champion**2), truth), together(share * (mine - candidate**2), truth)
-    moments = {order: _moments(a, b, order) for order in ((2, 3) if truth.plain else (2, 3, 4))}
+    share = truth.weights_or_ones / truth.weights_or_ones.sum()
+    a, b = sum_by_group(share * (theirs - champion**2), truth), sum_by_group(share * (mine - candidate**2), truth)
+    moments = {order: _moments(a, b, order) for order in ((2, 3) if truth.has_equal_independent_rows else (2, 3, 4))}
 
     def tested(margin: float) -> Difference | None:
         rest = champion - margin
         scale = rest / champion if champion else 0.0
-        squares, cubes, *fourths = (_at(scale, moments[order]) for order in moments)
+        squares, cubes, *fourths = (_evaluate_polynomial(scale, moments[order]) for order in moments)
         if not math.isfinite(squares):
             return None
         gain = rest * abs(rest) - candidate**2
-        if squares <= ROUNDING * (scale**2 * moments[2][0] + moments[2][-1]):
-            return Constant(gain, units).difference()
+        if squares <= SQUARES_TOLERANCE * (scale**2 * moments[2][0] + moments[2][-1]):
+            return ConstantSample(gain, units).difference()
         counting = squares**2 / max(fourths[0], squares**2 / units) if fourths else units
-        if counting < FEWEST:
+        if counting < MIN_INDEPENDENT_ROWS:
             return None
-        return student(gain, Spread(math.sqrt(squares), counting, cubes / squares**1.5))
+        return student_t_difference(gain, Spread(math.sqrt(squares), counting, cubes / squares**1.5))
 
     at_zero = tested(0.0)
     if at_zero is None:
@@ -69,7 +78,7 @@ def difference(truth: Truth, sides: Sequence[Predictions], values: Sequence[floa
         found = tested(margin)
         if found is None:
             return 1.0
-        return found.above(0.0) if above else found.below(0.0)
+        return found.p_value_above(0.0) if above else found.p_value_below(0.0)
 
     seen = champion - candidate
     widest = 10 * (champion + candidate)
@@ -77,7 +86,7 @@ def difference(truth: Truth, sides: Sequence[Predictions], values: Sequence[floa
     def bound(p: float) -> float:
         lower = p < 0.5
         near, far = seen, seen - widest if lower else seen + widest
-        for _ in range(_STEPS):
+        for _ in range(_BISECTION_STEPS):
             middle = (near + far) / 2
             decided = p_value(middle, above=lower) <= min(p, 1 - p)
             near, far = (near, middle) if decided else (middle, far)
@@ -85,7 +94,7 @@ def difference(truth: Truth, sides: Sequence[Predictions], values: Sequence[floa
 
     if not at_zero.varies:
         same = bool(np.array_equal(mine, theirs))
-        return Constant(0.0 if same else seen, units).difference()
+        return ConstantSample(0.0 if same else seen, units).difference()
     return Difference(
         seen, bound, lambda margin: p_value(margin, above=True), lambda margin: p_value(margin, above=False)
     )

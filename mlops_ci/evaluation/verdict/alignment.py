@@ -10,12 +10,21 @@ import numpy as np
 
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.errors import Findings
-from mlops_ci.spec.spec_types import Against, Cost, Evaluate, Task
-from mlops_ci.training.predictions import Floats, Ints, Label, Predictions, Terms, Truth, align_classes, encode_labels
+from mlops_ci.spec.spec_types import BaselineRole, Cost, EvaluateSpec, Task
+from mlops_ci.training.predictions import (
+    Floats,
+    Ints,
+    Label,
+    MetricOptions,
+    Predictions,
+    Truth,
+    align_classes,
+    encode_labels,
+)
 
 
 @dataclass(frozen=True)
-class Contestant:
+class ScoredModel:
     """One model's answers for the holdout, under the name that people call it by (delay@v1.0.0); classes in its order.
 
     `run` is the key of its training run, which names all that went in, its code too; `model_digest` is only what came
@@ -26,25 +35,25 @@ class Contestant:
     model_digest: str
     predictions: Predictions
     classes: tuple[Label, ...] = ()
-    operational: Mapping[str, float] = field(default_factory=dict)
+    operational_metrics: Mapping[str, float] = field(default_factory=dict)
     run: str = ""
-    seen: Any = None
+    seen_rows: Any = None
 
 
 @dataclass(frozen=True)
-class Absent:
+class NoBaseline:
     """Why there is no older version to test against: none yet, the candidate itself, or one that cannot be scored today."""
 
-    why: str
+    reason: str
     state: Literal["none", "same", "incomparable"] = "none"
 
 
-NO_CHAMPION = Absent("there is no champion yet")
-NO_ANCHOR = Absent("there is no anchor yet")
+NO_CHAMPION = NoBaseline("there is no champion yet")
+NO_ANCHOR = NoBaseline("there is no anchor yet")
 
 
 @dataclass(frozen=True)
-class Holdout:
+class RowMetadata:
     """What is known of n rows beside their labels.
 
     `weights` [n] say how much each counts, `groups` [n] which depend on each other; None: all the same, and none.
@@ -56,34 +65,36 @@ class Holdout:
     groups: Ints | None = None
     slices: Mapping[str, Any] = field(default_factory=dict)
     conditions: Mapping[str, Any] = field(default_factory=dict)
-    parts: Mapping[str, Any] = field(default_factory=dict)
+    fairness_columns: Mapping[str, Any] = field(default_factory=dict)
 
 
-def comparable(task: Task, candidate: Contestant, rival: Contestant | Absent, against: Against) -> Contestant | Absent:
+def comparable_baseline(
+    task: Task, candidate: ScoredModel, rival: ScoredModel | NoBaseline, against: BaselineRole
+) -> ScoredModel | NoBaseline:
     """Return the rival, unless it is the candidate itself or answers in other labels."""
-    if isinstance(rival, Absent):
+    if isinstance(rival, NoBaseline):
         return rival
     if rival.run and rival.run == candidate.run:  # equal digests do not do: they name classes, not their code
-        return Absent(f"the candidate is the {against} itself ({rival.name})", "same")
+        return NoBaseline(f"the candidate is the {against} itself ({rival.name})", "same")
     if task == "binary-classification" and rival.classes != candidate.classes:
         labels = " and ".join(repr(label) for label in rival.classes)
-        return Absent(f"{rival.name} predicts other labels ({labels})", "incomparable")
+        return NoBaseline(f"{rival.name} predicts other labels ({labels})", "incomparable")
     return rival
 
 
-def on_common_terms(
-    task: Task, labels: Any, models: Sequence[Contestant], holdout: Holdout, evaluate: Evaluate
+def align(
+    task: Task, labels: Any, models: Sequence[ScoredModel], holdout: RowMetadata, evaluate: EvaluateSpec
 ) -> tuple[Truth, list[Predictions], list[Diagnostic]]:
     """Return truth and predictions in one numbering of the classes, the first model's first; and what is odd about labels.
 
     Raises Findings when a binary holdout has a label that none of the models knows.
     """
     better = {name: one.better == "higher" for name, one in evaluate.custom.items()}
-    terms = Terms(evaluate.quantile, evaluate.top_k, None, better)
+    terms = MetricOptions(evaluate.quantile, evaluate.top_k, None, better)
     weights = holdout.weights
     if weights is not None and weights.max(initial=0.0) > 0:
         weights = weights / weights.max()  # whose squares are numbers, whatever the unit
-    truth = Truth(weights=weights, groups=holdout.groups, terms=terms)
+    truth = Truth(weights=weights, groups=holdout.groups, metric_options=terms)
     if task == "regression":
         values = np.asarray(labels, dtype=np.float64)
         return replace(truth, values=values), [model.predictions for model in models], []
@@ -104,7 +115,7 @@ def on_common_terms(
         notes = [found]
     costs = _cost_matrix(evaluate.costs, classes) if evaluate.costs else None
     return (
-        replace(truth, labels=encoded, classes=classes, terms=replace(terms, costs=costs)),
+        replace(truth, labels=encoded, classes=classes, metric_options=replace(terms, costs=costs)),
         [align_classes(model.predictions, model.classes, classes) for model in models],
         notes,
     )

@@ -14,25 +14,42 @@ import numpy as np
 
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.records import MetricValue, RequirementResult, Verdict
-from mlops_ci.evaluation.stats.evidence import Evidence, gather, whole
-from mlops_ci.evaluation.stats.metrics import METRICS
-from mlops_ci.evaluation.verdict.alignment import NO_ANCHOR, Absent, Contestant, Holdout, comparable, on_common_terms
-from mlops_ci.evaluation.verdict.evidence_set import MIN_CLASS_ROWS, Case, Rival, few_of_a_class
-from mlops_ci.evaluation.verdict.fairness import Gap, Name, gap
-from mlops_ci.evaluation.verdict.requirements import judge
-from mlops_ci.evaluation.verdict.slices import cut
-from mlops_ci.evaluation.verdict.summary import no_floor, operational, sentence, values
-from mlops_ci.evaluation.verdict.wording import Slice, rows_of
+from mlops_ci.evaluation.stats.evidence import MetricEvidence, measure_evidence, whole_rows
+from mlops_ci.evaluation.stats.metrics import METRIC_FACTORIES
+from mlops_ci.evaluation.verdict.alignment import (
+    NO_ANCHOR,
+    NoBaseline,
+    RowMetadata,
+    ScoredModel,
+    align,
+    comparable_baseline,
+)
+from mlops_ci.evaluation.verdict.evidence_set import (
+    MIN_CLASS_ROWS,
+    BaselineEvidence,
+    EvidenceSet,
+    has_too_few_class_rows,
+)
+from mlops_ci.evaluation.verdict.fairness import FairnessGap, FairnessMetric, measure_fairness_gap
+from mlops_ci.evaluation.verdict.requirements import judge_requirement
+from mlops_ci.evaluation.verdict.slices import cut_slices
+from mlops_ci.evaluation.verdict.summary import (
+    comparison_sentence,
+    metric_values,
+    no_floor_sentence,
+    operational_values,
+)
+from mlops_ci.evaluation.verdict.wording import Slice, describe_rows
 from mlops_ci.spec.defaults import default_metrics, default_requirements
-from mlops_ci.spec.metrics import METRICS as METRIC_NAMES
-from mlops_ci.spec.spec_types import Against, Evaluate, Gate, Occasion, Requirement, Task
+from mlops_ci.spec.metrics import METRIC_DEFINITIONS as METRIC_NAMES
+from mlops_ci.spec.spec_types import BaselineRole, ChangeKind, EvaluateSpec, GateSpec, Requirement, Task
 from mlops_ci.training.predictions import Predictions, Truth
 
-AGAINST: tuple[Against, ...] = ("champion", "anchor")
+BASELINE_ROLES: tuple[BaselineRole, ...] = ("champion", "anchor")
 
 
 @dataclass(frozen=True)
-class Judgement:
+class CandidateJudgement:
     """What the gate found; `metrics` are the candidate's, `champion_metrics` the champion's on rows that are new to both.
 
     `excluded` says how many rows each older version had learned from, where it had.
@@ -46,182 +63,210 @@ class Judgement:
     sentence: str
     diagnostics: tuple[Diagnostic, ...] = ()
     anchor_metrics: tuple[MetricValue, ...] = ()
-    excluded: Mapping[Against, int] = field(default_factory=dict)
+    excluded_rows: Mapping[BaselineRole, int] = field(default_factory=dict)
 
 
-def compare(
+def judge_candidate(
     task: Task,
     labels: Any,
-    candidate: Contestant,
-    champion: Contestant | Absent,
-    gate: Gate,
+    candidate: ScoredModel,
+    champion: ScoredModel | NoBaseline,
+    gate: GateSpec,
     *,
-    anchor: Contestant | Absent = NO_ANCHOR,
-    evaluate: Evaluate | None = None,
-    holdout: Holdout | None = None,
-    occasion: Occasion = "changed",
+    anchor: ScoredModel | NoBaseline = NO_ANCHOR,
+    evaluate: EvaluateSpec | None = None,
+    holdout: RowMetadata | None = None,
+    change_kind: ChangeKind = "changed",
     seed: int = 0,
-) -> Judgement:
+) -> CandidateJudgement:
     """Judge a candidate on n holdout rows.
 
     `labels` [n] are the target as the data have it, in the predictions' order of rows. Raises Findings when a binary
     holdout has a label that is none of the candidate's two.
     """
-    evaluate, holdout = evaluate or Evaluate(), holdout or Holdout()
+    evaluate, holdout = evaluate or EvaluateSpec(), holdout or RowMetadata()
     requirements = gate.requirements or default_requirements(task)
     wanted = tuple(
         dict.fromkeys(
             [*(evaluate.metrics or default_metrics(task)), *(requirement.metric for requirement in requirements)]
         )
     )
-    strange = frozenset(metric for metric in wanted if not _of_task(metric, task, evaluate))
-    measured = [metric for metric in wanted if metric not in strange and _on_rows(metric)]
-    champion = comparable(task, candidate, champion, "champion")
-    anchor = comparable(task, candidate, anchor, "anchor")
-    models = [candidate, *(one for one in (champion, anchor) if isinstance(one, Contestant))]
-    truth, sides, notes = on_common_terms(task, labels, models, holdout, evaluate)
+    strange = frozenset(metric for metric in wanted if not _is_metric_of_task(metric, task, evaluate))
+    measured = [metric for metric in wanted if metric not in strange and _is_computed_from_rows(metric)]
+    champion = comparable_baseline(task, candidate, champion, "champion")
+    anchor = comparable_baseline(task, candidate, anchor, "anchor")
+    models = [candidate, *(one for one in (champion, anchor) if isinstance(one, ScoredModel))]
+    truth, sides, notes = align(task, labels, models, holdout, evaluate)
     own = len(candidate.classes)
     rivals, alone = {}, None
     answers = iter(sides[1:])
-    for against, rival in zip(AGAINST, (champion, anchor), strict=True):
-        if isinstance(rival, Absent):
-            rivals[against] = _without(rival, against, gate.accept_incomparable)
+    for against, rival in zip(BASELINE_ROLES, (champion, anchor), strict=True):
+        if isinstance(rival, NoBaseline):
+            rivals[against] = _missing_baseline_evidence(rival, against, gate.accept_incomparable)
             continue
         theirs = next(answers)
-        rivals[against] = _rival(measured, truth, sides[0], rival, theirs, holdout, gate, seed, own)
-        if rival.seen is None and against == "champion":
+        rivals[against] = _measure_baseline(measured, truth, sides[0], rival, theirs, holdout, gate, seed, own)
+        if rival.seen_rows is None and against == "champion":
             alone = rivals[against]  # which has the candidate's values on all rows
-    case = Case(
-        alone.evidence if alone and alone.evidence else gather(measured, truth, sides[0], None, seed=seed, own=own),
+    case = EvidenceSet(
+        alone.evidence
+        if alone and alone.evidence
+        else measure_evidence(measured, truth, sides[0], None, seed=seed, candidate_classes=own),
         gate,
         candidate,
         rivals,
-        occasion,
-        dict(_gaps(requirements, strange, truth, sides[0], holdout, gate)),
+        change_kind,
+        dict(_measure_gaps(requirements, strange, truth, sides[0], holdout, gate)),
         strange,
     )
-    by_slice = alone.by_slice if alone else dict(_by_slice(measured, truth, sides[0], None, holdout, gate, seed, own))
-    results = tuple(judge(requirement, case) for requirement in requirements)
-    return Judgement(
-        champion.state if isinstance(champion, Absent) else "compared",
+    by_slice = (
+        alone.by_slice if alone else dict(_measure_slices(measured, truth, sides[0], None, holdout, gate, seed, own))
+    )
+    results = tuple(judge_requirement(requirement, case) for requirement in requirements)
+    return CandidateJudgement(
+        champion.state if isinstance(champion, NoBaseline) else "compared",
         (
-            *values(case.whole.candidate, case.whole.rows, by_slice, "candidate", gate),
-            *operational(candidate, wanted),
+            *metric_values(case.overall_evidence.candidate, case.overall_evidence.rows, by_slice, "candidate", gate),
+            *operational_values(candidate, wanted),
         ),
-        _of_rival(rivals["champion"], champion, gate, wanted),
+        _baseline_metrics(rivals["champion"], champion, gate, wanted),
         results,
-        _overall(requirements, results, rivals, gate, occasion),
-        sentence(results, case, wanted)
+        _overall_verdict(requirements, results, rivals, gate, change_kind),
+        comparison_sentence(results, case, wanted)
         if any(result.verdict != "not-applicable" for result in results)
-        else no_floor(task, case),
+        else no_floor_sentence(task, case),
         (
             *notes,
-            *_unseen(champion, anchor),
-            *_accepted(champion, anchor, gate.accept_incomparable),
-            *_too_small(case, requirements, gate),
+            *_seen_rows_warnings(champion, anchor),
+            *_incomparable_warnings(champion, anchor, gate.accept_incomparable),
+            *_sample_size_warnings(case, requirements, gate),
         ),
-        _of_rival(rivals["anchor"], anchor, gate, wanted),
-        {against: int(one.seen.sum()) for against, one in _both(champion, anchor) if one.seen is not None},
+        _baseline_metrics(rivals["anchor"], anchor, gate, wanted),
+        {
+            against: int(one.seen_rows.sum())
+            for against, one in _existing_baselines(champion, anchor)
+            if one.seen_rows is not None
+        },
     )
 
 
-def _of_task(metric: str, task: Task, evaluate: Evaluate) -> bool:
+def _is_metric_of_task(metric: str, task: Task, evaluate: EvaluateSpec) -> bool:
     return metric in evaluate.custom or (metric in METRIC_NAMES and task in METRIC_NAMES[metric].tasks)
 
 
-def _on_rows(metric: str) -> bool:
-    return metric in METRICS or metric not in METRIC_NAMES
+def _is_computed_from_rows(metric: str) -> bool:
+    return metric in METRIC_FACTORIES or metric not in METRIC_NAMES
 
 
-def _without(rival: Absent, against: Against, accepted: str | None) -> Rival:
-    why = rival.why
+def _missing_baseline_evidence(rival: NoBaseline, against: BaselineRole, accepted: str | None) -> BaselineEvidence:
+    why = rival.reason
     if rival.state == "incomparable" and accepted:
         why = f"{why}; accepted: {accepted}"
-    return Rival(against, absent=why, incomparable=rival.state == "incomparable" and not accepted)
+    return BaselineEvidence(against, absence_reason=why, is_incomparable=rival.state == "incomparable" and not accepted)
 
 
-def _rival(
+def _measure_baseline(
     metrics: Sequence[str],
     truth: Truth,
     candidate: Predictions,
-    rival: Contestant,
+    rival: ScoredModel,
     theirs: Predictions,
-    holdout: Holdout,
-    gate: Gate,
+    holdout: RowMetadata,
+    gate: GateSpec,
     seed: int,
-    own: int,
-) -> Rival:
-    if rival.seen is not None:
-        new = np.flatnonzero(~np.asarray(rival.seen, dtype=bool))
-        truth, candidate, theirs = truth.rows(new), candidate.rows(new), theirs.rows(new)
+    candidate_classes: int,
+) -> BaselineEvidence:
+    if rival.seen_rows is not None:
+        new = np.flatnonzero(~np.asarray(rival.seen_rows, dtype=bool))
+        truth, candidate, theirs = truth.select_rows(new), candidate.select_rows(new), theirs.select_rows(new)
         holdout = replace(
             holdout,
             slices={name: np.asarray(values, dtype=object)[new] for name, values in holdout.slices.items()},
             conditions={name: mask[new] for name, mask in holdout.conditions.items()},
         )
-    return Rival(
+    return BaselineEvidence(
         rival.name,
-        gather(metrics, truth, candidate, theirs, seed=seed, own=own),
-        dict(_by_slice(metrics, truth, candidate, theirs, holdout, gate, seed, own)),
-        rival.operational,
+        measure_evidence(metrics, truth, candidate, theirs, seed=seed, candidate_classes=candidate_classes),
+        dict(_measure_slices(metrics, truth, candidate, theirs, holdout, gate, seed, candidate_classes)),
+        rival.operational_metrics,
     )
 
 
-def _of_rival(rival: Rival, model: Contestant | Absent, gate: Gate, wanted: Sequence[str]) -> tuple[MetricValue, ...]:
-    if isinstance(model, Absent) or rival.evidence is None:
+def _baseline_metrics(
+    rival: BaselineEvidence, model: ScoredModel | NoBaseline, gate: GateSpec, wanted: Sequence[str]
+) -> tuple[MetricValue, ...]:
+    if isinstance(model, NoBaseline) or rival.evidence is None:
         return ()
     evidence = rival.evidence
     return (
-        *values(evidence.champion, evidence.rows, rival.by_slice, "champion", gate),
-        *operational(model, wanted),
+        *metric_values(evidence.champion, evidence.rows, rival.by_slice, "champion", gate),
+        *operational_values(model, wanted),
     )
 
 
-def _both(champion: Contestant | Absent, anchor: Contestant | Absent) -> Iterator[tuple[Against, Contestant]]:
-    for against, one in zip(AGAINST, (champion, anchor), strict=True):
-        if isinstance(one, Contestant):
+def _existing_baselines(
+    champion: ScoredModel | NoBaseline, anchor: ScoredModel | NoBaseline
+) -> Iterator[tuple[BaselineRole, ScoredModel]]:
+    for against, one in zip(BASELINE_ROLES, (champion, anchor), strict=True):
+        if isinstance(one, ScoredModel):
             yield against, one
 
 
-def _by_slice(
+def _measure_slices(
     metrics: Sequence[str],
     truth: Truth,
     candidate: Predictions,
     rival: Predictions | None,
-    holdout: Holdout,
-    gate: Gate,
+    holdout: RowMetadata,
+    gate: GateSpec,
     seed: int,
-    own: int,
-) -> Iterator[tuple[Slice, Evidence]]:
-    for slice_, rows, testable in cut(holdout.slices, holdout.conditions, gate.min_slice_rows):
-        one, part = None if rival is None else rival.rows(rows), truth.rows(rows)
-        enough = testable and (truth.plain or whole(part.units()) >= gate.min_slice_rows)
-        evidence = gather(metrics, part, candidate.rows(rows), one, seed=seed, intervals=enough, own=own)
+    candidate_classes: int,
+) -> Iterator[tuple[Slice, MetricEvidence]]:
+    for slice_, rows, testable in cut_slices(holdout.slices, holdout.conditions, gate.min_slice_rows):
+        one, part = None if rival is None else rival.select_rows(rows), truth.select_rows(rows)
+        enough = testable and (
+            truth.has_equal_independent_rows or whole_rows(part.effective_sample_size()) >= gate.min_slice_rows
+        )
+        evidence = measure_evidence(
+            metrics,
+            part,
+            candidate.select_rows(rows),
+            one,
+            seed=seed,
+            intervals=enough,
+            candidate_classes=candidate_classes,
+        )
         yield slice_, evidence
 
 
-def _gaps(
+def _measure_gaps(
     requirements: Sequence[Requirement],
     strange: frozenset[str],
     truth: Truth,
     candidate: Predictions,
-    holdout: Holdout,
-    gate: Gate,
-) -> Iterator[tuple[tuple[str, str], Gap]]:
+    holdout: RowMetadata,
+    gate: GateSpec,
+) -> Iterator[tuple[tuple[str, str], FairnessGap]]:
     for requirement in requirements:
         by = requirement.by
-        if by is None or by not in holdout.parts or requirement.metric in strange:
+        if by is None or by not in holdout.fairness_columns or requirement.metric in strange:
             continue
-        found = gap(cast("Name", requirement.metric), truth, candidate, holdout.parts[by], min_rows=gate.min_slice_rows)
+        found = measure_fairness_gap(
+            cast("FairnessMetric", requirement.metric),
+            truth,
+            candidate,
+            holdout.fairness_columns[by],
+            min_rows=gate.min_slice_rows,
+        )
         if found is not None:
             yield (requirement.metric, by), found
 
 
-def _unseen(champion: Contestant | Absent, anchor: Contestant | Absent) -> Iterator[Diagnostic]:
-    for against, one in _both(champion, anchor):
-        if one.seen is None:
+def _seen_rows_warnings(champion: ScoredModel | NoBaseline, anchor: ScoredModel | NoBaseline) -> Iterator[Diagnostic]:
+    for against, one in _existing_baselines(champion, anchor):
+        if one.seen_rows is None:
             continue
-        count, rows = int(one.seen.sum()), len(one.seen)
+        count, rows = int(one.seen_rows.sum()), len(one.seen_rows)
         yield Diagnostic(
             "holdout-rows-seen",
             f"{one.name}, the {against}, has learned from {count:,} of the {rows:,} holdout rows: tests against it leave them out",
@@ -230,13 +275,15 @@ def _unseen(champion: Contestant | Absent, anchor: Contestant | Absent) -> Itera
         )
 
 
-def _too_small(case: Case, requirements: Sequence[Requirement], gate: Gate) -> Iterator[Diagnostic]:
-    whole = case.whole
-    tested = [one for one in requirements if one.metric in METRICS and one.metric not in case.strange]
-    if tested and whole.independent < gate.min_rows:
-        message = f"{rows_of(whole)} and the gate needs {gate.min_rows:,}: nothing can be concluded"
-    elif few := [requirement.metric for requirement in tested if few_of_a_class(requirement.metric, whole)]:
-        rare = f"{whole.smallest_class} rows of its rarest class"
+def _sample_size_warnings(
+    case: EvidenceSet, requirements: Sequence[Requirement], gate: GateSpec
+) -> Iterator[Diagnostic]:
+    whole = case.overall_evidence
+    tested = [one for one in requirements if one.metric in METRIC_FACTORIES and one.metric not in case.unknown_metrics]
+    if tested and whole.independent_rows < gate.min_rows:
+        message = f"{describe_rows(whole)} and the gate needs {gate.min_rows:,}: nothing can be concluded"
+    elif few := [requirement.metric for requirement in tested if has_too_few_class_rows(requirement.metric, whole)]:
+        rare = f"{whole.rarest_class_rows} rows of its rarest class"
         message = f"the holdout has {rare} and {few[0]} needs {MIN_CLASS_ROWS}"
     else:
         return
@@ -248,15 +295,17 @@ def _too_small(case: Case, requirements: Sequence[Requirement], gate: Gate) -> I
     )
 
 
-def _accepted(champion: Contestant | Absent, anchor: Contestant | Absent, reason: str | None) -> Iterator[Diagnostic]:
+def _incomparable_warnings(
+    champion: ScoredModel | NoBaseline, anchor: ScoredModel | NoBaseline, reason: str | None
+) -> Iterator[Diagnostic]:
     """Say what cannot be measured, and whether that is accepted; or that nothing needs to be accepted."""
-    both = zip(AGAINST, (champion, anchor), strict=True)
-    lost = {name: one.why for name, one in both if isinstance(one, Absent) and one.state == "incomparable"}
+    both = zip(BASELINE_ROLES, (champion, anchor), strict=True)
+    lost = {name: one.reason for name, one in both if isinstance(one, NoBaseline) and one.state == "incomparable"}
     for against, why in lost.items():
         yield Diagnostic(
             "champion-incomparable" if against == "champion" else "anchor-incomparable",
             f"the {against} cannot be measured on these data: {why}" + (f"; accepted: {reason}" if reason else ""),
-            help="The floors decide." if reason else _NOT_ACCEPTED[against],
+            help="The floors decide." if reason else _INCOMPARABLE_HELP[against],
             severity="warning",
         )
     if reason and not lost:
@@ -268,28 +317,28 @@ def _accepted(champion: Contestant | Absent, anchor: Contestant | Absent, reason
         )
 
 
-_ACCEPT = (
+_ACCEPT_HELP = (
     "If the change is meant, say why in a reviewed commit: `acceptIncomparable: REASON` in the model's gate; the floors decide"
     " then."
 )
-_NOT_ACCEPTED: Mapping[Against, str] = {
-    "champion": f"Tests against it cannot be decided. {_ACCEPT}",
-    "anchor": f"Tests against it cannot be decided. Name a newer version as the gate's `anchor`. {_ACCEPT}",
+_INCOMPARABLE_HELP: Mapping[BaselineRole, str] = {
+    "champion": f"Tests against it cannot be decided. {_ACCEPT_HELP}",
+    "anchor": f"Tests against it cannot be decided. Name a newer version as the gate's `anchor`. {_ACCEPT_HELP}",
 }
 
 
-def _overall(
+def _overall_verdict(
     requirements: Sequence[Requirement],
     results: Sequence[RequirementResult],
-    rivals: Mapping[Against, Rival],
-    gate: Gate,
-    occasion: Occasion,
+    rivals: Mapping[BaselineRole, BaselineEvidence],
+    gate: GateSpec,
+    change_kind: ChangeKind,
 ) -> Verdict:
     verdicts = {result.verdict for result in results}
     lost = any(
         requirement.against is not None
-        and rivals[requirement.against].incomparable
-        and requirement.when in (None, occasion)
+        and rivals[requirement.against].is_incomparable
+        and requirement.when in (None, change_kind)
         for requirement in requirements
     )
     if lost and gate.accept_incomparable is None and "fail" not in verdicts:

@@ -10,19 +10,19 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops_ci.evaluation.stats.influence import together
-from mlops_ci.evaluation.stats.intervals import Bound, Estimate, wilson
-from mlops_ci.evaluation.verdict.slices import texts
-from mlops_ci.training.predictions import Floats, Ints, Predictions, Truth, need
+from mlops_ci.evaluation.stats.influence import sum_by_group
+from mlops_ci.evaluation.stats.intervals import Bound, Estimate, wilson_bound
+from mlops_ci.evaluation.verdict.slices import format_slice_values
+from mlops_ci.training.predictions import Floats, Ints, Predictions, Truth, require_part
 
-Name = Literal["demographic-parity-difference", "equalized-odds-difference"]
+FairnessMetric = Literal["demographic-parity-difference", "equalized-odds-difference"]
 RateName = Literal["selection", "true-positive", "false-positive"]
-MIN_CLASS_ROWS = 10  # of the class that a rate is a share of, in each group: as `requirements` has it
-_Rows = NDArray[np.bool_]
+MIN_RATE_ROWS = 10  # of the class that a rate is a share of, in each group: as `requirements` has it
+_RowMask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Gap:
+class FairnessGap:
     """The largest gap of a rate between two groups: `highest` has the highest rate, and `lowest` the lowest.
 
     `passed_over` are the groups with too few rows for one of the rates, by name.
@@ -30,12 +30,14 @@ class Gap:
 
     estimate: Estimate
     rate: RateName
-    highest: str
-    lowest: str
-    passed_over: tuple[str, ...]
+    highest_group: str
+    lowest_group: str
+    skipped_groups: tuple[str, ...]
 
 
-def gap(name: Name, truth: Truth, predictions: Predictions, groups: Sequence[str], *, min_rows: int) -> Gap | None:
+def measure_fairness_gap(
+    name: FairnessMetric, truth: Truth, predictions: Predictions, groups: Sequence[str], *, min_rows: int
+) -> FairnessGap | None:
     """Return the gap between the groups that n rows belong to, `groups` [n]; class 1 is what a selection is of.
 
     Demographic parity difference: the largest selection rate less the smallest. Equalized odds difference: the same of
@@ -47,15 +49,15 @@ def gap(name: Name, truth: Truth, predictions: Predictions, groups: Sequence[str
     (R. L. Berger, Technometrics 24 (1982) 295-300); the lower limit takes a pair's at that probability divided by the
     ordered pairs of all rates (Bonferroni), because one of them is enough. A pair's limits are Newcombe's (see `_limits`).
     """
-    names, at = np.unique(texts(groups).astype(str), return_inverse=True)
-    large = _worth(truth, at, len(names)) >= min_rows
-    rates = [_rate(one, truth, predictions, at, large) for one in _RATES[name]]
+    names, at = np.unique(format_slice_values(groups).astype(str), return_inverse=True)
+    large = _independent_rows_by_group(truth, at, len(names)) >= min_rows
+    rates = [_measure_rate(one, truth, predictions, at, large) for one in _METRIC_RATES[name]]
     if any(len(rate.groups) < 2 for rate in rates):
         return None
     widest = max(rates, key=lambda rate: rate.gap)  # the first of equals
     counted = set.intersection(*(set(rate.groups.tolist()) for rate in rates))
-    return Gap(
-        Estimate(widest.gap, _bound(rates)),
+    return FairnessGap(
+        Estimate(widest.gap, _gap_bound(rates)),
         widest.name,
         str(names[widest.groups[np.argmax(widest.shares)]]),
         str(names[widest.groups[np.argmin(widest.shares)]]),
@@ -77,63 +79,72 @@ class _Rate:
         return float(self.shares.max() - self.shares.min())
 
 
-_RATES: Mapping[Name, tuple[RateName, ...]] = {
+_METRIC_RATES: Mapping[FairnessMetric, tuple[RateName, ...]] = {
     "demographic-parity-difference": ("selection",),
     "equalized-odds-difference": ("true-positive", "false-positive"),
 }
-_AMONG: Mapping[RateName, Callable[[Truth], _Rows | None]] = {
+_RATE_DENOMINATORS: Mapping[RateName, Callable[[Truth], _RowMask | None]] = {
     "selection": lambda _: None,
-    "true-positive": lambda truth: need(truth.labels) == 1,
-    "false-positive": lambda truth: need(truth.labels) == 0,
+    "true-positive": lambda truth: require_part(truth.labels) == 1,
+    "false-positive": lambda truth: require_part(truth.labels) == 0,
 }
 
 
-def _rate(name: RateName, truth: Truth, predictions: Predictions, at: Ints, large: _Rows) -> _Rate:
+def _measure_rate(name: RateName, truth: Truth, predictions: Predictions, at: Ints, large: _RowMask) -> _Rate:
     """Return a rate by group; where rows have weights or depend on each other, of as many rows as they are worth."""
-    selected, among = need(predictions.labels) == 1, _AMONG[name](truth)
+    selected, among = require_part(predictions.labels) == 1, _RATE_DENOMINATORS[name](truth)
     if among is not None:
-        truth, selected, at = truth.rows(among), selected[among], at[among]
-    mass, hits = (np.bincount(at[which], truth.mass[which], len(large)) for which in (np.full(len(at), True), selected))
-    rows = _worth(truth, at, len(large))
-    groups = np.flatnonzero(large & (rows >= (1 if among is None else MIN_CLASS_ROWS)))
+        truth, selected, at = truth.select_rows(among), selected[among], at[among]
+    mass, hits = (
+        np.bincount(at[which], truth.weights_or_ones[which], len(large)) for which in (np.full(len(at), True), selected)
+    )
+    rows = _independent_rows_by_group(truth, at, len(large))
+    groups = np.flatnonzero(large & (rows >= (1 if among is None else MIN_RATE_ROWS)))
     shares = hits[groups] / mass[groups]
-    if not truth.plain:
-        worth = [_resting_on(truth, at == index, selected, share) for index, share in zip(groups, shares, strict=True)]
+    if not truth.has_equal_independent_rows:
+        worth = [
+            _effective_sample_size(truth, at == index, selected, share)
+            for index, share in zip(groups, shares, strict=True)
+        ]
         rows[groups] = np.minimum(rows[groups], worth)
     return _Rate(name, groups, shares, rows[groups])
 
 
-def _resting_on(truth: Truth, which: _Rows, selected: _Rows, share: float) -> float:
+def _effective_sample_size(truth: Truth, which: _RowMask, selected: _RowMask, share: float) -> float:
     """Return how many even rows vary as much as a weighted share does: weights that go with what is selected cost some."""
-    part = truth.rows(which)
-    variance = float((together(part.mass * (selected[which] - share) / part.mass.sum(), part) ** 2).sum())
+    part = truth.select_rows(which)
+    variance = float(
+        (sum_by_group(part.weights_or_ones * (selected[which] - share) / part.weights_or_ones.sum(), part) ** 2).sum()
+    )
     return share * (1 - share) / variance if variance else math.inf
 
 
-def _worth(truth: Truth, at: Ints, groups: int) -> Floats:
+def _independent_rows_by_group(truth: Truth, at: Ints, groups: int) -> Floats:
     """Return how many independent rows each group has, [groups]."""
-    if truth.plain:
+    if truth.has_equal_independent_rows:
         return np.bincount(at, minlength=groups).astype(np.float64)
-    return np.array([truth.units(at == index) for index in range(groups)])
+    return np.array([truth.effective_sample_size(at == index) for index in range(groups)])
 
 
-def _bound(rates: Sequence[_Rate]) -> Bound:
+def _gap_bound(rates: Sequence[_Rate]) -> Bound:
     pairs = sum(len(rate.groups) * (len(rate.groups) - 1) for rate in rates)
 
     def bound(p: float) -> float:
         level = p if p >= 0.5 else p / pairs
-        return max(0.0, *(float(limits.max()) for limits in _limits(rates, level)))
+        return max(0.0, *(float(limits.max()) for limits in _pairwise_limits(rates, level)))
 
     return bound
 
 
-def _limits(rates: Sequence[_Rate], p: float) -> Iterator[Floats]:
+def _pairwise_limits(rates: Sequence[_Rate], p: float) -> Iterator[Floats]:
     """Yield, of each rate, the limits at p of every difference of two groups [k, k], -1 on the diagonal.
 
     R. G. Newcombe, Statistics in Medicine 17 (1998) 873-890, method 10: the distances of Wilson's limits, squared, add up.
     """
     for rate in rates:
-        sides = [wilson(share, rows) for share, rows in zip(rate.shares.tolist(), rate.rows.tolist(), strict=True)]
+        sides = [
+            wilson_bound(share, rows) for share, rows in zip(rate.shares.tolist(), rate.rows.tolist(), strict=True)
+        ]
         towards = np.array([side(p) for side in sides]) - rate.shares
         away = np.array([side(1 - p) for side in sides]) - rate.shares
         width = np.hypot(towards[:, None], away[None, :])

@@ -13,19 +13,19 @@ from numpy.typing import NDArray
 
 from mlops_ci.spec.condition_tree import (
     And,
-    Column,
+    ColumnReference,
     Compare,
     Condition,
+    ConditionTree,
     In,
-    Literal,
+    LiteralValue,
     Missing,
     Not,
     Operand,
     Or,
-    Tree,
-    check,
-    known,
-    moment,
+    ensure_columns_exist,
+    ensure_types_comparable,
+    parse_time_literal,
 )
 
 Mask = NDArray[np.bool_]
@@ -38,25 +38,27 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
     ">=": operator.ge,
 }
 _NANOSECONDS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
-_DAY = 86_400 * 1_000_000_000
+_DAY_NANOSECONDS = 86_400 * 1_000_000_000
 
 
-def mask(condition: Condition, table: Any) -> Mask:
+def condition_mask(condition: Condition, table: Any) -> Mask:
     """Return the rows of a pyarrow table that are in the slice, [n].
 
     As in SQL (ISO/IEC 9075-2, 8.2 and 6.39), a comparison with a missing value is neither true nor false, and so is its
     `not`; NaN counts as missing. Numbers compare exactly, whatever their types. Raises ConditionError when the table has
     no such column, or for values of types that do not compare.
     """
-    known(condition, table.column_names)
-    types = {name: type for name in condition.columns if (type := _type(table.schema.field(name).type)) is not None}
-    check(condition, types)
-    columns = {name: _values(table[name], types.get(name)) for name in condition.columns}
-    return _truth(condition.tree, _Rows(table.num_rows, types, columns)).true
+    ensure_columns_exist(condition, table.column_names)
+    types = {
+        name: type for name in condition.columns if (type := _type_name(table.schema.field(name).type)) is not None
+    }
+    ensure_types_comparable(condition, types)
+    columns = {name: _column_values(table[name], types.get(name)) for name in condition.columns}
+    return _evaluate_tree(condition.tree, _TableRows(table.num_rows, types, columns)).true
 
 
 @dataclass(frozen=True)
-class _Values:
+class _ColumnValues:
     """A column's values [n], and where there are any [n]."""
 
     values: NDArray[Any]
@@ -64,26 +66,26 @@ class _Values:
 
 
 @dataclass(frozen=True)
-class _Rows:
+class _TableRows:
     count: int
     types: Mapping[str, str]
-    columns: Mapping[str, _Values]
+    columns: Mapping[str, _ColumnValues]
 
 
 @dataclass(frozen=True)
-class _Truth:
+class _TruthMasks:
     """Where something is true, and where it is false, [n] each; it is unknown elsewhere."""
 
     true: Mask
     false: Mask
 
 
-def _type(type: Any) -> str | None:
+def _type_name(type: Any) -> str | None:
     """Return a type as specs name it, or as pyarrow does when they have none; None when it only holds nulls."""
     import pyarrow.types as is_
 
     if is_.is_dictionary(type):
-        return _type(type.value_type)
+        return _type_name(type.value_type)
     if is_.is_null(type):
         return None
     named = (
@@ -97,7 +99,7 @@ def _type(type: Any) -> str | None:
     return next((name for name, test in named if test(type)), str(type))
 
 
-def _values(column: Any, type: str | None) -> _Values:
+def _column_values(column: Any, type: str | None) -> _ColumnValues:
     """Return integers, floats and booleans as they are, moments as nanoseconds, all else as Python's objects."""
     import pyarrow as pa
 
@@ -119,7 +121,7 @@ def _values(column: Any, type: str | None) -> _Values:
             values = column.to_numpy()
         case _:
             values = np.empty(len(column), dtype=object)  # never compared
-    return _Values(values, present)
+    return _ColumnValues(values, present)
 
 
 def _nanoseconds(column: Any) -> NDArray[Any]:
@@ -128,68 +130,74 @@ def _nanoseconds(column: Any) -> NDArray[Any]:
 
     type = column.type
     days = pa.types.is_date32(type)
-    unit = _DAY if days else _NANOSECONDS["ms" if pa.types.is_date64(type) else type.unit]
+    unit = _DAY_NANOSECONDS if days else _NANOSECONDS["ms" if pa.types.is_date64(type) else type.unit]
     counts = np.asarray(column.cast(pa.int32() if days else pa.int64()).fill_null(0).to_numpy(), dtype=np.int64)
     most = np.iinfo(np.int64).max // unit
     return counts * unit if ((counts >= -most) & (counts <= most)).all() else counts.astype(object) * unit
 
 
-def _truth(tree: Tree, rows: _Rows) -> _Truth:
+def _evaluate_tree(tree: ConditionTree, rows: _TableRows) -> _TruthMasks:
     match tree:
         case And(of):
-            parts = [_truth(part, rows) for part in of]
-            return _Truth(
+            parts = [_evaluate_tree(part, rows) for part in of]
+            return _TruthMasks(
                 reduce(operator.and_, (part.true for part in parts)),
                 reduce(operator.or_, (part.false for part in parts)),
             )
         case Or(of):
-            return _truth(Not(And(tuple(Not(part) for part in of))), rows)  # De Morgan's law holds with unknowns too
+            return _evaluate_tree(
+                Not(And(tuple(Not(part) for part in of))), rows
+            )  # De Morgan's law holds with unknowns too
         case Not(of=inner):
-            found = _truth(inner, rows)
-            return _Truth(found.false, found.true)
+            found = _evaluate_tree(inner, rows)
+            return _TruthMasks(found.false, found.true)
         case Missing(column):
             present = rows.columns[column.name].present
-            return _Truth(~present, present)
+            return _TruthMasks(~present, present)
         case In(column, values):
             one = rows.columns[column.name]
-            allowed = {_literal(value, rows.types.get(column.name)) for value in values}
-            return _where(one.present, [value in allowed for value in one.values[one.present].tolist()])
+            allowed = {_literal_value(value, rows.types.get(column.name)) for value in values}
+            return _truth_where_present(one.present, [value in allowed for value in one.values[one.present].tolist()])
         case Compare(left, sign, right):
-            return _compared(left, _OPERATORS[sign], right, rows)
+            return _evaluate_comparison(left, _OPERATORS[sign], right, rows)
 
 
-def _compared(left: Operand, compare: Callable[[Any, Any], Any], right: Operand, rows: _Rows) -> _Truth:
+def _evaluate_comparison(
+    left: Operand, compare: Callable[[Any, Any], Any], right: Operand, rows: _TableRows
+) -> _TruthMasks:
     present = np.ones(rows.count, dtype=bool)
     for side in (left, right):
-        if isinstance(side, Column):
+        if isinstance(side, ColumnReference):
             present = present & rows.columns[side.name].present
-    one, other = (_side(side, beside, present, rows) for side, beside in ((left, right), (right, left)))
-    return _where(present, compare(*_exact(one, other)))
+    one, other = (_operand_values(side, beside, present, rows) for side, beside in ((left, right), (right, left)))
+    return _truth_where_present(present, compare(*_to_common_type(one, other)))
 
 
-def _side(side: Operand, beside: Operand, present: Mask, rows: _Rows) -> NDArray[Any]:
+def _operand_values(side: Operand, beside: Operand, present: Mask, rows: _TableRows) -> NDArray[Any]:
     """Return a column's values where both sides have one, or a literal as an array of Python's object and no dimension."""
-    if isinstance(side, Column):
+    if isinstance(side, ColumnReference):
         return rows.columns[side.name].values[present]
-    return np.array(_literal(side, rows.types.get(beside.name) if isinstance(beside, Column) else None), dtype=object)
+    return np.array(
+        _literal_value(side, rows.types.get(beside.name) if isinstance(beside, ColumnReference) else None), dtype=object
+    )
 
 
-def _literal(literal: Literal, type: str | None) -> Any:
-    return moment(literal) if type in ("date", "timestamp") else literal.value
+def _literal_value(literal: LiteralValue, type: str | None) -> Any:
+    return parse_time_literal(literal) if type in ("date", "timestamp") else literal.value
 
 
-def _exact(one: NDArray[Any], other: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+def _to_common_type(one: NDArray[Any], other: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return both in one type that changes neither: that of the column, else Python's objects, which compare exactly."""
     if one.dtype == other.dtype:
         return one, other
-    if other.ndim == 0 and (native := _native(other, one.dtype)) is not None:
+    if other.ndim == 0 and (native := _cast_literal(other, one.dtype)) is not None:
         return one, native
-    if one.ndim == 0 and (native := _native(one, other.dtype)) is not None:
+    if one.ndim == 0 and (native := _cast_literal(one, other.dtype)) is not None:
         return native, other
     return one.astype(object), other.astype(object)
 
 
-def _native(literal: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any] | None:
+def _cast_literal(literal: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any] | None:
     """Return a literal in a column's type, None when that would change it."""
     value = literal.item()
     if dtype.kind not in "iufb" or (dtype.kind != "f" and isinstance(value, float)):
@@ -201,8 +209,8 @@ def _native(literal: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any] | None:
     return native if native.item() == value else None
 
 
-def _where(present: Mask, found: Any) -> _Truth:
+def _truth_where_present(present: Mask, found: Any) -> _TruthMasks:
     """Return what was found in the rows that are present, and unknown for the others."""
     true = np.zeros(len(present), dtype=bool)
     true[present] = np.asarray(found, dtype=bool)
-    return _Truth(true, present & ~true)
+    return _TruthMasks(true, present & ~true)

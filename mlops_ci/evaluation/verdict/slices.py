@@ -9,10 +9,10 @@ import numpy as np
 
 from mlops_ci.training.predictions import Ints
 
-_SHOWN = 50  # of each column, the largest first; every slice that is large enough to be tested is shown
+_MAX_SHOWN_SLICES = 50  # of each column, the largest first; every slice that is large enough to be tested is shown
 
 
-def cut(
+def cut_slices(
     columns: Mapping[str, Any], conditions: Mapping[str, Any], least: int
 ) -> Iterator[tuple[tuple[str, ...], Ints, bool]]:
     """Yield each slice's name, the indices of its rows, and whether these are at least `least`, so that it may be tested.
@@ -20,10 +20,10 @@ def cut(
     `columns` [n] by name; `conditions` masks [n] by name, of which an empty one is a slice, too.
     """
     for column, values in columns.items():
-        names, at, counts = np.unique(texts(values).astype(str), return_inverse=True, return_counts=True)
+        names, at, counts = np.unique(format_slice_values(values).astype(str), return_inverse=True, return_counts=True)
         for place, index in enumerate(np.argsort(-counts, kind="stable")):
             testable = int(counts[index]) >= least
-            if not testable and place >= _SHOWN:
+            if not testable and place >= _MAX_SHOWN_SLICES:
                 break
             yield (column, str(names[index])), np.flatnonzero(at == index), testable
     for name, mask in conditions.items():
@@ -31,12 +31,12 @@ def cut(
         yield (name,), rows, len(rows) >= least
 
 
-def texts(values: Any) -> Any:
+def format_slice_values(values: Any) -> Any:
     """Return a column's values as the names of slices, [n]."""
-    return np.array([_text(value) for value in np.asarray(values, dtype=object).tolist()], dtype=object)
+    return np.array([_format_slice_value(value) for value in np.asarray(values, dtype=object).tolist()], dtype=object)
 
 
-def _text(value: Any) -> str:
+def _format_slice_value(value: Any) -> str:
     if value is None or value != value:
         return "(missing)"
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

@@ -6,29 +6,29 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from mlops_ci.core.records import MetricValue, RequirementResult
-from mlops_ci.evaluation.stats.evidence import Evidence
+from mlops_ci.evaluation.stats.evidence import MetricEvidence
 from mlops_ci.evaluation.stats.intervals import Estimate
-from mlops_ci.evaluation.verdict.alignment import Contestant
-from mlops_ci.evaluation.verdict.evidence_set import Case
+from mlops_ci.evaluation.verdict.alignment import ScoredModel
+from mlops_ci.evaluation.verdict.evidence_set import EvidenceSet
 from mlops_ci.evaluation.verdict.wording import Slice, slice_name
 from mlops_ci.spec.defaults import default_requirements
-from mlops_ci.spec.requirement_text import number
-from mlops_ci.spec.spec_types import Gate, Task
+from mlops_ci.spec.requirement_text import format_metric
+from mlops_ci.spec.spec_types import GateSpec, Task
 
 
-def no_floor(task: Task, case: Case) -> str:
+def no_floor_sentence(task: Task, case: EvidenceSet) -> str:
     """Say why a gate of tests against a champion alone has nothing to say, and what would make it say something."""
     floor = default_requirements(task)[0]
     example = f"{{metric: {floor.metric}, min: {floor.min:g}}}"
-    return f"{case.rivals['champion'].absent} and no floor, so nothing was judged: add a floor such as {example}"
+    return f"{case.baselines['champion'].absence_reason} and no floor, so nothing was judged: add a floor such as {example}"
 
 
-def values(
+def metric_values(
     estimates: Mapping[str, Estimate],
     rows: int,
-    by_slice: Mapping[Slice, Evidence],
+    by_slice: Mapping[Slice, MetricEvidence],
     side: Literal["candidate", "champion"],
-    gate: Gate,
+    gate: GateSpec,
 ) -> Iterator[MetricValue]:
     """Yield a model's metrics as a whole and by slice, with two-sided intervals."""
     tail = (1 - gate.confidence) / 2
@@ -43,17 +43,17 @@ def values(
         yield from some(getattr(evidence, side), slice_name(slice_), evidence.rows)
 
 
-def operational(model: Contestant, wanted: Sequence[str]) -> Iterator[MetricValue]:
+def operational_values(model: ScoredModel, wanted: Sequence[str]) -> Iterator[MetricValue]:
     """Yield what was measured of the packaged model."""
     for metric in wanted:
-        if metric in model.operational:
-            yield MetricValue(metric, model.operational[metric])
+        if metric in model.operational_metrics:
+            yield MetricValue(metric, model.operational_metrics[metric])
 
 
-def sentence(results: Sequence[RequirementResult], case: Case, wanted: Sequence[str]) -> str:
+def comparison_sentence(results: Sequence[RequirementResult], case: EvidenceSet, wanted: Sequence[str]) -> str:
     """Say the gate's answer in one sentence: the first tested metric of both models, or of the candidate alone."""
-    champion = case.rivals["champion"]
-    evidence = case.whole if champion.evidence is None else champion.evidence
+    champion = case.baselines["champion"]
+    evidence = case.overall_evidence if champion.evidence is None else champion.evidence
     measured = [result for result in results if result.metric in evidence.candidate]
     first = next((result for result in measured if result.difference is not None and result.slice is None), None)
     first = first or next(iter(measured), None)
@@ -70,12 +70,16 @@ def sentence(results: Sequence[RequirementResult], case: Case, wanted: Sequence[
         how = (
             "no better or worse"
             if difference.value == 0
-            else f"{'better' if ahead else 'worse'} by {number(abs(difference.value))}"
+            else f"{'better' if ahead else 'worse'} by {format_metric(abs(difference.value))}"
         )
-        versus = f"against {number(evidence.champion[metric].value)} of {champion.name}"
-        return f"{metric} {number(mine.value)} {versus}: {how} [{number(low)}, {number(high)}] {rows}"
+        versus = f"against {format_metric(evidence.champion[metric].value)} of {champion.name}"
+        return (
+            f"{metric} {format_metric(mine.value)} {versus}: {how} [{format_metric(low)}, {format_metric(high)}] {rows}"
+        )
     interval = ""
     if mine.bound is not None:
         tail = case.alpha / 2
-        interval = f" [{number(mine.bound(tail))}, {number(mine.bound(1 - tail))}]"
-    return f"{metric} {number(mine.value)}{interval} {rows}" + (f"; {champion.absent}" if champion.absent else "")
+        interval = f" [{format_metric(mine.bound(tail))}, {format_metric(mine.bound(1 - tail))}]"
+    return f"{metric} {format_metric(mine.value)}{interval} {rows}" + (
+        f"; {champion.absence_reason}" if champion.absence_reason else ""
+    )

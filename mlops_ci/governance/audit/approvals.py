@@ -8,62 +8,76 @@ from dataclasses import dataclass
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.records import Approval, Assignment
 from mlops_ci.core.signers import Signing
-from mlops_ci.governance.approvals import APPROVALS, Given, Party, authors, given, judge, taggers
-from mlops_ci.governance.audit.inventory import Holdings
+from mlops_ci.governance.approvals import (
+    APPROVAL_PREFIX,
+    ExcludedApprover,
+    SignedApproval,
+    count_approvals,
+    find_release_authors,
+    find_tag_authors,
+    read_approvals,
+)
+from mlops_ci.governance.audit.inventory import ModelInventory
 from mlops_ci.registry.events import Event
 from mlops_ci.repository.branch_specs import ProjectAtTip
 from mlops_ci.repository.git import Repository
-from mlops_ci.repository.ref_listing import TAGS
-from mlops_ci.repository.signing import Signature
+from mlops_ci.repository.ref_listing import TAG_PREFIX
+from mlops_ci.repository.signing import TagSignature
 
-_DEPLOYER = "who deploys does not approve it"
+_DEPLOYER_ROLE = "who deploys does not approve it"
 
 
 @dataclass(frozen=True)
-class _Case:
+class _AssignmentCase:
     """An assignment that approvals are recorded of, or asked for."""
 
     event: Event
     record: Assignment
     release: Event
-    wanted: int
+    required: int
 
 
 def breaks(
-    repo: Repository, helds: Iterable[Holdings], project: ProjectAtTip, signatures: Mapping[str, Signature]
+    repo: Repository, helds: Iterable[ModelInventory], project: ProjectAtTip, signatures: Mapping[str, TagSignature]
 ) -> tuple[dict[str, tuple[Diagnostic, ...]], int]:
     """Return by model what is wrong with its approvals, and how many count.
 
     An assignment needs as many as its record says were asked for, and what runs now as many as the branch asks for today.
     """
     settings = project.specs.project.spec.signing
-    cases = [(held.model, case) for held in helds for case in _cases(held, project.specs.project.spec.policy.approvals)]
+    cases = [
+        (held.model, case)
+        for held in helds
+        for case in _assignment_cases(held, project.specs.project.spec.policy.approvals)
+    ]
     if settings is None or not cases:
         return {}, 0
     signing = Signing(settings.format, (project.copy / settings.allowed_signers).read_bytes(), settings.required)
     recorded = {item.ref for _, case in cases for item in case.record.approvals if item.ref is not None}
-    refs = [ref for ref in repo.refs(APPROVALS) if any((ref.name, ref.oid) == (one.name, one.oid) for one in recorded)]
-    known = {(one.ref.name, one.ref.oid): one for one in given(repo, signing, refs)}
-    makers: dict[str, Party] = {}
+    refs = [
+        ref for ref in repo.refs(APPROVAL_PREFIX) if any((ref.name, ref.oid) == (one.name, one.oid) for one in recorded)
+    ]
+    known = {(one.ref.name, one.ref.oid): one for one in read_approvals(repo, signing, refs)}
+    makers: dict[str, ExcludedApprover] = {}
     found: dict[str, list[Diagnostic]] = {}
     total = 0
     for model, case in cases:
         if case.release.oid not in makers:
-            makers[case.release.oid] = authors(repo, signing, case.release)
+            makers[case.release.oid] = find_release_authors(repo, signing, case.release)
         parties = [makers[case.release.oid]]
         if case.record.rollback_of is None:  # who goes back may have approved it once
-            parties.append(taggers(repo, signing, case.event.oid, _DEPLOYER))
-        signed = signatures.get(case.event.oid, Signature("bad")).state == "good"
-        count, wrong = _judged(case, known, parties, signed=signed)
+            parties.append(find_tag_authors(repo, signing, case.event.oid, _DEPLOYER_ROLE))
+        signed = signatures.get(case.event.oid, TagSignature("bad")).state == "good"
+        count, wrong = _count_valid_approvals(case, known, parties, signed=signed)
         total += count
         found.setdefault(model, []).extend(wrong)
-        if count < case.wanted:
-            found[model].append(_too_few(case, count))
+        if count < case.required:
+            found[model].append(_missing_approvals_finding(case, count))
     return {model: tuple(items) for model, items in found.items()}, total
 
 
-def _cases(held: Holdings, policy: Mapping[str, int]) -> Iterator[_Case]:
-    current = {event.oid for event in held.state.assigned.values()}
+def _assignment_cases(held: ModelInventory, policy: Mapping[str, int]) -> Iterator[_AssignmentCase]:
+    current = {event.oid for event in held.state.current_assignments.values()}
     for name, record in held.records.items():
         if not isinstance(record, Assignment) or record.release.name not in held.events:
             continue
@@ -71,19 +85,23 @@ def _cases(held: Holdings, policy: Mapping[str, int]) -> Iterator[_Case]:
         today = policy.get(record.environment, 0) if event.oid in current else 0
         wanted = max(record.approvals_required, today)
         if wanted or record.approvals:
-            yield _Case(event, record, release, wanted)
+            yield _AssignmentCase(event, record, release, wanted)
 
 
-def _judged(
-    case: _Case, known: Mapping[tuple[str, str], Given], parties: list[Party], *, signed: bool
+def _count_valid_approvals(
+    case: _AssignmentCase,
+    known: Mapping[tuple[str, str], SignedApproval],
+    parties: list[ExcludedApprover],
+    *,
+    signed: bool,
 ) -> tuple[int, list[Diagnostic]]:
     """Return how many recorded approvals count, and a finding for each that does not."""
     wrong: list[Diagnostic] = []
-    tags: list[Given] = []
+    tags: list[SignedApproval] = []
     count = 0
     for item in case.record.approvals:
         if item.kind != "signature":
-            why = _of_ci(item, case, signed=signed)
+            why = _ci_rejection_reason(item, case, signed=signed)
         elif item.ref is None or (one := known.get((item.ref.name, item.ref.oid))) is None:
             why = f"its tag{f' {item.ref.name}' if item.ref else ''} is not here"
         else:
@@ -91,45 +109,49 @@ def _judged(
             continue
         count += why is None
         if why is not None:
-            wrong.append(_void(case, item.actor, why))
-    judged = judge(tags, case.release, case.record.environment, parties)
+            wrong.append(_invalid_approval_finding(case, item.actor, why))
+    judged = count_approvals(tags, case.release, case.record.environment, parties)
     roles = {party.role for party in parties}
-    for refused in judged.refused:
+    for refused in judged.rejected:
         makes = refused.why in roles
-        wrong.append(_by_author(case, refused.who, refused.why) if makes else _void(case, refused.who, refused.why))
+        wrong.append(
+            _author_approval_finding(case, refused.who, refused.why)
+            if makes
+            else _invalid_approval_finding(case, refused.who, refused.why)
+        )
     return count + len(judged.counted), wrong
 
 
-def _of_ci(item: Approval, case: _Case, *, signed: bool) -> str | None:
+def _ci_rejection_reason(item: Approval, case: _AssignmentCase, *, signed: bool) -> str | None:
     """Return why an approval that CI saw does not count: the signature of the assignment is all that vouches for it."""
     if not signed:
         return "CI saw it, and the assignment that says so is not signed by somebody who may"
     return "who deployed it is said to have approved it" if item.actor == case.record.made_by.actor else None
 
 
-def _by_author(case: _Case, who: str, why: str) -> Diagnostic:
+def _author_approval_finding(case: _AssignmentCase, who: str, why: str) -> Diagnostic:
     return Diagnostic(
         "audit-approval-by-author",
         f"the approval of {case.event.name} by {who} does not count: {why}",
         help="somebody else has to approve the version (mlops-ci approve); then deploy it again",
-        about=f"{TAGS}{case.event.name}",
+        about=f"{TAG_PREFIX}{case.event.name}",
     )
 
 
-def _void(case: _Case, who: str, why: str) -> Diagnostic:
+def _invalid_approval_finding(case: _AssignmentCase, who: str, why: str) -> Diagnostic:
     return Diagnostic(
         "audit-approval-invalid",
         f"the approval of {case.event.name} by {who} does not count: {why}",
         help="fetch the approvals (git fetch origin 'refs/mlops/*:refs/mlops/*'); if that is not it, it was forged or taken away",
-        about=f"{TAGS}{case.event.name}",
+        about=f"{TAG_PREFIX}{case.event.name}",
     )
 
 
-def _too_few(case: _Case, count: int) -> Diagnostic:
+def _missing_approvals_finding(case: _AssignmentCase, count: int) -> Diagnostic:
     return Diagnostic(
         "audit-approval-missing",
-        f"{case.event.name} needs {case.wanted} approvals for '{case.record.environment}', and {count} count",
+        f"{case.event.name} needs {case.required} approvals for '{case.record.environment}', and {count} count",
         help=f"have it approved (mlops-ci approve {case.release.model}@{case.release.version} --env {case.record.environment}),"
         " and deploy it again",
-        about=f"{TAGS}{case.event.name}",
+        about=f"{TAG_PREFIX}{case.event.name}",
     )

@@ -6,37 +6,37 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from mlops_ci.core.records import FileDigest
 from mlops_ci.repository.git import Repository
-from mlops_ci.repository.git_values import Object
+from mlops_ci.repository.git_values import ObjectInfo
 
-_AT_ONCE = 64 << 20  # bytes that one process of git is asked for
+_MAX_BATCH_BYTES = 64 << 20  # bytes that one process of git is asked for
 
 
-def found(repo: Repository, names: Sequence[str]) -> dict[str, Object]:
+def look_up_objects(repo: Repository, names: Sequence[str]) -> dict[str, ObjectInfo]:
     """Return what is there of the names (object ids, or `commit:path`), by name. Names with a line break are not there."""
     plain = [name for name in dict.fromkeys(names) if "\n" not in name]
-    return {name: one for name, one in zip(plain, repo.look_up(plain), strict=True) if one is not None}
+    return {name: one for name, one in zip(plain, repo.read_object_infos(plain), strict=True) if one is not None}
 
 
-def contents(repo: Repository, objects: Mapping[str, Object]) -> Iterator[tuple[str, bytes | None]]:
+def read_blobs(repo: Repository, objects: Mapping[str, ObjectInfo]) -> Iterator[tuple[str, bytes | None]]:
     """Yield each blob's id and content, once; None for one that is damaged."""
     blobs = {one.oid: one.size for one in objects.values() if one.type == "blob"}
     batch: list[str] = []
     size = 0
     for oid, bytes_ in blobs.items():
-        if batch and size + bytes_ > _AT_ONCE:
-            yield from zip(batch, repo.read_many(batch), strict=True)
+        if batch and size + bytes_ > _MAX_BATCH_BYTES:
+            yield from zip(batch, repo.read_objects(batch), strict=True)
             batch, size = [], 0
         batch.append(oid)
         size += bytes_
     if batch:
-        yield from zip(batch, repo.read_many(batch), strict=True)
+        yield from zip(batch, repo.read_objects(batch), strict=True)
 
 
-def digests(repo: Repository, objects: Mapping[str, Object]) -> dict[str, FileDigest | None]:
+def digest_blobs(repo: Repository, objects: Mapping[str, ObjectInfo]) -> dict[str, FileDigest | None]:
     """Return each blob's digest and size by its id; None for one that is damaged."""
     from mlops_ci.core.digest import digest_bytes
 
     return {
         oid: None if content is None else FileDigest(oid, digest_bytes(content), len(content))
-        for oid, content in contents(repo, objects)
+        for oid, content in read_blobs(repo, objects)
     }

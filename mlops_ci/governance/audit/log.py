@@ -4,46 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlops_ci.core.codec import read
+from mlops_ci.core.codec import decode_json
 from mlops_ci.core.diagnostics import Diagnostic
-from mlops_ci.governance.audit.inventory import Entry, Holdings
-from mlops_ci.registry.events import event_name
-from mlops_ci.repository.ref_listing import LOGS, TAGS
+from mlops_ci.governance.audit.inventory import LogEntry, ModelInventory
+from mlops_ci.registry.events import parse_event_name
+from mlops_ci.repository.ref_listing import LOG_PREFIX, TAG_PREFIX
 
-_ELSEWHERE = (
+_REWRITTEN_HELP = (
     "somebody rewrote the registry: compare with another clone (git ls-remote), and restore from it what is gone"
 )
 
 
-def breaks(held: Holdings) -> Iterator[Diagnostic]:
+def breaks(held: ModelInventory) -> Iterator[Diagnostic]:
     """Yield where log and tags of a model disagree, and what is wrong with the log itself."""
-    yield from _shape(held)
+    yield from _shape_breaks(held)
     told: set[str] = set()
     for entry in held.log:
         if entry.tag in told:
-            yield _malformed(held, entry, f"names {entry.tag} a second time")
+            yield _malformed_finding(held, entry, f"names {entry.tag} a second time")
         told.add(entry.tag)
-        yield from _entry(held, entry)
+        yield from _entry_breaks(held, entry)
     for event in held.state.events:
-        if event.name not in told and held.claims(event) and held.log:
+        if event.name not in told and held.claims_record(event) and held.log:
             yield Diagnostic(
                 "audit-tag-unlogged",
                 f"tag {event.name} is not in the log of '{held.model}'",
                 help="it was made by something other than mlops-ci, or the log was cut: compare with another clone",
-                about=f"{TAGS}{event.name}",
+                about=f"{TAG_PREFIX}{event.name}",
             )
 
 
-def _shape(held: Holdings) -> Iterator[Diagnostic]:
-    ref = f"{LOGS}{held.model}"
-    if not held.log and any(held.claims(event) for event in held.state.events):
+def _shape_breaks(held: ModelInventory) -> Iterator[Diagnostic]:
+    ref = f"{LOG_PREFIX}{held.model}"
+    if not held.log and any(held.claims_record(event) for event in held.state.events):
         yield Diagnostic(
             "audit-log-missing",
             f"'{held.model}' has events, and {ref} is not here" if held.state.log is None else f"{ref} is not a log",
             help="a plain clone lacks it: git fetch origin 'refs/mlops/*:refs/mlops/*'. If it is gone from the remote, it was deleted",
             about=ref,
         )
-    elif held.torn:
+    elif held.is_incomplete:
         yield Diagnostic(
             "audit-log-malformed",
             f"{ref} does not go back to its first event",
@@ -52,59 +52,59 @@ def _shape(held: Holdings) -> Iterator[Diagnostic]:
         )
 
 
-def _entry(held: Holdings, entry: Entry) -> Iterator[Diagnostic]:
+def _entry_breaks(held: ModelInventory, entry: LogEntry) -> Iterator[Diagnostic]:
     if len(entry.parents) > 1:
-        yield _malformed(held, entry, f"has {len(entry.parents)} parents, and a log is one line")
+        yield _malformed_finding(held, entry, f"has {len(entry.parents)} parents, and a log is one line")
     if entry.ref is None or entry.ref.name != entry.title:
         said = "no tag" if entry.ref is None else entry.ref.name
-        yield _malformed(held, entry, f"is titled {entry.title!r:.80} and names {said}")
+        yield _malformed_finding(held, entry, f"is titled {entry.title!r:.80} and names {said}")
         return
-    name = event_name(f"{TAGS}{entry.ref.name}")
+    name = parse_event_name(f"{TAG_PREFIX}{entry.ref.name}")
     if name is None or name.model != held.model:
-        yield _malformed(held, entry, f"is about {entry.ref.name}, which is no event of this model")
+        yield _malformed_finding(held, entry, f"is about {entry.ref.name}, which is no event of this model")
         return
     oid = held.tags.get(entry.ref.name)
-    about = f"{TAGS}{entry.ref.name}"
+    about = f"{TAG_PREFIX}{entry.ref.name}"
     if oid is None:
         yield Diagnostic(
             "audit-tag-missing",
             f"tag {entry.ref.name} is in the log of '{held.model}' and was deleted",
-            help=f"{_ELSEWHERE}; its object was {entry.ref.oid}",
+            help=f"{_REWRITTEN_HELP}; its object was {entry.ref.oid}",
             about=about,
         )
     elif oid != entry.ref.oid:
         yield Diagnostic(
             "audit-tag-moved",
             f"tag {entry.ref.name} is {oid[:10]}, and the log of '{held.model}' says {entry.ref.oid[:10]}",
-            help=_ELSEWHERE,
+            help=_REWRITTEN_HELP,
             about=about,
         )
     elif why := _disagreement(held, entry):
         yield Diagnostic(
             "audit-log-disagrees",
-            f"commit {entry.oid[:10]} of {LOGS}{held.model} {why} {entry.ref.name}",
-            help=_ELSEWHERE,
+            f"commit {entry.oid[:10]} of {LOG_PREFIX}{held.model} {why} {entry.ref.name}",
+            help=_REWRITTEN_HELP,
             about=about,
         )
 
 
-def _disagreement(held: Holdings, entry: Entry) -> str | None:
+def _disagreement(held: ModelInventory, entry: LogEntry) -> str | None:
     record = held.records.get(entry.tag)
     if record is None:
         return None  # the tag itself is at fault
     if entry.record is None:
         return "lacks the record of"
     try:
-        same = read(type(record), entry.record) == record
+        same = decode_json(type(record), entry.record) == record
     except ValueError:  # DecodeError is one; so is a path that leads out of its folder
         same = False
     return None if same else "holds another record than"
 
 
-def _malformed(held: Holdings, entry: Entry, why: str) -> Diagnostic:
+def _malformed_finding(held: ModelInventory, entry: LogEntry, why: str) -> Diagnostic:
     return Diagnostic(
         "audit-log-malformed",
-        f"commit {entry.oid[:10]} of {LOGS}{held.model} {why}",
-        help=_ELSEWHERE,
-        about=f"{LOGS}{held.model}",
+        f"commit {entry.oid[:10]} of {LOG_PREFIX}{held.model} {why}",
+        help=_REWRITTEN_HELP,
+        about=f"{LOG_PREFIX}{held.model}",
     )

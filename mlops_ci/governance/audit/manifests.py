@@ -7,27 +7,27 @@ from collections.abc import Iterable, Iterator, Mapping
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.records import Assignment, FileDigest
 from mlops_ci.governance.audit import blobs
-from mlops_ci.governance.audit.inventory import Holdings
+from mlops_ci.governance.audit.inventory import ModelInventory
 from mlops_ci.registry.events import Event
-from mlops_ci.repository.branch_specs import ProjectAtTip, Tip
+from mlops_ci.repository.branch_specs import BranchTip, ProjectAtTip
 from mlops_ci.repository.git import Repository
-from mlops_ci.repository.ref_listing import TAGS
+from mlops_ci.repository.ref_listing import TAG_PREFIX
 
-_AGAIN = "write them again (mlops-ci deploy); what is to change belongs into the Deployment spec"
-_WAITING = (
+_REWRITE_HELP = "write them again (mlops-ci deploy); what is to change belongs into the Deployment spec"
+_UNASSIGNED_HELP = (
     "if a pull request has just brought them, run the deploy command that it names; else delete the folder (git rm -r)"
 )
 
 
 def breaks(
-    repo: Repository, helds: Iterable[Holdings], project: ProjectAtTip, tip: Tip
+    repo: Repository, helds: Iterable[ModelInventory], project: ProjectAtTip, tip: BranchTip
 ) -> tuple[dict[str, tuple[Diagnostic, ...]], int]:
     """Return by model where the branch's manifests are not those of what is assigned now, and how many were verified."""
-    folders = _folders(tip.files, project)
-    wanted = {held.model: _assigned(held) for held in helds}
+    folders = _manifest_folders(tip.files, project)
+    wanted = {held.model: _current_assignments(held) for held in helds}
     current = [path for place in folders.values() for path in place]
-    there = blobs.found(repo, [tip.files[path] for path in current])
-    digests = blobs.digests(repo, there)
+    there = blobs.look_up_objects(repo, [tip.files[path] for path in current])
+    digests = blobs.digest_blobs(repo, there)
     found: dict[str, list[Diagnostic]] = {}
     count = 0
     for model, assigned in wanted.items():
@@ -35,26 +35,26 @@ def breaks(
             count += len(record.manifests)
             at = folders.pop((environment, model), ())
             mine = {path: digests.get(tip.files[path]) for path in at}
-            found.setdefault(model, []).extend(_compared(project, tip, event, record, mine))
+            found.setdefault(model, []).extend(_manifest_breaks(project, tip, event, record, mine))
     known = {*wanted, *project.specs.models}
     for (environment, model), paths in folders.items():
         if model in known:
-            folder = project.inside(f"deploy/{environment}/{model}")
+            folder = project.repository_path(f"deploy/{environment}/{model}")
             found.setdefault(model, []).append(
                 Diagnostic(
                     "audit-manifest-unassigned",
                     f"{folder}/ on branch '{tip.name}' has {len(paths)} files, and nothing of '{model}' is assigned to '{environment}'",
-                    help=_WAITING,
+                    help=_UNASSIGNED_HELP,
                     about=f"{tip.name}:{folder}",
                 )
             )
     return {model: tuple(items) for model, items in found.items()}, count
 
 
-def _folders(files: Mapping[str, str], project: ProjectAtTip) -> dict[tuple[str, str], tuple[str, ...]]:
+def _manifest_folders(files: Mapping[str, str], project: ProjectAtTip) -> dict[tuple[str, str], tuple[str, ...]]:
     """Return the paths in every deploy/<environment>/<model>/ folder of the project's environments."""
     environments = set(project.specs.project.spec.environments)
-    start = project.inside("deploy/")
+    start = project.repository_path("deploy/")
     found: dict[tuple[str, str], list[str]] = {}
     for path in files:
         if path.startswith(start):
@@ -65,19 +65,19 @@ def _folders(files: Mapping[str, str], project: ProjectAtTip) -> dict[tuple[str,
     return {key: tuple(paths) for key, paths in found.items()}
 
 
-def _assigned(held: Holdings) -> dict[str, tuple[Event, Assignment]]:
+def _current_assignments(held: ModelInventory) -> dict[str, tuple[Event, Assignment]]:
     """Return what runs in each environment, as far as a record says so."""
     return {
         environment: (event, record)
-        for environment, event in held.state.assigned.items()
+        for environment, event in held.state.current_assignments.items()
         if isinstance(record := held.records.get(event.name), Assignment)
     }
 
 
-def _compared(
-    project: ProjectAtTip, tip: Tip, event: Event, record: Assignment, there: Mapping[str, FileDigest | None]
+def _manifest_breaks(
+    project: ProjectAtTip, tip: BranchTip, event: Event, record: Assignment, there: Mapping[str, FileDigest | None]
 ) -> Iterator[Diagnostic]:
-    told = {project.inside(file.path): file for file in record.manifests}
+    told = {project.repository_path(file.path): file for file in record.manifests}
     for path in sorted({*told, *there}):
         wanted, digest = told.get(path), there.get(path)
         if wanted is None:
@@ -91,6 +91,6 @@ def _compared(
         yield Diagnostic(
             "audit-manifest-changed",
             f"{path} on branch '{tip.name}' {why}",
-            help=_AGAIN,
-            about=f"{TAGS}{event.name}",
+            help=_REWRITE_HELP,
+            about=f"{TAG_PREFIX}{event.name}",
         )

@@ -7,33 +7,35 @@ from typing import Literal
 
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.records import Assignment, Release
-from mlops_ci.governance.audit.inventory import Holdings
-from mlops_ci.registry.events import Name, event_name, next_version, version_key
-from mlops_ci.repository.ref_listing import TAGS
+from mlops_ci.governance.audit.inventory import ModelInventory
+from mlops_ci.registry.events import EventName, next_version, parse_event_name, version_key
+from mlops_ci.repository.ref_listing import TAG_PREFIX
 
 _STEPS: tuple[Literal["major", "minor", "patch"], ...] = ("major", "minor", "patch")
-_BESIDE = "it was made by hand, or an event was taken out: compare with another clone (git ls-remote)"
+_NUMBERING_HELP = "it was made by hand, or an event was taken out: compare with another clone (git ls-remote)"
 
 
-def breaks(held: Holdings) -> Iterator[Diagnostic]:
+def breaks(held: ModelInventory) -> Iterator[Diagnostic]:
     """Yield what is wrong with a model's versions, the numbers of its other events, and what those are about."""
-    names = _names(held)
-    yield from _versions(names, held)
-    yield from _counters(names)
-    yield from _commits(held)
-    yield from _assigned(held)
+    names = _event_names(held)
+    yield from _version_breaks(names, held)
+    yield from _number_breaks(names)
+    yield from _commit_breaks(held)
+    yield from _assignment_breaks(held)
 
 
-def _names(held: Holdings) -> tuple[tuple[str, Name], ...]:
+def _event_names(held: ModelInventory) -> tuple[tuple[str, EventName], ...]:
     """Return all that happened, in order: what the log says, also of tags that are gone, and then what it does not know."""
     logged = dict.fromkeys(entry.tag for entry in held.log)
-    foreign = [event.name for event in held.sequence if event.name not in logged and not held.claims(event)]
-    others = [event.name for event in held.sequence if event.name not in logged and held.claims(event)]
-    every = ((name, event_name(f"{TAGS}{name}")) for name in (*foreign, *logged, *others))
+    foreign = [
+        event.name for event in held.ordered_events if event.name not in logged and not held.claims_record(event)
+    ]
+    others = [event.name for event in held.ordered_events if event.name not in logged and held.claims_record(event)]
+    every = ((name, parse_event_name(f"{TAG_PREFIX}{name}")) for name in (*foreign, *logged, *others))
     return tuple((tag, name) for tag, name in every if name is not None and name.model == held.model)
 
 
-def _versions(names: tuple[tuple[str, Name], ...], held: Holdings) -> Iterator[Diagnostic]:
+def _version_breaks(names: tuple[tuple[str, EventName], ...], held: ModelInventory) -> Iterator[Diagnostic]:
     highest: str | None = None
     for tag, name in names:
         if name.kind != "release" or name.version is None:
@@ -43,14 +45,14 @@ def _versions(names: tuple[tuple[str, Name], ...], held: Holdings) -> Iterator[D
             yield Diagnostic(
                 "audit-version-step",
                 f"{tag} does not follow {f'v{highest}' if highest else 'nothing'}: the next version was {' or '.join(wanted)}",
-                help=_BESIDE,
-                about=f"{TAGS}{tag}",
+                help=_NUMBERING_HELP,
+                about=f"{TAG_PREFIX}{tag}",
             )
         if highest is None or version_key(name.version) > version_key(highest):
             highest = name.version
 
 
-def _counters(names: tuple[tuple[str, Name], ...]) -> Iterator[Diagnostic]:
+def _number_breaks(names: tuple[tuple[str, EventName], ...]) -> Iterator[Diagnostic]:
     taken: dict[int, str] = {}
     for tag, name in names:
         if not name.number:
@@ -60,22 +62,22 @@ def _counters(names: tuple[tuple[str, Name], ...]) -> Iterator[Diagnostic]:
             yield Diagnostic(
                 "audit-number-repeated",
                 f"{tag} has the number of {taken[name.number]}",
-                help=_BESIDE,
-                about=f"{TAGS}{tag}",
+                help=_NUMBERING_HELP,
+                about=f"{TAG_PREFIX}{tag}",
             )
         elif name.number != expected:
             yield Diagnostic(
                 "audit-number-skipped",
                 f"{tag} is number {name.number}, and number {expected} was next",
-                help=_BESIDE,
-                about=f"{TAGS}{tag}",
+                help=_NUMBERING_HELP,
+                about=f"{TAG_PREFIX}{tag}",
             )
         taken.setdefault(name.number, tag)
 
 
-def _commits(held: Holdings) -> Iterator[Diagnostic]:
+def _commit_breaks(held: ModelInventory) -> Iterator[Diagnostic]:
     holders: dict[str, str] = {}
-    for event in held.sequence:
+    for event in held.ordered_events:
         if event.kind != "release" or event.name not in held.records:
             continue
         if event.commit in holders:
@@ -83,14 +85,14 @@ def _commits(held: Holdings) -> Iterator[Diagnostic]:
                 "audit-commit-shared",
                 f"{event.name} is on the commit of {holders[event.commit]}, and one commit holds one version of a model",
                 help="readers that go by commits, such as gto, cannot tell the two apart: release from a commit of its own",
-                about=f"{TAGS}{event.name}",
+                about=f"{TAG_PREFIX}{event.name}",
             )
         holders.setdefault(event.commit, event.name)
 
 
-def _assigned(held: Holdings) -> Iterator[Diagnostic]:
+def _assignment_breaks(held: ModelInventory) -> Iterator[Diagnostic]:
     released: set[str] = set()
-    for event in held.sequence:
+    for event in held.ordered_events:
         released.add(event.oid)
         record = held.records.get(event.name)
         if record is None or isinstance(record, Release):
@@ -112,7 +114,7 @@ def _assigned(held: Holdings) -> Iterator[Diagnostic]:
                 "audit-assignment-differs",
                 f"{event.name} {why}",
                 help="what runs is not what was released: roll back to a version that is whole, and compare with another clone",
-                about=f"{TAGS}{event.name}",
+                about=f"{TAG_PREFIX}{event.name}",
             )
 
 

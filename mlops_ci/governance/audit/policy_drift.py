@@ -8,21 +8,21 @@ from collections.abc import Iterator
 from mlops_ci.core.codec import encode
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.digest import digest_json
-from mlops_ci.core.records import Evidence, MetricValue, Release, RequirementResult
-from mlops_ci.governance.audit.inventory import Holdings
+from mlops_ci.core.records import GateEvidence, MetricValue, Release, RequirementResult
+from mlops_ci.governance.audit.inventory import ModelInventory
 from mlops_ci.spec.defaults import default_requirements
-from mlops_ci.spec.located_spec import Loaded
-from mlops_ci.spec.requirement_text import describe, number
+from mlops_ci.spec.located_spec import LocatedSpec
+from mlops_ci.spec.requirement_text import describe_requirement, format_metric
 from mlops_ci.spec.spec_types import ModelSpec, Requirement
 
 
-def breaks(held: Holdings, model: Loaded[ModelSpec]) -> Iterator[Diagnostic]:
+def breaks(held: ModelInventory, model: LocatedSpec[ModelSpec]) -> Iterator[Diagnostic]:
     """Yield a warning for each version that is the newest or runs somewhere, and would not pass the model's gate of today."""
     spec = model.spec
     today = digest_json([encode(spec.gate), encode(spec.evaluate)])
-    current = {event.version for event in held.state.assigned.values()}
-    if held.state.latest is not None:
-        current.add(held.state.latest.version)
+    current = {event.version for event in held.state.current_assignments.values()}
+    if held.state.latest_release is not None:
+        current.add(held.state.latest_release.version)
     requirements = spec.gate.requirements or default_requirements(spec.task)
     for version, event in held.state.releases.items():
         record = held.records.get(event.name)
@@ -39,27 +39,27 @@ def breaks(held: Holdings, model: Loaded[ModelSpec]) -> Iterator[Diagnostic]:
             )
 
 
-def _shortfall(requirement: Requirement, evidence: Evidence) -> str | None:
+def _shortfall(requirement: Requirement, evidence: GateEvidence) -> str | None:
     """Return why recorded evidence does not meet a requirement; None when it does."""
     if requirement.test is not None or requirement.against is not None:
-        asked = describe(requirement)
+        asked = describe_requirement(requirement)
         if any(item.requirement == asked for item in evidence.requirements):
             return None
         return f"{asked}: it was never asked"
-    seen = _measured(requirement.metric, evidence)
+    seen = _measured_bounds(requirement.metric, evidence)
     if seen is None:
-        return f"{describe(requirement)}: {requirement.metric} was not measured"
+        return f"{describe_requirement(requirement)}: {requirement.metric} was not measured"
     lower, upper = seen
     low = -math.inf if requirement.min is None else requirement.min
     high = math.inf if requirement.max is None else requirement.max
     exact = lower == upper  # what is measured without an interval may be on the limit
     if (low < lower and upper < high) or (exact and low <= lower <= high):
         return None
-    shown = number(lower) if exact else f"{number(lower)} to {number(upper)}"
-    return f"{describe(requirement)}, and it has {shown}"
+    shown = format_metric(lower) if exact else f"{format_metric(lower)} to {format_metric(upper)}"
+    return f"{describe_requirement(requirement)}, and it has {shown}"
 
 
-def _measured(metric: str, evidence: Evidence) -> tuple[float, float] | None:
+def _measured_bounds(metric: str, evidence: GateEvidence) -> tuple[float, float] | None:
     """Return the bounds that a floor is held against: those that one was judged by, else those that were reported."""
     judged = [item for item in evidence.requirements if item.difference is None]
     every: list[RequirementResult | MetricValue] = [*judged, *evidence.metrics]

@@ -7,26 +7,34 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from mlops_ci.core.codec import read
+from mlops_ci.core.codec import decode_json
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.digest import digest_bytes, digest_json
-from mlops_ci.core.records import Comparison, DatasetSnapshot, Evidence, FileDigest, Release, StoredFiles, TrainingRun
+from mlops_ci.core.records import (
+    Comparison,
+    DatasetSnapshot,
+    FileDigest,
+    GateEvidence,
+    Release,
+    StoredFiles,
+    TrainingRun,
+)
 from mlops_ci.governance.audit import blobs
-from mlops_ci.governance.audit.inventory import Holdings
-from mlops_ci.registry.run_store import ELSEWHERE, MODEL, release_ref
-from mlops_ci.registry.statement import evidence_of
+from mlops_ci.governance.audit.inventory import ModelInventory
+from mlops_ci.registry.run_store import EXTERNAL_FILES_RECORD, MODEL_FOLDER, release_ref
+from mlops_ci.registry.statement import gate_evidence
 from mlops_ci.repository.git import Repository
-from mlops_ci.repository.git_values import Object
-from mlops_ci.repository.ref_listing import TAGS
+from mlops_ci.repository.git_values import ObjectInfo
+from mlops_ci.repository.ref_listing import TAG_PREFIX
 
 T = TypeVar("T")
 _OID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
-_RECORDS = ("run.json", "comparison.json", "snapshot.json", "metrics.json", ELSEWHERE)
-_RESTORE = "fetch it from a clone that has it whole, and find out who changed it"
+_RECORD_FILES = ("run.json", "comparison.json", "snapshot.json", "metrics.json", EXTERNAL_FILES_RECORD)
+_RESTORE_HELP = "fetch it from a clone that has it whole, and find out who changed it"
 
 
 @dataclass(frozen=True)
-class Pinned:
+class PinnedRelease:
     """A release, the tag it stands in, and the commit that its run is read from."""
 
     tag: str
@@ -38,13 +46,13 @@ class Pinned:
         """The ref that readers take the run from."""
         return release_ref(self.release.model, self.release.version)
 
-    def name(self, path: str) -> str:
+    def object_name(self, path: str) -> str:
         """Return how git calls a file of the run."""
         return f"{self.commit}:{path}"
 
 
 @dataclass(frozen=True)
-class Runs:
+class RunVerification:
     """What was found of all released runs: breaks by model, every snapshot that could be read by tag, and how much was verified.
 
     `elsewhere` counts model files that are at a URL: they are not read, and whoever fetches one verifies it.
@@ -54,11 +62,11 @@ class Runs:
     snapshots: Mapping[str, DatasetSnapshot]
     runs: int
     files: int
-    elsewhere: int
+    external_files: int
     bytes: int
 
 
-def pins(held: Holdings) -> Iterator[Diagnostic]:
+def pin_breaks(held: ModelInventory) -> Iterator[Diagnostic]:
     """Yield where the pins of a model and its releases disagree."""
     known = held.pins or {}
     releases = {record.version: (tag, record) for tag, record in held.records.items() if isinstance(record, Release)}
@@ -91,16 +99,21 @@ def pins(held: Holdings) -> Iterator[Diagnostic]:
             )
 
 
-def runs(repo: Repository, helds: Iterable[Holdings]) -> Runs:
+def verify_runs(repo: Repository, helds: Iterable[ModelInventory]) -> RunVerification:
     """Verify the runs of all releases against their records, and every model file byte by byte."""
     found: dict[str, list[Diagnostic]] = {}
-    pinned = [item for held in helds for item in _pinned(held)]
-    names = [item.name(path) for item in pinned for path in _wanted(item)]
-    there = blobs.found(repo, [*names, *(item.commit for item in pinned)])
-    records = {there[item.name(path)].oid for item in pinned for path in _RECORDS if item.name(path) in there}
+    pinned = [item for held in helds for item in _pinned_releases(held)]
+    names = [item.object_name(path) for item in pinned for path in _run_paths(item)]
+    there = blobs.look_up_objects(repo, [*names, *(item.commit for item in pinned)])
+    records = {
+        there[item.object_name(path)].oid
+        for item in pinned
+        for path in _RECORD_FILES
+        if item.object_name(path) in there
+    }
     seen: dict[str, FileDigest | None] = {}
     texts: dict[str, bytes] = {}
-    for oid, content in blobs.contents(repo, there):
+    for oid, content in blobs.read_blobs(repo, there):
         seen[oid] = None if content is None else FileDigest(oid, digest_bytes(content), len(content))
         if content is not None and oid in records:
             texts[oid] = content
@@ -109,18 +122,22 @@ def runs(repo: Repository, helds: Iterable[Holdings]) -> Runs:
     for item in pinned:
         mine = found.setdefault(item.release.model, [])
         if item.commit not in there:
-            mine.append(_gone(item))
+            mine.append(_missing_run_finding(item))
             continue
-        of_item = {path: texts.get(there[name].oid) for path in _RECORDS if (name := item.name(path)) in there}
-        away = _read(StoredFiles, of_item.get(ELSEWHERE))
+        of_item = {
+            path: texts.get(there[name].oid) for path in _RECORD_FILES if (name := item.object_name(path)) in there
+        }
+        away = _decode_or_none(StoredFiles, of_item.get(EXTERNAL_FILES_RECORD))
         absent = (
-            {file.path: file for file in away.files if item.name(f"{MODEL}{file.path}") not in there} if away else {}
+            {file.path: file for file in away.files if item.object_name(f"{MODEL_FOLDER}{file.path}") not in there}
+            if away
+            else {}
         )
         elsewhere += len(absent)
-        mine += _files(item, there, seen, absent)
-        mine += _records(item, of_item, snapshots)
+        mine += _file_breaks(item, there, seen, absent)
+        mine += _record_breaks(item, of_item, snapshots)
     whole = [one for one in seen.values() if one is not None]
-    return Runs(
+    return RunVerification(
         {model: tuple(breaks) for model, breaks in found.items()},
         snapshots,
         len(pinned),
@@ -130,20 +147,20 @@ def runs(repo: Repository, helds: Iterable[Holdings]) -> Runs:
     )
 
 
-def _pinned(held: Holdings) -> Iterator[Pinned]:
+def _pinned_releases(held: ModelInventory) -> Iterator[PinnedRelease]:
     for tag, record in held.records.items():
         if isinstance(record, Release):
             commit = (held.pins or {}).get(record.version, record.run_oid)
             if _OID.fullmatch(commit):
-                yield Pinned(tag, record, commit)
+                yield PinnedRelease(tag, record, commit)
 
 
-def _wanted(item: Pinned) -> Iterator[str]:
-    yield from _RECORDS
-    yield from (f"{MODEL}{file.path}" for file in item.release.model_files)
+def _run_paths(item: PinnedRelease) -> Iterator[str]:
+    yield from _RECORD_FILES
+    yield from (f"{MODEL_FOLDER}{file.path}" for file in item.release.model_files)
 
 
-def _gone(item: Pinned) -> Diagnostic:
+def _missing_run_finding(item: PinnedRelease) -> Diagnostic:
     return Diagnostic(
         "audit-run-missing",
         f"the run of {item.tag}, commit {item.commit[:10]}, is not in this repository",
@@ -152,22 +169,22 @@ def _gone(item: Pinned) -> Diagnostic:
     )
 
 
-def _files(
-    item: Pinned,
-    there: Mapping[str, Object],
+def _file_breaks(
+    item: PinnedRelease,
+    there: Mapping[str, ObjectInfo],
     seen: Mapping[str, FileDigest | None],
     elsewhere: Mapping[str, FileDigest],
 ) -> Iterator[Diagnostic]:
     """Yield model files whose bytes are not the recorded ones; of those at a URL, what the run says of them counts."""
     for file in item.release.model_files:
-        path = f"{MODEL}{file.path}"
-        one = there.get(item.name(path))
+        path = f"{MODEL_FOLDER}{file.path}"
+        one = there.get(item.object_name(path))
         if file.path in elsewhere:
             if elsewhere[file.path] != file:
                 yield Diagnostic(
                     "audit-file-changed",
-                    f"{item.ref}:{ELSEWHERE} names another {file.path} than {item.tag} records",
-                    help=_RESTORE,
+                    f"{item.ref}:{EXTERNAL_FILES_RECORD} names another {file.path} than {item.tag} records",
+                    help=_RESTORE_HELP,
                     about=item.ref,
                 )
             continue
@@ -175,7 +192,7 @@ def _files(
             yield Diagnostic(
                 "audit-file-missing",
                 f"{item.ref} has no {path}, which {item.tag} records",
-                help=_RESTORE,
+                help=_RESTORE_HELP,
                 about=item.ref,
             )
             continue
@@ -188,31 +205,31 @@ def _files(
             why = f"has the SHA-256 {digest.sha256[:12]}..., and {item.tag} records {file.sha256[:12]}..."
         else:
             continue
-        yield Diagnostic("audit-file-changed", f"{item.ref}:{path} {why}", help=_RESTORE, about=item.ref)
+        yield Diagnostic("audit-file-changed", f"{item.ref}:{path} {why}", help=_RESTORE_HELP, about=item.ref)
 
 
-def _records(
-    item: Pinned, texts: Mapping[str, bytes | None], snapshots: dict[str, DatasetSnapshot]
+def _record_breaks(
+    item: PinnedRelease, texts: Mapping[str, bytes | None], snapshots: dict[str, DatasetSnapshot]
 ) -> Iterator[Diagnostic]:
     """Yield where the records of a run and its release tell different stories."""
-    yield from _gate(item, texts.get("comparison.json"), texts.get("metrics.json"))
-    run = _read(TrainingRun, texts.get("run.json"))
-    wrong = ["run.json is not there, or not in its form"] if run is None else _of_run(item.release, run)
-    snapshot = _read(DatasetSnapshot, texts.get("snapshot.json"))
+    yield from _gate_breaks(item, texts.get("comparison.json"), texts.get("metrics.json"))
+    run = _decode_or_none(TrainingRun, texts.get("run.json"))
+    wrong = ["run.json is not there, or not in its form"] if run is None else _run_differences(item.release, run)
+    snapshot = _decode_or_none(DatasetSnapshot, texts.get("snapshot.json"))
     if snapshot is None:
         wrong.append("snapshot.json is not there, or not in its form")
     else:
         snapshots[item.tag] = snapshot
-        wrong += _of_data(item.release, snapshot)
+        wrong += _data_differences(item.release, snapshot)
     for why in wrong:
         yield Diagnostic(
-            "audit-run-differs", f"{item.ref} is not the run of {item.tag}: {why}", help=_RESTORE, about=item.ref
+            "audit-run-differs", f"{item.ref} is not the run of {item.tag}: {why}", help=_RESTORE_HELP, about=item.ref
         )
 
 
-def _gate(item: Pinned, answer: bytes | None, metrics: bytes | None) -> Iterator[Diagnostic]:
+def _gate_breaks(item: PinnedRelease, answer: bytes | None, metrics: bytes | None) -> Iterator[Diagnostic]:
     release, told = item.release, item.release.evidence
-    comparison = _read(Comparison, answer)
+    comparison = _decode_or_none(Comparison, answer)
     if told.verdict != "pass" or (comparison is not None and comparison.verdict != "pass"):
         said = told.verdict if told.verdict != "pass" or comparison is None else comparison.verdict
         why: str | None = f"the gate's verdict on {item.tag} is {said}"
@@ -223,7 +240,7 @@ def _gate(item: Pinned, answer: bytes | None, metrics: bytes | None) -> Iterator
             "audit-release-not-gated",
             why,
             help="nobody vouches for it: roll back to a version that passed, and release with mlops-ci gate and release",
-            about=f"{TAGS}{item.tag}",
+            about=f"{TAG_PREFIX}{item.tag}",
         )
     if answer is None:
         return
@@ -236,32 +253,32 @@ def _gate(item: Pinned, answer: bytes | None, metrics: bytes | None) -> Iterator
         mine = (comparison.model, comparison.run, comparison.model_digest, comparison.key)
         if mine != (release.model, release.run_key, release.model_digest, release.run_ref.rpartition("/")[2]):
             wrong.append("it is about another run")
-        elif not _told(comparison, told):
+        elif not _is_same_evidence(comparison, told):
             wrong.append("verdict, metrics or requirements are not those that the tag records")
-        elif metrics is not None and _metrics(comparison) != digest_bytes(metrics):
+        elif metrics is not None and _metrics_digest(comparison) != digest_bytes(metrics):
             wrong.append("metrics.json has other numbers")
     for one in wrong:
         yield Diagnostic(
             "audit-evidence-differs",
             f"{item.ref}:comparison.json is not the gate's answer on {item.tag}: {one}",
-            help=_RESTORE,
+            help=_RESTORE_HELP,
             about=item.ref,
         )
 
 
-def _told(comparison: Comparison, told: Evidence) -> bool:
+def _is_same_evidence(comparison: Comparison, recorded: GateEvidence) -> bool:
     """Tell whether a tag's evidence is that of the gate's answer; those of earlier versions say less."""
-    mine = evidence_of(comparison, told.digest)
-    if told.confidence is None:
+    mine = gate_evidence(comparison, recorded.digest)
+    if recorded.confidence is None:
         mine = replace(mine, confidence=None, budget=None)
-    return mine == told
+    return mine == recorded
 
 
-def _metrics(comparison: Comparison) -> str:
+def _metrics_digest(comparison: Comparison) -> str:
     return digest_json({item.metric: item.value for item in comparison.metrics if item.slice is None})
 
 
-def _of_run(release: Release, run: TrainingRun) -> list[str]:
+def _run_differences(release: Release, run: TrainingRun) -> list[str]:
     pairs = {
         "key": (run.key, release.run_key),
         "model": (run.model, release.model),
@@ -276,17 +293,17 @@ def _of_run(release: Release, run: TrainingRun) -> list[str]:
     return [f"run.json has another {name}" for name, (mine, told) in pairs.items() if mine != told]
 
 
-def _of_data(release: Release, snapshot: DatasetSnapshot) -> list[str]:
+def _data_differences(release: Release, snapshot: DatasetSnapshot) -> list[str]:
     told = release.data[0]
     mine = (snapshot.dataset, snapshot.digest, snapshot.rows, snapshot.schema_digest)
     wrong = (
         ["snapshot.json is of other data"] if mine != (told.dataset, told.digest, told.rows, told.schema_digest) else []
     )
-    return wrong + ([] if snapshot.passed else ["snapshot.json has checks that failed"])
+    return wrong + ([] if snapshot.has_passed else ["snapshot.json has checks that failed"])
 
 
-def _read(kind: type[T], text: bytes | None) -> T | None:
+def _decode_or_none(kind: type[T], text: bytes | None) -> T | None:
     try:
-        return read(kind, text) if text is not None else None
+        return decode_json(kind, text) if text is not None else None
     except ValueError:  # DecodeError is one; so is a path that leads out of its folder
         return None

@@ -10,20 +10,20 @@ from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.digest import digest_bytes, digest_json
 from mlops_ci.core.records import DatasetSnapshot, FileDigest, Release
 from mlops_ci.governance.audit import blobs
-from mlops_ci.governance.audit.inventory import Holdings
+from mlops_ci.governance.audit.inventory import ModelInventory
 from mlops_ci.repository.git import Repository
-from mlops_ci.repository.git_values import Object
-from mlops_ci.repository.ref_listing import TAGS
+from mlops_ci.repository.git_values import ObjectInfo
+from mlops_ci.repository.ref_listing import TAG_PREFIX
 from mlops_ci.spec.yaml import document
 from mlops_ci.spec.yaml.nodes import SyntaxProblem
 
-_POINTER = re.compile(
+_LFS_POINTER = re.compile(
     rb"version https://git-lfs\.github\.com/spec/v1\n(?:.*\n)*?oid sha256:([0-9a-f]{64})\nsize (\d{1,15})\n"
 )
 
 
 @dataclass(frozen=True)
-class _Source:
+class _ReleaseSource:
     """A release, and where its project is in the repository."""
 
     tag: str
@@ -31,14 +31,14 @@ class _Source:
     folder: str
     data: tuple[FileDigest, ...]
 
-    def name(self, path: str) -> str:
+    def object_name(self, path: str) -> str:
         """Return how git calls a file of the project at the release's commit."""
         return f"{self.release.commit}:{self.folder}/{path}" if self.folder else f"{self.release.commit}:{path}"
 
 
 def breaks(
     repo: Repository,
-    helds: Iterable[Holdings],
+    helds: Iterable[ModelInventory],
     folders: Mapping[str, str],
     snapshots: Mapping[str, DatasetSnapshot],
 ) -> dict[str, tuple[Diagnostic, ...]]:
@@ -47,41 +47,43 @@ def breaks(
     `folders` has the folder of each project by name, `snapshots` those of the released runs by tag. Releases of other
     projects are passed over: where their files are is not known.
     """
-    sources = [item for held in helds for item in _sources(held, folders, snapshots)]
-    there = blobs.found(repo, [item.name(path) for item in sources for path in _wanted(item)])
-    specs = {there[name].oid for item in sources if (name := item.name(item.release.spec_path)) in there}
+    sources = [item for held in helds for item in _release_sources(held, folders, snapshots)]
+    there = blobs.look_up_objects(repo, [item.object_name(path) for item in sources for path in _source_paths(item)])
+    specs = {there[name].oid for item in sources if (name := item.object_name(item.release.spec_path)) in there}
     digests: dict[str, FileDigest | None] = {}
     models: dict[str, dict[str, str]] = {}
-    for oid, content in blobs.contents(repo, there):
-        digests[oid] = None if content is None else _digest(oid, content)
+    for oid, content in blobs.read_blobs(repo, there):
+        digests[oid] = None if content is None else _file_digest(oid, content)
         if content is not None and oid in specs:
-            models[oid] = _models(content)
+            models[oid] = _model_spec_digests(content)
     found: dict[str, list[Diagnostic]] = {}
     for item in sources:
-        found.setdefault(item.release.model, []).extend(_compared(item, there, digests, models))
+        found.setdefault(item.release.model, []).extend(_source_breaks(item, there, digests, models))
     return {model: tuple(items) for model, items in found.items()}
 
 
-def _sources(held: Holdings, folders: Mapping[str, str], snapshots: Mapping[str, DatasetSnapshot]) -> Iterator[_Source]:
+def _release_sources(
+    held: ModelInventory, folders: Mapping[str, str], snapshots: Mapping[str, DatasetSnapshot]
+) -> Iterator[_ReleaseSource]:
     for tag, record in held.records.items():
         if isinstance(record, Release) and record.project in folders:
             data = snapshots[tag].files if tag in snapshots else ()
-            yield _Source(tag, record, folders[record.project], data)
+            yield _ReleaseSource(tag, record, folders[record.project], data)
 
 
-def _wanted(item: _Source) -> Iterator[str]:
+def _source_paths(item: _ReleaseSource) -> Iterator[str]:
     yield item.release.spec_path
     yield from (file.path for file in (*item.release.code, *item.data))
 
 
-def _compared(
-    item: _Source,
-    there: Mapping[str, Object],
+def _source_breaks(
+    item: _ReleaseSource,
+    there: Mapping[str, ObjectInfo],
     digests: Mapping[str, FileDigest | None],
     models: Mapping[str, Mapping[str, str]],
 ) -> Iterator[Diagnostic]:
     release, at = item.release, item.release.commit[:10]
-    one = there.get(item.name(release.spec_path))
+    one = there.get(item.object_name(release.spec_path))
     spec = models.get(one.oid, {}).get(release.model) if one else None
     if spec != release.spec_digest:
         what = "another spec of" if spec else "no spec of"
@@ -89,11 +91,11 @@ def _compared(
             "audit-spec-differs",
             f"{release.spec_path} at commit {at} has {what} '{release.model}', and {item.tag} was made from {release.spec_digest[:12]}...",
             help="the release was made from something else than its commit holds: release again with mlops-ci",
-            about=f"{TAGS}{item.tag}",
+            about=f"{TAG_PREFIX}{item.tag}",
         )
     for what, files in (("code", release.code), ("data", item.data)):
         for file in files:
-            one = there.get(item.name(file.path))
+            one = there.get(item.object_name(file.path))
             digest = digests.get(one.oid) if one else None
             if digest is not None and (digest.sha256, digest.size) == (file.sha256, file.size):
                 continue
@@ -102,21 +104,21 @@ def _compared(
                 "audit-source-differs",
                 f"{file.path} at commit {at} {has}, and {item.tag} was made from the {what} with SHA-256 {file.sha256[:12]}...",
                 help="the commit does not hold what was released, so it cannot be made again: find out which of the two was changed",
-                about=f"{TAGS}{item.tag}",
+                about=f"{TAG_PREFIX}{item.tag}",
             )
 
 
-def _digest(oid: str, content: bytes) -> FileDigest:
+def _file_digest(oid: str, content: bytes) -> FileDigest:
     """Return a file's digest; Git LFS keeps a pointer in its place, which says it."""
-    if pointer := _POINTER.match(content[:1024]):
+    if pointer := _LFS_POINTER.match(content[:1024]):
         return FileDigest(oid, pointer.group(1).decode(), int(pointer.group(2)))
     return FileDigest(oid, digest_bytes(content), len(content))
 
 
-def _models(content: bytes) -> dict[str, str]:
+def _model_spec_digests(content: bytes) -> dict[str, str]:
     """Return the digests of the Model specs in a file, by name, as they were taken when it was read as a spec."""
     try:
-        documents = document.read("", content)
+        documents = document.read_documents("", content)
     except SyntaxProblem:
         return {}
     found = {}

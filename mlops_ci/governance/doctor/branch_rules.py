@@ -5,59 +5,67 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from mlops_ci.core.results.doctor import Examined
-from mlops_ci.governance.doctor import bypass
-from mlops_ci.governance.doctor import guarded_files as files
-from mlops_ci.governance.doctor.context import World
-from mlops_ci.governance.doctor.host import UNREADABLE, Unknown, fields, listed, objects, word
-from mlops_ci.governance.doctor.workflows import callers
-from mlops_ci.integrations.github.queries import segment
+from mlops_ci.core.results.doctor import DoctorCheckResult
+from mlops_ci.governance.doctor import bypass, guarded_files
+from mlops_ci.governance.doctor.context import DoctorContext
+from mlops_ci.governance.doctor.host import (
+    UNREADABLE_ANSWER,
+    UnknownAnswer,
+    dict_or_empty,
+    dicts_in,
+    join_names,
+    string_or_empty,
+)
+from mlops_ci.governance.doctor.workflows import find_toolkit_workflows
+from mlops_ci.integrations.github.queries import quote_segment
 
 GROUP = "branch"
 _SETTINGS = "Settings > Rules > Rulesets, for the default branch"
 
 
-class Protection:
+class BranchProtection:
     """What is known of a branch's protection. `open`: why classic protection may demand more than is known."""
 
-    def __init__(self, world: World, branch: str) -> None:
-        rules = world.host.ask(f"/rules/branches/{segment(branch)}?per_page=100")
+    def __init__(self, world: DoctorContext, branch: str) -> None:
+        rules = world.host.fetch(f"/rules/branches/{quote_segment(branch)}?per_page=100")
         readable = isinstance(rules, list) and all(isinstance(rule, dict) for rule in rules)
-        self.unknown = rules if isinstance(rules, Unknown) else None if readable else UNREADABLE
-        self.rules = tuple(objects(rules))
-        classic = world.host.ask(f"/branches/{segment(branch)}/protection")
-        self.open = UNREADABLE if not isinstance(classic, dict | Unknown) else None
-        if isinstance(classic, Unknown) and "Branch not protected" not in classic.why:
+        self.unknown = rules if isinstance(rules, UnknownAnswer) else None if readable else UNREADABLE_ANSWER
+        self.rules = tuple(dicts_in(rules))
+        classic = world.host.fetch(f"/branches/{quote_segment(branch)}/protection")
+        self.open = UNREADABLE_ANSWER if not isinstance(classic, dict | UnknownAnswer) else None
+        if isinstance(classic, UnknownAnswer) and "Branch not protected" not in classic.why:
             self.open = classic
-        self.classic = fields(classic)
+        self.classic = dict_or_empty(classic)
 
-    def typed(self, kind: str) -> list[dict[str, Any]]:
+    def rules_of_type(self, kind: str) -> list[dict[str, Any]]:
         """Return the rules of a type."""
         return [rule for rule in self.rules if rule.get("type") == kind]
 
     def parameters(self, kind: str) -> list[dict[str, Any]]:
         """Return what the rules of a type say."""
-        return [fields(rule.get("parameters")) for rule in self.typed(kind)]
+        return [dict_or_empty(rule.get("parameters")) for rule in self.rules_of_type(kind)]
 
     def is_on(self, name: str) -> bool:
         """Tell whether a switch of classic protection is on."""
-        return fields(self.classic.get(name)).get("enabled") is True
+        return dict_or_empty(self.classic.get(name)).get("enabled") is True
 
     def is_off(self, name: str) -> bool:
         """Tell whether a switch of classic protection is known to be off."""
-        return fields(self.classic.get(name)).get("enabled") is False
+        return dict_or_empty(self.classic.get(name)).get("enabled") is False
 
 
-def branches(world: World) -> Iterator[Examined]:
+def check_branch_rules(world: DoctorContext) -> Iterator[DoctorCheckResult]:
     """Tell for each demand on the branch whether GitHub enforces it."""
     # a checkout of one commit need not know it; GitHub does
-    branch = world.branch or word(fields(world.host.ask("")).get("default_branch"))
+    branch = world.branch or string_or_empty(dict_or_empty(world.host.fetch("")).get("default_branch"))
     if not branch:
-        yield Examined(GROUP, "protection of the default branch", "unknown", "nothing tells which branch that is")
+        yield DoctorCheckResult(
+            GROUP, "protection of the default branch", "unknown", "nothing tells which branch that is"
+        )
         return
-    found = Protection(world, branch)
-    yield from _reviews(world, found)
-    yield _gate(world, found)
+    found = BranchProtection(world, branch)
+    yield from _check_reviews(world, found)
+    yield _check_gate_required(world, found)
     for what, kind, classic, harm in (
         (
             "history is not rewritten",
@@ -67,8 +75,8 @@ def branches(world: World) -> Iterator[Examined]:
         ),
         ("the branch is not deleted", "deletion", found.is_off("allow_deletions"), "whoever may push can delete it"),
     ):
-        yield _row(found, what, bool(found.typed(kind)) or classic, harm, f"restrict it: {_SETTINGS}")
-    signed = bool(found.typed("required_signatures")) or found.is_on("required_signatures")
+        yield _row(found, what, bool(found.rules_of_type(kind)) or classic, harm, f"restrict it: {_SETTINGS}")
+    signed = bool(found.rules_of_type("required_signatures")) or found.is_on("required_signatures")
     yield _row(
         found,
         "commits are signed",
@@ -77,27 +85,27 @@ def branches(world: World) -> Iterator[Examined]:
         f"{_SETTINGS}: require signed commits",
         minor=True,
     )
-    yield _queue(world, found)
-    yield _bypass(world, found)
+    yield _check_merge_queue(world, found)
+    yield _check_exemptions(world, found)
 
 
 def _row(
-    found: Protection, what: str, holds: bool, harm: str, help: str, *, evidence: str = "", minor: bool = False
-) -> Examined:
+    found: BranchProtection, what: str, holds: bool, harm: str, help: str, *, evidence: str = "", minor: bool = False
+) -> DoctorCheckResult:
     """Return the row of a demand: enforced where it is seen to be, advisory where nothing can enforce it, else unknown."""
     if holds:
-        return Examined(GROUP, what, "enforced", evidence or "by a rule of the branch")
+        return DoctorCheckResult(GROUP, what, "enforced", evidence or "by a rule of the branch")
     if found.unknown is not None:
-        return Examined(GROUP, what, "unknown", found.unknown.why, help)
+        return DoctorCheckResult(GROUP, what, "unknown", found.unknown.why, help)
     if found.open is not None:
         evidence = f"no ruleset does it; whether classic protection does is not known: {found.open.why}"
-        return Examined(GROUP, what, "unknown", evidence, help)
-    return Examined(GROUP, what, "advisory", harm, help, minor=minor)
+        return DoctorCheckResult(GROUP, what, "unknown", evidence, help)
+    return DoctorCheckResult(GROUP, what, "advisory", harm, help, minor=minor)
 
 
-def _reviews(world: World, found: Protection) -> Iterator[Examined]:
+def _check_reviews(world: DoctorContext, found: BranchProtection) -> Iterator[DoctorCheckResult]:
     classic = found.classic.get("required_pull_request_reviews")
-    asked = [*found.parameters("pull_request"), *([fields(classic)] if isinstance(classic, dict) else [])]
+    asked = [*found.parameters("pull_request"), *([dict_or_empty(classic)] if isinstance(classic, dict) else [])]
     count = max((n for one in asked if type(n := one.get("required_approving_review_count")) is int), default=0)
     owned = any(
         one.get("require_code_owner_review") is True or one.get("require_code_owner_reviews") is True for one in asked
@@ -118,43 +126,45 @@ def _reviews(world: World, found: Protection) -> Iterator[Examined]:
         evidence=f"{count} must approve",
     )
     what, help = "owners review specs, policy and workflows", f"require a review of code owners: {_SETTINGS}"
-    covered = files.uncovered(world)
+    covered = guarded_files.find_unowned_paths(world)
     if owned and (covered is None or covered[1]):
         evidence = "a review of code owners is required, and " + (
-            "there is no CODEOWNERS" if covered is None else f"nobody owns {listed(covered[1])}"
+            "there is no CODEOWNERS" if covered is None else f"nobody owns {join_names(covered[1])}"
         )
-        yield Examined(GROUP, what, "advisory", evidence, "name owners for them in .github/CODEOWNERS")
+        yield DoctorCheckResult(GROUP, what, "advisory", evidence, "name owners for them in .github/CODEOWNERS")
         return
     yield _row(found, what, owned, "anybody's approval will do", help, evidence="a review of code owners is required")
 
 
-def _gate(world: World, found: Protection) -> Examined:
+def _check_gate_required(world: DoctorContext, found: BranchProtection) -> DoctorCheckResult:
     what = "the gate must pass"
-    expected = {name for one in callers(world) for name in one.checks}
-    classic = fields(found.classic.get("required_status_checks"))
+    expected = {name for one in find_toolkit_workflows(world) for name in one.checks}
+    classic = dict_or_empty(found.classic.get("required_status_checks"))
     rules = [*found.parameters("required_status_checks"), {"required_status_checks": classic.get("checks")}]
-    required = {word(one.get("context")) for rule in rules for one in objects(rule.get("required_status_checks"))}
+    required = {
+        string_or_empty(one.get("context")) for rule in rules for one in dicts_in(rule.get("required_status_checks"))
+    }
     required |= (
         {one for one in classic.get("contexts", ()) if isinstance(one, str)}
         if isinstance(classic.get("contexts"), list)
         else set()
     )
     if hit := sorted(required & expected):
-        return Examined(GROUP, what, "enforced", f"the check {listed(hit)} is required")
+        return DoctorCheckResult(GROUP, what, "enforced", f"the check {join_names(hit)} is required")
     names = f"require the check {' or '.join(repr(name) for name in sorted(expected)) or 'of the gate'}: {_SETTINGS}"
     harm = (
-        f"required are {listed(sorted(required))}, and the gate is not among them"
+        f"required are {join_names(sorted(required))}, and the gate is not among them"
         if required
         else "no check is required"
     )
     if not expected:
-        harm = f"{harm}; no workflow {world.source} runs the gate"
+        harm = f"{harm}; no workflow {world.source_phrase} runs the gate"
     return _row(found, what, False, harm, names)
 
 
-def _queue(world: World, found: Protection) -> Examined:
+def _check_merge_queue(world: DoctorContext, found: BranchProtection) -> DoctorCheckResult:
     what = "merge queue"
-    if not found.typed("merge_queue"):
+    if not found.rules_of_type("merge_queue"):
         return _row(
             found,
             what,
@@ -163,29 +173,29 @@ def _queue(world: World, found: Protection) -> Examined:
             f"{_SETTINGS}: require merge queue",
             minor=True,
         )
-    deaf = [one.path for one in callers(world) if one.checks and "merge_group" not in one.events]
+    deaf = [one.path for one in find_toolkit_workflows(world) if one.checks and "merge_group" not in one.events]
     if deaf:
-        evidence = f"it is required, and {listed(deaf)} does not run on merge_group: nothing can be merged"
-        return Examined(GROUP, what, "problem", evidence, "add `merge_group:` to `on:`")
-    return Examined(GROUP, what, "enforced", "what is merged was judged as it is merged")
+        evidence = f"it is required, and {join_names(deaf)} does not run on merge_group: nothing can be merged"
+        return DoctorCheckResult(GROUP, what, "problem", evidence, "add `merge_group:` to `on:`")
+    return DoctorCheckResult(GROUP, what, "enforced", "what is merged was judged as it is merged")
 
 
-def _bypass(world: World, found: Protection) -> Examined:
+def _check_exemptions(world: DoctorContext, found: BranchProtection) -> DoctorCheckResult:
     what = "nobody is exempt from the branch's rules"
     if not found.rules and not found.classic:
         why = found.unknown or found.open
         return (
-            Examined(GROUP, what, "unknown", why.why)
+            DoctorCheckResult(GROUP, what, "unknown", why.why)
             if why
-            else Examined(GROUP, what, "advisory", "there are no rules", minor=True)
+            else DoctorCheckResult(GROUP, what, "advisory", "there are no rules", minor=True)
         )
     named = {number for rule in found.rules if type(number := rule.get("ruleset_id")) is int}
     if not all(type(rule.get("ruleset_id")) is int for rule in found.rules):
-        return Examined(GROUP, what, "unknown", UNREADABLE.why)
+        return DoctorCheckResult(GROUP, what, "unknown", UNREADABLE_ANSWER.why)
     if found.classic and not found.is_on("enforce_admins"):
         evidence = "classic protection leaves administrators out"
-        return Examined(GROUP, what, "advisory", evidence, "let it hold for administrators, too")
-    row = bypass.row(GROUP, what, [world.host.ask(f"/rulesets/{number}") for number in sorted(named)])
+        return DoctorCheckResult(GROUP, what, "advisory", evidence, "let it hold for administrators, too")
+    row = bypass.bypass_row(GROUP, what, [world.host.fetch(f"/rulesets/{number}") for number in sorted(named)])
     if row.state == "enforced" and (why := found.unknown or found.open) is not None:
-        return Examined(GROUP, what, "unknown", f"of what is known nobody is; {why.why}")
+        return DoctorCheckResult(GROUP, what, "unknown", f"of what is known nobody is; {why.why}")
     return row

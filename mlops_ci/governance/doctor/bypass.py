@@ -5,36 +5,38 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from mlops_ci.core.results.doctor import Examined
-from mlops_ci.governance.doctor.host import Unknown, fields, listed, objects, word
+from mlops_ci.core.results.doctor import DoctorCheckResult
+from mlops_ci.governance.doctor.host import UnknownAnswer, dict_or_empty, dicts_in, join_names, string_or_empty
 
 # the ids that GitHub gives the roles of every repository
 _ROLES = {1: "readers", 2: "maintainers", 3: "triagers", 4: "writers", 5: "administrators"}
 
 
-def row(group: str, what: str, rulesets: Iterable[Any]) -> Examined:
+def bypass_row(group: str, what: str, rulesets: Iterable[Any]) -> DoctorCheckResult:
     """Return the row that names who may get past rulesets, as they were answered."""
     actors: dict[str, None] = {}
     for ruleset in rulesets:
-        if isinstance(ruleset, Unknown):
-            return Examined(group, what, "unknown", ruleset.why)
-        found = fields(ruleset).get("bypass_actors")
+        if isinstance(ruleset, UnknownAnswer):
+            return DoctorCheckResult(group, what, "unknown", ruleset.why)
+        found = dict_or_empty(ruleset).get("bypass_actors")
         if not isinstance(found, list):
             evidence = "only who administers the rules sees who is exempt"
-            return Examined(group, what, "unknown", evidence, "run `mlops-ci doctor` with an administrator's token")
-        actors |= dict.fromkeys(_named(found))
+            return DoctorCheckResult(
+                group, what, "unknown", evidence, "run `mlops-ci doctor` with an administrator's token"
+            )
+        actors |= dict.fromkeys(_actor_names(found))
     if not actors:
-        return Examined(group, what, "enforced", "by the rulesets, without exception")
-    evidence = f"these are: {listed(list(actors))}"
-    return Examined(
+        return DoctorCheckResult(group, what, "enforced", "by the rulesets, without exception")
+    evidence = f"these are: {join_names(list(actors))}"
+    return DoctorCheckResult(
         group, what, "advisory", evidence, "let as few as can be get past the rules, and no person among them"
     )
 
 
-def _named(actors: list[Any]) -> Iterator[str]:
-    for actor in objects(actors):
-        kind, number = word(actor.get("actor_type")), actor.get("actor_id")
-        mode = word(actor.get("bypass_mode"))
+def _actor_names(actors: list[Any]) -> Iterator[str]:
+    for actor in dicts_in(actors):
+        kind, number = string_or_empty(actor.get("actor_type")), actor.get("actor_id")
+        mode = string_or_empty(actor.get("bypass_mode"))
         only = " (by pull request)" if mode == "pull_request" else ""
         match kind:
             case "RepositoryRole":

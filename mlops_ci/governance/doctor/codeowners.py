@@ -9,41 +9,41 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mlops_ci.governance.doctor.globs import consumed
+from mlops_ci.governance.doctor.globs import match_lengths
 
-PLACES = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS")  # GitHub reads the first that is there
-LIMIT = 3_000_000  # bytes; GitHub reads no larger one
+CODEOWNERS_PATHS = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS")  # GitHub reads the first that is there
+MAX_CODEOWNERS_BYTES = 3_000_000  # bytes; GitHub reads no larger one
 _OWNER = re.compile(r"@[A-Za-z0-9](?:[A-Za-z0-9-]*)(?:_[A-Za-z0-9]+)?(?:/[A-Za-z0-9._-]+)?|[^@\s]+@[^@\s]+\.[^@\s]+")
 _WORDS = re.compile(r"(?:\\.|[^\s\\])+")
 
 
 @dataclass(frozen=True)
-class Line:
+class CodeownersLine:
     """A line that says who owns what; `owners` are none where it takes paths away from those that lines before it name.
 
     `folder`: it is about what is in a folder, and not about a file of that name.
     """
 
     pattern: tuple[str, ...]
-    folder: bool
+    is_folder: bool
     owners: tuple[str, ...]
 
     def matches(self, path: str) -> bool:
         """Tell whether the line is about a path: as in .gitignore, but a last `*` stands for one level only."""
         names = path.split("/")
-        ends = consumed(self.pattern, names)
-        if self.folder:
+        ends = match_lengths(self.pattern, names)
+        if self.is_folder:
             return any(end < len(names) for end in ends)
         return len(names) in ends if self.pattern[-1] == "*" else bool(ends)
 
 
-def parse(text: str) -> tuple[Line, ...]:
+def parse_codeowners(text: str) -> tuple[CodeownersLine, ...]:
     """Return the lines of a CODEOWNERS file; those that GitHub skips, for a form it does not know, are left out."""
-    found = (_line(line) for line in text.splitlines())
+    found = (_parse_line(line) for line in text.splitlines())
     return tuple(line for line in found if line is not None)
 
 
-def owners_of(lines: Iterable[Line], path: str) -> tuple[str, ...]:
+def find_owners(lines: Iterable[CodeownersLine], path: str) -> tuple[str, ...]:
     """Return who owns a path of the repository."""
     owners: tuple[str, ...] = ()
     for line in lines:
@@ -52,7 +52,7 @@ def owners_of(lines: Iterable[Line], path: str) -> tuple[str, ...]:
     return owners
 
 
-def _line(text: str) -> Line | None:
+def _parse_line(text: str) -> CodeownersLine | None:
     words = _WORDS.findall(re.split(r"(?:^|\s)#", text, maxsplit=1)[0])
     if not words:
         return None
@@ -61,4 +61,4 @@ def _line(text: str) -> Line | None:
         return None
     pattern = re.sub(r"\\(.)", r"\1", pattern)
     anywhere = () if "/" in pattern.rstrip("/") else ("**",)
-    return Line((*anywhere, *pattern.strip("/").split("/")), pattern.endswith("/"), tuple(owners))
+    return CodeownersLine((*anywhere, *pattern.strip("/").split("/")), pattern.endswith("/"), tuple(owners))

@@ -7,27 +7,27 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from mlops_ci.core.errors import EnvironmentProblem
-from mlops_ci.governance.doctor.host import Host
+from mlops_ci.governance.doctor.host import HostReader
 from mlops_ci.repository.context import Project
-from mlops_ci.repository.default_branch import trunk
+from mlops_ci.repository.default_branch import find_default_branch
 from mlops_ci.repository.git import Repository
 
-LIMIT = 3_000_000  # bytes of a file that is looked at
+MAX_EXAMINED_BYTES = 3_000_000  # bytes of a file that is looked at
 
 
 @dataclass(frozen=True)
-class World:
+class DoctorContext:
     """A project, its repository, and GitHub as far as there is a token. Paths are those of the repository."""
 
     project: Project
     repo: Repository
-    host: Host
+    host: HostReader
 
     @cached_property
     def remote(self) -> str | None:
         """The remote; None where there is none, or nothing tells which it is."""
         try:
-            return self.repo.remote()
+            return self.repo.default_remote()
         except EnvironmentProblem:
             return None
 
@@ -35,7 +35,7 @@ class World:
     def branch(self) -> str | None:
         """The branch that counts; None where nothing tells which it is."""
         try:
-            return trunk(self.project, self.repo)
+            return find_default_branch(self.project, self.repo)
         except EnvironmentProblem:
             return None
 
@@ -48,14 +48,14 @@ class World:
         return self.repo.resolve(f"{place}^{{commit}}")
 
     @property
-    def source(self) -> str:
+    def source_phrase(self) -> str:
         """Where files are read: on the branch, since what a change says of its own review does not count yet."""
         return f"on {self.branch}" if self.commit else "in the work tree"
 
     @cached_property
     def files(self) -> frozenset[str]:
         """The paths of every file on the branch; of the work tree, where this clone does not have the branch."""
-        return frozenset(self.repo.tree(self.commit) if self.commit else self.repo.tracked())
+        return frozenset(self.repo.list_files(self.commit) if self.commit else self.repo.tracked_file_modes())
 
     @cached_property
     def workflows(self) -> tuple[str, ...]:
@@ -63,16 +63,16 @@ class World:
         inside = (path for path in self.files if posixpath.dirname(path) == ".github/workflows")
         return tuple(sorted(path for path in inside if path.endswith((".yml", ".yaml")) and "\n" not in path))
 
-    def read(self, path: str) -> bytes | None:
+    def read_file(self, path: str) -> bytes | None:
         """Return a file's content; None where there is none, or a larger one than is looked at."""
         if self.commit is not None:
-            (found,) = self.repo.look_up([f"{self.commit}:{path}"])
-            return self.repo.read(found.oid) if found is not None and found.size <= LIMIT else None
+            (found,) = self.repo.read_object_infos([f"{self.commit}:{path}"])
+            return self.repo.read_blob(found.oid) if found is not None and found.size <= MAX_EXAMINED_BYTES else None
         file = self.repo.root / path
         inside = file.is_file() and file.resolve().is_relative_to(self.repo.root.resolve())
-        return file.read_bytes() if inside and file.stat().st_size <= LIMIT else None
+        return file.read_bytes() if inside and file.stat().st_size <= MAX_EXAMINED_BYTES else None
 
-    def place(self, path: str) -> str:
+    def repository_path(self, path: str) -> str:
         """Return a path of the project as one of the repository."""
         folder = self.project.context.root.resolve().relative_to(self.repo.root.resolve()).as_posix()
         return posixpath.normpath(posixpath.join(folder, path))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 
-def consumed(pattern: Sequence[str], names: Sequence[str]) -> frozenset[int]:
+def match_lengths(pattern: Sequence[str], names: Sequence[str]) -> frozenset[int]:
     """Return how many names from the first on a pattern's parts can stand for: `**` is any number of them, at its end at least one.
 
     `*` and `?` are in one name. Brackets mean what fnmatch has them mean: whoever has other rules for them keeps them out.
@@ -14,7 +14,7 @@ def consumed(pattern: Sequence[str], names: Sequence[str]) -> frozenset[int]:
     states, found = {0}, set()
     for count, name in enumerate(names, 1):
         after: set[int] = set()
-        for at in _skipping(pattern, states):
+        for at in _skip_wildcards(pattern, states):
             if pattern[at] == "**":
                 after |= {at, at + 1}
             elif fnmatchcase(name, pattern[at]):
@@ -25,7 +25,7 @@ def consumed(pattern: Sequence[str], names: Sequence[str]) -> frozenset[int]:
     return frozenset(found)
 
 
-def _skipping(pattern: Sequence[str], states: set[int]) -> set[int]:
+def _skip_wildcards(pattern: Sequence[str], states: set[int]) -> set[int]:
     """Add where each state can be without a name, and leave out the end, which takes none."""
     found = set(states)
     for at in sorted(states):

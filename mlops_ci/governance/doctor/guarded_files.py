@@ -6,66 +6,73 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
-from mlops_ci.core.results.doctor import Examined
-from mlops_ci.governance.doctor import codeowners as owners
-from mlops_ci.governance.doctor.context import World
-from mlops_ci.governance.doctor.host import listed
-from mlops_ci.spec.located_spec import Loaded
+from mlops_ci.core.results.doctor import DoctorCheckResult
+from mlops_ci.governance.doctor import codeowners
+from mlops_ci.governance.doctor.context import DoctorContext
+from mlops_ci.governance.doctor.host import join_names
+from mlops_ci.spec.located_spec import LocatedSpec
 
 GROUP = "review"
 
 
-def guarded(world: World) -> tuple[str, ...]:
+def guarded_paths(world: DoctorContext) -> tuple[str, ...]:
     """Return the paths of the repository whose changes change what is demanded: specs, workflows, signers, metrics' code."""
     specs = world.project.specs
-    every: list[Loaded[Any]] = [specs.project, *specs.datasets.values(), *specs.models.values()]
+    every: list[LocatedSpec[Any]] = [specs.project, *specs.datasets.values(), *specs.models.values()]
     every += specs.deployments.values()
-    paths = {world.place(one.path) for one in every}
+    paths = {world.repository_path(one.path) for one in every}
     paths |= {
-        world.place(PurePosixPath(metric.entrypoint.partition(":")[0]).as_posix())
+        world.repository_path(PurePosixPath(metric.entrypoint.partition(":")[0]).as_posix())
         for model in specs.models.values()
         for metric in model.spec.evaluate.custom.values()
     }
     if (signing := specs.project.spec.signing) is not None:
-        paths.add(world.place(PurePosixPath(signing.allowed_signers).as_posix()))
+        paths.add(world.repository_path(PurePosixPath(signing.allowed_signers).as_posix()))
     return tuple(sorted(paths | set(world.workflows) | {".github/workflows/new.yml"}))
 
 
-def uncovered(world: World) -> tuple[str, tuple[str, ...]] | None:
+def find_unowned_paths(world: DoctorContext) -> tuple[str, tuple[str, ...]] | None:
     """Return the CODEOWNERS that counts and the guarded paths that nobody owns in it; None where there is none."""
-    for place in owners.PLACES:
-        content = world.read(place)
+    for place in codeowners.CODEOWNERS_PATHS:
+        content = world.read_file(place)
         if content is not None:
             lines = (
-                owners.parse(content[: owners.LIMIT].decode("utf-8", "replace")) if len(content) <= owners.LIMIT else ()
+                codeowners.parse_codeowners(content[: codeowners.MAX_CODEOWNERS_BYTES].decode("utf-8", "replace"))
+                if len(content) <= codeowners.MAX_CODEOWNERS_BYTES
+                else ()
             )
-            return place, tuple(path for path in (place, *guarded(world)) if not owners.owners_of(lines, path))
+            return place, tuple(
+                path for path in (place, *guarded_paths(world)) if not codeowners.find_owners(lines, path)
+            )
     return None
 
 
-def review(world: World) -> Iterator[Examined]:
+def check_code_owners(world: DoctorContext) -> Iterator[DoctorCheckResult]:
     """Tell whether somebody owns each file that says what is demanded."""
     what = "specs, policy and workflows have owners"
-    found = uncovered(world)
+    found = find_unowned_paths(world)
     if found is None:
-        yield Examined(
+        yield DoctorCheckResult(
             GROUP,
             what,
             "advisory",
-            f"there is no CODEOWNERS {world.source}",
+            f"there is no CODEOWNERS {world.source_phrase}",
             "write .github/CODEOWNERS, such as `* @your-org/ml`, and let the branch's rules require a review of code owners",
         )
         return
     place, bare = found
     if bare:
-        yield Examined(
+        yield DoctorCheckResult(
             GROUP,
             what,
             "advisory",
-            f"in {place} ({world.source}) nobody owns {listed(bare)}",
+            f"in {place} ({world.source_phrase}) nobody owns {join_names(bare)}",
             "add lines for them; the last line that matches a path counts",
         )
         return
-    yield Examined(
-        GROUP, what, "ok", f"{place} ({world.source}) names owners for each of {len(guarded(world)):,} paths"
+    yield DoctorCheckResult(
+        GROUP,
+        what,
+        "ok",
+        f"{place} ({world.source_phrase}) names owners for each of {len(guarded_paths(world)):,} paths",
     )

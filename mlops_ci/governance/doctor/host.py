@@ -8,40 +8,40 @@ from typing import Any
 
 from mlops_ci.core.errors import HostProblem
 
-Get = Callable[[str], Any]
+_GetJson = Callable[[str], Any]
 
 
 @dataclass(frozen=True)
-class Unknown:
+class UnknownAnswer:
     """Why something is not known. `missing`: GitHub says that there is none, or hides it from this token."""
 
     why: str
-    missing: bool = False
+    is_missing: bool = False
 
 
-class Host:
+class HostReader:
     """Asks GitHub, each question once. A refusal is an answer, too: it says why something is not known."""
 
-    def __init__(self, get: Get | None) -> None:
+    def __init__(self, get: _GetJson | None) -> None:
         self._get = get
         self._known: dict[str, Any] = {}
 
-    def ask(self, path: str) -> Any:
+    def fetch(self, path: str) -> Any:
         """Return what is at a path below the repository, decoded, or Unknown."""
         if path not in self._known:
-            self._known[path] = self._asked(path)
+            self._known[path] = self._fetch_uncached(path)
         return self._known[path]
 
-    def _asked(self, path: str) -> Any:
+    def _fetch_uncached(self, path: str) -> Any:
         if self._get is None:
-            return Unknown("there is no token to ask GitHub with")
+            return UnknownAnswer("there is no token to ask GitHub with")
         try:
             return self._get(path)
         except HostProblem as problem:
-            return Unknown(_why(problem), problem.status == 404)
+            return UnknownAnswer(_failure_reason(problem), problem.status == 404)
 
 
-def _why(problem: HostProblem) -> str:
+def _failure_reason(problem: HostProblem) -> str:
     match problem.status:
         case 401:
             return "GitHub does not take the token (401)"
@@ -55,30 +55,30 @@ def _why(problem: HostProblem) -> str:
             return f"GitHub answered with {status}: {problem}"
 
 
-UNREADABLE = Unknown("GitHub's answer has another form than its API describes")
+UNREADABLE_ANSWER = UnknownAnswer("GitHub's answer has another form than its API describes")
 
 
-def fields(value: Any) -> dict[str, Any]:
+def dict_or_empty(value: Any) -> dict[str, Any]:
     """Return a value's fields; none where it has another form."""
     return value if isinstance(value, dict) else {}
 
 
-def objects(value: Any) -> Iterator[dict[str, Any]]:
+def dicts_in(value: Any) -> Iterator[dict[str, Any]]:
     """Yield the objects of a list; nothing where it is none."""
     yield from (one for one in value if isinstance(one, dict)) if isinstance(value, list) else ()
 
 
-def words(value: Any) -> tuple[str, ...]:
+def strings_in(value: Any) -> tuple[str, ...]:
     """Return the texts of a list."""
     return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()
 
 
-def word(value: Any) -> str:
+def string_or_empty(value: Any) -> str:
     """Return a text; an empty one where it is none."""
     return value if isinstance(value, str) else ""
 
 
-def listed(names: list[str] | tuple[str, ...], most: int = 10) -> str:
+def join_names(names: list[str] | tuple[str, ...], most: int = 10) -> str:
     """Name things in a sentence, the first ones where they are many."""
     more = [f"and {len(names) - most:,} more"] if len(names) > most else []
     return ", ".join([*names[:most], *more])

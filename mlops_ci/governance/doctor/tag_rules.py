@@ -5,23 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from mlops_ci.core.results.doctor import Examined
+from mlops_ci.core.results.doctor import DoctorCheckResult
 from mlops_ci.governance.doctor import bypass
-from mlops_ci.governance.doctor.context import World
-from mlops_ci.governance.doctor.globs import consumed
-from mlops_ci.governance.doctor.host import UNREADABLE, Unknown, fields, listed, objects, words
+from mlops_ci.governance.doctor.context import DoctorContext
+from mlops_ci.governance.doctor.globs import match_lengths
+from mlops_ci.governance.doctor.host import (
+    UNREADABLE_ANSWER,
+    UnknownAnswer,
+    dict_or_empty,
+    dicts_in,
+    join_names,
+    strings_in,
+)
 
 GROUP = "registry"
 _SETTINGS = "Settings > Rules > Rulesets > New tag ruleset"
 
 
-def tags(world: World) -> Iterator[Examined]:
+def check_tag_rules(world: DoctorContext) -> Iterator[DoctorCheckResult]:
     """Tell for each demand on the registry's tags whether GitHub enforces it, and that it enforces none on its other refs."""
-    found = _rulesets(world)
+    found = _fetch_tag_rulesets(world)
     names = tuple(world.project.specs.models)
     for kind, of, patterns in (
-        ("release", _releases, "`*@v*` and `*@deprecated*`"),
-        ("assignment", lambda model: _assignments(world, model), "`*#*`"),
+        ("release", _release_tag_forms, "`*@v*` and `*@deprecated*`"),
+        ("assignment", lambda model: _assignment_tag_forms(world, model), "`*#*`"),
     ):
         help = f"{_SETTINGS}: for {patterns}, restrict updates and deletions"
         yield _row(found, f"{kind} tags do not move", {"update"}, names, of, help)
@@ -29,104 +36,104 @@ def tags(world: World) -> Iterator[Examined]:
         help = f"{_SETTINGS}: another one for {patterns}, which restricts creations to whoever releases"
         yield _row(found, f"only some may write {kind} tags", {"creation"}, names, of, help)
     what = "nobody is exempt from the tags' rules"
-    if isinstance(found, Unknown):
-        yield Examined(GROUP, what, "unknown", found.why)
+    if isinstance(found, UnknownAnswer):
+        yield DoctorCheckResult(GROUP, what, "unknown", found.why)
     else:
-        relevant = [one for one in found if {"update", "deletion"} & _kinds(one)]
+        relevant = [one for one in found if {"update", "deletion"} & _rule_types(one)]
         if relevant:
-            yield bypass.row(GROUP, what, relevant)
+            yield bypass.bypass_row(GROUP, what, relevant)
         else:
-            yield Examined(GROUP, what, "advisory", "there are no rules", minor=True)
-    yield _other_refs(world)
+            yield DoctorCheckResult(GROUP, what, "advisory", "there are no rules", minor=True)
+    yield _check_other_refs(world)
 
 
-def _rulesets(world: World) -> list[dict[str, Any]] | Unknown:
+def _fetch_tag_rulesets(world: DoctorContext) -> list[dict[str, Any]] | UnknownAnswer:
     """Return the active rulesets for tags in full."""
-    shown = world.host.ask("/rulesets?includes_parents=true&per_page=100")
-    if isinstance(shown, Unknown):
+    shown = world.host.fetch("/rulesets?includes_parents=true&per_page=100")
+    if isinstance(shown, UnknownAnswer):
         return shown
     if not isinstance(shown, list):
-        return UNREADABLE
+        return UNREADABLE_ANSWER
     found = []
-    for one in objects(shown):
+    for one in dicts_in(shown):
         if one.get("target") != "tag" or one.get("enforcement") != "active":
             continue
-        whole = world.host.ask(f"/rulesets/{number}") if type(number := one.get("id")) is int else UNREADABLE
-        if isinstance(whole, Unknown):
+        whole = world.host.fetch(f"/rulesets/{number}") if type(number := one.get("id")) is int else UNREADABLE_ANSWER
+        if isinstance(whole, UnknownAnswer):
             return whole
-        found.append(fields(whole))
+        found.append(dict_or_empty(whole))
     return found
 
 
 def _row(
-    found: list[dict[str, Any]] | Unknown, what: str, kinds: set[str], models: tuple[str, ...], of: Any, help: str
-) -> Examined:
-    if isinstance(found, Unknown):
-        return Examined(GROUP, what, "unknown", found.why, help)
-    rules = [one for one in found if kinds <= _kinds(one)]
-    bare = [model for model in models if not all(any(covers(one, tag) for one in rules) for tag in of(model))]
+    found: list[dict[str, Any]] | UnknownAnswer, what: str, kinds: set[str], models: tuple[str, ...], of: Any, help: str
+) -> DoctorCheckResult:
+    if isinstance(found, UnknownAnswer):
+        return DoctorCheckResult(GROUP, what, "unknown", found.why, help)
+    rules = [one for one in found if kinds <= _rule_types(one)]
+    bare = [model for model in models if not all(any(covers_all_tags(one, tag) for one in rules) for tag in of(model))]
     if not bare:
-        evidence = f"by {listed([str(one.get('name')) for one in rules])}" if models else "there are no models"
-        return Examined(GROUP, what, "enforced", evidence)
-    who = "of every model" if len(bare) == len(models) else f"of {listed(bare)}"
-    return Examined(GROUP, what, "advisory", f"no ruleset does it for those {who}", help)
+        evidence = f"by {join_names([str(one.get('name')) for one in rules])}" if models else "there are no models"
+        return DoctorCheckResult(GROUP, what, "enforced", evidence)
+    who = "of every model" if len(bare) == len(models) else f"of {join_names(bare)}"
+    return DoctorCheckResult(GROUP, what, "advisory", f"no ruleset does it for those {who}", help)
 
 
-def _kinds(ruleset: dict[str, Any]) -> set[str]:
-    return {kind for rule in objects(ruleset.get("rules")) if isinstance(kind := rule.get("type"), str)}
+def _rule_types(ruleset: dict[str, Any]) -> set[str]:
+    return {kind for rule in dicts_in(ruleset.get("rules")) if isinstance(kind := rule.get("type"), str)}
 
 
-def _releases(model: str) -> tuple[str, ...]:
-    version = f"{model}@v{ANY}.{ANY}.{ANY}"
-    return (version, f"{version}!", f"{model}@deprecated#{ANY}")
+def _release_tag_forms(model: str) -> tuple[str, ...]:
+    version = f"{model}@v{ANY_NUMBER}.{ANY_NUMBER}.{ANY_NUMBER}"
+    return (version, f"{version}!", f"{model}@deprecated#{ANY_NUMBER}")
 
 
-def _assignments(world: World, model: str) -> tuple[str, ...]:
+def _assignment_tag_forms(world: DoctorContext, model: str) -> tuple[str, ...]:
     environments = world.project.specs.project.spec.environments
-    return tuple(f"{model}#{name}{end}#{ANY}" for name in environments for end in ("", "!"))
+    return tuple(f"{model}#{name}{end}#{ANY_NUMBER}" for name in environments for end in ("", "!"))
 
 
-ANY = "*"  # in the name of a tag: some number
-_LONGEST = 500  # characters of a pattern that is looked at
-_NOTHING = "\0"  # stands for a number in what only a wildcard can match
+ANY_NUMBER = "*"  # in the name of a tag: some number
+_MAX_PATTERN_LENGTH = 500  # characters of a pattern that is looked at
+_PLACEHOLDER = "\0"  # stands for a number in what only a wildcard can match
 
 
-def covers(ruleset: dict[str, Any], tags: str) -> bool:
+def covers_all_tags(ruleset: dict[str, Any], tags: str) -> bool:
     """Tell whether a ruleset is about all tags of a form, such as `delay@v*.*.*`.
 
     What a pattern means that is not understood here never speaks for it.
     """
-    names = fields(fields(ruleset.get("conditions")).get("ref_name"))
+    names = dict_or_empty(dict_or_empty(ruleset.get("conditions")).get("ref_name"))
     include, exclude = names.get("include"), names.get("exclude")
-    if not isinstance(exclude, list) or len(words(exclude)) < len(exclude):
+    if not isinstance(exclude, list) or len(strings_in(exclude)) < len(exclude):
         return False
     ref = f"refs/tags/{tags}"
-    included = any(one == "~ALL" or _contains(one, ref) for one in words(include))
-    return included and not any(one == "~ALL" or _overlaps(one, ref) for one in words(exclude))
+    included = any(one == "~ALL" or _matches_every_ref(one, ref) for one in strings_in(include))
+    return included and not any(one == "~ALL" or _can_match_some_ref(one, ref) for one in strings_in(exclude))
 
 
-def _understood(pattern: str) -> bool:
-    return len(pattern) <= _LONGEST and not any(char in pattern for char in "[]{}\\~")
+def _is_supported_pattern(pattern: str) -> bool:
+    return len(pattern) <= _MAX_PATTERN_LENGTH and not any(char in pattern for char in "[]{}\\~")
 
 
-def _contains(pattern: str, refs: str) -> bool:
+def _matches_every_ref(pattern: str, refs: str) -> bool:
     """Tell whether a pattern in the syntax of fnmatch, whose `*` stops at a slash, names every ref of a form."""
-    if not _understood(pattern):
+    if not _is_supported_pattern(pattern):
         return False
     *folders, last = pattern.split("/")
     parts = (*folders, "*" if last == "**" else last)
-    tags = (refs.replace(ANY, _NOTHING * count).split("/") for count in (1, 5))
-    return all(len(names) in consumed(parts, names) for names in tags)
+    tags = (refs.replace(ANY_NUMBER, _PLACEHOLDER * count).split("/") for count in (1, 5))
+    return all(len(names) in match_lengths(parts, names) for names in tags)
 
 
-def _overlaps(pattern: str, refs: str) -> bool:
+def _can_match_some_ref(pattern: str, refs: str) -> bool:
     """Tell whether a pattern may name some ref of a form; here its wildcards go past slashes, too."""
-    if not _understood(pattern):
+    if not _is_supported_pattern(pattern):
         return True
     states = {0}
     for char in refs:
-        states = _stars(pattern, states)
-        if char == ANY:  # any text: everything that follows may come next
+        states = _skip_stars(pattern, states)
+        if char == ANY_NUMBER:  # any text: everything that follows may come next
             states = set(range(min(states), len(pattern) + 1)) if states else states
             continue
         states = {
@@ -134,10 +141,10 @@ def _overlaps(pattern: str, refs: str) -> bool:
             for at in states
             if at < len(pattern) and pattern[at] in ("*", "?", char)
         }
-    return len(pattern) in _stars(pattern, states)
+    return len(pattern) in _skip_stars(pattern, states)
 
 
-def _stars(pattern: str, states: set[int]) -> set[int]:
+def _skip_stars(pattern: str, states: set[int]) -> set[int]:
     """Add where each state can be without a character: a `*` may stand for nothing."""
     found = set(states)
     for at in sorted(states):
@@ -147,7 +154,7 @@ def _stars(pattern: str, states: set[int]) -> set[int]:
     return found
 
 
-def _other_refs(world: World) -> Examined:
+def _check_other_refs(world: DoctorContext) -> DoctorCheckResult:
     signing = world.project.specs.project.spec.signing
     signed = signing is not None and signing.required
     evidence = (
@@ -158,7 +165,7 @@ def _other_refs(world: World) -> Examined:
             else "tags name what these must hold by digest, but are not signed themselves"
         )
     )
-    return Examined(
+    return DoctorCheckResult(
         GROUP,
         "refs/mlops/* do not move",
         "advisory",

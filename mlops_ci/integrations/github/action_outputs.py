@@ -14,13 +14,13 @@ from mlops_ci.core.results.impact import AffectedReport
 from mlops_ci.core.results.lifecycle import DeployReport, ReleaseReport
 
 
-def outputs(record: Any) -> Mapping[str, str]:
+def action_outputs(record: Any) -> Mapping[str, str]:
     """Return a record's outputs by name; none for records that have none of their own."""
-    writer = _WRITERS.get(type(record))
+    writer = _OUTPUTS_BY_REPORT.get(type(record))
     return writer(record) if writer else {}
 
 
-def _affected(report: AffectedReport) -> Mapping[str, str]:
+def _affected_outputs(report: AffectedReport) -> Mapping[str, str]:
     names = [model.name for model in report.models]
     return {
         "models": json.dumps(names),
@@ -32,17 +32,17 @@ def _affected(report: AffectedReport) -> Mapping[str, str]:
     }
 
 
-def _doctor(report: DoctorReport) -> Mapping[str, str]:
+def _doctor_outputs(report: DoctorReport) -> Mapping[str, str]:
     return {"problems": str(report.count("problem")), "advisory": str(report.count("advisory"))}
 
 
-def _gate(report: GateReport) -> Mapping[str, str]:
+def _gate_outputs(report: GateReport) -> Mapping[str, str]:
     digest = digest_file(Path(report.bundle)) if report.bundle and Path(report.bundle).is_file() else ""
     passed = json.dumps([one.model for one in report.models if one.verdict == "pass"])
     return {"verdict": report.verdict, "passed": passed, "fits": str(report.fits), "digest": digest}
 
 
-def _release(report: ReleaseReport) -> Mapping[str, str]:
+def _release_outputs(report: ReleaseReport) -> Mapping[str, str]:
     released = [one for one in report.models if one.state == "released"]
     return {
         "released": json.dumps([f"{one.model}@v{one.version}" for one in released]),
@@ -50,14 +50,14 @@ def _release(report: ReleaseReport) -> Mapping[str, str]:
     }
 
 
-def _deploy(report: DeployReport) -> Mapping[str, str]:
+def _deploy_outputs(report: DeployReport) -> Mapping[str, str]:
     return {"state": report.state, "version": report.version, "branch": report.branch or ""}
 
 
-_WRITERS: Mapping[type, Callable[[Any], Mapping[str, str]]] = {
-    AffectedReport: _affected,
-    DoctorReport: _doctor,
-    GateReport: _gate,
-    ReleaseReport: _release,
-    DeployReport: _deploy,
+_OUTPUTS_BY_REPORT: Mapping[type, Callable[[Any], Mapping[str, str]]] = {
+    AffectedReport: _affected_outputs,
+    DoctorReport: _doctor_outputs,
+    GateReport: _gate_outputs,
+    ReleaseReport: _release_outputs,
+    DeployReport: _deploy_outputs,
 }

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mlops_ci.core.records import Maker
+from mlops_ci.core.records import Provenance
 from mlops_ci.repository.git_values import Person
 
 
-def person(environ: Mapping[str, str]) -> Person | None:
+def read_actor(environ: Mapping[str, str]) -> Person | None:
     """Return whom a job acts for, as the author of commits and tags; None outside a job."""
     actor = environ.get("GITHUB_ACTOR") if environ.get("GITHUB_ACTIONS") == "true" else None
     return Person(actor, f"{actor}@users.noreply.github.com") if actor else None
 
 
-def maker(environ: Mapping[str, str], signer: Person | None, toolkit: str) -> Maker:
+def read_provenance(environ: Mapping[str, str], signer: Person | None, toolkit: str) -> Provenance:
     """Return who and what makes the events of this command."""
     if environ.get("GITHUB_ACTIONS") != "true":
-        return Maker(signer.name if signer else "unknown", toolkit)
+        return Provenance(signer.name if signer else "unknown", toolkit)
     server, repository, run = (environ.get(f"GITHUB_{name}", "") for name in ("SERVER_URL", "REPOSITORY", "RUN_ID"))
-    return Maker(
+    return Provenance(
         actor=environ.get("GITHUB_ACTOR", "unknown"),
         toolkit=toolkit,
         workflow=environ.get("GITHUB_WORKFLOW_REF"),

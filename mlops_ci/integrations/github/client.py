@@ -20,37 +20,46 @@ import httpx
 
 from mlops_ci import __version__
 from mlops_ci.core.errors import HostProblem
-from mlops_ci.integrations.github.api_errors import Answer, Call, invalid, limited, refused, unreachable
+from mlops_ci.integrations.github.api_errors import (
+    ApiRequest,
+    ApiResponse,
+    invalid_response_problem,
+    rate_limit_problem,
+    refusal_problem,
+    unreachable_problem,
+)
 
-_VERSION = "2022-11-28"  # of the API
-_NEXT = re.compile(r'<([^<>]*)>\s*;[^,<>]*\brel="?next"?')
+_API_VERSION = "2022-11-28"  # of the API
+_NEXT_LINK = re.compile(r'<([^<>]*)>\s*;[^,<>]*\brel="?next"?')
 _TOKEN = re.compile(r"[\x21-\x7e]+")
-_REDIRECTS = 3
-_UNSTATED = 60  # seconds to wait where GitHub wants fewer requests and does not say for how long, as it documents
+_MAX_REDIRECTS = 3
+_DEFAULT_RETRY_SECONDS = (
+    60  # seconds to wait where GitHub wants fewer requests and does not say for how long, as it documents
+)
 
 
 @dataclass(frozen=True)
-class Limits:
+class RequestLimits:
     """What a request may cost. `seconds` bounds one answer, `patience` what is waited in all, `size` is in bytes, of all pages."""
 
     attempts: int = 4
     connect: float = 10.0
     seconds: float = 60.0
-    patience: float = 120.0
-    size: int = 32 << 20
+    wait_seconds: float = 120.0
+    max_bytes: int = 32 << 20
     pages: int = 200
 
 
 @dataclass(frozen=True)
-class Client:
+class GitHubClient:
     """A repository at the API. `wait` is given seconds; `fork`: the token can only read, whatever the job asks for."""
 
     api: str
     repository: str
     token: str = field(repr=False)
     wait: Callable[[float], None]
-    fork: bool = False
-    limits: Limits = Limits()
+    is_read_only: bool = False
+    limits: RequestLimits = RequestLimits()
 
     def __post_init__(self) -> None:
         if not _TOKEN.fullmatch(self.token):  # it could not stand in a header, or would begin another
@@ -66,93 +75,95 @@ class Client:
 
     def send(self, method: str, path: str, body: Any = None, *, needs: str | None = None) -> Any:
         """Ask once for one page, and return decoded JSON (None: an empty answer). Raises HostProblem."""
-        call = self._call(method, path, body, needs)
-        return _decoded(call, self._patiently(call, self.limits.size))
+        call = self._build_request(method, path, body, needs)
+        return _decode_json(call, self._send_with_retries(call, self.limits.max_bytes))
 
     def read(self, path: str) -> Any:
         """Return what is at a path below the repository, all pages of it: lists are joined, in objects, too. Raises HostProblem."""
-        call = self._call("GET", path, None, None)
+        call = self._build_request("GET", path, None, None)
         joined: Any = None
-        left = self.limits.size
+        left = self.limits.max_bytes
         for page in range(self.limits.pages):
-            answer = self._patiently(call, left)
+            answer = self._send_with_retries(call, left)
             left -= len(answer.body)
-            value = _decoded(call, answer)
-            joined = value if page == 0 else _join(call, joined, value)
-            following = _NEXT.search(answer.headers.get("link", ""))
+            value = _decode_json(call, answer)
+            joined = value if page == 0 else _join_pages(call, joined, value)
+            following = _NEXT_LINK.search(answer.headers.get("link", ""))
             if following is None:
                 return joined
-            call = Call("GET", self._below_the_api(call, following[1]), secret=self.token)
-        raise invalid(call, f"the list has more than {self.limits.pages} pages")
+            call = ApiRequest("GET", self._require_api_url(call, following[1]), secret=self.token)
+        raise invalid_response_problem(call, f"the list has more than {self.limits.pages} pages")
 
-    def _call(self, method: str, path: str, body: Any, needs: str | None) -> Call:
+    def _build_request(self, method: str, path: str, body: Any, needs: str | None) -> ApiRequest:
         root = f"{self.api}/repos/{self.repository}"
-        call = Call(method, f"{root}{path}", body, needs, self.fork, self.token)
+        call = ApiRequest(method, f"{root}{path}", body, needs, self.is_read_only, self.token)
         plain = path.partition("?")[0]
         if (path and path[0] not in "/?") or "\\" in plain or {".", ".."} & set(plain.split("/")):
-            raise invalid(call, "this is no path below the repository")
+            raise invalid_response_problem(call, "this is no path below the repository")
         return call
 
-    def _below_the_api(self, call: Call, url: str) -> str:
+    def _require_api_url(self, call: ApiRequest, url: str) -> str:
         """Return the URL that an answer leads to, if the token may be shown there: only below the API's own URL."""
         try:
             new = str(httpx.URL(call.url).join(url))  # as httpx understands it, who will ask there
         except (httpx.InvalidURL, ValueError):
             new = ""
         if not new.startswith(f"{httpx.URL(self.api)}".rstrip("/") + "/"):
-            raise invalid(call, f"it leads away from the API, which is not followed: {url}")
+            raise invalid_response_problem(call, f"it leads away from the API, which is not followed: {url}")
         return new
 
-    def _patiently(self, call: Call, size: int) -> Answer:
+    def _send_with_retries(self, call: ApiRequest, size: int) -> ApiResponse:
         """Ask until there is an answer that stands. Raises HostProblem."""
         waited, pause = 0.0, 1.0
         for attempt in range(self.limits.attempts):
             last = attempt == self.limits.attempts - 1
             try:
-                answer = self._followed(call, size)
-            except _Lost as lost:
-                if last or (lost.sent and not call.repeatable):
-                    raise unreachable(call, str(lost), unsure=lost.sent and call.method != "GET") from None
+                answer = self._follow_redirects(call, size)
+            except _LostResponse as lost:
+                if last or (lost.sent and not call.is_idempotent):
+                    raise unreachable_problem(call, str(lost), unsure=lost.sent and call.method != "GET") from None
                 asked = pause
             else:
                 if answer.status < 300:
                     return answer
-                if answer.limited:
-                    asked = _asked(answer.headers)
-                    if last or waited + asked > self.limits.patience:
-                        raise limited(call, answer, int(asked))
+                if answer.is_rate_limited:
+                    asked = _retry_seconds(answer.headers)
+                    if last or waited + asked > self.limits.wait_seconds:
+                        raise rate_limit_problem(call, answer, int(asked))
                 elif answer.status < 500:
-                    raise refused(call, answer)
-                elif last or not call.repeatable:
+                    raise refusal_problem(call, answer)
+                elif last or not call.is_idempotent:
                     said = f"GitHub is in trouble ({answer.status})"
-                    raise unreachable(call, said, unsure=call.method != "GET", status=answer.status)
+                    raise unreachable_problem(call, said, unsure=call.method != "GET", status=answer.status)
                 else:
                     asked = pause
             self.wait(asked)
             waited, pause = waited + asked, pause * 2
         raise AssertionError  # pragma: no cover - the last attempt returns or raises
 
-    def _followed(self, call: Call, size: int) -> Answer:
+    def _follow_redirects(self, call: ApiRequest, size: int) -> ApiResponse:
         """Ask once, and again where GitHub moved the repository on the same API."""
-        for _ in range(_REDIRECTS + 1):
-            answer = self._once(call, size)
+        for _ in range(_MAX_REDIRECTS + 1):
+            answer = self._send_once(call, size)
             if answer.status not in (301, 302, 307, 308):
                 if 300 <= answer.status < 400:
                     break
                 return answer
             if answer.status < 307 and call.method != "GET":
                 break
-            url = self._below_the_api(call, answer.headers.get("location", ""))
-            call = Call(call.method, url, call.body, call.needs, call.fork, call.secret)
-        raise invalid(call, f"it is redirected ({answer.status}), and that leads nowhere", answer.status)
+            url = self._require_api_url(call, answer.headers.get("location", ""))
+            call = ApiRequest(call.method, url, call.body, call.needs, call.is_read_only, call.secret)
+        raise invalid_response_problem(
+            call, f"it is redirected ({answer.status}), and that leads nowhere", answer.status
+        )
 
-    def _once(self, call: Call, size: int) -> Answer:
+    def _send_once(self, call: ApiRequest, size: int) -> ApiResponse:
         headers = {
             "Accept": "application/vnd.github+json",
             "Accept-Encoding": "identity",  # so that a small answer cannot become a large one
             "Authorization": f"Bearer {self.token}",
             "User-Agent": f"mlops-ci/{__version__}",
-            "X-GitHub-Api-Version": _VERSION,
+            "X-GitHub-Api-Version": _API_VERSION,
         }
         content = None if call.body is None else json.dumps(call.body).encode()
         if content is not None:
@@ -169,22 +180,26 @@ class Client:
                 for chunk in response.iter_raw():
                     read += chunk
                     if len(read) > size:
-                        raise invalid(call, f"the answer is larger than {self.limits.size} bytes", response.status_code)
+                        raise invalid_response_problem(
+                            call, f"the answer is larger than {self.limits.max_bytes} bytes", response.status_code
+                        )
                     if time.monotonic() - start > self.limits.seconds:
-                        raise _Lost("GitHub took too long to answer", sent=True)
-                return Answer(response.status_code, {k.lower(): v for k, v in response.headers.items()}, bytes(read))
+                        raise _LostResponse("GitHub took too long to answer", sent=True)
+                return ApiResponse(
+                    response.status_code, {k.lower(): v for k, v in response.headers.items()}, bytes(read)
+                )
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
-            raise _Lost(f"GitHub cannot be reached ({str(error) or 'no connection'})", sent=False) from None
+            raise _LostResponse(f"GitHub cannot be reached ({str(error) or 'no connection'})", sent=False) from None
         except (OSError, ValueError, ImportError):  # of proxies and certificates, before anything was sent
             said = "no connection can be made with the proxies and certificates that the environment names"
-            raise _Lost(said, sent=False) from None
+            raise _LostResponse(said, sent=False) from None
         except httpx.TimeoutException:
-            raise _Lost("GitHub took too long to answer", sent=True) from None
+            raise _LostResponse("GitHub took too long to answer", sent=True) from None
         except httpx.HTTPError:  # its text is not told: it may quote what was sent
-            raise _Lost("the connection was cut before the answer was whole", sent=True) from None
+            raise _LostResponse("the connection was cut before the answer was whole", sent=True) from None
 
 
-class _Lost(Exception):
+class _LostResponse(Exception):
     """No whole answer came; `sent`: GitHub may have the request nevertheless."""
 
     def __init__(self, why: str, *, sent: bool) -> None:
@@ -192,7 +207,7 @@ class _Lost(Exception):
         self.sent = sent
 
 
-def _asked(headers: Mapping[str, str]) -> float:
+def _retry_seconds(headers: Mapping[str, str]) -> float:
     """Return for how many seconds GitHub wants to be left alone; times are counted by its own clock."""
     after, reset = headers.get("retry-after", ""), headers.get("x-ratelimit-reset", "")
     if re.fullmatch(r"\d{1,6}", after):
@@ -201,24 +216,24 @@ def _asked(headers: Mapping[str, str]) -> float:
         try:
             return max(1.0, int(reset) - parsedate_to_datetime(headers.get("date", "")).timestamp())
         except (ValueError, TypeError, OverflowError):
-            return float(_UNSTATED)
-    return float(_UNSTATED)
+            return float(_DEFAULT_RETRY_SECONDS)
+    return float(_DEFAULT_RETRY_SECONDS)
 
 
-def _decoded(call: Call, answer: Answer) -> Any:
+def _decode_json(call: ApiRequest, answer: ApiResponse) -> Any:
     if not answer.body.strip():
         return None
     try:
         return json.loads(answer.body)
     except (ValueError, RecursionError):
-        raise invalid(call, "the answer is not JSON", answer.status) from None
+        raise invalid_response_problem(call, "the answer is not JSON", answer.status) from None
 
 
-def _join(call: Call, joined: Any, page: Any) -> Any:
+def _join_pages(call: ApiRequest, joined: Any, page: Any) -> Any:
     if isinstance(joined, list) and isinstance(page, list):
         return joined + page
     if isinstance(joined, dict) and isinstance(page, dict):
         lists = [name for name, value in joined.items() if isinstance(value, list)]
         if len(lists) == 1 and isinstance(page.get(lists[0]), list):
             return {**joined, lists[0]: joined[lists[0]] + page[lists[0]]}
-    raise invalid(call, "its pages do not fit together")
+    raise invalid_response_problem(call, "its pages do not fit together")

@@ -7,19 +7,19 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mlops_ci.core.ci_job import Job
+from mlops_ci.core.ci_job import CiJob
 from mlops_ci.core.diagnostics import Diagnostic
-from mlops_ci.core.notifications import Announcement
+from mlops_ci.core.notifications import Notification
 
-Tell = Callable[[Announcement], Diagnostic | None]
+Notify = Callable[[Notification], Diagnostic | None]
 _REMOTE = re.compile(
     r"(?:(?:https|ssh)://(?:[^/@\s]*@)?(?P<host>[^/:@\s]+)(?::\d+)?/|(?:[^/@\s]+@)(?P<scp>[^/:@\s]+):/?)"
     r"(?P<repository>[A-Za-z0-9._-]+/[A-Za-z0-9._-]+?)(?:\.git)?/?"
 )
-BOT = "github-actions[bot]"  # whom a job's own token writes as; an App's token writes as the App
+BOT_LOGIN = "github-actions[bot]"  # whom a job's own token writes as; an App's token writes as the App
 
 
-def elsewhere(environ: Mapping[str, str], url: str) -> Job | None:
+def job_from_remote_url(environ: Mapping[str, str], url: str) -> CiJob | None:
     """Return what a job would say of a remote's URL, for whoever asks GitHub outside of one; None for another host.
 
     A URL never decides where a token is sent: that are the API in the environment, or GitHub's own.
@@ -30,10 +30,12 @@ def elsewhere(environ: Mapping[str, str], url: str) -> Job | None:
     if found is None or (found["host"] or found["scp"]).lower() != server.partition("://")[2].lower():
         return None
     api = environ.get("GITHUB_API_URL", default).rstrip("/")
-    return Job(found["repository"], api, server, event="", workflow="", commit="", run_url="")
+    return CiJob(found["repository"], api, server, event="", workflow="", commit="", run_url="")
 
 
-def reader(environ: Mapping[str, str], job: Job | None, wait: Callable[[float], None]) -> Callable[[str], Any] | None:
+def connect_reader(
+    environ: Mapping[str, str], job: CiJob | None, wait: Callable[[float], None]
+) -> Callable[[str], Any] | None:
     """Return what answers questions about the repository; None without a token, or outside a job."""
     token = _token(environ)
     if job is None or not token:
@@ -41,24 +43,24 @@ def reader(environ: Mapping[str, str], job: Job | None, wait: Callable[[float], 
 
     @functools.cache
     def made() -> Callable[[str], Any]:
-        from mlops_ci.integrations.github.client import Client
+        from mlops_ci.integrations.github.client import GitHubClient
 
-        return Client(job.api, job.repository, token, wait, fork=job.only_reads).read
+        return GitHubClient(job.api_url, job.repository, token, wait, is_read_only=job.has_read_only_token).read
 
     return lambda path: made()(path)
 
 
-def teller(environ: Mapping[str, str], job: Job | None, wait: Callable[[float], None]) -> Tell | None:
+def connect_notifier(environ: Mapping[str, str], job: CiJob | None, wait: Callable[[float], None]) -> Notify | None:
     """Return what carries out announcements; None without a token, or outside a job."""
     token = _token(environ)
     if job is None or not token:
         return None
 
     @functools.cache
-    def made() -> Tell:
-        from mlops_ci.integrations.github.notifier import announcer
+    def made() -> Notify:
+        from mlops_ci.integrations.github.notifier import create_notifier
 
-        return announcer(job, token, wait, author=environ.get("MLOPS_CI_COMMENT_AUTHOR") or BOT)
+        return create_notifier(job, token, wait, author=environ.get("MLOPS_CI_COMMENT_AUTHOR") or BOT_LOGIN)
 
     return lambda one: made()(one)
 

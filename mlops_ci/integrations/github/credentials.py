@@ -12,7 +12,7 @@ from collections.abc import Mapping
 _SERVER = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(/[\w.~/-]*)?")
 
 
-def token_for_git(environ: Mapping[str, str]) -> dict[str, str]:
+def git_token_variables(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the variables that make git send the token to GITHUB_SERVER_URL; none outside a job, or without a token.
 
     Git itself sends a header to no URL that is not below the one it is set for, and is told not to follow that server elsewhere.

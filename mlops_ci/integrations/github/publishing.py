@@ -18,22 +18,22 @@ from mlops_ci.core.notifications import (
     RecordDeployment,
     StartWorkflow,
 )
-from mlops_ci.integrations.github.client import Client
-from mlops_ci.integrations.github.queries import at, items, number, segment
-from mlops_ci.integrations.github.runner_files import cut
+from mlops_ci.integrations.github.client import GitHubClient
+from mlops_ci.integrations.github.queries import get_nested, quote_segment, require_list, require_number
+from mlops_ci.integrations.github.runner_files import cut_to_bytes
 
-_TITLE = 255  # characters of a title
-_LINE = 140  # characters of a deployment's description
-_CHECK = 65_535  # bytes of a check run's summary
-_BODY = 60_000  # bytes of a pull request's body: GitHub takes 65,536 characters
-_CARD = 120_000  # bytes of a release's body: GitHub takes 125,000 characters
-_VALUES = 10  # at the top of a dispatch's payload
+_MAX_TITLE = 255  # characters of a title
+_MAX_DESCRIPTION = 140  # characters of a deployment's description
+_MAX_CHECK_SUMMARY = 65_535  # bytes of a check run's summary
+_MAX_PULL_REQUEST_BODY = 60_000  # bytes of a pull request's body: GitHub takes 65,536 characters
+_MAX_RELEASE_BODY = 120_000  # bytes of a release's body: GitHub takes 125,000 characters
+_MAX_DISPATCH_VALUES = 10  # at the top of a dispatch's payload
 _PAUSE = 2.0  # seconds that GitHub may take to show what it was told before its answer was lost
 
 T = TypeVar("T")
 
 
-def check_run(client: Client, one: CheckRun, run: str, mark: str) -> None:
+def create_check_run(client: GitHubClient, one: CheckRun, run: str, mark: str) -> None:
     """Make a check run that is completed. Raises HostProblem."""
     body = {
         "name": one.name,
@@ -42,101 +42,117 @@ def check_run(client: Client, one: CheckRun, run: str, mark: str) -> None:
         "conclusion": one.conclusion,
         "external_id": mark,
         "details_url": run,
-        "output": {"title": one.title[:_TITLE] or one.name[:_TITLE], "summary": _fitting(one.summary, _CHECK, run)},
+        "output": {
+            "title": one.title[:_MAX_TITLE] or one.name[:_MAX_TITLE],
+            "summary": _shorten(one.summary, _MAX_CHECK_SUMMARY, run),
+        },
     }
-    path = f"/commits/{segment(one.commit)}/check-runs?check_name={segment(one.name)}&per_page=100"
+    path = f"/commits/{quote_segment(one.commit)}/check-runs?check_name={quote_segment(one.name)}&per_page=100"
 
     def found() -> bool | None:
-        runs = items(at(client.read(path), "check_runs"))
-        return any(at(made, "external_id") == mark for made in runs) or None
+        runs = require_list(get_nested(client.read(path), "check_runs"))
+        return any(get_nested(made, "external_id") == mark for made in runs) or None
 
-    _once(client, found, lambda: client.send("POST", "/check-runs", body, needs="checks: write"))
+    _create_once(client, found, lambda: client.send("POST", "/check-runs", body, needs="checks: write"))
 
 
-def release(client: Client, one: PublishRelease, run: str) -> None:
+def publish_release(client: GitHubClient, one: PublishRelease, run: str) -> None:
     """Publish a tag that GitHub has as a release, unless it is published. Raises HostProblem."""
-    path = f"/releases/tags/{segment(one.tag)}"
-    body = {"tag_name": one.tag, "name": one.title[:_TITLE], "body": _fitting(one.body, _CARD, run)}
+    path = f"/releases/tags/{quote_segment(one.tag)}"
+    body = {"tag_name": one.tag, "name": one.title[:_MAX_TITLE], "body": _shorten(one.body, _MAX_RELEASE_BODY, run)}
 
     def found() -> Any:
-        return _unless_missing(client, path)
+        return _read_or_none(client, path)
 
     if found() is not None:
         return
-    if _unless_missing(client, f"/git/ref/tags/{segment(one.tag)}") is None:
+    if _read_or_none(client, f"/git/ref/tags/{quote_segment(one.tag)}") is None:
         raise HostProblem.of(
             "host-not-found",
             f"GitHub does not have the tag {one.tag}, and would make one of its own",
             help="push the tag, and run again",
             status=404,
         )
-    _once(client, found, lambda: client.send("POST", "/releases", body, needs="contents: write"))
+    _create_once(client, found, lambda: client.send("POST", "/releases", body, needs="contents: write"))
 
 
-def deployment(client: Client, one: RecordDeployment, run: str, mark: str) -> None:
+def record_deployment(client: GitHubClient, one: RecordDeployment, run: str, mark: str) -> None:
     """Record a deployment that has happened. Raises HostProblem."""
     needs = "deployments: write"
     body = {
         "ref": one.ref,
         "task": one.task,
         "environment": one.environment,
-        "description": one.description[:_LINE],
+        "description": one.description[:_MAX_DESCRIPTION],
         "auto_merge": False,  # or GitHub merges the default branch into the ref
         "required_contexts": [],  # it has happened, whatever checks say
         "payload": {"mlops-ci": mark},
     }
     asked = (("ref", one.ref), ("task", one.task), ("environment", one.environment), ("per_page", "100"))
-    query = "&".join(f"{name}={segment(value)}" for name, value in asked)
+    query = "&".join(f"{name}={quote_segment(value)}" for name, value in asked)
 
     def found() -> int | None:
-        listed = items(client.read(f"/deployments?{query}"))
-        mine = [made for made in listed if at(made, "payload", "mlops-ci") == mark and at(made, "ref") == one.ref]
-        return number(mine[0], "id") if mine else None
+        listed = require_list(client.read(f"/deployments?{query}"))
+        mine = [
+            made
+            for made in listed
+            if get_nested(made, "payload", "mlops-ci") == mark and get_nested(made, "ref") == one.ref
+        ]
+        return require_number(mine[0], "id") if mine else None
 
-    made = _once(client, found, lambda: number(client.send("POST", "/deployments", body, needs=needs), "id"))
+    made = _create_once(
+        client, found, lambda: require_number(client.send("POST", "/deployments", body, needs=needs), "id")
+    )
     statuses = f"/deployments/{made}/statuses"
-    status = {"state": "success", "log_url": run, "description": one.description[:_LINE]}
+    status = {"state": "success", "log_url": run, "description": one.description[:_MAX_DESCRIPTION]}
 
     def told() -> bool | None:
-        return any(at(said, "state") == "success" for said in items(client.read(statuses))) or None
+        return any(get_nested(said, "state") == "success" for said in require_list(client.read(statuses))) or None
 
-    _once(client, told, lambda: client.send("POST", statuses, status, needs=needs))
+    _create_once(client, told, lambda: client.send("POST", statuses, status, needs=needs))
 
 
-def pull_request(client: Client, one: OpenPullRequest, run: str) -> None:
+def open_pull_request(client: GitHubClient, one: OpenPullRequest, run: str) -> None:
     """Open a pull request, unless one from the same branch to the same base is open. Raises HostProblem."""
     owner = client.repository.partition("/")[0]
-    path = f"/pulls?state=open&head={segment(f'{owner}:{one.branch}')}&base={segment(one.base)}&per_page=100"
-    body = {"title": one.title[:_TITLE], "body": _fitting(one.body, _BODY, run), "head": one.branch, "base": one.base}
+    path = (
+        f"/pulls?state=open&head={quote_segment(f'{owner}:{one.branch}')}&base={quote_segment(one.base)}&per_page=100"
+    )
+    body = {
+        "title": one.title[:_MAX_TITLE],
+        "body": _shorten(one.body, _MAX_PULL_REQUEST_BODY, run),
+        "head": one.branch,
+        "base": one.base,
+    }
 
     def found() -> bool | None:
         mine = (client.repository.lower(), one.branch, one.base)
-        return any(_ends(pull) == mine for pull in items(client.read(path))) or None
+        return any(_head_and_base(pull) == mine for pull in require_list(client.read(path))) or None
 
     if not found():
-        _once(client, found, lambda: client.send("POST", "/pulls", body, needs="pull-requests: write"))
+        _create_once(client, found, lambda: client.send("POST", "/pulls", body, needs="pull-requests: write"))
 
 
-def dispatch(client: Client, one: Dispatch) -> None:
+def send_dispatch(client: GitHubClient, one: Dispatch) -> None:
     """Send a repository_dispatch event; whether one was sent cannot be looked up. Raises HostProblem."""
-    if len(one.payload) > _VALUES:
+    if len(one.payload) > _MAX_DISPATCH_VALUES:
         raise HostProblem.of(
             "host-refused",
-            f"a dispatch carries at most {_VALUES} values, and this one has {len(one.payload)}",
+            f"a dispatch carries at most {_MAX_DISPATCH_VALUES} values, and this one has {len(one.payload)}",
             help="send fewer values; a workflow can read the others from the repository",
         )
     body = {"event_type": one.event, "client_payload": dict(one.payload)}
     client.send("POST", "/dispatches", body, needs="contents: write")
 
 
-def start(client: Client, one: StartWorkflow) -> None:
+def start_workflow(client: GitHubClient, one: StartWorkflow) -> None:
     """Start a workflow; whether one was started cannot be looked up at once. Raises HostProblem."""
     body = {"ref": one.ref, "inputs": dict(one.inputs)}
-    path = f"/actions/workflows/{segment(one.workflow)}/dispatches"
+    path = f"/actions/workflows/{quote_segment(one.workflow)}/dispatches"
     client.send("POST", path, body, needs="actions: write")
 
 
-def _once(client: Client, found: Callable[[], T | None], make: Callable[[], T]) -> T:
+def _create_once(client: GitHubClient, found: Callable[[], T | None], make: Callable[[], T]) -> T:
     """Make something. Where it is not known whether it was made, or somebody else made it: look, and make it once more if not."""
     try:
         return make()
@@ -153,7 +169,7 @@ def _once(client: Client, found: Callable[[], T | None], make: Callable[[], T]) 
     return make()
 
 
-def _unless_missing(client: Client, path: str) -> Any:
+def _read_or_none(client: GitHubClient, path: str) -> Any:
     try:
         return client.read(path)
     except HostProblem as problem:
@@ -162,14 +178,14 @@ def _unless_missing(client: Client, path: str) -> Any:
         return None
 
 
-def _ends(pull: Any) -> tuple[Any, Any, Any]:
-    repository = at(pull, "head", "repo", "full_name")
+def _head_and_base(pull: Any) -> tuple[Any, Any, Any]:
+    repository = get_nested(pull, "head", "repo", "full_name")
     return (
         repository.lower() if isinstance(repository, str) else None,
-        at(pull, "head", "ref"),
-        at(pull, "base", "ref"),
+        get_nested(pull, "head", "ref"),
+        get_nested(pull, "base", "ref"),
     )
 
 
-def _fitting(text: str, limit: int, run: str) -> str:
-    return cut(text, limit, f"\n\n_The rest was left out: [the run]({run}) has it all._\n")
+def _shorten(text: str, limit: int, run: str) -> str:
+    return cut_to_bytes(text, limit, f"\n\n_The rest was left out: [the run]({run}) has it all._\n")

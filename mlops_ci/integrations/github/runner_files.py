@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 SUMMARY_LIMIT = 1_000_000  # bytes of one step's summary: GitHub drops a whole one of more than 1 MiB
-_CUT = "\n\n_The rest was left out: a job summary takes 1 MiB. The job's log has it all._\n"
+_CUT_NOTICE = "\n\n_The rest was left out: a job summary takes 1 MiB. The job's log has it all._\n"
 
 
 def write_outputs(environ: Mapping[str, str], outputs: Mapping[str, str]) -> None:
@@ -27,10 +27,10 @@ def write_summary(environ: Mapping[str, str], markdown: str) -> None:
     if not path or not markdown:
         return
     with Path(path).open("ab") as stream:
-        stream.write(cut(markdown, SUMMARY_LIMIT, _CUT).encode())
+        stream.write(cut_to_bytes(markdown, SUMMARY_LIMIT, _CUT_NOTICE).encode())
 
 
-def cut(text: str, limit: int, pointer: str) -> str:
+def cut_to_bytes(text: str, limit: int, pointer: str) -> str:
     """Return text of at most `limit` bytes in UTF-8: as it is, or whole lines of it and then `pointer`."""
     whole = text.encode("utf-8", "replace")  # half a character, which a spec can hold, is none
     if len(whole) <= limit:

@@ -8,38 +8,40 @@ from pathlib import Path
 
 from mlops_ci.core.diagnostics import Diagnostic, Location
 from mlops_ci.core.suggestions import quote
-from mlops_ci.spec.condition_tree import Condition, ConditionError, check
-from mlops_ci.spec.located_spec import Loaded
-from mlops_ci.spec.metrics import METRICS
-from mlops_ci.spec.slice_conditions import ALLOWED, parse
+from mlops_ci.spec.condition_tree import Condition, ConditionError, ensure_types_comparable
+from mlops_ci.spec.located_spec import LocatedSpec
+from mlops_ci.spec.metrics import METRIC_DEFINITIONS
+from mlops_ci.spec.slice_conditions import CONDITION_HELP, parse_condition
 from mlops_ci.spec.spec_types import DatasetSpec, ModelSpec, SliceSpec
-from mlops_ci.spec.validation.columns import undeclared
-from mlops_ci.spec.validation.estimator import entrypoint
+from mlops_ci.spec.validation.dataset import undeclared_column_findings
+from mlops_ci.spec.validation.estimator import entrypoint_findings
 
 
-def evaluation(root: Path, model: Loaded[ModelSpec], data: Loaded[DatasetSpec] | None) -> Iterator[Diagnostic]:
+def evaluation_spec_findings(
+    root: Path, model: LocatedSpec[ModelSpec], data: LocatedSpec[DatasetSpec] | None
+) -> Iterator[Diagnostic]:
     """Yield what is wrong with `evaluate`, and with the columns that the gate's requirements name.
 
     `data` is the model's dataset, None where that is not known.
     """
-    yield from _slices(model, data)
-    yield from _costs(model)
+    yield from _slice_findings(model, data)
+    yield from _cost_findings(model)
     for name, one in model.spec.evaluate.custom.items():
         at = ("spec", "evaluate", "custom", name)
-        if name in METRICS:
+        if name in METRIC_DEFINITIONS:
             yield Diagnostic(
                 "metric-name-taken",
                 f"{quote(name)} is a metric already, and cannot be one of your own",
                 model.locate(*at, key=True),
                 "give yours another name",
             )
-        yield from entrypoint(root, model.locate(*at, "entrypoint"), one.entrypoint)
+        yield from entrypoint_findings(root, model.locate(*at, "entrypoint"), one.entrypoint)
     if data is not None:
-        for name, where, role in _columns(model):
-            yield from undeclared(data, name, where, role)
+        for name, where, role in _referenced_columns(model):
+            yield from undeclared_column_findings(data, name, where, role)
 
 
-def _columns(model: Loaded[ModelSpec]) -> Iterator[tuple[str, Location, str]]:
+def _referenced_columns(model: LocatedSpec[ModelSpec]) -> Iterator[tuple[str, Location, str]]:
     """Yield each column that evaluation or the gate names by itself, its place, and what it is there."""
     evaluate = model.spec.evaluate
     conditions = {one.name for one in evaluate.slices if isinstance(one, SliceSpec)}
@@ -61,7 +63,7 @@ def _columns(model: Loaded[ModelSpec]) -> Iterator[tuple[str, Location, str]]:
                     yield column, model.locate(*at, "slices", index), "slice"
 
 
-def _slices(model: Loaded[ModelSpec], data: Loaded[DatasetSpec] | None) -> Iterator[Diagnostic]:
+def _slice_findings(model: LocatedSpec[ModelSpec], data: LocatedSpec[DatasetSpec] | None) -> Iterator[Diagnostic]:
     first: dict[str, Location] = {}
     for index, one in enumerate(model.spec.evaluate.slices):
         at = ("spec", "evaluate", "slices", index)
@@ -77,35 +79,35 @@ def _slices(model: Loaded[ModelSpec], data: Loaded[DatasetSpec] | None) -> Itera
         if isinstance(one, SliceSpec):
             where = model.locate(*at, "where")
             try:
-                condition = parse(one.where)
-                _fits(condition, data)
+                condition = parse_condition(one.where)
+                _ensure_condition_fits(condition, data)
             except ConditionError as error:
                 yield Diagnostic(
                     "slice-condition-invalid",
-                    f"{quote(one.where)} cuts no slice: {error.message.removesuffix(f'; {ALLOWED}')}",
-                    _within(where, one.where, error.offset),
-                    ALLOWED,
+                    f"{quote(one.where)} cuts no slice: {error.message.removesuffix(f'; {CONDITION_HELP}')}",
+                    _character_location(where, one.where, error.offset),
+                    CONDITION_HELP,
                 )
                 continue
             if data is not None:
                 for column in condition.columns:
-                    yield from undeclared(data, column, where, "column")
+                    yield from undeclared_column_findings(data, column, where, "column")
 
 
-def _fits(condition: Condition, data: Loaded[DatasetSpec] | None) -> None:
+def _ensure_condition_fits(condition: Condition, data: LocatedSpec[DatasetSpec] | None) -> None:
     """Raise ConditionError for values that do not compare with columns of the types that the dataset declares."""
     columns = data.spec.columns if data else {}
-    check(condition, {name: one.type for name, one in columns.items() if one.type is not None})
+    ensure_types_comparable(condition, {name: one.type for name, one in columns.items() if one.type is not None})
 
 
-def _within(where: Location, text: str, offset: int) -> Location:
+def _character_location(where: Location, text: str, offset: int) -> Location:
     """Return the place of a character of a text, where it stands as it is in one line of the file."""
     line = where.text or ""
     start = line.find(text, (where.column or 1) - 1)
     return where if start < 0 else replace(where, column=start + 1 + min(offset, max(len(text) - 1, 0)), length=1)
 
 
-def _costs(model: Loaded[ModelSpec]) -> Iterator[Diagnostic]:
+def _cost_findings(model: LocatedSpec[ModelSpec]) -> Iterator[Diagnostic]:
     costs = model.spec.evaluate.costs
     first: set[tuple[str, str]] = set()
     for index, one in enumerate(costs):

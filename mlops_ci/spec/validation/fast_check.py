@@ -11,15 +11,17 @@ from functools import cache
 from typing import Any
 
 from mlops_ci.core.digest import canonical_json
-from mlops_ci.spec.schemas import schema
+from mlops_ci.spec.schemas import json_schema
 
-Fits = Callable[[Any], bool]
+SchemaPredicate = Callable[[Any], bool]
 
-_SAY_NOTHING = frozenset(
+_ANNOTATIONS = frozenset(
     {"$schema", "$id", "$defs", "title", "description", "default", "examples", "errorMessage", "patternErrorMessage"}
 )
-_TOGETHER = frozenset({"properties", "additionalProperties", "if", "then", "else"})  # read with those beside them
-_TYPES: Mapping[str, Fits] = {
+_GROUPED_KEYWORDS = frozenset(
+    {"properties", "additionalProperties", "if", "then", "else"}
+)  # read with those beside them
+_TYPE_PREDICATES: Mapping[str, SchemaPredicate] = {
     "string": lambda value: isinstance(value, str),
     "integer": lambda value: type(value) is int,
     "number": lambda value: type(value) in (int, float),
@@ -28,7 +30,7 @@ _TYPES: Mapping[str, Fits] = {
     "object": lambda value: isinstance(value, dict),
     "null": lambda value: value is None,
 }
-_BOUNDS: Mapping[str, Callable[[Any], Fits]] = {
+_BOUND_PREDICATES: Mapping[str, Callable[[Any], SchemaPredicate]] = {
     "minLength": lambda limit: lambda value: not isinstance(value, str) or len(value) >= limit,
     "maxLength": lambda limit: lambda value: not isinstance(value, str) or len(value) <= limit,
     "minItems": lambda limit: lambda value: not isinstance(value, list) or len(value) >= limit,
@@ -41,73 +43,77 @@ _BOUNDS: Mapping[str, Callable[[Any], Fits]] = {
 
 
 @cache
-def fits(kind: str) -> Fits:
+def schema_predicate(kind: str) -> SchemaPredicate:
     """Return a function that tells whether a document fits the schema of its kind, as `validator(kind)` would."""
-    rules = schema(kind)
-    return compiled(rules, rules)
+    rules = json_schema(kind)
+    return compile_schema(rules, rules)
 
 
-def compiled(rules: Mapping[str, Any] | bool, root: Mapping[str, Any]) -> Fits:
+def compile_schema(rules: Mapping[str, Any] | bool, root: Mapping[str, Any]) -> SchemaPredicate:
     """Return the function of one part of a schema, whose references lead into `root`.
 
     Raises ValueError for a keyword, or a form of one, that is not known here.
     """
     if isinstance(rules, bool):
         return lambda _: rules
-    tests = [_test(name, wanted, root) for name, wanted in rules.items() if name not in _SAY_NOTHING | _TOGETHER]
+    tests = [
+        _compile_keyword(name, wanted, root)
+        for name, wanted in rules.items()
+        if name not in _ANNOTATIONS | _GROUPED_KEYWORDS
+    ]
     if "properties" in rules or "additionalProperties" in rules:
-        tests.append(_fields(rules, root))
+        tests.append(_compile_properties(rules, root))
     if "if" in rules:
-        tests.append(_choice(rules, root))
-    return tests[0] if len(tests) == 1 else lambda value: _all(tests, value)
+        tests.append(_compile_conditional(rules, root))
+    return tests[0] if len(tests) == 1 else lambda value: _passes_all(tests, value)
 
 
-def _all(tests: list[Fits], value: Any) -> bool:
+def _passes_all(tests: list[SchemaPredicate], value: Any) -> bool:
     for test in tests:  # noqa: SIM110 - a generator takes twice as long, and this is asked of every value
         if not test(value):
             return False
     return True
 
 
-def _test(name: str, wanted: Any, root: Mapping[str, Any]) -> Fits:
-    if name in _BOUNDS:
-        return _BOUNDS[name](wanted)
+def _compile_keyword(name: str, wanted: Any, root: Mapping[str, Any]) -> SchemaPredicate:
+    if name in _BOUND_PREDICATES:
+        return _BOUND_PREDICATES[name](wanted)
     match name:
         case "type":
-            return _type(wanted)
+            return _compile_type(wanted)
         case "const":
-            return _one_of([wanted])
+            return _compile_enum([wanted])
         case "enum":
-            return _one_of(wanted)
+            return _compile_enum(wanted)
         case "pattern":
             found = re.compile(wanted.replace("$", r"\Z")).search
             return lambda value: not isinstance(value, str) or found(value) is not None
         case "required":
             return lambda value: not isinstance(value, dict) or all(field in value for field in wanted)
         case "uniqueItems":
-            return lambda value: not (wanted and isinstance(value, list)) or _unique(value)
+            return lambda value: not (wanted and isinstance(value, list)) or _has_unique_items(value)
         case "items":
-            item = compiled(wanted, root)
+            item = compile_schema(wanted, root)
             return lambda value: not isinstance(value, list) or all(map(item, value))
         case "propertyNames":
-            field = compiled(wanted, root)
+            field = compile_schema(wanted, root)
             return lambda value: not isinstance(value, dict) or all(map(field, value))
         case "allOf" | "anyOf" | "oneOf":
-            return _combined(name, [compiled(part, root) for part in wanted])
+            return _compile_combination(name, [compile_schema(part, root) for part in wanted])
         case "$ref":
-            return _reference(wanted, root)
+            return _compile_reference(wanted, root)
         case _:
             raise ValueError(f"the schema keyword {name!r} is not known here")
 
 
-def _type(wanted: str | list[str]) -> Fits:
+def _compile_type(wanted: str | list[str]) -> SchemaPredicate:
     if isinstance(wanted, str):
-        return _TYPES[wanted]
-    kinds = [_TYPES[name] for name in wanted]
+        return _TYPE_PREDICATES[wanted]
+    kinds = [_TYPE_PREDICATES[name] for name in wanted]
     return lambda value: any(test(value) for test in kinds)
 
 
-def _one_of(options: list[Any]) -> Fits:
+def _compile_enum(options: list[Any]) -> SchemaPredicate:
     """Return a test for one of several plain values; as in JSON, true is not 1, and 1.0 is."""
     if not all(isinstance(option, str | int | float | bool) for option in options):
         raise ValueError("a constant that is a list or has fields is not known here")
@@ -117,24 +123,24 @@ def _one_of(options: list[Any]) -> Fits:
     return lambda value: any(isinstance(value, bool) == isinstance(one, bool) and value == one for one in options)
 
 
-def _unique(items: list[Any]) -> bool:
+def _has_unique_items(items: list[Any]) -> bool:
     if all(isinstance(item, str) for item in items):
         return len(set(items)) == len(items)
     return len({canonical_json(item) for item in items}) == len(items)
 
 
-def _combined(name: str, parts: list[Fits]) -> Fits:
+def _compile_combination(name: str, parts: list[SchemaPredicate]) -> SchemaPredicate:
     if name == "allOf":
-        return lambda value: _all(parts, value)
+        return lambda value: _passes_all(parts, value)
     if name == "anyOf":
         return lambda value: any(part(value) for part in parts)
     return lambda value: sum(part(value) for part in parts) == 1
 
 
-def _fields(rules: Mapping[str, Any], root: Mapping[str, Any]) -> Fits:
+def _compile_properties(rules: Mapping[str, Any], root: Mapping[str, Any]) -> SchemaPredicate:
     """Return the test of an object's values: each by its field, others by what is said of others."""
-    known = {name: compiled(part, root) for name, part in rules.get("properties", {}).items()}
-    other = compiled(rules.get("additionalProperties", True), root)
+    known = {name: compile_schema(part, root) for name, part in rules.get("properties", {}).items()}
+    other = compile_schema(rules.get("additionalProperties", True), root)
 
     def test(value: Any) -> bool:
         if not isinstance(value, dict):
@@ -147,21 +153,21 @@ def _fields(rules: Mapping[str, Any], root: Mapping[str, Any]) -> Fits:
     return test
 
 
-def _choice(rules: Mapping[str, Any], root: Mapping[str, Any]) -> Fits:
-    condition = compiled(rules["if"], root)
-    then, otherwise = compiled(rules.get("then", True), root), compiled(rules.get("else", True), root)
+def _compile_conditional(rules: Mapping[str, Any], root: Mapping[str, Any]) -> SchemaPredicate:
+    condition = compile_schema(rules["if"], root)
+    then, otherwise = compile_schema(rules.get("then", True), root), compile_schema(rules.get("else", True), root)
     return lambda value: then(value) if condition(value) else otherwise(value)
 
 
-def _reference(name: str, root: Mapping[str, Any]) -> Fits:
+def _compile_reference(name: str, root: Mapping[str, Any]) -> SchemaPredicate:
     where, _, part = name.rpartition("/")
     if where != "#/$defs":
         raise ValueError(f"the reference {name!r} leads elsewhere")
-    made: list[Fits] = []  # when it is first needed: a part may refer to itself
+    made: list[SchemaPredicate] = []  # when it is first needed: a part may refer to itself
 
     def test(value: Any) -> bool:
         if not made:
-            made.append(compiled(root["$defs"][part], root))
+            made.append(compile_schema(root["$defs"][part], root))
         return made[0](value)
 
     return test

@@ -6,25 +6,25 @@ from collections.abc import Iterator
 
 from mlops_ci.core.diagnostics import Diagnostic, Location
 from mlops_ci.core.suggestions import quote, suggest
-from mlops_ci.spec.located_spec import Loaded
-from mlops_ci.spec.metrics import METRICS, names_for
+from mlops_ci.spec.located_spec import LocatedSpec
+from mlops_ci.spec.metrics import METRIC_DEFINITIONS, metric_names
 from mlops_ci.spec.spec_types import ModelSpec, Requirement, Task
 
 
-def gate(model: Loaded[ModelSpec]) -> Iterator[Diagnostic]:
+def gate_spec_findings(model: LocatedSpec[ModelSpec]) -> Iterator[Diagnostic]:
     """Yield what is wrong with the metrics that are reported and with the gate's requirements."""
     spec = model.spec
     for index, name in enumerate(spec.evaluate.metrics):
         where = model.locate("spec", "evaluate", "metrics", index)
-        yield from _metric(name, spec, where, tested="evaluate.metrics")
+        yield from _metric_findings(name, spec, where, tested="evaluate.metrics")
     first: dict[Requirement, Location] = {}
     for index, requirement in enumerate(spec.gate.requirements):
         at = ("spec", "gate", "requirements", index)
         tested = None if requirement.test is None else f"the test '{requirement.test}'"
-        yield from _metric(requirement.metric, spec, model.locate(*at, "metric"), tested=tested)
-        yield from _groups(model, requirement, at)
-        yield from _costs(model, requirement, at)
-        yield from _bounds(model, requirement, at)
+        yield from _metric_findings(requirement.metric, spec, model.locate(*at, "metric"), tested=tested)
+        yield from _group_findings(model, requirement, at)
+        yield from _operational_findings(model, requirement, at)
+        yield from _bound_findings(model, requirement, at)
         here = model.locate(*at)
         if first.setdefault(requirement, here) is not here:
             yield Diagnostic(
@@ -47,12 +47,12 @@ def gate(model: Loaded[ModelSpec]) -> Iterator[Diagnostic]:
             "gate-no-floor",
             "no requirement is a floor or ceiling: without a champion the verdict is inconclusive, so no first version can be released",
             model.locate("spec", "gate", "requirements", key=True),
-            f"add one, such as `{_floor(spec.task)}`",
+            f"add one, such as `{_example_floor(spec.task)}`",
             "warning",
         )
 
 
-def _floor(task: Task) -> str:
+def _example_floor(task: Task) -> str:
     floors: dict[Task, str] = {
         "binary-classification": "{metric: auc, min: 0.65}",
         "multiclass-classification": "{metric: auc-ovr, min: 0.65}",
@@ -61,18 +61,18 @@ def _floor(task: Task) -> str:
     return floors[task]
 
 
-def _metric(name: str, spec: ModelSpec, where: Location, *, tested: str | None) -> Iterator[Diagnostic]:
+def _metric_findings(name: str, spec: ModelSpec, where: Location, *, tested: str | None) -> Iterator[Diagnostic]:
     """Yield a finding for a metric that is unknown to the task or cannot be `tested`, being for floors and ceilings only."""
-    known, task, own = METRICS.get(name), spec.task, spec.evaluate.custom
+    known, task, own = METRIC_DEFINITIONS.get(name), spec.task, spec.evaluate.custom
     if known is None and name in own:
         return
     if known is None or task not in known.tasks:
-        names = (*names_for(task, operational=tested is None, between=tested is None), *own)
+        names = (*metric_names(task, include_operational=tested is None, include_group_metrics=tested is None), *own)
         help = suggest(name, names, otherwise=f"metrics for {task} are")
         if known is not None:
             help = f"it is one for {' and '.join(known.tasks)}; for {task} there are: {', '.join(names)}"
         yield Diagnostic("gate-metric-unknown", f"metric {quote(name)} is not one of this model's metrics", where, help)
-    elif known.operational and tested is not None:
+    elif known.is_operational and tested is not None:
         yield Diagnostic(
             "gate-metric-operational",
             f"metric {quote(name)} is a cost of the model, and cannot stand in {tested}",
@@ -80,7 +80,7 @@ def _metric(name: str, spec: ModelSpec, where: Location, *, tested: str | None) 
             f"require it by a ceiling, `{{metric: {name}, max: …}}`,"
             f" or by a ratio, `{{metric: {name}, against: champion, maxRatio: 1.2}}`",
         )
-    elif known.between and tested is not None:
+    elif known.compares_groups and tested is not None:
         yield Diagnostic(
             "gate-metric-groups",
             f"metric {quote(name)} is between groups of rows, and cannot stand in {tested}",
@@ -96,17 +96,19 @@ def _metric(name: str, spec: ModelSpec, where: Location, *, tested: str | None) 
         )
 
 
-def _groups(model: Loaded[ModelSpec], requirement: Requirement, at: tuple[str | int, ...]) -> Iterator[Diagnostic]:
+def _group_findings(
+    model: LocatedSpec[ModelSpec], requirement: Requirement, at: tuple[str | int, ...]
+) -> Iterator[Diagnostic]:
     """Yield a finding where groups are missing, or mean nothing."""
-    known = METRICS.get(requirement.metric)
-    if known is not None and known.between and requirement.against is None and requirement.by is None:
+    known = METRIC_DEFINITIONS.get(requirement.metric)
+    if known is not None and known.compares_groups and requirement.against is None and requirement.by is None:
         yield Diagnostic(
             "gate-metric-groups",
             f"metric {quote(requirement.metric)} is between groups of rows, and nothing says which",
             model.locate(*at, "metric"),
             "add `by: COLUMN`",
         )
-    elif requirement.by is not None and (known is None or not known.between):
+    elif requirement.by is not None and (known is None or not known.compares_groups):
         yield Diagnostic(
             "gate-metric-groups",
             f"metric {quote(requirement.metric)} is not between groups, so `by` means nothing",
@@ -115,12 +117,14 @@ def _groups(model: Loaded[ModelSpec], requirement: Requirement, at: tuple[str | 
         )
 
 
-def _costs(model: Loaded[ModelSpec], requirement: Requirement, at: tuple[str | int, ...]) -> Iterator[Diagnostic]:
+def _operational_findings(
+    model: LocatedSpec[ModelSpec], requirement: Requirement, at: tuple[str | int, ...]
+) -> Iterator[Diagnostic]:
     """Yield what a requirement on a metric of operation lacks, and a ratio of a metric that is none."""
-    name, known = requirement.metric, METRICS.get(requirement.metric)
+    name, known = requirement.metric, METRIC_DEFINITIONS.get(requirement.metric)
     if known is None or model.spec.task not in known.tasks:
         return  # which is said already
-    if requirement.max_ratio is not None and not known.operational:
+    if requirement.max_ratio is not None and not known.is_operational:
         yield Diagnostic(
             "gate-metric-statistical",
             f"metric {quote(name)} is measured on rows: a ratio to the champion's would pass and fail by chance",
@@ -136,8 +140,10 @@ def _costs(model: Loaded[ModelSpec], requirement: Requirement, at: tuple[str | i
         )
 
 
-def _bounds(model: Loaded[ModelSpec], requirement: Requirement, at: tuple[str | int, ...]) -> Iterator[Diagnostic]:
-    least, most, known = requirement.min, requirement.max, METRICS.get(requirement.metric)
+def _bound_findings(
+    model: LocatedSpec[ModelSpec], requirement: Requirement, at: tuple[str | int, ...]
+) -> Iterator[Diagnostic]:
+    least, most, known = requirement.min, requirement.max, METRIC_DEFINITIONS.get(requirement.metric)
     if least is not None and most is not None and least > most:
         yield Diagnostic(
             "spec-bounds", f"min {least:g} is greater than max {most:g}", model.locate(*at, "max"), "swap them"
@@ -146,10 +152,14 @@ def _bounds(model: Loaded[ModelSpec], requirement: Requirement, at: tuple[str | 
         return  # which way is up is not known of a metric that is meant to be another, and some have none
     up = known.higher_is_better
     side, bound = ("min", least) if up else ("max", most)
-    if bound is not None and known.best is not None and (bound > known.best if up else bound < known.best):
+    if (
+        bound is not None
+        and known.best_value is not None
+        and (bound > known.best_value if up else bound < known.best_value)
+    ):
         yield Diagnostic(
             "gate-bound-impossible",
-            f"no model can reach {side} {bound:g}: the best {requirement.metric} is {known.best:g}",
+            f"no model can reach {side} {bound:g}: the best {requirement.metric} is {known.best_value:g}",
             model.locate(*at, side),
             f"did you mean {bound / 100:g}?" if up and 1 < bound <= 100 else None,
         )

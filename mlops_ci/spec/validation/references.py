@@ -5,60 +5,58 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.suggestions import quote, suggest
-from mlops_ci.spec.located_spec import Loaded
+from mlops_ci.spec.located_spec import LocatedSpec
 from mlops_ci.spec.spec_types import DatasetSpec, DeploymentSpec, ModelSpec, ProjectSpec
-from mlops_ci.spec.validation.columns import dataset, undeclared
-from mlops_ci.spec.validation.estimator import code
-from mlops_ci.spec.validation.evaluation import evaluation
-from mlops_ci.spec.validation.gate import gate
-
-S = TypeVar("S")
+from mlops_ci.spec.validation.dataset import dataset_spec_findings, undeclared_column_findings
+from mlops_ci.spec.validation.estimator import training_code_findings
+from mlops_ci.spec.validation.evaluation import evaluation_spec_findings
+from mlops_ci.spec.validation.gate import gate_spec_findings
 
 
 @dataclass(frozen=True)
-class Found:
+class ParsedSpecs:
     """The specs of a repository that are valid by themselves, and by kind the names of those that are not.
 
     Of `nameless` kinds there may be more: a file could not be read, or a spec's kind or name is not one. A name that
     is not found may stand there, so it is no finding until that is corrected.
     """
 
-    projects: Sequence[Loaded[ProjectSpec]]
-    datasets: Sequence[Loaded[DatasetSpec]]
-    models: Sequence[Loaded[ModelSpec]]
-    deployments: Sequence[Loaded[DeploymentSpec]]
-    invalid: Mapping[str, frozenset[str]]
-    nameless: frozenset[str] = frozenset()
+    projects: Sequence[LocatedSpec[ProjectSpec]]
+    datasets: Sequence[LocatedSpec[DatasetSpec]]
+    models: Sequence[LocatedSpec[ModelSpec]]
+    deployments: Sequence[LocatedSpec[DeploymentSpec]]
+    invalid_names: Mapping[str, frozenset[str]]
+    incomplete_kinds: frozenset[str] = frozenset()
 
-    def names(self, kind: str, loaded: Sequence[Loaded[Any]]) -> frozenset[str] | None:
+    def names(self, kind: str, loaded: Sequence[LocatedSpec[Any]]) -> frozenset[str] | None:
         """Return all names of a kind, None when not all are known: a reference to an invalid spec is no second mistake."""
-        if kind in self.nameless:
+        if kind in self.incomplete_kinds:
             return None
-        return self.invalid.get(kind, frozenset()) | {spec.name for spec in loaded}
+        return self.invalid_names.get(kind, frozenset()) | {spec.name for spec in loaded}
 
 
-def check(root: Path, found: Found) -> Iterator[Diagnostic]:
+def reference_findings(root: Path, found: ParsedSpecs) -> Iterator[Diagnostic]:
     """Yield all that does not fit together in the repository at `root`."""
     for several in (found.datasets, found.models, found.deployments):
-        yield from _duplicates(several)
-    yield from _projects(found)
+        yield from _duplicate_name_findings(several)
+    yield from _duplicate_project_findings(found)
     for project in found.projects[:1]:
-        yield from _project(project)
-        yield from _signing(root, project)
+        yield from _champion_findings(project)
+        yield from _signing_findings(root, project)
     for data in found.datasets:
-        yield from dataset(data)
+        yield from dataset_spec_findings(data)
     datasets = {data.name: data for data in found.datasets}
     for model in found.models:
-        yield from _model(root, model, datasets, found.names("Dataset", found.datasets))
-    yield from _deployments(found)
+        yield from _model_findings(root, model, datasets, found.names("Dataset", found.datasets))
+    yield from _deployment_findings(found)
 
 
-def _duplicates(loaded: Sequence[Loaded[Any]]) -> Iterator[Diagnostic]:
-    first: dict[str, Loaded[Any]] = {}
+def _duplicate_name_findings(loaded: Sequence[LocatedSpec[Any]]) -> Iterator[Diagnostic]:
+    first: dict[str, LocatedSpec[Any]] = {}
     for spec in loaded:
         earlier = first.setdefault(spec.name, spec)
         if earlier is not spec:
@@ -71,7 +69,7 @@ def _duplicates(loaded: Sequence[Loaded[Any]]) -> Iterator[Diagnostic]:
             )
 
 
-def _projects(found: Found) -> Iterator[Diagnostic]:
+def _duplicate_project_findings(found: ParsedSpecs) -> Iterator[Diagnostic]:
     for project in found.projects[1:]:
         yield Diagnostic(
             "project-duplicate",
@@ -81,7 +79,7 @@ def _projects(found: Found) -> Iterator[Diagnostic]:
         )
 
 
-def _project(project: Loaded[ProjectSpec]) -> Iterator[Diagnostic]:
+def _champion_findings(project: LocatedSpec[ProjectSpec]) -> Iterator[Diagnostic]:
     champion = project.spec.champion
     if champion is not None and champion not in project.spec.environments:
         yield Diagnostic(
@@ -92,16 +90,16 @@ def _project(project: Loaded[ProjectSpec]) -> Iterator[Diagnostic]:
         )
 
 
-def _signing(root: Path, project: Loaded[ProjectSpec]) -> Iterator[Diagnostic]:
+def _signing_findings(root: Path, project: LocatedSpec[ProjectSpec]) -> Iterator[Diagnostic]:
     """Yield what keeps signatures from being checked, and approvals from being counted."""
     signing, approvals = project.spec.signing, project.spec.policy.approvals
-    signers = _within(root, signing.allowed_signers) if signing else None
+    signers = _resolve_within(root, signing.allowed_signers) if signing else None
     if signing is not None and not (signers and signers.is_file()):
         yield Diagnostic(
             "signers-missing",
             f"there is no file {quote(signing.allowed_signers)} of those who may sign in the repository",
             project.locate("spec", "signing", "allowedSigners"),
-            f"write one: {_SIGNERS[signing.format]} > {signing.allowed_signers if signers else '.mlops/signers'}",
+            f"write one: {_SIGNERS_COMMANDS[signing.format]} > {signing.allowed_signers if signers else '.mlops/signers'}",
         )
     for name in approvals:
         if name not in project.spec.environments:
@@ -120,20 +118,23 @@ def _signing(root: Path, project: Loaded[ProjectSpec]) -> Iterator[Diagnostic]:
         )
 
 
-_SIGNERS = {
+_SIGNERS_COMMANDS = {
     "ssh": 'echo "you@example.org namespaces=\\"git\\" $(cat ~/.ssh/id_ed25519.pub)"',
     "openpgp": "gpg --armor --export you@example.org",
 }
 
 
-def _within(root: Path, path: str) -> Path | None:
+def _resolve_within(root: Path, path: str) -> Path | None:
     """Return the path below the root; None for one that leads out of it."""
     found = (root / path).resolve()
     return found if found.is_relative_to(root.resolve()) else None
 
 
-def _model(
-    root: Path, model: Loaded[ModelSpec], datasets: Mapping[str, Loaded[DatasetSpec]], names: frozenset[str] | None
+def _model_findings(
+    root: Path,
+    model: LocatedSpec[ModelSpec],
+    datasets: Mapping[str, LocatedSpec[DatasetSpec]],
+    names: frozenset[str] | None,
 ) -> Iterator[Diagnostic]:
     spec = model.spec
     if names is not None and spec.dataset not in names:
@@ -153,18 +154,18 @@ def _model(
         )
     data = datasets.get(spec.dataset)
     if data is not None:
-        yield from _columns(model, data)
-    yield from evaluation(root, model, data)
-    yield from gate(model)
-    yield from code(root, model)
+        yield from _model_column_findings(model, data)
+    yield from evaluation_spec_findings(root, model, data)
+    yield from gate_spec_findings(model)
+    yield from training_code_findings(root, model)
 
 
-def _columns(model: Loaded[ModelSpec], data: Loaded[DatasetSpec]) -> Iterator[Diagnostic]:
+def _model_column_findings(model: LocatedSpec[ModelSpec], data: LocatedSpec[DatasetSpec]) -> Iterator[Diagnostic]:
     spec = model.spec
-    yield from undeclared(data, spec.target, model.locate("spec", "target"), "target")
+    yield from undeclared_column_findings(data, spec.target, model.locate("spec", "target"), "target")
     for index, name in enumerate(spec.features):
         where = model.locate("spec", "features", index)
-        yield from undeclared(data, name, where, "feature")
+        yield from undeclared_column_findings(data, name, where, "feature")
         if data.spec.key == (name,):  # one column of several that form a key together may well generalise
             yield Diagnostic(
                 "feature-is-key",
@@ -175,11 +176,11 @@ def _columns(model: Loaded[ModelSpec], data: Loaded[DatasetSpec]) -> Iterator[Di
             )
 
 
-def _deployments(found: Found) -> Iterator[Diagnostic]:
+def _deployment_findings(found: ParsedSpecs) -> Iterator[Diagnostic]:
     models = found.names("Model", found.models)
     environments = found.projects[0].spec.environments if found.projects else None
-    taken: dict[tuple[str, str], Loaded[DeploymentSpec]] = {}
-    places: dict[tuple[str, str], Loaded[DeploymentSpec]] = {}
+    taken: dict[tuple[str, str], LocatedSpec[DeploymentSpec]] = {}
+    places: dict[tuple[str, str], LocatedSpec[DeploymentSpec]] = {}
     for deployment in found.deployments:
         spec = deployment.spec
         if models is not None and spec.model not in models:
@@ -203,7 +204,7 @@ def _deployments(found: Found) -> Iterator[Diagnostic]:
                 deployment.locate("spec", "environment"),
                 "a model has one deployment in an environment: delete one, or choose another environment",
             )
-        yield from _same_namespace(deployment, places)
+        yield from _shared_namespace_findings(deployment, places)
         if spec.replicas.min > spec.replicas.max:
             given = "min" if deployment.value("spec", "replicas", "min") is not None else "max"
             yield Diagnostic(
@@ -214,8 +215,8 @@ def _deployments(found: Found) -> Iterator[Diagnostic]:
             )
 
 
-def _same_namespace(
-    deployment: Loaded[DeploymentSpec], places: dict[tuple[str, str], Loaded[DeploymentSpec]]
+def _shared_namespace_findings(
+    deployment: LocatedSpec[DeploymentSpec], places: dict[tuple[str, str], LocatedSpec[DeploymentSpec]]
 ) -> Iterator[Diagnostic]:
     """Yield a note when an earlier deployment of the model, for another environment, has the same namespace."""
     spec = deployment.spec

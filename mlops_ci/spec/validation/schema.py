@@ -8,16 +8,16 @@ from typing import Any
 
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.digest import canonical_json
-from mlops_ci.core.suggestions import nearest, quote, suggest
-from mlops_ci.spec.spec_types import API_VERSION, KINDS
-from mlops_ci.spec.validation.fast_check import fits
+from mlops_ci.core.suggestions import find_nearest, quote, suggest
+from mlops_ci.spec.spec_types import API_VERSION, SPEC_KINDS
+from mlops_ci.spec.validation.fast_check import schema_predicate
 from mlops_ci.spec.yaml.document import Document, Pointer
 
-MOST = 100  # findings of one document: a list of thousands of wrong values is one mistake
-_LATER = {"Monitor": "monitoring is not part of this version yet"}
+MAX_SPEC_FINDINGS = 100  # findings of one document: a list of thousands of wrong values is one mistake
+_FUTURE_KINDS = {"Monitor": "monitoring is not part of this version yet"}
 
 
-def validate(document: Document) -> tuple[Diagnostic, ...]:
+def validate_document(document: Document) -> tuple[Diagnostic, ...]:
     """Return what is wrong with a spec by itself: its version, its kind, then every field."""
     data = document.data
     version = data.get("apiVersion")
@@ -36,56 +36,56 @@ def validate(document: Document) -> tuple[Diagnostic, ...]:
                 "spec-missing-field",
                 "the spec has no 'kind'",
                 document.locate(()),
-                f"add `kind:`, one of: {', '.join(KINDS)}",
+                f"add `kind:`, one of: {', '.join(SPEC_KINDS)}",
             ),
         )
     kind = data["kind"]
-    if not isinstance(kind, str) or kind not in KINDS:
+    if not isinstance(kind, str) or kind not in SPEC_KINDS:
         where = document.locate(("kind",))
-        help = _LATER.get(str(kind)) or suggest(str(kind), KINDS)
+        help = _FUTURE_KINDS.get(str(kind)) or suggest(str(kind), SPEC_KINDS)
         return (Diagnostic("spec-kind", f"there is no kind {quote(str(kind))}", where, help),)
-    return _against_schema(document, kind)
+    return _schema_findings(document, kind)
 
 
-def _against_schema(document: Document, kind: str) -> tuple[Diagnostic, ...]:
-    if fits(kind)(document.data):
+def _schema_findings(document: Document, kind: str) -> tuple[Diagnostic, ...]:
+    if schema_predicate(kind)(document.data):
         return ()
     from mlops_ci.spec.validation.jsonschema_validator import (
-        validator,  # jsonschema is needed only once there is something wrong
+        schema_validator,  # jsonschema is needed only once there is something wrong
     )
 
-    errors = list(islice(validator(kind).iter_errors(document.data), MOST + 1))
-    misspelt = {wanted for error in errors for wanted in _misspelt(error)}
+    errors = list(islice(schema_validator(kind).iter_errors(document.data), MAX_SPEC_FINDINGS + 1))
+    misspelt = {wanted for error in errors for wanted in _misspelt_fields(error)}
     found: dict[tuple[Any, ...], Diagnostic] = {}
     for error in errors:
-        if not _follows(error, misspelt):
-            for diagnostic in islice(_explain(document, error), MOST + 1):
+        if not _is_consequence(error, misspelt):
+            for diagnostic in islice(_explain(document, error), MAX_SPEC_FINDINGS + 1):
                 # a field unknown to a column may break the rule for its type as well: the first word stands
                 words = "" if diagnostic.id == "spec-unknown-field" else diagnostic.message
                 found.setdefault((diagnostic.id, diagnostic.location, words), diagnostic)
-    findings = sorted(found.values(), key=_order)
-    if max(len(errors), len(findings)) <= MOST:
+    findings = sorted(found.values(), key=_sort_key)
+    if max(len(errors), len(findings)) <= MAX_SPEC_FINDINGS:
         return tuple(findings)
     more = Diagnostic(
         "spec-more-errors",
-        f"more than {MOST} errors in this spec; the others are not shown",
-        findings[:MOST][-1].location,
+        f"more than {MAX_SPEC_FINDINGS} errors in this spec; the others are not shown",
+        findings[:MAX_SPEC_FINDINGS][-1].location,
         severity="note",
     )
-    return (*findings[:MOST], more)
+    return (*findings[:MAX_SPEC_FINDINGS], more)
 
 
-def _misspelt(error: Any) -> Iterator[tuple[Pointer, str]]:
+def _misspelt_fields(error: Any) -> Iterator[tuple[Pointer, str]]:
     """Yield the fields that were meant by unknown ones."""
     if error.validator == "additionalProperties" and "type" in error.schema:
         known = list(error.schema.get("properties", {}))
         for name in error.instance:
-            match = nearest(name, known) if name not in known else None
+            match = find_nearest(name, known) if name not in known else None
             if match and match not in error.instance:
                 yield (*error.absolute_path,), match
 
 
-def _follows(error: Any, misspelt: set[tuple[Pointer, str]]) -> bool:
+def _is_consequence(error: Any, misspelt: set[tuple[Pointer, str]]) -> bool:
     """Tell whether a field is only missing because it is misspelt, which is reported already."""
     at = (*error.absolute_path,)
     match error.validator:
@@ -98,7 +98,7 @@ def _follows(error: Any, misspelt: set[tuple[Pointer, str]]) -> bool:
             return False
 
 
-def _order(diagnostic: Diagnostic) -> tuple[int, int]:
+def _sort_key(diagnostic: Diagnostic) -> tuple[int, int]:
     where = diagnostic.location
     return (where.line or 0, where.column or 0) if where else (0, 0)
 
@@ -108,36 +108,36 @@ def _explain(document: Document, error: Any) -> Iterator[Diagnostic]:
     at: Pointer = tuple(error.absolute_path)
     rule, limit, value = error.validator, error.validator_value, error.instance
     rules = error.schema if isinstance(error.schema, Mapping) else {}
-    noun = _noun(rules, at)
+    noun = _field_noun(rules, at)
     if rule in ("additionalProperties", "unevaluatedProperties"):
-        yield from _unknown(document, at, value, rules, noun)
+        yield from _unknown_field_findings(document, at, value, rules, noun)
     elif rule == "required":
         for name in limit:
             if name not in value and f"'{name}'" in error.message:
-                yield _missing(document, at, name, noun)
+                yield _missing_field_finding(document, at, name, noun)
     elif rule in ("oneOf", "anyOf"):
-        yield _alternatives(document, at, error, noun)
+        yield _alternatives_finding(document, at, error, noun)
     elif rule == "type":
-        yield _type(document, at, rules, value)
+        yield _type_finding(document, at, rules, value)
     elif rule in ("enum", "const"):
-        yield _choice(document, at, limit if rule == "enum" else [limit], value)
+        yield _choice_finding(document, at, limit if rule == "enum" else [limit], value)
     elif rule == "uniqueItems":
-        yield from _repeated(document, at, value)
+        yield from _repeated_item_findings(document, at, value)
     elif rule == "propertyNames" or "propertyNames" in error.absolute_schema_path:
         yield Diagnostic("spec-value", "an empty name", document.locate((*at, ""), key=True), "give it a name")
     else:
-        message, help = _bound(rule, limit, value, rules, at)
+        message, help = _bound_message(rule, limit, value, rules, at)
         yield Diagnostic("spec-value", message, document.locate(at), help)
 
 
-def _noun(rules: Mapping[str, Any], at: Pointer) -> str:
+def _field_noun(rules: Mapping[str, Any], at: Pointer) -> str:
     title = rules.get("title")
     if title and at:
         return f"'{title}'" if " " not in title and title.islower() else str(title)
     return f"'{at[-1]}'" if at else "the spec"
 
 
-def _unknown(
+def _unknown_field_findings(
     document: Document, at: Pointer, value: Mapping[str, Any], rules: Mapping[str, Any], noun: str
 ) -> Iterator[Diagnostic]:
     known = list(rules.get("properties", {}))
@@ -146,17 +146,17 @@ def _unknown(
             continue
         help = f"its fields are: {', '.join(known)}"
         # a rule for one type only (it does not say "object" again) forbids fields that are spelt well
-        if "type" in rules and (match := nearest(name, known)):
+        if "type" in rules and (match := find_nearest(name, known)):
             help = f"did you mean '{match}'?" if match not in value else f"delete it; '{match}' stands here already"
         message = f"{quote(name)} is not a field of {noun}"
         yield Diagnostic("spec-unknown-field", message, document.locate((*at, name), key=True), help)
 
 
-def _missing(document: Document, at: Pointer, name: str, noun: str) -> Diagnostic:
+def _missing_field_finding(document: Document, at: Pointer, name: str, noun: str) -> Diagnostic:
     return Diagnostic("spec-missing-field", f"{noun} has no '{name}'", document.locate(at, key=True), f"add `{name}:`")
 
 
-def _alternatives(document: Document, at: Pointer, error: Any, noun: str) -> Diagnostic:
+def _alternatives_finding(document: Document, at: Pointer, error: Any, noun: str) -> Diagnostic:
     """Explain a choice: of fields, where every branch only requires some, or of shapes."""
     branches = error.validator_value
     words = error.schema.get("errorMessage")
@@ -180,11 +180,11 @@ def _alternatives(document: Document, at: Pointer, error: Any, noun: str) -> Dia
                 return next(_explain(document, inner))
     value = error.instance
     lists = any(branch.get("type") == "array" for branch in branches)
-    instead = _listed(value) if lists and isinstance(value, str) else None
-    return Diagnostic("spec-value", f"{_path(at)}: {words}, not {_describe(value)}", document.locate(at), instead)
+    instead = _suggest_list(value) if lists and isinstance(value, str) else None
+    return Diagnostic("spec-value", f"{_field_path(at)}: {words}, not {_describe(value)}", document.locate(at), instead)
 
 
-_TYPES = {
+_TYPE_NAMES = {
     "string": "text",
     "number": "a number",
     "integer": "a whole number",
@@ -195,18 +195,20 @@ _TYPES = {
 }
 
 
-def _type(document: Document, at: Pointer, rules: Mapping[str, Any], value: Any) -> Diagnostic:
+def _type_finding(document: Document, at: Pointer, rules: Mapping[str, Any], value: Any) -> Diagnostic:
     types = [rules["type"]] if isinstance(rules["type"], str) else rules["type"]
-    expected = " or ".join(_TYPES[name] for name in types)
+    expected = " or ".join(_TYPE_NAMES[name] for name in types)
     where = document.locate(at) if value is not None and not isinstance(value, dict) else document.locate(at, key=True)
-    message = f"{_path(at)} must be {expected}, not {_describe(value)}"
+    message = f"{_field_path(at)} must be {expected}, not {_describe(value)}"
     if value is None:
-        message = f"{_path(at)} has no value; it must be {expected}"
-    return Diagnostic("spec-type", message, where, _cast(types, value, at) or _fields(rules, value, at))
+        message = f"{_field_path(at)} has no value; it must be {expected}"
+    return Diagnostic(
+        "spec-type", message, where, _suggest_value(types, value, at) or _suggest_field_form(rules, value, at)
+    )
 
 
 # What a single value can only mean where fields are expected, by the title of what has the fields.
-_SHORT = {
+_SHORT_FORMS = {
     "metadata": ("name", "{{name: {}}}"),
     "nulls": ("max", "{{max: {}}}"),
     "length": ("max", "{{max: {}}}"),
@@ -221,30 +223,30 @@ _SHORT = {
 }
 
 
-def _fields(rules: Mapping[str, Any], value: Any, at: Pointer) -> str | None:
+def _suggest_field_form(rules: Mapping[str, Any], value: Any, at: Pointer) -> str | None:
     """Say how to write a single value as the field that it was probably meant for."""
-    from mlops_ci.spec.validation.jsonschema_validator import is_valid
+    from mlops_ci.spec.validation.jsonschema_validator import is_valid_against
 
-    name, form = _SHORT.get(str(rules.get("title")), ("", ""))
-    if not name or not isinstance(value, str | int | float) or not is_valid(rules["properties"][name], value):
+    name, form = _SHORT_FORMS.get(str(rules.get("title")), ("", ""))
+    if not name or not isinstance(value, str | int | float) or not is_valid_against(rules["properties"][name], value):
         return None
     written = form.format(value if len(str(value)) <= 60 else "…")
     return f"write `{at[-1]}: {written}`" if isinstance(at[-1], str) else f"write `- {written}`"
 
 
-def _listed(text: str) -> str:
+def _suggest_list(text: str) -> str:
     return f"write a list: [{text if len(text) <= 60 else '…'}]"
 
 
-def _cast(types: list[str], value: Any, at: Pointer) -> str | None:
+def _suggest_value(types: list[str], value: Any, at: Pointer) -> str | None:
     """Say how to write the value that was probably meant."""
     if value is None:
         return "give it a value, or delete the line for the default"
     if isinstance(value, str):
-        from mlops_ci.spec.yaml.compose import plain
+        from mlops_ci.spec.yaml.compose import parse_plain_scalar
 
         try:
-            meant = plain(value.strip())
+            meant = parse_plain_scalar(value.strip())
         except (ValueError, OverflowError):
             return None
         number = isinstance(meant, int | float) and not isinstance(meant, bool)
@@ -253,7 +255,7 @@ def _cast(types: list[str], value: Any, at: Pointer) -> str | None:
         if "boolean" in types:
             return f"write {'false' if value.lower() in ('no', 'off', 'false', 'n', '0') else 'true'}, without quotes"
         if "array" in types:
-            return _listed(value)
+            return _suggest_list(value)
         return None
     if isinstance(value, bool | int | float) and "string" in types:
         return (
@@ -267,7 +269,7 @@ def _cast(types: list[str], value: Any, at: Pointer) -> str | None:
         return f"write a list: [{value}]"
     if isinstance(value, dict) and "array" in types and at:
         names = ", ".join(value)
-        return _listed(names) if all(item is None for item in value.values()) else "start each item with '- '"
+        return _suggest_list(names) if all(item is None for item in value.values()) else "start each item with '- '"
     return None
 
 
@@ -288,40 +290,40 @@ def _describe(value: Any) -> str:
             return "fields"
 
 
-def _choice(document: Document, at: Pointer, options: list[Any], value: Any) -> Diagnostic:
+def _choice_finding(document: Document, at: Pointer, options: list[Any], value: Any) -> Diagnostic:
     names = [str(option) for option in options]
     said = quote(value) if isinstance(value, str) else _describe(value)
     if not isinstance(value, str | int | float | bool):
         return Diagnostic(
             "spec-type",
-            f"{_path(at)} must be text, not {_describe(value)}",
+            f"{_field_path(at)} must be text, not {_describe(value)}",
             document.locate(at, key=True),
             suggest("", names),
         )
     if len(names) == 1:
         return Diagnostic(
             "spec-value",
-            f"{_path(at)} must be '{names[0]}', not {said}",
+            f"{_field_path(at)} must be '{names[0]}', not {said}",
             document.locate(at),
             f"write `{at[-1]}: {names[0]}`",
         )
     help = suggest(str(value), names)
-    return Diagnostic("spec-value", f"{_path(at)} cannot be {said}", document.locate(at), help)
+    return Diagnostic("spec-value", f"{_field_path(at)} cannot be {said}", document.locate(at), help)
 
 
-def _repeated(document: Document, at: Pointer, value: list[Any]) -> Iterator[Diagnostic]:
+def _repeated_item_findings(document: Document, at: Pointer, value: list[Any]) -> Iterator[Diagnostic]:
     seen: dict[str, int] = {}
     for index, item in enumerate(value):
         name = canonical_json(item)
         if name in seen:
             first = document.locate((*at, seen[name]))
             said = quote(item) if isinstance(item, str) else _describe(item)
-            message = f"{said} stands twice in {_path(at)}; first at {first.line}:{first.column}"
+            message = f"{said} stands twice in {_field_path(at)}; first at {first.line}:{first.column}"
             yield Diagnostic("spec-repeated", message, document.locate((*at, index)), "delete one of them")
         seen.setdefault(name, index)
 
 
-_BOUNDS = {
+_BOUND_PHRASES = {
     "minimum": "at least {}",
     "maximum": "at most {}",
     "exclusiveMinimum": "greater than {}",
@@ -330,28 +332,28 @@ _BOUNDS = {
 }
 
 
-def _bound(rule: str, limit: Any, value: Any, rules: Mapping[str, Any], at: Pointer) -> tuple[str, str | None]:
+def _bound_message(rule: str, limit: Any, value: Any, rules: Mapping[str, Any], at: Pointer) -> tuple[str, str | None]:
     """Say in a message, and help, which bound or form a value misses."""
     if rule == "pattern":
-        return f"{_path(at)} cannot be {quote(value)}", rules.get("patternErrorMessage")
+        return f"{_field_path(at)} cannot be {quote(value)}", rules.get("patternErrorMessage")
     if rule in ("minLength", "minProperties", "minItems"):
-        return f"{_path(at)} is empty", "give it a value, or delete it"
-    wanted = _BOUNDS.get(rule, f"{rule} {{}}").format(limit)
+        return f"{_field_path(at)} is empty", "give it a value, or delete it"
+    wanted = _BOUND_PHRASES.get(rule, f"{rule} {{}}").format(limit)
     said = "" if isinstance(value, str | list | dict) else f", not {value}"
-    return f"{_path(at)} must be {wanted}{said}", _as_share(value, rules)
+    return f"{_field_path(at)} must be {wanted}{said}", _suggest_share(value, rules)
 
 
-def _as_share(value: Any, rules: Mapping[str, Any]) -> str | None:
+def _suggest_share(value: Any, rules: Mapping[str, Any]) -> str | None:
     """Offer a share for what was probably given in percent."""
     top = rules.get("maximum", rules.get("exclusiveMaximum", 2))
     if isinstance(value, int | float) and 1 < value <= 100 and top <= 1:
-        from mlops_ci.spec.validation.jsonschema_validator import is_valid
+        from mlops_ci.spec.validation.jsonschema_validator import is_valid_against
 
-        return f"did you mean {value / 100:g}?" if is_valid(rules, value / 100) else None
+        return f"did you mean {value / 100:g}?" if is_valid_against(rules, value / 100) else None
     return None
 
 
-def _path(at: Iterable[str | int]) -> str:
+def _field_path(at: Iterable[str | int]) -> str:
     """Name a field as people do: the names below `spec`, with positions of list items counted from 0."""
     parts = list(at)
     if parts[:1] == ["spec"] and len(parts) > 1:

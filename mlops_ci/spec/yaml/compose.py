@@ -13,28 +13,28 @@ import yaml
 
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.suggestions import quote
-from mlops_ci.spec.yaml.nodes import Mark, Node, Source, SyntaxProblem
+from mlops_ci.spec.yaml.nodes import Mark, Node, SyntaxProblem, YamlSource
 
 MAX_NODES = 20_000  # of one file, every alias counted as what it stands for
-MAX_DEPTH = 50
+MAX_YAML_DEPTH = 50
 MAX_INTEGER = 2**63 - 1
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-_OPENS = (yaml.MappingStartEvent, yaml.SequenceStartEvent)
-_BEGINS = (yaml.ScalarEvent, *_OPENS, yaml.AliasEvent)
-_ENDS = (yaml.MappingEndEvent, yaml.SequenceEndEvent)
-_NOTHING: Mapping[Any, Any] = MappingProxyType({})  # what every scalar has inside: one for all
+_START_EVENTS = (yaml.MappingStartEvent, yaml.SequenceStartEvent)
+_NODE_EVENTS = (yaml.ScalarEvent, *_START_EVENTS, yaml.AliasEvent)
+_END_EVENTS = (yaml.MappingEndEvent, yaml.SequenceEndEvent)
+_EMPTY_MAPPING: Mapping[Any, Any] = MappingProxyType({})  # what every scalar has inside: one for all
 
 _NULL = {"", "~", "null", "Null", "NULL"}
 _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
-_OF_NUMBERS = frozenset("-+.0123456789")  # what a number may begin with
+_NUMBER_STARTS = frozenset("-+.0123456789")  # what a number may begin with
 _INT = re.compile(r"[-+]?[0-9]+")
-_BASED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_BASED_INT = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 # The parser's words -> ours, and what to do about it.
-_WORDS: dict[str, tuple[str, str]] = {
+_SYNTAX_MESSAGES: dict[str, tuple[str, str]] = {
     "mapping values are not allowed in this context": (
         "a second ': ' where a value was expected",
         "quote the value if it contains ': '; otherwise check that the line before is indented like this one",
@@ -79,27 +79,30 @@ _WORDS: dict[str, tuple[str, str]] = {
     ),
     "found undefined tag handle": ("a tag; specs have none", "delete it; quote the value if it starts with '!'"),
 }
-_DEEP = (f"nested more than {MAX_DEPTH} levels deep", "no spec needs this; is a bracket missing or repeated?")
-_TOO_DEEP = (
+_DEPTH_MESSAGE = (
+    f"nested more than {MAX_YAML_DEPTH} levels deep",
+    "no spec needs this; is a bracket missing or repeated?",
+)
+_PARSER_DEPTH_PROBLEM = (
     "exceeded maximum nesting depth"  # newer scanners have a limit of their own, and look ahead of this composer
 )
 
 
-def compose(source: Source, text: str) -> Iterator[Node]:
+def compose_documents(source: YamlSource, text: str) -> Iterator[Node]:
     """Give the root of each document; raises SyntaxProblem with the first thing that is wrong."""
     loader = _LOADER(text)
     try:
         yield from _Composer(source, loader).documents()
     except yaml.MarkedYAMLError as error:
-        raise SyntaxProblem(_syntax(source, error)) from None
+        raise SyntaxProblem(_syntax_finding(source, error)) from None
     except yaml.YAMLError as error:
-        raise SyntaxProblem(Diagnostic("spec-syntax", f"not YAML: {error}", source.at(Mark(1, 1, 1)))) from None
+        raise SyntaxProblem(Diagnostic("spec-syntax", f"not YAML: {error}", source.locate(Mark(1, 1, 1)))) from None
     finally:
         loader.dispose()
 
 
 @dataclass(slots=True)
-class _Open:
+class _OpenCollection:
     """A collection whose end has not come yet."""
 
     mark: Mark
@@ -113,21 +116,21 @@ class _Open:
 
 
 class _Composer:
-    def __init__(self, source: Source, loader: Any) -> None:
+    def __init__(self, source: YamlSource, loader: Any) -> None:
         self.source = source
         self.loader = loader
         self.nodes = 0
         self.anchors: dict[str, Node | None] = {}
 
     def documents(self) -> Iterator[Node]:
-        stack: list[_Open] = []
+        stack: list[_OpenCollection] = []
         more, take = self.loader.check_event, self.loader.get_event
         while more():
             event = take()
             kind = type(event)
-            if kind in _BEGINS:
+            if kind in _NODE_EVENTS:
                 node = self._start(event, kind, stack)
-            elif kind in _ENDS:
+            elif kind in _END_EVENTS:
                 node = self._close(stack.pop(), event)
             else:
                 self.anchors = {} if kind is yaml.DocumentStartEvent else self.anchors
@@ -139,31 +142,31 @@ class _Composer:
             else:
                 yield node
 
-    def _start(self, event: Any, kind: type, stack: list[_Open]) -> Node | None:
+    def _start(self, event: Any, kind: type, stack: list[_OpenCollection]) -> Node | None:
         """Take a node's event; None when it was a key, or a collection that has only begun."""
         mark = self._mark(event, kind)
         if stack:
             parent = stack[-1]
             if parent.key is None and type(parent.data) is dict:
-                self._key(event, mark, parent)
+                self._add_key(event, mark, parent)
                 return None
         if kind is yaml.AliasEvent:
-            return self._alias(event, mark, len(stack))
+            return self._resolve_alias(event, mark, len(stack))
         self._count(1, mark, by_alias=False)
         if event.tag is not None:
             raise self._problem("spec-tag", mark, "a tag; specs have none", "delete it; quote a value to make it text")
         if event.anchor is not None:
             self.anchors[event.anchor] = None
         if kind is yaml.ScalarEvent:
-            node = Node(self._scalar(event, mark), mark, _NOTHING, _NOTHING)
+            node = Node(self._parse_scalar(event, mark), mark, _EMPTY_MAPPING, _EMPTY_MAPPING)
             if event.anchor is not None:
                 self.anchors[event.anchor] = node
             return node
-        self._deep(len(stack) + 1, mark)
-        stack.append(_Open(mark, event.anchor, {} if kind is yaml.MappingStartEvent else []))
+        self._ensure_depth(len(stack) + 1, mark)
+        stack.append(_OpenCollection(mark, event.anchor, {} if kind is yaml.MappingStartEvent else []))
         return None
 
-    def _key(self, event: Any, mark: Mark, parent: _Open) -> None:
+    def _add_key(self, event: Any, mark: Mark, parent: _OpenCollection) -> None:
         if isinstance(event, yaml.AliasEvent) or not isinstance(event, yaml.ScalarEvent):
             raise self._problem(
                 "spec-syntax", mark, "a key that is not plain text",
@@ -192,7 +195,7 @@ class _Composer:
         if event.anchor is not None:
             self.anchors[event.anchor] = Node(name, mark)
 
-    def _alias(self, event: Any, mark: Mark, depth: int) -> Node:
+    def _resolve_alias(self, event: Any, mark: Mark, depth: int) -> Node:
         if event.anchor not in self.anchors:
             raise self._problem(
                 "spec-syntax",
@@ -206,10 +209,10 @@ class _Composer:
                 "spec-syntax", mark, f"the alias {quote(event.anchor)} stands inside its own anchor", "delete it"
             )
         self._count(node.size, mark, by_alias=True)
-        self._deep(depth + node.height, mark)
+        self._ensure_depth(depth + node.height, mark)
         return node
 
-    def _close(self, opened: _Open, event: Any) -> Node:
+    def _close(self, opened: _OpenCollection, event: Any) -> Node:
         line, column, _ = opened.mark
         mark = Mark(line, column, self._length(line, column, event.end_mark))
         if opened.keys and mark.line != event.end_mark.line + 1:
@@ -235,16 +238,16 @@ class _Composer:
             "split it into several files, or move data out of the spec",
         )
 
-    def _deep(self, depth: int, mark: Mark) -> None:
-        if depth > MAX_DEPTH:
-            raise self._problem("spec-too-complex", mark, *_DEEP)
+    def _ensure_depth(self, depth: int, mark: Mark) -> None:
+        if depth > MAX_YAML_DEPTH:
+            raise self._problem("spec-too-complex", mark, *_DEPTH_MESSAGE)
 
-    def _scalar(self, event: Any, mark: Mark) -> Any:
+    def _parse_scalar(self, event: Any, mark: Mark) -> Any:
         text = str(event.value)
         if event.style or not event.implicit[0]:
             return text
         try:
-            value = plain(text)
+            value = parse_plain_scalar(text)
         except (ValueError, OverflowError):
             value = math.inf
         if (isinstance(value, float) and not math.isfinite(value)) or (
@@ -261,7 +264,7 @@ class _Composer:
     def _mark(self, event: Any, kind: type) -> Mark:
         start, end = event.start_mark, event.end_mark
         line, column = start.line + 1, start.column + 1
-        if kind in _OPENS:
+        if kind in _START_EVENTS:
             return Mark(line, column, 1)
         return Mark(line, column, self._length(line, column, end))
 
@@ -273,20 +276,20 @@ class _Composer:
         return max(len(text.rstrip()) + 1 - column, 1)
 
     def _problem(self, id: str, mark: Mark, message: str, help: str) -> SyntaxProblem:
-        return SyntaxProblem(Diagnostic(id, message, self.source.at(mark), help))
+        return SyntaxProblem(Diagnostic(id, message, self.source.locate(mark), help))
 
 
-def plain(text: str) -> Any:
+def parse_plain_scalar(text: str) -> Any:
     """Return what an unquoted scalar means in YAML 1.2's core schema (spec 1.2.2, section 10.3.2)."""
     if text in _NULL:
         return None
     if text in _BOOL:
         return _BOOL[text]
-    if text[0] not in _OF_NUMBERS:
+    if text[0] not in _NUMBER_STARTS:
         return text
     if _INT.fullmatch(text):
         return int(text)
-    if _BASED.fullmatch(text):
+    if _BASED_INT.fullmatch(text):
         return int(text, 0)
     if _FLOAT.fullmatch(text):
         return float(
@@ -297,7 +300,7 @@ def plain(text: str) -> Any:
     return text
 
 
-def _attach(parent: _Open, node: Node) -> None:
+def _attach(parent: _OpenCollection, node: Node) -> None:
     if isinstance(parent.data, dict):
         name = str(parent.key)  # a value follows its key
         parent.data[name] = node.data
@@ -310,12 +313,12 @@ def _attach(parent: _Open, node: Node) -> None:
     parent.height = max(parent.height, node.height)
 
 
-def _syntax(source: Source, error: yaml.MarkedYAMLError) -> Diagnostic:
+def _syntax_finding(source: YamlSource, error: yaml.MarkedYAMLError) -> Diagnostic:
     problem = error.problem or "not YAML"
-    if problem == _TOO_DEEP and error.problem_mark is not None:
+    if problem == _PARSER_DEPTH_PROBLEM and error.problem_mark is not None:
         at = Mark(error.problem_mark.line + 1, error.problem_mark.column + 1, 1)
-        return Diagnostic("spec-too-complex", _DEEP[0], source.at(at), _DEEP[1])
-    message, help = _WORDS.get(problem, (problem, None))
+        return Diagnostic("spec-too-complex", _DEPTH_MESSAGE[0], source.locate(at), _DEPTH_MESSAGE[1])
+    message, help = _SYNTAX_MESSAGES.get(problem, (problem, None))
     place = error.problem_mark
     if "not closed" in message and error.context_mark is not None:
         place = error.context_mark  # where it was opened says more than where the file ended
@@ -327,10 +330,10 @@ def _syntax(source: Source, error: yaml.MarkedYAMLError) -> Diagnostic:
             return Diagnostic(
                 "spec-tab",
                 "a tab in the indentation; YAML is indented by spaces only",
-                source.at(Mark(line, indent.index("\t") + 1, indent.count("\t"))),
+                source.locate(Mark(line, indent.index("\t") + 1, indent.count("\t"))),
                 "replace each tab by two spaces",
             )
-    if mark.line > len(source.lines) or (not source.at(mark).text and mark.line > 1):
+    if mark.line > len(source.lines) or (not source.locate(mark).text and mark.line > 1):
         last = max((number for number, text in enumerate(source.lines, 1) if text.strip()), default=1)
         mark = Mark(last, len(source.lines[last - 1].rstrip()) + 1, 1)
-    return Diagnostic("spec-syntax", message, source.at(mark), help)
+    return Diagnostic("spec-syntax", message, source.locate(mark), help)

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlops_ci.core.diagnostics import Diagnostic, Location
-from mlops_ci.spec.yaml.nodes import Mark, Node, Source, SyntaxProblem, split_lines
+from mlops_ci.spec.yaml.nodes import Mark, Node, SyntaxProblem, YamlSource, split_lines
 
-MAX_BYTES = 1_000_000
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+MAX_SPEC_BYTES = 1_000_000
+_FORBIDDEN_CHARACTER = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 Pointer = tuple[str | int, ...]
 
@@ -26,7 +26,7 @@ Pointer = tuple[str | int, ...]
 class Document:
     """One `---` document of a file."""
 
-    source: Source
+    source: YamlSource
     root: Node
 
     @property
@@ -43,58 +43,58 @@ class Document:
         for part in pointer:
             child = node.children.get(part)
             if child is None:
-                return self.source.at(name or _first_key(node))
+                return self.source.locate(name or _first_key(node))
             name = node.keys.get(str(part)) if isinstance(part, str) else None
             node = child
-        return self.source.at(name if key and name else node.mark if pointer else _first_key(node))
+        return self.source.locate(name if key and name else node.mark if pointer else _first_key(node))
 
 
 def _first_key(node: Node) -> Mark:
     return next(iter(node.keys.values()), node.mark)
 
 
-def read(path: str, content: bytes) -> tuple[Document, ...]:
+def read_documents(path: str, content: bytes) -> tuple[Document, ...]:
     """Return the documents of a YAML file, empty ones left out; `path` is only reported.
 
     Raises SyntaxProblem, with one finding, for what is not UTF-8, not YAML, or more than a spec may be.
     """
-    text = decode(path, content)
-    source = Source.of(path, text)
-    from mlops_ci.spec.yaml.compose import compose  # PyYAML is needed only once there is a file to read
+    text = decode_yaml_text(path, content)
+    source = YamlSource.from_text(path, text)
+    from mlops_ci.spec.yaml.compose import compose_documents  # PyYAML is needed only once there is a file to read
 
-    return tuple(Document(source, root) for root in compose(source, text) if root.data is not None)
+    return tuple(Document(source, root) for root in compose_documents(source, text) if root.data is not None)
 
 
-def decode(path: str, content: bytes) -> str:
+def decode_yaml_text(path: str, content: bytes) -> str:
     """Return the file's text without a byte order mark; raises SyntaxProblem for what is no UTF-8 text."""
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise SyntaxProblem(
             Diagnostic("spec-encoding", "the file is UTF-16; specs are UTF-8", Location(path), "save it again as UTF-8")
         )
-    if len(content) > MAX_BYTES:
-        raise SyntaxProblem(too_large(path, len(content)))
+    if len(content) > MAX_SPEC_BYTES:
+        raise SyntaxProblem(too_large_finding(path, len(content)))
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise SyntaxProblem(_undecodable(path, content, error)) from None
-    for found in _forbidden(path, text):
+        raise SyntaxProblem(_undecodable_finding(path, content, error)) from None
+    for found in _forbidden_character_findings(path, text):
         raise SyntaxProblem(found)
     return text
 
 
-def too_large(path: str, size: int) -> Diagnostic:
+def too_large_finding(path: str, size: int) -> Diagnostic:
     """Return the finding for a file of more bytes than a spec may have."""
     return Diagnostic(
         "spec-too-large",
-        f"the file has {size:,} bytes; a file of specs has at most {MAX_BYTES:,}",
+        f"the file has {size:,} bytes; a file of specs has at most {MAX_SPEC_BYTES:,}",
         Location(path),
         "if data ended up in the spec, move them to a file of their own; otherwise split it into several files",
     )
 
 
-def _undecodable(path: str, content: bytes, error: UnicodeDecodeError) -> Diagnostic:
+def _undecodable_finding(path: str, content: bytes, error: UnicodeDecodeError) -> Diagnostic:
     if b"\0" in content[:8192]:
-        return _binary(path)
+        return _binary_finding(path)
     line = content.count(b"\n", 0, error.start) + 1
     begin = content.rfind(b"\n", 0, error.start) + 1
     end = content.find(b"\n", error.start)
@@ -108,7 +108,7 @@ def _undecodable(path: str, content: bytes, error: UnicodeDecodeError) -> Diagno
     )
 
 
-def _binary(path: str) -> Diagnostic:
+def _binary_finding(path: str) -> Diagnostic:
     return Diagnostic(
         "spec-binary",
         "the file is binary: it has NUL bytes",
@@ -117,15 +117,15 @@ def _binary(path: str) -> Diagnostic:
     )
 
 
-def _forbidden(path: str, text: str) -> Iterator[Diagnostic]:
-    match = _FORBIDDEN.search(text)
+def _forbidden_character_findings(path: str, text: str) -> Iterator[Diagnostic]:
+    match = _FORBIDDEN_CHARACTER.search(text)
     if not match:
         return
     if match.group() == "\0":
-        yield _binary(path)
+        yield _binary_finding(path)
         return
     before = split_lines(text[: match.start()])
-    line = Source.of(path, text).lines[len(before) - 1]
+    line = YamlSource.from_text(path, text).lines[len(before) - 1]
     yield Diagnostic(
         "spec-control-character",
         f"control character U+{ord(match.group()):04X}; YAML allows none",

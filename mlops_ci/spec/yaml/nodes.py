@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from mlops_ci.core.diagnostics import Diagnostic, Location
 
-_BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")  # what YAML's parser counts as the end of a line
+_LINE_BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")  # what YAML's parser counts as the end of a line
 
 
 class SyntaxProblem(Exception):
@@ -41,18 +41,18 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Source:
+class YamlSource:
     """A file's path, as reported, and its lines."""
 
     path: str
     lines: tuple[str, ...]
 
     @classmethod
-    def of(cls, path: str, text: str) -> Source:
+    def from_text(cls, path: str, text: str) -> YamlSource:
         """Split the text where YAML's parser does."""
         return cls(path, tuple(split_lines(text)))
 
-    def at(self, mark: Mark) -> Location:
+    def locate(self, mark: Mark) -> Location:
         """Return the mark as a location, with the line it stands on."""
         text = self.lines[mark.line - 1] if mark.line <= len(self.lines) else ""
         return Location(self.path, mark.line, mark.column, max(mark.length, 1), text)
@@ -60,4 +60,4 @@ class Source:
 
 def split_lines(text: str) -> list[str]:
     """Split a text into lines where YAML's parser does."""
-    return _BREAK.split(text)
+    return _LINE_BREAK.split(text)

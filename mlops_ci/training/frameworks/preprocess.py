@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from mlops_ci.core.errors import UsageProblem
-from mlops_ci.core.records import Field
+from mlops_ci.core.records import ModelField
 
-_TREES = ("sklearn.tree.", "sklearn.ensemble.", "xgboost.", "lightgbm.", "catboost.")
-_NO_TREES = ("VotingClassifier", "VotingRegressor", "StackingClassifier", "StackingRegressor")
-_HGB_CATEGORIES = 254  # the 255 bins of histogram boosting, one left for what is missing
+_TREE_MODULES = ("sklearn.tree.", "sklearn.ensemble.", "xgboost.", "lightgbm.", "catboost.")
+_NON_TREE_ENSEMBLES = ("VotingClassifier", "VotingRegressor", "StackingClassifier", "StackingRegressor")
+_MAX_HGB_CATEGORIES = 254  # the 255 bins of histogram boosting, one left for what is missing
 
 
-def with_preprocessing(estimator: Any, inputs: Sequence[Field], root: Path) -> Any:
+def add_preprocessing(estimator: Any, inputs: Sequence[ModelField], root: Path) -> Any:
     """Return a Pipeline of default preprocessing and the estimator, by the columns' types and the estimator's family.
 
     Histogram boosting takes missing values as they are, and ordinal codes; other trees get medians too; all else medians,
@@ -24,7 +24,7 @@ def with_preprocessing(estimator: Any, inputs: Sequence[Field], root: Path) -> A
     """
     from sklearn.pipeline import Pipeline
 
-    if _is_composed(estimator) or _is_own(type(estimator), root):
+    if _has_pipeline(estimator) or _is_repository_class(type(estimator), root):
         return estimator
     for field in inputs:
         if field.type in ("date", "timestamp"):
@@ -35,10 +35,10 @@ def with_preprocessing(estimator: Any, inputs: Sequence[Field], root: Path) -> A
             )
     numeric = [field.name for field in inputs if field.type != "string"]
     categorical = [field.name for field in inputs if field.type == "string"]
-    return Pipeline([("prepare", _columns(estimator, numeric, categorical)), ("model", estimator)])
+    return Pipeline([("prepare", _column_transformer(estimator, numeric, categorical)), ("model", estimator)])
 
 
-def _is_composed(estimator: Any) -> bool:
+def _has_pipeline(estimator: Any) -> bool:
     from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import Pipeline
 
@@ -46,7 +46,7 @@ def _is_composed(estimator: Any) -> bool:
     return any(isinstance(part, Pipeline | ColumnTransformer) for part in parts)
 
 
-def _is_own(kind: type, root: Path) -> bool:
+def _is_repository_class(kind: type, root: Path) -> bool:
     try:
         return Path(inspect.getfile(kind)).resolve().is_relative_to(
             root.resolve()
@@ -55,7 +55,7 @@ def _is_own(kind: type, root: Path) -> bool:
         return False
 
 
-def _columns(estimator: Any, numeric: list[str], categorical: list[str]) -> Any:
+def _column_transformer(estimator: Any, numeric: list[str], categorical: list[str]) -> Any:
     """Return the ColumnTransformer for the estimator's family."""
     from sklearn.compose import ColumnTransformer
     from sklearn.impute import SimpleImputer
@@ -66,13 +66,13 @@ def _columns(estimator: Any, numeric: list[str], categorical: list[str]) -> Any:
     name = f"{type(estimator).__module__}.{type(estimator).__name__}"
     numbers: Any = SimpleImputer(strategy="median", keep_empty_features=True)
     if type(estimator).__name__.startswith("HistGradientBoosting"):
-        most = min(_HGB_CATEGORIES, int(estimator.max_bins) - 1)
+        most = min(_MAX_HGB_CATEGORIES, int(estimator.max_bins) - 1)
         codes: Any = OrdinalEncoder(
             handle_unknown="use_encoded_value", unknown_value=nan, encoded_missing_value=nan, max_categories=most
         )
         # codes stay numbers: `categorical_features` would put functools.partial into the model file, which nobody should trust
         numbers = "passthrough"
-    elif name.startswith(_TREES) and type(estimator).__name__ not in _NO_TREES:
+    elif name.startswith(_TREE_MODULES) and type(estimator).__name__ not in _NON_TREE_ENSEMBLES:
         codes = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-2)
     else:
         codes = OneHotEncoder(handle_unknown="infrequent_if_exist", sparse_output=False)

@@ -14,20 +14,20 @@ from typing import Any, TypeVar
 
 from mlops_ci.core.diagnostics import Diagnostic, Location
 from mlops_ci.core.errors import Findings, ToolError, UsageProblem
-from mlops_ci.core.records import Field
-from mlops_ci.training.frameworks.preprocess import with_preprocessing
+from mlops_ci.core.records import ModelField
+from mlops_ci.training.frameworks.preprocess import add_preprocessing
 
 T = TypeVar("T")
-_RUN_IT = "Run the function yourself with the spec's params, and fix what it raises."
+_RUN_IT_HELP = "Run the function yourself with the spec's params, and fix what it raises."
 
 
-def build(
+def build_estimator(
     *,
     estimator: str | None,
     entrypoint: str | None,
     params: Mapping[str, Any],
     seed: int,
-    inputs: Sequence[Field],
+    inputs: Sequence[ModelField],
     root: Path,
 ) -> Any:
     """Return the unfitted estimator with default preprocessing where it has none of its own, and every seed set.
@@ -35,19 +35,23 @@ def build(
     Raises UsageProblem when the spec names what does not exist or gives parameters that do not fit, Findings when the
     repository's own function fails.
     """
-    made = _own(entrypoint, params, root) if entrypoint is not None else _named(estimator or "", params)
-    made = with_preprocessing(made, inputs, root)
-    return seeded(made, seed)
+    made = (
+        _build_from_entrypoint(entrypoint, params, root)
+        if entrypoint is not None
+        else _build_from_path(estimator or "", params)
+    )
+    made = add_preprocessing(made, inputs, root)
+    return set_seeds(made, seed)
 
 
-def seeded(estimator: Any, seed: int) -> Any:
+def set_seeds(estimator: Any, seed: int) -> Any:
     """Set every `random_state` that is None, nested ones too, and return the estimator."""
     found = estimator.get_params(deep=True)
     unset = [name for name, value in found.items() if name.rpartition("__")[2] == "random_state" and value is None]
     return estimator.set_params(**dict.fromkeys(unset, seed)) if unset else estimator
 
 
-def import_folders(entrypoint: str | None, root: Path) -> tuple[str, ...]:
+def entrypoint_folders(entrypoint: str | None, root: Path) -> tuple[str, ...]:
     """Return the folders that an entrypoint's code may import from: its own and the repository's; none without one."""
     if entrypoint is None:
         return ()
@@ -55,7 +59,7 @@ def import_folders(entrypoint: str | None, root: Path) -> tuple[str, ...]:
     return tuple(dict.fromkeys((str(own), str(root.resolve()))))
 
 
-def user_frames(error: BaseException, root: Path) -> tuple[Location | None, str]:
+def locate_user_error(error: BaseException, root: Path) -> tuple[Location | None, str]:
     """Return the deepest line of the repository's own code in a traceback, and the traceback without our frames."""
     ours = Path(__file__).resolve().parents[2]
     top = root.resolve()
@@ -72,17 +76,19 @@ def user_frames(error: BaseException, root: Path) -> tuple[Location | None, str]
     location = None
     if isinstance(error, SyntaxError) and error.filename and Path(error.filename).resolve().is_relative_to(top):
         location = Location(
-            _relative(error.filename, top), error.lineno, error.offset, text=(error.text or "").rstrip("\n")
+            _relative_path(error.filename, top), error.lineno, error.offset, text=(error.text or "").rstrip("\n")
         )
     elif own:
         text = linecache.getline(own[-1].filename, own[-1].lineno or 0).rstrip("\n")
         column = len(text) - len(text.lstrip()) + 1
-        location = Location(_relative(own[-1].filename, top), own[-1].lineno, column, max(len(text.strip()), 1), text)
+        location = Location(
+            _relative_path(own[-1].filename, top), own[-1].lineno, column, max(len(text.strip()), 1), text
+        )
     shown = [*traceback.format_list(traceback.StackSummary.from_list(frames)), *traceback.format_exception_only(error)]
     return location, "".join(shown)
 
 
-def guarded(call: Callable[[], T], id: str, what: str, help: str, root: Path) -> T:
+def call_user_code(call: Callable[[], T], id: str, what: str, help: str, root: Path) -> T:
     """Return what a candidate's code returns; raises Findings with its own line when it raises, our frames left out.
 
     The traceback goes to this process's log.
@@ -92,29 +98,29 @@ def guarded(call: Callable[[], T], id: str, what: str, help: str, root: Path) ->
     except ToolError:
         raise
     except (Exception, SystemExit) as error:
-        location, shown = user_frames(error, root)
+        location, shown = locate_user_error(error, root)
         sys.stderr.write(shown)
-        raise Findings([Diagnostic(id, f"{what}: {headline(error)}", location, help)]) from error
+        raise Findings([Diagnostic(id, f"{what}: {error_headline(error)}", location, help)]) from error
 
 
-def _relative(path: str, root: Path) -> str:
+def _relative_path(path: str, root: Path) -> str:
     return Path(path).resolve().relative_to(root).as_posix()
 
 
-def headline(error: BaseException) -> str:
+def error_headline(error: BaseException) -> str:
     """Return an exception's type and first line, as one line."""
     text = str(error).strip().split("\n")[0]
     return f"{type(error).__name__}: {text}"[:400] if text else type(error).__name__
 
 
-def _named(path: str, params: Mapping[str, Any]) -> Any:
+def _build_from_path(path: str, params: Mapping[str, Any]) -> Any:
     module_name, _, name = path.rpartition(".")
     try:
         module = importlib.import_module(module_name) if module_name else None
     except ImportError as error:
         raise UsageProblem.of(
             "estimator-unknown",
-            f"cannot import '{module_name}' ({headline(error)})",
+            f"cannot import '{module_name}' ({error_headline(error)})",
             help="Check the dotted path, and that its package is installed where this runs.",
         ) from error
     kind = getattr(module, name, None)
@@ -135,7 +141,7 @@ def _named(path: str, params: Mapping[str, Any]) -> Any:
         near = difflib.get_close_matches(strange[0], known, n=1) if strange else []
         raise UsageProblem.of(
             "estimator-params-invalid",
-            f"{name} does not take these parameters: {headline(error)}",
+            f"{name} does not take these parameters: {error_headline(error)}",
             help=f"Did you mean '{near[0]}'?"
             if near
             else f"Its parameters are: {', '.join(known)}."
@@ -144,7 +150,7 @@ def _named(path: str, params: Mapping[str, Any]) -> Any:
         ) from error
 
 
-def own_function(entrypoint: str, root: Path) -> Callable[..., Any]:
+def load_entrypoint(entrypoint: str, root: Path) -> Callable[..., Any]:
     """Return a function of the repository, `path/to/file.py:function`; raises UsageProblem when there is none."""
     file, _, name = entrypoint.rpartition(":")
     path = (root / file).resolve()
@@ -154,7 +160,7 @@ def own_function(entrypoint: str, root: Path) -> Callable[..., Any]:
             f"there is no file '{file}' in the repository",
             help="Write it as path/to/file.py:function.",
         )
-    function = getattr(_load(path, file, root), name, None)
+    function = getattr(_load_module(path, file, root), name, None)
     if not callable(function):
         raise UsageProblem.of(
             "entrypoint-missing",
@@ -166,9 +172,9 @@ def own_function(entrypoint: str, root: Path) -> Callable[..., Any]:
     return found
 
 
-def _own(entrypoint: str, params: Mapping[str, Any], root: Path) -> Any:
-    file, function = entrypoint.rpartition(":")[0], own_function(entrypoint, root)
-    made = guarded(lambda: function(**params), "entrypoint-failed", f"{entrypoint} failed", _RUN_IT, root)
+def _build_from_entrypoint(entrypoint: str, params: Mapping[str, Any], root: Path) -> Any:
+    file, function = entrypoint.rpartition(":")[0], load_entrypoint(entrypoint, root)
+    made = call_user_code(lambda: function(**params), "entrypoint-failed", f"{entrypoint} failed", _RUN_IT_HELP, root)
     if isinstance(made, type) or not all(hasattr(made, method) for method in ("fit", "predict", "get_params")):
         raise Findings.of(
             "entrypoint-failed",
@@ -179,7 +185,7 @@ def _own(entrypoint: str, params: Mapping[str, Any], root: Path) -> Any:
     return made
 
 
-def _load(path: Path, file: str, root: Path) -> Any:
+def _load_module(path: Path, file: str, root: Path) -> Any:
     loaded = sys.modules.get(path.stem)
     if loaded is not None and getattr(loaded, "__file__", None) == str(path):
         return loaded  # another function of the same file
@@ -191,12 +197,14 @@ def _load(path: Path, file: str, root: Path) -> Any:
             help="Rename the file.",
         )
     # at the end: nothing in a repository may stand in for an installed module
-    sys.path += [folder for folder in import_folders(f"{file}:", root) if folder not in sys.path]
+    sys.path += [folder for folder in entrypoint_folders(f"{file}:", root) if folder not in sys.path]
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise UsageProblem.of("entrypoint-missing", f"'{file}' is not a Python file", help="Its name must end in .py.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module  # by the name that the scorer will import it by
     loader = spec.loader
-    guarded(lambda: loader.exec_module(module), "entrypoint-failed", f"importing {file} failed", _RUN_IT, root)
+    call_user_code(
+        lambda: loader.exec_module(module), "entrypoint-failed", f"importing {file} failed", _RUN_IT_HELP, root
+    )
     return module

@@ -11,14 +11,13 @@ import numpy as np
 
 from mlops_ci.core.errors import Findings
 from mlops_ci.spec.spec_types import CustomMetric, Task
-from mlops_ci.training.predictions import Floats, Label, Predictions, need
-from mlops_ci.training.workers import protocol as jobs
-from mlops_ci.training.workers import untrusted_files as received
+from mlops_ci.training.predictions import Floats, Label, Predictions, require_part
+from mlops_ci.training.workers import protocol, untrusted_files
 
-_VALUER = "mlops_ci.training.workers.custom_metric"
+_CUSTOM_METRIC_WORKER = "mlops_ci.training.workers.custom_metric"
 
 
-def values(
+def custom_metric_values(
     metrics: Mapping[str, CustomMetric],
     models: Sequence[tuple[str, Predictions, tuple[Label, ...]]],
     *,
@@ -39,10 +38,10 @@ def values(
         return tuple({} for _ in models)
     # gone at the end: it has the holdout's labels, and another model's code may run next
     with tempfile.TemporaryDirectory(prefix="custom-", dir=scratch) as name:
-        return _asked(metrics, models, task, labels, rows, root, Path(name).resolve(), timeout)
+        return _run_custom_metric_worker(metrics, models, task, labels, rows, root, Path(name).resolve(), timeout)
 
 
-def _asked(
+def _run_custom_metric_worker(
     metrics: Mapping[str, CustomMetric],
     models: Sequence[tuple[str, Predictions, tuple[Label, ...]]],
     task: Task,
@@ -59,26 +58,28 @@ def _asked(
     pq.write_table(pa.table({"y": pa.array(labels)}), folder / "truth.parquet")
     for at, (name, predictions, classes) in enumerate(models):
         for metric, one in metrics.items():
-            given = _given(name, metric, one, predictions, classes, task)
+            given = _prediction_columns(name, metric, one, predictions, classes, task)
             pq.write_table(pa.table(given), folder / f"given-{at}-{metric}.parquet")
     entrypoints = {metric: one.entrypoint for metric, one in metrics.items()}
-    job = jobs.ValueJob(str(folder), str(root.resolve()), entrypoints, len(models))
-    ended = jobs.launch(_VALUER, job, folder, timeout=timeout)
-    answer = jobs.answer(jobs.ValueAnswer, folder)
-    if answer is not None and (told := jobs.errors(answer.diagnostics)):
+    job = protocol.CustomMetricJob(str(folder), str(root.resolve()), entrypoints, len(models))
+    ended = protocol.run_worker(_CUSTOM_METRIC_WORKER, job, folder, timeout=timeout)
+    answer = protocol.read_answer(protocol.CustomMetricAnswer, folder)
+    if answer is not None and (told := protocol.printable_errors(answer.diagnostics)):
         raise Findings(told)
     if answer is None:
         how = "took too long" if ended.timed_out else f"ended with code {ended.returncode}"
         raise Findings.of(
-            "metric-failed", f"the functions of evaluate.custom {how} and gave no result", help=jobs.quoted(ended.tail)
+            "metric-failed",
+            f"the functions of evaluate.custom {how} and gave no result",
+            help=protocol.as_quote(ended.tail),
         )
     return tuple(
-        {metric: _read(folder / f"values-{at}-{metric}.parquet", metric, len(rows)) for metric in metrics}
+        {metric: _read_metric_values(folder / f"values-{at}-{metric}.parquet", metric, len(rows)) for metric in metrics}
         for at in range(len(models))
     )
 
 
-def _given(
+def _prediction_columns(
     name: str, metric: str, custom: CustomMetric, predictions: Predictions, classes: tuple[Label, ...], task: Task
 ) -> dict[str, Any]:
     if custom.of == "probabilities":
@@ -90,16 +91,16 @@ def _given(
             )
         return {f"p{at}": column for at, column in enumerate(predictions.probabilities.T)}
     if task == "regression":
-        return {"p": need(predictions.values)}
-    return {"p": np.asarray(classes)[need(predictions.labels)]}
+        return {"p": require_part(predictions.values)}
+    return {"p": np.asarray(classes)[require_part(predictions.labels)]}
 
 
-def _read(path: Path, metric: str, rows: int) -> Floats:
+def _read_metric_values(path: Path, metric: str, rows: int) -> Floats:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        with received.open_regular(path, received.PREDICTIONS_LIMIT) as stream:
+        with untrusted_files.open_regular_file(path, untrusted_files.PREDICTIONS_LIMIT) as stream:
             file = pq.ParquetFile(stream)
             fits = file.metadata.num_rows == rows and [str(one.type) for one in file.schema_arrow] == ["double"]
             found = file.read().column(0).to_numpy() if fits else None

@@ -12,18 +12,17 @@ from typing import Any
 import numpy as np
 
 from mlops_ci.core.errors import Findings
-from mlops_ci.core.records import Signature
+from mlops_ci.core.records import ModelSignature
 from mlops_ci.spec.spec_types import Task
-from mlops_ci.training.packaging import skops as package
+from mlops_ci.training.packaging import skops
 from mlops_ci.training.predictions import Floats, Label, Predictions, encode_labels
-from mlops_ci.training.workers import protocol as jobs
-from mlops_ci.training.workers import untrusted_files as received
+from mlops_ci.training.workers import protocol, untrusted_files
 
 _SCORER = "mlops_ci.training.workers.score"
 
 
 @dataclass(frozen=True)
-class Packaged:
+class PackagedModel:
     """A model's file as the registry records it.
 
     `paths` are the folders that its own code is imported from, if any; `seconds` is how long fitting took, where that is
@@ -34,58 +33,63 @@ class Packaged:
     model: Path
     sha256: str
     trusted: tuple[str, ...]
-    signature: Signature
+    signature: ModelSignature
     task: Task
     paths: tuple[str, ...] = ()
     seconds: float | None = None
 
 
 @dataclass(frozen=True)
-class Scores:
+class ModelPredictions:
     """One model's answers for the holdout."""
 
     predictions: Predictions
     classes: tuple[Label, ...]
 
 
-def answered(model: Packaged, features: Path, *, rows: int, scratch: Path, timeout: float | None = None) -> Path:
+def predict_to_file(
+    model: PackagedModel, features: Path, *, rows: int, scratch: Path, timeout: float | None = None
+) -> Path:
     """Return a parquet file of a model's answers for the `rows` rows of `features`, one row each; raises as `score` does."""
     scratch.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="score-", dir=scratch)).resolve()
-    list(_process([model], features, rows, folder, timeout))
-    return folder / _out(0)
+    list(_run_score_worker([model], features, rows, folder, timeout))
+    return folder / _predictions_file_name(0)
 
 
-def scores_of(model: Packaged, table: Any) -> Scores:
+def predictions_from_table(model: PackagedModel, table: Any) -> ModelPredictions:
     """Return a pyarrow table of answers that were given in another place, as scores; raises Findings for what are none."""
-    with _strictly(model):
-        return Scores(
-            _predictions(model, {name: table[name].to_numpy() for name in table.column_names}), model.signature.classes
+    with _translate_prediction_errors(model):
+        return ModelPredictions(
+            _parse_predictions(model, {name: table[name].to_numpy() for name in table.column_names}),
+            model.signature.classes,
         )
 
 
 @contextmanager
-def scorer(scratch: Path) -> Iterator[jobs.Waiting]:
+def start_scorer(scratch: Path) -> Iterator[protocol.WaitingWorker]:
     """Let a process for `score` prepare itself; only where no code of a candidate's own runs meanwhile."""
     scratch.mkdir(parents=True, exist_ok=True)
-    with jobs.waiting(_SCORER, Path(tempfile.mkdtemp(prefix="waiting-", dir=scratch)).resolve()) as waiting:
+    with protocol.start_waiting_worker(
+        _SCORER, Path(tempfile.mkdtemp(prefix="waiting-", dir=scratch)).resolve()
+    ) as waiting:
         yield waiting
 
 
-def missing_inputs(signature: Signature, columns: Collection[str]) -> tuple[str, ...]:
+def missing_inputs(signature: ModelSignature, columns: Collection[str]) -> tuple[str, ...]:
     """Return the inputs that a model needs and the data do not have; with any, it cannot be scored today."""
     return tuple(field.name for field in signature.inputs if field.name not in columns)
 
 
-def score(
-    models: Sequence[Packaged],
+def score_models(
+    models: Sequence[PackagedModel],
     features: Path,
     *,
     rows: int,
     scratch: Path,
     timeout: float | None = None,
-    scorer: jobs.Waiting | None = None,
-) -> tuple[Scores, ...]:
+    scorer: protocol.WaitingWorker | None = None,
+) -> tuple[ModelPredictions, ...]:
     """Return each model's answers for the `rows` rows of the parquet file `features`, in the order of `models`.
 
     Models with code of their own are each scored in a process of their own, from copies that no other is told about, so
@@ -93,59 +97,59 @@ def score(
     fails on the rows or predicts NaN.
     """
     scratch.mkdir(parents=True, exist_ok=True)
-    found: dict[int, Scores] = {}
-    for group in groups(models):
+    found: dict[int, ModelPredictions] = {}
+    for group in process_groups(models):
         folder = Path(tempfile.mkdtemp(prefix="score-", dir=scratch)).resolve()
         some = [models[at] for at in group]
         waiting = scorer if not any(model.paths for model in some) else None
-        found |= dict(zip(group, _process(some, features, rows, folder, timeout, waiting), strict=True))
+        found |= dict(zip(group, _run_score_worker(some, features, rows, folder, timeout, waiting), strict=True))
     return tuple(found[at] for at in range(len(models)))
 
 
-def groups(models: Sequence[Packaged]) -> list[list[int]]:
+def process_groups(models: Sequence[PackagedModel]) -> list[list[int]]:
     """Return which models share a process, by their places: all that are library code alone; each of the others has its own."""
     together = [at for at, model in enumerate(models) if not model.paths]
     return [*([together] if together else []), *([at] for at, model in enumerate(models) if model.paths)]
 
 
-def _process(
-    models: Sequence[Packaged],
+def _run_score_worker(
+    models: Sequence[PackagedModel],
     features: Path,
     rows: int,
     folder: Path,
     timeout: float | None,
-    waiting: jobs.Waiting | None = None,
-) -> Iterator[Scores]:
-    outs = [folder / _out(at) for at in range(len(models))]
+    waiting: protocol.WaitingWorker | None = None,
+) -> Iterator[ModelPredictions]:
+    outs = [folder / _predictions_file_name(at) for at in range(len(models))]
     rows_here = folder / "features.parquet"
-    received.copy(features, rows_here)
-    items = tuple(item(model, folder / f"model-{at}.skops") for at, model in enumerate(models))
-    job = jobs.ScoreJob(str(rows_here), items, tuple(map(str, outs)))
+    untrusted_files.copy_untrusted_file(features, rows_here)
+    items = tuple(copy_model_for_worker(model, folder / f"model-{at}.skops") for at, model in enumerate(models))
+    job = protocol.ScoreJob(str(rows_here), items, tuple(map(str, outs)))
     if waiting is not None:
-        ended = jobs.handed(waiting, job, folder, timeout)
+        ended = protocol.submit(waiting, job, folder, timeout)
     else:
-        ended = jobs.launch(_SCORER, job, folder, timeout=timeout)
-    answer = jobs.answer(jobs.ScoreAnswer, folder)
-    if answer is not None and (told := jobs.errors(answer.diagnostics)):
+        ended = protocol.run_worker(_SCORER, job, folder, timeout=timeout)
+    answer = protocol.read_answer(protocol.ScoreAnswer, folder)
+    if answer is not None and (told := protocol.printable_errors(answer.diagnostics)):
         raise Findings(told)
     if answer is None or list(answer.scored) != [model.name for model in models]:
         names = " and ".join(model.name for model in models)
         how = "took too long" if ended.timed_out else f"ended with code {ended.returncode}"
         raise Findings.of(
-            "score-failed", f"scoring {names} {how} and gave no result", help=jobs.quoted(ended.tail) or None
+            "score-failed", f"scoring {names} {how} and gave no result", help=protocol.as_quote(ended.tail) or None
         )
     for model, out in zip(models, outs, strict=True):
-        yield Scores(_read(model, out, rows), model.signature.classes)
+        yield ModelPredictions(_read_predictions(model, out, rows), model.signature.classes)
 
 
-def item(model: Packaged, target: Path) -> jobs.ModelItem:
+def copy_model_for_worker(model: PackagedModel, target: Path) -> protocol.ModelItem:
     """Copy a model's file to `target` for a child to load; raises Findings when it is not the one recorded."""
     try:
-        file = received.copy(model.model, target)
+        file = untrusted_files.copy_untrusted_file(model.model, target)
     except (OSError, ValueError) as error:
         raise Findings.of(
             "model-file-unreadable",
-            f"the file of {model.name} cannot be read: {package.headline_of(error)}",
+            f"the file of {model.name} cannot be read: {skops.error_summary(error)}",
             help="Fetch it again, or train it again.",
         ) from error
     if file.sha256 != model.sha256:
@@ -154,49 +158,52 @@ def item(model: Packaged, target: Path) -> jobs.ModelItem:
             f"{model.model.name} of {model.name} is not the file that was recorded (sha256 {model.sha256[:12]}...)",
             help="Fetch it again; if that gives the same, the registry's copy was altered and must not be used.",
         )
-    return jobs.ModelItem(model.name, str(target), model.trusted, model.signature, model.task, model.paths)
+    return protocol.ModelItem(model.name, str(target), model.trusted, model.signature, model.task, model.paths)
 
 
-def _read(model: Packaged, path: Path, rows: int) -> Predictions:
+def _read_predictions(model: PackagedModel, path: Path, rows: int) -> Predictions:
     """Read predictions back strictly: they come from a process that may have run a candidate's code."""
-    with _strictly(model):
-        table = received.predictions(path, task=model.task, classes=model.signature.classes, rows=rows)
-        return _predictions(model, {name: table[name].to_numpy() for name in table.column_names})
+    with _translate_prediction_errors(model):
+        table = untrusted_files.read_prediction_table(path, task=model.task, classes=model.signature.classes, rows=rows)
+        return _parse_predictions(model, {name: table[name].to_numpy() for name in table.column_names})
 
 
-def _out(at: int) -> str:
+def _predictions_file_name(at: int) -> str:
     return f"predictions-{at}.parquet"
 
 
 @contextmanager
-def _strictly(model: Packaged) -> Iterator[None]:
+def _translate_prediction_errors(model: PackagedModel) -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError) as error:
-        message = f"{model.name} gave predictions that cannot be used: {package.headline_of(error)}"
+        message = f"{model.name} gave predictions that cannot be used: {skops.error_summary(error)}"
         raise Findings.of(
             "score-failed", message, help="Its predict and predict_proba must fit scikit-learn's."
         ) from error
 
 
-def _predictions(model: Packaged, columns: Mapping[str, Any]) -> Predictions:
+def _parse_predictions(model: PackagedModel, columns: Mapping[str, Any]) -> Predictions:
     """Return columns as predictions; raises TypeError and ValueError for what is not a prediction."""
     if model.task == "regression":
-        return Predictions(values=_finite(columns[package.VALUE]))
+        return Predictions(values=_require_finite(columns[skops.VALUE_COLUMN]))
     classes = model.signature.classes
-    labels = encode_labels(columns[package.LABEL], classes)
+    labels = encode_labels(columns[skops.LABEL_COLUMN], classes)
     if (labels < 0).any():
         raise ValueError("a label that is none of its classes")
-    names = [f"{package.PROBABILITY}{at}" for at in range(len(classes))]
+    names = [f"{skops.PROBABILITY_PREFIX}{at}" for at in range(len(classes))]
     if names[0] not in columns:
-        return Predictions(labels=labels, scores=_finite(columns[package.SCORE]) if package.SCORE in columns else None)
-    probabilities = np.stack([_finite(columns[name]) for name in names], axis=1)
+        return Predictions(
+            labels=labels,
+            scores=_require_finite(columns[skops.SCORE_COLUMN]) if skops.SCORE_COLUMN in columns else None,
+        )
+    probabilities = np.stack([_require_finite(columns[name]) for name in names], axis=1)
     if (probabilities < 0).any() or not np.allclose(probabilities.sum(axis=1), 1, rtol=0, atol=1e-6):
         raise ValueError("probabilities that are negative or do not add up to 1")
     return Predictions(labels=labels, probabilities=probabilities, scores=probabilities[:, 1])
 
 
-def _finite(values: Any) -> Floats:
+def _require_finite(values: Any) -> Floats:
     floats: Floats = np.asarray(values, dtype=np.float64)
     if not np.isfinite(floats).all():
         raise ValueError("predictions that are not finite")

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlops_ci.training.packaging import skops as package
+from mlops_ci.training.packaging import skops
 
-TOLERANCE = 1e-9
+GOLDEN_TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True)
-class Agreement:
+class GoldenAgreement:
     """How two models' answers for the golden `rows` compare.
 
     `changed` counts rows with another label, or where one of the two answers is not a number. `largest` is the largest
@@ -22,50 +22,54 @@ class Agreement:
     """
 
     rows: int
-    changed: int = 0
-    largest: float | None = None
+    changed_rows: int = 0
+    largest_difference: float | None = None
 
     @property
-    def close(self) -> bool:
+    def is_close(self) -> bool:
         """Whether every answer is the same within TOLERANCE."""
-        return self.changed == 0 and self.largest is not None and self.largest <= TOLERANCE
+        return (
+            self.changed_rows == 0
+            and self.largest_difference is not None
+            and self.largest_difference <= GOLDEN_TOLERANCE
+        )
 
 
-def agreement(recorded: Path, made: Path, inputs: Sequence[str]) -> Agreement:
+def compare_golden_rows(recorded: Path, made: Path, inputs: Sequence[str]) -> GoldenAgreement:
     """Compare the golden rows of two packages, files of `learn.fit`; one that is damaged agrees with nothing."""
     import numpy as np
     import pyarrow as pa
 
     try:
-        before, now = _read(recorded), _read(made)
+        before, now = _read_golden_rows(recorded), _read_golden_rows(made)
     except (OSError, ValueError, pa.ArrowException):
-        return Agreement(0)
+        return GoldenAgreement(0)
     rows = len(before)
     if rows != len(now) or set(before) != set(now) or not before[list(inputs)].equals(now[list(inputs)]):
-        return Agreement(rows)
+        return GoldenAgreement(rows)
     changed, largest = np.zeros(rows, dtype=bool), 0.0
     for name in before.columns.difference(list(inputs)):
-        apart = _apart(before[name], now[name])
+        apart = _prediction_distances(before[name], now[name])
         changed |= np.isnan(apart)
         largest = max(largest, float(np.nan_to_num(apart).max(initial=0.0)))
-    return Agreement(rows, int(changed.sum()), largest)
+    return GoldenAgreement(rows, int(changed.sum()), largest)
 
 
-def _read(path: Path) -> Any:
+def _read_golden_rows(path: Path) -> Any:
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
         # a small file can unfold to any number of rows
-        if file.metadata.num_rows > package.GOLDEN_ROWS:
-            raise ValueError(f"more than {package.GOLDEN_ROWS} rows")
+        if file.metadata.num_rows > skops.MAX_GOLDEN_ROWS:
+            raise ValueError(f"more than {skops.MAX_GOLDEN_ROWS} rows")
         return file.read().to_pandas()
 
 
-def _apart(before: Any, now: Any) -> Any:
+def _prediction_distances(before: Any, now: Any) -> Any:
     """Return how far apart answers are, [rows]; NaN where that is no number."""
     import numpy as np
 
-    if before.name == package.LABEL:
+    if before.name == skops.LABEL_COLUMN:
         return np.where(np.array(before.tolist(), dtype=object) == np.array(now.tolist(), dtype=object), 0.0, np.nan)
     old, new = before.to_numpy(np.float64), now.to_numpy(np.float64)
     with np.errstate(invalid="ignore"):

@@ -8,23 +8,23 @@ from typing import Any
 
 from mlops_ci.core.errors import Findings, ToolError
 from mlops_ci.training import frame
-from mlops_ci.training.frameworks import sklearn as estimator
-from mlops_ci.training.packaging import skops as package
+from mlops_ci.training.frameworks import sklearn
+from mlops_ci.training.packaging import skops
 from mlops_ci.training.packaging.structural_digest import OpaqueObjectError, structural_digest
-from mlops_ci.training.workers import protocol as jobs
+from mlops_ci.training.workers import protocol
 
 
 def main(path: str) -> None:
     """Do the job at `path` and write the answer beside it."""
-    job = jobs.read_job(jobs.InspectJob, path)
+    job = protocol.read_job(protocol.InspectJob, path)
     try:
-        found = inspect(job)
+        found = inspect_model(job)
     except ToolError as error:
-        found = jobs.InspectAnswer(error.diagnostics)
-    jobs.write_answer(found, path)
+        found = protocol.InspectAnswer(error.diagnostics)
+    protocol.write_answer(found, path)
 
 
-def inspect(job: jobs.InspectJob) -> jobs.InspectAnswer:
+def inspect_model(job: protocol.InspectJob) -> protocol.InspectAnswer:
     """Say which types the file needs trust for; when all have it, load it, digest it and write its predictions.
 
     Raises Findings when the file cannot be loaded, or the model that it holds cannot be used.
@@ -33,20 +33,20 @@ def inspect(job: jobs.InspectJob) -> jobs.InspectAnswer:
     import pyarrow.parquet as pq
 
     path = Path(job.model)
-    untrusted = package.untrusted_types(path)
+    untrusted = skops.find_untrusted_types(path)
     if job.types_only or set(untrusted) - set(job.trusted):
-        return jobs.InspectAnswer(untrusted=untrusted)
+        return protocol.InspectAnswer(untrusted=untrusted)
     sys.path += [folder for folder in job.paths if folder not in sys.path]
-    model = package.load(path, job.trusted)
-    rows = frame.features(pq.read_table(job.features).to_pandas(), job.inputs)
+    model = skops.load_model_file(path, job.trusted)
+    rows = frame.feature_frame(pq.read_table(job.features).to_pandas(), job.inputs)
 
-    digest = _digest(model)
+    digest = _model_digest(model)
 
     def ask() -> tuple[tuple[Any, ...], Any]:
-        columns = package.predict(model, rows, job.task)
-        return _classes(model, job.task), pa.table({name: pa.array(values) for name, values in columns.items()})
+        columns = skops.predict_columns(model, rows, job.task)
+        return _model_classes(model, job.task), pa.table({name: pa.array(values) for name, values in columns.items()})
 
-    classes, predictions = estimator.guarded(
+    classes, predictions = sklearn.call_user_code(
         ask,
         "train-failed",
         "the fitted model cannot predict its training rows",
@@ -54,10 +54,10 @@ def inspect(job: jobs.InspectJob) -> jobs.InspectAnswer:
         Path(job.root),
     )
     pq.write_table(predictions, job.out)
-    return jobs.InspectAnswer(untrusted=untrusted, model_digest=digest, classes=classes)
+    return protocol.InspectAnswer(untrusted=untrusted, model_digest=digest, classes=classes)
 
 
-def _digest(model: Any) -> str:
+def _model_digest(model: Any) -> str:
     try:
         return structural_digest(model)
     except OpaqueObjectError as error:
@@ -68,7 +68,7 @@ def _digest(model: Any) -> str:
         ) from error
 
 
-def _classes(model: Any, task: str) -> tuple[Any, ...]:
+def _model_classes(model: Any, task: str) -> tuple[Any, ...]:
     if task == "regression":
         return ()
     if not hasattr(model, "classes_"):
@@ -77,4 +77,4 @@ def _classes(model: Any, task: str) -> tuple[Any, ...]:
             f"the fitted {type(model).__name__} has no classes_, as a classifier must",
             help="Use a classifier for this task, or set self.classes_ in fit.",
         )
-    return package.classes_of(model)
+    return skops.class_labels(model)

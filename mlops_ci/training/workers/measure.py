@@ -18,14 +18,13 @@ import numpy as np
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.errors import Findings
 from mlops_ci.training import frame
-from mlops_ci.training.packaging import skops as package
+from mlops_ci.training.packaging import skops
 from mlops_ci.training.predictions import Floats
-from mlops_ci.training.workers import protocol as jobs
-from mlops_ci.training.workers import score as scorer
-from mlops_ci.training.workers.protocol import Measured
+from mlops_ci.training.workers import protocol, score
+from mlops_ci.training.workers.protocol import ModelCosts
 
-BATCH = 1_000  # rows
-Call = Callable[[int], object]  # one prediction; its argument is the number of the call
+BATCH_ROWS = 1_000  # rows
+PredictCall = Callable[[int], object]  # one prediction; its argument is the number of the call
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Timing:
     p50: str
     p95: str
     calls: int
-    fewest: int
+    min_calls: int
     warm_ups: int
     threads: int | None
     rounds: int = 5
@@ -47,12 +46,12 @@ class Timing:
 
 
 # on one thread: more gain nothing for one row, and on a busy machine they wait for each other
-SINGLE = Timing("latency-p50-ms", "latency-p95-ms", calls=60, fewest=20, warm_ups=20, threads=1)
-BATCHED = Timing("batch-latency-p50-ms", "batch-latency-p95-ms", calls=20, fewest=5, warm_ups=3, threads=None)
-PEAK = "peak-memory-mb"
+SINGLE_ROW_TIMING = Timing("latency-p50-ms", "latency-p95-ms", calls=60, min_calls=20, warm_ups=20, threads=1)
+BATCH_TIMING = Timing("batch-latency-p50-ms", "batch-latency-p95-ms", calls=20, min_calls=5, warm_ups=3, threads=None)
+PEAK_MEMORY_METRIC = "peak-memory-mb"
 
 
-class _FailedError(Exception):
+class _ModelCallError(Exception):
     """A model raised while it was called; `at` is its place, the cause what it raised."""
 
     def __init__(self, at: int) -> None:
@@ -62,30 +61,30 @@ class _FailedError(Exception):
 
 def main(path: str) -> None:
     """Do the job at `path` and write the answer beside it."""
-    jobs.write_answer(jobs.MeasureAnswer(measure(jobs.read_job(jobs.MeasureJob, path))), path)
+    protocol.write_answer(protocol.MeasureAnswer(measure_models(protocol.read_job(protocol.MeasureJob, path))), path)
 
 
-def measure(job: jobs.MeasureJob) -> tuple[Measured, ...]:
+def measure_models(job: protocol.MeasureJob) -> tuple[ModelCosts, ...]:
     """Return what each model costs; one that fails is told of, and the others are measured without it."""
     import pyarrow.parquet as pq
 
     rows = pq.read_table(job.features).to_pandas()
-    found = [Measured(item.name) for item in job.items]
+    found = [ModelCosts(item.name) for item in job.items]
     ready: dict[int, tuple[Any, Any]] = {}
     for at, item in enumerate(job.items):
         try:
-            model = scorer.load(item)
-            ready[at] = (_predict(model, item.task), frame.features(rows, item.signature.inputs))
+            model = score.load_recorded_model(item)
+            ready[at] = (_prediction_function(model, item.task), frame.feature_frame(rows, item.signature.inputs))
         except Findings as error:
-            found[at] = Measured(item.name, diagnostics=error.diagnostics)
+            found[at] = ModelCosts(item.name, diagnostics=error.diagnostics)
         except (Exception, SystemExit) as error:  # noqa: BLE001 what a model raises is about the model and the rows
-            found[at] = _failed(item.name, error)
+            found[at] = _failed_measurement(item.name, error)
     while ready:
         try:
-            costs = _costs(list(ready.values()), job.metrics)
-        except _FailedError as error:
+            costs = _model_costs(list(ready.values()), job.metrics)
+        except _ModelCallError as error:
             at = list(ready)[error.at]
-            found[at] = _failed(found[at].name, error.__cause__ or error)
+            found[at] = _failed_measurement(found[at].name, error.__cause__ or error)
             del ready[at]
         else:
             for at, cost in zip(ready, costs, strict=True):
@@ -94,7 +93,9 @@ def measure(job: jobs.MeasureJob) -> tuple[Measured, ...]:
     return tuple(found)
 
 
-def timed(calls: Sequence[Call], how: Timing, clock: Callable[[], float] = time.perf_counter) -> list[list[Floats]]:
+def time_calls(
+    calls: Sequence[PredictCall], how: Timing, clock: Callable[[], float] = time.perf_counter
+) -> list[list[Floats]]:
     """Return the milliseconds of each call, by round and model: every step calls each model once, another one first."""
     rounds: list[list[Floats]] = []
     ends = clock() + how.patience * len(calls)
@@ -104,19 +105,19 @@ def timed(calls: Sequence[Call], how: Timing, clock: Callable[[], float] = time.
     for _ in range(how.rounds):
         taken: list[list[float]] = [[] for _ in calls]
         for step in range(how.calls):
-            if clock() >= ends and (rounds or step >= how.fewest):
+            if clock() >= ends and (rounds or step >= how.min_calls):
                 break
             for turn in range(len(calls)):
                 at = (step + turn) % len(calls)
                 started = clock()
                 calls[at](step)
                 taken[at].append((clock() - started) * 1000)
-        if len(taken[0]) >= how.fewest:
+        if len(taken[0]) >= how.min_calls:
             rounds.append([np.array(one) for one in taken])
     return rounds
 
 
-def percentiles(rounds: Sequence[Sequence[Floats]], how: Timing) -> list[dict[str, float]]:
+def timing_percentiles(rounds: Sequence[Sequence[Floats]], how: Timing) -> list[dict[str, float]]:
     """Return each model's percentiles: the median over the rounds, so that one disturbed round decides nothing."""
     return [
         {
@@ -127,7 +128,7 @@ def percentiles(rounds: Sequence[Sequence[Floats]], how: Timing) -> list[dict[st
     ]
 
 
-def peak_mb(call: Call) -> float:
+def peak_memory_mb(call: PredictCall) -> float:
     """Return the most memory that one call holds at a time, as Python's and numpy's allocators know it, in 10^6 bytes."""
     call(0)  # what it keeps from its first call on is not this call's
     gc.collect()
@@ -139,53 +140,56 @@ def peak_mb(call: Call) -> float:
         tracemalloc.stop()
 
 
-def _costs(models: Sequence[tuple[Any, Any]], metrics: Sequence[str]) -> list[dict[str, float]]:
+def _model_costs(models: Sequence[tuple[Any, Any]], metrics: Sequence[str]) -> list[dict[str, float]]:
     """Return the metrics of models that are given as a function and its rows; raises _FailedError when one raises."""
     from threadpoolctl import threadpool_limits
 
     if not len(models[0][1]):
         return [{} for _ in models]
-    singles = [_call(at, predict, _singles(x)) for at, (predict, x) in enumerate(models)]
-    batches = [_call(at, predict, [x.iloc[_spread(len(x), BATCH)]]) for at, (predict, x) in enumerate(models)]
+    singles = [_make_call(at, predict, _single_row_frames(x)) for at, (predict, x) in enumerate(models)]
+    batches = [
+        _make_call(at, predict, [x.iloc[_evenly_spaced_rows(len(x), BATCH_ROWS)]])
+        for at, (predict, x) in enumerate(models)
+    ]
     found: list[dict[str, float]] = [{} for _ in models]
-    for how, calls in ((SINGLE, singles), (BATCHED, batches)):
+    for how, calls in ((SINGLE_ROW_TIMING, singles), (BATCH_TIMING, batches)):
         if how.p50 in metrics or how.p95 in metrics:
             with contextlib.nullcontext() if how.threads is None else threadpool_limits(how.threads):
-                rounds = timed(calls, how)
-            for cost, more in zip(found, percentiles(rounds, how), strict=True):
+                rounds = time_calls(calls, how)
+            for cost, more in zip(found, timing_percentiles(rounds, how), strict=True):
                 cost |= more
-    if PEAK in metrics:  # after the timed calls, which tracing would slow down
+    if PEAK_MEMORY_METRIC in metrics:  # after the timed calls, which tracing would slow down
         for cost, call in zip(found, batches, strict=True):
-            cost[PEAK] = peak_mb(call)
+            cost[PEAK_MEMORY_METRIC] = peak_memory_mb(call)
     return found
 
 
-def _call(at: int, predict: Callable[[Any], object], frames: Sequence[Any]) -> Call:
+def _make_call(at: int, predict: Callable[[Any], object], frames: Sequence[Any]) -> PredictCall:
     def call(step: int) -> object:
         try:
             return predict(frames[step % len(frames)])
         except (Exception, SystemExit) as error:
-            raise _FailedError(at) from error
+            raise _ModelCallError(at) from error
 
     return call
 
 
-def _predict(model: Any, task: str) -> Callable[[Any], object]:
+def _prediction_function(model: Any, task: str) -> Callable[[Any], object]:
     found: Callable[[Any], object] = (
         model.predict_proba if task != "regression" and hasattr(model, "predict_proba") else model.predict
     )
     return found
 
 
-def _singles(x: Any) -> list[Any]:
-    return [x.iloc[[at]] for at in _spread(len(x), SINGLE.calls)]
+def _single_row_frames(x: Any) -> list[Any]:
+    return [x.iloc[[at]] for at in _evenly_spaced_rows(len(x), SINGLE_ROW_TIMING.calls)]
 
 
-def _spread(rows: int, most: int) -> Any:
+def _evenly_spaced_rows(rows: int, most: int) -> Any:
     """Return the places of at most so many rows, spread evenly."""
     return np.unique(np.linspace(0, rows - 1, min(rows, most)).round().astype(int))
 
 
-def _failed(name: str, error: BaseException) -> Measured:
-    why = Diagnostic("measure-failed", f"{name} cannot be measured: {package.headline_of(error)}")
-    return Measured(name, diagnostics=(why,))
+def _failed_measurement(name: str, error: BaseException) -> ModelCosts:
+    why = Diagnostic("measure-failed", f"{name} cannot be measured: {skops.error_summary(error)}")
+    return ModelCosts(name, diagnostics=(why,))

@@ -15,26 +15,30 @@ from typing import Any, TypeVar
 
 import mlops_ci
 from mlops_ci.core import process
-from mlops_ci.core.codec import encode, read
-from mlops_ci.core.diagnostics import Diagnostic, Location, printable
-from mlops_ci.core.records import Field, Signature
-from mlops_ci.training.workers import untrusted_files as received
+from mlops_ci.core.codec import decode_json, encode
+from mlops_ci.core.diagnostics import Diagnostic, Location, replace_control_characters
+from mlops_ci.core.records import ModelField, ModelSignature
+from mlops_ci.training.workers import untrusted_files
 
 T = TypeVar("T")
 ANSWER_LIMIT = 16 << 20  # bytes: the answer comes from a process that ran a candidate's code
-JOB, ANSWER = "job.json", "result.json"
-_ID = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_ERRORS, _TEXT, _PLACE = 20, 4000, 1_000_000  # of what a child tells: how many, characters, the largest line number
+JOB_FILE, ANSWER_FILE = "job.json", "result.json"
+_DIAGNOSTIC_ID = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_MAX_ERRORS, _MAX_TEXT_LENGTH, _MAX_LOCATION = (
+    20,
+    4000,
+    1_000_000,
+)  # of what a child tells: how many, characters, the largest line number
 
 # -P keeps the child's current folder off sys.path; ours goes last, so that it shadows nothing
-_LAUNCH = """
+_LAUNCH_SCRIPT = """
 import importlib, sys
 sys.path.append(sys.argv[1])
 importlib.import_module(sys.argv[2]).main(sys.argv[3])
 """
 
 # the same, for a child that waits for its job: what it will need is imported meanwhile
-_WAIT = """
+_WAIT_SCRIPT = """
 import importlib, sys
 sys.path.append(sys.argv[1])
 module = importlib.import_module(sys.argv[2])
@@ -44,7 +48,7 @@ if path := sys.stdin.readline().rstrip("\\n"):
     module.main(path)
 """
 
-_NEEDED = ("pandas", "pyarrow.parquet", "skops.io")
+_PRELOADED_MODULES = ("pandas", "pyarrow.parquet", "skops.io")
 
 
 @dataclass(frozen=True)
@@ -53,10 +57,10 @@ class Interpreter:
 
     python: str
     toolkit: str
-    built: bool = False
+    has_own_packages: bool = False
 
 
-HERE = Interpreter(sys.executable, str(Path(mlops_ci.__file__).resolve().parents[1]))
+CURRENT_INTERPRETER = Interpreter(sys.executable, str(Path(mlops_ci.__file__).resolve().parents[1]))
 
 
 @dataclass(frozen=True)
@@ -67,8 +71,8 @@ class TrainJob:
     out: str
     root: str
     task: str
-    inputs: tuple[Field, ...]
-    output: Field
+    inputs: tuple[ModelField, ...]
+    output: ModelField
     estimator: str | None
     entrypoint: str | None
     params: Mapping[str, Any]
@@ -98,7 +102,7 @@ class InspectJob:
     out: str
     root: str
     task: str
-    inputs: tuple[Field, ...]
+    inputs: tuple[ModelField, ...]
     trusted: tuple[str, ...]
     paths: tuple[str, ...] = ()
     types_only: bool = False
@@ -121,7 +125,7 @@ class ModelItem:
     name: str
     model: str
     trusted: tuple[str, ...]
-    signature: Signature
+    signature: ModelSignature
     task: str
     paths: tuple[str, ...]
 
@@ -153,7 +157,7 @@ class MeasureJob:
 
 
 @dataclass(frozen=True)
-class Measured:
+class ModelCosts:
     """What one model costs, by metric, or why that cannot be told."""
 
     name: str
@@ -165,11 +169,11 @@ class Measured:
 class MeasureAnswer:
     """What the measurer found, in the order of the items."""
 
-    measured: tuple[Measured, ...] = ()
+    costs: tuple[ModelCosts, ...] = ()
 
 
 @dataclass(frozen=True)
-class ValueJob:
+class CustomMetricJob:
     """Which metrics (name and entrypoint) to ask for how many models; what they are asked about is in `folder`, as parquet."""
 
     folder: str
@@ -179,87 +183,102 @@ class ValueJob:
 
 
 @dataclass(frozen=True)
-class ValueAnswer:
+class CustomMetricAnswer:
     """What went wrong, if anything; the values stand in parquet files."""
 
     diagnostics: tuple[Diagnostic, ...] = ()
 
 
-def launch(
-    module: str, job: Any, folder: Path, *, timeout: float | None, interpreter: Interpreter = HERE
-) -> process.Result:
+def run_worker(
+    module: str, job: Any, folder: Path, *, timeout: float | None, interpreter: Interpreter = CURRENT_INTERPRETER
+) -> process.ProcessResult:
     """Run `module.main(job file)` in a process of its own, in `folder`; then read what it wrote there by `answer`."""
-    path = folder / JOB
+    path = folder / JOB_FILE
     path.write_text(json.dumps(encode(job)), encoding="utf-8")
-    argv = [interpreter.python, "-P", "-c", _LAUNCH, interpreter.toolkit, module, str(path)]
-    env = process.own_environment(os.environ) if interpreter.built else None
-    return process.run(argv, cwd=folder, env=env, timeout=timeout)
+    argv = [interpreter.python, "-P", "-c", _LAUNCH_SCRIPT, interpreter.toolkit, module, str(path)]
+    env = process.isolated_environment(os.environ) if interpreter.has_own_packages else None
+    return process.run_guarded(argv, cwd=folder, env=env, timeout=timeout)
 
 
-Waiting = Callable[[str, float | None], process.Result]
+WaitingWorker = Callable[[str, float | None], process.ProcessResult]
 
 
 @contextmanager
-def waiting(module: str, folder: Path) -> Iterator[Waiting]:
+def start_waiting_worker(module: str, folder: Path) -> Iterator[WaitingWorker]:
     """Start a process that will run `module.main` and waits for its job, which `handed` gives it; `folder` is where it starts.
 
     Only where nothing of a candidate's own code runs before it ends.
     """
-    argv = [HERE.python, "-P", "-c", _WAIT, HERE.toolkit, module, *_NEEDED]
-    with process.waiting(argv, cwd=folder) as go_on:
+    argv = [
+        CURRENT_INTERPRETER.python,
+        "-P",
+        "-c",
+        _WAIT_SCRIPT,
+        CURRENT_INTERPRETER.toolkit,
+        module,
+        *_PRELOADED_MODULES,
+    ]
+    with process.waiting_process(argv, cwd=folder) as go_on:
         yield go_on
 
 
-def handed(waiting: Waiting, job: Any, folder: Path, timeout: float | None) -> process.Result:
+def submit(waiting: WaitingWorker, job: Any, folder: Path, timeout: float | None) -> process.ProcessResult:
     """Give a process its job and let it end; what it wrote into `folder` is read by `answer`."""
-    path = folder / JOB
+    path = folder / JOB_FILE
     path.write_text(json.dumps(encode(job)), encoding="utf-8")
     return waiting(str(path), timeout)
 
 
-def answer(kind: type[T], folder: Path) -> T | None:
+def read_answer(kind: type[T], folder: Path) -> T | None:
     """Return the child's answer, read strictly; None when there is none or it is not one."""
     try:
-        with received.open_regular(folder / ANSWER, ANSWER_LIMIT) as stream:
-            return read(kind, stream.read(ANSWER_LIMIT))
+        with untrusted_files.open_regular_file(folder / ANSWER_FILE, ANSWER_LIMIT) as stream:
+            return decode_json(kind, stream.read(ANSWER_LIMIT))
     except (OSError, ValueError):
         return None
 
 
-def errors(diagnostics: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
+def printable_errors(diagnostics: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
     """Return the errors that a child tells of, as they may be shown: few, short, and with no line that commands."""
-    told = (one for one in diagnostics if one.severity == "error" and _ID.fullmatch(one.id))
+    told = (one for one in diagnostics if one.severity == "error" and _DIAGNOSTIC_ID.fullmatch(one.id))
     return tuple(
         replace(
             one,
-            message=one.message[:_TEXT],
-            location=one.location if one.location and _is_place(one.location) else None,
-            help=None if one.help is None else quoted(one.help[:_TEXT]) if "\n" in one.help else one.help[:_TEXT],
+            message=one.message[:_MAX_TEXT_LENGTH],
+            location=one.location if one.location and _is_plausible_location(one.location) else None,
+            help=None
+            if one.help is None
+            else as_quote(one.help[:_MAX_TEXT_LENGTH])
+            if "\n" in one.help
+            else one.help[:_MAX_TEXT_LENGTH],
         )
-        for one in itertools.islice(told, _ERRORS)
+        for one in itertools.islice(told, _MAX_ERRORS)
     )
 
 
-def quoted(text: str) -> str:
+def as_quote(text: str) -> str:
     """Mark each line as something that was said: a CI runner obeys a line that starts with `::`, also an indented one."""
     return "\n".join(f"| {line}" for line in text.splitlines())
 
 
-def line(text: str, limit: int) -> str:
+def printable_line(text: str, limit: int) -> str:
     """Return a child's text as one line of at most `limit` printable characters."""
-    return printable(" ".join(text.split()))[:limit]
+    return replace_control_characters(" ".join(text.split()))[:limit]
 
 
-def _is_place(where: Location) -> bool:
+def _is_plausible_location(where: Location) -> bool:
     numbers = (where.line or 1, where.column or 1, where.length)
-    return all(1 <= number <= _PLACE for number in numbers) and len(where.path) + len(where.text or "") <= _TEXT
+    return (
+        all(1 <= number <= _MAX_LOCATION for number in numbers)
+        and len(where.path) + len(where.text or "") <= _MAX_TEXT_LENGTH
+    )
 
 
 def read_job(kind: type[T], path: str) -> T:
     """Return the job that the parent wrote; raises DecodeError when it is another kind of job."""
-    return read(kind, Path(path).read_bytes())
+    return decode_json(kind, Path(path).read_bytes())
 
 
 def write_answer(value: Any, path: str) -> None:
     """Write the child's answer beside its job."""
-    Path(path).with_name(ANSWER).write_text(json.dumps(encode(value), allow_nan=False), encoding="utf-8")
+    Path(path).with_name(ANSWER_FILE).write_text(json.dumps(encode(value), allow_nan=False), encoding="utf-8")

@@ -11,23 +11,23 @@ from typing import Any
 
 from mlops_ci.core.errors import Findings, ToolError, UsageProblem
 from mlops_ci.training import frame
-from mlops_ci.training.environment import threadpools
-from mlops_ci.training.frameworks import sklearn as estimator
+from mlops_ci.training.environment import loaded_threadpools
+from mlops_ci.training.frameworks import sklearn
 from mlops_ci.training.packaging.structural_digest import OpaqueObjectError, structural_digest
-from mlops_ci.training.workers import protocol as jobs
+from mlops_ci.training.workers import protocol
 
 
 def main(path: str) -> None:
     """Do the job at `path` and write the answer beside it."""
-    job = jobs.read_job(jobs.TrainJob, path)
+    job = protocol.read_job(protocol.TrainJob, path)
     try:
-        found = train(job)
+        found = fit_and_package(job)
     except ToolError as error:
-        found = jobs.TrainAnswer(error.diagnostics, usage=isinstance(error, UsageProblem))
-    jobs.write_answer(found, path)
+        found = protocol.TrainAnswer(error.diagnostics, usage=isinstance(error, UsageProblem))
+    protocol.write_answer(found, path)
 
 
-def train(job: jobs.TrainJob) -> jobs.TrainAnswer:
+def fit_and_package(job: protocol.TrainJob) -> protocol.TrainAnswer:
     """Fit and package a candidate; raises UsageProblem and Findings for what its spec, data or code got wrong."""
     import numpy as np
     import pyarrow.parquet as pq
@@ -36,9 +36,9 @@ def train(job: jobs.TrainJob) -> jobs.TrainAnswer:
     np.random.seed(job.seed)  # for code that draws from the global generator
     table = pq.read_table(job.data)
     rows = table.to_pandas()
-    y = _target(rows[job.output.name], job)
-    x = frame.features(rows, job.inputs)
-    model = estimator.build(
+    y = _require_valid_target(rows[job.output.name], job)
+    x = frame.feature_frame(rows, job.inputs)
+    model = sklearn.build_estimator(
         estimator=job.estimator,
         entrypoint=job.entrypoint,
         params=job.params,
@@ -47,15 +47,17 @@ def train(job: jobs.TrainJob) -> jobs.TrainAnswer:
         root=Path(job.root),
     )
     what, help, root = "describing the estimator failed", "The traceback is in the training log.", Path(job.root)
-    described = estimator.guarded(lambda: repr(model), "train-failed", what, help, root)
+    described = sklearn.call_user_code(lambda: repr(model), "train-failed", what, help, root)
     started = time.perf_counter()
-    estimator.guarded(lambda: model.fit(x, y), "train-failed", "fitting failed", help, root)
+    sklearn.call_user_code(lambda: model.fit(x, y), "train-failed", "fitting failed", help, root)
     seconds = time.perf_counter() - started
-    _package(model, Path(job.out), job)
-    return jobs.TrainAnswer(estimator=jobs.line(described, 2000), seconds=seconds, threadpools=threadpools())
+    _write_model_file(model, Path(job.out), job)
+    return protocol.TrainAnswer(
+        estimator=protocol.printable_line(described, 2000), seconds=seconds, threadpools=loaded_threadpools()
+    )
 
 
-def _target(values: Any, job: jobs.TrainJob) -> Any:
+def _require_valid_target(values: Any, job: protocol.TrainJob) -> Any:
     import numpy as np
     import pandas as pd
 
@@ -66,7 +68,7 @@ def _target(values: Any, job: jobs.TrainJob) -> Any:
             f"{missing:,} of {len(values):,} training rows have no '{name}', the target",
             help=f"Leave those rows out of the data, and forbid them: columns.{name}.nulls: {{max: 0}}.",
         )
-    y = frame.target(values, job.output.type, job.task)
+    y = frame.target_array(values, job.output.type, job.task)
     if job.task == "regression":
         return y
     if y.dtype.kind == "f":
@@ -94,7 +96,7 @@ def _target(values: Any, job: jobs.TrainJob) -> Any:
     return y
 
 
-def _package(model: Any, path: Path, job: jobs.TrainJob) -> None:
+def _write_model_file(model: Any, path: Path, job: protocol.TrainJob) -> None:
     """Write the model file; raises Findings when the model holds what is not data."""
     import skops.io
 
@@ -104,8 +106,8 @@ def _package(model: Any, path: Path, job: jobs.TrainJob) -> None:
     except OpaqueObjectError as error:
         reason = str(error)
     except Exception as error:  # noqa: BLE001 skops raises what the object's own state makes it raise
-        sys.stderr.write(estimator.user_frames(error, Path(job.root))[1])
-        reason = estimator.headline(error)
+        sys.stderr.write(sklearn.locate_user_error(error, Path(job.root))[1])
+        reason = sklearn.error_headline(error)
     else:
         return
     raise Findings.of(

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from mlops_ci.core.digest import CHUNK
+from mlops_ci.core.digest import CHUNK_BYTES
 from mlops_ci.core.records import FileDigest
-from mlops_ci.training.packaging import skops as package
+from mlops_ci.training.packaging import skops
 
 PREDICTIONS_LIMIT = 1 << 30  # bytes
 
 
-def open_regular(path: Path, limit: int) -> BinaryIO:
+def open_regular_file(path: Path, limit: int) -> BinaryIO:
     """Open a regular file of at most `limit` bytes for reading; raises OSError for a link, ValueError for the rest."""
     # without O_NONBLOCK, opening a pipe would wait for somebody to write to it
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -28,14 +28,14 @@ def open_regular(path: Path, limit: int) -> BinaryIO:
     raise ValueError(f"{path.name} {much if stat.S_ISREG(found.st_mode) else 'is not a file'}")
 
 
-def copy(source: Path, target: Path, limit: int = package.UNPACKED_LIMIT) -> FileDigest:
+def copy_untrusted_file(source: Path, target: Path, limit: int = skops.UNPACKED_LIMIT) -> FileDigest:
     """Copy a file of at most `limit` bytes and return the copy's digest: only the copy may be used from then on.
 
     Raises OSError and ValueError, as `open_regular` does; ValueError also when the file grows past the limit meanwhile.
     """
     state, size = hashlib.sha256(), 0
-    with open_regular(source, limit) as stream, target.open("xb") as sink:
-        while chunk := stream.read(CHUNK):
+    with open_regular_file(source, limit) as stream, target.open("xb") as sink:
+        while chunk := stream.read(CHUNK_BYTES):
             size += len(chunk)
             if size > limit:
                 raise ValueError(f"{source.name} has more than {limit:,} bytes")
@@ -44,7 +44,7 @@ def copy(source: Path, target: Path, limit: int = package.UNPACKED_LIMIT) -> Fil
     return FileDigest(target.name, state.hexdigest(), size)
 
 
-def predictions(path: Path, *, task: str, classes: Sequence[Any], rows: int) -> Any:
+def read_prediction_table(path: Path, *, task: str, classes: Sequence[Any], rows: int) -> Any:
     """Return a pyarrow table of predictions, [rows], with the columns that `package.predict` makes and no others.
 
     Raises ValueError for everything else. Values are not looked at: they may be NaN, or labels that there are not.
@@ -52,14 +52,14 @@ def predictions(path: Path, *, task: str, classes: Sequence[Any], rows: int) -> 
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    probabilities = [f"{package.PROBABILITY}{at}" for at in range(len(classes))]
+    probabilities = [f"{skops.PROBABILITY_PREFIX}{at}" for at in range(len(classes))]
     shapes = (
-        [[package.VALUE]]
+        [[skops.VALUE_COLUMN]]
         if task == "regression"
-        else [[package.LABEL, *more] for more in ([], [package.SCORE], probabilities)]
+        else [[skops.LABEL_COLUMN, *more] for more in ([], [skops.SCORE_COLUMN], probabilities)]
     )
     try:
-        with open_regular(path, PREDICTIONS_LIMIT) as stream:
+        with open_regular_file(path, PREDICTIONS_LIMIT) as stream:
             file = pq.ParquetFile(stream)
             # before reading: a small file can unfold to any number of rows
             if file.metadata.num_rows != rows:
@@ -67,15 +67,17 @@ def predictions(path: Path, *, task: str, classes: Sequence[Any], rows: int) -> 
             if sorted(file.schema_arrow.names) not in map(sorted, shapes):
                 raise ValueError(f"not the columns of a {task}: {', '.join(file.schema_arrow.names)[:200]}")
             for field in file.schema_arrow:
-                plain = pa.types.is_floating(field.type) or (field.name == package.LABEL and _is_label(field.type))
+                plain = pa.types.is_floating(field.type) or (
+                    field.name == skops.LABEL_COLUMN and _is_label_type(field.type)
+                )
                 if not plain:
                     raise ValueError(f"{field.name} is of the type {str(field.type)[:50]}")
             return file.read()
     except (OSError, pa.ArrowException) as error:
-        raise ValueError(package.headline_of(error)) from error
+        raise ValueError(skops.error_summary(error)) from error
 
 
-def _is_label(type: Any) -> bool:
+def _is_label_type(type: Any) -> bool:
     import pyarrow as pa
 
     kinds = (pa.types.is_boolean, pa.types.is_integer, pa.types.is_string, pa.types.is_large_string)

@@ -9,21 +9,21 @@ import re
 from typing import TYPE_CHECKING
 
 from mlops_ci.cli import terminal
-from mlops_ci.registry import views as overview
-from mlops_ci.registry.state import fold
-from mlops_ci.reports.text import text
-from mlops_ci.repository.refs import MissingObject, parsed
+from mlops_ci.registry import views
+from mlops_ci.registry.state import fold_refs
+from mlops_ci.reports.text import render_text
+from mlops_ci.repository.refs import MissingObject, parse_refs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mlops_ci.repository.ref_listing import Begun
+    from mlops_ci.repository.ref_listing import Listing
 
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9/_=-]*")
 _FORMATS = (["--format", "text"], ["--format", "json"])
 
 
-def answer(argv: Sequence[str], begun: Begun | None) -> int | None:
+def try_fast_query(argv: Sequence[str], begun: Listing | None) -> int | None:
     """Print the answer to `VERB [MODEL] [--format text|json]`, given the listing of the registry, and return the exit code, 0.
 
     None, with nothing printed, for any other form and wherever there is more to say than the answer (no repository, an
@@ -36,24 +36,24 @@ def answer(argv: Sequence[str], begun: Begun | None) -> int | None:
     if begun is None:
         return None
     try:
-        registry = fold(parsed(begun.chunks()) if plain else ())
+        registry = fold_refs(parse_refs(begun.chunks()) if plain else ())
     except MissingObject:
         plain = False
     if (
         not begun.end()
         or not plain
-        or registry.gaps
+        or registry.gap_warnings
         or (model not in registry.models if model else not registry.models)
     ):
         return None
-    record = overview.models(registry, model) if verb == "show" else overview.events(registry, model)
+    record = views.show_view(registry, model) if verb == "show" else views.history_view(registry, model)
     try:
         if rest[-2:] == _FORMATS[1]:
             from mlops_ci.core.plan import Outcome
 
-            terminal.report(verb, Outcome(record), "json")
+            terminal.print_outcome(verb, Outcome(record), "json")
         else:
-            terminal.say(text(record))
+            terminal.print_line(render_text(record))
     except BrokenPipeError:
         return 0
     except OSError:  # a full disk: the whole command line says so

@@ -18,19 +18,19 @@ from typing import Literal
 import mlops_ci
 from mlops_ci.core import process
 from mlops_ci.core.errors import EnvironmentProblem
-from mlops_ci.core.records import Environment
-from mlops_ci.core.results.queries import UsedEnvironment
-from mlops_ci.training.environment import at_hand
-from mlops_ci.training.workers import protocol as jobs
+from mlops_ci.core.records import TrainingEnvironment
+from mlops_ci.core.results.queries import ReproductionEnvironment
+from mlops_ci.training.environment import local_environment
+from mlops_ci.training.workers import protocol
 
-TOOLS: tuple[Literal["uv", "pip"], ...] = ("uv", "pip")  # in the order in which they are tried
-TIMEOUT = 1800.0  # seconds for one command of an installer
-_MOST = 500  # packages: a record may hold any number
+INSTALLERS: tuple[Literal["uv", "pip"], ...] = ("uv", "pip")  # in the order in which they are tried
+INSTALL_TIMEOUT = 1800.0  # seconds for one command of an installer
+_MAX_PACKAGES = 500  # packages: a record may hold any number
 # names and versions come from a record: nothing else may reach an installer's command line
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
 _VERSION = re.compile(r"[0-9][A-Za-z0-9.!+_-]{0,98}")
 _PYTHON = re.compile(r"3\.\d{1,3}\.\d{1,3}[A-Za-z0-9+]{0,20}")
-_SAYS = """
+_VERSIONS_SCRIPT = """
 import json, platform, sys
 from importlib import metadata
 found = {}
@@ -44,88 +44,94 @@ print(json.dumps([platform.python_version(), found]))
 
 
 @dataclass(frozen=True)
-class Provided:
+class ProvidedEnvironment:
     """What to train in: an interpreter, and what it has of the recorded environment."""
 
-    interpreter: jobs.Interpreter
-    used: UsedEnvironment
+    interpreter: protocol.Interpreter
+    used: ReproductionEnvironment
 
 
-class _NotBuilt(Exception):
+class _BuildError(Exception):
     """Why one tool could not build the environment."""
 
 
-def provide(
-    recorded: Environment, scratch: Path, *, force: bool = False, progress: Callable[[str], None] = lambda _: None
-) -> Provided:
+def provide_environment(
+    recorded: TrainingEnvironment,
+    scratch: Path,
+    *,
+    force: bool = False,
+    progress: Callable[[str], None] = lambda _: None,
+) -> ProvidedEnvironment:
     """Return an environment with the recorded Python and packages: the one at hand where it has them, else a new one.
 
     It is built below the folder `scratch`; `force` builds it in any case. Where it cannot be built (no such Python, no
     wheel), the one at hand is returned, and `used.problem` says why.
     """
-    here = at_hand(recorded.packages)
+    here = local_environment(recorded.packages)
     if here.identity == recorded.identity and not force:
-        return Provided(jobs.HERE, UsedEnvironment(here))
+        return ProvidedEnvironment(protocol.CURRENT_INTERPRETER, ReproductionEnvironment(here))
     problems = []
-    for tool in TOOLS:
+    for tool in INSTALLERS:
         if tool == "uv" and shutil.which("uv") is None:
             continue
         progress(f"building the recorded environment with {tool}")
         try:
-            return _built(tool, recorded, here, scratch / tool)
-        except _NotBuilt as error:
+            return _build_environment(tool, recorded, here, scratch / tool)
+        except _BuildError as error:
             problems.append(f"{tool}: {error}")
-    return Provided(jobs.HERE, UsedEnvironment(here, problem="; ".join(problems)))
+    return ProvidedEnvironment(protocol.CURRENT_INTERPRETER, ReproductionEnvironment(here, problem="; ".join(problems)))
 
 
-def _built(tool: Literal["uv", "pip"], recorded: Environment, here: Environment, folder: Path) -> Provided:
-    pins = _pins(recorded)
+def _build_environment(
+    tool: Literal["uv", "pip"], recorded: TrainingEnvironment, here: TrainingEnvironment, folder: Path
+) -> ProvidedEnvironment:
+    pins = _require_exact_pins(recorded)
     folder.mkdir(parents=True)
     home = folder / "venv"
     try:
-        _VENV[tool](recorded.python, home)
-    except _NotBuilt:
+        _CREATE_VENV[tool](recorded.python, home)
+    except _BuildError:
         if here.python == recorded.python or here.packages == recorded.packages:
             raise  # the Python at hand was meant, or, with the packages at hand, is as good as a new one
-        _run(sys.executable, "-m", "venv", str(home), cwd=folder)
+        _run_installer(sys.executable, "-m", "venv", str(home), cwd=folder)
     python = home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    _run(*_INSTALL[tool](python), *pins, cwd=folder)
-    version, packages = _contents(str(python), tuple(recorded.packages), folder)
+    _run_installer(*_INSTALL_COMMANDS[tool](python), *pins, cwd=folder)
+    version, packages = _interpreter_versions(str(python), tuple(recorded.packages), folder)
     if lacking := sorted(
         f"{name}=={recorded.packages[name]}"
         for name in recorded.packages
         if packages.get(name) != recorded.packages[name]
     ):
-        raise _NotBuilt(f"the result lacks {', '.join(lacking[:5])}")
+        raise _BuildError(f"the result lacks {', '.join(lacking[:5])}")
     # nothing of the environment at hand but this package itself
     toolkit = folder / "toolkit"
     ours = Path(mlops_ci.__file__).resolve().parent
     shutil.copytree(ours, toolkit / ours.name, ignore=shutil.ignore_patterns("__pycache__"))
     problem = None if version == recorded.python else f"{tool}: there is no Python {recorded.python} here"
-    used = UsedEnvironment(replace(here, python=version, packages=packages), tool, problem)
-    return Provided(jobs.Interpreter(str(python), str(toolkit), built=True), used)
+    used = ReproductionEnvironment(replace(here, python=version, packages=packages), tool, problem)
+    return ProvidedEnvironment(protocol.Interpreter(str(python), str(toolkit), has_own_packages=True), used)
 
 
-def _venv_by_uv(version: str, home: Path) -> None:
-    _run("uv", "venv", "--quiet", "--no-project", "--python", version, str(home), cwd=home.parent)
+def _create_venv_with_uv(version: str, home: Path) -> None:
+    _run_installer("uv", "venv", "--quiet", "--no-project", "--python", version, str(home), cwd=home.parent)
 
 
-def _venv_by_pip(version: str, home: Path) -> None:
+def _create_venv_with_pip(version: str, home: Path) -> None:
     for name in (sys.executable, f"python{version.rpartition('.')[0]}", "python3", "python"):
-        if (path := shutil.which(name)) and _contents(path, (), home.parent)[0] == version:
-            _run(path, "-m", "venv", str(home), cwd=home.parent)
+        if (path := shutil.which(name)) and _interpreter_versions(path, (), home.parent)[0] == version:
+            _run_installer(path, "-m", "venv", str(home), cwd=home.parent)
             return
-    raise _NotBuilt(f"there is no Python {version} here")
+    raise _BuildError(f"there is no Python {version} here")
 
 
-_VENV: Mapping[str, Callable[[str, Path], None]] = {"uv": _venv_by_uv, "pip": _venv_by_pip}
-_INSTALL: Mapping[str, Callable[[Path], Sequence[str]]] = {
+_CREATE_VENV: Mapping[str, Callable[[str, Path], None]] = {"uv": _create_venv_with_uv, "pip": _create_venv_with_pip}
+_INSTALL_COMMANDS: Mapping[str, Callable[[Path], Sequence[str]]] = {
     "uv": lambda python: ("uv", "pip", "install", "--quiet", "--only-binary", ":all:", "--python", str(python)),
     "pip": lambda python: (str(python), "-m", "pip", "install", "--quiet", "--no-input", "--only-binary", ":all:"),
 }
 
 
-def _pins(recorded: Environment) -> list[str]:
+def _require_exact_pins(recorded: TrainingEnvironment) -> list[str]:
     odd = [
         f"{name}=={version}"
         for name, version in recorded.packages.items()
@@ -133,29 +139,35 @@ def _pins(recorded: Environment) -> list[str]:
     ]
     if not _PYTHON.fullmatch(recorded.python):
         odd.append(f"Python {recorded.python}")
-    if odd or not 0 < len(recorded.packages) <= _MOST:
-        raise _NotBuilt(f"the record is not one of exact versions: {odd[0] if odd else len(recorded.packages)!r}"[:200])
+    if odd or not 0 < len(recorded.packages) <= _MAX_PACKAGES:
+        raise _BuildError(
+            f"the record is not one of exact versions: {odd[0] if odd else len(recorded.packages)!r}"[:200]
+        )
     return [f"{name}=={version}" for name, version in sorted(recorded.packages.items())]
 
 
-def _run(*argv: str, cwd: Path) -> None:
+def _run_installer(*argv: str, cwd: Path) -> None:
     """Run a command of an installer; raises _NotBuilt with what it said last."""
     try:
-        ended = process.run(argv, cwd=cwd, env=process.installer_environment(os.environ), timeout=TIMEOUT)
+        ended = process.run_guarded(
+            argv, cwd=cwd, env=process.installer_environment(os.environ), timeout=INSTALL_TIMEOUT
+        )
     except EnvironmentProblem as error:
-        raise _NotBuilt(str(error)) from error
+        raise _BuildError(str(error)) from error
     if ended.returncode == 0 and not ended.timed_out:
         return
     said = ended.tail.splitlines()
     errors = [line for line in said if line.lower().startswith("error")] or said
-    told = jobs.line(" ".join(errors), 300) or f"exit code {ended.returncode}"
-    raise _NotBuilt(f"it took more than {TIMEOUT:g} s" if ended.timed_out else told)
+    told = protocol.printable_line(" ".join(errors), 300) or f"exit code {ended.returncode}"
+    raise _BuildError(f"it took more than {INSTALL_TIMEOUT:g} s" if ended.timed_out else told)
 
 
-def _contents(python: str, names: Sequence[str], cwd: Path) -> tuple[str, dict[str, str]]:
+def _interpreter_versions(python: str, names: Sequence[str], cwd: Path) -> tuple[str, dict[str, str]]:
     """Return an interpreter's version and those of the packages that it has; an empty version when it does not run."""
     try:
-        ended = process.run((python, "-I", "-c", _SAYS, *names), cwd=cwd, env=process.own_environment(os.environ))
+        ended = process.run_guarded(
+            (python, "-I", "-c", _VERSIONS_SCRIPT, *names), cwd=cwd, env=process.isolated_environment(os.environ)
+        )
         version, packages = json.loads(ended.log.splitlines()[-1])
         return str(version), {str(name): str(found) for name, found in packages.items()}
     except (EnvironmentProblem, ValueError, TypeError, IndexError, AttributeError):

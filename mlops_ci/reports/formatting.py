@@ -4,57 +4,57 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-Row = Sequence[str]
+TableRow = Sequence[str]
 
 
-def plain(header: Row, rows: Sequence[Row], indent: str = "") -> str:
+def text_table(header: TableRow, rows: Sequence[TableRow], indent: str = "") -> str:
     """Return an aligned table; a column that is empty in every row is left out."""
     columns = [column for column in zip(header, *rows, strict=True) if any(column[1:])]
-    cells = [[cell if cell.isprintable() else _printable(cell) for cell in column] for column in columns]
+    cells = [[cell if cell.isprintable() else _escape_unprintable(cell) for cell in column] for column in columns]
     widths = [max(map(len, column)) for column in cells]
     padded = [[cell.ljust(width) for cell in column] for column, width in zip(cells, widths, strict=True)]
     return "\n".join([indent + "  ".join(row).rstrip() for row in zip(*padded, strict=True)])
 
 
-def line(text: str) -> str:
+def escape_log_line(text: str) -> str:
     """Return a line for a log: no control characters, and nothing that GitHub's runner would obey.
 
     The runner takes a line that starts with `::` (after blanks) for a command, and the older `##[` anywhere in a line.
     """
-    shown = _printable(text).replace("##[", "## [")
+    shown = _escape_unprintable(text).replace("##[", "## [")
     return f"| {shown}" if shown.lstrip().startswith("::") else shown
 
 
-def lines(text: str) -> str:
+def escape_log_lines(text: str) -> str:
     """Return text of several lines, each as `line` has it."""
     if "::" not in text and "##[" not in text and text.replace("\n", "").isprintable():
         return text
-    return "\n".join(line(one) for one in text.split("\n"))
+    return "\n".join(escape_log_line(one) for one in text.split("\n"))
 
 
-def counted(count: int, noun: str) -> str:
+def format_count(count: int, noun: str) -> str:
     """Write a number of things, such as `1 file` or `1,200 files`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def number(value: float | None) -> str:
+def format_number(value: float | None) -> str:
     """Write a metric's value with four significant figures; nothing for None."""
     if value is None:
         return ""
     return f"{value:.3f}" if 0.1 <= abs(value) < 10 else f"{value:.4g}"
 
 
-def signed(value: float | None) -> str:
+def format_difference(value: float | None) -> str:
     """Write a difference with its sign; nothing for None."""
     return "" if value is None else f"{value:+.4f}"
 
 
-def interval(lower: float | None, upper: float | None) -> str:
+def format_interval(lower: float | None, upper: float | None) -> str:
     """Write an interval; nothing when there is none."""
-    return "" if lower is None or upper is None else f"[{number(lower)}, {number(upper)}]"
+    return "" if lower is None or upper is None else f"[{format_number(lower)}, {format_number(upper)}]"
 
 
-def _printable(text: str) -> str:
-    from mlops_ci.core.diagnostics import printable  # most text is, and queries need not wait for it
+def _escape_unprintable(text: str) -> str:
+    from mlops_ci.core.diagnostics import replace_control_characters  # most text is, and queries need not wait for it
 
-    return text if text.isprintable() else printable(text)
+    return text if text.isprintable() else replace_control_characters(text)

@@ -7,22 +7,26 @@ from collections.abc import Iterable, Iterator
 
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.errors import UsageProblem
-from mlops_ci.governance.audit.inventory import Holdings
-from mlops_ci.governance.audit.ledgers import HeldLedger
-from mlops_ci.repository.branch_specs import Tip
+from mlops_ci.governance.audit.inventory import ModelInventory
+from mlops_ci.governance.audit.ledgers import LedgerHistory
+from mlops_ci.repository.branch_specs import BranchTip
 from mlops_ci.repository.git import Repository
 
 _OID = re.compile(r"[0-9a-f]{7,64}")
 
 
 def breaks(
-    repo: Repository, helds: Iterable[Holdings], ledgers: Iterable[HeldLedger], tip: Tip | None, seen: Iterable[str]
+    repo: Repository,
+    helds: Iterable[ModelInventory],
+    ledgers: Iterable[LedgerHistory],
+    tip: BranchTip | None,
+    seen: Iterable[str],
 ) -> Iterator[Diagnostic]:
     """Yield each of the object ids that is no part of the registry or of the branch any more.
 
     Raises UsageProblem for what is no object id (at least its first seven digits).
     """
-    known = {oid for held in helds for oid in _known(held)} | {one.oid for held in ledgers for one in held.links}
+    known = {oid for held in helds for oid in _known_oids(held)} | {one.oid for held in ledgers for one in held.entries}
     for oid in seen:
         if not _OID.fullmatch(oid):
             raise UsageProblem.of(
@@ -32,7 +36,7 @@ def breaks(
             )
         if any(one.startswith(oid) for one in known):
             continue
-        if tip is not None and repo.kind(oid) == "commit" and repo.contains(tip.commit, oid):
+        if tip is not None and repo.object_type(oid) == "commit" and repo.contains_commit(tip.commit, oid):
             continue
         yield Diagnostic(
             "audit-truncated",
@@ -42,7 +46,7 @@ def breaks(
         )
 
 
-def _known(held: Holdings) -> Iterator[str]:
+def _known_oids(held: ModelInventory) -> Iterator[str]:
     yield from (entry.oid for entry in held.log)
     yield from (event.oid for event in held.state.events)
     yield from (event.commit for event in held.state.events)

@@ -10,34 +10,34 @@ from typing import Any
 
 from mlops_ci.core.diagnostics import Diagnostic, Location
 from mlops_ci.core.suggestions import quote, suggest
-from mlops_ci.spec.located_spec import Loaded
-from mlops_ci.spec.spec_types import Check, Column, DatasetSpec
+from mlops_ci.spec.located_spec import LocatedSpec
+from mlops_ci.spec.spec_types import CheckSpec, ColumnSpec, DatasetSpec
 from mlops_ci.spec.yaml.document import Pointer
 
-_TIMES = ("date", "timestamp")
+_TIME_TYPES = ("date", "timestamp")
 _NOT_RE2 = re.compile(r"\(\?(?:[=!]|<[=!]|>|\(|P=|P>)|\\[1-9]|[*+?}]\+")
 _RE2_ONLY = re.compile(r"\\[pP](?:\{[^}]*\}|[A-Z])|\[\[:\^?[a-z]+:\]|\\[zCQE]|\(\?<[A-Za-z]|\(\?[a-zA-Z]*U")
-_LITERAL = re.compile(r"\\\\")
+_ESCAPED_BACKSLASH = re.compile(r"\\\\")
 
 
-def dataset(loaded: Loaded[DatasetSpec]) -> Iterator[Diagnostic]:
+def dataset_spec_findings(loaded: LocatedSpec[DatasetSpec]) -> Iterator[Diagnostic]:
     """Yield what is wrong with one dataset beyond its schema."""
     spec = loaded.spec
-    yield from _source(spec.source.path, loaded.locate("spec", "source", "path"))
+    yield from _source_findings(spec.source.path, loaded.locate("spec", "source", "path"))
     for index, name in enumerate(spec.key):
-        yield from undeclared(loaded, name, loaded.locate("spec", "key", index), "key column")
+        yield from undeclared_column_findings(loaded, name, loaded.locate("spec", "key", index), "key column")
     if spec.time is not None:
-        yield from undeclared(loaded, spec.time, loaded.locate("spec", "time"), "time column")
-        yield from _is_time(spec, spec.time, loaded.locate("spec", "time"), "time")
+        yield from undeclared_column_findings(loaded, spec.time, loaded.locate("spec", "time"), "time column")
+        yield from _time_column_findings(spec, spec.time, loaded.locate("spec", "time"), "time")
     if spec.group is not None:
-        yield from undeclared(loaded, spec.group, loaded.locate("spec", "group"), "group column")
+        yield from undeclared_column_findings(loaded, spec.group, loaded.locate("spec", "group"), "group column")
     if spec.blocks is not None:
-        yield from _blocks(loaded)
+        yield from _time_block_findings(loaded)
     for name, column in spec.columns.items():
-        yield from _column(loaded, name, column)
+        yield from _column_findings(loaded, name, column)
     for index, check in enumerate(spec.checks):
-        yield from _check(loaded, index, check)
-    yield from _sealed(loaded)
+        yield from _check_findings(loaded, index, check)
+    yield from _sealed_holdout_findings(loaded)
     if spec.split.by == "time" and spec.time is None:
         yield Diagnostic(
             "split-needs-time",
@@ -47,7 +47,7 @@ def dataset(loaded: Loaded[DatasetSpec]) -> Iterator[Diagnostic]:
         )
 
 
-def _blocks(loaded: Loaded[DatasetSpec]) -> Iterator[Diagnostic]:
+def _time_block_findings(loaded: LocatedSpec[DatasetSpec]) -> Iterator[Diagnostic]:
     where = loaded.locate("spec", "blocks", key=True)
     if loaded.spec.time is None:
         message = "blocks of time need to know which column the time is"
@@ -57,7 +57,7 @@ def _blocks(loaded: Loaded[DatasetSpec]) -> Iterator[Diagnostic]:
         yield Diagnostic("blocks-and-group", message, where, "keep the one that joins more rows, and delete the other")
 
 
-def _sealed(loaded: Loaded[DatasetSpec]) -> Iterator[Diagnostic]:
+def _sealed_holdout_findings(loaded: LocatedSpec[DatasetSpec]) -> Iterator[Diagnostic]:
     division = loaded.spec.split
     if division.by == "sealed" and division.source is None:
         yield Diagnostic(
@@ -74,10 +74,12 @@ def _sealed(loaded: Loaded[DatasetSpec]) -> Iterator[Diagnostic]:
             "say `by: sealed`, or delete `source`",
         )
     if division.source is not None and division.source.path is not None:
-        yield from _source(division.source.path, loaded.locate("spec", "split", "source", "path"))
+        yield from _source_findings(division.source.path, loaded.locate("spec", "split", "source", "path"))
 
 
-def undeclared(data: Loaded[DatasetSpec], name: str, where: Location, role: str) -> Iterator[Diagnostic]:
+def undeclared_column_findings(
+    data: LocatedSpec[DatasetSpec], name: str, where: Location, role: str
+) -> Iterator[Diagnostic]:
     """Yield a finding for a column that a closed dataset does not declare; of an open one only the data know."""
     columns = data.spec.columns
     if data.spec.columns_closed and name not in columns:
@@ -87,7 +89,7 @@ def undeclared(data: Loaded[DatasetSpec], name: str, where: Location, role: str)
         yield Diagnostic("column-unknown", message, where, f"{help}\n{declare}")
 
 
-def _source(path: str, where: Location) -> Iterator[Diagnostic]:
+def _source_findings(path: str, where: Location) -> Iterator[Diagnostic]:
     parts = PurePosixPath(path).parts
     if path.startswith(("/", "~")) or ".." in parts or re.match(r"[A-Za-z]:", path):
         yield Diagnostic(
@@ -107,23 +109,23 @@ def _source(path: str, where: Location) -> Iterator[Diagnostic]:
         )
 
 
-def _column(loaded: Loaded[DatasetSpec], name: str, column: Column) -> Iterator[Diagnostic]:
+def _column_findings(loaded: LocatedSpec[DatasetSpec], name: str, column: ColumnSpec) -> Iterator[Diagnostic]:
     at = ("spec", "columns", name)
     if column.pattern is not None:
-        yield from _pattern(column.pattern, loaded.locate(*at, "pattern"))
-    yield from _ordered(loaded, at, f"column {quote(name)}")
-    yield from _ordered(loaded, (*at, "length"), f"the length of {quote(name)}")
+        yield from _pattern_findings(column.pattern, loaded.locate(*at, "pattern"))
+    yield from _bound_findings(loaded, at, f"column {quote(name)}")
+    yield from _bound_findings(loaded, (*at, "length"), f"the length of {quote(name)}")
     for index, value in enumerate(column.values or ()):
-        if not _fits(value, column.type):
+        if not _matches_type(value, column.type):
             yield Diagnostic(
                 "column-value-type",
-                f"column {quote(name)} is of type {column.type}, which {_said(value)} is not",
+                f"column {quote(name)} is of type {column.type}, which {_describe_value(value)} is not",
                 loaded.locate(*at, "values", index),
-                _rewrite(value, column.type),
+                _rewrite_hint(value, column.type),
             )
 
 
-def _fits(value: Any, type: str | None) -> bool:
+def _matches_type(value: Any, type: str | None) -> bool:
     """Tell whether a listed value can occur in a column of the type."""
     match type:
         case "string":
@@ -135,12 +137,12 @@ def _fits(value: Any, type: str | None) -> bool:
         case "boolean":
             return isinstance(value, bool)
         case "date" | "timestamp":
-            return isinstance(value, str) and _moment(value) is not None
+            return isinstance(value, str) and _parse_time(value) is not None
         case _:
             return True
 
 
-def _said(value: Any) -> str:
+def _describe_value(value: Any) -> str:
     return (
         f"the text {quote(value)}"
         if isinstance(value, str)
@@ -150,15 +152,15 @@ def _said(value: Any) -> str:
     )
 
 
-def _rewrite(value: Any, type: str | None) -> str:
+def _rewrite_hint(value: Any, type: str | None) -> str:
     if type == "string":
         return f'write it in quotes: "{str(value).lower() if isinstance(value, bool) else value}"'
-    if type in _TIMES:
+    if type in _TIME_TYPES:
         return "write ISO 8601, such as 2026-01-31"
     return f"write a value of type {type}, or correct the type"
 
 
-def _moment(value: str) -> datetime | None:
+def _parse_time(value: str) -> datetime | None:
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:
@@ -166,16 +168,16 @@ def _moment(value: str) -> datetime | None:
     return moment.replace(tzinfo=None) - (moment.utcoffset() or (moment - moment))
 
 
-def _ordered(data: Loaded[DatasetSpec], at: Pointer, what: str) -> Iterator[Diagnostic]:
+def _bound_findings(data: LocatedSpec[DatasetSpec], at: Pointer, what: str) -> Iterator[Diagnostic]:
     """Yield a finding when `min` is above `max` there; bounds of time are compared as times."""
     bounds: dict[str, Any] = {}
     for name in ("min", "max"):
         bound = data.value(*at, name)
-        if isinstance(bound, str) and _moment(bound) is None:
+        if isinstance(bound, str) and _parse_time(bound) is None:
             message = f"{what}: {quote(bound)} is no date that exists"
             yield Diagnostic("spec-value", message, data.locate(*at, name), "write ISO 8601, such as 2026-01-31")
         elif bound is not None:
-            bounds[name] = _moment(bound) if isinstance(bound, str) else bound
+            bounds[name] = _parse_time(bound) if isinstance(bound, str) else bound
     if len(bounds) == 2 and isinstance(bounds["min"], datetime) == isinstance(bounds["max"], datetime):
         low, high = (data.value(*at, name) for name in ("min", "max"))
         if bounds["min"] > bounds["max"]:
@@ -183,9 +185,9 @@ def _ordered(data: Loaded[DatasetSpec], at: Pointer, what: str) -> Iterator[Diag
             yield Diagnostic("spec-bounds", message, data.locate(*at, "max"), "swap them")
 
 
-def _pattern(pattern: str, where: Location) -> Iterator[Diagnostic]:
+def _pattern_findings(pattern: str, where: Location) -> Iterator[Diagnostic]:
     """Judge a pattern as RE2 would, which DuckDB runs; where RE2 knows more than Python, DuckDB has the last word."""
-    bare = _LITERAL.sub("", pattern)
+    bare = _ESCAPED_BACKSLASH.sub("", pattern)
     if match := _NOT_RE2.search(bare):
         yield Diagnostic(
             "column-pattern",
@@ -207,20 +209,20 @@ def _pattern(pattern: str, where: Location) -> Iterator[Diagnostic]:
         )
 
 
-def _check(loaded: Loaded[DatasetSpec], index: int, check: Check) -> Iterator[Diagnostic]:
+def _check_findings(loaded: LocatedSpec[DatasetSpec], index: int, check: CheckSpec) -> Iterator[Diagnostic]:
     at = ("spec", "checks", index)
     for position, name in enumerate(check.columns):
-        yield from undeclared(loaded, name, loaded.locate(*at, "columns", position), "column")
+        yield from undeclared_column_findings(loaded, name, loaded.locate(*at, "columns", position), "column")
     if check.column is not None:
-        yield from undeclared(loaded, check.column, loaded.locate(*at, "column"), "column")
-        yield from _is_time(loaded.spec, check.column, loaded.locate(*at, "column"), "freshness")
+        yield from undeclared_column_findings(loaded, check.column, loaded.locate(*at, "column"), "column")
+        yield from _time_column_findings(loaded.spec, check.column, loaded.locate(*at, "column"), "freshness")
     if check.type == "row-count":
-        yield from _ordered(loaded, at, "row-count")
+        yield from _bound_findings(loaded, at, "row-count")
 
 
-def _is_time(spec: DatasetSpec, name: str, where: Location, what: str) -> Iterator[Diagnostic]:
+def _time_column_findings(spec: DatasetSpec, name: str, where: Location, what: str) -> Iterator[Diagnostic]:
     type = spec.columns[name].type if name in spec.columns else None
-    if type is not None and type not in _TIMES:
+    if type is not None and type not in _TIME_TYPES:
         yield Diagnostic(
             "column-not-time",
             f"{what} needs a date or timestamp; column {quote(name)} is of type {type}",
