@@ -1,4 +1,4 @@
-"""Makes docs/specs.md from the JSON Schemas, docs/cli.md from the commands, and the Actions from the table of verbs.
+"""Makes docs/specs.md from the JSON Schemas, docs/cli.md from the commands, the Actions from the table of verbs, and the rooms from the code.
 
 `python docs/generate.py`; a test compares.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import rooms
 
 from mlops_ci.cli.parser import build_command_group
 from mlops_ci.cli.verbs import COMMON_OUTPUTS, REQUIREMENTS_OPTIONS, VERBS, ActionOutput, Option, Verb
@@ -23,7 +24,9 @@ KINDS = ("project", "dataset", "model", "deployment")
 
 def pages() -> dict[str, str]:
     """Return each generated page by its file name in docs/."""
-    return {"specs.md": "\n".join(_specs()) + "\n", "cli.md": "\n".join(_cli()) + "\n"}
+    texts = {"specs.md": _specs(), "cli.md": _cli(), "rooms.md": rooms.page()}
+    drawings = {f"rooms-{theme}.svg": rooms.drawing(theme) for theme in rooms.COLOURS}
+    return {**{name: "\n".join(lines) + "\n" for name, lines in texts.items()}, **drawings}
 
 
 SETUP = Verb(
