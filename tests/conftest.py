@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,8 +9,15 @@ from hypothesis import settings
 
 from mlops_ci.repository import git
 from mlops_ci.repository.git import Repository
+from tests.support.git import git_in
 
-Git = Callable[..., str]
+pytest_plugins = [
+    "tests.support.consumer",
+    "tests.support.github.server",
+    "tests.support.keys",
+    "tests.support.objects",
+    "tests.support.peers",
+]
 
 # machines differ in speed, and real engines stand behind many properties
 settings.register_profile("shared", max_examples=40, deadline=None)
@@ -31,16 +36,6 @@ def own_world(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPath
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     for name in ("GITHUB_ACTIONS", "GITHUB_ACTOR", "GITHUB_TOKEN", "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
         monkeypatch.delenv(name, raising=False)
-
-
-def git_in(folder: Path) -> Git:
-    """Return a function that runs git in a folder, as a user would, and gives what it printed."""
-
-    def run(*args: str) -> str:
-        done = subprocess.run(["git", *args], cwd=folder, check=True, capture_output=True, text=True)
-        return done.stdout.strip()
-
-    return run
 
 
 @pytest.fixture

@@ -7,11 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.actions.act import PLACE, Runner
-from tests.actions.toolkit import actions, export
-from tests.functional.conftest import Consumer, copy_of, world_of_gated
-
-__all__ = ["world_of_gated"]  # a fixture
+from tests.support.act import PLACE, Runner
+from tests.support.consumer import Consumer, copy_of
+from tests.support.toolkit import actions, export
 
 URL = "https://github.com/acme/models"
 STEPS = """\

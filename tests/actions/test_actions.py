@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from tests.actions.act import Runner
 from tests.actions.conftest import workflow
-from tests.functional.conftest import Consumer, edit
+from tests.support.act import Runner
+from tests.support.consumer import Consumer, edit
 
 MODEL = "models/diagnosis.yaml"
 

@@ -7,11 +7,11 @@ import json
 import pytest
 
 from mlops_ci.integrations.github.credentials import git_token_variables
-from tests.actions.act import Runner
 from tests.actions.conftest import workflow
-from tests.actions.smart_http import basic, serving
-from tests.conftest import git_in
-from tests.functional.conftest import Consumer
+from tests.support.act import Runner
+from tests.support.consumer import Consumer
+from tests.support.git import git_in
+from tests.support.smart_http import basic, serving
 
 TOKEN = "ghs_" + "x1Y2" * 9
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.actions.act import Run, Runner
-from tests.actions.documents import WORKFLOWS, jobs
-from tests.functional.conftest import Consumer, edit
+from tests.support.act import Run, Runner
+from tests.support.consumer import Consumer, edit
+from tests.support.workflow_files import WORKFLOWS, jobs
 
 MODEL = "models/diagnosis.yaml"
 CALLER = """\
@@ -185,7 +185,7 @@ def test_the_verdict_is_green_only_where_all_has_happened_that_had_to(
 @pytest.fixture(scope="session")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository of acme's with nothing in it but a place for workflows."""
-    from tests.conftest import git_in
+    from tests.support.git import git_in
 
     folder = tmp_path_factory.mktemp("bare")
     git = git_in(folder)

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from tests.actions.act import Run, Runner
 from tests.actions.conftest import workflow
 from tests.actions.test_gate_workflow import MODEL, called, changed, of, pull_request
-from tests.functional.conftest import Consumer, edit
-from tests.functional.test_separated import ESTIMATOR, OWN
-from tests.github.fake import Fake
-from tests.github.state import State
+from tests.e2e.keep.test_separated import ESTIMATOR, OWN
+from tests.support.act import Run, Runner
+from tests.support.consumer import Consumer, edit
+from tests.support.github.fake import Fake
+from tests.support.github.state import State
 
 WRITES, READS = "ghs_fake", "ghs_fork"  # the fake's tokens
 COMMENT = """\

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.actions.act import PLACE, Runner
 from tests.actions.conftest import workflow
-from tests.actions.toolkit import ROOT
-from tests.conftest import git_in
-from tests.functional.conftest import Consumer
+from tests.support.act import PLACE, Runner
+from tests.support.consumer import Consumer
+from tests.support.git import git_in
+from tests.support.toolkit import ROOT
 
 OUTPUT = '#!/bin/sh\necho "$@"; pwd; env\n'
 

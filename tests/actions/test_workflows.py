@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from tests.actions.act import Runner
-from tests.functional.conftest import Consumer, edit
+from tests.support.act import Runner
+from tests.support.consumer import Consumer, edit
 
 CALLER = """\
 name: caller

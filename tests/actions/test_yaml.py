@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from mlops_ci.cli.verbs import VERBS
-from tests.actions.act import LABELS, PLACE
-from tests.actions.documents import ACTIONS, WORKFLOWS, jobs, read, steps, used
-from tests.actions.toolkit import PINNED
+from tests.support.act import LABELS, PLACE
+from tests.support.toolkit import PINNED
+from tests.support.workflow_files import ACTIONS, WORKFLOWS, jobs, read, steps, used
 
 CHECKOUT = "3d3c42e5aac5ba805825da76410c181273ba90b1"
 CALLED = sorted(set(WORKFLOWS) - {"ci.yml"})

@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from tests.benchmarks.ratio import Ratio, alternated, run
-from tests.peers.conftest import installed
-from tests.registry.forge import forge
+from tests.support.forge import forge
+from tests.support.peers import installed
 
 TOOL = [str(Path(sys.executable).with_name("mlops-ci"))]  # as users start it
 LISTING = ["git", "for-each-ref", "--format=%(refname) %(objectname) %(contents)"]

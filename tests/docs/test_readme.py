@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 
 from mlops_ci.spec.load import load_specs
-from tests.conftest import git_in
+from tests.support.git import git_in
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 

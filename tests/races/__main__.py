@@ -8,9 +8,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.functional.conftest import make_consumer
-from tests.races.server import serving
 from tests.races.world import Clients, checked, clones, prepared, race
+from tests.support.consumer import make_consumer
+from tests.support.git_daemon import serving
 
 
 def main(count: int, rounds: int) -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import git_in
-from tests.functional.conftest import Consumer
-from tests.races.server import Server, serving
 from tests.races.world import Clients, checked, clones, prepared, race
+from tests.support.consumer import Consumer
+from tests.support.git import git_in
+from tests.support.git_daemon import Server, serving
 
 RELEASE = ("release", "diagnosis")
 DEPLOY = ("deploy", "diagnosis", "--env", "staging")

@@ -30,8 +30,8 @@ from mlops_ci.repository import git
 from mlops_ci.repository.context import Context, Project
 from mlops_ci.repository.git import Repository
 from mlops_ci.spec.load import load_specs
-from tests.conftest import git_in
-from tests.functional.conftest import Consumer
+from tests.support.consumer import Consumer
+from tests.support.git import git_in
 
 MODELS = ("diagnosis", "screening")
 

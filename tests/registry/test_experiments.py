@@ -17,7 +17,7 @@ from mlops_ci.registry.tag_message import format_tag_message
 from mlops_ci.reports.text import render_text
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.git_values import ZERO_OID, Person, RefUpdate, tag_content
-from tests.registry.samples import COMPARISON, RELEASE, RUN
+from tests.support.registry_samples import COMPARISON, RELEASE, RUN
 
 ADA = Person("Ada", "ada@example.org")
 

@@ -13,7 +13,7 @@ from mlops_ci.core.codec import DecodeError
 from mlops_ci.core.records import EventRef, LedgerHead
 from mlops_ci.registry.statement import decode_event_record, encode_assignment, encode_release, parse_statement
 from mlops_ci.registry.tag_message import format_tag_message
-from tests.registry.samples import RELEASE, assignment
+from tests.support.registry_samples import RELEASE, assignment
 
 
 def test_a_release_survives_its_tag() -> None:

@@ -21,8 +21,8 @@ from mlops_ci.core.records import (
     TrainingRun,
 )
 from mlops_ci.reports.model_card import MODEL_CARD_MAX_BYTES, render_model_card
-from tests.reports.hostile import ANY, TEXTS, faults, structure
-from tests.reports.samples import DIGEST, JOB, judged, requirement, training_run
+from tests.support.hostile import ANY, TEXTS, faults, structure
+from tests.support.report_samples import DIGEST, JOB, judged, requirement, training_run
 
 MAKER = Provenance(
     "ada",

@@ -12,7 +12,7 @@ from hypothesis import given
 
 from mlops_ci.core.diagnostics import Diagnostic, Location
 from mlops_ci.reports.findings import FindingsFormat, findings_summary, render_findings
-from tests.reports.hostile import ANY, TEXTS
+from tests.support.hostile import ANY, TEXTS
 
 ERROR = Diagnostic(
     "gate-metric-unknown",

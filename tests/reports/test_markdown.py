@@ -16,7 +16,7 @@ from mlops_ci.core.results.gate import GatedModel, GateReport
 from mlops_ci.integrations.github.runner_files import SUMMARY_LIMIT
 from mlops_ci.reports import escaping
 from mlops_ci.reports.markdown import render_markdown
-from tests.reports.samples import check, comparison, judged, snapshot
+from tests.support.report_samples import check, comparison, judged, snapshot
 
 GITHUB = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 LEFT_TO_GITHUB = re.compile(r"@\w|#\d|GH-\d|\w://|www\.\w|\$|::", re.IGNORECASE)

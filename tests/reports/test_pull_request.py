@@ -17,8 +17,8 @@ from mlops_ci.reports import charts
 from mlops_ci.reports.pull_request import COMMENT_MAX_BYTES, render_comment
 from mlops_ci.spec.requirement_text import describe_requirement
 from mlops_ci.spec.spec_types import Requirement
-from tests.reports.hostile import ANY, HARMLESS, TEXTS, faults, structure
-from tests.reports.samples import DIGEST, JOB, check, comparison, judged, requirement, snapshot, training_run
+from tests.support.hostile import ANY, HARMLESS, TEXTS, faults, structure
+from tests.support.report_samples import DIGEST, JOB, check, comparison, judged, requirement, snapshot, training_run
 
 DROPPED = requirement(
     "fail",

@@ -15,7 +15,7 @@ from mlops_ci.core.results.lifecycle import DeployReport, FetchReport, RetireRep
 from mlops_ci.core.results.queries import Cause, RecordedDifference, ReproduceReport, ReproductionEnvironment
 from mlops_ci.reports import text
 from mlops_ci.reports.text import render_text
-from tests.reports.samples import DIGEST, check, comparison, snapshot
+from tests.support.report_samples import DIGEST, check, comparison, snapshot
 
 
 def test_checks_that_passed_are_counted_and_those_that_failed_are_shown() -> None:

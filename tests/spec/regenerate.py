@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from tests.spec.examples import cases, expected, printed
+from tests.support.examples import cases, expected, printed
 
 
 def main() -> None:

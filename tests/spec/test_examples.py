@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mlops_ci.spec.load import load_specs
-from tests.spec.examples import cases, expected, lay_out, printed
+from tests.support.examples import cases, expected, lay_out, printed
 
 
 @pytest.mark.parametrize("case", cases("invalid"), ids=lambda case: case.stem)

@@ -44,7 +44,7 @@ class TrainReport:
     models: tuple[TrainedCandidate, ...]
 
     @property
-    def fit_count(self) -> int:
+    def fits(self) -> int:
         """How many models were fitted."""
         return sum(trained.fitted for trained in self.models)
 

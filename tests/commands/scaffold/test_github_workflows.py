@@ -1,0 +1,140 @@
+"""What `init --ci github` writes calls this toolkit's workflows with inputs that they have and no more rights than they need."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlops_ci.governance.doctor.codeowners import find_owners, parse_codeowners
+from tests.support.consumer import Consumer
+from tests.support.git import git_in
+from tests.support.workflow_files import WORKFLOWS, read
+
+PLACE = Path(sys.executable).parent
+NAMES = {f".github/workflows/mlops-{name}.yml" for name in ("gate", "release", "promote", "audit", "comment")}
+LEVELS = ("none", "read", "write")
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Consumer:
+    consumer = Consumer(tmp_path, tmp_path)
+    consumer.ok("init", ".", "--template", "minimal", "--ci", "github", "--owner", "@acme/ml")
+    return consumer
+
+
+def workflows(consumer: Consumer) -> dict[str, Any]:
+    return {path.name: read(path) for path in sorted((consumer.root / ".github" / "workflows").glob("*.yml"))}
+
+
+def called(name: str) -> dict[str, Any]:
+    return read(WORKFLOWS[name])
+
+
+def needed(name: str) -> dict[str, str]:
+    """What the jobs of a workflow of ours ask for together."""
+    most: dict[str, str] = defaultdict(lambda: "none")
+    for job in called(name)["jobs"].values():
+        for scope, level in job["permissions"].items():
+            most[scope] = max(most[scope], level, key=LEVELS.index)
+    return dict(most)
+
+
+def test_a_new_project_has_the_workflows_the_owners_and_the_policy_and_is_valid(made: Consumer) -> None:
+    assert {path for path in NAMES if not (made.root / path).is_file()} == set()
+    made.ok("validate")
+    assert "policy: {trust: separated}" in (made.root / "mlops.yaml").read_text()
+    owners = parse_codeowners((made.root / ".github" / "CODEOWNERS").read_text())
+    for path in ("mlops.yaml", "models/diagnosis.yaml", "signers", *NAMES, ".github/CODEOWNERS"):
+        assert find_owners(owners, path) == ("@acme/ml",), path
+    assert find_owners(owners, "README.md") == ()
+
+
+def test_the_callers_give_only_inputs_that_there_are_and_exactly_the_rights_that_are_asked_for(made: Consumer) -> None:
+    for caller in workflows(made).values():
+        assert caller["permissions"] == {}
+        ((job),) = caller["jobs"].values()
+        owner, _, name = job["uses"].rpartition("/")
+        assert owner == "mlops-ci/mlops-ci/.github/workflows"
+        name, _, ref = name.partition("@")
+        assert ref == "v1"
+        asked = called(name)["on"]["workflow_call"]
+        assert set(job.get("with", {})) <= set(asked.get("inputs", {}))
+        assert {one for one, body in asked["inputs"].items() if body.get("required")} <= set(job.get("with", {}))
+        assert set(job.get("secrets", {})) <= set(asked.get("secrets", {}))
+        assert job["permissions"] == needed(name)
+
+
+def test_each_starts_by_its_events_and_waits_for_its_own_kind(made: Consumer) -> None:
+    found = workflows(made)
+    assert found["mlops-gate.yml"]["on"] == {
+        "pull_request": None,
+        "merge_group": {"types": ["checks_requested"]},
+        "workflow_dispatch": None,
+    }
+    assert found["mlops-release.yml"]["on"] == {"push": {"branches": ["main"]}, "workflow_dispatch": None}
+    assert found["mlops-comment.yml"]["on"] == {"workflow_run": {"workflows": ["mlops-gate"], "types": ["completed"]}}
+    assert found["mlops-gate.yml"]["name"] == "mlops-gate"
+    assert set(found["mlops-audit.yml"]["on"]) == {"schedule", "push", "workflow_dispatch"}
+    inputs = found["mlops-promote.yml"]["on"]["workflow_dispatch"]["inputs"]
+    assert inputs["environment"]["options"] == ["staging", "prod"]
+    cancels = {name: body["concurrency"]["cancel-in-progress"] for name, body in found.items()}
+    assert cancels.pop("mlops-gate.yml") == "${{ github.event_name == 'pull_request' }}"
+    assert set(cancels.values()) == {False}
+
+
+def test_the_linters_have_nothing_to_say(made: Consumer, tmp_path: Path) -> None:
+    config = tmp_path / "zizmor.yml"  # the toolkit is asked for by its tag, until whoever uses it pins a commit
+    config.write_text('rules: {unpinned-uses: {config: {policies: {"mlops-ci/*": ref-pin, "*": hash-pin}}}}\n')
+    files = [str(made.root / path) for path in sorted(NAMES)]
+    env = {"PATH": f"{PLACE}{os.pathsep}{os.environ['PATH']}", "HOME": str(tmp_path)}
+    for command in (
+        ["actionlint", "-no-color", "-shellcheck=", "-pyflakes=", *files],
+        ["zizmor", "--offline", "--no-progress", "--persona", "pedantic", "--config", str(config), *files],
+        ["check-jsonschema", "--builtin-schema", "vendor.github-workflows", *files],
+    ):
+        done = subprocess.run(command, cwd=made.root, env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_project_in_a_folder_of_a_repository_gets_them_at_its_root(tmp_path: Path) -> None:
+    git = git_in(tmp_path)
+    git("init", "--quiet", "--initial-branch=trunk")
+    (tmp_path / "ml").mkdir()
+    (tmp_path / "ml" / "mlops.yaml").write_text(
+        "apiVersion: mlops-ci/v1\nkind: Project\nmetadata: {name: p}\nspec: {environments: [dev, live]}\n"
+    )
+    consumer = Consumer(tmp_path, tmp_path)
+    report = consumer.answer("init", "ml", "--ci", "github")["record"]
+    assert "../.github/workflows/mlops-gate.yml" in report["written"]
+    assert "in mlops.yaml, below `spec`: policy: {trust: separated}" in report["next"]
+    found = workflows(consumer)
+    release = found["mlops-release.yml"]
+    assert release["on"]["push"] == {"branches": ["trunk"]}
+    assert release["jobs"]["release"]["with"] == {"working-directory": "ml", "deploy-to": "dev"}
+    text = (tmp_path / ".github" / "CODEOWNERS").read_text()
+    assert parse_codeowners(text) == ()  # nobody owns anything until somebody is named
+    assert "# *.yaml @YOUR-ORG/TEAM\n" in text
+    again = consumer.answer("init", "ml", "--ci", "github")["record"]
+    assert again["written"] == []
+
+
+@pytest.mark.parametrize("args", [["--owner", "@acme/ml"], ["--ci", "github", "--owner", "acme ml\n* @eve"]])
+def test_owners_that_do_not_fit_are_usage_problems(tmp_path: Path, args: list[str]) -> None:
+    consumer = Consumer(tmp_path, tmp_path)
+    assert consumer.answer("init", *args, code=2)["diagnostics"][0]["id"] == "init-options"
+
+
+def test_every_kind_of_start_keeps_the_policy_valid(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("a,b,y\n" + "".join(f"{n},{n % 7},{n % 2}\n" for n in range(60)))
+    for number, args in enumerate((["--from", "../x.csv", "--target", "y"], [])):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        consumer = Consumer(folder, folder)
+        consumer.ok("init", ".", *args, "--ci", "github")
+        consumer.ok("validate")

@@ -1,0 +1,7 @@
+"""A change that tries to pass the gate without being better; and the jobs that it meets."""
+
+from __future__ import annotations
+
+from tests.e2e.keep.test_separated import jobs, made
+
+__all__ = ["jobs", "made"]  # fixtures

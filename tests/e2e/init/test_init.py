@@ -1,0 +1,112 @@
+"""`init` in every kind of folder, and consumers that were made by it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.consumer import Consumer
+from tests.support.git import git_in
+
+
+def here(folder: Path) -> Consumer:
+    return Consumer(folder, folder)
+
+
+def test_init_never_overwrites(tmp_path: Path) -> None:
+    mine = {"README.md": "mine\n", "models/diagnosis.yaml": "# mine\n", "noxfile.py": "", ".gitignore": "x\n"}
+    for path, text in mine.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(text)
+    report = here(tmp_path).answer("init", ".", "--template", "minimal")["record"]
+    assert {path: (tmp_path / path).read_text() for path in mine} == mine
+    assert set(report["kept"]) == set(mine)
+    assert (tmp_path / "data/patients.yaml").is_file()
+
+
+def test_init_does_not_write_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project/mlops.yaml").symlink_to(tmp_path / "elsewhere.yaml")
+    here(tmp_path / "project").ok("init")
+    assert not (tmp_path / "elsewhere.yaml").exists()
+
+
+def test_init_makes_a_repository_and_a_second_time_changes_nothing(tmp_path: Path) -> None:
+    consumer = here(tmp_path)
+    consumer.ok("init", "--template", "minimal")
+    consumer.commit()
+    assert consumer.answer("init", "--template", "minimal")["record"]["written"] == []
+    assert consumer.git("status", "--porcelain") == ""
+
+
+def test_a_clone_gets_the_registrys_refs_with_every_fetch(tmp_path: Path) -> None:
+    git_in(tmp_path)("init", "--quiet", "--bare", "origin.git")
+    git_in(tmp_path)("clone", "--quiet", "origin.git", "clone")
+    consumer = here(tmp_path / "clone")
+    consumer.ok("init")
+    consumer.ok("init")
+    assert consumer.git("config", "--get-all", "remote.origin.fetch").splitlines() == [
+        "+refs/heads/*:refs/remotes/origin/*",
+        "refs/mlops/log/*:refs/mlops/log/*",
+        "refs/mlops/releases/*:refs/mlops/releases/*",
+        "refs/mlops/approvals/*:refs/mlops/approvals/*",
+        "refs/mlops/ledger/*:refs/mlops/ledger/*",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("args", "id"),
+    [
+        (["--template", "minimal", "--from", "x.csv"], "init-options"),
+        (["--target", "y"], "init-options"),
+        (["--from", "nothing.csv", "--target", "y"], "init-table"),
+    ],
+)
+def test_options_that_do_not_fit_are_usage_problems(tmp_path: Path, args: list[str], id: str) -> None:
+    assert here(tmp_path).answer("init", *args, code=2)["diagnostics"][0]["id"] == id
+
+
+def test_a_table_becomes_a_project_that_passes(tmp_path: Path) -> None:
+    """Given a CSV outside the new folder, when init writes specs for it, then validate and gate pass."""
+    import numpy as np
+    import pandas as pd
+
+    random = np.random.default_rng(0)
+    size = random.normal(size=600)
+    frame = pd.DataFrame(
+        {
+            "customer id": range(600),
+            "size": size,
+            "region": random.choice(["north", "south", "west"], 600),
+            "y": (size + random.normal(scale=0.7, size=600) > 0).astype(int),
+        }
+    )
+    frame.to_csv(tmp_path / "churn.csv", index=False)
+    (tmp_path / "project").mkdir()
+    consumer = here(tmp_path / "project")
+    consumer.ok("init", ".", "--from", "../churn.csv", "--target", "y")
+    consumer.ok("validate")
+    assert consumer.answer("gate")["record"]["verdict"] == "pass"
+
+
+def test_consumers_run_the_gate_as_a_nox_session(gated: Consumer, tmp_path: Path) -> None:
+    """Given two repositories that init made, when `nox -s gate` runs in them, then it is the same gate."""
+    import numpy as np
+    import pandas as pd
+
+    random = np.random.default_rng(1)
+    frame = pd.DataFrame({"a": random.normal(size=400), "b": random.normal(size=400)})
+    frame["price"] = 3 * frame.a + random.normal(scale=0.3, size=400)
+    frame.to_csv(tmp_path / "houses.csv", index=False)
+    other = here(tmp_path)
+    other.ok("init", ".", "--from", "houses.csv", "--target", "price")
+    for consumer in (gated, other):
+        for command in (["-m", "mlops_ci", "validate"], ["-m", "mlops_ci", "gate"], ["-m", "nox", "-s", "gate"]):
+            done = subprocess.run(
+                [sys.executable, *command], cwd=consumer.root, capture_output=True, text=True, timeout=300
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
+        assert "gate: pass (0 models fitted)" in done.stdout

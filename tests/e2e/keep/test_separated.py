@@ -1,0 +1,398 @@
+"""Training, predicting, judging and keeping as jobs of their own: clones that share nothing but files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.consumer import Consumer, edit
+from tests.support.git import git_in
+
+MODEL = "models/diagnosis.yaml"
+ESTIMATOR = "    estimator: sklearn.linear_model.LogisticRegression\n    params: {max_iter: 1000}\n"
+OWN = """
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+
+class Mine(ClassifierMixin, BaseEstimator):
+    def fit(self, x, y):
+        self.inner_ = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(x, y)
+        self.classes_ = self.inner_.classes_
+        return self
+
+    def predict(self, x):
+        return self.inner_.predict(x)
+
+    def predict_proba(self, x):
+        return self.inner_.predict_proba(x)
+
+
+def build():
+    return Mine()
+"""
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """Each job has a clone of its own, at the same commit; `files` is what artifacts carry between them."""
+
+    consumer: Consumer
+    files: Path
+    made: Path  # what jobs have made of a tree in earlier tests: the same tree makes the same files
+
+    def job(self, name: str) -> Consumer:
+        root = self.files.parent / name
+        if not root.exists():
+            git_in(self.files.parent)("clone", "--quiet", str(self.consumer.origin), name)
+            git_in(root)("checkout", "--quiet", "--detach", self.consumer.git("rev-parse", "HEAD"))
+        return Consumer(root, self.consumer.origin)
+
+    def train(self) -> None:
+        self._once("train", self._train)
+
+    def predict(self) -> None:
+        self._once("predict", self._predict)
+
+    def _once(self, job: str, make: Callable[[], None]) -> None:
+        """Let a job make its files, or take those that it made of the same tree."""
+        kept = self.made / f"{job}-{self.consumer.git('rev-parse', 'HEAD^{tree}')}"
+        if not kept.exists():
+            make()
+            shutil.copytree(self.files, kept)
+        shutil.copytree(kept, self.files, dirs_exist_ok=True)
+
+    def _train(self) -> None:
+        self.job("train").ok("train", "--out", str(self.files / "run.bundle"))
+
+    def _predict(self) -> None:
+        self.job("features").ok("features", "--out", str(self.files / "features"))
+        run, rows = str(self.files / "run.bundle"), str(self.files / "features")
+        empty = self.files.parent / "nowhere"
+        empty.mkdir(exist_ok=True)
+        Consumer(empty, empty).ok("predict", "--run", run, "--features", rows, "--out", str(self.files))
+
+    def judge(self, code: int = 0) -> dict[str, Any]:
+        judged = str(self.files.parent / "judged.bundle")
+        return self.job("judge").answer("gate", "--runs", str(self.files), "--out", judged, code=code)
+
+    def keep(self, code: int = 0) -> dict[str, Any]:
+        file = self.files.parent / "judged.bundle"
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        return self.job("keep").answer("keep", str(file), "--digest", digest, code=code)
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("made")
+
+
+@pytest.fixture
+def jobs(gated: Consumer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: Path) -> Jobs:
+    """Given the template, pushed; every command runs in a CI job."""
+    for name, value in {"ACTIONS": "true", "REPOSITORY": "acme/ml", "ACTOR": "ada", "EVENT_NAME": "push"}.items():
+        monkeypatch.setenv(f"GITHUB_{name}", value)
+    files = tmp_path / "jobs" / "files"
+    files.mkdir(parents=True)
+    return Jobs(gated, files, made)
+
+
+def own_code(jobs: Jobs) -> None:
+    """Let the model be one of a class of the repository's own."""
+    edit(jobs.consumer, MODEL, ESTIMATOR, "    entrypoint: models/own.py:build\n    trusted: [own.Mine]\n")
+    (jobs.consumer.root / "models" / "own.py").write_text(OWN)
+    publish(jobs)
+
+
+def publish(jobs: Jobs) -> None:
+    jobs.consumer.commit()
+    jobs.consumer.git("push", "--quiet")
+
+
+def pull_request(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, commit: str) -> None:
+    """Let what follows run for a pull request from the repository itself."""
+    head = {"sha": commit, "repo": {"full_name": "acme/ml"}}
+    (tmp_path / "event.json").write_text(json.dumps({"pull_request": {"number": 7, "head": head, "base": {}}}))
+    for name, value in {
+        "EVENT_NAME": "pull_request",
+        "EVENT_PATH": str(tmp_path / "event.json"),
+        "BASE_REF": "main",
+    }.items():
+        monkeypatch.setenv(f"GITHUB_{name}", value)
+
+
+def ids(answer: dict[str, Any]) -> list[str]:
+    return [found["id"] for found in answer["diagnostics"]]
+
+
+def test_what_one_job_trains_another_judges_and_a_third_keeps_is_released(jobs: Jobs) -> None:
+    """Given three jobs that share two files, when each has done its part, then any clone can release the model."""
+    jobs.train()
+    judged = jobs.judge()["record"]
+    assert judged["verdict"] == "pass"
+    assert judged["fits"] == 0
+    kept = jobs.keep()["record"]["runs"]
+    assert [(one["model"], one["state"]) for one in kept] == [("diagnosis", "kept")]
+    assert kept[0]["ref"] in jobs.consumer.published()
+    release = jobs.job("release")
+    release.ok("release")
+    assert '"trust":"separated"' in release.git("cat-file", "tag", "diagnosis@v1.0.0")
+
+
+def test_judging_what_arrives_gives_the_numbers_that_judging_here_gives(jobs: Jobs) -> None:
+    jobs.train()
+    there = jobs.judge()["record"]["models"][0]
+    here = jobs.job("alone").answer("gate")["record"]["models"][0]
+    assert there["comparison"]["metrics"] == here["comparison"]["metrics"]
+    assert there["run"]["modelDigest"] == here["run"]["modelDigest"]
+    assert there["run"]["signature"] == here["run"]["signature"]
+
+
+def test_keeping_twice_changes_nothing(jobs: Jobs) -> None:
+    jobs.train()
+    jobs.judge()
+    jobs.keep()
+    before = jobs.consumer.published()
+    assert [one["state"] for one in jobs.keep()["record"]["runs"]] == ["unchanged"]
+    assert jobs.consumer.published() == before
+
+
+def test_a_bundle_that_was_replaced_is_not_kept(jobs: Jobs) -> None:
+    """Given the judge's digest, when the artifact is another, then nothing is kept."""
+    jobs.train()
+    jobs.judge()
+    file = jobs.files.parent / "judged.bundle"
+    shutil.copyfile(jobs.files / "run.bundle", file)
+    answer = jobs.job("keep").answer("keep", str(file), "--digest", "0" * 64, code=1)
+    assert ids(answer) == ["bundle-changed"]
+
+
+def test_what_was_only_trained_is_not_kept(jobs: Jobs) -> None:
+    jobs.train()
+    shutil.copyfile(jobs.files / "run.bundle", jobs.files.parent / "judged.bundle")
+    assert ids(jobs.keep(code=3)) == ["store-corrupt"]
+    assert not [ref for ref in jobs.consumer.published() if ref.startswith("refs/mlops/runs/")]
+
+
+def test_a_model_whose_training_failed_fails_and_the_rest_is_judged(jobs: Jobs) -> None:
+    """Given two models of which one was trained, when they are judged, then that one passes and the other fails."""
+    second = (jobs.consumer.root / MODEL).read_text().replace("name: diagnosis", "name: second")
+    (jobs.consumer.root / "models" / "second.yaml").write_text(second)
+    publish(jobs)
+    jobs.job("train").ok("train", "diagnosis", "--out", str(jobs.files / "run.bundle"))
+    answer = jobs.judge(code=1)
+    assert {one["model"]: one["verdict"] for one in answer["record"]["models"]} == {
+        "diagnosis": "pass",
+        "second": "fail",
+    }
+    assert "run-not-arrived" in ids(answer)
+    assert [one["model"] for one in jobs.keep()["record"]["runs"]] == ["diagnosis"]
+
+
+def test_a_run_of_another_commit_is_not_judged(jobs: Jobs) -> None:
+    jobs.train()
+    edit(jobs.consumer, MODEL, "max_iter: 1000", "max_iter: 900")
+    publish(jobs)
+    assert "run-misfits" in ids(jobs.judge(code=1))
+
+
+def test_a_model_of_its_own_code_is_judged_by_its_answers(jobs: Jobs) -> None:
+    """Given a class of the repository's own, when it answers in a job without labels, then the judge never loads it."""
+    own_code(jobs)
+    jobs.train()
+    jobs.predict()
+    (jobs.job("judge").root / "models" / "own.py").write_text(OWN + "\nraise SystemExit('imported')\n")
+    jobs.job("judge").git("checkout", "--", ".")
+    judged = jobs.judge()["record"]
+    assert judged["verdict"] == "pass"
+    jobs.keep()
+    jobs.job("release").ok("release")
+    alone = jobs.job("alone").answer("gate")["record"]["models"][0]
+    assert judged["models"][0]["comparison"]["metrics"] == alone["comparison"]["metrics"]
+
+
+def test_without_its_answers_a_model_of_its_own_code_fails(jobs: Jobs) -> None:
+    own_code(jobs)
+    jobs.train()
+    answer = jobs.judge(code=1)
+    assert "predictions-missing" in ids(answer)
+    assert answer["record"]["verdict"] == "fail"
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1 nonsense", None])
+def test_answers_that_are_none_fail(jobs: Jobs, content: bytes | None) -> None:
+    own_code(jobs)
+    jobs.train()
+    jobs.predict()
+    file = jobs.files / "diagnosis.predictions.parquet"
+    if content is None:
+        shutil.copyfile(jobs.files / "features" / "diagnosis.parquet", file)
+    else:
+        file.write_bytes(content)
+    assert "predictions-invalid" in ids(jobs.judge(code=1))
+
+
+def test_the_rows_that_a_model_answers_have_no_labels(jobs: Jobs) -> None:
+    import pyarrow.parquet as pq
+
+    own_code(jobs)
+    jobs.train()
+    jobs.predict()
+    columns = pq.read_table(jobs.files / "features" / "diagnosis.parquet").column_names
+    assert "malignant" not in columns
+    assert "patient_id" not in columns
+
+
+def test_what_a_model_costs_is_measured_where_it_runs(jobs: Jobs) -> None:
+    own_code(jobs)
+    edit(
+        jobs.consumer, MODEL, "    requirements:\n", "    requirements:\n      - {metric: latency-p95-ms, max: 10000}\n"
+    )
+    publish(jobs)
+    jobs.train()
+    jobs.predict()
+    costs = json.loads((jobs.files / "diagnosis.costs.json").read_text())
+    assert costs["values"]["latency-p95-ms"] > 0
+    assert jobs.judge()["record"]["verdict"] == "pass"
+
+
+def test_a_question_is_counted_by_who_keeps(jobs: Jobs) -> None:
+    """Given a budget, when a candidate is judged, then its question is counted when the answer is kept, once."""
+    edit(jobs.consumer, "data/patients.yaml", "spec:\n", "spec:\n  split: {holdoutBudget: 2}\n")
+    publish(jobs)
+    jobs.train()
+    jobs.judge()
+    assert "refs/mlops/ledger/patients/1" not in jobs.consumer.published()
+    assert jobs.keep()["record"]["runs"][0]["question"] == 1
+    head = jobs.consumer.published()["refs/mlops/ledger/patients/1"]
+    jobs.keep()
+    assert jobs.consumer.published()["refs/mlops/ledger/patients/1"] == head
+    jobs.job("release").ok("release")
+
+
+def test_a_budget_that_was_spent_meanwhile_refuses_the_answer(jobs: Jobs) -> None:
+    edit(jobs.consumer, "data/patients.yaml", "spec:\n", "spec:\n  split: {holdoutBudget: 1}\n")
+    publish(jobs)
+    jobs.train()
+    jobs.judge()
+    edit(jobs.consumer, MODEL, "max_iter: 1000", "max_iter: 30")
+    jobs.consumer.ok("gate")
+    answer = jobs.keep(code=1)
+    assert ids(answer) == ["holdout-exhausted"]
+    assert answer["record"]["runs"][0]["state"] == "refused"
+    assert not [ref for ref in jobs.consumer.published() if ref.startswith("refs/mlops/runs/")]
+
+
+def test_large_files_are_carried_and_kept_where_the_branch_says(jobs: Jobs, tmp_path: Path) -> None:
+    """Given a store for large files, when a run is carried, then it is whole; and the job that keeps uploads."""
+    edit(jobs.consumer, "mlops.yaml", "spec:\n", f"spec:\n  store: file://{tmp_path}/store\n  storeLimitMb: 0\n")
+    publish(jobs)
+    jobs.train()
+    assert not (tmp_path / "store").exists()
+    jobs.judge()
+    jobs.keep()
+    assert list((tmp_path / "store").rglob("*"))
+    jobs.job("release").ok("release")
+
+
+def test_whatever_the_training_job_says_of_its_model_is_found_out_again(jobs: Jobs) -> None:
+    """Given a training job that forges its records, when its run is judged, then none of it is believed."""
+    jobs.train()
+    record = claim(jobs)
+    forged = {**record, "modelDigest": "0" * 64, "trusted": ["os.system"], "seconds": -1.0, "startedOn": "::error::x"}
+    forged["split"] = {**record["split"], "holdoutRows": 1}
+    forge(jobs, {"run.json": json.dumps(forged), "model/requirements.txt": "evil @ https://example.org/evil.zip"})
+    gated = jobs.judge()["record"]["models"][0]
+    assert gated["run"] == {**record, "seconds": 0.0, "startedOn": ""}
+    shown = jobs.job("judge").git("show", f"{gated['ref']}:model/requirements.txt")
+    assert "evil" not in shown
+    assert "scikit-learn==" in shown
+
+
+def test_packages_that_are_none_are_refused(jobs: Jobs) -> None:
+    """Given a run whose packages would become another line of a requirements file, then it is not judged."""
+    jobs.train()
+    record = claim(jobs)
+    record["environment"]["packages"] = {"numpy": "1\n--index-url https://example.org"}
+    forge(jobs, {"run.json": json.dumps(record)})
+    assert "bundle-invalid" in ids(jobs.judge(code=1))
+
+
+def test_types_that_the_change_trusts_are_not_loaded_by_the_judge(jobs: Jobs) -> None:
+    """Given a spec that calls a type safe, when the model arrives, then only its answers are taken."""
+    edit(jobs.consumer, MODEL, "    seed: 7\n", "    seed: 7\n    trusted: [os.system]\n")
+    publish(jobs)
+    jobs.train()
+    assert "predictions-missing" in ids(jobs.judge(code=1))
+
+
+def test_it_is_said_when_the_code_that_trains_could_read_the_rows_that_judge(jobs: Jobs) -> None:
+    own_code(jobs)
+    assert "holdout-readable" in ids(jobs.consumer.answer("gate"))
+
+
+def test_what_trains_nothing_fits_nothing_twice(jobs: Jobs) -> None:
+    answer = jobs.consumer.answer("gate", "--runs", ".", "--check-determinism", code=2)
+    assert ids(answer) == ["options-conflict"]
+
+
+def test_without_a_task_nothing_is_predicted(jobs: Jobs) -> None:
+    jobs.train()
+    options = ("--run", str(jobs.files / "run.bundle"), "--features", ".", "--out", ".")
+    assert ids(jobs.consumer.answer("predict", *options, code=2)) == ["features-missing"]
+
+
+def arrived_run(jobs: Jobs) -> tuple[Consumer, str]:
+    """The run that the training job hands on, as a ref of a clone."""
+    clone = jobs.job("forger")
+    clone.git("fetch", "--quiet", str(jobs.files / "run.bundle"), "refs/mlops/runs/*:refs/mlops/runs/*")
+    (ref,) = clone.git("for-each-ref", "--format=%(refname)", "refs/mlops/runs").split()
+    return clone, ref
+
+
+def claim(jobs: Jobs) -> dict[str, Any]:
+    """What the training job says of its run."""
+    clone, ref = arrived_run(jobs)
+    found: dict[str, Any] = json.loads(clone.git("show", f"{ref}:run.json"))
+    return found
+
+
+def forge(jobs: Jobs, files: dict[str, str]) -> None:
+    """Put other files into the run that the training job hands on, by plumbing."""
+    clone, ref = arrived_run(jobs)
+    clone.git("read-tree", ref)
+    for path, content in files.items():
+        (clone.root / "forged.txt").write_text(content)
+        oid = clone.git("hash-object", "-w", "forged.txt")
+        clone.git("update-index", "--add", "--cacheinfo", f"100644,{oid},{path}")
+    commit = clone.git("commit-tree", clone.git("write-tree"), "-m", "forged")
+    clone.git("update-ref", ref, commit)
+    clone.git("bundle", "create", "--quiet", str(jobs.files / "run.bundle"), ref)
+
+
+def test_who_keeps_tells_the_pull_request(jobs: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a pull request, when its answer is kept, then the plan has the comment and the check, after the push."""
+    pull_request(monkeypatch, tmp_path, jobs.consumer.git("rev-parse", "HEAD"))
+    jobs.train()
+    answer = tmp_path / "gate.json"
+    answer.write_text(json.dumps(jobs.judge()))
+    file = jobs.files.parent / "judged.bundle"
+    digests = [hashlib.sha256(one.read_bytes()).hexdigest() for one in (file, answer)]
+    options = [str(file), "--digest", digests[0], "--record", str(answer), "--record-digest", digests[1]]
+    plan = jobs.job("keep").answer("keep", *options, "--dry-run")["plan"]
+    assert [line.split()[0] for line in plan] == ["store", "push", "comment", "check"]
+    assert "success" in plan[3]
+    (told, _) = jobs.job("keep").answer("keep", *options[3:], "--dry-run")["plan"]
+    assert told.startswith("comment"), "where nothing was judged, it is only told"
+    assert ids(jobs.job("keep").answer("keep", code=2)) == ["keep-nothing"]
+    options[-1] = digests[0]
+    assert ids(jobs.job("keep").answer("keep", *options, code=1)) == ["bundle-changed"]

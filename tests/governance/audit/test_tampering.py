@@ -1,0 +1,454 @@
+"""Whoever may push, and has no key, cannot change the registry unseen. What each test finds, it finds by its name."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zlib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mlops_ci.core.codec import encode
+from mlops_ci.core.digest import canonical_json
+from mlops_ci.core.records import EventRef, StoredFiles
+from tests.support.attacker import LOG, PIN, Attacker, after
+from tests.support.forge import sign
+
+NEWEST = "model-0#trial!#6"
+
+
+def test_what_nobody_touched_has_no_breaks(attacker: Attacker) -> None:
+    found = attacker.audit()
+
+    assert (found.code, found.breaks) == (0, ())
+    told = {name: found.record[name] for name in ("events", "signatures", "runs", "files", "manifests")}
+    assert told == {"events": 16, "signatures": 16, "runs": 4, "files": 16, "manifests": 16}
+
+
+# tags
+
+
+def test_a_tag_that_was_deleted(attacker: Attacker) -> None:
+    attacker.point("refs/tags/model-0#prod#2", None)
+    assert attacker.audit().names("audit-tag-missing", "model-0#prod#2")
+
+
+def test_a_tag_that_was_pointed_at_another_version(attacker: Attacker) -> None:
+    attacker.point("refs/tags/model-0@v1.0.1", attacker.event("model-0@v1.0.0").oid)
+    assert attacker.audit().names("audit-tag-moved", "model-0@v1.0.1")
+
+
+def test_a_tag_that_was_made_lightweight(attacker: Attacker) -> None:
+    attacker.point("refs/tags/model-0@v1.0.1", attacker.event("model-0@v1.0.1").commit)
+    assert attacker.audit().names("audit-tag-moved", "model-0@v1.0.1")
+
+
+def test_a_tag_that_was_backdated(attacker: Attacker) -> None:
+    name = "model-0#prod#5"
+    attacker.replace(name, attacker.assignment(name), date=attacker.event("model-0@v1.0.0").date)
+    assert attacker.audit().names("audit-date-order", name)
+
+
+def test_a_tag_that_was_rewritten_under_its_old_signature(attacker: Attacker) -> None:
+    content = attacker.content(NEWEST)
+    old = next(filter(None, attacker.repo.read_objects([attacker.event(NEWEST).oid])))
+    signature = old[len(content) :]
+    oid = attacker.write_tag(content.replace(b"the trial is over", b"nobody was asked!") + signature)
+    record = attacker.event(NEWEST).record
+    assert record is not None
+    attacker.point(f"refs/tags/{NEWEST}", oid)
+    attacker.relog("model-0", {NEWEST: (oid, replace(record, reason="nobody was asked!"))}, attacker.held())
+
+    found = attacker.audit()
+
+    assert found.names("audit-signature-bad", NEWEST)
+    assert found.ids == {"audit-signature-bad"}
+
+
+def test_an_event_that_is_not_signed(attacker: Attacker) -> None:
+    record = attacker.event(NEWEST).record
+    assert record is not None
+    attacker.replace(NEWEST, record)
+
+    found = attacker.audit()
+
+    assert found.names("audit-signature-missing", NEWEST)
+    assert found.ids == {"audit-signature-missing"}
+
+
+def test_an_event_that_a_stranger_signed(attacker: Attacker) -> None:
+    record = attacker.event(NEWEST).record
+    assert record is not None
+    attacker.replace(NEWEST, record, signed=True)
+
+    found = attacker.audit()
+
+    assert found.names("audit-signature-stranger", NEWEST)
+    assert found.ids == {"audit-signature-stranger"}
+
+
+def test_a_record_that_no_longer_is_one(attacker: Attacker) -> None:
+    content = attacker.content(NEWEST).replace(b'"reason":', b'"excuse":')
+    attacker.point(f"refs/tags/{NEWEST}", attacker.write_tag(content))
+    found = attacker.audit()
+    assert found.names("audit-record-invalid", NEWEST)
+    assert any("unknown field 'excuse'" in item["message"] for item in found.breaks)
+
+
+def test_a_tag_beside_the_log_without_a_record(attacker: Attacker) -> None:
+    attacker.git("-c", "user.name=Eve", "-c", "user.email=eve@example.org", "tag", "-a", "-m", "mine", "model-0#prod#9")
+    assert attacker.audit().names("audit-tag-foreign", "model-0#prod#9")
+
+
+# counters and versions
+
+
+def test_a_number_that_was_left_out(attacker: Attacker) -> None:
+    name = attacker.append(after(attacker.assignment("model-0#prod#5"), number=8))
+    assert attacker.audit().names("audit-number-skipped", name)
+
+
+def test_a_number_that_is_there_twice(attacker: Attacker) -> None:
+    name = attacker.append(after(attacker.assignment("model-0#prod#5"), number=6))
+    assert attacker.audit().names("audit-number-repeated", name)
+
+
+def test_a_version_that_was_left_out(attacker: Attacker) -> None:
+    name = attacker.append(after(attacker.release(), version="1.0.3"))
+    assert attacker.audit().names("audit-version-step", name)
+
+
+def test_a_second_version_on_one_commit(attacker: Attacker) -> None:
+    name = attacker.append(after(attacker.release(), version="1.0.2"))
+    assert attacker.audit().names("audit-commit-shared", name)
+
+
+# the log and the chain
+
+
+def test_a_record_that_was_edited_in_the_log(attacker: Attacker) -> None:
+    held = attacker.held()
+    name = "model-0#prod#2"
+    record = replace(attacker.assignment(name), version="9.9.9")
+    attacker.relog("model-0", {name: (attacker.event(name).oid, record)}, held)
+    assert attacker.audit().names("audit-log-disagrees", name)
+
+
+def test_a_log_that_was_deleted(attacker: Attacker) -> None:
+    attacker.point(f"{LOG}model-0", None)
+    assert attacker.audit().names("audit-log-missing", f"{LOG}model-0")
+
+
+def test_a_log_that_holds_something_else(attacker: Attacker) -> None:
+    attacker.point(f"{LOG}model-0", attacker.repo.resolve("refs/heads/main"))
+    assert attacker.audit().names("audit-log-malformed", f"{LOG}model-0")
+
+
+def test_a_log_that_was_merged(attacker: Attacker) -> None:
+    held = attacker.held()
+    last = held.log[-1]
+    assert last.ref is not None
+    assert last.record is not None
+    attacker.point(f"{LOG}model-0", held.log[-2].oid)
+    attacker.log("model-0", last.tag, last.ref.oid, json.loads(last.record), held.log[-3].oid)
+    found = attacker.audit()
+    assert found.names("audit-log-malformed", "has 2 parents")
+
+
+def test_an_event_that_was_logged_twice(attacker: Attacker) -> None:
+    last = attacker.held().log[-1]
+    assert last.ref is not None
+    assert last.record is not None
+    attacker.log("model-0", last.tag, last.ref.oid, json.loads(last.record))
+    assert attacker.audit().names("audit-log-malformed", f"names {NEWEST} a second time")
+
+
+def test_a_chain_that_was_forked(attacker: Attacker) -> None:
+    record = replace(attacker.assignment("model-0#prod#5"), number=7, previous=attacker.event("model-0#prod#2").ref)
+    name = attacker.append(record)
+    assert attacker.audit().names("audit-chain-forked", name)
+
+
+def test_a_chain_that_leads_to_another_model(attacker: Attacker) -> None:
+    last = attacker.held("model-1").state.events[-1].ref
+    name = attacker.append(replace(attacker.assignment("model-0#prod#5"), number=7, previous=last))
+    assert attacker.audit().names("audit-chain-broken", name)
+
+
+def test_an_event_that_was_taken_out_of_the_log_too(attacker: Attacker) -> None:
+    held = attacker.held()
+    attacker.point("refs/tags/model-0#staging#3", None)
+    left = tuple(entry for entry in held.log if entry.tag != "model-0#staging#3")
+    attacker.relog("model-0", {}, replace(held, log=left))
+    assert attacker.audit().names("audit-chain-broken", "model-0@v1.0.1")
+
+
+# a tail that was cut off
+
+
+def test_a_tail_that_was_cut_off_the_log_only(attacker: Attacker) -> None:
+    attacker.point(f"{LOG}model-0", attacker.held().log[-2].oid)
+    assert attacker.audit().names("audit-tag-unlogged", NEWEST)
+
+
+def test_a_tail_with_a_release_leaves_its_pin_behind(attacker: Attacker) -> None:
+    attacker.cut("model-0", 4)
+    assert attacker.audit().names("audit-pin-orphaned", f"{PIN}model-0/v1.0.1")
+
+
+def test_a_tail_with_an_assignment_leaves_its_manifests_behind(attacker: Attacker) -> None:
+    attacker.cut("model-0", 2)
+    assert attacker.audit().names("audit-manifest-changed", "deploy/prod/model-0/release.yaml")
+
+
+def test_a_tail_that_left_nothing_behind_is_missed_by_whoever_kept_its_head(attacker: Attacker) -> None:
+    head = attacker.audit().record["models"][0]["head"]
+    newest = attacker.event(NEWEST).oid
+    attacker.cut("model-0")
+    # what the last event took back from the branch is put there again
+    folder = "deploy/trial/model-0"
+    files = attacker.repo.list_files("refs/heads/main~2", folder)
+    attacker.push({f"{folder}/{path}": attacker.repo.read_blob(oid) for path, oid in files.items()})
+
+    assert attacker.audit().code == 0
+    for seen in (head, newest, newest[:12]):
+        assert attacker.audit("--since", seen).names("audit-truncated", seen)
+
+
+def test_what_was_seen_before_and_is_still_there_is_no_break(attacker: Attacker) -> None:
+    held = attacker.held()
+    main = attacker.repo.resolve("refs/heads/main~3") or ""
+    seen = [held.log[0].oid, held.log[-1].oid, held.state.events[3].oid, main]
+    assert attacker.audit(*(part for oid in seen for part in ("--since", oid))).code == 0
+
+
+def test_a_branch_that_was_rewritten_by_force(attacker: Attacker) -> None:
+    seen = attacker.repo.resolve("refs/heads/main") or ""
+    attacker.point("refs/heads/main", attacker.commit({"README": b"new"}, at="refs/heads/main~1"))
+    assert attacker.audit("--since", seen).names("audit-truncated", seen)
+
+
+def test_a_since_that_is_no_object_id(attacker: Attacker) -> None:
+    found = attacker.audit("--since", "main")
+    assert (found.code, found.ids) == (2, {"object-id-invalid"})
+
+
+# released runs
+
+
+def test_a_pin_that_was_deleted(attacker: Attacker) -> None:
+    attacker.point(f"{PIN}model-0/v1.0.0", None)
+    assert attacker.audit().names("audit-pin-missing", f"{PIN}model-0/v1.0.0")
+
+
+def test_a_pin_that_was_moved_to_another_version(attacker: Attacker) -> None:
+    attacker.point(f"{PIN}model-0/v1.0.1", attacker.release("1.0.0").run_oid)
+    found = attacker.audit()
+    assert found.names("audit-pin-moved", f"{PIN}model-0/v1.0.1")
+    assert found.names("audit-run-differs", "model-0@v1.0.1")
+
+
+def test_a_pin_to_an_object_of_another_kind(attacker: Attacker) -> None:
+    attacker.point(f"{PIN}model-0/v1.0.1", attacker.repo.write_blob(b"no run"))
+    assert attacker.audit().names("audit-pin-moved", f"{PIN}model-0/v1.0.1")
+
+
+def test_a_run_that_is_gone(attacker: Attacker) -> None:
+    release = attacker.release()
+    attacker.point(release.run_ref, None)
+    attacker.point(f"{PIN}model-0/v1.0.1", None)
+    attacker.git("repack", "-a", "-d", "-q")
+    attacker.git("prune")
+    found = attacker.audit()
+    assert found.names("audit-run-missing", "model-0@v1.0.1")
+
+
+def test_model_bytes_that_were_flipped_on_the_disk(attacker: Attacker) -> None:
+    path = _loose(attacker, f"{PIN}model-0/v1.0.1:model/model.skops")
+    content = bytearray(zlib.decompress(path.read_bytes()))
+    content[-1] ^= 1
+    path.write_bytes(zlib.compress(bytes(content)))
+    assert attacker.audit().names("audit-file-changed", f"{PIN}model-0/v1.0.1:model/model.skops has the SHA-256")
+
+
+def test_an_object_that_is_damaged(attacker: Attacker) -> None:
+    path = _loose(attacker, f"{PIN}model-0/v1.0.1:model/model.skops")
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 255
+    path.write_bytes(bytes(content))
+    assert attacker.audit().names("audit-file-changed", "is damaged")
+
+
+def _loose(attacker: Attacker, name: str) -> Path:
+    """Take all packs apart, and return the file of an object."""
+    packs = attacker.repo.git_dir / "objects" / "pack"
+    for pack in packs.glob("*.pack"):
+        shutil.move(pack, attacker.root / pack.name)
+        attacker.git("unpack-objects", "-q", stdin=(attacker.root / pack.name).read_bytes())
+    shutil.rmtree(packs)
+    oid = attacker.repo.resolve(name) or ""
+    path = attacker.repo.git_dir / "objects" / oid[:2] / oid[2:]
+    path.chmod(0o644)
+    return path
+
+
+def test_model_bytes_that_were_changed_in_an_honest_looking_tree(attacker: Attacker) -> None:
+    model = attacker.repo.read_blob(f"{PIN}model-0/v1.0.1:model/model.skops") or b""
+    attacker.rebuild("1.0.1", {"model/model.skops": model.swapcase()})
+    found = attacker.audit()
+    assert found.names("audit-file-changed", f"{PIN}model-0/v1.0.1:model/model.skops has the SHA-256")
+    assert found.names("audit-pin-moved", f"{PIN}model-0/v1.0.1")
+
+
+def test_model_bytes_that_were_cut_off(attacker: Attacker) -> None:
+    model = attacker.repo.read_blob(f"{PIN}model-0/v1.0.1:model/model.skops") or b""
+    attacker.rebuild("1.0.1", {"model/model.skops": model[:-10]})
+    assert attacker.audit().names("audit-file-changed", f"has {len(model) - 10:,} bytes")
+
+
+def test_model_bytes_of_another_version(attacker: Attacker) -> None:
+    attacker.rebuild("1.0.1", {"model/model.skops": attacker.repo.read_blob(f"{PIN}model-0/v1.0.0:model/model.skops")})
+    assert attacker.audit().names("audit-file-changed", f"{PIN}model-0/v1.0.1:model/model.skops")
+
+
+def test_a_model_file_that_was_left_out(attacker: Attacker) -> None:
+    attacker.rebuild("1.0.1", {"model/signature.json": None})
+    assert attacker.audit().names("audit-file-missing", f"{PIN}model-0/v1.0.1 has no model/signature.json")
+
+
+@pytest.mark.parametrize("honest", [True, False])
+def test_a_model_file_at_a_url_is_held_against_what_the_run_says_of_it(attacker: Attacker, honest: bool) -> None:
+    file = attacker.release().model_files[0]
+    away = StoredFiles("s3://bucket/models", (file if honest else replace(file, sha256="0" * 64),))
+    attacker.rebuild("1.0.1", {"model/model.skops": None}, more={"store.json": canonical_json(encode(away)).encode()})
+    found = attacker.audit()
+    assert found.record["externalFiles"] == 1
+    assert found.names("audit-file-changed", "store.json names another model.skops") is not honest
+    assert "audit-file-missing" not in found.ids
+
+
+def test_a_data_lock_that_was_edited_in_the_run(attacker: Attacker) -> None:
+    lock = attacker.repo.read_blob(f"{PIN}model-0/v1.0.1:snapshot.json") or b""
+    attacker.rebuild("1.0.1", {"snapshot.json": lock.replace(b'"rows":', b'"rows":9')})
+    assert attacker.audit().names("audit-run-differs", "snapshot.json is of other data")
+
+
+def test_a_verdict_that_was_edited(attacker: Attacker) -> None:
+    answer = attacker.repo.read_blob(f"{PIN}model-0/v1.0.1:comparison.json") or b""
+    attacker.rebuild("1.0.1", {"comparison.json": answer.replace(b'"verdict":"pass"', b'"verdict":"fail"')})
+    found = attacker.audit()
+    assert found.names("audit-evidence-differs", f"{PIN}model-0/v1.0.1:comparison.json")
+    assert found.names("audit-release-not-gated", "model-0@v1.0.1 is fail")
+
+
+def test_metrics_that_were_edited_beside_the_verdict(attacker: Attacker) -> None:
+    attacker.rebuild("1.0.1", {"metrics.json": b'{"auc":0.999}'})
+    assert attacker.audit().names("audit-evidence-differs", "metrics.json has other numbers")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        (b'"seed":7', b'"seed":8', "run.json has another seed"),
+        (b'"modelDigest":"', b'"modelDigest":"0', "run.json has another model digest"),
+        (b'"key":"', b'"key":"0', "run.json has another key"),
+        (b'"format":1', b'"format":2', "run.json is not there, or not in its form"),
+        (b'"path":"model.skops"', b'"path":"../model.skops"', "run.json is not there, or not in its form"),
+    ],
+)
+def test_a_run_that_tells_another_story(attacker: Attacker, old: bytes, new: bytes, what: str) -> None:
+    text = attacker.repo.read_blob(f"{PIN}model-0/v1.0.1:run.json") or b""
+    assert old in text
+    attacker.rebuild("1.0.1", {"run.json": text.replace(old, new)})
+    assert attacker.audit().names("audit-run-differs", what)
+
+
+def test_a_release_without_a_gate(attacker: Attacker) -> None:
+    run = attacker.rebuild("1.0.1", {"comparison.json": None})
+    attacker.point(f"{PIN}model-0/v1.0.2", run)
+    name = attacker.append(after(attacker.release(), version="1.0.2", run_oid=run))
+    assert attacker.audit().names("audit-release-not-gated", f"{name} was released without a gate")
+
+
+# sources
+
+
+def test_a_spec_that_was_edited_at_the_release(attacker: Attacker) -> None:
+    spec = (attacker.root / "models" / "model-0.yaml").read_bytes()
+    commit = attacker.commit({"models/model-0.yaml": spec.replace(b"min: 0.7", b"min: 0.1")})
+    name = attacker.append(after(attacker.release(), version="1.0.2", commit=commit))
+    assert attacker.audit().names("audit-spec-differs", f"models/model-0.yaml at commit {commit[:10]}")
+    assert name in str(attacker.audit().breaks)
+
+
+def test_data_that_were_edited_at_the_release(attacker: Attacker) -> None:
+    commit = attacker.commit({"data/model-0.csv": b"id,x\n1,2\n"})
+    attacker.append(after(attacker.release(), version="1.0.2", commit=commit))
+    assert attacker.audit().names("audit-source-differs", f"data/model-0.csv at commit {commit[:10]}")
+
+
+# what runs
+
+
+def test_an_assignment_of_a_release_that_is_not_here(attacker: Attacker) -> None:
+    release = EventRef("model-0@v1.0.1", attacker.event("model-0@v1.0.0").oid)
+    name = attacker.append(after(attacker.assignment("model-0#prod#5"), number=7, release=release))
+    assert attacker.audit().names("audit-assignment-differs", name)
+
+
+@pytest.mark.parametrize("change", ["model_digest", "run_key", "data_digest"])
+def test_an_assignment_of_something_else_than_its_release(attacker: Attacker, change: str) -> None:
+    name = attacker.append(after(attacker.assignment("model-0#prod#5"), number=7, **{change: "0" * 64}))
+    assert attacker.audit().names("audit-assignment-differs", name)
+
+
+def test_a_manifest_that_was_edited_by_hand(attacker: Attacker) -> None:
+    attacker.push({"deploy/prod/model-0/base/deployment.yaml": b"image: eve/miner\n"})
+    found = attacker.audit()
+    assert found.names("audit-manifest-changed", "deploy/prod/model-0/base/deployment.yaml")
+    assert found.names("audit-manifest-changed", "model-0#prod#5")
+
+
+def test_a_data_lock_that_was_edited_on_the_branch(attacker: Attacker) -> None:
+    attacker.push({"deploy/prod/model-0/data.lock": b"0" * 64})
+    assert attacker.audit().names("audit-manifest-changed", "deploy/prod/model-0/data.lock")
+
+
+def test_a_manifest_that_was_added_or_deleted(attacker: Attacker) -> None:
+    attacker.push({"deploy/prod/model-0/job.yaml": b"image: eve/miner\n", "deploy/prod/model-1/release.yaml": None})
+    found = attacker.audit()
+    assert found.names("audit-manifest-changed", "deploy/prod/model-0/job.yaml")
+    assert found.names("audit-manifest-changed", "deploy/prod/model-1/release.yaml")
+
+
+def test_manifests_of_what_is_not_assigned(attacker: Attacker) -> None:
+    attacker.push({"deploy/trial/model-0/release.yaml": b"run: mine\n"})
+    assert attacker.audit().names("audit-manifest-unassigned", "deploy/trial/model-0/")
+
+
+# the branch
+
+
+def test_specs_that_cannot_be_read(attacker: Attacker) -> None:
+    attacker.push(
+        {"models/model-0.yaml": b"apiVersion: mlops-ci/v1\nkind: Model\nmetadata: {name: model-0}\nspec: {}\n"}
+    )
+    assert attacker.audit().names("audit-specs-invalid", "models/model-0.yaml")
+
+
+def test_a_branch_without_a_project(attacker: Attacker) -> None:
+    attacker.push({"mlops.yaml": None})
+    assert attacker.audit().names("audit-specs-missing", "mlops.yaml")
+
+
+def test_the_work_tree_does_not_count(attacker: Attacker) -> None:
+    (attacker.root / "mlops.yaml").write_text("nonsense")
+    (attacker.root / "deploy" / "prod" / "model-0" / "release.yaml").unlink()
+    assert attacker.audit().code == 0
+
+
+def test_eves_signature_is_a_real_one(attacker: Attacker) -> None:
+    """Or the stranger above would not be one."""
+    assert sign(attacker.key, b"x").startswith(b"-----BEGIN SSH SIGNATURE-----")
