@@ -15,7 +15,6 @@ from mlops_ci.core.plan import Outcome, Plan
 from mlops_ci.core.planned_writes import AppendLedger, FileContent
 from mlops_ci.core.records import ComparedRelease, Comparison, MetricValue, TrainingRun
 from mlops_ci.core.results.gate import CompareReport
-from mlops_ci.deployment.assignment import require_repository
 from mlops_ci.evaluation import evaluate
 from mlops_ci.evaluation.base_branch_rules import find_base, rule_change_warnings
 from mlops_ci.evaluation.baselines import Baseline, change_kind, load_baseline
@@ -25,7 +24,6 @@ from mlops_ci.evaluation.candidates.candidate import (
     find_champion,
     identify_candidate,
     read_data,
-    select_models,
 )
 from mlops_ci.evaluation.candidates.training import load_stored_run
 from mlops_ci.evaluation.evaluate import Baselines, ExternalPredictions
@@ -36,6 +34,7 @@ from mlops_ci.evaluation.verdict.compare import CandidateJudgement
 from mlops_ci.registry import run_store
 from mlops_ci.reports.markdown import run_report
 from mlops_ci.repository.context import Project
+from mlops_ci.repository.lookup import require_repository, select_models
 from mlops_ci.spec.spec_types import ChangeKind, Trust
 from mlops_ci.training.workers.protocol import WaitingWorker
 
@@ -57,7 +56,7 @@ def compare(project: Project, *, models: tuple[str, ...] = (), base: str | None 
 
     Raises UsageProblem for a model without a spec, Findings when its data are refused or it has not been trained.
     """
-    require_repository(project)
+    require_repository(project.context.repo)
     judge = find_base(project, base)
     answers: list[CandidateComparison] = []
     of_data: list[Diagnostic] = []

@@ -14,11 +14,12 @@ from mlops_ci.core.planned_writes import ExportFile, PlannedWrite
 from mlops_ci.core.results.ci_jobs import FeaturesReport, FeaturesTask
 from mlops_ci.data.split import write_split_files
 from mlops_ci.evaluation.base_branch_rules import find_base
-from mlops_ci.evaluation.candidates.candidate import Candidate, identify_candidate, read_data, select_models
+from mlops_ci.evaluation.candidates.candidate import Candidate, identify_candidate, read_data
 from mlops_ci.evaluation.evaluate import operational_metrics
 from mlops_ci.evaluation.external_runs import runs_untrusted_code
 from mlops_ci.evaluation.holdout.sealed import open_holdout
 from mlops_ci.repository.context import Project
+from mlops_ci.repository.lookup import select_models
 from mlops_ci.training.fit import select_golden_rows
 from mlops_ci.training.inference.cost import RUNTIME_METRICS
 

@@ -18,7 +18,6 @@ from mlops_ci.core.planned_writes import AppendLog, CreateRef, CreateTag, Planne
 from mlops_ci.core.records import Comparison, DataRef, LedgerHead, Release, TrainingRun
 from mlops_ci.core.results.lifecycle import ReleaseReport, ReleaseResult
 from mlops_ci.core.signers import Signing
-from mlops_ci.deployment.assignment import require_repository
 from mlops_ci.evaluation.base_branch_rules import BaseBranch, find_base
 from mlops_ci.evaluation.candidates.candidate import (
     Candidate,
@@ -26,7 +25,6 @@ from mlops_ci.evaluation.candidates.candidate import (
     find_champion,
     identify_candidate,
     read_data,
-    select_models,
 )
 from mlops_ci.evaluation.holdout.sealed import open_holdout
 from mlops_ci.governance.policy import BranchPolicy, ensure_trust, load_policy, signing_for, trust_at_least
@@ -41,6 +39,7 @@ from mlops_ci.reports.model_card import render_model_card
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.default_branch import find_default_branch
 from mlops_ci.repository.git import Repository
+from mlops_ci.repository.lookup import require_repository, select_models
 
 
 def release(
@@ -58,7 +57,7 @@ def release(
     UsageProblem when it is forced without a reason.
     """
     require_reason(reason, force=force)
-    repo = require_repository(project)
+    repo = require_repository(project.context.repo)
     head = repo.head()
     if head is None:
         raise Findings.of(

@@ -17,7 +17,6 @@ from mlops_ci.evaluation.candidates.candidate import (
     find_champion,
     identify_candidate,
     read_data,
-    select_models,
 )
 from mlops_ci.evaluation.candidates.training import load_stored_run
 from mlops_ci.evaluation.evaluate import paired_predictions
@@ -28,6 +27,7 @@ from mlops_ci.evaluation.simulation.runner import measure_claims
 from mlops_ci.registry import state
 from mlops_ci.registry.events import version_key
 from mlops_ci.repository.context import Context, Project
+from mlops_ci.repository.lookup import select_models
 from mlops_ci.spec.load import find_root, load_specs
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from mlops_ci.core.codec import encode
 from mlops_ci.core.diagnostics import Diagnostic, has_errors
 from mlops_ci.core.digest import digest_json
-from mlops_ci.core.errors import EnvironmentProblem, Findings, UsageProblem
+from mlops_ci.core.errors import EnvironmentProblem, Findings
 from mlops_ci.core.records import DatasetSnapshot, FileDigest, ModelField, Release, TrainingEnvironment
 from mlops_ci.data.leakage import leak_findings
 from mlops_ci.data.sealed_holdout import SealedHoldout
@@ -98,26 +98,6 @@ class Candidate:
         if trust != "local":
             parts.append(f"trust {trust}")
         return digest_json(parts)[:RUN_KEY_LENGTH]
-
-
-def select_models(project: Project, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the models that a command names, or all; raises UsageProblem for one that has no spec."""
-    known = project.specs.models
-    if not known:
-        raise UsageProblem.of(
-            "model-none",
-            "this project has no Model spec",
-            help="mlops-ci init --from data.csv --target COLUMN writes one for a table; --template minimal is an example",
-        )
-    for name in names:
-        if name not in known:
-            close = difflib.get_close_matches(name, known, 1)
-            raise UsageProblem.of(
-                "model-unknown",
-                f"there is no Model spec '{name}'",
-                help=f"did you mean '{close[0]}'?" if close else f"the models are {', '.join(known) or 'none yet'}",
-            )
-    return tuple(dict.fromkeys(names)) or tuple(known)
 
 
 def read_data(project: Project, model: str) -> tuple[DatasetSnapshot, tuple[Diagnostic, ...]]:
