@@ -67,7 +67,7 @@ def _write_rows(project: Project, candidate: Candidate, scratch: Path) -> int:
     spec, context = candidate.model.spec, project.context
     sides = write_split_files(
         context.root,
-        candidate.dataset,
+        candidate.dataset_by_rules,
         candidate.snapshot.files,
         spec.features,
         spec.target,

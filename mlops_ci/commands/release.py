@@ -19,13 +19,8 @@ from mlops_ci.core.records import Comparison, DataRef, LedgerHead, Release, Trai
 from mlops_ci.core.results.lifecycle import ReleaseReport, ReleaseResult
 from mlops_ci.core.signers import Signing
 from mlops_ci.evaluation.base_branch_rules import BaseBranch, find_base
-from mlops_ci.evaluation.candidates.candidate import (
-    Candidate,
-    find_anchor,
-    find_champion,
-    identify_candidate,
-    read_data,
-)
+from mlops_ci.evaluation.candidates.candidate import Candidate, identify_candidate, read_data
+from mlops_ci.evaluation.candidates.opponents import find_opponents
 from mlops_ci.evaluation.holdout.sealed import open_holdout
 from mlops_ci.governance.policy import BranchPolicy, ensure_trust, load_policy, signing_for, trust_at_least
 from mlops_ci.governance.revocations import find_override, require_reason
@@ -281,10 +276,11 @@ def _require_same_project(project: Project, state: ModelState) -> None:
 def _require_gated_run(
     project: Project, repo: Repository, rules: BranchPolicy, candidate: Candidate, state: ModelState, folder: Path
 ) -> tuple[TrainingRun, Comparison, run_store.StoredRun, str]:
-    champion = find_champion(project, state.model, candidate.rules.champion_environment)
-    anchor = find_anchor(project, candidate, champion)
+    where = candidate.model.locate("spec", "gate", "anchor")
+    opponents = find_opponents(state, candidate.rules, candidate.requirements, where, offline=project.context.offline)
+    champion = opponents.champion
     accepted, any_trust = trust_at_least(rules.trust), trust_at_least("local")
-    keys = {trust: candidate.comparison_key(champion, anchor, trust) for trust in any_trust}
+    keys = {trust: candidate.comparison_key(opponents, trust) for trust in any_trust}
     refs = {run_store.run_ref(state.model, key): key for key in keys.values()}
     here = (run_store.find_run(repo, run_store.run_ref(state.model, keys[trust])) for trust in accepted)
     there = (run_store.find_run(repo, ref, fetch=True) for ref in refs)  # one that is trusted too little is said to be
