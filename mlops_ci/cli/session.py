@@ -119,14 +119,13 @@ class Session:
     def _plan_pull_request(self, step: Step, options: dict[str, Any], detail: str) -> Outcome[Any]:
         """Plan again, where it is the branch that is protected, so that the manifests travel by pull request."""
         protected = any(line.startswith("!") and ":refs/heads/" in line for line in detail.splitlines())
-        if not protected or self.specs is None or self.specs.project.spec.delivery == "pull-request":
+        if not protected or self.specs is None or Project(self.specs, self.context).delivery == "pull-request":
             raise EnvironmentProblem.of(
                 "push-refused",
                 f"the remote refused the push, and nothing was written: {_first_line(detail)}",
                 help="its rules for branches or tags do not let you write here; ask whoever administers them",
             )
-        spec = replace(self.specs.project, spec=replace(self.specs.project.spec, delivery="pull-request"))
-        self.specs = replace(self.specs, project=spec)
+        self.context = replace(self.context, is_branch_protected=True)
         return self._call(step, options)
 
 

@@ -63,7 +63,7 @@ def _report_without_diff(project: Project, names: Iterable[str], reason: str, be
 
 def _affected_model(project: Project, name: str, reasons: Iterable[str]) -> AffectedItem:
     train = project.specs.models[name].spec.train
-    custom = bool(train.entrypoint or train.trusted)  # as `arrivals.own_code` has it
+    custom = bool(train.entrypoint or train.trusted)  # as `runs_untrusted_code` has it
     return AffectedItem(name, tuple(dict.fromkeys(reasons)), custom)
 
 

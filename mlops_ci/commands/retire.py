@@ -84,7 +84,7 @@ def _retire_from_environment(
     report = replace(report, version=standing[0].version)
     title = f"{state.model} v{report.version} from {environment}"
     gone = is_folder_up_to_date(repo, folder)
-    if not gone and project.specs.project.spec.delivery == "pull-request":
+    if not gone and project.delivery == "pull-request":
         again = f"mlops-ci retire {state.model} --env {environment} --reason {shlex.quote(reason)}"
         text = f"Retire {title}\n\n{reason}\n\nAfter the merge, this writes the event:\n\n    {again}\n"
         job = project.context.job

@@ -6,15 +6,15 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from mlops_ci.core.diagnostics import Diagnostic, has_errors
+from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.errors import Findings, UsageProblem
 from mlops_ci.core.plan import Outcome
 from mlops_ci.core.records import TrainingRun
 from mlops_ci.core.results.simulation import ClaimMeasurement, SelftestReport
 from mlops_ci.evaluation.baselines import Baseline, load_baseline
-from mlops_ci.evaluation.candidates.candidate import Candidate, identify_candidate, read_data
+from mlops_ci.evaluation.candidates.candidate import Candidate, identify_candidate, require_data
 from mlops_ci.evaluation.candidates.opponents import find_champion
-from mlops_ci.evaluation.candidates.training import load_stored_run
+from mlops_ci.evaluation.candidates.training import require_stored_run
 from mlops_ci.evaluation.evaluate import paired_predictions
 from mlops_ci.evaluation.holdout.sealed import open_holdout
 from mlops_ci.evaluation.simulation import own_holdout
@@ -68,16 +68,13 @@ def _require_project(context: Context) -> Project:
 
 def _score_pair(project: Project, name: str) -> tuple[Candidate, own_holdout.ModelPair]:
     (name,) = select_models(project, (name,))
-    data, findings = read_data(project, name)
-    if has_errors(findings):
-        raise Findings(findings)
-    candidate, context = identify_candidate(project, name, data), project.context
-    trained = load_stored_run(project, candidate)
+    candidate, context = identify_candidate(project, name, require_data(project, name)), project.context
+    trained = require_stored_run(project, candidate)
     scratch = Path(tempfile.mkdtemp(dir=context.scratch))
     rival = _find_baseline(project, candidate, trained.run, scratch)
     context.progress(f"scoring {name} and {rival.event.ref.name}")
     with open_holdout(project, candidate) as at_hand:
-        truth, models = paired_predictions(project, at_hand, trained.run, trained.folder, rival, scratch)
+        truth, models = paired_predictions(context.root, at_hand, trained, rival, scratch)
     return candidate, own_holdout.ModelPair((name, rival.event.ref.name), truth, models)
 
 

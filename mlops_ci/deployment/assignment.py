@@ -110,7 +110,7 @@ def plan_assignment(
     overrides = find_override(state, record.model_digest, f"mlops-ci {again}", force=force or rollback)
     number = state.next_number
     title = f"{state.model} v{release.version} in {environment}"
-    if not on_branch and project.specs.project.spec.delivery == "pull-request":
+    if not on_branch and project.delivery == "pull-request":
         if rollback:
             again = f"rollback {state.model} --env {environment} --version {release.version}"
         again = f"mlops-ci {again}{' --force' * force}{f' --reason {shlex.quote(reason)}' if reason else ''}"

@@ -15,17 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from mlops_ci.core.diagnostics import has_errors
-from mlops_ci.core.errors import Findings
 from mlops_ci.core.records import Comparison, Release
 from mlops_ci.core.results.power import ModelPower, RequirementPower
 from mlops_ci.data.split import write_split_files
 from mlops_ci.evaluation.base_branch_rules import BaseBranch
-from mlops_ci.evaluation.candidates.candidate import Candidate, identify_candidate, read_data
+from mlops_ci.evaluation.candidates.candidate import Candidate
 from mlops_ci.evaluation.candidates.columns import required_columns
 from mlops_ci.evaluation.candidates.opponents import find_champion
 from mlops_ci.evaluation.holdout.row_metadata import dependence_groups, row_weights
-from mlops_ci.evaluation.holdout.sealed import open_holdout
+from mlops_ci.evaluation.holdout.sealed import open_candidate
 from mlops_ci.evaluation.simulation.claims import CHAMPION_QUALITY, MODEL_DISAGREEMENT, SHARED_ERROR_VARIANCE
 from mlops_ci.evaluation.simulation.populations import (
     ClassifierPopulation,
@@ -55,10 +53,7 @@ _RELATIVE_METRICS = ("rmse", "mae", "mape", "log-loss", "brier")
 
 def analyse_power(project: Project, name: str, base: BaseBranch | None = None) -> ModelPower:
     """Return what the gate of a model could tell with today's holdout; raises Findings when its data are refused."""
-    data, findings = read_data(project, name)
-    if has_errors(findings):
-        raise Findings(findings)
-    with open_holdout(project, identify_candidate(project, name, data, base=base)) as candidate:
+    with open_candidate(project, name, base) as candidate:
         shares, worth = _measure_holdout(project, candidate)
     spec, rows = candidate.model.spec, candidate.sides.split.holdout_rows
     alpha = level_per_test(1 - candidate.rules.gate.confidence, candidate.holdout_budget or 1)

@@ -121,6 +121,14 @@ def read_data(project: Project, model: str) -> tuple[DatasetSnapshot, tuple[Diag
     return take_snapshot(context.root, dataset, context.clock(), context.cache)
 
 
+def require_data(project: Project, model: str) -> DatasetSnapshot:
+    """Return the snapshot of a model's dataset; raises Findings when it cannot be read, or a check of severity error fails."""
+    data, findings = read_data(project, model)
+    if has_errors(findings):
+        raise Findings(findings)
+    return data
+
+
 def identify_candidate(
     project: Project,
     name: str,

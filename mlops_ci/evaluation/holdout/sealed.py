@@ -16,8 +16,8 @@ from mlops_ci.data.leakage import leak_findings
 from mlops_ci.data.sealed_holdout import SealedHoldout
 from mlops_ci.data.sources.files import source_files
 from mlops_ci.data.split import split_dataset, target_findings
-from mlops_ci.evaluation.base_branch_rules import rule_change_warnings
-from mlops_ci.evaluation.candidates.candidate import Candidate
+from mlops_ci.evaluation.base_branch_rules import BaseBranch, rule_change_warnings
+from mlops_ci.evaluation.candidates.candidate import Candidate, identify_candidate, require_data
 from mlops_ci.registry import object_store
 from mlops_ci.repository.context import Project
 from mlops_ci.spec.spec_types import SealedSource, SourceSpec
@@ -51,6 +51,17 @@ def open_holdout(project: Project, candidate: Candidate) -> Iterator[Candidate]:
         if has_errors(findings):
             raise Findings((*findings, *rule_change_warnings(candidate.model, candidate.rules)))
         yield replace(candidate, sides=sides, sealed_holdout=held, findings=(*candidate.findings, *findings))
+
+
+@contextmanager
+def open_candidate(project: Project, model: str, base: BaseBranch | None) -> Iterator[Candidate]:
+    """Give the candidate that a model is now, by the rules of `base`, with its holdout open.
+
+    Raises Findings when its data are refused, and as `identify_candidate` and `open_holdout` do.
+    """
+    data = require_data(project, model)
+    with open_holdout(project, identify_candidate(project, model, data, base=base)) as candidate:
+        yield candidate
 
 
 def remove_holdout_copy(candidate: Candidate) -> None:
