@@ -16,7 +16,7 @@ from mlops_ci.evaluation.baselines import Baseline, packaged_model
 from mlops_ci.evaluation.candidates.candidate import Candidate
 from mlops_ci.evaluation.candidates.columns import required_columns
 from mlops_ci.evaluation.candidates.trained_model import TrainedModel
-from mlops_ci.evaluation.contest import Baselines, Contest
+from mlops_ci.evaluation.evaluation_task import Baselines, EvaluationTask
 from mlops_ci.evaluation.holdout.row_metadata import row_metadata
 from mlops_ci.evaluation.holdout.sealed import remove_holdout_copy
 from mlops_ci.evaluation.stats.bootstrap import seed_from_digests
@@ -48,15 +48,17 @@ class _Scores:
     diagnostics: tuple[Diagnostic, ...] = ()
 
 
-def evaluate(contest: Contest, root: Path, scratch: Path, scorer: WaitingWorker | None = None) -> CandidateJudgement:
-    """Return the gate's answer about a contest; `root` is the project's folder, `scorer` a process that waits to score.
+def evaluate(
+    task: EvaluationTask, root: Path, scratch: Path, scorer: WaitingWorker | None = None
+) -> CandidateJudgement:
+    """Return the answer to an evaluation task; `root` is the project's folder, `scorer` a process that waits to score.
 
     A candidate that another job has run is not run here: that job gave its answers and costs.
 
     Raises Findings when the candidate cannot be scored, or the rows' weights or a user's own metrics are unusable. An
     older version that cannot be scored is incomparable.
     """
-    candidate, trained, baselines = contest.candidate, contest.trained, contest.baselines
+    candidate, trained, baselines = task.candidate, task.trained, task.baselines
     mine = _candidate_package(candidate, trained)
     rows = _prepare_holdout_rows(root, candidate, mine, baselines, scratch)
     # library code in a process that waits for it: it must have ended before any other's own code can find it
@@ -78,7 +80,7 @@ def evaluate(contest: Contest, root: Path, scratch: Path, scorer: WaitingWorker 
     contestant = ScoredModel(
         mine.name, trained.run.model_digest, answers.predictions, answers.classes, run=trained.run.key
     )
-    scores = _measure_costs(contest, mine, rows, _Scores(contestant, found), scratch)
+    scores = _measure_costs(task, mine, rows, _Scores(contestant, found), scratch)
     same = {
         against: replace(scores.candidate, name=rival.event.ref.name)
         for against, rival in baselines.items()
@@ -92,11 +94,11 @@ def evaluate(contest: Contest, root: Path, scratch: Path, scorer: WaitingWorker 
         rows.table[candidate.model.spec.target].to_numpy(),
         scores.candidate,
         scores.baselines["champion"],
-        contest.gate,
+        task.gate,
         anchor=scores.baselines["anchor"],
         evaluate=candidate.rules.evaluate,
         holdout=row_metadata(candidate, rows.table),
-        change_kind=contest.change_kind,
+        change_kind=task.change_kind,
         seed=seed_from_digests(
             trained.run.key,
             champion.event.ref.oid if isinstance(champion, Baseline) else "",
@@ -200,16 +202,18 @@ def _score_baseline(
     )
 
 
-def _measure_costs(contest: Contest, mine: PackagedModel, rows: HoldoutRows, scores: _Scores, scratch: Path) -> _Scores:
+def _measure_costs(
+    task: EvaluationTask, mine: PackagedModel, rows: HoldoutRows, scores: _Scores, scratch: Path
+) -> _Scores:
     """Return everybody with what the requirements ask of their costs, and why an older version's are not known.
 
     Raises Findings when the candidate cannot be measured.
     """
-    candidate, reported = contest.candidate, contest.trained.predictions
+    candidate, reported = task.candidate, task.trained.predictions
     wanted, cost_per_hour = operational_metrics(candidate), candidate.rules.evaluate.cost_per_hour
     packages = {
         rival.event.ref.oid: rival.model
-        for against, rival in contest.baselines.items()
+        for against, rival in task.baselines.items()
         if isinstance(rival, Baseline)
         and rival.model is not None
         and isinstance(scores.baselines[against], ScoredModel)
@@ -223,7 +227,7 @@ def _measure_costs(contest: Contest, mine: PackagedModel, rows: HoldoutRows, sco
         raise Findings(own.diagnostics)
     costs = dict(zip(packages, older, strict=True))
     measured = dict(scores.baselines)
-    for against, rival in contest.baselines.items():
+    for against, rival in task.baselines.items():
         one = scores.baselines.get(against)
         if isinstance(rival, Baseline) and isinstance(one, ScoredModel):
             measured[against] = replace(one, operational_metrics=costs[rival.event.ref.oid].values)

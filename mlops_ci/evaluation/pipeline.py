@@ -23,8 +23,8 @@ from mlops_ci.evaluation.candidates.candidate import Candidate, identify_candida
 from mlops_ci.evaluation.candidates.opponents import Opponents, find_opponents
 from mlops_ci.evaluation.candidates.trained_model import TrainedModel
 from mlops_ci.evaluation.candidates.training import require_stored_run, train_candidate
-from mlops_ci.evaluation.contest import load_contest
 from mlops_ci.evaluation.evaluate import evaluate
+from mlops_ci.evaluation.evaluation_task import load_evaluation_task
 from mlops_ci.evaluation.external_runs import RunArtifact, import_run, match_candidate, runs_untrusted_code
 from mlops_ci.evaluation.holdout.budget import (
     Reservation,
@@ -33,7 +33,7 @@ from mlops_ci.evaluation.holdout.budget import (
     with_question_number,
 )
 from mlops_ci.evaluation.holdout.sealed import open_holdout
-from mlops_ci.evaluation.record import comparison_record, contest_records, plan_gate_run, requirement_findings
+from mlops_ci.evaluation.record import comparison_record, evaluation_records, plan_gate_run, requirement_findings
 from mlops_ci.registry import run_store
 from mlops_ci.registry.state import RegistryState
 from mlops_ci.repository.context import Project
@@ -265,10 +265,10 @@ def _score_and_test(
         f"comparing {candidate.model.name} on {candidate.sides.split.holdout_rows:,} held-out rows"
     )
     scratch = Path(tempfile.mkdtemp(dir=project.context.scratch))
-    contest = load_contest(project, candidate, trained, opponents, asked.gate, scratch)
-    judgement = evaluate(contest, project.context.root, scratch, scorer)
+    task = load_evaluation_task(project, candidate, trained, opponents, asked.gate, scratch)
+    judgement = evaluate(task, project.context.root, scratch, scorer)
     key = candidate.comparison_key(opponents, pipeline.trust)
-    comparison = with_question_number(comparison_record(contest, judgement, key, pipeline.trust), asked)
-    records = contest_records(contest, comparison)
+    comparison = with_question_number(comparison_record(task, judgement, key, pipeline.trust), asked)
+    records = evaluation_records(task, comparison)
     plan = plan_gate_run(comparison, trained.run, records, trained.folder, pipeline.store)
     return _Answer(comparison, judgement.diagnostics, plan)

@@ -13,7 +13,7 @@ from mlops_ci.core.planned_writes import FileContent
 from mlops_ci.core.records import ComparedRelease, Comparison, MetricValue, TrainingRun
 from mlops_ci.evaluation.baselines import Baseline
 from mlops_ci.evaluation.candidates.candidate import Candidate
-from mlops_ci.evaluation.contest import Contest
+from mlops_ci.evaluation.evaluation_task import EvaluationTask
 from mlops_ci.evaluation.holdout.budget import without_question_number
 from mlops_ci.evaluation.verdict.alignment import NoBaseline
 from mlops_ci.evaluation.verdict.compare import CandidateJudgement
@@ -22,9 +22,9 @@ from mlops_ci.reports.markdown import run_report
 from mlops_ci.spec.spec_types import Trust
 
 
-def comparison_record(contest: Contest, found: CandidateJudgement, key: str, trust: Trust) -> Comparison:
-    """Return the record of a contest, under the key that names it; `trust` is of the place that judged it."""
-    candidate, run, rivals = contest.candidate, contest.trained.run, contest.baselines
+def comparison_record(task: EvaluationTask, found: CandidateJudgement, key: str, trust: Trust) -> Comparison:
+    """Return the record of an evaluation, under the key that names it; `trust` is of the place that judged it."""
+    candidate, run, rivals = task.candidate, task.trained.run, task.baselines
     return Comparison(
         key=key,
         model=run.model,
@@ -34,14 +34,14 @@ def comparison_record(contest: Contest, found: CandidateJudgement, key: str, tru
         holdout_digest=candidate.sides.split.holdout_digest,
         holdout_rows=candidate.sides.split.holdout_rows,
         policy_digest=candidate.policy_digest,
-        confidence=contest.gate.confidence,
+        confidence=task.gate.confidence,
         metrics=found.metrics,
         requirements=found.requirements,
         verdict=found.verdict,
         sentence=found.sentence,
         champion=_compared_release(rivals["champion"], found.champion_metrics, found.excluded_rows.get("champion", 0)),
         anchor=_compared_release(rivals["anchor"], found.anchor_metrics, found.excluded_rows.get("anchor", 0)),
-        occasion=contest.change_kind,
+        occasion=task.change_kind,
         rules_source=candidate.rules.base,
         trust=trust,
     )
@@ -58,16 +58,16 @@ def _compared_release(
     )
 
 
-def contest_records(contest: Contest, comparison: Comparison) -> Mapping[str, FileContent]:
-    """Return the files, by path, that a run keeps of a contest beside its comparison and the model's own files."""
-    run, snapshot = contest.trained.run, contest.candidate.snapshot
+def evaluation_records(task: EvaluationTask, comparison: Comparison) -> Mapping[str, FileContent]:
+    """Return the files, by path, that a run keeps of an evaluation beside its comparison and the model's own files."""
+    run, snapshot = task.trained.run, task.candidate.snapshot
     values = {item.metric: item.value for item in comparison.metrics if not item.slice}
     return {
         "run.json": canonical_json(encode(run)).encode(),
         "snapshot.json": canonical_json(encode(snapshot)).encode(),
         "metrics.json": canonical_json(values).encode(),
         "report.md": run_report(run, snapshot, without_question_number(comparison)).encode(),
-        "log.txt": contest.trained.log,
+        "log.txt": task.trained.log,
     }
 
 

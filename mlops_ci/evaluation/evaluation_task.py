@@ -18,7 +18,7 @@ Baselines = Mapping[BaselineRole, Baseline | NoBaseline]
 
 
 @dataclass(frozen=True)
-class Contest:
+class EvaluationTask:
     """Who is tested on today's holdout, and by which gate: `gate` has the confidence that the budget leaves each test."""
 
     candidate: Candidate
@@ -28,10 +28,10 @@ class Contest:
     change_kind: ChangeKind
 
 
-def load_contest(
+def load_evaluation_task(
     project: Project, candidate: Candidate, trained: TrainedModel, opponents: Opponents, gate: GateSpec, scratch: Path
-) -> Contest:
-    """Return the contest with the files of the older versions in `scratch`.
+) -> EvaluationTask:
+    """Return the task with the files of the older versions in `scratch`.
 
     Raises EnvironmentProblem when those are out of reach: that says nothing about the models.
     """
@@ -39,4 +39,4 @@ def load_contest(
     newest = load_baseline(project, candidate, run, champion, "champion", scratch)
     fixed = newest if anchor == champion else load_baseline(project, candidate, run, anchor, "anchor", scratch)
     kind = change_kind(run, read_release_run(project.context.repo, champion))
-    return Contest(candidate, trained, {"champion": newest, "anchor": fixed}, gate, kind)
+    return EvaluationTask(candidate, trained, {"champion": newest, "anchor": fixed}, gate, kind)
