@@ -34,6 +34,7 @@ from mlops_ci.repository import git, ssh_agent
 from mlops_ci.repository.context import Context, Project
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.git_values import Person
+from mlops_ci.repository.lookup import require_repository
 from mlops_ci.repository.ref_listing import LEDGER_PREFIX, LOG_PREFIX, TAG_PREFIX
 from mlops_ci.spec.load import Specs, find_root, load_specs
 
@@ -118,14 +119,13 @@ class Session:
     def _plan_pull_request(self, step: Step, options: dict[str, Any], detail: str) -> Outcome[Any]:
         """Plan again, where it is the branch that is protected, so that the manifests travel by pull request."""
         protected = any(line.startswith("!") and ":refs/heads/" in line for line in detail.splitlines())
-        if not protected or self.specs is None or self.specs.project.spec.delivery == "pull-request":
+        if not protected or self.specs is None or Project(self.specs, self.context).delivery == "pull-request":
             raise EnvironmentProblem.of(
                 "push-refused",
                 f"the remote refused the push, and nothing was written: {_first_line(detail)}",
                 help="its rules for branches or tags do not let you write here; ask whoever administers them",
             )
-        spec = replace(self.specs.project, spec=replace(self.specs.project.spec, delivery="pull-request"))
-        self.specs = replace(self.specs, project=spec)
+        self.context = replace(self.context, is_branch_protected=True)
         return self._call(step, options)
 
 
@@ -208,13 +208,7 @@ def _require_root(start: Path, repo: Repository | None, verb: Verb) -> Path:
     if verb.needs == "nothing":
         return start
     if verb.needs == "repository":
-        if repo is None:
-            raise UsageProblem.of(
-                "repository-missing",
-                f"{start} is not in a git repository",
-                help="go to the folder of your repository (-C DIR)",
-            )
-        return repo.root
+        return require_repository(repo).root
     root = find_root(start)
     if root is None or (repo is not None and not root.is_relative_to(repo.root.resolve())):
         raise UsageProblem.of(

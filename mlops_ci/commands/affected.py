@@ -10,6 +10,7 @@ from mlops_ci.core.results.impact import MATRIX_LIMIT, AffectedItem, AffectedRep
 from mlops_ci.evaluation.impact.analysis import ImpactAnalysis, ImpactReasons
 from mlops_ci.evaluation.impact.changes import ChangeStart, changes, find_change_start
 from mlops_ci.repository.context import Project
+from mlops_ci.repository.lookup import select_models
 
 
 def affected(project: Project, *, models: tuple[str, ...] = (), base: str | None = None) -> Outcome[AffectedReport]:
@@ -19,8 +20,6 @@ def affected(project: Project, *, models: tuple[str, ...] = (), base: str | None
     that has no spec, and EnvironmentProblem `base-missing` when the base is not in this clone.
     """
     if models:
-        from mlops_ci.evaluation.candidates.candidate import select_models  # which needs much that a diff does not
-
         return _report_outcome(
             _report_without_diff(project, select_models(project, models), "it was asked for", "the models were named")
         )
@@ -64,7 +63,7 @@ def _report_without_diff(project: Project, names: Iterable[str], reason: str, be
 
 def _affected_model(project: Project, name: str, reasons: Iterable[str]) -> AffectedItem:
     train = project.specs.models[name].spec.train
-    custom = bool(train.entrypoint or train.trusted)  # as `arrivals.own_code` has it
+    custom = bool(train.entrypoint or train.trusted)  # as `runs_untrusted_code` has it
     return AffectedItem(name, tuple(dict.fromkeys(reasons)), custom)
 
 

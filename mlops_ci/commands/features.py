@@ -6,19 +6,18 @@ import tempfile
 from pathlib import Path
 
 from mlops_ci.core.codec import encode
-from mlops_ci.core.diagnostics import has_errors
 from mlops_ci.core.digest import canonical_json
-from mlops_ci.core.errors import Findings
 from mlops_ci.core.plan import Outcome, Plan
 from mlops_ci.core.planned_writes import ExportFile, PlannedWrite
 from mlops_ci.core.results.ci_jobs import FeaturesReport, FeaturesTask
 from mlops_ci.data.split import write_split_files
 from mlops_ci.evaluation.base_branch_rules import find_base
-from mlops_ci.evaluation.candidates.candidate import Candidate, identify_candidate, read_data, select_models
+from mlops_ci.evaluation.candidates.candidate import Candidate
 from mlops_ci.evaluation.evaluate import operational_metrics
 from mlops_ci.evaluation.external_runs import runs_untrusted_code
-from mlops_ci.evaluation.holdout.sealed import open_holdout
+from mlops_ci.evaluation.holdout.sealed import open_candidate
 from mlops_ci.repository.context import Project
+from mlops_ci.repository.lookup import select_models
 from mlops_ci.training.fit import select_golden_rows
 from mlops_ci.training.inference.cost import RUNTIME_METRICS
 
@@ -38,10 +37,7 @@ def features(
     writes: list[PlannedWrite] = []
     tasks = []
     for name in select_models(project, models):
-        data, findings = read_data(project, name)
-        if has_errors(findings):
-            raise Findings(findings)
-        with open_holdout(project, identify_candidate(project, name, data, base=judge)) as candidate:
+        with open_candidate(project, name, judge) as candidate:
             if not runs_untrusted_code(candidate):
                 continue
             scratch = Path(tempfile.mkdtemp(dir=project.context.scratch))
@@ -66,7 +62,7 @@ def _write_rows(project: Project, candidate: Candidate, scratch: Path) -> int:
     spec, context = candidate.model.spec, project.context
     sides = write_split_files(
         context.root,
-        candidate.dataset,
+        candidate.dataset_by_rules,
         candidate.snapshot.files,
         spec.features,
         spec.target,

@@ -16,14 +16,14 @@ from datetime import datetime
 from pathlib import Path
 
 from mlops_ci.core.codec import DecodeError, decode_json
-from mlops_ci.core.diagnostics import Diagnostic, replace_control_characters
+from mlops_ci.core.diagnostics import replace_control_characters
 from mlops_ci.core.errors import EnvironmentProblem, Findings
 from mlops_ci.core.records import DatasetSnapshot, TrainingEnvironment, TrainingRun
 from mlops_ci.data.split import write_split_files
 from mlops_ci.evaluation.base_branch_rules import BaseBranch
 from mlops_ci.evaluation.candidates.candidate import Candidate, identify_candidate
+from mlops_ci.evaluation.candidates.trained_model import ExternalPredictions, TrainedModel
 from mlops_ci.evaluation.candidates.training import copy_source, training_record
-from mlops_ci.evaluation.evaluate import ExternalPredictions
 from mlops_ci.registry import run_store, run_transfer
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.git import Repository
@@ -50,17 +50,6 @@ class RunArtifact:
     log: bytes
     predictions: Path | None = None
     costs: Path | None = None
-
-
-@dataclass(frozen=True)
-class ImportedRun:
-    """A candidate that has arrived, as this job found it: its record, its packaged files in `folder`, and its answers."""
-
-    run: TrainingRun
-    folder: Path
-    log: bytes
-    external_predictions: ExternalPredictions | None
-    diagnostics: tuple[Diagnostic, ...]
 
 
 def read_artifacts(repo: Repository, folder: Path) -> Mapping[str, RunArtifact]:
@@ -98,7 +87,7 @@ def match_candidate(
     return candidate
 
 
-def import_run(project: Project, repo: Repository, candidate: Candidate, artifact: RunArtifact) -> ImportedRun:
+def import_run(project: Project, repo: Repository, candidate: Candidate, artifact: RunArtifact) -> TrainedModel:
     """Look into what arrived of a candidate whose holdout is open, and describe it as if it had been trained here.
 
     Raises Findings when the model is none that the spec allows, or `predictions-missing` when it has code of its own and
@@ -109,7 +98,7 @@ def import_run(project: Project, repo: Repository, candidate: Candidate, artifac
     model = scratch / "arrived.skops"
     model.write_bytes(_read_blob(repo, artifact.run, f"{run_store.MODEL_FOLDER}{skops.MODEL_FILE}"))
     sides = write_split_files(
-        context.root, candidate.dataset, candidate.snapshot.files, spec.features, spec.target, scratch
+        context.root, candidate.dataset_by_rules, candidate.snapshot.files, spec.features, spec.target, scratch
     )
     sides.holdout.unlink()
     golden = select_golden_rows(sides.train, candidate.inputs)
@@ -130,7 +119,7 @@ def import_run(project: Project, repo: Repository, candidate: Candidate, artifac
         answers=answers,
     )
     run = _imported_record(context.root, candidate, artifact.claimed_run, made)
-    return ImportedRun(run, made.folder, artifact.log, given, made.diagnostics)
+    return TrainedModel(run, made.folder, artifact.log, predictions=given, diagnostics=made.diagnostics)
 
 
 def runs_untrusted_code(candidate: Candidate) -> bool:

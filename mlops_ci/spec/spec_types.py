@@ -10,6 +10,7 @@ ColumnType = Literal["string", "integer", "number", "boolean", "date", "timestam
 CheckSeverity = Literal["error", "warn"]
 Task = Literal["binary-classification", "multiclass-classification", "regression"]
 BaselineRole = Literal["champion", "anchor"]
+Delivery = Literal["push", "pull-request"]
 ChangeKind = Literal["changed", "retrained"]
 Trust = Literal["local", "single-job", "separated"]  # from the least on
 
@@ -51,7 +52,7 @@ class ProjectSpec:
     champion: str | None = None  # an environment; default: the last one of `environments`
     store: str = "git"  # or the URL that takes the files that are too large for git
     branch: str | None = None  # the branch that manifests are written to; default: the remote's default branch
-    delivery: Literal["push", "pull-request"] = "push"
+    delivery: Delivery = "push"
     store_limit_mb: int = 50  # the largest model file that git keeps
     signing: SigningSpec | None = None
     policy: PolicySpec = PolicySpec()
