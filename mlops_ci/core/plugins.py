@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Generic, Literal, Protocol, TypeVar, get_args
 
-from mlops_ci.core.errors import EnvironmentProblem, UsageProblem
+from mlops_ci.core.errors import EnvironmentProblem, ToolError, UsageProblem
 from mlops_ci.core.suggestions import quote, suggest
 
 Group = Literal[
@@ -55,13 +55,15 @@ class Plugin(Generic[Made]):
     """A type that a spec can name: `make` turns its options, which stand beside `type:`, into what the room uses.
 
     `options` is a frozen dataclass, `schema` the JSON Schema of its fields (`properties`, `required`), without `type`. Fields
-    that the schema does not name are errors in a spec.
+    that the schema does not name are errors in a spec, and so are those of the spec around it that `reads` does not name
+    (for a target: `replicas`, `resources`, `rollout`).
     """
 
     name: str
     make: Callable[[Any], Made]
     options: type[Any] = NoOptions
     schema: Mapping[str, Any] = field(default_factory=dict)
+    reads: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,31 @@ def load(table: Mapping[str, AnyPlugin], group: Group, name: str) -> AnyPlugin:
 def list_offers(group: Group) -> tuple[Offer, ...]:
     """Return what installed distributions offer in a group, by name; nothing of it is imported."""
     return _scan_entry_points(group, tuple(sys.path))
+
+
+def distribution_of(group: Group, name: str) -> str:
+    """Return the distribution and its version that offer a plugin, `acme-sources 1.2.0`; `mlops-ci` for what none offers."""
+    found = next((offer for offer in list_offers(group) if offer.name == name), None)
+    return f"{found.distribution} {found.version}" if found else "mlops-ci"
+
+
+@contextmanager
+def translate_plugin_errors(group: Group, name: str) -> Iterator[None]:
+    """Turn what a package's own code raises into EnvironmentProblem `plugin-failed`, which names its distribution.
+
+    What the toolkit itself has for such cases (Findings, UsageProblem, EnvironmentProblem) stays as it is.
+    """
+    try:
+        yield
+    except ToolError:
+        raise
+    except (Exception, SystemExit) as error:
+        why = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise EnvironmentProblem.of(
+            "plugin-failed",
+            f"the {_noun(group)} {quote(name)} of {distribution_of(group, name)} failed: {why}",
+            help="tell its author: the functions of mlops_ci.testing check a plugin",
+        ) from error
 
 
 @contextmanager
@@ -124,7 +151,7 @@ def _scan_entry_points(group: Group, path: tuple[str, ...]) -> tuple[Offer, ...]
 def _find_offer(table: Mapping[str, AnyPlugin], group: Group, name: str) -> Offer:
     offers = list_offers(group)
     found = [offer for offer in offers if offer.name == name]
-    noun = group.partition(".")[2].removesuffix("s")
+    noun = _noun(group)
     if not found:
         known = (*table, *(offer.name for offer in offers))
         raise UsageProblem.of(
@@ -140,6 +167,10 @@ def _find_offer(table: Mapping[str, AnyPlugin], group: Group, name: str) -> Offe
             help="uninstall all but one of them",
         )
     return found[0]
+
+
+def _noun(group: Group) -> str:
+    return group.partition(".")[2].removesuffix("s")
 
 
 def _load_offer(table: Mapping[str, AnyPlugin], offer: Offer) -> AnyPlugin:
@@ -181,7 +212,7 @@ def _import_offer(offer: Offer, kinds: tuple[type[Any], ...]) -> Any:
     by = f"the plugin {quote(offer.name)} of {offer.distribution} {offer.version} ({offer.value})"
     try:
         value = metadata.EntryPoint(offer.name, offer.value, offer.group).load()
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a stranger's module raises
+    except (Exception, SystemExit) as error:
         why = f"{type(error).__name__}: {error}".splitlines()[0]
         raise EnvironmentProblem.of(
             "plugin-broken",
