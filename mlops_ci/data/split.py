@@ -16,6 +16,7 @@ from mlops_ci.core.records import FileDigest, Split
 from mlops_ci.data.cache import cache_key, read_cache_entry, write_cache_entry
 from mlops_ci.data.leakage import Leaks, find_leaks
 from mlops_ci.data.row_rules import pluralize
+from mlops_ci.data.sources.table import plugin_versions
 from mlops_ci.spec.spec_types import DatasetSpec, Task
 
 if TYPE_CHECKING:
@@ -84,7 +85,8 @@ def split_dataset(
     Raises Findings: `data-column-missing`, `split-time-missing`, `split-side-empty`, and those of `open_table`.
     """
     apart = encode(held.files) if held else None
-    key = cache_key(dataset.digest, files, "split", sorted(columns), target, *([apart] if apart else []))
+    versions = plugin_versions(dataset.spec.source)
+    key = cache_key(dataset.digest, files, "split", sorted(columns), target, *([apart] if apart else []), *versions)
     known = read_cache_entry(cache, key, SplitSummary)
     if known is None:
         with _open_split_table(root, dataset, files, (*columns, target), held) as table:
@@ -221,7 +223,7 @@ def _open_split_table(
     spec = dataset.spec
     with open_table(root, files, spec, more=held.paths if held else ()) as table, translate_duckdb_errors("the data"):
         if held:
-            table = attach_holdout(table, held, spec, dataset.locate("spec", "split", "source"))
+            table = attach_holdout(table, held, dataset.locate("spec", "split", "source"))
         _require_columns(table.types, dataset, wanted)
         yield table
 

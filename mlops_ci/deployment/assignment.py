@@ -50,7 +50,7 @@ from mlops_ci.repository.git_values import Person
 from mlops_ci.repository.lookup import require_repository
 from mlops_ci.repository.signing import TagSignature, sign_tag, verify_tags
 from mlops_ci.spec.load import LocatedSpec
-from mlops_ci.spec.spec_types import DeploymentSpec
+from mlops_ci.spec.spec_types import DeploymentSpec, TargetSpec
 
 DATA_LOCK = "data.lock"
 _MAX_DESCRIPTION = 140  # characters: GitHub takes no more
@@ -274,13 +274,18 @@ def _require_deployment_spec(project: Project, model: str, environment: str) -> 
     )
 
 
+def _named_repository(spec: LocatedSpec[DeploymentSpec]) -> str | None:
+    target = spec.spec.target
+    return target.repository if isinstance(target, TargetSpec) else None
+
+
 def _repository_url(repo: Repository, branch: ManifestBranch, spec: LocatedSpec[DeploymentSpec]) -> str:
-    url = spec.spec.target.repository or (repo.remote_url(branch.remote) if branch.remote else str(repo.root))
+    url = _named_repository(spec) or (repo.remote_url(branch.remote) if branch.remote else str(repo.root))
     return without_credentials(url)
 
 
 def _unreachable_warnings(branch: ManifestBranch, spec: LocatedSpec[DeploymentSpec]) -> tuple[Diagnostic, ...]:
-    if branch.remote is not None or spec.spec.target.repository is not None:
+    if branch.remote is not None or _named_repository(spec) is not None:
         return ()
     return (
         Diagnostic(

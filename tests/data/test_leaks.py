@@ -16,6 +16,7 @@ from mlops_ci.commands import scaffold
 from mlops_ci.data import leakage
 from mlops_ci.data.leakage import Leaks, is_explained_by_chance, leak_findings
 from mlops_ci.data.sources.files import source_files
+from mlops_ci.data.sources.table import open_source
 from mlops_ci.data.split import split_dataset, write_split_files
 from mlops_ci.spec.load import load_specs
 from mlops_ci.spec.spec_types import ColumnSpec, SplitSpec
@@ -212,7 +213,7 @@ def test_the_templates_have_no_copies(template: str, target: str, tmp_path: Path
     specs, _ = load_specs(tmp_path)
     assert specs is not None
     (dataset,) = specs.datasets.values()
-    files = source_files(tmp_path, dataset.spec.source)
+    files = open_source(dataset.spec.source).resolve(tmp_path)
     sides = split_dataset(tmp_path, dataset, files, (), target, None)
     assert sides.leaks.copies == 0
     assert (sides.leaks.rows_with_equal_content > 100) == (template == "flights"), (
