@@ -12,6 +12,7 @@ nox.options.sessions = ["lint", "tests"]
 nox.options.reuse_venv = "yes"
 
 WORKERS = ("-n", "2", "--dist", "worksteal")
+_COVERAGE_RUN = "branch = true\nparallel = true\nsigterm = true\npatch = _exit\nomit = */templates/*\n"
 PROJECT = nox.project.load_toml("pyproject.toml")
 
 
@@ -21,9 +22,13 @@ def _install(session: nox.Session, group: str) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the tests; arguments after -- go to pytest."""
+    """Run the tests but the slow ones; arguments after -- go to pytest. `-- --changed [REVISION]`: those that a change can reach."""
     _install(session, "test")
-    session.run("pytest", *(session.posargs or [*WORKERS, "-m", "not slow"]))
+    if session.posargs[:1] == ["--changed"]:
+        listed = session.run("python", "-m", "tests.support.changed", *session.posargs[1:], silent=True)
+        session.run("pytest", *WORKERS, "-m", "not slow", *str(listed).split())
+    else:
+        session.run("pytest", *(session.posargs or [*WORKERS, "-m", "not slow"]))
 
 
 @nox.session
@@ -71,6 +76,36 @@ def docs(session: nox.Session) -> None:
     """Run every code block of the README and the docs, and compare the generated pages with the code."""
     _install(session, "test")
     session.run("pytest", "tests/docs", *session.posargs)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Run all tests and show which lines and branches none ran, child processes included; fails below the floor in pyproject.toml."""
+    _install(session, "coverage")
+    folder = Path(session.create_tmp()).absolute()
+    data, settings = folder / "data", folder / "coveragerc"
+    for old in folder.glob("data*"):
+        old.unlink()
+    settings.write_text(f"[run]\n{_COVERAGE_RUN}data_file = {data}\nsource = {Path('mlops_ci').absolute()}\n")
+    # children get a clean environment, so that no variable tells them to measure: each Python of this environment does
+    places = str(session.run("python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", silent=True))
+    start = Path(places.strip(), "measure_coverage.pth")
+    start.write_text(
+        f"import os; os.environ['COVERAGE_PROCESS_START'] = {str(settings)!r}; import coverage; coverage.process_startup()\n"
+    )
+    try:
+        session.run("pytest", *(session.posargs or WORKERS))
+    finally:
+        start.unlink()
+    session.run("coverage", "combine", "--quiet", f"--rcfile={settings}", success_codes=[0])
+    session.run("coverage", "report", "--rcfile=pyproject.toml", f"--data-file={data}")
+
+
+@nox.session
+def mutation(session: nox.Session) -> None:
+    """Put small faults into the registry's state, plans and verdicts, and fail unless tests find 80 % of them."""
+    _install(session, "test")
+    session.run("python", "-m", "tests.mutation", *session.posargs)
 
 
 @nox.session
