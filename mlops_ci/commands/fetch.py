@@ -13,7 +13,7 @@ from mlops_ci.registry import run_store
 from mlops_ci.registry.state import read_registry
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.git import Repository
-from mlops_ci.training.frameworks.sklearn import entrypoint_folders
+from mlops_ci.training.user_code import entrypoint_folders
 
 
 def fetch(project: Project, *, model: str, directory: str) -> Outcome[FetchReport]:

@@ -16,8 +16,8 @@ from mlops_ci.registry.events import Event
 from mlops_ci.repository.context import Project
 from mlops_ci.spec.spec_types import BaselineRole, ChangeKind
 from mlops_ci.training.frame import incompatible_inputs
-from mlops_ci.training.frameworks.sklearn import entrypoint_folders
 from mlops_ci.training.inference.scoring import PackagedModel, missing_inputs
+from mlops_ci.training.user_code import entrypoint_folders
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from mlops_ci.core.codec import DecodeError, decode_json
 from mlops_ci.core.diagnostics import Diagnostic, replace_control_characters
-from mlops_ci.core.errors import EnvironmentProblem, Findings
+from mlops_ci.core.errors import EnvironmentProblem, Findings, error_headline
 from mlops_ci.core.records import DatasetSnapshot, TrainingEnvironment, TrainingRun
 from mlops_ci.data.split import write_split_files
 from mlops_ci.evaluation.base_branch_rules import BaseBranch
@@ -166,7 +166,7 @@ def _split_predictions(
     except (ValueError, OSError, DecodeError) as error:
         raise Findings.of(
             "predictions-invalid",
-            f"the answers of '{name}' cannot be used: {skops.error_summary(error)}",
+            f"the answers of '{name}' cannot be used: {error_headline(error)}",
             location=where,
             help="look at the log of the job that lets it predict",
         ) from error

@@ -22,12 +22,12 @@ from mlops_ci.core import process
 from mlops_ci.core.codec import encode
 from mlops_ci.core.diagnostics import Diagnostic, Location
 from mlops_ci.core.digest import digest_file, digest_json
-from mlops_ci.core.errors import Findings, UsageProblem
+from mlops_ci.core.errors import Findings, UsageProblem, error_headline
 from mlops_ci.core.records import FileDigest, ModelField, ModelSignature, TrainingEnvironment
 from mlops_ci.spec.spec_types import Task, TrainSpec
 from mlops_ci.training import environment as environments
-from mlops_ci.training.frameworks.sklearn import entrypoint_folders
 from mlops_ci.training.packaging import skops
+from mlops_ci.training.user_code import entrypoint_folders
 from mlops_ci.training.workers import protocol, untrusted_files
 
 _TRAIN_WORKER, _INSPECT_WORKER = "mlops_ci.training.workers.train", "mlops_ci.training.workers.inspect"
@@ -113,9 +113,7 @@ def fit_model(
         try:
             model = untrusted_files.copy_untrusted_file(work / skops.MODEL_FILE, checked / skops.MODEL_FILE)
         except (OSError, ValueError) as error:
-            raise _training_failure(
-                f"training left no model file: {skops.error_summary(error)}", ended, where
-            ) from error
+            raise _training_failure(f"training left no model file: {error_headline(error)}", ended, where) from error
         found = _inspect_model_file(
             train, task, inputs, output, root, golden, checked, where, timeout, interpreter, inspector
         )
@@ -172,7 +170,7 @@ def package_external(
     except (OSError, ValueError) as error:
         raise Findings.of(
             "train-failed",
-            f"training left no model file: {skops.error_summary(error)}",
+            f"training left no model file: {error_headline(error)}",
             location=where,
             help="look at the log of the job that trained",
         ) from error

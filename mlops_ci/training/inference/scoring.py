@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mlops_ci.core.errors import Findings
+from mlops_ci.core.errors import Findings, error_headline
 from mlops_ci.core.records import ModelSignature
 from mlops_ci.spec.spec_types import Task
 from mlops_ci.training.packaging import skops
@@ -149,7 +149,7 @@ def copy_model_for_worker(model: PackagedModel, target: Path) -> protocol.ModelI
     except (OSError, ValueError) as error:
         raise Findings.of(
             "model-file-unreadable",
-            f"the file of {model.name} cannot be read: {skops.error_summary(error)}",
+            f"the file of {model.name} cannot be read: {error_headline(error)}",
             help="Fetch it again, or train it again.",
         ) from error
     if file.sha256 != model.sha256:
@@ -177,7 +177,7 @@ def _translate_prediction_errors(model: PackagedModel) -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError) as error:
-        message = f"{model.name} gave predictions that cannot be used: {skops.error_summary(error)}"
+        message = f"{model.name} gave predictions that cannot be used: {error_headline(error)}"
         raise Findings.of(
             "score-failed", message, help="Its predict and predict_proba must fit scikit-learn's."
         ) from error

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mlops_ci.core.errors import Findings
+from mlops_ci.core.errors import Findings, error_headline
 from mlops_ci.core.records import ModelSignature
 
 MODEL_FILE, SIGNATURE_FILE, GOLDEN_FILE, REQUIREMENTS_FILE = (
@@ -66,7 +66,7 @@ def load_model_file(path: Path, trusted: Sequence[str]) -> Any:
     except UntrustedTypesFoundException as error:
         raise Findings.of(
             "model-types-untrusted",
-            f"{path.name} holds types that are not on its trusted list: {error_summary(error)}",
+            f"{path.name} holds types that are not on its trusted list: {error_headline(error)}",
             help="Review them, and list them under spec.train.trusted.",
         ) from error
     except Exception as error:  # as above
@@ -76,7 +76,7 @@ def load_model_file(path: Path, trusted: Sequence[str]) -> Any:
 def _unreadable_model_error(path: Path, error: Exception) -> Findings:
     return Findings.of(
         "model-file-unreadable",
-        f"{path.name} cannot be loaded: {error_summary(error)}",
+        f"{path.name} cannot be loaded: {error_headline(error)}",
         help="Train it again with the versions in its requirements.txt, or install those.",
     )
 
@@ -87,11 +87,6 @@ def _require_size_limit(path: Path) -> None:
         size = sum(member.file_size for member in archive.infolist())
     if size > UNPACKED_LIMIT:
         raise ValueError(f"it unfolds to {size:,} bytes")
-
-
-def error_summary(error: BaseException) -> str:
-    """Return an exception's type and the start of its text, as one line."""
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"[:400]
 
 
 def predict_columns(model: Any, frame: Any, task: str) -> dict[str, Any]:

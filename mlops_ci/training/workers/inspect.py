@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_ci.core.errors import Findings, ToolError
-from mlops_ci.training import frame
-from mlops_ci.training.frameworks import sklearn
+from mlops_ci.training import frame, user_code
 from mlops_ci.training.packaging import skops
 from mlops_ci.training.packaging.structural_digest import OpaqueObjectError, structural_digest
 from mlops_ci.training.workers import protocol
@@ -46,7 +45,7 @@ def inspect_model(job: protocol.InspectJob) -> protocol.InspectAnswer:
         columns = skops.predict_columns(model, rows, job.task)
         return _model_classes(model, job.task), pa.table({name: pa.array(values) for name, values in columns.items()})
 
-    classes, predictions = sklearn.call_user_code(
+    classes, predictions = user_code.call_user_code(
         ask,
         "train-failed",
         "the fitted model cannot predict its training rows",

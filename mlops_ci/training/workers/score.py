@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mlops_ci.core.diagnostics import Diagnostic
-from mlops_ci.core.errors import Findings, ToolError
+from mlops_ci.core.errors import Findings, ToolError, error_headline
 from mlops_ci.training import frame
 from mlops_ci.training.packaging import skops
 from mlops_ci.training.workers import protocol
@@ -53,7 +53,7 @@ def _score_model(item: protocol.ModelItem, rows: Any, out: str) -> str:
     except (Exception, SystemExit) as error:  # what a model raises on rows is about the model and the rows
         raise Findings.of(
             "score-failed",
-            f"{item.name} cannot predict the holdout: {skops.error_summary(error)}",
+            f"{item.name} cannot predict the holdout: {error_headline(error)}",
             help="Look at the values that are in the holdout and not in the training rows.",
         ) from error
     numbers = [values for name, values in columns.items() if name != skops.LABEL_COLUMN]

@@ -9,8 +9,8 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from mlops_ci.core.errors import Findings, ToolError, UsageProblem
-from mlops_ci.training import frame
+from mlops_ci.core.errors import Findings, ToolError, UsageProblem, error_headline
+from mlops_ci.training import frame, user_code
 from mlops_ci.training.environment import loaded_threadpools
 from mlops_ci.training.frameworks import sklearn
 from mlops_ci.training.packaging.structural_digest import OpaqueObjectError, structural_digest
@@ -47,9 +47,9 @@ def fit_and_package(job: protocol.TrainJob) -> protocol.TrainAnswer:
         root=Path(job.root),
     )
     what, help, root = "describing the estimator failed", "The traceback is in the training log.", Path(job.root)
-    described = sklearn.call_user_code(lambda: repr(model), "train-failed", what, help, root)
+    described = user_code.call_user_code(lambda: repr(model), "train-failed", what, help, root)
     started = time.perf_counter()
-    sklearn.call_user_code(lambda: model.fit(x, y), "train-failed", "fitting failed", help, root)
+    user_code.call_user_code(lambda: model.fit(x, y), "train-failed", "fitting failed", help, root)
     seconds = time.perf_counter() - started
     _write_model_file(model, Path(job.out), job)
     return protocol.TrainAnswer(
@@ -106,8 +106,8 @@ def _write_model_file(model: Any, path: Path, job: protocol.TrainJob) -> None:
     except OpaqueObjectError as error:
         reason = str(error)
     except Exception as error:  # noqa: BLE001 skops raises what the object's own state makes it raise
-        sys.stderr.write(sklearn.locate_user_error(error, Path(job.root))[1])
-        reason = sklearn.error_headline(error)
+        sys.stderr.write(user_code.locate_user_error(error, Path(job.root))[1])
+        reason = error_headline(error)
     else:
         return
     raise Findings.of(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from mlops_ci.core.digest import CHUNK_BYTES
+from mlops_ci.core.errors import error_headline
 from mlops_ci.core.records import FileDigest
 from mlops_ci.training.packaging import skops
 
@@ -74,7 +75,7 @@ def read_prediction_table(path: Path, *, task: str, classes: Sequence[Any], rows
                     raise ValueError(f"{field.name} is of the type {str(field.type)[:50]}")
             return file.read()
     except (OSError, pa.ArrowException) as error:
-        raise ValueError(skops.error_summary(error)) from error
+        raise ValueError(error_headline(error)) from error
 
 
 def _is_label_type(type: Any) -> bool:
