@@ -19,8 +19,8 @@ from mlops_ci.evaluation.evaluate import operational_metrics
 from mlops_ci.evaluation.external_runs import runs_untrusted_code
 from mlops_ci.evaluation.holdout.sealed import open_holdout
 from mlops_ci.repository.context import Project
-from mlops_ci.training.fit import select_golden_rows
 from mlops_ci.training.inference.cost import RUNTIME_METRICS
+from mlops_ci.training.inspection import select_golden_rows
 
 ROWS_SUFFIX, TASK_SUFFIX = ".parquet", ".json"
 

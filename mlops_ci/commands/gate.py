@@ -149,7 +149,7 @@ def _gate_model(
             why = next(one.message for one in training.diagnostics if one.severity == "error")
             gated = GatedModel(name, "fail", why, data, run, training.trained.fitted)
             return gated, (*findings, *training.diagnostics), training.plan, None
-        model = training.files["model/model.skops"]
+        model = training.files[f"{run_store.MODEL_FOLDER}{run.model_format.entry_file}"]
         folder = model.parent if isinstance(model, Path) else project.context.scratch
         log = training.files.get("log.txt", b"")
         kept = log if isinstance(log, bytes) else log.read_bytes()

@@ -70,7 +70,7 @@ def evaluate(
     Raises Findings when the candidate cannot be scored, or the rows' weights or a user's own metrics are unusable. An
     older version that cannot be scored is incomparable.
     """
-    mine = packaged_model(candidate.model.name, run, run.files, run.trusted, folder)
+    mine = packaged_model(candidate.model.name, run, folder)
     rows = _prepare_holdout_rows(project, candidate, mine, baselines, scratch)
     # library code in a process that waits for it: it must have ended before any other's own code can find it
     ahead = (
@@ -128,7 +128,7 @@ def paired_predictions(
     project: Project, candidate: Candidate, run: TrainingRun, folder: Path, baseline: Baseline, scratch: Path
 ) -> tuple[Truth, tuple[Predictions, Predictions]]:
     """Return the labels of the held-out rows that both have not learned from, and two models' answers for them."""
-    mine = packaged_model(candidate.model.name, run, run.files, run.trusted, folder)
+    mine = packaged_model(candidate.model.name, run, folder)
     rows = _prepare_holdout_rows(project, candidate, mine, {"champion": baseline}, scratch)
     theirs = _score_baseline("champion", baseline, require_part(baseline.model), rows, scratch)
     if isinstance(theirs, NoBaseline):

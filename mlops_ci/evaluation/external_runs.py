@@ -22,13 +22,14 @@ from mlops_ci.core.records import DatasetSnapshot, TrainingEnvironment, Training
 from mlops_ci.data.split import write_split_files
 from mlops_ci.evaluation.base_branch_rules import BaseBranch
 from mlops_ci.evaluation.candidates.candidate import Candidate, identify_candidate
-from mlops_ci.evaluation.candidates.training import copy_source, training_record
+from mlops_ci.evaluation.candidates.training import copy_source, training_record, training_task
 from mlops_ci.evaluation.evaluate import ExternalPredictions
 from mlops_ci.registry import run_store, run_transfer
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.git import Repository
-from mlops_ci.training.fit import ExternalAnswers, FittedModel, package_external, select_golden_rows
-from mlops_ci.training.packaging import skops
+from mlops_ci.training.external_model import package_external
+from mlops_ci.training.inspection import ExternalAnswers, select_golden_rows
+from mlops_ci.training.package import FittedModel
 from mlops_ci.training.workers import untrusted_files
 from mlops_ci.training.workers.protocol import ModelCosts
 
@@ -106,8 +107,11 @@ def import_run(project: Project, repo: Repository, candidate: Candidate, artifac
     """
     context, spec = project.context, candidate.model.spec
     scratch = Path(tempfile.mkdtemp(dir=context.scratch))
-    model = scratch / "arrived.skops"
-    model.write_bytes(_read_blob(repo, artifact.run, f"{run_store.MODEL_FOLDER}{skops.MODEL_FILE}"))
+    environment = _sanitise_environment(artifact.claimed_run.environment)
+    task = replace(training_task(candidate, context.root), environment=environment)
+    model = scratch / "arrived-model"
+    # the format is what the spec asks for, whatever the run claims
+    model.write_bytes(_read_blob(repo, artifact.run, f"{run_store.MODEL_FOLDER}{task.packager.entry_file}"))
     sides = write_split_files(
         context.root, candidate.dataset, candidate.snapshot.files, spec.features, spec.target, scratch
     )
@@ -116,19 +120,7 @@ def import_run(project: Project, repo: Repository, candidate: Candidate, artifac
     answers, given = (
         _split_predictions(candidate, artifact, golden.num_rows) if runs_untrusted_code(candidate) else (None, None)
     )
-    made = package_external(
-        model,
-        spec.train,
-        task=spec.task,
-        inputs=candidate.inputs,
-        output=candidate.output,
-        golden=golden,
-        root=context.root,
-        scratch=scratch / "examined",
-        environment=_sanitise_environment(artifact.claimed_run.environment),
-        where=candidate.model.locate("spec", "train", key=True),
-        answers=answers,
-    )
+    made = package_external(task, model, golden, scratch / "examined", answers)
     run = _imported_record(context.root, candidate, artifact.claimed_run, made)
     return ImportedRun(run, made.folder, artifact.log, given, made.diagnostics)
 

@@ -11,11 +11,11 @@ from mlops_ci.evaluation.candidates.candidate import VERDICT_FORMAT
 ROOT = Path(mlops_ci.__file__).parent
 JUDGE = (
     *("evaluation/stats/*.py", "evaluation/verdict/*.py", "training/inference/*.py"),
-    *("training/frame.py", "training/predictions.py"),
+    *("training/frame.py", "training/prediction_columns.py", "training/predictions.py"),
     *("training/workers/custom_metric.py", "training/workers/measure.py", "training/workers/score.py"),
 )
 # JUDGE_FORMAT -> the digest of the files that judged when it was chosen
-KNOWN = {5: "ea1baefa87580fcb2423b366cb4326b86be4ae1af9d2fa56fb91d98d52a284df"}
+KNOWN = {5: "acadd54ca948f648dc3c519999ff768cabfc04cd7af6177e979bc6f62bc41b88"}
 WHAT_TO_DO = """
 The files that judge a model have changed: {digest}
 Can the same models get another verdict, metric or interval? Raise JUDGE_FORMAT in mlops_ci/evaluation/candidates/candidate.py, so that answers

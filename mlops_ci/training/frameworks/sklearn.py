@@ -4,38 +4,44 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Mapping, Sequence
+import random
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mlops_ci.core.diagnostics import Location
 from mlops_ci.core.errors import Findings, UsageProblem, error_headline
-from mlops_ci.core.records import ModelField
 from mlops_ci.training.frameworks.preprocess import add_preprocessing
+from mlops_ci.training.frameworks.protocol import EstimatorRecipe, Framework
 from mlops_ci.training.user_code import CALL_HELP, call_user_code, load_entrypoint
 
 
-def build_estimator(
-    *,
-    estimator: str | None,
-    entrypoint: str | None,
-    params: Mapping[str, Any],
-    seed: int,
-    inputs: Sequence[ModelField],
-    root: Path,
-) -> Any:
+def build_estimator(recipe: EstimatorRecipe) -> Any:
     """Return the unfitted estimator with default preprocessing where it has none of its own, and every seed set.
 
     Raises UsageProblem when the spec names what does not exist or gives parameters that do not fit, Findings when the
     repository's own function fails.
     """
     made = (
-        _build_from_entrypoint(entrypoint, params, root)
-        if entrypoint is not None
-        else _build_from_path(estimator or "", params)
+        _build_from_entrypoint(recipe.entrypoint, recipe.params, recipe.root)
+        if recipe.entrypoint is not None
+        else _build_from_path(recipe.estimator or "", recipe.params)
     )
-    made = add_preprocessing(made, inputs, root)
-    return set_seeds(made, seed)
+    made = add_preprocessing(made, recipe.inputs, recipe.root)
+    return set_seeds(made, recipe.seed)
+
+
+def set_global_seeds(seed: int) -> None:
+    """Seed Python's and numpy's global generators, for code that draws from them."""
+    import numpy as np
+
+    random.seed(seed)
+    np.random.seed(seed)
+
+
+def fit_estimator(estimator: Any, x: Any, y: Any) -> None:
+    """Fit an estimator in place."""
+    estimator.fit(x, y)
 
 
 def set_seeds(estimator: Any, seed: int) -> Any:
@@ -93,3 +99,12 @@ def _build_from_entrypoint(entrypoint: str, params: Mapping[str, Any], root: Pat
             help="Return an unfitted object with fit, predict and get_params (a sklearn.base.BaseEstimator).",
         )
     return made
+
+
+SKLEARN = Framework(
+    name="sklearn",
+    packager="skops",
+    set_global_seeds=set_global_seeds,
+    build=build_estimator,
+    fit=fit_estimator,
+)
