@@ -12,7 +12,7 @@ from mlops_ci.core.errors import Findings
 from mlops_ci.core.plan import Outcome, Plan
 from mlops_ci.core.planned_writes import ExportFile, PlannedWrite
 from mlops_ci.core.results.ci_jobs import FeaturesReport, FeaturesTask
-from mlops_ci.data.split import write_split_files
+from mlops_ci.data.split import SplitSource, write_split_files
 from mlops_ci.evaluation.base_branch_rules import find_base
 from mlops_ci.evaluation.candidates.candidate import Candidate, identify_candidate, read_data, select_models
 from mlops_ci.evaluation.evaluate import operational_metrics
@@ -64,16 +64,8 @@ def _write_rows(project: Project, candidate: Candidate, scratch: Path) -> int:
     import pyarrow.parquet as pq
 
     spec, context = candidate.model.spec, project.context
-    sides = write_split_files(
-        context.root,
-        candidate.dataset,
-        candidate.snapshot.files,
-        spec.features,
-        spec.target,
-        scratch,
-        held=candidate.sealed_holdout,
-        order=spec.features,
-    )
+    source = SplitSource(context.root, candidate.dataset, candidate.snapshot.files, candidate.sealed_holdout)
+    sides = write_split_files(source, spec.features, spec.target, scratch, order=spec.features)
     golden = select_golden_rows(sides.train, candidate.inputs)
     held_out = pq.read_table(sides.holdout, columns=list(spec.features)).replace_schema_metadata(None)
     for rows in (sides.train, sides.holdout):

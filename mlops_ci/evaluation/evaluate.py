@@ -12,7 +12,7 @@ import numpy as np
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.errors import Findings
 from mlops_ci.core.records import TrainingRun
-from mlops_ci.data.split import SEEN_COLUMN_PREFIX, EarlierSplit, write_split_files
+from mlops_ci.data.split import SEEN_COLUMN_PREFIX, EarlierSplit, SplitSource, write_split_files
 from mlops_ci.evaluation.baselines import Baseline, packaged_model
 from mlops_ci.evaluation.candidates.candidate import Candidate, required_columns
 from mlops_ci.evaluation.holdout.row_metadata import row_metadata
@@ -174,18 +174,8 @@ def _prepare_holdout_rows(
         for against, rival in baselines.items()
         if isinstance(rival, Baseline) and rival.earlier_split is not None
     }
-    context = project.context
-    sides = write_split_files(
-        context.root,
-        candidate.dataset,
-        candidate.snapshot.files,
-        columns,
-        spec.target,
-        scratch,
-        seen=earlier,
-        held=candidate.sealed_holdout,
-        order=spec.features,
-    )
+    source = SplitSource(project.context.root, candidate.dataset, candidate.snapshot.files, candidate.sealed_holdout)
+    sides = write_split_files(source, columns, spec.target, scratch, seen=earlier, order=spec.features)
     table = pq.read_table(sides.holdout)
     for rows in (sides.train, sides.holdout):
         rows.unlink()
@@ -271,9 +261,7 @@ def _add_custom_metrics(
     found = custom_metrics.custom_metric_values(
         rules.evaluate.custom,
         [(one.name, one.predictions, one.classes) for one in models],
-        task=spec.task,
-        labels=rows.table[spec.target],
-        rows=given,
+        custom_metrics.LabelledRows(spec.task, rows.table[spec.target], given),
         root=rules.metric_root,
         scratch=scratch,
     )

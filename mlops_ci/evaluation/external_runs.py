@@ -19,7 +19,7 @@ from mlops_ci.core.codec import DecodeError, decode_json
 from mlops_ci.core.diagnostics import Diagnostic, replace_control_characters
 from mlops_ci.core.errors import EnvironmentProblem, Findings, error_headline
 from mlops_ci.core.records import DatasetSnapshot, TrainingEnvironment, TrainingRun
-from mlops_ci.data.split import write_split_files
+from mlops_ci.data.split import SplitSource, write_split_files
 from mlops_ci.evaluation.base_branch_rules import BaseBranch
 from mlops_ci.evaluation.candidates.candidate import Candidate, identify_candidate
 from mlops_ci.evaluation.candidates.training import copy_source, training_record, training_task
@@ -112,9 +112,8 @@ def import_run(project: Project, repo: Repository, candidate: Candidate, artifac
     model = scratch / "arrived-model"
     # the format is what the spec asks for, whatever the run claims
     model.write_bytes(_read_blob(repo, artifact.run, f"{run_store.MODEL_FOLDER}{task.packager.entry_file}"))
-    sides = write_split_files(
-        context.root, candidate.dataset, candidate.snapshot.files, spec.features, spec.target, scratch
-    )
+    source = SplitSource(context.root, candidate.dataset, candidate.snapshot.files)
+    sides = write_split_files(source, spec.features, spec.target, scratch)
     sides.holdout.unlink()
     golden = select_golden_rows(sides.train, candidate.inputs)
     answers, given = (

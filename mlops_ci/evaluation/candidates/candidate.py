@@ -13,7 +13,7 @@ from mlops_ci.core.records import DatasetSnapshot, FileDigest, ModelField, Relea
 from mlops_ci.data.leakage import leak_findings
 from mlops_ci.data.sealed_holdout import SealedHoldout
 from mlops_ci.data.snapshot import take_snapshot
-from mlops_ci.data.split import SplitSummary, split_dataset, target_findings
+from mlops_ci.data.split import SplitSource, SplitSummary, split_dataset, target_findings
 from mlops_ci.evaluation.base_branch_rules import (
     BaseBranch,
     GateRules,
@@ -152,7 +152,7 @@ def identify_candidate(
         digest = digest_json([dataset.digest, encode(rules.split)])
         dataset = replace(dataset, spec=replace(dataset.spec, split=rules.split), digest=digest)
     _require_columns(model, rules, types)
-    sides = split_dataset(context.root, dataset, data.files, spec.features, spec.target, context.cache)
+    sides = split_dataset(SplitSource(context.root, dataset, data.files), spec.features, spec.target, context.cache)
     findings = target_findings(sides, spec.target, spec.task, model.locate("spec", "target"))
     if not allow_leaks:
         findings += leak_findings(sides.leaks, dataset, sides.split.holdout_rows)

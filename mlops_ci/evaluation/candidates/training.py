@@ -9,7 +9,7 @@ from pathlib import Path
 from mlops_ci.core.digest import digest_bytes
 from mlops_ci.core.errors import Findings
 from mlops_ci.core.records import FileDigest, TrainingRun
-from mlops_ci.data.split import split_key, write_split_files
+from mlops_ci.data.split import SplitSource, split_key, write_split_files
 from mlops_ci.evaluation.candidates.candidate import Candidate
 from mlops_ci.registry import run_store
 from mlops_ci.repository.context import Project
@@ -28,9 +28,8 @@ def fit_candidate(
     """
     context, spec = project.context, candidate.model.spec
     scratch = Path(tempfile.mkdtemp(dir=context.scratch))
-    sides = write_split_files(
-        context.root, candidate.dataset, candidate.snapshot.files, spec.features, spec.target, scratch
-    )
+    source = SplitSource(context.root, candidate.dataset, candidate.snapshot.files)
+    sides = write_split_files(source, spec.features, spec.target, scratch)
     sides.holdout.unlink()  # the trainer is handed the training side only
     task = replace(training_task(candidate, context.root), interpreter=interpreter)
     return fit_model(task, sides.train, scratch / "fit")

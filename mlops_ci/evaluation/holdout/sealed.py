@@ -15,7 +15,7 @@ from mlops_ci.core.records import FileDigest
 from mlops_ci.data.leakage import leak_findings
 from mlops_ci.data.sealed_holdout import SealedHoldout
 from mlops_ci.data.sources.files import source_files
-from mlops_ci.data.split import split_dataset, target_findings
+from mlops_ci.data.split import SplitSource, split_dataset, target_findings
 from mlops_ci.evaluation.base_branch_rules import rule_change_warnings
 from mlops_ci.evaluation.candidates.candidate import Candidate
 from mlops_ci.registry import object_store
@@ -41,7 +41,9 @@ def open_holdout(project: Project, candidate: Candidate) -> Iterator[Candidate]:
     with tempfile.TemporaryDirectory(dir=context.scratch) as folder:
         held = _fetch_sealed_holdout(context.root, Path(folder), source, where)
         files = candidate.snapshot.files
-        sides = split_dataset(context.root, candidate.dataset, files, spec.features, spec.target, context.cache, held)
+        sides = split_dataset(
+            SplitSource(context.root, candidate.dataset, files, held), spec.features, spec.target, context.cache
+        )
         findings = (
             *target_findings(sides, spec.target, spec.task, candidate.model.locate("spec", "target")),
             *leak_findings(sides.leaks, candidate.dataset, sides.split.holdout_rows),
