@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import random
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from mlops_ci.core.diagnostics import Location
 from mlops_ci.core.errors import Findings, UsageProblem, error_headline
+from mlops_ci.core.suggestions import find_nearest
 from mlops_ci.training.frameworks.preprocess import add_preprocessing
 from mlops_ci.training.frameworks.protocol import EstimatorRecipe, Framework
 from mlops_ci.training.user_code import CALL_HELP, call_user_code, load_entrypoint
+
+_METHODS = ("fit", "predict", "get_params")  # what makes an object an estimator
 
 
 def build_estimator(recipe: EstimatorRecipe) -> Any:
@@ -62,12 +64,13 @@ def _build_from_path(path: str, params: Mapping[str, Any]) -> Any:
             help="Check the dotted path, and that its package is installed where this runs.",
         ) from error
     kind = getattr(module, name, None)
-    if not isinstance(kind, type) or not all(hasattr(kind, method) for method in ("fit", "predict", "get_params")):
-        near = difflib.get_close_matches(name, dir(module) if module else [], n=1)
+    if not _is_estimator_class(kind):
+        others = vars(module).items() if module else ()
+        near = find_nearest(name, [other for other, value in others if _is_estimator_class(value)])
         raise UsageProblem.of(
             "estimator-unknown",
             f"'{path}' is not a scikit-learn estimator (a class with fit, predict and get_params)",
-            help=f"Did you mean '{module_name}.{near[0]}'?"
+            help=f"Did you mean '{module_name}.{near}'?"
             if near
             else "Name an estimator's class, such as sklearn.linear_model.LogisticRegression.",
         )
@@ -76,22 +79,22 @@ def _build_from_path(path: str, params: Mapping[str, Any]) -> Any:
     except Exception as error:  # whatever a constructor raises is about its parameters
         known = sorted(getattr(kind, "_get_param_names", list)())
         strange = [name for name in params if known and name not in known]
-        near = difflib.get_close_matches(strange[0], known, n=1) if strange else []
+        near = find_nearest(strange[0], known) if strange else None
         raise UsageProblem.of(
             "estimator-params-invalid",
             f"{name} does not take these parameters: {error_headline(error)}",
-            help=f"Did you mean '{near[0]}'?"
-            if near
-            else f"Its parameters are: {', '.join(known)}."
-            if known
-            else None,
+            help=f"Did you mean '{near}'?" if near else f"Its parameters are: {', '.join(known)}." if known else None,
         ) from error
+
+
+def _is_estimator_class(value: Any) -> TypeGuard[type[Any]]:
+    return isinstance(value, type) and all(hasattr(value, method) for method in _METHODS)
 
 
 def _build_from_entrypoint(entrypoint: str, params: Mapping[str, Any], root: Path) -> Any:
     file, function = entrypoint.rpartition(":")[0], load_entrypoint(entrypoint, root)
     made = call_user_code(lambda: function(**params), "entrypoint-failed", f"{entrypoint} failed", CALL_HELP, root)
-    if isinstance(made, type) or not all(hasattr(made, method) for method in ("fit", "predict", "get_params")):
+    if isinstance(made, type) or not all(hasattr(made, method) for method in _METHODS):
         raise Findings.of(
             "entrypoint-failed",
             f"{entrypoint} returned a {type(made).__name__}, not an estimator",
