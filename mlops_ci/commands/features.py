@@ -10,7 +10,7 @@ from mlops_ci.core.digest import canonical_json
 from mlops_ci.core.plan import Outcome, Plan
 from mlops_ci.core.planned_writes import ExportFile, PlannedWrite
 from mlops_ci.core.results.ci_jobs import FeaturesReport, FeaturesTask
-from mlops_ci.data.split import write_split_files
+from mlops_ci.data.split import SplitSource, write_split_files
 from mlops_ci.evaluation.base_branch_rules import find_base
 from mlops_ci.evaluation.candidates.candidate import Candidate
 from mlops_ci.evaluation.evaluate import operational_metrics
@@ -18,8 +18,8 @@ from mlops_ci.evaluation.external_runs import runs_untrusted_code
 from mlops_ci.evaluation.holdout.sealed import open_candidate
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.lookup import select_models
-from mlops_ci.training.fit import select_golden_rows
 from mlops_ci.training.inference.cost import RUNTIME_METRICS
+from mlops_ci.training.inspection import select_golden_rows
 
 ROWS_SUFFIX, TASK_SUFFIX = ".parquet", ".json"
 
@@ -60,16 +60,8 @@ def _write_rows(project: Project, candidate: Candidate, scratch: Path) -> int:
     import pyarrow.parquet as pq
 
     spec, context = candidate.model.spec, project.context
-    sides = write_split_files(
-        context.root,
-        candidate.dataset_by_rules,
-        candidate.snapshot.files,
-        spec.features,
-        spec.target,
-        scratch,
-        held=candidate.sealed_holdout,
-        order=spec.features,
-    )
+    source = SplitSource(context.root, candidate.dataset_by_rules, candidate.snapshot.files, candidate.sealed_holdout)
+    sides = write_split_files(source, spec.features, spec.target, scratch, order=spec.features)
     golden = select_golden_rows(sides.train, candidate.inputs)
     held_out = pq.read_table(sides.holdout, columns=list(spec.features)).replace_schema_metadata(None)
     for rows in (sides.train, sides.holdout):

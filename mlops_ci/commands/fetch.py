@@ -14,7 +14,9 @@ from mlops_ci.registry.state import read_registry
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.lookup import require_repository
-from mlops_ci.training.frameworks.sklearn import entrypoint_folders
+from mlops_ci.training.packaging.built_in import load_packager
+from mlops_ci.training.packaging.package_files import GOLDEN_FILE
+from mlops_ci.training.user_code import entrypoint_folders
 
 
 def fetch(project: Project, *, model: str, directory: str) -> Outcome[FetchReport]:
@@ -37,10 +39,12 @@ def fetch(project: Project, *, model: str, directory: str) -> Outcome[FetchRepor
         if not _has_same_bytes(target / file.path, scratch / file.path)
     )
     paths = _import_folders(repo, run, release, target)
+    packager = load_packager(release.model_format.name)
+    module, load = packager.loading_code(str(target / release.model_format.entry_file), release.trusted)
     lines = (
-        f"import sys; sys.path[:0] = {list(paths)!r}; import pandas, skops.io" if paths else "import pandas, skops.io",
-        f"model = skops.io.load({str(target / 'model.skops')!r}, trusted={list(release.trusted)!r})",
-        f"print(model.predict(pandas.read_parquet({str(target / 'golden.parquet')!r})[model.feature_names_in_]))",
+        f"import sys; sys.path[:0] = {list(paths)!r}; import pandas, {module}" if paths else f"import pandas, {module}",
+        f"model = {load}",
+        f"print(model.predict(pandas.read_parquet({str(target / GOLDEN_FILE)!r})[model.feature_names_in_]))",
     )
     return Outcome(FetchReport(name, release.version, str(target), release.model_files, lines), plan=Plan(writes))
 

@@ -37,7 +37,7 @@ def predict(context: Context, *, run: str, features: str, out: str) -> Outcome[P
     record = run_store.read_record(repo, stored, "run.json", TrainingRun)
     package = context.scratch / "package"
     run_store.write_model_files(repo, stored, record.files, package)
-    model = packaged_model(name, record, record.files, record.trusted, package)
+    model = packaged_model(name, record, package)
     predictions = predict_to_file(model, rows, rows=task.rows, scratch=context.scratch)
     (costs,) = measure_costs([model], rows, task.metrics, scratch=context.scratch)
     told = context.scratch / "costs.json"

@@ -31,11 +31,12 @@ from mlops_ci.registry.events import next_version
 from mlops_ci.registry.state import ModelState
 from mlops_ci.registry.statement import encode_release, gate_evidence
 from mlops_ci.registry.tag_message import format_tag_message
-from mlops_ci.reports.model_card import render_model_card
+from mlops_ci.reports.model_card import CardNotes, render_model_card
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.default_branch import find_default_branch
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.lookup import require_repository, select_models
+from mlops_ci.training.packaging.built_in import load_packager
 
 
 def release(
@@ -165,6 +166,7 @@ def _plan_release(
         data=(DataRef(run.dataset, data.digest, data.rows, data.schema_digest),),
         environment_digest=digest_json(run.environment.identity),
         model_digest=run.model_digest,
+        model_format=run.model_format,
         model_files=run.files,
         trusted=run.trusted,
         run_key=run.key,
@@ -204,12 +206,13 @@ def _plan_release_page(
     job = project.context.job
     if job is None or kept is None:
         return ()
+    entry_file = record.model_format.entry_file
+    loading = load_packager(record.model_format.name).loading_code(f"DIR/{entry_file}", record.trusted)
     body = render_model_card(
         record,
         run=run_store.read_record(repo, kept, "run.json", TrainingRun),
         comparison=run_store.read_record(repo, kept, "comparison.json", Comparison),
-        description=candidate.model.value("metadata", "description"),
-        owner=candidate.model.owner,
+        notes=CardNotes(candidate.model.value("metadata", "description"), candidate.model.owner, loading),
         job=job,
     )
     return (PublishRelease(f"{record.model}@v{record.version}", f"{record.model} v{record.version}", body),)

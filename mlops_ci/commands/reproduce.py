@@ -25,9 +25,9 @@ from mlops_ci.registry.state import read_registry
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.lookup import require_repository
 from mlops_ci.training.environment_rebuild import provide_environment
-from mlops_ci.training.fit import FittedModel
+from mlops_ci.training.package import FittedModel
 from mlops_ci.training.packaging.golden_rows import GOLDEN_TOLERANCE, compare_golden_rows
-from mlops_ci.training.packaging.skops import GOLDEN_FILE
+from mlops_ci.training.packaging.package_files import GOLDEN_FILE
 from mlops_ci.training.reproduction_differences import find_difference_causes
 from mlops_ci.training.workers.protocol import Interpreter
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mlops_ci.core.errors import EnvironmentProblem
-from mlops_ci.core.records import FileDigest, Release, TrainingRun
+from mlops_ci.core.records import Release, TrainingRun
 from mlops_ci.data.split import EarlierSplit, has_same_holdout, untraceable_reason
 from mlops_ci.evaluation.candidates.candidate import Candidate
 from mlops_ci.evaluation.verdict.alignment import NO_ANCHOR, NO_CHAMPION, NoBaseline
@@ -17,8 +16,8 @@ from mlops_ci.repository.context import Project
 from mlops_ci.repository.git import Repository
 from mlops_ci.spec.spec_types import BaselineRole, ChangeKind
 from mlops_ci.training.frame import incompatible_inputs
-from mlops_ci.training.frameworks.sklearn import entrypoint_folders
 from mlops_ci.training.inference.scoring import PackagedModel, missing_inputs
+from mlops_ci.training.user_code import entrypoint_folders
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ def load_baseline(
         )
     folder = scratch / against
     run_store.write_model_files(repo, stored, release.model_files, folder)
-    model = packaged_model(event.ref.name, theirs, release.model_files, release.trusted, folder)
+    model = packaged_model(event.ref.name, theirs, folder, release)
     return Baseline(event, release, model, earlier)
 
 
@@ -114,10 +113,26 @@ def _require_pinned_run(repo: Repository, event: Event, release: Release) -> run
     return stored
 
 
-def packaged_model(
-    name: str, run: TrainingRun, files: Sequence[FileDigest], trusted: tuple[str, ...], folder: Path
-) -> PackagedModel:
-    """Describe a model's files; one with code of its own finds it beside them, and is scored in a process of its own."""
-    model = next(file for file in files if file.path == "model.skops")
+def packaged_model(name: str, run: TrainingRun, folder: Path, release: Release | None = None) -> PackagedModel:
+    """Describe the model files in a folder, by the record of their run, or by the release that signed for them.
+
+    A model with code of its own finds it beside them, and is scored in a process of its own.
+    """
+    model_format, files, trusted = (
+        (run.model_format, run.files, run.trusted)
+        if release is None
+        else (release.model_format, release.model_files, release.trusted)
+    )
+    model = model_format.find_entry(files)
     paths = entrypoint_folders(run.estimator, folder / run_store.CODE_FOLDER) if run.code else ()
-    return PackagedModel(name, folder / model.path, model.sha256, trusted, run.signature, run.task, paths, run.seconds)
+    return PackagedModel(
+        name=name,
+        packager=model_format.name,
+        model=folder / model.path,
+        sha256=model.sha256,
+        trusted=trusted,
+        signature=run.signature,
+        task=run.task,
+        paths=paths,
+        seconds=run.seconds,
+    )

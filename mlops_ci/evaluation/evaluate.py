@@ -11,7 +11,7 @@ import numpy as np
 
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.errors import Findings
-from mlops_ci.data.split import SEEN_COLUMN_PREFIX, EarlierSplit, write_split_files
+from mlops_ci.data.split import SEEN_COLUMN_PREFIX, EarlierSplit, SplitSource, write_split_files
 from mlops_ci.evaluation.baselines import Baseline, packaged_model
 from mlops_ci.evaluation.candidates.candidate import Candidate
 from mlops_ci.evaluation.candidates.columns import required_columns
@@ -59,7 +59,7 @@ def evaluate(
     older version that cannot be scored is incomparable.
     """
     candidate, trained, baselines = task.candidate, task.trained, task.baselines
-    mine = _candidate_package(candidate, trained)
+    mine = packaged_model(candidate.model.name, trained.run, trained.folder)
     rows = _prepare_holdout_rows(root, candidate, mine, baselines, scratch)
     # library code in a process that waits for it: it must have ended before any other's own code can find it
     ahead = (
@@ -112,7 +112,7 @@ def paired_predictions(
     root: Path, candidate: Candidate, trained: TrainedModel, baseline: Baseline, scratch: Path
 ) -> tuple[Truth, tuple[Predictions, Predictions]]:
     """Return the labels of the held-out rows that both have not learned from, and two models' answers for them."""
-    mine = _candidate_package(candidate, trained)
+    mine = packaged_model(candidate.model.name, trained.run, trained.folder)
     rows = _prepare_holdout_rows(root, candidate, mine, {"champion": baseline}, scratch)
     theirs = _score_baseline("champion", baseline, require_part(baseline.model), rows, scratch)
     if isinstance(theirs, NoBaseline):
@@ -142,11 +142,6 @@ def operational_metrics(candidate: Candidate) -> frozenset[str]:
     )
 
 
-def _candidate_package(candidate: Candidate, trained: TrainedModel) -> PackagedModel:
-    run = trained.run
-    return packaged_model(candidate.model.name, run, run.files, run.trusted, trained.folder)
-
-
 def _prepare_holdout_rows(
     root: Path, candidate: Candidate, mine: PackagedModel, baselines: Baselines, scratch: Path
 ) -> HoldoutRows:
@@ -163,17 +158,8 @@ def _prepare_holdout_rows(
         for against, rival in baselines.items()
         if isinstance(rival, Baseline) and rival.earlier_split is not None
     }
-    sides = write_split_files(
-        root,
-        candidate.dataset_by_rules,
-        candidate.snapshot.files,
-        columns,
-        spec.target,
-        scratch,
-        seen=earlier,
-        held=candidate.sealed_holdout,
-        order=spec.features,
-    )
+    source = SplitSource(root, candidate.dataset_by_rules, candidate.snapshot.files, candidate.sealed_holdout)
+    sides = write_split_files(source, columns, spec.target, scratch, seen=earlier, order=spec.features)
     table = pq.read_table(sides.holdout)
     for rows in (sides.train, sides.holdout):
         rows.unlink()
@@ -245,9 +231,7 @@ def _add_custom_metrics(candidate: Candidate, rows: HoldoutRows, scores: _Scores
     found = custom_metrics.custom_metric_values(
         rules.evaluate.custom,
         [(one.name, one.predictions, one.classes) for one in models],
-        task=spec.task,
-        labels=rows.table[spec.target],
-        rows=given,
+        custom_metrics.LabelledRows(spec.task, rows.table[spec.target], given),
         root=rules.metric_root,
         scratch=scratch,
     )

@@ -17,7 +17,7 @@ import numpy as np
 
 from mlops_ci.core.records import Comparison, Release
 from mlops_ci.core.results.power import ModelPower, RequirementPower
-from mlops_ci.data.split import write_split_files
+from mlops_ci.data.split import SplitSource, write_split_files
 from mlops_ci.evaluation.base_branch_rules import BaseBranch
 from mlops_ci.evaluation.candidates.candidate import Candidate
 from mlops_ci.evaluation.candidates.columns import required_columns
@@ -163,15 +163,8 @@ def _measure_holdout(project: Project, candidate: Candidate) -> tuple[dict[Any, 
     columns = tuple(required_columns(candidate.rules))
     with tempfile.TemporaryDirectory(dir=context.scratch) as folder:
         files = candidate.snapshot.files
-        sides = write_split_files(
-            context.root,
-            candidate.dataset_by_rules,
-            files,
-            columns,
-            target,
-            Path(folder),
-            held=candidate.sealed_holdout,
-        )
+        source = SplitSource(context.root, candidate.dataset_by_rules, files, candidate.sealed_holdout)
+        sides = write_split_files(source, columns, target, Path(folder))
         table = pq.read_table(sides.holdout)
     truth = Truth(
         np.zeros(table.num_rows), weights=row_weights(candidate, table), groups=dependence_groups(candidate, table)

@@ -17,7 +17,7 @@ from mlops_ci.registry.tag_message import format_tag_message
 from mlops_ci.repository import git
 from mlops_ci.repository.context import Context, Project
 from mlops_ci.spec.load import load_specs
-from tests.registry.samples import RELEASE
+from tests.support.registry_samples import RELEASE
 
 HEAD = "apiVersion: mlops-ci/v1\nkind: {}\nmetadata: {{name: {}}}\nspec:\n"
 DATASET = HEAD.format("Dataset", "flights") + "  source: {type: csv, path: flights.csv}\n  key: [id]\n"

@@ -9,7 +9,7 @@ import pytest
 
 from mlops_ci.core.records import FileDigest, TrainingEnvironment
 from mlops_ci.evaluation.baselines import change_kind
-from tests.registry.samples import RUN
+from tests.support.registry_samples import RUN
 
 CHAMPION = replace(RUN, params={"C": 1.0})
 

@@ -10,7 +10,7 @@ from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.errors import Exit, Findings, UsageProblem
 from mlops_ci.core.records import Verdict
 from mlops_ci.evaluation.pipeline import ModelOutcome, stopped_outcome, verdict_exit_code
-from tests.reports.samples import comparison
+from tests.support.report_samples import comparison
 
 UNDECIDED = ModelOutcome("delay", "auc 0.71", comparison=comparison())
 

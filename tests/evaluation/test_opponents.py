@@ -14,7 +14,7 @@ from mlops_ci.evaluation.candidates.opponents import Opponents, find_anchor, fin
 from mlops_ci.registry.events import Event
 from mlops_ci.spec.spec_types import EvaluateSpec, GateSpec, Requirement, SplitSpec
 from tests.evaluation.conftest import assigned_event, model_state, release_event
-from tests.registry.samples import RELEASE
+from tests.support.registry_samples import RELEASE
 
 FIRST, PATCH, SECOND = (release_event(version, None) for version in ("1.0.0", "1.0.1", "1.1.0"))
 

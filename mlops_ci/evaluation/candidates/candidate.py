@@ -12,7 +12,7 @@ from mlops_ci.core.records import DatasetSnapshot, FileDigest, ModelField, Train
 from mlops_ci.data.leakage import leak_findings
 from mlops_ci.data.sealed_holdout import SealedHoldout
 from mlops_ci.data.snapshot import take_snapshot
-from mlops_ci.data.split import SplitSummary, split_dataset, target_findings
+from mlops_ci.data.split import SplitSource, SplitSummary, split_dataset, target_findings
 from mlops_ci.evaluation.base_branch_rules import (
     BaseBranch,
     GateRules,
@@ -153,7 +153,7 @@ def identify_candidate(
     if missing := missing_column_findings(model, rules, types):
         raise Findings(missing)
     divided = dataset_with_split(dataset, rules.split)
-    sides = split_dataset(context.root, divided, data.files, spec.features, spec.target, context.cache)
+    sides = split_dataset(SplitSource(context.root, divided, data.files), spec.features, spec.target, context.cache)
     findings = target_findings(sides, spec.target, spec.task, model.locate("spec", "target"))
     if not allow_leaks:
         findings += leak_findings(sides.leaks, divided, sides.split.holdout_rows)

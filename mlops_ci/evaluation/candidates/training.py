@@ -13,12 +13,14 @@ from mlops_ci.core.errors import Findings
 from mlops_ci.core.plan import Plan
 from mlops_ci.core.planned_writes import FileContent
 from mlops_ci.core.records import FileDigest, TrainingRun
-from mlops_ci.data.split import split_key, write_split_files
+from mlops_ci.data.split import SplitSource, split_key, write_split_files
 from mlops_ci.evaluation.candidates.candidate import Candidate
 from mlops_ci.evaluation.candidates.trained_model import TrainedModel
 from mlops_ci.registry import run_store
 from mlops_ci.repository.context import Project
-from mlops_ci.training.fit import FittedModel, fit_model
+from mlops_ci.training.fit import fit_model
+from mlops_ci.training.package import FittedModel
+from mlops_ci.training.training_task import TrainingTask
 from mlops_ci.training.workers.protocol import CURRENT_INTERPRETER, Interpreter
 
 
@@ -27,25 +29,28 @@ def fit_candidate(
 ) -> FittedModel:
     """Fit a candidate in a process that is handed the training rows only, in a new folder of the project's scratch.
 
-    Raises as `learn.fit.fit` does.
+    Raises as `fit_model` does.
     """
     context, spec = project.context, candidate.model.spec
     scratch = Path(tempfile.mkdtemp(dir=context.scratch))
-    sides = write_split_files(
-        context.root, candidate.dataset_by_rules, candidate.snapshot.files, spec.features, spec.target, scratch
-    )
+    source = SplitSource(context.root, candidate.dataset_by_rules, candidate.snapshot.files)
+    sides = write_split_files(source, spec.features, spec.target, scratch)
     sides.holdout.unlink()  # the trainer is handed the training side only
-    return fit_model(
-        spec.train,
+    task = replace(training_task(candidate, context.root), interpreter=interpreter)
+    return fit_model(task, sides.train, scratch / "fit")
+
+
+def training_task(candidate: Candidate, root: Path) -> TrainingTask:
+    """Return what a candidate's spec asks to fit; `root` is the folder that its code is in."""
+    spec = candidate.model.spec
+    return TrainingTask(
+        train=spec.train,
         task=spec.task,
         inputs=candidate.inputs,
         output=candidate.output,
-        data=sides.train,
-        root=context.root,
-        scratch=scratch / "fit",
+        root=root,
         environment=candidate.environment,
         where=candidate.model.locate("spec", "train", key=True),
-        interpreter=interpreter,
     )
 
 
@@ -156,6 +161,7 @@ def training_record(
         trusted=made.trusted,
         signature=made.signature,
         model_digest=made.model_digest,
+        model_format=made.model_format,
         files=files,
         started_on=started_on,
         seconds=round(made.seconds, 3),

@@ -15,7 +15,7 @@ from mlops_ci.core.records import FileDigest
 from mlops_ci.data.leakage import leak_findings
 from mlops_ci.data.sealed_holdout import SealedHoldout
 from mlops_ci.data.sources.files import source_files
-from mlops_ci.data.split import split_dataset, target_findings
+from mlops_ci.data.split import SplitSource, split_dataset, target_findings
 from mlops_ci.evaluation.base_branch_rules import BaseBranch, rule_change_warnings
 from mlops_ci.evaluation.candidates.candidate import Candidate, identify_candidate, require_data
 from mlops_ci.registry import object_store
@@ -42,7 +42,10 @@ def open_holdout(project: Project, candidate: Candidate) -> Iterator[Candidate]:
         held = _fetch_sealed_holdout(context.root, Path(folder), source, where)
         files = candidate.snapshot.files
         sides = split_dataset(
-            context.root, candidate.dataset_by_rules, files, spec.features, spec.target, context.cache, held
+            SplitSource(context.root, candidate.dataset_by_rules, files, held),
+            spec.features,
+            spec.target,
+            context.cache,
         )
         findings = (
             *target_findings(sides, spec.target, spec.task, candidate.model.locate("spec", "target")),

@@ -112,7 +112,10 @@ def test_one_model_under_two_names_is_one_question(budgeted: Consumer) -> None:
     (budgeted.root / "models" / "twin.yaml").write_text(text)
     one, other = budgeted.answer("gate")["record"]["models"]
     assert one["comparison"]["modelDigest"] == other["comparison"]["modelDigest"]
-    assert (one["comparison"]["holdoutQuestion"], other["comparison"]["holdoutQuestion"]["number"]) == (other["comparison"]["holdoutQuestion"], 1)
+    assert (one["comparison"]["holdoutQuestion"], other["comparison"]["holdoutQuestion"]["number"]) == (
+        other["comparison"]["holdoutQuestion"],
+        1,
+    )
     assert len(questions(budgeted.origin)) == 1
 
 
