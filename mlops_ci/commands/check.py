@@ -9,8 +9,17 @@ from mlops_ci.core.errors import UsageProblem
 from mlops_ci.core.plan import Outcome
 from mlops_ci.core.records import DatasetSnapshot
 from mlops_ci.core.results.gate import CheckReport
+from mlops_ci.core.verbs import ALL_SURFACES, DATASETS_OPTION, Verb
 from mlops_ci.data.snapshot import take_snapshot
 from mlops_ci.repository.context import Project
+
+SPEC = Verb(
+    "check",
+    "Check data quality and write a snapshot of the data.",
+    (DATASETS_OPTION,),
+    surfaces=ALL_SURFACES,
+    icon="database",
+)
 
 
 def check(project: Project, *, datasets: tuple[str, ...] = ()) -> Outcome[CheckReport]:

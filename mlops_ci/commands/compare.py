@@ -15,6 +15,7 @@ from mlops_ci.core.plan import Outcome, Plan
 from mlops_ci.core.planned_writes import AppendLedger, FileContent
 from mlops_ci.core.records import ComparedRelease, Comparison, MetricValue, TrainingRun
 from mlops_ci.core.results.gate import CompareReport
+from mlops_ci.core.verbs import ALL_SURFACES, BASE_OPTION, FETCH_PERMISSION, MODELS_OPTION, Verb
 from mlops_ci.deployment.assignment import require_repository
 from mlops_ci.evaluation import evaluate
 from mlops_ci.evaluation.base_branch_rules import find_base, rule_change_warnings
@@ -38,6 +39,17 @@ from mlops_ci.reports.markdown import run_report
 from mlops_ci.repository.context import Project
 from mlops_ci.spec.spec_types import ChangeKind, Trust
 from mlops_ci.training.workers.protocol import WaitingWorker
+
+SPEC = Verb(
+    "compare",
+    "Score candidate and champion on the same holdout.",
+    (MODELS_OPTION, BASE_OPTION),
+    writes=True,
+    syncs="try",
+    surfaces=ALL_SURFACES,
+    permissions=(FETCH_PERMISSION,),
+    icon="bar-chart-2",
+)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from mlops_ci.core.errors import EnvironmentProblem, Findings, UsageProblem
 from mlops_ci.core.plan import Outcome
 from mlops_ci.core.records import Comparison, DatasetSnapshot, Release, TrainingRun
 from mlops_ci.core.results.queries import DiffReport
+from mlops_ci.core.verbs import Option, Verb
 from mlops_ci.registry import run_store
 from mlops_ci.registry.diff import ComparedRun, diff_runs
 from mlops_ci.registry.events import Event
@@ -21,6 +22,20 @@ from mlops_ci.repository.context import Context
 from mlops_ci.repository.git import Repository
 from mlops_ci.spec.yaml.document import read_documents as read_documents
 from mlops_ci.spec.yaml.nodes import SyntaxProblem
+
+SPEC = Verb(
+    "diff",
+    "Compare two versions or runs side by side.",
+    (
+        Option("a", "The first version.", positional=True, required=True, metavar="A"),
+        Option("b", "The second version.", positional=True, required=True, metavar="B"),
+    ),
+    needs="repository",
+    syncs="gaps",
+    formats=("text", "json", "github", "markdown"),
+    details="Compares spec, data, metrics, environment, code, gate and files. A and B are MODEL@VERSION, MODEL@ENVIRONMENT (the version"
+    " assigned there) or MODEL@RUN (at least 6 digits of a key from `show --runs`). B may omit the model.",
+)
 
 _VERSION_PATTERN = re.compile(r"v?(\d+\.\d+\.\d+\S*)")
 _RUN_KEY_PATTERN = re.compile(r"[0-9a-f]{6,64}")

@@ -15,12 +15,32 @@ from mlops_ci.core.plan import Outcome, Plan
 from mlops_ci.core.planned_writes import FileContent
 from mlops_ci.core.records import TrainingRun
 from mlops_ci.core.results.gate import TrainedCandidate, TrainReport
+from mlops_ci.core.verbs import ALL_SURFACES, DETERMINISM_OPTION, MODELS_OPTION, Option, Verb
 from mlops_ci.deployment.assignment import require_repository
 from mlops_ci.evaluation.candidates.candidate import Candidate, identify_candidate, read_data, select_models
 from mlops_ci.evaluation.candidates.training import copy_source, fit_candidate, training_record
 from mlops_ci.registry import run_store
 from mlops_ci.registry.run_transfer import plan_bundle, without_size_limit
 from mlops_ci.repository.context import Project
+
+SPEC = Verb(
+    "train",
+    "Fit, package and store a candidate.",
+    (
+        MODELS_OPTION,
+        Option("explain", "Explain why a stored run was used or not.", kind="flag"),
+        DETERMINISM_OPTION,
+        Option(
+            "out",
+            "Also write the runs to FILE (a git bundle), for another job.",
+            kind="path",
+            metavar="FILE",
+        ),
+    ),
+    writes=True,
+    surfaces=ALL_SURFACES,
+    icon="cpu",
+)
 
 
 @dataclass(frozen=True)
