@@ -34,6 +34,7 @@ from mlops_ci.repository import git, ssh_agent
 from mlops_ci.repository.context import Context, Project
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.git_values import Person
+from mlops_ci.repository.lookup import require_repository
 from mlops_ci.repository.ref_listing import LEDGER_PREFIX, LOG_PREFIX, TAG_PREFIX
 from mlops_ci.spec.load import Specs, find_root, load_specs
 
@@ -208,13 +209,7 @@ def _require_root(start: Path, repo: Repository | None, verb: Verb) -> Path:
     if verb.needs == "nothing":
         return start
     if verb.needs == "repository":
-        if repo is None:
-            raise UsageProblem.of(
-                "repository-missing",
-                f"{start} is not in a git repository",
-                help="go to the folder of your repository (-C DIR)",
-            )
-        return repo.root
+        return require_repository(repo).root
     root = find_root(start)
     if root is None or (repo is not None and not root.is_relative_to(repo.root.resolve())):
         raise UsageProblem.of(

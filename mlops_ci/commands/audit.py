@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from mlops_ci.core.diagnostics import Diagnostic, Location
-from mlops_ci.core.errors import UsageProblem
 from mlops_ci.core.plan import Outcome
 from mlops_ci.core.results.queries import AuditedLedger, AuditedModel, AuditReport
 from mlops_ci.core.verbs import ALL_SURFACES, FETCH_PERMISSION, Option, Verb
@@ -29,6 +28,7 @@ from mlops_ci.registry.state import RegistryState
 from mlops_ci.repository.branch_specs import BranchTip, ProjectAtTip, find_branch_tip, read_projects
 from mlops_ci.repository.context import Context
 from mlops_ci.repository.git import Repository
+from mlops_ci.repository.lookup import require_repository
 from mlops_ci.repository.signing import TagSignature
 from mlops_ci.spec.load import PROJECT_FILE
 
@@ -65,13 +65,7 @@ def audit(context: Context, *, model: str | None = None, since: tuple[str, ...] 
     Specs are those of the branch, as this clone last knew it. Nothing is fetched. Raises UsageProblem for a model of
     which nothing is recorded, and for a `since` that is no object id.
     """
-    repo = context.repo
-    if repo is None:
-        raise UsageProblem.of(
-            "repository-missing",
-            "this folder is not in a git repository",
-            help="go to that of your repository (-C DIR)",
-        )
+    repo = require_repository(context.repo)
     every = inventory.read_inventories(repo)
     helds = tuple(held for held in every if model in (None, held.model))
     if model is not None and not helds:

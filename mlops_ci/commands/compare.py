@@ -16,27 +16,21 @@ from mlops_ci.core.planned_writes import AppendLedger, FileContent
 from mlops_ci.core.records import ComparedRelease, Comparison, MetricValue, TrainingRun
 from mlops_ci.core.results.gate import CompareReport
 from mlops_ci.core.verbs import ALL_SURFACES, BASE_OPTION, FETCH_PERMISSION, MODELS_OPTION, Verb
-from mlops_ci.deployment.assignment import require_repository
 from mlops_ci.evaluation import evaluate
 from mlops_ci.evaluation.base_branch_rules import find_base, rule_change_warnings
-from mlops_ci.evaluation.baselines import Baseline, change_kind, load_baseline
-from mlops_ci.evaluation.candidates.candidate import (
-    Candidate,
-    find_anchor,
-    find_champion,
-    identify_candidate,
-    read_data,
-    select_models,
-)
+from mlops_ci.evaluation.baselines import Baseline, change_kind, load_baseline, read_release_run
+from mlops_ci.evaluation.candidates.candidate import Candidate, identify_candidate, read_data
+from mlops_ci.evaluation.candidates.opponents import find_opponents
 from mlops_ci.evaluation.candidates.training import load_stored_run
 from mlops_ci.evaluation.evaluate import Baselines, ExternalPredictions
 from mlops_ci.evaluation.holdout.budget import plan_ledger_entry, plan_publish, reserve_question, with_question_number
 from mlops_ci.evaluation.holdout.sealed import open_holdout
 from mlops_ci.evaluation.verdict.alignment import NoBaseline
 from mlops_ci.evaluation.verdict.compare import CandidateJudgement
-from mlops_ci.registry import run_store
+from mlops_ci.registry import run_store, state
 from mlops_ci.reports.markdown import run_report
 from mlops_ci.repository.context import Project
+from mlops_ci.repository.lookup import require_repository, select_models
 from mlops_ci.spec.spec_types import ChangeKind, Trust
 from mlops_ci.training.workers.protocol import WaitingWorker
 
@@ -69,7 +63,7 @@ def compare(project: Project, *, models: tuple[str, ...] = (), base: str | None 
 
     Raises UsageProblem for a model without a spec, Findings when its data are refused or it has not been trained.
     """
-    require_repository(project)
+    require_repository(project.context.repo)
     judge = find_base(project, base)
     answers: list[CandidateComparison] = []
     of_data: list[Diagnostic] = []
@@ -108,9 +102,15 @@ def compare_candidate(
     Raises as `asking.ask` does, before anything is scored.
     """
     name, repo = candidate.model.name, project.context.repo
-    champion = find_champion(project, name, candidate.rules.champion_environment)
-    anchor = find_anchor(project, candidate, champion)
-    key = candidate.comparison_key(champion, anchor, project.context.trust)
+    opponents = find_opponents(
+        state.read_registry(repo).model(name),
+        candidate.rules,
+        candidate.requirements,
+        candidate.model.locate("spec", "gate", "anchor"),
+        offline=project.context.offline,
+    )
+    champion, anchor = opponents.champion, opponents.anchor
+    key = candidate.comparison_key(opponents, project.context.trust)
     ref = run_store.run_ref(name, key)
     strict = candidate.rules.gate.on_inconclusive == "fail"
     asked = reserve_question(project, candidate, run, waiting)
@@ -127,7 +127,7 @@ def compare_candidate(
     newest = load_baseline(project, candidate, run, champion, "champion", scratch)
     fixed = newest if anchor == champion else load_baseline(project, candidate, run, anchor, "anchor", scratch)
     rivals: Baselines = {"champion": newest, "anchor": fixed}
-    occasion = change_kind(project, run, champion)
+    occasion = change_kind(run, read_release_run(repo, champion))
     judgement = evaluate.evaluate(project, candidate, run, folder, rivals, asked.gate, occasion, scratch, given, scorer)
     comparison = _make_comparison(
         candidate, run, key, rivals, occasion, judgement, asked.gate.confidence, project.context.trust

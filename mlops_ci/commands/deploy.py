@@ -15,10 +15,12 @@ from mlops_ci.core.verbs import (
     REASON_OPTION,
     Verb,
 )
-from mlops_ci.deployment.assignment import plan_assignment, require_environment, require_model, require_release
+from mlops_ci.deployment.assignment import plan_assignment
 from mlops_ci.governance.revocations import require_reason
+from mlops_ci.registry.lookup import require_model, require_release
 from mlops_ci.registry.state import ModelState, read_registry
 from mlops_ci.repository.context import Project
+from mlops_ci.repository.lookup import require_environment
 
 SPEC = Verb(
     "deploy",
@@ -48,7 +50,7 @@ def deploy(
     name, _, version = model.partition("@")
     environment = require_environment(project, env)
     registry = read_registry(project.context.repo)
-    state = registry.model(require_model(project, registry, name))
+    state = require_model(project, registry, name)
     release = require_release(state, version or None)
     _require_previous_environment(project, state, release.version, environment)
     return plan_assignment(project, state, release, environment, reason, force=force)

@@ -20,6 +20,7 @@ from mlops_ci.registry.events import Event
 from mlops_ci.registry.state import ModelState, RegistryState, read_registry
 from mlops_ci.repository.context import Context
 from mlops_ci.repository.git import Repository
+from mlops_ci.repository.lookup import require_repository
 from mlops_ci.spec.yaml.document import read_documents as read_documents
 from mlops_ci.spec.yaml.nodes import SyntaxProblem
 
@@ -47,9 +48,7 @@ def diff(context: Context, *, a: str, b: str) -> Outcome[DiffReport]:
     Raises UsageProblem for what is none of these, Findings for a version without a record, EnvironmentProblem when the
     files of a version cannot be had.
     """
-    repo = context.repo
-    if repo is None:  # the verb needs a repository; the type does not say so
-        raise UsageProblem.of("repository-missing", "this folder is not in a git repository", help="git init")
+    repo = require_repository(context.repo)
     registry = read_registry(repo)
     model = a.partition("@")[0]
     sides = [_find_side(repo, registry, *_parse_reference(text, model)) for text in (a, b)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mlops_ci.core.diagnostics import Diagnostic
-from mlops_ci.core.errors import UsageProblem
 from mlops_ci.core.plan import Outcome
 from mlops_ci.core.results.doctor import DoctorCheckResult, DoctorReport
 from mlops_ci.core.verbs import ActionOutput, TokenPermission, Verb
@@ -19,6 +18,7 @@ from mlops_ci.governance.doctor.tag_rules import check_tag_rules
 from mlops_ci.governance.doctor.trust import check_verdict_trust
 from mlops_ci.governance.doctor.workflows import check_workflows
 from mlops_ci.repository.context import Project
+from mlops_ci.repository.lookup import require_repository
 
 SPEC = Verb(
     "doctor",
@@ -44,13 +44,7 @@ def doctor(project: Project) -> Outcome[DoctorReport]:
 
     What would make commands fail is an error, what nobody enforces a warning. Raises UsageProblem outside of a repository.
     """
-    repo = project.context.repo
-    if repo is None:
-        raise UsageProblem.of(
-            "repository-missing",
-            "this project is in no git repository",
-            help="git init, and commit what is there",
-        )
+    repo = require_repository(project.context.repo)
     world = DoctorContext(project, repo, HostReader(project.context.github))
     looks = (
         check_clone,

@@ -9,11 +9,12 @@ from mlops_ci.core.planned_writes import WriteFile
 from mlops_ci.core.records import Release, TrainingRun
 from mlops_ci.core.results.lifecycle import FetchReport
 from mlops_ci.core.verbs import ALL_SURFACES, FETCH_PERMISSION, MODEL_OPTION, Option, Verb
-from mlops_ci.deployment.assignment import require_model, require_release, require_release_record, require_repository
 from mlops_ci.registry import run_store
+from mlops_ci.registry.lookup import require_model, require_release, require_release_record
 from mlops_ci.registry.state import read_registry
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.git import Repository
+from mlops_ci.repository.lookup import require_repository
 from mlops_ci.training.frameworks.sklearn import entrypoint_folders
 
 SPEC = Verb(
@@ -45,9 +46,9 @@ def fetch(project: Project, *, model: str, directory: str) -> Outcome[FetchRepor
     """
     name, _, version = model.partition("@")
     registry = read_registry(project.context.repo)
-    event = require_release(registry.model(require_model(project, registry, name)), version or None)
+    event = require_release(require_model(project, registry, name), version or None)
     release = require_release_record(event)
-    repo = require_repository(project)
+    repo = require_repository(project.context.repo)
     run = run_store.released_run(repo, release)
     scratch = project.context.scratch / "fetch"
     run_store.write_model_files(repo, run, release.model_files, scratch)

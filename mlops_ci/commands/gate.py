@@ -27,9 +27,8 @@ from mlops_ci.core.verbs import (
     TokenPermission,
     Verb,
 )
-from mlops_ci.deployment.assignment import require_repository
 from mlops_ci.evaluation.base_branch_rules import BaseBranch, find_base
-from mlops_ci.evaluation.candidates.candidate import Candidate, identify_candidate, read_data, select_models
+from mlops_ci.evaluation.candidates.candidate import Candidate, identify_candidate, read_data
 from mlops_ci.evaluation.external_runs import (
     RunArtifact,
     import_run,
@@ -45,6 +44,7 @@ from mlops_ci.governance.revocations import revocation_warnings
 from mlops_ci.registry import run_store, state
 from mlops_ci.registry.run_transfer import plan_bundle, without_size_limit
 from mlops_ci.repository.context import Project
+from mlops_ci.repository.lookup import require_repository, select_models
 from mlops_ci.training.inference.scoring import start_scorer
 from mlops_ci.training.workers.protocol import WaitingWorker
 
@@ -136,7 +136,7 @@ def gate(
     writes: list[PlannedWrite] = []
     questions: list[AppendLedger] = []
     stopped_by = Exit.OK
-    repo = require_repository(project)  # found out before anything is trained
+    repo = require_repository(project.context.repo)  # found out before anything is trained
     arrivals = read_artifacts(repo, project.context.start_folder / runs) if runs else None
     for name in select_models(project, models):
         try:
@@ -253,7 +253,7 @@ def _gate_external_run(
     candidate = match_candidate(project, name, data, base, arrivals[name])
     with open_holdout(project, candidate) as candidate:
         findings = (*findings, *candidate.findings)
-        came = import_run(project, require_repository(project), candidate, arrivals[name])
+        came = import_run(project, require_repository(project.context.repo), candidate, arrivals[name])
         compared = compare_candidate(
             project, candidate, came.run, came.folder, came.log, waiting, came.external_predictions
         )

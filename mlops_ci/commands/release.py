@@ -28,16 +28,9 @@ from mlops_ci.core.verbs import (
     TokenPermission,
     Verb,
 )
-from mlops_ci.deployment.assignment import require_repository
 from mlops_ci.evaluation.base_branch_rules import BaseBranch, find_base
-from mlops_ci.evaluation.candidates.candidate import (
-    Candidate,
-    find_anchor,
-    find_champion,
-    identify_candidate,
-    read_data,
-    select_models,
-)
+from mlops_ci.evaluation.candidates.candidate import Candidate, identify_candidate, read_data
+from mlops_ci.evaluation.candidates.opponents import find_opponents
 from mlops_ci.evaluation.holdout.sealed import open_holdout
 from mlops_ci.governance.policy import BranchPolicy, ensure_trust, load_policy, signing_for, trust_at_least
 from mlops_ci.governance.revocations import find_override, require_reason
@@ -51,6 +44,7 @@ from mlops_ci.reports.model_card import render_model_card
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.default_branch import find_default_branch
 from mlops_ci.repository.git import Repository
+from mlops_ci.repository.lookup import require_repository, select_models
 
 SPEC = Verb(
     "release",
@@ -93,7 +87,7 @@ def release(
     UsageProblem when it is forced without a reason.
     """
     require_reason(reason, force=force)
-    repo = require_repository(project)
+    repo = require_repository(project.context.repo)
     head = repo.head()
     if head is None:
         raise Findings.of(
@@ -317,10 +311,11 @@ def _require_same_project(project: Project, state: ModelState) -> None:
 def _require_gated_run(
     project: Project, repo: Repository, rules: BranchPolicy, candidate: Candidate, state: ModelState, folder: Path
 ) -> tuple[TrainingRun, Comparison, run_store.StoredRun, str]:
-    champion = find_champion(project, state.model, candidate.rules.champion_environment)
-    anchor = find_anchor(project, candidate, champion)
+    where = candidate.model.locate("spec", "gate", "anchor")
+    opponents = find_opponents(state, candidate.rules, candidate.requirements, where, offline=project.context.offline)
+    champion = opponents.champion
     accepted, any_trust = trust_at_least(rules.trust), trust_at_least("local")
-    keys = {trust: candidate.comparison_key(champion, anchor, trust) for trust in any_trust}
+    keys = {trust: candidate.comparison_key(opponents, trust) for trust in any_trust}
     refs = {run_store.run_ref(state.model, key): key for key in keys.values()}
     here = (run_store.find_run(repo, run_store.run_ref(state.model, keys[trust])) for trust in accepted)
     there = (run_store.find_run(repo, ref, fetch=True) for ref in refs)  # one that is trusted too little is said to be

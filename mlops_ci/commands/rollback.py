@@ -14,9 +14,11 @@ from mlops_ci.core.verbs import (
     Option,
     Verb,
 )
-from mlops_ci.deployment.assignment import plan_assignment, require_environment, require_model, require_release
+from mlops_ci.deployment.assignment import plan_assignment
+from mlops_ci.registry.lookup import require_model, require_release
 from mlops_ci.registry.state import ModelState, read_registry
 from mlops_ci.repository.context import Project
+from mlops_ci.repository.lookup import require_environment
 
 SPEC = Verb(
     "rollback",
@@ -48,7 +50,7 @@ def rollback(
         raise UsageProblem.of("reason-missing", "a rollback says why", help="--reason 'late arrivals doubled'")
     environment = require_environment(project, env)
     registry = read_registry(project.context.repo)
-    state = registry.model(require_model(project, registry, model))
+    state = require_model(project, registry, model)
     ran = {event.version for event in state.assignments(environment)}
     release = require_release(state, version or _previous_version(state, environment))
     if release.version not in ran:

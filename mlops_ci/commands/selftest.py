@@ -13,13 +13,8 @@ from mlops_ci.core.records import TrainingRun
 from mlops_ci.core.results.simulation import ClaimMeasurement, SelftestReport
 from mlops_ci.core.verbs import Option, Verb
 from mlops_ci.evaluation.baselines import Baseline, load_baseline
-from mlops_ci.evaluation.candidates.candidate import (
-    Candidate,
-    find_champion,
-    identify_candidate,
-    read_data,
-    select_models,
-)
+from mlops_ci.evaluation.candidates.candidate import Candidate, identify_candidate, read_data
+from mlops_ci.evaluation.candidates.opponents import find_champion
 from mlops_ci.evaluation.candidates.training import load_stored_run
 from mlops_ci.evaluation.evaluate import paired_predictions
 from mlops_ci.evaluation.holdout.sealed import open_holdout
@@ -29,6 +24,7 @@ from mlops_ci.evaluation.simulation.runner import measure_claims
 from mlops_ci.registry import state
 from mlops_ci.registry.events import version_key
 from mlops_ci.repository.context import Context, Project
+from mlops_ci.repository.lookup import select_models
 from mlops_ci.spec.load import find_root, load_specs
 
 SPEC = Verb(
@@ -114,8 +110,10 @@ def _score_pair(project: Project, name: str) -> tuple[Candidate, own_holdout.Mod
 def _find_baseline(project: Project, candidate: Candidate, run: TrainingRun, scratch: Path) -> Baseline:
     """Return the champion; or, where the candidate is that, the newest other release that can be scored today."""
     name = candidate.model.name
-    champion = find_champion(project, name)
-    others = state.read_registry(project.context.repo).model(name).releases
+    context, environment = project.context, project.specs.project.spec.champion_environment
+    known = state.read_registry(context.repo).model(name)
+    champion = find_champion(known, environment, offline=context.offline)
+    others = known.releases
     newest = sorted(others.values(), key=lambda event: version_key(event.version), reverse=True)
     why = "it has no release yet"
     for event in dict.fromkeys((*([champion] if champion else []), *newest)):

@@ -16,12 +16,12 @@ from mlops_ci.core.planned_writes import FileContent
 from mlops_ci.core.records import TrainingRun
 from mlops_ci.core.results.gate import TrainedCandidate, TrainReport
 from mlops_ci.core.verbs import ALL_SURFACES, DETERMINISM_OPTION, MODELS_OPTION, Option, Verb
-from mlops_ci.deployment.assignment import require_repository
-from mlops_ci.evaluation.candidates.candidate import Candidate, identify_candidate, read_data, select_models
+from mlops_ci.evaluation.candidates.candidate import Candidate, identify_candidate, read_data
 from mlops_ci.evaluation.candidates.training import copy_source, fit_candidate, training_record
 from mlops_ci.registry import run_store
 from mlops_ci.registry.run_transfer import plan_bundle, without_size_limit
 from mlops_ci.repository.context import Project
+from mlops_ci.repository.lookup import require_repository, select_models
 
 SPEC = Verb(
     "train",
@@ -69,7 +69,7 @@ def train(
 
     Raises UsageProblem for a model without a spec, Findings when its data are refused or training fails.
     """
-    require_repository(project)  # found out before anything is trained
+    require_repository(project.context.repo)  # found out before anything is trained
     project = without_size_limit(project) if out else project
     trainings: list[CandidateTraining] = []
     found: list[Diagnostic] = []

@@ -14,7 +14,8 @@ from mlops_ci.core.errors import Findings
 from mlops_ci.core.records import TrainingRun
 from mlops_ci.data.split import SEEN_COLUMN_PREFIX, EarlierSplit, write_split_files
 from mlops_ci.evaluation.baselines import Baseline, packaged_model
-from mlops_ci.evaluation.candidates.candidate import Candidate, required_columns
+from mlops_ci.evaluation.candidates.candidate import Candidate
+from mlops_ci.evaluation.candidates.columns import required_columns
 from mlops_ci.evaluation.holdout.row_metadata import row_metadata
 from mlops_ci.evaluation.holdout.sealed import remove_holdout_copy
 from mlops_ci.evaluation.stats.bootstrap import seed_from_digests
@@ -177,7 +178,7 @@ def _prepare_holdout_rows(
     context = project.context
     sides = write_split_files(
         context.root,
-        candidate.dataset,
+        candidate.dataset_by_rules,
         candidate.snapshot.files,
         columns,
         spec.target,

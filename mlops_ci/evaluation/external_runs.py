@@ -109,7 +109,7 @@ def import_run(project: Project, repo: Repository, candidate: Candidate, artifac
     model = scratch / "arrived.skops"
     model.write_bytes(_read_blob(repo, artifact.run, f"{run_store.MODEL_FOLDER}{skops.MODEL_FILE}"))
     sides = write_split_files(
-        context.root, candidate.dataset, candidate.snapshot.files, spec.features, spec.target, scratch
+        context.root, candidate.dataset_by_rules, candidate.snapshot.files, spec.features, spec.target, scratch
     )
     sides.holdout.unlink()
     golden = select_golden_rows(sides.train, candidate.inputs)

@@ -11,6 +11,7 @@ from mlops_ci.core.verbs import ALL_SURFACES, ActionOutput, Option, Verb
 from mlops_ci.evaluation.impact.analysis import ImpactAnalysis, ImpactReasons
 from mlops_ci.evaluation.impact.changes import ChangeStart, changes, find_change_start
 from mlops_ci.repository.context import Project
+from mlops_ci.repository.lookup import select_models
 
 SPEC = Verb(
     "affected",
@@ -56,8 +57,6 @@ def affected(project: Project, *, models: tuple[str, ...] = (), base: str | None
     that has no spec, and EnvironmentProblem `base-missing` when the base is not in this clone.
     """
     if models:
-        from mlops_ci.evaluation.candidates.candidate import select_models  # which needs much that a diff does not
-
         return _report_outcome(
             _report_without_diff(project, select_models(project, models), "it was asked for", "the models were named")
         )

@@ -15,11 +15,12 @@ from mlops_ci.core.results.ci_jobs import FeaturesReport, FeaturesTask
 from mlops_ci.core.verbs import BASE_OPTION, MODELS_OPTION, Option, Verb
 from mlops_ci.data.split import write_split_files
 from mlops_ci.evaluation.base_branch_rules import find_base
-from mlops_ci.evaluation.candidates.candidate import Candidate, identify_candidate, read_data, select_models
+from mlops_ci.evaluation.candidates.candidate import Candidate, identify_candidate, read_data
 from mlops_ci.evaluation.evaluate import operational_metrics
 from mlops_ci.evaluation.external_runs import runs_untrusted_code
 from mlops_ci.evaluation.holdout.sealed import open_holdout
 from mlops_ci.repository.context import Project
+from mlops_ci.repository.lookup import select_models
 from mlops_ci.training.fit import select_golden_rows
 from mlops_ci.training.inference.cost import RUNTIME_METRICS
 
@@ -82,7 +83,7 @@ def _write_rows(project: Project, candidate: Candidate, scratch: Path) -> int:
     spec, context = candidate.model.spec, project.context
     sides = write_split_files(
         context.root,
-        candidate.dataset,
+        candidate.dataset_by_rules,
         candidate.snapshot.files,
         spec.features,
         spec.target,

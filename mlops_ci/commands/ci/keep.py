@@ -18,7 +18,6 @@ from mlops_ci.core.records import Comparison, TrainingRun
 from mlops_ci.core.results.ci_jobs import KeepReport, KeptRun
 from mlops_ci.core.results.gate import worst_verdict
 from mlops_ci.core.verbs import Option, TokenPermission, Verb
-from mlops_ci.deployment.assignment import require_repository
 from mlops_ci.evaluation.base_branch_rules import find_base
 from mlops_ci.evaluation.holdout.budget import settle_question
 from mlops_ci.evaluation.notify import gate_notifications
@@ -26,6 +25,7 @@ from mlops_ci.evaluation.report_file import GateAnswer, read_gate_answer
 from mlops_ci.registry import run_store, run_transfer
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.git import Repository
+from mlops_ci.repository.lookup import require_repository
 from mlops_ci.spec.spec_types import ProjectSpec
 
 SPEC = Verb(
@@ -71,7 +71,7 @@ def keep(
     replaced by whoever got hold of a token of the same workflow run. Without a bundle the answer is only told. Raises Findings `bundle-changed` when one is another,
     `bundle-invalid` when a run is not what it says.
     """
-    repo = require_repository(project)
+    repo = require_repository(project.context.repo)
     if bundle is None and record is None:
         raise UsageProblem.of(
             "keep-nothing", "neither a bundle nor an answer was given", help="mlops-ci ci keep FILE --digest SHA256"

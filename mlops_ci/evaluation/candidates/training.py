@@ -27,7 +27,7 @@ def fit_candidate(
     context, spec = project.context, candidate.model.spec
     scratch = Path(tempfile.mkdtemp(dir=context.scratch))
     sides = write_split_files(
-        context.root, candidate.dataset, candidate.snapshot.files, spec.features, spec.target, scratch
+        context.root, candidate.dataset_by_rules, candidate.snapshot.files, spec.features, spec.target, scratch
     )
     sides.holdout.unlink()  # the trainer is handed the training side only
     return fit_model(

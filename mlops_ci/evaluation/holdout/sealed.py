@@ -33,7 +33,7 @@ def open_holdout(project: Project, candidate: Candidate) -> Iterator[Candidate]:
     from, cannot be judged on, or shares rows with them.
     """
     context, spec = project.context, candidate.model.spec
-    source = candidate.dataset.spec.split.source
+    source = candidate.rules.split.source
     if source is None:
         yield candidate
         return
@@ -41,10 +41,12 @@ def open_holdout(project: Project, candidate: Candidate) -> Iterator[Candidate]:
     with tempfile.TemporaryDirectory(dir=context.scratch) as folder:
         held = _fetch_sealed_holdout(context.root, Path(folder), source, where)
         files = candidate.snapshot.files
-        sides = split_dataset(context.root, candidate.dataset, files, spec.features, spec.target, context.cache, held)
+        sides = split_dataset(
+            context.root, candidate.dataset_by_rules, files, spec.features, spec.target, context.cache, held
+        )
         findings = (
             *target_findings(sides, spec.target, spec.task, candidate.model.locate("spec", "target")),
-            *leak_findings(sides.leaks, candidate.dataset, sides.split.holdout_rows),
+            *leak_findings(sides.leaks, candidate.dataset_by_rules, sides.split.holdout_rows),
         )
         if has_errors(findings):
             raise Findings((*findings, *rule_change_warnings(candidate.model, candidate.rules)))
