@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import importlib.util
 import linecache
@@ -15,6 +14,7 @@ from typing import Any, TypeVar
 from mlops_ci.core.diagnostics import Diagnostic, Location
 from mlops_ci.core.errors import Findings, ToolError, UsageProblem
 from mlops_ci.core.records import ModelField
+from mlops_ci.core.suggestions import find_nearest
 from mlops_ci.training.frameworks.preprocess import add_preprocessing
 
 T = TypeVar("T")
@@ -125,12 +125,12 @@ def _build_from_path(path: str, params: Mapping[str, Any]) -> Any:
         ) from error
     kind = getattr(module, name, None)
     if not isinstance(kind, type) or not all(hasattr(kind, method) for method in ("fit", "predict", "get_params")):
-        near = difflib.get_close_matches(name, dir(module) if module else [], n=1)
+        match = find_nearest(name, dir(module) if module else ())
         raise UsageProblem.of(
             "estimator-unknown",
             f"'{path}' is not a scikit-learn estimator (a class with fit, predict and get_params)",
-            help=f"Did you mean '{module_name}.{near[0]}'?"
-            if near
+            help=f"Did you mean '{module_name}.{match}'?"
+            if match
             else "Name an estimator's class, such as sklearn.linear_model.LogisticRegression.",
         )
     try:
@@ -138,15 +138,11 @@ def _build_from_path(path: str, params: Mapping[str, Any]) -> Any:
     except Exception as error:  # whatever a constructor raises is about its parameters
         known = sorted(getattr(kind, "_get_param_names", list)())
         strange = [name for name in params if known and name not in known]
-        near = difflib.get_close_matches(strange[0], known, n=1) if strange else []
+        match = find_nearest(strange[0], known) if strange else None
         raise UsageProblem.of(
             "estimator-params-invalid",
             f"{name} does not take these parameters: {error_headline(error)}",
-            help=f"Did you mean '{near[0]}'?"
-            if near
-            else f"Its parameters are: {', '.join(known)}."
-            if known
-            else None,
+            help=f"Did you mean '{match}'?" if match else f"Its parameters are: {', '.join(known)}." if known else None,
         ) from error
 
 
