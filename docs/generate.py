@@ -14,7 +14,8 @@ import click
 import rooms
 
 from mlops_ci.cli.parser import build_command_group
-from mlops_ci.cli.verbs import COMMON_OUTPUTS, REQUIREMENTS_OPTIONS, VERBS, ActionOutput, Option, Verb
+from mlops_ci.cli.verbs import all_verbs
+from mlops_ci.core.verbs import COMMON_OUTPUTS, REQUIREMENTS_OPTIONS, ActionOutput, Option, Verb
 
 DOCS = Path(__file__).parent
 ACTIONS = DOCS.parent / "actions"
@@ -40,7 +41,7 @@ SETUP = Verb(
 
 def actions() -> dict[str, str]:
     """Return each generated file by its path in actions/: an action.yml for each verb, and their table."""
-    verbs = [SETUP, *(verb for verb in VERBS if "action" in verb.surfaces)]
+    verbs = [SETUP, *(verb for verb in all_verbs() if "action" in verb.surfaces)]
     files = {f"{verb.name}/action.yml": "\n".join(_action(verb)) + "\n" for verb in verbs}
     return {**files, "README.md": "\n".join(_table(verbs)) + "\n"}
 
@@ -54,7 +55,9 @@ def _told(verb: Verb) -> tuple[ActionOutput, ...]:
 
 
 def _action(verb: Verb) -> Iterator[str]:
-    yield "# Made from mlops_ci/cli/verbs.py by `python docs/generate.py`."
+    module = verb.module.replace(".", "/")
+    source = "docs/generate.py" if verb is SETUP else f"{module}.py"
+    yield f"# Made from {source} by `python docs/generate.py`."
     yield f"name: mlops-ci {verb.name}\ndescription: {json.dumps(verb.summary)}\nauthor: mlops-ci"
     yield f"branding: {{icon: {verb.icon}, color: purple}}\ninputs:"
     for option in _given(verb):
@@ -163,9 +166,18 @@ def _cli() -> Iterator[str]:
     main = build_command_group(lambda _verb, _options: 0)
     context = click.Context(main, info_name="mlops-ci", terminal_width=100, max_content_width=100)
     yield f"```text\n{main.get_help(context)}\n```\n"
-    for name, command in main.commands.items():
+    yield from _help_pages(main, context)
+
+
+def _help_pages(group: click.Group, context: click.Context) -> Iterator[str]:
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None  # noqa: S101 - listed by the group itself
         inner = click.Context(command, info_name=name, parent=context, terminal_width=100, max_content_width=100)
-        yield f"## {name}\n\n```text\n{command.get_help(inner)}\n```\n"
+        title = inner.command_path.removeprefix("mlops-ci ")
+        yield f"## {title}\n\n```text\n{command.get_help(inner)}\n```\n"
+        if isinstance(command, click.Group):
+            yield from _help_pages(command, inner)
 
 
 if __name__ == "__main__":

@@ -17,11 +17,11 @@ from typing import Any
 from mlops_ci import __version__
 from mlops_ci.cli.push_plan import ApplyResult, Notifier, apply_plan, no_notifier
 from mlops_ci.cli.terminal import progress_display
-from mlops_ci.cli.verbs import Verb
 from mlops_ci.core.ci_job import CiJob
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.errors import EnvironmentProblem, Findings, UsageProblem
 from mlops_ci.core.plan import Outcome
+from mlops_ci.core.verbs import Verb
 from mlops_ci.governance.approvals import APPROVAL_PREFIX
 from mlops_ci.integrations.github import connection
 from mlops_ci.integrations.github.actor import read_actor, read_provenance

@@ -9,6 +9,7 @@ from mlops_ci.core.plan import Outcome, Plan
 from mlops_ci.core.planned_writes import CreateTag, Push
 from mlops_ci.core.records import ApprovalStatement, EventRef
 from mlops_ci.core.results.lifecycle import ApproveReport
+from mlops_ci.core.verbs import ENVIRONMENT_OPTION, REASON_OPTION, Option, Verb
 from mlops_ci.deployment.assignment import (
     ensure_release_signed,
     probe_signer,
@@ -29,6 +30,19 @@ from mlops_ci.registry.statement import encode_approval
 from mlops_ci.registry.tag_message import format_tag_message
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.lookup import require_environment, require_repository
+
+SPEC = Verb(
+    "approve",
+    "Sign an approval of a version for an environment.",
+    (
+        Option("model", "A released version.", positional=True, required=True, metavar="MODEL@VERSION"),
+        ENVIRONMENT_OPTION,
+        REASON_OPTION,
+    ),
+    writes=True,
+    syncs="must",
+    signs=True,
+)
 
 
 def approve(project: Project, *, model: str, env: str, reason: str | None = None) -> Outcome[ApproveReport]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mlops_ci.core.plan import Outcome, Plan
 from mlops_ci.core.results.gate import CompareReport
+from mlops_ci.core.verbs import ALL_SURFACES, BASE_OPTION, FETCH_PERMISSION, MODELS_OPTION, Verb
 from mlops_ci.evaluation.base_branch_rules import find_base
 from mlops_ci.evaluation.holdout.budget import plan_publish
 from mlops_ci.evaluation.pipeline import ModelOutcome, Pipeline, compare_model, verdict_exit_code
@@ -11,6 +12,17 @@ from mlops_ci.registry.run_store import store_target
 from mlops_ci.registry.state import read_registry
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.lookup import require_repository, select_models
+
+SPEC = Verb(
+    "compare",
+    "Score candidate and champion on the same holdout.",
+    (MODELS_OPTION, BASE_OPTION),
+    writes=True,
+    syncs="try",
+    surfaces=ALL_SURFACES,
+    permissions=(FETCH_PERMISSION,),
+    icon="bar-chart-2",
+)
 
 
 def compare(project: Project, *, models: tuple[str, ...] = (), base: str | None = None) -> Outcome[CompareReport]:

@@ -5,12 +5,36 @@ from __future__ import annotations
 from mlops_ci.core.errors import Findings
 from mlops_ci.core.plan import Outcome
 from mlops_ci.core.results.lifecycle import DeployReport
+from mlops_ci.core.verbs import (
+    ALL_SURFACES,
+    ASSIGNMENT_OUTPUTS,
+    ASSIGNMENT_PERMISSIONS,
+    ENVIRONMENT_OPTION,
+    FORCE_OPTION,
+    MODEL_OPTION,
+    REASON_OPTION,
+    Verb,
+)
 from mlops_ci.deployment.assignment import plan_assignment
 from mlops_ci.governance.revocations import require_reason
 from mlops_ci.registry.lookup import require_model, require_release
 from mlops_ci.registry.state import ModelState, read_registry
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.lookup import require_environment
+
+SPEC = Verb(
+    "deploy",
+    "Assign a version to an environment and write its manifests.",
+    (MODEL_OPTION, ENVIRONMENT_OPTION, REASON_OPTION, FORCE_OPTION),
+    writes=True,
+    syncs="must",
+    signs=True,
+    surfaces=ALL_SURFACES,
+    outputs=ASSIGNMENT_OUTPUTS,
+    permissions=ASSIGNMENT_PERMISSIONS,
+    icon="upload-cloud",
+    details="Manifests and assignment are one atomic push. If the branch is protected, a pull request is opened instead.",
+)
 
 
 def deploy(

@@ -8,6 +8,7 @@ from mlops_ci.core.plan import Outcome, Plan
 from mlops_ci.core.planned_writes import WriteFile
 from mlops_ci.core.records import Release, TrainingRun
 from mlops_ci.core.results.lifecycle import FetchReport
+from mlops_ci.core.verbs import ALL_SURFACES, FETCH_PERMISSION, MODEL_OPTION, Option, Verb
 from mlops_ci.registry import run_store
 from mlops_ci.registry.lookup import require_model, require_release, require_release_record
 from mlops_ci.registry.state import read_registry
@@ -17,6 +18,27 @@ from mlops_ci.repository.lookup import require_repository
 from mlops_ci.training.packaging.built_in import load_packager
 from mlops_ci.training.packaging.package_files import GOLDEN_FILE
 from mlops_ci.training.user_code import entrypoint_folders
+
+SPEC = Verb(
+    "fetch",
+    "Write a release's files, verified, and show how to load them.",
+    (
+        MODEL_OPTION,
+        Option(
+            "directory",
+            "The folder; created if it does not exist.",
+            kind="path",
+            positional=True,
+            required=True,
+            metavar="DIR",
+        ),
+    ),
+    writes=True,
+    syncs="try",
+    surfaces=ALL_SURFACES,
+    permissions=(FETCH_PERMISSION,),
+    icon="download",
+)
 
 
 def fetch(project: Project, *, model: str, directory: str) -> Outcome[FetchReport]:

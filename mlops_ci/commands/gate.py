@@ -11,6 +11,16 @@ from mlops_ci.core.plan import Outcome, Plan
 from mlops_ci.core.planned_writes import Push
 from mlops_ci.core.results.gate import GatedModel, GateReport, worst_verdict
 from mlops_ci.core.results.power import PowerReport
+from mlops_ci.core.verbs import (
+    ALL_SURFACES,
+    BASE_OPTION,
+    DETERMINISM_OPTION,
+    MODELS_OPTION,
+    ActionOutput,
+    Option,
+    TokenPermission,
+    Verb,
+)
 from mlops_ci.evaluation.base_branch_rules import find_base
 from mlops_ci.evaluation.candidates.candidate import Candidate
 from mlops_ci.evaluation.external_runs import read_artifacts, runs_untrusted_code
@@ -24,6 +34,55 @@ from mlops_ci.registry.run_transfer import BUNDLE_TARGET, plan_bundle
 from mlops_ci.registry.state import read_registry
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.lookup import require_repository, select_models
+
+SPEC = Verb(
+    "gate",
+    "Validate, check, train and compare: one report, one verdict.",
+    (
+        MODELS_OPTION,
+        Option(
+            "power",
+            "Train nothing; report the smallest difference that each gate can detect with this holdout.",
+            kind="flag",
+        ),
+        DETERMINISM_OPTION,
+        BASE_OPTION,
+        Option(
+            "runs",
+            "Train nothing; evaluate the runs that other jobs wrote to DIR (`train --out`, `ci predict --out`), without executing their code.",
+            kind="path",
+            metavar="DIR",
+        ),
+        Option(
+            "out",
+            "Write evaluated runs to FILE for `ci keep`; the holdout budget is charged when they are kept.",
+            kind="path",
+            metavar="FILE",
+        ),
+    ),
+    writes=True,
+    syncs="try",
+    formats=("text", "json", "github", "markdown"),
+    surfaces=ALL_SURFACES,
+    outputs=(
+        ActionOutput("verdict", "The worst verdict of the models: pass, fail, inconclusive or incomparable."),
+        ActionOutput("passed", "A JSON list of the models that passed."),
+        ActionOutput("fits", "The number of models that were fitted."),
+        ActionOutput("digest", "The SHA-256 of the file that --out names; pass it to `ci keep`."),
+    ),
+    permissions=(
+        TokenPermission(
+            "contents",
+            "write",
+            "charges the holdout budget, if a dataset has a holdoutBudget; otherwise read is enough",
+        ),
+        TokenPermission(
+            "pull-requests", "write", "comments on the pull request; without it, the result is only in the job summary"
+        ),
+        TokenPermission("checks", "write", "adds a check run to the commit; without it, only the job has a status"),
+    ),
+    icon="shield",
+)
 
 
 def gate(

@@ -18,6 +18,16 @@ from mlops_ci.core.planned_writes import AppendLog, CreateRef, CreateTag, Planne
 from mlops_ci.core.records import Comparison, DataRef, LedgerHead, Release, TrainingRun
 from mlops_ci.core.results.lifecycle import ReleaseReport, ReleaseResult
 from mlops_ci.core.signers import Signing
+from mlops_ci.core.verbs import (
+    ALL_SURFACES,
+    FORCE_OPTION,
+    MODELS_OPTION,
+    REASON_OPTION,
+    ActionOutput,
+    Option,
+    TokenPermission,
+    Verb,
+)
 from mlops_ci.evaluation.base_branch_rules import BaseBranch, find_base
 from mlops_ci.evaluation.candidates.candidate import Candidate
 from mlops_ci.evaluation.candidates.opponents import find_opponents
@@ -37,6 +47,31 @@ from mlops_ci.repository.default_branch import find_default_branch
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.lookup import require_repository, select_models
 from mlops_ci.training.packaging.built_in import load_packager
+
+SPEC = Verb(
+    "release",
+    "Tag the gated candidate with its evidence.",
+    (
+        MODELS_OPTION,
+        REASON_OPTION,
+        FORCE_OPTION,
+        Option("gated", "Skip models that have not passed the gate, with the reason, instead of failing.", kind="flag"),
+    ),
+    writes=True,
+    syncs="must",
+    signs=True,
+    surfaces=ALL_SURFACES,
+    outputs=(
+        ActionOutput("released", "A JSON list of the releases, as MODEL@vVERSION."),
+        ActionOutput(
+            "ungated", "With `gated`: a JSON list of the models that the gate has not evaluated in their current state."
+        ),
+    ),
+    permissions=(
+        TokenPermission("contents", "write", "pushes the tag with its run and log, and creates the release page"),
+    ),
+    icon="tag",
+)
 
 
 def release(

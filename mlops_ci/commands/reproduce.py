@@ -12,6 +12,7 @@ from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.errors import Findings, UsageProblem
 from mlops_ci.core.plan import Outcome
 from mlops_ci.core.results.queries import Cause, CauseKind, ReproduceReport
+from mlops_ci.core.verbs import ALL_SURFACES, FETCH_PERMISSION, MODEL_OPTION, Option, Verb
 from mlops_ci.evaluation.candidates.candidate import Candidate
 from mlops_ci.evaluation.candidates.release_checkout import (
     RecordedRelease,
@@ -30,6 +31,21 @@ from mlops_ci.training.packaging.golden_rows import GOLDEN_TOLERANCE, compare_go
 from mlops_ci.training.packaging.package_files import GOLDEN_FILE
 from mlops_ci.training.reproduction_differences import find_difference_causes
 from mlops_ci.training.workers.protocol import Interpreter
+
+SPEC = Verb(
+    "reproduce",
+    "Rebuild a release from its commit and compare the models.",
+    (
+        MODEL_OPTION,
+        Option("rebuild", "Build the recorded environment even if the current one is the same.", kind="flag"),
+    ),
+    syncs="try",
+    surfaces=ALL_SURFACES,
+    permissions=(FETCH_PERMISSION,),
+    icon="repeat",
+    details="The result is identical, equivalent (the same predictions within 1e-9) or different, with the cause. The recorded environment"
+    " is built with uv, or with pip if uv is missing, unless the current one is the same. The work tree is not changed.",
+)
 
 
 def reproduce(project: Project, *, model: str, rebuild: bool = False) -> Outcome[ReproduceReport]:

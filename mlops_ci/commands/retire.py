@@ -12,6 +12,7 @@ from mlops_ci.core.plan import Outcome, Plan
 from mlops_ci.core.planned_writes import AppendLog, CreateTag, PlannedWrite, Push, tag_placeholder
 from mlops_ci.core.records import Assignment, EventRef, FileDigest, Retirement
 from mlops_ci.core.results.lifecycle import RetireReport
+from mlops_ci.core.verbs import MODEL_OPTION, REQUIRED_REASON_OPTION, Option, Verb
 from mlops_ci.deployment.manifest_branch import (
     ManifestFolder,
     is_folder_up_to_date,
@@ -30,6 +31,21 @@ from mlops_ci.registry.tag_message import format_tag_message
 from mlops_ci.reports.deploy_request import request_body as request_body
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.lookup import require_environment, require_repository
+
+SPEC = Verb(
+    "retire",
+    "End an assignment, revoke a version or deprecate a model.",
+    (
+        MODEL_OPTION,
+        Option("env", "The environment to clear; its manifests are removed.", metavar="ENV"),
+        REQUIRED_REASON_OPTION,
+    ),
+    writes=True,
+    syncs="must",
+    signs=True,
+    details="MODEL --env ENV ends the assignment there; MODEL@VERSION revokes the version; MODEL alone deprecates the model."
+    " End its assignments first. Nothing is deleted: each action adds an event.",
+)
 
 
 @dataclass(frozen=True)

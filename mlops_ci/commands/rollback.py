@@ -5,11 +5,38 @@ from __future__ import annotations
 from mlops_ci.core.errors import Findings, UsageProblem
 from mlops_ci.core.plan import Outcome
 from mlops_ci.core.results.lifecycle import DeployReport
+from mlops_ci.core.verbs import (
+    ALL_SURFACES,
+    ASSIGNMENT_OUTPUTS,
+    ASSIGNMENT_PERMISSIONS,
+    ENVIRONMENT_OPTION,
+    REQUIRED_REASON_OPTION,
+    Option,
+    Verb,
+)
 from mlops_ci.deployment.assignment import plan_assignment
 from mlops_ci.registry.lookup import require_model, require_release
 from mlops_ci.registry.state import ModelState, read_registry
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.lookup import require_environment
+
+SPEC = Verb(
+    "rollback",
+    "Assign the previous version and rewrite its manifests.",
+    (
+        Option("model", "A model.", positional=True, required=True, metavar="MODEL"),
+        ENVIRONMENT_OPTION,
+        Option("version", "The version to return to; by default the one assigned before.", metavar="VERSION"),
+        REQUIRED_REASON_OPTION,
+    ),
+    writes=True,
+    syncs="must",
+    signs=True,
+    surfaces=ALL_SURFACES,
+    outputs=ASSIGNMENT_OUTPUTS,
+    permissions=ASSIGNMENT_PERMISSIONS,
+    icon="rotate-ccw",
+)
 
 
 def rollback(

@@ -11,6 +11,7 @@ from mlops_ci.core.errors import Findings, UsageProblem
 from mlops_ci.core.plan import Outcome
 from mlops_ci.core.records import TrainingRun
 from mlops_ci.core.results.simulation import ClaimMeasurement, SelftestReport
+from mlops_ci.core.verbs import Option, Verb
 from mlops_ci.evaluation.baselines import Baseline, load_baseline
 from mlops_ci.evaluation.candidates.candidate import Candidate, identify_candidate, require_data
 from mlops_ci.evaluation.candidates.opponents import find_champion
@@ -25,6 +26,31 @@ from mlops_ci.registry.events import version_key
 from mlops_ci.repository.context import Context, Project
 from mlops_ci.repository.lookup import select_models
 from mlops_ci.spec.load import find_root, load_specs
+
+SPEC = Verb(
+    "selftest",
+    "Measure the gate's error rates by simulation.",
+    (
+        Option(
+            "model",
+            "A trained model, measured on its own holdout against its champion; without one, simulated populations are used.",
+            positional=True,
+            metavar="MODEL",
+        ),
+        Option("trials", "Simulated holdouts for each claim; 500 by default.", kind="count", default=500, metavar="N"),
+        Option(
+            "jobs",
+            "Parallel processes; by default one for each core.",
+            kind="count",
+            metavar="N",
+        ),
+    ),
+    needs="nothing",
+    formats=("text", "json", "github", "markdown"),
+    details="Runs the same code that evaluates real models. Measures false promotions of equal models, power, non-inferiority at its"
+    " margin, false blocks by slices, and how much a champion is overstated after 50 pull requests on one holdout; and, for each, what"
+    " comparing two numbers does on the same holdouts. Seeds are fixed. Exit code 1 if a claim does not hold.",
+)
 
 
 def selftest(

@@ -5,11 +5,31 @@ from __future__ import annotations
 from mlops_ci.core.diagnostics import has_errors
 from mlops_ci.core.plan import Outcome, Plan
 from mlops_ci.core.results.gate import TrainedCandidate, TrainReport
+from mlops_ci.core.verbs import ALL_SURFACES, DETERMINISM_OPTION, MODELS_OPTION, Option, Verb
 from mlops_ci.evaluation.pipeline import train_model
 from mlops_ci.registry.run_store import run_ref, store_target
 from mlops_ci.registry.run_transfer import BUNDLE_TARGET, plan_bundle
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.lookup import require_repository, select_models
+
+SPEC = Verb(
+    "train",
+    "Fit, package and store a candidate.",
+    (
+        MODELS_OPTION,
+        Option("explain", "Explain why a stored run was used or not.", kind="flag"),
+        DETERMINISM_OPTION,
+        Option(
+            "out",
+            "Also write the runs to FILE (a git bundle), for another job.",
+            kind="path",
+            metavar="FILE",
+        ),
+    ),
+    writes=True,
+    surfaces=ALL_SURFACES,
+    icon="cpu",
+)
 
 
 def train(

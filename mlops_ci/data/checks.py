@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from mlops_ci.core.diagnostics import Diagnostic, Severity
 from mlops_ci.core.plugins import translate_plugin_errors
 from mlops_ci.core.records import CheckResult, ColumnProfile
+from mlops_ci.core.suggestions import find_nearest
 from mlops_ci.data.check_types import built_in_checks, check_columns, installed_checks
 from mlops_ci.data.column_types import EMPTY_TYPE
 from mlops_ci.data.engines.duckdb import Table, translate_duckdb_errors
@@ -248,9 +248,9 @@ def _missing_column_outcomes(table: Table, spec: DatasetSpec) -> Iterator[CheckO
             message = f"the data have none of {len(others):,} columns: {_list_names(others)}"
             help = f"the data have: {_list_names(table.types)}; is it the right file, and has it a header line?"
         else:
-            near = get_close_matches(name, table.types, 1)
+            match = find_nearest(name, table.types)
             message = f"the data have no column '{name}'"
-            help = f"did you mean '{near[0]}'?" if near else f"the data have: {_list_names(table.types)}"
+            help = f"did you mean '{match}'?" if match else f"the data have: {_list_names(table.types)}"
         yield CheckOutcome(
             "data-column-missing",
             first[name],

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
-
 from mlops_ci.core.errors import Findings, UsageProblem
 from mlops_ci.core.records import Release
+from mlops_ci.core.suggestions import suggest
 from mlops_ci.registry.events import Event
 from mlops_ci.registry.state import ModelState, RegistryState
 from mlops_ci.repository.context import Project
@@ -15,11 +14,10 @@ def require_model(project: Project, registry: RegistryState, name: str) -> Model
     """Return a model's state; raises UsageProblem when it is neither specified nor in the registry."""
     names = {*project.specs.models, *registry.models}
     if name not in names:
-        close = difflib.get_close_matches(name, names, 1)
         raise UsageProblem.of(
             "model-unknown",
             f"there is no model '{name}'",
-            help=f"did you mean '{close[0]}'?" if close else f"the models are {', '.join(sorted(names)) or 'none yet'}",
+            help=suggest(name, sorted(names), otherwise="the models are") or "there is none yet: mlops-ci init",
         )
     return registry.model(name)
 
@@ -39,7 +37,8 @@ def require_release(state: ModelState, version: str | None) -> Event:
         raise UsageProblem.of(
             "release-unknown",
             f"'{state.model}' has no version {wanted}",
-            help=f"it has {', '.join(state.releases) or 'none yet'}",
+            help=suggest(wanted, state.releases, otherwise="its versions are")
+            or f"mlops-ci release {state.model} makes the first",
         )
     return state.releases[wanted]
 

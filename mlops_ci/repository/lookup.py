@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
 
 from mlops_ci.core.errors import UsageProblem
+from mlops_ci.core.suggestions import find_nearest, suggest
 
 if TYPE_CHECKING:  # queries need a repository, and no specs
     from mlops_ci.repository.context import Project
@@ -34,11 +34,10 @@ def select_models(project: Project, names: tuple[str, ...]) -> tuple[str, ...]:
         )
     for name in names:
         if name not in known:
-            close = difflib.get_close_matches(name, known, 1)
             raise UsageProblem.of(
                 "model-unknown",
                 f"there is no Model spec '{name}'",
-                help=f"did you mean '{close[0]}'?" if close else f"the models are {', '.join(known) or 'none yet'}",
+                help=suggest(name, known, otherwise="the models are"),
             )
     return tuple(dict.fromkeys(names)) or tuple(known)
 
@@ -47,11 +46,11 @@ def require_environment(project: Project, name: str) -> str:
     """Return the environment's name; raises UsageProblem when the project has none of that name."""
     names = project.specs.project.spec.environments
     if name not in names:
-        close = difflib.get_close_matches(name, names, 1)
+        match = find_nearest(name, names)
         raise UsageProblem.of(
             "environment-unknown",
             f"'{name}' is not one of the project's environments: {', '.join(names)}",
-            help=f"did you mean '{close[0]}'?" if close else "add it to `environments` in mlops.yaml",
+            help=f"did you mean '{match}'?" if match else "add it to `environments` in mlops.yaml",
             location=project.specs.project.locate("spec"),
         )
     return name

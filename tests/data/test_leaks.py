@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from mlops_ci.commands import scaffold
 from mlops_ci.data import leakage
 from mlops_ci.data.leakage import Leaks, is_explained_by_chance, leak_findings
+from mlops_ci.data.sources.files import source_files
 from mlops_ci.data.sources.table import open_source
 from mlops_ci.data.split import SplitSource, split_dataset, write_split_files
 from mlops_ci.spec.load import load_specs

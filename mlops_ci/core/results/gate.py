@@ -74,7 +74,7 @@ class GatedModel:
 class GateReport:
     """One report, one verdict: the worst of the models'. `fits` counts models that had to be fitted.
 
-    `bundle` is the file that the judged runs were written to, for `keep`.
+    `bundle` is the file that the judged runs were written to, for `ci keep`.
     """
 
     verdict: Verdict

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 
 from mlops_ci.core.diagnostics import Diagnostic
+from mlops_ci.core.suggestions import suggest
 from mlops_ci.evaluation.base_branch_rules import GateRules
 from mlops_ci.spec.located_spec import LocatedSpec
 from mlops_ci.spec.slice_conditions import parse_condition
@@ -55,8 +55,7 @@ def missing_column_findings(
     for name, place in places:
         if name in types:
             continue
-        close = difflib.get_close_matches(name, types, 1)
-        help = f"did you mean '{close[0]}'?" if close else f"the data have: {', '.join(list(types)[:10])}"
+        help = suggest(name, types, otherwise="the data have")
         whose = f", which the rules of {rules.base} need" if rules.base and name in by_rules else ""
         message = f"the data of '{spec.dataset}' have no column '{name}'{whose}"
         found.append(Diagnostic("model-column-missing", message, model.locate(*place), help))

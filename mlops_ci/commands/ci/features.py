@@ -1,4 +1,4 @@
-"""`features`: the held-out rows of models with code of their own, without labels, for the job that lets them predict."""
+"""`ci features`: the held-out rows of models with code of their own, without labels, for the job that lets them predict."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from mlops_ci.core.digest import canonical_json
 from mlops_ci.core.plan import Outcome, Plan
 from mlops_ci.core.planned_writes import ExportFile, PlannedWrite
 from mlops_ci.core.results.ci_jobs import FeaturesReport, FeaturesTask
+from mlops_ci.core.verbs import BASE_OPTION, MODELS_OPTION, Option, Verb
 from mlops_ci.data.split import SplitSource, write_split_files
 from mlops_ci.evaluation.base_branch_rules import find_base
 from mlops_ci.evaluation.candidates.candidate import Candidate
@@ -20,6 +21,21 @@ from mlops_ci.repository.context import Project
 from mlops_ci.repository.lookup import select_models
 from mlops_ci.training.inference.cost import RUNTIME_METRICS
 from mlops_ci.training.inspection import select_golden_rows
+
+SPEC = Verb(
+    "features",
+    "Write held-out rows without labels, for `ci predict`.",
+    (
+        MODELS_OPTION,
+        Option("out", "The folder to write to.", kind="path", required=True, metavar="DIR"),
+        BASE_OPTION,
+    ),
+    writes=True,
+    surfaces=("cli", "action"),
+    icon="grid",
+    details="Only for models that run the repository's own code. The job that evaluates loads all other models itself, which executes no code of theirs.",
+    group="ci",
+)
 
 ROWS_SUFFIX, TASK_SUFFIX = ".parquet", ".json"
 

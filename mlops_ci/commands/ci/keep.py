@@ -1,4 +1,4 @@
-"""`keep`: what another job has judged goes into the repository, with its questions to the holdout; nothing is judged here."""
+"""`ci keep`: what another job has judged goes into the repository, with its questions to the holdout; nothing is judged here."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from mlops_ci.core.planned_writes import AppendLedger, FileContent, PlannedWrite
 from mlops_ci.core.records import Comparison, TrainingRun
 from mlops_ci.core.results.ci_jobs import KeepReport, KeptRun
 from mlops_ci.core.results.gate import worst_verdict
+from mlops_ci.core.verbs import Option, TokenPermission, Verb
 from mlops_ci.evaluation.base_branch_rules import find_base
 from mlops_ci.evaluation.holdout.budget import settle_question
 from mlops_ci.evaluation.notify import gate_notifications
@@ -26,6 +27,34 @@ from mlops_ci.registry.run_store import store_target
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.lookup import require_repository
+
+SPEC = Verb(
+    "keep",
+    "Store runs that another job evaluated.",
+    (
+        Option(
+            "bundle",
+            "The file that `gate --out` wrote; without it, GitHub is only told the result.",
+            kind="path",
+            positional=True,
+            metavar="FILE",
+        ),
+        Option("digest", "The bundle's SHA-256, from the outputs of the job that evaluated.", metavar="SHA256"),
+        Option("record", "The gate's result as JSON, to report to GitHub.", kind="path", metavar="FILE"),
+        Option("record_digest", "The result's SHA-256, from the same outputs.", metavar="SHA256"),
+    ),
+    writes=True,
+    syncs="must",
+    surfaces=("cli", "action"),
+    permissions=(
+        TokenPermission("contents", "write", "stores the run and charges the holdout budget"),
+        TokenPermission("pull-requests", "write", "comments on the pull request"),
+        TokenPermission("checks", "write", "adds a check run to the commit"),
+    ),
+    icon="archive",
+    details="Also charges the holdout budget and reports the result on the pull request. Nothing is evaluated here.",
+    group="ci",
+)
 
 
 def keep(
@@ -45,7 +74,7 @@ def keep(
     repo = require_repository(project.context.repo)
     if bundle is None and record is None:
         raise UsageProblem.of(
-            "keep-nothing", "neither a bundle nor an answer was given", help="mlops-ci keep FILE --digest SHA256"
+            "keep-nothing", "neither a bundle nor an answer was given", help="mlops-ci ci keep FILE --digest SHA256"
         )
     file = _require_digest(project.context.start_folder / bundle, digest or "") if bundle else None
     answer = (
