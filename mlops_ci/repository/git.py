@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mlops_ci.core import process
 from mlops_ci.core.errors import EnvironmentProblem
+from mlops_ci.core.trusted_process import TRANSFER_LIMITS, TRUSTED_LIMITS, ProcessLimits, run_trusted
 from mlops_ci.repository import ref_listing
 from mlops_ci.repository.git_values import (
     ZERO_OID,
@@ -67,21 +67,26 @@ class Repository:
     credentials: Credentials = field(default=Credentials(), compare=False)
 
     def run(
-        self, *args: str, stdin: bytes = b"", env: Mapping[str, str] | None = None, check: bool = True
+        self,
+        *args: str,
+        stdin: bytes = b"",
+        env: Mapping[str, str] | None = None,
+        check: bool = True,
+        limits: ProcessLimits = TRUSTED_LIMITS,
     ) -> GitResult:
         """Run a git command here; raises EnvironmentProblem `git-failed` on a non-zero exit when `check`."""
         # explicit values win over whatever a hook or an outer git left in the environment
         own = {"GIT_DIR": str(self.git_dir), "GIT_INDEX_FILE": str(self.git_dir / "index")}
         if not self.bare:
             own["GIT_WORK_TREE"] = str(self.root)
-        answer = _run_git(self.root, args, stdin, {**own, **(env or {})})
+        answer = _run_git(self.root, args, stdin, {**own, **(env or {})}, limits)
         if check and answer.status != 0:
             raise _git_error(args, answer)
         return answer
 
     def _run_with_credentials(self, *args: str, check: bool = False) -> GitResult:
         """Run a git command that speaks with a remote."""
-        return self.run(*args, env=self.credentials.remote_variables, check=check)
+        return self.run(*args, env=self.credentials.remote_variables, check=check, limits=TRANSFER_LIMITS)
 
     def head(self) -> str | None:
         """Return the commit that is checked out, or None before the first commit."""
@@ -516,10 +521,12 @@ def create_repository(root: Path) -> Repository:
     return made
 
 
-def _run_git(cwd: Path, args: Sequence[str], stdin: bytes, env: Mapping[str, str]) -> GitResult:
+def _run_git(
+    cwd: Path, args: Sequence[str], stdin: bytes, env: Mapping[str, str], limits: ProcessLimits = TRUSTED_LIMITS
+) -> GitResult:
     own = {**ref_listing.git_environment(os.environ), **env}
     try:
-        status, out, err = process.run_trusted([*ref_listing.GIT_COMMAND, *args], cwd=cwd, env=own, stdin=stdin)
+        status, out, err = run_trusted([*ref_listing.GIT_COMMAND, *args], cwd=cwd, env=own, stdin=stdin, limits=limits)
     except FileNotFoundError as error:
         raise EnvironmentProblem.of(
             "git-missing", "git is not installed or not on PATH", help="install git 2.34 or newer"

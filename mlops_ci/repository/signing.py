@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from mlops_ci.core import process
 from mlops_ci.core.errors import EnvironmentProblem
 from mlops_ci.core.signers import SignatureFormat, Signing
+from mlops_ci.core.trusted_process import run_trusted
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.git_values import GitResult, Person, tag_content
 
@@ -220,7 +220,7 @@ def _gpg_settings(signers: Path) -> Iterator[tuple[tuple[str, ...], Mapping[str,
         (Path(home) / "gpg.conf").write_text("no-autostart\nno-auto-key-retrieve\nno-auto-check-trustdb\n")
         env = {**os.environ, "GNUPGHOME": home, "LC_ALL": "C"}
         argv = ("gpg", "--batch", "--quiet", "--import", str(signers))
-        status, _, err = process.run_trusted(argv, cwd=Path(home), env=env)
+        status, _, err = run_trusted(argv, cwd=Path(home), env=env)
         if status != 0:
             said = err.decode("utf-8", "replace").strip().splitlines()
             raise EnvironmentProblem.of(
