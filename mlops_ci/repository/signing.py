@@ -123,9 +123,7 @@ def _signing_settings(repo: Repository, format: SignatureFormat) -> dict[str, st
     """Return the settings that say how this command signs, with the key that it was lent, or else the user's; names in lower case."""
     if repo.credentials.signing_key and format == "ssh":
         return {"user.signingkey": f"key::{repo.credentials.signing_key}", "gpg.ssh.program": "ssh-keygen"}
-    answer = repo.run("config", "-z", "--get-regexp", r"^(user\.signingkey|gpg\..*)$", check=False)
-    entries = answer.out.decode("utf-8", "replace").split("\0")
-    return {key: value for key, _, value in (entry.partition("\n") for entry in entries if entry)}
+    return repo.config_matching(r"^(user\.signingkey|gpg\..*)$")
 
 
 def _agent_variables(repo: Repository) -> dict[str, str]:
@@ -159,7 +157,13 @@ def check_signatures(
 
     wanted = list(dict.fromkeys(oids))
     kind = _FORMAT_HANDLERS[format]
-    states = dict(zip(wanted, (_state_from_form(content, kind) for content in repo.read_objects(wanted)), strict=True))
+    states = dict(
+        zip(
+            wanted,
+            (_state_from_form(content, kind) for content in repo.read_objects(wanted, or_corrupt=True)),
+            strict=True,
+        )
+    )
     found = {oid: TagSignature(state) for oid, state in states.items() if state is not None}
     signed = [oid for oid in wanted if oid not in found]
     if not signed:
