@@ -10,6 +10,7 @@ from mlops_ci.repository.git_command import GitFolder, git_error
 from mlops_ci.repository.git_values import GitResult, RefUpdate, update_ref_command
 from mlops_ci.repository.refs import MissingObject, Ref, parse_refs
 
+_FULL_NAME = re.compile(r"(HEAD|refs/[^~^:?*\[\\\s]+)(\^\{commit\})?")
 _BROKEN_REF = re.compile(r"ignoring broken ref|is corrupt|unable to (unpack|read|open)")
 _REF_MOVED = re.compile(r"reference already exists|but expected|unable to resolve reference")
 # what git says of revisions that name nothing, in forms that it takes apart itself
@@ -23,7 +24,7 @@ class RefStore(GitFolder):
 
     def head(self) -> str | None:
         """Return the commit that is checked out, or None before the first commit."""
-        return self.resolve("HEAD^{commit}")
+        return self.resolve("HEAD")
 
     def current_branch(self) -> str | None:
         """Return the branch that is checked out, or None when HEAD is detached."""
@@ -32,6 +33,11 @@ class RefStore(GitFolder):
 
     def symbolic_target(self, ref: str) -> str | None:
         """Return the ref that a symbolic ref leads to; None where it is none, or is not there."""
+        from mlops_ci.repository import gitpython  # queries should not wait for its import
+
+        found = gitpython.read_symbolic_target(self, ref)
+        if found is not None:
+            return found
         answer = self.run("symbolic-ref", "--quiet", ref, check=False)
         if answer.status not in (0, 1) and "No such ref" not in answer.err:
             raise git_error(("symbolic-ref",), answer)
@@ -42,6 +48,18 @@ class RefStore(GitFolder):
 
         Raises EnvironmentProblem `git-failed` where it is there and cannot be read.
         """
+        if not _FULL_NAME.fullmatch(name):
+            return self._ask_for_revision(name)
+        return self.recall(f"ref {name}", lambda: self._read_ref(name), of_refs=True)
+
+    def _read_ref(self, name: str) -> str | None:
+        if name.endswith("^{commit}"):  # whether it is a commit, and here, only the object tells
+            return self._ask_for_revision(name)
+        from mlops_ci.repository import gitpython  # queries should not wait for its import
+
+        return gitpython.read_ref(self, name) or self._ask_for_revision(name)
+
+    def _ask_for_revision(self, name: str) -> str | None:
         answer = self.run("rev-parse", "--verify", "--quiet", "--end-of-options", name, check=False)
         if answer.status == 0:
             return answer.text
