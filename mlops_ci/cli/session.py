@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import re
 import shlex
 import tempfile
 from collections.abc import Callable, Iterator
@@ -263,11 +262,10 @@ def _sync_registry(repo: Repository | None, verb: Verb) -> tuple[Diagnostic, ...
     heads = None
     if verb.syncs != "gaps":
         heads = repo.fetch(remote, f"+refs/heads/*:refs/remotes/{remote}/*", prune=True)
-    tags = repo.fetch(remote, *refspecs) if heads is None or heads.status == 0 else heads
-    rejected = re.findall(r"^ ! \[rejected\].* -> (\S+)", tags.err, re.MULTILINE)
+    tags = repo.fetch(remote, *refspecs) if heads is None or heads.state == "done" else heads
     if moved := [
         name
-        for name in rejected
+        for name in tags.rejected_refs
         if name.startswith((LOG_PREFIX, LEDGER_PREFIX)) or parse_event_name(f"{TAG_PREFIX}{name}")
     ]:
         raise EnvironmentProblem.of(
@@ -275,21 +273,20 @@ def _sync_registry(repo: Repository | None, verb: Verb) -> tuple[Diagnostic, ...
             f"here and at '{remote}' these are not the same, and they never move: {', '.join(moved)}",
             help="somebody rewrote the registry, here or there. Compare with another clone before you trust either",
         )
-    if tags.status == 0 or rejected:  # tags of others may move
+    if tags.state in ("done", "rejected"):  # tags of others may move
         if verb.syncs == "must":
             _require_all_published(repo, remote)
         return ()
-    why = next((line for line in tags.err.splitlines() if line.startswith("fatal:")), "no reason given")
     if verb.syncs in ("must", "job"):
         raise EnvironmentProblem.of(
             "remote-unreachable",
-            f"'{remote}' could not be fetched: {why}",
+            f"'{remote}' could not be fetched: {tags.detail}",
             help="check the network and your rights (git fetch), then run the same command again",
         )
     return (
         Diagnostic(
             "registry-offline",
-            f"'{remote}' could not be fetched, so this rests on what the clone knows: {why}",
+            f"'{remote}' could not be fetched, so this rests on what the clone knows: {tags.detail}",
             help="fetch (git fetch) and run again to judge against today's champion",
             severity="warning",
         ),

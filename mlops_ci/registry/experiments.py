@@ -56,7 +56,9 @@ def read_experiments(
         for event in state.events
         if isinstance(event.record, Release)
     }
-    objects = repo.read_objects([f"{oid}:{name}" for oid in held for name in ("run.json", "comparison.json")])
+    objects = repo.read_objects(
+        [f"{oid}:{name}" for oid in held for name in ("run.json", "comparison.json")], or_corrupt=True
+    )
     found: list[Experiment] = []
     unreadable: list[Diagnostic] = []
     for (oid, ref), run, comparison in zip(held.items(), objects, objects, strict=False):

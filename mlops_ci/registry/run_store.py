@@ -71,7 +71,7 @@ def find_run(repo: Repository | None, ref: str, *, fetch: bool = False) -> Store
     oid = repo.resolve(f"{ref}^{{commit}}")
     if oid is None and fetch and (remote := repo.default_remote()) is not None:
         answer = repo.fetch(remote, f"{ref}:{ref}")
-        if answer.status != 0 and "couldn't find remote ref" not in answer.err:
+        if answer.state not in ("done", "absent"):
             raise EnvironmentProblem.of(
                 "remote-unreachable",
                 f"{ref} is not in this clone, and '{remote}' could not be asked for it",

@@ -118,7 +118,11 @@ def _read_logs(repo: Repository, heads: Mapping[str, str]) -> tuple[dict[str, tu
     commits = repo.reachable_commits(list(heads.values()))
     chains = {name: _walk_log(commits, head) for name, head in heads.items()}
     flat = [commit for chain in chains.values() for commit in chain]
-    contents = list(repo.read_objects([f"{commit.tree}:{path}" for commit in flat for path in ("tag", "record.json")]))
+    contents = list(
+        repo.read_objects(
+            [f"{commit.tree}:{path}" for commit in flat for path in ("tag", "record.json")], or_corrupt=True
+        )
+    )
     entries = iter([_log_entry(commit, contents[2 * at], contents[2 * at + 1]) for at, commit in enumerate(flat)])
     logs = {name: tuple(next(entries) for _ in chain) for name, chain in chains.items()}
     torn = [name for name, chain in chains.items() if not chain or chain[0].parents]
