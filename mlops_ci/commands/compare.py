@@ -35,6 +35,7 @@ from mlops_ci.evaluation.verdict.alignment import NoBaseline
 from mlops_ci.evaluation.verdict.compare import CandidateJudgement
 from mlops_ci.registry import run_store
 from mlops_ci.reports.markdown import run_report
+from mlops_ci.reports.requirements import reason_text, requirement_label
 from mlops_ci.repository.context import Project
 from mlops_ci.spec.spec_types import ChangeKind, Trust
 from mlops_ci.training.workers.protocol import WaitingWorker
@@ -151,7 +152,7 @@ def requirement_findings(candidate: Candidate, comparison: Comparison) -> tuple[
         found.append(
             Diagnostic(
                 "gate-failed" if failed else "gate-inconclusive",
-                f"{candidate.model.name}: {item.requirement}: {item.reason}",
+                f"{candidate.model.name}: {requirement_label(item)}: {reason_text(item)}",
                 candidate.model.locate(*place),
                 None
                 if failed

@@ -38,6 +38,7 @@ from mlops_ci.registry.state import ModelState
 from mlops_ci.registry.statement import encode_release, gate_evidence
 from mlops_ci.registry.tag_message import format_tag_message
 from mlops_ci.reports.model_card import render_model_card
+from mlops_ci.reports.requirements import reason_text
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.default_branch import find_default_branch
 from mlops_ci.repository.git import Repository
@@ -303,7 +304,7 @@ def _require_gated_run(
     comparison = run_store.read_record(repo, stored, "comparison.json", Comparison)
     if comparison.verdict != "pass":
         decided = "inconclusive" if comparison.verdict == "incomparable" else comparison.verdict
-        reasons = [item.reason for item in comparison.requirements if item.verdict == decided]
+        reasons = [reason_text(item) for item in comparison.requirements if item.verdict == decided]
         raise Findings(
             [
                 Diagnostic(

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from mlops_ci.core.requirements import RequirementResult
+
 Scalar = str | int | float | bool | None
 Verdict = Literal["pass", "fail", "inconclusive", "incomparable"]
 CheckSeverity = Literal["error", "warn"]
@@ -196,27 +198,6 @@ class MetricValue:
     upper: float | None = None
     slice: str | None = None
     rows: int = 0
-
-
-@dataclass(frozen=True)
-class RequirementResult:
-    """One requirement's verdict. `difference` is candidate minus champion, turned so that positive is better.
-
-    `labels_needed` is how many more labelled holdout rows would let the test decide at 80 % power, were the effect as seen.
-    """
-
-    requirement: str
-    metric: str
-    verdict: Verdict | Literal["not-applicable"]
-    reason: str
-    candidate: float | None = None
-    champion: float | None = None
-    difference: float | None = None
-    lower: float | None = None
-    upper: float | None = None
-    p: float | None = None
-    slice: str | None = None
-    labels_needed: int | None = None
 
 
 @dataclass(frozen=True)

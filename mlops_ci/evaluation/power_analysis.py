@@ -129,7 +129,7 @@ def _measured_standard_errors(tested: Comparison) -> dict[str, float]:
     for one in tested.requirements:
         if one.difference is not None and one.lower is not None and one.upper is not None and one.slice is None:
             width = (one.upper - one.lower) / (2 * float(ndtri(tested.confidence)))
-            found[one.metric] = width * math.sqrt(tested.holdout_rows)
+            found[one.requirement.metric] = width * math.sqrt(tested.holdout_rows)
     return {metric: error for metric, error in found.items() if error > 0}
 
 

@@ -30,12 +30,12 @@ from mlops_ci.core.records import (
     ModelSignature,
     Provenance,
     Release,
-    RequirementResult,
     Retirement,
     Split,
     TrainingEnvironment,
     TrainingRun,
 )
+from mlops_ci.core.requirements import Reason, RequirementResult
 from mlops_ci.governance.approvals import APPROVAL_PREFIX
 from mlops_ci.registry.holdout_ledger import LEDGER_ENTRY_FILE, ledger_ref
 from mlops_ci.registry.statement import (
@@ -48,7 +48,7 @@ from mlops_ci.registry.statement import (
 )
 from mlops_ci.registry.tag_message import format_tag_message
 from mlops_ci.spec.load import Specs, load_specs
-from mlops_ci.spec.requirement_text import describe_requirement
+from mlops_ci.spec.requirement_text import requirement_terms
 from tests.registry.pack import Folders, Packer, tree
 
 START = 1_700_000_000  # seconds since 1970; a commit a minute from here
@@ -367,10 +367,9 @@ def _run_of(
     sentence = f"auc {metrics[0].value:.3f} on 122 holdout rows; there is no champion yet"
     requirements = tuple(
         RequirementResult(
-            describe_requirement(wanted),
-            wanted.metric,
+            requirement_terms(wanted),
             "pass",
-            "seen",
+            Reason("interval-clear"),
             metric.value,
             lower=metric.lower,
             upper=metric.upper,

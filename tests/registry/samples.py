@@ -16,11 +16,11 @@ from mlops_ci.core.records import (
     ModelSignature,
     Provenance,
     Release,
-    RequirementResult,
     Split,
     TrainingEnvironment,
     TrainingRun,
 )
+from mlops_ci.core.requirements import Reason, RequirementResult, RequirementTerms
 from mlops_ci.registry.statement import encode_assignment, encode_release
 from mlops_ci.registry.tag_message import format_tag_message
 from mlops_ci.repository.refs import Ref
@@ -51,7 +51,16 @@ RELEASE = Release(
         holdout_rows=16_100,
         champion_version=None,
         metrics=(MetricValue("auc", 0.76, 0.75, 0.77, None, 16_100),),
-        requirements=(RequirementResult("auc at least 0.62", "auc", "pass", "0.75 clears 0.62", 0.76),),
+        requirements=(
+            RequirementResult(
+                RequirementTerms("auc", "threshold", min=0.62),
+                "pass",
+                Reason("interval-clear"),
+                0.76,
+                lower=0.75,
+                upper=0.77,
+            ),
+        ),
     ),
     project="nyc-flights",
     trust="local",

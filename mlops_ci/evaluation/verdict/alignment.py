@@ -42,10 +42,11 @@ class ScoredModel:
 
 @dataclass(frozen=True)
 class NoBaseline:
-    """Why there is no older version to test against: none yet, the candidate itself, or one that cannot be scored today."""
+    """Why there is no older version to test against: none yet, the candidate itself (`name`), or one that cannot be scored today."""
 
     reason: str
     state: Literal["none", "same", "incomparable"] = "none"
+    name: str = ""
 
 
 NO_CHAMPION = NoBaseline("there is no champion yet")
@@ -75,7 +76,7 @@ def comparable_baseline(
     if isinstance(rival, NoBaseline):
         return rival
     if rival.run and rival.run == candidate.run:  # equal digests do not do: they name classes, not their code
-        return NoBaseline(f"the candidate is the {against} itself ({rival.name})", "same")
+        return NoBaseline(f"the candidate is the {against} itself ({rival.name})", "same", rival.name)
     if task == "binary-classification" and rival.classes != candidate.classes:
         labels = " and ".join(repr(label) for label in rival.classes)
         return NoBaseline(f"{rival.name} predicts other labels ({labels})", "incomparable")

@@ -13,7 +13,8 @@ from typing import Any, Literal, cast
 import numpy as np
 
 from mlops_ci.core.diagnostics import Diagnostic
-from mlops_ci.core.records import MetricValue, RequirementResult, Verdict
+from mlops_ci.core.records import MetricValue, Verdict
+from mlops_ci.core.requirements import Reason, RequirementResult
 from mlops_ci.evaluation.stats.evidence import MetricEvidence, measure_evidence, whole_rows
 from mlops_ci.evaluation.stats.metrics import METRIC_FACTORIES
 from mlops_ci.evaluation.verdict.alignment import (
@@ -159,10 +160,12 @@ def _is_computed_from_rows(metric: str) -> bool:
 
 
 def _missing_baseline_evidence(rival: NoBaseline, against: BaselineRole, accepted: str | None) -> BaselineEvidence:
-    why = rival.reason
-    if rival.state == "incomparable" and accepted:
-        why = f"{why}; accepted: {accepted}"
-    return BaselineEvidence(against, absence_reason=why, is_incomparable=rival.state == "incomparable" and not accepted)
+    if rival.state != "incomparable":
+        absence = Reason("same-model", baseline=rival.name) if rival.state == "same" else Reason("no-baseline")
+        return BaselineEvidence(against, absence=absence, absence_reason=rival.reason)
+    absence = Reason("incomparable", why=rival.reason, accepted=accepted or None)
+    why = f"{rival.reason}; accepted: {accepted}" if accepted else rival.reason
+    return BaselineEvidence(against, absence=absence, absence_reason=why, is_incomparable=not accepted)
 
 
 def _measure_baseline(
