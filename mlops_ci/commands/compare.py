@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mlops_ci.core.choices import Trust
 from mlops_ci.core.codec import encode
 from mlops_ci.core.diagnostics import Diagnostic, has_errors
 from mlops_ci.core.digest import canonical_json
@@ -37,7 +38,7 @@ from mlops_ci.registry import run_store
 from mlops_ci.reports.markdown import run_report
 from mlops_ci.reports.requirements import reason_text, requirement_label
 from mlops_ci.repository.context import Project
-from mlops_ci.spec.spec_types import ChangeKind, Trust
+from mlops_ci.spec.spec_types import ChangeKind
 from mlops_ci.training.workers.protocol import WaitingWorker
 
 
@@ -208,6 +209,7 @@ def _make_comparison(
         occasion=occasion,
         rules_source=candidate.rules.base,
         trust=trust,
+        project=candidate.snapshot.project,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from typing import Literal
 
 from mlops_ci.core.requirements import ReasonCode, RequirementResult, TestKind
 
@@ -11,10 +12,11 @@ _TOLERANCE = 1e-6  # of the larger value: a difference is rounded once more than
 _OVER_BASELINE: frozenset[TestKind] = frozenset({"superiority", "non-inferiority", "no-regression"})
 
 
-def verdict_that_follows(requirements: Iterable[RequirementResult]) -> str:
+def verdict_that_follows(requirements: Iterable[RequirementResult]) -> Literal["pass", "fail", "inconclusive"]:
     """Return the verdict that requirements come to, where the baselines can be measured."""
     found = {item.verdict for item in requirements}
-    return next((verdict for verdict in ("fail", "inconclusive", "pass") if verdict in found), "inconclusive")
+    order: tuple[Literal["pass", "fail", "inconclusive"], ...] = ("fail", "inconclusive", "pass")
+    return next((verdict for verdict in order if verdict in found), "inconclusive")
 
 
 def verdict_contradiction(verdict: str, requirements: Iterable[RequirementResult]) -> str | None:

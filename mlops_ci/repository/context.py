@@ -13,9 +13,9 @@ from mlops_ci.repository.git import Repository
 from mlops_ci.repository.git_values import Person
 
 if TYPE_CHECKING:  # queries need neither records nor specs, and should not wait for a YAML parser
-    from mlops_ci.core.records import Provenance
+    from mlops_ci.core.choices import Trust
+    from mlops_ci.core.records import ProjectRef, Provenance
     from mlops_ci.spec.load import Specs
-    from mlops_ci.spec.spec_types import Trust
 
 
 @dataclass(frozen=True)
@@ -62,3 +62,15 @@ class Project:
 
     specs: Specs
     context: Context
+
+    @property
+    def reference(self) -> ProjectRef:
+        """What records call it: its name, and the folder of its mlops.yaml in the repository."""
+        from mlops_ci.core.records import ProjectRef
+
+        repo, root = self.context.repo, self.context.root.resolve()
+        top = repo.root.resolve() if repo is not None else root
+        folder = (
+            root.relative_to(top).as_posix() if root.is_relative_to(top) else "."
+        )  # else a copy of the project's files
+        return ProjectRef(self.specs.project.name, folder)

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from mlops_ci.core.choices import CheckSeverity, Trust
+
 ColumnType = Literal["string", "integer", "number", "boolean", "date", "timestamp"]
-CheckSeverity = Literal["error", "warn"]
 Task = Literal["binary-classification", "multiclass-classification", "regression"]
 BaselineRole = Literal["champion", "anchor"]
 ChangeKind = Literal["changed", "retrained"]
-Trust = Literal["local", "single-job", "separated"]  # from the least on
 
 
 @dataclass(frozen=True)

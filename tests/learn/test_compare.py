@@ -22,6 +22,7 @@ from mlops_ci.evaluation.stats.intervals import Difference, Estimate
 from mlops_ci.evaluation.stats.power import labels_needed
 from mlops_ci.evaluation.verdict.alignment import NO_CHAMPION, NoBaseline, RowMetadata, ScoredModel
 from mlops_ci.evaluation.verdict.compare import CandidateJudgement, judge_candidate
+from mlops_ci.evaluation.verdict.contest import Contest
 from mlops_ci.evaluation.verdict.evidence_set import BaselineEvidence, EvidenceSet
 from mlops_ci.evaluation.verdict.requirements import judge_requirement as judge_one
 from mlops_ci.reports.requirements import reason_text
@@ -63,14 +64,16 @@ def judge(
     evaluate = EvaluateSpec(metrics=tuple(options.pop("metrics", ())))
     holdout = RowMetadata(slices=options.pop("slices", {}))
     found = judge_candidate(
-        "binary-classification",
-        labels,
-        candidate,
-        rival,
-        replace(gate, requirements=requirements),
-        evaluate=evaluate,
-        holdout=holdout,
-        **options,
+        Contest(
+            "binary-classification",
+            labels,
+            candidate,
+            rival,
+            replace(gate, requirements=requirements),
+            evaluate=evaluate,
+            holdout=holdout,
+            **options,
+        )
     )
     assert not [one for one in found.requirements if requirement_contradiction(one, gate.confidence)]
     return found
@@ -345,7 +348,9 @@ def test_a_floor_that_is_missed_fails_whatever_the_champion() -> None:
 
 def test_a_champion_that_cannot_be_scored_is_let_go_for_a_reason_and_the_floors_decide() -> None:
     gate = GateSpec(requirements=(Requirement("auc", min=0.6), BETTER), accept_incomparable="the target is another one")
-    found = judge_candidate("binary-classification", LABELS, FAIR, NoBaseline("the data changed", "incomparable"), gate)
+    found = judge_candidate(
+        Contest("binary-classification", LABELS, FAIR, NoBaseline("the data changed", "incomparable"), gate)
+    )
     assert [result.verdict for result in found.requirements] == ["pass", "not-applicable"]
     assert found.requirements[1].reason == Reason(
         "incomparable", why="the data changed", accepted="the target is another one"
@@ -357,13 +362,15 @@ def test_a_champion_that_cannot_be_scored_is_let_go_for_a_reason_and_the_floors_
 
 def test_a_reason_alone_decides_nothing() -> None:
     gate = GateSpec(requirements=(BETTER,), accept_incomparable="the target is another one")
-    found = judge_candidate("binary-classification", LABELS, FAIR, NoBaseline("the data changed", "incomparable"), gate)
+    found = judge_candidate(
+        Contest("binary-classification", LABELS, FAIR, NoBaseline("the data changed", "incomparable"), gate)
+    )
     assert found.verdict == "inconclusive"
 
 
 def test_a_reason_that_is_not_needed_changes_nothing_and_is_to_be_deleted() -> None:
     gate = GateSpec(requirements=(BETTER,), accept_incomparable="the target was another one")
-    found = judge_candidate("binary-classification", LABELS, POOR, FAIR, gate)
+    found = judge_candidate(Contest("binary-classification", LABELS, POOR, FAIR, gate))
     assert found.verdict == "fail"
     assert [one.id for one in found.diagnostics] == ["champion-comparable"]
 
@@ -431,7 +438,7 @@ def test_every_class_of_several_needs_ten_rows(metric: str) -> None:
     p = np.eye(3)[np.repeat([0, 1, 2], [50, 50, 9])] * 0.7 + 0.1
     one = ScoredModel("m", "m", Predictions(labels=p.argmax(axis=1), probabilities=p), ("a", "b", "c"))
     gate = GateSpec(requirements=(Requirement(metric, min=0.3), Requirement("accuracy", min=0.3)))
-    found = judge_candidate("multiclass-classification", labels, one, NO_CHAMPION, gate)
+    found = judge_candidate(Contest("multiclass-classification", labels, one, NO_CHAMPION, gate))
     assert [result.verdict for result in found.requirements] == ["inconclusive", "pass"]
 
 
@@ -441,9 +448,9 @@ def test_a_class_that_only_the_champion_knows_and_nobody_has_today_asks_for_no_r
     good = ScoredModel("m", "m", Predictions(labels=np.tile([0, 1], 60), probabilities=q[:, :2]), ("a", "b"))
     old = ScoredModel("o", "o", Predictions(labels=np.zeros(120, dtype=np.int64), probabilities=q), ("a", "b", "gone"))
     gate = GateSpec(requirements=(Requirement("balanced-accuracy", against="champion", test="superiority"),))
-    assert judge_candidate("multiclass-classification", labels, good, old, gate).verdict == "pass"
+    assert judge_candidate(Contest("multiclass-classification", labels, good, old, gate)).verdict == "pass"
     assert (
-        judge_candidate("multiclass-classification", labels, old, good, gate).verdict == "inconclusive"
+        judge_candidate(Contest("multiclass-classification", labels, old, good, gate)).verdict == "inconclusive"
     )  # it knows "gone"
 
 
@@ -564,13 +571,15 @@ def test_one_bad_slice_among_a_hundred_is_found(worse: float) -> None:
     bad = Predictions(values=y + np.where(place == 7, worse, 1) * rng.choice([-0.09, 0.09], len(y)))
     requirement = Requirement("mae", against="champion", test="no-regression", slices="all")
     found = judge_candidate(
-        "regression",
-        y,
-        ScoredModel("c", "c", bad),
-        ScoredModel("o", "o", near),
-        GateSpec(requirements=(replace(requirement, margin=0.1),)),
-        evaluate=EvaluateSpec(metrics=("mae",)),
-        holdout=RowMetadata(slices={"place": place}),
+        Contest(
+            "regression",
+            y,
+            ScoredModel("c", "c", bad),
+            ScoredModel("o", "o", near),
+            GateSpec(requirements=(replace(requirement, margin=0.1),)),
+            evaluate=EvaluateSpec(metrics=("mae",)),
+            holdout=RowMetadata(slices={"place": place}),
+        )
     )
     assert (found.verdict, found.requirements[0].slice) == (("fail", "place=7") if worse > 1 else ("pass", ANY))
 
@@ -582,13 +591,15 @@ def test_the_same_loss_in_every_row_of_a_slice_is_seen_too() -> None:
     gate = GateSpec(requirements=(requirement,))
     good = ScoredModel("o", "o", Predictions(values=y))
     found = judge_candidate(
-        "regression",
-        y,
-        bad,
-        good,
-        gate,
-        evaluate=EvaluateSpec(metrics=("mae",)),
-        holdout=RowMetadata(slices={"place": place}),
+        Contest(
+            "regression",
+            y,
+            bad,
+            good,
+            gate,
+            evaluate=EvaluateSpec(metrics=("mae",)),
+            holdout=RowMetadata(slices={"place": place}),
+        )
     )
     assert (found.verdict, found.requirements[0].slice) == ("fail", "place=1")
 
@@ -636,7 +647,7 @@ def test_a_new_class_in_a_multiclass_holdout_is_a_warning() -> None:
     labels = np.array(["a", "b", "c"] * 40 + ["d"], dtype=object)
     p = np.tile(np.eye(3) * 0.7 + 0.1, (41, 1))[:121]
     one = ScoredModel("m", "m", Predictions(labels=p.argmax(axis=1), probabilities=p), ("a", "b", "c"))
-    found = judge_candidate("multiclass-classification", labels, one, NO_CHAMPION, GateSpec())
+    found = judge_candidate(Contest("multiclass-classification", labels, one, NO_CHAMPION, GateSpec()))
     assert [(one.id, one.severity) for one in found.diagnostics] == [("holdout-label-unknown", "warning")]
     accuracy = next(value for value in found.metrics if value.metric == "accuracy")
     assert accuracy.value == pytest.approx(120 / 121)
@@ -649,11 +660,11 @@ def test_a_regression_by_default_must_beat_the_mean_and_the_champion() -> None:
         ScoredModel(name, name, Predictions(values=y + rng.normal(0, spread, 400)))
         for name, spread in (("n", 0.5), ("f", 1.0))
     )
-    found = judge_candidate("regression", y, near, far, GateSpec())
+    found = judge_candidate(Contest("regression", y, near, far, GateSpec()))
     tested = [("r2", "pass"), ("rmse", "pass"), ("r2", "not-applicable"), ("r2", "not-applicable")]
     assert [(result.requirement.metric, result.verdict) for result in found.requirements] == tested
     assert found.sentence.startswith("rmse 0.")
-    assert judge_candidate("regression", y, far, near, GateSpec()).verdict == "fail"
+    assert judge_candidate(Contest("regression", y, far, near, GateSpec())).verdict == "fail"
 
 
 RETRAINED = (
@@ -704,11 +715,13 @@ def test_rows_that_the_champion_has_learned_from_are_left_out_of_the_tests_only(
     )
     alone = judge(GOOD, None, floor, labels=LABELS)
     half = judge_candidate(
-        "binary-classification",
-        LABELS[1000:],
-        replace(GOOD, predictions=GOOD.predictions.select_rows(~known)),
-        replace(FAIR, predictions=FAIR.predictions.select_rows(~known)),
-        GateSpec(requirements=(BETTER,)),
+        Contest(
+            "binary-classification",
+            LABELS[1000:],
+            replace(GOOD, predictions=GOOD.predictions.select_rows(~known)),
+            replace(FAIR, predictions=FAIR.predictions.select_rows(~known)),
+            GateSpec(requirements=(BETTER,)),
+        )
     )
     assert found.requirements[0] == half.requirements[0]
     assert found.requirements[1] == alone.requirements[0]

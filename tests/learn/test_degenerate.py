@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from mlops_ci.core.requirement_consistency import requirement_contradiction
 from mlops_ci.evaluation.verdict.alignment import NO_CHAMPION, RowMetadata, ScoredModel
 from mlops_ci.evaluation.verdict.compare import CandidateJudgement, judge_candidate
+from mlops_ci.evaluation.verdict.contest import Contest
 from mlops_ci.reports.requirements import explain_verdict
 from mlops_ci.spec.metrics import METRIC_DEFINITIONS
 from mlops_ci.spec.spec_types import Cost, CustomMetric, EvaluateSpec, GateSpec, Requirement, Task
@@ -101,7 +102,7 @@ def judged(
         THREE if task.startswith("multi") else EVALUATE if task.startswith("binary") else replace(EVALUATE, costs=())
     )
     return judge_candidate(
-        task, labels, candidate, champion, gate_of(task, **options), evaluate=evaluate, holdout=holdout
+        Contest(task, labels, candidate, champion, gate_of(task, **options), evaluate=evaluate, holdout=holdout)
     )
 
 
@@ -174,7 +175,9 @@ def test_a_slice_of_one_class_is_passed_over_and_said_to_be() -> None:
     part = np.where(y & (random.random(600) < 0.5), "only-true", "mixed")
     one, other = (model("binary-classification", "random", y, name, random) for name in ("new", "old"))
     gate = GateSpec(requirements=(Requirement("auc", against="champion", test="no-regression", slices="all"),))
-    found = judge_candidate("binary-classification", y, one, other, gate, holdout=RowMetadata(slices={"part": part}))
+    found = judge_candidate(
+        Contest("binary-classification", y, one, other, gate, holdout=RowMetadata(slices={"part": part}))
+    )
     assert found.requirements[0].reason.skipped == 1
 
 
@@ -184,5 +187,5 @@ def test_fifty_rows_are_enough_for_a_verdict_and_forty_nine_are_not() -> None:
         y = np.arange(rows) % 2 == 0
         right = model("binary-classification", "right", y, "new", random)
         gate = GateSpec(requirements=(Requirement("accuracy", min=0.5), Requirement("auc", min=0.5)))
-        found = judge_candidate("binary-classification", y, right, NO_CHAMPION, gate)
+        found = judge_candidate(Contest("binary-classification", y, right, NO_CHAMPION, gate))
         assert {one.verdict for one in found.requirements} == verdicts

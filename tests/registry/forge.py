@@ -28,6 +28,7 @@ from mlops_ci.core.records import (
     MetricValue,
     ModelField,
     ModelSignature,
+    ProjectRef,
     Provenance,
     Release,
     Retirement,
@@ -207,6 +208,7 @@ class _Forging:
             made.model_digest,
             MAKER,
             made.made_on,
+            project=made.project,
         )
         name = f"{made.model}/{made.environment}/v{made.version}/{key.name}"
         who = f"{key.name.title()} <{key.name}@example.org>"
@@ -262,6 +264,7 @@ class _Forging:
                 release.model,
                 release.run_key,
                 "2026-11-22T20:00:00+00:00",
+                project=release.project,
             )
             text = self.packer.add("blob", canonical_json(encode(question)).encode())
             entries = {LEDGER_ENTRY_FILE: ("100644", text)}
@@ -294,6 +297,7 @@ class _Forging:
             ),
             made_by=MAKER,
             made_on="2026-11-22T20:00:00+00:00",
+            project=release.project,
         )
         return _Step(model, release.commit, seconds, lambda: replace(made, release=_need(model.released)))
 
@@ -313,6 +317,7 @@ class _Forging:
             made_on="2026-11-22T20:00:00+00:00",
             environment=environment,
             number=model.number,
+            project=release.project,
         )
         return _Step(model, release.commit, seconds, lambda: replace(made, release=_need(model.released)))
 
@@ -376,8 +381,17 @@ def _run_of(
         )
         for wanted, metric in zip(spec.spec.gate.requirements, metrics, strict=False)
     )
+    project = ProjectRef(specs.project.name, ".")
     snapshot = DatasetSnapshot(
-        dataset.name, dataset.digest, digest_json([seen, "data"]), rows, (data,), (), digest_json(["schema"]), ()
+        dataset.name,
+        dataset.digest,
+        digest_json([seen, "data"]),
+        rows,
+        (data,),
+        (),
+        digest_json(["schema"]),
+        (),
+        project=project,
     )
     run = TrainingRun(
         key=seen[:32],
@@ -401,6 +415,7 @@ def _run_of(
         files=packaged,
         started_on="2026-11-22T20:00:00+00:00",
         seconds=0.271,
+        project=project,
     )
     budget = dataset.spec.split.holdout_budget
     comparison = Comparison(
@@ -418,6 +433,7 @@ def _run_of(
         verdict="pass",
         sentence=sentence,
         holdout_question=None if budget is None else HoldoutQuestion(dataset.name, 1, budget),
+        project=project,
     )
     answer = canonical_json(encode(comparison)).encode()
     release = Release(
@@ -438,7 +454,7 @@ def _run_of(
         run_ref=f"refs/mlops/runs/{model}/{comparison.key}",
         run_oid="",
         evidence=gate_evidence(comparison, digest_bytes(answer)),
-        project=specs.project.name,
+        project=project,
         trust="local",
         made_by=MAKER,
         made_on="2026-11-22T20:00:00+00:00",

@@ -14,6 +14,7 @@ from mlops_ci.core.records import (
     MetricValue,
     ModelField,
     ModelSignature,
+    ProjectRef,
     Provenance,
     Release,
     Split,
@@ -25,6 +26,7 @@ from mlops_ci.registry.statement import encode_assignment, encode_release
 from mlops_ci.registry.tag_message import format_tag_message
 from mlops_ci.repository.refs import Ref
 
+PROJECT = ProjectRef("nyc-flights", ".")
 RELEASE = Release(
     model="delay",
     version="1.0.0",
@@ -62,7 +64,7 @@ RELEASE = Release(
             ),
         ),
     ),
-    project="nyc-flights",
+    project=PROJECT,
     trust="local",
     made_by=Provenance("Ada Lovelace", "0.1.0"),
     made_on="2026-11-22T20:00:00+00:00",
@@ -94,6 +96,7 @@ RUN = TrainingRun(
     started_on="2026-11-22T19:00:00+00:00",
     seconds=1.5,
     params={"C": 1.0},
+    project=PROJECT,
 )
 
 COMPARISON = Comparison(
@@ -110,6 +113,7 @@ COMPARISON = Comparison(
     requirements=RELEASE.evidence.requirements,
     verdict="pass",
     sentence=RELEASE.evidence.sentence,
+    project=PROJECT,
 )
 
 
@@ -127,6 +131,7 @@ def assignment(number: int, environment: str = "prod", version: str = "1.0.0", *
         manifests=(FileDigest("deploy/prod/delay/release.yaml", "2" * 64, 300),),
         made_by=RELEASE.made_by,
         made_on=RELEASE.made_on,
+        project=PROJECT,
     )
     return replace(made, **changes)  # type: ignore[arg-type]  # a test's own names and values
 

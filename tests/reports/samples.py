@@ -16,6 +16,7 @@ from mlops_ci.core.records import (
     MetricValue,
     ModelField,
     ModelSignature,
+    ProjectRef,
     Split,
     TrainingEnvironment,
     TrainingRun,
@@ -27,6 +28,7 @@ from mlops_ci.spec.requirement_text import requirement_terms
 from mlops_ci.spec.spec_types import Requirement
 
 DIGEST = "0" * 64
+PROJECT = ProjectRef("nyc-flights", ".")
 
 
 def comparison(
@@ -36,14 +38,14 @@ def comparison(
     asked = RequirementTerms(metric, "superiority", "champion", margin=0.0)
     requirement = RequirementResult(asked, "inconclusive", Reason("incomparable", why=reason), candidate=0.71)
     return Comparison(
-        DIGEST, "delay", DIGEST, DIGEST, "none", DIGEST, 1000, DIGEST, 0.95, metrics, (requirement,), "inconclusive", sentence
+        DIGEST, "delay", DIGEST, DIGEST, "none", DIGEST, 1000, DIGEST, 0.95, metrics, (requirement,), "inconclusive", sentence, project=PROJECT
     )  # fmt: skip
 
 
 def snapshot(*checks: CheckResult, files: int = 1, rows: int = 1200) -> DatasetSnapshot:
     """A dataset of so many files, with the checks' answers."""
     digests = tuple(FileDigest(f"data/{number}.csv", DIGEST, 1) for number in range(files))
-    return DatasetSnapshot("flights", DIGEST, DIGEST, rows, digests, (), DIGEST, checks)
+    return DatasetSnapshot("flights", DIGEST, DIGEST, rows, digests, (), DIGEST, checks, project=PROJECT)
 
 
 def check(passed: bool, column: str = "hour", **given: str) -> CheckResult:
@@ -77,6 +79,7 @@ def training_run(model: str = "delay", *, code: tuple[FileDigest, ...] = ()) -> 
         files=(FileDigest("model.skops", DIGEST, 123_456),),
         started_on="2026-01-01T00:00:00+00:00",
         seconds=2.345,
+        project=PROJECT,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass, replace
 
+from mlops_ci.core.choices import Trust
 from mlops_ci.core.codec import encode
 from mlops_ci.core.diagnostics import Diagnostic, has_errors
 from mlops_ci.core.digest import digest_json
@@ -27,7 +28,7 @@ from mlops_ci.repository.context import Project
 from mlops_ci.spec.defaults import default_requirements
 from mlops_ci.spec.load import LocatedSpec
 from mlops_ci.spec.slice_conditions import parse_condition
-from mlops_ci.spec.spec_types import DatasetSpec, ModelSpec, Requirement, Trust
+from mlops_ci.spec.spec_types import DatasetSpec, ModelSpec, Requirement
 from mlops_ci.training.environment import training_environment
 from mlops_ci.training.source_code import code_files, imported_packages
 
@@ -124,7 +125,7 @@ def read_data(project: Project, model: str) -> tuple[DatasetSnapshot, tuple[Diag
     """Return the snapshot of a model's dataset with its checks judged now; raises Findings when it cannot be read."""
     context = project.context
     dataset = project.specs.datasets[project.specs.models[model].spec.dataset]
-    return take_snapshot(context.root, dataset, context.clock(), context.cache)
+    return take_snapshot(context.root, dataset, context.clock(), context.cache, project.reference)
 
 
 def identify_candidate(
