@@ -59,7 +59,7 @@ def test_a_change_that_relaxes_its_own_gate_is_reported_and_judged_by_the_old_on
     assert verdicts(comparison)["accuracy: at least 0.999"] == "fail"
     assert "gate-changed" in found
     head = gated.git("rev-parse", "--short=10", "origin/main")
-    assert comparison["judgedBy"] == f"main ({head})"
+    assert comparison["rulesSource"] == f"main ({head})"
     assert f"The rules are those of main ({head})" in gated.run("gate").stdout
 
     gated.git("switch", "--quiet", "main")

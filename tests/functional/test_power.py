@@ -34,7 +34,7 @@ def test_nothing_is_trained_and_every_statistical_requirement_is_told(gated: Con
     (model,) = gated.answer("gate", "--power")["record"]["models"]
     assert gated.git("for-each-ref", "refs/mlops/runs") == before
     assert (model["model"], model["rows"], model["rarest"], model["power"]) == ("diagnosis", 122, 51, 0.8)
-    assert [one["metric"] for one in model["requirements"]] == ["auc", "accuracy", "auc"]
+    assert [one["requirement"]["metric"] for one in model["requirements"]] == ["auc", "accuracy", "auc"]
     assert all(0.01 < one["smallest"] < 0.2 for one in model["requirements"])
 
 
@@ -116,11 +116,11 @@ def test_rows_that_depend_on_each_other_see_less(gated: Consumer) -> None:
     edit(gated, DATA, "spec:\n", "spec:\n  group: ward\n")
     before = gated.answer("gate", "--power", "--base", "main")["record"]["models"][0]  # which knows of no groups
     grouped = gated.answer("gate", "--power")["record"]["models"][0]
-    assert "worth" not in before
-    assert 3 <= grouped["worth"] <= 20
+    assert "effectiveRows" not in before
+    assert 3 <= grouped["effectiveRows"] <= 20
     for mine, theirs in zip(grouped["requirements"], before["requirements"], strict=True):
         assert mine["smallest"] == pytest.approx(
-            theirs["smallest"] * (grouped["rows"] / grouped["worth"]) ** 0.5, rel=0.5
+            theirs["smallest"] * (grouped["rows"] / grouped["effectiveRows"]) ** 0.5, rel=0.5
         )
         assert mine["smallest"] > 1.5 * theirs["smallest"]
     assert f"worth {grouped['worth']} independent ones" in gated.ok("gate", "--power")

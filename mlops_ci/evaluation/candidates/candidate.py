@@ -240,7 +240,7 @@ def find_anchor(project: Project, candidate: Candidate, champion: Event | None) 
 
 def _is_change(event: Event) -> bool:
     occasion = event.record.occasion if isinstance(event.record, Release) else None
-    return version_key(event.version)[2] == 0 if occasion is None else occasion == "changed"
+    return version_key(event.version).patch == 0 if occasion is None else occasion == "changed"
 
 
 def required_columns(rules: GateRules) -> dict[str, tuple[str | int, ...]]:
