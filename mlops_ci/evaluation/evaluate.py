@@ -22,6 +22,7 @@ from mlops_ci.evaluation.holdout.sealed import remove_holdout_copy
 from mlops_ci.evaluation.stats.bootstrap import seed_from_digests
 from mlops_ci.evaluation.verdict.alignment import NoBaseline, ScoredModel, align
 from mlops_ci.evaluation.verdict.compare import CandidateJudgement, judge_candidate
+from mlops_ci.evaluation.verdict.contest import Contest
 from mlops_ci.spec.metrics import METRIC_DEFINITIONS
 from mlops_ci.spec.spec_types import BaselineRole
 from mlops_ci.training.inference import custom_metrics
@@ -89,7 +90,7 @@ def evaluate(
     scores = replace(scores, baselines={**scores.baselines, **same})
     scores = _add_custom_metrics(candidate, rows, scores, scratch)
     champion = baselines["champion"]
-    judgement = judge_candidate(
+    contest = Contest(
         candidate.model.spec.task,
         rows.table[candidate.model.spec.target].to_numpy(),
         scores.candidate,
@@ -105,6 +106,7 @@ def evaluate(
             candidate.sides.split.holdout_digest,
         ),
     )
+    judgement = judge_candidate(contest)
     return replace(judgement, diagnostics=(*judgement.diagnostics, *scores.diagnostics))
 
 
@@ -123,9 +125,10 @@ def paired_predictions(
     other = scores.baselines["champion"]
     models = [scores.candidate, *([other] if isinstance(other, ScoredModel) else [])]
     labels = rows.table[candidate.model.spec.target].to_numpy()
-    truth, sides, _ = align(
+    aligned = align(
         candidate.model.spec.task, labels, models, row_metadata(candidate, rows.table), candidate.rules.evaluate
     )
+    truth, sides = aligned.truth, aligned.predictions
     new = (
         np.flatnonzero(~np.asarray(theirs.seen_rows, dtype=bool))
         if theirs.seen_rows is not None

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mlops_ci.core.choices import Trust
 from mlops_ci.core.diagnostics import Diagnostic, has_errors
 from mlops_ci.core.errors import Exit, Findings, UsageProblem
 from mlops_ci.core.plan import Plan
@@ -38,7 +39,6 @@ from mlops_ci.registry import run_store
 from mlops_ci.registry.state import RegistryState
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.git import Repository
-from mlops_ci.spec.spec_types import Trust
 from mlops_ci.training.inference.scoring import start_scorer
 from mlops_ci.training.workers.protocol import WaitingWorker
 

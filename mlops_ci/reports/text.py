@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from mlops_ci.core.results.registry import HistoryReport, ShowReport
     from mlops_ci.core.results.simulation import SelftestReport
 
-REQUIREMENTS_HEADER = ("requirement", "candidate", "champion", "difference", "interval", "p", "verdict")
+REQUIREMENTS_HEADER = ("requirement", "candidate", "baseline", "difference", "interval", "p", "verdict")
 
 
 def render_text(record: Any) -> str:
@@ -47,14 +47,16 @@ def render_text(record: Any) -> str:
 
 def requirement_rows(comparison: Comparison) -> list[tuple[str, ...]]:
     """Return the comparison's requirements as rows of the table `REQUIREMENTS`."""
+    from mlops_ci.reports.requirements import requirement_label  # queries of the registry need none
+
     return [
         (
-            item.requirement + (f" ({item.slice})" if item.slice else ""),
+            requirement_label(item),
             formatting.format_number(item.candidate),
-            formatting.format_number(item.champion),
+            formatting.format_number(item.baseline),
             formatting.format_difference(item.difference),
             formatting.format_interval(item.lower, item.upper),
-            "" if item.p is None else f"{item.p:.2g}",
+            "" if item.p_value is None else f"{item.p_value:.2g}",
             item.verdict,
         )
         for item in comparison.requirements

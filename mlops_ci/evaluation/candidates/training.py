@@ -166,6 +166,7 @@ def training_record(
         started_on=started_on,
         seconds=round(made.seconds, 3),
         params=spec.train.params,
+        project=candidate.snapshot.project,
     )
 
 
