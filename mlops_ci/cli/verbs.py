@@ -76,6 +76,7 @@ class Verb:
     details: str = ""
     outputs: tuple[ActionOutput, ...] = ()  # beside OUTPUTS, which every Action has
     permissions: tuple[TokenPermission, ...] = ()  # of the job's token; without any, the Action is given none
+    judges: bool = False  # in CI, loads plugins from a locked environment only
     signs: bool = False  # makes tags, which are signed where the project wants them to be
     icon: str = "git-branch"  # of the Action, one of Feather's
 
@@ -89,7 +90,8 @@ FOLDER_OPTION = Option("working_directory", "The folder of the project, as a pat
 REQUIREMENTS_OPTIONS = (
     Option(
         "requirements",
-        "A file of the repository with the packages that its own code needs, a name with versions a line; installed from wheels.",
+        "A file of the repository with the packages that its own code needs, a name with versions a line; installed from wheels."
+        " With requirements-from it is a lock: every package with its version and hashes.",
     ),
     Option(
         "requirements_from",
@@ -169,6 +171,15 @@ VERBS: tuple[Verb, ...] = (
         icon="check-circle",
     ),
     Verb(
+        "plugins",
+        "List the types that specs can name: built in, and offered by installed packages.",
+        needs="nothing",
+        formats=("text", "json"),
+        surfaces=("cli",),
+        details="With the distribution and version of each. No package is imported for it. A type that a package offers under the name of a"
+        " built-in one is never used.",
+    ),
+    Verb(
         "check",
         "Check data quality and write a snapshot of the data.",
         (DATASETS_OPTION,),
@@ -236,6 +247,7 @@ VERBS: tuple[Verb, ...] = (
         surfaces=ALL_SURFACES,
         permissions=(FETCH_PERMISSION,),
         icon="bar-chart-2",
+        judges=True,
     ),
     Verb(
         "features",
@@ -249,6 +261,7 @@ VERBS: tuple[Verb, ...] = (
         surfaces=("cli", "action"),
         icon="grid",
         details="Models of library code alone are left out: the job that judges loads them itself, which runs no code of theirs.",
+        judges=True,
     ),
     Verb(
         "predict",
@@ -310,6 +323,7 @@ VERBS: tuple[Verb, ...] = (
             ),
         ),
         icon="shield",
+        judges=True,
     ),
     Verb(
         "keep",
@@ -335,6 +349,7 @@ VERBS: tuple[Verb, ...] = (
             TokenPermission("checks", "write", "adds a check run to the commit"),
         ),
         icon="archive",
+        judges=True,
     ),
     Verb(
         "release",
@@ -361,6 +376,7 @@ VERBS: tuple[Verb, ...] = (
             TokenPermission("contents", "write", "pushes the tag with its run and log, and the release's page"),
         ),
         icon="tag",
+        judges=True,
     ),
     Verb(
         "deploy",
@@ -373,6 +389,7 @@ VERBS: tuple[Verb, ...] = (
         outputs=ASSIGNMENT_OUTPUTS,
         permissions=(ASSIGN_PERMISSION, PULL_REQUEST_PERMISSION, START_GATE_PERMISSION, RECORD_DEPLOYMENT_PERMISSION),
         icon="upload-cloud",
+        judges=True,
     ),
     Verb(
         "approve",
@@ -402,6 +419,7 @@ VERBS: tuple[Verb, ...] = (
         outputs=ASSIGNMENT_OUTPUTS,
         permissions=(ASSIGN_PERMISSION, PULL_REQUEST_PERMISSION, START_GATE_PERMISSION, RECORD_DEPLOYMENT_PERMISSION),
         icon="rotate-ccw",
+        judges=True,
     ),
     Verb(
         "retire",
