@@ -71,6 +71,7 @@ SPEC = Verb(
         TokenPermission("contents", "write", "pushes the tag with its run and log, and creates the release page"),
     ),
     icon="tag",
+    judges=True,
 )
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         SweepResult,
     )
     from mlops_ci.core.results.notify import NotificationReport
+    from mlops_ci.core.results.plugins import PluginsReport
     from mlops_ci.core.results.power import PowerReport
     from mlops_ci.core.results.queries import AuditReport, DiffReport, ReproduceReport, RunsReport
     from mlops_ci.core.results.registry import HistoryReport, ShowReport
@@ -329,6 +330,12 @@ def _affected_lines(report: AffectedReport) -> Iterator[str]:
     return impact.impact_lines(report)
 
 
+def _plugins_lines(report: PluginsReport) -> Iterator[str]:
+    from mlops_ci.reports import plugins
+
+    return plugins.plugins_lines(report)
+
+
 def _doctor_lines(report: DoctorReport) -> Iterator[str]:
     from mlops_ci.reports import doctor
 
@@ -356,6 +363,7 @@ _WRITERS: Mapping[str, Callable[[Any], Iterator[str]]] = {
     "RunsReport": _runs_lines,
     "DiffReport": _diff_lines,
     "DoctorReport": _doctor_lines,
+    "PluginsReport": _plugins_lines,
     "FetchReport": _fetch_lines,
     "ReproduceReport": _reproduce_lines,
     "GcReport": _gc_lines,
