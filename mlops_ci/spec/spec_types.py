@@ -212,13 +212,17 @@ class DatasetSpec:
 
 @dataclass(frozen=True)
 class TrainSpec:
-    """How a candidate is built: a scikit-learn estimator by dotted path, or a function of the repository's own code."""
+    """How a candidate is built: an estimator by dotted path, or a function of the repository's own code.
+
+    `framework` fits and packages it; None: scikit-learn.
+    """
 
     estimator: str | None = None
     entrypoint: str | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     trusted: tuple[str, ...] = ()
+    framework: str | None = None
 
 
 @dataclass(frozen=True)

@@ -31,10 +31,11 @@ def fit_model(task: TrainingTask, data: Path, scratch: Path) -> FittedModel:
     fails or the model needs types that `train.trusted` does not list.
     """
     _require_free_names(task)
+    entry_file = task.packager.entry_file
     scratch.mkdir(parents=True, exist_ok=True)
     golden = select_golden_rows(data, task.inputs)  # before the trainer is told where the data are
     work = make_folder(scratch, "train-")
-    written = work / task.packager.entry_file
+    written = work / entry_file
     with _start_inspector(task, scratch) as inspector:
         began = time.monotonic()
         ended = protocol.run_worker(
@@ -75,7 +76,7 @@ def _require_free_names(task: TrainingTask) -> None:
 
 def _train_job(task: TrainingTask, data: Path, out: Path) -> protocol.TrainJob:
     return protocol.TrainJob(
-        framework=task.framework,
+        framework=task.framework.name,
         data=str(data.resolve()),
         out=str(out),
         root=str(task.root.resolve()),

@@ -354,6 +354,7 @@ def test_metrics_that_were_edited_beside_the_verdict(attacker: Attacker) -> None
         (b'"seed":7', b'"seed":8', "run.json has another seed"),
         (b'"modelDigest":"', b'"modelDigest":"0', "run.json has another model digest"),
         (b'"key":"', b'"key":"0', "run.json has another key"),
+        (b'"entryFile":"model.skops"', b'"entryFile":"golden.parquet"', "run.json has another model format"),
         (b'"format":1', b'"format":2', "run.json is not there, or not in its form"),
         (b'"path":"model.skops"', b'"path":"../model.skops"', "run.json is not there, or not in its form"),
     ],
