@@ -106,7 +106,7 @@ def test_many_files_are_counted_and_some_are_named(shop: Consumer) -> None:
 def test_a_removed_model_or_dataset_is_named_and_is_no_job(shop: Consumer) -> None:
     change(shop, {"specs/delay.yaml": None, "specs/unused.yaml": None})
     found = record(shop)
-    assert (found["removed"], found["models"], found["of"]) == (["Dataset unused", "Model delay"], [], 4)
+    assert (found["removed"], found["models"], found["totalModels"]) == (["Dataset unused", "Model delay"], [], 4)
     assert "removed: Dataset unused, Model delay" in shop.ok("affected")
 
 
