@@ -103,6 +103,6 @@ def _fork(tests: Sequence[str], limit: int, mutant: Mutant | None) -> int:
             sys.meta_path.insert(0, _Finder(mutant, path.absolute()))
         import pytest
 
-        code = pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-m", "not slow", *tests])
+        code = pytest.main(["-x", "-q", "--assert=plain", "-p", "no:cacheprovider", "-m", "not slow", *tests])
     finally:
         os._exit(code)

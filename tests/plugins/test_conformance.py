@@ -12,7 +12,6 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 import pytest
-from tests.deploy.conftest import make_release
 
 from mlops_ci.core.plugins import Plugin, load
 from mlops_ci.core.records import FileDigest
@@ -20,6 +19,7 @@ from mlops_ci.deployment.targets.protocol import DeploymentRequest
 from mlops_ci.spec.spec_types import DeploymentSpec, PluginTarget
 from mlops_ci.testing import check_data_check, check_metric, check_source, check_target
 from mlops_ci.training.predictions import Predictions, Truth
+from tests.deployment.conftest import make_release
 
 ROWS = nw.from_native(pd.DataFrame({"x": [1, 1, 1, 2]})).lazy()
 TRUTH = Truth(labels=np.array([0, 1, 1, 0]), classes=(0, 1))

@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.functional.conftest import Consumer, edit, make_consumer
 
 from mlops_ci.core.ci_job import CiJob
+from tests.support.consumer import Consumer, edit, make_consumer
 
 JOB = CiJob("acme/models", "https://api.github.com", "https://github.com", "push", "gate", "0" * 40, "https://e.org/1")
 

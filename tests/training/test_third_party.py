@@ -16,7 +16,7 @@ from mlops_ci.training.environment import training_environment
 from mlops_ci.training.fit import fit_model
 from mlops_ci.training.inference.scoring import PackagedModel, score_models
 from mlops_ci.training.training_task import TrainingTask
-from tests.learn.conftest import in_process
+from tests.training.conftest import in_process
 
 __all__ = ["in_process"]
 

@@ -262,7 +262,7 @@ def test_with_a_token_outside_of_a_job_the_remote_names_the_repository(
         local.git("remote", "set-url", "origin", url)
         local.git("update-ref", "refs/remotes/origin/main", "HEAD")
         local.run("doctor")
-        assert (asked[-1].api, asked[-1].repository) == ("https://api.github.com", "acme/ml")
+        assert (asked[-1].api_url, asked[-1].repository) == ("https://api.github.com", "acme/ml")
     for url in (
         "https://evil.example/acme/ml",
         "git@github.com.evil.example:acme/ml",
