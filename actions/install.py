@@ -102,13 +102,14 @@ def environment(wanted: str, temp: Path) -> Path:
     empty.mkdir(parents=True, exist_ok=True)
     file = empty / f"{home.name}.txt"
     file.write_text(wanted, encoding="utf-8")
+    # compiled now, in this job's own environment: no step writes byte code later, and none is taken from another job
     what = ("--only-binary", ":all:", "--no-binary", "mlops-ci", str(ROOT), "-r", str(file))
     if uv := shutil.which("uv"):
         _run(empty, uv, "venv", "--quiet", "--no-project", "--python", sys.executable, str(home))
-        _run(empty, uv, "pip", "install", "--quiet", "--python", str(python), *what)
+        _run(empty, uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python), *what)
     else:
         _run(empty, sys.executable, "-I", "-m", "venv", str(home))
-        flags = ("--quiet", "--no-input", "--disable-pip-version-check")
+        flags = ("--quiet", "--compile", "--no-input", "--disable-pip-version-check")
         _run(empty, str(python), "-I", "-m", "pip", "install", *flags, *what)
     done.touch()
     return python
