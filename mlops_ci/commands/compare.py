@@ -37,7 +37,6 @@ from mlops_ci.registry import run_store
 from mlops_ci.reports.markdown import run_report
 from mlops_ci.repository.context import Project
 from mlops_ci.spec.spec_types import ChangeKind, Trust
-from mlops_ci.training.workers.protocol import WaitingWorker
 
 
 @dataclass(frozen=True)
@@ -87,12 +86,11 @@ def compare_candidate(
     log: bytes,
     waiting: Sequence[AppendLedger] = (),
     given: ExternalPredictions | None = None,
-    scorer: WaitingWorker | None = None,
 ) -> CandidateComparison:
     """Return the stored answer for this candidate, champion, holdout and policy; or score and judge.
 
     `folder` holds the candidate's packaged files; `waiting` are questions of the same command that are not counted yet;
-    with `given` the model is not run here; `scorer` is a process that waits to score it.
+    with `given` the model is not run here.
     Raises as `asking.ask` does, before anything is scored.
     """
     name, repo = candidate.model.name, project.context.repo
@@ -116,7 +114,7 @@ def compare_candidate(
     fixed = newest if anchor == champion else load_baseline(project, candidate, run, anchor, "anchor", scratch)
     rivals: Baselines = {"champion": newest, "anchor": fixed}
     occasion = change_kind(project, run, champion)
-    judgement = evaluate.evaluate(project, candidate, run, folder, rivals, asked.gate, occasion, scratch, given, scorer)
+    judgement = evaluate.evaluate(project, candidate, run, folder, rivals, asked.gate, occasion, scratch, given)
     comparison = _make_comparison(
         candidate, run, key, rivals, occasion, judgement, asked.gate.confidence, project.context.trust
     )

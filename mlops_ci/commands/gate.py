@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,11 +31,9 @@ from mlops_ci.evaluation.holdout.sealed import open_holdout
 from mlops_ci.evaluation.notify import gate_notifications
 from mlops_ci.evaluation.power_analysis import analyse_power
 from mlops_ci.governance.revocations import revocation_warnings
-from mlops_ci.registry import run_store, state
+from mlops_ci.registry import state
 from mlops_ci.registry.run_transfer import plan_bundle, without_size_limit
 from mlops_ci.repository.context import Project
-from mlops_ci.training.inference.scoring import start_scorer
-from mlops_ci.training.workers.protocol import WaitingWorker
 
 
 def gate(
@@ -142,36 +139,22 @@ def _gate_model(
         return _gate_external_run(project, name, data, findings, base, waiting, arrivals)
     candidate = identify_candidate(project, name, data, base=base)
     findings = (*findings, *candidate.findings)
-    with _scorer(project, candidate) as ready:
-        training = train_candidate(project, candidate, check_determinism=twice)
-        run = training.trained.run
-        if has_errors(training.diagnostics):
-            why = next(one.message for one in training.diagnostics if one.severity == "error")
-            gated = GatedModel(name, "fail", why, data, run, training.trained.fitted)
-            return gated, (*findings, *training.diagnostics), training.plan, None
-        model = training.files["model/model.skops"]
-        folder = model.parent if isinstance(model, Path) else project.context.scratch
-        log = training.files.get("log.txt", b"")
-        kept = log if isinstance(log, bytes) else log.read_bytes()
-        with open_holdout(project, candidate) as candidate:  # when it is trained: a sealed holdout is the judge's alone
-            findings = (*findings, *candidate.findings)
-            compared = compare_candidate(project, candidate, run, folder, kept, waiting, scorer=ready)
-        gated, told = _gated_model(project, candidate, data, run, compared)
-        gated = replace(gated, fitted=training.trained.fitted)
-        return gated, (*findings, *training.diagnostics, *told), training.plan + compared.plan, compared
-
-
-@contextmanager
-def _scorer(project: Project, candidate: Candidate) -> Iterator[WaitingWorker | None]:
-    """Let the scoring process prepare itself while library code is trained; there is nothing to wait for where nothing is."""
-    trained = (
-        run_store.find_run(project.context.repo, run_store.run_ref(candidate.model.name, candidate.key)) is not None
-    )
-    if trained or runs_untrusted_code(candidate):
-        yield None
-        return
-    with start_scorer(project.context.scratch) as waiting:
-        yield waiting
+    training = train_candidate(project, candidate, check_determinism=twice)
+    run = training.trained.run
+    if has_errors(training.diagnostics):
+        why = next(one.message for one in training.diagnostics if one.severity == "error")
+        gated = GatedModel(name, "fail", why, data, run, training.trained.fitted)
+        return gated, (*findings, *training.diagnostics), training.plan, None
+    model = training.files["model/model.skops"]
+    folder = model.parent if isinstance(model, Path) else project.context.scratch
+    log = training.files.get("log.txt", b"")
+    kept = log if isinstance(log, bytes) else log.read_bytes()
+    with open_holdout(project, candidate) as candidate:  # when it is trained: a sealed holdout is the judge's alone
+        findings = (*findings, *candidate.findings)
+        compared = compare_candidate(project, candidate, run, folder, kept, waiting)
+    gated, told = _gated_model(project, candidate, data, run, compared)
+    gated = replace(gated, fitted=training.trained.fitted)
+    return gated, (*findings, *training.diagnostics, *told), training.plan + compared.plan, compared
 
 
 def _gate_external_run(

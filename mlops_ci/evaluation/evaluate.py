@@ -27,7 +27,7 @@ from mlops_ci.training.inference import custom_metrics
 from mlops_ci.training.inference.cost import external_costs, measure_costs
 from mlops_ci.training.inference.scoring import PackagedModel, predictions_from_table, score_models
 from mlops_ci.training.predictions import Predictions, Truth, require_part
-from mlops_ci.training.workers.protocol import ModelCosts, WaitingWorker
+from mlops_ci.training.workers.protocol import ModelCosts
 
 Baselines = Mapping[BaselineRole, Baseline | NoBaseline]
 
@@ -61,23 +61,16 @@ def evaluate(
     occasion: ChangeKind,
     scratch: Path,
     external_predictions: ExternalPredictions | None = None,
-    waiting: WaitingWorker | None = None,
 ) -> CandidateJudgement:
     """Return the gate's answer about the model in `folder`; `gate` has the confidence of each test.
 
-    With `given` the candidate is not run here: these are its answers and costs. `waiting` is a process that may score it.
+    With `given` the candidate is not run here: these are its answers and costs.
 
     Raises Findings when the candidate cannot be scored, or the rows' weights or a user's own metrics are unusable. An
     older version that cannot be scored is incomparable.
     """
     mine = packaged_model(candidate.model.name, run, run.files, run.trusted, folder)
     rows = _prepare_holdout_rows(project, candidate, mine, baselines, scratch)
-    # library code in a process that waits for it: it must have ended before any other's own code can find it
-    ahead = (
-        score_models([mine], rows.features, rows=rows.table.num_rows, scratch=scratch, scorer=waiting)
-        if waiting
-        else ()
-    )
     # the older ones first, each in a process of its own: a candidate's code must find nothing of them to touch
     found: dict[BaselineRole, ScoredModel | NoBaseline] = {}
     for against, rival in baselines.items():
@@ -89,7 +82,7 @@ def evaluate(
     if external_predictions is not None:
         scores = predictions_from_table(mine, external_predictions.table)
     else:
-        (scores,) = ahead or score_models([mine], rows.features, rows=rows.table.num_rows, scratch=scratch)
+        (scores,) = score_models([mine], rows.features, rows=rows.table.num_rows, scratch=scratch)
     contestant = ScoredModel(mine.name, run.model_digest, scores.predictions, scores.classes, run=run.key)
     cost_per_hour = candidate.rules.evaluate.cost_per_hour
     costs = (

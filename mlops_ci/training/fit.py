@@ -12,8 +12,7 @@ import json
 import re
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -104,21 +103,16 @@ def fit_model(
         params=train.params,
         seed=train.seed,
     )
-    with _start_inspector(train, scratch, interpreter) as inspector:
-        began = time.monotonic()
-        ended = protocol.run_worker(_TRAIN_WORKER, job, work, timeout=timeout, interpreter=interpreter)
-        from_outside = time.monotonic() - began
-        trained = _require_answer(protocol.TrainAnswer, work, ended, "training", where, timeout)
-        checked = _make_folder(scratch, "inspect-")  # made now, when nothing of the trainer is left to find it
-        try:
-            model = untrusted_files.copy_untrusted_file(work / skops.MODEL_FILE, checked / skops.MODEL_FILE)
-        except (OSError, ValueError) as error:
-            raise _training_failure(
-                f"training left no model file: {skops.error_summary(error)}", ended, where
-            ) from error
-        found = _inspect_model_file(
-            train, task, inputs, output, root, golden, checked, where, timeout, interpreter, inspector
-        )
+    began = time.monotonic()
+    ended = protocol.run_worker(_TRAIN_WORKER, job, work, timeout=timeout, interpreter=interpreter)
+    from_outside = time.monotonic() - began
+    trained = _require_answer(protocol.TrainAnswer, work, ended, "training", where, timeout)
+    checked = _make_folder(scratch, "inspect-")  # made now, when nothing of the trainer is left to find it
+    try:
+        model = untrusted_files.copy_untrusted_file(work / skops.MODEL_FILE, checked / skops.MODEL_FILE)
+    except (OSError, ValueError) as error:
+        raise _training_failure(f"training left no model file: {skops.error_summary(error)}", ended, where) from error
+    found = _inspect_model_file(train, task, inputs, output, root, golden, checked, where, timeout, interpreter)
     made = _package_model(
         checked / skops.MODEL_FILE, model, train, inputs, output, golden, found, environment, scratch, where
     )
@@ -217,18 +211,6 @@ def _package_model(
     )
 
 
-@contextmanager
-def _start_inspector(
-    train: TrainSpec, scratch: Path, interpreter: protocol.Interpreter
-) -> Iterator[protocol.WaitingWorker | None]:
-    """Let the inspecting process prepare itself while library code trains; where code of the candidate's own does, it would find it."""
-    if train.entrypoint is not None or interpreter.has_own_packages:
-        yield None
-        return
-    with protocol.start_waiting_worker(_INSPECT_WORKER, _make_folder(scratch, "waiting-")) as inspector:
-        yield inspector
-
-
 def _make_folder(scratch: Path, prefix: str) -> Path:
     return Path(tempfile.mkdtemp(prefix=prefix, dir=scratch)).resolve()
 
@@ -256,7 +238,6 @@ def _inspect_model_file(
     where: Location | None,
     timeout: float | None,
     interpreter: protocol.Interpreter,
-    inspector: protocol.WaitingWorker | None = None,
     answers: ExternalAnswers | None = None,
 ) -> _Inspection:
     """Look into the model file in `folder`; raises Findings when the spec does not trust it or it cannot be used."""
@@ -277,10 +258,7 @@ def _inspect_model_file(
         paths=paths,
         types_only=bool(paths) or answers is not None,
     )
-    if inspector is not None:
-        ended = protocol.submit(inspector, job, folder, timeout)
-    else:
-        ended = protocol.run_worker(_INSPECT_WORKER, job, folder, timeout=timeout, interpreter=interpreter)
+    ended = protocol.run_worker(_INSPECT_WORKER, job, folder, timeout=timeout, interpreter=interpreter)
     found = _require_answer(protocol.InspectAnswer, folder, ended, what, where, timeout)
     untrusted = found.untrusted
     if missing := sorted(set(untrusted) - allowed):

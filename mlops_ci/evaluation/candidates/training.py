@@ -14,7 +14,7 @@ from mlops_ci.evaluation.candidates.candidate import Candidate
 from mlops_ci.registry import run_store
 from mlops_ci.repository.context import Project
 from mlops_ci.training.fit import FittedModel, fit_model
-from mlops_ci.training.workers.protocol import CURRENT_INTERPRETER, Interpreter
+from mlops_ci.training.workers.protocol import CURRENT_INTERPRETER, Interpreter, prepare_worker
 
 
 def fit_candidate(
@@ -26,6 +26,8 @@ def fit_candidate(
     """
     context, spec = project.context, candidate.model.spec
     scratch = Path(tempfile.mkdtemp(dir=context.scratch))
+    if interpreter == CURRENT_INTERPRETER:
+        prepare_worker(spec.train.estimator, spec.train.entrypoint)  # it imports while the rows are written
     sides = write_split_files(
         context.root, candidate.dataset, candidate.snapshot.files, spec.features, spec.target, scratch
     )
