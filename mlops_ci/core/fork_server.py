@@ -71,8 +71,11 @@ class ForkServer:
             socket.send_fds(self._control, [b"f"], [job_in, output])
             child = int(self._receive())
             self._expect(ADOPTED)
-        except (OSError, ValueError) as error:
-            raise ForkServerError(error) from error
+        except BaseException as error:  # also an interrupt: what is still to be said must not answer the next question
+            self._control.close()
+            if isinstance(error, OSError | ValueError):
+                raise ForkServerError(error) from error
+            raise
         return child
 
     def _receive(self) -> bytes:
