@@ -152,6 +152,7 @@ def environment(wanted: Wanted, temp: Path) -> Path:
     empty.mkdir(parents=True, exist_ok=True)
     file = empty / f"{home.name}.txt"
     file.write_text(wanted.lines, encoding="utf-8")
+    # compiled now, in this job's own environment: no step writes byte code later, and none is taken from another job
     steps: list[tuple[str, ...]] = [("--only-binary", ":all:", "--no-binary", "mlops-ci", str(ROOT), "-r", str(file))]
     if wanted.lock is not None:
         pins = empty / f"{home.name}-pins.txt"
@@ -162,10 +163,10 @@ def environment(wanted: Wanted, temp: Path) -> Path:
     if uv := shutil.which("uv"):
         _run(empty, uv, "venv", "--quiet", "--no-project", "--python", sys.executable, str(home))
         for what in steps:
-            _run(empty, uv, "pip", "install", "--quiet", "--python", str(python), *what)
+            _run(empty, uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python), *what)
     else:
         _run(empty, sys.executable, "-I", "-m", "venv", str(home))
-        flags = ("--quiet", "--no-input", "--disable-pip-version-check")
+        flags = ("--quiet", "--compile", "--no-input", "--disable-pip-version-check")
         for what in steps:
             _run(empty, str(python), "-I", "-m", "pip", "install", *flags, *what)
     if wanted.lock is not None:

@@ -29,7 +29,6 @@ from mlops_ci.training.inference import custom_metrics
 from mlops_ci.training.inference.cost import external_costs, measure_costs
 from mlops_ci.training.inference.scoring import PackagedModel, predictions_from_table, score_models
 from mlops_ci.training.predictions import Predictions, Truth, require_part
-from mlops_ci.training.workers.protocol import WaitingWorker
 
 
 @dataclass(frozen=True)
@@ -49,10 +48,8 @@ class _Scores:
     diagnostics: tuple[Diagnostic, ...] = ()
 
 
-def evaluate(
-    task: EvaluationTask, root: Path, scratch: Path, scorer: WaitingWorker | None = None
-) -> CandidateJudgement:
-    """Return the answer to an evaluation task; `root` is the project's folder, `scorer` a process that waits to score.
+def evaluate(task: EvaluationTask, root: Path, scratch: Path) -> CandidateJudgement:
+    """Return the answer to an evaluation task; `root` is the project's folder.
 
     A candidate that another job has run is not run here: that job gave its answers and costs.
 
@@ -62,10 +59,6 @@ def evaluate(
     candidate, trained, baselines = task.candidate, task.trained, task.baselines
     mine = packaged_model(candidate.model.name, trained.run, trained.folder)
     rows = _prepare_holdout_rows(root, candidate, mine, baselines, scratch)
-    # library code in a process that waits for it: it must have ended before any other's own code can find it
-    ahead = (
-        score_models([mine], rows.features, rows=rows.table.num_rows, scratch=scratch, scorer=scorer) if scorer else ()
-    )
     # the older ones first, each in a process of its own: a candidate's code must find nothing of them to touch
     found: dict[BaselineRole, ScoredModel | NoBaseline] = {}
     for against, rival in baselines.items():
@@ -77,7 +70,7 @@ def evaluate(
     if trained.predictions is not None:
         answers = predictions_from_table(mine, trained.predictions.table)
     else:
-        (answers,) = ahead or score_models([mine], rows.features, rows=rows.table.num_rows, scratch=scratch)
+        (answers,) = score_models([mine], rows.features, rows=rows.table.num_rows, scratch=scratch)
     contestant = ScoredModel(
         mine.name, trained.run.model_digest, answers.predictions, answers.classes, run=trained.run.key
     )

@@ -75,6 +75,27 @@ def test_without_a_python_that_is_new_enough_it_says_so(checkout: Path) -> None:
     assert done.stdout.startswith("::error title=python-missing::There is no Python 3.11 or newer on PATH.")
 
 
+# makes an environment whose python says how it was started, and keeps what it is asked
+UV = """#!/bin/sh
+echo "$@" >>"{log}"
+for last; do :; done
+case "$1" in venv)
+    mkdir -p "$last/bin"
+    printf '#!/bin/sh\\necho "$@"\\n' >"$last/bin/python"
+    chmod +x "$last/bin/python"
+esac
+"""
+
+
+def test_packages_are_compiled_when_they_are_installed(checkout: Path) -> None:
+    """Given uv, which compiles nothing by itself, when the toolkit is installed, then it is told to."""
+    log, tools = checkout.parent / "asked", checkout.parent / "tools"
+    a_program(tools, "uv", UV.format(log=log))
+    done = step(checkout, PATH=f"{tools}{os.pathsep}{os.environ['PATH']}")
+    assert done.stdout.strip() == "-I -m mlops_ci action validate"
+    assert [("--compile-bytecode" in line) for line in log.read_text().splitlines()] == [False, True]
+
+
 HOSTILE = (
     "import os, sys; open(os.environ.get('PWNED', '{pwned}'), 'a').write(__file__ + ' ' + str(sys.argv) + '\\n')\n"
 )
