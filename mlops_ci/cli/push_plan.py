@@ -146,12 +146,11 @@ def _build_object(
 ) -> None:
     match write:
         case StoreRun():
-            tree = repo.write_tree({path: repo.write_blob(content) for path, content in write.files.items()})
+            tree = repo.write_tree(repo.write_blobs(write.files))
             oid = repo.write_commit(tree, (), write.title, _TOOL_AUTHOR, seconds)
             building.updates.append(RefUpdate(write.ref, oid, ZERO_OID))
         case Commit():
-            blobs = {path: repo.write_blob(content) for path, content in write.files.items()}
-            tree = repo.write_tree(blobs, base=write.parent, folder=write.folder)
+            tree = repo.write_tree(repo.write_blobs(write.files), base=write.parent, folder=write.folder)
             oid = repo.write_commit(tree, (write.parent,), write.message, require_identity(person), seconds)
             old = ZERO_OID if write.new_branch else write.parent
             building.updates.append(RefUpdate(f"refs/heads/{write.branch}", oid, old))
@@ -164,16 +163,16 @@ def _build_object(
             building.tags[write.name] = oid
             building.updates.append(RefUpdate(f"{write.ref_namespace}{write.name}", oid, ZERO_OID))
         case AppendLog():
-            files = {
-                "record.json": repo.write_blob(
-                    resolve_placeholders(canonical_json(write.record), building.tags).encode()
-                ),
-                "tag": repo.write_blob(f"{building.tags[write.tag]} {write.tag}\n".encode()),
-            }
+            files = repo.write_blobs(
+                {
+                    "record.json": resolve_placeholders(canonical_json(write.record), building.tags).encode(),
+                    "tag": f"{building.tags[write.tag]} {write.tag}\n".encode(),
+                }
+            )
             log = f"refs/mlops/log/{write.model}"
             _append_commit(repo, building, log, write.parent, files, write.tag, require_identity(person), seconds)
         case AppendLedger():
-            files = {holdout_ledger.LEDGER_ENTRY_FILE: repo.write_blob(canonical_json(write.question).encode())}
+            files = repo.write_blobs({holdout_ledger.LEDGER_ENTRY_FILE: canonical_json(write.question).encode()})
             _append_commit(repo, building, write.ref, write.parent, files, write.title, _TOOL_AUTHOR, seconds)
         case CreateRef():
             building.updates.append(RefUpdate(write.ref, write.target, ZERO_OID))
@@ -233,10 +232,11 @@ def _publish(
 
 
 def _publish_locally(repo: Repository, updates: list[RefUpdate], observe: Callable[[str], None]) -> ApplyResult:
-    checked_out = f"refs/heads/{repo.current_branch()}"
-    for update in updates:
+    branches = [update for update in updates if update.ref.startswith("refs/heads/")]
+    checked_out = f"refs/heads/{repo.current_branch()}" if branches else None
+    for update in branches:
         branch = update.ref.removeprefix("refs/heads/")
-        if branch != update.ref and (tree := repo.other_worktree(branch)) is not None:
+        if (tree := repo.other_worktree(branch)) is not None:
             raise EnvironmentProblem.of(
                 "branch-checked-out",
                 f"'{branch}' is checked out in {tree}, where the new commit would look like its own undoing",
@@ -244,7 +244,7 @@ def _publish_locally(repo: Repository, updates: list[RefUpdate], observe: Callab
             )
     if not repo.update_refs(updates):
         return ApplyResult("raced", "a ref moved meanwhile")
-    for update in updates:
+    for update in branches:
         if update.ref == checked_out and update.old not in (None, ZERO_OID):
             observe("files    the work tree follows its branch")
             if not repo.fast_forward(str(update.old), update.new):

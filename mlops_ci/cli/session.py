@@ -187,7 +187,7 @@ def _lend_credentials(repo: Repository | None, verb: Verb, stack: ExitStack) -> 
     if key.strip() and verb.signs:
         public, socket = stack.enter_context(ssh_agent.ssh_agent_with_key(key))
         lent = replace(lent, signing_key=public, agent_socket=socket)
-    return replace(repo, credentials=lent)
+    return replace(repo, credentials=lent, memory=git.Memory())
 
 
 def _first_line(detail: str) -> str:

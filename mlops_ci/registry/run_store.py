@@ -135,6 +135,9 @@ def write_model_files(repo: Repository, run: StoredRun, files: Iterable[FileDige
     """
     away = external_files(repo, run)
     uploaded = {file.path: file for file in away.files} if away else {}
+    files = tuple(files)
+    held = [name for file in files if (name := f"{MODEL_FOLDER}{file.path}") in run.files]
+    contents = dict(zip(held, repo.read_objects([run.files[name] for name in held]), strict=True))
     for file in files:
         name = f"{MODEL_FOLDER}{file.path}"
         path = folder / file.path
@@ -144,7 +147,7 @@ def write_model_files(repo: Repository, run: StoredRun, files: Iterable[FileDige
                 raise _corruption_error(run, EXTERNAL_FILES_RECORD, f"it names another {file.path} than was recorded")
             object_store.download_object(away.url, file, cache_folder(repo), path)
             continue
-        content = repo.read_blob(run.files[name]) if name in run.files else None
+        content = contents.get(name)
         if content is None:
             raise _corruption_error(run, name, "it is missing")
         if len(content) != file.size or digest_bytes(content) != file.sha256:

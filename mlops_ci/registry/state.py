@@ -207,7 +207,9 @@ class RegistryState(NamedTuple):
 
 def read_registry(repo: Repository | None) -> RegistryState:
     """Return the registry as a clone knows it, from one listing of refs; empty outside a repository."""
-    return fold_refs(repo.refs(TAG_PREFIX, LOG_PREFIX) if repo else ())
+    if repo is None:
+        return fold_refs(())
+    return repo.recall("registry", lambda: fold_refs(repo.refs(TAG_PREFIX, LOG_PREFIX)), of_refs=True)
 
 
 def fold_refs(refs: Iterable[Ref]) -> RegistryState:

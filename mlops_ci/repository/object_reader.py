@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from mlops_ci.core.errors import EnvironmentProblem
 from mlops_ci.repository.git_command import GitFolder, git_error
 from mlops_ci.repository.git_values import GitResult, ObjectInfo, parse_contents, parse_object_info
+
+_CONSTANT_NAME = re.compile("[0-9a-f]{40,64}:")  # a file of a commit by its id: specs, that several ask for
 
 
 class ObjectReader(GitFolder):
@@ -26,6 +29,11 @@ class ObjectReader(GitFolder):
 
     def read_blob(self, name: str) -> bytes | None:
         """Return a blob by id or `commit:path`, or None when it is not there, or is no blob."""
+        if not _CONSTANT_NAME.match(name):
+            return self._read_blob(name)
+        return self.recall(f"file {name}", lambda: self._read_blob(name))
+
+    def _read_blob(self, name: str) -> bytes | None:
         answer = self._ask("--batch", [name], or_corrupt=False)
         if answer.out.split(b"\n", 1)[0].rsplit(b" ", 2)[1:2] != [b"blob"]:
             return None

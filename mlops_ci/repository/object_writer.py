@@ -47,6 +47,9 @@ class ObjectWriter(ObjectReader):
         """Store a tree of path to blob id, on top of `base` when given, where it replaces everything below `folder`."""
         import tempfile  # queries do not write
 
+        if base is None and not any("/" in path for path in files):
+            entries = "".join(f"100644 blob {oid}\t{path}\0" for path, oid in files.items())
+            return self.run("mktree", "-z", stdin=entries.encode()).text
         with tempfile.TemporaryDirectory(prefix="mlops-ci-index-") as scratch:
             env = {"GIT_INDEX_FILE": str(Path(scratch) / "index")}
             gone: Iterable[str] = ()

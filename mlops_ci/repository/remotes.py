@@ -110,6 +110,7 @@ class Remotes(RefStore, GitConfig):
 
     def push(self, remote: str, updates: Sequence[RefUpdate]) -> PushResult:
         """Push every update or none (`--atomic`), never forced; a ref is removed only where it is at `old`."""
+        self.forget_refs()
         gone = [update for update in updates if update.new == ZERO_OID]
         specs = [f"{'' if update in gone else update.new}:{update.ref}" for update in updates]
         leases = (f"--force-with-lease={update.ref}:{update.old}" for update in gone)
