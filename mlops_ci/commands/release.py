@@ -41,7 +41,7 @@ from mlops_ci.reports.model_card import CardNotes, render_model_card
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.default_branch import find_default_branch
 from mlops_ci.repository.git import Repository
-from mlops_ci.training.packaging.built_in import load_packager
+from mlops_ci.training.packaging.table import load_packager
 
 
 def release(

@@ -11,8 +11,8 @@ import mlops_ci
 from mlops_ci.core.codec import DecodeError, decode, encode
 from mlops_ci.core.errors import UsageProblem
 from mlops_ci.core.records import FileDigest, ModelFormat, TrainingRun
-from mlops_ci.training.packaging.built_in import PACKAGERS, load_packager
 from mlops_ci.training.packaging.skops import SKOPS
+from mlops_ci.training.packaging.table import PACKAGERS, load_packager
 from tests.registry.samples import RUN
 
 ROOT = Path(mlops_ci.__file__).parent
