@@ -46,7 +46,7 @@ from mlops_ci.repository.context import Project
 from mlops_ci.repository.default_branch import find_default_branch
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.lookup import require_repository, select_models
-from mlops_ci.training.packaging.built_in import load_packager
+from mlops_ci.training.packaging.table import load_packager
 
 SPEC = Verb(
     "release",

@@ -85,18 +85,19 @@ def run_checks(table: Table, spec: DatasetSpec) -> tuple[TableMeasures, tuple[Ch
     custom, refused = probe_custom_sql(table, spec)
     checks = dict(built_in_checks(spec))
     try:
-        relation, measures, rules_run = _measure_rules(table, spec, rules, custom)
+        measured = _measure_rules(table, spec, rules, custom)
     except duckdb.Error:
         broken = find_failing_custom_sql(table, custom, spec)
         refused |= broken
         custom = tuple(check for check in custom if check.index not in broken)
         with translate_duckdb_errors("the data"):
-            relation, measures, rules_run = _measure_rules(table, spec, rules, custom)
+            measured = _measure_rules(table, spec, rules, custom)
+    measures = measured.measures
     types = tuple(_type_outcomes(table, spec, measures))
     wrong = {answer.result.column for answer in types if not answer.result.passed}
     of_rows = [
-        _row_rule_outcome(table, relation, rule, failing, measures.rows, known)
-        for rule, failing in zip(rules_run, measures.failing_counts, strict=True)
+        _row_rule_outcome(table, measured.relation, rule, failing, measures.rows, known)
+        for rule, failing in zip(measured.rules, measures.failing_counts, strict=True)
         if failing or rule.id != "check-finite"  # nobody asked for it: it is worth a line when it fails only
     ]
     full = {column.name for column in measures.columns if column.nulls < measures.rows}
@@ -144,12 +145,21 @@ def _effective_type(type: str, declared: str | None) -> str:
     return declared or "string" if type == EMPTY_TYPE else type
 
 
+@dataclass(frozen=True)
+class _MeasuredRules:
+    """The relation that rules were measured on, its measures, and the rules in the order of their counts."""
+
+    relation: Any
+    measures: TableMeasures
+    rules: tuple[RowRule, ...]
+
+
 def _measure_rules(
     table: Table, spec: DatasetSpec, rules: list[RowRule], custom: tuple[CustomSqlCheck, ...]
-) -> tuple[Any, TableMeasures, tuple[RowRule, ...]]:
+) -> _MeasuredRules:
     relation = add_failure_columns(table, custom)
     every = (*rules, *(_custom_sql_rule(check, spec, table) for check in custom))
-    return relation, measure_table(table, relation, spec, every), every
+    return _MeasuredRules(relation, measure_table(table, relation, spec, every), every)
 
 
 def _custom_sql_rule(check: CustomSqlCheck, spec: DatasetSpec, table: Table) -> RowRule:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import perm, sqrt
 from typing import TYPE_CHECKING, Any
 
@@ -74,8 +74,8 @@ def find_leaks(table: Table, spec: DatasetSpec, condition: str) -> Leaks:
     keys, key_examples = _find_shared_keys(table, spec, condition) if of_keys else (0, ())
     if not of_rows or not content:
         return Leaks(keys, key_examples)
-    rows, copies, row_examples = _find_equal_rows(table, spec, content, condition)
-    return Leaks(keys, key_examples, rows, copies, row_examples)
+    equal = _find_equal_rows(table, spec, content, condition)
+    return replace(equal, rows_with_shared_key=keys, key_examples=key_examples)
 
 
 def leak_findings(found: Leaks, dataset: LocatedSpec[DatasetSpec], holdout_rows: int) -> tuple[Diagnostic, ...]:
@@ -176,37 +176,32 @@ def _find_shared_keys(table: Table, spec: DatasetSpec, condition: str) -> tuple[
     return int(rows), tuple(_format_key(spec, row) for row in found)
 
 
-def _find_equal_rows(
-    table: Table, spec: DatasetSpec, content: Mapping[str, str], condition: str
-) -> tuple[int, int, tuple[str, ...]]:
-    """Return holdout rows with an equal on the other side, those of them that are copies, and the first of these."""
+def _find_equal_rows(table: Table, spec: DatasetSpec, content: Mapping[str, str], condition: str) -> Leaks:
+    """Return the holdout rows with an equal on the other side, those of them that are copies, and the first of these."""
     run = table.connection.execute
     total = _create_recurring_table(run, content, condition)
     rows, different = run(
         f"SELECT coalesce(sum(held) FILTER (WHERE held BETWEEN 1 AND m - 1), 0), {total} - coalesce(sum(m - 1), 0) FROM recurring"
     ).fetchone()
     if not rows:
-        return 0, 0, ()
+        return Leaks()
     telling = [
         name
         for name, type in content.items()
         if type in _DISTINGUISHING_TYPES and 2 * run(_distinct_count_sql(name)).fetchone()[0] >= different
     ]
     if not telling:
-        return int(rows), 0, ()
+        return Leaks(rows_with_equal_content=int(rows))
     _create_content_tables(run, content, condition, telling)
     rows = run("SELECT sum(held) FROM contents WHERE held BETWEEN 1 AND m - 1").fetchone()[0] or 0
     own = "content IN (SELECT content FROM own)"
     recurring = dict(run(f"SELECT m, count(*) FROM contents WHERE {own} GROUP BY m").fetchall())
     others = run(f"SELECT coalesce(sum(m), 0) FROM contents WHERE NOT {own}").fetchone()[0]
     if is_explained_by_chance(recurring, total - int(others)):
-        return int(rows), 0, ()
+        return Leaks(rows_with_equal_content=int(rows))
     copies = run(f"SELECT coalesce(sum(held), 0) FROM contents WHERE {own} AND held BETWEEN 1 AND m - 1").fetchone()[0]
-    return (
-        int(rows),
-        int(copies),
-        tuple(_find_copy_examples(table, spec, content, condition)) if copies and spec.key else (),
-    )
+    examples = tuple(_find_copy_examples(table, spec, content, condition)) if copies and spec.key else ()
+    return Leaks(rows_with_equal_content=int(rows), copies=int(copies), row_examples=examples)
 
 
 def _create_recurring_table(run: Any, content: Mapping[str, str], condition: str) -> int:

@@ -9,11 +9,11 @@ from mlops_ci.core.diagnostics import Location
 from mlops_ci.core.errors import UsageProblem
 from mlops_ci.core.records import ModelField, TrainingEnvironment
 from mlops_ci.spec.spec_types import Task, TrainSpec
-from mlops_ci.training.frameworks.built_in import load_framework
 from mlops_ci.training.frameworks.protocol import Framework
 from mlops_ci.training.frameworks.sklearn import SKLEARN
-from mlops_ci.training.packaging.built_in import load_packager
+from mlops_ci.training.frameworks.table import load_framework
 from mlops_ci.training.packaging.protocol import Packager
+from mlops_ci.training.packaging.table import load_packager
 from mlops_ci.training.workers.protocol import CURRENT_INTERPRETER, Interpreter
 
 

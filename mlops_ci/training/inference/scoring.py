@@ -14,7 +14,7 @@ import numpy as np
 from mlops_ci.core.errors import Findings, error_headline
 from mlops_ci.core.records import ModelSignature
 from mlops_ci.spec.spec_types import Task
-from mlops_ci.training.packaging.built_in import load_packager
+from mlops_ci.training.packaging.table import load_packager
 from mlops_ci.training.prediction_columns import LABEL_COLUMN, PROBABILITY_PREFIX, SCORE_COLUMN, VALUE_COLUMN
 from mlops_ci.training.predictions import Floats, Label, Predictions, encode_labels
 from mlops_ci.training.workers import protocol, untrusted_files

@@ -8,9 +8,9 @@ from typing import Any
 
 from mlops_ci.core.errors import Findings, ToolError
 from mlops_ci.training import frame, prediction_columns, user_code
-from mlops_ci.training.packaging.built_in import load_packager
 from mlops_ci.training.packaging.protocol import Packager
 from mlops_ci.training.packaging.structural_digest import OpaqueObjectError
+from mlops_ci.training.packaging.table import load_packager
 from mlops_ci.training.workers import protocol
 
 

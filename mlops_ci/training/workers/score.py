@@ -11,7 +11,7 @@ import numpy as np
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.errors import Findings, ToolError, error_headline
 from mlops_ci.training import frame, prediction_columns
-from mlops_ci.training.packaging.built_in import load_packager
+from mlops_ci.training.packaging.table import load_packager
 from mlops_ci.training.workers import protocol
 
 

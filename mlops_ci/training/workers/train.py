@@ -10,11 +10,11 @@ from typing import Any
 from mlops_ci.core.errors import Findings, ToolError, UsageProblem, error_headline
 from mlops_ci.training import frame, user_code
 from mlops_ci.training.environment import loaded_threadpools
-from mlops_ci.training.frameworks.built_in import load_framework
 from mlops_ci.training.frameworks.protocol import EstimatorRecipe
-from mlops_ci.training.packaging.built_in import load_packager
+from mlops_ci.training.frameworks.table import load_framework
 from mlops_ci.training.packaging.protocol import Packager
 from mlops_ci.training.packaging.structural_digest import OpaqueObjectError
+from mlops_ci.training.packaging.table import load_packager
 from mlops_ci.training.workers import protocol
 
 

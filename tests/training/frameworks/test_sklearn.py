@@ -16,11 +16,11 @@ from sklearn.tree import DecisionTreeClassifier
 
 from mlops_ci.core.errors import UsageProblem
 from mlops_ci.core.records import ModelField
-from mlops_ci.training.frameworks.built_in import FRAMEWORKS, load_framework
 from mlops_ci.training.frameworks.preprocess import add_preprocessing
 from mlops_ci.training.frameworks.protocol import EstimatorRecipe
 from mlops_ci.training.frameworks.sklearn import SKLEARN, set_seeds
-from mlops_ci.training.packaging.built_in import load_packager
+from mlops_ci.training.frameworks.table import FRAMEWORKS, load_framework
+from mlops_ci.training.packaging.table import load_packager
 
 INPUTS = (ModelField("a", "number"), ModelField("city", "string"))
 

@@ -11,9 +11,9 @@ import mlops_ci
 from mlops_ci.core.codec import DecodeError, decode, encode
 from mlops_ci.core.errors import UsageProblem
 from mlops_ci.core.records import FileDigest, ModelFormat, TrainingRun
-from mlops_ci.training.packaging.built_in import PACKAGERS, load_packager
 from mlops_ci.training.packaging.skops import SKOPS
 from tests.support.registry_samples import RUN
+from mlops_ci.training.packaging.table import PACKAGERS, load_packager
 
 ROOT = Path(mlops_ci.__file__).parent
 
