@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
 
+from mlops_ci.core.records import ComparedRelease, Comparison, MetricValue
 from mlops_ci.reports import formatting
-
-if TYPE_CHECKING:
-    from mlops_ci.core.records import ComparedRelease, Comparison, MetricValue
+from mlops_ci.spec.metrics import METRIC_DEFINITIONS
 
 VERDICT_PHRASES: Mapping[str, str] = {
     "pass": "holds",
@@ -53,8 +51,6 @@ def worst_slices(comparison: Comparison) -> tuple[str, tuple[MetricValue, ...]] 
 
     Slices that are too small for an interval count only if all are.
     """
-    from mlops_ci.spec.metrics import METRIC_DEFINITIONS  # queries of the registry know none
-
     sliced = [item for item in comparison.metrics if item.slice is not None]
     names = [item.metric for item in comparison.requirements] + [item.metric for item in sliced]
     directed = {name: up for name, one in METRIC_DEFINITIONS.items() if (up := one.higher_is_better) is not None}

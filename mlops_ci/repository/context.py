@@ -6,16 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mlops_ci.core.ci_job import CiJob
+from mlops_ci.core.records import Provenance
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.git_values import Person
-
-if TYPE_CHECKING:  # queries need neither records nor specs, and should not wait for a YAML parser
-    from mlops_ci.core.records import Provenance
-    from mlops_ci.spec.load import Specs
-    from mlops_ci.spec.spec_types import Trust
+from mlops_ci.spec.load import Specs
+from mlops_ci.spec.spec_types import Trust
 
 
 @dataclass(frozen=True)

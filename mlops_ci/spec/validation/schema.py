@@ -11,6 +11,7 @@ from mlops_ci.core.digest import canonical_json
 from mlops_ci.core.suggestions import find_nearest, quote, suggest
 from mlops_ci.spec.spec_types import API_VERSION, SPEC_KINDS
 from mlops_ci.spec.validation.fast_check import schema_predicate
+from mlops_ci.spec.yaml.compose import parse_plain_scalar
 from mlops_ci.spec.yaml.document import Document, Pointer
 
 MAX_SPEC_FINDINGS = 100  # findings of one document: a list of thousands of wrong values is one mistake
@@ -50,9 +51,8 @@ def validate_document(document: Document) -> tuple[Diagnostic, ...]:
 def _schema_findings(document: Document, kind: str) -> tuple[Diagnostic, ...]:
     if schema_predicate(kind)(document.data):
         return ()
-    from mlops_ci.spec.validation.jsonschema_validator import (
-        schema_validator,  # jsonschema is needed only once there is something wrong
-    )
+    # jsonschema takes long to import, and only invalid specs need it
+    from mlops_ci.spec.validation.jsonschema_validator import schema_validator
 
     errors = list(islice(schema_validator(kind).iter_errors(document.data), MAX_SPEC_FINDINGS + 1))
     misspelt = {wanted for error in errors for wanted in _misspelt_fields(error)}
@@ -225,7 +225,7 @@ _SHORT_FORMS = {
 
 def _suggest_field_form(rules: Mapping[str, Any], value: Any, at: Pointer) -> str | None:
     """Say how to write a single value as the field that it was probably meant for."""
-    from mlops_ci.spec.validation.jsonschema_validator import is_valid_against
+    from mlops_ci.spec.validation.jsonschema_validator import is_valid_against  # as above
 
     name, form = _SHORT_FORMS.get(str(rules.get("title")), ("", ""))
     if not name or not isinstance(value, str | int | float) or not is_valid_against(rules["properties"][name], value):
@@ -243,8 +243,6 @@ def _suggest_value(types: list[str], value: Any, at: Pointer) -> str | None:
     if value is None:
         return "give it a value, or delete the line for the default"
     if isinstance(value, str):
-        from mlops_ci.spec.yaml.compose import parse_plain_scalar
-
         try:
             meant = parse_plain_scalar(value.strip())
         except (ValueError, OverflowError):
@@ -347,7 +345,7 @@ def _suggest_share(value: Any, rules: Mapping[str, Any]) -> str | None:
     """Offer a share for what was probably given in percent."""
     top = rules.get("maximum", rules.get("exclusiveMaximum", 2))
     if isinstance(value, int | float) and 1 < value <= 100 and top <= 1:
-        from mlops_ci.spec.validation.jsonschema_validator import is_valid_against
+        from mlops_ci.spec.validation.jsonschema_validator import is_valid_against  # as above
 
         return f"did you mean {value / 100:g}?" if is_valid_against(rules, value / 100) else None
     return None
