@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from mlops_ci.cli import terminal
 from mlops_ci.registry import views
 from mlops_ci.registry.state import fold_refs
-from mlops_ci.reports.text import render_text
+from mlops_ci.reports.formatting import escape_log_lines
+from mlops_ci.reports.registry import history_lines, show_lines
 from mlops_ci.repository.refs import MissingObject, parse_refs
 
 if TYPE_CHECKING:
@@ -46,14 +47,19 @@ def try_fast_query(argv: Sequence[str], begun: Listing | None) -> int | None:
         or (model not in registry.models if model else not registry.models)
     ):
         return None
-    record = views.show_view(registry, model) if verb == "show" else views.history_view(registry, model)
     try:
         if rest[-2:] == _FORMATS[1]:
             from mlops_ci.core.plan import Outcome
 
-            terminal.print_outcome(verb, Outcome(record), "json")
+            view = views.show_view if verb == "show" else views.history_view
+            terminal.print_outcome(verb, Outcome(view(registry, model)), "json")
         else:
-            terminal.print_line(render_text(record))
+            lines = (
+                show_lines(views.show_view(registry, model))
+                if verb == "show"
+                else history_lines(views.history_view(registry, model))
+            )
+            terminal.print_line(escape_log_lines("\n".join(lines)))
     except BrokenPipeError:
         return 0
     except OSError:  # a full disk: the whole command line says so

@@ -15,7 +15,6 @@ from mlops_ci.registry.state import read_registry
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.lookup import require_repository
-from mlops_ci.training.packaging.table import load_packager
 from mlops_ci.training.packaging.package_files import GOLDEN_FILE
 from mlops_ci.training.packaging.table import load_packager
 from mlops_ci.training.user_code import entrypoint_folders

@@ -6,6 +6,7 @@ from mlops_ci.core.plan import Outcome
 from mlops_ci.core.results.registry import HistoryReport
 from mlops_ci.core.verbs import AT_OPTION, Option, Verb
 from mlops_ci.registry import views
+from mlops_ci.registry.point_in_time import state_at
 from mlops_ci.registry.state import read_registry
 from mlops_ci.repository.context import Workspace
 
@@ -27,8 +28,6 @@ def history(place: Workspace, *, model: str | None = None, at: str | None = None
     registry = now = read_registry(place.repo)
     moment = None
     if at is not None:
-        from mlops_ci.registry.point_in_time import state_at
-
         registry, moment = state_at(place.repo, now, at)
     if model:
         now.require_model(model)

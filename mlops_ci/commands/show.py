@@ -8,6 +8,8 @@ from mlops_ci.core.results.queries import RunsReport
 from mlops_ci.core.results.registry import ShowReport
 from mlops_ci.core.verbs import AT_OPTION, Option, Verb
 from mlops_ci.registry import views
+from mlops_ci.registry.experiments import read_experiments, runs_table
+from mlops_ci.registry.point_in_time import state_at
 from mlops_ci.registry.state import read_registry
 from mlops_ci.repository.context import Workspace
 
@@ -37,8 +39,6 @@ def show(
     registry = now = read_registry(place.repo)
     moment = None
     if at is not None:
-        from mlops_ci.registry.point_in_time import state_at
-
         registry, moment = state_at(place.repo, now, at)
     if model:
         now.require_model(model)
@@ -52,7 +52,6 @@ def _show_runs(place: Workspace, model: str | None, at: str | None) -> Outcome[S
             "--runs and --at do not go together: runs are no events, and are not kept in order",
             help="leave out one of the two; each run says when it was trained",
         )
-    from mlops_ci.registry.experiments import read_experiments, runs_table
 
     if place.repo is None:
         return Outcome(RunsReport(()))

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mlops_ci.core import notifications
 from mlops_ci.core.notifications import Notification
-
-if TYPE_CHECKING:  # plans are never decoded, and queries make none
-    from mlops_ci.core.records import EventRef, FileDigest
-    from mlops_ci.core.signers import Signing
+from mlops_ci.core.records import EventRef, FileDigest
+from mlops_ci.core.signers import Signing
 
 FileContent = bytes | Path  # a path is read when the plan is applied: model files need not pass through memory twice
 
@@ -22,8 +20,6 @@ _PLACEHOLDER_OID = "0" * 40
 
 def tag_placeholder(tag: str) -> EventRef:
     """Return the reference to a tag that the same plan makes: `apply` knows its object id as soon as it is made."""
-    from mlops_ci.core.records import EventRef
-
     return EventRef(tag, _PLACEHOLDER_OID)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mlops_ci.core.diagnostics import Diagnostic, Severity
 from mlops_ci.core.plugins import translate_plugin_errors
@@ -40,11 +40,9 @@ from mlops_ci.data.row_rules import (
     pluralize,
     unique_rules,
 )
+from mlops_ci.spec.located_spec import LocatedSpec
 from mlops_ci.spec.spec_types import CheckSpec, ColumnSpec, DatasetSpec
 from mlops_ci.spec.yaml.document import Pointer
-
-if TYPE_CHECKING:
-    from mlops_ci.spec.located_spec import LocatedSpec
 
 MAX_LISTED_NAMES = 10  # names in a message
 MAX_SEPARATE_MISSING = 3  # missing columns, that are told one by one

@@ -6,16 +6,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import perm, sqrt
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mlops_ci.core.diagnostics import Diagnostic
+from mlops_ci.data.column_types import quote_identifier
+from mlops_ci.data.content_digest import row_hash_sql
+from mlops_ci.data.engines.duckdb import Table
 from mlops_ci.data.profile import displayable_row, personal_columns
 from mlops_ci.data.row_rules import pluralize
+from mlops_ci.spec.located_spec import LocatedSpec
 from mlops_ci.spec.spec_types import DatasetSpec
-
-if TYPE_CHECKING:
-    from mlops_ci.data.engines.duckdb import Table
-    from mlops_ci.spec.located_spec import LocatedSpec
 
 ROWS_PER_LEAK_PASS = 16_000_000  # each is a hash of 8 bytes, a count and a side: about half a gigabyte at a time
 MAX_LEAK_EXAMPLES = 2
@@ -159,8 +159,6 @@ def _find_shared_keys(table: Table, spec: DatasetSpec, condition: str) -> tuple[
 
     A key that lacks a value names nothing, and `check-nulls` has refused it.
     """
-    from mlops_ci.data.column_types import quote_identifier
-
     names = ", ".join(map(quote_identifier, spec.key))
     filled = " AND ".join(f"{quote_identifier(name)} IS NOT NULL" for name in spec.key)
     shared = (
@@ -220,9 +218,6 @@ def _create_recurring_table(run: Any, content: Mapping[str, str], condition: str
 
 def _create_content_tables(run: Any, content: Mapping[str, str], condition: str, telling: list[str]) -> None:
     """Make the tables `contents`, of what really recurs, and `own`: which of them has a value that no other content has."""
-    from mlops_ci.data.column_types import quote_identifier
-    from mlops_ci.data.content_digest import row_hash_sql
-
     values = "".join(f", any_value({quote_identifier(name)}) AS v{index}" for index, name in enumerate(telling))
     run(
         f"CREATE TEMP TABLE contents AS SELECT content, count(*) AS m, count(*) FILTER (WHERE held) AS held{values} FROM ("
@@ -240,9 +235,6 @@ def _create_content_tables(run: Any, content: Mapping[str, str], condition: str,
 
 
 def _find_copy_examples(table: Table, spec: DatasetSpec, content: Mapping[str, str], condition: str) -> Iterator[str]:
-    from mlops_ci.data.column_types import quote_identifier
-    from mlops_ci.data.content_digest import row_hash_sql
-
     least = ", ".join(f"k{index}" for index in range(len(spec.key)))
     renamed = ", ".join(f"{quote_identifier(name)} AS k{index}" for index, name in enumerate(spec.key))
     rows = (
@@ -270,12 +262,8 @@ def _format_key(spec: DatasetSpec, key: Any) -> str:
 
 
 def _distinct_count_sql(name: str) -> str:
-    from mlops_ci.data.column_types import quote_identifier
-
     return f"SELECT count(DISTINCT {quote_identifier(name)}) FROM data"
 
 
 def _content_hash_sql(content: Mapping[str, str]) -> str:
-    from mlops_ci.data.column_types import quote_identifier
-
     return f"hash({', '.join(map(quote_identifier, content))})"

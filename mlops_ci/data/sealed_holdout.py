@@ -5,16 +5,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
 from mlops_ci.core.diagnostics import Location
 from mlops_ci.core.errors import Findings
 from mlops_ci.core.records import FileDigest
+from mlops_ci.data.column_types import quote_identifier
+from mlops_ci.data.engines.duckdb import Table, read_table, translate_duckdb_errors
 from mlops_ci.data.sources.protocol import ReadableFiles
 from mlops_ci.spec.spec_types import ColumnSpec, ColumnType, SourceSpec
-
-if TYPE_CHECKING:
-    from mlops_ci.data.engines.duckdb import Table
 
 _HOLDOUT_COLUMN = '"mlops-ci held out"'
 
@@ -40,9 +39,6 @@ def attach_holdout(table: Table, held: SealedHoldout, where: Location) -> Table:
     The rows to learn from decide each column's type, so that the same model is trained where the holdout is out of reach.
     Raises Findings `data-files-differ` for other columns or types, and those of `open_table`.
     """
-    from mlops_ci.data.column_types import quote_identifier
-    from mlops_ci.data.engines.duckdb import read_table, translate_duckdb_errors
-
     run, types = table.connection.execute, table.types
     run(f"ALTER {table.relation_kind} data RENAME TO learned")
     expected = {name: ColumnSpec(type=type) for name, type in types.items() if type in get_args(ColumnType)}  # type: ignore[arg-type] # looked up just now

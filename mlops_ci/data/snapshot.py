@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.digest import digest_json
@@ -14,11 +13,11 @@ from mlops_ci.core.records import ColumnProfile, DatasetSnapshot, FileDigest, Pr
 from mlops_ci.data.cache import cache_key, read_cache_entry, write_cache_entry
 from mlops_ci.data.check_types import check_plugin_versions
 from mlops_ci.data.checks import CheckOutcome, evaluate_checks, run_checks
+from mlops_ci.data.content_digest import content_digests
+from mlops_ci.data.engines.duckdb import open_table, translate_duckdb_errors
 from mlops_ci.data.sources.table import open_source, plugin_versions
+from mlops_ci.spec.located_spec import LocatedSpec
 from mlops_ci.spec.spec_types import DatasetSpec
-
-if TYPE_CHECKING:
-    from mlops_ci.spec.located_spec import LocatedSpec
 
 
 @dataclass(frozen=True)
@@ -75,13 +74,9 @@ def _missing_key_warning(dataset: LocatedSpec[DatasetSpec]) -> tuple[Diagnostic,
 
 
 def _scan_dataset(root: Path, spec: DatasetSpec, files: tuple[FileDigest, ...]) -> DatasetScan:
-    from mlops_ci.data.content_digest import content_digests
-    from mlops_ci.data.engines.duckdb import open_table
-    from mlops_ci.data.engines.duckdb import translate_duckdb_errors as guarded
-
     with open_table(root, files, spec) as table:
         measures, given = run_checks(table, spec)
-        with guarded("the data"):
+        with translate_duckdb_errors("the data"):
             rows, digest = content_digests(table.connection, "data", table.types)[""]
     columns = tuple(sorted(measures.columns, key=lambda column: column.name))
     return DatasetScan(digest, rows, columns, given)

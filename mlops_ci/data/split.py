@@ -7,22 +7,22 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mlops_ci.core.codec import encode
 from mlops_ci.core.diagnostics import Diagnostic, Location
 from mlops_ci.core.errors import Findings
 from mlops_ci.core.records import FileDigest, Split
 from mlops_ci.data.cache import cache_key, read_cache_entry, write_cache_entry
+from mlops_ci.data.column_types import SQL_TYPES, quote_identifier, quote_literal
+from mlops_ci.data.content_digest import content_digests, key_text_sql, row_hash_sql
+from mlops_ci.data.engines.duckdb import Table, open_table, translate_duckdb_errors
 from mlops_ci.data.leakage import Leaks, find_leaks
 from mlops_ci.data.row_rules import pluralize
+from mlops_ci.data.sealed_holdout import SealedHoldout, attach_holdout
 from mlops_ci.data.sources.table import plugin_versions
+from mlops_ci.spec.located_spec import LocatedSpec
 from mlops_ci.spec.spec_types import DatasetSpec, Task
-
-if TYPE_CHECKING:
-    from mlops_ci.data.engines.duckdb import Table
-    from mlops_ci.data.sealed_holdout import SealedHoldout
-    from mlops_ci.spec.located_spec import LocatedSpec
 
 ROWS_PER_WRITE = 100_000  # rows written at a time
 SEEN_COLUMN_PREFIX = "mlops-ci.seen."
@@ -161,8 +161,6 @@ def untraceable_reason(types: Mapping[str, str], earlier: EarlierSplit, *, same_
 
 def _learned_rows_sql(table: Table, earlier: EarlierSplit) -> str:
     """Return SQL that is true for a row of the side that an older model was trained on."""
-    from mlops_ci.data.column_types import SQL_TYPES, quote_identifier, quote_literal
-
     then = earlier.split
     if then.by == "time" and then.time and then.cutoff:
         moment = f"TRY_CAST({quote_literal(then.cutoff)} AS {SQL_TYPES[table.types[then.time]]})"
@@ -212,9 +210,6 @@ def count_holdout_rows(table: Table, spec: DatasetSpec) -> int:
 
 @contextmanager
 def _open_split_table(source: SplitSource, wanted: tuple[str, ...]) -> Iterator[Table]:
-    from mlops_ci.data.engines.duckdb import open_table, translate_duckdb_errors
-    from mlops_ci.data.sealed_holdout import attach_holdout
-
     dataset, held = source.dataset, source.holdout
     spec, paths = dataset.spec, held.paths if held else ()
     with (
@@ -247,9 +242,6 @@ def _output_columns(spec: DatasetSpec, columns: tuple[str, ...]) -> tuple[str, .
 def _split_summary(
     table: Table, dataset: LocatedSpec[DatasetSpec], names: tuple[str, ...], target: str
 ) -> SplitSummary:
-    from mlops_ci.data.column_types import quote_identifier
-    from mlops_ci.data.content_digest import content_digests
-
     spec = dataset.spec
     condition, cutoff = _holdout_condition(table, dataset)
     digests = content_digests(table.connection, "data", {name: table.types[name] for name in names}, condition)
@@ -309,8 +301,6 @@ def _hash_condition_sql(table: Table, key: tuple[str, ...], epoch: int, share: f
 
 
 def _row_identity_sql(table: Table, key: tuple[str, ...]) -> str:
-    from mlops_ci.data.content_digest import key_text_sql
-
     return key_text_sql(table.types, key or sorted(table.types))
 
 
@@ -334,8 +324,6 @@ def _shared_key_note(table: Table, spec: DatasetSpec) -> str:
 
 
 def _time_condition(table: Table, dataset: LocatedSpec[DatasetSpec]) -> tuple[str, str]:
-    from mlops_ci.data.column_types import SQL_TYPES, quote_identifier, quote_literal
-
     spec = dataset.spec
     name = spec.time or "time"
     moment = quote_identifier(name)
@@ -366,9 +354,6 @@ def _write_parquet(
     first: tuple[str, ...],
 ) -> None:
     import pyarrow.parquet as pq
-
-    from mlops_ci.data.column_types import quote_identifier
-    from mlops_ci.data.content_digest import row_hash_sql
 
     chosen = ", ".join(
         [*map(quote_identifier, names), *(f"{sql} AS {quote_identifier(name)}" for name, sql in marks.items())]

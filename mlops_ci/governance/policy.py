@@ -15,6 +15,7 @@ from mlops_ci.core.signers import Signing
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.signing import has_signing_key
+from mlops_ci.spec.load import parse_project
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,6 @@ def load_policy_at(repo: Repository, commit: str, path: str) -> BranchPolicy:
 
     Raises Findings `policy-missing` where there is no valid one, or not the file of signers that it names.
     """
-    from mlops_ci.spec.load import parse_project
-
     content = repo.read_blob(f"{commit}:{path}")
     project = parse_project(content) if content is not None else None
     if project is None:

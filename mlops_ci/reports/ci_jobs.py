@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
+from mlops_ci.core.results.ci_jobs import FeaturesReport, KeepReport, PredictReport
 from mlops_ci.reports import formatting
-
-if TYPE_CHECKING:
-    from mlops_ci.core.results.ci_jobs import FeaturesReport, KeepReport, PredictReport
 
 
 def features_lines(report: FeaturesReport) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from mlops_ci.core.records import Comparison, DatasetSnapshot, TrainingRun
@@ -11,8 +11,9 @@ from mlops_ci.core.results.gate import GatedModel, GateReport
 from mlops_ci.core.results.impact import AffectedReport
 from mlops_ci.core.results.queries import DiffReport
 from mlops_ci.core.results.simulation import SelftestReport
-from mlops_ci.reports import escaping, sections, sentences
+from mlops_ci.reports import doctor, escaping, impact, sections, sentences, simulation
 from mlops_ci.reports.layout import Block, fit_blocks
+from mlops_ci.reports.queries import diff_markdown
 from mlops_ci.reports.sections import VERDICT_MARKS
 from mlops_ci.reports.text import REQUIREMENTS_HEADER, holdout_question_line, requirement_rows
 from mlops_ci.reports.verdict import gate_report_sentence
@@ -25,22 +26,8 @@ def render_markdown(record: Any, limit: int | None = None) -> str:
 
     Of a gate's report, whole parts are left out where it would have more than `limit` bytes: those of passing models first.
     """
-    if isinstance(record, SelftestReport):
-        from mlops_ci.reports import simulation
-
-        return simulation.simulation_markdown(record)
-    if isinstance(record, AffectedReport):
-        from mlops_ci.reports import impact
-
-        return impact.impact_markdown(record)
-    if isinstance(record, DoctorReport):
-        from mlops_ci.reports import doctor
-
-        return doctor.doctor_markdown(record)
-    if isinstance(record, DiffReport):
-        from mlops_ci.reports.queries import diff_markdown
-
-        return diff_markdown(record)
+    if writer := _WRITERS.get(type(record)):
+        return writer(record)
     if not isinstance(record, GateReport):
         return ""
     blocks = [Block(f"## {VERDICT_MARKS[record.verdict]} gate: {record.verdict}")]
@@ -83,3 +70,11 @@ def _model_blocks(gated: GatedModel) -> Iterator[Block]:
     if gated.run is not None:
         again = escaping.code_span(f"mlops-ci gate {gated.model}")
         yield Block(f"Run `{gated.run.key}`, model `sha256:{gated.run.model_digest}`; reproduce with {again}.", 2)
+
+
+_WRITERS: Mapping[type, Callable[[Any], str]] = {
+    SelftestReport: simulation.simulation_markdown,
+    AffectedReport: impact.impact_markdown,
+    DoctorReport: doctor.doctor_markdown,
+    DiffReport: diff_markdown,
+}

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from mlops_ci.core.results.plugins import PluginItem, PluginsReport
+from mlops_ci.core.results.plugins import PluginItem, PluginsReport
 
 _NOTES = {
     "shadowed": "  never used: the built-in of this name is",

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
-from mlops_ci.core.requirements import SMALLEST_P_VALUE
+from mlops_ci.core.requirements import SMALLEST_P_VALUE, ReasonCode, RequirementResult
 from mlops_ci.spec.requirement_text import describe_terms, format_metric
-
-if TYPE_CHECKING:
-    from mlops_ci.core.requirements import ReasonCode, RequirementResult
 
 
 def requirement_label(item: RequirementResult) -> str:

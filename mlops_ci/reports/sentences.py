@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
 
+from mlops_ci.core.records import ComparedRelease, Comparison, MetricValue
+from mlops_ci.core.requirements import RequirementResult, RequirementVerdict
 from mlops_ci.reports import formatting
-
-if TYPE_CHECKING:
-    from mlops_ci.core.records import ComparedRelease, Comparison, MetricValue
-    from mlops_ci.core.requirements import RequirementResult, RequirementVerdict
+from mlops_ci.reports.requirements import explain_verdict, reason_text, requirement_label
+from mlops_ci.spec.metrics import METRIC_DEFINITIONS
 
 VERDICT_PHRASES: Mapping[RequirementVerdict, str] = {
     "pass": "holds",
@@ -23,15 +22,11 @@ _MAX_WORST_SLICES = 3
 
 def requirement_sentence(item: RequirementResult) -> str:
     """Return what a requirement asks, what it came to and why, as a sentence."""
-    from mlops_ci.reports.requirements import reason_text, requirement_label  # queries of the registry need none
-
     return f"“{requirement_label(item)}” {VERDICT_PHRASES[item.verdict]}: {reason_text(item)}."
 
 
 def requirement_sentences(comparison: Comparison) -> Iterator[str]:
     """Yield a sentence for each requirement, what it came to and why; one for all that do not apply for the same reason."""
-    from mlops_ci.reports.requirements import explain_verdict
-
     aside = Counter(explain_verdict(item) for item in comparison.requirements if item.verdict == "not-applicable")
     for item in comparison.requirements:
         if item.verdict != "not-applicable" or aside[explain_verdict(item)] == 1:
@@ -62,8 +57,6 @@ def worst_slices(comparison: Comparison) -> tuple[str, tuple[MetricValue, ...]] 
 
     Slices that are too small for an interval count only if all are.
     """
-    from mlops_ci.spec.metrics import METRIC_DEFINITIONS  # queries of the registry know none
-
     sliced = [item for item in comparison.metrics if item.slice is not None]
     names = [item.requirement.metric for item in comparison.requirements] + [item.metric for item in sliced]
     directed = {name: up for name, one in METRIC_DEFINITIONS.items() if (up := one.higher_is_better) is not None}

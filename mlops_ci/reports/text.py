@@ -3,53 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from mlops_ci.reports import ci_jobs, formatting, sentences
-
-if TYPE_CHECKING:
-    from mlops_ci.core.records import Comparison, DatasetSnapshot
-    from mlops_ci.core.results.doctor import DoctorReport
-    from mlops_ci.core.results.gate import (
-        CheckReport,
-        CompareReport,
-        GatedModel,
-        GateReport,
-        TrainedCandidate,
-        TrainReport,
-        ValidateReport,
-    )
-    from mlops_ci.core.results.impact import AffectedReport
-    from mlops_ci.core.results.lifecycle import (
-        ApproveReport,
-        DeployReport,
-        FetchReport,
-        GcReport,
-        InitReport,
-        ReleaseReport,
-        RetireReport,
-        SweepResult,
-    )
-    from mlops_ci.core.results.notify import NotificationReport
-    from mlops_ci.core.results.plugins import PluginsReport
-    from mlops_ci.core.results.power import PowerReport
-    from mlops_ci.core.results.queries import AuditReport, DiffReport, ReproduceReport, RunsReport
-    from mlops_ci.core.results.registry import HistoryReport, ShowReport
-    from mlops_ci.core.results.simulation import SelftestReport
+from mlops_ci.core.records import Comparison, DatasetSnapshot
+from mlops_ci.core.results.ci_jobs import FeaturesReport, KeepReport, PredictReport
+from mlops_ci.core.results.doctor import DoctorReport
+from mlops_ci.core.results.gate import (
+    CheckReport,
+    CompareReport,
+    GatedModel,
+    GateReport,
+    TrainedCandidate,
+    TrainReport,
+    ValidateReport,
+)
+from mlops_ci.core.results.impact import AffectedReport
+from mlops_ci.core.results.lifecycle import (
+    ApproveReport,
+    DeployReport,
+    FetchReport,
+    GcReport,
+    InitReport,
+    ReleaseReport,
+    RetireReport,
+    SweepResult,
+)
+from mlops_ci.core.results.notify import NotificationReport
+from mlops_ci.core.results.plugins import PluginsReport
+from mlops_ci.core.results.power import PowerReport
+from mlops_ci.core.results.queries import AuditReport, DiffReport, ReproduceReport, RunsReport
+from mlops_ci.core.results.registry import HistoryReport, ShowReport
+from mlops_ci.core.results.simulation import SelftestReport
+from mlops_ci.reports import ci_jobs, doctor, formatting, impact, sentences
+from mlops_ci.reports.plugins import plugins_lines
+from mlops_ci.reports.power import power_lines
+from mlops_ci.reports.queries import diff_lines, runs_lines
+from mlops_ci.reports.registry import history_lines, show_lines
+from mlops_ci.reports.requirements import requirement_label
+from mlops_ci.reports.simulation import simulation_lines
 
 REQUIREMENTS_HEADER = ("requirement", "candidate", "baseline", "difference", "interval", "p", "verdict")
 
 
 def render_text(record: Any) -> str:
     """Return a step's record as text; nothing for a record that has nothing to say."""
-    writer = _WRITERS.get(type(record).__name__)
+    writer = _WRITERS.get(type(record))
     return formatting.escape_log_lines("\n".join(writer(record))) if writer else ""
 
 
 def requirement_rows(comparison: Comparison) -> list[tuple[str, ...]]:
     """Return the comparison's requirements as rows of the table `REQUIREMENTS`."""
-    from mlops_ci.reports.requirements import requirement_label  # queries of the registry need none
-
     return [
         (
             requirement_label(item),
@@ -210,42 +213,6 @@ def _retire_lines(report: RetireReport) -> Iterator[str]:
     yield f"  reason: {report.reason}"
 
 
-def _show_lines(report: ShowReport) -> Iterator[str]:
-    from mlops_ci.reports.registry import show_lines
-
-    yield from show_lines(report)
-
-
-def _history_lines(report: HistoryReport) -> Iterator[str]:
-    from mlops_ci.reports.registry import history_lines
-
-    yield from history_lines(report)
-
-
-def _runs_lines(report: RunsReport) -> Iterator[str]:
-    from mlops_ci.reports.queries import runs_lines
-
-    yield from runs_lines(report)
-
-
-def _diff_lines(report: DiffReport) -> Iterator[str]:
-    from mlops_ci.reports.queries import diff_lines
-
-    yield from diff_lines(report)
-
-
-def _power_lines(report: PowerReport) -> Iterator[str]:
-    from mlops_ci.reports.power import power_lines
-
-    yield from power_lines(report)
-
-
-def _selftest_lines(report: SelftestReport) -> Iterator[str]:
-    from mlops_ci.reports.simulation import simulation_lines
-
-    yield from simulation_lines(report)
-
-
 def _fetch_lines(report: FetchReport) -> Iterator[str]:
     yield f"{report.model}@v{report.version} is in {report.folder} ({formatting.format_count(len(report.files), 'file')}, verified)\n"
     yield from report.lines
@@ -324,51 +291,32 @@ def _audit_lines(report: AuditReport) -> Iterator[str]:
         yield "\n" + formatting.text_table(("ledger", "questions", "head (keep it, too)"), asked)
 
 
-def _affected_lines(report: AffectedReport) -> Iterator[str]:
-    from mlops_ci.reports import impact
-
-    return impact.impact_lines(report)
-
-
-def _plugins_lines(report: PluginsReport) -> Iterator[str]:
-    from mlops_ci.reports import plugins
-
-    return plugins.plugins_lines(report)
-
-
-def _doctor_lines(report: DoctorReport) -> Iterator[str]:
-    from mlops_ci.reports import doctor
-
-    return doctor.doctor_lines(report)
-
-
-# by name, so that a query waits for no other verb's reports
-_WRITERS: Mapping[str, Callable[[Any], Iterator[str]]] = {
-    "AffectedReport": _affected_lines,
-    "AuditReport": _audit_lines,
-    "ValidateReport": _validate_lines,
-    "CheckReport": _check_lines,
-    "TrainReport": _train_lines,
-    "CompareReport": _compare_lines,
-    "GateReport": _gate_lines,
-    "FeaturesReport": ci_jobs.features_lines,
-    "PredictReport": ci_jobs.predict_lines,
-    "KeepReport": ci_jobs.keep_lines,
-    "ReleaseReport": _release_lines,
-    "ApproveReport": _approve_lines,
-    "DeployReport": _deploy_lines,
-    "RetireReport": _retire_lines,
-    "ShowReport": _show_lines,
-    "HistoryReport": _history_lines,
-    "RunsReport": _runs_lines,
-    "DiffReport": _diff_lines,
-    "DoctorReport": _doctor_lines,
-    "PluginsReport": _plugins_lines,
-    "FetchReport": _fetch_lines,
-    "ReproduceReport": _reproduce_lines,
-    "GcReport": _gc_lines,
-    "NotificationReport": _notify_lines,
-    "PowerReport": _power_lines,
-    "SelftestReport": _selftest_lines,
-    "InitReport": _init_lines,
+_WRITERS: Mapping[type, Callable[[Any], Iterator[str]]] = {
+    AffectedReport: impact.impact_lines,
+    AuditReport: _audit_lines,
+    ValidateReport: _validate_lines,
+    CheckReport: _check_lines,
+    TrainReport: _train_lines,
+    CompareReport: _compare_lines,
+    GateReport: _gate_lines,
+    FeaturesReport: ci_jobs.features_lines,
+    PredictReport: ci_jobs.predict_lines,
+    KeepReport: ci_jobs.keep_lines,
+    ReleaseReport: _release_lines,
+    ApproveReport: _approve_lines,
+    DeployReport: _deploy_lines,
+    RetireReport: _retire_lines,
+    ShowReport: show_lines,
+    HistoryReport: history_lines,
+    RunsReport: runs_lines,
+    DiffReport: diff_lines,
+    DoctorReport: doctor.doctor_lines,
+    PluginsReport: plugins_lines,
+    FetchReport: _fetch_lines,
+    ReproduceReport: _reproduce_lines,
+    GcReport: _gc_lines,
+    NotificationReport: _notify_lines,
+    PowerReport: power_lines,
+    SelftestReport: simulation_lines,
+    InitReport: _init_lines,
 }

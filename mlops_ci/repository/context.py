@@ -6,17 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from mlops_ci.core.choices import Trust
 from mlops_ci.core.ci_job import CiJob
+from mlops_ci.core.records import ProjectRef, Provenance
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.git_values import Person
-
-if TYPE_CHECKING:  # queries need neither records nor specs, and should not wait for a YAML parser
-    from mlops_ci.core.choices import Trust
-    from mlops_ci.core.records import ProjectRef, Provenance
-    from mlops_ci.spec.load import Specs
-    from mlops_ci.spec.spec_types import Delivery
+from mlops_ci.spec.load import Specs
+from mlops_ci.spec.spec_types import Delivery
 
 
 @dataclass(frozen=True)
@@ -73,8 +71,6 @@ class Project:
     @property
     def reference(self) -> ProjectRef:
         """What records call it: its name, and the folder of its mlops.yaml in the repository."""
-        from mlops_ci.core.records import ProjectRef
-
         repo, root = self.context.repo, self.context.root.resolve()
         top = repo.root.resolve() if repo is not None else root
         folder = (

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from mlops_ci.core.errors import UsageProblem
 from mlops_ci.core.suggestions import find_nearest, suggest
-
-if TYPE_CHECKING:  # queries need a repository, and no specs
-    from mlops_ci.repository.context import Project
-    from mlops_ci.repository.git import Repository
+from mlops_ci.repository.context import Project
+from mlops_ci.repository.git import Repository
 
 
 def require_repository(repo: Repository | None) -> Repository:

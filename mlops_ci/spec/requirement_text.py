@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from mlops_ci.core.requirements import RequirementTerms, TestKind
-
-if TYPE_CHECKING:
-    from mlops_ci.spec.spec_types import Requirement
+from mlops_ci.spec.spec_types import Requirement
 
 
 def requirement_terms(requirement: Requirement) -> RequirementTerms:

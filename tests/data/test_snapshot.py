@@ -232,7 +232,7 @@ def test_unchanged_files_are_not_read_again(bench: Any, tmp_path: Path, monkeypa
     bench = replace(bench, cache=tmp_path / "cache")
     asked: dict[str, Any] = {"key": ("id",), "checks": (CheckSpec("freshness", column="when", max_age="1d"),)}
     first = bench.snapshot(now=datetime(2026, 1, 1, tzinfo=UTC), **asked)
-    monkeypatch.setattr("mlops_ci.data.engines.duckdb.open_table", None)
+    monkeypatch.setattr("mlops_ci.data.snapshot.open_table", None)
     assert bench.snapshot(now=datetime(2026, 1, 1, tzinfo=UTC), **asked) == first
     later = bench.snapshot(now=datetime(2026, 1, 3, tzinfo=UTC), **asked)
     assert [found.id for found in first[1]] == ["check-unique"]

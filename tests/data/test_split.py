@@ -269,7 +269,7 @@ def test_a_known_split_reads_no_data_and_its_rows_are_written_when_asked(
     files = source_files(bench.root, dataset.spec.source)
     known = split_dataset(SplitSource(bench.root, dataset, files), ("x",), "y", bench.cache)
     with monkeypatch.context() as patch:
-        patch.setattr("mlops_ci.data.engines.duckdb.open_table", None)
+        patch.setattr("mlops_ci.data.split.open_table", None)
         assert split_dataset(SplitSource(bench.root, dataset, files), ("x",), "y", bench.cache) == known
         with pytest.raises(TypeError):
             split_dataset(SplitSource(bench.root, dataset, files), ("x", "id"), "y", bench.cache)

@@ -176,5 +176,5 @@ def test_a_release_made_again_is_shown_with_what_was_compared_and_what_has_moved
 def test_every_report_has_a_writer() -> None:
     names = [module.name for module in pkgutil.iter_modules(results.__path__)]
     modules = [importlib.import_module(f"mlops_ci.core.results.{name}") for name in names]
-    reports = {name for module in modules for name in vars(module) if name.endswith("Report")}
+    reports = {kind for module in modules for name, kind in vars(module).items() if name.endswith("Report")}
     assert reports == set(text._WRITERS)

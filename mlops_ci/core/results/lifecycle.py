@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:  # these are never decoded, and queries need no records
-    from mlops_ci.core.records import FileDigest
+from mlops_ci.core.records import FileDigest
 
 
 @dataclass(frozen=True)

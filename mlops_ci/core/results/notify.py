@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # these are never decoded, and queries need no records
-    from mlops_ci.core.records import Verdict
+from mlops_ci.core.records import Verdict
 
 
 @dataclass(frozen=True)

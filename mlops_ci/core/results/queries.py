@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-if TYPE_CHECKING:  # these are never decoded, and queries need no records
-    from mlops_ci.core.records import Approval, DataRef, EventRef, FileDigest, MetricValue, TrainingEnvironment, Verdict
+from mlops_ci.core.records import Approval, DataRef, EventRef, FileDigest, MetricValue, TrainingEnvironment, Verdict
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from mlops_ci.core.digest import digest_bytes
 from mlops_ci.core.records import FileDigest
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.git_values import ObjectInfo
@@ -38,8 +39,6 @@ def read_blobs(repo: Repository, objects: Mapping[str, ObjectInfo]) -> Iterator[
 
 def digest_blobs(repo: Repository, objects: Mapping[str, ObjectInfo]) -> dict[str, FileDigest | None]:
     """Return each blob's digest and size by its id; None for one that is damaged."""
-    from mlops_ci.core.digest import digest_bytes
-
     return {
         oid: None if content is None else FileDigest(oid, digest_bytes(content), len(content))
         for oid, content in read_blobs(repo, objects)

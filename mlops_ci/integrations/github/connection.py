@@ -43,7 +43,7 @@ def connect_reader(
 
     @functools.cache
     def made() -> Callable[[str], Any]:
-        from mlops_ci.integrations.github.client import GitHubClient
+        from mlops_ci.integrations.github.client import GitHubClient  # httpx takes long to import; few commands ask
 
         return GitHubClient(job.api_url, job.repository, token, wait, is_read_only=job.has_read_only_token).read
 
@@ -58,7 +58,7 @@ def connect_notifier(environ: Mapping[str, str], job: CiJob | None, wait: Callab
 
     @functools.cache
     def made() -> Notify:
-        from mlops_ci.integrations.github.notifier import create_notifier
+        from mlops_ci.integrations.github.notifier import create_notifier  # as above
 
         return create_notifier(job, token, wait, author=environ.get("MLOPS_CI_COMMENT_AUTHOR") or BOT_LOGIN)
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlops_ci.core.diagnostics import Diagnostic, Location
+from mlops_ci.spec.yaml.compose import compose_documents
 from mlops_ci.spec.yaml.nodes import Mark, Node, SyntaxProblem, YamlSource, split_lines
 
 MAX_SPEC_BYTES = 1_000_000
@@ -60,7 +61,6 @@ def read_documents(path: str, content: bytes) -> tuple[Document, ...]:
     """
     text = decode_yaml_text(path, content)
     source = YamlSource.from_text(path, text)
-    from mlops_ci.spec.yaml.compose import compose_documents  # PyYAML is needed only once there is a file to read
 
     return tuple(Document(source, root) for root in compose_documents(source, text) if root.data is not None)
 

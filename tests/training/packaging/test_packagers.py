@@ -12,8 +12,8 @@ from mlops_ci.core.codec import DecodeError, decode, encode
 from mlops_ci.core.errors import UsageProblem
 from mlops_ci.core.records import FileDigest, ModelFormat, TrainingRun
 from mlops_ci.training.packaging.skops import SKOPS
-from tests.support.registry_samples import RUN
 from mlops_ci.training.packaging.table import PACKAGERS, load_packager
+from tests.support.registry_samples import RUN
 
 ROOT = Path(mlops_ci.__file__).parent
 
