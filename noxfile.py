@@ -52,6 +52,10 @@ def lint(session: nox.Session) -> None:
     session.run("zizmor", "--offline", "--no-progress", "--persona", "pedantic", ".github/workflows", "actions")
     session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *_files(".github/workflows/*.yml"))
     session.run("check-jsonschema", "--builtin-schema", "vendor.github-actions", *_files("actions/*/action.yml"))
+    session.run(
+        "check-jsonschema", "--builtin-schema", "vendor.github-issue-forms", *_files(".github/ISSUE_TEMPLATE/[!c]*.yml")
+    )
+    session.run("pre-commit", "validate-manifest", ".pre-commit-hooks.yaml")
     # `act --validate --strict`, on a copy without what act does not know yet
     session.run("pytest", "--quiet", "tests/actions/test_yaml.py", "-k", "act_takes_for_valid")
 

@@ -1,4 +1,4 @@
-"""Makes docs/specs.md from the JSON Schemas, docs/cli.md from the commands, and the Actions from the table of verbs.
+"""Makes docs/specs.md from the JSON Schemas, docs/cli.md from the commands, the Actions from the table of verbs, and the rooms from the code.
 
 `python docs/generate.py`; a test compares.
 """
@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import click
+import rooms
 
 from mlops_ci.cli.parser import build_command_group
-from mlops_ci.cli.verbs import COMMON_OUTPUTS, REQUIREMENTS_OPTIONS, VERBS, ActionOutput, Option, Verb
+from mlops_ci.cli.verbs import all_verbs
+from mlops_ci.core.verbs import COMMON_OUTPUTS, REQUIREMENTS_OPTIONS, ActionOutput, Option, Verb
 
 DOCS = Path(__file__).parent
 ACTIONS = DOCS.parent / "actions"
@@ -23,7 +25,9 @@ KINDS = ("project", "dataset", "model", "deployment")
 
 def pages() -> dict[str, str]:
     """Return each generated page by its file name in docs/."""
-    return {"specs.md": "\n".join(_specs()) + "\n", "cli.md": "\n".join(_cli()) + "\n"}
+    texts = {"specs.md": _specs(), "cli.md": _cli(), "rooms.md": rooms.page()}
+    drawings = {f"rooms-{theme}.svg": rooms.drawing(theme) for theme in rooms.COLOURS}
+    return {**{name: "\n".join(lines) + "\n" for name, lines in texts.items()}, **drawings}
 
 
 SETUP = Verb(
@@ -37,7 +41,7 @@ SETUP = Verb(
 
 def actions() -> dict[str, str]:
     """Return each generated file by its path in actions/: an action.yml for each verb, and their table."""
-    verbs = [SETUP, *(verb for verb in VERBS if "action" in verb.surfaces)]
+    verbs = [SETUP, *(verb for verb in all_verbs() if "action" in verb.surfaces)]
     files = {f"{verb.name}/action.yml": "\n".join(_action(verb)) + "\n" for verb in verbs}
     return {**files, "README.md": "\n".join(_table(verbs)) + "\n"}
 
@@ -51,7 +55,9 @@ def _told(verb: Verb) -> tuple[ActionOutput, ...]:
 
 
 def _action(verb: Verb) -> Iterator[str]:
-    yield "# Made from mlops_ci/cli/verbs.py by `python docs/generate.py`."
+    module = verb.module.replace(".", "/")
+    source = "docs/generate.py" if verb is SETUP else f"{module}.py"
+    yield f"# Made from {source} by `python docs/generate.py`."
     yield f"name: mlops-ci {verb.name}\ndescription: {json.dumps(verb.summary)}\nauthor: mlops-ci"
     yield f"branding: {{icon: {verb.icon}, color: purple}}\ninputs:"
     for option in _given(verb):
@@ -160,9 +166,18 @@ def _cli() -> Iterator[str]:
     main = build_command_group(lambda _verb, _options: 0)
     context = click.Context(main, info_name="mlops-ci", terminal_width=100, max_content_width=100)
     yield f"```text\n{main.get_help(context)}\n```\n"
-    for name, command in main.commands.items():
+    yield from _help_pages(main, context)
+
+
+def _help_pages(group: click.Group, context: click.Context) -> Iterator[str]:
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None  # noqa: S101 - listed by the group itself
         inner = click.Context(command, info_name=name, parent=context, terminal_width=100, max_content_width=100)
-        yield f"## {name}\n\n```text\n{command.get_help(inner)}\n```\n"
+        title = inner.command_path.removeprefix("mlops-ci ")
+        yield f"## {title}\n\n```text\n{command.get_help(inner)}\n```\n"
+        if isinstance(command, click.Group):
+            yield from _help_pages(command, inner)
 
 
 if __name__ == "__main__":

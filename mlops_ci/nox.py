@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from mlops_ci.cli.verbs import VERBS, Verb
+from mlops_ci.cli.verbs import all_verbs
+from mlops_ci.core.verbs import Verb
 
 
 def register(nox: Any) -> None:
@@ -14,14 +15,14 @@ def register(nox: Any) -> None:
     A session runs in the environment that nox itself runs in, where the toolkit is: what `nox -s gate` uses is what the
     noxfile imported. Arguments after `--` go to the verb.
     """
-    for verb in VERBS:
+    for verb in all_verbs():
         if "nox" in verb.surfaces:
             nox.session(name=verb.name, venv_backend="none")(_make_session(verb))
 
 
 def _make_session(verb: Verb) -> Any:
     def run(session: Any) -> None:
-        session.run(sys.executable, "-m", "mlops_ci", verb.name, *session.posargs, external=True)
+        session.run(sys.executable, "-m", "mlops_ci", *verb.command.split(), *session.posargs, external=True)
 
     run.__doc__ = verb.summary
     return run

@@ -17,8 +17,9 @@ from typing import Any
 from mlops_ci import __version__
 from mlops_ci.cli import terminal
 from mlops_ci.cli.main import run_command_line
-from mlops_ci.cli.verbs import FOLDER_OPTION, REQUIREMENTS_OPTIONS, VERBS, Option, Verb
+from mlops_ci.cli.verbs import find_action_verb
 from mlops_ci.core.errors import Exit, ToolError, UsageProblem
+from mlops_ci.core.verbs import FOLDER_OPTION, REQUIREMENTS_OPTIONS, Option, Verb
 from mlops_ci.integrations.github.runner_files import write_outputs
 
 SETUP = "setup"
@@ -71,7 +72,7 @@ def arguments(verb: Verb, inputs: Mapping[str, str]) -> list[str]:
             options += ["-C", value]
         elif name not in _INSTALLER_INPUTS:
             options += _option_arguments(option, value)
-    return [verb.name, "--format=github", *options, "--", *positional]
+    return [*verb.command.split(), "--format=github", *options, "--", *positional]
 
 
 def _option_arguments(option: Option, value: str) -> Iterator[str]:
@@ -121,7 +122,7 @@ def _read_inputs(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _require_action_verb(name: str) -> Verb:
-    verb = next((verb for verb in VERBS if verb.name == name and "action" in verb.surfaces), None)
+    verb = find_action_verb(name)
     if verb is None:
         raise _input_problem(f"there is no Action {name!r}", "use one of the folders in actions/")
     return verb

@@ -18,10 +18,8 @@ import click
 from mlops_ci import __version__
 from mlops_ci.cli import terminal
 from mlops_ci.cli.parser import build_command_group
-from mlops_ci.cli.session import open_session
-from mlops_ci.cli.verbs import Verb
 from mlops_ci.core.errors import EnvironmentProblem, Exit, ToolError, UsageProblem
-from mlops_ci.spec.load import find_root
+from mlops_ci.core.verbs import Verb
 
 Observer = Callable[[str], None]
 _DISK_FULL_ERRORS = (
@@ -100,6 +98,8 @@ def _require_utf8(argv: Sequence[str]) -> None:
 
 def _folder_in_repository(verb: Verb, chdir: str) -> str:
     """Return the project's folder in its repository, from which GitHub counts paths; nothing where they are one."""
+    from mlops_ci.spec.load import find_root  # as above
+
     root = find_root(Path(chdir)) if verb.needs in ("project", "folder") else None
     top = root and next((folder for folder in (root, *root.parents) if (folder / ".git").exists()), None)
     if root is None or top is None or root == top:
@@ -115,8 +115,10 @@ def _run_verb(
     observe: Observer | None,
     wait: Callable[[float], None],
 ) -> int:
+    from mlops_ci.cli.session import open_session  # not for --help, nor for a command line that is wrong
+
     dry_run = options.pop("dry_run", False)
-    step = getattr(importlib.import_module(f"mlops_ci.commands.{verb.name}"), verb.name)
+    step = getattr(importlib.import_module(verb.module), verb.name)
     with open_session(verb, options.pop("chdir"), wait, quiet=fmt != "text") as session:
         outcome, before = session.sync_and_call(step, options)
         if not dry_run:

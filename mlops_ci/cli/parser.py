@@ -1,29 +1,101 @@
-"""Makes click's commands from the table of verbs; no step is imported before it is run."""
+"""Makes click's commands from the rows of the verbs; only the row of the command that runs is read, and nothing is imported."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import click
 
 from mlops_ci import __version__
-from mlops_ci.cli.verbs import VERBS, Option, Verb
+from mlops_ci.cli.verbs import CI_GROUP, CI_SUMMARY, CI_VERBS, COMMANDS, SECTIONS, find_verb
+from mlops_ci.core.suggestions import find_nearest, quote, suggest
+from mlops_ci.core.verbs import Option, Verb
 
 VerbRunner = Callable[[Verb, dict[str, Any]], int]
 
 
 def build_command_group(run: VerbRunner) -> click.Group:
     """Return the command group; `run` gets the verb and its parsed options, and its answer is the exit code."""
-    commands = {verb.name: _build_command(verb, run) for verb in VERBS if "cli" in verb.surfaces}
-    main = click.Group(
+    main = _SectionedGroup(
         "mlops-ci",
-        commands,
+        SECTIONS,
+        run,
         help="GitOps CI/CD for machine learning: specs in git drive checks, training, gates, releases and deployments.",
         epilog="Exit codes: 0 ok, 1 findings (a check or the gate said no), 2 usage or invalid spec, 3 environment, 4 bug.",
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
+    ci_jobs = {"Commands": tuple(f"{CI_GROUP} {name}" for name in CI_VERBS)}
+    main.add_command(_SectionedGroup(CI_GROUP, ci_jobs, run, help=CI_SUMMARY))
     return click.version_option(__version__, message="mlops-ci %(version)s")(main)
+
+
+class _SectionedGroup(click.Group):
+    """A group whose help lists its commands by sections, in the order of use. Commands are made when they are asked for."""
+
+    def __init__(self, name: str, sections: Mapping[str, Iterable[str]], run: VerbRunner, **settings: Any) -> None:
+        super().__init__(name, **settings)
+        # the words of each command line, by the name that stands in this group
+        self._sections = {title: {words.split()[-1]: words for words in names} for title, names in sections.items()}
+        self._run = run
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return [name for names in self._sections.values() for name in names] + list(self.commands)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        for names in self._sections.values():
+            if cmd_name in names:
+                return _build_command(find_verb(names[cmd_name]), self._run)
+        return super().get_command(ctx, cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        titles = {name: title for title, names in self._sections.items() for name in names}
+        width = max(map(len, self.list_commands(ctx)))
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for name in self.list_commands(ctx):
+            if (command := self.get_command(ctx, name)) is not None:
+                row = (name.ljust(width), command.get_short_help_str(formatter.width - 6 - width))
+                sections.setdefault(titles.get(name, "CI jobs"), []).append(row)
+        for title, rows in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-"):
+            typed = name if ctx.parent is None else f"{ctx.info_name} {name}"
+            match = find_nearest(typed, (*COMMANDS, CI_GROUP))
+            help = f"did you mean 'mlops-ci {match}'?" if match else "`mlops-ci --help` lists them"
+            raise click.UsageError(f"there is no command {quote(name)}; {help}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            raise _option_error(error, self, ctx) from error
+
+
+class _VerbCommand(click.Command):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            raise _option_error(error, self, ctx) from error
+
+
+def _option_error(error: click.NoSuchOption, command: click.Command, ctx: click.Context) -> click.UsageError:
+    flags = [flag for option in command.get_params(ctx) for flag in option.opts if flag.startswith("-")]
+    match = find_nearest(error.option_name, flags)
+    help = f"did you mean '{match}'?" if match else f"`{ctx.command_path} --help` lists them"
+    return click.UsageError(f"there is no option {quote(error.option_name)}; {help}", ctx)
+
+
+class _Choice(click.Choice[str]):
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:  # noqa: ARG002 - click's signature
+        return f"{quote(str(value))} cannot be chosen; {suggest(str(value), self.choices, otherwise='it is one of')}"
 
 
 def _build_command(verb: Verb, run: VerbRunner) -> click.Command:
@@ -34,7 +106,7 @@ def _build_command(verb: Verb, run: VerbRunner) -> click.Command:
     params.append(
         click.Option(
             ["--format", "fmt"],
-            type=click.Choice(verb.formats),
+            type=_Choice(verb.formats),
             default="text",
             show_default=True,
             help="How to report.",
@@ -45,14 +117,14 @@ def _build_command(verb: Verb, run: VerbRunner) -> click.Command:
     params.append(
         click.Option(["-C", "chdir"], type=click.Path(), metavar="DIR", default=".", help="Run as if started in DIR.")
     )
-    return click.Command(verb.name, callback=callback, params=params, help=f"{verb.summary}\n\n{verb.details}".strip())
+    return _VerbCommand(verb.name, callback=callback, params=params, help=f"{verb.summary}\n\n{verb.details}".strip())
 
 
 def _build_parameter(option: Option) -> click.Parameter:
     kinds: dict[str, click.ParamType[Any]] = {
         "text": click.STRING,
         "path": click.Path(),
-        "choice": click.Choice(option.choices),
+        "choice": _Choice(option.choices),
         "count": click.IntRange(min=1),
     }
     # to click, a default of None is a value that was given

@@ -43,6 +43,7 @@ from mlops_ci.registry import holdout_ledger, object_store, run_store
 from mlops_ci.repository import git
 from mlops_ci.repository.git import Repository, require_identity
 from mlops_ci.repository.git_values import ZERO_OID, Person, RefUpdate, tag_content
+from mlops_ci.repository.lookup import require_repository
 from mlops_ci.repository.signing import sign_tag
 
 
@@ -110,27 +111,27 @@ def apply_plan(
                 if (remote := found.default_remote()) is not None:
                     found.configure_registry_fetch(remote)
             case KeepLocalCopy():
-                object_store.keep_copy(write.file, write.source, run_store.cache_folder(_require_repository(repo)))
+                object_store.keep_copy(write.file, write.source, run_store.cache_folder(require_repository(repo)))
             case Upload():
                 object_store.upload_object(write.url, write.file, write.source, clock())
-                object_store.remove_kept_copy(write.file, run_store.cache_folder(_require_repository(repo)))
+                object_store.remove_kept_copy(write.file, run_store.cache_folder(require_repository(repo)))
             case RemoveObject():
                 object_store.remove_object(write.url, write.name, write.modified)
             case ExportFile():
                 _export_file(write.path, partial(shutil.copyfile, write.source))
             case WriteBundle():
-                _export_file(write.path, partial(_write_bundle, _require_repository(repo), write.refs))
+                _export_file(write.path, partial(_write_bundle, require_repository(repo), write.refs))
             case Push():
-                answer = _publish(_require_repository(repo), write.remote, building.updates, observe)
+                answer = _publish(require_repository(repo), write.remote, building.updates, observe)
                 if answer.state != "done":
                     return answer
                 building.updates.clear()
             case StoreRun() | Commit() | CreateTag() | AppendLog() | AppendLedger() | CreateRef() | RemoveRef():
-                _build_object(write, _require_repository(repo), person, seconds, building)
+                _build_object(write, require_repository(repo), person, seconds, building)
             case _:
                 notes += [said] if (said := notifier(write)) else []
     if building.updates:
-        answer = _publish(_require_repository(repo), None, building.updates, observe)
+        answer = _publish(require_repository(repo), None, building.updates, observe)
         if answer.state != "done":
             return answer
     return ApplyResult("done", notes=tuple(notes))
@@ -293,11 +294,3 @@ def _export_file(path: Path, write: Callable[[Path], object]) -> None:
 
 def _write_bundle(repo: Repository, refs: tuple[str, ...], path: Path) -> None:
     repo.write_bundle(path, refs)
-
-
-def _require_repository(repo: Repository | None) -> Repository:
-    if repo is None:
-        raise UsageProblem.of(
-            "repository-missing", "this folder is not in a git repository", help="run `git init` and commit your files"
-        )
-    return repo

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import re
 import shlex
 import tempfile
 from collections.abc import Callable, Iterator
@@ -17,11 +16,11 @@ from typing import Any
 from mlops_ci import __version__
 from mlops_ci.cli.push_plan import ApplyResult, Notifier, apply_plan, no_notifier
 from mlops_ci.cli.terminal import progress_display
-from mlops_ci.cli.verbs import Verb
 from mlops_ci.core.ci_job import CiJob
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.errors import EnvironmentProblem, Findings, UsageProblem
 from mlops_ci.core.plan import Outcome
+from mlops_ci.core.verbs import Verb
 from mlops_ci.governance.approvals import APPROVAL_PREFIX
 from mlops_ci.integrations.github import connection
 from mlops_ci.integrations.github.actor import read_actor, read_provenance
@@ -34,6 +33,7 @@ from mlops_ci.repository import git, ssh_agent
 from mlops_ci.repository.context import Context, Project
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.git_values import Person
+from mlops_ci.repository.lookup import require_repository
 from mlops_ci.repository.ref_listing import LEDGER_PREFIX, LOG_PREFIX, TAG_PREFIX
 from mlops_ci.spec.load import Specs, find_root, load_specs
 
@@ -118,14 +118,13 @@ class Session:
     def _plan_pull_request(self, step: Step, options: dict[str, Any], detail: str) -> Outcome[Any]:
         """Plan again, where it is the branch that is protected, so that the manifests travel by pull request."""
         protected = any(line.startswith("!") and ":refs/heads/" in line for line in detail.splitlines())
-        if not protected or self.specs is None or self.specs.project.spec.delivery == "pull-request":
+        if not protected or self.specs is None or Project(self.specs, self.context).delivery == "pull-request":
             raise EnvironmentProblem.of(
                 "push-refused",
                 f"the remote refused the push, and nothing was written: {_first_line(detail)}",
                 help="its rules for branches or tags do not let you write here; ask whoever administers them",
             )
-        spec = replace(self.specs.project, spec=replace(self.specs.project.spec, delivery="pull-request"))
-        self.specs = replace(self.specs, project=spec)
+        self.context = replace(self.context, is_branch_protected=True)
         return self._call(step, options)
 
 
@@ -208,13 +207,7 @@ def _require_root(start: Path, repo: Repository | None, verb: Verb) -> Path:
     if verb.needs == "nothing":
         return start
     if verb.needs == "repository":
-        if repo is None:
-            raise UsageProblem.of(
-                "repository-missing",
-                f"{start} is not in a git repository",
-                help="go to the folder of your repository (-C DIR)",
-            )
-        return repo.root
+        return require_repository(repo).root
     root = find_root(start)
     if root is None or (repo is not None and not root.is_relative_to(repo.root.resolve())):
         raise UsageProblem.of(
@@ -269,11 +262,10 @@ def _sync_registry(repo: Repository | None, verb: Verb) -> tuple[Diagnostic, ...
     heads = None
     if verb.syncs != "gaps":
         heads = repo.fetch(remote, f"+refs/heads/*:refs/remotes/{remote}/*", prune=True)
-    tags = repo.fetch(remote, *refspecs) if heads is None or heads.status == 0 else heads
-    rejected = re.findall(r"^ ! \[rejected\].* -> (\S+)", tags.err, re.MULTILINE)
+    tags = repo.fetch(remote, *refspecs) if heads is None or heads.state == "done" else heads
     if moved := [
         name
-        for name in rejected
+        for name in tags.rejected_refs
         if name.startswith((LOG_PREFIX, LEDGER_PREFIX)) or parse_event_name(f"{TAG_PREFIX}{name}")
     ]:
         raise EnvironmentProblem.of(
@@ -281,21 +273,20 @@ def _sync_registry(repo: Repository | None, verb: Verb) -> tuple[Diagnostic, ...
             f"here and at '{remote}' these are not the same, and they never move: {', '.join(moved)}",
             help="somebody rewrote the registry, here or there. Compare with another clone before you trust either",
         )
-    if tags.status == 0 or rejected:  # tags of others may move
+    if tags.state in ("done", "rejected"):  # tags of others may move
         if verb.syncs == "must":
             _require_all_published(repo, remote)
         return ()
-    why = next((line for line in tags.err.splitlines() if line.startswith("fatal:")), "no reason given")
     if verb.syncs in ("must", "job"):
         raise EnvironmentProblem.of(
             "remote-unreachable",
-            f"'{remote}' could not be fetched: {why}",
+            f"'{remote}' could not be fetched: {tags.detail}",
             help="check the network and your rights (git fetch), then run the same command again",
         )
     return (
         Diagnostic(
             "registry-offline",
-            f"'{remote}' could not be fetched, so this rests on what the clone knows: {why}",
+            f"'{remote}' could not be fetched, so this rests on what the clone knows: {tags.detail}",
             help="fetch (git fetch) and run again to judge against today's champion",
             severity="warning",
         ),

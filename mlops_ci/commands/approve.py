@@ -9,14 +9,10 @@ from mlops_ci.core.plan import Outcome, Plan
 from mlops_ci.core.planned_writes import CreateTag, Push
 from mlops_ci.core.records import ApprovalStatement, EventRef
 from mlops_ci.core.results.lifecycle import ApproveReport
+from mlops_ci.core.verbs import ENVIRONMENT_OPTION, REASON_OPTION, Option, Verb
 from mlops_ci.deployment.assignment import (
     ensure_release_signed,
     probe_signer,
-    require_environment,
-    require_model,
-    require_release,
-    require_release_record,
-    require_repository,
 )
 from mlops_ci.deployment.manifest_branch import require_manifest_branch
 from mlops_ci.governance.approvals import (
@@ -28,10 +24,25 @@ from mlops_ci.governance.approvals import (
     read_approvals,
 )
 from mlops_ci.governance.policy import load_policy
+from mlops_ci.registry.lookup import require_model, require_release, require_release_record
 from mlops_ci.registry.state import read_registry
 from mlops_ci.registry.statement import encode_approval
 from mlops_ci.registry.tag_message import format_tag_message
 from mlops_ci.repository.context import Project
+from mlops_ci.repository.lookup import require_environment, require_repository
+
+SPEC = Verb(
+    "approve",
+    "Sign an approval of a version for an environment.",
+    (
+        Option("model", "A released version.", positional=True, required=True, metavar="MODEL@VERSION"),
+        ENVIRONMENT_OPTION,
+        REASON_OPTION,
+    ),
+    writes=True,
+    syncs="must",
+    signs=True,
+)
 
 
 def approve(project: Project, *, model: str, env: str, reason: str | None = None) -> Outcome[ApproveReport]:
@@ -40,7 +51,7 @@ def approve(project: Project, *, model: str, env: str, reason: str | None = None
     Raises UsageProblem for an unknown environment or version, or none, and Findings where the branch has no `signing`,
     the release is not to be trusted, or the signer is one of its authors.
     """
-    repo = require_repository(project)
+    repo = require_repository(project.context.repo)
     name, _, version = model.partition("@")
     if not version:
         raise UsageProblem.of(
@@ -48,7 +59,7 @@ def approve(project: Project, *, model: str, env: str, reason: str | None = None
         )
     environment = require_environment(project, env)
     registry = read_registry(repo)
-    state = registry.model(require_model(project, registry, name))
+    state = require_model(project, registry, name)
     release = require_release(state, version)
     record = require_release_record(release)
     branch = require_manifest_branch(project, repo)

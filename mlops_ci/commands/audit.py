@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from mlops_ci.core.diagnostics import Diagnostic, Location
-from mlops_ci.core.errors import UsageProblem
 from mlops_ci.core.plan import Outcome
 from mlops_ci.core.results.queries import AuditedLedger, AuditedModel, AuditReport
+from mlops_ci.core.verbs import ALL_SURFACES, FETCH_PERMISSION, Option, Verb
 from mlops_ci.governance.audit import (
     approvals,
     chain,
@@ -28,8 +28,33 @@ from mlops_ci.registry.state import RegistryState
 from mlops_ci.repository.branch_specs import BranchTip, ProjectAtTip, find_branch_tip, read_projects
 from mlops_ci.repository.context import Context
 from mlops_ci.repository.git import Repository
+from mlops_ci.repository.lookup import require_repository
 from mlops_ci.repository.signing import TagSignature
 from mlops_ci.spec.load import PROJECT_FILE
+
+SPEC = Verb(
+    "audit",
+    "Verify the whole registry offline and report every break.",
+    (
+        Option("model", "A model; by default all.", positional=True, metavar="MODEL"),
+        Option(
+            "since",
+            "A log head, ledger head, tag or commit seen earlier, which must still exist; can be repeated.",
+            multiple=True,
+            default=(),
+            metavar="OID",
+        ),
+    ),
+    needs="repository",
+    syncs="job",
+    permissions=(FETCH_PERMISSION,),
+    formats=("text", "json", "github", "sarif"),
+    surfaces=ALL_SURFACES,
+    icon="search",
+    details="Checks tags against logs, the chain, versions and numbers, signatures, released runs byte by byte, sources, manifests and"
+    " ledgers, using the specs of the default branch as last fetched. Works in a mirror, too. In a CI job, whose clone has only"
+    " branches and tags, the rest is fetched first.",
+)
 
 FindingsByModel = dict[str, list[Diagnostic]]
 
@@ -40,13 +65,7 @@ def audit(context: Context, *, model: str | None = None, since: tuple[str, ...] 
     Specs are those of the branch, as this clone last knew it. Nothing is fetched. Raises UsageProblem for a model of
     which nothing is recorded, and for a `since` that is no object id.
     """
-    repo = context.repo
-    if repo is None:
-        raise UsageProblem.of(
-            "repository-missing",
-            "this folder is not in a git repository",
-            help="go to that of your repository (-C DIR)",
-        )
+    repo = require_repository(context.repo)
     every = inventory.read_inventories(repo)
     helds = tuple(held for held in every if model in (None, held.model))
     if model is not None and not helds:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-import difflib
-
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.errors import UsageProblem
 from mlops_ci.core.plan import Outcome
 from mlops_ci.core.records import DatasetSnapshot
 from mlops_ci.core.results.gate import CheckReport
+from mlops_ci.core.suggestions import suggest
+from mlops_ci.core.verbs import ALL_SURFACES, DATASETS_OPTION, Verb
 from mlops_ci.data.snapshot import take_snapshot
 from mlops_ci.repository.context import Project
+
+SPEC = Verb(
+    "check",
+    "Check data quality and write a snapshot of the data.",
+    (DATASETS_OPTION,),
+    surfaces=ALL_SURFACES,
+    icon="database",
+)
 
 
 def check(project: Project, *, datasets: tuple[str, ...] = ()) -> Outcome[CheckReport]:
@@ -21,11 +29,10 @@ def check(project: Project, *, datasets: tuple[str, ...] = ()) -> Outcome[CheckR
     context, known = project.context, project.specs.datasets
     for name in datasets:
         if name not in known:
-            close = difflib.get_close_matches(name, known, 1)
             raise UsageProblem.of(
                 "dataset-unknown",
                 f"there is no Dataset spec '{name}'",
-                help=f"did you mean '{close[0]}'?" if close else f"the datasets are {', '.join(known) or 'none yet'}",
+                help=suggest(name, known, otherwise="the datasets are") or "this project has no Dataset spec yet",
             )
     snapshots: list[DatasetSnapshot] = []
     findings: list[Diagnostic] = []

@@ -5,10 +5,36 @@ from __future__ import annotations
 from mlops_ci.core.errors import Findings
 from mlops_ci.core.plan import Outcome
 from mlops_ci.core.results.lifecycle import DeployReport
-from mlops_ci.deployment.assignment import plan_assignment, require_environment, require_model, require_release
+from mlops_ci.core.verbs import (
+    ALL_SURFACES,
+    ASSIGNMENT_OUTPUTS,
+    ASSIGNMENT_PERMISSIONS,
+    ENVIRONMENT_OPTION,
+    FORCE_OPTION,
+    MODEL_OPTION,
+    REASON_OPTION,
+    Verb,
+)
+from mlops_ci.deployment.assignment import plan_assignment
 from mlops_ci.governance.revocations import require_reason
+from mlops_ci.registry.lookup import require_model, require_release
 from mlops_ci.registry.state import ModelState, read_registry
 from mlops_ci.repository.context import Project
+from mlops_ci.repository.lookup import require_environment
+
+SPEC = Verb(
+    "deploy",
+    "Assign a version to an environment and write its manifests.",
+    (MODEL_OPTION, ENVIRONMENT_OPTION, REASON_OPTION, FORCE_OPTION),
+    writes=True,
+    syncs="must",
+    signs=True,
+    surfaces=ALL_SURFACES,
+    outputs=ASSIGNMENT_OUTPUTS,
+    permissions=ASSIGNMENT_PERMISSIONS,
+    icon="upload-cloud",
+    details="Manifests and assignment are one atomic push. If the branch is protected, a pull request is opened instead.",
+)
 
 
 def deploy(
@@ -24,7 +50,7 @@ def deploy(
     name, _, version = model.partition("@")
     environment = require_environment(project, env)
     registry = read_registry(project.context.repo)
-    state = registry.model(require_model(project, registry, name))
+    state = require_model(project, registry, name)
     release = require_release(state, version or None)
     _require_previous_environment(project, state, release.version, environment)
     return plan_assignment(project, state, release, environment, reason, force=force)

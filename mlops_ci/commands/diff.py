@@ -13,14 +13,31 @@ from mlops_ci.core.errors import EnvironmentProblem, Findings, UsageProblem
 from mlops_ci.core.plan import Outcome
 from mlops_ci.core.records import Comparison, DatasetSnapshot, Release, TrainingRun
 from mlops_ci.core.results.queries import DiffReport
+from mlops_ci.core.suggestions import find_nearest, suggest
+from mlops_ci.core.verbs import Option, Verb
 from mlops_ci.registry import run_store
 from mlops_ci.registry.diff import ComparedRun, diff_runs
 from mlops_ci.registry.events import Event
 from mlops_ci.registry.state import ModelState, RegistryState, read_registry
 from mlops_ci.repository.context import Context
 from mlops_ci.repository.git import Repository
+from mlops_ci.repository.lookup import require_repository
 from mlops_ci.spec.yaml.document import read_documents as read_documents
 from mlops_ci.spec.yaml.nodes import SyntaxProblem
+
+SPEC = Verb(
+    "diff",
+    "Compare two versions or runs side by side.",
+    (
+        Option("a", "The first version.", positional=True, required=True, metavar="A"),
+        Option("b", "The second version.", positional=True, required=True, metavar="B"),
+    ),
+    needs="repository",
+    syncs="gaps",
+    formats=("text", "json", "github", "markdown"),
+    details="Compares spec, data, metrics, environment, code, gate and files. A and B are MODEL@VERSION, MODEL@ENVIRONMENT (the version"
+    " assigned there) or MODEL@RUN (at least 6 digits of a key from `show --runs`). B may omit the model.",
+)
 
 _VERSION_PATTERN = re.compile(r"v?(\d+\.\d+\.\d+\S*)")
 _RUN_KEY_PATTERN = re.compile(r"[0-9a-f]{6,64}")
@@ -32,9 +49,7 @@ def diff(context: Context, *, a: str, b: str) -> Outcome[DiffReport]:
     Raises UsageProblem for what is none of these, Findings for a version without a record, EnvironmentProblem when the
     files of a version cannot be had.
     """
-    repo = context.repo
-    if repo is None:  # the verb needs a repository; the type does not say so
-        raise UsageProblem.of("repository-missing", "this folder is not in a git repository", help="git init")
+    repo = require_repository(context.repo)
     registry = read_registry(repo)
     model = a.partition("@")[0]
     sides = [_find_side(repo, registry, *_parse_reference(text, model)) for text in (a, b)]
@@ -92,16 +107,19 @@ def _version_problem(registry: RegistryState, state: ModelState, what: str, runs
             help=f"give more digits: {', '.join(sorted(runs)[:5])}",
         )
     if not state.events:
-        registry_known = ", ".join(name for name, one in registry.models.items() if one.events) or "none yet"
+        known = [name for name, one in registry.models.items() if one.events]
+        help = suggest(state.model, known, otherwise="the released models are") or "no model is released yet"
         return UsageProblem.of(
             "version-unknown",
             f"'{state.model}' has no release and no run '{what}' in this clone",
-            help=f"the released models are {registry_known}; `mlops-ci show --runs` lists the runs that are here",
+            help=f"{help}; `mlops-ci show --runs` lists the runs in this clone",
         )
+    match = find_nearest(what.removeprefix("v"), (*state.releases, *state.current_assignments))
     return UsageProblem.of(
         "version-unknown",
         f"'{what}' is neither a version of '{state.model}', nor an environment that it runs in, nor a run in this clone",
-        help=f"versions: {', '.join(state.releases) or 'none'}; environments: {', '.join(state.current_assignments) or 'none'};"
+        help=(f"did you mean '{match}'? " if match else "")
+        + f"versions: {', '.join(state.releases) or 'none'}; environments: {', '.join(state.current_assignments) or 'none'};"
         f" runs: mlops-ci show --runs {state.model}",
     )
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mlops_ci.core.diagnostics import Diagnostic
-from mlops_ci.core.errors import UsageProblem
 from mlops_ci.core.plan import Outcome
 from mlops_ci.core.results.doctor import DoctorCheckResult, DoctorReport
+from mlops_ci.core.verbs import ActionOutput, TokenPermission, Verb
 from mlops_ci.governance.doctor.branch_rules import check_branch_rules
 from mlops_ci.governance.doctor.clone import check_clone
 from mlops_ci.governance.doctor.context import DoctorContext
@@ -18,6 +18,25 @@ from mlops_ci.governance.doctor.tag_rules import check_tag_rules
 from mlops_ci.governance.doctor.trust import check_verdict_trust
 from mlops_ci.governance.doctor.workflows import check_workflows
 from mlops_ci.repository.context import Project
+from mlops_ci.repository.lookup import require_repository
+
+SPEC = Verb(
+    "doctor",
+    "Check the set-up, and whether GitHub enforces each policy.",
+    (),
+    formats=("text", "json", "github", "markdown"),
+    surfaces=("cli", "nox", "action"),
+    permissions=(
+        TokenPermission("contents", "read", "reads the rules of branches and tags"),
+        TokenPermission("actions", "read", "reads the environments; without it, their protection is unknown"),
+    ),
+    details="enforced: GitHub prevents a violation; advisory: nothing prevents it; unknown: this token may not see the setting, which"
+    " never counts as enforced. GitHub is asked if GITHUB_TOKEN is set. Exit code 1 if something would make commands fail.",
+    outputs=(
+        ActionOutput("problems", "The number of problems that would make commands fail."),
+        ActionOutput("advisory", "The number of policies that nothing enforces."),
+    ),
+)
 
 
 def doctor(project: Project) -> Outcome[DoctorReport]:
@@ -25,13 +44,7 @@ def doctor(project: Project) -> Outcome[DoctorReport]:
 
     What would make commands fail is an error, what nobody enforces a warning. Raises UsageProblem outside of a repository.
     """
-    repo = project.context.repo
-    if repo is None:
-        raise UsageProblem.of(
-            "repository-missing",
-            "this project is in no git repository",
-            help="git init, and commit what is there",
-        )
+    repo = require_repository(project.context.repo)
     world = DoctorContext(project, repo, HostReader(project.context.github))
     looks = (
         check_clone,

@@ -8,12 +8,37 @@ from mlops_ci.core.plan import Outcome, Plan
 from mlops_ci.core.planned_writes import WriteFile
 from mlops_ci.core.records import Release, TrainingRun
 from mlops_ci.core.results.lifecycle import FetchReport
-from mlops_ci.deployment.assignment import require_model, require_release, require_release_record, require_repository
+from mlops_ci.core.verbs import ALL_SURFACES, FETCH_PERMISSION, MODEL_OPTION, Option, Verb
 from mlops_ci.registry import run_store
+from mlops_ci.registry.lookup import require_model, require_release, require_release_record
 from mlops_ci.registry.state import read_registry
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.git import Repository
-from mlops_ci.training.frameworks.sklearn import entrypoint_folders
+from mlops_ci.repository.lookup import require_repository
+from mlops_ci.training.packaging.built_in import load_packager
+from mlops_ci.training.packaging.package_files import GOLDEN_FILE
+from mlops_ci.training.user_code import entrypoint_folders
+
+SPEC = Verb(
+    "fetch",
+    "Write a release's files, verified, and show how to load them.",
+    (
+        MODEL_OPTION,
+        Option(
+            "directory",
+            "The folder; created if it does not exist.",
+            kind="path",
+            positional=True,
+            required=True,
+            metavar="DIR",
+        ),
+    ),
+    writes=True,
+    syncs="try",
+    surfaces=ALL_SURFACES,
+    permissions=(FETCH_PERMISSION,),
+    icon="download",
+)
 
 
 def fetch(project: Project, *, model: str, directory: str) -> Outcome[FetchReport]:
@@ -23,9 +48,9 @@ def fetch(project: Project, *, model: str, directory: str) -> Outcome[FetchRepor
     """
     name, _, version = model.partition("@")
     registry = read_registry(project.context.repo)
-    event = require_release(registry.model(require_model(project, registry, name)), version or None)
+    event = require_release(require_model(project, registry, name), version or None)
     release = require_release_record(event)
-    repo = require_repository(project)
+    repo = require_repository(project.context.repo)
     run = run_store.released_run(repo, release)
     scratch = project.context.scratch / "fetch"
     run_store.write_model_files(repo, run, release.model_files, scratch)
@@ -36,10 +61,12 @@ def fetch(project: Project, *, model: str, directory: str) -> Outcome[FetchRepor
         if not _has_same_bytes(target / file.path, scratch / file.path)
     )
     paths = _import_folders(repo, run, release, target)
+    packager = load_packager(release.model_format.name)
+    module, load = packager.loading_code(str(target / release.model_format.entry_file), release.trusted)
     lines = (
-        f"import sys; sys.path[:0] = {list(paths)!r}; import pandas, skops.io" if paths else "import pandas, skops.io",
-        f"model = skops.io.load({str(target / 'model.skops')!r}, trusted={list(release.trusted)!r})",
-        f"print(model.predict(pandas.read_parquet({str(target / 'golden.parquet')!r})[model.feature_names_in_]))",
+        f"import sys; sys.path[:0] = {list(paths)!r}; import pandas, {module}" if paths else f"import pandas, {module}",
+        f"model = {load}",
+        f"print(model.predict(pandas.read_parquet({str(target / GOLDEN_FILE)!r})[model.feature_names_in_]))",
     )
     return Outcome(FetchReport(name, release.version, str(target), release.model_files, lines), plan=Plan(writes))
 

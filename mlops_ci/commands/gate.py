@@ -2,41 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
-from mlops_ci.commands.compare import CandidateComparison, compare_candidate, verdict_exit_code
-from mlops_ci.commands.train import train_candidate
 from mlops_ci.core.diagnostics import Diagnostic, has_errors
 from mlops_ci.core.errors import Exit, Findings, UsageProblem
 from mlops_ci.core.notifications import Notification
 from mlops_ci.core.plan import Outcome, Plan
-from mlops_ci.core.planned_writes import AppendLedger, PlannedWrite, Push
-from mlops_ci.core.records import DatasetSnapshot, TrainingRun
+from mlops_ci.core.planned_writes import Push
 from mlops_ci.core.results.gate import GatedModel, GateReport, worst_verdict
 from mlops_ci.core.results.power import PowerReport
-from mlops_ci.deployment.assignment import require_repository
-from mlops_ci.evaluation.base_branch_rules import BaseBranch, find_base
-from mlops_ci.evaluation.candidates.candidate import Candidate, identify_candidate, read_data, select_models
-from mlops_ci.evaluation.external_runs import (
-    RunArtifact,
-    import_run,
-    match_candidate,
-    read_artifacts,
-    runs_untrusted_code,
+from mlops_ci.core.verbs import (
+    ALL_SURFACES,
+    BASE_OPTION,
+    DETERMINISM_OPTION,
+    MODELS_OPTION,
+    ActionOutput,
+    Option,
+    TokenPermission,
+    Verb,
 )
+from mlops_ci.evaluation.base_branch_rules import find_base
+from mlops_ci.evaluation.candidates.candidate import Candidate
+from mlops_ci.evaluation.external_runs import read_artifacts, runs_untrusted_code
 from mlops_ci.evaluation.holdout.budget import plan_publish
-from mlops_ci.evaluation.holdout.sealed import open_holdout
 from mlops_ci.evaluation.notify import gate_notifications
+from mlops_ci.evaluation.pipeline import ModelOutcome, Pipeline, gate_model, stopped_outcome, verdict_exit_code
 from mlops_ci.evaluation.power_analysis import analyse_power
 from mlops_ci.governance.revocations import revocation_warnings
-from mlops_ci.registry import run_store, state
-from mlops_ci.registry.run_transfer import plan_bundle, without_size_limit
+from mlops_ci.registry.run_store import store_target
+from mlops_ci.registry.run_transfer import BUNDLE_TARGET, plan_bundle
+from mlops_ci.registry.state import read_registry
 from mlops_ci.repository.context import Project
-from mlops_ci.training.inference.scoring import start_scorer
-from mlops_ci.training.workers.protocol import WaitingWorker
+from mlops_ci.repository.lookup import require_repository, select_models
+
+SPEC = Verb(
+    "gate",
+    "Validate, check, train and compare: one report, one verdict.",
+    (
+        MODELS_OPTION,
+        Option(
+            "power",
+            "Train nothing; report the smallest difference that each gate can detect with this holdout.",
+            kind="flag",
+        ),
+        DETERMINISM_OPTION,
+        BASE_OPTION,
+        Option(
+            "runs",
+            "Train nothing; evaluate the runs that other jobs wrote to DIR (`train --out`, `ci predict --out`), without executing their code.",
+            kind="path",
+            metavar="DIR",
+        ),
+        Option(
+            "out",
+            "Write evaluated runs to FILE for `ci keep`; the holdout budget is charged when they are kept.",
+            kind="path",
+            metavar="FILE",
+        ),
+    ),
+    writes=True,
+    syncs="try",
+    formats=("text", "json", "github", "markdown"),
+    surfaces=ALL_SURFACES,
+    outputs=(
+        ActionOutput("verdict", "The worst verdict of the models: pass, fail, inconclusive or incomparable."),
+        ActionOutput("passed", "A JSON list of the models that passed."),
+        ActionOutput("fits", "The number of models that were fitted."),
+        ActionOutput("digest", "The SHA-256 of the file that --out names; pass it to `ci keep`."),
+    ),
+    permissions=(
+        TokenPermission(
+            "contents",
+            "write",
+            "charges the holdout budget, if a dataset has a holdoutBudget; otherwise read is enough",
+        ),
+        TokenPermission(
+            "pull-requests", "write", "comments on the pull request; without it, the result is only in the job summary"
+        ),
+        TokenPermission("checks", "write", "adds a check run to the commit; without it, only the job has a status"),
+    ),
+    icon="shield",
+)
 
 
 def gate(
@@ -51,8 +97,8 @@ def gate(
 ) -> Outcome[GateReport] | Outcome[PowerReport]:
     """Put the models named, or all, through the gate; with `power`, only say what difference each gate could see.
 
-    Rules are those of `base` (see `ruling.base_of`). With `check_determinism` each candidate is fitted once more, and fails where that gives another model.
-    With `runs`, a folder, candidates are what other jobs trained, and none of their code runs here (see `arrivals`). `out` is
+    Rules are those of `base` (see `find_base`). With `check_determinism` each candidate is fitted once more, and fails where that gives another model.
+    With `runs`, a folder, candidates are what other jobs trained, and none of their code runs here (see `external_runs`). `out` is
     a file that takes the judged runs to `keep`, which counts their questions.
 
     The specs are valid already (a project with invalid ones is not opened). What is wrong with one model, or its data, is
@@ -68,45 +114,44 @@ def gate(
         raise UsageProblem.of(
             "options-conflict", "--runs trains nothing, so --check-determinism cannot", help="give it to `train`"
         )
-    project = _with_separated_trust(project) if runs else project
-    project = without_size_limit(project) if out else project
-    judge = find_base(project, base)
-    gated: list[GatedModel] = []
-    findings: list[Diagnostic] = []
-    answers: list[CandidateComparison] = []
-    writes: list[PlannedWrite] = []
-    questions: list[AppendLedger] = []
-    stopped_by = Exit.OK
-    repo = require_repository(project)  # found out before anything is trained
-    arrivals = read_artifacts(repo, project.context.start_folder / runs) if runs else None
+    context = project.context
+    repo = require_repository(context.repo)  # found out before anything is trained
+    pipeline = Pipeline(
+        project,
+        repo,
+        read_registry(repo),
+        BUNDLE_TARGET if out else store_target(project.specs.project.spec),
+        # in a job that runs no code of a candidate, that is worth more trust
+        "separated" if runs and context.job else context.trust,
+        base=find_base(project, base),
+        artifacts=read_artifacts(repo, context.start_folder / runs) if runs else None,
+    )
+    outcomes: list[ModelOutcome] = []
     for name in select_models(project, models):
+        pending = [question for one in outcomes for question in one.questions]
         try:
-            one, found, plan, answer = _gate_model(project, name, judge, questions, arrivals, twice=check_determinism)
+            outcome = gate_model(pipeline, name, pending, check_determinism=check_determinism)
         except (Findings, UsageProblem) as stopped:
-            one, found, plan = GatedModel(name, "fail", stopped.diagnostics[0].message), stopped.diagnostics, Plan()
-            answer = None
-            stopped_by = max(stopped_by, stopped.exit_code)
-        gated.append(one)
-        findings.extend(found)
-        writes.extend(plan.writes)
-        if answer is not None:
-            answers.append(answer)
-            questions.extend(answer.questions)
-    report = GateReport(worst_verdict(one.verdict for one in gated), tuple(gated), sum(one.fitted for one in gated))
-    judged = verdict_exit_code(answers)
-    code = max(stopped_by, Exit.FINDINGS if has_errors(findings) else judged)
-    found_all = tuple(dict.fromkeys(findings))
+            outcome = stopped_outcome(name, stopped)
+        outcomes.append(_with_gate_warnings(pipeline, outcome))
+    gated = tuple(_gated_model(one) for one in outcomes)
+    report = GateReport(worst_verdict(one.verdict for one in gated), gated, sum(one.fitted for one in gated))
+    found = tuple(dict.fromkeys(item for one in outcomes for item in one.findings))
+    code = max(
+        Exit.FINDINGS if has_errors(found) else verdict_exit_code(outcomes), *(one.stopped_by for one in outcomes)
+    )
+    plan = Plan(tuple(write for one in outcomes for write in one.plan.writes))
     if out:
-        refs = [one.ref for one in gated if one.ref]
-        file = project.context.start_folder / out
-        plan = plan_bundle(Plan(tuple(writes)), refs, file) if refs else Plan()
-        return Outcome(replace(report, bundle=str(file) if refs else None), found_all, plan, code)
-    announced = () if runs else _plan_notifications(project, report, found_all, code)
-    kept = plan_publish(project, Plan(tuple(writes)), questions).writes
+        refs = [one.ref for one in outcomes if one.ref]
+        file = context.start_folder / out
+        plan = plan_bundle(plan, refs, file) if refs else Plan()
+        return Outcome(replace(report, bundle=str(file) if refs else None), found, plan, code)
+    announced = () if runs else _plan_notifications(project, report, found, code)
+    kept = plan_publish(project, plan, [question for one in outcomes for question in one.questions]).writes
     here = (
         (Push(None),) if announced and kept and not isinstance(kept[-1], Push) else ()
     )  # first it is so, then it is told
-    return Outcome(report, found_all, Plan((*kept, *here, *announced)), code)
+    return Outcome(report, found, Plan((*kept, *here, *announced)), code)
 
 
 def _plan_notifications(
@@ -119,97 +164,31 @@ def _plan_notifications(
     return gate_notifications(job, report, findings, project.context.trust, code=code)
 
 
-def _with_separated_trust(project: Project) -> Project:
-    """Return the project in a place where no code of a candidate runs: in CI, that is worth more trust."""
-    context = project.context
-    return replace(project, context=replace(context, trust="separated")) if context.job else project
-
-
-def _gate_model(
-    project: Project,
-    name: str,
-    base: BaseBranch | None,
-    waiting: Sequence[AppendLedger],
-    arrivals: Mapping[str, RunArtifact] | None,
-    *,
-    twice: bool,
-) -> tuple[GatedModel, tuple[Diagnostic, ...], Plan, CandidateComparison | None]:
-    data, findings = read_data(project, name)
-    if has_errors(findings):
-        failed = sum(not check.passed and check.severity == "error" for check in data.checks)
-        return GatedModel(name, "fail", f"{failed} checks of '{data.dataset}' failed", data), findings, Plan(), None
-    if arrivals is not None:
-        return _gate_external_run(project, name, data, findings, base, waiting, arrivals)
-    candidate = identify_candidate(project, name, data, base=base)
-    findings = (*findings, *candidate.findings)
-    with _scorer(project, candidate) as ready:
-        training = train_candidate(project, candidate, check_determinism=twice)
-        run = training.trained.run
-        if has_errors(training.diagnostics):
-            why = next(one.message for one in training.diagnostics if one.severity == "error")
-            gated = GatedModel(name, "fail", why, data, run, training.trained.fitted)
-            return gated, (*findings, *training.diagnostics), training.plan, None
-        model = training.files["model/model.skops"]
-        folder = model.parent if isinstance(model, Path) else project.context.scratch
-        log = training.files.get("log.txt", b"")
-        kept = log if isinstance(log, bytes) else log.read_bytes()
-        with open_holdout(project, candidate) as candidate:  # when it is trained: a sealed holdout is the judge's alone
-            findings = (*findings, *candidate.findings)
-            compared = compare_candidate(project, candidate, run, folder, kept, waiting, scorer=ready)
-        gated, told = _gated_model(project, candidate, data, run, compared)
-        gated = replace(gated, fitted=training.trained.fitted)
-        return gated, (*findings, *training.diagnostics, *told), training.plan + compared.plan, compared
-
-
-@contextmanager
-def _scorer(project: Project, candidate: Candidate) -> Iterator[WaitingWorker | None]:
-    """Let the scoring process prepare itself while library code is trained; there is nothing to wait for where nothing is."""
-    trained = (
-        run_store.find_run(project.context.repo, run_store.run_ref(candidate.model.name, candidate.key)) is not None
+def _gated_model(outcome: ModelOutcome) -> GatedModel:
+    trained = outcome.trained
+    return GatedModel(
+        outcome.model,
+        outcome.verdict,
+        outcome.sentence,
+        outcome.snapshot,
+        trained.run if trained else None,
+        trained.fitted if trained else False,
+        outcome.comparison,
+        outcome.ref,
     )
-    if trained or runs_untrusted_code(candidate):
-        yield None
-        return
-    with start_scorer(project.context.scratch) as waiting:
-        yield waiting
 
 
-def _gate_external_run(
-    project: Project,
-    name: str,
-    data: DatasetSnapshot,
-    findings: tuple[Diagnostic, ...],
-    base: BaseBranch | None,
-    waiting: Sequence[AppendLedger],
-    arrivals: Mapping[str, RunArtifact],
-) -> tuple[GatedModel, tuple[Diagnostic, ...], Plan, CandidateComparison | None]:
-    """Judge a candidate that another job trained."""
-    if name not in arrivals:
-        raise Findings.of(
-            "run-not-arrived",
-            f"no run of '{name}' arrived from the job that trains",
-            location=project.specs.models[name].locate("metadata", "name"),
-            help="its training failed: look at that job's log",
-        )
-    candidate = match_candidate(project, name, data, base, arrivals[name])
-    with open_holdout(project, candidate) as candidate:
-        findings = (*findings, *candidate.findings)
-        came = import_run(project, require_repository(project), candidate, arrivals[name])
-        compared = compare_candidate(
-            project, candidate, came.run, came.folder, came.log, waiting, came.external_predictions
-        )
-    gated, told = _gated_model(project, candidate, data, came.run, compared)
-    return gated, (*findings, *came.diagnostics, *told), compared.plan, compared
-
-
-def _gated_model(
-    project: Project, candidate: Candidate, data: DatasetSnapshot, run: TrainingRun, compared: CandidateComparison
-) -> tuple[GatedModel, tuple[Diagnostic, ...]]:
-    comparison, name = compared.comparison, candidate.model.name
-    known = state.read_registry(project.context.repo).model(name)
-    taken_back = revocation_warnings(known, run.model_digest, candidate.model.locate("metadata", "name"))
-    gated = GatedModel(name, comparison.verdict, comparison.sentence, data, run, False, comparison, compared.ref)
-    return gated, (*compared.diagnostics, *taken_back, *_readable_holdout_warnings(project, candidate))
+def _with_gate_warnings(pipeline: Pipeline, outcome: ModelOutcome) -> ModelOutcome:
+    """Add what a reviewer should know of a model that was tested: it was taken back before, or could read its holdout."""
+    if outcome.candidate is None or outcome.trained is None or outcome.comparison is None:
+        return outcome
+    place = outcome.candidate.model.locate("metadata", "name")
+    known, digest = pipeline.registry.model(outcome.model), outcome.trained.run.model_digest
+    more = (
+        *revocation_warnings(known, digest, place),
+        *_readable_holdout_warnings(pipeline.project, outcome.candidate),
+    )
+    return replace(outcome, findings=(*outcome.findings, *more))
 
 
 def _readable_holdout_warnings(project: Project, candidate: Candidate) -> tuple[Diagnostic, ...]:

@@ -12,13 +12,28 @@ from mlops_ci.core.plan import Outcome, Plan
 from mlops_ci.core.planned_writes import PlannedWrite, Push, RemoveObject, RemoveRef
 from mlops_ci.core.records import Assignment, Comparison, FileDigest, Release, TrainingRun
 from mlops_ci.core.results.lifecycle import GcReport, SweepResult
+from mlops_ci.core.verbs import Option, Verb
 from mlops_ci.data.row_rules import parse_duration
-from mlops_ci.deployment.assignment import require_repository
 from mlops_ci.registry import object_store, run_store
 from mlops_ci.registry import state as registry
 from mlops_ci.registry.state import RegistryState
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.git import Repository
+from mlops_ci.repository.lookup import require_repository
+
+SPEC = Verb(
+    "gc",
+    "Delete old runs that were never released.",
+    (
+        Option(
+            "keep", "Runs younger than AGE stay (units: s, m, h, d, w); 90d by default.", default="90d", metavar="AGE"
+        ),
+    ),
+    writes=True,
+    syncs="must",
+    details="Deletes in this clone and at the remote. Whatever was ever released or deployed stays, at any age. If the project has a `store`"
+    " URL, it also deletes stored objects older than AGE that no remaining run uses; other repositories must not share that URL.",
+)
 
 REFS_PER_COMMAND = 500  # refs that one command line names
 RELEASED_REASON = "released or deployed"
@@ -39,7 +54,7 @@ def gc(project: Project, *, keep: str = "90d") -> Outcome[GcReport]:
     Raises UsageProblem for a duration that is none, EnvironmentProblem when what is released cannot be known in full: an
     event, a run or a pin is out of reach, or is not in its form.
     """
-    repo, context = require_repository(project), project.context
+    repo, context = require_repository(project.context.repo), project.context
     oldest = context.clock() - _parse_duration(keep)
     state = registry.read_registry(repo)
     _require_complete_registry(state)

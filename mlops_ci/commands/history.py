@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from mlops_ci.core.plan import Outcome
 from mlops_ci.core.results.registry import HistoryReport
+from mlops_ci.core.verbs import AT_OPTION, Option, Verb
 from mlops_ci.registry import views
 from mlops_ci.registry.state import read_registry
 from mlops_ci.repository.context import Workspace
+
+SPEC = Verb(
+    "history",
+    "List every event, newest first.",
+    (Option("model", "A model; by default all.", positional=True, metavar="MODEL"), AT_OPTION),
+    needs="repository",
+    syncs="gaps",
+)
 
 
 def history(place: Workspace, *, model: str | None = None, at: str | None = None) -> Outcome[HistoryReport]:

@@ -12,9 +12,39 @@ from mlops_ci.core.errors import UsageProblem
 from mlops_ci.core.plan import Outcome, Plan
 from mlops_ci.core.planned_writes import PrepareRepository, WriteFile
 from mlops_ci.core.results.lifecycle import InitReport
+from mlops_ci.core.verbs import Option, Verb
 from mlops_ci.repository.context import Context
 from mlops_ci.spec.load import PROJECT_FILE, parse_project
 from mlops_ci.spec.spec_types import ProjectSpec
+
+SPEC = Verb(
+    "init",
+    "Create a working repository: specs, code, data, noxfile.",
+    (
+        Option(
+            "directory",
+            "The folder; created if it does not exist.",
+            kind="path",
+            positional=True,
+            default=".",
+            metavar="DIR",
+        ),
+        Option("template", "What to start from.", kind="choice", choices=("minimal", "flights")),
+        Option("from_", "A CSV or parquet file to write Dataset and Model specs for.", kind="path", metavar="FILE"),
+        Option("target", "With --from: the column to predict.", metavar="COLUMN"),
+        Option(
+            "ci",
+            "Also write workflows (gate, release, promote, audit) and a CODEOWNERS file.",
+            kind="choice",
+            choices=("github",),
+        ),
+        Option("owner", "With --ci: the person or team that must review specs and workflows.", metavar="@ORG/TEAM"),
+    ),
+    needs="nothing",
+    writes=True,
+    surfaces=("cli",),
+    details="Existing files are never overwritten. Without --template or --from, only mlops.yaml and the noxfile are written.",
+)
 
 _OWNER_PATTERN = re.compile(r"@[A-Za-z0-9][A-Za-z0-9-]*(/[A-Za-z0-9._-]+)?|[^@\s#]+@[^@\s#]+\.[^@\s#]+")
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
 from pathlib import Path
 from typing import Literal
 
 from mlops_ci.core.codec import encode
-from mlops_ci.core.diagnostics import Diagnostic, has_errors
-from mlops_ci.core.digest import canonical_json, digest_bytes, digest_json
+from mlops_ci.core.diagnostics import Diagnostic
+from mlops_ci.core.digest import digest_json
 from mlops_ci.core.errors import EnvironmentProblem, Findings
 from mlops_ci.core.notifications import Dispatch, Notification, PublishRelease
 from mlops_ci.core.plan import Outcome, Plan
@@ -18,17 +18,21 @@ from mlops_ci.core.planned_writes import AppendLog, CreateRef, CreateTag, Planne
 from mlops_ci.core.records import Comparison, DataRef, LedgerHead, Release, TrainingRun
 from mlops_ci.core.results.lifecycle import ReleaseReport, ReleaseResult
 from mlops_ci.core.signers import Signing
-from mlops_ci.deployment.assignment import require_repository
-from mlops_ci.evaluation.base_branch_rules import BaseBranch, find_base
-from mlops_ci.evaluation.candidates.candidate import (
-    Candidate,
-    find_anchor,
-    find_champion,
-    identify_candidate,
-    read_data,
-    select_models,
+from mlops_ci.core.verbs import (
+    ALL_SURFACES,
+    FORCE_OPTION,
+    MODELS_OPTION,
+    REASON_OPTION,
+    ActionOutput,
+    Option,
+    TokenPermission,
+    Verb,
 )
-from mlops_ci.evaluation.holdout.sealed import open_holdout
+from mlops_ci.evaluation.base_branch_rules import BaseBranch, find_base
+from mlops_ci.evaluation.candidates.candidate import Candidate
+from mlops_ci.evaluation.candidates.opponents import find_opponents
+from mlops_ci.evaluation.gated_run import require_gated_run
+from mlops_ci.evaluation.holdout.sealed import open_candidate
 from mlops_ci.governance.policy import BranchPolicy, ensure_trust, load_policy, signing_for, trust_at_least
 from mlops_ci.governance.revocations import find_override, require_reason
 from mlops_ci.registry import holdout_ledger, run_store
@@ -37,10 +41,37 @@ from mlops_ci.registry.events import next_version
 from mlops_ci.registry.state import ModelState
 from mlops_ci.registry.statement import encode_release, gate_evidence
 from mlops_ci.registry.tag_message import format_tag_message
-from mlops_ci.reports.model_card import render_model_card
+from mlops_ci.reports.model_card import CardNotes, render_model_card
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.default_branch import find_default_branch
 from mlops_ci.repository.git import Repository
+from mlops_ci.repository.lookup import require_repository, select_models
+from mlops_ci.training.packaging.built_in import load_packager
+
+SPEC = Verb(
+    "release",
+    "Tag the gated candidate with its evidence.",
+    (
+        MODELS_OPTION,
+        REASON_OPTION,
+        FORCE_OPTION,
+        Option("gated", "Skip models that have not passed the gate, with the reason, instead of failing.", kind="flag"),
+    ),
+    writes=True,
+    syncs="must",
+    signs=True,
+    surfaces=ALL_SURFACES,
+    outputs=(
+        ActionOutput("released", "A JSON list of the releases, as MODEL@vVERSION."),
+        ActionOutput(
+            "ungated", "With `gated`: a JSON list of the models that the gate has not evaluated in their current state."
+        ),
+    ),
+    permissions=(
+        TokenPermission("contents", "write", "pushes the tag with its run and log, and creates the release page"),
+    ),
+    icon="tag",
+)
 
 
 def release(
@@ -58,7 +89,7 @@ def release(
     UsageProblem when it is forced without a reason.
     """
     require_reason(reason, force=force)
-    repo = require_repository(project)
+    repo = require_repository(project.context.repo)
     head = repo.head()
     if head is None:
         raise Findings.of(
@@ -76,16 +107,16 @@ def release(
     left: list[Diagnostic] = []
     for name in select_models(project, models):
         try:
-            one, plan, told = _plan_release(project, ground, state.model(name), reason, force=force)
+            one = _plan_release(project, ground, state.model(name), reason, force=force)
         except Findings as found:
             if not gated:
                 raise
             left += [replace(item, severity="warning") for item in found.diagnostics]
             released.append(_skipped_result(name, found.diagnostics))
             continue
-        released.append(one)
-        writes.extend(plan)
-        said.extend(told)
+        released.append(one.result)
+        writes.extend(one.writes)
+        said.extend(one.notifications)
     push = (Push(repo.default_remote()),) if writes else ()
     notes = (*left, *(unsigned if writes else ()))
     return Outcome(ReleaseReport(tuple(released)), notes, Plan((*writes, *push, *said)))
@@ -109,14 +140,20 @@ class _ReleaseContext:
     signing: Signing | None
 
 
+@dataclass(frozen=True)
+class _PlannedRelease:
+    """What becomes of one model, the writes for it, and what the git host is told once they are made."""
+
+    result: ReleaseResult
+    writes: Sequence[PlannedWrite] = ()
+    notifications: Sequence[Notification] = ()
+
+
 def _plan_release(
     project: Project, ground: _ReleaseContext, state: ModelState, reason: str | None, *, force: bool
-) -> tuple[ReleaseResult, list[PlannedWrite], tuple[Notification, ...]]:
+) -> _PlannedRelease:
     repo, head = ground.repo, ground.head
-    data, findings = read_data(project, state.model)
-    if has_errors(findings):
-        raise Findings(findings)
-    with open_holdout(project, identify_candidate(project, state.model, data, base=ground.base)) as candidate:
+    with open_candidate(project, state.model, ground.base) as candidate:
         pass  # what it is judged on is all that is asked
     command = f"mlops-ci release {state.model}"
     for event in state.releases.values():
@@ -125,7 +162,8 @@ def _plan_release(
                 unchanged = ReleaseResult(state.model, event.version, "unchanged", event.record.evidence.sentence)
                 pin = run_store.release_ref(state.model, event.version)
                 kept = run_store.find_run(repo, pin, fetch=True) if project.context.job else None
-                return unchanged, [], _plan_release_page(project, repo, candidate, event.record, kept)
+                page = _plan_release_page(project, repo, candidate, event.record, kept)
+                return _PlannedRelease(unchanged, notifications=page)
             break
     _require_committed(project, repo, candidate)
     _require_same_project(project, state)
@@ -136,7 +174,16 @@ def _plan_release(
             help="commit the change that made the new candidate (a spec, code, or data), then release",
         )
     folder = Path(tempfile.mkdtemp(dir=project.context.scratch))
-    run, comparison, stored, evidence_digest = _require_gated_run(project, repo, ground.rules, candidate, state, folder)
+    opponents = find_opponents(
+        state,
+        candidate.rules,
+        candidate.requirements,
+        candidate.model.locate("spec", "gate", "anchor"),
+        offline=project.context.offline,
+    )
+    accepted, every = trust_at_least(ground.rules.trust), trust_at_least("local")
+    gated = require_gated_run(repo, candidate, opponents, accepted, every, folder)
+    run, comparison, stored, data = gated.run, gated.comparison, gated.stored, candidate.snapshot
     ensure_trust(project, ground.rules, state.model, comparison.trust)
     asked = _require_counted_question(repo, candidate, run)
     overrides = find_override(state, run.model_digest, command, force=force)
@@ -154,12 +201,13 @@ def _plan_release(
         data=(DataRef(run.dataset, data.digest, data.rows, data.schema_digest),),
         environment_digest=digest_json(run.environment.identity),
         model_digest=run.model_digest,
+        model_format=run.model_format,
         model_files=run.files,
         trusted=run.trusted,
         run_key=run.key,
         run_ref=run_store.run_ref(state.model, comparison.key),
         run_oid=stored.oid,
-        evidence=gate_evidence(comparison, evidence_digest),
+        evidence=gate_evidence(comparison, gated.evidence_digest),
         project=project.specs.project.name,
         trust=comparison.trust or "local",
         made_by=project.context.provenance,
@@ -183,7 +231,7 @@ def _plan_release(
     told = _plan_release_page(project, repo, candidate, record, stored)
     if told:
         told += (Dispatch("mlops-ci-released", {"model": state.model, "version": version, "tag": tag}),)
-    return ReleaseResult(state.model, version, "released", comparison.sentence), writes, told
+    return _PlannedRelease(ReleaseResult(state.model, version, "released", comparison.sentence), writes, told)
 
 
 def _plan_release_page(
@@ -193,12 +241,13 @@ def _plan_release_page(
     job = project.context.job
     if job is None or kept is None:
         return ()
+    entry_file = record.model_format.entry_file
+    loading = load_packager(record.model_format.name).loading_code(f"DIR/{entry_file}", record.trusted)
     body = render_model_card(
         record,
         run=run_store.read_record(repo, kept, "run.json", TrainingRun),
         comparison=run_store.read_record(repo, kept, "comparison.json", Comparison),
-        description=candidate.model.value("metadata", "description"),
-        owner=candidate.model.owner,
+        notes=CardNotes(candidate.model.value("metadata", "description"), candidate.model.owner, loading),
         job=job,
     )
     return (PublishRelease(f"{record.model}@v{record.version}", f"{record.model} v{record.version}", body),)
@@ -277,53 +326,6 @@ def _require_same_project(project: Project, state: ModelState) -> None:
             f"'{state.model}' has been released by project '{theirs}' of this repository",
             help="models of one repository share its tags: give one of the two another name",
         )
-
-
-def _require_gated_run(
-    project: Project, repo: Repository, rules: BranchPolicy, candidate: Candidate, state: ModelState, folder: Path
-) -> tuple[TrainingRun, Comparison, run_store.StoredRun, str]:
-    champion = find_champion(project, state.model, candidate.rules.champion_environment)
-    anchor = find_anchor(project, candidate, champion)
-    accepted, any_trust = trust_at_least(rules.trust), trust_at_least("local")
-    keys = {trust: candidate.comparison_key(champion, anchor, trust) for trust in any_trust}
-    refs = {run_store.run_ref(state.model, key): key for key in keys.values()}
-    here = (run_store.find_run(repo, run_store.run_ref(state.model, keys[trust])) for trust in accepted)
-    there = (run_store.find_run(repo, ref, fetch=True) for ref in refs)  # one that is trusted too little is said to be
-    stored = next((found for found in chain(here, there) if found is not None), None)
-    if stored is None:
-        trained = run_store.find_run(repo, run_store.run_ref(state.model, candidate.key)) is not None
-        against = f" against {champion.ref.name}, today's champion," if trained and champion else ""
-        raise Findings.of(
-            "release-not-gated",
-            f"'{state.model}' as it is now has not been through the gate{against} in this clone",
-            location=candidate.model.locate("metadata", "name"),
-            help=f"mlops-ci gate {state.model}",
-        )
-    key = refs[stored.ref]
-    comparison = run_store.read_record(repo, stored, "comparison.json", Comparison)
-    if comparison.verdict != "pass":
-        decided = "inconclusive" if comparison.verdict == "incomparable" else comparison.verdict
-        reasons = [item.reason for item in comparison.requirements if item.verdict == decided]
-        raise Findings(
-            [
-                Diagnostic(
-                    "release-refused",
-                    f"the gate's verdict on '{state.model}' is {comparison.verdict}, and a release needs a pass: {'; '.join(reasons) or comparison.sentence}",
-                    candidate.model.locate("metadata", "name"),
-                    f"git show {stored.ref}:report.md",
-                )
-            ]
-        )
-    run = run_store.read_record(repo, stored, "run.json", TrainingRun)
-    told = (comparison.key, comparison.model, comparison.run, run.key, run.model, comparison.model_digest)
-    if told != (key, state.model, candidate.key, candidate.key, state.model, run.model_digest):
-        raise EnvironmentProblem.of(
-            "store-corrupt",
-            f"{stored.ref} holds another run than its name says",
-            help=f"it was damaged or changed: git update-ref -d {stored.ref}, then mlops-ci gate {state.model}",
-        )
-    run_store.write_model_files(repo, stored, run.files, folder)  # verifies every byte
-    return run, comparison, stored, digest_bytes(canonical_json(encode(comparison)).encode())
 
 
 def _require_counted_question(repo: Repository, candidate: Candidate, run: TrainingRun) -> LedgerHead | None:

@@ -12,7 +12,7 @@ from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.errors import Findings, UsageProblem
 from mlops_ci.core.plan import Outcome
 from mlops_ci.core.results.queries import Cause, CauseKind, ReproduceReport
-from mlops_ci.deployment.assignment import require_model, require_release, require_release_record, require_repository
+from mlops_ci.core.verbs import ALL_SURFACES, FETCH_PERMISSION, MODEL_OPTION, Option, Verb
 from mlops_ci.evaluation.candidates.candidate import Candidate
 from mlops_ci.evaluation.candidates.release_checkout import (
     RecordedRelease,
@@ -21,14 +21,31 @@ from mlops_ci.evaluation.candidates.release_checkout import (
     recover_candidate,
 )
 from mlops_ci.evaluation.candidates.training import fit_candidate
+from mlops_ci.registry.lookup import require_model, require_release, require_release_record
 from mlops_ci.registry.state import read_registry
 from mlops_ci.repository.context import Project
+from mlops_ci.repository.lookup import require_repository
 from mlops_ci.training.environment_rebuild import provide_environment
-from mlops_ci.training.fit import FittedModel
+from mlops_ci.training.package import FittedModel
 from mlops_ci.training.packaging.golden_rows import GOLDEN_TOLERANCE, compare_golden_rows
-from mlops_ci.training.packaging.skops import GOLDEN_FILE
+from mlops_ci.training.packaging.package_files import GOLDEN_FILE
 from mlops_ci.training.reproduction_differences import find_difference_causes
 from mlops_ci.training.workers.protocol import Interpreter
+
+SPEC = Verb(
+    "reproduce",
+    "Rebuild a release from its commit and compare the models.",
+    (
+        MODEL_OPTION,
+        Option("rebuild", "Build the recorded environment even if the current one is the same.", kind="flag"),
+    ),
+    syncs="try",
+    surfaces=ALL_SURFACES,
+    permissions=(FETCH_PERMISSION,),
+    icon="repeat",
+    details="The result is identical, equivalent (the same predictions within 1e-9) or different, with the cause. The recorded environment"
+    " is built with uv, or with pip if uv is missing, unless the current one is the same. The work tree is not changed.",
+)
 
 
 def reproduce(project: Project, *, model: str, rebuild: bool = False) -> Outcome[ReproduceReport]:
@@ -39,9 +56,9 @@ def reproduce(project: Project, *, model: str, rebuild: bool = False) -> Outcome
     """
     started = project.context.clock()
     name, _, version = model.partition("@")
-    repo = require_repository(project)
+    repo = require_repository(project.context.repo)
     registry = read_registry(repo)
-    event = require_release(registry.model(require_model(project, registry, name)), version or None)
+    event = require_release(require_model(project, registry, name), version or None)
     release = require_release_record(event)
     record = load_recorded_release(project, repo, release)
     restored = checkout_release(project, repo, release)

@@ -12,7 +12,7 @@ from mlops_ci.core.plan import Outcome, Plan
 from mlops_ci.core.planned_writes import AppendLog, CreateTag, PlannedWrite, Push, tag_placeholder
 from mlops_ci.core.records import Assignment, EventRef, FileDigest, Retirement
 from mlops_ci.core.results.lifecycle import RetireReport
-from mlops_ci.deployment.assignment import require_environment, require_model, require_release, require_repository
+from mlops_ci.core.verbs import MODEL_OPTION, REQUIRED_REASON_OPTION, Option, Verb
 from mlops_ci.deployment.manifest_branch import (
     ManifestFolder,
     is_folder_up_to_date,
@@ -24,11 +24,28 @@ from mlops_ci.deployment.manifest_branch import (
 )
 from mlops_ci.governance.policy import load_policy, signing_for
 from mlops_ci.registry.events import Event
+from mlops_ci.registry.lookup import require_model, require_release
 from mlops_ci.registry.state import ModelState, read_registry
 from mlops_ci.registry.statement import encode_retirement
 from mlops_ci.registry.tag_message import format_tag_message
 from mlops_ci.reports.deploy_request import request_body as request_body
 from mlops_ci.repository.context import Project
+from mlops_ci.repository.lookup import require_environment, require_repository
+
+SPEC = Verb(
+    "retire",
+    "End an assignment, revoke a version or deprecate a model.",
+    (
+        MODEL_OPTION,
+        Option("env", "The environment to clear; its manifests are removed.", metavar="ENV"),
+        REQUIRED_REASON_OPTION,
+    ),
+    writes=True,
+    syncs="must",
+    signs=True,
+    details="MODEL --env ENV ends the assignment there; MODEL@VERSION revokes the version; MODEL alone deprecates the model."
+    " End its assignments first. Nothing is deleted: each action adds an event.",
+)
 
 
 @dataclass(frozen=True)
@@ -51,7 +68,7 @@ def retire(project: Project, *, model: str, reason: str, env: str | None = None)
         raise UsageProblem.of("reason-missing", "a retirement says why", help="--reason 'replaced by another model'")
     name, _, version = model.partition("@")
     registry = read_registry(project.context.repo)
-    state = registry.model(require_model(project, registry, name))
+    state = require_model(project, registry, name)
     version = version.removeprefix("v")
     if env is not None:
         return _retire_from_environment(project, state, env, version, reason)
@@ -66,7 +83,7 @@ def _retire_from_environment(
     if not events:
         require_environment(project, environment)  # one that the project has dropped can still be emptied
     place = f"deploy/{environment}/{state.model}"
-    repo = require_repository(project)
+    repo = require_repository(project.context.repo)
     folder = ManifestFolder(require_manifest_branch(project, repo), repository_path(project, repo, place), {})
     report = RetireReport(state.model, "unassignment", "retired", reason, version or None, environment, folder=place)
     standing = state.active_assignments(environment)
@@ -83,7 +100,7 @@ def _retire_from_environment(
     report = replace(report, version=standing[0].version)
     title = f"{state.model} v{report.version} from {environment}"
     gone = is_folder_up_to_date(repo, folder)
-    if not gone and project.specs.project.spec.delivery == "pull-request":
+    if not gone and project.delivery == "pull-request":
         again = f"mlops-ci retire {state.model} --env {environment} --reason {shlex.quote(reason)}"
         text = f"Retire {title}\n\n{reason}\n\nAfter the merge, this writes the event:\n\n    {again}\n"
         job = project.context.job
@@ -157,7 +174,7 @@ def _plan_events(
     change: tuple[PlannedWrite, ...] = (),
 ) -> Outcome[RetireReport]:
     """Plan the events, each of which names the one before it, in one push with the change of the branch."""
-    repo = require_repository(project)
+    repo = require_repository(project.context.repo)
     signing, unsigned = signing_for(repo, load_policy(project, repo, require_manifest_branch(project, repo).tip))
     writes = [*change]
     previous = state.last_event.ref if state.last_event else None

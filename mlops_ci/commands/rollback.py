@@ -5,9 +5,38 @@ from __future__ import annotations
 from mlops_ci.core.errors import Findings, UsageProblem
 from mlops_ci.core.plan import Outcome
 from mlops_ci.core.results.lifecycle import DeployReport
-from mlops_ci.deployment.assignment import plan_assignment, require_environment, require_model, require_release
+from mlops_ci.core.verbs import (
+    ALL_SURFACES,
+    ASSIGNMENT_OUTPUTS,
+    ASSIGNMENT_PERMISSIONS,
+    ENVIRONMENT_OPTION,
+    REQUIRED_REASON_OPTION,
+    Option,
+    Verb,
+)
+from mlops_ci.deployment.assignment import plan_assignment
+from mlops_ci.registry.lookup import require_model, require_release
 from mlops_ci.registry.state import ModelState, read_registry
 from mlops_ci.repository.context import Project
+from mlops_ci.repository.lookup import require_environment
+
+SPEC = Verb(
+    "rollback",
+    "Assign the previous version and rewrite its manifests.",
+    (
+        Option("model", "A model.", positional=True, required=True, metavar="MODEL"),
+        ENVIRONMENT_OPTION,
+        Option("version", "The version to return to; by default the one assigned before.", metavar="VERSION"),
+        REQUIRED_REASON_OPTION,
+    ),
+    writes=True,
+    syncs="must",
+    signs=True,
+    surfaces=ALL_SURFACES,
+    outputs=ASSIGNMENT_OUTPUTS,
+    permissions=ASSIGNMENT_PERMISSIONS,
+    icon="rotate-ccw",
+)
 
 
 def rollback(
@@ -21,7 +50,7 @@ def rollback(
         raise UsageProblem.of("reason-missing", "a rollback says why", help="--reason 'late arrivals doubled'")
     environment = require_environment(project, env)
     registry = read_registry(project.context.repo)
-    state = registry.model(require_model(project, registry, model))
+    state = require_model(project, registry, model)
     ran = {event.version for event in state.assignments(environment)}
     release = require_release(state, version or _previous_version(state, environment))
     if release.version not in ran:

@@ -6,9 +6,22 @@ from mlops_ci.core.errors import UsageProblem
 from mlops_ci.core.plan import Outcome
 from mlops_ci.core.results.queries import RunsReport
 from mlops_ci.core.results.registry import ShowReport
+from mlops_ci.core.verbs import AT_OPTION, Option, Verb
 from mlops_ci.registry import views
 from mlops_ci.registry.state import read_registry
 from mlops_ci.repository.context import Workspace
+
+SPEC = Verb(
+    "show",
+    "Show what is released and what runs where.",
+    (
+        Option("model", "A model; by default all.", positional=True, metavar="MODEL"),
+        AT_OPTION,
+        Option("runs", "List and compare the experiments in this clone instead.", kind="flag"),
+    ),
+    needs="repository",
+    syncs="gaps",
+)
 
 
 def show(

@@ -6,8 +6,19 @@ from mlops_ci.core.diagnostics import has_errors
 from mlops_ci.core.errors import Exit
 from mlops_ci.core.plan import Outcome
 from mlops_ci.core.results.gate import ValidateReport
+from mlops_ci.core.verbs import ALL_SURFACES, Verb
 from mlops_ci.repository.context import Context
 from mlops_ci.spec.load import read_all_specs
+
+SPEC = Verb(
+    "validate",
+    "Check every spec: schema, references, the code it names.",
+    (),
+    needs="folder",
+    formats=("text", "json", "github", "sarif"),
+    surfaces=ALL_SURFACES,
+    icon="check-circle",
+)
 
 
 def validate(context: Context) -> Outcome[ValidateReport]:

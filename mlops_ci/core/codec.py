@@ -82,6 +82,8 @@ def _reader(hint: Any) -> Reader:
     origin = get_origin(hint)
     if hint is Any:
         return lambda data: data
+    if hasattr(hint, "decode_fields"):
+        return _own_reader(hint)
     if origin in (Union, types.UnionType):
         return _union_reader(get_args(hint))
     if origin is Literal:
@@ -93,6 +95,20 @@ def _reader(hint: Any) -> Reader:
     if dataclasses.is_dataclass(hint):
         return _dataclass_reader(hint)
     return {float: _read_float, str: _read_str, types.NoneType: _read_none}.get(hint) or _instance_reader(hint)
+
+
+def _own_reader(cls: Any) -> Reader:
+    """Return the reader of a class whose fields depend on the data: its `decode_fields` raises DecodeError for others."""
+
+    def read(data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            raise _MisfitError("expected an object")
+        try:
+            return cls.decode_fields(data)
+        except DecodeError as error:
+            raise _MisfitError(str(error)) from error
+
+    return read
 
 
 def _dataclass_reader(cls: Any) -> Reader:

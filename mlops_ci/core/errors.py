@@ -77,3 +77,9 @@ class HostProblem(EnvironmentProblem):
         made = super().of(id, message, help=help, location=location)
         made.status, made.unsure = status, unsure
         return made
+
+
+def error_headline(error: BaseException) -> str:
+    """Return an exception's type and the first line of its text, in at most 400 characters."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}"[:400] if lines else type(error).__name__

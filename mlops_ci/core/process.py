@@ -1,4 +1,4 @@
-"""The only user of subprocess: children get limits on time and output, none of our secrets, and no way to outlive us."""
+"""Children that run other people's code: limits on time and output, none of our secrets, and no way to outlive us."""
 
 from __future__ import annotations
 
@@ -83,17 +83,6 @@ def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
         name: value for name, value in environ.items() if name in _PASSED_VARIABLES or name.startswith(_PASSED_PREFIXES)
     }
     return {**kept, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONIOENCODING": "utf-8"}
-
-
-def run_trusted(
-    argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], stdin: bytes = b""
-) -> tuple[int, bytes, bytes]:
-    """Run a program that is trusted (git) to its end and return its exit code, output and error output, unguarded.
-
-    Raises FileNotFoundError when there is no such program, or no such folder.
-    """
-    answer = subprocess.run(list(argv), cwd=cwd, env=dict(env), input=stdin, capture_output=True, check=False)  # noqa: S603 no shell, and the caller chooses the program
-    return answer.returncode, answer.stdout, answer.stderr
 
 
 def isolated_environment(environ: Mapping[str, str]) -> dict[str, str]:

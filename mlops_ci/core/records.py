@@ -6,7 +6,7 @@ DatasetSnapshot -> TrainingRun -> Comparison (and the Question that it was) -> R
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -153,6 +153,21 @@ class ModelSignature:
 
 
 @dataclass(frozen=True)
+class ModelFormat:
+    """How a model is packaged: the format's name, and the file of the package that holds the model."""
+
+    name: str
+    entry_file: str
+
+    def find_entry(self, files: Iterable[FileDigest]) -> FileDigest:
+        """Return the entry file among a package's files; raises ValueError when it is not there."""
+        for file in files:
+            if file.path == self.entry_file:
+                return file
+        raise ValueError(f"a package in the format {self.name!r:.100} has no file {self.entry_file!r:.200}")
+
+
+@dataclass(frozen=True)
 class TrainingRun:
     """A fitted, packaged candidate. `key` names it by everything that went in; `model_digest` by what came out (structural).
 
@@ -178,12 +193,17 @@ class TrainingRun:
     trusted: tuple[str, ...]
     signature: ModelSignature
     model_digest: str
+    model_format: ModelFormat
     files: tuple[FileDigest, ...]
     started_on: str
     seconds: float
     params: Mapping[str, Any] | None = None
     kind: Literal["TrainingRun"] = "TrainingRun"
     format: Literal[1] = RECORD_FORMAT
+
+    def __post_init__(self) -> None:
+        """Refuse a package without its entry file: records are read from what others wrote."""
+        self.model_format.find_entry(self.files)
 
 
 @dataclass(frozen=True)
@@ -400,6 +420,7 @@ class Release:
     data: tuple[DataRef, ...]
     environment_digest: str
     model_digest: str
+    model_format: ModelFormat
     model_files: tuple[FileDigest, ...]
     trusted: tuple[str, ...]
     run_key: str

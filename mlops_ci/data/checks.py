@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from mlops_ci.core.diagnostics import Diagnostic, Severity
+from mlops_ci.core.plugins import translate_plugin_errors
 from mlops_ci.core.records import CheckResult, ColumnProfile
+from mlops_ci.core.suggestions import find_nearest
+from mlops_ci.data.check_types import built_in_checks, check_columns, installed_checks
 from mlops_ci.data.column_types import EMPTY_TYPE
 from mlops_ci.data.engines.duckdb import Table, translate_duckdb_errors
 from mlops_ci.data.profile import (
@@ -81,6 +83,7 @@ def run_checks(table: Table, spec: DatasetSpec) -> tuple[TableMeasures, tuple[Ch
             for rule in column_rules(name, column, _effective_type(table.types[name], column.type), name in spec.key):
                 rules.append(rule) if isinstance(rule, RowRule) else unjudged.append(rule)
     custom, refused = probe_custom_sql(table, spec)
+    checks = dict(built_in_checks(spec))
     try:
         relation, measures, rules_run = _measure_rules(table, spec, rules, custom)
     except duckdb.Error:
@@ -113,7 +116,8 @@ def run_checks(table: Table, spec: DatasetSpec) -> tuple[TableMeasures, tuple[Ch
             if set(rule.columns) <= set(table.types)
         ),
         *_table_check_outcomes(table, spec, measures),
-        *(_invalid_sql_outcome(spec.checks[index], index, why) for index, why in sorted(refused.items())),
+        *_installed_check_outcomes(table, spec),
+        *(_invalid_sql_outcome(checks[index], index, why) for index, why in sorted(refused.items())),
     )
 
 
@@ -151,7 +155,7 @@ def _measure_rules(
 def _custom_sql_rule(check: CustomSqlCheck, spec: DatasetSpec, table: Table) -> RowRule:
     import narwhals as nw
 
-    asked = spec.checks[check.index]
+    asked = dict(built_in_checks(spec))[check.index]
     named = mentioned_columns(check.sql, table.types)
     share = float(asked.max or 0)
     return RowRule(
@@ -232,9 +236,7 @@ def _missing_column_outcomes(table: Table, spec: DatasetSpec) -> Iterator[CheckO
     asked: list[tuple[str, Pointer]] = [(name, ("spec", "columns", name)) for name in spec.columns]
     asked += [(name, ("spec", "key", index)) for index, name in enumerate(spec.key)]
     asked += [(spec.time, ("spec", "time"))] if spec.time else []
-    for index, check in enumerate(spec.checks):
-        asked += [(name, ("spec", "checks", index, "columns", at)) for at, name in enumerate(check.columns)]
-        asked += [(check.column, ("spec", "checks", index, "column"))] if check.column else []
+    asked += check_columns(spec)
     first = dict(reversed(asked))
     gone = [name for name in dict.fromkeys(name for name, _ in asked) if name not in table.types]
     severity = {name: spec.columns.get(name, ColumnSpec()).severity for name in gone}
@@ -246,9 +248,9 @@ def _missing_column_outcomes(table: Table, spec: DatasetSpec) -> Iterator[CheckO
             message = f"the data have none of {len(others):,} columns: {_list_names(others)}"
             help = f"the data have: {_list_names(table.types)}; is it the right file, and has it a header line?"
         else:
-            near = get_close_matches(name, table.types, 1)
+            match = find_nearest(name, table.types)
             message = f"the data have no column '{name}'"
-            help = f"did you mean '{near[0]}'?" if near else f"the data have: {_list_names(table.types)}"
+            help = f"did you mean '{match}'?" if match else f"the data have: {_list_names(table.types)}"
         yield CheckOutcome(
             "data-column-missing",
             first[name],
@@ -287,11 +289,35 @@ def _unusable_rule_outcome(rule: UnusableRule, silent: bool) -> CheckOutcome:
 
 
 def _table_check_outcomes(table: Table, spec: DatasetSpec, measures: TableMeasures) -> Iterator[CheckOutcome]:
-    for index, check in enumerate(spec.checks):
+    for index, check in built_in_checks(spec):
         if check.type == "row-count":
             yield _row_count_outcome(check, index, measures.rows)
         elif check.type == "freshness" and check.column and check.column in table.types:
             yield _freshness_outcome(check, check.column, index, table.types[check.column], measures)
+
+
+def _installed_check_outcomes(table: Table, spec: DatasetSpec) -> Iterator[CheckOutcome]:
+    """Yield the answers of checks that packages add; one whose column is missing is reported by that column."""
+    import narwhals as nw
+
+    for index, check, made in installed_checks(spec):
+        if not set(made.columns) <= set(table.types):
+            continue
+        with translate_plugin_errors("mlops_ci.checks", check.type):
+            answer = made.evaluate(nw.from_native(table.relation()))
+            result = CheckResult(
+                check.name or check.type,
+                made.wanted,
+                answer.observed,
+                answer.passed,
+                check.severity,
+                None,
+                answer.failing,
+            )
+        message = (
+            f"check '{result.check}': {displayable_value(answer.observed)}, wanted: {displayable_value(made.wanted)}"
+        )
+        yield CheckOutcome("check-installed", ("spec", "checks", index), message, result, answer.help)
 
 
 def _row_count_outcome(check: CheckSpec, index: int, rows: int) -> CheckOutcome:
@@ -326,7 +352,7 @@ def _freshness_outcome(check: CheckSpec, column: str, index: int, type: str, mea
 
 def _evaluate_freshness(answer: CheckOutcome, spec: DatasetSpec, now: datetime) -> CheckOutcome:
     """Judge freshness against the clock: a date counts from the end of its day, a time in the future as fresh."""
-    check = spec.checks[int(answer.pointer[2])]
+    check = dict(built_in_checks(spec))[int(answer.pointer[2])]
     if not answer.newest:
         observed, passed = "no value at all", False
     else:

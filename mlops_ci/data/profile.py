@@ -12,7 +12,7 @@ from mlops_ci.core.records import ColumnProfile, Scalar
 from mlops_ci.data.column_types import EMPTY_TYPE, OTHER_TYPE
 from mlops_ci.data.engines.duckdb import Table, duckdb_error_text
 from mlops_ci.data.row_rules import RowRule, UniqueRule
-from mlops_ci.spec.spec_types import DatasetSpec
+from mlops_ci.spec.spec_types import CheckSpec, DatasetSpec
 
 MAX_SAMPLE_ROWS = 5
 MAX_TEXT_WIDTH = 80
@@ -51,7 +51,7 @@ def probe_custom_sql(table: Table, spec: DatasetSpec) -> tuple[tuple[CustomSqlCh
 
     good, bad = [], {}
     for index, check in enumerate(spec.checks):
-        if check.type != "custom-sql" or check.sql is None:
+        if not isinstance(check, CheckSpec) or check.sql is None:
             continue
         try:
             probe = table.relation().select(duckdb.SQLExpression(check.sql))

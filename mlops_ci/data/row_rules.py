@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from mlops_ci.spec.spec_types import CheckSeverity, ColumnSpec, DatasetSpec
+from mlops_ci.spec.spec_types import CheckSeverity, CheckSpec, ColumnSpec, DatasetSpec
 
 Pointer = tuple[str | int, ...]
 _DURATION_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -144,7 +144,7 @@ def unique_rules(spec: DatasetSpec) -> tuple[UniqueRule, ...]:
     rules += [
         UniqueRule(check.columns, ("spec", "checks", index), check.severity)
         for index, check in enumerate(spec.checks)
-        if check.type == "unique"
+        if isinstance(check, CheckSpec) and check.type == "unique"
     ]
     first: dict[frozenset[str], UniqueRule] = {}
     for rule in rules:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, get_args
 from mlops_ci.core.diagnostics import Location
 from mlops_ci.core.errors import Findings
 from mlops_ci.core.records import FileDigest
-from mlops_ci.spec.spec_types import ColumnSpec, ColumnType, DatasetSpec, SourceSpec
+from mlops_ci.data.sources.protocol import ReadableFiles
+from mlops_ci.spec.spec_types import ColumnSpec, ColumnType, SourceSpec
 
 if TYPE_CHECKING:
     from mlops_ci.data.engines.duckdb import Table
@@ -33,7 +34,7 @@ class SealedHoldout:
         return tuple(self.root / file.path for file in self.files)
 
 
-def attach_holdout(table: Table, held: SealedHoldout, spec: DatasetSpec, where: Location) -> Table:
+def attach_holdout(table: Table, held: SealedHoldout, where: Location) -> Table:
     """Return a table of the open rows and the holdout's; `Table.holdout_condition` tells them apart.
 
     The rows to learn from decide each column's type, so that the same model is trained where the holdout is out of reach.
@@ -43,10 +44,10 @@ def attach_holdout(table: Table, held: SealedHoldout, spec: DatasetSpec, where: 
     from mlops_ci.data.engines.duckdb import read_table, translate_duckdb_errors
 
     run, types = table.connection.execute, table.types
-    run(f"ALTER {'TABLE' if spec.source.type == 'csv' else 'VIEW'} data RENAME TO learned")
+    run(f"ALTER {table.relation_kind} data RENAME TO learned")
     expected = {name: ColumnSpec(type=type) for name, type in types.items() if type in get_args(ColumnType)}  # type: ignore[arg-type] # looked up just now
-    theirs = read_table(table.connection, held.root, held.files, replace(spec, source=held.source, columns=expected))
-    run(f"ALTER {'TABLE' if held.source.type == 'csv' else 'VIEW'} data RENAME TO held")
+    theirs = read_table(table.connection, ReadableFiles(held.root, held.files, held.source), expected)
+    run(f"ALTER {theirs.relation_kind} data RENAME TO held")
     for name in [*types, *theirs.types]:
         one, other = types.get(name, "missing"), theirs.types.get(name, "missing")
         if one != other:

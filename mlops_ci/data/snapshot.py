@@ -12,8 +12,9 @@ from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.digest import digest_json
 from mlops_ci.core.records import ColumnProfile, DatasetSnapshot, FileDigest
 from mlops_ci.data.cache import cache_key, read_cache_entry, write_cache_entry
+from mlops_ci.data.check_types import check_plugin_versions
 from mlops_ci.data.checks import CheckOutcome, evaluate_checks, run_checks
-from mlops_ci.data.sources.files import source_files
+from mlops_ci.data.sources.table import open_source, plugin_versions
 from mlops_ci.spec.spec_types import DatasetSpec
 
 if TYPE_CHECKING:
@@ -39,8 +40,8 @@ def take_snapshot(
     read at all.
     """
     spec = dataset.spec
-    files = source_files(root, spec.source, dataset.locate("spec", "source", "path"))
-    key = cache_key(dataset.digest, files, "snapshot")
+    files = open_source(spec.source).resolve(root, dataset.locate("spec", "source", "path"))
+    key = cache_key(dataset.digest, files, "snapshot", *plugin_versions(spec.source), *check_plugin_versions(spec))
     reading = read_cache_entry(cache, key, DatasetScan)
     if reading is None:
         reading = _scan_dataset(root, spec, files)

@@ -16,6 +16,7 @@ from mlops_ci.core.records import FileDigest, Split
 from mlops_ci.data.cache import cache_key, read_cache_entry, write_cache_entry
 from mlops_ci.data.leakage import Leaks, find_leaks
 from mlops_ci.data.row_rules import pluralize
+from mlops_ci.data.sources.table import plugin_versions
 from mlops_ci.spec.spec_types import DatasetSpec, Task
 
 if TYPE_CHECKING:
@@ -57,6 +58,16 @@ class EarlierSplit:
 
 
 @dataclass(frozen=True)
+class SplitSource:
+    """The rows that are divided: a dataset's files below `root`, and its sealed holdout where that is open."""
+
+    root: Path
+    dataset: LocatedSpec[DatasetSpec]
+    files: tuple[FileDigest, ...]
+    holdout: SealedHoldout | None = None
+
+
+@dataclass(frozen=True)
 class SplitFiles:
     """The two sides, written out as parquet."""
 
@@ -64,55 +75,47 @@ class SplitFiles:
     holdout: Path
 
 
-def split_dataset(
-    root: Path,
-    dataset: LocatedSpec[DatasetSpec],
-    files: tuple[FileDigest, ...],
-    columns: tuple[str, ...],
-    target: str,
-    cache: Path | None,
-    held: SealedHoldout | None = None,
-) -> SplitSummary:
-    """Divide the dataset's rows, or say how these very files were divided before; writes no rows (see `materialise`).
+def split_dataset(source: SplitSource, columns: tuple[str, ...], target: str, cache: Path | None) -> SplitSummary:
+    """Divide the dataset's rows, or say how these very files were divided before; writes no rows (see `write_split_files`).
 
     `columns` are those that a model uses (features, target, slices; the key is added); they are what the digests are of.
     With `by: key-hash` a row is in the holdout iff the first 64 bits of SHA-256("epoch:<epoch>|" + its key's text, see
     `key_text`) are less than `holdout` of 2^64; in a dataset without a key all columns, by name, are the key. With
     `by: time` the newest rows are the holdout; rows of one moment stay together, in the holdout.
-    With `by: sealed` all rows are to learn from, and `held` is the holdout; without it that side has no rows, and no digest.
+    With `by: sealed` all rows are to learn from, and `source.holdout` is the holdout; without it that side has no rows, and no digest.
 
     Raises Findings: `data-column-missing`, `split-time-missing`, `split-side-empty`, and those of `open_table`.
     """
-    apart = encode(held.files) if held else None
-    key = cache_key(dataset.digest, files, "split", sorted(columns), target, *([apart] if apart else []))
+    dataset, apart = source.dataset, encode(source.holdout.files) if source.holdout else None
+    versions = plugin_versions(dataset.spec.source)
+    kept_apart = [apart] if apart else []
+    key = cache_key(dataset.digest, source.files, "split", sorted(columns), target, *kept_apart, *versions)
     known = read_cache_entry(cache, key, SplitSummary)
     if known is None:
-        with _open_split_table(root, dataset, files, (*columns, target), held) as table:
+        with _open_split_table(source, (*columns, target)) as table:
             known = _split_summary(table, dataset, _output_columns(dataset.spec, (*columns, target)), target)
         write_cache_entry(cache, key, known)
     return known
 
 
 def write_split_files(
-    root: Path,
-    dataset: LocatedSpec[DatasetSpec],
-    files: tuple[FileDigest, ...],
+    source: SplitSource,
     columns: tuple[str, ...],
     target: str,
     folder: Path,
+    *,
     seen: Mapping[str, EarlierSplit] | None = None,
-    held: SealedHoldout | None = None,
     order: tuple[str, ...] | None = None,
 ) -> SplitFiles:
     """Write `train.parquet` and `holdout.parquet` into an existing folder.
 
     Rows are ordered by key, then by content, whatever the layout of the files: first by that of `order` and `target`
     (default: all), so that rows stay in line with files that have these columns only. Columns are the key's, `columns` and
-    `target`. The holdout gets a column SEEN + name for each of `seen`, which tells whether the older model of that name
-    was free to learn from the row, then or had it been there. Raises as `split` does.
+    `target`. The holdout gets a column SEEN_COLUMN_PREFIX + name for each of `seen`, which tells whether the older model of that name
+    was free to learn from the row, then or had it been there. Raises as `split_dataset` does.
     """
-    out = SplitFiles(folder / "train.parquet", folder / "holdout.parquet")
-    with _open_split_table(root, dataset, files, (*columns, target), held) as table:
+    dataset, out = source.dataset, SplitFiles(folder / "train.parquet", folder / "holdout.parquet")
+    with _open_split_table(source, (*columns, target)) as table:
         condition, _ = _holdout_condition(table, dataset)
         names = _output_columns(dataset.spec, (*columns, target))
         marks = {
@@ -208,20 +211,18 @@ def count_holdout_rows(table: Table, spec: DatasetSpec) -> int:
 
 
 @contextmanager
-def _open_split_table(
-    root: Path,
-    dataset: LocatedSpec[DatasetSpec],
-    files: tuple[FileDigest, ...],
-    wanted: tuple[str, ...],
-    held: SealedHoldout | None,
-) -> Iterator[Table]:
+def _open_split_table(source: SplitSource, wanted: tuple[str, ...]) -> Iterator[Table]:
     from mlops_ci.data.engines.duckdb import open_table, translate_duckdb_errors
     from mlops_ci.data.sealed_holdout import attach_holdout
 
-    spec = dataset.spec
-    with open_table(root, files, spec, more=held.paths if held else ()) as table, translate_duckdb_errors("the data"):
+    dataset, held = source.dataset, source.holdout
+    spec, paths = dataset.spec, held.paths if held else ()
+    with (
+        open_table(source.root, source.files, spec, more=paths) as table,
+        translate_duckdb_errors("the data"),
+    ):
         if held:
-            table = attach_holdout(table, held, spec, dataset.locate("spec", "split", "source"))
+            table = attach_holdout(table, held, dataset.locate("spec", "split", "source"))
         _require_columns(table.types, dataset, wanted)
         yield table
 

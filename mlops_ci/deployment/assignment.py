@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import shlex
 from dataclasses import replace
 from typing import Literal
@@ -10,7 +9,7 @@ from typing import Literal
 from mlops_ci.core.codec import encode
 from mlops_ci.core.diagnostics import Diagnostic, replace_control_characters
 from mlops_ci.core.digest import canonical_json, digest_bytes
-from mlops_ci.core.errors import EnvironmentProblem, Findings, UsageProblem
+from mlops_ci.core.errors import EnvironmentProblem, Findings
 from mlops_ci.core.notifications import Dispatch, Notification, RecordDeployment
 from mlops_ci.core.plan import Outcome, Plan
 from mlops_ci.core.planned_writes import AppendLog, CreateTag, PlannedWrite, Push
@@ -39,7 +38,8 @@ from mlops_ci.governance.policy import BranchPolicy, load_policy, signing_for
 from mlops_ci.governance.revocations import find_override
 from mlops_ci.registry import run_store
 from mlops_ci.registry.events import Event
-from mlops_ci.registry.state import ModelState, RegistryState
+from mlops_ci.registry.lookup import require_release_record
+from mlops_ci.registry.state import ModelState
 from mlops_ci.registry.statement import encode_assignment
 from mlops_ci.registry.tag_message import format_tag_message
 from mlops_ci.reports.deploy_request import request_body as request_body
@@ -47,9 +47,10 @@ from mlops_ci.reports.escaping import clip
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.git import Repository, require_identity
 from mlops_ci.repository.git_values import Person
+from mlops_ci.repository.lookup import require_repository
 from mlops_ci.repository.signing import TagSignature, sign_tag, verify_tags
 from mlops_ci.spec.load import LocatedSpec
-from mlops_ci.spec.spec_types import DeploymentSpec
+from mlops_ci.spec.spec_types import DeploymentSpec, TargetSpec
 
 DATA_LOCK = "data.lock"
 _MAX_DESCRIPTION = 140  # characters: GitHub takes no more
@@ -72,7 +73,7 @@ def plan_assignment(
     rolled back from and is not forced, the environment has no Deployment spec or there is no branch; EnvironmentProblem
     when the version's kept run is gone or another.
     """
-    repo = require_repository(project)
+    repo = require_repository(project.context.repo)
     record = require_release_record(release)
     run = run_store.released_run(repo, record)
     _ensure_files_in_git(project, repo, record, run)
@@ -109,7 +110,7 @@ def plan_assignment(
     overrides = find_override(state, record.model_digest, f"mlops-ci {again}", force=force or rollback)
     number = state.next_number
     title = f"{state.model} v{release.version} in {environment}"
-    if not on_branch and project.specs.project.spec.delivery == "pull-request":
+    if not on_branch and project.delivery == "pull-request":
         if rollback:
             again = f"rollback {state.model} --env {environment} --version {release.version}"
         again = f"mlops-ci {again}{' --force' * force}{f' --reason {shlex.quote(reason)}' if reason else ''}"
@@ -232,73 +233,6 @@ def probe_signer(project: Project, repo: Repository, rules: BranchPolicy, commit
     return who, sign_tag(repo, signing, "probe", commit, "probe", who, int(project.context.clock().timestamp()))[1]
 
 
-def require_repository(project: Project) -> Repository:
-    """Return the project's repository; raises UsageProblem when it has none."""
-    if project.context.repo is None:
-        raise UsageProblem.of(
-            "repository-missing", "this folder is not in a git repository", help="run `git init` and commit your files"
-        )
-    return project.context.repo
-
-
-def require_model(project: Project, registry: RegistryState, name: str) -> str:
-    """Return the model's name; raises UsageProblem when it is neither specified nor in the registry."""
-    names = {*project.specs.models, *registry.models}
-    if name not in names:
-        close = difflib.get_close_matches(name, names, 1)
-        raise UsageProblem.of(
-            "model-unknown",
-            f"there is no model '{name}'",
-            help=f"did you mean '{close[0]}'?" if close else f"the models are {', '.join(sorted(names)) or 'none yet'}",
-        )
-    return name
-
-
-def require_environment(project: Project, name: str) -> str:
-    """Return the environment's name; raises UsageProblem when the project has none of that name."""
-    names = project.specs.project.spec.environments
-    if name not in names:
-        close = difflib.get_close_matches(name, names, 1)
-        raise UsageProblem.of(
-            "environment-unknown",
-            f"'{name}' is not one of the project's environments: {', '.join(names)}",
-            help=f"did you mean '{close[0]}'?" if close else "add it to `environments` in mlops.yaml",
-            location=project.specs.project.locate("spec"),
-        )
-    return name
-
-
-def require_release(state: ModelState, version: str | None) -> Event:
-    """Return the release of that version (None: the newest); raises UsageProblem when there is none."""
-    if version is None:
-        if state.latest_release is None:
-            raise UsageProblem.of(
-                "release-unknown",
-                f"'{state.model}' has no release yet",
-                help=f"mlops-ci gate {state.model} && mlops-ci release {state.model}",
-            )
-        return state.latest_release
-    wanted = version.removeprefix("v")
-    if wanted not in state.releases:
-        raise UsageProblem.of(
-            "release-unknown",
-            f"'{state.model}' has no version {wanted}",
-            help=f"it has {', '.join(state.releases) or 'none yet'}",
-        )
-    return state.releases[wanted]
-
-
-def require_release_record(release: Event) -> Release:
-    """Return the release's record; raises Findings when its tag carries none (another tool wrote it)."""
-    if not isinstance(release.record, Release):
-        raise Findings.of(
-            "release-without-evidence",
-            f"{release.ref.name} carries no record of a gate, so it cannot be deployed",
-            help="release it with `mlops-ci gate` and `mlops-ci release`",
-        )
-    return release.record
-
-
 def _ensure_files_in_git(project: Project, repo: Repository, release: Release, run: run_store.StoredRun) -> None:
     """Insist that git has every file of the version: a deployment's first container has git, and nothing else to fetch by."""
     away = run_store.external_files(repo, run)
@@ -340,13 +274,18 @@ def _require_deployment_spec(project: Project, model: str, environment: str) -> 
     )
 
 
+def _named_repository(spec: LocatedSpec[DeploymentSpec]) -> str | None:
+    target = spec.spec.target
+    return target.repository if isinstance(target, TargetSpec) else None
+
+
 def _repository_url(repo: Repository, branch: ManifestBranch, spec: LocatedSpec[DeploymentSpec]) -> str:
-    url = spec.spec.target.repository or (repo.remote_url(branch.remote) if branch.remote else str(repo.root))
+    url = _named_repository(spec) or (repo.remote_url(branch.remote) if branch.remote else str(repo.root))
     return without_credentials(url)
 
 
 def _unreachable_warnings(branch: ManifestBranch, spec: LocatedSpec[DeploymentSpec]) -> tuple[Diagnostic, ...]:
-    if branch.remote is not None or spec.spec.target.repository is not None:
+    if branch.remote is not None or _named_repository(spec) is not None:
         return ()
     return (
         Diagnostic(

@@ -21,7 +21,7 @@ from mlops_ci.repository.context import Project
 from mlops_ci.repository.default_branch import find_default_branch
 from mlops_ci.repository.git import Repository
 from mlops_ci.spec.located_spec import LocatedSpec
-from mlops_ci.spec.spec_types import DatasetSpec, EvaluateSpec, GateSpec, ModelSpec, SplitSpec
+from mlops_ci.spec.spec_types import DatasetSpec, EvaluateSpec, GateSpec, ModelSpec, ProjectSpec, SplitSpec
 from mlops_ci.training.source_code import code_files
 
 
@@ -65,9 +65,11 @@ class GateRules:
         return self.split.holdout_budget
 
 
-def own_rules(project: Project, model: LocatedSpec[ModelSpec], dataset: LocatedSpec[DatasetSpec]) -> GateRules:
-    """Return the rules that specs give for themselves."""
-    spec, root = model.spec, project.context.root
+def own_rules(
+    root: Path, project: ProjectSpec, model: LocatedSpec[ModelSpec], dataset: LocatedSpec[DatasetSpec]
+) -> GateRules:
+    """Return the rules that specs give for themselves; `root` is the folder that they and their code are in."""
+    spec = model.spec
     files = {file for one in spec.evaluate.custom.values() for file in code_files(root, one.entrypoint)}
     return GateRules(
         spec.gate,
@@ -77,7 +79,7 @@ def own_rules(project: Project, model: LocatedSpec[ModelSpec], dataset: LocatedS
         root,
         tuple(sorted(files, key=lambda file: file.path)),
         dataset.name,
-        project.specs.project.spec.champion_environment,
+        project.champion_environment,
     )
 
 
@@ -183,7 +185,7 @@ def effective_rules(
     base: BaseBranch | None, project: Project, model: LocatedSpec[ModelSpec], dataset: LocatedSpec[DatasetSpec]
 ) -> GateRules:
     """Return the rules of the base for a model, or its own where the base has none."""
-    mine = own_rules(project, model, dataset)
+    mine = own_rules(project.context.root, project.specs.project.spec, model, dataset)
     written = (project.specs.project.path, model.path, dataset.path)
     if base is None or (not mine.evaluate.custom and base.has_same_files(written, project.context.root)):
         return mine
@@ -195,9 +197,7 @@ def effective_rules(
         gone = f"{base} has no model '{model.name}', which has releases" if base.has_releases(model.name) else None
         return replace(mine, base_problem=gone)
     before = there.specs.datasets[old.spec.dataset]
-    theirs = own_rules(
-        replace(project, specs=there.specs, context=replace(project.context, root=there.copy)), old, before
-    )
+    theirs = own_rules(there.copy, there.specs.project.spec, old, before)
     chosen = _holdout_differences(dataset, before) if theirs.split.by != "sealed" else ()
     theirs = replace(theirs, split=_effective_split(mine.split, theirs.split), holdout_differences=chosen)
     if (

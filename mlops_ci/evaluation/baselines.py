@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mlops_ci.core.errors import EnvironmentProblem
-from mlops_ci.core.records import FileDigest, Release, TrainingRun
+from mlops_ci.core.records import Release, TrainingRun
 from mlops_ci.data.split import EarlierSplit, has_same_holdout, untraceable_reason
 from mlops_ci.evaluation.candidates.candidate import Candidate
 from mlops_ci.evaluation.verdict.alignment import NO_ANCHOR, NO_CHAMPION, NoBaseline
 from mlops_ci.registry import run_store
 from mlops_ci.registry.events import Event
 from mlops_ci.repository.context import Project
+from mlops_ci.repository.git import Repository
 from mlops_ci.spec.spec_types import BaselineRole, ChangeKind
 from mlops_ci.training.frame import incompatible_inputs
-from mlops_ci.training.frameworks.sklearn import entrypoint_folders
 from mlops_ci.training.inference.scoring import PackagedModel, missing_inputs
+from mlops_ci.training.user_code import entrypoint_folders
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,8 @@ def load_baseline(
         return _incomparable_baseline(f"{event.ref.name} was tagged by another tool and has no record")
     if release.run_key == run.key:
         return Baseline(event, release, is_candidate=True)
-    theirs = _read_release_run(project, event, release)
+    stored = _require_pinned_run(repo, event, release)
+    theirs = run_store.read_record(repo, stored, "run.json", TrainingRun)
     if theirs.task != candidate.model.spec.task or theirs.signature.output != candidate.output:
         return _incomparable_baseline(
             f"{event.ref.name} answers another question ({theirs.task} of {theirs.signature.output.name})"
@@ -69,11 +70,9 @@ def load_baseline(
         return _incomparable_baseline(
             f"which of today's holdout rows {event.ref.name} has learned from is not known: {why}"
         )
-    stored = run_store.find_run(repo, run_store.release_ref(release.model, release.version), fetch=True)
     folder = scratch / against
-    if stored is not None:
-        run_store.write_model_files(repo, stored, release.model_files, folder)
-    model = packaged_model(event.ref.name, theirs, release.model_files, release.trusted, folder)
+    run_store.write_model_files(repo, stored, release.model_files, folder)
+    model = packaged_model(event.ref.name, theirs, folder, release)
     return Baseline(event, release, model, earlier)
 
 
@@ -81,35 +80,59 @@ def _incomparable_baseline(why: str) -> NoBaseline:
     return NoBaseline(why, "incomparable")
 
 
-def change_kind(project: Project, run: TrainingRun, champion: Event | None) -> ChangeKind:
+def change_kind(run: TrainingRun, champion: TrainingRun | None) -> ChangeKind:
     """Tell whether a candidate is the champion's own spec and code, trained again on newer data or with other packages."""
-    release = champion.record if champion else None
-    if champion is None or not isinstance(release, Release):
+    if champion is None or champion.params is None:  # a run of an earlier version does not tell its parameters
         return "changed"
-    theirs = _read_release_run(project, champion, release)
-    mine, then = (
-        (one.interface_digest, one.estimator, one.params, one.seed, one.code, one.trusted) for one in (run, theirs)
+    mine, theirs = (
+        (one.interface_digest, one.estimator, one.params, one.seed, one.code, one.trusted) for one in (run, champion)
     )
-    return "retrained" if mine == then and theirs.params is not None else "changed"
+    return "retrained" if mine == theirs else "changed"
 
 
-def _read_release_run(project: Project, event: Event, release: Release) -> TrainingRun:
-    repo = project.context.repo
+def read_release_run(repo: Repository | None, event: Event | None) -> TrainingRun | None:
+    """Return the training run that a release pins, from the remote if need be; None where its tag has no record.
+
+    Raises EnvironmentProblem `store-missing` when the run is nowhere.
+    """
+    if repo is None or event is None or not isinstance(event.record, Release):
+        return None
+    stored = _require_pinned_run(repo, event, event.record)
+    return run_store.read_record(repo, stored, "run.json", TrainingRun)
+
+
+def _require_pinned_run(repo: Repository, event: Event, release: Release) -> run_store.StoredRun:
     ref = run_store.release_ref(release.model, release.version)
     stored = run_store.find_run(repo, ref, fetch=True)
-    if stored is None or repo is None:
+    if stored is None:
         raise EnvironmentProblem.of(
             "store-missing",
             f"the files of {event.ref.name} are neither in this clone nor at its remote",
             help=f"git fetch origin {ref}; if it is gone, look for a clone that has it",
         )
-    return run_store.read_record(repo, stored, "run.json", TrainingRun)
+    return stored
 
 
-def packaged_model(
-    name: str, run: TrainingRun, files: Sequence[FileDigest], trusted: tuple[str, ...], folder: Path
-) -> PackagedModel:
-    """Describe a model's files; one with code of its own finds it beside them, and is scored in a process of its own."""
-    model = next(file for file in files if file.path == "model.skops")
+def packaged_model(name: str, run: TrainingRun, folder: Path, release: Release | None = None) -> PackagedModel:
+    """Describe the model files in a folder, by the record of their run, or by the release that signed for them.
+
+    A model with code of its own finds it beside them, and is scored in a process of its own.
+    """
+    model_format, files, trusted = (
+        (run.model_format, run.files, run.trusted)
+        if release is None
+        else (release.model_format, release.model_files, release.trusted)
+    )
+    model = model_format.find_entry(files)
     paths = entrypoint_folders(run.estimator, folder / run_store.CODE_FOLDER) if run.code else ()
-    return PackagedModel(name, folder / model.path, model.sha256, trusted, run.signature, run.task, paths, run.seconds)
+    return PackagedModel(
+        name=name,
+        packager=model_format.name,
+        model=folder / model.path,
+        sha256=model.sha256,
+        trusted=trusted,
+        signature=run.signature,
+        task=run.task,
+        paths=paths,
+        seconds=run.seconds,
+    )

@@ -11,25 +11,24 @@ import numpy as np
 
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.errors import Findings
-from mlops_ci.core.records import TrainingRun
-from mlops_ci.data.split import SEEN_COLUMN_PREFIX, EarlierSplit, write_split_files
+from mlops_ci.data.split import SEEN_COLUMN_PREFIX, EarlierSplit, SplitSource, write_split_files
 from mlops_ci.evaluation.baselines import Baseline, packaged_model
-from mlops_ci.evaluation.candidates.candidate import Candidate, required_columns
+from mlops_ci.evaluation.candidates.candidate import Candidate
+from mlops_ci.evaluation.candidates.columns import required_columns
+from mlops_ci.evaluation.candidates.trained_model import TrainedModel
+from mlops_ci.evaluation.evaluation_task import Baselines, EvaluationTask
 from mlops_ci.evaluation.holdout.row_metadata import row_metadata
 from mlops_ci.evaluation.holdout.sealed import remove_holdout_copy
 from mlops_ci.evaluation.stats.bootstrap import seed_from_digests
 from mlops_ci.evaluation.verdict.alignment import NoBaseline, ScoredModel, align
 from mlops_ci.evaluation.verdict.compare import CandidateJudgement, judge_candidate
-from mlops_ci.repository.context import Project
 from mlops_ci.spec.metrics import METRIC_DEFINITIONS
-from mlops_ci.spec.spec_types import BaselineRole, ChangeKind, GateSpec
+from mlops_ci.spec.spec_types import BaselineRole
 from mlops_ci.training.inference import custom_metrics
 from mlops_ci.training.inference.cost import external_costs, measure_costs
 from mlops_ci.training.inference.scoring import PackagedModel, predictions_from_table, score_models
 from mlops_ci.training.predictions import Predictions, Truth, require_part
-from mlops_ci.training.workers.protocol import ModelCosts, WaitingWorker
-
-Baselines = Mapping[BaselineRole, Baseline | NoBaseline]
+from mlops_ci.training.workers.protocol import WaitingWorker
 
 
 @dataclass(frozen=True)
@@ -41,42 +40,30 @@ class HoldoutRows:
 
 
 @dataclass(frozen=True)
-class ExternalPredictions:
-    """A model's answers for the held-out rows, as a pyarrow table with one row each, and what it costs to run.
+class _Scores:
+    """The models as they were scored: the candidate, and each older version, or why it was not."""
 
-    They come from a job that ran the model and had no labels.
-    """
-
-    table: Any
-    costs: ModelCosts
+    candidate: ScoredModel
+    baselines: Mapping[BaselineRole, ScoredModel | NoBaseline]
+    diagnostics: tuple[Diagnostic, ...] = ()
 
 
 def evaluate(
-    project: Project,
-    candidate: Candidate,
-    run: TrainingRun,
-    folder: Path,
-    baselines: Baselines,
-    gate: GateSpec,
-    occasion: ChangeKind,
-    scratch: Path,
-    external_predictions: ExternalPredictions | None = None,
-    waiting: WaitingWorker | None = None,
+    task: EvaluationTask, root: Path, scratch: Path, scorer: WaitingWorker | None = None
 ) -> CandidateJudgement:
-    """Return the gate's answer about the model in `folder`; `gate` has the confidence of each test.
+    """Return the answer to an evaluation task; `root` is the project's folder, `scorer` a process that waits to score.
 
-    With `given` the candidate is not run here: these are its answers and costs. `waiting` is a process that may score it.
+    A candidate that another job has run is not run here: that job gave its answers and costs.
 
     Raises Findings when the candidate cannot be scored, or the rows' weights or a user's own metrics are unusable. An
     older version that cannot be scored is incomparable.
     """
-    mine = packaged_model(candidate.model.name, run, run.files, run.trusted, folder)
-    rows = _prepare_holdout_rows(project, candidate, mine, baselines, scratch)
+    candidate, trained, baselines = task.candidate, task.trained, task.baselines
+    mine = packaged_model(candidate.model.name, trained.run, trained.folder)
+    rows = _prepare_holdout_rows(root, candidate, mine, baselines, scratch)
     # library code in a process that waits for it: it must have ended before any other's own code can find it
     ahead = (
-        score_models([mine], rows.features, rows=rows.table.num_rows, scratch=scratch, scorer=waiting)
-        if waiting
-        else ()
+        score_models([mine], rows.features, rows=rows.table.num_rows, scratch=scratch, scorer=scorer) if scorer else ()
     )
     # the older ones first, each in a process of its own: a candidate's code must find nothing of them to touch
     found: dict[BaselineRole, ScoredModel | NoBaseline] = {}
@@ -86,58 +73,55 @@ def evaluate(
         elif rival.model is not None:
             twin = next((other for other in found if baselines[other] == rival), None)  # the anchor may be the champion
             found[against] = found[twin] if twin else _score_baseline(against, rival, rival.model, rows, scratch)
-    if external_predictions is not None:
-        scores = predictions_from_table(mine, external_predictions.table)
+    if trained.predictions is not None:
+        answers = predictions_from_table(mine, trained.predictions.table)
     else:
-        (scores,) = ahead or score_models([mine], rows.features, rows=rows.table.num_rows, scratch=scratch)
-    contestant = ScoredModel(mine.name, run.model_digest, scores.predictions, scores.classes, run=run.key)
-    cost_per_hour = candidate.rules.evaluate.cost_per_hour
-    costs = (
-        external_costs(external_predictions.costs, mine, operational_metrics(candidate), cost_per_hour)
-        if external_predictions
-        else None
+        (answers,) = ahead or score_models([mine], rows.features, rows=rows.table.num_rows, scratch=scratch)
+    contestant = ScoredModel(
+        mine.name, trained.run.model_digest, answers.predictions, answers.classes, run=trained.run.key
     )
-    contestant, found, notes = _measure_costs(candidate, rows, (mine, contestant, costs), baselines, found, scratch)
-    found |= {
-        against: replace(contestant, name=rival.event.ref.name)
+    scores = _measure_costs(task, mine, rows, _Scores(contestant, found), scratch)
+    same = {
+        against: replace(scores.candidate, name=rival.event.ref.name)
         for against, rival in baselines.items()
         if isinstance(rival, Baseline) and rival.is_candidate
     }
-    contestant, found = _add_custom_metrics(candidate, rows, contestant, found, scratch)
+    scores = replace(scores, baselines={**scores.baselines, **same})
+    scores = _add_custom_metrics(candidate, rows, scores, scratch)
     champion = baselines["champion"]
     judgement = judge_candidate(
         candidate.model.spec.task,
         rows.table[candidate.model.spec.target].to_numpy(),
-        contestant,
-        found["champion"],
-        gate,
-        anchor=found["anchor"],
+        scores.candidate,
+        scores.baselines["champion"],
+        task.gate,
+        anchor=scores.baselines["anchor"],
         evaluate=candidate.rules.evaluate,
         holdout=row_metadata(candidate, rows.table),
-        change_kind=occasion,
+        change_kind=task.change_kind,
         seed=seed_from_digests(
-            run.key,
+            trained.run.key,
             champion.event.ref.oid if isinstance(champion, Baseline) else "",
             candidate.sides.split.holdout_digest,
         ),
     )
-    return replace(judgement, diagnostics=(*judgement.diagnostics, *notes))
+    return replace(judgement, diagnostics=(*judgement.diagnostics, *scores.diagnostics))
 
 
 def paired_predictions(
-    project: Project, candidate: Candidate, run: TrainingRun, folder: Path, baseline: Baseline, scratch: Path
+    root: Path, candidate: Candidate, trained: TrainedModel, baseline: Baseline, scratch: Path
 ) -> tuple[Truth, tuple[Predictions, Predictions]]:
     """Return the labels of the held-out rows that both have not learned from, and two models' answers for them."""
-    mine = packaged_model(candidate.model.name, run, run.files, run.trusted, folder)
-    rows = _prepare_holdout_rows(project, candidate, mine, {"champion": baseline}, scratch)
+    mine = packaged_model(candidate.model.name, trained.run, trained.folder)
+    rows = _prepare_holdout_rows(root, candidate, mine, {"champion": baseline}, scratch)
     theirs = _score_baseline("champion", baseline, require_part(baseline.model), rows, scratch)
     if isinstance(theirs, NoBaseline):
         raise Findings.of("selftest-alone", f"there is no second model to compare with: {theirs.reason}")
-    (scores,) = score_models([mine], rows.features, rows=rows.table.num_rows, scratch=scratch)
-    contestant = ScoredModel(mine.name, run.model_digest, scores.predictions, scores.classes)
-    contestant, found = _add_custom_metrics(candidate, rows, contestant, {"champion": theirs}, scratch)
-    other = found["champion"]
-    models = [contestant, *([other] if isinstance(other, ScoredModel) else [])]
+    (answers,) = score_models([mine], rows.features, rows=rows.table.num_rows, scratch=scratch)
+    contestant = ScoredModel(mine.name, trained.run.model_digest, answers.predictions, answers.classes)
+    scores = _add_custom_metrics(candidate, rows, _Scores(contestant, {"champion": theirs}), scratch)
+    other = scores.baselines["champion"]
+    models = [scores.candidate, *([other] if isinstance(other, ScoredModel) else [])]
     labels = rows.table[candidate.model.spec.target].to_numpy()
     truth, sides, _ = align(
         candidate.model.spec.task, labels, models, row_metadata(candidate, rows.table), candidate.rules.evaluate
@@ -159,7 +143,7 @@ def operational_metrics(candidate: Candidate) -> frozenset[str]:
 
 
 def _prepare_holdout_rows(
-    project: Project, candidate: Candidate, mine: PackagedModel, baselines: Baselines, scratch: Path
+    root: Path, candidate: Candidate, mine: PackagedModel, baselines: Baselines, scratch: Path
 ) -> HoldoutRows:
     """Write and read the held-out rows; what a scoring process could find of them has no labels."""
     import pyarrow.parquet as pq
@@ -174,18 +158,8 @@ def _prepare_holdout_rows(
         for against, rival in baselines.items()
         if isinstance(rival, Baseline) and rival.earlier_split is not None
     }
-    context = project.context
-    sides = write_split_files(
-        context.root,
-        candidate.dataset,
-        candidate.snapshot.files,
-        columns,
-        spec.target,
-        scratch,
-        seen=earlier,
-        held=candidate.sealed_holdout,
-        order=spec.features,
-    )
+    source = SplitSource(root, candidate.dataset_by_rules, candidate.snapshot.files, candidate.sealed_holdout)
+    sides = write_split_files(source, columns, spec.target, scratch, seen=earlier, order=spec.features)
     table = pq.read_table(sides.holdout)
     for rows in (sides.train, sides.holdout):
         rows.unlink()
@@ -215,65 +189,49 @@ def _score_baseline(
 
 
 def _measure_costs(
-    candidate: Candidate,
-    rows: HoldoutRows,
-    mine: tuple[PackagedModel, ScoredModel, ModelCosts | None],
-    baselines: Baselines,
-    found: Mapping[BaselineRole, ScoredModel | NoBaseline],
-    scratch: Path,
-) -> tuple[ScoredModel, dict[BaselineRole, ScoredModel | NoBaseline], tuple[Diagnostic, ...]]:
+    task: EvaluationTask, mine: PackagedModel, rows: HoldoutRows, scores: _Scores, scratch: Path
+) -> _Scores:
     """Return everybody with what the requirements ask of their costs, and why an older version's are not known.
 
     Raises Findings when the candidate cannot be measured.
     """
+    candidate, reported = task.candidate, task.trained.predictions
+    wanted, cost_per_hour = operational_metrics(candidate), candidate.rules.evaluate.cost_per_hour
     packages = {
         rival.event.ref.oid: rival.model
-        for against, rival in baselines.items()
-        if isinstance(rival, Baseline) and rival.model is not None and isinstance(found[against], ScoredModel)
+        for against, rival in task.baselines.items()
+        if isinstance(rival, Baseline)
+        and rival.model is not None
+        and isinstance(scores.baselines[against], ScoredModel)
     }
-    model, contestant, known_costs = mine
-    here = [*packages.values()] if known_costs else [*packages.values(), model]
+    here = [*packages.values()] if reported else [*packages.values(), mine]
     *older, own = [
-        *measure_costs(
-            here,
-            rows.features,
-            operational_metrics(candidate),
-            scratch=scratch,
-            cost_per_hour=candidate.rules.evaluate.cost_per_hour,
-        ),
-        *([known_costs] if known_costs else []),
+        *measure_costs(here, rows.features, wanted, scratch=scratch, cost_per_hour=cost_per_hour),
+        *([external_costs(reported.costs, mine, wanted, cost_per_hour)] if reported else []),
     ]
     if own.diagnostics:
         raise Findings(own.diagnostics)
     costs = dict(zip(packages, older, strict=True))
-    measured = dict(found)
-    for against, rival in baselines.items():
-        one = found.get(against)
+    measured = dict(scores.baselines)
+    for against, rival in task.baselines.items():
+        one = scores.baselines.get(against)
         if isinstance(rival, Baseline) and isinstance(one, ScoredModel):
             measured[against] = replace(one, operational_metrics=costs[rival.event.ref.oid].values)
     notes = tuple(replace(one, severity="warning") for each in older for one in each.diagnostics)
-    return replace(contestant, operational_metrics=own.values), measured, notes
+    return _Scores(replace(scores.candidate, operational_metrics=own.values), measured, notes)
 
 
-def _add_custom_metrics(
-    candidate: Candidate,
-    rows: HoldoutRows,
-    contestant: ScoredModel,
-    scored_baselines: Mapping[BaselineRole, ScoredModel | NoBaseline],
-    scratch: Path,
-) -> tuple[ScoredModel, dict[BaselineRole, ScoredModel | NoBaseline]]:
+def _add_custom_metrics(candidate: Candidate, rows: HoldoutRows, scores: _Scores, scratch: Path) -> _Scores:
     """Return everybody with what the user's own metrics give for their rows."""
     spec, rules = candidate.model.spec, candidate.rules
-    names = [against for against, one in scored_baselines.items() if isinstance(one, ScoredModel)]
-    models = [contestant, *(one for one in scored_baselines.values() if isinstance(one, ScoredModel))]
+    names = [against for against, one in scores.baselines.items() if isinstance(one, ScoredModel)]
+    models = [scores.candidate, *(one for one in scores.baselines.values() if isinstance(one, ScoredModel))]
     beside = {name for one in rules.evaluate.custom.values() for name in one.columns}
     given = rows.table.select(list(dict.fromkeys((*spec.features, *sorted(beside)))))
     found = custom_metrics.custom_metric_values(
         rules.evaluate.custom,
         [(one.name, one.predictions, one.classes) for one in models],
-        task=spec.task,
-        labels=rows.table[spec.target],
-        rows=given,
+        custom_metrics.LabelledRows(spec.task, rows.table[spec.target], given),
         root=rules.metric_root,
         scratch=scratch,
     )
@@ -281,4 +239,4 @@ def _add_custom_metrics(
         replace(one, predictions=replace(one.predictions, own=values))
         for one, values in zip(models, found, strict=True)
     ]
-    return own[0], {**scored_baselines, **dict(zip(names, own[1:], strict=True))}
+    return replace(scores, candidate=own[0], baselines={**scores.baselines, **dict(zip(names, own[1:], strict=True))})

@@ -16,19 +16,20 @@ from datetime import datetime
 from pathlib import Path
 
 from mlops_ci.core.codec import DecodeError, decode_json
-from mlops_ci.core.diagnostics import Diagnostic, replace_control_characters
-from mlops_ci.core.errors import EnvironmentProblem, Findings
+from mlops_ci.core.diagnostics import replace_control_characters
+from mlops_ci.core.errors import EnvironmentProblem, Findings, error_headline
 from mlops_ci.core.records import DatasetSnapshot, TrainingEnvironment, TrainingRun
-from mlops_ci.data.split import write_split_files
+from mlops_ci.data.split import SplitSource, write_split_files
 from mlops_ci.evaluation.base_branch_rules import BaseBranch
 from mlops_ci.evaluation.candidates.candidate import Candidate, identify_candidate
-from mlops_ci.evaluation.candidates.training import copy_source, training_record
-from mlops_ci.evaluation.evaluate import ExternalPredictions
+from mlops_ci.evaluation.candidates.trained_model import ExternalPredictions, TrainedModel
+from mlops_ci.evaluation.candidates.training import copy_source, training_record, training_task
 from mlops_ci.registry import run_store, run_transfer
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.git import Repository
-from mlops_ci.training.fit import ExternalAnswers, FittedModel, package_external, select_golden_rows
-from mlops_ci.training.packaging import skops
+from mlops_ci.training.external_model import package_external
+from mlops_ci.training.inspection import ExternalAnswers, select_golden_rows
+from mlops_ci.training.package import FittedModel
 from mlops_ci.training.workers import untrusted_files
 from mlops_ci.training.workers.protocol import ModelCosts
 
@@ -50,17 +51,6 @@ class RunArtifact:
     log: bytes
     predictions: Path | None = None
     costs: Path | None = None
-
-
-@dataclass(frozen=True)
-class ImportedRun:
-    """A candidate that has arrived, as this job found it: its record, its packaged files in `folder`, and its answers."""
-
-    run: TrainingRun
-    folder: Path
-    log: bytes
-    external_predictions: ExternalPredictions | None
-    diagnostics: tuple[Diagnostic, ...]
 
 
 def read_artifacts(repo: Repository, folder: Path) -> Mapping[str, RunArtifact]:
@@ -98,7 +88,7 @@ def match_candidate(
     return candidate
 
 
-def import_run(project: Project, repo: Repository, candidate: Candidate, artifact: RunArtifact) -> ImportedRun:
+def import_run(project: Project, repo: Repository, candidate: Candidate, artifact: RunArtifact) -> TrainedModel:
     """Look into what arrived of a candidate whose holdout is open, and describe it as if it had been trained here.
 
     Raises Findings when the model is none that the spec allows, or `predictions-missing` when it has code of its own and
@@ -106,31 +96,21 @@ def import_run(project: Project, repo: Repository, candidate: Candidate, artifac
     """
     context, spec = project.context, candidate.model.spec
     scratch = Path(tempfile.mkdtemp(dir=context.scratch))
-    model = scratch / "arrived.skops"
-    model.write_bytes(_read_blob(repo, artifact.run, f"{run_store.MODEL_FOLDER}{skops.MODEL_FILE}"))
-    sides = write_split_files(
-        context.root, candidate.dataset, candidate.snapshot.files, spec.features, spec.target, scratch
-    )
+    environment = _sanitise_environment(artifact.claimed_run.environment)
+    task = replace(training_task(candidate, context.root), environment=environment)
+    model = scratch / "arrived-model"
+    # the format is what the spec asks for, whatever the run claims
+    model.write_bytes(_read_blob(repo, artifact.run, f"{run_store.MODEL_FOLDER}{task.packager.entry_file}"))
+    source = SplitSource(context.root, candidate.dataset_by_rules, candidate.snapshot.files)
+    sides = write_split_files(source, spec.features, spec.target, scratch)
     sides.holdout.unlink()
     golden = select_golden_rows(sides.train, candidate.inputs)
     answers, given = (
         _split_predictions(candidate, artifact, golden.num_rows) if runs_untrusted_code(candidate) else (None, None)
     )
-    made = package_external(
-        model,
-        spec.train,
-        task=spec.task,
-        inputs=candidate.inputs,
-        output=candidate.output,
-        golden=golden,
-        root=context.root,
-        scratch=scratch / "examined",
-        environment=_sanitise_environment(artifact.claimed_run.environment),
-        where=candidate.model.locate("spec", "train", key=True),
-        answers=answers,
-    )
+    made = package_external(task, model, golden, scratch / "examined", answers)
     run = _imported_record(context.root, candidate, artifact.claimed_run, made)
-    return ImportedRun(run, made.folder, artifact.log, given, made.diagnostics)
+    return TrainedModel(run, made.folder, artifact.log, predictions=given, diagnostics=made.diagnostics)
 
 
 def runs_untrusted_code(candidate: Candidate) -> bool:
@@ -166,7 +146,7 @@ def _split_predictions(
     except (ValueError, OSError, DecodeError) as error:
         raise Findings.of(
             "predictions-invalid",
-            f"the answers of '{name}' cannot be used: {skops.error_summary(error)}",
+            f"the answers of '{name}' cannot be used: {error_headline(error)}",
             location=where,
             help="look at the log of the job that lets it predict",
         ) from error

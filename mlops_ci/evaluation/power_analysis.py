@@ -15,21 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from mlops_ci.core.diagnostics import has_errors
-from mlops_ci.core.errors import Findings
 from mlops_ci.core.records import Comparison, Release
 from mlops_ci.core.results.power import ModelPower, RequirementPower
-from mlops_ci.data.split import write_split_files
+from mlops_ci.data.split import SplitSource, write_split_files
 from mlops_ci.evaluation.base_branch_rules import BaseBranch
-from mlops_ci.evaluation.candidates.candidate import (
-    Candidate,
-    find_champion,
-    identify_candidate,
-    read_data,
-    required_columns,
-)
+from mlops_ci.evaluation.candidates.candidate import Candidate
+from mlops_ci.evaluation.candidates.columns import required_columns
+from mlops_ci.evaluation.candidates.opponents import find_champion
 from mlops_ci.evaluation.holdout.row_metadata import dependence_groups, row_weights
-from mlops_ci.evaluation.holdout.sealed import open_holdout
+from mlops_ci.evaluation.holdout.sealed import open_candidate
 from mlops_ci.evaluation.simulation.claims import CHAMPION_QUALITY, MODEL_DISAGREEMENT, SHARED_ERROR_VARIANCE
 from mlops_ci.evaluation.simulation.populations import (
     ClassifierPopulation,
@@ -42,6 +36,7 @@ from mlops_ci.evaluation.stats.alpha_spending import level_per_test
 from mlops_ci.evaluation.stats.evidence import measure_evidence, whole_rows
 from mlops_ci.evaluation.stats.power import TARGET_POWER
 from mlops_ci.registry import run_store
+from mlops_ci.registry.state import read_registry
 from mlops_ci.repository.context import Project
 from mlops_ci.spec.metrics import METRIC_DEFINITIONS
 from mlops_ci.spec.requirement_text import describe_requirement
@@ -58,10 +53,7 @@ _RELATIVE_METRICS = ("rmse", "mae", "mape", "log-loss", "brier")
 
 def analyse_power(project: Project, name: str, base: BaseBranch | None = None) -> ModelPower:
     """Return what the gate of a model could tell with today's holdout; raises Findings when its data are refused."""
-    data, findings = read_data(project, name)
-    if has_errors(findings):
-        raise Findings(findings)
-    with open_holdout(project, identify_candidate(project, name, data, base=base)) as candidate:
+    with open_candidate(project, name, base) as candidate:
         shares, worth = _measure_holdout(project, candidate)
     spec, rows = candidate.model.spec, candidate.sides.split.holdout_rows
     alpha = level_per_test(1 - candidate.rules.gate.confidence, candidate.holdout_budget or 1)
@@ -114,7 +106,9 @@ def _detection_factor(alpha: float) -> float:
 
 def _last_comparison(project: Project, name: str) -> Comparison | None:
     """Return what the champion was tested with before it was released; None where there is none, or it is out of reach."""
-    champion, repo = find_champion(project, name), project.context.repo
+    context, environment = project.context, project.specs.project.spec.champion_environment
+    repo = context.repo
+    champion = find_champion(read_registry(repo).model(name), environment, offline=context.offline)
     if champion is None or repo is None or not isinstance(champion.record, Release):
         return None
     stored = run_store.find_run(repo, run_store.release_ref(name, champion.version), fetch=True)
@@ -169,9 +163,8 @@ def _measure_holdout(project: Project, candidate: Candidate) -> tuple[dict[Any, 
     columns = tuple(required_columns(candidate.rules))
     with tempfile.TemporaryDirectory(dir=context.scratch) as folder:
         files = candidate.snapshot.files
-        sides = write_split_files(
-            context.root, candidate.dataset, files, columns, target, Path(folder), held=candidate.sealed_holdout
-        )
+        source = SplitSource(context.root, candidate.dataset_by_rules, files, candidate.sealed_holdout)
+        sides = write_split_files(source, columns, target, Path(folder))
         table = pq.read_table(sides.holdout)
     truth = Truth(
         np.zeros(table.num_rows), weights=row_weights(candidate, table), groups=dependence_groups(candidate, table)

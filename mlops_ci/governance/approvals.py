@@ -123,7 +123,7 @@ def read_approvals(repo: Repository, signing: Signing, refs: Iterable[Ref]) -> t
     signatures = verify_tags(repo, signing, oids)
     return tuple(
         SignedApproval(EventRef(ref.name, ref.oid), _read_statement(ref), signatures[ref.oid], _tagger_address(content))
-        for ref, content in zip(tags, repo.read_objects(oids), strict=True)
+        for ref, content in zip(tags, repo.read_objects(oids, or_corrupt=True), strict=True)
     )
 
 
@@ -139,7 +139,7 @@ def find_release_authors(repo: Repository, signing: Signing, release: Event) -> 
 def find_tag_authors(repo: Repository, signing: Signing, oid: str, role: str) -> ExcludedApprover:
     """Return who wrote a tag: whom it names as tagger, and whose signature it has."""
     signature = verify_tags(repo, signing, (oid,))[oid]
-    return excluded_approver(role, _tagger_address(next(repo.read_objects((oid,)))), signature)
+    return excluded_approver(role, _tagger_address(next(repo.read_objects((oid,), or_corrupt=True))), signature)
 
 
 def excluded_approver(role: str, address: str, signature: TagSignature) -> ExcludedApprover:

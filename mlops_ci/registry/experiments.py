@@ -12,13 +12,12 @@ from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.digest import digest_json
 from mlops_ci.core.records import Comparison, MetricValue, Release, TrainingRun
 from mlops_ci.core.results.queries import ModelRuns, RunRow
+from mlops_ci.registry.run_store import RELEASE_PREFIX, RUN_PREFIX
 from mlops_ci.registry.state import RegistryState, fold_refs
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.ref_listing import LOG_PREFIX, TAG_PREFIX
 from mlops_ci.repository.refs import Ref
 
-RUN_PREFIX = "refs/mlops/runs/"
-RELEASE_PREFIX = "refs/mlops/releases/"
 _MAX_DEPTH = 6  # of nested parameters that are taken apart; what is deeper is shown as JSON
 _DIGEST_DIGITS = 8  # hex digits of a digest that is only told from others
 _MAX_CELL_LENGTH = 60  # characters of a value in a table
@@ -57,7 +56,9 @@ def read_experiments(
         for event in state.events
         if isinstance(event.record, Release)
     }
-    objects = repo.read_objects([f"{oid}:{name}" for oid in held for name in ("run.json", "comparison.json")])
+    objects = repo.read_objects(
+        [f"{oid}:{name}" for oid in held for name in ("run.json", "comparison.json")], or_corrupt=True
+    )
     found: list[Experiment] = []
     unreadable: list[Diagnostic] = []
     for (oid, ref), run, comparison in zip(held.items(), objects, objects, strict=False):

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_ci.core.digest import digest_file
-from mlops_ci.core.errors import EnvironmentProblem, ToolError
+from mlops_ci.core.errors import EnvironmentProblem, ToolError, error_headline
 from mlops_ci.core.records import STORE_URL, FileDigest
 
 BLOCK_SIZE = 8 << 20  # bytes that are asked for at once: what a cut costs at most
@@ -291,7 +291,7 @@ def _open_store(url: str) -> Iterator[tuple[Any, str]]:
     except FileNotFoundError as error:
         raise EnvironmentProblem.of(
             "store-unknown",
-            f"{url} is not there: {_headline(error)}",
+            f"{url} is not there: {error_headline(error)}",
             help="check `store` in mlops.yaml, and make the bucket or container: an upload does not",
         ) from error
     except PermissionError as error:
@@ -300,7 +300,7 @@ def _open_store(url: str) -> Iterator[tuple[Any, str]]:
         if error.errno in _DISK_FULL_CODES:
             raise EnvironmentProblem.of(
                 "disk-full",
-                f"no space left: {_headline(error)}",
+                f"no space left: {error_headline(error)}",
                 help="free some space, then run the same command again",
             ) from error
         raise _unreachable_error(url, error) from error
@@ -326,7 +326,7 @@ def _close_driver(driver: Any) -> None:
 def _forbidden_error(url: str, error: Exception) -> EnvironmentProblem:
     return EnvironmentProblem.of(
         "store-forbidden",
-        f"{url} does not let this user in: {_headline(error)}",
+        f"{url} does not let this user in: {error_headline(error)}",
         help="credentials come from the environment (for S3: AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY);"
         " they need the right to read and write below this URL",
     )
@@ -335,7 +335,7 @@ def _forbidden_error(url: str, error: Exception) -> EnvironmentProblem:
 def _unreachable_error(url: str, error: Exception) -> EnvironmentProblem:
     return EnvironmentProblem.of(
         "store-unreachable",
-        f"{url} does not answer as it should: {_headline(error)}",
+        f"{url} does not answer as it should: {error_headline(error)}",
         help="check the network and `store` in mlops.yaml, then run the same command again: it goes on where it was cut",
     )
 
@@ -346,7 +346,3 @@ def _corruption_error(url: str, file: FileDigest, why: str) -> EnvironmentProble
         f"{url} does not hold {file.path} as it was recorded: {why}",
         help=f"somebody changed {object_name(file.sha256)} there, or it is damaged: put it back from another copy",
     )
-
-
-def _headline(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"[:300]

@@ -38,6 +38,19 @@ class StoredRun:
     files: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class StoreTarget:
+    """Where a run's files go: files of more than `limit_mb` megabytes to `url`, the others to git; `git`: there is no such place."""
+
+    url: str
+    limit_mb: int
+
+
+def store_target(project: ProjectSpec) -> StoreTarget:
+    """Return where a project keeps its runs."""
+    return StoreTarget(project.store, project.store_limit_mb)
+
+
 def run_ref(model: str, key: str) -> str:
     """Return the ref of a run."""
     return f"{RUN_PREFIX}{model}/{key}"
@@ -58,7 +71,7 @@ def find_run(repo: Repository | None, ref: str, *, fetch: bool = False) -> Store
     oid = repo.resolve(f"{ref}^{{commit}}")
     if oid is None and fetch and (remote := repo.default_remote()) is not None:
         answer = repo.fetch(remote, f"{ref}:{ref}")
-        if answer.status != 0 and "couldn't find remote ref" not in answer.err:
+        if answer.state not in ("done", "absent"):
             raise EnvironmentProblem.of(
                 "remote-unreachable",
                 f"{ref} is not in this clone, and '{remote}' could not be asked for it",
@@ -140,7 +153,7 @@ def write_model_files(repo: Repository, run: StoredRun, files: Iterable[FileDige
 
 
 def plan_store(
-    ref: str, title: str, files: Mapping[str, FileContent], model: Sequence[FileDigest], folder: Path, to: ProjectSpec
+    ref: str, title: str, files: Mapping[str, FileContent], model: Sequence[FileDigest], folder: Path, to: StoreTarget
 ) -> Plan:
     """Plan a run: what git takes of its files, and then the uploads of the model's files that are too large for git.
 
@@ -148,13 +161,13 @@ def plan_store(
     uploads what is not there before anybody else can see the run. `files` are the run's records, by path; the model's files are in `folder`. Raises Findings `model-file-too-large` where
     there is nowhere to upload to.
     """
-    large = [file for file in model if file.size > to.store_limit_mb * 1_000_000]
-    if large and to.store == "git":
-        raise Findings([_too_large_finding(file, to.store_limit_mb) for file in large])
+    large = [file for file in model if file.size > to.limit_mb * 1_000_000]
+    if large and to.url == "git":
+        raise Findings([_too_large_finding(file, to.limit_mb) for file in large])
     tree = {f"{MODEL_FOLDER}{file.path}": folder / file.path for file in model if file not in large}
     if not large:
         return Plan((StoreRun(ref, {**tree, **files}, title),))
-    away = StoredFiles(to.store.rstrip("/"), tuple(large))
+    away = StoredFiles(to.url.rstrip("/"), tuple(large))
     tree_files: dict[str, FileContent] = {**tree, **files, EXTERNAL_FILES_RECORD: canonical_json(encode(away)).encode()}
     copies = (KeepLocalCopy(file, folder / file.path) for file in away.files)
     return Plan((*copies, StoreRun(ref, tree_files, title), Push(None), *_plan_uploads(away, folder)))

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from mlops_ci.core.errors import Findings
 from mlops_ci.core.plan import Plan
 from mlops_ci.core.planned_writes import Push, WriteBundle
 from mlops_ci.registry import run_store
-from mlops_ci.repository.context import Project
 from mlops_ci.repository.git import Repository
 
 MAX_BUNDLE_BYTES = 8 << 30  # bytes of a bundle, and of the files that one run unfolds to
+BUNDLE_TARGET = run_store.StoreTarget("git", MAX_BUNDLE_BYTES // 1_000_000)  # what is carried is all in git
 _MAX_FILES = 2_000  # of one run
 _MAX_RECORD_BYTES = 64 << 20  # bytes of whatever a run's tree holds beside the model
 _RUN_REF = re.compile(r"refs/mlops/runs/(?P<model>[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)/(?P<key>[0-9a-f]{32})")
@@ -46,12 +45,6 @@ def read_bundle(repo: Repository, file: Path) -> tuple[run_store.StoredRun, ...]
 def plan_bundle(plan: Plan, refs: Sequence[str], file: Path) -> Plan:
     """Plan a bundle of runs, those that a plan stores among them."""
     return Plan((*plan.writes, *((Push(None),) if plan else ()), WriteBundle(file, tuple(refs))))
-
-
-def without_size_limit(project: Project) -> Project:
-    """Return the project with a store that takes files of any size: what is carried is all in git."""
-    spec = replace(project.specs.project.spec, store="git", store_limit_mb=MAX_BUNDLE_BYTES // 1_000_000)
-    return replace(project, specs=replace(project.specs, project=replace(project.specs.project, spec=spec)))
 
 
 def run_model_name(run: run_store.StoredRun) -> str:

@@ -157,17 +157,13 @@ class RegistryState(NamedTuple):
     def require_model(self, name: str) -> ModelState:
         """Return a model's state; raises UsageProblem `model-unknown` when nothing is recorded of it."""
         if name not in self.models:
-            import difflib
-
             from mlops_ci.core.errors import UsageProblem
+            from mlops_ci.core.suggestions import suggest
 
-            close = difflib.get_close_matches(name, self.models, 1)
             raise UsageProblem.of(
                 "model-unknown",
                 f"nothing is recorded of a model '{name}'",
-                help=f"did you mean '{close[0]}'?"
-                if close
-                else f"the models are {', '.join(self.models) or 'none yet'}",
+                help=suggest(name, self.models, otherwise="the models are") or "mlops-ci release records the first",
             )
         return self.models[name]
 

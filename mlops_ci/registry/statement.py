@@ -91,7 +91,11 @@ def encode_release(release: Release) -> dict[str, Any]:
                     {
                         "name": "run",
                         "digest": {"gitCommit": release.run_oid},
-                        "annotations": {"ref": release.run_ref, "modelDigest": release.model_digest},
+                        "annotations": {
+                            "ref": release.run_ref,
+                            "modelDigest": release.model_digest,
+                            "modelFormat": flat["modelFormat"],
+                        },
                     },
                     {
                         "name": "gate",
@@ -158,8 +162,9 @@ def decode_event_record(statement: Mapping[str, Any]) -> EventRecord:
             return decode(_RECORD_TYPES[kind], {**predicate, "modelFiles": files})
         if kind == PROVENANCE_TYPE:
             release = decode(Release, {**_flatten_release(predicate), "modelFiles": files})
-            if not release.data or all(file.path != "model.skops" for file in release.model_files):
-                raise DecodeError("$: a release names its data and its model file")
+            release.model_format.find_entry(release.model_files)
+            if not release.data:
+                raise DecodeError("$: a release names its data")
             return release
     except (KeyError, TypeError, IndexError, ValueError, AttributeError, OverflowError) as error:
         raise DecodeError(str(error)) from error
@@ -207,6 +212,7 @@ def _flatten_release(predicate: Mapping[str, Any]) -> dict[str, Any]:
         "runOid": run["digest"]["gitCommit"],
         "runRef": run["annotations"]["ref"],
         "modelDigest": run["annotations"]["modelDigest"],
+        "modelFormat": run["annotations"]["modelFormat"],
         "evidence": {**gate["annotations"], "digest": gate["digest"]["sha256"]},
         **event,
     }

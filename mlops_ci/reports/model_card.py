@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from mlops_ci.core.ci_job import CiJob
 from mlops_ci.core.records import Comparison, Release, TrainingRun, Trust
@@ -26,27 +27,38 @@ _TRUST_PHRASES: Mapping[Trust, str] = {
 }
 
 
+@dataclass(frozen=True)
+class CardNotes:
+    """What no record tells: `description` and `owner` of the spec's metadata, and how Python loads the model from `DIR`.
+
+    `loading_code` is the module to import, and the expression.
+    """
+
+    description: str | None = None
+    owner: str | None = None
+    loading_code: tuple[str, str] | None = None
+
+
+_NO_NOTES = CardNotes()
+
+
 def render_model_card(
     release: Release,
     *,
     run: TrainingRun | None = None,
     comparison: Comparison | None = None,
-    description: str | None = None,
-    owner: str | None = None,
+    notes: CardNotes = _NO_NOTES,
     job: CiJob | None = None,
     limit: int = MODEL_CARD_MAX_BYTES,
 ) -> str:
-    """Return the card of at most `limit` bytes of UTF-8; what its run and its comparison tell is left out without them.
-
-    `description` and `owner` are those of the spec's metadata.
-    """
+    """Return the card of at most `limit` bytes of UTF-8; what its run and its comparison tell is left out without them."""
     parts = (
-        *_details_blocks(release, run, description, owner),
-        *_intended_use_blocks(run, description),
+        *_details_blocks(release, run, notes.description, notes.owner),
+        *_intended_use_blocks(run, notes.description),
         *_data_blocks(release, run, comparison),
         *_metrics_blocks(release, comparison),
         *_caveats_blocks(release, comparison),
-        *_usage_blocks(release, job),
+        *_usage_blocks(release, notes.loading_code, job),
         *_provenance_blocks(release, job),
         *([Block(_environment_section(run), 3)] if run else ()),
     )
@@ -166,7 +178,7 @@ def _caveats_blocks(release: Release, comparison: Comparison | None) -> Iterator
     yield Block(f"## Caveats\n\n{text}", 1)
 
 
-def _usage_blocks(release: Release, job: CiJob | None) -> Iterator[Block]:
+def _usage_blocks(release: Release, loading_code: tuple[str, str] | None, job: CiJob | None) -> Iterator[Block]:
     if not (_SHELL_WORD.fullmatch(release.model) and _SHELL_WORD.fullmatch(release.version)):
         return
     name = f"{release.model}@{release.version}"
@@ -181,9 +193,9 @@ def _usage_blocks(release: Release, job: CiJob | None) -> Iterator[Block]:
     )
     yield Block(f"## Get it, verify it, make it again\n\n{commands}", 1)
     types = [one for one in release.trusted if _DOTTED_NAME.fullmatch(one)]
-    if not release.code and len(types) == len(release.trusted):
-        load = f'```python\nimport skops.io\n\nmodel = skops.io.load("DIR/model.skops", trusted={types!r})\n```'
-        yield Block(load, 2)
+    if loading_code and not release.code and len(types) == len(release.trusted):
+        module, expression = loading_code
+        yield Block(f"```python\nimport {module}\n\nmodel = {expression}\n```", 2)
     rows = [(file.path, f"{file.size:,}", file.sha256) for file in release.model_files]
     files = limited_table(("file", "bytes", "SHA-256"), rows, most=100, size=15_000, noun="file")
     yield Block(sections.collapse_section(formatting.format_count(len(rows), "file"), files), 3)

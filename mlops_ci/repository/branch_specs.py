@@ -48,7 +48,7 @@ def find_branch_tip(repo: Repository, name: str | None = None) -> BranchTip | No
     """
     remote = repo.default_remote()
     prefix = f"refs/remotes/{remote}/"
-    wanted = name or (_symbolic_target(repo, f"{prefix}HEAD") or "").removeprefix(prefix) or repo.current_branch()
+    wanted = name or (repo.symbolic_target(f"{prefix}HEAD") or "").removeprefix(prefix) or repo.current_branch()
     refs = [f"{prefix}{wanted}", f"refs/heads/{wanted}"] if wanted else []
     refs += [] if name else [f"{prefix}main", f"{prefix}master", "HEAD"]
     for ref in refs:
@@ -89,11 +89,6 @@ def read_projects(
             )
         )
     return tuple(found), tuple(findings)
-
-
-def _symbolic_target(repo: Repository, ref: str) -> str | None:
-    answer = repo.run("symbolic-ref", "--quiet", ref, check=False)
-    return answer.text if answer.status == 0 else None
 
 
 def _nearest_project(files: Mapping[str, str], start: str) -> str | None:

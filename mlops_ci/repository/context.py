@@ -15,7 +15,7 @@ from mlops_ci.repository.git_values import Person
 if TYPE_CHECKING:  # queries need neither records nor specs, and should not wait for a YAML parser
     from mlops_ci.core.records import Provenance
     from mlops_ci.spec.load import Specs
-    from mlops_ci.spec.spec_types import Trust
+    from mlops_ci.spec.spec_types import Delivery, Trust
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class Context(Workspace):
     person: Person | None = None  # whom git names as tagger
     job: CiJob | None = None  # the CI job that this runs in
     trust: Trust = "local"  # how far it can be trusted what is judged here
+    is_branch_protected: bool = False  # the remote refused a push to the branch: manifests travel by pull request
     # what the git host says of this repository: is given a path below it, such as `/rulesets`, and answers with decoded JSON of
     # all pages; raises HostProblem. None where there is no token
     github: Callable[[str], Any] | None = None
@@ -62,3 +63,8 @@ class Project:
 
     specs: Specs
     context: Context
+
+    @property
+    def delivery(self) -> Delivery:
+        """How manifests get to the branch: as the project says, and by pull request where the branch takes no push."""
+        return "pull-request" if self.context.is_branch_protected else self.specs.project.spec.delivery

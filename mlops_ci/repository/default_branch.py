@@ -18,7 +18,7 @@ def find_default_branch(project: Project, repo: Repository) -> str | None:
     if remote is None:
         return own or repo.current_branch()
     place = f"refs/remotes/{remote}/"
-    default = repo.remote_default_branch(remote)
+    default = repo.remote_default_branch(remote).name
     default = default or next((name for name in _USUAL_NAMES if repo.resolve(f"{place}{name}^{{commit}}")), None)
     if default is None:
         return None if repo.refs(place) else own or repo.current_branch()  # nothing has been pushed yet

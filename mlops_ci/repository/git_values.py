@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -73,6 +73,32 @@ class RefUpdate:
     ref: str
     new: str
     old: str | None
+
+
+@dataclass(frozen=True)
+class FetchResult:
+    """How a fetch ended. `absent`: the remote has no such ref; `rejected`: refs of these names moved here and there.
+
+    `refused`: the remote answers, and not to us; `unreachable`: it does not answer.
+    """
+
+    state: Literal["done", "rejected", "absent", "refused", "unreachable"]
+    detail: str = ""
+    rejected_refs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RemoteRefs:
+    """What a remote has, or why that is not known: `refused` and `unreachable` are as in FetchResult, and not "none"."""
+
+    state: Literal["found", "absent", "refused", "unreachable"]
+    oids: Mapping[str, str]
+    detail: str = ""
+
+    @property
+    def name(self) -> str | None:
+        """The only name, or the first."""
+        return next(iter(self.oids), None)
 
 
 @dataclass(frozen=True)

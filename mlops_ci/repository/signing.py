@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from mlops_ci.core import process
 from mlops_ci.core.errors import EnvironmentProblem
 from mlops_ci.core.signers import SignatureFormat, Signing
+from mlops_ci.core.trusted_process import run_trusted
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.git_values import GitResult, Person, tag_content
 
@@ -123,9 +123,7 @@ def _signing_settings(repo: Repository, format: SignatureFormat) -> dict[str, st
     """Return the settings that say how this command signs, with the key that it was lent, or else the user's; names in lower case."""
     if repo.credentials.signing_key and format == "ssh":
         return {"user.signingkey": f"key::{repo.credentials.signing_key}", "gpg.ssh.program": "ssh-keygen"}
-    answer = repo.run("config", "-z", "--get-regexp", r"^(user\.signingkey|gpg\..*)$", check=False)
-    entries = answer.out.decode("utf-8", "replace").split("\0")
-    return {key: value for key, _, value in (entry.partition("\n") for entry in entries if entry)}
+    return repo.config_matching(r"^(user\.signingkey|gpg\..*)$")
 
 
 def _agent_variables(repo: Repository) -> dict[str, str]:
@@ -159,7 +157,13 @@ def check_signatures(
 
     wanted = list(dict.fromkeys(oids))
     kind = _FORMAT_HANDLERS[format]
-    states = dict(zip(wanted, (_state_from_form(content, kind) for content in repo.read_objects(wanted)), strict=True))
+    states = dict(
+        zip(
+            wanted,
+            (_state_from_form(content, kind) for content in repo.read_objects(wanted, or_corrupt=True)),
+            strict=True,
+        )
+    )
     found = {oid: TagSignature(state) for oid, state in states.items() if state is not None}
     signed = [oid for oid in wanted if oid not in found]
     if not signed:
@@ -220,7 +224,7 @@ def _gpg_settings(signers: Path) -> Iterator[tuple[tuple[str, ...], Mapping[str,
         (Path(home) / "gpg.conf").write_text("no-autostart\nno-auto-key-retrieve\nno-auto-check-trustdb\n")
         env = {**os.environ, "GNUPGHOME": home, "LC_ALL": "C"}
         argv = ("gpg", "--batch", "--quiet", "--import", str(signers))
-        status, _, err = process.run_trusted(argv, cwd=Path(home), env=env)
+        status, _, err = run_trusted(argv, cwd=Path(home), env=env)
         if status != 0:
             said = err.decode("utf-8", "replace").strip().splitlines()
             raise EnvironmentProblem.of(

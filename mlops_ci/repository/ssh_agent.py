@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mlops_ci.core import process
 from mlops_ci.core.errors import EnvironmentProblem
+from mlops_ci.core.trusted_process import run_trusted
 
 SIGNING_KEY_VARIABLE = "MLOPS_CI_SIGNING_KEY"
 _KEY_LIFETIME = "3600"  # seconds after which the agent forgets the key, should nobody be left to end it
@@ -58,7 +59,7 @@ def _add_key(key: str, env: Mapping[str, str]) -> str:
 
 def _run_program(argv: tuple[str, ...], env: Mapping[str, str], stdin: bytes = b"") -> tuple[int, str]:
     try:
-        status, out, _ = process.run_trusted(argv, cwd=Path.cwd(), env=env, stdin=stdin)
+        status, out, _ = run_trusted(argv, cwd=Path.cwd(), env=env, stdin=stdin)
     except FileNotFoundError as error:
         raise EnvironmentProblem.of(
             "signature-program-missing",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal, Protocol
 
+from mlops_ci.core.plugins import Named, list_offers, load
 from mlops_ci.spec.spec_types import Task
 
 _BINARY: tuple[Task, ...] = ("binary-classification",)
@@ -12,6 +14,9 @@ _MULTICLASS: tuple[Task, ...] = ("multiclass-classification",)
 _CLASSES: tuple[Task, ...] = ("binary-classification", "multiclass-classification")
 _REGRESSION: tuple[Task, ...] = ("regression",)
 _ALL_TASKS: tuple[Task, ...] = (*_CLASSES, *_REGRESSION)
+
+
+MetricRange = Literal["share", "positive", "unbounded"]  # within 0 and 1; from 0 on; anywhere
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,18 @@ class MetricDefinition:
     best_value: float | None = None
     is_operational: bool = False  # what a model costs, not what it answers: for ceilings, and ratios to the champion
     compares_groups: bool = False  # groups of rows (`by`): for floors and ceilings only
+    range: MetricRange = "share"
+    counts_classes: bool = False  # a value of classes: it is worth as many rows as the rarest of them has
+    needs_class_rows: bool = False  # with few rows of a class its interval is too narrow
+
+
+class _DefinedMetric(Named, Protocol):
+    """What is known here of a package's metric, whose functions belong to those who compute it."""
+
+    @property
+    def definition(self) -> MetricDefinition:
+        """What the metric means."""
+        ...
 
 
 def _operational_metric(description: str) -> MetricDefinition:
@@ -31,13 +48,35 @@ def _operational_metric(description: str) -> MetricDefinition:
 
 
 METRIC_DEFINITIONS: Mapping[str, MetricDefinition] = {
-    "auc": MetricDefinition(_BINARY, True, "Area under the ROC curve.", 1.0),
-    "average-precision": MetricDefinition(_BINARY, True, "Area under the precision-recall curve, by steps.", 1.0),
+    "auc": MetricDefinition(
+        _BINARY, True, "Area under the ROC curve.", 1.0, counts_classes=True, needs_class_rows=True
+    ),
+    "average-precision": MetricDefinition(
+        _BINARY,
+        True,
+        "Area under the precision-recall curve, by steps.",
+        1.0,
+        counts_classes=True,
+        needs_class_rows=True,
+    ),
     "accuracy": MetricDefinition(_CLASSES, True, "Share of rows that are predicted right.", 1.0),
-    "balanced-accuracy": MetricDefinition(_CLASSES, True, "Mean recall of the classes.", 1.0),
-    "f1": MetricDefinition(_BINARY, True, "Harmonic mean of precision and recall of the positive class.", 1.0),
-    "precision": MetricDefinition(_BINARY, True, "Share of rows predicted positive that are.", 1.0),
-    "recall": MetricDefinition(_BINARY, True, "Share of positive rows that are predicted so.", 1.0),
+    "balanced-accuracy": MetricDefinition(
+        _CLASSES, True, "Mean recall of the classes.", 1.0, counts_classes=True, needs_class_rows=True
+    ),
+    "f1": MetricDefinition(
+        _BINARY,
+        True,
+        "Harmonic mean of precision and recall of the positive class.",
+        1.0,
+        counts_classes=True,
+        needs_class_rows=True,
+    ),
+    "precision": MetricDefinition(
+        _BINARY, True, "Share of rows predicted positive that are.", 1.0, counts_classes=True, needs_class_rows=True
+    ),
+    "recall": MetricDefinition(
+        _BINARY, True, "Share of positive rows that are predicted so.", 1.0, counts_classes=True, needs_class_rows=True
+    ),
     "demographic-parity-difference": MetricDefinition(
         _BINARY,
         False,
@@ -48,24 +87,50 @@ METRIC_DEFINITIONS: Mapping[str, MetricDefinition] = {
     "equalized-odds-difference": MetricDefinition(
         _BINARY, False, "Largest difference of the groups' true- or false-positive rates.", 0.0, compares_groups=True
     ),
-    "f1-macro": MetricDefinition(_MULTICLASS, True, "Mean F1 of the classes.", 1.0),
+    "f1-macro": MetricDefinition(
+        _MULTICLASS, True, "Mean F1 of the classes.", 1.0, counts_classes=True, needs_class_rows=True
+    ),
     "auc-ovr": MetricDefinition(
-        _MULTICLASS, True, "Mean area under the ROC curve of each class against the rest.", 1.0
+        _MULTICLASS,
+        True,
+        "Mean area under the ROC curve of each class against the rest.",
+        1.0,
+        counts_classes=True,
+        needs_class_rows=True,
     ),
     "top-k-accuracy": MetricDefinition(
         _MULTICLASS, True, "Share of rows whose class is among the `topK` likeliest ones.", 1.0
     ),
-    "log-loss": MetricDefinition(_CLASSES, False, "Mean negative log-likelihood of the true class, in nats.", 0.0),
-    "brier": MetricDefinition(_BINARY, False, "Mean squared error of the predicted probability.", 0.0),
+    "log-loss": MetricDefinition(
+        _CLASSES,
+        False,
+        "Mean negative log-likelihood of the true class, in nats.",
+        0.0,
+        range="positive",
+        needs_class_rows=True,
+    ),
+    "brier": MetricDefinition(
+        _BINARY, False, "Mean squared error of the predicted probability.", 0.0, needs_class_rows=True
+    ),
     "calibration-error": MetricDefinition(
         _BINARY, False, "Mean gap between probability and frequency, over 15 bins of equal width.", 0.0
     ),
-    "cost": MetricDefinition(_CLASSES, False, "Mean cost of a prediction, by the spec's `costs`."),
-    "mae": MetricDefinition(_REGRESSION, False, "Mean absolute error, in the target's unit.", 0.0),
-    "rmse": MetricDefinition(_REGRESSION, False, "Root of the mean squared error, in the target's unit.", 0.0),
-    "r2": MetricDefinition(_REGRESSION, True, "Share of the target's variance that is explained.", 1.0),
-    "mape": MetricDefinition(_REGRESSION, False, "Mean absolute error as a share of the true value.", 0.0),
-    "pinball-loss": MetricDefinition(_REGRESSION, False, "Mean loss of a prediction of the spec's `quantile`.", 0.0),
+    "cost": MetricDefinition(
+        _CLASSES, False, "Mean cost of a prediction, by the spec's `costs`.", range="unbounded", needs_class_rows=True
+    ),
+    "mae": MetricDefinition(_REGRESSION, False, "Mean absolute error, in the target's unit.", 0.0, range="positive"),
+    "rmse": MetricDefinition(
+        _REGRESSION, False, "Root of the mean squared error, in the target's unit.", 0.0, range="positive"
+    ),
+    "r2": MetricDefinition(
+        _REGRESSION, True, "Share of the target's variance that is explained.", 1.0, range="unbounded"
+    ),
+    "mape": MetricDefinition(
+        _REGRESSION, False, "Mean absolute error as a share of the true value.", 0.0, range="positive"
+    ),
+    "pinball-loss": MetricDefinition(
+        _REGRESSION, False, "Mean loss of a prediction of the spec's `quantile`.", 0.0, range="positive"
+    ),
     "quantile-coverage": MetricDefinition(
         _REGRESSION, None, "Share of rows whose true value is at most the predicted one; ideally `quantile`.", 1.0
     ),
@@ -85,6 +150,19 @@ METRIC_DEFINITIONS: Mapping[str, MetricDefinition] = {
     "training-seconds": _operational_metric("Time that fitting took, in seconds."),
     "training-cost": _operational_metric("Hours that fitting took, times `evaluate.costPerHour`."),
 }
+
+
+def find_metric(name: str) -> MetricDefinition | None:
+    """Return what a metric means: a built-in one, else one that an installed package offers; None where nobody has it.
+
+    Raises EnvironmentProblem as `core.plugins.load` does for a package's metric that cannot be used.
+    """
+    if name in METRIC_DEFINITIONS:
+        return METRIC_DEFINITIONS[name]
+    if not any(offer.name == name for offer in list_offers("mlops_ci.metrics")):
+        return None
+    table: Mapping[str, _DefinedMetric] = {}
+    return load(table, "mlops_ci.metrics", name).definition
 
 
 def metric_names(

@@ -11,15 +11,27 @@ from pathlib import Path
 from typing import Any
 
 
-def schema_file(kind: str) -> Traversable:
-    """Return a kind's schema: in a wheel it lies inside the package, in a checkout beside it."""
-    name = f"{kind.lower()}.schema.json"
-    inside = files("mlops_ci") / "schemas" / "v1" / name
-    return inside if inside.is_file() else Path(__file__).parents[2] / "schemas" / "v1" / name
+def schema_file(name: str) -> Traversable:
+    """Return a schema's file, `model` or `sources/csv`: in a wheel it lies inside the package, in a checkout beside it."""
+    path = f"{name.lower()}.schema.json"
+    inside = files("mlops_ci") / "schemas" / "v1" / path
+    return inside if inside.is_file() else Path(__file__).parents[2] / "schemas" / "v1" / path
 
 
 @cache
 def json_schema(kind: str) -> Mapping[str, Any]:
-    """Return a kind's JSON Schema (draft 2020-12)."""
-    loaded: Mapping[str, Any] = json.loads(schema_file(kind).read_text(encoding="utf-8"))
+    """Return a kind's JSON Schema (draft 2020-12), with the files that it refers to in the places of its references."""
+    loaded: Mapping[str, Any] = _with_files(json.loads(schema_file(kind).read_text(encoding="utf-8")))
     return loaded
+
+
+def _with_files(rules: Any) -> Any:
+    if isinstance(rules, list):
+        return [_with_files(item) for item in rules]
+    if not isinstance(rules, dict):
+        return rules
+    reference = rules.get("$ref")
+    if isinstance(reference, str) and not reference.startswith("#"):
+        part = json.loads(schema_file(reference.removesuffix(".schema.json")).read_text(encoding="utf-8"))
+        return {name: rule for name, rule in part.items() if name not in ("$schema", "$id")}
+    return {name: _with_files(rule) for name, rule in rules.items()}

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Self
+
+from mlops_ci.core.codec import DecodeError, decode
+from mlops_ci.core.errors import EnvironmentProblem
+from mlops_ci.core.plugins import Group, Plugin, load
 
 ColumnType = Literal["string", "integer", "number", "boolean", "date", "timestamp"]
 CheckSeverity = Literal["error", "warn"]
 Task = Literal["binary-classification", "multiclass-classification", "regression"]
 BaselineRole = Literal["champion", "anchor"]
+Delivery = Literal["push", "pull-request"]
 ChangeKind = Literal["changed", "retrained"]
 Trust = Literal["local", "single-job", "separated"]  # from the least on
 
@@ -51,7 +56,7 @@ class ProjectSpec:
     champion: str | None = None  # an environment; default: the last one of `environments`
     store: str = "git"  # or the URL that takes the files that are too large for git
     branch: str | None = None  # the branch that manifests are written to; default: the remote's default branch
-    delivery: Literal["push", "pull-request"] = "push"
+    delivery: Delivery = "push"
     store_limit_mb: int = 50  # the largest model file that git keeps
     signing: SigningSpec | None = None
     policy: PolicySpec = PolicySpec()
@@ -60,6 +65,40 @@ class ProjectSpec:
     def champion_environment(self) -> str:
         """The environment whose assigned version is the champion."""
         return self.champion or self.environments[-1]
+
+
+def decode_options(group: Group, data: Mapping[str, Any]) -> Any:
+    """Return the fields beside `type` as the options of the plugin that an installed package offers for the type.
+
+    Raises DecodeError for data without a type, UsageProblem and EnvironmentProblem as `load` does, and EnvironmentProblem
+    `plugin-broken` where the plugin's schema allows what its options do not.
+    """
+    name = data.get("type")
+    if not isinstance(name, str):
+        raise DecodeError("$: expected a type")
+    table: Mapping[str, Plugin[Any]] = {}
+    plugin = load(table, group, name)
+    try:
+        return decode(plugin.options, {field: value for field, value in data.items() if field != "type"})
+    except DecodeError as error:
+        raise EnvironmentProblem.of(
+            "plugin-broken",
+            f"the schema of the plugin '{name}' allows what its options do not: {error}",
+            help="tell its author: mlops_ci.testing checks a plugin's schema",
+        ) from error
+
+
+@dataclass(frozen=True)
+class PluginSource:
+    """A source of a type that an installed package offers, with the plugin's own options."""
+
+    type: str
+    options: Any
+
+    @classmethod
+    def decode_fields(cls, data: Mapping[str, Any]) -> Self:
+        """Return the source that the fields describe; raises as `decode_options` does."""
+        return cls(str(data.get("type")), decode_options("mlops_ci.sources", data))
 
 
 @dataclass(frozen=True)
@@ -109,13 +148,30 @@ class CheckSpec:
 
     type: Literal["row-count", "unique", "freshness", "custom-sql"]
     name: str | None = None
+    severity: CheckSeverity = "error"
     min: int | None = None
     max: float | int | None = None
     columns: tuple[str, ...] = ()
     column: str | None = None
     max_age: str | None = None
     sql: str | None = None
+
+
+@dataclass(frozen=True)
+class PluginCheck:
+    """A check of a type that an installed package offers, with the plugin's own options."""
+
+    type: str
+    options: Any
+    name: str | None = None
     severity: CheckSeverity = "error"
+
+    @classmethod
+    def decode_fields(cls, data: Mapping[str, Any]) -> Self:
+        """Return the check that the fields describe; raises as `decode_options` does."""
+        own = {name: value for name, value in data.items() if name not in ("name", "severity")}
+        options = decode_options("mlops_ci.checks", own)
+        return cls(str(data.get("type")), options, data.get("name"), data.get("severity", "error"))
 
 
 @dataclass(frozen=True)
@@ -144,14 +200,14 @@ class SplitSpec:
 class DatasetSpec:
     """A table: its source, the identity of a row, what its columns must be, and its split."""
 
-    source: SourceSpec
+    source: SourceSpec | PluginSource
     key: tuple[str, ...] = ()
     time: str | None = None
     group: str | None = None  # a column; rows of one value depend on each other
     blocks: str | None = None  # a duration; rows of one such stretch of time depend on each other
     columns: Mapping[str, ColumnSpec] = field(default_factory=dict)
     columns_closed: bool = False
-    checks: tuple[CheckSpec, ...] = ()
+    checks: tuple[CheckSpec | PluginCheck, ...] = ()
     split: SplitSpec = SplitSpec()
 
 
@@ -269,6 +325,19 @@ class TargetSpec:
 
 
 @dataclass(frozen=True)
+class PluginTarget:
+    """A target of a type that an installed package offers, with the plugin's own options."""
+
+    type: str
+    options: Any
+
+    @classmethod
+    def decode_fields(cls, data: Mapping[str, Any]) -> Self:
+        """Return the target that the fields describe; raises as `decode_options` does."""
+        return cls(str(data.get("type")), decode_options("mlops_ci.targets", data))
+
+
+@dataclass(frozen=True)
 class Replicas:
     """Bounds of the autoscaler."""
 
@@ -297,7 +366,7 @@ class DeploymentSpec:
 
     model: str
     environment: str
-    target: TargetSpec
+    target: TargetSpec | PluginTarget
     replicas: Replicas = Replicas()
     resources: Resources = Resources()
     rollout: Rollout = Rollout()

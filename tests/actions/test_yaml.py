@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mlops_ci.cli.verbs import VERBS
+from mlops_ci.cli.verbs import all_verbs
 from tests.support.act import LABELS, PLACE
 from tests.support.toolkit import PINNED
 from tests.support.workflow_files import ACTIONS, WORKFLOWS, jobs, read, steps, used
@@ -199,7 +199,7 @@ def test_an_action_is_small_and_hands_its_inputs_on_as_data(name: str) -> None:
 
 
 def test_every_verb_that_promises_an_action_has_one() -> None:
-    assert set(ACTIONS) == {"setup", *(verb.name for verb in VERBS if "action" in verb.surfaces)}
+    assert set(ACTIONS) == {"setup", *(verb.name for verb in all_verbs() if "action" in verb.surfaces)}
 
 
 @every_workflow

@@ -30,7 +30,7 @@ def of_a_gate(rounds: int, scratch: Path) -> Iterator[Ratio]:
     fit = [sys.executable, "-c", _FIT, str(root / "data" / "patients.csv"), str(scratch / "model.skops")]
 
     def gate() -> None:
-        run([*TOOL, "affected", "-C", str(root)])
+        run([*TOOL, "ci", "affected", "-C", str(root)])
         run([*TOOL, "gate", "-C", str(root)])
 
     def beside() -> float:

@@ -11,7 +11,7 @@ import numpy as np
 from mlops_ci.evaluation.simulation.populations import ClassifierPopulation, Sample
 from mlops_ci.evaluation.stats.bootstrap import resample_metrics
 from mlops_ci.evaluation.stats.evidence import measure_evidence
-from mlops_ci.evaluation.stats.metrics import METRIC_FACTORIES
+from mlops_ci.evaluation.stats.metric_table import METRICS
 from mlops_ci.training.predictions import require_part
 from tests.benchmarks.ratio import Ratio, alternated
 
@@ -38,7 +38,7 @@ def _bootstrap(metric: str, rounds: int) -> Ratio:
 
     score = {"auc": roc_auc_score, "average-precision": average_precision_score}[metric]
     drawn = _drawn(BOOTSTRAPPED)
-    functions = [require_part(METRIC_FACTORIES[metric](drawn.truth, model)) for model in drawn.models]
+    functions = [require_part(METRICS[metric].factory()(drawn.truth, model)) for model in drawn.models]
     labels, scores = require_part(drawn.truth.labels), [require_part(model.scores) for model in drawn.models]
 
     def loop() -> None:

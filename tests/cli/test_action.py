@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from mlops_ci.cli.action import arguments, run_action
 from mlops_ci.cli.parser import build_command_group
-from mlops_ci.cli.verbs import VERBS, Verb, find_verb
+from mlops_ci.cli.verbs import all_verbs, find_verb
 from mlops_ci.core.errors import UsageProblem
+from mlops_ci.core.verbs import Verb
 
-ACTIONS = [find_verb for find_verb in VERBS if "action" in find_verb.surfaces]
+ACTIONS = [verb for verb in all_verbs() if "action" in verb.surfaces]
 HOSTILE = st.sampled_from(
     [
         "--force",

@@ -16,7 +16,8 @@ from mlops_ci.commands import scaffold
 from mlops_ci.data import leakage
 from mlops_ci.data.leakage import Leaks, is_explained_by_chance, leak_findings
 from mlops_ci.data.sources.files import source_files
-from mlops_ci.data.split import split_dataset, write_split_files
+from mlops_ci.data.sources.table import open_source
+from mlops_ci.data.split import SplitSource, split_dataset, write_split_files
 from mlops_ci.spec.load import load_specs
 from mlops_ci.spec.spec_types import ColumnSpec, SplitSpec
 
@@ -39,10 +40,10 @@ def found(bench: Any, frame: pd.DataFrame, key: tuple[str, ...] = ("id",), **spe
     dataset = bench.dataset(key=key, **spec)
     files = source_files(bench.root, dataset.spec.source)
     names = tuple(str(name) for name in frame if name != "y")
-    leaks = split_dataset(bench.root, dataset, files, names, "y", None).leaks
+    leaks = split_dataset(SplitSource(bench.root, dataset, files), names, "y", None).leaks
     scratch = bench.root.parent / "scratch"
     scratch.mkdir(exist_ok=True)
-    sides = write_split_files(bench.root, dataset, files, names, "y", scratch)
+    sides = write_split_files(SplitSource(bench.root, dataset, files), names, "y", scratch)
     content = [name for name in frame if name not in key]
     train, holdout = (
         [tuple(map(str, row)) for row in pd.read_parquet(path)[content].itertuples(index=False)]
@@ -212,8 +213,8 @@ def test_the_templates_have_no_copies(template: str, target: str, tmp_path: Path
     specs, _ = load_specs(tmp_path)
     assert specs is not None
     (dataset,) = specs.datasets.values()
-    files = source_files(tmp_path, dataset.spec.source)
-    sides = split_dataset(tmp_path, dataset, files, (), target, None)
+    files = open_source(dataset.spec.source).resolve(tmp_path)
+    sides = split_dataset(SplitSource(tmp_path, dataset, files), (), target, None)
     assert sides.leaks.copies == 0
     assert (sides.leaks.rows_with_equal_content > 100) == (template == "flights"), (
         "departures of one hour to one place are alike"
@@ -225,12 +226,12 @@ def test_an_answer_that_was_kept_before_leaks_were_looked_for_is_not_used(parque
     dataset = parquet_bench.dataset(key=("id",))
     files = source_files(parquet_bench.root, dataset.spec.source)
     cache = tmp_path / "cache"
-    sides = split_dataset(parquet_bench.root, dataset, files, ("a",), "y", cache)
+    sides = split_dataset(SplitSource(parquet_bench.root, dataset, files), ("a",), "y", cache)
     (kept,) = cache.iterdir()
     answer = json.loads(kept.read_text())
     del answer["leaks"]
     kept.write_text(json.dumps(answer))
-    assert split_dataset(parquet_bench.root, dataset, files, ("a",), "y", cache) == sides
+    assert split_dataset(SplitSource(parquet_bench.root, dataset, files), ("a",), "y", cache) == sides
 
 
 def test_rows_of_one_group_stay_together_and_so_do_their_copies(parquet_bench: Any) -> None:

@@ -12,7 +12,7 @@ from mlops_ci.core.errors import Findings
 from mlops_ci.data.leakage import Leaks, leak_findings
 from mlops_ci.data.sealed_holdout import SealedHoldout
 from mlops_ci.data.sources.files import source_files
-from mlops_ci.data.split import SplitSummary, split_dataset, target_findings, write_split_files
+from mlops_ci.data.split import SplitSource, SplitSummary, split_dataset, target_findings, write_split_files
 from mlops_ci.spec.spec_types import SealedSource, SourceSpec, SplitSpec
 
 SEALED = SplitSpec("sealed", source=SealedSource("csv", path="held/rows.csv"))
@@ -30,16 +30,15 @@ def held_by(bench: Any, name: str = "held/rows.csv", type: Any = "csv") -> Seale
 
 def sides_of(bench: Any, held: SealedHoldout | None, **spec: Any) -> SplitSummary:
     dataset = bench.dataset(**{"key": ("id",), "split": SEALED, **spec})
-    return split_dataset(
-        bench.root, dataset, source_files(bench.root, dataset.spec.source), ("x", "day"), "y", bench.cache, held
-    )
+    source = SplitSource(bench.root, dataset, source_files(bench.root, dataset.spec.source), held)
+    return split_dataset(source, ("x", "day"), "y", bench.cache)
 
 
 def written(bench: Any, held: SealedHoldout | None, folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     folder.mkdir()
     dataset = bench.dataset(key=("id",), split=SEALED)
     files = source_files(bench.root, dataset.spec.source)
-    sides = write_split_files(bench.root, dataset, files, ("x", "day"), "y", folder, held=held)
+    sides = write_split_files(SplitSource(bench.root, dataset, files, held), ("x", "day"), "y", folder)
     return pd.read_parquet(sides.train), pd.read_parquet(sides.holdout)
 
 

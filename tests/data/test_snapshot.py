@@ -190,7 +190,7 @@ def test_all_checks_and_the_profile_are_one_query(bench: Any, monkeypatch: pytes
 
     from mlops_ci.data.checks import run_checks
     from mlops_ci.data.engines.duckdb import open_table
-    from mlops_ci.data.sources.files import source_files
+    from mlops_ci.data.sources.table import open_source
 
     bench.csv("id,x,s,d\n" + "".join(f"{index},{index}.5,v{index},2026-01-01\n" for index in range(50)))
     spec = DatasetSpec(
@@ -214,7 +214,7 @@ def test_all_checks_and_the_profile_are_one_query(bench: Any, monkeypatch: pytes
         return connection
 
     monkeypatch.setattr(duckdb, "connect", logged)
-    with open_table(bench.root, source_files(bench.root, spec.source), spec) as table:
+    with open_table(bench.root, open_source(spec.source).resolve(bench.root), spec) as table:
         table.connection.execute("SELECT 'from here'").fetchall()
         _, given = run_checks(table, spec)
         log = [row[0] for row in table.connection.execute("SELECT message FROM duckdb_logs").fetchall()]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mlops_ci.core.errors import Findings
 from mlops_ci.data.sources.files import source_files
-from mlops_ci.data.split import SplitSummary, split_dataset, target_findings, write_split_files
+from mlops_ci.data.split import SplitSource, SplitSummary, split_dataset, target_findings, write_split_files
 from mlops_ci.spec.spec_types import ColumnSpec, SourceSpec, SplitSpec
 
 few = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -26,10 +26,10 @@ def divided(
 
     dataset = bench.dataset(**spec)
     files = source_files(bench.root, dataset.spec.source)
-    sides = split_dataset(bench.root, dataset, files, columns, target, bench.cache)
+    sides = split_dataset(SplitSource(bench.root, dataset, files), columns, target, bench.cache)
     folder = bench.root.parent / "scratch"
     folder.mkdir(exist_ok=True)
-    written = write_split_files(bench.root, dataset, files, columns, target, folder)
+    written = write_split_files(SplitSource(bench.root, dataset, files), columns, target, folder)
     return sides, pd.read_parquet(written.train), pd.read_parquet(written.holdout)
 
 
@@ -267,15 +267,15 @@ def test_a_known_split_reads_no_data_and_its_rows_are_written_when_asked(
     bench = replace(bench, cache=tmp_path / "cache")
     dataset = bench.dataset(key=("id",))
     files = source_files(bench.root, dataset.spec.source)
-    known = split_dataset(bench.root, dataset, files, ("x",), "y", bench.cache)
+    known = split_dataset(SplitSource(bench.root, dataset, files), ("x",), "y", bench.cache)
     with monkeypatch.context() as patch:
         patch.setattr("mlops_ci.data.engines.duckdb.open_table", None)
-        assert split_dataset(bench.root, dataset, files, ("x",), "y", bench.cache) == known
+        assert split_dataset(SplitSource(bench.root, dataset, files), ("x",), "y", bench.cache) == known
         with pytest.raises(TypeError):
-            split_dataset(bench.root, dataset, files, ("x", "id"), "y", bench.cache)
-    written = write_split_files(bench.root, dataset, files, ("x",), "y", tmp_path)
+            split_dataset(SplitSource(bench.root, dataset, files), ("x", "id"), "y", bench.cache)
+    written = write_split_files(SplitSource(bench.root, dataset, files), ("x",), "y", tmp_path)
     assert sorted(tmp_path.glob("*.parquet")) == [written.holdout, written.train]
     again = tmp_path / "again"
     again.mkdir()
-    same = write_split_files(bench.root, dataset, files, ("x",), "y", again)
+    same = write_split_files(SplitSource(bench.root, dataset, files), ("x",), "y", again)
     assert same.train.read_bytes() == written.train.read_bytes()

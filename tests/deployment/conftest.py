@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from mlops_ci.core.records import DataRef, FileDigest, GateEvidence, Provenance, Release
+from mlops_ci.core.records import DataRef, FileDigest, GateEvidence, ModelFormat, Provenance, Release
 
 
 def file_digest(path: str, content: bytes) -> FileDigest:
@@ -30,6 +30,7 @@ def make_release(
         data=(DataRef("flights", "3" * 64, 100, "4" * 64),),
         environment_digest="5" * 64,
         model_digest=hashlib.sha256(version.encode()).hexdigest(),
+        model_format=ModelFormat("skops", "model.skops"),
         model_files=tuple(file_digest(path, content) for path, content in contents.items()),
         trusted=(),
         run_key=f"key-of-{version}",

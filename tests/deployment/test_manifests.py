@@ -75,13 +75,14 @@ def test_every_manifest_of_the_base_is_valid_kubernetes(deployment: DeploymentSp
 def test_kustomize_puts_base_and_version_together_as_valid_kubernetes(
     deployment: DeploymentSpec, tmp_path: Path
 ) -> None:
-    release = make_release(model=deployment.model, commit="1e10")
+    release, target = make_release(model=deployment.model, commit="1e10"), deployment.target
+    assert isinstance(target, TargetSpec)
 
     documents = build(render_manifests(release, deployment, "some-name", repository=URL), tmp_path)
 
     for document in documents:
         validate(document)
-        assert document["metadata"]["namespace"] == deployment.target.namespace
+        assert document["metadata"]["namespace"] == target.namespace
     assert sorted(document["kind"] for document in documents) == [
         "Deployment",
         "HorizontalPodAutoscaler",

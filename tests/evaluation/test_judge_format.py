@@ -11,11 +11,11 @@ from mlops_ci.evaluation.candidates.candidate import VERDICT_FORMAT
 ROOT = Path(mlops_ci.__file__).parent
 JUDGE = (
     *("evaluation/stats/*.py", "evaluation/verdict/*.py", "training/inference/*.py"),
-    *("training/frame.py", "training/predictions.py"),
+    *("training/frame.py", "training/prediction_columns.py", "training/predictions.py"),
     *("training/workers/custom_metric.py", "training/workers/measure.py", "training/workers/score.py"),
 )
 # JUDGE_FORMAT -> the digest of the files that judged when it was chosen
-KNOWN = {5: "ab673f1559e50900574fe6ee54a849a337220136a1c415298f45c81625e13d3e"}
+KNOWN = {5: "adac0b2a20e291cfda1c2751a3227d49f7a1dbeaa207d61682736a07df3e133d"}
 WHAT_TO_DO = """
 The files that judge a model have changed: {digest}
 Can the same models get another verdict, metric or interval? Raise JUDGE_FORMAT in mlops_ci/evaluation/candidates/candidate.py, so that answers

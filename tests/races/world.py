@@ -23,7 +23,8 @@ from mlops_ci.core.errors import Exit
 from mlops_ci.core.plan import Plan
 from mlops_ci.core.planned_writes import StoreRun
 from mlops_ci.core.records import Assignment, Comparison, Provenance, Release, TrainingRun
-from mlops_ci.evaluation.candidates.candidate import find_champion, identify_candidate, read_data
+from mlops_ci.evaluation.candidates.candidate import identify_candidate, read_data
+from mlops_ci.evaluation.candidates.opponents import Opponents, find_champion
 from mlops_ci.registry import run_store
 from mlops_ci.registry import state as registry
 from mlops_ci.repository import git
@@ -254,7 +255,8 @@ def _gated_by_hand(consumer: Consumer) -> None:
         writes = []
         for model in MODELS:
             candidate = identify_candidate(project, model, read_data(project, model)[0])
-            key = candidate.comparison_key(find_champion(project, model))
+            champion = find_champion(registry.read_registry(repo).model(model), specs.project.spec.champion_environment)
+            key = candidate.comparison_key(Opponents(champion))
             records = {
                 "run.json": replace(run, key=candidate.key, model=model, seed=candidate.model.spec.train.seed),
                 "comparison.json": replace(comparison, key=key, run=candidate.key, model=model),

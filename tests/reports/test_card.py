@@ -15,12 +15,13 @@ from mlops_ci.core.records import (
     FileDigest,
     GateEvidence,
     MetricValue,
+    ModelFormat,
     Provenance,
     Release,
     Split,
     TrainingRun,
 )
-from mlops_ci.reports.model_card import MODEL_CARD_MAX_BYTES, render_model_card
+from mlops_ci.reports.model_card import MODEL_CARD_MAX_BYTES, CardNotes, render_model_card
 from tests.support.hostile import ANY, TEXTS, faults, structure
 from tests.support.report_samples import DIGEST, JOB, judged, requirement, training_run
 
@@ -49,6 +50,7 @@ def release(text: str | None = None, **given_: Any) -> Release:
         "data": (DataRef(text or "flights", DIGEST, 10_000, DIGEST),),
         "environment_digest": DIGEST,
         "model_digest": DIGEST,
+        "model_format": ModelFormat("skops", "model.skops"),
         "model_files": (FileDigest("model.skops", DIGEST, 1234),),
         "trusted": (text or "sklearn.tree._tree.Tree",),
         "run_key": text or "0" * 16,
@@ -96,8 +98,7 @@ def test_a_stranger_learns_what_it_is_and_on_which_evidence() -> None:
         release(),
         run=training_run(),
         comparison=judgement,
-        description="Whether a flight will be late.",
-        owner="ml-team",
+        notes=CardNotes("Whether a flight will be late.", "ml-team"),
         job=JOB,
     )
     details = section(shown, "Model details")
@@ -117,14 +118,15 @@ def test_a_stranger_learns_what_it_is_and_on_which_evidence() -> None:
 
 
 def test_it_says_how_to_get_load_verify_and_make_it_again() -> None:
-    how = section(render_model_card(release(), job=JOB), "Get it, verify it, make it again")
+    notes = CardNotes(loading_code=("a.b", "a.b.load('DIR/model.skops')"))
+    how = section(render_model_card(release(), notes=notes, job=JOB), "Get it, verify it, make it again")
     for command in (
         "git clone https://github.com/owner/name && cd name\n",
         "mlops-ci fetch delay@1.1.0 DIR",
         "mlops-ci audit delay",
         "mlops-ci reproduce delay@1.1.0",
         "git fetch origin refs/mlops/releases/delay/v1.1.0 && git archive FETCH_HEAD model | tar x",
-        "skops.io.load(\"DIR/model.skops\", trusted=['sklearn.tree._tree.Tree'])",
+        "import a.b\n\nmodel = a.b.load('DIR/model.skops')\n",
     ):
         assert command in how
     assert f"| model.skops | 1,234 | {DIGEST} |" in how
@@ -168,9 +170,7 @@ def _hostile(text: str) -> str:
     run = replace(run, signature=replace(run.signature, output=replace(run.signature.output, name=text)))
     judgement = judged(slices={text or "x": (0.6, 0.7)}, text=text).comparison
     job = replace(JOB, server_url=text, repository=text)
-    return render_model_card(
-        release(text or None), run=run, comparison=judgement, description=text, owner=text, job=job
-    )
+    return render_model_card(release(text or None), run=run, comparison=judgement, notes=CardNotes(text, text), job=job)
 
 
 PLAIN = structure(_hostile('"plain" text'))
@@ -194,7 +194,7 @@ def test_a_huge_card_is_cut_in_whole_parts() -> None:
     metrics = tuple(MetricValue("m" * 3000, 0.5, 0.4, 0.6, None, 1) for _ in range(1000))
     huge = release(model_files=files)
     huge = replace(huge, evidence=replace(huge.evidence, metrics=metrics))
-    shown = render_model_card(huge, description="d" * 100_000, limit=20_000)
+    shown = render_model_card(huge, notes=CardNotes("d" * 100_000), limit=20_000)
     assert len(shown.encode()) <= 20_000
     assert shown.startswith("# delay v1.1.0\n")
     assert shown.count("<details>") == shown.count("</details>")

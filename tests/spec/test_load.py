@@ -11,6 +11,7 @@ import pytest
 from mlops_ci.core.digest import digest_json
 from mlops_ci.reports.findings import render_findings
 from mlops_ci.spec.load import Specs, find_root, load_specs, read_all_specs
+from mlops_ci.spec.spec_types import SourceSpec
 
 PROJECT = "apiVersion: mlops-ci/v1\nkind: Project\nmetadata: {name: demo}\nspec: {}\n"
 DATASET = (
@@ -46,7 +47,7 @@ def test_the_root_is_the_nearest_folder_upwards_that_has_mlops_yaml(root: Path) 
 def test_a_spec_knows_its_name_owner_path_value_and_places(root: Path) -> None:
     dataset = loaded(root).datasets["d"]
     assert (dataset.kind, dataset.name, dataset.owner, dataset.path) == ("Dataset", "d", "me", "d.yaml")
-    assert dataset.spec.source.delimiter == ","
+    assert dataset.spec.source == SourceSpec("csv", "d.csv")
     assert str(dataset.locate("spec", "source", "path")) == "d.yaml:4:34"
     assert str(dataset.locate("spec", "split", "holdout")) == "d.yaml:4:1"
     assert dataset.value("spec", "source", "type") == "csv"

@@ -36,6 +36,18 @@ def inner(hint: Any) -> type | None:
     return None
 
 
+def with_types(rules: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The fields of every built-in type of a place, where they depend on its `type`; required are those of all types."""
+    types = [branch["then"] for branch in rules.get("allOf", ()) if "$id" not in rules and "const" in str(branch["if"])]
+    if not types:
+        return rules
+    assert all(one["additionalProperties"] is False for one in types)
+    fields = {name: field for one in types for name, field in one["properties"].items() if field is not True}
+    required = set.intersection(*(set(one["required"]) for one in types))
+    properties = {**rules["properties"], **{name: field for name, field in fields.items() if name != "type"}}
+    return {"properties": properties, "required": required, "additionalProperties": False}
+
+
 def pairs(cls: type, rules: Mapping[str, Any], root: Mapping[str, Any]) -> Iterator[tuple[type, Mapping[str, Any]]]:
     """Every dataclass with the object of the schema that describes it."""
     yield cls, rules
@@ -47,7 +59,7 @@ def pairs(cls: type, rules: Mapping[str, Any], root: Mapping[str, Any]) -> Itera
                 field = next((one for one in field.get("anyOf", ()) if one.get("type") == "object"), field)
             elif get_origin(hint) is not None and issubclass(Mapping, get_origin(hint)):
                 field = resolved(field["additionalProperties"], root)
-            yield from pairs(held, field, root)
+            yield from pairs(held, with_types(field), root)
 
 
 def described() -> Iterator[Any]:

@@ -13,6 +13,7 @@ from mlops_ci.core.records import (
     GateEvidence,
     MetricValue,
     ModelField,
+    ModelFormat,
     ModelSignature,
     Provenance,
     Release,
@@ -37,6 +38,7 @@ RELEASE = Release(
     data=(DataRef("flights", "4" * 64, 80_181, "5" * 64),),
     environment_digest="6" * 64,
     model_digest="7" * 64,
+    model_format=ModelFormat("skops", "model.skops"),
     model_files=(FileDigest("model.skops", "8" * 64, 1_000), FileDigest("signature.json", "9" * 64, 10)),
     trusted=("sklearn.tree._tree.Tree",),
     run_key="a" * 32,
@@ -81,6 +83,7 @@ RUN = TrainingRun(
         (ModelField("distance", "integer"), ModelField("hour", "integer")), ModelField("late", "boolean")
     ),
     model_digest="7" * 64,
+    model_format=ModelFormat("skops", "model.skops"),
     files=RELEASE.model_files,
     started_on="2026-11-22T19:00:00+00:00",
     seconds=1.5,

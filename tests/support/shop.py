@@ -98,7 +98,7 @@ def copied(made: Path, to: Path) -> Consumer:
 
 
 def record(consumer: Consumer, *args: str) -> dict[str, Any]:
-    found: dict[str, Any] = consumer.answer("affected", *args)["record"]
+    found: dict[str, Any] = consumer.answer("ci", "affected", *args)["record"]
     return found
 
 

@@ -19,10 +19,11 @@ from mlops_ci.core.errors import Findings, UsageProblem
 from mlops_ci.core.records import ModelField, ModelSignature
 from mlops_ci.spec.spec_types import TrainSpec
 from mlops_ci.training.environment import training_environment
-from mlops_ci.training.fit import FittedModel, fit_model
+from mlops_ci.training.fit import fit_model
 from mlops_ci.training.inference.scoring import ModelPredictions, PackagedModel, missing_inputs, score_models
-from mlops_ci.training.packaging import skops as package
+from mlops_ci.training.package import FittedModel
 from mlops_ci.training.packaging.structural_digest import structural_digest
+from mlops_ci.training.training_task import TrainingTask
 
 LINEAR = TrainSpec(estimator="sklearn.linear_model.LogisticRegression", params={"C": 0.5})
 BOOSTED = TrainSpec(
@@ -71,13 +72,11 @@ def train_on(tmp_path: Path) -> Callable[..., FittedModel]:
             "task": "binary-classification",
             "inputs": INPUTS,
             "output": ModelField("y", "boolean"),
-            "data": data,
             "root": tmp_path / "repo",
-            "scratch": tmp_path / f"scratch-{calls}",
             "environment": training_environment(),
             "where": WHERE,
         }
-        return fit_model(train, **{**given, **changes})
+        return fit_model(TrainingTask(train, **{**given, **changes}), data, tmp_path / f"scratch-{calls}")
 
     return run
 
@@ -85,7 +84,8 @@ def train_on(tmp_path: Path) -> Callable[..., FittedModel]:
 def packaged(fitted: FittedModel, **changes: Any) -> PackagedModel:
     given: dict[str, Any] = {
         "name": "m@v1.0.0",
-        "model": fitted.folder / package.MODEL_FILE,
+        "packager": fitted.model_format.name,
+        "model": fitted.folder / fitted.model_format.entry_file,
         "sha256": fitted.files[0].sha256,
         "trusted": fitted.trusted,
         "signature": fitted.signature,

@@ -18,11 +18,14 @@ from mlops_ci.core.errors import Findings
 from mlops_ci.core.records import ModelField
 from mlops_ci.spec.spec_types import TrainSpec
 from mlops_ci.training.environment import training_environment
-from mlops_ci.training.fit import FittedModel, fit_model
+from mlops_ci.training.fit import fit_model
 from mlops_ci.training.inference.cost import measure_costs
 from mlops_ci.training.inference.scoring import PackagedModel, score_models
+from mlops_ci.training.package import FittedModel
 from mlops_ci.training.packaging import skops as package
+from mlops_ci.training.packaging.package_files import GOLDEN_FILE
 from mlops_ci.training.packaging.structural_digest import structural_digest
+from mlops_ci.training.training_task import TrainingTask
 
 MODEL = """
 import atexit, json, os, pathlib, sys
@@ -49,16 +52,15 @@ def attack(tmp_path: Path) -> Try:
 
     def run(code: str, *trusted: str) -> FittedModel:
         (tmp_path / "repo/make.py").write_text(MODEL + code)
-        return fit_model(
-            TrainSpec(entrypoint="make.py:build", trusted=trusted),
+        task = TrainingTask(
+            train=TrainSpec(entrypoint="make.py:build", trusted=trusted),
             task="binary-classification",
             inputs=(ModelField("a", "number"),),
             output=ModelField("y", "boolean"),
-            data=tmp_path / "train.parquet",
             root=tmp_path / "repo",
-            scratch=tmp_path / "scratch",
             environment=training_environment(),
         )
+        return fit_model(task, tmp_path / "train.parquet", tmp_path / "scratch")
 
     return run
 
@@ -72,20 +74,21 @@ def failure(attack: Try, code: str, *trusted: str) -> tuple[str, str, str]:
 
 def test_what_the_trainer_says_decides_nothing(attack: Try) -> None:
     fitted = attack("""
-from mlops_ci.training import frame, jobs, package, trainer
+from mlops_ci.training import prediction_columns
+from mlops_ci.training.packaging.skops import SKOPS
 
 def build():
-    package.REVIEWED = ("make.Own", "os.system")
-    trainer.structural_digest = lambda model: "0" * 64
-    package.predict = lambda model, rows, task: {"prediction.label": [True] * len(rows)}
+    object.__setattr__(SKOPS, "reviewed_types", ("make.Own", "os.system"))
+    object.__setattr__(SKOPS, "digest", lambda model: "0" * 64)
+    prediction_columns.predict_columns = lambda model, rows, task: {"prediction.label": [True] * len(rows)}
     print("hello", flush=True)
     os.symlink("/proc/self/environ", "log.txt")
     pathlib.Path("golden.parquet").write_text("forged")
     pathlib.Path("signature.json").write_text("forged")
     return LogisticRegression()
 """)
-    model = skops.io.load(fitted.folder / package.MODEL_FILE, trusted=list(package.REVIEWED_TYPES))
-    golden = pq.read_table(fitted.folder / package.GOLDEN_FILE).to_pandas()
+    model = skops.io.load(fitted.folder / package.SKOPS.entry_file, trusted=list(package.REVIEWED_TYPES))
+    golden = pq.read_table(fitted.folder / GOLDEN_FILE).to_pandas()
     assert fitted.model_digest == structural_digest(model)
     assert np.array_equal(golden["prediction.label"], model.predict(golden[["a"]]))
     assert np.array_equal(golden["prediction.probability.1"], model.predict_proba(golden[["a"]])[:, 1])
@@ -95,11 +98,12 @@ def build():
 
 
 TRUSTS_ITSELF = """
-from mlops_ci.training import inspector, jobs, package, trainer
-package.REVIEWED = ("make.Own",)
-package.untrusted_types = lambda path: ()
-answer = jobs.InspectAnswer
-jobs.InspectAnswer = lambda **values: answer(**{**values, "untrusted": ()})
+from mlops_ci.training.packaging.skops import SKOPS
+from mlops_ci.training.workers import protocol
+object.__setattr__(SKOPS, "reviewed_types", ("make.Own",))
+object.__setattr__(SKOPS, "find_untrusted_types", lambda path: ())
+answer = protocol.InspectAnswer
+protocol.InspectAnswer = lambda **values: answer(**{**values, "untrusted": ()})
 
 def build():
     return Own()
@@ -157,9 +161,9 @@ def build():
         os._exit(0)
     return LogisticRegression()
 """)
-    assert digest_file(fitted.folder / package.MODEL_FILE) == fitted.files[0].sha256
+    assert digest_file(fitted.folder / package.SKOPS.entry_file) == fitted.files[0].sha256
     assert skops.io.load(
-        fitted.folder / package.MODEL_FILE, trusted=list(package.REVIEWED_TYPES)
+        fitted.folder / package.SKOPS.entry_file, trusted=list(package.REVIEWED_TYPES)
     ).classes_.tolist() == [
         False,
         True,
@@ -226,7 +230,7 @@ def test_folders_that_exist_already_are_no_obstacle(attack: Try, tmp_path: Path)
     second = attack(code)
     assert first.folder != second.folder
     assert first.model_digest == second.model_digest
-    assert (first.folder / package.MODEL_FILE).is_file()
+    assert (first.folder / package.SKOPS.entry_file).is_file()
 
 
 def test_a_scorer_is_told_of_copies_only(attack: Try, tmp_path: Path) -> None:
@@ -248,7 +252,8 @@ def build():
     pd.DataFrame({"a": [0.1, 0.2]}).to_parquet(tmp_path / "features.parquet")
     model = PackagedModel(
         "m",
-        fitted.folder / package.MODEL_FILE,
+        fitted.model_format.name,
+        fitted.folder / package.SKOPS.entry_file,
         fitted.files[0].sha256,
         fitted.trusted,
         fitted.signature,

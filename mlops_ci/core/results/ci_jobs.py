@@ -19,14 +19,14 @@ class FeaturesTask:
 
 @dataclass(frozen=True)
 class FeaturesReport:
-    """What `features` wrote; models without code of their own are not among it."""
+    """What `ci features` wrote; models without code of their own are not among it."""
 
     tasks: tuple[FeaturesTask, ...]
 
 
 @dataclass(frozen=True)
 class PredictReport:
-    """What `predict` answered: for which model, for how many rows, and which of its costs it measured."""
+    """What `ci predict` answered: for which model, for how many rows, and which of its costs it measured."""
 
     model: str
     rows: int
@@ -46,6 +46,6 @@ class KeptRun:
 
 @dataclass(frozen=True)
 class KeepReport:
-    """What `keep` stored; a run's verdict is the gate's, unless the holdout's budget was spent meanwhile."""
+    """What `ci keep` stored; a run's verdict is the gate's, unless the holdout's budget was spent meanwhile."""
 
     runs: tuple[KeptRun, ...]

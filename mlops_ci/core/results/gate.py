@@ -44,7 +44,7 @@ class TrainReport:
     models: tuple[TrainedCandidate, ...]
 
     @property
-    def fit_count(self) -> int:
+    def fits(self) -> int:
         """How many models were fitted."""
         return sum(trained.fitted for trained in self.models)
 
@@ -74,7 +74,7 @@ class GatedModel:
 class GateReport:
     """One report, one verdict: the worst of the models'. `fits` counts models that had to be fitted.
 
-    `bundle` is the file that the judged runs were written to, for `keep`.
+    `bundle` is the file that the judged runs were written to, for `ci keep`.
     """
 
     verdict: Verdict

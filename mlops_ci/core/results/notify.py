@@ -1,4 +1,4 @@
-"""What `report` answers: whom it told what."""
+"""What `ci report` answers: whom it told what."""
 
 from __future__ import annotations
 

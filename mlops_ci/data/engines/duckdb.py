@@ -6,11 +6,12 @@ from __future__ import annotations
 import atexit
 import functools
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mlops_ci.core.diagnostics import Location
 from mlops_ci.core.errors import Findings, ToolError
@@ -26,7 +27,9 @@ from mlops_ci.data.column_types import (
 )
 from mlops_ci.data.sources.csv import duckdb_csv_options, explain_csv_error, read_header
 from mlops_ci.data.sources.format_detection import require_file_format
-from mlops_ci.spec.spec_types import ColumnSpec, DatasetSpec
+from mlops_ci.data.sources.protocol import ReadableFiles
+from mlops_ci.data.sources.table import open_source
+from mlops_ci.spec.spec_types import ColumnSpec, DatasetSpec, SourceSpec
 
 DUCKDB_THREADS = 2
 
@@ -46,6 +49,7 @@ class Table:
     connection: Any
     types: Mapping[str, str]
     type_mismatches: Mapping[str, TypeMismatch] = field(default_factory=dict)
+    relation_kind: Literal["TABLE", "VIEW"] = "TABLE"  # what `data` is to DuckDB
     holdout_condition: str = "false"  # SQL: whether a row is of a holdout that has a source of its own
 
     def relation(self) -> Any:
@@ -67,24 +71,27 @@ def open_table(
     Raises Findings: `data-lfs-pointer`, `data-file-type`, `data-unreadable`, `data-ragged-row`, `data-encoding`,
     `data-csv`, `data-delimiter`, `data-header`, `data-files-differ`, `data-empty`.
     """
-    paths = (*(root / file.path for file in files), *more)
-    connection = open_locked_connection(tuple(str(path.resolve()) for path in paths))
-    try:
-        yield read_table(connection, root, files, spec)
-    finally:
-        connection.close()
+    with ExitStack() as stack:
+        # a built-in source is read where it is
+        folder = None if isinstance(spec.source, SourceSpec) else stack.enter_context(tempfile.TemporaryDirectory())
+        local = open_source(spec.source).fetch(root, files, Path(folder) if folder else root)
+        paths = (*(local.root / file.path for file in local.files), *more)
+        connection = open_locked_connection(tuple(str(path.resolve()) for path in paths))
+        stack.callback(connection.close)
+        yield read_table(connection, local, spec.columns)
 
 
-def read_table(connection: Any, root: Path, files: tuple[FileDigest, ...], spec: DatasetSpec) -> Table:
+def read_table(connection: Any, local: ReadableFiles, columns: Mapping[str, ColumnSpec]) -> Table:
     """Read files into the relation `data` of a connection that may; raises as `open_table` does."""
-    for file in files:
-        require_file_format(root / file.path, file.path, spec.source.type)
-    table = (_read_csv if spec.source.type == "csv" else _read_parquet)(connection, root, files, spec)
+    for file in local.files:
+        require_file_format(local.root / file.path, file.path, local.source.type)
+    read = _read_csv if local.source.type == "csv" else _read_parquet
+    table = read(connection, local, columns)
     if not table.fetch_rows(connection.sql("SELECT 1 FROM data LIMIT 1")):
         raise Findings.of(
             "data-empty",
-            f"'{spec.source.path}' has no rows",
-            location=Location(files[0].path),
+            f"'{local.source.path}' has no rows",
+            location=Location(local.files[0].path),
             help="a header alone is no data; is this the file that you meant?",
         )
     return table
@@ -134,10 +141,12 @@ def duckdb_error_text(error: Exception) -> str:
     return str(error).strip().splitlines()[0].partition("Error: ")[2] or type(error).__name__
 
 
-def _read_csv(connection: Any, root: Path, files: tuple[FileDigest, ...], spec: DatasetSpec) -> Table:
+def _read_csv(connection: Any, local: ReadableFiles, declared: Mapping[str, ColumnSpec]) -> Table:
     import duckdb
 
-    headers = {file.path: read_header(root / file.path, file.path, spec.source.delimiter) for file in files}
+    root, files, delimiter = local.root, local.files, local.source.delimiter
+
+    headers = {file.path: read_header(root / file.path, file.path, delimiter) for file in files}
     names = headers[files[0].path]
     _require_same_columns({path: dict.fromkeys(header, "") for path, header in headers.items()})
     connection.execute(f"CREATE TABLE raw ({', '.join(f'{quote_identifier(name)} VARCHAR' for name in names)})")
@@ -148,13 +157,11 @@ def _read_csv(connection: Any, root: Path, files: tuple[FileDigest, ...], spec: 
         try:
             connection.execute(
                 f"INSERT INTO raw SELECT {chosen} FROM read_csv({quote_literal(str(path))}, "
-                f"{duckdb_csv_options(len(header), spec.source.delimiter)})"
+                f"{duckdb_csv_options(len(header), delimiter)})"
             )
         except duckdb.Error as error:
-            raise explain_csv_error(
-                path, file.path, header, spec.source.delimiter, duckdb_error_text(error), str(error)
-            ) from error
-    types, misfits = _infer_csv_types(connection, names, spec.columns)
+            raise explain_csv_error(path, file.path, header, delimiter, duckdb_error_text(error), str(error)) from error
+    types, misfits = _infer_csv_types(connection, names, declared)
     columns = ", ".join(f"{parsed_value_sql(name, type)} AS {quote_identifier(name)}" for name, type in types.items())
     with translate_duckdb_errors("the data"):
         connection.execute(f"CREATE TABLE data AS SELECT {columns} FROM raw")
@@ -198,11 +205,12 @@ def _type_mismatch_sql(name: str, type: str) -> str:
     return f"{quote_identifier(name)} <> '' AND NOT {spells}"
 
 
-def _read_parquet(connection: Any, root: Path, files: tuple[FileDigest, ...], spec: DatasetSpec) -> Table:
+def _read_parquet(connection: Any, local: ReadableFiles, declared: Mapping[str, ColumnSpec]) -> Table:
+    root, files = local.root, local.files
     schemas = {file.path: _parquet_schema(connection, root, file) for file in files}
     _require_same_columns(schemas)
     names = tuple(schemas[files[0].path])
-    types = {name: _common_type(name, schemas, spec.columns.get(name, ColumnSpec())) for name in names}
+    types = {name: _common_type(name, schemas, declared.get(name, ColumnSpec())) for name in names}
     # files of one schema are one scan: a year of days is a handful of scans, not hundreds
     groups: dict[tuple[tuple[str, str], ...], list[str]] = {}
     for path, schema in schemas.items():
@@ -216,7 +224,7 @@ def _read_parquet(connection: Any, root: Path, files: tuple[FileDigest, ...], sp
         parts.append(f"SELECT {columns} FROM read_parquet([{', '.join(paths)}], hive_partitioning = false)")
     with translate_duckdb_errors("the data"):
         connection.execute(f"CREATE VIEW data AS {' UNION ALL '.join(parts)}")
-    return Table(connection, types)
+    return Table(connection, types, relation_kind="VIEW")
 
 
 def _parquet_schema(connection: Any, root: Path, file: FileDigest) -> dict[str, str]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mlops_ci.core.errors import UsageProblem
 from mlops_ci.core.records import Release
 from mlops_ci.deployment.public_urls import without_credentials
+from mlops_ci.deployment.targets.protocol import DeploymentRequest
+from mlops_ci.deployment.targets.yaml_output import dump_manifest
 from mlops_ci.registry.run_store import release_ref
-from mlops_ci.spec.spec_types import DeploymentSpec
+from mlops_ci.spec.spec_types import DeploymentSpec, TargetSpec
 
 GIT_IMAGE = "docker.io/alpine/git:v2.47.2"
 SERVER_IMAGE = "docker.io/seldonio/mlserver:1.7.1"
@@ -20,6 +25,55 @@ TMP_DIR = "/tmp"  # noqa: S108  a volume of the pod's own
 FETCH_SCRIPT = Path(__file__).with_name("fetch.sh")
 
 Manifest = dict[str, Any]
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_SERVICE = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+@dataclass(frozen=True)
+class KubernetesTarget:
+    """Plain Kubernetes."""
+
+    spec: TargetSpec
+
+    def validate(self, request: DeploymentRequest) -> None:
+        """Raise UsageProblem: `deployment-name-invalid` or `deployment-repository-missing`."""
+        deployment, name = request.deployment, request.name
+        _ensure_valid_names(deployment, name)
+        if not (self.spec.repository or request.repository).strip():
+            raise UsageProblem.of(
+                "deployment-repository-missing",
+                f"'{name}' has no repository to fetch '{deployment.model}' from: the spec names none and this one has no remote",
+                help="set `spec.target.repository` to a URL that the cluster can reach, or add a remote: git remote add origin URL",
+            )
+
+    def plan(self, request: DeploymentRequest) -> Mapping[str, bytes]:
+        """Return a kustomize base and an overlay."""
+        header = f"# Written by mlops-ci from the Deployment spec '{request.name}'; change the spec instead.\n"
+        documents = kustomize_documents(request.release, request.deployment, request.name, request.repository)
+        return {path: (header + dump_manifest(document)).encode() for path, document in documents.items()}
+
+
+def _ensure_valid_names(deployment: DeploymentSpec, name: str) -> None:
+    rules = (
+        ("the model's name", deployment.model, _SERVICE),
+        ("the environment's name", deployment.environment, _LABEL),
+        ("the namespace", _target_of(deployment).namespace, _LABEL),
+        ("the spec's name", name, _LABEL),
+    )
+    for what, value, rule in rules:
+        if not rule.fullmatch(value):
+            raise UsageProblem.of(
+                "deployment-name-invalid",
+                f"{what}, {value!r}, cannot be used in Kubernetes",
+                help="use lower-case letters, digits and hyphens, at most 63 characters, no hyphen at either end;"
+                " a model's name is its Service's, and must start with a letter",
+            )
+
+
+def _target_of(deployment: DeploymentSpec) -> TargetSpec:
+    if not isinstance(deployment.target, TargetSpec):
+        raise TypeError(f"a Deployment of type {deployment.target.type} is not for Kubernetes")
+    return deployment.target
 
 
 def kustomize_documents(
@@ -33,7 +87,7 @@ def kustomize_documents(
         "app.kubernetes.io/component": "inference-server",
         "app.kubernetes.io/managed-by": "mlops-ci",
     }
-    meta = {"name": model, "namespace": deployment.target.namespace, "labels": labels}
+    meta = {"name": model, "namespace": _target_of(deployment).namespace, "labels": labels}
     base = {
         "deployment.yaml": _deployment(deployment, meta, selector, repository),
         "service.yaml": _service(meta, selector),
@@ -69,7 +123,7 @@ def _release_patch(release: Release, deployment: DeploymentSpec) -> Manifest:
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {"name": deployment.model, "namespace": deployment.target.namespace, **meta},
+        "metadata": {"name": deployment.model, "namespace": _target_of(deployment).namespace, **meta},
         "spec": {"template": {"metadata": meta, "spec": pod}},
     }
 
@@ -116,7 +170,7 @@ def _pod(deployment: DeploymentSpec, selector: Mapping[str, str], repository: st
 
 
 def _fetch_container(deployment: DeploymentSpec, repository: str) -> Manifest:
-    target = deployment.target
+    target = _target_of(deployment)
     env = _env({"MODEL_REPOSITORY": without_credentials(target.repository or repository), "MODEL_DIR": MODEL_DIR})
     if target.credentials_secret is not None:
         env += [
@@ -151,7 +205,7 @@ def _server_container(deployment: DeploymentSpec) -> Manifest:
     ready, live = f"/v2/models/{deployment.model}/ready", "/v2/health/live"
     return {
         "name": "server",
-        "image": deployment.target.image or SERVER_IMAGE,
+        "image": _target_of(deployment).image or SERVER_IMAGE,
         "env": _env(env),
         "ports": [{"name": name, "containerPort": port} for name, port in SERVER_PORTS.items()],
         "startupProbe": _probe(live, periodSeconds=5, failureThreshold=60),

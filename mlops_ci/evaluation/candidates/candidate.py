@@ -1,19 +1,18 @@
-"""What a model's spec, code, data and environment at hand amount to: a candidate, named by them before anything is trained."""
+"""A candidate's identity: its spec, code, training rows and environment, which name it before anything is trained."""
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, replace
 
 from mlops_ci.core.codec import encode
 from mlops_ci.core.diagnostics import Diagnostic, has_errors
 from mlops_ci.core.digest import digest_json
-from mlops_ci.core.errors import EnvironmentProblem, Findings, UsageProblem
-from mlops_ci.core.records import DatasetSnapshot, FileDigest, ModelField, Release, TrainingEnvironment
+from mlops_ci.core.errors import Findings
+from mlops_ci.core.records import DatasetSnapshot, FileDigest, ModelField, TrainingEnvironment
 from mlops_ci.data.leakage import leak_findings
 from mlops_ci.data.sealed_holdout import SealedHoldout
 from mlops_ci.data.snapshot import take_snapshot
-from mlops_ci.data.split import SplitSummary, split_dataset, target_findings
+from mlops_ci.data.split import SplitSource, SplitSummary, split_dataset, target_findings
 from mlops_ci.evaluation.base_branch_rules import (
     BaseBranch,
     GateRules,
@@ -21,13 +20,12 @@ from mlops_ci.evaluation.base_branch_rules import (
     effective_rules,
     rule_change_warnings,
 )
-from mlops_ci.registry import state as registry
-from mlops_ci.registry.events import Event, version_key
+from mlops_ci.evaluation.candidates.columns import missing_column_findings
+from mlops_ci.evaluation.candidates.opponents import Opponents
 from mlops_ci.repository.context import Project
 from mlops_ci.spec.defaults import default_requirements
 from mlops_ci.spec.load import LocatedSpec
-from mlops_ci.spec.slice_conditions import parse_condition
-from mlops_ci.spec.spec_types import DatasetSpec, ModelSpec, Requirement, Trust
+from mlops_ci.spec.spec_types import DatasetSpec, ModelSpec, Requirement, SplitSpec, TrainSpec, Trust
 from mlops_ci.training.environment import training_environment
 from mlops_ci.training.source_code import code_files, imported_packages
 
@@ -38,7 +36,10 @@ RUN_KEY_LENGTH = 32  # hex digits of a run's name
 
 @dataclass(frozen=True)
 class Candidate:
-    """A model as it would be trained now. `key` is of all that decides the result: spec, code, training rows, environment."""
+    """A model as it would be trained now. `key` is of all that decides the result: spec, code, training rows, environment.
+
+    `dataset` is the spec as it is written; rows are divided by the split of the rules: see `dataset_by_rules`.
+    """
 
     model: LocatedSpec[ModelSpec]
     dataset: LocatedSpec[DatasetSpec]
@@ -54,9 +55,14 @@ class Candidate:
     sealed_holdout: SealedHoldout | None = None  # a sealed holdout that has been opened
 
     @property
+    def dataset_by_rules(self) -> LocatedSpec[DatasetSpec]:
+        """The dataset with the split of the rules that judge the candidate: by it rows are divided."""
+        return dataset_with_split(self.dataset, self.rules.split)
+
+    @property
     def interface_digest(self) -> str:
         """The digest of what callers see: inputs, output, task."""
-        return digest_json([encode(self.inputs), encode(self.output), self.model.spec.task])
+        return _interface_digest(self.model.spec, self.inputs, self.output)
 
     @property
     def holdout_budget(self) -> int | None:
@@ -73,16 +79,16 @@ class Candidate:
         """The digest of the rules that the candidate is judged by."""
         return digest_json([encode(self.rules.gate), encode(self.rules.evaluate), encode(self.rules.metric_code)])
 
-    def comparison_key(self, champion: Event | None, anchor: Event | None = None, trust: Trust = "local") -> str:
+    def comparison_key(self, opponents: Opponents, trust: Trust = "local") -> str:
         """Return the name of the gate's answer: the candidate, the older versions, today's rows and the rules.
 
         The same answer from a place of another `trust` has another name, so that none stands in another's way.
         """
-        against = champion.ref.oid if champion else None
+        champion, anchor = opponents.champion, opponents.anchor
         parts = [
             VERDICT_FORMAT,
             self.key,
-            against,
+            champion.ref.oid if champion else None,
             self.snapshot.digest,
             self.sides.split.holdout_digest,
             self.policy_digest,
@@ -100,24 +106,12 @@ class Candidate:
         return digest_json(parts)[:RUN_KEY_LENGTH]
 
 
-def select_models(project: Project, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the models that a command names, or all; raises UsageProblem for one that has no spec."""
-    known = project.specs.models
-    if not known:
-        raise UsageProblem.of(
-            "model-none",
-            "this project has no Model spec",
-            help="mlops-ci init --from data.csv --target COLUMN writes one for a table; --template minimal is an example",
-        )
-    for name in names:
-        if name not in known:
-            close = difflib.get_close_matches(name, known, 1)
-            raise UsageProblem.of(
-                "model-unknown",
-                f"there is no Model spec '{name}'",
-                help=f"did you mean '{close[0]}'?" if close else f"the models are {', '.join(known) or 'none yet'}",
-            )
-    return tuple(dict.fromkeys(names)) or tuple(known)
+def dataset_with_split(dataset: LocatedSpec[DatasetSpec], split: SplitSpec) -> LocatedSpec[DatasetSpec]:
+    """Return a dataset spec with another split, under a digest of both; the same spec where that is its own split."""
+    if split == dataset.spec.split:
+        return dataset
+    digest = digest_json([dataset.digest, encode(split)])
+    return replace(dataset, spec=replace(dataset.spec, split=split), digest=digest)
 
 
 def read_data(project: Project, model: str) -> tuple[DatasetSnapshot, tuple[Diagnostic, ...]]:
@@ -125,6 +119,14 @@ def read_data(project: Project, model: str) -> tuple[DatasetSnapshot, tuple[Diag
     context = project.context
     dataset = project.specs.datasets[project.specs.models[model].spec.dataset]
     return take_snapshot(context.root, dataset, context.clock(), context.cache)
+
+
+def require_data(project: Project, model: str) -> DatasetSnapshot:
+    """Return the snapshot of a model's dataset; raises Findings when it cannot be read, or a check of severity error fails."""
+    data, findings = read_data(project, model)
+    if has_errors(findings):
+        raise Findings(findings)
+    return data
 
 
 def identify_candidate(
@@ -148,14 +150,13 @@ def identify_candidate(
     dataset = project.specs.datasets[spec.dataset]
     types = {column.name: column.type for column in data.columns}
     rules = effective_rules(base, project, model, dataset)
-    if rules.split != dataset.spec.split:
-        digest = digest_json([dataset.digest, encode(rules.split)])
-        dataset = replace(dataset, spec=replace(dataset.spec, split=rules.split), digest=digest)
-    _require_columns(model, rules, types)
-    sides = split_dataset(context.root, dataset, data.files, spec.features, spec.target, context.cache)
+    if missing := missing_column_findings(model, rules, types):
+        raise Findings(missing)
+    divided = dataset_with_split(dataset, rules.split)
+    sides = split_dataset(SplitSource(context.root, divided, data.files), spec.features, spec.target, context.cache)
     findings = target_findings(sides, spec.target, spec.task, model.locate("spec", "target"))
     if not allow_leaks:
-        findings += leak_findings(sides.leaks, dataset, sides.split.holdout_rows)
+        findings += leak_findings(sides.leaks, divided, sides.split.holdout_rows)
     if has_errors(findings):
         raise Findings((*findings, *rule_change_warnings(model, rules)))
     code = code_files(context.root, spec.train.entrypoint)
@@ -165,136 +166,31 @@ def identify_candidate(
             *imported_packages(context.root, spec.train.entrypoint),
         )
     )
-    candidate = Candidate(
+    inputs = tuple(ModelField(feature, types[feature]) for feature in spec.features)
+    output = ModelField(spec.target, types[spec.target])
+    decides = (_interface_digest(spec, inputs, output), sides.split.train_digest)
+    return Candidate(
         model=model,
         dataset=dataset,
         snapshot=data,
         sides=sides,
-        inputs=tuple(ModelField(feature, types[feature]) for feature in spec.features),
-        output=ModelField(spec.target, types[spec.target]),
+        inputs=inputs,
+        output=output,
         code=code,
         environment=env,
         rules=rules,
-        key="",
+        key=_run_key(spec.train, code, env, *decides),
         findings=findings,
     )
-    decides = [
-        TRAIN_FORMAT,
-        candidate.interface_digest,
-        encode(spec.train),
-        encode(code),
-        sides.split.train_digest,
-        env.identity,
-    ]
-    return replace(candidate, key=digest_json(decides)[:RUN_KEY_LENGTH])
 
 
-def find_champion(project: Project, model: str, environment: str | None = None) -> Event | None:
-    """Return the release that a model's candidates must beat, or None before the first one.
-
-    It is the one assigned to `environment`, by default the project's own choice.
-
-    Raises EnvironmentProblem `champion-unknown` when the remote did not answer and this clone knows of none, Findings
-    `champion-missing` when the champion's tag is gone: neither means that there is no champion.
-    """
-    state = registry.read_registry(project.context.repo).model(model)
-    found = state.champion(environment or project.specs.project.spec.champion_environment)
-    if found is None and project.context.offline:
-        raise EnvironmentProblem.of(
-            "champion-unknown",
-            f"the remote did not answer, and this clone knows no release of '{model}': whether there is a champion cannot be told",
-            help="check the network and your rights (git fetch), then run the same command again",
-        )
-    return found
+def _interface_digest(spec: ModelSpec, inputs: tuple[ModelField, ...], output: ModelField) -> str:
+    return digest_json([encode(inputs), encode(output), spec.task])
 
 
-def find_anchor(project: Project, candidate: Candidate, champion: Event | None) -> Event | None:
-    """Return the fixed version that small losses of many retrains are measured from; None where no test is against it.
-
-    The gate's `anchor`, or else the newest release up to the champion that was no retrain (by its record; or, where that
-    does not tell, its patch number is 0), or else the oldest: where there is a champion there is an anchor. Raises
-    Findings `anchor-unknown` when the gate names a version that is not registered.
-    """
-    if champion is None or not any(one.against == "anchor" for one in candidate.requirements):
-        return None
-    state = registry.read_registry(project.context.repo).model(candidate.model.name)
-    named = candidate.rules.gate.anchor
-    if named is not None:
-        found = state.releases.get(named.removeprefix("v"))
-        if found is None:
-            raise Findings.of(
-                "anchor-unknown",
-                f"the anchor v{named.removeprefix('v')} of '{candidate.model.name}' is not a registered version",
-                location=candidate.model.locate("spec", "gate", "anchor"),
-                help=f"registered are {', '.join(state.releases)}; leave `anchor` out to take the newest that was no retrain",
-            )
-        return found
-    newest = version_key(champion.version)
-    known = sorted(
-        (event for version, event in state.releases.items() if version_key(version) <= newest),
-        key=lambda event: version_key(event.version),
-    )
-    return next((event for event in reversed(known) if _is_change(event)), known[0] if known else champion)
-
-
-def _is_change(event: Event) -> bool:
-    occasion = event.record.occasion if isinstance(event.record, Release) else None
-    return version_key(event.version)[2] == 0 if occasion is None else occasion == "changed"
-
-
-def required_columns(rules: GateRules) -> dict[str, tuple[str | int, ...]]:
-    """Return the columns that judging needs beside those of models, each with the place in a Model spec that names it."""
-    evaluate = rules.evaluate
-    found: dict[str, tuple[str | int, ...]] = {}
-    for index, one in enumerate(evaluate.slices):
-        names = (one,) if isinstance(one, str) else parse_condition(one.where).columns
-        found |= dict.fromkeys(names, ("spec", "evaluate", "slices", index))
-    found |= {name: ("spec", "dataset") for name in (rules.dependence.group, rules.dependence.time) if name is not None}
-    if evaluate.weights:
-        found[evaluate.weights] = ("spec", "evaluate", "weights")
-    for metric, custom in evaluate.custom.items():
-        found |= dict.fromkeys(custom.columns, ("spec", "evaluate", "custom", metric, "columns"))
-    conditions = {one.name for one in evaluate.slices if not isinstance(one, str)}
-    for index, requirement in enumerate(rules.gate.requirements):
-        if requirement.by:
-            found[requirement.by] = ("spec", "gate", "requirements", index, "by")
-        if isinstance(requirement.slices, tuple):
-            place = ("spec", "gate", "requirements", index, "slices")
-            found |= {name: place for name in requirement.slices if name not in conditions}
-    return found
-
-
-def slice_columns(rules: GateRules) -> tuple[str, ...]:
-    """Return the columns whose values cut the holdout: those that are reported, and those that a requirement names."""
-    conditions = {one.name for one in rules.evaluate.slices if not isinstance(one, str)}
-    reported = [one for one in rules.evaluate.slices if isinstance(one, str)]
-    named = [item.slices for item in rules.gate.requirements if isinstance(item.slices, tuple)]
-    return tuple(dict.fromkeys((*reported, *(name for names in named for name in names if name not in conditions))))
-
-
-def _require_columns(model: LocatedSpec[ModelSpec], rules: GateRules, types: dict[str, str]) -> None:
-    spec = model.spec
-    places: list[tuple[str, tuple[str | int, ...]]] = []
-    places += [(name, ("spec", "features", index)) for index, name in enumerate(spec.features)]
-    places += [(spec.target, ("spec", "target"))]
-    places += list(required_columns(rules).items())
-    found = []
-    for name, place in places:
-        if name not in types:
-            close = difflib.get_close_matches(name, types, 1)
-            help = f"did you mean '{close[0]}'?" if close else f"the data have: {', '.join(list(types)[:10])}"
-            found.append(
-                Diagnostic(
-                    "model-column-missing",
-                    f"the data of '{spec.dataset}' have no column '{name}'"
-                    + (
-                        f", which the rules of {rules.base} need"
-                        if rules.base and name in required_columns(rules)
-                        else ""
-                    ),
-                    model.locate(*place),
-                    help,
-                )
-            )
-    if found:
-        raise Findings(found)
+def _run_key(
+    train: TrainSpec, code: tuple[FileDigest, ...], environment: TrainingEnvironment, interface: str, rows: str
+) -> str:
+    """Return the name of a training run; `interface` and `rows` are digests of what callers see and of the training rows."""
+    decides = [TRAIN_FORMAT, interface, encode(train), encode(code), rows, environment.identity]
+    return digest_json(decides)[:RUN_KEY_LENGTH]

@@ -46,10 +46,10 @@ def load_recorded_release(project: Project, repo: Repository, release: Release) 
     stored = run_store.released_run(repo, release)
     run = run_store.read_record(repo, stored, "run.json", TrainingRun)
     data = run_store.read_record(repo, stored, "snapshot.json", DatasetSnapshot)
-    told = (release.model, release.run_key, release.model_digest, release.model_files, release.spec_digest,
-            release.environment_digest, release.data[0].digest, release.data[0].digest)  # fmt: skip
-    says = (run.model, run.key, run.model_digest, run.files, run.spec_digest,
-            digest_json(run.environment.identity), run.data_digest, data.digest)  # fmt: skip
+    told = (release.model, release.run_key, release.model_digest, release.model_files, release.model_format,
+            release.spec_digest, release.environment_digest, release.data[0].digest, release.data[0].digest)  # fmt: skip
+    says = (run.model, run.key, run.model_digest, run.files, run.model_format,
+            run.spec_digest, digest_json(run.environment.identity), run.data_digest, data.digest)  # fmt: skip
     if told != says:
         raise _corrupt_store_problem(stored.ref, "its run is not the one that the release was made of")
     folder = Path(tempfile.mkdtemp(prefix="recorded-", dir=project.context.scratch))

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from mlops_ci.core.digest import digest_bytes
+from mlops_ci.core.codec import encode
+from mlops_ci.core.diagnostics import Diagnostic
+from mlops_ci.core.digest import canonical_json, digest_bytes
 from mlops_ci.core.errors import Findings
+from mlops_ci.core.plan import Plan
+from mlops_ci.core.planned_writes import FileContent
 from mlops_ci.core.records import FileDigest, TrainingRun
-from mlops_ci.data.split import split_key, write_split_files
+from mlops_ci.data.split import SplitSource, split_key, write_split_files
 from mlops_ci.evaluation.candidates.candidate import Candidate
+from mlops_ci.evaluation.candidates.trained_model import TrainedModel
 from mlops_ci.registry import run_store
 from mlops_ci.repository.context import Project
-from mlops_ci.training.fit import FittedModel, fit_model
+from mlops_ci.training.fit import fit_model
+from mlops_ci.training.package import FittedModel
+from mlops_ci.training.training_task import TrainingTask
 from mlops_ci.training.workers.protocol import CURRENT_INTERPRETER, Interpreter
 
 
@@ -22,51 +29,112 @@ def fit_candidate(
 ) -> FittedModel:
     """Fit a candidate in a process that is handed the training rows only, in a new folder of the project's scratch.
 
-    Raises as `learn.fit.fit` does.
+    Raises as `fit_model` does.
     """
     context, spec = project.context, candidate.model.spec
     scratch = Path(tempfile.mkdtemp(dir=context.scratch))
-    sides = write_split_files(
-        context.root, candidate.dataset, candidate.snapshot.files, spec.features, spec.target, scratch
-    )
+    source = SplitSource(context.root, candidate.dataset_by_rules, candidate.snapshot.files)
+    sides = write_split_files(source, spec.features, spec.target, scratch)
     sides.holdout.unlink()  # the trainer is handed the training side only
-    return fit_model(
-        spec.train,
+    task = replace(training_task(candidate, context.root), interpreter=interpreter)
+    return fit_model(task, sides.train, scratch / "fit")
+
+
+def training_task(candidate: Candidate, root: Path) -> TrainingTask:
+    """Return what a candidate's spec asks to fit; `root` is the folder that its code is in."""
+    spec = candidate.model.spec
+    return TrainingTask(
+        train=spec.train,
         task=spec.task,
         inputs=candidate.inputs,
         output=candidate.output,
-        data=sides.train,
-        root=context.root,
-        scratch=scratch / "fit",
+        root=root,
         environment=candidate.environment,
         where=candidate.model.locate("spec", "train", key=True),
-        interpreter=interpreter,
     )
 
 
-@dataclass(frozen=True)
-class LoadedRun:
-    """A candidate's stored run: its record, its packaged files in `folder`, and the training's output."""
+def train_candidate(
+    project: Project,
+    candidate: Candidate,
+    store: run_store.StoreTarget,
+    *,
+    explain: bool = False,
+    check_determinism: bool = False,
+) -> TrainedModel:
+    """Return the candidate's stored run, or fit it, with a plan that stores it; `explain` says why in full.
 
-    run: TrainingRun
-    folder: Path
-    log: bytes
+    With `check_determinism` it is fitted once more; where that gives another model, that is a finding, and nothing is stored.
+    Raises as `fit_candidate` does.
+    """
+    trained = find_stored_run(project, candidate)
+    if trained is None:
+        trained = _fit_new_run(project, candidate, store, explain=explain)
+    elif explain:
+        ref = run_store.run_ref(candidate.model.name, candidate.key)
+        trained = replace(trained, why=f"nothing that decides the result has changed: {ref}")
+    if not check_determinism:
+        return trained
+    project.context.progress(f"training {candidate.model.name} once more")
+    digests = (trained.run.model_digest, fit_candidate(project, candidate).model_digest)
+    if len(set(digests)) == 1:
+        return trained
+    flaky = Diagnostic(
+        "train-not-deterministic",
+        f"{candidate.model.name}: the same code, data, environment and seed gave two models,"
+        f" {' and '.join(digest[:16] for digest in digests)}",
+        candidate.model.locate("spec", "train", key=True),
+        "let everything be drawn from random_state or numpy's global generator, which the spec's seed decides; a verdict on one"
+        " of these models says nothing about the next",
+    )
+    return replace(trained, diagnostics=(*trained.diagnostics, flaky), plan=Plan())
 
 
-def load_stored_run(project: Project, candidate: Candidate) -> LoadedRun:
-    """Return what the store has of a candidate; raises Findings `run-missing` when it has not been trained."""
+def _fit_new_run(
+    project: Project, candidate: Candidate, store: run_store.StoreTarget, *, explain: bool
+) -> TrainedModel:
     context, name = project.context, candidate.model.name
-    stored = run_store.find_run(context.repo, run_store.run_ref(name, candidate.key))
+    ref = run_store.run_ref(name, candidate.key)
+    context.progress(f"training {name} on {candidate.sides.split.train_rows:,} rows")
+    started = context.clock()
+    made = fit_candidate(project, candidate)
+    files = (*made.files, *copy_source(context.root, candidate, made.folder))
+    run = training_record(candidate, made, files, started.isoformat(timespec="seconds"))
+    records: dict[str, FileContent] = {"run.json": canonical_json(encode(run)).encode(), "log.txt": made.log}
+    return TrainedModel(
+        run,
+        made.folder,
+        made.log,
+        fitted=True,
+        why=f"the store has no {ref}" if explain else "not trained before",
+        diagnostics=made.diagnostics,
+        plan=run_store.plan_store(ref, f"{name}: run {run.key}", records, run.files, made.folder, store),
+    )
+
+
+def find_stored_run(project: Project, candidate: Candidate) -> TrainedModel | None:
+    """Return what the store has of a candidate; None when it has not been trained."""
+    context = project.context
+    stored = run_store.find_run(context.repo, run_store.run_ref(candidate.model.name, candidate.key))
     if stored is None or context.repo is None:
+        return None
+    run = run_store.read_record(context.repo, stored, "run.json", TrainingRun)
+    folder = Path(tempfile.mkdtemp(dir=context.scratch))
+    run_store.write_model_files(context.repo, stored, run.files, folder)
+    log = context.repo.read_blob(stored.files["log.txt"]) if "log.txt" in stored.files else None
+    return TrainedModel(run, folder, log or b"", why="nothing has changed")
+
+
+def require_stored_run(project: Project, candidate: Candidate) -> TrainedModel:
+    """Return what the store has of a candidate; raises Findings `run-missing` when it has not been trained."""
+    trained, name = find_stored_run(project, candidate), candidate.model.name
+    if trained is None:
         raise Findings.of(
             "run-missing",
             f"'{name}' as it is now has not been trained",
             help=f"mlops-ci train {name} (or mlops-ci gate {name})",
         )
-    run = run_store.read_record(context.repo, stored, "run.json", TrainingRun)
-    folder = Path(tempfile.mkdtemp(dir=context.scratch))
-    run_store.write_model_files(context.repo, stored, run.files, folder)
-    return LoadedRun(run, folder, context.repo.read_blob(stored.files["log.txt"]) or b"")
+    return trained
 
 
 def training_record(
@@ -93,6 +161,7 @@ def training_record(
         trusted=made.trusted,
         signature=made.signature,
         model_digest=made.model_digest,
+        model_format=made.model_format,
         files=files,
         started_on=started_on,
         seconds=round(made.seconds, 3),

@@ -129,6 +129,12 @@ def with_question_number(comparison: Comparison, reservation: Reservation) -> Co
     return replace(comparison, holdout_question=reservation.question)
 
 
+def without_question_number(comparison: Comparison) -> Comparison:
+    """Return an answer as it is stored: its question has no place in the ledger yet, and may lose it to somebody else."""
+    asked = comparison.holdout_question
+    return replace(comparison, holdout_question=replace(asked, number=None)) if asked else comparison
+
+
 def plan_ledger_entry(
     project: Project, candidate: Candidate, run: TrainingRun, reservation: Reservation
 ) -> tuple[AppendLedger, ...]:

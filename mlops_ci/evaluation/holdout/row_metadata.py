@@ -9,7 +9,8 @@ import numpy as np
 
 from mlops_ci.core.errors import Findings
 from mlops_ci.data.row_rules import parse_duration
-from mlops_ci.evaluation.candidates.candidate import Candidate, slice_columns
+from mlops_ci.evaluation.candidates.candidate import Candidate
+from mlops_ci.evaluation.candidates.columns import slice_columns
 from mlops_ci.evaluation.verdict.alignment import RowMetadata
 from mlops_ci.evaluation.verdict.slice_masks import condition_mask
 from mlops_ci.spec.condition_tree import ConditionError

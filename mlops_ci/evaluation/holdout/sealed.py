@@ -15,9 +15,9 @@ from mlops_ci.core.records import FileDigest
 from mlops_ci.data.leakage import leak_findings
 from mlops_ci.data.sealed_holdout import SealedHoldout
 from mlops_ci.data.sources.files import source_files
-from mlops_ci.data.split import split_dataset, target_findings
-from mlops_ci.evaluation.base_branch_rules import rule_change_warnings
-from mlops_ci.evaluation.candidates.candidate import Candidate
+from mlops_ci.data.split import SplitSource, split_dataset, target_findings
+from mlops_ci.evaluation.base_branch_rules import BaseBranch, rule_change_warnings
+from mlops_ci.evaluation.candidates.candidate import Candidate, identify_candidate, require_data
 from mlops_ci.registry import object_store
 from mlops_ci.repository.context import Project
 from mlops_ci.spec.spec_types import SealedSource, SourceSpec
@@ -33,7 +33,7 @@ def open_holdout(project: Project, candidate: Candidate) -> Iterator[Candidate]:
     from, cannot be judged on, or shares rows with them.
     """
     context, spec = project.context, candidate.model.spec
-    source = candidate.dataset.spec.split.source
+    source = candidate.rules.split.source
     if source is None:
         yield candidate
         return
@@ -41,14 +41,30 @@ def open_holdout(project: Project, candidate: Candidate) -> Iterator[Candidate]:
     with tempfile.TemporaryDirectory(dir=context.scratch) as folder:
         held = _fetch_sealed_holdout(context.root, Path(folder), source, where)
         files = candidate.snapshot.files
-        sides = split_dataset(context.root, candidate.dataset, files, spec.features, spec.target, context.cache, held)
+        sides = split_dataset(
+            SplitSource(context.root, candidate.dataset_by_rules, files, held),
+            spec.features,
+            spec.target,
+            context.cache,
+        )
         findings = (
             *target_findings(sides, spec.target, spec.task, candidate.model.locate("spec", "target")),
-            *leak_findings(sides.leaks, candidate.dataset, sides.split.holdout_rows),
+            *leak_findings(sides.leaks, candidate.dataset_by_rules, sides.split.holdout_rows),
         )
         if has_errors(findings):
             raise Findings((*findings, *rule_change_warnings(candidate.model, candidate.rules)))
         yield replace(candidate, sides=sides, sealed_holdout=held, findings=(*candidate.findings, *findings))
+
+
+@contextmanager
+def open_candidate(project: Project, model: str, base: BaseBranch | None) -> Iterator[Candidate]:
+    """Give the candidate that a model is now, by the rules of `base`, with its holdout open.
+
+    Raises Findings when its data are refused, and as `identify_candidate` and `open_holdout` do.
+    """
+    data = require_data(project, model)
+    with open_holdout(project, identify_candidate(project, model, data, base=base)) as candidate:
+        yield candidate
 
 
 def remove_holdout_copy(candidate: Candidate) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_ci.data.sources.files import folder_before_wildcard, matches_source_path
+from mlops_ci.data.sources.table import open_source
 from mlops_ci.evaluation.impact.symlinks import SymlinkResolver
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.git import Repository
@@ -24,7 +25,7 @@ from mlops_ci.repository.git_values import PathChange
 from mlops_ci.repository.toolkit_pins import find_toolkit_versions
 from mlops_ci.spec.load import spec_digests
 from mlops_ci.spec.located_spec import LocatedSpec
-from mlops_ci.spec.spec_types import DatasetSpec, ModelSpec
+from mlops_ci.spec.spec_types import DatasetSpec, ModelSpec, PluginSource, SourceSpec
 from mlops_ci.spec.yaml.document import MAX_SPEC_BYTES
 from mlops_ci.training.source_code import possible_code_paths
 
@@ -163,10 +164,27 @@ class ImpactAnalysis:
     def _dataset_reasons(self, dataset: LocatedSpec[DatasetSpec]) -> Iterator[str]:
         lock = f"{posixpath.dirname(self._repository_path(dataset.path))}/{dataset.name}.lock".lstrip("/")
         yield from map(self._describe_change, self._changed_paths(lock))
-        yield from self._data_reasons(dataset.spec.source.path, self._repository_path(dataset.spec.source.path))
+        source = dataset.spec.source
+        if isinstance(source, SourceSpec):
+            yield from self._data_reasons(source.path, self._repository_path(source.path))
+        else:
+            yield from self._plugin_source_reasons(source)
         held = dataset.spec.split.source
         if held is not None and held.path is not None:
             yield from self._data_reasons(held.path, self._repository_path(held.path))
+
+    def _plugin_source_reasons(self, spec: PluginSource) -> Iterator[str]:
+        """Yield what changed of the files that a package's source reads; and when git knows of no such file."""
+        source = open_source(spec)
+
+        def is_read(path: str) -> bool:
+            inside = self._project_path(path)
+            return inside is not None and source.touches(inside)
+
+        hit = [path for path in self._paths if is_read(path)]
+        yield from self._summarise_changes(hit)
+        if not hit and not any(map(is_read, self._tracked_paths)):
+            yield f"git has no file of the source {spec.type}, so nothing tells whether these data changed"
 
     def _data_reasons(self, written: str, pattern: str) -> Iterator[str]:
         """Yield what changed of the files that a source's path names, in words; and when git knows of no such file."""

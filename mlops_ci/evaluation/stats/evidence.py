@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlops_ci.evaluation.stats import bootstrap, rmse_difference
-from mlops_ci.evaluation.stats.exact_methods import EXACT_METHODS, SHARE_BOUNDS, PairedEstimates
-from mlops_ci.evaluation.stats.influence import is_differentiable, row_influences, sum_by_group
+from mlops_ci.evaluation.stats.exact_methods import PairedEstimates
+from mlops_ci.evaluation.stats.influence import sum_by_group
 from mlops_ci.evaluation.stats.intervals import (
     MIN_INDEPENDENT_ROWS,
     Bound,
@@ -29,14 +29,19 @@ from mlops_ci.evaluation.stats.intervals import (
     measure_spread,
     student_t_difference,
 )
-from mlops_ci.evaluation.stats.metrics import WeightedMetric, compute_metric, metric_factory
-from mlops_ci.spec.metrics import METRIC_DEFINITIONS as NAMES
+from mlops_ci.evaluation.stats.metric_table import (
+    METRICS,
+    compute_metric,
+    find_row_metric,
+    is_differentiable,
+    metric_factory,
+    row_influences,
+)
+from mlops_ci.evaluation.stats.metrics import WeightedMetric
+from mlops_ci.spec.metrics import METRIC_DEFINITIONS, MetricRange, find_metric
 from mlops_ci.training.predictions import Floats, MetricOptions, Predictions, Truth, require_part
 
 _MIN_TAIL_SAMPLES = 10  # samples beyond a margin: below that, counting them says little about how far beyond it lies
-_POSITIVE_METRICS = ("log-loss", "mae", "rmse", "mape", "pinball-loss")  # and with no upper end
-_CLASS_METRICS = ("auc", "average-precision", "recall", "f1", "precision", "balanced-accuracy", "f1-macro", "auc-ovr")
-_UNBOUNDED_METRICS = ("r2", "cost")  # as are the user's own metrics; all others lie within 0 and 1
 
 
 @dataclass(frozen=True)
@@ -97,8 +102,9 @@ def _measure_evidence(
     found: dict[str, PairedEstimates] = {}
     if intervals:
         for metric in known:
-            if truth.has_equal_independent_rows and (method := EXACT_METHODS.get(metric)):
-                found[metric] = method(truth, sides)
+            row = find_row_metric(metric, candidate)
+            if truth.has_equal_independent_rows and row is not None and row.exact is not None:
+                found[metric] = row.exact(truth, sides)
             elif is_differentiable(metric, candidate):
                 found[metric] = _estimate_by_influence(
                     metric, truth, sides, [float(one or 0.0) for one in values[metric]]
@@ -135,7 +141,10 @@ def whole_rows(units: float) -> int:
 
 def higher_is_better(metric: str, terms: MetricOptions) -> bool | None:
     """Tell which way a metric is better, a user's own one too; None when neither is."""
-    return NAMES[metric].higher_is_better if metric in NAMES else terms.higher_is_better[metric]
+    if metric in terms.higher_is_better and metric not in METRIC_DEFINITIONS:
+        return terms.higher_is_better[metric]
+    definition = find_metric(metric)
+    return definition.higher_is_better if definition else None
 
 
 def _sign(metric: str, truth: Truth) -> int:
@@ -156,13 +165,15 @@ def _rarest_class_rows(truth: Truth, candidate_classes: int | None = None) -> in
 def _estimate_by_influence(
     metric: str, truth: Truth, sides: Sequence[Predictions], values: Sequence[float]
 ) -> PairedEstimates:
+    row = find_row_metric(metric, sides[0])
+    bound = row.bound if row is not None else None
     influences = [sum_by_group(row_influences(metric, truth, side), truth) for side in sides]
     counts = [_independent_rows(metric, truth, side) for side in sides]
     estimates = [
         Estimate(
             one,
-            SHARE_BOUNDS[metric](truth, side)
-            if metric in SHARE_BOUNDS and truth.has_equal_independent_rows
+            bound(truth, side)
+            if bound is not None and truth.has_equal_independent_rows
             else _influence_bound(metric, truth, one, moves, count),
         )
         for one, moves, count, side in zip(values, influences, counts, sides, strict=True)
@@ -177,7 +188,7 @@ def _estimate_by_influence(
         sign * (influences[0] - influences[1]), count, influences, even=truth.has_equal_independent_rows
     )
     if moved.standard_error == 0:
-        return estimates, _constant_difference(metric, seen, count, _has_equal_predictions(sides))
+        return estimates, _constant_difference(_range_of(metric, truth), seen, count, _has_equal_predictions(sides))
     known = math.isfinite(moved.standard_error) and require_part(moved.effective_sample_size) >= MIN_INDEPENDENT_ROWS
     difference = student_t_difference(seen, moved) if known else None
     if difference is not None and metric == "cost":
@@ -221,11 +232,11 @@ def _influence_bound(metric: str, truth: Truth, value: float, moves: Floats, uni
     moved = measure_spread(moves, units, [moves], even=truth.has_equal_independent_rows)
     if not math.isfinite(moved.standard_error):
         return None
-    if _is_between_0_and_1(metric):
+    if _range_of(metric, truth) == "share":
         return _bound_between_0_and_1(value, moved)
     if not moved.standard_error or require_part(moved.effective_sample_size) < MIN_INDEPENDENT_ROWS:
         return None
-    if metric in _POSITIVE_METRICS:
+    if _range_of(metric, truth) == "positive":
         return log_bound(value, moved)
     alone = student_t_difference(value, moved)
     if metric != "cost":
@@ -234,9 +245,12 @@ def _influence_bound(metric: str, truth: Truth, value: float, moves: Floats, uni
     return _worst_case_difference(alone, (float(costs.min()), float(costs.max())), moves, units).bound
 
 
-def _is_between_0_and_1(metric: str) -> bool:
-    """Tell whether a metric lies within 0 and 1."""
-    return metric in NAMES and metric not in _POSITIVE_METRICS and metric not in _UNBOUNDED_METRICS
+def _range_of(metric: str, truth: Truth) -> MetricRange:
+    """Return where a metric's values lie; those of a user's own may lie anywhere."""
+    if metric in truth.metric_options.higher_is_better and metric not in METRICS:
+        return "unbounded"
+    definition = find_metric(metric)
+    return definition.range if definition else "unbounded"
 
 
 def _bound_between_0_and_1(value: float, moved: Spread) -> Bound | None:
@@ -252,10 +266,10 @@ def _bound_between_0_and_1(value: float, moved: Spread) -> Bound | None:
     )
 
 
-def _constant_difference(metric: str, difference: float, units: float, same: bool) -> Difference | None:
+def _constant_difference(range: MetricRange, difference: float, units: float, same: bool) -> Difference | None:
     if not units:
         return None
-    bounded = _is_between_0_and_1(metric) and not same
+    bounded = range == "share" and not same
     return (ConstantSample(difference, units, -1.0, 1.0) if bounded else ConstantSample(difference, units)).difference()
 
 
@@ -285,7 +299,11 @@ def _estimate_by_bootstrap(
         if len(sides) == 2:
             seen = sign * (values[0] - values[1])
             difference = _bootstrap_difference(
-                metric, seen, sign * (usable[0] - usable[1]), min(counts), _has_equal_predictions(sides)
+                _range_of(metric, truth),
+                seen,
+                sign * (usable[0] - usable[1]),
+                min(counts),
+                _has_equal_predictions(sides),
             )
         found[metric] = (estimates, difference)
     return found
@@ -293,7 +311,8 @@ def _estimate_by_bootstrap(
 
 def _independent_rows(metric: str, truth: Truth, side: Predictions) -> float:
     """Return how many independent rows a metric is a mean of: where it is of classes, those of the rarest."""
-    if metric not in _CLASS_METRICS:
+    definition = find_metric(metric) if metric not in side.own else None
+    if definition is None or not definition.counts_classes:
         return truth.effective_sample_size()
     fewest = _rarest_class_rows(truth, 0) or 0
     return (
@@ -338,7 +357,7 @@ def _percentile_bound(found: float, samples: Floats) -> Bound:
 
 
 def _bootstrap_difference(
-    metric: str, difference: float, samples: Floats, units: float, same: bool
+    range: MetricRange, difference: float, samples: Floats, units: float, same: bool
 ) -> Difference | None:
     """Return the bootstrap's answer about a difference; None when no sample could have told the models apart.
 
@@ -348,7 +367,7 @@ def _bootstrap_difference(
     from scipy.special import ndtr
 
     if not _has_variation(samples):
-        return _constant_difference(metric, difference, units, same)
+        return _constant_difference(range, difference, units, same)
     total, error = len(samples) + 1, float(samples.std(ddof=1))
 
     def p_value(margin: float, sign: int) -> float:

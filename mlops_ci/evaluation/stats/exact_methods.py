@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,18 +21,21 @@ from mlops_ci.evaluation.stats.intervals import (
     student_t_difference,
     wilson_bound,
 )
-from mlops_ci.evaluation.stats.metrics import compute_metric, row_values
+from mlops_ci.evaluation.stats.metrics import RowMetric, auc_of
 from mlops_ci.training.predictions import Predictions, Truth, require_part
 
 PairedEstimates = tuple[list[Estimate], Difference | None]  # of each side, and of their difference
+ExactMethod = Callable[[Truth, Sequence[Predictions]], PairedEstimates]
+ShareBound = Callable[[Truth, Predictions], Bound | None]
 
 
-def _estimate_auc(truth: Truth, sides: Sequence[Predictions]) -> PairedEstimates:
+def estimate_auc(truth: Truth, sides: Sequence[Predictions]) -> PairedEstimates:
+    """Return the areas and their difference by DeLong."""
     positive = truth.labels == 1
     scores = np.stack([side.scores for side in sides if side.scores is not None])
     areas = delong.estimate_aucs(positive, scores)
     if areas is None:
-        return [Estimate(compute_metric("auc", truth, side) or 0.0) for side in sides], None
+        return [Estimate(_plain_auc(truth, side)) for side in sides], None
     cov = areas.covariance
     fewest = min(areas.positives, areas.negatives)
     estimates = [
@@ -53,6 +56,11 @@ def _estimate_auc(truth: Truth, sides: Sequence[Predictions]) -> PairedEstimates
     ).difference()
 
 
+def _plain_auc(truth: Truth, side: Predictions) -> float:
+    weighted = auc_of(truth, side)
+    return float(weighted(truth.weights_or_ones[None, :])[0]) if weighted is not None else 0.0
+
+
 def _area_bound(area: float, error: float, positives: int, negatives: int) -> Bound:
     """Return the wider of DeLong's bound and Newcombe's: near 1 the few pairs that are ranked wrongly say little of others."""
     if not error or not 0 < area < 1:
@@ -61,17 +69,20 @@ def _area_bound(area: float, error: float, positives: int, negatives: int) -> Bo
     return lambda p: min(one(p), other(p)) if p < 0.5 else max(one(p), other(p))
 
 
-def _estimate_accuracy(truth: Truth, sides: Sequence[Predictions]) -> PairedEstimates:
+def estimate_accuracy(truth: Truth, sides: Sequence[Predictions]) -> PairedEstimates:
+    """Return the shares of right rows and their difference."""
     return _estimate_shares([np.asarray(truth.labels == side.labels, dtype=bool) for side in sides])
 
 
-def _estimate_recall(truth: Truth, sides: Sequence[Predictions]) -> PairedEstimates:
+def estimate_recall(truth: Truth, sides: Sequence[Predictions]) -> PairedEstimates:
+    """Return the shares of positive rows that are found, and their difference."""
     positive = truth.labels == 1  # recall is the accuracy on these rows
     return _estimate_shares([np.asarray(require_part(side.labels)[positive] == 1, dtype=bool) for side in sides])
 
 
-def _share_method(metric: str) -> Callable[[Truth, Sequence[Predictions]], PairedEstimates]:
-    return lambda truth, sides: _estimate_shares([require_part(row_values(metric, truth, side)) > 0 for side in sides])
+def share_method(rows: RowMetric) -> ExactMethod:
+    """Return the method of a metric that is the share of rows whose value is above 0."""
+    return lambda truth, sides: _estimate_shares([require_part(rows(truth, side)) > 0 for side in sides])
 
 
 def _estimate_shares(right: Sequence[Any]) -> PairedEstimates:
@@ -103,22 +114,13 @@ def _estimate_shares(right: Sequence[Any]) -> PairedEstimates:
     )
 
 
-# of both models
-EXACT_METHODS: Mapping[str, Callable[[Truth, Sequence[Predictions]], PairedEstimates]] = {
-    "auc": _estimate_auc,
-    "accuracy": _estimate_accuracy,
-    "recall": _estimate_recall,
-    "top-k-accuracy": _share_method("top-k-accuracy"),
-    "quantile-coverage": _share_method("quantile-coverage"),
-}
-
-
-def _precision_bound(truth: Truth, side: Predictions) -> Bound | None:
+def precision_bound(truth: Truth, side: Predictions) -> Bound | None:
+    """Return the bound of the share of rows predicted positive that are."""
     said = np.flatnonzero(require_part(side.labels) == 1)
     return wilson_bound(float(np.mean(require_part(truth.labels)[said] == 1)), len(said)) if len(said) else None
 
 
-def _balanced_accuracy_bound(truth: Truth, side: Predictions) -> Bound:
+def balanced_accuracy_bound(truth: Truth, side: Predictions) -> Bound:
     """Join the intervals of the classes' recalls as variances add up.
 
     G. Y. Zou, A. Donner, Statistics in Medicine 27 (2008) 1693-1702.
@@ -133,9 +135,3 @@ def _balanced_accuracy_bound(truth: Truth, side: Predictions) -> Bound:
         return (sum(recalls) + math.copysign(wide, p - 0.5)) / len(recalls)
 
     return bound
-
-
-SHARE_BOUNDS: Mapping[str, Callable[[Truth, Predictions], Bound | None]] = {
-    "precision": _precision_bound,
-    "balanced-accuracy": _balanced_accuracy_bound,
-}

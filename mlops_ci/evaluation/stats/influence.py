@@ -8,27 +8,14 @@ S. L. Zeger, Biometrika 73 (1986) 13-22.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops_ci.evaluation.stats.metrics import ROW_METRICS, row_values
 from mlops_ci.training.predictions import Floats, Predictions, Truth, require_part
 
 InfluenceFunction = Callable[[Truth, Predictions], Floats]
-
-
-def row_influences(metric: str, truth: Truth, predictions: Predictions) -> Floats:
-    """Return how much each of n rows moves a metric, [n]; raises KeyError for one that has no derivative."""
-    if metric in ROW_METRICS or metric in predictions.own:
-        return _mean_influence(metric, truth, predictions)
-    return INFLUENCE_FUNCTIONS[metric](truth, predictions)
-
-
-def is_differentiable(metric: str, predictions: Predictions) -> bool:
-    """Tell whether `influence` knows the metric."""
-    return metric in ROW_METRICS or metric in predictions.own or metric in INFLUENCE_FUNCTIONS
 
 
 def sum_by_group(moves: Floats, truth: Truth) -> Floats:
@@ -38,12 +25,13 @@ def sum_by_group(moves: Floats, truth: Truth) -> Floats:
     return np.bincount(np.unique(truth.groups, return_inverse=True)[1], moves).astype(np.float64)
 
 
-def _mean_influence(metric: str, truth: Truth, predictions: Predictions) -> Floats:
-    losses = require_part(row_values(metric, truth, predictions))
+def mean_influence(losses: Floats, truth: Truth) -> Floats:
+    """Return how much each row moves a weighted mean of what each row has."""
     return _ratio_influence(truth.weights_or_ones * losses, truth.weights_or_ones)
 
 
-def _rmse(truth: Truth, predictions: Predictions) -> Floats:
+def rmse_influence(truth: Truth, predictions: Predictions) -> Floats:
+    """Return how much each row moves the rmse."""
     squared, w = (require_part(truth.values) - require_part(predictions.values)) ** 2, truth.weights_or_ones
     mean = float((w * squared).sum() / w.sum())
     return _ratio_influence(w * squared, w) / (2 * np.sqrt(mean)) if mean else np.zeros(len(squared))
@@ -55,17 +43,20 @@ def _ratio_influence(top: Floats, bottom: Floats) -> Floats:
     return (top - float(top.sum()) / total * bottom) / total if total else np.zeros(len(top))
 
 
-def _f1(truth: Truth, predictions: Predictions) -> Floats:
+def f1_influence(truth: Truth, predictions: Predictions) -> Floats:
+    """Return how much each row moves the f1."""
     true, said = _positive_indicators(truth, predictions)
     return _ratio_influence(2 * truth.weights_or_ones * true * said, truth.weights_or_ones * (true + said))
 
 
-def _precision(truth: Truth, predictions: Predictions) -> Floats:
+def precision_influence(truth: Truth, predictions: Predictions) -> Floats:
+    """Return how much each row moves the precision."""
     true, said = _positive_indicators(truth, predictions)
     return _ratio_influence(truth.weights_or_ones * true * said, truth.weights_or_ones * said)
 
 
-def _recall(truth: Truth, predictions: Predictions) -> Floats:
+def recall_influence(truth: Truth, predictions: Predictions) -> Floats:
+    """Return how much each row moves the recall."""
     true, said = _positive_indicators(truth, predictions)
     return _ratio_influence(truth.weights_or_ones * true * said, truth.weights_or_ones * true)
 
@@ -74,7 +65,7 @@ def _positive_indicators(truth: Truth, predictions: Predictions) -> tuple[Floats
     return (require_part(truth.labels) == 1).astype(float), (require_part(predictions.labels) == 1).astype(float)
 
 
-def _average_precision(truth: Truth, predictions: Predictions) -> Floats:
+def average_precision_influence(truth: Truth, predictions: Predictions) -> Floats:
     """Return them; a positive counts by its own precision and raises that of those below it, and all above one lower its."""
     scores, positive, w = (
         require_part(predictions.scores),
@@ -99,7 +90,8 @@ def _class_mean_influence(truth: Truth, one: Callable[[int], Floats | None]) -> 
     return np.asarray(np.mean(there, axis=0)) if there else np.zeros(len(truth))
 
 
-def _balanced_accuracy(truth: Truth, predictions: Predictions) -> Floats:
+def balanced_accuracy_influence(truth: Truth, predictions: Predictions) -> Floats:
+    """Return how much each row moves the balanced accuracy."""
     labels, said, w = require_part(truth.labels), require_part(predictions.labels), truth.weights_or_ones
 
     def recall(index: int) -> Floats | None:
@@ -109,7 +101,8 @@ def _balanced_accuracy(truth: Truth, predictions: Predictions) -> Floats:
     return _class_mean_influence(truth, recall)
 
 
-def _f1_macro(truth: Truth, predictions: Predictions) -> Floats:
+def f1_macro_influence(truth: Truth, predictions: Predictions) -> Floats:
+    """Return how much each row moves the f1 macro."""
     labels, predicted, w = require_part(truth.labels), require_part(predictions.labels), truth.weights_or_ones
 
     def f1(index: int) -> Floats | None:
@@ -120,12 +113,14 @@ def _f1_macro(truth: Truth, predictions: Predictions) -> Floats:
     return _class_mean_influence(truth, f1)
 
 
-def _auc(truth: Truth, predictions: Predictions) -> Floats:
+def auc_influence(truth: Truth, predictions: Predictions) -> Floats:
+    """Return how much each row moves the auc."""
     moves = _area_influence(require_part(truth.labels) == 1, require_part(predictions.scores), truth.weights_or_ones)
     return np.zeros(len(truth)) if moves is None else moves
 
 
-def _auc_ovr(truth: Truth, predictions: Predictions) -> Floats:
+def auc_ovr_influence(truth: Truth, predictions: Predictions) -> Floats:
+    """Return how much each row moves the auc ovr."""
     labels, probabilities = require_part(truth.labels), require_part(predictions.probabilities)
     return _class_mean_influence(
         truth, lambda index: _area_influence(labels == index, probabilities[:, index], truth.weights_or_ones)
@@ -145,22 +140,8 @@ def _area_influence(positive: NDArray[np.bool_], scores: Floats, w: Floats) -> F
     return np.asarray(w * np.where(positive, (beaten - whole) / m, (beating - whole) / n))
 
 
-def _r2(truth: Truth, predictions: Predictions) -> Floats:
+def r2_influence(truth: Truth, predictions: Predictions) -> Floats:
+    """Return how much each row moves the r2."""
     true, w = require_part(truth.values), truth.weights_or_ones
     mean = float((w * true).sum() / w.sum())
     return -_ratio_influence(w * (true - require_part(predictions.values)) ** 2, w * (true - mean) ** 2)
-
-
-# of what is no mean of something by row
-INFLUENCE_FUNCTIONS: Mapping[str, InfluenceFunction] = {
-    "auc": _auc,
-    "average-precision": _average_precision,
-    "recall": _recall,
-    "f1": _f1,
-    "precision": _precision,
-    "rmse": _rmse,
-    "r2": _r2,
-    "balanced-accuracy": _balanced_accuracy,
-    "f1-macro": _f1_macro,
-    "auc-ovr": _auc_ovr,
-}

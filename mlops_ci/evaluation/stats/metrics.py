@@ -6,7 +6,7 @@ metric has no value (one class only). With weights of 1 the values are scikit-le
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 
@@ -18,28 +18,6 @@ MetricFactory = Callable[[Truth, Predictions], "WeightedMetric | None"]  # None:
 RowMetric = Callable[[Truth, Predictions], "Floats | None"]
 
 
-def compute_metric(metric: str, truth: Truth, predictions: Predictions) -> float | None:
-    """Return the metric on these rows, or None when it has no value on them."""
-    weighted = metric_factory(metric, predictions)(truth, predictions)
-    if weighted is None or not len(truth):
-        return None
-    found = float(weighted(truth.weights_or_ones[None, :])[0])
-    return found if np.isfinite(found) else None
-
-
-def metric_factory(metric: str, predictions: Predictions) -> MetricFactory:
-    """Return how a metric is computed, a user's own one too; raises KeyError when the predictions do not have it."""
-    if metric in METRIC_FACTORIES:
-        return METRIC_FACTORIES[metric]
-    losses = predictions.own[metric]
-    return lambda _truth, _predictions: _weighted_mean(losses)
-
-
-def row_values(metric: str, truth: Truth, predictions: Predictions) -> Floats | None:
-    """Return what a metric is the mean of, [n]; None when the predictions lack what it needs."""
-    return ROW_METRICS[metric](truth, predictions) if metric in ROW_METRICS else predictions.own.get(metric)
-
-
 def _divide(top: Floats, bottom: Floats) -> Floats:
     """Divide, NaN where the divisor is 0."""
     out: Floats = np.full(np.broadcast(top, bottom).shape, np.nan)
@@ -47,16 +25,17 @@ def _divide(top: Floats, bottom: Floats) -> Floats:
     return out
 
 
-def _weighted_mean(loss: Floats) -> WeightedMetric:
+def weighted_mean(loss: Floats) -> WeightedMetric:
+    """Return the mean of what each row has, by the rows' weights."""
     return lambda w: _divide(w @ loss, w.sum(axis=1))
 
 
-def _mean_metric(loss: RowMetric) -> MetricFactory:
+def mean_metric(loss: RowMetric) -> MetricFactory:
     """Return the metric that is the mean of what a function gives row by row."""
 
     def make(truth: Truth, predictions: Predictions) -> WeightedMetric | None:
         found = loss(truth, predictions)
-        return None if found is None else _weighted_mean(found)
+        return None if found is None else weighted_mean(found)
 
     return make
 
@@ -70,11 +49,13 @@ def _class_indicator(labels: Ints | None, index: int) -> Floats:
     return np.asarray(require_part(labels) == index, dtype=np.float64)
 
 
-def _accuracy(truth: Truth, predictions: Predictions) -> Floats:
+def accuracy_of(truth: Truth, predictions: Predictions) -> Floats:
+    """Return the accuracy."""
     return np.asarray(require_part(truth.labels) == require_part(predictions.labels), dtype=np.float64)
 
 
-def _log_loss(truth: Truth, predictions: Predictions) -> Floats | None:
+def log_loss_of(truth: Truth, predictions: Predictions) -> Floats | None:
+    """Return the log loss."""
     if predictions.probabilities is None:
         return None
     labels, _ = _labels_and_class_count(truth)
@@ -83,7 +64,7 @@ def _log_loss(truth: Truth, predictions: Predictions) -> Floats | None:
     return np.asarray(-np.log(np.clip(right, smallest, 1 - smallest)))
 
 
-def _top_k_accuracy(truth: Truth, predictions: Predictions) -> Floats | None:
+def top_k_accuracy_of(truth: Truth, predictions: Predictions) -> Floats | None:
     """Tell whether the true class is among the k likeliest; where others are as likely, they come first."""
     if predictions.probabilities is None:
         return None
@@ -95,7 +76,7 @@ def _top_k_accuracy(truth: Truth, predictions: Predictions) -> Floats | None:
     )
 
 
-def _cost(truth: Truth, predictions: Predictions) -> Floats | None:
+def cost_of(truth: Truth, predictions: Predictions) -> Floats | None:
     """Return what each row's prediction costs; a class that the costs do not know has none, so that nothing is decided."""
     labels, costs = require_part(truth.labels), truth.metric_options.costs
     if costs is None or (labels < 0).any():
@@ -103,13 +84,14 @@ def _cost(truth: Truth, predictions: Predictions) -> Floats | None:
     return np.asarray(costs[labels, require_part(predictions.labels)])
 
 
-def _brier(truth: Truth, predictions: Predictions) -> Floats | None:
+def brier_of(truth: Truth, predictions: Predictions) -> Floats | None:
+    """Return the brier."""
     if predictions.probabilities is None:
         return None
     return np.asarray((predictions.probabilities[:, 1] - _class_indicator(truth.labels, 1)) ** 2)
 
 
-def _calibration_error(truth: Truth, predictions: Predictions) -> WeightedMetric | None:
+def calibration_error_of(truth: Truth, predictions: Predictions) -> WeightedMetric | None:
     """C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, ICML 2017: the mean gap over bins of equal width, by their weight."""
     if predictions.probabilities is None:
         return None
@@ -127,28 +109,33 @@ def _confusion_indicators(truth: Truth, predictions: Predictions) -> tuple[Float
     return said * true, said, true
 
 
-def _precision(truth: Truth, predictions: Predictions) -> WeightedMetric:
+def precision_of(truth: Truth, predictions: Predictions) -> WeightedMetric:
+    """Return the precision."""
     hit, said, _ = (np.asarray(part[:, 1]) for part in _confusion_indicators(truth, predictions))
     return lambda w: np.nan_to_num(_divide(w @ hit, w @ said))
 
 
-def _recall(truth: Truth, predictions: Predictions) -> WeightedMetric:
+def recall_of(truth: Truth, predictions: Predictions) -> WeightedMetric:
+    """Return the recall."""
     hit, _, true = (np.asarray(part[:, 1]) for part in _confusion_indicators(truth, predictions))
     return lambda w: np.nan_to_num(_divide(w @ hit, w @ true))
 
 
-def _f1(truth: Truth, predictions: Predictions) -> WeightedMetric:
+def f1_of(truth: Truth, predictions: Predictions) -> WeightedMetric:
+    """Return the f1."""
     hit, said, true = (np.asarray(part[:, 1]) for part in _confusion_indicators(truth, predictions))
     return lambda w: np.nan_to_num(_divide(2 * (w @ hit), w @ (said + true)))
 
 
-def _f1_macro(truth: Truth, predictions: Predictions) -> WeightedMetric:
+def f1_macro_of(truth: Truth, predictions: Predictions) -> WeightedMetric:
+    """Return the f1 macro."""
     hit, said, true = _confusion_indicators(truth, predictions)
     # a class that is neither there nor predicted has no f1 and does not count
     return lambda w: _mean_of_present_classes(_divide(2 * (w @ hit), w @ (said + true)))
 
 
-def _balanced_accuracy(truth: Truth, predictions: Predictions) -> WeightedMetric:
+def balanced_accuracy_of(truth: Truth, predictions: Predictions) -> WeightedMetric:
+    """Return the balanced accuracy."""
     hit, _, true = _confusion_indicators(truth, predictions)
     return lambda w: _mean_of_present_classes(_divide(w @ hit, w @ true))
 
@@ -191,13 +178,15 @@ def _auc_from_scores(positive: Floats, scores: Floats) -> WeightedMetric:
     return weighted
 
 
-def _auc(truth: Truth, predictions: Predictions) -> WeightedMetric | None:
+def auc_of(truth: Truth, predictions: Predictions) -> WeightedMetric | None:
+    """Return the auc."""
     if predictions.scores is None:
         return None
     return _auc_from_scores(_class_indicator(truth.labels, 1), predictions.scores)
 
 
-def _auc_ovr(truth: Truth, predictions: Predictions) -> WeightedMetric | None:
+def auc_ovr_of(truth: Truth, predictions: Predictions) -> WeightedMetric | None:
+    """Return the auc ovr."""
     if predictions.probabilities is None:
         return None
     labels, k = _labels_and_class_count(truth)
@@ -207,7 +196,8 @@ def _auc_ovr(truth: Truth, predictions: Predictions) -> WeightedMetric | None:
     return lambda w: _mean_of_present_classes(np.stack([part(w) for part in parts], axis=1))
 
 
-def _average_precision(truth: Truth, predictions: Predictions) -> WeightedMetric | None:
+def average_precision_of(truth: Truth, predictions: Predictions) -> WeightedMetric | None:
+    """Return the average precision."""
     if predictions.scores is None:
         return None
     split = _weights_by_score(_class_indicator(truth.labels, 1), predictions.scores, falling=True)
@@ -227,31 +217,36 @@ def _errors(truth: Truth, predictions: Predictions) -> tuple[Floats, Floats]:
     return true, true - require_part(predictions.values)
 
 
-def _mae(truth: Truth, predictions: Predictions) -> Floats:
+def mae_of(truth: Truth, predictions: Predictions) -> Floats:
+    """Return the mae."""
     return np.abs(_errors(truth, predictions)[1])
 
 
-def _rmse(truth: Truth, predictions: Predictions) -> WeightedMetric:
-    mean = _weighted_mean(_errors(truth, predictions)[1] ** 2)
+def rmse_of(truth: Truth, predictions: Predictions) -> WeightedMetric:
+    """Return the rmse."""
+    mean = weighted_mean(_errors(truth, predictions)[1] ** 2)
     return lambda w: np.sqrt(mean(w))
 
 
-def _mape(truth: Truth, predictions: Predictions) -> Floats:
+def mape_of(truth: Truth, predictions: Predictions) -> Floats:
+    """Return the mape."""
     true, error = _errors(truth, predictions)
     return np.asarray(np.abs(error) / np.maximum(np.abs(true), np.finfo(float).eps))
 
 
-def _pinball_loss(truth: Truth, predictions: Predictions) -> Floats:
+def pinball_loss_of(truth: Truth, predictions: Predictions) -> Floats:
     """R. Koenker, G. Bassett, Econometrica 46 (1978) 33-50."""
     error, q = _errors(truth, predictions)[1], truth.metric_options.quantile
     return np.maximum(q * error, (q - 1) * error)
 
 
-def _quantile_coverage(truth: Truth, predictions: Predictions) -> Floats:
+def quantile_coverage_of(truth: Truth, predictions: Predictions) -> Floats:
+    """Return the quantile coverage."""
     return np.asarray(_errors(truth, predictions)[1] <= 0, dtype=np.float64)
 
 
-def _r2(truth: Truth, predictions: Predictions) -> WeightedMetric:
+def r2_of(truth: Truth, predictions: Predictions) -> WeightedMetric:
+    """Return the r2."""
     true, error = _errors(truth, predictions)
     centred = true - true.mean() if len(true) else true  # keeps the digits of a target far from 0
     squared = centred**2
@@ -263,38 +258,3 @@ def _r2(truth: Truth, predictions: Predictions) -> WeightedMetric:
         return np.where(constant, np.where(left == 0, 1.0, 0.0), 1 - _divide(left, np.where(constant, 1.0, spread)))
 
     return weighted
-
-
-ROW_METRICS: Mapping[str, RowMetric] = {
-    "accuracy": _accuracy,
-    "log-loss": _log_loss,
-    "brier": _brier,
-    "mae": _mae,
-    "mape": _mape,
-    "cost": _cost,
-    "top-k-accuracy": _top_k_accuracy,
-    "pinball-loss": _pinball_loss,
-    "quantile-coverage": _quantile_coverage,
-}
-METRIC_FACTORIES: Mapping[str, MetricFactory] = {
-    "auc": _auc,
-    "average-precision": _average_precision,
-    "accuracy": _mean_metric(_accuracy),
-    "balanced-accuracy": _balanced_accuracy,
-    "f1": _f1,
-    "precision": _precision,
-    "recall": _recall,
-    "log-loss": _mean_metric(_log_loss),
-    "brier": _mean_metric(_brier),
-    "calibration-error": _calibration_error,
-    "f1-macro": _f1_macro,
-    "auc-ovr": _auc_ovr,
-    "mae": _mean_metric(_mae),
-    "rmse": _rmse,
-    "r2": _r2,
-    "mape": _mean_metric(_mape),
-    "cost": _mean_metric(_cost),
-    "top-k-accuracy": _mean_metric(_top_k_accuracy),
-    "pinball-loss": _mean_metric(_pinball_loss),
-    "quantile-coverage": _mean_metric(_quantile_coverage),
-}

@@ -15,7 +15,7 @@ import numpy as np
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.records import MetricValue, RequirementResult, Verdict
 from mlops_ci.evaluation.stats.evidence import MetricEvidence, measure_evidence, whole_rows
-from mlops_ci.evaluation.stats.metrics import METRIC_FACTORIES
+from mlops_ci.evaluation.stats.metric_table import METRICS
 from mlops_ci.evaluation.verdict.alignment import (
     NO_ANCHOR,
     NoBaseline,
@@ -42,6 +42,7 @@ from mlops_ci.evaluation.verdict.summary import (
 from mlops_ci.evaluation.verdict.wording import Slice, describe_rows
 from mlops_ci.spec.defaults import default_metrics, default_requirements
 from mlops_ci.spec.metrics import METRIC_DEFINITIONS as METRIC_NAMES
+from mlops_ci.spec.metrics import find_metric
 from mlops_ci.spec.spec_types import BaselineRole, ChangeKind, EvaluateSpec, GateSpec, Requirement, Task
 from mlops_ci.training.predictions import Predictions, Truth
 
@@ -151,11 +152,14 @@ def judge_candidate(
 
 
 def _is_metric_of_task(metric: str, task: Task, evaluate: EvaluateSpec) -> bool:
-    return metric in evaluate.custom or (metric in METRIC_NAMES and task in METRIC_NAMES[metric].tasks)
+    if metric in evaluate.custom:
+        return True
+    definition = find_metric(metric)
+    return definition is not None and task in definition.tasks
 
 
 def _is_computed_from_rows(metric: str) -> bool:
-    return metric in METRIC_FACTORIES or metric not in METRIC_NAMES
+    return metric in METRICS or metric not in METRIC_NAMES
 
 
 def _missing_baseline_evidence(rival: NoBaseline, against: BaselineRole, accepted: str | None) -> BaselineEvidence:
@@ -279,7 +283,7 @@ def _sample_size_warnings(
     case: EvidenceSet, requirements: Sequence[Requirement], gate: GateSpec
 ) -> Iterator[Diagnostic]:
     whole = case.overall_evidence
-    tested = [one for one in requirements if one.metric in METRIC_FACTORIES and one.metric not in case.unknown_metrics]
+    tested = [one for one in requirements if one.metric in METRICS and one.metric not in case.unknown_metrics]
     if tested and whole.independent_rows < gate.min_rows:
         message = f"{describe_rows(whole)} and the gate needs {gate.min_rows:,}: nothing can be concluded"
     elif few := [requirement.metric for requirement in tested if has_too_few_class_rows(requirement.metric, whole)]:

@@ -9,13 +9,10 @@ from typing import Protocol
 from mlops_ci.evaluation.stats.evidence import MetricEvidence
 from mlops_ci.evaluation.verdict.fairness import FairnessGap
 from mlops_ci.evaluation.verdict.wording import Slice, describe_rows
+from mlops_ci.spec.metrics import find_metric
 from mlops_ci.spec.spec_types import BaselineRole, ChangeKind, GateSpec, Requirement
 
-CLASS_SENSITIVE_METRICS = (
-    *("auc", "average-precision", "balanced-accuracy", "f1", "precision", "recall", "f1-macro", "auc-ovr"),
-    *("cost", "log-loss", "brier"),
-)
-MIN_CLASS_ROWS = 10  # of each class: with fewer, intervals of the metrics above are too narrow
+MIN_CLASS_ROWS = 10  # of each class: with fewer, intervals of metrics that need rows of each class are too narrow
 
 
 class MeasuredModel(Protocol):
@@ -83,8 +80,10 @@ def too_few_rows_reason(requirement: Requirement, evidence: MetricEvidence, gate
 
 def has_too_few_class_rows(metric: str, evidence: MetricEvidence) -> bool:
     """Tell whether a metric rests on so few rows of some class that its interval cannot be trusted."""
+    definition = find_metric(metric)
     return (
-        metric in CLASS_SENSITIVE_METRICS
+        definition is not None
+        and definition.needs_class_rows
         and evidence.rarest_class_rows is not None
         and evidence.rarest_class_rows < MIN_CLASS_ROWS
     )

@@ -14,7 +14,11 @@ _MAX_BATCH_BYTES = 64 << 20  # bytes that one process of git is asked for
 def look_up_objects(repo: Repository, names: Sequence[str]) -> dict[str, ObjectInfo]:
     """Return what is there of the names (object ids, or `commit:path`), by name. Names with a line break are not there."""
     plain = [name for name in dict.fromkeys(names) if "\n" not in name]
-    return {name: one for name, one in zip(plain, repo.read_object_infos(plain), strict=True) if one is not None}
+    return {
+        name: one
+        for name, one in zip(plain, repo.read_object_infos(plain, or_corrupt=True), strict=True)
+        if one is not None
+    }
 
 
 def read_blobs(repo: Repository, objects: Mapping[str, ObjectInfo]) -> Iterator[tuple[str, bytes | None]]:
@@ -24,12 +28,12 @@ def read_blobs(repo: Repository, objects: Mapping[str, ObjectInfo]) -> Iterator[
     size = 0
     for oid, bytes_ in blobs.items():
         if batch and size + bytes_ > _MAX_BATCH_BYTES:
-            yield from zip(batch, repo.read_objects(batch), strict=True)
+            yield from zip(batch, repo.read_objects(batch, or_corrupt=True), strict=True)
             batch, size = [], 0
         batch.append(oid)
         size += bytes_
     if batch:
-        yield from zip(batch, repo.read_objects(batch), strict=True)
+        yield from zip(batch, repo.read_objects(batch, or_corrupt=True), strict=True)
 
 
 def digest_blobs(repo: Repository, objects: Mapping[str, ObjectInfo]) -> dict[str, FileDigest | None]:

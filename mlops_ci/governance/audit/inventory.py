@@ -10,14 +10,13 @@ from typing import NamedTuple
 from mlops_ci.core.records import EventRef, Release
 from mlops_ci.registry import state as registry
 from mlops_ci.registry.events import Event, EventName, parse_event_name
+from mlops_ci.registry.run_store import RELEASE_PREFIX
 from mlops_ci.registry.state import ModelState
 from mlops_ci.registry.statement import EventRecord
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.git_values import LogCommit
 from mlops_ci.repository.ref_listing import LOG_PREFIX, TAG_PREFIX
 from mlops_ci.repository.refs import Ref
-
-_RELEASE_PREFIX = "refs/mlops/releases/"
 
 
 class LogEntry(NamedTuple):
@@ -85,15 +84,15 @@ class ModelInventory:
 
 def read_inventories(repo: Repository) -> tuple[ModelInventory, ...]:
     """Return what the repository holds of every model that a tag, a log or a pin names, sorted by name."""
-    refs = repo.refs(TAG_PREFIX, LOG_PREFIX, _RELEASE_PREFIX)
-    states = registry.fold_refs(ref for ref in refs if not ref.name.startswith(_RELEASE_PREFIX)).models
+    refs = repo.refs(TAG_PREFIX, LOG_PREFIX, RELEASE_PREFIX)
+    states = registry.fold_refs(ref for ref in refs if not ref.name.startswith(RELEASE_PREFIX)).models
     tags: dict[str, dict[str, str]] = {}
     for ref, name in _event_refs(refs):
         tags.setdefault(name.model, {})[ref.name.removeprefix(TAG_PREFIX)] = ref.oid
     pins: dict[str, dict[str, str]] = {}
     for ref in refs:
-        model, _, version = ref.name.removeprefix(_RELEASE_PREFIX).rpartition("/v")
-        if ref.name.startswith(_RELEASE_PREFIX) and model:
+        model, _, version = ref.name.removeprefix(RELEASE_PREFIX).rpartition("/v")
+        if ref.name.startswith(RELEASE_PREFIX) and model:
             pins.setdefault(model, {})[version] = ref.oid
     heads = {name: state.log for name, state in states.items() if state.log is not None}
     logs, torn = _read_logs(repo, heads)
@@ -119,7 +118,11 @@ def _read_logs(repo: Repository, heads: Mapping[str, str]) -> tuple[dict[str, tu
     commits = repo.reachable_commits(list(heads.values()))
     chains = {name: _walk_log(commits, head) for name, head in heads.items()}
     flat = [commit for chain in chains.values() for commit in chain]
-    contents = list(repo.read_objects([f"{commit.tree}:{path}" for commit in flat for path in ("tag", "record.json")]))
+    contents = list(
+        repo.read_objects(
+            [f"{commit.tree}:{path}" for commit in flat for path in ("tag", "record.json")], or_corrupt=True
+        )
+    )
     entries = iter([_log_entry(commit, contents[2 * at], contents[2 * at + 1]) for at, commit in enumerate(flat)])
     logs = {name: tuple(next(entries) for _ in chain) for name, chain in chains.items()}
     torn = [name for name, chain in chains.items() if not chain or chain[0].parents]

@@ -179,8 +179,8 @@ def _read_ledger(repo: Repository, ref: str, head: str) -> LedgerHistory:
     if chain[-1].oid in repo.shallow_boundary():
         return LedgerHistory(ref, head, incomplete_reason="this clone is shallow (git fetch --unshallow)")
     chain.reverse()
-    trees = repo.read_objects([commit.tree for commit in chain])
-    texts = repo.read_objects([f"{commit.tree}:{LEDGER_ENTRY_FILE}" for commit in chain])
+    trees = repo.read_objects([commit.tree for commit in chain], or_corrupt=True)
+    texts = repo.read_objects([f"{commit.tree}:{LEDGER_ENTRY_FILE}" for commit in chain], or_corrupt=True)
     known: dict[tuple[str, str], str] = {}
     links = [_ledger_entry(ref, *one, known) for one in zip(chain, trees, texts, strict=True)]
     return LedgerHistory(ref, head, tuple(links))

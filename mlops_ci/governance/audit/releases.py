@@ -287,6 +287,7 @@ def _run_differences(release: Release, run: TrainingRun) -> list[str]:
         "interface digest": (run.interface_digest, release.interface_digest),
         "environment": (digest_json(run.environment.identity), release.environment_digest),
         "model digest": (run.model_digest, release.model_digest),
+        "model format": (run.model_format, release.model_format),
         "files": (run.files, release.model_files),
         "trusted types": (run.trusted, release.trusted),
     }

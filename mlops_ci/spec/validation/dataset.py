@@ -11,7 +11,7 @@ from typing import Any
 from mlops_ci.core.diagnostics import Diagnostic, Location
 from mlops_ci.core.suggestions import quote, suggest
 from mlops_ci.spec.located_spec import LocatedSpec
-from mlops_ci.spec.spec_types import CheckSpec, ColumnSpec, DatasetSpec
+from mlops_ci.spec.spec_types import CheckSpec, ColumnSpec, DatasetSpec, SourceSpec
 from mlops_ci.spec.yaml.document import Pointer
 
 _TIME_TYPES = ("date", "timestamp")
@@ -23,7 +23,8 @@ _ESCAPED_BACKSLASH = re.compile(r"\\\\")
 def dataset_spec_findings(loaded: LocatedSpec[DatasetSpec]) -> Iterator[Diagnostic]:
     """Yield what is wrong with one dataset beyond its schema."""
     spec = loaded.spec
-    yield from _source_findings(spec.source.path, loaded.locate("spec", "source", "path"))
+    if isinstance(spec.source, SourceSpec):
+        yield from _source_findings(spec.source.path, loaded.locate("spec", "source", "path"))
     for index, name in enumerate(spec.key):
         yield from undeclared_column_findings(loaded, name, loaded.locate("spec", "key", index), "key column")
     if spec.time is not None:
@@ -36,7 +37,8 @@ def dataset_spec_findings(loaded: LocatedSpec[DatasetSpec]) -> Iterator[Diagnost
     for name, column in spec.columns.items():
         yield from _column_findings(loaded, name, column)
     for index, check in enumerate(spec.checks):
-        yield from _check_findings(loaded, index, check)
+        if isinstance(check, CheckSpec):
+            yield from _check_findings(loaded, index, check)
     yield from _sealed_holdout_findings(loaded)
     if spec.split.by == "time" and spec.time is None:
         yield Diagnostic(

@@ -11,12 +11,23 @@ from functools import cache
 from typing import Any
 
 from mlops_ci.core.digest import canonical_json
-from mlops_ci.spec.schemas import json_schema
+from mlops_ci.spec.plugin_schema import OTHER_FIELDS, closed_schema
 
 SchemaPredicate = Callable[[Any], bool]
 
 _ANNOTATIONS = frozenset(
-    {"$schema", "$id", "$defs", "title", "description", "default", "examples", "errorMessage", "patternErrorMessage"}
+    {
+        "$schema",
+        "$id",
+        "$defs",
+        "title",
+        "description",
+        "default",
+        "examples",
+        "errorMessage",
+        "patternErrorMessage",
+        OTHER_FIELDS,
+    }
 )
 _GROUPED_KEYWORDS = frozenset(
     {"properties", "additionalProperties", "if", "then", "else"}
@@ -45,7 +56,7 @@ _BOUND_PREDICATES: Mapping[str, Callable[[Any], SchemaPredicate]] = {
 @cache
 def schema_predicate(kind: str) -> SchemaPredicate:
     """Return a function that tells whether a document fits the schema of its kind, as `validator(kind)` would."""
-    rules = json_schema(kind)
+    rules = closed_schema(kind)
     return compile_schema(rules, rules)
 
 

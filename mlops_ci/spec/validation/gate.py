@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from mlops_ci.core.diagnostics import Diagnostic, Location
 from mlops_ci.core.suggestions import quote, suggest
 from mlops_ci.spec.located_spec import LocatedSpec
-from mlops_ci.spec.metrics import METRIC_DEFINITIONS, metric_names
+from mlops_ci.spec.metrics import METRIC_DEFINITIONS, MetricDefinition, find_metric, metric_names
 from mlops_ci.spec.spec_types import ModelSpec, Requirement, Task
 
 
@@ -61,9 +61,15 @@ def _example_floor(task: Task) -> str:
     return floors[task]
 
 
+def _definition(name: str, spec: ModelSpec) -> MetricDefinition | None:
+    """Return what a metric means; None for one that nobody has, and for a model's own: no package is asked about those."""
+    return METRIC_DEFINITIONS.get(name) if name in spec.evaluate.custom else find_metric(name)
+
+
 def _metric_findings(name: str, spec: ModelSpec, where: Location, *, tested: str | None) -> Iterator[Diagnostic]:
     """Yield a finding for a metric that is unknown to the task or cannot be `tested`, being for floors and ceilings only."""
-    known, task, own = METRIC_DEFINITIONS.get(name), spec.task, spec.evaluate.custom
+    task, own = spec.task, spec.evaluate.custom
+    known = _definition(name, spec)
     if known is None and name in own:
         return
     if known is None or task not in known.tasks:
@@ -100,7 +106,7 @@ def _group_findings(
     model: LocatedSpec[ModelSpec], requirement: Requirement, at: tuple[str | int, ...]
 ) -> Iterator[Diagnostic]:
     """Yield a finding where groups are missing, or mean nothing."""
-    known = METRIC_DEFINITIONS.get(requirement.metric)
+    known = _definition(requirement.metric, model.spec)
     if known is not None and known.compares_groups and requirement.against is None and requirement.by is None:
         yield Diagnostic(
             "gate-metric-groups",
@@ -121,7 +127,7 @@ def _operational_findings(
     model: LocatedSpec[ModelSpec], requirement: Requirement, at: tuple[str | int, ...]
 ) -> Iterator[Diagnostic]:
     """Yield what a requirement on a metric of operation lacks, and a ratio of a metric that is none."""
-    name, known = requirement.metric, METRIC_DEFINITIONS.get(requirement.metric)
+    name, known = requirement.metric, _definition(requirement.metric, model.spec)
     if known is None or model.spec.task not in known.tasks:
         return  # which is said already
     if requirement.max_ratio is not None and not known.is_operational:
@@ -143,7 +149,7 @@ def _operational_findings(
 def _bound_findings(
     model: LocatedSpec[ModelSpec], requirement: Requirement, at: tuple[str | int, ...]
 ) -> Iterator[Diagnostic]:
-    least, most, known = requirement.min, requirement.max, METRIC_DEFINITIONS.get(requirement.metric)
+    least, most, known = requirement.min, requirement.max, _definition(requirement.metric, model.spec)
     if least is not None and most is not None and least > most:
         yield Diagnostic(
             "spec-bounds", f"min {least:g} is greater than max {most:g}", model.locate(*at, "max"), "swap them"

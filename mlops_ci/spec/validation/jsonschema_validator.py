@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator, ValidationError, validators
 from jsonschema.protocols import Validator
 
 from mlops_ci.core.digest import canonical_json
-from mlops_ci.spec.schemas import json_schema
+from mlops_ci.spec.plugin_schema import closed_schema
 
 
 def is_valid_against(rules: Mapping[str, Any], value: Any) -> bool:
@@ -34,12 +34,17 @@ _STRICT_KEYWORDS = {"uniqueItems": _unique_items_errors, "pattern": _pattern_err
 
 @cache
 def schema_validator(kind: str) -> Validator:
-    """Return the validator of a kind.
+    """Return the validator of a kind, whose types are the built-in ones."""
+    return validator_of(closed_schema(kind))
+
+
+def validator_of(rules: Mapping[str, Any]) -> Validator:
+    """Return the validator of a schema.
 
     It is stricter than jsonschema's own: 1.0 is no whole number, and `$` in a pattern is the end of the text, as in the
     dialect of JSON Schema, not the place before a last line break. It is also linear where that one is quadratic.
     """
     checker = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
     extend: Any = validators.extend  # its stub has no types
-    strict: Validator = extend(Draft202012Validator, _STRICT_KEYWORDS, type_checker=checker)(json_schema(kind))
+    strict: Validator = extend(Draft202012Validator, _STRICT_KEYWORDS, type_checker=checker)(rules)
     return strict

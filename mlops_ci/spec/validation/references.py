@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from mlops_ci.core.diagnostics import Diagnostic
+from mlops_ci.core.plugins import Plugin, load
 from mlops_ci.core.suggestions import quote, suggest
 from mlops_ci.spec.located_spec import LocatedSpec
-from mlops_ci.spec.spec_types import DatasetSpec, DeploymentSpec, ModelSpec, ProjectSpec
+from mlops_ci.spec.spec_types import DatasetSpec, DeploymentSpec, ModelSpec, PluginTarget, ProjectSpec
 from mlops_ci.spec.validation.dataset import dataset_spec_findings, undeclared_column_findings
 from mlops_ci.spec.validation.estimator import training_code_findings
 from mlops_ci.spec.validation.evaluation import evaluation_spec_findings
@@ -205,6 +206,7 @@ def _deployment_findings(found: ParsedSpecs) -> Iterator[Diagnostic]:
                 "a model has one deployment in an environment: delete one, or choose another environment",
             )
         yield from _shared_namespace_findings(deployment, places)
+        yield from _unread_field_findings(deployment)
         if spec.replicas.min > spec.replicas.max:
             given = "min" if deployment.value("spec", "replicas", "min") is not None else "max"
             yield Diagnostic(
@@ -215,11 +217,30 @@ def _deployment_findings(found: ParsedSpecs) -> Iterator[Diagnostic]:
             )
 
 
+def _unread_field_findings(deployment: LocatedSpec[DeploymentSpec]) -> Iterator[Diagnostic]:
+    """Yield a finding for each field that the spec sets and the target of a package does not read."""
+    target = deployment.spec.target
+    if not isinstance(target, PluginTarget):
+        return
+    table: Mapping[str, Plugin[Any]] = {}
+    reads = load(table, "mlops_ci.targets", target.type).reads
+    for name in ("replicas", "resources", "rollout"):
+        if name not in reads and deployment.value("spec", name) is not None:
+            yield Diagnostic(
+                "deployment-field-unused",
+                f"a target of type {quote(target.type)} does not read '{name}'",
+                deployment.locate("spec", name, key=True),
+                f"delete it; of the fields beside `target` it reads: {', '.join(reads) or 'none'}",
+            )
+
+
 def _shared_namespace_findings(
     deployment: LocatedSpec[DeploymentSpec], places: dict[tuple[str, str], LocatedSpec[DeploymentSpec]]
 ) -> Iterator[Diagnostic]:
     """Yield a note when an earlier deployment of the model, for another environment, has the same namespace."""
     spec = deployment.spec
+    if isinstance(spec.target, PluginTarget):
+        return
     earlier = places.setdefault((spec.model, spec.target.namespace), deployment)
     if earlier.spec.environment != spec.environment:
         other = earlier.locate("metadata", "name")

@@ -9,7 +9,9 @@ from typing import Any
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.digest import canonical_json
 from mlops_ci.core.suggestions import find_nearest, quote, suggest
+from mlops_ci.spec.plugin_schema import OTHER_FIELDS, extend_schema
 from mlops_ci.spec.spec_types import API_VERSION, SPEC_KINDS
+from mlops_ci.spec.tagged_types import find_plugin_types
 from mlops_ci.spec.validation.fast_check import schema_predicate
 from mlops_ci.spec.yaml.document import Document, Pointer
 
@@ -50,11 +52,15 @@ def validate_document(document: Document) -> tuple[Diagnostic, ...]:
 def _schema_findings(document: Document, kind: str) -> tuple[Diagnostic, ...]:
     if schema_predicate(kind)(document.data):
         return ()
-    from mlops_ci.spec.validation.jsonschema_validator import (
-        schema_validator,  # jsonschema is needed only once there is something wrong
-    )
+    # jsonschema, and what packages offer, are needed only once a spec is not one of built-in types alone
+    from mlops_ci.spec.validation.jsonschema_validator import schema_validator, validator_of
 
-    errors = list(islice(schema_validator(kind).iter_errors(document.data), MAX_SPEC_FINDINGS + 1))
+    plugins = find_plugin_types(document, kind)
+    if plugins:
+        validator = validator_of(extend_schema(kind, ((use.place, plugin) for use, plugin in plugins)))
+    else:
+        validator = schema_validator(kind)
+    errors = list(islice(validator.iter_errors(document.data), MAX_SPEC_FINDINGS + 1))
     misspelt = {wanted for error in errors for wanted in _misspelt_fields(error)}
     found: dict[tuple[Any, ...], Diagnostic] = {}
     for error in errors:
@@ -80,7 +86,7 @@ def _misspelt_fields(error: Any) -> Iterator[tuple[Pointer, str]]:
     if error.validator == "additionalProperties" and "type" in error.schema:
         known = list(error.schema.get("properties", {}))
         for name in error.instance:
-            match = find_nearest(name, known) if name not in known else None
+            match = find_nearest(name, known) if name not in (*known, *error.schema.get(OTHER_FIELDS, ())) else None
             if match and match not in error.instance:
                 yield (*error.absolute_path,), match
 
@@ -145,8 +151,9 @@ def _unknown_field_findings(
         if name in known:
             continue
         help = f"its fields are: {', '.join(known)}"
-        # a rule for one type only (it does not say "object" again) forbids fields that are spelt well
-        if "type" in rules and (match := find_nearest(name, known)):
+        # a rule for one type only forbids fields that are spelt well: it does not say "object" again, or lists them
+        spelt_well = "type" not in rules or name in rules.get(OTHER_FIELDS, ())
+        if not spelt_well and (match := find_nearest(name, known)):
             help = f"did you mean '{match}'?" if match not in value else f"delete it; '{match}' stands here already"
         message = f"{quote(name)} is not a field of {noun}"
         yield Diagnostic("spec-unknown-field", message, document.locate((*at, name), key=True), help)
@@ -228,7 +235,9 @@ def _suggest_field_form(rules: Mapping[str, Any], value: Any, at: Pointer) -> st
     from mlops_ci.spec.validation.jsonschema_validator import is_valid_against
 
     name, form = _SHORT_FORMS.get(str(rules.get("title")), ("", ""))
-    if not name or not isinstance(value, str | int | float) or not is_valid_against(rules["properties"][name], value):
+    known = [one.get("properties", {}) for one in (rules, *(part.get("then", {}) for part in rules.get("allOf", ())))]
+    meant = next((fields[name] for fields in known if name in fields), None)
+    if meant is None or not isinstance(value, str | int | float) or not is_valid_against(meant, value):
         return None
     written = form.format(value if len(str(value)) <= 60 else "…")
     return f"write `{at[-1]}: {written}`" if isinstance(at[-1], str) else f"write `- {written}`"

@@ -80,7 +80,7 @@ def _run_measure_worker(
 ) -> Iterator[ModelCosts]:
     rows_here = folder / "features.parquet"
     untrusted_files.copy_untrusted_file(features, rows_here)
-    items = tuple(copy_model_for_worker(model, folder / f"model-{at}.skops") for at, model in enumerate(models))
+    items = tuple(copy_model_for_worker(model, folder / f"{at}-{model.model.name}") for at, model in enumerate(models))
     ended = protocol.run_worker(_MEASURER, protocol.MeasureJob(str(rows_here), items, metrics), folder, timeout=timeout)
     answer = protocol.read_answer(protocol.MeasureAnswer, folder)
     names = [model.name for model in models]

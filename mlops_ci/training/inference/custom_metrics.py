@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,36 +18,40 @@ from mlops_ci.training.workers import protocol, untrusted_files
 _CUSTOM_METRIC_WORKER = "mlops_ci.training.workers.custom_metric"
 
 
+@dataclass(frozen=True)
+class LabelledRows:
+    """What metrics are asked about: `labels` [n], the target as the data have it, and `rows`, a pyarrow table of n rows."""
+
+    task: Task
+    labels: Any
+    rows: Any
+
+
 def custom_metric_values(
     metrics: Mapping[str, CustomMetric],
     models: Sequence[tuple[str, Predictions, tuple[Label, ...]]],
+    given: LabelledRows,
     *,
-    task: Task,
-    labels: Any,
-    rows: Any,
     root: Path,
     scratch: Path,
     timeout: float | None = None,
 ) -> tuple[dict[str, Floats], ...]:
     """Return what each metric's function gives for n rows, [n] by metric, for each model (name, predictions, classes).
 
-    `labels` [n] are the target as the data have it, `rows` a pyarrow table of n rows with features and what `columns`
-    name, `root` the folder that entrypoints are in. Raises Findings when a function fails, or gives something else than
-    a finite number for each row.
+    The given rows have features and what `columns` name; `root` is the folder that entrypoints are in. Raises Findings
+    when a function fails, or gives something else than a finite number for each row.
     """
     if not metrics:
         return tuple({} for _ in models)
     # gone at the end: it has the holdout's labels, and another model's code may run next
     with tempfile.TemporaryDirectory(prefix="custom-", dir=scratch) as name:
-        return _run_custom_metric_worker(metrics, models, task, labels, rows, root, Path(name).resolve(), timeout)
+        return _run_custom_metric_worker(metrics, models, given, root, Path(name).resolve(), timeout)
 
 
 def _run_custom_metric_worker(
     metrics: Mapping[str, CustomMetric],
     models: Sequence[tuple[str, Predictions, tuple[Label, ...]]],
-    task: Task,
-    labels: Any,
-    rows: Any,
+    given: LabelledRows,
     root: Path,
     folder: Path,
     timeout: float | None,
@@ -54,12 +59,12 @@ def _run_custom_metric_worker(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    pq.write_table(rows, folder / "rows.parquet")
-    pq.write_table(pa.table({"y": pa.array(labels)}), folder / "truth.parquet")
+    pq.write_table(given.rows, folder / "rows.parquet")
+    pq.write_table(pa.table({"y": pa.array(given.labels)}), folder / "truth.parquet")
     for at, (name, predictions, classes) in enumerate(models):
         for metric, one in metrics.items():
-            given = _prediction_columns(name, metric, one, predictions, classes, task)
-            pq.write_table(pa.table(given), folder / f"given-{at}-{metric}.parquet")
+            columns = _prediction_columns(name, metric, one, predictions, classes, given.task)
+            pq.write_table(pa.table(columns), folder / f"given-{at}-{metric}.parquet")
     entrypoints = {metric: one.entrypoint for metric, one in metrics.items()}
     job = protocol.CustomMetricJob(str(folder), str(root.resolve()), entrypoints, len(models))
     ended = protocol.run_worker(_CUSTOM_METRIC_WORKER, job, folder, timeout=timeout)
@@ -74,7 +79,10 @@ def _run_custom_metric_worker(
             help=protocol.as_quote(ended.tail),
         )
     return tuple(
-        {metric: _read_metric_values(folder / f"values-{at}-{metric}.parquet", metric, len(rows)) for metric in metrics}
+        {
+            metric: _read_metric_values(folder / f"values-{at}-{metric}.parquet", metric, len(given.rows))
+            for metric in metrics
+        }
         for at in range(len(models))
     )
 

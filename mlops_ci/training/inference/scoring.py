@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from mlops_ci.core.errors import Findings
+from mlops_ci.core.errors import Findings, error_headline
 from mlops_ci.core.records import ModelSignature
 from mlops_ci.spec.spec_types import Task
-from mlops_ci.training.packaging import skops
+from mlops_ci.training.packaging.built_in import load_packager
+from mlops_ci.training.prediction_columns import LABEL_COLUMN, PROBABILITY_PREFIX, SCORE_COLUMN, VALUE_COLUMN
 from mlops_ci.training.predictions import Floats, Label, Predictions, encode_labels
 from mlops_ci.training.workers import protocol, untrusted_files
 
@@ -23,13 +24,14 @@ _SCORER = "mlops_ci.training.workers.score"
 
 @dataclass(frozen=True)
 class PackagedModel:
-    """A model's file as the registry records it.
+    """A model's file as the registry records it, in the format `packager`.
 
     `paths` are the folders that its own code is imported from, if any; `seconds` is how long fitting took, where that is
     known.
     """
 
     name: str
+    packager: str
     model: Path
     sha256: str
     trusted: tuple[str, ...]
@@ -123,7 +125,7 @@ def _run_score_worker(
     outs = [folder / _predictions_file_name(at) for at in range(len(models))]
     rows_here = folder / "features.parquet"
     untrusted_files.copy_untrusted_file(features, rows_here)
-    items = tuple(copy_model_for_worker(model, folder / f"model-{at}.skops") for at, model in enumerate(models))
+    items = tuple(copy_model_for_worker(model, folder / f"{at}-{model.model.name}") for at, model in enumerate(models))
     job = protocol.ScoreJob(str(rows_here), items, tuple(map(str, outs)))
     if waiting is not None:
         ended = protocol.submit(waiting, job, folder, timeout)
@@ -149,7 +151,7 @@ def copy_model_for_worker(model: PackagedModel, target: Path) -> protocol.ModelI
     except (OSError, ValueError) as error:
         raise Findings.of(
             "model-file-unreadable",
-            f"the file of {model.name} cannot be read: {skops.error_summary(error)}",
+            f"the file of {model.name} cannot be read: {error_headline(error)}",
             help="Fetch it again, or train it again.",
         ) from error
     if file.sha256 != model.sha256:
@@ -158,7 +160,10 @@ def copy_model_for_worker(model: PackagedModel, target: Path) -> protocol.ModelI
             f"{model.model.name} of {model.name} is not the file that was recorded (sha256 {model.sha256[:12]}...)",
             help="Fetch it again; if that gives the same, the registry's copy was altered and must not be used.",
         )
-    return protocol.ModelItem(model.name, str(target), model.trusted, model.signature, model.task, model.paths)
+    load_packager(model.packager)  # here, where it is known which plugins may be loaded
+    return protocol.ModelItem(
+        model.name, model.packager, str(target), model.trusted, model.signature, model.task, model.paths
+    )
 
 
 def _read_predictions(model: PackagedModel, path: Path, rows: int) -> Predictions:
@@ -177,7 +182,7 @@ def _translate_prediction_errors(model: PackagedModel) -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError) as error:
-        message = f"{model.name} gave predictions that cannot be used: {skops.error_summary(error)}"
+        message = f"{model.name} gave predictions that cannot be used: {error_headline(error)}"
         raise Findings.of(
             "score-failed", message, help="Its predict and predict_proba must fit scikit-learn's."
         ) from error
@@ -186,16 +191,16 @@ def _translate_prediction_errors(model: PackagedModel) -> Iterator[None]:
 def _parse_predictions(model: PackagedModel, columns: Mapping[str, Any]) -> Predictions:
     """Return columns as predictions; raises TypeError and ValueError for what is not a prediction."""
     if model.task == "regression":
-        return Predictions(values=_require_finite(columns[skops.VALUE_COLUMN]))
+        return Predictions(values=_require_finite(columns[VALUE_COLUMN]))
     classes = model.signature.classes
-    labels = encode_labels(columns[skops.LABEL_COLUMN], classes)
+    labels = encode_labels(columns[LABEL_COLUMN], classes)
     if (labels < 0).any():
         raise ValueError("a label that is none of its classes")
-    names = [f"{skops.PROBABILITY_PREFIX}{at}" for at in range(len(classes))]
+    names = [f"{PROBABILITY_PREFIX}{at}" for at in range(len(classes))]
     if names[0] not in columns:
         return Predictions(
             labels=labels,
-            scores=_require_finite(columns[skops.SCORE_COLUMN]) if skops.SCORE_COLUMN in columns else None,
+            scores=_require_finite(columns[SCORE_COLUMN]) if SCORE_COLUMN in columns else None,
         )
     probabilities = np.stack([_require_finite(columns[name]) for name in names], axis=1)
     if (probabilities < 0).any() or not np.allclose(probabilities.sum(axis=1), 1, rtol=0, atol=1e-6):

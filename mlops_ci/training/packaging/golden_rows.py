@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlops_ci.training.packaging import skops
+from mlops_ci.training.packaging.package_files import MAX_GOLDEN_ROWS
+from mlops_ci.training.prediction_columns import LABEL_COLUMN
 
 GOLDEN_TOLERANCE = 1e-9
 
@@ -60,8 +61,8 @@ def _read_golden_rows(path: Path) -> Any:
 
     with pq.ParquetFile(path) as file:
         # a small file can unfold to any number of rows
-        if file.metadata.num_rows > skops.MAX_GOLDEN_ROWS:
-            raise ValueError(f"more than {skops.MAX_GOLDEN_ROWS} rows")
+        if file.metadata.num_rows > MAX_GOLDEN_ROWS:
+            raise ValueError(f"more than {MAX_GOLDEN_ROWS} rows")
         return file.read().to_pandas()
 
 
@@ -69,7 +70,7 @@ def _prediction_distances(before: Any, now: Any) -> Any:
     """Return how far apart answers are, [rows]; NaN where that is no number."""
     import numpy as np
 
-    if before.name == skops.LABEL_COLUMN:
+    if before.name == LABEL_COLUMN:
         return np.where(np.array(before.tolist(), dtype=object) == np.array(now.tolist(), dtype=object), 0.0, np.nan)
     old, new = before.to_numpy(np.float64), now.to_numpy(np.float64)
     with np.errstate(invalid="ignore"):

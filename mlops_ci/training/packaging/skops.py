@@ -1,4 +1,4 @@
-"""A packaged model: the names of its files, loading without running code, and predictions as columns."""
+"""The skops format: scikit-learn models in an archive that is loaded without running code."""
 
 from __future__ import annotations
 
@@ -8,31 +8,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from mlops_ci.core.errors import Findings, error_headline
+from mlops_ci.training.packaging.package_files import MODEL_FILE_LIMIT
+from mlops_ci.training.packaging.protocol import Packager
+from mlops_ci.training.packaging.structural_digest import structural_digest
 
-from mlops_ci.core.errors import Findings
-from mlops_ci.core.records import ModelSignature
-
-MODEL_FILE, SIGNATURE_FILE, GOLDEN_FILE, REQUIREMENTS_FILE = (
-    "model.skops",
-    "signature.json",
-    "golden.parquet",
-    "requirements.txt",
-)
-PACKAGE_FILES = (MODEL_FILE, SIGNATURE_FILE, GOLDEN_FILE, REQUIREMENTS_FILE)
-MAX_GOLDEN_ROWS = 500
 REVIEWED_TYPES = (
     "numpy.dtype",
 )  # needed by the default preprocessing; making a dtype runs no code, so no user need review it
 _TYPE_NAME = re.compile(r"[\w.<>]{1,500}")
-UNPACKED_LIMIT = 4 << 30  # bytes that a model file may unfold to
 
-LABEL_COLUMN, VALUE_COLUMN, SCORE_COLUMN, PROBABILITY_PREFIX = (
-    "prediction.label",
-    "prediction.value",
-    "prediction.score",
-    "prediction.probability.",
-)
+
+def write_model_file(model: Any, path: Path) -> None:
+    """Write the model file; raises whatever the model's own state makes skops raise."""
+    import skops.io
+
+    skops.io.dump(model, path, compression=zipfile.ZIP_DEFLATED)
 
 
 def find_untrusted_types(path: Path) -> tuple[str, ...]:
@@ -66,59 +57,40 @@ def load_model_file(path: Path, trusted: Sequence[str]) -> Any:
     except UntrustedTypesFoundException as error:
         raise Findings.of(
             "model-types-untrusted",
-            f"{path.name} holds types that are not on its trusted list: {error_summary(error)}",
+            f"{path.name} holds types that are not on its trusted list: {error_headline(error)}",
             help="Review them, and list them under spec.train.trusted.",
         ) from error
     except Exception as error:  # as above
         raise _unreadable_model_error(path, error) from error
 
 
+def _loading_code(path: str, trusted: Sequence[str]) -> tuple[str, str]:
+    return "skops.io", f"skops.io.load({path!r}, trusted={list(trusted)!r})"
+
+
 def _unreadable_model_error(path: Path, error: Exception) -> Findings:
     return Findings.of(
         "model-file-unreadable",
-        f"{path.name} cannot be loaded: {error_summary(error)}",
+        f"{path.name} cannot be loaded: {error_headline(error)}",
         help="Train it again with the versions in its requirements.txt, or install those.",
     )
 
 
 def _require_size_limit(path: Path) -> None:
-    """Raise ValueError when the archive would unfold to more than UNPACKED_LIMIT."""
+    """Raise ValueError when the archive would unfold to more than MODEL_FILE_LIMIT."""
     with zipfile.ZipFile(path) as archive:
         size = sum(member.file_size for member in archive.infolist())
-    if size > UNPACKED_LIMIT:
+    if size > MODEL_FILE_LIMIT:
         raise ValueError(f"it unfolds to {size:,} bytes")
 
 
-def error_summary(error: BaseException) -> str:
-    """Return an exception's type and the start of its text, as one line."""
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"[:400]
-
-
-def predict_columns(model: Any, frame: Any, task: str) -> dict[str, Any]:
-    """Return predictions for n rows as columns [n]: the value, or the label with probabilities or a score."""
-    if task == "regression":
-        return {VALUE_COLUMN: np.asarray(model.predict(frame), dtype=np.float64).reshape(len(frame))}
-    columns: dict[str, Any] = {}
-    if hasattr(model, "predict_proba"):
-        probabilities = np.asarray(model.predict_proba(frame), dtype=np.float64)
-        columns = {f"{PROBABILITY_PREFIX}{index}": probabilities[:, index] for index in range(probabilities.shape[1])}
-    elif task == "binary-classification" and hasattr(model, "decision_function"):
-        columns = {SCORE_COLUMN: np.asarray(model.decision_function(frame), dtype=np.float64).reshape(len(frame))}
-    return {LABEL_COLUMN: np.asarray(model.predict(frame)), **columns}
-
-
-def class_labels(model: Any) -> tuple[Any, ...]:
-    """Return a classifier's labels as Python values, in the order of its probabilities' columns."""
-    return tuple(item.item() if hasattr(item, "item") else item for item in model.classes_)
-
-
-def signature_mismatch(model: Any, signature: ModelSignature, task: str) -> str | None:
-    """Say how a model differs from its signature, or None."""
-    if task == "regression":
-        return None
-    classes = class_labels(model)
-    return (
-        None
-        if classes == signature.classes
-        else f"it knows the classes {classes}, its signature says {signature.classes}"
-    )
+SKOPS = Packager(
+    name="skops",
+    entry_file="model.skops",
+    reviewed_types=REVIEWED_TYPES,
+    write=write_model_file,
+    find_untrusted_types=find_untrusted_types,
+    load=load_model_file,
+    digest=structural_digest,
+    loading_code=_loading_code,
+)

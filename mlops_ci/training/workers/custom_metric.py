@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mlops_ci.core.errors import Findings, ToolError
-from mlops_ci.training.frameworks import sklearn
+from mlops_ci.training import user_code
 from mlops_ci.training.workers import protocol
 
 
@@ -32,7 +32,7 @@ def write_metric_values(job: protocol.CustomMetricJob) -> None:
     truth = pq.read_table(folder / "truth.parquet").column(0).to_numpy()
     rows = pq.read_table(folder / "rows.parquet").to_pandas()
     for name, entrypoint in job.metrics.items():
-        function = sklearn.load_entrypoint(entrypoint, root)
+        function = user_code.load_entrypoint(entrypoint, root)
         for at in range(job.models):
             given = pq.read_table(folder / f"given-{at}-{name}.parquet")
             found = _call_metric(function, entrypoint, truth, _prediction_array(given), rows, root)
@@ -47,7 +47,7 @@ def _prediction_array(given: Any) -> Any:
 
 def _call_metric(function: Any, entrypoint: str, truth: Any, predictions: Any, rows: Any, root: Path) -> Any:
     help = "it is called as function(y_true, y_pred, rows) and returns a number for each row; the mean is the metric"
-    found = sklearn.call_user_code(
+    found = user_code.call_user_code(
         # copies: what one call writes into them must not reach the next model
         lambda: np.asarray(function(truth.copy(), predictions.copy(), rows.copy()), dtype=np.float64),
         "metric-failed",

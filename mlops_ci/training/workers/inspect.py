@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from mlops_ci.core.errors import Findings, ToolError
-from mlops_ci.training import frame
-from mlops_ci.training.frameworks import sklearn
-from mlops_ci.training.packaging import skops
-from mlops_ci.training.packaging.structural_digest import OpaqueObjectError, structural_digest
+from mlops_ci.training import frame, prediction_columns, user_code
+from mlops_ci.training.packaging.built_in import load_packager
+from mlops_ci.training.packaging.protocol import Packager
+from mlops_ci.training.packaging.structural_digest import OpaqueObjectError
 from mlops_ci.training.workers import protocol
 
 
@@ -32,21 +32,21 @@ def inspect_model(job: protocol.InspectJob) -> protocol.InspectAnswer:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    path = Path(job.model)
-    untrusted = skops.find_untrusted_types(path)
+    path, packager = Path(job.model), load_packager(job.packager)
+    untrusted = packager.find_untrusted_types(path)
     if job.types_only or set(untrusted) - set(job.trusted):
         return protocol.InspectAnswer(untrusted=untrusted)
     sys.path += [folder for folder in job.paths if folder not in sys.path]
-    model = skops.load_model_file(path, job.trusted)
+    model = packager.load(path, job.trusted)
     rows = frame.feature_frame(pq.read_table(job.features).to_pandas(), job.inputs)
 
-    digest = _model_digest(model)
+    digest = _model_digest(packager, model)
 
     def ask() -> tuple[tuple[Any, ...], Any]:
-        columns = skops.predict_columns(model, rows, job.task)
+        columns = prediction_columns.predict_columns(model, rows, job.task)
         return _model_classes(model, job.task), pa.table({name: pa.array(values) for name, values in columns.items()})
 
-    classes, predictions = sklearn.call_user_code(
+    classes, predictions = user_code.call_user_code(
         ask,
         "train-failed",
         "the fitted model cannot predict its training rows",
@@ -57,9 +57,9 @@ def inspect_model(job: protocol.InspectJob) -> protocol.InspectAnswer:
     return protocol.InspectAnswer(untrusted=untrusted, model_digest=digest, classes=classes)
 
 
-def _model_digest(model: Any) -> str:
+def _model_digest(packager: Packager, model: Any) -> str:
     try:
-        return structural_digest(model)
+        return packager.digest(model)
     except OpaqueObjectError as error:
         raise Findings.of(
             "model-not-packable",
@@ -77,4 +77,4 @@ def _model_classes(model: Any, task: str) -> tuple[Any, ...]:
             f"the fitted {type(model).__name__} has no classes_, as a classifier must",
             help="Use a classifier for this task, or set self.classes_ in fit.",
         )
-    return skops.class_labels(model)
+    return prediction_columns.class_labels(model)

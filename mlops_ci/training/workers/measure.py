@@ -16,9 +16,8 @@ from typing import Any
 import numpy as np
 
 from mlops_ci.core.diagnostics import Diagnostic
-from mlops_ci.core.errors import Findings
+from mlops_ci.core.errors import Findings, error_headline
 from mlops_ci.training import frame
-from mlops_ci.training.packaging import skops
 from mlops_ci.training.predictions import Floats
 from mlops_ci.training.workers import protocol, score
 from mlops_ci.training.workers.protocol import ModelCosts
@@ -191,5 +190,5 @@ def _evenly_spaced_rows(rows: int, most: int) -> Any:
 
 
 def _failed_measurement(name: str, error: BaseException) -> ModelCosts:
-    why = Diagnostic("measure-failed", f"{name} cannot be measured: {skops.error_summary(error)}")
+    why = Diagnostic("measure-failed", f"{name} cannot be measured: {error_headline(error)}")
     return ModelCosts(name, diagnostics=(why,))

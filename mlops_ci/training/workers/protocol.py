@@ -67,6 +67,7 @@ CURRENT_INTERPRETER = Interpreter(sys.executable, str(Path(mlops_ci.__file__).re
 class TrainJob:
     """What the trainer needs: where things are (absolute paths), how to build the estimator, what the columns are."""
 
+    framework: str
     data: str
     out: str
     root: str
@@ -92,11 +93,12 @@ class TrainAnswer:
 
 @dataclass(frozen=True)
 class InspectJob:
-    """Which model file to look into, and a parquet file of features to ask it about.
+    """Which model file to look into, of the format `packager`, and a parquet file of features to ask it about.
 
     `paths` are the folders that the model's own code is imported from. `types_only`: stop before anything is imported.
     """
 
+    packager: str
     model: str
     features: str
     out: str
@@ -120,9 +122,10 @@ class InspectAnswer:
 
 @dataclass(frozen=True)
 class ModelItem:
-    """One packaged model: its file, the types it may load, and folders its own code is in."""
+    """One packaged model: its format and file, the types it may load, and folders its own code is in."""
 
     name: str
+    packager: str
     model: str
     trusted: tuple[str, ...]
     signature: ModelSignature

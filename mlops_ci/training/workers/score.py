@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from mlops_ci.core.diagnostics import Diagnostic
-from mlops_ci.core.errors import Findings, ToolError
-from mlops_ci.training import frame
-from mlops_ci.training.packaging import skops
+from mlops_ci.core.errors import Findings, ToolError, error_headline
+from mlops_ci.training import frame, prediction_columns
+from mlops_ci.training.packaging.built_in import load_packager
 from mlops_ci.training.workers import protocol
 
 
@@ -36,8 +36,8 @@ def write_predictions(job: protocol.ScoreJob) -> tuple[str, ...]:
 def load_recorded_model(item: protocol.ModelItem) -> Any:
     """Return the model, its own code importable; raises Findings when it cannot be loaded or is not the one recorded."""
     sys.path += [folder for folder in item.paths if folder not in sys.path]
-    model = skops.load_model_file(Path(item.model), item.trusted)
-    if differs := skops.signature_mismatch(model, item.signature, item.task):
+    model = load_packager(item.packager).load(Path(item.model), item.trusted)
+    if differs := prediction_columns.signature_mismatch(model, item.signature, item.task):
         raise Findings.of("model-file-unreadable", f"{item.name} is not the model that was recorded: {differs}")
     return model
 
@@ -49,14 +49,14 @@ def _score_model(item: protocol.ModelItem, rows: Any, out: str) -> str:
     model = load_recorded_model(item)
     x = frame.feature_frame(rows, item.signature.inputs)
     try:
-        columns = skops.predict_columns(model, x, item.task)
+        columns = prediction_columns.predict_columns(model, x, item.task)
     except (Exception, SystemExit) as error:  # what a model raises on rows is about the model and the rows
         raise Findings.of(
             "score-failed",
-            f"{item.name} cannot predict the holdout: {skops.error_summary(error)}",
+            f"{item.name} cannot predict the holdout: {error_headline(error)}",
             help="Look at the values that are in the holdout and not in the training rows.",
         ) from error
-    numbers = [values for name, values in columns.items() if name != skops.LABEL_COLUMN]
+    numbers = [values for name, values in columns.items() if name != prediction_columns.LABEL_COLUMN]
     bad = np.any([~np.isfinite(values) for values in numbers], axis=0) if numbers else np.zeros(len(x), dtype=bool)
     if bad.any():
         raise Findings([_not_finite_finding(item.name, int(bad.sum()), len(x), int(np.flatnonzero(bad)[0]))])

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import random
 import sys
 import time
-import zipfile
 from pathlib import Path
 from typing import Any
 
-from mlops_ci.core.errors import Findings, ToolError, UsageProblem
-from mlops_ci.training import frame
+from mlops_ci.core.errors import Findings, ToolError, UsageProblem, error_headline
+from mlops_ci.training import frame, user_code
 from mlops_ci.training.environment import loaded_threadpools
-from mlops_ci.training.frameworks import sklearn
-from mlops_ci.training.packaging.structural_digest import OpaqueObjectError, structural_digest
+from mlops_ci.training.frameworks.built_in import load_framework
+from mlops_ci.training.frameworks.protocol import EstimatorRecipe
+from mlops_ci.training.packaging.built_in import load_packager
+from mlops_ci.training.packaging.protocol import Packager
+from mlops_ci.training.packaging.structural_digest import OpaqueObjectError
 from mlops_ci.training.workers import protocol
 
 
@@ -29,29 +30,24 @@ def main(path: str) -> None:
 
 def fit_and_package(job: protocol.TrainJob) -> protocol.TrainAnswer:
     """Fit and package a candidate; raises UsageProblem and Findings for what its spec, data or code got wrong."""
-    import numpy as np
     import pyarrow.parquet as pq
 
-    random.seed(job.seed)
-    np.random.seed(job.seed)  # for code that draws from the global generator
+    framework = load_framework(job.framework)
+    framework.set_global_seeds(job.seed)
     table = pq.read_table(job.data)
     rows = table.to_pandas()
     y = _require_valid_target(rows[job.output.name], job)
     x = frame.feature_frame(rows, job.inputs)
-    model = sklearn.build_estimator(
-        estimator=job.estimator,
-        entrypoint=job.entrypoint,
-        params=job.params,
-        seed=job.seed,
-        inputs=job.inputs,
-        root=Path(job.root),
+    root = Path(job.root)
+    model = framework.build(
+        EstimatorRecipe(job.estimator, job.entrypoint, job.params, job.seed, job.inputs, root),
     )
-    what, help, root = "describing the estimator failed", "The traceback is in the training log.", Path(job.root)
-    described = sklearn.call_user_code(lambda: repr(model), "train-failed", what, help, root)
+    what, help = "describing the estimator failed", "The traceback is in the training log."
+    described = user_code.call_user_code(lambda: repr(model), "train-failed", what, help, root)
     started = time.perf_counter()
-    sklearn.call_user_code(lambda: model.fit(x, y), "train-failed", "fitting failed", help, root)
+    user_code.call_user_code(lambda: framework.fit(model, x, y), "train-failed", "fitting failed", help, root)
     seconds = time.perf_counter() - started
-    _write_model_file(model, Path(job.out), job)
+    _write_model_file(load_packager(framework.packager), model, Path(job.out), root)
     return protocol.TrainAnswer(
         estimator=protocol.printable_line(described, 2000), seconds=seconds, threadpools=loaded_threadpools()
     )
@@ -96,18 +92,16 @@ def _require_valid_target(values: Any, job: protocol.TrainJob) -> Any:
     return y
 
 
-def _write_model_file(model: Any, path: Path, job: protocol.TrainJob) -> None:
+def _write_model_file(packager: Packager, model: Any, path: Path, root: Path) -> None:
     """Write the model file; raises Findings when the model holds what is not data."""
-    import skops.io
-
     try:
-        structural_digest(model)  # names what is hidden in the model better than its file could
-        skops.io.dump(model, path, compression=zipfile.ZIP_DEFLATED)
+        packager.digest(model)  # names what is hidden in the model better than its file could
+        packager.write(model, path)
     except OpaqueObjectError as error:
         reason = str(error)
-    except Exception as error:  # noqa: BLE001 skops raises what the object's own state makes it raise
-        sys.stderr.write(sklearn.locate_user_error(error, Path(job.root))[1])
-        reason = sklearn.error_headline(error)
+    except Exception as error:  # noqa: BLE001 writing raises what the object's own state makes it raise
+        sys.stderr.write(user_code.locate_user_error(error, root)[1])
+        reason = error_headline(error)
     else:
         return
     raise Findings.of(

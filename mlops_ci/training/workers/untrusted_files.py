@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from mlops_ci.core.digest import CHUNK_BYTES
+from mlops_ci.core.errors import error_headline
 from mlops_ci.core.records import FileDigest
-from mlops_ci.training.packaging import skops
+from mlops_ci.training import prediction_columns
+from mlops_ci.training.packaging.package_files import MODEL_FILE_LIMIT
 
 PREDICTIONS_LIMIT = 1 << 30  # bytes
 
@@ -28,7 +30,7 @@ def open_regular_file(path: Path, limit: int) -> BinaryIO:
     raise ValueError(f"{path.name} {much if stat.S_ISREG(found.st_mode) else 'is not a file'}")
 
 
-def copy_untrusted_file(source: Path, target: Path, limit: int = skops.UNPACKED_LIMIT) -> FileDigest:
+def copy_untrusted_file(source: Path, target: Path, limit: int = MODEL_FILE_LIMIT) -> FileDigest:
     """Copy a file of at most `limit` bytes and return the copy's digest: only the copy may be used from then on.
 
     Raises OSError and ValueError, as `open_regular` does; ValueError also when the file grows past the limit meanwhile.
@@ -45,18 +47,20 @@ def copy_untrusted_file(source: Path, target: Path, limit: int = skops.UNPACKED_
 
 
 def read_prediction_table(path: Path, *, task: str, classes: Sequence[Any], rows: int) -> Any:
-    """Return a pyarrow table of predictions, [rows], with the columns that `package.predict` makes and no others.
+    """Return a pyarrow table of predictions, [rows], with the columns that `predict_columns` makes and no others.
 
     Raises ValueError for everything else. Values are not looked at: they may be NaN, or labels that there are not.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    probabilities = [f"{skops.PROBABILITY_PREFIX}{at}" for at in range(len(classes))]
+    probabilities = [f"{prediction_columns.PROBABILITY_PREFIX}{at}" for at in range(len(classes))]
     shapes = (
-        [[skops.VALUE_COLUMN]]
+        [[prediction_columns.VALUE_COLUMN]]
         if task == "regression"
-        else [[skops.LABEL_COLUMN, *more] for more in ([], [skops.SCORE_COLUMN], probabilities)]
+        else [
+            [prediction_columns.LABEL_COLUMN, *more] for more in ([], [prediction_columns.SCORE_COLUMN], probabilities)
+        ]
     )
     try:
         with open_regular_file(path, PREDICTIONS_LIMIT) as stream:
@@ -68,13 +72,13 @@ def read_prediction_table(path: Path, *, task: str, classes: Sequence[Any], rows
                 raise ValueError(f"not the columns of a {task}: {', '.join(file.schema_arrow.names)[:200]}")
             for field in file.schema_arrow:
                 plain = pa.types.is_floating(field.type) or (
-                    field.name == skops.LABEL_COLUMN and _is_label_type(field.type)
+                    field.name == prediction_columns.LABEL_COLUMN and _is_label_type(field.type)
                 )
                 if not plain:
                     raise ValueError(f"{field.name} is of the type {str(field.type)[:50]}")
             return file.read()
     except (OSError, pa.ArrowException) as error:
-        raise ValueError(skops.error_summary(error)) from error
+        raise ValueError(error_headline(error)) from error
 
 
 def _is_label_type(type: Any) -> bool:

@@ -107,7 +107,7 @@ def test_a_removed_model_or_dataset_is_named_and_is_no_job(shop: Consumer) -> No
     change(shop, {"specs/delay.yaml": None, "specs/unused.yaml": None})
     found = record(shop)
     assert (found["removed"], found["models"], found["totalModels"]) == (["Dataset unused", "Model delay"], [], 4)
-    assert "removed: Dataset unused, Model delay" in shop.ok("affected")
+    assert "removed: Dataset unused, Model delay" in shop.ok("ci", "affected")
 
 
 def test_one_document_of_a_file_does_not_touch_the_others(shop: Consumer) -> None:
@@ -164,7 +164,7 @@ def test_a_file_may_have_any_name(shop: Consumer, name: str) -> None:
 def test_a_name_that_is_no_text_is_told_as_well_as_can_be(shop: Consumer) -> None:
     os.close(os.open(os.fsencode(shop.root) + b"/data/flights/\xff.csv", os.O_CREAT))
     assert why(shop, "flights") == ["data/flights/\ufffd.csv is new"]
-    shop.ok("affected")
+    shop.ok("ci", "affected")
 
 
 def test_links_are_followed_to_what_they_are_read_from(shop: Consumer) -> None:

@@ -67,7 +67,7 @@ def test_a_base_may_be_a_branch_a_tag_or_a_commit_and_must_be_there(shop: Consum
     )
     assert names(shop, "--base", "HEAD") == []
     for ref in ("gone", "-x", "HEAD:mlops.yaml", "--all"):
-        found = shop.answer("affected", f"--base={ref}", code=3)["diagnostics"]
+        found = shop.answer("ci", "affected", f"--base={ref}", code=3)["diagnostics"]
         assert [one["id"] for one in found] == ["base-missing"]
 
 
@@ -75,7 +75,7 @@ def test_models_that_are_named_are_the_answer(shop: Consumer) -> None:
     found = record(shop, "churn", "delay", "churn")
     assert [one["name"] for one in found["models"]] == ["churn", "delay"]
     assert [one["name"] for one in found["datasets"]] == ["orders", "flights"]
-    assert [one["id"] for one in shop.answer("affected", "chrun", code=2)["diagnostics"]] == ["model-unknown"]
+    assert [one["id"] for one in shop.answer("ci", "affected", "chrun", code=2)["diagnostics"]] == ["model-unknown"]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_where_nothing_tells_the_base_every_model_is_touched(
     found = record(shop)
     assert sorted(one["name"] for one in found["models"]) == ALL
     assert said in found["because"]
-    assert said in shop.ok("affected")
+    assert said in shop.ok("ci", "affected")
 
 
 def test_histories_with_nothing_in_common_touch_everything(shop: Consumer) -> None:
@@ -109,11 +109,11 @@ def test_outside_of_a_repository_every_model_is_touched(tmp_path: Path) -> None:
 
 def test_a_broken_spec_is_no_answer(shop: Consumer) -> None:
     change(shop, {"specs/delay.yaml": FILES["specs/delay.yaml"].replace("features", "featurs")})
-    done = shop.run("affected", "--format", "github")
+    done = shop.run("ci", "affected", "--format", "github")
     assert done.returncode == 2
     assert "file=specs/delay.yaml,line=8" in done.stdout
     change(shop, {"specs/delay.yaml": FILES["specs/delay.yaml"], "specs/orders.yaml": None})
-    answer = shop.answer("affected", code=2)
+    answer = shop.answer("ci", "affected", code=2)
     assert {one["id"] for one in answer["diagnostics"]} == {"dataset-unknown"}
     assert "record" not in answer
 
@@ -196,7 +196,7 @@ def test_a_shallow_clone_is_an_error_unless_it_has_the_base(
         git_in(tmp_path)(
             "clone", "--quiet", f"--depth={depth}", "--branch=change", f"file://{shop.origin}", f"d{depth}"
         )
-        done = Consumer(tmp_path / f"d{depth}", shop.origin).run("affected", "--format", "json")
+        done = Consumer(tmp_path / f"d{depth}", shop.origin).run("ci", "affected", "--format", "json")
         answer = json.loads(done.stdout)
         assert done.returncode == code
         if code:
@@ -214,7 +214,7 @@ def test_a_shallow_clone_that_may_lack_a_nearer_ancestor_is_an_error(shop: Consu
     shop.git("push", "--quiet", "origin", "main")
     flags = ("--quiet", "--depth=2", "--branch=change", "--no-single-branch")
     git_in(tmp_path)("clone", *flags, f"file://{shop.origin}", "cut")
-    answer = Consumer(tmp_path / "cut", shop.origin).answer("affected", "--base", "main", code=3)
+    answer = Consumer(tmp_path / "cut", shop.origin).answer("ci", "affected", "--base", "main", code=3)
     assert [one["id"] for one in answer["diagnostics"]] == ["base-missing"]
 
 
@@ -225,7 +225,7 @@ def test_later_steps_get_the_models_as_json(
     change(shop, {"data/orders.csv": "id\n"})
     monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "output"))
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary"))
-    shop.ok("affected", "--format", "github")
+    shop.ok("ci", "affected", "--format", "github")
     assert outputs(tmp_path / "output") == {
         "exit-code": "0",
         "models": '["basket", "churn", "fraud"]',
@@ -247,7 +247,7 @@ def test_where_nothing_is_touched_the_outputs_say_so(
     shop: Consumer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "output"))
-    shop.ok("affected", "--format", "github")
+    shop.ok("ci", "affected", "--format", "github")
     found = outputs(tmp_path / "output")
     assert [found[name] for name in ("models", "custom", "any", "count", "matrix")] == ["[]", "[]", "false", "0", "[]"]
 
@@ -258,7 +258,7 @@ def test_more_models_than_a_matrix_takes_come_in_batches(tmp_path: Path, monkeyp
     write(tmp_path, {f"m{number}.yaml": model(f"m{number}", "d") for number in range(1000)})
     monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "output"))
     consumer = Consumer(tmp_path, tmp_path)
-    assert "affected-batched" in consumer.ok("affected", "--format", "github")
+    assert "affected-batched" in consumer.ok("ci", "affected", "--format", "github")
     found = outputs(tmp_path / "output")
     batches = [batch.split(" ") for batch in json.loads(found["matrix"])]
     assert len(batches) == 256

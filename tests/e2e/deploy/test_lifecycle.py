@@ -155,7 +155,7 @@ def test_a_forced_deployment_by_request_is_finished_by_the_command_it_names(vers
     asked = versions.answer("deploy", "diagnosis@2.0.0", "--env", "prod", "--force", "--reason", "it's fine")["record"]
     assert asked["state"] == "requested"
     merged(versions, asked["branch"])
-    versions.ok(*shlex.split(asked["again"])[1:])
+    versions.ok(*shlex.split(asked["followUpCommand"])[1:])
     assert state_of(versions).current_assignments["prod"].version == "2.0.0"
 
 
@@ -225,7 +225,7 @@ def test_a_retirement_by_request_is_finished_by_the_command_it_names(versions: C
     assert set(state_of(versions).current_assignments) == {"staging", "prod"}
     merged(versions, asked["branch"])
     assert folder_at_origin(versions, "prod") == ""
-    assert versions.answer(*shlex.split(asked["again"])[1:])["record"]["state"] == "retired"
+    assert versions.answer(*shlex.split(asked["followUpCommand"])[1:])["record"]["state"] == "retired"
     assert set(state_of(versions).current_assignments) == {"staging"}
 
 

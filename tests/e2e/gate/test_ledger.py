@@ -112,7 +112,10 @@ def test_one_model_under_two_names_is_one_question(budgeted: Consumer) -> None:
     (budgeted.root / "models" / "twin.yaml").write_text(text)
     one, other = budgeted.answer("gate")["record"]["models"]
     assert one["comparison"]["modelDigest"] == other["comparison"]["modelDigest"]
-    assert (one["comparison"]["asked"], other["comparison"]["asked"]["number"]) == (other["comparison"]["asked"], 1)
+    assert (one["comparison"]["holdoutQuestion"], other["comparison"]["holdoutQuestion"]["number"]) == (
+        other["comparison"]["holdoutQuestion"],
+        1,
+    )
     assert len(questions(budgeted.origin)) == 1
 
 
@@ -140,7 +143,7 @@ def test_who_loses_the_race_for_a_place_takes_the_next_one(
     assert run_command_line(["gate", "--format", "json", "-C", str(budgeted.root)], wait=lambda _: None) == 0
     assert [call.state for call in calls] == ["raced", "done"]
     (model,) = json.loads(capsys.readouterr().out)["record"]["models"]
-    assert model["comparison"]["asked"]["number"] == 3  # and not the second, which it was planned as
+    assert model["comparison"]["holdoutQuestion"]["number"] == 3  # and not the second, which it was planned as
     assert git_in(budgeted.origin)("log", "--format=%s", REF).split("\n")[1] == "theirs"
     assert len(questions(budgeted.origin)) == 3
 

@@ -55,7 +55,7 @@ def test_a_change_that_relaxes_its_own_gate_is_reported_and_judged_by_the_old_on
     assert verdicts(comparison)["accuracy at least 0.999"] == "fail"
     assert "gate-changed" in found
     head = gated.git("rev-parse", "--short=10", "origin/main")
-    assert comparison["judgedBy"] == f"main ({head})"
+    assert comparison["rulesSource"] == f"main ({head})"
     assert f"The rules are those of main ({head})" in gated.run("gate").stdout
 
     gated.git("switch", "--quiet", "main")
@@ -63,7 +63,7 @@ def test_a_change_that_relaxes_its_own_gate_is_reported_and_judged_by_the_old_on
     gated.git("push", "--quiet")
     comparison, found = gate(gated)
     assert verdicts(comparison)["accuracy at least 0.5"] == "pass"
-    assert ("judgedBy" in comparison, "gate-changed" in found) == (False, False)
+    assert ("rulesSource" in comparison, "gate-changed" in found) == (False, False)
 
 
 @pytest.mark.slow
@@ -190,7 +190,7 @@ def test_a_dataset_under_another_name_has_asked_as_often(gated: Consumer) -> Non
     edit(gated, MODEL, "dataset: patients", "dataset: people")
     edit(gated, MODEL, "max_iter: 1000", "max_iter: 1001")
     comparison, found = gate(gated)
-    assert (comparison["asked"]["dataset"], comparison["asked"]["number"]) == ("patients", 2)
+    assert (comparison["holdoutQuestion"]["dataset"], comparison["holdoutQuestion"]["number"]) == ("patients", 2)
     assert "gate-changed" in found
 
 

@@ -110,11 +110,11 @@ def test_rows_that_depend_on_each_other_see_less(gated: Consumer) -> None:
     edit(gated, DATA, "spec:\n", "spec:\n  group: ward\n")
     before = gated.answer("gate", "--power", "--base", "main")["record"]["models"][0]  # which knows of no groups
     grouped = gated.answer("gate", "--power")["record"]["models"][0]
-    assert "worth" not in before
-    assert 3 <= grouped["worth"] <= 20
+    assert "effectiveRows" not in before
+    assert 3 <= grouped["effectiveRows"] <= 20
     for mine, theirs in zip(grouped["requirements"], before["requirements"], strict=True):
         assert mine["smallest"] == pytest.approx(
-            theirs["smallest"] * (grouped["rows"] / grouped["worth"]) ** 0.5, rel=0.5
+            theirs["smallest"] * (grouped["rows"] / grouped["effectiveRows"]) ** 0.5, rel=0.5
         )
         assert mine["smallest"] > 1.5 * theirs["smallest"]
     assert f"worth {grouped['worth']} independent ones" in gated.ok("gate", "--power")

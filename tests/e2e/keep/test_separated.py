@@ -75,11 +75,11 @@ class Jobs:
         self.job("train").ok("train", "--out", str(self.files / "run.bundle"))
 
     def _predict(self) -> None:
-        self.job("features").ok("features", "--out", str(self.files / "features"))
+        self.job("features").ok("ci", "features", "--out", str(self.files / "features"))
         run, rows = str(self.files / "run.bundle"), str(self.files / "features")
         empty = self.files.parent / "nowhere"
         empty.mkdir(exist_ok=True)
-        Consumer(empty, empty).ok("predict", "--run", run, "--features", rows, "--out", str(self.files))
+        Consumer(empty, empty).ok("ci", "predict", "--run", run, "--features", rows, "--out", str(self.files))
 
     def judge(self, code: int = 0) -> dict[str, Any]:
         judged = str(self.files.parent / "judged.bundle")
@@ -88,7 +88,7 @@ class Jobs:
     def keep(self, code: int = 0) -> dict[str, Any]:
         file = self.files.parent / "judged.bundle"
         digest = hashlib.sha256(file.read_bytes()).hexdigest()
-        return self.job("keep").answer("keep", str(file), "--digest", digest, code=code)
+        return self.job("keep").answer("ci", "keep", str(file), "--digest", digest, code=code)
 
 
 @pytest.fixture(scope="session")
@@ -172,7 +172,7 @@ def test_a_bundle_that_was_replaced_is_not_kept(jobs: Jobs) -> None:
     jobs.judge()
     file = jobs.files.parent / "judged.bundle"
     shutil.copyfile(jobs.files / "run.bundle", file)
-    answer = jobs.job("keep").answer("keep", str(file), "--digest", "0" * 64, code=1)
+    answer = jobs.job("keep").answer("ci", "keep", str(file), "--digest", "0" * 64, code=1)
     assert ids(answer) == ["bundle-changed"]
 
 
@@ -348,7 +348,7 @@ def test_what_trains_nothing_fits_nothing_twice(jobs: Jobs) -> None:
 def test_without_a_task_nothing_is_predicted(jobs: Jobs) -> None:
     jobs.train()
     options = ("--run", str(jobs.files / "run.bundle"), "--features", ".", "--out", ".")
-    assert ids(jobs.consumer.answer("predict", *options, code=2)) == ["features-missing"]
+    assert ids(jobs.consumer.answer("ci", "predict", *options, code=2)) == ["features-missing"]
 
 
 def arrived_run(jobs: Jobs) -> tuple[Consumer, str]:
@@ -388,11 +388,11 @@ def test_who_keeps_tells_the_pull_request(jobs: Jobs, tmp_path: Path, monkeypatc
     file = jobs.files.parent / "judged.bundle"
     digests = [hashlib.sha256(one.read_bytes()).hexdigest() for one in (file, answer)]
     options = [str(file), "--digest", digests[0], "--record", str(answer), "--record-digest", digests[1]]
-    plan = jobs.job("keep").answer("keep", *options, "--dry-run")["plan"]
+    plan = jobs.job("keep").answer("ci", "keep", *options, "--dry-run")["plan"]
     assert [line.split()[0] for line in plan] == ["store", "push", "comment", "check"]
     assert "success" in plan[3]
-    (told, _) = jobs.job("keep").answer("keep", *options[3:], "--dry-run")["plan"]
+    (told, _) = jobs.job("keep").answer("ci", "keep", *options[3:], "--dry-run")["plan"]
     assert told.startswith("comment"), "where nothing was judged, it is only told"
-    assert ids(jobs.job("keep").answer("keep", code=2)) == ["keep-nothing"]
+    assert ids(jobs.job("keep").answer("ci", "keep", code=2)) == ["keep-nothing"]
     options[-1] = digests[0]
-    assert ids(jobs.job("keep").answer("keep", *options, code=1)) == ["bundle-changed"]
+    assert ids(jobs.job("keep").answer("ci", "keep", *options, code=1)) == ["bundle-changed"]

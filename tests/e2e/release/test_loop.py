@@ -331,11 +331,11 @@ def test_a_rollback_by_request_is_finished_by_the_command_it_names(gated: Consum
     for environment in ("staging", "prod"):
         asked = gated.answer("deploy", "diagnosis", "--env", environment)["record"]
         merged(gated, asked["branch"])
-        gated.ok(*shlex.split(asked["again"])[1:])
+        gated.ok(*shlex.split(asked["followUpCommand"])[1:])
     asked = gated.answer("rollback", "diagnosis", "--env", "prod", "--reason", "it's worse")["record"]
     assert asked["state"] == "requested"
     merged(gated, asked["branch"])
-    gated.ok(*shlex.split(asked["again"])[1:])
+    gated.ok(*shlex.split(asked["followUpCommand"])[1:])
     newest = gated.answer("history")["record"]["events"][0]
     assert (newest["event"], newest["version"], newest["sentence"]) == ("rollback", "1.0.0", "it's worse")
 

@@ -53,7 +53,7 @@ def test_a_gates_answer_becomes_a_comment_and_a_check(gated: Consumer, job: Any,
     edit(gated, "data/patients.yaml", "{type: row-count, min: 500}", "{type: row-count, min: 50000}")
     assert gated.run("gate", "--format", "github").returncode == 1
     file = tmp_path / "temp" / "mlops-ci" / "gate.json"
-    answer = gated.answer("report", str(file), "--dry-run")
+    answer = gated.answer("ci", "report", str(file), "--dry-run")
     assert answer["plan"] == ["comment  on pull request #12", f"check    mlops-ci: gate: failure on {HEAD[:10]}"]
     assert answer["record"] == {
         "verdict": "fail",
@@ -63,7 +63,7 @@ def test_a_gates_answer_becomes_a_comment_and_a_check(gated: Consumer, job: Any,
         "untrusted": False,
         "runUrl": "https://github.com/ada/flights/actions/runs/17",
     }
-    shown = gated.ok("report", str(file), "--dry-run")
+    shown = gated.ok("ci", "report", str(file), "--dry-run")
     assert f"fail: told as a check of {HEAD[:10]} (mlops-ci: gate) and on pull request #12" in shown
 
 
@@ -75,7 +75,7 @@ def test_without_a_pull_request_there_is_a_check_alone(
 ) -> None:
     (tmp_path / "gate.json").write_text(gated.ok("gate", "--format", "json"))
     job(event, payload)
-    answer = gated.answer("report", str(tmp_path / "gate.json"), "--dry-run")
+    answer = gated.answer("ci", "report", str(tmp_path / "gate.json"), "--dry-run")
     assert answer["plan"] == ["check    mlops-ci: gate: success on eeeeeeeeee"]
 
 
@@ -89,7 +89,7 @@ def test_a_forks_answer_is_told_where_github_says_and_called_untrusted(
         host.state.open_pull(8, "f" * 40, fork="eve/flights")
         job("workflow_run", AFTER, GITHUB_API_URL=host.url, GITHUB_TOKEN=TOKEN, GITHUB_WORKFLOW="comment")
         for _ in range(2):
-            assert gated.answer("report", str(tmp_path / "gate.json"))["record"]["pull"] == 7
+            assert gated.answer("ci", "report", str(tmp_path / "gate.json"))["record"]["pull"] == 7
         assert not host.violations
         (comment,) = host.state.comments[7]
         assert comment["body"].startswith("<!-- mlops-ci: gate/comment -->\n## ")
@@ -108,7 +108,7 @@ def test_none_or_several_pull_requests_get_nothing(
         for number in open_:
             host.state.open_pull(number, HEAD, branch=f"change-{number}", fork="eve/flights")
         job("workflow_run", AFTER, GITHUB_API_URL=host.url, GITHUB_TOKEN=TOKEN)
-        (found,) = gated.answer("report", str(tmp_path / "gate.json"), code=1)["diagnostics"]
+        (found,) = gated.answer("ci", "report", str(tmp_path / "gate.json"), code=1)["diagnostics"]
         assert found["id"] == "report-pull-unknown"
         assert why in found["message"]
         assert not host.state.checks
@@ -118,7 +118,7 @@ def test_none_or_several_pull_requests_get_nothing(
 def test_without_a_token_nobody_says_which_pull_request_it_is(gated: Consumer, job: Any, tmp_path: Path) -> None:
     (tmp_path / "gate.json").write_text(gated.ok("gate", "--format", "json"))
     job("workflow_run", AFTER)
-    (found,) = gated.answer("report", str(tmp_path / "gate.json"), code=3)["diagnostics"]
+    (found,) = gated.answer("ci", "report", str(tmp_path / "gate.json"), code=3)["diagnostics"]
     assert found["id"] == "report-pull-unknown"
 
 
@@ -130,7 +130,7 @@ def test_a_forged_verdict_is_told_to_nobody(gated: Consumer, job: Any, tmp_path:
     with Fake() as host:
         host.state.open_pull(7, HEAD, fork="eve/flights")
         job("workflow_run", AFTER, GITHUB_API_URL=host.url, GITHUB_TOKEN=TOKEN)
-        (found,) = gated.answer("report", str(tmp_path / "gate.json"), code=2)["diagnostics"]
+        (found,) = gated.answer("ci", "report", str(tmp_path / "gate.json"), code=2)["diagnostics"]
         assert found["id"] == "report-invalid"
         assert "models[0].comparison.verdict: pass, and from the requirements follows fail" in found["message"]
         assert not host.requests
@@ -140,12 +140,12 @@ def test_what_the_gate_found_wrong_with_specs_is_told(gated: Consumer, job: Any,
     job("pull_request", pull())
     edit(gated, MODEL, "metric: auc, min: 0.93", "metric: auccc, min: 0.93")
     assert gated.run("gate", "--format", "github").returncode == 2
-    answer = gated.answer("report", str(tmp_path / "temp" / "mlops-ci" / "gate.json"), "--dry-run")
+    answer = gated.answer("ci", "report", str(tmp_path / "temp" / "mlops-ci" / "gate.json"), "--dry-run")
     assert answer["plan"][1] == f"check    mlops-ci: gate: failure on {HEAD[:10]}"
     assert "verdict" not in answer["record"]
 
 
 def test_outside_a_job_there_is_nobody_to_tell(gated: Consumer, job: Any) -> None:
-    assert gated.answer("report", "gate.json", code=2)["diagnostics"][0]["id"] == "report-outside-job"
+    assert gated.answer("ci", "report", "gate.json", code=2)["diagnostics"][0]["id"] == "report-outside-job"
     job("workflow_run", {"workflow_run": {"head_sha": "main"}})
-    assert gated.answer("report", "gate.json", code=2)["diagnostics"][0]["id"] == "report-outside-job"
+    assert gated.answer("ci", "report", "gate.json", code=2)["diagnostics"][0]["id"] == "report-outside-job"

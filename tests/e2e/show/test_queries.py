@@ -78,7 +78,7 @@ def test_experiments_are_told_apart_by_what_went_into_them(past: Consumer) -> No
         ("7", "pass", "1.0.0"),
     ]
     assert set(table["runs"][0]["metrics"]) == {"auc", "accuracy", "log-loss", "brier"}
-    assert report["fetch"] == "git fetch origin 'refs/mlops/runs/*:refs/mlops/runs/*'"
+    assert report["fetchCommand"] == "git fetch origin 'refs/mlops/runs/*:refs/mlops/runs/*'"
     assert past.answer("show", "--runs", "--at", "2026-01-01", code=2)["diagnostics"][0]["id"] == "options-conflict"
 
 

@@ -11,13 +11,12 @@ from hypothesis import strategies as st
 
 from mlops_ci.evaluation.stats.bootstrap import resample_metrics
 from mlops_ci.evaluation.stats.evidence import measure_evidence
-from mlops_ci.evaluation.stats.influence import INFLUENCE_FUNCTIONS, is_differentiable, row_influences
-from mlops_ci.evaluation.stats.metrics import METRIC_FACTORIES, ROW_METRICS
+from mlops_ci.evaluation.stats.metric_table import METRICS, is_differentiable, row_influences
 from mlops_ci.spec.metrics import METRIC_DEFINITIONS as NAMES
 from mlops_ci.training.predictions import MetricOptions, Predictions, Truth, require_part
 
 STEP = 1e-6
-SMOOTH = (*INFLUENCE_FUNCTIONS, *ROW_METRICS)
+SMOOTH = (*(one.name for one in METRICS.values() if one.influence), *(one.name for one in METRICS.values() if one.rows))
 TERMS = MetricOptions(quantile=0.8, top_k=2, costs=np.array([[0.0, 1.0, 3.0], [5.0, 0.0, 1.0], [2.0, 2.0, -1.0]]))
 
 
@@ -62,7 +61,7 @@ def test_an_influence_is_the_derivative_by_a_rows_weight(metric: str, rows: int,
     truth, model, _ = holdout(metric, rows, seed)
     w = np.ones(rows) if even else np.random.default_rng(seed).uniform(0.2, 3, rows)
     truth = replace(truth, weights=None if even else w)
-    weighted = require_part(METRIC_FACTORIES[metric](truth, model))
+    weighted = require_part(METRICS[metric].factory()(truth, model))
     up, down = (weighted(w + sign * STEP * np.eye(rows)) for sign in (1, -1))
     expected = w * (up - down) / (2 * STEP)
     if np.isfinite(expected).all():
@@ -78,7 +77,7 @@ def test_the_interval_of_a_difference_is_about_as_wide_as_the_bootstraps(metric:
         weights = np.random.default_rng(1).uniform(0.5, 2, 400)[thrice]
         truth = replace(truth.select_rows(thrice), groups=thrice, weights=weights)
         one, other = one.select_rows(thrice), other.select_rows(thrice)
-    functions = [require_part(METRIC_FACTORIES[metric](truth, model)) for model in (one, other)]
+    functions = [require_part(METRICS[metric].factory()(truth, model)) for model in (one, other)]
     drawn = resample_metrics(functions, truth, 1)
     difference = measure_evidence([metric], truth, one, other, seed=1).differences[metric]
     width = difference.bound(0.95) - difference.bound(0.05)
@@ -87,9 +86,7 @@ def test_the_interval_of_a_difference_is_about_as_wide_as_the_bootstraps(metric:
 
 
 def test_only_calibration_error_has_no_derivative() -> None:
-    assert [metric for metric in METRIC_FACTORIES if not is_differentiable(metric, Predictions())] == [
-        "calibration-error"
-    ]
+    assert [metric for metric in METRICS if not is_differentiable(metric, Predictions())] == ["calibration-error"]
 
 
 def test_rows_that_are_there_thrice_say_no_more_than_once_where_they_are_known_to_depend_on_each_other() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from mlops_ci.evaluation.stats.metrics import METRIC_FACTORIES, compute_metric
+from mlops_ci.evaluation.stats.metric_table import METRICS, compute_metric
 from mlops_ci.spec.defaults import default_metrics, default_requirements
 from mlops_ci.training.predictions import MetricOptions, Predictions, Truth, align_classes, encode_labels
 
@@ -93,7 +93,7 @@ def test_metric_is_that_of_scikit_learn(
     y = truth.values if truth.labels is None else truth.labels
     weights = np.random.default_rng(2).integers(1, 5, size=(3, ROWS)).astype(float)
     weights[0] = 1
-    weighted = METRIC_FACTORIES[metric](truth, predictions)
+    weighted = METRICS[metric].factory()(truth, predictions)
     assert weighted is not None
     expected = [reference(y, predictions, row) for row in weights]
     assert weighted(weights) == pytest.approx(expected, rel=0, abs=1e-12)
@@ -101,7 +101,7 @@ def test_metric_is_that_of_scikit_learn(
 
 
 def test_every_metric_is_tested() -> None:
-    assert {name for _, name, _ in CASES} == set(METRIC_FACTORIES)
+    assert {name for _, name, _ in CASES} == set(METRICS)
 
 
 def test_who_says_that_every_class_is_as_likely_names_none() -> None:
@@ -169,4 +169,4 @@ def test_defaults_have_a_floor_and_a_test_of_metrics_that_exist(task: Any) -> No
         ("non-inferiority", "champion", "retrained", 0.01),
         ("non-inferiority", "anchor", "retrained", 0.01),
     ]
-    assert {floor.metric, better.metric, no_worse[0].metric, *default_metrics(task)} <= set(METRIC_FACTORIES)
+    assert {floor.metric, better.metric, no_worse[0].metric, *default_metrics(task)} <= set(METRICS)

@@ -19,7 +19,7 @@ from statsmodels.stats.proportion import proportion_confint
 from mlops_ci.evaluation.stats import bootstrap, delong, intervals, mcnemar
 from mlops_ci.evaluation.stats.evidence import measure_evidence
 from mlops_ci.evaluation.stats.holm import adjust_p_values
-from mlops_ci.evaluation.stats.metrics import METRIC_FACTORIES
+from mlops_ci.evaluation.stats.metric_table import METRICS
 from mlops_ci.training.predictions import MetricOptions, Predictions, Truth, require_part
 
 scores_and_labels = st.integers(8, 40).flatmap(
@@ -124,7 +124,7 @@ def test_holm_is_that_of_statsmodels(p_values: list[float]) -> None:
 
 def test_bootstrap_draws_the_same_rows_for_every_function_and_run() -> None:
     rows = np.arange(40.0)
-    mean = METRIC_FACTORIES["mae"](Truth(values=rows), Predictions(values=np.zeros(40)))
+    mean = METRICS["mae"].factory()(Truth(values=rows), Predictions(values=np.zeros(40)))
     assert mean is not None
     drawn = bootstrap.resample_metrics([mean, mean], Truth(values=rows), seed=3)
     assert drawn.shape == (2, bootstrap.RESAMPLES)
@@ -135,7 +135,7 @@ def test_bootstrap_draws_the_same_rows_for_every_function_and_run() -> None:
 
 def test_bootstrap_spreads_as_the_mean_does() -> None:
     rows = np.random.default_rng(0).normal(5, 2, 400)
-    mean = METRIC_FACTORIES["mae"](Truth(values=rows), Predictions(values=np.zeros(400)))
+    mean = METRICS["mae"].factory()(Truth(values=rows), Predictions(values=np.zeros(400)))
     assert mean is not None
     drawn = bootstrap.resample_metrics([mean], Truth(values=rows), seed=1)[0]
     assert drawn.std() == pytest.approx(np.abs(rows).std() / 20, rel=0.06)
@@ -144,7 +144,7 @@ def test_bootstrap_spreads_as_the_mean_does() -> None:
 
 def test_bootstrap_in_chunks_is_complete(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bootstrap, "_MAX_WEIGHTS", 1000)
-    mean = METRIC_FACTORIES["mae"](Truth(values=np.ones(30)), Predictions(values=np.zeros(30)))
+    mean = METRICS["mae"].factory()(Truth(values=np.ones(30)), Predictions(values=np.zeros(30)))
     assert mean is not None
     assert (bootstrap.resample_metrics([mean], Truth(values=np.ones(30)), seed=1, resamples=101) == 1).all()
 

@@ -324,7 +324,7 @@ def test_a_model_file_at_a_url_is_held_against_what_the_run_says_of_it(attacker:
     away = StoredFiles("s3://bucket/models", (file if honest else replace(file, sha256="0" * 64),))
     attacker.rebuild("1.0.1", {"model/model.skops": None}, more={"store.json": canonical_json(encode(away)).encode()})
     found = attacker.audit()
-    assert found.record["elsewhere"] == 1
+    assert found.record["externalFiles"] == 1
     assert found.names("audit-file-changed", "store.json names another model.skops") is not honest
     assert "audit-file-missing" not in found.ids
 

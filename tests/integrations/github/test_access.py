@@ -16,7 +16,7 @@ import pytest
 
 from mlops_ci.cli.main import run_command_line
 from mlops_ci.cli.session import open_session
-from mlops_ci.cli.verbs import VERBS
+from mlops_ci.cli.verbs import find_verb
 from mlops_ci.commands import validate
 from mlops_ci.core.ci_job import CiJob
 from mlops_ci.core.errors import Exit, HostProblem
@@ -102,8 +102,7 @@ def test_without_a_token_nothing_is_asked_and_each_is_a_warning(
 
 def test_nobody_is_told_before_the_plan_is_applied(in_job: Path, fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
     wants(monkeypatch, Exit.OK)
-    verb = next(one for one in VERBS if one.name == "validate")
-    with open_session(verb, str(in_job), lambda _: None, quiet=True) as session:
+    with open_session(find_verb("validate"), str(in_job), lambda _: None, quiet=True) as session:
         session.sync_and_call(validate.validate, {})
     assert fake.requests == []
 

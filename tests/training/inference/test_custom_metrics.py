@@ -11,7 +11,7 @@ import pytest
 
 from mlops_ci.core.errors import Findings
 from mlops_ci.spec.spec_types import CustomMetric
-from mlops_ci.training.inference.custom_metrics import custom_metric_values
+from mlops_ci.training.inference.custom_metrics import LabelledRows, custom_metric_values
 from mlops_ci.training.predictions import Floats, Predictions
 
 LABELS = pa.array(["no", "yes", "yes", "no"])
@@ -30,9 +30,7 @@ def asked(folder: Path, code: str, of: Any = "predictions") -> tuple[dict[str, F
         return custom_metric_values(
             {"own": CustomMetric("metrics.py:own", "higher", of), "two": CustomMetric("metrics.py:two", "higher")},
             [("new", one, ("no", "yes")), ("old", other, ("no", "yes"))],
-            task="binary-classification",
-            labels=LABELS,
-            rows=ROWS,
+            LabelledRows("binary-classification", LABELS, ROWS),
             root=folder,
             scratch=scratch,
         )

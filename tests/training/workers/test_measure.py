@@ -19,10 +19,11 @@ from mlops_ci.core.errors import Findings
 from mlops_ci.core.records import ModelField
 from mlops_ci.spec.spec_types import TrainSpec
 from mlops_ci.training.environment import training_environment
-from mlops_ci.training.fit import FittedModel, fit_model
+from mlops_ci.training.fit import fit_model
 from mlops_ci.training.inference.cost import measure_costs
 from mlops_ci.training.inference.scoring import PackagedModel
-from mlops_ci.training.packaging import skops
+from mlops_ci.training.package import FittedModel
+from mlops_ci.training.training_task import TrainingTask
 from mlops_ci.training.workers import measure, score
 from mlops_ci.training.workers.measure import Timing, peak_memory_mb, time_calls, timing_percentiles
 
@@ -133,22 +134,21 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def trained(data: Path, scratch: Path, train: TrainSpec) -> FittedModel:
-    return fit_model(
-        train,
+    task = TrainingTask(
+        train=train,
         task="regression",
         inputs=(ModelField("a", "number"),),
         output=ModelField("y", "number"),
-        data=data / "train.parquet",
         root=scratch,
-        scratch=scratch,
         environment=training_environment(),
     )
+    return fit_model(task, data / "train.parquet", scratch)
 
 
 def packaged(fitted: FittedModel, name: str, **changes: Any) -> PackagedModel:
-    model = fitted.folder / skops.MODEL_FILE
+    model = fitted.folder / fitted.model_format.entry_file
     found = PackagedModel(
-        name, model, digest_file(model), fitted.trusted, fitted.signature, "regression", seconds=fitted.seconds
+        name, "skops", model, digest_file(model), fitted.trusted, fitted.signature, "regression", seconds=fitted.seconds
     )
     return replace(found, **changes)
 

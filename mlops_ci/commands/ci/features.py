@@ -1,4 +1,4 @@
-"""`features`: the held-out rows of models with code of their own, without labels, for the job that lets them predict."""
+"""`ci features`: the held-out rows of models with code of their own, without labels, for the job that lets them predict."""
 
 from __future__ import annotations
 
@@ -6,21 +6,36 @@ import tempfile
 from pathlib import Path
 
 from mlops_ci.core.codec import encode
-from mlops_ci.core.diagnostics import has_errors
 from mlops_ci.core.digest import canonical_json
-from mlops_ci.core.errors import Findings
 from mlops_ci.core.plan import Outcome, Plan
 from mlops_ci.core.planned_writes import ExportFile, PlannedWrite
 from mlops_ci.core.results.ci_jobs import FeaturesReport, FeaturesTask
-from mlops_ci.data.split import write_split_files
+from mlops_ci.core.verbs import BASE_OPTION, MODELS_OPTION, Option, Verb
+from mlops_ci.data.split import SplitSource, write_split_files
 from mlops_ci.evaluation.base_branch_rules import find_base
-from mlops_ci.evaluation.candidates.candidate import Candidate, identify_candidate, read_data, select_models
+from mlops_ci.evaluation.candidates.candidate import Candidate
 from mlops_ci.evaluation.evaluate import operational_metrics
 from mlops_ci.evaluation.external_runs import runs_untrusted_code
-from mlops_ci.evaluation.holdout.sealed import open_holdout
+from mlops_ci.evaluation.holdout.sealed import open_candidate
 from mlops_ci.repository.context import Project
-from mlops_ci.training.fit import select_golden_rows
+from mlops_ci.repository.lookup import select_models
 from mlops_ci.training.inference.cost import RUNTIME_METRICS
+from mlops_ci.training.inspection import select_golden_rows
+
+SPEC = Verb(
+    "features",
+    "Write held-out rows without labels, for `ci predict`.",
+    (
+        MODELS_OPTION,
+        Option("out", "The folder to write to.", kind="path", required=True, metavar="DIR"),
+        BASE_OPTION,
+    ),
+    writes=True,
+    surfaces=("cli", "action"),
+    icon="grid",
+    details="Only for models that run the repository's own code. The job that evaluates loads all other models itself, which executes no code of theirs.",
+    group="ci",
+)
 
 ROWS_SUFFIX, TASK_SUFFIX = ".parquet", ".json"
 
@@ -38,10 +53,7 @@ def features(
     writes: list[PlannedWrite] = []
     tasks = []
     for name in select_models(project, models):
-        data, findings = read_data(project, name)
-        if has_errors(findings):
-            raise Findings(findings)
-        with open_holdout(project, identify_candidate(project, name, data, base=judge)) as candidate:
+        with open_candidate(project, name, judge) as candidate:
             if not runs_untrusted_code(candidate):
                 continue
             scratch = Path(tempfile.mkdtemp(dir=project.context.scratch))
@@ -64,16 +76,8 @@ def _write_rows(project: Project, candidate: Candidate, scratch: Path) -> int:
     import pyarrow.parquet as pq
 
     spec, context = candidate.model.spec, project.context
-    sides = write_split_files(
-        context.root,
-        candidate.dataset,
-        candidate.snapshot.files,
-        spec.features,
-        spec.target,
-        scratch,
-        held=candidate.sealed_holdout,
-        order=spec.features,
-    )
+    source = SplitSource(context.root, candidate.dataset_by_rules, candidate.snapshot.files, candidate.sealed_holdout)
+    sides = write_split_files(source, spec.features, spec.target, scratch, order=spec.features)
     golden = select_golden_rows(sides.train, candidate.inputs)
     held_out = pq.read_table(sides.holdout, columns=list(spec.features)).replace_schema_metadata(None)
     for rows in (sides.train, sides.holdout):

@@ -1,4 +1,4 @@
-"""`report`: tells GitHub what a gate said. The file may come from a fork's run, so nothing in it is believed unseen."""
+"""`ci report`: tells GitHub what a gate said. The file may come from a fork's run, so nothing in it is believed unseen."""
 
 from __future__ import annotations
 
@@ -8,10 +8,38 @@ from mlops_ci.core.ci_job import CiJob
 from mlops_ci.core.errors import EnvironmentProblem, Findings, UsageProblem
 from mlops_ci.core.plan import Outcome, Plan
 from mlops_ci.core.results.notify import NotificationReport
+from mlops_ci.core.verbs import Option, TokenPermission, Verb
 from mlops_ci.evaluation.notify import check_run_name, gate_notifications
 from mlops_ci.evaluation.report_file import read_gate_answer
 from mlops_ci.integrations.github.queries import find_pull_requests
 from mlops_ci.repository.context import Context
+
+SPEC = Verb(
+    "report",
+    "Report a gate's result on the pull request and its commit.",
+    (
+        Option(
+            "file",
+            "The gate's result: the output of `gate --format json`, or the file in the output `record` of its Action.",
+            kind="path",
+            positional=True,
+            required=True,
+            metavar="FILE",
+        ),
+    ),
+    needs="nothing",
+    writes=True,
+    surfaces=("cli", "action"),
+    permissions=(
+        TokenPermission("pull-requests", "write", "comments on the pull request"),
+        TokenPermission("checks", "write", "adds a check run to the commit"),
+    ),
+    icon="message-square",
+    details="Runs in a job of GitHub Actions, with a token in GITHUB_TOKEN. Adds a comment and a check run. FILE is not trusted: an"
+    " inconsistent result is refused and not reported. After another workflow's run (workflow_run: how pull requests from forks get"
+    " their comment), GitHub names the pull request, and the comment says that the result is unverified.",
+    group="ci",
+)
 
 
 def report(context: Context, *, file: str) -> Outcome[NotificationReport]:

@@ -1,4 +1,4 @@
-"""`predict`: a model with code of its own answers rows without labels, in a job that has nothing worth stealing."""
+"""`ci predict`: a model with code of its own answers rows without labels, in a job that has nothing worth stealing."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from mlops_ci.core.plan import Outcome, Plan
 from mlops_ci.core.planned_writes import ExportFile
 from mlops_ci.core.records import TrainingRun
 from mlops_ci.core.results.ci_jobs import FeaturesTask, PredictReport
+from mlops_ci.core.verbs import Option, Verb
 from mlops_ci.evaluation.baselines import packaged_model
 from mlops_ci.evaluation.external_runs import COSTS_SUFFIX, PREDICTIONS_SUFFIX
 from mlops_ci.registry import run_store, run_transfer
@@ -18,6 +19,21 @@ from mlops_ci.repository import git
 from mlops_ci.repository.context import Context
 from mlops_ci.training.inference.cost import measure_costs
 from mlops_ci.training.inference.scoring import predict_to_file
+
+SPEC = Verb(
+    "predict",
+    "Predict held-out rows in a job that has no labels.",
+    (
+        Option("run", "The file that `train --out` wrote for the model.", kind="path", required=True, metavar="FILE"),
+        Option("features", "The folder that `ci features` wrote.", kind="path", required=True, metavar="DIR"),
+        Option("out", "The folder to write the predictions to.", kind="path", required=True, metavar="DIR"),
+    ),
+    needs="nothing",
+    writes=True,
+    surfaces=("cli", "action"),
+    icon="eye",
+    group="ci",
+)
 
 
 def predict(context: Context, *, run: str, features: str, out: str) -> Outcome[PredictReport]:
@@ -37,7 +53,7 @@ def predict(context: Context, *, run: str, features: str, out: str) -> Outcome[P
     record = run_store.read_record(repo, stored, "run.json", TrainingRun)
     package = context.scratch / "package"
     run_store.write_model_files(repo, stored, record.files, package)
-    model = packaged_model(name, record, record.files, record.trusted, package)
+    model = packaged_model(name, record, package)
     predictions = predict_to_file(model, rows, rows=task.rows, scratch=context.scratch)
     (costs,) = measure_costs([model], rows, task.metrics, scratch=context.scratch)
     told = context.scratch / "costs.json"
@@ -59,5 +75,5 @@ def _read_task(file: Path) -> FeaturesTask:
         raise UsageProblem.of(
             "features-missing",
             f"{file.name} does not say what the model is asked",
-            help="`mlops-ci features MODEL --out DIR` writes it, with the rows beside it",
+            help="`mlops-ci ci features MODEL --out DIR` writes it, with the rows beside it",
         ) from error

@@ -1,15 +1,14 @@
-"""`keep`: what another job has judged goes into the repository, with its questions to the holdout; nothing is judged here."""
+"""`ci keep`: what another job has judged goes into the repository, with its questions to the holdout; nothing is judged here."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mlops_ci.core.codec import encode
 from mlops_ci.core.diagnostics import Diagnostic
-from mlops_ci.core.digest import canonical_json, digest_file
+from mlops_ci.core.digest import digest_file
 from mlops_ci.core.errors import Exit, Findings, UsageProblem
 from mlops_ci.core.notifications import Notification
 from mlops_ci.core.plan import Outcome, Plan
@@ -17,15 +16,45 @@ from mlops_ci.core.planned_writes import AppendLedger, FileContent, PlannedWrite
 from mlops_ci.core.records import Comparison, TrainingRun
 from mlops_ci.core.results.ci_jobs import KeepReport, KeptRun
 from mlops_ci.core.results.gate import worst_verdict
-from mlops_ci.deployment.assignment import require_repository
+from mlops_ci.core.verbs import Option, TokenPermission, Verb
 from mlops_ci.evaluation.base_branch_rules import find_base
 from mlops_ci.evaluation.holdout.budget import settle_question
 from mlops_ci.evaluation.notify import gate_notifications
+from mlops_ci.evaluation.record import plan_gate_run
 from mlops_ci.evaluation.report_file import GateAnswer, read_gate_answer
 from mlops_ci.registry import run_store, run_transfer
+from mlops_ci.registry.run_store import store_target
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.git import Repository
-from mlops_ci.spec.spec_types import ProjectSpec
+from mlops_ci.repository.lookup import require_repository
+
+SPEC = Verb(
+    "keep",
+    "Store runs that another job evaluated.",
+    (
+        Option(
+            "bundle",
+            "The file that `gate --out` wrote; without it, GitHub is only told the result.",
+            kind="path",
+            positional=True,
+            metavar="FILE",
+        ),
+        Option("digest", "The bundle's SHA-256, from the outputs of the job that evaluated.", metavar="SHA256"),
+        Option("record", "The gate's result as JSON, to report to GitHub.", kind="path", metavar="FILE"),
+        Option("record_digest", "The result's SHA-256, from the same outputs.", metavar="SHA256"),
+    ),
+    writes=True,
+    syncs="must",
+    surfaces=("cli", "action"),
+    permissions=(
+        TokenPermission("contents", "write", "stores the run and charges the holdout budget"),
+        TokenPermission("pull-requests", "write", "comments on the pull request"),
+        TokenPermission("checks", "write", "adds a check run to the commit"),
+    ),
+    icon="archive",
+    details="Also charges the holdout budget and reports the result on the pull request. Nothing is evaluated here.",
+    group="ci",
+)
 
 
 def keep(
@@ -42,10 +71,10 @@ def keep(
     replaced by whoever got hold of a token of the same workflow run. Without a bundle the answer is only told. Raises Findings `bundle-changed` when one is another,
     `bundle-invalid` when a run is not what it says.
     """
-    repo = require_repository(project)
+    repo = require_repository(project.context.repo)
     if bundle is None and record is None:
         raise UsageProblem.of(
-            "keep-nothing", "neither a bundle nor an answer was given", help="mlops-ci keep FILE --digest SHA256"
+            "keep-nothing", "neither a bundle nor an answer was given", help="mlops-ci ci keep FILE --digest SHA256"
         )
     file = _require_digest(project.context.start_folder / bundle, digest or "") if bundle else None
     answer = (
@@ -54,23 +83,23 @@ def keep(
         else None
     )
     base = find_base(project)  # a change must not say where models, and the credentials for that place, go
-    settings = base.project.specs.project.spec if base and base.project else project.specs.project.spec
+    store = store_target(base.project.specs.project.spec if base and base.project else project.specs.project.spec)
     kept: list[KeptRun] = []
     findings: list[Diagnostic] = []
     writes: list[PlannedWrite] = []
     questions: list[AppendLedger] = []
     for run in run_transfer.read_bundle(repo, file) if file else ():
         try:
-            one, plan, asked = _keep_run(project, repo, run, settings, questions)
+            one = _keep_run(project, repo, run, store, questions)
         except Findings as spent:
             if spent.diagnostics[0].id != "holdout-exhausted":
                 raise
             findings.extend(spent.diagnostics)
             kept.append(KeptRun(run_transfer.run_model_name(run), "fail", run.ref, "refused"))
             continue
-        kept.append(one)
-        writes.extend(write for write in plan.writes if not isinstance(write, Push))  # all of it arrives in one
-        questions.extend(asked)
+        kept.append(one.kept)
+        writes.extend(write for write in one.plan.writes if not isinstance(write, Push))  # all of it arrives in one
+        questions.extend(one.questions)
     writes.extend(questions)
     code = Exit.FINDINGS if findings else Exit.OK
     pushed = (*writes, Push(repo.default_remote())) if writes else ()
@@ -106,9 +135,23 @@ def _plan_notifications(
     return gate_notifications(context.job, report, (*answer.diagnostics, *findings), "separated", code=code)
 
 
+@dataclass(frozen=True)
+class _PlannedRun:
+    """A run as it is kept, the plan that stores it where it is new, and its questions where they are not counted yet."""
+
+    kept: KeptRun
+    plan: Plan
+    questions: tuple[AppendLedger, ...]
+
+
 def _keep_run(
-    project: Project, repo: Repository, run: run_store.StoredRun, settings: ProjectSpec, questions: list[AppendLedger]
-) -> tuple[KeptRun, Plan, tuple[AppendLedger, ...]]:
+    project: Project,
+    repo: Repository,
+    run: run_store.StoredRun,
+    store: run_store.StoreTarget,
+    questions: Sequence[AppendLedger],
+) -> _PlannedRun:
+    """Plan one run of the bundle; raises Findings `bundle-invalid` for one that is not what its name says."""
     comparison = run_store.read_record(repo, run, "comparison.json", Comparison)
     trained = run_store.read_record(repo, run, "run.json", TrainingRun)
     model = run_transfer.run_model_name(run)
@@ -130,7 +173,7 @@ def _keep_run(
     remote = repo.default_remote()
     there = run.ref in repo.remote_ref_names(remote, run.ref) if remote else repo.resolve(run.ref) is not None
     if there:
-        return replace(one, state="unchanged"), Plan(), asked
+        return _PlannedRun(replace(one, state="unchanged"), Plan(), asked)
     folder = Path(tempfile.mkdtemp(dir=project.context.scratch))
     run_store.write_model_files(repo, run, trained.files, folder)  # verifies every byte
     records: dict[str, FileContent] = {
@@ -138,11 +181,4 @@ def _keep_run(
         for path, oid in run.files.items()
         if not path.startswith(run_store.MODEL_FOLDER)
     }
-    unnumbered = (
-        replace(comparison, holdout_question=replace(comparison.holdout_question, number=None))
-        if comparison.holdout_question
-        else comparison
-    )
-    records["comparison.json"] = canonical_json(encode(unnumbered)).encode()
-    title = f"{model}: gate {comparison.verdict} ({comparison.key})"
-    return one, run_store.plan_store(run.ref, title, records, trained.files, folder, settings), asked
+    return _PlannedRun(one, plan_gate_run(comparison, trained, records, folder, store), asked)

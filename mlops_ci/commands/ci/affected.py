@@ -1,4 +1,4 @@
-"""`affected`: the models and datasets that a change touches, and why."""
+"""`ci affected`: the models and datasets that a change touches, and why."""
 
 from __future__ import annotations
 
@@ -7,9 +7,47 @@ from collections.abc import Iterable, Mapping
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.plan import Outcome
 from mlops_ci.core.results.impact import MATRIX_LIMIT, AffectedItem, AffectedReport
+from mlops_ci.core.verbs import ALL_SURFACES, ActionOutput, Option, Verb
 from mlops_ci.evaluation.impact.analysis import ImpactAnalysis, ImpactReasons
 from mlops_ci.evaluation.impact.changes import ChangeStart, changes, find_change_start
 from mlops_ci.repository.context import Project
+from mlops_ci.repository.lookup import select_models
+
+SPEC = Verb(
+    "affected",
+    "List the models and datasets that a change touches, and why.",
+    (
+        Option(
+            "models", "Models to report without looking at the change.", positional=True, multiple=True, metavar="MODEL"
+        ),
+        Option(
+            "base",
+            "The branch, tag or commit to compare with; by default the start of the change according to CI, or the target"
+            " branch.",
+            metavar="REF",
+        ),
+    ),
+    formats=("text", "json", "github", "markdown"),
+    surfaces=ALL_SURFACES,
+    icon="git-pull-request",
+    details="Compares with the merge base, so that other people's merges do not count. Outside of CI, uncommitted changes count, too."
+    " If the start of the change is unknown, every model is affected.",
+    outputs=(
+        ActionOutput("models", "The affected models: a JSON list of names."),
+        ActionOutput("datasets", "The affected datasets: a JSON list of names."),
+        ActionOutput(
+            "custom",
+            "The affected models that run the repository's own code, or trust extra types: a JSON list of names.",
+        ),
+        ActionOutput("any", "true if a model is affected, otherwise false."),
+        ActionOutput("count", "The number of affected models."),
+        ActionOutput(
+            "matrix",
+            "The affected models for a job matrix: a JSON list of at most 256 entries; an entry is one or more names, separated by spaces.",
+        ),
+    ),
+    group="ci",
+)
 
 
 def affected(project: Project, *, models: tuple[str, ...] = (), base: str | None = None) -> Outcome[AffectedReport]:
@@ -19,8 +57,6 @@ def affected(project: Project, *, models: tuple[str, ...] = (), base: str | None
     that has no spec, and EnvironmentProblem `base-missing` when the base is not in this clone.
     """
     if models:
-        from mlops_ci.evaluation.candidates.candidate import select_models  # which needs much that a diff does not
-
         return _report_outcome(
             _report_without_diff(project, select_models(project, models), "it was asked for", "the models were named")
         )
@@ -64,7 +100,7 @@ def _report_without_diff(project: Project, names: Iterable[str], reason: str, be
 
 def _affected_model(project: Project, name: str, reasons: Iterable[str]) -> AffectedItem:
     train = project.specs.models[name].spec.train
-    custom = bool(train.entrypoint or train.trusted)  # as `arrivals.own_code` has it
+    custom = bool(train.entrypoint or train.trusted)  # as `runs_untrusted_code` has it
     return AffectedItem(name, tuple(dict.fromkeys(reasons)), custom)
 
 

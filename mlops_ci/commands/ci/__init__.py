@@ -1,0 +1,1 @@
+"""The verbs that only jobs of CI need: `mlops-ci ci VERB`."""

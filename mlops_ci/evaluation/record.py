@@ -1,0 +1,119 @@
+"""The gate's answer about one model: its record, what is said of requirements that do not hold, and the run that keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from mlops_ci.core.codec import encode
+from mlops_ci.core.diagnostics import Diagnostic
+from mlops_ci.core.digest import canonical_json
+from mlops_ci.core.plan import Plan
+from mlops_ci.core.planned_writes import FileContent
+from mlops_ci.core.records import ComparedRelease, Comparison, MetricValue, TrainingRun
+from mlops_ci.evaluation.baselines import Baseline
+from mlops_ci.evaluation.candidates.candidate import Candidate
+from mlops_ci.evaluation.evaluation_task import EvaluationTask
+from mlops_ci.evaluation.holdout.budget import without_question_number
+from mlops_ci.evaluation.verdict.alignment import NoBaseline
+from mlops_ci.evaluation.verdict.compare import CandidateJudgement
+from mlops_ci.registry import run_store
+from mlops_ci.reports.markdown import run_report
+from mlops_ci.spec.spec_types import Trust
+
+
+def comparison_record(task: EvaluationTask, found: CandidateJudgement, key: str, trust: Trust) -> Comparison:
+    """Return the record of an evaluation, under the key that names it; `trust` is of the place that judged it."""
+    candidate, run, rivals = task.candidate, task.trained.run, task.baselines
+    return Comparison(
+        key=key,
+        model=run.model,
+        run=run.key,
+        model_digest=run.model_digest,
+        champion_state=found.champion_state,
+        holdout_digest=candidate.sides.split.holdout_digest,
+        holdout_rows=candidate.sides.split.holdout_rows,
+        policy_digest=candidate.policy_digest,
+        confidence=task.gate.confidence,
+        metrics=found.metrics,
+        requirements=found.requirements,
+        verdict=found.verdict,
+        sentence=found.sentence,
+        champion=_compared_release(rivals["champion"], found.champion_metrics, found.excluded_rows.get("champion", 0)),
+        anchor=_compared_release(rivals["anchor"], found.anchor_metrics, found.excluded_rows.get("anchor", 0)),
+        occasion=task.change_kind,
+        rules_source=candidate.rules.base,
+        trust=trust,
+    )
+
+
+def _compared_release(
+    rival: Baseline | NoBaseline, metrics: tuple[MetricValue, ...], excluded: int
+) -> ComparedRelease | None:
+    if isinstance(rival, NoBaseline):
+        return None
+    release = rival.release
+    return ComparedRelease(
+        rival.event.version, release.run_key, release.model_digest, rival.event.ref.oid, metrics, excluded
+    )
+
+
+def evaluation_records(task: EvaluationTask, comparison: Comparison) -> Mapping[str, FileContent]:
+    """Return the files, by path, that a run keeps of an evaluation beside its comparison and the model's own files."""
+    run, snapshot = task.trained.run, task.candidate.snapshot
+    values = {item.metric: item.value for item in comparison.metrics if not item.slice}
+    return {
+        "run.json": canonical_json(encode(run)).encode(),
+        "snapshot.json": canonical_json(encode(snapshot)).encode(),
+        "metrics.json": canonical_json(values).encode(),
+        "report.md": run_report(run, snapshot, without_question_number(comparison)).encode(),
+        "log.txt": task.trained.log,
+    }
+
+
+def plan_gate_run(
+    comparison: Comparison,
+    run: TrainingRun,
+    records: Mapping[str, FileContent],
+    folder: Path,
+    store: run_store.StoreTarget,
+) -> Plan:
+    """Plan the run that keeps a comparison: `records` are its other files, by path, and the model's files are in `folder`.
+
+    What is stored does not say which place its question has in the ledger: that may yet be lost to somebody else.
+    """
+    stored = canonical_json(encode(without_question_number(comparison))).encode()
+    title = f"{comparison.model}: gate {comparison.verdict} ({comparison.key})"
+    ref = run_store.run_ref(comparison.model, comparison.key)
+    return run_store.plan_store(ref, title, {**records, "comparison.json": stored}, run.files, folder, store)
+
+
+def requirement_findings(candidate: Candidate, comparison: Comparison) -> tuple[Diagnostic, ...]:
+    """Return a finding for each requirement that does not hold, at its place in the spec."""
+    # the rules of another commit have no place here
+    given = candidate.rules.gate.requirements if candidate.rules.base is None else ()
+    found = []
+    for index, item in enumerate(comparison.requirements):
+        if item.verdict in ("pass", "not-applicable"):
+            continue
+        place = ("spec", "gate", "requirements", index, "metric") if given else ("spec",)
+        failed = item.verdict == "fail"
+        found.append(
+            Diagnostic(
+                "gate-failed" if failed else "gate-inconclusive",
+                f"{candidate.model.name}: {item.requirement}: {item.reason}",
+                candidate.model.locate(*place),
+                None
+                if failed
+                else "nothing is promoted until it is decided; more labelled rows, or a larger effect, decide it",
+                "error" if failed else "warning",
+            )
+        )
+    if not found and comparison.verdict == "inconclusive":
+        message = f"{candidate.model.name}: {comparison.sentence}"
+        found.append(
+            Diagnostic(
+                "gate-inconclusive", message, candidate.model.locate("spec", "gate", key=True), severity="warning"
+            )
+        )
+    return tuple(found)

@@ -1,0 +1,92 @@
+"""Writes objects, which nobody sees before a ref names them. Neither the index nor the work tree is touched."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from mlops_ci.repository.git_command import git_error
+from mlops_ci.repository.git_values import ZERO_OID, Person
+from mlops_ci.repository.object_reader import ObjectReader
+
+_OWN_FAULT = re.compile(
+    r"No space left|Permission denied|Read-only file system|Input/output error|unable to (write|create)"
+)
+
+
+class ObjectWriter(ObjectReader):
+    """What builds objects, and carries them in files."""
+
+    def write_blobs(self, contents: Mapping[str, bytes | Path]) -> dict[str, str]:
+        """Store blobs by one process, and return their ids by the same names; a path is read by git itself, byte for byte."""
+        import tempfile  # queries do not write
+
+        if not contents:
+            return {}
+        with tempfile.TemporaryDirectory(prefix="mlops-ci-blobs-") as scratch:
+            files = []
+            for number, content in enumerate(contents.values()):
+                file = Path(scratch) / str(number)
+                if isinstance(content, Path) and "\n" not in str(content):
+                    file = content.absolute()
+                elif isinstance(content, Path):
+                    file.symlink_to(content.absolute())
+                else:
+                    file.write_bytes(content)
+                files.append(f"{file}\n")
+            stdin = "".join(files).encode("utf-8", "surrogateescape")
+            oids = self.run("hash-object", "-w", "--no-filters", "--stdin-paths", stdin=stdin).text.split()
+        return dict(zip(contents, oids, strict=True))
+
+    def write_blob(self, content: bytes | Path) -> str:
+        """Store a blob and return its id."""
+        return self.write_blobs({"": content})[""]
+
+    def write_tree(self, files: Mapping[str, str], *, base: str | None = None, folder: str = "") -> str:
+        """Store a tree of path to blob id, on top of `base` when given, where it replaces everything below `folder`."""
+        import tempfile  # queries do not write
+
+        with tempfile.TemporaryDirectory(prefix="mlops-ci-index-") as scratch:
+            env = {"GIT_INDEX_FILE": str(Path(scratch) / "index")}
+            gone: Iterable[str] = ()
+            if base is not None:
+                self.run("read-tree", base, env=env)
+                gone = self.list_files(base, folder) if folder else ()
+            prefix = f"{folder.rstrip('/')}/" if folder else ""
+            lines = [f"0 {ZERO_OID}\t{prefix}{path}" for path in gone]
+            lines += [f"100644 {oid}\t{prefix}{path}" for path, oid in files.items()]
+            info = "".join(f"{line}\0" for line in lines).encode()
+            self.run("update-index", "-z", "--index-info", stdin=info, env=env)
+            return self.run("write-tree", env=env).text
+
+    def write_commit(self, tree: str, parents: Sequence[str], message: str, person: Person, seconds: int) -> str:
+        """Store a commit and return its id."""
+        stamp = f"@{seconds} +0000"
+        env = {
+            "GIT_AUTHOR_NAME": person.name, "GIT_AUTHOR_EMAIL": person.email, "GIT_AUTHOR_DATE": stamp,
+            "GIT_COMMITTER_NAME": person.name, "GIT_COMMITTER_EMAIL": person.email, "GIT_COMMITTER_DATE": stamp,
+        }  # fmt: skip
+        flags = [flag for parent in parents for flag in ("-p", parent)]
+        return self.run("commit-tree", tree, *flags, stdin=message.encode(), env=env).text
+
+    def store_tag(self, content: bytes) -> str:
+        """Store a whole tag object, which may be signed, and return its id; no ref is made."""
+        return self.run("mktag", stdin=content).text
+
+    def write_bundle(self, file: Path, refs: Sequence[str]) -> None:
+        """Write refs, with all that they lead to, into a file that another repository can take them from."""
+        self.run("bundle", "create", "--quiet", str(file), *refs)
+
+    def unbundle(self, file: Path) -> dict[str, str] | None:
+        """Take the objects of a bundle, and return what it says that its refs name; None for a file that is none.
+
+        Nothing is made reachable by it, and no ref of this repository changes. Raises EnvironmentProblem `git-failed` where
+        it is this repository that cannot take them.
+        """
+        answer = self.run("bundle", "unbundle", str(file), check=False)
+        if answer.status != 0:
+            if _OWN_FAULT.search(answer.err):
+                raise git_error(("bundle",), answer)
+            return None
+        return {name: oid for oid, name in (line.split(" ", 1) for line in answer.text.splitlines() if " " in line)}

@@ -1,0 +1,159 @@
+"""Remotes: which one is written to, what it has, and how it answers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Literal
+
+from mlops_ci.core.errors import EnvironmentProblem
+from mlops_ci.repository.git_config import GitConfig
+from mlops_ci.repository.git_values import ZERO_OID, FetchResult, PushResult, RefUpdate, RemoteRefs
+from mlops_ci.repository.ref_store import RefStore
+
+# what every fetch brings; runs are not among it: those that only this clone has would be pruned
+REGISTRY_REFSPECS = (
+    "refs/mlops/log/*:refs/mlops/log/*",
+    "refs/mlops/releases/*:refs/mlops/releases/*",
+    "refs/mlops/approvals/*:refs/mlops/approvals/*",
+    "refs/mlops/ledger/*:refs/mlops/ledger/*",
+)
+# a hook or a branch rule said no; every other rejection means that somebody else was first
+_PUSH_REFUSED = re.compile(r"hook declined|protected branch|GH0(06|13)|prohibited|denied|not allowed")
+# the remote answers, and not to us
+_ACCESS_REFUSED = re.compile(
+    r"Authentication failed|[Pp]ermission denied|[Aa]ccess denied|could not read (Username|Password)|error: 40[13]"
+    r"|Host key verification failed|[Rr]epository .*not found"
+)
+
+
+class Remotes(RefStore, GitConfig):
+    """A repository's remotes."""
+
+    def remotes(self) -> tuple[str, ...]:
+        """Return the names of the remotes."""
+        return self.recall("remotes", lambda: tuple(self.run("remote").text.split()))
+
+    def default_remote(self) -> str | None:
+        """Return the remote that this repository writes to: `origin`, the configured or the only one; None without any.
+
+        Raises EnvironmentProblem `remote-ambiguous` when there are several and nothing says which.
+        """
+        return self.recall("default remote", self._find_default_remote)
+
+    def _find_default_remote(self) -> str | None:
+        names = self.remotes()
+        if "origin" in names or len(names) < 2:
+            return "origin" if "origin" in names else next(iter(names), None)
+        wanted = (self.config_value("remote.pushDefault"), self.config_value(f"branch.{self.current_branch()}.remote"))
+        found = next((name for name in wanted if name in names), None)
+        if found is None:
+            raise EnvironmentProblem.of(
+                "remote-ambiguous",
+                f"there are several remotes ({', '.join(names)}), and none of them is 'origin'",
+                help=f"say which one holds the registry: git config remote.pushDefault {names[0]}",
+            )
+        return found
+
+    def remote_url(self, remote: str) -> str:
+        """Return the URL that is fetched from, as configured: it may hold credentials."""
+        return self.run("remote", "get-url", "--", remote).text
+
+    def remote_default_branch(self, remote: str) -> RemoteRefs:
+        """Return the remote's default branch (`name`), as this clone knows it, or else as the remote says."""
+        return self.recall(f"default branch of {remote}", lambda: self._find_default_branch(remote))
+
+    def _find_default_branch(self, remote: str) -> RemoteRefs:
+        place = f"refs/remotes/{remote}/"
+        known = self.symbolic_target(f"{place}HEAD")
+        if known is not None:
+            return RemoteRefs("found", {known.removeprefix(place): ""})
+        answer = self._list_remote("--symref", "--", remote, "HEAD")
+        heads = re.findall(r"^ref: refs/heads/(\S+)\tHEAD$", answer.detail, re.MULTILINE)
+        if answer.state != "found" or heads:
+            return RemoteRefs(answer.state, dict.fromkeys(heads, ""), answer.detail)
+        return RemoteRefs("absent", {})
+
+    def list_remote_refs(self, remote: str, *patterns: str) -> RemoteRefs:
+        """Return the remote's refs that match, or why they are not known."""
+        answer = self._list_remote("--refs", "--", remote, *patterns)
+        if answer.state != "found":
+            return answer
+        oids = {name: oid for oid, name in (line.split("\t", 1) for line in answer.detail.splitlines())}
+        return RemoteRefs("found" if oids else "absent", oids)
+
+    def remote_ref_oids(self, remote: str, *patterns: str) -> dict[str, str]:
+        """Return the remote's refs that match, by name.
+
+        Raises EnvironmentProblem `remote-unreachable` when it does not answer, or refuses to: that is not "none".
+        """
+        answer = self.list_remote_refs(remote, *patterns)
+        if answer.state in ("found", "absent"):
+            return dict(answer.oids)
+        how = "refused to say" if answer.state == "refused" else "could not be asked"
+        raise EnvironmentProblem.of(
+            "remote-unreachable",
+            f"'{remote}' {how} which refs it has: {answer.detail}",
+            help="check the network and your rights (git ls-remote), then run the same command again",
+        )
+
+    def remote_ref_names(self, remote: str, *patterns: str) -> frozenset[str]:
+        """Return the names of the remote's refs that match; raises as `remote_ref_oids` does."""
+        return frozenset(self.remote_ref_oids(remote, *patterns))
+
+    def _list_remote(self, *args: str) -> RemoteRefs:
+        """Run `ls-remote`; `detail` is what it printed, or the reason why it did not."""
+        answer = self.run_with_credentials("ls-remote", *args)
+        if answer.status == 0:
+            return RemoteRefs("found", {}, answer.text)
+        return RemoteRefs(_failure_state(answer.err), {}, _first_fault(answer.err))
+
+    def push(self, remote: str, updates: Sequence[RefUpdate]) -> PushResult:
+        """Push every update or none (`--atomic`), never forced; a ref is removed only where it is at `old`."""
+        gone = [update for update in updates if update.new == ZERO_OID]
+        specs = [f"{'' if update in gone else update.new}:{update.ref}" for update in updates]
+        leases = (f"--force-with-lease={update.ref}:{update.old}" for update in gone)
+        flags = (*leases, "--atomic", "--porcelain", "--no-verify", "--no-follow-tags", "--recurse-submodules=no")
+        answer = self.run_with_credentials("push", *flags, "--", remote, *specs)
+        if answer.status == 0:
+            return PushResult("done", "")
+        said = [line for line in answer.text.splitlines() if line.startswith("!")]
+        detail = "\n".join([*said, *_remote_lines(answer.err)]) or answer.err.strip()
+        if "(unpacker error)" in answer.text:  # the remote could not store it: a full disk, a missing object
+            return PushResult("failed", detail)
+        if refused := [line for line in said if _PUSH_REFUSED.search(line)]:
+            return PushResult("refused", "\n".join([*refused, *_remote_lines(answer.err)]))
+        return PushResult("raced" if said else "failed", detail)
+
+    def fetch(self, remote: str, *refspecs: str, prune: bool = False) -> FetchResult:
+        """Fetch, without following tags that were not asked for; `prune` removes what the remote has no longer."""
+        self.forget_refs()
+        flags = ["--no-tags", "--no-write-fetch-head", "--no-prune-tags", "--recurse-submodules=no"]
+        flags.append("--prune" if prune else "--no-prune")
+        answer = self.run_with_credentials("fetch", *flags, "--", remote, *refspecs)
+        if answer.status == 0:
+            return FetchResult("done")
+        detail = _first_fault(answer.err)
+        if rejected := tuple(re.findall(r"^ ! \[rejected\].* -> (\S+)", answer.err, re.MULTILINE)):
+            return FetchResult("rejected", detail, rejected)
+        return FetchResult("absent" if "couldn't find remote ref" in answer.err else _failure_state(answer.err), detail)
+
+    def configure_registry_fetch(self, remote: str) -> None:
+        """Make every later `git fetch` bring the registry's refs too."""
+        key = f"remote.{remote}.fetch"
+        known = self.config_values(key)
+        for refspec in REGISTRY_REFSPECS:
+            if refspec not in known:
+                self.run("config", "--add", key, refspec)
+
+
+def _failure_state(err: str) -> Literal["refused", "unreachable"]:
+    return "refused" if _ACCESS_REFUSED.search(err) else "unreachable"
+
+
+def _first_fault(err: str) -> str:
+    return next((line for line in err.splitlines() if line.startswith("fatal:")), "no reason given")
+
+
+def _remote_lines(err: str) -> list[str]:
+    return [line.strip() for line in err.splitlines() if line.startswith("remote:")]

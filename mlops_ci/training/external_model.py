@@ -1,0 +1,39 @@
+"""Package a model file that was fitted in another place, which may have forged all that it says of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mlops_ci.core.errors import Findings, error_headline
+from mlops_ci.training.inspection import ExternalAnswers, inspect_model_file, inspect_without_loading
+from mlops_ci.training.package import FittedModel, InspectedFile, make_folder, package_model
+from mlops_ci.training.training_task import TrainingTask
+from mlops_ci.training.workers import untrusted_files
+
+
+def package_external(
+    task: TrainingTask, model_file: Path, golden: Any, scratch: Path, answers: ExternalAnswers | None = None
+) -> FittedModel:
+    """Package a model file, finding out again all that can be found out without its code, in a new folder of `scratch`.
+
+    With `answers` the model is not loaded here, and its digest is that of its bytes. `seconds` and `log` are not known.
+    Raises Findings as `fit_model` does.
+    """
+    scratch.mkdir(parents=True, exist_ok=True)
+    copy = make_folder(scratch, "inspect-") / task.packager.entry_file
+    try:
+        digest = untrusted_files.copy_untrusted_file(model_file, copy)
+    except (OSError, ValueError) as error:
+        raise Findings.of(
+            "train-failed",
+            f"training left no model file: {error_headline(error)}",
+            location=task.where,
+            help="look at the log of the job that trained",
+        ) from error
+    found = (
+        inspect_model_file(task, copy, golden)
+        if answers is None
+        else inspect_without_loading(task, copy, golden, answers)
+    )
+    return package_model(task, InspectedFile(copy, digest, found), golden, scratch)

@@ -1,0 +1,175 @@
+"""Look into a model file in a process that did not make it.
+
+A model of the repository's own classes cannot be loaded without its code: its types are still listed by a process that
+imports none of it, but digest, classes and predictions are that code's own word.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mlops_ci.core.codec import encode
+from mlops_ci.core.diagnostics import Diagnostic, Location
+from mlops_ci.core.digest import digest_file, digest_json
+from mlops_ci.core.errors import Findings
+from mlops_ci.core.process import ProcessResult
+from mlops_ci.core.records import FileDigest, ModelField
+from mlops_ci.spec.spec_types import Task
+from mlops_ci.training.failures import require_answer, training_failure
+from mlops_ci.training.packaging.package_files import MAX_GOLDEN_ROWS
+from mlops_ci.training.training_task import TrainingTask
+from mlops_ci.training.user_code import entrypoint_folders
+from mlops_ci.training.workers import protocol, untrusted_files
+
+INSPECT_WORKER = "mlops_ci.training.workers.inspect"
+_ACTIVITY = "checking the model"
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a model file holds, and a pyarrow table of the model's predictions for the golden rows."""
+
+    trusted: tuple[str, ...]
+    model_digest: str
+    classes: tuple[str | int | bool, ...]
+    predictions: Any
+    log: bytes
+
+
+@dataclass(frozen=True)
+class ExternalAnswers:
+    """What a model with code of its own answered in another place: its classes, and a pyarrow table for the golden rows.
+
+    `code` are its files: with the model file they are what it is told apart by.
+    """
+
+    classes: tuple[str | int | bool, ...]
+    golden_predictions: Any
+    code: tuple[FileDigest, ...]
+
+
+def select_golden_rows(data: Path, inputs: Sequence[ModelField]) -> Any:
+    """Return the inputs of at most MAX_GOLDEN_ROWS rows spread evenly over the training data, as a pyarrow table."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(data).select([field.name for field in inputs])
+    count = min(MAX_GOLDEN_ROWS, table.num_rows)
+    at = np.unique(np.linspace(0, max(table.num_rows - 1, 0), count).round().astype(int))
+    return table.take(pa.array(at, type=pa.int64())).replace_schema_metadata(None)
+
+
+def inspect_model_file(
+    task: TrainingTask, model: Path, golden: Any, inspector: protocol.WaitingWorker | None = None
+) -> Inspection:
+    """Return what a model file holds and answers; the folder that it is in is the inspecting process's own.
+
+    A model with code of its own is loaded in a second process, once all of its types are trusted. `inspector` is a process
+    that waits for this job. Raises Findings when the file needs types that the spec does not trust, or cannot be used.
+    """
+    folder, paths = model.parent, entrypoint_folders(task.train.entrypoint, task.root)
+    job = _inspect_job(task, model, golden, paths, types_only=bool(paths))
+    ended, found = _run_inspector(task, job, folder, inspector)
+    _require_trusted_types(task, found)
+    log = ended.log
+    if paths:  # now its code may be imported
+        (folder / protocol.ANSWER_FILE).unlink()
+        ended, again = _run_inspector(task, replace(job, types_only=False), folder)
+        found, log = replace(again, untrusted=found.untrusted), log + ended.log
+    if found.model_digest is None or not _SHA256.fullmatch(found.model_digest):
+        raise training_failure(f"{_ACTIVITY} gave no digest", ended, task.where)
+    _require_usable_classes(task, found.classes, ended)
+    try:
+        predictions = untrusted_files.read_prediction_table(
+            Path(job.out), task=task.task, classes=found.classes, rows=golden.num_rows
+        )
+    except ValueError as error:
+        raise training_failure(f"the fitted model's predictions cannot be used: {error}", ended, task.where) from error
+    return Inspection(found.untrusted, found.model_digest, found.classes, predictions, log)
+
+
+def inspect_without_loading(task: TrainingTask, model: Path, golden: Any, answers: ExternalAnswers) -> Inspection:
+    """Return what a model file holds, without loading it: `answers` has what it answers, its digest is of its bytes.
+
+    Raises Findings when the file needs types that the spec does not trust, or the classes are none of the task's.
+    """
+    job = _inspect_job(task, model, golden, entrypoint_folders(task.train.entrypoint, task.root), types_only=True)
+    ended, found = _run_inspector(task, job, model.parent)
+    _require_trusted_types(task, found)
+    _require_usable_classes(task, answers.classes, ended)
+    digest = digest_json([digest_file(model), encode(answers.code)])
+    return Inspection(found.untrusted, digest, answers.classes, answers.golden_predictions, ended.log)
+
+
+def _inspect_job(
+    task: TrainingTask, model: Path, golden: Any, paths: tuple[str, ...], *, types_only: bool
+) -> protocol.InspectJob:
+    import pyarrow.parquet as pq
+
+    features = model.parent / "features.parquet"
+    pq.write_table(golden, features)
+    return protocol.InspectJob(
+        packager=task.packager.name,
+        model=str(model),
+        features=str(features),
+        out=str(model.parent / "predictions.parquet"),
+        root=str(task.root.resolve()),
+        task=task.task,
+        inputs=task.inputs,
+        trusted=tuple(sorted(_allowed_types(task))),
+        paths=paths,
+        types_only=types_only,
+    )
+
+
+def _run_inspector(
+    task: TrainingTask, job: protocol.InspectJob, folder: Path, inspector: protocol.WaitingWorker | None = None
+) -> tuple[ProcessResult, protocol.InspectAnswer]:
+    if inspector is not None:
+        ended = protocol.submit(inspector, job, folder, task.timeout)
+    else:
+        ended = protocol.run_worker(INSPECT_WORKER, job, folder, timeout=task.timeout, interpreter=task.interpreter)
+    return ended, require_answer(protocol.InspectAnswer, folder, ended, task, _ACTIVITY)
+
+
+def _allowed_types(task: TrainingTask) -> frozenset[str]:
+    return frozenset({*task.train.trusted, *task.packager.reviewed_types})
+
+
+def _require_trusted_types(task: TrainingTask, found: protocol.InspectAnswer) -> None:
+    if missing := sorted(set(found.untrusted) - _allowed_types(task)):
+        raise Findings([_untrusted_types_finding(missing, task.where)])
+
+
+def _untrusted_types_finding(missing: list[str], where: Location | None) -> Diagnostic:
+    lines = "\n".join(f"    - {name}" for name in missing)
+    return Diagnostic(
+        "model-types-untrusted",
+        f"the model file holds {len(missing)} types that the spec does not trust: {', '.join(missing)}",
+        where,
+        f"Loading the model makes objects of these types. Review them, then add:\ntrain:\n  trusted:\n{lines}",
+    )
+
+
+def _require_usable_classes(task: TrainingTask, classes: tuple[str | int | bool, ...], ended: ProcessResult) -> None:
+    if problem := classes_problem(classes, task.task, task.output):
+        raise training_failure(f"the fitted model's classes_ {problem}", ended, task.where)
+
+
+def classes_problem(classes: tuple[str | int | bool, ...], task: Task, output: ModelField) -> str | None:
+    """Say what is wrong with a model's classes, or None."""
+    if task == "regression":
+        return "are those of a classifier, and the task is regression" if classes else None
+    if len(classes) < 2 or (task == "binary-classification" and len(classes) != 2):
+        return f"have {len(classes)} labels, and the task is {task}"
+    if any((type(label) is str) != (output.type == "string") for label in classes):
+        return f"are not values of '{output.name}'"
+    if len(set(classes)) != len(classes) or len({type(label) for label in classes}) != 1:
+        return "have a label twice, or labels of several types"
+    return None

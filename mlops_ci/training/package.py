@@ -1,0 +1,100 @@
+"""A packaged model: the inspected file, and beside it signature, golden rows and requirements, written here."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlops_ci.core.codec import encode
+from mlops_ci.core.diagnostics import Diagnostic, Location
+from mlops_ci.core.digest import digest_file
+from mlops_ci.core.errors import Findings
+from mlops_ci.core.records import FileDigest, ModelFormat, ModelSignature, TrainingEnvironment
+from mlops_ci.training.environment import pip_requirements
+from mlops_ci.training.inspection import Inspection
+from mlops_ci.training.packaging.package_files import GOLDEN_FILE, REQUIREMENTS_FILE, SIGNATURE_FILE
+from mlops_ci.training.training_task import TrainingTask
+from mlops_ci.training.workers import untrusted_files
+
+
+@dataclass(frozen=True)
+class FittedModel:
+    """A packaged candidate: its files in `folder`, what a TrainingRun says of it, the training's output in `log`."""
+
+    folder: Path
+    files: tuple[FileDigest, ...]
+    model_format: ModelFormat
+    signature: ModelSignature
+    model_digest: str
+    environment: TrainingEnvironment
+    estimator: str
+    trusted: tuple[str, ...]
+    seconds: float
+    log: bytes
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+
+@dataclass(frozen=True)
+class InspectedFile:
+    """A copy of a model file, its digest when it was copied, and what the file was found to hold."""
+
+    path: Path
+    digest: FileDigest
+    inspection: Inspection
+
+
+def package_model(task: TrainingTask, model: InspectedFile, golden: Any, scratch: Path) -> FittedModel:
+    """Package a model file in a new folder of `scratch`; `estimator` and `seconds` are not known here.
+
+    Raises Findings when the file changed while it was inspected.
+    """
+    found, model_format = model.inspection, task.packager.model_format
+    signature = ModelSignature(task.inputs, task.output, found.classes)
+    folder = make_folder(scratch, "package-")
+    if untrusted_files.copy_untrusted_file(model.path, folder / model_format.entry_file) != model.digest:
+        raise Findings.of("train-failed", "the model file changed while it was checked", location=task.where)
+    _write_golden_rows(folder / GOLDEN_FILE, golden, found.predictions)
+    text = json.dumps(encode(signature), indent=2, sort_keys=True) + "\n"
+    (folder / SIGNATURE_FILE).write_text(text, encoding="utf-8")
+    (folder / REQUIREMENTS_FILE).write_text(pip_requirements(task.environment), encoding="utf-8")
+    names = (model_format.entry_file, SIGNATURE_FILE, GOLDEN_FILE, REQUIREMENTS_FILE)
+    unused = (name for name in task.train.trusted if name not in found.trusted)
+    return FittedModel(
+        folder=folder,
+        files=tuple(FileDigest(name, digest_file(folder / name), (folder / name).stat().st_size) for name in names),
+        model_format=model_format,
+        signature=signature,
+        model_digest=found.model_digest,
+        environment=task.environment,
+        estimator="",
+        trusted=found.trusted,
+        seconds=0.0,
+        log=found.log,
+        diagnostics=tuple(_unused_trust_warning(name, task.where) for name in unused),
+    )
+
+
+def make_folder(scratch: Path, prefix: str) -> Path:
+    """Make a new folder with a name that cannot be guessed, and return its path without links."""
+    return Path(tempfile.mkdtemp(prefix=prefix, dir=scratch)).resolve()
+
+
+def _write_golden_rows(path: Path, golden: Any, predictions: Any) -> None:
+    import pyarrow.parquet as pq
+
+    for name in predictions.column_names:
+        golden = golden.append_column(name, predictions[name])
+    pq.write_table(golden, path)
+
+
+def _unused_trust_warning(name: str, where: Location | None) -> Diagnostic:
+    return Diagnostic(
+        "model-trusted-unused",
+        f"train.trusted lists '{name}', which the model does not need",
+        where,
+        "Take it off the list: every trusted type is one more that a model file may make.",
+        severity="warning",
+    )

@@ -1,0 +1,104 @@
+"""What names a candidate's training, and what names the gate's answer about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mlops_ci.core.records import FileDigest
+from mlops_ci.data.sealed_holdout import SealedHoldout
+from mlops_ci.evaluation.base_branch_rules import RowDependence
+from mlops_ci.evaluation.candidates.candidate import Candidate, dataset_with_split
+from mlops_ci.evaluation.candidates.opponents import Opponents
+from mlops_ci.spec.spec_types import GateSpec, SourceSpec, SplitSpec
+from tests.evaluation.conftest import DATASET, MODEL, ROWS, identify, release_event, write_project
+
+FIRST, SECOND = release_event("1.0.0", None), release_event("1.1.0", None)
+AGAINST_BOTH = Opponents(SECOND, FIRST)
+
+
+def test_the_same_files_are_the_same_candidate_wherever_they_are(root: Path, tmp_path: Path) -> None:
+    other = tmp_path / "elsewhere"
+    other.mkdir()
+    write_project(other)
+    assert identify(root).key == identify(other).key
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("delay.yaml", MODEL.replace("seed: 7", "seed: 8")),
+        ("delay.yaml", MODEL.replace("[hour, distance]", "[hour]")),
+        ("flights.yaml", DATASET + "  split: {holdout: 0.4}\n"),
+        ("flights.csv", ROWS.replace(".5,", ".25,")),
+    ],
+    ids=["another seed", "other inputs", "another split", "other rows"],
+)
+def test_what_decides_the_model_decides_its_key(root: Path, name: str, text: str) -> None:
+    before = identify(root).key
+    (root / name).write_text(text)
+    assert identify(root).key != before
+
+
+def test_what_only_judges_the_model_is_not_part_of_its_key(root: Path) -> None:
+    """Given a stricter gate, when the candidate is identified again, then its training stands and its answer does not."""
+    before = identify(root)
+    (root / "delay.yaml").write_text(MODEL + "  gate: {requirements: [{metric: auc, min: 0.9}]}\n")
+    after = identify(root)
+    assert after.key == before.key
+    assert after.comparison_key(Opponents()) != before.comparison_key(Opponents())
+
+
+CHANGES: dict[str, Callable[[Candidate], str]] = {
+    "no champion": lambda one: one.comparison_key(Opponents()),
+    "another champion": lambda one: one.comparison_key(Opponents(FIRST)),
+    "an anchor": lambda one: one.comparison_key(AGAINST_BOTH),
+    "another place": lambda one: one.comparison_key(Opponents(SECOND), "separated"),
+    "another run": lambda one: replace(one, key="f" * 32).comparison_key(Opponents(SECOND)),
+    "other data": lambda one: replace(one, snapshot=replace(one.snapshot, digest="f" * 64)).comparison_key(
+        Opponents(SECOND)
+    ),
+    "another gate": lambda one: replace(one, rules=replace(one.rules, gate=GateSpec(confidence=0.99))).comparison_key(
+        Opponents(SECOND)
+    ),
+    "other code of a metric": lambda one: replace(
+        one, rules=replace(one.rules, metric_code=(FileDigest("profit.py", "f" * 64, 1),))
+    ).comparison_key(Opponents(SECOND)),
+    "rows that depend": lambda one: replace(
+        one, rules=replace(one.rules, dependence=RowDependence("origin"))
+    ).comparison_key(Opponents(SECOND)),
+    "a budget": lambda one: replace(one, rules=replace(one.rules, split=SplitSpec(holdout_budget=5))).comparison_key(
+        Opponents(SECOND)
+    ),
+    "another holdout": lambda one: replace(
+        one, sides=replace(one.sides, split=replace(one.sides.split, holdout_digest="f" * 64))
+    ).comparison_key(Opponents(SECOND)),
+    "a sealed file": lambda one: replace(
+        one, sealed_holdout=SealedHoldout(Path(), (FileDigest("held.csv", "f" * 64, 1),), SourceSpec("csv", "held.csv"))
+    ).comparison_key(Opponents(SECOND)),
+}
+
+
+def test_whatever_can_change_an_answer_gives_it_another_name(root: Path) -> None:
+    candidate = identify(root)
+    names = {"as it is": candidate.comparison_key(Opponents(SECOND))}
+    names |= {what: change(candidate) for what, change in CHANGES.items()}
+    assert len(set(names.values())) == len(names), names
+
+
+def test_an_anchor_that_is_the_champion_changes_nothing(root: Path) -> None:
+    candidate = identify(root)
+    assert candidate.comparison_key(Opponents(SECOND, SECOND)) == candidate.comparison_key(Opponents(SECOND))
+
+
+def test_rows_are_divided_by_the_split_of_the_rules_and_the_spec_stays_as_it_is_written(root: Path) -> None:
+    candidate = identify(root)
+    assert candidate.dataset_by_rules is candidate.dataset
+    ruled = replace(candidate, rules=replace(candidate.rules, split=SplitSpec(holdout_budget=5)))
+    assert ruled.dataset.spec.split == SplitSpec()
+    assert ruled.dataset_by_rules.spec.split == SplitSpec(holdout_budget=5)
+    assert ruled.dataset_by_rules == dataset_with_split(candidate.dataset, SplitSpec(holdout_budget=5))
+    assert ruled.dataset_by_rules.digest != candidate.dataset.digest, "or a cache would take one split for the other"
