@@ -14,10 +14,12 @@ nox.options.reuse_venv = "yes"
 WORKERS = ("-n", "2", "--dist", "worksteal")
 _COVERAGE_RUN = "branch = true\nparallel = true\nsigterm = true\npatch = _exit\nomit = */templates/*\n"
 PROJECT = nox.project.load_toml("pyproject.toml")
+# uv compiles nothing by itself, and processes that are told to write no byte code would compile each package again
+COMPILED = {"UV_COMPILE_BYTECODE": "1"}
 
 
 def _install(session: nox.Session, group: str) -> None:
-    session.install("-e", ".", *nox.project.dependency_groups(PROJECT, group))
+    session.install("-e", ".", *nox.project.dependency_groups(PROJECT, group), env=COMPILED)
 
 
 @nox.session
@@ -67,7 +69,7 @@ def _files(pattern: str) -> list[str]:
 @nox.session
 def demo(session: nox.Session) -> None:
     """Tell the story on real flights: release, improve, refuse, roll back. Ends with a summary table."""
-    session.install("-e", ".[flights]")
+    session.install("-e", ".[flights]", env=COMPILED)
     session.run("python", "docs/demo.py", *session.posargs)
 
 
@@ -118,7 +120,7 @@ def races(session: nox.Session) -> None:
 @nox.session
 def selftest(session: nox.Session) -> None:
     """Measure the gate's error rates by 1,000 simulated holdouts a claim; arguments after -- go to the verb."""
-    session.install("-e", ".")
+    session.install("-e", ".", env=COMPILED)
     session.run("mlops-ci", "selftest", *(session.posargs or ["--trials", "1000", "--format", "markdown"]))
 
 

@@ -16,10 +16,10 @@ import rooms
 from mlops_ci.cli.parser import build_command_group
 from mlops_ci.cli.verbs import all_verbs
 from mlops_ci.core.verbs import COMMON_OUTPUTS, REQUIREMENTS_OPTIONS, ActionOutput, Option, Verb
+from mlops_ci.spec.schemas import json_schema
 
 DOCS = Path(__file__).parent
 ACTIONS = DOCS.parent / "actions"
-SCHEMAS = DOCS.parent / "schemas" / "v1"
 KINDS = ("project", "dataset", "model", "deployment")
 
 
@@ -102,7 +102,7 @@ def _specs() -> Iterator[str]:
     yield "# Specs, field by field\n"
     yield "Made from the schemas in `schemas/v1` by `python docs/generate.py`. Every schema is closed: a field that is not here is an error.\n"
     for kind in KINDS:
-        schema = json.loads((SCHEMAS / f"{kind}.schema.json").read_text(encoding="utf-8"))
+        schema = json_schema(kind.title())
         yield f"## {schema['title']}\n\n{schema['description']}\n"
         yield "| field | type | default | meaning |\n|---|---|---|---|"
         yield from _rows(schema, schema, "")
@@ -118,6 +118,14 @@ def _rows(schema: Mapping[str, Any], root: Mapping[str, Any], prefix: str) -> It
         meaning = str(field.get("description", "")).replace("|", "\\|")
         yield f"| `{path}` | {_type(field, root)} | {default} | {meaning} |"
         yield from _inside(field, root, path)
+    typed = [branch["then"] for branch in schema.get("allOf", ()) if "const" in json.dumps(branch["if"])]
+    rows = [row for one in typed for row in _rows({**one, "properties": _own_fields(one), "allOf": []}, root, prefix)]
+    yield from dict.fromkeys(rows)  # of all types; a field that several have alike is told once
+
+
+def _own_fields(rules: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the fields of one type, without those that its place has whatever the type."""
+    return {name: field for name, field in rules["properties"].items() if name != "type" and field is not True}
 
 
 def _inside(field: Mapping[str, Any], root: Mapping[str, Any], path: str) -> Iterator[str]:

@@ -20,6 +20,7 @@ from mlops_ci.core.ci_job import CiJob
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.errors import EnvironmentProblem, Findings, UsageProblem
 from mlops_ci.core.plan import Outcome
+from mlops_ci.core.plugins import locked_plugins_only
 from mlops_ci.core.verbs import Verb
 from mlops_ci.governance.approvals import APPROVAL_PREFIX
 from mlops_ci.integrations.github import connection
@@ -159,6 +160,8 @@ def open_session(verb: Verb, chdir: str, wait: Callable[[float], None], *, quiet
             trust="single-job" if in_job else "local",
             github=connection.connect_reader(os.environ, in_job or _find_host_repository(repo), wait),
         )
+        if in_job is not None and verb.judges:
+            stack.enter_context(locked_plugins_only())
         specs, warnings = _require_specs(root) if verb.needs == "project" else (None, ())
         host = connection.connect_notifier(os.environ, in_job, wait) or no_notifier
         yield Session(verb, context, specs, warnings, progress, wait, host)

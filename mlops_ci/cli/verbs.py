@@ -18,7 +18,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Train and evaluate": ("check", "train", "compare", "gate"),
     "Release and deploy": ("release", "approve", "deploy", "rollback", "retire"),
     "Look back": ("show", "history", "diff", "fetch", "reproduce", "audit"),
-    "Maintain": ("doctor", "selftest", "gc"),
+    "Maintain": ("doctor", "plugins", "selftest", "gc"),
 }
 CI_GROUP = "ci"
 CI_SUMMARY = "Steps of the gate in jobs of their own; only CI needs them."

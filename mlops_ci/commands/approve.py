@@ -85,6 +85,7 @@ def approve(project: Project, *, model: str, env: str, reason: str | None = None
         made_by=project.context.provenance,
         made_on=project.context.clock().isoformat(timespec="seconds"),
         reason=reason,
+        project=project.reference,
     )
     prefix = approval_ref_prefix(state.model, environment, release.version)
     ref = f"{prefix}{signature.short_key}"

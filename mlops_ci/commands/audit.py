@@ -75,8 +75,7 @@ def audit(context: Context, *, model: str | None = None, since: tuple[str, ...] 
     findings: FindingsByModel = {held.model: [] for held in helds}
     verified = releases.verify_runs(repo, helds)
     _add_findings(findings, verified.breaks)
-    folders = {project.specs.project.name: project.folder for project in projects}
-    _add_findings(findings, sources.breaks(repo, helds, folders, verified.snapshots))
+    _add_findings(findings, sources.breaks(repo, helds, verified.snapshots))
     asked = (
         ledgers.read_ledgers(repo) if model is None else ledgers.ledgers_of_models(ledgers.read_ledgers(repo), helds)
     )

@@ -38,7 +38,7 @@ def check(project: Project, *, datasets: tuple[str, ...] = ()) -> Outcome[CheckR
     findings: list[Diagnostic] = []
     for name in dict.fromkeys(datasets) or known:
         context.progress(f"checking {name}")
-        record, found = take_snapshot(context.root, known[name], context.clock(), context.cache)
+        record, found = take_snapshot(context.root, known[name], context.clock(), context.cache, project.reference)
         snapshots.append(record)
         findings.extend(found)
     return Outcome(CheckReport(tuple(snapshots)), tuple(findings))

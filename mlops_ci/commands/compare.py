@@ -22,6 +22,7 @@ SPEC = Verb(
     surfaces=ALL_SURFACES,
     permissions=(FETCH_PERMISSION,),
     icon="bar-chart-2",
+    judges=True,
 )
 
 

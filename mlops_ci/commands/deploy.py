@@ -34,6 +34,7 @@ SPEC = Verb(
     permissions=ASSIGNMENT_PERMISSIONS,
     icon="upload-cloud",
     details="Manifests and assignment are one atomic push. If the branch is protected, a pull request is opened instead.",
+    judges=True,
 )
 
 

@@ -82,6 +82,7 @@ SPEC = Verb(
         TokenPermission("checks", "write", "adds a check run to the commit; without it, only the job has a status"),
     ),
     icon="shield",
+    judges=True,
 )
 
 

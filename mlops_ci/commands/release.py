@@ -71,6 +71,7 @@ SPEC = Verb(
         TokenPermission("contents", "write", "pushes the tag with its run and log, and creates the release page"),
     ),
     icon="tag",
+    judges=True,
 )
 
 
@@ -208,7 +209,7 @@ def _plan_release(
         run_ref=run_store.run_ref(state.model, comparison.key),
         run_oid=stored.oid,
         evidence=gate_evidence(comparison, gated.evidence_digest),
-        project=project.specs.project.name,
+        project=project.reference,
         trust=comparison.trust or "local",
         made_by=project.context.provenance,
         made_on=project.context.clock().isoformat(timespec="seconds"),
@@ -317,13 +318,11 @@ def _require_merged(ground: _ReleaseContext) -> None:
 
 def _require_same_project(project: Project, state: ModelState) -> None:
     """Insist that the model's registry is this project's: a repository may hold several."""
-    theirs = (
-        state.last_event.record.project if state.last_event and isinstance(state.last_event.record, Release) else None
-    )
-    if theirs not in (None, project.specs.project.name):
+    record = state.last_event.record if state.last_event else None
+    if record is not None and record.project.name != project.specs.project.name:
         raise Findings.of(
             "model-of-another-project",
-            f"'{state.model}' has been released by project '{theirs}' of this repository",
+            f"'{state.model}' has been released by project '{record.project.name}' of this repository, in {record.project.path}",
             help="models of one repository share its tags: give one of the two another name",
         )
 

@@ -191,6 +191,7 @@ def _plan_events(
             environment=report.environment,
             number=one.number,
             previous=previous,
+            project=project.reference,
         )
         text = format_tag_message(one.title, report.reason, encode_retirement(record))
         writes.append(CreateTag(one.tag, one.revoked_event.commit, text, state.latest_event_date, signing))

@@ -36,6 +36,7 @@ SPEC = Verb(
     outputs=ASSIGNMENT_OUTPUTS,
     permissions=ASSIGNMENT_PERMISSIONS,
     icon="rotate-ccw",
+    judges=True,
 )
 
 

@@ -56,11 +56,12 @@ def _show_runs(place: Workspace, model: str | None, at: str | None) -> Outcome[S
 
     if place.repo is None:
         return Outcome(RunsReport(()))
-    registry, found, unreadable = read_experiments(place.repo, model)
-    if model is not None and not found and not unreadable:
-        registry.require_model(model)
+    read = read_experiments(place.repo, model)
+    found = read.runs
+    if model is not None and not found and not read.diagnostics:
+        read.registry.require_model(model)
     names = sorted({one.run.model for one in found})
     tables = tuple(runs_table(name, [one for one in found if one.run.model == name]) for name in names)
     remotes = sorted(place.repo.remotes(), key=lambda name: name != "origin")
     fetch = f"git fetch {remotes[0]} 'refs/mlops/runs/*:refs/mlops/runs/*'" if remotes else None
-    return Outcome(RunsReport(tables, fetch), unreadable)
+    return Outcome(RunsReport(tables, fetch), read.diagnostics)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, Protocol
 
 from mlops_ci.core.errors import EnvironmentProblem
 
@@ -56,7 +57,8 @@ _REDIRECTING_VARIABLES = frozenset(
     }
 )
 
-_GET_DUMPABLE, _SET_DUMPABLE, _SET_SUBREAPER, _GET_SUBREAPER = 3, 4, 36, 37  # what prctl(2) can do, by number
+# what prctl(2) can do, by number
+_SET_DEATH_SIGNAL, _GET_DUMPABLE, _SET_DUMPABLE, _SET_SUBREAPER, _GET_SUBREAPER = 1, 3, 4, 36, 37
 
 
 @dataclass(frozen=True)
@@ -114,68 +116,14 @@ def run_guarded(
     environment from /proc either, unless it is root, and processes that left its session die too; elsewhere those of
     its process group do. Raises EnvironmentProblem when the program cannot be started.
     """
-    with _start_child(argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL) as child:
-        return child.wait(timeout)
 
-
-@contextlib.contextmanager
-def waiting_process(
-    argv: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = None
-) -> Iterator[Callable[[str, float | None], ProcessResult]]:
-    """Start a program that waits for a line of input, and give what hands it that line and runs it to its end, as `run` does.
-
-    It prepares itself meanwhile. Who leaves without handing it anything kills it. No program that runs a stranger's code may
-    be started before it has ended: it would find this one.
-    """
-    with _start_child(argv, cwd=cwd, env=env, stdin=subprocess.PIPE) as child:
-
-        def go_on(line: str, timeout: float | None) -> ProcessResult:
-            sink = child.popen.stdin
-            with contextlib.suppress(BrokenPipeError):  # it has ended already, and how is what is returned
-                if sink is not None:
-                    sink.write(f"{line}\n".encode())
-                    sink.close()
-            return child.wait(timeout)
-
-        yield go_on
-
-
-@dataclass
-class _Child:
-    """A child that was started, with its output so far; `ours` are the children that we had before."""
-
-    popen: subprocess.Popen[bytes]
-    log: _Log
-    pump: threading.Thread
-    earlier_children: frozenset[int]
-
-    def wait(self, timeout: float | None) -> ProcessResult:
-        timed_out = False
-        try:
-            self.popen.wait(timeout)
-        except subprocess.TimeoutExpired:
-            timed_out = True
-        finally:
-            self.kill()
-        return ProcessResult(self.popen.returncode, timed_out, self.log.content())
-
-    def kill(self) -> None:
-        _kill_group(self.popen)
-        self.popen.wait()
-        _kill_orphans(self.earlier_children)
-        self.pump.join(_GRACE_SECONDS)
-
-
-@contextlib.contextmanager
-def _start_child(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None, stdin: int) -> Iterator[_Child]:
-    with _guard_process():
-        ours = _child_pids()
+    def start() -> tuple[_Handle, IO[bytes]]:
         try:
             popen = subprocess.Popen(  # noqa: S603 no shell, and the caller chooses the program
                 list(argv),
                 cwd=cwd,
                 env=dict(clean_environment(os.environ) if env is None else env),
-                stdin=stdin,
+                stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -186,19 +134,129 @@ def _start_child(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str] | Non
                 f"cannot start {argv[0]}: {error.strerror or error}",
                 help="Check that the program is installed and that its file may be executed.",
             ) from error
-        log = _Log()
-        # a daemon, because where leftovers cannot be found one can hold the pipe open for ever
-        pump = threading.Thread(target=_pump, args=(popen.stdout, log), daemon=True)
-        pump.start()
-        child = _Child(popen, log, pump, ours)
+        if popen.stdout is None:  # not with a pipe; for the type checker
+            raise RuntimeError
+        return popen, popen.stdout
+
+    return _run_to_end(start, timeout)
+
+
+def run_adopted(fork: Callable[[int, int], int], request: bytes, timeout: float | None) -> ProcessResult:
+    """Run a child that another process forks for us, under the same guards as `run_guarded`. Linux only.
+
+    `fork` is given the descriptors of the child's input and of its output, and returns its id once it is our child, which
+    we are while it is called, by adoption. The child does nothing before it has read `request` to its end. Whatever `fork`
+    raises is raised, and then nothing was done.
+    """
+
+    def start() -> tuple[_Handle, IO[bytes]]:
+        child_in, request_out = os.pipe()
+        log_in, child_out = os.pipe()
+        output = os.fdopen(log_in, "rb", buffering=0)
+        with os.fdopen(request_out, "wb", buffering=0) as sink:
+            try:
+                handle = _AdoptedChild(fork(child_in, child_out))
+            except BaseException:
+                output.close()
+                raise
+            finally:
+                os.close(child_in)
+                os.close(child_out)
+            with contextlib.suppress(BrokenPipeError):  # it has ended already, and how is what is returned
+                sink.write(request)
+        return handle, output
+
+    return _run_to_end(start, timeout)
+
+
+def start_server(argv: Sequence[str], *, env: Mapping[str, str], descriptor: int) -> subprocess.Popen[bytes]:
+    """Start a program of ours that runs beside us and speaks through one inherited descriptor; no other child may see it.
+
+    It has no input, and its output is thrown away. Raises OSError when it cannot be started.
+    """
+    return subprocess.Popen(  # noqa: S603 no shell, and the caller chooses the program
+        list(argv),
+        cwd="/",
+        env=dict(env),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        pass_fds=(descriptor,),
+        start_new_session=True,
+    )
+
+
+def hide_memory() -> None:
+    """Let no other process, unless it is root's, read or trace this one or open its descriptors. Linux only."""
+    _prctl(_SET_DUMPABLE, 0)
+
+
+def die_with(parent: int) -> None:
+    """End this process when its parent ends, and now if that is not the process with the id `parent`; only on Linux."""
+    if sys.platform != "linux":
+        return
+    _prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+class _Handle(Protocol):
+    """A child, as subprocess.Popen has it."""
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def returncode(self) -> int | Any: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+    def kill(self) -> None: ...
+
+
+class _AdoptedChild:
+    """A child that we did not start, waited for as one that we did."""
+
+    def __init__(self, pid: int) -> None:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)  # raises when it is none of ours
+        self.pid, self._descriptor = pid, os.pidfd_open(pid)
+        self.returncode: int | None = None
+
+    def wait(self, timeout: float | None = None) -> int:
+        if self.returncode is None:
+            ended = select.poll()
+            ended.register(self._descriptor, select.POLLIN)
+            if not ended.poll(None if timeout is None else timeout * 1000):
+                raise subprocess.TimeoutExpired(str(self.pid), timeout or 0.0)
+            self.returncode = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+            os.close(self._descriptor)
+        return self.returncode
+
+    def kill(self) -> None:
+        if self.returncode is None:
+            os.kill(self.pid, signal.SIGKILL)
+
+
+def _run_to_end(start: Callable[[], tuple[_Handle, IO[bytes]]], timeout: float | None) -> ProcessResult:
+    with _guard_process():
+        ours = _child_pids()
         try:
-            yield child
+            child, output = start()
+            log, timed_out = _Log(), False
+            # a daemon, because where leftovers cannot be found one can hold the pipe open for ever
+            pump = threading.Thread(target=_pump, args=(output, log), daemon=True)
+            pump.start()
+            try:
+                child.wait(timeout)
+            except subprocess.TimeoutExpired:
+                timed_out = True
+            finally:
+                _kill_group(child)
+                child.wait()
         finally:
-            if popen.stdin is not None:
-                with contextlib.suppress(BrokenPipeError):
-                    popen.stdin.close()
-            if popen.returncode is None:
-                child.kill()
+            _kill_orphans(ours)
+        pump.join(_GRACE_SECONDS)
+        return ProcessResult(child.returncode, timed_out, log.content())
 
 
 class _Log:
@@ -224,17 +282,15 @@ class _Log:
             return bytes(self._first) + gap + bytes(self._last)
 
 
-def _pump(source: IO[bytes] | None, log: _Log) -> None:
-    if source is None:
-        return
+def _pump(source: IO[bytes], log: _Log) -> None:
     with source:
         while chunk := os.read(source.fileno(), _CHUNK):
             log.add(chunk)
 
 
-def _kill_group(child: subprocess.Popen[bytes]) -> None:
+def _kill_group(child: _Handle) -> None:
+    child.kill()  # by itself too: one that was adopted may have no group of its own yet
     if not hasattr(os, "killpg"):  # Windows has no process groups to signal
-        child.kill()
         return
     # the group may be empty by now, which macOS calls a lack of permission
     with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -274,16 +330,26 @@ def _guard_process() -> Iterator[None]:
     if sys.platform != "linux":
         yield
         return
-    import ctypes  # queries of the registry start no guarded child, and need not wait for it
-
-    prctl = ctypes.CDLL(None).prctl
-    subreaper = ctypes.c_int()
-    prctl(_GET_SUBREAPER, ctypes.byref(subreaper), 0, 0, 0)
-    dumpable = prctl(_GET_DUMPABLE, 0, 0, 0, 0)
-    prctl(_SET_SUBREAPER, 1, 0, 0, 0)
-    prctl(_SET_DUMPABLE, 0, 0, 0, 0)
+    subreaper, dumpable = _subreaper_flag(), _prctl(_GET_DUMPABLE, 0)
+    _prctl(_SET_SUBREAPER, 1)
+    _prctl(_SET_DUMPABLE, 0)
     try:
         yield
     finally:
-        prctl(_SET_DUMPABLE, dumpable, 0, 0, 0)
-        prctl(_SET_SUBREAPER, subreaper.value, 0, 0, 0)
+        _prctl(_SET_DUMPABLE, dumpable)
+        _prctl(_SET_SUBREAPER, subreaper)
+
+
+def _subreaper_flag() -> int:
+    import ctypes  # queries of the registry start no guarded child, and need not wait for it
+
+    flag = ctypes.c_int()
+    ctypes.CDLL(None).prctl(_GET_SUBREAPER, ctypes.byref(flag), 0, 0, 0)
+    return flag.value
+
+
+def _prctl(option: int, value: int) -> int:
+    import ctypes  # as above
+
+    answer: int = ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+    return answer

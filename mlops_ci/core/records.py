@@ -7,18 +7,32 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from mlops_ci.core.choices import CheckSeverity, Trust
+from mlops_ci.core.requirements import RequirementResult
 
 Scalar = str | int | float | bool | None
 Verdict = Literal["pass", "fail", "inconclusive", "incomparable"]
-CheckSeverity = Literal["error", "warn"]
-Trust = Literal["local", "single-job", "separated"]
 RECORD_FORMAT: Literal[1] = 1  # of every record below; a reader refuses a newer one
 # as `store` in project.schema.json, save `git`; a test holds them against each other
 STORE_URL = re.compile(
     r"(?!.*/\.\.?(/|$))((s3|gs|abfs)://[A-Za-z0-9][A-Za-z0-9._-]*|file:///[A-Za-z0-9_=+,.@~-]+)(/[A-Za-z0-9_=+,.@~-]+)*/?"
 )
+
+
+@dataclass(frozen=True)
+class ProjectRef:
+    """The project that a record is of: its name, and the folder of its mlops.yaml in the repository (POSIX; `.` is the top)."""
+
+    name: str
+    path: str
+
+    def __post_init__(self) -> None:
+        """Refuse a path that could lead out of the repository: records are read from what others wrote."""
+        if self.path != ".":
+            _require_safe_path(self.path)
 
 
 @dataclass(frozen=True)
@@ -31,9 +45,12 @@ class FileDigest:
 
     def __post_init__(self) -> None:
         """Refuse a path that could lead out of the folder it is joined to: records are read from what others wrote."""
-        parts = self.path.split("/")
-        if any(part in ("", ".", "..") for part in parts) or "\\" in self.path or not self.path.isprintable():
-            raise ValueError(f"unsafe path {self.path!r}")
+        _require_safe_path(self.path)
+
+
+def _require_safe_path(path: str) -> None:
+    if any(part in ("", ".", "..") for part in path.split("/")) or "\\" in path or not path.isprintable():
+        raise ValueError(f"unsafe path {path!r}")
 
 
 @dataclass(frozen=True)
@@ -92,6 +109,7 @@ class DatasetSnapshot:
     columns: tuple[ColumnProfile, ...]
     schema_digest: str
     checks: tuple[CheckResult, ...]
+    project: ProjectRef = field(kw_only=True)
     kind: Literal["DatasetSnapshot"] = "DatasetSnapshot"
     format: Literal[1] = RECORD_FORMAT
 
@@ -198,6 +216,7 @@ class TrainingRun:
     started_on: str
     seconds: float
     params: Mapping[str, Any] | None = None
+    project: ProjectRef = field(kw_only=True)
     kind: Literal["TrainingRun"] = "TrainingRun"
     format: Literal[1] = RECORD_FORMAT
 
@@ -216,27 +235,6 @@ class MetricValue:
     upper: float | None = None
     slice: str | None = None
     rows: int = 0
-
-
-@dataclass(frozen=True)
-class RequirementResult:
-    """One requirement's verdict. `difference` is candidate minus champion, turned so that positive is better.
-
-    `labels_needed` is how many more labelled holdout rows would let the test decide at 80 % power, were the effect as seen.
-    """
-
-    requirement: str
-    metric: str
-    verdict: Verdict | Literal["not-applicable"]
-    reason: str
-    candidate: float | None = None
-    champion: float | None = None
-    difference: float | None = None
-    lower: float | None = None
-    upper: float | None = None
-    p: float | None = None
-    slice: str | None = None
-    labels_needed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -294,6 +292,7 @@ class Comparison:
     trust: Trust | None = (
         None  # of the place where it was judged; earlier versions do not tell, and it was somebody's machine
     )
+    project: ProjectRef = field(kw_only=True)
     kind: Literal["Comparison"] = "Comparison"
     format: Literal[1] = RECORD_FORMAT
 
@@ -309,6 +308,7 @@ class HoldoutLedgerEntry:
     model: str
     run: str
     asked_on: str
+    project: ProjectRef = field(kw_only=True)
     kind: Literal["Question"] = "Question"
     format: Literal[1] = RECORD_FORMAT
 
@@ -386,6 +386,7 @@ class ApprovalStatement:
     made_by: Provenance
     made_on: str
     reason: str | None = None
+    project: ProjectRef = field(kw_only=True)
     kind: Literal["Consent"] = "Consent"
     format: Literal[1] = RECORD_FORMAT
 
@@ -427,7 +428,6 @@ class Release:
     run_ref: str
     run_oid: str
     evidence: GateEvidence
-    project: str
     trust: Trust
     made_by: Provenance
     made_on: str
@@ -436,6 +436,7 @@ class Release:
     previous: EventRef | None = None
     ledger: LedgerHead | None = None
     occasion: Literal["changed", "retrained"] | None = None
+    project: ProjectRef = field(kw_only=True)
     kind: Literal["Release"] = "Release"
     format: Literal[1] = RECORD_FORMAT
 
@@ -482,6 +483,7 @@ class Assignment:
     approvals: tuple[Approval, ...] = ()
     approvals_required: int = 0
     previous: EventRef | None = None
+    project: ProjectRef = field(kw_only=True)
     kind: Literal["Assignment"] = "Assignment"
     format: Literal[1] = RECORD_FORMAT
 
@@ -501,5 +503,6 @@ class Retirement:
     environment: str | None = None
     number: int = 0
     previous: EventRef | None = None
+    project: ProjectRef = field(kw_only=True)
     kind: Literal["Retirement"] = "Retirement"
     format: Literal[1] = RECORD_FORMAT

@@ -73,6 +73,7 @@ class Verb:
     details: str = ""
     outputs: tuple[ActionOutput, ...] = ()  # beside COMMON_OUTPUTS, which every Action has
     permissions: tuple[TokenPermission, ...] = ()  # of the job's token; without any, the Action is given none
+    judges: bool = False  # in CI, loads plugins from a locked environment only
     signs: bool = False  # makes tags, which are signed where the project wants them to be
     icon: str = "git-branch"  # of the Action, one of Feather's
     group: Literal["", "ci"] = ""  # of the command line, and the folder in `commands/`
@@ -97,7 +98,8 @@ FOLDER_OPTION = Option("working_directory", "The project's folder, as a path in 
 REQUIREMENTS_OPTIONS = (
     Option(
         "requirements",
-        "A file in the repository that lists the packages its own code needs, one a line with versions; only wheels are installed.",
+        "A file in the repository that lists the packages its own code needs, one a line with versions; only wheels are installed."
+        " With requirements-from it must be a lock: every package with its version and hashes.",
     ),
     Option(
         "requirements_from",

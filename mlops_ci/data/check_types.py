@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from mlops_ci.core.plugins import Plugin, distribution_of, load, translate_plugin_errors
-from mlops_ci.data.row_rules import Pointer
 from mlops_ci.spec.spec_types import CheckSpec, DatasetSpec, PluginCheck
+from mlops_ci.spec.yaml.document import Pointer
 
 CheckColumns = Callable[[CheckSpec], Iterator[tuple[str, Pointer]]]
 

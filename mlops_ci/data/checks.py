@@ -29,7 +29,6 @@ from mlops_ci.data.profile import (
     sample_failing_rows,
 )
 from mlops_ci.data.row_rules import (
-    Pointer,
     RowRule,
     UniqueRule,
     UnusableRule,
@@ -42,6 +41,7 @@ from mlops_ci.data.row_rules import (
     unique_rules,
 )
 from mlops_ci.spec.spec_types import CheckSpec, ColumnSpec, DatasetSpec
+from mlops_ci.spec.yaml.document import Pointer
 
 if TYPE_CHECKING:
     from mlops_ci.spec.located_spec import LocatedSpec

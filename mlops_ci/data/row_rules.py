@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from mlops_ci.spec.spec_types import CheckSeverity, CheckSpec, ColumnSpec, DatasetSpec
+from mlops_ci.core.choices import CheckSeverity
+from mlops_ci.spec.spec_types import CheckSpec, ColumnSpec, DatasetSpec
+from mlops_ci.spec.yaml.document import Pointer
 
-Pointer = tuple[str | int, ...]
 _DURATION_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 

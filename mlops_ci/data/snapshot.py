@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.digest import digest_json
-from mlops_ci.core.records import ColumnProfile, DatasetSnapshot, FileDigest
+from mlops_ci.core.records import ColumnProfile, DatasetSnapshot, FileDigest, ProjectRef
 from mlops_ci.data.cache import cache_key, read_cache_entry, write_cache_entry
 from mlops_ci.data.check_types import check_plugin_versions
 from mlops_ci.data.checks import CheckOutcome, evaluate_checks, run_checks
@@ -32,9 +32,9 @@ class DatasetScan:
 
 
 def take_snapshot(
-    root: Path, dataset: LocatedSpec[DatasetSpec], now: datetime, cache: Path | None
+    root: Path, dataset: LocatedSpec[DatasetSpec], now: datetime, cache: Path | None, project: ProjectRef
 ) -> tuple[DatasetSnapshot, tuple[Diagnostic, ...]]:
-    """Read a dataset, or what is known of these very files, and judge its checks at the time `now` (aware of its zone).
+    """Read a dataset of `project`, or what is known of these very files, and judge its checks at the time `now` (aware of its zone).
 
     Failed checks are diagnostics, and so is `split-without-key`; Findings are raised (`data-...`) when the data cannot be
     read at all.
@@ -56,6 +56,7 @@ def take_snapshot(
         columns=reading.columns,
         schema_digest=schema_digest({column.name: column.type for column in reading.columns}),
         checks=checks,
+        project=project,
     )
     return record, (*findings, *_missing_key_warning(dataset))
 

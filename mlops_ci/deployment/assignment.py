@@ -146,6 +146,7 @@ def plan_assignment(
         approvals=approvals,
         approvals_required=rules.approvals.get(environment, 0),
         previous=state.last_event.ref if state.last_event else None,
+        project=project.reference,
     )
     tag = f"{state.model}#{environment}#{number}"
     text = format_tag_message(title, reason or record.evidence.sentence, encode_assignment(assignment))

@@ -22,13 +22,13 @@ from mlops_ci.evaluation.holdout.sealed import remove_holdout_copy
 from mlops_ci.evaluation.stats.bootstrap import seed_from_digests
 from mlops_ci.evaluation.verdict.alignment import NoBaseline, ScoredModel, align
 from mlops_ci.evaluation.verdict.compare import CandidateJudgement, judge_candidate
+from mlops_ci.evaluation.verdict.contest import Contest
 from mlops_ci.spec.metrics import METRIC_DEFINITIONS
 from mlops_ci.spec.spec_types import BaselineRole
 from mlops_ci.training.inference import custom_metrics
 from mlops_ci.training.inference.cost import external_costs, measure_costs
 from mlops_ci.training.inference.scoring import PackagedModel, predictions_from_table, score_models
 from mlops_ci.training.predictions import Predictions, Truth, require_part
-from mlops_ci.training.workers.protocol import WaitingWorker
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,8 @@ class _Scores:
     diagnostics: tuple[Diagnostic, ...] = ()
 
 
-def evaluate(
-    task: EvaluationTask, root: Path, scratch: Path, scorer: WaitingWorker | None = None
-) -> CandidateJudgement:
-    """Return the answer to an evaluation task; `root` is the project's folder, `scorer` a process that waits to score.
+def evaluate(task: EvaluationTask, root: Path, scratch: Path) -> CandidateJudgement:
+    """Return the answer to an evaluation task; `root` is the project's folder.
 
     A candidate that another job has run is not run here: that job gave its answers and costs.
 
@@ -61,10 +59,6 @@ def evaluate(
     candidate, trained, baselines = task.candidate, task.trained, task.baselines
     mine = packaged_model(candidate.model.name, trained.run, trained.folder)
     rows = _prepare_holdout_rows(root, candidate, mine, baselines, scratch)
-    # library code in a process that waits for it: it must have ended before any other's own code can find it
-    ahead = (
-        score_models([mine], rows.features, rows=rows.table.num_rows, scratch=scratch, scorer=scorer) if scorer else ()
-    )
     # the older ones first, each in a process of its own: a candidate's code must find nothing of them to touch
     found: dict[BaselineRole, ScoredModel | NoBaseline] = {}
     for against, rival in baselines.items():
@@ -76,7 +70,7 @@ def evaluate(
     if trained.predictions is not None:
         answers = predictions_from_table(mine, trained.predictions.table)
     else:
-        (answers,) = ahead or score_models([mine], rows.features, rows=rows.table.num_rows, scratch=scratch)
+        (answers,) = score_models([mine], rows.features, rows=rows.table.num_rows, scratch=scratch)
     contestant = ScoredModel(
         mine.name, trained.run.model_digest, answers.predictions, answers.classes, run=trained.run.key
     )
@@ -89,7 +83,7 @@ def evaluate(
     scores = replace(scores, baselines={**scores.baselines, **same})
     scores = _add_custom_metrics(candidate, rows, scores, scratch)
     champion = baselines["champion"]
-    judgement = judge_candidate(
+    contest = Contest(
         candidate.model.spec.task,
         rows.table[candidate.model.spec.target].to_numpy(),
         scores.candidate,
@@ -105,6 +99,7 @@ def evaluate(
             candidate.sides.split.holdout_digest,
         ),
     )
+    judgement = judge_candidate(contest)
     return replace(judgement, diagnostics=(*judgement.diagnostics, *scores.diagnostics))
 
 
@@ -123,9 +118,10 @@ def paired_predictions(
     other = scores.baselines["champion"]
     models = [scores.candidate, *([other] if isinstance(other, ScoredModel) else [])]
     labels = rows.table[candidate.model.spec.target].to_numpy()
-    truth, sides, _ = align(
+    aligned = align(
         candidate.model.spec.task, labels, models, row_metadata(candidate, rows.table), candidate.rules.evaluate
     )
+    truth, sides = aligned.truth, aligned.predictions
     new = (
         np.flatnonzero(~np.asarray(theirs.seen_rows, dtype=bool))
         if theirs.seen_rows is not None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from mlops_ci.core.choices import Trust
 from mlops_ci.core.codec import encode
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.digest import canonical_json, digest_bytes
@@ -15,8 +16,8 @@ from mlops_ci.core.records import Comparison, TrainingRun
 from mlops_ci.evaluation.candidates.candidate import Candidate
 from mlops_ci.evaluation.candidates.opponents import Opponents
 from mlops_ci.registry import run_store
+from mlops_ci.reports.requirements import reason_text
 from mlops_ci.repository.git import Repository
-from mlops_ci.spec.spec_types import Trust
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def require_gated_run(
 
 def _refusal(candidate: Candidate, ref: str, comparison: Comparison) -> Diagnostic:
     decided = "inconclusive" if comparison.verdict == "incomparable" else comparison.verdict
-    reasons = [item.reason for item in comparison.requirements if item.verdict == decided]
+    reasons = [reason_text(item) for item in comparison.requirements if item.verdict == decided]
     return Diagnostic(
         "release-refused",
         f"the gate's verdict on '{candidate.model.name}' is {comparison.verdict}, and a release needs a pass:"

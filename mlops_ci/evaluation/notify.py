@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from mlops_ci.core.choices import Trust
 from mlops_ci.core.ci_job import CiJob
 from mlops_ci.core.diagnostics import Diagnostic, has_errors, replace_control_characters
 from mlops_ci.core.digest import digest_bytes
 from mlops_ci.core.errors import Exit
 from mlops_ci.core.notifications import CheckRun, Conclusion, Notification, StickyComment
-from mlops_ci.core.records import Trust
 from mlops_ci.core.results.gate import GateReport
 from mlops_ci.reports.escaping import clip
 from mlops_ci.reports.pull_request import render_comment

@@ -8,11 +8,11 @@ of the last one (`gated_run`); `ci keep` records what another job has tested (`r
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mlops_ci.core.choices import Trust
 from mlops_ci.core.diagnostics import Diagnostic, has_errors
 from mlops_ci.core.errors import Exit, Findings, UsageProblem
 from mlops_ci.core.plan import Plan
@@ -25,7 +25,7 @@ from mlops_ci.evaluation.candidates.trained_model import TrainedModel
 from mlops_ci.evaluation.candidates.training import require_stored_run, train_candidate
 from mlops_ci.evaluation.evaluate import evaluate
 from mlops_ci.evaluation.evaluation_task import load_evaluation_task
-from mlops_ci.evaluation.external_runs import RunArtifact, import_run, match_candidate, runs_untrusted_code
+from mlops_ci.evaluation.external_runs import RunArtifact, import_run, match_candidate
 from mlops_ci.evaluation.holdout.budget import (
     Reservation,
     plan_ledger_entry,
@@ -38,9 +38,6 @@ from mlops_ci.registry import run_store
 from mlops_ci.registry.state import RegistryState
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.git import Repository
-from mlops_ci.spec.spec_types import Trust
-from mlops_ci.training.inference.scoring import start_scorer
-from mlops_ci.training.workers.protocol import WaitingWorker
 
 
 @dataclass(frozen=True)
@@ -149,21 +146,18 @@ def gate_model(
     if pipeline.artifacts is not None:
         return _gate_external_run(pipeline, outcome, data, pending, pipeline.artifacts)
     candidate = identify_candidate(project, name, data, base=pipeline.base)
-    with _start_scorer(project, candidate) as scorer:
-        trained = train_candidate(project, candidate, pipeline.store, check_determinism=check_determinism)
-        outcome = replace(
-            outcome,
-            findings=(*findings, *candidate.findings, *trained.diagnostics),
-            candidate=candidate,
-            trained=trained,
-            plan=trained.plan,
-        )
-        if has_errors(trained.diagnostics):
-            return replace(
-                outcome, sentence=next(one.message for one in trained.diagnostics if one.severity == "error")
-            )
-        with open_holdout(project, candidate) as opened:  # when it is trained: a sealed holdout is the judge's alone
-            return _test_and_record(pipeline, outcome, opened, trained, pending, scorer)
+    trained = train_candidate(project, candidate, pipeline.store, check_determinism=check_determinism)
+    outcome = replace(
+        outcome,
+        findings=(*findings, *candidate.findings, *trained.diagnostics),
+        candidate=candidate,
+        trained=trained,
+        plan=trained.plan,
+    )
+    if has_errors(trained.diagnostics):
+        return replace(outcome, sentence=next(one.message for one in trained.diagnostics if one.severity == "error"))
+    with open_holdout(project, candidate) as opened:  # when it is trained: a sealed holdout is the judge's alone
+        return _test_and_record(pipeline, outcome, opened, trained, pending)
 
 
 def _gate_external_run(
@@ -190,28 +184,16 @@ def _gate_external_run(
         return _test_and_record(pipeline, outcome, candidate, trained, pending)
 
 
-@contextmanager
-def _start_scorer(project: Project, candidate: Candidate) -> Iterator[WaitingWorker | None]:
-    """Let the scoring process prepare itself while library code is trained; there is nothing to wait for where nothing is."""
-    ref = run_store.run_ref(candidate.model.name, candidate.key)
-    if run_store.find_run(project.context.repo, ref) is not None or runs_untrusted_code(candidate):
-        yield None
-        return
-    with start_scorer(project.context.scratch) as waiting:
-        yield waiting
-
-
 def _test_and_record(
     pipeline: Pipeline,
     outcome: ModelOutcome,
     candidate: Candidate,
     trained: TrainedModel,
     pending: Sequence[AppendLedger],
-    scorer: WaitingWorker | None = None,
 ) -> ModelOutcome:
     """Add the answer to an outcome: the stored one for this candidate, opponents, holdout and rules; or score and test.
 
-    `scorer` is a process that waits to score it. Raises as `reserve_question` does, before anything is scored.
+    Raises as `reserve_question` does, before anything is scored.
     """
     project, name, run = pipeline.project, candidate.model.name, trained.run
     opponents = find_opponents(
@@ -227,7 +209,7 @@ def _test_and_record(
     if stored is not None:
         answer = _Answer(run_store.read_record(pipeline.repo, stored, "comparison.json", Comparison))
     else:
-        answer = _score_and_test(pipeline, candidate, trained, opponents, asked, scorer)
+        answer = _score_and_test(pipeline, candidate, trained, opponents, asked)
     comparison = with_question_number(answer.comparison, asked)
     notes = (*rule_change_warnings(candidate.model, candidate.rules), *asked.diagnostics, *answer.diagnostics)
     findings = (*outcome.findings, *candidate.findings, *notes, *requirement_findings(candidate, comparison))
@@ -258,7 +240,6 @@ def _score_and_test(
     trained: TrainedModel,
     opponents: Opponents,
     asked: Reservation,
-    scorer: WaitingWorker | None,
 ) -> _Answer:
     project = pipeline.project
     project.context.progress(
@@ -266,7 +247,7 @@ def _score_and_test(
     )
     scratch = Path(tempfile.mkdtemp(dir=project.context.scratch))
     task = load_evaluation_task(project, candidate, trained, opponents, asked.gate, scratch)
-    judgement = evaluate(task, project.context.root, scratch, scorer)
+    judgement = evaluate(task, project.context.root, scratch)
     key = candidate.comparison_key(opponents, pipeline.trust)
     comparison = with_question_number(comparison_record(task, judgement, key, pipeline.trust), asked)
     records = evaluation_records(task, comparison)

@@ -9,14 +9,13 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mlops_ci.core.records import Comparison, Release
-from mlops_ci.core.results.power import ModelPower, RequirementPower
+from mlops_ci.core.results.power import ModelPower, PowerBasis, RequirementPower
 from mlops_ci.data.split import SplitSource, write_split_files
 from mlops_ci.evaluation.base_branch_rules import BaseBranch
 from mlops_ci.evaluation.candidates.candidate import Candidate
@@ -39,7 +38,7 @@ from mlops_ci.registry import run_store
 from mlops_ci.registry.state import read_registry
 from mlops_ci.repository.context import Project
 from mlops_ci.spec.metrics import METRIC_DEFINITIONS
-from mlops_ci.spec.requirement_text import describe_requirement
+from mlops_ci.spec.requirement_text import requirement_terms
 from mlops_ci.spec.spec_types import Requirement, Task
 from mlops_ci.training.predictions import Truth
 
@@ -85,17 +84,16 @@ def _requirement_power(
     shares: Mapping[Any, float],
 ) -> RequirementPower:
     metric, against = requirement.metric, requirement.against is not None
-    # a slice has fewer rows than the whole, and sees less: what is told is of the whole
-    asked = describe_requirement(replace(requirement, slices=None)) + (", as a whole" if requirement.slices else "")
+    asked = requirement_terms(requirement)
     error = known.get(metric) if against else None
-    basis = "the last release"
+    basis: PowerBasis = "the last release"
     if error is None:
         error, basis = _assumed_standard_error(metric, task, shares, against=against), "assumption"
     if error is None:
-        return RequirementPower(asked, metric, None, "not known before the first release")
+        return RequirementPower(asked, None, "not known before the first release")
     # what was measured had the same dependence between rows; what is assumed is of independent ones
     smallest = _detection_factor(alpha) * error / math.sqrt(rows[basis == "assumption"])
-    return RequirementPower(asked, metric, smallest, basis, basis == "assumption" and metric in _RELATIVE_METRICS)
+    return RequirementPower(asked, smallest, basis, basis == "assumption" and metric in _RELATIVE_METRICS)
 
 
 def _detection_factor(alpha: float) -> float:
@@ -123,7 +121,7 @@ def _measured_standard_errors(tested: Comparison) -> dict[str, float]:
     for one in tested.requirements:
         if one.difference is not None and one.lower is not None and one.upper is not None and one.slice is None:
             width = (one.upper - one.lower) / (2 * float(ndtri(tested.confidence)))
-            found[one.metric] = width * math.sqrt(tested.holdout_rows)
+            found[one.requirement.metric] = width * math.sqrt(tested.holdout_rows)
     return {metric: error for metric, error in found.items() if error > 0}
 
 

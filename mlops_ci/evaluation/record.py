@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from mlops_ci.core.choices import Trust
 from mlops_ci.core.codec import encode
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.digest import canonical_json
@@ -19,7 +20,7 @@ from mlops_ci.evaluation.verdict.alignment import NoBaseline
 from mlops_ci.evaluation.verdict.compare import CandidateJudgement
 from mlops_ci.registry import run_store
 from mlops_ci.reports.markdown import run_report
-from mlops_ci.spec.spec_types import Trust
+from mlops_ci.reports.requirements import reason_text, requirement_label
 
 
 def comparison_record(task: EvaluationTask, found: CandidateJudgement, key: str, trust: Trust) -> Comparison:
@@ -44,6 +45,7 @@ def comparison_record(task: EvaluationTask, found: CandidateJudgement, key: str,
         occasion=task.change_kind,
         rules_source=candidate.rules.base,
         trust=trust,
+        project=candidate.snapshot.project,
     )
 
 
@@ -101,7 +103,7 @@ def requirement_findings(candidate: Candidate, comparison: Comparison) -> tuple[
         found.append(
             Diagnostic(
                 "gate-failed" if failed else "gate-inconclusive",
-                f"{candidate.model.name}: {item.requirement}: {item.reason}",
+                f"{candidate.model.name}: {requirement_label(item)}: {reason_text(item)}",
                 candidate.model.locate(*place),
                 None
                 if failed

@@ -14,6 +14,7 @@ from mlops_ci.core.codec import DecodeError, decode
 from mlops_ci.core.diagnostics import Diagnostic, has_errors
 from mlops_ci.core.errors import UsageProblem
 from mlops_ci.core.records import Comparison
+from mlops_ci.core.requirement_consistency import requirement_contradiction, verdict_contradiction
 from mlops_ci.core.results.gate import GatedModel, GateReport, worst_verdict
 
 MAX_REPORT_BYTES = 5_000_000  # bytes of the file
@@ -160,20 +161,18 @@ def _model_contradictions(gated: GatedModel) -> Iterator[str]:
         yield f"verdict: {gated.verdict}, and the comparison's is {comparison.verdict}"
     if gated.sentence != comparison.sentence:
         yield "sentence: not the comparison's"
-    if (why := _verdict_contradiction(comparison)) is not None:
-        yield f"comparison.verdict: {comparison.verdict}, and {why}"
+    yield from (f"comparison.{why}" for why in _requirement_contradictions(comparison))
     if gated.snapshot is not None and not gated.snapshot.has_passed and gated.verdict == "pass":
         yield "verdict: pass, and a check of the data failed"
     if comparison.champion_state == "compared" and comparison.champion is None:
         yield "comparison.champion: missing"
 
 
-def _verdict_contradiction(comparison: Comparison) -> str | None:
-    """Say why a comparison's verdict cannot be what its requirements come to; None when it can."""
-    found = {item.verdict for item in comparison.requirements}
-    follows = next((verdict for verdict in ("fail", "inconclusive", "pass") if verdict in found), "inconclusive")
-    if comparison.verdict == follows:
-        return None
-    if comparison.verdict == "incomparable" and follows != "fail":
-        return None  # an older version that cannot be measured
-    return f"from the requirements follows {follows}"
+def _requirement_contradictions(comparison: Comparison) -> Iterator[str]:
+    if (why := verdict_contradiction(comparison.verdict, comparison.requirements)) is not None:
+        yield f"verdict: {comparison.verdict}, and {why}"
+    for at, item in enumerate(comparison.requirements):
+        if (why := requirement_contradiction(item, comparison.confidence)) is not None:
+            yield f"requirements[{at}]: {why}"
+        if item.rows is not None and item.rows > comparison.holdout_rows:
+            yield f"requirements[{at}].rows: more than the holdout has"

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mlops_ci.core.choices import Trust
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.errors import EnvironmentProblem, Findings
 from mlops_ci.core.signers import Signing
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.signing import has_signing_key
-from mlops_ci.spec.spec_types import Trust
 
 
 @dataclass(frozen=True)

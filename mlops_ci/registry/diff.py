@@ -10,6 +10,7 @@ from mlops_ci.core.records import ColumnProfile, Comparison, DatasetSnapshot, Re
 from mlops_ci.core.results.queries import DiffReport, DiffSide, FieldChange, FileChange, MetricChange
 from mlops_ci.registry.experiments import flatten_json, overall_metrics
 from mlops_ci.spec.metrics import METRIC_DEFINITIONS
+from mlops_ci.spec.requirement_text import describe_terms
 
 MEAN_SHIFT = 0.1  # of a column's standard deviation: a mean that moved further is told
 NULL_SHARE_CHANGE = 0.01  # of the rows: a share of missing values that changed by more is told
@@ -175,7 +176,10 @@ def _gate_facts(side: ComparedRun) -> dict[str, Any]:
         "policy": found.policy_digest,
         "holdout": found.holdout_digest,
         "held-out rows": found.holdout_rows,
-        **{item.requirement + (f" ({item.slice})" if item.slice else ""): item.verdict for item in found.requirements},
+        **{
+            describe_terms(item.requirement) + (f" ({item.slice})" if item.slice else ""): item.verdict
+            for item in found.requirements
+        },
     }
 
 

@@ -111,12 +111,30 @@ def next_version(latest: str | None, bump: Literal["major", "minor", "patch"]) -
     ]
 
 
-def version_key(version: str) -> tuple[int, int, int, bool, tuple[tuple[bool, int, str], ...]]:
+class _LabelRank(NamedTuple):
+    """A label of a pre-release: numbers come before words."""
+
+    is_word: bool
+    number: int
+    word: str
+
+
+class VersionKey(NamedTuple):
+    """What versions are compared by, in this order: SemVer's precedence."""
+
+    major: int
+    minor: int
+    patch: int
+    is_final: bool
+    labels: tuple[_LabelRank, ...]
+
+
+def version_key(version: str) -> VersionKey:
     """Return what versions are compared by: SemVer's precedence, in which pre-releases come before their release."""
     core, _, labels = version.partition("+")[0].partition("-")
     major, minor, patch = (int(part) for part in core.split("."))
     ranks = ((False, int(label), "") if label.isdigit() else (True, 0, label) for label in labels.split(".") if label)
-    return major, minor, patch, not labels, tuple(ranks)
+    return VersionKey(major, minor, patch, not labels, tuple(_LabelRank(*rank) for rank in ranks))
 
 
 @lru_cache(maxsize=4096)

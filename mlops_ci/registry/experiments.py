@@ -38,10 +38,17 @@ class Experiment:
     version: str | None
 
 
-def read_experiments(
-    repo: Repository, model: str | None = None
-) -> tuple[RegistryState, tuple[Experiment, ...], tuple[Diagnostic, ...]]:
-    """Return the registry, this clone's readable runs of a model or all, newest first, and a warning for each other one."""
+@dataclass(frozen=True)
+class Experiments:
+    """The registry, this clone's readable runs, newest first, and a warning for each other one."""
+
+    registry: RegistryState
+    runs: tuple[Experiment, ...]
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def read_experiments(repo: Repository, model: str | None = None) -> Experiments:
+    """Return this clone's runs of a model, or of all."""
     runs = [f"{prefix}{model}/" if model else prefix for prefix in (RUN_PREFIX, RELEASE_PREFIX)]
     refs = repo.refs(TAG_PREFIX, LOG_PREFIX, *runs)
     registry = fold_refs(refs)
@@ -69,7 +76,7 @@ def read_experiments(
     gated = {(one.run.model, one.run.key) for one in found if one.comparison}
     kept = [one for one in found if one.comparison or (one.run.model, one.run.key) not in gated]
     kept.sort(key=lambda one: (one.run.started_on, one.key), reverse=True)
-    return registry, tuple(kept), tuple(unreadable)
+    return Experiments(registry, tuple(kept), tuple(unreadable))
 
 
 def runs_table(model: str, runs: Sequence[Experiment]) -> ModelRuns:

@@ -70,7 +70,7 @@ def encode_release(release: Release) -> dict[str, Any]:
             "buildDefinition": {
                 "buildType": RELEASE_TYPE,
                 "externalParameters": {name: flat[name] for name in parameters},
-                "internalParameters": {"format": release.format, "project": release.project, "trust": release.trust},
+                "internalParameters": {"format": release.format, "project": flat["project"], "trust": release.trust},
                 "resolvedDependencies": [
                     {"name": "commit", "digest": {"gitCommit": release.commit}},
                     {"name": "environment", "digest": {"sha256": release.environment_digest}},

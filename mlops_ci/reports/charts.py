@@ -5,46 +5,28 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from mlops_ci.core.records import RequirementResult
+from mlops_ci.core.requirements import RequirementResult, RequirementTerms
 from mlops_ci.core.results.gate import GatedModel
 from mlops_ci.reports.formatting import format_count, format_number
 
 _WIDTH = 21  # an odd number of characters: the limit stands in the middle
-_NUMBER_PATTERN = r"([-+]?[0-9.]+(?:e[-+]?[0-9]+)?)"
-# as learn.wording.describe writes requirements; a test holds them against each other
-_AT_MOST_WORSE = re.compile(rf"at most {_NUMBER_PATTERN} worse than")
-_NOT_WORSE = re.compile(rf"not worse than \S+ \S+ by more than {_NUMBER_PATTERN}|not worse than")
-_BETTER = re.compile(rf"better than \S+ \S+ by more than {_NUMBER_PATTERN}|better than")
-_ABSOLUTE_BOUND = re.compile(rf"at least {_NUMBER_PATTERN}|at most {_NUMBER_PATTERN}")
 
 
-def requirement_limit(item: RequirementResult) -> float | None:
-    """Return where a requirement's limit lies on the scale of its interval: of differences where it has one, else of values.
+def requirement_limit(terms: RequirementTerms) -> float | None:
+    """Return where a requirement's limit lies on the scale of its interval: of differences, or of values for a threshold.
 
-    None where there is not one limit, or its words are not known.
+    None where there is not one limit.
     """
-    text = item.requirement
-    if item.difference is None:
-        bounds = _ABSOLUTE_BOUND.findall(text)
-        return _parse_float(bounds[0][0] or bounds[0][1]) if len(bounds) == 1 else None
-    if found := _AT_MOST_WORSE.search(text):
-        return _parse_negated(found.group(1))
-    if found := _NOT_WORSE.search(text):
-        return _parse_negated(found.group(1) or "0")
-    found = _BETTER.search(text)
-    return _parse_float(found.group(1) or "0") if found else None
-
-
-def _parse_float(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
-
-
-def _parse_negated(text: str) -> float | None:
-    value = _parse_float(text)
-    return None if value is None else -value
+    match terms.test:
+        case "threshold":
+            bounds = [bound for bound in (terms.min, terms.max) if bound is not None]
+            return bounds[0] if len(bounds) == 1 else None
+        case "superiority":
+            return terms.margin or 0.0
+        case "non-inferiority" | "no-regression":
+            return -(terms.margin or 0.0)
+        case "ratio":
+            return None
 
 
 def draw_interval(item: RequirementResult) -> str:
@@ -52,7 +34,7 @@ def draw_interval(item: RequirementResult) -> str:
 
     The scale is as wide as it needs to be for the interval's further end.
     """
-    limit = requirement_limit(item)
+    limit = requirement_limit(item.requirement)
     seen = item.candidate if item.difference is None else item.difference
     if limit is None or seen is None or item.lower is None or item.upper is None:
         return ""

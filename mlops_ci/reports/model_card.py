@@ -9,8 +9,9 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from mlops_ci.core.choices import Trust
 from mlops_ci.core.ci_job import CiJob
-from mlops_ci.core.records import Comparison, Release, TrainingRun, Trust
+from mlops_ci.core.records import Comparison, Release, TrainingRun
 from mlops_ci.reports import escaping, formatting, sections, sentences
 from mlops_ci.reports.layout import Block, bullet_list, fit_blocks, limited_table
 from mlops_ci.reports.text import holdout_question_line

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from mlops_ci.core.results.power import PowerReport, RequirementPower
 from mlops_ci.reports import formatting
+from mlops_ci.spec.requirement_text import describe_terms
 
 
 def power_lines(report: PowerReport) -> Iterator[str]:
@@ -14,8 +16,13 @@ def power_lines(report: PowerReport) -> Iterator[str]:
         rare = "" if one.rarest is None else f" ({one.rarest:,} of the rarest class)"
         worth = "" if one.effective_rows is None else f", worth {one.effective_rows:,} independent ones"
         yield f"{one.model}: {one.rows:,} held-out rows{rare}{worth}, each test at {one.alpha:.3g}, {one.power:.0%} power"
-        rows = [(item.requirement, _smallest_difference(item), item.basis) for item in one.requirements]
+        rows = [(_label(item), _smallest_difference(item), item.basis) for item in one.requirements]
         yield formatting.text_table(("requirement", "sees a true difference of", "by"), rows, "  ")
+
+
+def _label(item: RequirementPower) -> str:
+    whole = describe_terms(replace(item.requirement, slices=None))
+    return f"{whole}, as a whole" if item.requirement.slices else whole
 
 
 def _smallest_difference(item: RequirementPower) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from mlops_ci.core.choices import Trust
 from mlops_ci.core.ci_job import CiJob
 from mlops_ci.core.diagnostics import Diagnostic
-from mlops_ci.core.records import Trust
 from mlops_ci.core.results.gate import GatedModel, GateReport
 from mlops_ci.reports import charts, escaping, formatting, sections
 from mlops_ci.reports.layout import Block, bullet_list, fit_blocks, limited_table

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from mlops_ci.core.records import Comparison, DatasetSnapshot, MetricValue, RequirementResult, Verdict
+from mlops_ci.core.records import Comparison, DatasetSnapshot, MetricValue, Verdict
+from mlops_ci.core.requirements import RequirementResult
 from mlops_ci.core.results.gate import GatedModel
 from mlops_ci.reports import charts, escaping, formatting, sentences
 from mlops_ci.reports.layout import bullet_list, limited_table
+from mlops_ci.reports.requirements import requirement_label
 from mlops_ci.spec.metrics import METRIC_DEFINITIONS
 
 VERDICT_MARKS: Mapping[str, str] = {
@@ -48,7 +50,7 @@ def verdict_label(verdict: Verdict, before: str = "") -> str:
 def requirements_table(results: Sequence[RequirementResult], *, most: int = 20, size: int = 10_000) -> str:
     """Return requirements as a table, the ones that do not hold first."""
     rows = [_requirement_row(item) for item in _sort_by_severity(results)]
-    header = ("verdict", "rule", "candidate", "champion", "difference", "interval ━ and limit ┃", "p")
+    header = ("verdict", "requirement", "candidate", "baseline", "difference", "interval ━ and limit ┃", "p")
     return limited_table(header, rows, most=most, size=size, noun="requirement")
 
 
@@ -61,12 +63,12 @@ def _requirement_row(item: RequirementResult) -> tuple[str, ...]:
     of_value = item.difference is None  # what the interval is of
     return (
         f"{VERDICT_MARKS[item.verdict]} {item.verdict}",
-        item.requirement + (f" ({item.slice})" if item.slice else ""),
+        requirement_label(item),
         f"{formatting.format_number(item.candidate)} {interval if of_value else ''}".strip(),
-        formatting.format_number(item.champion),
+        formatting.format_number(item.baseline),
         "" if of_value else f"{formatting.format_difference(item.difference)} {interval}".strip(),
         charts.draw_interval(item),
-        "" if item.p is None else f"{item.p:.2g}",
+        "" if item.p_value is None else f"{item.p_value:.2g}",
     )
 
 
@@ -75,19 +77,11 @@ def reasons_list(comparison: Comparison, *, most: int = 12, size: int = 6_000) -
     open_ = [
         item for item in _sort_by_severity(comparison.requirements) if item.verdict not in ("pass", "not-applicable")
     ]
-    lines = [
-        f"{item.requirement} {sentences.VERDICT_PHRASES[item.verdict]}: {item.reason}."
-        + _labels_needed_note(item.labels_needed)
-        for item in open_
-    ]
+    lines = [sentences.requirement_sentence(item) for item in open_]
     told = [*lines, *sentences.evaluation_notes(comparison)]
     return bullet_list(
         [escaping.escape_markdown(escaping.clip(line, 400)) for line in told], most=most, size=size, noun="reason"
     )
-
-
-def _labels_needed_note(labels: int | None) -> str:
-    return "" if labels is None else f" About {labels:,} more labelled rows would decide it."
 
 
 def slice_differences(comparison: Comparison) -> Iterator[tuple[str, list[SliceDifference]]]:
@@ -102,7 +96,7 @@ def slice_differences(comparison: Comparison) -> Iterator[tuple[str, list[SliceD
     for item in comparison.metrics:
         if item.slice is not None and (other := theirs.get((item.metric, item.slice))) is not None:
             pairs.setdefault(item.metric, []).append((item, other))
-    for metric in dict.fromkeys((*(item.metric for item in comparison.requirements), *pairs)):
+    for metric in dict.fromkeys((*(item.requirement.metric for item in comparison.requirements), *pairs)):
         known = METRIC_DEFINITIONS.get(metric)
         if metric not in pairs or known is None or known.higher_is_better is None:
             continue

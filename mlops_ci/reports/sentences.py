@@ -10,23 +10,32 @@ from mlops_ci.reports import formatting
 
 if TYPE_CHECKING:
     from mlops_ci.core.records import ComparedRelease, Comparison, MetricValue
+    from mlops_ci.core.requirements import RequirementResult, RequirementVerdict
 
-VERDICT_PHRASES: Mapping[str, str] = {
+VERDICT_PHRASES: Mapping[RequirementVerdict, str] = {
     "pass": "holds",
     "fail": "does not hold",
     "inconclusive": "cannot be decided",
-    "incomparable": "cannot be decided",
     "not-applicable": "does not apply",
 }
 _MAX_WORST_SLICES = 3
 
 
+def requirement_sentence(item: RequirementResult) -> str:
+    """Return what a requirement asks, what it came to and why, as a sentence."""
+    from mlops_ci.reports.requirements import reason_text, requirement_label  # queries of the registry need none
+
+    return f"“{requirement_label(item)}” {VERDICT_PHRASES[item.verdict]}: {reason_text(item)}."
+
+
 def requirement_sentences(comparison: Comparison) -> Iterator[str]:
     """Yield a sentence for each requirement, what it came to and why; one for all that do not apply for the same reason."""
-    aside = Counter(item.reason for item in comparison.requirements if item.verdict == "not-applicable")
+    from mlops_ci.reports.requirements import explain_verdict
+
+    aside = Counter(explain_verdict(item) for item in comparison.requirements if item.verdict == "not-applicable")
     for item in comparison.requirements:
-        if item.verdict != "not-applicable" or aside[item.reason] == 1:
-            yield f"{item.requirement} {VERDICT_PHRASES[item.verdict]}: {item.reason}."
+        if item.verdict != "not-applicable" or aside[explain_verdict(item)] == 1:
+            yield requirement_sentence(item)
     for reason, count in aside.items():
         if count > 1:
             yield f"{formatting.format_count(count, 'requirement')} do not apply: {reason}."
@@ -56,7 +65,7 @@ def worst_slices(comparison: Comparison) -> tuple[str, tuple[MetricValue, ...]] 
     from mlops_ci.spec.metrics import METRIC_DEFINITIONS  # queries of the registry know none
 
     sliced = [item for item in comparison.metrics if item.slice is not None]
-    names = [item.metric for item in comparison.requirements] + [item.metric for item in sliced]
+    names = [item.requirement.metric for item in comparison.requirements] + [item.metric for item in sliced]
     directed = {name: up for name, one in METRIC_DEFINITIONS.items() if (up := one.higher_is_better) is not None}
     metric = next((name for name in names if name in directed and any(item.metric == name for item in sliced)), None)
     if metric is None:

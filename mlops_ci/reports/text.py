@@ -31,12 +31,13 @@ if TYPE_CHECKING:
         SweepResult,
     )
     from mlops_ci.core.results.notify import NotificationReport
+    from mlops_ci.core.results.plugins import PluginsReport
     from mlops_ci.core.results.power import PowerReport
     from mlops_ci.core.results.queries import AuditReport, DiffReport, ReproduceReport, RunsReport
     from mlops_ci.core.results.registry import HistoryReport, ShowReport
     from mlops_ci.core.results.simulation import SelftestReport
 
-REQUIREMENTS_HEADER = ("requirement", "candidate", "champion", "difference", "interval", "p", "verdict")
+REQUIREMENTS_HEADER = ("requirement", "candidate", "baseline", "difference", "interval", "p", "verdict")
 
 
 def render_text(record: Any) -> str:
@@ -47,14 +48,16 @@ def render_text(record: Any) -> str:
 
 def requirement_rows(comparison: Comparison) -> list[tuple[str, ...]]:
     """Return the comparison's requirements as rows of the table `REQUIREMENTS`."""
+    from mlops_ci.reports.requirements import requirement_label  # queries of the registry need none
+
     return [
         (
-            item.requirement + (f" ({item.slice})" if item.slice else ""),
+            requirement_label(item),
             formatting.format_number(item.candidate),
-            formatting.format_number(item.champion),
+            formatting.format_number(item.baseline),
             formatting.format_difference(item.difference),
             formatting.format_interval(item.lower, item.upper),
-            "" if item.p is None else f"{item.p:.2g}",
+            "" if item.p_value is None else f"{item.p_value:.2g}",
             item.verdict,
         )
         for item in comparison.requirements
@@ -327,6 +330,12 @@ def _affected_lines(report: AffectedReport) -> Iterator[str]:
     return impact.impact_lines(report)
 
 
+def _plugins_lines(report: PluginsReport) -> Iterator[str]:
+    from mlops_ci.reports import plugins
+
+    return plugins.plugins_lines(report)
+
+
 def _doctor_lines(report: DoctorReport) -> Iterator[str]:
     from mlops_ci.reports import doctor
 
@@ -354,6 +363,7 @@ _WRITERS: Mapping[str, Callable[[Any], Iterator[str]]] = {
     "RunsReport": _runs_lines,
     "DiffReport": _diff_lines,
     "DoctorReport": _doctor_lines,
+    "PluginsReport": _plugins_lines,
     "FetchReport": _fetch_lines,
     "ReproduceReport": _reproduce_lines,
     "GcReport": _gc_lines,

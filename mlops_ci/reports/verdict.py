@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from mlops_ci.core.records import RequirementResult
+from mlops_ci.core.requirements import RequirementResult
 from mlops_ci.core.results.gate import GatedModel, GateReport
 from mlops_ci.reports.formatting import format_count
+from mlops_ci.reports.requirements import explain_verdict, requirement_label
 from mlops_ci.reports.sections import sort_worst_first
 
 
@@ -52,8 +53,8 @@ def _failure_clause(gated: GatedModel) -> str:
     failed = _requirements_with(gated, "fail")
     if not failed:
         return f"was stopped: {gated.sentence}"
-    rest = f", and {format_count(len(failed) - 1, 'other requirement')}" if len(failed) > 1 else ""
-    return f"does not hold “{failed[0].requirement}” ({failed[0].reason}){rest}"
+    rest = f" and {format_count(len(failed) - 1, 'other requirement')}" if len(failed) > 1 else ""
+    return f"does not hold “{requirement_label(failed[0])}”{rest}: {explain_verdict(failed[0])}"
 
 
 def _undecided_clause(gated: GatedModel) -> str:
@@ -63,7 +64,7 @@ def _undecided_clause(gated: GatedModel) -> str:
     needed = [item.labels_needed for item in undecided]
     labels = [one for one in needed if one is not None]
     rows = f" About {max(labels):,} more labelled rows would decide it." if len(labels) == len(needed) else ""
-    return f"may or may not hold “{undecided[0].requirement}” ({undecided[0].reason}).{rows}"
+    return f"may or may not hold “{requirement_label(undecided[0])}”: {explain_verdict(undecided[0])}.{rows}"
 
 
 def _requirements_with(gated: GatedModel, verdict: str) -> list[RequirementResult]:

@@ -13,9 +13,10 @@ from mlops_ci.repository.git import Repository
 from mlops_ci.repository.git_values import Person
 
 if TYPE_CHECKING:  # queries need neither records nor specs, and should not wait for a YAML parser
-    from mlops_ci.core.records import Provenance
+    from mlops_ci.core.choices import Trust
+    from mlops_ci.core.records import ProjectRef, Provenance
     from mlops_ci.spec.load import Specs
-    from mlops_ci.spec.spec_types import Delivery, Trust
+    from mlops_ci.spec.spec_types import Delivery
 
 
 @dataclass(frozen=True)
@@ -68,3 +69,15 @@ class Project:
     def delivery(self) -> Delivery:
         """How manifests get to the branch: as the project says, and by pull request where the branch takes no push."""
         return "pull-request" if self.context.is_branch_protected else self.specs.project.spec.delivery
+
+    @property
+    def reference(self) -> ProjectRef:
+        """What records call it: its name, and the folder of its mlops.yaml in the repository."""
+        from mlops_ci.core.records import ProjectRef
+
+        repo, root = self.context.repo, self.context.root.resolve()
+        top = repo.root.resolve() if repo is not None else root
+        folder = (
+            root.relative_to(top).as_posix() if root.is_relative_to(top) else "."
+        )  # else a copy of the project's files
+        return ProjectRef(self.specs.project.name, folder)

@@ -1,28 +1,55 @@
-"""What a requirement asks, and a metric's value, as text."""
+"""What a requirement asks: as the terms that records keep, and in a few words; and a metric's value as text."""
 
 from __future__ import annotations
 
-from mlops_ci.spec.spec_types import Requirement
+from typing import TYPE_CHECKING
+
+from mlops_ci.core.requirements import RequirementTerms, TestKind
+
+if TYPE_CHECKING:
+    from mlops_ci.spec.spec_types import Requirement
+
+
+def requirement_terms(requirement: Requirement) -> RequirementTerms:
+    """Return what a requirement of a spec asks, as records keep it."""
+    test = _test_kind(requirement)
+    if test == "threshold":
+        return RequirementTerms(
+            requirement.metric, test, min=requirement.min, max=requirement.max, by=requirement.by or None
+        )
+    against = requirement.against or "champion"
+    if test == "ratio":
+        return RequirementTerms(requirement.metric, test, against, max_ratio=requirement.max_ratio)
+    slices = (requirement.slices or None) if test == "no-regression" else None
+    return RequirementTerms(requirement.metric, test, against, margin=requirement.margin, slices=slices)
+
+
+def _test_kind(requirement: Requirement) -> TestKind:
+    if requirement.max_ratio is not None:
+        return "ratio"
+    return requirement.test or ("threshold" if requirement.against is None else "superiority")
+
+
+def describe_terms(terms: RequirementTerms) -> str:
+    """Say what a requirement asks, in a few words, such as `auc: at least 0.65`."""
+    by_more = f" by more than {terms.margin:g}" if terms.margin else ""
+    slices = terms.slices
+    where = f", by {', '.join(slices)}" if isinstance(slices, tuple) else ", in every slice" if slices else ""
+    bounds = [f"at least {terms.min:g}"] if terms.min is not None else []
+    bounds += [f"at most {terms.max:g}"] if terms.max is not None else []
+    asked = {
+        "threshold": " and ".join(bounds),
+        "ratio": f"at most {terms.max_ratio or 0:g} times the {terms.against}'s",
+        "superiority": f"better than the {terms.against}{by_more}",
+        "non-inferiority": f"not worse than the {terms.against}{by_more}",
+        "no-regression": f"no regression against the {terms.against}{by_more}{where}",
+    }[terms.test]
+    return f"{terms.metric}{f' by {terms.by}' if terms.by else ''}: {asked}"
 
 
 def describe_requirement(requirement: Requirement) -> str:
-    """Say what a requirement asks, in a few words."""
-    metric, margin = requirement.metric, requirement.margin
-    whose = f"the {requirement.against or 'champion'}'s"
-    if requirement.max_ratio is not None:
-        return f"{metric} at most {requirement.max_ratio:g} times {whose}"
-    match requirement.test or requirement.against:
-        case "superiority" | "champion" | "anchor":
-            return f"{metric} better than {whose}" + (f" by more than {margin:g}" if margin else "")
-        case "non-inferiority":
-            return f"{metric} shown to be at most {margin:g} worse than {whose}"
-        case "no-regression":
-            slices = requirement.slices
-            where = f", by {', '.join(slices)}" if isinstance(slices, tuple) else ", in every slice" if slices else ""
-            return f"{metric} not worse than {whose}" + (f" by more than {margin:g}" if margin else "") + where
-    bounds = [f"at least {requirement.min:g}"] if requirement.min is not None else []
-    bounds += [f"at most {requirement.max:g}"] if requirement.max is not None else []
-    return f"{metric}{f' by {requirement.by}' if requirement.by else ''} {' and '.join(bounds)}"
+    """Say what a requirement of a spec asks, in a few words."""
+    return describe_terms(requirement_terms(requirement))
 
 
 def format_metric(value: float) -> str:

@@ -6,17 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
+from mlops_ci.core.choices import CheckSeverity, Trust
 from mlops_ci.core.codec import DecodeError, decode
 from mlops_ci.core.errors import EnvironmentProblem
 from mlops_ci.core.plugins import Group, Plugin, load
 
 ColumnType = Literal["string", "integer", "number", "boolean", "date", "timestamp"]
-CheckSeverity = Literal["error", "warn"]
 Task = Literal["binary-classification", "multiclass-classification", "regression"]
 BaselineRole = Literal["champion", "anchor"]
 Delivery = Literal["push", "pull-request"]
 ChangeKind = Literal["changed", "retrained"]
-Trust = Literal["local", "single-job", "separated"]  # from the least on
 
 
 @dataclass(frozen=True)
@@ -213,13 +212,17 @@ class DatasetSpec:
 
 @dataclass(frozen=True)
 class TrainSpec:
-    """How a candidate is built: a scikit-learn estimator by dotted path, or a function of the repository's own code."""
+    """How a candidate is built: an estimator by dotted path, or a function of the repository's own code.
+
+    `framework` fits and packages it; None: scikit-learn.
+    """
 
     estimator: str | None = None
     entrypoint: str | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     trusted: tuple[str, ...] = ()
+    framework: str | None = None
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,12 @@ requirements are written here.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from mlops_ci.core.errors import UsageProblem, error_headline
 from mlops_ci.training.failures import require_answer, training_failure
-from mlops_ci.training.inspection import INSPECT_WORKER, inspect_model_file, select_golden_rows
+from mlops_ci.training.inspection import inspect_model_file, select_golden_rows
 from mlops_ci.training.package import FittedModel, InspectedFile, make_folder, package_model
 from mlops_ci.training.prediction_columns import RESERVED_FEATURE_PREFIX
 from mlops_ci.training.training_task import TrainingTask
@@ -31,25 +29,25 @@ def fit_model(task: TrainingTask, data: Path, scratch: Path) -> FittedModel:
     fails or the model needs types that `train.trusted` does not list.
     """
     _require_free_names(task)
+    entry_file = task.packager.entry_file
     scratch.mkdir(parents=True, exist_ok=True)
     golden = select_golden_rows(data, task.inputs)  # before the trainer is told where the data are
     work = make_folder(scratch, "train-")
-    written = work / task.packager.entry_file
-    with _start_inspector(task, scratch) as inspector:
-        began = time.monotonic()
-        ended = protocol.run_worker(
-            _TRAIN_WORKER, _train_job(task, data, written), work, timeout=task.timeout, interpreter=task.interpreter
-        )
-        from_outside = time.monotonic() - began
-        trained = require_answer(protocol.TrainAnswer, work, ended, task, "training")
-        # made now, when nothing of the trainer is left to find it
-        copy = make_folder(scratch, "inspect-") / written.name
-        try:
-            digest = untrusted_files.copy_untrusted_file(written, copy)
-        except (OSError, ValueError) as error:
-            message = f"training left no model file: {error_headline(error)}"
-            raise training_failure(message, ended, task.where) from error
-        found = inspect_model_file(task, copy, golden, inspector)
+    written = work / entry_file
+    began = time.monotonic()
+    ended = protocol.run_worker(
+        _TRAIN_WORKER, _train_job(task, data, written), work, timeout=task.timeout, interpreter=task.interpreter
+    )
+    from_outside = time.monotonic() - began
+    trained = require_answer(protocol.TrainAnswer, work, ended, task, "training")
+    # made now, when nothing of the trainer is left to find it
+    copy = make_folder(scratch, "inspect-") / written.name
+    try:
+        digest = untrusted_files.copy_untrusted_file(written, copy)
+    except (OSError, ValueError) as error:
+        message = f"training left no model file: {error_headline(error)}"
+        raise training_failure(message, ended, task.where) from error
+    found = inspect_model_file(task, copy, golden)
     made = package_model(task, InspectedFile(copy, digest, found), golden, scratch)
     pools = tuple(protocol.printable_line(one, 200) for one in trained.threadpools[:20])
     return replace(
@@ -75,7 +73,7 @@ def _require_free_names(task: TrainingTask) -> None:
 
 def _train_job(task: TrainingTask, data: Path, out: Path) -> protocol.TrainJob:
     return protocol.TrainJob(
-        framework=task.framework,
+        framework=task.framework.name,
         data=str(data.resolve()),
         out=str(out),
         root=str(task.root.resolve()),
@@ -87,13 +85,3 @@ def _train_job(task: TrainingTask, data: Path, out: Path) -> protocol.TrainJob:
         params=task.train.params,
         seed=task.train.seed,
     )
-
-
-@contextmanager
-def _start_inspector(task: TrainingTask, scratch: Path) -> Iterator[protocol.WaitingWorker | None]:
-    """Let the inspecting process prepare itself while library code trains; where code of the candidate's own does, it would find it."""
-    if task.train.entrypoint is not None or task.interpreter.has_own_packages:
-        yield None
-        return
-    with protocol.start_waiting_worker(INSPECT_WORKER, make_folder(scratch, "waiting-")) as inspector:
-        yield inspector

@@ -65,17 +65,14 @@ def select_golden_rows(data: Path, inputs: Sequence[ModelField]) -> Any:
     return table.take(pa.array(at, type=pa.int64())).replace_schema_metadata(None)
 
 
-def inspect_model_file(
-    task: TrainingTask, model: Path, golden: Any, inspector: protocol.WaitingWorker | None = None
-) -> Inspection:
+def inspect_model_file(task: TrainingTask, model: Path, golden: Any) -> Inspection:
     """Return what a model file holds and answers; the folder that it is in is the inspecting process's own.
 
-    A model with code of its own is loaded in a second process, once all of its types are trusted. `inspector` is a process
-    that waits for this job. Raises Findings when the file needs types that the spec does not trust, or cannot be used.
+    A model with code of its own is loaded in a second process, once all of its types are trusted. Raises Findings when the file needs types that the spec does not trust, or cannot be used.
     """
     folder, paths = model.parent, entrypoint_folders(task.train.entrypoint, task.root)
     job = _inspect_job(task, model, golden, paths, types_only=bool(paths))
-    ended, found = _run_inspector(task, job, folder, inspector)
+    ended, found = _run_inspector(task, job, folder)
     _require_trusted_types(task, found)
     log = ended.log
     if paths:  # now its code may be imported
@@ -129,12 +126,9 @@ def _inspect_job(
 
 
 def _run_inspector(
-    task: TrainingTask, job: protocol.InspectJob, folder: Path, inspector: protocol.WaitingWorker | None = None
+    task: TrainingTask, job: protocol.InspectJob, folder: Path
 ) -> tuple[ProcessResult, protocol.InspectAnswer]:
-    if inspector is not None:
-        ended = protocol.submit(inspector, job, folder, task.timeout)
-    else:
-        ended = protocol.run_worker(INSPECT_WORKER, job, folder, timeout=task.timeout, interpreter=task.interpreter)
+    ended = protocol.run_worker(INSPECT_WORKER, job, folder, timeout=task.timeout, interpreter=task.interpreter)
     return ended, require_answer(protocol.InspectAnswer, folder, ended, task, _ACTIVITY)
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlops_ci.core.diagnostics import Location
+from mlops_ci.core.errors import UsageProblem
 from mlops_ci.core.records import ModelField, TrainingEnvironment
 from mlops_ci.spec.spec_types import Task, TrainSpec
 from mlops_ci.training.frameworks.built_in import load_framework
+from mlops_ci.training.frameworks.protocol import Framework
+from mlops_ci.training.frameworks.sklearn import SKLEARN
 from mlops_ci.training.packaging.built_in import load_packager
 from mlops_ci.training.packaging.protocol import Packager
 from mlops_ci.training.workers.protocol import CURRENT_INTERPRETER, Interpreter
@@ -31,9 +34,16 @@ class TrainingTask:
     where: Location | None = None
     timeout: float | None = None
     interpreter: Interpreter = CURRENT_INTERPRETER
-    framework: str = "sklearn"
+
+    @property
+    def framework(self) -> Framework:
+        """What fits the model; raises as `plugins.load` does, at the spec's train block."""
+        try:
+            return load_framework(self.train.framework or SKLEARN.name)
+        except UsageProblem as problem:
+            raise UsageProblem([replace(one, location=self.where) for one in problem.diagnostics]) from problem
 
     @property
     def packager(self) -> Packager:
         """The format that the framework packages its models in; raises as `plugins.load` does."""
-        return load_packager(load_framework(self.framework).packager)
+        return load_packager(self.framework.packager)

@@ -75,6 +75,27 @@ def test_without_a_python_that_is_new_enough_it_says_so(checkout: Path) -> None:
     assert done.stdout.startswith("::error title=python-missing::There is no Python 3.11 or newer on PATH.")
 
 
+# makes an environment whose python says how it was started, and keeps what it is asked
+UV = """#!/bin/sh
+echo "$@" >>"{log}"
+for last; do :; done
+case "$1" in venv)
+    mkdir -p "$last/bin"
+    printf '#!/bin/sh\\necho "$@"\\n' >"$last/bin/python"
+    chmod +x "$last/bin/python"
+esac
+"""
+
+
+def test_packages_are_compiled_when_they_are_installed(checkout: Path) -> None:
+    """Given uv, which compiles nothing by itself, when the toolkit is installed, then it is told to."""
+    log, tools = checkout.parent / "asked", checkout.parent / "tools"
+    a_program(tools, "uv", UV.format(log=log))
+    done = step(checkout, PATH=f"{tools}{os.pathsep}{os.environ['PATH']}")
+    assert done.stdout.strip() == "-I -m mlops_ci action validate"
+    assert [("--compile-bytecode" in line) for line in log.read_text().splitlines()] == [False, True]
+
+
 HOSTILE = (
     "import os, sys; open(os.environ.get('PWNED', '{pwned}'), 'a').write(__file__ + ' ' + str(sys.argv) + '\\n')\n"
 )
@@ -136,20 +157,63 @@ def test_requirements_are_a_file_of_the_repository(checkout: Path, path: str) ->
     assert (done.returncode, done.stdout[:33]) == (2, "::error title=requirements-path::")
 
 
-def test_a_judge_installs_what_the_base_wants_and_not_what_the_change_brings(checkout: Path) -> None:
+def of_base(checkout: Path, text: str) -> None:
+    """Commit a file of requirements as the branch `base` has it, and another one after it."""
     git = git_in(checkout)
-    (checkout / "needed.txt").write_text("-e base\n")
+    (checkout / "needed.txt").write_text(text)
     git("add", ".")
     git("commit", "--quiet", "-m", "base")
     git("branch", "base")
     (checkout / "needed.txt").write_text("-e change\n")
     git("commit", "--quiet", "--all", "-m", "change")
+
+
+HASH = f"--hash=sha256:{'0' * 64}"
+
+
+@pytest.mark.parametrize("line", ["-e base", "numpy", "numpy==2.0", f"numpy>=2.0 {HASH}", f"numpy==2.0 --pre {HASH}", f"numpy==2.0 {HASH[:-1]}"])  # fmt: skip
+def test_a_judge_installs_a_lock_of_the_base_and_not_what_the_change_brings(checkout: Path, line: str) -> None:
+    of_base(checkout, f"# made by uv\niniconfig==2.0.0 \\\n    {HASH}\n    # via x\n{line}\n")
     done = step(checkout, inputs={"requirements": "needed.txt", "requirements-from": "base"})
-    assert done.stdout.startswith(
-        "::error title=requirements-line::line 1 of needed.txt"
-    )  # in the base no line of the checkout
+    assert done.returncode == 2
+    assert done.stdout.startswith(f"::error title=requirements-unlocked::`{line[:60]}")
+    assert "uv pip compile --generate-hashes" in done.stdout
+
+
+def test_the_base_is_a_commit_that_is_here(checkout: Path) -> None:
+    of_base(checkout, "")
     gone = step(checkout, inputs={"requirements": "needed.txt", "requirements-from": "--output=x"})
     assert gone.stdout.startswith("::error title=requirements-ref::")
+
+
+def test_a_package_whose_content_is_not_the_locks_is_not_installed(checkout: Path) -> None:
+    of_base(checkout, f"iniconfig==2.0.0 {HASH}\n")
+    done = step(checkout, inputs={"requirements": "needed.txt", "requirements-from": "base"})
+    assert done.returncode == 3
+    assert done.stdout.startswith("::error title=toolkit-not-installed::")
+    assert "hash" in done.stdout.lower()
+
+
+@pytest.mark.slow
+def test_the_environment_of_a_lock_says_what_it_pins(checkout: Path) -> None:
+    (checkout / "requirements.in").write_text("iniconfig\n")
+    command = [
+        "uv",
+        "pip",
+        "compile",
+        "--quiet",
+        "--generate-hashes",
+        "--no-emit-package",
+        "mlops-ci",
+        "requirements.in",
+    ]
+    made = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=True)
+    of_base(checkout, made.stdout)
+    done = step(checkout, "setup", inputs={"requirements": "needed.txt", "requirements-from": "base"})
+    assert done.returncode == 0, done.stdout + done.stderr
+    (lock,) = (checkout.parent / "temp").glob("mlops-ci-*/mlops-ci-lock.json")
+    assert list(json.loads(lock.read_text())["packages"]) == ["iniconfig"]
+    assert list(lock.parent.glob("lib/*/site-packages/iniconfig"))
 
 
 def test_what_cannot_be_installed_is_said_and_made_anew_the_next_time(checkout: Path) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.benchmarks.affected import of_a_large_repository
+from tests.benchmarks.many_models import of_many_models
 from tests.benchmarks.overhead import of_a_gate
 from tests.benchmarks.ratio import Ratio, alternated, run
 from tests.benchmarks.registry import against_git, against_gto
@@ -23,7 +24,10 @@ def main(rounds: int) -> None:
     print(f"median of {rounds} alternated pairs, with minimum and maximum; whole processes unless it says otherwise\n")
     with tempfile.TemporaryDirectory(prefix="mlops-ci-benchmark-") as folder:
         scratch = Path(folder)
-        for measure in (version, of_a_gate, second_gate, of_a_large_repository, of_the_gate, against_git, against_gto):
+        for measure in (
+            *(version, of_a_gate, of_many_models, second_gate, of_a_large_repository),
+            *(of_the_gate, against_git, against_gto),
+        ):
             for ratio in measure(rounds, scratch):
                 print(ratio.row(), flush=True)
 

@@ -3,39 +3,28 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from mlops_ci.core import process
 from mlops_ci.core.errors import EnvironmentProblem
+from tests.support.forked import TOOLKIT, WAYS, Run, is_gone, unprivileged
 
 
-def run(tmp_path: Path, code: str, **options: Any) -> process.ProcessResult:
-    return process.run_guarded([sys.executable, "-c", code], cwd=tmp_path, **options)
+@pytest.fixture(params=WAYS, ids=lambda way: way.__name__)
+def run(request: pytest.FixtureRequest) -> Run:
+    """Each guard holds for a process that starts from nothing, and for one that is forked from a template."""
+    way: Run = request.param
+    return way
 
 
-def is_gone(pid: int) -> bool:
-    """Wait for a killed process to be gone: SIGKILL is delivered at once and carried out a little later."""
-    for _ in range(500):
-        try:
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except (FileNotFoundError, ProcessLookupError):
-            return True
-        if state == "Z":
-            return True
-        time.sleep(0.01)
-    return False
-
-
-def test_secrets_do_not_reach_a_child(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_secrets_do_not_reach_a_child(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("GITHUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "MY_PASSWORD"):
         monkeypatch.setenv(name, "s3cret")
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
@@ -46,21 +35,17 @@ def test_secrets_do_not_reach_a_child(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has /proc")
-def test_a_child_cannot_read_our_environment_from_proc(tmp_path: Path) -> None:
+def test_a_child_cannot_read_our_environment_from_proc(run: Run, tmp_path: Path) -> None:
     # the kernel keeps what a process was started with: for a secret in it, this test starts the parent, too
     code = "import os; print(open(f'/proc/{os.getppid()}/environ').read())"
-    # root may read everything; without its capabilities it is as any other user
-    drop = ["setpriv", "--inh-caps", "-all", "--bounding-set", "-all"] if os.getuid() == 0 else []
-    if drop and shutil.which("setpriv") is None:
-        pytest.skip("as root, this needs setpriv")
     parent = (
-        "import pathlib; from mlops_ci.core import process; "
-        f"print(process.run_guarded({[sys.executable, '-c', code]!r}, cwd=pathlib.Path({str(tmp_path)!r})).tail)"
+        f"import pathlib; from tests.support import forked; "
+        f"print(forked.{run.__name__}(pathlib.Path({str(tmp_path)!r}), {code!r}).tail)"
     )
     done = subprocess.run(
-        [*drop, sys.executable, "-c", parent],
+        [*unprivileged(), sys.executable, "-c", parent],
         env={**os.environ, "MY_TOKEN": "s3cret"},
-        cwd=Path(process.__file__).parents[1],
+        cwd=TOOLKIT,
         capture_output=True,
         text=True,
         check=True,
@@ -84,7 +69,7 @@ def test_the_environment_is_an_allow_list() -> None:
     assert kept["PYTHONDONTWRITEBYTECODE"] == "1"
 
 
-def test_exit_code_folder_and_log(tmp_path: Path) -> None:
+def test_exit_code_folder_and_log(run: Run, tmp_path: Path) -> None:
     result = run(
         tmp_path, "import os, sys; print(os.getcwd(), flush=True); print('oh no', file=sys.stderr); sys.exit(3)"
     )
@@ -92,11 +77,11 @@ def test_exit_code_folder_and_log(tmp_path: Path) -> None:
     assert result.tail == f"{tmp_path}\noh no"
 
 
-def test_a_signal_is_a_negative_code(tmp_path: Path) -> None:
+def test_a_signal_is_a_negative_code(run: Run, tmp_path: Path) -> None:
     assert run(tmp_path, "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)").returncode == -signal.SIGSEGV
 
 
-def test_a_timeout_kills_the_whole_group(tmp_path: Path) -> None:
+def test_a_timeout_kills_the_whole_group(run: Run, tmp_path: Path) -> None:
     code = (
         "import subprocess, sys, time; child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']); "
         "print(child.pid, flush=True); time.sleep(60)"
@@ -107,7 +92,7 @@ def test_a_timeout_kills_the_whole_group(tmp_path: Path) -> None:
     assert is_gone(int(result.tail))
 
 
-def test_what_a_child_leaves_behind_is_killed(tmp_path: Path) -> None:
+def test_what_a_child_leaves_behind_is_killed(run: Run, tmp_path: Path) -> None:
     code = "import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']).pid)"
     result = run(tmp_path, code)
     assert result.returncode == 0
@@ -115,7 +100,7 @@ def test_what_a_child_leaves_behind_is_killed(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere such processes cannot be found")
-def test_what_left_the_session_is_killed_with_its_children(tmp_path: Path) -> None:
+def test_what_left_the_session_is_killed_with_its_children(run: Run, tmp_path: Path) -> None:
     code = """
 import os, subprocess, sys, time
 sleeper = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -138,7 +123,7 @@ time.sleep(0.5)
     ours.communicate(b"\n")
 
 
-def test_an_interrupt_kills_the_child(tmp_path: Path) -> None:
+def test_an_interrupt_kills_the_child(run: Run, tmp_path: Path) -> None:
     def interrupt() -> None:
         while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
             time.sleep(0.01)
@@ -157,7 +142,7 @@ def test_an_interrupt_kills_the_child(tmp_path: Path) -> None:
     assert is_gone(int((tmp_path / "pid").read_text()))
 
 
-def test_the_log_is_bounded_and_keeps_both_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_log_is_bounded_and_keeps_both_ends(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "LOG_LIMIT", 200_000)
     result = run(tmp_path, "print('first'); [print('x' * 99) for _ in range(20_000)]; print('last')")
     text = result.log.decode()
@@ -168,13 +153,19 @@ def test_the_log_is_bounded_and_keeps_both_ends(tmp_path: Path, monkeypatch: pyt
     assert result.tail.endswith("last")
 
 
-def test_the_log_is_no_file_that_a_child_could_replace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_log_is_no_file_that_a_child_could_replace(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert run(tmp_path, "print('said')").log == b"said\n"
     assert list(tmp_path.iterdir()) == []
 
 
-def test_no_input_and_no_shell(tmp_path: Path) -> None:
+def test_no_input(run: Run, tmp_path: Path) -> None:
+    assert run(tmp_path, "import sys; print(repr(sys.stdin.read()))").tail == "''"
+
+
+def test_no_shell(tmp_path: Path) -> None:
     result = process.run_guarded(
         [sys.executable, "-c", "import sys; print(sys.argv[1], repr(sys.stdin.read()))", "$(date); *"],
         cwd=tmp_path,
@@ -203,35 +194,3 @@ def test_an_installer_gets_its_index_and_no_more_and_a_built_interpreter_nothing
     built = process.isolated_environment(environ)
     assert (built["PATH"], built["OPENBLAS_CORETYPE"]) == ("/bin", "Haswell")
     assert not {*theirs, *ours} & set(built)
-
-
-WAIT = "import sys; line = sys.stdin.readline(); print('given', line.strip()); sys.exit(3 if line else 4)"
-
-
-def test_a_child_that_waits_goes_on_with_the_line_that_it_is_given(tmp_path: Path) -> None:
-    with process.waiting_process([sys.executable, "-c", WAIT], cwd=tmp_path) as go_on:
-        other = process.run_guarded([sys.executable, "-c", "print('meanwhile')"], cwd=tmp_path)
-        ended = go_on("a job", 60)
-    assert (other.returncode, ended.returncode, ended.log.decode().split()) == (0, 3, ["given", "a", "job"])
-
-
-def test_a_child_that_waits_for_nothing_is_killed(tmp_path: Path) -> None:
-    """Given a child that waits, when whoever started it fails, then nothing of it is left."""
-    script = f"import os, sys; open('pid', 'w').write(str(os.getpid())); {WAIT}; import time; time.sleep(600)"
-
-    def fail() -> None:
-        with process.waiting_process([sys.executable, "-c", script], cwd=tmp_path):
-            while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
-                pass
-            raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        fail()
-    pid = int((tmp_path / "pid").read_text())
-    assert not Path(f"/proc/{pid}").exists()
-
-
-def test_a_child_that_died_before_its_job_says_how(tmp_path: Path) -> None:
-    with process.waiting_process([sys.executable, "-c", "raise SystemExit(7)"], cwd=tmp_path) as go_on:
-        ended = go_on("x" * 100_000, 60)
-    assert ended.returncode == 7

@@ -10,9 +10,11 @@ import pytest
 
 from mlops_ci.core.diagnostics import Diagnostic, Location
 from mlops_ci.core.digest import digest_json
-from mlops_ci.core.records import CheckResult, DatasetSnapshot
+from mlops_ci.core.records import CheckResult, DatasetSnapshot, ProjectRef
 from mlops_ci.data.snapshot import take_snapshot
 from mlops_ci.spec.spec_types import DatasetSpec, SourceSpec
+
+PROJECT = ProjectRef("shop", ".")
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -61,7 +63,7 @@ class Bench:
 
     def snapshot(self, now: datetime = NOW, **spec: Any) -> tuple[DatasetSnapshot, tuple[Diagnostic, ...]]:
         """The snapshot and its findings, but for the warning that there is no key: most tables here need none."""
-        record, findings = take_snapshot(self.root, self.dataset(**spec), now, self.cache)
+        record, findings = take_snapshot(self.root, self.dataset(**spec), now, self.cache, PROJECT)
         return record, tuple(found for found in findings if found.id != "split-without-key")
 
     def ids(self, **spec: Any) -> list[str]:

@@ -13,9 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlops_ci.core.codec import decode, encode
-from mlops_ci.core.records import DatasetSnapshot
+from mlops_ci.core.records import DatasetSnapshot, ProjectRef
 from mlops_ci.data import content_digest
 from mlops_ci.spec.spec_types import CheckSpec, ColumnSpec, DatasetSpec, Length, Nulls, SourceSpec, SplitSpec
+
+PROJECT = ProjectRef("shop", ".")
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 COLUMNS = {"i": ColumnSpec("integer"), "f": ColumnSpec("number"), "s": ColumnSpec("string"), "b": ColumnSpec("boolean"),
@@ -176,7 +178,7 @@ def test_a_dataset_without_a_key_is_warned_of_where_a_hash_divides_it(bench: Any
     bench.csv("id,x\n1,2\n")
 
     def found(**spec: Any) -> tuple[Any, ...]:
-        return take_snapshot(bench.root, bench.dataset(**spec), NOW, None)[1]
+        return take_snapshot(bench.root, bench.dataset(**spec), NOW, None, PROJECT)[1]
 
     (warning,) = found()
     assert (warning.id, warning.severity, warning.location.path) == ("split-without-key", "warning", "spec/key")
@@ -315,7 +317,7 @@ def test_findings_point_into_the_spec_file(bench: Any) -> None:
     )
     specs, found = load_specs(bench.root)
     assert specs is not None, found
-    _, found = take_snapshot(bench.root, specs.datasets["rows"], NOW, None)
+    _, found = take_snapshot(bench.root, specs.datasets["rows"], NOW, None, PROJECT)
     assert [(item.id, str(item.location)) for item in found] == [
         ("check-range", "rows.yaml:9:29"),
         ("check-unique", "rows.yaml:6:8"),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from mlops_ci.core.records import DataRef, FileDigest, GateEvidence, ModelFormat, Provenance, Release
+from mlops_ci.core.records import DataRef, FileDigest, GateEvidence, ModelFormat, ProjectRef, Provenance, Release
 
 
 def file_digest(path: str, content: bytes) -> FileDigest:
@@ -37,7 +37,7 @@ def make_release(
         run_ref=f"refs/mlops/runs/{model}/key-of-{version}",
         run_oid="a" * 40,
         evidence=GateEvidence("8" * 64, "pass", "", "9" * 64, "6" * 64, 20, None, (), ()),
-        project="nyc-flights",
+        project=ProjectRef("nyc-flights", "."),
         trust="local",
         made_by=Provenance("ada", "mlops-ci 0.1.0"),
         made_on="2026-01-01T00:00:00Z",

@@ -92,6 +92,30 @@ SPOILED: list[tuple[Callable[[dict[str, Any]], None], str]] = [
         "$.record.models[0].comparison.verdict: pass, and from the requirements follows fail",
     ),
     (
+        _set(*MODEL, "comparison", "requirements", 0, "lower", to=0.5),
+        "$.record.models[0].comparison.requirements[0]: interval-clear does not hold",
+    ),
+    (
+        _set(*MODEL, "comparison", "requirements", 0, "requirement", "min", to=0.7),
+        "$.record.models[0].comparison.requirements[0]: interval-clear does not hold",
+    ),
+    (
+        _set(*MODEL, "comparison", "requirements", 0, "reason", "code", to="too-close"),
+        "$: not the JSON of an answer: too-close does not explain pass",
+    ),
+    (
+        _set(*MODEL, "comparison", "requirements", 0, "requirement", "margin", to=0.1),
+        "$: not the JSON of an answer: not the terms of threshold: margin, min",
+    ),
+    (
+        _set(*MODEL, "comparison", "requirements", 0, "reason", "limit", to=0.65),
+        "$: not the JSON of an answer: not the values of interval-clear: limit",
+    ),
+    (
+        _set(*MODEL, "comparison", "requirements", 0, "rows", to=1_001),
+        "$.record.models[0].comparison.requirements[0].rows: more than the holdout has",
+    ),
+    (
         _set(*MODEL, "comparison", "requirements", to=[]),
         "$.record.models[0].comparison.verdict: pass, and from the requirements follows inconclusive",
     ),

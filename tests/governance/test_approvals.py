@@ -24,6 +24,7 @@ CONSENT = ApprovalStatement(
     model_digest=RELEASE.model_digest,
     made_by=RELEASE.made_by,
     made_on="2026-11-22T20:00:00+00:00",
+    project=RELEASE.project,
 )
 AUTHOR = ExcludedApprover("author", frozenset({"carol@example.org"}), frozenset({"SHA256:carol"}))
 

@@ -21,7 +21,7 @@ from mlops_ci.reports.text import render_text
 from tests.support.registry_samples import COMPARISON, RELEASE, RUN
 
 HOUR = ColumnProfile("hour", "integer", 0, 0, 23, 12.0, 4.0)
-SNAPSHOT = DatasetSnapshot("flights", "1" * 64, "4" * 64, 1_000, (), (HOUR,), "5" * 64, ())
+SNAPSHOT = DatasetSnapshot("flights", "1" * 64, "4" * 64, 1_000, (), (HOUR,), "5" * 64, (), project=RUN.project)
 SIDE = ComparedRun(
     "delay@v1.0.0", RUN, COMPARISON, SNAPSHOT, RELEASE, {"train": {"params": {"C": 1.0}}, "features": ["a", "b"]}
 )

@@ -47,7 +47,8 @@ def test_a_gated_run_stands_for_its_training_and_the_newest_comes_first(repo: Re
     stored(repo, f"refs/mlops/runs/delay/{RUN.key}", RUN)
     stored(repo, f"refs/mlops/runs/delay/{COMPARISON.key}", RUN, COMPARISON)
     stored(repo, f"refs/mlops/runs/delay/{later.key}", later)
-    _, found, unreadable = read_experiments(repo)
+    read = read_experiments(repo)
+    found, unreadable = read.runs, read.diagnostics
     assert [(one.key, one.comparison is None) for one in found] == [(later.key, True), (COMPARISON.key, False)]
     assert unreadable == ()
 
@@ -59,10 +60,10 @@ def test_a_release_is_named_beside_its_run_which_its_pin_may_hold(repo: Reposito
     text = format_tag_message("delay v1.0.0", "x", encode_release(release))
     tag = repo.store_tag(tag_content("delay@v1.0.0", head, text, ADA, 1))
     assert repo.update_refs([RefUpdate("refs/tags/delay@v1.0.0", tag, ZERO_OID)])
-    _, (one,), _ = read_experiments(repo, "delay")
+    (one,) = read_experiments(repo, "delay").runs
     assert (one.key, one.version) == (COMPARISON.key, "1.0.0")
     assert repo.update_refs([RefUpdate(f"refs/mlops/runs/delay/{COMPARISON.key}", oid, ZERO_OID)])
-    _, (same,), _ = read_experiments(repo)
+    (same,) = read_experiments(repo).runs
     assert same.ref == f"refs/mlops/runs/delay/{COMPARISON.key}"
 
 
@@ -82,7 +83,8 @@ def test_a_run_that_cannot_be_read_is_named_and_the_others_are_shown(repo: Repos
     bad = f"refs/mlops/runs/delay/{'0' * 32}"
     stored(repo, bad, content)
     stored(repo, f"refs/mlops/runs/delay/{RUN.key}", RUN)
-    _, found, (warning,) = read_experiments(repo)
+    read = read_experiments(repo)
+    found, (warning,) = read.runs, read.diagnostics
     assert [one.key for one in found] == [RUN.key]
     assert (warning.id, warning.severity) == ("run-unreadable", "warning")
     assert bad in warning.message
@@ -92,20 +94,21 @@ def test_a_run_under_another_name_or_beside_anothers_verdict_is_not_believed(rep
     stored(repo, f"refs/mlops/runs/delay/{'1' * 32}", RUN)
     stored(repo, f"refs/mlops/runs/other/{RUN.key}", RUN)
     stored(repo, f"refs/mlops/runs/delay/{COMPARISON.key}", RUN, replace(COMPARISON, run="9" * 32))
-    _, found, warnings = read_experiments(repo)
+    read = read_experiments(repo)
+    found, warnings = read.runs, read.diagnostics
     assert (found, len(warnings)) == ((), 3)
 
 
 def test_a_ref_to_something_that_is_no_commit_is_named_too(repo: Repository) -> None:
     blob = repo.write_blob(b"x")
     assert repo.update_refs([RefUpdate(f"refs/mlops/runs/delay/{'1' * 32}", blob, ZERO_OID)])
-    assert len(read_experiments(repo)[2]) == 1
+    assert len(read_experiments(repo).diagnostics) == 1
 
 
 def test_one_models_runs_are_those_of_no_other(repo: Repository) -> None:
     stored(repo, f"refs/mlops/runs/delay/{RUN.key}", RUN)
     stored(repo, f"refs/mlops/runs/delayed/{RUN.key}", replace(RUN, model="delayed"))
-    assert [one.run.model for one in read_experiments(repo, "delay")[1]] == ["delay"]
+    assert [one.run.model for one in read_experiments(repo, "delay").runs] == ["delay"]
 
 
 def test_only_what_is_not_the_same_in_all_runs_tells_them_apart() -> None:

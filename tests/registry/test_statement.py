@@ -74,6 +74,24 @@ def test_a_release_with_a_part_missing_is_no_record(where: str) -> None:
         decode_event_record(statement)
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"entryFile": "model.skops"', '"entryFile": "gone"'),
+        ('"name": "delay/model.skops"', '"name": "delay/other"'),
+        ('"modelFormat": ', '"modelFormats": '),
+        ('"name": "skops", "entryFile"', '"name": "skops", "version": 1, "entryFile"'),
+        ('"name": "flights"', '"names": "flights"'),
+    ],
+)
+def test_a_release_names_its_data_and_a_model_file_that_it_signs_for(old: str, new: str) -> None:
+    text = json.dumps(encode_release(RELEASE))
+    assert decode_event_record(json.loads(text)) == RELEASE
+    assert old in text
+    with pytest.raises(DecodeError):
+        decode_event_record(json.loads(text.replace(old, new)))
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),

@@ -22,6 +22,7 @@ from mlops_ci.core.records import (
     TrainingRun,
 )
 from mlops_ci.reports.model_card import MODEL_CARD_MAX_BYTES, CardNotes, render_model_card
+from mlops_ci.spec.spec_types import Requirement
 from tests.support.hostile import ANY, TEXTS, faults, structure
 from tests.support.report_samples import DIGEST, JOB, judged, requirement, training_run
 
@@ -37,7 +38,7 @@ def release(text: str | None = None, **given_: Any) -> Release:
     """A release; with a text, one that has it wherever a hostile record could."""
     name = text or "delay"
     metrics = (MetricValue("auc", 0.71, 0.69, 0.73, None, 2000),)
-    found = GateEvidence(DIGEST, "pass", text or "auc 0.710 on 2,000 holdout rows", DIGEST, DIGEST, 2000, text or "1.0.0", metrics, (requirement("pass", text or "auc at least 0.65", lower=0.69, upper=0.73),), 0.95)  # fmt: skip
+    found = GateEvidence(DIGEST, "pass", text or "auc 0.710 on 2,000 holdout rows", DIGEST, DIGEST, 2000, text or "1.0.0", metrics, (requirement("pass", Requirement(text or "auc", min=0.65)),), 0.95)  # fmt: skip
     values: dict[str, Any] = {
         "model": name,
         "version": text or "1.1.0",
@@ -111,7 +112,7 @@ def test_a_stranger_learns_what_it_is_and_on_which_evidence() -> None:
     assert "1,000 rows to learn from, 200 held out by hash." in section(shown, "Training data")
     assert "2,000 rows that it has not learned from, against v1.0.0." in section(shown, "Evaluation data")
     assert "| auc | 0.710 | [0.690, 0.730] | 2,000 |" in section(shown, "Metrics")
-    assert "| ✅ pass | auc at least 0.65 | 0.710 [0.690, 0.730] |" in section(shown, "Quantitative analyses")
+    assert "| ✅ pass | auc: at least 0.65 | 0.710 [0.690, 0.730] |" in section(shown, "Quantitative analyses")
     assert "| carrier=AA | 0.600 | 0.720 | -0.1200 |" in shown
     assert "in which none of its code ran (`separated`)" in section(shown, "Caveats")
     assert "<details><summary>environment</summary>" in shown

@@ -10,7 +10,7 @@ import pytest
 
 from mlops_ci.core.errors import EnvironmentProblem
 from mlops_ci.core.trusted_process import ProcessLimits, run_trusted
-from tests.core.test_process import is_gone
+from tests.support.forked import is_gone
 
 
 def run(

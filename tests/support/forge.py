@@ -29,14 +29,15 @@ from mlops_ci.core.records import (
     ModelField,
     ModelFormat,
     ModelSignature,
+    ProjectRef,
     Provenance,
     Release,
-    RequirementResult,
     Retirement,
     Split,
     TrainingEnvironment,
     TrainingRun,
 )
+from mlops_ci.core.requirements import Reason, RequirementResult
 from mlops_ci.governance.approvals import APPROVAL_PREFIX
 from mlops_ci.registry.holdout_ledger import LEDGER_ENTRY_FILE, ledger_ref
 from mlops_ci.registry.statement import (
@@ -49,7 +50,7 @@ from mlops_ci.registry.statement import (
 )
 from mlops_ci.registry.tag_message import format_tag_message
 from mlops_ci.spec.load import Specs, load_specs
-from mlops_ci.spec.requirement_text import describe_requirement
+from mlops_ci.spec.requirement_text import requirement_terms
 from tests.support.pack import Folders, Packer, tree
 
 START = 1_700_000_000  # seconds since 1970; a commit a minute from here
@@ -208,6 +209,7 @@ class _Forging:
             made.model_digest,
             MAKER,
             made.made_on,
+            project=made.project,
         )
         name = f"{made.model}/{made.environment}/v{made.version}/{key.name}"
         who = f"{key.name.title()} <{key.name}@example.org>"
@@ -263,6 +265,7 @@ class _Forging:
                 release.model,
                 release.run_key,
                 "2026-11-22T20:00:00+00:00",
+                project=release.project,
             )
             text = self.packer.add("blob", canonical_json(encode(question)).encode())
             entries = {LEDGER_ENTRY_FILE: ("100644", text)}
@@ -295,6 +298,7 @@ class _Forging:
             ),
             made_by=MAKER,
             made_on="2026-11-22T20:00:00+00:00",
+            project=release.project,
         )
         return _Step(model, release.commit, seconds, lambda: replace(made, release=_need(model.released)))
 
@@ -314,6 +318,7 @@ class _Forging:
             made_on="2026-11-22T20:00:00+00:00",
             environment=environment,
             number=model.number,
+            project=release.project,
         )
         return _Step(model, release.commit, seconds, lambda: replace(made, release=_need(model.released)))
 
@@ -368,18 +373,26 @@ def _run_of(
     sentence = f"auc {metrics[0].value:.3f} on 122 holdout rows; there is no champion yet"
     requirements = tuple(
         RequirementResult(
-            describe_requirement(wanted),
-            wanted.metric,
+            requirement_terms(wanted),
             "pass",
-            "seen",
+            Reason("interval-clear"),
             metric.value,
             lower=metric.lower,
             upper=metric.upper,
         )
         for wanted, metric in zip(spec.spec.gate.requirements, metrics, strict=False)
     )
+    project = ProjectRef(specs.project.name, ".")
     snapshot = DatasetSnapshot(
-        dataset.name, dataset.digest, digest_json([seen, "data"]), rows, (data,), (), digest_json(["schema"]), ()
+        dataset.name,
+        dataset.digest,
+        digest_json([seen, "data"]),
+        rows,
+        (data,),
+        (),
+        digest_json(["schema"]),
+        (),
+        project=project,
     )
     run = TrainingRun(
         key=seen[:32],
@@ -404,6 +417,7 @@ def _run_of(
         files=packaged,
         started_on="2026-11-22T20:00:00+00:00",
         seconds=0.271,
+        project=project,
     )
     budget = dataset.spec.split.holdout_budget
     comparison = Comparison(
@@ -421,6 +435,7 @@ def _run_of(
         verdict="pass",
         sentence=sentence,
         holdout_question=None if budget is None else HoldoutQuestion(dataset.name, 1, budget),
+        project=project,
     )
     answer = canonical_json(encode(comparison)).encode()
     release = Release(
@@ -442,7 +457,7 @@ def _run_of(
         run_ref=f"refs/mlops/runs/{model}/{comparison.key}",
         run_oid="",
         evidence=gate_evidence(comparison, digest_bytes(answer)),
-        project=specs.project.name,
+        project=project,
         trust="local",
         made_by=MAKER,
         made_on="2026-11-22T20:00:00+00:00",

@@ -15,17 +15,19 @@ from mlops_ci.core.records import (
     ModelField,
     ModelFormat,
     ModelSignature,
+    ProjectRef,
     Provenance,
     Release,
-    RequirementResult,
     Split,
     TrainingEnvironment,
     TrainingRun,
 )
+from mlops_ci.core.requirements import Reason, RequirementResult, RequirementTerms
 from mlops_ci.registry.statement import encode_assignment, encode_release
 from mlops_ci.registry.tag_message import format_tag_message
 from mlops_ci.repository.refs import Ref
 
+PROJECT = ProjectRef("nyc-flights", ".")
 RELEASE = Release(
     model="delay",
     version="1.0.0",
@@ -53,9 +55,18 @@ RELEASE = Release(
         holdout_rows=16_100,
         champion_version=None,
         metrics=(MetricValue("auc", 0.76, 0.75, 0.77, None, 16_100),),
-        requirements=(RequirementResult("auc at least 0.62", "auc", "pass", "0.75 clears 0.62", 0.76),),
+        requirements=(
+            RequirementResult(
+                RequirementTerms("auc", "threshold", min=0.62),
+                "pass",
+                Reason("interval-clear"),
+                0.76,
+                lower=0.75,
+                upper=0.77,
+            ),
+        ),
     ),
-    project="nyc-flights",
+    project=PROJECT,
     trust="local",
     made_by=Provenance("Ada Lovelace", "0.1.0"),
     made_on="2026-11-22T20:00:00+00:00",
@@ -88,6 +99,7 @@ RUN = TrainingRun(
     started_on="2026-11-22T19:00:00+00:00",
     seconds=1.5,
     params={"C": 1.0},
+    project=PROJECT,
 )
 
 COMPARISON = Comparison(
@@ -104,6 +116,7 @@ COMPARISON = Comparison(
     requirements=RELEASE.evidence.requirements,
     verdict="pass",
     sentence=RELEASE.evidence.sentence,
+    project=PROJECT,
 )
 
 
@@ -121,6 +134,7 @@ def assignment(number: int, environment: str = "prod", version: str = "1.0.0", *
         manifests=(FileDigest("deploy/prod/delay/release.yaml", "2" * 64, 300),),
         made_by=RELEASE.made_by,
         made_on=RELEASE.made_on,
+        project=PROJECT,
     )
     return replace(made, **changes)  # type: ignore[arg-type]  # a test's own names and values
 

@@ -17,31 +17,36 @@ from mlops_ci.core.records import (
     ModelField,
     ModelFormat,
     ModelSignature,
-    RequirementResult,
+    ProjectRef,
     Split,
     TrainingEnvironment,
     TrainingRun,
     Verdict,
 )
+from mlops_ci.core.requirements import Reason, RequirementResult, RequirementTerms, RequirementVerdict
 from mlops_ci.core.results.gate import GatedModel
+from mlops_ci.spec.requirement_text import requirement_terms
+from mlops_ci.spec.spec_types import Requirement
 
 DIGEST = "0" * 64
+PROJECT = ProjectRef("nyc-flights", ".")
 
 
 def comparison(
     *, sentence: str = "auc 0.71", reason: str = "too close", metrics: tuple[MetricValue, ...] = (), metric: str = "auc"
 ) -> Comparison:
     """An inconclusive comparison with one requirement."""
-    requirement = RequirementResult("auc at least 0.65", metric, "inconclusive", reason, candidate=0.71)
+    asked = RequirementTerms(metric, "superiority", "champion", margin=0.0)
+    requirement = RequirementResult(asked, "inconclusive", Reason("incomparable", why=reason), candidate=0.71)
     return Comparison(
-        DIGEST, "delay", DIGEST, DIGEST, "none", DIGEST, 1000, DIGEST, 0.95, metrics, (requirement,), "inconclusive", sentence
+        DIGEST, "delay", DIGEST, DIGEST, "none", DIGEST, 1000, DIGEST, 0.95, metrics, (requirement,), "inconclusive", sentence, project=PROJECT
     )  # fmt: skip
 
 
 def snapshot(*checks: CheckResult, files: int = 1, rows: int = 1200) -> DatasetSnapshot:
     """A dataset of so many files, with the checks' answers."""
     digests = tuple(FileDigest(f"data/{number}.csv", DIGEST, 1) for number in range(files))
-    return DatasetSnapshot("flights", DIGEST, DIGEST, rows, digests, (), DIGEST, checks)
+    return DatasetSnapshot("flights", DIGEST, DIGEST, rows, digests, (), DIGEST, checks, project=PROJECT)
 
 
 def check(passed: bool, column: str = "hour", **given: str) -> CheckResult:
@@ -76,14 +81,27 @@ def training_run(model: str = "delay", *, code: tuple[FileDigest, ...] = ()) -> 
         files=(FileDigest("model.skops", DIGEST, 123_456),),
         started_on="2026-01-01T00:00:00+00:00",
         seconds=2.345,
+        project=PROJECT,
     )
 
 
+FLOOR = Requirement("auc", min=0.65)
+_OF_FLOOR: Mapping[RequirementVerdict, tuple[Reason, float, float, float]] = {
+    "pass": (Reason("interval-clear"), 0.71, 0.69, 0.73),
+    "fail": (Reason("interval-clear"), 0.60, 0.58, 0.62),
+    "inconclusive": (Reason("interval-crosses-limit", limit=0.65), 0.66, 0.64, 0.68),
+}
+
+
 def requirement(
-    verdict: Verdict, text: str = "auc at least 0.65", reason: str = "0.710", **given: Any
+    verdict: RequirementVerdict, asked: Requirement = FLOOR, reason: Reason | None = None, **given: Any
 ) -> RequirementResult:
-    """One requirement's answer."""
-    return RequirementResult(text, given.pop("metric", "auc"), verdict, reason, **{"candidate": 0.71, **given})
+    """One requirement's answer; without a reason that of a floor of 0.65."""
+    terms = requirement_terms(asked)
+    if reason is not None:
+        return RequirementResult(terms, verdict, reason, **{"candidate": 0.71, **given})
+    why, value, lower, upper = _OF_FLOOR[verdict]
+    return RequirementResult(terms, verdict, why, **{"candidate": value, "lower": lower, "upper": upper, **given})
 
 
 def judged(
@@ -104,7 +122,7 @@ def judged(
         model=model,
         champion_state="compared",
         champion=champion,
-        requirements=requirements or (requirement(verdict),),
+        requirements=requirements or (requirement("inconclusive" if verdict == "incomparable" else verdict),),
         verdict=verdict,
     )
     ref = f"refs/mlops/runs/{model}/{DIGEST}"

@@ -111,7 +111,9 @@ class World:
     def _kept_run(self) -> str:
         """Write the run that the release names, as far as a deployment reads it."""
         (data,) = RELEASE.data
-        snapshot = DatasetSnapshot(data.dataset, "0" * 64, data.digest, data.rows, (), (), data.schema_digest, ())
+        snapshot = DatasetSnapshot(
+            data.dataset, "0" * 64, data.digest, data.rows, (), (), data.schema_digest, (), project=RELEASE.project
+        )
         blob = self.repo.write_blob(canonical_json(encode(snapshot)).encode())
         tree = self.repo.write_tree({"snapshot.json": blob})
         return self.repo.write_commit(tree, (), "run", Person("mlops-ci", "mlops-ci@localhost"), 1_700_000_000)

@@ -10,7 +10,7 @@ from mlops_ci.core.codec import encode
 from mlops_ci.core.digest import canonical_json, digest_bytes
 from mlops_ci.core.plan import Plan
 from mlops_ci.core.planned_writes import AppendLog, CreateRef, CreateTag, Push, StoreRun
-from mlops_ci.core.records import DataRef, DatasetSnapshot, FileDigest, Release
+from mlops_ci.core.records import DataRef, DatasetSnapshot, FileDigest, ProjectRef, Release
 from mlops_ci.registry import run_store
 from mlops_ci.registry import state as registry
 from mlops_ci.registry.statement import encode_release
@@ -32,6 +32,7 @@ def released(consumer: Consumer, version: str, model_digest: str, *, snapshot_of
         consumer.git("pull", "--quiet", "--rebase")
         consumer.git("push", "--quiet")
     data = digest_bytes(version.encode())
+    project = ProjectRef("minimal", ".")
     snapshot = DatasetSnapshot(
         dataset="patients",
         spec_digest="1" * 64,
@@ -41,6 +42,7 @@ def released(consumer: Consumer, version: str, model_digest: str, *, snapshot_of
         columns=(),
         schema_digest="5" * 64,
         checks=(),
+        project=project,
     )
     run = StoreRun(
         run_store.run_ref(MODEL, model_digest[:32]),
@@ -60,7 +62,7 @@ def released(consumer: Consumer, version: str, model_digest: str, *, snapshot_of
         model_files=(FileDigest("model.skops", digest_bytes(version.encode()), len(version)),),
         run_ref=run.ref,
         run_oid=run_oid,
-        project="minimal",
+        project=project,
         previous=state.last_event.ref if state.last_event else None,
     )
     tag = f"{MODEL}@v{version}"

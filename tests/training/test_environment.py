@@ -61,13 +61,13 @@ def test_knowing_the_environment_imports_nothing_heavy() -> None:
 def test_judging_imports_neither_pandas_nor_scikit_learn_nor_scipy_stats() -> None:
     code = (
         "import sys, numpy as np\n"
-        "from mlops_ci.evaluation.verdict.compare import judge_candidate; from mlops_ci.evaluation.verdict.alignment import NO_CHAMPION, ScoredModel\n"
+        "from mlops_ci.evaluation.verdict.compare import judge_candidate; from mlops_ci.evaluation.verdict.contest import Contest; from mlops_ci.evaluation.verdict.alignment import NO_CHAMPION, ScoredModel\n"
         "import mlops_ci.training.fit, mlops_ci.training.inference.scoring\n"
         "from mlops_ci.training.predictions import Predictions\n"
         "from mlops_ci.spec.spec_types import GateSpec\n"
         "y = np.arange(100) % 2; p = np.linspace(0, 1, 100)\n"
         "one = ScoredModel('a', 'a', Predictions(None, y, np.stack([1 - p, p], 1), p), (0, 1))\n"
-        "assert judge_candidate('binary-classification', y, one, NO_CHAMPION, GateSpec()).verdict\n"
+        "assert judge_candidate(Contest('binary-classification', y, one, NO_CHAMPION, GateSpec())).verdict\n"
         "print([name for name in ('pandas', 'sklearn', 'scipy.stats', 'skops', 'duckdb') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

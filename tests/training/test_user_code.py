@@ -64,13 +64,15 @@ def test_what_cannot_be_an_entrypoint_is_refused(entrypoint: str, id: str, tmp_p
 def test_an_error_is_told_by_the_deepest_line_of_the_repositorys_own(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "raises_it.py").write_text("import json\n\ndef build():\n    return json.loads('{')\n")
+    (tmp_path / "raises_it.py").write_text(
+        "import json\n\ndef build():\n    return inner()\n\ndef inner():\n    return json.loads('{')\n"
+    )
     function = load_entrypoint("raises_it.py:build", tmp_path)
     with pytest.raises(Findings) as caught:
         call_user_code(function, "entrypoint-failed", "it failed", "fix it", tmp_path)
     (found,) = caught.value.diagnostics
     assert found.location is not None
-    assert (found.location.path, found.location.line, found.location.column) == ("raises_it.py", 4, 5)
+    assert (found.location.path, found.location.line, found.location.column) == ("raises_it.py", 7, 5)
     assert found.location.text == "    return json.loads('{')"
     assert found.message.startswith("it failed: JSONDecodeError: Expecting property name")
     log = capsys.readouterr().err

@@ -35,6 +35,7 @@ SPEC = Verb(
     icon="grid",
     details="Only for models that run the repository's own code. The job that evaluates loads all other models itself, which executes no code of theirs.",
     group="ci",
+    judges=True,
 )
 
 ROWS_SUFFIX, TASK_SUFFIX = ".parquet", ".json"

@@ -54,6 +54,7 @@ SPEC = Verb(
     icon="archive",
     details="Also charges the holdout budget and reports the result on the pull request. Nothing is evaluated here.",
     group="ci",
+    judges=True,
 )
 
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+from mlops_ci.core.requirements import RequirementTerms
+
+PowerBasis = Literal["the last release", "assumption", "not known before the first release"]
 
 
 @dataclass(frozen=True)
 class RequirementPower:
-    """One requirement. `smallest` is the true difference (from the champion, or from a floor) that it would see.
+    """One requirement, of the holdout as a whole: a slice has fewer rows, and sees less. `smallest` is the true difference (from the champion, or from a floor) that it would see.
 
     `relative`: as a share of the champion's value. `basis` says where the models' differences from row to row are taken from.
     """
 
-    requirement: str
-    metric: str
+    requirement: RequirementTerms
     smallest: float | None
-    basis: str
+    basis: PowerBasis
     relative: bool = False
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from mlops_ci.core.choices import Trust
 from mlops_ci.core.codec import encode
 from mlops_ci.core.diagnostics import Diagnostic, has_errors
 from mlops_ci.core.digest import digest_json
@@ -25,7 +26,7 @@ from mlops_ci.evaluation.candidates.opponents import Opponents
 from mlops_ci.repository.context import Project
 from mlops_ci.spec.defaults import default_requirements
 from mlops_ci.spec.load import LocatedSpec
-from mlops_ci.spec.spec_types import DatasetSpec, ModelSpec, Requirement, SplitSpec, TrainSpec, Trust
+from mlops_ci.spec.spec_types import DatasetSpec, ModelSpec, Requirement, SplitSpec, TrainSpec
 from mlops_ci.training.environment import training_environment
 from mlops_ci.training.source_code import code_files, imported_packages
 
@@ -118,7 +119,7 @@ def read_data(project: Project, model: str) -> tuple[DatasetSnapshot, tuple[Diag
     """Return the snapshot of a model's dataset with its checks judged now; raises Findings when it cannot be read."""
     context = project.context
     dataset = project.specs.datasets[project.specs.models[model].spec.dataset]
-    return take_snapshot(context.root, dataset, context.clock(), context.cache)
+    return take_snapshot(context.root, dataset, context.clock(), context.cache, project.reference)
 
 
 def require_data(project: Project, model: str) -> DatasetSnapshot:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from mlops_ci.core.digest import digest_file, digest_json
 from mlops_ci.core.errors import EnvironmentProblem, Findings
@@ -68,7 +68,7 @@ def checkout_release(project: Project, repo: Repository, release: Release) -> Re
     tree = scratch / "tree"
     tree.mkdir()
     gone = repo.check_out(release.commit, tree, scratch / "index")
-    inside = context.root.resolve().relative_to(repo.root.resolve())
+    inside = PurePosixPath(release.project.path)
     root = tree / inside
     there = root.is_dir() and root.resolve() == root  # a link could lead anywhere
     specs, findings = load_specs(root) if there else (None, ())
@@ -80,11 +80,10 @@ def checkout_release(project: Project, repo: Repository, release: Release) -> Re
         raise EnvironmentProblem.of(
             "release-specs-unreadable",
             f"the specs of {name} in commit {release.commit[:10]} cannot be used: {said}{lost}",
-            help=f"it was made by mlops-ci {release.made_by.toolkit}: try that version"
-            + (f"; the project's folder was another than '{inside.as_posix()}'?" if not there else ""),
+            help=f"it was made by mlops-ci {release.made_by.toolkit}: try that version",
         )
     context = replace(context, root=root, start_folder=root, cache=None)  # what is compared is read, not remembered
-    prefix = "" if inside == Path() else f"{inside.as_posix()}/"
+    prefix = "" if inside == PurePosixPath() else f"{inside}/"
     return ReleaseCheckout(
         Project(specs, context), tuple(path.removeprefix(prefix) for path in gone if path.startswith(prefix))
     )

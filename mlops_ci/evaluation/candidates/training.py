@@ -21,7 +21,7 @@ from mlops_ci.repository.context import Project
 from mlops_ci.training.fit import fit_model
 from mlops_ci.training.package import FittedModel
 from mlops_ci.training.training_task import TrainingTask
-from mlops_ci.training.workers.protocol import CURRENT_INTERPRETER, Interpreter
+from mlops_ci.training.workers.protocol import CURRENT_INTERPRETER, Interpreter, prepare_worker
 
 
 def fit_candidate(
@@ -33,6 +33,8 @@ def fit_candidate(
     """
     context, spec = project.context, candidate.model.spec
     scratch = Path(tempfile.mkdtemp(dir=context.scratch))
+    if interpreter == CURRENT_INTERPRETER:
+        prepare_worker(spec.train.estimator, spec.train.entrypoint)  # it imports while the rows are written
     source = SplitSource(context.root, candidate.dataset_by_rules, candidate.snapshot.files)
     sides = write_split_files(source, spec.features, spec.target, scratch)
     sides.holdout.unlink()  # the trainer is handed the training side only
@@ -166,6 +168,7 @@ def training_record(
         started_on=started_on,
         seconds=round(made.seconds, 3),
         params=spec.train.params,
+        project=candidate.snapshot.project,
     )
 
 

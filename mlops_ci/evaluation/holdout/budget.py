@@ -158,6 +158,7 @@ def _plan_entry(
         model=model,
         run=run,
         asked_on=project.context.clock().isoformat(timespec="seconds"),
+        project=project.reference,
     )
     return AppendLedger(ledger.ref, ledger.head, encode(question), f"{model}: run {run} is judged")
 

@@ -64,8 +64,8 @@ def run_pair_trials(
     answers = np.zeros((3, len(metrics)), dtype=int)
     for stream in np.random.SeedSequence(seed).spawn(trials):
         random = np.random.default_rng(stream)
-        truth, one, other = _draw_holdout(pair, random, exchanged=bool(seed[1]))
-        evidence = measure_evidence(metrics, truth, one, other, seed=int(random.integers(2**32)))
+        drawn = _draw_holdout(pair, random, exchanged=bool(seed[1]))
+        evidence = measure_evidence(metrics, drawn.truth, *drawn.models, seed=int(random.integers(2**32)))
         for at, metric in enumerate(metrics):
             answers[0, at] += passes_gate(superiority_requirement(metric), evidence, gate)
             answers[1, at] += passes_naive_rule(superiority_requirement(metric), evidence)
@@ -74,9 +74,7 @@ def run_pair_trials(
     return TrialCounts(trials, found, by_numbers, left)
 
 
-def _draw_holdout(
-    pair: ModelPair, random: np.random.Generator, *, exchanged: bool
-) -> tuple[Truth, Predictions, Predictions]:
+def _draw_holdout(pair: ModelPair, random: np.random.Generator, *, exchanged: bool) -> ModelPair:
     """Draw as many rows, or groups, as there are; a group that is drawn twice is two groups."""
     truth, (one, other) = pair.truth, pair.models
     if truth.groups is None:
@@ -92,11 +90,9 @@ def _draw_holdout(
         tossed = np.repeat(random.random(len(drawn)) < 0.5, sizes)
         truth = replace(truth.select_rows(rows), groups=np.repeat(np.arange(len(drawn)), sizes))
     one, other = one.select_rows(rows), other.select_rows(rows)
-    return (
-        (truth, _mix_predictions(one, other, tossed), _mix_predictions(other, one, tossed))
-        if exchanged
-        else (truth, one, other)
-    )
+    if exchanged:
+        one, other = _mix_predictions(one, other, tossed), _mix_predictions(other, one, tossed)
+    return replace(pair, truth=truth, models=(one, other))
 
 
 def _mix_predictions(one: Predictions, other: Predictions, tossed: NDArray[np.bool_]) -> Predictions:

@@ -16,6 +16,7 @@ from mlops_ci.evaluation.simulation.populations import (
 from mlops_ci.evaluation.simulation.trials import FULL_LEVEL_GATE, TrialCounts
 from mlops_ci.evaluation.verdict.alignment import RowMetadata, ScoredModel
 from mlops_ci.evaluation.verdict.compare import judge_candidate
+from mlops_ci.evaluation.verdict.contest import Contest
 from mlops_ci.spec.spec_types import GateSpec, Requirement
 
 SLICE_COUNT = 10
@@ -38,7 +39,7 @@ def run_slice_trials(rows: int, seed: Sequence[int], trials: int) -> TrialCounts
             for name, model in zip(("candidate", "champion"), drawn.models, strict=True)
         )
         holdout = RowMetadata(slices={"slice": where})
-        judged = judge_candidate("binary-classification", labels, candidate, champion, gate, holdout=holdout)
+        judged = judge_candidate(Contest("binary-classification", labels, candidate, champion, gate, holdout=holdout))
         blocked += judged.requirements[0].verdict == "fail"
         right, theirs = (np.bincount(where, model.labels == labels, SLICE_COUNT) for model in drawn.models)
         by_numbers += bool((right < theirs).any())

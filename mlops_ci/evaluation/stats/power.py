@@ -30,8 +30,3 @@ def additional_rows(rows: int, ratio: float) -> int | None:
     """Return how many more rows make the z-score so many times larger; None when it is large enough."""
     more = rows * (ratio * ratio - 1)
     return math.ceil(more) if 0 < more < math.inf else None
-
-
-def describe_needed_rows(needed: int | None) -> str:
-    """Say how many more rows would decide; nothing where that is not known."""
-    return f"; about {needed:,} more labelled holdout rows would decide" if needed is not None else ""

@@ -42,10 +42,11 @@ class ScoredModel:
 
 @dataclass(frozen=True)
 class NoBaseline:
-    """Why there is no older version to test against: none yet, the candidate itself, or one that cannot be scored today."""
+    """Why there is no older version to test against: none yet, the candidate itself (`name`), or one that cannot be scored today."""
 
     reason: str
     state: Literal["none", "same", "incomparable"] = "none"
+    name: str = ""
 
 
 NO_CHAMPION = NoBaseline("there is no champion yet")
@@ -68,6 +69,15 @@ class RowMetadata:
     fairness_columns: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class AlignedRows:
+    """Truth and every model's predictions in one numbering of the classes; `diagnostics` say what is odd about labels."""
+
+    truth: Truth
+    predictions: tuple[Predictions, ...]
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+
 def comparable_baseline(
     task: Task, candidate: ScoredModel, rival: ScoredModel | NoBaseline, against: BaselineRole
 ) -> ScoredModel | NoBaseline:
@@ -75,7 +85,7 @@ def comparable_baseline(
     if isinstance(rival, NoBaseline):
         return rival
     if rival.run and rival.run == candidate.run:  # equal digests do not do: they name classes, not their code
-        return NoBaseline(f"the candidate is the {against} itself ({rival.name})", "same")
+        return NoBaseline(f"the candidate is the {against} itself ({rival.name})", "same", rival.name)
     if task == "binary-classification" and rival.classes != candidate.classes:
         labels = " and ".join(repr(label) for label in rival.classes)
         return NoBaseline(f"{rival.name} predicts other labels ({labels})", "incomparable")
@@ -84,8 +94,8 @@ def comparable_baseline(
 
 def align(
     task: Task, labels: Any, models: Sequence[ScoredModel], holdout: RowMetadata, evaluate: EvaluateSpec
-) -> tuple[Truth, list[Predictions], list[Diagnostic]]:
-    """Return truth and predictions in one numbering of the classes, the first model's first; and what is odd about labels.
+) -> AlignedRows:
+    """Return truth and predictions in one numbering of the classes, the first model's first.
 
     Raises Findings when a binary holdout has a label that none of the models knows.
     """
@@ -97,11 +107,11 @@ def align(
     truth = Truth(weights=weights, groups=holdout.groups, metric_options=terms)
     if task == "regression":
         values = np.asarray(labels, dtype=np.float64)
-        return replace(truth, values=values), [model.predictions for model in models], []
+        return AlignedRows(replace(truth, values=values), tuple(model.predictions for model in models))
     classes = tuple(dict.fromkeys([label for model in models for label in model.classes]))
     encoded = encode_labels(labels, classes)
     strangers = list(dict.fromkeys(np.asarray(labels)[encoded < 0].tolist()))[:5]
-    notes = []
+    notes: tuple[Diagnostic, ...] = ()
     if strangers:
         shown = ", ".join(map(repr, strangers))
         found = Diagnostic(
@@ -112,11 +122,11 @@ def align(
         )
         if found.severity == "error":
             raise Findings([found])
-        notes = [found]
+        notes = (found,)
     costs = _cost_matrix(evaluate.costs, classes) if evaluate.costs else None
-    return (
+    return AlignedRows(
         replace(truth, labels=encoded, classes=classes, metric_options=replace(terms, costs=costs)),
-        [align_classes(model.predictions, model.classes, classes) for model in models],
+        tuple(align_classes(model.predictions, model.classes, classes) for model in models),
         notes,
     )
 

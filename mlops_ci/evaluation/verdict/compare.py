@@ -8,22 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 import numpy as np
 
 from mlops_ci.core.diagnostics import Diagnostic
-from mlops_ci.core.records import MetricValue, RequirementResult, Verdict
+from mlops_ci.core.records import MetricValue, Verdict
+from mlops_ci.core.requirement_consistency import verdict_that_follows
+from mlops_ci.core.requirements import Reason, RequirementResult
 from mlops_ci.evaluation.stats.evidence import MetricEvidence, measure_evidence, whole_rows
 from mlops_ci.evaluation.stats.metric_table import METRICS
-from mlops_ci.evaluation.verdict.alignment import (
-    NO_ANCHOR,
-    NoBaseline,
-    RowMetadata,
-    ScoredModel,
-    align,
-    comparable_baseline,
-)
+from mlops_ci.evaluation.verdict.alignment import NoBaseline, ScoredModel, align, comparable_baseline
+from mlops_ci.evaluation.verdict.contest import Contest
 from mlops_ci.evaluation.verdict.evidence_set import (
     MIN_CLASS_ROWS,
     BaselineEvidence,
@@ -40,13 +36,10 @@ from mlops_ci.evaluation.verdict.summary import (
     operational_values,
 )
 from mlops_ci.evaluation.verdict.wording import Slice, describe_rows
-from mlops_ci.spec.defaults import default_metrics, default_requirements
 from mlops_ci.spec.metrics import METRIC_DEFINITIONS as METRIC_NAMES
 from mlops_ci.spec.metrics import find_metric
-from mlops_ci.spec.spec_types import BaselineRole, ChangeKind, EvaluateSpec, GateSpec, Requirement, Task
+from mlops_ci.spec.spec_types import BaselineRole, EvaluateSpec, GateSpec, Requirement, Task
 from mlops_ci.training.predictions import Predictions, Truth
-
-BASELINE_ROLES: tuple[BaselineRole, ...] = ("champion", "anchor")
 
 
 @dataclass(frozen=True)
@@ -67,88 +60,88 @@ class CandidateJudgement:
     excluded_rows: Mapping[BaselineRole, int] = field(default_factory=dict)
 
 
-def judge_candidate(
-    task: Task,
-    labels: Any,
-    candidate: ScoredModel,
-    champion: ScoredModel | NoBaseline,
-    gate: GateSpec,
-    *,
-    anchor: ScoredModel | NoBaseline = NO_ANCHOR,
-    evaluate: EvaluateSpec | None = None,
-    holdout: RowMetadata | None = None,
-    change_kind: ChangeKind = "changed",
-    seed: int = 0,
-) -> CandidateJudgement:
-    """Judge a candidate on n holdout rows.
+def judge_candidate(contest: Contest) -> CandidateJudgement:
+    """Judge a candidate on the rows of a holdout.
 
-    `labels` [n] are the target as the data have it, in the predictions' order of rows. Raises Findings when a binary
-    holdout has a label that is none of the candidate's two.
+    Raises Findings when a binary holdout has a label that is none of the candidate's two.
     """
-    evaluate, holdout = evaluate or EvaluateSpec(), holdout or RowMetadata()
-    requirements = gate.requirements or default_requirements(task)
-    wanted = tuple(
-        dict.fromkeys(
-            [*(evaluate.metrics or default_metrics(task)), *(requirement.metric for requirement in requirements)]
-        )
-    )
-    strange = frozenset(metric for metric in wanted if not _is_metric_of_task(metric, task, evaluate))
-    measured = [metric for metric in wanted if metric not in strange and _is_computed_from_rows(metric)]
-    champion = comparable_baseline(task, candidate, champion, "champion")
-    anchor = comparable_baseline(task, candidate, anchor, "anchor")
-    models = [candidate, *(one for one in (champion, anchor) if isinstance(one, ScoredModel))]
-    truth, sides, notes = align(task, labels, models, holdout, evaluate)
-    own = len(candidate.classes)
-    rivals, alone = {}, None
-    answers = iter(sides[1:])
-    for against, rival in zip(BASELINE_ROLES, (champion, anchor), strict=True):
-        if isinstance(rival, NoBaseline):
-            rivals[against] = _missing_baseline_evidence(rival, against, gate.accept_incomparable)
-            continue
-        theirs = next(answers)
-        rivals[against] = _measure_baseline(measured, truth, sides[0], rival, theirs, holdout, gate, seed, own)
-        if rival.seen_rows is None and against == "champion":
-            alone = rivals[against]  # which has the candidate's values on all rows
+    task, gate, candidate, wanted = contest.task, contest.gate, contest.candidate, contest.metrics
+    contest = _with_comparable_baselines(contest)
+    unknown = frozenset(metric for metric in wanted if not _is_metric_of_task(metric, task, contest.evaluate))
+    models = [candidate, *(one for one in contest.baselines.values() if isinstance(one, ScoredModel))]
+    aligned = align(task, contest.labels, models, contest.holdout, contest.evaluate)
+    measured = tuple(metric for metric in wanted if metric not in unknown and _is_computed_from_rows(metric))
+    sample = _Sample(measured, aligned.truth, aligned.predictions[0], contest)
+    evidence = dict(_baseline_evidence(sample, aligned.predictions[1:]))
+    # of a champion that has seen none of the rows, the evidence has the candidate's values on all of them
+    champion = contest.champion
+    alone = evidence["champion"] if isinstance(champion, ScoredModel) and champion.seen_rows is None else None
     case = EvidenceSet(
-        alone.evidence
-        if alone and alone.evidence
-        else measure_evidence(measured, truth, sides[0], None, seed=seed, candidate_classes=own),
+        alone.evidence if alone and alone.evidence else _measure_rows(sample, None),
         gate,
         candidate,
-        rivals,
-        change_kind,
-        dict(_measure_gaps(requirements, strange, truth, sides[0], holdout, gate)),
-        strange,
+        evidence,
+        contest.change_kind,
+        dict(_measure_gaps(sample, unknown)),
+        unknown,
     )
-    by_slice = (
-        alone.by_slice if alone else dict(_measure_slices(measured, truth, sides[0], None, holdout, gate, seed, own))
-    )
-    results = tuple(judge_requirement(requirement, case) for requirement in requirements)
+    by_slice = alone.by_slice if alone else dict(_measure_slices(sample, None))
+    results = tuple(judge_requirement(requirement, case) for requirement in contest.requirements)
     return CandidateJudgement(
         champion.state if isinstance(champion, NoBaseline) else "compared",
         (
             *metric_values(case.overall_evidence.candidate, case.overall_evidence.rows, by_slice, "candidate", gate),
             *operational_values(candidate, wanted),
         ),
-        _baseline_metrics(rivals["champion"], champion, gate, wanted),
+        _baseline_metrics(evidence["champion"], champion, gate, wanted),
         results,
-        _overall_verdict(requirements, results, rivals, gate, change_kind),
+        _overall_verdict(contest, results, evidence),
         comparison_sentence(results, case, wanted)
         if any(result.verdict != "not-applicable" for result in results)
         else no_floor_sentence(task, case),
         (
-            *notes,
-            *_seen_rows_warnings(champion, anchor),
-            *_incomparable_warnings(champion, anchor, gate.accept_incomparable),
-            *_sample_size_warnings(case, requirements, gate),
+            *aligned.diagnostics,
+            *_seen_rows_warnings(contest),
+            *_incomparable_warnings(contest),
+            *_sample_size_warnings(case, contest.requirements, gate),
         ),
-        _baseline_metrics(rivals["anchor"], anchor, gate, wanted),
+        _baseline_metrics(evidence["anchor"], contest.anchor, gate, wanted),
         {
             against: int(one.seen_rows.sum())
-            for against, one in _existing_baselines(champion, anchor)
+            for against, one in _existing_baselines(contest)
             if one.seen_rows is not None
         },
     )
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """Rows with the candidate's answers for them, and the metrics that are computed from rows."""
+
+    metrics: tuple[str, ...]
+    truth: Truth
+    candidate: Predictions
+    contest: Contest
+
+
+def _with_comparable_baselines(contest: Contest) -> Contest:
+    compared = {
+        against: comparable_baseline(contest.task, contest.candidate, one, against)
+        for against, one in contest.baselines.items()
+    }
+    return replace(contest, champion=compared["champion"], anchor=compared["anchor"])
+
+
+def _baseline_evidence(
+    sample: _Sample, answers: Sequence[Predictions]
+) -> Iterator[tuple[BaselineRole, BaselineEvidence]]:
+    """Yield what is known of each older version; `answers` are those of the ones that there are, in the order of roles."""
+    theirs = iter(answers)
+    for against, one in sample.contest.baselines.items():
+        if isinstance(one, NoBaseline):
+            yield against, _missing_baseline_evidence(one, against, sample.contest.gate.accept_incomparable)
+        else:
+            yield against, _measure_baseline(sample, one, next(theirs))
 
 
 def _is_metric_of_task(metric: str, task: Task, evaluate: EvaluateSpec) -> bool:
@@ -163,36 +156,49 @@ def _is_computed_from_rows(metric: str) -> bool:
 
 
 def _missing_baseline_evidence(rival: NoBaseline, against: BaselineRole, accepted: str | None) -> BaselineEvidence:
-    why = rival.reason
-    if rival.state == "incomparable" and accepted:
-        why = f"{why}; accepted: {accepted}"
-    return BaselineEvidence(against, absence_reason=why, is_incomparable=rival.state == "incomparable" and not accepted)
+    if rival.state != "incomparable":
+        absence = Reason("same-model", baseline=rival.name) if rival.state == "same" else Reason("no-baseline")
+        return BaselineEvidence(against, absence=absence, absence_reason=rival.reason)
+    absence = Reason("incomparable", why=rival.reason, accepted=accepted or None)
+    why = f"{rival.reason}; accepted: {accepted}" if accepted else rival.reason
+    return BaselineEvidence(against, absence=absence, absence_reason=why, is_incomparable=not accepted)
 
 
-def _measure_baseline(
-    metrics: Sequence[str],
-    truth: Truth,
-    candidate: Predictions,
-    rival: ScoredModel,
-    theirs: Predictions,
-    holdout: RowMetadata,
-    gate: GateSpec,
-    seed: int,
-    candidate_classes: int,
-) -> BaselineEvidence:
+def _measure_baseline(sample: _Sample, rival: ScoredModel, theirs: Predictions) -> BaselineEvidence:
     if rival.seen_rows is not None:
         new = np.flatnonzero(~np.asarray(rival.seen_rows, dtype=bool))
-        truth, candidate, theirs = truth.select_rows(new), candidate.select_rows(new), theirs.select_rows(new)
+        holdout = sample.contest.holdout
         holdout = replace(
             holdout,
             slices={name: np.asarray(values, dtype=object)[new] for name, values in holdout.slices.items()},
             conditions={name: mask[new] for name, mask in holdout.conditions.items()},
         )
+        contest = replace(sample.contest, holdout=holdout)
+        sample = replace(
+            sample,
+            truth=sample.truth.select_rows(new),
+            candidate=sample.candidate.select_rows(new),
+            contest=contest,
+        )
+        theirs = theirs.select_rows(new)
     return BaselineEvidence(
         rival.name,
-        measure_evidence(metrics, truth, candidate, theirs, seed=seed, candidate_classes=candidate_classes),
-        dict(_measure_slices(metrics, truth, candidate, theirs, holdout, gate, seed, candidate_classes)),
+        _measure_rows(sample, theirs),
+        dict(_measure_slices(sample, theirs)),
         rival.operational_metrics,
+    )
+
+
+def _measure_rows(sample: _Sample, rival: Predictions | None, *, intervals: bool = True) -> MetricEvidence:
+    contest = sample.contest
+    return measure_evidence(
+        sample.metrics,
+        sample.truth,
+        sample.candidate,
+        rival,
+        seed=contest.seed,
+        intervals=intervals,
+        candidate_classes=len(contest.candidate.classes),
     )
 
 
@@ -208,57 +214,33 @@ def _baseline_metrics(
     )
 
 
-def _existing_baselines(
-    champion: ScoredModel | NoBaseline, anchor: ScoredModel | NoBaseline
-) -> Iterator[tuple[BaselineRole, ScoredModel]]:
-    for against, one in zip(BASELINE_ROLES, (champion, anchor), strict=True):
+def _existing_baselines(contest: Contest) -> Iterator[tuple[BaselineRole, ScoredModel]]:
+    for against, one in contest.baselines.items():
         if isinstance(one, ScoredModel):
             yield against, one
 
 
-def _measure_slices(
-    metrics: Sequence[str],
-    truth: Truth,
-    candidate: Predictions,
-    rival: Predictions | None,
-    holdout: RowMetadata,
-    gate: GateSpec,
-    seed: int,
-    candidate_classes: int,
-) -> Iterator[tuple[Slice, MetricEvidence]]:
-    for slice_, rows, testable in cut_slices(holdout.slices, holdout.conditions, gate.min_slice_rows):
-        one, part = None if rival is None else rival.select_rows(rows), truth.select_rows(rows)
-        enough = testable and (
-            truth.has_equal_independent_rows or whole_rows(part.effective_sample_size()) >= gate.min_slice_rows
+def _measure_slices(sample: _Sample, rival: Predictions | None) -> Iterator[tuple[Slice, MetricEvidence]]:
+    holdout, least, truth = sample.contest.holdout, sample.contest.gate.min_slice_rows, sample.truth
+    for one in cut_slices(holdout.slices, holdout.conditions, least):
+        part = replace(sample, truth=truth.select_rows(one.rows), candidate=sample.candidate.select_rows(one.rows))
+        enough = one.is_testable and (
+            truth.has_equal_independent_rows or whole_rows(part.truth.effective_sample_size()) >= least
         )
-        evidence = measure_evidence(
-            metrics,
-            part,
-            candidate.select_rows(rows),
-            one,
-            seed=seed,
-            intervals=enough,
-            candidate_classes=candidate_classes,
-        )
-        yield slice_, evidence
+        theirs = None if rival is None else rival.select_rows(one.rows)
+        yield one.name, _measure_rows(part, theirs, intervals=enough)
 
 
-def _measure_gaps(
-    requirements: Sequence[Requirement],
-    strange: frozenset[str],
-    truth: Truth,
-    candidate: Predictions,
-    holdout: RowMetadata,
-    gate: GateSpec,
-) -> Iterator[tuple[tuple[str, str], FairnessGap]]:
-    for requirement in requirements:
+def _measure_gaps(sample: _Sample, unknown: frozenset[str]) -> Iterator[tuple[tuple[str, str], FairnessGap]]:
+    holdout, gate = sample.contest.holdout, sample.contest.gate
+    for requirement in sample.contest.requirements:
         by = requirement.by
-        if by is None or by not in holdout.fairness_columns or requirement.metric in strange:
+        if by is None or by not in holdout.fairness_columns or requirement.metric in unknown:
             continue
         found = measure_fairness_gap(
             cast("FairnessMetric", requirement.metric),
-            truth,
-            candidate,
+            sample.truth,
+            sample.candidate,
             holdout.fairness_columns[by],
             min_rows=gate.min_slice_rows,
         )
@@ -266,8 +248,8 @@ def _measure_gaps(
             yield (requirement.metric, by), found
 
 
-def _seen_rows_warnings(champion: ScoredModel | NoBaseline, anchor: ScoredModel | NoBaseline) -> Iterator[Diagnostic]:
-    for against, one in _existing_baselines(champion, anchor):
+def _seen_rows_warnings(contest: Contest) -> Iterator[Diagnostic]:
+    for against, one in _existing_baselines(contest):
         if one.seen_rows is None:
             continue
         count, rows = int(one.seen_rows.sum()), len(one.seen_rows)
@@ -299,11 +281,9 @@ def _sample_size_warnings(
     )
 
 
-def _incomparable_warnings(
-    champion: ScoredModel | NoBaseline, anchor: ScoredModel | NoBaseline, reason: str | None
-) -> Iterator[Diagnostic]:
+def _incomparable_warnings(contest: Contest) -> Iterator[Diagnostic]:
     """Say what cannot be measured, and whether that is accepted; or that nothing needs to be accepted."""
-    both = zip(BASELINE_ROLES, (champion, anchor), strict=True)
+    reason, both = contest.gate.accept_incomparable, contest.baselines.items()
     lost = {name: one.reason for name, one in both if isinstance(one, NoBaseline) and one.state == "incomparable"}
     for against, why in lost.items():
         yield Diagnostic(
@@ -332,23 +312,14 @@ _INCOMPARABLE_HELP: Mapping[BaselineRole, str] = {
 
 
 def _overall_verdict(
-    requirements: Sequence[Requirement],
-    results: Sequence[RequirementResult],
-    rivals: Mapping[BaselineRole, BaselineEvidence],
-    gate: GateSpec,
-    change_kind: ChangeKind,
+    contest: Contest, results: Sequence[RequirementResult], evidence: Mapping[BaselineRole, BaselineEvidence]
 ) -> Verdict:
-    verdicts = {result.verdict for result in results}
     lost = any(
         requirement.against is not None
-        and rivals[requirement.against].is_incomparable
-        and requirement.when in (None, change_kind)
-        for requirement in requirements
+        and evidence[requirement.against].is_incomparable
+        and requirement.when in (None, contest.change_kind)
+        for requirement in contest.requirements
     )
-    if lost and gate.accept_incomparable is None and "fail" not in verdicts:
-        return "incomparable"
-    order: tuple[Verdict, ...] = ("fail", "inconclusive", "pass")
-    for verdict in order:
-        if verdict in verdicts:
-            return verdict
-    return "inconclusive"  # nothing applied: fail closed
+    follows = verdict_that_follows(results)  # inconclusive where nothing applied: fail closed
+    accepted = contest.gate.accept_incomparable is not None
+    return "incomparable" if lost and not accepted and follows != "fail" else follows

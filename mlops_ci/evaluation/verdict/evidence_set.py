@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from mlops_ci.core.requirements import Reason
 from mlops_ci.evaluation.stats.evidence import MetricEvidence
 from mlops_ci.evaluation.verdict.fairness import FairnessGap
-from mlops_ci.evaluation.verdict.wording import Slice, describe_rows
+from mlops_ci.evaluation.verdict.wording import Slice
 from mlops_ci.spec.metrics import find_metric
 from mlops_ci.spec.spec_types import BaselineRole, ChangeKind, GateSpec, Requirement
 
@@ -34,14 +35,15 @@ class BaselineEvidence:
     """An older version that a candidate is tested against, on the rows that neither has learned from.
 
     `by_slice` has every slice of the columns that were looked at, also those that are too small to test. Without
-    `evidence` its tests do not apply, which `absent` explains; `incomparable` when they would, and the version cannot be
-    scored: then they are inconclusive, because a gate that cannot decide lets nothing by.
+    `evidence` its tests do not apply, which `absence` explains (`absence_reason` in words); they are inconclusive when
+    `is_incomparable`, because the version cannot be scored and a gate that cannot decide lets nothing by.
     """
 
     name: str = ""
     evidence: MetricEvidence | None = None
     by_slice: Mapping[Slice, MetricEvidence] = field(default_factory=dict)
     operational_metrics: Mapping[str, float] = field(default_factory=dict)
+    absence: Reason | None = None
     absence_reason: str = ""
     is_incomparable: bool = False
 
@@ -68,13 +70,12 @@ class EvidenceSet:
         return 1 - self.gate.confidence
 
 
-def too_few_rows_reason(requirement: Requirement, evidence: MetricEvidence, gate: GateSpec) -> str | None:
-    """Say why rows are too few for a verdict on a metric; None when they are not."""
+def too_few_rows_reason(requirement: Requirement, evidence: MetricEvidence, gate: GateSpec) -> Reason | None:
+    """Return why rows are too few for a verdict on a metric; None when they are not."""
     if evidence.independent_rows < gate.min_rows:
-        return f"{describe_rows(evidence)}, and the gate needs {gate.min_rows:,}"
+        return Reason("too-few-rows", needed=gate.min_rows, effective_rows=evidence.effective_sample_size)
     if has_too_few_class_rows(requirement.metric, evidence):
-        rare = f"{evidence.rarest_class_rows} rows of its rarest class"
-        return f"the holdout has {rare} and {requirement.metric} needs {MIN_CLASS_ROWS}"
+        return Reason("too-few-class-rows", needed=MIN_CLASS_ROWS, class_rows=evidence.rarest_class_rows)
     return None
 
 

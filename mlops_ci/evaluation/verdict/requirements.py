@@ -3,37 +3,38 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import replace
 
-from mlops_ci.core.records import RequirementResult, Verdict
+from mlops_ci.core.requirements import Reason, RequirementResult, RequirementVerdict
 from mlops_ci.evaluation.stats.intervals import Estimate
-from mlops_ci.evaluation.stats.power import additional_rows, describe_needed_rows, z_scores
+from mlops_ci.evaluation.stats.power import additional_rows, z_scores
 from mlops_ci.evaluation.verdict.baseline_tests import BASELINE_TESTS, BaselineTest
 from mlops_ci.evaluation.verdict.evidence_set import BaselineEvidence, EvidenceSet, MeasuredModel, too_few_rows_reason
+from mlops_ci.evaluation.verdict.fairness import FairnessGap
 from mlops_ci.spec.metrics import METRIC_DEFINITIONS as METRIC_NAMES
-from mlops_ci.spec.requirement_text import describe_requirement, format_metric
-from mlops_ci.spec.spec_types import ChangeKind, Requirement
+from mlops_ci.spec.requirement_text import requirement_terms
+from mlops_ci.spec.spec_types import Requirement
 from mlops_ci.training.predictions import require_part
 
 
 def judge_requirement(requirement: Requirement, case: EvidenceSet) -> RequirementResult:
-    """Return the verdict on one requirement, with its reason in plain words."""
-    result = RequirementResult(describe_requirement(requirement), requirement.metric, "inconclusive", "")
+    """Return the verdict on one requirement, with its reason."""
+    result = RequirementResult(requirement_terms(requirement), "inconclusive", Reason("metric-unknown"))
     if requirement.metric in case.unknown_metrics:
-        return replace(result, reason=f"{requirement.metric} is no metric of this model, so nothing can be said of it")
+        return result
     name = METRIC_NAMES.get(requirement.metric)
     if name is not None and name.is_operational:
         return _judge_operational_metric(requirement, case, result)
     if requirement.against is not None:
         return _judge_against_baseline(requirement, case, result)
+    result = replace(result, rows=case.overall_evidence.rows)
     if few := too_few_rows_reason(requirement, case.overall_evidence, case.gate):
         return replace(result, reason=few)
     if name is not None and name.compares_groups:
         return _judge_fairness_gap(requirement, case, result)
     mine = case.overall_evidence.candidate.get(requirement.metric)
     if mine is None:
-        return replace(result, reason=_no_value_reason(requirement.metric))
+        return replace(result, reason=Reason("no-value"))
     return _judge_limits(requirement, case, replace(result, candidate=mine.value), mine)
 
 
@@ -48,11 +49,12 @@ def _judge_against_baseline(
     rival = case.baselines[require_part(requirement.against)]
     if (settled := _result_without_test(requirement, rival, case, result)) is not None or rival.evidence is None:
         return settled or result
+    result = replace(result, rows=rival.evidence.rows)
     if few := too_few_rows_reason(requirement, rival.evidence, case.gate):
         return replace(result, reason=few)
     mine = rival.evidence.candidate.get(requirement.metric)
     if mine is None:
-        return replace(result, reason=_no_value_reason(requirement.metric))
+        return replace(result, reason=Reason("no-value"))
     return BASELINE_TESTS[requirement.test or "superiority"](
         requirement, BaselineTest(rival, rival.evidence, case.alpha), replace(result, candidate=mine.value)
     )
@@ -62,23 +64,12 @@ def _result_without_test(
     requirement: Requirement, rival: BaselineEvidence, case: EvidenceSet, result: RequirementResult
 ) -> RequirementResult | None:
     """Return the result where the older version cannot be looked at, or need not be; None when it must be."""
-    if rival.evidence is None and not rival.is_incomparable:
-        return replace(result, verdict="not-applicable", reason=rival.absence_reason)
+    absence = None if rival.evidence is not None else rival.absence or Reason("no-baseline")
+    if absence is not None and not rival.is_incomparable:
+        return replace(result, verdict="not-applicable", reason=absence)
     if not applies_to_change(requirement, case):
-        return replace(result, verdict="not-applicable", reason=_OTHER_CHANGE_REASONS[case.change_kind])
-    return replace(result, reason=rival.absence_reason) if rival.evidence is None else None
-
-
-_OTHER_CHANGE_REASONS: Mapping[ChangeKind, str] = {
-    "changed": "this is for retrains, and here the spec, the code or the interface has changed",
-    "retrained": "this is for changes, and here the same was trained again",
-}
-
-
-def _no_value_reason(metric: str) -> str:
-    if metric == "cost":
-        return "cost has no value here: the holdout has a class that the model does not know, or the costs name one that there is not"
-    return f"{metric} has no value here: no probabilities, one class only in the holdout, or numbers too large to reckon with"
+        return replace(result, verdict="not-applicable", reason=Reason("other-change", change_kind=case.change_kind))
+    return None if absence is None else replace(result, reason=absence)
 
 
 def _judge_operational_metric(
@@ -88,44 +79,30 @@ def _judge_operational_metric(
     if requirement.against is not None:
         return _judge_ratio(requirement, case, replace(result, candidate=value))
     if value is None:
-        return replace(result, reason=f"{requirement.metric} was not measured")
+        return replace(result, reason=Reason("not-measured"))
     low, high = _floor_and_ceiling(requirement)
-    verdict: Verdict = "pass" if low <= value <= high else "fail"
-    return replace(result, candidate=value, verdict=verdict, reason=f"{requirement.metric} is {format_metric(value)}")
+    verdict: RequirementVerdict = "pass" if low <= value <= high else "fail"
+    return replace(result, candidate=value, verdict=verdict, reason=Reason("value-measured"))
 
 
 def _judge_ratio(requirement: Requirement, case: EvidenceSet, result: RequirementResult) -> RequirementResult:
     """Judge the candidate's cost by the older version's; without error probability, because no rows are drawn."""
-    metric, mine, most = result.metric, result.candidate, requirement.max_ratio
+    mine, most = result.candidate, requirement.max_ratio
     older = case.baselines[require_part(requirement.against)]
     if (settled := _result_without_test(requirement, older, case, result)) is not None:
         return settled
     if most is None:
-        return replace(result, reason=f"{metric} has no test against another version; use max or maxRatio")
-    rival = _operational_value(older, metric)
-    result = replace(result, champion=rival)
+        return replace(result, reason=Reason("metric-without-test"))
+    rival = _operational_value(older, requirement.metric)
+    result = replace(result, baseline=rival)
     if mine is None:
-        return replace(result, reason=f"{metric} was not measured")
+        return replace(result, reason=Reason("not-measured"))
     if rival is None:
-        return replace(result, reason=f"{metric} of {older.name} was not measured")
+        return replace(result, reason=Reason("baseline-not-measured", baseline=older.name))
     if rival == 0:
-        return replace(result, reason=f"{metric} of {older.name} is 0, and nothing is a multiple of that")
-    ratio = mine / rival
-    verdict: Verdict = "pass" if ratio <= most else "fail"
-    seen = f"{metric} is {format_metric(mine)} against {format_metric(rival)} of {older.name}"
-    return replace(
-        result,
-        verdict=verdict,
-        reason=f"{seen}, {_format_ratio(ratio, most)} times it; at most {_format_ratio(most)} times is allowed",
-    )
-
-
-def _format_ratio(ratio: float, limit: float | None = None) -> str:
-    """Write a ratio with two decimals, or with more where these would hide on which side of the limit it is."""
-    if limit is None:
-        return f"{ratio:.2f}" if round(ratio, 2) == ratio else f"{ratio:g}"
-    exact = (text for text in (f"{ratio:.2f}", f"{ratio:.4f}") if (float(text) <= limit) == (ratio <= limit))
-    return next(exact, repr(ratio))
+        return replace(result, reason=Reason("baseline-zero", baseline=older.name))
+    verdict: RequirementVerdict = "pass" if mine / rival <= most else "fail"
+    return replace(result, verdict=verdict, reason=Reason("ratio-measured", baseline=older.name))
 
 
 def _operational_value(model: MeasuredModel, metric: str) -> float | None:
@@ -142,27 +119,19 @@ def _judge_limits(
     requirement: Requirement, case: EvidenceSet, result: RequirementResult, mine: Estimate
 ) -> RequirementResult:
     if mine.bound is None:
-        return replace(
-            result,
-            reason=f"these rows give no interval for {requirement.metric}: samples of them differ wildly, or not at all",
-        )
+        return replace(result, reason=Reason("no-interval"))
     lower, upper = mine.bound(case.alpha), mine.bound(1 - case.alpha)
     low, high = _floor_and_ceiling(requirement)
     result = replace(result, lower=lower, upper=upper)
-    seen = f"{format_metric(mine.value)}, between {format_metric(lower)} and {format_metric(upper)}"
     if low < lower and upper < high:
-        return replace(result, verdict="pass", reason=seen)
+        return replace(result, verdict="pass", reason=Reason("interval-clear"))
     if upper < low or lower > high:
-        return replace(result, verdict="fail", reason=seen)
+        return replace(result, verdict="fail", reason=Reason("interval-clear"))
     both = [_rows_to_decide(case, mine.value - low, mine.value - lower) if lower <= low else 0]
     both.append(_rows_to_decide(case, high - mine.value, upper - mine.value) if upper >= high else 0)
     needed = None if None in both else max(one for one in both if one is not None)
     limit = low if lower <= low else high
-    return replace(
-        result,
-        reason=f"{seen}: {format_metric(limit)} lies in between{describe_needed_rows(needed)}",
-        labels_needed=needed,
-    )
+    return replace(result, reason=Reason("interval-crosses-limit", limit=limit), labels_needed=needed)
 
 
 def _rows_to_decide(case: EvidenceSet, gap: float, half_width: float) -> int | None:
@@ -179,8 +148,16 @@ def _rows_to_decide(case: EvidenceSet, gap: float, half_width: float) -> int | N
 def _judge_fairness_gap(requirement: Requirement, case: EvidenceSet, result: RequirementResult) -> RequirementResult:
     gap = case.gaps.get((requirement.metric, requirement.by or ""))
     if gap is None:
-        return replace(result, reason=f"fewer than two groups by {requirement.by} have rows enough to be compared")
+        return replace(result, reason=Reason("too-few-groups"))
     judged = _judge_limits(requirement, case, replace(result, candidate=gap.estimate.value), gap.estimate)
-    ends = f"the {gap.rate} rate is highest for {gap.highest_group} and lowest for {gap.lowest_group}"
-    small = f"; {len(gap.skipped_groups)} groups are too small to count" if gap.skipped_groups else ""
-    return replace(judged, reason=f"{judged.reason} ({ends}{small})", labels_needed=None)
+    return replace(judged, reason=_with_groups(judged.reason, gap), labels_needed=None)
+
+
+def _with_groups(reason: Reason, gap: FairnessGap) -> Reason:
+    return replace(
+        reason,
+        rate=gap.rate,
+        highest_group=gap.highest_group,
+        lowest_group=gap.lowest_group,
+        skipped=len(gap.skipped_groups),
+    )

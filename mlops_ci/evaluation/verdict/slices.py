@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,17 @@ from mlops_ci.training.predictions import Ints
 _MAX_SHOWN_SLICES = 50  # of each column, the largest first; every slice that is large enough to be tested is shown
 
 
-def cut_slices(
-    columns: Mapping[str, Any], conditions: Mapping[str, Any], least: int
-) -> Iterator[tuple[tuple[str, ...], Ints, bool]]:
-    """Yield each slice's name, the indices of its rows, and whether these are at least `least`, so that it may be tested.
+@dataclass(frozen=True)
+class SliceRows:
+    """A slice of the holdout: its name, the indices of its rows, and whether these are enough for a test."""
+
+    name: tuple[str, ...]
+    rows: Ints
+    is_testable: bool
+
+
+def cut_slices(columns: Mapping[str, Any], conditions: Mapping[str, Any], least: int) -> Iterator[SliceRows]:
+    """Yield each slice; it may be tested where it has at least `least` rows.
 
     `columns` [n] by name; `conditions` masks [n] by name, of which an empty one is a slice, too.
     """
@@ -25,10 +33,10 @@ def cut_slices(
             testable = int(counts[index]) >= least
             if not testable and place >= _MAX_SHOWN_SLICES:
                 break
-            yield (column, str(names[index])), np.flatnonzero(at == index), testable
+            yield SliceRows((column, str(names[index])), np.flatnonzero(at == index), testable)
     for name, mask in conditions.items():
         rows = np.flatnonzero(mask)
-        yield (name,), rows, len(rows) >= least
+        yield SliceRows((name,), rows, len(rows) >= least)
 
 
 def format_slice_values(values: Any) -> Any:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
-from mlops_ci.core.records import MetricValue, RequirementResult
+from mlops_ci.core.records import MetricValue
+from mlops_ci.core.requirements import RequirementResult
 from mlops_ci.evaluation.stats.evidence import MetricEvidence
 from mlops_ci.evaluation.stats.intervals import Estimate
 from mlops_ci.evaluation.verdict.alignment import ScoredModel
@@ -54,10 +55,12 @@ def comparison_sentence(results: Sequence[RequirementResult], case: EvidenceSet,
     """Say the gate's answer in one sentence: the first tested metric of both models, or of the candidate alone."""
     champion = case.baselines["champion"]
     evidence = case.overall_evidence if champion.evidence is None else champion.evidence
-    measured = [result for result in results if result.metric in evidence.candidate]
+    measured = [result for result in results if result.requirement.metric in evidence.candidate]
     first = next((result for result in measured if result.difference is not None and result.slice is None), None)
     first = first or next(iter(measured), None)
-    metric = first.metric if first else next((metric for metric in wanted if metric in evidence.candidate), None)
+    metric = (
+        first.requirement.metric if first else next((metric for metric in wanted if metric in evidence.candidate), None)
+    )
     rows = f"on {evidence.rows:,} holdout rows"
     if metric is None:
         return f"no metric has a value {rows}"

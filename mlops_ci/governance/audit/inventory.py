@@ -63,7 +63,7 @@ class ModelInventory:
     @cached_property
     def project(self) -> str | None:
         """The project that the newest release says it is of."""
-        return next((one.project for one in reversed(self.records.values()) if isinstance(one, Release)), None)
+        return next((one.project.name for one in reversed(self.records.values()) if isinstance(one, Release)), None)
 
     @cached_property
     def ordered_events(self) -> tuple[Event, ...]:

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from mlops_ci.core.codec import encode
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.digest import digest_json
-from mlops_ci.core.records import GateEvidence, MetricValue, Release, RequirementResult
+from mlops_ci.core.records import GateEvidence, Release
+from mlops_ci.core.requirements import RequirementTerms
 from mlops_ci.governance.audit.inventory import ModelInventory
 from mlops_ci.spec.defaults import default_requirements
 from mlops_ci.spec.located_spec import LocatedSpec
-from mlops_ci.spec.requirement_text import describe_requirement, format_metric
+from mlops_ci.spec.requirement_text import describe_terms, format_metric, requirement_terms
 from mlops_ci.spec.spec_types import ModelSpec, Requirement
 
 
@@ -41,36 +42,34 @@ def breaks(held: ModelInventory, model: LocatedSpec[ModelSpec]) -> Iterator[Diag
 
 def _shortfall(requirement: Requirement, evidence: GateEvidence) -> str | None:
     """Return why recorded evidence does not meet a requirement; None when it does."""
-    if requirement.test is not None or requirement.against is not None:
-        asked = describe_requirement(requirement)
-        if any(item.requirement == asked for item in evidence.requirements):
-            return None
-        return f"{asked}: it was never asked"
-    seen = _measured_bounds(requirement.metric, evidence)
+    asked = requirement_terms(requirement)
+    if asked.test != "threshold":
+        was_asked = any(item.requirement == asked for item in evidence.requirements)
+        return None if was_asked else f"{describe_terms(asked)}: it was never asked"
+    seen = _measured_bounds(asked, evidence)
     if seen is None:
-        return f"{describe_requirement(requirement)}: {requirement.metric} was not measured"
+        return f"{describe_terms(asked)}: {asked.metric} was not measured"
     lower, upper = seen
-    low = -math.inf if requirement.min is None else requirement.min
-    high = math.inf if requirement.max is None else requirement.max
+    low = -math.inf if asked.min is None else asked.min
+    high = math.inf if asked.max is None else asked.max
     exact = lower == upper  # what is measured without an interval may be on the limit
     if (low < lower and upper < high) or (exact and low <= lower <= high):
         return None
     shown = format_metric(lower) if exact else f"{format_metric(lower)} to {format_metric(upper)}"
-    return f"{describe_requirement(requirement)}, and it has {shown}"
+    return f"{describe_terms(asked)}, and it has {shown}"
 
 
-def _measured_bounds(metric: str, evidence: GateEvidence) -> tuple[float, float] | None:
-    """Return the bounds that a floor is held against: those that one was judged by, else those that were reported."""
-    judged = [item for item in evidence.requirements if item.difference is None]
-    every: list[RequirementResult | MetricValue] = [*judged, *evidence.metrics]
-    for item in every:
-        if item.metric == metric and (found := _bounds(item)) is not None:
-            return found
+def _measured_bounds(asked: RequirementTerms, evidence: GateEvidence) -> tuple[float, float] | None:
+    """Return the bounds that a threshold is held against: those that one was judged by, else those that were reported."""
+    for item in evidence.requirements:
+        told = item.requirement
+        if (told.test, told.metric, told.by) == ("threshold", asked.metric, asked.by) and item.candidate is not None:
+            return _bounds(item.candidate, item.lower, item.upper)
+    for value in evidence.metrics:
+        if (value.metric, asked.by) == (asked.metric, None):
+            return _bounds(value.value, value.lower, value.upper)
     return None
 
 
-def _bounds(item: RequirementResult | MetricValue) -> tuple[float, float] | None:
-    value = item.value if isinstance(item, MetricValue) else item.candidate
-    if item.lower is not None and item.upper is not None:
-        return item.lower, item.upper
-    return None if value is None else (value, value)
+def _bounds(value: float, lower: float | None, upper: float | None) -> tuple[float, float]:
+    return (value, value) if lower is None or upper is None else (lower, upper)

@@ -19,6 +19,7 @@ from mlops_ci.core.records import (
     StoredFiles,
     TrainingRun,
 )
+from mlops_ci.core.requirement_consistency import requirement_contradiction, verdict_contradiction
 from mlops_ci.governance.audit import blobs
 from mlops_ci.governance.audit.inventory import ModelInventory
 from mlops_ci.registry.run_store import EXTERNAL_FILES_RECORD, MODEL_FOLDER, release_ref
@@ -26,6 +27,7 @@ from mlops_ci.registry.statement import gate_evidence
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.git_values import ObjectInfo
 from mlops_ci.repository.ref_listing import TAG_PREFIX
+from mlops_ci.spec.requirement_text import describe_terms
 
 T = TypeVar("T")
 _OID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
@@ -235,6 +237,8 @@ def _gate_breaks(item: PinnedRelease, answer: bytes | None, metrics: bytes | Non
         why: str | None = f"the gate's verdict on {item.tag} is {said}"
     else:
         why = f"{item.tag} was released without a gate: {item.ref} has no comparison.json" if answer is None else None
+        if (odd := _evidence_contradiction(told)) is not None:
+            why = f"the gate's pass on {item.tag} does not follow from what its tag records: {odd}"
     if why:
         yield Diagnostic(
             "audit-release-not-gated",
@@ -264,6 +268,16 @@ def _gate_breaks(item: PinnedRelease, answer: bytes | None, metrics: bytes | Non
             help=_RESTORE_HELP,
             about=item.ref,
         )
+
+
+def _evidence_contradiction(told: GateEvidence) -> str | None:
+    """Say why a tag's verdict cannot be what its requirements come to, or a requirement not what its numbers say."""
+    if (why := verdict_contradiction(told.verdict, told.requirements)) is not None:
+        return why
+    for item in told.requirements:
+        if (why := requirement_contradiction(item, told.confidence)) is not None:
+            return f"{describe_terms(item.requirement)}: {why}"
+    return None
 
 
 def _is_same_evidence(comparison: Comparison, recorded: GateEvidence) -> bool:

@@ -24,30 +24,28 @@ _LFS_POINTER = re.compile(
 
 @dataclass(frozen=True)
 class _ReleaseSource:
-    """A release, and where its project is in the repository."""
+    """A release, and the files of its data."""
 
     tag: str
     release: Release
-    folder: str
     data: tuple[FileDigest, ...]
 
     def object_name(self, path: str) -> str:
         """Return how git calls a file of the project at the release's commit."""
-        return f"{self.release.commit}:{self.folder}/{path}" if self.folder else f"{self.release.commit}:{path}"
+        folder = self.release.project.path
+        return f"{self.release.commit}:{path}" if folder == "." else f"{self.release.commit}:{folder}/{path}"
 
 
 def breaks(
     repo: Repository,
     helds: Iterable[ModelInventory],
-    folders: Mapping[str, str],
     snapshots: Mapping[str, DatasetSnapshot],
 ) -> dict[str, tuple[Diagnostic, ...]]:
     """Return by model where a release's commit does not hold what was released.
 
-    `folders` has the folder of each project by name, `snapshots` those of the released runs by tag. Releases of other
-    projects are passed over: where their files are is not known.
+    `snapshots` has those of the released runs by tag. Each release says in which folder of its commit its project was.
     """
-    sources = [item for held in helds for item in _release_sources(held, folders, snapshots)]
+    sources = [item for held in helds for item in _release_sources(held, snapshots)]
     there = blobs.look_up_objects(repo, [item.object_name(path) for item in sources for path in _source_paths(item)])
     specs = {there[name].oid for item in sources if (name := item.object_name(item.release.spec_path)) in there}
     digests: dict[str, FileDigest | None] = {}
@@ -62,13 +60,10 @@ def breaks(
     return {model: tuple(items) for model, items in found.items()}
 
 
-def _release_sources(
-    held: ModelInventory, folders: Mapping[str, str], snapshots: Mapping[str, DatasetSnapshot]
-) -> Iterator[_ReleaseSource]:
+def _release_sources(held: ModelInventory, snapshots: Mapping[str, DatasetSnapshot]) -> Iterator[_ReleaseSource]:
     for tag, record in held.records.items():
-        if isinstance(record, Release) and record.project in folders:
-            data = snapshots[tag].files if tag in snapshots else ()
-            yield _ReleaseSource(tag, record, folders[record.project], data)
+        if isinstance(record, Release):
+            yield _ReleaseSource(tag, record, snapshots[tag].files if tag in snapshots else ())
 
 
 def _source_paths(item: _ReleaseSource) -> Iterator[str]:

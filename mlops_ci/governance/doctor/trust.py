@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mlops_ci.core.choices import Trust
 from mlops_ci.core.results.doctor import DoctorCheckResult
 from mlops_ci.governance.doctor.context import DoctorContext
 from mlops_ci.governance.doctor.host import join_names
-from mlops_ci.spec.spec_types import Trust
 
 GROUP = "judging"
 _TRUST_TEXTS: dict[Trust, str] = {

@@ -68,16 +68,6 @@ def predictions_from_table(model: PackagedModel, table: Any) -> ModelPredictions
         )
 
 
-@contextmanager
-def start_scorer(scratch: Path) -> Iterator[protocol.WaitingWorker]:
-    """Let a process for `score` prepare itself; only where no code of a candidate's own runs meanwhile."""
-    scratch.mkdir(parents=True, exist_ok=True)
-    with protocol.start_waiting_worker(
-        _SCORER, Path(tempfile.mkdtemp(prefix="waiting-", dir=scratch)).resolve()
-    ) as waiting:
-        yield waiting
-
-
 def missing_inputs(signature: ModelSignature, columns: Collection[str]) -> tuple[str, ...]:
     """Return the inputs that a model needs and the data do not have; with any, it cannot be scored today."""
     return tuple(field.name for field in signature.inputs if field.name not in columns)
@@ -90,12 +80,11 @@ def score_models(
     rows: int,
     scratch: Path,
     timeout: float | None = None,
-    scorer: protocol.WaitingWorker | None = None,
 ) -> tuple[ModelPredictions, ...]:
     """Return each model's answers for the `rows` rows of the parquet file `features`, in the order of `models`.
 
     Models with code of their own are each scored in a process of their own, from copies that no other is told about, so
-    that none can touch another's rows or answers. `scorer` is a process that waits to score library code. Raises Findings when a file is not what was recorded, or when a model
+    that none can touch another's rows or answers. Raises Findings when a file is not what was recorded, or when a model
     fails on the rows or predicts NaN.
     """
     scratch.mkdir(parents=True, exist_ok=True)
@@ -103,8 +92,7 @@ def score_models(
     for group in process_groups(models):
         folder = Path(tempfile.mkdtemp(prefix="score-", dir=scratch)).resolve()
         some = [models[at] for at in group]
-        waiting = scorer if not any(model.paths for model in some) else None
-        found |= dict(zip(group, _run_score_worker(some, features, rows, folder, timeout, waiting), strict=True))
+        found |= dict(zip(group, _run_score_worker(some, features, rows, folder, timeout), strict=True))
     return tuple(found[at] for at in range(len(models)))
 
 
@@ -120,17 +108,13 @@ def _run_score_worker(
     rows: int,
     folder: Path,
     timeout: float | None,
-    waiting: protocol.WaitingWorker | None = None,
 ) -> Iterator[ModelPredictions]:
     outs = [folder / _predictions_file_name(at) for at in range(len(models))]
     rows_here = folder / "features.parquet"
     untrusted_files.copy_untrusted_file(features, rows_here)
     items = tuple(copy_model_for_worker(model, folder / f"{at}-{model.model.name}") for at, model in enumerate(models))
     job = protocol.ScoreJob(str(rows_here), items, tuple(map(str, outs)))
-    if waiting is not None:
-        ended = protocol.submit(waiting, job, folder, timeout)
-    else:
-        ended = protocol.run_worker(_SCORER, job, folder, timeout=timeout)
+    ended = protocol.run_worker(_SCORER, job, folder, timeout=timeout)
     answer = protocol.read_answer(protocol.ScoreAnswer, folder)
     if answer is not None and (told := protocol.printable_errors(answer.diagnostics)):
         raise Findings(told)

@@ -7,8 +7,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,7 +17,9 @@ from mlops_ci.core import process
 from mlops_ci.core.codec import decode_json, encode
 from mlops_ci.core.diagnostics import Diagnostic, Location, replace_control_characters
 from mlops_ci.core.records import ModelField, ModelSignature
-from mlops_ci.training.workers import untrusted_files
+from mlops_ci.training.frameworks.sklearn import SKLEARN
+from mlops_ci.training.packaging.skops import SKOPS
+from mlops_ci.training.workers import untrusted_files, warm
 
 T = TypeVar("T")
 ANSWER_LIMIT = 16 << 20  # bytes: the answer comes from a process that ran a candidate's code
@@ -34,21 +35,13 @@ _MAX_ERRORS, _MAX_TEXT_LENGTH, _MAX_LOCATION = (
 _LAUNCH_SCRIPT = """
 import importlib, sys
 sys.path.append(sys.argv[1])
+from mlops_ci.core import process
+process.die_with(int(sys.argv.pop()))
 importlib.import_module(sys.argv[2]).main(sys.argv[3])
 """
 
-# the same, for a child that waits for its job: what it will need is imported meanwhile
-_WAIT_SCRIPT = """
-import importlib, sys
-sys.path.append(sys.argv[1])
-module = importlib.import_module(sys.argv[2])
-for name in sys.argv[3:]:
-    importlib.import_module(name)
-if path := sys.stdin.readline().rstrip("\\n"):
-    module.main(path)
-"""
-
-_PRELOADED_MODULES = ("pandas", "pyarrow.parquet", "skops.io")
+# trusted types and estimators that are scikit-learn's own: no change to a repository can put its code there
+_LIBRARY_PREFIX = "sklearn."
 
 
 @dataclass(frozen=True)
@@ -78,6 +71,11 @@ class TrainJob:
     entrypoint: str | None
     params: Mapping[str, Any]
     seed: int
+
+    @property
+    def is_library_only(self) -> bool:
+        """Whether scikit-learn's own code is all that this fits with."""
+        return self.framework == SKLEARN.name and _is_library_estimator(self.estimator, self.entrypoint)
 
 
 @dataclass(frozen=True)
@@ -109,6 +107,11 @@ class InspectJob:
     paths: tuple[str, ...] = ()
     types_only: bool = False
 
+    @property
+    def is_library_only(self) -> bool:
+        """Whether scikit-learn's own code is all that the model may bring to run."""
+        return self.packager == SKOPS.name and not self.paths and _are_library_types(self.trusted)
+
 
 @dataclass(frozen=True)
 class InspectAnswer:
@@ -132,6 +135,11 @@ class ModelItem:
     task: str
     paths: tuple[str, ...]
 
+    @property
+    def is_library_only(self) -> bool:
+        """Whether scikit-learn's own code is all that the model may bring to run."""
+        return self.packager == SKOPS.name and not self.paths and _are_library_types(self.trusted)
+
 
 @dataclass(frozen=True)
 class ScoreJob:
@@ -140,6 +148,11 @@ class ScoreJob:
     features: str
     items: tuple[ModelItem, ...]
     outs: tuple[str, ...]
+
+    @property
+    def is_library_only(self) -> bool:
+        """Whether each model is of library code alone."""
+        return all(item.is_library_only for item in self.items)
 
 
 @dataclass(frozen=True)
@@ -157,6 +170,11 @@ class MeasureJob:
     features: str
     items: tuple[ModelItem, ...]
     metrics: tuple[str, ...]
+
+    @property
+    def is_library_only(self) -> bool:
+        """Whether each model is of library code alone."""
+        return all(item.is_library_only for item in self.items)
 
 
 @dataclass(frozen=True)
@@ -195,41 +213,28 @@ class CustomMetricAnswer:
 def run_worker(
     module: str, job: Any, folder: Path, *, timeout: float | None, interpreter: Interpreter = CURRENT_INTERPRETER
 ) -> process.ProcessResult:
-    """Run `module.main(job file)` in a process of its own, in `folder`; then read what it wrote there by `answer`."""
-    path = folder / JOB_FILE
-    path.write_text(json.dumps(encode(job)), encoding="utf-8")
-    argv = [interpreter.python, "-P", "-c", _LAUNCH_SCRIPT, interpreter.toolkit, module, str(path)]
-    env = process.isolated_environment(os.environ) if interpreter.has_own_packages else None
-    return process.run_guarded(argv, cwd=folder, env=env, timeout=timeout)
+    """Run `module.main(job file)` in a process of its own, in `folder`; then read what it wrote there by `read_answer`.
 
-
-WaitingWorker = Callable[[str, float | None], process.ProcessResult]
-
-
-@contextmanager
-def start_waiting_worker(module: str, folder: Path) -> Iterator[WaitingWorker]:
-    """Start a process that will run `module.main` and waits for its job, which `handed` gives it; `folder` is where it starts.
-
-    Only where nothing of a candidate's own code runs before it ends.
+    A job with library code alone (`is_library_only`) is forked from a template, where there can be one; for every other
+    the template is ended first, and the process starts from nothing.
     """
-    argv = [
-        CURRENT_INTERPRETER.python,
-        "-P",
-        "-c",
-        _WAIT_SCRIPT,
-        CURRENT_INTERPRETER.toolkit,
-        module,
-        *_PRELOADED_MODULES,
-    ]
-    with process.waiting_process(argv, cwd=folder) as go_on:
-        yield go_on
-
-
-def submit(waiting: WaitingWorker, job: Any, folder: Path, timeout: float | None) -> process.ProcessResult:
-    """Give a process its job and let it end; what it wrote into `folder` is read by `answer`."""
     path = folder / JOB_FILE
     path.write_text(json.dumps(encode(job)), encoding="utf-8")
-    return waiting(str(path), timeout)
+    argv = ["-c", interpreter.toolkit, module, str(path)]
+    if interpreter == CURRENT_INTERPRETER and getattr(job, "is_library_only", False):
+        if (ended := warm.run_forked(module, argv, folder, toolkit=interpreter.toolkit, timeout=timeout)) is not None:
+            return ended
+    else:
+        warm.stop()
+    env = process.isolated_environment(os.environ) if interpreter.has_own_packages else None
+    whole = [interpreter.python, "-P", "-c", _LAUNCH_SCRIPT, *argv[1:], str(os.getpid())]
+    return process.run_guarded(whole, cwd=folder, env=env, timeout=timeout)
+
+
+def prepare_worker(estimator: str | None, entrypoint: str | None) -> None:
+    """Let the libraries be imported already for a job that is to fit this, which comes next; not where it has its own code."""
+    if _is_library_estimator(estimator, entrypoint):
+        warm.prepare(CURRENT_INTERPRETER.toolkit)
 
 
 def read_answer(kind: type[T], folder: Path) -> T | None:
@@ -267,6 +272,14 @@ def as_quote(text: str) -> str:
 def printable_line(text: str, limit: int) -> str:
     """Return a child's text as one line of at most `limit` printable characters."""
     return replace_control_characters(" ".join(text.split()))[:limit]
+
+
+def _is_library_estimator(estimator: str | None, entrypoint: str | None) -> bool:
+    return entrypoint is None and estimator is not None and estimator.startswith(_LIBRARY_PREFIX)
+
+
+def _are_library_types(trusted: Sequence[str]) -> bool:
+    return all(name in SKOPS.reviewed_types or name.startswith(_LIBRARY_PREFIX) for name in trusted)
 
 
 def _is_plausible_location(where: Location) -> bool:

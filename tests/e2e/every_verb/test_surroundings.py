@@ -165,6 +165,16 @@ def test_a_project_in_a_subfolder_of_its_repository(tmp_path: Path) -> None:
     inner.ok("deploy", "diagnosis", "--env", "staging")
     assert consumer.git("ls-files", "ml/diagnosis/deploy/staging").splitlines()
     assert inner.answer("diff", "diagnosis@v1.0.0", "v1.0.0")["diagnostics"] == []  # the spec was found
+    _require_project(inner, {"name": "patients", "path": "ml/diagnosis"})
+
+
+def _require_project(consumer: Consumer, project: dict[str, str]) -> None:
+    """Insist that every record of the release and its deployment names the project and its folder."""
+    pin = "refs/mlops/releases/diagnosis/v1.0.0"
+    files = [json.loads(consumer.git("show", f"{pin}:{name}.json")) for name in ("run", "comparison", "snapshot")]
+    assert [one["project"] for one in files] == [project] * 3
+    assert json.dumps(project, separators=(",", ":")) in consumer.git("cat-file", "tag", "diagnosis@v1.0.0")
+    assert json.dumps(project, separators=(",", ":")) in consumer.git("cat-file", "tag", "diagnosis#staging#1")
 
 
 def test_github_is_told_of_places_as_the_repository_has_them(tmp_path: Path) -> None:

@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from mlops_ci.core.codec import decode
+from mlops_ci.core.requirements import Reason, RequirementResult
+from mlops_ci.reports.requirements import reason_text, requirement_label
 from tests.support.consumer import Consumer, edit
 
 MODEL, DATA = "models/diagnosis.yaml", "data/patients.yaml"
@@ -47,8 +50,8 @@ def test_conditions_cut_slices_that_are_reported_and_tested(project: Consumer) -
     comparison = gate(project)
     large, whole = value(comparison, "accuracy", "large"), value(comparison, "accuracy")
     assert 20 <= large["rows"] < whole["rows"]
-    (tested,) = [one for one in comparison["requirements"] if "champion" in one["requirement"]]
-    assert "no evidence of a regression in 2 tests" in tested["reason"]
+    (tested,) = [one for one in comparison["requirements"] if one["requirement"].get("against") == "champion"]
+    assert tested["reason"] == {"code": "no-regression-shown", "tests": 2, "skipped": tested["reason"]["skipped"]}
     assert "large" in project.ok("gate")  # the worst slices
 
 
@@ -90,8 +93,9 @@ def test_rows_of_one_group_stay_on_one_side_and_count_once(project: Consumer) ->
     edit(project, MODEL, "{metric: accuracy, min: 0.87}", "{metric: accuracy, min: 0.5}")
     comparison = gate(project)
     assert comparison["verdict"] == "inconclusive"
-    reason = comparison["requirements"][1]["reason"]
-    assert "independent ones, and the gate needs 50" in reason
+    reason = decode(Reason, comparison["requirements"][1]["reason"])
+    assert (reason.code, reason.needed) == ("too-few-rows", 50)
+    assert 0 < (reason.effective_rows or 0) < 50
     edit(project, MODEL, "  gate:\n", "  gate:\n    minRows: 3\n")
     assert gate(project)["requirements"][1]["verdict"] == "pass"
 
@@ -181,8 +185,14 @@ def test_a_fairness_gap_has_a_ceiling(project: Consumer) -> None:
         "      - {metric: equalized-odds-difference, by: clinic, max: 0.001}",
     )
     parity, odds = gate(project)["requirements"][1:3]
-    assert (parity["requirement"], parity["verdict"]) == ("demographic-parity-difference by clinic at most 0.9", "pass")
-    assert "the selection rate is highest for" in parity["reason"]
+    assert parity["requirement"] == {
+        "metric": "demographic-parity-difference",
+        "test": "threshold",
+        "max": 0.9,
+        "by": "clinic",
+    }
+    assert parity["verdict"] == "pass"
+    assert parity["reason"]["rate"] == "selection"
     assert odds["verdict"] == "inconclusive"
 
 
@@ -192,7 +202,6 @@ def test_the_report_explains_every_requirement_in_a_sentence(project: Consumer) 
     shown = project.ok("gate").splitlines()
     answer = json.loads(project.ok("gate", "--format", "json"))
     requirements = answer["record"]["models"][0]["comparison"]["requirements"]
-    for one in requirements:
-        (sentence,) = [line for line in shown if line.strip().startswith(one["requirement"] + " ") and ": " in line]
-        assert sentence.endswith(".")
-        assert {"pass": " holds: ", "inconclusive": " cannot be decided: "}[one["verdict"]] in sentence
+    for item in (decode(RequirementResult, one) for one in requirements):
+        came_to = {"pass": "holds", "inconclusive": "cannot be decided"}[item.verdict]
+        assert f"  “{requirement_label(item)}” {came_to}: {reason_text(item)}." in shown

@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from mlops_ci.core.codec import decode
+from mlops_ci.core.requirements import RequirementResult
+from mlops_ci.spec.requirement_text import describe_terms
 from tests.support.consumer import Consumer, edit
 from tests.support.git import git_in
 
@@ -23,7 +26,8 @@ def gate(consumer: Consumer, *args: str, code: int = 0) -> tuple[dict[str, Any],
 
 
 def verdicts(comparison: dict[str, Any]) -> dict[str, str]:
-    return {one["requirement"]: one["verdict"] for one in comparison["requirements"]}
+    results = [decode(RequirementResult, one) for one in comparison["requirements"]]
+    return {describe_terms(one.requirement): one.verdict for one in results}
 
 
 def push(consumer: Consumer, message: str) -> None:
@@ -52,7 +56,7 @@ def test_a_change_that_relaxes_its_own_gate_is_reported_and_judged_by_the_old_on
     edit(gated, MODEL, "{metric: accuracy, min: 0.999}", "{metric: accuracy, min: 0.5}")
     gated.commit("An easy gate")
     comparison, found = gate(gated, code=1)
-    assert verdicts(comparison)["accuracy at least 0.999"] == "fail"
+    assert verdicts(comparison)["accuracy: at least 0.999"] == "fail"
     assert "gate-changed" in found
     head = gated.git("rev-parse", "--short=10", "origin/main")
     assert comparison["rulesSource"] == f"main ({head})"
@@ -62,7 +66,7 @@ def test_a_change_that_relaxes_its_own_gate_is_reported_and_judged_by_the_old_on
     gated.git("merge", "--quiet", "relax")
     gated.git("push", "--quiet")
     comparison, found = gate(gated)
-    assert verdicts(comparison)["accuracy at least 0.5"] == "pass"
+    assert verdicts(comparison)["accuracy: at least 0.5"] == "pass"
     assert ("rulesSource" in comparison, "gate-changed" in found) == (False, False)
 
 
@@ -74,16 +78,16 @@ def test_the_base_may_be_named_and_must_be_there(gated: Consumer, monkeypatch: p
     gated.commit("Strict")
     gated.git("push", "--quiet", "origin", "stable")
     gated.git("switch", "--quiet", "main")
-    assert verdicts(gate(gated, "--base", "stable", code=1)[0])["accuracy at least 0.999"] == "fail"
-    assert verdicts(gate(gated)[0])["accuracy at least 0.87"] == "pass"
+    assert verdicts(gate(gated, "--base", "stable", code=1)[0])["accuracy: at least 0.999"] == "fail"
+    assert verdicts(gate(gated)[0])["accuracy: at least 0.87"] == "pass"
     gated.git("switch", "--quiet", "stable")
     gated.git("commit", "--quiet", "--allow-empty", "--message", "A commit that only this clone has")
-    assert verdicts(gate(gated, "--base", "HEAD~1", code=1)[0])["accuracy at least 0.999"] == "fail"
+    assert verdicts(gate(gated, "--base", "HEAD~1", code=1)[0])["accuracy: at least 0.999"] == "fail"
     gated.git("switch", "--quiet", "main")
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setenv("GITHUB_REPOSITORY", "acme/ml")
     monkeypatch.setenv("GITHUB_BASE_REF", "stable")
-    assert verdicts(gate(gated, code=1)[0])["accuracy at least 0.999"] == "fail"
+    assert verdicts(gate(gated, code=1)[0])["accuracy: at least 0.999"] == "fail"
     monkeypatch.setenv("GITHUB_BASE_REF", "gone")
     answer = gated.answer("gate", code=3)
     assert [found["id"] for found in answer["diagnostics"]] == ["base-missing"]
@@ -109,7 +113,7 @@ def test_a_new_model_is_judged_by_its_own_gate_and_so_is_one_whose_base_is_broke
     (gated.root / "models/second.yaml").unlink()
     edit(gated, MODEL, "{metric: accuracy, min: 0.87}", "{metric: accuracy, min: 0.86}")
     comparison, found = gate(gated)
-    assert verdicts(comparison)["accuracy at least 0.86"] == "pass"
+    assert verdicts(comparison)["accuracy: at least 0.86"] == "pass"
     assert "gate-base-invalid" in found
 
 
@@ -127,7 +131,7 @@ def test_who_moves_the_project_takes_no_rules_along(gated: Consumer) -> None:
     gated.git("mv", "data", "deploy", "models", "mlops.yaml", "ml/")
     relax(gated, f"ml/{MODEL}")
     comparison, found = gate(gated, "-C", "ml")
-    assert "accuracy at least 0.87" in verdicts(comparison)
+    assert "accuracy: at least 0.87" in verdicts(comparison)
     assert "gate-changed" in found
 
 
@@ -148,7 +152,7 @@ def test_a_change_does_not_name_the_branch_that_it_is_judged_by(gated: Consumer)
     gated.commit("Judge me")
     gated.git("push", "--quiet", "origin", "pr")
     comparison, found = gate(gated)
-    assert ("accuracy at least 0.87" in verdicts(comparison), "gate-changed" in found) == (True, True)
+    assert ("accuracy: at least 0.87" in verdicts(comparison), "gate-changed" in found) == (True, True)
     assert [one["id"] for one in gated.answer("release", code=1)["diagnostics"]] == ["release-not-on-branch"]
 
 
@@ -158,11 +162,11 @@ def test_where_nothing_tells_which_branch_is_the_default_one_nobody_is_judged_by
     gated.git("remote", "set-head", "origin", "--delete")
     gated.git("switch", "--quiet", "--create", "pr")
     relax(gated)
-    assert "accuracy at least 0.87" in verdicts(gate(gated)[0])  # main is what most call it
+    assert "accuracy: at least 0.87" in verdicts(gate(gated)[0])  # main is what most call it
     gated.git("push", "--quiet", "origin", "main:trunk", ":main")
     answer = gated.answer("gate", code=3)
     assert [one["id"] for one in answer["diagnostics"]] == ["base-missing"]
-    assert "accuracy at least 0.87" in verdicts(gate(gated, "--base", "trunk")[0])
+    assert "accuracy: at least 0.87" in verdicts(gate(gated, "--base", "trunk")[0])
 
 
 def test_whatever_a_metrics_code_reads_is_that_of_the_base(gated: Consumer) -> None:
@@ -179,7 +183,7 @@ def test_whatever_a_metrics_code_reads_is_that_of_the_base(gated: Consumer) -> N
     push(gated, "Count hits")
     (gated.root / "weights.json").write_text("0.1")
     edit(gated, MODEL, "max_iter: 1000", "max_iter: 1001")
-    assert verdicts(gate(gated)[0])["hit at least 0.5"] == "pass"
+    assert verdicts(gate(gated)[0])["hit: at least 0.5"] == "pass"
 
 
 def test_a_dataset_under_another_name_has_asked_as_often(gated: Consumer) -> None:
@@ -231,9 +235,9 @@ POLICY = (
     "      - {metric: auc, against: anchor, test: non-inferiority, margin: 0.2, when: retrained}\n"
 )
 BETTER, NO_WORSE, NOT_FAR = (
-    "auc better than the champion's",
-    "auc shown to be at most 0.2 worse than the champion's",
-    "auc shown to be at most 0.2 worse than the anchor's",
+    "auc: better than the champion",
+    "auc: not worse than the champion by more than 0.2",
+    "auc: not worse than the anchor by more than 0.2",
 )
 
 
@@ -319,5 +323,5 @@ def test_a_champion_whose_training_rows_cannot_be_told_is_incomparable(gated: Co
     path.write_text("\n".join([header.replace("patient_id", "visited"), *rows]) + "\n")
     comparison, _ = gate(gated)
     assert comparison["championState"] == "incomparable"
-    (auc,) = [one for one in comparison["requirements"] if "champion" in one["requirement"]]
-    assert "its split went by patient_id, which the data no longer have" in auc["reason"]
+    (auc,) = [one for one in comparison["requirements"] if one["requirement"].get("against") == "champion"]
+    assert "its split went by patient_id, which the data no longer have" in auc["reason"]["why"]

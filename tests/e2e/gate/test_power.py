@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlops_ci.core.records import RequirementResult
+from mlops_ci.core.requirements import Reason, RequirementResult, RequirementTerms
 from mlops_ci.evaluation.power_analysis import _assumed_standard_error, _detection_factor, _measured_standard_errors
 from mlops_ci.evaluation.simulation.claims import superiority_requirement
 from mlops_ci.evaluation.simulation.populations import ClassifierPopulation, find_correlation, find_separation
@@ -34,7 +34,7 @@ def test_nothing_is_trained_and_every_statistical_requirement_is_told(gated: Con
     (model,) = gated.answer("gate", "--power")["record"]["models"]
     assert gated.git("for-each-ref", "refs/mlops/runs") == before
     assert (model["model"], model["rows"], model["rarest"], model["power"]) == ("diagnosis", 122, 51, 0.8)
-    assert [one["metric"] for one in model["requirements"]] == ["auc", "accuracy", "auc"]
+    assert [one["requirement"]["metric"] for one in model["requirements"]] == ["auc", "accuracy", "auc"]
     assert all(0.01 < one["smallest"] < 0.2 for one in model["requirements"])
 
 
@@ -73,9 +73,15 @@ def test_the_difference_that_is_told_is_seen_four_times_in_five() -> None:
     assert seen / TRIALS == pytest.approx(0.8, abs=0.05)
 
 
+def _better_than_champion(metric: str) -> RequirementTerms:
+    return RequirementTerms(metric, "superiority", "champion", margin=0.0)
+
+
 def test_the_last_release_tells_how_much_its_models_differed_at_whatever_confidence() -> None:
-    tested = RequirementResult("r", "auc", "pass", "", difference=0.02, lower=0.01, upper=0.03)
-    sliced = replace(tested, metric="accuracy", slice="sex=1")
+    tested = RequirementResult(
+        _better_than_champion("auc"), "pass", Reason("improvement-shown"), difference=0.02, lower=0.01, upper=0.03
+    )
+    sliced = replace(tested, requirement=_better_than_champion("accuracy"), slice="sex=1")
     at = {"holdout_rows": 400, "requirements": (tested, sliced)}
     for confidence, z in ((0.95, 1.6449), (0.999, 3.0902)):
         comparison = replace(COMPARISON, confidence=confidence, **at)  # type: ignore[arg-type]  # values of several fields

@@ -15,15 +15,18 @@ from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 from mlops_ci.core.errors import Findings
-from mlops_ci.core.records import RequirementResult
+from mlops_ci.core.requirement_consistency import requirement_contradiction
+from mlops_ci.core.requirements import Reason, RequirementResult
 from mlops_ci.evaluation.stats.evidence import MetricEvidence
 from mlops_ci.evaluation.stats.intervals import Difference, Estimate
 from mlops_ci.evaluation.stats.power import labels_needed
 from mlops_ci.evaluation.verdict.alignment import NO_CHAMPION, NoBaseline, RowMetadata, ScoredModel
 from mlops_ci.evaluation.verdict.compare import CandidateJudgement, judge_candidate
+from mlops_ci.evaluation.verdict.contest import Contest
 from mlops_ci.evaluation.verdict.evidence_set import BaselineEvidence, EvidenceSet
 from mlops_ci.evaluation.verdict.requirements import judge_requirement as judge_one
-from mlops_ci.spec.requirement_text import describe_requirement
+from mlops_ci.reports.requirements import reason_text
+from mlops_ci.spec.requirement_text import describe_requirement, describe_terms
 from mlops_ci.spec.spec_types import EvaluateSpec, GateSpec, Requirement
 from mlops_ci.training.predictions import Predictions
 
@@ -60,16 +63,20 @@ def judge(
     rival = champion or (NO_CHAMPION if why is None else NoBaseline(why, "incomparable"))
     evaluate = EvaluateSpec(metrics=tuple(options.pop("metrics", ())))
     holdout = RowMetadata(slices=options.pop("slices", {}))
-    return judge_candidate(
-        "binary-classification",
-        labels,
-        candidate,
-        rival,
-        replace(gate, requirements=requirements),
-        evaluate=evaluate,
-        holdout=holdout,
-        **options,
+    found = judge_candidate(
+        Contest(
+            "binary-classification",
+            labels,
+            candidate,
+            rival,
+            replace(gate, requirements=requirements),
+            evaluate=evaluate,
+            holdout=holdout,
+            **options,
+        )
     )
+    assert not [one for one in found.requirements if requirement_contradiction(one, gate.confidence)]
+    return found
 
 
 def only(judgement: CandidateJudgement) -> RequirementResult:
@@ -91,9 +98,9 @@ def test_a_clearly_better_candidate_passes_and_the_sentence_says_by_how_much() -
     assert result.lower is not None
     assert result.upper is not None
     assert 0 < result.lower < result.difference < result.upper
-    assert result.difference == pytest.approx((result.candidate or 0) - (result.champion or 0))
+    assert result.difference == pytest.approx((result.candidate or 0) - (result.baseline or 0))
     assert found.sentence == (
-        f"auc {result.candidate:.3f} against {result.champion:.3f} of m@v1.0.0: better by {result.difference:.3f} "
+        f"auc {result.candidate:.3f} against {result.baseline:.3f} of m@v1.0.0: better by {result.difference:.3f} "
         f"[{result.lower:.3f}, {result.upper:.3f}] on 2,000 holdout rows"
     )
 
@@ -113,7 +120,8 @@ def test_a_small_gain_is_inconclusive_with_the_rows_that_would_decide() -> None:
     result = next(one for one in tries if 0 < (one.difference or 0) < 0.02)
     assert (result.verdict, (result.difference or 0) > 0) == ("inconclusive", True)
     assert result.labels_needed is not None
-    assert result.reason.endswith(f"about {result.labels_needed:,} more labelled holdout rows would decide")
+    assert result.reason == Reason("too-close")
+    assert reason_text(result).endswith(f"; about {result.labels_needed:,} more labelled rows would decide it")
 
 
 def test_labels_needed_is_the_paired_sample_size() -> None:
@@ -142,7 +150,7 @@ def test_without_improvement_no_number_is_promised() -> None:
         result = only(judge(candidate, champion, BETTER, labels=LABELS))
         if (result.difference or 0) < 0:
             assert result.labels_needed is None
-            assert "no improvement was seen" in result.reason
+            assert result.reason.code == "no-improvement-seen"
             break
     else:
         pytest.fail("one of two must be behind")
@@ -239,16 +247,20 @@ def test_a_ratio_is_of_what_the_two_models_cost(mine: float, most: float, verdic
     found = judge(candidate, champion, replace(RATIO, max_ratio=most), labels=LABELS)
     result = only(found)
     assert (found.verdict, result.verdict) == (verdict, verdict)
-    assert (result.candidate, result.champion, result.difference, result.p) == (mine, 1.9, None, None)
-    assert result.reason == f"latency-p95-ms is {mine:.3f} against 1.900 of m@v1.0.0, {times}"
-    assert result.requirement == f"latency-p95-ms at most {most:g} times the champion's"
+    assert (result.candidate, result.baseline, result.difference, result.p_value) == (mine, 1.9, None, None)
+    assert reason_text(result) == f"latency-p95-ms is {mine:.3f} against 1.900 of m@v1.0.0, {times}"
+    assert describe_terms(result.requirement) == f"latency-p95-ms: at most {most:g} times the champion's"
     assert [one.value for one in found.champion_metrics if one.metric == "latency-p95-ms"] == [1.9]
 
 
 def test_a_ratio_to_a_champion_that_is_not_there_does_not_apply() -> None:
     candidate = timed(FAIR, latency_p95_ms=2.0)
     result = judge(candidate, None, Requirement("auc", min=0.6), RATIO, labels=LABELS).requirements[1]
-    assert (result.verdict, result.reason) == ("not-applicable", "there is no champion yet")
+    assert (result.verdict, result.reason.code, reason_text(result)) == (
+        "not-applicable",
+        "no-baseline",
+        "there is no champion yet",
+    )
     itself = replace(candidate, run="1f0c")
     found = judge(itself, itself, Requirement("auc", min=0.6), RATIO, labels=LABELS)
     assert (found.verdict, found.requirements[1].verdict) == ("pass", "not-applicable")
@@ -259,7 +271,7 @@ def test_a_ratio_to_a_champion_that_cannot_be_scored_lets_nothing_by() -> None:
     candidate = timed(FAIR, latency_p95_ms=2.0)
     found = judge(candidate, None, Requirement("auc", min=0.6), RATIO, labels=LABELS, incomparable="the data changed")
     assert (found.verdict, found.requirements[1].verdict) == ("incomparable", "inconclusive")
-    assert found.requirements[1].reason == "the data changed"
+    assert found.requirements[1].reason == Reason("incomparable", why="the data changed")
 
 
 @pytest.mark.parametrize(
@@ -272,7 +284,7 @@ def test_a_ratio_to_a_champion_that_cannot_be_scored_lets_nothing_by() -> None:
         (
             {"latency_p95_ms": 1.9},
             {"latency_p95_ms": 0.0},
-            "latency-p95-ms of m@v0.1.0 is 0, and nothing is a multiple of that",
+            "latency-p95-ms of m@v0.1.0 is 0, and nothing is a multiple of 0",
         ),
     ],
 )
@@ -280,7 +292,7 @@ def test_a_ratio_of_what_was_not_measured_is_undecided(
     mine: dict[str, float], theirs: dict[str, float], reason: str
 ) -> None:
     found = judge(timed(FAIR, **mine), timed(POOR, **theirs), RATIO, labels=LABELS)
-    assert (found.verdict, only(found).reason) == ("inconclusive", reason)
+    assert (found.verdict, reason_text(only(found))) == ("inconclusive", reason)
 
 
 def test_no_champion_yet_leaves_the_decision_to_the_floors() -> None:
@@ -303,7 +315,7 @@ def test_the_champion_itself_is_not_tested_against_itself() -> None:
     found = judge(itself, itself, Requirement("auc", min=0.6), BETTER, labels=LABELS)
     assert found.champion_state == "same"
     assert [result.verdict for result in found.requirements] == ["pass", "not-applicable"]
-    assert "the candidate is the champion itself (m@v1.0.0)" in found.requirements[1].reason
+    assert "the candidate is the champion itself (m@v1.0.0)" in reason_text(found.requirements[1])
 
 
 @pytest.mark.parametrize(("run", "champions"), [("1f0c", "77aa"), ("", ""), ("1f0c", "")])
@@ -336,9 +348,13 @@ def test_a_floor_that_is_missed_fails_whatever_the_champion() -> None:
 
 def test_a_champion_that_cannot_be_scored_is_let_go_for_a_reason_and_the_floors_decide() -> None:
     gate = GateSpec(requirements=(Requirement("auc", min=0.6), BETTER), accept_incomparable="the target is another one")
-    found = judge_candidate("binary-classification", LABELS, FAIR, NoBaseline("the data changed", "incomparable"), gate)
+    found = judge_candidate(
+        Contest("binary-classification", LABELS, FAIR, NoBaseline("the data changed", "incomparable"), gate)
+    )
     assert [result.verdict for result in found.requirements] == ["pass", "not-applicable"]
-    assert found.requirements[1].reason == "the data changed; accepted: the target is another one"
+    assert found.requirements[1].reason == Reason(
+        "incomparable", why="the data changed", accepted="the target is another one"
+    )
     assert found.verdict == "pass"
     assert found.sentence.endswith("the data changed; accepted: the target is another one")
     assert [one.id for one in found.diagnostics] == ["champion-incomparable"]
@@ -346,13 +362,15 @@ def test_a_champion_that_cannot_be_scored_is_let_go_for_a_reason_and_the_floors_
 
 def test_a_reason_alone_decides_nothing() -> None:
     gate = GateSpec(requirements=(BETTER,), accept_incomparable="the target is another one")
-    found = judge_candidate("binary-classification", LABELS, FAIR, NoBaseline("the data changed", "incomparable"), gate)
+    found = judge_candidate(
+        Contest("binary-classification", LABELS, FAIR, NoBaseline("the data changed", "incomparable"), gate)
+    )
     assert found.verdict == "inconclusive"
 
 
 def test_a_reason_that_is_not_needed_changes_nothing_and_is_to_be_deleted() -> None:
     gate = GateSpec(requirements=(BETTER,), accept_incomparable="the target was another one")
-    found = judge_candidate("binary-classification", LABELS, POOR, FAIR, gate)
+    found = judge_candidate(Contest("binary-classification", LABELS, POOR, FAIR, gate))
     assert found.verdict == "fail"
     assert [one.id for one in found.diagnostics] == ["champion-comparable"]
 
@@ -391,7 +409,7 @@ def test_three_positives_that_are_all_found_prove_nothing(metric: str, requireme
     requirement = replace(requirement, metric=metric)
     found = judge(model(labels, 100), model(~labels, 100, "wrong"), requirement, labels=labels)
     assert only(found).verdict == "inconclusive"
-    assert only(found).reason == f"the holdout has 3 rows of its rarest class and {metric} needs 10"
+    assert reason_text(only(found)) == f"the holdout has 3 rows of its rarest class, and {metric} needs 10"
     assert [one.id for one in found.diagnostics] == ["holdout-too-small"]
 
 
@@ -420,7 +438,7 @@ def test_every_class_of_several_needs_ten_rows(metric: str) -> None:
     p = np.eye(3)[np.repeat([0, 1, 2], [50, 50, 9])] * 0.7 + 0.1
     one = ScoredModel("m", "m", Predictions(labels=p.argmax(axis=1), probabilities=p), ("a", "b", "c"))
     gate = GateSpec(requirements=(Requirement(metric, min=0.3), Requirement("accuracy", min=0.3)))
-    found = judge_candidate("multiclass-classification", labels, one, NO_CHAMPION, gate)
+    found = judge_candidate(Contest("multiclass-classification", labels, one, NO_CHAMPION, gate))
     assert [result.verdict for result in found.requirements] == ["inconclusive", "pass"]
 
 
@@ -430,9 +448,9 @@ def test_a_class_that_only_the_champion_knows_and_nobody_has_today_asks_for_no_r
     good = ScoredModel("m", "m", Predictions(labels=np.tile([0, 1], 60), probabilities=q[:, :2]), ("a", "b"))
     old = ScoredModel("o", "o", Predictions(labels=np.zeros(120, dtype=np.int64), probabilities=q), ("a", "b", "gone"))
     gate = GateSpec(requirements=(Requirement("balanced-accuracy", against="champion", test="superiority"),))
-    assert judge_candidate("multiclass-classification", labels, good, old, gate).verdict == "pass"
+    assert judge_candidate(Contest("multiclass-classification", labels, good, old, gate)).verdict == "pass"
     assert (
-        judge_candidate("multiclass-classification", labels, old, good, gate).verdict == "inconclusive"
+        judge_candidate(Contest("multiclass-classification", labels, old, good, gate)).verdict == "inconclusive"
     )  # it knows "gone"
 
 
@@ -485,7 +503,7 @@ def test_a_regression_in_one_slice_fails_and_is_named() -> None:
     found = judge(regressed_in(CITY == "Oslo"), FAIR, NO_REGRESSION, labels=LABELS, slices={"city": CITY})
     result = only(found)
     assert (result.verdict, result.slice) == ("fail", "city=Oslo")
-    assert result.reason.startswith("in city=Oslo ")
+    assert reason_text(result).startswith("in city=Oslo ")
     assert {value.slice for value in found.metrics} == {None, "city=Oslo", "city=Rome"}
     assert {value.rows for value in found.metrics if value.slice == "city=Oslo"} == {600}
     assert len(found.champion_metrics) == len(found.metrics)
@@ -508,7 +526,7 @@ def test_small_slices_are_reported_only() -> None:
     found = judge(regressed_in(few), FAIR, replace(NO_REGRESSION, margin=0.1), labels=LABELS, slices={"few": few})
     result = only(found)
     assert result.verdict == "pass"
-    assert "1 slices are too small to test" in result.reason
+    assert reason_text(result).endswith("; 1 slice is too small to test")
     (small,) = (value for value in found.metrics if value.slice == "few=True" and value.metric == "auc")
     assert (small.rows, small.lower) == (80, None)
 
@@ -521,7 +539,7 @@ def test_no_regression_against_an_equal_passes_on_the_whole() -> None:
 def test_a_named_column_without_evidence_is_not_passed_over() -> None:
     named = replace(NO_REGRESSION, slices=("city", "carrier"))
     found = only(judge(FAIR, replace(FAIR, name="twin"), named, labels=LABELS, slices={"city": CITY}))
-    assert (found.verdict, found.reason) == ("inconclusive", "auc could not be compared by carrier")
+    assert (found.verdict, reason_text(found)) == ("inconclusive", "auc could not be compared by carrier")
     worse = judge(regressed_in(CITY == "Oslo"), FAIR, named, labels=LABELS, slices={"city": CITY})
     assert only(worse).verdict == "fail"  # what was seen decides, whatever was not
     assert only(judge(FAIR, replace(FAIR, name="twin"), NO_REGRESSION, labels=LABELS)).verdict == "inconclusive"
@@ -530,7 +548,7 @@ def test_a_named_column_without_evidence_is_not_passed_over() -> None:
 def test_a_column_of_slices_that_are_all_too_small_is_not_passed_over() -> None:
     named = replace(NO_REGRESSION, slices=("place",))
     found = judge(FAIR, replace(FAIR, name="twin"), named, labels=LABELS, slices={"place": np.arange(2000) // 50})
-    assert only(found).reason == "auc could not be compared by place; 40 slices are too small to test"
+    assert reason_text(only(found)) == "auc could not be compared by place; 40 slices are too small to test"
     assert found.verdict == "inconclusive"
 
 
@@ -553,13 +571,15 @@ def test_one_bad_slice_among_a_hundred_is_found(worse: float) -> None:
     bad = Predictions(values=y + np.where(place == 7, worse, 1) * rng.choice([-0.09, 0.09], len(y)))
     requirement = Requirement("mae", against="champion", test="no-regression", slices="all")
     found = judge_candidate(
-        "regression",
-        y,
-        ScoredModel("c", "c", bad),
-        ScoredModel("o", "o", near),
-        GateSpec(requirements=(replace(requirement, margin=0.1),)),
-        evaluate=EvaluateSpec(metrics=("mae",)),
-        holdout=RowMetadata(slices={"place": place}),
+        Contest(
+            "regression",
+            y,
+            ScoredModel("c", "c", bad),
+            ScoredModel("o", "o", near),
+            GateSpec(requirements=(replace(requirement, margin=0.1),)),
+            evaluate=EvaluateSpec(metrics=("mae",)),
+            holdout=RowMetadata(slices={"place": place}),
+        )
     )
     assert (found.verdict, found.requirements[0].slice) == (("fail", "place=7") if worse > 1 else ("pass", ANY))
 
@@ -571,13 +591,15 @@ def test_the_same_loss_in_every_row_of_a_slice_is_seen_too() -> None:
     gate = GateSpec(requirements=(requirement,))
     good = ScoredModel("o", "o", Predictions(values=y))
     found = judge_candidate(
-        "regression",
-        y,
-        bad,
-        good,
-        gate,
-        evaluate=EvaluateSpec(metrics=("mae",)),
-        holdout=RowMetadata(slices={"place": place}),
+        Contest(
+            "regression",
+            y,
+            bad,
+            good,
+            gate,
+            evaluate=EvaluateSpec(metrics=("mae",)),
+            holdout=RowMetadata(slices={"place": place}),
+        )
     )
     assert (found.verdict, found.requirements[0].slice) == ("fail", "place=1")
 
@@ -625,7 +647,7 @@ def test_a_new_class_in_a_multiclass_holdout_is_a_warning() -> None:
     labels = np.array(["a", "b", "c"] * 40 + ["d"], dtype=object)
     p = np.tile(np.eye(3) * 0.7 + 0.1, (41, 1))[:121]
     one = ScoredModel("m", "m", Predictions(labels=p.argmax(axis=1), probabilities=p), ("a", "b", "c"))
-    found = judge_candidate("multiclass-classification", labels, one, NO_CHAMPION, GateSpec())
+    found = judge_candidate(Contest("multiclass-classification", labels, one, NO_CHAMPION, GateSpec()))
     assert [(one.id, one.severity) for one in found.diagnostics] == [("holdout-label-unknown", "warning")]
     accuracy = next(value for value in found.metrics if value.metric == "accuracy")
     assert accuracy.value == pytest.approx(120 / 121)
@@ -638,11 +660,11 @@ def test_a_regression_by_default_must_beat_the_mean_and_the_champion() -> None:
         ScoredModel(name, name, Predictions(values=y + rng.normal(0, spread, 400)))
         for name, spread in (("n", 0.5), ("f", 1.0))
     )
-    found = judge_candidate("regression", y, near, far, GateSpec())
+    found = judge_candidate(Contest("regression", y, near, far, GateSpec()))
     tested = [("r2", "pass"), ("rmse", "pass"), ("r2", "not-applicable"), ("r2", "not-applicable")]
-    assert [(result.metric, result.verdict) for result in found.requirements] == tested
+    assert [(result.requirement.metric, result.verdict) for result in found.requirements] == tested
     assert found.sentence.startswith("rmse 0.")
-    assert judge_candidate("regression", y, far, near, GateSpec()).verdict == "fail"
+    assert judge_candidate(Contest("regression", y, far, near, GateSpec())).verdict == "fail"
 
 
 RETRAINED = (
@@ -661,14 +683,14 @@ RETRAINED = (
 )
 def test_a_test_applies_to_its_occasion_and_small_losses_do_not_add_up(occasion: Any, verdicts: list[str]) -> None:
     """Given a champion that has drifted from the anchor, then a twin of the champion passes against it only."""
-    found = judge(replace(FAIR, name="twin"), FAIR, *RETRAINED, labels=LABELS, anchor=GOOD, occasion=occasion)
+    found = judge(replace(FAIR, name="twin"), FAIR, *RETRAINED, labels=LABELS, anchor=GOOD, change_kind=occasion)
     assert [one.verdict for one in found.requirements] == verdicts
     assert {one.metric for one in found.anchor_metrics} == {"auc", "log-loss", "brier", "accuracy"}
 
 
 def test_an_anchor_that_cannot_be_scored_leaves_the_gate_undecided() -> None:
     gone = NoBaseline("m@v1.0.0 needs 'wind'", "incomparable")
-    found = judge(GOOD, FAIR, *RETRAINED, labels=LABELS, anchor=gone, occasion="retrained")
+    found = judge(GOOD, FAIR, *RETRAINED, labels=LABELS, anchor=gone, change_kind="retrained")
     assert (found.verdict, [one.id for one in found.diagnostics]) == ("incomparable", ["anchor-incomparable"])
     changed = judge(GOOD, FAIR, *RETRAINED, labels=LABELS, anchor=gone)
     assert changed.verdict == "pass"  # no test of this occasion is against it
@@ -693,11 +715,13 @@ def test_rows_that_the_champion_has_learned_from_are_left_out_of_the_tests_only(
     )
     alone = judge(GOOD, None, floor, labels=LABELS)
     half = judge_candidate(
-        "binary-classification",
-        LABELS[1000:],
-        replace(GOOD, predictions=GOOD.predictions.select_rows(~known)),
-        replace(FAIR, predictions=FAIR.predictions.select_rows(~known)),
-        GateSpec(requirements=(BETTER,)),
+        Contest(
+            "binary-classification",
+            LABELS[1000:],
+            replace(GOOD, predictions=GOOD.predictions.select_rows(~known)),
+            replace(FAIR, predictions=FAIR.predictions.select_rows(~known)),
+            GateSpec(requirements=(BETTER,)),
+        )
     )
     assert found.requirements[0] == half.requirements[0]
     assert found.requirements[1] == alone.requirements[0]
@@ -711,7 +735,7 @@ def test_a_metric_of_another_task_leaves_the_gate_undecided() -> None:
     """Given the rules of a base on which the model was a regression, then they cannot be applied, and nothing passes."""
     found = judge(GOOD, None, Requirement("rmse", max=3), Requirement("auc", min=0.5), labels=LABELS)
     assert [one.verdict for one in found.requirements] == ["inconclusive", "pass"]
-    assert found.requirements[0].reason == "rmse is no metric of this model, so nothing can be said of it"
+    assert reason_text(found.requirements[0]) == "rmse is not one of this model's metrics"
     assert found.verdict == "inconclusive"
 
 
@@ -722,16 +746,16 @@ def test_the_same_comparison_gives_the_same_numbers() -> None:
 @pytest.mark.parametrize(
     ("requirement", "text"),
     [
-        (Requirement("auc", min=0.65), "auc at least 0.65"),
-        (replace(BETTER, margin=0.01), "auc better than the champion's by more than 0.01"),
-        (NO_REGRESSION, "auc not worse than the champion's by more than 0.02, in every slice"),
+        (Requirement("auc", min=0.65), "auc: at least 0.65"),
+        (replace(BETTER, margin=0.01), "auc: better than the champion by more than 0.01"),
+        (NO_REGRESSION, "auc: no regression against the champion by more than 0.02, in every slice"),
         (
             replace(NO_REGRESSION, slices=("city", "day")),
-            "auc not worse than the champion's by more than 0.02, by city, day",
+            "auc: no regression against the champion by more than 0.02, by city, day",
         ),
         (
             Requirement("auc", test="non-inferiority", margin=0.01),
-            "auc shown to be at most 0.01 worse than the champion's",
+            "auc: not worse than the champion by more than 0.01",
         ),
     ],
 )
@@ -742,12 +766,12 @@ def test_a_requirement_is_described(requirement: Requirement, text: str) -> None
 def test_the_p_that_is_recorded_is_the_one_that_decided() -> None:
     for requirement in (BETTER, Requirement("auc", against="champion", test="non-inferiority", margin=0.001)):
         result = only(judge(POOR, FAIR, requirement, labels=LABELS))
-        assert (result.verdict, result.p) == ("fail", 1e-16)
-        assert result.reason.endswith("(p < 1e-16)")
+        assert (result.verdict, result.p_value) == ("fail", 1e-16)
+        assert reason_text(result).endswith("(p < 1e-16)")
     milder = only(judge(model(LABELS, 0.85, "new", 3), model(LABELS, 1.1, "old", 4), BETTER, labels=LABELS))
     assert milder.verdict == "fail"
-    assert 1e-16 < (milder.p or 0) < 0.05
-    assert f"(p = {milder.p:.2g}: one that is no worse would look this bad in at most 1 of " in milder.reason
+    assert 1e-16 < (milder.p_value or 0) < 0.05
+    assert f"(p = {milder.p_value:.2g}: a model that is no worse would look this bad in " in reason_text(milder)
 
 
 def test_a_low_confidence_is_no_pass_for_equals() -> None:

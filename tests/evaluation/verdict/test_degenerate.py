@@ -10,8 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlops_ci.core.requirement_consistency import requirement_contradiction
 from mlops_ci.evaluation.verdict.alignment import NO_CHAMPION, RowMetadata, ScoredModel
 from mlops_ci.evaluation.verdict.compare import CandidateJudgement, judge_candidate
+from mlops_ci.evaluation.verdict.contest import Contest
+from mlops_ci.reports.requirements import explain_verdict
 from mlops_ci.spec.metrics import METRIC_DEFINITIONS
 from mlops_ci.spec.spec_types import Cost, CustomMetric, EvaluateSpec, GateSpec, Requirement, Task
 from mlops_ci.training.predictions import Predictions
@@ -99,7 +102,7 @@ def judged(
         THREE if task.startswith("multi") else EVALUATE if task.startswith("binary") else replace(EVALUATE, costs=())
     )
     return judge_candidate(
-        task, labels, candidate, champion, gate_of(task, **options), evaluate=evaluate, holdout=holdout
+        Contest(task, labels, candidate, champion, gate_of(task, **options), evaluate=evaluate, holdout=holdout)
     )
 
 
@@ -136,11 +139,12 @@ def test_everything_gets_a_verdict_and_who_is_no_better_never_passes_for_it(
     found = judged(task, y, candidate, champion, holdout, min_slice_rows=20)
     back = judged(task, y, champion, candidate, holdout, min_slice_rows=20)
     for there, again in zip(found.requirements, back.requirements, strict=True):
-        assert there.reason
+        assert explain_verdict(there)
+        assert requirement_contradiction(there, 0.95) is None, there
         assert there.verdict in ("pass", "fail", "inconclusive")
-        for number in (there.candidate, there.difference, there.lower, there.upper, there.p):
+        for number in (there.candidate, there.difference, there.lower, there.upper, there.p_value):
             assert number is None or np.isfinite(number), there
-        if "better than" in there.requirement:
+        if there.requirement.test == "superiority":
             assert (there.verdict, again.verdict) != ("pass", "pass")
             if there.difference is not None and again.difference is not None:
                 assert there.difference == pytest.approx(-again.difference)
@@ -160,9 +164,9 @@ def test_equal_answers_are_no_improvement_and_no_regression(task: Task) -> None:
         found = judged(
             task, y, one, replace(one, name="old"), RowMetadata(weights=weights, slices={"p": np.arange(400) % 2})
         )
-        tested = {item.requirement: item.verdict for item in found.requirements}
-        assert {verdict for asked, verdict in tested.items() if "better than" in asked} == {"inconclusive"}
-        assert "fail" not in {verdict for asked, verdict in tested.items() if "not worse" in asked}
+        tested = [(item.requirement.test, item.verdict) for item in found.requirements]
+        assert {verdict for test, verdict in tested if test == "superiority"} == {"inconclusive"}
+        assert "fail" not in {verdict for test, verdict in tested if test == "no-regression"}
 
 
 def test_a_slice_of_one_class_is_passed_over_and_said_to_be() -> None:
@@ -171,8 +175,10 @@ def test_a_slice_of_one_class_is_passed_over_and_said_to_be() -> None:
     part = np.where(y & (random.random(600) < 0.5), "only-true", "mixed")
     one, other = (model("binary-classification", "random", y, name, random) for name in ("new", "old"))
     gate = GateSpec(requirements=(Requirement("auc", against="champion", test="no-regression", slices="all"),))
-    found = judge_candidate("binary-classification", y, one, other, gate, holdout=RowMetadata(slices={"part": part}))
-    assert "1 slices are too small to test" in found.requirements[0].reason
+    found = judge_candidate(
+        Contest("binary-classification", y, one, other, gate, holdout=RowMetadata(slices={"part": part}))
+    )
+    assert found.requirements[0].reason.skipped == 1
 
 
 def test_fifty_rows_are_enough_for_a_verdict_and_forty_nine_are_not() -> None:
@@ -181,5 +187,5 @@ def test_fifty_rows_are_enough_for_a_verdict_and_forty_nine_are_not() -> None:
         y = np.arange(rows) % 2 == 0
         right = model("binary-classification", "right", y, "new", random)
         gate = GateSpec(requirements=(Requirement("accuracy", min=0.5), Requirement("auc", min=0.5)))
-        found = judge_candidate("binary-classification", y, right, NO_CHAMPION, gate)
+        found = judge_candidate(Contest("binary-classification", y, right, NO_CHAMPION, gate))
         assert {one.verdict for one in found.requirements} == verdicts

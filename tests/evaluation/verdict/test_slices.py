@@ -13,7 +13,7 @@ VALUES = st.lists(st.sampled_from(["JFK", "LGA", None, 1.0, 1.5, float("nan")]),
 
 def test_slices_of_a_column_come_by_size_with_the_missing_ones_too() -> None:
     columns = {"origin": np.array(["LGA", "JFK", "LGA", None, "LGA", "JFK"], dtype=object)}
-    found = [(name, rows.tolist(), testable) for name, rows, testable in cut_slices(columns, {}, 2)]
+    found = [(one.name, one.rows.tolist(), one.is_testable) for one in cut_slices(columns, {}, 2)]
     assert found == [
         (("origin", "LGA"), [0, 2, 4], True),
         (("origin", "JFK"), [1, 5], True),
@@ -23,7 +23,7 @@ def test_slices_of_a_column_come_by_size_with_the_missing_ones_too() -> None:
 
 def test_a_condition_is_a_slice_even_when_no_row_meets_it() -> None:
     conditions = {"long": np.array([True, False, True]), "never": np.zeros(3, dtype=bool)}
-    found = [(name, rows.tolist(), testable) for name, rows, testable in cut_slices({}, conditions, 1)]
+    found = [(one.name, one.rows.tolist(), one.is_testable) for one in cut_slices({}, conditions, 1)]
     assert found == [(("long",), [0, 2], True), (("never",), [], False)]
 
 
@@ -35,7 +35,7 @@ def test_of_too_many_small_slices_the_largest_are_shown_and_all_that_can_be_test
 
 @given(VALUES, st.integers(1, 5))
 def test_each_row_is_in_exactly_one_slice_of_a_column(values: list[object], least: int) -> None:
-    rows = [rows for _, rows, _ in cut_slices({"x": np.array(values, dtype=object)}, {}, least)]
+    rows = [one.rows for one in cut_slices({"x": np.array(values, dtype=object)}, {}, least)]
     assert sorted(np.concatenate(rows).tolist()) == list(range(len(values)))
 
 

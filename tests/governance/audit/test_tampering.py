@@ -12,7 +12,7 @@ import pytest
 
 from mlops_ci.core.codec import encode
 from mlops_ci.core.digest import canonical_json
-from mlops_ci.core.records import EventRef, StoredFiles
+from mlops_ci.core.records import EventRef, ProjectRef, StoredFiles
 from tests.support.attacker import LOG, PIN, Attacker, after
 from tests.support.forge import sign
 
@@ -354,6 +354,7 @@ def test_metrics_that_were_edited_beside_the_verdict(attacker: Attacker) -> None
         (b'"seed":7', b'"seed":8', "run.json has another seed"),
         (b'"modelDigest":"', b'"modelDigest":"0', "run.json has another model digest"),
         (b'"key":"', b'"key":"0', "run.json has another key"),
+        (b'"entryFile":"model.skops"', b'"entryFile":"golden.parquet"', "run.json has another model format"),
         (b'"format":1', b'"format":2', "run.json is not there, or not in its form"),
         (b'"path":"model.skops"', b'"path":"../model.skops"', "run.json is not there, or not in its form"),
     ],
@@ -370,6 +371,23 @@ def test_a_release_without_a_gate(attacker: Attacker) -> None:
     attacker.point(f"{PIN}model-0/v1.0.2", run)
     name = attacker.append(after(attacker.release(), version="1.0.2", run_oid=run))
     assert attacker.audit().names("audit-release-not-gated", f"{name} was released without a gate")
+
+
+def test_a_pass_that_does_not_follow_from_its_own_numbers(attacker: Attacker) -> None:
+    """Given a release whose tag says pass, when a bound of it lies below its floor, then nobody vouches for it."""
+    released = attacker.release()
+    first, *others = released.evidence.requirements
+    below = replace(first, lower=0.1)
+    evidence = replace(released.evidence, requirements=(below, *others))
+    attacker.append(after(released, version="1.0.2", evidence=evidence))
+    assert attacker.audit().names("audit-release-not-gated", "auc: at least 0.7: interval-clear does not hold")
+
+
+def test_a_release_of_another_folder_is_looked_for_there(attacker: Attacker) -> None:
+    """Given a release that names a folder which its commit has no project in, then its spec is missed there."""
+    elsewhere = ProjectRef("forged", "elsewhere")
+    attacker.append(after(attacker.release(), version="1.0.2", project=elsewhere))
+    assert attacker.audit().names("audit-spec-differs", "has no spec of 'model-0'")
 
 
 # sources

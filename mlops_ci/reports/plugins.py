@@ -1,0 +1,29 @@
+"""The list of plugins as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mlops_ci.core.results.plugins import PluginItem, PluginsReport
+
+_NOTES = {
+    "shadowed": "  never used: the built-in of this name is",
+    "ambiguous": "  never used: several distributions offer this name",
+}
+
+
+def plugins_lines(report: PluginsReport) -> Iterator[str]:
+    """Yield each group with its built-in names in one line, and a line for each that a package offers."""
+    groups: dict[str, list[PluginItem]] = {}
+    for item in report.plugins:
+        groups.setdefault(item.group, []).append(item)
+    for group, items in groups.items():
+        built_in = [item.name for item in items if item.state == "built-in"]
+        yield f"{group}: {', '.join(built_in) or 'none built in'}"
+        for item in items:
+            if item.state != "built-in":
+                yield f"  {item.name}  {item.distribution} {item.version} ({item.value}){_NOTES.get(item.state, '')}"
+    if not any(item.state != "built-in" for item in report.plugins):
+        yield "no installed package offers others"

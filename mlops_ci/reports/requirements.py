@@ -1,0 +1,222 @@
+"""A requirement's result in plain English, made from its fields: what was asked, what was seen, and why it is so."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from mlops_ci.core.requirements import SMALLEST_P_VALUE
+from mlops_ci.spec.requirement_text import describe_terms, format_metric
+
+if TYPE_CHECKING:
+    from mlops_ci.core.requirements import ReasonCode, RequirementResult
+
+
+def requirement_label(item: RequirementResult) -> str:
+    """Return what a requirement asks, with the slice that decided it where one did."""
+    return describe_terms(item.requirement) + (f" ({item.slice})" if item.slice else "")
+
+
+def reason_text(item: RequirementResult) -> str:
+    """Say why a requirement has its verdict, and how many more rows would decide where that is known."""
+    needed = item.labels_needed
+    more = "" if needed is None else f"; about {needed:,} more labelled rows would decide it"
+    return explain_verdict(item) + more
+
+
+def explain_verdict(item: RequirementResult) -> str:
+    """Say why a requirement has its verdict."""
+    return _EXPLANATIONS[item.reason.code](item)
+
+
+def describe_p_value(p: float, model: str, look: str) -> str:
+    """Say a p-value, and in how many holdouts a model that is otherwise would look as good or bad by chance."""
+    if p <= SMALLEST_P_VALUE:
+        return f"p < {SMALLEST_P_VALUE:.2g}"
+    holdouts = 100 if p >= 0.01 else 10 ** -math.floor(math.log10(p))
+    return f"p = {p:.2g}: a model that is {model} would look this {look} in {round(p * holdouts):,} of {holdouts:,} holdouts"
+
+
+def _explain_few_rows(item: RequirementResult) -> str:
+    worth = item.reason.effective_rows
+    rows = f"{item.rows or 0:,} rows" + ("" if worth is None else f", worth {worth:,} independent ones")
+    return f"the holdout has {rows}, and the gate needs {item.reason.needed or 0:,}"
+
+
+def _explain_few_class_rows(item: RequirementResult) -> str:
+    reason = item.reason
+    return (
+        f"the holdout has {reason.class_rows:,} rows of its rarest class, and {_metric(item)} needs {reason.needed:,}"
+    )
+
+
+def _explain_no_value(item: RequirementResult) -> str:
+    if _metric(item) == "cost":
+        return "cost has no value here: the model does not know a class of the holdout, or the costs name a class that does not exist"
+    return f"{_metric(item)} has no value here: no probabilities, only one class in the holdout, or numbers that are too large"
+
+
+def _explain_no_interval(item: RequirementResult) -> str:
+    return f"these rows give no interval for {_metric(item)}: samples of them differ wildly, or not at all{_gap(item)}"
+
+
+def _explain_incomparable(item: RequirementResult) -> str:
+    accepted = item.reason.accepted
+    return f"{item.reason.why}" + ("" if accepted is None else f"; accepted: {accepted}")
+
+
+def _explain_other_change(item: RequirementResult) -> str:
+    if item.reason.change_kind == "changed":
+        return "it is for retrained models, and the spec, the code or the interface has changed"
+    return "it is for changed models, and this one is the same model trained again"
+
+
+def _explain_measured_ratio(item: RequirementResult) -> str:
+    mine, theirs, most = item.candidate or 0.0, item.baseline or math.nan, item.requirement.max_ratio or 0.0
+    seen = f"{_metric(item)} is {format_metric(mine)} against {format_metric(theirs)} of {item.reason.baseline}"
+    return f"{seen}, {_format_ratio(mine / theirs, most)} times it; at most {_format_ratio(most)} times is allowed"
+
+
+def _format_ratio(ratio: float, limit: float | None = None) -> str:
+    """Write a ratio with two decimals, or with more where these would hide on which side of the limit it is."""
+    if limit is None:
+        return f"{ratio:.2f}" if round(ratio, 2) == ratio else f"{ratio:g}"
+    exact = (text for text in (f"{ratio:.2f}", f"{ratio:.4f}") if (float(text) <= limit) == (ratio <= limit))
+    return next(exact, repr(ratio))
+
+
+def _explain_interval(item: RequirementResult) -> str:
+    return f"{_interval(item)}{_gap(item)}"
+
+
+def _explain_crossed_limit(item: RequirementResult) -> str:
+    return f"{_interval(item)}: {_number(item.reason.limit)} lies in between{_gap(item)}"
+
+
+def _interval(item: RequirementResult) -> str:
+    return f"{_number(item.candidate)}, between {_number(item.lower)} and {_number(item.upper)}"
+
+
+def _gap(item: RequirementResult) -> str:
+    reason = item.reason
+    if reason.rate is None:
+        return ""
+    small = _count_skipped(item, "group", "to count")
+    return (
+        f" (the {reason.rate} rate is highest for {reason.highest_group} and lowest for {reason.lowest_group}{small})"
+    )
+
+
+def _explain_improvement(item: RequirementResult) -> str:
+    margin = item.requirement.margin
+    return _with_p_value(item, "", f"better by at most {margin:g}" if margin else "no better", "good")
+
+
+def _explain_deterioration(item: RequirementResult) -> str:
+    return _with_p_value(item, "", "no worse", "bad")
+
+
+def _explain_kept_margin(item: RequirementResult) -> str:
+    margin = item.requirement.margin or 0.0
+    return _with_p_value(item, f": not worse by more than {margin:g}", f"{margin:g} worse", "good")
+
+
+def _explain_exceeded_margin(item: RequirementResult) -> str:
+    margin = item.requirement.margin or 0.0
+    return _with_p_value(item, f": worse by more than {margin:g}", f"worse by at most {margin:g}", "bad")
+
+
+def _with_p_value(item: RequirementResult, conclusion: str, model: str, look: str) -> str:
+    return f"{_difference(item)}{conclusion} ({describe_p_value(item.p_value or 0.0, model, look)})"
+
+
+def _explain_regression(item: RequirementResult) -> str:
+    model = "no worse in any slice" if item.slice else "no worse"
+    chance = describe_p_value(item.p_value or 0.0, model, "bad")
+    tests = item.reason.tests or 0
+    adjusted = f", adjusted for {tests:,} tests" if tests > 1 else ""
+    return f"{_where(item)} {_difference(item)} ({chance}{adjusted}){_small_slices(item)}"
+
+
+def _explain_unsure_regression(item: RequirementResult) -> str:
+    return f"{_where(item)} {_difference(item)} on every row, and the rows are too few to be sure{_small_slices(item)}"
+
+
+def _explain_untested_slices(item: RequirementResult) -> str:
+    where = ["on the whole holdout"] if item.reason.untested_whole else []
+    where += [f"by {column}" for column in item.reason.untested or ()]
+    return f"{_metric(item)} could not be compared {' and '.join(where) or 'by slice'}{_small_slices(item)}"
+
+
+def _explain_no_regression(item: RequirementResult) -> str:
+    tests = item.reason.tests or 0
+    among = f" in {tests:,} tests; worst {_where(item)}" if tests > 1 else ""
+    return f"no evidence of a regression{among}: {_difference(item)}{_small_slices(item)}"
+
+
+def _where(item: RequirementResult) -> str:
+    return f"in {item.slice}" if item.slice else "on the whole holdout"
+
+
+def _small_slices(item: RequirementResult) -> str:
+    return _count_skipped(item, "slice", "to test")
+
+
+def _count_skipped(item: RequirementResult, noun: str, purpose: str) -> str:
+    skipped = item.reason.skipped or 0
+    return f"; {skipped:,} {noun}{' is' if skipped == 1 else 's are'} too small {purpose}" if skipped else ""
+
+
+def _difference(item: RequirementResult) -> str:
+    difference = item.difference or 0.0
+    how = (
+        f"{format_metric(abs(difference))} {'better' if difference > 0 else 'worse'}" if difference else "no difference"
+    )
+    return f"{_number(item.candidate)} against {_number(item.baseline)}, {how}"
+
+
+def _number(value: float | None) -> str:
+    return "not measured" if value is None else format_metric(value)
+
+
+def _metric(item: RequirementResult) -> str:
+    return item.requirement.metric
+
+
+_EXPLANATIONS: Mapping[ReasonCode, Callable[[RequirementResult], str]] = {
+    "metric-unknown": lambda item: f"{_metric(item)} is not one of this model's metrics",
+    "metric-without-test": lambda item: f"{_metric(item)} has no test against another version; use max or maxRatio",
+    "too-few-rows": _explain_few_rows,
+    "too-few-class-rows": _explain_few_class_rows,
+    "no-value": _explain_no_value,
+    "no-interval": _explain_no_interval,
+    "not-measured": lambda item: f"{_metric(item)} was not measured",
+    "too-few-groups": lambda item: f"fewer than two groups by {item.requirement.by} have enough rows to be compared",
+    "no-baseline": lambda item: f"there is no {item.requirement.against} yet",
+    "same-model": lambda item: f"the candidate is the {item.requirement.against} itself ({item.reason.baseline})",
+    "incomparable": _explain_incomparable,
+    "other-change": _explain_other_change,
+    "not-comparable": lambda item: f"{_metric(item)} of the two models cannot be compared on these rows",
+    "baseline-not-measured": lambda item: f"{_metric(item)} of {item.reason.baseline} was not measured",
+    "baseline-zero": lambda item: f"{_metric(item)} of {item.reason.baseline} is 0, and nothing is a multiple of 0",
+    "value-measured": lambda item: f"{_metric(item)} is {_number(item.candidate)}",
+    "ratio-measured": _explain_measured_ratio,
+    "interval-clear": _explain_interval,
+    "interval-crosses-limit": _explain_crossed_limit,
+    "improvement-shown": _explain_improvement,
+    "deterioration-shown": _explain_deterioration,
+    "no-improvement-seen": lambda item: (
+        f"{_difference(item)}: no improvement was seen, and more rows are not likely to show one"
+    ),
+    "too-close": lambda item: f"{_difference(item)}: too close to call",
+    "margin-kept": _explain_kept_margin,
+    "margin-exceeded": _explain_exceeded_margin,
+    "beyond-margin": lambda item: (
+        f"{_difference(item)}: too close to call, and more rows are not likely to show that the margin is kept"
+    ),
+    "regression-shown": _explain_regression,
+    "regression-seen": _explain_unsure_regression,
+    "slices-untested": _explain_untested_slices,
+    "no-regression-shown": _explain_no_regression,
+}
