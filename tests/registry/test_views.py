@@ -85,6 +85,16 @@ def test_what_another_tool_assigned_is_shown_without_what_only_a_record_knows() 
         running.reproduce_command,
     )
     assert (unknown, running.data, running.model_files) == ((None,) * 6, (), ())
+    assert (running.approvals, running.approvals_required, running.reason, running.run_url) == ((), 0, None, None)
+
+
+def test_an_assignment_that_was_recorded_says_why_it_was_made_and_what_it_needed() -> None:
+    record = assignment(1, reason="late data", approvals_required=2, previous=EventRef("delay@v1.0.0", "1" * 40))
+    made = replace(record, made_by=replace(record.made_by, actor="Bob", run_url="https://example.org/7"))
+    registry = fold_refs([plain_tag("delay@v1.0.0", "1" * 40, 0), tag(made, "2" * 40, 60)])
+    (running,) = show_view(registry, "delay").running
+    assert (running.by, running.reason, running.approvals_required) == ("Bob", "late data", 2)
+    assert (running.run_url, running.verdict) == ("https://example.org/7", None)
 
 
 def test_history_has_the_newest_event_first_and_names_events_by_their_verbs() -> None:

@@ -20,7 +20,7 @@ from tests.support.places import ROOT
 Graph = Mapping[str, frozenset[str]]
 EVERYTHING = "*"
 # these look at the whole source tree, whatever they import
-ALWAYS = ("tests/docs", "tests/cli/test_surfaces.py", "tests/evaluation/test_judge_format.py")
+ALWAYS = ("tests/architecture", "tests/docs", "tests/cli/test_surfaces.py", "tests/evaluation/test_judge_format.py")
 # files that are no modules: who reads them
 OWNERS = (
     (re.compile(r"schemas/"), ("mlops_ci.spec.schemas",)),
@@ -125,7 +125,8 @@ def _needs(node: ast.AST, modules: Mapping[str, Path], fixtures: set[str], *, in
                 found |= {match.group() for match in [_MODULE.match(text)] if match}
                 if in_test:
                     found |= {f"fixture:{text}"} if text in fixtures else set()
-                    found |= {f"mlops_ci.commands.{verb}" for verb in (text, *_VERB.findall(text)) if verb.isalpha()}
+                    verbs = (text, *_VERB.findall(text))
+                    found |= {f"mlops_ci.commands.{at}{verb}" for verb in verbs if verb.isalpha() for at in ("", "ci.")}
             case ast.arg(arg=argument) if in_test and argument in fixtures:
                 found.add(f"fixture:{argument}")
     known = {one for one in found if one in modules or one.startswith("fixture:")}

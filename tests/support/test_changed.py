@@ -17,6 +17,7 @@ TREE = {
     "mlops_ci/cli/main.py": "from mlops_ci.commands import gate, gc",
     "mlops_ci/commands/gate.py": "def gate():\n    from mlops_ci import core\n    run('mlops_ci.worker')",
     "mlops_ci/commands/gc.py": "",
+    "mlops_ci/commands/ci/keep.py": "",
     "mlops_ci/commands/scaffold/catalog.py": "",
     "mlops_ci/commands/scaffold/templates/x/broken.py": "def (",
     "tests/__init__.py": "",
@@ -29,7 +30,8 @@ TREE = {
     "tests/unit/test_core.py": "from mlops_ci.core import x",
     "tests/e2e/test_release.py": "def test(released): pass",
     "tests/e2e/test_gc.py": "from tests.support.world import make\ndef test(): make().ok('gc', '--dry-run')",
-    "tests/e2e/test_words.py": "X = 'mlops-ci gc'",
+    "tests/e2e/test_words.py": "X = 'mlops-ci gc && mlops-ci ci keep'",
+    "tests/e2e/test_keep.py": "def test(): run('ci', 'keep')",
 }
 
 
@@ -49,6 +51,7 @@ def tree(tmp_path: Path) -> Path:
         ("mlops_ci/worker.py", ["e2e/test_release"]),
         # the command line reaches all commands, and a test only those that it names
         ("mlops_ci/commands/gc.py", ["e2e/test_gc", "e2e/test_words"]),
+        ("mlops_ci/commands/ci/keep.py", ["e2e/test_keep", "e2e/test_words"]),
         ("mlops_ci/cli/main.py", ["e2e/test_gc", "e2e/test_release"]),
         # by the conftest of its folder, whether imported or not
         ("mlops_ci/lone.py", ["unit/test_core"]),
