@@ -9,6 +9,7 @@ from mlops_ci.core.codec import encode
 from mlops_ci.core.diagnostics import Diagnostic, has_errors
 from mlops_ci.core.digest import digest_json
 from mlops_ci.core.errors import Findings
+from mlops_ci.core.plugins import distribution_of, list_offers
 from mlops_ci.core.records import DatasetSnapshot, FileDigest, ModelField, TrainingEnvironment
 from mlops_ci.data.leakage import leak_findings
 from mlops_ci.data.sealed_holdout import SealedHoldout
@@ -26,6 +27,7 @@ from mlops_ci.evaluation.candidates.opponents import Opponents
 from mlops_ci.repository.context import Project
 from mlops_ci.spec.defaults import default_requirements
 from mlops_ci.spec.load import LocatedSpec
+from mlops_ci.spec.metrics import METRIC_DEFINITIONS
 from mlops_ci.spec.spec_types import DatasetSpec, ModelSpec, Requirement, SplitSpec, TrainSpec
 from mlops_ci.training.environment import training_environment
 from mlops_ci.training.source_code import code_files, imported_packages
@@ -78,7 +80,20 @@ class Candidate:
     @property
     def policy_digest(self) -> str:
         """The digest of the rules that the candidate is judged by."""
-        return digest_json([encode(self.rules.gate), encode(self.rules.evaluate), encode(self.rules.metric_code)])
+        parts = [encode(self.rules.gate), encode(self.rules.evaluate), encode(self.rules.metric_code)]
+        if packages := self._metric_packages():
+            parts.append(packages)
+        return digest_json(parts)
+
+    def _metric_packages(self) -> list[str]:
+        """Return the packages, with their versions, whose metrics the rules name: another version is another rule."""
+        evaluate = self.rules.evaluate
+        named = {*evaluate.metrics, *(one.metric for one in self.requirements)} - {
+            *METRIC_DEFINITIONS,
+            *evaluate.custom,
+        }
+        offered = {offer.name for offer in list_offers("mlops_ci.metrics")} if named else set()
+        return sorted({distribution_of("mlops_ci.metrics", name) for name in named & offered})
 
     def comparison_key(self, opponents: Opponents, trust: Trust = "local") -> str:
         """Return the name of the gate's answer: the candidate, the older versions, today's rows and the rules.
