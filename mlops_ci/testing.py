@@ -98,7 +98,7 @@ def check_data_check(plugin: Plugin[DataCheck], fields: Mapping[str, Any], rows:
     check_options(plugin, "mlops_ci.checks")
     made = plugin.make(decode(plugin.options, fields))
     assert isinstance(made, DataCheck), f"'{plugin.name}' makes no DataCheck"
-    assert made.wanted, f"'{plugin.name}' does not say what it wants"
+    assert made.expectation, f"'{plugin.name}' does not say what it wants"
     answer = made.evaluate(rows)
     assert isinstance(answer, CheckAnswer), f"'{plugin.name}' gives no CheckAnswer"
     assert answer == made.evaluate(rows), f"'{plugin.name}' does not give the same answer twice"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.digest import canonical_json
@@ -170,33 +170,38 @@ def _build_object(
                 }
             )
             log = f"refs/mlops/log/{write.model}"
-            _append_commit(repo, building, log, write.parent, files, write.tag, require_identity(person), seconds)
+            _append_commit(
+                repo, building, _ChainLink(log, write.parent, files, write.tag, require_identity(person)), seconds
+            )
         case AppendLedger():
             files = repo.write_blobs({holdout_ledger.LEDGER_ENTRY_FILE: canonical_json(write.question).encode()})
-            _append_commit(repo, building, write.ref, write.parent, files, write.title, _TOOL_AUTHOR, seconds)
+            _append_commit(
+                repo, building, _ChainLink(write.ref, write.parent, files, write.title, _TOOL_AUTHOR), seconds
+            )
         case CreateRef():
             building.updates.append(RefUpdate(write.ref, write.target, ZERO_OID))
         case RemoveRef():
             building.updates.append(RefUpdate(write.ref, ZERO_OID, write.old))
 
 
-def _append_commit(
-    repo: Repository,
-    building: _BuiltObjects,
-    ref: str,
-    parent: str | None,
-    files: dict[str, str],
-    message: str,
-    by: Person,
-    seconds: int,
-) -> None:
+class _ChainLink(NamedTuple):
+    """A commit to add to the chain at `ref`: after which one, with which blobs by path, and by whom."""
+
+    ref: str
+    parent: str | None
+    files: dict[str, str]
+    message: str
+    by: Person
+
+
+def _append_commit(repo: Repository, building: _BuiltObjects, link: _ChainLink, seconds: int) -> None:
     """Add a commit to a chain, after one that the same plan added before."""
-    before = next((update for update in building.updates if update.ref == ref), None)
+    before = next((update for update in building.updates if update.ref == link.ref), None)
     if before is not None:
         building.updates.remove(before)
-    head = before.new if before else parent
-    oid = repo.write_commit(repo.write_tree(files), (head,) if head else (), message, by, seconds)
-    building.updates.append(RefUpdate(ref, oid, before.old if before else parent or ZERO_OID))
+    head = before.new if before else link.parent
+    oid = repo.write_commit(repo.write_tree(link.files), (head,) if head else (), link.message, link.by, seconds)
+    building.updates.append(RefUpdate(link.ref, oid, before.old if before else link.parent or ZERO_OID))
 
 
 def _publish(

@@ -19,7 +19,7 @@ from mlops_ci.spec.metrics import METRIC_DEFINITIONS
 
 SPEC = Verb(
     "plugins",
-    "List the types that specs can name: built in, and from installed packages.",
+    "List the types that specs can name, and their packages.",
     needs="nothing",
     formats=("text", "json"),
     surfaces=("cli",),

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from mlops_ci.core.errors import EnvironmentProblem
 
@@ -30,6 +30,14 @@ class ProcessLimits:
     output_bytes: int
 
 
+class TrustedResult(NamedTuple):
+    """How a trusted program ended: its exit code, its output and its error output."""
+
+    returncode: int
+    output: bytes
+    error_output: bytes
+
+
 TRUSTED_LIMITS = ProcessLimits(600, 2 << 30)  # a model's file may be read from git as a whole
 TRANSFER_LIMITS = ProcessLimits(3600, 64 << 20)  # a clone over a slow line takes long and says little
 
@@ -41,7 +49,7 @@ def run_trusted(
     env: Mapping[str, str],
     stdin: bytes = b"",
     limits: ProcessLimits = TRUSTED_LIMITS,
-) -> tuple[int, bytes, bytes]:
+) -> TrustedResult:
     """Run a program that is trusted (git) to its end and return its exit code, output and error output.
 
     It stays in our session, since it may ask the user for a passphrase. Raises FileNotFoundError when there is no such
@@ -81,7 +89,7 @@ def run_trusted(
             f"{argv[0]} was stopped: it {limit}: {_describe_command(argv)}",
             help="run the command by hand and see what it waits for or what it writes; a remote that hangs is tried with git fetch",
         )
-    return child.returncode, bytes(outputs[0].content), bytes(outputs[1].content)
+    return TrustedResult(child.returncode, bytes(outputs[0].content), bytes(outputs[1].content))
 
 
 class _BoundedReader:

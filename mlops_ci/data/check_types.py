@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from mlops_ci.core.plugins import Plugin, distribution_of, load, translate_plugin_errors
 from mlops_ci.spec.spec_types import CheckSpec, DatasetSpec, PluginCheck
@@ -28,7 +28,7 @@ class DataCheck(Protocol):
     """A check of the whole table that a package adds. It is pure: the same rows give the same answer."""
 
     @property
-    def wanted(self) -> str:
+    def expectation(self) -> str:
         """What the check wants, as a report says it: `at least 3 regions`."""
         ...
 
@@ -81,14 +81,22 @@ def built_in_checks(spec: DatasetSpec) -> Iterator[tuple[int, CheckSpec]]:
             yield index, check
 
 
-def installed_checks(spec: DatasetSpec) -> Iterator[tuple[int, PluginCheck, DataCheck]]:
+class InstalledCheck(NamedTuple):
+    """A check of a package in a spec: its position among the checks, what the spec says, and what evaluates it."""
+
+    position: int
+    check: PluginCheck
+    made: DataCheck
+
+
+def installed_checks(spec: DatasetSpec) -> Iterator[InstalledCheck]:
     """Yield the checks of types that packages offer, each with its position; raises as `core.plugins.load` does."""
     table: Mapping[str, Plugin[DataCheck]] = {}
     for index, check in enumerate(spec.checks):
         if isinstance(check, PluginCheck):
             with translate_plugin_errors("mlops_ci.checks", check.type):
                 made = load(table, "mlops_ci.checks", check.type).make(check.options)
-            yield index, check, made
+            yield InstalledCheck(index, check, made)
 
 
 def check_columns(spec: DatasetSpec) -> Iterator[tuple[str, Pointer]]:

@@ -315,16 +315,14 @@ def _installed_check_outcomes(table: Table, spec: DatasetSpec) -> Iterator[Check
             answer = made.evaluate(nw.from_native(table.relation()))
             result = CheckResult(
                 check.name or check.type,
-                made.wanted,
+                made.expectation,
                 answer.observed,
                 answer.passed,
                 check.severity,
                 None,
                 answer.failing,
             )
-        message = (
-            f"check '{result.check}': {displayable_value(answer.observed)}, wanted: {displayable_value(made.wanted)}"
-        )
+        message = f"check '{result.check}': {displayable_value(answer.observed)}, wanted: {displayable_value(made.expectation)}"
         yield CheckOutcome("check-installed", ("spec", "checks", index), message, result, answer.help)
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from mlops_ci.core.codec import DecodeError, decode
 from mlops_ci.core.diagnostics import Diagnostic, Location, has_errors
@@ -247,10 +247,16 @@ def _select_spec_documents(documents: Iterable[Document], findings: list[Diagnos
             )
 
 
-def _validate_and_decode(
-    documents: Iterable[Document], findings: list[Diagnostic]
-) -> tuple[dict[str, list[LocatedSpec[Any]]], dict[str, frozenset[str]], frozenset[str]]:
-    """Return by kind the valid specs, the names of invalid ones, and the kinds of those whose names are not known."""
+class _DecodedSpecs(NamedTuple):
+    """By kind the valid specs, the names of invalid ones, and the kinds of those whose names are not known."""
+
+    valid: dict[str, list[LocatedSpec[Any]]]
+    invalid: dict[str, frozenset[str]]
+    nameless: frozenset[str]
+
+
+def _validate_and_decode(documents: Iterable[Document], findings: list[Diagnostic]) -> _DecodedSpecs:
+    """Return the specs that documents hold; what is wrong with a document is added to `findings`."""
     loaded: dict[str, list[LocatedSpec[Any]]] = {kind: [] for kind in SPEC_KINDS}
     invalid: dict[str, frozenset[str]] = {}
     nameless: set[str] = set()
@@ -266,7 +272,7 @@ def _validate_and_decode(
             invalid[kind] = invalid.get(kind, frozenset()) | {name}
         else:
             nameless |= {kind} if isinstance(kind, str) and kind in SPEC_KINDS else set(SPEC_KINDS)
-    return loaded, invalid, frozenset(nameless)
+    return _DecodedSpecs(loaded, invalid, frozenset(nameless))
 
 
 def _spec_name(document: Document) -> str | None:

@@ -17,7 +17,7 @@ IRREGULAR = frozenset(
     | {"lost", "made", "meant", "met", "put_away", "said", "seen", "sent", "shown", "told", "taken", "worn", "written"}
 )
 # functions whose first word is a participle all the same, each with its reason; at most ten
-PARTICIPLES_ALLOWED = {"mlops_ci.commands.affected.affected": "the verb is called so: it lists the affected models"}
+PARTICIPLES_ALLOWED = {"mlops_ci.commands.ci.affected.affected": "the verb is called so: it lists the affected models"}
 
 # public names that stand in several modules with one meaning, as a convention of their folder or of Python
 CONVENTIONS = {
@@ -34,6 +34,8 @@ def is_participle(name: str) -> bool:
     """Tell whether a function's name is a participle, or begins with one that no noun follows."""
     words = name.split("_")
     first, rest = words[0], words[1:]
+    if words[:2] == ["built", "in"]:  # an adjective
+        return False
     if first in IRREGULAR or (re.fullmatch(r"[a-z]+(ed|wn)", first) and first not in NOT_PARTICIPLES):
         return not rest or rest[0] in {"a", "all", "and", "as", "at", "by", "for", "from", "in", "of", "on", "to"}
     return False

@@ -75,10 +75,10 @@ def test_table_check(bench: Any, id: str, good: CheckSpec, bad: CheckSpec) -> No
     assert bench.ids(checks=(good,)) == []
     record, (found,) = bench.snapshot(checks=(bad,))
     assert (found.id, found.severity, found.location.path) == (id, "error", "spec/checks/0")
-    assert not record.passed
+    assert not record.has_passed
     record, (found,) = bench.snapshot(checks=(replace(bad, severity="warn"),))
     assert (found.id, found.severity) == (id, "warning")
-    assert record.passed
+    assert record.has_passed
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_a_wrong_type_and_a_missing_column_stop_no_other_check(bench: Any) -> No
         ("check-row-count", "spec/checks/0"),
     ]
     assert "2 values are no integer, such as 'x'" in found[1].help
-    assert not record.passed
+    assert not record.has_passed
 
 
 def test_many_missing_columns_are_one_finding_and_stay_results_of_their_own(bench: Any) -> None:

@@ -348,9 +348,9 @@ import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from pathlib import Path
 from conftest import Bench
-from mlops_ci.spec.spec_types import Check
+from mlops_ci.spec.spec_types import CheckSpec
 bench = Bench(Path({str(bench.root)!r}))
-record, found = bench.snapshot(key=("id",), checks=(Check("custom-sql", sql="id > 1"),))
+record, found = bench.snapshot(key=("id",), checks=(CheckSpec("custom-sql", sql="id > 1"),))
 assert len(found) == 1, found
 import numpy
 """

@@ -50,7 +50,7 @@ def test_validate_check_gate_release_and_deploy_use_the_packages_types(consumer:
     assert [file["path"] for file in checked["files"]] == ["data/patients.csv.gz"]
 
     gated = consumer.answer("gate")["record"]["models"][0]["comparison"]
-    requirement = next(item for item in gated["requirements"] if item["metric"] == "error-rate")
+    requirement = next(item for item in gated["requirements"] if item["requirement"]["metric"] == "error-rate")
     assert requirement["verdict"] == "pass"
     assert 0 < requirement["candidate"] < 0.2
     assert requirement["upper"] <= 0.2

@@ -111,7 +111,7 @@ def test_a_failing_command_is_an_environment_problem(repo: Repository) -> None:
 def test_git_missing_is_a_diagnostic(repo: Repository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(EnvironmentProblem) as caught:
-        repo.head()
+        repo.refs("refs/heads/")
     assert caught.value.diagnostics[0].id == "git-missing"
 
 

@@ -115,10 +115,10 @@ def metric_factory(metric: str, predictions: Predictions) -> MetricFactory:
     if row is None:
         losses = predictions.own[metric]
         return lambda _truth, _predictions: metrics.weighted_mean(losses)
-    return row.factory() if metric in METRICS else _guarded(row)
+    return row.factory() if metric in METRICS else _guard_plugin_metric(row)
 
 
-def _guarded(row: Metric) -> MetricFactory:
+def _guard_plugin_metric(row: Metric) -> MetricFactory:
     """Return a package's metric, whose errors name the package."""
     make = row.factory()
 

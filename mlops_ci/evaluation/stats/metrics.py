@@ -7,6 +7,7 @@ metric has no value (one class only). With weights of 1 the values are scikit-le
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -101,12 +102,20 @@ def calibration_error_of(truth: Truth, predictions: Predictions) -> WeightedMetr
     return lambda w: _divide(np.abs(w @ gaps).sum(axis=1), w.sum(axis=1))
 
 
-def _confusion_indicators(truth: Truth, predictions: Predictions) -> tuple[Floats, Floats, Floats]:
-    """Return indicators [n, k] by class: predicted and true, predicted, true."""
+class _ConfusionIndicators(NamedTuple):
+    """Indicators [n, k] by class: predicted and true, predicted, true."""
+
+    hit: Floats
+    said: Floats
+    true: Floats
+
+
+def _confusion_indicators(truth: Truth, predictions: Predictions) -> _ConfusionIndicators:
+    """Return for each row and class whether the class is predicted, and whether it is true."""
     labels, k = _labels_and_class_count(truth)
     said = (require_part(predictions.labels)[:, None] == np.arange(k)).astype(float)
     true = (labels[:, None] == np.arange(k)).astype(float)
-    return said * true, said, true
+    return _ConfusionIndicators(said * true, said, true)
 
 
 def precision_of(truth: Truth, predictions: Predictions) -> WeightedMetric:

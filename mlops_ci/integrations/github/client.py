@@ -40,7 +40,7 @@ _DEFAULT_RETRY_SECONDS = (
 
 @dataclass(frozen=True)
 class RequestLimits:
-    """What a request may cost. `seconds` bounds one answer, `patience` what is waited in all, `size` is in bytes, of all pages."""
+    """What a request may cost. `seconds` bounds one answer, `wait_seconds` all waits together, `max_bytes` the size of all pages."""
 
     attempts: int = 4
     connect: float = 10.0
@@ -52,7 +52,7 @@ class RequestLimits:
 
 @dataclass(frozen=True)
 class GitHubClient:
-    """A repository at the API. `wait` is given seconds; `fork`: the token can only read, whatever the job asks for."""
+    """A repository at the API. `wait` is given seconds; `is_read_only`: the token can only read, whatever the job asks for."""
 
     api: str
     repository: str

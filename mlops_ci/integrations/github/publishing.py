@@ -7,7 +7,7 @@ looked up is not asked for again.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from mlops_ci.core.errors import HostProblem
 from mlops_ci.core.notifications import (
@@ -178,9 +178,17 @@ def _read_or_none(client: GitHubClient, path: str) -> Any:
         return None
 
 
-def _head_and_base(pull: Any) -> tuple[Any, Any, Any]:
+class _PullBranches(NamedTuple):
+    """The branches of a pull request, as the API says them: the head's repository and branch, and the base branch."""
+
+    repository: str | None
+    head: Any
+    base: Any
+
+
+def _head_and_base(pull: Any) -> _PullBranches:
     repository = get_nested(pull, "head", "repo", "full_name")
-    return (
+    return _PullBranches(
         repository.lower() if isinstance(repository, str) else None,
         get_nested(pull, "head", "ref"),
         get_nested(pull, "base", "ref"),

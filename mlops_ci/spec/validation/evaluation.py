@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from mlops_ci.core.diagnostics import Diagnostic, Location
 from mlops_ci.core.suggestions import quote
@@ -41,26 +42,36 @@ def evaluation_spec_findings(
             yield from undeclared_column_findings(data, name, where, role)
 
 
-def _referenced_columns(model: LocatedSpec[ModelSpec]) -> Iterator[tuple[str, Location, str]]:
-    """Yield each column that evaluation or the gate names by itself, its place, and what it is there."""
+class _ReferencedColumn(NamedTuple):
+    """A column that evaluation or the gate names by itself, its place, and what it is there."""
+
+    name: str
+    place: Location
+    role: str
+
+
+def _referenced_columns(model: LocatedSpec[ModelSpec]) -> Iterator[_ReferencedColumn]:
+    """Yield each column that evaluation or the gate names by itself."""
     evaluate = model.spec.evaluate
     conditions = {one.name for one in evaluate.slices if isinstance(one, SliceSpec)}
     for index, one in enumerate(evaluate.slices):
         if isinstance(one, str):
-            yield one, model.locate("spec", "evaluate", "slices", index), "slice"
+            yield _ReferencedColumn(one, model.locate("spec", "evaluate", "slices", index), "slice")
     if evaluate.weights is not None:
-        yield evaluate.weights, model.locate("spec", "evaluate", "weights"), "weights column"
+        yield _ReferencedColumn(evaluate.weights, model.locate("spec", "evaluate", "weights"), "weights column")
     for name, custom in evaluate.custom.items():
         for index, column in enumerate(custom.columns):
-            yield column, model.locate("spec", "evaluate", "custom", name, "columns", index), "column"
+            yield _ReferencedColumn(
+                column, model.locate("spec", "evaluate", "custom", name, "columns", index), "column"
+            )
     for number, requirement in enumerate(model.spec.gate.requirements):
         at = ("spec", "gate", "requirements", number)
         if requirement.by is not None:
-            yield requirement.by, model.locate(*at, "by"), "group column"
+            yield _ReferencedColumn(requirement.by, model.locate(*at, "by"), "group column")
         if isinstance(requirement.slices, tuple):
             for index, column in enumerate(requirement.slices):
                 if column not in conditions:
-                    yield column, model.locate(*at, "slices", index), "slice"
+                    yield _ReferencedColumn(column, model.locate(*at, "slices", index), "slice")
 
 
 def _slice_findings(model: LocatedSpec[ModelSpec], data: LocatedSpec[DatasetSpec] | None) -> Iterator[Diagnostic]:

@@ -232,6 +232,7 @@ _SHORT_FORMS = {
 
 def _suggest_field_form(rules: Mapping[str, Any], value: Any, at: Pointer) -> str | None:
     """Say how to write a single value as the field that it was probably meant for."""
+    # only invalid specs need it
     from mlops_ci.spec.validation.jsonschema_validator import is_valid_against
 
     name, form = _SHORT_FORMS.get(str(rules.get("title")), ("", ""))
@@ -252,6 +253,7 @@ def _suggest_value(types: list[str], value: Any, at: Pointer) -> str | None:
     if value is None:
         return "give it a value, or delete the line for the default"
     if isinstance(value, str):
+        # only invalid specs need it
         from mlops_ci.spec.yaml.compose import parse_plain_scalar
 
         try:
@@ -356,6 +358,7 @@ def _suggest_share(value: Any, rules: Mapping[str, Any]) -> str | None:
     """Offer a share for what was probably given in percent."""
     top = rules.get("maximum", rules.get("exclusiveMaximum", 2))
     if isinstance(value, int | float) and 1 < value <= 100 and top <= 1:
+        # only invalid specs need it
         from mlops_ci.spec.validation.jsonschema_validator import is_valid_against
 
         return f"did you mean {value / 100:g}?" if is_valid_against(rules, value / 100) else None

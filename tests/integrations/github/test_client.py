@@ -144,7 +144,7 @@ def test_permissions_that_github_would_never_name_are_not_told(fake: Fake, clien
 
 
 def test_whose_token_can_only_read_is_told_who_tells_instead(client: Clients) -> None:
-    problem = refused(client("ghs_fork", fork=True), method="POST", body={"body": "no"})
+    problem = refused(client("ghs_fork", is_read_only=True), method="POST", body={"body": "no"})
     assert "comment.yml" in str(problem.diagnostics[0].help)
 
 
@@ -189,14 +189,14 @@ def test_an_answer_that_is_no_json(trouble: str, fake: Fake, client: Clients) ->
 
 def test_a_large_answer_is_not_read_to_its_end(fake: Fake, client: Clients) -> None:
     fake.next("huge")
-    problem = refused(client(size=100_000))
+    problem = refused(client(max_bytes=100_000))
     assert "larger than 100000 bytes" in str(problem)
 
 
 def test_the_pages_of_a_list_count_as_one_answer(fake: Fake, client: Clients) -> None:
     for _ in range(20):
         fake.state.comment(7, "x" * 1000, ADA)
-    problem = refused(client(size=30_000), f"{COMMENTS}?per_page=5")
+    problem = refused(client(max_bytes=30_000), f"{COMMENTS}?per_page=5")
     assert "larger than 30000 bytes" in str(problem)
 
 

@@ -19,7 +19,7 @@ class MaxShare:
     share: float = 0.5
 
     @property
-    def wanted(self) -> str:
+    def expectation(self) -> str:
         return f"no value of {self.column} in more than {self.share:.0%} of the rows"
 
     @property
