@@ -9,7 +9,7 @@ from hypothesis import settings
 
 from mlops_ci.repository import git
 from mlops_ci.repository.git import Repository
-from tests.support.git import git_in
+from tests.support.git_calls import git_in
 
 pytest_plugins = [
     "tests.support.consumer",

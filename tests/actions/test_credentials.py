@@ -10,7 +10,7 @@ from mlops_ci.integrations.github.credentials import git_token_variables
 from tests.actions.conftest import workflow
 from tests.support.act import Runner
 from tests.support.consumer import Consumer
-from tests.support.git import git_in
+from tests.support.git_calls import git_in
 from tests.support.smart_http import basic, serving
 
 TOKEN = "ghs_" + "x1Y2" * 9

@@ -185,7 +185,7 @@ def test_the_verdict_is_green_only_where_all_has_happened_that_had_to(
 @pytest.fixture(scope="session")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository of acme's with nothing in it but a place for workflows."""
-    from tests.support.git import git_in
+    from tests.support.git_calls import git_in
 
     folder = tmp_path_factory.mktemp("bare")
     git = git_in(folder)

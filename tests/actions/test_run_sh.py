@@ -12,7 +12,7 @@ import pytest
 from tests.actions.conftest import workflow
 from tests.support.act import PLACE, Runner
 from tests.support.consumer import Consumer
-from tests.support.git import git_in
+from tests.support.git_calls import git_in
 from tests.support.toolkit import ROOT
 
 OUTPUT = '#!/bin/sh\necho "$@"; pwd; env\n'

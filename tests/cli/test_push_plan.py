@@ -13,7 +13,7 @@ from mlops_ci.core.signers import Signing
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.git_values import Person, tag_content
 from mlops_ci.repository.signing import sign_tag
-from tests.support.git import git_in
+from tests.support.git_calls import git_in
 from tests.support.keys import Keys
 from tests.support.signed_world import OPTIONAL, PROJECT, SIGNED, World, make
 

@@ -16,7 +16,7 @@ from mlops_ci.__main__ import main
 from mlops_ci.cli.main import run_command_line
 from mlops_ci.repository import ref_listing
 from mlops_ci.repository.git import Repository
-from tests.support.git import git_in
+from tests.support.git_calls import git_in
 
 HEAVY = ("click", "yaml", "jsonschema", "pandas", "sklearn", "duckdb", "rich", "mlops_ci.spec.spec_types")
 # what takes longer to import than git takes to list a few hundred tags

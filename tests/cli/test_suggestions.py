@@ -13,7 +13,7 @@ import mlops_ci
 from mlops_ci.cli.main import run_command_line
 from mlops_ci.cli.verbs import COMMANDS, all_verbs
 from mlops_ci.core.suggestions import find_nearest
-from tests.support.git import git_in
+from tests.support.git_calls import git_in
 
 # the options whose values are names that the project, its registry or the toolkit defines; all other values are free, and `b` of
 # `diff` is looked up as `a` is

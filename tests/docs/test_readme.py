@@ -12,7 +12,7 @@ import yaml
 
 from mlops_ci.cli.verbs import COMMANDS
 from mlops_ci.spec.load import load_specs
-from tests.support.git import git_in
+from tests.support.git_calls import git_in
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 

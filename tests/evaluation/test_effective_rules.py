@@ -9,7 +9,7 @@ import pytest
 
 from mlops_ci.evaluation.base_branch_rules import GateRules, effective_rules, find_base, rule_change_warnings
 from tests.evaluation.conftest import DATASET, MODEL, open_project, write_project
-from tests.support.git import git_in
+from tests.support.git_calls import git_in
 
 GATE = "  gate: {requirements: [{metric: auc, min: 0.9}]}\n"
 Judge = Callable[[], GateRules]

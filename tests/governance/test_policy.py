@@ -8,7 +8,7 @@ from mlops_ci.core.errors import Findings
 from mlops_ci.core.signers import Signing
 from mlops_ci.governance.policy import BranchPolicy, load_policy_at, trust_at_least
 from mlops_ci.repository.git import Repository
-from tests.support.git import git_in
+from tests.support.git_calls import git_in
 
 HEAD = "apiVersion: mlops-ci/v1\nkind: Project\nmetadata: {name: shop}\nspec:\n"
 SIGNED = (

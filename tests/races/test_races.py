@@ -11,7 +11,7 @@ import pytest
 
 from tests.races.world import Clients, checked, clones, prepared, race
 from tests.support.consumer import Consumer
-from tests.support.git import git_in
+from tests.support.git_calls import git_in
 from tests.support.git_daemon import Server, serving
 
 RELEASE = ("release", "diagnosis")

@@ -32,7 +32,7 @@ from mlops_ci.repository.context import Context, Project
 from mlops_ci.repository.git import Repository
 from mlops_ci.spec.load import load_specs
 from tests.support.consumer import Consumer
-from tests.support.git import git_in
+from tests.support.git_calls import git_in
 
 MODELS = ("diagnosis", "screening")
 

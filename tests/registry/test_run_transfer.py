@@ -10,7 +10,7 @@ from mlops_ci.core.errors import Findings
 from mlops_ci.registry import run_transfer
 from mlops_ci.repository import git
 from mlops_ci.repository.git import Repository
-from tests.support.git import git_in
+from tests.support.git_calls import git_in
 
 REF = f"refs/mlops/runs/delay/{'a' * 32}"
 

@@ -11,7 +11,7 @@ from mlops_ci.core.errors import EnvironmentProblem
 from mlops_ci.repository import git
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.git_values import ZERO_OID
-from tests.support.git import git_in
+from tests.support.git_calls import git_in
 
 NOWHERE = "f" * 40
 

@@ -8,7 +8,7 @@ from mlops_ci.core.errors import EnvironmentProblem
 from mlops_ci.repository import git
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.git_values import ZERO_OID, Person, RefUpdate, tag_content
-from tests.support.git import git_in
+from tests.support.git_calls import git_in
 
 ADA = Person("Ada", "ada@example.org")
 

@@ -14,7 +14,7 @@ import pytest
 from mlops_ci.repository import git
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.gitpython import RefReader, read_ref, read_symbolic_target
-from tests.support.git import git_in
+from tests.support.git_calls import git_in
 
 
 def pack(repo: Repository, _: Path) -> Repository:

@@ -17,7 +17,7 @@ from mlops_ci.repository.git import Repository
 from mlops_ci.repository.git_values import ZERO_OID, RefUpdate
 from mlops_ci.repository.gitpython import RefReader, read_ref, read_symbolic_target
 from mlops_ci.repository.plain_git import PLAIN_GIT_REASONS
-from tests.support.git import git_in
+from tests.support.git_calls import git_in
 
 World = tuple[Repository, Path, pytest.MonkeyPatch]
 

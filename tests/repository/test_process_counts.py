@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.git import git_in
+from tests.support.git_calls import git_in
 
 # measured: 21 and 28. Each further model of a command adds its own lookups and writes
 MOST = {"gate": 25, "release": 30}

@@ -12,7 +12,7 @@ from mlops_ci.core.errors import EnvironmentProblem
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.git_values import ZERO_OID, RefUpdate
 from mlops_ci.repository.refs import LATEST_DATE, parse_refs
-from tests.support.git import git_in
+from tests.support.git_calls import git_in
 
 HEADS = {
     "plain": b"tagger Ada Lovelace <ada@example.org> 1700000000 +0100\n",

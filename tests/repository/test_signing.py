@@ -11,7 +11,7 @@ from mlops_ci.core.errors import EnvironmentProblem
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.git_values import Person, tag_content
 from mlops_ci.repository.signing import TagSignature, check_signature, check_signatures
-from tests.support.git import git_in
+from tests.support.git_calls import git_in
 from tests.support.keys import Keys, gpg, rewritten, signed, signed_by_gpg
 
 STATEMENT = '{"_type":"https://in-toto.io/Statement/v1"}\n'

@@ -11,7 +11,7 @@ import pytest
 from mlops_ci.core.errors import EnvironmentProblem
 from mlops_ci.repository.ssh_agent import SIGNING_KEY_VARIABLE, ssh_agent_with_key
 from tests.support.consumer import Consumer, copy_of
-from tests.support.git import git_in
+from tests.support.git_calls import git_in
 from tests.support.keys import Keys
 
 

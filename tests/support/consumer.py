@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from mlops_ci.cli.main import run_command_line
-from tests.support.git import git_in
+from tests.support.git_calls import git_in
 
 
 @dataclass(frozen=True)

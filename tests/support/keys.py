@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mlops_ci.repository.git import Repository
-from tests.support.git import git_in
+from tests.support.git_calls import git_in
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.consumer import Consumer, home_of_ada
-from tests.support.git import git_in
+from tests.support.git_calls import git_in
 
 HEAD = "apiVersion: mlops-ci/v1\nkind: {kind}\nmetadata: {{name: {name}}}\n"
 PROJECT = HEAD.format(kind="Project", name="shop") + "spec: {}\n"

@@ -20,7 +20,7 @@ from mlops_ci.registry.tag_message import format_tag_message
 from mlops_ci.repository import git
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.git_values import Person, tag_content
-from tests.support.git import git_in
+from tests.support.git_calls import git_in
 from tests.support.keys import Keys
 from tests.support.registry_samples import RELEASE
 

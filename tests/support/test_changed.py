@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.changed import changed_files, reachable_tests
-from tests.support.git import git_in
+from tests.support.git_calls import git_in
 
 TREE = {
     "mlops_ci/__init__.py": "",

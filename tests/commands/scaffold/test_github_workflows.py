@@ -13,7 +13,7 @@ import pytest
 
 from mlops_ci.governance.doctor.codeowners import find_owners, parse_codeowners
 from tests.support.consumer import Consumer
-from tests.support.git import git_in
+from tests.support.git_calls import git_in
 from tests.support.workflow_files import WORKFLOWS, read
 
 PLACE = Path(sys.executable).parent

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.consumer import Consumer, home_of_ada
-from tests.support.git import git_in
+from tests.support.git_calls import git_in
 from tests.support.shop import (
     ALL,
     FILES,

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.support.consumer import Consumer
-from tests.support.git import git_in
+from tests.support.git_calls import git_in
 from tests.support.shop import ALL, FILES, PROJECT, change, dataset, made, model, names, record, shop, write
 
 __all__ = ["made", "shop"]  # fixtures

@@ -18,7 +18,7 @@ from mlops_ci.registry.state import ModelState
 from mlops_ci.repository import git
 from tests.e2e.release.test_loop import edit, merged
 from tests.support.consumer import Consumer, copy_of, home_of_ada, make_consumer
-from tests.support.git import git_in
+from tests.support.git_calls import git_in
 from tests.support.versions import released
 
 FIRST, SECOND = "a" * 64, "b" * 64

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.consumer import Consumer
-from tests.support.git import git_in
+from tests.support.git_calls import git_in
 
 
 def first_id(consumer: Consumer, *args: str, code: int) -> str:

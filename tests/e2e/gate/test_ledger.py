@@ -16,7 +16,7 @@ from mlops_ci.registry import holdout_ledger, state
 from mlops_ci.repository import git
 from mlops_ci.repository.git import Repository
 from tests.support.consumer import Consumer, copy_of, edit
-from tests.support.git import git_in
+from tests.support.git_calls import git_in
 
 MODEL, DATA = "models/diagnosis.yaml", "data/patients.yaml"
 REF = "refs/mlops/ledger/patients/1"

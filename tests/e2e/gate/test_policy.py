@@ -12,7 +12,7 @@ from mlops_ci.core.codec import decode
 from mlops_ci.core.requirements import RequirementResult
 from mlops_ci.spec.requirement_text import describe_terms
 from tests.support.consumer import Consumer, edit
-from tests.support.git import git_in
+from tests.support.git_calls import git_in
 
 MODEL, DATA, TABLE = "models/diagnosis.yaml", "data/patients.yaml", "data/patients.csv"
 AGAINST = "      - {metric: auc, against: champion, test: non-inferiority, margin: 0.02}\n"

@@ -15,7 +15,7 @@ from mlops_ci.core.digest import digest_bytes
 from mlops_ci.repository import git
 from mlops_ci.repository.git_values import ZERO_OID, Person, RefUpdate
 from tests.support.consumer import Consumer
-from tests.support.git import git_in
+from tests.support.git_calls import git_in
 
 RUNS = "refs/mlops/runs/diagnosis"
 ADA = Person("Ada", "ada@example.org")

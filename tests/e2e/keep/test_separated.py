@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.support.consumer import Consumer, edit
-from tests.support.git import git_in
+from tests.support.git_calls import git_in
 
 MODEL = "models/diagnosis.yaml"
 ESTIMATOR = "    estimator: sklearn.linear_model.LogisticRegression\n    params: {max_iter: 1000}\n"

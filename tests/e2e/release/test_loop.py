@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.consumer import Consumer
-from tests.support.git import git_in
+from tests.support.git_calls import git_in
 
 MODEL = Path("models/diagnosis.yaml")
 

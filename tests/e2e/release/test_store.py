@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.consumer import Consumer, edit, keep_at
-from tests.support.git import git_in
+from tests.support.git_calls import git_in
 from tests.support.objects import Bucket
 
 pytestmark = pytest.mark.slow

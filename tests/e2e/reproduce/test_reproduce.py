@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.support.consumer import Consumer, copy_of, make_consumer
-from tests.support.git import git_in
+from tests.support.git_calls import git_in
 from tests.support.places import ROOT
 
 pytestmark = pytest.mark.slow

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.consumer import Consumer, copy_of
-from tests.support.git import git_in
+from tests.support.git_calls import git_in
 
 SPEC = "models/diagnosis.yaml"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.consumer import Consumer
-from tests.support.git import git_in
+from tests.support.git_calls import git_in
 from tests.support.peers import Peers, ours
 
 COMMITS = ("c1", "c2", "c3", "c4", "c5")

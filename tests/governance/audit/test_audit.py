@@ -20,7 +20,7 @@ from tests.governance.audit.conftest import SIGNING, Keys
 from tests.support.attacker import Attacker, audit
 from tests.support.consumer import Done
 from tests.support.forge import forge
-from tests.support.git import git_in
+from tests.support.git_calls import git_in
 
 FLOORS = b"      - {metric: auc, min: 0.7}\n"
 

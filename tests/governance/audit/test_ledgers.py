@@ -19,7 +19,7 @@ from mlops_ci.repository import git
 from tests.governance.audit.conftest import SIGNING, Keys
 from tests.support.attacker import EVE, Attacker, after, audit
 from tests.support.forge import forge
-from tests.support.git import git_in
+from tests.support.git_calls import git_in
 
 REF = "refs/mlops/ledger/data-of-model-0/1"
 SPLIT = "  split: {holdoutBudget: 4}\n"
