@@ -209,7 +209,9 @@ def test_the_environment_of_a_lock_says_what_it_pins(checkout: Path) -> None:
     ]
     made = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=True)
     of_base(checkout, made.stdout)
-    done = step(checkout, "setup", inputs={"requirements": "needed.txt", "requirements-from": "base"})
+    path = str(checkout.parent / "temp" / "path")
+    inputs = {"requirements": "needed.txt", "requirements-from": "base"}
+    done = step(checkout, "setup", inputs=inputs, GITHUB_PATH=path)
     assert done.returncode == 0, done.stdout + done.stderr
     (lock,) = (checkout.parent / "temp").glob("mlops-ci-*/mlops-ci-lock.json")
     assert list(json.loads(lock.read_text())["packages"]) == ["iniconfig"]
