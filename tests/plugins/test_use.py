@@ -63,7 +63,7 @@ def test_validate_check_gate_release_and_deploy_use_the_packages_types(consumer:
 
     (consumer.root / "data" / "patients.csv.gz").write_bytes(b"changed")
     consumer.commit("other data")
-    touched = consumer.ok("affected")
+    touched = consumer.ok("ci", "affected")
     assert "data/patients.csv.gz changed" in touched
 
 
