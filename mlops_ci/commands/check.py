@@ -5,7 +5,7 @@ from __future__ import annotations
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.errors import UsageProblem
 from mlops_ci.core.plan import Outcome
-from mlops_ci.core.records import DatasetSnapshot
+from mlops_ci.core.records.training_run import DatasetSnapshot
 from mlops_ci.core.results.gate import CheckReport
 from mlops_ci.core.suggestions import suggest
 from mlops_ci.core.verbs import ALL_SURFACES, DATASETS_OPTION, Verb

@@ -11,7 +11,9 @@ from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.digest import canonical_json, digest_bytes, digest_json
 from mlops_ci.core.errors import EnvironmentProblem, Findings, UsageProblem
 from mlops_ci.core.plan import Outcome
-from mlops_ci.core.records import Comparison, DatasetSnapshot, Release, TrainingRun
+from mlops_ci.core.records.comparison import Comparison
+from mlops_ci.core.records.events import Release
+from mlops_ci.core.records.training_run import DatasetSnapshot, TrainingRun
 from mlops_ci.core.results.queries import DiffReport
 from mlops_ci.core.suggestions import find_nearest, suggest
 from mlops_ci.core.verbs import Option, Verb

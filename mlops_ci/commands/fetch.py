@@ -6,7 +6,8 @@ from pathlib import Path
 
 from mlops_ci.core.plan import Outcome, Plan
 from mlops_ci.core.planned_writes import WriteFile
-from mlops_ci.core.records import Release, TrainingRun
+from mlops_ci.core.records.events import Release
+from mlops_ci.core.records.training_run import TrainingRun
 from mlops_ci.core.results.lifecycle import FetchReport
 from mlops_ci.core.verbs import ALL_SURFACES, FETCH_PERMISSION, MODEL_OPTION, Option, Verb
 from mlops_ci.registry import run_store

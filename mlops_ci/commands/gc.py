@@ -10,7 +10,10 @@ from datetime import timedelta
 from mlops_ci.core.errors import EnvironmentProblem, UsageProblem
 from mlops_ci.core.plan import Outcome, Plan
 from mlops_ci.core.planned_writes import PlannedWrite, Push, RemoveObject, RemoveRef
-from mlops_ci.core.records import Assignment, Comparison, FileDigest, Release, TrainingRun
+from mlops_ci.core.records.base import FileDigest
+from mlops_ci.core.records.comparison import Comparison
+from mlops_ci.core.records.events import Assignment, Release
+from mlops_ci.core.records.training_run import TrainingRun
 from mlops_ci.core.results.lifecycle import GcReport, SweepResult
 from mlops_ci.core.verbs import Option, Verb
 from mlops_ci.data.row_rules import parse_duration

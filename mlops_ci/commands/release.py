@@ -15,7 +15,9 @@ from mlops_ci.core.errors import EnvironmentProblem, Findings
 from mlops_ci.core.notifications import Dispatch, Notification, PublishRelease
 from mlops_ci.core.plan import Outcome, Plan
 from mlops_ci.core.planned_writes import AppendLog, CreateRef, CreateTag, PlannedWrite, Push
-from mlops_ci.core.records import Comparison, DataRef, LedgerHead, Release, TrainingRun
+from mlops_ci.core.records.comparison import Comparison
+from mlops_ci.core.records.events import DataRef, LedgerHead, Release
+from mlops_ci.core.records.training_run import TrainingRun
 from mlops_ci.core.results.lifecycle import ReleaseReport, ReleaseResult
 from mlops_ci.core.signers import Signing
 from mlops_ci.core.verbs import (

@@ -9,7 +9,7 @@ from pathlib import Path
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.errors import Findings, UsageProblem
 from mlops_ci.core.plan import Outcome
-from mlops_ci.core.records import TrainingRun
+from mlops_ci.core.records.training_run import TrainingRun
 from mlops_ci.core.results.simulation import ClaimMeasurement, SelftestReport
 from mlops_ci.core.verbs import Option, Verb
 from mlops_ci.evaluation.baselines import Baseline, load_baseline

@@ -10,7 +10,7 @@ from mlops_ci.core.errors import Exit
 
 if TYPE_CHECKING:  # queries write nothing
     from mlops_ci.core.planned_writes import PlannedWrite
-    from mlops_ci.core.records import EventRef
+    from mlops_ci.core.records.events import EventRef
 
 R = TypeVar("R")
 

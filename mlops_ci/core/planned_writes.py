@@ -9,7 +9,8 @@ from typing import Any
 
 from mlops_ci.core import notifications
 from mlops_ci.core.notifications import Notification
-from mlops_ci.core.records import EventRef, FileDigest
+from mlops_ci.core.records.base import FileDigest
+from mlops_ci.core.records.events import EventRef
 from mlops_ci.core.signers import Signing
 
 FileContent = bytes | Path  # a path is read when the plan is applied: model files need not pass through memory twice

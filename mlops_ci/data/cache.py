@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from mlops_ci.core.codec import DecodeError, decode, encode
 from mlops_ci.core.digest import canonical_json, digest_json
-from mlops_ci.core.records import FileDigest
+from mlops_ci.core.records.base import FileDigest
 
 DATA_FORMAT = 2  # rises when the same bytes would give another digest, split, check or profile
 

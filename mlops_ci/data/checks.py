@@ -9,7 +9,7 @@ from typing import Any
 
 from mlops_ci.core.diagnostics import Diagnostic, Severity
 from mlops_ci.core.plugins import translate_plugin_errors
-from mlops_ci.core.records import CheckResult, ColumnProfile
+from mlops_ci.core.records.training_run import CheckResult, ColumnProfile
 from mlops_ci.core.suggestions import find_nearest
 from mlops_ci.data.check_types import built_in_checks, check_columns, installed_checks
 from mlops_ci.data.column_types import EMPTY_TYPE

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from mlops_ci.core.records import ColumnProfile, Scalar
+from mlops_ci.core.records.base import Scalar
+from mlops_ci.core.records.training_run import ColumnProfile
 from mlops_ci.data.column_types import EMPTY_TYPE, OTHER_TYPE
 from mlops_ci.data.engines.duckdb import Table, duckdb_error_text
 from mlops_ci.data.row_rules import RowRule, UniqueRule

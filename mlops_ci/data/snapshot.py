@@ -9,7 +9,8 @@ from pathlib import Path
 
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.digest import digest_json
-from mlops_ci.core.records import ColumnProfile, DatasetSnapshot, FileDigest, ProjectRef
+from mlops_ci.core.records.base import FileDigest, ProjectRef
+from mlops_ci.core.records.training_run import ColumnProfile, DatasetSnapshot
 from mlops_ci.data.cache import cache_key, read_cache_entry, write_cache_entry
 from mlops_ci.data.check_types import check_plugin_versions
 from mlops_ci.data.checks import CheckOutcome, evaluate_checks, run_checks

@@ -12,7 +12,8 @@ from typing import Any
 from mlops_ci.core.codec import encode
 from mlops_ci.core.diagnostics import Diagnostic, Location
 from mlops_ci.core.errors import Findings
-from mlops_ci.core.records import FileDigest, Split
+from mlops_ci.core.records.base import FileDigest
+from mlops_ci.core.records.training_run import Split
 from mlops_ci.data.cache import cache_key, read_cache_entry, write_cache_entry
 from mlops_ci.data.column_types import SQL_TYPES, quote_identifier, quote_literal
 from mlops_ci.data.content_digest import content_digests, key_text_sql, row_hash_sql

@@ -13,7 +13,9 @@ from mlops_ci.core.errors import EnvironmentProblem, Findings
 from mlops_ci.core.notifications import Dispatch, Notification, RecordDeployment
 from mlops_ci.core.plan import Outcome, Plan
 from mlops_ci.core.planned_writes import AppendLog, CreateTag, PlannedWrite, Push
-from mlops_ci.core.records import Approval, Assignment, DataLock, DataRef, DatasetSnapshot, FileDigest, Release
+from mlops_ci.core.records.base import FileDigest
+from mlops_ci.core.records.events import Approval, Assignment, DataLock, DataRef, Release
+from mlops_ci.core.records.training_run import DatasetSnapshot
 from mlops_ci.core.results.lifecycle import DeployReport
 from mlops_ci.deployment.manifest_branch import (
     ManifestBranch,

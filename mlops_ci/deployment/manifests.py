@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from mlops_ci.core.errors import EnvironmentProblem
 from mlops_ci.core.plugins import distribution_of, translate_plugin_errors
-from mlops_ci.core.records import Release
+from mlops_ci.core.records.events import Release
 from mlops_ci.deployment.public_urls import without_credentials
 from mlops_ci.deployment.targets.protocol import DeploymentRequest
 from mlops_ci.deployment.targets.table import open_target

@@ -14,7 +14,7 @@ from pathlib import Path
 from mlops_ci.core.codec import encode
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.errors import EnvironmentProblem
-from mlops_ci.core.records import FileDigest
+from mlops_ci.core.records.base import FileDigest
 from mlops_ci.registry import state
 from mlops_ci.repository.branch_specs import BranchTip, ProjectAtTip, export_folder, read_projects
 from mlops_ci.repository.context import Project

@@ -18,7 +18,7 @@ from pathlib import Path
 from mlops_ci.core.codec import DecodeError, decode_json
 from mlops_ci.core.diagnostics import replace_control_characters
 from mlops_ci.core.errors import EnvironmentProblem, Findings, error_headline
-from mlops_ci.core.records import DatasetSnapshot, TrainingEnvironment, TrainingRun
+from mlops_ci.core.records.training_run import DatasetSnapshot, TrainingEnvironment, TrainingRun
 from mlops_ci.data.split import SplitSource, write_split_files
 from mlops_ci.evaluation.base_branch_rules import BaseBranch
 from mlops_ci.evaluation.candidates.candidate import Candidate, identify_candidate

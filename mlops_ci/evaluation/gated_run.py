@@ -12,7 +12,8 @@ from mlops_ci.core.codec import encode
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.digest import canonical_json, digest_bytes
 from mlops_ci.core.errors import EnvironmentProblem, Findings
-from mlops_ci.core.records import Comparison, TrainingRun
+from mlops_ci.core.records.comparison import Comparison
+from mlops_ci.core.records.training_run import TrainingRun
 from mlops_ci.evaluation.candidates.candidate import Candidate
 from mlops_ci.evaluation.candidates.opponents import Opponents
 from mlops_ci.registry import run_store

@@ -17,7 +17,8 @@ from mlops_ci.core.diagnostics import Diagnostic, has_errors
 from mlops_ci.core.errors import Exit, Findings, UsageProblem
 from mlops_ci.core.plan import Plan
 from mlops_ci.core.planned_writes import AppendLedger
-from mlops_ci.core.records import Comparison, DatasetSnapshot, Verdict
+from mlops_ci.core.records.comparison import Comparison, Verdict
+from mlops_ci.core.records.training_run import DatasetSnapshot
 from mlops_ci.evaluation.base_branch_rules import BaseBranch, rule_change_warnings
 from mlops_ci.evaluation.candidates.candidate import Candidate, identify_candidate, read_data, require_data
 from mlops_ci.evaluation.candidates.opponents import Opponents, find_opponents

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from mlops_ci.core.records import Comparison, Release
+from mlops_ci.core.records.comparison import Comparison
+from mlops_ci.core.records.events import Release
 from mlops_ci.core.results.power import ModelPower, PowerBasis, RequirementPower
 from mlops_ci.data.split import SplitSource, write_split_files
 from mlops_ci.evaluation.base_branch_rules import BaseBranch

@@ -11,7 +11,8 @@ from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.digest import canonical_json
 from mlops_ci.core.plan import Plan
 from mlops_ci.core.planned_writes import FileContent
-from mlops_ci.core.records import ComparedRelease, Comparison, MetricValue, TrainingRun
+from mlops_ci.core.records.comparison import ComparedRelease, Comparison, MetricValue
+from mlops_ci.core.records.training_run import TrainingRun
 from mlops_ci.evaluation.baselines import Baseline
 from mlops_ci.evaluation.candidates.candidate import Candidate
 from mlops_ci.evaluation.evaluation_task import EvaluationTask

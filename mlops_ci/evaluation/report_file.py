@@ -13,7 +13,7 @@ from typing import Any, Literal, NoReturn
 from mlops_ci.core.codec import DecodeError, decode
 from mlops_ci.core.diagnostics import Diagnostic, has_errors
 from mlops_ci.core.errors import UsageProblem
-from mlops_ci.core.records import Comparison
+from mlops_ci.core.records.comparison import Comparison
 from mlops_ci.core.requirement_consistency import requirement_contradiction, verdict_contradiction
 from mlops_ci.core.results.gate import GatedModel, GateReport, worst_verdict
 

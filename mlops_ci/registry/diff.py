@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mlops_ci.core.records import ColumnProfile, Comparison, DatasetSnapshot, Release, TrainingRun
+from mlops_ci.core.records.comparison import Comparison
+from mlops_ci.core.records.events import Release
+from mlops_ci.core.records.training_run import ColumnProfile, DatasetSnapshot, TrainingRun
 from mlops_ci.core.results.queries import DiffReport, DiffSide, FieldChange, FileChange, MetricChange
 from mlops_ci.registry.experiments import flatten_json, overall_metrics
 from mlops_ci.spec.metrics import METRIC_DEFINITIONS

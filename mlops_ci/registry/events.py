@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from mlops_ci.repository.ref_listing import TAG_PREFIX
 
 if TYPE_CHECKING:  # records are imported when the first one is read: listings need none
-    from mlops_ci.core.records import EventRef
+    from mlops_ci.core.records.events import EventRef
     from mlops_ci.registry.statement import EventRecord
 
 EventKind = Literal["release", "deregistration", "assignment", "unassignment", "deprecation"]
@@ -70,7 +70,7 @@ class Event(NamedTuple):
     @property
     def ref(self) -> EventRef:
         """The tag's name and object id."""
-        from mlops_ci.core.records import EventRef
+        from mlops_ci.core.records.events import EventRef
 
         return EventRef(self.name, self.oid)
 
@@ -82,7 +82,7 @@ class Event(NamedTuple):
     @property
     def is_rollback(self) -> bool:
         """Whether the event put an earlier version back."""
-        from mlops_ci.core.records import Assignment
+        from mlops_ci.core.records.events import Assignment
 
         return isinstance(self.record, Assignment) and self.record.rollback_of is not None
 
@@ -154,7 +154,7 @@ def _read_record(event: Event) -> EventRecord | None:
 
 def _matches_event(record: EventRecord, event: Event) -> bool:
     """Tell whether a record is about what its tag's name says, on the commit that the tag is on."""
-    from mlops_ci.core.records import Assignment, Release
+    from mlops_ci.core.records.events import Assignment, Release
 
     said: tuple[object, ...] = (record.model, record.version)
     told: tuple[object, ...] = (event.model, event.version or record.version)

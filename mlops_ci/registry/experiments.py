@@ -10,7 +10,9 @@ from typing import Any
 from mlops_ci.core.codec import decode_json, encode
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.digest import digest_json
-from mlops_ci.core.records import Comparison, MetricValue, Release, TrainingRun
+from mlops_ci.core.records.comparison import Comparison, MetricValue
+from mlops_ci.core.records.events import Release
+from mlops_ci.core.records.training_run import TrainingRun
 from mlops_ci.core.results.queries import ModelRuns, RunRow
 from mlops_ci.registry.run_store import RELEASE_PREFIX, RUN_PREFIX
 from mlops_ci.registry.state import RegistryState, fold_refs

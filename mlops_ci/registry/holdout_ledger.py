@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from mlops_ci.core.codec import DecodeError
 from mlops_ci.core.codec import decode_json as decoded
 from mlops_ci.core.errors import EnvironmentProblem
-from mlops_ci.core.records import HoldoutLedgerEntry
+from mlops_ci.core.records.comparison import HoldoutLedgerEntry
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.ref_listing import LEDGER_PREFIX
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlops_ci.core.errors import Findings, UsageProblem
-from mlops_ci.core.records import Release
+from mlops_ci.core.records.events import Release
 from mlops_ci.core.suggestions import suggest
 from mlops_ci.registry.events import Event
 from mlops_ci.registry.state import ModelState, RegistryState

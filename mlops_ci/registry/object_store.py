@@ -21,7 +21,8 @@ from typing import Any
 
 from mlops_ci.core.digest import digest_file
 from mlops_ci.core.errors import EnvironmentProblem, ToolError, error_headline
-from mlops_ci.core.records import STORE_URL, FileDigest
+from mlops_ci.core.records.base import FileDigest
+from mlops_ci.core.records.training_run import STORE_URL
 
 BLOCK_SIZE = 8 << 20  # bytes that are asked for at once: what a cut costs at most
 REUPLOAD_AGE = timedelta(days=1)  # an older object is written again, so that no `gc` takes it for abandoned meanwhile

@@ -17,7 +17,9 @@ from mlops_ci.core.digest import canonical_json, digest_bytes
 from mlops_ci.core.errors import EnvironmentProblem, Findings
 from mlops_ci.core.plan import Plan
 from mlops_ci.core.planned_writes import FileContent, KeepLocalCopy, Push, StoreRun, Upload
-from mlops_ci.core.records import FileDigest, Release, StoredFiles
+from mlops_ci.core.records.base import FileDigest
+from mlops_ci.core.records.events import Release
+from mlops_ci.core.records.training_run import StoredFiles
 from mlops_ci.registry import object_store
 from mlops_ci.repository.git import Repository
 from mlops_ci.spec.spec_types import ProjectSpec

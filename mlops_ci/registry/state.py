@@ -110,7 +110,7 @@ class ModelState:
 
         One that came back for a reason since (a forced release or deployment, a rollback to it) is not abandoned any more.
         """
-        from mlops_ci.core.records import Assignment, Release
+        from mlops_ci.core.records.events import Assignment, Release
 
         found: dict[str, Event] = {}
         digests: dict[str, str] = {}

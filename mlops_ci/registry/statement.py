@@ -11,15 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlops_ci.core.codec import DecodeError, decode, encode
-from mlops_ci.core.records import (
-    ApprovalStatement,
-    Assignment,
-    Comparison,
-    FileDigest,
-    GateEvidence,
-    Release,
-    Retirement,
-)
+from mlops_ci.core.records.base import FileDigest
+from mlops_ci.core.records.comparison import Comparison
+from mlops_ci.core.records.events import ApprovalStatement, Assignment, GateEvidence, Release, Retirement
 from mlops_ci.registry.tag_message import statement_line
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"

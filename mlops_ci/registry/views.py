@@ -58,7 +58,7 @@ def _model_row(state: ModelState) -> ModelRow:
 
 def _describe_running(state: ModelState, event: Event) -> RunningVersion:
     """Tell all that the records say of an assignment that stands, and of the release that it is of."""
-    from mlops_ci.core.records import Assignment, Release
+    from mlops_ci.core.records.events import Assignment, Release
     from mlops_ci.core.results.queries import RunningVersion
 
     told = event.record if isinstance(event.record, Assignment) else None

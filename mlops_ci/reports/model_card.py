@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 from mlops_ci.core.choices import Trust
 from mlops_ci.core.ci_job import CiJob
-from mlops_ci.core.records import Comparison, Release, TrainingRun
+from mlops_ci.core.records.comparison import Comparison
+from mlops_ci.core.records.events import Release
+from mlops_ci.core.records.training_run import TrainingRun
 from mlops_ci.reports import escaping, formatting, sections, sentences
 from mlops_ci.reports.layout import Block, bullet_list, fit_blocks, limited_table
 from mlops_ci.reports.text import holdout_question_line

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from mlops_ci.core.records import Approval, MetricValue
+from mlops_ci.core.records.comparison import MetricValue
+from mlops_ci.core.records.events import Approval
 from mlops_ci.core.results.queries import (
     DiffReport,
     DiffSide,

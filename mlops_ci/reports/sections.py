@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from mlops_ci.core.records import Comparison, DatasetSnapshot, MetricValue, Verdict
+from mlops_ci.core.records.comparison import Comparison, MetricValue, Verdict
+from mlops_ci.core.records.training_run import DatasetSnapshot
 from mlops_ci.core.requirements import RequirementResult
 from mlops_ci.core.results.gate import GatedModel
 from mlops_ci.reports import charts, escaping, formatting, sentences

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from mlops_ci.core.records import ComparedRelease, Comparison, MetricValue
+from mlops_ci.core.records.comparison import ComparedRelease, Comparison, MetricValue
 from mlops_ci.core.requirements import RequirementResult, RequirementVerdict
 from mlops_ci.reports import formatting
 from mlops_ci.reports.requirements import explain_verdict, reason_text, requirement_label

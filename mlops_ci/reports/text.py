@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from mlops_ci.core.records import Comparison, DatasetSnapshot
+from mlops_ci.core.records.comparison import Comparison
+from mlops_ci.core.records.training_run import DatasetSnapshot
 from mlops_ci.core.results.ci_jobs import FeaturesReport, KeepReport, PredictReport
 from mlops_ci.core.results.doctor import DoctorReport
 from mlops_ci.core.results.gate import (

@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 from mlops_ci.core.errors import EnvironmentProblem
-from mlops_ci.core.records import TrainingEnvironment
+from mlops_ci.core.records.training_run import TrainingEnvironment
 
 RECORDED_PACKAGES = (
     "joblib",

@@ -18,7 +18,7 @@ from typing import Literal
 import mlops_ci
 from mlops_ci.core import process
 from mlops_ci.core.errors import EnvironmentProblem
-from mlops_ci.core.records import TrainingEnvironment
+from mlops_ci.core.records.training_run import TrainingEnvironment
 from mlops_ci.core.results.queries import ReproductionEnvironment
 from mlops_ci.training.environment import local_environment
 from mlops_ci.training.workers import protocol

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mlops_ci.core.records import ModelField
+from mlops_ci.core.records.training_run import ModelField
 
 _NUMBER_KINDS = frozenset({"integer", "floating", "mixed-integer-float", "decimal", "boolean"})
 _TIME_KINDS = frozenset({"date", "datetime", "datetime64"})

@@ -17,7 +17,8 @@ from mlops_ci.core.diagnostics import Diagnostic, Location
 from mlops_ci.core.digest import digest_file, digest_json
 from mlops_ci.core.errors import Findings
 from mlops_ci.core.process import ProcessResult
-from mlops_ci.core.records import FileDigest, ModelField
+from mlops_ci.core.records.base import FileDigest
+from mlops_ci.core.records.training_run import ModelField
 from mlops_ci.spec.spec_types import Task
 from mlops_ci.training.failures import require_answer, training_failure
 from mlops_ci.training.packaging.package_files import MAX_GOLDEN_ROWS

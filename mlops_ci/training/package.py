@@ -12,7 +12,8 @@ from mlops_ci.core.codec import encode
 from mlops_ci.core.diagnostics import Diagnostic, Location
 from mlops_ci.core.digest import digest_file
 from mlops_ci.core.errors import Findings
-from mlops_ci.core.records import FileDigest, ModelFormat, ModelSignature, TrainingEnvironment
+from mlops_ci.core.records.base import FileDigest
+from mlops_ci.core.records.training_run import ModelFormat, ModelSignature, TrainingEnvironment
 from mlops_ci.training.environment import pip_requirements
 from mlops_ci.training.inspection import Inspection
 from mlops_ci.training.packaging.package_files import GOLDEN_FILE, REQUIREMENTS_FILE, SIGNATURE_FILE

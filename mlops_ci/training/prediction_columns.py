@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mlops_ci.core.records import ModelSignature
+from mlops_ci.core.records.training_run import ModelSignature
 
 RESERVED_FEATURE_PREFIX = "prediction."
 LABEL_COLUMN, VALUE_COLUMN, SCORE_COLUMN, PROBABILITY_PREFIX = (

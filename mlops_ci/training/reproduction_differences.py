@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from mlops_ci.core.records import TrainingEnvironment
+from mlops_ci.core.records.training_run import TrainingEnvironment
 from mlops_ci.core.results.queries import Cause, RecordedDifference
 
 

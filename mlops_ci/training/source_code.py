@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mlops_ci.core.digest import digest_bytes
-from mlops_ci.core.records import FileDigest
+from mlops_ci.core.records.base import FileDigest
 
 
 def code_files(root: Path, entrypoint: str | None) -> tuple[FileDigest, ...]:

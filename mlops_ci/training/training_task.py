@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mlops_ci.core.diagnostics import Location
 from mlops_ci.core.errors import UsageProblem
-from mlops_ci.core.records import ModelField, TrainingEnvironment
+from mlops_ci.core.records.training_run import ModelField, TrainingEnvironment
 from mlops_ci.spec.spec_types import Task, TrainSpec
 from mlops_ci.training.frameworks.protocol import Framework
 from mlops_ci.training.frameworks.sklearn import SKLEARN

@@ -16,7 +16,7 @@ from mlops_ci.core import notifications, planned_writes
 from mlops_ci.core.codec import encode
 from mlops_ci.core.digest import canonical_json
 from mlops_ci.core.planned_writes import describe_write, resolve_placeholders, tag_placeholder
-from mlops_ci.core.records import FileDigest
+from mlops_ci.core.records.base import FileDigest
 from mlops_ci.core.signers import Signing
 
 OID = "0123456789abcdef0123456789abcdef01234567"

@@ -10,7 +10,8 @@ import pytest
 
 from mlops_ci.core.diagnostics import Diagnostic, Location
 from mlops_ci.core.digest import digest_json
-from mlops_ci.core.records import CheckResult, DatasetSnapshot, ProjectRef
+from mlops_ci.core.records.base import ProjectRef
+from mlops_ci.core.records.training_run import CheckResult, DatasetSnapshot
 from mlops_ci.data.snapshot import take_snapshot
 from mlops_ci.spec.spec_types import DatasetSpec, SourceSpec
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mlops_ci.core.records import FileDigest, ModelField
+from mlops_ci.core.records.base import FileDigest
+from mlops_ci.core.records.training_run import ModelField
 from mlops_ci.data import cache
 from mlops_ci.data.cache import cache_key, read_cache_entry, write_cache_entry
 

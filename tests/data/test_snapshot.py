@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlops_ci.core.codec import decode, encode
-from mlops_ci.core.records import DatasetSnapshot, ProjectRef
+from mlops_ci.core.records.base import ProjectRef
+from mlops_ci.core.records.training_run import DatasetSnapshot
 from mlops_ci.data import content_digest
 from mlops_ci.spec.spec_types import CheckSpec, ColumnSpec, DatasetSpec, Length, Nulls, SourceSpec, SplitSpec
 

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from mlops_ci.core.records import DataRef, FileDigest, GateEvidence, ModelFormat, ProjectRef, Provenance, Release
+from mlops_ci.core.records.base import FileDigest, ProjectRef
+from mlops_ci.core.records.events import DataRef, GateEvidence, Provenance, Release
+from mlops_ci.core.records.training_run import ModelFormat
 
 
 def file_digest(path: str, content: bytes) -> FileDigest:

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_ci.core.errors import EnvironmentProblem, UsageProblem
-from mlops_ci.core.records import FileDigest, Release
+from mlops_ci.core.records.base import FileDigest
+from mlops_ci.core.records.events import Release
 from mlops_ci.deployment.manifests import render_manifests, without_credentials
 from mlops_ci.spec.spec_types import DeploymentSpec, Replicas, Resources, Rollout, TargetSpec
 from tests.deployment.conftest import make_release

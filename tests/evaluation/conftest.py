@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_ci.core.records import Provenance, Release
+from mlops_ci.core.records.events import Provenance, Release
 from mlops_ci.evaluation.candidates.candidate import Candidate, identify_candidate, read_data
 from mlops_ci.registry.events import Event
 from mlops_ci.registry.state import ModelState

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_ci.core.records import FileDigest
+from mlops_ci.core.records.base import FileDigest
 from mlops_ci.data.sealed_holdout import SealedHoldout
 from mlops_ci.evaluation.base_branch_rules import RowDependence
 from mlops_ci.evaluation.candidates.candidate import Candidate, dataset_with_split

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from mlops_ci.core.records import FileDigest, TrainingEnvironment
+from mlops_ci.core.records.base import FileDigest
+from mlops_ci.core.records.training_run import TrainingEnvironment
 from mlops_ci.evaluation.baselines import change_kind
 from tests.support.registry_samples import RUN
 

@@ -9,7 +9,7 @@ import pytest
 
 from mlops_ci.core.errors import Findings
 from mlops_ci.core.planned_writes import StoreRun
-from mlops_ci.core.records import FileDigest
+from mlops_ci.core.records.base import FileDigest
 from mlops_ci.registry.run_store import StoreTarget, plan_store, store_target
 from mlops_ci.registry.run_transfer import BUNDLE_TARGET
 from tests.evaluation.conftest import open_project, write_project

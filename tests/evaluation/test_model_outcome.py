@@ -8,7 +8,7 @@ import pytest
 
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.errors import Exit, Findings, UsageProblem
-from mlops_ci.core.records import Verdict
+from mlops_ci.core.records.comparison import Verdict
 from mlops_ci.evaluation.pipeline import ModelOutcome, stopped_outcome, verdict_exit_code
 from tests.support.report_samples import comparison
 

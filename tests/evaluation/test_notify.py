@@ -12,7 +12,7 @@ from hypothesis import given
 from mlops_ci.core.ci_job import CiJob
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.notifications import CheckRun, StickyComment
-from mlops_ci.core.records import Verdict
+from mlops_ci.core.records.comparison import Verdict
 from mlops_ci.core.results.gate import GateReport
 from mlops_ci.evaluation.notify import check_run_name, comment_marker, gate_notifications
 from tests.support.hostile import ANY

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from mlops_ci.core.plugins import Plugin, load
-from mlops_ci.core.records import FileDigest
+from mlops_ci.core.records.base import FileDigest
 from mlops_ci.deployment.targets.protocol import DeploymentRequest
 from mlops_ci.spec.spec_types import DeploymentSpec, PluginTarget
 from mlops_ci.testing import check_data_check, check_metric, check_source, check_target

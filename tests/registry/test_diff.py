@@ -6,14 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from mlops_ci.core.records import (
-    ColumnProfile,
-    DatasetSnapshot,
-    FileDigest,
-    MetricValue,
-    ModelField,
-    TrainingEnvironment,
-)
+from mlops_ci.core.records.base import FileDigest
+from mlops_ci.core.records.comparison import MetricValue
+from mlops_ci.core.records.training_run import ColumnProfile, DatasetSnapshot, ModelField, TrainingEnvironment
 from mlops_ci.core.results.queries import FieldChange
 from mlops_ci.registry.diff import ComparedRun, diff_runs
 from mlops_ci.reports.markdown import render_markdown

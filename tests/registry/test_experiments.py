@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from mlops_ci.core.codec import encode
-from mlops_ci.core.records import Comparison, ModelField, TrainingRun
+from mlops_ci.core.records.comparison import Comparison
+from mlops_ci.core.records.training_run import ModelField, TrainingRun
 from mlops_ci.core.results.queries import RunsReport
 from mlops_ci.registry.experiments import Experiment, flatten_json, read_experiments, runs_table
 from mlops_ci.registry.statement import encode_release

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from mlops_ci.core.digest import digest_bytes
 from mlops_ci.core.errors import EnvironmentProblem
-from mlops_ci.core.records import STORE_URL, FileDigest, StoredFiles
+from mlops_ci.core.records.base import FileDigest
+from mlops_ci.core.records.training_run import STORE_URL, StoredFiles
 from mlops_ci.registry import object_store
 from mlops_ci.spec.validation.jsonschema_validator import schema_validator
 from tests.support.objects import Bucket
@@ -223,7 +224,7 @@ import json, pathlib, resource, sys
 from datetime import UTC, datetime
 from mlops_ci.registry import object_store
 from mlops_ci.core.errors import EnvironmentProblem
-from mlops_ci.core.records import FileDigest
+from mlops_ci.core.records.base import FileDigest
 file, here = FileDigest("model.skops", {digest_bytes(BYTES)!r}, {len(BYTES)}), pathlib.Path(sys.argv[1])
 ids = []
 def tried(call):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_ci.core.errors import Findings
-from mlops_ci.core.records import Assignment, EventRef, Release
+from mlops_ci.core.records.events import Assignment, EventRef, Release
 from mlops_ci.registry.events import next_version, version_key
 from mlops_ci.registry.state import ModelState, fold_refs
 from mlops_ci.repository.refs import Ref

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mlops_ci.core.records import EventRef
+from mlops_ci.core.records.events import EventRef
 from mlops_ci.registry.state import fold_refs
 from mlops_ci.registry.views import history_view, show_view
 from mlops_ci.repository.refs import Ref

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from mlops_ci.core.diagnostics import replace_control_characters
-from mlops_ci.core.records import MetricValue
+from mlops_ci.core.records.comparison import MetricValue
 from mlops_ci.core.results.gate import GatedModel, GateReport
 from mlops_ci.integrations.github.runner_files import SUMMARY_LIMIT
 from mlops_ci.reports import escaping

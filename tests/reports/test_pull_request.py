@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given
 
 from mlops_ci.core.diagnostics import Diagnostic, Location, Severity
-from mlops_ci.core.records import CheckResult, FileDigest, HoldoutQuestion, MetricValue, Verdict
+from mlops_ci.core.records.base import FileDigest
+from mlops_ci.core.records.comparison import HoldoutQuestion, MetricValue, Verdict
+from mlops_ci.core.records.training_run import CheckResult
 from mlops_ci.core.requirements import Reason
 from mlops_ci.core.results.gate import GatedModel, GateReport
 from mlops_ci.reports import charts

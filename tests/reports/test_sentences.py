@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mlops_ci.core.records import ComparedRelease, Comparison, HoldoutQuestion, MetricValue
+from mlops_ci.core.records.comparison import ComparedRelease, Comparison, HoldoutQuestion, MetricValue
 from mlops_ci.core.requirements import Reason
 from mlops_ci.reports import sentences
 from mlops_ci.spec.spec_types import Requirement

@@ -9,7 +9,9 @@ from dataclasses import replace
 import pytest
 
 from mlops_ci.core import results
-from mlops_ci.core.records import FileDigest, HoldoutQuestion, MetricValue, TrainingEnvironment
+from mlops_ci.core.records.base import FileDigest
+from mlops_ci.core.records.comparison import HoldoutQuestion, MetricValue
+from mlops_ci.core.records.training_run import TrainingEnvironment
 from mlops_ci.core.results.gate import CheckReport, CompareReport, ValidateReport
 from mlops_ci.core.results.lifecycle import DeployReport, FetchReport, RetireReport
 from mlops_ci.core.results.queries import Cause, RecordedDifference, ReproduceReport, ReproductionEnvironment

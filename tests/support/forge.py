@@ -13,26 +13,24 @@ from pathlib import Path
 
 from mlops_ci.core.codec import encode
 from mlops_ci.core.digest import canonical_json, digest_bytes, digest_json
-from mlops_ci.core.records import (
+from mlops_ci.core.records.base import FileDigest, ProjectRef
+from mlops_ci.core.records.comparison import Comparison, HoldoutLedgerEntry, HoldoutQuestion, MetricValue
+from mlops_ci.core.records.events import (
     Approval,
     ApprovalStatement,
     Assignment,
-    Comparison,
     DataRef,
-    DatasetSnapshot,
     EventRef,
-    FileDigest,
-    HoldoutLedgerEntry,
-    HoldoutQuestion,
     LedgerHead,
-    MetricValue,
-    ModelField,
-    ModelFormat,
-    ModelSignature,
-    ProjectRef,
     Provenance,
     Release,
     Retirement,
+)
+from mlops_ci.core.records.training_run import (
+    DatasetSnapshot,
+    ModelField,
+    ModelFormat,
+    ModelSignature,
     Split,
     TrainingEnvironment,
     TrainingRun,

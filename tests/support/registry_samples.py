@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mlops_ci.core.records import (
-    Assignment,
-    Comparison,
-    DataRef,
-    EventRef,
-    FileDigest,
-    GateEvidence,
-    MetricValue,
+from mlops_ci.core.records.base import FileDigest, ProjectRef
+from mlops_ci.core.records.comparison import Comparison, MetricValue
+from mlops_ci.core.records.events import Assignment, DataRef, EventRef, GateEvidence, Provenance, Release
+from mlops_ci.core.records.training_run import (
     ModelField,
     ModelFormat,
     ModelSignature,
-    ProjectRef,
-    Provenance,
-    Release,
     Split,
     TrainingEnvironment,
     TrainingRun,

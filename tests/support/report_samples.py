@@ -7,21 +7,17 @@ from dataclasses import replace
 from typing import Any
 
 from mlops_ci.core.ci_job import CiJob
-from mlops_ci.core.records import (
+from mlops_ci.core.records.base import FileDigest, ProjectRef
+from mlops_ci.core.records.comparison import ComparedRelease, Comparison, MetricValue, Verdict
+from mlops_ci.core.records.training_run import (
     CheckResult,
-    ComparedRelease,
-    Comparison,
     DatasetSnapshot,
-    FileDigest,
-    MetricValue,
     ModelField,
     ModelFormat,
     ModelSignature,
-    ProjectRef,
     Split,
     TrainingEnvironment,
     TrainingRun,
-    Verdict,
 )
 from mlops_ci.core.requirements import Reason, RequirementResult, RequirementTerms, RequirementVerdict
 from mlops_ci.core.results.gate import GatedModel

@@ -13,7 +13,8 @@ from typing import Any
 from mlops_ci.cli.main import run_command_line
 from mlops_ci.core.codec import encode
 from mlops_ci.core.digest import canonical_json
-from mlops_ci.core.records import DatasetSnapshot, Release
+from mlops_ci.core.records.events import Release
+from mlops_ci.core.records.training_run import DatasetSnapshot
 from mlops_ci.registry.run_store import release_ref
 from mlops_ci.registry.statement import encode_release
 from mlops_ci.registry.tag_message import format_tag_message

@@ -10,7 +10,9 @@ from mlops_ci.core.codec import encode
 from mlops_ci.core.digest import canonical_json, digest_bytes
 from mlops_ci.core.plan import Plan
 from mlops_ci.core.planned_writes import AppendLog, CreateRef, CreateTag, Push, StoreRun
-from mlops_ci.core.records import DataRef, DatasetSnapshot, FileDigest, ProjectRef, Release
+from mlops_ci.core.records.base import FileDigest, ProjectRef
+from mlops_ci.core.records.events import DataRef, Release
+from mlops_ci.core.records.training_run import DatasetSnapshot
 from mlops_ci.registry import run_store
 from mlops_ci.registry import state as registry
 from mlops_ci.registry.statement import encode_release

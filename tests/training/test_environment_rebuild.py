@@ -12,7 +12,7 @@ from typing import Literal
 
 import pytest
 
-from mlops_ci.core.records import TrainingEnvironment
+from mlops_ci.core.records.training_run import TrainingEnvironment
 from mlops_ci.training import environment_rebuild
 from mlops_ci.training.environment import local_environment
 from mlops_ci.training.environment_rebuild import provide_environment

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops_ci.core.records import ModelField
+from mlops_ci.core.records.training_run import ModelField
 from mlops_ci.training.frame import feature_frame, incompatible_inputs
 
 

@@ -15,7 +15,7 @@ import skops.io
 
 from mlops_ci.core.digest import digest_file
 from mlops_ci.core.errors import Findings
-from mlops_ci.core.records import ModelField
+from mlops_ci.core.records.training_run import ModelField
 from mlops_ci.spec.spec_types import TrainSpec
 from mlops_ci.training.environment import training_environment
 from mlops_ci.training.fit import fit_model

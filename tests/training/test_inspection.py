@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mlops_ci.core.records import ModelField
+from mlops_ci.core.records.training_run import ModelField
 from mlops_ci.spec.spec_types import Task
 from mlops_ci.training.inspection import classes_problem, select_golden_rows
 from mlops_ci.training.packaging.package_files import MAX_GOLDEN_ROWS

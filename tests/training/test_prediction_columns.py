@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlops_ci.core.records import ModelField, ModelSignature
+from mlops_ci.core.records.training_run import ModelField, ModelSignature
 from mlops_ci.training.prediction_columns import class_labels, predict_columns, signature_mismatch
 
 ROWS = np.zeros((2, 1))

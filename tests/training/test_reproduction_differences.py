@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mlops_ci.core.records import TrainingEnvironment
+from mlops_ci.core.records.training_run import TrainingEnvironment
 from mlops_ci.core.results.queries import RecordedDifference
 from mlops_ci.training.reproduction_differences import find_difference_causes
 

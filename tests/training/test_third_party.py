@@ -10,7 +10,7 @@ import pytest
 
 from mlops_ci.core.digest import digest_file
 from mlops_ci.core.errors import UsageProblem
-from mlops_ci.core.records import ModelField, ModelFormat
+from mlops_ci.core.records.training_run import ModelField, ModelFormat
 from mlops_ci.spec.spec_types import TrainSpec
 from mlops_ci.training.environment import training_environment
 from mlops_ci.training.fit import fit_model

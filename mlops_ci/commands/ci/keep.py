@@ -13,7 +13,8 @@ from mlops_ci.core.errors import Exit, Findings, UsageProblem
 from mlops_ci.core.notifications import Notification
 from mlops_ci.core.plan import Outcome, Plan
 from mlops_ci.core.planned_writes import AppendLedger, FileContent, PlannedWrite, Push
-from mlops_ci.core.records import Comparison, TrainingRun
+from mlops_ci.core.records.comparison import Comparison
+from mlops_ci.core.records.training_run import TrainingRun
 from mlops_ci.core.results.ci_jobs import KeepReport, KeptRun
 from mlops_ci.core.results.gate import worst_verdict
 from mlops_ci.core.verbs import Option, TokenPermission, Verb

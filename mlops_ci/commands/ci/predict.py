@@ -9,7 +9,7 @@ from mlops_ci.core.digest import canonical_json
 from mlops_ci.core.errors import Findings, UsageProblem
 from mlops_ci.core.plan import Outcome, Plan
 from mlops_ci.core.planned_writes import ExportFile
-from mlops_ci.core.records import TrainingRun
+from mlops_ci.core.records.training_run import TrainingRun
 from mlops_ci.core.results.ci_jobs import FeaturesTask, PredictReport
 from mlops_ci.core.verbs import Option, Verb
 from mlops_ci.evaluation.baselines import packaged_model

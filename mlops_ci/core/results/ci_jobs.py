@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from mlops_ci.core.records import Verdict
+from mlops_ci.core.records.comparison import Verdict
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from mlops_ci.core.records import Comparison, DatasetSnapshot, TrainingRun, Verdict
+from mlops_ci.core.records.comparison import Comparison, Verdict
+from mlops_ci.core.records.training_run import DatasetSnapshot, TrainingRun
 
 
 @dataclass(frozen=True)

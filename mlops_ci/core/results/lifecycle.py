@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from mlops_ci.core.records import FileDigest
+from mlops_ci.core.records.base import FileDigest
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mlops_ci.core.records import Verdict
+from mlops_ci.core.records.comparison import Verdict
 
 
 @dataclass(frozen=True)

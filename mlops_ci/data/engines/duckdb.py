@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from mlops_ci.core.diagnostics import Location
 from mlops_ci.core.errors import Findings, ToolError
-from mlops_ci.core.records import FileDigest
+from mlops_ci.core.records.base import FileDigest
 from mlops_ci.data.column_types import (
     EMPTY_TYPE,
     TYPE_TEST_SQL,

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from mlops_ci.core.diagnostics import Location
 from mlops_ci.core.digest import digest_file
 from mlops_ci.core.errors import Findings, ToolError
-from mlops_ci.core.records import FileDigest
+from mlops_ci.core.records.base import FileDigest
 from mlops_ci.spec.spec_types import SourceSpec
 
 _WILDCARD = re.compile(r"[*?\[]")

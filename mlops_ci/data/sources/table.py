@@ -9,7 +9,7 @@ from pathlib import Path
 from mlops_ci.core.diagnostics import Location
 from mlops_ci.core.errors import EnvironmentProblem
 from mlops_ci.core.plugins import Plugin, distribution_of, load, translate_plugin_errors
-from mlops_ci.core.records import FileDigest
+from mlops_ci.core.records.base import FileDigest
 from mlops_ci.data.sources.files import matches_source_path, source_files
 from mlops_ci.data.sources.protocol import ReadableFiles, Source
 from mlops_ci.spec.spec_types import PluginSource, SourceSpec

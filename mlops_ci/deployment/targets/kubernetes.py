@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_ci.core.errors import UsageProblem
-from mlops_ci.core.records import Release
+from mlops_ci.core.records.events import Release
 from mlops_ci.deployment.public_urls import without_credentials
 from mlops_ci.deployment.targets.protocol import DeploymentRequest
 from mlops_ci.deployment.targets.yaml_output import dump_manifest

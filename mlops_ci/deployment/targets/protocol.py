@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from mlops_ci.core.records import Release
+from mlops_ci.core.records.events import Release
 from mlops_ci.spec.spec_types import DeploymentSpec
 
 

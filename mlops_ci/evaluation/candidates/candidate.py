@@ -10,7 +10,8 @@ from mlops_ci.core.diagnostics import Diagnostic, has_errors
 from mlops_ci.core.digest import digest_json
 from mlops_ci.core.errors import Findings
 from mlops_ci.core.plugins import distribution_of, list_offers
-from mlops_ci.core.records import DatasetSnapshot, FileDigest, ModelField, TrainingEnvironment
+from mlops_ci.core.records.base import FileDigest
+from mlops_ci.core.records.training_run import DatasetSnapshot, ModelField, TrainingEnvironment
 from mlops_ci.data.leakage import leak_findings
 from mlops_ci.data.sealed_holdout import SealedHoldout
 from mlops_ci.data.snapshot import take_snapshot

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mlops_ci.core.diagnostics import Location
 from mlops_ci.core.errors import EnvironmentProblem, Findings
-from mlops_ci.core.records import Release
+from mlops_ci.core.records.events import Release
 from mlops_ci.evaluation.base_branch_rules import GateRules
 from mlops_ci.registry.events import Event, version_key
 from mlops_ci.registry.state import ModelState

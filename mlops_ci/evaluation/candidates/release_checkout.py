@@ -8,7 +8,9 @@ from pathlib import Path, PurePosixPath
 
 from mlops_ci.core.digest import digest_file, digest_json
 from mlops_ci.core.errors import EnvironmentProblem, Findings
-from mlops_ci.core.records import DatasetSnapshot, FileDigest, Release, TrainingRun
+from mlops_ci.core.records.base import FileDigest
+from mlops_ci.core.records.events import Release
+from mlops_ci.core.records.training_run import DatasetSnapshot, TrainingRun
 from mlops_ci.core.results.queries import Cause, RecordedDifference
 from mlops_ci.evaluation.candidates.candidate import Candidate, identify_candidate, read_data
 from mlops_ci.registry import run_store

@@ -8,7 +8,7 @@ from typing import Any
 
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.plan import Plan
-from mlops_ci.core.records import TrainingRun
+from mlops_ci.core.records.training_run import TrainingRun
 from mlops_ci.training.workers.protocol import ModelCosts
 
 

@@ -12,7 +12,8 @@ from mlops_ci.core.digest import canonical_json, digest_bytes
 from mlops_ci.core.errors import Findings
 from mlops_ci.core.plan import Plan
 from mlops_ci.core.planned_writes import FileContent
-from mlops_ci.core.records import FileDigest, TrainingRun
+from mlops_ci.core.records.base import FileDigest
+from mlops_ci.core.records.training_run import TrainingRun
 from mlops_ci.data.split import SplitSource, split_key, write_split_files
 from mlops_ci.evaluation.candidates.candidate import Candidate
 from mlops_ci.evaluation.candidates.trained_model import TrainedModel

@@ -11,7 +11,8 @@ from mlops_ci.core.diagnostics import Diagnostic, Location
 from mlops_ci.core.errors import EnvironmentProblem, Findings
 from mlops_ci.core.plan import Plan
 from mlops_ci.core.planned_writes import AppendLedger, Push
-from mlops_ci.core.records import Comparison, HoldoutLedgerEntry, HoldoutQuestion, TrainingRun
+from mlops_ci.core.records.comparison import Comparison, HoldoutLedgerEntry, HoldoutQuestion
+from mlops_ci.core.records.training_run import TrainingRun
 from mlops_ci.evaluation.candidates.candidate import Candidate
 from mlops_ci.evaluation.stats.alpha_spending import level_per_test
 from mlops_ci.registry.holdout_ledger import HoldoutLedger, read_ledger

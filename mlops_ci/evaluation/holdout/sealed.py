@@ -11,7 +11,7 @@ from pathlib import Path
 from mlops_ci.core.diagnostics import Location, has_errors
 from mlops_ci.core.digest import digest_file
 from mlops_ci.core.errors import EnvironmentProblem, Findings
-from mlops_ci.core.records import FileDigest
+from mlops_ci.core.records.base import FileDigest
 from mlops_ci.data.leakage import leak_findings
 from mlops_ci.data.sealed_holdout import SealedHoldout
 from mlops_ci.data.sources.files import source_files

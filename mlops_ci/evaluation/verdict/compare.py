@@ -13,7 +13,7 @@ from typing import Literal, cast
 import numpy as np
 
 from mlops_ci.core.diagnostics import Diagnostic
-from mlops_ci.core.records import MetricValue, Verdict
+from mlops_ci.core.records.comparison import MetricValue, Verdict
 from mlops_ci.core.requirement_consistency import verdict_that_follows
 from mlops_ci.core.requirements import Reason, RequirementResult
 from mlops_ci.evaluation.stats.evidence import MetricEvidence, measure_evidence, whole_rows

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
-from mlops_ci.core.records import MetricValue
+from mlops_ci.core.records.comparison import MetricValue
 from mlops_ci.core.requirements import RequirementResult
 from mlops_ci.evaluation.stats.evidence import MetricEvidence
 from mlops_ci.evaluation.stats.intervals import Estimate

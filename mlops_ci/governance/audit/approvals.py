@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from mlops_ci.core.diagnostics import Diagnostic
-from mlops_ci.core.records import Approval, Assignment
+from mlops_ci.core.records.events import Approval, Assignment
 from mlops_ci.core.signers import Signing
 from mlops_ci.governance.approvals import (
     APPROVAL_PREFIX,

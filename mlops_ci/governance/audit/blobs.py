@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from mlops_ci.core.digest import digest_bytes
-from mlops_ci.core.records import FileDigest
+from mlops_ci.core.records.base import FileDigest
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.git_values import ObjectInfo
 

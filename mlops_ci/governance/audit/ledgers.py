@@ -10,7 +10,8 @@ from mlops_ci.core.codec import DecodeError
 from mlops_ci.core.codec import decode_json as decoded
 from mlops_ci.core.diagnostics import Diagnostic, Location
 from mlops_ci.core.errors import EnvironmentProblem
-from mlops_ci.core.records import HoldoutLedgerEntry, LedgerHead, Release
+from mlops_ci.core.records.comparison import HoldoutLedgerEntry
+from mlops_ci.core.records.events import LedgerHead, Release
 from mlops_ci.governance.audit.inventory import ModelInventory
 from mlops_ci.registry.holdout_ledger import LEDGER_ENTRY_FILE, ledger_ref
 from mlops_ci.repository.branch_specs import ProjectAtTip

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from mlops_ci.core.diagnostics import Diagnostic
-from mlops_ci.core.records import Assignment, FileDigest
+from mlops_ci.core.records.base import FileDigest
+from mlops_ci.core.records.events import Assignment
 from mlops_ci.governance.audit import blobs
 from mlops_ci.governance.audit.inventory import ModelInventory
 from mlops_ci.registry.events import Event

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from mlops_ci.core.diagnostics import Diagnostic
-from mlops_ci.core.records import Assignment, Release
+from mlops_ci.core.records.events import Assignment, Release
 from mlops_ci.governance.audit.inventory import ModelInventory
 from mlops_ci.registry.events import EventName, next_version, parse_event_name, version_key
 from mlops_ci.repository.ref_listing import TAG_PREFIX

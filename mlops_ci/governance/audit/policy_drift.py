@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from mlops_ci.core.codec import encode
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.digest import digest_json
-from mlops_ci.core.records import GateEvidence, Release
+from mlops_ci.core.records.events import GateEvidence, Release
 from mlops_ci.core.requirements import RequirementTerms
 from mlops_ci.governance.audit.inventory import ModelInventory
 from mlops_ci.spec.defaults import default_requirements

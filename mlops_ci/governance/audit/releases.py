@@ -10,15 +10,10 @@ from typing import TypeVar
 from mlops_ci.core.codec import decode_json
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.digest import digest_bytes, digest_json
-from mlops_ci.core.records import (
-    Comparison,
-    DatasetSnapshot,
-    FileDigest,
-    GateEvidence,
-    Release,
-    StoredFiles,
-    TrainingRun,
-)
+from mlops_ci.core.records.base import FileDigest
+from mlops_ci.core.records.comparison import Comparison
+from mlops_ci.core.records.events import GateEvidence, Release
+from mlops_ci.core.records.training_run import DatasetSnapshot, StoredFiles, TrainingRun
 from mlops_ci.core.requirement_consistency import requirement_contradiction, verdict_contradiction
 from mlops_ci.governance.audit import blobs
 from mlops_ci.governance.audit.inventory import ModelInventory

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.digest import digest_bytes, digest_json
-from mlops_ci.core.records import DatasetSnapshot, FileDigest, Release
+from mlops_ci.core.records.base import FileDigest
+from mlops_ci.core.records.events import Release
+from mlops_ci.core.records.training_run import DatasetSnapshot
 from mlops_ci.governance.audit import blobs
 from mlops_ci.governance.audit.inventory import ModelInventory
 from mlops_ci.repository.git import Repository

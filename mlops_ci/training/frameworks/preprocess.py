@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_ci.core.errors import UsageProblem
-from mlops_ci.core.records import ModelField
+from mlops_ci.core.records.training_run import ModelField
 
 _TREE_MODULES = ("sklearn.tree.", "sklearn.ensemble.", "xgboost.", "lightgbm.", "catboost.")
 _NON_TREE_ENSEMBLES = ("VotingClassifier", "VotingRegressor", "StackingClassifier", "StackingRegressor")

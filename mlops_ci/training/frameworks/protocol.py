@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlops_ci.core.records import ModelField
+from mlops_ci.core.records.training_run import ModelField
 
 
 @dataclass(frozen=True)

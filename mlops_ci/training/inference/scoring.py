@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mlops_ci.core.errors import Findings, error_headline
-from mlops_ci.core.records import ModelSignature
+from mlops_ci.core.records.training_run import ModelSignature
 from mlops_ci.spec.spec_types import Task
 from mlops_ci.training.packaging.table import load_packager
 from mlops_ci.training.prediction_columns import LABEL_COLUMN, PROBABILITY_PREFIX, SCORE_COLUMN, VALUE_COLUMN

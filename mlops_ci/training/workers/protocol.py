@@ -16,7 +16,7 @@ import mlops_ci
 from mlops_ci.core import process
 from mlops_ci.core.codec import decode_json, encode
 from mlops_ci.core.diagnostics import Diagnostic, Location, replace_control_characters
-from mlops_ci.core.records import ModelField, ModelSignature
+from mlops_ci.core.records.training_run import ModelField, ModelSignature
 from mlops_ci.training.frameworks.sklearn import SKLEARN
 from mlops_ci.training.packaging.skops import SKOPS
 from mlops_ci.training.workers import untrusted_files, warm

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 from mlops_ci.core.digest import CHUNK_BYTES
 from mlops_ci.core.errors import error_headline
-from mlops_ci.core.records import FileDigest
+from mlops_ci.core.records.base import FileDigest
 from mlops_ci.training import prediction_columns
 from mlops_ci.training.packaging.package_files import MODEL_FILE_LIMIT
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mlops_ci.core.digest import digest_bytes
-from mlops_ci.core.records import Assignment, Release, Retirement
+from mlops_ci.core.records.events import Assignment, Release, Retirement
 from mlops_ci.registry import state as registry
 from mlops_ci.registry.state import ModelState
 from mlops_ci.repository import git

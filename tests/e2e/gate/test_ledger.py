@@ -11,7 +11,7 @@ import pytest
 from mlops_ci.cli import session
 from mlops_ci.cli.main import run_command_line
 from mlops_ci.cli.push_plan import ApplyResult, apply_plan
-from mlops_ci.core.records import LedgerHead, Release
+from mlops_ci.core.records.events import LedgerHead, Release
 from mlops_ci.registry import holdout_ledger, state
 from mlops_ci.repository import git
 from mlops_ci.repository.git import Repository

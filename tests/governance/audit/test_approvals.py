@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_ci.core.records import Approval
+from mlops_ci.core.records.events import Approval
 from mlops_ci.governance.approvals import APPROVAL_PREFIX
 from mlops_ci.repository import git
 from tests.governance.audit.conftest import SIGNING, Keys

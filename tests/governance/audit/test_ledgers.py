@@ -14,7 +14,7 @@ import pytest
 from mlops_ci.cli.main import run_command_line
 from mlops_ci.core.codec import decode_json, encode
 from mlops_ci.core.digest import canonical_json
-from mlops_ci.core.records import HoldoutLedgerEntry
+from mlops_ci.core.records.comparison import HoldoutLedgerEntry
 from mlops_ci.repository import git
 from tests.governance.audit.conftest import SIGNING, Keys
 from tests.support.attacker import EVE, Attacker, after, audit

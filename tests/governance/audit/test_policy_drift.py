@@ -10,7 +10,8 @@ import pytest
 from mlops_ci.core.codec import encode
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.digest import digest_json
-from mlops_ci.core.records import MetricValue, Release
+from mlops_ci.core.records.comparison import MetricValue
+from mlops_ci.core.records.events import Release
 from mlops_ci.core.requirements import Reason, RequirementResult
 from mlops_ci.governance.audit import policy_drift
 from mlops_ci.governance.audit.inventory import ModelInventory

@@ -12,7 +12,9 @@ import pytest
 
 from mlops_ci.core.codec import encode
 from mlops_ci.core.digest import canonical_json
-from mlops_ci.core.records import EventRef, ProjectRef, StoredFiles
+from mlops_ci.core.records.base import ProjectRef
+from mlops_ci.core.records.events import EventRef
+from mlops_ci.core.records.training_run import StoredFiles
 from tests.support.attacker import LOG, PIN, Attacker, after
 from tests.support.forge import sign
 

@@ -15,7 +15,7 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from mlops_ci.core.errors import UsageProblem
-from mlops_ci.core.records import ModelField
+from mlops_ci.core.records.training_run import ModelField
 from mlops_ci.training.frameworks.preprocess import add_preprocessing
 from mlops_ci.training.frameworks.protocol import EstimatorRecipe
 from mlops_ci.training.frameworks.sklearn import SKLEARN, set_seeds

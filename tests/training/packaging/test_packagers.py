@@ -10,7 +10,8 @@ import pytest
 import mlops_ci
 from mlops_ci.core.codec import DecodeError, decode, encode
 from mlops_ci.core.errors import UsageProblem
-from mlops_ci.core.records import FileDigest, ModelFormat, TrainingRun
+from mlops_ci.core.records.base import FileDigest
+from mlops_ci.core.records.training_run import ModelFormat, TrainingRun
 from mlops_ci.training.packaging.skops import SKOPS
 from mlops_ci.training.packaging.table import PACKAGERS, load_packager
 from tests.support.registry_samples import RUN

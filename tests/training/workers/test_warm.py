@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mlops_ci.core import fork_server
-from mlops_ci.core.records import ModelField, ModelSignature
+from mlops_ci.core.records.training_run import ModelField, ModelSignature
 from mlops_ci.spec.spec_types import TrainSpec
 from mlops_ci.training.environment import training_environment
 from mlops_ci.training.fit import fit_model

@@ -10,7 +10,7 @@ from mlops_ci.core.diagnostics import Location
 from mlops_ci.core.digest import digest_file
 from mlops_ci.core.errors import Findings
 from mlops_ci.core.plugins import Plugin
-from mlops_ci.core.records import FileDigest
+from mlops_ci.core.records.base import FileDigest
 from mlops_ci.data.sources.protocol import ReadableFiles, Source
 from mlops_ci.spec.spec_types import SourceSpec
 

@@ -1,0 +1,1 @@
+"""What happened, as frozen values: `base`, `training_run`, `comparison` and `events`."""
