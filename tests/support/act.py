@@ -79,7 +79,7 @@ class Runner:
     ) -> Run:
         """Run one workflow of `.github/workflows` in a copy of the work tree, and return how it went.
 
-        Nothing of this process's environment but PATH reaches the steps. Secrets go by the environment, as act takes them.
+        Nothing of this process's environment but PATH and the limits of threads reaches the steps. Secrets go by the environment, as act takes them.
         """
         with tempfile.TemporaryDirectory(dir=self.scratch) as name:
             folder = Path(name)
@@ -97,7 +97,8 @@ class Runner:
                 command += [f"--{kind}", str(folder / "empty")]
             for slug, place in self.actions.items():
                 command += ["--local-repository", f"{slug}={place}"]
-            for key, value in {"ARTIFACTS": str(folder / "artifacts"), **self.env, **(env or {})}.items():
+            limits = {name: os.environ[name] for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+            for key, value in {"ARTIFACTS": str(folder / "artifacts"), **limits, **self.env, **(env or {})}.items():
                 command += ["--env", f"{key}={value}"]
             for key, value in (inputs or {}).items():
                 command += ["--input", f"{key}={value}"]
