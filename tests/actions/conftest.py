@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.act import PLACE, Runner
 from tests.support.consumer import Consumer, copy_of
+from tests.support.git_calls import git_in
 from tests.support.toolkit import actions, export
 
 URL = "https://github.com/acme/models"
@@ -56,6 +57,18 @@ def installing(toolkit: Path, consumer: Consumer, tmp_path: Path) -> Runner:
 def runner(installing: Runner) -> Runner:
     """A runner that has the toolkit ready, which saves each test the installation."""
     return replace(installing, env={**installing.env, "MLOPS_CI_BIN": str(PLACE / "mlops-ci")})
+
+
+@pytest.fixture(scope="session")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository of acme's with nothing in it but a place for workflows."""
+    folder = tmp_path_factory.mktemp("bare")
+    git = git_in(folder)
+    git("init", "--quiet")
+    git("-c", "user.name=Ada", "-c", "user.email=ada@example.org", "commit", "--quiet", "--allow-empty", "-m", "start")
+    git("remote", "add", "origin", "https://github.com/acme/models")
+    (folder / ".github" / "workflows").mkdir(parents=True)
+    return folder
 
 
 def workflow(consumer: Consumer, steps: str) -> str:

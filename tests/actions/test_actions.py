@@ -18,54 +18,31 @@ def published(consumer: Consumer) -> None:
     consumer.git("push", "--quiet")
 
 
-def test_a_broken_spec_is_red_and_shown_at_its_line(runner: Runner, consumer: Consumer) -> None:
-    edit(consumer, MODEL, "metric: auc, min", "metric: auccc, min")
-    name = workflow(consumer, "- {id: it, uses: mlops-ci/mlops-ci/actions/validate@v1}")
-    run = runner.run(consumer.root, name)
-    job = run.job("job")
-    assert (run.code, job.result, job.outputs["it.run"]["exit-code"]) == (1, "failure", "2"), run.text
-    (found,) = job.annotations
-    line = (consumer.root / MODEL).read_text().splitlines().index("      - {metric: auccc, min: 0.93}") + 1
-    assert found.at == {
-        "file": MODEL,
-        "line": str(line),
-        "col": "18",
-        "endColumn": "23",
-        "title": "gate-metric-unknown",
-    }
-
-
-def test_a_project_in_a_folder_is_annotated_where_it_is_in_the_repository(runner: Runner, consumer: Consumer) -> None:
+def test_a_broken_spec_is_red_and_shown_at_its_line_in_the_repository(runner: Runner, consumer: Consumer) -> None:
+    """Given a project in a folder of the repository, then the annotations have the path from the repository's top."""
     edit(consumer, MODEL, "metric: auc, min", "metric: auccc, min")
     (consumer.root / "ml").mkdir()
     for name in ("mlops.yaml", "data", "models", "deploy"):
         (consumer.root / name).rename(consumer.root / "ml" / name)
     steps = """
 - {id: validate, continue-on-error: true, uses: mlops-ci/mlops-ci/actions/validate@v1, with: {working-directory: ml}}
-- {id: check, continue-on-error: true, uses: mlops-ci/mlops-ci/actions/check@v1, with: {working-directory: ml}}
+- {id: check, uses: mlops-ci/mlops-ci/actions/check@v1, with: {working-directory: ml}}
 """
     run = runner.run(consumer.root, workflow(consumer, steps))
-    assert [found.at["file"] for found in run.job("job").annotations] == [f"ml/{MODEL}"] * 2, run.text
+    job = run.job("job")
+    assert (run.code, job.result, job.outputs["validate.run"]["exit-code"]) == (1, "failure", "2"), run.text
+    line = (consumer.root / "ml" / MODEL).read_text().splitlines().index("      - {metric: auccc, min: 0.93}") + 1
+    place = {"file": f"ml/{MODEL}", "line": str(line), "col": "18", "endColumn": "23", "title": "gate-metric-unknown"}
+    assert [found.at for found in job.annotations] == [place, place]
 
 
-def test_data_training_and_comparison_are_steps_of_their_own(runner: Runner, consumer: Consumer) -> None:
+def test_each_step_tells_the_steps_after_it(runner: Runner, consumer: Consumer) -> None:
     steps = """
 - {id: check, uses: mlops-ci/mlops-ci/actions/check@v1, with: {datasets: patients}}
 - {id: train, uses: mlops-ci/mlops-ci/actions/train@v1, with: {models: '["diagnosis"]', explain: true}}
 - {id: compare, uses: mlops-ci/mlops-ci/actions/compare@v1, with: {models: "diagnosis,\\n"}}
 - run: cp "$RECORD" "$ARTIFACTS" && cat "$RECORD"
   env: {RECORD: "${{ steps.compare.outputs.record }}"}
-"""
-    run = runner.run(consumer.root, workflow(consumer, steps))
-    job = run.job("job")
-    assert run.code == 0, run.text
-    assert {job.outputs[f"{step}.run"]["exit-code"] for step in ("check", "train", "compare")} == {"0"}
-    said = json.loads(next(line for line in job.log.splitlines() if line.startswith('{"diagnostics"')))
-    assert said["verb"] == "compare"
-
-
-def test_the_gate_says_its_verdict_to_the_steps_after_it(runner: Runner, consumer: Consumer) -> None:
-    steps = """
 - {id: gate, uses: mlops-ci/mlops-ci/actions/gate@v1}
 - run: echo "after $VERDICT"
   env: {VERDICT: "${{ steps.gate.outputs.verdict }}"}
@@ -73,6 +50,9 @@ def test_the_gate_says_its_verdict_to_the_steps_after_it(runner: Runner, consume
     run = runner.run(consumer.root, workflow(consumer, steps))
     job = run.job("job")
     assert run.code == 0, run.text
+    assert {job.outputs[f"{step}.run"]["exit-code"] for step in ("check", "train", "compare")} == {"0"}
+    said = json.loads(next(line for line in job.log.splitlines() if line.startswith('{"diagnostics"')))
+    assert said["verb"] == "compare"
     told = job.outputs["gate.run"]
     assert (told["exit-code"], told["verdict"], told["passed"], told["fits"]) == ("0", "pass", '["diagnosis"]', "0")
     assert "after pass" in job.log
@@ -148,33 +128,25 @@ def test_an_audit_fetches_what_a_checkout_lacks(runner: Runner, consumer: Consum
     assert gone.job("job").outputs["it.run"]["exit-code"] == "3", gone.text
 
 
-def test_a_required_input_that_is_missing_is_said(runner: Runner, consumer: Consumer) -> None:
-    steps = "- {id: it, uses: mlops-ci/mlops-ci/actions/deploy@v1, with: {model: diagnosis}}"
-    run = runner.run(consumer.root, workflow(consumer, steps))
-    job = run.job("job")
-    assert job.outputs["it.run"]["exit-code"] == "2", run.text
-    (found,) = job.annotations
-    assert (found.at["title"], found.message.splitlines()[0]) == ("action-input", "the input 'env' is missing")
-
-
-def test_setup_puts_the_command_on_the_path(runner: Runner, consumer: Consumer) -> None:
-    run = runner.run(
-        consumer.root, workflow(consumer, "- uses: mlops-ci/mlops-ci/actions/setup@v1\n- run: mlops-ci --version")
-    )
-    assert "mlops-ci 0.1.0" in run.job("job").log, run.text
-
-
-def test_no_step_obeys_what_stands_in_an_input(runner: Runner, consumer: Consumer) -> None:
+def test_an_input_is_text_and_a_required_one_is_not_left_out(runner: Runner, consumer: Consumer) -> None:
+    """Given an input that is a command, when a step has it, then the command does not run; `setup` puts ours on the PATH."""
     title = '"; touch "$ARTIFACTS/pwned"; echo $(id)\n::error::pwned'
     steps = """
-- id: it
+- uses: mlops-ci/mlops-ci/actions/setup@v1
+- run: mlops-ci --version
+- id: hostile
   continue-on-error: true
   uses: mlops-ci/mlops-ci/actions/rollback@v1
   with: {model: "${{ github.event.title }}", env: staging, reason: "${{ github.event.title }}"}
 - run: if [[ -e "$ARTIFACTS/pwned" ]]; then echo 'it was obeyed'; else echo 'it was not'; fi
+- {id: missing, uses: mlops-ci/mlops-ci/actions/deploy@v1, with: {model: diagnosis}}
 """
     run = runner.run(consumer.root, workflow(consumer, steps), payload={"title": title})
     job = run.job("job")
+    assert "mlops-ci 0.1.0" in job.log, run.text
     assert "it was not" in job.log, run.text
-    assert [found.level for found in job.annotations] == ["error"]
-    assert job.outputs["it.run"]["exit-code"] in ("1", "2")
+    assert job.outputs["hostile.run"]["exit-code"] in ("1", "2")
+    assert job.outputs["missing.run"]["exit-code"] == "2", run.text
+    hostile, missing = job.annotations
+    assert (hostile.level, missing.at["title"]) == ("error", "action-input")
+    assert missing.message.splitlines()[0] == "the input 'env' is missing"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -61,20 +60,6 @@ def changed(consumer: Consumer, old: str, new: str) -> None:
 def of(run: Run, job: str) -> str:
     """How a job of the called workflow ended; `none` where it did not run."""
     return next((one.result for one in run.jobs if one.id == job), "none")
-
-
-def test_a_change_is_trained_judged_and_kept_by_jobs_of_their_own(runner: Runner, consumer: Consumer) -> None:
-    changed(consumer, "{max_iter: 1000}", "{max_iter: 1000, C: 0.5}")
-    run = runner.run(consumer.root, "gate.yml", "pull_request", payload=pull_request(consumer))
-    assert run.code == 0, run.text
-    ended = {job: of(run, job) for job in ("affected", "train", "features", "predict", "judge", "keep", "verdict")}
-    assert ended == {
-        **dict.fromkeys(("affected", "train", "judge", "keep", "verdict"), "success"),
-        **dict.fromkeys(("features", "predict"), "none"),  # no model has code of its own
-    }
-    (kept,) = [name for name in consumer.published() if name.startswith("refs/mlops/runs/")]
-    comparison = json.loads(consumer.git("--git-dir", str(consumer.origin), "show", f"{kept}:comparison.json"))
-    assert (comparison["verdict"], comparison["trust"]) == ("pass", "separated")
 
 
 def test_a_change_that_touches_no_model_is_green_and_nothing_is_trained(runner: Runner, consumer: Consumer) -> None:
@@ -180,17 +165,3 @@ def test_the_verdict_is_green_only_where_all_has_happened_that_had_to(
     pull = {"head": {"repo": {"full_name": f"{ends.owner}/models"}}, "user": {"login": "ada"}}
     run = Runner({}, tmp_path).run(bare, "test.yml", "pull_request", payload={"pull_request": pull})
     assert (run.job("verdict").result == "success") is green, run.text
-
-
-@pytest.fixture(scope="session")
-def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository of acme's with nothing in it but a place for workflows."""
-    from tests.support.git_calls import git_in
-
-    folder = tmp_path_factory.mktemp("bare")
-    git = git_in(folder)
-    git("init", "--quiet")
-    git("-c", "user.name=Ada", "-c", "user.email=ada@example.org", "commit", "--quiet", "--allow-empty", "-m", "start")
-    git("remote", "add", "origin", "https://github.com/acme/models")
-    (folder / ".github" / "workflows").mkdir(parents=True)
-    return folder

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.actions.conftest import workflow
 from tests.actions.test_gate_workflow import MODEL, called, changed, of, pull_request
@@ -60,15 +62,34 @@ def heading(comment: dict[str, Any]) -> str:
     return next(line for line in str(comment["body"]).splitlines() if line and not line.startswith("<!--"))
 
 
-def test_the_pull_request_has_one_comment_and_each_commit_its_check(
-    runner: Runner, consumer: Consumer, github: Fake
-) -> None:
-    """Given a pull request, when it is judged, pushed to and judged again, then its one comment says the newest verdict."""
+TITLE = 'x"; echo "PW""NED"; #'
+BRANCH = "a$(echo${IFS}PW''NED)b"
+
+
+def test_a_pull_request_is_trained_judged_kept_and_told(runner: Runner, consumer: Consumer, github: Fake) -> None:
+    """Given a pull request, when it is judged, pushed to and judged again, then its one comment says the newest verdict.
+
+    Its title and its branch are commands. They run nothing.
+    """
     changed(consumer, "{max_iter: 1000}", "{max_iter: 1000, C: 0.5}")
-    first = judged(runner, consumer, github)
+    payload = pull_request(consumer)
+    payload["pull_request"] |= {"title": TITLE, "body": "::set-output name=verdict::pass\n%0A::error::x"}
+    payload["pull_request"]["head"]["ref"] = BRANCH
+    first = judged(runner, consumer, github, payload=payload)
     assert first.code == 0, first.text
+    assert {
+        job: of(first, job) for job in ("affected", "train", "features", "predict", "judge", "keep", "verdict")
+    } == {
+        **dict.fromkeys(("affected", "train", "judge", "keep", "verdict"), "success"),
+        **dict.fromkeys(("features", "predict"), "none"),  # no model has code of its own
+    }
+    (kept,) = [name for name in consumer.published() if name.startswith("refs/mlops/runs/")]
+    comparison = json.loads(consumer.git("--git-dir", str(consumer.origin), "show", f"{kept}:comparison.json"))
+    assert (comparison["verdict"], comparison["trust"]) == ("pass", "separated")
     (comment,) = github.state.comments[7]
     assert "mlops-ci gate: pass" in heading(comment)
+    assert "PWNED" not in first.text
+    assert "PW" not in comment["body"]
     edit(consumer, MODEL, "metric: auc, min: 0.93", "metric: auc, min: 0.9")
     edit(consumer, MODEL, "C: 0.5", "C: 0.000001")
     consumer.commit("Worse")
@@ -80,6 +101,17 @@ def test_the_pull_request_has_one_comment_and_each_commit_its_check(
     assert "gate-changed" in again["body"]
     assert [check["conclusion"] for check in github.state.checks] == ["success", "failure"]
     assert "gate: fail" in second.job("judge").summary
+
+
+def test_the_naive_form_runs_what_a_pull_request_is_called(runner: Runner, bare: Path) -> None:
+    """Given the same title and branch, when a workflow pastes them into a script, then both run."""
+    event = "github.event.pull_request"
+    steps = [{"run": f'echo "${{{{ {event}.title }}}}"'}, {"run": f"echo ${{{{ {event}.head.ref }}}}"}]
+    naive = {"on": "push", "jobs": {"job": {"runs-on": "ubuntu-latest", "steps": steps}}}
+    (bare / ".github" / "workflows" / "test.yml").write_text(yaml.safe_dump(naive))
+    pull = {"title": TITLE, "head": {"ref": BRANCH}}
+    pasted = runner.run(bare, "test.yml", "push", payload={"pull_request": pull})
+    assert pasted.job("job").log.count("PWNED") == 2, pasted.text
 
 
 @pytest.mark.slow
@@ -176,28 +208,6 @@ def test_an_open_verdict_is_green_with_a_neutral_check(runner: Runner, consumer:
     run = judged(runner, consumer, github)
     assert (run.code, of(run, "verdict")) == (0, "success"), run.text
     assert [check["conclusion"] for check in github.state.checks] == ["neutral"]
-
-
-TITLE = 'x"; echo "PW""NED"; #'
-BRANCH = "a$(echo${IFS}PW''NED)b"
-
-
-def test_what_a_pull_request_is_called_runs_nothing(runner: Runner, consumer: Consumer, github: Fake) -> None:
-    """Given a title and a branch that are commands, when a workflow pastes them into a script they run; ours does not."""
-    changed(consumer, "{max_iter: 1000}", "{max_iter: 1000, C: 0.5}")
-    payload = pull_request(consumer)
-    payload["pull_request"] |= {"title": TITLE, "body": "::set-output name=verdict::pass\n%0A::error::x"}
-    payload["pull_request"]["head"]["ref"] = BRANCH
-    run = judged(runner, consumer, github, payload=payload)
-    assert run.code == 0, run.text
-    assert "PWNED" not in run.text
-    (comment,) = github.state.comments[7]
-    assert "PW" not in comment["body"]
-    event = "github.event.pull_request"
-    pasted_in = f'- run: echo "${{{{ {event}.title }}}}"\n- run: echo ${{{{ {event}.head.ref }}}}'
-    naive = workflow(consumer, pasted_in)
-    pasted = runner.run(consumer.root, naive, "push", payload=payload)
-    assert pasted.job("job").log.count("PWNED") == 2, "the naive form runs both"
 
 
 def test_other_events_judge_every_model(runner: Runner, consumer: Consumer, github: Fake) -> None:
