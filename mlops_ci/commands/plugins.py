@@ -16,6 +16,8 @@ from mlops_ci.data.sources.table import SOURCES
 from mlops_ci.deployment.targets.table import TARGETS
 from mlops_ci.repository.context import Context
 from mlops_ci.spec.metrics import METRIC_DEFINITIONS
+from mlops_ci.training.frameworks.table import FRAMEWORKS
+from mlops_ci.training.packaging.table import PACKAGERS
 
 SPEC = Verb(
     "plugins",
@@ -26,9 +28,11 @@ SPEC = Verb(
     details="Shows the distribution and version of each type. No package is imported for it. A package cannot replace a built-in type.",
 )
 
-BUILT_IN: Mapping[Group, tuple[str, ...]] = {
+BUILT_IN: Mapping[Group, tuple[str, ...]] = {  # one row for each group
     "mlops_ci.sources": tuple(SOURCES),
     "mlops_ci.targets": tuple(TARGETS),
+    "mlops_ci.packagers": tuple(PACKAGERS),
+    "mlops_ci.frameworks": tuple(FRAMEWORKS),
     "mlops_ci.metrics": tuple(METRIC_DEFINITIONS),
     "mlops_ci.checks": tuple(CHECK_TYPES),
 }
@@ -40,7 +44,7 @@ def plugins(_context: Context) -> Outcome[PluginsReport]:
 
 
 def _items(group: Group) -> Iterator[PluginItem]:
-    built_in, offers = BUILT_IN.get(group, ()), list_offers(group)
+    built_in, offers = BUILT_IN[group], list_offers(group)
     noun = group.partition(".")[2]
     for name in built_in:
         yield PluginItem(noun, name, "mlops-ci", __version__, "built-in")

@@ -19,7 +19,7 @@ def plugins_lines(report: PluginsReport) -> Iterator[str]:
         groups.setdefault(item.group, []).append(item)
     for group, items in groups.items():
         built_in = [item.name for item in items if item.state == "built-in"]
-        yield f"{group}: {', '.join(built_in) or 'none built in'}"
+        yield f"{group}: {', '.join(built_in)}"
         for item in items:
             if item.state != "built-in":
                 yield f"  {item.name}  {item.distribution} {item.version} ({item.value}){_NOTES.get(item.state, '')}"

@@ -121,7 +121,13 @@ def test_in_ci_the_gate_refuses_plugins_of_an_environment_without_a_lock(
 def test_plugins_lists_what_is_built_in_and_installed(acme: Path, tmp_path: Path) -> None:
     consumer = Consumer(tmp_path, tmp_path)
     listed = {(one["group"], one["name"], one["state"]): one for one in consumer.answer("plugins")["record"]["plugins"]}
-    assert ("sources", "csv", "built-in") in listed
+    for group, name in (
+        ("sources", "csv"),
+        ("targets", "kubernetes"),
+        ("packagers", "skops"),
+        ("frameworks", "sklearn"),
+    ):
+        assert (group, name, "built-in") in listed
     assert ("metrics", "accuracy", "shadowed") in listed
     compose = listed["targets", "compose", "installed"]
     assert (compose["distribution"], compose["version"], acme.name) == ("acme-plugins", "1.2.0", "acme")
