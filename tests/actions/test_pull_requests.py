@@ -168,6 +168,7 @@ def five(consumer: Consumer) -> None:
         (consumer.root / "models" / f"{name}.yaml").write_text(other)
 
 
+@pytest.mark.slow
 def test_two_models_of_five_are_judged_and_one_that_cannot_be_trained_is_red(
     runner: Runner, consumer: Consumer, github: Fake
 ) -> None:
@@ -210,6 +211,7 @@ def test_an_open_verdict_is_green_with_a_neutral_check(runner: Runner, consumer:
     assert [check["conclusion"] for check in github.state.checks] == ["neutral"]
 
 
+@pytest.mark.slow
 def test_other_events_judge_every_model(runner: Runner, consumer: Consumer, github: Fake) -> None:
     called(consumer)
     consumer.commit()

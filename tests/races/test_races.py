@@ -32,6 +32,7 @@ def overtaken(consumer: Consumer, other: Consumer, command: str) -> None:
     hook_of(consumer, "pre-receive", f'rm "$0"\n{run}')
 
 
+@pytest.mark.slow
 def test_four_clients_release_and_deploy_at_once(gated: Consumer, tmp_path: Path) -> None:
     commits = prepared(gated, 8)
     with serving(gated.origin.parent) as server, Clients(clones(gated, tmp_path, server.url, 4)) as clients:

@@ -76,6 +76,7 @@ def test_what_was_recorded_is_built_with_nothing_of_the_environment_at_hand(
     assert [path.name for path in Path(found.interpreter.toolkit).iterdir()] == ["mlops_ci"]
 
 
+@pytest.mark.slow
 def test_a_version_that_is_no_wheel_leaves_the_environment_at_hand_and_says_why(links: Path, tmp_path: Path) -> None:
     """Given a source distribution, whose build would run beside the index's credentials, then it is not built."""
     source = tmp_path / "tinylib-0.9"
@@ -104,6 +105,7 @@ def test_a_python_that_is_not_here_is_told_and_the_packages_at_hand_will_do(
     )
 
 
+@pytest.mark.slow
 def test_packages_of_a_python_that_is_not_here_are_built_for_the_one_at_hand(links: Path, tmp_path: Path) -> None:
     assert links.is_dir()
     found = provide_environment(recorded({"tinylib": "1.0"}, "3.11.999"), tmp_path / "new")

@@ -282,6 +282,7 @@ def test_an_entrypoints_pipeline_is_left_as_it_is_and_gets_params_and_seed(
     assert "random_state=11" in fitted.estimator
 
 
+@pytest.mark.slow
 def test_a_class_of_the_repositorys_own_needs_trust_and_is_scored_with_its_code(
     entrypoint: Path, train_on: Callable[..., FittedModel], tmp_path: Path
 ) -> None:

@@ -110,6 +110,7 @@ def build():
 """
 
 
+@pytest.mark.slow
 def test_a_candidate_cannot_trust_itself(attack: Try) -> None:
     id, message, help = failure(attack, TRUSTS_ITSELF)
     assert (id, "make.Own" in message) == ("model-types-untrusted", True)
@@ -233,6 +234,7 @@ def test_folders_that_exist_already_are_no_obstacle(attack: Try, tmp_path: Path)
     assert (first.folder / package.SKOPS.entry_file).is_file()
 
 
+@pytest.mark.slow
 def test_a_scorer_is_told_of_copies_only(attack: Try, tmp_path: Path) -> None:
     fitted = attack(
         """

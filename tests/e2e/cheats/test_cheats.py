@@ -79,6 +79,7 @@ def accuracy(answer: dict[str, Any]) -> float:
     return float(next(one["value"] for one in metrics if one["metric"] == "accuracy" and not one.get("slice")))
 
 
+@pytest.mark.slow
 def test_a_model_that_remembers_the_holdout_is_reported(jobs: Jobs) -> None:
     """Given labels that lie in the repository, when training code reads them, then the model is perfect, and it is said why it may be."""
     cheat(jobs.consumer, MEMORY, "cheat.Memory")
@@ -90,6 +91,7 @@ def test_a_model_that_remembers_the_holdout_is_reported(jobs: Jobs) -> None:
     assert "holdout-readable" in ids(answer)
 
 
+@pytest.mark.slow
 def test_a_sealed_holdout_is_not_remembered(gated: Consumer, tmp_path: Path) -> None:
     """Given labels that only the judge can read, when training code reads what it can, then its memory is worth nothing."""
     cheat(gated, MEMORY, "cheat.Memory")
@@ -104,6 +106,7 @@ def test_a_sealed_holdout_is_not_remembered(gated: Consumer, tmp_path: Path) -> 
     assert "holdout-readable" not in ids(answer)
 
 
+@pytest.mark.slow
 def test_metrics_that_training_writes_are_nobodys_metrics(jobs: Jobs) -> None:
     """Given training code that writes metrics.json, when a gate believes that file it passes, and ours does not read it."""
     boast = 'from pathlib import Path\n\nroot = Path(__file__).parents[1]\n(root / "metrics.json").write_text(\'{"accuracy": 1.0}\')\n'
@@ -126,6 +129,7 @@ def run_from(toolkit: Path, folder: Path, *args: str) -> subprocess.CompletedPro
     )
 
 
+@pytest.mark.slow
 def test_a_toolkit_that_training_replaces_judges_only_in_its_own_job(jobs: Jobs, tmp_path: Path) -> None:
     """Given training code that rewrites the toolkit where it runs, when the same environment judges then anything passes; another does not."""
     toolkit = tmp_path / "toolkit"
@@ -150,6 +154,7 @@ def test_a_toolkit_that_training_replaces_judges_only_in_its_own_job(jobs: Jobs,
     assert jobs.judge(code=1)["record"]["verdict"] == "fail"
 
 
+@pytest.mark.slow
 def test_a_gate_that_the_change_relaxes_is_not_the_gate(jobs: Jobs) -> None:
     """Given a change that lowers its own bar, when nothing says what it was it passes; by the base's rules it fails, and is said to try."""
     alone = jobs.job("alone")
@@ -178,6 +183,7 @@ subprocess.run(["git", "push", "origin", "HEAD:refs/tags/diagnosis@v9.9.9"], cwd
 """
 
 
+@pytest.mark.slow
 def test_training_has_nothing_to_push_with(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a checkout that keeps the job's token, training code pushes a tag with it; one that does not keep it has nothing."""
     token = "ghs_notarealtokenbutonethatlookslikeit"  # noqa: S105  made up
@@ -207,6 +213,7 @@ def test_a_tag_that_was_pushed_by_hand_is_named_and_not_deployed(gated: Consumer
     assert ids(refused) == ["release-without-evidence"]
 
 
+@pytest.mark.slow
 def test_a_token_is_not_there_to_be_printed(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a job with a token, when a plain child prints its environment the token is in it; training's is not."""
     token = "ghs_notarealtokenbutonethatlookslikeit"  # noqa: S105  made up

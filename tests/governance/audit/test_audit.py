@@ -32,6 +32,7 @@ def said(*args: str) -> Done:
     return Done(code, out.getvalue(), err.getvalue())
 
 
+@pytest.mark.slow
 def test_a_mirror_of_five_hundred_signed_events_has_no_breaks(tmp_path: Path, keys: Keys) -> None:
     files = {".mlops/allowed_signers": keys.signers}
     forge(tmp_path / "repo", 500, key=keys.ada, project=SIGNING, files=files)

@@ -67,6 +67,7 @@ def here() -> dict[str, Any]:
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.slow
 def test_threads_and_processes_do_not_count(here: dict[str, Any]) -> None:
     expected = {name: structural_digest(model) for name, model in here.items()}
     code = (

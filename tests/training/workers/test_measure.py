@@ -209,22 +209,33 @@ def test_what_records_tell_needs_no_process(data: Path, ridge: FittedModel, tmp_
     assert list(unpriced.values) == ["model-size-mb"]
 
 
+def require_one_failure(models: list[PackagedModel], data: Path, scratch: Path, text: str) -> None:
+    """Require that the first model has a finding with this text, and the second its values."""
+    bad, good = measure_costs(models, data / "features.parquet", ["latency-p50-ms", "model-size-mb"], scratch=scratch)
+    assert [(one.id, one.message, one.severity) for one in bad.diagnostics] == [("measure-failed", text, "error")]
+    assert list(bad.values) == ["model-size-mb"]
+    assert (list(good.values), good.diagnostics) == (["model-size-mb", "latency-p50-ms"], ())
+
+
+def test_a_model_that_ends_its_process_is_told_of_and_the_other_has_its_values(
+    own: Callable[[str], PackagedModel], data: Path, ridge: FittedModel, tmp_path: Path
+) -> None:
+    models = [own("import os; os._exit(3)"), packaged(ridge, "m")]
+    require_one_failure(models, data, tmp_path, "measuring own ended with code 3 and gave no result")
+
+
+@pytest.mark.usefixtures("in_process")
 @pytest.mark.parametrize(
     ("single", "text"),
     [
         ("raise ValueError('one row')", "own cannot be measured: ValueError: one row"),
         ("sys.exit(0)", "own cannot be measured: SystemExit: 0"),
-        ("import os; os._exit(3)", "measuring own ended with code 3 and gave no result"),
     ],
 )
-def test_a_model_that_fails_is_told_of_and_the_other_has_its_values(
+def test_a_model_that_raises_is_told_of_and_the_other_has_its_values(
     single: str, text: str, own: Callable[[str], PackagedModel], data: Path, ridge: FittedModel, tmp_path: Path
 ) -> None:
-    models = [own(single), packaged(ridge, "m")]
-    bad, good = measure_costs(models, data / "features.parquet", ["latency-p50-ms", "model-size-mb"], scratch=tmp_path)
-    assert [(one.id, one.message, one.severity) for one in bad.diagnostics] == [("measure-failed", text, "error")]
-    assert list(bad.values) == ["model-size-mb"]
-    assert (list(good.values), good.diagnostics) == (["model-size-mb", "latency-p50-ms"], ())
+    require_one_failure([own(single), packaged(ridge, "m")], data, tmp_path, text)
 
 
 @pytest.mark.usefixtures("in_process")

@@ -117,6 +117,7 @@ print([fit(folder / "train.parquet", spec, sys.argv[2]).model_digest for spec in
 
 @linux
 @pytest.mark.usefixtures("without_forks")
+@pytest.mark.slow
 def test_forked_workers_come_to_the_same_beside_others(data: Path) -> None:
     """Given processes that each have a template, when they fit at the same time, then each comes to the fresh one's models."""
     others = [
