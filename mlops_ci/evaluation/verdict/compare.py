@@ -255,8 +255,8 @@ def _seen_rows_warnings(contest: Contest) -> Iterator[Diagnostic]:
         count, rows = int(one.seen_rows.sum()), len(one.seen_rows)
         yield Diagnostic(
             "holdout-rows-seen",
-            f"{one.name}, the {against}, has learned from {count:,} of the {rows:,} holdout rows: tests against it leave them out",
-            help="The split has changed since it was trained. With the next release all rows count again.",
+            f"{one.name}, the {against}, was trained on {count:,} of the {rows:,} holdout rows: tests against it leave them out",
+            help="The split has changed since that version was trained. After the next release, tests use all rows again.",
             severity="warning",
         )
 
@@ -267,7 +267,7 @@ def _sample_size_warnings(
     whole = case.overall_evidence
     tested = [one for one in requirements if one.metric in METRICS and one.metric not in case.unknown_metrics]
     if tested and whole.independent_rows < gate.min_rows:
-        message = f"{describe_rows(whole)} and the gate needs {gate.min_rows:,}: nothing can be concluded"
+        message = f"{describe_rows(whole)} and the gate needs {gate.min_rows:,}: every test is inconclusive"
     elif few := [requirement.metric for requirement in tested if has_too_few_class_rows(requirement.metric, whole)]:
         rare = f"{whole.rarest_class_rows} rows of its rarest class"
         message = f"the holdout has {rare} and {few[0]} needs {MIN_CLASS_ROWS}"
@@ -288,26 +288,27 @@ def _incomparable_warnings(contest: Contest) -> Iterator[Diagnostic]:
     for against, why in lost.items():
         yield Diagnostic(
             "champion-incomparable" if against == "champion" else "anchor-incomparable",
-            f"the {against} cannot be measured on these data: {why}" + (f"; accepted: {reason}" if reason else ""),
-            help="The floors decide." if reason else _INCOMPARABLE_HELP[against],
+            f"the {against} cannot be scored on these data: {why}" + (f"; accepted: {reason}" if reason else ""),
+            help="The requirements without a baseline decide." if reason else _INCOMPARABLE_HELP[against],
             severity="warning",
         )
     if reason and not lost:
         yield Diagnostic(
             "champion-comparable",
-            "the gate accepts a champion that cannot be measured, and there is none such",
-            help="Delete `acceptIncomparable` from the model's gate: it would let the next one by unseen.",
+            "the gate has `acceptIncomparable`, but every baseline can be scored",
+            help="Delete `acceptIncomparable` from the model's gate: otherwise it also accepts the next incomparable baseline,"
+            " and nobody reviews that.",
             severity="warning",
         )
 
 
 _ACCEPT_HELP = (
-    "If the change is meant, say why in a reviewed commit: `acceptIncomparable: REASON` in the model's gate; the floors decide"
-    " then."
+    "If the change is intended, add `acceptIncomparable: REASON` to the model's gate in a reviewed commit; then the requirements"
+    " without a baseline decide."
 )
 _INCOMPARABLE_HELP: Mapping[BaselineRole, str] = {
-    "champion": f"Tests against it cannot be decided. {_ACCEPT_HELP}",
-    "anchor": f"Tests against it cannot be decided. Name a newer version as the gate's `anchor`. {_ACCEPT_HELP}",
+    "champion": f"Tests against it are inconclusive. {_ACCEPT_HELP}",
+    "anchor": f"Tests against it are inconclusive. Name a newer version as the gate's `anchor`. {_ACCEPT_HELP}",
 }
 
 
