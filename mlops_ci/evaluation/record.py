@@ -98,13 +98,13 @@ def requirement_findings(candidate: Candidate, comparison: Comparison) -> tuple[
     """Return a finding for each requirement that does not hold, located in the model's spec."""
     # requirements of another commit have no line in this spec
     requirements = candidate.rules.gate.requirements if candidate.rules.base is None else ()
-    found = []
+    findings = []
     for index, item in enumerate(comparison.requirements):
         if item.verdict in ("pass", "not-applicable"):
             continue
         place = ("spec", "gate", "requirements", index, "metric") if requirements else ("spec",)
         failed = item.verdict == "fail"
-        found.append(
+        findings.append(
             Diagnostic(
                 "gate-failed" if failed else "gate-inconclusive",
                 f"{candidate.model.name}: {requirement_label(item)}: {reason_text(item)}",
@@ -116,11 +116,11 @@ def requirement_findings(candidate: Candidate, comparison: Comparison) -> tuple[
                 "error" if failed else "warning",
             )
         )
-    if not found and comparison.verdict == "inconclusive":
+    if not findings and comparison.verdict == "inconclusive":
         message = f"{candidate.model.name}: {comparison.sentence}"
-        found.append(
+        findings.append(
             Diagnostic(
                 "gate-inconclusive", message, candidate.model.locate("spec", "gate", key=True), severity="warning"
             )
         )
-    return tuple(found)
+    return tuple(findings)

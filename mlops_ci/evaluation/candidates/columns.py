@@ -15,23 +15,25 @@ from mlops_ci.spec.spec_types import ModelSpec
 def required_columns(rules: GateRules) -> dict[str, tuple[str | int, ...]]:
     """Return the columns that the gate's rules need, each with the path in the Model spec that names it."""
     evaluate = rules.evaluate
-    found: dict[str, tuple[str | int, ...]] = {}
+    columns: dict[str, tuple[str | int, ...]] = {}
     for index, one in enumerate(evaluate.slices):
         names = (one,) if isinstance(one, str) else parse_condition(one.where).columns
-        found |= dict.fromkeys(names, ("spec", "evaluate", "slices", index))
-    found |= {name: ("spec", "dataset") for name in (rules.dependence.group, rules.dependence.time) if name is not None}
+        columns |= dict.fromkeys(names, ("spec", "evaluate", "slices", index))
+    columns |= {
+        name: ("spec", "dataset") for name in (rules.dependence.group, rules.dependence.time) if name is not None
+    }
     if evaluate.weights:
-        found[evaluate.weights] = ("spec", "evaluate", "weights")
+        columns[evaluate.weights] = ("spec", "evaluate", "weights")
     for metric, custom in evaluate.custom.items():
-        found |= dict.fromkeys(custom.columns, ("spec", "evaluate", "custom", metric, "columns"))
+        columns |= dict.fromkeys(custom.columns, ("spec", "evaluate", "custom", metric, "columns"))
     conditions = {one.name for one in evaluate.slices if not isinstance(one, str)}
     for index, requirement in enumerate(rules.gate.requirements):
         if requirement.by:
-            found[requirement.by] = ("spec", "gate", "requirements", index, "by")
+            columns[requirement.by] = ("spec", "gate", "requirements", index, "by")
         if isinstance(requirement.slices, tuple):
             place = ("spec", "gate", "requirements", index, "slices")
-            found |= {name: place for name in requirement.slices if name not in conditions}
-    return found
+            columns |= {name: place for name in requirement.slices if name not in conditions}
+    return columns
 
 
 def slice_columns(rules: GateRules) -> tuple[str, ...]:
@@ -54,12 +56,12 @@ def missing_column_findings(
     places += [(name, ("spec", "features", index)) for index, name in enumerate(spec.features)]
     places += [(spec.target, ("spec", "target"))]
     places += list(by_rules.items())
-    found = []
+    findings = []
     for name, place in places:
         if name in types:
             continue
         help = suggest(name, types, otherwise="the data have")
         needed_by = f", which the rules of {rules.base} need" if rules.base and name in by_rules else ""
         message = f"the data of '{spec.dataset}' have no column '{name}'{needed_by}"
-        found.append(Diagnostic("model-column-missing", message, model.locate(*place), help))
-    return tuple(found)
+        findings.append(Diagnostic("model-column-missing", message, model.locate(*place), help))
+    return tuple(findings)

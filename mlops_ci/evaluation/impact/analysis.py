@@ -68,15 +68,15 @@ class ImpactAnalysis:
 
     def run(self) -> ImpactReasons:
         """Return the affected models and datasets, with reasons."""
-        found = ImpactReasons(everything=dict.fromkeys((*self._environment_reasons(), *self._toolkit_reasons())))
-        self._add_spec_reasons(found)
+        reasons = ImpactReasons(everything=dict.fromkeys((*self._environment_reasons(), *self._toolkit_reasons())))
+        self._add_spec_reasons(reasons)
         for dataset in self._project.specs.datasets.values():
-            _add_reasons(found.datasets, dataset.name, self._dataset_reasons(dataset))
+            _add_reasons(reasons.datasets, dataset.name, self._dataset_reasons(dataset))
         for model in self._project.specs.models.values():
-            _add_reasons(found.models, model.name, self._model_reasons(model))
-            for reason in found.datasets.get(model.spec.dataset, ()):
-                _add_reasons(found.models, model.name, [f"dataset {model.spec.dataset}: {reason}"])
-        return found
+            _add_reasons(reasons.models, model.name, self._model_reasons(model))
+            for reason in reasons.datasets.get(model.spec.dataset, ()):
+                _add_reasons(reasons.models, model.name, [f"dataset {model.spec.dataset}: {reason}"])
+        return reasons
 
     # reasons that affect every model
 
