@@ -1,6 +1,6 @@
-"""By whose rules a candidate is judged: those of the branch that it is to be merged into.
+"""The rules that the gate applies to a candidate: those of the branch that the change is to be merged into.
 
-A change that relaxes its own gate is judged by the gate as it stood; the new one counts once the change is merged.
+When a change relaxes its own gate, the gate still applies the old rules; the new rules apply after the merge.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from mlops_ci.training.source_code import code_files
 
 @dataclass(frozen=True)
 class RowDependence:
-    """Which rows of a dataset depend on each other: those of one `group`, or of one block of `time`."""
+    """The columns that define which rows depend on each other: rows of one `group`, or of one block of `time`."""
 
     group: str | None = None
     blocks: str | None = None
@@ -36,14 +36,16 @@ class RowDependence:
 
 @dataclass(frozen=True)
 class GateRules:
-    """What a candidate is judged by.
+    """The rules that the gate applies to a candidate.
 
-    `split` sets its holdout aside, `ledger` is the dataset whose questions are counted, `champion` the environment whose
-    version is to be beaten, `root` the folder that the code of the user's own metrics is in, `code` its files.
+    `split` selects the holdout rows. `ledger_dataset` is the dataset whose evaluations are counted. The version in
+    `champion_environment` is the champion. `metric_root` is the folder with the code of custom metrics, `metric_code`
+    the files of that code.
 
-    `base` names the branch and commit whose rules these are where they are not the candidate's own, and `changed` what the
-    candidate has otherwise; `unread` why the base has no rules that could be read, so that these are the candidate's own;
-    `own_holdout` what the candidate has otherwise about which rows are held out.
+    `base` names the branch and commit that the rules come from; None when they are the candidate's own. `differences`
+    names the rules that the candidate itself has otherwise. `base_problem` says why the base has no readable rules, so
+    that these are the candidate's own. `holdout_differences` names the fields in which the candidate selects other
+    holdout rows than the base.
     """
 
     gate: GateSpec
@@ -61,14 +63,14 @@ class GateRules:
 
     @property
     def holdout_budget(self) -> int | None:
-        """How many questions the holdout may be asked; None: they are not counted."""
+        """The number of evaluations that the holdout allows; None: they are not counted."""
         return self.split.holdout_budget
 
 
 def own_rules(
     root: Path, project: ProjectSpec, model: LocatedSpec[ModelSpec], dataset: LocatedSpec[DatasetSpec]
 ) -> GateRules:
-    """Return the rules that specs give for themselves; `root` is the folder that they and their code are in."""
+    """Return the rules that a project's own specs define; `root` is the folder with the specs and their code."""
     spec = model.spec
     files = {file for one in spec.evaluate.custom.values() for file in code_files(root, one.entrypoint)}
     return GateRules(
@@ -84,48 +86,51 @@ def own_rules(
 
 
 class BaseBranch:
-    """The commit that a change is to be merged into; its specs are read when they are first needed."""
+    """The commit that a change is to be merged into; its specs are read on first use."""
 
     def __init__(self, repo: Repository, name: str, commit: str, start: str, change: Project) -> None:
         self._repo, self.name, self.commit = repo, name, commit
         self._start, self._change = start, change
 
     def __str__(self) -> str:
-        """Return how people call it."""
+        """Return the branch's name and the short commit id."""
         return f"{self.name} ({self.commit[:10]})"
 
     def has_same_files(self, paths: tuple[str, ...], root: Path) -> bool:
-        """Tell whether files of the project (paths from its root) are in the commit as they are in the work tree."""
+        """Tell whether files of the project (paths from its root) have the same content in the commit and the work tree."""
         prefix = f"{self._start}/" if self._start else ""
-        then = self._repo.read_objects([f"{self.commit}:{prefix}{path}" for path in paths])
+        contents = self._repo.read_objects([f"{self.commit}:{prefix}{path}" for path in paths])
         return all(
             content is not None and (root / path).is_file() and (root / path).read_bytes() == content
-            for path, content in zip(paths, then, strict=True)
+            for path, content in zip(paths, contents, strict=True)
         )
 
     @cached_property
     def project(self) -> ProjectAtTip | None:
-        """The same project as it is there, whatever folder it is in; None where it is not, or its specs are invalid."""
-        there, name = self._projects_and_findings[0], self._change.specs.project.name
-        here = next((one for one in there if one.folder == self._start), None)
-        return here or next((one for one in there if one.specs.project.name == name), None)
+        """The same project in the base commit: the one in the same folder, else the one with the same name.
+
+        None when the commit has no such project, or when its specs are invalid.
+        """
+        projects, name = self._projects_and_findings[0], self._change.specs.project.name
+        same_folder = next((one for one in projects if one.folder == self._start), None)
+        return same_folder or next((one for one in projects if one.specs.project.name == name), None)
 
     def has_releases(self, model: str) -> bool:
-        """Tell whether a model has releases, so that rules for it must be somewhere."""
+        """Tell whether a model has releases; such a model must have rules in some commit."""
         return bool(state.read_registry(self._repo).model(model).events)
 
     @cached_property
     def full_checkout(self) -> Path | None:
-        """A folder with all files of the project as it is there, which a user's code may read; None where it is not there."""
-        found = self.project
+        """A folder with all files of the project in the base commit, for a user's code to read; None without the project."""
+        project = self.project
         return (
             export_folder(
                 self._repo,
                 BranchTip(self.name, self.commit, self._repo.list_files(self.commit)),
-                found.folder,
+                project.folder,
                 self._make_folder(),
             )
-            if found
+            if project
             else None
         )
 
@@ -134,7 +139,7 @@ class BaseBranch:
 
     @property
     def has_invalid_specs(self) -> bool:
-        """Whether the project is there, with specs that are invalid."""
+        """Whether the base commit has the project, but with invalid specs."""
         return bool(self._projects_and_findings[1])
 
     @cached_property
@@ -144,10 +149,10 @@ class BaseBranch:
 
 
 def find_base(project: Project, ref: str | None = None) -> BaseBranch | None:
-    """Return what a change is to be merged into: `ref`, or what CI says, or the remote's default branch.
+    """Return the base branch of a change: `ref`, else the branch that CI names, else the remote's default branch.
 
-    None where nothing has been pushed yet, or there is no remote: then everybody's rules are their own. Raises
-    EnvironmentProblem `base-missing` when a base is named that this clone does not have.
+    None when nothing has been pushed yet, or when there is no remote; then the change's own rules apply. Raises
+    EnvironmentProblem `base-missing` when this clone lacks the named base, or when the default branch is unknown.
     """
     context, repo = project.context, project.context.repo
     if repo is None:
@@ -159,21 +164,21 @@ def find_base(project: Project, ref: str | None = None) -> BaseBranch | None:
         if name is None:
             raise EnvironmentProblem.of(
                 "base-missing",
-                f"nothing tells which branch of '{remote}' is its default one, whose gate a change is to be judged by",
-                help=f"git remote set-head {remote} --auto; or name it: --base BRANCH",
+                f"the default branch of '{remote}' is unknown, and the gate takes its rules from that branch",
+                help=f"git remote set-head {remote} --auto; or name the branch: --base BRANCH",
             )
     if name is None:
         return None
-    # what is no branch's name, such as HEAD~1 or a commit's id, is not looked for at the remote
-    plain = re.fullmatch(r"(?!HEAD\b)[^~^:@{]+", name) and not re.fullmatch(r"[0-9a-f]{40,64}", name)
-    places = [f"refs/remotes/{remote}/{name}"] if remote and plain else []
+    # a revision such as HEAD~1, or a commit id, is not a branch of the remote
+    is_branch_name = re.fullmatch(r"(?!HEAD\b)[^~^:@{]+", name) and not re.fullmatch(r"[0-9a-f]{40,64}", name)
+    places = [f"refs/remotes/{remote}/{name}"] if remote and is_branch_name else []
     places += [f"refs/heads/{name}", name] if wanted else []
-    commit = next((found for place in places if (found := repo.resolve(f"{place}^{{commit}}"))), None)
+    commit = next((oid for place in places if (oid := repo.resolve(f"{place}^{{commit}}"))), None)
     if commit is None and (wanted or (remote and repo.refs(f"refs/remotes/{remote}/"))):
         raise EnvironmentProblem.of(
             "base-missing",
-            f"this clone has no '{name}', whose gate a change is to be judged by",
-            help=f"git fetch {remote or 'origin'} {name}; in GitHub Actions: actions/checkout with `fetch-depth: 0`",
+            f"this clone has no '{name}', and the gate takes its rules from there",
+            help=f"git fetch {remote or 'origin'} {name}; in GitHub Actions, set `fetch-depth: 0` for actions/checkout",
         )
     if commit is None:
         return None
@@ -184,32 +189,33 @@ def find_base(project: Project, ref: str | None = None) -> BaseBranch | None:
 def effective_rules(
     base: BaseBranch | None, project: Project, model: LocatedSpec[ModelSpec], dataset: LocatedSpec[DatasetSpec]
 ) -> GateRules:
-    """Return the rules of the base for a model, or its own where the base has none."""
+    """Return the base branch's rules for a model, or the model's own rules where the base has none."""
     mine = own_rules(project.context.root, project.specs.project.spec, model, dataset)
-    written = (project.specs.project.path, model.path, dataset.path)
-    if base is None or (not mine.evaluate.custom and base.has_same_files(written, project.context.root)):
+    spec_files = (project.specs.project.path, model.path, dataset.path)
+    if base is None or (not mine.evaluate.custom and base.has_same_files(spec_files, project.context.root)):
         return mine
     if base.has_invalid_specs:
         return replace(mine, base_problem=f"the specs of {base} are invalid")
-    there = base.project
-    old = there.specs.models.get(model.name) if there else None
-    if there is None or old is None:
-        gone = f"{base} has no model '{model.name}', which has releases" if base.has_releases(model.name) else None
-        return replace(mine, base_problem=gone)
-    before = there.specs.datasets[old.spec.dataset]
-    theirs = own_rules(there.copy, there.specs.project.spec, old, before)
-    chosen = _holdout_differences(dataset, before) if theirs.split.by != "sealed" else ()
-    theirs = replace(theirs, split=_effective_split(mine.split, theirs.split), holdout_differences=chosen)
-    if (
-        theirs.evaluate.custom and base.full_checkout is not None
-    ):  # whatever else a metric's code may read is as it was, too
+    base_project = base.project
+    base_model = base_project.specs.models.get(model.name) if base_project else None
+    if base_project is None or base_model is None:
+        problem = (
+            f"{base} has no model '{model.name}', but the model has releases" if base.has_releases(model.name) else None
+        )
+        return replace(mine, base_problem=problem)
+    base_dataset = base_project.specs.datasets[base_model.spec.dataset]
+    theirs = own_rules(base_project.copy, base_project.specs.project.spec, base_model, base_dataset)
+    holdout = _holdout_differences(dataset, base_dataset) if theirs.split.by != "sealed" else ()
+    theirs = replace(theirs, split=_effective_split(mine.split, theirs.split), holdout_differences=holdout)
+    # a metric's code may read any file, so it needs all files of the base commit
+    if theirs.evaluate.custom and base.full_checkout is not None:
         theirs = replace(theirs, metric_root=base.full_checkout)
-    changed = _rule_differences(mine, theirs)
-    return replace(theirs, base=str(base) if changed else None, differences=changed)
+    differences = _rule_differences(mine, theirs)
+    return replace(theirs, base=str(base) if differences else None, differences=differences)
 
 
 def _holdout_differences(now: LocatedSpec[DatasetSpec], then: LocatedSpec[DatasetSpec]) -> tuple[str, ...]:
-    """Name what a change has otherwise about which rows are held out: these it may choose, and that is said."""
+    """Return the fields in which a change selects other holdout rows than the base; allowed, but reported as a warning."""
     parts = {name: (getattr(now.spec, name), getattr(then.spec, name)) for name in ("key", "group", "time")}
     division = ("by", "holdout", "epoch", "source")
     parts |= {f"split.{name}": (getattr(now.spec.split, name), getattr(then.spec.split, name)) for name in division}
@@ -217,9 +223,10 @@ def _holdout_differences(now: LocatedSpec[DatasetSpec], then: LocatedSpec[Datase
 
 
 def _effective_split(mine: SplitSpec, theirs: SplitSpec) -> SplitSpec:
-    """Return the holdout that a change is judged on: its own, so that it may set aside a fresh one, but none less guarded.
+    """Return the split that the gate uses: the change's own, so that a change may set aside a fresh holdout.
 
-    A sealed holdout stays the one that the base names, what leaks still leaks, and questions are counted as before.
+    The base's safeguards stay: a sealed holdout remains the one that the base names, and `duplicates` (the leak check)
+    and `holdoutBudget` are the base's.
     """
     if theirs.by == "sealed":
         return theirs
@@ -227,58 +234,58 @@ def _effective_split(mine: SplitSpec, theirs: SplitSpec) -> SplitSpec:
 
 
 def _rule_differences(mine: GateRules, theirs: GateRules) -> tuple[str, ...]:
-    found = []
+    differences = []
     for part in ("gate", "evaluate"):
         now, then = encode(getattr(mine, part)), encode(getattr(theirs, part))
-        found += [f"{part}.{name}" for name in dict.fromkeys((*then, *now)) if now.get(name) != then.get(name)]
+        differences += [f"{part}.{name}" for name in dict.fromkeys((*then, *now)) if now.get(name) != then.get(name)]
     if mine.metric_code != theirs.metric_code:
-        found.append("the code of evaluate.custom")
+        differences.append("the code of evaluate.custom")
     if mine.champion_environment != theirs.champion_environment:
-        found.append("the champion's environment")
+        differences.append("the champion's environment")
     if mine.ledger_dataset != theirs.ledger_dataset:
-        found.append("the dataset's name")
+        differences.append("the dataset's name")
     now, then = encode(mine.split), encode(theirs.split)
-    found += [f"split.{name}" for name in dict.fromkeys((*then, *now)) if now.get(name) != then.get(name)]
+    differences += [f"split.{name}" for name in dict.fromkeys((*then, *now)) if now.get(name) != then.get(name)]
     if mine.dependence != theirs.dependence:
-        found.append("which rows depend on each other (group, blocks)")
-    return tuple(found)
+        differences.append("which rows depend on each other (group, blocks)")
+    return tuple(differences)
 
 
 def rule_change_warnings(model: LocatedSpec[ModelSpec], rules: GateRules) -> tuple[Diagnostic, ...]:
-    """Say that a change of the rules does not count for the candidate that comes with it."""
+    """Return the warnings about rules: unreadable rules of the base, changed holdout rows, rules that do not apply yet."""
     if rules.base_problem is not None:
         return (
             Diagnostic(
                 "gate-base-invalid",
-                f"{rules.base_problem}, so '{model.name}' is judged by the rules of this change itself",
+                f"{rules.base_problem}, so the gate evaluates '{model.name}' by the rules of this change itself",
                 model.locate("spec", "gate", key=True),
-                "mend the specs of that branch (mlops-ci validate there), and review the gate of this change with care",
+                "fix the specs of that branch (run mlops-ci validate there), and review the gate of this change carefully",
                 "warning",
             ),
         )
-    found: tuple[Diagnostic, ...] = ()
+    warnings: tuple[Diagnostic, ...] = ()
     if rules.holdout_differences:
-        found = (
+        warnings = (
             Diagnostic(
                 "holdout-changed",
-                f"this change sets the holdout of '{model.name}' aside in another way ({', '.join(rules.holdout_differences)}), so it is judged"
-                " on rows that it has chosen",
+                f"this change selects other holdout rows for '{model.name}' ({', '.join(rules.holdout_differences)}), so the gate"
+                " evaluates the candidate on rows that the change itself has chosen",
                 model.locate("spec", "dataset"),
-                "review it: a fresh holdout is `split.epoch` counted up and nothing else; tests against older versions leave out what"
-                " these have learned from",
+                "review the change: a fresh holdout needs a higher `split.epoch` and nothing else; tests against older versions"
+                " leave out the rows that those were trained on",
                 "warning",
             ),
         )
     if rules.base is None:
-        return found
+        return warnings
     return (
-        *found,
+        *warnings,
         Diagnostic(
             "gate-changed",
             f"this change has other rules for '{model.name}' than {rules.base}: {', '.join(rules.differences)};"
-            " it is judged by the old ones",
+            " the gate applies the rules of the base branch",
             model.locate("spec", "gate", key=True),
-            "review the rules as what they are; once they are merged, candidates are judged by them (mlops-ci gate)",
+            "review the new rules; once they are merged, the gate applies them (mlops-ci gate)",
             "warning",
         ),
     )

@@ -1,4 +1,4 @@
-"""The older versions that a candidate is tested against: the champion and the anchor, ready to be scored, or why they are not."""
+"""Loads the baselines of a candidate, champion and anchor: ready to be scored, or with the reason why they cannot be."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ from mlops_ci.training.user_code import entrypoint_folders
 
 @dataclass(frozen=True)
 class Baseline:
-    """A released version. `model` is ready to be scored; `earlier` is how its rows were divided, where that was otherwise.
+    """A released version that a candidate is tested against.
 
-    With `itself` the candidate is this very version, and is not scored twice.
+    `model` is ready to be scored. `earlier_split` is the split that the version was trained on, when it differs from
+    today's. `is_candidate` means that the candidate is this version itself, so it is scored only once.
     """
 
     event: Event
@@ -38,29 +39,31 @@ class Baseline:
 def load_baseline(
     project: Project, candidate: Candidate, run: TrainingRun, event: Event | None, against: BaselineRole, scratch: Path
 ) -> Baseline | NoBaseline:
-    """Return a version with its files in `scratch`, or why it cannot be scored on today's rows.
+    """Return a baseline with its files in `scratch`, or the reason why it cannot be scored on today's rows.
 
-    Raises EnvironmentProblem when its files are out of reach: that says nothing about the two models.
+    Raises EnvironmentProblem when its files cannot be fetched; that is a problem of the environment, not a verdict.
     """
     repo = project.context.repo
     if event is None or repo is None:
         return NO_CHAMPION if against == "champion" else NO_ANCHOR
     release = event.record
     if not isinstance(release, Release):
-        return _incomparable_baseline(f"{event.ref.name} was tagged by another tool and has no record")
+        return _incomparable_baseline(f"the tag {event.ref.name} was made by another tool and has no record")
     if release.run_key == run.key:
         return Baseline(event, release, is_candidate=True)
     stored = _require_pinned_run(repo, event, release)
     theirs = run_store.read_record(repo, stored, "run.json", TrainingRun)
     if theirs.task != candidate.model.spec.task or theirs.signature.output != candidate.output:
         return _incomparable_baseline(
-            f"{event.ref.name} answers another question ({theirs.task} of {theirs.signature.output.name})"
+            f"{event.ref.name} has another task or target ({theirs.task} of {theirs.signature.output.name})"
         )
     types = {column.name: column.type for column in candidate.snapshot.columns}
     if missing := missing_inputs(theirs.signature, types):
-        return _incomparable_baseline(f"{event.ref.name} needs {', '.join(missing)}, which today's data do not have")
+        return _incomparable_baseline(
+            f"{event.ref.name} needs columns that today's data do not have: {', '.join(missing)}"
+        )
     if changed := incompatible_inputs(theirs.signature.inputs, types):
-        return _incomparable_baseline(f"{event.ref.name} knows other types: {', '.join(changed)}")
+        return _incomparable_baseline(f"{event.ref.name} was trained on other column types: {', '.join(changed)}")
     earlier: EarlierSplit | None = EarlierSplit(theirs.split, theirs.row_key)
     dataset, today = candidate.dataset.spec, candidate.sides.split
     if earlier and has_same_holdout(dataset, today, earlier):
@@ -69,7 +72,7 @@ def load_baseline(
         why := untraceable_reason(types, earlier, same_columns=theirs.schema_digest == candidate.snapshot.schema_digest)
     ):
         return _incomparable_baseline(
-            f"which of today's holdout rows {event.ref.name} has learned from is not known: {why}"
+            f"it is not known which of today's holdout rows {event.ref.name} was trained on: {why}"
         )
     folder = scratch / against
     run_store.write_model_files(repo, stored, release.model_files, folder)
@@ -82,8 +85,11 @@ def _incomparable_baseline(why: str) -> NoBaseline:
 
 
 def change_kind(run: TrainingRun, champion: TrainingRun | None) -> ChangeKind:
-    """Tell whether a candidate is the champion's own spec and code, trained again on newer data or with other packages."""
-    if champion is None or champion.params is None:  # a run of an earlier version does not tell its parameters
+    """Return `retrained` when a candidate has the champion's spec and code, and only data or packages are new.
+
+    Else, and without a champion, return `changed`.
+    """
+    if champion is None or champion.params is None:  # runs of earlier toolkit versions do not record their parameters
         return "changed"
     mine, theirs = (
         (one.interface_digest, one.estimator, one.params, one.seed, one.code, one.trusted) for one in (run, champion)
@@ -92,9 +98,9 @@ def change_kind(run: TrainingRun, champion: TrainingRun | None) -> ChangeKind:
 
 
 def read_release_run(repo: Repository | None, event: Event | None) -> TrainingRun | None:
-    """Return the training run that a release pins, from the remote if need be; None where its tag has no record.
+    """Return the training run that a release pins, fetched from the remote if necessary; None when its tag has no record.
 
-    Raises EnvironmentProblem `store-missing` when the run is nowhere.
+    Raises EnvironmentProblem `store-missing` when neither this clone nor the remote has the run.
     """
     if repo is None or event is None or not isinstance(event.record, Release):
         return None
@@ -108,16 +114,16 @@ def _require_pinned_run(repo: Repository, event: Event, release: Release) -> run
     if stored is None:
         raise EnvironmentProblem.of(
             "store-missing",
-            f"the files of {event.ref.name} are neither in this clone nor at its remote",
-            help=f"git fetch origin {ref}; if it is gone, look for a clone that has it",
+            f"neither this clone nor its remote has the files of {event.ref.name}",
+            help=f"git fetch origin {ref}; if the remote has lost that ref, fetch it from another clone that has it",
         )
     return stored
 
 
 def packaged_model(name: str, run: TrainingRun, folder: Path, release: Release | None = None) -> PackagedModel:
-    """Describe the model files in a folder, by the record of their run, or by the release that signed for them.
+    """Return a description of the model files in a folder, from the release's record if given, else from the run's.
 
-    A model with code of its own finds it beside them, and is scored in a process of its own.
+    A model with its own code has that code in the same folder, and is scored in its own process.
     """
     model_format, files, trusted = (
         (run.model_format, run.files, run.trusted)

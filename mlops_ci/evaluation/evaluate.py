@@ -1,4 +1,4 @@
-"""Candidate and older versions, scored on the held-out rows of today's data and judged by the candidate's rules."""
+"""Scores a candidate and its baselines on today's holdout, and tests the candidate by the gate's rules."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from mlops_ci.training.predictions import Predictions, Truth, require_part
 
 @dataclass(frozen=True)
 class HoldoutRows:
-    """The held-out rows: `table` has all their columns, the parquet file `features` those that models are given."""
+    """The holdout rows: `table` has all needed columns; the parquet file `features` has the models' input columns only."""
 
     table: Any
     features: Path
@@ -41,7 +41,7 @@ class HoldoutRows:
 
 @dataclass(frozen=True)
 class _Scores:
-    """The models as they were scored: the candidate, and each older version, or why it was not."""
+    """The scored candidate, and each scored baseline or the reason why it has no scores."""
 
     candidate: ScoredModel
     baselines: Mapping[BaselineRole, ScoredModel | NoBaseline]
@@ -49,38 +49,39 @@ class _Scores:
 
 
 def evaluate(task: EvaluationTask, root: Path, scratch: Path) -> CandidateJudgement:
-    """Return the answer to an evaluation task; `root` is the project's folder.
+    """Return the gate's results for an evaluation task; `root` is the project's folder.
 
-    A candidate that another job has run is not run here: that job gave its answers and costs.
-
-    Raises Findings when the candidate cannot be scored, or the rows' weights or a user's own metrics are unusable. An
-    older version that cannot be scored is incomparable.
+    When another job has already run the candidate, this function uses that job's predictions and costs. A baseline that
+    cannot be scored is incomparable. Raises Findings when the candidate cannot be scored, or when the rows' weights or a
+    custom metric are unusable.
     """
     candidate, trained, baselines = task.candidate, task.trained, task.baselines
     mine = packaged_model(candidate.model.name, trained.run, trained.folder)
     rows = _prepare_holdout_rows(root, candidate, mine, baselines, scratch)
-    # the older ones first, each in a process of its own: a candidate's code must find nothing of them to touch
-    found: dict[BaselineRole, ScoredModel | NoBaseline] = {}
-    for against, rival in baselines.items():
-        if isinstance(rival, NoBaseline):
-            found[against] = rival
-        elif rival.model is not None:
-            twin = next((other for other in found if baselines[other] == rival), None)  # the anchor may be the champion
-            found[against] = found[twin] if twin else _score_baseline(against, rival, rival.model, rows, scratch)
+    # score the baselines first, each in its own process, so that the candidate's code cannot change their scores
+    scored: dict[BaselineRole, ScoredModel | NoBaseline] = {}
+    for against, baseline in baselines.items():
+        if isinstance(baseline, NoBaseline):
+            scored[against] = baseline
+        elif baseline.model is not None:
+            same = next((other for other in scored if baselines[other] == baseline), None)  # anchor == champion
+            scored[against] = (
+                scored[same] if same else _score_baseline(against, baseline, baseline.model, rows, scratch)
+            )
     if trained.predictions is not None:
         answers = predictions_from_table(mine, trained.predictions.table)
     else:
         (answers,) = score_models([mine], rows.features, rows=rows.table.num_rows, scratch=scratch)
-    contestant = ScoredModel(
+    scored_candidate = ScoredModel(
         mine.name, trained.run.model_digest, answers.predictions, answers.classes, run=trained.run.key
     )
-    scores = _measure_costs(task, mine, rows, _Scores(contestant, found), scratch)
-    same = {
-        against: replace(scores.candidate, name=rival.event.ref.name)
-        for against, rival in baselines.items()
-        if isinstance(rival, Baseline) and rival.is_candidate
+    scores = _measure_costs(task, mine, rows, _Scores(scored_candidate, scored), scratch)
+    candidate_as_baseline = {
+        against: replace(scores.candidate, name=baseline.event.ref.name)
+        for against, baseline in baselines.items()
+        if isinstance(baseline, Baseline) and baseline.is_candidate
     }
-    scores = replace(scores, baselines={**scores.baselines, **same})
+    scores = replace(scores, baselines={**scores.baselines, **candidate_as_baseline})
     scores = _add_custom_metrics(candidate, rows, scores, scratch)
     champion = baselines["champion"]
     contest = Contest(
@@ -106,15 +107,18 @@ def evaluate(task: EvaluationTask, root: Path, scratch: Path) -> CandidateJudgem
 def paired_predictions(
     root: Path, candidate: Candidate, trained: TrainedModel, baseline: Baseline, scratch: Path
 ) -> tuple[Truth, tuple[Predictions, Predictions]]:
-    """Return the labels of the held-out rows that both have not learned from, and two models' answers for them."""
+    """Return the truth and both models' predictions on the holdout rows that the baseline was not trained on.
+
+    Raises Findings `selftest-alone` when the baseline cannot be scored.
+    """
     mine = packaged_model(candidate.model.name, trained.run, trained.folder)
     rows = _prepare_holdout_rows(root, candidate, mine, {"champion": baseline}, scratch)
     theirs = _score_baseline("champion", baseline, require_part(baseline.model), rows, scratch)
     if isinstance(theirs, NoBaseline):
         raise Findings.of("selftest-alone", f"there is no second model to compare with: {theirs.reason}")
     (answers,) = score_models([mine], rows.features, rows=rows.table.num_rows, scratch=scratch)
-    contestant = ScoredModel(mine.name, trained.run.model_digest, answers.predictions, answers.classes)
-    scores = _add_custom_metrics(candidate, rows, _Scores(contestant, {"champion": theirs}), scratch)
+    scored_candidate = ScoredModel(mine.name, trained.run.model_digest, answers.predictions, answers.classes)
+    scores = _add_custom_metrics(candidate, rows, _Scores(scored_candidate, {"champion": theirs}), scratch)
     other = scores.baselines["champion"]
     models = [scores.candidate, *([other] if isinstance(other, ScoredModel) else [])]
     labels = rows.table[candidate.model.spec.target].to_numpy()
@@ -131,28 +135,28 @@ def paired_predictions(
 
 
 def operational_metrics(candidate: Candidate) -> frozenset[str]:
-    """Return the metrics of operation that a candidate's rules name."""
-    asked = {*candidate.rules.evaluate.metrics, *(requirement.metric for requirement in candidate.requirements)}
+    """Return the operational metrics (time, size, price) that a candidate's rules name."""
+    named = {*candidate.rules.evaluate.metrics, *(requirement.metric for requirement in candidate.requirements)}
     return frozenset(
-        metric for metric in asked if metric in METRIC_DEFINITIONS and METRIC_DEFINITIONS[metric].is_operational
+        metric for metric in named if metric in METRIC_DEFINITIONS and METRIC_DEFINITIONS[metric].is_operational
     )
 
 
 def _prepare_holdout_rows(
     root: Path, candidate: Candidate, mine: PackagedModel, baselines: Baselines, scratch: Path
 ) -> HoldoutRows:
-    """Write and read the held-out rows; what a scoring process could find of them has no labels."""
+    """Return the holdout rows; no file with their labels is left where a scoring process could find it."""
     import pyarrow.parquet as pq
 
     spec = candidate.model.spec
-    older = [rival for rival in baselines.values() if isinstance(rival, Baseline)]
-    models = [mine, *(rival.model for rival in older if rival.model is not None)]
+    existing = [baseline for baseline in baselines.values() if isinstance(baseline, Baseline)]
+    models = [mine, *(baseline.model for baseline in existing if baseline.model is not None)]
     inputs = tuple(dict.fromkeys((*spec.features, *(field.name for one in models for field in one.signature.inputs))))
     columns = tuple(dict.fromkeys((*inputs, *required_columns(candidate.rules))))
     earlier: dict[str, EarlierSplit] = {
-        against: rival.earlier_split
-        for against, rival in baselines.items()
-        if isinstance(rival, Baseline) and rival.earlier_split is not None
+        against: baseline.earlier_split
+        for against, baseline in baselines.items()
+        if isinstance(baseline, Baseline) and baseline.earlier_split is not None
     }
     source = SplitSource(root, candidate.dataset_by_rules, candidate.snapshot.files, candidate.sealed_holdout)
     sides = write_split_files(source, columns, spec.target, scratch, seen=earlier, order=spec.features)
@@ -170,15 +174,15 @@ def _score_baseline(
 ) -> ScoredModel | NoBaseline:
     try:
         (scores,) = score_models([model], rows.features, rows=rows.table.num_rows, scratch=scratch)
-    except Findings as failed:
-        return NoBaseline(failed.diagnostics[0].message, "incomparable")
+    except Findings as error:
+        return NoBaseline(error.diagnostics[0].message, "incomparable")
     seen = None
     if baseline.earlier_split is not None:
         marked = rows.table[f"{SEEN_COLUMN_PREFIX}{against}"].to_numpy()
         seen = marked if marked.any() else None
     release = baseline.release
     if seen is not None and seen.all():
-        return NoBaseline(f"{model.name} has learned from every row of today's holdout", "incomparable")
+        return NoBaseline(f"{model.name} was trained on every row of today's holdout", "incomparable")
     return ScoredModel(
         model.name, release.model_digest, scores.predictions, scores.classes, run=release.run_key, seen_rows=seen
     )
@@ -187,52 +191,52 @@ def _score_baseline(
 def _measure_costs(
     task: EvaluationTask, mine: PackagedModel, rows: HoldoutRows, scores: _Scores, scratch: Path
 ) -> _Scores:
-    """Return everybody with what the requirements ask of their costs, and why an older version's are not known.
+    """Return the scores with the required operational metrics, and warnings for baselines that could not be measured.
 
     Raises Findings when the candidate cannot be measured.
     """
     candidate, reported = task.candidate, task.trained.predictions
     wanted, cost_per_hour = operational_metrics(candidate), candidate.rules.evaluate.cost_per_hour
     packages = {
-        rival.event.ref.oid: rival.model
-        for against, rival in task.baselines.items()
-        if isinstance(rival, Baseline)
-        and rival.model is not None
+        baseline.event.ref.oid: baseline.model
+        for against, baseline in task.baselines.items()
+        if isinstance(baseline, Baseline)
+        and baseline.model is not None
         and isinstance(scores.baselines[against], ScoredModel)
     }
-    here = [*packages.values()] if reported else [*packages.values(), mine]
-    *older, own = [
-        *measure_costs(here, rows.features, wanted, scratch=scratch, cost_per_hour=cost_per_hour),
+    to_measure = [*packages.values()] if reported else [*packages.values(), mine]
+    *baseline_costs, own = [
+        *measure_costs(to_measure, rows.features, wanted, scratch=scratch, cost_per_hour=cost_per_hour),
         *([external_costs(reported.costs, mine, wanted, cost_per_hour)] if reported else []),
     ]
     if own.diagnostics:
         raise Findings(own.diagnostics)
-    costs = dict(zip(packages, older, strict=True))
+    costs = dict(zip(packages, baseline_costs, strict=True))
     measured = dict(scores.baselines)
-    for against, rival in task.baselines.items():
-        one = scores.baselines.get(against)
-        if isinstance(rival, Baseline) and isinstance(one, ScoredModel):
-            measured[against] = replace(one, operational_metrics=costs[rival.event.ref.oid].values)
-    notes = tuple(replace(one, severity="warning") for each in older for one in each.diagnostics)
-    return _Scores(replace(scores.candidate, operational_metrics=own.values), measured, notes)
+    for against, baseline in task.baselines.items():
+        scored = scores.baselines.get(against)
+        if isinstance(baseline, Baseline) and isinstance(scored, ScoredModel):
+            measured[against] = replace(scored, operational_metrics=costs[baseline.event.ref.oid].values)
+    warnings = tuple(replace(one, severity="warning") for cost in baseline_costs for one in cost.diagnostics)
+    return _Scores(replace(scores.candidate, operational_metrics=own.values), measured, warnings)
 
 
 def _add_custom_metrics(candidate: Candidate, rows: HoldoutRows, scores: _Scores, scratch: Path) -> _Scores:
-    """Return everybody with what the user's own metrics give for their rows."""
+    """Return the scores with the values of the user's custom metrics for each row."""
     spec, rules = candidate.model.spec, candidate.rules
     names = [against for against, one in scores.baselines.items() if isinstance(one, ScoredModel)]
     models = [scores.candidate, *(one for one in scores.baselines.values() if isinstance(one, ScoredModel))]
-    beside = {name for one in rules.evaluate.custom.values() for name in one.columns}
-    given = rows.table.select(list(dict.fromkeys((*spec.features, *sorted(beside)))))
-    found = custom_metrics.custom_metric_values(
+    extra_columns = {name for one in rules.evaluate.custom.values() for name in one.columns}
+    table = rows.table.select(list(dict.fromkeys((*spec.features, *sorted(extra_columns)))))
+    values_by_model = custom_metrics.custom_metric_values(
         rules.evaluate.custom,
         [(one.name, one.predictions, one.classes) for one in models],
-        custom_metrics.LabelledRows(spec.task, rows.table[spec.target], given),
+        custom_metrics.LabelledRows(spec.task, rows.table[spec.target], table),
         root=rules.metric_root,
         scratch=scratch,
     )
     own = [
         replace(one, predictions=replace(one.predictions, own=values))
-        for one, values in zip(models, found, strict=True)
+        for one, values in zip(models, values_by_model, strict=True)
     ]
     return replace(scores, candidate=own[0], baselines={**scores.baselines, **dict(zip(names, own[1:], strict=True))})

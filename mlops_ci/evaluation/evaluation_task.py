@@ -1,4 +1,4 @@
-"""A trained candidate and the older versions that it is tested against, ready to be scored."""
+"""A trained candidate and its baselines, ready to be scored."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ Baselines = Mapping[BaselineRole, Baseline | NoBaseline]
 
 @dataclass(frozen=True)
 class EvaluationTask:
-    """Who is tested on today's holdout, and by which gate: `gate` has the confidence that the budget leaves each test."""
+    """A trained candidate, its baselines, and the gate that tests it on today's holdout.
+
+    `gate` has the confidence level that the holdout budget leaves for each test.
+    """
 
     candidate: Candidate
     trained: TrainedModel
@@ -31,9 +34,9 @@ class EvaluationTask:
 def load_evaluation_task(
     project: Project, candidate: Candidate, trained: TrainedModel, opponents: Opponents, gate: GateSpec, scratch: Path
 ) -> EvaluationTask:
-    """Return the task with the files of the older versions in `scratch`.
+    """Return the task, with the files of the baselines in `scratch`.
 
-    Raises EnvironmentProblem when those are out of reach: that says nothing about the models.
+    Raises EnvironmentProblem when those files cannot be fetched; that is a problem of the environment, not a verdict.
     """
     run, (champion, anchor) = trained.run, (opponents.champion, opponents.anchor)
     newest = load_baseline(project, candidate, run, champion, "champion", scratch)

@@ -1,8 +1,9 @@
-"""Candidates that were trained in another job: whatever that job says is found out again here, without running their code.
+"""Imports candidates that another job trained: this job derives every claim of that job again, without running its code.
 
-The training job runs a change's code, so that all it hands over may be forged. Taken from it are the model file, which is
-looked into as one that a stranger made, and what nobody else can tell: when, how long, and with which packages. A model with
-code of its own has answered the held-out rows in a job that was given no labels; only its answers come here.
+The training job runs the change's code, so everything that it hands over may be forged. This job takes two things from it:
+the model file, which it inspects as an untrusted file; and the start, duration and packages of the training, which only the
+training job knows. A model with its own code has predicted the holdout rows in a job without labels; this job gets only the
+predictions.
 """
 
 from __future__ import annotations
@@ -39,12 +40,15 @@ _NAME_PATTERN, _VERSION_PATTERN = (
     re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"),
     re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]{0,99}"),
 )
-_MAX_PACKAGES, _MAX_TEXT_LENGTH = 500, 200  # how many, and characters
+_MAX_PACKAGES, _MAX_TEXT_LENGTH = 500, 200  # _MAX_TEXT_LENGTH in characters
 
 
 @dataclass(frozen=True)
 class RunArtifact:
-    """What came of a model: its run, what was said there of it, and, of a model with code of its own, its answers and costs."""
+    """The files that arrived about one model: its run, the claimed record and the log of that run.
+
+    For a model with its own code there are also `predictions` and `costs`.
+    """
 
     run: run_store.StoredRun
     claimed_run: TrainingRun
@@ -54,26 +58,31 @@ class RunArtifact:
 
 
 def read_artifacts(repo: Repository, folder: Path) -> Mapping[str, RunArtifact]:
-    """Return what a folder of artifacts holds, by model; raises Findings `bundle-invalid` for what is no run, or two of a model."""
-    found: dict[str, RunArtifact] = {}
+    """Return the artifacts in a folder, by model.
+
+    Raises Findings `bundle-invalid` when a bundle has no valid run, or when a model has two runs.
+    """
+    artifacts: dict[str, RunArtifact] = {}
     for file in sorted(folder.rglob("*.bundle")):
         for run in run_transfer.read_bundle(repo, file):
             model = run_transfer.run_model_name(run)
-            if model in found:
+            if model in artifacts:
                 raise run_transfer.invalid_bundle_error(file, f"there is a second run of '{model}'")
-            beside = (
+            prediction_files = (
                 next(iter(sorted(folder.rglob(f"{model}{end}"))), None) for end in (PREDICTIONS_SUFFIX, COSTS_SUFFIX)
             )
-            found[model] = RunArtifact(run, _read_claimed_run(repo, file, run), _read_log(repo, run), *beside)
-    return found
+            artifacts[model] = RunArtifact(
+                run, _read_claimed_run(repo, file, run), _read_log(repo, run), *prediction_files
+            )
+    return artifacts
 
 
 def match_candidate(
     project: Project, name: str, data: DatasetSnapshot, base: BaseBranch | None, artifact: RunArtifact
 ) -> Candidate:
-    """Return the candidate that a run was trained as, by the specs, code and data of this job.
+    """Return the candidate of an arrived run, identified from the specs, code and data of this job.
 
-    Raises Findings `run-misfits` when it was trained from others.
+    Raises Findings `run-misfits` when the run was trained from another spec, code, data or environment.
     """
     candidate = identify_candidate(
         project, name, data, recorded_environment=_sanitise_environment(artifact.claimed_run.environment), base=base
@@ -81,61 +90,61 @@ def match_candidate(
     if artifact.run.ref != run_store.run_ref(name, candidate.key):
         raise Findings.of(
             "run-misfits",
-            f"the run of '{name}' that arrived was trained from another spec, code, data or environment than is here",
+            f"the arrived run of '{name}' was trained from another spec, code, data or environment than this job has",
             location=candidate.model.locate("metadata", "name"),
-            help="both jobs must check out the same commit; run the whole workflow again, and not one job of it",
+            help="both jobs must check out the same commit: run the whole workflow again, not only one of its jobs",
         )
     return candidate
 
 
 def import_run(project: Project, repo: Repository, candidate: Candidate, artifact: RunArtifact) -> TrainedModel:
-    """Look into what arrived of a candidate whose holdout is open, and describe it as if it had been trained here.
+    """Return an arrived model as a trained model, after inspecting its files; the candidate's holdout must be open.
 
-    Raises Findings when the model is none that the spec allows, or `predictions-missing` when it has code of its own and
-    its answers did not arrive.
+    Raises Findings when the spec does not allow the model, and `predictions-missing` when the model has its own code
+    but its predictions did not arrive.
     """
     context, spec = project.context, candidate.model.spec
     scratch = Path(tempfile.mkdtemp(dir=context.scratch))
     environment = _sanitise_environment(artifact.claimed_run.environment)
     task = replace(training_task(candidate, context.root), environment=environment)
     model = scratch / "arrived-model"
-    # the format is what the spec asks for, whatever the run claims
+    # the spec defines the format, not the run's claim
     model.write_bytes(_read_blob(repo, artifact.run, f"{run_store.MODEL_FOLDER}{task.packager.entry_file}"))
     source = SplitSource(context.root, candidate.dataset_by_rules, candidate.snapshot.files)
     sides = write_split_files(source, spec.features, spec.target, scratch)
     sides.holdout.unlink()
     golden = select_golden_rows(sides.train, candidate.inputs)
-    answers, given = (
+    golden_answers, predictions = (
         _split_predictions(candidate, artifact, golden.num_rows) if runs_untrusted_code(candidate) else (None, None)
     )
-    made = package_external(task, model, golden, scratch / "examined", answers)
-    run = _imported_record(context.root, candidate, artifact.claimed_run, made)
-    return TrainedModel(run, made.folder, artifact.log, predictions=given, diagnostics=made.diagnostics)
+    package = package_external(task, model, golden, scratch / "examined", golden_answers)
+    run = _imported_record(context.root, candidate, artifact.claimed_run, package)
+    return TrainedModel(run, package.folder, artifact.log, predictions=predictions, diagnostics=package.diagnostics)
 
 
 def runs_untrusted_code(candidate: Candidate) -> bool:
-    """Tell whether a model is made of code that the change may have brought, or of types that it says are safe to make."""
+    """Tell whether loading a model runs code of the change, or creates types that the change's spec declares as safe."""
     return bool(candidate.code or candidate.model.spec.train.trusted)
 
 
-def _imported_record(root: Path, candidate: Candidate, claim: TrainingRun, made: FittedModel) -> TrainingRun:
+def _imported_record(root: Path, candidate: Candidate, claim: TrainingRun, package: FittedModel) -> TrainingRun:
     seconds = claim.seconds if math.isfinite(claim.seconds) and 0 <= claim.seconds < 1e9 else 0.0
-    files = (*made.files, *copy_source(root, candidate, made.folder))
-    return training_record(candidate, replace(made, seconds=seconds), files, _normalise_timestamp(claim.started_on))
+    files = (*package.files, *copy_source(root, candidate, package.folder))
+    return training_record(candidate, replace(package, seconds=seconds), files, _normalise_timestamp(claim.started_on))
 
 
 def _split_predictions(
     candidate: Candidate, artifact: RunArtifact, golden: int
 ) -> tuple[ExternalAnswers, ExternalPredictions]:
-    """Part the answers that arrived into those for the held-out rows and, behind them, those for the golden rows."""
+    """Split the arrived predictions: the holdout rows come first, the golden rows last. Return the golden part first."""
     name, rows = candidate.model.name, candidate.sides.split.holdout_rows
     where = candidate.model.locate("spec", "train", key=True)
     if artifact.predictions is None:
         raise Findings.of(
             "predictions-missing",
-            f"'{name}' has code of its own, or types that its spec trusts, and its answers for the held-out rows did not arrive",
+            f"'{name}' has its own code, or types that its spec trusts, and its predictions for the holdout rows did not arrive",
             location=where,
-            help="such a model is never loaded by the job that judges: look at the log of the job that lets it predict",
+            help="the evaluating job never loads such a model: read the log of the job that predicts",
         )
     classes = artifact.claimed_run.signature.classes
     try:
@@ -146,9 +155,9 @@ def _split_predictions(
     except (ValueError, OSError, DecodeError) as error:
         raise Findings.of(
             "predictions-invalid",
-            f"the answers of '{name}' cannot be used: {error_headline(error)}",
+            f"the predictions of '{name}' cannot be used: {error_headline(error)}",
             location=where,
-            help="look at the log of the job that lets it predict",
+            help="read the log of the job that predicts",
         ) from error
     return ExternalAnswers(classes, table.slice(rows), candidate.code), ExternalPredictions(table.slice(0, rows), costs)
 
@@ -174,22 +183,23 @@ def _read_log(repo: Repository, run: run_store.StoredRun) -> bytes:
 def _read_blob(repo: Repository, run: run_store.StoredRun, path: str) -> bytes:
     content = repo.read_blob(run.files[path]) if path in run.files else None
     if content is None:
-        raise Findings.of("bundle-invalid", f"{run.ref} has no {path}", help="look at the log of the job that trained")
+        raise Findings.of("bundle-invalid", f"{run.ref} has no {path}", help="read the log of the job that trains")
     return content
 
 
 def _sanitise_environment(claim: TrainingEnvironment) -> TrainingEnvironment:
-    """Return what another job says of its packages, in the form that such things have; raises Findings for the rest.
+    """Return the environment that another job claims, with checked names and versions and shortened texts.
 
-    It becomes a requirements.txt, which somebody will install from.
+    The packages become a requirements.txt that people install from. Raises Findings `bundle-invalid` when a name or
+    version is malformed, or when there are too many packages.
     """
     names = all(_NAME_PATTERN.fullmatch(name) for name in claim.packages)
     versions = all(_VERSION_PATTERN.fullmatch(version) for version in (claim.python, *claim.packages.values()))
     if not (names and versions and len(claim.packages) <= _MAX_PACKAGES):
         raise Findings.of(
             "bundle-invalid",
-            "a run that arrived names packages or versions that cannot be any",
-            help="look at the log of the job that trained",
+            f"an arrived run has malformed package names or versions, or more than {_MAX_PACKAGES} packages",
+            help="read the log of the job that trains",
         )
     pools = tuple(_sanitise_text(one) for one in claim.threadpools[:20])
     return replace(claim, platform=_sanitise_text(claim.platform), cpu=_sanitise_text(claim.cpu), threadpools=pools)

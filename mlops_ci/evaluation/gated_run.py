@@ -1,4 +1,4 @@
-"""The run that keeps the gate's answer about a candidate as it is now: what a release rests on."""
+"""The gate run of a candidate's current state; a release requires one that passed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from mlops_ci.repository.git import Repository
 
 @dataclass(frozen=True)
 class GatedRun:
-    """A run with the gate's answer, as the store has it; `evidence_digest` is of that answer."""
+    """A training run and its comparison, as read from the store."""
 
     run: TrainingRun
     comparison: Comparison
@@ -31,7 +31,7 @@ class GatedRun:
 
     @property
     def evidence_digest(self) -> str:
-        """The digest of the answer, as a release names it."""
+        """The digest of the comparison; the release record contains it."""
         return digest_bytes(canonical_json(encode(self.comparison)).encode())
 
 
@@ -43,25 +43,26 @@ def require_gated_run(
     every: Sequence[Trust],
     folder: Path,
 ) -> GatedRun:
-    """Return the run that passed the gate against these opponents, with its model files, verified, in `folder`.
+    """Return the run that passed the gate against these opponents, with its verified model files in `folder`.
 
-    One from a place whose trust is `accepted` comes first; one from any of `every` place is looked for at the remote, too.
-    Raises Findings `release-not-gated` where there is none and `release-refused` where it did not pass, EnvironmentProblem
-    `store-corrupt` when it is not what its name says.
+    The search starts in this clone with runs whose trust is one of `accepted`, then also asks the remote for runs of
+    each trust in `every`. Raises Findings `release-not-gated` when there is no run and `release-refused` when the run
+    did not pass; raises EnvironmentProblem `store-corrupt` when the stored run does not match its ref.
     """
     model = candidate.model.name
     keys = {trust: candidate.comparison_key(opponents, trust) for trust in every}
     refs = {run_store.run_ref(model, key): key for key in keys.values()}
-    here = (run_store.find_run(repo, run_store.run_ref(model, keys[trust])) for trust in accepted)
-    there = (run_store.find_run(repo, ref, fetch=True) for ref in refs)  # one that is trusted too little is said to be
-    stored = next((found for found in chain(here, there) if found is not None), None)
+    local_runs = (run_store.find_run(repo, run_store.run_ref(model, keys[trust])) for trust in accepted)
+    # also look for runs with too little trust: the caller names that problem, instead of "not gated"
+    remote_runs = (run_store.find_run(repo, ref, fetch=True) for ref in refs)
+    stored = next((one for one in chain(local_runs, remote_runs) if one is not None), None)
     if stored is None:
         trained = run_store.find_run(repo, run_store.run_ref(model, candidate.key)) is not None
         champion = opponents.champion
-        against = f" against {champion.ref.name}, today's champion," if trained and champion else ""
+        against = f" against the current champion {champion.ref.name}" if trained and champion else ""
         raise Findings.of(
             "release-not-gated",
-            f"'{model}' as it is now has not been through the gate{against} in this clone",
+            f"this clone has no gate run of '{model}' in its current state{against}",
             location=candidate.model.locate("metadata", "name"),
             help=f"mlops-ci gate {model}",
         )
@@ -69,12 +70,12 @@ def require_gated_run(
     if comparison.verdict != "pass":
         raise Findings([_refusal(candidate, stored.ref, comparison)])
     run = run_store.read_record(repo, stored, "run.json", TrainingRun)
-    told = (comparison.key, comparison.model, comparison.run, run.key, run.model, comparison.model_digest)
-    if told != (refs[stored.ref], model, candidate.key, candidate.key, model, run.model_digest):
+    recorded = (comparison.key, comparison.model, comparison.run, run.key, run.model, comparison.model_digest)
+    if recorded != (refs[stored.ref], model, candidate.key, candidate.key, model, run.model_digest):
         raise EnvironmentProblem.of(
             "store-corrupt",
-            f"{stored.ref} holds another run than its name says",
-            help=f"it was damaged or changed: git update-ref -d {stored.ref}, then mlops-ci gate {model}",
+            f"the run in {stored.ref} does not match the name of its ref",
+            help=f"the store was damaged or changed: git update-ref -d {stored.ref}, then mlops-ci gate {model}",
         )
     run_store.write_model_files(repo, stored, run.files, folder)  # verifies every byte
     return GatedRun(run, comparison, stored)

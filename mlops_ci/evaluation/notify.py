@@ -1,4 +1,4 @@
-"""What a change's host is told of a gate's answer: the one comment on its pull request, and a check of its commit."""
+"""The notifications about a gate's result: one comment on the pull request, and one check of the commit."""
 
 from __future__ import annotations
 
@@ -28,27 +28,28 @@ def gate_notifications(
     code: Exit | int | None = None,
     untrusted: bool = False,
 ) -> tuple[Notification, ...]:
-    """Return what to tell: a comment where the job is about a pull request, and a check where it knows its commit.
+    """Return the notifications: a comment when the job belongs to a pull request, and a check when its commit is known.
 
-    `report` is None where the gate could not answer. `code` is its exit code, where it is known: what is not decided fails
-    where a spec says so. `untrusted`: the answer comes from a run that the change itself could have made up. Its check has a
-    name of its own, so that no branch rule takes it for the gate's, and never succeeds.
+    `report` is None when an error stopped the gate. `code` is the gate's exit code, if known; it also covers inconclusive
+    verdicts that a spec treats as failures. `untrusted` means that the change itself could have forged the report: then
+    the check has another name, so that no branch rule mistakes it for the gate's check, and its conclusion is never
+    `success`.
     """
     body = render_comment(report, diagnostics, job=job, trust=trust, untrusted=untrusted)
-    said: list[Notification] = []
+    notifications: list[Notification] = []
     if job.pull is not None:
-        said.append(StickyComment(job.pull, comment_marker(job), body))
+        notifications.append(StickyComment(job.pull, comment_marker(job), body))
     if job.commit:
         conclusion = _conclusion(report, diagnostics, code)
         if untrusted and conclusion == "success":
             conclusion = "neutral"
         title = clip(replace_control_characters(gate_report_sentence(report)), 200)
-        said.append(CheckRun(check_run_name(job, untrusted=untrusted), job.commit, conclusion, title, body))
-    return tuple(said)
+        notifications.append(CheckRun(check_run_name(job, untrusted=untrusted), job.commit, conclusion, title, body))
+    return tuple(notifications)
 
 
 def comment_marker(job: CiJob) -> str:
-    """Return what a workflow's comment is found by: one workflow, one comment; names that are not plain keep apart by a digest."""
+    """Return the marker by which a workflow finds its own comment again; unusual workflow names get a digest."""
     name = job.workflow
     if _PLAIN_NAME.fullmatch(name):
         return f"gate/{name}"
@@ -58,7 +59,7 @@ def comment_marker(job: CiJob) -> str:
 
 
 def check_run_name(job: CiJob, *, untrusted: bool = False) -> str:
-    """Return what the check of a workflow is called."""
+    """Return the name of a workflow's check."""
     name = clip(replace_control_characters(job.workflow), 80) or "gate"
     return f"mlops-ci: {name}{' (untrusted run)' if untrusted else ''}"
 

@@ -1,8 +1,9 @@
 """From a change to a stored verdict, one model at a time: snapshot, identify, train, score, test, record.
 
-`train_model` runs the first three steps. `compare_model` takes the training from the store, and `gate_model` runs them all;
-where another job has trained, it imports that job's run instead. `release` runs the first two steps and requires the record
-of the last one (`gated_run`); `ci keep` records what another job has tested (`record`).
+`train_model` runs the first three steps. `compare_model` loads the trained model from the store and runs the others.
+`gate_model` runs all steps; when another job has trained, it imports that job's run instead of training. `release` runs the
+first two steps and requires a stored record of the last one (`gated_run`). `ci keep` stores the comparison of another job
+(`record`).
 """
 
 from __future__ import annotations
@@ -43,10 +44,10 @@ from mlops_ci.repository.git import Repository
 
 @dataclass(frozen=True)
 class Pipeline:
-    """What all models of a command share: the registry as it is read once, the rules' branch, and where runs are kept.
+    """The inputs that all models of a command share: the registry, read once, the base branch, and the store of runs.
 
-    `trust` says how far what is judged here can be trusted. `artifacts` are the runs of another job, by model; with them
-    nothing is trained here, and no code of a candidate runs.
+    `trust` is the trust of a verdict from this job. `artifacts` are the runs of another job, by model; when they are
+    given, this job trains nothing and runs no code of a candidate.
     """
 
     project: Project
@@ -60,10 +61,11 @@ class Pipeline:
 
 @dataclass(frozen=True)
 class ModelOutcome:
-    """What a verb knows of one model, as far as it went through the pipeline; what was not reached is None.
+    """The result of the pipeline for one model; the results of steps that did not run are None.
 
-    `sentence` is the verdict in words, or why there is none. `questions` count in the holdout's ledger, once `plan` is
-    made. `fails_if_undecided`: the model's gate takes a verdict that is not decided for a failure.
+    `sentence` is the verdict in words, or the reason why there is no verdict. `questions` are the planned entries of the
+    holdout's ledger; `plan` has the other writes. `fails_if_undecided` means that the model's gate treats an inconclusive
+    verdict as a failure.
     """
 
     model: str
@@ -80,24 +82,24 @@ class ModelOutcome:
 
     @property
     def verdict(self) -> Verdict:
-        """The gate's verdict; what an error kept from the gate has failed, and what was not tested is undecided."""
+        """The gate's verdict; without a comparison, `fail` after an error, and `inconclusive` otherwise."""
         if self.comparison is not None:
             return self.comparison.verdict
         return "fail" if has_errors(self.findings) else "inconclusive"
 
     @property
     def ref(self) -> str | None:
-        """The ref of the run that keeps the comparison."""
+        """The ref of the run that stores the comparison; None without a comparison."""
         return run_store.run_ref(self.model, self.comparison.key) if self.comparison else None
 
 
 def stopped_outcome(model: str, error: Findings | UsageProblem) -> ModelOutcome:
-    """Return what is known of a model that an error stopped, while the others go on."""
+    """Return the outcome of a model that an error stopped; the command continues with the other models."""
     return ModelOutcome(model, error.diagnostics[0].message, error.diagnostics, stopped_by=error.exit_code)
 
 
 def verdict_exit_code(outcomes: Iterable[ModelOutcome]) -> Exit:
-    """Return 1 when a model that was tested failed, or is undecided where its gate says that this fails."""
+    """Return the exit code 1 when a tested model failed, or is undecided and its gate treats that as a failure; else 0."""
     for one in outcomes:
         verdict = one.comparison.verdict if one.comparison else "pass"
         if verdict == "fail" or (verdict != "pass" and one.fails_if_undecided):
@@ -108,7 +110,7 @@ def verdict_exit_code(outcomes: Iterable[ModelOutcome]) -> Exit:
 def train_model(
     project: Project, name: str, store: run_store.StoreTarget, *, explain: bool = False, check_determinism: bool = False
 ) -> ModelOutcome:
-    """Snapshot, identify and train a model; raises Findings when its data are refused or training fails."""
+    """Snapshot, identify and train a model; raises Findings when a check of its data or the training fails."""
     data = require_data(project, name)
     candidate = identify_candidate(project, name, data)
     trained = train_candidate(project, candidate, store, explain=explain, check_determinism=check_determinism)
@@ -117,9 +119,10 @@ def train_model(
 
 
 def compare_model(pipeline: Pipeline, name: str, pending: Sequence[AppendLedger]) -> ModelOutcome:
-    """Score, test and record a model whose training is stored; `pending` are questions of the same command.
+    """Score, test and record a model whose training is stored.
 
-    Raises Findings when its data are refused, it has not been trained, or the holdout's budget is spent.
+    `pending` are planned ledger entries of the same command. Raises Findings when a check of the data fails, the model
+    has not been trained, or the holdout budget is spent.
     """
     project = pipeline.project
     data = require_data(project, name)
@@ -133,10 +136,10 @@ def compare_model(pipeline: Pipeline, name: str, pending: Sequence[AppendLedger]
 def gate_model(
     pipeline: Pipeline, name: str, pending: Sequence[AppendLedger], *, check_determinism: bool = False
 ) -> ModelOutcome:
-    """Take a model through all steps; `pending` are questions of the same command that are not counted yet.
+    """Run all steps for a model; `pending` are ledger entries that the same command has planned but not written yet.
 
-    Data that are refused and training that is not deterministic are the model's outcome. Raises Findings and UsageProblem
-    when the model cannot be identified, trained or scored, or the holdout's budget is spent.
+    Failed checks of the data and nondeterministic training are reported in the outcome. Raises Findings and UsageProblem
+    when the model cannot be identified, trained or scored, or the holdout budget is spent.
     """
     project = pipeline.project
     data, findings = read_data(project, name)
@@ -157,7 +160,7 @@ def gate_model(
     )
     if has_errors(trained.diagnostics):
         return replace(outcome, sentence=next(one.message for one in trained.diagnostics if one.severity == "error"))
-    with open_holdout(project, candidate) as opened:  # when it is trained: a sealed holdout is the judge's alone
+    with open_holdout(project, candidate) as opened:  # only after the training, which must not see a sealed holdout
         return _test_and_record(pipeline, outcome, opened, trained, pending)
 
 
@@ -168,14 +171,14 @@ def _gate_external_run(
     pending: Sequence[AppendLedger],
     artifacts: Mapping[str, RunArtifact],
 ) -> ModelOutcome:
-    """Import what another job trained, and test it."""
+    """Import a model that another job trained, and test it."""
     project, name = pipeline.project, outcome.model
     if name not in artifacts:
         raise Findings.of(
             "run-not-arrived",
             f"no run of '{name}' arrived from the job that trains",
             location=project.specs.models[name].locate("metadata", "name"),
-            help="its training failed: look at that job's log",
+            help="the training probably failed: read the log of that job",
         )
     candidate = match_candidate(project, name, data, pipeline.base, artifacts[name])
     with open_holdout(project, candidate) as candidate:
@@ -192,9 +195,9 @@ def _test_and_record(
     trained: TrainedModel,
     pending: Sequence[AppendLedger],
 ) -> ModelOutcome:
-    """Add the answer to an outcome: the stored one for this candidate, opponents, holdout and rules; or score and test.
+    """Return the outcome with a comparison: the stored one for this candidate, opponents, holdout and rules, or a new one.
 
-    Raises as `reserve_question` does, before anything is scored.
+    Raises what `reserve_question` raises, before anything is scored.
     """
     project, name, run = pipeline.project, candidate.model.name, trained.run
     opponents = find_opponents(
@@ -204,16 +207,16 @@ def _test_and_record(
         candidate.model.locate("spec", "gate", "anchor"),
         offline=project.context.offline,
     )
-    asked = reserve_question(project, candidate, run, pending)
+    reservation = reserve_question(project, candidate, run, pending)
     key = candidate.comparison_key(opponents, pipeline.trust)
     stored = run_store.find_run(pipeline.repo, run_store.run_ref(name, key))
     if stored is not None:
         answer = _Answer(run_store.read_record(pipeline.repo, stored, "comparison.json", Comparison))
     else:
-        answer = _score_and_test(pipeline, candidate, trained, opponents, asked)
-    comparison = with_question_number(answer.comparison, asked)
-    notes = (*rule_change_warnings(candidate.model, candidate.rules), *asked.diagnostics, *answer.diagnostics)
-    findings = (*outcome.findings, *candidate.findings, *notes, *requirement_findings(candidate, comparison))
+        answer = _score_and_test(pipeline, candidate, trained, opponents, reservation)
+    comparison = with_question_number(answer.comparison, reservation)
+    warnings = (*rule_change_warnings(candidate.model, candidate.rules), *reservation.diagnostics, *answer.diagnostics)
+    findings = (*outcome.findings, *candidate.findings, *warnings, *requirement_findings(candidate, comparison))
     return replace(
         outcome,
         sentence=comparison.sentence,
@@ -221,14 +224,14 @@ def _test_and_record(
         candidate=candidate,
         comparison=comparison,
         plan=outcome.plan + answer.plan,
-        questions=plan_ledger_entry(project, candidate, run, asked),
+        questions=plan_ledger_entry(project, candidate, run, reservation),
         fails_if_undecided=candidate.rules.gate.on_inconclusive == "fail",
     )
 
 
 @dataclass(frozen=True)
 class _Answer:
-    """A comparison, what was found on the way to it, and the plan that stores it where it is new."""
+    """A comparison, its diagnostics, and the plan that stores it when it is new."""
 
     comparison: Comparison
     diagnostics: tuple[Diagnostic, ...] = ()
@@ -240,17 +243,15 @@ def _score_and_test(
     candidate: Candidate,
     trained: TrainedModel,
     opponents: Opponents,
-    asked: Reservation,
+    reservation: Reservation,
 ) -> _Answer:
     project = pipeline.project
-    project.context.progress(
-        f"comparing {candidate.model.name} on {candidate.sides.split.holdout_rows:,} held-out rows"
-    )
+    project.context.progress(f"comparing {candidate.model.name} on {candidate.sides.split.holdout_rows:,} holdout rows")
     scratch = Path(tempfile.mkdtemp(dir=project.context.scratch))
-    task = load_evaluation_task(project, candidate, trained, opponents, asked.gate, scratch)
+    task = load_evaluation_task(project, candidate, trained, opponents, reservation.gate, scratch)
     judgement = evaluate(task, project.context.root, scratch)
     key = candidate.comparison_key(opponents, pipeline.trust)
-    comparison = with_question_number(comparison_record(task, judgement, key, pipeline.trust), asked)
+    comparison = with_question_number(comparison_record(task, judgement, key, pipeline.trust), reservation)
     records = evaluation_records(task, comparison)
     plan = plan_gate_run(comparison, trained.run, records, trained.folder, pipeline.store)
     return _Answer(comparison, judgement.diagnostics, plan)

@@ -1,7 +1,7 @@
-"""What a holdout can tell before anything is trained on the other side of it: the smallest difference that the gate would see.
+"""Power analysis: the smallest difference that the gate can detect with today's holdout, known before any training.
 
-How much two models differ from row to row is taken from the last release that was tested against a champion; before there is
-one, it is assumed that they disagree as the simulated models of `selftest` do.
+The analysis takes the variation between two models from the last release that was tested against a champion. Before such a
+release exists, it assumes the variation of the simulated models of `selftest`.
 """
 
 from __future__ import annotations
@@ -43,30 +43,33 @@ from mlops_ci.spec.requirement_text import requirement_terms
 from mlops_ci.spec.spec_types import Requirement, Task
 from mlops_ci.training.predictions import Truth
 
-SIMULATED_ROWS = 4_000  # rows: enough for an error that is known to two digits, few enough to be resampled
+SIMULATED_ROWS = 4_000  # enough for two digits of a standard error, and few enough for the bootstrap
 _SEED = 20_261_125
-# what follows from rows alone; others need costs, a quantile, or a function of the user's
+# metrics that need only rows and predictions; the others need costs, a quantile or k
 SIMULATED_METRICS = frozenset(METRIC_DEFINITIONS) - {"cost", "pinball-loss", "quantile-coverage", "top-k-accuracy"}
-# whose size depends on the data: told as a share of the champion's
+# the unit of these metrics depends on the data, so the difference is a share of the champion's value
 _RELATIVE_METRICS = ("rmse", "mae", "mape", "log-loss", "brier")
 
 
 def analyse_power(project: Project, name: str, base: BaseBranch | None = None) -> ModelPower:
-    """Return what the gate of a model could tell with today's holdout; raises Findings when its data are refused."""
+    """Return the differences that a model's gate can detect with today's holdout.
+
+    Raises Findings when a check of the data fails.
+    """
     with open_candidate(project, name, base) as candidate:
-        shares, worth = _measure_holdout(project, candidate)
+        shares, effective_rows = _measure_holdout(project, candidate)
     spec, rows = candidate.model.spec, candidate.sides.split.holdout_rows
     alpha = level_per_test(1 - candidate.rules.gate.confidence, candidate.holdout_budget or 1)
-    tested = _last_comparison(project, name)
-    known = _measured_standard_errors(tested) if tested else {}
-    told = [
-        _requirement_power(requirement, (rows, worth or rows), alpha, known, spec.task, shares)
+    comparison = _last_comparison(project, name)
+    known = _measured_standard_errors(comparison) if comparison else {}
+    powers = [
+        _requirement_power(requirement, (rows, effective_rows or rows), alpha, known, spec.task, shares)
         for requirement in candidate.requirements
         if _is_foreseeable(requirement.metric)
     ]
     rarest = min(shares.values(), default=None)
     return ModelPower(
-        name, rows, None if rarest is None else round(rarest * rows), alpha, TARGET_POWER, tuple(told), worth
+        name, rows, None if rarest is None else round(rarest * rows), alpha, TARGET_POWER, tuple(powers), effective_rows
     )
 
 
@@ -85,16 +88,16 @@ def _requirement_power(
     shares: Mapping[Any, float],
 ) -> RequirementPower:
     metric, against = requirement.metric, requirement.against is not None
-    asked = requirement_terms(requirement)
+    terms = requirement_terms(requirement)
     error = known.get(metric) if against else None
     basis: PowerBasis = "the last release"
     if error is None:
         error, basis = _assumed_standard_error(metric, task, shares, against=against), "assumption"
     if error is None:
-        return RequirementPower(asked, None, "not known before the first release")
-    # what was measured had the same dependence between rows; what is assumed is of independent ones
+        return RequirementPower(terms, None, "not known before the first release")
+    # a measured error already includes the dependence between rows; an assumed error is for independent rows
     smallest = _detection_factor(alpha) * error / math.sqrt(rows[basis == "assumption"])
-    return RequirementPower(asked, smallest, basis, basis == "assumption" and metric in _RELATIVE_METRICS)
+    return RequirementPower(terms, smallest, basis, basis == "assumption" and metric in _RELATIVE_METRICS)
 
 
 def _detection_factor(alpha: float) -> float:
@@ -104,7 +107,7 @@ def _detection_factor(alpha: float) -> float:
 
 
 def _last_comparison(project: Project, name: str) -> Comparison | None:
-    """Return what the champion was tested with before it was released; None where there is none, or it is out of reach."""
+    """Return the comparison of the champion's release; None without a champion, or when its run cannot be fetched."""
     context, environment = project.context, project.specs.project.spec.champion_environment
     repo = context.repo
     champion = find_champion(read_registry(repo).model(name), environment, offline=context.offline)
@@ -114,26 +117,26 @@ def _last_comparison(project: Project, name: str) -> Comparison | None:
     return run_store.read_record(repo, stored, "comparison.json", Comparison) if stored else None
 
 
-def _measured_standard_errors(tested: Comparison) -> dict[str, float]:
-    """Return, by metric, the standard error of a difference on one row, from the intervals of a comparison."""
+def _measured_standard_errors(comparison: Comparison) -> dict[str, float]:
+    """Return, by metric, the standard error of a difference scaled to one row, from the intervals of a comparison."""
     from scipy.special import ndtri
 
-    found = {}
-    for one in tested.requirements:
+    errors = {}
+    for one in comparison.requirements:
         if one.difference is not None and one.lower is not None and one.upper is not None and one.slice is None:
-            width = (one.upper - one.lower) / (2 * float(ndtri(tested.confidence)))
-            found[one.requirement.metric] = width * math.sqrt(tested.holdout_rows)
-    return {metric: error for metric, error in found.items() if error > 0}
+            error = (one.upper - one.lower) / (2 * float(ndtri(comparison.confidence)))
+            errors[one.requirement.metric] = error * math.sqrt(comparison.holdout_rows)
+    return {metric: error for metric, error in errors.items() if error > 0}
 
 
 def _assumed_standard_error(metric: str, task: Task, shares: Mapping[Any, float], *, against: bool) -> float | None:
-    """Return the standard error on one row of a difference, or of one model's value, as the simulated models have it."""
+    """Return the standard error scaled to one row, of a difference (`against`) or of one value, from simulated models."""
     from scipy.special import ndtri
 
-    world = _simulated_population(task, shares) if metric in SIMULATED_METRICS else None
-    if world is None:
+    population = _simulated_population(task, shares) if metric in SIMULATED_METRICS else None
+    if population is None:
         return math.sqrt(MODEL_DISAGREEMENT) if metric == "accuracy" else None
-    drawn = world.draw(np.random.default_rng(_SEED), SIMULATED_ROWS)
+    drawn = population.draw(np.random.default_rng(_SEED), SIMULATED_ROWS)
     evidence = measure_evidence([metric], drawn.truth, *drawn.models, seed=_SEED)
     if metric not in evidence.differences:
         return None
@@ -154,7 +157,7 @@ def _simulated_population(task: Task, shares: Mapping[Any, float]) -> Population
 
 
 def _measure_holdout(project: Project, candidate: Candidate) -> tuple[dict[Any, float], int | None]:
-    """Return each class's share of the holdout, and what its rows are worth where they have weights or depend on each other."""
+    """Return each class's share of the holdout, and the effective sample size when rows are weighted or dependent."""
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
@@ -168,9 +171,9 @@ def _measure_holdout(project: Project, candidate: Candidate) -> tuple[dict[Any, 
     truth = Truth(
         np.zeros(table.num_rows), weights=row_weights(candidate, table), groups=dependence_groups(candidate, table)
     )
-    worth = None if truth.has_equal_independent_rows else whole_rows(truth.effective_sample_size())
+    effective_rows = None if truth.has_equal_independent_rows else whole_rows(truth.effective_sample_size())
     if candidate.model.spec.task == "regression":
-        return {}, worth
+        return {}, effective_rows
     counts = pc.value_counts(table.column(target)).to_pylist()
     total = sum(one["counts"] for one in counts)
-    return {one["values"]: one["counts"] / total for one in counts}, worth
+    return {one["values"]: one["counts"] / total for one in counts}, effective_rows

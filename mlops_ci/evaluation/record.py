@@ -1,4 +1,4 @@
-"""The gate's answer about one model: its record, what is said of requirements that do not hold, and the run that keeps it."""
+"""The comparison of one model as a record, the run that stores it, and a finding for each requirement that does not hold."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from mlops_ci.reports.requirements import reason_text, requirement_label
 
 
 def comparison_record(task: EvaluationTask, found: CandidateJudgement, key: str, trust: Trust) -> Comparison:
-    """Return the record of an evaluation, under the key that names it; `trust` is of the place that judged it."""
-    candidate, run, rivals = task.candidate, task.trained.run, task.baselines
+    """Return the record of an evaluation; `key` identifies it, and `trust` describes the job that evaluated."""
+    candidate, run, baselines = task.candidate, task.trained.run, task.baselines
     return Comparison(
         key=key,
         model=run.model,
@@ -41,8 +41,10 @@ def comparison_record(task: EvaluationTask, found: CandidateJudgement, key: str,
         requirements=found.requirements,
         verdict=found.verdict,
         sentence=found.sentence,
-        champion=_compared_release(rivals["champion"], found.champion_metrics, found.excluded_rows.get("champion", 0)),
-        anchor=_compared_release(rivals["anchor"], found.anchor_metrics, found.excluded_rows.get("anchor", 0)),
+        champion=_compared_release(
+            baselines["champion"], found.champion_metrics, found.excluded_rows.get("champion", 0)
+        ),
+        anchor=_compared_release(baselines["anchor"], found.anchor_metrics, found.excluded_rows.get("anchor", 0)),
         occasion=task.change_kind,
         rules_source=candidate.rules.base,
         trust=trust,
@@ -51,18 +53,18 @@ def comparison_record(task: EvaluationTask, found: CandidateJudgement, key: str,
 
 
 def _compared_release(
-    rival: Baseline | NoBaseline, metrics: tuple[MetricValue, ...], excluded: int
+    baseline: Baseline | NoBaseline, metrics: tuple[MetricValue, ...], excluded: int
 ) -> ComparedRelease | None:
-    if isinstance(rival, NoBaseline):
+    if isinstance(baseline, NoBaseline):
         return None
-    release = rival.release
+    release = baseline.release
     return ComparedRelease(
-        rival.event.version, release.run_key, release.model_digest, rival.event.ref.oid, metrics, excluded
+        baseline.event.version, release.run_key, release.model_digest, baseline.event.ref.oid, metrics, excluded
     )
 
 
 def evaluation_records(task: EvaluationTask, comparison: Comparison) -> Mapping[str, FileContent]:
-    """Return the files, by path, that a run keeps of an evaluation beside its comparison and the model's own files."""
+    """Return the files, by path, that a run stores about an evaluation beside `comparison.json` and the model's files."""
     run, snapshot = task.trained.run, task.candidate.snapshot
     values = {item.metric: item.value for item in comparison.metrics if not item.slice}
     return {
@@ -81,9 +83,10 @@ def plan_gate_run(
     folder: Path,
     store: run_store.StoreTarget,
 ) -> Plan:
-    """Plan the run that keeps a comparison: `records` are its other files, by path, and the model's files are in `folder`.
+    """Return the plan of the run that stores a comparison.
 
-    What is stored does not say which place its question has in the ledger: that may yet be lost to somebody else.
+    `records` are the run's other files, by path; the model's files are in `folder`. The stored comparison has no number
+    in the holdout ledger, because a concurrent evaluation may still take that number.
     """
     stored = canonical_json(encode(without_question_number(comparison))).encode()
     title = f"{comparison.model}: gate {comparison.verdict} ({comparison.key})"
@@ -92,31 +95,32 @@ def plan_gate_run(
 
 
 def requirement_findings(candidate: Candidate, comparison: Comparison) -> tuple[Diagnostic, ...]:
-    """Return a finding for each requirement that does not hold, at its place in the spec."""
-    # the rules of another commit have no place here
-    given = candidate.rules.gate.requirements if candidate.rules.base is None else ()
-    found = []
+    """Return a finding for each requirement that does not hold, located in the model's spec."""
+    # requirements of another commit have no line in this spec
+    requirements = candidate.rules.gate.requirements if candidate.rules.base is None else ()
+    findings = []
     for index, item in enumerate(comparison.requirements):
         if item.verdict in ("pass", "not-applicable"):
             continue
-        place = ("spec", "gate", "requirements", index, "metric") if given else ("spec",)
+        place = ("spec", "gate", "requirements", index, "metric") if requirements else ("spec",)
         failed = item.verdict == "fail"
-        found.append(
+        findings.append(
             Diagnostic(
                 "gate-failed" if failed else "gate-inconclusive",
                 f"{candidate.model.name}: {requirement_label(item)}: {reason_text(item)}",
                 candidate.model.locate(*place),
                 None
                 if failed
-                else "nothing is promoted until it is decided; more labelled rows, or a larger effect, decide it",
+                else "add labelled rows, or improve the model further, until the requirement is decided; only then can the model"
+                " be promoted",
                 "error" if failed else "warning",
             )
         )
-    if not found and comparison.verdict == "inconclusive":
+    if not findings and comparison.verdict == "inconclusive":
         message = f"{candidate.model.name}: {comparison.sentence}"
-        found.append(
+        findings.append(
             Diagnostic(
                 "gate-inconclusive", message, candidate.model.locate("spec", "gate", key=True), severity="warning"
             )
         )
-    return tuple(found)
+    return tuple(findings)

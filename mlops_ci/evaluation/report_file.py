@@ -1,4 +1,4 @@
-"""A gate's answer as a file, read as if a stranger had made it up: nothing is believed that does not follow from the rest of it."""
+"""Reads a gate's answer from a file that may be forged: refuses every value that contradicts another value of the file."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from mlops_ci.core.records.comparison import Comparison
 from mlops_ci.core.requirement_consistency import requirement_contradiction, verdict_contradiction
 from mlops_ci.core.results.gate import GatedModel, GateReport, worst_verdict
 
-MAX_REPORT_BYTES = 5_000_000  # bytes of the file
+MAX_REPORT_BYTES = 5_000_000
 _MAX_DEPTH = 24
 _MAX_ITEMS = 20_000  # items of a list or an object
 _MAX_TEXT_LENGTH = 20_000  # characters of a text
-_MAX_INTEGER = 2**53  # whole numbers that every reader of JSON has exactly
+_MAX_INTEGER = 2**53  # up to here every JSON reader represents integers exactly
 _NAME_PATTERN = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")  # DNS-1123, as the schemas have it
 _ID_PATTERN = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _DIGEST_PATTERN = re.compile(r"[0-9a-f]{16,64}")  # keys of runs are shorter than digests
@@ -29,7 +29,7 @@ _DIGEST_PATTERN = re.compile(r"[0-9a-f]{16,64}")  # keys of runs are shorter tha
 
 @dataclass(frozen=True)
 class GateAnswer:
-    """What `gate` wrote for `--format json` or `github`. `record` is None where it could not answer."""
+    """The output of `gate` for `--format json` or `github`; `record` is None when an error stopped the gate."""
 
     verb: Literal["gate"]
     exit_code: int
@@ -39,7 +39,7 @@ class GateAnswer:
 
 
 def read_gate_answer(path: Path) -> GateAnswer:
-    """Return the answer that a file holds; raises UsageProblem `report-invalid`, which names the place, for all that is none."""
+    """Return the gate's answer in a file; raises UsageProblem `report-invalid`, with the JSON path, when it is not valid."""
     try:
         if not path.is_file():
             raise _invalid_report_problem(path, "there is no such file")
@@ -57,10 +57,10 @@ def read_gate_answer(path: Path) -> GateAnswer:
         raise _invalid_report_problem(path, "$: it is nested too deep") from error
     except DecodeError as error:
         raise _invalid_report_problem(path, str(error)) from error
-    except ValueError as error:  # no JSON, no Unicode, a number of 4,300 digits; or what a record refuses to hold
+    except ValueError as error:  # not JSON, not Unicode, a number of 4,300 digits, or a value that a record refuses
         raise _invalid_report_problem(path, f"$: not the JSON of an answer: {error}") from error
-    if found := next(_contradictions(answer), None):
-        raise _invalid_report_problem(path, found)
+    if contradiction := next(_contradictions(answer), None):
+        raise _invalid_report_problem(path, contradiction)
     return answer
 
 
@@ -68,7 +68,7 @@ def _invalid_report_problem(path: Path, why: str) -> UsageProblem:
     return UsageProblem.of(
         "report-invalid",
         f"{path.name} is not a gate's answer: {why[:500]}",
-        help="give it the file that `mlops-ci gate --format github` named as its output `record`, unchanged and of the same version",
+        help="pass the unchanged file that `mlops-ci gate --format github` of the same version named in its output `record`",
     )
 
 
@@ -77,14 +77,14 @@ def _reject_constant(name: str) -> NoReturn:
 
 
 def _require_unique_fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("an object says a field twice")
-    return found
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise ValueError("an object has a field twice")
+    return fields
 
 
 def _require_within_limits(data: Any) -> None:
-    """Refuse what is too deep, too long or no finite number, wherever it is; raises DecodeError."""
+    """Raise DecodeError when JSON data are nested too deep, too long, or have a number that is too large or not finite."""
     left: list[tuple[str, int, Any]] = [("$", 0, data)]
     while left:
         where, depth, value = left.pop()
@@ -106,7 +106,7 @@ def _require_within_limits(data: Any) -> None:
 
 
 def _contradictions(answer: GateAnswer) -> Iterator[str]:
-    """Yield where an answer does not follow from its own parts, or names what cannot be."""
+    """Yield a text for each contradiction between parts of an answer, and for each malformed name."""
     for at, one in enumerate(answer.diagnostics):
         if len(one.id) > 80 or not _ID_PATTERN.fullmatch(one.id):
             yield f"$.diagnostics[{at}].id: not the id of a finding"
@@ -117,19 +117,19 @@ def _contradictions(answer: GateAnswer) -> Iterator[str]:
         return
     report = answer.record
     if not report.models:
-        yield "$.record.models: no model was judged"
+        yield "$.record.models: no model"
     if len({one.model for one in report.models}) != len(report.models):
-        yield "$.record.models: a model is there twice"
+        yield "$.record.models: a model appears twice"
     for at, gated in enumerate(report.models):
         yield from (f"$.record.models[{at}].{why}" for why in _model_contradictions(gated))
     if report.verdict != (follows := worst_verdict(one.verdict for one in report.models)):
-        yield f"$.record.verdict: {report.verdict}, and from the models' verdicts follows {follows}"
+        yield f"$.record.verdict: {report.verdict}, but the models' verdicts give {follows}"
     if report.fits != sum(one.fitted for one in report.models):
         yield "$.record.fits: not the number of models that were fitted"
     if not 0 <= answer.exit_code <= 4 or (report.verdict == "fail" or has_errors(answer.diagnostics)) > refused:
-        yield f"$.exitCode: {answer.exit_code}, and the verdict is {report.verdict}"
+        yield f"$.exitCode: {answer.exit_code}, but the verdict is {report.verdict}"
     if report.verdict == "pass" and refused and not has_errors(answer.diagnostics):
-        yield f"$.exitCode: {answer.exit_code}, and nothing is wrong"
+        yield f"$.exitCode: {answer.exit_code}, but there is no error"
 
 
 def _model_contradictions(gated: GatedModel) -> Iterator[str]:
@@ -140,30 +140,30 @@ def _model_contradictions(gated: GatedModel) -> Iterator[str]:
         if run.model != gated.model:
             yield "run.model: another model"
         if run.seconds < 0 or not _DIGEST_PATTERN.fullmatch(run.key) or not _DIGEST_PATTERN.fullmatch(run.model_digest):
-            yield "run: a digest is none, or time ran backwards"
+            yield "run: a malformed digest, or a negative duration"
     if gated.snapshot is not None and run is not None and gated.snapshot.dataset != run.dataset:
-        yield "snapshot.dataset: another one than the model learned from"
+        yield "snapshot.dataset: not the dataset that the model was trained on"
     if comparison is None:
         if gated.verdict != "fail":
-            yield f"verdict: {gated.verdict}, and it was not compared"
+            yield f"verdict: {gated.verdict}, but there is no comparison"
         if gated.ref is not None:
-            yield "ref: there, and it was not compared"
+            yield "ref: present, but there is no comparison"
         return
     if run is None or gated.snapshot is None:
-        yield "comparison: there, without what was compared"
+        yield "comparison: present, but its run or snapshot is missing"
     elif (comparison.model, comparison.run, comparison.model_digest) != (run.model, run.key, run.model_digest):
         yield "comparison: of another run"
     if not _DIGEST_PATTERN.fullmatch(comparison.key):
         yield "comparison.key: not a digest"
     if gated.ref is not None and gated.ref != f"refs/mlops/runs/{gated.model}/{comparison.key}":
-        yield "ref: not that of the comparison"
+        yield "ref: not the ref of the comparison"
     if gated.verdict != comparison.verdict:
-        yield f"verdict: {gated.verdict}, and the comparison's is {comparison.verdict}"
+        yield f"verdict: {gated.verdict}, but the comparison's verdict is {comparison.verdict}"
     if gated.sentence != comparison.sentence:
         yield "sentence: not the comparison's"
     yield from (f"comparison.{why}" for why in _requirement_contradictions(comparison))
     if gated.snapshot is not None and not gated.snapshot.has_passed and gated.verdict == "pass":
-        yield "verdict: pass, and a check of the data failed"
+        yield "verdict: pass, but a check of the data failed"
     if comparison.champion_state == "compared" and comparison.champion is None:
         yield "comparison.champion: missing"
 

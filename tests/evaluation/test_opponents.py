@@ -37,7 +37,7 @@ def test_before_the_first_release_there_is_no_champion() -> None:
 
 
 def test_without_an_answer_of_the_remote_no_release_is_not_no_champion() -> None:
-    with pytest.raises(EnvironmentProblem, match="whether there is a champion cannot be told") as caught:
+    with pytest.raises(EnvironmentProblem, match="it is unknown whether a champion exists") as caught:
         find_champion(model_state(), "prod", offline=True)
     assert caught.value.diagnostics[0].id == "champion-unknown"
     assert find_champion(model_state(FIRST), "prod", offline=True) == FIRST

@@ -85,8 +85,8 @@ def _set(*path: str | int, to: Any) -> Callable[[dict[str, Any]], None]:
 
 MODEL = ("record", "models", 0)
 SPOILED: list[tuple[Callable[[dict[str, Any]], None], str]] = [
-    (_set("record", "verdict", to="fail"), "$.record.verdict: fail, and from the models' verdicts follows pass"),
-    (_set(*MODEL, "verdict", to="fail"), "$.record.models[0].verdict: fail, and the comparison's is pass"),
+    (_set("record", "verdict", to="fail"), "$.record.verdict: fail, but the models' verdicts give pass"),
+    (_set(*MODEL, "verdict", to="fail"), "$.record.models[0].verdict: fail, but the comparison's verdict is pass"),
     (
         _set(*MODEL, "comparison", "requirements", 0, "verdict", to="fail"),
         "$.record.models[0].comparison.verdict: pass, and from the requirements follows fail",
@@ -122,16 +122,16 @@ SPOILED: list[tuple[Callable[[dict[str, Any]], None], str]] = [
     (_set(*MODEL, "comparison", "run", to="1" * 64), "$.record.models[0].comparison: of another run"),
     (_set(*MODEL, "comparison", "modelDigest", to="1" * 64), "$.record.models[0].comparison: of another run"),
     (_set(*MODEL, "run", "model", to="other"), "$.record.models[0].run.model: another model"),
-    (_set(*MODEL, "run", "dataset", to="other"), "$.record.models[0].snapshot.dataset: another one than"),
-    (_set(*MODEL, "run", "seconds", to=-1), "$.record.models[0].run: a digest is none"),
-    (_set(*MODEL, "ref", to="refs/heads/main"), "$.record.models[0].ref: not that of the comparison"),
+    (_set(*MODEL, "run", "dataset", to="other"), "$.record.models[0].snapshot.dataset: not the dataset that"),
+    (_set(*MODEL, "run", "seconds", to=-1), "$.record.models[0].run: a malformed digest"),
+    (_set(*MODEL, "ref", to="refs/heads/main"), "$.record.models[0].ref: not the ref of the comparison"),
     (_set(*MODEL, "sentence", to="all is well"), "$.record.models[0].sentence: not the comparison's"),
     (_set(*MODEL, "model", to="../x"), "$.record.models[0].model: not a DNS-1123 label"),
-    (_set(*MODEL, "snapshot", "checks", 0, "passed", to=False), "verdict: pass, and a check of the data failed"),
-    (_set("record", "models", to=[]), "$.record.models: no model was judged"),
+    (_set(*MODEL, "snapshot", "checks", 0, "passed", to=False), "verdict: pass, but a check of the data failed"),
+    (_set("record", "models", to=[]), "$.record.models: no model"),
     (_set("record", "fits", to=7), "$.record.fits: not the number of models that were fitted"),
-    (_set("exitCode", to=1), "$.exitCode: 1, and nothing is wrong"),
-    (_set("diagnostics", to=[{"id": "x", "message": "y", "severity": "error"}]), "$.exitCode: 0, and the verdict is pass"),
+    (_set("exitCode", to=1), "$.exitCode: 1, but there is no error"),
+    (_set("diagnostics", to=[{"id": "x", "message": "y", "severity": "error"}]), "$.exitCode: 0, but the verdict is pass"),
     (_set("diagnostics", to=[{"id": "<b>", "message": "y", "severity": "note"}]), "$.diagnostics[0].id"),
     (_set("verb", to="release"), "$.verb: expected one of gate"),
     (_set("format", to=2), "$.format: expected one of 1"),
@@ -158,10 +158,10 @@ def test_what_does_not_follow_is_refused_by_its_place(
 
 
 def test_a_model_is_judged_once_and_what_was_stopped_failed(tmp_path: Path) -> None:
-    assert "$.record.models: a model is there twice" in refused(tmp_path, answer(PASSING, PASSING))
+    assert "$.record.models: a model appears twice" in refused(tmp_path, answer(PASSING, PASSING))
     said = answer(STOPPED, code=1, verdict="pass")
     said["record"]["models"][0]["verdict"] = "pass"
-    assert "verdict: pass, and it was not compared" in refused(tmp_path, said)
+    assert "verdict: pass, but there is no comparison" in refused(tmp_path, said)
 
 
 def test_a_failing_requirement_cannot_hide_behind_what_cannot_be_compared(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ DEEP = b'{"format":1,"verb":"gate","exitCode":0,"diagnostics":[],"record":' + b"
         (b"[]", "$: expected an object"),
         (b"null", "$: expected an object"),
         (DEEP, "nested too deep"),
-        (b'{"format":1,"format":1}', "says a field twice"),
+        (b'{"format":1,"format":1}', "has a field twice"),
         (b'{"format":NaN}', "NaN is not a number"),
         (b'{"format":' + b"9" * 5000 + b"}", "not the JSON"),
         (json.dumps({"x": [[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]}).encode(), "nested deeper than 24"),

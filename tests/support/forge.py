@@ -268,7 +268,7 @@ class _Forging:
             text = self.packer.add("blob", canonical_json(encode(question)).encode())
             entries = {LEDGER_ENTRY_FILE: ("100644", text)}
             parents = (self.refs[ref],) if ref in self.refs else ()
-            title = f"{release.model}: run {release.run_key} is judged"
+            title = f"{release.model}: evaluate run {release.run_key}"
             tool = "mlops-ci <mlops-ci@localhost>"
             self.refs[ref] = self.packer.commit(tree(self.packer, entries), parents, title, tool, seconds)
             self.questions[ref] = self.questions.get(ref, 0) + 1

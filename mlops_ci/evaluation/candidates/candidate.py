@@ -1,4 +1,4 @@
-"""A candidate's identity: its spec, code, training rows and environment, which name it before anything is trained."""
+"""A candidate's identity: a key of its spec, code, training rows and environment, known before the training."""
 
 from __future__ import annotations
 
@@ -33,16 +33,17 @@ from mlops_ci.spec.spec_types import DatasetSpec, ModelSpec, Requirement, SplitS
 from mlops_ci.training.environment import training_environment
 from mlops_ci.training.source_code import code_files, imported_packages
 
-TRAIN_FORMAT = 1  # rises when the same inputs would give another model
-VERDICT_FORMAT = 5  # rises when the same models would get another verdict
-RUN_KEY_LENGTH = 32  # hex digits of a run's name
+TRAIN_FORMAT = 1  # increase it when the same inputs would give another model
+VERDICT_FORMAT = 5  # increase it when the same models could get another verdict
+RUN_KEY_LENGTH = 32  # hex digits of a run's key
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A model as it would be trained now. `key` is of all that decides the result: spec, code, training rows, environment.
+    """A model as it would be trained now.
 
-    `dataset` is the spec as it is written; rows are divided by the split of the rules: see `dataset_by_rules`.
+    `key` is a digest of every input of the training: spec, code, training rows and environment. `dataset` is the spec as
+    written; the gate's rules may have another split, which `dataset_by_rules` applies.
     """
 
     model: LocatedSpec[ModelSpec]
@@ -55,39 +56,39 @@ class Candidate:
     environment: TrainingEnvironment
     rules: GateRules
     key: str
-    findings: tuple[Diagnostic, ...] = ()  # what is worth a word, and stops nothing
+    findings: tuple[Diagnostic, ...] = ()  # warnings and notes
     sealed_holdout: SealedHoldout | None = None  # a sealed holdout that has been opened
 
     @property
     def dataset_by_rules(self) -> LocatedSpec[DatasetSpec]:
-        """The dataset with the split of the rules that judge the candidate: by it rows are divided."""
+        """The dataset spec with the split of the gate's rules; this split divides the rows."""
         return dataset_with_split(self.dataset, self.rules.split)
 
     @property
     def interface_digest(self) -> str:
-        """The digest of what callers see: inputs, output, task."""
+        """The digest of the model's interface: inputs, output, task."""
         return _interface_digest(self.model.spec, self.inputs, self.output)
 
     @property
     def holdout_budget(self) -> int | None:
-        """How many questions the holdout may be asked; None: they are not counted."""
+        """The number of evaluations that the holdout allows; None: they are not counted."""
         return self.rules.holdout_budget
 
     @property
     def requirements(self) -> tuple[Requirement, ...]:
-        """What must hold: what the gate names, or the task's usual ones."""
+        """The gate's requirements, or the task's default requirements."""
         return self.rules.gate.requirements or default_requirements(self.model.spec.task)
 
     @property
     def policy_digest(self) -> str:
-        """The digest of the rules that the candidate is judged by."""
+        """The digest of the gate's rules for the candidate."""
         parts = [encode(self.rules.gate), encode(self.rules.evaluate), encode(self.rules.metric_code)]
         if packages := self._metric_packages():
             parts.append(packages)
         return digest_json(parts)
 
     def _metric_packages(self) -> list[str]:
-        """Return the packages, with their versions, whose metrics the rules name: another version is another rule."""
+        """Return the packages, with versions, that provide metrics of the rules; a new version may compute another value."""
         evaluate = self.rules.evaluate
         named = {*evaluate.metrics, *(one.metric for one in self.requirements)} - {
             *METRIC_DEFINITIONS,
@@ -97,9 +98,9 @@ class Candidate:
         return sorted({distribution_of("mlops_ci.metrics", name) for name in named & offered})
 
     def comparison_key(self, opponents: Opponents, trust: Trust = "local") -> str:
-        """Return the name of the gate's answer: the candidate, the older versions, today's rows and the rules.
+        """Return the key of the gate's result: a digest of the candidate, its baselines, today's rows and the rules.
 
-        The same answer from a place of another `trust` has another name, so that none stands in another's way.
+        Results with different `trust` have different keys, so that one never replaces the other.
         """
         champion, anchor = opponents.champion, opponents.anchor
         parts = [
@@ -110,11 +111,11 @@ class Candidate:
             self.sides.split.holdout_digest,
             self.policy_digest,
         ]
-        if self.holdout_budget is not None:  # which decides the level of every test
+        if self.holdout_budget is not None:  # the budget decides the level of every test
             parts.append(self.holdout_budget)
         if anchor is not None and anchor != champion:
             parts.append(f"anchor {anchor.ref.oid}")
-        if self.sealed_holdout is not None:  # of which more columns may be looked at than the digest is of
+        if self.sealed_holdout is not None:  # the rules may use columns that `holdout_digest` does not cover
             parts.append(encode(self.sealed_holdout.files))
         if self.rules.dependence != RowDependence():
             parts.append(encode(self.rules.dependence))
@@ -124,7 +125,7 @@ class Candidate:
 
 
 def dataset_with_split(dataset: LocatedSpec[DatasetSpec], split: SplitSpec) -> LocatedSpec[DatasetSpec]:
-    """Return a dataset spec with another split, under a digest of both; the same spec where that is its own split."""
+    """Return a dataset spec with another split and a digest of both; return the same spec when the split is equal."""
     if split == dataset.spec.split:
         return dataset
     digest = digest_json([dataset.digest, encode(split)])
@@ -132,14 +133,14 @@ def dataset_with_split(dataset: LocatedSpec[DatasetSpec], split: SplitSpec) -> L
 
 
 def read_data(project: Project, model: str) -> tuple[DatasetSnapshot, tuple[Diagnostic, ...]]:
-    """Return the snapshot of a model's dataset with its checks judged now; raises Findings when it cannot be read."""
+    """Return the snapshot of a model's dataset, and the findings of its checks; raises Findings when it cannot be read."""
     context = project.context
     dataset = project.specs.datasets[project.specs.models[model].spec.dataset]
     return take_snapshot(context.root, dataset, context.clock(), context.cache, project.reference)
 
 
 def require_data(project: Project, model: str) -> DatasetSnapshot:
-    """Return the snapshot of a model's dataset; raises Findings when it cannot be read, or a check of severity error fails."""
+    """Return the snapshot of a model's dataset; raises Findings when it cannot be read, or when a check fails as an error."""
     data, findings = read_data(project, model)
     if has_errors(findings):
         raise Findings(findings)
@@ -155,11 +156,11 @@ def identify_candidate(
     *,
     allow_leaks: bool = False,
 ) -> Candidate:
-    """Return the candidate that a model is now; reads no rows where the cache knows these files.
+    """Return a model's current candidate; reads no rows when the cache knows the data files.
 
-    `recorded` is the environment of a run, to be taken in place of the one at hand; one that is made `again` was judged
-    before, and is not refused for what its holdout shares with its training side. `base` has the rules, where there is one. Raises Findings
-    when the data lack a column, the target cannot be learnt, or the holdout leaks.
+    `recorded_environment` is the environment of an earlier run, used instead of the current one. `base` provides the
+    rules, if given. `allow_leaks` permits rows that holdout and training side share, for a release that is made again.
+    Raises Findings when the data lack a column, the target cannot be learned, or the holdout leaks.
     """
     context = project.context
     model = project.specs.models[name]
@@ -169,11 +170,12 @@ def identify_candidate(
     rules = effective_rules(base, project, model, dataset)
     if missing := missing_column_findings(model, rules, types):
         raise Findings(missing)
-    divided = dataset_with_split(dataset, rules.split)
-    sides = split_dataset(SplitSource(context.root, divided, data.files), spec.features, spec.target, context.cache)
+    dataset_by_rules = dataset_with_split(dataset, rules.split)
+    source = SplitSource(context.root, dataset_by_rules, data.files)
+    sides = split_dataset(source, spec.features, spec.target, context.cache)
     findings = target_findings(sides, spec.target, spec.task, model.locate("spec", "target"))
     if not allow_leaks:
-        findings += leak_findings(sides.leaks, divided, sides.split.holdout_rows)
+        findings += leak_findings(sides.leaks, dataset_by_rules, sides.split.holdout_rows)
     if has_errors(findings):
         raise Findings((*findings, *rule_change_warnings(model, rules)))
     code = code_files(context.root, spec.train.entrypoint)
@@ -185,7 +187,7 @@ def identify_candidate(
     )
     inputs = tuple(ModelField(feature, types[feature]) for feature in spec.features)
     output = ModelField(spec.target, types[spec.target])
-    decides = (_interface_digest(spec, inputs, output), sides.split.train_digest)
+    digests = (_interface_digest(spec, inputs, output), sides.split.train_digest)
     return Candidate(
         model=model,
         dataset=dataset,
@@ -196,7 +198,7 @@ def identify_candidate(
         code=code,
         environment=env,
         rules=rules,
-        key=_run_key(spec.train, code, env, *decides),
+        key=_run_key(spec.train, code, env, *digests),
         findings=findings,
     )
 
@@ -208,6 +210,6 @@ def _interface_digest(spec: ModelSpec, inputs: tuple[ModelField, ...], output: M
 def _run_key(
     train: TrainSpec, code: tuple[FileDigest, ...], environment: TrainingEnvironment, interface: str, rows: str
 ) -> str:
-    """Return the name of a training run; `interface` and `rows` are digests of what callers see and of the training rows."""
-    decides = [TRAIN_FORMAT, interface, encode(train), encode(code), rows, environment.identity]
-    return digest_json(decides)[:RUN_KEY_LENGTH]
+    """Return the key of a training run; `interface` and `rows` are the digests of the interface and the training rows."""
+    parts = [TRAIN_FORMAT, interface, encode(train), encode(code), rows, environment.identity]
+    return digest_json(parts)[:RUN_KEY_LENGTH]

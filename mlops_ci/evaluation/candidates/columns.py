@@ -1,4 +1,4 @@
-"""The columns that a candidate needs: its features and target, and those that the rules of its gate name."""
+"""The columns that a candidate needs: its features, its target, and the columns that the gate's rules name."""
 
 from __future__ import annotations
 
@@ -13,29 +13,31 @@ from mlops_ci.spec.spec_types import ModelSpec
 
 
 def required_columns(rules: GateRules) -> dict[str, tuple[str | int, ...]]:
-    """Return the columns that judging needs beside those of models, each with the place in a Model spec that names it."""
+    """Return the columns that the gate's rules need, each with the path in the Model spec that names it."""
     evaluate = rules.evaluate
-    found: dict[str, tuple[str | int, ...]] = {}
+    columns: dict[str, tuple[str | int, ...]] = {}
     for index, one in enumerate(evaluate.slices):
         names = (one,) if isinstance(one, str) else parse_condition(one.where).columns
-        found |= dict.fromkeys(names, ("spec", "evaluate", "slices", index))
-    found |= {name: ("spec", "dataset") for name in (rules.dependence.group, rules.dependence.time) if name is not None}
+        columns |= dict.fromkeys(names, ("spec", "evaluate", "slices", index))
+    columns |= {
+        name: ("spec", "dataset") for name in (rules.dependence.group, rules.dependence.time) if name is not None
+    }
     if evaluate.weights:
-        found[evaluate.weights] = ("spec", "evaluate", "weights")
+        columns[evaluate.weights] = ("spec", "evaluate", "weights")
     for metric, custom in evaluate.custom.items():
-        found |= dict.fromkeys(custom.columns, ("spec", "evaluate", "custom", metric, "columns"))
+        columns |= dict.fromkeys(custom.columns, ("spec", "evaluate", "custom", metric, "columns"))
     conditions = {one.name for one in evaluate.slices if not isinstance(one, str)}
     for index, requirement in enumerate(rules.gate.requirements):
         if requirement.by:
-            found[requirement.by] = ("spec", "gate", "requirements", index, "by")
+            columns[requirement.by] = ("spec", "gate", "requirements", index, "by")
         if isinstance(requirement.slices, tuple):
             place = ("spec", "gate", "requirements", index, "slices")
-            found |= {name: place for name in requirement.slices if name not in conditions}
-    return found
+            columns |= {name: place for name in requirement.slices if name not in conditions}
+    return columns
 
 
 def slice_columns(rules: GateRules) -> tuple[str, ...]:
-    """Return the columns whose values cut the holdout: those that are reported, and those that a requirement names."""
+    """Return the columns that define slices: those that `evaluate.slices` reports, and those that a requirement names."""
     conditions = {one.name for one in rules.evaluate.slices if not isinstance(one, str)}
     reported = [one for one in rules.evaluate.slices if isinstance(one, str)]
     named = [item.slices for item in rules.gate.requirements if isinstance(item.slices, tuple)]
@@ -45,18 +47,21 @@ def slice_columns(rules: GateRules) -> tuple[str, ...]:
 def missing_column_findings(
     model: LocatedSpec[ModelSpec], rules: GateRules, types: Mapping[str, str]
 ) -> tuple[Diagnostic, ...]:
-    """Return a finding for each column that a model or its rules name and the data, with these `types`, do not have."""
+    """Return a finding for each column that a model or its rules name but the data do not have.
+
+    `types` maps the names of the data's columns to their types.
+    """
     spec, by_rules = model.spec, required_columns(rules)
     places: list[tuple[str, tuple[str | int, ...]]] = []
     places += [(name, ("spec", "features", index)) for index, name in enumerate(spec.features)]
     places += [(spec.target, ("spec", "target"))]
     places += list(by_rules.items())
-    found = []
+    findings = []
     for name, place in places:
         if name in types:
             continue
         help = suggest(name, types, otherwise="the data have")
-        whose = f", which the rules of {rules.base} need" if rules.base and name in by_rules else ""
-        message = f"the data of '{spec.dataset}' have no column '{name}'{whose}"
-        found.append(Diagnostic("model-column-missing", message, model.locate(*place), help))
-    return tuple(found)
+        needed_by = f", which the rules of {rules.base} need" if rules.base and name in by_rules else ""
+        message = f"the data of '{spec.dataset}' have no column '{name}'{needed_by}"
+        findings.append(Diagnostic("model-column-missing", message, model.locate(*place), help))
+    return tuple(findings)

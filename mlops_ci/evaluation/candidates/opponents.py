@@ -1,4 +1,4 @@
-"""The older versions that a candidate is tested against, by the registry alone: the champion and the anchor."""
+"""Finds the releases that a candidate is tested against, champion and anchor, in the registry."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mlops_ci.spec.spec_types import GateSpec, Requirement
 
 @dataclass(frozen=True)
 class Opponents:
-    """The releases that a candidate is tested against; None: there is none, or no test is against it."""
+    """The releases that a candidate is tested against; None when there is no such release, or no test against it."""
 
     champion: Event | None = None
     anchor: Event | None = None
@@ -30,56 +30,60 @@ def find_opponents(
     *,
     offline: bool = False,
 ) -> Opponents:
-    """Return the champion, and the anchor where a requirement is against it; raises as the two functions below do."""
+    """Return the champion, and the anchor when a requirement tests against it.
+
+    Raises what `find_champion` and `find_anchor` raise.
+    """
     champion = find_champion(state, rules.champion_environment, offline=offline)
-    tested = any(one.against == "anchor" for one in requirements)
-    return Opponents(champion, find_anchor(state, champion, rules.gate, where) if tested else None)
+    needs_anchor = any(one.against == "anchor" for one in requirements)
+    return Opponents(champion, find_anchor(state, champion, rules.gate, where) if needs_anchor else None)
 
 
 def find_champion(state: ModelState, environment: str, *, offline: bool = False) -> Event | None:
-    """Return the release that a model's candidates must beat, the one that `environment` runs; None before the first one.
+    """Return the champion: the release that `environment` runs, else the newest one; None before the first release.
 
-    Raises EnvironmentProblem `champion-unknown` when the remote did not answer and this clone knows of none, Findings
-    `champion-missing` when the champion's tag is gone: neither means that there is no champion.
+    Raises EnvironmentProblem `champion-unknown` when the remote did not answer and this clone has no release, and
+    Findings `champion-missing` when the champion's tag is missing. Neither case means that there is no champion.
     """
-    found = state.champion(environment)
-    if found is None and offline:
+    champion = state.champion(environment)
+    if champion is None and offline:
         raise EnvironmentProblem.of(
             "champion-unknown",
-            f"the remote did not answer, and this clone knows no release of '{state.model}': whether there is a champion cannot be told",
-            help="check the network and your rights (git fetch), then run the same command again",
+            f"the remote did not answer, and this clone has no release of '{state.model}', so it is unknown whether a champion exists",
+            help="check the network and your access rights with git fetch, then run the same command again",
         )
-    return found
+    return champion
 
 
 def find_anchor(
     state: ModelState, champion: Event | None, gate: GateSpec, where: Location | None = None
 ) -> Event | None:
-    """Return the fixed version that small losses of many retrains are measured from; None before the first release.
+    """Return the anchor, the fixed version from which small losses of many retrains are measured; None without a champion.
 
-    The gate's `anchor`, or else the newest release up to the champion that was no retrain (by its record; or, where that
-    does not tell, its patch number is 0), or else the oldest: where there is a champion there is an anchor. Raises
-    Findings `anchor-unknown`, at `where`, when the gate names a version that is not registered.
+    The anchor is the gate's `anchor`; else the newest release up to the champion that was not a retrain; else the oldest
+    release. A release was a retrain if its record says so; without that field, if its patch number is not 0. Raises
+    Findings `anchor-unknown`, located at `where`, when the gate names a version that is not registered.
     """
     if champion is None:
         return None
     if gate.anchor is not None:
         version = gate.anchor.removeprefix("v")
-        found = state.releases.get(version)
-        if found is None:
+        anchor = state.releases.get(version)
+        if anchor is None:
             raise Findings.of(
                 "anchor-unknown",
                 f"the anchor v{version} of '{state.model}' is not a registered version",
                 location=where,
-                help=f"registered are {', '.join(state.releases)}; leave `anchor` out to take the newest that was no retrain",
+                help=f"the registered versions are {', '.join(state.releases)}; without `anchor`, the gate takes the newest version"
+                " that was not a retrain",
             )
-        return found
+        return anchor
     newest = version_key(champion.version)
-    known = sorted(
+    releases = sorted(
         (event for version, event in state.releases.items() if version_key(version) <= newest),
         key=lambda event: version_key(event.version),
     )
-    return next((event for event in reversed(known) if _is_change(event)), known[0] if known else champion)
+    return next((event for event in reversed(releases) if _is_change(event)), releases[0] if releases else champion)
 
 
 def _is_change(event: Event) -> bool:

@@ -1,4 +1,4 @@
-"""A release as it was made: the run that it names, verified, and its commit with specs, code and data in a scratch folder."""
+"""Loads a release for a reproduction: its verified run, and its commit with specs, code and data in a scratch folder."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 @dataclass(frozen=True)
 class RecordedRelease:
-    """What a release says of its making: the run and its data as recorded, and the model's files in `folder`."""
+    """A release with the recorded run and data snapshot; the model's files are in `folder`."""
 
     release: Release
     run: TrainingRun
@@ -34,68 +34,69 @@ class RecordedRelease:
 
 @dataclass(frozen=True)
 class ReleaseCheckout:
-    """A release's commit, checked out where nobody else works; `gone` are files of it whose content could not be had."""
+    """A release's commit in a folder of its own; `missing_files` are files of the commit whose content git does not have."""
 
     project: Project
     missing_files: tuple[str, ...]
 
 
 def load_recorded_release(project: Project, repo: Repository, release: Release) -> RecordedRelease:
-    """Return what the release names, fetching it where need be, once it is what the release says.
+    """Return the run, snapshot and files that a release names, fetched if necessary, and verified against its record.
 
-    Raises EnvironmentProblem: `store-missing`, or `store-corrupt` when the pin holds another run, or other files.
+    Raises EnvironmentProblem `store-missing` when they cannot be fetched, and `store-corrupt` when the pinned ref holds
+    another run or other files.
     """
     stored = run_store.released_run(repo, release)
     run = run_store.read_record(repo, stored, "run.json", TrainingRun)
     data = run_store.read_record(repo, stored, "snapshot.json", DatasetSnapshot)
-    told = (release.model, release.run_key, release.model_digest, release.model_files, release.model_format,
-            release.spec_digest, release.environment_digest, release.data[0].digest, release.data[0].digest)  # fmt: skip
-    says = (run.model, run.key, run.model_digest, run.files, run.model_format,
-            run.spec_digest, digest_json(run.environment.identity), run.data_digest, data.digest)  # fmt: skip
-    if told != says:
-        raise _corrupt_store_problem(stored.ref, "its run is not the one that the release was made of")
+    expected = (release.model, release.run_key, release.model_digest, release.model_files, release.model_format,
+                release.spec_digest, release.environment_digest, release.data[0].digest, release.data[0].digest)  # fmt: skip
+    stored_values = (run.model, run.key, run.model_digest, run.files, run.model_format,
+                     run.spec_digest, digest_json(run.environment.identity), run.data_digest, data.digest)  # fmt: skip
+    if expected != stored_values:
+        raise _corrupt_store_problem(stored.ref, "its run does not match the release's record")
     folder = Path(tempfile.mkdtemp(prefix="recorded-", dir=project.context.scratch))
     run_store.write_model_files(repo, stored, release.model_files, folder)
     return RecordedRelease(release, run, data, folder)
 
 
 def checkout_release(project: Project, repo: Repository, release: Release) -> ReleaseCheckout:
-    """Check the release's commit out into scratch and read its specs; the work tree and the index are not touched.
+    """Return the release's commit, checked out into a scratch folder, with its specs; work tree and index stay unchanged.
 
-    Raises EnvironmentProblem `release-specs-unreadable` when its specs are not valid for this toolkit, or have no such
-    model.
+    Raises EnvironmentProblem `release-specs-unreadable` when this toolkit cannot read the specs, or when they do not have
+    the release's model.
     """
     context, name = project.context, f"{release.model}@v{release.version}"
     scratch = Path(tempfile.mkdtemp(prefix="commit-", dir=context.scratch)).resolve()
     tree = scratch / "tree"
     tree.mkdir()
-    gone = repo.check_out(release.commit, tree, scratch / "index")
+    missing = repo.check_out(release.commit, tree, scratch / "index")
     inside = PurePosixPath(release.project.path)
     root = tree / inside
-    there = root.is_dir() and root.resolve() == root  # a link could lead anywhere
-    specs, findings = load_specs(root) if there else (None, ())
+    has_folder = root.is_dir() and root.resolve() == root  # a symbolic link could lead anywhere
+    specs, findings = load_specs(root) if has_folder else (None, ())
     if specs is None or release.model not in specs.models:
-        said = next(
+        reason = next(
             (one.message for one in findings if one.severity == "error"), f"there is no model '{release.model}'"
         )
-        lost = f"; these files could not be had: {', '.join(gone[:5])}" if gone else ""
+        lost = f"; the content of these files is missing: {', '.join(missing[:5])}" if missing else ""
         raise EnvironmentProblem.of(
             "release-specs-unreadable",
-            f"the specs of {name} in commit {release.commit[:10]} cannot be used: {said}{lost}",
-            help=f"it was made by mlops-ci {release.made_by.toolkit}: try that version",
+            f"the specs of {name} in commit {release.commit[:10]} cannot be used: {reason}{lost}",
+            help=f"mlops-ci {release.made_by.toolkit} made this release: try that version",
         )
-    context = replace(context, root=root, start_folder=root, cache=None)  # what is compared is read, not remembered
+    context = replace(context, root=root, start_folder=root, cache=None)  # read everything anew, without the cache
     prefix = "" if inside == PurePosixPath() else f"{inside}/"
     return ReleaseCheckout(
-        Project(specs, context), tuple(path.removeprefix(prefix) for path in gone if path.startswith(prefix))
+        Project(specs, context), tuple(path.removeprefix(prefix) for path in missing if path.startswith(prefix))
     )
 
 
 def recover_candidate(checkout: ReleaseCheckout, record: RecordedRelease) -> tuple[Candidate | None, tuple[Cause, ...]]:
-    """Return the candidate that the release was, or why the commit does not hold it any more."""
+    """Return the candidate that became the release; or None and the causes why the commit does not have it any more."""
     project, model = checkout.project, record.run.model
     if lost := _missing_data_files(project.context.root, record.snapshot.files, checkout.missing_files):
-        return None, (_missing_data_cause(lost, "of the files that the model learned from"),)
+        return None, (_missing_data_cause(lost, "of the training files"),)
     try:
         data, _ = read_data(project, model)
     except Findings as error:
@@ -106,21 +107,21 @@ def recover_candidate(checkout: ReleaseCheckout, record: RecordedRelease) -> tup
             *find_changed_values(before, now),
             RecordedDifference("content", record.run.data_digest, data.digest),
         )
-        return None, (_missing_data_cause(evidence, "of the data are not those that the model learned from"),)
+        return None, (_missing_data_cause(evidence, "of the data differ from those that the model was trained on"),)
     try:
         candidate = identify_candidate(project, model, data, record.run.environment, allow_leaks=True)
     except Findings as error:
-        return None, (Cause("commit", f"the commit does not hold what was recorded: {error}"),)
+        return None, (Cause("commit", f"the commit does not match the record: {error}"),)
     if differs := _identity_differences(candidate, record):
         shown = ", ".join(one.what for one in differs[:5])
-        return None, (Cause("commit", f"the commit does not hold what was recorded: {shown} differ", differs),)
+        return None, (Cause("commit", f"the commit does not match the record: {shown} differ", differs),)
     return candidate, ()
 
 
 def _missing_data_files(
     root: Path, files: tuple[FileDigest, ...], gone: tuple[str, ...]
 ) -> tuple[RecordedDifference, ...]:
-    """Return those data files whose content is not here at all: absent, leading out, or a pointer to where it was kept."""
+    """Return the data files without content: absent, outside of the project, or a Git LFS pointer."""
     lost = []
     for file in files:
         path = root / file.path
@@ -165,5 +166,5 @@ def _corrupt_store_problem(ref: str, why: str) -> EnvironmentProblem:
     return EnvironmentProblem.of(
         "store-corrupt",
         f"{ref} cannot be used: {why}",
-        help="somebody changed the store, or it is damaged: compare with another clone (git ls-remote), and fetch again",
+        help="the store was changed or is damaged: compare with another clone (git ls-remote), and fetch the ref again",
     )

@@ -1,4 +1,4 @@
-"""A candidate that has been trained: here, before, or in another job."""
+"""A trained candidate: trained just now, loaded from the store, or trained in another job."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from mlops_ci.training.workers.protocol import ModelCosts
 
 @dataclass(frozen=True)
 class ExternalPredictions:
-    """A model's answers for the held-out rows, as a pyarrow table with one row each, and what it costs to run.
+    """A model's predictions for the holdout, as a pyarrow table with a row for each holdout row, and its costs.
 
-    They come from a job that ran the model and had no labels.
+    Both come from a job that ran the model without access to the labels.
     """
 
     table: Any
@@ -27,8 +27,8 @@ class ExternalPredictions:
 class TrainedModel:
     """A candidate's run, its packaged files in `folder`, and the training's output in `log`.
 
-    `fitted` tells whether it was fitted just now, and `why`. `plan` stores the run where it is new. With `predictions` the
-    model is never run here: another job did.
+    `fitted` tells whether the model was fitted just now, and `why` gives the reason. `plan` stores a new run. When
+    `predictions` are present, another job has run the model, and this job never runs it.
     """
 
     run: TrainingRun

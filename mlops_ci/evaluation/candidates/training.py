@@ -1,4 +1,4 @@
-"""A candidate's model: made from the training side alone, or taken from the store."""
+"""Trains a candidate on the training side of its data, or loads its run from the store."""
 
 from __future__ import annotations
 
@@ -28,23 +28,25 @@ from mlops_ci.training.workers.protocol import CURRENT_INTERPRETER, Interpreter,
 def fit_candidate(
     project: Project, candidate: Candidate, interpreter: Interpreter = CURRENT_INTERPRETER
 ) -> FittedModel:
-    """Fit a candidate in a process that is handed the training rows only, in a new folder of the project's scratch.
+    """Return a candidate's fitted model; the process that fits it gets the training rows only.
 
-    Raises as `fit_model` does.
+    The files are in a new folder of the project's scratch. Raises what `fit_model` raises.
     """
     context, spec = project.context, candidate.model.spec
     scratch = Path(tempfile.mkdtemp(dir=context.scratch))
     if interpreter == CURRENT_INTERPRETER:
-        prepare_worker(spec.train.estimator, spec.train.entrypoint)  # it imports while the rows are written
+        prepare_worker(
+            spec.train.estimator, spec.train.entrypoint
+        )  # the worker imports while this process writes the rows
     source = SplitSource(context.root, candidate.dataset_by_rules, candidate.snapshot.files)
     sides = write_split_files(source, spec.features, spec.target, scratch)
-    sides.holdout.unlink()  # the trainer is handed the training side only
+    sides.holdout.unlink()  # the training process must not find the holdout
     task = replace(training_task(candidate, context.root), interpreter=interpreter)
     return fit_model(task, sides.train, scratch / "fit")
 
 
 def training_task(candidate: Candidate, root: Path) -> TrainingTask:
-    """Return what a candidate's spec asks to fit; `root` is the folder that its code is in."""
+    """Return the training task of a candidate's spec; `root` is the folder with its code."""
     spec = candidate.model.spec
     return TrainingTask(
         train=spec.train,
@@ -65,17 +67,17 @@ def train_candidate(
     explain: bool = False,
     check_determinism: bool = False,
 ) -> TrainedModel:
-    """Return the candidate's stored run, or fit it, with a plan that stores it; `explain` says why in full.
+    """Return the candidate's stored run; or fit the candidate, and return the run with the plan that stores it.
 
-    With `check_determinism` it is fitted once more; where that gives another model, that is a finding, and nothing is stored.
-    Raises as `fit_candidate` does.
+    `explain` makes `why` name the ref of the run. `check_determinism` fits the candidate once more; when that gives
+    another model, the result has the error `train-not-deterministic` and no plan. Raises what `fit_candidate` raises.
     """
     trained = find_stored_run(project, candidate)
     if trained is None:
         trained = _fit_new_run(project, candidate, store, explain=explain)
     elif explain:
         ref = run_store.run_ref(candidate.model.name, candidate.key)
-        trained = replace(trained, why=f"nothing that decides the result has changed: {ref}")
+        trained = replace(trained, why=f"no input of the training has changed since {ref}")
     if not check_determinism:
         return trained
     project.context.progress(f"training {candidate.model.name} once more")
@@ -87,8 +89,8 @@ def train_candidate(
         f"{candidate.model.name}: the same code, data, environment and seed gave two models,"
         f" {' and '.join(digest[:16] for digest in digests)}",
         candidate.model.locate("spec", "train", key=True),
-        "let everything be drawn from random_state or numpy's global generator, which the spec's seed decides; a verdict on one"
-        " of these models says nothing about the next",
+        "take all random numbers from random_state or numpy's global generator, which the spec's seed sets; otherwise a verdict"
+        " on one of these models says nothing about the next one",
     )
     return replace(trained, diagnostics=(*trained.diagnostics, flaky), plan=Plan())
 
@@ -100,23 +102,23 @@ def _fit_new_run(
     ref = run_store.run_ref(name, candidate.key)
     context.progress(f"training {name} on {candidate.sides.split.train_rows:,} rows")
     started = context.clock()
-    made = fit_candidate(project, candidate)
-    files = (*made.files, *copy_source(context.root, candidate, made.folder))
-    run = training_record(candidate, made, files, started.isoformat(timespec="seconds"))
-    records: dict[str, FileContent] = {"run.json": canonical_json(encode(run)).encode(), "log.txt": made.log}
+    fitted = fit_candidate(project, candidate)
+    files = (*fitted.files, *copy_source(context.root, candidate, fitted.folder))
+    run = training_record(candidate, fitted, files, started.isoformat(timespec="seconds"))
+    records: dict[str, FileContent] = {"run.json": canonical_json(encode(run)).encode(), "log.txt": fitted.log}
     return TrainedModel(
         run,
-        made.folder,
-        made.log,
+        fitted.folder,
+        fitted.log,
         fitted=True,
         why=f"the store has no {ref}" if explain else "not trained before",
-        diagnostics=made.diagnostics,
-        plan=run_store.plan_store(ref, f"{name}: run {run.key}", records, run.files, made.folder, store),
+        diagnostics=fitted.diagnostics,
+        plan=run_store.plan_store(ref, f"{name}: run {run.key}", records, run.files, fitted.folder, store),
     )
 
 
 def find_stored_run(project: Project, candidate: Candidate) -> TrainedModel | None:
-    """Return what the store has of a candidate; None when it has not been trained."""
+    """Return the candidate's run and model files from the store; None when it has not been trained."""
     context = project.context
     stored = run_store.find_run(context.repo, run_store.run_ref(candidate.model.name, candidate.key))
     if stored is None or context.repo is None:
@@ -129,12 +131,12 @@ def find_stored_run(project: Project, candidate: Candidate) -> TrainedModel | No
 
 
 def require_stored_run(project: Project, candidate: Candidate) -> TrainedModel:
-    """Return what the store has of a candidate; raises Findings `run-missing` when it has not been trained."""
+    """Return the candidate's run and files from the store; raises Findings `run-missing` when it has not been trained."""
     trained, name = find_stored_run(project, candidate), candidate.model.name
     if trained is None:
         raise Findings.of(
             "run-missing",
-            f"'{name}' as it is now has not been trained",
+            f"'{name}' has not been trained in its current state",
             help=f"mlops-ci train {name} (or mlops-ci gate {name})",
         )
     return trained
@@ -143,7 +145,7 @@ def require_stored_run(project: Project, candidate: Candidate) -> TrainedModel:
 def training_record(
     candidate: Candidate, made: FittedModel, files: tuple[FileDigest, ...], started_on: str
 ) -> TrainingRun:
-    """Return the record of a candidate's training; `files` are those of its package, its code among them."""
+    """Return the record of a candidate's training; `files` are all files of its package, including its code."""
     spec = candidate.model.spec
     return TrainingRun(
         key=candidate.key,
@@ -174,16 +176,14 @@ def training_record(
 
 
 def copy_source(root: Path, candidate: Candidate, folder: Path) -> tuple[FileDigest, ...]:
-    """Put the code that the model is made of beside it: whoever fetches or serves the model needs it too.
+    """Copy the model's own code into the package folder, because serving the model needs the code; return its files.
 
-    Raises Findings when a file has changed since the candidate was identified.
+    Raises Findings `code-changed` when a file has changed since the candidate was identified.
     """
     for file in candidate.code:
         content = (root / file.path).read_bytes()
         if digest_bytes(content) != file.sha256:
-            raise Findings.of(
-                "code-changed", f"{file.path} changed while the model was trained", help="run the command again"
-            )
+            raise Findings.of("code-changed", f"{file.path} changed during the training", help="run the command again")
         path = folder / run_store.CODE_FOLDER / file.path
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)

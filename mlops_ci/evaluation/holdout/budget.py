@@ -1,4 +1,4 @@
-"""What a question to a holdout costs, and whether it may still be asked."""
+"""The holdout budget: counts evaluations in the ledger and refuses one when the budget is spent."""
 
 from __future__ import annotations
 
@@ -20,14 +20,16 @@ from mlops_ci.repository.context import Project
 from mlops_ci.repository.git import Repository
 from mlops_ci.spec.spec_types import GateSpec
 
-LOW_BUDGET_SHARE = 0.2  # of a budget: from here on it is said how much is left
+LOW_BUDGET_SHARE = 0.2  # warn once this share of the budget or less is left
 
 
 @dataclass(frozen=True)
 class Reservation:
-    """A question. `free`: it was asked before, or nobody counts; `gate` has the confidence that its budget leaves each test.
+    """An evaluation's place in the holdout budget.
 
-    `asking` is which of how many it is, where they are counted.
+    `state` is `free` when the ledger already has this evaluation, or when the dataset has no budget; else `new`. `gate`
+    has the confidence level that the budget leaves for each test. `question` has the evaluation's number and the budget;
+    None without a budget.
     """
 
     state: Literal["free", "new"]
@@ -37,7 +39,7 @@ class Reservation:
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
-        """A warning as the budget runs out."""
+        """The warning `holdout-budget-low` for a new evaluation when little of the budget is left."""
         if self.ledger is None or self.question is None or self.question.number is None or self.state == "free":
             return ()
         left = self.question.budget - self.question.number
@@ -46,8 +48,9 @@ class Reservation:
         return (
             Diagnostic(
                 "holdout-budget-low",
-                f"this was question {self.question.number} of {self.question.budget} to {self.ledger.ref}: {left} are left",
-                help="prepare a fresh holdout: count up split.epoch of the dataset, best when new labels have come",
+                f"this was evaluation {self.question.number} of {self.question.budget} that the holdout budget of"
+                f" {self.ledger.ref} allows: {left} are left",
+                help="prepare a fresh holdout: increase split.epoch of the dataset by one, best when new labels have arrived",
                 severity="warning",
             ),
         )
@@ -56,10 +59,11 @@ class Reservation:
 def reserve_question(
     project: Project, candidate: Candidate, run: TrainingRun, pending: Sequence[AppendLedger] = ()
 ) -> Reservation:
-    """Return what it costs to judge a trained candidate on today's holdout; `waiting` are questions of the same command.
+    """Return the place that the evaluation of a trained candidate takes in the holdout budget.
 
-    Raises Findings `holdout-exhausted` when the budget is spent, and EnvironmentProblem `ledger-offline` when it cannot be told
-    how much is left: a question is counted before it is answered.
+    `pending` are ledger entries that the same command has planned but not written yet. Raises Findings
+    `holdout-exhausted` when the budget is spent, and EnvironmentProblem `ledger-offline` for a new evaluation while the
+    remote does not answer: an evaluation must be counted before its result is known.
     """
     gate, budget = candidate.rules.gate, candidate.holdout_budget
     repo = project.context.repo
@@ -67,43 +71,46 @@ def reserve_question(
         return Reservation("free", gate)
     split = candidate.sides.split
     ledger = read_ledger(repo, candidate.rules.ledger_dataset, split.epoch)
-    spent = level_per_test(1 - gate.confidence, budget)
-    share = replace(gate, confidence=1 - spent)
-    asking = HoldoutQuestion(candidate.rules.ledger_dataset, split.epoch, budget)
+    strict_gate = replace(gate, confidence=1 - level_per_test(1 - gate.confidence, budget))
+    question = HoldoutQuestion(candidate.rules.ledger_dataset, split.epoch, budget)
     pair = (split.holdout_digest, run.model_digest)
-    state, number = _number_question(ledger, asking, pair, pending, candidate.dataset.locate("spec", "split"))
+    state, number = _number_question(ledger, question, pair, pending, candidate.dataset.locate("spec", "split"))
     if state == "free":
-        return Reservation("free", share, ledger, replace(asking, number=number))
+        return Reservation("free", strict_gate, ledger, replace(question, number=number))
     if project.context.offline:
         raise EnvironmentProblem.of(
             "ledger-offline",
-            f"the remote did not answer, so nobody knows how often the holdout of '{candidate.rules.ledger_dataset}' was asked",
-            help="check the network and your rights (git fetch), then run the same command again",
+            f"the remote did not answer, so the evaluations that the holdout of '{candidate.rules.ledger_dataset}' has left"
+            " cannot be counted",
+            help="check the network and your access rights with git fetch, then run the same command again",
         )
-    return Reservation("new", share, ledger, replace(asking, number=number))
+    return Reservation("new", strict_gate, ledger, replace(question, number=number))
 
 
 def _number_question(
     ledger: HoldoutLedger,
-    asking: HoldoutQuestion,
+    question: HoldoutQuestion,
     pair: tuple[str, str],
     pending: Sequence[AppendLedger],
     where: Location | None = None,
 ) -> tuple[Literal["free", "new"], int]:
-    """Return the place in a ledger that a question has or takes, about a pair of holdout and model; raises `holdout-exhausted`."""
-    mine = [decode(HoldoutLedgerEntry, one.question) for one in pending if one.ref == ledger.ref]
-    ahead = replace(ledger, questions=(*ledger.questions, *mine))
-    if number := ahead.question_number(*pair):
+    """Return the number that the evaluation of a (holdout digest, model digest) pair has or takes in a ledger.
+
+    Raises Findings `holdout-exhausted` when the pair is new and the budget is spent.
+    """
+    planned = [decode(HoldoutLedgerEntry, one.question) for one in pending if one.ref == ledger.ref]
+    extended = replace(ledger, questions=(*ledger.questions, *planned))
+    if number := extended.question_number(*pair):
         return "free", number
-    before = len(ahead.questions)
-    if before < asking.budget:
-        return "new", before + 1
+    count = len(extended.questions)
+    if count < question.budget:
+        return "new", count + 1
     raise Findings.of(
         "holdout-exhausted",
-        f"the holdout of '{asking.dataset}' (epoch {asking.epoch}) has answered its {asking.budget} questions;"
-        " what is chosen on it from here on is chosen by luck",
+        f"the holdout of '{question.dataset}' (epoch {question.epoch}) has used its budget of {question.budget} evaluations;"
+        " a model that further evaluations select may only fit this holdout by chance",
         location=where,
-        help="count up split.epoch, which sets aside a fresh holdout, best when new labels have come; or raise"
+        help="increase split.epoch by one, which sets aside a fresh holdout, best when new labels have arrived; or raise"
         " holdoutBudget in a reviewed commit, which makes every test stricter",
     )
 
@@ -111,49 +118,50 @@ def _number_question(
 def settle_question(
     project: Project, comparison: Comparison, repo: Repository, pending: Sequence[AppendLedger]
 ) -> tuple[int | None, tuple[AppendLedger, ...]]:
-    """Return the place of a question that another job has answered, and the ledger's entry for it where it is new.
+    """Return the number of an evaluation that another job has done, and the planned ledger entry where it is new.
 
-    None where nobody counts. Raises Findings `holdout-exhausted` when others have spent the budget meanwhile.
+    The number is None without a budget. Raises Findings `holdout-exhausted` when other evaluations have spent the budget
+    in the meantime.
     """
-    asking = comparison.holdout_question
-    if asking is None:
+    question = comparison.holdout_question
+    if question is None:
         return None, ()
-    ledger = read_ledger(repo, asking.dataset, asking.epoch)
+    ledger = read_ledger(repo, question.dataset, question.epoch)
     pair = (comparison.holdout_digest, comparison.model_digest)
-    state, number = _number_question(ledger, asking, pair, pending)
-    entry = _plan_entry(project, ledger, asking, pair, comparison.model, comparison.run)
+    state, number = _number_question(ledger, question, pair, pending)
+    entry = _plan_entry(project, ledger, question, pair, comparison.model, comparison.run)
     return number, (entry,) if state == "new" else ()
 
 
 def with_question_number(comparison: Comparison, reservation: Reservation) -> Comparison:
-    """Return an answer with the place that its question has in the ledger, which the run that holds it does not say."""
+    """Return a comparison with its number in the ledger, which the stored run leaves out."""
     return replace(comparison, holdout_question=reservation.question)
 
 
 def without_question_number(comparison: Comparison) -> Comparison:
-    """Return an answer as it is stored: its question has no place in the ledger yet, and may lose it to somebody else."""
-    asked = comparison.holdout_question
-    return replace(comparison, holdout_question=replace(asked, number=None)) if asked else comparison
+    """Return a comparison as it is stored, without its number: a concurrent evaluation may still take that number."""
+    question = comparison.holdout_question
+    return replace(comparison, holdout_question=replace(question, number=None)) if question else comparison
 
 
 def plan_ledger_entry(
     project: Project, candidate: Candidate, run: TrainingRun, reservation: Reservation
 ) -> tuple[AppendLedger, ...]:
-    """Plan the ledger's entry for a question that is new; nothing for others."""
+    """Return the planned ledger entry of a new evaluation; nothing for an evaluation that is `free`."""
     if reservation.state == "free" or reservation.ledger is None:
         return ()
     split = candidate.sides.split
-    asking = HoldoutQuestion(candidate.rules.ledger_dataset, split.epoch, candidate.holdout_budget or 0)
+    question = HoldoutQuestion(candidate.rules.ledger_dataset, split.epoch, candidate.holdout_budget or 0)
     pair = (split.holdout_digest, run.model_digest)
-    return (_plan_entry(project, reservation.ledger, asking, pair, run.model, run.key),)
+    return (_plan_entry(project, reservation.ledger, question, pair, run.model, run.key),)
 
 
 def _plan_entry(
-    project: Project, ledger: HoldoutLedger, asking: HoldoutQuestion, pair: tuple[str, str], model: str, run: str
+    project: Project, ledger: HoldoutLedger, question: HoldoutQuestion, pair: tuple[str, str], model: str, run: str
 ) -> AppendLedger:
-    question = HoldoutLedgerEntry(
-        dataset=asking.dataset,
-        epoch=asking.epoch,
+    entry = HoldoutLedgerEntry(
+        dataset=question.dataset,
+        epoch=question.epoch,
         holdout_digest=pair[0],
         model_digest=pair[1],
         model=model,
@@ -161,16 +169,17 @@ def _plan_entry(
         asked_on=project.context.clock().isoformat(timespec="seconds"),
         project=project.reference,
     )
-    return AppendLedger(ledger.ref, ledger.head, encode(question), f"{model}: run {run} is judged")
+    return AppendLedger(ledger.ref, ledger.head, encode(entry), f"{model}: evaluate run {run}")
 
 
 def plan_publish(project: Project, runs: Plan, questions: Sequence[AppendLedger]) -> Plan:
-    """Put questions behind the runs that they are about: those stay in this clone, the questions go to the remote.
+    """Return a plan that first stores the runs in this clone and then pushes the ledger entries to the remote.
 
-    Whoever loses the race for a place finds the runs stored, and only asks again.
+    When the push loses the race against a concurrent evaluation, the runs are already stored; the next attempt only
+    appends the entries again.
     """
     repo = project.context.repo
     if not questions or repo is None:
         return runs
-    here = (*runs.writes, Push(None)) if runs else ()
-    return Plan((*here, *questions, Push(repo.default_remote())))
+    local_writes = (*runs.writes, Push(None)) if runs else ()
+    return Plan((*local_writes, *questions, Push(repo.default_remote())))

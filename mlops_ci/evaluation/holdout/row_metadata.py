@@ -1,4 +1,4 @@
-"""What is known of held-out rows beside their labels, by the candidate's rules: weights, dependence, slices, groups."""
+"""Metadata of the holdout rows beside their labels, by the candidate's rules: weights, dependence, slices, groups."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from mlops_ci.training.predictions import Floats, Ints
 
 
 def row_metadata(candidate: Candidate, table: Any) -> RowMetadata:
-    """Return what is known of the rows of a table beside their labels: weights, groups, slices, parts.
+    """Return the metadata of the n rows of a pyarrow table: weights, groups of dependent rows, slices, fairness columns.
 
-    Raises Findings for weights, conditions or times that the rows do not fit.
+    Raises Findings `weights-invalid`, `slice-condition-invalid` or `blocks-time-type` when the rows do not fit the rules.
     """
     rules = candidate.rules
     return RowMetadata(
@@ -34,24 +34,27 @@ def row_metadata(candidate: Candidate, table: Any) -> RowMetadata:
 
 
 def _condition_masks(candidate: Candidate, table: Any) -> Sequence[tuple[str, Any]]:
-    found = []
+    masks = []
     for index, one in enumerate(candidate.rules.evaluate.slices):
         if isinstance(one, str):
             continue
         try:
-            found.append((one.name, condition_mask(parse_condition(one.where), table)))
+            masks.append((one.name, condition_mask(parse_condition(one.where), table)))
         except ConditionError as error:
             raise Findings.of(
                 "slice-condition-invalid",
-                f"the slice '{one.name}' cannot be cut from these data: {error.message}",
+                f"the condition of the slice '{one.name}' does not fit these data: {error.message}",
                 location=candidate.model.locate("spec", "evaluate", "slices", index),
-                help="compare columns with values of their own type",
+                help="compare each column with values of the column's own type",
             ) from error
-    return found
+    return masks
 
 
 def row_weights(candidate: Candidate, table: Any) -> Floats | None:
-    """Return how much each row counts, [n]; None: all the same. Raises Findings for values that are no weights."""
+    """Return the rows' weights [n]; None when all rows count equally.
+
+    Raises Findings `weights-invalid` when a weight is missing, negative or not finite, or when all weights are 0.
+    """
     name = candidate.rules.evaluate.weights
     if name is None:
         return None
@@ -61,18 +64,22 @@ def row_weights(candidate: Candidate, table: Any) -> Floats | None:
         weights = np.full(table.num_rows, np.nan)
     bad = ~(np.isfinite(weights) & (weights >= 0))
     if bad.any() or not weights.any():
-        what = f"{int(bad.sum()):,} rows of the holdout have none" if bad.any() else "all of them are 0"
+        what = f"{int(bad.sum()):,} rows of the holdout have no valid weight" if bad.any() else "all weights are 0"
         raise Findings.of(
             "weights-invalid",
-            f"'{name}' cannot be the rows' weights: {what}",
+            f"the column '{name}' cannot be used as weights: {what}",
             location=candidate.model.locate("spec", "evaluate", "weights"),
-            help="weights are finite numbers, at least 0, and never missing",
+            help="each weight must be a finite number of at least 0, and no weight may be missing",
         )
     return weights
 
 
 def dependence_groups(candidate: Candidate, table: Any) -> Ints | None:
-    """Return a number for each row, [n]: rows that depend on each other share one; without a group a row has its own."""
+    """Return a group number for each row, [n]: dependent rows share a number; a row with a missing group is a group alone.
+
+    None when the dataset has neither `blocks` nor `group`. Raises Findings `blocks-time-type` when the time column has
+    no dates or timestamps.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -83,9 +90,9 @@ def dependence_groups(candidate: Candidate, table: Any) -> Ints | None:
         except pa.ArrowException as error:
             raise Findings.of(
                 "blocks-time-type",
-                f"'{by.time}' is {table[by.time].type}, which cannot be cut into blocks of {by.blocks}",
+                f"the time column '{by.time}' has the type {table[by.time].type}, which cannot be cut into blocks of {by.blocks}",
                 location=candidate.dataset.locate("spec", "blocks"),
-                help="name a column of dates or timestamps as the dataset's `time`",
+                help="set the dataset's `time` to a column of dates or timestamps",
             ) from error
         column = pc.divide(moments, int(parse_duration(by.blocks).total_seconds() * 1_000_000))
     elif by.group:

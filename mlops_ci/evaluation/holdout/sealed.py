@@ -1,4 +1,4 @@
-"""A sealed holdout, opened: by the judge, where the environment has the credentials, and never by who trains."""
+"""Opens a sealed holdout in the job that evaluates: only that job has the credentials, and training never does this."""
 
 from __future__ import annotations
 
@@ -22,15 +22,16 @@ from mlops_ci.registry import object_store
 from mlops_ci.repository.context import Project
 from mlops_ci.spec.spec_types import SealedSource, SourceSpec
 
-HOLDOUT_DOWNLOAD_LIMIT = 5_000_000_000  # bytes of a holdout that is downloaded
+HOLDOUT_DOWNLOAD_LIMIT = 5_000_000_000  # the largest holdout that is downloaded, in bytes
 
 
 @contextmanager
 def open_holdout(project: Project, candidate: Candidate) -> Iterator[Candidate]:
-    """Give the candidate with its sealed holdout at hand, whose copy is gone afterwards; another one as it is.
+    """Yield the candidate with its sealed holdout opened; yield it unchanged when its holdout is not sealed.
 
-    Raises EnvironmentProblem `holdout-unreadable` when it is out of reach; Findings when it does not fit the rows to learn
-    from, cannot be judged on, or shares rows with them.
+    A downloaded copy is deleted when the context ends. Raises EnvironmentProblem `holdout-unreadable` when the holdout
+    cannot be read. Raises Findings when the holdout's columns do not fit the training rows, its target cannot be
+    evaluated, or it shares rows with the training side.
     """
     context, spec = project.context, candidate.model.spec
     source = candidate.rules.split.source
@@ -39,10 +40,10 @@ def open_holdout(project: Project, candidate: Candidate) -> Iterator[Candidate]:
         return
     where = candidate.dataset.locate("spec", "split", "source")
     with tempfile.TemporaryDirectory(dir=context.scratch) as folder:
-        held = _fetch_sealed_holdout(context.root, Path(folder), source, where)
+        holdout = _fetch_sealed_holdout(context.root, Path(folder), source, where)
         files = candidate.snapshot.files
         sides = split_dataset(
-            SplitSource(context.root, candidate.dataset_by_rules, files, held),
+            SplitSource(context.root, candidate.dataset_by_rules, files, holdout),
             spec.features,
             spec.target,
             context.cache,
@@ -53,14 +54,14 @@ def open_holdout(project: Project, candidate: Candidate) -> Iterator[Candidate]:
         )
         if has_errors(findings):
             raise Findings((*findings, *rule_change_warnings(candidate.model, candidate.rules)))
-        yield replace(candidate, sides=sides, sealed_holdout=held, findings=(*candidate.findings, *findings))
+        yield replace(candidate, sides=sides, sealed_holdout=holdout, findings=(*candidate.findings, *findings))
 
 
 @contextmanager
 def open_candidate(project: Project, model: str, base: BaseBranch | None) -> Iterator[Candidate]:
-    """Give the candidate that a model is now, by the rules of `base`, with its holdout open.
+    """Yield a model's current candidate by the rules of `base`, with its holdout opened.
 
-    Raises Findings when its data are refused, and as `identify_candidate` and `open_holdout` do.
+    Raises Findings when a check of the data fails; also raises what `identify_candidate` and `open_holdout` raise.
     """
     data = require_data(project, model)
     with open_holdout(project, identify_candidate(project, model, data, base=base)) as candidate:
@@ -68,7 +69,7 @@ def open_candidate(project: Project, model: str, base: BaseBranch | None) -> Ite
 
 
 def remove_holdout_copy(candidate: Candidate) -> None:
-    """Remove the copy of a sealed holdout, before code that is not trusted runs."""
+    """Delete the downloaded copy of a sealed holdout; call this before untrusted code runs."""
     if candidate.sealed_holdout and candidate.sealed_holdout.is_download:
         for path in candidate.sealed_holdout.paths:
             path.unlink(missing_ok=True)
@@ -97,6 +98,6 @@ def _unreadable_holdout_problem(name: str, error: Exception, where: Location) ->
         "holdout-unreadable",
         f"the sealed holdout {name} cannot be read: {error}",
         location=where,
-        help="only a job that may read it can judge: credentials come from the environment (for S3: AWS_ACCESS_KEY_ID and"
-        " AWS_SECRET_ACCESS_KEY, or AWS_PROFILE); training needs none",
+        help="run the evaluation in a job that may read it: credentials come from the environment (for S3: AWS_ACCESS_KEY_ID"
+        " and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE); training needs no credentials",
     )

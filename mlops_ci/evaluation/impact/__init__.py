@@ -1,1 +1,1 @@
-"""Which datasets and models a change touches."""
+"""Finds the datasets and models that a change affects."""

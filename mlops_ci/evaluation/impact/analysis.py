@@ -1,7 +1,7 @@
-"""From changed paths to what they touch: specs, datasets, models. What can be read is read, and nothing is run.
+"""Finds the specs, datasets and models that changed paths affect; it only reads files and runs no code.
 
-Each path is judged by itself, so that the answer for many is that for each together. What nobody can know by reading, such as a
-file that a metric's code opens when it runs, is not seen.
+Each path is examined independently, so the result for many paths is the union of the results for each. The analysis cannot
+see a file that code opens only when it runs, such as a file that a metric reads.
 """
 
 from __future__ import annotations
@@ -31,18 +31,21 @@ from mlops_ci.training.source_code import possible_code_paths
 
 MAX_PATHS_SHOWN = 5  # paths that a reason names
 
-# what decides which packages, or which Python, run: in the project's folder or above it
+# files in the project's folder or above it that decide which packages, or which Python, are installed
 _DEPENDENCY_FILE = re.compile(
     r"requirements.*\.(txt|in)|constraints.*\.txt|environment.*\.ya?ml|pylock(\..+)?\.toml|(uv|poetry|pdm|pixi|conda)\.lock"
     r"|conda-lock\.ya?ml|Pipfile(\.lock)?|pyproject\.toml|pixi\.toml|setup\.(py|cfg)|\.python-version|\.tool-versions"
 )
 _WORKFLOW_FILE = re.compile(r"\.github/(workflows/[^/]+|actions/.+)\.ya?ml", re.DOTALL)
-_CHANGE_PHRASES = {"added": "is new", "changed": "changed", "deleted": "is gone"}
+_CHANGE_PHRASES = {"added": "is new", "changed": "changed", "deleted": "was deleted"}
 
 
 @dataclass
 class ImpactReasons:
-    """Why what is touched is touched: by name of a model or dataset, in the order found."""
+    """The reasons why models and datasets are affected, by name, in the order found.
+
+    `everything` has the reasons that affect every model. `removed_specs` has the specs that no longer exist.
+    """
 
     everything: dict[str, None] = field(default_factory=dict)
     models: dict[str, dict[str, None]] = field(default_factory=dict)
@@ -51,7 +54,7 @@ class ImpactReasons:
 
 
 class ImpactAnalysis:
-    """What changed paths touch in a project. Paths are those of the repository, whatever folder the project is in."""
+    """The analysis of which parts of a project changed paths affect; paths are relative to the repository's root."""
 
     def __init__(self, project: Project, repo: Repository, changed: Sequence[PathChange], before: str) -> None:
         self._project, self._repo, self._before = project, repo, before
@@ -64,32 +67,32 @@ class ImpactAnalysis:
         self._whole = [change for change in changed if change.is_link_or_submodule]
 
     def run(self) -> ImpactReasons:
-        """Return what is touched, and why."""
-        found = ImpactReasons(everything=dict.fromkeys((*self._environment_reasons(), *self._toolkit_reasons())))
-        self._add_spec_reasons(found)
+        """Return the affected models and datasets, with reasons."""
+        reasons = ImpactReasons(everything=dict.fromkeys((*self._environment_reasons(), *self._toolkit_reasons())))
+        self._add_spec_reasons(reasons)
         for dataset in self._project.specs.datasets.values():
-            _add_reasons(found.datasets, dataset.name, self._dataset_reasons(dataset))
+            _add_reasons(reasons.datasets, dataset.name, self._dataset_reasons(dataset))
         for model in self._project.specs.models.values():
-            _add_reasons(found.models, model.name, self._model_reasons(model))
-            for reason in found.datasets.get(model.spec.dataset, ()):
-                _add_reasons(found.models, model.name, [f"dataset {model.spec.dataset}: {reason}"])
-        return found
+            _add_reasons(reasons.models, model.name, self._model_reasons(model))
+            for reason in reasons.datasets.get(model.spec.dataset, ()):
+                _add_reasons(reasons.models, model.name, [f"dataset {model.spec.dataset}: {reason}"])
+        return reasons
 
-    # every model
+    # reasons that affect every model
 
     def _environment_reasons(self) -> Iterator[str]:
-        """Yield a reason for each file that decides with which packages, or from which bytes, models are made."""
+        """Yield a reason for each changed file that decides about installed packages, or about how git checks files out."""
         for path in self._paths:
             folder, _, name = path.rpartition("/")
             if (_DEPENDENCY_FILE.fullmatch(name) and self._contains_project(folder)) or self._is_requirements_file(
                 folder, name
             ):
-                yield f"{self._describe_change(path)}, by which packages are installed"
+                yield f"{self._describe_change(path)}; it decides which packages are installed"
             if name == ".gitattributes" and (self._contains_project(folder) or self._project_path(path) is not None):
-                yield f"{self._describe_change(path)}, by which git checks files out"
+                yield f"{self._describe_change(path)}; it decides how git checks files out"
 
     def _toolkit_reasons(self) -> Iterator[str]:
-        """Yield a reason for each file that asks for another version of the toolkit than before."""
+        """Yield a reason for each workflow or noxfile that requires another version of the toolkit than before."""
         workflows = [path for path in self._paths if _WORKFLOW_FILE.fullmatch(path)]
         noxfiles = [
             path
@@ -104,15 +107,15 @@ class ImpactAnalysis:
             )
             now = find_toolkit_versions(_decode_text(_read_content(self._top / path)))
             if now - then:
-                yield f"{self._describe_change(path)}, and now asks for mlops-ci {', '.join(sorted(now - then))}"
+                yield f"{self._describe_change(path)}; it now requires mlops-ci {', '.join(sorted(now - then))}"
 
     def _is_requirements_file(self, folder: str, name: str) -> bool:
-        """Tell whether a file is one of a folder `requirements`, which are for the folder around it."""
+        """Tell whether a file is in a folder `requirements`, whose files apply to the parent folder."""
         above, _, own = folder.rpartition("/")
         return own == "requirements" and name.endswith((".txt", ".in")) and self._contains_project(above)
 
     def _previous_toolkit_versions(self) -> frozenset[str]:
-        """Return every version of the toolkit that workflows asked for before."""
+        """Return every version of the toolkit that workflows required before the change."""
         then = self._repo.list_files(self._before, ".github")
         oids = [oid for path, oid in then.items() if _WORKFLOW_FILE.fullmatch(f".github/{path}")]
         return frozenset(
@@ -125,7 +128,7 @@ class ImpactAnalysis:
     # specs
 
     def _add_spec_reasons(self, found: ImpactReasons) -> None:
-        """Find the specs that say something else than before, by what they mean: comments and layout do not count."""
+        """Add a reason for each spec whose meaning has changed; comments and layout do not count."""
         files = [change for change in self._changes.values() if self._is_project_yaml(change.path)]
         then: dict[tuple[str, str], str] = {}
         for change, content in zip(files, self._previous_contents(files), strict=True):
@@ -133,7 +136,9 @@ class ImpactAnalysis:
             for key, digest in (
                 spec_digests(_printable_path(path), content) if path is not None and content is not None else ()
             ):
-                then[key] = digest if key not in then else ""  # two of a name: neither was what counted
+                then[key] = (
+                    digest if key not in then else ""
+                )  # two specs with one name were invalid: no digest to compare
         specs = self._project.specs
         every: dict[tuple[str, str], LocatedSpec[Any]] = {("Project", specs.project.name): specs.project}
         every |= {("Dataset", name): one for name, one in specs.datasets.items()}
@@ -148,13 +153,13 @@ class ImpactAnalysis:
             reason = f"its spec {'changed' if (kind, name) in then else 'is new'}: {every[kind, name].path}"
             match kind:
                 case "Project":
-                    found.everything[f"{every[kind, name].path}: the project's settings changed"] = None
+                    found.everything[f"the project's settings changed: {every[kind, name].path}"] = None
                 case "Dataset":
                     _add_reasons(found.datasets, name, [reason])
                 case "Model":
                     _add_reasons(found.models, name, [reason])
-        gone = sorted(key for key in then if key not in every and key[0] in ("Dataset", "Model"))
-        found.removed_specs |= {f"{kind} {name}": None for kind, name in gone}
+        removed = sorted(key for key in then if key not in every and key[0] in ("Dataset", "Model"))
+        found.removed_specs |= {f"{kind} {name}": None for kind, name in removed}
 
     def _is_project_yaml(self, path: str) -> bool:
         return path.endswith((".yaml", ".yml")) and self._project_path(path) is not None
@@ -169,12 +174,12 @@ class ImpactAnalysis:
             yield from self._data_reasons(source.path, self._repository_path(source.path))
         else:
             yield from self._plugin_source_reasons(source)
-        held = dataset.spec.split.source
-        if held is not None and held.path is not None:
-            yield from self._data_reasons(held.path, self._repository_path(held.path))
+        holdout = dataset.spec.split.source
+        if holdout is not None and holdout.path is not None:
+            yield from self._data_reasons(holdout.path, self._repository_path(holdout.path))
 
     def _plugin_source_reasons(self, spec: PluginSource) -> Iterator[str]:
-        """Yield what changed of the files that a package's source reads; and when git knows of no such file."""
+        """Yield a reason for each changed file that a plugin's source reads, or one reason when git tracks no such file."""
         source = open_source(spec)
 
         def is_read(path: str) -> bool:
@@ -184,10 +189,10 @@ class ImpactAnalysis:
         hit = [path for path in self._paths if is_read(path)]
         yield from self._summarise_changes(hit)
         if not hit and not any(map(is_read, self._tracked_paths)):
-            yield f"git has no file of the source {spec.type}, so nothing tells whether these data changed"
+            yield f"git tracks no file of the source {spec.type}, so a change of these data cannot be ruled out"
 
     def _data_reasons(self, written: str, pattern: str) -> Iterator[str]:
-        """Yield what changed of the files that a source's path names, in words; and when git knows of no such file."""
+        """Yield a reason for each changed file that a source's path matches, or one reason when git tracks no such file."""
         patterns = {pattern}
         folder = folder_before_wildcard(pattern)
         links, real = self._links.follow(folder) if folder else (frozenset(), "")
@@ -211,18 +216,18 @@ class ImpactAnalysis:
             known = known or any(matches_source_path(one, module, is_folder=True) for module in self._submodules)
         yield from self._summarise_changes(sorted(hit))
         if not hit and not known:
-            yield f"git has no file {_printable_path(written)}, so nothing tells whether these data changed"
+            yield f"git tracks no file {_printable_path(written)}, so a change of these data cannot be ruled out"
 
     def _model_reasons(self, model: LocatedSpec[ModelSpec]) -> Iterator[str]:
         spec = model.spec
         if spec.train.entrypoint is not None:
             yield from (
-                f"{one}, and trains it"
+                f"{one}; the training uses this code"
                 for one in self._summarise_changes(self._changed_code_paths(spec.train.entrypoint))
             )
         for name, metric in spec.evaluate.custom.items():
             yield from (
-                f"{one}, and is its metric {name}"
+                f"{one}; the metric {name} uses this code"
                 for one in self._summarise_changes(self._changed_code_paths(metric.entrypoint))
             )
 
@@ -244,7 +249,7 @@ class ImpactAnalysis:
     # paths
 
     def _changed_paths(self, path: str) -> tuple[str, ...]:
-        """Return what changed of a path: itself, a link on its way, or what it leads to."""
+        """Return the changed paths that affect a path: itself, a symbolic link on it, or the resolved path."""
         every = self._links.affecting_paths(path)
         hit = every & self._changes.keys()
         return tuple(
@@ -268,11 +273,11 @@ class ImpactAnalysis:
         return frozenset(path for path, mode in self._index.items() if mode == "120000")
 
     def _repository_path(self, path: str) -> str:
-        """Return a path of the project as one of the repository."""
+        """Return a path that is relative to the project as one that is relative to the repository."""
         return posixpath.normpath(posixpath.join(self._folder, path))
 
     def _project_path(self, path: str) -> str | None:
-        """Return a path of the repository as one of the project; None where it is not in it."""
+        """Return a path that is relative to the repository as one that is relative to the project; None outside of it."""
         if not self._folder:
             return path
         return path.removeprefix(f"{self._folder}/") if path.startswith(f"{self._folder}/") else None
@@ -288,7 +293,7 @@ class ImpactAnalysis:
         return f"{_printable_path(shown)} {_CHANGE_PHRASES[self._changes[path].how]}"
 
     def _previous_contents(self, changed: Sequence[PathChange]) -> list[bytes | None]:
-        """Return what each path was before; None where it was no file, or a larger one than is read."""
+        """Return each path's content before the change; None when there was no file, or when it was too large to read."""
         contents = iter(self._read_blobs([change.old_oid for change in changed if change.old_oid is not None]))
         return [next(contents) if change.old_oid is not None else None for change in changed]
 
@@ -305,7 +310,7 @@ def _add_reasons(table: dict[str, dict[str, None]], name: str, reasons: Iterable
 
 
 def _paths_below(paths: Sequence[str], pattern: str) -> Sequence[str]:
-    """Return those of sorted paths that a pattern can name, by the folder that it starts with."""
+    """Return the sorted paths that are below the folder that a pattern starts with."""
     folder = folder_before_wildcard(pattern)
     if not folder:
         return paths

@@ -1,6 +1,6 @@
-"""What a change consists of: the commits that it starts from, and the paths that have another content since.
+"""Finds the commits that a change starts from, and the paths that have changed since.
 
-Where nothing tells what a change starts from, there is a reason in words, and whoever asks must take everything for changed.
+When the start is unknown, the result is a reason in words; the caller must then treat everything as changed.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from mlops_ci.repository.git_values import PathChange
 
 @dataclass(frozen=True)
 class ChangeStart:
-    """Where a change starts: the best common ancestors of it and of what it is to be merged into, and what people call that."""
+    """The start of a change: the best common ancestors of the change and its base, and the base's display name."""
 
     commits: tuple[str, ...]
     name: str
 
     def __str__(self) -> str:
-        """Return how people call it."""
+        """Return the base's name and the short ids of the commits."""
         return f"{self.name} ({', '.join(commit[:10] for commit in self.commits)})"
 
 
 def find_change_start(project: Project, repo: Repository, ref: str | None = None) -> ChangeStart | str:
-    """Return where the change in the work tree starts; a text that says why nothing tells.
+    """Return the start of the change in the work tree, or a text with the reason why the start is unknown.
 
-    It is what the work tree has in common with `ref`, or with the commit that CI's event names, or, outside of CI, with the
-    branch that the change is to be merged into: what others have merged there meanwhile does not count. Raises
-    EnvironmentProblem `base-missing` when `ref` is not here, and when history that would tell was left out of a shallow clone.
+    The start is the merge base of HEAD with `ref`; else with the commit that CI's event names; else, outside of CI, with
+    the branch that the change is to be merged into. Commits that others have merged there in the meantime do not count.
+    Raises EnvironmentProblem `base-missing` when this clone lacks `ref`, or when a shallow clone lacks the history.
     """
     job, head = project.context.job, repo.head()
     if head is None:
@@ -42,9 +42,8 @@ def find_change_start(project: Project, repo: Repository, ref: str | None = None
     if job is None:
         return _start_from_base(project, repo, head)
     parents = repo.parents(head)
-    if (
-        job.pull is not None and len(parents) == 2 and parents[1] == job.commit
-    ):  # the merge that GitHub makes to test it
+    # HEAD is the test merge that GitHub makes of a pull request
+    if job.pull is not None and len(parents) == 2 and parents[1] == job.commit:
         return (
             ChangeStart(parents[:1], job.base or "the base")
             if repo.resolve(f"{parents[0]}^{{tree}}")
@@ -59,11 +58,11 @@ def find_change_start(project: Project, repo: Repository, ref: str | None = None
         )
     if job.base is not None:
         return _start_from_base(project, repo, head)
-    return f"a '{job.event}' event names no commit that a change would start from"
+    return f"a '{job.event}' event names no commit that the change starts from"
 
 
 def changes(repo: Repository, start: str, job: CiJob | None) -> tuple[PathChange, ...]:
-    """Return the paths that have another content than in the commit `start`: in CI in HEAD, else in the work tree."""
+    """Return the paths that have changed since the commit `start`: up to HEAD in CI, else up to the work tree."""
     return repo.diff(start, repo.head() if job else None)
 
 
@@ -84,34 +83,36 @@ def _start_from_base(project: Project, repo: Repository, head: str) -> ChangeSta
 def _resolve_ref(repo: Repository, ref: str) -> str:
     remote = repo.default_remote()
     place = f"refs/remotes/{remote}/{ref}"
-    # a branch as the remote has it comes first; but HEAD, or HEAD~1, is the one that is checked out
-    known = remote is not None and ref != "HEAD" and place in repo.ref_oids(place)
-    commit = repo.resolve(f"{place if known else ref}^{{commit}}")
+    # the remote's branch takes precedence; but HEAD and HEAD~1 mean the commit that is checked out
+    is_remote_branch = remote is not None and ref != "HEAD" and place in repo.ref_oids(place)
+    commit = repo.resolve(f"{place if is_remote_branch else ref}^{{commit}}")
     if commit is None:
         raise EnvironmentProblem.of(
             "base-missing",
             f"this clone has no '{ref}' to compare with",
-            help=f"git fetch {remote or 'origin'} BRANCH; in GitHub Actions: actions/checkout with `fetch-depth: 0`",
+            help=f"git fetch {remote or 'origin'} BRANCH; in GitHub Actions, set `fetch-depth: 0` for actions/checkout",
         )
     return commit
 
 
 def _common_start(repo: Repository, name: str, commit: str, head: str) -> ChangeStart | str:
-    found = repo.merge_bases(commit, head)
-    if repo.is_shallow and found != (commit,):  # a nearer ancestor may have been left out
-        raise _shallow_clone_problem(f"what HEAD has in common with {name}")
-    return ChangeStart(found, name) if found else f"HEAD and {name} ({commit[:10]}) have no history in common"
+    merge_bases = repo.merge_bases(commit, head)
+    if repo.is_shallow and merge_bases != (commit,):  # a nearer ancestor may be missing
+        raise _shallow_clone_problem(f"the common history of HEAD and {name}")
+    return (
+        ChangeStart(merge_bases, name) if merge_bases else f"HEAD and {name} ({commit[:10]}) have no history in common"
+    )
 
 
 def _missing_commit_reason(repo: Repository, job: CiJob) -> str:
     if repo.is_shallow:
         raise _shallow_clone_problem("the commit that this change starts from")
-    return f"the commit that the '{job.event}' event starts from is gone, as after a forced push"
+    return f"the commit that the '{job.event}' event starts from does not exist any more, as after a forced push"
 
 
 def _shallow_clone_problem(what: str) -> EnvironmentProblem:
     return EnvironmentProblem.of(
         "base-missing",
-        f"this clone is shallow, and {what} was left out of it",
-        help="actions/checkout with `fetch-depth: 0`; elsewhere: git fetch --unshallow",
+        f"this clone is shallow and lacks {what}",
+        help="in GitHub Actions, set `fetch-depth: 0` for actions/checkout; elsewhere: git fetch --unshallow",
     )

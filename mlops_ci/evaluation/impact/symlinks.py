@@ -1,24 +1,24 @@
-"""Symbolic links of a repository: a path that is read by way of links changes with each of them, and with what they lead to."""
+"""Resolves a repository's symbolic links: a path that goes through links changes when a link or its target changes."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path, PurePosixPath
 
-_MAX_LINKS = 40  # links on one way, as systems have it
+_MAX_LINKS = 40  # links on one path, as in Linux
 
 
 class SymlinkResolver:
-    """Follows paths below a folder, whose own path has no links in it; each folder is looked at once."""
+    """Follows paths below the folder `top`, whose own path must have no links; reads each folder's links once."""
 
     def __init__(self, top: Path) -> None:
         self._top, self._above = top, f"{top}/"
         self._folders: dict[str, tuple[frozenset[str], str | None]] = {"": (frozenset(), "")}
 
     def follow(self, path: str) -> tuple[frozenset[str], str | None]:
-        """Return the links on the way to a path, and where it really is; both as paths below the folder.
+        """Return the links on a path, and the path with all links resolved; both relative to `top`.
 
-        Nothing need be there. None for what leads out of the folder, or in circles.
+        The path need not exist. The resolved path is None when it leads out of `top`, or when the links form a loop.
         """
         parent = PurePosixPath(path).parent.as_posix()
         folder = "" if parent == "." else parent
@@ -31,7 +31,7 @@ class SymlinkResolver:
         return links | more, end
 
     def affecting_paths(self, path: str) -> frozenset[str]:
-        """Return every path at which a change is one of this path: itself, links on its way, and where it really is."""
+        """Return every path whose change also changes this one: itself, the links on it, and the resolved path."""
         links, real = self.follow(path)
         return links | {path} | ({real} if real is not None else set())
 
@@ -51,8 +51,8 @@ class SymlinkResolver:
                 continue
             here = "/".join([*done, part])
             try:
-                target = os.readlink(f"{self._above}{here}")  # noqa: PTH115 - a Path takes longer to make than the link to read
-            except (OSError, ValueError):  # no link, or nothing
+                target = os.readlink(f"{self._above}{here}")  # noqa: PTH115 - creating a Path takes longer than reading the link
+            except (OSError, ValueError):  # not a link, or no such file
                 done.append(part)
                 continue
             links.add(here)

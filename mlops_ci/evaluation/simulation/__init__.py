@@ -1,1 +1,1 @@
-"""The gate's error rates, measured by putting simulated models through the code that judges real ones."""
+"""Measures the gate's error rates by running simulated models through the code that evaluates real models."""

@@ -1,7 +1,7 @@
-"""What is claimed of the gate: one row a claim, with the population that it is measured on and the limit it must keep.
+"""The claims about the gate's error rates: for each claim, the population that measures it and the limit that it must keep.
 
-Limits are those of one-sided tests at 0.05. `accuracy` and `auc` are of balanced classes where a true difference is meant,
-and models of all populations would disagree on 10 % of the rows of balanced classes.
+The limits are for one-sided tests at level 0.05. True differences in `accuracy` and `auc` refer to balanced classes. The two
+models of every classifier population disagree on 10 % of the rows of balanced classes.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from mlops_ci.spec.spec_types import Requirement
 
 ALPHA = 0.05
 MODEL_DISAGREEMENT = 0.1
-CHAMPION_QUALITY = 0.8  # the champion's true accuracy or area
-SHARED_ERROR_VARIANCE = 0.9  # the share of their errors' variance that two regressors have in common
-QUESTION_BUDGET = 50  # questions to one holdout, where spending is looked at
+CHAMPION_QUALITY = 0.8  # the champion's true accuracy or AUC
+SHARED_ERROR_VARIANCE = 0.9  # the share of the error variance that two regressors have in common
+QUESTION_BUDGET = 50  # evaluations of one holdout, in simulations of the holdout budget
 ClaimKind = Literal["false promotion", "power", "non-inferiority at the margin"]
 
 
 @dataclass(frozen=True)
 class Claim:
-    """How often the gate must say `pass`: at most `limit` of the trials, or at least."""
+    """The share of trials that the gate passes: at most `limit`, or at least `limit` for a claim about power."""
 
     kind: ClaimKind
     requirement: Requirement
@@ -39,13 +39,13 @@ class Claim:
 
     @property
     def is_lower_limit(self) -> bool:
-        """Whether the limit is a lower one."""
+        """Whether the limit is a lower limit."""
         return self.kind == "power"
 
 
 @dataclass(frozen=True)
 class ClaimSeries:
-    """Claims that are measured on the same holdouts."""
+    """Claims that are measured on the same simulated holdouts."""
 
     setting: str
     population: Population
@@ -54,7 +54,7 @@ class ClaimSeries:
 
 
 def superiority_requirement(metric: str) -> Requirement:
-    """Return the requirement that a candidate be better than the champion."""
+    """Return the requirement that a candidate is better than the champion."""
     return Requirement(metric, against="champion", test="superiority")
 
 
@@ -86,8 +86,8 @@ def claim_series() -> Iterator[ClaimSeries]:
                 (_non_inferiority_claim(of, points / 100),),
             )
     for rows, margin in ((2_000, 0.02), (10_000, 0.01)):
-        world = RegressorPopulation((1.0 + margin, 1.0), SHARED_ERROR_VARIANCE)
-        yield ClaimSeries(f"worse by {margin:g}", world, rows, (_non_inferiority_claim("rmse", margin),))
+        population = RegressorPopulation((1.0 + margin, 1.0), SHARED_ERROR_VARIANCE)
+        yield ClaimSeries(f"worse by {margin:g}", population, rows, (_non_inferiority_claim("rmse", margin),))
 
 
 def _equal_models_series(share: float, rows: int) -> ClaimSeries:

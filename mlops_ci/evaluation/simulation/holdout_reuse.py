@@ -1,4 +1,4 @@
-"""Many pull requests on one holdout: what the last champion's reported accuracy owes to having been chosen on it."""
+"""Simulates many pull requests on one holdout: by how much selection on it overstates the last champion's accuracy."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ PromotionRule = Callable[[Requirement, MetricEvidence], bool]
 
 @dataclass(frozen=True)
 class Overstatement:
-    """By how many points each last champion's accuracy was overstated, a stream an entry."""
+    """The overstatement of the last champion's accuracy in percentage points, one entry for each stream.
+
+    `gate` tests at the level per evaluation, `unspent` at the full level, and `naive` compares two numbers.
+    """
 
     gate: tuple[float, ...]
     naive: tuple[float, ...]
@@ -35,20 +38,17 @@ class Overstatement:
 
 
 def simulate_reuse(seed: Sequence[int], streams: int) -> Overstatement:
-    """Return what became of so many streams of BUDGET pull requests, whose models are all equally good.
-
-    The gate judges at the level that is left after spending; `unspent` is the same gate at the full level.
-    """
+    """Return the overstatement in streams of QUESTION_BUDGET pull requests each, whose models are all equally good."""
     rules: tuple[PromotionRule, ...] = (
         partial(passes_gate, gate=BUDGET_LEVEL_GATE),
         passes_naive_rule,
         partial(passes_gate, gate=FULL_LEVEL_GATE),
     )
-    found = np.array(
+    overstated = np.array(
         [_simulate_stream(np.random.default_rng(one), rules) for one in np.random.SeedSequence(seed).spawn(streams)]
     )
-    gate, by_numbers, unspent = (tuple(float(value) for value in column) for column in found.T.reshape(3, -1))
-    return Overstatement(gate, by_numbers, unspent)
+    gate, naive, unspent = (tuple(float(value) for value in column) for column in overstated.T.reshape(3, -1))
+    return Overstatement(gate, naive, unspent)
 
 
 def _simulate_stream(random: np.random.Generator, rules: Sequence[PromotionRule]) -> list[float]:

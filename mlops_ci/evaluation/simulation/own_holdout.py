@@ -1,4 +1,4 @@
-"""A user's own holdout as the world: two real models, made equal by a coin tossed for each row, or taken as they are."""
+"""Simulates holdouts from a user's own holdout, with two real models: as they are, or made equal by random exchange."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from mlops_ci.spec.spec_types import GateSpec
 from mlops_ci.training.predictions import Predictions, Truth
 
 _SEED = 20_261_126
-_TRIALS_PER_CALL = 25  # trials that one process makes at a time
+_TRIALS_PER_CALL = 25  # trials of one call in a worker process
 
 
 @dataclass(frozen=True)
 class ModelPair:
-    """A holdout with the answers of two models, by name."""
+    """A holdout with the names and the predictions of two models."""
 
     names: tuple[str, str]
     truth: Truth
@@ -34,11 +34,11 @@ class ModelPair:
 def measure_model_pair(
     pair: ModelPair, metrics: Sequence[str], gate: GateSpec, count: int, jobs: int, progress: Callable[[str], None]
 ) -> tuple[ClaimMeasurement, ...]:
-    """Return how often the gate says that one of the two is better in each metric, of `count` holdouts of the same size.
+    """Return, for each metric, the share of `count` simulated holdouts in which the gate finds the first model better.
 
-    Each is drawn from the user's rows, or groups of rows, with replacement. Exchanged by a coin's toss for each, the two
-    models are equal, whatever they are, and only the share `1 - confidence` may pass; as they are, their difference is
-    what was seen.
+    Each holdout has the size of the user's, and draws its rows, or groups of rows, with replacement. In the first part, a
+    coin toss exchanges both models' predictions for each row or group; this makes the models equal, so at most the share
+    `1 - confidence` may pass. In the second part the models are unchanged, and the true difference is the measured one.
     """
     from joblib import Parallel, delayed
 
@@ -59,7 +59,7 @@ def measure_model_pair(
 def run_pair_trials(
     pair: ModelPair, metrics: Sequence[str], gate: GateSpec, seed: Sequence[int], trials: int
 ) -> TrialCounts:
-    """Return the counts of so many holdouts, by metric; the second number of the seed says whether models are exchanged."""
+    """Return the counts of simulated holdouts, by metric; the second number of `seed` tells whether to exchange models."""
     spent = replace(gate, confidence=1 - level_per_test(1 - gate.confidence, QUESTION_BUDGET))
     answers = np.zeros((3, len(metrics)), dtype=int)
     for stream in np.random.SeedSequence(seed).spawn(trials):
@@ -70,12 +70,12 @@ def run_pair_trials(
             answers[0, at] += passes_gate(superiority_requirement(metric), evidence, gate)
             answers[1, at] += passes_naive_rule(superiority_requirement(metric), evidence)
             answers[2, at] += passes_gate(superiority_requirement(metric), evidence, spent)
-    found, by_numbers, left = (tuple(int(one) for one in row) for row in answers)
-    return TrialCounts(trials, found, by_numbers, left)
+    gate_counts, naive_counts, spent_counts = (tuple(int(one) for one in row) for row in answers)
+    return TrialCounts(trials, gate_counts, naive_counts, spent_counts)
 
 
 def _draw_holdout(pair: ModelPair, random: np.random.Generator, *, exchanged: bool) -> ModelPair:
-    """Draw as many rows, or groups, as there are; a group that is drawn twice is two groups."""
+    """Return a holdout of as many drawn rows, or groups, as the original has; a group drawn twice becomes two groups."""
     truth, (one, other) = pair.truth, pair.models
     if truth.groups is None:
         rows = random.integers(len(truth), size=len(truth))
@@ -96,7 +96,7 @@ def _draw_holdout(pair: ModelPair, random: np.random.Generator, *, exchanged: bo
 
 
 def _mix_predictions(one: Predictions, other: Predictions, tossed: NDArray[np.bool_]) -> Predictions:
-    """Return one model's answers with the other's where the coin says so."""
+    """Return one model's predictions, with the other's in the rows where `tossed` is true."""
 
     def mixed(mine: Any, theirs: Any) -> Any:
         if mine is None or theirs is None:

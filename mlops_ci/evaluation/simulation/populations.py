@@ -1,8 +1,8 @@
-"""Populations in which it is known how good two models are, so that a gate's answers can be right or wrong.
+"""Simulated populations with models of known quality, so that a verdict of the gate is known to be right or wrong.
 
-Two classifiers see the same rows: each scores a row by its class and by noise, most of which they share, so that they
-disagree on few rows, as retrained models do. Probabilities are the posterior ones; labels say which class is likelier.
-Two regressors err by noise of which they share a part.
+Two classifiers score the same rows: each score is the class's mean plus noise. The classifiers share most of the noise, so
+they disagree on few rows, as retrained models do. The probabilities are posterior probabilities, and the label is the more
+likely class. The errors of two regressors are noise that they share in part.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ BINARY_CLASSES = (0, 1)
 
 @dataclass(frozen=True)
 class Sample:
-    """A holdout of n rows and what the models, the candidate first, say of it."""
+    """A holdout of n rows and the models' predictions for it, the candidate's first."""
 
     truth: Truth
     models: tuple[Predictions, ...]
 
 
 class Population(Protocol):
-    """A population."""
+    """A population that samples of rows and predictions are drawn from."""
 
     def draw(self, random: np.random.Generator, rows: int) -> Sample:
         """Return a holdout of independent rows."""
@@ -38,9 +38,10 @@ class Population(Protocol):
 
 @dataclass(frozen=True)
 class ClassifierPopulation:
-    """Binary classifiers by their separations: how far apart the mean scores of the classes are, in standard deviations.
+    """A population with binary classifiers.
 
-    `share` is that of positives, `correlation` that of the models' noise.
+    A classifier's separation is the distance between the mean scores of the two classes, in standard deviations of the
+    noise. `correlation` is the correlation of the models' noise.
     """
 
     positive_share: float
@@ -71,7 +72,11 @@ class ClassifierPopulation:
 
 @dataclass(frozen=True)
 class RegressorPopulation:
-    """Regressors by the standard deviations of their errors; `tails` are the degrees of freedom of Student's t, none: normal."""
+    """A population with regressors.
+
+    `spreads` are the standard deviations of their errors, and `correlation` is that of the errors. `tails` is the number
+    of degrees of freedom of Student's t; None means normal errors.
+    """
 
     spreads: tuple[float, ...]
     correlation: float
@@ -95,7 +100,7 @@ SimulatedMetric = Literal["accuracy", "auc"]
 
 
 def true_accuracy(separation: float, share: float = 0.5) -> float:
-    """Return the true accuracy of a classifier."""
+    """Return the true accuracy of a classifier with that separation, at that share of positives."""
     from scipy.special import ndtr
 
     threshold = separation / 2 - math.log(share / (1 - share)) / separation
@@ -103,7 +108,7 @@ def true_accuracy(separation: float, share: float = 0.5) -> float:
 
 
 def true_auc(separation: float) -> float:
-    """Return the true area under the ROC curve of a classifier."""
+    """Return the true area under the ROC curve of a classifier with that separation."""
     from scipy.special import ndtr
 
     return float(ndtr(separation / math.sqrt(2)))
@@ -114,7 +119,7 @@ TRUE_VALUES: dict[SimulatedMetric, Callable[[float], float]] = {"accuracy": true
 
 @cache
 def find_separation(of: SimulatedMetric, value: float) -> float:
-    """Return the separation at which a classifier of balanced classes has that true value of a metric."""
+    """Return the separation at which a classifier has that true value of a metric, for balanced classes."""
     from scipy.optimize import brentq
 
     return float(brentq(lambda at: TRUE_VALUES[of](at) - value, 0.01, 8.0))
@@ -122,12 +127,12 @@ def find_separation(of: SimulatedMetric, value: float) -> float:
 
 @cache
 def find_correlation(separations: tuple[float, float], disagreement: float) -> float:
-    """Return the correlation of noise at which two classifiers of balanced classes disagree on that share of the rows."""
+    """Return the correlation of noise at which two classifiers disagree on that share of rows, for balanced classes."""
     from scipy.optimize import brentq
     from scipy.special import ndtr
     from scipy.stats import multivariate_normal
 
-    # by symmetry of the balanced classes, of a negative row: both are below half their separation, or only one is
+    # balanced classes are symmetric, so a negative row is enough: its score is below or above half the separation
     below = [at / 2 for at in separations]
 
     def gap(rho: float) -> float:

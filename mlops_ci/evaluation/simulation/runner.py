@@ -1,4 +1,4 @@
-"""The whole table: claims measured by many processes at once, from seeds that depend on nothing but the place in the table."""
+"""Measures all claims in parallel processes; each seed depends only on the claim's place in the table."""
 
 from __future__ import annotations
 
@@ -13,16 +13,14 @@ from mlops_ci.evaluation.simulation import holdout_reuse, slices, trials
 from mlops_ci.evaluation.simulation.claims import ALPHA, QUESTION_BUDGET, ClaimSeries, claim_series
 
 _SEED = 20_261_125
-_TRIALS_PER_CALL = (
-    25  # trials that one process makes at a time: seeds count chunks, so that more trials begin with the same ones
-)
-OVERSTATEMENT_LIMIT = 0.25  # points
+_TRIALS_PER_CALL = 25  # seeds number these chunks, so a longer run starts with the same trials as a shorter one
+OVERSTATEMENT_LIMIT = 0.25  # percentage points
 SLICED_HOLDOUT_ROWS = (2_000, 10_000)
 TrialFunction = Callable[[Sequence[int], int], Any]
 
 
 def measure_claims(count: int, jobs: int, progress: Callable[[str], None]) -> tuple[ClaimMeasurement, ...]:
-    """Return every claim as measured by `count` trials; `jobs` processes share the work, -1: as many as there are cores."""
+    """Return the measurement of every claim from `count` trials, in `jobs` processes (-1: one for each core)."""
     from joblib import Parallel, delayed
 
     every = tuple(claim_series())
@@ -34,21 +32,23 @@ def measure_claims(count: int, jobs: int, progress: Callable[[str], None]) -> tu
         for which, job in enumerate(work)
         for chunk in range(math.ceil(count / _TRIALS_PER_CALL))
     ]
-    found: list[list[Any]] = [[] for _ in work]
-    each = len(calls) // len(work)
-    # a few rows at a time are no work for several threads of linear algebra
+    results: list[list[Any]] = [[] for _ in work]
+    calls_per_job = len(calls) // len(work)
+    # the arrays are too small for several linear algebra threads to pay off
     for at, one in enumerate(Parallel(n_jobs=jobs, return_as="generator", inner_max_num_threads=1)(calls)):
-        if at % each == 0:
-            progress(f"claim {at // each + 1} of {len(work)}: {count:,} trials")
-        found[at // each].append(one)
-    judged = [
-        row for one, counts in zip(every, found, strict=False) for row in _claim_measurements(one, _sum_counts(counts))
+        if at % calls_per_job == 0:
+            progress(f"claim {at // calls_per_job + 1} of {len(work)}: {count:,} trials")
+        results[at // calls_per_job].append(one)
+    measurements = [
+        row
+        for one, counts in zip(every, results, strict=False)
+        for row in _claim_measurements(one, _sum_counts(counts))
     ]
-    judged += [
+    measurements += [
         _false_block_measurement(rows, _sum_counts(counts))
-        for rows, counts in zip(SLICED_HOLDOUT_ROWS, found[len(every) :], strict=False)
+        for rows, counts in zip(SLICED_HOLDOUT_ROWS, results[len(every) :], strict=False)
     ]
-    return (*judged, _overstatement_measurement(found[-1]))
+    return (*measurements, _overstatement_measurement(results[-1]))
 
 
 def _sum_counts(parts: Sequence[trials.TrialCounts]) -> trials.TrialCounts:

@@ -1,4 +1,4 @@
-"""Holdouts drawn and judged by the code that judges real models; beside it, what comparing two numbers would have said."""
+"""Trials of the gate on simulated holdouts, with the code that evaluates real models and, for comparison, a naive rule."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BUDGET_LEVEL_GATE = GateSpec(confidence=1 - level_per_test(ALPHA, QUESTION_BUDGE
 
 
 class SimulatedModel(NamedTuple):
-    """A model that exists in numbers only."""
+    """A model with a name and operational metrics, but without files."""
 
     name: str
     operational_metrics: dict[str, float]
@@ -31,7 +31,11 @@ SIMULATED_CANDIDATE = SimulatedModel("candidate", {})
 
 @dataclass(frozen=True)
 class TrialCounts:
-    """How often each claim's requirement passed: by the gate, by the naive rule, and by the gate at the level after spending."""
+    """The number of trials in which each claim's requirement passed.
+
+    `gate` is the gate at the full level, `naive` the naive rule, and `spent` the gate at the level per evaluation that
+    the holdout budget leaves.
+    """
 
     trials: int
     gate: tuple[int, ...]
@@ -40,7 +44,7 @@ class TrialCounts:
 
 
 def run_claim_trials(series: ClaimSeries, seed: Sequence[int], trials: int) -> TrialCounts:
-    """Return the counts of so many holdouts; the same seed gives the same ones."""
+    """Return the counts of `trials` simulated holdouts; the same seed gives the same counts."""
     answers = np.zeros((3, len(series.claims)), dtype=int)
     for stream in np.random.SeedSequence(seed).spawn(trials):
         random = np.random.default_rng(stream)
@@ -51,18 +55,18 @@ def run_claim_trials(series: ClaimSeries, seed: Sequence[int], trials: int) -> T
             answers[0, at] += passes_gate(claim.requirement, evidence, FULL_LEVEL_GATE)
             answers[1, at] += passes_naive_rule(claim.requirement, evidence)
             answers[2, at] += passes_gate(claim.requirement, evidence, BUDGET_LEVEL_GATE)
-    gate, by_numbers, spent = (tuple(int(one) for one in row) for row in answers)
-    return TrialCounts(trials, gate, by_numbers, spent)
+    gate, naive, spent = (tuple(int(one) for one in row) for row in answers)
+    return TrialCounts(trials, gate, naive, spent)
 
 
 def passes_gate(requirement: Requirement, evidence: MetricEvidence, gate: GateSpec) -> bool:
-    """Tell whether the shipped gate passes a requirement on this evidence."""
+    """Tell whether the gate passes a requirement on this evidence."""
     case = EvidenceSet(evidence, gate, SIMULATED_CANDIDATE, {"champion": BaselineEvidence("champion", evidence)})
     return judge_requirement(requirement, case).verdict == "pass"
 
 
 def passes_naive_rule(requirement: Requirement, evidence: MetricEvidence) -> bool:
-    """Tell whether the candidate's number is no lower than the champion's, less the margin where one is granted."""
+    """Tell whether the candidate's value is at least the champion's, minus the margin of a non-inferiority test."""
     difference = evidence.differences.get(requirement.metric)
     margin = requirement.margin if requirement.test == "non-inferiority" else 0.0
     return difference is not None and difference.value >= -margin

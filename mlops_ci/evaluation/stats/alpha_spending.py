@@ -1,7 +1,7 @@
-"""How much of the error probability one question to a holdout may cost, when many are asked of the same rows.
+"""The share of the error probability that one evaluation gets when many evaluations use the same holdout.
 
-By Bonferroni: whatever is promoted after `budget` questions, the probability that any of them was a false promotion is
-at most alpha. Measured in docs/gate.md: this keeps a champion's reported value honest, where tests at the full level do not.
+By Bonferroni's inequality, the probability of any false promotion in `budget` evaluations is at most alpha. docs/gate.md
+has measurements: with this level a champion's reported value is hardly overstated; with the full level it is.
 """
 
 from __future__ import annotations

@@ -11,11 +11,11 @@ from mlops_ci.evaluation.stats.metrics import WeightedMetric
 from mlops_ci.training.predictions import Floats, Truth
 
 RESAMPLES = 2000
-_MAX_WEIGHTS = 1 << 17  # weights that are held at once: 1 MB, which stays in the processor's cache
+_MAX_WEIGHTS = 1 << 17  # weights in memory at once: 1 MB, which fits into the processor's cache
 
 
 def seed_from_digests(*digests: str) -> int:
-    """Return a seed that follows from what is compared, so that the same comparison gives the same numbers."""
+    """Return a seed derived from digests of the compared models and rows, so that a comparison is reproducible."""
     return int(digest_json(list(digests))[:16], 16)
 
 
@@ -24,7 +24,7 @@ def resample_metrics(
 ) -> Floats:
     """Return [functions, resamples]: each metric on bootstrap samples of the truth's rows, the same samples for all.
 
-    Where rows come in groups, groups are drawn; a row's own weight counts as often as it is drawn.
+    When rows come in groups, the bootstrap draws groups. A row's weight is multiplied by the number of times it is drawn.
     """
     out = np.empty((len(functions), resamples))
     group = None if truth.groups is None else np.unique(truth.groups, return_inverse=True)[1]
@@ -41,7 +41,7 @@ def resample_metrics(
 
 
 def _draw_counts(units: int, rows: int, seed: int, resamples: int) -> Iterator[Floats]:
-    """Yield how often each unit is drawn, [b, units]."""
+    """Yield batches [b, units] of how often each of b samples draws each unit."""
     generator = np.random.default_rng(seed)
     step = max(_MAX_WEIGHTS // max(rows, 1), 1)
     for start in range(0, resamples, step):

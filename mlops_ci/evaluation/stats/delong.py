@@ -16,7 +16,7 @@ from mlops_ci.training.predictions import Floats
 
 @dataclass(frozen=True)
 class AucEstimates:
-    """AUCs [m] of m models on the same rows and their covariance matrix [m, m]; the rows of either class."""
+    """AUCs [m] of m models on the same rows, their covariance matrix [m, m], and the number of rows of each class."""
 
     values: Floats
     covariance: Floats
@@ -25,7 +25,10 @@ class AucEstimates:
 
 
 def estimate_aucs(positive: Any, scores: Floats) -> AucEstimates | None:
-    """Return AUCs and covariance of scores [m, n] by a mask of positives [n]; None with under two rows of a class."""
+    """Return the AUCs and covariance of m models' scores [m, n], given a mask of positives [n].
+
+    None when a class has fewer than two rows.
+    """
     positive = np.asarray(positive, dtype=bool)
     m, n = int(positive.sum()), int((~positive).sum())
     if m < 2 or n < 2:
@@ -34,14 +37,14 @@ def estimate_aucs(positive: Any, scores: Floats) -> AucEstimates | None:
     within_good = np.stack([midranks(row) for row in good])
     within_bad = np.stack([midranks(row) for row in bad])
     among_all = np.stack([midranks(np.concatenate([g, b])) for g, b in zip(good, bad, strict=True)])
-    above = (among_all[:, :m] - within_good) / n  # share of negatives that each positive is above
+    above = (among_all[:, :m] - within_good) / n  # for each positive, the share of negatives with a lower score
     below = 1 - (among_all[:, m:] - within_bad) / m
     covariance = np.atleast_2d(np.cov(above)) / m + np.atleast_2d(np.cov(below)) / n
     return AucEstimates(above.mean(axis=1), covariance, m, n)
 
 
 def midranks(values: Floats) -> Floats:
-    """Return ranks from 1, [n]; equal values share the mean of their ranks."""
+    """Return the ranks of n values, starting from 1; equal values get the mean of their ranks."""
     _, group, count = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(count)
     return (last - (count - 1) / 2)[group]

@@ -1,9 +1,15 @@
-"""What a set of rows says about metrics of one model, and about the difference between two: values, bounds, p-values.
+"""Measures metrics of one model, and differences between two models, on a set of rows: values, bounds and p-values.
 
-auc by DeLong; accuracy and other shares of right rows by Wilson's interval, McNemar's mid-p, Tango's score test; what has a
-derivative by the infinitesimal jackknife and Student's t; what has none (calibration-error) by the paired bootstrap;
-precision and balanced accuracy of one model by Wilson's interval. Where nothing varies, by how likely that would be
-(`intervals.ConstantSample`). Where rows have weights or come in groups, all of it by the jackknife, over groups.
+The method depends on the metric:
+
+- auc: DeLong
+- accuracy, recall and other shares of correct rows: Wilson's interval, McNemar's mid-p test, Tango's score test
+- metrics with a derivative: the infinitesimal jackknife and Student's t
+- metrics without a derivative (calibration-error): the paired bootstrap
+- precision and balanced accuracy of one model: Wilson's interval
+- any metric that is constant over the rows: `intervals.ConstantSample`
+
+With weighted rows, or rows in groups, every metric with a derivative uses the jackknife, summed over groups.
 """
 
 from __future__ import annotations
@@ -41,16 +47,17 @@ from mlops_ci.evaluation.stats.metrics import WeightedMetric
 from mlops_ci.spec.metrics import METRIC_DEFINITIONS, MetricRange, find_metric
 from mlops_ci.training.predictions import Floats, MetricOptions, Predictions, Truth, require_part
 
-_MIN_TAIL_SAMPLES = 10  # samples beyond a margin: below that, counting them says little about how far beyond it lies
+_MIN_TAIL_SAMPLES = 10  # with fewer bootstrap samples beyond a margin, their count is too imprecise as a p-value
 
 
 @dataclass(frozen=True)
 class MetricEvidence:
-    """All of it for one set of rows, without metrics that have no value there.
+    """The evidence of one set of rows, without metrics that have no value on them.
 
-    `smallest_class` counts the rows of the rarest class, among those of the candidate and those that are there. `units`
-    is what the rows are worth where they have weights or depend on each other (as many independent ones), else None;
-    the rarest class is counted in the same way.
+    `candidate` and `champion` are estimates by metric. `rarest_class_rows` counts the rows of the rarest class, among the
+    candidate's classes and the classes that occur. `effective_sample_size` is the number of equal, independent rows with
+    the same information; None when the rows themselves are equal and independent. With weights or groups,
+    `rarest_class_rows` is an effective sample size too.
     """
 
     rows: int
@@ -62,7 +69,7 @@ class MetricEvidence:
 
     @property
     def independent_rows(self) -> int:
-        """How many independent rows these are worth."""
+        """The effective sample size; the number of rows when they are equal and independent."""
         return self.rows if self.effective_sample_size is None else self.effective_sample_size
 
 
@@ -76,11 +83,12 @@ def measure_evidence(
     intervals: bool = True,
     candidate_classes: int | None = None,
 ) -> MetricEvidence:
-    """Return what n rows say about the named metrics; without `intervals` values only, which is fast.
+    """Return the evidence of n rows about the named metrics; without `intervals`, values only, which is fast.
 
-    The first `own` of the truth's classes (all, when None) are the candidate's; only the champion knows the others.
+    The first `candidate_classes` of the truth's classes (None: all) are the candidate's; only the champion has the others.
+    `seed` is the bootstrap's seed.
     """
-    with np.errstate(over="ignore", invalid="ignore"):  # numbers too large to be squared: the metric has no value then
+    with np.errstate(over="ignore", invalid="ignore"):  # when a square overflows, the metric has no value
         return _measure_evidence(
             metrics, truth, candidate, champion, seed=seed, intervals=intervals, candidate_classes=candidate_classes
         )
@@ -135,12 +143,12 @@ def _measure_evidence(
 
 
 def whole_rows(units: float) -> int:
-    """Return how many whole rows so many are: 49.999999 are 50."""
+    """Return an effective sample size rounded down to whole rows; a rounding error such as 49.999999 becomes 50."""
     return int(units + 1e-6)
 
 
 def higher_is_better(metric: str, terms: MetricOptions) -> bool | None:
-    """Tell which way a metric is better, a user's own one too; None when neither is."""
+    """Return whether higher values of a built-in or custom metric are better; None when neither direction is."""
     if metric in terms.higher_is_better and metric not in METRIC_DEFINITIONS:
         return terms.higher_is_better[metric]
     definition = find_metric(metric)
@@ -199,9 +207,9 @@ def _estimate_by_influence(
 
 
 def _worst_case_difference(seen: Difference, ends: tuple[float, float], moves: Floats, units: float) -> Difference:
-    """Return what is left of a difference when one more row had the worst cost, or the best, that there is.
+    """Return a difference with the wider of its own limits and those with one more row of the worst, or best, cost.
 
-    A loss that is rare may not have been seen, however often the gains were: no correction for skewness knows of it.
+    A rare large loss may not occur in the sample at all, and then no correction for skewness accounts for it.
     """
     sides = [_difference_with_one_more_row(seen.value, end, moves, units) for end in ends]
     worst, best = sides
@@ -214,7 +222,7 @@ def _worst_case_difference(seen: Difference, ends: tuple[float, float], moves: F
 
 
 def _difference_with_one_more_row(mean: float, value: float, moves: Floats, units: float) -> Difference:
-    """Return what a mean says that one more row joins, whose value is given; rows move it by `moves`."""
+    """Return the Student's t difference of a mean with one more row of the given `value`; `moves` are row influences."""
     share = 1 / (units + 1)
     joined = mean + (value - mean) * share
     rows = np.append(moves + (mean - joined) * share, (value - joined) * share)
@@ -222,7 +230,7 @@ def _difference_with_one_more_row(mean: float, value: float, moves: Floats, unit
 
 
 def _cost_difference_range(truth: Truth) -> tuple[float, float]:
-    """Return the least and the largest that the candidate's cost of one row can be below the champion's."""
+    """Return the smallest and the largest possible gain in cost of the candidate over the champion on one row."""
     costs = require_part(truth.metric_options.costs)
     apart = float((costs.max(axis=1) - costs.min(axis=1)).max())
     return -apart, apart
@@ -246,7 +254,7 @@ def _influence_bound(metric: str, truth: Truth, value: float, moves: Floats, uni
 
 
 def _range_of(metric: str, truth: Truth) -> MetricRange:
-    """Return where a metric's values lie; those of a user's own may lie anywhere."""
+    """Return the range of a metric's values; a custom metric is unbounded."""
     if metric in truth.metric_options.higher_is_better and metric not in METRICS:
         return "unbounded"
     definition = find_metric(metric)
@@ -254,7 +262,7 @@ def _range_of(metric: str, truth: Truth) -> MetricRange:
 
 
 def _bound_between_0_and_1(value: float, moved: Spread) -> Bound | None:
-    """Return the bound of a value within 0 and 1, from its spread, or, where nothing varies, from the rows alone."""
+    """Return the bound of a value in [0, 1], from its spread; when nothing varies, from the number of rows alone."""
     if not moved.standard_error or not 0 < value < 1:
         return (
             ConstantSample(value, moved.effective_sample_size, 0.0, 1.0).bound if moved.effective_sample_size else None
@@ -287,7 +295,7 @@ def _estimate_by_bootstrap(
     for at, metric in enumerate(metrics):
         values = [float(function(mass)[0]) for function in functions[at * len(sides) : (at + 1) * len(sides)]]
         usable = drawn[at][:, np.isfinite(drawn[at]).all(axis=0)]
-        if usable.shape[1] < bootstrap.RESAMPLES / 2:  # one class is so rare that most samples lack it
+        if usable.shape[1] < bootstrap.RESAMPLES / 2:  # a class is so rare that most samples lack it
             found[metric] = ([Estimate(one) for one in values], None)
             continue
         counts = [_independent_rows(metric, truth, side) for side in sides]
@@ -310,7 +318,7 @@ def _estimate_by_bootstrap(
 
 
 def _independent_rows(metric: str, truth: Truth, side: Predictions) -> float:
-    """Return how many independent rows a metric is a mean of: where it is of classes, those of the rarest."""
+    """Return the effective sample size of a metric; for a class-based metric, that of the rarest class."""
     definition = find_metric(metric) if metric not in side.own else None
     if definition is None or not definition.counts_classes:
         return truth.effective_sample_size()
@@ -323,14 +331,14 @@ def _independent_rows(metric: str, truth: Truth, side: Predictions) -> float:
 
 
 def _has_equal_predictions(sides: Sequence[Predictions]) -> bool:
-    """Tell whether two models give the same numbers; labels are so few that models may agree on them by chance."""
+    """Tell whether two models predict identical numbers; equal labels do not count, since they may agree by chance."""
     pairs = [(getattr(sides[0], part), getattr(sides[1], part)) for part in ("values", "probabilities", "scores")]
     given = [(one, other) for one, other in pairs if one is not None and other is not None]
     return bool(given) and all(np.array_equal(one, other) for one, other in given)
 
 
 def _has_variation(samples: Floats) -> bool:
-    return bool(np.ptp(samples) > 1e-12 * np.abs(samples).max())  # less is rounding
+    return bool(np.ptp(samples) > 1e-12 * np.abs(samples).max())  # anything smaller is a rounding error
 
 
 def _bootstrap_bound(found: float, samples: Floats, units: float) -> Bound | None:
@@ -341,7 +349,7 @@ def _bootstrap_bound(found: float, samples: Floats, units: float) -> Bound | Non
 
 
 def _percentile_bound(found: float, samples: Floats) -> Bound:
-    """Return the percentile bound; beyond the last few samples, the normal one where that is wider."""
+    """Return the percentile bound; in the tails with few samples, the normal bound if that is wider."""
     from scipy.special import ndtri
 
     ordered, error, few = np.sort(samples), float(samples.std(ddof=1)), _MIN_TAIL_SAMPLES / len(samples)
@@ -359,10 +367,11 @@ def _percentile_bound(found: float, samples: Floats) -> Bound:
 def _bootstrap_difference(
     range: MetricRange, difference: float, samples: Floats, units: float, same: bool
 ) -> Difference | None:
-    """Return the bootstrap's answer about a difference; None when no sample could have told the models apart.
+    """Return a difference with bootstrap limits and p-values; None when nothing varies and `units` is 0.
 
-    Counting gives no p-value below 1 / (resamples + 1), which no correction for many slices survives. Where the count is
-    too small to be one, a normal tail on the bootstrap's own standard error takes over, never above what was counted.
+    A p-value from counts is at least 1 / (resamples + 1), too large for a correction over many slices. When fewer than
+    _MIN_TAIL_SAMPLES samples lie beyond the margin, the p-value is the normal tail on the bootstrap's standard error, but
+    at most the p-value of that count.
     """
     from scipy.special import ndtr
 

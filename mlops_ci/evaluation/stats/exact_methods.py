@@ -1,4 +1,4 @@
-"""What independent rows of equal weight say by a method of the metric's own: areas by DeLong, shares of right rows by counting them."""
+"""Metric-specific methods for independent rows of equal weight: DeLong for areas, counts for shares of correct rows."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from mlops_ci.evaluation.stats.intervals import (
 from mlops_ci.evaluation.stats.metrics import RowMetric, auc_of
 from mlops_ci.training.predictions import Predictions, Truth, require_part
 
-PairedEstimates = tuple[list[Estimate], Difference | None]  # of each side, and of their difference
+PairedEstimates = tuple[list[Estimate], Difference | None]  # each side's estimate, and the difference of two sides
 ExactMethod = Callable[[Truth, Sequence[Predictions]], PairedEstimates]
 ShareBound = Callable[[Truth, Predictions], Bound | None]
 
 
 def estimate_auc(truth: Truth, sides: Sequence[Predictions]) -> PairedEstimates:
-    """Return the areas and their difference by DeLong."""
+    """Return the areas under the ROC curve and their difference, by DeLong's method."""
     positive = truth.labels == 1
     scores = np.stack([side.scores for side in sides if side.scores is not None])
     areas = delong.estimate_aucs(positive, scores)
@@ -62,7 +62,7 @@ def _plain_auc(truth: Truth, side: Predictions) -> float:
 
 
 def _area_bound(area: float, error: float, positives: int, negatives: int) -> Bound:
-    """Return the wider of DeLong's bound and Newcombe's: near 1 the few pairs that are ranked wrongly say little of others."""
+    """Return the wider of DeLong's and Newcombe's bounds; near 1, DeLong's rests on only a few wrongly ranked pairs."""
     if not error or not 0 < area < 1:
         return ConstantSample(area, min(positives, negatives), 0.0, 1.0).bound
     one, other = logit_bound(area, Spread(error)), hanley_mcneil_bound(area, positives, negatives)
@@ -70,23 +70,23 @@ def _area_bound(area: float, error: float, positives: int, negatives: int) -> Bo
 
 
 def estimate_accuracy(truth: Truth, sides: Sequence[Predictions]) -> PairedEstimates:
-    """Return the shares of right rows and their difference."""
+    """Return the accuracies (shares of correct rows) and their difference."""
     return _estimate_shares([np.asarray(truth.labels == side.labels, dtype=bool) for side in sides])
 
 
 def estimate_recall(truth: Truth, sides: Sequence[Predictions]) -> PairedEstimates:
-    """Return the shares of positive rows that are found, and their difference."""
+    """Return the recalls of class 1 and their difference."""
     positive = truth.labels == 1  # recall is the accuracy on these rows
     return _estimate_shares([np.asarray(require_part(side.labels)[positive] == 1, dtype=bool) for side in sides])
 
 
 def share_method(rows: RowMetric) -> ExactMethod:
-    """Return the method of a metric that is the share of rows whose value is above 0."""
+    """Return the method for a metric that is the share of rows whose value is above 0."""
     return lambda truth, sides: _estimate_shares([require_part(rows(truth, side)) > 0 for side in sides])
 
 
 def _estimate_shares(right: Sequence[Any]) -> PairedEstimates:
-    """Return what rows [n] that are right or not say of each side's share of right ones, and of their difference."""
+    """Return each side's share of correct rows and the difference, from one mask of correct rows [n] for each side."""
     from scipy.special import ndtr, ndtri
 
     n = len(right[0])
@@ -103,7 +103,7 @@ def _estimate_shares(right: Sequence[Any]) -> PairedEstimates:
         return float(ndtr(-sign * mcnemar.score_statistic(better, worse, n, margin)))
 
     def bound(p: float) -> float:
-        # two tests, the exact one at 0 and the score test elsewhere: the interval holds 0 when the exact one does
+        # the exact test applies at 0 and the score test elsewhere: the interval contains 0 iff the exact test does not reject
         limit = mcnemar.tango_interval(better, worse, n, -float(ndtri(p)))[0]
         lower = p < 0.5
         excluded = p_value(0.0, 1 if lower else -1) <= min(p, 1 - p)
@@ -115,18 +115,19 @@ def _estimate_shares(right: Sequence[Any]) -> PairedEstimates:
 
 
 def precision_bound(truth: Truth, side: Predictions) -> Bound | None:
-    """Return the bound of the share of rows predicted positive that are."""
-    said = np.flatnonzero(require_part(side.labels) == 1)
-    return wilson_bound(float(np.mean(require_part(truth.labels)[said] == 1)), len(said)) if len(said) else None
+    """Return the bound of the precision of class 1; None when no row is predicted as class 1."""
+    rows = np.flatnonzero(require_part(side.labels) == 1)
+    return wilson_bound(float(np.mean(require_part(truth.labels)[rows] == 1)), len(rows)) if len(rows) else None
 
 
 def balanced_accuracy_bound(truth: Truth, side: Predictions) -> Bound:
-    """Join the intervals of the classes' recalls as variances add up.
+    """Return the bound of the balanced accuracy, combined from the Wilson intervals of the classes' recalls.
 
-    G. Y. Zou, A. Donner, Statistics in Medicine 27 (2008) 1693-1702.
+    The squared distances from each recall to its limit add up, like variances: G. Y. Zou, A. Donner, Statistics in
+    Medicine 27 (2008) 1693-1702.
     """
-    labels, said = require_part(truth.labels), require_part(side.labels)
-    right = [said[labels == index] == index for index in range(len(truth.classes)) if (labels == index).any()]
+    labels, predicted = require_part(truth.labels), require_part(side.labels)
+    right = [predicted[labels == index] == index for index in range(len(truth.classes)) if (labels == index).any()]
     recalls = [float(one.mean()) for one in right]
     bounds = [wilson_bound(recall, len(one)) for recall, one in zip(recalls, right, strict=True)]
 

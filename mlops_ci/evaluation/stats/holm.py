@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def adjust_p_values(p_values: Sequence[float]) -> tuple[float, ...]:
-    """Return adjusted p-values in the order given; those at most alpha are rejected with family-wise error alpha."""
+    """Return the adjusted p-values in the given order; rejecting those up to alpha keeps the family-wise error at alpha."""
     count = len(p_values)
     adjusted = [1.0] * count
     largest = 0.0

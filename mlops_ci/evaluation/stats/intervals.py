@@ -1,4 +1,4 @@
-"""What may be concluded from a value and its standard error, or from rows that all say the same: bounds and p-values."""
+"""Confidence bounds and p-values from an estimate and its standard error, or from rows that all have the same value."""
 
 from __future__ import annotations
 
@@ -8,16 +8,20 @@ from dataclasses import dataclass
 
 from mlops_ci.training.predictions import Floats
 
-SQUARES_TOLERANCE = 1e-24  # of squares: twelve digits
-MIN_INDEPENDENT_ROWS = 2  # independent rows, from which a spread can be told
-_MAX_Z_SCORE = 1e9  # standard errors: further is no further
-_MAX_EXPONENT = 709.0  # the exponential of more is no number
-Bound = Callable[[float], float]  # probability -> that quantile of what the true value may be
+SQUARES_TOLERANCE = 1e-24  # relative tolerance of sums of squares: twelve digits of the values
+MIN_INDEPENDENT_ROWS = 2  # fewer rows have no standard error
+_MAX_Z_SCORE = 1e9  # in standard errors; larger z-scores are clipped
+_MAX_EXPONENT = 709.0  # the exponential of a larger number overflows
+Bound = Callable[[float], float]  # probability p -> the p quantile of the confidence distribution of the true value
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A metric of one model. `bound(p)` lies above the true value with confidence 1-p at small p; None: no interval."""
+    """The value of a metric of one model, with its bound.
+
+    For p below 0.5, `bound(p)` is a lower limit with confidence 1 - p; for p above 0.5, an upper limit with confidence p.
+    None means that the value has no interval.
+    """
 
     value: float
     bound: Bound | None = None
@@ -25,10 +29,11 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Difference:
-    """Candidate minus champion, turned so that positive is better.
+    """The difference between candidate and champion, with the sign that makes positive values better.
 
-    `above(m)` is the p-value that the truth exceeds m (null: at most m), `below(m)` that it falls short of m. Without
-    `varies`, every sample of the rows gives this difference, and only their number limits how small a p-value can be.
+    `p_value_above(m)` is the p-value of the claim that the true difference exceeds m (null hypothesis: at most m), and
+    `p_value_below(m)` that of the claim that it is below m. When `varies` is false, every sample of the rows gives this
+    same difference, and only the number of rows limits how small a p-value can be.
     """
 
     value: float
@@ -40,11 +45,12 @@ class Difference:
 
 @dataclass(frozen=True)
 class ConstantSample:
-    """What n independent rows prove that all gave the same value v, so that their spread says nothing.
+    """Bounds and p-values from n independent rows that all have the same value v, so that they have no spread.
 
-    A mean of values within [low, high] that is at most m has a share of at most (m - low) / (v - low) of values v or more
-    (Markov), hence n of n with at most that to the n: with v at the end of the range, Clopper and Pearson's bound
-    (Biometrika 26 (1934) 404-413). Without a range it is the sign test's half, about the median.
+    If the mean of values in [low, high] is at most m, then at most the share (m - low) / (v - low) of them is v or more
+    (Markov's inequality). The probability that n of n rows are is at most that share to the power n. With v at the end of
+    the range, this is the bound of Clopper and Pearson (Biometrika 26 (1934) 404-413). Without a range the share is 0.5,
+    as in a sign test about the median.
     """
 
     value: float
@@ -53,18 +59,18 @@ class ConstantSample:
     high: float = math.inf
 
     def p_value_above(self, margin: float) -> float:
-        """Return the p-value that the mean exceeds the margin."""
+        """Return the p-value of the claim that the mean exceeds the margin."""
         if margin >= self.value:
             return 1.0
         share = 0.5 if math.isinf(self.low) else max(margin - self.low, 0.0) / (self.value - self.low)
         return float(share**self.effective_sample_size)
 
     def p_value_below(self, margin: float) -> float:
-        """Return the p-value that the mean falls short of the margin."""
+        """Return the p-value of the claim that the mean is below the margin."""
         return ConstantSample(-self.value, self.effective_sample_size, -self.high, -self.low).p_value_above(-margin)
 
     def bound(self, p: float) -> float:
-        """Return the limit that is proven at p (below the value) or at 1-p (above it)."""
+        """Return the lower limit with confidence 1 - p for p below 0.5, else the upper limit with confidence p."""
         end = self.low if p < 0.5 else self.high
         return (
             self.value
@@ -73,16 +79,17 @@ class ConstantSample:
         )
 
     def difference(self) -> Difference:
-        """Return it as the difference of two models."""
+        """Return the same bounds and p-values as a `Difference` that does not vary."""
         return Difference(self.value, self.bound, self.p_value_above, self.p_value_below, varies=False)
 
 
 @dataclass(frozen=True)
 class Spread:
-    """How far an estimate may be from the truth: its standard error; 0 where nothing varies, NaN where that cannot be told.
+    """The standard error of an estimate: 0 when nothing varies, NaN when it is unknown.
 
-    `units` is how many independent rows it rests on (None: so many that the normal law holds), `skew` the third moment of
-    what they contribute, standardised: the skewness of the data divided by the root of `units`.
+    `effective_sample_size` is the number of independent rows behind it; None means so many that the normal distribution
+    applies. `skew` is the standardised third moment of the rows' contributions: the skewness of the data divided by the
+    square root of the effective sample size.
     """
 
     standard_error: float
@@ -93,27 +100,28 @@ class Spread:
 def measure_spread(moves: Floats, units: float, parts: Sequence[Floats], *, even: bool) -> Spread:
     """Return the spread of an estimate from the influences of its rows, or of groups of rows.
 
-    `parts` are what the moves are a difference of: less than their rounding is no spread. Where rows are not `even` (they
-    have weights, or groups have sizes) few of them may make most of it, and these are as many as count (F. E. Satterthwaite,
-    Biometrics Bulletin 2 (1946) 110-114).
+    `parts` are the influences whose difference `moves` is; a spread below their rounding error counts as 0. Rows that are
+    not `even` have weights, or come in groups of different sizes, so a few rows may cause most of the variance; the
+    effective sample size is then reduced as in F. E. Satterthwaite, Biometrics Bulletin 2 (1946) 110-114.
     """
     squares = float((moves**2).sum())
     if not math.isfinite(squares):
         return Spread(math.nan, units)
     if squares <= SQUARES_TOLERANCE * sum(float((part**2).sum()) for part in parts):
         return Spread(0.0, units)
-    scaled = moves / math.sqrt(squares)  # whose squares add up to 1
+    scaled = moves / math.sqrt(squares)  # the squares add up to 1
     shares = scaled * scaled
     counting = units if even else min(units, 1 / float(shares @ shares))
     return Spread(math.sqrt(squares), counting, float(shares @ scaled))
 
 
 def student_t_difference(difference: float, spread: Spread) -> Difference:
-    """Return what a difference and its spread say, by Student's t of `units` - 1 degrees, and corrected for skewness.
+    """Return a difference by Student's t with n - 1 degrees of freedom, with and without a correction for skewness.
 
-    Of the two p-values the larger counts, and of two bounds the wider. Many small gains and a few large losses are skewed,
-    and t alone would take them for an improvement. The correction is P. Hall's monotone cubic (Journal of the Royal
-    Statistical Society B 54 (1992) 221-228), whose quadratic part is N. J. Johnson's (JASA 73 (1978) 536-544).
+    n is the effective sample size. The p-value is the larger of the two, and the bound is the wider of the two. Many
+    small gains with a few large losses are skewed, and Student's t alone would report them as an improvement. The
+    correction is P. Hall's monotone cubic (Journal of the Royal Statistical Society B 54 (1992) 221-228); its quadratic
+    part is N. J. Johnson's (JASA 73 (1978) 536-544).
     """
     from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
@@ -152,14 +160,14 @@ def student_t_difference(difference: float, spread: Spread) -> Difference:
 
 
 def logit_bound(value: float, spread: Spread) -> Bound:
-    """Return the bound of a value within 0 and 1 on the logit's scale, where the error near an end is less skewed.
+    """Return the bound of a value in (0, 1), computed on the logit scale, where errors near 0 and 1 are less skewed.
 
     M. S. Pepe, The Statistical Evaluation of Medical Tests for Classification and Prediction, 2003.
     """
     from scipy.special import expit, logit
 
     slope = value * (1 - value)
-    # what the scale itself adds to the skewness, where that is looked at
+    # the skewness that the logit scale itself adds
     bent = 1.5 * spread.standard_error * (2 * value - 1) / slope if spread.effective_sample_size is not None else 0.0
     scaled = student_t_difference(
         float(logit(value)), Spread(spread.standard_error / slope, spread.effective_sample_size, spread.skew + bent)
@@ -168,7 +176,7 @@ def logit_bound(value: float, spread: Spread) -> Bound:
 
 
 def log_bound(value: float, spread: Spread) -> Bound:
-    """Return the bound of a value above 0 on the logarithm's scale, on which losses are less skewed."""
+    """Return the bound of a value above 0, computed on the logarithmic scale, where losses are less skewed."""
     relative = spread.standard_error / value
     scaled = student_t_difference(
         math.log(value), Spread(relative, spread.effective_sample_size, spread.skew - 1.5 * relative)
@@ -177,10 +185,11 @@ def log_bound(value: float, spread: Spread) -> Bound:
 
 
 def hanley_mcneil_bound(area: float, positives: int, negatives: int) -> Bound:
-    """Return the bound of an area under the ROC curve that is near 1, where few pairs of rows are ranked wrongly.
+    """Return the bound of an area under the ROC curve; it stays reliable near 1, where few pairs are ranked wrongly.
 
-    R. G. Newcombe, Statistics in Medicine 25 (2006) 559-573, method 5: the limits at which the standard error of J. A.
-    Hanley and B. J. McNeil (Radiology 143 (1982) 29-36) just reaches what was seen.
+    R. G. Newcombe, Statistics in Medicine 25 (2006) 559-573, method 5. A limit is the area whose distance from the
+    observed one equals z standard errors, with the standard error of J. A. Hanley and B. J. McNeil (Radiology 143 (1982)
+    29-36) at that limit.
     """
     from scipy.special import ndtri
 
@@ -205,7 +214,7 @@ def hanley_mcneil_bound(area: float, positives: int, negatives: int) -> Bound:
 
 
 def wilson_bound(share: float, n: float) -> Bound:
-    """E. B. Wilson, JASA 22 (1927) 209-212."""
+    """Return the bound of a share of n rows by Wilson's score interval (E. B. Wilson, JASA 22 (1927) 209-212)."""
     from scipy.special import ndtri
 
     def bound(p: float) -> float:
@@ -217,10 +226,10 @@ def wilson_bound(share: float, n: float) -> Bound:
 
 
 def auc_standard_error(variance: float) -> float:
-    """Return the standard error of an area that a variance stands for; 0 for what is left of equal rows, which is rounding."""
+    """Return the standard error of an area from its variance; 0 when the variance is only a rounding error."""
     return math.sqrt(variance) if variance > 1e-18 else 0.0
 
 
 def _small_sample_factor(rows: float) -> float:
-    """Return what a standard error from so many rows is too small by, as that of a mean is."""
+    """Return the factor sqrt(n / (n - 1)) that corrects a standard error from n rows, as for a mean."""
     return math.sqrt(rows / (rows - 1))

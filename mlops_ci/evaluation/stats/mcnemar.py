@@ -1,6 +1,6 @@
-"""Two classifiers on the same rows: who is right where the other is wrong.
+"""Tests of two classifiers on the same rows, from the rows where exactly one of them is correct.
 
-`better` counts rows that only the candidate gets right, `worse` rows that only the champion gets right.
+`better` counts the rows that only the candidate gets right, `worse` the rows that only the champion gets right.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ Alternative = Literal["greater", "less", "two-sided"]
 
 
 def mid_p_value(better: int, worse: int, alternative: Alternative = "greater") -> float:
-    """Return the mid-p value of McNemar's exact test that the candidate is right more often (`greater`).
+    """Return the mid-p value of McNemar's exact test; `greater` claims that the candidate is correct more often.
 
-    Without discordant rows it is 0.5 one-sided and 1 two-sided: nothing was seen. M. W. Fagerland, S. Lydersen,
-    P. Laake, BMC Medical Research Methodology 13 (2013) 91.
+    Without discordant rows it is 0.5 (one-sided) or 1 (two-sided). Source: M. W. Fagerland, S. Lydersen, P. Laake,
+    BMC Medical Research Methodology 13 (2013) 91.
     """
     from scipy.special import bdtr
 
@@ -26,7 +26,7 @@ def mid_p_value(better: int, worse: int, alternative: Alternative = "greater") -
         better, worse = max(better, worse), min(better, worse)
     if total == 0:
         one_sided = 0.5
-    else:  # P(X >= better) = P(X <= worse) at probability 1/2, half of P(X = better) taken off
+    else:  # P(X >= better) = P(X <= worse) for probability 1/2, minus half of P(X = better)
         at_most = float(bdtr(worse, total, 0.5))
         exactly = at_most - (float(bdtr(worse - 1, total, 0.5)) if worse else 0.0)
         one_sided = at_most - exactly / 2
@@ -34,9 +34,9 @@ def mid_p_value(better: int, worse: int, alternative: Alternative = "greater") -
 
 
 def score_statistic(better: int, worse: int, rows: int, difference: float) -> float:
-    """Return the score test's z for the true difference in accuracy being `difference`, which lies in (-1, 1).
+    """Return the z-score of Tango's score test that the true difference in accuracy is `difference`, in (-1, 1).
 
-    T. Tango, Statistics in Medicine 17 (1998) 891-908. Positive when more was seen than `difference`.
+    It is positive when the observed difference is larger. T. Tango, Statistics in Medicine 17 (1998) 891-908.
     """
     a = 2 * rows
     b = -better - worse + (2 * rows - better + worse) * difference
@@ -50,7 +50,7 @@ def score_statistic(better: int, worse: int, rows: int, difference: float) -> fl
 
 
 def tango_interval(better: int, worse: int, rows: int, z: float) -> tuple[float, float]:
-    """Return the differences in accuracy that the score test does not reject at +-z: Tango's interval, by bisection."""
+    """Return Tango's interval: the range of accuracy differences that the score test does not reject at +-z."""
     return _difference_at_score(better, worse, rows, z), _difference_at_score(better, worse, rows, -z)
 
 

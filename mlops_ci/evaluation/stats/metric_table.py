@@ -1,4 +1,4 @@
-"""The table of metrics that rows are measured by: one row each, and the door to those that packages add."""
+"""The table of metrics that are computed from rows; metrics of plugin packages are loaded through the same functions."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from mlops_ci.training.predictions import Floats, Predictions, Truth, require_pa
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric: what it is called and means, how it is computed, and how its uncertainty follows.
+    """A metric: its name, definition, computation and uncertainty.
 
-    A metric that is the mean of something by row has `rows`, and needs nothing else. Another has `weighted`, and
-    `influence`, its derivative by each row, without which it is resampled. `exact` takes the place of both for independent
-    rows of equal weight; `bound` is that of one model alone.
+    A metric that is the mean of a value per row has `rows`, and needs no other function. Any other metric has `weighted`,
+    and `influence`, its derivative by each row's weight; without `influence`, its uncertainty comes from the bootstrap.
+    `exact`, if given, replaces both for equal, independent rows. `bound` gives the bound of one model's value.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Metric:
     bound: ShareBound | None = None
 
     def factory(self) -> MetricFactory:
-        """Return how the metric is computed from many weight vectors at once."""
+        """Return the factory of the function that computes the metric for many weight vectors at once."""
         return self.weighted or metrics.mean_metric(require_part(self.rows))
 
 
@@ -65,7 +65,7 @@ _ROWS = (
     _row("recall", metrics.recall_of, influence.recall_influence, exact=exact_methods.estimate_recall),
     _row("log-loss", rows=metrics.log_loss_of),
     _row("brier", rows=metrics.brier_of),
-    _row("calibration-error", metrics.calibration_error_of),  # resampled: it has no derivative where a gap is 0
+    _row("calibration-error", metrics.calibration_error_of),  # bootstrap: there is no derivative where a gap is 0
     _row("f1-macro", metrics.f1_macro_of, influence.f1_macro_influence),
     _row("auc-ovr", metrics.auc_ovr_of, influence.auc_ovr_influence),
     _row("mae", rows=metrics.mae_of),
@@ -89,9 +89,9 @@ METRICS: Mapping[str, Metric] = {row.name: row for row in _ROWS}
 
 
 def find_row_metric(metric: str, predictions: Predictions) -> Metric | None:
-    """Return a metric's row, a package's one too; None for a user's own, whose value by row is among the predictions.
+    """Return a metric's entry, built-in or of a plugin; None for a custom metric, whose values are in the predictions.
 
-    Raises as `core.plugins.load` does for a metric that nobody has.
+    Raises what `core.plugins.load` raises for an unknown metric.
     """
     if metric in METRICS:
         return METRICS[metric]
@@ -101,7 +101,7 @@ def find_row_metric(metric: str, predictions: Predictions) -> Metric | None:
 
 
 def compute_metric(metric: str, truth: Truth, predictions: Predictions) -> float | None:
-    """Return the metric on these rows, or None when it has no value on them."""
+    """Return the value of a metric on these rows; None when it has no value on them."""
     weighted = metric_factory(metric, predictions)(truth, predictions)
     if weighted is None or not len(truth):
         return None
@@ -110,7 +110,7 @@ def compute_metric(metric: str, truth: Truth, predictions: Predictions) -> float
 
 
 def metric_factory(metric: str, predictions: Predictions) -> MetricFactory:
-    """Return how a metric is computed, a user's own one too; raises as `find_row_metric` does."""
+    """Return the factory of a built-in, plugin or custom metric; raises what `find_row_metric` raises."""
     row = find_row_metric(metric, predictions)
     if row is None:
         losses = predictions.own[metric]
@@ -119,7 +119,7 @@ def metric_factory(metric: str, predictions: Predictions) -> MetricFactory:
 
 
 def _guard_plugin_metric(row: Metric) -> MetricFactory:
-    """Return a package's metric, whose errors name the package."""
+    """Return the factory of a plugin's metric; its errors name the plugin's package."""
     make = row.factory()
 
     def guarded(truth: Truth, predictions: Predictions) -> metrics.WeightedMetric | None:
@@ -130,7 +130,7 @@ def _guard_plugin_metric(row: Metric) -> MetricFactory:
 
 
 def row_influences(metric: str, truth: Truth, predictions: Predictions) -> Floats:
-    """Return how much each of n rows moves a metric, [n]; raises ValueError for one that has no derivative."""
+    """Return the influence of each of n rows on a metric, [n]; raises ValueError for a metric without a derivative."""
     row = find_row_metric(metric, predictions)
     if row is None:
         return influence.mean_influence(predictions.own[metric], truth)
@@ -142,6 +142,6 @@ def row_influences(metric: str, truth: Truth, predictions: Predictions) -> Float
 
 
 def is_differentiable(metric: str, predictions: Predictions) -> bool:
-    """Tell whether `row_influences` knows the metric."""
+    """Tell whether `row_influences` supports the metric."""
     row = find_row_metric(metric, predictions)
     return row is None or row.rows is not None or row.influence is not None

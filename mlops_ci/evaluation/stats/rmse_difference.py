@@ -1,9 +1,9 @@
-"""The difference of two root mean squared errors, by the squares themselves.
+"""The test of the difference between two root mean squared errors, based on the squared errors.
 
-A root hides how uneven squares are: where a few rows have most of the error, its linearised difference takes noise for an
-improvement. At a margin m the claim `champion - candidate > m` is one about means, (champion - m)^2 > candidate^2, and that is
-tested, in the way of E. C. Fieller (Journal of the Royal Statistical Society B 16 (1954) 175-185); at 0 it is that the
-candidate's mean squared error is less. Bounds are the margins at which the test just decides.
+When a few rows cause most of the error, a test on the linearised root mistakes noise for an improvement. This test uses
+means instead: for a margin m, the claim `champion - candidate > m` is equivalent to (champion - m)^2 > candidate^2, as in
+E. C. Fieller (Journal of the Royal Statistical Society B 16 (1954) 175-185). For m = 0 it is the claim that the candidate's
+mean squared error is smaller. The bounds are the margins at which the test just decides.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from mlops_ci.evaluation.stats.intervals import (
 )
 from mlops_ci.training.predictions import Floats, Predictions, Truth, require_part
 
-_BISECTION_STEPS = 50  # of bisection: more digits than anybody reads
+_BISECTION_STEPS = 50  # about 15 digits
 
 
 def _moments(a: Floats, b: Floats, order: int) -> tuple[float, ...]:
-    """Return the sums of a^order, -order a^(order-1) b, ... that make the sum of (scale a - b)^order, by powers of scale."""
+    """Return the coefficients of the sum of (scale a - b)^order as a polynomial in scale, the highest power first."""
     of_a, of_b = ([np.ones_like(part)] for part in (a, b))
     for _ in range(order):  # many times faster than numpy's own powers
         of_a.append(of_a[-1] * a)
@@ -37,18 +37,18 @@ def _moments(a: Floats, b: Floats, order: int) -> tuple[float, ...]:
 
 
 def _evaluate_polynomial(scale: float, moments: Sequence[float]) -> float:
-    found = 0.0
+    value = 0.0
     for moment in moments:  # Horner's rule, the highest power first
-        found = found * scale + moment
-    return found
+        value = value * scale + moment
+    return value
 
 
 def rmse_difference(
     truth: Truth, sides: Sequence[Predictions], values: Sequence[float], units: float
 ) -> Difference | None:
-    """Return what n rows say of champion minus candidate; `values` are both roots, the candidate's first.
+    """Return the difference champion minus candidate in RMSE on n rows; `values` are both RMSEs, the candidate's first.
 
-    None where the rows are worth less than two, or their squares are no numbers.
+    `units` is the effective sample size. None when it is below two, or when the squared errors overflow.
     """
     mine, theirs = ((require_part(truth.values) - require_part(side.values)) ** 2 for side in sides)
     candidate, champion = values
@@ -75,10 +75,10 @@ def rmse_difference(
         return None
 
     def p_value(margin: float, *, above: bool) -> float:
-        found = tested(margin)
-        if found is None:
+        difference = tested(margin)
+        if difference is None:
             return 1.0
-        return found.p_value_above(0.0) if above else found.p_value_below(0.0)
+        return difference.p_value_above(0.0) if above else difference.p_value_below(0.0)
 
     seen = champion - candidate
     widest = 10 * (champion + candidate)

@@ -1,4 +1,4 @@
-"""Who is compared on which rows: models' answers and what is known of a holdout, brought to one numbering of classes."""
+"""Inputs of a verdict: scored models and row metadata, with all labels mapped to one numbering of the classes."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ from mlops_ci.training.predictions import (
 
 @dataclass(frozen=True)
 class ScoredModel:
-    """One model's answers for the holdout, under the name that people call it by (delay@v1.0.0); classes in its order.
+    """One model's predictions for the n holdout rows, under a display name such as `delay@v1.0.0`.
 
-    `run` is the key of its training run, which names all that went in, its code too; `model_digest` is only what came
-    out. `seen` [n] marks rows that it has learned from, on which it is not tested; None: none.
+    `classes` are in the model's own order. `run` is the key of the training run; it covers every input, the code
+    included. `model_digest` covers only the resulting model file. `seen_rows` [n] marks the rows that the model was
+    trained on; tests against the model leave them out. None means that it was trained on none of them.
     """
 
     name: str
@@ -42,7 +43,11 @@ class ScoredModel:
 
 @dataclass(frozen=True)
 class NoBaseline:
-    """Why there is no older version to test against: none yet, the candidate itself (`name`), or one that cannot be scored today."""
+    """The reason why there is no baseline to test against.
+
+    `state` is `none` when no such version exists yet, `same` when the candidate itself is that version (`name`), and
+    `incomparable` when the version cannot be scored on today's rows.
+    """
 
     reason: str
     state: Literal["none", "same", "incomparable"] = "none"
@@ -55,11 +60,12 @@ NO_ANCHOR = NoBaseline("there is no anchor yet")
 
 @dataclass(frozen=True)
 class RowMetadata:
-    """What is known of n rows beside their labels.
+    """Metadata of n rows beside their labels.
 
-    `weights` [n] say how much each counts, `groups` [n] which depend on each other; None: all the same, and none.
-    `slices` are columns [n] by name, each of whose values is a slice; `conditions` masks [n]; `parts` the columns [n]
-    that fairness gaps are between.
+    `weights` [n] are the rows' weights; None means equal weights. `groups` [n] number the groups of dependent rows;
+    None means that the rows are independent. `slices` maps a column name to its values [n]; each distinct value is a
+    slice. `conditions` maps a slice name to a mask [n]. `fairness_columns` maps a column name to the groups [n] that
+    fairness gaps compare.
     """
 
     weights: Floats | None = None
@@ -71,7 +77,7 @@ class RowMetadata:
 
 @dataclass(frozen=True)
 class AlignedRows:
-    """Truth and every model's predictions in one numbering of the classes; `diagnostics` say what is odd about labels."""
+    """Truth and every model's predictions in one numbering of the classes; `diagnostics` report unknown labels."""
 
     truth: Truth
     predictions: tuple[Predictions, ...]
@@ -79,60 +85,62 @@ class AlignedRows:
 
 
 def comparable_baseline(
-    task: Task, candidate: ScoredModel, rival: ScoredModel | NoBaseline, against: BaselineRole
+    task: Task, candidate: ScoredModel, baseline: ScoredModel | NoBaseline, against: BaselineRole
 ) -> ScoredModel | NoBaseline:
-    """Return the rival, unless it is the candidate itself or answers in other labels."""
-    if isinstance(rival, NoBaseline):
-        return rival
-    if rival.run and rival.run == candidate.run:  # equal digests do not do: they name classes, not their code
-        return NoBaseline(f"the candidate is the {against} itself ({rival.name})", "same", rival.name)
-    if task == "binary-classification" and rival.classes != candidate.classes:
-        labels = " and ".join(repr(label) for label in rival.classes)
-        return NoBaseline(f"{rival.name} predicts other labels ({labels})", "incomparable")
-    return rival
+    """Return the baseline, or a NoBaseline where it is the candidate itself or predicts other labels."""
+    if isinstance(baseline, NoBaseline):
+        return baseline
+    # compare run keys, not model digests: a pickled model names its classes but does not contain their code
+    if baseline.run and baseline.run == candidate.run:
+        return NoBaseline(f"the candidate is the {against} itself ({baseline.name})", "same", baseline.name)
+    if task == "binary-classification" and baseline.classes != candidate.classes:
+        labels = " and ".join(repr(label) for label in baseline.classes)
+        return NoBaseline(f"{baseline.name} predicts other labels than the candidate ({labels})", "incomparable")
+    return baseline
 
 
 def align(
     task: Task, labels: Any, models: Sequence[ScoredModel], holdout: RowMetadata, evaluate: EvaluateSpec
 ) -> AlignedRows:
-    """Return truth and predictions in one numbering of the classes, the first model's first.
+    """Return truth and predictions in one numbering of the classes, which starts with the first model's classes.
 
-    Raises Findings when a binary holdout has a label that none of the models knows.
+    Raises Findings `holdout-label-unknown` when a binary holdout has a label that none of the models knows. For a
+    multiclass task the same diagnostic is a warning.
     """
     better = {name: one.better == "higher" for name, one in evaluate.custom.items()}
     terms = MetricOptions(evaluate.quantile, evaluate.top_k, None, better)
     weights = holdout.weights
     if weights is not None and weights.max(initial=0.0) > 0:
-        weights = weights / weights.max()  # whose squares are numbers, whatever the unit
+        weights = weights / weights.max()  # so that squared weights do not overflow, whatever the unit
     truth = Truth(weights=weights, groups=holdout.groups, metric_options=terms)
     if task == "regression":
         values = np.asarray(labels, dtype=np.float64)
         return AlignedRows(replace(truth, values=values), tuple(model.predictions for model in models))
     classes = tuple(dict.fromkeys([label for model in models for label in model.classes]))
     encoded = encode_labels(labels, classes)
-    strangers = list(dict.fromkeys(np.asarray(labels)[encoded < 0].tolist()))[:5]
-    notes: tuple[Diagnostic, ...] = ()
-    if strangers:
-        shown = ", ".join(map(repr, strangers))
-        found = Diagnostic(
+    unknown_labels = list(dict.fromkeys(np.asarray(labels)[encoded < 0].tolist()))[:5]
+    diagnostics: tuple[Diagnostic, ...] = ()
+    if unknown_labels:
+        shown = ", ".join(map(repr, unknown_labels))
+        diagnostic = Diagnostic(
             "holdout-label-unknown",
-            f"{int((encoded < 0).sum()):,} holdout rows have labels that the model does not know: {shown}",
-            help="The training rows lack these labels. Check the target column, or give the new class more rows.",
+            f"{int((encoded < 0).sum()):,} holdout rows have labels that the compared models do not know: {shown}",
+            help="The training rows have no such labels. Check the target column, or add rows of the new class.",
             severity="error" if task == "binary-classification" else "warning",
         )
-        if found.severity == "error":
-            raise Findings([found])
-        notes = (found,)
+        if diagnostic.severity == "error":
+            raise Findings([diagnostic])
+        diagnostics = (diagnostic,)
     costs = _cost_matrix(evaluate.costs, classes) if evaluate.costs else None
     return AlignedRows(
         replace(truth, labels=encoded, classes=classes, metric_options=replace(terms, costs=costs)),
         tuple(align_classes(model.predictions, model.classes, classes) for model in models),
-        notes,
+        diagnostics,
     )
 
 
 def _cost_matrix(costs: Sequence[Cost], classes: Sequence[Label]) -> Floats | None:
-    """Return what each prediction costs, [k, k]; None when a cost is of a class that there is not."""
+    """Return the costs [k, k] by actual and predicted class; None when a cost names a class that no model has."""
     matrix = np.zeros((len(classes), len(classes)))
     for one in costs:
         at = encode_labels([one.actual], classes)[0], encode_labels([one.predicted], classes)[0]

@@ -1,4 +1,4 @@
-"""Tests against an older version: superiority, non-inferiority, no regression."""
+"""Statistical tests against a baseline: superiority, non-inferiority, no regression."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mlops_ci.spec.spec_types import Requirement
 
 @dataclass(frozen=True)
 class BaselineTest:
-    """What a test against an older version rests on."""
+    """The input of a test against a baseline: the baseline's evidence and the error probability alpha."""
 
     baseline: BaselineEvidence
     evidence: MetricEvidence
@@ -27,11 +27,11 @@ class BaselineTest:
 def _baseline_difference(
     requirement: Requirement, test: BaselineTest, result: RequirementResult
 ) -> tuple[Difference | None, RequirementResult]:
-    rival = test.evidence.champion.get(requirement.metric)
+    baseline = test.evidence.champion.get(requirement.metric)
     difference = test.evidence.differences.get(requirement.metric)
-    if rival is None or difference is None:
+    if baseline is None or difference is None:
         return None, replace(result, reason=Reason("not-comparable"))
-    return difference, _with_difference(result, difference, test.alpha, rival.value)
+    return difference, _with_difference(result, difference, test.alpha, baseline.value)
 
 
 def _with_difference(
@@ -74,7 +74,7 @@ def _test_non_inferiority(requirement: Requirement, test: BaselineTest, result: 
 
 
 def _is_shown_above(difference: Difference, limit: float, alpha: float) -> bool:
-    """Tell whether the difference is shown to be above a limit: seen there, by the test, and by the interval."""
+    """Tell whether a difference is shown to be above a limit: by its value, by the p-value and by the interval."""
     return difference.value > limit and difference.p_value_above(limit) <= alpha and difference.bound(alpha) >= limit
 
 
@@ -95,7 +95,12 @@ def _with_p_value(result: RequirementResult, p: float) -> RequirementResult:
 
 @dataclass(frozen=True)
 class _TestableSlices:
-    """The whole holdout (None) and every slice asked for that can be tested; how many cannot; and where nothing was tested."""
+    """The slices of a no-regression test, with the whole holdout as slice None.
+
+    `tested` are those that can be tested, and `skipped` counts the others. `untested_columns` are the columns without any
+    testable slice; `has_untested_whole` means that the whole holdout cannot be tested, and `lacks_slices` that the
+    requirement names all slices but there are none.
+    """
 
     tested: tuple[tuple[Slice | None, MetricEvidence], ...]
     skipped: int
@@ -105,7 +110,7 @@ class _TestableSlices:
 
     @property
     def is_complete(self) -> bool:
-        """Whether something was tested everywhere that was asked for."""
+        """Whether the whole holdout and at least one slice of each required column can be tested."""
         return not (self.untested_columns or self.has_untested_whole or self.lacks_slices)
 
 
@@ -144,21 +149,21 @@ def _test_no_regression(requirement: Requirement, test: BaselineTest, result: Re
 
 def _testable_slices(requirement: Requirement, test: BaselineTest) -> _TestableSlices:
     by_slice = test.baseline.by_slice
-    there = dict.fromkeys(slice_[0] for slice_ in by_slice)
-    columns = tuple(there) if requirement.slices == "all" else requirement.slices or ()
-    every: list[tuple[Slice | None, MetricEvidence]] = [(None, test.evidence)]
-    every += [(slice_, evidence) for slice_, evidence in by_slice.items() if slice_[0] in columns]
+    sliced_columns = dict.fromkeys(slice_[0] for slice_ in by_slice)
+    columns = tuple(sliced_columns) if requirement.slices == "all" else requirement.slices or ()
+    required: list[tuple[Slice | None, MetricEvidence]] = [(None, test.evidence)]
+    required += [(slice_, evidence) for slice_, evidence in by_slice.items() if slice_[0] in columns]
     tested = tuple(
-        (slice_, one)
-        for slice_, one in every
-        if requirement.metric in one.differences and not has_too_few_class_rows(requirement.metric, one)
+        (slice_, evidence)
+        for slice_, evidence in required
+        if requirement.metric in evidence.differences and not has_too_few_class_rows(requirement.metric, evidence)
     )
-    reached = {slice_[0] if slice_ else None for slice_, _ in tested}
+    tested_columns = {slice_[0] if slice_ else None for slice_, _ in tested}
     return _TestableSlices(
         tested,
-        len(every) - len(tested),
-        tuple(column for column in columns if column not in reached),
-        None not in reached,
+        len(required) - len(tested),
+        tuple(column for column in columns if column not in tested_columns),
+        None not in tested_columns,
         requirement.slices == "all" and not columns,
     )
 

@@ -1,7 +1,7 @@
-"""The gate's answer: labels and two or three models' predictions in; intervals, a verdict per requirement and one sentence out.
+"""The gate's judgement: from labels and the predictions of two or three models to intervals, verdicts and one sentence.
 
-Every test is one-sided at alpha = 1 - confidence. "Pass" needs evidence for, "fail" evidence against; all else is
-inconclusive, with the labelled rows that would decide it.
+Every test is one-sided at alpha = 1 - confidence. A requirement passes when there is evidence for it, and fails when there
+is evidence against it. Otherwise it is inconclusive, and the result says how many more labelled rows would decide it.
 """
 
 from __future__ import annotations
@@ -44,9 +44,10 @@ from mlops_ci.training.predictions import Predictions, Truth
 
 @dataclass(frozen=True)
 class CandidateJudgement:
-    """What the gate found; `metrics` are the candidate's, `champion_metrics` the champion's on rows that are new to both.
+    """The gate's results about a candidate.
 
-    `excluded` says how many rows each older version had learned from, where it had.
+    `metrics` are the candidate's, on all rows. `champion_metrics` and `anchor_metrics` are on the rows that the baseline
+    was not trained on. `excluded_rows` counts the rows that a baseline was trained on, which tests against it leave out.
     """
 
     champion_state: Literal["none", "same", "compared", "incomparable"]
@@ -61,9 +62,9 @@ class CandidateJudgement:
 
 
 def judge_candidate(contest: Contest) -> CandidateJudgement:
-    """Judge a candidate on the rows of a holdout.
+    """Return the gate's results about a candidate on the rows of a holdout.
 
-    Raises Findings when a binary holdout has a label that is none of the candidate's two.
+    Raises Findings `holdout-label-unknown` when a binary holdout has a label that the candidate does not know.
     """
     task, gate, candidate, wanted = contest.task, contest.gate, contest.candidate, contest.metrics
     contest = _with_comparable_baselines(contest)
@@ -73,7 +74,7 @@ def judge_candidate(contest: Contest) -> CandidateJudgement:
     measured = tuple(metric for metric in wanted if metric not in unknown and _is_computed_from_rows(metric))
     sample = _Sample(measured, aligned.truth, aligned.predictions[0], contest)
     evidence = dict(_baseline_evidence(sample, aligned.predictions[1:]))
-    # of a champion that has seen none of the rows, the evidence has the candidate's values on all of them
+    # when the champion was trained on none of the rows, its evidence already has the candidate's values on all rows
     champion = contest.champion
     alone = evidence["champion"] if isinstance(champion, ScoredModel) and champion.seen_rows is None else None
     case = EvidenceSet(
@@ -116,7 +117,7 @@ def judge_candidate(contest: Contest) -> CandidateJudgement:
 
 @dataclass(frozen=True)
 class _Sample:
-    """Rows with the candidate's answers for them, and the metrics that are computed from rows."""
+    """The rows under test: truth, the candidate's predictions, and the metrics that are computed from rows."""
 
     metrics: tuple[str, ...]
     truth: Truth
@@ -135,13 +136,13 @@ def _with_comparable_baselines(contest: Contest) -> Contest:
 def _baseline_evidence(
     sample: _Sample, answers: Sequence[Predictions]
 ) -> Iterator[tuple[BaselineRole, BaselineEvidence]]:
-    """Yield what is known of each older version; `answers` are those of the ones that there are, in the order of roles."""
-    theirs = iter(answers)
-    for against, one in sample.contest.baselines.items():
-        if isinstance(one, NoBaseline):
-            yield against, _missing_baseline_evidence(one, against, sample.contest.gate.accept_incomparable)
+    """Yield the evidence against each baseline; `answers` are the predictions of the existing ones, in the order of roles."""
+    remaining = iter(answers)
+    for against, baseline in sample.contest.baselines.items():
+        if isinstance(baseline, NoBaseline):
+            yield against, _missing_baseline_evidence(baseline, against, sample.contest.gate.accept_incomparable)
         else:
-            yield against, _measure_baseline(sample, one, next(theirs))
+            yield against, _measure_baseline(sample, baseline, next(remaining))
 
 
 def _is_metric_of_task(metric: str, task: Task, evaluate: EvaluateSpec) -> bool:
@@ -155,18 +156,18 @@ def _is_computed_from_rows(metric: str) -> bool:
     return metric in METRICS or metric not in METRIC_NAMES
 
 
-def _missing_baseline_evidence(rival: NoBaseline, against: BaselineRole, accepted: str | None) -> BaselineEvidence:
-    if rival.state != "incomparable":
-        absence = Reason("same-model", baseline=rival.name) if rival.state == "same" else Reason("no-baseline")
-        return BaselineEvidence(against, absence=absence, absence_reason=rival.reason)
-    absence = Reason("incomparable", why=rival.reason, accepted=accepted or None)
-    why = f"{rival.reason}; accepted: {accepted}" if accepted else rival.reason
+def _missing_baseline_evidence(missing: NoBaseline, against: BaselineRole, accepted: str | None) -> BaselineEvidence:
+    if missing.state != "incomparable":
+        absence = Reason("same-model", baseline=missing.name) if missing.state == "same" else Reason("no-baseline")
+        return BaselineEvidence(against, absence=absence, absence_reason=missing.reason)
+    absence = Reason("incomparable", why=missing.reason, accepted=accepted or None)
+    why = f"{missing.reason}; accepted: {accepted}" if accepted else missing.reason
     return BaselineEvidence(against, absence=absence, absence_reason=why, is_incomparable=not accepted)
 
 
-def _measure_baseline(sample: _Sample, rival: ScoredModel, theirs: Predictions) -> BaselineEvidence:
-    if rival.seen_rows is not None:
-        new = np.flatnonzero(~np.asarray(rival.seen_rows, dtype=bool))
+def _measure_baseline(sample: _Sample, baseline: ScoredModel, predictions: Predictions) -> BaselineEvidence:
+    if baseline.seen_rows is not None:
+        new = np.flatnonzero(~np.asarray(baseline.seen_rows, dtype=bool))
         holdout = sample.contest.holdout
         holdout = replace(
             holdout,
@@ -180,22 +181,22 @@ def _measure_baseline(sample: _Sample, rival: ScoredModel, theirs: Predictions) 
             candidate=sample.candidate.select_rows(new),
             contest=contest,
         )
-        theirs = theirs.select_rows(new)
+        predictions = predictions.select_rows(new)
     return BaselineEvidence(
-        rival.name,
-        _measure_rows(sample, theirs),
-        dict(_measure_slices(sample, theirs)),
-        rival.operational_metrics,
+        baseline.name,
+        _measure_rows(sample, predictions),
+        dict(_measure_slices(sample, predictions)),
+        baseline.operational_metrics,
     )
 
 
-def _measure_rows(sample: _Sample, rival: Predictions | None, *, intervals: bool = True) -> MetricEvidence:
+def _measure_rows(sample: _Sample, baseline: Predictions | None, *, intervals: bool = True) -> MetricEvidence:
     contest = sample.contest
     return measure_evidence(
         sample.metrics,
         sample.truth,
         sample.candidate,
-        rival,
+        baseline,
         seed=contest.seed,
         intervals=intervals,
         candidate_classes=len(contest.candidate.classes),
@@ -203,13 +204,13 @@ def _measure_rows(sample: _Sample, rival: Predictions | None, *, intervals: bool
 
 
 def _baseline_metrics(
-    rival: BaselineEvidence, model: ScoredModel | NoBaseline, gate: GateSpec, wanted: Sequence[str]
+    baseline: BaselineEvidence, model: ScoredModel | NoBaseline, gate: GateSpec, wanted: Sequence[str]
 ) -> tuple[MetricValue, ...]:
-    if isinstance(model, NoBaseline) or rival.evidence is None:
+    if isinstance(model, NoBaseline) or baseline.evidence is None:
         return ()
-    evidence = rival.evidence
+    evidence = baseline.evidence
     return (
-        *metric_values(evidence.champion, evidence.rows, rival.by_slice, "champion", gate),
+        *metric_values(evidence.champion, evidence.rows, baseline.by_slice, "champion", gate),
         *operational_values(model, wanted),
     )
 
@@ -220,15 +221,15 @@ def _existing_baselines(contest: Contest) -> Iterator[tuple[BaselineRole, Scored
             yield against, one
 
 
-def _measure_slices(sample: _Sample, rival: Predictions | None) -> Iterator[tuple[Slice, MetricEvidence]]:
-    holdout, least, truth = sample.contest.holdout, sample.contest.gate.min_slice_rows, sample.truth
-    for one in cut_slices(holdout.slices, holdout.conditions, least):
+def _measure_slices(sample: _Sample, baseline: Predictions | None) -> Iterator[tuple[Slice, MetricEvidence]]:
+    holdout, min_rows, truth = sample.contest.holdout, sample.contest.gate.min_slice_rows, sample.truth
+    for one in cut_slices(holdout.slices, holdout.conditions, min_rows):
         part = replace(sample, truth=truth.select_rows(one.rows), candidate=sample.candidate.select_rows(one.rows))
-        enough = one.is_testable and (
-            truth.has_equal_independent_rows or whole_rows(part.truth.effective_sample_size()) >= least
+        has_enough_rows = one.is_testable and (
+            truth.has_equal_independent_rows or whole_rows(part.truth.effective_sample_size()) >= min_rows
         )
-        theirs = None if rival is None else rival.select_rows(one.rows)
-        yield one.name, _measure_rows(part, theirs, intervals=enough)
+        predictions = None if baseline is None else baseline.select_rows(one.rows)
+        yield one.name, _measure_rows(part, predictions, intervals=has_enough_rows)
 
 
 def _measure_gaps(sample: _Sample, unknown: frozenset[str]) -> Iterator[tuple[tuple[str, str], FairnessGap]]:
@@ -237,15 +238,15 @@ def _measure_gaps(sample: _Sample, unknown: frozenset[str]) -> Iterator[tuple[tu
         by = requirement.by
         if by is None or by not in holdout.fairness_columns or requirement.metric in unknown:
             continue
-        found = measure_fairness_gap(
+        gap = measure_fairness_gap(
             cast("FairnessMetric", requirement.metric),
             sample.truth,
             sample.candidate,
             holdout.fairness_columns[by],
             min_rows=gate.min_slice_rows,
         )
-        if found is not None:
-            yield (requirement.metric, by), found
+        if gap is not None:
+            yield (requirement.metric, by), gap
 
 
 def _seen_rows_warnings(contest: Contest) -> Iterator[Diagnostic]:
@@ -255,8 +256,8 @@ def _seen_rows_warnings(contest: Contest) -> Iterator[Diagnostic]:
         count, rows = int(one.seen_rows.sum()), len(one.seen_rows)
         yield Diagnostic(
             "holdout-rows-seen",
-            f"{one.name}, the {against}, has learned from {count:,} of the {rows:,} holdout rows: tests against it leave them out",
-            help="The split has changed since it was trained. With the next release all rows count again.",
+            f"{one.name}, the {against}, was trained on {count:,} of the {rows:,} holdout rows: tests against it leave them out",
+            help="The split has changed since that version was trained. After the next release, tests use all rows again.",
             severity="warning",
         )
 
@@ -267,7 +268,7 @@ def _sample_size_warnings(
     whole = case.overall_evidence
     tested = [one for one in requirements if one.metric in METRICS and one.metric not in case.unknown_metrics]
     if tested and whole.independent_rows < gate.min_rows:
-        message = f"{describe_rows(whole)} and the gate needs {gate.min_rows:,}: nothing can be concluded"
+        message = f"{describe_rows(whole)} and the gate needs {gate.min_rows:,}: every test is inconclusive"
     elif few := [requirement.metric for requirement in tested if has_too_few_class_rows(requirement.metric, whole)]:
         rare = f"{whole.rarest_class_rows} rows of its rarest class"
         message = f"the holdout has {rare} and {few[0]} needs {MIN_CLASS_ROWS}"
@@ -282,44 +283,47 @@ def _sample_size_warnings(
 
 
 def _incomparable_warnings(contest: Contest) -> Iterator[Diagnostic]:
-    """Say what cannot be measured, and whether that is accepted; or that nothing needs to be accepted."""
+    """Yield a warning for each incomparable baseline, or one when `acceptIncomparable` is set without need."""
     reason, both = contest.gate.accept_incomparable, contest.baselines.items()
-    lost = {name: one.reason for name, one in both if isinstance(one, NoBaseline) and one.state == "incomparable"}
-    for against, why in lost.items():
+    incomparable = {
+        name: one.reason for name, one in both if isinstance(one, NoBaseline) and one.state == "incomparable"
+    }
+    for against, why in incomparable.items():
         yield Diagnostic(
             "champion-incomparable" if against == "champion" else "anchor-incomparable",
-            f"the {against} cannot be measured on these data: {why}" + (f"; accepted: {reason}" if reason else ""),
-            help="The floors decide." if reason else _INCOMPARABLE_HELP[against],
+            f"the {against} cannot be scored on these data: {why}" + (f"; accepted: {reason}" if reason else ""),
+            help="The requirements without a baseline decide." if reason else _INCOMPARABLE_HELP[against],
             severity="warning",
         )
-    if reason and not lost:
+    if reason and not incomparable:
         yield Diagnostic(
             "champion-comparable",
-            "the gate accepts a champion that cannot be measured, and there is none such",
-            help="Delete `acceptIncomparable` from the model's gate: it would let the next one by unseen.",
+            "the gate has `acceptIncomparable`, but every baseline can be scored",
+            help="Delete `acceptIncomparable` from the model's gate: otherwise it also accepts the next incomparable baseline,"
+            " and nobody reviews that.",
             severity="warning",
         )
 
 
 _ACCEPT_HELP = (
-    "If the change is meant, say why in a reviewed commit: `acceptIncomparable: REASON` in the model's gate; the floors decide"
-    " then."
+    "If the change is intended, add `acceptIncomparable: REASON` to the model's gate in a reviewed commit; then the requirements"
+    " without a baseline decide."
 )
 _INCOMPARABLE_HELP: Mapping[BaselineRole, str] = {
-    "champion": f"Tests against it cannot be decided. {_ACCEPT_HELP}",
-    "anchor": f"Tests against it cannot be decided. Name a newer version as the gate's `anchor`. {_ACCEPT_HELP}",
+    "champion": f"Tests against it are inconclusive. {_ACCEPT_HELP}",
+    "anchor": f"Tests against it are inconclusive. Name a newer version as the gate's `anchor`. {_ACCEPT_HELP}",
 }
 
 
 def _overall_verdict(
     contest: Contest, results: Sequence[RequirementResult], evidence: Mapping[BaselineRole, BaselineEvidence]
 ) -> Verdict:
-    lost = any(
+    is_incomparable = any(
         requirement.against is not None
         and evidence[requirement.against].is_incomparable
         and requirement.when in (None, contest.change_kind)
         for requirement in contest.requirements
     )
-    follows = verdict_that_follows(results)  # inconclusive where nothing applied: fail closed
+    verdict = verdict_that_follows(results)  # inconclusive when no requirement applied: nothing passes without evidence
     accepted = contest.gate.accept_incomparable is not None
-    return "incomparable" if lost and not accepted and follows != "fail" else follows
+    return "incomparable" if is_incomparable and not accepted and verdict != "fail" else verdict

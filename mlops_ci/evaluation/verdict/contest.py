@@ -1,4 +1,4 @@
-"""What a verdict is asked about: who is judged, against whom, on which rows, and by which rules."""
+"""The inputs of a verdict: a candidate, its baselines, the holdout rows and the gate's rules."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from mlops_ci.spec.spec_types import BaselineRole, ChangeKind, EvaluateSpec, Gat
 class Contest:
     """A candidate and its baselines on n holdout rows, and the rules that decide.
 
-    `labels` [n] are the target as the data have it, in the predictions' order of rows. `seed` is that of the bootstrap.
+    `labels` [n] are the target values as in the data, in the same row order as the predictions. `seed` is the
+    bootstrap's seed.
     """
 
     task: Task
@@ -30,16 +31,16 @@ class Contest:
 
     @property
     def baselines(self) -> dict[BaselineRole, ScoredModel | NoBaseline]:
-        """The older versions by their roles."""
+        """The champion and the anchor, by role."""
         return {"champion": self.champion, "anchor": self.anchor}
 
     @property
     def requirements(self) -> tuple[Requirement, ...]:
-        """What must hold: the gate's requirements, or the task's default ones."""
+        """The gate's requirements, or the task's default requirements."""
         return self.gate.requirements or default_requirements(self.task)
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """What is reported, and what requirements are about, each once."""
+        """The metrics to report, followed by the metrics that requirements name, each once."""
         named = self.evaluate.metrics or default_metrics(self.task)
         return tuple(dict.fromkeys((*named, *(requirement.metric for requirement in self.requirements))))

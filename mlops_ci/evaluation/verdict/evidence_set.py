@@ -1,4 +1,4 @@
-"""All that a verdict rests on: evidence about a candidate alone, and against older versions."""
+"""The evidence for a verdict: about the candidate alone, and against its baselines."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from mlops_ci.evaluation.verdict.wording import Slice
 from mlops_ci.spec.metrics import find_metric
 from mlops_ci.spec.spec_types import BaselineRole, ChangeKind, GateSpec, Requirement
 
-MIN_CLASS_ROWS = 10  # of each class: with fewer, intervals of metrics that need rows of each class are too narrow
+MIN_CLASS_ROWS = 10  # rows of each class; with fewer, the intervals of class-based metrics are too narrow
 
 
 class MeasuredModel(Protocol):
-    """A model as requirements see it."""
+    """The part of a model that requirements need: its name and its operational metrics."""
 
     @property
     def name(self) -> str:
-        """How people call it."""
+        """The display name."""
         ...
 
     @property
     def operational_metrics(self) -> Mapping[str, float]:
-        """What it costs (ms, MB, seconds), by metric name."""
+        """The operational metrics (ms, MB, seconds), by metric name."""
         ...
 
 
 @dataclass(frozen=True)
 class BaselineEvidence:
-    """An older version that a candidate is tested against, on the rows that neither has learned from.
+    """The evidence against one baseline, on the rows that neither model was trained on.
 
-    `by_slice` has every slice of the columns that were looked at, also those that are too small to test. Without
-    `evidence` its tests do not apply, which `absence` explains (`absence_reason` in words); they are inconclusive when
-    `is_incomparable`, because the version cannot be scored and a gate that cannot decide lets nothing by.
+    `by_slice` has every slice of the examined columns, including slices that are too small to test. Without `evidence`,
+    `absence` has the reason (`absence_reason` in words), and tests against the baseline do not apply. When
+    `is_incomparable` is true, the baseline exists but cannot be scored, and these tests are inconclusive instead.
     """
 
     name: str = ""
@@ -50,10 +50,10 @@ class BaselineEvidence:
 
 @dataclass(frozen=True)
 class EvidenceSet:
-    """All that a verdict rests on.
+    """All evidence for a verdict.
 
-    `whole` is of the candidate on all rows; `gaps` are between groups, by metric and column. `strange` metrics are none
-    of this task, or are not known: a requirement of another commit may name them.
+    `overall_evidence` is about the candidate on all rows. `gaps` are the fairness gaps, by (metric, column).
+    `unknown_metrics` are unknown, or do not belong to this task; a requirement of another commit may name such a metric.
     """
 
     overall_evidence: MetricEvidence
@@ -71,7 +71,7 @@ class EvidenceSet:
 
 
 def too_few_rows_reason(requirement: Requirement, evidence: MetricEvidence, gate: GateSpec) -> Reason | None:
-    """Return why rows are too few for a verdict on a metric; None when they are not."""
+    """Return the reason why there are too few rows for a verdict on a metric; None when there are enough."""
     if evidence.independent_rows < gate.min_rows:
         return Reason("too-few-rows", needed=gate.min_rows, effective_rows=evidence.effective_sample_size)
     if has_too_few_class_rows(requirement.metric, evidence):
@@ -80,7 +80,7 @@ def too_few_rows_reason(requirement: Requirement, evidence: MetricEvidence, gate
 
 
 def has_too_few_class_rows(metric: str, evidence: MetricEvidence) -> bool:
-    """Tell whether a metric rests on so few rows of some class that its interval cannot be trusted."""
+    """Tell whether a class-based metric has fewer than MIN_CLASS_ROWS rows of some class, so its interval is unreliable."""
     definition = find_metric(metric)
     return (
         definition is not None

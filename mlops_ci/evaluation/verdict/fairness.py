@@ -1,4 +1,4 @@
-"""Gaps between groups of rows in how often a binary classifier says yes: values as fairlearn's, with their intervals."""
+"""Fairness gaps of a binary classifier: the same values as fairlearn's, with confidence intervals."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from mlops_ci.training.predictions import Floats, Ints, Predictions, Truth, requ
 
 FairnessMetric = Literal["demographic-parity-difference", "equalized-odds-difference"]
 RateName = Literal["selection", "true-positive", "false-positive"]
-MIN_RATE_ROWS = 10  # of the class that a rate is a share of, in each group: as `requirements` has it
+MIN_RATE_ROWS = 10  # positives (or negatives) that each group needs for a true-positive (or false-positive) rate
 _RowMask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class FairnessGap:
-    """The largest gap of a rate between two groups: `highest` has the highest rate, and `lowest` the lowest.
+    """The largest gap of a rate between two groups: `highest_group` has the highest rate, `lowest_group` the lowest.
 
-    `passed_over` are the groups with too few rows for one of the rates, by name.
+    `skipped_groups` are the names of the groups with too few rows for one of the rates.
     """
 
     estimate: Estimate
@@ -38,23 +38,25 @@ class FairnessGap:
 def measure_fairness_gap(
     name: FairnessMetric, truth: Truth, predictions: Predictions, groups: Sequence[str], *, min_rows: int
 ) -> FairnessGap | None:
-    """Return the gap between the groups that n rows belong to, `groups` [n]; class 1 is what a selection is of.
+    """Return the fairness gap between groups of n rows; `groups` [n] is each row's group, and class 1 counts as selected.
 
-    Demographic parity difference: the largest selection rate less the smallest. Equalized odds difference: the same of
-    true-positive or of false-positive rates, whichever is larger (M. Hardt, E. Price, N. Srebro, NeurIPS 2016). Groups
-    with fewer than `min_rows` rows are passed over; in a rate among positives or negatives those with fewer than
-    MIN_CLASS_ROWS of them too. None when a rate is left with fewer than two groups: the other alone would hide a gap.
+    The demographic parity difference is the largest minus the smallest selection rate. The equalized odds difference is
+    the larger of that difference in true-positive rates and in false-positive rates (M. Hardt, E. Price, N. Srebro,
+    NeurIPS 2016). Groups with fewer than `min_rows` rows are skipped; a true-positive or false-positive rate also skips
+    groups with fewer than MIN_RATE_ROWS positives or negatives. Returns None when a rate has fewer than two groups left,
+    because the other rate alone could hide a gap.
 
-    The upper limit takes every pair's at the same probability, because a gap is small only if each pair's is
-    (R. L. Berger, Technometrics 24 (1982) 295-300); the lower limit takes a pair's at that probability divided by the
-    ordered pairs of all rates (Bonferroni), because one of them is enough. A pair's limits are Newcombe's (see `_limits`).
+    The upper limit is the largest of all pairs' limits at the same probability, because the gap is small only if every
+    pair's difference is small (intersection-union test: R. L. Berger, Technometrics 24 (1982) 295-300). The lower limit
+    is the largest of all pairs' limits at that probability divided by the number of ordered pairs of all rates
+    (Bonferroni), because one large difference is enough. The limits of a pair are Newcombe's (see `_pairwise_limits`).
     """
     names, at = np.unique(format_slice_values(groups).astype(str), return_inverse=True)
     large = _independent_rows_by_group(truth, at, len(names)) >= min_rows
     rates = [_measure_rate(one, truth, predictions, at, large) for one in _METRIC_RATES[name]]
     if any(len(rate.groups) < 2 for rate in rates):
         return None
-    widest = max(rates, key=lambda rate: rate.gap)  # the first of equals
+    widest = max(rates, key=lambda rate: rate.gap)  # the first one when gaps are equal
     counted = set.intersection(*(set(rate.groups.tolist()) for rate in rates))
     return FairnessGap(
         Estimate(widest.gap, _gap_bound(rates)),
@@ -67,7 +69,7 @@ def measure_fairness_gap(
 
 @dataclass(frozen=True)
 class _Rate:
-    """A share by group: `groups` [k], indices of those with enough rows; `shares` [k] of so many `rows` [k]."""
+    """A rate by group: `groups` [k] are indices of the groups with enough rows, `shares` [k] their rates, `rows` [k] their sizes."""
 
     name: RateName
     groups: Ints
@@ -91,7 +93,7 @@ _RATE_DENOMINATORS: Mapping[RateName, Callable[[Truth], _RowMask | None]] = {
 
 
 def _measure_rate(name: RateName, truth: Truth, predictions: Predictions, at: Ints, large: _RowMask) -> _Rate:
-    """Return a rate by group; where rows have weights or depend on each other, of as many rows as they are worth."""
+    """Return a rate by group; with weighted or dependent rows, `rows` are the effective sample sizes."""
     selected, among = require_part(predictions.labels) == 1, _RATE_DENOMINATORS[name](truth)
     if among is not None:
         truth, selected, at = truth.select_rows(among), selected[among], at[among]
@@ -102,16 +104,19 @@ def _measure_rate(name: RateName, truth: Truth, predictions: Predictions, at: In
     groups = np.flatnonzero(large & (rows >= (1 if among is None else MIN_RATE_ROWS)))
     shares = hits[groups] / mass[groups]
     if not truth.has_equal_independent_rows:
-        worth = [
+        effective = [
             _effective_sample_size(truth, at == index, selected, share)
             for index, share in zip(groups, shares, strict=True)
         ]
-        rows[groups] = np.minimum(rows[groups], worth)
+        rows[groups] = np.minimum(rows[groups], effective)
     return _Rate(name, groups, shares, rows[groups])
 
 
 def _effective_sample_size(truth: Truth, which: _RowMask, selected: _RowMask, share: float) -> float:
-    """Return how many even rows vary as much as a weighted share does: weights that go with what is selected cost some."""
+    """Return the number of equal, independent rows whose share has the same variance as this weighted share.
+
+    It is lower than the effective sample size of the weights when weights correlate with the selection.
+    """
     part = truth.select_rows(which)
     variance = float(
         (sum_by_group(part.weights_or_ones * (selected[which] - share) / part.weights_or_ones.sum(), part) ** 2).sum()
@@ -120,7 +125,7 @@ def _effective_sample_size(truth: Truth, which: _RowMask, selected: _RowMask, sh
 
 
 def _independent_rows_by_group(truth: Truth, at: Ints, groups: int) -> Floats:
-    """Return how many independent rows each group has, [groups]."""
+    """Return the effective sample size of each group, [groups]."""
     if truth.has_equal_independent_rows:
         return np.bincount(at, minlength=groups).astype(np.float64)
     return np.array([truth.effective_sample_size(at == index) for index in range(groups)])
@@ -137,9 +142,9 @@ def _gap_bound(rates: Sequence[_Rate]) -> Bound:
 
 
 def _pairwise_limits(rates: Sequence[_Rate], p: float) -> Iterator[Floats]:
-    """Yield, of each rate, the limits at p of every difference of two groups [k, k], -1 on the diagonal.
+    """Yield, for each rate, the limits at p of the differences of all pairs of groups, [k, k], with -1 on the diagonal.
 
-    R. G. Newcombe, Statistics in Medicine 17 (1998) 873-890, method 10: the distances of Wilson's limits, squared, add up.
+    R. G. Newcombe, Statistics in Medicine 17 (1998) 873-890, method 10: the squared distances of Wilson's limits add up.
     """
     for rate in rates:
         sides = [

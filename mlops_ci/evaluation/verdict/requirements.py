@@ -1,4 +1,4 @@
-"""One requirement, judged: floors and ceilings, gaps between groups, costs, and tests against older versions."""
+"""The verdict on one requirement: a floor, a ceiling, a fairness gap, an operational metric, or a test against a baseline."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mlops_ci.training.predictions import require_part
 
 
 def judge_requirement(requirement: Requirement, case: EvidenceSet) -> RequirementResult:
-    """Return the verdict on one requirement, with its reason."""
+    """Return the result of one requirement: its verdict, the reason, and the measured values."""
     result = RequirementResult(requirement_terms(requirement), "inconclusive", Reason("metric-unknown"))
     if requirement.metric in case.unknown_metrics:
         return result
@@ -39,33 +39,34 @@ def judge_requirement(requirement: Requirement, case: EvidenceSet) -> Requiremen
 
 
 def applies_to_change(requirement: Requirement, case: EvidenceSet) -> bool:
-    """Tell whether a requirement is of this occasion."""
+    """Tell whether a requirement applies to this kind of change (its `when`)."""
     return requirement.when in (None, case.change_kind)
 
 
 def _judge_against_baseline(
     requirement: Requirement, case: EvidenceSet, result: RequirementResult
 ) -> RequirementResult:
-    rival = case.baselines[require_part(requirement.against)]
-    if (settled := _result_without_test(requirement, rival, case, result)) is not None or rival.evidence is None:
-        return settled or result
-    result = replace(result, rows=rival.evidence.rows)
-    if few := too_few_rows_reason(requirement, rival.evidence, case.gate):
+    baseline = case.baselines[require_part(requirement.against)]
+    early_result = _result_without_test(requirement, baseline, case, result)
+    if early_result is not None or baseline.evidence is None:
+        return early_result or result
+    result = replace(result, rows=baseline.evidence.rows)
+    if few := too_few_rows_reason(requirement, baseline.evidence, case.gate):
         return replace(result, reason=few)
-    mine = rival.evidence.candidate.get(requirement.metric)
+    mine = baseline.evidence.candidate.get(requirement.metric)
     if mine is None:
         return replace(result, reason=Reason("no-value"))
     return BASELINE_TESTS[requirement.test or "superiority"](
-        requirement, BaselineTest(rival, rival.evidence, case.alpha), replace(result, candidate=mine.value)
+        requirement, BaselineTest(baseline, baseline.evidence, case.alpha), replace(result, candidate=mine.value)
     )
 
 
 def _result_without_test(
-    requirement: Requirement, rival: BaselineEvidence, case: EvidenceSet, result: RequirementResult
+    requirement: Requirement, baseline: BaselineEvidence, case: EvidenceSet, result: RequirementResult
 ) -> RequirementResult | None:
-    """Return the result where the older version cannot be looked at, or need not be; None when it must be."""
-    absence = None if rival.evidence is not None else rival.absence or Reason("no-baseline")
-    if absence is not None and not rival.is_incomparable:
+    """Return the result when the baseline is missing or the requirement does not apply; None when a test is needed."""
+    absence = None if baseline.evidence is not None else baseline.absence or Reason("no-baseline")
+    if absence is not None and not baseline.is_incomparable:
         return replace(result, verdict="not-applicable", reason=absence)
     if not applies_to_change(requirement, case):
         return replace(result, verdict="not-applicable", reason=Reason("other-change", change_kind=case.change_kind))
@@ -86,23 +87,23 @@ def _judge_operational_metric(
 
 
 def _judge_ratio(requirement: Requirement, case: EvidenceSet, result: RequirementResult) -> RequirementResult:
-    """Judge the candidate's cost by the older version's; without error probability, because no rows are drawn."""
-    mine, most = result.candidate, requirement.max_ratio
-    older = case.baselines[require_part(requirement.against)]
-    if (settled := _result_without_test(requirement, older, case, result)) is not None:
-        return settled
-    if most is None:
+    """Return the result of a limit on candidate / baseline; there is no error probability, because no rows are sampled."""
+    mine, max_ratio = result.candidate, requirement.max_ratio
+    baseline = case.baselines[require_part(requirement.against)]
+    if (early_result := _result_without_test(requirement, baseline, case, result)) is not None:
+        return early_result
+    if max_ratio is None:
         return replace(result, reason=Reason("metric-without-test"))
-    rival = _operational_value(older, requirement.metric)
-    result = replace(result, baseline=rival)
+    theirs = _operational_value(baseline, requirement.metric)
+    result = replace(result, baseline=theirs)
     if mine is None:
         return replace(result, reason=Reason("not-measured"))
-    if rival is None:
-        return replace(result, reason=Reason("baseline-not-measured", baseline=older.name))
-    if rival == 0:
-        return replace(result, reason=Reason("baseline-zero", baseline=older.name))
-    verdict: RequirementVerdict = "pass" if mine / rival <= most else "fail"
-    return replace(result, verdict=verdict, reason=Reason("ratio-measured", baseline=older.name))
+    if theirs is None:
+        return replace(result, reason=Reason("baseline-not-measured", baseline=baseline.name))
+    if theirs == 0:
+        return replace(result, reason=Reason("baseline-zero", baseline=baseline.name))
+    verdict: RequirementVerdict = "pass" if mine / theirs <= max_ratio else "fail"
+    return replace(result, verdict=verdict, reason=Reason("ratio-measured", baseline=baseline.name))
 
 
 def _operational_value(model: MeasuredModel, metric: str) -> float | None:
@@ -135,9 +136,10 @@ def _judge_limits(
 
 
 def _rows_to_decide(case: EvidenceSet, gap: float, half_width: float) -> int | None:
-    """Return how many more rows decide with 80 % power; None when the value is on the limit, or nothing varies.
+    """Return the number of additional rows for a decision with 80 % power.
 
-    The interval's half is z_alpha standard errors wide, and the gap must be z_alpha + z_power of them.
+    `gap` is the distance from the value to the limit. Half of the interval is z_alpha standard errors wide; for the
+    decision, the gap must be z_alpha + z_power standard errors. Returns None when the gap or the interval's width is 0.
     """
     z, power = z_scores(case.alpha)
     if gap == 0 or half_width <= 0:
@@ -149,8 +151,8 @@ def _judge_fairness_gap(requirement: Requirement, case: EvidenceSet, result: Req
     gap = case.gaps.get((requirement.metric, requirement.by or ""))
     if gap is None:
         return replace(result, reason=Reason("too-few-groups"))
-    judged = _judge_limits(requirement, case, replace(result, candidate=gap.estimate.value), gap.estimate)
-    return replace(judged, reason=_with_groups(judged.reason, gap), labels_needed=None)
+    limited = _judge_limits(requirement, case, replace(result, candidate=gap.estimate.value), gap.estimate)
+    return replace(limited, reason=_with_groups(limited.reason, gap), labels_needed=None)
 
 
 def _with_groups(reason: Reason, gap: FairnessGap) -> Reason:

@@ -1,4 +1,4 @@
-"""The rows of a table for which a condition is certainly true."""
+"""Evaluates a slice's condition on a table: a mask of the rows where the condition is known to be true."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ _DAY_NANOSECONDS = 86_400 * 1_000_000_000
 
 
 def condition_mask(condition: Condition, table: Any) -> Mask:
-    """Return the rows of a pyarrow table that are in the slice, [n].
+    """Return the mask [n] of the rows of a pyarrow table that satisfy a condition.
 
-    As in SQL (ISO/IEC 9075-2, 8.2 and 6.39), a comparison with a missing value is neither true nor false, and so is its
-    `not`; NaN counts as missing. Numbers compare exactly, whatever their types. Raises ConditionError when the table has
-    no such column, or for values of types that do not compare.
+    As in SQL (ISO/IEC 9075-2, 8.2 and 6.39), a comparison with a missing value is unknown: neither true nor false, and
+    so is its `not`. NaN counts as missing. Numbers of different types compare exactly. Raises ConditionError when the
+    table lacks a column, or when the types of compared values do not fit.
     """
     ensure_columns_exist(condition, table.column_names)
     types = {
@@ -59,7 +59,7 @@ def condition_mask(condition: Condition, table: Any) -> Mask:
 
 @dataclass(frozen=True)
 class _ColumnValues:
-    """A column's values [n], and where there are any [n]."""
+    """A column's values [n], and the mask [n] of the values that are not missing."""
 
     values: NDArray[Any]
     present: Mask
@@ -74,14 +74,14 @@ class _TableRows:
 
 @dataclass(frozen=True)
 class _TruthMasks:
-    """Where something is true, and where it is false, [n] each; it is unknown elsewhere."""
+    """The masks [n] of the rows where a condition is true and where it is false; it is unknown in all other rows."""
 
     true: Mask
     false: Mask
 
 
 def _type_name(type: Any) -> str | None:
-    """Return a type as specs name it, or as pyarrow does when they have none; None when it only holds nulls."""
+    """Return the specs' name of a pyarrow type, or pyarrow's own name when specs have none; None for a column of nulls."""
     import pyarrow.types as is_
 
     if is_.is_dictionary(type):
@@ -100,7 +100,7 @@ def _type_name(type: Any) -> str | None:
 
 
 def _column_values(column: Any, type: str | None) -> _ColumnValues:
-    """Return integers, floats and booleans as they are, moments as nanoseconds, all else as Python's objects."""
+    """Return a column's values: numbers and booleans unchanged, dates and timestamps as nanoseconds, others as objects."""
     import pyarrow as pa
 
     present = np.asarray(column.is_valid().to_numpy(), dtype=bool)
@@ -125,15 +125,15 @@ def _column_values(column: Any, type: str | None) -> _ColumnValues:
 
 
 def _nanoseconds(column: Any) -> NDArray[Any]:
-    """Return dates and timestamps as nanoseconds since 1970: int64 where they all fit, else Python's integers."""
+    """Return dates and timestamps as nanoseconds since 1970: as int64 if they all fit, else as Python integers."""
     import pyarrow as pa
 
     type = column.type
     days = pa.types.is_date32(type)
     unit = _DAY_NANOSECONDS if days else _NANOSECONDS["ms" if pa.types.is_date64(type) else type.unit]
     counts = np.asarray(column.cast(pa.int32() if days else pa.int64()).fill_null(0).to_numpy(), dtype=np.int64)
-    most = np.iinfo(np.int64).max // unit
-    return counts * unit if ((counts >= -most) & (counts <= most)).all() else counts.astype(object) * unit
+    limit = np.iinfo(np.int64).max // unit
+    return counts * unit if ((counts >= -limit) & (counts <= limit)).all() else counts.astype(object) * unit
 
 
 def _evaluate_tree(tree: ConditionTree, rows: _TableRows) -> _TruthMasks:
@@ -145,12 +145,11 @@ def _evaluate_tree(tree: ConditionTree, rows: _TableRows) -> _TruthMasks:
                 reduce(operator.or_, (part.false for part in parts)),
             )
         case Or(of):
-            return _evaluate_tree(
-                Not(And(tuple(Not(part) for part in of))), rows
-            )  # De Morgan's law holds with unknowns too
+            # De Morgan's law also holds for unknown values
+            return _evaluate_tree(Not(And(tuple(Not(part) for part in of))), rows)
         case Not(of=inner):
-            found = _evaluate_tree(inner, rows)
-            return _TruthMasks(found.false, found.true)
+            masks = _evaluate_tree(inner, rows)
+            return _TruthMasks(masks.false, masks.true)
         case Missing(column):
             present = rows.columns[column.name].present
             return _TruthMasks(~present, present)
@@ -174,7 +173,7 @@ def _evaluate_comparison(
 
 
 def _operand_values(side: Operand, beside: Operand, present: Mask, rows: _TableRows) -> NDArray[Any]:
-    """Return a column's values where both sides have one, or a literal as an array of Python's object and no dimension."""
+    """Return a column's values in the rows where both sides are present, or a literal as a 0-dimensional object array."""
     if isinstance(side, ColumnReference):
         return rows.columns[side.name].values[present]
     return np.array(
@@ -187,7 +186,7 @@ def _literal_value(literal: LiteralValue, type: str | None) -> Any:
 
 
 def _to_common_type(one: NDArray[Any], other: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return both in one type that changes neither: that of the column, else Python's objects, which compare exactly."""
+    """Return both sides in one type without changing a value: the column's type, else Python objects, which compare exactly."""
     if one.dtype == other.dtype:
         return one, other
     if other.ndim == 0 and (native := _cast_literal(other, one.dtype)) is not None:
@@ -198,7 +197,7 @@ def _to_common_type(one: NDArray[Any], other: NDArray[Any]) -> tuple[NDArray[Any
 
 
 def _cast_literal(literal: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any] | None:
-    """Return a literal in a column's type, None when that would change it."""
+    """Return a literal converted to a column's type; None when the conversion would change its value."""
     value = literal.item()
     if dtype.kind not in "iufb" or (dtype.kind != "f" and isinstance(value, float)):
         return None
@@ -209,8 +208,8 @@ def _cast_literal(literal: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any] |
     return native if native.item() == value else None
 
 
-def _truth_where_present(present: Mask, found: Any) -> _TruthMasks:
-    """Return what was found in the rows that are present, and unknown for the others."""
+def _truth_where_present(present: Mask, results: Any) -> _TruthMasks:
+    """Return the masks from the comparison's results in the present rows; the other rows are unknown."""
     true = np.zeros(len(present), dtype=bool)
-    true[present] = np.asarray(found, dtype=bool)
+    true[present] = np.asarray(results, dtype=bool)
     return _TruthMasks(true, present & ~true)

@@ -1,4 +1,4 @@
-"""The holdout cut into slices: by each value of a column, and by conditions."""
+"""Cuts the holdout into slices: one for each value of a column, and one for each condition."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ import numpy as np
 
 from mlops_ci.training.predictions import Ints
 
-_MAX_SHOWN_SLICES = 50  # of each column, the largest first; every slice that is large enough to be tested is shown
+_MAX_SHOWN_SLICES = (
+    50  # for each column, the largest first; slices that are large enough to be tested are always included
+)
 
 
 @dataclass(frozen=True)
 class SliceRows:
-    """A slice of the holdout: its name, the indices of its rows, and whether these are enough for a test."""
+    """A slice of the holdout: its name, the indices of its rows, and whether it has enough rows for a test."""
 
     name: tuple[str, ...]
     rows: Ints
@@ -23,9 +25,9 @@ class SliceRows:
 
 
 def cut_slices(columns: Mapping[str, Any], conditions: Mapping[str, Any], least: int) -> Iterator[SliceRows]:
-    """Yield each slice; it may be tested where it has at least `least` rows.
+    """Yield each slice of n rows; a slice with at least `least` rows is testable.
 
-    `columns` [n] by name; `conditions` masks [n] by name, of which an empty one is a slice, too.
+    `columns` maps names to values [n], and `conditions` maps names to masks [n]. A condition without any row is a slice too.
     """
     for column, values in columns.items():
         names, at, counts = np.unique(format_slice_values(values).astype(str), return_inverse=True, return_counts=True)
@@ -40,7 +42,7 @@ def cut_slices(columns: Mapping[str, Any], conditions: Mapping[str, Any], least:
 
 
 def format_slice_values(values: Any) -> Any:
-    """Return a column's values as the names of slices, [n]."""
+    """Return a column's values as slice names, [n]; a missing value becomes `(missing)`."""
     return np.array([_format_slice_value(value) for value in np.asarray(values, dtype=object).tolist()], dtype=object)
 
 

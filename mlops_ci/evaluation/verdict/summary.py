@@ -1,4 +1,4 @@
-"""What is said of a comparison: every metric's value with its interval, and one sentence."""
+"""The summary of a comparison: every metric's value with its interval, and one sentence."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from mlops_ci.spec.spec_types import GateSpec, Task
 
 
 def no_floor_sentence(task: Task, case: EvidenceSet) -> str:
-    """Say why a gate of tests against a champion alone has nothing to say, and what would make it say something."""
+    """Return the sentence for a gate where no requirement applied: the reason, and an example of one that would."""
     floor = default_requirements(task)[0]
     example = f"{{metric: {floor.metric}, min: {floor.min:g}}}"
-    return f"{case.baselines['champion'].absence_reason} and no floor, so nothing was judged: add a floor such as {example}"
+    return f"{case.baselines['champion'].absence_reason} and no floor, so no requirement applied: add a floor such as {example}"
 
 
 def metric_values(
@@ -31,28 +31,29 @@ def metric_values(
     side: Literal["candidate", "champion"],
     gate: GateSpec,
 ) -> Iterator[MetricValue]:
-    """Yield a model's metrics as a whole and by slice, with two-sided intervals."""
+    """Yield a model's metrics on all rows and on each slice, with two-sided intervals at the gate's confidence."""
     tail = (1 - gate.confidence) / 2
 
-    def some(named: Mapping[str, Estimate], name: str | None, rows: int) -> Iterator[MetricValue]:
-        for metric, one in named.items():
-            lower, upper = (None, None) if one.bound is None else (one.bound(tail), one.bound(1 - tail))
-            yield MetricValue(metric, one.value, lower, upper, name, rows)
+    def values_of(estimates: Mapping[str, Estimate], slice_: str | None, rows: int) -> Iterator[MetricValue]:
+        for metric, estimate in estimates.items():
+            bound = estimate.bound
+            lower, upper = (None, None) if bound is None else (bound(tail), bound(1 - tail))
+            yield MetricValue(metric, estimate.value, lower, upper, slice_, rows)
 
-    yield from some(estimates, None, rows)
+    yield from values_of(estimates, None, rows)
     for slice_, evidence in by_slice.items():
-        yield from some(getattr(evidence, side), slice_name(slice_), evidence.rows)
+        yield from values_of(getattr(evidence, side), slice_name(slice_), evidence.rows)
 
 
 def operational_values(model: ScoredModel, wanted: Sequence[str]) -> Iterator[MetricValue]:
-    """Yield what was measured of the packaged model."""
+    """Yield the wanted operational metrics (time, size, price) that were measured on the packaged model."""
     for metric in wanted:
         if metric in model.operational_metrics:
             yield MetricValue(metric, model.operational_metrics[metric])
 
 
 def comparison_sentence(results: Sequence[RequirementResult], case: EvidenceSet, wanted: Sequence[str]) -> str:
-    """Say the gate's answer in one sentence: the first tested metric of both models, or of the candidate alone."""
+    """Return the comparison in one sentence: the first tested metric of both models, or of the candidate alone."""
     champion = case.baselines["champion"]
     evidence = case.overall_evidence if champion.evidence is None else champion.evidence
     measured = [result for result in results if result.requirement.metric in evidence.candidate]

@@ -1,20 +1,20 @@
-"""Slices and the size of a holdout, as text."""
+"""Texts for a slice's name and for the size of a holdout."""
 
 from __future__ import annotations
 
 from mlops_ci.evaluation.stats.evidence import MetricEvidence
 
-Slice = tuple[str, ...]  # a column and a value of it, as text; or the name of a condition
+Slice = tuple[str, ...]  # (column, value as text), or (name of a condition,)
 
 
 def describe_rows(evidence: MetricEvidence) -> str:
-    """Say how many rows there are, and what they are worth."""
-    worth = (
-        "" if evidence.effective_sample_size is None else f", worth {evidence.effective_sample_size:,} independent ones"
+    """Return a sentence with the number of rows and, for dependent or weighted rows, their effective sample size."""
+    effective = (
+        "" if evidence.effective_sample_size is None else f", worth {evidence.effective_sample_size:,} independent rows"
     )
-    return f"the holdout has {evidence.rows:,} rows{worth}"
+    return f"the holdout has {evidence.rows:,} rows{effective}"
 
 
 def slice_name(slice_: Slice) -> str:
-    """Write a slice as people read it."""
+    """Return a slice as text: `column=value`, or the condition's name."""
     return "=".join(slice_)

@@ -89,12 +89,12 @@ def test_what_is_touched_says_by_what(shop: Consumer) -> None:
     change(shop, {"data/flights/2023.csv": "id,x,y\n", "data/flights/2024.csv": None, "shared/deeper.py": "x = 1\n"})
     assert why(shop, "delay") == [
         "dataset flights: data/flights/2023.csv changed",
-        "dataset flights: data/flights/2024.csv is gone",
+        "dataset flights: data/flights/2024.csv was deleted",
     ]
-    assert why(shop, "flights") == ["data/flights/2023.csv changed", "data/flights/2024.csv is gone"]
-    assert why(shop, "churn") == ["shared/deeper.py changed, and trains it"]
+    assert why(shop, "flights") == ["data/flights/2023.csv changed", "data/flights/2024.csv was deleted"]
+    assert why(shop, "churn") == ["shared/deeper.py changed; the training uses this code"]
     change(shop, {"metrics/costs.py": "x = 1\n", "uv.lock": ""})
-    assert why(shop, "fraud") == ["uv.lock is new, by which packages are installed", "metrics/costs.py changed, and is its metric profit"]  # fmt: skip
+    assert why(shop, "fraud") == ["uv.lock is new; it decides which packages are installed", "metrics/costs.py changed; the metric profit uses this code"]  # fmt: skip
 
 
 def test_many_files_are_counted_and_some_are_named(shop: Consumer) -> None:
@@ -146,7 +146,7 @@ def test_a_sealed_holdout_in_the_repository_is_of_its_dataset(shop: Consumer) ->
 def test_data_that_git_does_not_have_may_always_have_changed(shop: Consumer) -> None:
     change(shop, {".gitignore": "unused.csv\n", "specs/other.yaml": model("other", "unused"), "data/unused.csv": None})
     shop.git("push", "--quiet", "origin", "change:main")
-    assert why(shop, "unused") == ["git has no file data/unused.csv, so nothing tells whether these data changed"]
+    assert why(shop, "unused") == ["git tracks no file data/unused.csv, so a change of these data cannot be ruled out"]
     (shop.root / "data/unused.csv").write_text("id,x,y\n")
     assert names(shop) == ["other"]
 
@@ -261,7 +261,7 @@ def test_a_project_in_a_folder_sees_its_own_files_and_what_is_above_them(tmp_pat
     assert names(shop) == ["basket"]
     assert names(Consumer(shop.root / "code", shop.origin)) == ["basket"]
     change(shop, {"../poetry.lock": ""})
-    assert why(shop, "delay") == ["../poetry.lock is new, by which packages are installed"]
+    assert why(shop, "delay") == ["../poetry.lock is new; it decides which packages are installed"]
     shop.git("push", "--quiet", "origin", "HEAD:main")
     write(tmp_path / "clone", {".github/workflows/a.yml": WORKFLOW})
     assert names(shop) == names(other) == ALL

@@ -80,7 +80,7 @@ def test_weights_that_are_none_stop_the_gate(project: Consumer) -> None:
     path.write_text("\n".join([f"{header},weight", *(f"{row},-1" for row in rows)]) + "\n")
     edit(project, MODEL, EVALUATE, EVALUATE + "    weights: weight\n")
     found = gate(project, code=1)["found"]["weights-invalid"]
-    assert "'weight' cannot be the rows' weights" in found["message"]
+    assert "the column 'weight' cannot be used as weights" in found["message"]
 
 
 @pytest.mark.slow
@@ -120,7 +120,7 @@ def test_blocks_of_what_is_no_time_stop_the_gate(project: Consumer) -> None:
     edit(project, DATA, "  key: [patient_id]\n", "  key: [patient_id]\n  time: mean_radius\n  blocks: 1d\n")
     edit(project, DATA, "    mean_radius: {type: number, nulls: {max: 0}, min: 0}\n", "")
     found = gate(project, code=1)["found"]["blocks-time-type"]
-    assert "'mean_radius' is double" in found["message"]
+    assert "'mean_radius' has the type double" in found["message"]
 
 
 COSTS = """    costs:

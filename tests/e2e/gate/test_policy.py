@@ -286,7 +286,7 @@ def test_the_anchor_is_the_version_that_the_gate_names(gated: Consumer) -> None:
     repeat(gated, 30)
     answer = gated.answer("gate", code=1)
     assert [found["id"] for found in answer["diagnostics"]] == ["anchor-unknown"]
-    assert "registered are 1.0.0" in answer["diagnostics"][0]["help"]
+    assert "the registered versions are 1.0.0" in answer["diagnostics"][0]["help"]
 
 
 def test_after_a_new_epoch_models_are_compared_on_rows_that_neither_has_learned_from(gated: Consumer) -> None:
