@@ -47,8 +47,8 @@ def test_a_file_that_may_be_of_its_type_is_left_to_the_engine(
         (b"\x1f\x8b\x08", "csv", "compressed with gzip"),
         (b"PK\x03\x04", "parquet", "a zip archive"),
         (PARQUET, "csv", "it is a parquet file"),
-        (b"a,b\n1,2\n", "parquet", "text, perhaps CSV"),
-        ("ä,b\n".encode() * 400 + "ä".encode()[:1], "parquet", "text, perhaps CSV"),  # cut within a character
+        (b"a,b\n1,2\n", "parquet", "text, probably CSV"),
+        ("ä,b\n".encode() * 400 + "ä".encode()[:1], "parquet", "text, probably CSV"),  # cut within a character
     ],
 )
 def test_a_file_of_another_kind_is_named(

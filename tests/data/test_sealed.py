@@ -88,9 +88,9 @@ def test_the_two_sources_may_be_of_different_formats(bench: Any) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("id,x,day\n50,1.5,2026-01-01\n", "column 'y' is integer in the rows to learn from, and missing in the sealed holdout"),
-        ("id,x,day,y,z\n50,1.5,2026-01-01,1,1\n", "column 'z' is missing in the rows to learn from, and integer"),
-        ("id,x,day,y\n50,much,2026-01-01,1\n", "column 'x' is number in the rows to learn from, and string"),
+        ("id,x,day\n50,1.5,2026-01-01\n", "column 'y' is integer in the training rows, but missing in the sealed holdout"),
+        ("id,x,day,y,z\n50,1.5,2026-01-01,1,1\n", "column 'z' is missing in the training rows, but integer"),
+        ("id,x,day,y\n50,much,2026-01-01,1\n", "column 'x' is number in the training rows, but string"),
     ],
 )  # fmt: skip
 def test_a_holdout_with_other_columns_is_refused(bench: Any, text: str, said: str) -> None:
@@ -107,7 +107,7 @@ def test_a_holdout_of_one_class_is_refused_once_it_is_open(bench: Any) -> None:
     bench.csv(table(range(40)))
     bench.csv("id,x,day,y\n50,1.5,2026-01-01,1\n", "held/rows.csv")
     (found,) = target_findings(sides_of(bench, held_by(bench)), "y", "binary-classification")
-    assert found.message == "the target 'y' has one class only on the holdout side"
+    assert found.message == "the target 'y' has only one class on the holdout side"
 
 
 def test_keys_and_rows_of_both_sources_are_found_and_no_key_of_the_holdout_alone_is_told(bench: Any) -> None:
