@@ -42,8 +42,8 @@ def test_a_file_that_may_be_of_its_type_is_left_to_the_engine(
 @pytest.mark.parametrize(
     ("content", "type", "said"),
     [
-        (b"version https://git-lfs.github.com/spec/v1\n", "csv", "a pointer of Git LFS"),
-        (b"version https://git-lfs.github.com/spec/v1\n", "parquet", "a pointer of Git LFS"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "csv", "a Git LFS pointer"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "parquet", "a Git LFS pointer"),
         (b"\x1f\x8b\x08", "csv", "compressed with gzip"),
         (b"PK\x03\x04", "parquet", "a zip archive"),
         (PARQUET, "csv", "it is a parquet file"),

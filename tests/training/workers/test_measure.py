@@ -214,7 +214,7 @@ def test_what_records_tell_needs_no_process(data: Path, ridge: FittedModel, tmp_
     [
         ("raise ValueError('one row')", "own cannot be measured: ValueError: one row"),
         ("sys.exit(0)", "own cannot be measured: SystemExit: 0"),
-        ("import os; os._exit(3)", "measuring own ended with code 3 and gave no result"),
+        ("import os; os._exit(3)", "measuring own ended with exit code 3 and gave no result"),
     ],
 )
 def test_a_model_that_fails_is_told_of_and_the_other_has_its_values(
