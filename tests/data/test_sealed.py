@@ -121,7 +121,7 @@ def test_keys_and_rows_of_both_sources_are_found_and_no_key_of_the_holdout_alone
     assert (sides.leaks.rows_with_shared_key, sides.leaks.copies) == (0, 10)
     (found,) = leak_findings(sides.leaks, bench.dataset(key=("id",), split=SEALED), 10)
     assert (found.id, found.severity) == ("split-leak-rows", "error")
-    assert found.message.endswith("a copy on the training side: id=300 there; id=301 there")
+    assert found.message.endswith("a copy on the training side: training row id=300; training row id=301")
 
 
 def test_without_a_key_whole_rows_are_compared(bench: Any) -> None:
