@@ -191,7 +191,7 @@ def test_one_is_no_plural(bench: Any) -> None:
     found = bench.snapshot(columns={"n": ColumnSpec("integer")}, checks=(CheckSpec("row-count", min=2),))[1]
     assert found[0].help is not None
     assert found[0].help.startswith("1 value is no integer, such as 'x'")
-    assert found[1].message == "the data have 1 row, wanted: at least 2 rows"
+    assert found[1].message == "the data have 1 row; expected: at least 2 rows"
 
 
 def test_a_near_miss_of_a_column_is_suggested(bench: Any) -> None:
