@@ -158,7 +158,7 @@ def test_a_wrong_type_and_a_missing_column_stop_no_other_check(bench: Any) -> No
         ("check-unique", "spec/columns/id/unique"),
         ("check-row-count", "spec/checks/0"),
     ]
-    assert "2 values are no integer, such as 'x'" in found[1].help
+    assert "2 values are not of type integer, such as 'x'" in found[1].help
     assert not record.has_passed
 
 
@@ -190,7 +190,7 @@ def test_one_is_no_plural(bench: Any) -> None:
     bench.csv("n\nx\n")
     found = bench.snapshot(columns={"n": ColumnSpec("integer")}, checks=(CheckSpec("row-count", min=2),))[1]
     assert found[0].help is not None
-    assert found[0].help.startswith("1 value is no integer, such as 'x'")
+    assert found[0].help.startswith("1 value is not of type integer, such as 'x'")
     assert found[1].message == "the data have 1 row; expected: at least 2 rows"
 
 
