@@ -1,1 +1,1 @@
-"""Datasets: where rows come from, what they must be, what they are, and which of them a model may learn from."""
+"""Datasets: reads the rows, runs the checks, computes profile and digest, and splits training rows from the holdout."""

@@ -1,4 +1,4 @@
-"""What was learnt from data, kept under the name of its origin: a hit reads no data and imports no engine."""
+"""A cache of results that were computed from data. A cache hit reads no data and imports no engine."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from mlops_ci.core.codec import DecodeError, decode, encode
 from mlops_ci.core.digest import canonical_json, digest_json
 from mlops_ci.core.records.base import FileDigest
 
-DATA_FORMAT = 2  # rises when the same bytes would give another digest, split, check or profile
+DATA_FORMAT = 2  # increase it when the same bytes would give another digest, split, check or profile
 
 T = TypeVar("T")
 
 
 def cache_key(spec_digest: str, files: tuple[FileDigest, ...], *parts: object) -> str:
-    """Return the name of an answer: the digest of the spec, the files, the question (JSON data), and who answers."""
+    """Return the cache key of a result: a digest of the spec's digest, the files, `parts` (JSON data) and the engine."""
     engine = version("duckdb").split(".")[0]
     return digest_json([DATA_FORMAT, engine, spec_digest, encode(files), encode(parts)])
 
 
 def read_cache_entry(cache: Path | None, key: str, cls: type[T]) -> T | None:
-    """Return what is kept under the key; None when there is nothing, or nothing that can be used."""
+    """Return the cached value of the key; None when there is none, or when it cannot be read or decoded."""
     if cache is None:
         return None
     try:
@@ -36,7 +36,7 @@ def read_cache_entry(cache: Path | None, key: str, cls: type[T]) -> T | None:
 
 
 def write_cache_entry(cache: Path | None, key: str, value: object) -> None:
-    """Keep a dataclass under the key, whole or not at all; a cache that cannot be written is no cache."""
+    """Store a dataclass under the key, in one atomic step. A cache folder that cannot be written is ignored."""
     if cache is None:
         return
     with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""The table of data checks: one row for each type that is built in, and the door to those that packages add."""
+"""The table of data checks: the built-in types, and the loading of types from installed packages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CheckColumns = Callable[[CheckSpec], Iterator[tuple[str, Pointer]]]
 
 @dataclass(frozen=True)
 class CheckAnswer:
-    """What a check of a package found: whether the table passes, in words what it saw, and how many rows fail."""
+    """The result of a plugin check: whether the table passes, an observation for reports, and the number of failing rows."""
 
     passed: bool
     observed: str
@@ -25,28 +25,29 @@ class CheckAnswer:
 
 @runtime_checkable
 class DataCheck(Protocol):
-    """A check of the whole table that a package adds. It is pure: the same rows give the same answer."""
+    """A check of the whole table from an installed package. It must be pure: the same rows give the same result."""
 
     @property
     def expectation(self) -> str:
-        """What the check wants, as a report says it: `at least 3 regions`."""
+        """The expectation as reports show it, such as `at least 3 regions`."""
         ...
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns that it reads; where the data lack one, the check is not run and the column is reported missing."""
+        """The columns that the check reads. When one is missing in the data, it is reported and the check does not run."""
         ...
 
     def evaluate(self, rows: Any) -> CheckAnswer:
-        """Return what the rows show, given as a lazy Narwhals frame of the whole table."""
+        """Return the check's result for `rows`, a lazy Narwhals frame of the whole table."""
         ...
 
 
 @dataclass(frozen=True)
 class CheckType:
-    """A built-in check: the columns that a spec of it names, each with its place below the check, and what answers it.
+    """A type of built-in check: the columns that a check of this type names, with their places, and how it is computed.
 
-    `rows`: a rule for single rows, all in one query. `groups`: rows that are equal. `table`: what was measured of the table.
+    `answered_by`: `rows`: a rule for single rows, in one query with all other rules. `groups`: a search for equal rows.
+    `table`: the measures of the whole table.
     """
 
     name: str
@@ -75,14 +76,14 @@ CHECK_TYPES: Mapping[str, CheckType] = {
 
 
 def built_in_checks(spec: DatasetSpec) -> Iterator[tuple[int, CheckSpec]]:
-    """Yield the checks of built-in types, each with its position in the spec."""
+    """Yield the checks of built-in types, each with its position among the spec's checks."""
     for index, check in enumerate(spec.checks):
         if isinstance(check, CheckSpec):
             yield index, check
 
 
 class InstalledCheck(NamedTuple):
-    """A check of a package in a spec: its position among the checks, what the spec says, and what evaluates it."""
+    """A plugin check in a spec: its position among the checks, its spec, and the object that evaluates it."""
 
     position: int
     check: PluginCheck
@@ -90,7 +91,7 @@ class InstalledCheck(NamedTuple):
 
 
 def installed_checks(spec: DatasetSpec) -> Iterator[InstalledCheck]:
-    """Yield the checks of types that packages offer, each with its position; raises as `core.plugins.load` does."""
+    """Yield the plugin checks, each with its position among the spec's checks; raises as `core.plugins.load` does."""
     table: Mapping[str, Plugin[DataCheck]] = {}
     for index, check in enumerate(spec.checks):
         if isinstance(check, PluginCheck):
@@ -109,6 +110,6 @@ def check_columns(spec: DatasetSpec) -> Iterator[tuple[str, Pointer]]:
 
 
 def check_plugin_versions(spec: DatasetSpec) -> tuple[str, ...]:
-    """Return the distributions and versions that checks come from: part of the name of what is remembered of their answers."""
+    """Return the distributions and versions of the plugin checks, which are part of the cache key of their results."""
     types = sorted({check.type for check in spec.checks if isinstance(check, PluginCheck)})
     return tuple(distribution_of("mlops_ci.checks", type) for type in types)

@@ -1,4 +1,4 @@
-"""The checks of a Dataset spec, answered: one `Answer` each, that can be judged again without the data."""
+"""Runs the checks of a Dataset spec. Each gives a `CheckOutcome` that can be evaluated again without the data."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ from mlops_ci.spec.spec_types import CheckSpec, ColumnSpec, DatasetSpec
 from mlops_ci.spec.yaml.document import Pointer
 
 MAX_LISTED_NAMES = 10  # names in a message
-MAX_SEPARATE_MISSING = 3  # missing columns, that are told one by one
+MAX_SEPARATE_MISSING = 3  # up to this number, each missing column gets its own finding
 
 
 @dataclass(frozen=True)
 class CheckOutcome:
-    """A check's result and, were it to fail, what to say: the diagnostic's id, message, help, and place in the spec.
+    """A check's result, and the diagnostic (id, message, hint, place in the spec) that reports its failure.
 
-    `silent` is one that another answer explains already. `newest` is set for `freshness` alone, whose result is made
-    anew against the clock each time (ISO 8601, UTC; empty text: the column has no values).
+    `silent` is true when another outcome already explains the failure. `newest` is set only for `freshness`, whose
+    result depends on the current time (ISO 8601, UTC; an empty text means that the column has no values).
     """
 
     id: str
@@ -66,9 +66,10 @@ class CheckOutcome:
 
 
 def run_checks(table: Table, spec: DatasetSpec) -> tuple[TableMeasures, tuple[CheckOutcome, ...]]:
-    """Run every check; one that cannot be judged is an answer too, and stops no other.
+    """Run every check, and return the table's measures and one outcome per check.
 
-    Raises Findings `data-unreadable` when a file turns out to be damaged.
+    A check that cannot be evaluated gives a failed outcome and does not stop the others.
+    Raises Findings `data-unreadable` when a file is damaged.
     """
     import duckdb
 
@@ -85,9 +86,9 @@ def run_checks(table: Table, spec: DatasetSpec) -> tuple[TableMeasures, tuple[Ch
     try:
         measured = _measure_rules(table, spec, rules, custom)
     except duckdb.Error:
-        broken = find_failing_custom_sql(table, custom, spec)
-        refused |= broken
-        custom = tuple(check for check in custom if check.index not in broken)
+        failing_sql = find_failing_custom_sql(table, custom, spec)
+        refused |= failing_sql
+        custom = tuple(check for check in custom if check.index not in failing_sql)
         with translate_duckdb_errors("the data"):
             measured = _measure_rules(table, spec, rules, custom)
     measures = measured.measures
@@ -96,7 +97,7 @@ def run_checks(table: Table, spec: DatasetSpec) -> tuple[TableMeasures, tuple[Ch
     of_rows = [
         _row_rule_outcome(table, measured.relation, rule, failing, measures.rows, known)
         for rule, failing in zip(measured.rules, measures.failing_counts, strict=True)
-        if failing or rule.id != "check-finite"  # nobody asked for it: it is worth a line when it fails only
+        if failing or rule.id != "check-finite"  # an implicit rule: it is reported only when it fails
     ]
     full = {column.name for column in measures.columns if column.nulls < measures.rows}
     return measures, (
@@ -123,9 +124,9 @@ def run_checks(table: Table, spec: DatasetSpec) -> tuple[TableMeasures, tuple[Ch
 def evaluate_checks(
     loaded: LocatedSpec[DatasetSpec], outcomes: tuple[CheckOutcome, ...], now: datetime
 ) -> tuple[tuple[CheckResult, ...], tuple[Diagnostic, ...]]:
-    """Return every check's result and a diagnostic for each that failed, at its line of the spec; reads no data.
+    """Return every check's result, and a diagnostic at its line of the spec for each failed check; reads no data.
 
-    `now` is aware of its time zone; freshness is judged against it.
+    `now` is a time with a time zone; freshness is evaluated at this time.
     """
     current = [
         _evaluate_freshness(answer, loaded.spec, now) if answer.newest is not None else answer for answer in outcomes
@@ -145,7 +146,7 @@ def _effective_type(type: str, declared: str | None) -> str:
 
 @dataclass(frozen=True)
 class _MeasuredRules:
-    """The relation that rules were measured on, its measures, and the rules in the order of their counts."""
+    """A relation, its measures, and the measured rules in the order of `measures.failing_counts`."""
 
     relation: Any
     measures: TableMeasures
@@ -163,18 +164,18 @@ def _measure_rules(
 def _custom_sql_rule(check: CustomSqlCheck, spec: DatasetSpec, table: Table) -> RowRule:
     import narwhals as nw
 
-    asked = dict(built_in_checks(spec))[check.index]
-    named = mentioned_columns(check.sql, table.types)
-    share = float(asked.max or 0)
+    declared = dict(built_in_checks(spec))[check.index]
+    mentioned = mentioned_columns(check.sql, table.types)
+    share = float(declared.max or 0)
     return RowRule(
         "check-custom-sql",
-        asked.name or "custom-sql",
+        declared.name or "custom-sql",
         check.sql,
         ("spec", "checks", check.index),
         nw.col(check.failure_column),
         max_failing_share=share,
-        sample_columns=named,
-        severity=asked.severity,
+        sample_columns=mentioned,
+        severity=declared.severity,
     )
 
 
@@ -182,29 +183,29 @@ def _row_rule_outcome(
     table: Table, relation: Any, rule: RowRule, failing: int, rows: int, spec: DatasetSpec
 ) -> CheckOutcome:
     passed = failing == 0 or failing / rows <= rule.max_failing_share
-    found = () if passed else sample_failing_rows(table, relation, rule, spec.key, personal_columns(spec))
+    samples = () if passed else sample_failing_rows(table, relation, rule, spec.key, personal_columns(spec))
     subject = f"column '{rule.column}'" if rule.column else f"check '{rule.check}'"
     observed = f"{failing:,} of {pluralize(rows, 'row')} ({format_percent(failing / rows)})"
-    allowed = f", at most {format_percent(rule.max_failing_share)} may" if rule.max_failing_share else ""
-    example = ", ".join(f"{name}={value}" for name, value in found[0].items()) if found else ""
+    allowed = f"; {format_percent(rule.max_failing_share)} may fail" if rule.max_failing_share else ""
+    example = ", ".join(f"{name}={value}" for name, value in samples[0].items()) if samples else ""
     return CheckOutcome(
         rule.id,
         rule.pointer,
         f"{subject}: {observed} {'fails' if failing == 1 else 'fail'} '{displayable_value(rule.wanted)}'{allowed}",
-        CheckResult(rule.check, rule.wanted, observed, passed, rule.severity, rule.column, failing, found),
-        f"correct the data, or the check if it asks too much; for example: {example}" if example else None,
+        CheckResult(rule.check, rule.wanted, observed, passed, rule.severity, rule.column, failing, samples),
+        f"correct the data, or relax the check; a failing row: {example}" if example else None,
     )
 
 
 def _unique_rule_outcome(table: Table, rule: UniqueRule, spec: DatasetSpec) -> CheckOutcome:
-    failing, found = find_duplicates(table, rule, personal_columns(spec))
+    failing, samples = find_duplicates(table, rule, personal_columns(spec))
     names = ", ".join(rule.columns)
     column = rule.columns[0] if len(rule.columns) == 1 else None
-    example = ", ".join(f"{name}={value}" for name, value in found[0].items()) if found else ""
+    example = ", ".join(f"{name}={value}" for name, value in samples[0].items()) if samples else ""
     return CheckOutcome(
         "check-unique",
         rule.pointer,
-        f"{pluralize(failing, 'row')} share their {names} with another row",
+        f"{pluralize(failing, 'row')} {'has' if failing == 1 else 'have'} the same {names} as another row",
         CheckResult(
             "unique",
             f"no two rows with the same {names}",
@@ -213,9 +214,9 @@ def _unique_rule_outcome(table: Table, rule: UniqueRule, spec: DatasetSpec) -> C
             rule.severity,
             column,
             failing,
-            found,
+            samples,
         ),
-        f"remove the duplicates, or name the columns that tell rows apart; for example: {example}",
+        f"remove the duplicates, or name columns that identify a row; a duplicate: {example}",
     )
 
 
@@ -224,37 +225,37 @@ def _type_outcomes(table: Table, spec: DatasetSpec, measures: TableMeasures) -> 
     for name, column in spec.columns.items():
         if column.type is None or name not in table.types:
             continue
-        has, nothing = table.types[name], profiles[name].nulls == measures.rows
-        fits = nothing or has == column.type or (column.type == "number" and has == "integer")
-        help = "change the declared type if the data are right, else correct the data"
-        if misfit := table.type_mismatches.get(name):
-            example = PII_MASK if name in personal_columns(spec) else displayable_value(misfit.example)
-            values = "1 value is" if misfit.count == 1 else f"{misfit.count:,} values are"
-            help = f"{values} no {column.type}, such as '{example}'; {help}"
+        actual, is_empty = table.types[name], profiles[name].nulls == measures.rows
+        fits = is_empty or actual == column.type or (column.type == "number" and actual == "integer")
+        help = "correct the data, or change the declared type"
+        if mismatch := table.type_mismatches.get(name):
+            example = PII_MASK if name in personal_columns(spec) else displayable_value(mismatch.example)
+            values = "1 value is" if mismatch.count == 1 else f"{mismatch.count:,} values are"
+            help = f"{values} not of type {column.type}, such as '{example}'; {help}"
         yield CheckOutcome(
             "data-type",
             ("spec", "columns", name, "type"),
-            f"column '{name}' is declared {column.type}, the data are {has}",
-            CheckResult("type", column.type, has, fits, column.severity, name),
+            f"column '{name}' is declared as {column.type}, but the data are of type {actual}",
+            CheckResult("type", column.type, actual, fits, column.severity, name),
             help,
         )
 
 
 def _missing_column_outcomes(table: Table, spec: DatasetSpec) -> Iterator[CheckOutcome]:
-    asked: list[tuple[str, Pointer]] = [(name, ("spec", "columns", name)) for name in spec.columns]
-    asked += [(name, ("spec", "key", index)) for index, name in enumerate(spec.key)]
-    asked += [(spec.time, ("spec", "time"))] if spec.time else []
-    asked += check_columns(spec)
-    first = dict(reversed(asked))
-    gone = [name for name in dict.fromkeys(name for name, _ in asked) if name not in table.types]
-    severity = {name: spec.columns.get(name, ColumnSpec()).severity for name in gone}
-    alike = {level: [name for name in gone if severity[name] == level] for level in set(severity.values())}
-    for name in gone:
-        others = alike[severity[name]]
+    references: list[tuple[str, Pointer]] = [(name, ("spec", "columns", name)) for name in spec.columns]
+    references += [(name, ("spec", "key", index)) for index, name in enumerate(spec.key)]
+    references += [(spec.time, ("spec", "time"))] if spec.time else []
+    references += check_columns(spec)
+    first = dict(reversed(references))
+    missing = [name for name in dict.fromkeys(name for name, _ in references) if name not in table.types]
+    severity = {name: spec.columns.get(name, ColumnSpec()).severity for name in missing}
+    by_severity = {level: [name for name in missing if severity[name] == level] for level in set(severity.values())}
+    for name in missing:
+        others = by_severity[severity[name]]
         many = len(others) > MAX_SEPARATE_MISSING
-        if many:  # one cause, most likely: the first of them speaks for all
-            message = f"the data have none of {len(others):,} columns: {_list_names(others)}"
-            help = f"the data have: {_list_names(table.types)}; is it the right file, and has it a header line?"
+        if many:  # most likely one cause: the first finding lists them all
+            message = f"{len(others):,} columns are missing in the data: {_list_names(others)}"
+            help = f"the data have: {_list_names(table.types)}; check that it is the right file and has a header line"
         else:
             match = find_nearest(name, table.types)
             message = f"the data have no column '{name}'"
@@ -278,7 +279,7 @@ def _undeclared_column_outcomes(table: Table, spec: DatasetSpec) -> Iterator[Che
                     ("spec", "columnsClosed"),
                     f"the data have a column '{displayable_value(name)}' that the spec does not declare",
                     CheckResult("column", "declared", "undeclared", False, "error", name),
-                    "declare it under columns, or remove columnsClosed",
+                    "add it to `columns`, or remove `columnsClosed`",
                 )
 
 
@@ -287,9 +288,9 @@ def _unusable_rule_outcome(rule: UnusableRule, silent: bool) -> CheckOutcome:
     return CheckOutcome(
         rule.id,
         rule.pointer,
-        f"column '{rule.column}': the check '{rule.check}' cannot be judged: {rule.reason}",
-        CheckResult(rule.check, rule.wanted, f"cannot be judged: {rule.reason}", False, rule.severity, rule.column),
-        "write an RE2 pattern (no look-around, no back references)"
+        f"column '{rule.column}': the check '{rule.check}' cannot be evaluated: {rule.reason}",
+        CheckResult(rule.check, rule.wanted, f"cannot be evaluated: {rule.reason}", False, rule.severity, rule.column),
+        "write an RE2 pattern (without look-around and back references)"
         if invalid
         else "remove the check, or correct its value",
         silent=silent and not invalid,
@@ -305,7 +306,7 @@ def _table_check_outcomes(table: Table, spec: DatasetSpec, measures: TableMeasur
 
 
 def _installed_check_outcomes(table: Table, spec: DatasetSpec) -> Iterator[CheckOutcome]:
-    """Yield the answers of checks that packages add; one whose column is missing is reported by that column."""
+    """Yield the outcomes of plugin checks. A check with a missing column does not run: the column is reported."""
     import narwhals as nw
 
     for index, check, made in installed_checks(spec):
@@ -322,7 +323,10 @@ def _installed_check_outcomes(table: Table, spec: DatasetSpec) -> Iterator[Check
                 None,
                 answer.failing,
             )
-        message = f"check '{result.check}': {displayable_value(answer.observed)}, wanted: {displayable_value(made.expectation)}"
+        message = (
+            f"check '{result.check}': {displayable_value(answer.observed)}; "
+            f"expected: {displayable_value(made.expectation)}"
+        )
         yield CheckOutcome("check-installed", ("spec", "checks", index), message, result, answer.help)
 
 
@@ -333,9 +337,9 @@ def _row_count_outcome(check: CheckSpec, index: int, rows: int) -> CheckOutcome:
     return CheckOutcome(
         "check-row-count",
         ("spec", "checks", index),
-        f"the data have {pluralize(rows, 'row')}, wanted: {wanted}",
+        f"the data have {pluralize(rows, 'row')}; expected: {wanted}",
         CheckResult("row-count", wanted, pluralize(rows, "row"), passed, check.severity),
-        "is a file missing, or there twice?",
+        "check for a missing or duplicated file, or change the check's bounds",
     )
 
 
@@ -345,30 +349,33 @@ def _freshness_outcome(check: CheckSpec, column: str, index: int, type: str, mea
     nothing = any(profile.name == column and profile.nulls == measures.rows for profile in measures.columns)
     if type not in ("date", "timestamp") and not nothing:
         why = f"'{column}' is {type}, not a date or timestamp"
-        message = f"the check 'freshness' cannot be judged: {why}"
-        help = "name a column of dates or timestamps"
+        message = f"the check 'freshness' cannot be evaluated: {why}"
+        help = "name a column of type date or timestamp"
         return CheckOutcome(
             "check-not-applicable", ("spec", "checks", index, "column"), message, replace(result, observed=why), help
         )
     newest = measures.newest.get(column)
-    help = "bring the data up to date, or raise maxAge"
+    help = "update the data, or increase `maxAge`"
     text = newest.isoformat() if newest else ""
     return CheckOutcome("check-freshness", ("spec", "checks", index), "", result, help, newest=text)
 
 
 def _evaluate_freshness(answer: CheckOutcome, spec: DatasetSpec, now: datetime) -> CheckOutcome:
-    """Judge freshness against the clock: a date counts from the end of its day, a time in the future as fresh."""
+    """Return the outcome of a freshness check at the time `now`.
+
+    The age of a date counts from the end of its day. A time in the future is fresh.
+    """
     check = dict(built_in_checks(spec))[int(answer.pointer[2])]
     if not answer.newest:
-        observed, passed = "no value at all", False
+        observed, passed = "the column has no values", False
     else:
         newest = datetime.fromisoformat(answer.newest)
         if "T" not in answer.newest:
             newest = newest.replace(hour=23, minute=59, second=59)
-        old = now.astimezone(UTC).replace(tzinfo=None) - newest
-        observed = f"newest is {answer.newest}, {pluralize(max(old.days, 0), 'day')} old"
-        passed = old <= parse_duration(check.max_age or "0s")
-    message = f"the data are stale: {observed}, at most {check.max_age} is wanted"
+        age = now.astimezone(UTC).replace(tzinfo=None) - newest
+        observed = f"newest is {answer.newest}, {pluralize(max(age.days, 0), 'day')} old"
+        passed = age <= parse_duration(check.max_age or "0s")
+    message = f"the data are stale: {observed}; the limit is {check.max_age}"
     return replace(answer, message=message, result=replace(answer.result, observed=observed, passed=passed))
 
 
@@ -384,7 +391,7 @@ def _invalid_sql_outcome(check: CheckSpec, index: int, why: str) -> CheckOutcome
             False,
             check.severity,
         ),
-        "write one SQL expression over the columns that is true or false for a row; it can read nothing but the data",
+        "write one SQL expression over the columns that is true or false for each row; it can only read the data",
     )
 
 

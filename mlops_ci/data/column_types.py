@@ -1,15 +1,15 @@
-"""Column types: what DuckDB and text say, reduced to the six types of a spec, and each type's one canonical form.
+"""Maps DuckDB's types and CSV text to the six column types of a spec, and each value to one canonical form.
 
-Missing is one thing here: null, NaN, and an unquoted empty field of a CSV file are the same. Integers of every width
-are `integer`; float and decimal are `number`; enums are `string`; timestamps are naive, in UTC, to the microsecond.
+There is one missing value: null, NaN and an unquoted empty field of a CSV file are the same. Integers of every width
+are `integer`; float and decimal are `number`; enums are `string`; timestamps are naive, in UTC, in microseconds.
 """
 
 from __future__ import annotations
 
 import re
 
-OTHER_TYPE = "other"  # lists, structs, blobs, times: carried as text, and never what a spec asks for
-EMPTY_TYPE = "empty"  # a column that holds nothing, of a file that says no type: CSV, and parquet's null type
+OTHER_TYPE = "other"  # lists, structs, blobs, times: read as text; no spec can declare this type
+EMPTY_TYPE = "empty"  # a column without values and without a type: in CSV, or with parquet's null type
 SQL_TYPES = {
     "boolean": "BOOLEAN",
     "integer": "BIGINT",
@@ -33,15 +33,15 @@ _NUMBER_PATTERN = (
     r"-?((0|[1-9][0-9]{0,17})|(0|[1-9][0-9]*)\.[0-9]*|\.[0-9]+)|-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)[eE][+-]?[0-9]+"
 )
 _NAN_OR_INFINITY_PATTERN = "(?i:nan|[+-]?inf(inity)?)"
-_MAX_EXACT_FLOAT = 2**53  # below it a float has the integer's own digits
+_MAX_EXACT_FLOAT = 2**53  # below this value, a float represents every integer exactly
 _TIMESTAMP_PATTERN = (
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?)?"
 )
 
-# of text `{v}` that is not empty: does it spell a value of the type? In the order in which a type is guessed.
+# SQL that tests whether the non-empty text `{v}` is a value of the type, in the order in which types are tried.
 TYPE_TEST_SQL = {
     "boolean": "lower({v}) IN ('true', 'false')",
-    "integer": "coalesce(TRY_CAST({v} AS BIGINT)::VARCHAR = {v}, false)",  # '007' and '1.0' are no integers
+    "integer": "coalesce(TRY_CAST({v} AS BIGINT)::VARCHAR = {v}, false)",  # '007' and '1.0' are not integers
     "number": f"regexp_full_match({{v}}, '{_NUMBER_PATTERN}|{_NAN_OR_INFINITY_PATTERN}')",
     "date": "coalesce(TRY_CAST({v} AS DATE)::VARCHAR = {v}, false)",
     "timestamp": f"(regexp_full_match({{v}}, '{_TIMESTAMP_PATTERN}') AND TRY_CAST({{v}} AS TIMESTAMPTZ) IS NOT NULL)",
@@ -49,7 +49,7 @@ TYPE_TEST_SQL = {
 
 
 def logical_type(sql_type: str) -> str:
-    """Return the spec type of a DuckDB type's name, or `other` or `empty`."""
+    """Return the spec type for the name of a DuckDB type, or `other` or `empty`."""
     if sql_type.startswith("TIMESTAMP"):
         return "timestamp"
     return OTHER_TYPE if sql_type.endswith("]") else _LOGICAL_TYPES.get(re.split(r"[( ]", sql_type)[0], OTHER_TYPE)
@@ -66,7 +66,7 @@ def quote_literal(text: str) -> str:
 
 
 def parsed_value_sql(name: str, type: str) -> str:
-    """Return SQL that turns the text column into a canonical value of the type; every value must spell one."""
+    """Return SQL that converts a text column to canonical values of the type. Every text must be a value of the type."""
     column = quote_identifier(name)
     if type in ("string", EMPTY_TYPE):
         return column
@@ -77,11 +77,11 @@ def parsed_value_sql(name: str, type: str) -> str:
 
 
 def identity_text_sql(name: str, type: str) -> str:
-    """Return SQL for the text of a value that names its row, the same whatever type the column was taken for.
+    """Return SQL for the text of a key value. The text does not depend on the inferred type of the column.
 
-    One odd value turns a CSV column of integers into text, or of dates into timestamps, and the other rows must not be
-    renamed by it. So whole numbers have no `.0`, midnight no time of day, and text that spells a value of another type
-    is written as that type has it. (A float beyond 2^53 has lost the digits that tell it apart.)
+    One odd value turns a CSV column of integers into text, or a column of dates into timestamps. The identity of the
+    other rows must not change with it. So whole numbers have no `.0`, midnight has no time of day, and a text that is a
+    value of another type is written in that type's form. (A float beyond 2^53 no longer has its exact digits.)
     """
     column = quote_identifier(name)
     if type == "number":
@@ -110,7 +110,7 @@ def _timestamp_text_sql(value: str) -> str:
 
 
 def converted_value_sql(name: str, sql_type: str, type: str) -> str:
-    """Return SQL that turns a column of the DuckDB type into its canonical form of the logical type."""
+    """Return SQL that converts a column of DuckDB type `sql_type` to canonical values of the logical type."""
     column = quote_identifier(name)
     if type == "integer":
         return column if sql_type in ("HUGEINT", "UHUGEINT", "UBIGINT") else f"CAST({column} AS BIGINT)"
@@ -120,5 +120,5 @@ def converted_value_sql(name: str, sql_type: str, type: str) -> str:
 
 
 def _canonical_value_sql(value: str, type: str) -> str:
-    # NaN is a missing value, and minus zero is zero
+    # NaN becomes a missing value, and minus zero becomes zero
     return f"nullif({value}, CAST('nan' AS DOUBLE)) + 0.0" if type == "number" else value

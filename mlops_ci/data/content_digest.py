@@ -1,6 +1,6 @@
-"""A table's content as one digest, whatever the order of its rows and columns and the layout of its files."""
+"""Computes one digest of a table's content, independent of the order of rows and columns and of the layout of files."""
 
-# ruff: noqa: S608  SQL is made of quoted names and literals only, and the connection reaches nothing but the data
+# ruff: noqa: S608  SQL contains only quoted names and literals, and the connection can only read the data
 from __future__ import annotations
 
 import hashlib
@@ -25,30 +25,34 @@ _TYPE_TAGS = {
 
 
 def row_text_sql(types: Mapping[str, str], names: Iterable[str]) -> str:
-    """Return SQL for the row's canonical text: each value as tag, length in bytes, colon, text; a missing one is `n`.
+    """Return SQL for a row's canonical text: each value as tag, length in bytes, colon and text; `n` if it is missing.
 
-    No two different rows have the same text: `1` and `'1'` have different tags, and lengths say where a value ends.
+    Different rows have different texts: `1` and `'1'` have different tags, and the lengths mark where values end.
     """
     return " || ".join(_value_text_sql(name, types[name]) for name in names) or "''"
 
 
 def row_hash_sql(types: Mapping[str, str]) -> str:
-    """Return SQL for the SHA-256 (hex) of a row's canonical text, its columns sorted by name."""
+    """Return SQL for the SHA-256 (hex) of a row's canonical text, with the columns sorted by name."""
     return f"sha256({row_text_sql(types, sorted(types))})"
 
 
 def key_text_sql(types: Mapping[str, str], names: Iterable[str]) -> str:
-    """Return SQL for the text that names a row: each value as length in bytes, colon, `identity`; a missing one is `n`."""
+    """Return SQL for the text that identifies a row: each value as length in bytes, colon and `identity_text_sql`.
+
+    A missing value is `n`.
+    """
     return " || ".join(_key_value_sql(name, types[name]) for name in names)
 
 
 def content_digests(
     connection: Any, relation: str, types: Mapping[str, str], side: str = "''"
 ) -> dict[Any, tuple[int, str]]:
-    """Return rows and digest of every side of a relation; `relation` and `side` are SQL.
+    """Return the number of rows and the digest of each side of a relation; `relation` and `side` are SQL.
 
-    The digest is SHA-256 over the columns' names and, bucket by bucket (the first two digits), the SHA-256 of the sorted
-    row hashes; rows that are there twice count twice. A side without rows is absent.
+    The digest is the SHA-256 over the names of the columns and, for each bucket of row hashes (by their first two
+    digits), the SHA-256 of the sorted row hashes. Repeated rows count repeatedly. A side without rows is not in the
+    result.
     """
     total = connection.execute(f"SELECT count(*) FROM {relation}").fetchall()[0][0]
     passes = min(1 + total // ROWS_PER_DIGEST_PASS, _BUCKET_COUNT)
@@ -58,12 +62,12 @@ def content_digests(
     for index in range(passes):
         low, high = (f"{_BUCKET_COUNT * edge // passes:02x}" for edge in (index, index + 1))
         bounds = f"hash >= '{low}'" + (f" AND hash < '{high}'" if index + 1 < passes else "")
-        found = connection.execute(
+        buckets = connection.execute(
             "SELECT side, substr(hash, 1, 2) AS bucket, count(*), sha256(string_agg(hash, '' ORDER BY hash)) FROM ("
             f"SELECT {side} AS side, {row_hash_sql(types)} AS hash FROM {relation}"
             f") WHERE {bounds} GROUP BY side, bucket ORDER BY side, bucket"
         ).fetchall()
-        for name, bucket, count, digest in found:
+        for name, bucket, count, digest in buckets:
             rows[name] = rows.get(name, 0) + count
             states.setdefault(name, hashlib.sha256(names)).update(f"{bucket}{count}:{digest}".encode())
     return {name: (rows[name], state.hexdigest()) for name, state in states.items()}

@@ -1,6 +1,6 @@
-"""What of the holdout the training side has seen already: keys that stand on both sides, and copies under other keys."""
+"""Finds leaks between training rows and holdout: keys on both sides, and copies of rows under other keys."""
 
-# ruff: noqa: S608  SQL is made of quoted names and literals only, and the connection reaches nothing but the data
+# ruff: noqa: S608  SQL contains only quoted names and literals, and the connection can only read the data
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
@@ -17,23 +17,24 @@ from mlops_ci.data.row_rules import pluralize
 from mlops_ci.spec.located_spec import LocatedSpec
 from mlops_ci.spec.spec_types import DatasetSpec
 
-ROWS_PER_LEAK_PASS = 16_000_000  # each is a hash of 8 bytes, a count and a side: about half a gigabyte at a time
+ROWS_PER_LEAK_PASS = 16_000_000  # per row an 8-byte hash, a count and a side: about half a gigabyte per pass
 MAX_LEAK_EXAMPLES = 2
-EQUAL_ROWS_NOTE_SHARE = 0.5  # of the holdout
+EQUAL_ROWS_NOTE_SHARE = 0.5  # share of the holdout's rows
 _DISTINGUISHING_TYPES = (
     "integer",
     "number",
     "date",
     "timestamp",
     "string",
-)  # types whose values may be told apart without end
+)  # types with an unlimited number of different values
 
 
 @dataclass(frozen=True)
 class Leaks:
-    """Rows of the holdout that have a training row's key (`keys`), or its content under another key (`rows`).
+    """Numbers of holdout rows with the key of a training row, and with the content of one under another key.
 
-    `copies` are those of `rows` that chance does not explain (see `leaks`). Examples are written as reports may show them.
+    `copies` is the part of `rows_with_equal_content` that chance does not explain (see `find_leaks`). The examples are
+    masked as in reports.
     """
 
     rows_with_shared_key: int = 0
@@ -44,45 +45,49 @@ class Leaks:
 
 
 def find_leaks(table: Table, spec: DatasetSpec, condition: str) -> Leaks:
-    """Find what the open rows' two sides share; `condition` is SQL, true for a row of the holdout and never null.
+    """Return the keys and contents that training rows and holdout share.
 
-    A row's content is all of its columns but the key's. Equal contents are natural where columns are few and coarse, and
-    proof of a copy where no two rows would agree by chance. A content that recurs is taken for *copied* when
+    `condition` is SQL that is true for a row of the holdout, and never null.
 
-    1. it has a value of its own, that no other content has, in a column that tells rows apart: one with at least half
-       as many different values as there are different contents (flags, categories, small numbers do not); and
-    2. such contents do not recur as chance has it. Rows that are drawn, from whatever distribution, recur unevenly: a
-       content's number of rows m is Poisson with a rate of its own, so that by Cauchy and Schwarz the factorial moments
-       S(k) = sum of m(m-1)...(m-k+1) have S(k) S(k+2) >= S(k+1)^2 in expectation. Copies break it: twos without threes.
+    A row's content is the values of all columns outside the key. Equal contents are natural when columns are few and
+    coarse, and prove a copy when no two rows would be equal by chance. A repeated content counts as *copied* when
 
-    So lookups (all columns follow from one of many values, which rows share) pass by the second rule, small tables of
-    categories by the first. Not found are copies that some other column tells apart, such as the time of an export.
+    1. it has a value that no other content has, in a distinguishing column: a column with at least half as many
+       different values as there are different contents (flags, categories and small numbers do not qualify); and
+    2. such contents do not repeat as chance would repeat them. Rows that are drawn from any distribution repeat
+       unevenly: the number of rows m of a content is Poisson with its own rate. By the Cauchy-Schwarz inequality, the
+       factorial moments S(k) = sum of m(m-1)...(m-k+1) satisfy S(k) S(k+2) >= S(k+1)^2 in expectation. Copies violate
+       it: many contents have two rows and few have three.
 
-    Sides that cannot share anything by construction are not asked: rows of one key, or group, by key-hash, of one moment by
-    time, and a sealed holdout that is not open. Contents are compared by hash, in passes that bound the memory; only what recurs is
-    looked at closer.
+    So lookup tables (all columns follow from one of many values, which rows share) are excluded by the second rule, and
+    small tables of categories by the first. Copies that differ in another column, such as the time of an export, are
+    not found.
+
+    Sides that cannot share rows by construction are not compared: rows with the same key or group in a split by
+    key-hash, rows of the same moment in a split by time, and a sealed holdout that is not open. Contents are compared by
+    hash, in passes that bound the memory; only repeated contents are examined further.
     """
     content = {name: type for name, type in sorted(table.types.items()) if name not in spec.key}
-    of_group = spec.group is None or spec.group in spec.key
-    timed = (spec.time or "time") in spec.key
-    sharing = {
-        "key-hash": (bool(spec.key) and not of_group, bool(spec.key) and of_group),
-        "time": (bool(spec.key) and not timed, timed),
+    group_in_key = spec.group is None or spec.group in spec.key
+    time_in_key = (spec.time or "time") in spec.key
+    can_share = {  # whether the two sides can share keys, and whether they can share contents
+        "key-hash": (bool(spec.key) and not group_in_key, bool(spec.key) and group_in_key),
+        "time": (bool(spec.key) and not time_in_key, time_in_key),
         "sealed": (bool(spec.key), True) if table.holdout_condition == condition != "false" else (False, False),
     }
-    of_keys, of_rows = sharing[spec.split.by]
-    keys, key_examples = _find_shared_keys(table, spec, condition) if of_keys else (0, ())
-    if not of_rows or not content:
+    compare_keys, compare_contents = can_share[spec.split.by]
+    keys, key_examples = _find_shared_keys(table, spec, condition) if compare_keys else (0, ())
+    if not compare_contents or not content:
         return Leaks(keys, key_examples)
     equal = _find_equal_rows(table, spec, content, condition)
     return replace(equal, rows_with_shared_key=keys, key_examples=key_examples)
 
 
 def leak_findings(found: Leaks, dataset: LocatedSpec[DatasetSpec], holdout_rows: int) -> tuple[Diagnostic, ...]:
-    """Say what stands on both sides: `split-leak-key`, `split-leak-rows`.
+    """Return the findings about leaks: `split-leak-key` and `split-leak-rows`.
 
-    Copies are an error, and a warning with `duplicates: allow`. Rows that are equal by chance are worth a note where they
-    are so many that a model could know most answers by heart.
+    Copies are an error, or a warning with `duplicates: allow`. Rows that are equal by chance give a note when they are
+    so many that a model could memorise most answers.
     """
     spec, findings = dataset.spec, []
     if found.rows_with_shared_key:
@@ -90,14 +95,15 @@ def leak_findings(found: Leaks, dataset: LocatedSpec[DatasetSpec], holdout_rows:
         findings.append(
             Diagnostic(
                 "split-leak-key",
-                f"{_affected_rows_phrase(found.rows_with_shared_key, holdout_rows)} a key that the training side has too, such as {'; '.join(found.key_examples)}",
+                f"{_affected_rows_phrase(found.rows_with_shared_key, holdout_rows)} the key of a training row, such as "
+                f"{'; '.join(found.key_examples)}",
                 dataset.locate("spec", "key"),
-                "take these rows out of one of the two sources; or name the columns that tell them apart in `key`"
+                "remove these rows from one of the two sources, or add the columns in which they differ to `key`"
                 if spec.split.by == "sealed"
-                else "a key names one row, and these have it in several groups: correct `key`, or `group`"
+                else "a key must identify one row, and these keys occur in several groups: correct `key` or `group`"
                 if spec.split.by == "key-hash"
-                else f"a key names one row: add the column that tells these rows apart, such as '{time}', to `key`; or split"
-                " by key-hash, which keeps rows of one key on one side",
+                else f"a key must identify one row: add the column in which these rows differ, such as '{time}', to `key`,"
+                " or split by key-hash, which keeps rows with the same key on one side",
             )
         )
     if found.copies:
@@ -106,8 +112,8 @@ def leak_findings(found: Leaks, dataset: LocatedSpec[DatasetSpec], holdout_rows:
                 "split-leak-rows",
                 f"{_affected_rows_phrase(found.copies, holdout_rows)} a copy on the training side{_other_key_phrase(spec)}{'; '.join(found.row_examples)}",
                 dataset.locate("spec", "split"),
-                "remove the copies (was an export appended twice, under new ids?); if such rows are real, say so:"
-                " split: {duplicates: allow}",
+                "remove the copies (an export may have been appended twice, with new ids); if the rows are real, write"
+                " `split: {duplicates: allow}`",
                 "warning" if spec.split.duplicates == "allow" else "error",
             )
         )
@@ -115,10 +121,10 @@ def leak_findings(found: Leaks, dataset: LocatedSpec[DatasetSpec], holdout_rows:
         findings.append(
             Diagnostic(
                 "split-leak-rows",
-                f"{_affected_rows_phrase(found.rows_with_equal_content, holdout_rows)} an equal on the training side in all but the key; with columns as few or"
-                " coarse as these, that is chance",
+                f"{_affected_rows_phrase(found.rows_with_equal_content, holdout_rows)} the same values as a training row in all"
+                " columns outside the key; with so few or coarse columns, this is chance",
                 dataset.locate("spec", "split"),
-                "nothing needs to be done, unless you know that rows were copied",
+                "do nothing, unless you know that rows were copied",
                 "note",
             )
         )
@@ -126,11 +132,13 @@ def leak_findings(found: Leaks, dataset: LocatedSpec[DatasetSpec], holdout_rows:
 
 
 def is_explained_by_chance(recurring: Mapping[int, int], rows: int) -> bool:
-    """Tell whether contents recur as drawn ones do: how many of them there are by number of rows (2 and more), of all `rows`.
+    """Return whether contents repeat as the contents of randomly drawn rows do.
 
-    The inequality of `leaks`, for k = 1 and 2. Where rates are equal it is an equality, and the quotient of its sides has a
-    standard error of its own (by Charlier's polynomials, which are orthogonal for Poisson counts): five of them are allowed,
-    but no more than half. What is copied now and then only, or always as often, does not satisfy it.
+    `recurring` maps a number of rows m >= 2 to the number of contents with m rows; `rows` is the number of all rows.
+    The test is the inequality of `find_leaks` for k = 1 and 2. When all rates are equal, the inequality is an equality,
+    and the quotient of its sides has a known standard error (from Charlier polynomials, which are orthogonal for Poisson
+    counts). The test tolerates five standard errors, and at most one half. Contents that are copied only now and then,
+    or all equally often, do not satisfy the inequality.
     """
     one, two, three, four = (
         rows if order == 1 else sum(contents * perm(m, order) for m, contents in recurring.items())
@@ -155,9 +163,9 @@ def _affected_rows_phrase(rows: int, all: int) -> str:
 
 
 def _find_shared_keys(table: Table, spec: DatasetSpec, condition: str) -> tuple[int, tuple[str, ...]]:
-    """Return how many rows of the holdout share their key with a training row, and the first such keys.
+    """Return the number of holdout rows with the key of a training row, and the first such keys.
 
-    A key that lacks a value names nothing, and `check-nulls` has refused it.
+    Keys with a missing value are left out: `check-nulls` reports them.
     """
     names = ", ".join(map(quote_identifier, spec.key))
     filled = " AND ".join(f"{quote_identifier(name)} IS NOT NULL" for name in spec.key)
@@ -168,14 +176,14 @@ def _find_shared_keys(table: Table, spec: DatasetSpec, condition: str) -> tuple[
     rows, *_ = table.connection.execute(f'SELECT coalesce(sum("rows held"), 0) FROM ({shared})').fetchone()
     if not rows:
         return 0, ()
-    found = table.connection.execute(
+    examples = table.connection.execute(
         f"SELECT {names} FROM ({shared}) ORDER BY {names} LIMIT {MAX_LEAK_EXAMPLES}"
     ).fetchall()
-    return int(rows), tuple(_format_key(spec, row) for row in found)
+    return int(rows), tuple(_format_key(spec, row) for row in examples)
 
 
 def _find_equal_rows(table: Table, spec: DatasetSpec, content: Mapping[str, str], condition: str) -> Leaks:
-    """Return the holdout rows with an equal on the other side, those of them that are copies, and the first of these."""
+    """Return the number of holdout rows with the content of a training row, the number of copies, and examples."""
     run = table.connection.execute
     total = _create_recurring_table(run, content, condition)
     rows, different = run(
@@ -203,7 +211,10 @@ def _find_equal_rows(table: Table, spec: DatasetSpec, content: Mapping[str, str]
 
 
 def _create_recurring_table(run: Any, content: Mapping[str, str], condition: str) -> int:
-    """Make the table `recurring` of the hashes that several rows have, with rows `m` and those `held` out; return all rows."""
+    """Create the table `recurring` and return the number of all rows.
+
+    The table has each hash that several rows share, the number of rows `m`, and the number `held` of holdout rows.
+    """
     total = int(run("SELECT count(*) FROM data").fetchone()[0])
     passes = 1 + total // ROWS_PER_LEAK_PASS
     run("CREATE TEMP TABLE recurring (hash UBIGINT, m BIGINT, held BIGINT)")
@@ -217,7 +228,7 @@ def _create_recurring_table(run: Any, content: Mapping[str, str], condition: str
 
 
 def _create_content_tables(run: Any, content: Mapping[str, str], condition: str, telling: list[str]) -> None:
-    """Make the tables `contents`, of what really recurs, and `own`: which of them has a value that no other content has."""
+    """Create the tables `contents` (the repeated contents) and `own` (those with a value that no other content has)."""
     values = "".join(f", any_value({quote_identifier(name)}) AS v{index}" for index, name in enumerate(telling))
     run(
         f"CREATE TEMP TABLE contents AS SELECT content, count(*) AS m, count(*) FILTER (WHERE held) AS held{values} FROM ("
@@ -227,7 +238,7 @@ def _create_content_tables(run: Any, content: Mapping[str, str], condition: str,
     run("CREATE TEMP TABLE own (content VARCHAR)")
     for index, name in enumerate(telling):
         value = quote_identifier(name)
-        # where all rows with the value are this content's rows, no other content has it
+        # when all rows with the value are rows of this content, no other content has the value
         run(
             f"INSERT INTO own SELECT content FROM contents JOIN (SELECT {value} AS value, count(*) AS n FROM data "
             f"WHERE {value} IN (SELECT v{index} FROM contents) GROUP BY {value}) ON v{index} = value WHERE n = m"
@@ -248,14 +259,16 @@ def _find_copy_examples(table: Table, spec: DatasetSpec, content: Mapping[str, s
     for one, other in table.connection.execute(
         f"SELECT one, other FROM ({pairs}) ORDER BY one, other LIMIT {MAX_LEAK_EXAMPLES}"
     ).fetchall():
-        there = f"{_format_key(spec, other)} there"
+        training_key = _format_key(spec, other)
         yield (
-            there if spec.split.by == "sealed" else f"{_format_key(spec, one)} is {there}"
-        )  # what is sealed is not told
+            f"training row {training_key}"  # keys of a sealed holdout must not be shown
+            if spec.split.by == "sealed"
+            else f"{_format_key(spec, one)} is a copy of {training_key}"
+        )
 
 
 def _format_key(spec: DatasetSpec, key: Any) -> str:
-    """Write a key as a report may show it."""
+    """Return a key as reports show it, with personal data masked."""
     values = tuple(key.values()) if isinstance(key, dict) else tuple(key)
     row = displayable_row(dict(zip(spec.key, values, strict=True)), personal_columns(spec))
     return ", ".join(f"{name}={value}" for name, value in row.items())

@@ -1,4 +1,4 @@
-"""All that checks and profile need to know of the rows, in one aggregate query (exact uniqueness has its own)."""
+"""Measures a table for checks and profile in one aggregate query. Exact uniqueness needs a separate query."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ MAX_TEXT_WIDTH = 80
 PII_MASK = "***"
 _ORDERED_TYPES = ("integer", "number", "boolean", "date", "timestamp", "string")
 _MAX_SQUARABLE = (
-    1e150  # beyond it a square overflows; such values are left out of mean and deviation, as infinities are
+    1e150  # the square of a larger value overflows: mean and deviation leave such values out, like infinities
 )
 
 
 @dataclass(frozen=True)
 class CustomSqlCheck:
-    """A custom-sql check that the engine takes: its index in the spec, and the name of its column of failures."""
+    """A custom-sql check that DuckDB accepts: its index in the spec, and the name of its failure column."""
 
     index: int
     failure_column: str
@@ -35,7 +35,7 @@ class CustomSqlCheck:
 
 @dataclass(frozen=True)
 class TableMeasures:
-    """The answer of the one query: rows, profile, failing rows by rule, and the unrounded newest value by column."""
+    """The results of the aggregate query: rows, profile, failing rows by rule, and the exact newest value by column."""
 
     rows: int
     columns: tuple[ColumnProfile, ...]
@@ -44,44 +44,47 @@ class TableMeasures:
 
 
 def probe_custom_sql(table: Table, spec: DatasetSpec) -> tuple[tuple[CustomSqlCheck, ...], dict[int, str]]:
-    """Return the custom-sql checks that can be evaluated on every row, and why the others cannot, by their index.
+    """Return the custom-sql checks that DuckDB accepts, and the reasons for the others by index.
 
-    Each expression is parsed alone, as one expression (never a statement), in the locked-down connection.
+    Each expression is parsed alone, as one expression (never a statement), in the locked connection.
     """
     import duckdb
 
-    good, bad = [], {}
+    accepted, reasons = [], {}
     for index, check in enumerate(spec.checks):
         if not isinstance(check, CheckSpec) or check.sql is None:
             continue
         try:
             probe = table.relation().select(duckdb.SQLExpression(check.sql))
             if [str(type) for type in probe.types] != ["BOOLEAN"]:
-                bad[index] = f"it gives {str(probe.types[0]).lower()}, not true or false"
+                reasons[index] = f"its result is of type {str(probe.types[0]).lower()}, not boolean"
                 continue
             candidate = CustomSqlCheck(index, f"mlops-ci failing {index}", check.sql)
             add_failure_columns(table, (candidate,)).limit(0).fetchall()
-            good.append(candidate)
+            accepted.append(candidate)
         except duckdb.Error as error:
-            bad[index] = _describe_sql_error(error, spec)
-    return tuple(good), bad
+            reasons[index] = _describe_sql_error(error, spec)
+    return tuple(accepted), reasons
 
 
 def find_failing_custom_sql(table: Table, custom: tuple[CustomSqlCheck, ...], spec: DatasetSpec) -> dict[int, str]:
-    """Return the custom-sql checks that break on some value, and why: asked one by one, after the fused query broke."""
+    """Return the reasons, by index, of the custom-sql checks that fail on a value.
+
+    Runs each check in its own query, after the combined query failed.
+    """
     import duckdb
 
-    broken = {}
+    reasons = {}
     for check in custom:
         try:
             add_failure_columns(table, (check,)).count(f'"{check.failure_column}"').fetchall()
         except duckdb.Error as error:
-            broken[check.index] = _describe_sql_error(error, spec)
-    return broken
+            reasons[check.index] = _describe_sql_error(error, spec)
+    return reasons
 
 
 def add_failure_columns(table: Table, custom: tuple[CustomSqlCheck, ...]) -> Any:
-    """Return the rows and, for each custom-sql check, a column that is true where it is false (NULL satisfies)."""
+    """Return the rows with a failure column for each custom-sql check: true when the check is false (NULL passes)."""
     import duckdb
 
     flags = [
@@ -91,16 +94,16 @@ def add_failure_columns(table: Table, custom: tuple[CustomSqlCheck, ...]) -> Any
 
 
 def measure_table(table: Table, relation: Any, spec: DatasetSpec, rules: tuple[RowRule, ...]) -> TableMeasures:
-    """Run the one aggregate query; raises DuckDB's error when a custom-sql column of `relation` breaks on a value."""
+    """Run the aggregate query; raises DuckDB's error when a custom-sql column of `relation` fails on a value."""
     import narwhals as nw
 
-    asked: dict[str, Any] = {"rows": nw.len()}
+    aggregates: dict[str, Any] = {"rows": nw.len()}
     for index, (name, type) in enumerate(table.types.items()):
-        asked |= {f"{what} {index}": expression for what, expression in _profile_expressions(name, type).items()}
-    asked |= {f"failing {index}": rule.failure_expression.sum() for index, rule in enumerate(rules)}
-    query = nw.from_native(relation).select(*(value.alias(name) for name, value in asked.items()))
-    # not collect(): it goes by way of arrow, and imports it
-    answer = dict(zip(asked, query.to_native().fetchall()[0], strict=True))
+        aggregates |= {f"{what} {index}": expression for what, expression in _profile_expressions(name, type).items()}
+    aggregates |= {f"failing {index}": rule.failure_expression.sum() for index, rule in enumerate(rules)}
+    query = nw.from_native(relation).select(*(value.alias(name) for name, value in aggregates.items()))
+    # not collect(): it would import and use arrow
+    answer = dict(zip(aggregates, query.to_native().fetchall()[0], strict=True))
     rows = int(answer["rows"])
     columns = tuple(_column_profile(index, name, table, spec, answer) for index, name in enumerate(table.types))
     newest = {
@@ -119,7 +122,7 @@ def measure_table(table: Table, relation: Any, spec: DatasetSpec, rules: tuple[R
 def find_duplicates(
     table: Table, rule: UniqueRule, pii: frozenset[str]
 ) -> tuple[int, tuple[Mapping[str, Scalar], ...]]:
-    """Return how many rows share their values with another one, and the first of those values; exact."""
+    """Return the exact number of rows that have the same values as another row, and the first such values."""
     import narwhals as nw
 
     columns = list(rule.columns)
@@ -129,40 +132,40 @@ def find_duplicates(
     count = table.fetch_rows(groups.select(nw.col(counter).sum()).to_native())[0][0]
     if not count:
         return 0, ()
-    found = table.fetch_rows(groups.sort(*columns).head(MAX_SAMPLE_ROWS).to_native())
-    return int(count), tuple(displayable_row(dict(zip([*columns, counter], row, strict=True)), pii) for row in found)
+    samples = table.fetch_rows(groups.sort(*columns).head(MAX_SAMPLE_ROWS).to_native())
+    return int(count), tuple(displayable_row(dict(zip([*columns, counter], row, strict=True)), pii) for row in samples)
 
 
 def sample_failing_rows(
     table: Table, relation: Any, rule: RowRule, key: tuple[str, ...], pii: frozenset[str]
 ) -> tuple[Mapping[str, Scalar], ...]:
-    """Return the first failing rows, by key and then by content: the key's columns and those of the rule only."""
+    """Return the first failing rows, in the order of key and content. They have only the key's and the rule's columns."""
     import narwhals as nw
 
     columns = list(dict.fromkeys((*key, *rule.sample_columns)))
-    if not columns:  # an expression that names no column, of rows that have no key
+    if not columns:  # an expression without columns, in a table without a key
         return ()
     order = list(dict.fromkeys((*key, *sorted(table.types))))
     lazy: Any = nw.from_native(relation)
-    found = lazy.filter(rule.failure_expression).sort(*order).head(MAX_SAMPLE_ROWS).select(*columns).to_native()
-    return tuple(displayable_row(dict(zip(columns, row, strict=True)), pii) for row in table.fetch_rows(found))
+    samples = lazy.filter(rule.failure_expression).sort(*order).head(MAX_SAMPLE_ROWS).select(*columns).to_native()
+    return tuple(displayable_row(dict(zip(columns, row, strict=True)), pii) for row in table.fetch_rows(samples))
 
 
 def mentioned_columns(sql: str, names: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the columns that an expression names."""
+    """Return the columns that an SQL expression mentions."""
     words = {word.casefold() for word in re.findall(r"\w+", sql)}
     return tuple(name for name in names if name.casefold() in words or f'"{name}"' in sql)
 
 
 def displayable_row(row: Mapping[str, Any], pii: frozenset[str]) -> dict[str, Scalar]:
-    """Return a row as a report may show it: personal data masked, long text cut, control characters made harmless."""
+    """Return a row as reports show it: personal data masked, long text shortened, control characters replaced."""
     return {
         name: PII_MASK if name in pii and value is not None else displayable_value(value) for name, value in row.items()
     }
 
 
 def displayable_value(value: Any) -> Scalar:
-    """Return a value as JSON has it: dates as ISO 8601 text, infinities as text, text short and printable."""
+    """Return a value for JSON: dates as ISO 8601 text, infinities as text, other text shortened and printable."""
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, float):
@@ -181,19 +184,19 @@ def _profile_expressions(name: str, type: str) -> dict[str, Any]:
     import narwhals as nw
 
     value = nw.col(name)
-    asked = {"nulls": value.is_null().sum()}
+    expressions = {"nulls": value.is_null().sum()}
     if type in _ORDERED_TYPES:
-        asked |= {"min": value.min(), "max": value.max()}
+        expressions |= {"min": value.min(), "max": value.max()}
     if type in ("integer", "number"):
-        usual = nw.when(value.cast(nw.Float64).abs() < _MAX_SQUARABLE).then(value.cast(nw.Float64))
-        asked |= {"mean": usual.mean(), "std": usual.std()}
-    return asked
+        squarable = nw.when(value.cast(nw.Float64).abs() < _MAX_SQUARABLE).then(value.cast(nw.Float64))
+        expressions |= {"mean": squarable.mean(), "std": squarable.std()}
+    return expressions
 
 
 def _column_profile(index: int, name: str, table: Table, spec: DatasetSpec, answer: Mapping[str, Any]) -> ColumnProfile:
     type, nulls = table.types[name], int(answer[f"nulls {index}"])
     declared = spec.columns[name].type if name in spec.columns else None
-    if nulls == answer["rows"] or type == EMPTY_TYPE:  # nothing tells the type of nothing
+    if nulls == answer["rows"] or type == EMPTY_TYPE:  # a column without values does not show its type
         return ColumnProfile(name, declared or ("string" if type in (EMPTY_TYPE, OTHER_TYPE) else type), nulls)
     if name in personal_columns(spec):
         return ColumnProfile(name, type, nulls)
@@ -210,12 +213,12 @@ def _column_profile(index: int, name: str, table: Table, spec: DatasetSpec, answ
 
 
 def _round_statistic(value: float | None) -> float | None:
-    # sums of floats depend on the order of rows; their first nine digits do not
+    # the last digits of a sum of floats depend on the order of the rows; nine significant digits do not
     return None if value is None or value != value else float(f"{value:.9g}")
 
 
 def _describe_sql_error(error: Exception, spec: DatasetSpec) -> str:
-    # the engine quotes values in what it says
+    # DuckDB's error messages quote values
     return (
         f"{type(error).__name__} (details hidden: a column is personal data)"
         if personal_columns(spec)

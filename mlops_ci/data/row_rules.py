@@ -1,4 +1,4 @@
-"""What a Dataset spec asks of its rows, as rules: each is a Narwhals expression that is true where a row fails."""
+"""The rules of a Dataset spec for its rows. Each rule is a Narwhals expression that is true when a row fails."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _DURATION_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w
 
 @dataclass(frozen=True)
 class RowRule:
-    """A check of single rows. `failing` is a Narwhals expression, null where the row passes for want of a value.
+    """A check of single rows. `failure_expression` is a Narwhals expression; null means that the row passes.
 
-    `share` is the largest share of failing rows that is accepted, `shown` the columns that a sample shows.
+    `max_failing_share` is the largest accepted share of failing rows; samples show `sample_columns`.
     """
 
     id: str
@@ -35,7 +35,7 @@ class RowRule:
 
 @dataclass(frozen=True)
 class UniqueRule:
-    """Rows must differ in these columns; rows with a missing value among them are not compared, as in SQL."""
+    """A rule that no two rows have the same values in these columns. Rows with a missing value are left out, as in SQL."""
 
     columns: tuple[str, ...]
     pointer: Pointer
@@ -44,7 +44,7 @@ class UniqueRule:
 
 @dataclass(frozen=True)
 class UnusableRule:
-    """A check that has no meaning for the column's type, and why."""
+    """A check that cannot be applied to the column's type, with the reason."""
 
     id: str
     check: str
@@ -56,7 +56,10 @@ class UnusableRule:
 
 
 def column_rules(name: str, column: ColumnSpec, type: str, key: bool) -> Iterator[RowRule | UnusableRule]:
-    """Yield the row-level rules of one declared column whose data are of the logical type."""
+    """Yield the row rules of one declared column; `type` is the logical type of its data, `key` is true for a key column.
+
+    A check that does not fit the type gives an UnusableRule.
+    """
     import narwhals as nw
 
     value = nw.col(name)
@@ -95,7 +98,9 @@ def column_rules(name: str, column: ColumnSpec, type: str, key: bool) -> Iterato
     if column.pattern is not None:
         wanted = f"matches {column.pattern} as a whole"
         if type != "string":
-            yield unjudged("check-not-applicable", "pattern", wanted, f"a pattern is for text, the data are {type}")
+            yield unjudged(
+                "check-not-applicable", "pattern", wanted, f"a pattern needs text, and the data are of type {type}"
+            )
         elif why := pattern_problem(column.pattern):
             yield unjudged("check-pattern-invalid", "pattern", wanted, why)
         else:
@@ -105,25 +110,27 @@ def column_rules(name: str, column: ColumnSpec, type: str, key: bool) -> Iterato
         wanted = f"{low or 0} to {'any number of' if high is None else high} characters"
         size = value.str.len_chars()
         if type != "string":
-            yield unjudged("check-not-applicable", "length", wanted, f"a length is for text, the data are {type}")
+            yield unjudged(
+                "check-not-applicable", "length", wanted, f"a length needs text, and the data are of type {type}"
+            )
         else:
             short = size < (low or 0)
             yield rule("check-length", "length", wanted, short if high is None else short | (size > high))
 
 
 def key_rules(spec: DatasetSpec) -> Iterator[RowRule]:
-    """Yield what being a key implies: no missing values."""
+    """Yield the rule that a key column has no missing values, for each key column."""
     import narwhals as nw
 
     for index, name in enumerate(spec.key):
         at = ("spec", "key", index)
         yield RowRule(
-            "check-nulls", "nulls", "a key column has none missing", at, nw.col(name).is_null(), name, 0.0, (name,)
+            "check-nulls", "nulls", "no missing values in a key column", at, nw.col(name).is_null(), name, 0.0, (name,)
         )
 
 
 def finite_rules(spec: DatasetSpec, types: Mapping[str, str]) -> Iterator[RowRule]:
-    """Yield what no number may be, declared or not: infinite, which no estimator takes."""
+    """Yield the rule that numbers are finite, for each column of type number: estimators reject infinite values."""
     import narwhals as nw
 
     for name, type in types.items():
@@ -135,7 +142,10 @@ def finite_rules(spec: DatasetSpec, types: Mapping[str, str]) -> Iterator[RowRul
 
 
 def unique_rules(spec: DatasetSpec) -> tuple[UniqueRule, ...]:
-    """Return every uniqueness that the spec asks for or implies, each set of columns once."""
+    """Return the uniqueness rules of the spec's key, columns and checks, each set of columns once.
+
+    When two rules have the same columns, the one with severity `error` is kept.
+    """
     rules = [UniqueRule(spec.key, ("spec", "key"))] if spec.key else []
     rules += [
         UniqueRule((name,), ("spec", "columns", name, "unique"), c.severity)
@@ -156,7 +166,7 @@ def unique_rules(spec: DatasetSpec) -> tuple[UniqueRule, ...]:
 
 
 def comparable_value(value: str | float | bool, type: str) -> Any:
-    """Return the spec's value as one that compares with data of the logical type; None when it does not."""
+    """Return the spec's value in a form that compares with data of the logical type, or None when it cannot compare."""
     if type in ("integer", "number"):
         return value if isinstance(value, int | float) and not isinstance(value, bool) else None
     if type == "boolean":
@@ -177,7 +187,7 @@ def comparable_value(value: str | float | bool, type: str) -> Any:
 
 
 def pattern_problem(pattern: str) -> str | None:
-    """Say why the engine (RE2: linear time, no look-around) does not take a pattern; None when it does."""
+    """Return the reason why RE2, the engine of DuckDB, rejects a pattern; None when the pattern is valid."""
     import duckdb
 
     with duckdb.connect(":memory:") as connection:
@@ -185,7 +195,7 @@ def pattern_problem(pattern: str) -> str | None:
             for whole in (
                 pattern,
                 full_match_pattern(pattern),
-            ):  # alone, so that it cannot close the group it is put into
+            ):  # also tested on its own: a pattern such as `a)(b` would close the group around it
                 connection.execute("SELECT regexp_matches('', ?)", [whole])
         except duckdb.Error as error:
             return str(error).splitlines()[0].partition("Error: ")[2]
@@ -193,15 +203,15 @@ def pattern_problem(pattern: str) -> str | None:
 
 
 def full_match_pattern(pattern: str) -> str:
-    """Return the pattern of values that match as a whole."""
+    """Return the pattern that matches whole values only."""
     return rf"\A(?:{pattern})\z"
 
 
 def parse_duration(text: str) -> timedelta:
-    """Return a duration such as `45d` (s, m, h, d, w); raises ValueError for anything else."""
+    """Return a duration such as `45d` (units s, m, h, d, w); raises ValueError for other text."""
     match = re.fullmatch(r"(\d{1,6})([smhdw])", text)
     if not match:
-        raise ValueError(f"'{text}' is no duration; write a number and one of s, m, h, d, w")
+        raise ValueError(f"'{text}' is not a duration; write a number and one of s, m, h, d, w")
     return timedelta(**{_DURATION_UNITS[match[2]]: int(match[1])})
 
 
@@ -212,5 +222,5 @@ def pluralize(number: int, noun: str) -> str:
 
 
 def format_percent(share: float) -> str:
-    """Return a share, 0 to 1, as people read it."""
+    """Return a share (0 to 1) as text in percent."""
     return f"{share * 100:.3g} %"

@@ -1,6 +1,6 @@
-"""A holdout that has a source of its own: its rows beside those to learn from, in one relation."""
+"""Reads a sealed holdout, which has its own source, into one relation with the training rows."""
 
-# ruff: noqa: S608  SQL is made of quoted names and literals only, and the connection reaches nothing but the data
+# ruff: noqa: S608  SQL contains only quoted names and literals, and the connection can only read the data
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -20,7 +20,10 @@ _HOLDOUT_COLUMN = '"mlops-ci held out"'
 
 @dataclass(frozen=True)
 class SealedHoldout:
-    """A sealed holdout that is at hand: files below `root`, and how they are read. `copied`: they are a download."""
+    """A sealed holdout that can be read: its files below `root` and their source.
+
+    `is_download`: the files are a downloaded copy.
+    """
 
     root: Path
     files: tuple[FileDigest, ...]
@@ -29,29 +32,29 @@ class SealedHoldout:
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """Where the files are."""
+        """The paths of the files."""
         return tuple(self.root / file.path for file in self.files)
 
 
 def attach_holdout(table: Table, held: SealedHoldout, where: Location) -> Table:
-    """Return a table of the open rows and the holdout's; `Table.holdout_condition` tells them apart.
+    """Return a table with the training rows and the holdout rows; `Table.holdout_condition` is true for the holdout.
 
-    The rows to learn from decide each column's type, so that the same model is trained where the holdout is out of reach.
-    Raises Findings `data-files-differ` for other columns or types, and those of `open_table`.
+    The training rows decide the type of each column, so that the same model is trained where the holdout cannot be read.
+    Raises Findings `data-files-differ` when columns or types differ, and the Findings of `open_table`.
     """
     run, types = table.connection.execute, table.types
     run(f"ALTER {table.relation_kind} data RENAME TO learned")
-    expected = {name: ColumnSpec(type=type) for name, type in types.items() if type in get_args(ColumnType)}  # type: ignore[arg-type] # looked up just now
-    theirs = read_table(table.connection, ReadableFiles(held.root, held.files, held.source), expected)
-    run(f"ALTER {theirs.relation_kind} data RENAME TO held")
-    for name in [*types, *theirs.types]:
-        one, other = types.get(name, "missing"), theirs.types.get(name, "missing")
-        if one != other:
+    expected = {name: ColumnSpec(type=type) for name, type in types.items() if type in get_args(ColumnType)}  # type: ignore[arg-type] # the condition narrows it
+    holdout = read_table(table.connection, ReadableFiles(held.root, held.files, held.source), expected)
+    run(f"ALTER {holdout.relation_kind} data RENAME TO held")
+    for name in [*types, *holdout.types]:
+        training_type, holdout_type = types.get(name, "missing"), holdout.types.get(name, "missing")
+        if training_type != holdout_type:
             raise Findings.of(
                 "data-files-differ",
-                f"column '{name}' is {one} in the rows to learn from, and {other} in the sealed holdout",
+                f"column '{name}' is {training_type} in the training rows, but {holdout_type} in the sealed holdout",
                 location=where,
-                help="both sources have the same columns and types",
+                help="correct one of the two sources: they must have the same columns and types",
             )
     columns = ", ".join(map(quote_identifier, types))
     with translate_duckdb_errors("the data"):

@@ -1,4 +1,4 @@
-"""A dataset as it is now: its files, content digest, profile and checks, as one record."""
+"""Takes a snapshot of a dataset: a record of its files, content digest, profile and check results."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from mlops_ci.spec.spec_types import DatasetSpec
 
 @dataclass(frozen=True)
 class DatasetScan:
-    """What reading the data once told; nothing of it depends on the clock."""
+    """The results of reading the data once. They do not depend on the current time."""
 
     digest: str
     rows: int
@@ -34,27 +34,27 @@ class DatasetScan:
 def take_snapshot(
     root: Path, dataset: LocatedSpec[DatasetSpec], now: datetime, cache: Path | None, project: ProjectRef
 ) -> tuple[DatasetSnapshot, tuple[Diagnostic, ...]]:
-    """Read a dataset of `project`, or what is known of these very files, and judge its checks at the time `now` (aware of its zone).
+    """Return the snapshot of a dataset of `project`, and the diagnostics of its failed checks.
 
-    Failed checks are diagnostics, and so is `split-without-key`; Findings are raised (`data-...`) when the data cannot be
-    read at all.
+    Reads the data only when the cache has no scan of the same files. `now` has a time zone; freshness is evaluated at
+    this time. The diagnostics may include `split-without-key`. Raises Findings (`data-...`) when the data cannot be read.
     """
     spec = dataset.spec
     files = open_source(spec.source).resolve(root, dataset.locate("spec", "source", "path"))
     key = cache_key(dataset.digest, files, "snapshot", *plugin_versions(spec.source), *check_plugin_versions(spec))
-    reading = read_cache_entry(cache, key, DatasetScan)
-    if reading is None:
-        reading = _scan_dataset(root, spec, files)
-        write_cache_entry(cache, key, reading)
-    checks, findings = evaluate_checks(dataset, reading.check_outcomes, now)
+    scan = read_cache_entry(cache, key, DatasetScan)
+    if scan is None:
+        scan = _scan_dataset(root, spec, files)
+        write_cache_entry(cache, key, scan)
+    checks, findings = evaluate_checks(dataset, scan.check_outcomes, now)
     record = DatasetSnapshot(
         dataset=dataset.name,
         spec_digest=dataset.digest,
-        digest=reading.digest,
-        rows=reading.rows,
+        digest=scan.digest,
+        rows=scan.rows,
         files=files,
-        columns=reading.columns,
-        schema_digest=schema_digest({column.name: column.type for column in reading.columns}),
+        columns=scan.columns,
+        schema_digest=schema_digest({column.name: column.type for column in scan.columns}),
         checks=checks,
         project=project,
     )
@@ -62,22 +62,22 @@ def take_snapshot(
 
 
 def schema_digest(types: Mapping[str, str]) -> str:
-    """Return the digest of column names and logical types, whatever their order."""
+    """Return the digest of column names and logical types. It does not depend on their order."""
     return digest_json(dict(types))
 
 
 def _missing_key_warning(dataset: LocatedSpec[DatasetSpec]) -> tuple[Diagnostic, ...]:
     if dataset.spec.key or dataset.spec.split.by != "key-hash":
         return ()
-    message = "no key: a new column or a corrected value moves rows between training and holdout"
-    help = "name the columns that identify a row: key: [...]"
+    message = "the dataset has no key: a new column or a corrected value can move a row between training and holdout"
+    help = "name the columns that identify a row: `key: [...]`"
     return (Diagnostic("split-without-key", message, dataset.locate("spec", "key"), help, "warning"),)
 
 
 def _scan_dataset(root: Path, spec: DatasetSpec, files: tuple[FileDigest, ...]) -> DatasetScan:
     with open_table(root, files, spec) as table:
-        measures, given = run_checks(table, spec)
+        measures, outcomes = run_checks(table, spec)
         with translate_duckdb_errors("the data"):
             rows, digest = content_digests(table.connection, "data", table.types)[""]
     columns = tuple(sorted(measures.columns, key=lambda column: column.name))
-    return DatasetScan(digest, rows, columns, given)
+    return DatasetScan(digest, rows, columns, outcomes)

@@ -1,6 +1,6 @@
-"""Which rows a model may learn from, and which judge it: sides that stay where they are when the data grow."""
+"""Splits a dataset into training rows and holdout, so that a row keeps its side when the data grow."""
 
-# ruff: noqa: S608  SQL is made of quoted names and literals only, and the connection reaches nothing but the data
+# ruff: noqa: S608  SQL contains only quoted names and literals, and the connection can only read the data
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
@@ -31,7 +31,7 @@ SEEN_COLUMN_PREFIX = "mlops-ci.seen."
 
 @dataclass(frozen=True)
 class TargetSummary:
-    """What the two sides hold of the target: its logical type, rows without a value, distinct values."""
+    """The target in the two sides: its logical type, rows without a value, and numbers of different values."""
 
     type: str
     missing: int
@@ -42,7 +42,10 @@ class TargetSummary:
 
 @dataclass(frozen=True)
 class SplitSummary:
-    """A split without its rows; `lots` says how few keys the rows share, if a side lacks classes and they do."""
+    """A split without its rows.
+
+    `shared_key_note` explains that many rows share few keys, when this may be why a side has only one class.
+    """
 
     split: Split
     target: TargetSummary
@@ -52,7 +55,7 @@ class SplitSummary:
 
 @dataclass(frozen=True)
 class EarlierSplit:
-    """How an older model's rows were divided: its split, and the columns that this went by (none: all of them)."""
+    """The split of an older model, and the columns of its split key (none: all columns)."""
 
     split: Split
     key: tuple[str, ...]
@@ -60,7 +63,7 @@ class EarlierSplit:
 
 @dataclass(frozen=True)
 class SplitSource:
-    """The rows that are divided: a dataset's files below `root`, and its sealed holdout where that is open."""
+    """The rows to split: a dataset's files below `root`, and its sealed holdout when it is open."""
 
     root: Path
     dataset: LocatedSpec[DatasetSpec]
@@ -70,33 +73,37 @@ class SplitSource:
 
 @dataclass(frozen=True)
 class SplitFiles:
-    """The two sides, written out as parquet."""
+    """The parquet files of the two sides."""
 
     train: Path
     holdout: Path
 
 
 def split_dataset(source: SplitSource, columns: tuple[str, ...], target: str, cache: Path | None) -> SplitSummary:
-    """Divide the dataset's rows, or say how these very files were divided before; writes no rows (see `write_split_files`).
+    """Return the summary of the dataset's split, from the cache when the same files were split before.
 
-    `columns` are those that a model uses (features, target, slices; the key is added); they are what the digests are of.
-    With `by: key-hash` a row is in the holdout iff the first 64 bits of SHA-256("epoch:<epoch>|" + its key's text, see
-    `key_text`) are less than `holdout` of 2^64; in a dataset without a key all columns, by name, are the key. With
-    `by: time` the newest rows are the holdout; rows of one moment stay together, in the holdout.
-    With `by: sealed` all rows are to learn from, and `source.holdout` is the holdout; without it that side has no rows, and no digest.
+    Writes no rows (see `write_split_files`). `columns` are the columns that a model uses (features, slices); the digests
+    cover them, the target and the key.
+
+    - `by: key-hash`: a row is in the holdout iff the first 64 bits of SHA-256("epoch:<epoch>|" + the text of its key,
+      see `key_text_sql`) are less than the share `holdout` of 2^64. Without a key, all columns, sorted by name, are the
+      key.
+    - `by: time`: the newest rows are the holdout. Rows of the cutoff's moment are all in the holdout.
+    - `by: sealed`: all rows are training rows, and `source.holdout` is the holdout. When it is not open, the holdout
+      side has no rows and no digest.
 
     Raises Findings: `data-column-missing`, `split-time-missing`, `split-side-empty`, and those of `open_table`.
     """
-    dataset, apart = source.dataset, encode(source.holdout.files) if source.holdout else None
+    dataset, sealed_files = source.dataset, encode(source.holdout.files) if source.holdout else None
     versions = plugin_versions(dataset.spec.source)
-    kept_apart = [apart] if apart else []
-    key = cache_key(dataset.digest, source.files, "split", sorted(columns), target, *kept_apart, *versions)
-    known = read_cache_entry(cache, key, SplitSummary)
-    if known is None:
+    sealed_parts = [sealed_files] if sealed_files else []
+    key = cache_key(dataset.digest, source.files, "split", sorted(columns), target, *sealed_parts, *versions)
+    summary = read_cache_entry(cache, key, SplitSummary)
+    if summary is None:
         with _open_split_table(source, (*columns, target)) as table:
-            known = _split_summary(table, dataset, _output_columns(dataset.spec, (*columns, target)), target)
-        write_cache_entry(cache, key, known)
-    return known
+            summary = _split_summary(table, dataset, _output_columns(dataset.spec, (*columns, target)), target)
+        write_cache_entry(cache, key, summary)
+    return summary
 
 
 def write_split_files(
@@ -108,12 +115,14 @@ def write_split_files(
     seen: Mapping[str, EarlierSplit] | None = None,
     order: tuple[str, ...] | None = None,
 ) -> SplitFiles:
-    """Write `train.parquet` and `holdout.parquet` into an existing folder.
+    """Write `train.parquet` and `holdout.parquet` into an existing folder, and return their paths.
 
-    Rows are ordered by key, then by content, whatever the layout of the files: first by that of `order` and `target`
-    (default: all), so that rows stay in line with files that have these columns only. Columns are the key's, `columns` and
-    `target`. The holdout gets a column SEEN_COLUMN_PREFIX + name for each of `seen`, which tells whether the older model of that name
-    was free to learn from the row, then or had it been there. Raises as `split_dataset` does.
+    The columns are the key's, `columns` and `target`. The order of rows does not depend on the layout of the files: rows
+    are sorted by key, then by the content of `order` and `target` (default: all columns), then by the whole content. So
+    the rows stay in line with files that have only the columns of `order`.
+
+    The holdout gets a boolean column SEEN_COLUMN_PREFIX + name for each older model in `seen`. It is true for a row on
+    the training side of that model's split, even if the data did not have the row then. Raises as `split_dataset` does.
     """
     dataset, out = source.dataset, SplitFiles(folder / "train.parquet", folder / "holdout.parquet")
     with _open_split_table(source, (*columns, target)) as table:
@@ -129,84 +138,90 @@ def write_split_files(
 
 
 def split_key(spec: DatasetSpec) -> tuple[str, ...]:
-    """Return the columns that a split by key-hash goes by; none: all of them."""
+    """Return the columns whose values a split by key-hash uses; none means all columns."""
     return (spec.group,) if spec.group else spec.key
 
 
 def has_same_holdout(spec: DatasetSpec, today: Split, earlier: EarlierSplit) -> bool:
-    """Tell whether it is known, without looking at a row, that every one of today's holdout was held out then, too."""
+    """Return whether the splits alone prove that every row of today's holdout was also in the earlier holdout."""
     then = earlier.split
     if (then.by, then.epoch, then.fraction) != (today.by, today.epoch, today.fraction):
         return False
     if then.by == "time":
         return (
             then.cutoff is None
-        )  # a run of an earlier version, which was trusted to be older than today's newest rows
+        )  # a run of an earlier version of mlops-ci: its training rows are assumed older than today's holdout
     if then.by == "sealed":
         return True
     return then.by == "key-hash" and earlier.key == split_key(spec) and bool(earlier.key)
 
 
 def untraceable_reason(types: Mapping[str, str], earlier: EarlierSplit, *, same_columns: bool) -> str | None:
-    """Say why it cannot be told which rows an older model has learned from; None when it can. `types` are today's columns."""
+    """Return the reason why an older model's training rows cannot be determined, or None when they can.
+
+    `types` are today's columns with their types. `same_columns`: the older model's data had the same columns.
+    """
     then = earlier.split
     if then.by == "time" and (then.time is None or then.cutoff is None):
-        return "its run does not say when its holdout began"
+        return "its run does not record the time at which its holdout begins"
     if then.by == "key-hash" and not earlier.key and not same_columns:
-        return "its split went by whole rows, and these have other columns now"
+        return "its split used whole rows, and the rows now have other columns"
     needed = earlier.key if then.by == "key-hash" else (then.time or "",)
-    if gone := [name for name in needed if name not in types]:
-        return f"its split went by {', '.join(gone)}, which the data no longer have"
-    return None if then.by in ("key-hash", "time") else f"its holdout was set aside by {then.by}"
+    if missing := [name for name in needed if name not in types]:
+        return f"its split used {', '.join(missing)}, which the data no longer have"
+    return None if then.by in ("key-hash", "time") else f"its holdout was split off by {then.by}"
 
 
 def _learned_rows_sql(table: Table, earlier: EarlierSplit) -> str:
-    """Return SQL that is true for a row of the side that an older model was trained on."""
+    """Return SQL that is true for a row on the training side of an older model's split."""
     then = earlier.split
     if then.by == "time" and then.time and then.cutoff:
         moment = f"TRY_CAST({quote_literal(then.cutoff)} AS {SQL_TYPES[table.types[then.time]]})"
-        return f"coalesce({quote_identifier(then.time)} < {moment}, true)"  # a row that cannot be placed may have been learned from
+        return f"coalesce({quote_identifier(then.time)} < {moment}, true)"  # a row without a time may have been a training row
     return f"(NOT {_hash_condition_sql(table, earlier.key, then.epoch, then.fraction)})"
 
 
 def target_findings(
     sides: SplitSummary, target: str, task: Task, location: Location | None = None
 ) -> tuple[Diagnostic, ...]:
-    """Say why the target cannot be learnt: `target-missing`, `target-one-class`, `target-not-binary`, `target-not-numeric`."""
+    """Return the findings about a target that cannot be learned.
+
+    Ids: `target-missing`, `target-one-class`, `target-not-binary`, `target-not-numeric`.
+    """
     summary = sides.target
-    found = []
+    findings = []
     if summary.missing:
         message = f"the target '{target}' has no value (null or NaN) in {pluralize(summary.missing, 'row')}"
-        help = f"leave these rows out of the data, and keep them out with the check '{target}: {{nulls: {{max: 0}}}}'"
-        found.append(Diagnostic("target-missing", message, location, help))
+        help = f"remove these rows from the data, and add the rule `{target}: {{nulls: {{max: 0}}}}` to `columns`"
+        findings.append(Diagnostic("target-missing", message, location, help))
     if task == "regression":
         if summary.type not in ("integer", "number"):
-            message = f"the target '{target}' of a regression is {summary.type}, not a number"
-            found.append(
+            message = f"the target '{target}' of a regression is of type {summary.type}, not a number"
+            findings.append(
                 Diagnostic("target-not-numeric", message, location, "choose a classification task, or another target")
             )
-        return tuple(found)
+        return tuple(findings)
     if summary.classes < 2:
-        message = f"the target '{target}' has {pluralize(summary.classes, 'class')} in the whole data"
-        help = "a classifier needs rows of two classes at least; is a filter too strict, or the column wrong?"
-        found.append(Diagnostic("target-one-class", message, location, help))
+        message = f"the target '{target}' has only {pluralize(summary.classes, 'class')} in the whole data"
+        help = "a classifier needs rows of at least two classes; check the data's filters and the name of the target"
+        findings.append(Diagnostic("target-one-class", message, location, help))
     elif summary.train_classes < 2 or (summary.holdout_classes < 2 and sides.split.holdout_rows):
         side = "training" if summary.train_classes < 2 else "holdout"
-        message = f"the target '{target}' has one class only on the {side} side"
+        message = f"the target '{target}' has only one class on the {side} side"
         help = sides.shared_key_note or "add rows of the rare class, or change the split"
-        found.append(Diagnostic("target-one-class", message, location, help))
+        findings.append(Diagnostic("target-one-class", message, location, help))
     if task == "binary-classification" and summary.classes > 2:
         message = f"the target '{target}' of a binary classification has {summary.classes} classes"
-        found.append(Diagnostic("target-not-binary", message, location, "use the task multiclass-classification"))
-    return tuple(found)
+        findings.append(Diagnostic("target-not-binary", message, location, "use the task multiclass-classification"))
+    return tuple(findings)
 
 
 def count_holdout_rows(table: Table, spec: DatasetSpec) -> int:
-    """Return how many of the open rows a split by key would put into the holdout."""
-    found = table.connection.execute(
+    """Return the number of rows in the open table that a split by key-hash puts into the holdout."""
+    answer = table.connection.execute(
         f"SELECT count(*) FILTER (WHERE {_key_condition_sql(table, spec)}) FROM data"
     ).fetchall()
-    return int(found[0][0])
+    return int(answer[0][0])
 
 
 @contextmanager
@@ -247,16 +262,16 @@ def _split_summary(
     condition, cutoff = _holdout_condition(table, dataset)
     digests = content_digests(table.connection, "data", {name: table.types[name] for name in names}, condition)
     if spec.split.by == "sealed":
-        digests.setdefault(True, (0, ""))  # not opened: no rows, and nothing that tells which they are
+        digests.setdefault(True, (0, ""))  # a holdout that is not open has no rows and no digest
     if len(digests) < 2:
         side = "training" if True in digests else "holdout"
-        rows, lots = digests[True in digests][0], _shared_key_note(table, spec)
+        rows, note = digests[True in digests][0], _shared_key_note(table, spec)
         raise Findings.of(
             "split-side-empty",
-            f"the {side} side of the split has no rows: {lots or pluralize(rows, 'row') + ' in all, on the other side'}",
+            f"the {side} side of the split has no rows: {note or 'all ' + pluralize(rows, 'row') + ' are on the other side'}",
             location=dataset.locate("spec", "split"),
-            help=(f"{_key_help(spec)}, " if lots else "")
-            + "more data, another share for the holdout, or, by time, rows of more than one moment",
+            help=(f"{_key_help(spec)}, " if note else "")
+            + "add data, or change the holdout's share; a split by time needs rows of more than one moment",
         )
     value = quote_identifier(target)
     classes, train, holdout, missing = table.connection.execute(
@@ -278,9 +293,9 @@ def _split_summary(
         None if cutoff is None else spec.time or "time",
     )
     lacking = min(train, holdout) < min(classes, 2) and spec.split.by != "sealed"
-    lots = f"{text}; {_key_help(spec)}" if lacking and (text := _shared_key_note(table, spec)) else ""
+    note = f"{text}; {_key_help(spec)}" if lacking and (text := _shared_key_note(table, spec)) else ""
     summary = TargetSummary(table.types[target], missing, classes, train, holdout)
-    return SplitSummary(record, summary, find_leaks(table, spec, condition), lots)
+    return SplitSummary(record, summary, find_leaks(table, spec, condition), note)
 
 
 def _holdout_condition(table: Table, dataset: LocatedSpec[DatasetSpec]) -> tuple[str, str | None]:
@@ -296,7 +311,7 @@ def _key_condition_sql(table: Table, spec: DatasetSpec) -> str:
 
 
 def _hash_condition_sql(table: Table, key: tuple[str, ...], epoch: int, share: float) -> str:
-    # hex of one length sorts as the number does
+    # hexadecimal texts of the same length sort like their numbers
     edge = min(int(share * 2**64), 2**64 - 1)
     return f"(substr(sha256('epoch:{epoch:d}|' || {_row_identity_sql(table, key)}), 1, 16) < '{edge:016x}')"
 
@@ -308,20 +323,20 @@ def _row_identity_sql(table: Table, key: tuple[str, ...]) -> str:
 def _key_help(spec: DatasetSpec) -> str:
     if spec.group:
         return "choose a group with more values"
-    return "choose a key with more values" if spec.key else "add a column that identifies a row, as key: [...]"
+    return "choose a key with more values" if spec.key else "add a column that identifies a row: `key: [...]`"
 
 
 def _shared_key_note(table: Table, spec: DatasetSpec) -> str:
-    """Say that rows go to their side in fewer lots than there are rows, if they do; else the text is empty."""
+    """Return a note when several rows share a key or group and so go to the same side; else an empty text."""
     if spec.split.by == "time":
         return ""
     identity = _row_identity_sql(table, split_key(spec))
-    rows, lots = table.connection.execute(f"SELECT count(*), count(DISTINCT {identity}) FROM data").fetchall()[0]
-    if lots == rows:
+    rows, distinct = table.connection.execute(f"SELECT count(*), count(DISTINCT {identity}) FROM data").fetchall()[0]
+    if distinct == rows:
         return ""
     what = "group" if spec.group else "key" if spec.key else "row"
-    only = f"{rows:,} rows, but only {pluralize(lots, 'different ' + what)}"
-    return f"{only}: {'equal rows' if what == 'row' else f'rows of one {what}'} stay on one side"
+    counts = f"the data have {rows:,} rows, but only {pluralize(distinct, 'different ' + what)}"
+    return f"{counts}, and {'equal rows' if what == 'row' else f'rows of one {what}'} stay on one side"
 
 
 def _time_condition(table: Table, dataset: LocatedSpec[DatasetSpec]) -> tuple[str, str]:
@@ -332,13 +347,13 @@ def _time_condition(table: Table, dataset: LocatedSpec[DatasetSpec]) -> tuple[st
     if missing:
         raise Findings.of(
             "split-time-missing",
-            f"'{name}' is missing in {pluralize(missing, 'row')}, for which a split by time has no side",
+            f"the time column '{name}' has no value in {pluralize(missing, 'row')}, so a split by time cannot place them",
             location=dataset.locate("spec", "time"),
-            help="leave these rows out of the data, or split by key-hash",
+            help="remove these rows from the data, or split by key-hash",
         )
     newest = max(1, round(rows * spec.split.holdout))
     type = SQL_TYPES[table.types[name]]
-    # as text: the engine's own, which it reads back exactly
+    # DuckDB's own text form, which it reads back exactly
     (text,) = table.connection.execute(
         f"SELECT {moment}::VARCHAR FROM data ORDER BY {moment} DESC LIMIT 1 OFFSET {newest - 1}"
     ).fetchall()[0]

@@ -1,1 +1,1 @@
-"""Specs: YAML with marks, validated, as frozen values."""
+"""Reads specs: YAML files, validated, as frozen values with the places of their fields."""

@@ -1,6 +1,6 @@
-"""What a condition over columns says, as a tree, and whether it fits columns of some types.
+"""The syntax tree of a condition over columns, and its check against column names and types.
 
-`spec.conditions` reads it from text, `learn.conditions` finds the rows that it holds for.
+`spec.slice_conditions` parses the text of a condition; `evaluation.verdict.slice_masks` evaluates a tree on rows.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ConditionValue = str | int | float | bool
 
 
 class ConditionError(ValueError):
-    """A text that is no condition, or one that does not fit its columns; `offset` is a place in the text, from 0."""
+    """A text that is not a condition, or does not fit its columns. `offset` is a place in the text, counted from 0."""
 
     def __init__(self, message: str, offset: int) -> None:
         super().__init__(message)
@@ -28,7 +28,7 @@ class ConditionError(ValueError):
 
 @dataclass(frozen=True)
 class ColumnReference:
-    """A column by name; `offset` is where the text names it."""
+    """A column by name. `offset` is the place of the name in the text."""
 
     name: str
     offset: int = field(default=0, compare=False)
@@ -36,7 +36,7 @@ class ColumnReference:
 
 @dataclass(frozen=True)
 class LiteralValue:
-    """A value that stands in the text, at `offset`."""
+    """A literal value, at `offset` in the text."""
 
     value: ConditionValue
     offset: int = field(default=0, compare=False)
@@ -47,7 +47,7 @@ Operand = ColumnReference | LiteralValue
 
 @dataclass(frozen=True)
 class Compare:
-    """Two operands, one of them a column at least."""
+    """A comparison of two operands. At least one of them is a column."""
 
     left: Operand
     operator: ComparisonOperator
@@ -56,7 +56,7 @@ class Compare:
 
 @dataclass(frozen=True)
 class In:
-    """A column's value is one of some."""
+    """True when a column's value is one of the listed values."""
 
     column: ColumnReference
     values: tuple[LiteralValue, ...]
@@ -64,28 +64,28 @@ class In:
 
 @dataclass(frozen=True)
 class Missing:
-    """A column has no value: null, or NaN."""
+    """True when a column has no value: null or NaN."""
 
     column: ColumnReference
 
 
 @dataclass(frozen=True)
 class Not:
-    """Not `of`."""
+    """True when `of` is not true."""
 
     of: ConditionTree
 
 
 @dataclass(frozen=True)
 class And:
-    """All of `of`."""
+    """True when all of `of` are true."""
 
     of: tuple[ConditionTree, ...]
 
 
 @dataclass(frozen=True)
 class Or:
-    """One of `of` at least."""
+    """True when at least one of `of` is true."""
 
     of: tuple[ConditionTree, ...]
 
@@ -95,7 +95,7 @@ ConditionTree = Compare | In | Missing | Not | And | Or
 
 @dataclass(frozen=True)
 class Condition:
-    """A condition as it was written, the columns that it names in order of appearance, and what it says."""
+    """A condition: its text, its columns in order of appearance, and its syntax tree."""
 
     text: str
     columns: tuple[str, ...]
@@ -103,7 +103,7 @@ class Condition:
 
 
 def column_references(tree: ConditionTree) -> Iterator[ColumnReference]:
-    """Yield every column where the condition names it."""
+    """Yield every reference to a column in a condition, repeated ones too."""
     match tree:
         case And(of) | Or(of):
             for one in of:
@@ -117,20 +117,21 @@ def column_references(tree: ConditionTree) -> Iterator[ColumnReference]:
 
 
 def ensure_columns_exist(condition: Condition, columns: Sequence[str]) -> None:
-    """Raise ConditionError when the condition names a column that is none of these."""
+    """Raise ConditionError when the condition names a column that is not in `columns`."""
     for column in column_references(condition.tree):
         if column.name not in columns:
-            help = suggest(column.name, columns, otherwise="there are")
+            help = suggest(column.name, columns, otherwise="the columns are")
             raise ConditionError(
                 f"there is no column {quote(column.name)}" + (f": {help}" if help else ""), column.offset
             )
 
 
 def ensure_types_comparable(condition: Condition, types: Mapping[str, str]) -> None:
-    """Raise ConditionError when values are compared that have no order between them.
+    """Raise ConditionError when the condition compares two values of types that cannot be compared.
 
-    `types` are those of a dataset's spec (string, integer, number, boolean, date, timestamp), by column; a column that is
-    not in it may hold anything. Texts stand for moments beside a date or timestamp: ISO 8601, of UTC where none is said.
+    `types` maps columns to the types of a dataset's spec (string, integer, number, boolean, date, timestamp). A column
+    without a type may contain anything. A text that is compared with a date or timestamp must be ISO 8601, in UTC
+    unless it has an offset.
     """
     for left, right in _compared_pairs(condition.tree):
         one, other = _comparison_kind(left, types), _comparison_kind(right, types)
@@ -144,18 +145,20 @@ def ensure_types_comparable(condition: Condition, types: Mapping[str, str]) -> N
 
 
 def parse_time_literal(literal: LiteralValue) -> int:
-    """Return an ISO 8601 date or timestamp as nanoseconds since 1970 in UTC; raises ConditionError when it is none."""
+    """Return an ISO 8601 date or timestamp as nanoseconds since 1970-01-01 UTC; raises ConditionError for other text."""
     text = str(literal.value)
     try:
-        found = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
     except ValueError:
         raise ConditionError(
-            f"{quote(text)} is no date: write ISO 8601, such as '2026-01-31'", literal.offset
+            f"{quote(text)} is not a date: write ISO 8601, such as '2026-01-31'", literal.offset
         ) from None
-    if re.search(r"[.,]\d{7}", text):  # Python would drop what follows
-        raise ConditionError(f"{quote(text)} is finer than a microsecond: leave out the rest", literal.offset)
-    since = found.replace(tzinfo=None) - datetime(1970, 1, 1)  # noqa: DTZ001  UTC, which the next line sees to
-    return (since - (found.utcoffset() or timedelta())) // timedelta(microseconds=1) * 1_000
+    if re.search(r"[.,]\d{7}", text):  # Python would silently drop the digits after the sixth
+        raise ConditionError(
+            f"{quote(text)} is finer than a microsecond: write at most six decimals of a second", literal.offset
+        )
+    since = moment.replace(tzinfo=None) - datetime(1970, 1, 1)  # noqa: DTZ001  the next line subtracts the offset
+    return (since - (moment.utcoffset() or timedelta())) // timedelta(microseconds=1) * 1_000
 
 
 _COMPARISON_KINDS = {
@@ -182,13 +185,13 @@ def _compared_pairs(tree: ConditionTree) -> Iterator[tuple[Operand, Operand]]:
 
 
 def _comparison_kind(operand: Operand, types: Mapping[str, str]) -> str | None:
-    """Return what an operand compares with, None when that is not known."""
+    """Return the kind of values that an operand can be compared with, or None when it is not known."""
     if isinstance(operand, LiteralValue):
         return _COMPARISON_KINDS[_literal_type(operand.value)]
     type = types.get(operand.name)
     if type is not None and type not in _COMPARISON_KINDS:
         message = f"column {quote(operand.name)} is of type {type}, which conditions cannot compare"
-        raise ConditionError(f"{message}; missing({operand.name}) works", operand.offset)
+        raise ConditionError(f"{message}; only missing({operand.name}) is possible", operand.offset)
     return None if type is None else _COMPARISON_KINDS[type]
 
 

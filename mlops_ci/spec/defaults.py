@@ -1,4 +1,4 @@
-"""What is reported, and what must hold, where a spec does not say."""
+"""The metrics and gate requirements of a model spec that names none."""
 
 from __future__ import annotations
 
@@ -6,28 +6,31 @@ from collections.abc import Mapping
 
 from mlops_ci.spec.spec_types import BaselineRole, Requirement, Task
 
-DEFAULT_MARGIN = 0.01  # a point of accuracy, area or explained variance
+DEFAULT_MARGIN = 0.01  # one percentage point of accuracy, AUC or explained variance
 
 
 def default_metrics(task: Task) -> tuple[str, ...]:
-    """Return what is reported when the spec names no metrics."""
+    """Return the metrics that a report shows when the spec names none."""
     return _DEFAULTS[task][0]
 
 
 def default_requirements(task: Task) -> tuple[Requirement, ...]:
-    """Return what must hold when the spec's gate names no requirements: better than guessing, and than the champion."""
+    """Return the gate's requirements when the spec names none: better than guessing, and tests against older versions."""
     return _DEFAULTS[task][1]
 
 
 def _build_requirements(floor: Requirement, better: str, no_worse: str) -> tuple[Requirement, ...]:
-    """Return a floor; for a change, that it is an improvement; for a retrain, that little is lost, and little in all."""
-    lost: tuple[BaselineRole, ...] = ("champion", "anchor")
+    """Return a floor, a superiority test for a change, and two non-inferiority tests for a retrain.
+
+    A retrain must lose little against the champion, and little in all against the anchor.
+    """
+    baselines: tuple[BaselineRole, ...] = ("champion", "anchor")
     return (
         floor,
         Requirement(better, against="champion", test="superiority", when="changed"),
         *(
-            Requirement(no_worse, against=older, test="non-inferiority", margin=DEFAULT_MARGIN, when="retrained")
-            for older in lost
+            Requirement(no_worse, against=baseline, test="non-inferiority", margin=DEFAULT_MARGIN, when="retrained")
+            for baseline in baselines
         ),
     )
 

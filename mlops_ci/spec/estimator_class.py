@@ -1,6 +1,7 @@
-"""A class of an installed package, by its source: what its constructor takes, and whether it predicts classes or numbers.
+"""Reads a class of an installed package from its source: constructor parameters, and whether it predicts classes.
 
-What reading cannot settle (code that runs at import, extensions, ambiguous inheritance) is None: silence, never a guess.
+The source alone cannot answer everything (code that runs at import, extension modules, ambiguous inheritance). The
+functions then return None, and never a guess.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from mlops_ci.spec.python_source import bound_names, module_file, parse_installe
 
 PredictionKind = Literal["Classifier", "Regressor"]
 _MIXINS: dict[str, PredictionKind] = {"ClassifierMixin": "Classifier", "RegressorMixin": "Regressor"}
-_MAX_STEPS = 20  # imports followed to a class, and classes above it
+_MAX_STEPS = 20  # the most imports that are followed to a class, and the most levels of base classes
 
 
 @dataclass(frozen=True, eq=False)
 class ClassDefinition:
-    """A class statement; `module` and `name` say where it stands below the package's folder."""
+    """A class statement. `module` is the path of its module below the package's folder."""
 
     folder: Path
     module: tuple[str, ...]
@@ -29,15 +30,18 @@ class ClassDefinition:
 
 
 class _UndecidableError(Exception):
-    """Reading cannot tell."""
+    """The source alone cannot answer the question."""
 
 
 def find_class(folder: Path, inner: Sequence[str], name: str) -> ClassDefinition | None:
-    """Return the class that `name` means in a package's module, through imports from the same package."""
+    """Return the class that `name` refers to in a package's module, following imports from the same package.
+
+    Returns None when the source does not determine the class.
+    """
     return _find_class(folder, tuple(inner), name)
 
 
-@lru_cache(maxsize=256)  # many models share a class, whose files do not change meanwhile
+@lru_cache(maxsize=256)  # many models share a class, and its files do not change during a run
 def _find_class(folder: Path, module: tuple[str, ...], name: str) -> ClassDefinition | None:
     for _ in range(_MAX_STEPS):
         file = module_file(folder, module)
@@ -61,7 +65,7 @@ def _find_class(folder: Path, module: tuple[str, ...], name: str) -> ClassDefini
 def _import_target(
     package: str, file: Path, module: tuple[str, ...], imported: ast.ImportFrom
 ) -> tuple[str, ...] | None:
-    """Return the module that is imported from, below the package; None when it is another package's."""
+    """Return the path, below the package, of the module in an import; None for a module of another package."""
     path = tuple(imported.module.split(".")) if imported.module else ()
     if not imported.level:
         return path[1:] if path[:1] == (package,) else None
@@ -70,7 +74,10 @@ def _import_target(
 
 
 def constructor_parameters(kind: ClassDefinition) -> tuple[str, ...] | None:
-    """Return the names that a class's constructor takes as keywords; None when it takes any, or that cannot be known."""
+    """Return the keyword parameters of a class's constructor.
+
+    Returns None when the constructor accepts any keyword, or when the source does not determine the parameters.
+    """
     try:
         init = _find_constructor(kind, _MAX_STEPS)
     except _UndecidableError:
@@ -79,7 +86,7 @@ def constructor_parameters(kind: ClassDefinition) -> tuple[str, ...] | None:
 
 
 def keyword_parameters(function: ast.FunctionDef, *, method: bool = False) -> tuple[str, ...] | None:
-    """Return the names that a function takes as keywords; None for `**any`, or when a decorator may change them."""
+    """Return a function's keyword parameters; None for `**kwargs`, or when a decorator may change them."""
     given = function.args
     if given.kwarg is not None or function.decorator_list:
         return None
@@ -90,7 +97,10 @@ def keyword_parameters(function: ast.FunctionDef, *, method: bool = False) -> tu
 
 
 def _find_constructor(kind: ClassDefinition, deeper: int) -> ast.FunctionDef | None:
-    """Return the `__init__` that a class has or inherits, None when no class above it has one; raises _Unknown."""
+    """Return the `__init__` that a class defines or inherits, or None when there is none.
+
+    Raises _UndecidableError when the source does not determine it.
+    """
     own = [statement for statement in kind.node.body if "__init__" in bound_names(statement)]
     if own:
         (*_, last) = own
@@ -110,20 +120,20 @@ def _find_constructor(kind: ClassDefinition, deeper: int) -> ast.FunctionDef | N
 
 
 def _find_base_class(kind: ClassDefinition, base: ast.expr) -> ClassDefinition:
-    found = find_class(kind.folder, kind.module, base.id) if isinstance(base, ast.Name) else None
-    if found is None:
+    definition = find_class(kind.folder, kind.module, base.id) if isinstance(base, ast.Name) else None
+    if definition is None:
         raise _UndecidableError
-    return found
+    return definition
 
 
 def prediction_kind(kind: ClassDefinition) -> PredictionKind | None:
-    """Return what a class predicts, by scikit-learn's mixins among its bases; None when neither or both are there."""
+    """Return what a class predicts, from scikit-learn's mixins among its bases; None for no mixin or both."""
     level = [kind]
     for _ in range(_MAX_STEPS):
         bases = [(above, base) for above in level for base in above.node.bases if isinstance(base, ast.Name)]
-        found = {means for _, base in bases for name, means in _MIXINS.items() if base.id.endswith(name)}
-        if found:
-            return found.pop() if len(found) == 1 else None
+        kinds = {means for _, base in bases for name, means in _MIXINS.items() if base.id.endswith(name)}
+        if kinds:
+            return kinds.pop() if len(kinds) == 1 else None
         level = [known for above, base in bases if (known := find_class(above.folder, above.module, base.id))]
         if not level or len(level) > _MAX_STEPS:
             return None

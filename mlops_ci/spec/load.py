@@ -1,4 +1,4 @@
-"""From a folder to its specs: finds the files, reads each once, and returns all findings of all files in one run."""
+"""Loads the specs of a folder: finds the files, reads each once, and returns the findings of all files in one run."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ PROJECT_FILE = "mlops.yaml"
 _API_PREFIX = API_VERSION.partition("/")[0] + "/"
 _IGNORED_FOLDERS = {"venv", "node_modules", "__pycache__"}
 _YAML_SUFFIXES = (".yaml", ".yml")
-_HEAD_BYTES = 64 * 1024  # where a file that is too large to be read would say that it is a spec
+_HEAD_BYTES = 64 * 1024  # the part of a too large file that is searched for a sign that it is a spec
 
-# Asked of the bytes, so that a repository's other YAML (manifests, Helm templates) is passed over unparsed.
+# Patterns on bytes: a repository's other YAML files (manifests, Helm templates) are skipped without parsing.
 _POSSIBLE_SPEC = re.compile(rb"(?i)apiVersion[\"']?\s*:\s*(?:&\S+\s+)?[\"']?\s*mlops")
 _KIND_FIELD = re.compile(rb"kind[\"']?\s*:\s*[\"']?(?:Project|Dataset|Model|Deployment)\b")
 _SPEC_MARK = re.compile(
@@ -45,13 +45,13 @@ _SPEC_MARK = re.compile(
     rb"|^#.*yaml-language-server:[ \t]*\$schema=\S*mlops-ci\S*/schemas/",
     re.MULTILINE,
 )
-_VALID_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")  # as the schemas have it
+_VALID_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")  # the same pattern as in the schemas
 _NEAR_MISS = re.compile(r"mlops[-_ ]?ci([/_-].*)?|mlops/.*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class SpecLoadResult:
-    """All that one run saw: `specs` is None when there is an error; `files` are those that hold specs."""
+    """The result of one run: `specs` is None when there is an error; `files` are the files that contain specs."""
 
     specs: Specs | None
     diagnostics: tuple[Diagnostic, ...]
@@ -60,15 +60,15 @@ class SpecLoadResult:
 
 
 def find_root(start: Path) -> Path | None:
-    """Return the nearest folder, from `start` upwards, that has mlops.yaml."""
+    """Return the nearest folder, from `start` upwards, that contains mlops.yaml; None when there is none."""
     start = start.resolve()
     return next((folder for folder in (start, *start.parents) if (folder / PROJECT_FILE).is_file()), None)
 
 
 def load_specs(root: Path) -> tuple[Specs | None, tuple[Diagnostic, ...]]:
-    """Return the specs below `root`, None when there is any error, and all findings, sorted by path and line."""
-    reading = read_all_specs(root)
-    return reading.specs, reading.diagnostics
+    """Return the specs below `root` (None when there is an error), and all findings sorted by path and line."""
+    result = read_all_specs(root)
+    return result.specs, result.diagnostics
 
 
 def read_all_specs(root: Path) -> SpecLoadResult:
@@ -87,7 +87,7 @@ def read_all_specs(root: Path) -> SpecLoadResult:
                 message = f"cannot be read: {error.strerror}"
                 findings.append(Diagnostic("spec-unreadable", message, Location(path), "check the file's permissions"))
     loaded, invalid, nameless = _validate_and_decode(documents, findings)
-    found = ParsedSpecs(
+    parsed = ParsedSpecs(
         loaded["Project"],
         loaded["Dataset"],
         loaded["Model"],
@@ -96,16 +96,16 @@ def read_all_specs(root: Path) -> SpecLoadResult:
         frozenset(SPEC_KINDS) if unread else nameless,
     )
     findings += _missing_project_findings(root, documents, findings)
-    findings += reference_findings(root, found)
+    findings += reference_findings(root, parsed)
     diagnostics = tuple(sorted(findings, key=_sort_key))
     kinds = [str(document.data.get("kind")) for document in documents]
     counts = {kind: kinds.count(kind) for kind in SPEC_KINDS}
     files = tuple(dict.fromkeys(document.source.path for document in documents))
-    return SpecLoadResult(None if has_errors(diagnostics) else _combine_specs(found), diagnostics, files, counts)
+    return SpecLoadResult(None if has_errors(diagnostics) else _combine_specs(parsed), diagnostics, files, counts)
 
 
 def parse_project(content: bytes) -> LocatedSpec[ProjectSpec] | None:
-    """Return the Project that a text of mlops.yaml holds, as another commit has it; None where it holds no valid one."""
+    """Return the Project in the content of an mlops.yaml, for example of another commit; None without a valid one."""
     try:
         documents = list(_select_spec_documents(read_documents(PROJECT_FILE, content), []))
     except SyntaxProblem:
@@ -115,10 +115,10 @@ def parse_project(content: bytes) -> LocatedSpec[ProjectSpec] | None:
 
 
 def spec_digests(path: str, content: bytes) -> tuple[tuple[tuple[str, str], str], ...]:
-    """Return kind and name of each spec that a text holds, with its digest, whether it is valid or not.
+    """Return ((kind, name), digest) for each spec in a file's content, valid or not.
 
-    Those that have no name are left out, and all are where the text is no YAML. `path` is relative to the project's root: a
-    file that `read_all` passes over by its place has none.
+    Specs without a valid name are left out. Returns nothing for content that is not YAML, and for a `path` (relative to
+    the project's root) that `read_all_specs` would skip.
     """
     *folders, file = path.split("/")
     if not file.endswith(_YAML_SUFFIXES) or any(map(_is_ignored_folder, folders)):
@@ -139,12 +139,12 @@ def _spec_digest(kind: str, name: str, spec: Any) -> str:
     return digest_json({"kind": kind, "name": name, "spec": spec})
 
 
-def _combine_specs(found: ParsedSpecs) -> Specs:
+def _combine_specs(parsed: ParsedSpecs) -> Specs:
     return Specs(
-        found.projects[0],
-        {spec.name: spec for spec in found.datasets},
-        {spec.name: spec for spec in found.models},
-        {spec.name: spec for spec in found.deployments},
+        parsed.projects[0],
+        {spec.name: spec for spec in parsed.datasets},
+        {spec.name: spec for spec in parsed.models},
+        {spec.name: spec for spec in parsed.deployments},
     )
 
 
@@ -154,7 +154,7 @@ def _sort_key(diagnostic: Diagnostic) -> tuple[str, int, int]:
 
 
 def _yaml_files(root: Path) -> Iterator[str]:
-    """Yield paths of YAML files below root (POSIX, relative), sorted, without links that leave the root."""
+    """Yield the sorted paths of YAML files below root (POSIX, relative), without links that point outside the root."""
     real: list[Path] = []
     linked: list[Path] = []
     base = root.resolve()
@@ -169,7 +169,7 @@ def _yaml_files(root: Path) -> Iterator[str]:
     for path in linked:
         try:
             target = path.resolve()
-        except (OSError, RuntimeError):  # a circle of links
+        except (OSError, RuntimeError):  # symbolic links that form a loop
             continue
         if target.is_file() and target.is_relative_to(base) and target not in seen:
             seen.add(target)
@@ -177,7 +177,7 @@ def _yaml_files(root: Path) -> Iterator[str]:
 
 
 def _is_searched_folder(folder: Path, name: str) -> bool:
-    return not _is_ignored_folder(name) and not (folder / name / ".git").exists()  # a repository of its own
+    return not _is_ignored_folder(name) and not (folder / name / ".git").exists()  # a nested repository
 
 
 def _is_ignored_folder(folder: str) -> bool:
@@ -185,7 +185,7 @@ def _is_ignored_folder(folder: str) -> bool:
 
 
 def _read_spec_documents(root: Path, path: str, findings: list[Diagnostic]) -> list[Document]:
-    """Return a file's specs; raises SyntaxProblem for a file that cannot be parsed, if it means to be ours."""
+    """Return a file's specs; raises SyntaxProblem when a file that is marked as a spec cannot be parsed."""
     file = root / path
     size = file.stat().st_size
     with file.open("rb") as stream:
@@ -217,7 +217,7 @@ def _read_spec_documents(root: Path, path: str, findings: list[Diagnostic]) -> l
 
 
 def _select_spec_documents(documents: Iterable[Document], findings: list[Diagnostic]) -> Iterator[Document]:
-    """Yield the documents that are specs; near misses become warnings."""
+    """Yield the documents that are specs. A document that looks almost like a spec adds a warning to `findings`."""
     for document in documents:
         data = document.data
         if not isinstance(data, dict):
@@ -229,7 +229,7 @@ def _select_spec_documents(documents: Iterable[Document], findings: list[Diagnos
             findings.append(
                 Diagnostic(
                     "spec-near-miss",
-                    f"not read as a spec: its apiVersion does not start with '{_API_PREFIX}'",
+                    f"this document is ignored: its apiVersion does not start with '{_API_PREFIX}'",
                     document.locate(("apiVersion",)),
                     f"did you mean '{API_VERSION}'?",
                     "warning",
@@ -239,16 +239,16 @@ def _select_spec_documents(documents: Iterable[Document], findings: list[Diagnos
             findings.append(
                 Diagnostic(
                     "spec-near-miss",
-                    "not read as a spec: it has no apiVersion",
+                    "this document is ignored: it has no apiVersion",
                     document.locate(("kind",), key=True),
-                    f"add `apiVersion: {API_VERSION}` if it is meant to be one",
+                    f"add `apiVersion: {API_VERSION}` if it is a spec of mlops-ci",
                     "warning",
                 )
             )
 
 
 class _DecodedSpecs(NamedTuple):
-    """By kind the valid specs, the names of invalid ones, and the kinds of those whose names are not known."""
+    """The valid specs by kind, the names of invalid specs by kind, and the kinds of specs without a valid name."""
 
     valid: dict[str, list[LocatedSpec[Any]]]
     invalid: dict[str, frozenset[str]]
@@ -256,7 +256,7 @@ class _DecodedSpecs(NamedTuple):
 
 
 def _validate_and_decode(documents: Iterable[Document], findings: list[Diagnostic]) -> _DecodedSpecs:
-    """Return the specs that documents hold; what is wrong with a document is added to `findings`."""
+    """Return the specs of the documents. The findings of each document are added to `findings`."""
     loaded: dict[str, list[LocatedSpec[Any]]] = {kind: [] for kind in SPEC_KINDS}
     invalid: dict[str, frozenset[str]] = {}
     nameless: set[str] = set()
@@ -276,7 +276,7 @@ def _validate_and_decode(documents: Iterable[Document], findings: list[Diagnosti
 
 
 def _spec_name(document: Document) -> str | None:
-    """Return the name that others can refer to a spec by; None when it has none, or one that no spec can have."""
+    """Return a spec's name, or None when the name is missing or not valid."""
     metadata = document.data.get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else None
     return name if isinstance(name, str) and _VALID_NAME.fullmatch(name) else None
@@ -287,9 +287,9 @@ def _decode_document(document: Document) -> LocatedSpec[Any]:
     kind, name = data["kind"], data["metadata"]["name"]
     try:
         spec: Any = decode(SPEC_KINDS[kind], data["spec"])
-    except DecodeError as error:  # schemas and dataclasses are held equal by a test: this is a bug, not a finding
+    except DecodeError as error:  # a test keeps schemas and dataclasses equal: this is a bug, not a finding
         raise AssertionError(
-            f"{document.source.path}: the schema of {kind} allows what its dataclass does not: {error}"
+            f"{document.source.path}: the schema of {kind} allows a value that its dataclass does not: {error}"
         ) from error
     digest = _spec_digest(kind, name, data["spec"])
     return LocatedSpec(kind, name, data["metadata"].get("owner"), document.source.path, digest, spec, document)
@@ -298,7 +298,7 @@ def _decode_document(document: Document) -> LocatedSpec[Any]:
 def _missing_project_findings(
     root: Path, documents: Iterable[Document], findings: Iterable[Diagnostic]
 ) -> Iterator[Diagnostic]:
-    """Yield a finding when there is no Project, unless something is known to be wrong with it."""
+    """Yield a finding when there is no Project, unless another finding already concerns mlops.yaml."""
     if any(document.data.get("kind") == "Project" for document in documents):
         return
     if any(item.location and item.location.path == PROJECT_FILE for item in findings):
@@ -310,4 +310,4 @@ def _missing_project_findings(
         )
     else:
         help = "start with `mlops-ci init`, or go to the folder of your project (-C DIR)"
-        yield Diagnostic("project-not-found", f"there is no {PROJECT_FILE} here", Location(PROJECT_FILE), help)
+        yield Diagnostic("project-not-found", f"this folder has no {PROJECT_FILE}", Location(PROJECT_FILE), help)

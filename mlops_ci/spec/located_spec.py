@@ -1,4 +1,4 @@
-"""Specs as read: the typed value together with the place that each field came from."""
+"""A spec with its typed value and the place of each field in its file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ AnySpec = ProjectSpec | DatasetSpec | ModelSpec | DeploymentSpec
 
 @dataclass(frozen=True)
 class LocatedSpec(Generic[S]):
-    """A valid spec. `path` is relative to the project's root (POSIX); `digest` is of kind, name and spec as written."""
+    """A valid spec.
+
+    `path` is relative to the project's root (POSIX). `digest` covers kind, name and the spec as written.
+    """
 
     kind: str
     name: str
@@ -29,12 +32,12 @@ class LocatedSpec(Generic[S]):
     def locate(self, *pointer: str | int, key: bool = False) -> Location:
         """Return the place of a value, or of its key, such as `locate("spec", "features", 2)`.
 
-        What the file does not have is placed at the key of the nearest thing above it.
+        When the file has no such value, return the place of the nearest existing parent's key.
         """
         return self.document.locate(pointer, key)
 
     def value(self, *pointer: str | int) -> Any:
-        """Return the value at the pointer as the file has it; None when it does not."""
+        """Return the value at the pointer as the file has it, or None when the file has no such value."""
         node = self.document.root
         for part in pointer:
             if part not in node.children:
@@ -45,7 +48,7 @@ class LocatedSpec(Generic[S]):
 
 @dataclass(frozen=True)
 class Specs:
-    """All specs of a project, valid by themselves and together; by name where there are several of a kind."""
+    """All specs of a project. Each is valid, and their references are valid. Datasets, models, deployments are by name."""
 
     project: LocatedSpec[ProjectSpec]
     datasets: Mapping[str, LocatedSpec[DatasetSpec]]

@@ -1,4 +1,4 @@
-"""The table of metric names: which tasks they belong to, which way is up, and what they say."""
+"""The table of metrics: name, tasks, better direction and description."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ _REGRESSION: tuple[Task, ...] = ("regression",)
 _ALL_TASKS: tuple[Task, ...] = (*_CLASSES, *_REGRESSION)
 
 
-MetricRange = Literal["share", "positive", "unbounded"]  # within 0 and 1; from 0 on; anywhere
+MetricRange = Literal["share", "positive", "unbounded"]  # share: from 0 to 1; positive: from 0
 
 
 @dataclass(frozen=True)
 class MetricDefinition:
-    """A metric as specs name it; `best` is the value that no model exceeds, None where there is no such value."""
+    """A metric that specs can name. `best_value` is the best possible value, or None when there is no bound."""
 
     tasks: tuple[Task, ...]
-    higher_is_better: bool | None  # None: neither, so that only floors and ceilings make sense
+    higher_is_better: bool | None  # None: neither direction is better, so only floors and ceilings make sense
     description: str
     best_value: float | None = None
-    is_operational: bool = False  # what a model costs, not what it answers: for ceilings, and ratios to the champion
-    compares_groups: bool = False  # groups of rows (`by`): for floors and ceilings only
+    is_operational: bool = False  # a cost of the model, not its quality: for ceilings, and ratios to the champion
+    compares_groups: bool = False  # compares groups of rows (`by`): for floors and ceilings only
     range: MetricRange = "share"
-    counts_classes: bool = False  # a value of classes: it is worth as many rows as the rarest of them has
-    needs_class_rows: bool = False  # with few rows of a class its interval is too narrow
+    counts_classes: bool = False  # an average over classes: its sample size is the size of the rarest class
+    needs_class_rows: bool = False  # its interval is too narrow when a class has few rows
 
 
 class _DefinedMetric(Named, Protocol):
-    """What is known here of a package's metric, whose functions belong to those who compute it."""
+    """The part of a plugin metric that specs need. The functions that compute the metric are used elsewhere."""
 
     @property
     def definition(self) -> MetricDefinition:
-        """What the metric means."""
+        """The metric's definition."""
         ...
 
 
@@ -59,7 +59,7 @@ METRIC_DEFINITIONS: Mapping[str, MetricDefinition] = {
         counts_classes=True,
         needs_class_rows=True,
     ),
-    "accuracy": MetricDefinition(_CLASSES, True, "Share of rows that are predicted right.", 1.0),
+    "accuracy": MetricDefinition(_CLASSES, True, "Share of rows that are predicted correctly.", 1.0),
     "balanced-accuracy": MetricDefinition(
         _CLASSES, True, "Mean recall of the classes.", 1.0, counts_classes=True, needs_class_rows=True
     ),
@@ -72,20 +72,34 @@ METRIC_DEFINITIONS: Mapping[str, MetricDefinition] = {
         needs_class_rows=True,
     ),
     "precision": MetricDefinition(
-        _BINARY, True, "Share of rows predicted positive that are.", 1.0, counts_classes=True, needs_class_rows=True
+        _BINARY,
+        True,
+        "Share of rows predicted positive that are positive.",
+        1.0,
+        counts_classes=True,
+        needs_class_rows=True,
     ),
     "recall": MetricDefinition(
-        _BINARY, True, "Share of positive rows that are predicted so.", 1.0, counts_classes=True, needs_class_rows=True
+        _BINARY,
+        True,
+        "Share of positive rows that are predicted positive.",
+        1.0,
+        counts_classes=True,
+        needs_class_rows=True,
     ),
     "demographic-parity-difference": MetricDefinition(
         _BINARY,
         False,
-        "Largest difference of the groups' shares of rows predicted positive.",
+        "Largest difference between groups in the share of rows predicted positive.",
         0.0,
         compares_groups=True,
     ),
     "equalized-odds-difference": MetricDefinition(
-        _BINARY, False, "Largest difference of the groups' true- or false-positive rates.", 0.0, compares_groups=True
+        _BINARY,
+        False,
+        "Largest difference between groups in the true- or false-positive rate.",
+        0.0,
+        compares_groups=True,
     ),
     "f1-macro": MetricDefinition(
         _MULTICLASS, True, "Mean F1 of the classes.", 1.0, counts_classes=True, needs_class_rows=True
@@ -99,7 +113,7 @@ METRIC_DEFINITIONS: Mapping[str, MetricDefinition] = {
         needs_class_rows=True,
     ),
     "top-k-accuracy": MetricDefinition(
-        _MULTICLASS, True, "Share of rows whose class is among the `topK` likeliest ones.", 1.0
+        _MULTICLASS, True, "Share of rows whose true class is among the `topK` most probable classes.", 1.0
     ),
     "log-loss": MetricDefinition(
         _CLASSES,
@@ -113,26 +127,32 @@ METRIC_DEFINITIONS: Mapping[str, MetricDefinition] = {
         _BINARY, False, "Mean squared error of the predicted probability.", 0.0, needs_class_rows=True
     ),
     "calibration-error": MetricDefinition(
-        _BINARY, False, "Mean gap between probability and frequency, over 15 bins of equal width.", 0.0
+        _BINARY,
+        False,
+        "Mean difference between predicted probability and observed frequency, in 15 bins of equal width.",
+        0.0,
     ),
     "cost": MetricDefinition(
-        _CLASSES, False, "Mean cost of a prediction, by the spec's `costs`.", range="unbounded", needs_class_rows=True
+        _CLASSES, False, "Mean cost of a prediction, from the spec's `costs`.", range="unbounded", needs_class_rows=True
     ),
     "mae": MetricDefinition(_REGRESSION, False, "Mean absolute error, in the target's unit.", 0.0, range="positive"),
     "rmse": MetricDefinition(
-        _REGRESSION, False, "Root of the mean squared error, in the target's unit.", 0.0, range="positive"
+        _REGRESSION, False, "Square root of the mean squared error, in the target's unit.", 0.0, range="positive"
     ),
     "r2": MetricDefinition(
-        _REGRESSION, True, "Share of the target's variance that is explained.", 1.0, range="unbounded"
+        _REGRESSION, True, "Share of the target's variance that the model explains.", 1.0, range="unbounded"
     ),
     "mape": MetricDefinition(
         _REGRESSION, False, "Mean absolute error as a share of the true value.", 0.0, range="positive"
     ),
     "pinball-loss": MetricDefinition(
-        _REGRESSION, False, "Mean loss of a prediction of the spec's `quantile`.", 0.0, range="positive"
+        _REGRESSION, False, "Mean pinball loss at the spec's `quantile`.", 0.0, range="positive"
     ),
     "quantile-coverage": MetricDefinition(
-        _REGRESSION, None, "Share of rows whose true value is at most the predicted one; ideally `quantile`.", 1.0
+        _REGRESSION,
+        None,
+        "Share of rows whose true value is at most the predicted value; ideally the spec's `quantile`.",
+        1.0,
     ),
     "latency-p50-ms": _operational_metric("Median time of predicting one row, in milliseconds."),
     "latency-p95-ms": _operational_metric("95th percentile of the time of predicting one row, in milliseconds."),
@@ -143,19 +163,19 @@ METRIC_DEFINITIONS: Mapping[str, MetricDefinition] = {
         "95th percentile of the time of predicting up to 1,000 holdout rows at once, in ms."
     ),
     "peak-memory-mb": _operational_metric(
-        "Most memory that Python and numpy hold for predicting up to 1,000 holdout rows at once, in megabytes of 10^6"
-        " bytes: without the model itself, and without what compiled libraries take by themselves."
+        "Peak memory that Python and numpy allocate while predicting up to 1,000 holdout rows at once, in megabytes of"
+        " 10^6 bytes; the model itself and the memory of other compiled libraries are not counted."
     ),
     "model-size-mb": _operational_metric("Size of the packaged model, in megabytes of 10^6 bytes."),
-    "training-seconds": _operational_metric("Time that fitting took, in seconds."),
-    "training-cost": _operational_metric("Hours that fitting took, times `evaluate.costPerHour`."),
+    "training-seconds": _operational_metric("Time of fitting, in seconds."),
+    "training-cost": _operational_metric("Hours of fitting, times `evaluate.costPerHour`."),
 }
 
 
 def find_metric(name: str) -> MetricDefinition | None:
-    """Return what a metric means: a built-in one, else one that an installed package offers; None where nobody has it.
+    """Return the definition of a built-in metric, or of an installed package's metric; None for an unknown name.
 
-    Raises EnvironmentProblem as `core.plugins.load` does for a package's metric that cannot be used.
+    Raises EnvironmentProblem, as `core.plugins.load` does, for a package's metric that cannot be used.
     """
     if name in METRIC_DEFINITIONS:
         return METRIC_DEFINITIONS[name]
@@ -168,11 +188,11 @@ def find_metric(name: str) -> MetricDefinition | None:
 def metric_names(
     task: Task, *, include_operational: bool = True, include_group_metrics: bool = True
 ) -> tuple[str, ...]:
-    """Return the metrics of a task, those of operation last; these, and those between groups, may be left out."""
+    """Return the names of a task's built-in metrics, operational metrics last."""
     return tuple(
         name
-        for name, is_ in METRIC_DEFINITIONS.items()
-        if task in is_.tasks
-        and (include_operational or not is_.is_operational)
-        and (include_group_metrics or not is_.compares_groups)
+        for name, definition in METRIC_DEFINITIONS.items()
+        if task in definition.tasks
+        and (include_operational or not definition.is_operational)
+        and (include_group_metrics or not definition.compares_groups)
     )

@@ -1,4 +1,4 @@
-"""Python source as it lies on disk: what a module names. Nothing is imported, neither libraries nor the repository's code."""
+"""Reads the names that a Python module defines from its source file. Nothing is imported: no library, no user code."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ MAX_SOURCE_BYTES = 1_000_000
 
 @dataclass(frozen=True)
 class ModuleNames:
-    """What a module has at its top level; `open` when reading cannot tell all (star imports, extensions)."""
+    """A module's top-level names. `is_open`: there may be more (star imports, extension modules)."""
 
     names: frozenset[str]
     is_open: bool = False
 
 
 def package_folder(name: str) -> Path | None:
-    """Return an installed package's folder, None when there is none."""
+    """Return the folder of an installed package, or None when it is not installed."""
     if name in sys.stdlib_module_names:
         return None
     try:
-        spec = find_spec(name)  # of a top-level name, which imports nothing
+        spec = find_spec(name)  # imports nothing for a top-level name
     except (ImportError, ValueError):
         return None
     if spec is None or not spec.submodule_search_locations:
@@ -36,7 +36,7 @@ def package_folder(name: str) -> Path | None:
 
 
 def module_file(folder: Path, inner: Sequence[str]) -> Path | None:
-    """Return the source file of a package's module, None when it has none (extensions, plain folders)."""
+    """Return the source file of a package's module; None for a module without one (an extension, a plain folder)."""
     here = folder.joinpath(*inner)
     if (here / "__init__.py").is_file():
         return here / "__init__.py"
@@ -45,10 +45,10 @@ def module_file(folder: Path, inner: Sequence[str]) -> Path | None:
 
 
 def module_names(folder: Path, inner: Sequence[str]) -> ModuleNames | None:
-    """Return what a module of an installed package names; None when there is no such module."""
+    """Return the names of a module of an installed package, or None when the module does not exist."""
     if file := module_file(folder, inner):
-        found = installed_names(file)
-        return ModuleNames(found.names, found.is_open and bool(inner))
+        module = installed_names(file)
+        return ModuleNames(module.names, module.is_open and bool(inner))
     here = folder.joinpath(*inner)
     if here.is_dir() or any(here.parent.glob(f"{here.name}.*.so")) or any(here.parent.glob(f"{here.name}.*.pyd")):
         return ModuleNames(frozenset(), is_open=True)
@@ -60,31 +60,31 @@ def parse_python(path: Path) -> ast.Module:
     if path.stat().st_size > MAX_SOURCE_BYTES:
         raise ValueError(f"the file has more than {MAX_SOURCE_BYTES:,} bytes")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of no concern here: a user's invalid escape is reported when their code runs
+        warnings.simplefilter("ignore")  # Python reports invalid escapes when the code runs
         try:
             return ast.parse(path.read_bytes())
         except (RecursionError, MemoryError):
-            raise ValueError("the code is nested too deeply to be read") from None
+            raise ValueError("the code is nested too deeply to be parsed") from None
 
 
-@lru_cache(maxsize=64)  # a project's models often share a library, whose files do not change meanwhile
+@lru_cache(maxsize=64)  # a project's models often share a library, and its files do not change during a run
 def parse_installed_file(path: Path) -> ast.Module | None:
-    """Parse a file of an installed package; None when it cannot be read."""
+    """Return the parsed file of an installed package, or None when it cannot be read."""
     try:
         return parse_python(path)
     except (SyntaxError, ValueError, OSError):
         return None
 
 
-@lru_cache(maxsize=64)  # the same
+@lru_cache(maxsize=64)  # for the same reason
 def installed_names(path: Path) -> ModuleNames:
-    """Return what an installed module names; one that cannot be read may name anything."""
+    """Return the names of an installed module; the result is open when the module cannot be read."""
     module = parse_installed_file(path)
     return ModuleNames(frozenset(), is_open=True) if module is None else top_level_names(module)
 
 
 def top_level_statements(module: ast.Module) -> Iterator[ast.stmt]:
-    """Yield a module's top-level statements, those under `if` and `try` too."""
+    """Yield a module's top-level statements, including those inside `if` and `try`."""
     todo: list[ast.stmt] = list(module.body)
     while todo:
         statement = todo.pop()
@@ -97,7 +97,7 @@ def top_level_statements(module: ast.Module) -> Iterator[ast.stmt]:
 
 
 def top_level_names(module: ast.Module) -> ModuleNames:
-    """Return what a module's statements bind."""
+    """Return the names that a module's top-level statements bind."""
     names: set[str] = set()
     is_open = False
     for statement in top_level_statements(module):
@@ -112,8 +112,8 @@ def bound_names(statement: ast.stmt) -> Iterator[str]:
     match statement:
         case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.AsyncFunctionDef(name=name):
             yield name
-        case ast.Import(names=found) | ast.ImportFrom(names=found):
-            yield from (alias.asname or alias.name.partition(".")[0] for alias in found)
+        case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
+            yield from (alias.asname or alias.name.partition(".")[0] for alias in aliases)
         case ast.Assign(targets=targets):
             yield from (target.id for target in targets if isinstance(target, ast.Name))
         case ast.AnnAssign(target=ast.Name(id=name)):

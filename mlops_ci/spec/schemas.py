@@ -1,4 +1,4 @@
-"""The JSON Schemas, read when they are first needed."""
+"""Reads the JSON Schemas of specs, each at its first use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from typing import Any
 
 
 def schema_file(name: str) -> Traversable:
-    """Return a schema's file, `model` or `sources/csv`: in a wheel it lies inside the package, in a checkout beside it."""
+    """Return the file of a schema such as `model` or `sources/csv`.
+
+    A wheel has the schemas inside the package; a checkout has them in `schemas/` beside the package.
+    """
     path = f"{name.lower()}.schema.json"
     inside = files("mlops_ci") / "schemas" / "v1" / path
     return inside if inside.is_file() else Path(__file__).parents[2] / "schemas" / "v1" / path
@@ -20,7 +23,7 @@ def schema_file(name: str) -> Traversable:
 
 @cache
 def json_schema(kind: str) -> Mapping[str, Any]:
-    """Return a kind's JSON Schema (draft 2020-12), with the files that it refers to in the places of its references."""
+    """Return a kind's JSON Schema (draft 2020-12). References to other files are replaced by the files' contents."""
     loaded: Mapping[str, Any] = _with_files(json.loads(schema_file(kind).read_text(encoding="utf-8")))
     return loaded
 

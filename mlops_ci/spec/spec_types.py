@@ -1,4 +1,7 @@
-"""The spec kinds as frozen values. Defaults stand here and in the schemas' descriptions only; the JSON Schemas say what is valid."""
+"""The kinds of specs as frozen dataclasses.
+
+The JSON Schemas define which specs are valid. Default values are defined here; the schemas' descriptions repeat them.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ ChangeKind = Literal["changed", "retrained"]
 
 @dataclass(frozen=True)
 class Metadata:
-    """What every spec is called and who answers for it."""
+    """The name, owner and description of a spec."""
 
     name: str
     owner: str | None = None
@@ -29,7 +32,10 @@ class Metadata:
 
 @dataclass(frozen=True)
 class SigningSpec:
-    """Tags are signed, by those whom a file of the repository names: OpenSSH's allowed signers, or armoured public keys."""
+    """How tags are signed, and the file in the repository that lists the allowed signers.
+
+    The file has OpenSSH's allowed-signers format, or contains armoured OpenPGP public keys.
+    """
 
     format: Literal["ssh", "openpgp"]
     allowed_signers: str
@@ -38,9 +44,9 @@ class SigningSpec:
 
 @dataclass(frozen=True)
 class PolicySpec:
-    """What must be there before a version is put somewhere: by environment, how many others have approved it.
+    """The conditions for a promotion: `approvals` is the number of approvals that an environment needs.
 
-    `trust` is the least that a release accepts of the place where its candidate was judged.
+    `trust` is the lowest trust of a verdict that a release accepts.
     """
 
     approvals: Mapping[str, int] = field(default_factory=dict)
@@ -49,14 +55,14 @@ class PolicySpec:
 
 @dataclass(frozen=True)
 class ProjectSpec:
-    """The repository's own settings: promotion order, who is champion, where models are kept, how deployments are delivered."""
+    """The repository's settings: order of environments, champion environment, model store, delivery of manifests, policy."""
 
     environments: tuple[str, ...] = ("staging", "prod")
     champion: str | None = None  # an environment; default: the last one of `environments`
-    store: str = "git"  # or the URL that takes the files that are too large for git
+    store: str = "git"  # or the URL of a store for files that are too large for git
     branch: str | None = None  # the branch that manifests are written to; default: the remote's default branch
     delivery: Delivery = "push"
-    store_limit_mb: int = 50  # the largest model file that git keeps
+    store_limit_mb: int = 50  # the size of the largest model file that is stored in git
     signing: SigningSpec | None = None
     policy: PolicySpec = PolicySpec()
 
@@ -67,10 +73,10 @@ class ProjectSpec:
 
 
 def decode_options(group: Group, data: Mapping[str, Any]) -> Any:
-    """Return the fields beside `type` as the options of the plugin that an installed package offers for the type.
+    """Return the fields other than `type`, decoded as the options of the plugin for this type.
 
     Raises DecodeError for data without a type, UsageProblem and EnvironmentProblem as `load` does, and EnvironmentProblem
-    `plugin-broken` where the plugin's schema allows what its options do not.
+    `plugin-broken` when the plugin's schema allows a value that its options class does not.
     """
     name = data.get("type")
     if not isinstance(name, str):
@@ -82,14 +88,14 @@ def decode_options(group: Group, data: Mapping[str, Any]) -> Any:
     except DecodeError as error:
         raise EnvironmentProblem.of(
             "plugin-broken",
-            f"the schema of the plugin '{name}' allows what its options do not: {error}",
-            help="tell its author: mlops_ci.testing checks a plugin's schema",
+            f"the schema of the plugin '{name}' allows a value that its options class does not: {error}",
+            help="report this to the plugin's author: mlops_ci.testing checks a plugin's schema",
         ) from error
 
 
 @dataclass(frozen=True)
 class PluginSource:
-    """A source of a type that an installed package offers, with the plugin's own options."""
+    """A source whose type is a plugin of an installed package, with the plugin's options."""
 
     type: str
     options: Any
@@ -102,7 +108,7 @@ class PluginSource:
 
 @dataclass(frozen=True)
 class SourceSpec:
-    """Where rows are read from: a path or glob inside the repository."""
+    """The source of a dataset's rows: a path or glob inside the repository."""
 
     type: Literal["csv", "parquet"]
     path: str
@@ -111,7 +117,7 @@ class SourceSpec:
 
 @dataclass(frozen=True)
 class Nulls:
-    """The largest share of missing values that is accepted, 0 to 1."""
+    """The largest accepted share of missing values, from 0 to 1."""
 
     max: float
 
@@ -126,7 +132,7 @@ class Length:
 
 @dataclass(frozen=True)
 class ColumnSpec:
-    """What a column must be. Bounds of dates and timestamps are ISO 8601 text."""
+    """The rules for one column. Bounds of dates and timestamps are ISO 8601 text."""
 
     type: ColumnType | None = None
     nulls: Nulls | None = None
@@ -158,7 +164,7 @@ class CheckSpec:
 
 @dataclass(frozen=True)
 class PluginCheck:
-    """A check of a type that an installed package offers, with the plugin's own options."""
+    """A check whose type is a plugin of an installed package, with the plugin's options."""
 
     type: str
     options: Any
@@ -168,14 +174,14 @@ class PluginCheck:
     @classmethod
     def decode_fields(cls, data: Mapping[str, Any]) -> Self:
         """Return the check that the fields describe; raises as `decode_options` does."""
-        own = {name: value for name, value in data.items() if name not in ("name", "severity")}
-        options = decode_options("mlops_ci.checks", own)
+        plugin_fields = {name: value for name, value in data.items() if name not in ("name", "severity")}
+        options = decode_options("mlops_ci.checks", plugin_fields)
         return cls(str(data.get("type")), options, data.get("name"), data.get("severity", "error"))
 
 
 @dataclass(frozen=True)
 class SealedSource:
-    """Where a sealed holdout is read from: exactly one of a path inside the repository and the URL of a file."""
+    """The source of a sealed holdout: either a path inside the repository or the URL of a file."""
 
     type: Literal["csv", "parquet"]
     path: str | None = None
@@ -185,25 +191,25 @@ class SealedSource:
 
 @dataclass(frozen=True)
 class SplitSpec:
-    """How the holdout is set aside; a new epoch is a fresh holdout."""
+    """How a dataset is split into training rows and holdout. A new epoch is a fresh holdout."""
 
     by: Literal["key-hash", "time", "sealed"] = "key-hash"
     holdout: float = 0.2
     epoch: int = 1
-    holdout_budget: int | None = None  # how many candidates may be judged on it; they share the error probability
-    duplicates: Literal["fail", "allow"] = "fail"  # a holdout row that is a copy of a training row
-    source: SealedSource | None = None  # of the holdout, where it is sealed
+    holdout_budget: int | None = None  # the largest number of evaluations; they share the error probability
+    duplicates: Literal["fail", "allow"] = "fail"  # whether a holdout row may be a copy of a training row
+    source: SealedSource | None = None  # the source of a sealed holdout
 
 
 @dataclass(frozen=True)
 class DatasetSpec:
-    """A table: its source, the identity of a row, what its columns must be, and its split."""
+    """A table: its source, key, rules for columns, checks and split."""
 
     source: SourceSpec | PluginSource
     key: tuple[str, ...] = ()
     time: str | None = None
-    group: str | None = None  # a column; rows of one value depend on each other
-    blocks: str | None = None  # a duration; rows of one such stretch of time depend on each other
+    group: str | None = None  # a column: rows with the same value depend on each other
+    blocks: str | None = None  # a duration: rows within the same block of time depend on each other
     columns: Mapping[str, ColumnSpec] = field(default_factory=dict)
     columns_closed: bool = False
     checks: tuple[CheckSpec | PluginCheck, ...] = ()
@@ -212,9 +218,9 @@ class DatasetSpec:
 
 @dataclass(frozen=True)
 class TrainSpec:
-    """How a candidate is built: an estimator by dotted path, or a function of the repository's own code.
+    """How a candidate is trained: an estimator by dotted path, or a function in the repository's code.
 
-    `framework` fits and packages it; None: scikit-learn.
+    `framework` names the plugin that fits and packages the model; None means scikit-learn.
     """
 
     estimator: str | None = None
@@ -227,7 +233,7 @@ class TrainSpec:
 
 @dataclass(frozen=True)
 class SliceSpec:
-    """Rows of the holdout that a condition is true of."""
+    """A slice: the holdout rows for which the condition `where` is true."""
 
     name: str
     where: str
@@ -235,7 +241,7 @@ class SliceSpec:
 
 @dataclass(frozen=True)
 class Cost:
-    """What it costs to predict one class where another is true."""
+    """The cost of predicting class `predicted` for a row of class `actual`."""
 
     actual: str | int | bool
     predicted: str | int | bool
@@ -244,7 +250,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class CustomMetric:
-    """A function of the repository that values each row's prediction; the metric is the mean."""
+    """A metric that a function in the repository computes for each row; the metric is the mean over the rows."""
 
     entrypoint: str
     better: Literal["higher", "lower"]
@@ -254,7 +260,7 @@ class CustomMetric:
 
 @dataclass(frozen=True)
 class EvaluateSpec:
-    """What is reported about a model, as a whole and by slice (columns whose values cut the holdout, and conditions)."""
+    """The metrics that are reported for the whole holdout and by slice (a column's values, or a condition)."""
 
     metrics: tuple[str, ...] = ()
     slices: tuple[str | SliceSpec, ...] = ()
@@ -263,12 +269,12 @@ class EvaluateSpec:
     quantile: float = 0.5
     costs: tuple[Cost, ...] = ()
     custom: Mapping[str, CustomMetric] = field(default_factory=dict)
-    cost_per_hour: float | None = None  # of training
+    cost_per_hour: float | None = None  # the price of one hour of training
 
 
 @dataclass(frozen=True)
 class Requirement:
-    """One thing that must hold: a floor or ceiling, a test against an older version, or a ratio to it."""
+    """One requirement of the gate: a floor or ceiling, a test against a baseline, or a ratio to a baseline."""
 
     metric: str
     min: float | None = None
@@ -278,21 +284,21 @@ class Requirement:
     margin: float = 0.0
     slices: Literal["all"] | tuple[str, ...] | None = None
     when: ChangeKind | None = None
-    by: str | None = None  # the column of the groups that a fairness gap is between
-    max_ratio: float | None = None  # of the candidate's value to the older version's
+    by: str | None = None  # the column whose values are the groups of a fairness metric
+    max_ratio: float | None = None  # the largest ratio of the candidate's value to the baseline's value
 
 
 @dataclass(frozen=True)
 class GateSpec:
-    """The rules of promotion. `requirements` absent means the task's default ones (`learn.metrics`)."""
+    """The settings of the gate. Without `requirements`, the task's defaults apply (`spec.defaults`)."""
 
     confidence: float = 0.95
     requirements: tuple[Requirement, ...] = ()
     on_inconclusive: Literal["neutral", "fail"] = "neutral"
-    accept_incomparable: str | None = None  # why a champion that cannot be measured any more may be replaced
+    accept_incomparable: str | None = None  # the reason to replace a champion that can no longer be measured
     min_rows: int = 50
     min_slice_rows: int = 100
-    anchor: str | None = None  # a version; default: the newest release that was not a retrain
+    anchor: str | None = None  # a version; default: the newest release that is not a retrain
 
 
 @dataclass(frozen=True)
@@ -318,7 +324,10 @@ class ModelSpec:
 
 @dataclass(frozen=True)
 class TargetSpec:
-    """Where a deployment runs. `repository` is what the init container clones; default: the remote's URL without credentials."""
+    """The Kubernetes target of a deployment.
+
+    The init container clones `repository`; the default is the remote's URL without credentials.
+    """
 
     type: Literal["kubernetes"]
     namespace: str = "default"
@@ -329,7 +338,7 @@ class TargetSpec:
 
 @dataclass(frozen=True)
 class PluginTarget:
-    """A target of a type that an installed package offers, with the plugin's own options."""
+    """A target whose type is a plugin of an installed package, with the plugin's options."""
 
     type: str
     options: Any
@@ -342,7 +351,7 @@ class PluginTarget:
 
 @dataclass(frozen=True)
 class Replicas:
-    """Bounds of the autoscaler."""
+    """The smallest and largest number of replicas of the autoscaler."""
 
     min: int = 1
     max: int = 3
@@ -350,7 +359,7 @@ class Replicas:
 
 @dataclass(frozen=True)
 class Resources:
-    """What one replica asks for, as Kubernetes quantities."""
+    """The CPU and memory that one replica requests, as Kubernetes quantities."""
 
     cpu: str = "250m"
     memory: str = "512Mi"

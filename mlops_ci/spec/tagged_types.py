@@ -1,7 +1,7 @@
-"""The places of specs whose fields depend on their `type`: built-in types, and those that installed packages offer.
+"""The places in specs whose fields depend on their `type`: built-in types and types of installed plugins.
 
-A kind's schema names the built-in types of such a place, one file of fields each. Packages are asked only about a type
-that is not among them.
+A kind's schema lists the built-in types of such a place, each with its own file of fields. Installed packages are
+searched only for a type that is not built in.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ from mlops_ci.spec.yaml.document import Document, Pointer
 
 @dataclass(frozen=True)
 class TaggedPlace:
-    """A place in specs of a kind: `pointer` to its fields (`*`: each item of a list), `rules` to its part of the schema."""
+    """A place in specs of a kind whose fields depend on `type`.
+
+    `pointer` leads to the fields in a document (`*`: each item of a list), `rules` to their part of the kind's schema.
+    """
 
     group: Group
     pointer: Pointer
@@ -27,7 +30,7 @@ class TaggedPlace:
 
 @dataclass(frozen=True)
 class TypeUse:
-    """A type as a spec names it, and where."""
+    """A type that a spec uses, with its place and its pointer in the document."""
 
     place: TaggedPlace
     name: str
@@ -46,12 +49,12 @@ TAGGED_PLACES: Mapping[str, tuple[TaggedPlace, ...]] = {
 
 
 def built_in_types(kind: str, place: TaggedPlace) -> tuple[str, ...]:
-    """Return the types that a place has without any package, in the schema's order."""
+    """Return the built-in types of a place, in the schema's order."""
     return tuple(branch["if"]["properties"]["type"]["const"] for branch in schema_part(kind, place)["allOf"])
 
 
 def schema_part(kind: str, place: TaggedPlace) -> Mapping[str, Any]:
-    """Return a place's part of its kind's schema."""
+    """Return the part of a kind's schema that describes the place."""
     part: Mapping[str, Any] = json_schema(kind)
     for name in place.rules:
         part = part[name]
@@ -59,21 +62,21 @@ def schema_part(kind: str, place: TaggedPlace) -> Mapping[str, Any]:
 
 
 def find_plugin_types(document: Document, kind: str) -> tuple[tuple[TypeUse, Plugin[Any]], ...]:
-    """Return each use of a type that a package offers, with its plugin; a type that nobody offers is left out.
+    """Return each use of a plugin's type, with the plugin. An unknown type is left out: the schema reports it.
 
-    Raises EnvironmentProblem, at the type's place in the file, where a plugin cannot be used.
+    Raises EnvironmentProblem, at the type's place in the file, when a plugin cannot be used.
     """
-    found = []
+    uses = []
     for use in _plugin_type_uses(document.data, kind):
         table: Mapping[str, Plugin[Any]] = {}
         try:
-            found.append((use, load(table, use.place.group, use.name)))
+            uses.append((use, load(table, use.place.group, use.name)))
         except UsageProblem:
-            continue  # the schema has words for a type that nobody knows
+            continue  # schema validation reports an unknown type
         except EnvironmentProblem as problem:
             where = document.locate((*use.pointer, "type"))
             raise EnvironmentProblem([replace(one, location=where) for one in problem.diagnostics]) from problem
-    return tuple(found)
+    return tuple(uses)
 
 
 def _plugin_type_uses(data: Any, kind: str) -> Iterator[TypeUse]:

@@ -1,1 +1,1 @@
-"""Training, packaging, scoring, and the statistics of comparing two models."""
+"""Training, packaging and scoring of models, in worker processes."""

@@ -1,4 +1,4 @@
-"""What a model is trained with: versions that decide its numbers, and the machine that explains small differences."""
+"""Records the environment of a training: package versions, which determine the numbers, and the machine."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ RECORDED_PACKAGES = (
 )
 MODEL_LOADING_PACKAGES = frozenset(
     {"joblib", "numpy", "pandas", "scikit-learn", "scipy", "skops", "threadpoolctl"}
-)  # what a model file needs
+)  # the packages that loading a model file needs
 _DISTRIBUTION_NAMES = {"sklearn": "scikit-learn"}
 
 
 def training_environment(modules: Iterable[str] = ()) -> TrainingEnvironment:
-    """Return the environment without importing a package; `modules` are further top-level modules that the model uses.
+    """Return the current environment, without importing packages. `modules` are other top-level modules of the model.
 
     Raises EnvironmentProblem when a package is not installed.
     """
@@ -49,17 +49,17 @@ def training_environment(modules: Iterable[str] = ()) -> TrainingEnvironment:
 
 
 def local_environment(names: Iterable[str]) -> TrainingEnvironment:
-    """Return the environment here with those of the packages that are installed."""
+    """Return the current environment with those of the named packages that are installed."""
     return TrainingEnvironment(
         python=platform.python_version(),
-        packages={name: found for name in sorted(names) if (found := _installed_version(name)) is not None},
+        packages={name: version for name in sorted(names) if (version := _installed_version(name)) is not None},
         platform=f"{platform.system()}-{platform.machine()}",
         cpu=_cpu_model(),
     )
 
 
 def loaded_threadpools() -> tuple[str, ...]:
-    """Return the BLAS and OpenMP libraries that are loaded now, one line each, without thread counts."""
+    """Return the loaded BLAS and OpenMP libraries, one line for each, without thread counts."""
     from threadpoolctl import threadpool_info
 
     return tuple(
@@ -73,7 +73,7 @@ def loaded_threadpools() -> tuple[str, ...]:
 
 
 def pip_requirements(environment: TrainingEnvironment) -> str:
-    """Return the exact versions that loading a model needs, in pip's format."""
+    """Return the exact package versions that loading a model needs, in the format of pip's requirements."""
     needed = {
         name: version
         for name, version in environment.packages.items()
@@ -94,20 +94,20 @@ def _distribution_name(module: str) -> str:
 
 
 def _require_version(name: str) -> str:
-    found = _installed_version(name)
-    if found is None:
+    version = _installed_version(name)
+    if version is None:
         raise EnvironmentProblem.of(
             "package-missing",
             f"the package '{name}' is not installed",
-            help=f"Install it where this runs: pip install {name}",
+            help=f"Install it in the environment that runs mlops-ci: pip install {name}",
         )
-    return found
+    return version
 
 
 def _installed_version(name: str) -> str | None:
     try:
         return metadata.version(name)
-    except (metadata.PackageNotFoundError, ValueError):  # an empty name is a ValueError
+    except (metadata.PackageNotFoundError, ValueError):  # an empty name raises ValueError
         return None
 
 

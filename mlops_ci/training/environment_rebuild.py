@@ -1,6 +1,6 @@
-"""The environment that a model was trained in, built again: by uv where it is installed, else by venv and pip.
+"""Rebuilds the environment that a model was trained in, with uv if it is installed, else with venv and pip.
 
-Only wheels are installed: building a source distribution would run its code beside the index's credentials.
+Only wheels are installed: building a source distribution would run its code with access to the index's credentials.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from mlops_ci.training.workers import protocol
 
 INSTALLERS: tuple[Literal["uv", "pip"], ...] = ("uv", "pip")  # in the order in which they are tried
 INSTALL_TIMEOUT = 1800.0  # seconds for one command of an installer
-_MAX_PACKAGES = 500  # packages: a record may hold any number
-# names and versions come from a record: nothing else may reach an installer's command line
+_MAX_PACKAGES = 500  # a record could list any number of packages
+# names and versions come from a record: only these patterns may reach an installer's command line
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
 _VERSION = re.compile(r"[0-9][A-Za-z0-9.!+_-]{0,98}")
 _PYTHON = re.compile(r"3\.\d{1,3}\.\d{1,3}[A-Za-z0-9+]{0,20}")
@@ -45,14 +45,14 @@ print(json.dumps([platform.python_version(), found]))
 
 @dataclass(frozen=True)
 class ProvidedEnvironment:
-    """What to train in: an interpreter, and what it has of the recorded environment."""
+    """An interpreter to train with, and the environment that it provides."""
 
     interpreter: protocol.Interpreter
     used: ReproductionEnvironment
 
 
 class _BuildError(Exception):
-    """Why one tool could not build the environment."""
+    """A tool could not build the environment; the message is the reason."""
 
 
 def provide_environment(
@@ -62,10 +62,10 @@ def provide_environment(
     force: bool = False,
     progress: Callable[[str], None] = lambda _: None,
 ) -> ProvidedEnvironment:
-    """Return an environment with the recorded Python and packages: the one at hand where it has them, else a new one.
+    """Return an environment with the recorded Python and packages: the current one if it has them, else a new one.
 
-    It is built below the folder `scratch`; `force` builds it in any case. Where it cannot be built (no such Python, no
-    wheel), the one at hand is returned, and `used.problem` says why.
+    A new environment is built below the folder `scratch`; `force` always builds one. When it cannot be built (no such
+    Python, no wheel), the current environment is returned, and `used.problem` is the reason.
     """
     here = local_environment(recorded.packages)
     if here.identity == recorded.identity and not force:
@@ -92,22 +92,22 @@ def _build_environment(
         _CREATE_VENV[tool](recorded.python, home)
     except _BuildError:
         if here.python == recorded.python or here.packages == recorded.packages:
-            raise  # the Python at hand was meant, or, with the packages at hand, is as good as a new one
+            raise  # the current Python was requested, or a new environment would only repeat the current one
         _run_installer(sys.executable, "-m", "venv", str(home), cwd=folder)
     python = home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     _run_installer(*_INSTALL_COMMANDS[tool](python), *pins, cwd=folder)
     version, packages = _interpreter_versions(str(python), tuple(recorded.packages), folder)
-    if lacking := sorted(
+    if missing := sorted(
         f"{name}=={recorded.packages[name]}"
         for name in recorded.packages
         if packages.get(name) != recorded.packages[name]
     ):
-        raise _BuildError(f"the result lacks {', '.join(lacking[:5])}")
-    # nothing of the environment at hand but this package itself
+        raise _BuildError(f"the new environment lacks {', '.join(missing[:5])}")
+    # the new environment gets only this package from the current one
     toolkit = folder / "toolkit"
     ours = Path(mlops_ci.__file__).resolve().parent
     shutil.copytree(ours, toolkit / ours.name, ignore=shutil.ignore_patterns("__pycache__"))
-    problem = None if version == recorded.python else f"{tool}: there is no Python {recorded.python} here"
+    problem = None if version == recorded.python else f"{tool}: Python {recorded.python} is not installed here"
     used = ReproductionEnvironment(replace(here, python=version, packages=packages), tool, problem)
     return ProvidedEnvironment(protocol.Interpreter(str(python), str(toolkit), has_own_packages=True), used)
 
@@ -121,7 +121,7 @@ def _create_venv_with_pip(version: str, home: Path) -> None:
         if (path := shutil.which(name)) and _interpreter_versions(path, (), home.parent)[0] == version:
             _run_installer(path, "-m", "venv", str(home), cwd=home.parent)
             return
-    raise _BuildError(f"there is no Python {version} here")
+    raise _BuildError(f"Python {version} is not installed here")
 
 
 _CREATE_VENV: Mapping[str, Callable[[str, Path], None]] = {"uv": _create_venv_with_uv, "pip": _create_venv_with_pip}
@@ -141,13 +141,13 @@ def _require_exact_pins(recorded: TrainingEnvironment) -> list[str]:
         odd.append(f"Python {recorded.python}")
     if odd or not 0 < len(recorded.packages) <= _MAX_PACKAGES:
         raise _BuildError(
-            f"the record is not one of exact versions: {odd[0] if odd else len(recorded.packages)!r}"[:200]
+            f"the record does not list exact versions: {odd[0] if odd else len(recorded.packages)!r}"[:200]
         )
     return [f"{name}=={version}" for name, version in sorted(recorded.packages.items())]
 
 
 def _run_installer(*argv: str, cwd: Path) -> None:
-    """Run a command of an installer; raises _NotBuilt with what it said last."""
+    """Run an installer's command; raises _BuildError with the last lines of its output when it fails."""
     try:
         ended = process.run_guarded(
             argv, cwd=cwd, env=process.installer_environment(os.environ), timeout=INSTALL_TIMEOUT
@@ -156,14 +156,14 @@ def _run_installer(*argv: str, cwd: Path) -> None:
         raise _BuildError(str(error)) from error
     if ended.returncode == 0 and not ended.timed_out:
         return
-    said = ended.tail.splitlines()
-    errors = [line for line in said if line.lower().startswith("error")] or said
-    told = protocol.printable_line(" ".join(errors), 300) or f"exit code {ended.returncode}"
-    raise _BuildError(f"it took more than {INSTALL_TIMEOUT:g} s" if ended.timed_out else told)
+    output = ended.tail.splitlines()
+    errors = [line for line in output if line.lower().startswith("error")] or output
+    reason = protocol.printable_line(" ".join(errors), 300) or f"exit code {ended.returncode}"
+    raise _BuildError(f"it took more than {INSTALL_TIMEOUT:g} s" if ended.timed_out else reason)
 
 
 def _interpreter_versions(python: str, names: Sequence[str], cwd: Path) -> tuple[str, dict[str, str]]:
-    """Return an interpreter's version and those of the packages that it has; an empty version when it does not run."""
+    """Return the versions of an interpreter and of its packages; an empty version when the interpreter does not run."""
     try:
         ended = process.run_guarded(
             (python, "-I", "-c", _VERSIONS_SCRIPT, *names), cwd=cwd, env=process.isolated_environment(os.environ)

@@ -1,4 +1,4 @@
-"""Package a model file that was fitted in another place, which may have forged all that it says of it."""
+"""Packages a model file that was fitted elsewhere. Everything that came with the file may be forged."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from mlops_ci.training.workers import untrusted_files
 def package_external(
     task: TrainingTask, model_file: Path, golden: Any, scratch: Path, answers: ExternalAnswers | None = None
 ) -> FittedModel:
-    """Package a model file, finding out again all that can be found out without its code, in a new folder of `scratch`.
+    """Package a model file in a new folder of `scratch`, and inspect it again as far as possible without its code.
 
-    With `answers` the model is not loaded here, and its digest is that of its bytes. `seconds` and `log` are not known.
-    Raises Findings as `fit_model` does.
+    With `answers` the model is not loaded here, and its digest covers the bytes of its file. The result has no `seconds`
+    and no training log. Raises Findings as `fit_model` does.
     """
     scratch.mkdir(parents=True, exist_ok=True)
     copy = make_folder(scratch, "inspect-") / task.packager.entry_file
@@ -27,13 +27,13 @@ def package_external(
     except (OSError, ValueError) as error:
         raise Findings.of(
             "train-failed",
-            f"training left no model file: {error_headline(error)}",
+            f"training wrote no usable model file: {error_headline(error)}",
             location=task.where,
-            help="look at the log of the job that trained",
+            help="read the log of the training job",
         ) from error
-    found = (
+    inspection = (
         inspect_model_file(task, copy, golden)
         if answers is None
         else inspect_without_loading(task, copy, golden, answers)
     )
-    return package_model(task, InspectedFile(copy, digest, found), golden, scratch)
+    return package_model(task, InspectedFile(copy, digest, inspection), golden, scratch)

@@ -1,4 +1,4 @@
-"""How a worker's failure is told: as findings at the spec's train block, with what the worker said."""
+"""Turns a worker's failure into findings at the spec's train block, with the worker's output."""
 
 from __future__ import annotations
 
@@ -16,41 +16,42 @@ from mlops_ci.training.workers import protocol
 def require_answer(
     kind: type[protocol.T], folder: Path, ended: ProcessResult, task: TrainingTask, activity: str
 ) -> protocol.T:
-    """Return a worker's answer, read from its folder; raises the errors that it names, or that it gave no answer.
+    """Return a worker's answer from its folder.
 
-    `activity` is what the worker did, for messages.
+    Raises the errors that the answer reports, or Findings when the worker timed out or gave no answer. `activity`
+    describes the worker's task in messages.
     """
     if ended.timed_out:
         raise Findings.of(
             "train-timed-out",
             f"{activity} took more than {task.timeout:g} seconds",
             location=task.where,
-            help="Use fewer rows or a smaller model.",
+            help="Use fewer rows or a smaller model, or allow more time.",
         )
-    found: Any = protocol.read_answer(kind, folder)
-    if found is None:
+    given: Any = protocol.read_answer(kind, folder)
+    if given is None:
         raise training_failure(_describe_exit(ended.returncode, activity), ended, task.where)
-    if errors := protocol.printable_errors(found.diagnostics):
-        usage = getattr(found, "usage", False)
+    if errors := protocol.printable_errors(given.diagnostics):
+        usage = getattr(given, "usage", False)
         output = "" if usage else protocol.as_quote(ended.tail)
         raise (UsageProblem if usage else Findings)([_add_context(one, task.where, output) for one in errors])
-    answer: protocol.T = found
+    answer: protocol.T = given
     return answer
 
 
 def training_failure(message: str, ended: ProcessResult, where: Location | None) -> Findings:
-    """Return the finding that training failed, with the end of the worker's output."""
+    """Return the finding `train-failed`, with the end of the worker's output."""
     return Findings.of("train-failed", message, location=where, help=protocol.as_quote(ended.tail) or None)
 
 
 def _add_context(error: Diagnostic, where: Location | None, output: str) -> Diagnostic:
-    """Put an error that names no place at the spec's train block, and add the worker's output to its help."""
+    """Return the error with the spec's train block as its default place, and the worker's output in its help."""
     help = "\n".join(part for part in (error.help, output) if part)
     return replace(error, location=error.location or where, help=help or None)
 
 
 def _describe_exit(returncode: int, activity: str) -> str:
     if returncode < 0:
-        cause = " (out of memory?)" if returncode == -9 else ""
+        cause = " (probably out of memory)" if returncode == -9 else ""
         return f"{activity} was ended by signal {-returncode}{cause}"
     return f"{activity} ended with exit code {returncode} and no result"

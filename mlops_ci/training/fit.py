@@ -1,8 +1,8 @@
-"""Fit a candidate in a process of its own, and find out in another what it made.
+"""Fits a candidate in a training process, and inspects the model file in another process.
 
-The trainer runs the candidate's code, so that its word decides nothing: it hands over one file. That is copied once; a
-fresh process looks into the copy (types, structural digest, classes, predictions); signature, golden rows and
-requirements are written here.
+The training process runs the candidate's code, so its output is not trusted: it hands over one model file. The file is
+copied once, and a new process inspects the copy (types, structural digest, classes, predictions). This process writes
+the signature, the golden rows and the requirements.
 """
 
 from __future__ import annotations
@@ -23,40 +23,40 @@ _TRAIN_WORKER = "mlops_ci.training.workers.train"
 
 
 def fit_model(task: TrainingTask, data: Path, scratch: Path) -> FittedModel:
-    """Fit on the rows of the parquet file `data` (inputs and output, in a fixed order) and package in a new folder.
+    """Fit a model on the rows of the parquet file `data` (inputs and output, in a fixed order), and package it.
 
-    Folders are made in `scratch`. Raises UsageProblem when the spec asks for what cannot be built, Findings when training
-    fails or the model needs types that `train.trusted` does not list.
+    All folders are created in `scratch`. Raises UsageProblem when the estimator of the spec cannot be built, and Findings
+    when training fails or the model needs types that `train.trusted` does not list.
     """
     _require_free_names(task)
     entry_file = task.packager.entry_file
     scratch.mkdir(parents=True, exist_ok=True)
-    golden = select_golden_rows(data, task.inputs)  # before the trainer is told where the data are
+    golden = select_golden_rows(data, task.inputs)  # before the training process knows the path of the data
     work = make_folder(scratch, "train-")
     written = work / entry_file
     began = time.monotonic()
     ended = protocol.run_worker(
         _TRAIN_WORKER, _train_job(task, data, written), work, timeout=task.timeout, interpreter=task.interpreter
     )
-    from_outside = time.monotonic() - began
+    wall_seconds = time.monotonic() - began
     trained = require_answer(protocol.TrainAnswer, work, ended, task, "training")
-    # made now, when nothing of the trainer is left to find it
+    # created after the training process ended, so that it cannot find this folder
     copy = make_folder(scratch, "inspect-") / written.name
     try:
         digest = untrusted_files.copy_untrusted_file(written, copy)
     except (OSError, ValueError) as error:
-        message = f"training left no model file: {error_headline(error)}"
+        message = f"training wrote no usable model file: {error_headline(error)}"
         raise training_failure(message, ended, task.where) from error
-    found = inspect_model_file(task, copy, golden)
-    made = package_model(task, InspectedFile(copy, digest, found), golden, scratch)
+    inspection = inspect_model_file(task, copy, golden)
+    packaged = package_model(task, InspectedFile(copy, digest, inspection), golden, scratch)
     pools = tuple(protocol.printable_line(one, 200) for one in trained.threadpools[:20])
     return replace(
-        made,
+        packaged,
         environment=replace(task.environment, threadpools=pools),
         estimator=protocol.printable_line(trained.estimator, 2000),
-        # a gate may hold a limit against them: code of the candidate's own is not asked how long it took
-        seconds=from_outside if task.train.entrypoint else min(max(trained.seconds, 0.0), from_outside),
-        log=ended.log + found.log,
+        # a gate may have a limit on this value, so the candidate's own code must not report it
+        seconds=wall_seconds if task.train.entrypoint else min(max(trained.seconds, 0.0), wall_seconds),
+        log=ended.log + inspection.log,
     )
 
 
@@ -65,9 +65,9 @@ def _require_free_names(task: TrainingTask) -> None:
         if field.name.startswith(RESERVED_FEATURE_PREFIX):
             raise UsageProblem.of(
                 "feature-name-reserved",
-                f"feature '{field.name}' has a name that predictions are stored under",
+                f"feature '{field.name}' has a name that is reserved for predictions",
                 location=task.where,
-                help=f"Rename the column: no feature may start with '{RESERVED_FEATURE_PREFIX}'.",
+                help=f"Rename the column: the name of a feature must not start with '{RESERVED_FEATURE_PREFIX}'.",
             )
 
 

@@ -1,4 +1,4 @@
-"""Rows as a model sees them: the same frame when it learns and when it predicts."""
+"""Builds the frame of features that a model reads; it is the same for training and for prediction."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mlops_ci.core.records.training_run import ModelField
 
 _NUMBER_KINDS = frozenset({"integer", "floating", "mixed-integer-float", "decimal", "boolean"})
 _TIME_KINDS = frozenset({"date", "datetime", "datetime64"})
-_ALLOWED_KINDS: Mapping[str, frozenset[str]] = {  # by column type, what pandas may infer of its values
+_ALLOWED_KINDS: Mapping[str, frozenset[str]] = {  # by column type: the kinds that pandas may infer from the values
     "integer": _NUMBER_KINDS,
     "number": _NUMBER_KINDS,
     "boolean": _NUMBER_KINDS,
@@ -22,10 +22,10 @@ _ALLOWED_KINDS: Mapping[str, frozenset[str]] = {  # by column type, what pandas 
 
 
 def incompatible_inputs(inputs: Sequence[ModelField], types_today: Mapping[str, str]) -> tuple[str, ...]:
-    """Say which of a model's inputs are of another type today, as "a (integer then, string now)".
+    """Return the model's inputs that have another type in today's data, as "a (integer then, string now)".
 
-    Integers and numbers stand in for each other: `features` casts both without loss. Columns that are gone are no
-    concern of this (`score.missing_inputs`).
+    Integer and number are compatible: `feature_frame` casts both without loss. Missing columns are not reported here
+    (see `scoring.missing_inputs`).
     """
     return tuple(
         f"{field.name} ({field.type} then, {now} now)"
@@ -35,11 +35,11 @@ def incompatible_inputs(inputs: Sequence[ModelField], types_today: Mapping[str, 
 
 
 def feature_frame(frame: Any, inputs: Sequence[ModelField]) -> Any:
-    """Return a pandas frame of the inputs in order: integers int64, numbers and booleans float64.
+    """Return a pandas frame of the inputs in order: integers as int64, numbers and booleans as float64.
 
-    Integers are float64 where values are missing, or are no integers any more. Strings are objects, NaN where they are
-    missing; dates and timestamps stay as they are. Raises ValueError for a column of another kind of values, which no cast
-    would turn into what the model learned from.
+    Integers are float64 when values are missing or are no longer integers. Strings are objects, with NaN for missing
+    values; dates and timestamps are unchanged. Raises ValueError for a column with another kind of values, which no cast
+    can turn into the type that the model was trained on.
     """
     import pandas as pd
 
@@ -51,7 +51,7 @@ def _cast_column(values: Any, field: ModelField) -> Any:
 
     type, kind = field.type, infer_dtype(values, skipna=True)
     if kind not in _ALLOWED_KINDS[type] and not values.isna().all():
-        raise ValueError(f"input '{field.name}' was of type {type} when the model learned, and holds {kind} values now")
+        raise ValueError(f"input '{field.name}' was of type {type} in training, but now has {kind} values")
     if type == "integer":
         return values.astype("int64" if _has_only_int64(values) else "float64")
     if type in ("number", "boolean"):
@@ -62,7 +62,7 @@ def _cast_column(values: Any, field: ModelField) -> Any:
 
 
 def _has_only_int64(values: Any) -> bool:
-    """Tell whether all values are there and fit int64 as they are."""
+    """Return whether no value is missing and all values are exact int64 values."""
     if values.isna().any():
         return False
     if values.dtype.kind in "bi":
@@ -72,7 +72,7 @@ def _has_only_int64(values: Any) -> bool:
 
 
 def target_array(values: Any, type: str, task: str) -> Any:
-    """Return the target as an array [n]: float64 for a regression and for numbers, else int64, bool or objects."""
+    """Return the target as an array of n values: float64 for a regression and for numbers, else int64, bool or object."""
     if task == "regression" or type == "number":
         return values.to_numpy(dtype="float64")
     if type == "boolean":

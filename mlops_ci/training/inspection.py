@@ -1,7 +1,7 @@
-"""Look into a model file in a process that did not make it.
+"""Inspects a model file in a process other than the one that wrote it.
 
-A model of the repository's own classes cannot be loaded without its code: its types are still listed by a process that
-imports none of it, but digest, classes and predictions are that code's own word.
+A model with classes of the repository cannot be loaded without the repository's code. A process that imports none of
+this code lists the types. Digest, classes and predictions then come from a process that runs this code.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Inspection:
-    """What a model file holds, and a pyarrow table of the model's predictions for the golden rows."""
+    """The content of a model file, and a pyarrow table of the model's predictions for the golden rows."""
 
     trusted: tuple[str, ...]
     model_digest: str
@@ -44,9 +44,9 @@ class Inspection:
 
 @dataclass(frozen=True)
 class ExternalAnswers:
-    """What a model with code of its own answered in another place: its classes, and a pyarrow table for the golden rows.
+    """The classes and the golden predictions (a pyarrow table) that a model with its own code gave in another place.
 
-    `code` are its files: with the model file they are what it is told apart by.
+    `code` are the files of its code. They and the model file identify the model.
     """
 
     classes: tuple[str | int | bool, ...]
@@ -55,7 +55,7 @@ class ExternalAnswers:
 
 
 def select_golden_rows(data: Path, inputs: Sequence[ModelField]) -> Any:
-    """Return the inputs of at most MAX_GOLDEN_ROWS rows spread evenly over the training data, as a pyarrow table."""
+    """Return a pyarrow table of the inputs of at most MAX_GOLDEN_ROWS training rows, evenly spaced."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -67,21 +67,22 @@ def select_golden_rows(data: Path, inputs: Sequence[ModelField]) -> Any:
 
 
 def inspect_model_file(task: TrainingTask, model: Path, golden: Any) -> Inspection:
-    """Return what a model file holds and answers; the folder that it is in is the inspecting process's own.
+    """Return the content of a model file and its golden predictions. The inspecting process works in the file's folder.
 
-    A model with code of its own is loaded in a second process, once all of its types are trusted. Raises Findings when the file needs types that the spec does not trust, or cannot be used.
+    A model with its own code is loaded in a second process, after all of its types are trusted. Raises Findings when the
+    file needs types that the spec does not trust, or when the model cannot be used.
     """
     folder, paths = model.parent, entrypoint_folders(task.train.entrypoint, task.root)
     job = _inspect_job(task, model, golden, paths, types_only=bool(paths))
     ended, found = _run_inspector(task, job, folder)
     _require_trusted_types(task, found)
     log = ended.log
-    if paths:  # now its code may be imported
+    if paths:  # all types are trusted: now the model's code may be imported
         (folder / protocol.ANSWER_FILE).unlink()
         ended, again = _run_inspector(task, replace(job, types_only=False), folder)
         found, log = replace(again, untrusted=found.untrusted), log + ended.log
     if found.model_digest is None or not _SHA256.fullmatch(found.model_digest):
-        raise training_failure(f"{_ACTIVITY} gave no digest", ended, task.where)
+        raise training_failure(f"{_ACTIVITY} gave no valid digest", ended, task.where)
     _require_usable_classes(task, found.classes, ended)
     try:
         predictions = untrusted_files.read_prediction_table(
@@ -93,9 +94,10 @@ def inspect_model_file(task: TrainingTask, model: Path, golden: Any) -> Inspecti
 
 
 def inspect_without_loading(task: TrainingTask, model: Path, golden: Any, answers: ExternalAnswers) -> Inspection:
-    """Return what a model file holds, without loading it: `answers` has what it answers, its digest is of its bytes.
+    """Return the content of a model file without loading it.
 
-    Raises Findings when the file needs types that the spec does not trust, or the classes are none of the task's.
+    Classes and golden predictions come from `answers`; the digest covers the file's bytes and the model's code. Raises
+    Findings when the file needs types that the spec does not trust, or when the classes do not fit the task.
     """
     job = _inspect_job(task, model, golden, entrypoint_folders(task.train.entrypoint, task.root), types_only=True)
     ended, found = _run_inspector(task, job, model.parent)
@@ -146,9 +148,9 @@ def _untrusted_types_finding(missing: list[str], where: Location | None) -> Diag
     lines = "\n".join(f"    - {name}" for name in missing)
     return Diagnostic(
         "model-types-untrusted",
-        f"the model file holds {len(missing)} types that the spec does not trust: {', '.join(missing)}",
+        f"the model file contains {len(missing)} types that the spec does not trust: {', '.join(missing)}",
         where,
-        f"Loading the model makes objects of these types. Review them, then add:\ntrain:\n  trusted:\n{lines}",
+        f"Loading the model creates objects of these types. Review them, then add:\ntrain:\n  trusted:\n{lines}",
     )
 
 
@@ -158,13 +160,13 @@ def _require_usable_classes(task: TrainingTask, classes: tuple[str | int | bool,
 
 
 def classes_problem(classes: tuple[str | int | bool, ...], task: Task, output: ModelField) -> str | None:
-    """Say what is wrong with a model's classes, or None."""
+    """Return the reason why a model's classes do not fit the task, or None."""
     if task == "regression":
-        return "are those of a classifier, and the task is regression" if classes else None
+        return "are those of a classifier, but the task is regression" if classes else None
     if len(classes) < 2 or (task == "binary-classification" and len(classes) != 2):
-        return f"have {len(classes)} labels, and the task is {task}"
+        return f"have {len(classes)} labels, but the task is {task}"
     if any((type(label) is str) != (output.type == "string") for label in classes):
         return f"are not values of '{output.name}'"
     if len(set(classes)) != len(classes) or len({type(label) for label in classes}) != 1:
-        return "have a label twice, or labels of several types"
+        return "have repeated labels, or labels of several types"
     return None

@@ -1,4 +1,4 @@
-"""A packaged model: the inspected file, and beside it signature, golden rows and requirements, written here."""
+"""Packages a model: the inspected model file, with the signature, golden rows and requirements that this module writes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from mlops_ci.training.workers import untrusted_files
 
 @dataclass(frozen=True)
 class FittedModel:
-    """A packaged candidate: its files in `folder`, what a TrainingRun says of it, the training's output in `log`."""
+    """A packaged candidate: its files in `folder`, the values for a TrainingRun, and the output of the training in `log`."""
 
     folder: Path
     files: tuple[FileDigest, ...]
@@ -40,7 +40,7 @@ class FittedModel:
 
 @dataclass(frozen=True)
 class InspectedFile:
-    """A copy of a model file, its digest when it was copied, and what the file was found to hold."""
+    """A copy of a model file, its digest at the time of copying, and the result of its inspection."""
 
     path: Path
     digest: FileDigest
@@ -48,38 +48,38 @@ class InspectedFile:
 
 
 def package_model(task: TrainingTask, model: InspectedFile, golden: Any, scratch: Path) -> FittedModel:
-    """Package a model file in a new folder of `scratch`; `estimator` and `seconds` are not known here.
+    """Package a model file in a new folder of `scratch`. The caller sets `estimator` and `seconds`, which are empty here.
 
-    Raises Findings when the file changed while it was inspected.
+    Raises Findings when the file changed during the inspection.
     """
-    found, model_format = model.inspection, task.packager.model_format
-    signature = ModelSignature(task.inputs, task.output, found.classes)
+    inspection, model_format = model.inspection, task.packager.model_format
+    signature = ModelSignature(task.inputs, task.output, inspection.classes)
     folder = make_folder(scratch, "package-")
     if untrusted_files.copy_untrusted_file(model.path, folder / model_format.entry_file) != model.digest:
-        raise Findings.of("train-failed", "the model file changed while it was checked", location=task.where)
-    _write_golden_rows(folder / GOLDEN_FILE, golden, found.predictions)
+        raise Findings.of("train-failed", "the model file changed while it was inspected", location=task.where)
+    _write_golden_rows(folder / GOLDEN_FILE, golden, inspection.predictions)
     text = json.dumps(encode(signature), indent=2, sort_keys=True) + "\n"
     (folder / SIGNATURE_FILE).write_text(text, encoding="utf-8")
     (folder / REQUIREMENTS_FILE).write_text(pip_requirements(task.environment), encoding="utf-8")
     names = (model_format.entry_file, SIGNATURE_FILE, GOLDEN_FILE, REQUIREMENTS_FILE)
-    unused = (name for name in task.train.trusted if name not in found.trusted)
+    unused = (name for name in task.train.trusted if name not in inspection.trusted)
     return FittedModel(
         folder=folder,
         files=tuple(FileDigest(name, digest_file(folder / name), (folder / name).stat().st_size) for name in names),
         model_format=model_format,
         signature=signature,
-        model_digest=found.model_digest,
+        model_digest=inspection.model_digest,
         environment=task.environment,
         estimator="",
-        trusted=found.trusted,
+        trusted=inspection.trusted,
         seconds=0.0,
-        log=found.log,
+        log=inspection.log,
         diagnostics=tuple(_unused_trust_warning(name, task.where) for name in unused),
     )
 
 
 def make_folder(scratch: Path, prefix: str) -> Path:
-    """Make a new folder with a name that cannot be guessed, and return its path without links."""
+    """Create a folder with an unpredictable name, and return its path with symbolic links resolved."""
     return Path(tempfile.mkdtemp(prefix=prefix, dir=scratch)).resolve()
 
 
@@ -96,6 +96,6 @@ def _unused_trust_warning(name: str, where: Location | None) -> Diagnostic:
         "model-trusted-unused",
         f"train.trusted lists '{name}', which the model does not need",
         where,
-        "Take it off the list: every trusted type is one more that a model file may make.",
+        "Remove it from the list: a model file can create objects of every trusted type.",
         severity="warning",
     )

@@ -1,4 +1,4 @@
-"""A model's answers as named columns: what workers write, golden rows keep, and scoring reads back."""
+"""Predictions as named columns: workers write them, golden rows store them, and scoring reads them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LABEL_COLUMN, VALUE_COLUMN, SCORE_COLUMN, PROBABILITY_PREFIX = (
 
 
 def predict_columns(model: Any, frame: Any, task: str) -> dict[str, Any]:
-    """Return predictions for n rows as columns [n]: the value, or the label with probabilities or a score."""
+    """Return predictions for n rows as columns of n values: the value, or the label with probabilities or a score."""
     if task == "regression":
         return {VALUE_COLUMN: np.asarray(model.predict(frame), dtype=np.float64).reshape(len(frame))}
     columns: dict[str, Any] = {}
@@ -31,17 +31,17 @@ def predict_columns(model: Any, frame: Any, task: str) -> dict[str, Any]:
 
 
 def class_labels(model: Any) -> tuple[Any, ...]:
-    """Return a classifier's labels as Python values, in the order of its probabilities' columns."""
+    """Return a classifier's labels as Python values, in the order of its probability columns."""
     return tuple(item.item() if hasattr(item, "item") else item for item in model.classes_)
 
 
 def signature_mismatch(model: Any, signature: ModelSignature, task: str) -> str | None:
-    """Say how a model differs from its signature, or None."""
+    """Return a description of how a model differs from its signature, or None."""
     if task == "regression":
         return None
     classes = class_labels(model)
     return (
         None
         if classes == signature.classes
-        else f"it knows the classes {classes}, its signature says {signature.classes}"
+        else f"it has the classes {classes}, but its signature has {signature.classes}"
     )

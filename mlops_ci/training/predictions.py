@@ -1,4 +1,4 @@
-"""What a model said about some rows, as arrays, and the labels to hold it against."""
+"""A model's predictions for some rows, and the true values of these rows, as arrays."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ T = TypeVar("T")
 
 
 def require_part(part: T | None) -> T:
-    """Return a part of truth or predictions that the task always has; raises ValueError when it is not there."""
+    """Return a part of truth or predictions that the task always has; raises ValueError when it is None."""
     if part is None:
-        raise ValueError("these are another task's truth or predictions")
+        raise ValueError("these are the truth or the predictions of another task")
     return part
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """A model's answers for n rows.
+    """A model's predictions for n rows.
 
-    Regression: `values` [n]. Classification: `labels` [n], indices into the holdout's classes; `probabilities` [n, k]
-    where the model gives them; `scores` [n], of the positive class (the second one), where the task is binary. `own` has
-    what the user's own metrics give for each row, [n] by name.
+    Regression: `values` [n]. Classification: `labels` [n], indices into the holdout's classes; `probabilities` [n, k] if
+    the model gives them; for a binary task, `scores` [n] of the positive (second) class. `own` has the values [n] of each
+    custom metric for each row, by metric name.
     """
 
     values: Floats | None = None
@@ -38,7 +38,7 @@ class Predictions:
     own: Mapping[str, Floats] = field(default_factory=dict)
 
     def select_rows(self, which: Any) -> Predictions:
-        """Return the predictions of some rows: indices or a mask."""
+        """Return the predictions of some rows, given by indices or a mask."""
         names = ("values", "labels", "probabilities", "scores")
         parts = {name: _select(getattr(self, name), which) for name in names}
         return Predictions(**parts, own={name: values[which] for name, values in self.own.items()})
@@ -46,10 +46,10 @@ class Predictions:
 
 @dataclass(frozen=True)
 class MetricOptions:
-    """What metrics are about besides the rows: a quantile, how many guesses count, what errors cost.
+    """The options of metrics: the quantile, the `k` of top-k accuracy, and the costs of errors.
 
-    `costs` [k, k]: of predicting the class of the column where that of the row is true. `better` tells of the user's own
-    metrics, by name, whether higher is better.
+    `costs` [k, k] has the cost of predicting the column's class when the row's class is true. `higher_is_better` is for
+    custom metrics, by name.
     """
 
     quantile: float = 0.5
@@ -60,10 +60,10 @@ class MetricOptions:
 
 @dataclass(frozen=True)
 class Truth:
-    """What was right for n rows: `values` [n], or `labels` [n], indices into `classes` (-1: unknown).
+    """The true values of n rows: `values` [n], or `labels` [n], indices into `classes` (-1: an unknown class).
 
-    `weights` [n] say how much each row counts, `groups` [n] which rows depend on each other (equal numbers); None: all
-    the same, and none.
+    `weights` [n] are the weights of the rows; None means equal weights. Rows with the same number in `groups` [n] depend
+    on each other; None means that all rows are independent.
     """
 
     values: Floats | None = None
@@ -74,24 +74,25 @@ class Truth:
     metric_options: MetricOptions = MetricOptions()
 
     def select_rows(self, which: Any) -> Truth:
-        """Return the truth of some rows: indices or a mask."""
+        """Return the truth of some rows, given by indices or a mask."""
         names = ("values", "labels", "weights", "groups")
         return replace(self, **{name: _select(getattr(self, name), which) for name in names})
 
     @property
     def has_equal_independent_rows(self) -> bool:
-        """Whether every row counts the same and depends on no other."""
+        """Whether all rows have equal weights and are independent."""
         return self.weights is None and self.groups is None
 
     @property
     def weights_or_ones(self) -> Floats:
-        """How much each row counts, [n]."""
+        """The weights of the rows, [n]; ones when there are no weights."""
         return np.ones(len(self)) if self.weights is None else self.weights
 
     def effective_sample_size(self, which: Any = None) -> float:
-        """Return how many independent rows of equal weight the rows (of a mask) are worth.
+        """Return the effective number of independent rows of equal weight, among all rows or those of a mask.
 
-        L. Kish, Survey Sampling, 1965: the square of the weights' sum by the sum of their squares, of groups as of rows.
+        L. Kish, Survey Sampling, 1965: the squared sum of the weights, divided by the sum of the squared weights. With
+        groups, the sums of the weights by group take the place of the weights.
         """
         which = np.ones(len(self), dtype=bool) if which is None else which
         mass = self.weights_or_ones[which]
@@ -109,7 +110,7 @@ def _select(part: Any, which: Any) -> Any:
 
 
 def encode_labels(values: Any, classes: Sequence[Label]) -> Ints:
-    """Return each value's index into `classes`, [n]; -1 for a value that is none of them."""
+    """Return the index of each value in `classes`, [n]; -1 for a value that is not a class."""
     values = np.asarray(values)
     out = np.full(len(values), -1, dtype=np.int64)
     for index, label in enumerate(classes):
@@ -118,7 +119,10 @@ def encode_labels(values: Any, classes: Sequence[Label]) -> Ints:
 
 
 def align_classes(predictions: Predictions, own: Sequence[Label], classes: Sequence[Label]) -> Predictions:
-    """Return predictions in terms of `classes`, which has all of the model's `own`; the others get probability 0."""
+    """Return predictions with labels and probabilities in the order of `classes`.
+
+    `classes` must contain all of the model's classes `own`; the other classes get probability 0.
+    """
     if tuple(own) == tuple(classes) or predictions.labels is None:
         return predictions
     at = np.array([list(classes).index(label) for label in own], dtype=np.int64)

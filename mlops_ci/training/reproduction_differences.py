@@ -1,4 +1,4 @@
-"""Why a model that was trained again is not the same: what has moved since, as far as that can be told."""
+"""Explains why a model that was trained again differs from the recorded one, as far as the records show."""
 
 from __future__ import annotations
 
@@ -11,24 +11,27 @@ from mlops_ci.core.results.queries import Cause, RecordedDifference
 def find_difference_causes(
     recorded: TrainingEnvironment, used: TrainingEnvironment, toolkits: tuple[str, str], digests: tuple[str, ...]
 ) -> tuple[Cause, ...]:
-    """Name what can explain that a model is another one; never nothing.
+    """Return the possible causes of a difference between two models; there is always at least one.
 
-    `toolkits` are the version that made the release and the one here, `digests` those of the models that were trained here
-    from the same inputs. The processor is named only where nothing else can explain it: the libraries are as recorded,
-    and two trainings here agree.
+    `toolkits` are the mlops-ci versions of the release and of this process. `digests` are the digests of the models that
+    were trained here from the same inputs. The processor is a cause only when nothing else explains the difference: the
+    libraries are as recorded, and two trainings here give the same model.
     """
-    found = [*_library_causes(recorded, used), *_seed_causes(digests)]
-    if not found:
-        found += _cpu_causes(recorded, used)
-    found += _toolkit_causes(*toolkits)
-    sentence = "everything that is recorded is as it was; what is not (a library's own dependency, an environment variable) may differ"
-    return tuple(found) or (Cause("unexplained", sentence),)
+    causes = [*_library_causes(recorded, used), *_seed_causes(digests)]
+    if not causes:
+        causes += _cpu_causes(recorded, used)
+    causes += _toolkit_causes(*toolkits)
+    sentence = (
+        "everything in the record is unchanged; something that is not recorded (a dependency of a library, an "
+        "environment variable) may differ"
+    )
+    return tuple(causes) or (Cause("unexplained", sentence),)
 
 
 def find_changed_values(
     recorded: Mapping[str, str | None], found: Mapping[str, str | None]
 ) -> tuple[RecordedDifference, ...]:
-    """Return what differs between two mappings, in the order of the first."""
+    """Return the entries that differ between two mappings, in the order of the first."""
     names = dict.fromkeys((*recorded, *found))
     return tuple(
         RecordedDifference(name, recorded.get(name), found.get(name))
@@ -39,10 +42,10 @@ def find_changed_values(
 
 def _library_causes(recorded: TrainingEnvironment, used: TrainingEnvironment) -> Iterator[Cause]:
     before = {"Python": recorded.python, **recorded.packages}
-    if gone := find_changed_values(before, {"Python": used.python, **used.packages}):
-        shown = ", ".join(f"{one.what} {one.recorded} is {one.found or 'not installed'} here" for one in gone[:5])
-        more = f" and {len(gone) - 5} more" if len(gone) > 5 else ""
-        yield Cause("library", f"a library has moved: {shown}{more}", gone)
+    if changed := find_changed_values(before, {"Python": used.python, **used.packages}):
+        shown = ", ".join(f"{one.what} {one.recorded} is {one.found or 'not installed'} here" for one in changed[:5])
+        more = f" and {len(changed) - 5} more" if len(changed) > 5 else ""
+        yield Cause("library", f"library versions differ: {shown}{more}", changed)
 
 
 def _seed_causes(digests: tuple[str, ...]) -> Iterator[Cause]:
@@ -50,7 +53,8 @@ def _seed_causes(digests: tuple[str, ...]) -> Iterator[Cause]:
         evidence = (RecordedDifference("model digest of two trainings here", digests[0], digests[1]),)
         yield Cause(
             "unseeded",
-            "two trainings here, of the same rows with the same seed, do not agree: the estimator draws numbers that the seed does not decide",
+            "two trainings here on the same rows with the same seed give different models: the estimator uses random "
+            "numbers that the seed does not control",
             evidence,
         )
 
@@ -59,15 +63,17 @@ def _cpu_causes(recorded: TrainingEnvironment, used: TrainingEnvironment) -> Ite
     before, now = (
         {"platform": one.platform, "cpu": one.cpu, "kernels": ", ".join(one.threadpools)} for one in (recorded, used)
     )
-    if differs := find_changed_values(before, now):
-        shown = "; ".join(f"{one.what} {one.recorded or 'unknown'}, here {one.found or 'unknown'}" for one in differs)
-        yield Cause("cpu", f"another CPU kernel: the libraries are the same, the machine is not: {shown}", differs)
+    if changed := find_changed_values(before, now):
+        shown = "; ".join(f"{one.what} {one.recorded or 'unknown'}, here {one.found or 'unknown'}" for one in changed)
+        yield Cause(
+            "cpu", f"the CPU kernels differ: the libraries are the same, but the machine is not: {shown}", changed
+        )
 
 
 def _toolkit_causes(before: str, now: str) -> Iterator[Cause]:
     if before != now:
         yield Cause(
             "toolkit",
-            f"the toolkit has moved: mlops-ci {before} made it, this is {now}",
+            f"the toolkit versions differ: the release was made with mlops-ci {before}, and this is mlops-ci {now}",
             (RecordedDifference("mlops-ci", before, now),),
         )

@@ -1,4 +1,4 @@
-"""Which files of the repository an entrypoint is made of: found by reading its imports, never by running it."""
+"""Finds the repository's files that an entrypoint consists of, by reading its imports. No code runs."""
 
 from __future__ import annotations
 
@@ -15,45 +15,45 @@ from mlops_ci.core.records.base import FileDigest
 def code_files(root: Path, entrypoint: str | None) -> tuple[FileDigest, ...]:
     """Return the entrypoint's file (`path.py:function`) and every file of the repository that it imports, by path.
 
-    Modules are looked for where training finds them: in the entrypoint's folder and in the root. Imports that are made
-    at run time (importlib, __import__) are not seen. A file that is not Python counts by its bytes alone.
+    Modules are searched where training finds them: in the entrypoint's folder and in the root. Imports at run time
+    (importlib, __import__) are not found. A file that is not valid Python is included without its imports.
     """
     if entrypoint is None:
         return ()
     root = root.resolve()
-    found, _ = _import_closure(root, entrypoint)
+    contents, _ = _import_closure(root, entrypoint)
     files = (
-        FileDigest(path.relative_to(root).as_posix(), digest_bytes(data), len(data)) for path, data in found.items()
+        FileDigest(path.relative_to(root).as_posix(), digest_bytes(data), len(data)) for path, data in contents.items()
     )
     return tuple(sorted(files, key=lambda file: file.path))
 
 
 def possible_code_paths(root: Path, entrypoint: str) -> frozenset[Path]:
-    """Return every path below the root that an entrypoint's code is read from, or would be if there were a file."""
+    """Return every path below the root that an entrypoint's code is read from, or would be read from if it existed."""
     root = root.resolve()
-    found, looked_for = _import_closure(root, entrypoint)
-    return frozenset(found) | looked_for
+    contents, missing = _import_closure(root, entrypoint)
+    return frozenset(contents) | missing
 
 
 def _import_closure(root: Path, entrypoint: str) -> tuple[dict[Path, bytes], frozenset[Path]]:
-    """Return the files that an entrypoint is made of with their contents, and each place where there was none."""
+    """Return the contents of an entrypoint's files by path, and the searched paths that do not exist."""
     first = (root / entrypoint.partition(":")[0]).resolve()
-    waiting, found = [first], {}
-    nothing: set[Path] = set()
+    waiting, contents = [first], {}
+    missing: set[Path] = set()
     while waiting:
         path = waiting.pop()
-        if path in found or path in nothing or not path.is_relative_to(root):
+        if path in contents or path in missing or not path.is_relative_to(root):
             continue
         if not path.is_file():
-            nothing.add(path)
+            missing.add(path)
             continue
-        found[path] = content = path.read_bytes()
+        contents[path] = content = path.read_bytes()
         waiting.extend(_import_candidates(content, path, (first.parent, root)))
-    return found, frozenset(nothing)
+    return contents, frozenset(missing)
 
 
 def imported_packages(root: Path, entrypoint: str | None) -> tuple[str, ...]:
-    """Return the installed packages (top-level modules) that an entrypoint's files import, and that are not the repository's."""
+    """Return the installed packages (top-level modules) that an entrypoint's files import from outside the repository."""
     names: set[str] = set()
     for file in code_files(root, entrypoint):
         path = root / file.path
@@ -89,7 +89,7 @@ def _import_candidates(content: bytes, path: Path, places: tuple[Path, ...]) -> 
 
 
 def _module_file_candidates(parts: list[str], places: tuple[Path, ...]) -> Iterator[Path]:
-    """Yield every file that importing a.b.c could read: each package's __init__ on the way, and the module itself."""
+    """Yield every file that importing a.b.c can read: the __init__ of each package on the path, and the module."""
     for place in places:
         for depth in range(1, len(parts) + 1):
             stem = place.joinpath(*parts[:depth])

@@ -1,4 +1,4 @@
-"""What is fitted and packaged, and within which limits."""
+"""The description of one training: what to fit and package, and with which limits."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from mlops_ci.training.workers.protocol import CURRENT_INTERPRETER, Interpreter
 class TrainingTask:
     """One model to fit and to package.
 
-    `root` is the folder that an entrypoint is in, `where` the spec's train block, for messages. `timeout` is each
-    process's, in seconds; `interpreter` runs what fits and what loads the model.
+    `root` is the folder of entrypoints, and `where` the place of the spec's train block, for messages. `timeout` is the
+    limit of each process in seconds. `interpreter` runs the processes that fit and load the model.
     """
 
     train: TrainSpec
@@ -37,7 +37,7 @@ class TrainingTask:
 
     @property
     def framework(self) -> Framework:
-        """What fits the model; raises as `plugins.load` does, at the spec's train block."""
+        """The framework that fits the model; raises as `plugins.load` does, at the spec's train block."""
         try:
             return load_framework(self.train.framework or SKLEARN.name)
         except UsageProblem as problem:
@@ -45,5 +45,5 @@ class TrainingTask:
 
     @property
     def packager(self) -> Packager:
-        """The format that the framework packages its models in; raises as `plugins.load` does."""
+        """The packager of the framework's models; raises as `plugins.load` does."""
         return load_packager(self.framework.packager)

@@ -1,4 +1,4 @@
-"""The repository's own code: loaded from an entrypoint, called, and its errors told by its own lines."""
+"""Loads and calls the repository's own code, and reports its errors at the lines of that code."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ from mlops_ci.core.diagnostics import Diagnostic, Location
 from mlops_ci.core.errors import Findings, ToolError, UsageProblem, error_headline
 
 T = TypeVar("T")
-CALL_HELP = "Run the function yourself with the spec's params, and fix what it raises."
+CALL_HELP = "Run the function locally with the spec's params, and fix the error."
 
 
 def entrypoint_folders(entrypoint: str | None, root: Path) -> tuple[str, ...]:
-    """Return the folders that an entrypoint's code may import from: its own and the repository's; none without one."""
+    """Return the folders that an entrypoint's code may import from: its own folder and the repository's root.
+
+    Returns no folders without an entrypoint.
+    """
     if entrypoint is None:
         return ()
     own = (root / entrypoint.rpartition(":")[0]).resolve().parent
@@ -27,14 +30,14 @@ def entrypoint_folders(entrypoint: str | None, root: Path) -> tuple[str, ...]:
 
 
 def load_entrypoint(entrypoint: str, root: Path) -> Callable[..., Any]:
-    """Return a function of the repository, `path/to/file.py:function`; raises UsageProblem when there is none."""
+    """Return the function `path/to/file.py:function` of the repository; raises UsageProblem when it does not exist."""
     file, _, name = entrypoint.rpartition(":")
     path = (root / file).resolve()
     if not path.is_relative_to(root.resolve()) or not path.is_file():
         raise UsageProblem.of(
             "entrypoint-missing",
-            f"there is no file '{file}' in the repository",
-            help="Write it as path/to/file.py:function.",
+            f"the file '{file}' does not exist in the repository",
+            help="Correct the entrypoint: write it as path/to/file.py:function.",
         )
     function = getattr(_load_module(path, file, root), name, None)
     if not callable(function):
@@ -42,16 +45,16 @@ def load_entrypoint(entrypoint: str, root: Path) -> Callable[..., Any]:
             "entrypoint-missing",
             f"'{file}' has no function '{name}'",
             location=Location(file),
-            help="Write it as path/to/file.py:function.",
+            help="Correct the entrypoint: write it as path/to/file.py:function.",
         )
-    found: Callable[..., Any] = function
-    return found
+    entry: Callable[..., Any] = function
+    return entry
 
 
 def call_user_code(call: Callable[[], T], id: str, what: str, help: str, root: Path) -> T:
-    """Return what a candidate's code returns; raises Findings with its own line when it raises, our frames left out.
+    """Call the candidate's code and return its result; raises Findings at the line of that code when it raises.
 
-    The traceback goes to this process's log.
+    The traceback, without the frames of this package, goes to this process's log.
     """
     try:
         return call()
@@ -64,7 +67,7 @@ def call_user_code(call: Callable[[], T], id: str, what: str, help: str, root: P
 
 
 def locate_user_error(error: BaseException, root: Path) -> tuple[Location | None, str]:
-    """Return the deepest line of the repository's own code in a traceback, and the traceback without our frames."""
+    """Return the deepest line of the repository's code in a traceback, and the traceback without this package's frames."""
     ours = Path(mlops_ci.__file__).resolve().parent
     top = root.resolve()
     frames = [
@@ -99,21 +102,21 @@ def _relative_path(path: str, root: Path) -> str:
 def _load_module(path: Path, file: str, root: Path) -> Any:
     loaded = sys.modules.get(path.stem)
     if loaded is not None and getattr(loaded, "__file__", None) == str(path):
-        return loaded  # another function of the same file
+        return loaded  # another function of this file was loaded before
     if path.stem in sys.modules or path.stem in sys.stdlib_module_names:
         raise UsageProblem.of(
             "entrypoint-name-taken",
-            f"'{file}' cannot be imported as '{path.stem}', which is another module's name",
+            f"'{file}' cannot be imported as '{path.stem}': another module has this name",
             location=Location(file),
             help="Rename the file.",
         )
-    # at the end: nothing in a repository may stand in for an installed module
+    # at the end of the path, so that no file of the repository replaces an installed module
     sys.path += [folder for folder in entrypoint_folders(f"{file}:", root) if folder not in sys.path]
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise UsageProblem.of("entrypoint-missing", f"'{file}' is not a Python file", help="Its name must end in .py.")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module  # by the name that the scorer will import it by
+    sys.modules[path.stem] = module  # the name under which the scoring process will import it
     loader = spec.loader
     call_user_code(lambda: loader.exec_module(module), "entrypoint-failed", f"importing {file} failed", CALL_HELP, root)
     return module

@@ -158,7 +158,7 @@ def test_a_wrong_type_and_a_missing_column_stop_no_other_check(bench: Any) -> No
         ("check-unique", "spec/columns/id/unique"),
         ("check-row-count", "spec/checks/0"),
     ]
-    assert "2 values are no integer, such as 'x'" in found[1].help
+    assert "2 values are not of type integer, such as 'x'" in found[1].help
     assert not record.has_passed
 
 
@@ -167,8 +167,8 @@ def test_many_missing_columns_are_one_finding_and_stay_results_of_their_own(benc
     columns = {f"c{index}": ColumnSpec("integer") for index in range(12)}
     record, (found,) = bench.snapshot(columns=columns)
     assert (found.id, found.location.path) == ("data-column-missing", "spec/columns/c0")
-    assert found.message == "the data have none of 12 columns: c0, c1, c2, c3, c4, c5, c6, c7, c8, c9 and 2 more"
-    assert found.help == "the data have: 1, 2; is it the right file, and has it a header line?"
+    assert found.message == "12 columns are missing in the data: c0, c1, c2, c3, c4, c5, c6, c7, c8, c9 and 2 more"
+    assert found.help == "the data have: 1, 2; check that it is the right file and has a header line"
     assert [result.column for result in record.checks if not result.passed] == list(columns)
     three = {name: columns[name] for name in ("c0", "c1", "c2")}
     assert bench.ids(columns=three) == ["data-column-missing"] * 3
@@ -190,8 +190,8 @@ def test_one_is_no_plural(bench: Any) -> None:
     bench.csv("n\nx\n")
     found = bench.snapshot(columns={"n": ColumnSpec("integer")}, checks=(CheckSpec("row-count", min=2),))[1]
     assert found[0].help is not None
-    assert found[0].help.startswith("1 value is no integer, such as 'x'")
-    assert found[1].message == "the data have 1 row, wanted: at least 2 rows"
+    assert found[0].help.startswith("1 value is not of type integer, such as 'x'")
+    assert found[1].message == "the data have 1 row; expected: at least 2 rows"
 
 
 def test_a_near_miss_of_a_column_is_suggested(bench: Any) -> None:
@@ -249,7 +249,7 @@ def test_freshness_is_judged_against_the_clock_given(bench: Any) -> None:
     fresh, stale = datetime(2026, 1, 2, tzinfo=UTC), datetime(2026, 1, 2, 0, 0, 1, tzinfo=UTC)
     assert bench.snapshot(now=fresh, **asked)[1] == ()
     (found,) = bench.snapshot(now=stale, **asked)[1]
-    assert found.message == "the data are stale: newest is 2026-01-01T00:00:00, 1 day old, at most 24h is wanted"
+    assert found.message == "the data are stale: newest is 2026-01-01T00:00:00, 1 day old; the limit is 24h"
     bench.csv("when,id\n,1\n")
     assert bench.ids(**asked) == ["check-freshness"]
 

@@ -42,13 +42,13 @@ def test_a_file_that_may_be_of_its_type_is_left_to_the_engine(
 @pytest.mark.parametrize(
     ("content", "type", "said"),
     [
-        (b"version https://git-lfs.github.com/spec/v1\n", "csv", "a pointer of Git LFS"),
-        (b"version https://git-lfs.github.com/spec/v1\n", "parquet", "a pointer of Git LFS"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "csv", "a Git LFS pointer"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "parquet", "a Git LFS pointer"),
         (b"\x1f\x8b\x08", "csv", "compressed with gzip"),
         (b"PK\x03\x04", "parquet", "a zip archive"),
         (PARQUET, "csv", "it is a parquet file"),
-        (b"a,b\n1,2\n", "parquet", "text, perhaps CSV"),
-        ("ä,b\n".encode() * 400 + "ä".encode()[:1], "parquet", "text, perhaps CSV"),  # cut within a character
+        (b"a,b\n1,2\n", "parquet", "text, probably CSV"),
+        ("ä,b\n".encode() * 400 + "ä".encode()[:1], "parquet", "text, probably CSV"),  # cut within a character
     ],
 )
 def test_a_file_of_another_kind_is_named(

@@ -141,7 +141,7 @@ def test_by_time_a_key_before_and_after_the_cutoff_is_on_both_sides(parquet_benc
     dataset = parquet_bench.dataset(key=("id",), **spec)
     (finding,) = leak_findings(leaks, dataset, 10)
     assert (finding.id, finding.severity) == ("split-leak-key", "error")
-    assert finding.message == "3 of 10 holdout rows have a key that the training side has too, such as id=4; id=5"
+    assert finding.message == "3 of 10 holdout rows have the key of a training row, such as id=4; id=5"
     assert "such as 'when', to `key`" in (finding.help or "")
     allowed = parquet_bench.dataset(key=("id",), time="when", split=SplitSpec("time", 0.1, duplicates="allow"))
     assert leak_findings(leaks, allowed, 10) == (finding,), "a key on both sides is no matter of duplicates"
@@ -161,15 +161,15 @@ def test_by_time_a_row_that_is_repeated_at_another_moment_is_a_copy(parquet_benc
 def test_examples_show_no_personal_data(parquet_bench: Any) -> None:
     frame = under_new_ids(MEASURED, MEASURED)
     leaks = found(parquet_bench, frame, columns={"id": ColumnSpec(tags=("pii",))})
-    assert set(leaks.row_examples) == {"id=*** is id=*** there"}
+    assert set(leaks.row_examples) == {"id=*** is a copy of id=***"}
 
 
 @pytest.mark.parametrize(
     ("leaks", "duplicates", "severity", "message"),
     [
         (Leaks(), "fail", None, ""),
-        (Leaks(rows_with_equal_content=9, copies=5, row_examples=("id=1 is id=2 there",)), "fail", "error", "5 of 1,000 holdout rows have a copy"),
-        (Leaks(rows_with_equal_content=9, copies=1, row_examples=("id=1 is id=2 there",)), "allow", "warning", "1 of 1,000 holdout rows has a copy"),
+        (Leaks(rows_with_equal_content=9, copies=5, row_examples=("id=1 is a copy of id=2",)), "fail", "error", "5 of 1,000 holdout rows have a copy"),
+        (Leaks(rows_with_equal_content=9, copies=1, row_examples=("id=1 is a copy of id=2",)), "allow", "warning", "1 of 1,000 holdout rows has a copy"),
         (Leaks(rows_with_equal_content=501), "fail", "note", "501 of 1,000 holdout rows have an equal"),
         (Leaks(rows_with_equal_content=501), "allow", "note", "501 of 1,000 holdout rows have an equal"),
     ],

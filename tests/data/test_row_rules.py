@@ -117,7 +117,7 @@ def test_durations_have_a_number_and_a_unit() -> None:
         timedelta(weeks=2),
     ]
     for text in ("", "3", "h", "-3h", "1.5h", "3 h", "1234567s"):
-        with pytest.raises(ValueError, match="is no duration"):
+        with pytest.raises(ValueError, match="is not a duration"):
             parse_duration(text)
 
 

@@ -88,9 +88,9 @@ def test_the_two_sources_may_be_of_different_formats(bench: Any) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("id,x,day\n50,1.5,2026-01-01\n", "column 'y' is integer in the rows to learn from, and missing in the sealed holdout"),
-        ("id,x,day,y,z\n50,1.5,2026-01-01,1,1\n", "column 'z' is missing in the rows to learn from, and integer"),
-        ("id,x,day,y\n50,much,2026-01-01,1\n", "column 'x' is number in the rows to learn from, and string"),
+        ("id,x,day\n50,1.5,2026-01-01\n", "column 'y' is integer in the training rows, but missing in the sealed holdout"),
+        ("id,x,day,y,z\n50,1.5,2026-01-01,1,1\n", "column 'z' is missing in the training rows, but integer"),
+        ("id,x,day,y\n50,much,2026-01-01,1\n", "column 'x' is number in the training rows, but string"),
     ],
 )  # fmt: skip
 def test_a_holdout_with_other_columns_is_refused(bench: Any, text: str, said: str) -> None:
@@ -107,7 +107,7 @@ def test_a_holdout_of_one_class_is_refused_once_it_is_open(bench: Any) -> None:
     bench.csv(table(range(40)))
     bench.csv("id,x,day,y\n50,1.5,2026-01-01,1\n", "held/rows.csv")
     (found,) = target_findings(sides_of(bench, held_by(bench)), "y", "binary-classification")
-    assert found.message == "the target 'y' has one class only on the holdout side"
+    assert found.message == "the target 'y' has only one class on the holdout side"
 
 
 def test_keys_and_rows_of_both_sources_are_found_and_no_key_of_the_holdout_alone_is_told(bench: Any) -> None:
@@ -121,7 +121,7 @@ def test_keys_and_rows_of_both_sources_are_found_and_no_key_of_the_holdout_alone
     assert (sides.leaks.rows_with_shared_key, sides.leaks.copies) == (0, 10)
     (found,) = leak_findings(sides.leaks, bench.dataset(key=("id",), split=SEALED), 10)
     assert (found.id, found.severity) == ("split-leak-rows", "error")
-    assert found.message.endswith("a copy on the training side: id=300 there; id=301 there")
+    assert found.message.endswith("a copy on the training side: training row id=300; training row id=301")
 
 
 def test_without_a_key_whole_rows_are_compared(bench: Any) -> None:

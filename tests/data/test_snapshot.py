@@ -183,7 +183,7 @@ def test_a_dataset_without_a_key_is_warned_of_where_a_hash_divides_it(bench: Any
 
     (warning,) = found()
     assert (warning.id, warning.severity, warning.location.path) == ("split-without-key", "warning", "spec/key")
-    assert warning.help == "name the columns that identify a row: key: [...]"
+    assert warning.help == "name the columns that identify a row: `key: [...]`"
     assert found(key=("id",)) == found(time="id", split=SplitSpec("time")) == ()
 
 

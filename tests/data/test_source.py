@@ -87,18 +87,18 @@ def test_a_pipe_is_no_file(bench: Any) -> None:
 @pytest.mark.parametrize(
     ("text", "id", "line", "message"),
     [
-        ("a,b\n1,2\n3,4,5\n", "data-ragged-row", 3, "a row has 3 fields, the header has 2"),
-        ("a,b\n1,2\n3\n4,5\n", "data-ragged-row", 3, "a row has 1 field, the header has 2"),
-        ('a,b\n1,"x\ny\nz"\n3,4,5\n', "data-ragged-row", 5, "a row has 3 fields, the header has 2"),
+        ("a,b\n1,2\n3,4,5\n", "data-ragged-row", 3, "a row has 3 fields, but the header has 2"),
+        ("a,b\n1,2\n3\n4,5\n", "data-ragged-row", 3, "a row has 1 field, but the header has 2"),
+        ('a,b\n1,"x\ny\nz"\n3,4,5\n', "data-ragged-row", 5, "a row has 3 fields, but the header has 2"),
         ("", "data-empty", None, "'data/rows.csv' is empty"),
         ("a,b\n", "data-empty", None, "'data/*.csv' has no rows"),
-        ("a,A\n1,2\n", "data-header", 1, "2 columns are called 'a'"),
+        ("a,A\n1,2\n", "data-header", 1, "2 columns are named 'a'"),
         ("a,\n1,2\n", "data-header", 1, "a column has no name"),
         (b"a,b\n1,caf\xe9\n", "data-encoding", 2, "the file is not UTF-8"),
         (b"caf\xe9,b\n1,2\n", "data-encoding", 1, "the file is not UTF-8"),
         ("a,b\n1,2\n".encode("utf-16"), "data-encoding", 1, "the file is not UTF-8"),
-        ('a,b\n1,"2\n3,4\n', "data-csv", 2, "the file is not valid CSV: a quoted field is not closed, or goes on after its quote"),
-        ('a,b\n1,"x"y\n', "data-csv", 2, "the file is not valid CSV: a quoted field is not closed, or goes on after its quote"),
+        ('a,b\n1,"2\n3,4\n', "data-csv", 2, "the file is not valid CSV: a quoted field is not closed, or has text after its closing quote"),
+        ('a,b\n1,"x"y\n', "data-csv", 2, "the file is not valid CSV: a quoted field is not closed, or has text after its closing quote"),
         ('"a,b\n1,2\n', "data-csv", 1, "the header cannot be read: unexpected end of data"),
         ("a" * (1 << 20) + ",b\n", "data-csv", 1, "the header cannot be read: field larger than field limit (131072)"),
         ("a," * (1 << 20), "data-csv", 1, "the first line does not end within a mebibyte"),
@@ -115,16 +115,16 @@ def test_bad_csv(bench: Any, text: str | bytes, id: str, line: int | None, messa
 @pytest.mark.parametrize(
     ("text", "id", "message", "help"),
     [
-        ("1,1,2\n3,4,5\n", "data-header", "2 columns are called '1'", "is the header line missing?"),
+        ("1,1,2\n3,4,5\n", "data-header", "2 columns are named '1'", "the header line is probably missing"),
         (",a\n0,1\n", "data-header", "a column has no name", "to_csv(index=False)"),
-        ("a;b\n1;2\n", "data-delimiter", "the one column is called 'a;b': it looks like the delimiter is ';'", "write source: {..., delimiter: ';'}"),
-        ("a\tb\n1,5\t2\n", "data-delimiter", "the one column is called 'a\\tb': it looks like the delimiter is \"\\t\"", 'delimiter: "\\t"'),
-        ("a|b\n1|2\n", "data-delimiter", "the one column is called 'a|b': it looks like the delimiter is '|'", "delimiter: '|'"),
-        ("a,b\r\n1,2\n3,4\r\n5,6\r", "data-csv", "the file is not valid CSV: lines end in different ways, or a quote is out of place", "one kind of line end"),
-        ("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "data-lfs-pointer", "'data/rows.csv' is a pointer of Git LFS, not the data", "git lfs pull"),
+        ("a;b\n1;2\n", "data-delimiter", "the only column is named 'a;b': the delimiter is probably ';'", "write `source: {..., delimiter: ';'}"),
+        ("a\tb\n1,5\t2\n", "data-delimiter", "the only column is named 'a\\tb': the delimiter is probably \"\\t\"", 'delimiter: "\\t"'),
+        ("a|b\n1|2\n", "data-delimiter", "the only column is named 'a|b': the delimiter is probably '|'", "delimiter: '|'"),
+        ("a,b\r\n1,2\n3,4\r\n5,6\r", "data-csv", "the file is not valid CSV: line endings are mixed, or a quote is in the wrong place", "one line ending"),
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "data-lfs-pointer", "'data/rows.csv' is a Git LFS pointer, not the data", "git lfs pull"),
         (b"PAR1 some bytes PAR1", "data-file-type", "'data/rows.csv' is not CSV: it is a parquet file", "type: parquet"),
         (b"\x1f\x8b\x08", "data-file-type", "'data/rows.csv' is not CSV: it is compressed with gzip", "decompress"),
-        (b"PK\x03\x04", "data-file-type", "'data/rows.csv' is not CSV: it is a zip archive, as Excel workbooks are", "save the table"),
+        (b"PK\x03\x04", "data-file-type", "'data/rows.csv' is not CSV: it is a zip archive, such as an Excel workbook", "save the table"),
     ],
 )  # fmt: skip
 def test_a_csv_that_is_something_else_is_told_once_and_with_its_cause(
@@ -147,7 +147,7 @@ def test_a_csv_or_a_pointer_under_a_parquet_name(parquet_bench: Any) -> None:
     path.write_text("größen,b\n" + "é" * 800, encoding="utf-8")
     found = finding(parquet_bench)
     assert (found.id, found.message) == (
-        "data-file-type", "'data/rows.parquet' is not parquet: it is text, perhaps CSV",
+        "data-file-type", "'data/rows.parquet' is not parquet: it is text, probably CSV",
     )  # fmt: skip
     path.write_text("version https://git-lfs.github.com/spec/v1\n")
     assert finding(parquet_bench).id == "data-lfs-pointer"

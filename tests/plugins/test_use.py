@@ -72,7 +72,8 @@ def test_a_failed_check_of_a_package_stands_at_its_line(consumer: Consumer) -> N
     done = consumer.run("check")
     assert done.returncode == 1
     assert (
-        "error[check-installed]: check 'max-share': 63%, wanted: no value of malignant in more than 10%" in done.stdout
+        "error[check-installed]: check 'max-share': 63%; expected: no value of malignant in more than 10%"
+        in done.stdout
     )
     assert "--> data/patients.yaml:44:7" in done.stdout
 

@@ -87,7 +87,7 @@ def test_every_change_of_an_example_gets_jsonschemas_answer(document: Any, kind:
     ],
 )
 def test_a_keyword_that_is_not_known_is_an_error_and_never_passed_over(rules: Any) -> None:
-    with pytest.raises(ValueError, match=r"known here|leads elsewhere"):
+    with pytest.raises(ValueError, match=r"not supported here|does not point into"):
         compile_schema(rules, rules)
 
 

@@ -101,7 +101,7 @@ def test_a_python_that_is_not_here_is_told_and_the_packages_at_hand_will_do(
     found = provide_environment(recorded(dict(local_environment(["numpy"]).packages), "3.11.999"), tmp_path / "new")
     assert (found.interpreter, found.used.problem) == (
         protocol.CURRENT_INTERPRETER,
-        "pip: there is no Python 3.11.999 here",
+        "pip: Python 3.11.999 is not installed here",
     )
 
 
@@ -110,7 +110,7 @@ def test_packages_of_a_python_that_is_not_here_are_built_for_the_one_at_hand(lin
     assert links.is_dir()
     found = provide_environment(recorded({"tinylib": "1.0"}, "3.11.999"), tmp_path / "new")
     assert (found.used.built_by, found.used.environment.python) == ("pip", platform.python_version())
-    assert found.used.problem == "pip: there is no Python 3.11.999 here"
+    assert found.used.problem == "pip: Python 3.11.999 is not installed here"
 
 
 @pytest.mark.parametrize(
@@ -129,4 +129,4 @@ def test_a_record_that_is_not_names_and_versions_reaches_no_command_line(
 ) -> None:
     monkeypatch.setattr("mlops_ci.core.process.run_guarded", lambda *_, **__: pytest.fail("a program was run"))
     found = provide_environment(environment, tmp_path / "new")
-    assert "the record is not one of exact versions" in (found.used.problem or "")
+    assert "the record does not list exact versions" in (found.used.problem or "")

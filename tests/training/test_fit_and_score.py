@@ -448,7 +448,7 @@ def test_a_date_feature_is_refused_with_help(train_on: Callable[..., FittedModel
     with pytest.raises(UsageProblem) as caught:
         train_on(LINEAR, frame, inputs=(ModelField("a", "number"), ModelField("day", "timestamp")))
     assert caught.value.diagnostics[0].id == "feature-type-unsupported"
-    assert "Derive numbers" in (caught.value.diagnostics[0].help or "")
+    assert "Add numeric columns" in (caught.value.diagnostics[0].help or "")
 
 
 def test_a_feature_named_like_a_prediction_is_refused(train_on: Callable[..., FittedModel]) -> None:

@@ -50,7 +50,7 @@ def test_an_integer_that_is_none_today_is_not_cut(values: Any, kind: str) -> Non
     ],
 )
 def test_another_kind_of_values_is_refused_by_name(values: Any, type: str, kind: str) -> None:
-    message = f"input 'a' was of type {type} when the model learned, and holds {kind} values now"
+    message = f"input 'a' was of type {type} in training, but now has {kind} values"
     with pytest.raises(ValueError, match=message):
         one(values, type)
 

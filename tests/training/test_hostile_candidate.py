@@ -192,10 +192,10 @@ def build():
         ("x['nothing']", [False, True], "cannot predict its training rows: KeyError: 'nothing'"),
         ("sys.exit(0)", [False, True], "cannot predict its training rows: SystemExit"),
         ("[[1, 2]] * len(x)", [False, True], "cannot predict its training rows: "),
-        ("[True]", [False, True], "not one prediction for each of 40 rows"),
-        ("[True] * len(x)", [False], "have 1 labels, and the task is binary-classification"),
+        ("[True]", [False, True], "there is not one prediction for each of 40 rows"),
+        ("[True] * len(x)", [False], "have 1 labels, but the task is binary-classification"),
         ("[True] * len(x)", ["a", "b"], "are not values of 'y'"),
-        ("[True] * len(x)", [True, True], "have a label twice"),
+        ("[True] * len(x)", [True, True], "have repeated labels"),
     ],
 )
 def test_a_model_that_does_not_answer_is_a_finding(predict: str, classes: list[Any], text: str, attack: Try) -> None:

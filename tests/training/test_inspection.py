@@ -40,8 +40,8 @@ def test_classes_that_the_target_can_have_are_no_problem(
         ("multiclass-classification", (), NUMBER, "have 0 labels"),
         ("binary-classification", ("no", "yes"), NUMBER, "not values of 'y'"),
         ("binary-classification", (0, 1), TEXT, "not values of 'y'"),
-        ("multiclass-classification", ("a", "b", "a"), TEXT, "a label twice"),
-        ("binary-classification", (1, True), NUMBER, "a label twice, or labels of several types"),
+        ("multiclass-classification", ("a", "b", "a"), TEXT, "repeated labels"),
+        ("binary-classification", (1, True), NUMBER, "repeated labels, or labels of several types"),
     ],
 )
 def test_other_classes_are_a_problem(

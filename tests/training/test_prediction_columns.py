@@ -75,5 +75,5 @@ def test_a_model_with_other_classes_than_its_signature_is_another_model() -> Non
     output = ModelField("y", "string")
     assert signature_mismatch(Labels(), ModelSignature((), output, ("no", "yes")), "binary-classification") is None
     said = signature_mismatch(Labels(), ModelSignature((), output, ("yes", "no")), "binary-classification")
-    assert said == "it knows the classes ('no', 'yes'), its signature says ('yes', 'no')"
+    assert said == "it has the classes ('no', 'yes'), but its signature has ('yes', 'no')"
     assert signature_mismatch(object(), ModelSignature((), output), "regression") is None

@@ -1,6 +1,6 @@
-"""A dataset's rows, opened: a locked-down DuckDB with one relation `data` whose columns are in their canonical form."""
+"""Opens a dataset's rows in a locked DuckDB connection, as a relation `data` with columns in their canonical form."""
 
-# ruff: noqa: S608  SQL is made of quoted names and literals only, and the connection reaches nothing but the data
+# ruff: noqa: S608  SQL contains only quoted names and literals, and the connection can only read the data
 from __future__ import annotations
 
 import atexit
@@ -36,7 +36,7 @@ DUCKDB_THREADS = 2
 
 @dataclass(frozen=True)
 class TypeMismatch:
-    """Text that does not spell a value of its column's declared type: how many fields, and the least of them."""
+    """CSV fields that are not values of the column's declared type: their number, and the smallest of them as text."""
 
     count: int
     example: str
@@ -44,20 +44,20 @@ class TypeMismatch:
 
 @dataclass(frozen=True)
 class Table:
-    """Open data: logical type by column, in the source's order. `open_table` closes the DuckDB connection."""
+    """Open data: the DuckDB connection, which `open_table` closes, and the logical types in the order of the columns."""
 
     connection: Any
     types: Mapping[str, str]
     type_mismatches: Mapping[str, TypeMismatch] = field(default_factory=dict)
-    relation_kind: Literal["TABLE", "VIEW"] = "TABLE"  # what `data` is to DuckDB
-    holdout_condition: str = "false"  # SQL: whether a row is of a holdout that has a source of its own
+    relation_kind: Literal["TABLE", "VIEW"] = "TABLE"  # DuckDB's kind of the relation `data`
+    holdout_condition: str = "false"  # SQL: true for a row of a sealed holdout
 
     def relation(self) -> Any:
         """Return the rows as a DuckDB relation."""
         return self.connection.sql("SELECT * FROM data")
 
     def fetch_rows(self, relation: Any) -> list[tuple[Any, ...]]:
-        """Run a relation as one query; raises Findings `data-unreadable` when a file turns out to be damaged."""
+        """Run a relation as one query and return its rows; raises Findings `data-unreadable` for a damaged file."""
         with translate_duckdb_errors("the data"):
             return list(relation.fetchall())
 
@@ -66,13 +66,13 @@ class Table:
 def open_table(
     root: Path, files: tuple[FileDigest, ...], spec: DatasetSpec, *, more: tuple[Path, ...] = ()
 ) -> Iterator[Table]:
-    """Open the files; nothing else of the machine can be reached through the connection, but for `more` files.
+    """Open the files as a table. The connection can read these files and `more`, and no other files of the machine.
 
     Raises Findings: `data-lfs-pointer`, `data-file-type`, `data-unreadable`, `data-ragged-row`, `data-encoding`,
     `data-csv`, `data-delimiter`, `data-header`, `data-files-differ`, `data-empty`.
     """
     with ExitStack() as stack:
-        # a built-in source is read where it is
+        # files of a built-in source are read in place
         folder = None if isinstance(spec.source, SourceSpec) else stack.enter_context(tempfile.TemporaryDirectory())
         local = open_source(spec.source).fetch(root, files, Path(folder) if folder else root)
         paths = (*(local.root / file.path for file in local.files), *more)
@@ -82,7 +82,7 @@ def open_table(
 
 
 def read_table(connection: Any, local: ReadableFiles, columns: Mapping[str, ColumnSpec]) -> Table:
-    """Read files into the relation `data` of a connection that may; raises as `open_table` does."""
+    """Read files into the relation `data`; the connection must have access to them. Raises as `open_table` does."""
     for file in local.files:
         require_file_format(local.root / file.path, file.path, local.source.type)
     read = _read_csv if local.source.type == "csv" else _read_parquet
@@ -92,13 +92,13 @@ def read_table(connection: Any, local: ReadableFiles, columns: Mapping[str, Colu
             "data-empty",
             f"'{local.source.path}' has no rows",
             location=Location(local.files[0].path),
-            help="a header alone is no data; is this the file that you meant?",
+            help="check that the source names the right file, and that it has rows below its header",
         )
     return table
 
 
 def open_locked_connection(paths: tuple[str, ...]) -> Any:
-    """Return a DuckDB connection, in memory, that can read these files only, and cannot be told otherwise."""
+    """Return an in-memory DuckDB connection that can only read these files; no statement can change this."""
     import duckdb
 
     connection = duckdb.connect(
@@ -107,7 +107,7 @@ def open_locked_connection(paths: tuple[str, ...]) -> Any:
             "threads": DUCKDB_THREADS,
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
-            "python_enable_replacements": "false",  # or SQL could name variables of this process
+            "python_enable_replacements": "false",  # otherwise SQL could read variables of this process
         },
     )
     _clean_up_at_exit()
@@ -120,7 +120,10 @@ def open_locked_connection(paths: tuple[str, ...]) -> Any:
 
 @contextmanager
 def translate_duckdb_errors(what: str, location: Location | None = None) -> Iterator[None]:
-    """Turn DuckDB's errors about a file's bytes into Findings; errors in our own SQL stay bugs."""
+    """Turn DuckDB's errors about a file's content into Findings `data-unreadable`.
+
+    Errors in this package's own SQL are bugs and pass unchanged.
+    """
     import duckdb
 
     try:
@@ -132,12 +135,12 @@ def translate_duckdb_errors(what: str, location: Location | None = None) -> Iter
             "data-unreadable",
             f"{what} cannot be read: {duckdb_error_text(error)}",
             location=location,
-            help="the file is damaged, or of another type than the spec's source says; write it anew",
+            help="the file is damaged, or its type differs from the source's `type` in the spec; write the file again",
         ) from error
 
 
 def duckdb_error_text(error: Exception) -> str:
-    """Return what an error says, without the advice that DuckDB adds for its own users."""
+    """Return the first line of a DuckDB error, without the prefix and the advice for DuckDB's users."""
     return str(error).strip().splitlines()[0].partition("Error: ")[2] or type(error).__name__
 
 
@@ -161,43 +164,46 @@ def _read_csv(connection: Any, local: ReadableFiles, declared: Mapping[str, Colu
             )
         except duckdb.Error as error:
             raise explain_csv_error(path, file.path, header, delimiter, duckdb_error_text(error), str(error)) from error
-    types, misfits = _infer_csv_types(connection, names, declared)
+    types, mismatches = _infer_csv_types(connection, names, declared)
     columns = ", ".join(f"{parsed_value_sql(name, type)} AS {quote_identifier(name)}" for name, type in types.items())
     with translate_duckdb_errors("the data"):
         connection.execute(f"CREATE TABLE data AS SELECT {columns} FROM raw")
     connection.execute("DROP TABLE raw")
-    return Table(connection, types, misfits)
+    return Table(connection, types, mismatches)
 
 
 def _infer_csv_types(
     connection: Any, names: tuple[str, ...], columns: Mapping[str, ColumnSpec]
 ) -> tuple[dict[str, str], dict[str, TypeMismatch]]:
-    """Find each column's type from every row: the declared one where all fields spell it, else the first that fits."""
-    asked, types, misfits = [], {}, {}
+    """Return each column's type, and the mismatches with declared types. All rows are used.
+
+    A column has its declared type when all its fields are values of that type, else the first type that fits.
+    """
+    tests, types, mismatches = [], {}, {}
     for name in names:
         declared = columns[name].type if name in columns else None
-        asked += [(name, type) for type in TYPE_TEST_SQL if declared != "string"]
-    counts = [f"count(*) FILTER (WHERE {_type_mismatch_sql(name, type)})" for name, type in asked]
+        tests += [(name, type) for type in TYPE_TEST_SQL if declared != "string"]
+    counts = [f"count(*) FILTER (WHERE {_type_mismatch_sql(name, type)})" for name, type in tests]
     filled = [f"count(nullif({quote_identifier(name)}, ''))" for name in names] + [
         f"count({quote_identifier(name)})" for name in names
     ]
     answer = connection.execute(f"SELECT {', '.join(counts + filled)} FROM raw").fetchall()[0]
-    bad = dict(zip(asked, answer, strict=False))
-    some = dict(zip(names, answer[len(counts) :], strict=False))
-    there = dict(zip(names, answer[len(counts) + len(names) :], strict=True))
+    mismatch_counts = dict(zip(tests, answer, strict=False))
+    non_empty = dict(zip(names, answer[len(counts) :], strict=False))
+    non_null = dict(zip(names, answer[len(counts) + len(names) :], strict=True))
     for name in names:
         declared = columns[name].type if name in columns else None
-        fitting = [type for type in TYPE_TEST_SQL if some[name] and bad.get((name, type)) == 0]
-        guessed = fitting[0] if fitting else "string" if there[name] else EMPTY_TYPE
+        fitting = [type for type in TYPE_TEST_SQL if non_empty[name] and mismatch_counts.get((name, type)) == 0]
+        guessed = fitting[0] if fitting else "string" if non_null[name] else EMPTY_TYPE
         if declared is None:
             types[name] = guessed
-        elif declared == "string" or bad[name, declared] == 0:
+        elif declared == "string" or mismatch_counts[name, declared] == 0:
             types[name] = declared
         else:
             types[name] = guessed
             least = f"SELECT min({quote_identifier(name)}) FROM raw WHERE {_type_mismatch_sql(name, declared)}"
-            misfits[name] = TypeMismatch(bad[name, declared], connection.execute(least).fetchall()[0][0])
-    return types, misfits
+            mismatches[name] = TypeMismatch(mismatch_counts[name, declared], connection.execute(least).fetchall()[0][0])
+    return types, mismatches
 
 
 def _type_mismatch_sql(name: str, type: str) -> str:
@@ -211,7 +217,7 @@ def _read_parquet(connection: Any, local: ReadableFiles, declared: Mapping[str, 
     _require_same_columns(schemas)
     names = tuple(schemas[files[0].path])
     types = {name: _common_type(name, schemas, declared.get(name, ColumnSpec())) for name in names}
-    # files of one schema are one scan: a year of days is a handful of scans, not hundreds
+    # files with the same schema are read in one scan: a year of daily files needs a few scans, not hundreds
     groups: dict[tuple[tuple[str, str], ...], list[str]] = {}
     for path, schema in schemas.items():
         groups.setdefault(tuple(schema.items()), []).append(quote_literal(str((root / path).resolve())))
@@ -235,7 +241,10 @@ def _parquet_schema(connection: Any, root: Path, file: FileDigest) -> dict[str, 
 
 
 def _common_type(name: str, schemas: Mapping[str, Mapping[str, str]], declared: ColumnSpec) -> str:
-    """Return the one type of a column of all files: integers give way to numbers, and emptiness to anything."""
+    """Return the common type of a column in all files: integer and number give number; empty gives the other type.
+
+    Raises Findings `data-files-differ` for other combinations.
+    """
     seen = {path: logical_type(schema[name]) for path, schema in schemas.items()}
     kinds = set(seen.values()) - {EMPTY_TYPE}
     if kinds <= {"integer", "number"} and kinds:
@@ -245,7 +254,9 @@ def _common_type(name: str, schemas: Mapping[str, Mapping[str, str]], declared: 
     first, *others = [(path, type) for path, type in seen.items() if type != EMPTY_TYPE]
     alike = {"integer", "number"} if first[1] in ("integer", "number") else {first[1]}
     other = next(item for item in others if item[1] not in alike)
-    raise _files_differ_error(f"column '{name}' is {first[1]} in '{first[0]}' and {other[1]} in '{other[0]}'", other[0])
+    raise _files_differ_error(
+        f"column '{name}' is {first[1]} in '{first[0]}', but {other[1]} in '{other[0]}'", other[0]
+    )
 
 
 def _require_same_columns(schemas: Mapping[str, Mapping[str, str]]) -> None:
@@ -264,7 +275,7 @@ def _files_differ_error(message: str, path: str) -> ToolError:
         "data-files-differ",
         message,
         location=Location(path),
-        help="all files of one dataset have the same columns and types; does the glob match a file too many?",
+        help="all files of a dataset must have the same columns and types; check that the glob matches only its files",
     )
 
 
@@ -274,10 +285,10 @@ def _clean_up_at_exit() -> None:
 
 
 def _clear_narwhals_caches() -> None:
-    """Let go of DuckDB's types before the interpreter ends.
+    """Release DuckDB's types before the interpreter ends.
 
-    Narwhals keeps classes in `lru_cache`s. Once numpy is imported too these outlive the interpreter's clean-up, with
-    them the table of DuckDB's types, and DuckDB's bindings then print `nanobind: leaked ...` on stderr (duckdb 2.0.0).
+    Narwhals keeps classes in `lru_cache`s. When numpy is imported too, these caches and the table of DuckDB's types
+    outlive the interpreter's clean-up, and DuckDB's bindings print `nanobind: leaked ...` on stderr (duckdb 2.0.0).
     """
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] == "narwhals":

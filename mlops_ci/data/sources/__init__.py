@@ -1,1 +1,1 @@
-"""Where rows come from: files, their formats, and which of them a dataset reads."""
+"""Sources of rows: finds the files of a dataset and checks their formats."""

@@ -1,6 +1,6 @@
-"""CSV as RFC 4180 has it: DuckDB reads the rows, Python the header, and explains what is wrong when a row is.
+"""Reads CSV (RFC 4180): Python reads the header, DuckDB reads the rows, and Python explains the errors of rows.
 
-DuckDB's own sniffer is not used: it takes a ragged file for one of another dialect and returns no rows, no error.
+DuckDB's sniffer is not used: it reads a file with ragged rows as another dialect, and returns no rows and no error.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from mlops_ci.data.row_rules import pluralize
 
 _HEADER_BYTES = 1 << 20
 _ROW_BYTES = 16 << 20
-_DELIMITERS = {",": "','", ";": "';'", "\t": '"\\t"', "|": "'|'"}  # as YAML has them
+_DELIMITERS = {",": "','", ";": "';'", "\t": '"\\t"', "|": "'|'"}  # as written in YAML
 _NUMERIC = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 def read_header(path: Path, name: str, delimiter: str) -> tuple[str, ...]:
-    """Return the column names of the file's first record.
+    """Return the column names in the file's first record.
 
-    Raises Findings: `data-empty` when there is no record, `data-header` when a name is empty or there twice (whatever
-    its case), `data-encoding`, `data-csv` when the first record does not end within a mebibyte, and `data-delimiter` when
-    another delimiter divides the first two records, and this one does not.
+    Raises Findings: `data-empty` when there is no record, `data-header` when a name is empty or repeated (upper and lower
+    case are equal), `data-encoding`, `data-csv` when the first record does not end within a mebibyte, and
+    `data-delimiter` when another delimiter divides the first two records and this one does not.
     """
     with path.open("rb") as stream:
         start = stream.read(_HEADER_BYTES)
@@ -41,30 +41,36 @@ def read_header(path: Path, name: str, delimiter: str) -> tuple[str, ...]:
         raise _csv_error("data-csv", f"the header cannot be read: {error}", name, 1, _CSV_HELP) from error
     if not header:
         raise _csv_error(
-            "data-empty", f"'{name}' is empty", name, None, "the first line of a CSV file names its columns"
+            "data-empty",
+            f"'{name}' is empty",
+            name,
+            None,
+            "check that it is the right file; the first line of a CSV file must name its columns",
         )
     if not whole and "\n" not in text and "\r" not in text:
         raise _csv_error("data-csv", "the first line does not end within a mebibyte", name, 1, _CSV_HELP)
     if other := _guess_delimiter(text, header, delimiter):
-        message = f"the one column is called {quote(header[0])}: it looks like the delimiter is {_DELIMITERS[other]}"
-        help = f"write source: {{..., delimiter: {_DELIMITERS[other]}}}"
+        message = f"the only column is named {quote(header[0])}: the delimiter is probably {_DELIMITERS[other]}"
+        help = f"write `source: {{..., delimiter: {_DELIMITERS[other]}}}`"
         raise _csv_error("data-delimiter", message, name, 1, help)
     for column, times in Counter(column.casefold() for column in header).items():
         if not column.strip():
-            help = "give every column of the header a name"
-            index = "; pandas leaves its nameless index out with to_csv(index=False)" if not header[0].strip() else ""
+            help = "give every column in the header a name"
+            index = (
+                "; with pandas, write to_csv(index=False) to omit the unnamed index" if not header[0].strip() else ""
+            )
             raise _csv_error("data-header", "a column has no name", name, 1, help + index)
         if times > 1:
-            message = f"{times} columns are called {quote(column)}"
-            help = "rename one of them; upper and lower case count as the same"
+            message = f"{times} columns are named {quote(column)}"
+            help = "rename one of them; upper and lower case are treated as equal"
             if _NUMERIC.fullmatch(column.strip()):
-                help = "is the header line missing? The first line names the columns"
+                help = "the header line is probably missing: the first line must name the columns"
             raise _csv_error("data-header", message, name, 1, help)
     return tuple(header)
 
 
 def duckdb_csv_options(columns: int, delimiter: str) -> str:
-    """Return the arguments of DuckDB's `read_csv`, with nothing left to guess: columns c0, c1, ... of text."""
+    """Return the arguments of DuckDB's `read_csv` with all detection off: text columns c0, c1, ..."""
     names = ", ".join(f"'c{index}': 'VARCHAR'" for index in range(columns))
     return (
         f"auto_detect = false, header = true, delim = {quote_literal(delimiter)}, quote = '\"', escape = '\"', "
@@ -77,30 +83,32 @@ def duckdb_csv_options(columns: int, delimiter: str) -> str:
 def explain_csv_error(
     path: Path, name: str, header: tuple[str, ...], delimiter: str, summary: str, details: str
 ) -> ToolError:
-    """Say what is wrong with a file that DuckDB refused; `summary` and `details` are its own words."""
+    """Return the error that explains why DuckDB cannot read a file; `summary` and `details` are DuckDB's messages."""
     line = re.search(r"Error on Line: (\d+)", summary + details)
     at = int(line[1]) if line else None
     if "utf-8" in details.lower() and "unicode" in details.lower():
         return _csv_error("data-encoding", "the file is not UTF-8", name, at, _ENCODING_HELP)
     if "Expected Number of Columns" in details:
         at, fields = _find_ragged_row(path, len(header), delimiter) or (at, None)
-        found = f" has {pluralize(fields, 'field')}" if fields is not None else " has another number of fields"
-        message = f"a row{found}, the header has {len(header)}"
+        row = f"a row has {pluralize(fields, 'field')}" if fields is not None else "a row has another number of fields"
+        message = f"{row}, but the header has {len(header)}"
         return _csv_error(
-            "data-ragged-row", message, name, at, "quote fields that hold the delimiter; add what is missing"
+            "data-ragged-row", message, name, at, "quote fields that contain the delimiter, and add missing fields"
         )
     if "Maximum line size" in details:
         message = f"a row is longer than {_ROW_BYTES >> 20} MiB"
-        help = "is a quote never closed? Else keep documents in files of their own, and their names in the table"
+        help = "close all quotes; store long documents in separate files, and their names in the table"
         return _csv_error("data-csv", message, name, at, help)
-    known = (why for said, why in _CAUSES.items() if said in details)
+    known = (cause for message, cause in _CAUSES.items() if message in details)
     return _csv_error("data-csv", f"the file is not valid CSV: {next(known, summary)}", name, at, _CSV_HELP)
 
 
-_CSV_HELP = 'write it as RFC 4180 has it: fields quoted with ", quotes inside doubled, one kind of line end'
+_CSV_HELP = (
+    'write the file in the format of RFC 4180: quote fields with ", double quotes inside them, use one line ending'
+)
 _CAUSES = {
-    "unterminated quote": "a quoted field is not closed, or goes on after its quote",
-    "reached an invalid state": "lines end in different ways, or a quote is out of place",
+    "unterminated quote": "a quoted field is not closed, or has text after its closing quote",
+    "reached an invalid state": "line endings are mixed, or a quote is in the wrong place",
 }
 _ENCODING_HELP = "save the file as UTF-8"
 
@@ -123,14 +131,14 @@ def _decode_start(start: bytes, name: str, whole: bool) -> str:
     try:
         return start.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        if not whole and error.start > len(start) - 4:  # a character cut in two by the read
+        if not whole and error.start > len(start) - 4:  # the read ended inside a character
             return start[: error.start].decode("utf-8-sig")
         line = start.count(b"\n", 0, error.start) + 1
         raise _csv_error("data-encoding", "the file is not UTF-8", name, line, _ENCODING_HELP) from error
 
 
 def _find_ragged_row(path: Path, columns: int, delimiter: str) -> tuple[int, int] | None:
-    """Find the first ragged row's line and number of fields: DuckDB counts records, people count lines."""
+    """Return the line and the number of fields of the first ragged row. DuckDB reports records, not lines."""
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
         reader = csv.reader(chain(stream), delimiter=delimiter, strict=True)
         before = 0

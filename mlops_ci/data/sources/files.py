@@ -1,4 +1,4 @@
-"""Which files a dataset is read from: expanded inside the repository only, and named by their content."""
+"""Finds the files of a source inside the repository, with the digests of their content."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _WILDCARD = re.compile(r"[*?\[]")
 
 
 def source_files(root: Path, source: SourceSpec, location: Location | None = None) -> tuple[FileDigest, ...]:
-    """Return the source's files, sorted by path, each with its digest and size in bytes.
+    """Return the source's files, sorted by path, each with its digest and its size in bytes.
 
     Wildcards (`*`, `?`, `[]`, `**`) match neither hidden names nor symbolic links to folders. Raises Findings:
-    `data-source-outside` when the path leaves the repository (a symbolic link counts as where it leads),
+    `data-source-outside` when a path points outside the repository (after resolving symbolic links),
     `data-source-missing` when no regular file matches, `data-source-name` when a file's name is not UTF-8,
-    `data-unreadable` when one cannot be read.
+    `data-unreadable` when a file cannot be read.
     """
     pattern = PurePosixPath(source.path)
     if pattern.is_absolute() or ".." in pattern.parts:
@@ -36,7 +36,7 @@ def source_files(root: Path, source: SourceSpec, location: Location | None = Non
             "data-source-missing",
             f"{what} '{source.path}'",
             location=location,
-            help="paths are relative to the repository's root; is the file committed, or ignored by git?",
+            help="check that the file is committed and not ignored by git; paths are relative to the repository's root",
         )
     for name in names:
         if not _is_utf8(name):
@@ -44,7 +44,7 @@ def source_files(root: Path, source: SourceSpec, location: Location | None = Non
                 "data-source-name",
                 f"the file name '{name.encode('utf-8', 'backslashreplace').decode()}' is not UTF-8",
                 location=location,
-                help="rename the file: a record cannot hold such a name, and other machines cannot check it out",
+                help="rename the file: a record cannot store such a name, and other machines cannot check it out",
             )
         if not (home / name).resolve().is_relative_to(home):
             raise _outside_repository_error(name, location)
@@ -52,9 +52,10 @@ def source_files(root: Path, source: SourceSpec, location: Location | None = Non
 
 
 def matches_source_path(pattern: str, path: str, *, is_folder: bool = False) -> bool:
-    """Tell whether a file of this path would be one that a source's path names, be it there or not.
+    """Return whether the pattern of a source matches the path. The file need not exist.
 
-    With `whole`, whether something below the path may be. Both are relative to the same folder.
+    With `is_folder`, return whether the pattern can match a path below this folder. Pattern and path are relative to the
+    same folder.
     """
     wanted, names = PurePosixPath(pattern).parts, PurePosixPath(path).parts
     if wanted == names or (is_folder and wanted[: len(names)] == names):
@@ -76,30 +77,30 @@ def matches_source_path(pattern: str, path: str, *, is_folder: bool = False) -> 
 
 
 def _skip_double_stars(wanted: tuple[str, ...], states: set[int]) -> set[int]:
-    """Add where each state can be without a name: `**` may stand for no folder."""
-    found = set(states)
+    """Return the states, and the states after skipping `**` parts, which can match no folder at all."""
+    reachable = set(states)
     for at in sorted(states):
         while at < len(wanted) and wanted[at] == "**":
             at += 1
-            found.add(at)
-    return found
+            reachable.add(at)
+    return reachable
 
 
 def folder_before_wildcard(pattern: str) -> str:
-    """Return the folder that everything which a source's path names is in: its parts before the first wildcard."""
+    """Return the folder that contains all matches of a source's path: the parts before the first wildcard."""
     parts = PurePosixPath(pattern).parts
     named = next((at for at, part in enumerate(parts) if _WILDCARD.search(part)), len(parts) - 1)
     return "/".join(parts[:named])
 
 
 def _find_matches(home: Path, pattern: PurePosixPath) -> Iterator[Path]:
-    if (home / pattern).is_file():  # a name that happens to hold a bracket is still a name
+    if (home / pattern).is_file():  # an existing file whose name contains a wildcard character
         yield home / pattern
         return
-    # a set per level, and no links to folders: a hostile tree of links cannot make the walk grow beyond the tree
+    # a set per level, and no links to folders: a hostile tree of links cannot make the search larger than the tree
     level = {home}
     for part in pattern.parts:
-        level = {found for folder in level for found in _find_in_folder(folder, part)}
+        level = {match for folder in level for match in _find_in_folder(folder, part)}
     yield from level
 
 
@@ -123,7 +124,7 @@ def _find_in_folder(folder: Path, part: str) -> Iterator[Path]:
 def _is_utf8(name: str) -> bool:
     try:
         name.encode()
-    except UnicodeEncodeError:  # the surrogates that Python has for bytes of no meaning
+    except UnicodeEncodeError:  # Python represents undecodable bytes as surrogates
         return False
     return True
 
@@ -143,7 +144,7 @@ def _file_digest(home: Path, name: str) -> FileDigest:
 def _outside_repository_error(path: str, location: Location | None) -> ToolError:
     return Findings.of(
         "data-source-outside",
-        f"'{path}' leads outside the repository",
+        f"'{path}' points outside the repository",
         location=location,
-        help="a dataset's files live in its repository; copy them there, and replace links that lead out",
+        help="copy the files into the repository, and replace symbolic links that point outside",
     )

@@ -1,4 +1,4 @@
-"""Files that are of another kind than the spec's source says, told by their first bytes before an engine chokes on them."""
+"""Detects, from its first bytes, a file whose format differs from the source's type, before the engine reads it."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ class _BinaryKind:
     help: str
 
 
-_USE_PARQUET_HELP = "say type: parquet in the source, and let its name end in .parquet"
-_USE_CSV_HELP = "say type: csv in the source, and let its name end in .csv"
+_USE_PARQUET_HELP = "write `type: parquet` in the source, and rename the file to end in .parquet"
+_USE_CSV_HELP = "write `type: csv` in the source, and rename the file to end in .csv"
 _BINARY_KINDS = (
     _BinaryKind(b"\x1f\x8b", "compressed with gzip", "decompress it"),
-    _BinaryKind(b"PK\x03\x04", "a zip archive, as Excel workbooks are", "save the table as CSV or parquet"),
+    _BinaryKind(b"PK\x03\x04", "a zip archive, such as an Excel workbook", "save the table as CSV or parquet"),
 )
 
 
 def require_file_format(path: Path, name: str, type: Literal["csv", "parquet"]) -> None:
-    """Raise Findings for a file that cannot be read as the type: `data-lfs-pointer` or `data-file-type`."""
+    """Raise Findings `data-lfs-pointer` or `data-file-type` for a file that cannot be read as `type`."""
     with path.open("rb") as stream:
         head = stream.read(_HEAD_BYTES)
         stream.seek(max(0, stream.seek(0, os.SEEK_END) - len(_PARQUET_MAGIC)))
@@ -39,9 +39,9 @@ def require_file_format(path: Path, name: str, type: Literal["csv", "parquet"]) 
     if head.startswith(_LFS_POINTER_START):
         raise Findings.of(
             "data-lfs-pointer",
-            f"'{name}' is a pointer of Git LFS, not the data",
+            f"'{name}' is a Git LFS pointer, not the data",
             location=Location(name),
-            help="git lfs pull (in CI: check out with LFS, such as `lfs: true` of actions/checkout)",
+            help="run `git lfs pull` (in CI, check out with LFS: `lfs: true` of actions/checkout)",
         )
     for kind in _BINARY_KINDS:
         if head.startswith(kind.start):
@@ -49,14 +49,14 @@ def require_file_format(path: Path, name: str, type: Literal["csv", "parquet"]) 
     if type == "csv" and head.startswith(_PARQUET_MAGIC) and tail == _PARQUET_MAGIC:
         raise _wrong_format_error(name, type, "a parquet file", _USE_PARQUET_HELP)
     if type == "parquet" and head and not head.startswith(_PARQUET_MAGIC) and _is_text(head):
-        raise _wrong_format_error(name, type, "text, perhaps CSV", _USE_CSV_HELP)
+        raise _wrong_format_error(name, type, "text, probably CSV", _USE_CSV_HELP)
 
 
 def _is_text(head: bytes) -> bool:
-    # a character may be cut in two by the end of the head
+    # the head may end inside a character
     return b"\0" not in head and "\ufffd" not in head.decode("utf-8", "replace")[:-1]
 
 
 def _wrong_format_error(name: str, type: str, kind: str, help: str) -> Findings:
-    said = "CSV" if type == "csv" else type
-    return Findings.of("data-file-type", f"'{name}' is not {said}: it is {kind}", location=Location(name), help=help)
+    label = "CSV" if type == "csv" else type
+    return Findings.of("data-file-type", f"'{name}' is not {label}: it is {kind}", location=Location(name), help=help)

@@ -1,4 +1,4 @@
-"""What a source of rows is: files of the repository, named by their content, and how an engine reads them."""
+"""The protocol of sources: a source names files of the repository and provides them in a form that engines read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mlops_ci.spec.spec_types import SourceSpec
 
 @dataclass(frozen=True)
 class ReadableFiles:
-    """Files that every engine reads: CSV or parquet, as `source` says, by path below `root`."""
+    """CSV or parquet files below `root` that every engine can read; `source` has their type."""
 
     root: Path
     files: tuple[FileDigest, ...]
@@ -22,19 +22,19 @@ class ReadableFiles:
 
 @runtime_checkable
 class Source(Protocol):
-    """A source. Its files are of the repository: what it reads elsewhere, a file of the repository pins by content."""
+    """A source of rows. Its files are in the repository; a file there must pin the content of all data read elsewhere."""
 
     def resolve(self, root: Path, location: Location | None = None) -> tuple[FileDigest, ...]:
-        """Return the files below `root` that decide the rows, sorted by path; raises Findings where there are none."""
+        """Return the files below `root` that determine the rows, sorted by path; raises Findings when there are none."""
         ...
 
     def fetch(self, root: Path, files: tuple[FileDigest, ...], folder: Path) -> ReadableFiles:
-        """Return the resolved files in a form that engines read, which may be written into the empty `folder`.
+        """Return the resolved files in a form that engines read. The source may write into the empty `folder`.
 
-        The same files give the same rows. Raises Findings for files that cannot be read.
+        The same files must give the same rows. Raises Findings for files that cannot be read.
         """
         ...
 
     def touches(self, path: str) -> bool:
-        """Tell whether a file of this path, relative to the project's root, would be one of `resolve`, be it there or not."""
+        """Return whether `resolve` would return a file at this path, relative to the project's root, if it existed."""
         ...

@@ -1,4 +1,4 @@
-"""The table of sources: those that are built in, and the door to those that packages add."""
+"""The table of sources: the built-in types, and the loading of types from installed packages."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from mlops_ci.spec.spec_types import PluginSource, SourceSpec
 
 @dataclass(frozen=True)
 class FileSource:
-    """CSV or parquet files of the repository."""
+    """A source of CSV or parquet files in the repository."""
 
     spec: SourceSpec
 
     def resolve(self, root: Path, location: Location | None = None) -> tuple[FileDigest, ...]:
-        """Return the files that the path names."""
+        """Return the files that match the source's path."""
         return source_files(root, self.spec, location)
 
     def fetch(self, root: Path, files: tuple[FileDigest, ...], folder: Path) -> ReadableFiles:  # noqa: ARG002 - the protocol's
-        """Return the files as they are."""
+        """Return the files unchanged."""
         return ReadableFiles(root, files, self.spec)
 
     def touches(self, path: str) -> bool:
-        """Tell whether the path's pattern names the file."""
+        """Return whether the source's path matches the file."""
         return matches_source_path(self.spec.path, path)
 
 
@@ -42,7 +42,7 @@ SOURCES: Mapping[str, Plugin[Source]] = {
 
 @dataclass(frozen=True)
 class _InstalledSource:
-    """A package's source, whose errors name the package, and whose files are held to be of the repository."""
+    """A plugin source. Its errors name the package, and its files are checked to be in the repository."""
 
     name: str
     source: Source
@@ -54,7 +54,7 @@ class _InstalledSource:
         for file in files:
             path = home / file.path
             if not path.is_file() or not path.resolve().is_relative_to(home):
-                raise self._misuse(f"names '{file.path}', which is no file of the repository")
+                raise self._misuse(f"names '{file.path}', which is not a file in the repository")
         if not files:
             raise self._misuse("names no files")
         return files
@@ -71,7 +71,7 @@ class _InstalledSource:
         return EnvironmentProblem.of(
             "plugin-failed",
             f"the source '{self.name}' of {distribution_of('mlops_ci.sources', self.name)} {what}",
-            help="tell its author: mlops_ci.testing checks a source",
+            help="report this to the plugin's author: mlops_ci.testing checks a source",
         )
 
 
@@ -85,5 +85,5 @@ def open_source(spec: SourceSpec | PluginSource) -> Source:
 
 
 def plugin_versions(spec: SourceSpec | PluginSource) -> tuple[str, ...]:
-    """Return the distribution and version that a source comes from: part of the name of what is remembered of its rows."""
+    """Return the distribution and version of a plugin source, which are part of the cache key of its results."""
     return () if isinstance(spec, SourceSpec) else (distribution_of("mlops_ci.sources", spec.type),)

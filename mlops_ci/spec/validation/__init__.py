@@ -1,1 +1,1 @@
-"""Validation of specs: each document against its schema, then names and values across documents. Nothing is imported."""
+"""Validates specs: each document against its schema, then references between documents. No user code is imported."""

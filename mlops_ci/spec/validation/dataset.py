@@ -1,4 +1,4 @@
-"""A dataset's own names and values: the columns it speaks of are declared, and its checks can be run."""
+"""Validation of one dataset spec beyond its schema: column names, paths, bounds, patterns and checks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ESCAPED_BACKSLASH = re.compile(r"\\\\")
 
 
 def dataset_spec_findings(loaded: LocatedSpec[DatasetSpec]) -> Iterator[Diagnostic]:
-    """Yield what is wrong with one dataset beyond its schema."""
+    """Yield the findings of one dataset spec that its schema cannot express."""
     spec = loaded.spec
     if isinstance(spec.source, SourceSpec):
         yield from _source_findings(spec.source.path, loaded.locate("spec", "source", "path"))
@@ -43,19 +43,19 @@ def dataset_spec_findings(loaded: LocatedSpec[DatasetSpec]) -> Iterator[Diagnost
     if spec.split.by == "time" and spec.time is None:
         yield Diagnostic(
             "split-needs-time",
-            "a split by time needs to know which column the time is",
+            "a split by time needs a time column, and the dataset names none",
             loaded.locate("spec", "split", "by"),
-            "add `time: COLUMN` to the dataset's spec, or split `by: key-hash`",
+            "add `time: COLUMN` to the dataset's spec, or write `by: key-hash`",
         )
 
 
 def _time_block_findings(loaded: LocatedSpec[DatasetSpec]) -> Iterator[Diagnostic]:
     where = loaded.locate("spec", "blocks", key=True)
     if loaded.spec.time is None:
-        message = "blocks of time need to know which column the time is"
+        message = "blocks of time need a time column, and the dataset names none"
         yield Diagnostic("blocks-need-time", message, where, "add `time: COLUMN` to the dataset's spec")
     if loaded.spec.group is not None:
-        message = "rows depend on each other by `group` or by `blocks` of time, not by both"
+        message = "a dataset can have `group` or `blocks`, not both"
         yield Diagnostic("blocks-and-group", message, where, "keep the one that joins more rows, and delete the other")
 
 
@@ -64,16 +64,16 @@ def _sealed_holdout_findings(loaded: LocatedSpec[DatasetSpec]) -> Iterator[Diagn
     if division.by == "sealed" and division.source is None:
         yield Diagnostic(
             "split-needs-source",
-            "a sealed holdout needs a source of its own",
+            "a sealed holdout needs its own `source`, and `split` has none",
             loaded.locate("spec", "split", "by"),
-            "add `source: {type: parquet, url: s3://bucket/holdout.parquet}` to `split`, or split `by: key-hash`",
+            "add `source: {type: parquet, url: s3://bucket/holdout.parquet}` to `split`, or write `by: key-hash`",
         )
     if division.by != "sealed" and division.source is not None:
         yield Diagnostic(
             "split-source-unused",
-            f"a holdout that is split off by {division.by} has no source of its own",
+            f"a split by {division.by} does not read `source`: only a sealed holdout has its own source",
             loaded.locate("spec", "split", "source", key=True),
-            "say `by: sealed`, or delete `source`",
+            "write `by: sealed`, or delete `source`",
         )
     if division.source is not None and division.source.path is not None:
         yield from _source_findings(division.source.path, loaded.locate("spec", "split", "source", "path"))
@@ -82,12 +82,15 @@ def _sealed_holdout_findings(loaded: LocatedSpec[DatasetSpec]) -> Iterator[Diagn
 def undeclared_column_findings(
     data: LocatedSpec[DatasetSpec], name: str, where: Location, role: str
 ) -> Iterator[Diagnostic]:
-    """Yield a finding for a column that a closed dataset does not declare; of an open one only the data know."""
+    """Yield a finding for a column that a closed dataset does not declare.
+
+    The columns of an open dataset are known only when the data are read, so an open dataset yields no finding here.
+    """
     columns = data.spec.columns
     if data.spec.columns_closed and name not in columns:
         help = suggest(name, columns, otherwise="its columns are")
-        declare = f"if the data have it, declare it: `{name}: {{}}` in `columns` of {data.path}"
-        message = f"{role} {quote(name)} is not a column of dataset '{data.name}', whose columns are closed"
+        declare = f"if the data have this column, add `{name}: {{}}` to `columns` in {data.path}"
+        message = f"{role} {quote(name)} is not a column of dataset '{data.name}' (which has `columnsClosed: true`)"
         yield Diagnostic("column-unknown", message, where, f"{help}\n{declare}")
 
 
@@ -96,18 +99,18 @@ def _source_findings(path: str, where: Location) -> Iterator[Diagnostic]:
     if path.startswith(("/", "~")) or ".." in parts or re.match(r"[A-Za-z]:", path):
         yield Diagnostic(
             "source-outside",
-            f"the path {quote(path)} leads out of the repository"
+            f"the path {quote(path)} points outside the repository"
             if "://" not in path
             else f"{quote(path)} is not a path inside the repository",
             where,
-            "give a path below the folder of mlops.yaml, such as data/*.parquet",
+            "write a path below the folder of mlops.yaml, such as data/*.parquet",
         )
     elif re.match(r"[a-z][a-z0-9+.-]*://", path):
         yield Diagnostic(
             "source-outside",
-            f"{quote(path)} is a URL; this version reads files of the repository only",
+            f"{quote(path)} is a URL; this version only reads files in the repository",
             where,
-            "keep the data in the repository (git LFS works), and give their path",
+            "keep the data in the repository (git LFS works), and write their path",
         )
 
 
@@ -121,7 +124,7 @@ def _column_findings(loaded: LocatedSpec[DatasetSpec], name: str, column: Column
         if not _matches_type(value, column.type):
             yield Diagnostic(
                 "column-value-type",
-                f"column {quote(name)} is of type {column.type}, which {_describe_value(value)} is not",
+                f"column {quote(name)} is of type {column.type}, but {_describe_value(value)} is not",
                 loaded.locate(*at, "values", index),
                 _rewrite_hint(value, column.type),
             )
@@ -159,7 +162,7 @@ def _rewrite_hint(value: Any, type: str | None) -> str:
         return f'write it in quotes: "{str(value).lower() if isinstance(value, bool) else value}"'
     if type in _TIME_TYPES:
         return "write ISO 8601, such as 2026-01-31"
-    return f"write a value of type {type}, or correct the type"
+    return f"write a value of type {type}, or correct the column's type"
 
 
 def _parse_time(value: str) -> datetime | None:
@@ -171,12 +174,12 @@ def _parse_time(value: str) -> datetime | None:
 
 
 def _bound_findings(data: LocatedSpec[DatasetSpec], at: Pointer, what: str) -> Iterator[Diagnostic]:
-    """Yield a finding when `min` is above `max` there; bounds of time are compared as times."""
+    """Yield a finding when `min` is greater than `max` at the pointer. Dates and timestamps are compared as times."""
     bounds: dict[str, Any] = {}
     for name in ("min", "max"):
         bound = data.value(*at, name)
         if isinstance(bound, str) and _parse_time(bound) is None:
-            message = f"{what}: {quote(bound)} is no date that exists"
+            message = f"{what}: the date {quote(bound)} does not exist"
             yield Diagnostic("spec-value", message, data.locate(*at, name), "write ISO 8601, such as 2026-01-31")
         elif bound is not None:
             bounds[name] = _parse_time(bound) if isinstance(bound, str) else bound
@@ -188,14 +191,17 @@ def _bound_findings(data: LocatedSpec[DatasetSpec], at: Pointer, what: str) -> I
 
 
 def _pattern_findings(pattern: str, where: Location) -> Iterator[Diagnostic]:
-    """Judge a pattern as RE2 would, which DuckDB runs; where RE2 knows more than Python, DuckDB has the last word."""
+    """Yield a finding for a pattern that RE2, DuckDB's regular expression engine, cannot run.
+
+    A pattern with syntax that only RE2 knows yields no finding here: DuckDB reports its errors.
+    """
     bare = _ESCAPED_BACKSLASH.sub("", pattern)
     if match := _NOT_RE2.search(bare):
         yield Diagnostic(
             "column-pattern",
             f"the pattern uses {quote(match.group())}: lookaround and backreferences are not supported",
             where,
-            "write it without; several simple patterns, or a custom-sql check, can say the same",
+            "rewrite the pattern without them, or use a check of type custom-sql",
         )
         return
     if len(pattern) > 1000 or _RE2_ONLY.search(bare):
@@ -205,9 +211,9 @@ def _pattern_findings(pattern: str, where: Location) -> Iterator[Diagnostic]:
     except (re.error, RecursionError, OverflowError) as error:
         yield Diagnostic(
             "column-pattern",
-            f"not a regular expression: {error}",
+            f"the pattern is not a valid regular expression: {error}",
             where,
-            "in YAML, write patterns in single quotes, where '\\' is an ordinary character",
+            "correct it; in YAML, write patterns in single quotes, where '\\' is an ordinary character",
         )
 
 
@@ -227,7 +233,7 @@ def _time_column_findings(spec: DatasetSpec, name: str, where: Location, what: s
     if type is not None and type not in _TIME_TYPES:
         yield Diagnostic(
             "column-not-time",
-            f"{what} needs a date or timestamp; column {quote(name)} is of type {type}",
+            f"{what} needs a column of type date or timestamp; column {quote(name)} is of type {type}",
             where,
-            "name another column, or correct the column's type",
+            "name another column, or correct the type of this one",
         )

@@ -1,4 +1,4 @@
-"""A model's code in specs, resolved by reading files: nothing of the repository, and no library, is imported."""
+"""Validation of the code that a model spec names, by reading source files. Neither user code nor a library is imported."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _TASKS: dict[PredictionKind, tuple[Task, ...]] = {
     "Classifier": ("binary-classification", "multiclass-classification"),
     "Regressor": ("regression",),
 }
-# How the names of two estimators of one family end: for numbers, for classes.
+# Endings of the regressor's and the classifier's name within one family of estimators.
 _NAME_PAIRS = (
     ("Regressor", "Classifier"),
     ("SVR", "SVC"),
@@ -44,7 +44,7 @@ _ESTIMATOR_HELP = "an estimator is a class with fit and predict, such as sklearn
 
 
 def training_code_findings(root: Path, model: LocatedSpec[ModelSpec]) -> Iterator[Diagnostic]:
-    """Yield what is wrong with what a model is trained by: its estimator or entrypoint, and the parameters of that."""
+    """Yield the findings about a model's estimator or entrypoint, and about its parameters."""
     train = model.spec.train
     if train.estimator is not None:
         yield from _estimator_findings(model, train.estimator)
@@ -53,7 +53,7 @@ def training_code_findings(root: Path, model: LocatedSpec[ModelSpec]) -> Iterato
 
 
 def _estimator_findings(model: LocatedSpec[ModelSpec], path: str) -> Iterator[Diagnostic]:
-    """Yield a finding for a package not installed, no such module or class, another task, unknown parameters."""
+    """Yield a finding for a missing package, module or class, for another task, and for unknown parameters."""
     where = model.locate("spec", "train", "estimator")
     package, *inner, name = path.split(".")
     folder = package_folder(package)
@@ -64,27 +64,27 @@ def _estimator_findings(model: LocatedSpec[ModelSpec], path: str) -> Iterator[Di
     if known is None or not (known.is_open or name in known.names):
         yield Diagnostic(
             "estimator-unknown",
-            f"there is no {quote(path)}",
+            f"the installed package {quote(package)} does not define {quote(path)}",
             where,
             _suggest_estimator(package, folder, inner, name, known),
         )
         return
-    told = next((suffix for suffix in _TASKS if name.endswith(suffix)), None)
-    # a library's module is only read when its name leaves something open
-    kind = find_class(folder, inner, name) if told is None or model.spec.train.params else None
-    told = told or (prediction_kind(kind) if kind else None)
-    if told is not None and model.spec.task not in _TASKS[told]:
-        match = next((other for other in _counterpart_names(name, told) if other in known.names), None)
+    predicts = next((suffix for suffix in _TASKS if name.endswith(suffix)), None)
+    # the library's source is read only when the class name does not say enough
+    definition = find_class(folder, inner, name) if predicts is None or model.spec.train.params else None
+    predicts = predicts or (prediction_kind(definition) if definition else None)
+    if predicts is not None and model.spec.task not in _TASKS[predicts]:
+        match = next((other for other in _counterpart_names(name, predicts) if other in known.names), None)
         help = f"did you mean '{'.'.join((package, *inner, match))}'?" if match else None
-        message = f"{quote(name)} is a {told.lower()} and does not fit the task {model.spec.task}"
+        message = f"{quote(name)} is a {predicts.lower()} and does not fit the task {model.spec.task}"
         yield Diagnostic("estimator-task", message, where, help or "choose another estimator, or correct the task")
     yield from _parameter_findings(
-        model, quote(name), constructor_parameters(kind) if isinstance(kind, ClassDefinition) else None
+        model, quote(name), constructor_parameters(definition) if isinstance(definition, ClassDefinition) else None
     )
 
 
 def _counterpart_names(name: str, kind: PredictionKind) -> Iterator[str]:
-    """Yield what the estimator of the same family for the other kind of task may be called."""
+    """Yield possible names of the same family's estimator for the other kind of task."""
     for pair in _NAME_PAIRS:
         mine, other = pair if kind == "Regressor" else pair[::-1]
         if name.endswith(mine):
@@ -95,7 +95,7 @@ def _parameter_findings(model: LocatedSpec[ModelSpec], what: str, known: Sequenc
     for name in model.spec.train.params if known is not None else ():
         if known is not None and name not in known:
             where = model.locate("spec", "train", "params", name, key=True)
-            help = suggest(name, known, otherwise="its parameters are") or "it has none: delete the line"
+            help = suggest(name, known, otherwise="its parameters are") or "it has no parameters: delete the line"
             yield Diagnostic("estimator-param-unknown", f"{what} has no parameter {quote(name)}", where, help)
 
 
@@ -103,7 +103,7 @@ def _missing_package_findings(path: str, package: str, where: Location) -> Itera
     if package in sys.stdlib_module_names:
         yield Diagnostic(
             "estimator-unknown",
-            f"{quote(path)} is no estimator: '{package}' is part of Python itself",
+            f"{quote(path)} is not an estimator: '{package}' is part of Python's standard library",
             where,
             _ESTIMATOR_HELP,
         )
@@ -116,13 +116,13 @@ def _missing_package_findings(path: str, package: str, where: Location) -> Itera
         "estimator-package-missing",
         f"the package {quote(package)} is not installed here",
         where,
-        f"{meant}install it in the environment that runs mlops-ci, and list it in your requirements;\n"
-        "for code of this repository use `entrypoint: path/to/file.py:function`",
+        f"{meant}install it in the environment that runs mlops-ci, and add it to your requirements;\n"
+        "for code of this repository, use `entrypoint: path/to/file.py:function`",
     )
 
 
 def _suggest_estimator(package: str, folder: Path, inner: Sequence[str], name: str, known: ModuleNames | None) -> str:
-    """Offer the path that was probably meant: another name of the module, or the same name in another module."""
+    """Return a hint with the path that was probably meant: another name in the module, or another module."""
     public = {}
     for path in sorted(folder.iterdir()):
         module = path.stem if path.suffix == ".py" else path.name
@@ -145,23 +145,24 @@ def _suggest_estimator(package: str, folder: Path, inner: Sequence[str], name: s
 def entrypoint_findings(
     root: Path, where: Location, text: str, trained: LocatedSpec[ModelSpec] | None = None
 ) -> Iterator[Diagnostic]:
-    """Yield what is wrong with `path/to/file.py:function`: outside, missing, not Python, no such function.
+    """Yield the findings about an entrypoint `path/to/file.py:function`.
 
-    `trained` is the model whose parameters the function is called with, if it is.
+    The file must lie in the repository, exist, be valid Python and define the function. `trained` is the model whose
+    `train.params` the function receives, or None for a function that receives none.
     """
     name, _, function = text.partition(":")
     file = root / name
     try:
         inside = ".." not in Path(name).parts and file.resolve().is_relative_to(root.resolve())
         exists = file.is_file()
-    except (OSError, RuntimeError):  # a name that is too long, or a circle of links
+    except (OSError, RuntimeError):  # the name is too long, or symbolic links form a loop
         inside, exists = True, False
     if not inside:
         yield Diagnostic(
             "entrypoint-outside",
-            f"{quote(name)} leads out of the repository",
+            f"{quote(name)} points outside the repository",
             where,
-            "give a path below the folder of mlops.yaml",
+            "write a path below the folder of mlops.yaml",
         )
         return
     if not exists:
@@ -174,7 +175,10 @@ def entrypoint_findings(
         return
     except (ValueError, OSError) as error:
         yield Diagnostic(
-            "entrypoint-syntax", f"{quote(name)} cannot be read as Python: {error}", where, "is it a Python file?"
+            "entrypoint-syntax",
+            f"{quote(name)} cannot be read as Python: {error}",
+            where,
+            "check that the entrypoint names a Python file",
         )
         return
     known = top_level_names(module)
@@ -186,7 +190,7 @@ def entrypoint_findings(
             if match
             else f"its functions are: {', '.join(own)}"
             if own
-            else "it defines no function"
+            else "the file defines no function"
         )
         yield Diagnostic(
             "entrypoint-function-missing",
@@ -206,15 +210,15 @@ def _syntax_finding(name: str, error: SyntaxError) -> Diagnostic:
         "entrypoint-syntax",
         f"not valid Python: {error.msg}",
         where,
-        "correct it; a model's entrypoint stands in this file",
+        "correct the file; a spec names an entrypoint in it",
     )
 
 
 def _suggest_file(root: Path, name: str) -> str:
-    """Offer a file of the same folder, or say where paths start."""
+    """Return a hint with a similar file of the same folder, or one that says where paths start."""
     folder = (root / name).parent
     if folder.is_dir():
         others = [path.name for path in folder.glob("*.py")]
         if match := find_nearest(Path(name).name, others):
             return f"did you mean '{(Path(name).parent / match).as_posix()}'?"
-    return "paths start at the folder of mlops.yaml"
+    return "paths are relative to the folder of mlops.yaml"

@@ -1,4 +1,4 @@
-"""What a model is evaluated by: slices that can be cut, weights, costs and metrics of the user's own."""
+"""Validation of a model's `evaluate` block: slices, weights, costs and custom metrics."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from mlops_ci.spec.validation.estimator import entrypoint_findings
 def evaluation_spec_findings(
     root: Path, model: LocatedSpec[ModelSpec], data: LocatedSpec[DatasetSpec] | None
 ) -> Iterator[Diagnostic]:
-    """Yield what is wrong with `evaluate`, and with the columns that the gate's requirements name.
+    """Yield the findings about `evaluate`, and about the columns that the gate's requirements name.
 
-    `data` is the model's dataset, None where that is not known.
+    `data` is the model's dataset, or None when the dataset is missing or invalid.
     """
     yield from _slice_findings(model, data)
     yield from _cost_findings(model)
@@ -32,9 +32,9 @@ def evaluation_spec_findings(
         if name in METRIC_DEFINITIONS:
             yield Diagnostic(
                 "metric-name-taken",
-                f"{quote(name)} is a metric already, and cannot be one of your own",
+                f"a custom metric cannot be named {quote(name)}: a built-in metric has this name",
                 model.locate(*at, key=True),
-                "give yours another name",
+                "give the custom metric another name",
             )
         yield from entrypoint_findings(root, model.locate(*at, "entrypoint"), one.entrypoint)
     if data is not None:
@@ -43,7 +43,7 @@ def evaluation_spec_findings(
 
 
 class _ReferencedColumn(NamedTuple):
-    """A column that evaluation or the gate names by itself, its place, and what it is there."""
+    """A column that `evaluate` or the gate names outside a slice condition: its name, place and role."""
 
     name: str
     place: Location
@@ -51,7 +51,7 @@ class _ReferencedColumn(NamedTuple):
 
 
 def _referenced_columns(model: LocatedSpec[ModelSpec]) -> Iterator[_ReferencedColumn]:
-    """Yield each column that evaluation or the gate names by itself."""
+    """Yield each column that `evaluate` or the gate names outside a slice condition."""
     evaluate = model.spec.evaluate
     conditions = {one.name for one in evaluate.slices if isinstance(one, SliceSpec)}
     for index, one in enumerate(evaluate.slices):
@@ -83,9 +83,9 @@ def _slice_findings(model: LocatedSpec[ModelSpec], data: LocatedSpec[DatasetSpec
         if first.setdefault(name, here) is not here:
             yield Diagnostic(
                 "slice-name-taken",
-                f"there is a slice {quote(name)} at {first[name].line}:{first[name].column} already",
+                f"two slices are named {quote(name)}; the first is at {first[name].line}:{first[name].column}",
                 here,
-                "give it another name",
+                "rename or delete one of them",
             )
         if isinstance(one, SliceSpec):
             where = model.locate(*at, "where")
@@ -95,7 +95,7 @@ def _slice_findings(model: LocatedSpec[ModelSpec], data: LocatedSpec[DatasetSpec
             except ConditionError as error:
                 yield Diagnostic(
                     "slice-condition-invalid",
-                    f"{quote(one.where)} cuts no slice: {error.message.removesuffix(f'; {CONDITION_HELP}')}",
+                    f"{quote(one.where)} is not a valid condition: {error.message.removesuffix(f'; {CONDITION_HELP}')}",
                     _character_location(where, one.where, error.offset),
                     CONDITION_HELP,
                 )
@@ -106,13 +106,16 @@ def _slice_findings(model: LocatedSpec[ModelSpec], data: LocatedSpec[DatasetSpec
 
 
 def _ensure_condition_fits(condition: Condition, data: LocatedSpec[DatasetSpec] | None) -> None:
-    """Raise ConditionError for values that do not compare with columns of the types that the dataset declares."""
+    """Raise ConditionError when a value cannot be compared with a column of the type that the dataset declares."""
     columns = data.spec.columns if data else {}
     ensure_types_comparable(condition, {name: one.type for name, one in columns.items() if one.type is not None})
 
 
 def _character_location(where: Location, text: str, offset: int) -> Location:
-    """Return the place of a character of a text, where it stands as it is in one line of the file."""
+    """Return the place of one character of a text.
+
+    Returns `where` unchanged when the line of the file does not contain the text literally.
+    """
     line = where.text or ""
     start = line.find(text, (where.column or 1) - 1)
     return where if start < 0 else replace(where, column=start + 1 + min(offset, max(len(text) - 1, 0)), length=1)
@@ -126,7 +129,7 @@ def _cost_findings(model: LocatedSpec[ModelSpec]) -> Iterator[Diagnostic]:
         if pair in first:
             yield Diagnostic(
                 "cost-repeated",
-                f"what it costs to predict {pair[1]} where {pair[0]} is true stands there twice",
+                f"the cost of predicting {pair[1]} for actual {pair[0]} is given twice",
                 model.locate("spec", "evaluate", "costs", index),
                 "delete one of the two",
             )
@@ -144,7 +147,7 @@ def _cost_findings(model: LocatedSpec[ModelSpec]) -> Iterator[Diagnostic]:
     for place in places:
         yield Diagnostic(
             "metric-cost-missing",
-            "the metric 'cost' is the mean of `evaluate.costs`, and there are none",
+            "the metric 'cost' needs `evaluate.costs`, and the spec has none",
             model.locate("spec", *place),
-            "add for example `evaluate: {costs: [{actual: true, predicted: false, cost: 5}]}`",
+            "add them, for example `evaluate: {costs: [{actual: true, predicted: false, cost: 5}]}`",
         )

@@ -1,6 +1,7 @@
-"""Tells quickly whether a value fits a schema. Why one does not fit, jsonschema says: most specs are valid, and never ask it.
+"""Tests quickly whether a value fits a schema, without saying why it does not.
 
-Each part of a schema becomes a function, once. A keyword that is not known here is an error and never passed over.
+jsonschema explains the errors of an invalid spec, and is loaded only for one. Most specs are valid and never need it.
+Each part of a schema is compiled once into a function. An unsupported keyword raises an error; it is never ignored.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _ANNOTATIONS = frozenset(
 )
 _GROUPED_KEYWORDS = frozenset(
     {"properties", "additionalProperties", "if", "then", "else"}
-)  # read with those beside them
+)  # compiled together with their sibling keywords
 _TYPE_PREDICATES: Mapping[str, SchemaPredicate] = {
     "string": lambda value: isinstance(value, str),
     "integer": lambda value: type(value) is int,
@@ -55,15 +56,15 @@ _BOUND_PREDICATES: Mapping[str, Callable[[Any], SchemaPredicate]] = {
 
 @cache
 def schema_predicate(kind: str) -> SchemaPredicate:
-    """Return a function that tells whether a document fits the schema of its kind, as `validator(kind)` would."""
+    """Return a predicate that accepts the same documents of this kind as `schema_validator(kind)` does."""
     rules = closed_schema(kind)
     return compile_schema(rules, rules)
 
 
 def compile_schema(rules: Mapping[str, Any] | bool, root: Mapping[str, Any]) -> SchemaPredicate:
-    """Return the function of one part of a schema, whose references lead into `root`.
+    """Return the predicate of one part of a schema; its references are resolved in `root`.
 
-    Raises ValueError for a keyword, or a form of one, that is not known here.
+    Raises ValueError for an unsupported keyword, and for an unsupported form of a supported keyword.
     """
     if isinstance(rules, bool):
         return lambda _: rules
@@ -80,7 +81,7 @@ def compile_schema(rules: Mapping[str, Any] | bool, root: Mapping[str, Any]) -> 
 
 
 def _passes_all(tests: list[SchemaPredicate], value: Any) -> bool:
-    for test in tests:  # noqa: SIM110 - a generator takes twice as long, and this is asked of every value
+    for test in tests:  # noqa: SIM110 - a generator takes twice as long, and this runs for every value
         if not test(value):
             return False
     return True
@@ -97,8 +98,8 @@ def _compile_keyword(name: str, wanted: Any, root: Mapping[str, Any]) -> SchemaP
         case "enum":
             return _compile_enum(wanted)
         case "pattern":
-            found = re.compile(wanted.replace("$", r"\Z")).search
-            return lambda value: not isinstance(value, str) or found(value) is not None
+            search = re.compile(wanted.replace("$", r"\Z")).search
+            return lambda value: not isinstance(value, str) or search(value) is not None
         case "required":
             return lambda value: not isinstance(value, dict) or all(field in value for field in wanted)
         case "uniqueItems":
@@ -114,7 +115,7 @@ def _compile_keyword(name: str, wanted: Any, root: Mapping[str, Any]) -> SchemaP
         case "$ref":
             return _compile_reference(wanted, root)
         case _:
-            raise ValueError(f"the schema keyword {name!r} is not known here")
+            raise ValueError(f"the schema keyword {name!r} is not supported here")
 
 
 def _compile_type(wanted: str | list[str]) -> SchemaPredicate:
@@ -125,9 +126,9 @@ def _compile_type(wanted: str | list[str]) -> SchemaPredicate:
 
 
 def _compile_enum(options: list[Any]) -> SchemaPredicate:
-    """Return a test for one of several plain values; as in JSON, true is not 1, and 1.0 is."""
+    """Return a test for one of several plain values. As in JSON, 1.0 equals 1 and `true` does not."""
     if not all(isinstance(option, str | int | float | bool) for option in options):
-        raise ValueError("a constant that is a list or has fields is not known here")
+        raise ValueError("a constant that is a list or an object is not supported here")
     if all(isinstance(option, str) for option in options):
         words = frozenset(options)
         return lambda value: isinstance(value, str) and value in words
@@ -149,7 +150,7 @@ def _compile_combination(name: str, parts: list[SchemaPredicate]) -> SchemaPredi
 
 
 def _compile_properties(rules: Mapping[str, Any], root: Mapping[str, Any]) -> SchemaPredicate:
-    """Return the test of an object's values: each by its field, others by what is said of others."""
+    """Return the test of an object's values: declared fields by their own schema, others by `additionalProperties`."""
     known = {name: compile_schema(part, root) for name, part in rules.get("properties", {}).items()}
     other = compile_schema(rules.get("additionalProperties", True), root)
 
@@ -173,12 +174,12 @@ def _compile_conditional(rules: Mapping[str, Any], root: Mapping[str, Any]) -> S
 def _compile_reference(name: str, root: Mapping[str, Any]) -> SchemaPredicate:
     where, _, part = name.rpartition("/")
     if where != "#/$defs":
-        raise ValueError(f"the reference {name!r} leads elsewhere")
-    made: list[SchemaPredicate] = []  # when it is first needed: a part may refer to itself
+        raise ValueError(f"the reference {name!r} does not point into '#/$defs'")
+    compiled: list[SchemaPredicate] = []  # filled at the first use, because a part may refer to itself
 
     def test(value: Any) -> bool:
-        if not made:
-            made.append(compile_schema(root["$defs"][part], root))
-        return made[0](value)
+        if not compiled:
+            compiled.append(compile_schema(root["$defs"][part], root))
+        return compiled[0](value)
 
     return test

@@ -1,4 +1,4 @@
-"""A model's metrics and requirements: names that fit the task, and bounds that a model can meet."""
+"""Validation of a model's metrics and gate requirements: metric names, groups, bounds and tests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mlops_ci.spec.spec_types import ModelSpec, Requirement, Task
 
 
 def gate_spec_findings(model: LocatedSpec[ModelSpec]) -> Iterator[Diagnostic]:
-    """Yield what is wrong with the metrics that are reported and with the gate's requirements."""
+    """Yield the findings about `evaluate.metrics` and about the gate's requirements."""
     spec = model.spec
     for index, name in enumerate(spec.evaluate.metrics):
         where = model.locate("spec", "evaluate", "metrics", index)
@@ -29,15 +29,15 @@ def gate_spec_findings(model: LocatedSpec[ModelSpec]) -> Iterator[Diagnostic]:
         if first.setdefault(requirement, here) is not here:
             yield Diagnostic(
                 "requirement-repeated",
-                f"the same requirement stands at {first[requirement].line}:{first[requirement].column} already",
+                f"this requirement repeats the one at {first[requirement].line}:{first[requirement].column}",
                 here,
-                "delete one of them, or correct what was to differ",
+                "delete one of them, or correct the field in which they should differ",
                 "warning",
             )
         if requirement.slices == "all" and not spec.evaluate.slices:
             yield Diagnostic(
                 "gate-no-slices",
-                "`slices: all` means those of `evaluate.slices`, and there are none",
+                "`slices: all` means the slices of `evaluate.slices`, and the spec has none",
                 model.locate(*at, "slices"),
                 "add `evaluate: {slices: [COLUMN]}`, or list columns here",
             )
@@ -45,9 +45,10 @@ def gate_spec_findings(model: LocatedSpec[ModelSpec]) -> Iterator[Diagnostic]:
     if given and all(requirement.against is not None for requirement in given):
         yield Diagnostic(
             "gate-no-floor",
-            "no requirement is a floor or ceiling: without a champion the verdict is inconclusive, so no first version can be released",
+            "every requirement compares with an older version: without a champion the verdict is inconclusive, "
+            "so no first version can be released",
             model.locate("spec", "gate", "requirements", key=True),
-            f"add one, such as `{_example_floor(spec.task)}`",
+            f"add a floor or a ceiling, such as `{_example_floor(spec.task)}`",
             "warning",
         )
 
@@ -62,12 +63,18 @@ def _example_floor(task: Task) -> str:
 
 
 def _definition(name: str, spec: ModelSpec) -> MetricDefinition | None:
-    """Return what a metric means; None for one that nobody has, and for a model's own: no package is asked about those."""
+    """Return a metric's definition, or None for an unknown metric and for a custom metric of the model.
+
+    Installed packages are not searched for a name that is a custom metric.
+    """
     return METRIC_DEFINITIONS.get(name) if name in spec.evaluate.custom else find_metric(name)
 
 
 def _metric_findings(name: str, spec: ModelSpec, where: Location, *, tested: str | None) -> Iterator[Diagnostic]:
-    """Yield a finding for a metric that is unknown to the task or cannot be `tested`, being for floors and ceilings only."""
+    """Yield a finding for a metric that the task does not have, or that is not allowed in `tested`.
+
+    `tested` names the place in messages. It is None in a floor, a ceiling or a ratio, where every metric is allowed.
+    """
     task, own = spec.task, spec.evaluate.custom
     known = _definition(name, spec)
     if known is None and name in own:
@@ -76,71 +83,71 @@ def _metric_findings(name: str, spec: ModelSpec, where: Location, *, tested: str
         names = (*metric_names(task, include_operational=tested is None, include_group_metrics=tested is None), *own)
         help = suggest(name, names, otherwise=f"metrics for {task} are")
         if known is not None:
-            help = f"it is one for {' and '.join(known.tasks)}; for {task} there are: {', '.join(names)}"
+            help = f"it is a metric for {' and '.join(known.tasks)}; metrics for {task} are: {', '.join(names)}"
         yield Diagnostic("gate-metric-unknown", f"metric {quote(name)} is not one of this model's metrics", where, help)
     elif known.is_operational and tested is not None:
         yield Diagnostic(
             "gate-metric-operational",
-            f"metric {quote(name)} is a cost of the model, and cannot stand in {tested}",
+            f"metric {quote(name)} is an operational cost of the model and cannot be used in {tested}",
             where,
-            f"require it by a ceiling, `{{metric: {name}, max: …}}`,"
-            f" or by a ratio, `{{metric: {name}, against: champion, maxRatio: 1.2}}`",
+            f"use a ceiling, `{{metric: {name}, max: …}}`,"
+            f" or a ratio, `{{metric: {name}, against: champion, maxRatio: 1.2}}`",
         )
     elif known.compares_groups and tested is not None:
         yield Diagnostic(
             "gate-metric-groups",
-            f"metric {quote(name)} is between groups of rows, and cannot stand in {tested}",
+            f"metric {quote(name)} compares groups of rows and cannot be used in {tested}",
             where,
-            f"require it by a ceiling: `{{metric: {name}, by: COLUMN, max: 0.1}}`",
+            f"use a ceiling: `{{metric: {name}, by: COLUMN, max: 0.1}}`",
         )
     elif known.higher_is_better is None and tested is not None and tested != "evaluate.metrics":
         yield Diagnostic(
             "gate-metric-undirected",
-            f"of metric {quote(name)} neither more nor less is better, so it cannot stand in {tested}",
+            f"metric {quote(name)} has no better direction (higher or lower), so it cannot be used in {tested}",
             where,
-            f"say between what it must lie: `{{metric: {name}, min: …, max: …}}`",
+            f"use a floor and a ceiling: `{{metric: {name}, min: …, max: …}}`",
         )
 
 
 def _group_findings(
     model: LocatedSpec[ModelSpec], requirement: Requirement, at: tuple[str | int, ...]
 ) -> Iterator[Diagnostic]:
-    """Yield a finding where groups are missing, or mean nothing."""
+    """Yield a finding when `by` is missing, or is given for a metric that does not compare groups."""
     known = _definition(requirement.metric, model.spec)
     if known is not None and known.compares_groups and requirement.against is None and requirement.by is None:
         yield Diagnostic(
             "gate-metric-groups",
-            f"metric {quote(requirement.metric)} is between groups of rows, and nothing says which",
+            f"metric {quote(requirement.metric)} compares groups of rows, and the requirement names no group column",
             model.locate(*at, "metric"),
             "add `by: COLUMN`",
         )
     elif requirement.by is not None and (known is None or not known.compares_groups):
         yield Diagnostic(
             "gate-metric-groups",
-            f"metric {quote(requirement.metric)} is not between groups, so `by` means nothing",
+            f"metric {quote(requirement.metric)} does not compare groups of rows, so `by` has no effect",
             model.locate(*at, "by", key=True),
-            "delete it; values by group are reported by `evaluate.slices`",
+            "delete `by`; use `evaluate.slices` to report values by group",
         )
 
 
 def _operational_findings(
     model: LocatedSpec[ModelSpec], requirement: Requirement, at: tuple[str | int, ...]
 ) -> Iterator[Diagnostic]:
-    """Yield what a requirement on a metric of operation lacks, and a ratio of a metric that is none."""
+    """Yield a finding for a ratio of a metric that is not operational, and for a training cost without a price."""
     name, known = requirement.metric, _definition(requirement.metric, model.spec)
     if known is None or model.spec.task not in known.tasks:
-        return  # which is said already
+        return  # another finding reports this metric
     if requirement.max_ratio is not None and not known.is_operational:
         yield Diagnostic(
             "gate-metric-statistical",
-            f"metric {quote(name)} is measured on rows: a ratio to the champion's would pass and fail by chance",
+            f"metric {quote(name)} is estimated from rows: a ratio to the champion's value would pass or fail by chance",
             model.locate(*at, "maxRatio", key=True),
-            f"test it: `{{metric: {name}, against: champion, test: non-inferiority, margin: …}}`",
+            f"use a test: `{{metric: {name}, against: champion, test: non-inferiority, margin: …}}`",
         )
     if name == "training-cost" and model.spec.evaluate.cost_per_hour is None:
         yield Diagnostic(
             "gate-no-price",
-            "`training-cost` is counted by what an hour of training costs, and that is not given",
+            "`training-cost` needs the price of one hour of training, and the spec does not give it",
             model.locate(*at, "metric"),
             "add `evaluate: {costPerHour: PRICE}`, or require `training-seconds`",
         )
@@ -155,7 +162,7 @@ def _bound_findings(
             "spec-bounds", f"min {least:g} is greater than max {most:g}", model.locate(*at, "max"), "swap them"
         )
     if known is None or model.spec.task not in known.tasks or known.higher_is_better is None:
-        return  # which way is up is not known of a metric that is meant to be another, and some have none
+        return  # the better direction is unknown for a metric of another task, and some metrics have none
     up = known.higher_is_better
     side, bound = ("min", least) if up else ("max", most)
     if (
@@ -173,7 +180,7 @@ def _bound_findings(
     if only and requirement.against is None:
         yield Diagnostic(
             "gate-bound-direction",
-            f"{requirement.metric} is better when {'higher' if up else 'lower'}: `{wrong}` stops good models only",
+            f"{requirement.metric} is better when {'higher' if up else 'lower'}: `{wrong}` rejects only good models",
             model.locate(*at, wrong, key=True),
             f"did you mean `{side}`?",
             "warning",

@@ -1,4 +1,7 @@
-"""A validator for each kind, built when it is first needed: it says all that is wrong with a value, and takes its time."""
+"""A jsonschema validator for each kind of spec, built at its first use.
+
+It finds every error of a value, and is slow. `fast_check` first tests whether a spec has any error.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,13 @@ from mlops_ci.spec.plugin_schema import closed_schema
 
 
 def is_valid_against(rules: Mapping[str, Any], value: Any) -> bool:
-    """Tell whether a value fits a part of a schema that refers to no other part."""
+    """Return whether a value fits a part of a schema. The part must not contain references."""
     return Draft202012Validator(rules).is_valid(value)
 
 
 def _unique_items_errors(validator: Validator, wanted: bool, value: Any, rules: Any) -> Iterator[ValidationError]:  # noqa: ARG001 - jsonschema's signature
     if wanted and isinstance(value, list) and len({canonical_json(item) for item in value}) < len(value):
-        yield ValidationError("an item stands twice")
+        yield ValidationError("two items are equal")
 
 
 def _pattern_errors(validator: Validator, wanted: str, value: Any, rules: Any) -> Iterator[ValidationError]:  # noqa: ARG001 - the same
@@ -34,15 +37,16 @@ _STRICT_KEYWORDS = {"uniqueItems": _unique_items_errors, "pattern": _pattern_err
 
 @cache
 def schema_validator(kind: str) -> Validator:
-    """Return the validator of a kind, whose types are the built-in ones."""
+    """Return the validator of a kind that accepts only the built-in types."""
     return validator_of(closed_schema(kind))
 
 
 def validator_of(rules: Mapping[str, Any]) -> Validator:
     """Return the validator of a schema.
 
-    It is stricter than jsonschema's own: 1.0 is no whole number, and `$` in a pattern is the end of the text, as in the
-    dialect of JSON Schema, not the place before a last line break. It is also linear where that one is quadratic.
+    The validator is stricter than jsonschema's own: 1.0 is not an integer, and `$` in a pattern matches only the end of
+    the text (as JSON Schema's ECMA 262 patterns do), not the place before a final line break. It also tests
+    `uniqueItems` in linear time, where jsonschema takes quadratic time.
     """
     checker = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
     extend: Any = validators.extend  # its stub has no types

@@ -1,4 +1,4 @@
-"""What specs say about each other: names that must exist, and values that must agree."""
+"""Validation across specs: every referenced name must exist, and values in different specs must agree."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from mlops_ci.spec.validation.gate import gate_spec_findings
 
 @dataclass(frozen=True)
 class ParsedSpecs:
-    """The specs of a repository that are valid by themselves, and by kind the names of those that are not.
+    """The specs of a repository that are valid on their own, and the names of the invalid ones by kind.
 
-    Of `nameless` kinds there may be more: a file could not be read, or a spec's kind or name is not one. A name that
-    is not found may stand there, so it is no finding until that is corrected.
+    Names of the `incomplete_kinds` are not all known: a file could not be read, or a spec has no valid kind or name.
+    An unknown name may belong to such a spec, so it is not reported until that spec is corrected.
     """
 
     projects: Sequence[LocatedSpec[ProjectSpec]]
@@ -34,14 +34,17 @@ class ParsedSpecs:
     incomplete_kinds: frozenset[str] = frozenset()
 
     def names(self, kind: str, loaded: Sequence[LocatedSpec[Any]]) -> frozenset[str] | None:
-        """Return all names of a kind, None when not all are known: a reference to an invalid spec is no second mistake."""
+        """Return all names of a kind, or None when not all are known.
+
+        The names of invalid specs are included: a reference to an invalid spec is not a second error.
+        """
         if kind in self.incomplete_kinds:
             return None
         return self.invalid_names.get(kind, frozenset()) | {spec.name for spec in loaded}
 
 
 def reference_findings(root: Path, found: ParsedSpecs) -> Iterator[Diagnostic]:
-    """Yield all that does not fit together in the repository at `root`."""
+    """Yield the findings about references between the specs of the repository at `root`."""
     for several in (found.datasets, found.models, found.deployments):
         yield from _duplicate_name_findings(several)
     yield from _duplicate_project_findings(found)
@@ -64,7 +67,7 @@ def _duplicate_name_findings(loaded: Sequence[LocatedSpec[Any]]) -> Iterator[Dia
             other = earlier.locate("metadata", "name")
             yield Diagnostic(
                 "spec-duplicate-name",
-                f"there are two specs of kind {spec.kind} named '{spec.name}'; the other stands at {other}",
+                f"there are two specs of kind {spec.kind} named '{spec.name}'; the other is at {other}",
                 spec.locate("metadata", "name"),
                 "rename or delete one of them",
             )
@@ -74,9 +77,9 @@ def _duplicate_project_findings(found: ParsedSpecs) -> Iterator[Diagnostic]:
     for project in found.projects[1:]:
         yield Diagnostic(
             "project-duplicate",
-            f"a second Project; the first stands at {found.projects[0].locate('kind')}",
+            f"a repository can have only one Project; the first is at {found.projects[0].locate('kind')}",
             project.locate("kind"),
-            "a repository has one: merge them, or delete this one",
+            "merge the two, or delete this one",
         )
 
 
@@ -85,22 +88,22 @@ def _champion_findings(project: LocatedSpec[ProjectSpec]) -> Iterator[Diagnostic
     if champion is not None and champion not in project.spec.environments:
         yield Diagnostic(
             "environment-unknown",
-            f"the champion's environment '{champion}' is not one of the project's environments",
+            f"the champion environment '{champion}' is not one of the project's environments",
             project.locate("spec", "champion"),
             suggest(champion, project.spec.environments),
         )
 
 
 def _signing_findings(root: Path, project: LocatedSpec[ProjectSpec]) -> Iterator[Diagnostic]:
-    """Yield what keeps signatures from being checked, and approvals from being counted."""
+    """Yield the findings about `signing` and `policy.approvals`."""
     signing, approvals = project.spec.signing, project.spec.policy.approvals
     signers = _resolve_within(root, signing.allowed_signers) if signing else None
     if signing is not None and not (signers and signers.is_file()):
         yield Diagnostic(
             "signers-missing",
-            f"there is no file {quote(signing.allowed_signers)} of those who may sign in the repository",
+            f"the file of allowed signers {quote(signing.allowed_signers)} does not exist in the repository",
             project.locate("spec", "signing", "allowedSigners"),
-            f"write one: {_SIGNERS_COMMANDS[signing.format]} > {signing.allowed_signers if signers else '.mlops/signers'}",
+            f"create it: {_SIGNERS_COMMANDS[signing.format]} > {signing.allowed_signers if signers else '.mlops/signers'}",
         )
     for name in approvals:
         if name not in project.spec.environments:
@@ -113,7 +116,7 @@ def _signing_findings(root: Path, project: LocatedSpec[ProjectSpec]) -> Iterator
     if approvals and signing is None:
         yield Diagnostic(
             "approvals-unsigned",
-            "approvals need signatures: without them anyone could approve in anyone's name",
+            "approvals need signatures: without them, anyone could approve in another person's name",
             project.locate("spec", "policy", "approvals", key=True),
             "add `signing: {format: ssh, allowedSigners: .mlops/allowed_signers}`",
         )
@@ -126,9 +129,9 @@ _SIGNERS_COMMANDS = {
 
 
 def _resolve_within(root: Path, path: str) -> Path | None:
-    """Return the path below the root; None for one that leads out of it."""
-    found = (root / path).resolve()
-    return found if found.is_relative_to(root.resolve()) else None
+    """Return the resolved path, or None for a path outside the root."""
+    resolved = (root / path).resolve()
+    return resolved if resolved.is_relative_to(root.resolve()) else None
 
 
 def _model_findings(
@@ -141,7 +144,7 @@ def _model_findings(
     if names is not None and spec.dataset not in names:
         help = (
             suggest(spec.dataset, sorted(names))
-            or "there is no spec of kind Dataset; write one, or run `mlops-ci init --from FILE`"
+            or "the project has no spec of kind Dataset; write one, or run `mlops-ci init --from FILE`"
         )
         yield Diagnostic(
             "dataset-unknown", f"there is no dataset '{spec.dataset}'", model.locate("spec", "dataset"), help
@@ -149,7 +152,7 @@ def _model_findings(
     if spec.target in spec.features:
         yield Diagnostic(
             "model-target-in-features",
-            f"the target {quote(spec.target)} is one of the features: the model would be told the answer",
+            f"the target {quote(spec.target)} is also a feature: the model would read the answer from its input",
             model.locate("spec", "features", spec.features.index(spec.target)),
             "delete it from `features`",
         )
@@ -167,7 +170,7 @@ def _model_column_findings(model: LocatedSpec[ModelSpec], data: LocatedSpec[Data
     for index, name in enumerate(spec.features):
         where = model.locate("spec", "features", index)
         yield from undeclared_column_findings(data, name, where, "feature")
-        if data.spec.key == (name,):  # one column of several that form a key together may well generalise
+        if data.spec.key == (name,):  # a column that is only a part of the key may well generalise
             yield Diagnostic(
                 "feature-is-key",
                 f"feature {quote(name)} is the key of dataset '{data.name}': an identifier cannot generalise to new rows",
@@ -185,7 +188,7 @@ def _deployment_findings(found: ParsedSpecs) -> Iterator[Diagnostic]:
     for deployment in found.deployments:
         spec = deployment.spec
         if models is not None and spec.model not in models:
-            help = suggest(spec.model, sorted(models)) or "there is no spec of kind Model; write one"
+            help = suggest(spec.model, sorted(models)) or "the project has no spec of kind Model; write one"
             yield Diagnostic(
                 "model-unknown", f"there is no model '{spec.model}'", deployment.locate("spec", "model"), help
             )
@@ -201,9 +204,9 @@ def _deployment_findings(found: ParsedSpecs) -> Iterator[Diagnostic]:
             other = earlier.locate("metadata", "name")
             yield Diagnostic(
                 "deployment-duplicate",
-                f"model '{spec.model}' has two deployments in '{spec.environment}'; the other stands at {other}",
+                f"model '{spec.model}' has two deployments in '{spec.environment}'; the other is at {other}",
                 deployment.locate("spec", "environment"),
-                "a model has one deployment in an environment: delete one, or choose another environment",
+                "a model can have one deployment in an environment: delete one, or choose another environment",
             )
         yield from _shared_namespace_findings(deployment, places)
         yield from _unread_field_findings(deployment)
@@ -213,12 +216,12 @@ def _deployment_findings(found: ParsedSpecs) -> Iterator[Diagnostic]:
                 "spec-bounds",
                 f"replicas: min {spec.replicas.min} is greater than max {spec.replicas.max}",
                 deployment.locate("spec", "replicas", given),
-                "swap them, or give both (they are 1 and 3 when not given)",
+                "swap them, or write both (the defaults are 1 and 3)",
             )
 
 
 def _unread_field_findings(deployment: LocatedSpec[DeploymentSpec]) -> Iterator[Diagnostic]:
-    """Yield a finding for each field that the spec sets and the target of a package does not read."""
+    """Yield a finding for each field that the spec sets and the plugin target does not read."""
     target = deployment.spec.target
     if not isinstance(target, PluginTarget):
         return
@@ -246,9 +249,9 @@ def _shared_namespace_findings(
         other = earlier.locate("metadata", "name")
         yield Diagnostic(
             "deployment-same-namespace",
-            f"'{earlier.spec.environment}' and '{spec.environment}' share the namespace '{spec.target.namespace}' for model "
-            f"'{spec.model}': in one cluster, each replaces the other; the other stands at {other}",
+            f"the deployments of model '{spec.model}' in '{earlier.spec.environment}' and '{spec.environment}' share the "
+            f"namespace '{spec.target.namespace}': in one cluster, each replaces the other; the other is at {other}",
             deployment.locate("spec", "target", "namespace"),
-            "give each environment its own `namespace`, unless they are clusters of their own",
+            "give each environment its own `namespace`, unless each environment has its own cluster",
             "note",
         )

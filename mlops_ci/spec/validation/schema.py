@@ -1,4 +1,4 @@
-"""One document against the schema of its kind, in our own words."""
+"""Validation of one document against the JSON Schema of its kind, with readable messages."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ from mlops_ci.spec.tagged_types import find_plugin_types
 from mlops_ci.spec.validation.fast_check import schema_predicate
 from mlops_ci.spec.yaml.document import Document, Pointer
 
-MAX_SPEC_FINDINGS = 100  # findings of one document: a list of thousands of wrong values is one mistake
+MAX_SPEC_FINDINGS = 100  # per document: a list of thousands of wrong values is usually one mistake
 _FUTURE_KINDS = {"Monitor": "monitoring is not part of this version yet"}
 
 
 def validate_document(document: Document) -> tuple[Diagnostic, ...]:
-    """Return what is wrong with a spec by itself: its version, its kind, then every field."""
+    """Return the findings of one spec on its own: apiVersion first, then kind, then every field.
+
+    An unknown apiVersion or kind is the only finding, because the schema is then unknown.
+    """
     data = document.data
     version = data.get("apiVersion")
     if version != API_VERSION:
@@ -45,14 +48,14 @@ def validate_document(document: Document) -> tuple[Diagnostic, ...]:
     if not isinstance(kind, str) or kind not in SPEC_KINDS:
         where = document.locate(("kind",))
         help = _FUTURE_KINDS.get(str(kind)) or suggest(str(kind), SPEC_KINDS)
-        return (Diagnostic("spec-kind", f"there is no kind {quote(str(kind))}", where, help),)
+        return (Diagnostic("spec-kind", f"{quote(str(kind))} is not a kind of spec", where, help),)
     return _schema_findings(document, kind)
 
 
 def _schema_findings(document: Document, kind: str) -> tuple[Diagnostic, ...]:
     if schema_predicate(kind)(document.data):
         return ()
-    # jsonschema, and what packages offer, are needed only once a spec is not one of built-in types alone
+    # imported here: a valid spec with only built-in types needs neither jsonschema nor the installed plugins
     from mlops_ci.spec.validation.jsonschema_validator import schema_validator, validator_of
 
     plugins = find_plugin_types(document, kind)
@@ -66,7 +69,7 @@ def _schema_findings(document: Document, kind: str) -> tuple[Diagnostic, ...]:
     for error in errors:
         if not _is_consequence(error, misspelt):
             for diagnostic in islice(_explain(document, error), MAX_SPEC_FINDINGS + 1):
-                # a field unknown to a column may break the rule for its type as well: the first word stands
+                # one unknown field can break two rules, the object's and its type's: keep the first finding
                 words = "" if diagnostic.id == "spec-unknown-field" else diagnostic.message
                 found.setdefault((diagnostic.id, diagnostic.location, words), diagnostic)
     findings = sorted(found.values(), key=_sort_key)
@@ -74,7 +77,7 @@ def _schema_findings(document: Document, kind: str) -> tuple[Diagnostic, ...]:
         return tuple(findings)
     more = Diagnostic(
         "spec-more-errors",
-        f"more than {MAX_SPEC_FINDINGS} errors in this spec; the others are not shown",
+        f"this spec has more than {MAX_SPEC_FINDINGS} errors; only the first {MAX_SPEC_FINDINGS} are shown",
         findings[:MAX_SPEC_FINDINGS][-1].location,
         severity="note",
     )
@@ -82,7 +85,7 @@ def _schema_findings(document: Document, kind: str) -> tuple[Diagnostic, ...]:
 
 
 def _misspelt_fields(error: Any) -> Iterator[tuple[Pointer, str]]:
-    """Yield the fields that were meant by unknown ones."""
+    """Yield the known field that each unknown, probably misspelt, field stands for."""
     if error.validator == "additionalProperties" and "type" in error.schema:
         known = list(error.schema.get("properties", {}))
         for name in error.instance:
@@ -92,7 +95,7 @@ def _misspelt_fields(error: Any) -> Iterator[tuple[Pointer, str]]:
 
 
 def _is_consequence(error: Any, misspelt: set[tuple[Pointer, str]]) -> bool:
-    """Tell whether a field is only missing because it is misspelt, which is reported already."""
+    """Return whether a field is missing only because it is misspelt, which another finding reports."""
     at = (*error.absolute_path,)
     match error.validator:
         case "required":
@@ -110,7 +113,7 @@ def _sort_key(diagnostic: Diagnostic) -> tuple[int, int]:
 
 
 def _explain(document: Document, error: Any) -> Iterator[Diagnostic]:
-    """Put one of jsonschema's errors into our words; one that names several fields becomes as many findings."""
+    """Yield the findings for one jsonschema error: one per field when the error names several fields."""
     at: Pointer = tuple(error.absolute_path)
     rule, limit, value = error.validator, error.validator_value, error.instance
     rules = error.schema if isinstance(error.schema, Mapping) else {}
@@ -130,7 +133,7 @@ def _explain(document: Document, error: Any) -> Iterator[Diagnostic]:
     elif rule == "uniqueItems":
         yield from _repeated_item_findings(document, at, value)
     elif rule == "propertyNames" or "propertyNames" in error.absolute_schema_path:
-        yield Diagnostic("spec-value", "an empty name", document.locate((*at, ""), key=True), "give it a name")
+        yield Diagnostic("spec-value", "a name is empty", document.locate((*at, ""), key=True), "write a name")
     else:
         message, help = _bound_message(rule, limit, value, rules, at)
         yield Diagnostic("spec-value", message, document.locate(at), help)
@@ -151,10 +154,11 @@ def _unknown_field_findings(
         if name in known:
             continue
         help = f"its fields are: {', '.join(known)}"
-        # a rule for one type only forbids fields that are spelt well: it does not say "object" again, or lists them
+        # a rule for one `type` rejects fields that other types have: such a field is not misspelt. These rules
+        # omit "type: object", or list the fields of all types in OTHER_FIELDS
         spelt_well = "type" not in rules or name in rules.get(OTHER_FIELDS, ())
         if not spelt_well and (match := find_nearest(name, known)):
-            help = f"did you mean '{match}'?" if match not in value else f"delete it; '{match}' stands here already"
+            help = f"did you mean '{match}'?" if match not in value else f"delete it; '{match}' is already here"
         message = f"{quote(name)} is not a field of {noun}"
         yield Diagnostic("spec-unknown-field", message, document.locate((*at, name), key=True), help)
 
@@ -164,7 +168,7 @@ def _missing_field_finding(document: Document, at: Pointer, name: str, noun: str
 
 
 def _alternatives_finding(document: Document, at: Pointer, error: Any, noun: str) -> Diagnostic:
-    """Explain a choice: of fields, where every branch only requires some, or of shapes."""
+    """Return the finding for a failed `oneOf` or `anyOf`: a choice between fields, or between forms of a value."""
     branches = error.validator_value
     words = error.schema.get("errorMessage")
     if all(set(branch) == {"required"} for branch in branches):
@@ -214,7 +218,7 @@ def _type_finding(document: Document, at: Pointer, rules: Mapping[str, Any], val
     )
 
 
-# What a single value can only mean where fields are expected, by the title of what has the fields.
+# By a schema's title: the field that a single value probably means where an object is expected, and how to write it.
 _SHORT_FORMS = {
     "metadata": ("name", "{{name: {}}}"),
     "nulls": ("max", "{{max: {}}}"),
@@ -231,7 +235,7 @@ _SHORT_FORMS = {
 
 
 def _suggest_field_form(rules: Mapping[str, Any], value: Any, at: Pointer) -> str | None:
-    """Say how to write a single value as the field that it was probably meant for."""
+    """Return a hint that writes a single value as the field it was probably meant for."""
     # only invalid specs need it
     from mlops_ci.spec.validation.jsonschema_validator import is_valid_against
 
@@ -249,9 +253,9 @@ def _suggest_list(text: str) -> str:
 
 
 def _suggest_value(types: list[str], value: Any, at: Pointer) -> str | None:
-    """Say how to write the value that was probably meant."""
+    """Return a hint that shows how to write the value that was probably meant."""
     if value is None:
-        return "give it a value, or delete the line for the default"
+        return "write a value, or delete the line to use the default"
     if isinstance(value, str):
         # only invalid specs need it
         from mlops_ci.spec.yaml.compose import parse_plain_scalar
@@ -285,7 +289,7 @@ def _suggest_value(types: list[str], value: Any, at: Pointer) -> str | None:
 
 
 def _describe(value: Any) -> str:
-    """Say what a value is, in YAML's terms."""
+    """Return a short description of a value, in YAML's terms."""
     match value:
         case None:
             return "nothing"
@@ -303,7 +307,7 @@ def _describe(value: Any) -> str:
 
 def _choice_finding(document: Document, at: Pointer, options: list[Any], value: Any) -> Diagnostic:
     names = [str(option) for option in options]
-    said = quote(value) if isinstance(value, str) else _describe(value)
+    shown = quote(value) if isinstance(value, str) else _describe(value)
     if not isinstance(value, str | int | float | bool):
         return Diagnostic(
             "spec-type",
@@ -314,12 +318,12 @@ def _choice_finding(document: Document, at: Pointer, options: list[Any], value: 
     if len(names) == 1:
         return Diagnostic(
             "spec-value",
-            f"{_field_path(at)} must be '{names[0]}', not {said}",
+            f"{_field_path(at)} must be '{names[0]}', not {shown}",
             document.locate(at),
             f"write `{at[-1]}: {names[0]}`",
         )
     help = suggest(str(value), names)
-    return Diagnostic("spec-value", f"{_field_path(at)} cannot be {said}", document.locate(at), help)
+    return Diagnostic("spec-value", f"{_field_path(at)} cannot be {shown}", document.locate(at), help)
 
 
 def _repeated_item_findings(document: Document, at: Pointer, value: list[Any]) -> Iterator[Diagnostic]:
@@ -328,8 +332,8 @@ def _repeated_item_findings(document: Document, at: Pointer, value: list[Any]) -
         name = canonical_json(item)
         if name in seen:
             first = document.locate((*at, seen[name]))
-            said = quote(item) if isinstance(item, str) else _describe(item)
-            message = f"{said} stands twice in {_field_path(at)}; first at {first.line}:{first.column}"
+            shown = quote(item) if isinstance(item, str) else _describe(item)
+            message = f"{_field_path(at)} lists {shown} twice; the first is at {first.line}:{first.column}"
             yield Diagnostic("spec-repeated", message, document.locate((*at, index)), "delete one of them")
         seen.setdefault(name, index)
 
@@ -344,18 +348,18 @@ _BOUND_PHRASES = {
 
 
 def _bound_message(rule: str, limit: Any, value: Any, rules: Mapping[str, Any], at: Pointer) -> tuple[str, str | None]:
-    """Say in a message, and help, which bound or form a value misses."""
+    """Return the message and the hint for a value that violates a bound or a pattern."""
     if rule == "pattern":
         return f"{_field_path(at)} cannot be {quote(value)}", rules.get("patternErrorMessage")
     if rule in ("minLength", "minProperties", "minItems"):
-        return f"{_field_path(at)} is empty", "give it a value, or delete it"
+        return f"{_field_path(at)} is empty", "write a value, or delete the field"
     wanted = _BOUND_PHRASES.get(rule, f"{rule} {{}}").format(limit)
-    said = "" if isinstance(value, str | list | dict) else f", not {value}"
-    return f"{_field_path(at)} must be {wanted}{said}", _suggest_share(value, rules)
+    given = "" if isinstance(value, str | list | dict) else f", not {value}"
+    return f"{_field_path(at)} must be {wanted}{given}", _suggest_share(value, rules)
 
 
 def _suggest_share(value: Any, rules: Mapping[str, Any]) -> str | None:
-    """Offer a share for what was probably given in percent."""
+    """Return a hint with the value as a share, when it was probably written in percent."""
     top = rules.get("maximum", rules.get("exclusiveMaximum", 2))
     if isinstance(value, int | float) and 1 < value <= 100 and top <= 1:
         # only invalid specs need it
@@ -366,7 +370,7 @@ def _suggest_share(value: Any, rules: Mapping[str, Any]) -> str | None:
 
 
 def _field_path(at: Iterable[str | int]) -> str:
-    """Name a field as people do: the names below `spec`, with positions of list items counted from 0."""
+    """Return a field's path below `spec`, such as `checks[0].min`; list items are counted from 0."""
     parts = list(at)
     if parts[:1] == ["spec"] and len(parts) > 1:
         parts = parts[1:]

@@ -1,1 +1,1 @@
-"""YAML as marked values: events composed into nodes that know their line and column."""
+"""Reads YAML into nodes that know their line and column."""

@@ -1,4 +1,4 @@
-"""From YAML's parser events to nodes with marks: one pass, no recursion, and bounds on what a file may ask for."""
+"""Builds nodes with marks from the YAML parser's events: in one pass, without recursion, with limits on size and depth."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.suggestions import quote
 from mlops_ci.spec.yaml.nodes import Mark, Node, SyntaxProblem, YamlSource
 
-MAX_NODES = 20_000  # of one file, every alias counted as what it stands for
+MAX_NODES = 20_000  # per file; each alias counts all nodes of the value it refers to
 MAX_YAML_DEPTH = 50
 MAX_INTEGER = 2**63 - 1
 
@@ -24,86 +24,91 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _START_EVENTS = (yaml.MappingStartEvent, yaml.SequenceStartEvent)
 _NODE_EVENTS = (yaml.ScalarEvent, *_START_EVENTS, yaml.AliasEvent)
 _END_EVENTS = (yaml.MappingEndEvent, yaml.SequenceEndEvent)
-_EMPTY_MAPPING: Mapping[Any, Any] = MappingProxyType({})  # what every scalar has inside: one for all
+_EMPTY_MAPPING: Mapping[Any, Any] = MappingProxyType({})  # the keys and children of every scalar
 
 _NULL = {"", "~", "null", "Null", "NULL"}
 _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
-_NUMBER_STARTS = frozenset("-+.0123456789")  # what a number may begin with
+_NUMBER_STARTS = frozenset("-+.0123456789")  # possible first characters of a number
 _INT = re.compile(r"[-+]?[0-9]+")
 _BASED_INT = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
-# The parser's words -> ours, and what to do about it.
+# The parser's message -> our message and hint.
 _SYNTAX_MESSAGES: dict[str, tuple[str, str]] = {
     "mapping values are not allowed in this context": (
-        "a second ': ' where a value was expected",
-        "quote the value if it contains ': '; otherwise check that the line before is indented like this one",
+        "a second ': ' on this line, where a value is expected",
+        "quote the value if it contains ': '; otherwise check that the previous line has the same indentation",
     ),
     "did not find expected key": (
-        "this does not continue what stands above it",
-        "check the indentation, and that quotes and brackets before it are closed once",
+        "this line does not fit the block above it",
+        "check the indentation, and that each quote and bracket above is closed exactly once",
     ),
-    "could not find expected ':'": ("a key without ':'", "write `key: value`"),
+    "could not find expected ':'": ("this key has no ':'", "write `key: value`"),
     "did not find expected '-' indicator": (
-        "a list that goes on with something else than '-'",
-        "start every item with '- ', all at the same column",
+        "this line in a list does not start with '-'",
+        "start every item with '- ', at the same column",
     ),
     "did not find expected ',' or ']'": (
-        "a '[' that is not closed",
+        "this '[' is not closed",
         "close the list with ']' and put commas between its items",
     ),
     "did not find expected ',' or '}'": (
-        "a '{' that is not closed",
+        "this '{' is not closed",
         "close it with '}' and put commas between its fields",
     ),
     "found unexpected end of stream": (
-        "a quote that is not closed",
-        "close it; a quote inside quoted text is doubled ('')",
+        "this quote is not closed",
+        "close it; inside single quotes, write a quote as ''",
     ),
     "found unknown escape character": (
         "an unknown escape in double quotes",
-        "use single quotes, in which '\\' is an ordinary character, or write '\\\\'",
+        "use single quotes, where '\\' is an ordinary character, or write '\\\\'",
     ),
     "block sequence entries are not allowed in this context": (
-        "a list item where none can stand",
-        "put '- ' on a line of its own",
+        "a list item is not allowed here",
+        "start a new line before '- '",
     ),
     "found character that cannot start any token": (
-        "a character that no value can start with",
-        "quote the value: '@', '`' and '%' have to stand in quotes at its beginning",
+        "a value cannot start with this character",
+        "quote the value; a value that starts with '@', '`' or '%' needs quotes",
     ),
-    "did not find expected node content": ("a value was expected here", "give a value, or delete what announces it"),
+    "did not find expected node content": ("a value is missing here", "write the value, or delete its key or comma"),
     "found invalid Unicode character escape code": (
-        "an escape that names no character",
-        "write the character itself; above U+FFFF an escape is written \\U0001F600",
+        "this escape is not a valid character code",
+        "write the character itself; the escape of a character above U+FFFF has the form \\U0001F600",
     ),
-    "found undefined tag handle": ("a tag; specs have none", "delete it; quote the value if it starts with '!'"),
+    "found undefined tag handle": (
+        "YAML tags are not allowed in specs",
+        "delete the tag; quote the value if it starts with '!'",
+    ),
 }
 _DEPTH_MESSAGE = (
     f"nested more than {MAX_YAML_DEPTH} levels deep",
-    "no spec needs this; is a bracket missing or repeated?",
+    "no spec needs this; check for a missing or repeated bracket",
 )
 _PARSER_DEPTH_PROBLEM = (
-    "exceeded maximum nesting depth"  # newer scanners have a limit of their own, and look ahead of this composer
+    "exceeded maximum nesting depth"  # newer libyaml versions have their own limit, and read ahead of this composer
 )
 
 
 def compose_documents(source: YamlSource, text: str) -> Iterator[Node]:
-    """Give the root of each document; raises SyntaxProblem with the first thing that is wrong."""
+    """Yield the root node of each document; raises SyntaxProblem with the first error of the text."""
     loader = _LOADER(text)
     try:
         yield from _Composer(source, loader).documents()
     except yaml.MarkedYAMLError as error:
         raise SyntaxProblem(_syntax_finding(source, error)) from None
     except yaml.YAMLError as error:
-        raise SyntaxProblem(Diagnostic("spec-syntax", f"not YAML: {error}", source.locate(Mark(1, 1, 1)))) from None
+        raise SyntaxProblem(
+            Diagnostic("spec-syntax", f"the file is not valid YAML: {error}", source.locate(Mark(1, 1, 1)))
+        ) from None
     finally:
         loader.dispose()
 
 
 @dataclass(slots=True)
 class _OpenCollection:
-    """A collection whose end has not come yet."""
+    """A mapping or sequence whose end event has not been read yet."""
 
     mark: Mark
     anchor: str | None
@@ -143,7 +148,7 @@ class _Composer:
                 yield node
 
     def _start(self, event: Any, kind: type, stack: list[_OpenCollection]) -> Node | None:
-        """Take a node's event; None when it was a key, or a collection that has only begun."""
+        """Return the finished node of an event; None for a key, and for a collection that is still open."""
         mark = self._mark(event, kind)
         if stack:
             parent = stack[-1]
@@ -154,7 +159,9 @@ class _Composer:
             return self._resolve_alias(event, mark, len(stack))
         self._count(1, mark, by_alias=False)
         if event.tag is not None:
-            raise self._problem("spec-tag", mark, "a tag; specs have none", "delete it; quote a value to make it text")
+            raise self._problem(
+                "spec-tag", mark, "YAML tags are not allowed in specs", "delete the tag; quote a value to make it text"
+            )
         if event.anchor is not None:
             self.anchors[event.anchor] = None
         if kind is yaml.ScalarEvent:
@@ -169,12 +176,12 @@ class _Composer:
     def _add_key(self, event: Any, mark: Mark, parent: _OpenCollection) -> None:
         if isinstance(event, yaml.AliasEvent) or not isinstance(event, yaml.ScalarEvent):
             raise self._problem(
-                "spec-syntax", mark, "a key that is not plain text",
+                "spec-syntax", mark, "this key is not plain text",
                 "write the key as text; quote a value that starts with '{' or '[' (a template's `{{ … }}`, for one)",
             )  # fmt: skip
         name = str(event.value)
         if event.tag is not None:
-            raise self._problem("spec-tag", mark, "a tag; specs have none", "delete it")
+            raise self._problem("spec-tag", mark, "YAML tags are not allowed in specs", "delete the tag")
         if name == "<<" and not event.style:
             raise self._problem(
                 "spec-merge-key",
@@ -187,7 +194,7 @@ class _Composer:
             raise self._problem(
                 "spec-duplicate-key",
                 mark,
-                f"the key {quote(name)} stands twice; first on line {first}",
+                f"the key {quote(name)} is already used on line {first}",
                 "delete or rename one of them",
             )
         parent.keys[name] = mark
@@ -200,13 +207,16 @@ class _Composer:
             raise self._problem(
                 "spec-syntax",
                 mark,
-                f"no anchor {quote(event.anchor)} before this alias",
+                f"the alias refers to the anchor {quote(event.anchor)}, which is not defined above it",
                 "quote the value if it is text that starts with '*'",
             )
         node = self.anchors[event.anchor]
         if node is None:
             raise self._problem(
-                "spec-syntax", mark, f"the alias {quote(event.anchor)} stands inside its own anchor", "delete it"
+                "spec-syntax",
+                mark,
+                f"the alias {quote(event.anchor)} is inside the value of its own anchor",
+                "delete it",
             )
         self._count(node.size, mark, by_alias=True)
         self._ensure_depth(depth + node.height, mark)
@@ -228,8 +238,8 @@ class _Composer:
             return
         if by_alias:
             raise self._problem(
-                "spec-alias-bomb", mark, f"with its aliases written out, the file has more than {MAX_NODES:,} values",
-                "write the values out where they are needed; aliases of aliases grow without bound",
+                "spec-alias-bomb", mark, f"with all aliases expanded, the file has more than {MAX_NODES:,} values",
+                "write the values without aliases; aliases of aliases multiply the number of values",
             )  # fmt: skip
         raise self._problem(
             "spec-too-complex",
@@ -269,7 +279,7 @@ class _Composer:
         return Mark(line, column, self._length(line, column, end))
 
     def _length(self, line: int, column: int, end: Any) -> int:
-        """Return the length up to the end, or to the end of its own line when the value goes on below."""
+        """Return the value's length in characters on its first line."""
         if end.line + 1 == line:
             return max(int(end.column) + 1 - column, 1)
         text = self.source.lines[line - 1] if line <= len(self.source.lines) else ""
@@ -280,7 +290,7 @@ class _Composer:
 
 
 def parse_plain_scalar(text: str) -> Any:
-    """Return what an unquoted scalar means in YAML 1.2's core schema (spec 1.2.2, section 10.3.2)."""
+    """Return the value of an unquoted scalar by YAML 1.2's core schema (YAML 1.2.2, section 10.3.2)."""
     if text in _NULL:
         return None
     if text in _BOOL:
@@ -321,7 +331,7 @@ def _syntax_finding(source: YamlSource, error: yaml.MarkedYAMLError) -> Diagnost
     message, help = _SYNTAX_MESSAGES.get(problem, (problem, None))
     place = error.problem_mark
     if "not closed" in message and error.context_mark is not None:
-        place = error.context_mark  # where it was opened says more than where the file ended
+        place = error.context_mark  # the place of the opening character helps more than the end of the file
     mark = Mark(place.line + 1, place.column + 1, 1) if place is not None else Mark(1, 1, 1)
     for line in (mark.line, mark.line - 1):
         text = source.lines[line - 1] if 0 < line <= len(source.lines) else ""
@@ -329,9 +339,9 @@ def _syntax_finding(source: YamlSource, error: yaml.MarkedYAMLError) -> Diagnost
         if "\t" in indent:
             return Diagnostic(
                 "spec-tab",
-                "a tab in the indentation; YAML is indented by spaces only",
+                "the indentation contains a tab; YAML allows only spaces",
                 source.locate(Mark(line, indent.index("\t") + 1, indent.count("\t"))),
-                "replace each tab by two spaces",
+                "replace each tab with two spaces",
             )
     if mark.line > len(source.lines) or (not source.locate(mark).text and mark.line > 1):
         last = max((number for number, text in enumerate(source.lines, 1) if text.strip()), default=1)

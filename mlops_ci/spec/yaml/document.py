@@ -1,8 +1,7 @@
-"""YAML read once: plain data that remembers where every key and value stands.
+"""Reads YAML documents into plain data that knows the place of every key and value.
 
-YAML 1.2's core schema, so that `on`, `no`, `2024-01-01`, `1_000` and `12:30` are text; keys are always text. The rest
-of the language is cut to what a spec needs, and the work that a file can ask for is bounded: files come from pull
-requests.
+Scalars follow YAML 1.2's core schema: `on`, `no`, `2024-01-01`, `1_000` and `12:30` are text. Keys are always text.
+Tags and merge keys are errors. Size, depth and number of values are limited, because files come from pull requests.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ class Document:
     def locate(self, pointer: Pointer, key: bool = False) -> Location:
         """Return the place of the value at the pointer, or of its key.
 
-        A pointer to what the document does not have gives the key of the nearest place above it.
+        When the document has no such value, return the place of the nearest existing parent's key.
         """
         node, name = self.root, None
         for part in pointer:
@@ -55,9 +54,9 @@ def _first_key(node: Node) -> Mark:
 
 
 def read_documents(path: str, content: bytes) -> tuple[Document, ...]:
-    """Return the documents of a YAML file, empty ones left out; `path` is only reported.
+    """Return the non-empty documents of a YAML file. `path` is used only in findings.
 
-    Raises SyntaxProblem, with one finding, for what is not UTF-8, not YAML, or more than a spec may be.
+    Raises SyntaxProblem, with one finding, for text that is not UTF-8, is not YAML, or exceeds a limit.
     """
     text = decode_yaml_text(path, content)
     source = YamlSource.from_text(path, text)
@@ -66,10 +65,12 @@ def read_documents(path: str, content: bytes) -> tuple[Document, ...]:
 
 
 def decode_yaml_text(path: str, content: bytes) -> str:
-    """Return the file's text without a byte order mark; raises SyntaxProblem for what is no UTF-8 text."""
+    """Return the file's text without a byte order mark; raises SyntaxProblem for bytes that are not UTF-8 text."""
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise SyntaxProblem(
-            Diagnostic("spec-encoding", "the file is UTF-16; specs are UTF-8", Location(path), "save it again as UTF-8")
+            Diagnostic(
+                "spec-encoding", "the file is UTF-16; specs must be UTF-8", Location(path), "save the file as UTF-8"
+            )
         )
     if len(content) > MAX_SPEC_BYTES:
         raise SyntaxProblem(too_large_finding(path, len(content)))
@@ -77,18 +78,18 @@ def decode_yaml_text(path: str, content: bytes) -> str:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise SyntaxProblem(_undecodable_finding(path, content, error)) from None
-    for found in _forbidden_character_findings(path, text):
-        raise SyntaxProblem(found)
+    for finding in _forbidden_character_findings(path, text):
+        raise SyntaxProblem(finding)
     return text
 
 
 def too_large_finding(path: str, size: int) -> Diagnostic:
-    """Return the finding for a file of more bytes than a spec may have."""
+    """Return the finding for a file larger than MAX_SPEC_BYTES."""
     return Diagnostic(
         "spec-too-large",
-        f"the file has {size:,} bytes; a file of specs has at most {MAX_SPEC_BYTES:,}",
+        f"the file has {size:,} bytes; a spec file can have at most {MAX_SPEC_BYTES:,}",
         Location(path),
-        "if data ended up in the spec, move them to a file of their own; otherwise split it into several files",
+        "if the spec contains data, move the data to another file; otherwise split the spec into several files",
     )
 
 
@@ -111,9 +112,9 @@ def _undecodable_finding(path: str, content: bytes, error: UnicodeDecodeError) -
 def _binary_finding(path: str) -> Diagnostic:
     return Diagnostic(
         "spec-binary",
-        "the file is binary: it has NUL bytes",
+        "the file is binary: it contains NUL bytes",
         Location(path),
-        "a spec is a YAML text; was another file saved or renamed to this name?",
+        "a spec is a YAML text; check that no other file was saved under this name",
     )
 
 
@@ -128,7 +129,7 @@ def _forbidden_character_findings(path: str, text: str) -> Iterator[Diagnostic]:
     line = YamlSource.from_text(path, text).lines[len(before) - 1]
     yield Diagnostic(
         "spec-control-character",
-        f"control character U+{ord(match.group()):04X}; YAML allows none",
+        f"the control character U+{ord(match.group()):04X} is not allowed in YAML",
         Location(path, len(before), len(before[-1]) + 1, 1, line),
-        'delete it; in quoted text it can be written as an escape, such as "\\x1b"',
+        'delete it; in double quotes, write it as an escape, such as "\\x1b"',
     )

@@ -1,1 +1,1 @@
-"""Machine learning frameworks: from a `train` block to an unfitted estimator."""
+"""Machine learning frameworks: they build an unfitted estimator from a `train` block, and fit it."""

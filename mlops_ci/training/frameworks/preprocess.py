@@ -1,4 +1,4 @@
-"""The default preprocessing by column type, for an estimator that is named without one."""
+"""The default preprocessing by column type, for an estimator without its own preprocessing."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from mlops_ci.core.records.training_run import ModelField
 
 _TREE_MODULES = ("sklearn.tree.", "sklearn.ensemble.", "xgboost.", "lightgbm.", "catboost.")
 _NON_TREE_ENSEMBLES = ("VotingClassifier", "VotingRegressor", "StackingClassifier", "StackingRegressor")
-_MAX_HGB_CATEGORIES = 254  # the 255 bins of histogram boosting, one left for what is missing
+_MAX_HGB_CATEGORIES = 254  # histogram boosting has 255 bins; one is for missing values
 
 
 def add_preprocessing(estimator: Any, inputs: Sequence[ModelField], root: Path) -> Any:
-    """Return a Pipeline of default preprocessing and the estimator, by the columns' types and the estimator's family.
+    """Return a Pipeline of the default preprocessing and the estimator.
 
-    Histogram boosting takes missing values as they are, and ordinal codes; other trees get medians too; all else medians,
-    standard scores and one-hot codes. Left as it is: whatever has a Pipeline or ColumnTransformer inside,
-    and classes of the repository's own. Raises UsageProblem for a date or timestamp column that must be encoded.
+    The preprocessing depends on the columns' types and on the family of the estimator. Histogram boosting gets ordinal
+    codes and reads missing values directly. Other trees get ordinal codes and medians for missing numbers. All other
+    estimators get medians, standard scores and one-hot codes. An estimator that contains a Pipeline or ColumnTransformer,
+    and an estimator whose class is in the repository, is returned unchanged. Raises UsageProblem for a date or timestamp
+    column, which would need an encoding.
     """
     from sklearn.pipeline import Pipeline
 
@@ -30,8 +32,8 @@ def add_preprocessing(estimator: Any, inputs: Sequence[ModelField], root: Path) 
         if field.type in ("date", "timestamp"):
             raise UsageProblem.of(
                 "feature-type-unsupported",
-                f"feature '{field.name}' is a {field.type}, which {type(estimator).__name__} cannot learn from",
-                help="Derive numbers from it in the data (month, hour, days since ...) and name those as features.",
+                f"feature '{field.name}' is a {field.type}, which {type(estimator).__name__} cannot use",
+                help="Add numeric columns such as month, hour or days since an event to the data, and use them as features.",
             )
     numeric = [field.name for field in inputs if field.type != "string"]
     categorical = [field.name for field in inputs if field.type == "string"]
@@ -56,7 +58,7 @@ def _is_repository_class(kind: type, root: Path) -> bool:
 
 
 def _column_transformer(estimator: Any, numeric: list[str], categorical: list[str]) -> Any:
-    """Return the ColumnTransformer for the estimator's family."""
+    """Return the ColumnTransformer for the family of the estimator."""
     from sklearn.compose import ColumnTransformer
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import Pipeline
@@ -70,7 +72,7 @@ def _column_transformer(estimator: Any, numeric: list[str], categorical: list[st
         codes: Any = OrdinalEncoder(
             handle_unknown="use_encoded_value", unknown_value=nan, encoded_missing_value=nan, max_categories=most
         )
-        # codes stay numbers: `categorical_features` would put functools.partial into the model file, which nobody should trust
+        # codes stay numbers: `categorical_features` would add functools.partial, an unsafe type, to the model file
         numbers = "passthrough"
     elif name.startswith(_TREE_MODULES) and type(estimator).__name__ not in _NON_TREE_ENSEMBLES:
         codes = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-2)

@@ -1,4 +1,4 @@
-"""What a machine learning framework has to offer to the training process."""
+"""The protocol of machine learning frameworks, for the training process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mlops_ci.core.records.training_run import ModelField
 
 @dataclass(frozen=True)
 class EstimatorRecipe:
-    """How to build an estimator: a class by dotted path, or a function of the repository at `root`; with which parameters."""
+    """How to build an estimator: a class by dotted path or a function in the repository at `root`, and its parameters."""
 
     estimator: str | None
     entrypoint: str | None
@@ -24,14 +24,14 @@ class EstimatorRecipe:
 
 @dataclass(frozen=True)
 class Framework:
-    """A machine learning framework. Its functions run in the training process only.
+    """A machine learning framework. Its functions run only in the training process.
 
-    `packager` names the format that its models are packaged in.
+    `packager` is the name of the format that its models are packaged in.
 
-    `set_global_seeds(seed)` seeds the generators that code may draw from without naming one.
-    `build(recipe)` returns the unfitted estimator, its own seeds set. It raises UsageProblem where the spec names what does
-    not exist or gives parameters that do not fit, and Findings where the repository's own function fails.
-    `fit(estimator, x, y)` fits it in place on a pandas frame of features and an array of the target.
+    `set_global_seeds(seed)` seeds the global random number generators.
+    `build(recipe)` returns the unfitted estimator with its seeds set. It raises UsageProblem when the spec names an
+    estimator that does not exist or gives unsuitable parameters, and Findings when the repository's function fails.
+    `fit(estimator, x, y)` fits the estimator in place on a pandas frame of features and an array of the target.
     """
 
     name: str

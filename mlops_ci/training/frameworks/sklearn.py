@@ -1,4 +1,4 @@
-"""The unfitted estimator that a spec asks for: by dotted path, or from a function of the repository's own code."""
+"""The scikit-learn framework: builds an unfitted estimator from a dotted path or from a function in the repository."""
 
 from __future__ import annotations
 
@@ -15,26 +15,25 @@ from mlops_ci.training.frameworks.preprocess import add_preprocessing
 from mlops_ci.training.frameworks.protocol import EstimatorRecipe, Framework
 from mlops_ci.training.user_code import CALL_HELP, call_user_code, load_entrypoint
 
-_METHODS = ("fit", "predict", "get_params")  # what makes an object an estimator
+_METHODS = ("fit", "predict", "get_params")  # an object with these methods is an estimator
 
 
 def build_estimator(recipe: EstimatorRecipe) -> Any:
-    """Return the unfitted estimator with default preprocessing where it has none of its own, and every seed set.
+    """Return the unfitted estimator, with the default preprocessing if it has none, and with every seed set.
 
-    Raises UsageProblem when the spec names what does not exist or gives parameters that do not fit, Findings when the
-    repository's own function fails.
+    Raises UsageProblem when the spec names an estimator that does not exist or gives unsuitable parameters, and Findings
+    when the repository's function fails.
     """
-    made = (
+    estimator = (
         _build_from_entrypoint(recipe.entrypoint, recipe.params, recipe.root)
         if recipe.entrypoint is not None
         else _build_from_path(recipe.estimator or "", recipe.params)
     )
-    made = add_preprocessing(made, recipe.inputs, recipe.root)
-    return set_seeds(made, recipe.seed)
+    return set_seeds(add_preprocessing(estimator, recipe.inputs, recipe.root), recipe.seed)
 
 
 def set_global_seeds(seed: int) -> None:
-    """Seed Python's and numpy's global generators, for code that draws from them."""
+    """Seed Python's and numpy's global random number generators."""
     import numpy as np
 
     random.seed(seed)
@@ -47,9 +46,9 @@ def fit_estimator(estimator: Any, x: Any, y: Any) -> None:
 
 
 def set_seeds(estimator: Any, seed: int) -> Any:
-    """Set every `random_state` that is None, nested ones too, and return the estimator."""
-    found = estimator.get_params(deep=True)
-    unset = [name for name, value in found.items() if name.rpartition("__")[2] == "random_state" and value is None]
+    """Set every `random_state` that is None, including nested ones, and return the estimator."""
+    params = estimator.get_params(deep=True)
+    unset = [name for name, value in params.items() if name.rpartition("__")[2] == "random_state" and value is None]
     return estimator.set_params(**dict.fromkeys(unset, seed)) if unset else estimator
 
 
@@ -61,7 +60,7 @@ def _build_from_path(path: str, params: Mapping[str, Any]) -> Any:
         raise UsageProblem.of(
             "estimator-unknown",
             f"cannot import '{module_name}' ({error_headline(error)})",
-            help="Check the dotted path, and that its package is installed where this runs.",
+            help="Check the dotted path, and that its package is installed in the environment that runs mlops-ci.",
         ) from error
     kind = getattr(module, name, None)
     if not _is_estimator_class(kind):
@@ -72,17 +71,17 @@ def _build_from_path(path: str, params: Mapping[str, Any]) -> Any:
             f"'{path}' is not a scikit-learn estimator (a class with fit, predict and get_params)",
             help=f"Did you mean '{module_name}.{near}'?"
             if near
-            else "Name an estimator's class, such as sklearn.linear_model.LogisticRegression.",
+            else "Name the class of an estimator, such as sklearn.linear_model.LogisticRegression.",
         )
     try:
         return kind(**params)
-    except Exception as error:  # whatever a constructor raises is about its parameters
+    except Exception as error:  # any error of a constructor is about its parameters
         known = sorted(getattr(kind, "_get_param_names", list)())
-        strange = [name for name in params if known and name not in known]
-        near = find_nearest(strange[0], known) if strange else None
+        unknown = [name for name in params if known and name not in known]
+        near = find_nearest(unknown[0], known) if unknown else None
         raise UsageProblem.of(
             "estimator-params-invalid",
-            f"{name} does not take these parameters: {error_headline(error)}",
+            f"{name} does not accept these parameters: {error_headline(error)}",
             help=f"Did you mean '{near}'?" if near else f"Its parameters are: {', '.join(known)}." if known else None,
         ) from error
 
@@ -99,7 +98,7 @@ def _build_from_entrypoint(entrypoint: str, params: Mapping[str, Any], root: Pat
             "entrypoint-failed",
             f"{entrypoint} returned a {type(made).__name__}, not an estimator",
             location=Location(file),
-            help="Return an unfitted object with fit, predict and get_params (a sklearn.base.BaseEstimator).",
+            help="Return an unfitted object with fit, predict and get_params, such as a sklearn.base.BaseEstimator.",
         )
     return made
 

@@ -1,4 +1,4 @@
-"""The frameworks that need no plugin."""
+"""The table of built-in frameworks."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ FRAMEWORKS: Mapping[str, Framework] = {SKLEARN.name: SKLEARN}
 
 
 def load_framework(name: str) -> Framework:
-    """Return a framework: ours, or an installed package's; raises as `plugins.load` does."""
+    """Return a built-in framework, or one of an installed package; raises as `plugins.load` does."""
     return load(FRAMEWORKS, "mlops_ci.frameworks", name)

@@ -1,4 +1,4 @@
-"""Measure what packaged models cost: time and memory in processes of their own, size and training by the records."""
+"""Measures the costs of packaged models: time and memory in worker processes, size and training from the records."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ def measure_costs(
     cost_per_hour: float | None = None,
     timeout: float | None = None,
 ) -> tuple[ModelCosts, ...]:
-    """Return what each model costs by the metrics of operation among `wanted`, in the order of `models`.
+    """Return the costs of each model by the operational metrics among `wanted`, in the order of `models`.
 
-    Models of library code alone are timed in turns in one process, on the rows of the parquet file `features`, so that
-    what else the machine does meets all of them; each of the others in a process of its own, after those. A model that
-    fails lacks the values of running it, and has a diagnostic; the others have theirs. Raises Findings when a file is not
-    the one that was recorded.
+    Models that consist of library code alone are timed in turns in one process, on the rows of the parquet file
+    `features`, so that other load on the machine affects all of them. Each other model is then timed in its own process.
+    A model that fails has a diagnostic and no values from running; this does not affect the other models. Raises
+    Findings when a model file is not the recorded one.
     """
     running = tuple(name for name in RUNTIME_METRICS if name in wanted)
-    found: dict[int, ModelCosts] = {}
+    measured: dict[int, ModelCosts] = {}
     for group in process_groups(models) if running else []:
         scratch.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix="measure-", dir=scratch)).resolve()
-        found |= dict(
+        measured |= dict(
             zip(
                 group,
                 _run_measure_worker([models[at] for at in group], features, running, folder, timeout),
@@ -50,14 +50,14 @@ def measure_costs(
     return tuple(
         ModelCosts(model.name, {**recorded_costs(model, wanted, cost_per_hour), **ran.values}, ran.diagnostics)
         for at, model in enumerate(models)
-        for ran in [found.get(at, ModelCosts(model.name))]
+        for ran in [measured.get(at, ModelCosts(model.name))]
     )
 
 
 def external_costs(
     reported: ModelCosts, model: PackagedModel, wanted: Collection[str], cost_per_hour: float | None
 ) -> ModelCosts:
-    """Return a model's costs where it was run in another place, which told `one`; what records tell, they tell."""
+    """Return the costs of a model that ran in another place: `reported` from there, and the others from the records."""
     return _validate_costs(
         reported,
         tuple(name for name in RUNTIME_METRICS if name in wanted),
@@ -66,7 +66,7 @@ def external_costs(
 
 
 def recorded_costs(model: PackagedModel, wanted: Collection[str], cost_per_hour: float | None) -> Mapping[str, float]:
-    """Return a model's costs that need no run, by metric: its file's size, and what training took."""
+    """Return the costs of a model that need no run, by metric: the size of its file, and its training time and cost."""
     values = {"model-size-mb": model.model.stat().st_size / 1e6}
     if model.seconds is not None:
         values["training-seconds"] = model.seconds
@@ -85,7 +85,7 @@ def _run_measure_worker(
     answer = protocol.read_answer(protocol.MeasureAnswer, folder)
     names = [model.name for model in models]
     if answer is None or [one.name for one in answer.costs] != names:
-        how = "took too long" if ended.timed_out else f"ended with code {ended.returncode}"
+        how = "took too long" if ended.timed_out else f"ended with exit code {ended.returncode}"
         message = f"measuring {' and '.join(names)} {how} and gave no result"
         why = Diagnostic("measure-failed", message, help=protocol.as_quote(ended.tail) or None)
         yield from (ModelCosts(name, diagnostics=(why,)) for name in names)
@@ -95,12 +95,12 @@ def _run_measure_worker(
 
 def _validate_costs(one: ModelCosts, metrics: tuple[str, ...], beside: Mapping[str, float]) -> ModelCosts:
     values = {name: value for name in metrics if _is_cost(value := one.values.get(name, math.nan))}
-    said = protocol.printable_errors(one.diagnostics)
-    if missing := [name for name in metrics if name not in values and not said]:
-        said = (Diagnostic("measure-failed", f"measuring {one.name} gave no {' and no '.join(missing)}"),)
-    return ModelCosts(one.name, {**beside, **values}, said)
+    errors = protocol.printable_errors(one.diagnostics)
+    if missing := [name for name in metrics if name not in values and not errors]:
+        errors = (Diagnostic("measure-failed", f"measuring {one.name} gave no {' and no '.join(missing)}"),)
+    return ModelCosts(one.name, {**beside, **values}, errors)
 
 
 def _is_cost(value: float) -> bool:
-    """Tell whether a child's number is one: the child may have run a candidate's code."""
+    """Return whether a number from a worker is a valid cost. The worker may have run a candidate's code."""
     return math.isfinite(value) and value >= 0

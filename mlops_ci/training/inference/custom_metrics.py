@@ -1,4 +1,4 @@
-"""A user's own metrics: what their functions give for each row, asked for in a process of its own."""
+"""Computes custom metrics: a worker process calls their functions, which return a value for each row."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CUSTOM_METRIC_WORKER = "mlops_ci.training.workers.custom_metric"
 
 @dataclass(frozen=True)
 class LabelledRows:
-    """What metrics are asked about: `labels` [n], the target as the data have it, and `rows`, a pyarrow table of n rows."""
+    """The input of metrics: `labels` [n], the target as in the data, and `rows`, a pyarrow table of n rows."""
 
     task: Task
     labels: Any
@@ -36,14 +36,14 @@ def custom_metric_values(
     scratch: Path,
     timeout: float | None = None,
 ) -> tuple[dict[str, Floats], ...]:
-    """Return what each metric's function gives for n rows, [n] by metric, for each model (name, predictions, classes).
+    """Return, for each model (name, predictions, classes), the values [n] of each metric by name.
 
-    The given rows have features and what `columns` name; `root` is the folder that entrypoints are in. Raises Findings
-    when a function fails, or gives something else than a finite number for each row.
+    The given rows have the features and the metrics' `columns`; `root` is the folder of the entrypoints. Raises Findings
+    when a function fails, or does not return a finite number for each row.
     """
     if not metrics:
         return tuple({} for _ in models)
-    # gone at the end: it has the holdout's labels, and another model's code may run next
+    # a temporary folder: it has the holdout's labels, and another model's code may run next
     with tempfile.TemporaryDirectory(prefix="custom-", dir=scratch) as name:
         return _run_custom_metric_worker(metrics, models, given, root, Path(name).resolve(), timeout)
 
@@ -69,10 +69,10 @@ def _run_custom_metric_worker(
     job = protocol.CustomMetricJob(str(folder), str(root.resolve()), entrypoints, len(models))
     ended = protocol.run_worker(_CUSTOM_METRIC_WORKER, job, folder, timeout=timeout)
     answer = protocol.read_answer(protocol.CustomMetricAnswer, folder)
-    if answer is not None and (told := protocol.printable_errors(answer.diagnostics)):
-        raise Findings(told)
+    if answer is not None and (errors := protocol.printable_errors(answer.diagnostics)):
+        raise Findings(errors)
     if answer is None:
-        how = "took too long" if ended.timed_out else f"ended with code {ended.returncode}"
+        how = "took too long" if ended.timed_out else f"ended with exit code {ended.returncode}"
         raise Findings.of(
             "metric-failed",
             f"the functions of evaluate.custom {how} and gave no result",
@@ -94,8 +94,8 @@ def _prediction_columns(
         if predictions.probabilities is None:
             raise Findings.of(
                 "metric-failed",
-                f"the metric '{metric}' is of probabilities, and {name} gives none",
-                help="use an estimator with predict_proba, or `of: predictions`",
+                f"the metric '{metric}' needs probabilities, and {name} gives none",
+                help="use an estimator with predict_proba, or write `of: predictions`",
             )
         return {f"p{at}": column for at, column in enumerate(predictions.probabilities.T)}
     if task == "regression":
@@ -111,18 +111,18 @@ def _read_metric_values(path: Path, metric: str, rows: int) -> Floats:
         with untrusted_files.open_regular_file(path, untrusted_files.PREDICTIONS_LIMIT) as stream:
             file = pq.ParquetFile(stream)
             fits = file.metadata.num_rows == rows and [str(one.type) for one in file.schema_arrow] == ["double"]
-            found = file.read().column(0).to_numpy() if fits else None
+            values = file.read().column(0).to_numpy() if fits else None
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise Findings.of("metric-failed", f"the metric '{metric}' gave what cannot be used: {error}") from error
-    if found is None:
-        raise Findings.of("metric-failed", f"the metric '{metric}' gave something else than one number for each row")
-    floats: Floats = np.asarray(found, dtype=np.float64)
+        raise Findings.of("metric-failed", f"the values of the metric '{metric}' cannot be read: {error}") from error
+    if values is None:
+        raise Findings.of("metric-failed", f"the metric '{metric}' did not give one number for each row")
+    floats: Floats = np.asarray(values, dtype=np.float64)
     if not np.isfinite(floats).all():
         first = int(np.flatnonzero(~np.isfinite(floats))[0])
         raise Findings.of(
             "metric-failed",
             f"the metric '{metric}' is NaN or infinite for {int((~np.isfinite(floats)).sum()):,} of {rows:,} rows"
             f" (the first is holdout row {first + 1:,})",
-            help="its function must give a finite number for every row",
+            help="its function must return a finite number for every row",
         )
     return floats

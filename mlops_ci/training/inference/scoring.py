@@ -1,4 +1,4 @@
-"""Score packaged models on holdout features, in processes that are given no labels."""
+"""Scores packaged models on the holdout's features, in worker processes that receive no labels."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _SCORER = "mlops_ci.training.workers.score"
 
 @dataclass(frozen=True)
 class PackagedModel:
-    """A model's file as the registry records it, in the format `packager`.
+    """A model file as the registry records it, in the format `packager`.
 
-    `paths` are the folders that its own code is imported from, if any; `seconds` is how long fitting took, where that is
-    known.
+    `paths` are the folders that the model's own code is imported from, if it has any. `seconds` is the time of fitting,
+    if it is known.
     """
 
     name: str
@@ -43,7 +43,7 @@ class PackagedModel:
 
 @dataclass(frozen=True)
 class ModelPredictions:
-    """One model's answers for the holdout."""
+    """One model's predictions for the holdout, and its classes."""
 
     predictions: Predictions
     classes: tuple[Label, ...]
@@ -52,7 +52,7 @@ class ModelPredictions:
 def predict_to_file(
     model: PackagedModel, features: Path, *, rows: int, scratch: Path, timeout: float | None = None
 ) -> Path:
-    """Return a parquet file of a model's answers for the `rows` rows of `features`, one row each; raises as `score` does."""
+    """Return a parquet file with a model's predictions for the `rows` rows of `features`; raises as `score_models` does."""
     scratch.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="score-", dir=scratch)).resolve()
     list(_run_score_worker([model], features, rows, folder, timeout))
@@ -60,7 +60,7 @@ def predict_to_file(
 
 
 def predictions_from_table(model: PackagedModel, table: Any) -> ModelPredictions:
-    """Return a pyarrow table of answers that were given in another place, as scores; raises Findings for what are none."""
+    """Return the predictions in a pyarrow table that was made in another place; raises Findings when they are invalid."""
     with _translate_prediction_errors(model):
         return ModelPredictions(
             _parse_predictions(model, {name: table[name].to_numpy() for name in table.column_names}),
@@ -69,7 +69,7 @@ def predictions_from_table(model: PackagedModel, table: Any) -> ModelPredictions
 
 
 def missing_inputs(signature: ModelSignature, columns: Collection[str]) -> tuple[str, ...]:
-    """Return the inputs that a model needs and the data do not have; with any, it cannot be scored today."""
+    """Return the inputs of a model that the data do not have. A model with missing inputs cannot be scored."""
     return tuple(field.name for field in signature.inputs if field.name not in columns)
 
 
@@ -81,23 +81,26 @@ def score_models(
     scratch: Path,
     timeout: float | None = None,
 ) -> tuple[ModelPredictions, ...]:
-    """Return each model's answers for the `rows` rows of the parquet file `features`, in the order of `models`.
+    """Return each model's predictions for the `rows` rows of the parquet file `features`, in the order of `models`.
 
-    Models with code of their own are each scored in a process of their own, from copies that no other is told about, so
-    that none can touch another's rows or answers. Raises Findings when a file is not what was recorded, or when a model
-    fails on the rows or predicts NaN.
+    Each model with its own code is scored in its own process, from copies that only this process knows, so that no model
+    can change the rows or predictions of another. Raises Findings when a model file is not the recorded one, and when a
+    model fails on the rows or predicts NaN.
     """
     scratch.mkdir(parents=True, exist_ok=True)
-    found: dict[int, ModelPredictions] = {}
+    scored: dict[int, ModelPredictions] = {}
     for group in process_groups(models):
         folder = Path(tempfile.mkdtemp(prefix="score-", dir=scratch)).resolve()
         some = [models[at] for at in group]
-        found |= dict(zip(group, _run_score_worker(some, features, rows, folder, timeout), strict=True))
-    return tuple(found[at] for at in range(len(models)))
+        scored |= dict(zip(group, _run_score_worker(some, features, rows, folder, timeout), strict=True))
+    return tuple(scored[at] for at in range(len(models)))
 
 
 def process_groups(models: Sequence[PackagedModel]) -> list[list[int]]:
-    """Return which models share a process, by their places: all that are library code alone; each of the others has its own."""
+    """Return the groups of models that share a process, by their indices in `models`.
+
+    All models of library code alone share one process. Each model with its own code has its own process.
+    """
     together = [at for at, model in enumerate(models) if not model.paths]
     return [*([together] if together else []), *([at] for at, model in enumerate(models) if model.paths)]
 
@@ -116,11 +119,11 @@ def _run_score_worker(
     job = protocol.ScoreJob(str(rows_here), items, tuple(map(str, outs)))
     ended = protocol.run_worker(_SCORER, job, folder, timeout=timeout)
     answer = protocol.read_answer(protocol.ScoreAnswer, folder)
-    if answer is not None and (told := protocol.printable_errors(answer.diagnostics)):
-        raise Findings(told)
+    if answer is not None and (errors := protocol.printable_errors(answer.diagnostics)):
+        raise Findings(errors)
     if answer is None or list(answer.scored) != [model.name for model in models]:
         names = " and ".join(model.name for model in models)
-        how = "took too long" if ended.timed_out else f"ended with code {ended.returncode}"
+        how = "took too long" if ended.timed_out else f"ended with exit code {ended.returncode}"
         raise Findings.of(
             "score-failed", f"scoring {names} {how} and gave no result", help=protocol.as_quote(ended.tail) or None
         )
@@ -129,29 +132,29 @@ def _run_score_worker(
 
 
 def copy_model_for_worker(model: PackagedModel, target: Path) -> protocol.ModelItem:
-    """Copy a model's file to `target` for a child to load; raises Findings when it is not the one recorded."""
+    """Copy a model file to `target`, for a worker to load; raises Findings when it is not the recorded file."""
     try:
         file = untrusted_files.copy_untrusted_file(model.model, target)
     except (OSError, ValueError) as error:
         raise Findings.of(
             "model-file-unreadable",
             f"the file of {model.name} cannot be read: {error_headline(error)}",
-            help="Fetch it again, or train it again.",
+            help="Fetch the model again, or train it again.",
         ) from error
     if file.sha256 != model.sha256:
         raise Findings.of(
             "model-file-changed",
             f"{model.model.name} of {model.name} is not the file that was recorded (sha256 {model.sha256[:12]}...)",
-            help="Fetch it again; if that gives the same, the registry's copy was altered and must not be used.",
+            help="Fetch it again; if the error remains, the registry's copy was altered and must not be used.",
         )
-    load_packager(model.packager)  # here, where it is known which plugins may be loaded
+    load_packager(model.packager)  # in this process, which knows the allowed plugins
     return protocol.ModelItem(
         model.name, model.packager, str(target), model.trusted, model.signature, model.task, model.paths
     )
 
 
 def _read_predictions(model: PackagedModel, path: Path, rows: int) -> Predictions:
-    """Read predictions back strictly: they come from a process that may have run a candidate's code."""
+    """Return predictions from a file, with strict checks: the file's process may have run a candidate's code."""
     with _translate_prediction_errors(model):
         table = untrusted_files.read_prediction_table(path, task=model.task, classes=model.signature.classes, rows=rows)
         return _parse_predictions(model, {name: table[name].to_numpy() for name in table.column_names})
@@ -168,18 +171,18 @@ def _translate_prediction_errors(model: PackagedModel) -> Iterator[None]:
     except (ValueError, TypeError) as error:
         message = f"{model.name} gave predictions that cannot be used: {error_headline(error)}"
         raise Findings.of(
-            "score-failed", message, help="Its predict and predict_proba must fit scikit-learn's."
+            "score-failed", message, help="Its predict and predict_proba must follow scikit-learn's interface."
         ) from error
 
 
 def _parse_predictions(model: PackagedModel, columns: Mapping[str, Any]) -> Predictions:
-    """Return columns as predictions; raises TypeError and ValueError for what is not a prediction."""
+    """Return columns as predictions; raises TypeError or ValueError for columns that are not valid predictions."""
     if model.task == "regression":
         return Predictions(values=_require_finite(columns[VALUE_COLUMN]))
     classes = model.signature.classes
     labels = encode_labels(columns[LABEL_COLUMN], classes)
     if (labels < 0).any():
-        raise ValueError("a label that is none of its classes")
+        raise ValueError("a label is not one of its classes")
     names = [f"{PROBABILITY_PREFIX}{at}" for at in range(len(classes))]
     if names[0] not in columns:
         return Predictions(
@@ -188,12 +191,12 @@ def _parse_predictions(model: PackagedModel, columns: Mapping[str, Any]) -> Pred
         )
     probabilities = np.stack([_require_finite(columns[name]) for name in names], axis=1)
     if (probabilities < 0).any() or not np.allclose(probabilities.sum(axis=1), 1, rtol=0, atol=1e-6):
-        raise ValueError("probabilities that are negative or do not add up to 1")
+        raise ValueError("probabilities are negative or do not add up to 1")
     return Predictions(labels=labels, probabilities=probabilities, scores=probabilities[:, 1])
 
 
 def _require_finite(values: Any) -> Floats:
     floats: Floats = np.asarray(values, dtype=np.float64)
     if not np.isfinite(floats).all():
-        raise ValueError("predictions that are not finite")
+        raise ValueError("predictions are not finite")
     return floats

@@ -1,1 +1,1 @@
-"""Packaged models: files, digests, and reference predictions."""
+"""Model packages: model formats, structural digests and golden rows."""

@@ -1,4 +1,4 @@
-"""Whether two models say the same of the golden rows."""
+"""Compares the predictions of two models for the golden rows."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ GOLDEN_TOLERANCE = 1e-9
 
 @dataclass(frozen=True)
 class GoldenAgreement:
-    """How two models' answers for the golden `rows` compare.
+    """The comparison of two models' predictions for the golden rows; `rows` is their number.
 
-    `changed` counts rows with another label, or where one of the two answers is not a number. `largest` is the largest
-    |made - recorded| / max(1, |recorded|) of the others: absolute for probabilities, relative for large values; None when
-    the two were not asked the same (other rows, other features, another kind of answer).
+    `changed_rows` counts the rows with another label, and those where exactly one of the two predictions is not a finite
+    number. `largest_difference` is the largest |made - recorded| / max(1, |recorded|) of the other rows: absolute for
+    probabilities, relative for large values. It is None when the two are not comparable (other rows, other features,
+    another kind of prediction).
     """
 
     rows: int
@@ -28,7 +29,7 @@ class GoldenAgreement:
 
     @property
     def is_close(self) -> bool:
-        """Whether every answer is the same within TOLERANCE."""
+        """Whether all predictions are equal within GOLDEN_TOLERANCE."""
         return (
             self.changed_rows == 0
             and self.largest_difference is not None
@@ -37,7 +38,7 @@ class GoldenAgreement:
 
 
 def compare_golden_rows(recorded: Path, made: Path, inputs: Sequence[str]) -> GoldenAgreement:
-    """Compare the golden rows of two packages, files of `learn.fit`; one that is damaged agrees with nothing."""
+    """Compare the golden rows of two packages, given as their parquet files. A damaged file gives no agreement."""
     import numpy as np
     import pyarrow as pa
 
@@ -60,14 +61,14 @@ def _read_golden_rows(path: Path) -> Any:
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
-        # a small file can unfold to any number of rows
+        # a small compressed file can contain any number of rows
         if file.metadata.num_rows > MAX_GOLDEN_ROWS:
             raise ValueError(f"more than {MAX_GOLDEN_ROWS} rows")
         return file.read().to_pandas()
 
 
 def _prediction_distances(before: Any, now: Any) -> Any:
-    """Return how far apart answers are, [rows]; NaN where that is no number."""
+    """Return the distance of two predictions for each row, [rows]; NaN when it is not a number."""
     import numpy as np
 
     if before.name == LABEL_COLUMN:

@@ -1,7 +1,7 @@
-"""The files of a package beside the model file: the same in every format, and written by this toolkit alone."""
+"""The names of a package's files other than the model file. They are equal in all formats; this toolkit writes them."""
 
 from __future__ import annotations
 
 SIGNATURE_FILE, GOLDEN_FILE, REQUIREMENTS_FILE = "signature.json", "golden.parquet", "requirements.txt"
 MAX_GOLDEN_ROWS = 500
-MODEL_FILE_LIMIT = 4 << 30  # bytes that a model file may have, and may unfold to
+MODEL_FILE_LIMIT = 4 << 30  # bytes: the largest model file, compressed and decompressed

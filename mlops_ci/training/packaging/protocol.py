@@ -1,4 +1,4 @@
-"""What a model format has to offer: a file that a worker writes, and that another reads without trusting it."""
+"""The protocol of model formats: one worker writes a model file, and another reads it without trusting it."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from mlops_ci.core.records.training_run import ModelFormat
 
 @dataclass(frozen=True)
 class Packager:
-    """A model format. All but `loading_code` runs in worker processes: files come from a process that ran a stranger's code.
+    """A model format. All functions except `loading_code` run in worker processes: model files come from untrusted code.
 
-    `name` and `entry_file`, the model file's name in a package, stand in each run's record. `reviewed_types` are types that
-    no user has to list under `trusted`.
+    `name` and `entry_file` (the name of the model file in a package) are in each run's record. `reviewed_types` are
+    types that users do not have to list under `trusted`.
 
-    `write(model, path)` writes the model file; whatever it raises is about the model.
-    `find_untrusted_types(path)` returns, sorted, the types that loading would make and that need trust. It imports and makes
-    nothing of the file, and raises Findings for a file that is none.
-    `load(path, trusted)` returns a model that answers as scikit-learn's do (predict; predict_proba and classes_ of a
-    classifier). It makes no type beside the trusted ones, and raises Findings for a file that needs others.
-    `digest(model)` returns a SHA-256 in hex, the same for the same model in every process; raises OpaqueObjectError.
-    `loading_code(path, trusted)` returns the module to import and the Python expression that loads the model, for people.
+    `write(model, path)` writes the model file; any error that it raises is about the model.
+    `find_untrusted_types(path)` returns the sorted types that loading would create and that need trust. It imports and
+    creates nothing from the file, and raises Findings when the file is not a model file.
+    `load(path, trusted)` returns a model with scikit-learn's interface (predict; predict_proba and classes_ of a
+    classifier). It creates only trusted types, and raises Findings when the file needs others.
+    `digest(model)` returns a SHA-256 in hex that is equal for equal models in every process; raises OpaqueObjectError.
+    `loading_code(path, trusted)` returns the module to import and the Python expression that loads the model, as help
+    for users.
     """
 
     name: str
@@ -37,5 +38,5 @@ class Packager:
 
     @property
     def model_format(self) -> ModelFormat:
-        """The format as a run's record names it."""
+        """The format as it is written in a run's record."""
         return ModelFormat(self.name, self.entry_file)

@@ -1,4 +1,4 @@
-"""The skops format: scikit-learn models in an archive that is loaded without running code."""
+"""The skops format: scikit-learn models in an archive that loads without running code from the file."""
 
 from __future__ import annotations
 
@@ -15,38 +15,38 @@ from mlops_ci.training.packaging.structural_digest import structural_digest
 
 REVIEWED_TYPES = (
     "numpy.dtype",
-)  # needed by the default preprocessing; making a dtype runs no code, so no user need review it
+)  # the default preprocessing needs it; creating a dtype runs no code, so users need not review it
 _TYPE_NAME = re.compile(r"[\w.<>]{1,500}")
 
 
 def write_model_file(model: Any, path: Path) -> None:
-    """Write the model file; raises whatever the model's own state makes skops raise."""
+    """Write the model file. Raises any error that the model's state causes in skops."""
     import skops.io
 
     skops.io.dump(model, path, compression=zipfile.ZIP_DEFLATED)
 
 
 def find_untrusted_types(path: Path) -> tuple[str, ...]:
-    """Return the types in a skops file that are not known to be safe, sorted; nothing is imported or made.
+    """Return the sorted types in a skops file that are not known to be safe. Nothing is imported or created.
 
-    Raises Findings when the file is none.
+    Raises Findings when the file is not a skops file.
     """
     import skops.io
 
     try:
         _require_size_limit(path)
-        found = tuple(sorted(skops.io.get_untrusted_types(file=path)))
-    except Exception as error:  # a hostile or damaged file makes skops raise anything
+        names = tuple(sorted(skops.io.get_untrusted_types(file=path)))
+    except Exception as error:  # a hostile or damaged file can make skops raise any error
         raise _unreadable_model_error(path, error) from error
-    if strange := [name for name in found if not _TYPE_NAME.fullmatch(name)]:
-        raise _unreadable_model_error(path, ValueError(f"{strange[0]!r} is not a type"))
-    return found
+    if invalid := [name for name in names if not _TYPE_NAME.fullmatch(name)]:
+        raise _unreadable_model_error(path, ValueError(f"{invalid[0]!r} is not the name of a type"))
+    return names
 
 
 def load_model_file(path: Path, trusted: Sequence[str]) -> Any:
-    """Return the model in a skops file; only types that are known to be safe or stand in `trusted` are made.
+    """Return the model in a skops file. Only types that are known to be safe or listed in `trusted` are created.
 
-    Raises Findings when the file is none, or needs other types.
+    Raises Findings when the file is not a skops file, or needs other types.
     """
     import skops.io
     from skops.io.exceptions import UntrustedTypesFoundException
@@ -57,10 +57,10 @@ def load_model_file(path: Path, trusted: Sequence[str]) -> Any:
     except UntrustedTypesFoundException as error:
         raise Findings.of(
             "model-types-untrusted",
-            f"{path.name} holds types that are not on its trusted list: {error_headline(error)}",
-            help="Review them, and list them under spec.train.trusted.",
+            f"{path.name} contains types that are not trusted: {error_headline(error)}",
+            help="Review these types, and add them to `spec.train.trusted`.",
         ) from error
-    except Exception as error:  # as above
+    except Exception as error:  # any error, as above
         raise _unreadable_model_error(path, error) from error
 
 
@@ -72,16 +72,16 @@ def _unreadable_model_error(path: Path, error: Exception) -> Findings:
     return Findings.of(
         "model-file-unreadable",
         f"{path.name} cannot be loaded: {error_headline(error)}",
-        help="Train it again with the versions in its requirements.txt, or install those.",
+        help="Install the versions in its requirements.txt, or train the model again.",
     )
 
 
 def _require_size_limit(path: Path) -> None:
-    """Raise ValueError when the archive would unfold to more than MODEL_FILE_LIMIT."""
+    """Raise ValueError when the decompressed archive is larger than MODEL_FILE_LIMIT."""
     with zipfile.ZipFile(path) as archive:
         size = sum(member.file_size for member in archive.infolist())
     if size > MODEL_FILE_LIMIT:
-        raise ValueError(f"it unfolds to {size:,} bytes")
+        raise ValueError(f"its decompressed size is {size:,} bytes, more than {MODEL_FILE_LIMIT:,}")
 
 
 SKOPS = Packager(

@@ -1,8 +1,8 @@
-"""The structural digest of a fitted object: equal for equal models, whatever process, threads or file they came from.
+"""Computes the structural digest of a fitted object. Equal models have equal digests in every process and thread count.
 
-Files cannot be compared: skops writes other bytes every time, pickle stores thread counts. What is hashed instead is
-what the object *is*: classes by name (not by code: a run's key has that), attributes in sorted order, dicts in their own,
-arrays as dtype, shape and bytes, floats exactly.
+Model files cannot be compared: skops writes different bytes every time, and pickle stores thread counts. The digest
+hashes the object instead: classes by name (not by code, which a run's key has), attributes in sorted order, dicts in
+insertion order, arrays as dtype, shape and bytes, floats exactly.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ from collections.abc import Iterable
 from typing import Any
 
 STRUCTURAL_DIGEST_VERSION = "structural-v1"
-_RUNTIME_PARAMETERS = frozenset({"n_jobs", "verbose", "n_threads", "_n_threads", "_sklearn_version"})  # not what it is
+_RUNTIME_PARAMETERS = frozenset(
+    {"n_jobs", "verbose", "n_threads", "_n_threads", "_sklearn_version"}
+)  # about running, not about the model
 _RUNTIME_PARAMETER_LIBRARIES = frozenset(
     {"sklearn", "xgboost", "lightgbm"}
-)  # in classes of these; of others, who knows what a name means
-_MAX_DEPTH = 100  # six frames of ours each; Python allows 1,000
+)  # only in classes of these libraries: elsewhere such a name may mean something else
+_MAX_DEPTH = 100  # each level needs six stack frames; Python's limit is 1,000
 _TYPES_HASHED_AS_TEXT = (
     dt.datetime,
     dt.date,
@@ -38,20 +40,20 @@ _TYPES_HASHED_AS_TEXT = (
 
 
 class OpaqueObjectError(ValueError):
-    """An object has state that cannot be seen, so that nothing about it could be claimed; the message says which."""
+    """An object has hidden state, so that its digest would not identify it; the message names the object."""
 
 
 def structural_digest(value: Any) -> str:
-    """Return the structural digest of a fitted estimator (or any plain object), SHA-256 in hex.
+    """Return the structural digest (SHA-256 in hex) of a fitted estimator or any plain object.
 
-    Parameters of libraries about running only (n_jobs, verbose, thread counts) do not count. Raises OpaqueObjectError for an object
-    whose state is hidden, such as a lambda or a C object that cannot be pickled.
+    Library parameters that only concern running (n_jobs, verbose, thread counts) are left out. Raises OpaqueObjectError
+    for an object with hidden state, such as a lambda or a C object that cannot be pickled.
     """
     return _hash_parts(STRUCTURAL_DIGEST_VERSION, [_ObjectWalk().digest(value, "model")]).hex()
 
 
 def _hash_parts(tag: str, parts: Iterable[bytes]) -> bytes:
-    # tag and parts are length-prefixed: no two different lists of parts run into the same bytes
+    # tag and parts have length prefixes, so that different lists of parts never give the same bytes
     state = hashlib.sha256(len(tag).to_bytes(4, "big") + tag.encode())
     for part in parts:
         state.update(len(part).to_bytes(8, "big"))
@@ -60,7 +62,7 @@ def _hash_parts(tag: str, parts: Iterable[bytes]) -> bytes:
 
 
 class _ObjectWalk:
-    """One walk over an object graph; a reference back to an enclosing object is hashed as its distance."""
+    """One walk over an object graph. A reference to an enclosing object is hashed as the distance to it."""
 
     def __init__(self) -> None:
         self._open: list[int] = []
@@ -107,7 +109,9 @@ class _ObjectWalk:
 
     def _digest_mapping(self, tag: str, items: Iterable[tuple[Any, Any]], where: str) -> bytes:
         pairs = ((self.digest(key, where), self.digest(item, f"{where}[{key!r:.40}]")) for key, item in items)
-        return _hash_parts(tag, (part for pair in pairs for part in pair))  # in order: who walks a dict sees it
+        return _hash_parts(
+            tag, (part for pair in pairs for part in pair)
+        )  # in insertion order, which code that iterates over the dict can observe
 
     def _digest_container(self, value: Any, where: str) -> bytes | None:
         name = "" if type(value) in (list, tuple, dict, set, frozenset) else _qualified_name(type(value))
@@ -131,7 +135,7 @@ class _ObjectWalk:
     def _digest_array(self, array: Any, where: str) -> bytes:
         import numpy as np
 
-        if isinstance(array, np.ma.MaskedArray):  # what lies under the mask is whatever was in memory
+        if isinstance(array, np.ma.MaskedArray):  # the values under the mask are arbitrary memory
             parts = [np.ma.getmaskarray(array), array.compressed(), array.fill_value]
             return self._digest_sequence("masked array", [array.shape, str(array.dtype), *parts], where)
         if type(array) not in (np.ndarray, np.memmap):
@@ -141,7 +145,7 @@ class _ObjectWalk:
                 [self._digest_array(plain, where), self._digest_attributes(array, attributes, where)],
             )
         shape = repr(array.shape).encode()
-        if array.dtype.names:  # field by field: the padding between fields is whatever was in memory
+        if array.dtype.names:  # field by field: the padding between fields is arbitrary memory
             fields = [
                 self._digest_tagged(f"field {name}", np.ascontiguousarray(array[name]), where)
                 for name in array.dtype.names
@@ -150,7 +154,9 @@ class _ObjectWalk:
         if array.dtype.kind == "O":
             return _hash_parts("object array", [shape, self._digest_sequence("items", array.ravel().tolist(), where)])
         if array.dtype.kind in "fc" and np.isnan(array).any():
-            array = np.where(np.isnan(array), np.full((), np.nan, array.dtype), array)  # one NaN, of many bit patterns
+            array = np.where(
+                np.isnan(array), np.full((), np.nan, array.dtype), array
+            )  # NaN has many bit patterns: use one
         little = array.astype(array.dtype.newbyteorder("<"), copy=False)
         return _hash_parts("array", [little.dtype.str.encode(), shape, little.tobytes()])
 
@@ -187,8 +193,8 @@ class _ObjectWalk:
         try:
             reduced = value.__reduce_ex__(
                 2
-            )  # also of plain objects: it refuses those with state in C beside the attributes
-        except Exception as error:  # any extension class may raise anything when asked for its state
+            )  # also for plain objects: it fails for objects with C state in addition to their attributes
+        except Exception as error:  # an extension class can raise any error here
             raise OpaqueObjectError(f"{where}: the state of a {name} cannot be read ({error})") from error
         if hasattr(value, "__dict__") and plain and not hides:
             slots = {
@@ -210,7 +216,7 @@ class _ObjectWalk:
 
 
 def _digest_leaf(value: Any) -> bytes | None:
-    """Return the digest of a value that holds no others, or None."""
+    """Return the digest of a value without inner values, or None for other values."""
     if value is None or value is Ellipsis or isinstance(value, bool):
         return _hash_parts("constant", [repr(value).encode()])
     if isinstance(value, enum.Enum):
@@ -266,10 +272,10 @@ def _qualified_name(value: Any) -> str:
         and owner is not None
         and not isinstance(owner, type | types.ModuleType)
     ):
-        raise OpaqueObjectError(f"a method of a {type(owner).__name__} ({name}) cannot be named")
+        raise OpaqueObjectError(f"a method of a {type(owner).__name__} object ({name}) has no importable name")
     if not name or "<" in name:
         raise OpaqueObjectError(
-            f"the function {name or value!r} has no name of its own; define it at the top of a module"
+            f"the function {name or value!r} has no importable name; define it at the top level of a module"
         )
     return f"{getattr(value, '__module__', None) or 'numpy'}.{name}"
 

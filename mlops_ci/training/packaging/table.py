@@ -1,4 +1,4 @@
-"""The model formats that need no plugin."""
+"""The table of built-in model formats."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ PACKAGERS: Mapping[str, Packager] = {SKOPS.name: SKOPS}
 
 
 def load_packager(name: str) -> Packager:
-    """Return the packager of a format: ours, or an installed package's; raises as `plugins.load` does."""
+    """Return the packager of a built-in format or of an installed package; raises as `plugins.load` does."""
     return load(PACKAGERS, "mlops_ci.packagers", name)

@@ -1,4 +1,4 @@
-"""The process of a user's own metrics: truth, predictions and rows in, a number for each row out."""
+"""The custom-metric worker: calls the functions with truth, predictions and rows, and writes a number for each row."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from mlops_ci.training.workers import protocol
 
 
 def main(path: str) -> None:
-    """Do the job at `path` and write the answer beside it."""
+    """Do the job in the file `path` and write the answer into the same folder."""
     job = protocol.read_job(protocol.CustomMetricJob, path)
     try:
         write_metric_values(job)
-        found = protocol.CustomMetricAnswer()
+        answer = protocol.CustomMetricAnswer()
     except ToolError as error:
-        found = protocol.CustomMetricAnswer(error.diagnostics)
-    protocol.write_answer(found, path)
+        answer = protocol.CustomMetricAnswer(error.diagnostics)
+    protocol.write_answer(answer, path)
 
 
 def write_metric_values(job: protocol.CustomMetricJob) -> None:
-    """Write what each metric gives for each model's rows; raises Findings for a function that fails."""
+    """Write each metric's values for each model's rows; raises Findings when a function fails."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -35,30 +35,30 @@ def write_metric_values(job: protocol.CustomMetricJob) -> None:
         function = user_code.load_entrypoint(entrypoint, root)
         for at in range(job.models):
             given = pq.read_table(folder / f"given-{at}-{name}.parquet")
-            found = _call_metric(function, entrypoint, truth, _prediction_array(given), rows, root)
-            pq.write_table(pa.table({"value": found}), folder / f"values-{at}-{name}.parquet")
+            values = _call_metric(function, entrypoint, truth, _prediction_array(given), rows, root)
+            pq.write_table(pa.table({"value": values}), folder / f"values-{at}-{name}.parquet")
 
 
 def _prediction_array(given: Any) -> Any:
-    """Return one array [n], or [n, k]; of the probabilities of two classes the second one's."""
+    """Return one array [n] or [n, k]; for the probabilities of two classes, those of the second class [n]."""
     columns = [column.to_numpy() for column in given.columns]
     return columns[-1] if len(columns) < 3 else np.stack(columns, axis=1)
 
 
 def _call_metric(function: Any, entrypoint: str, truth: Any, predictions: Any, rows: Any, root: Path) -> Any:
-    help = "it is called as function(y_true, y_pred, rows) and returns a number for each row; the mean is the metric"
-    found = user_code.call_user_code(
-        # copies: what one call writes into them must not reach the next model
+    help = "function(y_true, y_pred, rows) must return a number for each row; the metric is their mean"
+    values = user_code.call_user_code(
+        # copies, so that changes by one call do not affect the next model
         lambda: np.asarray(function(truth.copy(), predictions.copy(), rows.copy()), dtype=np.float64),
         "metric-failed",
         f"{entrypoint} failed",
         help,
         root,
     )
-    if found.shape != (len(truth),):
+    if values.shape != (len(truth),):
         raise Findings.of(
             "metric-failed",
-            f"{entrypoint} returned shape {found.shape} for {len(truth):,} rows",
+            f"{entrypoint} returned an array of shape {values.shape} for {len(truth):,} rows",
             help=help,
         )
-    return found
+    return values

@@ -1,4 +1,4 @@
-"""The inspecting process: what a model file holds, found by a process that did not make it."""
+"""The inspecting worker: reads a model file in a process other than the one that wrote it."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from mlops_ci.training.workers import protocol
 
 
 def main(path: str) -> None:
-    """Do the job at `path` and write the answer beside it."""
+    """Do the job in the file `path` and write the answer into the same folder."""
     job = protocol.read_job(protocol.InspectJob, path)
     try:
-        found = inspect_model(job)
+        answer = inspect_model(job)
     except ToolError as error:
-        found = protocol.InspectAnswer(error.diagnostics)
-    protocol.write_answer(found, path)
+        answer = protocol.InspectAnswer(error.diagnostics)
+    protocol.write_answer(answer, path)
 
 
 def inspect_model(job: protocol.InspectJob) -> protocol.InspectAnswer:
-    """Say which types the file needs trust for; when all have it, load it, digest it and write its predictions.
+    """Return the types that need trust. When all are trusted, also load the model, digest it and write its predictions.
 
-    Raises Findings when the file cannot be loaded, or the model that it holds cannot be used.
+    Raises Findings when the file cannot be loaded, or when its model cannot be used.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -42,15 +42,15 @@ def inspect_model(job: protocol.InspectJob) -> protocol.InspectAnswer:
 
     digest = _model_digest(packager, model)
 
-    def ask() -> tuple[tuple[Any, ...], Any]:
+    def predict() -> tuple[tuple[Any, ...], Any]:
         columns = prediction_columns.predict_columns(model, rows, job.task)
         return _model_classes(model, job.task), pa.table({name: pa.array(values) for name, values in columns.items()})
 
     classes, predictions = user_code.call_user_code(
-        ask,
+        predict,
         "train-failed",
         "the fitted model cannot predict its training rows",
-        "Its predict and predict_proba must take what fit takes, and answer as scikit-learn's do.",
+        "Its predict and predict_proba must accept the same features as fit, and follow scikit-learn's interface.",
         Path(job.root),
     )
     pq.write_table(predictions, job.out)
@@ -63,7 +63,7 @@ def _model_digest(packager: Packager, model: Any) -> str:
     except OpaqueObjectError as error:
         raise Findings.of(
             "model-not-packable",
-            f"the model as loaded from its file cannot be described: {error}",
+            f"the model loaded from its file has no digest: {error}",
             help="Keep only data in the model: no lambdas, open files or connections.",
         ) from error
 
@@ -74,7 +74,7 @@ def _model_classes(model: Any, task: str) -> tuple[Any, ...]:
     if not hasattr(model, "classes_"):
         raise Findings.of(
             "train-failed",
-            f"the fitted {type(model).__name__} has no classes_, as a classifier must",
+            f"the fitted {type(model).__name__} has no classes_, which a classifier needs",
             help="Use a classifier for this task, or set self.classes_ in fit.",
         )
     return prediction_columns.class_labels(model)

@@ -1,6 +1,6 @@
-"""The measuring process: packaged models and features in, milliseconds and megabytes out. It never sees a label.
+"""The measuring worker: measures the time and memory of packaged models on features. It never receives a label.
 
-All of its models are called in turns, so that a machine that is busy for a while is so for each of them.
+The models are called in turns, so that other load on the machine affects all of them equally.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from mlops_ci.training.workers import protocol, score
 from mlops_ci.training.workers.protocol import ModelCosts
 
 BATCH_ROWS = 1_000  # rows
-PredictCall = Callable[[int], object]  # one prediction; its argument is the number of the call
+PredictCall = Callable[[int], object]  # makes one prediction; the argument is the number of the call
 
 
 @dataclass(frozen=True)
 class Timing:
-    """How calls are timed: in rounds of `calls` by each model, until there are `rounds` or `patience` is spent.
+    """How calls are timed: in `rounds` rounds of `calls` calls for each model, until the time limit `patience`.
 
-    `patience` is in seconds by model. The first round has `fewest` calls, however long they take; a later one that has
-    not as many does not count. `threads`: None leaves the libraries their own number.
+    `patience` is in seconds per model. The first round has at least `min_calls` calls, however long they take; a later
+    round with fewer calls is dropped. `threads`: the number of threads; None means the libraries' default.
     """
 
     p50: str
@@ -44,14 +44,14 @@ class Timing:
     patience: float = 5.0
 
 
-# on one thread: more gain nothing for one row, and on a busy machine they wait for each other
+# with one thread: more threads do not help for a single row, and on a busy machine they wait for each other
 SINGLE_ROW_TIMING = Timing("latency-p50-ms", "latency-p95-ms", calls=60, min_calls=20, warm_ups=20, threads=1)
 BATCH_TIMING = Timing("batch-latency-p50-ms", "batch-latency-p95-ms", calls=20, min_calls=5, warm_ups=3, threads=None)
 PEAK_MEMORY_METRIC = "peak-memory-mb"
 
 
 class _ModelCallError(Exception):
-    """A model raised while it was called; `at` is its place, the cause what it raised."""
+    """A model raised an error when it was called. `at` is the model's index; `__cause__` is the error."""
 
     def __init__(self, at: int) -> None:
         super().__init__(at)
@@ -59,43 +59,46 @@ class _ModelCallError(Exception):
 
 
 def main(path: str) -> None:
-    """Do the job at `path` and write the answer beside it."""
+    """Do the job in the file `path` and write the answer into the same folder."""
     protocol.write_answer(protocol.MeasureAnswer(measure_models(protocol.read_job(protocol.MeasureJob, path))), path)
 
 
 def measure_models(job: protocol.MeasureJob) -> tuple[ModelCosts, ...]:
-    """Return what each model costs; one that fails is told of, and the others are measured without it."""
+    """Return the costs of each model. A model that fails gets a diagnostic, and the others are measured without it."""
     import pyarrow.parquet as pq
 
     rows = pq.read_table(job.features).to_pandas()
-    found = [ModelCosts(item.name) for item in job.items]
+    results = [ModelCosts(item.name) for item in job.items]
     ready: dict[int, tuple[Any, Any]] = {}
     for at, item in enumerate(job.items):
         try:
             model = score.load_recorded_model(item)
             ready[at] = (_prediction_function(model, item.task), frame.feature_frame(rows, item.signature.inputs))
         except Findings as error:
-            found[at] = ModelCosts(item.name, diagnostics=error.diagnostics)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 what a model raises is about the model and the rows
-            found[at] = _failed_measurement(item.name, error)
+            results[at] = ModelCosts(item.name, diagnostics=error.diagnostics)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 any error of a model is about the model and the rows
+            results[at] = _failed_measurement(item.name, error)
     while ready:
         try:
             costs = _model_costs(list(ready.values()), job.metrics)
         except _ModelCallError as error:
             at = list(ready)[error.at]
-            found[at] = _failed_measurement(found[at].name, error.__cause__ or error)
+            results[at] = _failed_measurement(results[at].name, error.__cause__ or error)
             del ready[at]
         else:
             for at, cost in zip(ready, costs, strict=True):
-                found[at] = replace(found[at], values=cost)
+                results[at] = replace(results[at], values=cost)
             break
-    return tuple(found)
+    return tuple(results)
 
 
 def time_calls(
     calls: Sequence[PredictCall], how: Timing, clock: Callable[[], float] = time.perf_counter
 ) -> list[list[Floats]]:
-    """Return the milliseconds of each call, by round and model: every step calls each model once, another one first."""
+    """Return the milliseconds of each call, by round and model.
+
+    Every step calls each model once, and each step starts with another model.
+    """
     rounds: list[list[Floats]] = []
     ends = clock() + how.patience * len(calls)
     for call in calls:
@@ -117,7 +120,7 @@ def time_calls(
 
 
 def timing_percentiles(rounds: Sequence[Sequence[Floats]], how: Timing) -> list[dict[str, float]]:
-    """Return each model's percentiles: the median over the rounds, so that one disturbed round decides nothing."""
+    """Return each model's percentiles, as the median over the rounds, so that one disturbed round has no effect."""
     return [
         {
             name: float(np.median([np.percentile(one[at], share) for one in rounds]))
@@ -128,8 +131,8 @@ def timing_percentiles(rounds: Sequence[Sequence[Floats]], how: Timing) -> list[
 
 
 def peak_memory_mb(call: PredictCall) -> float:
-    """Return the most memory that one call holds at a time, as Python's and numpy's allocators know it, in 10^6 bytes."""
-    call(0)  # what it keeps from its first call on is not this call's
+    """Return the peak memory of one call in 10^6 bytes, as Python's and numpy's allocators count it."""
+    call(0)  # memory that the model keeps after its first call is not counted
     gc.collect()
     tracemalloc.start()
     try:
@@ -140,7 +143,7 @@ def peak_memory_mb(call: PredictCall) -> float:
 
 
 def _model_costs(models: Sequence[tuple[Any, Any]], metrics: Sequence[str]) -> list[dict[str, float]]:
-    """Return the metrics of models that are given as a function and its rows; raises _FailedError when one raises."""
+    """Return the metrics of models, each given as a function and its rows; raises _ModelCallError when one fails."""
     from threadpoolctl import threadpool_limits
 
     if not len(models[0][1]):
@@ -150,17 +153,17 @@ def _model_costs(models: Sequence[tuple[Any, Any]], metrics: Sequence[str]) -> l
         _make_call(at, predict, [x.iloc[_evenly_spaced_rows(len(x), BATCH_ROWS)]])
         for at, (predict, x) in enumerate(models)
     ]
-    found: list[dict[str, float]] = [{} for _ in models]
+    costs: list[dict[str, float]] = [{} for _ in models]
     for how, calls in ((SINGLE_ROW_TIMING, singles), (BATCH_TIMING, batches)):
         if how.p50 in metrics or how.p95 in metrics:
             with contextlib.nullcontext() if how.threads is None else threadpool_limits(how.threads):
                 rounds = time_calls(calls, how)
-            for cost, more in zip(found, timing_percentiles(rounds, how), strict=True):
+            for cost, more in zip(costs, timing_percentiles(rounds, how), strict=True):
                 cost |= more
     if PEAK_MEMORY_METRIC in metrics:  # after the timed calls, which tracing would slow down
-        for cost, call in zip(found, batches, strict=True):
+        for cost, call in zip(costs, batches, strict=True):
             cost[PEAK_MEMORY_METRIC] = peak_memory_mb(call)
-    return found
+    return costs
 
 
 def _make_call(at: int, predict: Callable[[Any], object], frames: Sequence[Any]) -> PredictCall:
@@ -174,10 +177,10 @@ def _make_call(at: int, predict: Callable[[Any], object], frames: Sequence[Any])
 
 
 def _prediction_function(model: Any, task: str) -> Callable[[Any], object]:
-    found: Callable[[Any], object] = (
+    function: Callable[[Any], object] = (
         model.predict_proba if task != "regression" and hasattr(model, "predict_proba") else model.predict
     )
-    return found
+    return function
 
 
 def _single_row_frames(x: Any) -> list[Any]:
@@ -185,7 +188,7 @@ def _single_row_frames(x: Any) -> list[Any]:
 
 
 def _evenly_spaced_rows(rows: int, most: int) -> Any:
-    """Return the places of at most so many rows, spread evenly."""
+    """Return the indices of at most `most` evenly spaced rows."""
     return np.unique(np.linspace(0, rows - 1, min(rows, most)).round().astype(int))
 
 

@@ -1,4 +1,4 @@
-"""What a child process is asked and what it answers: JSON files in a folder of their own."""
+"""The jobs and answers of worker processes: JSON files in a folder of each worker."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from mlops_ci.training.packaging.skops import SKOPS
 from mlops_ci.training.workers import untrusted_files, warm
 
 T = TypeVar("T")
-ANSWER_LIMIT = 16 << 20  # bytes: the answer comes from a process that ran a candidate's code
+ANSWER_LIMIT = 16 << 20  # bytes; the worker may have run a candidate's code
 JOB_FILE, ANSWER_FILE = "job.json", "result.json"
 _DIAGNOSTIC_ID = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _MAX_ERRORS, _MAX_TEXT_LENGTH, _MAX_LOCATION = (
     20,
     4000,
     1_000_000,
-)  # of what a child tells: how many, characters, the largest line number
+)  # limits for a worker's errors: their number, the characters of a text, the largest line number
 
-# -P keeps the child's current folder off sys.path; ours goes last, so that it shadows nothing
+# -P keeps the worker's current folder off sys.path; this package's folder goes last, so that it shadows no module
 _LAUNCH_SCRIPT = """
 import importlib, sys
 sys.path.append(sys.argv[1])
@@ -40,13 +40,16 @@ process.die_with(int(sys.argv.pop()))
 importlib.import_module(sys.argv[2]).main(sys.argv[3])
 """
 
-# trusted types and estimators that are scikit-learn's own: no change to a repository can put its code there
+# the prefix of scikit-learn's types and estimators: a repository cannot add code under this name
 _LIBRARY_PREFIX = "sklearn."
 
 
 @dataclass(frozen=True)
 class Interpreter:
-    """Which Python runs a child, and the folder that it imports this package from. `built`: with packages of its own."""
+    """The Python that runs a worker, and the folder from which the worker imports this package.
+
+    `has_own_packages`: it is a rebuilt environment with its own packages.
+    """
 
     python: str
     toolkit: str
@@ -58,7 +61,7 @@ CURRENT_INTERPRETER = Interpreter(sys.executable, str(Path(mlops_ci.__file__).re
 
 @dataclass(frozen=True)
 class TrainJob:
-    """What the trainer needs: where things are (absolute paths), how to build the estimator, what the columns are."""
+    """The job of the training worker: absolute paths, how to build the estimator, and the columns."""
 
     framework: str
     data: str
@@ -74,16 +77,19 @@ class TrainJob:
 
     @property
     def is_library_only(self) -> bool:
-        """Whether scikit-learn's own code is all that this fits with."""
+        """Whether the job runs only scikit-learn's own code."""
         return self.framework == SKLEARN.name and _is_library_estimator(self.estimator, self.entrypoint)
 
 
 @dataclass(frozen=True)
 class TrainAnswer:
-    """What the trainer says beside the model file that it wrote: for people, and of library code the `seconds` that count."""
+    """The answer of the training worker, in addition to the model file.
+
+    It is informative only, except `seconds`, which counts when only library code ran.
+    """
 
     diagnostics: tuple[Diagnostic, ...] = ()
-    usage: bool = False  # the spec is at fault, not the data or the model
+    usage: bool = False  # the errors are about the spec, not about the data or the model
     estimator: str = ""
     seconds: float = 0.0
     threadpools: tuple[str, ...] = ()
@@ -91,9 +97,9 @@ class TrainAnswer:
 
 @dataclass(frozen=True)
 class InspectJob:
-    """Which model file to look into, of the format `packager`, and a parquet file of features to ask it about.
+    """The job of the inspecting worker: a model file of the format `packager`, and a parquet file of features to predict.
 
-    `paths` are the folders that the model's own code is imported from. `types_only`: stop before anything is imported.
+    `paths` are the folders that the model's own code is imported from. `types_only`: stop before the model is loaded.
     """
 
     packager: str
@@ -109,13 +115,13 @@ class InspectJob:
 
     @property
     def is_library_only(self) -> bool:
-        """Whether scikit-learn's own code is all that the model may bring to run."""
+        """Whether the model can run only scikit-learn's own code."""
         return self.packager == SKOPS.name and not self.paths and _are_library_types(self.trusted)
 
 
 @dataclass(frozen=True)
 class InspectAnswer:
-    """What the model file holds. `model_digest` is None when it was not loaded."""
+    """The content of the model file. `model_digest` is None when the model was not loaded."""
 
     diagnostics: tuple[Diagnostic, ...] = ()
     untrusted: tuple[str, ...] = ()
@@ -125,7 +131,7 @@ class InspectAnswer:
 
 @dataclass(frozen=True)
 class ModelItem:
-    """One packaged model: its format and file, the types it may load, and folders its own code is in."""
+    """One packaged model: its format, file, trusted types, signature, and the folders of its own code."""
 
     name: str
     packager: str
@@ -137,13 +143,13 @@ class ModelItem:
 
     @property
     def is_library_only(self) -> bool:
-        """Whether scikit-learn's own code is all that the model may bring to run."""
+        """Whether the model can run only scikit-learn's own code."""
         return self.packager == SKOPS.name and not self.paths and _are_library_types(self.trusted)
 
 
 @dataclass(frozen=True)
 class ScoreJob:
-    """Which models to score on which rows (a parquet file of features), and where each one's predictions go."""
+    """The job of the scoring worker: models, a parquet file of features, and a file for each model's predictions."""
 
     features: str
     items: tuple[ModelItem, ...]
@@ -157,7 +163,7 @@ class ScoreJob:
 
 @dataclass(frozen=True)
 class ScoreAnswer:
-    """The names of the models that were scored, in the order of the items; predictions stand in parquet files."""
+    """The names of the scored models, in the order of the items; the predictions are in parquet files."""
 
     diagnostics: tuple[Diagnostic, ...] = ()
     scored: tuple[str, ...] = ()
@@ -165,7 +171,7 @@ class ScoreAnswer:
 
 @dataclass(frozen=True)
 class MeasureJob:
-    """Which models to measure side by side on which rows (a parquet file of features), and by which metrics."""
+    """The job of the measuring worker: models, a parquet file of features, and the metrics to measure."""
 
     features: str
     items: tuple[ModelItem, ...]
@@ -179,7 +185,7 @@ class MeasureJob:
 
 @dataclass(frozen=True)
 class ModelCosts:
-    """What one model costs, by metric, or why that cannot be told."""
+    """The costs of one model by metric, and diagnostics for costs that cannot be measured."""
 
     name: str
     values: Mapping[str, float] = field(default_factory=dict)
@@ -188,14 +194,17 @@ class ModelCosts:
 
 @dataclass(frozen=True)
 class MeasureAnswer:
-    """What the measurer found, in the order of the items."""
+    """The measured costs, in the order of the job's items."""
 
     costs: tuple[ModelCosts, ...] = ()
 
 
 @dataclass(frozen=True)
 class CustomMetricJob:
-    """Which metrics (name and entrypoint) to ask for how many models; what they are asked about is in `folder`, as parquet."""
+    """The job of the custom-metric worker: metrics (name and entrypoint) and the number of models.
+
+    The parquet files with truth, rows and predictions are in `folder`.
+    """
 
     folder: str
     root: str
@@ -205,7 +214,7 @@ class CustomMetricJob:
 
 @dataclass(frozen=True)
 class CustomMetricAnswer:
-    """What went wrong, if anything; the values stand in parquet files."""
+    """The errors of the custom-metric worker; the values are in parquet files."""
 
     diagnostics: tuple[Diagnostic, ...] = ()
 
@@ -213,10 +222,10 @@ class CustomMetricAnswer:
 def run_worker(
     module: str, job: Any, folder: Path, *, timeout: float | None, interpreter: Interpreter = CURRENT_INTERPRETER
 ) -> process.ProcessResult:
-    """Run `module.main(job file)` in a process of its own, in `folder`; then read what it wrote there by `read_answer`.
+    """Run `module.main(job file)` in a new process in `folder`; `read_answer` then reads its answer.
 
-    A job with library code alone (`is_library_only`) is forked from a template, where there can be one; for every other
-    the template is ended first, and the process starts from nothing.
+    A job with only library code (`is_library_only`) is forked from a template process, if the platform supports it. For
+    every other job, the template is ended first and a fresh process starts.
     """
     path = folder / JOB_FILE
     path.write_text(json.dumps(encode(job)), encoding="utf-8")
@@ -227,18 +236,18 @@ def run_worker(
     else:
         warm.stop()
     env = process.isolated_environment(os.environ) if interpreter.has_own_packages else None
-    whole = [interpreter.python, "-P", "-c", _LAUNCH_SCRIPT, *argv[1:], str(os.getpid())]
-    return process.run_guarded(whole, cwd=folder, env=env, timeout=timeout)
+    command = [interpreter.python, "-P", "-c", _LAUNCH_SCRIPT, *argv[1:], str(os.getpid())]
+    return process.run_guarded(command, cwd=folder, env=env, timeout=timeout)
 
 
 def prepare_worker(estimator: str | None, entrypoint: str | None) -> None:
-    """Let the libraries be imported already for a job that is to fit this, which comes next; not where it has its own code."""
+    """Start importing the libraries for the next training job, unless the job has its own code."""
     if _is_library_estimator(estimator, entrypoint):
         warm.prepare(CURRENT_INTERPRETER.toolkit)
 
 
 def read_answer(kind: type[T], folder: Path) -> T | None:
-    """Return the child's answer, read strictly; None when there is none or it is not one."""
+    """Return the worker's answer, read with strict checks; None when it is missing or invalid."""
     try:
         with untrusted_files.open_regular_file(folder / ANSWER_FILE, ANSWER_LIMIT) as stream:
             return decode_json(kind, stream.read(ANSWER_LIMIT))
@@ -247,8 +256,8 @@ def read_answer(kind: type[T], folder: Path) -> T | None:
 
 
 def printable_errors(diagnostics: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
-    """Return the errors that a child tells of, as they may be shown: few, short, and with no line that commands."""
-    told = (one for one in diagnostics if one.severity == "error" and _DIAGNOSTIC_ID.fullmatch(one.id))
+    """Return a worker's errors in a form that is safe to show: few, short, and without lines that a CI runner executes."""
+    errors = (one for one in diagnostics if one.severity == "error" and _DIAGNOSTIC_ID.fullmatch(one.id))
     return tuple(
         replace(
             one,
@@ -260,17 +269,17 @@ def printable_errors(diagnostics: Sequence[Diagnostic]) -> tuple[Diagnostic, ...
             if "\n" in one.help
             else one.help[:_MAX_TEXT_LENGTH],
         )
-        for one in itertools.islice(told, _MAX_ERRORS)
+        for one in itertools.islice(errors, _MAX_ERRORS)
     )
 
 
 def as_quote(text: str) -> str:
-    """Mark each line as something that was said: a CI runner obeys a line that starts with `::`, also an indented one."""
+    """Return the text with each line marked as a quote: a CI runner executes lines that start with `::`, even indented."""
     return "\n".join(f"| {line}" for line in text.splitlines())
 
 
 def printable_line(text: str, limit: int) -> str:
-    """Return a child's text as one line of at most `limit` printable characters."""
+    """Return a worker's text as one line of at most `limit` printable characters."""
     return replace_control_characters(" ".join(text.split()))[:limit]
 
 
@@ -291,10 +300,10 @@ def _is_plausible_location(where: Location) -> bool:
 
 
 def read_job(kind: type[T], path: str) -> T:
-    """Return the job that the parent wrote; raises DecodeError when it is another kind of job."""
+    """Return the job from its file; raises DecodeError when it is another kind of job."""
     return decode_json(kind, Path(path).read_bytes())
 
 
 def write_answer(value: Any, path: str) -> None:
-    """Write the child's answer beside its job."""
+    """Write the worker's answer into the folder of its job file."""
     Path(path).with_name(ANSWER_FILE).write_text(json.dumps(encode(value), allow_nan=False), encoding="utf-8")

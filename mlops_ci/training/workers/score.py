@@ -1,4 +1,4 @@
-"""The scoring process: packaged models and features in, predictions out. It never sees a label."""
+"""The scoring worker: predicts with packaged models on features. It never receives a label."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from mlops_ci.training.workers import protocol
 
 
 def main(path: str) -> None:
-    """Do the job at `path` and write the answer beside it."""
+    """Do the job in the file `path` and write the answer into the same folder."""
     job = protocol.read_job(protocol.ScoreJob, path)
     try:
-        found = protocol.ScoreAnswer(scored=write_predictions(job))
+        answer = protocol.ScoreAnswer(scored=write_predictions(job))
     except ToolError as error:
-        found = protocol.ScoreAnswer(error.diagnostics)
-    protocol.write_answer(found, path)
+        answer = protocol.ScoreAnswer(error.diagnostics)
+    protocol.write_answer(answer, path)
 
 
 def write_predictions(job: protocol.ScoreJob) -> tuple[str, ...]:
-    """Write each model's predictions, and return its name; raises Findings when a model cannot be loaded or used."""
+    """Write each model's predictions, and return the models' names; raises Findings when a model cannot be used."""
     import pyarrow.parquet as pq
 
     rows = pq.read_table(job.features).to_pandas()
@@ -34,11 +34,14 @@ def write_predictions(job: protocol.ScoreJob) -> tuple[str, ...]:
 
 
 def load_recorded_model(item: protocol.ModelItem) -> Any:
-    """Return the model, its own code importable; raises Findings when it cannot be loaded or is not the one recorded."""
+    """Return the loaded model, with its own code importable.
+
+    Raises Findings when the model cannot be loaded or differs from its recorded signature.
+    """
     sys.path += [folder for folder in item.paths if folder not in sys.path]
     model = load_packager(item.packager).load(Path(item.model), item.trusted)
     if differs := prediction_columns.signature_mismatch(model, item.signature, item.task):
-        raise Findings.of("model-file-unreadable", f"{item.name} is not the model that was recorded: {differs}")
+        raise Findings.of("model-file-unreadable", f"{item.name} is not the recorded model: {differs}")
     return model
 
 
@@ -50,11 +53,11 @@ def _score_model(item: protocol.ModelItem, rows: Any, out: str) -> str:
     x = frame.feature_frame(rows, item.signature.inputs)
     try:
         columns = prediction_columns.predict_columns(model, x, item.task)
-    except (Exception, SystemExit) as error:  # what a model raises on rows is about the model and the rows
+    except (Exception, SystemExit) as error:  # any error of a model is about the model and the rows
         raise Findings.of(
             "score-failed",
             f"{item.name} cannot predict the holdout: {error_headline(error)}",
-            help="Look at the values that are in the holdout and not in the training rows.",
+            help="Check the holdout for values that the training rows do not have.",
         ) from error
     numbers = [values for name, values in columns.items() if name != prediction_columns.LABEL_COLUMN]
     bad = np.any([~np.isfinite(values) for values in numbers], axis=0) if numbers else np.zeros(len(x), dtype=bool)
@@ -68,5 +71,5 @@ def _not_finite_finding(name: str, bad: int, rows: int, first: int) -> Diagnosti
     return Diagnostic(
         "predictions-not-finite",
         f"{name} predicts NaN or infinity for {bad:,} of {rows:,} holdout rows (the first is row {first + 1:,})",
-        help="Look for features with missing or huge values that the model was not trained on.",
+        help="Check the features for missing or very large values that the training rows do not have.",
     )

@@ -1,4 +1,4 @@
-"""The training process: it is handed the training rows and nothing else, fits, and writes the model file."""
+"""The training worker: receives only the training rows, fits the model, and writes the model file."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from mlops_ci.training.workers import protocol
 
 
 def main(path: str) -> None:
-    """Do the job at `path` and write the answer beside it."""
+    """Do the job in the file `path` and write the answer into the same folder."""
     job = protocol.read_job(protocol.TrainJob, path)
     try:
-        found = fit_and_package(job)
+        answer = fit_and_package(job)
     except ToolError as error:
-        found = protocol.TrainAnswer(error.diagnostics, usage=isinstance(error, UsageProblem))
-    protocol.write_answer(found, path)
+        answer = protocol.TrainAnswer(error.diagnostics, usage=isinstance(error, UsageProblem))
+    protocol.write_answer(answer, path)
 
 
 def fit_and_package(job: protocol.TrainJob) -> protocol.TrainAnswer:
-    """Fit and package a candidate; raises UsageProblem and Findings for what its spec, data or code got wrong."""
+    """Fit and package a candidate; raises UsageProblem or Findings for errors in its spec, data or code."""
     import pyarrow.parquet as pq
 
     framework = load_framework(job.framework)
@@ -61,8 +61,8 @@ def _require_valid_target(values: Any, job: protocol.TrainJob) -> Any:
     if missing := int(values.isna().sum()):
         raise Findings.of(
             "target-missing-values",
-            f"{missing:,} of {len(values):,} training rows have no '{name}', the target",
-            help=f"Leave those rows out of the data, and forbid them: columns.{name}.nulls: {{max: 0}}.",
+            f"the target '{name}' has no value in {missing:,} of {len(values):,} training rows",
+            help=f"Remove these rows from the data, and add the rule `{name}: {{nulls: {{max: 0}}}}` to `columns`.",
         )
     y = frame.target_array(values, job.output.type, job.task)
     if job.task == "regression":
@@ -71,35 +71,35 @@ def _require_valid_target(values: Any, job: protocol.TrainJob) -> Any:
         if not np.equal(np.mod(y, 1), 0).all():
             raise Findings.of(
                 "target-not-classes",
-                f"'{name}', the target, has fractions and the task is {job.task}",
-                help="Use task: regression, or a target with one value per class.",
+                f"the target '{name}' has fractional values, but the task is {job.task}",
+                help="Use `task: regression`, or a target with one value per class.",
             )
         y = y.astype("int64")
-    found = sorted(pd.unique(y).tolist(), key=str)
-    if len(found) < 2:
+    classes = sorted(pd.unique(y).tolist(), key=str)
+    if len(classes) < 2:
         raise Findings.of(
             "target-one-class",
-            f"every training row has the same '{name}': {found[0]!r}" if found else "there are no training rows",
-            help="A classifier needs rows of at least two classes. Check the data, and how the target is made.",
+            f"the target '{name}' is {classes[0]!r} in every training row" if classes else "there are no training rows",
+            help="A classifier needs rows of at least two classes. Check the data, and how the target is computed.",
         )
-    if job.task == "binary-classification" and len(found) > 2:
-        shown = ", ".join(map(repr, found[:5])) + (", ..." if len(found) > 5 else "")
+    if job.task == "binary-classification" and len(classes) > 2:
+        shown = ", ".join(map(repr, classes[:5])) + (", ..." if len(classes) > 5 else "")
         raise Findings.of(
             "target-not-binary",
-            f"'{name}', the target, has {len(found)} values ({shown}) and the task is binary-classification",
-            help="Use task: multiclass-classification, or make a target with two values.",
+            f"the target '{name}' has {len(classes)} values ({shown}), but the task is binary-classification",
+            help="Use `task: multiclass-classification`, or a target with two values.",
         )
     return y
 
 
 def _write_model_file(packager: Packager, model: Any, path: Path, root: Path) -> None:
-    """Write the model file; raises Findings when the model holds what is not data."""
+    """Write the model file; raises Findings when the model contains objects that are not data."""
     try:
-        packager.digest(model)  # names what is hidden in the model better than its file could
+        packager.digest(model)  # its error names the object more precisely than an error of writing
         packager.write(model, path)
     except OpaqueObjectError as error:
         reason = str(error)
-    except Exception as error:  # noqa: BLE001 writing raises what the object's own state makes it raise
+    except Exception as error:  # noqa: BLE001 the object's state can cause any error
         sys.stderr.write(user_code.locate_user_error(error, root)[1])
         reason = error_headline(error)
     else:
@@ -107,5 +107,6 @@ def _write_model_file(packager: Packager, model: Any, path: Path, root: Path) ->
     raise Findings.of(
         "model-not-packable",
         f"the fitted model cannot be packaged: {reason}",
-        help="Keep only data in the model: no lambdas, open files or connections; functions at the top of a module.",
+        help="Keep only data in the model: no lambdas, open files or connections. Define functions at the top level of "
+        "a module.",
     )

@@ -1,4 +1,4 @@
-"""Files from a process that ran a stranger's code: each may be a link, a pipe, a device, or not end."""
+"""Reads files from processes that ran untrusted code. Such a file may be a link, a pipe, a device, or endless."""
 
 from __future__ import annotations
 
@@ -19,21 +19,25 @@ PREDICTIONS_LIMIT = 1 << 30  # bytes
 
 
 def open_regular_file(path: Path, limit: int) -> BinaryIO:
-    """Open a regular file of at most `limit` bytes for reading; raises OSError for a link, ValueError for the rest."""
-    # without O_NONBLOCK, opening a pipe would wait for somebody to write to it
+    """Open a regular file of at most `limit` bytes for reading.
+
+    Raises OSError for a symbolic link or a missing file, and ValueError for a larger file or another kind of file.
+    """
+    # without O_NONBLOCK, opening a pipe would block until a process writes to it
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    found = os.fstat(descriptor)
-    if stat.S_ISREG(found.st_mode) and found.st_size <= limit:
+    status = os.fstat(descriptor)
+    if stat.S_ISREG(status.st_mode) and status.st_size <= limit:
         return os.fdopen(descriptor, "rb")
     os.close(descriptor)
-    much = f"has {found.st_size:,} bytes, more than {limit:,}"
-    raise ValueError(f"{path.name} {much if stat.S_ISREG(found.st_mode) else 'is not a file'}")
+    too_large = f"has {status.st_size:,} bytes, more than {limit:,}"
+    raise ValueError(f"{path.name} {too_large if stat.S_ISREG(status.st_mode) else 'is not a regular file'}")
 
 
 def copy_untrusted_file(source: Path, target: Path, limit: int = MODEL_FILE_LIMIT) -> FileDigest:
-    """Copy a file of at most `limit` bytes and return the copy's digest: only the copy may be used from then on.
+    """Copy a file of at most `limit` bytes and return the copy's digest. Only the copy may be used afterwards.
 
-    Raises OSError and ValueError, as `open_regular` does; ValueError also when the file grows past the limit meanwhile.
+    Raises OSError and ValueError as `open_regular_file` does, and ValueError when the file grows beyond the limit during
+    the copy.
     """
     state, size = hashlib.sha256(), 0
     with open_regular_file(source, limit) as stream, target.open("xb") as sink:
@@ -47,9 +51,9 @@ def copy_untrusted_file(source: Path, target: Path, limit: int = MODEL_FILE_LIMI
 
 
 def read_prediction_table(path: Path, *, task: str, classes: Sequence[Any], rows: int) -> Any:
-    """Return a pyarrow table of predictions, [rows], with the columns that `predict_columns` makes and no others.
+    """Return a pyarrow table of predictions with `rows` rows and exactly the columns of `predict_columns`.
 
-    Raises ValueError for everything else. Values are not looked at: they may be NaN, or labels that there are not.
+    Raises ValueError for any other file. Values are not checked: they may be NaN, or labels that are not classes.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -65,17 +69,17 @@ def read_prediction_table(path: Path, *, task: str, classes: Sequence[Any], rows
     try:
         with open_regular_file(path, PREDICTIONS_LIMIT) as stream:
             file = pq.ParquetFile(stream)
-            # before reading: a small file can unfold to any number of rows
+            # checked before reading: a small compressed file can contain any number of rows
             if file.metadata.num_rows != rows:
-                raise ValueError(f"not one prediction for each of {rows} rows")
+                raise ValueError(f"there is not one prediction for each of {rows} rows")
             if sorted(file.schema_arrow.names) not in map(sorted, shapes):
-                raise ValueError(f"not the columns of a {task}: {', '.join(file.schema_arrow.names)[:200]}")
+                raise ValueError(f"the columns are not those of a {task}: {', '.join(file.schema_arrow.names)[:200]}")
             for field in file.schema_arrow:
                 plain = pa.types.is_floating(field.type) or (
                     field.name == prediction_columns.LABEL_COLUMN and _is_label_type(field.type)
                 )
                 if not plain:
-                    raise ValueError(f"{field.name} is of the type {str(field.type)[:50]}")
+                    raise ValueError(f"the column {field.name} has the unexpected type {str(field.type)[:50]}")
             return file.read()
     except (OSError, pa.ArrowException) as error:
         raise ValueError(error_headline(error)) from error

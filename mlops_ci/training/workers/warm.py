@@ -1,7 +1,7 @@
-"""Worker processes that are forked from a template, which has imported pandas, scikit-learn and skops once for all of them.
+"""Forks worker processes from a template process that has already imported pandas, scikit-learn and skops.
 
-Only for jobs in which nothing but scikit-learn's own code runs; the template is gone before any other job starts. It
-starts at the first job, or at `prepare`, and ends with this process. Where forking is unsafe, there is none.
+This is only for jobs that run scikit-learn's own code alone; the template ends before any other job starts. The template
+starts at the first job, or at `prepare`, and ends with this process. When forking is not safe, there is no template.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from pathlib import Path
 from mlops_ci.core import fork_server, process
 from mlops_ci.core.fork_server import ForkServer, ForkServerError
 
-# what a template imports; the workers import their own libraries late
+# the modules that the template imports; the workers import their libraries late
 PRELOADED_MODULES = (
     *("pandas", "pyarrow.parquet", "skops.io", "threadpoolctl"),
     *(f"mlops_ci.training.workers.{name}" for name in ("train", "inspect", "score", "measure")),
 )
-# threads that importing these starts, and that a child does without: pyarrow's allocator gives memory back in one, and by
-# its own handlers goes on without it after a fork. OpenBLAS ends its threads before a fork, and starts them anew in the
-# child when it needs them; OpenMP and pyarrow start theirs at the first use, which is never in a template.
+# threads that these imports start and a child does not need: pyarrow's allocator frees memory in one, and its own fork
+# handlers let it continue without this thread. OpenBLAS ends its threads before a fork and starts new ones in the child
+# when it needs them; OpenMP and pyarrow start their threads at the first use, which never happens in a template.
 KNOWN_THREADS = frozenset({"jemalloc_bg_thd"})
 
-# read when they are used and not when a library is loaded, so that a template need not be started anew for them
+# variables that are read at use and not when a library is loaded: a change does not need a new template
 _LATE_VARIABLES = frozenset({"PATH", "USER", "LOGNAME", *(() if site.ENABLE_USER_SITE else ("HOME",))})
 
 _TEMPLATE_SCRIPT = """
@@ -44,7 +44,7 @@ warm.serve_jobs(int(sys.argv[2]), int(sys.argv[3]))
 
 @dataclass
 class State:
-    """The template of this process, if there is one, what it was started with, and whether forking has failed here."""
+    """The template of this process, if any, the conditions at its start, and whether forking has failed here."""
 
     server: ForkServer | None = None
     started_with: object = None
@@ -55,7 +55,10 @@ STATE = State()
 
 
 def prepare(toolkit: str) -> None:
-    """Start a template that imports meanwhile, if there is none. Only where no code but libraries' runs before its jobs."""
+    """Start a template, which imports its modules in the background, unless there is one.
+
+    Call this only when no code other than libraries' runs before the template's jobs.
+    """
     wanted = _startup_conditions(toolkit)
     if STATE.server is not None and STATE.started_with == wanted:
         return
@@ -80,7 +83,10 @@ def prepare(toolkit: str) -> None:
 def run_forked(
     module: str, argv: list[str], folder: Path, *, toolkit: str, timeout: float | None
 ) -> process.ProcessResult | None:
-    """Run `module.main` of the last of `argv` in a forked child in `folder`; None where that is not possible, and nothing was run."""
+    """Run `module.main` with the last argument of `argv` in a forked child in `folder`.
+
+    Returns None when forking is not possible; nothing has run then.
+    """
     prepare(toolkit)
     if STATE.server is None:
         return None
@@ -91,12 +97,12 @@ def run_forked(
         return STATE.server.run(json.dumps(job).encode(), timeout)
     except ForkServerError:
         stop()
-        STATE.has_failed = True  # whatever the cause, it would cost each job its time
+        STATE.has_failed = True  # do not try again: each attempt would cost time
         return None
 
 
 def stop() -> None:
-    """End the template; it is gone when this returns."""
+    """End the template. Its process has ended when this returns."""
     if STATE.server is not None:
         STATE.server.stop()
     STATE.server = None
@@ -104,8 +110,8 @@ def stop() -> None:
 
 
 def serve_jobs(descriptor: int, parent: int) -> None:
-    """Be the template of the process `parent`; in each child, do its job and end."""
-    from mlops_ci.core import fork_template  # only where there is a fork
+    """Run as the template of the process `parent`; each forked child does its job and ends."""
+    from mlops_ci.core import fork_template  # imported here: it needs os.fork
 
     for name in PRELOADED_MODULES:
         importlib.import_module(name)
@@ -114,7 +120,7 @@ def serve_jobs(descriptor: int, parent: int) -> None:
 
 
 def _startup_conditions(toolkit: str) -> object:
-    """Return what a template has from its start on, and a process that is started later would have anew."""
+    """Return the conditions that a template keeps from its start and that a fresh process would read again."""
     early = {
         name: value for name, value in process.clean_environment(os.environ).items() if name not in _LATE_VARIABLES
     }
@@ -123,7 +129,7 @@ def _startup_conditions(toolkit: str) -> object:
 
 
 def _run_job(module: str, argv: list[str], folder: str, env: Mapping[str, str | None]) -> int:
-    """Return the exit code that a process of its own would have."""
+    """Run the job and return the exit code that a fresh process would have."""
     import numpy as np
 
     for name, value in env.items():
@@ -131,7 +137,7 @@ def _run_job(module: str, argv: list[str], folder: str, env: Mapping[str, str | 
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
-    # what a fresh process draws anew
+    # a fresh process has fresh random seeds
     random.seed()
     np.random.seed()
     os.chdir(folder)
@@ -143,14 +149,14 @@ def _run_job(module: str, argv: list[str], folder: str, env: Mapping[str, str | 
             return error.code or 0
         sys.stderr.write(f"{error.code}\n")
         return 1
-    except BaseException:  # noqa: BLE001 - as the interpreter does at the end of a script
+    except BaseException:  # noqa: BLE001 - the interpreter handles errors of a script in the same way
         traceback.print_exc()
         return 1
     return 0
 
 
 def _end_with(code: int) -> None:
-    """End as an interpreter does, without taking every module apart, which takes longer than many a job."""
+    """End the process like an interpreter, but without the clean-up of modules, which takes longer than most jobs."""
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         stream.flush()

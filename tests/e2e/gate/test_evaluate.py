@@ -168,8 +168,8 @@ def test_a_metric_that_gives_one_number_is_told_what_to_give(project: Consumer) 
         EVALUATE + '    custom:\n      share: {entrypoint: "metrics.py:share", better: higher}\n',
     )
     found = gate(project, code=1)["found"]["metric-failed"]
-    assert "returned shape () for" in found["message"]
-    assert "a number for each row; the mean is the metric" in found["help"]
+    assert "returned an array of shape () for" in found["message"]
+    assert "must return a number for each row" in found["help"]
 
 
 def test_a_fairness_gap_has_a_ceiling(project: Consumer) -> None:

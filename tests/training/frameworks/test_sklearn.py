@@ -59,7 +59,7 @@ def test_an_estimator_is_built_by_its_path_with_its_seed_and_preprocessing(tmp_p
             "estimator-unknown",
             "'sklearn.linear_model.LogisticRegression'",
         ),
-        ("sklearn.metrics.roc_auc_score", {}, "estimator-unknown", "Name an estimator's class"),
+        ("sklearn.metrics.roc_auc_score", {}, "estimator-unknown", "Name the class of an estimator"),
         ("sklearn.linear_model.Ridge", {"alpa": 1.0}, "estimator-params-invalid", "Did you mean 'alpha'?"),
         ("sklearn.linear_model.Ridge", {"zzz": 1.0}, "estimator-params-invalid", "Its parameters are: alpha,"),
     ],
@@ -107,5 +107,5 @@ def test_what_prepares_its_rows_itself_is_left_as_it_is(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("type", ["date", "timestamp"])
 def test_a_moment_is_no_feature(type: str, tmp_path: Path) -> None:
-    with pytest.raises(UsageProblem, match="which Ridge cannot learn from"):
+    with pytest.raises(UsageProblem, match="which Ridge cannot use"):
         add_preprocessing(Ridge(), [ModelField("at", type)], tmp_path)

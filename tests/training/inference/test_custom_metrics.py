@@ -56,11 +56,11 @@ def test_of_two_classes_the_seconds_probability_is_given(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ("return 1.0", "returned shape () for 4 rows"),
-        ("return [1, 2]", "returned shape (2,) for 4 rows"),
+        ("return 1.0", "returned an array of shape () for 4 rows"),
+        ("return [1, 2]", "returned an array of shape (2,) for 4 rows"),
         ("return [1, 2, float('nan'), 4]", "is NaN or infinite for 1 of 4 rows (the first is holdout row 3)"),
         ("raise KeyError('x')", "metrics.py:own failed: KeyError"),
-        ("import os; os._exit(7)", "ended with code 7 and gave no result"),
+        ("import os; os._exit(7)", "ended with exit code 7 and gave no result"),
         ("return ['a'] * 4", "metrics.py:own failed: ValueError"),
     ],
 )

@@ -128,13 +128,16 @@ def test_predictions_are_read(columns: dict[str, Any], tmp_path: Path) -> None:
     ("columns", "reason"),
     [
         ({"prediction_label": [1, 1]}, "not one prediction for each of 1 rows"),
-        ({"prediction_value": [1.0]}, "not the columns of a binary-classification: prediction.value"),
-        ({**PROBABILITIES}, "not the columns"),
-        ({"prediction_label": [1], "prediction_probability_0": [1.0]}, "not the columns"),
-        ({"prediction_label": [1], **PROBABILITIES, "prediction_probability_2": [0.0]}, "not the columns"),
-        ({"prediction_label": [1], "a": [1]}, "not the columns"),
-        ({"prediction_label": [[1]]}, "prediction.label is of the type list"),
-        ({"prediction_label": [1], "prediction_score": ["0.1"]}, "prediction.score is of the type string"),
+        ({"prediction_value": [1.0]}, "the columns are not those of a binary-classification: prediction.value"),
+        ({**PROBABILITIES}, "the columns are not those of"),
+        ({"prediction_label": [1], "prediction_probability_0": [1.0]}, "the columns are not those of"),
+        ({"prediction_label": [1], **PROBABILITIES, "prediction_probability_2": [0.0]}, "the columns are not those of"),
+        ({"prediction_label": [1], "a": [1]}, "the columns are not those of"),
+        ({"prediction_label": [[1]]}, "the column prediction.label has the unexpected type list"),
+        (
+            {"prediction_label": [1], "prediction_score": ["0.1"]},
+            "the column prediction.score has the unexpected type string",
+        ),
     ],
 )
 def test_other_columns_are_no_predictions(columns: dict[str, Any], reason: str, tmp_path: Path) -> None:
