@@ -52,7 +52,7 @@ def test_an_approval_by_a_stranger(tmp_path: Path, keys: Keys) -> None:
 def test_an_approval_that_was_deleted(approved: Attacker) -> None:
     ref = f"{APPROVAL_PREFIX}model-0/prod/v1.0.0/bob"
     approved.point(ref, None)
-    assert approved.audit().names("audit-approval-invalid", f"its tag {ref} is not here")
+    assert approved.audit().names("audit-approval-invalid", f"its tag {ref} is missing in this clone")
 
 
 def test_an_approval_of_something_else(approved: Attacker) -> None:

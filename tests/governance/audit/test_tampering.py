@@ -164,7 +164,7 @@ def test_an_event_that_was_logged_twice(attacker: Attacker) -> None:
     assert last.ref is not None
     assert last.record is not None
     attacker.log("model-0", last.tag, last.ref.oid, json.loads(last.record))
-    assert attacker.audit().names("audit-log-malformed", f"names {NEWEST} a second time")
+    assert attacker.audit().names("audit-log-malformed", f"repeats the tag {NEWEST}")
 
 
 def test_a_chain_that_was_forked(attacker: Attacker) -> None:
@@ -327,7 +327,7 @@ def test_a_model_file_at_a_url_is_held_against_what_the_run_says_of_it(attacker:
     attacker.rebuild("1.0.1", {"model/model.skops": None}, more={"store.json": canonical_json(encode(away)).encode()})
     found = attacker.audit()
     assert found.record["externalFiles"] == 1
-    assert found.names("audit-file-changed", "store.json names another model.skops") is not honest
+    assert found.names("audit-file-changed", "store.json has another digest or size of model.skops") is not honest
     assert "audit-file-missing" not in found.ids
 
 

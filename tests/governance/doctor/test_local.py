@@ -132,7 +132,9 @@ def test_each_kind_of_holdout_names_its_datasets(local: Consumer) -> None:
     )
     write(local.root, {"specs/more.yaml": "---\n".join([dataset("plain", "data/*.csv"), inside])})
     rows = local.answer("doctor")["record"]["rows"]
-    told = [(one["what"], one["state"], one["evidence"].partition(":")[0]) for one in rows if one["group"] == "verdicts"]
+    told = [
+        (one["what"], one["state"], one["evidence"].partition(":")[0]) for one in rows if one["group"] == "verdicts"
+    ]
     assert told[1:] == [
         ("sealed holdouts", "ok", "flights"),
         ("training code cannot read the holdout", "advisory", "inside"),
