@@ -54,7 +54,7 @@ def test_without_an_identity_nothing_can_be_released(
     answer = local.answer("doctor", code=1)
     (found,) = (one for one in answer["diagnostics"] if one["severity"] == "error")
     assert found["id"] == "doctor-problem"
-    assert "git does not know who you are" in found["message"]
+    assert "git has no user name and e-mail address" in found["message"]
     assert "git config user.name" in found["help"]
 
 
