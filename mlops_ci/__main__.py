@@ -1,4 +1,4 @@
-"""The command `mlops-ci`. `--version` is answered here, since it needs nothing else."""
+"""The command `mlops-ci`. It answers `--version` itself, without importing the rest."""
 
 from __future__ import annotations
 
@@ -20,24 +20,23 @@ def main() -> None:
     import gc
 
     if sys.argv[1:2] in (["show"], ["history"]):
-        gc.disable()  # one listing, and the process ends: there is nothing to collect
+        gc.disable()  # these commands read one listing and end, so there is nothing to collect
         from mlops_ci.repository.ref_listing import start_listing
 
-        begun = start_listing()  # git is at it while the rest is imported
+        begun = start_listing()  # git runs while the rest is imported
         from mlops_ci.cli.fast_queries import try_fast_query
 
         if (code := try_fast_query(sys.argv[1:], begun)) is not None:
-            os._exit(code)  # all is printed, and to free every event by itself takes as long as to read it
+            os._exit(code)  # skips freeing every event, which takes as long as reading them
         gc.enable()
     import signal
 
-    gc.set_threshold(
-        50_000
-    )  # specs and records are trees: to look for circles in them while they are read takes a fifth of the time
+    # specs and records are trees: searching them for reference cycles takes a fifth of the reading time
+    gc.set_threshold(50_000)
 
     from mlops_ci.cli.main import run_command_line
 
-    # as if by Ctrl-C, so that scratch folders go; the exit code is the one a shell reports for the signal
+    # exit as with Ctrl-C, so that scratch folders are removed, with the exit code that a shell reports for the signal
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
     sys.exit(run_command_line(sys.argv[1:]))

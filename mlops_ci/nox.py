@@ -1,4 +1,4 @@
-"""The verbs as nox sessions, for a consumer's noxfile: `import nox, mlops_ci.nox; mlops_ci.nox.register(nox)`."""
+"""The commands as nox sessions for a project's noxfile: `import nox, mlops_ci.nox; mlops_ci.nox.register(nox)`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from mlops_ci.core.verbs import Verb
 
 
 def register(nox: Any) -> None:
-    """Add a session for each verb to the noxfile that calls this; `nox` is the module.
+    """Add a session for each command to the calling noxfile; `nox` is the module.
 
-    A session runs in the environment that nox itself runs in, where the toolkit is: what `nox -s gate` uses is what the
-    noxfile imported. Arguments after `--` go to the verb.
+    A session runs in nox's own environment, so it uses the same toolkit version that the noxfile imports. Arguments after
+    `--` are passed to the command.
     """
     for verb in all_verbs():
         if "nox" in verb.surfaces:

@@ -1,4 +1,4 @@
-"""Conformance: what the author of a plugin calls in a test of the package. Each raises AssertionError with what is wrong."""
+"""Conformance checks for the tests of a plugin's author. Each function raises AssertionError with the fault."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _BUILT_IN: Mapping[Group, Iterable[str]] = {
 
 
 def check_options(plugin: Plugin[Any], group: Group) -> None:
-    """Check a plugin's name, options and schema: they name the same fields, and no built-in type has the name."""
+    """Check that a plugin's options and schema have the same fields, and that no built-in type has its name."""
     assert group in GROUPS, f"there is no group {group}"
     assert isinstance(plugin, Plugin), f"{plugin!r} is no mlops_ci.core.plugins.Plugin"
     assert plugin.name not in _BUILT_IN.get(group, ()), f"'{plugin.name}' is built in, so that yours is never used"
@@ -65,7 +65,7 @@ def check_options(plugin: Plugin[Any], group: Group) -> None:
 
 
 def check_source(plugin: Plugin[Source], fields: Mapping[str, Any], root: Path) -> None:
-    """Check a source whose `fields` stand in a spec of a project at `root`, where its files are."""
+    """Check a source with the option `fields` of a spec; the source's files are in the project at `root`."""
     check_options(plugin, "mlops_ci.sources")
     source = plugin.make(decode(plugin.options, fields))
     assert isinstance(source, Source), f"'{plugin.name}' makes no Source"
@@ -94,7 +94,7 @@ def check_source(plugin: Plugin[Source], fields: Mapping[str, Any], root: Path) 
 
 
 def check_data_check(plugin: Plugin[DataCheck], fields: Mapping[str, Any], rows: Any, *, passes: bool) -> None:
-    """Check a data check whose `fields` stand in a spec, on a lazy Narwhals frame that it is to pass, or not."""
+    """Check a data check with the option `fields` of a spec, on a lazy Narwhals frame; `passes` is the expected result."""
     check_options(plugin, "mlops_ci.checks")
     made = plugin.make(decode(plugin.options, fields))
     assert isinstance(made, DataCheck), f"'{plugin.name}' makes no DataCheck"
@@ -107,7 +107,7 @@ def check_data_check(plugin: Plugin[DataCheck], fields: Mapping[str, Any], rows:
 
 
 def check_target(plugin: Plugin[Target], request: DeploymentRequest) -> None:
-    """Check a target with a request whose deployment has the target's options."""
+    """Check a target with a deployment request that has the target's options."""
     check_options(plugin, "mlops_ci.targets")
     unknown = set(plugin.reads) - {"replicas", "resources", "rollout"}
     assert not unknown, f"'{plugin.name}' reads fields that no Deployment has: {sorted(unknown)}"
@@ -124,7 +124,7 @@ def check_target(plugin: Plugin[Target], request: DeploymentRequest) -> None:
 
 
 def check_metric(metric: Metric, truth: Truth, predictions: Predictions) -> None:
-    """Check a metric on rows that it has a value on: weights count as repeated rows do, and moves add up to nothing."""
+    """Check a metric on rows for which it is defined: a weight counts like a repeated row, and the influences add up to 0."""
     assert isinstance(metric, Metric), f"{metric!r} is no Metric"
     assert metric.name not in METRICS, f"'{metric.name}' is built in, so that yours is never used"
     assert metric.definition.tasks, f"'{metric.name}' is of no task"

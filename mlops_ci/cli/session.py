@@ -27,9 +27,9 @@ from mlops_ci.integrations.github import connection
 from mlops_ci.integrations.github.actor import read_actor, read_provenance
 from mlops_ci.integrations.github.credentials import git_token_variables
 from mlops_ci.integrations.github.job import read_ci_job
-from mlops_ci.registry import state as registry
 from mlops_ci.registry.events import parse_event_name
 from mlops_ci.registry.run_store import RELEASE_PREFIX, release_ref
+from mlops_ci.registry.state import read_registry
 from mlops_ci.repository import git, ssh_agent
 from mlops_ci.repository.context import Context, Project
 from mlops_ci.repository.git import Repository
@@ -245,7 +245,7 @@ def _signer(repo: Repository | None) -> Person | None:
 
 def _has_whole_registry(repo: Repository | None) -> bool:
     """Tell whether this clone has all of the registry that it knows of, and knows of one."""
-    known = registry.read_registry(repo)
+    known = read_registry(repo)
     return bool(known.models) and not known.gap_warnings
 
 
@@ -300,7 +300,7 @@ def _require_all_published(repo: Repository, remote: str) -> None:
     """Insist that the remote has every event of this clone: one that was made before there was a remote must not be lost."""
     mine = {
         f"{TAG_PREFIX}{event.name}": event
-        for state in registry.read_registry(repo).models.values()
+        for state in read_registry(repo).models.values()
         for event in state.events
         if event.record is not None
     }

@@ -1,4 +1,4 @@
-"""Exceptions: the tool could not answer. Findings are values (`diagnostics`), never exceptions."""
+"""The exceptions of the toolkit: a step that cannot finish raises one with its diagnostics and an exit code."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mlops_ci.core.diagnostics import Diagnostic, Location
 
 
 class Exit(IntEnum):
-    """Process exit codes, so that CI can tell *the model is worse* from *the tool broke*."""
+    """Process exit codes. They let CI distinguish *the model is worse* from *the tool failed*."""
 
     OK = 0
     FINDINGS = 1
@@ -21,7 +21,7 @@ class Exit(IntEnum):
 
 
 class ToolError(Exception):
-    """The tool could not answer; carries what to tell the user and the process exit code."""
+    """The base class: a step could not finish. It has the diagnostics for the user and the process exit code."""
 
     exit_code = Exit.BUG
 
@@ -31,12 +31,12 @@ class ToolError(Exception):
 
     @classmethod
     def of(cls, id: str, message: str, *, help: str | None = None, location: Location | None = None) -> Self:
-        """Make the exception for a single diagnostic."""
+        """Return the exception for a single diagnostic."""
         return cls([Diagnostic(id, message, location=location, help=help)])
 
 
 class Findings(ToolError):
-    """The user's data or model is at fault and the step cannot go on (exit 1)."""
+    """The step cannot continue because of the user's data, model or policy (exit 1)."""
 
     exit_code = Exit.FINDINGS
 
@@ -54,9 +54,9 @@ class EnvironmentProblem(ToolError):
 
 
 class HostProblem(EnvironmentProblem):
-    """The git host did not answer as asked. `status` is HTTP's, None where no answer came.
+    """A request to the git host failed. `status` is the HTTP status; None without an answer.
 
-    `unsure`: what was asked for may have been done nevertheless, since the answer was lost or says nothing.
+    `unsure`: the request may have succeeded, because its answer was lost or is unclear.
     """
 
     status: int | None = None
@@ -73,7 +73,7 @@ class HostProblem(EnvironmentProblem):
         status: int | None = None,
         unsure: bool = False,
     ) -> Self:
-        """Make the exception for a single diagnostic."""
+        """Return the exception for a single diagnostic."""
         made = super().of(id, message, help=help, location=location)
         made.status, made.unsure = status, unsure
         return made

@@ -30,20 +30,20 @@ class Plan:
 
 @dataclass(frozen=True)
 class Outcome(Generic[R]):
-    """What a step returns: the record of what it found or would do, findings, and the writes it wants.
+    """The result of a step: its record, its diagnostics, and the plan of its writes.
 
-    `basis` is the event that the decision rests on, if it rests on one: when that has changed, nobody has decided this.
+    `basis` is the event that the decision depends on, if any: when it has changed, the decision is no longer valid.
     """
 
     record: R
     diagnostics: tuple[Diagnostic, ...] = ()
     plan: Plan = Plan()
-    exit_code_override: Exit | None = None  # set only where the findings do not decide it
+    exit_code_override: Exit | None = None  # set only when the diagnostics do not determine it
     basis: EventRef | None = None
 
     @property
     def final_exit_code(self) -> Exit:
-        """The process exit code: what the step set, else 1 when there is an error among the findings."""
+        """The process exit code: the step's override, else 1 if a diagnostic is an error, else 0."""
         if self.exit_code_override is not None:
             return self.exit_code_override
         return Exit.FINDINGS if has_errors(self.diagnostics) else Exit.OK

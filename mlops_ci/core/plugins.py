@@ -114,7 +114,7 @@ def translate_plugin_errors(group: Group, name: str) -> Iterator[None]:
         raise EnvironmentProblem.of(
             "plugin-failed",
             f"the {_noun(group)} {quote(name)} of {distribution_of(group, name)} failed: {why}",
-            help="tell its author: the functions of mlops_ci.testing check a plugin",
+            help="report it to the plugin's author: the functions of mlops_ci.testing check a plugin",
         ) from error
 
 
@@ -194,7 +194,7 @@ def _ensure_locked(offer: Offer) -> None:
     if version != offer.version:
         raise EnvironmentProblem.of(
             "plugin-not-locked",
-            f"{offer.distribution} {offer.version} offers {quote(offer.name)}, but a judge in CI loads no such plugin: {why}",
+            f"{offer.distribution} {offer.version} offers {quote(offer.name)}, but the gate in CI does not load it: {why}",
             help=f"commit a lock to the base branch: {LOCK_COMMAND}\n"
             "and give the Action `requirements: requirements.lock` and `requirements-from:` the base branch",
         )
@@ -217,13 +217,13 @@ def _import_offer(offer: Offer, kinds: tuple[type[Any], ...]) -> Any:
         raise EnvironmentProblem.of(
             "plugin-broken",
             f"{by} cannot be imported: {why}",
-            help=f"upgrade or reinstall {offer.distribution}, or tell its author",
+            help=f"upgrade or reinstall {offer.distribution}, or report it to its author",
         ) from error
     if getattr(value, "name", None) != offer.name or (kinds and not isinstance(value, kinds)):
         wanted = f"{' or '.join(sorted(kind.__name__ for kind in kinds)) or 'plugin'} named {quote(offer.name)}"
         raise EnvironmentProblem.of(
             "plugin-broken",
             f"{by} is not a {wanted}",
-            help=f"tell the author of {offer.distribution}: the functions of mlops_ci.testing check a plugin",
+            help=f"report it to the author of {offer.distribution}: the functions of mlops_ci.testing check a plugin",
         )
     return value

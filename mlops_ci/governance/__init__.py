@@ -1,1 +1,1 @@
-"""Who may write, and whether the registry is what it says: policy, approvals, audit, doctor."""
+"""Write permissions and integrity of the registry: policy, approvals, audit, doctor."""

@@ -1,4 +1,4 @@
-"""Approvals: signed tags under refs/mlops/approvals, and which of them count for a release in an environment."""
+"""Approvals are signed tags under refs/mlops/approvals. This file reads them and counts the valid ones for a release."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _ADDRESS = re.compile(r"[^\s,@*?!]+@[^\s,@*?!]+")
 
 @dataclass(frozen=True)
 class SignedApproval:
-    """An approval as it was found: what it says (None: nothing that is one), and whose signature it has.
+    """An approval tag before validation: its statement (None if it has no valid one) and its verified signature.
 
-    `address` is the e-mail address that the tagger gave, which anybody can.
+    `address` is the tagger's e-mail address, which the tagger can choose freely.
     """
 
     ref: EventRef
@@ -34,20 +34,20 @@ class SignedApproval:
 
 @dataclass(frozen=True)
 class ExcludedApprover:
-    """Somebody whose approval does not count, `role` says why: by e-mail addresses and keys' fingerprints."""
+    """A person whose approval does not count, identified by e-mail addresses and key fingerprints; `role` is the reason."""
 
     role: str
     addresses: frozenset[str]
     keys: frozenset[str] = frozenset()
 
     def matches(self, addresses: frozenset[str], key: str) -> bool:
-        """Tell whether somebody with these addresses and this key is this party."""
+        """Return whether a person with these addresses and this key is the excluded person."""
         return key in self.keys or not self.addresses.isdisjoint(addresses)
 
 
 @dataclass(frozen=True)
 class RejectedApproval:
-    """An approval that does not count, and why."""
+    """An approval that does not count, and the reason."""
 
     who: str
     ref: EventRef
@@ -56,32 +56,33 @@ class RejectedApproval:
 
 @dataclass(frozen=True)
 class ApprovalCount:
-    """Who has approved, one approval a person, and what did not count."""
+    """The valid approvals (at most one for each person) and the rejected ones."""
 
     counted: tuple[Approval, ...] = ()
     rejected: tuple[RejectedApproval, ...] = ()
 
 
 def approval_ref_prefix(model: str, environment: str, version: str) -> str:
-    """Return where the approvals of a version in an environment are; the signer's key follows (`Signature.short_key`)."""
+    """Return the prefix of the refs that approve a version for an environment; the signer's short key follows it."""
     return f"{APPROVAL_PREFIX}{model}/{environment}/v{version}/"
 
 
 def count_approvals(
     given: Iterable[SignedApproval], release: Event, environment: str, parties: Sequence[ExcludedApprover]
 ) -> ApprovalCount:
-    """Tell which approvals count for this very release in this environment: a pure function of what was found.
+    """Return the approvals that count for this release in this environment, and the rejected ones. A pure function.
 
-    A signature must be good, of a signer with a plain e-mail address; the statement must name the release's tag and its
-    object id, and the environment; the signer must be none of the parties. A person counts once, whatever their keys.
+    An approval counts when its signature is good, its signer has a plain e-mail address, its statement names the release's
+    tag with its object id and the environment, and its signer is none of `parties`. Each person counts once, also with
+    several keys.
     """
     counted: list[Approval] = []
     refused: list[RejectedApproval] = []
-    seen = ExcludedApprover("the same person has approved already", frozenset())
+    seen = ExcludedApprover("this person has already approved the release", frozenset())
     for one in sorted(given, key=lambda one: (one.statement.made_on if one.statement else "", one.ref.name)):
         why = _rejection_reason(one, release, environment)
         principals = one.signature.signer_names
-        # an address that the tagger gave can only stand against them
+        # the tagger's own address is not verified, so it can only exclude an approval
         addresses = principals | {one.address.casefold()}
         why = why or next((party.role for party in parties if party.matches(addresses, one.signature.key)), None)
         if why is None and seen.matches(principals, one.signature.key):
@@ -98,9 +99,9 @@ def _rejection_reason(one: SignedApproval, release: Event, environment: str) -> 
     if one.signature.state != "good":
         return _SIGNATURE_FAULTS[one.signature.state]
     if not one.signature.signer_names or not all(map(_ADDRESS.fullmatch, one.signature.signer_names)):
-        return "the allowed signers do not name this signer by an e-mail address"
+        return "the file of allowed signers has no e-mail address for this signer"
     if one.statement is None:
-        return "it holds no approval"
+        return "the tag has no valid approval statement"
     said = (one.statement.release, one.statement.model, one.statement.version)
     if said != (release.ref, release.model, release.version):
         return f"it approves {one.statement.release.name} ({one.statement.release.oid[:10]}), not this release"
@@ -110,14 +111,14 @@ def _rejection_reason(one: SignedApproval, release: Event, environment: str) -> 
 
 
 _SIGNATURE_FAULTS: Mapping[str, str] = {
-    "unsigned": "it is not signed",
-    "bad": "its signature is not valid",
-    "stranger": "its signer is not among those who may sign",
+    "unsigned": "the tag is not signed",
+    "bad": "the tag's signature is not valid",
+    "stranger": "its signer is not in the file of allowed signers",
 }
 
 
 def read_approvals(repo: Repository, signing: Signing, refs: Iterable[Ref]) -> tuple[SignedApproval, ...]:
-    """Return what refs hold, unjudged, their signatures checked; what is no annotated tag is no approval."""
+    """Return the approvals at refs with their verified signatures, before they are counted; only annotated tags are read."""
     tags = [ref for ref in refs if ref.type == "tag"]
     oids = [ref.oid for ref in tags]
     signatures = verify_tags(repo, signing, oids)
@@ -128,28 +129,28 @@ def read_approvals(repo: Repository, signing: Signing, refs: Iterable[Ref]) -> t
 
 
 def find_release_authors(repo: Repository, signing: Signing, release: Event) -> ExcludedApprover:
-    """Return who made a release: author, committer and co-authors of its commit, and who tagged it."""
+    """Return the authors of a release: the author, committer and co-authors of its commit, and its tagger."""
     fields = "%ae%n%ce%n%(trailers:key=Co-authored-by,valueonly)"
     said = repo.run("show", "--no-patch", "--no-show-signature", f"--format={fields}", release.commit).text
     of_commit = {line.rpartition("<")[2].rstrip("> ").casefold() for line in said.splitlines() if line.strip()}
-    tagger = find_tag_authors(repo, signing, release.oid, "an author of the release does not approve it")
+    tagger = find_tag_authors(repo, signing, release.oid, "an author of a release cannot approve it")
     return ExcludedApprover(tagger.role, tagger.addresses | of_commit, tagger.keys)
 
 
 def find_tag_authors(repo: Repository, signing: Signing, oid: str, role: str) -> ExcludedApprover:
-    """Return who wrote a tag: whom it names as tagger, and whose signature it has."""
+    """Return the author of a tag: its tagger and its signer."""
     signature = verify_tags(repo, signing, (oid,))[oid]
     return excluded_approver(role, _tagger_address(next(repo.read_objects((oid,), or_corrupt=True))), signature)
 
 
 def excluded_approver(role: str, address: str, signature: TagSignature) -> ExcludedApprover:
-    """Return somebody by the address that git has of them and by their signature, which may be neither good nor there."""
+    """Return an excluded person by e-mail address and signature; the signature may be missing or invalid."""
     addresses = {address.casefold(), *signature.signer_names}
     return ExcludedApprover(role, frozenset(addresses - {""}), frozenset({signature.key} - {""}))
 
 
 def _tagger_address(tag: bytes | None) -> str:
-    """Return the e-mail address of a tag's tagger; nothing for a tag without one."""
+    """Return the e-mail address of a tag's tagger; an empty string for a tag without a tagger."""
     match = _TAGGER.search((tag or b"").partition(b"\n\n")[0])
     return match.group(1).decode("utf-8", "replace") if match else ""
 

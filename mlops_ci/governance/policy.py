@@ -1,6 +1,7 @@
-"""What a branch demands of whoever writes to the registry: signatures, and approvals.
+"""The policy of a branch for writes to the registry: signatures, approvals and trust.
 
-The branch counts, and not the work tree: whoever deploys could otherwise allow themselves.
+The policy is read from the branch and not from the work tree. Otherwise a user could change the policy locally to allow
+their own deployment.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from mlops_ci.spec.load import parse_project
 
 @dataclass(frozen=True)
 class BranchPolicy:
-    """How tags are signed (None: they are not), how many approvals each environment asks for, and the least trust of a release."""
+    """The signing rules for tags (None: tags are not signed), the approvals that each environment needs, and the least trust."""
 
     signing: Signing | None
     approvals: Mapping[str, int]
@@ -28,68 +29,68 @@ class BranchPolicy:
 
 
 def load_policy(project: Project, repo: Repository, commit: str) -> BranchPolicy:
-    """Return the rules that the project has in a commit; see `rules_at`."""
+    """Return the policy of the project at a commit; see `load_policy_at`."""
     return load_policy_at(
         repo, commit, (project.context.root / project.specs.project.path).relative_to(repo.root).as_posix()
     )
 
 
 def load_policy_at(repo: Repository, commit: str, path: str) -> BranchPolicy:
-    """Return the rules of the Project spec at `path` (in the repository) of a commit.
+    """Return the policy in the Project spec at `path` (relative to the repository) of a commit.
 
-    Raises Findings `policy-missing` where there is no valid one, or not the file of signers that it names.
+    Raises Findings `policy-missing` when there is no valid Project spec, or when the file of allowed signers that it names
+    is missing.
     """
     content = repo.read_blob(f"{commit}:{path}")
     project = parse_project(content) if content is not None else None
     if project is None:
-        raise _missing_policy_error(
-            f"commit {commit[:10]} has no valid Project in {path}, so what it demands is not known"
-        )
+        raise _missing_policy_error(f"commit {commit[:10]} has no valid Project in {path}, so its policy is not known")
     spec = project.spec
     if spec.signing is None:
         if spec.policy.approvals:
-            raise _missing_policy_error(f"{path} of commit {commit[:10]} asks for approvals without `signing`")
+            raise _missing_policy_error(f"{path} at commit {commit[:10]} requires approvals but has no `signing`")
         return BranchPolicy(None, {}, spec.policy.trust)
     folder = path.rpartition("/")[0]
     file = f"{folder}/{spec.signing.allowed_signers}" if folder else spec.signing.allowed_signers
     signers = repo.read_blob(f"{commit}:{file}")
     if signers is None:
-        raise _missing_policy_error(f"commit {commit[:10]} has no file '{file}' of those who may sign")
+        raise _missing_policy_error(f"commit {commit[:10]} has no file '{file}', which lists the allowed signers")
     return BranchPolicy(
         Signing(spec.signing.format, signers, spec.signing.required), spec.policy.approvals, spec.policy.trust
     )
 
 
 def trust_at_least(least: Trust) -> tuple[Trust, ...]:
-    """Return what is trusted at least as far, the most first."""
+    """Return the trust levels that are at least `least`, highest first."""
     return _TRUST_LEVELS[_TRUST_LEVELS.index(least) :][::-1]
 
 
 def ensure_trust(project: Project, rules: BranchPolicy, model: str, trust: Trust | None) -> None:
-    """Insist that a candidate was judged where the branch asks for it; raises Findings `trust-too-low` else."""
+    """Ensure that a candidate's verdict has the trust that the branch requires; raises Findings `trust-too-low` otherwise."""
     had = trust or "local"
     if _TRUST_LEVELS.index(had) >= _TRUST_LEVELS.index(rules.trust):
         return
     raise Findings.of(
         "trust-too-low",
-        f"'{model}' was judged {_TRUST_PLACES[had]}, and the branch's policy asks for '{rules.trust}': {_TRUST_PLACES[rules.trust]}",
+        f"the verdict on '{model}' was computed {_TRUST_PLACES[had]}, but the branch's policy requires '{rules.trust}':"
+        f" {_TRUST_PLACES[rules.trust]}",
         location=project.specs.project.locate("spec", "policy", "trust"),
-        help="let CI judge it: push the change, or start the gate's workflow on the branch; what it keeps can be released",
+        help="run the gate in CI: push the change, or start the gate's workflow on the branch; then release the run that it stores",
     )
 
 
 _TRUST_LEVELS: tuple[Trust, ...] = ("local", "single-job", "separated")
 _TRUST_PLACES: Mapping[Trust, str] = {
-    "local": "on somebody's machine",
-    "single-job": "in one CI job together with the code that trains it",
-    "separated": "in a CI job of its own, in which none of its code ran",
+    "local": "on a local machine",
+    "single-job": "in the same CI job as the training code",
+    "separated": "in a separate CI job that runs none of the candidate's code",
 }
 
 
 def signing_for(repo: Repository, rules: BranchPolicy) -> tuple[Signing | None, tuple[Diagnostic, ...]]:
-    """Return how the user's tags are to be signed; None, with a warning, where they need not be and there is no key.
+    """Return how to sign the user's tags; None, with a warning, when signatures are optional and git has no signing key.
 
-    Raises EnvironmentProblem `signing-key-missing` where they must be.
+    Raises EnvironmentProblem `signing-key-missing` when signatures are required and git has no signing key.
     """
     signing = rules.signing
     if signing is None or has_signing_key(repo, signing.format):
@@ -97,19 +98,21 @@ def signing_for(repo: Repository, rules: BranchPolicy) -> tuple[Signing | None, 
     help = _KEY_HELP[signing.format]
     if signing.required:
         raise EnvironmentProblem.of(
-            "signing-key-missing", "the project's tags are signed, and git does not know what you sign with", help=help
+            "signing-key-missing", "the project requires signed tags, and git has no signing key configured", help=help
         )
-    warning = "git does not know what you sign with, so this is written without a signature"
+    warning = "git has no signing key configured, so the tag is written without a signature"
     return None, (Diagnostic("tag-unsigned", warning, help=help, severity="warning"),)
 
 
 _KEY_HELP = {
     "ssh": "git config user.signingKey ~/.ssh/id_ed25519.pub",
-    "openpgp": "git config user.signingKey KEYID, one of: gpg --list-secret-keys --keyid-format long",
+    "openpgp": "git config user.signingKey KEYID; to list your keys: gpg --list-secret-keys --keyid-format long",
 }
 
 
 def _missing_policy_error(message: str) -> Findings:
     return Findings.of(
-        "policy-missing", message, help="commit mlops.yaml and the files that it names to the branch, and push it"
+        "policy-missing",
+        message,
+        help="commit mlops.yaml and the files that it names to the branch, and push the branch",
     )

@@ -1,4 +1,4 @@
-"""What has been taken back, and comes back only for a stated reason: models that were rolled back from, deprecated models."""
+"""Revoked models, which need a stated reason to come back: models that a rollback replaced, and deprecated models."""
 
 from __future__ import annotations
 
@@ -10,28 +10,31 @@ from mlops_ci.registry.state import ModelState
 
 
 def require_reason(reason: str | None, *, force: bool) -> None:
-    """Insist that who forces says why; raises UsageProblem `reason-missing`."""
+    """Ensure that `force` has a reason; raises UsageProblem `reason-missing` otherwise."""
     if force and not (reason or "").strip():
         raise UsageProblem.of(
-            "reason-missing", "--force overrules a decision, and says why", help="--reason 'the data were at fault'"
+            "reason-missing",
+            "--force overrides an earlier decision, so it needs a reason",
+            help="add --reason TEXT, for example: --reason 'the data were at fault'",
         )
 
 
 def find_override(state: ModelState, model_digest: str, command: str, *, force: bool) -> EventRef | None:
-    """Return the event that bringing a model back overrides, or None when nothing has taken it back.
+    """Return the event that revoked a model; None when the model is not revoked.
 
-    `command` is what to run, with --force and a reason. Raises Findings `model-abandoned` or `model-deprecated` unless `force`.
+    `command` is the user's command, for the hint to repeat it with --force and a reason. Without `force`, a revoked model
+    raises Findings `model-abandoned` or `model-deprecated`.
     """
     taken = _revocations(state, model_digest)
     if taken and not force:
-        help = f"release or deploy another model; or bring this one back, and say why: {command} --force --reason TEXT"
+        help = f"release or deploy another model; or bring this one back with a reason: {command} --force --reason TEXT"
         raise Findings([_revocation_finding(event, help, None, "error") for event in taken])
     return taken[0].ref if taken else None
 
 
 def revocation_warnings(state: ModelState, model_digest: str, where: Location | None) -> tuple[Diagnostic, ...]:
-    """Return a warning for each event that will have a release of this model refused, so that nobody learns of it only then."""
-    help = f"change the model; or release it all the same, and say why: mlops-ci release {state.model} --force --reason TEXT"
+    """Return a warning for each event that makes a later release of this model fail, so that the user knows it in advance."""
+    help = f"change the model; or release it anyway with a reason: mlops-ci release {state.model} --force --reason TEXT"
     return tuple(_revocation_finding(event, help, where, "warning") for event in _revocations(state, model_digest))
 
 
@@ -46,7 +49,7 @@ def _revocation_finding(event: Event, help: str, where: Location | None, severit
     told = f"{record.reason} ({event.name}, {record.made_by.actor}, {record.made_on})" if record else event.name
     if isinstance(record, Assignment):
         message = (
-            f"this model of '{event.model}' was rolled back from, from v{record.rollback_of} to v{record.version} in"
+            f"a rollback replaced this model of '{event.model}', from v{record.rollback_of} to v{record.version} in"
             f" '{record.environment}': {told}"
         )
         return Diagnostic("model-abandoned", message, where, help, severity)

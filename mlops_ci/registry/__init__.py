@@ -1,1 +1,1 @@
-"""What happened: events, runs, stored objects and holdout ledgers, as git keeps them."""
+"""The registry: events, runs, stored objects and holdout ledgers, kept in git."""

@@ -1,4 +1,4 @@
-"""Two runs side by side: a pure function of their records, and of their specs where those are known."""
+"""The comparison of two runs: a pure function of their records, and of their specs if those are known."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from mlops_ci.registry.experiments import flatten_json, overall_metrics
 from mlops_ci.spec.metrics import METRIC_DEFINITIONS
 from mlops_ci.spec.requirement_text import describe_terms
 
-MEAN_SHIFT = 0.1  # of a column's standard deviation: a mean that moved further is told
-NULL_SHARE_CHANGE = 0.01  # of the rows: a share of missing values that changed by more is told
+MEAN_SHIFT = 0.1  # in standard deviations of the column: a larger change of the mean is reported
+NULL_SHARE_CHANGE = 0.01  # as a share of the rows: a larger change of the missing values is reported
 
 
 @dataclass(frozen=True)
 class ComparedRun:
-    """One run with all that is known of it. `spec` is the Model spec as its commit has it; a run that is not released has none."""
+    """One run with all its known records. `spec` is the Model spec at the release's commit; None for a run that is not released."""
 
     name: str
     run: TrainingRun
@@ -31,7 +31,7 @@ class ComparedRun:
 
 
 def diff_runs(before: ComparedRun, after: ComparedRun) -> DiffReport:
-    """Compare two sides, section by section."""
+    """Return the differences between two runs: spec, data, metrics, environment, code, gate and files."""
     judged = (before.comparison, after.comparison)
     same_holdout = judged[0].holdout_digest == judged[1].holdout_digest if judged[0] and judged[1] else None
     return DiffReport(
@@ -76,7 +76,7 @@ def _is_equal(one: Any, other: Any) -> bool:
 
 
 def _spec_changes(before: ComparedRun, after: ComparedRun) -> Iterator[FieldChange]:
-    """Compare the specs where both are known, else what the runs keep of theirs."""
+    """Yield the changes between the two specs if both are known, else between the spec fields that the runs record."""
     if before.spec is not None and after.spec is not None:
         yield from _changes(dict(flatten_json(before.spec)), dict(flatten_json(after.spec)))
     else:
@@ -84,7 +84,7 @@ def _spec_changes(before: ComparedRun, after: ComparedRun) -> Iterator[FieldChan
 
 
 def _spec_outline(run: TrainingRun) -> dict[str, Any]:
-    """Return what a run tells of its spec, under the names that the spec has for it."""
+    """Return the spec fields that a run records, under their names in the spec."""
     built = "train.entrypoint" if run.code else "train.estimator"
     return {
         "task": run.task,
@@ -120,12 +120,12 @@ def _split_facts(run: TrainingRun) -> dict[str, Any]:
     split = run.split
     return {
         "split": f"{split.by}, epoch {split.epoch}, holdout {split.fraction:g}",
-        "held-out rows": split.holdout_rows,
+        "holdout rows": split.holdout_rows,
     }
 
 
 def _column_types(side: ComparedRun) -> dict[str, str]:
-    """Return the columns' types: all of the data's where a snapshot was kept, else those that the model uses."""
+    """Return the types of the dataset's columns; without a snapshot, only of the columns that the model uses."""
     if side.snapshot is not None:
         return {f"column {column.name}": column.type for column in side.snapshot.columns}
     used = (*side.run.signature.inputs, side.run.signature.output)
@@ -133,7 +133,7 @@ def _column_types(side: ComparedRun) -> dict[str, str]:
 
 
 def _profile_changes(one: ColumnProfile, rows: int, other: ColumnProfile, other_rows: int) -> Iterator[FieldChange]:
-    """Tell of a column what moved by more than `SHIFT` or `NULLS`."""
+    """Yield the changes of a column's profile that exceed `MEAN_SHIFT` or `NULL_SHARE_CHANGE`."""
     shares = [column.nulls / count if count else 0.0 for column, count in ((one, rows), (other, other_rows))]
     if abs(shares[1] - shares[0]) > NULL_SHARE_CHANGE:
         yield FieldChange(f"column {one.name}: missing", *(f"{share:.1%}" for share in shares))
@@ -177,7 +177,7 @@ def _gate_facts(side: ComparedRun) -> dict[str, Any]:
         "confidence": found.confidence,
         "policy": found.policy_digest,
         "holdout": found.holdout_digest,
-        "held-out rows": found.holdout_rows,
+        "holdout rows": found.holdout_rows,
         **{
             describe_terms(item.requirement) + (f" ({item.slice})" if item.slice else ""): item.verdict
             for item in found.requirements

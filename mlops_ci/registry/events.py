@@ -1,7 +1,7 @@
-"""Events as the names of tags tell them: GTO's grammar, and SemVer.
+"""Events parsed from tag names: the grammar of GTO, with SemVer versions.
 
-Names and order need no record, so that records are read only of the events that somebody looks at: a listing of a hundred
-thousand tags takes little longer than git's own.
+Names and order do not need the records, so a record is read only when a command uses it. A listing of a hundred thousand
+tags takes little longer than git's own.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _GRAMMAR = re.compile(
     rf"(?:@v(?P<version>{_SEMVER})(?P<gone>!)?|\#(?P<environment>{_WORD})(?P<left>!)?|@deprecated)"
     r"(?:\#(?P<number>[0-9]{1,9}))?"
 )
-# of events of the same second, the order in which GTO reads them
+# the order in which GTO reads events with the same date
 EVENT_RANKS: dict[EventKind, int] = {
     "deprecation": 0,
     "release": 1,
@@ -39,7 +39,7 @@ EVENT_RANKS: dict[EventKind, int] = {
 
 
 class EventName(NamedTuple):
-    """What a tag's name says."""
+    """The parts of an event's tag name."""
 
     kind: EventKind
     model: str
@@ -49,10 +49,11 @@ class EventName(NamedTuple):
 
 
 class Event(NamedTuple):
-    """One tag: a version registered or put into an environment, or either taken back.
+    """One event tag: it registers a version, assigns one to an environment, or reverts either.
 
-    `version` of an assignment is the one registered on its commit, else the record's, else the commit. `model` is as GTO
-    names it: `folder:name` for tags that say `folder=name`. A tuple, because registries hold a hundred thousand of them.
+    The `version` of an assignment is the version registered on its commit, else the version in its record, else the commit.
+    `model` is the model's name in GTO: `folder:name` for a tag named `folder=name`. The class is a tuple because a registry
+    can have a hundred thousand events.
     """
 
     kind: EventKind
@@ -76,19 +77,19 @@ class Event(NamedTuple):
 
     @property
     def record(self) -> EventRecord | None:
-        """The record in the tag's message; None when it has none, or one that disagrees with the tag's name or commit."""
+        """The record in the tag's message; None when there is none, or when it does not match the tag's name or commit."""
         return _read_record(self)
 
     @property
     def is_rollback(self) -> bool:
-        """Whether the event put an earlier version back."""
+        """Whether the event is a rollback to an earlier version."""
         from mlops_ci.core.records.events import Assignment
 
         return isinstance(self.record, Assignment) and self.record.rollback_of is not None
 
 
 def parse_event_name(ref: str) -> EventName | None:
-    """Return what a ref's name stands for as an event; None for every other ref."""
+    """Return the parts of an event's ref name; None for a ref that is not an event."""
     match = _GRAMMAR.fullmatch(ref, len(TAG_PREFIX)) if ref.startswith(TAG_PREFIX) else None
     if match is None:
         return None
@@ -102,7 +103,7 @@ def parse_event_name(ref: str) -> EventName | None:
 
 
 def next_version(latest: str | None, bump: Literal["major", "minor", "patch"]) -> str:
-    """Return the SemVer that follows `latest`; the first release is 1.0.0."""
+    """Return the SemVer version after `latest`; the first release is 1.0.0."""
     if latest is None:
         return "1.0.0"
     major, minor, patch = (int(part) for part in re.split(r"[-+]", latest)[0].split("."))
@@ -112,7 +113,7 @@ def next_version(latest: str | None, bump: Literal["major", "minor", "patch"]) -
 
 
 class _LabelRank(NamedTuple):
-    """A label of a pre-release: numbers come before words."""
+    """The sort key of one pre-release label: numbers come before words."""
 
     is_word: bool
     number: int
@@ -120,7 +121,7 @@ class _LabelRank(NamedTuple):
 
 
 class VersionKey(NamedTuple):
-    """What versions are compared by, in this order: SemVer's precedence."""
+    """The sort key of a version: SemVer's precedence."""
 
     major: int
     minor: int
@@ -130,7 +131,7 @@ class VersionKey(NamedTuple):
 
 
 def version_key(version: str) -> VersionKey:
-    """Return what versions are compared by: SemVer's precedence, in which pre-releases come before their release."""
+    """Return the sort key of a version: SemVer's precedence, in which pre-releases come before their release."""
     core, _, labels = version.partition("+")[0].partition("-")
     major, minor, patch = (int(part) for part in core.split("."))
     ranks = ((False, int(label), "") if label.isdigit() else (True, 0, label) for label in labels.split(".") if label)
@@ -153,7 +154,7 @@ def _read_record(event: Event) -> EventRecord | None:
 
 
 def _matches_event(record: EventRecord, event: Event) -> bool:
-    """Tell whether a record is about what its tag's name says, on the commit that the tag is on."""
+    """Return whether a record matches its tag's name and commit."""
     from mlops_ci.core.records.events import Assignment, Release
 
     said: tuple[object, ...] = (record.model, record.version)

@@ -1,4 +1,4 @@
-"""The runs that a clone holds, read from one listing of refs and one batch of objects, and what distinguishes them."""
+"""The runs in a clone and the table that compares them. One listing of refs and one batch of objects read all runs."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from mlops_ci.repository.git import Repository
 from mlops_ci.repository.ref_listing import LOG_PREFIX, TAG_PREFIX
 from mlops_ci.repository.refs import Ref
 
-_MAX_DEPTH = 6  # of nested parameters that are taken apart; what is deeper is shown as JSON
-_DIGEST_DIGITS = 8  # hex digits of a digest that is only told from others
+_MAX_DEPTH = 6  # levels of nested parameters that are flattened; deeper values are shown as JSON
+_DIGEST_DIGITS = 8  # hex digits of a digest in a table: enough to distinguish the rows
 _MAX_CELL_LENGTH = 60  # characters of a value in a table
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """One run: a training run that was not gated (`comparison` is None), or a gated one, of which there may be several a training.
+    """One run: a training run without a gate (`comparison` is None), or a gated run. One training can have several gated runs.
 
-    `version` is the release that it became.
+    `version` is the version that the run was released as; None if it was not released.
     """
 
     key: str
@@ -42,7 +42,7 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Experiments:
-    """The registry, this clone's readable runs, newest first, and a warning for each other one."""
+    """The registry, the readable runs of this clone (newest first), and a warning for each unreadable run."""
 
     registry: RegistryState
     runs: tuple[Experiment, ...]
@@ -50,12 +50,12 @@ class Experiments:
 
 
 def read_experiments(repo: Repository, model: str | None = None) -> Experiments:
-    """Return this clone's runs of a model, or of all."""
+    """Return the runs of one model in this clone, or of all models."""
     runs = [f"{prefix}{model}/" if model else prefix for prefix in (RUN_PREFIX, RELEASE_PREFIX)]
     refs = repo.refs(TAG_PREFIX, LOG_PREFIX, *runs)
     registry = fold_refs(refs)
     held: dict[str, Ref] = {}
-    for prefix in (RUN_PREFIX, RELEASE_PREFIX):  # a released run whose own ref was not fetched is here by its pin
+    for prefix in (RUN_PREFIX, RELEASE_PREFIX):  # a released run may have only its release ref in this clone
         for ref in refs:
             if ref.name.startswith(prefix) and ref.oid not in held:
                 held[ref.oid] = ref
@@ -82,12 +82,12 @@ def read_experiments(repo: Repository, model: str | None = None) -> Experiments:
 
 
 def runs_table(model: str, runs: Sequence[Experiment]) -> ModelRuns:
-    """Return a model's runs side by side: their metrics, and of all that went into them what is not the same in all."""
+    """Return a model's runs side by side: their metrics, and the inputs in which they differ."""
     told = [_traits(one.run) for one in runs]
     names = list(dict.fromkeys(name for traits in told for name in traits))
     differing = [name for name in names if len({traits.get(name) for traits in told}) > 1]
     if differing != ["spec"] and "spec" in differing:
-        differing.remove("spec")  # it is told by what else differs
+        differing.remove("spec")  # the other differing columns already show the change of the spec
     rows = tuple(_run_row(one, _cells(traits, told, differing)) for one, traits in zip(runs, told, strict=True))
     return ModelRuns(model, tuple(differing), tuple(dict.fromkeys(name for row in rows for name in row.metrics)), rows)
 
@@ -95,7 +95,7 @@ def runs_table(model: str, runs: Sequence[Experiment]) -> ModelRuns:
 def flatten_json(value: Any, prefix: str = "", depth: int = _MAX_DEPTH) -> Iterator[tuple[str, Any]]:
     """Yield each leaf of JSON data with its path, such as `train.params.learning_rate` or `gate.requirements[0].min`.
 
-    A list without objects in it is a leaf; a leaf that is nested still is its JSON.
+    A list without objects is a leaf. A leaf with nested values is returned as JSON text.
     """
     if isinstance(value, Mapping) and value and depth:
         for key, item in value.items():
@@ -113,19 +113,19 @@ def _leaf_value(value: Any) -> Any:
         return value
     try:
         return json.dumps(value, sort_keys=True)
-    except RecursionError:  # a run may come from anybody
+    except RecursionError:  # the run may be written by an untrusted user
         return "(nested too deep)"
 
 
 def overall_metrics(comparison: Comparison | None) -> dict[str, MetricValue]:
-    """Return the metrics on all held-out rows, by name."""
+    """Return the metrics on the whole holdout (not on slices), by name."""
     return {item.metric: item for item in comparison.metrics if item.slice is None} if comparison else {}
 
 
 def _read_experiment(
     ref: Ref, run_json: bytes | None, comparison_json: bytes | None, version: str | None
 ) -> Experiment:
-    """Return the run at a ref; raises ValueError where it is none, or another one than the ref's name says."""
+    """Return the run at a ref; raises ValueError when its records are invalid or do not match the ref's name."""
     if run_json is None:
         raise ValueError("run.json is missing")
     run = decode_json(TrainingRun, run_json)
@@ -133,18 +133,18 @@ def _read_experiment(
     key = comparison.key if comparison else run.key
     model, _, name = ref.name.removeprefix(RUN_PREFIX).removeprefix(RELEASE_PREFIX).rpartition("/")
     if run.model != model or (ref.name.startswith(RUN_PREFIX) and name != key):
-        raise ValueError("it holds another run than its name says")
+        raise ValueError("the ref's name does not match the run in it")
     if comparison is not None and (comparison.run, comparison.model) != (run.key, run.model):
-        raise ValueError("comparison.json is about another run than run.json")
+        raise ValueError("comparison.json and run.json describe different runs")
     return Experiment(key, ref.name, ref.oid, run, comparison, version)
 
 
 def _unreadable_warning(ref: Ref, error: Exception) -> Diagnostic:
     return Diagnostic(
         "run-unreadable",
-        f"{ref.name} is left out: {error}",
-        help=f"somebody changed it, or it is damaged: look at it (git ls-tree -r {ref.name}); a run that is not released can be"
-        f" removed (git update-ref -d {ref.name}) and made again (mlops-ci gate)",
+        f"the run {ref.name} cannot be read and is left out: {error}",
+        help=f"the run was changed or is damaged: inspect it (git ls-tree -r {ref.name}). If it is not released, delete it"
+        f" (git update-ref -d {ref.name}) and create it again (mlops-ci gate)",
         severity="warning",
     )
 
@@ -164,7 +164,7 @@ def _run_row(one: Experiment, traits: Mapping[str, str]) -> RunRow:
 
 
 def _traits(run: TrainingRun) -> dict[str, Any]:
-    """Return what went into a run, by the name of a column; a feature list is a tuple."""
+    """Return the inputs of a run by column name; the feature list is a tuple."""
     params = {name: _format_value(value) for name, value in flatten_json(run.params)} if run.params else {}
     return {
         **params,

@@ -1,15 +1,14 @@
-"""How often a holdout was asked: a chain of commits for each dataset and epoch, one for each candidate that was judged on it.
+"""The holdout ledger: one chain of commits for each dataset and epoch, with one commit for each evaluated candidate.
 
-Asking again about the same candidate and the same rows is free. The chain moves forward only, so that two who ask at once
-cannot both take the same place: whoever loses reads it again.
+A repeated evaluation of the same candidate on the same rows is free. The chain only moves forward, so two concurrent
+evaluations cannot get the same number: the one whose push is rejected reads the ledger again.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mlops_ci.core.codec import DecodeError
-from mlops_ci.core.codec import decode_json as decoded
+from mlops_ci.core.codec import DecodeError, decode_json
 from mlops_ci.core.errors import EnvironmentProblem
 from mlops_ci.core.records.comparison import HoldoutLedgerEntry
 from mlops_ci.repository.git import Repository
@@ -20,28 +19,29 @@ LEDGER_ENTRY_FILE = "question.json"
 
 @dataclass(frozen=True)
 class HoldoutLedger:
-    """The questions that were put to one epoch of a dataset's holdout, oldest first; `head` is the last one's commit."""
+    """The evaluations of one epoch of a dataset's holdout, oldest first; `head` is the newest commit, None if there is none."""
 
     ref: str
     head: str | None
     questions: tuple[HoldoutLedgerEntry, ...]
 
     def question_number(self, holdout_digest: str, model_digest: str) -> int | None:
-        """Return the place, from 1, of the question about this very model and these very rows; None where it was not asked."""
+        """Return the number, from 1, of the evaluation of this model on these rows; None if there is none."""
         pairs = [(one.holdout_digest, one.model_digest) for one in self.questions]
         pair = (holdout_digest, model_digest)
         return pairs.index(pair) + 1 if pair in pairs else None
 
 
 def ledger_ref(dataset: str, epoch: int) -> str:
-    """Return the ref of a ledger."""
+    """Return the ref of the ledger of a dataset's holdout epoch."""
     return f"{LEDGER_PREFIX}{dataset}/{epoch}"
 
 
 def read_ledger(repo: Repository, dataset: str, epoch: int) -> HoldoutLedger:
-    """Return a ledger as this clone knows it; an empty one where nothing was asked.
+    """Return a ledger as this clone has it; it is empty before the first evaluation.
 
-    Raises EnvironmentProblem `ledger-corrupt` when the chain forks or holds something else: then nobody knows how much is left.
+    Raises EnvironmentProblem `ledger-corrupt` when the chain forks or a commit is not a ledger entry: the remaining budget
+    is then unknown.
     """
     ref = ledger_ref(dataset, epoch)
     head = repo.resolve(ref)
@@ -51,7 +51,7 @@ def read_ledger(repo: Repository, dataset: str, epoch: int) -> HoldoutLedger:
         newest_first.append(at)
         parents = commits[at].parents
         if len(parents) > 1:
-            raise _corruption_error(ref, f"commit {at[:10]} joins two chains")
+            raise _corruption_error(ref, f"commit {at[:10]} has more than one parent")
         at = parents[0] if parents else None
     oldest_first = newest_first[::-1]
     contents = repo.read_objects([f"{oid}:{LEDGER_ENTRY_FILE}" for oid in oldest_first])
@@ -61,14 +61,15 @@ def read_ledger(repo: Repository, dataset: str, epoch: int) -> HoldoutLedger:
 
 def _read_question(ref: str, oid: str, content: bytes | None) -> HoldoutLedgerEntry:
     try:
-        return decoded(HoldoutLedgerEntry, content or b"")
+        return decode_json(HoldoutLedgerEntry, content or b"")
     except DecodeError as error:
-        raise _corruption_error(ref, f"commit {oid[:10]} holds no question ({error})") from error
+        raise _corruption_error(ref, f"commit {oid[:10]} is not a valid ledger entry ({error})") from error
 
 
 def _corruption_error(ref: str, why: str) -> EnvironmentProblem:
     return EnvironmentProblem.of(
         "ledger-corrupt",
-        f"{ref} cannot be read, so nobody knows how often this holdout was asked: {why}",
-        help="somebody wrote it by hand, or it is damaged: compare with another clone, or start a fresh holdout (split.epoch)",
+        f"the holdout ledger {ref} cannot be read, so the number of evaluations of this holdout is unknown: {why}",
+        help="the ledger was edited by hand or is damaged: compare with another clone (git ls-remote), or start a fresh holdout"
+        " (a new split.epoch)",
     )

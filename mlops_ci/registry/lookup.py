@@ -1,4 +1,4 @@
-"""What a command line names, looked up in the registry: a model, one of its releases, the release's record."""
+"""Look up the model, release or release record that a command line names."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from mlops_ci.repository.context import Project
 
 
 def require_model(project: Project, registry: RegistryState, name: str) -> ModelState:
-    """Return a model's state; raises UsageProblem when it is neither specified nor in the registry."""
+    """Return a model's state; raises UsageProblem `model-unknown` when neither a spec nor the registry has the model."""
     names = {*project.specs.models, *registry.models}
     if name not in names:
         raise UsageProblem.of(
             "model-unknown",
             f"there is no model '{name}'",
-            help=suggest(name, sorted(names), otherwise="the models are") or "there is none yet: mlops-ci init",
+            help=suggest(name, sorted(names), otherwise="the models are")
+            or "this project has no model yet: create one with `mlops-ci init`",
         )
     return registry.model(name)
 
 
 def require_release(state: ModelState, version: str | None) -> Event:
-    """Return the release of that version (None: the newest); raises UsageProblem when there is none."""
+    """Return the release of a version (None: the newest); raises UsageProblem `release-unknown` when there is none."""
     if version is None:
         if state.latest_release is None:
             raise UsageProblem.of(
@@ -38,17 +39,17 @@ def require_release(state: ModelState, version: str | None) -> Event:
             "release-unknown",
             f"'{state.model}' has no version {wanted}",
             help=suggest(wanted, state.releases, otherwise="its versions are")
-            or f"mlops-ci release {state.model} makes the first",
+            or f"create the first release: mlops-ci release {state.model}",
         )
     return state.releases[wanted]
 
 
 def require_release_record(release: Event) -> Release:
-    """Return the release's record; raises Findings when its tag carries none (another tool wrote it)."""
+    """Return the release's record; raises Findings `release-without-evidence` when its tag has none (another tool wrote it)."""
     if not isinstance(release.record, Release):
         raise Findings.of(
             "release-without-evidence",
-            f"{release.ref.name} carries no record of a gate, so it cannot be deployed",
-            help="release it with `mlops-ci gate` and `mlops-ci release`",
+            f"tag {release.ref.name} has no record of a gate, so this release cannot be deployed",
+            help="another tool wrote the tag: make a release with `mlops-ci gate` and `mlops-ci release`",
         )
     return release.record

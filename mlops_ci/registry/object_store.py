@@ -1,7 +1,7 @@
-"""Files that are too large for git: objects named by their SHA-256 below a URL, by way of fsspec.
+"""The object store for files that are too large for git: objects named by their SHA-256 below a URL, accessed with fsspec.
 
-An object is there whole or not at all, and is verified on every read. Credentials come from the environment only, by the
-rules of each protocol's own driver.
+An upload stores an object completely or not at all, and every read verifies the digest. Credentials come only from the
+environment, by the rules of each protocol's driver.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from mlops_ci.core.errors import EnvironmentProblem, ToolError, error_headline
 from mlops_ci.core.records.base import FileDigest
 from mlops_ci.core.records.training_run import STORE_URL
 
-BLOCK_SIZE = 8 << 20  # bytes that are asked for at once: what a cut costs at most
-REUPLOAD_AGE = timedelta(days=1)  # an older object is written again, so that no `gc` takes it for abandoned meanwhile
-CACHE_LIFETIME = timedelta(days=30)  # a local copy that nobody asked for that long is removed
-# what each driver calls the time at which an object was written
+BLOCK_SIZE = 8 << 20  # bytes for each read: an interrupted download loses at most this much
+REUPLOAD_AGE = timedelta(days=1)  # an older object is written again, so that a concurrent `gc` does not delete it
+CACHE_LIFETIME = timedelta(days=30)  # a local copy that was not used for this time is removed
+# the names that the drivers use for the time of the last write
 _MODIFIED_FIELDS = ("LastModified", "last_modified", "mtime", "updated")
 _DISK_FULL_CODES = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 _DRIVERS = {"s3": "'mlops-ci[s3]'", "gs": "gcsfs", "abfs": "adlfs"}
-# the name of an object, or of what a killed upload to a folder left
+# the name of an object, or of the temporary file that a killed upload to a folder left
 _OBJECT_NAME = re.compile(r"sha256/[0-9a-f]{2}/[0-9a-f]{64}(\.[0-9a-z_]{1,20}\.part)?")
 
 
 @dataclass(frozen=True)
 class StoredObject:
-    """A file in a store: its name below the URL, its size in bytes, and when it was last written."""
+    """An object in a store: its name below the URL, its size in bytes, and the time of its last write."""
 
     name: str
     size: int
@@ -45,14 +45,14 @@ class StoredObject:
 
 
 def object_name(sha256: str) -> str:
-    """Return where an object is, relative to the store's URL."""
+    """Return an object's name, which is its path relative to the store's URL."""
     return f"sha256/{sha256[:2]}/{sha256}"
 
 
 def upload_object(url: str, file: FileDigest, source: Path, now: datetime) -> bool:
-    """Put a file into the store, and tell whether its bytes had to be sent: not when it is there, and young.
+    """Upload a file, and return whether it was sent. It is not sent when the store has it and its last write is recent.
 
-    Raises EnvironmentProblem when the store cannot be written, `store-corrupt` when the file is not what its digest says.
+    Raises EnvironmentProblem when the store cannot be written, and `store-corrupt` when the file does not match its digest.
     """
     with _open_store(url) as (driver, root):
         path = f"{root}/{object_name(file.sha256)}"
@@ -60,19 +60,19 @@ def upload_object(url: str, file: FileDigest, source: Path, now: datetime) -> bo
         if found is not None and found.size == file.size and now - found.modified < REUPLOAD_AGE:
             return False
         if not _matches_digest(source, file):
-            raise _corruption_error(url, file, "the file to be uploaded has changed")
+            raise _corruption_error(url, file, "the local file changed before its upload")
         _put_file(driver, source, path)
         found = _find_object(driver, path)
         if found is None or found.size != file.size:
-            raise _corruption_error(url, file, "it did not arrive whole")
+            raise _corruption_error(url, file, "after the upload, the object is missing or has another size")
         return True
 
 
 def download_object(url: str, file: FileDigest, cache: Path, target: Path) -> None:
-    """Write an object to `target`, verified; one that the cache has is not asked for again, a cut download goes on.
+    """Write an object to `target` and verify it. A cached object is not downloaded again; an interrupted download resumes.
 
-    Raises EnvironmentProblem when the store cannot be read, `store-missing` when the object is gone, and `store-corrupt`
-    when its bytes are others than were recorded; there is nothing at `target` then.
+    Raises EnvironmentProblem when the store cannot be read, `store-missing` when it does not have the object, and
+    `store-corrupt` when the content does not match the recorded digest. `target` does not exist then.
     """
     with _open_store(url) as (driver, root), _cache_lock(cache):
         kept, part, outgoing = cache / file.sha256, cache / f"{file.sha256}.part", _outgoing_path(cache, file)
@@ -81,52 +81,52 @@ def download_object(url: str, file: FileDigest, cache: Path, target: Path) -> No
         kept.unlink(missing_ok=True)
         begun = part.exists()
         _download(driver, f"{root}/{object_name(file.sha256)}", url, file, part)
-        if begun and not _matches_digest(part, file):  # what an earlier attempt left may be the part that is wrong
+        if begun and not _matches_digest(part, file):  # the part from an earlier attempt may be damaged
             part.unlink()
             _download(driver, f"{root}/{object_name(file.sha256)}", url, file, part)
         if not _matches_digest(part, file):
             part.unlink()
-            raise _corruption_error(url, file, "its bytes are not those that were recorded")
+            raise _corruption_error(url, file, "its content does not match the recorded digest")
         part.replace(kept)
         if not _copy_and_verify(kept, target, file):
-            raise _corruption_error(url, file, "its local copy changed while it was read")
+            raise _corruption_error(url, file, "the local copy changed while it was read")
         _remove_old_copies(cache)
 
 
 def keep_copy(file: FileDigest, source: Path, cache: Path) -> None:
-    """Put a copy of a file beside the cache's own until it is uploaded: `fetch` finds it there, should the upload be cut.
+    """Keep a copy of a file in the cache until it is uploaded: `download_object` uses it if the upload is interrupted.
 
-    Raises EnvironmentProblem `store-corrupt` when the file is not what its digest says.
+    Raises EnvironmentProblem `store-corrupt` when the file does not match its digest.
     """
     with _cache_lock(cache):
         copy = cache / f"{file.sha256}.copy"
         try:
             shutil.copyfile(source, copy)
             if not _matches_digest(copy, file):
-                raise _corruption_error(str(source), file, "the file to be kept has changed")
+                raise _corruption_error(str(source), file, "the local file changed before it was copied")
             copy.replace(_outgoing_path(cache, file))
         finally:
             copy.unlink(missing_ok=True)
 
 
 def remove_kept_copy(file: FileDigest, cache: Path) -> None:
-    """Remove the copy that `keep` made."""
+    """Remove the copy that `keep_copy` made."""
     _outgoing_path(cache, file).unlink(missing_ok=True)
 
 
 def download_url(url: str, target: Path, limit: int) -> None:
-    """Write the one file that a URL names to `target`; of more than `limit` bytes nothing is read.
+    """Download the single file at a URL to `target`; a file larger than `limit` bytes is not read.
 
-    Raises EnvironmentProblem when it cannot be read, `store-missing` when it is not there or too large; there is nothing at
-    `target` then.
+    Raises EnvironmentProblem when the file cannot be read, and `store-missing` when it does not exist, is not a file or is
+    too large. `target` does not exist then.
     """
     with _open_store(url) as (driver, path):
         info = driver.info(path)
         if info.get("type") != "file":
-            raise _unreadable_error(url, "it is no file")
+            raise _unreadable_error(url, "it is not a file")
         size = int(info["size"])
         if size > limit:
-            raise _unreadable_error(url, f"it has {size:,} bytes, at most {limit:,} are read")
+            raise _unreadable_error(url, f"it has {size:,} bytes; the limit is {limit:,}")
         try:
             with target.open("xb") as sink:
                 sink.writelines(_read_blocks(driver, path, url, size))
@@ -146,7 +146,9 @@ def _read_blocks(driver: Any, path: str, url: str, size: int) -> Iterator[bytes]
 
 
 def _unreadable_error(url: str, why: str) -> EnvironmentProblem:
-    return EnvironmentProblem.of("store-missing", f"{url} cannot be read: {why}", help="is it the file that was meant?")
+    return EnvironmentProblem.of(
+        "store-missing", f"{url} cannot be read: {why}", help="check that the URL names the intended file"
+    )
 
 
 def _outgoing_path(cache: Path, file: FileDigest) -> Path:
@@ -154,9 +156,10 @@ def _outgoing_path(cache: Path, file: FileDigest) -> Path:
 
 
 def list_objects(url: str) -> tuple[StoredObject, ...]:
-    """Return every object of the store by name, and what killed uploads left; raises EnvironmentProblem when it cannot be read.
+    """Return the objects of the store, sorted by name, with the temporary files of killed uploads.
 
-    Other files below the URL are left out, and objects of which the driver does not know the age.
+    Other files below the URL are left out, and also objects for which the driver reports no time of the last write. Raises
+    EnvironmentProblem when the store cannot be read.
     """
     with _open_store(url) as (driver, root):
         found = driver.find(f"{root}/sha256", detail=True)
@@ -167,7 +170,10 @@ def list_objects(url: str) -> tuple[StoredObject, ...]:
 
 
 def remove_object(url: str, name: str, modified: str) -> bool:
-    """Remove an object that was last written at `modified`, and tell whether it was; raises EnvironmentProblem."""
+    """Remove an object, and return whether it was removed: only if its last write is still at `modified`.
+
+    Raises EnvironmentProblem when the store cannot be written.
+    """
     with _open_store(url) as (driver, root):
         found = _find_object(driver, f"{root}/{name}") if _OBJECT_NAME.fullmatch(name) else None
         if found is None or found.modified.isoformat() != modified:
@@ -177,13 +183,13 @@ def remove_object(url: str, name: str, modified: str) -> bool:
 
 
 def _put_file(driver: Any, source: Path, path: str) -> None:
-    if "file" not in driver.protocol:  # an object store shows an object only when all of it has arrived
+    if "file" not in driver.protocol:  # an object store shows an object only after its complete upload
         driver.put_file(str(source), path)
         return
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=Path(path).parent, prefix=f"{Path(path).name}.", suffix=".part")
     try:
-        with open(handle, "wb") as sink, source.open("rb") as stream:  # noqa: PTH123 - it is given a descriptor
+        with open(handle, "wb") as sink, source.open("rb") as stream:  # noqa: PTH123 - the argument is a file descriptor
             shutil.copyfileobj(stream, sink)
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
@@ -193,14 +199,14 @@ def _put_file(driver: Any, source: Path, path: str) -> None:
 
 
 def _download(driver: Any, path: str, url: str, file: FileDigest, part: Path) -> None:
-    """Append to `part` what it lacks of the object."""
+    """Append the missing bytes of the object to `part`."""
     found = _find_object(driver, path)
     if found is None:
         raise EnvironmentProblem.of(
             "store-missing",
-            f"{url} does not have {object_name(file.sha256)}, which is {file.path}",
-            help="if another copy of the store has it, put it back; a run that was not released can be made again once its"
-            " ref is removed (git update-ref -d REF)",
+            f"{url} does not have the object {object_name(file.sha256)} of {file.path}",
+            help="if a backup of the store has the object, restore it. A run that is not released can be created again after"
+            " you delete its ref (git update-ref -d REF)",
         )
     if found.size != file.size:
         raise _corruption_error(url, file, f"it has {found.size:,} bytes, not {file.size:,}")
@@ -216,7 +222,7 @@ def _download(driver: Any, path: str, url: str, file: FileDigest, part: Path) ->
 
 
 def _copy_and_verify(kept: Path, target: Path, file: FileDigest) -> bool:
-    """Copy a file and tell whether the copy is what was recorded; there is none otherwise."""
+    """Copy a file, and return whether the copy matches the recorded digest; a copy that does not match is removed."""
     shutil.copyfile(kept, target)
     if _matches_digest(target, file):
         kept.touch()
@@ -226,7 +232,7 @@ def _copy_and_verify(kept: Path, target: Path, file: FileDigest) -> bool:
 
 
 def _remove_old_copies(cache: Path) -> None:
-    """Remove local copies that nobody has asked for in a long time, and what was never downloaded to its end."""
+    """Remove local copies and partial downloads that were not used for `CACHE_LIFETIME`."""
     oldest = time.time() - CACHE_LIFETIME.total_seconds()
     for path in cache.iterdir():
         with suppress(OSError):
@@ -240,7 +246,7 @@ def _matches_digest(path: Path, file: FileDigest) -> bool:
 
 @contextmanager
 def _cache_lock(cache: Path) -> Iterator[None]:
-    """Keep two commands from appending to the same file."""
+    """Lock the cache, so that two commands do not append to the same file."""
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / "lock").open("w") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
@@ -262,17 +268,17 @@ def _parse_object(name: str, info: Any) -> StoredObject | None:
         when = datetime.fromisoformat(when)
     if info.get("type") != "file" or not isinstance(when, datetime):
         return None
-    # some drivers list fractions of a second, and leave them out when they are asked for one object
+    # some drivers give fractions of a second in a listing but not for a single object
     utc = (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC).replace(microsecond=0)
     return StoredObject(name, int(info["size"]), utc)
 
 
 @contextmanager
 def _open_store(url: str) -> Iterator[tuple[Any, str]]:
-    """Give the driver of a URL and the path of its root; whatever goes wrong is an EnvironmentProblem."""
+    """Yield the driver of a URL and the path of its root; every error inside becomes an EnvironmentProblem."""
     if not STORE_URL.fullmatch(url):
         raise EnvironmentProblem.of(
-            "store-unknown", f"{url!r:.200} is no URL of a store", help="see `store` in mlops.yaml"
+            "store-unknown", f"{url!r:.200} is not the URL of an object store", help="check `store` in mlops.yaml"
         )
     protocol, _, path = url.partition("://")
     try:
@@ -286,14 +292,14 @@ def _open_store(url: str) -> Iterator[tuple[Any, str]]:
     except ImportError as error:
         raise EnvironmentProblem.of(
             "store-driver-missing",
-            f"{url} cannot be used, because its driver is not installed: {error}",
+            f"{url} cannot be used because its driver is not installed: {error}",
             help=f"pip install {_DRIVERS.get(protocol, 'fsspec')}",
         ) from error
     except FileNotFoundError as error:
         raise EnvironmentProblem.of(
             "store-unknown",
-            f"{url} is not there: {error_headline(error)}",
-            help="check `store` in mlops.yaml, and make the bucket or container: an upload does not",
+            f"{url} does not exist: {error_headline(error)}",
+            help="check `store` in mlops.yaml, and create the bucket or container: an upload does not create it",
         ) from error
     except PermissionError as error:
         raise _forbidden_error(url, error) from error
@@ -305,7 +311,7 @@ def _open_store(url: str) -> Iterator[tuple[Any, str]]:
                 help="free some space, then run the same command again",
             ) from error
         raise _unreachable_error(url, error) from error
-    except Exception as error:  # drivers let through whatever the libraries below them raise
+    except Exception as error:  # drivers pass on the exceptions of the libraries that they use
         refused = re.search("Credential|Auth|Token|ProfileNotFound", type(error).__name__)
         raise (_forbidden_error if refused else _unreachable_error)(url, error) from error
 
@@ -313,12 +319,12 @@ def _open_store(url: str) -> Iterator[tuple[Any, str]]:
 def _make_driver(protocol: str) -> Any:
     import fsspec
 
-    # a driver of its own for each use: one that is shared would keep listings, connections and credentials of before
+    # a new driver for each use: a shared one would keep old listings, connections and credentials
     return fsspec.filesystem(protocol, skip_instance_cache=True, use_listings_cache=False)
 
 
 def _close_driver(driver: Any) -> None:
-    """End an S3 driver's connections now, not when Python happens to collect it."""
+    """Close an S3 driver's connections now, not at its garbage collection."""
     client = getattr(driver, "_s3", None)
     if client is not None:
         driver.close_session(driver.loop, client)
@@ -327,23 +333,23 @@ def _close_driver(driver: Any) -> None:
 def _forbidden_error(url: str, error: Exception) -> EnvironmentProblem:
     return EnvironmentProblem.of(
         "store-forbidden",
-        f"{url} does not let this user in: {error_headline(error)}",
-        help="credentials come from the environment (for S3: AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY);"
-        " they need the right to read and write below this URL",
+        f"{url} denies access: {error_headline(error)}",
+        help="set credentials in the environment (for S3: AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY);"
+        " they need permission to read and write below this URL",
     )
 
 
 def _unreachable_error(url: str, error: Exception) -> EnvironmentProblem:
     return EnvironmentProblem.of(
         "store-unreachable",
-        f"{url} does not answer as it should: {error_headline(error)}",
-        help="check the network and `store` in mlops.yaml, then run the same command again: it goes on where it was cut",
+        f"{url} cannot be reached, or its answer is invalid: {error_headline(error)}",
+        help="check the network and `store` in mlops.yaml, then run the same command again: it resumes the transfer",
     )
 
 
 def _corruption_error(url: str, file: FileDigest, why: str) -> EnvironmentProblem:
     return EnvironmentProblem.of(
         "store-corrupt",
-        f"{url} does not hold {file.path} as it was recorded: {why}",
-        help=f"somebody changed {object_name(file.sha256)} there, or it is damaged: put it back from another copy",
+        f"{file.path} in {url} differs from its record: {why}",
+        help=f"the object {object_name(file.sha256)} was changed or is damaged: restore it from a backup",
     )

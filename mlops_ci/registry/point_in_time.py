@@ -1,4 +1,4 @@
-"""The registry as it was: what `--at` names is a time, an event, or a commit."""
+"""The registry at an earlier point: `--at` names a time, an event or a commit."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ _COMMITTER = re.compile(rb"^committer .*> (\d+) [+-]\d{4}$", re.MULTILINE)
 
 
 def state_at(repo: Repository | None, registry: RegistryState, at: str) -> tuple[RegistryState, str]:
-    """Return the registry as it was, and the time that this was, in ISO 8601 and UTC.
+    """Return the registry at an earlier point, and the time of that point (ISO 8601, UTC).
 
-    `at` is a time or a date (that day's end) in ISO 8601, UTC unless it names a zone; an event's tag or a commit of a log
-    (its model exactly up to that event, the others up to its time); or any other commit (up to its committer's time).
-    Raises UsageProblem `at-unknown` for what is none of these.
+    `at` is one of these:
+    - a time, or a date (the end of that day), in ISO 8601; UTC unless it has a time zone;
+    - an event's tag or a commit of a log: its model up to exactly that event, the other models up to the event's time;
+    - any other commit: all models up to its committer time.
+
+    Raises UsageProblem `at-unknown` for any other value.
     """
     if (seconds := _parse_time(at)) is not None:
         return registry.rewind_to(seconds), _format_time(seconds)
@@ -35,8 +38,8 @@ def state_at(repo: Repository | None, registry: RegistryState, at: str) -> tuple
         raise UsageProblem.of(
             "at-unknown",
             f"'{at}' is neither a time nor a commit of this clone",
-            help="give a date (2026-11-01: that day's end), a time (2026-11-01T12:00, UTC unless it has a zone such as +02:00),"
-            " a tag of `mlops-ci history`, or a commit; a commit that only the remote has must be fetched first",
+            help="give a date (2026-11-01 means the end of that day), a time (2026-11-01T12:00, in UTC unless it has a zone such"
+            " as +02:00), a tag from `mlops-ci history`, or a commit; if only the remote has the commit, fetch it first",
         )
     return registry.rewind_to(seconds), _format_time(seconds)
 
@@ -54,15 +57,15 @@ def _parse_time(text: str) -> int | None:
 
 
 def _find_event(registry: RegistryState, name: str) -> Event | None:
-    """Return the event of that tag, with or without refs/tags/."""
+    """Return the event of a tag, named with or without refs/tags/."""
     wanted = name.removeprefix("refs/tags/")
     return next((event for state in registry.models.values() for event in state.events if event.name == wanted), None)
 
 
 def _find_logged_event(repo: Repository, registry: RegistryState, commit: str) -> Event | None:
-    """Return the event that a commit of a log stands for; None for every other commit.
+    """Return the event of a log's commit; None for a commit that is in no log.
 
-    Raises UsageProblem when the event is not in this clone: the state up to it cannot be told.
+    Raises UsageProblem `at-unknown` when the event's tag is not in this clone: the state at that event is then unknown.
     """
     logs = repo.refs_containing(commit, LOG_PREFIX)
     if not logs:
@@ -74,7 +77,7 @@ def _find_logged_event(repo: Repository, registry: RegistryState, commit: str) -
         raise UsageProblem.of(
             "at-unknown",
             f"commit {commit[:10]} is the entry '{name}' of {logs[0]}, and this clone has no such tag",
-            help="git fetch --tags; if it is gone from the remote too, somebody deleted it",
+            help="git fetch --tags; if the remote does not have the tag either, it was deleted: run `mlops-ci audit`",
         )
     return found
 

@@ -1,6 +1,7 @@
-"""The store: runs as parentless commits under refs/mlops/*, their files verified on every read.
+"""The run store: each run is a commit without parents under refs/mlops/*. Every read of a file verifies its digest.
 
-Model files that are too large for git are at a URL (`artifacts`); `store.json` in the run's tree says which, and where.
+Model files that are too large for git are in an object store at a URL (`object_store`); `store.json` in the run's tree
+lists them and the URL.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ from mlops_ci.spec.spec_types import ProjectSpec
 
 T = TypeVar("T")
 MODEL_FOLDER = "model/"  # the folder of a run's tree that holds the packaged model
-CODE_FOLDER = "code"  # the folder in it for the repository's own code that the model is made of, if any
-EXTERNAL_FILES_RECORD = "store.json"  # what a run's tree says about the model files that it leaves out
+CODE_FOLDER = "code"  # the subfolder of the model for the repository's own code that the model needs, if any
+EXTERNAL_FILES_RECORD = "store.json"  # the record of the model files that are in an object store and not in the tree
 RUN_PREFIX, RELEASE_PREFIX = "refs/mlops/runs/", "refs/mlops/releases/"
 
 
 @dataclass(frozen=True)
 class StoredRun:
-    """A run that the repository holds: its ref, its commit, and its files as path to blob id."""
+    """A run in the repository: its ref, its commit, and its files as a map from path to blob id."""
 
     ref: str
     oid: str
@@ -42,14 +43,17 @@ class StoredRun:
 
 @dataclass(frozen=True)
 class StoreTarget:
-    """Where a run's files go: files of more than `limit_mb` megabytes to `url`, the others to git; `git`: there is no such place."""
+    """Where a run's files are stored: files larger than `limit_mb` megabytes at `url`, the others in git.
+
+    The `url` `git` means that there is no object store.
+    """
 
     url: str
     limit_mb: int
 
 
 def store_target(project: ProjectSpec) -> StoreTarget:
-    """Return where a project keeps its runs."""
+    """Return where a project stores its runs."""
     return StoreTarget(project.store, project.store_limit_mb)
 
 
@@ -64,9 +68,9 @@ def release_ref(model: str, version: str) -> str:
 
 
 def find_run(repo: Repository | None, ref: str, *, fetch: bool = False) -> StoredRun | None:
-    """Return the run at a ref, asking the remote for it when it is not here and `fetch`; None when there is none.
+    """Return the run at a ref; None when there is none. With `fetch`, a run that this clone lacks is fetched from the remote.
 
-    Raises EnvironmentProblem `remote-unreachable` when the remote could not be asked: that is not "none".
+    Raises EnvironmentProblem `remote-unreachable` when that fetch fails: whether the run exists is then unknown.
     """
     if repo is None:
         return None
@@ -76,40 +80,42 @@ def find_run(repo: Repository | None, ref: str, *, fetch: bool = False) -> Store
         if answer.state not in ("done", "absent"):
             raise EnvironmentProblem.of(
                 "remote-unreachable",
-                f"{ref} is not in this clone, and '{remote}' could not be asked for it",
-                help="check the network and your rights (git fetch), then run the same command again",
+                f"{ref} is not in this clone, and fetching it from '{remote}' failed",
+                help="check the network and your access to the remote (git fetch), then run the same command again",
             )
         oid = repo.resolve(f"{ref}^{{commit}}")
     return StoredRun(ref, oid, repo.list_files(oid)) if oid else None
 
 
 def released_run(repo: Repository, release: Release) -> StoredRun:
-    """Return the run that a release names and pins, from the remote if need be.
+    """Return the run of a release, fetched from the remote if this clone lacks it.
 
-    Raises EnvironmentProblem: `store-missing` when it is nowhere, `store-corrupt` when the pin holds another one.
+    Raises EnvironmentProblem `store-missing` when neither has it, and `store-corrupt` when the release ref is at another
+    commit than the release record names.
     """
     ref = release_ref(release.model, release.version)
     run = find_run(repo, ref, fetch=True)
     if run is None:
         raise EnvironmentProblem.of(
             "store-missing",
-            f"the files of {release.model}@v{release.version} are not in this clone, nor at its remote",
-            help=f"git fetch origin {ref}",
+            f"the files of {release.model}@v{release.version} are neither in this clone nor at its remote",
+            help=f"look for a clone that has them (git ls-remote URL {ref}), and push {ref} from there",
         )
     if run.oid != release.run_oid:
         raise EnvironmentProblem.of(
             "store-corrupt",
-            f"{ref} is at {run.oid[:10]}, and the release names {release.run_oid[:10]}",
-            help="somebody moved it: compare with another clone (git ls-remote), and put it back where the release says",
+            f"{ref} is at commit {run.oid[:10]}, but the release names {release.run_oid[:10]}",
+            help="the ref was moved: compare with another clone (git ls-remote), and set it back to the commit that the release"
+            " names",
         )
     return run
 
 
 def read_record(repo: Repository, run: StoredRun, path: str, kind: type[T]) -> T:
-    """Return a JSON record of a run; raises EnvironmentProblem `store-corrupt` when it is missing or not in its form."""
+    """Return a JSON record of a run; raises EnvironmentProblem `store-corrupt` when it is missing or invalid."""
     blob = repo.read_blob(run.files[path]) if path in run.files else None
     if blob is None:
-        raise _corruption_error(run, path, "it is missing")
+        raise _corruption_error(run, path, "the file is missing")
     try:
         return decode(kind, json.loads(blob))
     except (DecodeError, ValueError, RecursionError) as error:
@@ -117,23 +123,23 @@ def read_record(repo: Repository, run: StoredRun, path: str, kind: type[T]) -> T
 
 
 def external_files(repo: Repository, run: StoredRun) -> StoredFiles | None:
-    """Return which of a run's files are at a URL; None when all are in its tree.
+    """Return the model files of a run that are in an object store; None when all are in its tree.
 
-    Raises EnvironmentProblem `store-corrupt` when what the run says about it is not in its form.
+    Raises EnvironmentProblem `store-corrupt` when that record is invalid.
     """
     return read_record(repo, run, EXTERNAL_FILES_RECORD, StoredFiles) if EXTERNAL_FILES_RECORD in run.files else None
 
 
 def cache_folder(repo: Repository) -> Path:
-    """Return where a clone keeps copies of large files: what was downloaded, and what is to be uploaded."""
+    """Return the folder for a clone's copies of large files: downloads, and files that wait for their upload."""
     return repo.common_dir / "mlops-ci" / "store"
 
 
 def write_model_files(repo: Repository, run: StoredRun, files: Iterable[FileDigest], folder: Path) -> None:
-    """Write a run's model files into a folder, from its tree or from where it says, each only if its bytes are as recorded.
+    """Write a run's model files into a folder, from its tree or from its object store, and verify each against its digest.
 
-    Raises EnvironmentProblem `store-corrupt` for a missing, truncated or changed file, and what `artifacts.fetch` raises;
-    nothing of that file is written then.
+    Raises EnvironmentProblem `store-corrupt` for a missing, truncated or changed file, and the errors of
+    `object_store.download_object`. The faulty file is then not written.
     """
     away = external_files(repo, run)
     uploaded = {file.path: file for file in away.files} if away else {}
@@ -146,25 +152,28 @@ def write_model_files(repo: Repository, run: StoredRun, files: Iterable[FileDige
         path.parent.mkdir(parents=True, exist_ok=True)
         if away is not None and name not in run.files and file.path in uploaded:
             if uploaded[file.path] != file:
-                raise _corruption_error(run, EXTERNAL_FILES_RECORD, f"it names another {file.path} than was recorded")
+                raise _corruption_error(
+                    run, EXTERNAL_FILES_RECORD, f"its digest or size of {file.path} differs from the recorded one"
+                )
             object_store.download_object(away.url, file, cache_folder(repo), path)
             continue
         content = contents.get(name)
         if content is None:
-            raise _corruption_error(run, name, "it is missing")
+            raise _corruption_error(run, name, "the file is missing")
         if len(content) != file.size or digest_bytes(content) != file.sha256:
-            raise _corruption_error(run, name, "its bytes are not those that were recorded")
+            raise _corruption_error(run, name, "its content does not match the recorded digest")
         path.write_bytes(content)
 
 
 def plan_store(
     ref: str, title: str, files: Mapping[str, FileContent], model: Sequence[FileDigest], folder: Path, to: StoreTarget
 ) -> Plan:
-    """Plan a run: what git takes of its files, and then the uploads of the model's files that are too large for git.
+    """Plan the writes of a run: its commit in git, then the uploads of the model files that are too large for git.
 
-    The run is stored first, with copies of those files in this clone: a cut upload takes no training away, and a release
-    uploads what is not there before anybody else can see the run. `files` are the run's records, by path; the model's files are in `folder`. Raises Findings `model-file-too-large` where
-    there is nowhere to upload to.
+    The run is stored first, and this clone keeps copies of the large files. So an interrupted upload does not lose the
+    training, and a release uploads missing files before other users can see the run. `files` are the run's records by path;
+    the model files are in `folder`. Raises Findings `model-file-too-large` when a file is too large and the project has no
+    object store.
     """
     large = [file for file in model if file.size > to.limit_mb * 1_000_000]
     if large and to.url == "git":
@@ -179,9 +188,9 @@ def plan_store(
 
 
 def plan_reupload(repo: Repository, run: StoredRun, folder: Path) -> Plan:
-    """Plan the uploads of a run's files, which are in `folder`, once more: what is there and young is left alone.
+    """Plan the uploads of a run's large files in `folder` again; recently written objects are not sent again.
 
-    A release does this, so that no `gc` elsewhere that has just found them abandoned takes them away.
+    A release does this so that a concurrent `gc` in another clone, which does not know the release yet, cannot delete them.
     """
     away = external_files(repo, run)
     return Plan(_plan_uploads(away, folder)) if away else Plan()
@@ -194,8 +203,8 @@ def _plan_uploads(away: StoredFiles, folder: Path) -> tuple[Upload, ...]:
 def _too_large_finding(file: FileDigest, limit_mb: int) -> Diagnostic:
     return Diagnostic(
         "model-file-too-large",
-        f"{file.path} is {file.size / 1e6:,.1f} MB; git keeps files of up to {limit_mb} MB",
-        help="make the model smaller (fewer or shallower trees, fewer categories), name a place for large files (`store:"
+        f"{file.path} has {file.size / 1e6:,.1f} MB; the limit for a file in git is {limit_mb} MB",
+        help="make the model smaller (fewer or shallower trees, fewer categories), configure an object store (`store:"
         " s3://bucket/prefix` in mlops.yaml), or raise `storeLimitMb` if your git host accepts it (GitHub refuses files over"
         " 100 MB)",
     )
@@ -204,6 +213,6 @@ def _too_large_finding(file: FileDigest, limit_mb: int) -> Diagnostic:
 def _corruption_error(run: StoredRun, path: str, why: str) -> EnvironmentProblem:
     return EnvironmentProblem.of(
         "store-corrupt",
-        f"{run.ref} cannot be used: {path}: {why}",
-        help="somebody changed the store, or it is damaged: compare with another clone (git ls-remote), and fetch again",
+        f"the run {run.ref} cannot be used: {path}: {why}",
+        help="the store was changed or is damaged: compare with another clone (git ls-remote), and fetch the run again",
     )

@@ -1,7 +1,8 @@
-"""The registry: events to one state, by a pure fold.
+"""The state of the registry, computed from its events by a pure fold.
 
-Order is that of the chain (each event names the one before it); tags without a record (written by another tool) come
-first, by their date and number. The states are no dataclasses, whose import takes longer than the fold of a thousand tags.
+Events are in the order of the chain: each event names the previous one. Tags without a record (written by another tool)
+come first, ordered by date and number. The classes here are not dataclasses: importing `dataclasses` takes longer than
+folding a thousand tags.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from mlops_ci.registry.events import EVENT_RANKS, Event, EventName, parse_event_
 from mlops_ci.registry.tag_message import find_previous_oid, find_sentence
 from mlops_ci.repository.ref_listing import LOG_PREFIX, TAG_PREFIX
 
-if TYPE_CHECKING:  # imported where there is something to say, and where it is not known yet: queries need neither
+if TYPE_CHECKING:  # imported where they are used: most queries need none of these modules
     from collections.abc import Iterable, Mapping
 
     from mlops_ci.core.diagnostics import Diagnostic
@@ -22,9 +23,9 @@ if TYPE_CHECKING:  # imported where there is something to say, and where it is n
 
 
 class ModelState:
-    """One model: its events in order, and what follows from them. `log` is the head of its log, if it has one.
+    """One model: its events in order, and the state that follows from them. `log` is the head of its log, if there is one.
 
-    `gaps` are object ids and names of events that others name, and that are not here.
+    `gaps` lists the events (object ids or tag names) that other events or the log name and that this clone does not have.
     """
 
     def __init__(
@@ -37,7 +38,7 @@ class ModelState:
 
     @cached_property
     def releases(self) -> dict[str, Event]:
-        """Every version that is registered, oldest first."""
+        """The registered versions with their release events, oldest first."""
         found: dict[str, Event] = {}
         for event in self.events:
             if event.kind == "release":
@@ -53,14 +54,15 @@ class ModelState:
 
     @cached_property
     def current_assignments(self) -> dict[str, Event]:
-        """What runs in each environment now: the newest assignment that stands.
+        """The newest active assignment of each environment: the version that runs there now.
 
-        As with GTO, what is taken back is one version's assignment, or a version: the one that was there before it stands.
+        As in GTO, an unassignment ends the assignment of one version, and a deregistration ends all assignments of a
+        version. The newest remaining assignment is then the current one.
         """
         return {environment: event for (environment, _), event in self._active_assignments.items()}
 
     def active_assignments(self, environment: str) -> tuple[Event, ...]:
-        """Return the newest assignment of each version that stands in an environment, the newest first; none: it is empty."""
+        """Return the newest active assignment of each version in an environment, newest first; empty if there is none."""
         return tuple(event for event in reversed(self._active_assignments.values()) if event.environment == environment)
 
     @cached_property
@@ -76,17 +78,17 @@ class ModelState:
 
     @property
     def is_deprecated(self) -> bool:
-        """Whether the model has been retired; any later event brings it back."""
+        """Whether the model is deprecated; any later event ends the deprecation."""
         return bool(self.events) and self.events[-1].kind == "deprecation"
 
     @cached_property
     def highest_version(self) -> str | None:
-        """The highest version ever registered: the next one is counted from it, whatever came last."""
+        """The highest version ever registered, also if it was deregistered: the next version is counted from it."""
         return max((event.version for event in self.events if event.kind == "release"), key=version_key, default=None)
 
     @cached_property
     def next_number(self) -> int:
-        """The next assignment's number: they are dense over all environments, from 1."""
+        """The number of the next event. One sequence without gaps, from 1, counts the events of all environments."""
         return 1 + max((event.number for event in self.events), default=0)
 
     @cached_property
@@ -96,19 +98,20 @@ class ModelState:
 
     @cached_property
     def latest_event_date(self) -> int:
-        """The latest tagger date so far, in seconds since 1970; 0 when there is none."""
+        """The latest tagger date, in seconds since 1970; 0 when there are no events."""
         return max((event.date for event in self.events), default=0)
 
     @property
     def is_log_missing(self) -> bool:
-        """Whether there are recorded events, and no log that says which is the newest: there may be more of them."""
+        """Whether the model has recorded events but no log: without the log, the newest event is not known."""
         return self.log is None and bool(self.events) and find_sentence(self.events[-1].contents) is not None
 
     @cached_property
     def rolled_back_models(self) -> dict[str, Event]:
-        """Models that were rolled back from, by structural digest, each with its rollback.
+        """The rollback events by the structural digest of the model that they replaced.
 
-        One that came back for a reason since (a forced release or deployment, a rollback to it) is not abandoned any more.
+        A model that was brought back later for a stated reason (a forced release or deployment, or a rollback to it) is
+        not included.
         """
         from mlops_ci.core.records.events import Assignment, Release
 
@@ -125,9 +128,10 @@ class ModelState:
         return found
 
     def champion(self, environment: str) -> Event | None:
-        """Return the release to beat: the one assigned to the environment, else the newest; None before the first.
+        """Return the champion: the release assigned to the environment, else the newest release; None before the first.
 
-        Raises Findings `champion-missing` when the assigned version's tag is not here: that is not "no champion".
+        Raises Findings `champion-missing` when this clone lacks the tag of the assigned version: a champion exists then, but
+        it is not known.
         """
         holder = self.current_assignments.get(environment)
         if holder is not None and holder.version not in self.releases:
@@ -135,8 +139,9 @@ class ModelState:
 
             raise Findings.of(
                 "champion-missing",
-                f"{holder.ref.name} says that v{holder.version} is the champion, and there is no tag {self.model}@v{holder.version}",
-                help="fetch the tags (git fetch --tags); if they are gone from the remote too, somebody deleted them",
+                f"{holder.ref.name} makes v{holder.version} the champion, but this clone has no tag {self.model}@v{holder.version}",
+                help="fetch the tags (git fetch --tags); if the remote does not have the tag either, it was deleted: run"
+                " `mlops-ci audit`",
             )
         return self.releases[holder.version] if holder else self.latest_release
 
@@ -151,26 +156,26 @@ class RegistryState(NamedTuple):
     models: Mapping[str, ModelState]
 
     def model(self, name: str) -> ModelState:
-        """Return a model's state; one that has no events is empty."""
+        """Return a model's state; the state of a model without events is empty."""
         return self.models.get(name, ModelState(name))
 
     def require_model(self, name: str) -> ModelState:
-        """Return a model's state; raises UsageProblem `model-unknown` when nothing is recorded of it."""
+        """Return a model's state; raises UsageProblem `model-unknown` when the registry has no event of the model."""
         if name not in self.models:
             from mlops_ci.core.errors import UsageProblem
             from mlops_ci.core.suggestions import suggest
 
             raise UsageProblem.of(
                 "model-unknown",
-                f"nothing is recorded of a model '{name}'",
-                help=suggest(name, self.models, otherwise="the models are") or "mlops-ci release records the first",
+                f"the registry has no events of a model '{name}'",
+                help=suggest(name, self.models, otherwise="the models are") or "record the first: mlops-ci release",
             )
         return self.models[name]
 
     def rewind_to(self, seconds: int, through: Event | None = None) -> RegistryState:
-        """Return the registry as it was: of each model, the events before the first one later than `seconds` since 1970.
+        """Return the registry at a time: each model keeps its events before the first one later than `seconds` since 1970.
 
-        `through` is an event up to which its own model is taken, whatever the clocks say.
+        `through` is an event: its own model keeps all events up to and including it, whatever their dates.
         """
         past: dict[str, ModelState] = {}
         for name, state in self.models.items():
@@ -184,7 +189,7 @@ class RegistryState(NamedTuple):
 
     @property
     def gap_warnings(self) -> tuple[Diagnostic, ...]:
-        """A warning where this clone lacks events that others name, or a log, as shallow and tagless clones do."""
+        """One warning that names the models with missing events or a missing log, as in a shallow clone or one without tags."""
         lacking = [
             f"{name} ({len(state.gaps) or 'its log'})"
             for name, state in self.models.items()
@@ -197,25 +202,25 @@ class RegistryState(NamedTuple):
         return (
             Diagnostic(
                 "registry-incomplete",
-                f"this clone lacks events that others name, or the log that says which is the newest: {', '.join(lacking)}",
+                f"this clone lacks events or logs of the registry, so the newest state may be missing: {', '.join(lacking)}",
                 help="git fetch --tags origin 'refs/mlops/log/*:refs/mlops/log/*'; in GitHub Actions: actions/checkout with"
-                " `fetch-depth: 0`. If they are gone from the remote too, run `mlops-ci audit`",
+                " `fetch-depth: 0`. If the remote does not have them either, run `mlops-ci audit`",
                 severity="warning",
             ),
         )
 
 
 def read_registry(repo: Repository | None) -> RegistryState:
-    """Return the registry as a clone knows it, from one listing of refs; empty outside a repository."""
+    """Return the registry as this clone has it, from one listing of refs; empty outside a repository."""
     if repo is None:
         return fold_refs(())
     return repo.recall("registry", lambda: fold_refs(repo.refs(TAG_PREFIX, LOG_PREFIX)), of_refs=True)
 
 
 def fold_refs(refs: Iterable[Ref]) -> RegistryState:
-    """Turn refs (tags and log heads) into the registry's state. Tags that are not in the grammar are not ours.
+    """Return the registry's state from refs (tags and log heads). Tags whose names are not in GTO's grammar are ignored.
 
-    Refs may come one by one from a git that is still listing: what one says by itself is taken while the next is waited for.
+    `refs` may be a stream from a git process that is still listing: each ref is parsed before the next one is read.
     """
     logs: dict[str, Ref] = {}
     found: list[tuple[Ref, EventName]] = []
@@ -250,14 +255,18 @@ def _build_model_state(model: str, events: list[Event], follows: Mapping[str, st
 
 
 def _recorded_version(ref: Ref, name: EventName) -> str:
-    """Return the version of an event on a commit without a release: its record's, or, in an environment, the commit."""
+    """Return the version of an event on a commit without a release: from its record, else the commit (in an environment)."""
     place = (ref.peeled or "", "", 0, name.environment, name.number, ref.contents)
     record = Event(name.kind, ref.name, ref.oid, name.model, "", *place).record
     return record.version if record else (ref.peeled or "") if name.environment else ""
 
 
 def _order_events(events: list[Event], follows: Mapping[str, str]) -> tuple[tuple[Event, ...], tuple[str, ...]]:
-    """Order by the chain (`follows` is from object id to object id), and tell which events are named and not here. Whatever hangs on nothing that is here (a hole, a fork, another tool) keeps its date's place."""
+    """Return the events in the order of the chain, and the object ids of events that are named but missing.
+
+    `follows` maps the object id of an event to that of its predecessor. An event whose predecessor is missing or not
+    named (a gap, or another tool's tag) is placed by its date.
+    """
     by_date = sorted(events, key=lambda event: (event.date, EVENT_RANKS[event.kind], event.number, event.name))
     known = {event.oid for event in events}
     after: dict[str, list[Event]] = {}

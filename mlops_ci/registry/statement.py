@@ -1,7 +1,7 @@
-"""A record as the in-toto Statement that its tag carries, and back.
+"""Conversion between records and the in-toto Statements in tag messages.
 
-A Release is written as SLSA provenance (https://slsa.dev/spec/v1.0/provenance), the others under predicates of our own.
-Every fact stands in one place of the Statement, so that there is nothing that could disagree.
+A Release is written as SLSA provenance (https://slsa.dev/spec/v1.0/provenance); the other records use predicate types of
+this project. Each fact appears once in a Statement, so a Statement cannot contradict itself.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ EventRecord = Release | Assignment | Retirement
 
 
 def parse_statement(text: str) -> Mapping[str, Any] | None:
-    """Return the statement in a tag's message, or None when it holds none (a tag that another tool wrote)."""
+    """Return the Statement in a tag's message; None when there is none (another tool wrote the tag)."""
     line = statement_line(text)
     try:
         found = json.loads(line) if line else None
@@ -36,7 +36,7 @@ def parse_statement(text: str) -> Mapping[str, Any] | None:
 
 
 def gate_evidence(comparison: Comparison, digest: str) -> GateEvidence:
-    """Return what the gate said, short enough for a tag; `digest` is of the comparison's canonical JSON."""
+    """Return the gate's result in the short form for a tag; `digest` is the digest of the comparison's canonical JSON."""
     return GateEvidence(
         digest=digest,
         verdict=comparison.verdict,
@@ -118,7 +118,7 @@ def encode_assignment(assignment: Assignment) -> dict[str, Any]:
 
 
 def encode_retirement(retirement: Retirement) -> dict[str, Any]:
-    """Return a Retirement as a Statement whose subjects are the files of the version that it is about."""
+    """Return a Retirement as a Statement whose subjects are the model files of the retired version."""
     return _build_statement(
         retirement.model,
         retirement.model_files,
@@ -128,14 +128,17 @@ def encode_retirement(retirement: Retirement) -> dict[str, Any]:
 
 
 def encode_approval(consent: ApprovalStatement) -> dict[str, Any]:
-    """Return a Consent as a Statement whose subjects are the files of the model that is approved."""
+    """Return an ApprovalStatement as a Statement whose subjects are the files of the approved model."""
     return _build_statement(
         consent.model, consent.model_files, APPROVAL_TYPE, _drop_fields(encode(consent), "modelFiles", "kind")
     )
 
 
 def decode_approval(statement: Mapping[str, Any]) -> ApprovalStatement:
-    """Return the Consent that a Statement holds; raises DecodeError where it is not one in full. It is no event's record."""
+    """Return the ApprovalStatement in a Statement; raises DecodeError when it is incomplete or of another type.
+
+    An approval is not the record of an event.
+    """
     if (statement.get("_type"), statement.get("predicateType")) != (STATEMENT_TYPE, APPROVAL_TYPE):
         raise DecodeError("$.predicateType: not an approval")
     try:
@@ -145,7 +148,7 @@ def decode_approval(statement: Mapping[str, Any]) -> ApprovalStatement:
 
 
 def decode_event_record(statement: Mapping[str, Any]) -> EventRecord:
-    """Return the record that a Statement holds; raises DecodeError where it is not one of ours in full."""
+    """Return the event record in a Statement; raises DecodeError when it is incomplete or of an unknown type."""
     if statement.get("_type") != STATEMENT_TYPE:
         raise DecodeError("$._type: not an in-toto Statement v1")
     try:
@@ -158,7 +161,7 @@ def decode_event_record(statement: Mapping[str, Any]) -> EventRecord:
             release = decode(Release, {**_flatten_release(predicate), "modelFiles": files})
             release.model_format.find_entry(release.model_files)
             if not release.data:
-                raise DecodeError("$: a release names its data")
+                raise DecodeError("$: a release must name its data")
             return release
     except (KeyError, TypeError, IndexError, ValueError, AttributeError, OverflowError) as error:
         raise DecodeError(str(error)) from error

@@ -1,7 +1,7 @@
-"""The text of an event's tag: a title, a sentence for people, and the record as one line of canonical JSON.
+"""The message of an event's tag: a title, a sentence for people, and the record as one line of canonical JSON.
 
-What orders and describes events is found in the text, since reading a hundred thousand records takes too long. In JSON
-a quote within text is escaped, so that no text can look like the fields that are looked for.
+Decoding a hundred thousand records takes too long, so the fields that order and describe events are found by text search.
+JSON escapes quotes inside strings, so the content of a string cannot look like one of these fields.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ _PREVIOUS = re.compile(r'"previous":\{"name":"[^"\\]*","oid":"([0-9a-f]{40,64})"
 
 
 def format_tag_message(title: str, sentence: str, statement: Mapping[str, Any]) -> str:
-    """Return a tag's message: three paragraphs, the last one the statement."""
-    from mlops_ci.core.digest import canonical_json  # queries only read
+    """Return a tag's message: three paragraphs, of which the last one is the Statement."""
+    from mlops_ci.core.digest import canonical_json  # queries only read, and need no import
 
     return f"{title}\n\n{' '.join(sentence.split())}\n\n{canonical_json(statement)}\n"
 
 
 def find_sentence(text: str) -> str | None:
-    """Return the sentence for people in a tag's message, or None where it holds no statement."""
+    """Return the sentence for people in a tag's message; None when the message has no Statement."""
     at = _statement_start(text)
     return text[text.find("\n\n") + 2 : at - 2] if at else None
 
 
 def statement_line(text: str) -> str:
-    """Return the line that holds the statement, or nothing; a signature may follow it."""
+    """Return the line with the Statement, or an empty string; a signature may follow that line."""
     if not (at := _statement_start(text)):
         return ""
     end = text.find("\n", at)
@@ -40,13 +40,13 @@ def statement_line(text: str) -> str:
 
 
 def _statement_start(text: str) -> int:
-    """Return where the third paragraph begins, if it is a statement; 0 otherwise. Sentences have no empty lines."""
+    """Return the index of the third paragraph if it is a Statement, else 0. A sentence has no empty lines."""
     at = text.find("\n\n", text.find("\n\n") + 2) + 2
     return at if at > 2 and text.startswith(_STATEMENT_OPENING, at) else 0
 
 
 def find_previous_oid(text: str) -> str | None:
-    """Return the object id of the event that a tag's record says it follows."""
+    """Return the object id of the previous event that a tag's record names; None if it names none."""
     begin = _statement_start(text)
     at = text.find(_PREVIOUS_FIELD, begin) if begin else -1
     found = _PREVIOUS.match(text, at) if at >= 0 else None
@@ -54,5 +54,5 @@ def find_previous_oid(text: str) -> str | None:
 
 
 def has_rollback(text: str) -> bool:
-    """Tell whether a tag's record says that it is a rollback."""
+    """Return whether a tag's record is a rollback."""
     return _ROLLBACK_FIELD in text and _ROLLBACK_FIELD in statement_line(text)

@@ -1,4 +1,4 @@
-"""What the registry says at a glance: each model's newest version and what runs where, and every event."""
+"""The data of `show` and `history`: each model's newest version, the version in each environment, and all events."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mlops_ci.core.results.registry import EventRow, HistoryReport, ModelRow, ShowReport
 from mlops_ci.registry.tag_message import find_sentence, has_rollback
 
-if TYPE_CHECKING:  # imported where one model is asked for
+if TYPE_CHECKING:  # imported only for a query of one model
     from mlops_ci.core.results.queries import RunningVersion
     from mlops_ci.registry.events import Event
     from mlops_ci.registry.state import ModelState, RegistryState
@@ -22,10 +22,10 @@ _EVENT_VERBS = {
 
 
 def show_view(registry: RegistryState, model: str | None, at: str | None = None) -> ShowReport:
-    """Return each model's newest version and what every environment runs; of one model, too, since when and why.
+    """Return each model's newest version and the version in every environment; for one model, also since when and why.
 
-    Environments come in the order in which they were first used, which is that of promotion. As with GTO, a deprecated
-    model is shown where it is named only.
+    Environments are in the order of their first use, which is the order of promotion. As in GTO, a deprecated model is
+    shown only when `model` names it.
     """
     states = [registry.model(model)] if model else list(registry.models.values())
     environments = dict.fromkeys(event.environment for state in states for event in state.events if event.environment)
@@ -37,7 +37,7 @@ def show_view(registry: RegistryState, model: str | None, at: str | None = None)
 
 
 def history_view(registry: RegistryState, model: str | None, at: str | None = None) -> HistoryReport:
-    """Return a model's events, or all, the newest first; each model's own are in the order of its log, models by date."""
+    """Return the events of one model or of all, newest first: by date, and in the order of the log within one date."""
     states = [registry.model(model)] if model else registry.models.values()
     found = [(event.date, place, event) for state in states for place, event in enumerate(state.events)]
     found.sort(key=lambda item: item[:2], reverse=True)
@@ -57,7 +57,7 @@ def _model_row(state: ModelState) -> ModelRow:
 
 
 def _describe_running(state: ModelState, event: Event) -> RunningVersion:
-    """Tell all that the records say of an assignment that stands, and of the release that it is of."""
+    """Return what the records say about an active assignment and about its release."""
     from mlops_ci.core.records.events import Assignment, Release
     from mlops_ci.core.results.queries import RunningVersion
 
@@ -93,7 +93,7 @@ def _describe_running(state: ModelState, event: Event) -> RunningVersion:
 
 
 def _first_assignment(state: ModelState, event: Event) -> Event:
-    """Return the assignment that brought the version that still runs: it may have been assigned again since."""
+    """Return the first assignment of the running version: the same version may have been assigned again later."""
     found = event
     for earlier in reversed([one for one in state.events if one.environment == event.environment]):
         if (earlier.kind, earlier.version) != ("assignment", event.version):

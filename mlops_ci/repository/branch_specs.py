@@ -85,7 +85,7 @@ def read_projects(
                 "audit-specs-invalid",
                 f"the specs of branch '{tip.name}' ({tip.commit[:10]}) are invalid: {place}: {first.message}",
                 Location(f"{folder}/{PROJECT_FILE}".lstrip("/")),
-                "signers, policies and manifests cannot be held against them: mend them on the branch (mlops-ci validate)",
+                "signers, policies and manifests cannot be audited without them: fix the specs on the branch (mlops-ci validate)",
             )
         )
     return tuple(found), tuple(findings)

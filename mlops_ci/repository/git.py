@@ -41,8 +41,8 @@ def find_repository(start: Path) -> Repository | None:
     if "dubious ownership" in answer.err:
         raise EnvironmentProblem.of(
             "repository-not-trusted",
-            f"git does not work in {start}, because the repository belongs to somebody else",
-            help=f"if you trust it: git config --global --add safe.directory {start}",
+            f"git does not work in {start}, because the repository belongs to another user",
+            help=f"if you trust the repository: git config --global --add safe.directory {start}",
         )
     match answer.text.split("\n"):
         case ["true", git_dir, common_dir, *_]:
@@ -64,7 +64,7 @@ def require_identity(person: Person | None) -> Person:
     if person is None:
         raise EnvironmentProblem.of(
             "git-identity-missing",
-            "git does not know who you are, and commits and tags need an author",
+            "git has no user name and e-mail address, and commits and tags need an author",
             help='git config user.name "Your Name" && git config user.email you@example.org',
         )
     return person

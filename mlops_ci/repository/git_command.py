@@ -116,5 +116,5 @@ def git_error(args: Sequence[str], answer: GitResult) -> EnvironmentProblem:
     return EnvironmentProblem.of(
         "git-failed",
         f"git {args[0]} failed: {said[-1] if said else f'exit code {answer.status}'}",
-        help="check that the repository is whole (git fsck) and that the disk is writable and not full",
+        help="check that the repository is not damaged (git fsck), and that the disk is writable and not full",
     )

@@ -14,7 +14,7 @@ def require_repository(repo: Repository | None) -> Repository:
         raise UsageProblem.of(
             "repository-missing",
             "this folder is not in a git repository",
-            help="go to the folder of your repository (-C DIR), or make one: git init, then commit your files",
+            help="go to the folder of your repository (-C DIR), or create one: git init, then commit your files",
         )
     return repo
 

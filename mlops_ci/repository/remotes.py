@@ -1,4 +1,4 @@
-"""Remotes: which one is written to, what it has, and how it answers."""
+"""Remotes: the default remote, its refs, and the results of fetch and push."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from mlops_ci.repository.git_config import GitConfig
 from mlops_ci.repository.git_values import ZERO_OID, FetchResult, PushResult, RefUpdate, RemoteRefs
 from mlops_ci.repository.ref_store import RefStore
 
-# what every fetch brings; runs are not among it: those that only this clone has would be pruned
+# the refs that every fetch brings. Runs are not included: a pruning fetch would delete those that only this clone has
 REGISTRY_REFSPECS = (
     "refs/mlops/log/*:refs/mlops/log/*",
     "refs/mlops/releases/*:refs/mlops/releases/*",
     "refs/mlops/approvals/*:refs/mlops/approvals/*",
     "refs/mlops/ledger/*:refs/mlops/ledger/*",
 )
-# a hook or a branch rule said no; every other rejection means that somebody else was first
+# a hook or a branch rule refused the push; every other rejection means that another push was first
 _PUSH_REFUSED = re.compile(r"hook declined|protected branch|GH0(06|13)|prohibited|denied|not allowed")
-# the remote answers, and not to us
+# the remote answers, but denies access
 _ACCESS_REFUSED = re.compile(
     r"Authentication failed|[Pp]ermission denied|[Aa]ccess denied|could not read (Username|Password)|error: 40[13]"
     r"|Host key verification failed|[Rr]epository .*not found"
@@ -35,9 +35,9 @@ class Remotes(RefStore, GitConfig):
         return self.recall("remotes", lambda: tuple(self.run("remote").text.split()))
 
     def default_remote(self) -> str | None:
-        """Return the remote that this repository writes to: `origin`, the configured or the only one; None without any.
+        """Return the remote that this repository writes to: `origin`, the configured or the only one; None without remotes.
 
-        Raises EnvironmentProblem `remote-ambiguous` when there are several and nothing says which.
+        Raises EnvironmentProblem `remote-ambiguous` when there are several and none is configured.
         """
         return self.recall("default remote", self._find_default_remote)
 
@@ -51,16 +51,16 @@ class Remotes(RefStore, GitConfig):
             raise EnvironmentProblem.of(
                 "remote-ambiguous",
                 f"there are several remotes ({', '.join(names)}), and none of them is 'origin'",
-                help=f"say which one holds the registry: git config remote.pushDefault {names[0]}",
+                help=f"choose the one that has the registry: git config remote.pushDefault {names[0]}",
             )
         return found
 
     def remote_url(self, remote: str) -> str:
-        """Return the URL that is fetched from, as configured: it may hold credentials."""
+        """Return the configured fetch URL; it may contain credentials."""
         return self.run("remote", "get-url", "--", remote).text
 
     def remote_default_branch(self, remote: str) -> RemoteRefs:
-        """Return the remote's default branch (`name`), as this clone knows it, or else as the remote says."""
+        """Return the remote's default branch from this clone's refs, else from the remote itself."""
         return self.recall(f"default branch of {remote}", lambda: self._find_default_branch(remote))
 
     def _find_default_branch(self, remote: str) -> RemoteRefs:
@@ -75,7 +75,7 @@ class Remotes(RefStore, GitConfig):
         return RemoteRefs("absent", {})
 
     def list_remote_refs(self, remote: str, *patterns: str) -> RemoteRefs:
-        """Return the remote's refs that match, or why they are not known."""
+        """Return the remote's matching refs, or the reason why they are not known."""
         answer = self._list_remote("--refs", "--", remote, *patterns)
         if answer.state != "found":
             return answer
@@ -83,9 +83,10 @@ class Remotes(RefStore, GitConfig):
         return RemoteRefs("found" if oids else "absent", oids)
 
     def remote_ref_oids(self, remote: str, *patterns: str) -> dict[str, str]:
-        """Return the remote's refs that match, by name.
+        """Return the object ids of the remote's matching refs by name.
 
-        Raises EnvironmentProblem `remote-unreachable` when it does not answer, or refuses to: that is not "none".
+        Raises EnvironmentProblem `remote-unreachable` when the remote does not answer or denies access: the refs are then
+        unknown.
         """
         answer = self.list_remote_refs(remote, *patterns)
         if answer.state in ("found", "absent"):
@@ -94,7 +95,7 @@ class Remotes(RefStore, GitConfig):
         raise EnvironmentProblem.of(
             "remote-unreachable",
             f"'{remote}' {how} which refs it has: {answer.detail}",
-            help="check the network and your rights (git ls-remote), then run the same command again",
+            help="check the network and your access to the remote (git ls-remote), then run the same command again",
         )
 
     def remote_ref_names(self, remote: str, *patterns: str) -> frozenset[str]:

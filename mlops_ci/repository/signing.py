@@ -101,14 +101,14 @@ def sign_tag(
         raise EnvironmentProblem.of(
             "signing-failed",
             f"git could not sign {name}, and nothing was written: {said[0] if said else 'no reason given'}",
-            help=f"try it: git -c gpg.format={signing.format} tag -s -m test signing-test && git tag -d signing-test",
+            help=f"test the signing key: git -c gpg.format={signing.format} tag -s -m test signing-test && git tag -d signing-test",
         )
     if signature.state != "good":
         raise EnvironmentProblem.of(
             "signer-not-allowed",
-            f"your key {signature.key or '(of another format)'} is not among those that may sign, and nothing was written",
-            help="somebody who may adds its public part to the file that `signing.allowedSigners` in mlops.yaml names, on"
-            " the branch; or sign with another key: git config user.signingKey",
+            f"your key {signature.key or '(of another format)'} is not in the file of allowed signers, and nothing was written",
+            help="add the public key on the branch, in a reviewed change, to the file that `signing.allowedSigners` in mlops.yaml"
+            " names; or sign with another key: git config user.signingKey",
         )
     return content, signature
 
@@ -229,8 +229,8 @@ def _gpg_settings(signers: Path) -> Iterator[tuple[tuple[str, ...], Mapping[str,
             said = err.decode("utf-8", "replace").strip().splitlines()
             raise EnvironmentProblem.of(
                 "signers-unreadable",
-                f"gpg cannot import the public keys of those who may sign: {said[0] if said else f'exit code {status}'}",
-                help="write the file anew: gpg --armor --export ADDRESS... (public keys only)",
+                f"gpg cannot import the public keys of the allowed signers: {said[0] if said else f'exit code {status}'}",
+                help="write the file again: gpg --armor --export ADDRESS... (public keys only)",
             )
         yield settings, {"GNUPGHOME": home}
 

@@ -30,8 +30,8 @@ def ssh_agent_with_key(key: str) -> Iterator[tuple[str, str]]:
     if found is None:
         raise EnvironmentProblem.of(
             "signing-key-unusable",
-            f"there is nothing to hold the key in {SIGNING_KEY_VARIABLE}: ssh-agent did not start",
-            help="try it in such a job: ssh-agent -s",
+            f"the key in {SIGNING_KEY_VARIABLE} cannot be used because ssh-agent did not start",
+            help="run `ssh-agent -s` in the same job to see why",
         )
     theirs = {**own, "SSH_AUTH_SOCK": found.group(1), "SSH_AGENT_PID": found.group(2)}
     try:
@@ -50,8 +50,8 @@ def _add_key(key: str, env: Mapping[str, str]) -> str:
     if status != 0 or len(public) < 2:
         raise EnvironmentProblem.of(
             "signing-key-unusable",
-            f"what {SIGNING_KEY_VARIABLE} holds cannot be signed with: it is no private OpenSSH key, is cut, or has a passphrase",
-            help="make a key for this alone (ssh-keygen -t ed25519 -N '' -f key), store the whole file `key` as the secret, and add"
+            f"{SIGNING_KEY_VARIABLE} has no usable key: it is not a private OpenSSH key, is incomplete, or has a passphrase",
+            help="create a key only for this purpose (ssh-keygen -t ed25519 -N '' -f key), store the whole file `key` as the secret, and add"
             " key.pub to the allowed signers",
         )
     return f"{public[0]} {public[1]}"
@@ -63,7 +63,7 @@ def _run_program(argv: tuple[str, ...], env: Mapping[str, str], stdin: bytes = b
     except FileNotFoundError as error:
         raise EnvironmentProblem.of(
             "signature-program-missing",
-            f"a key in {SIGNING_KEY_VARIABLE} is held by {argv[0]}, which is not installed or not on PATH",
+            f"a key in {SIGNING_KEY_VARIABLE} needs {argv[0]}, which is not installed or not on PATH",
             help="install OpenSSH 8.2 or newer",
         ) from error
     return status, out.decode("utf-8", "replace")

@@ -51,7 +51,7 @@ def test_a_person_counts_once_whatever_their_keys_and_a_key_whatever_its_names()
     listed = judged(by("ada@example.org,ada@host.org", "a"), by("ada@host.org", "b"))
     for found in (two_keys, two_names, listed):
         assert len(found.counted) == 1
-        assert [one.why for one in found.rejected] == ["the same person has approved already"]
+        assert [one.why for one in found.rejected] == ["this person has already approved the release"]
 
 
 @pytest.mark.parametrize("signer", ["*@example.org", "ada", "ada@example.org,*@example.org", "!eve@example.org", ""])

@@ -46,7 +46,7 @@ def test_a_project_without_signing_demands_none(repo: Repository) -> None:
     [
         ({"other.yaml": SIGNED}, "has no valid Project in mlops.yaml"),
         ({"mlops.yaml": "kind: [broken"}, "has no valid Project in mlops.yaml"),
-        ({"mlops.yaml": HEAD + "  policy: {approvals: {prod: 1}}\n"}, "asks for approvals without `signing`"),
+        ({"mlops.yaml": HEAD + "  policy: {approvals: {prod: 1}}\n"}, "requires approvals but has no `signing`"),
         ({"mlops.yaml": SIGNED}, "has no file '.mlops/signers'"),
     ],
 )

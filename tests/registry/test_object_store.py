@@ -273,7 +273,7 @@ TROUBLE: dict[str, tuple[Callable[[Bucket, pytest.MonkeyPatch], str], str, str]]
     "no permission": (deny, "store-forbidden", "AWS_PROFILE"),
     "no credentials": (forget_keys, "store-forbidden", "AWS_PROFILE"),
     "no network": (unplug, "store-unreachable", "network"),
-    "no such bucket": (lambda _, __: "s3://nobody-made-it/models", "store-unknown", "make the bucket"),
+    "no such bucket": (lambda _, __: "s3://nobody-made-it/models", "store-unknown", "create the bucket"),
     "no driver": (uninstall, "store-driver-missing", "pip install 'mlops-ci[s3]'"),
     "another protocol": (lambda _, __: "http://127.0.0.1/models", "store-unknown", "mlops.yaml"),
 }

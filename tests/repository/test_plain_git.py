@@ -50,7 +50,7 @@ def other_repository(folder: Path, *options: str) -> Repository:
 def show_discovery(world: World) -> None:
     repo, _, monkeypatch = world
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
-    with pytest.raises(EnvironmentProblem, match="belongs to somebody else"):
+    with pytest.raises(EnvironmentProblem, match="belongs to another user"):
         git.find_repository(repo.root)
     with gitpython.Repo(repo.root) as opened:
         assert opened.head.reference.name == "main"

@@ -1,4 +1,4 @@
-"""Approvals: those that an assignment records are real, of this release, by others than its makers, and enough of them."""
+"""Audit of the approvals: an assignment's approvals are genuine, for its release, not by its authors, and sufficient."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from mlops_ci.repository.git import Repository
 from mlops_ci.repository.ref_listing import TAG_PREFIX
 from mlops_ci.repository.signing import TagSignature
 
-_DEPLOYER_ROLE = "who deploys does not approve it"
+_DEPLOYER_ROLE = "the person who deploys a version cannot approve it"
 
 
 @dataclass(frozen=True)
 class _AssignmentCase:
-    """An assignment that approvals are recorded of, or asked for."""
+    """An assignment that has recorded approvals or needs some."""
 
     event: Event
     record: Assignment
@@ -40,9 +40,10 @@ class _AssignmentCase:
 def breaks(
     repo: Repository, helds: Iterable[ModelInventory], project: ProjectAtTip, signatures: Mapping[str, TagSignature]
 ) -> tuple[dict[str, tuple[Diagnostic, ...]], int]:
-    """Return by model what is wrong with its approvals, and how many count.
+    """Return the findings about approvals by model, and the number of valid approvals.
 
-    An assignment needs as many as its record says were asked for, and what runs now as many as the branch asks for today.
+    An assignment needs the number of approvals that its record names; a current assignment also needs the number that the
+    branch requires now.
     """
     settings = project.specs.project.spec.signing
     cases = [
@@ -65,7 +66,7 @@ def breaks(
         if case.release.oid not in makers:
             makers[case.release.oid] = find_release_authors(repo, signing, case.release)
         parties = [makers[case.release.oid]]
-        if case.record.rollback_of is None:  # who goes back may have approved it once
+        if case.record.rollback_of is None:  # the person who rolls back may have approved the earlier version
             parties.append(find_tag_authors(repo, signing, case.event.oid, _DEPLOYER_ROLE))
         signed = signatures.get(case.event.oid, TagSignature("bad")).state == "good"
         count, wrong = _count_valid_approvals(case, known, parties, signed=signed)
@@ -95,7 +96,7 @@ def _count_valid_approvals(
     *,
     signed: bool,
 ) -> tuple[int, list[Diagnostic]]:
-    """Return how many recorded approvals count, and a finding for each that does not."""
+    """Return the number of valid recorded approvals, and a finding for each invalid one."""
     wrong: list[Diagnostic] = []
     tags: list[SignedApproval] = []
     count = 0
@@ -103,7 +104,7 @@ def _count_valid_approvals(
         if item.kind != "signature":
             why = _ci_rejection_reason(item, case, signed=signed)
         elif item.ref is None or (one := known.get((item.ref.name, item.ref.oid))) is None:
-            why = f"its tag{f' {item.ref.name}' if item.ref else ''} is not here"
+            why = f"its tag{f' {item.ref.name}' if item.ref else ''} is missing in this clone"
         else:
             tags.append(one)
             continue
@@ -123,17 +124,17 @@ def _count_valid_approvals(
 
 
 def _ci_rejection_reason(item: Approval, case: _AssignmentCase, *, signed: bool) -> str | None:
-    """Return why an approval that CI saw does not count: the signature of the assignment is all that vouches for it."""
+    """Return why an approval from the git host does not count. Only the signature of the assignment proves such an approval."""
     if not signed:
-        return "CI saw it, and the assignment that says so is not signed by somebody who may"
-    return "who deployed it is said to have approved it" if item.actor == case.record.made_by.actor else None
+        return "it was recorded by a CI job, but the assignment is not signed by an allowed signer"
+    return "the same person deployed the version" if item.actor == case.record.made_by.actor else None
 
 
 def _author_approval_finding(case: _AssignmentCase, who: str, why: str) -> Diagnostic:
     return Diagnostic(
         "audit-approval-by-author",
         f"the approval of {case.event.name} by {who} does not count: {why}",
-        help="somebody else has to approve the version (mlops-ci approve); then deploy it again",
+        help="another person must approve the version (mlops-ci approve); then deploy it again",
         about=f"{TAG_PREFIX}{case.event.name}",
     )
 
@@ -142,7 +143,8 @@ def _invalid_approval_finding(case: _AssignmentCase, who: str, why: str) -> Diag
     return Diagnostic(
         "audit-approval-invalid",
         f"the approval of {case.event.name} by {who} does not count: {why}",
-        help="fetch the approvals (git fetch origin 'refs/mlops/*:refs/mlops/*'); if that is not it, it was forged or taken away",
+        help="fetch the approvals (git fetch origin 'refs/mlops/*:refs/mlops/*'); if the finding stays, the approval was forged or"
+        " deleted: approve the version again (mlops-ci approve)",
         about=f"{TAG_PREFIX}{case.event.name}",
     )
 
@@ -150,8 +152,8 @@ def _invalid_approval_finding(case: _AssignmentCase, who: str, why: str) -> Diag
 def _missing_approvals_finding(case: _AssignmentCase, count: int) -> Diagnostic:
     return Diagnostic(
         "audit-approval-missing",
-        f"{case.event.name} needs {case.required} approvals for '{case.record.environment}', and {count} count",
-        help=f"have it approved (mlops-ci approve {case.release.model}@{case.release.version} --env {case.record.environment}),"
-        " and deploy it again",
+        f"{case.event.name} needs {case.required} approvals for '{case.record.environment}', but has {count} valid ones",
+        help=f"get approvals (mlops-ci approve {case.release.model}@{case.release.version} --env {case.record.environment}),"
+        " and deploy the version again",
         about=f"{TAG_PREFIX}{case.event.name}",
     )

@@ -1,4 +1,4 @@
-"""Contents of a repository's blobs, asked for by many checks and read once: few processes, and bounded memory."""
+"""Batched reads of a repository's blobs for the audit: few git processes, and bounded memory."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from mlops_ci.core.records.base import FileDigest
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.git_values import ObjectInfo
 
-_MAX_BATCH_BYTES = 64 << 20  # bytes that one process of git is asked for
+_MAX_BATCH_BYTES = 64 << 20  # bytes that one git process returns
 
 
 def look_up_objects(repo: Repository, names: Sequence[str]) -> dict[str, ObjectInfo]:
-    """Return what is there of the names (object ids, or `commit:path`), by name. Names with a line break are not there."""
+    """Return the existing objects by name (an object id or `commit:path`). Names with a line break count as missing."""
     plain = [name for name in dict.fromkeys(names) if "\n" not in name]
     return {
         name: one
@@ -23,7 +23,7 @@ def look_up_objects(repo: Repository, names: Sequence[str]) -> dict[str, ObjectI
 
 
 def read_blobs(repo: Repository, objects: Mapping[str, ObjectInfo]) -> Iterator[tuple[str, bytes | None]]:
-    """Yield each blob's id and content, once; None for one that is damaged."""
+    """Yield each blob's id and content once; the content is None for a damaged blob."""
     blobs = {one.oid: one.size for one in objects.values() if one.type == "blob"}
     batch: list[str] = []
     size = 0
@@ -38,7 +38,7 @@ def read_blobs(repo: Repository, objects: Mapping[str, ObjectInfo]) -> Iterator[
 
 
 def digest_blobs(repo: Repository, objects: Mapping[str, ObjectInfo]) -> dict[str, FileDigest | None]:
-    """Return each blob's digest and size by its id; None for one that is damaged."""
+    """Return each blob's digest and size by id; None for a damaged blob."""
     return {
         oid: None if content is None else FileDigest(oid, digest_bytes(content), len(content))
         for oid, content in read_blobs(repo, objects)

@@ -1,4 +1,4 @@
-"""The chain of a model's records: each names the one before it, later than it, and is about what its tag's name says."""
+"""Audit of the chain of a model's records: each names the previous record, has a later date and matches its tag's name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mlops_ci.repository.ref_listing import TAG_PREFIX
 
 
 def breaks(held: ModelInventory, *, signing: bool) -> Iterator[Diagnostic]:
-    """Yield what is wrong with a model's records and their order; where signing is required, tags of others count too."""
+    """Yield the faults in a model's records and their order; with `signing`, every tag without a record is an error too."""
     yield from _record_breaks(held)
     yield from _foreign_tag_breaks(held, strict=signing)
     yield from _link_breaks(held)
@@ -29,7 +29,7 @@ def _record_breaks(held: ModelInventory) -> Iterator[Diagnostic]:
         yield Diagnostic(
             "audit-record-invalid",
             f"tag {event.name} {_record_fault(event.contents)}",
-            help="it was edited or made by something else: compare with another clone (git ls-remote)",
+            help="the tag was edited, or another tool wrote it: compare with another clone (git ls-remote)",
             about=f"{TAG_PREFIX}{event.name}",
         )
 
@@ -37,16 +37,16 @@ def _record_breaks(held: ModelInventory) -> Iterator[Diagnostic]:
 def _record_fault(contents: str) -> str:
     statement = parse_statement(contents)
     if statement is None:
-        return "holds no record"
+        return "has no record"
     try:
         decode_event_record(statement)
     except DecodeError as error:
-        return f"holds a record that cannot be read: {error}"
-    return "holds a record of something else than its name and commit say"
+        return f"has a record that cannot be read: {error}"
+    return "has a record that does not match the tag's name and commit"
 
 
 def _foreign_tag_breaks(held: ModelInventory, *, strict: bool) -> Iterator[Diagnostic]:
-    """Yield tags without a record. What another tool made before our first event is history; what it made since, is not ours."""
+    """Yield the tags without a record. One from before the first recorded event is a note; a later one is an error."""
     started = min((event.date for event in held.state.events if event.name in held.records), default=None)
     logged = {entry.tag for entry in held.log}
     for name in held.tags:
@@ -57,8 +57,8 @@ def _foreign_tag_breaks(held: ModelInventory, *, strict: bool) -> Iterator[Diagn
         severity: Severity = "note" if before and not strict else "error"
         yield Diagnostic(
             "audit-tag-foreign",
-            f"tag {name} has no record: {'another tool made it' if before else 'it was made beside the log'}",
-            help="nothing vouches for it: delete it, or release with mlops-ci what it stands for"
+            f"tag {name} has no record: {'another tool wrote it' if before else 'it was written without the log'}",
+            help="the tag has no evidence: delete it, or release this version with mlops-ci"
             if severity == "error"
             else None,
             severity=severity,
@@ -78,15 +78,15 @@ def _link_breaks(held: ModelInventory) -> Iterator[Diagnostic]:
         if said is not None and said.oid in first:
             yield Diagnostic(
                 "audit-chain-forked",
-                f"{event.name} and {first[said.oid]} both say that they follow {said.name}",
-                help="one of the two was made beside the log: compare with another clone, and delete the one that it does not have",
+                f"the records of {event.name} and {first[said.oid]} both name {said.name} as the previous event",
+                help="one of the two was written without the log: compare with another clone, and delete the one that it does not have",
                 about=about,
             )
         elif event.name in before and said != wanted and not (wanted is None and _is_foreign_tag(held, said)):
             yield Diagnostic(
                 "audit-chain-broken",
-                f"{event.name} says that it follows {_ref_text(said)}, and in the log it follows {_ref_text(wanted)}",
-                help="an event was taken out, put in or replaced: compare with another clone",
+                f"the record of {event.name} names {_ref_text(said)} as the previous event, but the log has {_ref_text(wanted)}",
+                help="an event was removed, inserted or replaced: compare with another clone (git ls-remote)",
                 about=about,
             )
         if said is not None:
@@ -94,7 +94,7 @@ def _link_breaks(held: ModelInventory) -> Iterator[Diagnostic]:
 
 
 def _is_foreign_tag(held: ModelInventory, ref: EventRef | None) -> bool:
-    """Tell whether a tag is one of another tool, which the first event of ours may follow."""
+    """Return whether another tool wrote a tag; the first recorded event may follow such a tag."""
     event = held.events.get(ref.name) if ref else None
     return event is not None and ref is not None and event.oid == ref.oid and event.name not in held.records
 
@@ -109,7 +109,8 @@ def _date_breaks(held: ModelInventory) -> Iterator[Diagnostic]:
         if later.date <= earlier.date:
             yield Diagnostic(
                 "audit-date-order",
-                f"{later.name} is dated no later than {earlier.name}, which the log has before it",
-                help="it was backdated, or replaced: tools that sort by date would show another order than the log's",
+                f"the date of {later.name} is not later than that of {earlier.name}, the event before it in the log",
+                help="the tag was backdated or replaced: tools that sort by date show another order than the log. Compare with"
+                " another clone (git ls-remote)",
                 about=f"{TAG_PREFIX}{later.name}",
             )

@@ -1,4 +1,4 @@
-"""What a repository holds of each model: tags, log, pins and records, read once by a handful of git commands."""
+"""The inventory of each model in a repository: tags, log, pins and records, read once with a few git commands."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from functools import cached_property
 from typing import NamedTuple
 
 from mlops_ci.core.records.events import EventRef, Release
-from mlops_ci.registry import state as registry
 from mlops_ci.registry.events import Event, EventName, parse_event_name
 from mlops_ci.registry.run_store import RELEASE_PREFIX
-from mlops_ci.registry.state import ModelState
+from mlops_ci.registry.state import ModelState, fold_refs
 from mlops_ci.registry.statement import EventRecord
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.git_values import LogCommit
@@ -20,7 +19,7 @@ from mlops_ci.repository.refs import Ref
 
 
 class LogEntry(NamedTuple):
-    """One commit of a log. `ref` is the tag that it says it is about, None when it does not say; `record` is its JSON."""
+    """One commit of a log. `ref` is the tag that the commit names, None if it names none; `record` is the record's JSON."""
 
     oid: str
     parents: tuple[str, ...]
@@ -30,16 +29,17 @@ class LogEntry(NamedTuple):
 
     @property
     def tag(self) -> str:
-        """The tag's name, as far as the entry says one."""
+        """The name of the entry's tag; the commit's title if the entry names no tag."""
         return self.ref.name if self.ref else self.title
 
 
 @dataclass(frozen=True)
 class ModelInventory:
-    """All of one model. `tags` has the object of every tag whose name is an event's, also of those that are no events.
+    """The refs and records of one model.
 
-    `log` is oldest first, as far as it could be walked; `torn` says that it ends at a commit that is not here. `pins` has
-    the commit that each version's run is pinned at.
+    `tags` maps each tag with an event's name to its object id, also if the tag is not annotated. `log` is oldest first, as
+    far as this clone has it; `is_incomplete` says that older commits are missing. `pins` maps each version to the commit of
+    its run.
     """
 
     model: str
@@ -51,23 +51,23 @@ class ModelInventory:
 
     @cached_property
     def events(self) -> dict[str, Event]:
-        """Every event by the name of its tag."""
+        """All events by tag name."""
         return {event.name: event for event in self.state.events}
 
     @cached_property
     def records(self) -> dict[str, EventRecord]:
-        """The record of every event that has one, by the name of its tag. Each is decoded once."""
+        """The records of all events that have one, by tag name. Each is decoded once."""
         found = ((event.name, event.record) for event in self.state.events)
         return {name: record for name, record in found if record is not None}
 
     @cached_property
     def project(self) -> str | None:
-        """The project that the newest release says it is of."""
+        """The project that the newest release names; None without a recorded release."""
         return next((one.project.name for one in reversed(self.records.values()) if isinstance(one, Release)), None)
 
     @cached_property
     def ordered_events(self) -> tuple[Event, ...]:
-        """Events in the log's order; before them those of other tools, behind them those that the log does not have."""
+        """The events in the log's order; events of other tools come before them, unlogged events of mlops-ci after them."""
         place = {entry.tag: at for at, entry in enumerate(self.log)}
         last = len(place)
         order = [
@@ -78,14 +78,14 @@ class ModelInventory:
 
     @staticmethod
     def claims_record(event: Event) -> bool:
-        """Tell whether a tag claims to hold a record, whatever comes of reading it."""
+        """Return whether a tag's message looks like it has a record, valid or not."""
         return '"_type":' in event.contents
 
 
 def read_inventories(repo: Repository) -> tuple[ModelInventory, ...]:
-    """Return what the repository holds of every model that a tag, a log or a pin names, sorted by name."""
+    """Return the inventory of every model that a tag, a log or a pin names, sorted by name."""
     refs = repo.refs(TAG_PREFIX, LOG_PREFIX, RELEASE_PREFIX)
-    states = registry.fold_refs(ref for ref in refs if not ref.name.startswith(RELEASE_PREFIX)).models
+    states = fold_refs(ref for ref in refs if not ref.name.startswith(RELEASE_PREFIX)).models
     tags: dict[str, dict[str, str]] = {}
     for ref, name in _event_refs(refs):
         tags.setdefault(name.model, {})[ref.name.removeprefix(TAG_PREFIX)] = ref.oid
@@ -114,7 +114,7 @@ def _event_refs(refs: Iterable[Ref]) -> Iterable[tuple[Ref, EventName]]:
 
 
 def _read_logs(repo: Repository, heads: Mapping[str, str]) -> tuple[dict[str, tuple[LogEntry, ...]], frozenset[str]]:
-    """Return every log, oldest first, and the models whose log is not all here."""
+    """Return every log, oldest entry first, and the models whose log is incomplete in this clone."""
     commits = repo.reachable_commits(list(heads.values()))
     chains = {name: _walk_log(commits, head) for name, head in heads.items()}
     flat = [commit for chain in chains.values() for commit in chain]

@@ -1,4 +1,4 @@
-"""Ledgers of questions to holdouts: one line of valid questions each, and all of it there that a release has seen."""
+"""Audit of the holdout ledgers: each is one line of valid entries, and it still has all entries that releases name."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from mlops_ci.core.codec import DecodeError
-from mlops_ci.core.codec import decode_json as decoded
+from mlops_ci.core.codec import DecodeError, decode_json
 from mlops_ci.core.diagnostics import Diagnostic, Location
 from mlops_ci.core.errors import EnvironmentProblem
 from mlops_ci.core.records.comparison import HoldoutLedgerEntry
@@ -19,16 +18,15 @@ from mlops_ci.repository.git import Repository
 from mlops_ci.repository.git_values import LogCommit
 from mlops_ci.repository.ref_listing import LEDGER_PREFIX, TAG_PREFIX
 
-_TREE_PREFIX = (
-    f"100644 {LEDGER_ENTRY_FILE}\0".encode()
-)  # and an object id, as git stores it: all of a tree that has this file only
+# a git tree that has only this file consists of this prefix and the binary object id
+_TREE_PREFIX = f"100644 {LEDGER_ENTRY_FILE}\0".encode()
 _FETCH_COMMAND = "git fetch origin 'refs/mlops/*:refs/mlops/*'"
 _COMPARE_HELP = "compare with another clone (git ls-remote), or start a fresh holdout (split.epoch)"
 
 
 @dataclass(frozen=True)
 class LedgerEntry:
-    """One commit of a ledger: its question, or `why` it has none that counts."""
+    """One commit of a ledger: its entry (`question`), or the reason (`why`) that it has no valid one."""
 
     oid: str
     question: HoldoutLedgerEntry | None
@@ -37,7 +35,7 @@ class LedgerEntry:
 
 @dataclass(frozen=True)
 class LedgerHistory:
-    """One ledger, oldest first; `torn` says why it could not be walked to its first question."""
+    """One ledger, oldest first; `incomplete_reason` says why its chain could not be read back to the first entry."""
 
     ref: str
     head: str
@@ -46,30 +44,30 @@ class LedgerHistory:
 
     @property
     def question_count(self) -> int:
-        """How many questions it has."""
+        """The number of evaluations in the ledger."""
         return sum(link.question is not None for link in self.entries)
 
     @cached_property
     def positions(self) -> dict[str, int]:
-        """The place of each commit, from 1."""
+        """The position of each commit, from 1."""
         return {link.oid: at for at, link in enumerate(self.entries, 1)}
 
 
 def read_ledgers(repo: Repository) -> dict[str, LedgerHistory]:
-    """Return every ledger of the repository, by its ref."""
+    """Return all ledgers of the repository by ref."""
     return {ref: _read_ledger(repo, ref, oid) for ref, oid in repo.ref_oids(LEDGER_PREFIX).items()}
 
 
 def ledgers_of_models(
     ledgers: Mapping[str, LedgerHistory], helds: Iterable[ModelInventory]
 ) -> dict[str, LedgerHistory]:
-    """Return those of the ledgers that releases of some models name."""
+    """Return the ledgers that the releases of these models name."""
     named = {record.ledger.ref for held in helds for _, record in _releases(held) if record.ledger is not None}
     return {ref: ledger for ref, ledger in ledgers.items() if ref in named}
 
 
 def breaks(ledger: LedgerHistory, projects: Iterable[ProjectAtTip]) -> Iterator[Diagnostic]:
-    """Yield what is wrong with a ledger itself, at its dataset's spec on the branch, which has its budget of today."""
+    """Yield the faults of a ledger itself, located in its dataset's spec on the branch, which has the current budget."""
     dataset, _, epoch = ledger.ref.removeprefix(LEDGER_PREFIX).rpartition("/")
     owners = [(one, found) for one in projects if (found := one.specs.datasets.get(dataset)) is not None]
     budgets = [
@@ -90,35 +88,35 @@ def breaks(ledger: LedgerHistory, projects: Iterable[ProjectAtTip]) -> Iterator[
     if budgets and ledger.question_count > max(budgets):
         yield Diagnostic(
             "audit-ledger-overspent",
-            f"{ledger.ref} has {ledger.question_count:,} questions, and the branch's holdoutBudget is {max(budgets):,}",
+            f"{ledger.ref} has {ledger.question_count:,} evaluations, but the branch's holdoutBudget is {max(budgets):,}",
             place,
-            "the budget was lowered since, or somebody counted past it: what was promoted last may be luck. Start a fresh"
-            " holdout (split.epoch)",
+            "the budget was lowered later, or it was exceeded, so the last promotions may be due to chance. Start a fresh"
+            " holdout (a new split.epoch)",
             "warning",
             about=ledger.ref,
         )
 
 
 def release_ledger_breaks(held: ModelInventory, ledgers: Mapping[str, LedgerHistory]) -> Iterator[Diagnostic]:
-    """Yield where the ledgers are not what a model's releases saw: their heads, and their questions before them."""
+    """Yield the releases of a model whose ledger is missing, was rewritten or does not have the release's evaluation."""
     for tag, release in _releases(held):
         head = release.ledger
         if head is None:
             if release.evidence.budget is not None:
                 yield _missing_question_finding(
-                    tag, f"{tag} was judged within a budget, and names no ledger that counted it"
+                    tag, f"{tag} has a verdict within a holdout budget, but names no ledger that counted the evaluation"
                 )
             continue
         ledger = ledgers.get(head.ref)
         if ledger is None:
             yield Diagnostic(
                 "audit-ledger-missing",
-                f"{head.ref}, in which the question of {tag} was counted, is not here",
-                help=f"a plain clone lacks it: {_FETCH_COMMAND}. If it is gone from the remote, restore it from a clone that has it:"
-                f" git push origin {head.oid}:{head.ref}",
+                f"this clone has no {head.ref}, the ledger that counted the evaluation of {tag}",
+                help=f"a plain clone does not have it: {_FETCH_COMMAND}. If the remote does not have it either, restore it from a"
+                f" clone that has it: git push origin {head.oid}:{head.ref}",
                 about=head.ref,
             )
-        elif ledger.incomplete_reason is None:  # else it cannot be told
+        elif ledger.incomplete_reason is None:  # an incomplete ledger cannot be compared
             yield from _question_breaks(ledger, head, tag, release)
 
 
@@ -127,9 +125,9 @@ def _question_breaks(ledger: LedgerHistory, head: LedgerHead, tag: str, release:
     if until is None:
         yield Diagnostic(
             "audit-ledger-rewritten",
-            f"{ledger.ref} does not have commit {head.oid[:10]}, at which it was when {tag} was released",
-            help=f"this clone may be behind: {_FETCH_COMMAND}. Else somebody rewrote it, so that questions are not counted any more:"
-            f" look for a clone that has the commit (git cat-file -t {head.oid[:10]}), and restore it from there",
+            f"{ledger.ref} does not have commit {head.oid[:10]}, its head when {tag} was released",
+            help=f"this clone may be out of date: {_FETCH_COMMAND}. Otherwise the ledger was rewritten, and some evaluations are no"
+            f" longer counted: restore it from a clone that has the commit (git cat-file -t {head.oid[:10]})",
             about=ledger.ref,
         )
         return
@@ -138,7 +136,8 @@ def _question_breaks(ledger: LedgerHistory, head: LedgerHead, tag: str, release:
     one = link.question if link else None
     if one is None or (one.dataset, one.holdout_digest, one.model_digest) != asked:
         yield _missing_question_finding(
-            tag, f"{tag} was released as question {head.question:,} of {ledger.ref}, which is another one"
+            tag,
+            f"{tag} names entry {head.question:,} of {ledger.ref}, but that entry is another evaluation or is missing",
         )
 
 
@@ -150,7 +149,7 @@ def _missing_question_finding(tag: str, why: str) -> Diagnostic:
     return Diagnostic(
         "audit-question-missing",
         why,
-        help="it was released past the count, so its verdict was at no level that anybody knows: gate the model again",
+        help="the ledger did not count this evaluation, so the error level of its verdict is unknown: run `mlops-ci gate` again",
         about=f"{TAG_PREFIX}{tag}",
     )
 
@@ -158,7 +157,7 @@ def _missing_question_finding(tag: str, why: str) -> Diagnostic:
 def _malformed_finding(ledger: LedgerHistory, why: str, place: Location | None) -> Diagnostic:
     return Diagnostic(
         "audit-ledger-malformed",
-        f"{ledger.ref} is no chain of questions: {why}",
+        f"{ledger.ref} is not a valid ledger: {why}",
         place,
         _COMPARE_HELP,
         about=ledger.ref,
@@ -169,12 +168,12 @@ def _read_ledger(repo: Repository, ref: str, head: str) -> LedgerHistory:
     try:
         commits = repo.reachable_commits([head])
     except EnvironmentProblem:
-        return LedgerHistory(ref, head, incomplete_reason="a commit of it is not here, or is damaged")
+        return LedgerHistory(ref, head, incomplete_reason="one of its commits is missing or damaged")
     chain: list[LogCommit] = []
     at: str | None = head
     while at is not None:
         if at not in commits:
-            return LedgerHistory(ref, head, incomplete_reason=f"it leads to {at[:10]}, which is no commit")
+            return LedgerHistory(ref, head, incomplete_reason=f"it leads to {at[:10]}, which is not a commit")
         chain.append(commits[at])
         at = chain[-1].parents[0] if chain[-1].parents else None
     if chain[-1].oid in repo.shallow_boundary():
@@ -190,21 +189,21 @@ def _read_ledger(repo: Repository, ref: str, head: str) -> LedgerHistory:
 def _ledger_entry(
     ref: str, commit: LogCommit, tree: bytes | None, text: bytes | None, known: dict[tuple[str, str], str]
 ) -> LedgerEntry:
-    """Return one commit with what is wrong with it; `known` has the commits of the pairs that were asked about before."""
+    """Return one commit as a ledger entry with its fault, if any; `known` has the commits of all earlier evaluations."""
     alone = tree is not None and tree.startswith(_TREE_PREFIX) and len(tree) == len(_TREE_PREFIX) + len(commit.oid) // 2
     if not alone:
-        return LedgerEntry(commit.oid, None, f"it holds something else than {LEDGER_ENTRY_FILE}")
+        return LedgerEntry(commit.oid, None, f"its tree is not exactly the file {LEDGER_ENTRY_FILE}")
     try:
-        question = decoded(HoldoutLedgerEntry, text or b"")
+        question = decode_json(HoldoutLedgerEntry, text or b"")
     except DecodeError as error:
-        return LedgerEntry(commit.oid, None, f"it holds no question: {error}")
+        return LedgerEntry(commit.oid, None, f"its entry cannot be read: {error}")
     pair = (question.holdout_digest, question.model_digest)
     why = None
     if len(commit.parents) > 1:
-        why = f"it joins {len(commit.parents)} chains"
+        why = f"it has {len(commit.parents)} parents"
     elif ledger_ref(question.dataset, question.epoch) != ref:
-        why = f"it holds a question to {question.dataset}, epoch {question.epoch}"
+        why = f"its entry is for the dataset {question.dataset}, epoch {question.epoch}"
     elif pair in known:
-        why = f"it repeats the question of commit {known[pair][:10]}"
+        why = f"it repeats the evaluation of commit {known[pair][:10]}"
     known.setdefault(pair, commit.oid)
     return LedgerEntry(commit.oid, question, why)

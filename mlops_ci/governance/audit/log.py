@@ -1,4 +1,4 @@
-"""The log against the tags, both ways: whoever moves one has to move the other, and the log only grows."""
+"""Audit of a model's log against its tags, in both directions: every event is in both, and the log is one line."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from mlops_ci.registry.events import parse_event_name
 from mlops_ci.repository.ref_listing import LOG_PREFIX, TAG_PREFIX
 
 _REWRITTEN_HELP = (
-    "somebody rewrote the registry: compare with another clone (git ls-remote), and restore from it what is gone"
+    "the registry was rewritten: compare with another clone (git ls-remote), and restore the original from it"
 )
 
 
 def breaks(held: ModelInventory) -> Iterator[Diagnostic]:
-    """Yield where log and tags of a model disagree, and what is wrong with the log itself."""
+    """Yield the differences between a model's log and its tags, and the faults in the log itself."""
     yield from _shape_breaks(held)
     told: set[str] = set()
     for entry in held.log:
         if entry.tag in told:
-            yield _malformed_finding(held, entry, f"names {entry.tag} a second time")
+            yield _malformed_finding(held, entry, f"repeats the tag {entry.tag}")
         told.add(entry.tag)
         yield from _entry_breaks(held, entry)
     for event in held.state.events:
@@ -29,7 +29,7 @@ def breaks(held: ModelInventory) -> Iterator[Diagnostic]:
             yield Diagnostic(
                 "audit-tag-unlogged",
                 f"tag {event.name} is not in the log of '{held.model}'",
-                help="it was made by something other than mlops-ci, or the log was cut: compare with another clone",
+                help="another tool wrote the tag, or the log was cut: compare with another clone (git ls-remote)",
                 about=f"{TAG_PREFIX}{event.name}",
             )
 
@@ -39,43 +39,46 @@ def _shape_breaks(held: ModelInventory) -> Iterator[Diagnostic]:
     if not held.log and any(held.claims_record(event) for event in held.state.events):
         yield Diagnostic(
             "audit-log-missing",
-            f"'{held.model}' has events, and {ref} is not here" if held.state.log is None else f"{ref} is not a log",
-            help="a plain clone lacks it: git fetch origin 'refs/mlops/*:refs/mlops/*'. If it is gone from the remote, it was deleted",
+            f"'{held.model}' has events, but this clone has no {ref}"
+            if held.state.log is None
+            else f"{ref} is not a log",
+            help="a plain clone does not have the log: git fetch origin 'refs/mlops/*:refs/mlops/*'. If the remote does not have it"
+            " either, it was deleted: restore it from another clone",
             about=ref,
         )
     elif held.is_incomplete:
         yield Diagnostic(
             "audit-log-malformed",
-            f"{ref} does not go back to its first event",
-            help="this clone is shallow (git fetch --unshallow), or somebody replaced the log",
+            f"{ref} does not reach back to its first event",
+            help="this clone is shallow (git fetch --unshallow), or the log was replaced",
             about=ref,
         )
 
 
 def _entry_breaks(held: ModelInventory, entry: LogEntry) -> Iterator[Diagnostic]:
     if len(entry.parents) > 1:
-        yield _malformed_finding(held, entry, f"has {len(entry.parents)} parents, and a log is one line")
+        yield _malformed_finding(held, entry, f"has {len(entry.parents)} parents, but a log is one line")
     if entry.ref is None or entry.ref.name != entry.title:
         said = "no tag" if entry.ref is None else entry.ref.name
-        yield _malformed_finding(held, entry, f"is titled {entry.title!r:.80} and names {said}")
+        yield _malformed_finding(held, entry, f"has the title {entry.title!r:.80} but names {said}")
         return
     name = parse_event_name(f"{TAG_PREFIX}{entry.ref.name}")
     if name is None or name.model != held.model:
-        yield _malformed_finding(held, entry, f"is about {entry.ref.name}, which is no event of this model")
+        yield _malformed_finding(held, entry, f"names {entry.ref.name}, which is not an event of this model")
         return
     oid = held.tags.get(entry.ref.name)
     about = f"{TAG_PREFIX}{entry.ref.name}"
     if oid is None:
         yield Diagnostic(
             "audit-tag-missing",
-            f"tag {entry.ref.name} is in the log of '{held.model}' and was deleted",
-            help=f"{_REWRITTEN_HELP}; its object was {entry.ref.oid}",
+            f"tag {entry.ref.name} is in the log of '{held.model}', but the tag was deleted",
+            help=f"{_REWRITTEN_HELP}; the tag's object was {entry.ref.oid}",
             about=about,
         )
     elif oid != entry.ref.oid:
         yield Diagnostic(
             "audit-tag-moved",
-            f"tag {entry.ref.name} is {oid[:10]}, and the log of '{held.model}' says {entry.ref.oid[:10]}",
+            f"tag {entry.ref.name} is object {oid[:10]}, but the log of '{held.model}' names {entry.ref.oid[:10]}",
             help=_REWRITTEN_HELP,
             about=about,
         )
@@ -96,9 +99,9 @@ def _disagreement(held: ModelInventory, entry: LogEntry) -> str | None:
         return "lacks the record of"
     try:
         same = decode_json(type(record), entry.record) == record
-    except ValueError:  # DecodeError is one; so is a path that leads out of its folder
+    except ValueError:  # DecodeError is a ValueError; a path outside its folder raises one too
         same = False
-    return None if same else "holds another record than"
+    return None if same else "has another record than the tag"
 
 
 def _malformed_finding(held: ModelInventory, entry: LogEntry, why: str) -> Diagnostic:

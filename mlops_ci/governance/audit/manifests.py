@@ -1,4 +1,4 @@
-"""The manifests on the branch against what is assigned: nothing edited by hand, nothing left behind."""
+"""Audit of the manifests on the branch: they are those of the current assignments, without manual edits or leftovers."""
 
 from __future__ import annotations
 
@@ -14,16 +14,14 @@ from mlops_ci.repository.branch_specs import BranchTip, ProjectAtTip
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.ref_listing import TAG_PREFIX
 
-_REWRITE_HELP = "write them again (mlops-ci deploy); what is to change belongs into the Deployment spec"
-_UNASSIGNED_HELP = (
-    "if a pull request has just brought them, run the deploy command that it names; else delete the folder (git rm -r)"
-)
+_REWRITE_HELP = "write the manifests again (mlops-ci deploy); make changes in the Deployment spec, not in the manifests"
+_UNASSIGNED_HELP = "if a pull request has just added these files, run the deploy command that it names; else delete the folder (git rm -r)"
 
 
 def breaks(
     repo: Repository, helds: Iterable[ModelInventory], project: ProjectAtTip, tip: BranchTip
 ) -> tuple[dict[str, tuple[Diagnostic, ...]], int]:
-    """Return by model where the branch's manifests are not those of what is assigned now, and how many were verified."""
+    """Return the findings by model where the branch's manifests differ from the current assignments', and the number verified."""
     folders = _manifest_folders(tip.files, project)
     wanted = {held.model: _current_assignments(held) for held in helds}
     current = [path for place in folders.values() for path in place]
@@ -44,7 +42,7 @@ def breaks(
             found.setdefault(model, []).append(
                 Diagnostic(
                     "audit-manifest-unassigned",
-                    f"{folder}/ on branch '{tip.name}' has {len(paths)} files, and nothing of '{model}' is assigned to '{environment}'",
+                    f"{folder}/ on branch '{tip.name}' has {len(paths)} files, but no version of '{model}' is assigned to '{environment}'",
                     help=_UNASSIGNED_HELP,
                     about=f"{tip.name}:{folder}",
                 )
@@ -67,7 +65,7 @@ def _manifest_folders(files: Mapping[str, str], project: ProjectAtTip) -> dict[t
 
 
 def _current_assignments(held: ModelInventory) -> dict[str, tuple[Event, Assignment]]:
-    """Return what runs in each environment, as far as a record says so."""
+    """Return the current assignment of each environment, if it has a record."""
     return {
         environment: (event, record)
         for environment, event in held.state.current_assignments.items()
@@ -82,11 +80,11 @@ def _manifest_breaks(
     for path in sorted({*told, *there}):
         wanted, digest = told.get(path), there.get(path)
         if wanted is None:
-            why = f"is not among the manifests of {event.name}"
+            why = f"is not one of the manifests of {event.name}"
         elif path not in there:
-            why = f"is not there, and {event.name} wrote it"
+            why = f"is missing, but {event.name} wrote it"
         elif digest is None or (digest.sha256, digest.size) != (wanted.sha256, wanted.size):
-            why = f"is not what {event.name} wrote: it was edited"
+            why = f"differs from the file that {event.name} wrote: it was edited"
         else:
             continue
         yield Diagnostic(

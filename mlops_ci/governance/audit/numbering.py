@@ -1,4 +1,4 @@
-"""Versions that go up by one step, numbers without gaps, and assignments that are of the release they name."""
+"""Audit of the numbering: versions rise by one step, event numbers have no gaps, and assignments match their releases."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from mlops_ci.registry.events import EventName, next_version, parse_event_name, 
 from mlops_ci.repository.ref_listing import TAG_PREFIX
 
 _STEPS: tuple[Literal["major", "minor", "patch"], ...] = ("major", "minor", "patch")
-_NUMBERING_HELP = "it was made by hand, or an event was taken out: compare with another clone (git ls-remote)"
+_NUMBERING_HELP = "the tag was written by hand, or an event was removed: compare with another clone (git ls-remote)"
 
 
 def breaks(held: ModelInventory) -> Iterator[Diagnostic]:
-    """Yield what is wrong with a model's versions, the numbers of its other events, and what those are about."""
+    """Yield the faults in a model's versions, in the numbers of its other events, and in the releases that these name."""
     names = _event_names(held)
     yield from _version_breaks(names, held)
     yield from _number_breaks(names)
@@ -25,7 +25,7 @@ def breaks(held: ModelInventory) -> Iterator[Diagnostic]:
 
 
 def _event_names(held: ModelInventory) -> tuple[tuple[str, EventName], ...]:
-    """Return all that happened, in order: what the log says, also of tags that are gone, and then what it does not know."""
+    """Return the names of all events in order: foreign tags, the log's entries (also of deleted tags), then unlogged tags."""
     logged = dict.fromkeys(entry.tag for entry in held.log)
     foreign = [
         event.name for event in held.ordered_events if event.name not in logged and not held.claims_record(event)
@@ -44,7 +44,8 @@ def _version_breaks(names: tuple[tuple[str, EventName], ...], held: ModelInvento
         if name.version not in wanted and tag in held.records:
             yield Diagnostic(
                 "audit-version-step",
-                f"{tag} does not follow {f'v{highest}' if highest else 'nothing'}: the next version was {' or '.join(wanted)}",
+                f"the version of {tag} skips a step: the highest version before it was {f'v{highest}' if highest else 'none'}, so"
+                f" {' or '.join(wanted)} was next",
                 help=_NUMBERING_HELP,
                 about=f"{TAG_PREFIX}{tag}",
             )
@@ -61,14 +62,14 @@ def _number_breaks(names: tuple[tuple[str, EventName], ...]) -> Iterator[Diagnos
         if name.number in taken:
             yield Diagnostic(
                 "audit-number-repeated",
-                f"{tag} has the number of {taken[name.number]}",
+                f"{tag} has the same number as {taken[name.number]}",
                 help=_NUMBERING_HELP,
                 about=f"{TAG_PREFIX}{tag}",
             )
         elif name.number != expected:
             yield Diagnostic(
                 "audit-number-skipped",
-                f"{tag} is number {name.number}, and number {expected} was next",
+                f"{tag} has number {name.number}, but number {expected} was next",
                 help=_NUMBERING_HELP,
                 about=f"{TAG_PREFIX}{tag}",
             )
@@ -83,8 +84,9 @@ def _commit_breaks(held: ModelInventory) -> Iterator[Diagnostic]:
         if event.commit in holders:
             yield Diagnostic(
                 "audit-commit-shared",
-                f"{event.name} is on the commit of {holders[event.commit]}, and one commit holds one version of a model",
-                help="readers that go by commits, such as gto, cannot tell the two apart: release from a commit of its own",
+                f"{event.name} is on the same commit as {holders[event.commit]}, but a commit can have only one version of a model",
+                help="tools that identify a version by its commit, such as gto, cannot distinguish the two: release from another"
+                " commit",
                 about=f"{TAG_PREFIX}{event.name}",
             )
         holders.setdefault(event.commit, event.name)
@@ -101,25 +103,25 @@ def _assignment_breaks(held: ModelInventory) -> Iterator[Diagnostic]:
         at = held.events.get(record.release.name)
         why = None
         if at is None or at.oid != record.release.oid:
-            why = f"names the release {record.release.name} ({record.release.oid[:10]}), which is not here"
+            why = f"names the release {record.release.name} ({record.release.oid[:10]}), which does not exist here"
         elif at.oid not in released:
             why = f"names the release {at.name}, which came after it"
         elif not isinstance(target, Release):
-            # what another tool made can be retired, and not be assigned
-            why = f"names {at.name}, which is no release of ours" if isinstance(record, Assignment) or target else None
+            # a release of another tool can be retired, but it cannot be assigned
+            why = f"names {at.name}, which has no release record" if isinstance(record, Assignment) or target else None
         elif different := _differences(record, target):
             why = f"and {at.name}, its release, differ in {', '.join(different)}"
         if why:
             yield Diagnostic(
                 "audit-assignment-differs",
                 f"{event.name} {why}",
-                help="what runs is not what was released: roll back to a version that is whole, and compare with another clone",
+                help="the assigned version is not the released one: roll back to a valid version, and compare with another clone",
                 about=f"{TAG_PREFIX}{event.name}",
             )
 
 
 def _differences(record: object, release: Release) -> list[str]:
-    """Return in what an assignment or retirement is not of its release."""
+    """Return the names of the fields in which an assignment or retirement differs from its release."""
     names = ["version", "model_files"]
     if isinstance(record, Assignment):
         names += ["model_digest", "run_key"]

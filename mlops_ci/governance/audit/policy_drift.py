@@ -1,4 +1,4 @@
-"""Versions that passed a gate which today's would not be: the policy moved on, and they still run."""
+"""Audit of the policy: versions in use that passed an earlier gate and would not pass the current one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mlops_ci.spec.spec_types import ModelSpec, Requirement
 
 
 def breaks(held: ModelInventory, model: LocatedSpec[ModelSpec]) -> Iterator[Diagnostic]:
-    """Yield a warning for each version that is the newest or runs somewhere, and would not pass the model's gate of today."""
+    """Yield a warning for each version that is the newest or assigned, and that the model's current gate would not pass."""
     spec = model.spec
     today = digest_json([encode(spec.gate), encode(spec.evaluate)])
     current = {event.version for event in held.state.current_assignments.values()}
@@ -33,34 +33,35 @@ def breaks(held: ModelInventory, model: LocatedSpec[ModelSpec]) -> Iterator[Diag
         if reasons:
             yield Diagnostic(
                 "audit-policy-drift",
-                f"{event.name} passed under policy {record.evidence.policy_digest[:10]}, would fail under today's: {'; '.join(reasons)}",
+                f"{event.name} passed under policy {record.evidence.policy_digest[:10]}, but it would fail under the current policy:"
+                f" {'; '.join(reasons)}",
                 model.locate("spec", "gate", key=True),
-                f"gate the model again (mlops-ci gate {held.model}) and deploy what passes",
+                f"run the gate again (mlops-ci gate {held.model}), release and deploy a version that passes",
                 "warning",
             )
 
 
 def _shortfall(requirement: Requirement, evidence: GateEvidence) -> str | None:
-    """Return why recorded evidence does not meet a requirement; None when it does."""
+    """Return the reason why recorded evidence does not meet a requirement; None when it does."""
     asked = requirement_terms(requirement)
     if asked.test != "threshold":
         was_asked = any(item.requirement == asked for item in evidence.requirements)
-        return None if was_asked else f"{describe_terms(asked)}: it was never asked"
+        return None if was_asked else f"{describe_terms(asked)}: the gate did not test it"
     seen = _measured_bounds(asked, evidence)
     if seen is None:
         return f"{describe_terms(asked)}: {asked.metric} was not measured"
     lower, upper = seen
     low = -math.inf if asked.min is None else asked.min
     high = math.inf if asked.max is None else asked.max
-    exact = lower == upper  # what is measured without an interval may be on the limit
+    exact = lower == upper  # a value without an interval may be equal to the limit
     if (low < lower and upper < high) or (exact and low <= lower <= high):
         return None
     shown = format_metric(lower) if exact else f"{format_metric(lower)} to {format_metric(upper)}"
-    return f"{describe_terms(asked)}, and it has {shown}"
+    return f"{describe_terms(asked)}, but the recorded value is {shown}"
 
 
 def _measured_bounds(asked: RequirementTerms, evidence: GateEvidence) -> tuple[float, float] | None:
-    """Return the bounds that a threshold is held against: those that one was judged by, else those that were reported."""
+    """Return the recorded bounds of a metric: those of an earlier threshold on it, else those of the reported metric."""
     for item in evidence.requirements:
         told = item.requirement
         if (told.test, told.metric, told.by) == ("threshold", asked.metric, asked.by) and item.candidate is not None:

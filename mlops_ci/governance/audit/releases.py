@@ -1,4 +1,4 @@
-"""Released runs: pinned where the record says, their records as the release tells, and every byte of their models."""
+"""Audit of the released runs: each is pinned at the recorded commit, and its records and model files match the release."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from mlops_ci.spec.requirement_text import describe_terms
 T = TypeVar("T")
 _OID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _RECORD_FILES = ("run.json", "comparison.json", "snapshot.json", "metrics.json", EXTERNAL_FILES_RECORD)
-_RESTORE_HELP = "fetch it from a clone that has it whole, and find out who changed it"
+_RESTORE_HELP = "fetch the run from a clone that has the original, and find out who changed it"
 
 
 @dataclass(frozen=True)
 class PinnedRelease:
-    """A release, the tag it stands in, and the commit that its run is read from."""
+    """A release, its tag, and the commit of its run."""
 
     tag: str
     release: Release
@@ -40,19 +40,19 @@ class PinnedRelease:
 
     @property
     def ref(self) -> str:
-        """The ref that readers take the run from."""
+        """The ref from which commands read the run."""
         return release_ref(self.release.model, self.release.version)
 
     def object_name(self, path: str) -> str:
-        """Return how git calls a file of the run."""
+        """Return git's name for a file of the run."""
         return f"{self.commit}:{path}"
 
 
 @dataclass(frozen=True)
 class RunVerification:
-    """What was found of all released runs: breaks by model, every snapshot that could be read by tag, and how much was verified.
+    """The result of verifying all released runs: findings by model, readable snapshots by tag, and the amount verified.
 
-    `elsewhere` counts model files that are at a URL: they are not read, and whoever fetches one verifies it.
+    `external_files` counts the model files in an object store. The audit does not read them; every download verifies them.
     """
 
     breaks: Mapping[str, tuple[Diagnostic, ...]]
@@ -64,7 +64,7 @@ class RunVerification:
 
 
 def pin_breaks(held: ModelInventory) -> Iterator[Diagnostic]:
-    """Yield where the pins of a model and its releases disagree."""
+    """Yield the differences between a model's pins and its releases."""
     known = held.pins or {}
     releases = {record.version: (tag, record) for tag, record in held.records.items() if isinstance(record, Release)}
     for version, (tag, record) in releases.items():
@@ -72,32 +72,32 @@ def pin_breaks(held: ModelInventory) -> Iterator[Diagnostic]:
         if version not in known:
             yield Diagnostic(
                 "audit-pin-missing",
-                f"{ref}, which holds the run of {tag}, is not here",
-                help="a plain clone lacks it: git fetch origin 'refs/mlops/*:refs/mlops/*'. If it is gone from the remote, restore"
-                f" it from a clone: git push origin {record.run_oid}:{ref}",
+                f"this clone has no {ref}, which pins the run of {tag}",
+                help="a plain clone does not have it: git fetch origin 'refs/mlops/*:refs/mlops/*'. If the remote does not have it"
+                f" either, restore it from a clone that has it: git push origin {record.run_oid}:{ref}",
                 about=ref,
             )
         elif known[version] != record.run_oid:
             yield Diagnostic(
                 "audit-pin-moved",
-                f"{ref} is at {known[version][:10]}, and {tag} was released from {record.run_oid[:10]}",
-                help=f"put it back from a clone that has the run: git push --force origin {record.run_oid}:{ref}",
+                f"{ref} is at commit {known[version][:10]}, but {tag} was released from {record.run_oid[:10]}",
+                help=f"restore it from a clone that has the run: git push --force origin {record.run_oid}:{ref}",
                 about=ref,
             )
     for version in known:
-        # one whose tag is here but cannot be read is reported as that
+        # a tag that exists but cannot be read has its own finding
         if version not in releases and f"{held.model}@v{version}" not in held.tags:
             ref = release_ref(held.model, version)
             yield Diagnostic(
                 "audit-pin-orphaned",
-                f"{ref} pins the run of a release, and there is no tag {held.model}@v{version}",
-                help="the newest events were cut off: look for a clone that has the tag (git ls-remote)",
+                f"{ref} pins the run of a release, but there is no tag {held.model}@v{version}",
+                help="the newest events were removed: restore the tag from a clone that has it (git ls-remote)",
                 about=ref,
             )
 
 
 def verify_runs(repo: Repository, helds: Iterable[ModelInventory]) -> RunVerification:
-    """Verify the runs of all releases against their records, and every model file byte by byte."""
+    """Verify the runs of all releases against their records, and the digest of every model file in git."""
     found: dict[str, list[Diagnostic]] = {}
     pinned = [item for held in helds for item in _pinned_releases(held)]
     names = [item.object_name(path) for item in pinned for path in _run_paths(item)]
@@ -160,8 +160,8 @@ def _run_paths(item: PinnedRelease) -> Iterator[str]:
 def _missing_run_finding(item: PinnedRelease) -> Diagnostic:
     return Diagnostic(
         "audit-run-missing",
-        f"the run of {item.tag}, commit {item.commit[:10]}, is not in this repository",
-        help=f"git fetch origin {item.ref}:{item.ref}; if it is gone from the remote, look for a clone that has it",
+        f"this repository does not have the run of {item.tag}, commit {item.commit[:10]}",
+        help=f"git fetch origin {item.ref}:{item.ref}; if the remote does not have it either, restore it from a clone that has it",
         about=item.ref,
     )
 
@@ -172,7 +172,7 @@ def _file_breaks(
     seen: Mapping[str, FileDigest | None],
     elsewhere: Mapping[str, FileDigest],
 ) -> Iterator[Diagnostic]:
-    """Yield model files whose bytes are not the recorded ones; of those at a URL, what the run says of them counts."""
+    """Yield the model files that differ from the release's record; for external files, the run's record is compared."""
     for file in item.release.model_files:
         path = f"{MODEL_FOLDER}{file.path}"
         one = there.get(item.object_name(path))
@@ -180,7 +180,7 @@ def _file_breaks(
             if elsewhere[file.path] != file:
                 yield Diagnostic(
                     "audit-file-changed",
-                    f"{item.ref}:{EXTERNAL_FILES_RECORD} names another {file.path} than {item.tag} records",
+                    f"{item.ref}:{EXTERNAL_FILES_RECORD} has another digest or size of {file.path} than {item.tag} records",
                     help=_RESTORE_HELP,
                     about=item.ref,
                 )
@@ -195,11 +195,11 @@ def _file_breaks(
             continue
         digest = seen.get(one.oid)
         if digest is None:
-            why = "cannot be read: its object is damaged"
+            why = "cannot be read because its git object is damaged"
         elif digest.size != file.size:
-            why = f"has {digest.size:,} bytes, and {item.tag} records {file.size:,}"
+            why = f"has {digest.size:,} bytes, but {item.tag} records {file.size:,}"
         elif digest.sha256 != file.sha256:
-            why = f"has the SHA-256 {digest.sha256[:12]}..., and {item.tag} records {file.sha256[:12]}..."
+            why = f"has the SHA-256 {digest.sha256[:12]}..., but {item.tag} records {file.sha256[:12]}..."
         else:
             continue
         yield Diagnostic("audit-file-changed", f"{item.ref}:{path} {why}", help=_RESTORE_HELP, about=item.ref)
@@ -208,13 +208,13 @@ def _file_breaks(
 def _record_breaks(
     item: PinnedRelease, texts: Mapping[str, bytes | None], snapshots: dict[str, DatasetSnapshot]
 ) -> Iterator[Diagnostic]:
-    """Yield where the records of a run and its release tell different stories."""
+    """Yield the differences between the records of a run and its release."""
     yield from _gate_breaks(item, texts.get("comparison.json"), texts.get("metrics.json"))
     run = _decode_or_none(TrainingRun, texts.get("run.json"))
-    wrong = ["run.json is not there, or not in its form"] if run is None else _run_differences(item.release, run)
+    wrong = ["run.json is missing or invalid"] if run is None else _run_differences(item.release, run)
     snapshot = _decode_or_none(DatasetSnapshot, texts.get("snapshot.json"))
     if snapshot is None:
-        wrong.append("snapshot.json is not there, or not in its form")
+        wrong.append("snapshot.json is missing or invalid")
     else:
         snapshots[item.tag] = snapshot
         wrong += _data_differences(item.release, snapshot)
@@ -233,40 +233,41 @@ def _gate_breaks(item: PinnedRelease, answer: bytes | None, metrics: bytes | Non
     else:
         why = f"{item.tag} was released without a gate: {item.ref} has no comparison.json" if answer is None else None
         if (odd := _evidence_contradiction(told)) is not None:
-            why = f"the gate's pass on {item.tag} does not follow from what its tag records: {odd}"
+            why = f"the gate's verdict 'pass' on {item.tag} contradicts the evidence in its tag: {odd}"
     if why:
         yield Diagnostic(
             "audit-release-not-gated",
             why,
-            help="nobody vouches for it: roll back to a version that passed, and release with mlops-ci gate and release",
+            help="the release has no evidence of a passed gate: roll back to a version that passed, and release with"
+            " `mlops-ci gate` and `mlops-ci release`",
             about=f"{TAG_PREFIX}{item.tag}",
         )
     if answer is None:
         return
     wrong = []
     if digest_bytes(answer) != told.digest:
-        wrong.append(f"its digest is {digest_bytes(answer)[:12]}..., and the tag records {told.digest[:12]}...")
+        wrong.append(f"its digest is {digest_bytes(answer)[:12]}..., but the tag records {told.digest[:12]}...")
     if comparison is None:
-        wrong.append("it is not in its form")
+        wrong.append("it is not a valid record")
     else:
         mine = (comparison.model, comparison.run, comparison.model_digest, comparison.key)
         if mine != (release.model, release.run_key, release.model_digest, release.run_ref.rpartition("/")[2]):
-            wrong.append("it is about another run")
+            wrong.append("it describes another run")
         elif not _is_same_evidence(comparison, told):
-            wrong.append("verdict, metrics or requirements are not those that the tag records")
+            wrong.append("its verdict, metrics or requirements differ from those that the tag records")
         elif metrics is not None and _metrics_digest(comparison) != digest_bytes(metrics):
-            wrong.append("metrics.json has other numbers")
+            wrong.append("its metrics differ from those in metrics.json")
     for one in wrong:
         yield Diagnostic(
             "audit-evidence-differs",
-            f"{item.ref}:comparison.json is not the gate's answer on {item.tag}: {one}",
+            f"{item.ref}:comparison.json is not the gate's result for {item.tag}: {one}",
             help=_RESTORE_HELP,
             about=item.ref,
         )
 
 
 def _evidence_contradiction(told: GateEvidence) -> str | None:
-    """Say why a tag's verdict cannot be what its requirements come to, or a requirement not what its numbers say."""
+    """Return why a tag's verdict contradicts its requirements, or a requirement its numbers; None if nothing does."""
     if (why := verdict_contradiction(told.verdict, told.requirements)) is not None:
         return why
     for item in told.requirements:
@@ -276,7 +277,7 @@ def _evidence_contradiction(told: GateEvidence) -> str | None:
 
 
 def _is_same_evidence(comparison: Comparison, recorded: GateEvidence) -> bool:
-    """Tell whether a tag's evidence is that of the gate's answer; those of earlier versions say less."""
+    """Return whether a tag's evidence matches the comparison; tags of earlier toolkit versions have fewer fields."""
     mine = gate_evidence(comparison, recorded.digest)
     if recorded.confidence is None:
         mine = replace(mine, confidence=None, budget=None)
@@ -300,20 +301,22 @@ def _run_differences(release: Release, run: TrainingRun) -> list[str]:
         "files": (run.files, release.model_files),
         "trusted types": (run.trusted, release.trusted),
     }
-    return [f"run.json has another {name}" for name, (mine, told) in pairs.items() if mine != told]
+    return [f"run.json has a different {name}" for name, (mine, told) in pairs.items() if mine != told]
 
 
 def _data_differences(release: Release, snapshot: DatasetSnapshot) -> list[str]:
     told = release.data[0]
     mine = (snapshot.dataset, snapshot.digest, snapshot.rows, snapshot.schema_digest)
     wrong = (
-        ["snapshot.json is of other data"] if mine != (told.dataset, told.digest, told.rows, told.schema_digest) else []
+        ["snapshot.json describes other data"]
+        if mine != (told.dataset, told.digest, told.rows, told.schema_digest)
+        else []
     )
-    return wrong + ([] if snapshot.has_passed else ["snapshot.json has checks that failed"])
+    return wrong + ([] if snapshot.has_passed else ["snapshot.json has failed checks"])
 
 
 def _decode_or_none(kind: type[T], text: bytes | None) -> T | None:
     try:
         return decode_json(kind, text) if text is not None else None
-    except ValueError:  # DecodeError is one; so is a path that leads out of its folder
+    except ValueError:  # DecodeError is a ValueError; a path outside its folder raises one too
         return None

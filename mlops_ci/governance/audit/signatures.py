@@ -1,4 +1,4 @@
-"""Signatures of tags, where the project asks for them: by one of those whom the branch allows to sign."""
+"""Audit of the tags' signatures, if the project has signing: every signer must be an allowed signer of the branch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mlops_ci.spec.spec_types import SigningSpec
 def check_event_signatures(
     repo: Repository, helds: Iterable[ModelInventory], project: ProjectAtTip
 ) -> Mapping[str, TagSignature]:
-    """Return what is to be thought of every event's signature, by the tag's object id; nothing where none is asked for."""
+    """Return the verified signature of every event by the tag's object id; empty if the project has no signing."""
     signing = project.specs.project.spec.signing
     if signing is None:
         return {}
@@ -26,9 +26,9 @@ def check_event_signatures(
 
 
 def breaks(held: ModelInventory, signatures: Mapping[str, TagSignature], signing: SigningSpec) -> Iterator[Diagnostic]:
-    """Yield each event whose tag is not signed by somebody who may.
+    """Yield each event whose tag has no good signature by an allowed signer.
 
-    Unsigned events before a model's first good signature are a warning only: what was signed names them, link by link.
+    Unsigned events before a model's first good signature are only a warning: the chain from the signed event names them.
     """
     vouched = False
     for event in reversed(held.ordered_events):
@@ -46,9 +46,9 @@ def _missing_signature_finding(event: Event, severity: Severity) -> Diagnostic:
     return Diagnostic(
         "audit-signature-missing",
         f"tag {event.name} is not signed",
-        help="whoever made it had no key"
+        help="the tag was written without a signing key: configure one (git config user.signingKey), and write the event again"
         if severity == "error"
-        else "it is older than the model's first signature, which vouches for it",
+        else "the tag is older than the model's first signed event, whose chain of records names it",
         severity=severity,
         about=f"{TAG_PREFIX}{event.name}",
     )
@@ -57,8 +57,8 @@ def _missing_signature_finding(event: Event, severity: Severity) -> Diagnostic:
 def _bad_signature_finding(event: Event) -> Diagnostic:
     return Diagnostic(
         "audit-signature-bad",
-        f"the signature of tag {event.name} does not fit: its content was changed, or its key has expired or been revoked",
-        help=f"compare with another clone (git ls-remote), and see what git says: git verify-tag -v {event.oid[:10]}",
+        f"the signature of tag {event.name} is not valid: its content was changed, or its key has expired or been revoked",
+        help=f"compare with another clone (git ls-remote), and let git verify the tag: git verify-tag -v {event.oid[:10]}",
         about=f"{TAG_PREFIX}{event.name}",
     )
 
@@ -66,7 +66,7 @@ def _bad_signature_finding(event: Event) -> Diagnostic:
 def _unknown_signer_finding(event: Event, signature: TagSignature, allowed: str) -> Diagnostic:
     return Diagnostic(
         "audit-signature-stranger",
-        f"tag {event.name} is signed with {signature.key or 'a key'}, which is of nobody in {allowed}",
-        help="if the signer may sign, add the key there by a reviewed change; else somebody forged the event",
+        f"tag {event.name} is signed with {signature.key or 'a key'}, which is not in {allowed}",
+        help="if the signer may sign, add the key to that file in a reviewed change; otherwise the event is forged",
         about=f"{TAG_PREFIX}{event.name}",
     )

@@ -1,4 +1,4 @@
-"""What the commit of a release holds: the spec, code and data that the record names by their digests."""
+"""Audit of the sources of releases: the commit has the spec, code and data with the digests that the record names."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _LFS_POINTER = re.compile(
 
 @dataclass(frozen=True)
 class _ReleaseSource:
-    """A release, and the files of its data."""
+    """A release and its data files."""
 
     tag: str
     release: Release
     data: tuple[FileDigest, ...]
 
     def object_name(self, path: str) -> str:
-        """Return how git calls a file of the project at the release's commit."""
+        """Return git's name for a file of the project at the release's commit."""
         folder = self.release.project.path
         return f"{self.release.commit}:{path}" if folder == "." else f"{self.release.commit}:{folder}/{path}"
 
@@ -43,9 +43,9 @@ def breaks(
     helds: Iterable[ModelInventory],
     snapshots: Mapping[str, DatasetSnapshot],
 ) -> dict[str, tuple[Diagnostic, ...]]:
-    """Return by model where a release's commit does not hold what was released.
+    """Return the findings by model where a release's commit does not have the recorded spec, code or data.
 
-    `snapshots` has those of the released runs by tag. Each release says in which folder of its commit its project was.
+    `snapshots` are those of the released runs, by tag. Each release records the folder of its project in the commit.
     """
     sources = [item for held in helds for item in _release_sources(held, snapshots)]
     there = blobs.look_up_objects(repo, [item.object_name(path) for item in sources for path in _source_paths(item)])
@@ -83,11 +83,11 @@ def _source_breaks(
     one = there.get(item.object_name(release.spec_path))
     spec = models.get(one.oid, {}).get(release.model) if one else None
     if spec != release.spec_digest:
-        what = "another spec of" if spec else "no spec of"
+        what = "a different spec of" if spec else "no spec of"
         yield Diagnostic(
             "audit-spec-differs",
-            f"{release.spec_path} at commit {at} has {what} '{release.model}', and {item.tag} was made from {release.spec_digest[:12]}...",
-            help="the release was made from something else than its commit holds: release again with mlops-ci",
+            f"{release.spec_path} at commit {at} has {what} '{release.model}', but {item.tag} records the digest {release.spec_digest[:12]}...",
+            help="the release was not made from its commit: release again with `mlops-ci gate` and `mlops-ci release`",
             about=f"{TAG_PREFIX}{item.tag}",
         )
     for what, files in (("code", release.code), ("data", item.data)):
@@ -96,24 +96,25 @@ def _source_breaks(
             digest = digests.get(one.oid) if one else None
             if digest is not None and (digest.sha256, digest.size) == (file.sha256, file.size):
                 continue
-            has = "is not there" if one is None else "is another file"
+            has = "is missing" if one is None else "is a different file"
             yield Diagnostic(
                 "audit-source-differs",
-                f"{file.path} at commit {at} {has}, and {item.tag} was made from the {what} with SHA-256 {file.sha256[:12]}...",
-                help="the commit does not hold what was released, so it cannot be made again: find out which of the two was changed",
+                f"{file.path} at commit {at} {has}, but {item.tag} records this {what} file with the SHA-256 {file.sha256[:12]}...",
+                help="the commit does not match the release, so the release cannot be reproduced: find out whether the commit or the"
+                " record was changed",
                 about=f"{TAG_PREFIX}{item.tag}",
             )
 
 
 def _file_digest(oid: str, content: bytes) -> FileDigest:
-    """Return a file's digest; Git LFS keeps a pointer in its place, which says it."""
+    """Return a file's digest; for a Git LFS pointer, the digest and size that it names."""
     if pointer := _LFS_POINTER.match(content[:1024]):
         return FileDigest(oid, pointer.group(1).decode(), int(pointer.group(2)))
     return FileDigest(oid, digest_bytes(content), len(content))
 
 
 def _model_spec_digests(content: bytes) -> dict[str, str]:
-    """Return the digests of the Model specs in a file, by name, as they were taken when it was read as a spec."""
+    """Return the digests of the Model specs in a file by name, computed as when the spec was loaded."""
     try:
         documents = document.read_documents("", content)
     except SyntaxProblem:

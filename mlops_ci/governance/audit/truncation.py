@@ -1,4 +1,4 @@
-"""What somebody saw before, and must still find: a registry that was cut back looks whole, but not to those who kept a head."""
+"""Audit against noted object ids: a truncated registry looks complete, but an id noted earlier is then missing."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ def breaks(
     tip: BranchTip | None,
     seen: Iterable[str],
 ) -> Iterator[Diagnostic]:
-    """Yield each of the object ids that is no part of the registry or of the branch any more.
+    """Yield a finding for each object id that is no longer part of the registry or of the branch.
 
-    Raises UsageProblem for what is no object id (at least its first seven digits).
+    Raises UsageProblem `object-id-invalid` for a value that is not an object id (at least its first seven digits).
     """
     known = {oid for held in helds for oid in _known_oids(held)} | {one.oid for held in ledgers for one in held.entries}
     for oid in seen:
         if not _OID.fullmatch(oid):
             raise UsageProblem.of(
                 "object-id-invalid",
-                f"'{oid}' is no object id",
-                help="give what an earlier audit printed as a log's head, or the id of a tag or commit, in hex",
+                f"'{oid}' is not an object id",
+                help="give the head of a log from the output of an earlier audit, or the id of a tag or commit, in hex",
             )
         if any(one.startswith(oid) for one in known):
             continue
@@ -40,8 +40,8 @@ def breaks(
             continue
         yield Diagnostic(
             "audit-truncated",
-            f"{oid} was part of the registry when you noted it down, and is not any more",
-            help="events were cut off, or history was rewritten by force: look for a clone that has it (git cat-file -t)",
+            f"the noted object {oid} is no longer part of the registry or of the branch",
+            help="events were removed, or the history was rewritten: restore it from a clone that has the object (git cat-file -t)",
             about=oid,
         )
 

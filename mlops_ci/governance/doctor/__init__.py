@@ -1,1 +1,1 @@
-"""How a repository is set up: what would make commands fail, and which policies somebody enforces."""
+"""Checks of a repository's setup: problems that make commands fail, and which policies GitHub enforces."""

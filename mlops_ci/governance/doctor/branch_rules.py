@@ -1,4 +1,4 @@
-"""What GitHub enforces on the branch that counts: its rulesets first, and then classic protection."""
+"""Checks of GitHub's rules for the default branch: its rulesets first, then classic branch protection."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ _SETTINGS = "Settings > Rules > Rulesets, for the default branch"
 
 
 class BranchProtection:
-    """What is known of a branch's protection. `open`: why classic protection may demand more than is known."""
+    """The known protection of a branch.
+
+    `unknown` says why the rulesets are not known, `open` why classic protection is not known; None if they are known.
+    """
 
     def __init__(self, world: DoctorContext, branch: str) -> None:
         rules = world.host.fetch(f"/rules/branches/{quote_segment(branch)}?per_page=100")
@@ -38,30 +41,28 @@ class BranchProtection:
         self.classic = dict_or_empty(classic)
 
     def rules_of_type(self, kind: str) -> list[dict[str, Any]]:
-        """Return the rules of a type."""
+        """Return the rules of one type."""
         return [rule for rule in self.rules if rule.get("type") == kind]
 
     def parameters(self, kind: str) -> list[dict[str, Any]]:
-        """Return what the rules of a type say."""
+        """Return the parameters of the rules of one type."""
         return [dict_or_empty(rule.get("parameters")) for rule in self.rules_of_type(kind)]
 
     def is_on(self, name: str) -> bool:
-        """Tell whether a switch of classic protection is on."""
+        """Return whether a setting of classic protection is on."""
         return dict_or_empty(self.classic.get(name)).get("enabled") is True
 
     def is_off(self, name: str) -> bool:
-        """Tell whether a switch of classic protection is known to be off."""
+        """Return whether a setting of classic protection is known to be off."""
         return dict_or_empty(self.classic.get(name)).get("enabled") is False
 
 
 def check_branch_rules(world: DoctorContext) -> Iterator[DoctorCheckResult]:
-    """Tell for each demand on the branch whether GitHub enforces it."""
-    # a checkout of one commit need not know it; GitHub does
+    """Yield for each requirement on the default branch whether GitHub enforces it."""
+    # a checkout of a single commit may not know the default branch, but GitHub does
     branch = world.branch or string_or_empty(dict_or_empty(world.host.fetch("")).get("default_branch"))
     if not branch:
-        yield DoctorCheckResult(
-            GROUP, "protection of the default branch", "unknown", "nothing tells which branch that is"
-        )
+        yield DoctorCheckResult(GROUP, "protection of the default branch", "unknown", "the default branch is not known")
         return
     found = BranchProtection(world, branch)
     yield from _check_reviews(world, found)
@@ -71,9 +72,14 @@ def check_branch_rules(world: DoctorContext) -> Iterator[DoctorCheckResult]:
             "history is not rewritten",
             "non_fast_forward",
             found.is_off("allow_force_pushes"),
-            "a forced push can take commits away",
+            "a forced push can remove commits",
         ),
-        ("the branch is not deleted", "deletion", found.is_off("allow_deletions"), "whoever may push can delete it"),
+        (
+            "the branch is not deleted",
+            "deletion",
+            found.is_off("allow_deletions"),
+            "everyone with push access can delete it",
+        ),
     ):
         yield _row(found, what, bool(found.rules_of_type(kind)) or classic, harm, f"restrict it: {_SETTINGS}")
     signed = bool(found.rules_of_type("required_signatures")) or found.is_on("required_signatures")
@@ -81,7 +87,7 @@ def check_branch_rules(world: DoctorContext) -> Iterator[DoctorCheckResult]:
         found,
         "commits are signed",
         signed,
-        "anybody's name can stand on a commit",
+        "the author of a commit is not verified",
         f"{_SETTINGS}: require signed commits",
         minor=True,
     )
@@ -92,13 +98,13 @@ def check_branch_rules(world: DoctorContext) -> Iterator[DoctorCheckResult]:
 def _row(
     found: BranchProtection, what: str, holds: bool, harm: str, help: str, *, evidence: str = "", minor: bool = False
 ) -> DoctorCheckResult:
-    """Return the row of a demand: enforced where it is seen to be, advisory where nothing can enforce it, else unknown."""
+    """Return the row of a requirement: enforced if a known rule does it, advisory if no rule can, else unknown."""
     if holds:
         return DoctorCheckResult(GROUP, what, "enforced", evidence or "by a rule of the branch")
     if found.unknown is not None:
         return DoctorCheckResult(GROUP, what, "unknown", found.unknown.why, help)
     if found.open is not None:
-        evidence = f"no ruleset does it; whether classic protection does is not known: {found.open.why}"
+        evidence = f"no ruleset enforces it; classic protection is not known: {found.open.why}"
         return DoctorCheckResult(GROUP, what, "unknown", evidence, help)
     return DoctorCheckResult(GROUP, what, "advisory", harm, help, minor=minor)
 
@@ -114,7 +120,7 @@ def _check_reviews(world: DoctorContext, found: BranchProtection) -> Iterator[Do
         found,
         "changes come by pull request",
         bool(asked),
-        "whoever may push writes to the branch, past the gate",
+        "everyone with push access can write to the branch without the gate",
         f"require a pull request: {_SETTINGS}",
     )
     yield _row(
@@ -123,17 +129,24 @@ def _check_reviews(world: DoctorContext, found: BranchProtection) -> Iterator[Do
         count >= 1,
         "a pull request needs no approval",
         f"require an approval: {_SETTINGS}",
-        evidence=f"{count} must approve",
+        evidence=f"required approvals: {count}",
     )
-    what, help = "owners review specs, policy and workflows", f"require a review of code owners: {_SETTINGS}"
+    what, help = "owners review specs, policy and workflows", f"require a review by code owners: {_SETTINGS}"
     covered = guarded_files.find_unowned_paths(world)
     if owned and (covered is None or covered[1]):
-        evidence = "a review of code owners is required, and " + (
-            "there is no CODEOWNERS" if covered is None else f"nobody owns {join_names(covered[1])}"
+        evidence = "a review by code owners is required, but " + (
+            "there is no CODEOWNERS" if covered is None else f"it names no owners for {join_names(covered[1])}"
         )
-        yield DoctorCheckResult(GROUP, what, "advisory", evidence, "name owners for them in .github/CODEOWNERS")
+        yield DoctorCheckResult(GROUP, what, "advisory", evidence, "add their owners to .github/CODEOWNERS")
         return
-    yield _row(found, what, owned, "anybody's approval will do", help, evidence="a review of code owners is required")
+    yield _row(
+        found,
+        what,
+        owned,
+        "an approval by any reviewer is enough",
+        help,
+        evidence="a review by code owners is required",
+    )
 
 
 def _check_gate_required(world: DoctorContext, found: BranchProtection) -> DoctorCheckResult:
@@ -153,7 +166,7 @@ def _check_gate_required(world: DoctorContext, found: BranchProtection) -> Docto
         return DoctorCheckResult(GROUP, what, "enforced", f"the check {join_names(hit)} is required")
     names = f"require the check {' or '.join(repr(name) for name in sorted(expected)) or 'of the gate'}: {_SETTINGS}"
     harm = (
-        f"required are {join_names(sorted(required))}, and the gate is not among them"
+        f"the required checks do not include the gate: {join_names(sorted(required))}"
         if required
         else "no check is required"
     )
@@ -169,15 +182,15 @@ def _check_merge_queue(world: DoctorContext, found: BranchProtection) -> DoctorC
             found,
             what,
             False,
-            "there is none: what is merged was judged before others were",
+            "there is none: a pull request may be merged after others that its gate did not see",
             f"{_SETTINGS}: require merge queue",
             minor=True,
         )
     deaf = [one.path for one in find_toolkit_workflows(world) if one.checks and "merge_group" not in one.events]
     if deaf:
-        evidence = f"it is required, and {join_names(deaf)} does not run on merge_group: nothing can be merged"
+        evidence = f"it is required, but {join_names(deaf)} does not run on merge_group, so nothing can be merged"
         return DoctorCheckResult(GROUP, what, "problem", evidence, "add `merge_group:` to `on:`")
-    return DoctorCheckResult(GROUP, what, "enforced", "what is merged was judged as it is merged")
+    return DoctorCheckResult(GROUP, what, "enforced", "the gate runs on the merged state")
 
 
 def _check_exemptions(world: DoctorContext, found: BranchProtection) -> DoctorCheckResult:
@@ -193,9 +206,9 @@ def _check_exemptions(world: DoctorContext, found: BranchProtection) -> DoctorCh
     if not all(type(rule.get("ruleset_id")) is int for rule in found.rules):
         return DoctorCheckResult(GROUP, what, "unknown", UNREADABLE_ANSWER.why)
     if found.classic and not found.is_on("enforce_admins"):
-        evidence = "classic protection leaves administrators out"
-        return DoctorCheckResult(GROUP, what, "advisory", evidence, "let it hold for administrators, too")
+        evidence = "classic protection does not apply to administrators"
+        return DoctorCheckResult(GROUP, what, "advisory", evidence, "apply it to administrators too")
     row = bypass.bypass_row(GROUP, what, [world.host.fetch(f"/rulesets/{number}") for number in sorted(named)])
     if row.state == "enforced" and (why := found.unknown or found.open) is not None:
-        return DoctorCheckResult(GROUP, what, "unknown", f"of what is known nobody is; {why.why}")
+        return DoctorCheckResult(GROUP, what, "unknown", f"nobody is exempt from the known rules; {why.why}")
     return row

@@ -1,4 +1,4 @@
-"""Who may get past rulesets."""
+"""The actors that may bypass rulesets."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from typing import Any
 from mlops_ci.core.results.doctor import DoctorCheckResult
 from mlops_ci.governance.doctor.host import UnknownAnswer, dict_or_empty, dicts_in, join_names, string_or_empty
 
-# the ids that GitHub gives the roles of every repository
+# GitHub's ids of the built-in repository roles
 _ROLES = {1: "readers", 2: "maintainers", 3: "triagers", 4: "writers", 5: "administrators"}
 
 
 def bypass_row(group: str, what: str, rulesets: Iterable[Any]) -> DoctorCheckResult:
-    """Return the row that names who may get past rulesets, as they were answered."""
+    """Return the row that names the actors that may bypass the given rulesets."""
     actors: dict[str, None] = {}
     for ruleset in rulesets:
         if isinstance(ruleset, UnknownAnswer):
             return DoctorCheckResult(group, what, "unknown", ruleset.why)
         found = dict_or_empty(ruleset).get("bypass_actors")
         if not isinstance(found, list):
-            evidence = "only who administers the rules sees who is exempt"
+            evidence = "only an administrator of the rules can see who is exempt"
             return DoctorCheckResult(
                 group, what, "unknown", evidence, "run `mlops-ci doctor` with an administrator's token"
             )
         actors |= dict.fromkeys(_actor_names(found))
     if not actors:
-        return DoctorCheckResult(group, what, "enforced", "by the rulesets, without exception")
-    evidence = f"these are: {join_names(list(actors))}"
+        return DoctorCheckResult(group, what, "enforced", "by the rulesets, without exemptions")
+    evidence = f"exempt are: {join_names(list(actors))}"
     return DoctorCheckResult(
-        group, what, "advisory", evidence, "let as few as can be get past the rules, and no person among them"
+        group, what, "advisory", evidence, "remove as many exemptions as possible, and all of persons"
     )
 
 

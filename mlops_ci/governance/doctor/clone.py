@@ -1,4 +1,4 @@
-"""This clone: what commands need of git, and what the project demands of who runs them."""
+"""Checks of this clone: the git setup that commands need, and the signing key that the project requires."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from mlops_ci.repository.git import REGISTRY_REFSPECS
 from mlops_ci.repository.signing import has_signing_key
 
 GROUP = "clone"
-_MIN_GIT_VERSION = (2, 34)  # git that signs with SSH keys, and verifies what they sign
+_MIN_GIT_VERSION = (2, 34)  # the first version that signs and verifies with SSH keys
 
 
 def check_clone(world: DoctorContext) -> Iterator[DoctorCheckResult]:
-    """Tell what commands need here and lack."""
+    """Yield for each need of the commands whether this clone meets it."""
     yield _check_git_version(world)
     yield DoctorCheckResult(GROUP, "python", "ok", f"{platform.python_version()}, with mlops-ci {__version__}")
     yield _check_identity(world)
@@ -43,7 +43,7 @@ def _check_identity(world: DoctorContext) -> DoctorCheckResult:
             GROUP,
             "who writes",
             "problem",
-            "git does not know who you are, and commits and tags need an author",
+            "git has no user name and e-mail address, and commits and tags need an author",
             'git config user.name "Your Name" && git config user.email you@example.org',
         )
     return DoctorCheckResult(GROUP, "who writes", "ok", f"{person.name} <{person.email}>")
@@ -60,7 +60,7 @@ def _check_remote(world: DoctorContext) -> Iterator[DoctorCheckResult]:
             GROUP,
             "remote",
             "advisory",
-            "there is none: the registry is in this clone alone, and nobody else's rules hold",
+            "there is none: the registry is only in this clone, and no host enforces rules",
             "git remote add origin URL, before the first release",
         )
         return
@@ -98,7 +98,7 @@ def _check_refspecs(world: DoctorContext, remote: str) -> DoctorCheckResult:
         GROUP,
         what,
         "advisory",
-        f"`git fetch` leaves out {join_names(missing)}, so `show` and `audit` know what was fetched otherwise",
+        f"`git fetch` does not fetch {join_names(missing)}, so `show` and `audit` may use old data",
         "; ".join(f"git config --add remote.{remote}.fetch '{spec}:{spec}'" for spec in missing),
         minor=True,
     )
@@ -117,7 +117,7 @@ def _check_signing(world: DoctorContext) -> DoctorCheckResult:
         )
         state: DoctorCheckState = "advisory" if new else "problem"
         return DoctorCheckResult(
-            GROUP, what, state, str(problem), "mend mlops.yaml on that branch (mlops-ci validate there)"
+            GROUP, what, state, str(problem), "fix mlops.yaml on that branch (run `mlops-ci validate` there)"
         )
     signing = rules.signing if rules else None
     if signing is None:
@@ -125,7 +125,7 @@ def _check_signing(world: DoctorContext) -> DoctorCheckResult:
             GROUP,
             what,
             "advisory",
-            f"mlops.yaml {world.source_phrase} has no `signing`: whoever may push can write a release in anybody's name",
+            f"mlops.yaml {world.source_phrase} has no `signing`: everyone with push access can write a release in any name",
             "add `signing: {format: ssh, allowedSigners: .mlops/allowed_signers}` in a reviewed commit",
         )
     if not has_signing_key(world.repo, signing.format):
@@ -133,8 +133,8 @@ def _check_signing(world: DoctorContext) -> DoctorCheckResult:
             GROUP,
             what,
             "problem" if signing.required else "advisory",
-            f"git has no {signing.format} key to sign with here"
-            + (", so that nothing can be released or deployed from here" if signing.required else ""),
+            f"git has no {signing.format} signing key in this clone"
+            + (", so releases and deployments from this clone fail" if signing.required else ""),
             "git config user.signingKey PATH-OR-KEY",
         )
     if not signing.required:
@@ -142,9 +142,12 @@ def _check_signing(world: DoctorContext) -> DoctorCheckResult:
             GROUP,
             what,
             "advisory",
-            "`signing.required` is false: unsigned tags are taken",
-            "delete that line once all sign",
+            "`signing.required` is false: unsigned tags are accepted",
+            "delete that line when everyone has a signing key",
         )
     return DoctorCheckResult(
-        GROUP, what, "ok", f"each tag must be, with {signing.format} keys of the allowed signers; there is one here"
+        GROUP,
+        what,
+        "ok",
+        f"each tag must be signed with a {signing.format} key of an allowed signer; this clone has a signing key",
     )

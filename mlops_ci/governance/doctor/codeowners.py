@@ -1,4 +1,4 @@
-"""CODEOWNERS: whom GitHub asks to review a change of a path. The last line that matches a path counts, also one without owners.
+"""CODEOWNERS: the owners that GitHub asks to review a change of a path. The last matching line counts, also without owners.
 
 https://docs.github.com/repositories/managing-your-repositorys-settings-and-features/customizing-your-repository/about-code-owners
 """
@@ -11,17 +11,17 @@ from dataclasses import dataclass
 
 from mlops_ci.governance.doctor.globs import match_lengths
 
-CODEOWNERS_PATHS = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS")  # GitHub reads the first that is there
-MAX_CODEOWNERS_BYTES = 3_000_000  # bytes; GitHub reads no larger one
+CODEOWNERS_PATHS = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS")  # GitHub reads the first existing one
+MAX_CODEOWNERS_BYTES = 3_000_000  # GitHub ignores a larger file
 _OWNER = re.compile(r"@[A-Za-z0-9](?:[A-Za-z0-9-]*)(?:_[A-Za-z0-9]+)?(?:/[A-Za-z0-9._-]+)?|[^@\s]+@[^@\s]+\.[^@\s]+")
 _WORDS = re.compile(r"(?:\\.|[^\s\\])+")
 
 
 @dataclass(frozen=True)
 class CodeownersLine:
-    """A line that says who owns what; `owners` are none where it takes paths away from those that lines before it name.
+    """One line: a pattern and its owners. An empty `owners` removes the owners that earlier lines give to a path.
 
-    `folder`: it is about what is in a folder, and not about a file of that name.
+    `is_folder`: the pattern matches the files in a folder, not a file of that name.
     """
 
     pattern: tuple[str, ...]
@@ -29,7 +29,7 @@ class CodeownersLine:
     owners: tuple[str, ...]
 
     def matches(self, path: str) -> bool:
-        """Tell whether the line is about a path: as in .gitignore, but a last `*` stands for one level only."""
+        """Return whether the line matches a path: as in .gitignore, but a final `*` matches one level only."""
         names = path.split("/")
         ends = match_lengths(self.pattern, names)
         if self.is_folder:
@@ -38,13 +38,13 @@ class CodeownersLine:
 
 
 def parse_codeowners(text: str) -> tuple[CodeownersLine, ...]:
-    """Return the lines of a CODEOWNERS file; those that GitHub skips, for a form it does not know, are left out."""
+    """Return the lines of a CODEOWNERS file, without the lines that GitHub skips because of their syntax."""
     found = (_parse_line(line) for line in text.splitlines())
     return tuple(line for line in found if line is not None)
 
 
 def find_owners(lines: Iterable[CodeownersLine], path: str) -> tuple[str, ...]:
-    """Return who owns a path of the repository."""
+    """Return the owners of a path of the repository."""
     owners: tuple[str, ...] = ()
     for line in lines:
         if line.matches(path):

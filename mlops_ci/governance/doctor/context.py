@@ -1,4 +1,4 @@
-"""What the checks look at: the project, its repository as the branch that counts has it, and GitHub."""
+"""The input of the checks: the project, its repository at the default branch, and GitHub."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from mlops_ci.repository.context import Project
 from mlops_ci.repository.default_branch import find_default_branch
 from mlops_ci.repository.git import Repository
 
-MAX_EXAMINED_BYTES = 3_000_000  # bytes of a file that is looked at
+MAX_EXAMINED_BYTES = 3_000_000  # a larger file is not read
 
 
 @dataclass(frozen=True)
 class DoctorContext:
-    """A project, its repository, and GitHub as far as there is a token. Paths are those of the repository."""
+    """A project, its repository, and the reader of GitHub's API. Paths are relative to the repository."""
 
     project: Project
     repo: Repository
@@ -25,7 +25,7 @@ class DoctorContext:
 
     @cached_property
     def remote(self) -> str | None:
-        """The remote; None where there is none, or nothing tells which it is."""
+        """The default remote; None if there is none or it cannot be determined."""
         try:
             return self.repo.default_remote()
         except EnvironmentProblem:
@@ -33,7 +33,7 @@ class DoctorContext:
 
     @cached_property
     def branch(self) -> str | None:
-        """The branch that counts; None where nothing tells which it is."""
+        """The default branch; None if it cannot be determined."""
         try:
             return find_default_branch(self.project, self.repo)
         except EnvironmentProblem:
@@ -41,7 +41,7 @@ class DoctorContext:
 
     @cached_property
     def commit(self) -> str | None:
-        """Its newest commit that this clone knows of."""
+        """The branch's newest commit in this clone; None if this clone does not have the branch."""
         if self.branch is None:
             return None
         place = f"refs/remotes/{self.remote}/{self.branch}" if self.remote else f"refs/heads/{self.branch}"
@@ -49,22 +49,22 @@ class DoctorContext:
 
     @property
     def source_phrase(self) -> str:
-        """Where files are read: on the branch, since what a change says of its own review does not count yet."""
+        """A phrase for the place that files are read from: the branch, because an unmerged change must not set its own rules."""
         return f"on {self.branch}" if self.commit else "in the work tree"
 
     @cached_property
     def files(self) -> frozenset[str]:
-        """The paths of every file on the branch; of the work tree, where this clone does not have the branch."""
+        """The paths of all files on the branch; of the tracked files if this clone does not have the branch."""
         return frozenset(self.repo.list_files(self.commit) if self.commit else self.repo.tracked_file_modes())
 
     @cached_property
     def workflows(self) -> tuple[str, ...]:
-        """The paths of the workflows."""
+        """The paths of the GitHub Actions workflows."""
         inside = (path for path in self.files if posixpath.dirname(path) == ".github/workflows")
         return tuple(sorted(path for path in inside if path.endswith((".yml", ".yaml")) and "\n" not in path))
 
     def read_file(self, path: str) -> bytes | None:
-        """Return a file's content; None where there is none, or a larger one than is looked at."""
+        """Return a file's content; None if the file does not exist or is too large."""
         if self.commit is not None:
             (found,) = self.repo.read_object_infos([f"{self.commit}:{path}"])
             return self.repo.read_blob(found.oid) if found is not None and found.size <= MAX_EXAMINED_BYTES else None
@@ -73,6 +73,6 @@ class DoctorContext:
         return file.read_bytes() if inside and file.stat().st_size <= MAX_EXAMINED_BYTES else None
 
     def repository_path(self, path: str) -> str:
-        """Return a path of the project as one of the repository."""
+        """Return a project path relative to the repository."""
         folder = self.project.context.root.resolve().relative_to(self.repo.root.resolve()).as_posix()
         return posixpath.normpath(posixpath.join(folder, path))

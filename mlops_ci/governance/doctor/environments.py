@@ -1,4 +1,4 @@
-"""What GitHub enforces on deployments, and on workflows as a whole."""
+"""Checks of GitHub's rules for deployments, and of the default permissions of workflows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SETTINGS = "Settings > Environments"
 
 
 def check_environments(world: DoctorContext) -> Iterator[DoctorCheckResult]:
-    """Tell for each of the project's environments who must approve a deployment, and from which branches it may come."""
+    """Yield for each environment of the project who must approve a deployment and which branches may deploy."""
     answer = world.host.fetch("/environments?per_page=100")
     shown = dict_or_empty(answer).get("environments")
     if not isinstance(answer, UnknownAnswer) and not isinstance(shown, list):
@@ -26,9 +26,11 @@ def check_environments(world: DoctorContext) -> Iterator[DoctorCheckResult]:
                 GROUP, f"{name}: deployments are guarded", "unknown", answer.why, f"see {_SETTINGS}"
             )
         elif name.casefold() not in known:
-            evidence = "GitHub has no environment of this name: a job that names it makes an open one"
+            evidence = (
+                "GitHub has no environment of this name; the first job that names it creates one without protection"
+            )
             yield DoctorCheckResult(
-                GROUP, f"{name}: deployments are guarded", "advisory", evidence, f"make it: {_SETTINGS}"
+                GROUP, f"{name}: deployments are guarded", "advisory", evidence, f"create it: {_SETTINGS}"
             )
         else:
             yield _check_reviewers(world, name, known[name.casefold()])
@@ -42,15 +44,18 @@ def _check_reviewers(world: DoctorContext, name: str, environment: dict[str, Any
     reviewers = [one for rule in rules for one in dicts_in(rule.get("reviewers"))]
     if reviewers:
         own = all(rule.get("prevent_self_review") is True for rule in rules)
-        evidence = "one of its reviewers must" + ("" if own else "; whoever started the deployment may be that one")
+        evidence = "one of its reviewers must" + ("" if own else "; this may be the person who started the deployment")
         if environment.get("can_admins_bypass") is True:
-            evidence += "; administrators may go past that"
+            evidence += "; administrators can bypass this"
         return DoctorCheckResult(GROUP, what, "enforced", evidence)
     if wanted:
-        evidence = f"GitHub asks nobody; mlops-ci itself asks for {wanted} signed approvals (`policy.approvals`)"
+        evidence = (
+            f"GitHub requires no reviewers; mlops-ci itself requires {wanted} signed approvals (`policy.approvals`)"
+        )
         return DoctorCheckResult(GROUP, what, "advisory", evidence, f"add required reviewers: {_SETTINGS} > {name}")
-    evidence = "nobody must: the policy asks for no approvals there"
-    return DoctorCheckResult(GROUP, what, "advisory", evidence, f"`policy: {{approvals: {{{name}: 1}}}}`", minor=True)
+    evidence = "nobody must: the policy requires no approvals for this environment"
+    help = f"add `policy: {{approvals: {{{name}: 1}}}}` to mlops.yaml"
+    return DoctorCheckResult(GROUP, what, "advisory", evidence, help, minor=True)
 
 
 def _check_branch_policy(name: str, environment: dict[str, Any]) -> DoctorCheckResult:
@@ -58,18 +63,18 @@ def _check_branch_policy(name: str, environment: dict[str, Any]) -> DoctorCheckR
     policy = environment.get("deployment_branch_policy")
     help = f"{_SETTINGS} > {name} > Deployment branches and tags: protected branches only"
     if policy is None:
-        return DoctorCheckResult(GROUP, what, "advisory", "a workflow of any branch gets its secrets", help)
+        return DoctorCheckResult(GROUP, what, "advisory", "workflows of all branches can read its secrets", help)
     if dict_or_empty(policy).get("protected_branches") is True:
-        return DoctorCheckResult(GROUP, what, "enforced", "only those have it")
+        return DoctorCheckResult(GROUP, what, "enforced", "only protected branches may deploy")
     if dict_or_empty(policy).get("custom_branch_policies") is True:
         return DoctorCheckResult(
-            GROUP, what, "unknown", "branches and tags of chosen names; which these are is not looked at", help
+            GROUP, what, "unknown", "selected branches and tags may deploy; `doctor` does not check which ones", help
         )
     return DoctorCheckResult(GROUP, what, "unknown", UNREADABLE_ANSWER.why, help)
 
 
 def check_workflow_permissions(world: DoctorContext) -> Iterator[DoctorCheckResult]:
-    """Tell what every workflow may do by default."""
+    """Yield the default permissions of all workflows."""
     group = "workflows"
     answer = world.host.fetch("/actions/permissions/workflow")
     where = "Settings > Actions > General > Workflow permissions"
@@ -84,20 +89,24 @@ def check_workflow_permissions(world: DoctorContext) -> Iterator[DoctorCheckResu
     if level == "read":
         yield DoctorCheckResult(group, rights, "enforced", "by the repository's settings")
     elif level == "write":
-        yield DoctorCheckResult(group, rights, "advisory", "a job that asks for nothing may write", f"{where}: read")
+        yield DoctorCheckResult(group, rights, "advisory", "a job without `permissions` may write", f"{where}: read")
     else:
         yield DoctorCheckResult(group, rights, "unknown", UNREADABLE_ANSWER.why)
     by_request = world.project.specs.project.spec.delivery == "pull-request"
     if approves is False:
         yield DoctorCheckResult(group, pulls, "enforced", "by the repository's settings")
         if by_request:
-            evidence = "`delivery: pull-request` opens pull requests, which a job's own token may not do here"
+            evidence = (
+                "`delivery: pull-request` opens pull requests, but this setting forbids that for a job's own token"
+            )
             yield DoctorCheckResult(
-                group, "deployments open pull requests", "advisory", evidence, "give the job an App's token"
+                group, "deployments open pull requests", "advisory", evidence, "give the job the token of a GitHub App"
             )
     elif approves is True:
-        evidence = "a job's token can open pull requests and approve them: one setting allows both"
-        help = f"{where}: do not allow it" + (", and let an App's token open them" if by_request else "")
+        evidence = "a job's token can open pull requests and also approve them: one setting allows both"
+        help = f"{where}: do not allow it" + (
+            ", and open pull requests with the token of a GitHub App" if by_request else ""
+        )
         yield DoctorCheckResult(group, pulls, "advisory", evidence, help)
     else:
         yield DoctorCheckResult(group, pulls, "unknown", UNREADABLE_ANSWER.why)

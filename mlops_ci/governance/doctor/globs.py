@@ -1,4 +1,4 @@
-"""Patterns of paths, matched part by part: whatever a pattern holds, the time it takes is bounded."""
+"""Path patterns, matched part by part in bounded time for every pattern."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from fnmatch import fnmatchcase
 
 
 def match_lengths(pattern: Sequence[str], names: Sequence[str]) -> frozenset[int]:
-    """Return how many names from the first on a pattern's parts can stand for: `**` is any number of them, at its end at least one.
+    """Return every length n for which the pattern matches the first n names of a path.
 
-    `*` and `?` are in one name. Brackets mean what fnmatch has them mean: whoever has other rules for them keeps them out.
+    `**` matches any number of names, and at least one at the pattern's end. `*` and `?` match within one name. Brackets
+    have the meaning of fnmatch; a caller with other rules for brackets must reject such patterns first.
     """
     states, found = {0}, set()
     for count, name in enumerate(names, 1):
@@ -26,7 +27,7 @@ def match_lengths(pattern: Sequence[str], names: Sequence[str]) -> frozenset[int
 
 
 def _skip_wildcards(pattern: Sequence[str], states: set[int]) -> set[int]:
-    """Add where each state can be without a name, and leave out the end, which takes none."""
+    """Return the states reachable without consuming a name, except the end state, which cannot consume one."""
     found = set(states)
     for at in sorted(states):
         here = at

@@ -1,4 +1,4 @@
-"""The repository's files that guard it: who owns its specs and workflows."""
+"""Check of the owners of the files that define the rules: specs, policy and workflows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GROUP = "review"
 
 
 def guarded_paths(world: DoctorContext) -> tuple[str, ...]:
-    """Return the paths of the repository whose changes change what is demanded: specs, workflows, signers, metrics' code."""
+    """Return the paths whose changes can change the rules: specs, workflows, allowed signers, code of custom metrics."""
     specs = world.project.specs
     every: list[LocatedSpec[Any]] = [specs.project, *specs.datasets.values(), *specs.models.values()]
     every += specs.deployments.values()
@@ -32,7 +32,7 @@ def guarded_paths(world: DoctorContext) -> tuple[str, ...]:
 
 
 def find_unowned_paths(world: DoctorContext) -> tuple[str, tuple[str, ...]] | None:
-    """Return the CODEOWNERS that counts and the guarded paths that nobody owns in it; None where there is none."""
+    """Return the path of the effective CODEOWNERS and the guarded paths without owners; None without a CODEOWNERS."""
     for place in codeowners.CODEOWNERS_PATHS:
         content = world.read_file(place)
         if content is not None:
@@ -48,7 +48,7 @@ def find_unowned_paths(world: DoctorContext) -> tuple[str, tuple[str, ...]] | No
 
 
 def check_code_owners(world: DoctorContext) -> Iterator[DoctorCheckResult]:
-    """Tell whether somebody owns each file that says what is demanded."""
+    """Yield whether each file that defines the rules has an owner."""
     what = "specs, policy and workflows have owners"
     found = find_unowned_paths(world)
     if found is None:
@@ -57,7 +57,7 @@ def check_code_owners(world: DoctorContext) -> Iterator[DoctorCheckResult]:
             what,
             "advisory",
             f"there is no CODEOWNERS {world.source_phrase}",
-            "write .github/CODEOWNERS, such as `* @your-org/ml`, and let the branch's rules require a review of code owners",
+            "write .github/CODEOWNERS, such as `* @your-org/ml`, and require a review by code owners in the branch's rules",
         )
         return
     place, bare = found
@@ -66,7 +66,7 @@ def check_code_owners(world: DoctorContext) -> Iterator[DoctorCheckResult]:
             GROUP,
             what,
             "advisory",
-            f"in {place} ({world.source_phrase}) nobody owns {join_names(bare)}",
+            f"{place} ({world.source_phrase}) names no owners for {join_names(bare)}",
             "add lines for them; the last line that matches a path counts",
         )
         return

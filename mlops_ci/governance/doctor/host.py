@@ -1,4 +1,4 @@
-"""What GitHub says of the repository, as values that can be trusted to have their form; or why it does not say."""
+"""GitHub's answers about the repository as validated values, or the reason why there is no answer."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ _GetJson = Callable[[str], Any]
 
 @dataclass(frozen=True)
 class UnknownAnswer:
-    """Why something is not known. `missing`: GitHub says that there is none, or hides it from this token."""
+    """The reason why a value is unknown. `is_missing`: GitHub has no such resource, or hides it from this token."""
 
     why: str
     is_missing: bool = False
 
 
 class HostReader:
-    """Asks GitHub, each question once. A refusal is an answer, too: it says why something is not known."""
+    """Reads GitHub's API and caches each answer. A refused request is an answer too: it says why a value is unknown."""
 
     def __init__(self, get: _GetJson | None) -> None:
         self._get = get
         self._known: dict[str, Any] = {}
 
     def fetch(self, path: str) -> Any:
-        """Return what is at a path below the repository, decoded, or Unknown."""
+        """Return the decoded JSON at an API path below the repository, or an UnknownAnswer."""
         if path not in self._known:
             self._known[path] = self._fetch_uncached(path)
         return self._known[path]
 
     def _fetch_uncached(self, path: str) -> Any:
         if self._get is None:
-            return UnknownAnswer("there is no token to ask GitHub with")
+            return UnknownAnswer("there is no token for GitHub")
         try:
             return self._get(path)
         except HostProblem as problem:
@@ -44,41 +44,43 @@ class HostReader:
 def _failure_reason(problem: HostProblem) -> str:
     match problem.status:
         case 401:
-            return "GitHub does not take the token (401)"
+            return "GitHub does not accept the token (401)"
         case 403:
-            return "this token may not see it (403); a job's own token never sees what is for administrators"
+            return (
+                "this token has no permission to read it (403); a job's own token cannot read administrators' settings"
+            )
         case 404:
-            return f"GitHub has none, or hides it from this token (404): {problem}"
+            return f"GitHub does not have it, or hides it from this token (404): {problem}"
         case status if status is None or status < 400:
-            return f"GitHub gave no answer that can be read: {problem}"
+            return f"GitHub gave no readable answer: {problem}"
         case status:
             return f"GitHub answered with {status}: {problem}"
 
 
-UNREADABLE_ANSWER = UnknownAnswer("GitHub's answer has another form than its API describes")
+UNREADABLE_ANSWER = UnknownAnswer("GitHub's answer does not have the form that its API documents")
 
 
 def dict_or_empty(value: Any) -> dict[str, Any]:
-    """Return a value's fields; none where it has another form."""
+    """Return a value if it is a dict, else an empty dict."""
     return value if isinstance(value, dict) else {}
 
 
 def dicts_in(value: Any) -> Iterator[dict[str, Any]]:
-    """Yield the objects of a list; nothing where it is none."""
+    """Yield the dicts in a value if it is a list, else nothing."""
     yield from (one for one in value if isinstance(one, dict)) if isinstance(value, list) else ()
 
 
 def strings_in(value: Any) -> tuple[str, ...]:
-    """Return the texts of a list."""
+    """Return the strings in a value if it is a list, else nothing."""
     return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()
 
 
 def string_or_empty(value: Any) -> str:
-    """Return a text; an empty one where it is none."""
+    """Return a value if it is a string, else an empty string."""
     return value if isinstance(value, str) else ""
 
 
 def join_names(names: list[str] | tuple[str, ...], most: int = 10) -> str:
-    """Name things in a sentence, the first ones where they are many."""
+    """Return names joined with commas, at most `most` of them and the number of the others."""
     more = [f"and {len(names) - most:,} more"] if len(names) > most else []
     return ", ".join([*names[:most], *more])

@@ -1,4 +1,4 @@
-"""What GitHub enforces on the registry: on its tags by rulesets, and on its other refs nothing."""
+"""Checks of GitHub's rules for the registry: rulesets can protect its tags, but nothing protects its other refs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SETTINGS = "Settings > Rules > Rulesets > New tag ruleset"
 
 
 def check_tag_rules(world: DoctorContext) -> Iterator[DoctorCheckResult]:
-    """Tell for each demand on the registry's tags whether GitHub enforces it, and that it enforces none on its other refs."""
+    """Yield for each requirement on the registry's tags whether GitHub enforces it, and a row for the unprotected refs."""
     found = _fetch_tag_rulesets(world)
     names = tuple(world.project.specs.models)
     for kind, of, patterns in (
@@ -33,7 +33,7 @@ def check_tag_rules(world: DoctorContext) -> Iterator[DoctorCheckResult]:
         help = f"{_SETTINGS}: for {patterns}, restrict updates and deletions"
         yield _row(found, f"{kind} tags do not move", {"update"}, names, of, help)
         yield _row(found, f"{kind} tags are not deleted", {"deletion"}, names, of, help)
-        help = f"{_SETTINGS}: another one for {patterns}, which restricts creations to whoever releases"
+        help = f"{_SETTINGS}: another ruleset for {patterns} that restricts creations to those who release or deploy"
         yield _row(found, f"only some may write {kind} tags", {"creation"}, names, of, help)
     what = "nobody is exempt from the tags' rules"
     if isinstance(found, UnknownAnswer):
@@ -48,7 +48,7 @@ def check_tag_rules(world: DoctorContext) -> Iterator[DoctorCheckResult]:
 
 
 def _fetch_tag_rulesets(world: DoctorContext) -> list[dict[str, Any]] | UnknownAnswer:
-    """Return the active rulesets for tags in full."""
+    """Return the active rulesets for tags with all their fields."""
     shown = world.host.fetch("/rulesets?includes_parents=true&per_page=100")
     if isinstance(shown, UnknownAnswer):
         return shown
@@ -76,7 +76,7 @@ def _row(
         evidence = f"by {join_names([str(one.get('name')) for one in rules])}" if models else "there are no models"
         return DoctorCheckResult(GROUP, what, "enforced", evidence)
     who = "of every model" if len(bare) == len(models) else f"of {join_names(bare)}"
-    return DoctorCheckResult(GROUP, what, "advisory", f"no ruleset does it for those {who}", help)
+    return DoctorCheckResult(GROUP, what, "advisory", f"no ruleset enforces it for the tags {who}", help)
 
 
 def _rule_types(ruleset: dict[str, Any]) -> set[str]:
@@ -93,15 +93,15 @@ def _assignment_tag_forms(world: DoctorContext, model: str) -> tuple[str, ...]:
     return tuple(f"{model}#{name}{end}#{ANY_NUMBER}" for name in environments for end in ("", "!"))
 
 
-ANY_NUMBER = "*"  # in the name of a tag: some number
-_MAX_PATTERN_LENGTH = 500  # characters of a pattern that is looked at
-_PLACEHOLDER = "\0"  # stands for a number in what only a wildcard can match
+ANY_NUMBER = "*"  # in a form of tag names: any number
+_MAX_PATTERN_LENGTH = 500  # characters; a longer pattern is not evaluated
+_PLACEHOLDER = "\0"  # replaces a number: only a wildcard can match it
 
 
 def covers_all_tags(ruleset: dict[str, Any], tags: str) -> bool:
-    """Tell whether a ruleset is about all tags of a form, such as `delay@v*.*.*`.
+    """Return whether a ruleset applies to all tags of a form, such as `delay@v*.*.*`.
 
-    What a pattern means that is not understood here never speaks for it.
+    A pattern with unsupported syntax never counts in favour of the ruleset.
     """
     names = dict_or_empty(dict_or_empty(ruleset.get("conditions")).get("ref_name"))
     include, exclude = names.get("include"), names.get("exclude")
@@ -117,7 +117,7 @@ def _is_supported_pattern(pattern: str) -> bool:
 
 
 def _matches_every_ref(pattern: str, refs: str) -> bool:
-    """Tell whether a pattern in the syntax of fnmatch, whose `*` stops at a slash, names every ref of a form."""
+    """Return whether a pattern matches every ref of a form. The syntax is that of fnmatch, but `*` stops at a slash."""
     if not _is_supported_pattern(pattern):
         return False
     *folders, last = pattern.split("/")
@@ -127,13 +127,13 @@ def _matches_every_ref(pattern: str, refs: str) -> bool:
 
 
 def _can_match_some_ref(pattern: str, refs: str) -> bool:
-    """Tell whether a pattern may name some ref of a form; here its wildcards go past slashes, too."""
+    """Return whether a pattern may match some ref of a form; here wildcards match slashes too, to be on the safe side."""
     if not _is_supported_pattern(pattern):
         return True
     states = {0}
     for char in refs:
         states = _skip_stars(pattern, states)
-        if char == ANY_NUMBER:  # any text: everything that follows may come next
+        if char == ANY_NUMBER:  # any text: every later state may come next
             states = set(range(min(states), len(pattern) + 1)) if states else states
             continue
         states = {
@@ -145,7 +145,7 @@ def _can_match_some_ref(pattern: str, refs: str) -> bool:
 
 
 def _skip_stars(pattern: str, states: set[int]) -> set[int]:
-    """Add where each state can be without a character: a `*` may stand for nothing."""
+    """Return the states reachable without consuming a character: a `*` may match nothing."""
     found = set(states)
     for at in sorted(states):
         while at < len(pattern) and pattern[at] == "*":
@@ -158,11 +158,11 @@ def _check_other_refs(world: DoctorContext) -> DoctorCheckResult:
     signing = world.project.specs.project.spec.signing
     signed = signing is not None and signing.required
     evidence = (
-        "GitHub's rulesets protect branches and tags alone, so whoever may push can move logs, runs and ledgers; "
+        "GitHub's rulesets protect only branches and tags, so everyone with push access can move logs, runs and ledgers; "
         + (
-            "signed tags name what these must hold by digest, and `mlops-ci audit` finds what was changed"
+            "signed tags record the digests of their content, and `mlops-ci audit` finds changes"
             if signed
-            else "tags name what these must hold by digest, but are not signed themselves"
+            else "tags record the digests of their content, but the tags are not signed"
         )
     )
     return DoctorCheckResult(
@@ -170,7 +170,7 @@ def _check_other_refs(world: DoctorContext) -> DoctorCheckResult:
         "refs/mlops/* do not move",
         "advisory",
         evidence,
-        "run `mlops-ci audit --since HEAD` on a schedule, in a place of its own"
+        "run `mlops-ci audit --since HEAD` on a schedule, outside this repository"
         + ("" if signed else "; and sign tags (`signing`)"),
         minor=signed,
     )

@@ -1,4 +1,4 @@
-"""How far verdicts can be trusted: where they come from, and who can read what a model is judged on."""
+"""Checks of the trust in verdicts: where they are computed, and who can read the holdouts."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from mlops_ci.core.results.doctor import DoctorCheckResult
 from mlops_ci.governance.doctor.context import DoctorContext
 from mlops_ci.governance.doctor.host import join_names
 
-GROUP = "judging"
+GROUP = "verdicts"
 _TRUST_TEXTS: dict[Trust, str] = {
-    "local": "a release takes a verdict of anybody's machine",
-    "single-job": "a release takes a verdict of a job that the candidate's own code ran in",
-    "separated": "a release takes only verdicts of a job that ran no code of the candidate",
+    "local": "a release accepts a verdict from any machine",
+    "single-job": "a release accepts a verdict from a job that also ran the candidate's code",
+    "separated": "a release accepts only verdicts from a job that ran none of the candidate's code",
 }
 
 
 def check_verdict_trust(world: DoctorContext) -> Iterator[DoctorCheckResult]:
-    """Tell what a release accepts, and for each kind of holdout which datasets have it."""
+    """Yield the trust that a release requires, and the datasets with each kind of holdout."""
     yield _check_release_trust(world)
     datasets = world.project.specs.datasets
     splits = {name: one.spec.split for name, one in datasets.items()}
@@ -26,28 +26,26 @@ def check_verdict_trust(world: DoctorContext) -> Iterator[DoctorCheckResult]:
     inside = [name for name, one in splits.items() if one.by == "sealed" and name not in sealed]
     readable = [name for name, one in splits.items() if one.by != "sealed"]
     if sealed:
-        evidence = f"{join_names(sealed)}: at a URL, out of reach for training code where its job has no credentials"
+        evidence = f"{join_names(sealed)}: at a URL, which training code cannot read if its job has no credentials"
         yield DoctorCheckResult(GROUP, "sealed holdouts", "ok", evidence)
     what = "training code cannot read the holdout"
     if inside:
-        evidence = f"{join_names(inside)}: the sealed holdout lies in the repository, where training code can read it"
+        evidence = f"{join_names(inside)}: the sealed holdout is in the repository, where training code can read it"
         yield DoctorCheckResult(GROUP, what, "advisory", evidence, "move it to a URL: split.source.url")
     if readable:
         evidence = (
-            f"{join_names(readable)}: the holdout is rows of the repository's own data, which training code can read"
+            f"{join_names(readable)}: the holdout is part of the dataset's own rows, which training code can read"
         )
         yield DoctorCheckResult(
             GROUP, what, "advisory", evidence, "seal it: `split: {by: sealed, source: {type: parquet, url: s3://...}}`"
         )
     unlimited = [name for name, one in splits.items() if one.holdout_budget is None]
     counted = [f"{name}: {one.holdout_budget}" for name, one in splits.items() if one.holdout_budget is not None]
-    what = "questions to a holdout are counted"
+    what = "evaluations on a holdout are counted"
     if counted:
         yield DoctorCheckResult(GROUP, what, "ok", join_names(counted))
     if unlimited:
-        evidence = (
-            f"{join_names(unlimited)}: any number of candidates may be judged on the same rows, each at full confidence"
-        )
+        evidence = f"{join_names(unlimited)}: any number of candidates may be evaluated on the same rows, each at full confidence"
         yield DoctorCheckResult(
             GROUP, what, "advisory", evidence, "add `split: {holdoutBudget: 50}`, in a reviewed commit", minor=True
         )
@@ -62,5 +60,5 @@ def _check_release_trust(world: DoctorContext) -> DoctorCheckResult:
         "verdicts are trusted",
         "advisory",
         f"`policy.trust` is {trust}: {_TRUST_TEXTS[trust]}",
-        "let the workflow gate.yml judge, and add `policy: {trust: separated}` in a reviewed commit",
+        "run the gate with the workflow gate.yml, and add `policy: {trust: separated}` in a reviewed commit",
     )

@@ -1,4 +1,4 @@
-"""The workflows that call the toolkit: what they ask for, what their jobs may do, and whether the gate runs for every change."""
+"""Checks of the workflows that use the toolkit: its version, the permissions of jobs, and whether every change is gated."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _GATE_COMMAND = re.compile(r"\bmlops-ci\s+(?:-\S+\s+)*gate\b|\bnox\b.*\bgate\b")
 
 @dataclass(frozen=True)
 class Workflow:
-    """A workflow that calls the toolkit. `data` is None where it cannot be read; `checks` are names of the gate's check."""
+    """A workflow that uses the toolkit. `data` is None if its YAML cannot be read; `checks` are the gate's check names."""
 
     path: str
     pins: tuple[ToolkitPin, ...]
@@ -33,7 +33,7 @@ class Workflow:
 
     @property
     def events(self) -> dict[str, Any]:
-        """What starts it, each with its filters."""
+        """The events that start the workflow, each with its filters."""
         on = dict_or_empty(self.data).get("on")
         if isinstance(on, dict):
             return on
@@ -41,7 +41,7 @@ class Workflow:
 
 
 def find_toolkit_workflows(world: DoctorContext) -> tuple[Workflow, ...]:
-    """Return the workflows that call the toolkit."""
+    """Return the workflows that use the toolkit."""
     found = []
     for path in world.workflows:
         text = (world.read_file(path) or b"").decode("utf-8", "replace")
@@ -61,7 +61,7 @@ def _parse_workflow(path: str, text: str) -> Any:
 
 
 def _gate_check_names(data: Any) -> Iterator[str]:
-    """Yield the names that the checks of a workflow's gate may have on GitHub."""
+    """Yield the possible check names on GitHub of the gate in a workflow."""
     named = string_or_empty(dict_or_empty(data).get("name"))
     for key, job in dict_or_empty(dict_or_empty(data).get("jobs")).items():
         name = string_or_empty(dict_or_empty(job).get("name")) or key
@@ -79,7 +79,7 @@ def _gate_check_names(data: Any) -> Iterator[str]:
 
 
 def check_workflows(world: DoctorContext) -> Iterator[DoctorCheckResult]:
-    """Tell whether a workflow gates each change, by a fixed version of the toolkit, with no more rights than it needs."""
+    """Yield whether a workflow gates each change, with a pinned version of the toolkit and minimal permissions."""
     found = find_toolkit_workflows(world)
     if not found:
         yield DoctorCheckResult(
@@ -93,8 +93,8 @@ def check_workflows(world: DoctorContext) -> Iterator[DoctorCheckResult]:
     yield from _check_pins(found)
     for one in found:
         if one.data is None:
-            why = "it cannot be read as YAML without merge keys and tags"
-            yield DoctorCheckResult(GROUP, f"{one.path}: what it may do", "unknown", why)
+            why = "it cannot be read as YAML (merge keys and tags are not supported)"
+            yield DoctorCheckResult(GROUP, f"{one.path}: permissions", "unknown", why)
         else:
             yield _check_permissions(one)
     gates = [one for one in found if one.checks]
@@ -115,10 +115,10 @@ def _check_pins(found: tuple[Workflow, ...]) -> Iterator[DoctorCheckResult]:
     loose = [f"{one.path}:{pin.line} ({pin.ref})" for one in found for pin in one.pins if not _is_pinned(pin)]
     refs = sorted({pin.ref for one in found for pin in one.pins})
     if loose:
-        help = "name a commit by its 40 digits, or a release by its tag"
-        yield DoctorCheckResult(GROUP, what, "advisory", f"branches move: {join_names(loose)}", help)
+        help = "pin a commit by its 40 digits, or a release by its tag"
+        yield DoctorCheckResult(GROUP, what, "advisory", f"pinned to a branch, which moves: {join_names(loose)}", help)
     elif len(refs) > 1:
-        help = "ask for the same version everywhere"
+        help = "pin the same version everywhere"
         yield DoctorCheckResult(GROUP, what, "advisory", f"to different versions: {join_names(refs)}", help, minor=True)
     elif refs:
         moves = (
@@ -132,25 +132,25 @@ def _is_pinned(pin: ToolkitPin) -> bool:
 
 
 def _check_permissions(one: Workflow) -> DoctorCheckResult:
-    what = f"{one.path}: what it may do"
+    what = f"{one.path}: permissions"
     if "permissions" not in dict_or_empty(one.data):
-        help = "begin with `permissions: {}`, and give each job what it needs"
+        help = "add `permissions: {}` at its top, and give each job the permissions that it needs"
         return DoctorCheckResult(
             GROUP, what, "advisory", "no `permissions` at its top: jobs get the repository's default", help
         )
     given = one.data["permissions"]
     writes = [name for name, level in dict_or_empty(given).items() if level == "write"]
     if given == "write-all" or writes:
-        evidence = f"every job of it may write {'everything' if not writes else join_names(writes)}"
+        evidence = f"each of its jobs may write {'everything' if not writes else join_names(writes)}"
         return DoctorCheckResult(GROUP, what, "advisory", evidence, "move the permissions to the jobs that need them")
-    return DoctorCheckResult(GROUP, what, "ok", "nothing is given to all of its jobs that could write")
+    return DoctorCheckResult(GROUP, what, "ok", "no write permission is given to all of its jobs")
 
 
 def _check_gate_triggers(one: Workflow) -> DoctorCheckResult:
-    """Tell whether a gate runs for every change: a required check that does not run blocks, or is left out by a path."""
+    """Return whether a gate runs for every change; a required check that does not run blocks the pull request."""
     what, events = f"{one.path}: the gate runs for every change", one.events
     if "pull_request_target" in events:
-        evidence = "it runs on pull_request_target: code of strangers would run with the repository's secrets"
+        evidence = "it runs on pull_request_target, so code from forks runs with the repository's secrets"
         return DoctorCheckResult(GROUP, what, "problem", evidence, "use pull_request")
     missing = [event for event in ("pull_request", "merge_group") if event not in events]
     if "pull_request" in missing:
@@ -159,11 +159,15 @@ def _check_gate_triggers(one: Workflow) -> DoctorCheckResult:
         )
     filters = dict_or_empty(events.get("pull_request"))
     if cut := [name for name in ("paths", "paths-ignore") if name in filters]:
-        evidence = f"pull_request has `{cut[0]}`: where it is skipped, a required check waits for ever"
+        evidence = f"pull_request has `{cut[0]}`: if it is skipped, a required check waits for ever"
         return DoctorCheckResult(
-            GROUP, what, "advisory", evidence, "delete it: `affected` leaves out what a change does not touch"
+            GROUP,
+            what,
+            "advisory",
+            evidence,
+            "delete it: `affected` already skips the models that a change does not affect",
         )
     if missing:
-        evidence = "it does not run on merge_group, so that a merge queue would wait for ever"
+        evidence = "it does not run on merge_group, so a merge queue waits for ever"
         return DoctorCheckResult(GROUP, what, "advisory", evidence, "add `merge_group:` to `on:`", minor=True)
-    return DoctorCheckResult(GROUP, what, "ok", "on pull_request and merge_group, whatever paths change")
+    return DoctorCheckResult(GROUP, what, "ok", "on pull_request and merge_group, for all paths")

@@ -73,9 +73,9 @@ def test_a_dry_run_approves_nothing(world: World) -> None:
 @pytest.mark.parametrize(
     ("who", "key", "why"),
     [
-        ("carol", "", "an author of the release does not approve it"),
-        ("ada", "carol", "an author of the release does not approve it"),
-        ("carol", "ada", "an author of the release does not approve it"),
+        ("carol", "", "an author of a release cannot approve it"),
+        ("ada", "carol", "an author of a release cannot approve it"),
+        ("carol", "ada", "an author of a release cannot approve it"),
     ],
     ids=["as herself", "under another name", "with a borrowed key"],
 )
@@ -145,12 +145,12 @@ def test_replayed_unsigned_and_strange_approvals_do_not_count(world: World) -> N
     id, said = world.said(*DEPLOY, code=1)
     assert id == "approvals-missing"
     assert sorted(said.split("; ")[1:]) == [
-        "ada@example.org does not count: it is not signed",
+        "ada@example.org does not count: the tag is not signed",
         "bob@example.org does not count: it approves 'dev', not 'prod'",
         f"bob@example.org does not count: it approves delay@v1.0.0 ({'f' * 10}), not this release",
         f"bob@example.org does not count: it approves delay@v1.1.0 ({oid[:10]}), not this release",
-        "bob@example.org does not count: it holds no approval",
-        "eve@example.org does not count: its signer is not among those who may sign",
+        "bob@example.org does not count: the tag has no valid approval statement",
+        "eve@example.org does not count: its signer is not in the file of allowed signers",
     ]
 
 

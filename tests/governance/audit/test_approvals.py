@@ -41,18 +41,18 @@ def test_what_somebody_else_approved_has_no_breaks(approved: Attacker) -> None:
 def test_an_approval_by_the_author(tmp_path: Path, keys: Keys) -> None:
     found = world(tmp_path, keys, keys.ada).audit()
     assert found.names("audit-approval-by-author", "the approval of model-0#prod#2 by ada@example.org")
-    assert found.names("audit-approval-missing", "model-0#prod#2 needs 1 approvals for 'prod', and 0 count")
+    assert found.names("audit-approval-missing", "model-0#prod#2 needs 1 approvals for 'prod', but has 0 valid ones")
 
 
 def test_an_approval_by_a_stranger(tmp_path: Path, keys: Keys) -> None:
     found = world(tmp_path, keys, keys.eve).audit()
-    assert found.names("audit-approval-invalid", "its signer is not among those who may sign")
+    assert found.names("audit-approval-invalid", "its signer is not in the file of allowed signers")
 
 
 def test_an_approval_that_was_deleted(approved: Attacker) -> None:
     ref = f"{APPROVAL_PREFIX}model-0/prod/v1.0.0/bob"
     approved.point(ref, None)
-    assert approved.audit().names("audit-approval-invalid", f"its tag {ref} is not here")
+    assert approved.audit().names("audit-approval-invalid", f"its tag {ref} is missing in this clone")
 
 
 def test_an_approval_of_something_else(approved: Attacker) -> None:
@@ -74,8 +74,8 @@ def test_what_ran_before_anybody_had_to_be_asked_is_fine(tmp_path: Path, keys: K
     ("actor", "signed", "id", "what"),
     [
         ("grace", True, None, ""),
-        ("grace", False, "audit-approval-invalid", "is not signed by somebody who may"),
-        ("Ada Lovelace", True, "audit-approval-invalid", "who deployed it is said to have approved it"),
+        ("grace", False, "audit-approval-invalid", "is not signed by an allowed signer"),
+        ("Ada Lovelace", True, "audit-approval-invalid", "the same person deployed the version"),
     ],
 )
 def test_what_ci_saw_counts_where_the_assignment_is_signed(

@@ -122,8 +122,8 @@ def test_a_policy_that_moved_on_is_a_warning(attacker: Attacker) -> None:
     assert "model-0@v1.0.0 passed" in older["message"]
     assert warning["severity"] == "warning"
     assert "model-0@v1.0.1 passed under policy" in warning["message"]
-    assert "auc: at least 0.99, and it has 0." in warning["message"]
-    assert "auc: better than the champion: it was never asked" in warning["message"]
+    assert "auc: at least 0.99, but the recorded value is 0." in warning["message"]
+    assert "auc: better than the champion: the gate did not test it" in warning["message"]
     assert warning["location"]["path"] == "models/model-0.yaml"
 
 

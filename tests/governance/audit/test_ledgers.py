@@ -114,7 +114,7 @@ def test_a_ledger_that_is_not_here_is_fetched_by_the_command_that_is_told(
     counted.point(REF, None)
     found = counted.audit()
     assert found.ids == {"audit-ledger-missing"}
-    assert found.names("audit-ledger-missing", f"{REF}, in which the question of model-0@v1.0.0 was counted")
+    assert found.names("audit-ledger-missing", f"{REF}, the ledger that counted the evaluation of model-0@v1.0.0")
     assert "git fetch origin 'refs/mlops/*:refs/mlops/*'" in found.breaks[0]["help"]
     counted.git("remote", "add", "origin", str(world_of_counted))
     counted.git("fetch", "--quiet", "origin", "refs/mlops/*:refs/mlops/*")
@@ -127,15 +127,15 @@ def test_a_question_that_was_asked_twice(counted: Attacker) -> None:
     ask(counted, replace(question(counted, f"{REF}~3"), asked_on="later"), REF)
     found = counted.audit()
     assert found.ids == {"audit-ledger-malformed"}
-    assert found.names("audit-ledger-malformed", f"it repeats the question of commit {first[:10]}")
+    assert found.names("audit-ledger-malformed", f"it repeats the evaluation of commit {first[:10]}")
 
 
 @pytest.mark.parametrize(
     ("content", "path", "what"),
     [
-        (b"{}", "question.json", "it holds no question: $: missing field 'dataset'"),
-        (b"\xff", "question.json", "it holds no question: $: not JSON"),
-        (b"{}", "README", "it holds something else than question.json"),
+        (b"{}", "question.json", "its entry cannot be read: $: missing field 'dataset'"),
+        (b"\xff", "question.json", "its entry cannot be read: $: not JSON"),
+        (b"{}", "README", "its tree is not exactly the file question.json"),
     ],
 )
 def test_a_foreign_commit(counted: Attacker, content: bytes, path: str, what: str) -> None:
@@ -151,7 +151,7 @@ def test_a_question_with_something_beside_it(counted: Attacker, beside: str) -> 
     text = canonical_json(encode(other(counted))).encode()
     tree = counted.repo.write_tree({path: counted.repo.write_blob(text) for path in ("question.json", beside)})
     counted.point(REF, counted.repo.write_commit(tree, (counted.git("rev-parse", REF),), "asked", EVE, 1))
-    assert counted.audit().names("audit-ledger-malformed", "it holds something else than question.json")
+    assert counted.audit().names("audit-ledger-malformed", "its tree is not exactly the file question.json")
 
 
 @pytest.mark.parametrize("changes", [{"dataset": "flights"}, {"epoch": 2}])
@@ -160,7 +160,7 @@ def test_a_question_to_another_holdout(counted: Attacker, changes: dict[str, obj
     ask(counted, replace(other(counted), **changes), REF)  # type: ignore[arg-type]  # values of several fields
     found = counted.audit()
     assert found.ids == {"audit-ledger-malformed"}
-    assert "it holds a question to" in found.breaks[0]["message"]
+    assert "its entry is for the dataset" in found.breaks[0]["message"]
 
 
 def test_a_chain_that_was_merged(counted: Attacker) -> None:
@@ -168,7 +168,7 @@ def test_a_chain_that_was_merged(counted: Attacker) -> None:
     ask(counted, other(counted), REF, f"{REF}~2")
     found = counted.audit()
     assert found.ids == {"audit-ledger-malformed"}
-    assert found.names("audit-ledger-malformed", "it joins 2 chains")
+    assert found.names("audit-ledger-malformed", "it has 2 parents")
 
 
 @pytest.mark.parametrize("what", ["branch", "blob", "tag", "gone"])
@@ -204,7 +204,7 @@ def test_a_release_whose_question_is_another_one(counted: Attacker, keys: Keys, 
     ask(insider, other(insider), REF)  # after the head that the release names
     name = insider.append(after(insider.release(), version="1.0.2", ledger=replace(head, question=number)))
     found = insider.audit()
-    assert found.names("audit-question-missing", f"{name} was released as question {number}") is not honest
+    assert found.names("audit-question-missing", f"{name} names entry {number} of") is not honest
 
 
 @pytest.mark.parametrize("after_it", [True, False])
@@ -216,13 +216,15 @@ def test_a_release_that_was_asked_about_after_it_was_made(counted: Attacker, key
     head = replace(head, oid=head.oid if after_it else oid, question=5)
     name = insider.append(after(insider.release(), version="1.0.2", ledger=head, model_digest="0" * 64))
     found = insider.audit()
-    assert found.names("audit-question-missing", f"{name} was released as question 5") is after_it
+    assert found.names("audit-question-missing", f"{name} names entry 5 of") is after_it
 
 
 def test_a_release_within_a_budget_that_nobody_counted(counted: Attacker, keys: Keys) -> None:
     insider = Attacker(counted.repo, keys.ada)
     name = insider.append(after(insider.release(), version="1.0.2", ledger=None))
-    assert insider.audit().names("audit-question-missing", f"{name} was judged within a budget, and names no ledger")
+    assert insider.audit().names(
+        "audit-question-missing", f"{name} has a verdict within a holdout budget, but names no ledger"
+    )
 
 
 def test_more_questions_than_the_branch_has_a_budget_for(counted: Attacker) -> None:
@@ -231,7 +233,7 @@ def test_more_questions_than_the_branch_has_a_budget_for(counted: Attacker) -> N
     assert (found.code, found.ids) == (0, {"audit-ledger-overspent"})
     (warning,) = found.breaks
     assert warning["severity"] == "warning"
-    assert "has 5 questions, and the branch's holdoutBudget is 4" in warning["message"]
+    assert "has 5 evaluations, but the branch's holdoutBudget is 4" in warning["message"]
     spec = (counted.root / SPEC).read_bytes()
     counted.push({SPEC: spec.replace(b"holdoutBudget: 4", b"holdoutBudget: 4, epoch: 2")})
     assert counted.audit().breaks == ()  # it is no longer asked

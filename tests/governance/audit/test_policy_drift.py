@@ -56,18 +56,18 @@ PASSED = _release(_judged(FLOOR, 0.76, 0.75, 0.77))
 @pytest.mark.parametrize(
     ("today", "why"),
     [
-        (Requirement("auc", min=0.75), "auc: at least 0.75, and it has 0.750 to 0.770"),
-        (Requirement("auc", min=0.8), "auc: at least 0.8, and it has 0.750 to 0.770"),
-        (Requirement("auc", max=0.76), "auc: at most 0.76, and it has 0.750 to 0.770"),
+        (Requirement("auc", min=0.75), "auc: at least 0.75, but the recorded value is 0.750 to 0.770"),
+        (Requirement("auc", min=0.8), "auc: at least 0.8, but the recorded value is 0.750 to 0.770"),
+        (Requirement("auc", max=0.76), "auc: at most 0.76, but the recorded value is 0.750 to 0.770"),
         (Requirement("f1", min=0.1), "f1: at least 0.1: f1 was not measured"),
-        (BETTER, "auc: better than the champion: it was never asked"),
+        (BETTER, "auc: better than the champion: the gate did not test it"),
     ],
 )
 def test_evidence_that_does_not_meet_todays_gate_is_a_warning(today: Requirement, why: str) -> None:
     (found,) = _drift(PASSED, today)
     assert (found.id, found.severity) == ("audit-policy-drift", "warning")
     assert found.message == (
-        f"delay@v{RELEASE.version} passed under policy ffffffffff, would fail under today's: {why}"
+        f"delay@v{RELEASE.version} passed under policy ffffffffff, but it would fail under the current policy: {why}"
     )
 
 

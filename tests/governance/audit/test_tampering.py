@@ -164,7 +164,7 @@ def test_an_event_that_was_logged_twice(attacker: Attacker) -> None:
     assert last.ref is not None
     assert last.record is not None
     attacker.log("model-0", last.tag, last.ref.oid, json.loads(last.record))
-    assert attacker.audit().names("audit-log-malformed", f"names {NEWEST} a second time")
+    assert attacker.audit().names("audit-log-malformed", f"repeats the tag {NEWEST}")
 
 
 def test_a_chain_that_was_forked(attacker: Attacker) -> None:
@@ -327,14 +327,14 @@ def test_a_model_file_at_a_url_is_held_against_what_the_run_says_of_it(attacker:
     attacker.rebuild("1.0.1", {"model/model.skops": None}, more={"store.json": canonical_json(encode(away)).encode()})
     found = attacker.audit()
     assert found.record["externalFiles"] == 1
-    assert found.names("audit-file-changed", "store.json names another model.skops") is not honest
+    assert found.names("audit-file-changed", "store.json has another digest or size of model.skops") is not honest
     assert "audit-file-missing" not in found.ids
 
 
 def test_a_data_lock_that_was_edited_in_the_run(attacker: Attacker) -> None:
     lock = attacker.repo.read_blob(f"{PIN}model-0/v1.0.1:snapshot.json") or b""
     attacker.rebuild("1.0.1", {"snapshot.json": lock.replace(b'"rows":', b'"rows":9')})
-    assert attacker.audit().names("audit-run-differs", "snapshot.json is of other data")
+    assert attacker.audit().names("audit-run-differs", "snapshot.json describes other data")
 
 
 def test_a_verdict_that_was_edited(attacker: Attacker) -> None:
@@ -347,18 +347,18 @@ def test_a_verdict_that_was_edited(attacker: Attacker) -> None:
 
 def test_metrics_that_were_edited_beside_the_verdict(attacker: Attacker) -> None:
     attacker.rebuild("1.0.1", {"metrics.json": b'{"auc":0.999}'})
-    assert attacker.audit().names("audit-evidence-differs", "metrics.json has other numbers")
+    assert attacker.audit().names("audit-evidence-differs", "its metrics differ from those in metrics.json")
 
 
 @pytest.mark.parametrize(
     ("old", "new", "what"),
     [
-        (b'"seed":7', b'"seed":8', "run.json has another seed"),
-        (b'"modelDigest":"', b'"modelDigest":"0', "run.json has another model digest"),
-        (b'"key":"', b'"key":"0', "run.json has another key"),
-        (b'"entryFile":"model.skops"', b'"entryFile":"golden.parquet"', "run.json has another model format"),
-        (b'"format":1', b'"format":2', "run.json is not there, or not in its form"),
-        (b'"path":"model.skops"', b'"path":"../model.skops"', "run.json is not there, or not in its form"),
+        (b'"seed":7', b'"seed":8', "run.json has a different seed"),
+        (b'"modelDigest":"', b'"modelDigest":"0', "run.json has a different model digest"),
+        (b'"key":"', b'"key":"0', "run.json has a different key"),
+        (b'"entryFile":"model.skops"', b'"entryFile":"golden.parquet"', "run.json has a different model format"),
+        (b'"format":1', b'"format":2', "run.json is missing or invalid"),
+        (b'"path":"model.skops"', b'"path":"../model.skops"', "run.json is missing or invalid"),
     ],
 )
 def test_a_run_that_tells_another_story(attacker: Attacker, old: bytes, new: bytes, what: str) -> None:

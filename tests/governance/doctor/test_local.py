@@ -41,7 +41,7 @@ def commit(consumer: Consumer, files: dict[str, str]) -> None:
 
 def test_a_clone_in_order_has_no_problem_and_unknown_is_a_note(local: Consumer) -> None:
     answer = local.answer("doctor")
-    states = {one["state"] for one in answer["record"]["rows"] if one["group"] in ("clone", "judging", "review")}
+    states = {one["state"] for one in answer["record"]["rows"] if one["group"] in ("clone", "verdicts", "review")}
     assert states == {"ok"}
     found = {one["id"]: one["severity"] for one in answer["diagnostics"]}
     assert found == {"doctor-unknown": "note", "doctor-advisory": "note"}
@@ -54,7 +54,7 @@ def test_without_an_identity_nothing_can_be_released(
     answer = local.answer("doctor", code=1)
     (found,) = (one for one in answer["diagnostics"] if one["severity"] == "error")
     assert found["id"] == "doctor-problem"
-    assert "git does not know who you are" in found["message"]
+    assert "git has no user name and e-mail address" in found["message"]
     assert "git config user.name" in found["help"]
 
 
@@ -132,13 +132,15 @@ def test_each_kind_of_holdout_names_its_datasets(local: Consumer) -> None:
     )
     write(local.root, {"specs/more.yaml": "---\n".join([dataset("plain", "data/*.csv"), inside])})
     rows = local.answer("doctor")["record"]["rows"]
-    told = [(one["what"], one["state"], one["evidence"].partition(":")[0]) for one in rows if one["group"] == "judging"]
+    told = [
+        (one["what"], one["state"], one["evidence"].partition(":")[0]) for one in rows if one["group"] == "verdicts"
+    ]
     assert told[1:] == [
         ("sealed holdouts", "ok", "flights"),
         ("training code cannot read the holdout", "advisory", "inside"),
         ("training code cannot read the holdout", "advisory", "plain"),
-        ("questions to a holdout are counted", "ok", "flights"),
-        ("questions to a holdout are counted", "advisory", "plain, inside"),
+        ("evaluations on a holdout are counted", "ok", "flights"),
+        ("evaluations on a holdout are counted", "advisory", "plain, inside"),
     ]
 
 
@@ -187,7 +189,7 @@ def test_a_change_cannot_name_its_own_owners(local: Consumer) -> None:
 
 
 PATH = ".github/workflows/gate.yml"
-ALWAYS, RIGHTS, PINNED = f"{PATH}: the gate runs for every change", f"{PATH}: what it may do", "the toolkit is pinned"
+ALWAYS, RIGHTS, PINNED = f"{PATH}: the gate runs for every change", f"{PATH}: permissions", "the toolkit is pinned"
 
 
 @pytest.mark.parametrize(
