@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mlops_ci.core.errors import Findings
-from mlops_ci.data.row_rules import parse_duration
+from mlops_ci.data.row_rules import parse_duration, pluralize
 from mlops_ci.evaluation.candidates.candidate import Candidate
 from mlops_ci.evaluation.candidates.columns import slice_columns
 from mlops_ci.evaluation.verdict.alignment import RowMetadata
@@ -61,7 +61,12 @@ def row_weights(candidate: Candidate, table: Any) -> Floats | None:
         weights = np.full(table.num_rows, np.nan)
     bad = ~(np.isfinite(weights) & (weights >= 0))
     if bad.any() or not weights.any():
-        what = f"{int(bad.sum()):,} rows of the holdout have none" if bad.any() else "all of them are 0"
+        none = int(bad.sum())
+        what = (
+            f"{pluralize(none, 'row')} of the holdout {'has' if none == 1 else 'have'} none"
+            if none
+            else "all of them are 0"
+        )
         raise Findings.of(
             "weights-invalid",
             f"'{name}' cannot be the rows' weights: {what}",
