@@ -30,6 +30,7 @@ from mlops_ci.deployment.manifest_branch import (
 )
 from mlops_ci.deployment.manifests import render_manifests, without_credentials
 from mlops_ci.governance.approvals import (
+    approval_count_text,
     approval_ref_prefix,
     count_approvals,
     excluded_approver,
@@ -219,7 +220,7 @@ def _require_approvals(
     others = "".join(f"; {one.who} does not count: {one.why}" for one in judged.rejected)
     raise Findings.of(
         "approvals-missing",
-        f"{release.ref.name} needs {required} approvals for '{environment}' and has {len(judged.counted)} ({names}){others}",
+        f"{release.ref.name} needs {approval_count_text(required)} for '{environment}' and has {len(judged.counted)} ({names}){others}",
         help=f"somebody else who may sign: mlops-ci approve {release.model}@{release.version} --env {environment}",
     )
 

@@ -24,9 +24,10 @@ def without_credentials(url: str) -> str:
     if scheme.lower() == "file":
         return url
     userinfo, host = _split_userinfo(rest)
+    place = re.split("[?#]", host)[0]
     if "ssh" in scheme.lower() and (user := userinfo.partition(":")[0]):
-        return f"{scheme}://{user}@{host}"
-    return f"{scheme}://{re.split('[?#]', host)[0]}"
+        return f"{scheme}://{user}@{place}"
+    return f"{scheme}://{place}"
 
 
 def _split_userinfo(rest: str) -> tuple[str, str]:

@@ -164,3 +164,8 @@ def _read_statement(ref: Ref) -> ApprovalStatement | None:
         return decode_approval(statement) if statement is not None else None
     except DecodeError:
         return None
+
+
+def approval_count_text(count: int) -> str:
+    """Return so many approvals in words, such as `1 approval`."""
+    return f"{count:,} approval{'' if count == 1 else 's'}"

@@ -265,6 +265,8 @@ def test_credentials_of_the_remote_are_not_written(release: Release) -> None:
         ("https://ada:s3cret@[::1]:80/a.git", "https://[::1]:80/a.git"),
         ("ssh://git@example.org/a.git", "ssh://git@example.org/a.git"),
         ("ssh://git:s3cret@example.org:22/a.git", "ssh://git@example.org:22/a.git"),
+        ("ssh://git@example.org/a.git?private_token=s3cret", "ssh://git@example.org/a.git"),
+        ("ssh://git@example.org/a.git#s3cret", "ssh://git@example.org/a.git"),
         ("git@example.org:ml/a.git", "git@example.org:ml/a.git"),
         ("git:s3cret@example.org:ml/a.git", "git@example.org:ml/a.git"),
         ("/srv/git/a.git", "/srv/git/a.git"),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mlops_ci.core.errors import Findings
-from mlops_ci.data.row_rules import parse_duration
+from mlops_ci.data.row_rules import parse_duration, pluralize
 from mlops_ci.evaluation.candidates.candidate import Candidate
 from mlops_ci.evaluation.candidates.columns import slice_columns
 from mlops_ci.evaluation.verdict.alignment import RowMetadata
@@ -64,7 +64,9 @@ def row_weights(candidate: Candidate, table: Any) -> Floats | None:
         weights = np.full(table.num_rows, np.nan)
     bad = ~(np.isfinite(weights) & (weights >= 0))
     if bad.any() or not weights.any():
-        what = f"{int(bad.sum()):,} rows of the holdout have no valid weight" if bad.any() else "all weights are 0"
+        invalid = int(bad.sum())
+        verb = "has" if invalid == 1 else "have"
+        what = f"{pluralize(invalid, 'row')} of the holdout {verb} no valid weight" if invalid else "all weights are 0"
         raise Findings.of(
             "weights-invalid",
             f"the column '{name}' cannot be used as weights: {what}",

@@ -12,6 +12,7 @@ from mlops_ci.governance.approvals import (
     APPROVAL_PREFIX,
     ExcludedApprover,
     SignedApproval,
+    approval_count_text,
     count_approvals,
     find_release_authors,
     find_tag_authors,
@@ -152,7 +153,7 @@ def _invalid_approval_finding(case: _AssignmentCase, who: str, why: str) -> Diag
 def _missing_approvals_finding(case: _AssignmentCase, count: int) -> Diagnostic:
     return Diagnostic(
         "audit-approval-missing",
-        f"{case.event.name} needs {case.required} approvals for '{case.record.environment}', but has {count} valid ones",
+        f"{case.event.name} needs {approval_count_text(case.required)} for '{case.record.environment}', but has {count} valid",
         help=f"get approvals (mlops-ci approve {case.release.model}@{case.release.version} --env {case.record.environment}),"
         " and deploy the version again",
         about=f"{TAG_PREFIX}{case.event.name}",
