@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,33 +35,24 @@ def test_the_second_gate_of_an_unchanged_repository_fits_nothing_and_says_the_sa
 
 
 def test_a_fit_is_counted_by_the_code_that_is_fitted(gated: Consumer, tmp_path: Path) -> None:
-    """Given training code that leaves a mark each time it runs, when the gate runs three times, then there is one mark."""
+    """Given training code that leaves a mark each time it runs, when the gate runs three times, then there is one mark.
+
+    A module that the code imports is part of what is trained.
+    """
     marks = tmp_path / "marks"
     marks.mkdir()
     (gated.root / "models/train.py").write_text(
-        "import tempfile\nfrom sklearn.linear_model import LogisticRegression\n\n\ndef build(C):\n"
-        f"    tempfile.mkstemp(dir={str(marks)!r})\n    return LogisticRegression(C=C, max_iter=5000)\n"
+        "import tempfile\nfrom settings import SMOOTHING\nfrom sklearn.naive_bayes import GaussianNB\n\n\ndef build():\n"
+        f"    tempfile.mkstemp(dir={str(marks)!r})\n    return GaussianNB(var_smoothing=SMOOTHING)\n"
     )
-    old = "estimator: sklearn.linear_model.LogisticRegression\n    params: {max_iter: 1000}"
-    edit(gated, MODEL, old, "entrypoint: models/train.py:build\n    params: {C: 0.1}")
-    counts = [gated.answer("gate")["record"]["fits"] for _ in range(3)]
-    assert (counts, len(list(marks.iterdir()))) == ([1, 0, 0], 1)
-    edit(gated, "models/train.py", "max_iter=5000", "max_iter=6000")
-    assert gated.answer("gate")["record"]["fits"] == 1
-
-
-def test_an_entrypoints_helper_modules_are_part_of_what_is_trained(gated: Consumer) -> None:
-    (gated.root / "models/train.py").write_text(
-        "from settings import STRENGTH\nfrom sklearn.linear_model import LogisticRegression\n\n\n"
-        "def build():\n    return LogisticRegression(C=STRENGTH, max_iter=5000)\n"
-    )
-    (gated.root / "models/settings.py").write_text("STRENGTH = 0.1\n")
+    (gated.root / "models/settings.py").write_text("SMOOTHING = 1e-9\n")
     old = "estimator: sklearn.linear_model.LogisticRegression\n    params: {max_iter: 1000}"
     edit(gated, MODEL, old, "entrypoint: models/train.py:build")
+    counts = [gated.run("gate", "--format", "json") for _ in range(3)]
+    assert ([json.loads(one.stdout)["record"]["fits"] for one in counts], len(list(marks.iterdir()))) == ([1, 0, 0], 1)
+    (gated.root / "models/settings.py").write_text("SMOOTHING = 1e-8\n")
     assert gated.answer("train")["record"]["models"][0]["fitted"]
-    assert not gated.answer("train")["record"]["models"][0]["fitted"]
-    (gated.root / "models/settings.py").write_text("STRENGTH = 0.2\n")
-    assert gated.answer("train")["record"]["models"][0]["fitted"]
+    assert len(list(marks.iterdir())) == 2
 
 
 def test_another_order_of_rows_is_the_same_data(gated: Consumer) -> None:

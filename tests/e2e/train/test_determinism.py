@@ -47,6 +47,7 @@ def test_a_flaky_training_fails_the_gate_and_is_not_stored(flaky: Consumer) -> N
     assert flaky.answer("gate")["record"]["fits"] == 1  # it was not stored, and unasked nobody notices
 
 
+@pytest.mark.slow
 def test_train_says_so_too(flaky: Consumer) -> None:
     answer = flaky.answer("train", "--check-determinism", code=1)
     assert [found["id"] for found in answer["diagnostics"]] == ["train-not-deterministic"]

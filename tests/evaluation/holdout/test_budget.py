@@ -33,6 +33,7 @@ from tests.support.registry_samples import COMPARISON, PROJECT, RUN
 
 LEDGER = ledger_ref("flights", 1)
 BUDGET = 4
+ALLOWED = "that the holdout budget of refs/mlops/ledger/flights/1 allows"
 
 
 @pytest.fixture(scope="module")
@@ -67,8 +68,9 @@ def low_budget(number: int | None, budget: int, **given: Any) -> list[str]:
 
 def test_a_fifth_of_the_budget_is_when_it_is_said_what_is_left() -> None:
     assert low_budget(39, 50) == []
-    assert low_budget(40, 50) == ["this was question 40 of 50 to refs/mlops/ledger/flights/1: 10 are left"]
-    assert low_budget(1, 1) == ["this was question 1 of 1 to refs/mlops/ledger/flights/1: 0 are left"]
+    assert low_budget(40, 50) == [f"this was evaluation 40 of 50 {ALLOWED}: 10 are left"]
+    assert low_budget(1, 1) == [f"this was evaluation 1 of 1 {ALLOWED}: 0 are left"]
+    assert low_budget(4, 5) == [f"this was evaluation 4 of 5 {ALLOWED}: 1 is left"]
 
 
 def test_who_asks_nothing_new_is_not_warned() -> None:
@@ -121,7 +123,7 @@ def test_a_spent_budget_refuses_the_next_model_at_the_datasets_split(project: Pr
         reserve_question(project, candidate, RUN, pending)
     (found,) = caught.value.diagnostics
     assert found.id == "holdout-exhausted"
-    assert found.message.startswith("the holdout of 'flights' (epoch 1) has answered its 4 questions;")
+    assert found.message.startswith("the holdout of 'flights' (epoch 1) has used its budget of 4 evaluations;")
     assert found.location is not None
     assert found.location.path == "flights.yaml"
 
@@ -137,7 +139,7 @@ def test_without_the_remote_a_new_question_is_not_asked_and_an_old_one_is(
     project: Project, candidate: Candidate
 ) -> None:
     offline = replace(project, context=replace(project.context, offline=True))
-    with pytest.raises(EnvironmentProblem, match="nobody knows how often the holdout of 'flights' was asked"):
+    with pytest.raises(EnvironmentProblem, match="the evaluations on the holdout of 'flights' cannot be counted"):
         reserve_question(offline, candidate, RUN)
     assert reserve_question(offline, candidate, RUN, [asked(candidate, RUN.model_digest)]).state == "free"
 

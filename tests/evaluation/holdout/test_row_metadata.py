@@ -48,17 +48,17 @@ def test_rows_without_weights_count_alike(candidate: Candidate) -> None:
 @pytest.mark.parametrize(
     ("values", "why"),
     [
-        ([1.0, None, 2.0], "1 row of the holdout has none"),
-        ([1.0, -1.0, float("nan"), float("inf")], "3 rows of the holdout have none"),
-        ([0, 0], "all of them are 0"),
-        (["a", "b"], "2 rows of the holdout have none"),
+        ([1.0, None, 2.0], "1 row of the holdout has no valid weight"),
+        ([1.0, -1.0, float("nan"), float("inf")], "3 rows of the holdout have no valid weight"),
+        ([0, 0], "all weights are 0"),
+        (["a", "b"], "2 rows of the holdout have no valid weight"),
     ],
 )
 def test_what_is_no_weight_is_refused_at_its_place(candidate: Candidate, values: list[Any], why: str) -> None:
     with pytest.raises(Findings) as caught:
         weighted(candidate, values)
     (found,) = caught.value.diagnostics
-    assert (found.id, found.message) == ("weights-invalid", f"'w' cannot be the rows' weights: {why}")
+    assert (found.id, found.message) == ("weights-invalid", f"the column 'w' cannot be used as weights: {why}")
 
 
 def test_rows_of_a_group_share_a_number_and_rows_without_one_have_their_own(candidate: Candidate) -> None:
@@ -86,7 +86,7 @@ def test_rows_of_a_block_of_time_depend_on_each_other(candidate: Candidate) -> N
 
 
 def test_text_cannot_be_cut_into_blocks_of_time(candidate: Candidate) -> None:
-    with pytest.raises(Findings, match=r"'t' is string, which cannot be cut into blocks of 6h") as caught:
+    with pytest.raises(Findings, match=r"the time column 't' has the type string, which cannot be cut into blocks of 6h") as caught:
         grouped(candidate, RowDependence(blocks="6h", time="t"), t=["noon", "later"])
     assert caught.value.diagnostics[0].id == "blocks-time-type"
 
@@ -106,6 +106,6 @@ def test_slices_are_columns_as_they_are_and_conditions_as_masks(candidate: Candi
 
 def test_a_condition_that_does_not_fit_the_rows_is_refused_by_the_slices_name(candidate: Candidate) -> None:
     evaluate = EvaluateSpec(slices=(SliceSpec("night", "hour >= 22"),))
-    with pytest.raises(Findings, match=r"^the slice 'night' cannot be cut from these data: ") as caught:
+    with pytest.raises(Findings, match=r"^the condition of the slice 'night' does not fit these data: ") as caught:
         row_metadata(with_rules(candidate, evaluate=evaluate), pa.table({"hour": ["late", "early"]}))
     assert caught.value.diagnostics[0].id == "slice-condition-invalid"
