@@ -85,8 +85,7 @@ def test_a_refusal_begins_with_what_to_mend_and_has_the_numbers() -> None:
 def test_a_pass_says_what_comes_next_and_folds_the_numbers_away() -> None:
     shown = told(judged())
     assert (
-        "**delay holds every requirement (auc 0.710 on 2,000 holdout rows): after the merge, mlops-ci release"
-        in shown
+        "**delay holds every requirement (auc 0.710 on 2,000 holdout rows): after the merge, mlops-ci release" in shown
     )
     assert "<details><summary>1 requirement of <code>delay</code></summary>\n\n| verdict |" in shown
 

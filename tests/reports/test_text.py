@@ -91,10 +91,10 @@ def test_what_a_question_to_a_holdout_cost_stands_under_the_sentence() -> None:
     ]
     kept = replace(judged, holdout_question=replace(asked, number=None))
     assert (
-        "  one of 50 questions to flights, epoch 1: each test at 0.001"
+        "  one of 50 evaluations on the holdout of flights, epoch 1: each test at 0.001"
         in render_text(CompareReport((kept,))).splitlines()
     )
-    assert "question" not in render_text(CompareReport((comparison(),)))
+    assert "evaluation" not in render_text(CompareReport((comparison(),)))
 
 
 def test_without_slices_there_is_no_word_of_them() -> None:
