@@ -1,1 +1,1 @@
-"""The command line: argv to step to report to applied plan to exit code."""
+"""The command line: parses the arguments, runs the step, applies its plan, prints its report and returns the exit code."""

@@ -1,7 +1,7 @@
-"""What an Action's step runs: `mlops-ci action VERB`, whose inputs are JSON in MLOPS_CI_INPUTS.
+"""Runs the step of an Action: `mlops-ci action VERB`, with the inputs as JSON in MLOPS_CI_INPUTS.
 
-Inputs may come from whoever opened a pull request. Each becomes the value of its own option or nothing: it is written as
-`--option=value` or after `--`, and no shell ever sees it.
+The author of a pull request may control the inputs. Each input can only become the value of its own option: it is passed as
+`--option=value` or after `--`, and never through a shell.
 """
 
 from __future__ import annotations
@@ -28,31 +28,31 @@ _BOOLEANS = {"": False, "false": False, "true": True}
 
 
 def run_action(argv: Sequence[str], environ: MutableMapping[str, str]) -> int:
-    """Run the verb that `argv` names, on the inputs that the environment holds, and return the exit code."""
+    """Run the verb that `argv` names, with the inputs in the environment, and return the exit code."""
     for empty in [name for name, value in environ.items() if name.startswith("AWS_") and not value]:
-        del environ[empty]  # a workflow cannot leave one out, and to the drivers an empty one is one that was given
+        del environ[empty]  # a workflow cannot omit a variable, and the S3 drivers treat an empty one as set
     name = argv[0] if len(argv) == 1 else ""
     try:
         inputs = _read_inputs(environ)
         if environ.get("MLOPS_CI_BIN") and inputs.get("requirements"):
             raise UsageProblem.of(
                 "requirements-not-installed",
-                "`requirements` cannot be installed where MLOPS_CI_BIN names a ready environment",
-                help="put the packages into that environment, or run without MLOPS_CI_BIN",
+                "the input `requirements` cannot be used with MLOPS_CI_BIN, which names a ready environment",
+                help="install the packages into that environment, or run without MLOPS_CI_BIN",
             )
         if name == SETUP:
             return _set_up(environ)
-        given = arguments(_require_action_verb(name), inputs)
+        command = arguments(_require_action_verb(name), inputs)
     except ToolError as error:
         terminal.print_problem(error, "github", name)
         return error.exit_code
-    return run_command_line(given)
+    return run_command_line(command)
 
 
 def arguments(verb: Verb, inputs: Mapping[str, str]) -> list[str]:
-    """Return the command line for a verb's inputs, where an empty one is one that is not given.
+    """Return the command line for a verb's inputs; an empty input counts as missing.
 
-    Raises UsageProblem for an input that the verb does not have, one that is missing, and a value of the wrong form.
+    Raises UsageProblem for an unknown input, a missing required input, and a malformed value.
     """
     known = {option.flag: option for option in verb.inputs}
     if unknown := sorted(set(inputs) - set(known)):
@@ -62,7 +62,10 @@ def arguments(verb: Verb, inputs: Mapping[str, str]) -> list[str]:
     for name, option in known.items():
         value = inputs.get(name, "")
         if not _is_text(value):
-            raise _input_problem(f"the input '{name}' holds what is no text", "check where the workflow has it from")
+            raise _input_problem(
+                f"the input '{name}' contains characters that are not text",
+                "check the source of the value in the workflow",
+            )
         if not value.strip():
             if option.required:
                 raise _input_problem(f"the input '{name}' is missing", f"{name}: {option.help}")
@@ -79,14 +82,14 @@ def _option_arguments(option: Option, value: str) -> Iterator[str]:
     if option.kind == "flag":
         if value.strip() not in _BOOLEANS:
             raise _input_problem(
-                f"the input '{option.flag}' is neither true nor false: {value!r}", "write one of these"
+                f"the input '{option.flag}' is neither true nor false: {value!r}", "write true or false"
             )
         yield from [f"--{option.flag}"] if _BOOLEANS[value.strip()] else []
         return
     if option.kind == "choice" and value not in option.choices:
         raise _input_problem(f"the input '{option.flag}' is {value!r}", f"it can be {', '.join(option.choices)}")
     if option.kind == "count" and not re.fullmatch(r"0*[1-9][0-9]{0,8}", value.strip(), re.ASCII):
-        raise _input_problem(f"the input '{option.flag}' is {value!r}", "write a number from 1 on")
+        raise _input_problem(f"the input '{option.flag}' is {value!r}", "write a whole number of at least 1")
     values = (
         _split_list(option.flag, value) if option.multiple else [value.strip() if option.kind == "count" else value]
     )
@@ -94,42 +97,44 @@ def _option_arguments(option: Option, value: str) -> Iterator[str]:
 
 
 def _split_list(name: str, value: str) -> list[str]:
-    """Return what a list holds: JSON, as another step's output has it, or words between white space and commas."""
+    """Return the items of a list: JSON, such as another step's output, or words separated by white space or commas."""
     if not value.lstrip().startswith("["):
         return [word for word in re.split(r"[\s,]+", value) if word]
     try:
-        found = json.loads(value)
+        items = json.loads(value)
     except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, list) or not all(isinstance(one, str) and one and _is_text(one) for one in found):
+        items = None
+    if not isinstance(items, list) or not all(isinstance(one, str) and one and _is_text(one) for one in items):
         raise _input_problem(f"the input '{name}' is not a JSON list of names", 'write ["a", "b"], or a b')
-    return found
+    return items
 
 
 def _is_text(value: str) -> bool:
-    """Tell whether a program can be given it: no null character, and no half of a pair of UTF-16."""
+    """Return whether the value can be a program's argument: it has no null character and no lone UTF-16 surrogate."""
     return not re.search(r"[\0\ud800-\udfff]", value)
 
 
 def _read_inputs(environ: Mapping[str, str]) -> dict[str, str]:
     try:
-        found: Any = json.loads(environ.get("MLOPS_CI_INPUTS") or "{}")
+        inputs: Any = json.loads(environ.get("MLOPS_CI_INPUTS") or "{}")
     except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict) or not all(isinstance(value, str | bool) for value in found.values()):
-        raise _input_problem("MLOPS_CI_INPUTS is not a JSON object of texts", "MLOPS_CI_INPUTS: ${{ toJSON(inputs) }}")
-    return {name: str(value).lower() if isinstance(value, bool) else value for name, value in found.items()}
+        inputs = None
+    if not isinstance(inputs, dict) or not all(isinstance(value, str | bool) for value in inputs.values()):
+        raise _input_problem(
+            "MLOPS_CI_INPUTS is not a JSON object of strings", "set `MLOPS_CI_INPUTS: ${{ toJSON(inputs) }}`"
+        )
+    return {name: str(value).lower() if isinstance(value, bool) else value for name, value in inputs.items()}
 
 
 def _require_action_verb(name: str) -> Verb:
     verb = find_action_verb(name)
     if verb is None:
-        raise _input_problem(f"there is no Action {name!r}", "use one of the folders in actions/")
+        raise _input_problem(f"there is no Action named {name!r}", "use one of the folders in actions/")
     return verb
 
 
 def _set_up(environ: Mapping[str, str]) -> int:
-    """Put the command, and nothing else of its environment, on the PATH of the steps after this one."""
+    """Put the command on the PATH of the following steps, without the other programs of its environment."""
     folder = Path(environ["RUNNER_TEMP"]) / "mlops-ci" / "bin"
     folder.mkdir(parents=True, exist_ok=True)
     command = folder / "mlops-ci"

@@ -1,4 +1,4 @@
-"""Tells GitHub's runner how a command ended: outputs, a part of the job summary, and the whole answer as a file."""
+"""Writes the result of a command for GitHub's runner: outputs, a part of the job summary, and a JSON file."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from mlops_ci.reports.markdown import render_markdown
 
 
 def write_action_result(environ: Mapping[str, str], verb: str, answer: str, code: Exit, record: Any = None) -> None:
-    """Write what steps after this one are told: `exit-code`, `record` (the answer's file) with its digest, and the verb's own outputs.
+    """Write the step's outputs: `exit-code`, `record` (a file with the result), `record-digest`, and the verb's own outputs.
 
-    `answer` is the command's JSON; `record` is None where the command could not answer.
+    `answer` is the command's result as JSON; `record` is None when the command failed without a result.
     """
-    said = {"exit-code": str(int(code)), **action_outputs(record)}
+    outputs = {"exit-code": str(int(code)), **action_outputs(record)}
     if folder := environ.get("RUNNER_TEMP"):
         file = Path(folder) / "mlops-ci" / f"{verb}.json"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(f"{answer}\n", encoding="utf-8")
-        said |= {"record": str(file), "record-digest": digest_file(file)}
-    write_outputs(environ, said)
+        outputs |= {"record": str(file), "record-digest": digest_file(file)}
+    write_outputs(environ, outputs)
     write_summary(environ, render_markdown(record, SUMMARY_LIMIT) if record is not None else "")

@@ -1,6 +1,6 @@
-"""Answers `show` and `history` in their plain forms without a parser of command lines, whose import takes longer than they do.
+"""Answers plain `show` and `history` commands without the command-line parser, whose import takes longer than the query.
 
-Git lists while this is imported, so nothing here may need what takes long to import: it would be waited for.
+Git lists the refs while this module is imported, so the module must not import anything slow.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ _FORMATS = (["--format", "text"], ["--format", "json"])
 
 
 def try_fast_query(argv: Sequence[str], begun: Listing | None) -> int | None:
-    """Print the answer to `VERB [MODEL] [--format text|json]`, given the listing of the registry, and return the exit code, 0.
+    """Print the report of `VERB [MODEL] [--format text|json]`, given the listing of the registry, and return exit code 0.
 
-    None, with nothing printed, for any other form and wherever there is more to say than the answer (no repository, an
-    unknown model, a clone that lacks part of the registry): the whole command line does that.
+    Return None, and print nothing, for other arguments, and when there is more to report than the query's result: no
+    repository, an unknown model, or a clone that lacks part of the registry. The full command line handles these.
     """
     verb, *rest = argv
-    asked = rest[:-2] if rest[-2:] in _FORMATS else rest
-    plain = len(asked) <= 1 and all(_MODEL.fullmatch(name) for name in asked)
-    model = asked[0] if asked else None
+    names = rest[:-2] if rest[-2:] in _FORMATS else rest
+    is_plain = len(names) <= 1 and all(_MODEL.fullmatch(name) for name in names)
+    model = names[0] if names else None
     if begun is None:
         return None
     try:
-        registry = fold_refs(parse_refs(begun.chunks()) if plain else ())
+        registry = fold_refs(parse_refs(begun.chunks()) if is_plain else ())
     except MissingObject:
-        plain = False
+        is_plain = False
     if (
         not begun.end()
-        or not plain
+        or not is_plain
         or registry.gap_warnings
         or (model not in registry.models if model else not registry.models)
     ):
@@ -62,6 +62,6 @@ def try_fast_query(argv: Sequence[str], begun: Listing | None) -> int | None:
             terminal.print_line(escape_log_lines("\n".join(lines)))
     except BrokenPipeError:
         return 0
-    except OSError:  # a full disk: the whole command line says so
+    except OSError:  # for example a full disk: the full command line reports it
         return None
     return 0

@@ -1,4 +1,4 @@
-"""Runs one command: parses, builds the context, calls the step, reports, applies the plan, and answers with an exit code."""
+"""Runs one command: parses, builds the context, calls the step, applies the plan, prints the report, returns the exit code."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _DISK_FULL_ERRORS = (
     errno.EDQUOT,
     errno.EFBIG,
     errno.EROFS,
-)  # the disk, a quota, a limit, or a disk that is only read
+)  # a full disk, a quota, a file-size limit, or a read-only disk
 
 
 def run_command_line(
@@ -35,13 +35,18 @@ def run_command_line(
 ) -> int:
     """Run a command line and return its exit code.
 
-    `observe` is told of each write before it is made; `wait` is given the seconds between two attempts at a contended write.
+    `observe` is called with a description of each write before the write; `wait` is called with the seconds to sleep between
+    two attempts at a contended write.
     """
-    asked = ["text", "", ""]  # format, verb and the project's place: an error may come before or after they are known
+    command = [
+        "text",
+        "",
+        "",
+    ]  # format, verb and project folder; an error can occur before or after the command sets them
 
     def step(verb: Verb, options: dict[str, Any]) -> int:
-        asked[:] = options.pop("fmt"), verb.name, _folder_in_repository(verb, options["chdir"])
-        return _run_verb(verb, options, asked[0], asked[2], observe, wait)
+        command[:] = options.pop("fmt"), verb.name, _folder_in_repository(verb, options["chdir"])
+        return _run_verb(verb, options, command[0], command[2], observe, wait)
 
     try:
         _require_utf8(argv)
@@ -50,28 +55,30 @@ def run_command_line(
         error.show()
         return Exit.USAGE
     except ToolError as error:
-        terminal.print_problem(error, *asked)
+        terminal.print_problem(error, *command)
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted: nothing more was written", err=True)
         return Exit.INTERRUPTED
     except BrokenPipeError:
-        sys.stderr.close()  # or Python complains about the pipe once more while exiting
+        sys.stderr.close()  # otherwise Python reports the broken pipe again at exit
         return Exit.OK
     except OSError as error:
         if error.errno not in _DISK_FULL_ERRORS:
             return _report_bug()
-        found = EnvironmentProblem.of("disk-full", f"nothing more can be written: {error}", help="free some space")
-        terminal.print_problem(found, *asked)
+        problem = EnvironmentProblem.of(
+            "disk-full", f"cannot write: {error}", help="free some disk space, then run the same command again"
+        )
+        terminal.print_problem(problem, *command)
         _discard_output()
         return Exit.ENVIRONMENT
-    except Exception:  # noqa: BLE001 - the last line of defence: what reaches it is a bug of ours
+    except Exception:  # noqa: BLE001 - any other exception is a bug of mlops-ci
         return _report_bug()
 
 
 def _discard_output() -> None:
-    """Discard what could not be printed: Python would try it once more while it exits, and end with a code of its own."""
-    with contextlib.suppress(OSError):  # an output that is no file
+    """Discard unprinted output: otherwise Python tries to print it at exit, fails, and changes the exit code."""
+    with contextlib.suppress(OSError):  # an output without a file descriptor
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -97,7 +104,7 @@ def _require_utf8(argv: Sequence[str]) -> None:
 
 
 def _folder_in_repository(verb: Verb, chdir: str) -> str:
-    """Return the project's folder in its repository, from which GitHub counts paths; nothing where they are one."""
+    """Return the project's folder relative to the repository's root, as GitHub's paths need; empty if it is the root."""
     from mlops_ci.spec.load import find_root  # as above
 
     root = find_root(Path(chdir)) if verb.needs in ("project", "folder") else None
@@ -123,7 +130,7 @@ def _run_verb(
         outcome, before = session.sync_and_call(step, options)
         if not dry_run:
             outcome = session.apply_with_retries(outcome, step, options, observe or session.progress)
-    # only now: the progress display is gone
+    # print only after the progress display has closed
     terminal.print_outcome(
         verb.name, outcome, fmt, before=before, plan=outcome.plan if dry_run else None, within=within
     )

@@ -1,4 +1,4 @@
-"""Makes click's commands from the rows of the verbs; only the row of the command that runs is read, and nothing is imported."""
+"""Builds click's commands from the verbs' rows. Only the row of the command that runs is read, and no verb is imported."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ VerbRunner = Callable[[Verb, dict[str, Any]], int]
 
 
 def build_command_group(run: VerbRunner) -> click.Group:
-    """Return the command group; `run` gets the verb and its parsed options, and its answer is the exit code."""
+    """Return the command group; `run` is called with the verb and its parsed options, and returns the exit code."""
     main = _SectionedGroup(
         "mlops-ci",
         SECTIONS,
         run,
         help="GitOps CI/CD for machine learning: specs in git drive checks, training, gates, releases and deployments.",
-        epilog="Exit codes: 0 ok, 1 findings (a check or the gate said no), 2 usage or invalid spec, 3 environment, 4 bug.",
+        epilog="Exit codes: 0 ok, 1 findings (a check or the gate failed), 2 usage or invalid spec, 3 environment, 4 bug.",
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
     ci_jobs = {"Commands": tuple(f"{CI_GROUP} {name}" for name in CI_VERBS)}
@@ -31,11 +31,11 @@ def build_command_group(run: VerbRunner) -> click.Group:
 
 
 class _SectionedGroup(click.Group):
-    """A group whose help lists its commands by sections, in the order of use. Commands are made when they are asked for."""
+    """A group whose help lists the commands by section, in the order of use. Commands are built on demand."""
 
     def __init__(self, name: str, sections: Mapping[str, Iterable[str]], run: VerbRunner, **settings: Any) -> None:
         super().__init__(name, **settings)
-        # the words of each command line, by the name that stands in this group
+        # each command's words, such as `ci keep`, by its name in this group
         self._sections = {title: {words.split()[-1]: words for words in names} for title, names in sections.items()}
         self._run = run
 
@@ -68,7 +68,7 @@ class _SectionedGroup(click.Group):
             typed = name if ctx.parent is None else f"{ctx.info_name} {name}"
             match = find_nearest(typed, (*COMMANDS, CI_GROUP))
             help = f"did you mean 'mlops-ci {match}'?" if match else "`mlops-ci --help` lists them"
-            raise click.UsageError(f"there is no command {quote(name)}; {help}", ctx)
+            raise click.UsageError(f"unknown command {quote(name)}; {help}", ctx)
         return super().resolve_command(ctx, args)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -90,12 +90,14 @@ def _option_error(error: click.NoSuchOption, command: click.Command, ctx: click.
     flags = [flag for option in command.get_params(ctx) for flag in option.opts if flag.startswith("-")]
     match = find_nearest(error.option_name, flags)
     help = f"did you mean '{match}'?" if match else f"`{ctx.command_path} --help` lists them"
-    return click.UsageError(f"there is no option {quote(error.option_name)}; {help}", ctx)
+    return click.UsageError(f"unknown option {quote(error.option_name)}; {help}", ctx)
 
 
 class _Choice(click.Choice[str]):
     def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:  # noqa: ARG002 - click's signature
-        return f"{quote(str(value))} cannot be chosen; {suggest(str(value), self.choices, otherwise='it is one of')}"
+        return (
+            f"{quote(str(value))} is not a valid choice; {suggest(str(value), self.choices, otherwise='it is one of')}"
+        )
 
 
 def _build_command(verb: Verb, run: VerbRunner) -> click.Command:
@@ -109,7 +111,7 @@ def _build_command(verb: Verb, run: VerbRunner) -> click.Command:
             type=_Choice(verb.formats),
             default="text",
             show_default=True,
-            help="How to report.",
+            help="The format of the report.",
         )
     )
     if verb.writes:
@@ -127,14 +129,14 @@ def _build_parameter(option: Option) -> click.Parameter:
         "choice": _Choice(option.choices),
         "count": click.IntRange(min=1),
     }
-    # to click, a default of None is a value that was given
-    given = {"required": option.required} if option.default is None else {"default": option.default}
+    # click treats an explicit default of None as a given value
+    settings = {"required": option.required} if option.default is None else {"default": option.default}
     if option.positional:
         return click.Argument(
             [option.name],
             type=kinds[option.kind],
             nargs=-1 if option.multiple else 1,
-            **given,
+            **settings,
             metavar=option.metavar if option.required else f"[{option.metavar}]{'...' if option.multiple else ''}",
         )
     flag = f"--{option.flag}"
@@ -144,7 +146,7 @@ def _build_parameter(option: Option) -> click.Parameter:
         [flag, option.name],
         type=kinds[option.kind],
         multiple=option.multiple,
-        **given,
+        **settings,
         metavar=option.metavar,
         help=option.help,
     )

@@ -1,6 +1,7 @@
-"""Executes a plan. Objects are built by plumbing, which nobody sees; then one push, or one transaction, shows them all.
+"""Executes a plan: builds git objects that no ref names yet, then publishes all of them with one push or one transaction.
 
-Killed before the push: nothing has happened. Killed after it: everything has, and the next fetch brings it here.
+If the process is killed before the push, nothing has changed. If it is killed after the push, everything is published, and
+the next fetch updates this clone.
 """
 
 from __future__ import annotations
@@ -49,21 +50,21 @@ from mlops_ci.repository.signing import sign_tag
 
 @dataclass(frozen=True)
 class ApplyResult:
-    """How it ended. `raced`: somebody was first and nothing was written; `refused`: the remote's branch rules said no."""
+    """How the plan ended. `raced`: another write came first; `refused`: the remote's rules refused it. Neither wrote anything."""
 
     state: Literal["done", "raced", "refused"]
     detail: str = ""
-    notes: tuple[Diagnostic, ...] = ()  # what the git host could not be told
+    notes: tuple[Diagnostic, ...] = ()  # notifications that failed
 
 
-Notifier = Callable[[Notification], Diagnostic | None]  # tells the git host; what it returns says why that failed
+Notifier = Callable[[Notification], Diagnostic | None]  # notifies the git host; returns a warning if that failed
 
 
 def no_notifier(one: Notification) -> Diagnostic:
-    """Stand in for a git host where there is none to tell."""
+    """Return a warning that nothing was sent: there is no git host, or no token for it."""
     return Diagnostic(
         "host-not-told",
-        f"nobody was told: {describe_write(one)}",
+        f"the git host was not notified, because there is no token: {describe_write(one)}",
         help="in GitHub Actions, give the step a token: `env: GITHUB_TOKEN: ${{ github.token }}`",
         severity="warning",
     )
@@ -71,14 +72,16 @@ def no_notifier(one: Notification) -> Diagnostic:
 
 @dataclass
 class _BuiltObjects:
-    """Objects built so far: the refs that will name them, and tags by name for the log."""
+    """The objects built so far: the updates of the refs that will name them, and the tags by name."""
 
     updates: list[RefUpdate] = field(default_factory=list)
     tags: dict[str, str] = field(default_factory=dict)
-    date: int = 0  # of the newest tag: those of one plan are a second apart, for readers who sort by clock
+    date: int = (
+        0  # of the newest tag; the tags of a plan are one second apart, so that sorting by date keeps their order
+    )
 
 
-# runs are named by what went in, not by who ran them
+# a run's commit depends on its content only, not on the person who ran it
 _TOOL_AUTHOR = Person("mlops-ci", "mlops-ci@localhost")
 
 
@@ -91,10 +94,11 @@ def apply_plan(
     observe: Callable[[str], None],
     notifier: Notifier = no_notifier,
 ) -> ApplyResult:
-    """Make a plan's writes, in order; `observe` is told of each before it is made, `host` tells the git host what is to be told.
+    """Execute a plan's writes in order.
 
-    Raises EnvironmentProblem when the remote cannot be reached or the disk cannot be written, and UsageProblem when
-    there is nobody to sign for a commit or tag.
+    `observe` is called with a description of each write before the write; `notifier` sends notifications to the git host.
+    Raises EnvironmentProblem when the remote cannot be reached or a file cannot be written, and UsageProblem when there is
+    no identity for the author of a commit or tag.
     """
     building = _BuiltObjects()
     notes: list[Diagnostic] = []
@@ -107,9 +111,9 @@ def apply_plan(
             case PrepareRepository():
                 folder = root / write.folder
                 folder.mkdir(parents=True, exist_ok=True)
-                found = git.find_repository(folder) or git.create_repository(folder)
-                if (remote := found.default_remote()) is not None:
-                    found.configure_registry_fetch(remote)
+                created = git.find_repository(folder) or git.create_repository(folder)
+                if (remote := created.default_remote()) is not None:
+                    created.configure_registry_fetch(remote)
             case KeepLocalCopy():
                 object_store.keep_copy(write.file, write.source, run_store.cache_folder(require_repository(repo)))
             case Upload():
@@ -129,7 +133,7 @@ def apply_plan(
             case StoreRun() | Commit() | CreateTag() | AppendLog() | AppendLedger() | CreateRef() | RemoveRef():
                 _build_object(write, require_repository(repo), person, seconds, building)
             case _:
-                notes += [said] if (said := notifier(write)) else []
+                notes += [warning] if (warning := notifier(write)) else []
     if building.updates:
         answer = _publish(require_repository(repo), None, building.updates, observe)
         if answer.state != "done":
@@ -185,7 +189,7 @@ def _build_object(
 
 
 class _ChainLink(NamedTuple):
-    """A commit to add to the chain at `ref`: after which one, with which blobs by path, and by whom."""
+    """A commit to add to the chain at `ref`: its parent, its blobs by path, its message and its author."""
 
     ref: str
     parent: str | None
@@ -195,7 +199,7 @@ class _ChainLink(NamedTuple):
 
 
 def _append_commit(repo: Repository, building: _BuiltObjects, link: _ChainLink, seconds: int) -> None:
-    """Add a commit to a chain, after one that the same plan added before."""
+    """Add a commit to a chain, after the commits that the same plan has already added."""
     before = next((update for update in building.updates if update.ref == link.ref), None)
     if before is not None:
         building.updates.remove(before)
@@ -214,11 +218,11 @@ def _publish(
         raise EnvironmentProblem.of(
             "remote-unreachable",
             f"the push to '{remote}' failed: {answer.detail.splitlines()[-1] if answer.detail else 'no reason given'}",
-            help="check the network and your rights (git push --dry-run), then run the same command again. A push arrives as a"
-            " whole or not at all; should it have arrived, the second run finds it and changes nothing",
+            help="check the network and your rights (git push --dry-run), then run the same command again. The push is atomic: if"
+            " it did arrive, the second run finds the result and changes nothing",
         )
     if answer.state == "done":
-        observe("refs     this clone follows")
+        observe("refs     update this clone")
         heads = "refs/heads/"
         repo.update_refs(
             [
@@ -230,7 +234,7 @@ def _publish(
                     None,
                 )
                 for update in updates
-                if update.new != ZERO_OID  # what is removed there may still be wanted here
+                if update.new != ZERO_OID  # a ref that the plan removes at the remote stays in this clone
             ]
         )
     return ApplyResult(answer.state, answer.detail)
@@ -244,17 +248,18 @@ def _publish_locally(repo: Repository, updates: list[RefUpdate], observe: Callab
         if (tree := repo.other_worktree(branch)) is not None:
             raise EnvironmentProblem.of(
                 "branch-checked-out",
-                f"'{branch}' is checked out in {tree}, where the new commit would look like its own undoing",
-                help=f"run the command there: -C {tree}",
+                f"branch '{branch}' is checked out in the work tree {tree}, whose files would not match the new commit",
+                help=f"run the command in that work tree: -C {tree}",
             )
     if not repo.update_refs(updates):
-        return ApplyResult("raced", "a ref moved meanwhile")
+        return ApplyResult("raced", "a ref changed in the meantime")
     for update in branches:
         if update.ref == checked_out and update.old not in (None, ZERO_OID):
-            observe("files    the work tree follows its branch")
+            observe("files    update the work tree to its branch")
             if not repo.fast_forward(str(update.old), update.new):
                 return ApplyResult(
-                    "done", f"local changes are in the way of commit {update.new[:10]}: git restore --staged ."
+                    "done",
+                    f"local changes prevented the update of the work tree to commit {update.new[:10]}: git restore --staged .",
                 )
     return ApplyResult("done")
 
@@ -265,7 +270,7 @@ def _write_file(root: Path, write: WriteFile) -> None:
         raise UsageProblem.of(
             "file-exists",
             f"{write.path} exists already and is not overwritten",
-            help="move it away, or name another folder",
+            help="move the file away, or name another folder",
         )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -278,12 +283,12 @@ def _write_file(root: Path, write: WriteFile) -> None:
         raise EnvironmentProblem.of(
             "file-not-written",
             f"{write.path} could not be written: {error.strerror}",
-            help="check the disk and the folder's rights",
+            help="check the disk and the folder's permissions",
         ) from error
 
 
 def _export_file(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file where somebody asked for it, whole or not at all."""
+    """Write a file to a path that the user named, atomically."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".mlops-ci-") as folder:
@@ -293,7 +298,7 @@ def _export_file(path: Path, write: Callable[[Path], object]) -> None:
         raise EnvironmentProblem.of(
             "file-not-written",
             f"{path} could not be written: {error.strerror}",
-            help="check the disk and the folder's rights",
+            help="check the disk and the folder's permissions",
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""The world of one command: root, repository, registry brought up to date, scratch folder, clock; and the plan applied."""
+"""The session of one command: finds the root and repository, updates the registry, calls the step and applies its plan."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ from mlops_ci.repository.ref_listing import LEDGER_PREFIX, LOG_PREFIX, TAG_PREFI
 from mlops_ci.spec.load import Specs, find_root, load_specs
 
 ATTEMPTS = 12
-PAUSE = 3.0  # seconds at most between two attempts
+PAUSE = 3.0  # the maximum number of seconds between two attempts
 Step = Callable[..., Outcome[Any]]
 
 
 @dataclass
 class Session:
-    """One command's world. `specs` is None for verbs that need no project; `wait` is given seconds."""
+    """One command's session. `specs` is None for verbs that need no project; `wait` is called with seconds."""
 
     verb: Verb
     context: Context
@@ -56,22 +56,22 @@ class Session:
     notifier: Notifier = no_notifier
 
     def sync_and_call(self, step: Step, options: dict[str, Any]) -> tuple[Outcome[Any], tuple[Diagnostic, ...]]:
-        """Bring the registry up to date as far as the verb needs it, and call the step."""
+        """Fetch the registry as far as the verb needs it, call the step, and return its outcome and the warnings."""
         if self.verb.syncs == "gaps" and _has_whole_registry(self.context.repo):
             return self._call(step, options), self.warnings
         if self.verb.syncs == "job" and self.context.job is None:
             return self._call(step, options), self.warnings
-        said = _sync_registry(self.context.repo, self.verb)
-        self.context = replace(self.context, offline=bool(said))
-        return self._call(step, options), said + self.warnings
+        warnings = _sync_registry(self.context.repo, self.verb)
+        self.context = replace(self.context, offline=bool(warnings))
+        return self._call(step, options), warnings + self.warnings
 
     def apply_with_retries(
         self, outcome: Outcome[Any], step: Step, options: dict[str, Any], observe: Callable[[str], None]
     ) -> Outcome[Any]:
-        """Apply the outcome's plan; whoever loses a race fetches, and plans again, a bounded number of times.
+        """Apply the outcome's plan; if another write came first, fetch and plan again, at most `ATTEMPTS` times.
 
-        Raises Findings `superseded` when what won took away what this was decided on, and EnvironmentProblem `contended`
-        when every attempt lost; nothing has been written then.
+        Raises Findings `superseded` when the other write invalidates the decision, and EnvironmentProblem `contended` when
+        every attempt failed. In both cases nothing has been written.
         """
         answer = ApplyResult("raced")
         for attempt in range(ATTEMPTS):
@@ -93,37 +93,35 @@ class Session:
             outcome = self._plan_again(outcome, step, options)
         raise EnvironmentProblem.of(
             "contended",
-            f"{ATTEMPTS} attempts to write the registry lost to others; nothing was written",
-            help=f"run the same command again in a minute; the last answer was: {_first_line(answer.detail)}",
+            f"{ATTEMPTS} attempts to write the registry failed, because others wrote first each time; nothing was written",
+            help=f"run the same command again in a minute; the last error was: {_first_line(answer.detail)}",
         )
 
     def _call(self, step: Step, options: dict[str, Any]) -> Outcome[Any]:
-        given = self.context if self.specs is None else Project(self.specs, self.context)
-        return step(given, **options)
+        argument = self.context if self.specs is None else Project(self.specs, self.context)
+        return step(argument, **options)
 
     def _plan_again(self, lost: Outcome[Any], step: Step, options: dict[str, Any]) -> Outcome[Any]:
-        """Plan again on what won the race, unless the decision no longer stands."""
-        said = (
-            f"somebody else was first, so this {self.verb.name} rests on what is no longer so, and nothing was written"
-        )
-        help = "see what happened (mlops-ci history), and decide again"
+        """Plan again on top of the other write, unless that write invalidates the decision."""
+        message = f"another command wrote first, so this {self.verb.name} is based on an outdated state, and nothing was written"
+        help = "read what happened (mlops-ci history), then decide again"
         try:
             outcome = self._call(step, options)
         except Findings as found:
-            raise Findings((Diagnostic("superseded", said, help=help), *found.diagnostics)) from found
+            raise Findings((Diagnostic("superseded", message, help=help), *found.diagnostics)) from found
         if outcome.plan and outcome.basis != lost.basis:
             by = f": {outcome.basis.name}" if outcome.basis else ""
-            raise Findings.of("superseded", f"{said}{by}", help=help)
+            raise Findings.of("superseded", f"{message}{by}", help=help)
         return outcome
 
     def _plan_pull_request(self, step: Step, options: dict[str, Any], detail: str) -> Outcome[Any]:
-        """Plan again, where it is the branch that is protected, so that the manifests travel by pull request."""
+        """Plan again with a pull request for the manifests, if the push was refused because the branch is protected."""
         protected = any(line.startswith("!") and ":refs/heads/" in line for line in detail.splitlines())
         if not protected or self.specs is None or Project(self.specs, self.context).delivery == "pull-request":
             raise EnvironmentProblem.of(
                 "push-refused",
                 f"the remote refused the push, and nothing was written: {_first_line(detail)}",
-                help="its rules for branches or tags do not let you write here; ask whoever administers them",
+                help="the remote's rules for branches or tags do not allow this write; ask an administrator of the repository",
             )
         self.context = replace(self.context, is_branch_protected=True)
         return self._call(step, options)
@@ -131,9 +129,9 @@ class Session:
 
 @contextmanager
 def open_session(verb: Verb, chdir: str, wait: Callable[[float], None], *, quiet: bool) -> Iterator[Session]:
-    """Open a session for a verb in a folder; its scratch folder is gone when it ends.
+    """Open a session for a verb in a folder; its scratch folder is deleted at the end.
 
-    Raises UsageProblem when the verb needs a project and there is none, or its specs are invalid.
+    Raises UsageProblem when the verb needs a project but there is none, or its specs are invalid.
     """
     start = Path(chdir).resolve()
     if not start.is_dir():
@@ -168,26 +166,26 @@ def open_session(verb: Verb, chdir: str, wait: Callable[[float], None], *, quiet
 
 
 def _find_host_repository(repo: Repository | None) -> CiJob | None:
-    """Return where GitHub would be asked about this repository outside of a job, for who has a token there."""
+    """Return the GitHub repository of the remote, for queries outside a job; None without a token or a GitHub remote."""
     if repo is None or not os.environ.get("GITHUB_TOKEN"):
         return None
     try:
         remote = repo.default_remote()
         return connection.job_from_remote_url(os.environ, repo.remote_url(remote)) if remote is not None else None
-    except EnvironmentProblem:  # several remotes, and nothing tells which; whoever writes is told
+    except EnvironmentProblem:  # several remotes without a default; verbs that write raise this error
         return None
 
 
 def _lend_credentials(repo: Repository | None, verb: Verb, stack: ExitStack) -> Repository | None:
-    """Give the repository what this job's git may use, and take the signing key out of what any other program sees."""
+    """Give the repository this job's git credentials, and remove the signing key from the environment of other programs."""
     key = os.environ.pop(ssh_agent.SIGNING_KEY_VARIABLE, "")
     if repo is None:
         return None
-    lent = git.Credentials(remote_variables=git_token_variables(os.environ))
+    credentials = git.Credentials(remote_variables=git_token_variables(os.environ))
     if key.strip() and verb.signs:
         public, socket = stack.enter_context(ssh_agent.ssh_agent_with_key(key))
-        lent = replace(lent, signing_key=public, agent_socket=socket)
-    return replace(repo, credentials=lent, memory=git.Memory())
+        credentials = replace(credentials, signing_key=public, agent_socket=socket)
+    return replace(repo, credentials=credentials, memory=git.Memory())
 
 
 def _first_line(detail: str) -> str:
@@ -200,7 +198,9 @@ def _scratch_folder() -> Iterator[Path]:
         folder = tempfile.TemporaryDirectory(prefix="mlops-ci-")
     except OSError as error:
         raise EnvironmentProblem.of(
-            "disk-full", f"no temporary folder can be made: {error.strerror}", help="free some space, or set TMPDIR"
+            "disk-full",
+            f"cannot create a temporary folder: {error.strerror}",
+            help="free some disk space, or set TMPDIR",
         ) from error
     with folder as name:
         yield Path(name)
@@ -235,7 +235,7 @@ def _cache_folder(repo: Repository | None) -> Path | None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
-        return None  # a read-only checkout works, only slower
+        return None  # a read-only checkout works without a cache, but slower
     return folder
 
 
@@ -244,13 +244,16 @@ def _signer(repo: Repository | None) -> Person | None:
 
 
 def _has_whole_registry(repo: Repository | None) -> bool:
-    """Tell whether this clone has all of the registry that it knows of, and knows of one."""
+    """Return whether this clone has a registry, and no part of it is missing."""
     known = read_registry(repo)
     return bool(known.models) and not known.gap_warnings
 
 
 def _sync_registry(repo: Repository | None, verb: Verb) -> tuple[Diagnostic, ...]:
-    """Fetch branches, tags and logs, so that the step sees what others did; never forced. Queries need no branches."""
+    """Fetch branches, tags and logs without force, and return a warning if the remote is unreachable.
+
+    Queries fetch no branches. Raises EnvironmentProblem when the registries differ, or when the verb needs the remote.
+    """
     remote = repo.default_remote() if repo and verb.syncs != "no" else None
     if repo is None or remote is None:
         return ()
@@ -273,10 +276,10 @@ def _sync_registry(repo: Repository | None, verb: Verb) -> tuple[Diagnostic, ...
     ]:
         raise EnvironmentProblem.of(
             "registry-diverged",
-            f"here and at '{remote}' these are not the same, and they never move: {', '.join(moved)}",
-            help="somebody rewrote the registry, here or there. Compare with another clone before you trust either",
+            f"these refs differ between this clone and '{remote}', although they never change: {', '.join(moved)}",
+            help="somebody rewrote the registry in one of the two; compare with another clone before you trust either",
         )
-    if tags.state in ("done", "rejected"):  # tags of others may move
+    if tags.state in ("done", "rejected"):  # tags of other tools may move
         if verb.syncs == "must":
             _require_all_published(repo, remote)
         return ()
@@ -289,24 +292,27 @@ def _sync_registry(repo: Repository | None, verb: Verb) -> tuple[Diagnostic, ...
     return (
         Diagnostic(
             "registry-offline",
-            f"'{remote}' could not be fetched, so this rests on what the clone knows: {tags.detail}",
-            help="fetch (git fetch) and run again to judge against today's champion",
+            f"'{remote}' could not be fetched, so the result is based on this clone's state: {tags.detail}",
+            help="fetch (git fetch) and run again to compare with today's champion",
             severity="warning",
         ),
     )
 
 
 def _require_all_published(repo: Repository, remote: str) -> None:
-    """Insist that the remote has every event of this clone: one that was made before there was a remote must not be lost."""
+    """Raise EnvironmentProblem unless the remote has every event and ledger of this clone.
+
+    Events from before the remote was added would otherwise be lost.
+    """
     mine = {
         f"{TAG_PREFIX}{event.name}": event
         for state in read_registry(repo).models.values()
         for event in state.events
         if event.record is not None
     }
-    asked = repo.ref_oids(LEDGER_PREFIX)  # a release names what they hold
-    theirs = repo.remote_ref_names(remote, f"{TAG_PREFIX}*", f"{LEDGER_PREFIX}*") if mine or asked else frozenset()
-    missing, uncounted = sorted(set(mine) - theirs), sorted(set(asked) - theirs)
+    ledgers = repo.ref_oids(LEDGER_PREFIX)  # a release names an entry of its ledger
+    theirs = repo.remote_ref_names(remote, f"{TAG_PREFIX}*", f"{LEDGER_PREFIX}*") if mine or ledgers else frozenset()
+    missing, uncounted = sorted(set(mine) - theirs), sorted(set(ledgers) - theirs)
     if not missing and not uncounted:
         return
     models = {mine[name].model for name in missing}
@@ -316,6 +322,6 @@ def _require_all_published(repo: Repository, remote: str) -> None:
     raise EnvironmentProblem.of(
         "registry-unpublished",
         f"'{remote}' lacks {len(lacks)} events or ledgers that this clone has: {', '.join(lacks[:5])}",
-        help="they were made before the remote was there; publish them: git push --atomic "
+        help="they are older than the remote; publish them: git push --atomic "
         + " ".join([remote, "HEAD", *(shlex.quote(ref) for ref in refs)]),
     )

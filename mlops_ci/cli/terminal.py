@@ -6,7 +6,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
-if TYPE_CHECKING:  # most of what is printed needs few of these, and queries are quick
+if TYPE_CHECKING:  # imported for type checking only, so that queries stay fast
     from collections.abc import Callable, Iterator
 
     from mlops_ci.core.diagnostics import Diagnostic
@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # most of what is printed needs few of these, and queries are
 
 
 def print_line(text: str, *, error: bool = False) -> None:
-    """Print a text and a newline, and hand it on at once."""
+    """Print a text and a newline, and flush the stream."""
     stream = sys.stderr if error else sys.stdout
     stream.write(f"{text}\n")
     stream.flush()
@@ -23,7 +23,7 @@ def print_line(text: str, *, error: bool = False) -> None:
 
 @contextmanager
 def progress_display(*, quiet: bool) -> Iterator[Callable[[str], None]]:
-    """Give a function that shows what is being done: a moving bar on a terminal, plain lines in CI logs, else nothing."""
+    """Yield a function that shows progress: a bar on a terminal, plain lines in a CI log, nothing if `quiet`."""
     if quiet:
         yield lambda _: None
     elif sys.stderr.isatty():
@@ -48,7 +48,7 @@ def _progress_bar() -> Iterator[Callable[[str], None]]:
     task = progress.add_task("", total=None)
 
     def show(text: str) -> None:
-        progress.start()  # with the first thing there is to show
+        progress.start()  # start with the first text
         progress.update(task, description=text)
 
     try:
@@ -66,7 +66,10 @@ def print_outcome(
     plan: Plan | None = None,
     within: str = "",
 ) -> None:
-    """Print an outcome in the format asked for; `plan` is given for a dry run, `within` as the place of the project's paths."""
+    """Print an outcome in the format `fmt`.
+
+    `plan` is set for a dry run. `within` is the project's folder in the repository; locations get it as a prefix.
+    """
     diagnostics = (*before, *outcome.diagnostics)
     if fmt == "json":
         print_line(outcome_json(verb, outcome, diagnostics, plan))
@@ -91,7 +94,7 @@ def print_outcome(
         specs = outcome.record.specs if verb == "validate" else None
         print_line(_render_findings(diagnostics, "github" if fmt == "github" else "text", specs, within))
     if plan is not None:
-        print_line("dry run: nothing is written; the real run would end like this\n")
+        print_line("dry run: nothing is written; a real run would report:\n")
     from mlops_ci.reports.text import render_text
 
     if shown := render_text(outcome.record):
@@ -104,19 +107,19 @@ def print_outcome(
 def outcome_json(
     verb: str, outcome: Outcome[Any], diagnostics: tuple[Diagnostic, ...], plan: Plan | None = None
 ) -> str:
-    """Return an outcome as JSON; `plan` is given for a dry run."""
+    """Return an outcome as JSON; `plan` is set for a dry run."""
     described = {"plan": _describe_plan(plan)} if plan is not None else {}
-    said = {
+    answer = {
         "verb": verb,
         "exitCode": int(outcome.final_exit_code),
         "record": outcome.record,
         "diagnostics": diagnostics,
     }
-    return _encode_answer({**said, **described})
+    return _encode_answer({**answer, **described})
 
 
 def _describe_plan(plan: Plan) -> list[str]:
-    from mlops_ci.core.planned_writes import describe_write  # only where there is a plan
+    from mlops_ci.core.planned_writes import describe_write  # imported only if there is a plan
 
     return [describe_write(write) for write in plan.writes]
 
@@ -127,7 +130,7 @@ def _render_findings(
     specs: int | None = None,
     within: str = "",
 ) -> str:
-    from mlops_ci.reports.findings import render_findings  # most commands find nothing
+    from mlops_ci.reports.findings import render_findings  # imported only if there are findings
 
     if fmt != "text" and within:
         diagnostics = tuple(_prefix_location(one, within) for one in diagnostics)
@@ -143,7 +146,7 @@ def _prefix_location(one: Diagnostic, within: str) -> Diagnostic:
 
 
 def print_problem(error: ToolError, fmt: str, verb: str = "", within: str = "") -> None:
-    """Print why there is no outcome."""
+    """Print the diagnostics of an error in the format `fmt`."""
     unanswered = {"exitCode": int(error.exit_code), "diagnostics": error.diagnostics}
     if fmt == "github":
         import os
@@ -159,8 +162,8 @@ def print_problem(error: ToolError, fmt: str, verb: str = "", within: str = "") 
         print_line(_render_findings(error.diagnostics, "text"), error=True)
 
 
-def _encode_answer(said: dict[str, Any]) -> str:
+def _encode_answer(answer: dict[str, Any]) -> str:
     from mlops_ci.core.codec import encode
     from mlops_ci.core.digest import canonical_json
 
-    return canonical_json({"format": 1, **encode(said)})
+    return canonical_json({"format": 1, **encode(answer)})

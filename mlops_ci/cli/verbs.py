@@ -1,6 +1,7 @@
-"""Collects the verbs: each file in `commands/` holds its own row, `SPEC = Verb(...)`, and the sections here give their order.
+"""Collects the verbs: each file in `commands/` has its own row, `SPEC = Verb(...)`; the sections here give their order.
 
-The command line, the nox sessions and the Actions are made from the rows; a test holds each function's parameters against them.
+The command line, the nox sessions and the Actions are generated from the rows; a test compares them with each function's
+parameters.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 from mlops_ci.core import verbs as row_names
 from mlops_ci.core.verbs import Verb
 
-# people's verbs in the order in which a project needs them: the order of --help
+# the verbs for people, in the order in which a project needs them; --help has the same order
 SECTIONS: dict[str, tuple[str, ...]] = {
     "Start a project": ("init", "validate"),
     "Train and evaluate": ("check", "train", "compare", "gate"),
@@ -21,7 +22,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Maintain": ("doctor", "plugins", "selftest", "gc"),
 }
 CI_GROUP = "ci"
-CI_SUMMARY = "Steps of the gate in jobs of their own; only CI needs them."
+CI_SUMMARY = "Steps of the gate as separate CI jobs."
 CI_VERBS = ("affected", "features", "predict", "keep", "report")
 COMMANDS = (*(name for names in SECTIONS.values() for name in names), *(f"{CI_GROUP} {name}" for name in CI_VERBS))
 
@@ -37,7 +38,7 @@ def find_verb(command: str) -> Verb:
 
 
 def all_verbs() -> tuple[Verb, ...]:
-    """Return every row, in the order of the sections, those of CI last."""
+    """Return every row in the order of the sections; the rows of CI come last."""
     return tuple(find_verb(command) for command in COMMANDS)
 
 
@@ -47,9 +48,9 @@ def find_action_verb(name: str) -> Verb | None:
 
 
 def read_row(file: Path) -> Verb:
-    """Return the row of a verb's file, which is read and not imported: the imports of all verbs take over a second.
+    """Return the row of a verb's file, without importing the file: the imports of all verbs take over a second.
 
-    So a row may name only what `core/verbs.py` defines. Raises ValueError for a file without a row.
+    A row can therefore use only names that `core/verbs.py` defines. Raises ValueError for a file without a row.
     """
     for statement in ast.parse(file.read_bytes()).body:
         if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "SPEC":

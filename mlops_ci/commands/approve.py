@@ -1,4 +1,4 @@
-"""`approve`: somebody signs that a released version may go to an environment. It moves nothing; `deploy` counts."""
+"""`approve`: signs an approval of a released version for an environment. `deploy` counts the approvals."""
 
 from __future__ import annotations
 
@@ -46,16 +46,16 @@ SPEC = Verb(
 
 
 def approve(project: Project, *, model: str, env: str, reason: str | None = None) -> Outcome[ApproveReport]:
-    """Plan the approval of MODEL@VERSION by whoever runs this, under a ref that their key names.
+    """Plan the approval of MODEL@VERSION by the person who runs this, under a ref that contains their key's fingerprint.
 
-    Raises UsageProblem for an unknown environment or version, or none, and Findings where the branch has no `signing`,
-    the release is not to be trusted, or the signer is one of its authors.
+    Raises UsageProblem for an unknown or missing environment or version, and Findings when the branch has no `signing`, the
+    release's signature is not trusted, or the signer is one of the release's authors.
     """
     repo = require_repository(project.context.repo)
     name, _, version = model.partition("@")
     if not version:
         raise UsageProblem.of(
-            "version-missing", "an approval is of one version", help=f"mlops-ci approve {name}@VERSION --env {env}"
+            "version-missing", "an approval needs a version", help=f"mlops-ci approve {name}@VERSION --env {env}"
         )
     environment = require_environment(project, env)
     registry = read_registry(repo)
@@ -67,9 +67,9 @@ def approve(project: Project, *, model: str, env: str, reason: str | None = None
     if rules.signing is None:
         raise Findings.of(
             "approval-unsigned",
-            f"branch '{branch.name}' has no `signing`, and an approval without a signature is worth nothing",
+            f"branch '{branch.name}' has no `signing`, and only signed approvals count",
             location=project.specs.project.locate("spec", key=True),
-            help="add `signing` to mlops.yaml, with the file of those who may sign, and commit it to the branch",
+            help="add `signing` with the file of allowed signers to mlops.yaml, and commit it to the branch",
         )
     signing = replace(rules.signing, required=True)
     rules = replace(rules, signing=signing)
@@ -97,9 +97,9 @@ def approve(project: Project, *, model: str, env: str, reason: str | None = None
         raise Findings.of(
             "approval-void",
             f"an approval of {release.ref.name} by {signature.signer} for '{environment}' does not count: {refused.why}",
-            help=f"what stands at {ref} is not yours, or not of this release: look at it, and delete it (git push --delete)"
+            help=f"the approval at {ref} is not yours, or not for this release: inspect it, then delete it (git push --delete)"
             if own
-            else "somebody else who may sign has to approve it",
+            else "another allowed signer must approve it",
         )
     report = ApproveReport(
         model=state.model,

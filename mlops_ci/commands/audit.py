@@ -1,4 +1,4 @@
-"""`audit`: whether the registry is what it says it is. Everything is verified offline, and every break is named."""
+"""`audit`: verifies the whole registry offline, and reports every inconsistency."""
 
 from __future__ import annotations
 
@@ -60,10 +60,10 @@ FindingsByModel = dict[str, list[Diagnostic]]
 
 
 def audit(context: Context, *, model: str | None = None, since: tuple[str, ...] = ()) -> Outcome[AuditReport]:
-    """Verify the registry of all models, or one: events, runs, model files, manifests; and what `since` names is still there.
+    """Verify the registry of all models, or of one: events, runs, model files and manifests.
 
-    Specs are those of the branch, as this clone last knew it. Nothing is fetched. Raises UsageProblem for a model of
-    which nothing is recorded, and for a `since` that is no object id.
+    Every object that `since` names must still exist. The specs are those of the default branch as last fetched; nothing is
+    fetched. Raises UsageProblem for a model without any record, and for a `since` that is not an object id.
     """
     repo = require_repository(context.repo)
     every = inventory.read_inventories(repo)
@@ -136,7 +136,7 @@ def audit(context: Context, *, model: str | None = None, since: tuple[str, ...] 
 def _find_projects(
     repo: Repository, tip: BranchTip | None, helds: Iterable[ModelInventory], context: Context
 ) -> tuple[tuple[ProjectAtTip, ...], tuple[Diagnostic, ...]]:
-    """Return the branch's projects; none of them is a finding where there is something to hold against one."""
+    """Return the projects of the branch; it is a finding if there is none but the registry has records."""
     if tip is not None:
         start = "" if repo.bare else context.start_folder.resolve().relative_to(repo.root.resolve()).as_posix()
         projects, found = read_projects(repo, tip, start, context.scratch)
@@ -148,8 +148,8 @@ def _find_projects(
     return (), (
         Diagnostic(
             "audit-specs-missing",
-            f"{where} has no {PROJECT_FILE}, so that signers, policies and manifests are not known",
-            help="check that the clone knows the default branch (git remote set-head origin --auto), or restore the file",
+            f"{where} has no {PROJECT_FILE}, so signers, policies and manifests cannot be checked",
+            help="make sure that the clone knows the default branch (git remote set-head origin --auto), or restore the file",
         ),
     )
 
@@ -157,7 +157,7 @@ def _find_projects(
 def _group_by_project(
     projects: tuple[ProjectAtTip, ...], helds: Iterable[ModelInventory]
 ) -> dict[ProjectAtTip, tuple[ModelInventory, ...]]:
-    """Return each project's models. One that says it is of none of them is held against the first: it may lie."""
+    """Return the models of each project. A model that names none of them is checked against the first: its record may lie."""
     names = {project.specs.project.name: project for project in projects}
     found: dict[str, list[ModelInventory]] = {}
     for held in helds:
@@ -175,7 +175,7 @@ def _project_findings(
 
 
 def _manifest_branch(repo: Repository, tip: BranchTip | None, project: ProjectAtTip) -> BranchTip | None:
-    """Return the branch that manifests are on."""
+    """Return the branch that has the manifests."""
     name = project.specs.project.spec.branch
     return tip if name is None or (tip is not None and tip.name == name) else find_branch_tip(repo, name)
 
@@ -186,7 +186,7 @@ def _add_findings(findings: FindingsByModel, more: Mapping[str, Iterable[Diagnos
 
 
 def _locate(item: Diagnostic, model: str, project: ProjectAtTip | None) -> Diagnostic:
-    """Place a finding in a file, which some readers insist on: the model's spec, or the project's."""
+    """Return the finding with a location in the model's or the project's spec: SARIF viewers require one."""
     if project is None:
         return item
     if item.location is not None:

@@ -22,16 +22,16 @@ SPEC = Verb(
 
 
 def check(project: Project, *, datasets: tuple[str, ...] = ()) -> Outcome[CheckReport]:
-    """Read the datasets named, or all, and judge their checks.
+    """Read the named datasets, or all of them, and evaluate their checks.
 
-    Raises UsageProblem for a dataset without a spec, Findings when data cannot be read at all.
+    Raises UsageProblem for a dataset without a spec, and Findings when the data cannot be read at all.
     """
     context, known = project.context, project.specs.datasets
     for name in datasets:
         if name not in known:
             raise UsageProblem.of(
                 "dataset-unknown",
-                f"there is no Dataset spec '{name}'",
+                f"there is no Dataset spec named '{name}'",
                 help=suggest(name, known, otherwise="the datasets are") or "this project has no Dataset spec yet",
             )
     snapshots: list[DatasetSnapshot] = []

@@ -1,4 +1,4 @@
-"""`compare`: candidate and champion, scored on the same held-out rows of today's data, and the gate's verdict on them."""
+"""`compare`: scores candidate and champion on the same holdout rows of today's data, and applies the gate to them."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ SPEC = Verb(
 
 
 def compare(project: Project, *, models: tuple[str, ...] = (), base: str | None = None) -> Outcome[CompareReport]:
-    """Judge the trained candidates of the models named, or all, by the rules of `base` (see `find_base`).
+    """Evaluate the trained candidates of the named models, or of all, by the rules of `base` (see `find_base`).
 
-    Raises UsageProblem for a model without a spec, Findings when its data are refused or it has not been trained.
+    Raises UsageProblem for a model without a spec, and Findings when the checks refuse its data or it has not been trained.
     """
     repo = require_repository(project.context.repo)
     store = store_target(project.specs.project.spec)

@@ -1,4 +1,4 @@
-"""`deploy`: a released version's manifests and its assignment to an environment, in one atomic push."""
+"""`deploy`: assigns a released version to an environment and writes its manifests, in one atomic push."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def deploy(
 ) -> Outcome[DeployReport]:
     """Plan the deployment of MODEL or MODEL@VERSION (default: the newest release).
 
-    `force` brings back what was rolled back from, or is deprecated. Raises UsageProblem for an unknown environment or
-    version, or force without a reason; Findings when the version has not been in the environment that comes before this
-    one, or has been taken back.
+    `force` also allows a version that was rolled back, or a deprecated model. Raises UsageProblem for an unknown environment
+    or version, and for `force` without a reason; Findings when the version has not been in the previous environment, or was
+    rolled back or revoked.
     """
     require_reason(reason, force=force)
     name, _, version = model.partition("@")

@@ -1,4 +1,4 @@
-"""`diff`: two versions, or runs, side by side."""
+"""`diff`: compares two versions or runs side by side."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ _RUN_KEY_PATTERN = re.compile(r"[0-9a-f]{6,64}")
 
 
 def diff(context: Context, *, a: str, b: str) -> Outcome[DiffReport]:
-    """Compare MODEL@VERSION, MODEL@ENVIRONMENT (what runs there now) or MODEL@RUN with another; `b` may leave the model out.
+    """Return the differences of `a` and `b`: each is MODEL@VERSION, MODEL@ENVIRONMENT (the version there now) or MODEL@RUN.
 
-    Raises UsageProblem for what is none of these, Findings for a version without a record, EnvironmentProblem when the
-    files of a version cannot be had.
+    `b` may omit the model. Raises UsageProblem for any other reference, Findings for a version without a record, and
+    EnvironmentProblem when the files of a version are missing.
     """
     repo = require_repository(context.repo)
     registry = read_registry(repo)
@@ -58,7 +58,7 @@ def diff(context: Context, *, a: str, b: str) -> Outcome[DiffReport]:
     unknown = tuple(
         Diagnostic(
             "diff-spec-missing",
-            f"the spec of {side.name} is not in this clone as its record names it, so only what the runs keep is compared",
+            f"this clone lacks the spec that the record of {side.name} names, so only the files of the runs are compared",
             help="git fetch --unshallow (in GitHub Actions: actions/checkout with `fetch-depth: 0`)",
             severity="warning",
         )
@@ -69,7 +69,7 @@ def diff(context: Context, *, a: str, b: str) -> Outcome[DiffReport]:
 
 
 def _parse_reference(text: str, model: str) -> tuple[str, str]:
-    """Return the model and what is asked of it."""
+    """Return the model's name, and the version, environment or run key after the `@`."""
     name, at, what = text.rpartition("@")
     if not at:
         name = model
@@ -95,7 +95,7 @@ def _find_side(repo: Repository, registry: RegistryState, model: str, what: str)
     if len(found) != 1:
         raise _version_problem(registry, state, what, [name.rpartition("/")[2] for name in found])
     stored = run_store.find_run(repo, found[0])
-    if stored is None:  # a ref to something that is no commit
+    if stored is None:  # the ref does not point to a commit
         raise _version_problem(registry, state, what, [])
     key = found[0].rpartition("/")[2]
     return _read_side(repo, stored, f"{model}@{key[:12]}", None)
@@ -105,7 +105,7 @@ def _version_problem(registry: RegistryState, state: ModelState, what: str, runs
     if runs:
         return UsageProblem.of(
             "version-unknown",
-            f"{len(runs)} runs of '{state.model}' start with {what}",
+            f"the keys of {len(runs)} runs of '{state.model}' start with {what}",
             help=f"give more digits: {', '.join(sorted(runs)[:5])}",
         )
     if not state.events:
@@ -119,7 +119,7 @@ def _version_problem(registry: RegistryState, state: ModelState, what: str, runs
     match = find_nearest(what.removeprefix("v"), (*state.releases, *state.current_assignments))
     return UsageProblem.of(
         "version-unknown",
-        f"'{what}' is neither a version of '{state.model}', nor an environment that it runs in, nor a run in this clone",
+        f"'{what}' is not a version of '{state.model}', not an environment that it runs in, and not a run in this clone",
         help=(f"did you mean '{match}'? " if match else "")
         + f"versions: {', '.join(state.releases) or 'none'}; environments: {', '.join(state.current_assignments) or 'none'};"
         f" runs: mlops-ci show --runs {state.model}",
@@ -131,35 +131,35 @@ def _released_side(repo: Repository, event: Event) -> ComparedRun:
     if not isinstance(release, Release):
         raise Findings.of(
             "release-without-evidence",
-            f"{event.name} carries no record of a gate, so there is nothing to compare",
-            help="another tool made it, or its record was edited: git show " + event.name,
+            f"the tag {event.name} has no gate record, so there is nothing to compare",
+            help="another tool made the tag, or its record was edited: git show " + event.name,
         )
     ref = run_store.release_ref(release.model, release.version)
     stored = run_store.find_run(repo, ref, fetch=True)
     if stored is None:
         raise EnvironmentProblem.of(
             "store-missing",
-            f"the files of {event.name} are not in this clone, nor at its remote",
-            help=f"git fetch origin {ref}:{ref}; if it is gone, look for a clone that has it",
+            f"the files of {event.name} are neither in this clone nor at its remote",
+            help=f"git fetch origin {ref}:{ref}; if the remote no longer has it, look for a clone that does",
         )
     side = _read_side(repo, stored, event.name, release)
-    told = (side.run.key, side.run.model_digest)
+    identity = (side.run.key, side.run.model_digest)
     digest = digest_bytes(canonical_json(encode(side.comparison)).encode())
     if (
         stored.oid != release.run_oid
-        or told != (release.run_key, release.model_digest)
+        or identity != (release.run_key, release.model_digest)
         or digest != release.evidence.digest
     ):
         raise EnvironmentProblem.of(
             "store-corrupt",
             f"{ref} is not the run that {event.name} names",
-            help="it was moved or damaged: compare with another clone (git ls-remote), and fetch again",
+            help="the ref was moved or damaged: compare it with another clone (git ls-remote), and fetch it again",
         )
     return side
 
 
 def _read_side(repo: Repository, stored: run_store.StoredRun, name: str, release: Release | None) -> ComparedRun:
-    """Return what the store holds of a run."""
+    """Return a stored run with its records."""
 
     def record(path: str, kind: type[run_store.T]) -> run_store.T | None:
         return run_store.read_record(repo, stored, path, kind) if path in stored.files else None
@@ -175,9 +175,11 @@ def _read_side(repo: Repository, stored: run_store.StoredRun, name: str, release
 
 
 def _find_spec(repo: Repository, release: Release) -> Mapping[str, Any] | None:
-    """Return the Model spec that a release was made of, by its digest; None when its commit or file is not here."""
+    """Return the Model spec of a release, found by its digest; None when this clone lacks its commit or file."""
     paths = [release.spec_path]
-    if repo.object_type(f"{release.commit}:{release.spec_path}") != "blob":  # a project in a folder of its repository
+    if (
+        repo.object_type(f"{release.commit}:{release.spec_path}") != "blob"
+    ):  # the project is in a subfolder of its repository
         paths = [path for path in repo.list_files(release.commit) if path.endswith(f"/{release.spec_path}")]
     for path in paths:
         try:
@@ -194,5 +196,5 @@ def _find_spec(repo: Repository, release: Release) -> Mapping[str, Any] | None:
 def _spec_digest(model: str, spec: Any) -> str | None:
     try:
         return digest_json({"kind": "Model", "name": model, "spec": spec})
-    except ValueError:  # what no spec may hold, such as .nan
+    except ValueError:  # a value that a spec cannot have, such as .nan
         return None

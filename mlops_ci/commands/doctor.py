@@ -1,4 +1,4 @@
-"""`doctor`: what is wrong with how a repository is set up, and which policies GitHub enforces."""
+"""`doctor`: finds problems in a repository's set-up, and tells which policies GitHub enforces."""
 
 from __future__ import annotations
 
@@ -40,13 +40,14 @@ SPEC = Verb(
 
 
 def doctor(project: Project) -> Outcome[DoctorReport]:
-    """Look at the clone, its files and, where there is a token, at GitHub's settings. What is not known is never fine.
+    """Check the clone, its files and, if there is a token, GitHub's settings. An unknown setting never counts as enforced.
 
-    What would make commands fail is an error, what nobody enforces a warning. Raises UsageProblem outside of a repository.
+    A problem that would make commands fail is an error, a policy that nothing enforces a warning. Raises UsageProblem
+    outside a repository.
     """
     repo = require_repository(project.context.repo)
-    world = DoctorContext(project, repo, HostReader(project.context.github))
-    looks = (
+    context = DoctorContext(project, repo, HostReader(project.context.github))
+    checks = (
         check_clone,
         check_verdict_trust,
         check_code_owners,
@@ -56,26 +57,26 @@ def doctor(project: Project) -> Outcome[DoctorReport]:
         check_tag_rules,
         check_environments,
     )
-    rows = tuple(row for look in looks for row in look(world))
+    rows = tuple(row for check in checks for row in check(context))
     job = project.context.job
-    report = DoctorReport(rows, job.repository if job else None, world.branch)
+    report = DoctorReport(rows, job.repository if job else None, context.branch)
     return Outcome(report, tuple(_findings(rows)))
 
 
 def _findings(rows: Iterable[DoctorCheckResult]) -> Iterable[Diagnostic]:
     unknown: dict[str, list[str]] = {}
     for row in rows:
-        said = f"{row.what}: {row.evidence}"
+        message = f"{row.what}: {row.evidence}"
         if row.state == "problem":
-            yield Diagnostic("doctor-problem", said, help=row.next)
+            yield Diagnostic("doctor-problem", message, help=row.next)
         elif row.state == "advisory":
-            yield Diagnostic("doctor-advisory", said, help=row.next, severity="note" if row.minor else "warning")
+            yield Diagnostic("doctor-advisory", message, help=row.next, severity="note" if row.minor else "warning")
         elif row.state == "unknown":
             unknown.setdefault(row.evidence, []).append(row.what)
     for why, what in unknown.items():
         yield Diagnostic(
             "doctor-unknown",
-            f"not known: {join_names(what)}: {why}",
+            f"unknown: {join_names(what)}: {why}",
             help="run in a job, or with GITHUB_TOKEN set to a token that may read the repository's administration",
             severity="note",
         )

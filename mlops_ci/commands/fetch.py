@@ -43,9 +43,9 @@ SPEC = Verb(
 
 
 def fetch(project: Project, *, model: str, directory: str) -> Outcome[FetchReport]:
-    """Plan the files of MODEL or MODEL@VERSION (default: the newest release), once their bytes match the release's digests.
+    """Plan the files of MODEL or MODEL@VERSION (default: the newest release), after verifying the digests of the release.
 
-    Raises UsageProblem for an unknown version, EnvironmentProblem when the store lacks a file or holds other bytes.
+    Raises UsageProblem for an unknown version, and EnvironmentProblem when a stored file is missing or has another digest.
     """
     name, _, version = model.partition("@")
     registry = read_registry(project.context.repo)
@@ -73,12 +73,12 @@ def fetch(project: Project, *, model: str, directory: str) -> Outcome[FetchRepor
 
 
 def _import_folders(repo: Repository, run: run_store.StoredRun, release: Release, target: Path) -> tuple[str, ...]:
-    """Return where a model with code of its own finds it: among the fetched files."""
+    """Return the folders, among the fetched files, from which a model with its own code imports that code."""
     if not release.code:
         return ()
     entrypoint = run_store.read_record(repo, run, "run.json", TrainingRun).estimator
     return entrypoint_folders(entrypoint, target / run_store.CODE_FOLDER)
 
 
-def _has_same_bytes(there: Path, wanted: Path) -> bool:
-    return there.is_file() and there.read_bytes() == wanted.read_bytes()
+def _has_same_bytes(existing: Path, wanted: Path) -> bool:
+    return existing.is_file() and existing.read_bytes() == wanted.read_bytes()

@@ -1,4 +1,4 @@
-"""`gate`: validate, check, train and compare; one report, one verdict."""
+"""`gate`: validates, checks, trains and compares in one step, with one report and one verdict."""
 
 from __future__ import annotations
 
@@ -96,33 +96,35 @@ def gate(
     runs: str | None = None,
     out: str | None = None,
 ) -> Outcome[GateReport] | Outcome[PowerReport]:
-    """Put the models named, or all, through the gate; with `power`, only say what difference each gate could see.
+    """Evaluate the named models, or all, and return their verdicts; with `power`, return the detectable differences instead.
 
-    Rules are those of `base` (see `find_base`). With `check_determinism` each candidate is fitted once more, and fails where that gives another model.
-    With `runs`, a folder, candidates are what other jobs trained, and none of their code runs here (see `external_runs`). `out` is
-    a file that takes the judged runs to `keep`, which counts their questions.
+    The rules are those of `base` (see `find_base`). With `check_determinism`, each candidate is fitted twice and fails if the
+    two models differ. With `runs`, a folder, the candidates come from other jobs and none of their code runs here (see
+    `external_runs`). `out` is a file for the evaluated runs; `keep` stores them and charges the holdout budget.
 
-    The specs are valid already (a project with invalid ones is not opened). What is wrong with one model, or its data, is
-    that model's verdict; the others are judged all the same, and the exit code is the most severe one. Raises UsageProblem
-    outside a repository.
+    The specs are already valid: a project with invalid specs is not opened. A problem with one model or its data becomes
+    that model's verdict; the other models are still evaluated, and the exit code is the most severe one. Raises
+    UsageProblem outside a repository.
     """
-    if power:  # what would be seen by the rules at hand: nothing is decided by them
-        named = find_base(project, base) if base else None
+    if power:  # the rules of the checkout are enough: nothing is decided by them
+        base_branch = find_base(project, base) if base else None
         return Outcome(
-            PowerReport(tuple(analyse_power(project, name, named) for name in select_models(project, models)))
+            PowerReport(tuple(analyse_power(project, name, base_branch) for name in select_models(project, models)))
         )
     if runs and check_determinism:
         raise UsageProblem.of(
-            "options-conflict", "--runs trains nothing, so --check-determinism cannot", help="give it to `train`"
+            "options-conflict",
+            "--runs trains nothing, so it cannot be used with --check-determinism",
+            help="pass --check-determinism to `train`",
         )
     context = project.context
-    repo = require_repository(context.repo)  # found out before anything is trained
+    repo = require_repository(context.repo)  # fails before anything is trained
     pipeline = Pipeline(
         project,
         repo,
         read_registry(repo),
         BUNDLE_TARGET if out else store_target(project.specs.project.spec),
-        # in a job that runs no code of a candidate, that is worth more trust
+        # this job runs no code of a candidate, so its verdict has a higher trust
         "separated" if runs and context.job else context.trust,
         base=find_base(project, base),
         artifacts=read_artifacts(repo, context.start_folder / runs) if runs else None,
@@ -137,28 +139,28 @@ def gate(
         outcomes.append(_with_gate_warnings(pipeline, outcome))
     gated = tuple(_gated_model(one) for one in outcomes)
     report = GateReport(worst_verdict(one.verdict for one in gated), gated, sum(one.fitted for one in gated))
-    found = tuple(dict.fromkeys(item for one in outcomes for item in one.findings))
+    findings = tuple(dict.fromkeys(item for one in outcomes for item in one.findings))
     code = max(
-        Exit.FINDINGS if has_errors(found) else verdict_exit_code(outcomes), *(one.stopped_by for one in outcomes)
+        Exit.FINDINGS if has_errors(findings) else verdict_exit_code(outcomes), *(one.stopped_by for one in outcomes)
     )
     plan = Plan(tuple(write for one in outcomes for write in one.plan.writes))
     if out:
         refs = [one.ref for one in outcomes if one.ref]
         file = context.start_folder / out
         plan = plan_bundle(plan, refs, file) if refs else Plan()
-        return Outcome(replace(report, bundle=str(file) if refs else None), found, plan, code)
-    announced = () if runs else _plan_notifications(project, report, found, code)
-    kept = plan_publish(project, plan, [question for one in outcomes for question in one.questions]).writes
-    here = (
-        (Push(None),) if announced and kept and not isinstance(kept[-1], Push) else ()
-    )  # first it is so, then it is told
-    return Outcome(report, found, Plan((*kept, *here, *announced)), code)
+        return Outcome(replace(report, bundle=str(file) if refs else None), findings, plan, code)
+    notifications = () if runs else _plan_notifications(project, report, findings, code)
+    writes = plan_publish(project, plan, [question for one in outcomes for question in one.questions]).writes
+    local_push = (
+        (Push(None),) if notifications and writes and not isinstance(writes[-1], Push) else ()
+    )  # the runs are stored before GitHub is notified
+    return Outcome(report, findings, Plan((*writes, *local_push, *notifications)), code)
 
 
 def _plan_notifications(
     project: Project, report: GateReport, findings: tuple[Diagnostic, ...], code: Exit
 ) -> tuple[Notification, ...]:
-    """Return what a pull request is told where one job does it all; a fork's token could not tell it."""
+    """Return the notifications of a job that both trains and evaluates; none for a fork, whose token can only read."""
     job = project.context.job
     if job is None or job.pull is None or job.has_read_only_token:
         return ()
@@ -180,29 +182,29 @@ def _gated_model(outcome: ModelOutcome) -> GatedModel:
 
 
 def _with_gate_warnings(pipeline: Pipeline, outcome: ModelOutcome) -> ModelOutcome:
-    """Add what a reviewer should know of a model that was tested: it was taken back before, or could read its holdout."""
+    """Add the warnings that a reviewer needs: the model was revoked before, or its code could read the holdout."""
     if outcome.candidate is None or outcome.trained is None or outcome.comparison is None:
         return outcome
     place = outcome.candidate.model.locate("metadata", "name")
-    known, digest = pipeline.registry.model(outcome.model), outcome.trained.run.model_digest
+    state, digest = pipeline.registry.model(outcome.model), outcome.trained.run.model_digest
     more = (
-        *revocation_warnings(known, digest, place),
+        *revocation_warnings(state, digest, place),
         *_readable_holdout_warnings(pipeline.project, outcome.candidate),
     )
     return replace(outcome, findings=(*outcome.findings, *more))
 
 
 def _readable_holdout_warnings(project: Project, candidate: Candidate) -> tuple[Diagnostic, ...]:
-    """Say, where a change is judged, that its own code could have read the rows that it is judged on."""
+    """Return a warning, in a CI job, if the candidate's own code could have read its holdout rows."""
     if project.context.job is None or not runs_untrusted_code(candidate) or candidate.rules.split.by == "sealed":
         return ()
     return (
         Diagnostic(
             "holdout-readable",
-            f"'{candidate.model.name}' is made by code of this repository, and the rows that judge it are in the repository, too: what"
-            " trains it could have read them",
+            f"code of this repository trains '{candidate.model.name}', and the repository also contains the holdout rows: the training"
+            " code could have read them",
             candidate.model.locate("spec", "train", key=True),
-            "review the code as what has seen the answers; a sealed holdout (`split: {by: sealed}`) is out of its reach",
+            "review that code for reads of the holdout, or use a sealed holdout (`split: {by: sealed}`), which the code cannot read",
             "warning",
         ),
     )

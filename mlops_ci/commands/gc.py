@@ -1,4 +1,4 @@
-"""`gc`: removes runs that were never released and are old, and what only they need of the store for large files."""
+"""`gc`: deletes old runs that were never released, and the objects in the store that only those runs use."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ SPEC = Verb(
     " URL, it also deletes stored objects older than AGE that no remaining run uses; other repositories must not share that URL.",
 )
 
-REFS_PER_COMMAND = 500  # refs that one command line names
+REFS_PER_COMMAND = 500  # at most, in one command line
 RELEASED_REASON = "released or deployed"
 
 
 @dataclass(frozen=True)
 class _ProtectedItems:
-    """What releases hold, for good: runs by ref or by commit, and objects by name."""
+    """What releases protect forever: runs by ref or by commit, and objects by name."""
 
     refs: frozenset[str]
     oids: frozenset[str]
@@ -52,10 +52,10 @@ class _ProtectedItems:
 
 
 def gc(project: Project, *, keep: str = "90d") -> Outcome[GcReport]:
-    """Plan the removal of runs, here and at the remote, that are older than `keep` and that no release holds; and of objects.
+    """Plan the removal of unreleased runs older than `keep`, in this clone and at the remote, and of their stored objects.
 
-    Raises UsageProblem for a duration that is none, EnvironmentProblem when what is released cannot be known in full: an
-    event, a run or a pin is out of reach, or is not in its form.
+    Raises UsageProblem for an invalid duration, and EnvironmentProblem when an event, a run or a release's ref is missing or
+    malformed: the released runs are then not fully known.
     """
     repo, context = require_repository(project.context.repo), project.context
     oldest = context.clock() - _parse_duration(keep)
@@ -66,13 +66,13 @@ def gc(project: Project, *, keep: str = "90d") -> Outcome[GcReport]:
     here = {ref.name: ref.oid for ref in repo.refs(run_store.RUN_PREFIX, run_store.RELEASE_PREFIX)}
     there = repo.remote_ref_oids(remote, *patterns) if remote is not None else {}
     dates = _commit_dates(repo, remote, here, there)
-    held = _protected_items(
+    protected = _protected_items(
         repo, state, {ref: oid for ref, oid in _all_refs(here, there) if ref.startswith(run_store.RELEASE_PREFIX)}
     )
     young = f"younger than {keep}"
 
     def why(ref: str, oid: str) -> str | None:
-        if ref in held.refs or oid in held.oids:
+        if ref in protected.refs or oid in protected.oids:
             return RELEASED_REASON
         return young if dates[oid] >= oldest.timestamp() else None
 
@@ -91,16 +91,16 @@ def gc(project: Project, *, keep: str = "90d") -> Outcome[GcReport]:
     found = object_store.list_objects(url)
     reasons = {
         one.name: RELEASED_REASON
-        if one.name in held.objects
+        if one.name in protected.objects
         else "needed by a run that stays"
         if one.name in needed
         else young
         for one in found
-        if one.name in held.objects | needed or one.modified >= oldest
+        if one.name in protected.objects | needed or one.modified >= oldest
     }
-    lost = [one for one in found if one.name not in reasons]
-    writes += [RemoveObject(url, one.name, one.size, one.modified.isoformat()) for one in lost]
-    objects = SweepResult(Counter(reasons.values()), tuple(one.name for one in lost), sum(one.size for one in lost))
+    unused = [one for one in found if one.name not in reasons]
+    writes += [RemoveObject(url, one.name, one.size, one.modified.isoformat()) for one in unused]
+    objects = SweepResult(Counter(reasons.values()), tuple(one.name for one in unused), sum(one.size for one in unused))
     return Outcome(GcReport(keep, swept, objects), plan=Plan(tuple(writes)))
 
 
@@ -117,7 +117,7 @@ def _all_refs(here: Mapping[str, str], there: Mapping[str, str]) -> Iterator[tup
 
 
 def _require_complete_registry(state: RegistryState) -> None:
-    """Insist that this clone has every event: one that is missing may be what releases a run."""
+    """Raise EnvironmentProblem unless this clone has every event: a missing event may be the release of a run."""
     if lacking := [name for name, model in state.models.items() if model.gaps or model.is_log_missing]:
         raise _incomplete_problem(
             f"events of {', '.join(lacking)} are not in this clone", "fetch the tags and logs: git fetch --tags"
@@ -127,7 +127,7 @@ def _require_complete_registry(state: RegistryState) -> None:
 def _commit_dates(
     repo: Repository, remote: str | None, here: Mapping[str, str], there: Mapping[str, str]
 ) -> Mapping[str, int]:
-    """Return each commit's date; what only the remote has is fetched first, without a ref that would keep it."""
+    """Return each commit's date; commits that only the remote has are fetched first, without a ref that would keep them."""
     oids = {*here.values(), *there.values()}
     dates = repo.commit_dates(oids)
     lacking = [ref for ref, oid in there.items() if oid not in dates]
@@ -138,13 +138,14 @@ def _commit_dates(
     if missing := oids - dates.keys():
         names = sorted(ref for ref, oid in _all_refs(here, there) if oid in missing)
         raise _incomplete_problem(
-            f"{', '.join(names[:3])} cannot be read", "check the network, then run the same command again"
+            f"the commits of {', '.join(names[:3])} cannot be read",
+            "check the network, then run the same command again",
         )
     return dates
 
 
 def _protected_items(repo: Repository, state: RegistryState, pins: Mapping[str, str]) -> _ProtectedItems:
-    """Return what releases and assignments name, deregistered or not, and what pins hold whose tag is gone."""
+    """Return the runs and objects that releases and assignments name, revoked or not, and those of releases without a tag."""
     refs: set[str] = set()
     oids: set[str] = set()
     objects: set[str] = set()
@@ -168,7 +169,7 @@ def _protected_items(repo: Repository, state: RegistryState, pins: Mapping[str, 
 
 
 def _needed_objects(repo: Repository, runs: Iterable[tuple[str, str]]) -> frozenset[str]:
-    """Return the name of every object that the runs keep at a URL, whichever that is."""
+    """Return the name of every object that the runs store at any URL."""
     stored = (run_store.StoredRun(ref, oid, repo.list_files(oid)) for ref, oid in runs)
     found = (run_store.external_files(repo, run) for run in stored)
     return frozenset(name for away in found if away for name in _object_names(away.files))
@@ -179,7 +180,7 @@ def _object_names(files: Iterable[FileDigest]) -> set[str]:
 
 
 def _plan_removals(gone: Sequence[tuple[str, str]], remote: str | None) -> Iterator[PlannedWrite]:
-    """Yield removals, each batch with the push (None: the local transaction) that makes it."""
+    """Yield the removals in batches; after each batch, the push that executes it (to None: a local transaction)."""
     for at in range(0, len(gone), REFS_PER_COMMAND):
         yield from (RemoveRef(ref, oid) for ref, oid in gone[at : at + REFS_PER_COMMAND])
         yield Push(remote)
@@ -187,5 +188,5 @@ def _plan_removals(gone: Sequence[tuple[str, str]], remote: str | None) -> Itera
 
 def _incomplete_problem(message: str, help: str) -> EnvironmentProblem:
     return EnvironmentProblem.of(
-        "registry-incomplete", f"{message}, so nothing is removed: it might be what a release needs", help=help
+        "registry-incomplete", f"{message}, so nothing is deleted: a release might need it", help=help
     )

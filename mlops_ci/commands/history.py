@@ -1,4 +1,4 @@
-"""`history`: every event, the newest first."""
+"""`history`: lists every event, newest first."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ SPEC = Verb(
 
 
 def history(place: Workspace, *, model: str | None = None, at: str | None = None) -> Outcome[HistoryReport]:
-    """Return a model's events, or all; each model's own are in the order of its log, and models are interleaved by date.
+    """Return the events of one model, or of all models.
 
-    `at` takes the registry as it was. Raises UsageProblem for a model of which nothing is recorded, and for an `at` that is
-    neither a time nor a commit.
+    The events of each model are in the order of its log; events of different models are interleaved by date. `at` selects a
+    past state of the registry. Raises UsageProblem for a model without any record, and for an `at` that is neither a time
+    nor a commit.
     """
     registry = now = read_registry(place.repo)
     moment = None

@@ -1,4 +1,4 @@
-"""`init`: a working repository, from a template, from a table, or just the files every project has."""
+"""`init`: writes a working repository from a template or a table, or only the files that every project has."""
 
 from __future__ import annotations
 
@@ -59,16 +59,20 @@ def init(
     ci: str | None = None,
     owner: str | None = None,
 ) -> Outcome[InitReport]:
-    """Plan the files that are not there yet; whatever exists is kept as it is.
+    """Plan the files that do not exist yet; existing files are kept unchanged.
 
-    Raises UsageProblem when the options do not fit together, the table cannot be read or has no such column.
+    Raises UsageProblem when the options conflict, when the table cannot be read, or when it has no such column.
     """
     root = (context.start_folder / directory).resolve()
     if template and from_:
-        raise UsageProblem.of("init-options", "--template and --from exclude each other", help="choose one of them")
+        raise UsageProblem.of(
+            "init-options", "--template and --from cannot be used together", help="choose one of them"
+        )
     if bool(from_) != bool(target):
         raise UsageProblem.of(
-            "init-options", "--from and --target go together", help="mlops-ci init --from data.csv --target COLUMN"
+            "init-options",
+            "--from and --target must be used together",
+            help="mlops-ci init --from data.csv --target COLUMN",
         )
     if from_ and target:
         files = _table_files(root, context.start_folder / from_, target)
@@ -77,22 +81,20 @@ def init(
     else:
         files = scaffold.template_files("empty")
     places = {root / path: content for path, content in files.items()}
-    said: tuple[str, ...] = ()
+    setup: tuple[str, ...] = ()
     if ci:
         separated = _project_with_policy(places, root)
-        places, said = (
+        places, setup = (
             {**places, **separated, **_workflow_files(context, root, separated, owner)},
             _setup_steps(root, separated),
         )
     elif owner:
-        raise UsageProblem.of(
-            "init-options", "--owner goes with --ci", help="mlops-ci init --ci github --owner @ORG/TEAM"
-        )
+        raise UsageProblem.of("init-options", "--owner needs --ci", help="mlops-ci init --ci github --owner @ORG/TEAM")
     kept = sorted(path for path in places if path.exists() or path.is_symlink())
     written = sorted(set(places) - set(kept))
     writes = [WriteFile(str(path), places[path]) for path in written]
     report = InitReport(
-        str(root), _relative_paths(written, root), _relative_paths(kept, root), (*_next_steps(directory), *said)
+        str(root), _relative_paths(written, root), _relative_paths(kept, root), (*_next_steps(directory), *setup)
     )
     return Outcome(report, plan=Plan((*writes, PrepareRepository(str(root)))))
 
@@ -102,39 +104,42 @@ def _relative_paths(paths: Sequence[Path], root: Path) -> tuple[str, ...]:
 
 
 def _project_with_policy(places: Mapping[Path, bytes], root: Path) -> dict[Path, bytes]:
-    """Return the project with the policy that its workflows can keep; the one that is there, where there is one."""
+    """Return the project spec with the policy that the workflows enforce; an existing spec is returned unchanged."""
     path = root / PROJECT_FILE
     if path.is_file():
         return {path: path.read_bytes()}
-    return {path: places[path] + b"  policy: {trust: separated}  # released is what the workflows have judged\n"}
+    return {
+        path: places[path]
+        + b"  policy: {trust: separated}  # only models that the workflows evaluated can be released\n"
+    }
 
 
 def _workflow_files(
     context: Context, root: Path, projects: Mapping[Path, bytes], owner: str | None
 ) -> Mapping[Path, bytes]:
-    """Return the workflows, which GitHub reads at the root of the repository alone."""
+    """Return the workflows, by path at the repository's root: GitHub reads them only there."""
     if owner and not _OWNER_PATTERN.fullmatch(owner):
         raise UsageProblem.of(
-            "init-options", f"--owner: {owner!r} is no owner", help="write @PERSON, @ORG/TEAM or an address"
+            "init-options", f"--owner: {owner!r} is not an owner", help="write @PERSON, @ORG/TEAM or an e-mail address"
         )
     repo = context.repo
     top = repo.root.resolve() if repo and not repo.bare and root.is_relative_to(repo.root.resolve()) else root
     project = parse_project(projects[root / PROJECT_FILE])
     spec = project.spec if project else ProjectSpec()
     branch = spec.branch or (repo.current_branch() if repo else None) or "main"
-    made = scaffold.workflow_files(
+    files = scaffold.workflow_files(
         folder=root.relative_to(top).as_posix(), branch=branch, environments=spec.environments, owner=owner
     )
-    return {top / path: content for path, content in made.items()}
+    return {top / path: content for path, content in files.items()}
 
 
 def _setup_steps(root: Path, projects: Mapping[Path, bytes]) -> tuple[str, ...]:
     project = parse_project(projects[root / PROJECT_FILE])
     trusted = project is not None and project.spec.policy.trust == "separated"
-    policy = () if trusted else (f"in {PROJECT_FILE}, below `spec`: policy: {{trust: separated}}",)
+    policy = () if trusted else (f"in {PROJECT_FILE}, add below `spec`: policy: {{trust: separated}}",)
     return (
         *policy,
-        "on GitHub: the settings of https://github.com/mlops-ci/mlops-ci/blob/v1/docs/github.md",
+        "on GitHub, make the settings of https://github.com/mlops-ci/mlops-ci/blob/v1/docs/github.md",
         "mlops-ci doctor",
     )
 
@@ -145,7 +150,7 @@ def _data_files(template: str, scratch: Path) -> Mapping[str, bytes]:
 
 
 def _table_files(root: Path, table: Path, target: str) -> Mapping[str, bytes]:
-    """Specs for a table; one that lies outside the new project is copied into it."""
+    """Return the specs for a table, and the table itself if it is outside the new project."""
     if not table.is_file():
         raise UsageProblem.of("init-table", f"there is no file {table}", help="name a CSV or parquet file with --from")
     inside = table.resolve().is_relative_to(root)
@@ -155,5 +160,10 @@ def _table_files(root: Path, table: Path, target: str) -> Mapping[str, bytes]:
 
 
 def _next_steps(directory: str) -> tuple[str, ...]:
-    there = () if directory == "." else (f"cd {directory}",)
-    return (*there, "mlops-ci validate", "mlops-ci gate", "git add --all && git commit -m 'Start with mlops-ci'")
+    change_folder = () if directory == "." else (f"cd {directory}",)
+    return (
+        *change_folder,
+        "mlops-ci validate",
+        "mlops-ci gate",
+        "git add --all && git commit -m 'Start with mlops-ci'",
+    )

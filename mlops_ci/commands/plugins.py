@@ -1,4 +1,4 @@
-"""`plugins`: the types that specs can name, built in and offered by installed packages."""
+"""`plugins`: lists the types that specs can name: the built-in ones and those of installed packages."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ BUILT_IN: Mapping[Group, tuple[str, ...]] = {  # one row for each group
 
 
 def plugins(_context: Context) -> Outcome[PluginsReport]:
-    """List every plugin, with the distribution that it comes from and its version; imports none of them."""
+    """Return every plugin with its distribution and version. No plugin is imported."""
     return Outcome(PluginsReport(tuple(item for group in GROUPS for item in _items(group))))
 
 

@@ -1,4 +1,4 @@
-"""`release`: the gated candidate becomes a tag that carries its evidence. Nothing is trained or judged here."""
+"""`release`: tags the gated candidate; the tag carries the evidence. Nothing is trained or evaluated here."""
 
 from __future__ import annotations
 
@@ -85,55 +85,61 @@ def release(
     force: bool = False,
     gated: bool = False,
 ) -> Outcome[ReleaseReport]:
-    """Plan the release of the models named, or all, as they stand in HEAD; `force` also of those that were taken back.
+    """Plan the release of the named models, or of all, as they are in HEAD.
 
-    With `gated` a model that cannot be released is left, and said to be, and stops no other. Without it, raises Findings when there is no commit, a model's files differ from it, it has not passed the gate as it is now
-    (with today's champion), it was rolled back from or deprecated, or the commit has a version of the model already;
-    UsageProblem when it is forced without a reason.
+    `force` also releases a model that was rolled back or deprecated. With `gated`, a model that cannot be released is
+    skipped and reported, and the others are released. Without `gated`, raises Findings when there is no commit, when a
+    model's files differ from HEAD, when the model has not passed the gate in its current state (against today's champion),
+    when it was rolled back or deprecated, or when the commit already has a version of the model. Raises UsageProblem for
+    `force` without a reason.
     """
     require_reason(reason, force=force)
     repo = require_repository(project.context.repo)
     head = repo.head()
     if head is None:
         raise Findings.of(
-            "commit-missing", "there is no commit yet to put a release on", help="git add --all && git commit"
+            "commit-missing", "there is no commit yet that a release could tag", help="git add --all && git commit"
         )
     branch = _release_branch(project, repo)
     tip = repo.resolve(f"{branch}^{{commit}}") if branch else None
     rules = load_policy(project, repo, tip or head)
     signing, unsigned = signing_for(repo, rules)
-    ground = _ReleaseContext(repo, head, branch, find_base(project), rules, signing)
+    shared = _ReleaseContext(repo, head, branch, find_base(project), rules, signing)
     state = registry.read_registry(repo)
     released: list[ReleaseResult] = []
     writes: list[PlannedWrite] = []
-    said: list[Notification] = []
-    left: list[Diagnostic] = []
+    notifications: list[Notification] = []
+    skipped: list[Diagnostic] = []
     for name in select_models(project, models):
         try:
-            one = _plan_release(project, ground, state.model(name), reason, force=force)
+            one = _plan_release(project, shared, state.model(name), reason, force=force)
         except Findings as found:
             if not gated:
                 raise
-            left += [replace(item, severity="warning") for item in found.diagnostics]
+            skipped += [replace(item, severity="warning") for item in found.diagnostics]
             released.append(_skipped_result(name, found.diagnostics))
             continue
         released.append(one.result)
         writes.extend(one.writes)
-        said.extend(one.notifications)
+        notifications.extend(one.notifications)
     push = (Push(repo.default_remote()),) if writes else ()
-    notes = (*left, *(unsigned if writes else ()))
-    return Outcome(ReleaseReport(tuple(released)), notes, Plan((*writes, *push, *said)))
+    notes = (*skipped, *(unsigned if writes else ()))
+    return Outcome(ReleaseReport(tuple(released)), notes, Plan((*writes, *push, *notifications)))
 
 
 def _skipped_result(model: str, why: tuple[Diagnostic, ...]) -> ReleaseResult:
-    """Describe a model that is left; one that waits for the gate's answer, from a place that counts, is `ungated`."""
+    """Describe a skipped model; it is `ungated` if it lacks a verdict of the gate that the policy accepts."""
     ungated = any(one.id in ("release-not-gated", "release-not-counted", "trust-too-low") for one in why)
     return ReleaseResult(model, "", "ungated" if ungated else "held", why[0].message)
 
 
 @dataclass(frozen=True)
 class _ReleaseContext:
-    """What all releases of a command stand on: `head` on the ref `branch`, the rules of `base`, what it demands, and who signs."""
+    """What all releases of one command share.
+
+    `head` is the commit to release and `branch` the ref it must be on; `base` holds the rules of the base branch, `rules`
+    the branch's policy, and `signing` the signer.
+    """
 
     repo: Repository
     head: str
@@ -145,7 +151,7 @@ class _ReleaseContext:
 
 @dataclass(frozen=True)
 class _PlannedRelease:
-    """What becomes of one model, the writes for it, and what the git host is told once they are made."""
+    """The result for one model, the writes that it needs, and the notifications to send to the git host after them."""
 
     result: ReleaseResult
     writes: Sequence[PlannedWrite] = ()
@@ -153,11 +159,11 @@ class _PlannedRelease:
 
 
 def _plan_release(
-    project: Project, ground: _ReleaseContext, state: ModelState, reason: str | None, *, force: bool
+    project: Project, shared: _ReleaseContext, state: ModelState, reason: str | None, *, force: bool
 ) -> _PlannedRelease:
-    repo, head = ground.repo, ground.head
-    with open_candidate(project, state.model, ground.base) as candidate:
-        pass  # what it is judged on is all that is asked
+    repo, head = shared.repo, shared.head
+    with open_candidate(project, state.model, shared.base) as candidate:
+        pass  # only the candidate's identity is needed, not its holdout rows
     command = f"mlops-ci release {state.model}"
     for event in state.releases.values():
         if isinstance(event.record, Release) and event.record.run_key == candidate.key:
@@ -173,8 +179,8 @@ def _plan_release(
     if taken := next((event for event in state.events if event.kind == "release" and event.commit == head), None):
         raise Findings.of(
             "release-commit-taken",
-            f"commit {head[:10]} holds {taken.ref.name} already, and one commit holds one version of a model",
-            help="commit the change that made the new candidate (a spec, code, or data), then release",
+            f"commit {head[:10]} already has {taken.ref.name}, and a commit can have only one version of a model",
+            help="commit the change that made the new candidate (spec, code or data), then release",
         )
     folder = Path(tempfile.mkdtemp(dir=project.context.scratch))
     opponents = find_opponents(
@@ -184,13 +190,13 @@ def _plan_release(
         candidate.model.locate("spec", "gate", "anchor"),
         offline=project.context.offline,
     )
-    accepted, every = trust_at_least(ground.rules.trust), trust_at_least("local")
+    accepted, every = trust_at_least(shared.rules.trust), trust_at_least("local")
     gated = require_gated_run(repo, candidate, opponents, accepted, every, folder)
     run, comparison, stored, data = gated.run, gated.comparison, gated.stored, candidate.snapshot
-    ensure_trust(project, ground.rules, state.model, comparison.trust)
-    asked = _require_counted_question(repo, candidate, run)
+    ensure_trust(project, shared.rules, state.model, comparison.trust)
+    ledger_head = _require_counted_question(repo, candidate, run)
     overrides = find_override(state, run.model_digest, command, force=force)
-    _require_merged(ground)
+    _require_merged(shared)
     version = next_version(state.highest_version, _version_bump(candidate, state))
     record = Release(
         model=state.model,
@@ -219,28 +225,28 @@ def _plan_release(
         overrides=overrides,
         previous=state.last_event.ref if state.last_event else None,
         occasion=comparison.occasion,
-        ledger=asked,
+        ledger=ledger_head,
     )
     tag = f"{state.model}@v{version}"
     text = format_tag_message(f"{state.model} v{version}", comparison.sentence, encode_release(record))
     uploads = run_store.plan_reupload(repo, stored, folder)
     writes: list[PlannedWrite] = [*uploads.writes, CreateRef(run_store.release_ref(state.model, version), stored.oid)]
-    if repo.default_remote() is not None:  # without one, the run is where it should be already
+    if repo.default_remote() is not None:  # without a remote, the run already has this ref
         writes.append(CreateRef(record.run_ref, stored.oid))
     writes += [
-        CreateTag(tag, head, text, state.latest_event_date, ground.signing),
+        CreateTag(tag, head, text, state.latest_event_date, shared.signing),
         AppendLog(state.model, tag, encode(record), state.log),
     ]
-    told = _plan_release_page(project, repo, candidate, record, stored)
-    if told:
-        told += (Dispatch("mlops-ci-released", {"model": state.model, "version": version, "tag": tag}),)
-    return _PlannedRelease(ReleaseResult(state.model, version, "released", comparison.sentence), writes, told)
+    page = _plan_release_page(project, repo, candidate, record, stored)
+    if page:
+        page += (Dispatch("mlops-ci-released", {"model": state.model, "version": version, "tag": tag}),)
+    return _PlannedRelease(ReleaseResult(state.model, version, "released", comparison.sentence), writes, page)
 
 
 def _plan_release_page(
     project: Project, repo: Repository, candidate: Candidate, record: Release, kept: run_store.StoredRun | None
 ) -> tuple[Notification, ...]:
-    """Return the release's page on the git host, where a CI job can make one; also where it may be there already."""
+    """Return the write of the release's page on the git host; nothing outside a CI job. The page may exist already."""
     job = project.context.job
     if job is None or kept is None:
         return ()
@@ -257,7 +263,7 @@ def _plan_release_page(
 
 
 def _require_committed(project: Project, repo: Repository, candidate: Candidate) -> None:
-    """Insist that what is released is what the commit holds: specs, code and data."""
+    """Raise Findings unless the files of the release (specs, code and data) are as in the commit."""
     paths = [
         candidate.model.path,
         candidate.dataset.path,
@@ -281,76 +287,79 @@ def _require_committed(project: Project, repo: Repository, candidate: Candidate)
         shown = ", ".join(changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
         raise Findings.of(
             "worktree-dirty",
-            f"{shown} {'is' if len(changed) == 1 else 'are'} not as in HEAD, so the commit does not hold what would be released",
-            help="git add and commit these files (a file that git ignores too), then release",
+            f"{shown} {'differs' if len(changed) == 1 else 'differ'} from HEAD, so the commit does not contain what would be released",
+            help="git add and commit these files (including files that git ignores), then release",
         )
 
 
 def _release_branch(project: Project, repo: Repository) -> str | None:
-    """Return the ref of the branch that is released from; None where nothing tells which that is."""
+    """Return the ref of the branch to release from; None if the default branch is not known."""
     name, remote = find_default_branch(project, repo), repo.default_remote()
     return f"refs/{f'remotes/{remote}' if remote else 'heads'}/{name}" if name else None
 
 
-def _require_merged(ground: _ReleaseContext) -> None:
-    """Insist that what is released has been merged: a release is for everybody."""
-    repo, head, branch, remote = ground.repo, ground.head, ground.branch, ground.repo.default_remote()
+def _require_merged(shared: _ReleaseContext) -> None:
+    """Raise Findings unless the commit is on the default branch of the remote: a release must be visible to everybody."""
+    repo, head, branch, remote = shared.repo, shared.head, shared.branch, shared.repo.default_remote()
     if remote is None or (branch is not None and repo.contains_commit(branch, head)):
         return
     if branch is None:
         raise Findings.of(
             "release-not-on-branch",
-            f"nothing tells which branch of '{remote}' is its default one, and releases are made of what is there",
+            f"the default branch of '{remote}' is not known, and only commits on that branch can be released",
             help=f"git remote set-head {remote} --auto, then release",
         )
     name = branch.removeprefix(f"refs/remotes/{remote}/")
     if repo.is_shallow and repo.resolve(branch) and not repo.contains_commit(head, branch):
-        # where history is cut off, git takes every commit for one that is not on the branch
+        # in a shallow clone, git reports every commit as missing from the branch
         raise EnvironmentProblem.of(
             "clone-shallow",
-            f"whether commit {head[:10]} is on branch '{name}' of '{remote}' cannot be told: this clone's history is cut off",
+            f"cannot tell whether commit {head[:10]} is on branch '{name}' of '{remote}': this clone is shallow",
             help=f"git fetch --unshallow {remote}; in GitHub Actions: actions/checkout with `fetch-depth: 0`",
         )
     raise Findings.of(
         "release-not-on-branch",
-        f"commit {head[:10]} is not on branch '{name}' of '{remote}', and releases are made of what is there",
+        f"commit {head[:10]} is not on branch '{name}' of '{remote}', and only commits on that branch can be released",
         help=f"push or merge it first: git push {remote} HEAD:{name}",
     )
 
 
 def _require_same_project(project: Project, state: ModelState) -> None:
-    """Insist that the model's registry is this project's: a repository may hold several."""
+    """Raise Findings if another project of this repository has released a model of the same name."""
     record = state.last_event.record if state.last_event else None
     if record is not None and record.project.name != project.specs.project.name:
         raise Findings.of(
             "model-of-another-project",
-            f"'{state.model}' has been released by project '{record.project.name}' of this repository, in {record.project.path}",
-            help="models of one repository share its tags: give one of the two another name",
+            f"project '{record.project.name}' of this repository, in {record.project.path}, has already released a model '{state.model}'",
+            help="all models of a repository share its tags: rename one of the two",
         )
 
 
 def _require_counted_question(repo: Repository, candidate: Candidate, run: TrainingRun) -> LedgerHead | None:
-    """Insist that the ledger has the question that the gate's answer was given to, where questions are counted."""
+    """Return the ledger's entry for this evaluation; None if the dataset has no holdout budget.
+
+    Raises Findings when the ledger lacks the entry.
+    """
     if candidate.holdout_budget is None:
         return None
     split = candidate.sides.split
-    asked = holdout_ledger.read_ledger(repo, candidate.rules.ledger_dataset, split.epoch)
-    number = asked.question_number(split.holdout_digest, run.model_digest)
-    if asked.head is not None and number is not None:
-        return LedgerHead(asked.ref, asked.head, number)
+    ledger = holdout_ledger.read_ledger(repo, candidate.rules.ledger_dataset, split.epoch)
+    number = ledger.question_number(split.holdout_digest, run.model_digest)
+    if ledger.head is not None and number is not None:
+        return LedgerHead(ledger.ref, ledger.head, number)
     raise Findings.of(
         "release-not-counted",
-        f"the ledger of '{candidate.rules.ledger_dataset}' does not have the question whether '{run.model}' passes",
+        f"the holdout ledger of '{candidate.rules.ledger_dataset}' has no entry for this evaluation of '{run.model}'",
         location=candidate.dataset.locate("spec", "split"),
-        help=f"mlops-ci gate {run.model} counts it",
+        help=f"mlops-ci gate {run.model} adds it",
     )
 
 
 def _version_bump(candidate: Candidate, state: ModelState) -> Literal["major", "minor", "patch"]:
-    """Major when callers break, minor when spec or code changed, patch when the same was retrained on newer data."""
-    asked = candidate.model.spec.release.bump
-    if asked != "auto":
-        return asked
+    """Return major if the interface changed, minor if spec or code changed, and patch for a retrain on newer data."""
+    bump = candidate.model.spec.release.bump
+    if bump != "auto":
+        return bump
     latest = state.latest_release.record if state.latest_release else None
     if not isinstance(latest, Release) or latest.interface_digest != candidate.interface_digest:
         return "major"

@@ -1,4 +1,4 @@
-"""`reproduce`: a release made again from its commit, data and environment; whether it is the same, or what has moved."""
+"""`reproduce`: trains a release again from its commit, data and environment, and compares the two models."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ SPEC = Verb(
 
 
 def reproduce(project: Project, *, model: str, rebuild: bool = False) -> Outcome[ReproduceReport]:
-    """Train MODEL or MODEL@VERSION (default: the newest release) again in scratch, and compare it with what was released.
+    """Train MODEL or MODEL@VERSION (default: the newest release) again in a scratch folder, and compare it with the release.
 
-    `rebuild` builds the recorded environment even where the one at hand is the same. Raises UsageProblem for an unknown
-    version, EnvironmentProblem when the release's run or commit cannot be had, or is not what the release says.
+    `rebuild` builds the recorded environment even if the current one is the same. Raises UsageProblem for an unknown version,
+    and EnvironmentProblem when the release's run or commit is missing or does not match the release.
     """
     started = project.context.clock()
     name, _, version = model.partition("@")
@@ -62,7 +62,7 @@ def reproduce(project: Project, *, model: str, rebuild: bool = False) -> Outcome
     release = require_release_record(event)
     record = load_recorded_release(project, repo, release)
     restored = checkout_release(project, repo, release)
-    candidate, lost = recover_candidate(restored, record)
+    candidate, causes = recover_candidate(restored, record)
     report = ReproduceReport(
         release=event.ref.name,
         commit=release.commit,
@@ -72,7 +72,7 @@ def reproduce(project: Project, *, model: str, rebuild: bool = False) -> Outcome
         recorded=release.model_digest,
         recorded_environment=record.run.environment,
         tolerance=GOLDEN_TOLERANCE,
-        causes=lost,
+        causes=causes,
     )
     if candidate is not None:
         report = _compare_with_record(restored.project, candidate, record, report, force=rebuild)
@@ -83,21 +83,21 @@ def reproduce(project: Project, *, model: str, rebuild: bool = False) -> Outcome
 
 @dataclass(frozen=True)
 class _Attempt:
-    """One training: the model that it made, or what it said instead."""
+    """One training: the fitted model, or the message of the failure."""
 
     model: FittedModel | None
     failure: str = ""
 
     @property
     def digest_or_failure(self) -> str:
-        """What two trainings of the same must agree in."""
+        """The model's digest, or the failure; two equal trainings must agree in it."""
         return self.model.model_digest if self.model else self.failure
 
 
 def _compare_with_record(
     project: Project, candidate: Candidate, record: RecordedRelease, report: ReproduceReport, *, force: bool
 ) -> ReproduceReport:
-    """Train in the recorded environment, or what could be had of it; where the result is another one, train once more."""
+    """Train in the recorded environment, or the nearest one; if the model differs from the release, train once more."""
     context, run = project.context, record.run
     folder = Path(tempfile.mkdtemp(prefix="environment-", dir=context.scratch))
     provided = provide_environment(run.environment, folder, force=force, progress=context.progress)
@@ -110,17 +110,17 @@ def _compare_with_record(
     toolkits = (record.release.made_by.toolkit, __version__)
     if first.model is None:
         failed = Cause("unexplained", f"the training failed here: {first.failure}")
-        found = [
+        causes = [
             one
             for one in find_difference_causes(run.environment, used.environment, toolkits, ())
             if one.kind in ("library", "toolkit")
         ]
-        return replace(report, causes=(*found, failed))
+        return replace(report, causes=(*causes, failed))
     digest = first.model.model_digest
     report = replace(report, reproduced=(digest,), compared="structure")
     if digest == run.model_digest:
         return replace(report, state="identical")
-    context.progress(f"training {run.model} once more: the model is another one")
+    context.progress(f"training {run.model} once more: the model differs from the release")
     second = _attempt_training(project, candidate, provided.interpreter)
     digests = (digest, second.model.model_digest) if second.model else (digest,)
     inputs = [field.name for field in run.signature.inputs]
@@ -145,38 +145,38 @@ def _attempt_training(project: Project, candidate: Candidate, interpreter: Inter
 
 
 def _findings(report: ReproduceReport) -> tuple[Diagnostic, ...]:
-    found = []
+    findings = []
     if report.used is not None and report.used.problem is not None:
-        found.append(
+        findings.append(
             Diagnostic(
                 "environment-not-rebuilt",
-                f"the recorded environment could not be rebuilt, and the nearest one was used: {report.used.problem}",
-                help="give pip or uv an index that has these versions (PIP_INDEX_URL, UV_INDEX_URL), or run this with that Python",
+                f"the recorded environment could not be rebuilt, so the nearest one was used: {report.used.problem}",
+                help="give pip or uv an index with these versions (PIP_INDEX_URL, UV_INDEX_URL), or use the recorded Python",
                 severity="warning",
             )
         )
     why = "; ".join(cause.sentence for cause in report.causes)
     if report.state == "equivalent":
-        found.append(
+        findings.append(
             Diagnostic(
                 "reproduce-equivalent",
-                f"{report.release} was made again with the same predictions (within {GOLDEN_TOLERANCE:g}), but another structure: {why}",
+                f"{report.release} was reproduced with the same predictions (within {GOLDEN_TOLERANCE:g}) but another structure: {why}",
                 severity="warning",
             )
         )
     elif report.state == "different":
         helps = dict.fromkeys(_CAUSE_HELP[cause.kind] for cause in report.causes)
-        message = f"{report.release} could not be made again: {why}"
-        found.append(Diagnostic("reproduce-different", message, help="\n".join(helps)))
-    return tuple(found)
+        message = f"{report.release} could not be reproduced: {why}"
+        findings.append(Diagnostic("reproduce-different", message, help="\n".join(helps)))
+    return tuple(findings)
 
 
 _CAUSE_HELP: Mapping[CauseKind, str] = {
-    "data": "look for a clone or a backup that has these files; git log --all -- PATH shows who removed them",
-    "commit": "the tag and the commit disagree, which release never writes: compare both with another clone",
-    "library": "run this where the recorded versions can be installed",
-    "cpu": "run this on such a machine, or set OPENBLAS_CORETYPE to its kernel; then compare what the difference is worth",
-    "unseeded": "let the estimator draw from random_state or from numpy's global generator, which the spec's seed decides",
-    "toolkit": "run this with the version of the toolkit that made the release",
+    "data": "look for a clone or a backup with these files; `git log --all -- PATH` shows who removed them",
+    "commit": "the tag and the commit disagree, and `release` never writes such a tag: compare both with another clone",
+    "library": "run this command where the recorded versions can be installed",
+    "cpu": "run this command on a machine with the recorded CPU, or set OPENBLAS_CORETYPE to its kernel",
+    "unseeded": "let the estimator use random_state or numpy's global generator, which the spec's seed sets",
+    "toolkit": "run this command with the mlops-ci version that made the release",
     "unexplained": "compare the training logs: git show refs/mlops/releases/MODEL/vVERSION:log.txt",
 }

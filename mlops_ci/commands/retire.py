@@ -1,4 +1,4 @@
-"""`retire`: a version taken out of an environment, a version taken back, or a whole model deprecated; each an event that says why."""
+"""`retire`: ends an assignment, revokes a version or deprecates a model; each is an event with a reason."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ SPEC = Verb(
 
 @dataclass(frozen=True)
 class _Revocation:
-    """What is taken back: the event that had given it, the new tag, and its title for people."""
+    """One revocation: the event that it revokes, the name of the new tag, and a title for people."""
 
     revoked_event: Event
     tag: str
@@ -60,13 +60,15 @@ class _Revocation:
 
 
 def retire(project: Project, *, model: str, reason: str, env: str | None = None) -> Outcome[RetireReport]:
-    """Plan the retirement of what runs in `env`, of MODEL@VERSION, or of MODEL as a whole.
+    """Plan the end of the assignment in `env`, the revocation of MODEL@VERSION, or the deprecation of MODEL.
 
-    Raises UsageProblem for an unknown model, version or environment and without a reason; Findings when nothing runs in
-    `env`, and for what runs somewhere or is the champion where no `env` is given.
+    Raises UsageProblem for an unknown model, version or environment, and without a reason. Raises Findings when nothing runs
+    in `env`; without `env`, when the version or model still runs somewhere or the version is the champion.
     """
     if not reason.strip():
-        raise UsageProblem.of("reason-missing", "a retirement says why", help="--reason 'replaced by another model'")
+        raise UsageProblem.of(
+            "reason-missing", "a retirement needs a reason", help="--reason 'replaced by another model'"
+        )
     name, _, version = model.partition("@")
     registry = read_registry(project.context.repo)
     state = require_model(project, registry, name)
@@ -79,49 +81,52 @@ def retire(project: Project, *, model: str, reason: str, env: str | None = None)
 def _retire_from_environment(
     project: Project, state: ModelState, environment: str, version: str, reason: str
 ) -> Outcome[RetireReport]:
-    """Empty an environment: the manifests go, and no assignment is left standing for readers of GTO's kind to uncover."""
+    """Clear an environment: remove its manifests and end every active assignment.
+
+    An older assignment that stays active would be the current one for tools that read the tags as GTO does.
+    """
     events = [event for event in state.events if event.environment == environment]
     if not events:
-        require_environment(project, environment)  # one that the project has dropped can still be emptied
+        require_environment(project, environment)  # an environment that the spec no longer has can still be cleared
     place = f"deploy/{environment}/{state.model}"
     repo = require_repository(project.context.repo)
     folder = ManifestFolder(require_manifest_branch(project, repo), repository_path(project, repo, place), {})
     report = RetireReport(state.model, "unassignment", "retired", reason, version or None, environment, folder=place)
-    standing = state.active_assignments(environment)
-    if not standing and events:
+    active = state.active_assignments(environment)
+    if not active and events:
         return Outcome(replace(report, state="unchanged"), worktree_warnings(repo, folder))
-    if not standing or version not in ("", standing[0].version):
+    if not active or version not in ("", active[0].version):
         raise Findings.of(
             "retire-nowhere",
             f"'{state.model}' does not run in '{environment}'"
-            if not standing
-            else f"{state.model} v{version} does not run in '{environment}': v{standing[0].version} does",
+            if not active
+            else f"{state.model} v{version} does not run in '{environment}': v{active[0].version} does",
             help=f"mlops-ci show {state.model}",
         )
-    report = replace(report, version=standing[0].version)
+    report = replace(report, version=active[0].version)
     title = f"{state.model} v{report.version} from {environment}"
-    gone = is_folder_up_to_date(repo, folder)
-    if not gone and project.delivery == "pull-request":
-        again = f"mlops-ci retire {state.model} --env {environment} --reason {shlex.quote(reason)}"
-        text = f"Retire {title}\n\n{reason}\n\nAfter the merge, this writes the event:\n\n    {again}\n"
+    is_removed = is_folder_up_to_date(repo, folder)
+    if not is_removed and project.delivery == "pull-request":
+        command = f"mlops-ci retire {state.model} --env {environment} --reason {shlex.quote(reason)}"
+        text = f"Retire {title}\n\n{reason}\n\nAfter the merge, this writes the event:\n\n    {command}\n"
         job = project.context.job
-        body = request_body(reason, again, "the event") if job else None
+        body = request_body(reason, command, "the event") if job else None
         topic, gate = f"{environment}-{state.model}", job.gate_workflow if job else None
         branch, plan = plan_pull_request(repo, folder, topic, state.next_number, text, body, gate)
         return Outcome(
-            replace(report, state="requested", branch=branch, follow_up_command=again), plan=plan, basis=standing[0].ref
+            replace(report, state="requested", branch=branch, follow_up_command=command), plan=plan, basis=active[0].ref
         )
-    taken = [
+    revocations = [
         _Revocation(
             event,
             f"{state.model}#{environment}!#{number}",
-            f"{state.model} v{event.version} out of {environment}",
+            f"{state.model} v{event.version} removed from {environment}",
             number,
         )
-        for number, event in enumerate(standing, state.next_number)
+        for number, event in enumerate(active, state.next_number)
     ]
-    change = () if gone else (plan_folder_commit(repo, folder, f"Retire {title}\n\n{reason}\n"),)
-    return replace(_plan_events(project, state, report, taken, change), basis=standing[0].ref)
+    change = () if is_removed else (plan_folder_commit(repo, folder, f"Retire {title}\n\n{reason}\n"),)
+    return replace(_plan_events(project, state, report, revocations, change), basis=active[0].ref)
 
 
 def _retire_version(project: Project, state: ModelState, version: str, reason: str) -> Outcome[RetireReport]:
@@ -138,11 +143,11 @@ def _retire_version(project: Project, state: ModelState, version: str, reason: s
     if champion is not None and champion.version == version:
         raise Findings.of(
             "retire-in-use",
-            f"{release.name} is the newest release, and so the one that candidates must beat",
-            help=f"release another version first, or retire the model as a whole: mlops-ci retire {state.model} --reason TEXT",
+            f"{release.name} is the newest release, and therefore the champion",
+            help=f"release another version first, or deprecate the whole model: mlops-ci retire {state.model} --reason TEXT",
         )
-    taken = _Revocation(release, f"{state.model}@v{version}!", f"{state.model} v{version} taken back")
-    return _plan_events(project, state, report, [taken])
+    revocation = _Revocation(release, f"{state.model}@v{version}!", f"{state.model} v{version} revoked")
+    return _plan_events(project, state, report, [revocation])
 
 
 def _retire_model(project: Project, state: ModelState, reason: str) -> Outcome[RetireReport]:
@@ -152,8 +157,8 @@ def _retire_model(project: Project, state: ModelState, reason: str) -> Outcome[R
     _require_unused(state, state.current_assignments)
     number = state.next_number
     release = require_release(state, None)
-    taken = _Revocation(release, f"{state.model}@deprecated#{number}", f"{state.model} deprecated", number)
-    return _plan_events(project, state, report, [taken])
+    revocation = _Revocation(release, f"{state.model}@deprecated#{number}", f"{state.model} deprecated", number)
+    return _plan_events(project, state, report, [revocation])
 
 
 def _require_unused(state: ModelState, running: dict[str, Event]) -> None:
@@ -162,7 +167,7 @@ def _require_unused(state: ModelState, running: dict[str, Event]) -> None:
         raise Findings.of(
             "retire-in-use",
             f"'{state.model}' runs in {where}",
-            help="take it out of there first: "
+            help="end these assignments first: "
             + " && ".join(f"mlops-ci retire {state.model} --env {name} --reason TEXT" for name in running),
         )
 
@@ -171,15 +176,15 @@ def _plan_events(
     project: Project,
     state: ModelState,
     report: RetireReport,
-    taken: Sequence[_Revocation],
+    revocations: Sequence[_Revocation],
     change: tuple[PlannedWrite, ...] = (),
 ) -> Outcome[RetireReport]:
-    """Plan the events, each of which names the one before it, in one push with the change of the branch."""
+    """Plan the events and the change of the branch in one push; each event names the one before it."""
     repo = require_repository(project.context.repo)
     signing, unsigned = signing_for(repo, load_policy(project, repo, require_manifest_branch(project, repo).tip))
     writes = [*change]
     previous = state.last_event.ref if state.last_event else None
-    for one in taken:
+    for one in revocations:
         record = Retirement(
             event=report.event,
             model=state.model,
@@ -199,15 +204,15 @@ def _plan_events(
         writes.append(AppendLog(state.model, one.tag, encode(record), state.log))
         previous = tag_placeholder(one.tag)
     writes.append(Push(repo.default_remote()))
-    return Outcome(replace(report, tags=tuple(one.tag for one in taken)), unsigned, Plan(tuple(writes)))
+    return Outcome(replace(report, tags=tuple(one.tag for one in revocations)), unsigned, Plan(tuple(writes)))
 
 
-def _release_of(state: ModelState, given: Event) -> EventRef:
-    """Return the release that is meant, also where its own tag is gone or another tool wrote the assignment."""
-    if isinstance(given.record, Assignment):
-        return given.record.release
-    return state.releases.get(given.version, given).ref
+def _release_of(state: ModelState, event: Event) -> EventRef:
+    """Return the release of an event, even if the release's tag is gone or another tool wrote the assignment."""
+    if isinstance(event.record, Assignment):
+        return event.record.release
+    return state.releases.get(event.version, event).ref
 
 
-def _files_of(given: Event) -> tuple[FileDigest, ...]:
-    return given.record.model_files if given.record else ()
+def _files_of(event: Event) -> tuple[FileDigest, ...]:
+    return event.record.model_files if event.record else ()

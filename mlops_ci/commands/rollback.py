@@ -1,4 +1,4 @@
-"""`rollback`: the version that ran before, with its manifests, as an event of its own that says why."""
+"""`rollback`: assigns the previous version again and rewrites its manifests, as an event with a reason."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ SPEC = Verb(
 def rollback(
     project: Project, *, model: str, env: str, reason: str, version: str | None = None
 ) -> Outcome[DeployReport]:
-    """Plan the return to `version`, or to the one that ran before today's; where nothing runs now, to the last that ran.
+    """Plan the return to `version`; by default to the previous version or, if nothing runs now, to the last one that ran.
 
-    Raises UsageProblem for an unknown environment or version, Findings when nothing ran before.
+    Raises UsageProblem for an unknown environment or version, and Findings when there is no earlier version.
     """
     if not reason.strip():
-        raise UsageProblem.of("reason-missing", "a rollback says why", help="--reason 'late arrivals doubled'")
+        raise UsageProblem.of("reason-missing", "a rollback needs a reason", help="--reason 'late arrivals doubled'")
     environment = require_environment(project, env)
     registry = read_registry(project.context.repo)
     state = require_model(project, registry, model)
@@ -57,14 +57,14 @@ def rollback(
     if release.version not in ran:
         raise Findings.of(
             "rollback-nowhere",
-            f"{state.model} v{release.version} has never run in '{environment}', so going there is no way back",
+            f"{state.model} v{release.version} has never run in '{environment}', so it is not a rollback target",
             help=f"mlops-ci deploy {state.model}@{release.version} --env {environment}",
         )
     return plan_assignment(project, state, release, environment, reason, rollback=True)
 
 
 def _previous_version(state: ModelState, environment: str) -> str:
-    """Return what ran before the version that runs now; what was rolled back from is not gone back to."""
+    """Return the version that ran before the current one, without versions that were rolled back."""
     ran: list[str] = []
     for event in state.assignments(environment):
         if event.is_rollback and event.version in ran:

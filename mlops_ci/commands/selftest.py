@@ -1,4 +1,4 @@
-"""`selftest`: the gate's error rates, measured by simulation on the code that judges real models."""
+"""`selftest`: measures the gate's error rates by simulation, with the same code that evaluates real models."""
 
 from __future__ import annotations
 
@@ -56,11 +56,11 @@ SPEC = Verb(
 def selftest(
     context: Context, *, model: str | None = None, trials: int = 500, jobs: int | None = None
 ) -> Outcome[SelftestReport]:
-    """Return what was measured of each claim; one that does not hold, by more than two standard errors, is an error.
+    """Return the measurement of each claim; a claim that fails by more than two standard errors is an error.
 
-    Of a `model`, on its own holdout: its trained candidate against the champion, or, where it is the champion itself,
-    against another release. The same number of trials gives the same numbers, on however many processes. Raises
-    UsageProblem outside a project, Findings where there are no two models to compare.
+    With `model`, the measurement uses that model's own holdout: the trained candidate against the champion or, if the
+    candidate is the champion itself, against another release. The same number of trials gives the same numbers, whatever
+    the number of processes. Raises UsageProblem outside a project, and Findings if there are no two models to compare.
     """
     if model is None:
         measured = measure_claims(trials, jobs or -1, context.progress)
@@ -85,7 +85,7 @@ def _require_project(context: Context) -> Project:
                 Diagnostic(
                     "project-not-found",
                     f"no mlops.yaml in {context.start_folder} or any folder above it, so there is no model to test",
-                    help="go to the folder of your project (-C DIR); without MODEL populations are simulated",
+                    help="go to the folder of your project (-C DIR), or leave out MODEL to simulate populations",
                 ),
             )
         )
@@ -97,15 +97,15 @@ def _score_pair(project: Project, name: str) -> tuple[Candidate, own_holdout.Mod
     candidate, context = identify_candidate(project, name, require_data(project, name)), project.context
     trained = require_stored_run(project, candidate)
     scratch = Path(tempfile.mkdtemp(dir=context.scratch))
-    rival = _find_baseline(project, candidate, trained.run, scratch)
-    context.progress(f"scoring {name} and {rival.event.ref.name}")
-    with open_holdout(project, candidate) as at_hand:
-        truth, models = paired_predictions(context.root, at_hand, trained, rival, scratch)
-    return candidate, own_holdout.ModelPair((name, rival.event.ref.name), truth, models)
+    baseline = _find_baseline(project, candidate, trained.run, scratch)
+    context.progress(f"scoring {name} and {baseline.event.ref.name}")
+    with open_holdout(project, candidate) as holdout:
+        truth, models = paired_predictions(context.root, holdout, trained, baseline, scratch)
+    return candidate, own_holdout.ModelPair((name, baseline.event.ref.name), truth, models)
 
 
 def _find_baseline(project: Project, candidate: Candidate, run: TrainingRun, scratch: Path) -> Baseline:
-    """Return the champion; or, where the candidate is that, the newest other release that can be scored today."""
+    """Return the champion or, if the candidate is the champion, the newest other release that can be scored today."""
     name = candidate.model.name
     context, environment = project.context, project.specs.project.spec.champion_environment
     known = state.read_registry(context.repo).model(name)
@@ -122,7 +122,7 @@ def _find_baseline(project: Project, candidate: Candidate, run: TrainingRun, scr
         "selftest-alone",
         f"there is no second model to compare '{name}' with: {why}",
         location=candidate.model.locate("metadata", "name"),
-        help="change the model and train it (mlops-ci train), or release it first; without MODEL populations are simulated",
+        help="change the model and train it (mlops-ci train), or release it first; or leave out MODEL to simulate populations",
     )
 
 
@@ -131,7 +131,7 @@ def _claim_finding(one: ClaimMeasurement) -> Diagnostic:
     return Diagnostic(
         "selftest-exceeded",
         f"{one.claim} of {one.metric} on {one.rows:,} rows ({one.setting}): {one.value:.4f} +- {one.error:.4f},"
-        f" and it must be {bound}",
-        help="run it with more --trials; if it stays, the gate is not what it claims: please report it, with the versions"
-        " of numpy and scipy",
+        f" but it must be {bound}",
+        help="run it again with more --trials; if the error stays, the gate breaks its claim: please report it, with the"
+        " versions of numpy and scipy",
     )

@@ -1,4 +1,4 @@
-"""`show`: what is released, and what runs where; or the experiments behind it."""
+"""`show`: shows what is released and what runs where, or lists the experiments."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ SPEC = Verb(
 def show(
     place: Workspace, *, model: str | None = None, at: str | None = None, runs: bool = False
 ) -> Outcome[ShowReport | RunsReport]:
-    """Return each released model, or one, with its newest version and what each environment runs; with `runs` the experiments.
+    """Return each released model, or one, with its newest version and the version in each environment.
 
-    `at` takes the registry as it was. Raises UsageProblem for a model of which nothing is recorded, and for an `at` that is neither a
-    time nor a commit.
+    With `runs`, return the experiments in this clone instead. `at` selects a past state of the registry. Raises UsageProblem
+    for a model without any record, and for an `at` that is neither a time nor a commit.
     """
     if runs:
         return _show_runs(place, model, at)
@@ -49,8 +49,8 @@ def _show_runs(place: Workspace, model: str | None, at: str | None) -> Outcome[S
     if at is not None:
         raise UsageProblem.of(
             "options-conflict",
-            "--runs and --at do not go together: runs are no events, and are not kept in order",
-            help="leave out one of the two; each run says when it was trained",
+            "--runs and --at cannot be used together: runs are not events, so the registry has no past state of them",
+            help="leave out one of the two; the list of runs shows when each was trained",
         )
 
     if place.repo is None:

@@ -1,4 +1,4 @@
-"""`train`: a fitted, packaged candidate; or the stored one, when nothing that decides the result has changed."""
+"""`train`: fits and packages a candidate, or finds the stored run if no input of the training has changed."""
 
 from __future__ import annotations
 
@@ -40,15 +40,13 @@ def train(
     check_determinism: bool = False,
     out: str | None = None,
 ) -> Outcome[TrainReport]:
-    """Train the models named, or all, where the store does not have them already; `explain` says why in full.
+    """Train the named models, or all, unless their runs are already stored; `explain` reports the reason in full.
 
-    `out` is a file that takes the runs to another job.
-
-    With `check_determinism` each is fitted once more, and one that becomes another model is a finding, and is not stored.
-
-    Raises UsageProblem for a model without a spec, Findings when its data are refused or training fails.
+    `out` is a file (a git bundle) that takes the runs to another job. With `check_determinism`, each model is fitted twice;
+    if the two models differ, that is a finding, and the run is not stored. Raises UsageProblem for a model without a spec,
+    and Findings when the checks refuse its data or the training fails.
     """
-    require_repository(project.context.repo)  # found out before anything is trained
+    require_repository(project.context.repo)  # fails before anything is trained
     store = BUNDLE_TARGET if out else store_target(project.specs.project.spec)
     outcomes = [
         train_model(project, name, store, explain=explain, check_determinism=check_determinism)

@@ -1,4 +1,4 @@
-"""`validate`: every spec of the repository, by itself and together with the others."""
+"""`validate`: checks every spec of the repository, alone and together with the others."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SPEC = Verb(
 
 
 def validate(context: Context) -> Outcome[ValidateReport]:
-    """Return what specs there are, and all that is wrong with them; an error is one of usage (exit 2)."""
+    """Return the specs of the project and all their problems; with an error, the exit code is 2 (usage)."""
     reading = read_all_specs(context.root)
     code = Exit.USAGE if has_errors(reading.diagnostics) else Exit.OK
     return Outcome(ValidateReport(reading.files, reading.counts), reading.diagnostics, exit_code_override=code)

@@ -1,1 +1,1 @@
-"""From a release and a Deployment spec to manifests and an assignment."""
+"""Turns a release and a Deployment spec into manifests and an assignment."""

@@ -1,4 +1,4 @@
-"""Putting a version into an environment: the manifests, the tag, and how they reach the branch. `deploy` and `rollback` share it."""
+"""Assigns a version to an environment: the manifests, the tag, and their way to the branch. Used by `deploy` and `rollback`."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ from mlops_ci.spec.load import LocatedSpec
 from mlops_ci.spec.spec_types import DeploymentSpec, TargetSpec
 
 DATA_LOCK = "data.lock"
-_MAX_DESCRIPTION = 140  # characters: GitHub takes no more
+_MAX_DESCRIPTION = 140  # characters: GitHub's limit
 
 
 def plan_assignment(
@@ -69,12 +69,12 @@ def plan_assignment(
     rollback: bool = False,
     force: bool = False,
 ) -> Outcome[DeployReport]:
-    """Plan what puts a released version into an environment: manifests and data lock on the branch, and the tag, in one push.
+    """Plan the assignment of a released version to an environment: manifests, data lock and tag, in one push.
 
-    Where manifests travel by pull request, the first run plans the request, and the run after its merge, which finds them
-    on the branch, plans the tag. A rollback may go where `force` may. Raises Findings when the version has no evidence, was
-    rolled back from and is not forced, the environment has no Deployment spec or there is no branch; EnvironmentProblem
-    when the version's kept run is gone or another.
+    If manifests are delivered by pull request, the first run plans the pull request; after its merge, the next run finds the
+    manifests on the branch and plans the tag. A rollback may assign whatever `force` may. Raises Findings when the version
+    has no evidence, was rolled back without `force`, the environment has no Deployment spec, or there is no branch. Raises
+    EnvironmentProblem when the version's stored run is missing or another run.
     """
     repo = require_repository(project.context.repo)
     record = require_release_record(release)
@@ -105,28 +105,30 @@ def plan_assignment(
         return Outcome(replace(report, state="unchanged", number=current.number), worktree_warnings(repo, folder))
     rules = load_policy(project, repo, branch.tip)
     signing, unsigned = signing_for(repo, rules)
-    if not rollback:  # it ran there before, and getting back is urgent
+    if not rollback:  # a rollback is urgent, and its version was checked when it was first assigned
         ensure_release_signed(repo, rules, release)
     approvals = _require_approvals(project, repo, rules, release, environment, rollback=rollback)
     findings = (*unsigned, *_unreachable_warnings(branch, spec))
-    again = f"deploy {state.model}@{release.version} --env {environment}"
-    overrides = find_override(state, record.model_digest, f"mlops-ci {again}", force=force or rollback)
+    command = f"deploy {state.model}@{release.version} --env {environment}"
+    overrides = find_override(state, record.model_digest, f"mlops-ci {command}", force=force or rollback)
     number = state.next_number
     title = f"{state.model} v{release.version} in {environment}"
     if not on_branch and project.delivery == "pull-request":
         if rollback:
-            again = f"rollback {state.model} --env {environment} --version {release.version}"
-        again = f"mlops-ci {again}{' --force' * force}{f' --reason {shlex.quote(reason)}' if reason else ''}"
-        text = f"Deploy {title}\n\n{reason or 'Manifests only.'}\n\nAfter the merge, this writes the assignment:\n\n    {again}\n"
+            command = f"rollback {state.model} --env {environment} --version {release.version}"
+        command = f"mlops-ci {command}{' --force' * force}{f' --reason {shlex.quote(reason)}' if reason else ''}"
+        text = f"Deploy {title}\n\n{reason or 'Manifests only.'}\n\nAfter the merge, this writes the assignment:\n\n    {command}\n"
         job = project.context.job
-        body = request_body(reason, again, "the assignment") if job else None
+        body = request_body(reason, command, "the assignment") if job else None
         gate = job.gate_workflow if job else None
         name, plan = plan_pull_request(repo, folder, f"{environment}-{state.model}", number, text, body, gate)
-        return Outcome(replace(report, state="requested", branch=name, follow_up_command=again), plan=plan, basis=basis)
+        return Outcome(
+            replace(report, state="requested", branch=name, follow_up_command=command), plan=plan, basis=basis
+        )
     writes: list[PlannedWrite] = []
     if not on_branch:
         writes.append(plan_folder_commit(repo, folder, f"Deploy {title}\n\n{reason or record.evidence.sentence}\n"))
-    ran = state.assignments(environment)
+    earlier_assignments = state.assignments(environment)
     assignment = Assignment(
         model=state.model,
         version=release.version,
@@ -144,7 +146,7 @@ def plan_assignment(
         made_by=project.context.provenance,
         made_on=project.context.clock().isoformat(timespec="seconds"),
         reason=reason,
-        rollback_of=(current or ran[-1]).version if rollback and ran else None,
+        rollback_of=(current or earlier_assignments[-1]).version if rollback and earlier_assignments else None,
         overrides=overrides,
         approvals=approvals,
         approvals_required=rules.approvals.get(environment, 0),
@@ -167,26 +169,26 @@ def plan_assignment(
 
 
 def _assignment_notifications(assignment: Assignment, tag: str, why: str) -> tuple[Notification, ...]:
-    """Return what the git host is told of an assignment."""
+    """Return the notifications of an assignment to the git host."""
     task: Literal["deploy", "rollback"] = "deploy" if assignment.rollback_of is None else "rollback"
     facts = {"model": assignment.model, "version": assignment.version, "environment": assignment.environment}
-    said = clip(f"{assignment.model} v{assignment.version}: {replace_control_characters(why)}", _MAX_DESCRIPTION)
+    description = clip(f"{assignment.model} v{assignment.version}: {replace_control_characters(why)}", _MAX_DESCRIPTION)
     return (
-        RecordDeployment(assignment.release.name, assignment.environment, said, task),
+        RecordDeployment(assignment.release.name, assignment.environment, description, task),
         Dispatch("mlops-ci-deployed", {**facts, "tag": tag}),
     )
 
 
 def ensure_release_signed(repo: Repository, rules: BranchPolicy, release: Event) -> None:
-    """Insist that a release was signed by somebody who may, where signatures are required; raises Findings else."""
+    """Raise Findings unless an allowed signer signed the release; do nothing if signatures are not required."""
     if rules.signing is None or not rules.signing.required:
         return
     signature = verify_tags(repo, rules.signing, (release.oid,))[release.oid]
     if signature.state != "good":
         raise Findings.of(
             "release-not-trusted",
-            f"{release.ref.name} {_SIGNATURE_FAULTS[signature.state]}, and the project's tags are signed by those who may",
-            help="look at it (git verify-tag), and release the model anew if it is what you want. Of somebody who left,"
+            f"{release.ref.name} {_SIGNATURE_FAULTS[signature.state]}, but the project requires a signature by an allowed signer",
+            help="inspect the tag (git verify-tag); if its content is right, release the model again. For a signer who left,"
             " keep the line in the file of signers, with valid-before",
         )
 
@@ -201,9 +203,9 @@ _SIGNATURE_FAULTS = {
 def _require_approvals(
     project: Project, repo: Repository, rules: BranchPolicy, release: Event, environment: str, *, rollback: bool
 ) -> tuple[Approval, ...]:
-    """Return the approvals that a version has for an environment; raises Findings where the branch asks for more.
+    """Return a version's approvals for an environment; raises Findings if the branch requires more.
 
-    A rollback counts those that the version had when it went there: who goes back may have been one of them.
+    A rollback also counts an approval by the person who rolls back; a deployment does not count one by its deployer.
     """
     required = rules.approvals.get(environment, 0)
     if required == 0 or rules.signing is None:
@@ -212,7 +214,7 @@ def _require_approvals(
     parties = [find_release_authors(repo, rules.signing, release)]
     if not rollback:
         who, signature = probe_signer(project, repo, rules, release.commit)
-        parties.append(excluded_approver("who deploys does not approve it", who.email, signature))
+        parties.append(excluded_approver("the deployer's own approval does not count", who.email, signature))
     judged = count_approvals(read_approvals(repo, rules.signing, repo.refs(prefix)), release, environment, parties)
     if len(judged.counted) >= required:
         return judged.counted
@@ -221,14 +223,14 @@ def _require_approvals(
     raise Findings.of(
         "approvals-missing",
         f"{release.ref.name} needs {approval_count_text(required)} for '{environment}' and has {len(judged.counted)} ({names}){others}",
-        help=f"somebody else who may sign: mlops-ci approve {release.model}@{release.version} --env {environment}",
+        help=f"ask another allowed signer to run: mlops-ci approve {release.model}@{release.version} --env {environment}",
     )
 
 
 def probe_signer(project: Project, repo: Repository, rules: BranchPolicy, commit: str) -> tuple[Person, TagSignature]:
-    """Return whom git knows the user as, and whose signature theirs is, by one that is made and thrown away.
+    """Return the user's git identity and the signer of their key, found with a test signature that is discarded.
 
-    Without a key the signature is none. Raises EnvironmentProblem as `sign` does, and `git-identity-missing`.
+    Without a key, the signature is `unsigned`. Raises EnvironmentProblem as `sign_tag` does, and `git-identity-missing`.
     """
     who = require_identity(project.context.person)
     signing, _ = signing_for(repo, rules)
@@ -238,29 +240,29 @@ def probe_signer(project: Project, repo: Repository, rules: BranchPolicy, commit
 
 
 def _ensure_files_in_git(project: Project, repo: Repository, release: Release, run: run_store.StoredRun) -> None:
-    """Insist that git has every file of the version: a deployment's first container has git, and nothing else to fetch by."""
-    away = run_store.external_files(repo, run)
-    if away is None:
+    """Raise Findings unless git has every file of the version: the init container of a deployment can only fetch with git."""
+    external = run_store.external_files(repo, run)
+    if external is None:
         return
-    largest = max(file.size for file in away.files)
+    largest = max(file.size for file in external.files)
     raise Findings.of(
         "deploy-files-elsewhere",
-        f"{', '.join(file.path for file in away.files)} of {release.model} v{release.version} are at {away.url}, and a"
-        " deployment fetches from git alone",
+        f"{', '.join(file.path for file in external.files)} of {release.model} v{release.version} are stored at {external.url}, but a"
+        " deployment can fetch files only from git",
         location=project.specs.project.locate("spec"),
-        help=f"set `storeLimitMb: {-(-largest // 1_000_000)}` in mlops.yaml, or more, so that the next version is in git; or run this"
-        f" one by other means: mlops-ci fetch {release.model}@{release.version} DIR",
+        help=f"set `storeLimitMb: {-(-largest // 1_000_000)}` or more in mlops.yaml, so that git stores the next version; or deploy this"
+        f" version by other means: mlops-ci fetch {release.model}@{release.version} DIR",
     )
 
 
 def _data_lock(repo: Repository, release: Release, run: run_store.StoredRun) -> bytes:
-    """Return what says on which data a version has learned, as its kept run tells and its release confirms."""
+    """Return the data lock: the version's training data, from the snapshot in its run; it must match the release."""
     snapshot = run_store.read_record(repo, run, "snapshot.json", DatasetSnapshot)
     data = DataRef(snapshot.dataset, snapshot.digest, snapshot.rows, snapshot.schema_digest)
     if release.data != (data,):
         raise EnvironmentProblem.of(
             "store-corrupt",
-            f"{run.ref} has a snapshot of other data than {release.model}@v{release.version} was released with",
+            f"the snapshot in {run.ref} is not of the data that the release {release.model}@v{release.version} names",
             help="compare tag and run with another clone before you trust either",
         )
     lock = DataLock(**vars(data), files=snapshot.files, commit=release.commit)
@@ -294,9 +296,9 @@ def _unreachable_warnings(branch: ManifestBranch, spec: LocatedSpec[DeploymentSp
     return (
         Diagnostic(
             "repository-local",
-            "this repository has no remote, so the manifests fetch the model from a path that no cluster reaches",
+            "this repository has no remote, so the manifests fetch the model from a local path that no cluster can reach",
             spec.locate("spec", "target", key=True),
-            "add a remote (git remote add origin URL), or name one: spec.target.repository",
+            "add a remote (git remote add origin URL), or set spec.target.repository to a URL",
             "warning",
         ),
     )

@@ -1,4 +1,4 @@
-"""A folder of manifests on the branch that clusters follow: what it holds, and the commit or pull request that changes it."""
+"""The folder of manifests on the branch that clusters follow, and the commit or pull request that changes it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mlops_ci.spec.spec_types import DeploymentSpec
 
 @dataclass(frozen=True)
 class ManifestBranch:
-    """The branch that manifests are written to, and its newest commit that this clone knows."""
+    """The branch for manifests, with its newest commit in this clone."""
 
     name: str
     tip: str
@@ -29,9 +29,9 @@ class ManifestBranch:
 
 @dataclass(frozen=True)
 class ManifestFolder:
-    """What a folder of the branch shall hold: `files` by path below it, and nothing else; none: it shall be gone.
+    """The wanted content of a folder of the branch: exactly `files`, by path below it; without files, no folder.
 
-    `path` counts from the root of the repository.
+    `path` is relative to the root of the repository.
     """
 
     branch: ManifestBranch
@@ -40,14 +40,14 @@ class ManifestFolder:
 
 
 def require_manifest_branch(project: Project, repo: Repository) -> ManifestBranch:
-    """Return the project's branch; raises Findings when it cannot be told, or does not exist."""
+    """Return the project's branch; raises Findings when it is unknown or does not exist."""
     remote = repo.default_remote()
     name = find_default_branch(project, repo)
     if name is None:
         raise Findings.of(
             "branch-unknown",
             "HEAD is detached and there is no remote, so there is no branch to write manifests to",
-            help="set `branch: main` in mlops.yaml, or check a branch out (git switch main)",
+            help="set `branch: main` in mlops.yaml, or check out a branch (git switch main)",
         )
     ref = f"refs/remotes/{remote}/{name}" if remote else f"refs/heads/{name}"
     tip = repo.resolve(f"{ref}^{{commit}}")
@@ -63,25 +63,25 @@ def require_manifest_branch(project: Project, repo: Repository) -> ManifestBranc
 def ensure_spec_on_branch(
     repo: Repository, branch: ManifestBranch, project: Project, spec: LocatedSpec[DeploymentSpec]
 ) -> None:
-    """Insist that what is deployed is what was reviewed: the spec as the branch has it; raises Findings."""
+    """Raise Findings unless the branch has the same Deployment spec: only a reviewed spec may be deployed."""
     path = repository_path(project, repo, spec.path)
     local = (project.context.root / spec.path).read_bytes()
     if repo.read_blob(f"{branch.tip}:{path}") != local:
         raise Findings.of(
             "spec-not-on-branch",
-            f"{spec.path} here is not what branch '{branch.name}' has",
+            f"{spec.path} in this clone differs from branch '{branch.name}'",
             location=spec.locate("metadata", "name"),
-            help="commit and push it, or bring this clone up to date (git pull), then deploy again",
+            help="commit and push the file, or update this clone (git pull), then deploy again",
         )
 
 
 def is_folder_up_to_date(repo: Repository, folder: ManifestFolder) -> bool:
-    """Tell whether the branch holds exactly the folder's files already."""
+    """Return whether the branch already has exactly the folder's files."""
     return _has_same_files(repo, folder.branch.tip, folder)
 
 
 def plan_folder_commit(repo: Repository, folder: ManifestFolder, message: str) -> Commit:
-    """Plan the commit that makes the folder so; raises Findings `folder-taken` when a file stands in its place."""
+    """Plan the commit that gives the folder its content; raises Findings `folder-taken` if a file has the folder's path."""
     _ensure_folder_free(repo, folder)
     return Commit(folder.branch.name, folder.branch.tip, folder.path, folder.files, message)
 
@@ -95,25 +95,26 @@ def plan_pull_request(
     body: str | None = None,
     gate: str | None = None,
 ) -> tuple[str, Plan]:
-    """Plan a branch of its own that makes the folder so, for a pull request; return its name, too.
+    """Return the name of a branch for a pull request, and the plan that gives the folder its content there.
 
-    No branch is planned where such a one waits for its merge already. Hosts offer a lone commit's message as the
-    request's title and text; with `body`, the request itself is asked for, too, and with `gate` the workflow is started that a request which a job opens does
-    not start. Raises Findings `folder-taken` when a file stands in the folder's place.
+    If such a branch already waits for its merge, no new branch is planned. `message` is the commit's message; git hosts offer
+    it as the pull request's title and text. With `body`, the plan also opens the pull request. With `gate`, it starts that
+    workflow, because a pull request that a job opens starts none. Raises Findings `folder-taken` if a file has the folder's
+    path.
     """
     _ensure_folder_free(repo, folder)
     branch = folder.branch
     prefix = f"refs/remotes/{branch.remote}/" if branch.remote else "refs/heads/"
-    ours = f"mlops-ci/{topic}-"
-    taken = [ref.name.removeprefix(prefix) for ref in repo.refs(f"{prefix}{ours}*")]
-    for known in taken:
-        if not repo.contains_commit(branch.tip, f"{prefix}{known}") and _has_same_files(
-            repo, f"{prefix}{known}", folder
+    name_prefix = f"mlops-ci/{topic}-"
+    taken = [ref.name.removeprefix(prefix) for ref in repo.refs(f"{prefix}{name_prefix}*")]
+    for existing in taken:
+        if not repo.contains_commit(branch.tip, f"{prefix}{existing}") and _has_same_files(
+            repo, f"{prefix}{existing}", folder
         ):
-            return known, Plan(_pull_request_notifications(known, branch, message, body))
-    # the number may be taken by a request that waits for another version
+            return existing, Plan(_pull_request_notifications(existing, branch, message, body))
+    # the number may be used by a pull request for another version
     suffixes = chain([""], map("-{}".format, count(2)))
-    name = next(name for suffix in suffixes if (name := f"{ours}{number}{suffix}") not in taken)
+    name = next(name for suffix in suffixes if (name := f"{name_prefix}{number}{suffix}") not in taken)
     change = Commit(name, branch.tip, folder.path, folder.files, message, new_branch=True)
     started = (StartWorkflow(gate, name),) if gate and body is not None else ()
     return name, Plan(
@@ -128,17 +129,17 @@ def _pull_request_notifications(
 
 
 def worktree_warnings(repo: Repository, folder: ManifestFolder) -> tuple[Diagnostic, ...]:
-    """Notice a local command that was killed: it has moved the branch, but the work tree has not followed."""
+    """Return a warning if a killed command updated the local branch but not the work tree."""
     branch = folder.branch
     if branch.remote is not None or repo.current_branch() != branch.name:
         return ()
-    there = (repo.root / folder.path).exists()
-    if not (repo.uncommitted_paths([f"{folder.path}/{path}" for path in folder.files]) if folder.files else there):
+    exists = (repo.root / folder.path).exists()
+    if not (repo.uncommitted_paths([f"{folder.path}/{path}" for path in folder.files]) if folder.files else exists):
         return ()
     return (
         Diagnostic(
             "worktree-behind",
-            f"the files in {folder.path}/ are not what branch '{branch.name}' has",
+            f"the files in {folder.path}/ differ from branch '{branch.name}'",
             help=f"git restore --staged --worktree {folder.path}",
             severity="warning",
         ),
@@ -146,25 +147,25 @@ def worktree_warnings(repo: Repository, folder: ManifestFolder) -> tuple[Diagnos
 
 
 def repository_path(project: Project, repo: Repository, path: str) -> str:
-    """Return a path of the project as the repository has it."""
+    """Return a path of the project, relative to the root of the repository."""
     return (project.context.root / path).relative_to(repo.root).as_posix()
 
 
 def _has_same_files(repo: Repository, tip: str, folder: ManifestFolder) -> bool:
-    there = repo.list_files(tip, folder.path)
-    return set(there) == set(folder.files) and all(
-        repo.read_blob(oid) == folder.files[path] for path, oid in there.items()
+    current = repo.list_files(tip, folder.path)
+    return set(current) == set(folder.files) and all(
+        repo.read_blob(oid) == folder.files[path] for path, oid in current.items()
     )
 
 
 def _ensure_folder_free(repo: Repository, folder: ManifestFolder) -> None:
-    """Insist that no file of the branch stands where a folder of manifests must be: git would replace it silently."""
+    """Raise Findings if a file of the branch has the path of the manifests' folder: git would replace it silently."""
     parts = folder.path.split("/")
     for depth in range(1, len(parts) + 1):
         path = "/".join(parts[:depth])
         if repo.object_type(f"{folder.branch.tip}:{path}") not in (None, "tree"):
             raise Findings.of(
                 "folder-taken",
-                f"branch '{folder.branch.name}' has a file '{path}', and manifests belong into a folder of that name",
+                f"branch '{folder.branch.name}' has a file '{path}', but the manifests need a folder of that name",
                 help=f"rename the file (git mv {path} ...), commit and push",
             )

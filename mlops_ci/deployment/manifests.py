@@ -1,4 +1,4 @@
-"""Release + Deployment spec -> the bytes of every manifest: a pure function, the same bytes for the same input."""
+"""Renders a release and a Deployment spec to manifests. The function is pure: the same input gives the same bytes."""
 
 from __future__ import annotations
 
@@ -23,12 +23,11 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 def render_manifests(
     release: Release, deployment: DeploymentSpec, name: str, *, repository: str
 ) -> Mapping[str, bytes]:
-    """Return the manifests that run a release as a Deployment spec says, by path relative to `deploy/<environment>/<model>/`.
+    """Return the manifests of a release by path relative to `deploy/<environment>/<model>/`.
 
-    `name` is the spec's own name; `repository` is the URL to fetch from where the spec names none, and is written without
-    its credentials. Raises what the target's `validate` raises, EnvironmentProblem `release-record-unsafe` for a record
-    that this toolkit would not have written, and `plugin-failed` for a package's target that plans no files, or others
-    than below that folder.
+    `name` is the name of the Deployment spec. `repository` is the URL to fetch from if the spec has none; it is written
+    without credentials. Raises the errors of the target's `validate`; EnvironmentProblem `release-record-unsafe` for a record
+    that this toolkit would not write; and `plugin-failed` if a plugin's target returns no files, or paths outside the folder.
     """
     _ensure_safe_record(release, deployment)
     request = DeploymentRequest(release, deployment, name, repository)
@@ -39,9 +38,9 @@ def render_manifests(
     if not files or any(not _PATH.fullmatch(path) or not isinstance(files[path], bytes) for path in files):
         raise EnvironmentProblem.of(
             "plugin-failed",
-            f"the target '{deployment.target.type}' of {distribution_of('mlops_ci.targets', deployment.target.type)} plans"
-            f" no files, or others than plain paths with bytes: {', '.join(map(repr, files)) or 'none'}",
-            help="tell its author: mlops_ci.testing checks a target",
+            f"the target '{deployment.target.type}' of {distribution_of('mlops_ci.targets', deployment.target.type)}"
+            f" returned no files, or invalid paths or contents: {', '.join(map(repr, files)) or 'none'}",
+            help="report it to the plugin's author; mlops_ci.testing checks a target",
         )
     return files
 
@@ -56,5 +55,5 @@ def _ensure_safe_record(release: Release, deployment: DeploymentSpec) -> None:
         raise EnvironmentProblem.of(
             "release-record-unsafe",
             f"the record of {deployment.model}@v{release.version} cannot be deployed: {wrong[0]}",
-            help="the tag was damaged or written by something else: compare it with another clone, and release again",
+            help="the tag was damaged, or another tool wrote it: compare it with another clone, and release again",
         )

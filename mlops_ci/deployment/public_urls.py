@@ -1,4 +1,4 @@
-"""Repository URLs that may be written where everyone reads them."""
+"""Repository URLs without credentials, which are safe to publish."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _AUTHORITY = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:@/?#\[\]]+)(?::\d*)?(?:[/?#
 def without_credentials(url: str) -> str:
     """Return a repository's URL without password, token, query or fragment.
 
-    An ssh user stays, because it names the service and not a secret; over http a lone user name can be a token, so it goes.
-    Paths on disk and scp-like addresses (`git@host:path`) come back as they are.
+    An ssh user stays, because it names the service and is not a secret. A user name over http is removed, because it can be a
+    token. Paths on disk and scp-like addresses (`git@host:path`) are returned unchanged.
     """
     url = url.strip()
     found = _URL.fullmatch(url)
@@ -35,7 +35,7 @@ def _split_userinfo(rest: str) -> tuple[str, str]:
     userinfo, _, host = authority.rpartition("@")
     host += rest[len(authority) :]
     if "@" in host and not _AUTHORITY.match(host):
-        # a password with an unescaped slash: what looks like the host is a part of it
+        # a password with an unescaped slash: the apparent host is a part of the password
         more, _, host = host.rpartition("@")
         userinfo = f"{userinfo}@{more}" if userinfo else more
     return userinfo, host

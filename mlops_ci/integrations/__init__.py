@@ -1,1 +1,1 @@
-"""Outside tools behind our own protocols."""
+"""Adapters to external tools, behind the toolkit's own protocols."""

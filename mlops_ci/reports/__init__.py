@@ -1,1 +1,1 @@
-"""Records as text, Markdown, JSON, annotations and SARIF. Reports read records, nothing else."""
+"""Renders records as text, Markdown, JSON, annotations and SARIF. Reports read nothing but records."""

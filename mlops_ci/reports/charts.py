@@ -1,4 +1,4 @@
-"""Magnitudes drawn with letters, and a chart of the way through the gate: GitHub shows no pictures that a comment brings."""
+"""Bars and intervals drawn with characters, and a mermaid chart of the gate: a comment on GitHub cannot contain images."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _WIDTH = 21  # an odd number of characters: the limit stands in the middle
 
 
 def requirement_limit(terms: RequirementTerms) -> float | None:
-    """Return where a requirement's limit lies on the scale of its interval: of differences, or of values for a threshold.
+    """Return a requirement's limit on the scale of its interval: a difference or, for a threshold, a value.
 
-    None where there is not one limit.
+    Return None unless there is exactly one limit.
     """
     match terms.test:
         case "threshold":
@@ -30,9 +30,9 @@ def requirement_limit(terms: RequirementTerms) -> float | None:
 
 
 def draw_interval(item: RequirementResult) -> str:
-    """Draw where a requirement's interval lies: `┃` is the limit, `━` the interval, `█` the estimate; nothing without one.
+    """Draw a requirement's interval: `┃` is the limit, `━` the interval, `█` the estimate; empty without an interval.
 
-    The scale is as wide as it needs to be for the interval's further end.
+    The scale reaches as far as the end of the interval that is farther from the limit.
     """
     limit = requirement_limit(item.requirement)
     seen = item.candidate if item.difference is None else item.difference
@@ -51,13 +51,13 @@ def draw_interval(item: RequirementResult) -> str:
 
 
 def draw_difference(value: float, widest: float, width: int = 10) -> str:
-    """Draw a difference as a bar of at most `width` characters: `◀` worse, `▶` better, none at all where it is too small."""
+    """Draw a difference as a bar of at most `width` characters: `◀` worse, `▶` better, empty if it is too small."""
     count = round(min(abs(value) / widest, 1) * width) if widest > 0 else 0
     return ("▶" if value > 0 else "◀") * count
 
 
 def draw_flowchart(models: Sequence[GatedModel]) -> str:
-    """Draw which way each model went, as a mermaid chart in a fence: data, training, the judge, the verdict."""
+    """Return a fenced mermaid chart of each model's steps: data, training, evaluation, verdict."""
     lines = ["```mermaid", "flowchart LR"]
     for at, gated in enumerate(models):
         stops = [
@@ -75,17 +75,17 @@ def _flowchart_steps(gated: GatedModel) -> list[tuple[str, str]]:
     stops = []
     if gated.snapshot is not None:
         failed = sum(not check.passed for check in gated.snapshot.checks)
-        checks = f"{format_count(failed, 'check')} failed" if failed else "checks hold"
+        checks = f"{format_count(failed, 'check')} failed" if failed else "checks passed"
         stops.append(("d", f"{format_count(gated.snapshot.rows, 'row')}, {checks}"))
     if gated.run is not None:
         stops.append(("t", f"fitted in {format_number(gated.run.seconds)} s" if gated.fitted else "trained before"))
     if gated.comparison is not None:
         champion = gated.comparison.champion
         against = f" against v{chart_label(champion.version)}" if champion else ""
-        stops.append(("j", f"judged on {format_count(gated.comparison.holdout_rows, 'row')}{against}"))
+        stops.append(("j", f"evaluated on {format_count(gated.comparison.holdout_rows, 'row')}{against}"))
     return stops
 
 
 def chart_label(text: str) -> str:
-    """Return text for a quoted label of a chart: letters, digits and what means nothing to mermaid; of 40 characters at most."""
+    """Return text for a quoted label of a chart: at most 40 characters, without those that have a meaning in mermaid."""
     return re.sub(r"[^\w .=+-]|-{2,}", "·", " ".join(text[:200].split()))[:40]

@@ -1,4 +1,4 @@
-"""What the verbs say that part training, predicting, judging and keeping into jobs of their own."""
+"""The reports of the verbs that put training, prediction, evaluation and storage into separate jobs, as text."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from mlops_ci.reports import formatting
 
 
 def features_lines(report: FeaturesReport) -> Iterator[str]:
-    """Yield a line for each model that is to predict in another job."""
+    """Yield a line for each model that has to predict in another job."""
     for task in report.tasks:
         yield f"{task.model}: {formatting.format_count(task.rows, 'row')} without labels"
     if not report.tasks:
-        yield "no model has code of its own: the job that judges loads them itself"
+        yield "no model runs its own code, so the job that evaluates can load every model itself"
 
 
 def predict_lines(report: PredictReport) -> Iterator[str]:
-    """Yield what was answered."""
+    """Yield the number of predictions, and the metrics that were measured."""
     measured = f", {', '.join(report.metrics)} measured" if report.metrics else ""
-    yield f"{report.model}: answers for {formatting.format_count(report.rows, 'row')}{measured}"
+    yield f"{report.model}: predictions for {formatting.format_count(report.rows, 'row')}{measured}"
 
 
 def keep_lines(report: KeepReport) -> Iterator[str]:
     """Yield a line for each run."""
     for one in report.runs:
-        asked = f", question {one.question}" if one.question else ""
-        yield f"{one.model}: {one.state} ({one.verdict}{asked})\n  {one.ref}"
+        number = f", evaluation {one.question}" if one.question else ""
+        yield f"{one.model}: {one.state} ({one.verdict}{number})\n  {one.ref}"

@@ -1,4 +1,4 @@
-"""The text of a pull request that a verb asks for."""
+"""The text of a pull request that a verb opens."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from mlops_ci.reports import escaping
 
 
 def request_body(reason: str | None, again: str, writes: str) -> str:
-    """Return why the request is made, as Markdown, and the command that goes on after its merge."""
+    """Return, as Markdown, the reason for the pull request and the command to run after its merge."""
     why = escaping.escape_markdown(escaping.clip(reason, 2000)) if reason else "Manifests only."
     return f"{why}\n\nAfter the merge, this writes {writes}:\n\n{escaping.code_span(again)}\n"

@@ -1,4 +1,4 @@
-"""How a repository is set up, for a terminal and for a page."""
+"""A repository's set-up as text and as Markdown."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _STATES: tuple[DoctorCheckState, ...] = ("problem", "enforced", "advisory", "unk
 
 
 def doctor_lines(report: DoctorReport) -> Iterator[str]:
-    """Yield the rows by group, and how many there are of each state."""
+    """Yield the rows by group, and the number of rows in each state."""
     for group, rows in groupby(sorted(report.rows, key=_group_order(report)), key=lambda row: row.group):
         yield f"{group}:"
         yield formatting.text_table(
@@ -22,7 +22,7 @@ def doctor_lines(report: DoctorReport) -> Iterator[str]:
 
 
 def doctor_markdown(report: DoctorReport) -> str:
-    """Return the same as Markdown, with what to do next."""
+    """Return the same as Markdown, with the next step for each row."""
     rows = [
         (row.group, row.what, row.state, row.evidence, row.next or "")
         for row in sorted(report.rows, key=_group_order(report))

@@ -1,4 +1,4 @@
-"""Markdown in which text of others stays text: tables, code, and what has to be escaped."""
+"""Markdown for untrusted text: tables, code and escaping, so that the text is shown as it is and never interpreted."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from collections.abc import Sequence
 from mlops_ci.core.diagnostics import replace_control_characters
 from mlops_ci.reports.formatting import TableRow
 
-# GitHub makes links, pictures, formulas and notifications of these after Markdown is done: only code is left alone.
+# GitHub turns these into links, images, formulas and notifications after it has parsed the Markdown; it changes nothing in code.
 _GITHUB_REFERENCE = re.compile(r"@(?=\w)|#(?=\d)|GH-(?=\d)|://|www\.|\$|:(?=[\w+-]+:)|::", re.IGNORECASE)
-# not even code can hold these in a table cell, in a log, and where hidden comments mark what is ours
+# these are not safe even in code: they end a table cell, start a command in a log, or look like our hidden comments
 _UNSAFE_IN_CODE = re.compile(r"[`\\|]|##\[|<!|-->")
 _ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
 _MARKDOWN_SYNTAX = re.compile(
     r"[\\`*~<>&]"
-    r"|(?<![^\W_])_|_(?![^\W_])"  # between letters or digits, an underscore is only that
-    r"|\[(?![-+]?\d)|(?<!\d)\]|\](?=[(\[:])"  # an interval is no link
+    r"|(?<![^\W_])_|_(?![^\W_])"  # between letters or digits, an underscore has no meaning
+    r"|\[(?![-+]?\d)|(?<!\d)\]|\](?=[(\[:])"  # an interval is not a link
 )
 _BLOCK_START = re.compile(r"[-+=]+|#{1,6}|\d+[.)]")  # a first word that starts a list, a heading or a rule
 
 
 def markdown_table(header: TableRow, rows: Sequence[TableRow]) -> str:
-    """Return a GitHub-flavoured Markdown table whose cells are text, whatever they hold."""
+    """Return a GitHub-flavoured Markdown table; every cell is escaped, and columns that are empty in every row are omitted."""
     kept = [index for index in range(len(header)) if any(row[index] for row in rows)]
     lines = [[header[index] for index in kept], ["---"] * len(kept)]
     lines += [[escape_markdown(row[index]).replace("|", "\\|") for index in kept] for row in rows]
@@ -30,16 +30,16 @@ def markdown_table(header: TableRow, rows: Sequence[TableRow]) -> str:
 
 
 def clip(text: str, most: int) -> str:
-    """Return text on one line, of at most `most` characters; what is cut off leaves an ellipsis."""
+    """Return text on one line of at most `most` characters; cut text ends with an ellipsis."""
     flat = " ".join(text[: most * 4].split())
     return flat if len(flat) <= most and len(text) <= most * 4 else f"{flat[: most - 1]}…"
 
 
 def escape_markdown(text: str) -> str:
-    """Return text on one line that Markdown shows as it stands: no markup, links, mentions or HTML.
+    """Return text on one line that Markdown shows unchanged: no markup, links, mentions or HTML.
 
-    Markdown's own characters get a backslash where they would mean something, `<`, `>` and `&` an entity; a word that
-    GitHub would make a link, a mention or a formula of becomes code.
+    A backslash escapes Markdown's own characters where they have a meaning; `<`, `>` and `&` become entities. A word that
+    GitHub would turn into a link, a mention or a formula becomes code.
     """
     first, *rest = [_escape_word(replace_control_characters(word)) for word in text.split()] or [""]
     if _BLOCK_START.fullmatch(first):
@@ -60,7 +60,7 @@ def _escape_word(word: str) -> str:
 
 
 def code_span(text: str) -> str:
-    """Return text on one line as code; no text can end it."""
+    """Return text on one line as code; the text cannot close the code span."""
     flat = replace_control_characters(" ".join(text.split()))
     if not _UNSAFE_IN_CODE.search(flat):
         return f"`{flat}`" if flat else ""
@@ -68,7 +68,7 @@ def code_span(text: str) -> str:
 
 
 def html_code(text: str) -> str:
-    """Return text on one line as code for where Markdown is not read, as in a `<summary>`: all but letters as entities."""
+    """Return text on one line as HTML code, for places without Markdown such as a `<summary>`; symbols become entities."""
     flat = replace_control_characters(" ".join(text.split()))
     inert = re.sub(r"[^\w ]|_", lambda found: f"&#{ord(found.group())};", flat)
     return f"<code>{inert}</code>"

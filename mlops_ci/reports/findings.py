@@ -18,7 +18,7 @@ _GITHUB_LEVELS: Mapping[Severity, str] = {"error": "error", "warning": "warning"
 
 
 def render_findings(diagnostics: Sequence[Diagnostic], fmt: FindingsFormat, *, specs: int | None = None) -> str:
-    """Return findings in a format, without a final line break; `specs` is how many were read, for the summary line."""
+    """Return findings in a format, without a final line break; the summary line names the number of `specs` read."""
     return _RENDERERS[fmt](diagnostics, specs)
 
 
@@ -26,8 +26,8 @@ def findings_summary(diagnostics: Sequence[Diagnostic], specs: int | None = None
     """Count findings in one line, such as `3 errors, 1 warning in 5 specs`."""
     levels: tuple[Severity, ...] = ("error", "warning", "note")
     counts = [(level, sum(item.severity == level for item in diagnostics)) for level in levels]
-    said = ", ".join(format_count(count, level) for level, count in counts if count) or "no problems"
-    return said if specs is None else f"{said} in {format_count(specs, 'spec')}"
+    summary = ", ".join(format_count(count, level) for level, count in counts if count) or "no problems"
+    return summary if specs is None else f"{summary} in {format_count(specs, 'spec')}"
 
 
 def _render_text(diagnostics: Sequence[Diagnostic], specs: int | None) -> str:
@@ -46,10 +46,10 @@ def _workflow_command(item: Diagnostic) -> str:
         properties |= {"line": where.line, "col": where.column}
         properties["endColumn"] = where.column + where.length if where.column is not None else None
     properties["title"] = item.id
-    given = ",".join(
+    fields = ",".join(
         f"{name}={_escape_property(str(value))}" for name, value in properties.items() if value is not None
     )
-    return f"::{_GITHUB_LEVELS[item.severity]} {given}::{_escape_message(_message_with_help(item))}"
+    return f"::{_GITHUB_LEVELS[item.severity]} {fields}::{_escape_message(_message_with_help(item))}"
 
 
 def _message_with_help(item: Diagnostic) -> str:
@@ -60,7 +60,7 @@ def _escape_message(text: str) -> str:
     escaped = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
     return replace_control_characters(escaped).replace(
         "##[", "## ["
-    )  # the older form of a command, which may stand anywhere in a line
+    )  # the older form of a command, which the runner accepts anywhere in a line
 
 
 def _escape_property(text: str) -> str:
@@ -88,12 +88,12 @@ def _render_sarif(diagnostics: Sequence[Diagnostic], specs: int | None) -> str: 
 def _sarif_rule(id: str) -> dict[str, Any]:
     name = id.replace("-", " ").capitalize()
     uri = f"{DIAGNOSTICS_URL}#{id}"
-    help = f"What it means, its likely cause, and what to do: {uri}"
+    help = f"Meaning, likely cause and next step: {uri}"
     return {
         "id": id,
         "shortDescription": {"text": name},
         "helpUri": uri,
-        "help": {"text": help, "markdown": f"[What it means, its likely cause, and what to do]({uri})"},
+        "help": {"text": help, "markdown": f"[Meaning, likely cause and next step]({uri})"},
     }
 
 

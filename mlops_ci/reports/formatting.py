@@ -1,4 +1,4 @@
-"""Rows as an aligned plain-text table, how figures are written, and how text of others stays text in a log."""
+"""Plain-text tables, the format of numbers, and escaping of untrusted text for a log."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ TableRow = Sequence[str]
 
 
 def text_table(header: TableRow, rows: Sequence[TableRow], indent: str = "") -> str:
-    """Return an aligned table; a column that is empty in every row is left out."""
+    """Return an aligned table; a column that is empty in every row is omitted."""
     columns = [column for column in zip(header, *rows, strict=True) if any(column[1:])]
     cells = [[cell if cell.isprintable() else _escape_unprintable(cell) for cell in column] for column in columns]
     widths = [max(map(len, column)) for column in cells]
@@ -17,40 +17,40 @@ def text_table(header: TableRow, rows: Sequence[TableRow], indent: str = "") -> 
 
 
 def escape_log_line(text: str) -> str:
-    """Return a line for a log: no control characters, and nothing that GitHub's runner would obey.
+    """Return a line for a log, without control characters and without commands to GitHub's runner.
 
-    The runner takes a line that starts with `::` (after blanks) for a command, and the older `##[` anywhere in a line.
+    The runner executes a line that starts with `::` (after blanks), and the older `##[` anywhere in a line.
     """
     shown = _escape_unprintable(text).replace("##[", "## [")
     return f"| {shown}" if shown.lstrip().startswith("::") else shown
 
 
 def escape_log_lines(text: str) -> str:
-    """Return text of several lines, each as `line` has it."""
+    """Return text of several lines, each escaped as by `escape_log_line`."""
     if "::" not in text and "##[" not in text and text.replace("\n", "").isprintable():
         return text
     return "\n".join(escape_log_line(one) for one in text.split("\n"))
 
 
 def format_count(count: int, noun: str) -> str:
-    """Write a number of things, such as `1 file` or `1,200 files`."""
+    """Return a count with its noun, such as `1 file` or `1,200 files`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def format_number(value: float | None) -> str:
-    """Write a metric's value with four significant figures; nothing for None."""
+    """Return a metric's value with four significant figures; an empty string for None."""
     if value is None:
         return ""
     return f"{value:.3f}" if 0.1 <= abs(value) < 10 else f"{value:.4g}"
 
 
 def format_difference(value: float | None) -> str:
-    """Write a difference with its sign; nothing for None."""
+    """Return a difference with its sign; an empty string for None."""
     return "" if value is None else f"{value:+.4f}"
 
 
 def format_interval(lower: float | None, upper: float | None) -> str:
-    """Write an interval; nothing when there is none."""
+    """Return an interval; an empty string if there is none."""
     return "" if lower is None or upper is None else f"[{format_number(lower)}, {format_number(upper)}]"
 
 

@@ -1,4 +1,4 @@
-"""What a change touches, for a terminal and for a page."""
+"""The models and datasets that a change affects, as text and as Markdown."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from mlops_ci.core.results.impact import AffectedItem, AffectedReport
 from mlops_ci.reports import escaping, formatting
 
-MAX_LISTED_MODELS = 100  # models that are listed; the JSON has all
-_HEADER = ("model", "touched by")
-_MAX_REASONS = 3  # of one model
+MAX_LISTED_MODELS = 100  # in the list; the JSON result has all
+_HEADER = ("model", "affected by")
+_MAX_REASONS = 3  # shown for each model
 
 
 def impact_lines(report: AffectedReport) -> Iterator[str]:
-    """Yield the answer in a sentence, and the models with their reasons."""
+    """Yield a summary sentence, and the affected models with the reasons."""
     yield _impact_sentence(report)
     if report.models and report.because is None:
         yield formatting.text_table(_HEADER, _model_rows(report.models), "  ")
@@ -39,13 +39,13 @@ def _impact_sentence(report: AffectedReport) -> str:
     count = f"{len(report.models):,} of {formatting.format_count(report.total_models, 'model')}"
     if report.compared is None:
         return f"{count}: {report.because}"
-    return f"{count} touched since {report.compared}"
+    return f"{count} affected since {report.compared}"
 
 
-def _model_rows(touched: tuple[AffectedItem, ...]) -> list[tuple[str, ...]]:
-    rows: list[tuple[str, ...]] = [(one.name, _reasons_cell(one.reasons)) for one in touched[:MAX_LISTED_MODELS]]
+def _model_rows(models: tuple[AffectedItem, ...]) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = [(one.name, _reasons_cell(one.reasons)) for one in models[:MAX_LISTED_MODELS]]
     return (
-        [*rows, ("...", f"and {len(touched) - MAX_LISTED_MODELS:,} more")] if len(touched) > MAX_LISTED_MODELS else rows
+        [*rows, ("...", f"and {len(models) - MAX_LISTED_MODELS:,} more")] if len(models) > MAX_LISTED_MODELS else rows
     )
 
 
@@ -55,11 +55,9 @@ def _reasons_cell(reasons: tuple[str, ...]) -> str:
 
 
 def _unused_datasets(report: AffectedReport) -> str | None:
-    """Name the datasets that are touched while no model is touched by them."""
-    said = " ".join(reason for model in report.models for reason in model.reasons)
-    alone = [one.name for one in report.datasets if f"dataset {one.name}: " not in said]
-    if not alone or report.because is not None or len(report.models) == report.total_models:
+    """Return the affected datasets that affect no model, as text; None if there are none."""
+    reasons = " ".join(reason for model in report.models for reason in model.reasons)
+    unused = [one.name for one in report.datasets if f"dataset {one.name}: " not in reasons]
+    if not unused or report.because is not None or len(report.models) == report.total_models:
         return None
-    return (
-        f"{formatting.format_count(len(alone), 'dataset')} that no model learns from: {', '.join(alone[:_MAX_REASONS])}"
-    )
+    return f"{formatting.format_count(len(unused), 'dataset')} that no model uses: {', '.join(unused[:_MAX_REASONS])}"

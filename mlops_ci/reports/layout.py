@@ -1,4 +1,4 @@
-"""Markdown that fits: whole pieces of it are left out, the least important first, and never a part of one."""
+"""Fits Markdown into a size limit by omitting whole blocks, the least important first; a block is never cut."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from dataclasses import dataclass
 from mlops_ci.reports import escaping
 from mlops_ci.reports.formatting import TableRow, format_count
 
-_GAP_BYTES = 2  # bytes of the empty line between two blocks
+_GAP_BYTES = 2  # the line breaks between two blocks
 
 
 @dataclass(frozen=True)
 class Block:
-    """A piece of Markdown that stands by itself. The higher its `rank`, the sooner it is left out; 0 stays."""
+    """A self-contained piece of Markdown. Blocks with the highest `rank` are omitted first; rank 0 always stays."""
 
     text: str
     rank: int = 0
 
 
 def fit_blocks(blocks: Iterable[Block], limit: int, pointer: str) -> str:
-    """Return the blocks as one text of at most `limit` bytes of UTF-8, with `pointer` at its end where some are left out.
+    """Return the blocks as one text of at most `limit` bytes of UTF-8; if some are omitted, the text ends with `pointer`.
 
-    Of blocks of the same rank the last goes first. Those of rank 0 must fit by themselves.
+    Of blocks with the same rank, the last is omitted first. The blocks of rank 0 must fit together.
     """
     kept = [block for block in blocks if block.text]
     sizes = [len(block.text.encode()) + _GAP_BYTES for block in kept]
@@ -30,21 +30,22 @@ def fit_blocks(blocks: Iterable[Block], limit: int, pointer: str) -> str:
     if total <= limit:
         return "\n\n".join(block.text for block in kept) + "\n"
     total += len(pointer.encode()) + _GAP_BYTES
-    gone: set[int] = set()
+    omitted: set[int] = set()
     for index in sorted(range(len(kept)), key=lambda at: (-kept[at].rank, -at)):
         if total <= limit or kept[index].rank == 0:
             break
-        gone.add(index)
+        omitted.add(index)
         total -= sizes[index]
-    return "\n\n".join([*(block.text for at, block in enumerate(kept) if at not in gone), pointer]) + "\n"
+    return "\n\n".join([*(block.text for at, block in enumerate(kept) if at not in omitted), pointer]) + "\n"
 
 
 def limited_table(
     header: TableRow, rows: Sequence[TableRow], *, most: int, size: int, noun: str = "row", widest: int = 200
 ) -> str:
-    """Return a Markdown table of the first rows, at most `most` of them and about `size` bytes; a line says how many follow.
+    """Return a Markdown table of the first rows: at most `most` rows and about `size` bytes.
 
-    Cells are cut after `widest` characters. Nothing without rows.
+    A final line gives the number of omitted rows. Cells are cut after `widest` characters. Without rows, return an empty
+    string.
     """
     cut = [[escaping.clip(cell, widest) for cell in row] for row in rows[:most]]
     shown: list[TableRow] = []
@@ -61,7 +62,10 @@ def limited_table(
 
 
 def bullet_list(lines: Sequence[str], *, most: int, size: int, noun: str = "line") -> str:
-    """Return a list of the first lines (Markdown already), at most `most` and about `size` bytes; the last one counts the others."""
+    """Return a list of the first lines: at most `most` lines and about `size` bytes. The lines are already Markdown.
+
+    A final item gives the number of omitted lines.
+    """
     shown: list[str] = []
     for line in lines[:most]:
         size -= len(line.encode()) + 3

@@ -1,4 +1,4 @@
-"""The gate's answer as Markdown: what a run keeps as report.md, and what a pull request or a job summary shows."""
+"""The gate's report as Markdown, for a run's report.md and for the job summary."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from mlops_ci.reports.sections import VERDICT_MARKS
 from mlops_ci.reports.text import REQUIREMENTS_HEADER, holdout_question_line, requirement_rows
 from mlops_ci.reports.verdict import gate_report_sentence
 
-_OMISSION_NOTE = "_Parts were left out, to keep this short: the answer as JSON has everything._"
+_OMISSION_NOTE = "_Some parts are omitted to keep this short: the JSON result has everything._"
 
 
 def render_markdown(record: Any, limit: int | None = None) -> str:
-    """Return a gate's report, a difference or the gate's error rates as Markdown; nothing for other records.
+    """Return a report of a gate, `diff`, `doctor`, `ci affected` or `selftest` as Markdown; empty for other records.
 
-    Of a gate's report, whole parts are left out where it would have more than `limit` bytes: those of passing models first.
+    If a gate's report would have more than `limit` bytes, whole parts are omitted, those of passing models first.
     """
     if writer := _WRITERS.get(type(record)):
         return writer(record)
@@ -35,36 +35,36 @@ def render_markdown(record: Any, limit: int | None = None) -> str:
     if len(record.models) > 1:
         blocks.append(Block(escaping.escape_markdown(escaping.clip(gate_report_sentence(record), 1000))))
     for gated in sections.sort_worst_first(record.models):
-        late = 3 * (gated.verdict == "pass")
-        blocks += [Block(block.text, block.rank + late) for block in _model_blocks(gated)]
+        lower_rank = 3 * (gated.verdict == "pass")
+        blocks += [Block(block.text, block.rank + lower_rank) for block in _model_blocks(gated)]
     return fit_blocks(blocks, limit or sum(len(block.text.encode()) + 2 for block in blocks), _OMISSION_NOTE)
 
 
 def run_report(run: TrainingRun, snapshot: DatasetSnapshot, comparison: Comparison) -> str:
-    """Return what a run keeps as its report.md."""
+    """Return the content of a run's report.md."""
     gated = GatedModel(run.model, comparison.verdict, comparison.sentence, snapshot, run, True, comparison)
     return "\n\n".join(block.text for block in _model_blocks(gated)) + "\n"
 
 
 def _model_blocks(gated: GatedModel) -> Iterator[Block]:
-    """Yield a model's parts: what was decided and why, then slices and data, then every metric."""
+    """Yield a model's parts: the verdict with its reasons, then slices and data, then every metric."""
     head = f"### {VERDICT_MARKS[gated.verdict]} {escaping.escape_markdown(gated.model)}: {gated.verdict}"
     yield Block(f"{head}\n\n{escaping.escape_markdown(gated.sentence)}", 1)
     if gated.comparison is not None:
         decided = []
-        if asked := holdout_question_line(gated.comparison):
-            decided.append(f"{escaping.escape_markdown(asked[:1].upper() + asked[1:])}.")
+        if question := holdout_question_line(gated.comparison):
+            decided.append(f"{escaping.escape_markdown(question[:1].upper() + question[1:])}.")
         decided.append(escaping.markdown_table(REQUIREMENTS_HEADER, requirement_rows(gated.comparison)))
-        said = (*sentences.requirement_sentences(gated.comparison), *sentences.evaluation_notes(gated.comparison))
-        if said:
-            decided.append("\n".join(f"- {escaping.escape_markdown(one)}" for one in said))
+        notes = (*sentences.requirement_sentences(gated.comparison), *sentences.evaluation_notes(gated.comparison))
+        if notes:
+            decided.append("\n".join(f"- {escaping.escape_markdown(one)}" for one in notes))
         yield Block("\n\n".join(decided), 1)
         if worst := sentences.worst_slices(gated.comparison):
             heading, values = worst
             shown = escaping.markdown_table(("slice", "value", "interval", "rows"), sentences.slice_rows(values))
             yield Block(f"{escaping.escape_markdown(heading)}\n\n{shown}", 2)
-        if moved := sections.slice_differences_section(gated.comparison, metrics=3, most=20, size=20_000):
-            yield Block(moved, 2)
+        if differences := sections.slice_differences_section(gated.comparison, metrics=3, most=20, size=20_000):
+            yield Block(differences, 2)
         yield Block(sections.metrics_section(gated.comparison), 3)
     if gated.snapshot is not None:
         yield Block(sections.data_section(gated.snapshot, most=1_000, size=100_000), 2)

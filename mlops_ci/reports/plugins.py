@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from mlops_ci.core.results.plugins import PluginItem, PluginsReport
 
 _NOTES = {
-    "shadowed": "  never used: the built-in of this name is",
+    "shadowed": "  never used: a built-in type has this name",
     "ambiguous": "  never used: several distributions offer this name",
 }
 
 
 def plugins_lines(report: PluginsReport) -> Iterator[str]:
-    """Yield each group with its built-in names in one line, and a line for each that a package offers."""
+    """Yield a line with the built-in names of each group, and a line for each plugin of an installed package."""
     groups: dict[str, list[PluginItem]] = {}
     for item in report.plugins:
         groups.setdefault(item.group, []).append(item)
@@ -24,4 +24,4 @@ def plugins_lines(report: PluginsReport) -> Iterator[str]:
             if item.state != "built-in":
                 yield f"  {item.name}  {item.distribution} {item.version} ({item.value}){_NOTES.get(item.state, '')}"
     if not any(item.state != "built-in" for item in report.plugins):
-        yield "no installed package offers others"
+        yield "no installed package offers plugins"

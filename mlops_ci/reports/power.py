@@ -1,4 +1,4 @@
-"""What a holdout can tell, as text."""
+"""The smallest differences that a holdout can detect, as text."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from mlops_ci.spec.requirement_text import describe_terms
 
 
 def power_lines(report: PowerReport) -> Iterator[str]:
-    """Yield each model's requirements with the smallest difference that they would see."""
+    """Yield each model's requirements with the smallest difference that their tests can detect."""
     for one in report.models:
         rare = "" if one.rarest is None else f" ({one.rarest:,} of the rarest class)"
         worth = "" if one.effective_rows is None else f", worth {one.effective_rows:,} independent ones"
-        yield f"{one.model}: {one.rows:,} held-out rows{rare}{worth}, each test at {one.alpha:.3g}, {one.power:.0%} power"
+        yield f"{one.model}: {one.rows:,} holdout rows{rare}{worth}, each test at {one.alpha:.3g}, {one.power:.0%} power"
         rows = [(_label(item), _smallest_difference(item), item.basis) for item in one.requirements]
-        yield formatting.text_table(("requirement", "sees a true difference of", "by"), rows, "  ")
+        yield formatting.text_table(("requirement", "detects a true difference of", "by"), rows, "  ")
 
 
 def _label(item: RequirementPower) -> str:

@@ -1,4 +1,4 @@
-"""What a pull request is told: the gate's answer as one Markdown comment, the verdict first, of a size that GitHub takes."""
+"""The gate's result as one Markdown comment on a pull request, with the verdict first, within GitHub's size limit."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from mlops_ci.reports import charts, escaping, formatting, sections
 from mlops_ci.reports.layout import Block, bullet_list, fit_blocks, limited_table
 from mlops_ci.reports.verdict import gate_report_sentence
 
-COMMENT_MAX_BYTES = 60_000  # bytes: GitHub takes 65,536 characters, and a marker comes to these
-_MAX_CHART_MODELS = 12  # models in the chart at most
-_REQUIREMENT_FINDINGS = ("gate-failed", "gate-inconclusive")  # the tables have them
+COMMENT_MAX_BYTES = 60_000  # bytes: GitHub accepts 65,536 characters, and a marker is added to the comment
+_MAX_CHART_MODELS = 12  # more models make the chart unreadable
+_REQUIREMENT_FINDINGS = ("gate-failed", "gate-inconclusive")  # the requirement tables already show these
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _REF = re.compile(r"refs/mlops/runs/[a-z0-9-]+/[0-9a-f]{6,64}")
 _OID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _URL = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._~-]+)*")
 
 _TRUST_SENTENCES = {
-    "separated": "Judged in a job of its own, apart from the one that ran this change's code (`separated`).",
-    "single-job": "This change's code ran in the job that judged it, so it could have touched the result (`single-job`).",
-    "local": "Trained and judged on one machine, outside CI (`local`).",
+    "separated": "Evaluated in a job of its own, separate from the job that ran this change's code (`separated`).",
+    "single-job": "This change's code ran in the job that evaluated it, so it could have changed the result (`single-job`).",
+    "local": "Trained and evaluated on one machine, outside CI (`local`).",
 }
 _UNTRUSTED_WARNING = (
     "> [!WARNING]\n"
-    "> **The result of an untrusted run{}.** The change's own files decided what ran there, and nobody has verified"
+    "> **The result of an untrusted run{}.** The change's own files decided what ran there, and nothing has verified"
     " these numbers. Run the gate again from a branch of this repository before you rely on them."
 )
 
@@ -42,12 +42,12 @@ def render_comment(
     untrusted: bool = False,
     limit: int = COMMENT_MAX_BYTES,
 ) -> str:
-    """Return the comment (`report` is None where the gate could not answer), of at most `limit` bytes of UTF-8; what does not fit is left out in whole parts, passing models first.
+    """Return the comment, of at most `limit` bytes of UTF-8; whole parts that do not fit are omitted, passing models first.
 
-    `untrusted`: the report comes from a run that the change itself could have made up.
+    `report` is None when the gate has no result. `untrusted` means that the change itself could have invented the report.
     """
     run = _link(job.run_url, "the job summary")
-    pointer = f"_Parts were left out, to keep this short: {run} has more._"
+    pointer = f"_Some parts are omitted to keep this short: {run} has more._"
     return fit_blocks(_comment_blocks(report, diagnostics, job, trust, untrusted=untrusted), limit, pointer)
 
 
@@ -56,14 +56,14 @@ def _comment_blocks(
 ) -> Iterator[Block]:
     models = sections.sort_worst_first(report.models if report else ())
     yield Block(
-        f"## {sections.verdict_label(report.verdict, 'mlops-ci gate: ') if report else '❌ mlops-ci gate: no answer'}"
+        f"## {sections.verdict_label(report.verdict, 'mlops-ci gate: ') if report else '❌ mlops-ci gate: no result'}"
     )
     yield Block(f"**{escaping.escape_markdown(escaping.clip(gate_report_sentence(report), 600))}**")
     if untrusted:
         yield Block(_UNTRUSTED_WARNING.format(" of a fork" if job.fork else ""))
     if len(models) > 1:
         rows = [(sections.verdict_label(one.verdict), one.model, one.sentence) for one in models]
-        yield Block(limited_table(("verdict", "model", "in short"), rows, most=50, size=9_000, noun="model"), 1)
+        yield Block(limited_table(("verdict", "model", "summary"), rows, most=50, size=9_000, noun="model"), 1)
     yield Block(_findings_section(diagnostics), 1)
     if 1 < len(models) <= _MAX_CHART_MODELS:
         yield Block(charts.draw_flowchart(models), 6)
@@ -73,14 +73,16 @@ def _comment_blocks(
 
 
 def _findings_section(diagnostics: Sequence[Diagnostic]) -> str:
-    """List what else was found, errors first: also that the rules or the holdout are others than the base branch's."""
+    """Return the other findings, errors first, such as rules or a holdout that differ from the base branch's."""
     order = {"error": 0, "warning": 1, "note": 2}
-    told = sorted(
+    findings = sorted(
         (one for one in diagnostics if one.id not in _REQUIREMENT_FINDINGS), key=lambda one: order[one.severity]
     )
-    if not told:
+    if not findings:
         return ""
-    return "### Findings\n\n" + bullet_list([_finding_line(one) for one in told], most=20, size=8_000, noun="finding")
+    return "### Findings\n\n" + bullet_list(
+        [_finding_line(one) for one in findings], most=20, size=8_000, noun="finding"
+    )
 
 
 def _finding_line(one: Diagnostic) -> str:
@@ -92,7 +94,7 @@ def _finding_line(one: Diagnostic) -> str:
 
 
 def _model_blocks(gated: GatedModel) -> Iterator[Block]:
-    """Yield a model's parts. What needs no attention is folded away, and goes first where there is no room."""
+    """Yield a model's parts. Parts that need no attention are collapsed, and are omitted first if there is no room."""
     passes = gated.verdict == "pass"
     head = f"### {sections.VERDICT_MARKS[gated.verdict]} {sections.escape_model_name(gated.model)}: {gated.verdict}"
     yield Block(f"{head}\n\n{escaping.escape_markdown(escaping.clip(gated.sentence, 400))}", 7 if passes else 2)
@@ -112,7 +114,7 @@ def _model_blocks(gated: GatedModel) -> Iterator[Block]:
             yield Block(why, 3)
         if slices := sections.slice_differences_section(comparison):
             yield Block(
-                sections.collapse_section("slices that moved", slices) if passes else slices, 10 if passes else 5
+                sections.collapse_section("slices that differ", slices) if passes else slices, 10 if passes else 5
             )
     if gated.snapshot is not None:
         parts.append(sections.data_section(gated.snapshot))
@@ -127,29 +129,29 @@ def _model_name_html(model: str) -> str:
 
 def _footer_parts(models: Sequence[GatedModel], job: CiJob, trust: Trust, *, untrusted: bool) -> Iterator[str]:
     kept = trust == "separated" and not untrusted
-    yield sections.collapse_section("make it again here", _reproduce_commands(models, job, kept=kept))
+    yield sections.collapse_section("reproduce locally", _reproduce_commands(models, job, kept=kept))
     by = sorted({one.comparison.rules_source for one in models if one.comparison and one.comparison.rules_source})
     rules = (
-        f" Rules: {escaping.escape_markdown(escaping.clip(', '.join(by), 120))}, where this change has others."
+        f" Rules: those of {escaping.escape_markdown(escaping.clip(', '.join(by), 120))}, because this change modifies them."
         if by
         else ""
     )
-    own = sum(bool(one.run and one.run.code) for one in models)
-    code = f" {formatting.format_count(own, 'model')} brought code of this change." if own else ""
-    said = "" if untrusted else f"{_TRUST_SENTENCES[trust]}{code}"
-    commit = f"Commit {job.commit[:10]}" if _OID.fullmatch(job.commit) else "Commit not known"
-    yield f"{commit}, {_link(job.run_url, 'the run')}.{rules} {said}".rstrip()
+    with_code = sum(bool(one.run and one.run.code) for one in models)
+    code = f" {formatting.format_count(with_code, 'model')} ran code of this change." if with_code else ""
+    trust_sentence = "" if untrusted else f"{_TRUST_SENTENCES[trust]}{code}"
+    commit = f"Commit {job.commit[:10]}" if _OID.fullmatch(job.commit) else "Commit unknown"
+    yield f"{commit}, {_link(job.run_url, 'the run')}.{rules} {trust_sentence}".rstrip()
 
 
 def _reproduce_commands(models: Sequence[GatedModel], job: CiJob, *, kept: bool) -> str:
-    """Return the commands that give this answer on somebody's own machine; each word of them is of ours or of a known form."""
+    """Return the commands that reproduce the result on a local machine; every word is a constant or has a validated form."""
     commit = job.commit if _OID.fullmatch(job.commit) else "FETCH_HEAD"
     what = f"pull/{job.pull}/head" if job.pull is not None else commit
     names = [one.model for one in models if len(one.model) <= 63 and _NAME.fullmatch(one.model)][:10]
     lines = [f"git fetch origin {what}", f"git switch --detach {commit}"] if what != "FETCH_HEAD" else []
     lines.append(" ".join(["mlops-ci gate", *(names if len(names) == len(models) else ())]))
     refs = [one.ref for one in models if one.ref and _REF.fullmatch(one.ref)][:3]
-    if kept:  # what was judged elsewhere has another name
+    if kept:  # an evaluation elsewhere stores the run under another ref
         lines += [f"git fetch origin {ref} && git show FETCH_HEAD:report.md" for ref in refs]
     return "\n".join(["```sh", *lines, "```"])
 

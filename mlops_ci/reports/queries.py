@@ -1,4 +1,4 @@
-"""What the registry's longer answers look like: what runs and why, experiments side by side, two versions side by side."""
+"""The registry's longer reports: what runs and why, experiments side by side, and two versions side by side."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ from mlops_ci.core.results.registry import ShowReport
 from mlops_ci.reports import escaping, formatting
 
 _DIGEST = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{20,52}\b")
-_KEY_DIGITS = 12  # digits of a run's key, enough to name it
+_KEY_DIGITS = 12  # digits of a run's key, enough to identify it
 _MAX_VALUE_LENGTH = 100  # characters of one side of a change
 _ABSENT = "(none)"
 
 
 def running_lines(report: ShowReport) -> Iterator[str]:
-    """Yield, environment by environment, what runs there, since when, why, and on which evidence."""
+    """Yield, for each environment, the version that runs there, since when and why, and its evidence."""
     for item in report.running:
         yield f"\n{item.environment}: {report.models[0].model}@v{item.version}"
         yield from (f"  {name:<9} {value}" for name, value in _running_facts(item) if value)
 
 
 def _running_facts(item: RunningVersion) -> Iterator[tuple[str, str]]:
-    again = "" if item.since == item.assigned_on else f" (assigned again {_format_minute(item.assigned_on)})"
+    assigned_again = "" if item.since == item.assigned_on else f" (assigned again {_format_minute(item.assigned_on)})"
     yield (
         "since",
-        f"{_format_minute(item.since)}{again}, by {item.by}" + (f" in {item.run_url}" if item.run_url else ""),
+        f"{_format_minute(item.since)}{assigned_again}, by {item.by}" + (f" in {item.run_url}" if item.run_url else ""),
     )
     rolled = f"rollback of v{item.rollback_of}" if item.rollback_of else item.event
     yield "why", f"{rolled}: {item.reason}" if item.reason else f"{rolled}, no reason given"
@@ -69,15 +69,15 @@ def _approval_text(one: Approval) -> str:
 
 
 def runs_lines(report: RunsReport) -> Iterator[str]:
-    """Yield a table a model, and how to fetch what is not here."""
+    """Yield a table of runs for each model, and the command that fetches the runs of others."""
     if not report.models:
-        yield "there are no runs in this clone"
+        yield "this clone has no runs"
     for number, model in enumerate(report.models):
         yield f"{'' if number == 0 else chr(10)}{model.model}: {formatting.format_count(len(model.runs), 'run')}"
         header = ("key", "on (UTC)", "estimator", *model.differing, *model.metrics, "verdict", "release")
         yield formatting.text_table(header, [_run_row(model, row) for row in model.runs], "  ")
     if report.fetch_command:
-        yield f"\nruns are not fetched by default; those of others: {report.fetch_command}"
+        yield f"\nthe runs of others are not fetched by default; to fetch them: {report.fetch_command}"
 
 
 def _run_row(model: ModelRuns, row: RunRow) -> tuple[str, ...]:
@@ -93,7 +93,7 @@ def _run_row(model: ModelRuns, row: RunRow) -> tuple[str, ...]:
 
 
 def diff_lines(report: DiffReport) -> Iterator[str]:
-    """Yield what differs, section by section; sections in which nothing does are named at the end."""
+    """Yield the differences by section; the last line names the sections without any."""
     yield f"{report.before.name} -> {report.after.name}"
     yield from (f"  {line}" for line in _identity_lines(report))
     for title, changes in _change_sections(report):
@@ -165,7 +165,7 @@ def _change_sections(report: DiffReport) -> tuple[tuple[str, Sequence[FieldChang
 
 
 def _holdout_note(report: DiffReport) -> str:
-    return " (of different held-out rows)" if report.same_holdout is False else ""
+    return " (on different holdout rows)" if report.same_holdout is False else ""
 
 
 def _metric_row(one: MetricChange) -> tuple[str, ...]:
@@ -178,10 +178,10 @@ def _metric_row(one: MetricChange) -> tuple[str, ...]:
     )
 
 
-def _metric_cells(found: MetricValue | None) -> tuple[str, str]:
+def _metric_cells(value: MetricValue | None) -> tuple[str, str]:
     return (
-        (formatting.format_number(found.value), formatting.format_interval(found.lower, found.upper))
-        if found
+        (formatting.format_number(value.value), formatting.format_interval(value.lower, value.upper))
+        if value
         else ("", "")
     )
 
@@ -198,7 +198,7 @@ def _format_size(size: int | None) -> str:
 
 
 def _format_value(value: Any) -> str:
-    """Write a value in a line: text as it is, all else as JSON; digests and long values are cut."""
+    """Return a value on one line: text unchanged, other values as JSON; digests and long values are cut."""
     if value is None:
         return _ABSENT
     if isinstance(value, float):
@@ -209,15 +209,15 @@ def _format_value(value: Any) -> str:
 
 
 def _list_changes(change: FieldChange) -> str:
-    """Say what came into a list and what left it."""
+    """Return the items that a list lost and gained, as text; empty for other values."""
     if not (isinstance(change.before, list | tuple) and isinstance(change.after, list | tuple)):
         return ""
-    came = [f"+{_format_value(item)}" for item in change.after if item not in change.before]
-    left = [f"-{_format_value(item)}" for item in change.before if item not in change.after]
-    return f" ({' '.join((*left, *came)) or 'another order'})"
+    added = [f"+{_format_value(item)}" for item in change.after if item not in change.before]
+    removed = [f"-{_format_value(item)}" for item in change.before if item not in change.after]
+    return f" ({' '.join((*removed, *added)) or 'another order'})"
 
 
 def _format_minute(on: str) -> str:
-    """Write a time of a record to the minute; what is no such time as it stands."""
+    """Return a record's time to the minute; any other text is returned unchanged."""
     found = re.fullmatch(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d):\d\d\+00:00", on)
     return f"{found.group(1)} {found.group(2)} UTC" if found else on

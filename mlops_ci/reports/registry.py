@@ -1,4 +1,4 @@
-"""The registry at a glance as plain text; it imports little, since queries are quick."""
+"""A summary of the registry as plain text. The module imports little, so that queries stay fast."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def show_lines(report: ShowReport) -> Iterator[str]:
-    """Yield each model's newest version and what runs where, with the evidence; of one model, all that is known."""
+    """Yield each model's newest version, the version in each environment and the evidence; more details for a single model."""
     if report.at:
         yield f"as of {report.at}\n"
     if not report.models:
         yield (
-            "nothing was released then"
+            "nothing was released at that time"
             if report.at
             else "nothing is released yet: mlops-ci gate, then mlops-ci release"
         )
@@ -42,12 +42,12 @@ def show_lines(report: ShowReport) -> Iterator[str]:
 
 
 def _format_version(version: str | None) -> str:
-    """Write a version, or the commit that stands in where another tool registered none."""
+    """Return a version, or the short commit id of an assignment by another tool, which has no version."""
     return "-" if version is None else f"v{version}" if "." in version else version[:10]
 
 
 def history_lines(report: HistoryReport) -> Iterator[str]:
-    """Yield every event in a line."""
+    """Yield a table with one event a line."""
     rows = [
         (
             row.on,
@@ -64,4 +64,4 @@ def history_lines(report: HistoryReport) -> Iterator[str]:
     if report.at:
         yield f"as of {report.at}\n"
     header = ("on (UTC)", "event", "version", "environment", "tag", "commit", "by", "")
-    yield formatting.text_table(header, rows) if rows else "nothing has happened yet"
+    yield formatting.text_table(header, rows) if rows else "there are no events yet"

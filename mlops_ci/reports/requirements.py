@@ -1,4 +1,4 @@
-"""A requirement's result in plain English, made from its fields: what was asked, what was seen, and why it is so."""
+"""A requirement's result in plain English, rendered from its fields: the requirement, the measurement and the reason."""
 
 from __future__ import annotations
 
@@ -10,24 +10,27 @@ from mlops_ci.spec.requirement_text import describe_terms, format_metric
 
 
 def requirement_label(item: RequirementResult) -> str:
-    """Return what a requirement asks, with the slice that decided it where one did."""
+    """Return a requirement's terms, with the slice that decided it, if any."""
     return describe_terms(item.requirement) + (f" ({item.slice})" if item.slice else "")
 
 
 def reason_text(item: RequirementResult) -> str:
-    """Say why a requirement has its verdict, and how many more rows would decide where that is known."""
+    """Return why a requirement has its verdict and, if known, how many more rows would decide it."""
     needed = item.labels_needed
     more = "" if needed is None else f"; about {needed:,} more labelled rows would decide it"
     return explain_verdict(item) + more
 
 
 def explain_verdict(item: RequirementResult) -> str:
-    """Say why a requirement has its verdict."""
+    """Return why a requirement has its verdict."""
     return _EXPLANATIONS[item.reason.code](item)
 
 
 def describe_p_value(p: float, model: str, look: str) -> str:
-    """Say a p-value, and in how many holdouts a model that is otherwise would look as good or bad by chance."""
+    """Return a p-value with its meaning: in how many holdouts a model under the null hypothesis would look this extreme.
+
+    `model` describes the null hypothesis (such as "no better"), `look` the direction ("good" or "bad").
+    """
     if p <= SMALLEST_P_VALUE:
         return f"p < {SMALLEST_P_VALUE:.2g}"
     holdouts = 100 if p >= 0.01 else 10 ** -math.floor(math.log10(p))
@@ -75,7 +78,7 @@ def _explain_measured_ratio(item: RequirementResult) -> str:
 
 
 def _format_ratio(ratio: float, limit: float | None = None) -> str:
-    """Write a ratio with two decimals, or with more where these would hide on which side of the limit it is."""
+    """Return a ratio with two decimals, or more if two would hide on which side of the limit it is."""
     if limit is None:
         return f"{ratio:.2f}" if round(ratio, 2) == ratio else f"{ratio:g}"
     exact = (text for text in (f"{ratio:.2f}", f"{ratio:.4f}") if (float(text) <= limit) == (ratio <= limit))

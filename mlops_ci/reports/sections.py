@@ -1,4 +1,4 @@
-"""The parts of a report on one model, as Markdown: requirements, slices that moved, data, costs. Comment and job summary share them."""
+"""The parts of a model's report as Markdown: requirements, slices, data and costs. Comment and job summary share them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ _SEVERITY: tuple[str, ...] = ("fail", "incomparable", "inconclusive", "pass", "n
 
 @dataclass(frozen=True)
 class SliceDifference:
-    """A slice where both models were measured; `difference` is candidate minus champion, turned so that positive is better."""
+    """A slice in which both models were measured.
+
+    `difference` is candidate minus champion, with the sign changed if lower values are better: positive is always better.
+    """
 
     candidate: MetricValue
     champion: MetricValue
@@ -34,22 +37,22 @@ class SliceDifference:
 
 
 def sort_worst_first(models: Sequence[GatedModel]) -> list[GatedModel]:
-    """Return models in the order in which they need a reader's attention."""
+    """Return models sorted by verdict, the worst first."""
     return sorted(models, key=lambda gated: _SEVERITY.index(gated.verdict))
 
 
 def escape_model_name(model: str) -> str:
-    """Write a model's name, which is short unless somebody made it up."""
+    """Return a model's name, escaped; an untrusted report may have a name of any length, so it is cut."""
     return escaping.escape_markdown(escaping.clip(model, 80))
 
 
 def verdict_label(verdict: Verdict, before: str = "") -> str:
-    """Write a verdict with its mark, and words before it."""
+    """Return a verdict with its mark and, between them, the text `before`."""
     return f"{VERDICT_MARKS[verdict]} {before}{verdict}"
 
 
 def requirements_table(results: Sequence[RequirementResult], *, most: int = 20, size: int = 10_000) -> str:
-    """Return requirements as a table, the ones that do not hold first."""
+    """Return requirements as a table, failed ones first."""
     rows = [_requirement_row(item) for item in _sort_by_severity(results)]
     header = ("verdict", "requirement", "candidate", "baseline", "difference", "interval ━ and limit ┃", "p")
     return limited_table(header, rows, most=most, size=size, noun="requirement")
@@ -61,7 +64,7 @@ def _sort_by_severity(results: Sequence[RequirementResult]) -> list[RequirementR
 
 def _requirement_row(item: RequirementResult) -> tuple[str, ...]:
     interval = formatting.format_interval(item.lower, item.upper)
-    of_value = item.difference is None  # what the interval is of
+    of_value = item.difference is None  # without a difference, the interval is that of the candidate's value
     return (
         f"{VERDICT_MARKS[item.verdict]} {item.verdict}",
         requirement_label(item),
@@ -74,21 +77,22 @@ def _requirement_row(item: RequirementResult) -> tuple[str, ...]:
 
 
 def reasons_list(comparison: Comparison, *, most: int = 12, size: int = 6_000) -> str:
-    """Return why each requirement that does not hold does not, and by what all of them were judged."""
+    """Return a list: why each requirement does not hold, followed by the notes on the evaluation."""
     open_ = [
         item for item in _sort_by_severity(comparison.requirements) if item.verdict not in ("pass", "not-applicable")
     ]
     lines = [sentences.requirement_sentence(item) for item in open_]
-    told = [*lines, *sentences.evaluation_notes(comparison)]
+    items = [*lines, *sentences.evaluation_notes(comparison)]
     return bullet_list(
-        [escaping.escape_markdown(escaping.clip(line, 400)) for line in told], most=most, size=size, noun="reason"
+        [escaping.escape_markdown(escaping.clip(line, 400)) for line in items], most=most, size=size, noun="reason"
     )
 
 
 def slice_differences(comparison: Comparison) -> Iterator[tuple[str, list[SliceDifference]]]:
-    """Yield each metric that has slices of both models, those of requirements first, with the slices, worst first.
+    """Yield each metric with slices of both models, and its slices, the worst first; metrics of requirements come first.
 
-    Slices that are too small for an interval count only if all are. A metric that is better in no direction is left out.
+    Slices that are too small for an interval are used only if all slices are. A metric for which neither higher nor lower is
+    better is omitted.
     """
     if comparison.champion is None:
         return
@@ -102,13 +106,13 @@ def slice_differences(comparison: Comparison) -> Iterator[tuple[str, list[SliceD
         if metric not in pairs or known is None or known.higher_is_better is None:
             continue
         sign = 1 if known.higher_is_better else -1
-        found = [SliceDifference(one, other, sign * (one.value - other.value)) for one, other in pairs[metric]]
-        sure = [one for one in found if one.candidate.lower is not None]
-        yield metric, sorted(sure or found, key=lambda one: one.difference)
+        differences = [SliceDifference(one, other, sign * (one.value - other.value)) for one, other in pairs[metric]]
+        sure = [one for one in differences if one.candidate.lower is not None]
+        yield metric, sorted(sure or differences, key=lambda one: one.difference)
 
 
 def slice_differences_section(comparison: Comparison, *, metrics: int = 1, most: int = 8, size: int = 5_000) -> str:
-    """Return the slices where candidate and champion differ most, worst first, for the first so many metrics."""
+    """Return the slices in which candidate and champion differ most, the worst first, for the first `metrics` metrics."""
     parts = []
     for metric, slices in list(slice_differences(comparison))[:metrics]:
         widest = max(abs(one.difference) for one in slices)
@@ -124,7 +128,7 @@ def slice_differences_section(comparison: Comparison, *, metrics: int = 1, most:
             )
             for one in sorted(apart, key=lambda one: one.difference)
         ]
-        among = f", where the two differ most among {len(slices):,} slices" if len(slices) > most else ""
+        among = f", the largest differences of {len(slices):,} slices" if len(slices) > most else ""
         version = comparison.champion.version if comparison.champion else ""
         heading = f"{metric} by slice against v{version}{among}; + is better:"
         shown = limited_table(
@@ -140,7 +144,7 @@ def slice_differences_section(comparison: Comparison, *, metrics: int = 1, most:
 
 
 def metrics_section(comparison: Comparison, *, most: int = 3_000, size: int = 150_000) -> str:
-    """Return every metric of the candidate in a part that is folded away."""
+    """Return every metric of the candidate, in a collapsed section."""
     rows = [
         (
             item.metric,
@@ -158,7 +162,7 @@ def metrics_section(comparison: Comparison, *, most: int = 3_000, size: int = 15
 
 
 def data_section(snapshot: DatasetSnapshot, *, most: int = 20, size: int = 6_000) -> str:
-    """Return what was read and which checks failed."""
+    """Return the size of the data, and the checks that failed."""
     failed = [check for check in snapshot.checks if not check.passed]
     checks = f"{len(snapshot.checks) - len(failed)} of {formatting.format_count(len(snapshot.checks), 'check')} passed"
     dataset = escaping.code_span(escaping.clip(snapshot.dataset, 80))
@@ -173,13 +177,13 @@ def data_section(snapshot: DatasetSnapshot, *, most: int = 20, size: int = 6_000
 
 
 def costs_section(gated: GatedModel) -> str:
-    """Return what the model costs: its training, its files, what was measured of both models, and questions to the holdout."""
+    """Return the model's costs: training, files, the operational metrics of both models, and the holdout budget."""
     lines = []
     run, comparison = gated.run, gated.comparison
     if run is not None:
         how = "fitted in" if gated.fitted else "was fitted before, in"
         size = sum(file.size for file in run.files)
-        lines.append(f"{how} {run.seconds:,.1f} s; the packaged model has {size / 1e6:,.2f} MB")
+        lines.append(f"{how} {run.seconds:,.1f} s; the packaged model has a size of {size / 1e6:,.2f} MB")
     if comparison is not None:
         theirs = {item.metric: item.value for item in (comparison.champion.metrics if comparison.champion else ())}
         for item in comparison.metrics:
@@ -188,13 +192,13 @@ def costs_section(gated: GatedModel) -> str:
                 other = theirs.get(item.metric)
                 versus = "" if other is None else f" (champion {formatting.format_number(other)})"
                 lines.append(f"{item.metric} {formatting.format_number(item.value)}{versus}")
-        if asked := sentences.holdout_budget_line(comparison):
-            lines.append(asked)
+        if budget := sentences.holdout_budget_line(comparison):
+            lines.append(budget)
     if not lines:
         return ""
     return "Cost: " + "; ".join(escaping.escape_markdown(escaping.clip(line, 300)) for line in lines[:20]) + "."
 
 
 def collapse_section(summary: str, text: str) -> str:
-    """Return a part that is folded away; `summary` is plain words of ours."""
+    """Return a collapsed section; `summary` must be trusted text, because it is not escaped."""
     return f"<details><summary>{summary}</summary>\n\n{text}\n\n</details>" if text else ""

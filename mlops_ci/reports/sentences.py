@@ -1,4 +1,4 @@
-"""A comparison in sentences: what each requirement came to and why, and by what it was judged."""
+"""A comparison in sentences: the result of each requirement with its reason, and notes on the evaluation."""
 
 from __future__ import annotations
 
@@ -21,41 +21,43 @@ _MAX_WORST_SLICES = 3
 
 
 def requirement_sentence(item: RequirementResult) -> str:
-    """Return what a requirement asks, what it came to and why, as a sentence."""
+    """Return a requirement's terms, result and reason as a sentence."""
     return f"“{requirement_label(item)}” {VERDICT_PHRASES[item.verdict]}: {reason_text(item)}."
 
 
 def requirement_sentences(comparison: Comparison) -> Iterator[str]:
-    """Yield a sentence for each requirement, what it came to and why; one for all that do not apply for the same reason."""
-    aside = Counter(explain_verdict(item) for item in comparison.requirements if item.verdict == "not-applicable")
+    """Yield a sentence for each requirement; those that do not apply for the same reason share one sentence."""
+    not_applicable = Counter(
+        explain_verdict(item) for item in comparison.requirements if item.verdict == "not-applicable"
+    )
     for item in comparison.requirements:
-        if item.verdict != "not-applicable" or aside[explain_verdict(item)] == 1:
+        if item.verdict != "not-applicable" or not_applicable[explain_verdict(item)] == 1:
             yield requirement_sentence(item)
-    for reason, count in aside.items():
+    for reason, count in not_applicable.items():
         if count > 1:
             yield f"{formatting.format_count(count, 'requirement')} do not apply: {reason}."
 
 
 def evaluation_notes(comparison: Comparison) -> Iterator[str]:
-    """Yield what a reader must know of how it was judged: the occasion, other rules than its own, rows left out."""
+    """Yield notes on the evaluation: a retrain, rules of the base branch, and rows that tests leave out."""
     champion = comparison.champion
     if comparison.occasion == "retrained" and champion is not None and comparison.champion_state == "compared":
-        yield f"This is v{champion.version} trained again: the same spec and code, on other rows or with other packages."
+        yield f"This candidate is v{champion.version} trained again: the same spec and code, with other rows or packages."
     if comparison.rules_source is not None:
-        yield f"The rules are those of {comparison.rules_source}; this change has others, which count once it is merged."
+        yield f"The rules are those of {comparison.rules_source}; this change modifies them, which takes effect after the merge."
     older: tuple[tuple[str, ComparedRelease | None], ...] = (("champion", champion), ("anchor", comparison.anchor))
     for name, version in older:
         if version is not None and version.excluded:
             yield (
-                f"The {name}, v{version.version}, was free to learn from {version.excluded:,} of the"
-                f" {comparison.holdout_rows:,} holdout rows: tests against it leave them out."
+                f"The {name}, v{version.version}, may have been trained on {version.excluded:,} of the"
+                f" {comparison.holdout_rows:,} holdout rows: tests against it leave these rows out."
             )
 
 
 def worst_slices(comparison: Comparison) -> tuple[str, tuple[MetricValue, ...]] | None:
-    """Return a heading and the slices where the first metric that has slices is worst; None without any.
+    """Return a heading and the slices with the worst values of the first metric that has slices; None without slices.
 
-    Slices that are too small for an interval count only if all are.
+    Slices that are too small for an interval are used only if all slices are.
     """
     sliced = [item for item in comparison.metrics if item.slice is not None]
     names = [item.requirement.metric for item in comparison.requirements] + [item.metric for item in sliced]
@@ -73,12 +75,12 @@ def worst_slices(comparison: Comparison) -> tuple[str, tuple[MetricValue, ...]] 
 
 
 def holdout_budget_line(comparison: Comparison) -> str | None:
-    """Say how many questions to the holdout are left; None where nobody counts them."""
-    asked = comparison.holdout_question
-    if asked is None:
+    """Return how many evaluations the holdout budget has left; None without a budget."""
+    question = comparison.holdout_question
+    if question is None:
         return None
-    where = f"of {asked.budget:,} questions to the holdout of {asked.dataset}, epoch {asked.epoch}"
-    return f"{max(asked.budget - asked.number, 0):,} {where}, are left" if asked.number else f"one {where}"
+    where = f"of {question.budget:,} evaluations on the holdout of {question.dataset}, epoch {question.epoch}"
+    return f"{max(question.budget - question.number, 0):,} {where}, are left" if question.number else f"one {where}"
 
 
 def slice_rows(values: tuple[MetricValue, ...]) -> list[tuple[str, ...]]:

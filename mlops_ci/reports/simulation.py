@@ -1,4 +1,4 @@
-"""The gate's error rates as a table, for a terminal and for a page."""
+"""The gate's error rates as a table, as text and as Markdown."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from mlops_ci.core.results.simulation import ClaimMeasurement, SelftestReport
 from mlops_ci.reports import escaping, formatting
 
-_HEADER = ("claim", "metric", "rows", "models", "measured", "must be", "naive", "after spending", "")
+_HEADER = ("claim", "metric", "rows", "models", "measured", "must be", "naive", "budget spent", "")
 
 
 def simulation_lines(report: SelftestReport) -> Iterator[str]:
-    """Yield the table, and what its columns are."""
+    """Yield the table, and a legend of its columns."""
     yield formatting.text_table(_HEADER, [_row(one) for one in report.measured])
     yield f"\n{_legend(report)}"
 
@@ -32,7 +32,7 @@ def _row(one: ClaimMeasurement) -> tuple[str, ...]:
         f"{one.value:.{digits}f} \u00b1 {one.error:.{digits}f}{unit}",
         "" if one.limit is None else f"{'at least' if one.at_least else 'at most'} {one.limit:g}",
         f"{one.naive:.{digits}f}",
-        f"before it: {one.unspent:.2f}" if one.unspent is not None else "" if one.spent is None else f"{one.spent:.3f}",
+        f"unspent: {one.unspent:.2f}" if one.unspent is not None else "" if one.spent is None else f"{one.spent:.3f}",
         "" if one.is_met else "BROKEN",
     )
 
@@ -44,13 +44,14 @@ def _legend(report: SelftestReport) -> str:
     if report.model is not None:
         return (
             f"{held} of {formatting.format_count(len(claims), 'claim')} {verb}, within two standard errors, by {report.trials:,} holdouts"
-            f" drawn from that of '{report.model}' with replacement; one-sided tests at {report.alpha:g}. Exchanged by a coin's"
-            " toss for each row, the two models are equal; as they are, their difference is what was seen. naive: what"
-            f" comparing two numbers gives. after spending: the same gate at {report.alpha:g} / {report.budget}."
+            f" drawn with replacement from the holdout of '{report.model}'; one-sided tests at {report.alpha:g}. For equal models,"
+            " the two predictions of each row are exchanged at random; otherwise the true difference is the one observed."
+            " naive: the error of comparing two numbers."
+            f" budget spent: the same gate at {report.alpha:g} / {report.budget}."
         )
     return (
         f"{held} of {formatting.format_count(len(claims), 'claim')} {verb}, within two standard errors, by"
         f" {report.trials:,} simulated holdouts each; one-sided tests at {report.alpha:g}, first use of the holdout. naive:"
-        f" what comparing two numbers gives on the same holdouts. after spending: the same gate at {report.alpha:g} /"
-        f" {report.budget}, which is left for each of {report.budget} questions to one holdout (overstatement is measured at that level)."
+        f" the error of comparing two numbers on the same holdouts. budget spent: the same gate at {report.alpha:g} /"
+        f" {report.budget}, the level of each of {report.budget} evaluations on one holdout (overstatement is measured at that level)."
     )

@@ -1,4 +1,4 @@
-"""Records as plain text for a terminal or a CI log: one function a record, chosen by a table."""
+"""Records as plain text for a terminal or a CI log. A table maps each type of record to its function."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ REQUIREMENTS_HEADER = ("requirement", "candidate", "baseline", "difference", "in
 
 
 def render_text(record: Any) -> str:
-    """Return a step's record as text; nothing for a record that has nothing to say."""
+    """Return a step's record as text; an empty string for a type of record without a text form."""
     writer = _WRITERS.get(type(record))
     return formatting.escape_log_lines("\n".join(writer(record))) if writer else ""
 
 
 def requirement_rows(comparison: Comparison) -> list[tuple[str, ...]]:
-    """Return the comparison's requirements as rows of the table `REQUIREMENTS`."""
+    """Return the comparison's requirements as table rows, with the columns of `REQUIREMENTS_HEADER`."""
     return [
         (
             requirement_label(item),
@@ -69,12 +69,16 @@ def requirement_rows(comparison: Comparison) -> list[tuple[str, ...]]:
 
 
 def holdout_question_line(comparison: Comparison) -> str | None:
-    """Say which of how many questions to a holdout a comparison was, and what it left each test; None where nobody counts."""
-    asked = comparison.holdout_question
-    if asked is None:
+    """Return the comparison's number in the holdout budget, and the significance level of each test; None without a budget."""
+    question = comparison.holdout_question
+    if question is None:
         return None
-    which = f"question {asked.number} of {asked.budget}" if asked.number else f"one of {asked.budget} questions"
-    return f"{which} to {asked.dataset}, epoch {asked.epoch}: each test at {1 - comparison.confidence:.3g}"
+    which = (
+        f"evaluation {question.number} of {question.budget}"
+        if question.number
+        else f"one of {question.budget} evaluations"
+    )
+    return f"{which} on the holdout of {question.dataset}, epoch {question.epoch}: each test at {1 - comparison.confidence:.3g}"
 
 
 def _validate_lines(report: ValidateReport) -> Iterator[str]:
@@ -102,10 +106,10 @@ def _train_lines(report: TrainReport) -> Iterator[str]:
 def _trained_model_text(trained: TrainedCandidate) -> str:
     run = trained.run
     how = f"fitted in {run.seconds:.1f} s" if trained.fitted else "found in the store"
-    held = "and a sealed holdout" if run.split.by == "sealed" else f"{run.split.holdout_rows:,} held out"
+    holdout = "and a sealed holdout" if run.split.by == "sealed" else f"{run.split.holdout_rows:,} in the holdout"
     return (
         f"{run.model}: {run.estimator}, {how} ({trained.why})\n"
-        f"  run    {run.key}\n  model  {run.model_digest}\n  rows   {run.split.train_rows:,} to learn from, {held}"
+        f"  run    {run.key}\n  model  {run.model_digest}\n  rows   {run.split.train_rows:,} for training, {holdout}"
     )
 
 
@@ -137,8 +141,8 @@ def _gated_model_lines(gated: GatedModel) -> Iterator[str]:
 
 def _comparison_lines(comparison: Comparison) -> Iterator[str]:
     yield f"  {comparison.sentence}"
-    if asked := holdout_question_line(comparison):
-        yield f"  {asked}"
+    if question := holdout_question_line(comparison):
+        yield f"  {question}"
     yield formatting.text_table(REQUIREMENTS_HEADER, requirement_rows(comparison), "    ")
     for sentence in (*sentences.requirement_sentences(comparison), *sentences.evaluation_notes(comparison)):
         yield f"  {sentence}"
@@ -165,7 +169,7 @@ def _release_lines(report: ReleaseReport) -> Iterator[str]:
 _RELEASE_STATES = {
     "released": "released",
     "unchanged": "is released already; nothing to do",
-    "ungated": "waits for the gate",
+    "ungated": "has not passed the gate in its current state",
     "held": "is not released",
 }
 
@@ -175,11 +179,11 @@ def _deploy_lines(report: DeployReport) -> Iterator[str]:
     if report.state == "unchanged":
         yield f"{what} runs in {report.environment} already; nothing to do"
     elif report.state == "requested":
-        yield f"{what} waits for {report.environment}: branch {report.branch} holds its manifests"
+        yield f"{what} is not in {report.environment} yet: branch {report.branch} has its manifests"
         yield (
             f"  merge it, then run `{report.follow_up_command}`"
             if report.follow_up_command
-            else "  merge it, then deploy it once more"
+            else "  merge it, then run `mlops-ci deploy` again"
         )
     else:
         instead = f", in place of v{report.replaced}" if report.replaced else ""
@@ -191,10 +195,10 @@ def _deploy_lines(report: DeployReport) -> Iterator[str]:
 
 def _approve_lines(report: ApproveReport) -> Iterator[str]:
     what = f"{report.model}@v{report.version}"
-    done = "has been approved" if report.state == "unchanged" else "is approved"
+    done = "was already approved" if report.state == "unchanged" else "is approved"
     yield f"{what} {done} for {report.environment} by {report.signer}: {report.ref}"
     if report.approvals >= report.required:
-        yield f"  it may go there: mlops-ci deploy {report.model}@{report.version} --env {report.environment}"
+        yield f"  it can be deployed now: mlops-ci deploy {report.model}@{report.version} --env {report.environment}"
     else:
         yield f"  {report.approvals} of {report.required} approvals"
 
@@ -205,7 +209,7 @@ def _retire_lines(report: RetireReport) -> Iterator[str]:
     if report.state == "unchanged":
         yield f"{what} is retired{where} already; nothing to do"
     elif report.state == "requested":
-        yield f"{what} waits to be retired{where}: branch {report.branch} removes {report.folder}/"
+        yield f"{what} is not retired{where} yet: branch {report.branch} removes {report.folder}/"
         yield f"  merge it, then run `{report.follow_up_command}`"
     else:
         yield f"{what} is retired{where}: {', '.join(report.tags)}"
@@ -223,12 +227,12 @@ def _reproduce_lines(report: ReproduceReport) -> Iterator[str]:
     yield f"{report.release}: {report.state}"
     yield f"  commit       {report.commit[:10]}"
     yield f"  recorded     {report.recorded}"
-    yield from (f"  made here    {digest}" for digest in report.reproduced)
+    yield from (f"  reproduced   {digest}" for digest in report.reproduced)
     if report.compared == "predictions":
-        apart = f"{report.changed:,} changed, the others at most {report.difference:.2g} apart ({report.tolerance:g} may be)"
+        apart = f"{report.changed:,} changed, the others differ by at most {report.difference:.2g} (tolerance {report.tolerance:g})"
         yield f"  predictions  {formatting.format_count(report.rows, 'golden row')}: {apart}"
     if report.used is not None:
-        how = f"built by {report.used.built_by}" if report.used.built_by else "the one at hand"
+        how = f"built by {report.used.built_by}" if report.used.built_by else "the current one"
         here = report.used.environment
         yield f"  environment  {how}: Python {here.python}, {formatting.format_count(len(here.packages), 'recorded package')}"
     for cause in report.causes:
@@ -241,9 +245,9 @@ def _reproduce_lines(report: ReproduceReport) -> Iterator[str]:
 
 def _notify_lines(report: NotificationReport) -> Iterator[str]:
     on = f" and on pull request #{report.pull}" if report.pull is not None else ""
-    yield f"{report.verdict or 'no answer'}: told as a check of {report.commit[:10]} ({report.check}){on}"
+    yield f"{report.verdict or 'no result'}: reported as a check run of {report.commit[:10]} ({report.check}){on}"
     if report.untrusted:
-        yield "  an untrusted run: nobody has verified its answer"
+        yield "  an untrusted run: nothing has verified its result"
     yield f"  {report.run_url}"
 
 
@@ -264,7 +268,7 @@ def _sweep_lines(noun: str, swept: SweepResult) -> Iterator[str]:
 
 def _init_lines(report: InitReport) -> Iterator[str]:
     yield from (f"wrote  {path}" for path in report.written)
-    yield from (f"kept   {path} (it was there already)" for path in report.kept)
+    yield from (f"kept   {path} (it already exists)" for path in report.kept)
     yield "\nnext:"
     yield from (f"  {line}" for line in report.next)
 
@@ -281,15 +285,15 @@ def _audit_lines(report: AuditReport) -> Iterator[str]:
         f" ({report.bytes:,} bytes read)"
     )
     if report.external_files:
-        yield f"  {formatting.format_count(report.external_files, 'model file')} at a URL, not read: whoever fetches one verifies it"
+        yield f"  {formatting.format_count(report.external_files, 'model file')} at a URL, not read: `mlops-ci fetch` verifies them"
     rows = [(item.model, str(item.events), str(item.versions), item.head or "-") for item in report.models]
     if rows:
         yield "\n" + formatting.text_table(
-            ("model", "events", "versions", "head of its log (keep it for --since)"), rows
+            ("model", "events", "versions", "head of the log (keep it for --since)"), rows
         )
     if report.ledgers:
-        asked = [(item.ref, str(item.questions), item.head) for item in report.ledgers]
-        yield "\n" + formatting.text_table(("ledger", "questions", "head (keep it, too)"), asked)
+        ledger_rows = [(item.ref, str(item.questions), item.head) for item in report.ledgers]
+        yield "\n" + formatting.text_table(("ledger", "evaluations", "head (keep it for --since)"), ledger_rows)
 
 
 _WRITERS: Mapping[type, Callable[[Any], Iterator[str]]] = {

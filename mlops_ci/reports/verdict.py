@@ -1,4 +1,4 @@
-"""The gate's answer in one sentence that a reviewer can act on."""
+"""The gate's result in one sentence that a reviewer can act on."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from mlops_ci.reports.sections import sort_worst_first
 
 
 def gate_report_sentence(report: GateReport | None) -> str:
-    """Return what the verdict is, why, and what to do next; names in it are as long as they are.
+    """Return a sentence with the verdict, its reason and the next step; long names are not cut.
 
-    None: the gate could not answer.
+    `report` is None when the gate has no result.
     """
     if report is None:
-        return "The gate could not answer, so nothing is shown to be good enough: mend what it found, and run it again."
+        return (
+            "The gate has no result, so no model is shown to be good enough: fix the findings, and run the gate again."
+        )
     if not report.models:
-        return "No model was judged, so nothing is shown to be good enough."
+        return "No model was evaluated, so no model is shown to be good enough."
     first = sort_worst_first(report.models)[0]
     others = sum(one.verdict == report.verdict for one in report.models) - 1
     more = (
@@ -29,12 +31,12 @@ def gate_report_sentence(report: GateReport | None) -> str:
         case "pass":
             who = f"{first.model} holds" if len(report.models) == 1 else f"All {len(report.models):,} models hold"
             said = f" ({first.sentence})" if len(report.models) == 1 else ""
-            return f"{who} every requirement{said}: once it is merged, mlops-ci release makes a version of it."
+            return f"{who} every requirement{said}: after the merge, mlops-ci release makes a version of it."
         case "fail":
             return f"Do not merge yet: {first.model} {_failure_clause(first)}.{more}"
         case "incomparable":
             return (
-                f"Not decided: {first.model} cannot be compared with its champion ({first.sentence}). Mend that, or accept it with a"
+                f"Not decided: {first.model} cannot be compared with its champion ({first.sentence}). Fix the cause, or accept it with a"
                 f" reason (acceptIncomparable).{more}"
             )
         case _:
@@ -60,7 +62,7 @@ def _failure_clause(gated: GatedModel) -> str:
 def _undecided_clause(gated: GatedModel) -> str:
     undecided = _requirements_with(gated, "inconclusive")
     if not undecided:
-        return f"has nothing to be judged by: {gated.sentence}."
+        return f"has no decisive requirement: {gated.sentence}."
     needed = [item.labels_needed for item in undecided]
     labels = [one for one in needed if one is not None]
     rows = f" About {max(labels):,} more labelled rows would decide it." if len(labels) == len(needed) else ""

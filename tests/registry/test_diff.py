@@ -95,7 +95,7 @@ def test_metrics_say_which_way_is_better() -> None:
     after = replace(COMPARISON, metrics=metrics, holdout_digest="e" * 64)
     report = diff_runs(replace(SIDE, comparison=before), replace(SIDE, comparison=after))
     assert [(one.metric, one.better) for one in report.metrics] == [("auc", False), ("log-loss", True), ("own", None)]
-    assert "metrics (of different held-out rows)" in render_text(report)
+    assert "metrics (on different holdout rows)" in render_text(report)
     assert "  auc       0.760   0.750  [0.740, 0.760]  -0.0100     worse" in render_text(report).splitlines()
 
 

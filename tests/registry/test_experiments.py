@@ -148,7 +148,7 @@ def test_metrics_stand_side_by_side_and_slices_do_not() -> None:
         "  cccccccccccc  2026-11-22 19:00  LogisticRegression  8     -      not gated",
         "  bbbbbbbbbbbb  2026-11-22 19:00  LogisticRegression  7     0.760  pass       v1.0.0",
         "",
-        "runs are not fetched by default; those of others: git fetch origin x",
+        "the runs of others are not fetched by default; to fetch them: git fetch origin x",
     ]
 
 

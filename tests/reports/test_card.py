@@ -76,13 +76,13 @@ def test_it_has_the_headings_of_model_cards_and_says_what_is_not_known() -> None
         "Quantitative analyses",
         "Ethical considerations",
         "Caveats",
-        "Get it, verify it, make it again",
+        "Fetch, verify and reproduce",
         "Provenance",
     ]
     assert section(shown, "Ethical considerations").strip() == "_Not recorded._"
-    assert "What it is meant for is not recorded." in section(shown, "Intended use")
+    assert "The intended task is not recorded." in section(shown, "Intended use")
     assert "| license | not recorded |" in shown
-    assert "| answers for it | not recorded |" in shown
+    assert "| owner | not recorded |" in shown
 
 
 def test_a_stranger_learns_what_it_is_and_on_which_evidence() -> None:
@@ -97,12 +97,12 @@ def test_a_stranger_learns_what_it_is_and_on_which_evidence() -> None:
     details = section(shown, "Model details")
     assert details.startswith("Whether a flight will be late.\n")
     assert "| algorithm | sklearn.linear_model.LogisticRegression(), seed 7 |" in details
-    assert "| takes | 1 column: hour (integer) |" in details
-    assert "| gives | late (integer), one of 0, 1 |" in details
-    assert "| answers for it | ml-team |" in details
+    assert "| inputs | 1 column: hour (integer) |" in details
+    assert "| output | late (integer), one of 0, 1 |" in details
+    assert "| owner | ml-team |" in details
     assert f"| flights | 10,000 | sha256:{DIGEST} |" in section(shown, "Training data")
-    assert "1,000 rows to learn from, 200 held out by hash." in section(shown, "Training data")
-    assert "2,000 rows that it has not learned from, against v1.0.0." in section(shown, "Evaluation data")
+    assert "1,000 rows for training, 200 in the holdout; split by hash." in section(shown, "Training data")
+    assert "2,000 holdout rows, which were not used for training, against v1.0.0." in section(shown, "Evaluation data")
     assert "| auc | 0.710 | [0.690, 0.730] | 2,000 |" in section(shown, "Metrics")
     assert "| ✅ pass | auc: at least 0.65 | 0.710 [0.690, 0.730] |" in section(shown, "Quantitative analyses")
     assert "| carrier=AA | 0.600 | 0.720 | -0.1200 |" in shown
@@ -112,7 +112,7 @@ def test_a_stranger_learns_what_it_is_and_on_which_evidence() -> None:
 
 def test_it_says_how_to_get_load_verify_and_make_it_again() -> None:
     notes = CardNotes(loading_code=("a.b", "a.b.load('DIR/model.skops')"))
-    how = section(render_model_card(release(), notes=notes, job=JOB), "Get it, verify it, make it again")
+    how = section(render_model_card(release(), notes=notes, job=JOB), "Fetch, verify and reproduce")
     for command in (
         "git clone https://github.com/owner/name && cd name\n",
         "mlops-ci fetch delay@1.1.0 DIR",
@@ -135,9 +135,9 @@ def test_it_links_the_commit_and_the_run_that_made_it() -> None:
 @pytest.mark.parametrize(
     ("trust", "said"),
     [
-        ("local", "on somebody's machine"),
-        ("single-job", "which could have touched the result"),
-        ("separated", "of its own"),
+        ("local", "on a person's machine"),
+        ("single-job", "which could have changed the result"),
+        ("separated", "in a separate CI job"),
     ],
 )
 def test_it_says_how_far_the_verdict_can_be_trusted(trust: str, said: str) -> None:
@@ -145,11 +145,11 @@ def test_it_says_how_far_the_verdict_can_be_trusted(trust: str, said: str) -> No
 
 
 def test_a_model_judged_as_a_whole_is_said_to_be() -> None:
-    assert "how it does for parts of the rows is not recorded" in render_model_card(
+    assert "metrics for slices of the rows are not recorded" in render_model_card(
         release(), comparison=judged().comparison
     )
     sliced = judged(slices={"carrier=AA": (0.6, 0.7)}).comparison
-    assert "how it does for parts of the rows" not in render_model_card(release(), comparison=sliced)
+    assert "metrics for slices of the rows" not in render_model_card(release(), comparison=sliced)
 
 
 def _hostile(text: str) -> str:
@@ -191,4 +191,4 @@ def test_a_huge_card_is_cut_in_whole_parts() -> None:
     assert len(shown.encode()) <= 20_000
     assert shown.startswith("# delay v1.1.0\n")
     assert shown.count("<details>") == shown.count("</details>")
-    assert "_Parts were left out" in shown
+    assert "_Some parts are omitted" in shown

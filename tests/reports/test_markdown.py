@@ -161,7 +161,7 @@ def test_a_summary_of_many_models_with_many_slices_keeps_whole_parts_and_the_fai
         assert len(report.encode()) <= limit
         assert re.findall(r"^### (.*)", report, re.MULTILINE)[0] == "\u274c model-7: fail"
         assert report.count("<details>") == report.count("</details>")
-        assert report.endswith("_Parts were left out, to keep this short: the answer as JSON has everything._\n")
+        assert report.endswith("_Some parts are omitted to keep this short: the JSON result has everything._\n")
     assert render_markdown(GateReport("fail", models, 1), SUMMARY_LIMIT) == whole
 
 

@@ -85,8 +85,7 @@ def test_a_refusal_begins_with_what_to_mend_and_has_the_numbers() -> None:
 def test_a_pass_says_what_comes_next_and_folds_the_numbers_away() -> None:
     shown = told(judged())
     assert (
-        "**delay holds every requirement (auc 0.710 on 2,000 holdout rows): once it is merged, mlops-ci release"
-        in shown
+        "**delay holds every requirement (auc 0.710 on 2,000 holdout rows): after the merge, mlops-ci release" in shown
     )
     assert "<details><summary>1 requirement of <code>delay</code></summary>\n\n| verdict |" in shown
 
@@ -105,7 +104,7 @@ def test_a_pass_says_what_comes_next_and_folds_the_numbers_away() -> None:
             judged("incomparable", text="the champion cannot be measured"),
             (
                 "Not decided: delay cannot be compared with its champion (the champion cannot be measured)."
-                " Mend that, or accept it with a reason (acceptIncomparable)."
+                " Fix the cause, or accept it with a reason (acceptIncomparable)."
             ),
         ),
         (
@@ -121,7 +120,7 @@ def test_every_verdict_says_what_to_do(one: GatedModel, wanted: str) -> None:
 def test_what_could_not_be_answered_is_said_with_what_was_found() -> None:
     found = Diagnostic("spec-value", "unknown field", Location("models/delay.yaml", 3, 1), "delete it")
     shown = render_comment(None, [found], job=JOB, trust="separated")
-    assert shown.startswith("## ❌ mlops-ci gate: no answer\n\n**The gate could not answer")
+    assert shown.startswith("## ❌ mlops-ci gate: no result\n\n**The gate has no result")
     assert "- ❌ `spec-value` (`models/delay.yaml:3:1`): unknown field → delete it" in shown
 
 
@@ -131,7 +130,7 @@ def test_failing_models_come_first_and_a_chart_shows_how_far_each_one_came() -> 
     assert shown.index("| ❌ fail | stopped") < shown.index("| ✅ pass | fine")
     assert shown.index("### ❌ stopped") < shown.index("### ✅ fine")
     assert '  m0["stopped"] --> m0d["1,200 rows, 1 check failed"] --> m0v(["fail"]):::fail' in shown
-    assert '  m1["fine"] --> m1d["1,200 rows, checks hold"] --> m1t["fitted in 2.345 s"] -->' in shown
+    assert '  m1["fine"] --> m1d["1,200 rows, checks passed"] --> m1t["fitted in 2.345 s"] -->' in shown
 
 
 def test_data_costs_and_questions_are_told() -> None:
@@ -147,8 +146,8 @@ def test_data_costs_and_questions_are_told() -> None:
     assert "Data `flights`: 1,200 rows, 1 of 2 checks passed." in shown
     assert "| hour | nulls | at most 0 | 3 missing | error |" in shown
     assert "latency-p50-ms 1.500 (champion 1.200)" in shown
-    assert "13 of 20 questions to the holdout of flights, epoch 1, are left" in shown
-    assert "fitted in 2.3 s; the packaged model has 0.12 MB" in shown
+    assert "13 of 20 evaluations on the holdout of flights, epoch 1, are left" in shown
+    assert "fitted in 2.3 s; the packaged model has a size of 0.12 MB" in shown
 
 
 def test_it_is_said_by_whose_rules_and_how_far_it_can_be_trusted() -> None:
@@ -157,7 +156,7 @@ def test_it_is_said_by_whose_rules_and_how_far_it_can_be_trusted() -> None:
     one = replace(one, comparison=replace(one.comparison, rules_source="main (0123456789)"))
     warning = Diagnostic("gate-changed", "this change has other rules", severity="warning")
     shown = told(one, found=[warning])
-    assert "Rules: main (0123456789), where this change has others." in shown
+    assert "Rules: those of main (0123456789), because this change modifies them." in shown
     assert "- ⚠️ `gate-changed`: this change has other rules" in shown
     assert "(`separated`)" in shown
     assert "(`single-job`)" in told(one, trust="single-job")
@@ -183,7 +182,7 @@ def test_the_commands_make_it_again() -> None:
 
 def test_models_with_code_of_their_own_are_counted() -> None:
     one = replace(judged(), run=training_run(code=(FileDigest("models/train.py", DIGEST, 1),)))
-    assert "1 model brought code of this change." in told(one)
+    assert "1 model ran code of this change." in told(one)
 
 
 # ---- hostile texts
@@ -314,7 +313,7 @@ def test_1000_slices_show_those_that_moved_most_worst_first() -> None:
     shown = told(judged("fail", slices=slices), verdict="fail")
     rows = re.findall(r"^\| carrier=(\d+) ", shown, re.MULTILINE)
     assert rows == ["0", "1", "2", "3", "4", "997", "998", "999"]
-    assert "where the two differ most among 1,000 slices" in shown
+    assert "the largest differences of 1,000 slices" in shown
 
 
 @pytest.mark.parametrize("name", ["n" * 50_000, "| `" * 20_000, "\U0001f4a5" * 20_000, "&" * 50_000])
@@ -332,7 +331,7 @@ def test_what_is_left_out_goes_by_importance() -> None:
     slices = {f"carrier={at}": (0.6, 0.7) for at in range(8)}
     models = (judged("fail", "bad", slices=slices), judged("pass", "good", slices=slices))
     parts = (
-        "slices that moved",
+        "slices that differ",
         "data and cost",
         "1 requirement of",
         "### ✅ good",

@@ -47,9 +47,9 @@ def test_notes_tell_other_rules_a_retrain_and_rows_left_out() -> None:
         rules_source="main (0123456789)",
     )
     retrained, rules, left_out = sentences.evaluation_notes(one)
-    assert retrained.startswith("This is v1.2.0 trained again")
+    assert retrained.startswith("This candidate is v1.2.0 trained again")
     assert rules.startswith("The rules are those of main (0123456789)")
-    assert "learn from 40 of the 1,000 holdout rows" in left_out
+    assert "trained on 40 of the 1,000 holdout rows" in left_out
     assert list(sentences.evaluation_notes(comparison())) == []
 
 
@@ -66,7 +66,7 @@ def test_the_worst_slices_are_of_the_first_required_metric_and_large_enough() ->
 def test_the_budget_of_a_holdout_never_falls_below_nothing() -> None:
     asked = HoldoutQuestion("flights", 1, 20, 7)
     line = sentences.holdout_budget_line(replace(comparison(), holdout_question=asked))
-    assert line == "13 of 20 questions to the holdout of flights, epoch 1, are left"
+    assert line == "13 of 20 evaluations on the holdout of flights, epoch 1, are left"
     beyond = replace(comparison(), holdout_question=replace(asked, number=23))
     assert (sentences.holdout_budget_line(beyond) or "").startswith("0 of 20")
     assert sentences.holdout_budget_line(comparison()) is None

@@ -87,14 +87,14 @@ def test_what_a_question_to_a_holdout_cost_stands_under_the_sentence() -> None:
     judged = replace(comparison(), confidence=0.999, holdout_question=asked)
     assert render_text(CompareReport((judged,))).splitlines()[1:3] == [
         "  auc 0.71",
-        "  question 3 of 50 to flights, epoch 1: each test at 0.001",
+        "  evaluation 3 of 50 on the holdout of flights, epoch 1: each test at 0.001",
     ]
     kept = replace(judged, holdout_question=replace(asked, number=None))
     assert (
-        "  one of 50 questions to flights, epoch 1: each test at 0.001"
+        "  one of 50 evaluations on the holdout of flights, epoch 1: each test at 0.001"
         in render_text(CompareReport((kept,))).splitlines()
     )
-    assert "question" not in render_text(CompareReport((comparison(),)))
+    assert "evaluation" not in render_text(CompareReport((comparison(),)))
 
 
 def test_without_slices_there_is_no_word_of_them() -> None:
@@ -164,9 +164,9 @@ def test_a_release_made_again_is_shown_with_what_was_compared_and_what_has_moved
         "delay@v1.0.0: equivalent",
         f"  commit       {'c' * 10}",
         f"  recorded     {'r' * 64}",
-        f"  made here    {'m' * 64}",
-        f"  made here    {'m' * 64}",
-        "  predictions  500 golden rows: 0 changed, the others at most 1.5e-15 apart (1e-09 may be)",
+        f"  reproduced   {'m' * 64}",
+        f"  reproduced   {'m' * 64}",
+        "  predictions  500 golden rows: 0 changed, the others differ by at most 1.5e-15 (tolerance 1e-09)",
         "  environment  built by uv: Python 3.11.7, 1 recorded package",
         "  cpu: another CPU kernel",
         "             recorded  found",

@@ -1,1 +1,1 @@
-"""The verbs that only jobs of CI need: `mlops-ci ci VERB`."""
+"""The verbs that only CI jobs need: `mlops-ci ci VERB`."""

@@ -1,4 +1,4 @@
-"""`ci affected`: the models and datasets that a change touches, and why."""
+"""`ci affected`: lists the models and datasets that a change affects, and why."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mlops_ci.repository.lookup import select_models
 
 SPEC = Verb(
     "affected",
-    "List the models and datasets that a change touches, and why.",
+    "List the models and datasets that a change affects, and why.",
     (
         Option(
             "models", "Models to report without looking at the change.", positional=True, multiple=True, metavar="MODEL"
@@ -51,22 +51,25 @@ SPEC = Verb(
 
 
 def affected(project: Project, *, models: tuple[str, ...] = (), base: str | None = None) -> Outcome[AffectedReport]:
-    """Return what the change touches since it left `base`, by default what CI says; models that are named are the answer.
+    """Return the models and datasets that the change since `base` affects; by default, CI names the base.
 
-    Everything is touched where nothing tells what a change starts from, and the reason is told. Raises UsageProblem for a model
-    that has no spec, and EnvironmentProblem `base-missing` when the base is not in this clone.
+    If `models` are given, they are the result. If the start of the change is unknown, every model is affected, and the report
+    gives the reason. Raises UsageProblem for a model without a spec, and EnvironmentProblem `base-missing` when the base is
+    not in this clone.
     """
     if models:
         return _report_outcome(
-            _report_without_diff(project, select_models(project, models), "it was asked for", "the models were named")
+            _report_without_diff(
+                project, select_models(project, models), "named on the command line", "the models were named"
+            )
         )
     repo, every = project.context.repo, tuple(project.specs.models)
     if repo is None:
-        why = "this is no git repository"
-        return _report_outcome(_report_without_diff(project, every, f"everything counts: {why}", why))
+        why = "this is not a git repository"
+        return _report_outcome(_report_without_diff(project, every, f"every model is affected: {why}", why))
     start = find_change_start(project, repo, base)
     if isinstance(start, str):
-        return _report_outcome(_report_without_diff(project, every, f"everything counts: {start}", start))
+        return _report_outcome(_report_without_diff(project, every, f"every model is affected: {start}", start))
     found = [ImpactAnalysis(project, repo, changes(repo, one, project.context.job), one).run() for one in start.commits]
     return _report_outcome(_build_report(project, start, found))
 
@@ -100,7 +103,7 @@ def _report_without_diff(project: Project, names: Iterable[str], reason: str, be
 
 def _affected_model(project: Project, name: str, reasons: Iterable[str]) -> AffectedItem:
     train = project.specs.models[name].spec.train
-    custom = bool(train.entrypoint or train.trusted)  # as `runs_untrusted_code` has it
+    custom = bool(train.entrypoint or train.trusted)  # the same rule as in `runs_untrusted_code`
     return AffectedItem(name, tuple(dict.fromkeys(reasons)), custom)
 
 
@@ -110,9 +113,9 @@ def _report_outcome(report: AffectedReport) -> Outcome[AffectedReport]:
     most = max(map(len, report.batches))
     note = Diagnostic(
         "affected-batched",
-        f"{len(report.models):,} models are touched, and a matrix of GitHub has at most {MATRIX_LIMIT} jobs:"
-        f" the output `matrix` has {len(report.batches)} batches of up to {most} models",
-        help="let a job take a whole batch: mlops-ci train ${{ matrix.models }} through an `env:` variable",
+        f"{len(report.models):,} models are affected, but a GitHub matrix has at most {MATRIX_LIMIT} jobs: the output"
+        f" `matrix` has {len(report.batches)} batches of up to {most} models",
+        help="let each job train a whole batch: mlops-ci train ${{ matrix.models }}, through an `env:` variable",
         severity="note",
     )
     return Outcome(report, (note,))

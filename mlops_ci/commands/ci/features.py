@@ -1,4 +1,4 @@
-"""`ci features`: the held-out rows of models with code of their own, without labels, for the job that lets them predict."""
+"""`ci features`: writes holdout rows without labels, for the job in which models with their own code predict."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from mlops_ci.training.inspection import select_golden_rows
 
 SPEC = Verb(
     "features",
-    "Write held-out rows without labels, for `ci predict`.",
+    "Write holdout rows without labels, for `ci predict`.",
     (
         MODELS_OPTION,
         Option("out", "The folder to write to.", kind="path", required=True, metavar="DIR"),
@@ -44,17 +44,17 @@ ROWS_SUFFIX, TASK_SUFFIX = ".parquet", ".json"
 def features(
     project: Project, *, models: tuple[str, ...] = (), out: str, base: str | None = None
 ) -> Outcome[FeaturesReport]:
-    """Plan a file of rows and one of what is asked, in the folder `out`, for each model named (or all) that has code of its own.
+    """Plan, for each named model (or all) that runs its own code, a file of rows and a file of the task in the folder `out`.
 
-    The rows are the inputs of the held-out rows, and behind them those of the golden rows, which the model has learned from.
-    Raises Findings when the data are refused, as `gate` does.
+    The rows are the inputs of the holdout rows, followed by those of the golden rows, which are training rows. Raises
+    Findings when the checks refuse the data, as `gate` does.
     """
-    judge = find_base(project, base)
+    base_branch = find_base(project, base)
     folder = project.context.start_folder / out
     writes: list[PlannedWrite] = []
     tasks = []
     for name in select_models(project, models):
-        with open_candidate(project, name, judge) as candidate:
+        with open_candidate(project, name, base_branch) as candidate:
             if not runs_untrusted_code(candidate):
                 continue
             scratch = Path(tempfile.mkdtemp(dir=project.context.scratch))
@@ -62,17 +62,17 @@ def features(
         metrics = tuple(metric for metric in RUNTIME_METRICS if metric in operational_metrics(candidate))
         task = FeaturesTask(name, rows, metrics)
         tasks.append(task)
-        described = scratch / "task.json"
-        described.write_text(canonical_json(encode(task)), encoding="utf-8")
+        task_file = scratch / "task.json"
+        task_file.write_text(canonical_json(encode(task)), encoding="utf-8")
         writes += [
             ExportFile(folder / f"{name}{ROWS_SUFFIX}", scratch / "rows.parquet"),
-            ExportFile(folder / f"{name}{TASK_SUFFIX}", described),
+            ExportFile(folder / f"{name}{TASK_SUFFIX}", task_file),
         ]
     return Outcome(FeaturesReport(tuple(tasks)), plan=Plan(tuple(writes)))
 
 
 def _write_rows(project: Project, candidate: Candidate, scratch: Path) -> int:
-    """Write the rows that a model is to answer, and return how many."""
+    """Write the rows that the model has to predict, and return their number."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -80,9 +80,9 @@ def _write_rows(project: Project, candidate: Candidate, scratch: Path) -> int:
     source = SplitSource(context.root, candidate.dataset_by_rules, candidate.snapshot.files, candidate.sealed_holdout)
     sides = write_split_files(source, spec.features, spec.target, scratch, order=spec.features)
     golden = select_golden_rows(sides.train, candidate.inputs)
-    held_out = pq.read_table(sides.holdout, columns=list(spec.features)).replace_schema_metadata(None)
+    holdout = pq.read_table(sides.holdout, columns=list(spec.features)).replace_schema_metadata(None)
     for rows in (sides.train, sides.holdout):
         rows.unlink()
-    table = pa.concat_tables([held_out, golden.select(list(spec.features))])
+    table = pa.concat_tables([holdout, golden.select(list(spec.features))])
     pq.write_table(table, scratch / "rows.parquet")
     return int(table.num_rows)

@@ -1,4 +1,4 @@
-"""`ci keep`: what another job has judged goes into the repository, with its questions to the holdout; nothing is judged here."""
+"""`ci keep`: stores the runs that another job evaluated, and charges the holdout budget. Nothing is evaluated here."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SPEC = Verb(
     (
         Option(
             "bundle",
-            "The file that `gate --out` wrote; without it, GitHub is only told the result.",
+            "The file that `gate --out` wrote; without it, the result is only reported to GitHub.",
             kind="path",
             positional=True,
             metavar="FILE",
@@ -67,24 +67,24 @@ def keep(
     record: str | None = None,
     record_digest: str | None = None,
 ) -> Outcome[KeepReport]:
-    """Plan what stores the runs of a bundle, and counts their questions, in one push; and what GitHub is told of it.
+    """Plan one push that stores the runs of a bundle and charges the holdout budget, and the notifications to GitHub.
 
-    `digest` is the bundle's SHA-256 as the judge gave it, `record_digest` that of its answer `record`: an artifact can be
-    replaced by whoever got hold of a token of the same workflow run. Without a bundle the answer is only told. Raises Findings `bundle-changed` when one is another,
-    `bundle-invalid` when a run is not what it says.
+    `digest` is the bundle's SHA-256 from the job that evaluated, and `record_digest` the SHA-256 of its result `record`:
+    anyone with a token of the same workflow run can replace an artifact. Without a bundle, the result is only reported.
+    Raises Findings `bundle-changed` when a file has another digest, and `bundle-invalid` when a run does not match its name.
     """
     repo = require_repository(project.context.repo)
     if bundle is None and record is None:
         raise UsageProblem.of(
-            "keep-nothing", "neither a bundle nor an answer was given", help="mlops-ci ci keep FILE --digest SHA256"
+            "keep-nothing", "neither a bundle nor a result was given", help="mlops-ci ci keep FILE --digest SHA256"
         )
     file = _require_digest(project.context.start_folder / bundle, digest or "") if bundle else None
-    answer = (
+    result = (
         read_gate_answer(_require_digest(project.context.start_folder / record, record_digest or ""))
         if record
         else None
     )
-    base = find_base(project)  # a change must not say where models, and the credentials for that place, go
+    base = find_base(project)  # the change must not decide where models, and the credentials for the store, are sent
     store = store_target(base.project.specs.project.spec if base and base.project else project.specs.project.spec)
     kept: list[KeptRun] = []
     findings: list[Diagnostic] = []
@@ -100,13 +100,15 @@ def keep(
             kept.append(KeptRun(run_transfer.run_model_name(run), "fail", run.ref, "refused"))
             continue
         kept.append(one.kept)
-        writes.extend(write for write in one.plan.writes if not isinstance(write, Push))  # all of it arrives in one
+        writes.extend(
+            write for write in one.plan.writes if not isinstance(write, Push)
+        )  # one push at the end sends everything
         questions.extend(one.questions)
     writes.extend(questions)
     code = Exit.FINDINGS if findings else Exit.OK
     pushed = (*writes, Push(repo.default_remote())) if writes else ()
-    announced = _plan_notifications(project, answer, kept, findings) if answer else ()
-    return Outcome(KeepReport(tuple(kept)), tuple(findings), Plan((*pushed, *announced)), code)
+    notifications = _plan_notifications(project, result, kept, findings) if result else ()
+    return Outcome(KeepReport(tuple(kept)), tuple(findings), Plan((*pushed, *notifications)), code)
 
 
 def _require_digest(file: Path, digest: str) -> Path:
@@ -114,15 +116,15 @@ def _require_digest(file: Path, digest: str) -> Path:
         return file
     raise Findings.of(
         "bundle-changed",
-        f"{file.name} is not the file whose digest the judge gave ({digest[:12] or 'none'})",
-        help="somebody has replaced it, or it is of another run: run the whole workflow again",
+        f"{file.name} does not have the digest that the job that evaluated gave ({digest[:12] or 'none'})",
+        help="somebody replaced the file, or it is from another run: run the whole workflow again",
     )
 
 
 def _plan_notifications(
     project: Project, answer: GateAnswer, kept: Sequence[KeptRun], findings: Sequence[Diagnostic]
 ) -> tuple[Notification, ...]:
-    """Return what GitHub is told: the judge's answer, in which a question that was asked too late has failed."""
+    """Return the notifications of the result; models whose evaluation exceeds the holdout budget have failed in it."""
     context, report = project.context, answer.record
     if context.job is None:
         return ()
@@ -139,7 +141,7 @@ def _plan_notifications(
 
 @dataclass(frozen=True)
 class _PlannedRun:
-    """A run as it is kept, the plan that stores it where it is new, and its questions where they are not counted yet."""
+    """A stored run, the plan that stores it if it is new, and the ledger entries that are not in the ledger yet."""
 
     kept: KeptRun
     plan: Plan
@@ -153,29 +155,29 @@ def _keep_run(
     store: run_store.StoreTarget,
     questions: Sequence[AppendLedger],
 ) -> _PlannedRun:
-    """Plan one run of the bundle; raises Findings `bundle-invalid` for one that is not what its name says."""
+    """Plan one run of the bundle; raises Findings `bundle-invalid` when the run does not match its name."""
     comparison = run_store.read_record(repo, run, "comparison.json", Comparison)
     trained = run_store.read_record(repo, run, "run.json", TrainingRun)
     model = run_transfer.run_model_name(run)
-    told = (
+    identity = (
         comparison.model,
         trained.model,
         run_store.run_ref(model, comparison.key),
         trained.key,
         trained.model_digest,
     )
-    if told != (model, model, run.ref, comparison.run, comparison.model_digest):
+    if identity != (model, model, run.ref, comparison.run, comparison.model_digest):
         raise Findings.of(
             "bundle-invalid",
-            f"{run.ref} holds another run than its name says",
-            help="look at the log of the job that judged, and run the whole workflow again",
+            f"the run at {run.ref} is not the run that its name says",
+            help="read the log of the job that evaluated, and run the whole workflow again",
         )
-    number, asked = settle_question(project, comparison, repo, questions)
+    number, entries = settle_question(project, comparison, repo, questions)
     one = KeptRun(model, comparison.verdict, run.ref, "kept", number)
     remote = repo.default_remote()
-    there = run.ref in repo.remote_ref_names(remote, run.ref) if remote else repo.resolve(run.ref) is not None
-    if there:
-        return _PlannedRun(replace(one, state="unchanged"), Plan(), asked)
+    is_stored = run.ref in repo.remote_ref_names(remote, run.ref) if remote else repo.resolve(run.ref) is not None
+    if is_stored:
+        return _PlannedRun(replace(one, state="unchanged"), Plan(), entries)
     folder = Path(tempfile.mkdtemp(dir=project.context.scratch))
     run_store.write_model_files(repo, run, trained.files, folder)  # verifies every byte
     records: dict[str, FileContent] = {
@@ -183,4 +185,4 @@ def _keep_run(
         for path, oid in run.files.items()
         if not path.startswith(run_store.MODEL_FOLDER)
     }
-    return _PlannedRun(one, plan_gate_run(comparison, trained, records, folder, store), asked)
+    return _PlannedRun(one, plan_gate_run(comparison, trained, records, folder, store), entries)

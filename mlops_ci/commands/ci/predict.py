@@ -1,4 +1,4 @@
-"""`ci predict`: a model with code of its own answers rows without labels, in a job that has nothing worth stealing."""
+"""`ci predict`: a model with its own code predicts rows without labels, in a job without secrets."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from mlops_ci.training.inference.scoring import predict_to_file
 
 SPEC = Verb(
     "predict",
-    "Predict held-out rows in a job that has no labels.",
+    "Predict holdout rows in a job that has no labels.",
     (
         Option("run", "The file that `train --out` wrote for the model.", kind="path", required=True, metavar="FILE"),
         Option("features", "The folder that `ci features` wrote.", kind="path", required=True, metavar="DIR"),
@@ -37,15 +37,17 @@ SPEC = Verb(
 
 
 def predict(context: Context, *, run: str, features: str, out: str) -> Outcome[PredictReport]:
-    """Plan the answers of the model in the bundle `run` for its rows in the folder `features`, in the folder `out`.
+    """Plan a file in the folder `out` with the predictions of the model in the bundle `run` for its rows in `features`.
 
-    Raises UsageProblem when a file is not there, Findings when the model cannot be used or fails.
+    Raises UsageProblem when a file is missing, and Findings when the model cannot be used or fails.
     """
     (context.scratch / "arrived").mkdir()
     repo = git.create_repository(context.scratch / "arrived")
     (stored, *more) = run_transfer.read_bundle(repo, context.start_folder / run)
     if more:
-        raise Findings.of("bundle-invalid", f"{run} holds runs of several models", help="train one model a job")
+        raise Findings.of(
+            "bundle-invalid", f"{run} contains runs of several models", help="train one model in each job"
+        )
     name = run_transfer.run_model_name(stored)
     folder = context.start_folder / features
     task = _read_task(folder / f"{name}.json")
@@ -56,13 +58,13 @@ def predict(context: Context, *, run: str, features: str, out: str) -> Outcome[P
     model = packaged_model(name, record, package)
     predictions = predict_to_file(model, rows, rows=task.rows, scratch=context.scratch)
     (costs,) = measure_costs([model], rows, task.metrics, scratch=context.scratch)
-    told = context.scratch / "costs.json"
-    told.write_text(canonical_json(encode(costs)), encoding="utf-8")
+    costs_file = context.scratch / "costs.json"
+    costs_file.write_text(canonical_json(encode(costs)), encoding="utf-8")
     into = context.start_folder / out
     plan = Plan(
         (
             ExportFile(into / f"{name}{PREDICTIONS_SUFFIX}", predictions),
-            ExportFile(into / f"{name}{COSTS_SUFFIX}", told),
+            ExportFile(into / f"{name}{COSTS_SUFFIX}", costs_file),
         )
     )
     return Outcome(PredictReport(name, task.rows, task.metrics), costs.diagnostics, plan)
@@ -74,6 +76,6 @@ def _read_task(file: Path) -> FeaturesTask:
     except (OSError, DecodeError) as error:
         raise UsageProblem.of(
             "features-missing",
-            f"{file.name} does not say what the model is asked",
-            help="`mlops-ci ci features MODEL --out DIR` writes it, with the rows beside it",
+            f"{file.name} is missing, or does not describe the rows that the model has to predict",
+            help="`mlops-ci ci features MODEL --out DIR` writes the file, together with the rows",
         ) from error

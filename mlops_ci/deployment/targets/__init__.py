@@ -1,1 +1,1 @@
-"""A release and a Deployment spec to the files that a delivery tool applies. Pure: nothing here touches git or a cluster."""
+"""Targets turn a release and a Deployment spec into files for a delivery tool. They use neither git nor a cluster."""

@@ -1,4 +1,4 @@
-"""Plain Kubernetes: a kustomize base that follows from the Deployment spec, and an overlay that follows from the version."""
+"""Plain Kubernetes: a kustomize base that depends on the Deployment spec, and an overlay that depends on the version."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ GIT_IMAGE = "docker.io/alpine/git:v2.47.2"
 SERVER_IMAGE = "docker.io/seldonio/mlserver:1.7.1"
 MODEL_DIR = "/mnt/models"
 SERVER_PORTS = {"http": 8080, "grpc": 8081, "metrics": 8082}
-CONTAINER_UID = 1000  # the server image's own; any number but 0 works, because everything that is written is a volume
-TMP_DIR = "/tmp"  # noqa: S108  a volume of the pod's own
+CONTAINER_UID = 1000  # the server image's user; any id except 0 works, because the server writes to volumes only
+TMP_DIR = "/tmp"  # noqa: S108  a volume of the pod
 FETCH_SCRIPT = Path(__file__).with_name("fetch.sh")
 
 Manifest = dict[str, Any]
@@ -42,7 +42,7 @@ class KubernetesTarget:
         if not (self.spec.repository or request.repository).strip():
             raise UsageProblem.of(
                 "deployment-repository-missing",
-                f"'{name}' has no repository to fetch '{deployment.model}' from: the spec names none and this one has no remote",
+                f"'{name}' has no repository to fetch '{deployment.model}' from: the spec names none, and this repository has no remote",
                 help="set `spec.target.repository` to a URL that the cluster can reach, or add a remote: git remote add origin URL",
             )
 
@@ -66,7 +66,7 @@ def _ensure_valid_names(deployment: DeploymentSpec, name: str) -> None:
                 "deployment-name-invalid",
                 f"{what}, {value!r}, cannot be used in Kubernetes",
                 help="use lower-case letters, digits and hyphens, at most 63 characters, no hyphen at either end;"
-                " a model's name is its Service's, and must start with a letter",
+                " a model's name is also the name of its Service, and must start with a letter",
             )
 
 
@@ -79,7 +79,7 @@ def _target_of(deployment: DeploymentSpec) -> TargetSpec:
 def kustomize_documents(
     release: Release, deployment: DeploymentSpec, name: str, repository: str
 ) -> dict[str, Manifest]:
-    """Return the documents by path. `base/` depends on the spec only, so that promoting a version is a diff of one patch."""
+    """Return the documents by path. `base/` depends only on the spec, so a new version changes only one patch."""
     model = deployment.model
     selector = {"app.kubernetes.io/name": model, "mlops-ci/environment": deployment.environment}
     labels = selector | {
@@ -134,7 +134,7 @@ def _deployment(deployment: DeploymentSpec, meta: Manifest, selector: Mapping[st
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": meta,
-        # no `replicas`: the autoscaler owns the number, and applying this again must not reset it
+        # no `replicas`: the autoscaler sets the number, and applying the manifest again must not reset it
         "spec": {
             "strategy": rolling if deployment.rollout.strategy == "rolling" else {"type": "Recreate"},
             "selector": {"matchLabels": dict(selector)},
@@ -180,7 +180,7 @@ def _fetch_container(deployment: DeploymentSpec, repository: str) -> Manifest:
     return {
         "name": "fetch-model",
         "image": GIT_IMAGE,
-        # the script is a constant; what varies reaches it as environment only
+        # the script is a constant; all variable values are environment variables
         "command": ["/bin/sh", "-c", FETCH_SCRIPT.read_text(encoding="utf-8")],
         "env": env,
         "resources": _resources(deployment),
@@ -194,11 +194,11 @@ def _server_container(deployment: DeploymentSpec) -> Manifest:
         "MLSERVER_MODELS_DIR": MODEL_DIR,
         "MLSERVER_MODEL_NAME": deployment.model,
         "MLSERVER_MODEL_URI": MODEL_DIR,
-        # one process: MLServer's defaults for more of them write below its read-only working folder
+        # one process: with more, MLServer writes to its working folder, which is read-only
         "MLSERVER_PARALLEL_WORKERS": "0",
         "MLSERVER_ENVIRONMENTS_DIR": f"{TMP_DIR}/environments",
         "MLSERVER_METRICS_DIR": f"{TMP_DIR}/metrics",
-        # one row is no work for several threads: under a CPU limit they only wait for each other
+        # for one row, several threads bring no speed-up: under a CPU limit they wait for each other
         "OMP_NUM_THREADS": "1",
         "HOME": TMP_DIR,
     }
@@ -267,6 +267,6 @@ def _autoscaler(deployment: DeploymentSpec, meta: Manifest) -> Manifest:
 
 
 def _disruption_budget(meta: Manifest, selector: Mapping[str, str]) -> Manifest:
-    # maxUnavailable, because minAvailable: 1 over a single replica would block every node's drain
+    # maxUnavailable, because minAvailable: 1 with a single replica would block the drain of its node
     spec = {"maxUnavailable": 1, "selector": {"matchLabels": dict(selector)}}
     return {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": meta, "spec": spec}

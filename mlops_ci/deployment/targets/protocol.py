@@ -1,4 +1,4 @@
-"""What a target is: a release and a Deployment spec in, the files that a delivery tool applies out."""
+"""The protocol of targets: from a release and a Deployment spec to the files that a delivery tool applies."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from mlops_ci.spec.spec_types import DeploymentSpec
 
 @dataclass(frozen=True)
 class DeploymentRequest:
-    """What is to run: a release, as the Deployment spec `name` says.
+    """A release to deploy, with the Deployment spec `name`.
 
-    `repository` is the URL of the repository, without credentials; empty where there is no remote.
+    `repository` is the URL of the repository, without credentials; empty if there is no remote.
     """
 
     release: Release
@@ -25,10 +25,10 @@ class DeploymentRequest:
 
 @runtime_checkable
 class Target(Protocol):
-    """A target. It is pure: it reads neither files nor clock, and the same request gives the same bytes."""
+    """A target. It is pure: it reads no files and no clock, and the same request gives the same bytes."""
 
     def validate(self, request: DeploymentRequest) -> None:
-        """Raise UsageProblem where the request cannot run on this platform."""
+        """Raise UsageProblem if the request cannot run on this platform."""
         ...
 
     def plan(self, request: DeploymentRequest) -> Mapping[str, bytes]:

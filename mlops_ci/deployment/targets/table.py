@@ -1,4 +1,4 @@
-"""The table of targets: those that are built in, and the door to those that packages add."""
+"""The table of built-in targets, and the loader that also finds the targets of installed packages."""
 
 from __future__ import annotations
 

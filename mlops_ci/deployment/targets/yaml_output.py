@@ -1,4 +1,4 @@
-"""Manifests as YAML that every reader takes for the same: the same bytes for the same document."""
+"""Writes manifests as YAML that every YAML parser reads alike; the same document gives the same bytes."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import yaml
 
 
 class _Dumper(yaml.SafeDumper):
-    """Block scalars for several lines; no aliases; quotes wherever any YAML reader might see something other than text."""
+    """Writes multi-line text as block scalars, no aliases, and quotes text that a parser could read as another type."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002  the name and parameters are PyYAML's
         return True
 
 
-# PyYAML's idea of what needs quotes is narrower than that of Kubernetes' reader: 1e10 and y are text to the first only
+# PyYAML quotes less than Kubernetes' parser needs: 1e10 and y are text only for PyYAML
 _AMBIGUOUS = re.compile(r"[-+.0-9].*|y|n|Y|N", re.DOTALL)
 _ESCAPED = re.compile(
     "[^\\n -~\u00a0-\u2027\u202a-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
-)  # controls and odd line breaks
+)  # control characters and unusual line breaks
 
 
 def _represent_text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
@@ -32,5 +32,5 @@ _Dumper.add_representer(str, _represent_text)
 
 
 def dump_manifest(document: Mapping[str, Any]) -> str:
-    """Return a document as YAML text, its fields in their order."""
+    """Return a document as YAML text, with its fields in the given order."""
     return yaml.dump(dict(document), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000)

@@ -1,1 +1,1 @@
-"""Everything that knows GitHub."""
+"""All code that is specific to GitHub."""

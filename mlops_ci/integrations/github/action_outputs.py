@@ -1,4 +1,4 @@
-"""What each verb's Action gives to the steps after it, as text; `verbs.py` says which outputs there are."""
+"""The outputs of each verb's Action as text; the verbs' rows declare them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mlops_ci.core.results.lifecycle import DeployReport, ReleaseReport
 
 
 def action_outputs(record: Any) -> Mapping[str, str]:
-    """Return a record's outputs by name; none for records that have none of their own."""
+    """Return a record's own outputs by name; empty for records without any."""
     writer = _OUTPUTS_BY_REPORT.get(type(record))
     return writer(record) if writer else {}
 

@@ -1,7 +1,7 @@
-"""Talks to GitHub's REST API: pages, patience, and a token that goes nowhere else.
+"""A client of GitHub's REST API, with pagination and retries.
 
-A request is repeated only where that cannot do twice what was asked for once. What comes back is hostile until it was looked at:
-its size, its time and its pages are bounded, and it cannot lead the token to another host.
+A request is repeated only if a repetition cannot execute it twice. Responses are untrusted: their size, duration and number of
+pages are bounded, and no response can make the client send the token to another host.
 """
 
 from __future__ import annotations
@@ -33,14 +33,12 @@ _API_VERSION = "2022-11-28"  # of the API
 _NEXT_LINK = re.compile(r'<([^<>]*)>\s*;[^,<>]*\brel="?next"?')
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 _MAX_REDIRECTS = 3
-_DEFAULT_RETRY_SECONDS = (
-    60  # seconds to wait where GitHub wants fewer requests and does not say for how long, as it documents
-)
+_DEFAULT_RETRY_SECONDS = 60  # the documented wait after a rate limit without a given time
 
 
 @dataclass(frozen=True)
 class RequestLimits:
-    """What a request may cost. `seconds` bounds one answer, `wait_seconds` all waits together, `max_bytes` the size of all pages."""
+    """The limits of a request. `seconds` bounds one response, `wait_seconds` all waits together, `max_bytes` all pages together."""
 
     attempts: int = 4
     connect: float = 10.0
@@ -52,7 +50,7 @@ class RequestLimits:
 
 @dataclass(frozen=True)
 class GitHubClient:
-    """A repository at the API. `wait` is given seconds; `is_read_only`: the token can only read, whatever the job asks for."""
+    """A repository at the API. `wait` is called with seconds; `is_read_only` means that the token can only read."""
 
     api: str
     repository: str
@@ -62,10 +60,10 @@ class GitHubClient:
     limits: RequestLimits = RequestLimits()
 
     def __post_init__(self) -> None:
-        if not _TOKEN.fullmatch(self.token):  # it could not stand in a header, or would begin another
+        if not _TOKEN.fullmatch(self.token):  # other characters are invalid in a header, or could start another one
             raise HostProblem.of(
                 "host-forbidden",
-                "GITHUB_TOKEN holds no token: only printable ASCII without spaces can be one",
+                "GITHUB_TOKEN is not a token: a token has only printable ASCII characters without spaces",
                 help="in GitHub Actions: `env: GITHUB_TOKEN: ${{ github.token }}`",
             )
 
@@ -74,12 +72,15 @@ class GitHubClient:
         return httpx.create_ssl_context()
 
     def send(self, method: str, path: str, body: Any = None, *, needs: str | None = None) -> Any:
-        """Ask once for one page, and return decoded JSON (None: an empty answer). Raises HostProblem."""
+        """Send a request, and return the decoded JSON of the response; None for an empty one. Raises HostProblem."""
         call = self._build_request(method, path, body, needs)
         return _decode_json(call, self._send_with_retries(call, self.limits.max_bytes))
 
     def read(self, path: str) -> Any:
-        """Return what is at a path below the repository, all pages of it: lists are joined, in objects, too. Raises HostProblem."""
+        """Return the decoded JSON at a path below the repository. Raises HostProblem.
+
+        All pages are read, and their lists, also those inside objects, are joined.
+        """
         call = self._build_request("GET", path, None, None)
         joined: Any = None
         left = self.limits.max_bytes
@@ -99,21 +100,26 @@ class GitHubClient:
         call = ApiRequest(method, f"{root}{path}", body, needs, self.is_read_only, self.token)
         plain = path.partition("?")[0]
         if (path and path[0] not in "/?") or "\\" in plain or {".", ".."} & set(plain.split("/")):
-            raise invalid_response_problem(call, "this is no path below the repository")
+            raise invalid_response_problem(call, "this is not a path below the repository")
         return call
 
     def _require_api_url(self, call: ApiRequest, url: str) -> str:
-        """Return the URL that an answer leads to, if the token may be shown there: only below the API's own URL."""
+        """Return the URL that a response links to; raises HostProblem unless it is below the API's own URL.
+
+        The token must not be sent anywhere else.
+        """
         try:
-            new = str(httpx.URL(call.url).join(url))  # as httpx understands it, who will ask there
+            new = str(httpx.URL(call.url).join(url))  # parsed by httpx, which also sends the request
         except (httpx.InvalidURL, ValueError):
             new = ""
         if not new.startswith(f"{httpx.URL(self.api)}".rstrip("/") + "/"):
-            raise invalid_response_problem(call, f"it leads away from the API, which is not followed: {url}")
+            raise invalid_response_problem(
+                call, f"the response links to a URL outside the API, which is not followed: {url}"
+            )
         return new
 
     def _send_with_retries(self, call: ApiRequest, size: int) -> ApiResponse:
-        """Ask until there is an answer that stands. Raises HostProblem."""
+        """Send a request, repeat it as far as that is safe, and return the response. Raises HostProblem."""
         waited, pause = 0.0, 1.0
         for attempt in range(self.limits.attempts):
             last = attempt == self.limits.attempts - 1
@@ -122,27 +128,27 @@ class GitHubClient:
             except _LostResponse as lost:
                 if last or (lost.sent and not call.is_idempotent):
                     raise unreachable_problem(call, str(lost), unsure=lost.sent and call.method != "GET") from None
-                asked = pause
+                delay = pause
             else:
                 if answer.status < 300:
                     return answer
                 if answer.is_rate_limited:
-                    asked = _retry_seconds(answer.headers)
-                    if last or waited + asked > self.limits.wait_seconds:
-                        raise rate_limit_problem(call, answer, int(asked))
+                    delay = _retry_seconds(answer.headers)
+                    if last or waited + delay > self.limits.wait_seconds:
+                        raise rate_limit_problem(call, answer, int(delay))
                 elif answer.status < 500:
                     raise refusal_problem(call, answer)
                 elif last or not call.is_idempotent:
-                    said = f"GitHub is in trouble ({answer.status})"
-                    raise unreachable_problem(call, said, unsure=call.method != "GET", status=answer.status)
+                    message = f"GitHub has a server error ({answer.status})"
+                    raise unreachable_problem(call, message, unsure=call.method != "GET", status=answer.status)
                 else:
-                    asked = pause
-            self.wait(asked)
-            waited, pause = waited + asked, pause * 2
+                    delay = pause
+            self.wait(delay)
+            waited, pause = waited + delay, pause * 2
         raise AssertionError  # pragma: no cover - the last attempt returns or raises
 
     def _follow_redirects(self, call: ApiRequest, size: int) -> ApiResponse:
-        """Ask once, and again where GitHub moved the repository on the same API."""
+        """Send a request once, and again at the new URL if GitHub moved the repository within the same API."""
         for _ in range(_MAX_REDIRECTS + 1):
             answer = self._send_once(call, size)
             if answer.status not in (301, 302, 307, 308):
@@ -153,14 +159,12 @@ class GitHubClient:
                 break
             url = self._require_api_url(call, answer.headers.get("location", ""))
             call = ApiRequest(call.method, url, call.body, call.needs, call.is_read_only, call.secret)
-        raise invalid_response_problem(
-            call, f"it is redirected ({answer.status}), and that leads nowhere", answer.status
-        )
+        raise invalid_response_problem(call, f"the redirect ({answer.status}) cannot be followed", answer.status)
 
     def _send_once(self, call: ApiRequest, size: int) -> ApiResponse:
         headers = {
             "Accept": "application/vnd.github+json",
-            "Accept-Encoding": "identity",  # so that a small answer cannot become a large one
+            "Accept-Encoding": "identity",  # without compression, a small response cannot expand
             "Authorization": f"Bearer {self.token}",
             "User-Agent": f"mlops-ci/{__version__}",
             "X-GitHub-Api-Version": _API_VERSION,
@@ -171,7 +175,7 @@ class GitHubClient:
         timeout = httpx.Timeout(self.limits.seconds, connect=self.limits.connect)
         start = time.monotonic()
         try:
-            # a client for each request: no connection is kept that may have died meanwhile
+            # a new client for each request, so that no stale connection is reused
             with (
                 httpx.Client(verify=self._tls, timeout=timeout, follow_redirects=False) as client,
                 client.stream(call.method, call.url, content=content, headers=headers) as response,
@@ -181,7 +185,7 @@ class GitHubClient:
                     read += chunk
                     if len(read) > size:
                         raise invalid_response_problem(
-                            call, f"the answer is larger than {self.limits.max_bytes} bytes", response.status_code
+                            call, f"the response is larger than {self.limits.max_bytes} bytes", response.status_code
                         )
                     if time.monotonic() - start > self.limits.seconds:
                         raise _LostResponse("GitHub took too long to answer", sent=True)
@@ -190,17 +194,17 @@ class GitHubClient:
                 )
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
             raise _LostResponse(f"GitHub cannot be reached ({str(error) or 'no connection'})", sent=False) from None
-        except (OSError, ValueError, ImportError):  # of proxies and certificates, before anything was sent
-            said = "no connection can be made with the proxies and certificates that the environment names"
-            raise _LostResponse(said, sent=False) from None
+        except (OSError, ValueError, ImportError):  # an invalid proxy or certificate; nothing was sent
+            message = "cannot connect with the proxies and certificates that the environment names"
+            raise _LostResponse(message, sent=False) from None
         except httpx.TimeoutException:
             raise _LostResponse("GitHub took too long to answer", sent=True) from None
-        except httpx.HTTPError:  # its text is not told: it may quote what was sent
-            raise _LostResponse("the connection was cut before the answer was whole", sent=True) from None
+        except httpx.HTTPError:  # the error's text is not shown: it may quote the request
+            raise _LostResponse("the connection was lost before the response was complete", sent=True) from None
 
 
 class _LostResponse(Exception):
-    """No whole answer came; `sent`: GitHub may have the request nevertheless."""
+    """No complete response arrived; `sent` means that GitHub may have received the request."""
 
     def __init__(self, why: str, *, sent: bool) -> None:
         super().__init__(why)
@@ -208,7 +212,7 @@ class _LostResponse(Exception):
 
 
 def _retry_seconds(headers: Mapping[str, str]) -> float:
-    """Return for how many seconds GitHub wants to be left alone; times are counted by its own clock."""
+    """Return how many seconds GitHub asks to wait; its reset time is compared with its own clock."""
     after, reset = headers.get("retry-after", ""), headers.get("x-ratelimit-reset", "")
     if re.fullmatch(r"\d{1,6}", after):
         return float(after)
@@ -226,7 +230,7 @@ def _decode_json(call: ApiRequest, answer: ApiResponse) -> Any:
     try:
         return json.loads(answer.body)
     except (ValueError, RecursionError):
-        raise invalid_response_problem(call, "the answer is not JSON", answer.status) from None
+        raise invalid_response_problem(call, "the response is not JSON", answer.status) from None
 
 
 def _join_pages(call: ApiRequest, joined: Any, page: Any) -> Any:
@@ -236,4 +240,4 @@ def _join_pages(call: ApiRequest, joined: Any, page: Any) -> Any:
         lists = [name for name, value in joined.items() if isinstance(value, list)]
         if len(lists) == 1 and isinstance(page.get(lists[0]), list):
             return {**joined, lists[0]: joined[lists[0]] + page[lists[0]]}
-    raise invalid_response_problem(call, "its pages do not fit together")
+    raise invalid_response_problem(call, "the pages of the list cannot be joined")

@@ -1,4 +1,4 @@
-"""Whether and how this command may talk to GitHub, from its environment. Nothing is imported or asked before it is needed."""
+"""Connects to GitHub with the settings of the environment. The client is imported and created at the first request."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _REMOTE = re.compile(
     r"(?:(?:https|ssh)://(?:[^/@\s]*@)?(?P<host>[^/:@\s]+)(?::\d+)?/|(?:[^/@\s]+@)(?P<scp>[^/:@\s]+):/?)"
     r"(?P<repository>[A-Za-z0-9._-]+/[A-Za-z0-9._-]+?)(?:\.git)?/?"
 )
-BOT_LOGIN = "github-actions[bot]"  # whom a job's own token writes as; an App's token writes as the App
+BOT_LOGIN = "github-actions[bot]"  # the account of a job's own token; an App's token writes as the App
 
 
 def job_from_remote_url(environ: Mapping[str, str], url: str) -> CiJob | None:
-    """Return what a job would say of a remote's URL, for whoever asks GitHub outside of one; None for another host.
+    """Return a CiJob for the repository of a remote's URL, for queries outside a job; None for another host.
 
-    A URL never decides where a token is sent: that are the API in the environment, or GitHub's own.
+    The URL never decides where the token is sent: only the API in the environment or GitHub's own API receives it.
     """
     server = environ.get("GITHUB_SERVER_URL", "https://github.com").rstrip("/")
     default = "https://api.github.com" if server == "https://github.com" else f"{server}/api/v3"
@@ -36,7 +36,7 @@ def job_from_remote_url(environ: Mapping[str, str], url: str) -> CiJob | None:
 def connect_reader(
     environ: Mapping[str, str], job: CiJob | None, wait: Callable[[float], None]
 ) -> Callable[[str], Any] | None:
-    """Return what answers questions about the repository; None without a token, or outside a job."""
+    """Return a function that reads a path of the API below the repository; None without a token or a job."""
     token = _token(environ)
     if job is None or not token:
         return None
@@ -51,7 +51,7 @@ def connect_reader(
 
 
 def connect_notifier(environ: Mapping[str, str], job: CiJob | None, wait: Callable[[float], None]) -> Notify | None:
-    """Return what carries out announcements; None without a token, or outside a job."""
+    """Return a function that sends notifications; None without a token or outside a job."""
     token = _token(environ)
     if job is None or not token:
         return None

@@ -1,6 +1,6 @@
-"""Reads what a GitHub Actions job knows of itself from its environment and from the payload of the event that started it.
+"""Reads the facts of a GitHub Actions job from its environment and from the payload of the event that started it.
 
-The event's payload is data of whoever caused it: only what has its expected form is taken, and nothing of it is trusted further.
+The author of an event controls parts of its payload: only values of the expected form are used.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from mlops_ci.core.ci_job import CiJob
 
-_MAX_PAYLOAD_BYTES = 32 << 20  # bytes of an event's payload
+_MAX_PAYLOAD_BYTES = 32 << 20  # larger payloads are ignored
 _OID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _SLUG = re.compile(r"[A-Za-z0-9._-]+/[A-Za-z0-9._-]+")
 _ZERO_OID = re.compile(r"0+")
@@ -21,39 +21,39 @@ _WORKFLOW_FILE = re.compile(r"[A-Za-z0-9._-]{1,100}\.ya?ml")
 
 
 def read_ci_job(environ: Mapping[str, str]) -> CiJob | None:
-    """Return the job that this process runs in; None outside GitHub Actions, or where it does not say its repository."""
+    """Return the job that this process runs in; None outside GitHub Actions, or if the repository is unknown."""
     repository = environ.get("GITHUB_REPOSITORY", "")
     if environ.get("GITHUB_ACTIONS") != "true" or not _SLUG.fullmatch(repository):
         return None
     server = (environ.get("GITHUB_SERVER_URL") or "https://github.com").rstrip("/")
     event, payload = environ.get("GITHUB_EVENT_NAME", ""), _read_payload(environ.get("GITHUB_EVENT_PATH"))
     pull = _get_nested(payload, "pull_request") or {}
-    since = {
+    base_commit = {
         "pull_request": _valid_oid(_get_nested(pull, "base", "sha")),
         "pull_request_target": _valid_oid(_get_nested(pull, "base", "sha")),
         "merge_group": _valid_oid(_get_nested(payload, "merge_group", "base_sha")),
         "push": _valid_oid(_get_nested(payload, "before")),
     }.get(event)
     number = _get_nested(pull, "number")
-    theirs = _get_nested(pull, "head", "repo", "full_name")
+    head_repository = _get_nested(pull, "head", "repo", "full_name")
     own_run = f"{server}/{repository}/actions/runs/{environ.get('GITHUB_RUN_ID', '')}"
-    ran = _get_nested(payload, "workflow_run") if event == "workflow_run" else None
-    if event == "workflow_run":  # about another run: what that one was about
-        theirs = _get_nested(ran, "head_repository", "full_name")
+    other_run = _get_nested(payload, "workflow_run") if event == "workflow_run" else None
+    if event == "workflow_run":  # the event is about another run: use the facts of that run
+        head_repository = _get_nested(other_run, "head_repository", "full_name")
     return CiJob(
         repository=repository,
         api_url=(environ.get("GITHUB_API_URL") or "https://api.github.com").rstrip("/"),
         server_url=server,
         event=event,
         workflow=environ.get("GITHUB_WORKFLOW", ""),
-        commit=(_valid_oid(_get_nested(ran, "head_sha")) or "")
+        commit=(_valid_oid(_get_nested(other_run, "head_sha")) or "")
         if event == "workflow_run"
         else _valid_oid(_get_nested(pull, "head", "sha")) or environ.get("GITHUB_SHA", ""),
-        run_url=_run_url(_get_nested(ran, "html_url"), f"{server}/{repository}") or own_run,
+        run_url=_run_url(_get_nested(other_run, "html_url"), f"{server}/{repository}") or own_run,
         pull=number if type(number) is int and number > 0 else None,
-        fork=bool(pull or event == "workflow_run") and theirs != repository,
+        fork=bool(pull or event == "workflow_run") and head_repository != repository,
         base=_base_branch(environ, event, payload),
-        base_commit=since,
+        base_commit=base_commit,
         gate_workflow=gate
         if (gate := environ.get("MLOPS_CI_GATE_WORKFLOW")) and _WORKFLOW_FILE.fullmatch(gate)
         else None,
@@ -61,7 +61,7 @@ def read_ci_job(environ: Mapping[str, str]) -> CiJob | None:
 
 
 def _run_url(value: Any, below: str) -> str | None:
-    """Return the URL of a run, if it is one of this repository."""
+    """Return the URL of a run if it belongs to this repository, else None."""
     known = re.compile(rf"{re.escape(below)}/actions/runs/[0-9]{{1,20}}(/attempts/[0-9]{{1,9}})?")
     return value if isinstance(value, str) and known.fullmatch(value) else None
 

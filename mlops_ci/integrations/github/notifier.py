@@ -1,4 +1,4 @@
-"""Tells GitHub what a plan wants it told. What fails is a warning that says why: git has it all already, and no verdict changes."""
+"""Sends a plan's notifications to GitHub. A failure is only a warning: git already has the result, and no verdict changes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ _DEFAULT_LIMITS = RequestLimits()
 
 @dataclass
 class _GitHubNotifier:
-    """Who tells: `author` is learned from what GitHub answers, `mark` tells what this command made from what others did."""
+    """Sends notifications.
+
+    `author` is the token's account, updated from GitHub's responses; `marker` identifies objects that this command created.
+    """
 
     job: CiJob
     token: str = field(repr=False)
@@ -44,9 +47,11 @@ class _GitHubNotifier:
         try:
             self._send(self._client, one)
         except HostProblem as problem:
-            (found,) = problem.diagnostics
-            said = re.sub(" +", " ", describe_notification(one))
-            return replace(found, message=f"GitHub was not told ({said}): {found.message}", severity="warning")
+            (diagnostic,) = problem.diagnostics
+            description = re.sub(" +", " ", describe_notification(one))
+            return replace(
+                diagnostic, message=f"GitHub was not notified ({description}): {diagnostic.message}", severity="warning"
+            )
         return None
 
     @functools.cached_property
@@ -77,8 +82,8 @@ class _GitHubNotifier:
 def create_notifier(
     job: CiJob, token: str, wait: Callable[[float], None], *, author: str, limits: RequestLimits = _DEFAULT_LIMITS
 ) -> Callable[[Notification], Diagnostic | None]:
-    """Return what carries out announcements, each at most once, and answers with a warning where one failed.
+    """Return a function that sends a notification at most once, and returns a warning if that failed.
 
-    `author` is whom the token is expected to write as; `wait` is given seconds.
+    `author` is the expected account of the token; `wait` is called with seconds.
     """
     return _GitHubNotifier(job, token, wait, CommentAuthor(author), limits, secrets.token_hex(16))

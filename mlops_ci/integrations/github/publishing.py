@@ -1,7 +1,7 @@
-"""Check runs, release pages, deployments, pull requests and dispatches: each is made once, whatever the network does.
+"""Creates check runs, release pages, deployments, pull requests and dispatches, each at most once despite network failures.
 
-Where the answer to a request was lost, it is looked up whether it was carried out, and only else asked for again. What cannot be
-looked up is not asked for again.
+If the response to a request is lost, the code first looks up whether GitHub executed the request, and repeats it only if not. A
+request whose effect cannot be looked up is never repeated.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from mlops_ci.integrations.github.runner_files import cut_to_bytes
 _MAX_TITLE = 255  # characters of a title
 _MAX_DESCRIPTION = 140  # characters of a deployment's description
 _MAX_CHECK_SUMMARY = 65_535  # bytes of a check run's summary
-_MAX_PULL_REQUEST_BODY = 60_000  # bytes of a pull request's body: GitHub takes 65,536 characters
-_MAX_RELEASE_BODY = 120_000  # bytes of a release's body: GitHub takes 125,000 characters
-_MAX_DISPATCH_VALUES = 10  # at the top of a dispatch's payload
-_PAUSE = 2.0  # seconds that GitHub may take to show what it was told before its answer was lost
+_MAX_PULL_REQUEST_BODY = 60_000  # bytes of a pull request's body: GitHub accepts 65,536 characters
+_MAX_RELEASE_BODY = 120_000  # bytes of a release's body: GitHub accepts 125,000 characters
+_MAX_DISPATCH_VALUES = 10  # top-level values of a dispatch's payload
+_PAUSE = 2.0  # seconds until GitHub shows a write whose response was lost
 
 T = TypeVar("T")
 
 
 def create_check_run(client: GitHubClient, one: CheckRun, run: str, mark: str) -> None:
-    """Make a check run that is completed. Raises HostProblem."""
+    """Create a completed check run. Raises HostProblem."""
     body = {
         "name": one.name,
         "head_sha": one.commit,
@@ -57,7 +57,7 @@ def create_check_run(client: GitHubClient, one: CheckRun, run: str, mark: str) -
 
 
 def publish_release(client: GitHubClient, one: PublishRelease, run: str) -> None:
-    """Publish a tag that GitHub has as a release, unless it is published. Raises HostProblem."""
+    """Publish a release for an existing tag, unless there is one already. Raises HostProblem."""
     path = f"/releases/tags/{quote_segment(one.tag)}"
     body = {"tag_name": one.tag, "name": one.title[:_MAX_TITLE], "body": _shorten(one.body, _MAX_RELEASE_BODY, run)}
 
@@ -69,27 +69,27 @@ def publish_release(client: GitHubClient, one: PublishRelease, run: str) -> None
     if _read_or_none(client, f"/git/ref/tags/{quote_segment(one.tag)}") is None:
         raise HostProblem.of(
             "host-not-found",
-            f"GitHub does not have the tag {one.tag}, and would make one of its own",
-            help="push the tag, and run again",
+            f"GitHub does not have the tag {one.tag}, and would create its own",
+            help="push the tag, then run again",
             status=404,
         )
     _create_once(client, found, lambda: client.send("POST", "/releases", body, needs="contents: write"))
 
 
 def record_deployment(client: GitHubClient, one: RecordDeployment, run: str, mark: str) -> None:
-    """Record a deployment that has happened. Raises HostProblem."""
+    """Record a completed deployment. Raises HostProblem."""
     needs = "deployments: write"
     body = {
         "ref": one.ref,
         "task": one.task,
         "environment": one.environment,
         "description": one.description[:_MAX_DESCRIPTION],
-        "auto_merge": False,  # or GitHub merges the default branch into the ref
-        "required_contexts": [],  # it has happened, whatever checks say
+        "auto_merge": False,  # otherwise GitHub merges the default branch into the ref
+        "required_contexts": [],  # the deployment is complete, so no check can block it
         "payload": {"mlops-ci": mark},
     }
-    asked = (("ref", one.ref), ("task", one.task), ("environment", one.environment), ("per_page", "100"))
-    query = "&".join(f"{name}={quote_segment(value)}" for name, value in asked)
+    parameters = (("ref", one.ref), ("task", one.task), ("environment", one.environment), ("per_page", "100"))
+    query = "&".join(f"{name}={quote_segment(value)}" for name, value in parameters)
 
     def found() -> int | None:
         listed = require_list(client.read(f"/deployments?{query}"))
@@ -134,11 +134,11 @@ def open_pull_request(client: GitHubClient, one: OpenPullRequest, run: str) -> N
 
 
 def send_dispatch(client: GitHubClient, one: Dispatch) -> None:
-    """Send a repository_dispatch event; whether one was sent cannot be looked up. Raises HostProblem."""
+    """Send a repository_dispatch event. It is never repeated, because GitHub cannot list sent events. Raises HostProblem."""
     if len(one.payload) > _MAX_DISPATCH_VALUES:
         raise HostProblem.of(
             "host-refused",
-            f"a dispatch carries at most {_MAX_DISPATCH_VALUES} values, and this one has {len(one.payload)}",
+            f"a dispatch can have at most {_MAX_DISPATCH_VALUES} values, but this one has {len(one.payload)}",
             help="send fewer values; a workflow can read the others from the repository",
         )
     body = {"event_type": one.event, "client_payload": dict(one.payload)}
@@ -146,14 +146,18 @@ def send_dispatch(client: GitHubClient, one: Dispatch) -> None:
 
 
 def start_workflow(client: GitHubClient, one: StartWorkflow) -> None:
-    """Start a workflow; whether one was started cannot be looked up at once. Raises HostProblem."""
+    """Start a workflow. It is never repeated, because GitHub lists a started run only later. Raises HostProblem."""
     body = {"ref": one.ref, "inputs": dict(one.inputs)}
     path = f"/actions/workflows/{quote_segment(one.workflow)}/dispatches"
     client.send("POST", path, body, needs="actions: write")
 
 
 def _create_once(client: GitHubClient, found: Callable[[], T | None], make: Callable[[], T]) -> T:
-    """Make something. Where it is not known whether it was made, or somebody else made it: look, and make it once more if not."""
+    """Create an object with `make`, and return it.
+
+    If it is uncertain whether the request succeeded, look the object up with `found`, and repeat the request if it does not
+    exist. If GitHub reports a conflict (409 or 422), return the existing object, or raise the error if there is none.
+    """
     try:
         return make()
     except HostProblem as problem:
@@ -179,7 +183,7 @@ def _read_or_none(client: GitHubClient, path: str) -> Any:
 
 
 class _PullBranches(NamedTuple):
-    """The branches of a pull request, as the API says them: the head's repository and branch, and the base branch."""
+    """The branches of a pull request in the API's form: the head's repository and branch, and the base branch."""
 
     repository: str | None
     head: Any
@@ -196,4 +200,4 @@ def _head_and_base(pull: Any) -> _PullBranches:
 
 
 def _shorten(text: str, limit: int, run: str) -> str:
-    return cut_to_bytes(text, limit, f"\n\n_The rest was left out: [the run]({run}) has it all._\n")
+    return cut_to_bytes(text, limit, f"\n\n_The rest is omitted: [the run]({run}) has everything._\n")

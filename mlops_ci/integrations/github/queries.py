@@ -1,4 +1,4 @@
-"""What steps ask GitHub: by a function that is given a path below the repository and answers with decoded JSON."""
+"""Queries to GitHub. They use a function that takes a path below the repository and returns decoded JSON."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _GetJson = Callable[[str], Any]
 
 
 def quote_segment(text: str) -> str:
-    """Return somebody's text as one part of a path or a query, which it cannot leave."""
+    """Return untrusted text, quoted as one segment of a path or one value of a query."""
     return text.replace(".", "%2E") if text in (".", "..") else quote(text, safe="", errors="replace")
 
 
 def find_pull_requests(get: _GetJson, sha: str) -> tuple[int, ...]:
-    """Return the numbers of the open pull requests whose newest commit this is, smallest first. Raises HostProblem.
+    """Return the numbers of the open pull requests with this newest commit, smallest first. Raises HostProblem.
 
-    GitHub does not find those from forks by their commit, so that all open ones are looked through where it finds none.
+    GitHub does not find pull requests from forks by commit, so all open ones are searched if GitHub finds none.
     """
     found = _numbers_with_head(get(f"/commits/{quote_segment(sha)}/pulls?per_page=100"), sha)
     return found or _numbers_with_head(get("/pulls?state=open&per_page=100"), sha)
@@ -35,21 +35,21 @@ def _numbers_with_head(pulls: Any, sha: str) -> tuple[int, ...]:
 
 
 def get_nested(value: Any, *names: str) -> Any:
-    """Return what stands in nested objects; None where it does not, whatever stands there instead."""
+    """Return the value at a path of names in nested objects; None if there is none."""
     for name in names:
         value = value.get(name) if isinstance(value, dict) else None
     return value
 
 
 def require_list(value: Any) -> list[Any]:
-    """Return a list that GitHub answered with. Raises HostProblem when it is none."""
+    """Return the value if it is a list; raises HostProblem otherwise."""
     if not isinstance(value, list):
         raise _shape_problem("a list")
     return value
 
 
 def require_number(value: Any, name: str) -> int:
-    """Return a number, such as an id, that an object of GitHub's must have. Raises HostProblem when it does not."""
+    """Return the positive number with this name, such as an id, of an object; raises HostProblem if it has none."""
     found = get_nested(value, name)
     if type(found) is not int or found < 1:
         raise _shape_problem(f"an object with a number '{name}'")
@@ -59,7 +59,7 @@ def require_number(value: Any, name: str) -> int:
 def _shape_problem(wanted: str) -> HostProblem:
     return HostProblem.of(
         "host-answer-invalid",
-        f"what was answered is not {wanted}, as GitHub answers",
-        help="see what stands between here and GitHub: a proxy, or a wrong GITHUB_API_URL",
+        f"the response is not {wanted}, which GitHub's API would return",
+        help="check for a proxy between this machine and GitHub, and check GITHUB_API_URL",
         unsure=True,
     )

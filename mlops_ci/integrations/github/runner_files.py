@@ -1,4 +1,4 @@
-"""The files through which a step talks to GitHub's runner: its outputs, and its part of the job summary."""
+"""Writes the files that GitHub's runner reads after a step: the outputs and the job summary."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
-SUMMARY_LIMIT = 1_000_000  # bytes of one step's summary: GitHub drops a whole one of more than 1 MiB
-_CUT_NOTICE = "\n\n_The rest was left out: a job summary takes 1 MiB. The job's log has it all._\n"
+SUMMARY_LIMIT = 1_000_000  # bytes of one step's summary: GitHub drops a summary of more than 1 MiB
+_CUT_NOTICE = "\n\n_The rest is omitted: a job summary has at most 1 MiB. The job's log has everything._\n"
 
 
 def write_outputs(environ: Mapping[str, str], outputs: Mapping[str, str]) -> None:
-    """Add outputs to the file that GITHUB_OUTPUT names, whatever they hold; nothing where there is no such file."""
+    """Add outputs, with any content, to the file that GITHUB_OUTPUT names; do nothing if the variable is not set."""
     path = environ.get("GITHUB_OUTPUT")
     if not path or not outputs:
         return
     with Path(path).open("a", encoding="utf-8", errors="replace") as stream:
         for name, value in outputs.items():
-            end = f"end-{secrets.token_hex(16)}"  # not to be guessed: a value cannot end itself and begin another
+            end = f"end-{secrets.token_hex(16)}"  # unpredictable, so that a value cannot contain it and start another output
             stream.write(f"{name}<<{end}\n{value}\n{end}\n")
 
 
 def write_summary(environ: Mapping[str, str], markdown: str) -> None:
-    """Add Markdown to the job summary, cut to what GitHub takes; nothing where there is none."""
+    """Add Markdown to the job summary, cut to GitHub's limit; do nothing outside a job."""
     path = environ.get("GITHUB_STEP_SUMMARY")
     if not path or not markdown:
         return
@@ -31,8 +31,8 @@ def write_summary(environ: Mapping[str, str], markdown: str) -> None:
 
 
 def cut_to_bytes(text: str, limit: int, pointer: str) -> str:
-    """Return text of at most `limit` bytes in UTF-8: as it is, or whole lines of it and then `pointer`."""
-    whole = text.encode("utf-8", "replace")  # half a character, which a spec can hold, is none
+    """Return text of at most `limit` bytes in UTF-8: unchanged, or its first whole lines followed by `pointer`."""
+    whole = text.encode("utf-8", "replace")  # a spec can contain lone surrogates, which have no UTF-8 form
     if len(whole) <= limit:
         return whole.decode()
     kept = whole[: limit - len(pointer.encode())].decode("utf-8", "ignore")

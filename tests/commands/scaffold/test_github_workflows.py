@@ -112,7 +112,7 @@ def test_a_project_in_a_folder_of_a_repository_gets_them_at_its_root(tmp_path: P
     consumer = Consumer(tmp_path, tmp_path)
     report = consumer.answer("init", "ml", "--ci", "github")["record"]
     assert "../.github/workflows/mlops-gate.yml" in report["written"]
-    assert "in mlops.yaml, below `spec`: policy: {trust: separated}" in report["next"]
+    assert "in mlops.yaml, add below `spec`: policy: {trust: separated}" in report["next"]
     found = workflows(consumer)
     release = found["mlops-release.yml"]
     assert release["on"]["push"] == {"branches": ["trunk"]}

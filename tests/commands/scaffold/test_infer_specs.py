@@ -87,7 +87,7 @@ def test_the_target_decides_the_task(values: Sequence[Any], task: str, tmp_path:
 
     assert model.task == task
     assert (model.train.estimator or "").endswith("Regressor") == (task == "regression")
-    assert f"# Assumed from {len(set(values))} different values of the target: {task}." in text
+    assert f"# Task assumed from the {len(set(values))} distinct values of the target: {task}." in text
 
 
 def test_columns_that_tell_nothing_are_left_out_with_the_reason(tmp_path: Path) -> None:
@@ -110,10 +110,10 @@ def test_columns_that_tell_nothing_are_left_out_with_the_reason(tmp_path: Path) 
     assert model.features == ("x", "country")
     assert dataset.key == ("order_id",)
     assert [line for line in text.splitlines() if line.startswith("# Left out")] == [
-        "# Left out of the features: 'order_id' names the row.",
-        "# Left out of the features: 'other_id' names the row.",
-        "# Left out of the features: 'constant' has the same value everywhere.",
-        "# Left out of the features: 'empty' has the same value everywhere.",
+        "# Left out of the features: 'order_id' identifies the row.",
+        "# Left out of the features: 'other_id' identifies the row.",
+        "# Left out of the features: 'constant' has the same value in every row.",
+        "# Left out of the features: 'empty' has the same value in every row.",
         "# Left out of the features: 'day' is a time: derive numbers from it.",
         "# Left out of the features: 'at' is a time: derive numbers from it.",
         "# Left out of the features: 'comment' is free text.",
@@ -270,7 +270,7 @@ def test_a_target_that_is_almost_numbers_is_refused_with_what_is_in_the_way(tmp_
         scaffold.specs_from_table(table, table.name, "y")
 
     assert caught.value.diagnostics[0].help == (
-        "it would be numbers but for 1 value such as 'NA': leave those rows out, or correct them"
+        "it would be numbers but for 1 value such as 'NA': remove or correct those rows"
     )
 
 
@@ -278,11 +278,11 @@ def test_a_target_that_is_almost_numbers_is_refused_with_what_is_in_the_way(tmp_
     ("rows", "holdout", "comment"),
     [
         (1000, 0.2, ""),
-        (180, 0.25, "0.2 would leave fewer than 50 rows to judge a model by"),
+        (180, 0.25, "0.2 would leave fewer than 50 rows in the holdout"),
         (
             40,
             0.5,
-            "Only {judged} rows to judge a model by, and from fewer than 50 the gate concludes nothing: add rows.",
+            "Only {judged} rows in the holdout; with fewer than 50 the gate is always inconclusive: add rows.",
         ),
     ],
 )

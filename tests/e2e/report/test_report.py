@@ -64,7 +64,7 @@ def test_a_gates_answer_becomes_a_comment_and_a_check(gated: Consumer, job: Any,
         "runUrl": "https://github.com/ada/flights/actions/runs/17",
     }
     shown = gated.ok("ci", "report", str(file), "--dry-run")
-    assert f"fail: told as a check of {HEAD[:10]} (mlops-ci: gate) and on pull request #12" in shown
+    assert f"fail: reported as a check run of {HEAD[:10]} (mlops-ci: gate) and on pull request #12" in shown
 
 
 @pytest.mark.parametrize(

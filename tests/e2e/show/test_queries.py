@@ -136,7 +136,10 @@ def test_the_past_is_shown_up_to_an_event(past: Consumer) -> None:
     entry = past.git("rev-parse", "refs/mlops/log/diagnosis~2")
     tags = [event["tag"] for event in past.answer("history", "--at", entry[:12])["record"]["events"]]
     assert tags == ["diagnosis#prod#2", "diagnosis#staging#1", "diagnosis@v1.0.0"]
-    assert past.ok("show", "--at", "2020-01-01") == "as of 2020-01-01T23:59:59+00:00\n\nnothing was released then\n"
+    assert (
+        past.ok("show", "--at", "2020-01-01")
+        == "as of 2020-01-01T23:59:59+00:00\n\nnothing was released at that time\n"
+    )
     assert past.answer("show", "--at", "yesterday", code=2)["diagnostics"][0]["id"] == "at-unknown"
 
 

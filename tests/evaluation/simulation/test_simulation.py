@@ -93,7 +93,7 @@ def test_the_table_names_what_it_measured(capsys: pytest.CaptureFixture[str], tm
         run_command_line(["selftest", "--trials", "2", "--jobs", "1", "--format", "markdown", "-C", str(tmp_path)]) == 0
     )
     out = capsys.readouterr().out
-    assert "| claim | metric | rows | models | measured | must be | naive | after spending |" in out
+    assert "| claim | metric | rows | models | measured | must be | naive | budget spent |" in out
     assert "| overstatement | accuracy | 500 | equal, 50 pull requests |" in out
 
 

@@ -100,7 +100,7 @@ def test_a_long_text_is_cut_and_points_to_the_run(client: Clients, fake: Fake) -
     told(client(), "\N{SNOWMAN}\n" * 60_000)
     (body,) = bodies(fake)
     assert len(body.encode()) <= 65_536
-    assert body.endswith(f"_The rest was left out: [the run]({RUN}) has it all._\n")
+    assert body.endswith(f"_The rest is omitted: [the run]({RUN}) has everything._\n")
 
 
 @pytest.mark.parametrize("who", ["ghs_app", "ghp_ada"])

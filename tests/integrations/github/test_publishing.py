@@ -39,7 +39,7 @@ def warned(found: Diagnostic | None) -> Diagnostic:
     """Insist on one warning that says what was not told and what next, and shows no token."""
     assert found is not None
     assert found.severity == "warning"
-    assert found.message.startswith("GitHub was not told (")
+    assert found.message.startswith("GitHub was not notified (")
     assert found.help
     assert "ghs_" not in f"{found}"
     return found
@@ -69,7 +69,7 @@ def test_when_an_answer_is_lost_it_is_told_at_most_once(kind: Kind, trouble: str
         assert found is None
         assert kind.told(fake.state) == 1
     else:  # nobody could tell whether it was, so it is not asked for again
-        assert "it may have been done" in warned(found).message or trouble == "text-after"
+        assert "GitHub may have executed the request" in warned(found).message or trouble == "text-after"
         assert kind.told(fake.state) == int(carried_out)
 
 
@@ -161,8 +161,8 @@ def test_the_warning_says_what_was_not_told_and_githubs_words(tell: Tell, fake: 
     fake.next("forbidden", matching="POST .*")
     found = warned(tell(KINDS["comment"].one))
     assert found.message == (
-        "GitHub was not told (comment on pull request #7): POST /repos/ada/flights/issues/7/comments: "
-        "GitHub said no (403: Resource not accessible by integration)"
+        "GitHub was not notified (comment on pull request #7): POST /repos/ada/flights/issues/7/comments: "
+        "GitHub refused the request (403: Resource not accessible by integration)"
     )
 
 
@@ -172,7 +172,7 @@ def test_a_check_run_is_completed_with_its_verdict(tell: Tell, fake: Fake, job: 
     assert (check["head_sha"], check["status"], check["conclusion"]) == (SHA, "completed", "neutral")
     assert check["output"]["title"] == "t" * 255
     assert len(check["output"]["summary"].encode()) <= 65_535
-    assert check["output"]["summary"].endswith(f"[the run]({job.run_url}) has it all._\n")
+    assert check["output"]["summary"].endswith(f"[the run]({job.run_url}) has everything._\n")
     assert check["details_url"] == job.run_url
 
 

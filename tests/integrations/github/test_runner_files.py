@@ -79,7 +79,7 @@ def test_a_summary_is_added_to_what_is_there_and_fits(tmp_path: Path) -> None:
     text = file.read_text(encoding="utf-8")
     assert text.startswith("before\n\N{SNOWMAN} line\n")
     assert len(text.encode()) <= SUMMARY_LIMIT + len("before\n")
-    assert text.endswith("The job's log has it all._\n")
+    assert text.endswith("The job's log has everything._\n")
 
 
 @given(st.text(), st.integers(20, 60))

