@@ -380,17 +380,12 @@ def _evaluate_freshness(answer: CheckOutcome, spec: DatasetSpec, now: datetime) 
 
 
 def _invalid_sql_outcome(check: CheckSpec, index: int, why: str) -> CheckOutcome:
+    name, observed = check.name or "custom-sql", f"cannot be evaluated: {displayable_value(why)}"
     return CheckOutcome(
         "check-sql-invalid",
         ("spec", "checks", index, "sql"),
-        f"the check '{check.name or 'custom-sql'}' cannot be evaluated: {displayable_value(why)}",
-        CheckResult(
-            check.name or "custom-sql",
-            check.sql or "",
-            f"cannot be evaluated: {displayable_value(why)}",
-            False,
-            check.severity,
-        ),
+        f"the check '{name}' {observed}",
+        CheckResult(name, check.sql or "", observed, False, check.severity),
         "write one SQL expression over the columns that is true or false for each row; it can only read the data",
     )
 

@@ -49,8 +49,8 @@ def _revocation_finding(event: Event, help: str, where: Location | None, severit
     told = f"{record.reason} ({event.name}, {record.made_by.actor}, {record.made_on})" if record else event.name
     if isinstance(record, Assignment):
         message = (
-            f"a rollback replaced this model of '{event.model}', from v{record.rollback_of} to v{record.version} in"
-            f" '{record.environment}': {told}"
+            f"a rollback in '{record.environment}' replaced this model of '{event.model}', v{record.rollback_of}, with"
+            f" v{record.version}: {told}"
         )
         return Diagnostic("model-abandoned", message, where, help, severity)
     return Diagnostic("model-deprecated", f"'{event.model}' is deprecated: {told}", where, help, severity)

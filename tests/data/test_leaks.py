@@ -170,8 +170,8 @@ def test_examples_show_no_personal_data(parquet_bench: Any) -> None:
         (Leaks(), "fail", None, ""),
         (Leaks(rows_with_equal_content=9, copies=5, row_examples=("id=1 is a copy of id=2",)), "fail", "error", "5 of 1,000 holdout rows have a copy"),
         (Leaks(rows_with_equal_content=9, copies=1, row_examples=("id=1 is a copy of id=2",)), "allow", "warning", "1 of 1,000 holdout rows has a copy"),
-        (Leaks(rows_with_equal_content=501), "fail", "note", "501 of 1,000 holdout rows have an equal"),
-        (Leaks(rows_with_equal_content=501), "allow", "note", "501 of 1,000 holdout rows have an equal"),
+        (Leaks(rows_with_equal_content=501), "fail", "note", "501 of 1,000 holdout rows have the same values as a training row"),
+        (Leaks(rows_with_equal_content=501), "allow", "note", "501 of 1,000 holdout rows have the same values as a training row"),
     ],
 )  # fmt: skip
 def test_what_is_said_about_rows_on_both_sides(

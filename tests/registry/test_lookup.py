@@ -36,7 +36,10 @@ def test_a_version_is_found_with_or_without_its_letter(named: str) -> None:
 def test_before_the_first_release_the_help_makes_one() -> None:
     empty = ModelState("delay")
     assert refusal(empty, None) == ("'delay' has no release yet", "mlops-ci gate delay && mlops-ci release delay")
-    assert refusal(empty, "1.0.0") == ("'delay' has no version 1.0.0", "mlops-ci release delay makes the first")
+    assert refusal(empty, "1.0.0") == (
+        "'delay' has no version 1.0.0",
+        "create the first release: mlops-ci release delay",
+    )
 
 
 def test_a_misspelt_version_is_met_with_the_one_that_was_meant() -> None:
@@ -53,5 +56,7 @@ def test_a_version_that_was_taken_back_is_not_there() -> None:
 def test_the_record_of_a_release_is_its_own_and_a_tag_of_another_tool_has_none() -> None:
     ours = fold_refs([tag(RELEASE, "1" * 40, 1)]).model("delay")
     assert require_release_record(require_release(ours, None)) == RELEASE
-    with pytest.raises(Findings, match=r"^delay@v1\.0\.0 carries no record of a gate, so it cannot be deployed$"):
+    with pytest.raises(
+        Findings, match=r"^tag delay@v1\.0\.0 has no record of a gate, so this release cannot be deployed$"
+    ):
         require_release_record(require_release(state("1.0.0"), None))

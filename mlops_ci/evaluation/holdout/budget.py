@@ -49,7 +49,7 @@ class Reservation:
             Diagnostic(
                 "holdout-budget-low",
                 f"this was evaluation {self.question.number} of {self.question.budget} that the holdout budget of"
-                f" {self.ledger.ref} allows: {left} are left",
+                f" {self.ledger.ref} allows: {left} {'is' if left == 1 else 'are'} left",
                 help="prepare a fresh holdout: increase split.epoch of the dataset by one, best when new labels have arrived",
                 severity="warning",
             ),
@@ -80,8 +80,8 @@ def reserve_question(
     if project.context.offline:
         raise EnvironmentProblem.of(
             "ledger-offline",
-            f"the remote did not answer, so the evaluations that the holdout of '{candidate.rules.ledger_dataset}' has left"
-            " cannot be counted",
+            f"the remote did not answer, so the evaluations on the holdout of '{candidate.rules.ledger_dataset}' cannot be"
+            " counted",
             help="check the network and your access rights with git fetch, then run the same command again",
         )
     return Reservation("new", strict_gate, ledger, replace(question, number=number))
@@ -107,7 +107,8 @@ def _number_question(
         return "new", count + 1
     raise Findings.of(
         "holdout-exhausted",
-        f"the holdout of '{question.dataset}' (epoch {question.epoch}) has used its budget of {question.budget} evaluations;"
+        f"the holdout of '{question.dataset}' (epoch {question.epoch}) has used its budget of {question.budget}"
+        f" evaluation{'' if question.budget == 1 else 's'};"
         " a model that further evaluations select may only fit this holdout by chance",
         location=where,
         help="increase split.epoch by one, which sets aside a fresh holdout, best when new labels have arrived; or raise"

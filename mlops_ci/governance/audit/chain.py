@@ -78,14 +78,14 @@ def _link_breaks(held: ModelInventory) -> Iterator[Diagnostic]:
         if said is not None and said.oid in first:
             yield Diagnostic(
                 "audit-chain-forked",
-                f"the records of {event.name} and {first[said.oid]} both name {said.name} as the previous event",
+                f"the records of {event.name} and {first[said.oid]} both name {said.name} as their predecessor",
                 help="one of the two was written without the log: compare with another clone, and delete the one that it does not have",
                 about=about,
             )
         elif event.name in before and said != wanted and not (wanted is None and _is_foreign_tag(held, said)):
             yield Diagnostic(
                 "audit-chain-broken",
-                f"the record of {event.name} names {_ref_text(said)} as the previous event, but the log has {_ref_text(wanted)}",
+                f"the record of {event.name} names {_ref_text(said)} as its predecessor, but the log has {_ref_text(wanted)}",
                 help="an event was removed, inserted or replaced: compare with another clone (git ls-remote)",
                 about=about,
             )
@@ -100,7 +100,7 @@ def _is_foreign_tag(held: ModelInventory, ref: EventRef | None) -> bool:
 
 
 def _ref_text(ref: EventRef | None) -> str:
-    return f"{ref.name} ({ref.oid[:10]})" if ref else "nothing"
+    return f"{ref.name} ({ref.oid[:10]})" if ref else "no event"
 
 
 def _date_breaks(held: ModelInventory) -> Iterator[Diagnostic]:

@@ -42,10 +42,10 @@ def _version_breaks(names: tuple[tuple[str, EventName], ...], held: ModelInvento
             continue
         wanted = list(dict.fromkeys(next_version(highest, step) for step in _STEPS))
         if name.version not in wanted and tag in held.records:
+            before = f"the highest version before it was v{highest}" if highest else "no version came before it"
             yield Diagnostic(
                 "audit-version-step",
-                f"the version of {tag} skips a step: the highest version before it was {f'v{highest}' if highest else 'none'}, so"
-                f" {' or '.join(wanted)} was next",
+                f"{tag} is out of sequence: {before}, so {' or '.join(wanted)} was next",
                 help=_NUMBERING_HELP,
                 about=f"{TAG_PREFIX}{tag}",
             )

@@ -86,7 +86,9 @@ def test_rows_of_a_block_of_time_depend_on_each_other(candidate: Candidate) -> N
 
 
 def test_text_cannot_be_cut_into_blocks_of_time(candidate: Candidate) -> None:
-    with pytest.raises(Findings, match=r"the time column 't' has the type string, which cannot be cut into blocks of 6h") as caught:
+    with pytest.raises(
+        Findings, match=r"the time column 't' has the type string, which cannot be cut into blocks of 6h"
+    ) as caught:
         grouped(candidate, RowDependence(blocks="6h", time="t"), t=["noon", "later"])
     assert caught.value.diagnostics[0].id == "blocks-time-type"
 

@@ -48,14 +48,14 @@ def test_a_log_that_says_of_each_tag_what_it_is_is_whole() -> None:
 
 def test_a_tag_that_was_deleted_is_missed_by_the_log() -> None:
     assert found(inventory(REFS[:1])) == [
-        ("audit-tag-missing", "tag delay#prod#1 is in the log of 'delay' and was deleted")
+        ("audit-tag-missing", "tag delay#prod#1 is in the log of 'delay', but the tag was deleted")
     ]
 
 
 def test_a_tag_that_was_made_anew_is_not_the_one_of_the_log() -> None:
     moved = REFS[1]._replace(oid="f" * 40)
     assert found(inventory((REFS[0], moved))) == [
-        ("audit-tag-moved", "tag delay#prod#1 is ffffffffff, and the log of 'delay' says 2222222222")
+        ("audit-tag-moved", "tag delay#prod#1 is object ffffffffff, but the log of 'delay' names 2222222222")
     ]
 
 
@@ -71,9 +71,9 @@ def test_a_tag_beside_the_log_is_named_unless_another_tool_made_it() -> None:
     ("content", "why"),
     [
         (None, "lacks the record of"),
-        (b"{}", "holds another record than"),
-        (b"\xff", "holds another record than"),
-        (LOG[0].record, "holds another record than"),
+        (b"{}", "has another record than the tag"),
+        (b"\xff", "has another record than the tag"),
+        (LOG[0].record, "has another record than the tag"),
     ],
 )
 def test_a_log_with_another_record_than_its_tag_disagrees(content: bytes | None, why: str) -> None:
@@ -85,12 +85,12 @@ def test_a_log_with_another_record_than_its_tag_disagrees(content: bytes | None,
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"parents": ("0" * 40, "3" * 40)}, "has 2 parents, and a log is one line"),
-        ({"title": "hello"}, "is titled 'hello' and names delay#prod#1"),
-        ({"ref": None}, "is titled 'delay#prod#1' and names no tag"),
+        ({"parents": ("0" * 40, "3" * 40)}, "has 2 parents, but a log is one line"),
+        ({"title": "hello"}, "has the title 'hello' but names delay#prod#1"),
+        ({"ref": None}, "has the title 'delay#prod#1' but names no tag"),
         (
             {"title": "late#prod#1", "ref": EventRef("late#prod#1", PROD.oid)},
-            "is about late#prod#1, which is no event of this model",
+            "names late#prod#1, which is not an event of this model",
         ),
     ],
 )
@@ -101,16 +101,16 @@ def test_a_commit_that_is_no_entry_is_named(changes: dict[str, Any], why: str) -
 
 def test_an_event_is_logged_once() -> None:
     assert found(inventory(entries=(*LOG, entry(1, oid="5" * 40)))) == [
-        ("audit-log-malformed", "commit 5555555555 of refs/mlops/log/delay names delay#prod#1 a second time")
+        ("audit-log-malformed", "commit 5555555555 of refs/mlops/log/delay repeats the tag delay#prod#1")
     ]
 
 
 def test_a_log_that_is_gone_or_cut_at_its_beginning_is_named() -> None:
     assert found(inventory(entries=())) == [
-        ("audit-log-missing", "'delay' has events, and refs/mlops/log/delay is not here")
+        ("audit-log-missing", "'delay' has events, but this clone has no refs/mlops/log/delay")
     ]
     assert found(inventory(is_incomplete=True)) == [
-        ("audit-log-malformed", "refs/mlops/log/delay does not go back to its first event")
+        ("audit-log-malformed", "refs/mlops/log/delay does not reach back to its first event")
     ]
 
 
@@ -123,14 +123,14 @@ def test_each_event_follows_the_one_before_it_in_the_log() -> None:
     (one,) = chain.breaks(inventory((REFS[0], loose)), signing=False)
     assert (one.id, one.message) == (
         "audit-chain-broken",
-        "delay#prod#1 says that it follows nothing, and in the log it follows delay@v1.0.0 (1111111111)",
+        "the record of delay#prod#1 names no event as its predecessor, but the log has delay@v1.0.0 (1111111111)",
     )
 
 
 def test_two_events_that_follow_one_are_a_fork() -> None:
     other = tag(assignment(2, "staging", previous=V1), "3" * 40, 3)
     (one,) = [one for one in chain.breaks(inventory((*REFS, other)), signing=False) if one.id == "audit-chain-forked"]
-    assert one.message == "delay#staging#2 and delay#prod#1 both say that they follow delay@v1.0.0"
+    assert one.message == "the records of delay#staging#2 and delay#prod#1 both name delay@v1.0.0 as their predecessor"
 
 
 def test_a_tag_that_is_dated_before_the_one_it_follows_is_named() -> None:
@@ -138,7 +138,7 @@ def test_a_tag_that_is_dated_before_the_one_it_follows_is_named() -> None:
     (one,) = chain.breaks(inventory((REFS[0], backdated)), signing=False)
     assert (one.id, one.message) == (
         "audit-date-order",
-        "delay#prod#1 is dated no later than delay@v1.0.0, which the log has before it",
+        "the date of delay#prod#1 is not later than that of delay@v1.0.0, the event before it in the log",
     )
 
 

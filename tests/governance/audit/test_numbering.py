@@ -56,14 +56,17 @@ def test_any_way_up_by_single_steps_is_whole(steps: list[str]) -> None:
     assert found(inventory(*(release(version, at) for at, version in enumerate(versions)))) == []
 
 
+HIGHEST = "is out of sequence: the highest version before it was"
+
+
 @pytest.mark.parametrize(
     ("versions", "said"),
     [
-        (("2.0.0",), "delay@v2.0.0 does not follow nothing: the next version was 1.0.0"),
-        (("1.0.0", "1.2.0"), "delay@v1.2.0 does not follow v1.0.0: the next version was 2.0.0 or 1.1.0 or 1.0.1"),
+        (("2.0.0",), "delay@v2.0.0 is out of sequence: no version came before it, so 1.0.0 was next"),
+        (("1.0.0", "1.2.0"), f"delay@v1.2.0 {HIGHEST} v1.0.0, so 2.0.0 or 1.1.0 or 1.0.1 was next"),
         (
             ("1.0.0", "1.1.0", "1.0.1"),
-            "delay@v1.0.1 does not follow v1.1.0: the next version was 2.0.0 or 1.2.0 or 1.1.1",
+            f"delay@v1.0.1 {HIGHEST} v1.1.0, so 2.0.0 or 1.2.0 or 1.1.1 was next",
         ),
     ],
 )
@@ -79,9 +82,9 @@ def test_versions_of_other_tools_may_jump_and_are_counted_from() -> None:
 
 def test_a_gap_and_a_repeated_number_are_named_once_each() -> None:
     gap = inventory(release("1.0.0"), of(1, "1.0.0", 1), of(3, "1.0.0", 1))
-    assert found(gap) == [("audit-number-skipped", "delay#prod#3 is number 3, and number 2 was next")]
+    assert found(gap) == [("audit-number-skipped", "delay#prod#3 has number 3, but number 2 was next")]
     twice = inventory(release("1.0.0"), of(1, "1.0.0", 1), of(1, "1.0.0", 1, environment="staging"))
-    assert found(twice) == [("audit-number-repeated", "delay#staging#1 has the number of delay#prod#1")]
+    assert found(twice) == [("audit-number-repeated", "delay#staging#1 has the same number as delay#prod#1")]
 
 
 def test_a_tag_that_is_gone_leaves_no_gap_where_the_log_knows_it() -> None:
@@ -95,7 +98,7 @@ def test_two_versions_on_one_commit_are_named() -> None:
     held = inventory(release("1.0.0", 1), release("1.0.1", 1))
     (one,) = found(held)
     assert one[0] == "audit-commit-shared"
-    assert one[1].startswith("delay@v1.0.1 is on the commit of delay@v1.0.0")
+    assert one[1].startswith("delay@v1.0.1 is on the same commit as delay@v1.0.0")
 
 
 OTHER = (FileDigest("model.skops", "f" * 64, 3),)
@@ -112,7 +115,7 @@ DIFFERS = "delay#prod#1 and delay@v1.0.0, its release, differ in "
         ({"data_digest": "f" * 64, "run_key": "f" * 32}, f"{DIFFERS}run key, data digest"),
         (
             {"release": EventRef("delay@v1.0.0", "f" * 40)},
-            "delay#prod#1 names the release delay@v1.0.0 (ffffffffff), which is not here",
+            "delay#prod#1 names the release delay@v1.0.0 (ffffffffff), which does not exist here",
         ),
     ],
 )

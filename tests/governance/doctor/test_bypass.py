@@ -24,7 +24,7 @@ def exempt(*actors: Any) -> dict[str, Any]:
 
 
 def test_without_exceptions_the_rules_are_enforced() -> None:
-    assert row(exempt(), exempt()) == ("enforced", "by the rulesets, without exception")
+    assert row(exempt(), exempt()) == ("enforced", "by the rulesets, without exemptions")
 
 
 @pytest.mark.parametrize(
@@ -45,12 +45,12 @@ def test_without_exceptions_the_rules_are_enforced() -> None:
     ],
 )
 def test_each_kind_has_a_name(one: dict[str, Any], name: str) -> None:
-    assert row(exempt(one)) == ("advisory", f"these are: {name}")
+    assert row(exempt(one)) == ("advisory", f"exempt are: {name}")
 
 
 def test_who_is_exempt_from_several_rulesets_is_named_once() -> None:
     admins, app = actor("RepositoryRole", 5), actor("Integration", 12)
-    assert row(exempt(admins), exempt(app, admins))[1] == "these are: administrators, the App 12"
+    assert row(exempt(admins), exempt(app, admins))[1] == "exempt are: administrators, the App 12"
 
 
 def test_one_ruleset_that_is_not_known_makes_the_whole_unknown() -> None:
@@ -59,7 +59,7 @@ def test_one_ruleset_that_is_not_known_makes_the_whole_unknown() -> None:
 
 @pytest.mark.parametrize("hidden", [{}, {"bypass_actors": None}, {"bypass_actors": {}}, None, "text"])
 def test_a_list_that_this_token_does_not_see_is_not_an_empty_one(hidden: Any) -> None:
-    assert row(hidden) == ("unknown", "only who administers the rules sees who is exempt")
+    assert row(hidden) == ("unknown", "only an administrator of the rules can see who is exempt")
 
 
 def test_what_is_no_actor_is_passed_over() -> None:

@@ -187,7 +187,7 @@ def test_who_may_bypass_rules_is_named_and_unknown_where_it_is_hidden(patient: P
 def test_without_its_rule_a_demand_on_tags_is_advisory(patient: Patient, what: str, rule: str, tag: str) -> None:
     every = [{"type": name} for name in ("update", "deletion", "creation")]
     patient.put(2, "tag", [one for one in every if one["type"] != rule], REGISTRY)
-    assert patient.row(what) == ("advisory", "no ruleset does it for those of every model")
+    assert patient.row(what) == ("advisory", "no ruleset enforces it for the tags of every model")
     patient.put(2, "tag", every, REGISTRY, exclude=[f"refs/tags/{tag}"])
     state, evidence = patient.row(what)
     assert (state, evidence) == ("advisory", "no ruleset enforces it for the tags of cancel")
@@ -357,4 +357,4 @@ def test_the_token_never_shows(patient: Patient, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("GITHUB_TOKEN", "ghs_unknown_token")
     done = patient.consumer.run("doctor", "--format", "json")
     assert "ghs_unknown_token" not in done.stdout + done.stderr
-    assert "does not take the token (401)" in done.stdout
+    assert "does not accept the token (401)" in done.stdout

@@ -25,29 +25,33 @@ def said(root: Path, split: str = "", project: str = "  {}\n") -> list[tuple[str
 
 def test_a_project_as_it_begins_trusts_anybody_and_counts_nothing(tmp_path: Path) -> None:
     assert said(tmp_path) == [
-        ("verdicts are trusted", "advisory", "`policy.trust` is local: a release takes a verdict of anybody's machine"),
+        ("verdicts are trusted", "advisory", "`policy.trust` is local: a release accepts a verdict from any machine"),
         (
             "training code cannot read the holdout",
             "advisory",
-            "flights: the holdout is rows of the repository's own data, which training code can read",
+            "flights: the holdout is part of the dataset's own rows, which training code can read",
         ),
         (
-            "questions to a holdout are counted",
+            "evaluations on a holdout are counted",
             "advisory",
-            "flights: any number of candidates may be judged on the same rows, each at full confidence",
+            "flights: any number of candidates may be evaluated on the same rows, each at full confidence",
         ),
     ]
 
 
 def test_separated_verdicts_on_a_counted_holdout_out_of_reach_are_as_good_as_it_gets(tmp_path: Path) -> None:
     assert said(tmp_path, OUTSIDE, "  policy: {trust: separated}\n") == [
-        ("verdicts are trusted", "ok", "a release takes only verdicts of a job that ran no code of the candidate"),
+        (
+            "verdicts are trusted",
+            "ok",
+            "a release accepts only verdicts from a job that ran none of the candidate's code",
+        ),
         (
             "sealed holdouts",
             "ok",
-            "flights: at a URL, out of reach for training code where its job has no credentials",
+            "flights: at a URL, which training code cannot read if its job has no credentials",
         ),
-        ("questions to a holdout are counted", "ok", "flights: 5"),
+        ("evaluations on a holdout are counted", "ok", "flights: 5"),
     ]
 
 
@@ -55,7 +59,7 @@ def test_a_holdout_that_is_sealed_inside_of_the_repository_can_be_read(tmp_path:
     assert (
         "training code cannot read the holdout",
         "advisory",
-        "flights: the sealed holdout lies in the repository, where training code can read it",
+        "flights: the sealed holdout is in the repository, where training code can read it",
     ) in said(tmp_path, INSIDE)
 
 
@@ -63,5 +67,5 @@ def test_one_job_for_all_lets_the_candidate_reach_its_judge(tmp_path: Path) -> N
     assert said(tmp_path, project="  policy: {trust: single-job}\n")[0] == (
         "verdicts are trusted",
         "advisory",
-        "`policy.trust` is single-job: a release takes a verdict of a job that the candidate's own code ran in",
+        "`policy.trust` is single-job: a release accepts a verdict from a job that also ran the candidate's code",
     )
