@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_ci.core.errors import Findings
+from mlops_ci.core.errors import Findings, UsageProblem
 from mlops_ci.core.records.events import Assignment, EventRef, Release
 from mlops_ci.registry.events import next_version, version_key
-from mlops_ci.registry.state import ModelState, fold_refs
+from mlops_ci.registry.state import ModelState, RegistryState, fold_refs, read_registry
+from mlops_ci.repository.git import Repository
 from mlops_ci.repository.refs import Ref
+from tests.support.git_calls import git_in
 from tests.support.registry_samples import RELEASE, assignment, plain_tag, tag
 
 
@@ -318,3 +320,92 @@ def test_a_model_is_deprecated_until_something_happens_to_it() -> None:
         True,
         False,
     ]
+
+
+def test_an_environments_assignments_are_its_own_oldest_first() -> None:
+    refs = [
+        plain_tag("churn#prod#1", "1" * 40, 10, "a" * 40),
+        plain_tag("churn#edge#2", "2" * 40, 20, "a" * 40),
+        plain_tag("churn#prod!#3", "3" * 40, 30, "a" * 40),
+        plain_tag("churn#prod#4", "4" * 40, 40, "b" * 40),
+    ]
+    state = fold_refs(refs).model("churn")
+    assert [event.name for event in state.assignments("prod")] == ["churn#prod#1", "churn#prod#4"]
+    assert state.assignments("unknown") == ()
+
+
+def test_a_model_that_must_be_there_is_asked_for_by_its_name() -> None:
+    registry = fold_refs(chain())
+    assert registry.require_model("delay") is registry.models["delay"]
+    with pytest.raises(UsageProblem, match="nothing is recorded of a model 'delya'") as caught:
+        registry.require_model("delya")
+    (problem,) = caught.value.diagnostics
+    assert (problem.id, "delay" in (problem.help or "")) == ("model-unknown", True)
+    with pytest.raises(UsageProblem) as caught:
+        fold_refs([]).require_model("delay")
+    assert caught.value.diagnostics[0].help == "mlops-ci release records the first"
+
+
+def test_the_registry_of_a_clone_is_that_of_its_tags_and_logs_and_there_is_none_outside_of_one(
+    repo: Repository,
+) -> None:
+    assert read_registry(None) == RegistryState({})
+    run = git_in(repo.root)
+    run("tag", "-m", "first", "churn@v1.0.0")
+    run("tag", "-m", "not ours", "nightly")
+    log = run("commit-tree", "-m", "churn@v1.0.0", "HEAD^{tree}").strip()
+    run("update-ref", "refs/mlops/log/churn", log)
+    registry = read_registry(repo)
+    assert list(registry.models) == ["churn"]
+    state = registry.models["churn"]
+    assert ([event.name for event in state.events], state.log, state.gaps) == (["churn@v1.0.0"], log, ())
+
+
+def test_events_without_a_log_may_not_be_all_where_a_record_is_among_them() -> None:
+    (warning,) = fold_refs(chain()).gap_warnings
+    assert "delay (its log)" in warning.message
+    assert fold_refs([plain_tag("churn@v1.0.0", "1" * 40, 10)]).gap_warnings == ()
+    assert not fold_refs([]).model("delay").is_log_missing
+
+
+def test_how_many_events_are_missing_is_told_of_each_model() -> None:
+    whole = chain()
+    log = Ref("refs/mlops/log/delay", "9" * 40, "commit", None, "", 0, "delay#prod#9\n")
+    lacking = [ref for ref in whole if ref.name != "refs/tags/delay@v2.0.0"]
+    registry = fold_refs([*lacking, log])
+    assert registry.model("delay").gaps == ("3" * 40, "delay#prod#9")
+    assert "delay (2)" in registry.gap_warnings[0].message
+
+
+def test_an_event_on_a_commit_without_a_release_has_its_records_version() -> None:
+    (event,) = fold_refs([chain()[3]]).model("delay").events
+    assert (event.name, event.version) == ("delay#prod#2", "2.0.0")
+    (deprecation,) = fold_refs([plain_tag("churn@deprecated#1", "1" * 40, 1)]).model("churn").events
+    assert deprecation.version == ""
+
+
+def test_an_empty_state_has_no_past() -> None:
+    state = ModelState("churn")
+    assert (state.last_event, state.latest_event_date, state.next_number) == (None, 0, 1)
+    assert (state.highest_version, state.latest_release, state.is_deprecated) == (None, None, False)
+    state = fold_refs(chain()).model("delay")
+    assert (state.last_event, state.latest_event_date) == (state.events[-1], 500)
+
+
+def test_a_fork_and_events_of_the_same_second_keep_their_dates_and_kinds_place() -> None:
+    """Given two events that follow the same one, then the earlier comes first, and with it all that follows it."""
+    first = EventRef("delay@v1.0.0", "1" * 40)
+    fork = [
+        tag(RELEASE, "1" * 40, 1),
+        tag(assignment(2, previous=first), "3" * 40, 3),
+        tag(assignment(1, previous=first), "2" * 40, 2),
+        tag(assignment(3, previous=EventRef("delay#prod#1", "2" * 40)), "4" * 40, 9),
+    ]
+    numbers = [event.number for event in fold_refs(fork).model("delay").events]
+    assert numbers == [0, 1, 3, 2]
+    at_once = [
+        plain_tag("m#prod#2", "1" * 40, 5),
+        plain_tag("m#prod#1", "2" * 40, 5),
+        plain_tag("m@v1.0.0", "3" * 40, 5),
+    ]
+    assert [event.name for event in fold_refs(at_once).model("m").events] == ["m@v1.0.0", "m#prod#1", "m#prod#2"]

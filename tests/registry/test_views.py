@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mlops_ci.core.records.events import EventRef
+from mlops_ci.core.records.events import Approval, EventRef, Provenance
 from mlops_ci.registry.state import fold_refs
 from mlops_ci.registry.views import history_view, show_view
 from mlops_ci.repository.refs import Ref
@@ -126,7 +126,41 @@ def test_history_of_all_models_is_ordered_by_date_and_each_model_by_its_log() ->
     assert rows[0].sentence != "no record"
 
 
-def test_an_event_of_another_kind_is_told_by_what_a_user_would_call_it() -> None:
-    tags = ["m@v1.0.0", "m#prod#1", "m#prod!#2", "m@v1.0.0!", "m@deprecated"]
-    rows = history_view(fold_refs([plain_tag(name, str(at) * 40, at) for at, name in enumerate(tags, 1)]), "m").events
-    assert {row.event for row in rows} >= {"deploy", "undeploy", "deprecate"}
+def test_show_of_one_model_tells_by_whom_and_why_as_the_records_say_it() -> None:
+    """Given tags that a bot made, then who released and deployed stands in the records."""
+    approvals = (Approval("review", "Grace Hopper", "2026-11-22T20:30:00+00:00", url="https://example.org/1"),)
+    release = replace(RELEASE, made_by=Provenance("Grace Hopper", "0.1.0"))
+    deployed = assignment(
+        1,
+        made_by=Provenance("Alan Turing", "0.1.0", run_url="https://example.org/runs/7"),
+        reason="v0 was slow",
+        rollback_of="0.9.0",
+        approvals=approvals,
+        approvals_required=1,
+        previous=EventRef("delay@v1.0.0", "1" * 40),
+    )
+    (running,) = show_view(fold_refs([tag(release, "1" * 40, 0), tag(deployed, "2" * 40, 60)]), "delay").running
+    assert (running.released_by, running.by, running.event) == ("Grace Hopper", "Alan Turing", "rollback")
+    assert (running.approvals, running.approvals_required) == (approvals, 1)
+    assert (running.reason, running.rollback_of) == ("v0 was slow", "0.9.0")
+    assert (running.run_url, running.tag) == ("https://example.org/runs/7", EventRef("delay#prod#1", "2" * 40))
+    assert running.commit == "c" * 40
+
+
+def test_a_version_runs_since_it_came_back_and_not_since_it_was_there_first() -> None:
+    tags = ["m@v1.0.0", "m#prod#1", "m#prod!#2", "m#prod#3"]
+    registry = fold_refs([plain_tag(name, str(at) * 40, at) for at, name in enumerate(tags, 1)])
+    (running,) = show_view(registry, "m").running
+    assert (running.since, running.tag.name) == ("1970-01-01T00:00:04+00:00", "m#prod#3")
+
+
+def test_each_kind_of_event_has_its_verb() -> None:
+    tags = ["m@v1.0.0", "m#prod#1", "m#prod!#2", "m@v1.0.0!", "m@deprecated#3"]
+    rows = history_view(fold_refs([plain_tag(name, str(at) * 40, at) for at, name in enumerate(tags, 1)]), None).events
+    assert [(row.tag, row.event, row.version) for row in reversed(rows)] == [
+        ("m@v1.0.0", "release", "1.0.0"),
+        ("m#prod#1", "deploy", "1.0.0"),
+        ("m#prod!#2", "undeploy", "1.0.0"),
+        ("m@v1.0.0!", "retire", "1.0.0"),
+        ("m@deprecated#3", "deprecate", ""),
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 from unittest.mock import ANY
@@ -855,3 +856,65 @@ def test_equal_models_are_promoted_no_more_often_than_alpha(metric: str) -> None
         pair = [model(labels, 1.0, name, 3 * trial + at) for at, name in enumerate("ab")]
         wins += only(judge(pair[0], pair[1], requirement, labels=labels, metrics=[metric])).verdict == "pass"
     assert wins <= 400 * 0.05 + 2 * math.sqrt(400 * 0.05 * 0.95)
+
+
+def says_yes_to(share: Mapping[str, float], rows: int = 300) -> tuple[ScoredModel, Any]:
+    """A model, and the groups of as many rows each to which it says yes at these shares."""
+    groups = np.repeat(list(share), rows)
+    said = np.concatenate([np.arange(rows) < rows * part for part in share.values()])
+    return ScoredModel("m", "m", Predictions(labels=said.astype(np.int64)), (False, True)), groups
+
+
+@pytest.mark.parametrize(
+    ("shares", "verdict", "reason"),
+    [
+        ({"a": 0.5, "b": 0.5}, "pass", "interval-clear"),
+        ({"a": 0.5, "b": 0.7, "c": 0.1}, "fail", "interval-clear"),
+        ({"a": 0.5}, "inconclusive", "too-few-groups"),
+    ],
+)
+def test_a_gap_between_the_groups_of_a_column_is_required_to_be_small(
+    shares: Mapping[str, float], verdict: str, reason: str
+) -> None:
+    one, groups = says_yes_to(shares)
+    parity = Requirement("demographic-parity-difference", max=0.2, by="group")
+    elsewhere = replace(parity, by="gone")  # a column that the holdout does not have
+    gate = GateSpec(requirements=(parity, elsewhere))
+    labels = np.arange(len(groups)) % 2 == 0
+    holdout = RowMetadata(fairness_columns={"group": groups})
+    found = judge_candidate(Contest("binary-classification", labels, one, NO_CHAMPION, gate, holdout=holdout))
+    result, other = found.requirements
+    assert (result.verdict, result.reason.code) == (verdict, reason)
+    assert other.reason == Reason("too-few-groups")
+    if len(shares) == 3:
+        assert (result.reason.highest_group, result.reason.lowest_group) == ("b", "c")
+        assert result.candidate == pytest.approx(0.6)
+
+
+def test_the_same_answers_are_said_to_be_no_better_or_worse() -> None:
+    found = judge(replace(FAIR, name="twin"), FAIR, BETTER, labels=LABELS)
+    assert " of m@v1.0.0: no better or worse [" in found.sentence
+
+
+@pytest.mark.parametrize(("worth", "tested"), [(50, True), (49, False)])
+def test_a_slice_is_tested_from_the_rows_on_that_it_is_worth(worth: int, tested: bool) -> None:
+    """Given two rows of each unit, then a slice is worth as many rows as it has units."""
+    rows = 600
+    units = np.arange(rows) // 2
+    part = np.where(units < worth, "few", "many")
+    labels = labels_of(rows)
+    gate = GateSpec(min_slice_rows=50, requirements=(Requirement("accuracy", min=0.1),))
+    found = judge_candidate(
+        Contest(
+            "binary-classification",
+            labels,
+            model(labels, 1.0),
+            NO_CHAMPION,
+            gate,
+            evaluate=EvaluateSpec(metrics=("accuracy",)),
+            holdout=RowMetadata(groups=units, slices={"part": part}),
+        )
+    )
+    (few,) = [value for value in found.metrics if value.slice == "part=few"]
+    assert (few.lower is not None) is tested
+    assert few.rows == 2 * worth
