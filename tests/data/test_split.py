@@ -15,7 +15,7 @@ from mlops_ci.data.sources.files import source_files
 from mlops_ci.data.split import SplitSource, SplitSummary, split_dataset, target_findings, write_split_files
 from mlops_ci.spec.spec_types import ColumnSpec, SourceSpec, SplitSpec
 
-few = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+few = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def divided(
@@ -113,7 +113,7 @@ KEYS: dict[str, tuple[st.SearchStrategy[Any], str]] = {
 }
 
 
-@settings(few, max_examples=12)
+@settings(few, max_examples=6)
 @given(rows=st.lists(st.tuples(*(values for values, _ in KEYS.values())), min_size=20, max_size=30))
 def test_a_key_names_the_same_row_whatever_type_its_columns_are_taken_for(
     rows: list[tuple[Any, ...]], tmp_path_factory: Any, benches: Any

@@ -87,7 +87,10 @@ def predictions(fitted: FittedModel, data: Path) -> Any:
 
 
 @linux
-@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
+@pytest.mark.parametrize(
+    "spec",
+    [pytest.param(spec, id=name, marks=pytest.mark.slow if name != "boosting" else ()) for name, spec in SPECS.items()],
+)
 def test_forked_workers_come_to_what_fresh_ones_come_to(
     spec: TrainSpec, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,12 +151,15 @@ print(sorted((pool["internal_api"], pool["num_threads"], pool["version"]) for po
 
 
 @linux
-@pytest.mark.parametrize("threads", [None, "3"])
+@pytest.mark.parametrize("threads", [None, pytest.param("3", marks=pytest.mark.slow)])
 def test_pools_of_threads_have_the_size_that_they_have_in_a_fresh_process(
     threads: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given the libraries that a template imports, when a child uses OpenMP and BLAS, then it ends, with as many threads."""
-    if threads is not None:
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS")
+    if threads is None:
+        monkeypatch.delenv("OMP_NUM_THREADS")
+    else:
         monkeypatch.setenv("OMP_NUM_THREADS", threads)
     imports = "".join(f"import {name}\n" for name in warm.PRELOADED_MODULES)
     with template(imports, tuple(warm.KNOWN_THREADS)) as server:
@@ -218,6 +224,7 @@ def test_the_template_is_gone_before_code_of_the_repository_starts(data: Path) -
 
 
 @linux
+@pytest.mark.slow
 def test_a_worker_starts_afresh_when_the_template_fails(data: Path) -> None:
     """Given a template that was killed, when a job comes, then it is run all the same."""
     fit(data, SPECS["linear"])
@@ -298,6 +305,7 @@ def test_no_worker_outlives_its_command(way: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("without_forks")
+@pytest.mark.slow
 def test_without_forks_every_worker_is_fresh(data: Path) -> None:
     assert warm.run_forked("m", ["-c"], data.parent, toolkit=str(TOOLKIT), timeout=None) is None
     assert fit(data, SPECS["linear"]).model_digest
