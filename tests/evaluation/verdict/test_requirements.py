@@ -202,7 +202,8 @@ def test_a_test_passes_fails_or_says_what_is_in_the_way(
     assert (result.labels_needed is None) == (code != "too-close" or result.p_value == 0.5)
 
 
-OSLO, ROME = ("city", "Oslo"), ("city", "Rome")
+OSLO: Slice = ("city", "Oslo")
+ROME: Slice = ("city", "Rome")
 
 
 def test_the_slice_with_the_smallest_p_is_told_and_p_values_are_corrected_for_all_of_them() -> None:
