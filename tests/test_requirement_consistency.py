@@ -51,28 +51,55 @@ def test_a_sound_result_is_read_back_and_follows(item: RequirementResult) -> Non
 @pytest.mark.parametrize(
     ("item", "why"),
     [
-        (replace(requirement("pass"), lower=0.6), "interval-clear does not hold"),
-        (replace(requirement("pass"), upper=None), "the bounds are no interval"),
-        (replace(requirement("pass"), lower=0.74, upper=0.73), "the bounds are no interval"),
-        (replace(requirement("pass"), lower=None, upper=None), "interval-clear lacks its numbers"),
-        (replace(requirement("inconclusive"), reason=Reason("interval-crosses-limit", limit=0.66)), "does not hold"),
-        (replace(IMPROVED, difference=0.05), "the difference is not that of the two values"),
-        (replace(IMPROVED, baseline=None), "the difference is not that of the two values"),
-        (replace(IMPROVED, p_value=0.06), "improvement-shown does not hold"),
-        (replace(IMPROVED, p_value=None), "improvement-shown lacks its numbers"),
-        (replace(IMPROVED, p_value=0.0), "the p-value is none"),
-        (replace(IMPROVED, lower=0.005), "improvement-shown does not hold"),
-        (replace(IMPROVED, requirement=replace(BETTER, margin=0.03)), "improvement-shown does not hold"),
-        (replace(IMPROVED, requirement=NO_WORSE), "improvement-shown is no answer of non-inferiority"),
-        (replace(IMPROVED, rows=-1), "rows are fewer than none"),
-        (RequirementResult(AT_MOST, "pass", Reason("value-measured"), 2.1), "value-measured does not hold"),
-        (RequirementResult(AT_MOST, "pass", Reason("value-measured")), "value-measured lacks its numbers"),
-        (RequirementResult(AT_MOST, "not-applicable", Reason("no-baseline")), "no-baseline is no answer of threshold"),
-        (RequirementResult(RATIO, "pass", Reason("ratio-measured", baseline="m"), 2.4, 1.9), "does not hold"),
-        (RequirementResult(RATIO, "pass", Reason("ratio-measured", baseline="m"), 2.4, 0.0), "does not hold"),
+        (replace(requirement("pass"), lower=0.6), "the numbers contradict the reason interval-clear"),
+        (replace(requirement("pass"), upper=None), "the bounds do not form an interval"),
+        (replace(requirement("pass"), lower=0.74, upper=0.73), "the bounds do not form an interval"),
+        (
+            replace(requirement("pass"), lower=None, upper=None),
+            "the numbers that the reason interval-clear needs are missing",
+        ),
+        (
+            replace(requirement("inconclusive"), reason=Reason("interval-crosses-limit", limit=0.66)),
+            "the numbers contradict the reason",
+        ),
+        (replace(IMPROVED, difference=0.05), "the difference does not match the two values"),
+        (replace(IMPROVED, baseline=None), "the difference does not match the two values"),
+        (replace(IMPROVED, p_value=0.06), "the numbers contradict the reason improvement-shown"),
+        (replace(IMPROVED, p_value=None), "the numbers that the reason improvement-shown needs are missing"),
+        (replace(IMPROVED, p_value=0.0), "the p-value is not greater than 0 and at most 1"),
+        (replace(IMPROVED, lower=0.005), "the numbers contradict the reason improvement-shown"),
+        (
+            replace(IMPROVED, requirement=replace(BETTER, margin=0.03)),
+            "the numbers contradict the reason improvement-shown",
+        ),
+        (
+            replace(IMPROVED, requirement=NO_WORSE),
+            "improvement-shown is not a possible reason for the test non-inferiority",
+        ),
+        (replace(IMPROVED, rows=-1), "a number of rows is negative"),
+        (
+            RequirementResult(AT_MOST, "pass", Reason("value-measured"), 2.1),
+            "the numbers contradict the reason value-measured",
+        ),
+        (
+            RequirementResult(AT_MOST, "pass", Reason("value-measured")),
+            "the numbers that the reason value-measured needs are missing",
+        ),
+        (
+            RequirementResult(AT_MOST, "not-applicable", Reason("no-baseline")),
+            "no-baseline is not a possible reason for the test threshold",
+        ),
+        (
+            RequirementResult(RATIO, "pass", Reason("ratio-measured", baseline="m"), 2.4, 1.9),
+            "the numbers contradict the reason",
+        ),
+        (
+            RequirementResult(RATIO, "pass", Reason("ratio-measured", baseline="m"), 2.4, 0.0),
+            "the numbers contradict the reason",
+        ),
         (
             RequirementResult(NO_LOSS, "pass", Reason("no-regression-shown", tests=1, skipped=0), **BEHIND),
-            "does not hold",
+            "the numbers contradict the reason",
         ),
     ],
 )
@@ -85,7 +112,7 @@ def test_what_does_not_follow_is_said(item: RequirementResult, why: str) -> None
     [("pass", Reason("too-close")), ("fail", Reason("improvement-shown")), ("pass", Reason("no-baseline"))],
 )
 def test_a_reason_explains_its_own_verdicts_alone(verdict: Any, reason: Reason) -> None:
-    with pytest.raises(ValueError, match="does not explain"):
+    with pytest.raises(ValueError, match="does not fit the verdict"):
         RequirementResult(BETTER, verdict, reason)
 
 
@@ -101,7 +128,7 @@ def test_a_reason_explains_its_own_verdicts_alone(verdict: Any, reason: Reason) 
     ],
 )
 def test_terms_are_those_of_the_test(terms: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="not the terms of"):
+    with pytest.raises(ValueError, match="these terms do not fit the test"):
         RequirementTerms("auc", **terms)
 
 

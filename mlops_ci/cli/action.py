@@ -37,7 +37,7 @@ def run_action(argv: Sequence[str], environ: MutableMapping[str, str]) -> int:
         if environ.get("MLOPS_CI_BIN") and inputs.get("requirements"):
             raise UsageProblem.of(
                 "requirements-not-installed",
-                "the input `requirements` cannot be used with MLOPS_CI_BIN, which names a ready environment",
+                "the input `requirements` cannot be used with MLOPS_CI_BIN, which names an environment that is already installed",
                 help="install the packages into that environment, or run without MLOPS_CI_BIN",
             )
         if name == SETUP:
@@ -63,7 +63,7 @@ def arguments(verb: Verb, inputs: Mapping[str, str]) -> list[str]:
         value = inputs.get(name, "")
         if not _is_text(value):
             raise _input_problem(
-                f"the input '{name}' contains characters that are not text",
+                f"the input '{name}' contains characters that are not allowed in a text",
                 "check the source of the value in the workflow",
             )
         if not value.strip():
@@ -105,7 +105,10 @@ def _split_list(name: str, value: str) -> list[str]:
     except (ValueError, RecursionError):
         items = None
     if not isinstance(items, list) or not all(isinstance(one, str) and one and _is_text(one) for one in items):
-        raise _input_problem(f"the input '{name}' is not a JSON list of names", 'write ["a", "b"], or a b')
+        raise _input_problem(
+            f"the input '{name}' is not a JSON list of names",
+            'write a list such as ["a", "b"], or the names with spaces between them: a b',
+        )
     return items
 
 

@@ -21,7 +21,7 @@ def build_command_group(run: VerbRunner) -> click.Group:
         "mlops-ci",
         SECTIONS,
         run,
-        help="GitOps CI/CD for machine learning: specs in git drive checks, training, gates, releases and deployments.",
+        help="GitOps CI/CD for machine learning: specs in git define the checks, training, gates, releases and deployments.",
         epilog="Exit codes: 0 ok, 1 findings (a check or the gate failed), 2 usage or invalid spec, 3 environment, 4 bug.",
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )

@@ -218,8 +218,8 @@ def _publish(
         raise EnvironmentProblem.of(
             "remote-unreachable",
             f"the push to '{remote}' failed: {answer.detail.splitlines()[-1] if answer.detail else 'no reason given'}",
-            help="check the network and your rights (git push --dry-run), then run the same command again. The push is atomic: if"
-            " it did arrive, the second run finds the result and changes nothing",
+            help="check the network and your access rights (git push --dry-run), then run the same command again. The push is atomic: if"
+            " it succeeded in spite of this error, the second run finds its result and changes nothing",
         )
     if answer.state == "done":
         observe("refs     update this clone")
@@ -252,10 +252,10 @@ def _publish_locally(repo: Repository, updates: list[RefUpdate], observe: Callab
                 help=f"run the command in that work tree: -C {tree}",
             )
     if not repo.update_refs(updates):
-        return ApplyResult("raced", "a ref changed in the meantime")
+        return ApplyResult("raced", "another command changed a ref in the meantime")
     for update in branches:
         if update.ref == checked_out and update.old not in (None, ZERO_OID):
-            observe("files    update the work tree to its branch")
+            observe("files    update the work tree to the new commit of its branch")
             if not repo.fast_forward(str(update.old), update.new):
                 return ApplyResult(
                     "done",

@@ -93,7 +93,7 @@ class Session:
             outcome = self._plan_again(outcome, step, options)
         raise EnvironmentProblem.of(
             "contended",
-            f"{ATTEMPTS} attempts to write the registry failed, because others wrote first each time; nothing was written",
+            f"{ATTEMPTS} attempts to write the registry failed, because somebody else wrote first each time; nothing was written",
             help=f"run the same command again in a minute; the last error was: {_first_line(answer.detail)}",
         )
 
@@ -276,8 +276,8 @@ def _sync_registry(repo: Repository | None, verb: Verb) -> tuple[Diagnostic, ...
     ]:
         raise EnvironmentProblem.of(
             "registry-diverged",
-            f"these refs differ between this clone and '{remote}', although they never change: {', '.join(moved)}",
-            help="somebody rewrote the registry in one of the two; compare with another clone before you trust either",
+            f"these refs differ between this clone and '{remote}', although such refs must never change: {', '.join(moved)}",
+            help="somebody rewrote the registry in this clone or at the remote; compare both with another clone before you trust either of them",
         )
     if tags.state in ("done", "rejected"):  # tags of other tools may move
         if verb.syncs == "must":
@@ -287,7 +287,7 @@ def _sync_registry(repo: Repository | None, verb: Verb) -> tuple[Diagnostic, ...
         raise EnvironmentProblem.of(
             "remote-unreachable",
             f"'{remote}' could not be fetched: {tags.detail}",
-            help="check the network and your rights (git fetch), then run the same command again",
+            help="check the network and your access rights (git fetch), then run the same command again",
         )
     return (
         Diagnostic(
@@ -322,6 +322,6 @@ def _require_all_published(repo: Repository, remote: str) -> None:
     raise EnvironmentProblem.of(
         "registry-unpublished",
         f"'{remote}' lacks {len(lacks)} events or ledgers that this clone has: {', '.join(lacks[:5])}",
-        help="they are older than the remote; publish them: git push --atomic "
+        help="they were recorded before the remote was added; publish them: git push --atomic "
         + " ".join([remote, "HEAD", *(shlex.quote(ref) for ref in refs)]),
     )

@@ -57,4 +57,4 @@ def read_row(file: Path) -> Verb:
             code = compile(ast.Expression(statement.value), str(file), "eval")
             row: Verb = eval(code, dict(vars(row_names)))  # noqa: S307 - an expression in a file of this package
             return row
-    raise ValueError(f"{file} has no row: SPEC = Verb(...)")
+    raise ValueError(f"{file} does not define its command: SPEC = Verb(...)")

@@ -115,7 +115,7 @@ def approve(project: Project, *, model: str, env: str, reason: str | None = None
         return Outcome(report)
     text = format_tag_message(
         f"{release.ref.name} approved for {environment}",
-        reason or f"{who.name} approves that {release.ref.name} goes to {environment}.",
+        reason or f"{who.name} approves the deployment of {release.ref.name} to {environment}.",
         encode_approval(consent),
     )
     tag = CreateTag(ref.removeprefix(APPROVAL_PREFIX), release.commit, text, 0, signing, APPROVAL_PREFIX)

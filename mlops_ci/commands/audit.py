@@ -34,12 +34,12 @@ from mlops_ci.spec.load import PROJECT_FILE
 
 SPEC = Verb(
     "audit",
-    "Verify the whole registry offline and report every break.",
+    "Verify the whole registry offline and report every problem.",
     (
         Option("model", "A model; by default all.", positional=True, metavar="MODEL"),
         Option(
             "since",
-            "A log head, ledger head, tag or commit seen earlier, which must still exist; can be repeated.",
+            "The id of a log head, ledger head, tag or commit from an earlier audit, which must still exist; can be repeated.",
             multiple=True,
             default=(),
             metavar="OID",
@@ -51,9 +51,9 @@ SPEC = Verb(
     formats=("text", "json", "github", "sarif"),
     surfaces=ALL_SURFACES,
     icon="search",
-    details="Checks tags against logs, the chain, versions and numbers, signatures, released runs byte by byte, sources, manifests and"
-    " ledgers, using the specs of the default branch as last fetched. Works in a mirror, too. In a CI job, whose clone has only"
-    " branches and tags, the rest is fetched first.",
+    details="Compares the tags with the logs. Checks the chain of records, versions and numbers, signatures, released runs (byte by byte),"
+    " sources, manifests and ledgers. Uses the specs of the default branch as last fetched. Also works in a mirror. In a CI job, the"
+    " clone has only branches and tags, so the other refs are fetched first.",
 )
 
 FindingsByModel = dict[str, list[Diagnostic]]

@@ -66,6 +66,6 @@ def _require_previous_environment(project: Project, state: ModelState, version: 
     if all(event.version != version for event in state.assignments(before)):
         raise Findings.of(
             "deploy-out-of-order",
-            f"{state.model} v{version} has not been in '{before}', which comes before '{environment}'",
+            f"{state.model} v{version} was never deployed to '{before}', which comes before '{environment}'",
             help=f"mlops-ci deploy {state.model}@{version} --env {before}",
         )

@@ -58,7 +58,7 @@ def diff(context: Context, *, a: str, b: str) -> Outcome[DiffReport]:
     unknown = tuple(
         Diagnostic(
             "diff-spec-missing",
-            f"this clone lacks the spec that the record of {side.name} names, so only the files of the runs are compared",
+            f"this clone does not have the spec that is named in the record of {side.name}, so only the files of the runs are compared",
             help="git fetch --unshallow (in GitHub Actions: actions/checkout with `fetch-depth: 0`)",
             severity="warning",
         )
@@ -119,7 +119,7 @@ def _version_problem(registry: RegistryState, state: ModelState, what: str, runs
     match = find_nearest(what.removeprefix("v"), (*state.releases, *state.current_assignments))
     return UsageProblem.of(
         "version-unknown",
-        f"'{what}' is not a version of '{state.model}', not an environment that it runs in, and not a run in this clone",
+        f"'{what}' is neither a version of '{state.model}', nor an environment in which this model runs, nor a run in this clone",
         help=(f"did you mean '{match}'? " if match else "")
         + f"versions: {', '.join(state.releases) or 'none'}; environments: {', '.join(state.current_assignments) or 'none'};"
         f" runs: mlops-ci show --runs {state.model}",

@@ -30,8 +30,8 @@ SPEC = Verb(
         TokenPermission("contents", "read", "reads the rules of branches and tags"),
         TokenPermission("actions", "read", "reads the environments; without it, their protection is unknown"),
     ),
-    details="enforced: GitHub prevents a violation; advisory: nothing prevents it; unknown: this token may not see the setting, which"
-    " never counts as enforced. GitHub is asked if GITHUB_TOKEN is set. Exit code 1 if something would make commands fail.",
+    details="enforced: GitHub prevents a violation; advisory: nothing prevents it; unknown: this token is not allowed to see the"
+    " setting; unknown never counts as enforced. GitHub is asked if GITHUB_TOKEN is set. Exit code 1 if something would make commands fail.",
     outputs=(
         ActionOutput("problems", "The number of problems that would make commands fail."),
         ActionOutput("advisory", "The number of policies that nothing enforces."),

@@ -49,13 +49,13 @@ SPEC = Verb(
         BASE_OPTION,
         Option(
             "runs",
-            "Train nothing; evaluate the runs that other jobs wrote to DIR (`train --out`, `ci predict --out`), without executing their code.",
+            "Train nothing; evaluate the runs that other jobs wrote to DIR (`train --out`, `ci predict --out`), without executing the code of these runs.",
             kind="path",
             metavar="DIR",
         ),
         Option(
             "out",
-            "Write evaluated runs to FILE for `ci keep`; the holdout budget is charged when they are kept.",
+            "Write evaluated runs to FILE for `ci keep`; their evaluations are counted in the holdout budget when `ci keep` stores them.",
             kind="path",
             metavar="FILE",
         ),
@@ -74,7 +74,7 @@ SPEC = Verb(
         TokenPermission(
             "contents",
             "write",
-            "charges the holdout budget, if a dataset has a holdoutBudget; otherwise read is enough",
+            "counts the evaluation in the holdout budget, if a dataset has a holdoutBudget; otherwise `contents: read` is enough",
         ),
         TokenPermission(
             "pull-requests", "write", "comments on the pull request; without it, the result is only in the job summary"

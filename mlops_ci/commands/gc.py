@@ -29,12 +29,15 @@ SPEC = Verb(
     "Delete old runs that were never released.",
     (
         Option(
-            "keep", "Runs younger than AGE stay (units: s, m, h, d, w); 90d by default.", default="90d", metavar="AGE"
+            "keep",
+            "Runs younger than AGE are kept (units: s, m, h, d, w); 90d by default.",
+            default="90d",
+            metavar="AGE",
         ),
     ),
     writes=True,
     syncs="must",
-    details="Deletes in this clone and at the remote. Whatever was ever released or deployed stays, at any age. If the project has a `store`"
+    details="Deletes in this clone and at the remote. Everything that was ever released or deployed is kept, however old it is. If the project has a `store`"
     " URL, it also deletes stored objects older than AGE that no remaining run uses; other repositories must not share that URL.",
 )
 
@@ -92,7 +95,7 @@ def gc(project: Project, *, keep: str = "90d") -> Outcome[GcReport]:
     reasons = {
         one.name: RELEASED_REASON
         if one.name in protected.objects
-        else "needed by a run that stays"
+        else "needed by a run that is kept"
         if one.name in needed
         else young
         for one in found
@@ -188,5 +191,7 @@ def _plan_removals(gone: Sequence[tuple[str, str]], remote: str | None) -> Itera
 
 def _incomplete_problem(message: str, help: str) -> EnvironmentProblem:
     return EnvironmentProblem.of(
-        "registry-incomplete", f"{message}, so nothing is deleted: a release might need it", help=help
+        "registry-incomplete",
+        f"{message}, so nothing is deleted: a release that is unknown here might need one of the runs",
+        help=help,
     )

@@ -139,7 +139,7 @@ def _setup_steps(root: Path, projects: Mapping[Path, bytes]) -> tuple[str, ...]:
     policy = () if trusted else (f"in {PROJECT_FILE}, add below `spec`: policy: {{trust: separated}}",)
     return (
         *policy,
-        "on GitHub, make the settings of https://github.com/mlops-ci/mlops-ci/blob/v1/docs/github.md",
+        "on GitHub, change the settings as described in https://github.com/mlops-ci/mlops-ci/blob/v1/docs/github.md",
         "mlops-ci doctor",
     )
 

@@ -57,7 +57,11 @@ SPEC = Verb(
         MODELS_OPTION,
         REASON_OPTION,
         FORCE_OPTION,
-        Option("gated", "Skip models that have not passed the gate, with the reason, instead of failing.", kind="flag"),
+        Option(
+            "gated",
+            "Skip models that have not passed the gate, and report the reason, instead of failing.",
+            kind="flag",
+        ),
     ),
     writes=True,
     syncs="must",
@@ -98,7 +102,9 @@ def release(
     head = repo.head()
     if head is None:
         raise Findings.of(
-            "commit-missing", "there is no commit yet that a release could tag", help="git add --all && git commit"
+            "commit-missing",
+            "there is no commit yet, and a release must tag a commit",
+            help="git add --all && git commit",
         )
     branch = _release_branch(project, repo)
     tip = repo.resolve(f"{branch}^{{commit}}") if branch else None

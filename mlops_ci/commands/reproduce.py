@@ -160,7 +160,7 @@ def _findings(report: ReproduceReport) -> tuple[Diagnostic, ...]:
         findings.append(
             Diagnostic(
                 "reproduce-equivalent",
-                f"{report.release} was reproduced with the same predictions (within {GOLDEN_TOLERANCE:g}) but another structure: {why}",
+                f"{report.release} was reproduced with the same predictions (within {GOLDEN_TOLERANCE:g}), but the model has another structure: {why}",
                 severity="warning",
             )
         )
@@ -175,7 +175,7 @@ _CAUSE_HELP: Mapping[CauseKind, str] = {
     "data": "look for a clone or a backup with these files; `git log --all -- PATH` shows who removed them",
     "commit": "the tag and the commit disagree, and `release` never writes such a tag: compare both with another clone",
     "library": "run this command where the recorded versions can be installed",
-    "cpu": "run this command on a machine with the recorded CPU, or set OPENBLAS_CORETYPE to its kernel",
+    "cpu": "run this command on a machine with the recorded CPU, or set OPENBLAS_CORETYPE to the kernel of that CPU",
     "unseeded": "let the estimator use random_state or numpy's global generator, which the spec's seed sets",
     "toolkit": "run this command with the mlops-ci version that made the release",
     "unexplained": "compare the training logs: git show refs/mlops/releases/MODEL/vVERSION:log.txt",

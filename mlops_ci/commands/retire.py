@@ -38,14 +38,14 @@ SPEC = Verb(
     "End an assignment, revoke a version or deprecate a model.",
     (
         MODEL_OPTION,
-        Option("env", "The environment to clear; its manifests are removed.", metavar="ENV"),
+        Option("env", "The environment in which the assignment ends; the manifests there are removed.", metavar="ENV"),
         REQUIRED_REASON_OPTION,
     ),
     writes=True,
     syncs="must",
     signs=True,
     details="MODEL --env ENV ends the assignment there; MODEL@VERSION revokes the version; MODEL alone deprecates the model."
-    " End its assignments first. Nothing is deleted: each action adds an event.",
+    " Before you revoke a version or deprecate a model, end its assignments. Nothing is deleted: each action adds an event.",
 )
 
 
@@ -108,7 +108,7 @@ def _retire_from_environment(
     is_removed = is_folder_up_to_date(repo, folder)
     if not is_removed and project.delivery == "pull-request":
         command = f"mlops-ci retire {state.model} --env {environment} --reason {shlex.quote(reason)}"
-        text = f"Retire {title}\n\n{reason}\n\nAfter the merge, this writes the event:\n\n    {command}\n"
+        text = f"Retire {title}\n\n{reason}\n\nAfter the merge, this command writes the event:\n\n    {command}\n"
         job = project.context.job
         body = request_body(reason, command, "the event") if job else None
         topic, gate = f"{environment}-{state.model}", job.gate_workflow if job else None

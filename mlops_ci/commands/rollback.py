@@ -48,7 +48,9 @@ def rollback(
     Raises UsageProblem for an unknown environment or version, and Findings when there is no earlier version.
     """
     if not reason.strip():
-        raise UsageProblem.of("reason-missing", "a rollback needs a reason", help="--reason 'late arrivals doubled'")
+        raise UsageProblem.of(
+            "reason-missing", "a rollback needs a reason", help="--reason 'the number of late arrivals doubled'"
+        )
     environment = require_environment(project, env)
     registry = read_registry(project.context.repo)
     state = require_model(project, registry, model)
@@ -57,7 +59,7 @@ def rollback(
     if release.version not in ran:
         raise Findings.of(
             "rollback-nowhere",
-            f"{state.model} v{release.version} has never run in '{environment}', so it is not a rollback target",
+            f"{state.model} v{release.version} has never run in '{environment}', so a rollback to it is not possible",
             help=f"mlops-ci deploy {state.model}@{release.version} --env {environment}",
         )
     return plan_assignment(project, state, release, environment, reason, rollback=True)
@@ -80,7 +82,7 @@ def _previous_version(state: ModelState, environment: str) -> str:
             f"nothing ran in '{environment}' before v{ran[0]}"
             if ran
             else f"'{state.model}' has not run in '{environment}'",
-            help=f"name a version that ran there with --version: {', '.join(others)}"
+            help=f"use --version to name a version that ran there: {', '.join(others)}"
             if others
             else "there is nothing to go back to",
         )

@@ -33,7 +33,7 @@ SPEC = Verb(
     (
         Option(
             "model",
-            "A trained model, measured on its own holdout against its champion; without one, simulated populations are used.",
+            "A trained model, which is compared with its champion on its own holdout; without MODEL, simulated populations are used.",
             positional=True,
             metavar="MODEL",
         ),
@@ -47,9 +47,10 @@ SPEC = Verb(
     ),
     needs="nothing",
     formats=("text", "json", "github", "markdown"),
-    details="Runs the same code that evaluates real models. Measures false promotions of equal models, power, non-inferiority at its"
-    " margin, false blocks by slices, and how much a champion is overstated after 50 pull requests on one holdout; and, for each, what"
-    " comparing two numbers does on the same holdouts. Seeds are fixed. Exit code 1 if a claim does not hold.",
+    details="Runs the same code that evaluates real models. Measures how often a model that equals the champion is promoted"
+    " by mistake, a better model is promoted (power), a model that is worse by the margin passes non-inferiority, and slices block a model"
+    " by mistake; also by how much a champion is overstated after 50 pull requests on one holdout. For each claim, it also measures a simple"
+    " comparison of two numbers on the same holdouts. Seeds are fixed. Exit code 1 if a claim does not hold.",
 )
 
 
@@ -130,8 +131,8 @@ def _claim_finding(one: ClaimMeasurement) -> Diagnostic:
     bound = f"{'at least' if one.at_least else 'at most'} {one.limit:g}" if one.limit is not None else "anything"
     return Diagnostic(
         "selftest-exceeded",
-        f"{one.claim} of {one.metric} on {one.rows:,} rows ({one.setting}): {one.value:.4f} +- {one.error:.4f},"
+        f"{one.claim} of {one.metric} on {one.rows:,} rows ({one.setting}) is {one.value:.4f} +- {one.error:.4f},"
         f" but it must be {bound}",
-        help="run it again with more --trials; if the error stays, the gate breaks its claim: please report it, with the"
-        " versions of numpy and scipy",
+        help="run it again with more --trials; if the value is still outside the limit, the gate does not keep its claim: please"
+        " report it, with the versions of numpy and scipy",
     )

@@ -19,7 +19,7 @@ SPEC = Verb(
     (
         Option("model", "A model; by default all.", positional=True, metavar="MODEL"),
         AT_OPTION,
-        Option("runs", "List and compare the experiments in this clone instead.", kind="flag"),
+        Option("runs", "List and compare the training runs in this clone, instead of the releases.", kind="flag"),
     ),
     needs="repository",
     syncs="gaps",
@@ -49,8 +49,8 @@ def _show_runs(place: Workspace, model: str | None, at: str | None) -> Outcome[S
     if at is not None:
         raise UsageProblem.of(
             "options-conflict",
-            "--runs and --at cannot be used together: runs are not events, so the registry has no past state of them",
-            help="leave out one of the two; the list of runs shows when each was trained",
+            "--runs and --at cannot be used together: runs are not events, so the registry does not know which runs existed at a past time",
+            help="leave out one of the two options; the list of runs shows when each run was trained",
         )
 
     if place.repo is None:

@@ -17,7 +17,7 @@ SPEC = Verb(
     "Fit, package and store a candidate.",
     (
         MODELS_OPTION,
-        Option("explain", "Explain why a stored run was used or not.", kind="flag"),
+        Option("explain", "Explain why a stored run was used, or why it was not used.", kind="flag"),
         DETERMINISM_OPTION,
         Option(
             "out",

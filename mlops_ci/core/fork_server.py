@@ -53,7 +53,9 @@ class ForkServer:
         Raises ForkServerError when there is no child.
         """
         if self._owner != os.getpid():
-            raise ForkServerError("a copy of the process that started the template")
+            raise ForkServerError(
+                "this process is a fork of the process that started the template, and only that process can use it"
+            )
         return process.run_adopted(self._fork, job, timeout)
 
     def stop(self) -> None:

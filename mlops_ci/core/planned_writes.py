@@ -200,7 +200,7 @@ def describe_write(write: PlannedWrite) -> str:
         case WriteFile():
             return f"write    {write.path} ({len(write.content):,} bytes)"
         case PrepareRepository():
-            return f"git      a repository in {write.folder}, with the registry's refs (refs/mlops/*) among those it fetches"
+            return f"git      a repository in {write.folder} that also fetches the registry's refs (refs/mlops/*)"
         case KeepLocalCopy():
             return f"keep     {write.file.path} in this clone until it is uploaded"
         case Upload():
@@ -216,7 +216,7 @@ def describe_write(write: PlannedWrite) -> str:
         case AppendLog():
             return f"log      refs/mlops/log/{write.model}: {write.tag}"
         case AppendLedger():
-            return f"ask      {write.ref}: {write.title}"
+            return f"ledger   {write.ref}: {write.title}"
         case CreateRef():
             return f"pin      {write.ref} at {write.target[:10]}"
         case RemoveRef():
@@ -229,7 +229,7 @@ def describe_write(write: PlannedWrite) -> str:
             return f"bundle   {', '.join(write.refs)} in {write.path}"
         case Push():
             if write.remote is None:
-                return "refs     everything above, in one transaction of this repository"
+                return "refs     all refs above, in one transaction in this repository"
             return f"push     everything above, atomically, to {write.remote}"
         case _:
             return notifications.describe_notification(write)

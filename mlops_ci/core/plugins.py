@@ -156,7 +156,7 @@ def _find_offer(table: Mapping[str, AnyPlugin], group: Group, name: str) -> Offe
         known = (*table, *(offer.name for offer in offers))
         raise UsageProblem.of(
             "plugin-unknown",
-            f"there is no {noun} {quote(name)}, built in or installed",
+            f"there is no {noun} {quote(name)}, neither built in nor in an installed package",
             help=suggest(name, known) or f"install the package that offers it as an entry point of {group}",
         )
     if len(found) > 1:
@@ -186,16 +186,16 @@ def _ensure_locked(offer: Offer) -> None:
         packages = json.loads(lock.read_text(encoding="utf-8"))["packages"]
         version = packages.get(normalize_distribution(offer.distribution))
     except FileNotFoundError:
-        version, why = None, "this environment was not installed from a lock of the base branch"
+        version, why = None, "this environment was not installed from a lock file of the base branch"
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         version, why = None, f"{lock} cannot be read"
     else:
-        why = f"the lock has {version or 'no version'} of it"
+        why = f"the lock file has {version or 'no version'} of this package"
     if version != offer.version:
         raise EnvironmentProblem.of(
             "plugin-not-locked",
             f"{offer.distribution} {offer.version} offers {quote(offer.name)}, but the gate in CI does not load it: {why}",
-            help=f"commit a lock to the base branch: {LOCK_COMMAND}\n"
+            help=f"commit a lock file to the base branch: {LOCK_COMMAND}\n"
             "and give the Action `requirements: requirements.lock` and `requirements-from:` the base branch",
         )
 

@@ -24,7 +24,7 @@ def verdict_contradiction(verdict: str, requirements: Iterable[RequirementResult
     follows = verdict_that_follows(requirements)
     if verdict == follows or (verdict == "incomparable" and follows != "fail"):
         return None  # incomparable: an older version that cannot be measured
-    return f"from the requirements follows {follows}"
+    return f"the results of the requirements give the verdict {follows}"
 
 
 def requirement_contradiction(item: RequirementResult, confidence: float | None) -> str | None:
@@ -34,20 +34,22 @@ def requirement_contradiction(item: RequirementResult, confidence: float | None)
     """
     low, high = item.lower, item.upper
     if (low is None) != (high is None) or (low is not None and high is not None and low > high):
-        return "the bounds are no interval"
+        return "the bounds do not form an interval"
     if item.p_value is not None and not 0 < item.p_value <= 1:
-        return "the p-value is none"
+        return "the p-value is not greater than 0 and at most 1"
     if any(count is not None and count < 0 for count in (item.rows, item.labels_needed)):
-        return "rows are fewer than none"
+        return "a number of rows is negative"
     if item.difference is not None and not _is_difference(item):
-        return "the difference is not that of the two values"
+        return "the difference does not match the two values"
     tests, numbers, holds = _CLAIMS.get(item.reason.code, _NO_CLAIM)
     if item.requirement.test not in tests:
-        return f"{item.reason.code} is no answer of {item.requirement.test}"
+        return f"{item.reason.code} is not a possible reason for the test {item.requirement.test}"
     if any(getattr(item, name) is None for name in numbers):
-        return f"{item.reason.code} lacks its numbers"
+        return f"the numbers that the reason {item.reason.code} needs are missing"
     return (
-        None if holds(item, 1 - confidence if confidence is not None else 1.0) else f"{item.reason.code} does not hold"
+        None
+        if holds(item, 1 - confidence if confidence is not None else 1.0)
+        else f"the numbers contradict the reason {item.reason.code}"
     )
 
 

@@ -67,7 +67,7 @@ class RequirementTerms:
         required, optional = _TERMS[self.test]
         given = _given_fields(self) - {"metric", "test"}
         if not required <= given <= required | optional or not given:
-            raise ValueError(f"not the terms of {self.test}: {', '.join(sorted(given)) or 'none'}")
+            raise ValueError(f"these terms do not fit the test {self.test}: {', '.join(sorted(given)) or 'none'}")
 
 
 _MARGIN_TERMS = frozenset({"against", "margin"})
@@ -112,7 +112,7 @@ class Reason:
         meaning = REASONS[self.code]
         given = _given_fields(self) - {"code"}
         if not meaning.required <= given <= meaning.required | meaning.optional:
-            raise ValueError(f"not the values of {self.code}: {', '.join(sorted(given)) or 'none'}")
+            raise ValueError(f"these values do not fit the reason {self.code}: {', '.join(sorted(given)) or 'none'}")
 
 
 class ReasonMeaning(NamedTuple):
@@ -187,7 +187,7 @@ class RequirementResult:
     def __post_init__(self) -> None:
         """Refuse a reason that does not explain the verdict: records are read from what others wrote."""
         if self.verdict not in REASONS[self.reason.code].verdicts:
-            raise ValueError(f"{self.reason.code} does not explain {self.verdict}")
+            raise ValueError(f"the reason {self.reason.code} does not fit the verdict {self.verdict}")
 
 
 def _given_fields(value: RequirementTerms | Reason) -> set[str]:

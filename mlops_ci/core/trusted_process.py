@@ -86,8 +86,8 @@ def run_trusted(
         )
         raise EnvironmentProblem.of(
             "process-limit",
-            f"{argv[0]} was stopped: it {limit}: {_describe_command(argv)}",
-            help="run the command by hand to see what it waits for or writes; if a remote does not answer, test it with git fetch",
+            f"{argv[0]} was stopped because it {limit}: {_describe_command(argv)}",
+            help="run the command yourself to see what it waits for or what it writes; if a remote does not answer, test it with git fetch",
         )
     return TrustedResult(child.returncode, bytes(outputs[0].content), bytes(outputs[1].content))
 

@@ -98,12 +98,12 @@ FOLDER_OPTION = Option("working_directory", "The project's folder, as a path in 
 REQUIREMENTS_OPTIONS = (
     Option(
         "requirements",
-        "A file in the repository that lists the packages its own code needs, one a line with versions; only wheels are installed."
-        " With requirements-from it must be a lock: every package with its version and hashes.",
+        "A file in the repository that lists the packages that the repository's own code needs, one per line, with versions; only wheels"
+        " are installed. With requirements-from, it must be a lock file: every package with its version and hashes.",
     ),
     Option(
         "requirements_from",
-        "The commit or branch to read that file from, such as origin/main; by default the checkout. A job that evaluates a change"
+        "The commit or branch from which the file of `requirements` is read, such as origin/main; by default, the checkout. A job that evaluates a change"
         " must not install packages that the change adds.",
     ),
 )
@@ -116,7 +116,7 @@ ASSIGNMENT_PERMISSIONS = (
     TokenPermission(
         "actions", "write", "starts the gate for that pull request, if MLOPS_CI_GATE_WORKFLOW names its file"
     ),
-    TokenPermission("deployments", "write", "records the deployment on GitHub's page"),
+    TokenPermission("deployments", "write", "records the deployment on the repository's page on GitHub"),
 )
 ASSIGNMENT_OUTPUTS = (
     ActionOutput("state", "assigned, unchanged, or requested (by a pull request)."),
@@ -142,11 +142,13 @@ DETERMINISM_OPTION = Option(
 )
 BASE_OPTION = Option(
     "base",
-    "The target branch of the change, whose rules apply; by default the one that CI names, or the remote's default branch.",
+    "The target branch of the change, whose rules apply; by default, the branch that CI names, or else the remote's default branch.",
     metavar="REF",
 )
 REASON_OPTION = Option("reason", "The reason, which is recorded.", metavar="TEXT")
 REQUIRED_REASON_OPTION = Option("reason", "The reason, which is recorded.", required=True, metavar="TEXT")
 FORCE_OPTION = Option(
-    "force", "Also allow a version that was rolled back, or a deprecated model; needs --reason.", kind="flag"
+    "force",
+    "Also allow a version that was rolled back, or a version of a deprecated model; needs --reason.",
+    kind="flag",
 )

@@ -117,7 +117,7 @@ def plan_assignment(
         if rollback:
             command = f"rollback {state.model} --env {environment} --version {release.version}"
         command = f"mlops-ci {command}{' --force' * force}{f' --reason {shlex.quote(reason)}' if reason else ''}"
-        text = f"Deploy {title}\n\n{reason or 'Manifests only.'}\n\nAfter the merge, this writes the assignment:\n\n    {command}\n"
+        text = f"Deploy {title}\n\n{reason or 'Manifests only.'}\n\nAfter the merge, this command writes the assignment:\n\n    {command}\n"
         job = project.context.job
         body = request_body(reason, command, "the assignment") if job else None
         gate = job.gate_workflow if job else None
@@ -188,8 +188,8 @@ def ensure_release_signed(repo: Repository, rules: BranchPolicy, release: Event)
         raise Findings.of(
             "release-not-trusted",
             f"{release.ref.name} {_SIGNATURE_FAULTS[signature.state]}, but the project requires a signature by an allowed signer",
-            help="inspect the tag (git verify-tag); if its content is right, release the model again. For a signer who left,"
-            " keep the line in the file of signers, with valid-before",
+            help="inspect the tag (git verify-tag); if its content is right, release the model again. If a signer has left,"
+            " keep the signer's line in the file of allowed signers, and add valid-before to it",
         )
 
 
@@ -251,7 +251,7 @@ def _ensure_files_in_git(project: Project, repo: Repository, release: Release, r
         " deployment can fetch files only from git",
         location=project.specs.project.locate("spec"),
         help=f"set `storeLimitMb: {-(-largest // 1_000_000)}` or more in mlops.yaml, so that git stores the next version; or deploy this"
-        f" version by other means: mlops-ci fetch {release.model}@{release.version} DIR",
+        f" version in another way: mlops-ci fetch {release.model}@{release.version} DIR",
     )
 
 
@@ -262,8 +262,8 @@ def _data_lock(repo: Repository, release: Release, run: run_store.StoredRun) -> 
     if release.data != (data,):
         raise EnvironmentProblem.of(
             "store-corrupt",
-            f"the snapshot in {run.ref} is not of the data that the release {release.model}@v{release.version} names",
-            help="compare tag and run with another clone before you trust either",
+            f"the snapshot in {run.ref} describes other data than the release {release.model}@v{release.version}",
+            help="compare the tag and the run with another clone before you trust either of them",
         )
     lock = DataLock(**vars(data), files=snapshot.files, commit=release.commit)
     return f"{canonical_json(encode(lock))}\n".encode()

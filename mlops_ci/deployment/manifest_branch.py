@@ -166,6 +166,6 @@ def _ensure_folder_free(repo: Repository, folder: ManifestFolder) -> None:
         if repo.object_type(f"{folder.branch.tip}:{path}") not in (None, "tree"):
             raise Findings.of(
                 "folder-taken",
-                f"branch '{folder.branch.name}' has a file '{path}', but the manifests need a folder of that name",
+                f"branch '{folder.branch.name}' has a file '{path}', but the manifests need a folder with this name",
                 help=f"rename the file (git mv {path} ...), commit and push",
             )

@@ -13,7 +13,7 @@ def features_lines(report: FeaturesReport) -> Iterator[str]:
     for task in report.tasks:
         yield f"{task.model}: {formatting.format_count(task.rows, 'row')} without labels"
     if not report.tasks:
-        yield "no model runs its own code, so the job that evaluates can load every model itself"
+        yield "no model runs the repository's own code, so the job that evaluates can load every model itself"
 
 
 def predict_lines(report: PredictReport) -> Iterator[str]:

@@ -24,7 +24,7 @@ _SHELL_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+/-]*")
 _DOTTED_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 _URL = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._~-]+)*")
 _TRUST_PHRASES: Mapping[Trust, str] = {
-    "local": "trained and evaluated on a person's machine",
+    "local": "trained and evaluated on a local machine, outside CI",
     "single-job": "evaluated in the CI job that also ran its own code, which could have changed the result",
     "separated": "evaluated in a separate CI job, in which none of its code ran",
 }
@@ -116,7 +116,7 @@ def _intended_use_blocks(run: TrainingRun | None, description: str | None) -> It
     what = (
         f"Intended task: {_clip_and_escape(description, 2000)}" if description else "The intended task is not recorded."
     )
-    task = f" The model gives a {run.task.replace('-', ' ')} of `{run.signature.output.name}`." if run else ""
+    task = f" The model predicts `{run.signature.output.name}` ({run.task.replace('-', ' ')})." if run else ""
     plain = task if run and _DOTTED_NAME.fullmatch(run.signature.output.name) else ""
     yield Block(f"## Intended use\n\n{what}{plain}\n\nUses that are out of scope: {_NOT_RECORDED}", 2)
 
@@ -127,7 +127,7 @@ def _data_blocks(release: Release, run: TrainingRun | None, comparison: Comparis
     split = ""
     if run is not None:
         holdout = f"{run.split.holdout_rows:,} in the holdout" if run.split.by != "sealed" else "the holdout is sealed"
-        cut = f", from {run.split.cutoff} on" if run.split.cutoff else ""
+        cut = f"; the holdout starts at {run.split.cutoff}" if run.split.cutoff else ""
         split = f"\n\n{_clip_and_escape(f'{run.split.train_rows:,} rows for training, {holdout}; split by {run.split.by}{cut}.', 300)}"
     yield Block(f"## Training data\n\n{table}{split}", 1)
     evidence = release.evidence
@@ -136,7 +136,7 @@ def _data_blocks(release: Release, run: TrainingRun | None, comparison: Comparis
         if evidence.champion_version
         else ", without an older version to compare with"
     )
-    lines = [f"{evidence.holdout_rows:,} holdout rows, which were not used for training{against}."]
+    lines = [f"{evidence.holdout_rows:,} holdout rows (not used for training){against}."]
     if comparison is not None and (question := holdout_question_line(comparison)):
         lines.append(f"{question[:1].upper()}{question[1:]}.")
     shown = "\n\n".join(_clip_and_escape(line, 400) for line in lines)

@@ -14,18 +14,18 @@ def power_lines(report: PowerReport) -> Iterator[str]:
     """Yield each model's requirements with the smallest difference that their tests can detect."""
     for one in report.models:
         rare = "" if one.rarest is None else f" ({one.rarest:,} of the rarest class)"
-        worth = "" if one.effective_rows is None else f", worth {one.effective_rows:,} independent ones"
-        yield f"{one.model}: {one.rows:,} holdout rows{rare}{worth}, each test at {one.alpha:.3g}, {one.power:.0%} power"
+        worth = "" if one.effective_rows is None else f", equivalent to {one.effective_rows:,} independent rows"
+        yield f"{one.model}: {one.rows:,} holdout rows{rare}{worth}, each test at significance level {one.alpha:.3g}, with a power of {one.power:.0%}"
         rows = [(_label(item), _smallest_difference(item), item.basis) for item in one.requirements]
         yield formatting.text_table(("requirement", "detects a true difference of", "by"), rows, "  ")
 
 
 def _label(item: RequirementPower) -> str:
     whole = describe_terms(replace(item.requirement, slices=None))
-    return f"{whole}, as a whole" if item.requirement.slices else whole
+    return f"{whole}, on the whole holdout" if item.requirement.slices else whole
 
 
 def _smallest_difference(item: RequirementPower) -> str:
     if item.smallest is None:
         return "?"
-    return f"{item.smallest:.1%} of the champion's" if item.relative else f"{item.smallest:.2g}"
+    return f"{item.smallest:.1%} of the champion's value" if item.relative else f"{item.smallest:.2g}"

@@ -28,7 +28,7 @@ _TRUST_SENTENCES = {
 }
 _UNTRUSTED_WARNING = (
     "> [!WARNING]\n"
-    "> **The result of an untrusted run{}.** The change's own files decided what ran there, and nothing has verified"
+    "> **This is the result of an untrusted run{}.** The change's own files decided what ran there, and nothing has verified"
     " these numbers. Run the gate again from a branch of this repository before you rely on them."
 )
 
@@ -47,7 +47,7 @@ def render_comment(
     `report` is None when the gate has no result. `untrusted` means that the change itself could have invented the report.
     """
     run = _link(job.run_url, "the job summary")
-    pointer = f"_Some parts are omitted to keep this short: {run} has more._"
+    pointer = f"_Some parts are omitted to keep this short: the rest is in {run}._"
     return fit_blocks(_comment_blocks(report, diagnostics, job, trust, untrusted=untrusted), limit, pointer)
 
 

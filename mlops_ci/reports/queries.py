@@ -110,7 +110,7 @@ def diff_lines(report: DiffReport) -> Iterator[str]:
     yield formatting.text_table(("file", "bytes before", "bytes after", ""), _file_rows(report), "  ")
     alike = [title for title, changes in _change_sections(report) if not changes]
     if alike:
-        yield f"\nthe same: {', '.join(alike)}"
+        yield f"\nunchanged: {', '.join(alike)}"
 
 
 def diff_markdown(report: DiffReport) -> str:

@@ -20,7 +20,7 @@ def show_lines(report: ShowReport) -> Iterator[str]:
         yield (
             "nothing was released at that time"
             if report.at
-            else "nothing is released yet: mlops-ci gate, then mlops-ci release"
+            else "nothing is released yet: run `mlops-ci gate`, then `mlops-ci release`"
         )
         return
     rows = [

@@ -17,7 +17,7 @@ def requirement_label(item: RequirementResult) -> str:
 def reason_text(item: RequirementResult) -> str:
     """Return why a requirement has its verdict and, if known, how many more rows would decide it."""
     needed = item.labels_needed
-    more = "" if needed is None else f"; about {needed:,} more labelled rows would decide it"
+    more = "" if needed is None else f"; about {needed:,} more labelled rows are needed to decide this"
     return explain_verdict(item) + more
 
 
@@ -34,12 +34,12 @@ def describe_p_value(p: float, model: str, look: str) -> str:
     if p <= SMALLEST_P_VALUE:
         return f"p < {SMALLEST_P_VALUE:.2g}"
     holdouts = 100 if p >= 0.01 else 10 ** -math.floor(math.log10(p))
-    return f"p = {p:.2g}: a model that is {model} would look this {look} in {round(p * holdouts):,} of {holdouts:,} holdouts"
+    return f"p = {p:.2g}: a model that is {model} would give a result at least this {look} in {round(p * holdouts):,} of {holdouts:,} holdouts"
 
 
 def _explain_few_rows(item: RequirementResult) -> str:
     worth = item.reason.effective_rows
-    rows = f"{item.rows or 0:,} rows" + ("" if worth is None else f", worth {worth:,} independent ones")
+    rows = f"{item.rows or 0:,} rows" + ("" if worth is None else f", equivalent to {worth:,} independent rows")
     return f"the holdout has {rows}, and the gate needs {item.reason.needed or 0:,}"
 
 
@@ -52,12 +52,12 @@ def _explain_few_class_rows(item: RequirementResult) -> str:
 
 def _explain_no_value(item: RequirementResult) -> str:
     if _metric(item) == "cost":
-        return "cost has no value here: the model does not know a class of the holdout, or the costs name a class that does not exist"
-    return f"{_metric(item)} has no value here: no probabilities, only one class in the holdout, or numbers that are too large"
+        return "cost has no value here: the holdout has a class that the model does not know, or the costs name a class that does not exist"
+    return f"{_metric(item)} has no value here: the model gives no probabilities, the holdout has only one class, or some numbers are too large"
 
 
 def _explain_no_interval(item: RequirementResult) -> str:
-    return f"these rows give no interval for {_metric(item)}: samples of them differ wildly, or not at all{_gap(item)}"
+    return f"these rows give no interval for {_metric(item)}: its values on resamples of these rows differ too much, or not at all{_gap(item)}"
 
 
 def _explain_incomparable(item: RequirementResult) -> str:
@@ -67,14 +67,14 @@ def _explain_incomparable(item: RequirementResult) -> str:
 
 def _explain_other_change(item: RequirementResult) -> str:
     if item.reason.change_kind == "changed":
-        return "it is for retrained models, and the spec, the code or the interface has changed"
-    return "it is for changed models, and this one is the same model trained again"
+        return "this kind of requirement is only for retrained models, but the spec, the code or the interface of this model has changed"
+    return "this kind of requirement is only for changed models, but this candidate is the same model trained again"
 
 
 def _explain_measured_ratio(item: RequirementResult) -> str:
     mine, theirs, most = item.candidate or 0.0, item.baseline or math.nan, item.requirement.max_ratio or 0.0
     seen = f"{_metric(item)} is {format_metric(mine)} against {format_metric(theirs)} of {item.reason.baseline}"
-    return f"{seen}, {_format_ratio(mine / theirs, most)} times it; at most {_format_ratio(most)} times is allowed"
+    return f"{seen}: the ratio is {_format_ratio(mine / theirs, most)}, and at most {_format_ratio(most)} is allowed"
 
 
 def _format_ratio(ratio: float, limit: float | None = None) -> str:
@@ -90,7 +90,7 @@ def _explain_interval(item: RequirementResult) -> str:
 
 
 def _explain_crossed_limit(item: RequirementResult) -> str:
-    return f"{_interval(item)}: {_number(item.reason.limit)} lies in between{_gap(item)}"
+    return f"{_interval(item)}: the limit {_number(item.reason.limit)} is inside this interval{_gap(item)}"
 
 
 def _interval(item: RequirementResult) -> str:
@@ -123,7 +123,7 @@ def _explain_kept_margin(item: RequirementResult) -> str:
 
 def _explain_exceeded_margin(item: RequirementResult) -> str:
     margin = item.requirement.margin or 0.0
-    return _with_p_value(item, f": worse by more than {margin:g}", f"worse by at most {margin:g}", "bad")
+    return _with_p_value(item, f": worse by more than {margin:g}", f"at most {margin:g} worse", "bad")
 
 
 def _with_p_value(item: RequirementResult, conclusion: str, model: str, look: str) -> str:
@@ -139,7 +139,9 @@ def _explain_regression(item: RequirementResult) -> str:
 
 
 def _explain_unsure_regression(item: RequirementResult) -> str:
-    return f"{_where(item)} {_difference(item)} on every row, and the rows are too few to be sure{_small_slices(item)}"
+    return (
+        f"{_where(item)} {_difference(item)} on every row, but there are too few rows to be sure{_small_slices(item)}"
+    )
 
 
 def _explain_untested_slices(item: RequirementResult) -> str:
@@ -150,7 +152,7 @@ def _explain_untested_slices(item: RequirementResult) -> str:
 
 def _explain_no_regression(item: RequirementResult) -> str:
     tests = item.reason.tests or 0
-    among = f" in {tests:,} tests; worst {_where(item)}" if tests > 1 else ""
+    among = f" in {tests:,} tests; the worst result is {_where(item)}" if tests > 1 else ""
     return f"no evidence of a regression{among}: {_difference(item)}{_small_slices(item)}"
 
 
@@ -198,7 +200,7 @@ _EXPLANATIONS: Mapping[ReasonCode, Callable[[RequirementResult], str]] = {
     "other-change": _explain_other_change,
     "not-comparable": lambda item: f"{_metric(item)} of the two models cannot be compared on these rows",
     "baseline-not-measured": lambda item: f"{_metric(item)} of {item.reason.baseline} was not measured",
-    "baseline-zero": lambda item: f"{_metric(item)} of {item.reason.baseline} is 0, and nothing is a multiple of 0",
+    "baseline-zero": lambda item: f"{_metric(item)} of {item.reason.baseline} is 0, so no ratio to it can be computed",
     "value-measured": lambda item: f"{_metric(item)} is {_number(item.candidate)}",
     "ratio-measured": _explain_measured_ratio,
     "interval-clear": _explain_interval,
@@ -206,13 +208,13 @@ _EXPLANATIONS: Mapping[ReasonCode, Callable[[RequirementResult], str]] = {
     "improvement-shown": _explain_improvement,
     "deterioration-shown": _explain_deterioration,
     "no-improvement-seen": lambda item: (
-        f"{_difference(item)}: no improvement was seen, and more rows are not likely to show one"
+        f"{_difference(item)}: no improvement was observed, and more rows would probably not show one"
     ),
-    "too-close": lambda item: f"{_difference(item)}: too close to call",
+    "too-close": lambda item: f"{_difference(item)}: too close to decide",
     "margin-kept": _explain_kept_margin,
     "margin-exceeded": _explain_exceeded_margin,
     "beyond-margin": lambda item: (
-        f"{_difference(item)}: too close to call, and more rows are not likely to show that the margin is kept"
+        f"{_difference(item)}: too close to decide, and more rows would probably not show that the difference is within the margin"
     ),
     "regression-shown": _explain_regression,
     "regression-seen": _explain_unsure_regression,

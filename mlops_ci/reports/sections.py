@@ -54,7 +54,7 @@ def verdict_label(verdict: Verdict, before: str = "") -> str:
 def requirements_table(results: Sequence[RequirementResult], *, most: int = 20, size: int = 10_000) -> str:
     """Return requirements as a table, failed ones first."""
     rows = [_requirement_row(item) for item in _sort_by_severity(results)]
-    header = ("verdict", "requirement", "candidate", "baseline", "difference", "interval ━ and limit ┃", "p")
+    header = ("verdict", "requirement", "candidate", "baseline", "difference", "interval (━) and limit (┃)", "p")
     return limited_table(header, rows, most=most, size=size, noun="requirement")
 
 
@@ -181,7 +181,7 @@ def costs_section(gated: GatedModel) -> str:
     lines = []
     run, comparison = gated.run, gated.comparison
     if run is not None:
-        how = "fitted in" if gated.fitted else "was fitted before, in"
+        how = "fitted in" if gated.fitted else "was already fitted; the fit took"
         size = sum(file.size for file in run.files)
         lines.append(f"{how} {run.seconds:,.1f} s; the packaged model has a size of {size / 1e6:,.2f} MB")
     if comparison is not None:

@@ -42,9 +42,9 @@ def evaluation_notes(comparison: Comparison) -> Iterator[str]:
     """Yield notes on the evaluation: a retrain, rules of the base branch, and rows that tests leave out."""
     champion = comparison.champion
     if comparison.occasion == "retrained" and champion is not None and comparison.champion_state == "compared":
-        yield f"This candidate is v{champion.version} trained again: the same spec and code, with other rows or packages."
+        yield f"This candidate is a retrain of v{champion.version}: the spec and the code are the same, but the rows or the packages are different."
     if comparison.rules_source is not None:
-        yield f"The rules are those of {comparison.rules_source}; this change modifies them, which takes effect after the merge."
+        yield f"The rules are those of {comparison.rules_source}; this change modifies them, but the modified rules apply only after the merge."
     older: tuple[tuple[str, ComparedRelease | None], ...] = (("champion", champion), ("anchor", comparison.anchor))
     for name, version in older:
         if version is not None and version.excluded:

@@ -43,15 +43,16 @@ def _legend(report: SelftestReport) -> str:
     verb = "holds" if len(claims) == 1 else "hold"
     if report.model is not None:
         return (
-            f"{held} of {formatting.format_count(len(claims), 'claim')} {verb}, within two standard errors, by {report.trials:,} holdouts"
-            f" drawn with replacement from the holdout of '{report.model}'; one-sided tests at {report.alpha:g}. For equal models,"
-            " the two predictions of each row are exchanged at random; otherwise the true difference is the one observed."
-            " naive: the error of comparing two numbers."
-            f" budget spent: the same gate at {report.alpha:g} / {report.budget}."
+            f"{held} of {formatting.format_count(len(claims), 'claim')} {verb}, within two standard errors, as measured on"
+            f" {report.trials:,} holdouts that were drawn with replacement from the holdout of '{report.model}'. The tests are one-sided,"
+            f" at the level {report.alpha:g}. For equal models, the two predictions of each row are exchanged at random; otherwise the"
+            " observed difference is taken as the true difference. Column “naive”: the error when only the two numbers are compared."
+            f" Column “budget spent”: the same gate with tests at the level {report.alpha:g} / {report.budget}."
         )
     return (
-        f"{held} of {formatting.format_count(len(claims), 'claim')} {verb}, within two standard errors, by"
-        f" {report.trials:,} simulated holdouts each; one-sided tests at {report.alpha:g}, first use of the holdout. naive:"
-        f" the error of comparing two numbers on the same holdouts. budget spent: the same gate at {report.alpha:g} /"
-        f" {report.budget}, the level of each of {report.budget} evaluations on one holdout (overstatement is measured at that level)."
+        f"{held} of {formatting.format_count(len(claims), 'claim')} {verb}, within two standard errors, as measured on"
+        f" {report.trials:,} simulated holdouts for each claim. The tests are one-sided, at the level {report.alpha:g}, on a holdout that"
+        " is used for the first time. Column “naive”: the error on the same holdouts when only the two numbers are compared. Column"
+        f" “budget spent”: the same gate with tests at the level {report.alpha:g} / {report.budget}, which each of {report.budget}"
+        " evaluations on one holdout has. Overstatement is measured at that level."
     )

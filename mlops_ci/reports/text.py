@@ -78,7 +78,7 @@ def holdout_question_line(comparison: Comparison) -> str | None:
         if question.number
         else f"one of {question.budget} evaluations"
     )
-    return f"{which} on the holdout of {question.dataset}, epoch {question.epoch}: each test at {1 - comparison.confidence:.3g}"
+    return f"{which} on the holdout of {question.dataset}, epoch {question.epoch}: each test at significance level {1 - comparison.confidence:.3g}"
 
 
 def _validate_lines(report: ValidateReport) -> Iterator[str]:
@@ -168,7 +168,7 @@ def _release_lines(report: ReleaseReport) -> Iterator[str]:
 
 _RELEASE_STATES = {
     "released": "released",
-    "unchanged": "is released already; nothing to do",
+    "unchanged": "is already released; nothing to do",
     "ungated": "has not passed the gate in its current state",
     "held": "is not released",
 }
@@ -177,13 +177,13 @@ _RELEASE_STATES = {
 def _deploy_lines(report: DeployReport) -> Iterator[str]:
     what = f"{report.model}@v{report.version}"
     if report.state == "unchanged":
-        yield f"{what} runs in {report.environment} already; nothing to do"
+        yield f"{what} already runs in {report.environment}; nothing to do"
     elif report.state == "requested":
         yield f"{what} is not in {report.environment} yet: branch {report.branch} has its manifests"
         yield (
-            f"  merge it, then run `{report.follow_up_command}`"
+            f"  merge that branch, then run `{report.follow_up_command}`"
             if report.follow_up_command
-            else "  merge it, then run `mlops-ci deploy` again"
+            else "  merge that branch, then run `mlops-ci deploy` again"
         )
     else:
         instead = f", in place of v{report.replaced}" if report.replaced else ""
@@ -207,10 +207,10 @@ def _retire_lines(report: RetireReport) -> Iterator[str]:
     what = f"{report.model}@v{report.version}" if report.version else report.model
     where = f" from {report.environment}" if report.environment else ""
     if report.state == "unchanged":
-        yield f"{what} is retired{where} already; nothing to do"
+        yield f"{what} is already retired{where}; nothing to do"
     elif report.state == "requested":
         yield f"{what} is not retired{where} yet: branch {report.branch} removes {report.folder}/"
-        yield f"  merge it, then run `{report.follow_up_command}`"
+        yield f"  merge that branch, then run `{report.follow_up_command}`"
     else:
         yield f"{what} is retired{where}: {', '.join(report.tags)}"
         if report.folder:
@@ -229,7 +229,7 @@ def _reproduce_lines(report: ReproduceReport) -> Iterator[str]:
     yield f"  recorded     {report.recorded}"
     yield from (f"  reproduced   {digest}" for digest in report.reproduced)
     if report.compared == "predictions":
-        apart = f"{report.changed:,} changed, the others differ by at most {report.difference:.2g} (tolerance {report.tolerance:g})"
+        apart = f"{report.changed:,} changed; the other predictions differ by at most {report.difference:.2g} (tolerance {report.tolerance:g})"
         yield f"  predictions  {formatting.format_count(report.rows, 'golden row')}: {apart}"
     if report.used is not None:
         how = f"built by {report.used.built_by}" if report.used.built_by else "the current one"

@@ -15,11 +15,9 @@ def gate_report_sentence(report: GateReport | None) -> str:
     `report` is None when the gate has no result.
     """
     if report is None:
-        return (
-            "The gate has no result, so no model is shown to be good enough: fix the findings, and run the gate again."
-        )
+        return "The gate has no result, so it is not shown that any model is good enough: fix the findings, and run the gate again."
     if not report.models:
-        return "No model was evaluated, so no model is shown to be good enough."
+        return "No model was evaluated, so it is not shown that any model is good enough."
     first = sort_worst_first(report.models)[0]
     others = sum(one.verdict == report.verdict for one in report.models) - 1
     more = (
@@ -29,9 +27,10 @@ def gate_report_sentence(report: GateReport | None) -> str:
     )
     match report.verdict:
         case "pass":
-            who = f"{first.model} holds" if len(report.models) == 1 else f"All {len(report.models):,} models hold"
+            who = f"{first.model} meets" if len(report.models) == 1 else f"All {len(report.models):,} models meet"
+            new = "a new version" if len(report.models) == 1 else "a new version of each"
             said = f" ({first.sentence})" if len(report.models) == 1 else ""
-            return f"{who} every requirement{said}: after the merge, mlops-ci release makes a version of it."
+            return f"{who} every requirement{said}: after the merge, mlops-ci release makes {new}."
         case "fail":
             return f"Do not merge yet: {first.model} {_failure_clause(first)}.{more}"
         case "incomparable":
@@ -56,17 +55,17 @@ def _failure_clause(gated: GatedModel) -> str:
     if not failed:
         return f"was stopped: {gated.sentence}"
     rest = f" and {format_count(len(failed) - 1, 'other requirement')}" if len(failed) > 1 else ""
-    return f"does not hold “{requirement_label(failed[0])}”{rest}: {explain_verdict(failed[0])}"
+    return f"does not meet the requirement “{requirement_label(failed[0])}”{rest}: {explain_verdict(failed[0])}"
 
 
 def _undecided_clause(gated: GatedModel) -> str:
     undecided = _requirements_with(gated, "inconclusive")
     if not undecided:
-        return f"has no decisive requirement: {gated.sentence}."
+        return f"has no requirement that can decide: {gated.sentence}."
     needed = [item.labels_needed for item in undecided]
     labels = [one for one in needed if one is not None]
-    rows = f" About {max(labels):,} more labelled rows would decide it." if len(labels) == len(needed) else ""
-    return f"may or may not hold “{requirement_label(undecided[0])}”: {explain_verdict(undecided[0])}.{rows}"
+    rows = f" About {max(labels):,} more labelled rows are needed to decide this." if len(labels) == len(needed) else ""
+    return f"may or may not meet the requirement “{requirement_label(undecided[0])}”: {explain_verdict(undecided[0])}.{rows}"
 
 
 def _requirements_with(gated: GatedModel, verdict: str) -> list[RequirementResult]:

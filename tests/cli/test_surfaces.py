@@ -37,7 +37,7 @@ def test_the_row_that_is_read_is_the_row_of_the_module(verb: Verb) -> None:
 
 def test_a_file_without_a_row_is_named(tmp_path: Path) -> None:
     (tmp_path / "observe.py").write_text("import pandas\n")
-    with pytest.raises(ValueError, match=r"observe\.py has no row"):
+    with pytest.raises(ValueError, match=r"observe\.py does not define its command"):
         read_row(tmp_path / "observe.py")
 
 

@@ -31,7 +31,7 @@ def test_a_pull_request_gets_the_comment_and_its_head_the_check() -> None:
     assert isinstance(check, CheckRun)
     assert (comment.pull, comment.marker) == (12, "gate/gate")
     assert (check.name, check.commit) == ("mlops-ci: gate", "d" * 40)
-    assert check.title.startswith("delay holds every requirement")
+    assert check.title.startswith("delay meets every requirement")
     assert check.summary == comment.body
 
 

@@ -89,27 +89,27 @@ SPOILED: list[tuple[Callable[[dict[str, Any]], None], str]] = [
     (_set(*MODEL, "verdict", to="fail"), "$.record.models[0].verdict: fail, but the comparison's verdict is pass"),
     (
         _set(*MODEL, "comparison", "requirements", 0, "verdict", to="fail"),
-        "$.record.models[0].comparison.verdict: pass, and from the requirements follows fail",
+        "$.record.models[0].comparison.verdict: pass, and the results of the requirements give the verdict fail",
     ),
     (
         _set(*MODEL, "comparison", "requirements", 0, "lower", to=0.5),
-        "$.record.models[0].comparison.requirements[0]: interval-clear does not hold",
+        "$.record.models[0].comparison.requirements[0]: the numbers contradict the reason interval-clear",
     ),
     (
         _set(*MODEL, "comparison", "requirements", 0, "requirement", "min", to=0.7),
-        "$.record.models[0].comparison.requirements[0]: interval-clear does not hold",
+        "$.record.models[0].comparison.requirements[0]: the numbers contradict the reason interval-clear",
     ),
     (
         _set(*MODEL, "comparison", "requirements", 0, "reason", "code", to="too-close"),
-        "$: not the JSON of an answer: too-close does not explain pass",
+        "$: not the JSON of an answer: the reason too-close does not fit the verdict pass",
     ),
     (
         _set(*MODEL, "comparison", "requirements", 0, "requirement", "margin", to=0.1),
-        "$: not the JSON of an answer: not the terms of threshold: margin, min",
+        "$: not the JSON of an answer: these terms do not fit the test threshold: margin, min",
     ),
     (
         _set(*MODEL, "comparison", "requirements", 0, "reason", "limit", to=0.65),
-        "$: not the JSON of an answer: not the values of interval-clear: limit",
+        "$: not the JSON of an answer: these values do not fit the reason interval-clear: limit",
     ),
     (
         _set(*MODEL, "comparison", "requirements", 0, "rows", to=1_001),
@@ -117,7 +117,7 @@ SPOILED: list[tuple[Callable[[dict[str, Any]], None], str]] = [
     ),
     (
         _set(*MODEL, "comparison", "requirements", to=[]),
-        "$.record.models[0].comparison.verdict: pass, and from the requirements follows inconclusive",
+        "$.record.models[0].comparison.verdict: pass, and the results of the requirements give the verdict inconclusive",
     ),
     (_set(*MODEL, "comparison", "run", to="1" * 64), "$.record.models[0].comparison: of another run"),
     (_set(*MODEL, "comparison", "modelDigest", to="1" * 64), "$.record.models[0].comparison: of another run"),
@@ -166,7 +166,7 @@ def test_a_model_is_judged_once_and_what_was_stopped_failed(tmp_path: Path) -> N
 
 def test_a_failing_requirement_cannot_hide_behind_what_cannot_be_compared(tmp_path: Path) -> None:
     one = judged("incomparable", requirements=(requirement("inconclusive"), requirement("fail")))
-    why = "comparison.verdict: incomparable, and from the requirements follows fail"
+    why = "comparison.verdict: incomparable, and the results of the requirements give the verdict fail"
     assert why in refused(tmp_path, answer(one, verdict="incomparable"))
 
 

@@ -73,9 +73,9 @@ def test_what_another_author_wrote_conforms(
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"name": "csv"}, "is built in"),
-        ({"schema": {}}, "its options \\['file'\\]"),
-        ({"schema": {"properties": {"file": {"type": "string"}}}}, "are not required"),
+        ({"name": "csv"}, "has a built-in type 'csv'"),
+        ({"schema": {}}, "but its options have \\['file'\\]"),
+        ({"schema": {"properties": {"file": {"type": "string"}}}}, "but they have no default"),
         ({"schema": {"required": ["file"], "properties": {"file": {"format": "x"}}}}, "cannot be merged"),
         ({"schema": {"required": ["file"], "properties": {"file": {}}, "$ref": "x"}}, "cannot be merged"),
     ],
@@ -92,13 +92,13 @@ def test_a_source_that_names_no_content_is_said(source: Plugin[Any], tmp_path: P
         def resolve(self, _root: Path, _location: Any = None) -> tuple[FileDigest, ...]:
             return (FileDigest(self.file, "0" * 64, 1),)
 
-    with pytest.raises(AssertionError, match="is not that of its content"):
+    with pytest.raises(AssertionError, match="does not match its content"):
         check_source(dataclasses.replace(source, make=lambda it: Careless(it.file)), {"file": "rows.csv.gz"}, tmp_path)
 
 
 @pytest.mark.parametrize(
     ("files", "said"),
-    [({}, "plans no files"), ({"../x": b""}, "leads out"), ({"x": "text"}, "is no bytes")],
+    [({}, "returns no files"), ({"../x": b""}, "must not start with"), ({"x": "text"}, "is not of type bytes")],
 )
 def test_a_target_that_plans_what_cannot_be_written_is_said(target: Plugin[Any], files: Any, said: str) -> None:
     class Careless(target.options):  # type: ignore[misc, name-defined] # the plugin's own class
@@ -112,10 +112,13 @@ def test_a_target_that_plans_what_cannot_be_written_is_said(target: Plugin[Any],
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"name": "auc"}, "is built in"),
-        ({"rows": None}, "neither or both"),
-        ({"rows": lambda truth, _: np.full(len(truth), 2.0)}, "within 0 and 1"),
-        ({"rows": None, "weighted": lambda _t, _p: lambda w: w.sum(axis=1)}, "sum of the weights"),
+        ({"name": "auc"}, "has a built-in metric 'auc'"),
+        ({"rows": None}, "exactly one of `rows` and `weighted`"),
+        ({"rows": lambda truth, _: np.full(len(truth), 2.0)}, "between 0 and 1"),
+        (
+            {"rows": None, "weighted": lambda _t, _p: lambda w: w.sum(axis=1)},
+            "weights are multiplied by the same number",
+        ),
     ],
 )
 def test_a_metric_that_breaks_the_rules_of_weights_is_said(metric: Any, change: Any, said: str) -> None:
@@ -125,5 +128,5 @@ def test_a_metric_that_breaks_the_rules_of_weights_is_said(metric: Any, change: 
 
 def test_a_check_that_answers_otherwise_is_said(check: Plugin[Any]) -> None:
     answer: Callable[..., None] = check_data_check
-    with pytest.raises(AssertionError, match="says False: 75%"):
+    with pytest.raises(AssertionError, match="is False, which was not expected: 75%"):
         answer(check, {"column": "x"}, ROWS, passes=True)

@@ -102,7 +102,7 @@ def test_a_failure_of_a_packages_code_names_the_distribution(acme: Path) -> None
         ("{", "cannot be read"),
         ("[]", "cannot be read"),
         ('{"packages": {}}', "no version of it"),
-        ('{"packages": {"acme-plugins": "1.1.0"}}', "the lock has 1.1.0 of it"),
+        ('{"packages": {"acme-plugins": "1.1.0"}}', "the lock file has 1.1.0 of this package"),
     ],
 )
 def test_a_judge_takes_no_plugin_that_its_lock_does_not_pin(

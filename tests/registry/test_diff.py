@@ -28,7 +28,7 @@ def test_what_is_the_same_differs_in_nothing() -> None:
     assert not any(sections)
     assert (report.same_model, report.same_holdout) == (True, True)
     assert [file.same for file in report.files] == [True, True]
-    assert render_text(report).splitlines()[-1] == "the same: spec, data, environment, code, gate"
+    assert render_text(report).splitlines()[-1] == "unchanged: spec, data, environment, code, gate"
 
 
 def test_specs_differ_field_by_field() -> None:

@@ -102,7 +102,7 @@ def test_a_stranger_learns_what_it_is_and_on_which_evidence() -> None:
     assert "| owner | ml-team |" in details
     assert f"| flights | 10,000 | sha256:{DIGEST} |" in section(shown, "Training data")
     assert "1,000 rows for training, 200 in the holdout; split by hash." in section(shown, "Training data")
-    assert "2,000 holdout rows, which were not used for training, against v1.0.0." in section(shown, "Evaluation data")
+    assert "2,000 holdout rows (not used for training), against v1.0.0." in section(shown, "Evaluation data")
     assert "| auc | 0.710 | [0.690, 0.730] | 2,000 |" in section(shown, "Metrics")
     assert "| ✅ pass | auc: at least 0.65 | 0.710 [0.690, 0.730] |" in section(shown, "Quantitative analyses")
     assert "| carrier=AA | 0.600 | 0.720 | -0.1200 |" in shown
@@ -135,7 +135,7 @@ def test_it_links_the_commit_and_the_run_that_made_it() -> None:
 @pytest.mark.parametrize(
     ("trust", "said"),
     [
-        ("local", "on a person's machine"),
+        ("local", "on a local machine, outside CI"),
         ("single-job", "which could have changed the result"),
         ("separated", "in a separate CI job"),
     ],

@@ -59,9 +59,9 @@ def test_a_refusal_begins_with_what_to_mend_and_has_the_numbers() -> None:
         "## ❌ mlops-ci gate: fail",
         "",
         (
-            "**Do not merge yet: delay does not hold “auc: no regression against the champion by more than 0.01, by carrier"
+            "**Do not merge yet: delay does not meet the requirement “auc: no regression against the champion by more than 0.01, by carrier"
             " (carrier=AA)”: in carrier=AA 0.600 against 0.720, 0.120 worse (p = 0.0004: a model that is no worse in any slice"
-            " would look this bad in 4 of 10,000 holdouts, adjusted for 3 tests).**"
+            " would give a result at least this bad in 4 of 10,000 holdouts, adjusted for 3 tests).**"
         ),
     ]
     table = [line for line in lines if line.startswith(("| ❌", "| ✅"))]
@@ -85,7 +85,7 @@ def test_a_refusal_begins_with_what_to_mend_and_has_the_numbers() -> None:
 def test_a_pass_says_what_comes_next_and_folds_the_numbers_away() -> None:
     shown = told(judged())
     assert (
-        "**delay holds every requirement (auc 0.710 on 2,000 holdout rows): after the merge, mlops-ci release" in shown
+        "**delay meets every requirement (auc 0.710 on 2,000 holdout rows): after the merge, mlops-ci release" in shown
     )
     assert "<details><summary>1 requirement of <code>delay</code></summary>\n\n| verdict |" in shown
 
@@ -96,8 +96,8 @@ def test_a_pass_says_what_comes_next_and_folds_the_numbers_away() -> None:
         (
             judged("inconclusive", requirements=(requirement("inconclusive", labels_needed=1200),)),
             (
-                "Not decided: delay may or may not hold “auc: at least 0.65”: 0.660, between 0.640 and 0.680: 0.650 lies in between."
-                " About 1,200 more labelled rows would decide it."
+                "Not decided: delay may or may not meet the requirement “auc: at least 0.65”: 0.660, between 0.640 and 0.680: the limit 0.650 is inside this interval."
+                " About 1,200 more labelled rows are needed to decide this."
             ),
         ),
         (
@@ -165,7 +165,7 @@ def test_it_is_said_by_whose_rules_and_how_far_it_can_be_trusted() -> None:
 
 def test_a_fork_s_answer_is_called_untrusted_and_claims_nothing() -> None:
     shown = told(judged(), untrusted=True, job=replace(JOB, fork=True))
-    assert "> **The result of an untrusted run of a fork.**" in shown
+    assert "> **This is the result of an untrusted run of a fork.**" in shown
     assert "(`separated`)" not in shown
     assert "git fetch origin refs/mlops" not in shown  # nothing of it was kept
 
@@ -296,7 +296,7 @@ def test_200_models_fit_and_the_failing_ones_stay() -> None:
     assert [line for line in shown.splitlines() if line.startswith("### ❌")] == [
         f"### ❌ model-{at}: fail" for at in (7, 57, 107, 157)
     ]
-    assert "[the job summary](https://github.com/owner/name/actions/runs/17) has more._" in shown
+    assert "the rest is in [the job summary](https://github.com/owner/name/actions/runs/17)._" in shown
     _whole(shown)
 
 

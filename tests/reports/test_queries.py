@@ -108,7 +108,7 @@ def test_two_sides_of_the_same_parts_differ_in_their_files_alone() -> None:
         "  file         bytes before  bytes after",
         "  model.skops  1,000         2,000        differs",
         "",
-        "the same: spec, data, environment, code, gate",
+        "unchanged: spec, data, environment, code, gate",
     ]
 
 
@@ -127,7 +127,7 @@ def test_two_sides_of_the_same_parts_differ_in_their_files_alone() -> None:
 def test_a_change_is_written_in_a_line(before: object, after: object, said: str) -> None:
     lines = diff(spec=(FieldChange("train", before, after),))
     assert lines[lines.index("spec") + 1] == f"  train: {said}"
-    assert lines[-1] == "the same: data, environment, code, gate"
+    assert lines[-1] == "unchanged: data, environment, code, gate"
 
 
 def test_metrics_of_other_rows_are_not_passed_off_as_a_difference() -> None:

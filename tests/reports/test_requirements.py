@@ -58,7 +58,7 @@ def test_a_requirement_is_its_metric_and_what_is_asked_of_it(asked: Requirement,
     ],
 )
 def test_a_p_value_is_a_share_of_holdouts(p: float, share: str) -> None:
-    told = f"p = {p:.2g}: a model that is no better would look this good in {share} holdouts"
+    told = f"p = {p:.2g}: a model that is no better would give a result at least this good in {share} holdouts"
     assert describe_p_value(p, "no better", "good") == told
 
 
@@ -70,7 +70,7 @@ def test_an_improvement_is_explained_by_numbers_and_chance() -> None:
     shown = requirement("pass", BETTER, Reason("improvement-shown"), **TESTED)
     assert requirement_sentence(shown) == (
         "“auc: better than the champion” holds: 0.760 against 0.740, 0.020 better"
-        " (p = 0.043: a model that is no better would look this good in 4 of 100 holdouts)."
+        " (p = 0.043: a model that is no better would give a result at least this good in 4 of 100 holdouts)."
     )
 
 
@@ -78,7 +78,7 @@ def test_a_kept_margin_says_the_margin_once_as_a_conclusion() -> None:
     shown = requirement("pass", NO_WORSE, Reason("margin-kept"), **TESTED)
     assert explain_verdict(shown) == (
         "0.760 against 0.740, 0.020 better: not worse by more than 0.02"
-        " (p = 0.043: a model that is 0.02 worse would look this good in 4 of 100 holdouts)"
+        " (p = 0.043: a model that is 0.02 worse would give a result at least this good in 4 of 100 holdouts)"
     )
 
 
@@ -87,15 +87,15 @@ def test_a_regression_names_the_slice_and_the_number_of_tests() -> None:
     shown = requirement("fail", NO_LOSS, Reason("regression-shown", tests=7, skipped=1), slice="city=Oslo", **worse)
     assert requirement_label(shown) == f"{describe_requirement(NO_LOSS)} (city=Oslo)"
     assert explain_verdict(shown) == (
-        "in city=Oslo 0.760 against 0.860, 0.100 worse (p = 0.043: a model that is no worse in any slice would look this bad"
+        "in city=Oslo 0.760 against 0.860, 0.100 worse (p = 0.043: a model that is no worse in any slice would give a result at least this bad"
         " in 4 of 100 holdouts, adjusted for 7 tests); 1 slice is too small to test"
     )
 
 
 def test_the_rows_that_would_decide_are_said_once() -> None:
     open_ = requirement("inconclusive", BETTER, Reason("too-close"), labels_needed=1_200, **TESTED)
-    assert explain_verdict(open_).endswith("too close to call")
-    assert reason_text(open_) == f"{explain_verdict(open_)}; about 1,200 more labelled rows would decide it"
+    assert explain_verdict(open_).endswith("too close to decide")
+    assert reason_text(open_) == f"{explain_verdict(open_)}; about 1,200 more labelled rows are needed to decide this"
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_the_rows_that_would_decide_are_said_once() -> None:
     [
         (
             Reason("too-few-rows", needed=50, effective_rows=7),
-            "the holdout has 40 rows, worth 7 independent ones, and the gate needs 50",
+            "the holdout has 40 rows, equivalent to 7 independent rows, and the gate needs 50",
         ),
         (Reason("too-few-rows", needed=50), "the holdout has 40 rows, and the gate needs 50"),
         (
@@ -136,7 +136,7 @@ def test_a_ratio_shows_on_which_side_of_the_limit_it_is() -> None:
     asked = Requirement("latency-p95-ms", against="champion", max_ratio=1.2)
     shown = requirement("fail", asked, Reason("ratio-measured", baseline="m@v1.0.0"), candidate=2.289, baseline=1.9)
     assert explain_verdict(shown) == (
-        "latency-p95-ms is 2.289 against 1.900 of m@v1.0.0, 1.2047 times it; at most 1.20 times is allowed"
+        "latency-p95-ms is 2.289 against 1.900 of m@v1.0.0: the ratio is 1.2047, and at most 1.20 is allowed"
     )
 
 

@@ -47,7 +47,7 @@ def test_notes_tell_other_rules_a_retrain_and_rows_left_out() -> None:
         rules_source="main (0123456789)",
     )
     retrained, rules, left_out = sentences.evaluation_notes(one)
-    assert retrained.startswith("This candidate is v1.2.0 trained again")
+    assert retrained.startswith("This candidate is a retrain of v1.2.0: ")
     assert rules.startswith("The rules are those of main (0123456789)")
     assert "trained on 40 of the 1,000 holdout rows" in left_out
     assert list(sentences.evaluation_notes(comparison())) == []

@@ -87,11 +87,11 @@ def test_what_a_question_to_a_holdout_cost_stands_under_the_sentence() -> None:
     judged = replace(comparison(), confidence=0.999, holdout_question=asked)
     assert render_text(CompareReport((judged,))).splitlines()[1:3] == [
         "  auc 0.71",
-        "  evaluation 3 of 50 on the holdout of flights, epoch 1: each test at 0.001",
+        "  evaluation 3 of 50 on the holdout of flights, epoch 1: each test at significance level 0.001",
     ]
     kept = replace(judged, holdout_question=replace(asked, number=None))
     assert (
-        "  one of 50 evaluations on the holdout of flights, epoch 1: each test at 0.001"
+        "  one of 50 evaluations on the holdout of flights, epoch 1: each test at significance level 0.001"
         in render_text(CompareReport((kept,))).splitlines()
     )
     assert "evaluation" not in render_text(CompareReport((comparison(),)))
@@ -111,7 +111,7 @@ def test_the_command_after_a_merge_is_printed_as_the_step_gives_it() -> None:
         branch="b",
         follow_up_command="mlops-ci rollback delay --env prod",
     )
-    assert render_text(report).splitlines()[-1] == "  merge it, then run `mlops-ci rollback delay --env prod`"
+    assert render_text(report).splitlines()[-1] == "  merge that branch, then run `mlops-ci rollback delay --env prod`"
 
 
 def test_what_is_retired_is_named_with_its_tags_and_what_went() -> None:
@@ -124,7 +124,7 @@ def test_what_is_retired_is_named_with_its_tags_and_what_went() -> None:
         "  reason: nobody asks",
     ]
     whole = RetireReport("delay", "deprecation", "unchanged", "no funds")
-    assert render_text(whole).splitlines()[0] == "delay is retired already; nothing to do"
+    assert render_text(whole).splitlines()[0] == "delay is already retired; nothing to do"
 
 
 HOSTILE = [
@@ -166,7 +166,7 @@ def test_a_release_made_again_is_shown_with_what_was_compared_and_what_has_moved
         f"  recorded     {'r' * 64}",
         f"  reproduced   {'m' * 64}",
         f"  reproduced   {'m' * 64}",
-        "  predictions  500 golden rows: 0 changed, the others differ by at most 1.5e-15 (tolerance 1e-09)",
+        "  predictions  500 golden rows: 0 changed; the other predictions differ by at most 1.5e-15 (tolerance 1e-09)",
         "  environment  built by uv: Python 3.11.7, 1 recorded package",
         "  cpu: another CPU kernel",
         "             recorded  found",

@@ -21,24 +21,28 @@ def sentence(*models: GatedModel) -> str:
 
 
 def test_a_gate_without_an_answer_or_a_model_lets_nothing_pass() -> None:
-    assert gate_report_sentence(None).startswith("The gate could not answer, so nothing is shown to be good enough:")
-    assert sentence() == "No model was judged, so nothing is shown to be good enough."
+    assert gate_report_sentence(None).startswith(
+        "The gate has no result, so it is not shown that any model is good enough:"
+    )
+    assert sentence() == "No model was evaluated, so it is not shown that any model is good enough."
 
 
 def test_one_model_that_passes_is_told_with_its_numbers_and_several_are_counted() -> None:
     assert sentence(judged()) == (
-        "delay holds every requirement (auc 0.710 on 2,000 holdout rows): once it is merged,"
-        " mlops-ci release makes a version of it."
+        "delay meets every requirement (auc 0.710 on 2,000 holdout rows): after the merge,"
+        " mlops-ci release makes a new version."
     )
     assert sentence(judged(), judged(model="cancel")).startswith(
-        "All 2 models hold every requirement: once it is merged"
+        "All 2 models meet every requirement: after the merge, mlops-ci release makes a new version of each."
     )
 
 
 def test_a_failure_names_the_requirement_and_counts_the_others() -> None:
     failing = judged("fail", requirements=(requirement("fail"), requirement("pass"), requirement("fail", F1)))
     said = sentence(failing)
-    assert said.startswith("Do not merge yet: delay does not hold “auc: at least 0.65” and 1 other requirement: ")
+    assert said.startswith(
+        "Do not merge yet: delay does not meet the requirement “auc: at least 0.65” and 1 other requirement: "
+    )
     assert said.endswith(".")
 
 
@@ -64,8 +68,8 @@ def test_an_undecided_one_says_how_many_rows_would_decide_where_that_is_known_of
     known = replace(requirement("inconclusive"), labels_needed=1200)
     fewer = replace(requirement("inconclusive", F1, limit_reason(0.5)), labels_needed=300)
     said = sentence(judged("inconclusive", requirements=(fewer, known)))
-    assert said.startswith("Not decided: delay may or may not hold “f1: at least 0.5”: ")
-    assert said.endswith(" About 1,200 more labelled rows would decide it.")
+    assert said.startswith("Not decided: delay may or may not meet the requirement “f1: at least 0.5”: ")
+    assert said.endswith(" About 1,200 more labelled rows are needed to decide this.")
     unknown = replace(fewer, labels_needed=None)
     assert "more labelled rows" not in sentence(judged("inconclusive", requirements=(unknown, known)))
 

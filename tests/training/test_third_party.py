@@ -105,5 +105,7 @@ def test_a_model_of_their_framework_is_fitted_packaged_and_scored_in_their_forma
 
 
 def test_a_framework_that_nobody_offers_is_the_specs_fault(tmp_path: Path) -> None:
-    with pytest.raises(UsageProblem, match="there is no framework 'constant', built in or installed"):
+    with pytest.raises(
+        UsageProblem, match="there is no framework 'constant', neither built in nor in an installed package"
+    ):
         fit_model(task(tmp_path, "constant"), tmp_path / "train.parquet", tmp_path / "scratch")

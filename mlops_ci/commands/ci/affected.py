@@ -22,22 +22,22 @@ SPEC = Verb(
         ),
         Option(
             "base",
-            "The branch, tag or commit to compare with; by default the start of the change according to CI, or the target"
-            " branch.",
+            "The branch, tag or commit to compare with; by default, the commit that CI names as the start of the change, or"
+            " else the target branch.",
             metavar="REF",
         ),
     ),
     formats=("text", "json", "github", "markdown"),
     surfaces=ALL_SURFACES,
     icon="git-pull-request",
-    details="Compares with the merge base, so that other people's merges do not count. Outside of CI, uncommitted changes count, too."
+    details="Compares with the merge base, so that other people's merges do not count. Outside CI, uncommitted changes count as well."
     " If the start of the change is unknown, every model is affected.",
     outputs=(
         ActionOutput("models", "The affected models: a JSON list of names."),
         ActionOutput("datasets", "The affected datasets: a JSON list of names."),
         ActionOutput(
             "custom",
-            "The affected models that run the repository's own code, or trust extra types: a JSON list of names.",
+            "The affected models that run the repository's own code, or whose specs trust additional types: a JSON list of names.",
         ),
         ActionOutput("any", "true if a model is affected, otherwise false."),
         ActionOutput("count", "The number of affected models."),

@@ -33,7 +33,7 @@ SPEC = Verb(
     writes=True,
     surfaces=("cli", "action"),
     icon="grid",
-    details="Only for models that run the repository's own code. The job that evaluates loads all other models itself, which executes no code of theirs.",
+    details="Only for models that run the repository's own code. The job that evaluates loads all other models itself; this executes no code of the repository.",
     group="ci",
     judges=True,
 )

@@ -48,12 +48,12 @@ SPEC = Verb(
     syncs="must",
     surfaces=("cli", "action"),
     permissions=(
-        TokenPermission("contents", "write", "stores the run and charges the holdout budget"),
+        TokenPermission("contents", "write", "stores the run and counts its evaluation in the holdout budget"),
         TokenPermission("pull-requests", "write", "comments on the pull request"),
         TokenPermission("checks", "write", "adds a check run to the commit"),
     ),
     icon="archive",
-    details="Also charges the holdout budget and reports the result on the pull request. Nothing is evaluated here.",
+    details="Also counts the evaluations in the holdout budget, and reports the result on the pull request. Nothing is evaluated here.",
     group="ci",
     judges=True,
 )
@@ -116,8 +116,8 @@ def _require_digest(file: Path, digest: str) -> Path:
         return file
     raise Findings.of(
         "bundle-changed",
-        f"{file.name} does not have the digest that the job that evaluated gave ({digest[:12] or 'none'})",
-        help="somebody replaced the file, or it is from another run: run the whole workflow again",
+        f"{file.name} does not have the digest ({digest[:12] or 'none'}) that the evaluating job reported",
+        help="somebody replaced the file, or the file is from another workflow run: run the whole workflow again",
     )
 
 
@@ -169,7 +169,7 @@ def _keep_run(
     if identity != (model, model, run.ref, comparison.run, comparison.model_digest):
         raise Findings.of(
             "bundle-invalid",
-            f"the run at {run.ref} is not the run that its name says",
+            f"the name of {run.ref} does not match the run that is stored there",
             help="read the log of the job that evaluated, and run the whole workflow again",
         )
     number, entries = settle_question(project, comparison, repo, questions)

@@ -36,8 +36,9 @@ SPEC = Verb(
     ),
     icon="message-square",
     details="Runs in a job of GitHub Actions, with a token in GITHUB_TOKEN. Adds a comment and a check run. FILE is not trusted: an"
-    " inconsistent result is refused and not reported. After another workflow's run (workflow_run: how pull requests from forks get"
-    " their comment), GitHub names the pull request, and the comment says that the result is unverified.",
+    " inconsistent result is refused and not reported. If another workflow's run started the job (the event workflow_run, which"
+    " is how pull requests from forks get their comment), GitHub tells which pull request it is, and the comment says that the result is"
+    " unverified.",
     group="ci",
 )
 
@@ -53,7 +54,7 @@ def report(context: Context, *, file: str) -> Outcome[NotificationReport]:
     if job is None or not job.commit:
         raise UsageProblem.of(
             "report-outside-job",
-            "there is nothing to report to: this is not a GitHub Actions job"
+            "there is no place to report the result to: this is not a GitHub Actions job"
             if job is None
             else f"the event '{job.event}' names no commit that the result could belong to",
             help="run it in a workflow of GitHub Actions; elsewhere, `mlops-ci gate --format markdown` shows the result",
@@ -86,7 +87,7 @@ def _require_pull_request(context: Context, job: CiJob) -> int:
     named = ", ".join(f"#{number}" for number in found[:10])
     raise Findings.of(
         "report-pull-unknown",
-        f"commit {job.commit[:10]} is the head of {len(found)} open pull requests ({named}), so the result is reported on none"
+        f"commit {job.commit[:10]} is the head of {len(found)} open pull requests ({named}), so the result is not reported on any of them"
         if found
         else f"no open pull request has commit {job.commit[:10]} as its head",
         help="the pull request was closed, or has newer commits: its newest run reports the result"

@@ -194,10 +194,10 @@ def _number_obstacle(table: Table, name: str) -> str | None:
         0
     ]
     if commas:
-        return f"would be numbers but for the comma in {pluralize(count, 'value')} such as {quote(example)}"
+        return f"would contain only numbers if {pluralize(count, 'value')} such as {quote(example)} had no comma"
     if example.isdigit():  # digits that are not a number are a code, such as one with a leading zero
         return None
-    return f"would be numbers but for {pluralize(count, 'value')} such as {quote(example)}"
+    return f"would contain only numbers without {pluralize(count, 'value')} such as {quote(example)}"
 
 
 def _choose_holdout_share(table: Table, spec: DatasetSpec) -> tuple[float, int]:
@@ -229,8 +229,8 @@ def _infer_task(goal: ColumnSummary, path: str) -> Task:
         what = "dates or times" if goal.type in ("date", "timestamp") else f"{goal.distinct:,} different values"
         raise Findings.of(
             "init-target-classes",
-            f"the target {quote(goal.name)} has {what}, so it is neither a quantity nor a class",
-            help=f"it {goal.number_obstacle}: remove or correct those rows"
+            f"the target {quote(goal.name)} has {what}, so it can be used neither for regression nor for classification",
+            help=f"the target {goal.number_obstacle}: correct such values, or remove their rows"
             if goal.number_obstacle
             else "choose a column of numbers, or one with few distinct values",
         )
@@ -270,7 +270,7 @@ def _render_dataset(
     delimiter = f", delimiter: {_flow_scalar(source.delimiter)}" if source.delimiter != "," else ""
     head = [
         f"# yaml-language-server: $schema={SCHEMAS_URL}/dataset.schema.json",
-        f"# Written from {quote(source.path)}, {pluralize(columns[0].rows, 'row')}: types and missing values are as in the data.",
+        f"# Written from {quote(source.path)}, {pluralize(columns[0].rows, 'row')}: types and limits for missing values are taken from the data.",
         "# Add the rules that you know: min, max, values, pattern, unique.",
         "apiVersion: mlops-ci/v1",
         "kind: Dataset",
@@ -281,12 +281,12 @@ def _render_dataset(
     if key is None:
         head += [
             "  # No column identifies the rows. List the columns that do so together, or add one to the data: without a key, a",
-            "  # new column or a corrected value moves rows between training and holdout. Equal rows stay on one side.",
+            "  # new column or a corrected value moves rows between training and holdout. Equal rows always go to the same side.",
             "  # key: [...]",
         ]
     else:
         head += [
-            "  # assumed: this column identifies a row, even if its other values change",
+            "  # assumption: this column identifies a row, even if values in other columns change",
             f"  key: [{_flow_scalar(key)}]",
         ]
     head += _render_split(share, holdout_rows)
@@ -341,11 +341,11 @@ def _render_model(
         "  train:",
         f"    estimator: {_HGB}{kind}",
         "    seed: 7",
-        "    # types that the model's file may contain in addition to the safe ones: review additions like code",
+        "    # types that the model's file may contain in addition to the safe types: review each type that you add, as you review code",
         f"    trusted: [{_TREES}]",
         "  gate:",
         "    requirements:",
-        f"      - {floor}  # the level of guessing; raise it to what you need",
+        f"      - {floor}  # the value that random guessing reaches; raise it to the value that you need",
         f"      - {against}",
         "",
     ]

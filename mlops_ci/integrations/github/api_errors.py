@@ -145,7 +145,7 @@ def _forbidden_help(call: ApiRequest, answer: ApiResponse) -> str:
     if answer.status == 401:
         return "the token is wrong or has expired; in GitHub Actions: `env: GITHUB_TOKEN: ${{ github.token }}`"
     if call.is_read_only and call.method != "GET":
-        return "for pull requests from forks, the token can only read, whatever the job requests: let the workflow `comment.yml` report"
+        return "for pull requests from forks, the token is always read-only, even if the job requests more: let the workflow `comment.yml` report the result"
     if "create or approve pull requests" in answer.message:
         return (
             "allow this in the repository's Settings > Actions > General > Workflow permissions, or use an App's token"

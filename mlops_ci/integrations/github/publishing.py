@@ -69,7 +69,7 @@ def publish_release(client: GitHubClient, one: PublishRelease, run: str) -> None
     if _read_or_none(client, f"/git/ref/tags/{quote_segment(one.tag)}") is None:
         raise HostProblem.of(
             "host-not-found",
-            f"GitHub does not have the tag {one.tag}, and would create its own",
+            f"GitHub does not have the tag {one.tag}, and would create a new tag with this name",
             help="push the tag, then run again",
             status=404,
         )

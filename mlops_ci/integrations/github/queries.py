@@ -59,7 +59,7 @@ def require_number(value: Any, name: str) -> int:
 def _shape_problem(wanted: str) -> HostProblem:
     return HostProblem.of(
         "host-answer-invalid",
-        f"the response is not {wanted}, which GitHub's API would return",
+        f"GitHub's API should return {wanted}, but the response is something else",
         help="check for a proxy between this machine and GitHub, and check GITHUB_API_URL",
         unsure=True,
     )

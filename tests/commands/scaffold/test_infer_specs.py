@@ -239,9 +239,9 @@ def test_the_index_that_pandas_adds_is_neither_key_nor_feature(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("odd", "why"),
     [
-        (["NA", "NA", "-"], "would be numbers but for 3 values such as 'NA'"),
-        (["n/a"], "would be numbers but for 1 value such as 'n/a'"),
-        (["1,5", "-2.000,25"], "would be numbers but for the comma in 2 values such as '-2.000,25'"),
+        (["NA", "NA", "-"], "would contain only numbers without 3 values such as 'NA'"),
+        (["n/a"], "would contain only numbers without 1 value such as 'n/a'"),
+        (["1,5", "-2.000,25"], "would contain only numbers if 2 values such as '-2.000,25' had no comma"),
         (["007"], None),
         ([], None),
     ],
@@ -270,7 +270,7 @@ def test_a_target_that_is_almost_numbers_is_refused_with_what_is_in_the_way(tmp_
         scaffold.specs_from_table(table, table.name, "y")
 
     assert caught.value.diagnostics[0].help == (
-        "it would be numbers but for 1 value such as 'NA': remove or correct those rows"
+        "the target would contain only numbers without 1 value such as 'NA': correct such values, or remove their rows"
     )
 
 

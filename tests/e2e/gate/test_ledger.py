@@ -98,13 +98,18 @@ def test_models_of_one_command_do_not_spend_more_than_there_is(budgeted: Consume
 
 
 def test_the_gate_says_what_a_question_cost_also_when_it_was_asked_before(budgeted: Consumer) -> None:
-    first = "\n  evaluation 1 of 3 on the holdout of patients, epoch 1: each test at 0.0167\n"
+    first = "\n  evaluation 1 of 3 on the holdout of patients, epoch 1: each test at significance level 0.0167\n"
     assert first in budgeted.ok("gate")
     another(budgeted, 1)
-    assert "\n  evaluation 2 of 3 on the holdout of patients, epoch 1: each test at 0.0167\n" in budgeted.ok("gate")
+    assert (
+        "\n  evaluation 2 of 3 on the holdout of patients, epoch 1: each test at significance level 0.0167\n"
+        in budgeted.ok("gate")
+    )
     budgeted.git("checkout", "--quiet", "models")
     assert first in budgeted.ok("gate")
-    assert "Question 1 of 3 to patients, epoch 1: each test at 0.0167." in budgeted.ok("gate", "--format", "markdown")
+    assert "Question 1 of 3 to patients, epoch 1: each test at significance level 0.0167." in budgeted.ok(
+        "gate", "--format", "markdown"
+    )
 
 
 def test_one_model_under_two_names_is_one_question(budgeted: Consumer) -> None:

@@ -123,4 +123,4 @@ def test_rows_that_depend_on_each_other_see_less(gated: Consumer) -> None:
             theirs["smallest"] * (grouped["rows"] / grouped["effectiveRows"]) ** 0.5, rel=0.5
         )
         assert mine["smallest"] > 1.5 * theirs["smallest"]
-    assert f"worth {grouped['effectiveRows']} independent ones" in gated.ok("gate", "--power")
+    assert f"equivalent to {grouped['effectiveRows']} independent rows" in gated.ok("gate", "--power")

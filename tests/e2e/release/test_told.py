@@ -107,7 +107,7 @@ def test_manifests_that_travel_by_pull_request_ask_for_it(gated: Consumer, monke
         assert pull["title"] == "Deploy diagnosis v1.0.0 in staging"
         assert [run["ref"] for run in host.state.runs] == ["mlops-ci/staging-diagnosis-1"], "once, with the branch"
         assert pull["body"].startswith(
-            "fixes `#1`, says `@everyone`\n\nAfter the merge, this writes the assignment:\n\n"
+            "fixes `#1`, says `@everyone`\n\nAfter the merge, this command writes the assignment:\n\n"
         )
 
 

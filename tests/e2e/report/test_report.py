@@ -132,7 +132,10 @@ def test_a_forged_verdict_is_told_to_nobody(gated: Consumer, job: Any, tmp_path:
         job("workflow_run", AFTER, GITHUB_API_URL=host.url, GITHUB_TOKEN=TOKEN)
         (found,) = gated.answer("ci", "report", str(tmp_path / "gate.json"), code=2)["diagnostics"]
         assert found["id"] == "report-invalid"
-        assert "models[0].comparison.verdict: pass, and from the requirements follows fail" in found["message"]
+        assert (
+            "models[0].comparison.verdict: pass, and the results of the requirements give the verdict fail"
+            in found["message"]
+        )
         assert not host.requests
 
 

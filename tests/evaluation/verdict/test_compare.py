@@ -122,7 +122,9 @@ def test_a_small_gain_is_inconclusive_with_the_rows_that_would_decide() -> None:
     assert (result.verdict, (result.difference or 0) > 0) == ("inconclusive", True)
     assert result.labels_needed is not None
     assert result.reason == Reason("too-close")
-    assert reason_text(result).endswith(f"; about {result.labels_needed:,} more labelled rows would decide it")
+    assert reason_text(result).endswith(
+        f"; about {result.labels_needed:,} more labelled rows are needed to decide this"
+    )
 
 
 def test_labels_needed_is_the_paired_sample_size() -> None:
@@ -236,11 +238,11 @@ def timed(one: ScoredModel, **values: float) -> ScoredModel:
 @pytest.mark.parametrize(
     ("mine", "most", "verdict", "times"),
     [
-        (2.1, 1.2, "pass", "1.11 times it; at most 1.20 times is allowed"),
-        (2.28, 1.2, "pass", "1.20 times it; at most 1.20 times is allowed"),
-        (2.289, 1.2, "fail", "1.2047 times it; at most 1.20 times is allowed"),
-        (1.9, 0.5, "fail", "1.00 times it; at most 0.50 times is allowed"),
-        (1.9 * 1.1299, 1.125, "fail", "1.13 times it; at most 1.125 times is allowed"),
+        (2.1, 1.2, "pass", "the ratio is 1.11, and at most 1.20 is allowed"),
+        (2.28, 1.2, "pass", "the ratio is 1.20, and at most 1.20 is allowed"),
+        (2.289, 1.2, "fail", "the ratio is 1.2047, and at most 1.20 is allowed"),
+        (1.9, 0.5, "fail", "the ratio is 1.00, and at most 0.50 is allowed"),
+        (1.9 * 1.1299, 1.125, "fail", "the ratio is 1.13, and at most 1.125 is allowed"),
     ],
 )
 def test_a_ratio_is_of_what_the_two_models_cost(mine: float, most: float, verdict: str, times: str) -> None:
@@ -285,7 +287,7 @@ def test_a_ratio_to_a_champion_that_cannot_be_scored_lets_nothing_by() -> None:
         (
             {"latency_p95_ms": 1.9},
             {"latency_p95_ms": 0.0},
-            "latency-p95-ms of m@v0.1.0 is 0, and nothing is a multiple of 0",
+            "latency-p95-ms of m@v0.1.0 is 0, so no ratio to it can be computed",
         ),
     ],
 )
@@ -772,7 +774,10 @@ def test_the_p_that_is_recorded_is_the_one_that_decided() -> None:
     milder = only(judge(model(LABELS, 0.85, "new", 3), model(LABELS, 1.1, "old", 4), BETTER, labels=LABELS))
     assert milder.verdict == "fail"
     assert 1e-16 < (milder.p_value or 0) < 0.05
-    assert f"(p = {milder.p_value:.2g}: a model that is no worse would look this bad in " in reason_text(milder)
+    assert (
+        f"(p = {milder.p_value:.2g}: a model that is no worse would give a result at least this bad in "
+        in reason_text(milder)
+    )
 
 
 def test_a_low_confidence_is_no_pass_for_equals() -> None:
