@@ -386,7 +386,7 @@ def _invalid_sql_outcome(check: CheckSpec, index: int, why: str) -> CheckOutcome
         ("spec", "checks", index, "sql"),
         f"the check '{name}' {observed}",
         CheckResult(name, check.sql or "", observed, False, check.severity),
-        "write one SQL expression over the columns that is true or false for each row; it can only read the data",
+        "write one SQL expression of the columns that is true or false for each row; it can read only the data of this dataset",
     )
 
 

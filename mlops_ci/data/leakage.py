@@ -95,7 +95,7 @@ def leak_findings(found: Leaks, dataset: LocatedSpec[DatasetSpec], holdout_rows:
         findings.append(
             Diagnostic(
                 "split-leak-key",
-                f"{_affected_rows_phrase(found.rows_with_shared_key, holdout_rows)} the key of a training row, such as "
+                f"{_affected_rows_phrase(found.rows_with_shared_key, holdout_rows)} the same key as a training row, such as "
                 f"{'; '.join(found.key_examples)}",
                 dataset.locate("spec", "key"),
                 "remove these rows from one of the two sources, or add the columns in which they differ to `key`"
@@ -103,7 +103,7 @@ def leak_findings(found: Leaks, dataset: LocatedSpec[DatasetSpec], holdout_rows:
                 else "a key must identify one row, and these keys occur in several groups: correct `key` or `group`"
                 if spec.split.by == "key-hash"
                 else f"a key must identify one row: add the column in which these rows differ, such as '{time}', to `key`,"
-                " or split by key-hash, which keeps rows with the same key on one side",
+                " or split by key-hash: then rows with the same key are on the same side",
             )
         )
     if found.copies:
@@ -122,7 +122,7 @@ def leak_findings(found: Leaks, dataset: LocatedSpec[DatasetSpec], holdout_rows:
             Diagnostic(
                 "split-leak-rows",
                 f"{_affected_rows_phrase(found.rows_with_equal_content, holdout_rows)} the same values as a training row in all"
-                " columns outside the key; with so few or coarse columns, this is chance",
+                " columns outside the key; with so few columns, or columns with so few values, this happens by chance",
                 dataset.locate("spec", "split"),
                 "do nothing, unless you know that rows were copied",
                 "note",

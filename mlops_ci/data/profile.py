@@ -57,7 +57,9 @@ def probe_custom_sql(table: Table, spec: DatasetSpec) -> tuple[tuple[CustomSqlCh
         try:
             probe = table.relation().select(duckdb.SQLExpression(check.sql))
             if [str(type) for type in probe.types] != ["BOOLEAN"]:
-                reasons[index] = f"its result is of type {str(probe.types[0]).lower()}, not boolean"
+                reasons[index] = (
+                    f"the result of the SQL expression is of type {str(probe.types[0]).lower()}, not boolean"
+                )
                 continue
             candidate = CustomSqlCheck(index, f"mlops-ci failing {index}", check.sql)
             add_failure_columns(table, (candidate,)).limit(0).fetchall()

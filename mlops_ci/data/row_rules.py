@@ -96,7 +96,7 @@ def column_rules(name: str, column: ColumnSpec, type: str, key: bool) -> Iterato
         else:
             yield unjudged("check-not-applicable", "values", wanted, f"none of the values is of type {type}")
     if column.pattern is not None:
-        wanted = f"matches {column.pattern} as a whole"
+        wanted = f"the whole value matches {column.pattern}"
         if type != "string":
             yield unjudged(
                 "check-not-applicable", "pattern", wanted, f"a pattern needs text, and the data are of type {type}"

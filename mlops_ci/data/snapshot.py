@@ -69,7 +69,7 @@ def schema_digest(types: Mapping[str, str]) -> str:
 def _missing_key_warning(dataset: LocatedSpec[DatasetSpec]) -> tuple[Diagnostic, ...]:
     if dataset.spec.key or dataset.spec.split.by != "key-hash":
         return ()
-    message = "the dataset has no key: a new column or a corrected value can move a row between training and holdout"
+    message = "the dataset has no key: if a column is added or a value is corrected, a row can move between training and holdout"
     help = "name the columns that identify a row: `key: [...]`"
     return (Diagnostic("split-without-key", message, dataset.locate("spec", "key"), help, "warning"),)
 

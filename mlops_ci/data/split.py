@@ -163,13 +163,15 @@ def untraceable_reason(types: Mapping[str, str], earlier: EarlierSplit, *, same_
     """
     then = earlier.split
     if then.by == "time" and (then.time is None or then.cutoff is None):
-        return "its run does not record the time at which its holdout begins"
+        return "the run of that version does not record the time at which its holdout begins"
     if then.by == "key-hash" and not earlier.key and not same_columns:
-        return "its split used whole rows, and the rows now have other columns"
+        return "the split of that version was computed from whole rows, and the rows have other columns now"
     needed = earlier.key if then.by == "key-hash" else (then.time or "",)
     if missing := [name for name in needed if name not in types]:
-        return f"its split used {', '.join(missing)}, which the data no longer have"
-    return None if then.by in ("key-hash", "time") else f"its holdout was split off by {then.by}"
+        return f"the split of that version used {', '.join(missing)}, which the data no longer have"
+    if then.by in ("key-hash", "time"):
+        return None
+    return f"the split of that version is of type '{then.by}', which cannot be computed again on the current data"
 
 
 def _learned_rows_sql(table: Table, earlier: EarlierSplit) -> str:
@@ -271,7 +273,7 @@ def _split_summary(
             f"the {side} side of the split has no rows: {note or 'all ' + pluralize(rows, 'row') + ' are on the other side'}",
             location=dataset.locate("spec", "split"),
             help=(f"{_key_help(spec)}, " if note else "")
-            + "add data, or change the holdout's share; a split by time needs rows of more than one moment",
+            + "add data, or change the holdout's share; a split by time needs rows with at least two different times",
         )
     value = quote_identifier(target)
     classes, train, holdout, missing = table.connection.execute(
@@ -336,7 +338,7 @@ def _shared_key_note(table: Table, spec: DatasetSpec) -> str:
         return ""
     what = "group" if spec.group else "key" if spec.key else "row"
     counts = f"the data have {rows:,} rows, but only {pluralize(distinct, 'different ' + what)}"
-    return f"{counts}, and {'equal rows' if what == 'row' else f'rows of one {what}'} stay on one side"
+    return f"{counts}, and {'equal rows' if what == 'row' else f'rows of one {what}'} always go to the same side"
 
 
 def _time_condition(table: Table, dataset: LocatedSpec[DatasetSpec]) -> tuple[str, str]:
@@ -347,7 +349,7 @@ def _time_condition(table: Table, dataset: LocatedSpec[DatasetSpec]) -> tuple[st
     if missing:
         raise Findings.of(
             "split-time-missing",
-            f"the time column '{name}' has no value in {pluralize(missing, 'row')}, so a split by time cannot place them",
+            f"the time column '{name}' has no value in {pluralize(missing, 'row')}, so a split by time cannot assign them to a side",
             location=dataset.locate("spec", "time"),
             help="remove these rows from the data, or split by key-hash",
         )

@@ -257,7 +257,7 @@ def rule_change_warnings(model: LocatedSpec[ModelSpec], rules: GateRules) -> tup
         return (
             Diagnostic(
                 "gate-base-invalid",
-                f"{rules.base_problem}, so the gate evaluates '{model.name}' by the rules of this change itself",
+                f"{rules.base_problem}, so the gate uses the rules of this change itself to evaluate '{model.name}'",
                 model.locate("spec", "gate", key=True),
                 "fix the specs of that branch (run mlops-ci validate there), and review the gate of this change carefully",
                 "warning",
@@ -268,11 +268,11 @@ def rule_change_warnings(model: LocatedSpec[ModelSpec], rules: GateRules) -> tup
         warnings = (
             Diagnostic(
                 "holdout-changed",
-                f"this change selects other holdout rows for '{model.name}' ({', '.join(rules.holdout_differences)}), so the gate"
+                f"this change selects different holdout rows for '{model.name}' ({', '.join(rules.holdout_differences)}), so the gate"
                 " evaluates the candidate on rows that the change itself has chosen",
                 model.locate("spec", "dataset"),
-                "review the change: a fresh holdout needs a higher `split.epoch` and nothing else; tests against older versions"
-                " leave out the rows that those were trained on",
+                "review the change: for a fresh holdout, increase `split.epoch` and change nothing else; a test against an older"
+                " version leaves out the rows that this version was trained on",
                 "warning",
             ),
         )
@@ -282,7 +282,7 @@ def rule_change_warnings(model: LocatedSpec[ModelSpec], rules: GateRules) -> tup
         *warnings,
         Diagnostic(
             "gate-changed",
-            f"this change has other rules for '{model.name}' than {rules.base}: {', '.join(rules.differences)};"
+            f"the rules for '{model.name}' in this change differ from those of {rules.base}: {', '.join(rules.differences)};"
             " the gate applies the rules of the base branch",
             model.locate("spec", "gate", key=True),
             "review the new rules; once they are merged, the gate applies them (mlops-ci gate)",

@@ -72,7 +72,7 @@ def load_baseline(
         why := untraceable_reason(types, earlier, same_columns=theirs.schema_digest == candidate.snapshot.schema_digest)
     ):
         return _incomparable_baseline(
-            f"it is not known which of today's holdout rows {event.ref.name} was trained on: {why}"
+            f"it is not known which rows of the current holdout were used to train {event.ref.name}: {why}"
         )
     folder = scratch / against
     run_store.write_model_files(repo, stored, release.model_files, folder)

@@ -115,7 +115,7 @@ def paired_predictions(
     rows = _prepare_holdout_rows(root, candidate, mine, {"champion": baseline}, scratch)
     theirs = _score_baseline("champion", baseline, require_part(baseline.model), rows, scratch)
     if isinstance(theirs, NoBaseline):
-        raise Findings.of("selftest-alone", f"there is no second model to compare with: {theirs.reason}")
+        raise Findings.of("selftest-alone", f"there is no second model to compare this one with: {theirs.reason}")
     (answers,) = score_models([mine], rows.features, rows=rows.table.num_rows, scratch=scratch)
     scored_candidate = ScoredModel(mine.name, trained.run.model_digest, answers.predictions, answers.classes)
     scores = _add_custom_metrics(candidate, rows, _Scores(scored_candidate, {"champion": theirs}), scratch)
@@ -182,7 +182,7 @@ def _score_baseline(
         seen = marked if marked.any() else None
     release = baseline.release
     if seen is not None and seen.all():
-        return NoBaseline(f"{model.name} was trained on every row of today's holdout", "incomparable")
+        return NoBaseline(f"{model.name} was trained on every row of the current holdout", "incomparable")
     return ScoredModel(
         model.name, release.model_digest, scores.predictions, scores.classes, run=release.run_key, seen_rows=seen
     )

@@ -90,7 +90,7 @@ def match_candidate(
     if artifact.run.ref != run_store.run_ref(name, candidate.key):
         raise Findings.of(
             "run-misfits",
-            f"the arrived run of '{name}' was trained from another spec, code, data or environment than this job has",
+            f"the run of '{name}' from the training job was trained from a different spec, code, data or environment than this job has",
             location=candidate.model.locate("metadata", "name"),
             help="both jobs must check out the same commit: run the whole workflow again, not only one of its jobs",
         )
@@ -142,7 +142,8 @@ def _split_predictions(
     if artifact.predictions is None:
         raise Findings.of(
             "predictions-missing",
-            f"'{name}' has its own code, or types that its spec trusts, and its predictions for the holdout rows did not arrive",
+            f"the predictions of '{name}' for the holdout rows are missing; another job must make them, because the model has its"
+            " own code or types that its spec trusts",
             location=where,
             help="the evaluating job never loads such a model: read the log of the job that predicts",
         )
@@ -198,7 +199,7 @@ def _sanitise_environment(claim: TrainingEnvironment) -> TrainingEnvironment:
     if not (names and versions and len(claim.packages) <= _MAX_PACKAGES):
         raise Findings.of(
             "bundle-invalid",
-            f"an arrived run has malformed package names or versions, or more than {_MAX_PACKAGES} packages",
+            f"a run from another job has malformed package names or versions, or more than {_MAX_PACKAGES} packages",
             help="read the log of the job that trains",
         )
     pools = tuple(_sanitise_text(one) for one in claim.threadpools[:20])

@@ -62,7 +62,7 @@ def require_gated_run(
         against = f" against the current champion {champion.ref.name}" if trained and champion else ""
         raise Findings.of(
             "release-not-gated",
-            f"this clone has no gate run of '{model}' in its current state{against}",
+            f"this clone has no gate run for the current state of '{model}'{against}",
             location=candidate.model.locate("metadata", "name"),
             help=f"mlops-ci gate {model}",
         )

@@ -176,7 +176,7 @@ def _gate_external_run(
     if name not in artifacts:
         raise Findings.of(
             "run-not-arrived",
-            f"no run of '{name}' arrived from the job that trains",
+            f"there is no run of '{name}' from the job that trains",
             location=project.specs.models[name].locate("metadata", "name"),
             help="the training probably failed: read the log of that job",
         )

@@ -111,8 +111,8 @@ def requirement_findings(candidate: Candidate, comparison: Comparison) -> tuple[
                 candidate.model.locate(*place),
                 None
                 if failed
-                else "add labelled rows, or improve the model further, until the requirement is decided; only then can the model"
-                " be promoted",
+                else "add labelled rows, or improve the model, until the requirement has a clear result; the model can be promoted"
+                " only then",
                 "error" if failed else "warning",
             )
         )

@@ -58,7 +58,7 @@ def read_gate_answer(path: Path) -> GateAnswer:
     except DecodeError as error:
         raise _invalid_report_problem(path, str(error)) from error
     except ValueError as error:  # not JSON, not Unicode, a number of 4,300 digits, or a value that a record refuses
-        raise _invalid_report_problem(path, f"$: not the JSON of an answer: {error}") from error
+        raise _invalid_report_problem(path, f"$: not the JSON result of a gate: {error}") from error
     if contradiction := next(_contradictions(answer), None):
         raise _invalid_report_problem(path, contradiction)
     return answer
@@ -67,8 +67,9 @@ def read_gate_answer(path: Path) -> GateAnswer:
 def _invalid_report_problem(path: Path, why: str) -> UsageProblem:
     return UsageProblem.of(
         "report-invalid",
-        f"{path.name} is not a gate's answer: {why[:500]}",
-        help="pass the unchanged file that `mlops-ci gate --format github` of the same version named in its output `record`",
+        f"{path.name} is not a valid result of a gate: {why[:500]}",
+        help="pass, unchanged, the file that `mlops-ci gate --format github` of the same version wrote; its output `record` names"
+        " the file",
     )
 
 
@@ -79,7 +80,7 @@ def _reject_constant(name: str) -> NoReturn:
 def _require_unique_fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) != len(pairs):
-        raise ValueError("an object has a field twice")
+        raise ValueError("an object has two fields of the same name")
     return fields
 
 
@@ -123,7 +124,7 @@ def _contradictions(answer: GateAnswer) -> Iterator[str]:
     for at, gated in enumerate(report.models):
         yield from (f"$.record.models[{at}].{why}" for why in _model_contradictions(gated))
     if report.verdict != (follows := worst_verdict(one.verdict for one in report.models)):
-        yield f"$.record.verdict: {report.verdict}, but the models' verdicts give {follows}"
+        yield f"$.record.verdict: {report.verdict}, but the worst verdict of the models is {follows}"
     if report.fits != sum(one.fitted for one in report.models):
         yield "$.record.fits: not the number of models that were fitted"
     if not 0 <= answer.exit_code <= 4 or (report.verdict == "fail" or has_errors(answer.diagnostics)) > refused:
@@ -142,7 +143,7 @@ def _model_contradictions(gated: GatedModel) -> Iterator[str]:
         if run.seconds < 0 or not _DIGEST_PATTERN.fullmatch(run.key) or not _DIGEST_PATTERN.fullmatch(run.model_digest):
             yield "run: a malformed digest, or a negative duration"
     if gated.snapshot is not None and run is not None and gated.snapshot.dataset != run.dataset:
-        yield "snapshot.dataset: not the dataset that the model was trained on"
+        yield "snapshot.dataset: differs from the dataset that the model was trained on"
     if comparison is None:
         if gated.verdict != "fail":
             yield f"verdict: {gated.verdict}, but there is no comparison"
@@ -152,15 +153,15 @@ def _model_contradictions(gated: GatedModel) -> Iterator[str]:
     if run is None or gated.snapshot is None:
         yield "comparison: present, but its run or snapshot is missing"
     elif (comparison.model, comparison.run, comparison.model_digest) != (run.model, run.key, run.model_digest):
-        yield "comparison: of another run"
+        yield "comparison: belongs to another run"
     if not _DIGEST_PATTERN.fullmatch(comparison.key):
         yield "comparison.key: not a digest"
     if gated.ref is not None and gated.ref != f"refs/mlops/runs/{gated.model}/{comparison.key}":
         yield "ref: not the ref of the comparison"
     if gated.verdict != comparison.verdict:
-        yield f"verdict: {gated.verdict}, but the comparison's verdict is {comparison.verdict}"
+        yield f"verdict: the model's verdict is {gated.verdict}, but its comparison has the verdict {comparison.verdict}"
     if gated.sentence != comparison.sentence:
-        yield "sentence: not the comparison's"
+        yield "sentence: differs from the sentence of the comparison"
     yield from (f"comparison.{why}" for why in _requirement_contradictions(comparison))
     if gated.snapshot is not None and not gated.snapshot.has_passed and gated.verdict == "pass":
         yield "verdict: pass, but a check of the data failed"

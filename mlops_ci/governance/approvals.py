@@ -104,9 +104,11 @@ def _rejection_reason(one: SignedApproval, release: Event, environment: str) -> 
         return "the tag has no valid approval statement"
     said = (one.statement.release, one.statement.model, one.statement.version)
     if said != (release.ref, release.model, release.version):
-        return f"it approves {one.statement.release.name} ({one.statement.release.oid[:10]}), not this release"
+        return (
+            f"it is an approval of {one.statement.release.name} ({one.statement.release.oid[:10]}), not of this release"
+        )
     if one.statement.environment != environment:
-        return f"it approves '{one.statement.environment}', not '{environment}'"
+        return f"it is an approval for '{one.statement.environment}', not for '{environment}'"
     return None
 
 

@@ -72,10 +72,10 @@ def ensure_trust(project: Project, rules: BranchPolicy, model: str, trust: Trust
         return
     raise Findings.of(
         "trust-too-low",
-        f"the verdict on '{model}' was computed {_TRUST_PLACES[had]}, but the branch's policy requires '{rules.trust}':"
-        f" {_TRUST_PLACES[rules.trust]}",
+        f"the verdict on '{model}' was computed {_TRUST_PLACES[had]}, but the branch's policy requires '{rules.trust}',"
+        f" which means {_TRUST_PLACES[rules.trust]}",
         location=project.specs.project.locate("spec", "policy", "trust"),
-        help="run the gate in CI: push the change, or start the gate's workflow on the branch; then release the run that it stores",
+        help="run the gate in CI: push the change, or start the gate's workflow on the branch; then release the run that the gate stored",
     )
 
 

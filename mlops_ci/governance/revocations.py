@@ -15,7 +15,7 @@ def require_reason(reason: str | None, *, force: bool) -> None:
         raise UsageProblem.of(
             "reason-missing",
             "--force overrides an earlier decision, so it needs a reason",
-            help="add --reason TEXT, for example: --reason 'the data were at fault'",
+            help="add --reason TEXT, for example: --reason 'the data were wrong'",
         )
 
 
@@ -27,7 +27,7 @@ def find_override(state: ModelState, model_digest: str, command: str, *, force: 
     """
     taken = _revocations(state, model_digest)
     if taken and not force:
-        help = f"release or deploy another model; or bring this one back with a reason: {command} --force --reason TEXT"
+        help = f"release or deploy another model; or use this one anyway and give a reason: {command} --force --reason TEXT"
         raise Findings([_revocation_finding(event, help, None, "error") for event in taken])
     return taken[0].ref if taken else None
 
@@ -49,7 +49,7 @@ def _revocation_finding(event: Event, help: str, where: Location | None, severit
     told = f"{record.reason} ({event.name}, {record.made_by.actor}, {record.made_on})" if record else event.name
     if isinstance(record, Assignment):
         message = (
-            f"a rollback in '{record.environment}' replaced this model of '{event.model}', v{record.rollback_of}, with"
+            f"a rollback in '{record.environment}' replaced this model (v{record.rollback_of} of '{event.model}') with"
             f" v{record.version}: {told}"
         )
         return Diagnostic("model-abandoned", message, where, help, severity)

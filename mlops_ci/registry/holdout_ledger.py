@@ -70,6 +70,6 @@ def _corruption_error(ref: str, why: str) -> EnvironmentProblem:
     return EnvironmentProblem.of(
         "ledger-corrupt",
         f"the holdout ledger {ref} cannot be read, so the number of evaluations of this holdout is unknown: {why}",
-        help="the ledger was edited by hand or is damaged: compare with another clone (git ls-remote), or start a fresh holdout"
-        " (a new split.epoch)",
+        help="the ledger was edited by hand or is damaged: compare with another clone (git ls-remote), or use a fresh holdout"
+        " (a higher split.epoch)",
     )

@@ -140,7 +140,7 @@ def _read_blocks(driver: Any, path: str, url: str, size: int) -> Iterator[bytes]
     while at < size:
         block: bytes = driver.cat_file(path, start=at, end=min(at + BLOCK_SIZE, size))
         if not block:
-            raise _unreadable_error(url, f"it ends after {at:,} of {size:,} bytes")
+            raise _unreadable_error(url, f"it ended after {at:,} of {size:,} bytes")
         at += len(block)
         yield block
 
@@ -216,7 +216,7 @@ def _download(driver: Any, path: str, url: str, file: FileDigest, part: Path) ->
         while (at := sink.tell()) < file.size:
             block = driver.cat_file(path, start=at, end=min(at + BLOCK_SIZE, file.size))
             if not block:
-                raise _corruption_error(url, file, f"it ends after {at:,} of {file.size:,} bytes")
+                raise _corruption_error(url, file, f"it ended after {at:,} of {file.size:,} bytes")
             sink.write(block)
             sink.flush()
 

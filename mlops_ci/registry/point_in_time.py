@@ -76,7 +76,7 @@ def _find_logged_event(repo: Repository, registry: RegistryState, commit: str) -
     if found is None:
         raise UsageProblem.of(
             "at-unknown",
-            f"commit {commit[:10]} is the entry '{name}' of {logs[0]}, and this clone has no such tag",
+            f"commit {commit[:10]} is the entry for the tag '{name}' in {logs[0]}, but this clone does not have that tag",
             help="git fetch --tags; if the remote does not have the tag either, it was deleted: run `mlops-ci audit`",
         )
     return found

@@ -105,8 +105,8 @@ def released_run(repo: Repository, release: Release) -> StoredRun:
         raise EnvironmentProblem.of(
             "store-corrupt",
             f"{ref} is at commit {run.oid[:10]}, but the release names {release.run_oid[:10]}",
-            help="the ref was moved: compare with another clone (git ls-remote), and set it back to the commit that the release"
-            " names",
+            help="the ref was moved: compare it with another clone (git ls-remote), and move the ref back to the commit that the"
+            " release names",
         )
     return run
 
@@ -153,7 +153,9 @@ def write_model_files(repo: Repository, run: StoredRun, files: Iterable[FileDige
         if away is not None and name not in run.files and file.path in uploaded:
             if uploaded[file.path] != file:
                 raise _corruption_error(
-                    run, EXTERNAL_FILES_RECORD, f"its digest or size of {file.path} differs from the recorded one"
+                    run,
+                    EXTERNAL_FILES_RECORD,
+                    f"the digest or the size of {file.path} in it differs from the recorded value",
                 )
             object_store.download_object(away.url, file, cache_folder(repo), path)
             continue

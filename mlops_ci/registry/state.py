@@ -167,8 +167,9 @@ class RegistryState(NamedTuple):
 
             raise UsageProblem.of(
                 "model-unknown",
-                f"the registry has no events of a model '{name}'",
-                help=suggest(name, self.models, otherwise="the models are") or "record the first: mlops-ci release",
+                f"the registry has no events of the model '{name}'",
+                help=suggest(name, self.models, otherwise="the models are")
+                or "record the first event: mlops-ci release",
             )
         return self.models[name]
 
@@ -202,7 +203,7 @@ class RegistryState(NamedTuple):
         return (
             Diagnostic(
                 "registry-incomplete",
-                f"this clone lacks events or logs of the registry, so the newest state may be missing: {', '.join(lacking)}",
+                f"this clone lacks events or logs of the registry, so the state that it knows may be out of date: {', '.join(lacking)}",
                 help="git fetch --tags origin 'refs/mlops/log/*:refs/mlops/log/*'; in GitHub Actions: actions/checkout with"
                 " `fetch-depth: 0`. If the remote does not have them either, run `mlops-ci audit`",
                 severity="warning",

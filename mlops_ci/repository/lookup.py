@@ -26,7 +26,8 @@ def select_models(project: Project, names: tuple[str, ...]) -> tuple[str, ...]:
         raise UsageProblem.of(
             "model-none",
             "this project has no Model spec",
-            help="mlops-ci init --from data.csv --target COLUMN writes one for a table; --template minimal is an example",
+            help="mlops-ci init --from data.csv --target COLUMN writes one for the columns of a table; --template minimal writes an"
+            " example project",
         )
     for name in names:
         if name not in known:

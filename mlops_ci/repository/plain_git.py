@@ -9,17 +9,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 PLAIN_GIT_REASONS: Mapping[str, str] = {
-    "discovery": "GitPython opens repositories of other users, in which git refuses to work: git is asked first, and says it all",
-    "configuration": "GitPython recurses without end on includeIf hasconfig, and leaves out GIT_CONFIG_COUNT",
-    "remotes": "GitPython knows the remotes of the repository's own file alone, and no url.insteadOf",
+    "discovery": "GitPython opens repositories of other users, in which git refuses to work: git is asked first, and its answer is"
+    " enough",
+    "configuration": "GitPython's recursion never ends on includeIf hasconfig, and GitPython ignores GIT_CONFIG_COUNT",
+    "remotes": "GitPython knows only the remotes in the repository's own configuration file, and ignores url.insteadOf",
     "transfer": "GitPython's fetch and push run the hooks of the repository, and have no limits",
-    "objects": "GitPython reads objects by a git that it keeps running without a limit; it fails on SHA-256, and its reader in"
-    " Python (GitDB) is deprecated for its security and speed",
+    "objects": "GitPython reads objects through a git process that it keeps running without a limit, and that fails on SHA-256;"
+    " its reader in Python (GitDB) is deprecated because it is slow and not secure",
     "revisions": "GitPython's rev_parse does not know all of git's syntax, such as HEAD@{1.day.ago}",
-    "history": "GitPython walks history by a git that it starts itself, without our limits",
-    "listing": "importing GitPython takes longer than the whole listing of refs behind show and history",
-    "reftable": "GitPython reads refs from files, and a repository with reftables has none",
-    "sha256": "GitPython takes ids of 64 digits for damage",
-    "absence": "GitPython raises the same error for a ref that is not there and one that is damaged",
-    "writes": "GitPython moves a ref wherever it is: git moves several, each from where it is expected, or none",
+    "history": "GitPython walks the history with a git process that it starts itself, without our limits",
+    "listing": "importing GitPython takes longer than the whole listing of refs that `show` and `history` need",
+    "reftable": "GitPython reads refs from files, and a repository with reftables has no such files",
+    "sha256": "GitPython treats ids of 64 digits as damaged data",
+    "absence": "GitPython raises the same error for a ref that does not exist and for a ref that is damaged",
+    "writes": "GitPython moves a ref without a check of its old value: git moves several refs at once, and only if each of them"
+    " has the expected old value",
 }

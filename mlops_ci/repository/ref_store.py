@@ -80,7 +80,9 @@ class RefStore(GitFolder):
         try:
             return tuple(parse_refs([self.run(*ref_listing.READ_COMMAND, stdin=names).out]))
         except MissingObject as missing:
-            raise git_error(ref_listing.READ_COMMAND, GitResult(0, b"", f"object {missing} is missing")) from missing
+            raise git_error(
+                ref_listing.READ_COMMAND, GitResult(0, b"", f"git object {missing} is missing")
+            ) from missing
 
     def ref_oids(self, *patterns: str) -> dict[str, str]:
         """Return the object that each ref names, by the ref's name; the objects are not read."""

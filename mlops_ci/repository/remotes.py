@@ -91,10 +91,10 @@ class Remotes(RefStore, GitConfig):
         answer = self.list_remote_refs(remote, *patterns)
         if answer.state in ("found", "absent"):
             return dict(answer.oids)
-        how = "refused to say" if answer.state == "refused" else "could not be asked"
+        how = "refused access" if answer.state == "refused" else "could not be reached"
         raise EnvironmentProblem.of(
             "remote-unreachable",
-            f"'{remote}' {how} which refs it has: {answer.detail}",
+            f"the refs of '{remote}' cannot be listed, because the remote {how}: {answer.detail}",
             help="check the network and your access to the remote (git ls-remote), then run the same command again",
         )
 

@@ -155,7 +155,7 @@ def parse_time_literal(literal: LiteralValue) -> int:
         ) from None
     if re.search(r"[.,]\d{7}", text):  # Python would silently drop the digits after the sixth
         raise ConditionError(
-            f"{quote(text)} is finer than a microsecond: write at most six decimals of a second", literal.offset
+            f"{quote(text)} is more precise than a microsecond: write at most six decimals of a second", literal.offset
         )
     since = moment.replace(tzinfo=None) - datetime(1970, 1, 1)  # noqa: DTZ001  the next line subtracts the offset
     return (since - (moment.utcoffset() or timedelta())) // timedelta(microseconds=1) * 1_000

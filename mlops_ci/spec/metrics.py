@@ -54,7 +54,7 @@ METRIC_DEFINITIONS: Mapping[str, MetricDefinition] = {
     "average-precision": MetricDefinition(
         _BINARY,
         True,
-        "Area under the precision-recall curve, by steps.",
+        "Area under the precision-recall curve, as a sum of steps.",
         1.0,
         counts_classes=True,
         needs_class_rows=True,
@@ -168,7 +168,7 @@ METRIC_DEFINITIONS: Mapping[str, MetricDefinition] = {
     ),
     "model-size-mb": _operational_metric("Size of the packaged model, in megabytes of 10^6 bytes."),
     "training-seconds": _operational_metric("Time of fitting, in seconds."),
-    "training-cost": _operational_metric("Hours of fitting, times `evaluate.costPerHour`."),
+    "training-cost": _operational_metric("Cost of fitting: its hours multiplied by `evaluate.costPerHour`."),
 }
 
 

@@ -35,7 +35,7 @@ def describe_terms(terms: RequirementTerms) -> str:
     bounds += [f"at most {terms.max:g}"] if terms.max is not None else []
     condition = {
         "threshold": " and ".join(bounds),
-        "ratio": f"at most {terms.max_ratio or 0:g} times the {terms.against}'s",
+        "ratio": f"at most {terms.max_ratio or 0:g} times the value of the {terms.against}",
         "superiority": f"better than the {terms.against}{by_more}",
         "non-inferiority": f"not worse than the {terms.against}{by_more}",
         "no-regression": f"no regression against the {terms.against}{by_more}{where}",

@@ -60,7 +60,7 @@ _EXPRESSION_NAMES: Mapping[type[ast.expr], str] = {
     ast.Attribute: "a dot",
     ast.Await: "await",
     ast.BinOp: "arithmetic",
-    ast.Call: "a call of anything but missing(column) and column('any name')",
+    ast.Call: "a function call other than missing(column) and column('any name')",
     ast.Dict: "a dictionary",
     ast.DictComp: "a comprehension",
     ast.GeneratorExp: "a comprehension",
@@ -75,7 +75,7 @@ _EXPRESSION_NAMES: Mapping[type[ast.expr], str] = {
     ast.Starred: "a star",
     ast.Subscript: "a subscript",
     ast.Tuple: "a list that does not follow `in`",
-    ast.UnaryOp: "a sign before anything but a number",
+    ast.UnaryOp: "a sign before something that is not a number",
 }
 # one quoted text: Python joins adjacent texts, and in a condition this is a forgotten comma
 _QUOTED_TEXT = re.compile(r"""[rRuU]?(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""", re.DOTALL)
@@ -195,13 +195,13 @@ class _ConditionParser:
                 raise self.error_at(node, "column() takes one name in quotes, as in column('any name')")
             case ast.Call(func=ast.Name(id="missing")) | ast.Compare() | ast.BoolOp() | ast.UnaryOp(op=ast.Not()):
                 raise self.error_at(
-                    node, "a part that is true or false cannot be compared: combine such parts with and, or, not"
+                    node, "a condition cannot be compared with another value: combine conditions with and, or, not"
                 )
         raise self.not_allowed_error(node)
 
     def parse_literal(self, node: ast.expr, value: object) -> LiteralValue:
         if value is None:
-            raise self.error_at(node, "no value equals None: write missing(column)")
+            raise self.error_at(node, "a value is never equal to None: write missing(column)")
         if not isinstance(value, str | int | float):
             raise self.error_at(node, f"{quote(self.source_text(node))} is not a text, a number, True or False")
         if isinstance(value, str) and not _QUOTED_TEXT.fullmatch(self.source_text(node)):

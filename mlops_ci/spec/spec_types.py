@@ -80,7 +80,7 @@ def decode_options(group: Group, data: Mapping[str, Any]) -> Any:
     """
     name = data.get("type")
     if not isinstance(name, str):
-        raise DecodeError("$: expected a type")
+        raise DecodeError("$: the field `type` is missing or is not text")
     table: Mapping[str, Plugin[Any]] = {}
     plugin = load(table, group, name)
     try:

@@ -28,7 +28,7 @@ def incompatible_inputs(inputs: Sequence[ModelField], types_today: Mapping[str, 
     (see `scoring.missing_inputs`).
     """
     return tuple(
-        f"{field.name} ({field.type} then, {now} now)"
+        f"{field.name} ({field.type} in training, {now} now)"
         for field in inputs
         if (now := types_today.get(field.name, field.type)) != field.type and {now, field.type} != {"integer", "number"}
     )

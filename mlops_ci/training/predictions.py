@@ -18,7 +18,7 @@ T = TypeVar("T")
 def require_part(part: T | None) -> T:
     """Return a part of truth or predictions that the task always has; raises ValueError when it is None."""
     if part is None:
-        raise ValueError("these are the truth or the predictions of another task")
+        raise ValueError("the truth or the predictions belong to another task")
     return part
 
 

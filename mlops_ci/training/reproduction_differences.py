@@ -43,7 +43,9 @@ def find_changed_values(
 def _library_causes(recorded: TrainingEnvironment, used: TrainingEnvironment) -> Iterator[Cause]:
     before = {"Python": recorded.python, **recorded.packages}
     if changed := find_changed_values(before, {"Python": used.python, **used.packages}):
-        shown = ", ".join(f"{one.what} {one.recorded} is {one.found or 'not installed'} here" for one in changed[:5])
+        shown = ", ".join(
+            f"{one.what} (recorded: {one.recorded}, here: {one.found or 'not installed'})" for one in changed[:5]
+        )
         more = f" and {len(changed) - 5} more" if len(changed) > 5 else ""
         yield Cause("library", f"library versions differ: {shown}{more}", changed)
 

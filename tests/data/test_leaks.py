@@ -141,7 +141,7 @@ def test_by_time_a_key_before_and_after_the_cutoff_is_on_both_sides(parquet_benc
     dataset = parquet_bench.dataset(key=("id",), **spec)
     (finding,) = leak_findings(leaks, dataset, 10)
     assert (finding.id, finding.severity) == ("split-leak-key", "error")
-    assert finding.message == "3 of 10 holdout rows have the key of a training row, such as id=4; id=5"
+    assert finding.message == "3 of 10 holdout rows have the same key as a training row, such as id=4; id=5"
     assert "such as 'when', to `key`" in (finding.help or "")
     allowed = parquet_bench.dataset(key=("id",), time="when", split=SplitSpec("time", 0.1, duplicates="allow"))
     assert leak_findings(leaks, allowed, 10) == (finding,), "a key on both sides is no matter of duplicates"

@@ -153,14 +153,14 @@ def test_few_different_keys_are_the_reason_that_a_side_has_no_rows_or_one_class(
         divided(bench, split=SplitSpec(holdout=0.01))
     (found,) = caught.value.diagnostics
     assert found.message == (
-        "the holdout side of the split has no rows: the data have 300 rows, but only 2 different rows, and equal rows stay on one side"
+        "the holdout side of the split has no rows: the data have 300 rows, but only 2 different rows, and equal rows always go to the same side"
     )
     assert (found.help or "").startswith("add a column that identifies a row: `key: [...]`")
     bench.csv("k,x,y\n" + "".join(f"{n % 12},{n},{int(n % 12 == 5)}\n" for n in range(300)))
     sides, *_ = divided(bench, key=("k",), split=SplitSpec(holdout=0.5))
     (finding,) = target_findings(sides, "y", "binary-classification")
     assert finding.help == (
-        "the data have 300 rows, but only 12 different keys, and rows of one key stay on one side; choose a key with more values"
+        "the data have 300 rows, but only 12 different keys, and rows of one key always go to the same side; choose a key with more values"
     )
 
 

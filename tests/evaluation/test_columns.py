@@ -60,7 +60,7 @@ def test_a_column_that_is_missing_is_found_at_the_place_that_names_it(root: Path
     (found,) = missing_column_findings(model, RULES, {"hour": "number", "distances": "number", "late": "integer"})
     assert (found.id, found.location) == ("model-column-missing", model.locate("spec", "features", 1))
     assert (found.message, found.help) == (
-        "the data of 'flights' have no column 'distance'",
+        "dataset 'flights' has no column 'distance'",
         "did you mean 'distances'?",
     )
 
@@ -68,6 +68,4 @@ def test_a_column_that_is_missing_is_found_at_the_place_that_names_it(root: Path
 def test_a_column_that_only_the_base_branch_asks_for_is_said_to_be_its(root: Path) -> None:
     rules = replace(RULES, evaluate=EvaluateSpec(slices=("carrier",)), base="main (0123456789)")
     (found,) = missing_column_findings(open_project(root).specs.models["delay"], rules, TYPES)
-    assert found.message == (
-        "the data of 'flights' have no column 'carrier', which the rules of main (0123456789) need"
-    )
+    assert found.message == ("dataset 'flights' has no column 'carrier', which the rules of main (0123456789) need")

@@ -85,8 +85,8 @@ def _set(*path: str | int, to: Any) -> Callable[[dict[str, Any]], None]:
 
 MODEL = ("record", "models", 0)
 SPOILED: list[tuple[Callable[[dict[str, Any]], None], str]] = [
-    (_set("record", "verdict", to="fail"), "$.record.verdict: fail, but the models' verdicts give pass"),
-    (_set(*MODEL, "verdict", to="fail"), "$.record.models[0].verdict: fail, but the comparison's verdict is pass"),
+    (_set("record", "verdict", to="fail"), "$.record.verdict: fail, but the worst verdict of the models is pass"),
+    (_set(*MODEL, "verdict", to="fail"), "$.record.models[0].verdict: the model's verdict is fail, but its comparison has the verdict pass"),
     (
         _set(*MODEL, "comparison", "requirements", 0, "verdict", to="fail"),
         "$.record.models[0].comparison.verdict: pass, and the results of the requirements give the verdict fail",
@@ -101,15 +101,15 @@ SPOILED: list[tuple[Callable[[dict[str, Any]], None], str]] = [
     ),
     (
         _set(*MODEL, "comparison", "requirements", 0, "reason", "code", to="too-close"),
-        "$: not the JSON of an answer: the reason too-close does not fit the verdict pass",
+        "$: not the JSON result of a gate: the reason too-close does not fit the verdict pass",
     ),
     (
         _set(*MODEL, "comparison", "requirements", 0, "requirement", "margin", to=0.1),
-        "$: not the JSON of an answer: these terms do not fit the test threshold: margin, min",
+        "$: not the JSON result of a gate: these terms do not fit the test threshold: margin, min",
     ),
     (
         _set(*MODEL, "comparison", "requirements", 0, "reason", "limit", to=0.65),
-        "$: not the JSON of an answer: these values do not fit the reason interval-clear: limit",
+        "$: not the JSON result of a gate: these values do not fit the reason interval-clear: limit",
     ),
     (
         _set(*MODEL, "comparison", "requirements", 0, "rows", to=1_001),
@@ -119,13 +119,13 @@ SPOILED: list[tuple[Callable[[dict[str, Any]], None], str]] = [
         _set(*MODEL, "comparison", "requirements", to=[]),
         "$.record.models[0].comparison.verdict: pass, and the results of the requirements give the verdict inconclusive",
     ),
-    (_set(*MODEL, "comparison", "run", to="1" * 64), "$.record.models[0].comparison: of another run"),
-    (_set(*MODEL, "comparison", "modelDigest", to="1" * 64), "$.record.models[0].comparison: of another run"),
+    (_set(*MODEL, "comparison", "run", to="1" * 64), "$.record.models[0].comparison: belongs to another run"),
+    (_set(*MODEL, "comparison", "modelDigest", to="1" * 64), "$.record.models[0].comparison: belongs to another run"),
     (_set(*MODEL, "run", "model", to="other"), "$.record.models[0].run.model: another model"),
-    (_set(*MODEL, "run", "dataset", to="other"), "$.record.models[0].snapshot.dataset: not the dataset that"),
+    (_set(*MODEL, "run", "dataset", to="other"), "$.record.models[0].snapshot.dataset: differs from the dataset that"),
     (_set(*MODEL, "run", "seconds", to=-1), "$.record.models[0].run: a malformed digest"),
     (_set(*MODEL, "ref", to="refs/heads/main"), "$.record.models[0].ref: not the ref of the comparison"),
-    (_set(*MODEL, "sentence", to="all is well"), "$.record.models[0].sentence: not the comparison's"),
+    (_set(*MODEL, "sentence", to="all is well"), "$.record.models[0].sentence: differs from the sentence of the comparison"),
     (_set(*MODEL, "model", to="../x"), "$.record.models[0].model: not a DNS-1123 label"),
     (_set(*MODEL, "snapshot", "checks", 0, "passed", to=False), "verdict: pass, but a check of the data failed"),
     (_set("record", "models", to=[]), "$.record.models: no model"),
@@ -181,7 +181,7 @@ DEEP = b'{"format":1,"verb":"gate","exitCode":0,"diagnostics":[],"record":' + b"
         (b"[]", "$: expected an object"),
         (b"null", "$: expected an object"),
         (DEEP, "nested too deep"),
-        (b'{"format":1,"format":1}', "has a field twice"),
+        (b'{"format":1,"format":1}', "has two fields of the same name"),
         (b'{"format":NaN}', "NaN is not a number"),
         (b'{"format":' + b"9" * 5000 + b"}", "not the JSON"),
         (json.dumps({"x": [[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]}).encode(), "nested deeper than 24"),

@@ -39,7 +39,7 @@ def test_who_forces_says_why(reason: str | None) -> None:
         require_reason(reason, force=True)
     assert caught.value.diagnostics[0].id == "reason-missing"
     require_reason(reason, force=False)
-    require_reason("the data were at fault", force=True)
+    require_reason("the data were wrong", force=True)
 
 
 def test_a_model_that_was_rolled_back_from_is_refused_with_the_reason_and_the_way_back() -> None:
@@ -48,7 +48,7 @@ def test_a_model_that_was_rolled_back_from_is_refused_with_the_reason_and_the_wa
     (found,) = caught.value.diagnostics
     assert (found.id, found.severity) == ("model-abandoned", "error")
     assert found.message == (
-        "a rollback in 'prod' replaced this model of 'delay', v2.0.0, with v1.0.0: late arrivals"
+        "a rollback in 'prod' replaced this model (v2.0.0 of 'delay') with v1.0.0: late arrivals"
         " (delay#prod#2, Ada Lovelace, 2026-11-22T20:00:00+00:00)"
     )
     assert (found.help or "").endswith("mlops-ci release delay --force --reason TEXT")

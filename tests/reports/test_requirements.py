@@ -30,7 +30,7 @@ TESTED = {"candidate": 0.76, "baseline": 0.74, "difference": 0.02, "lower": 0.01
         ),
         (
             Requirement("latency-p95-ms", against="champion", max_ratio=1.2),
-            "latency-p95-ms: at most 1.2 times the champion's",
+            "latency-p95-ms: at most 1.2 times the value of the champion",
         ),
         (BETTER, "auc: better than the champion"),
         (Requirement("auc", against="anchor", margin=0.01), "auc: better than the anchor by more than 0.01"),

@@ -73,7 +73,7 @@ READ: dict[str, ConditionTree] = {
 REFUSED = {  # the offset, and what the message says
     "": (0, f"the condition is empty: {CONDITION_HELP}"),
     "hour": (0, "'hour' alone is not a condition: compare a column, as in `hour >= 22`"),
-    "__import__('os')": (0, "a call of anything but missing(column) and column('any name') is not allowed"),
+    "__import__('os')": (0, "a function call other than missing(column) and column('any name') is not allowed"),
     "a == 1 and b.c == 2": (
         11,
         "a dot is not allowed in a condition (if this is the name of a column, write column('b.c'))",
@@ -101,16 +101,16 @@ REFUSED = {  # the offset, and what the message says
     "a > 0 and 1 < 2 < a": (10, "'1' and '2' are both values"),
     "(a == 1) == (b == 1)": (
         1,
-        "a part that is true or false cannot be compared: combine such parts with and, or, not",
+        "a condition cannot be compared with another value: combine conditions with and, or, not",
     ),
     "a is None": (0, "`is` does not compare values: write missing(column) or =="),
-    "a == None": (5, "no value equals None: write missing(column)"),
+    "a == None": (5, "a value is never equal to None: write missing(column)"),
     "a == null": (5, "write missing(column); for a column of that name, write column('null')"),
     "ä == true": (5, "write True; for a column of that name, write column('true')"),
     "a == 1e999": (5, "'1e999' is larger than any number that a column can contain"),
     "a == 1j": (5, "'1j' is not a text, a number, True or False"),
-    "-a > 1": (0, "a sign before anything but a number is not allowed"),
-    "a == -True": (5, "a sign before anything but a number is not allowed"),
+    "-a > 1": (0, "a sign before something that is not a number is not allowed"),
+    "a == -True": (5, "a sign before something that is not a number is not allowed"),
     "missing(1)": (0, "missing() takes one column"),
     "missing(a, b)": (0, "missing() takes one column"),
     "column(a) == 1": (0, "column() takes one name in quotes"),
@@ -246,7 +246,7 @@ def test_a_column_that_is_not_there_is_named_with_the_one_that_was_meant() -> No
         ("day > 2024", 6, "column 'day' of type date cannot be compared with the integer 2024"),
         ("at > 'today'", 5, "'today' is not a date: write ISO 8601, such as '2026-01-31'"),
         ("'2024-02-30' < at", 0, "'2024-02-30' is not a date"),
-        ("at > '2024-01-01T00:00:00.1234567'", 5, "is finer than a microsecond"),
+        ("at > '2024-01-01T00:00:00.1234567'", 5, "is more precise than a microsecond"),
         (
             "missing(t) or t > 1",
             14,

@@ -74,5 +74,5 @@ def test_inputs_of_another_type_are_named_with_both() -> None:
         ModelField("e", "date"),
     ]
     today = {"a": "string", "b": "number", "c": "integer", "d": "string"}
-    assert incompatible_inputs(inputs, today) == ("a (integer then, string now)",)
-    assert incompatible_inputs(inputs, {"e": "timestamp"}) == ("e (date then, timestamp now)",)
+    assert incompatible_inputs(inputs, today) == ("a (integer in training, string now)",)
+    assert incompatible_inputs(inputs, {"e": "timestamp"}) == ("e (date in training, timestamp now)",)

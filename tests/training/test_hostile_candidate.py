@@ -192,7 +192,7 @@ def build():
         ("x['nothing']", [False, True], "cannot predict its training rows: KeyError: 'nothing'"),
         ("sys.exit(0)", [False, True], "cannot predict its training rows: SystemExit"),
         ("[[1, 2]] * len(x)", [False, True], "cannot predict its training rows: "),
-        ("[True]", [False, True], "there is not one prediction for each of 40 rows"),
+        ("[True]", [False, True], "it must have exactly one prediction for each of the 40 rows"),
         ("[True] * len(x)", [False], "have 1 labels, but the task is binary-classification"),
         ("[True] * len(x)", ["a", "b"], "are not values of 'y'"),
         ("[True] * len(x)", [True, True], "have repeated labels"),

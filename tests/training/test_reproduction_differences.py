@@ -31,7 +31,7 @@ def test_python_is_a_library_and_every_one_that_moved_is_evidence() -> None:
         RecordedDifference("Python", "3.11.7", "3.12.1"),
         RecordedDifference("scipy", "1.0", None),
     )
-    assert "scipy 1.0 is not installed here" in cause.sentence
+    assert "scipy (recorded: 1.0, here: not installed)" in cause.sentence
 
 
 def test_a_toolkit_that_moved_is_named_beside_the_rest() -> None:

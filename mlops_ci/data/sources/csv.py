@@ -57,7 +57,9 @@ def read_header(path: Path, name: str, delimiter: str) -> tuple[str, ...]:
         if not column.strip():
             help = "give every column in the header a name"
             index = (
-                "; with pandas, write to_csv(index=False) to omit the unnamed index" if not header[0].strip() else ""
+                "; with pandas, write to_csv(index=False), which leaves out the unnamed index column"
+                if not header[0].strip()
+                else ""
             )
             raise _csv_error("data-header", "a column has no name", name, 1, help + index)
         if times > 1:
@@ -90,21 +92,27 @@ def explain_csv_error(
         return _csv_error("data-encoding", "the file is not UTF-8", name, at, _ENCODING_HELP)
     if "Expected Number of Columns" in details:
         at, fields = _find_ragged_row(path, len(header), delimiter) or (at, None)
-        row = f"a row has {pluralize(fields, 'field')}" if fields is not None else "a row has another number of fields"
-        message = f"{row}, but the header has {len(header)}"
+        message = (
+            f"a row has {pluralize(fields, 'field')}, but the header has {len(header)}"
+            if fields is not None
+            else f"a row has a different number of fields than the header, which has {len(header)}"
+        )
         return _csv_error(
             "data-ragged-row", message, name, at, "quote fields that contain the delimiter, and add missing fields"
         )
     if "Maximum line size" in details:
         message = f"a row is longer than {_ROW_BYTES >> 20} MiB"
-        help = "close all quotes; store long documents in separate files, and their names in the table"
+        help = (
+            "close all quotes; store long documents in separate files, and only the names of these files in the table"
+        )
         return _csv_error("data-csv", message, name, at, help)
     known = (cause for message, cause in _CAUSES.items() if message in details)
     return _csv_error("data-csv", f"the file is not valid CSV: {next(known, summary)}", name, at, _CSV_HELP)
 
 
 _CSV_HELP = (
-    'write the file in the format of RFC 4180: quote fields with ", double quotes inside them, use one line ending'
+    'write the file in the format of RFC 4180: put fields in quotes ("), write each quote inside a field twice (""),'
+    " and use the same line ending everywhere"
 )
 _CAUSES = {
     "unterminated quote": "a quoted field is not closed, or has text after its closing quote",

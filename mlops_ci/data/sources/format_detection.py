@@ -41,7 +41,7 @@ def require_file_format(path: Path, name: str, type: Literal["csv", "parquet"]) 
             "data-lfs-pointer",
             f"'{name}' is a Git LFS pointer, not the data",
             location=Location(name),
-            help="run `git lfs pull` (in CI, check out with LFS: `lfs: true` of actions/checkout)",
+            help="run `git lfs pull` (in CI, check out with LFS: set `lfs: true` for actions/checkout)",
         )
     for kind in _BINARY_KINDS:
         if head.startswith(kind.start):

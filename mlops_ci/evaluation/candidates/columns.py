@@ -62,6 +62,6 @@ def missing_column_findings(
             continue
         help = suggest(name, types, otherwise="the data have")
         needed_by = f", which the rules of {rules.base} need" if rules.base and name in by_rules else ""
-        message = f"the data of '{spec.dataset}' have no column '{name}'{needed_by}"
+        message = f"dataset '{spec.dataset}' has no column '{name}'{needed_by}"
         findings.append(Diagnostic("model-column-missing", message, model.locate(*place), help))
     return tuple(findings)

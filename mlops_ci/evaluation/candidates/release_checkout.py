@@ -96,18 +96,18 @@ def recover_candidate(checkout: ReleaseCheckout, record: RecordedRelease) -> tup
     """Return the candidate that became the release; or None and the causes why the commit does not have it any more."""
     project, model = checkout.project, record.run.model
     if lost := _missing_data_files(project.context.root, record.snapshot.files, checkout.missing_files):
-        return None, (_missing_data_cause(lost, "of the training files"),)
+        return None, (_missing_data_cause(lost, f"{len(lost)} of the training files"),)
     try:
         data, _ = read_data(project, model)
     except Findings as error:
-        return None, (Cause("data", f"data gone: {error}", ()),)
+        return None, (Cause("data", f"data not available: {error}", ()),)
     if (data.digest, data.schema_digest) != (record.run.data_digest, record.run.schema_digest):
         before, now = ({file.path: file.sha256 for file in one.files} for one in (record.snapshot, data))
         evidence = (
             *find_changed_values(before, now),
             RecordedDifference("content", record.run.data_digest, data.digest),
         )
-        return None, (_missing_data_cause(evidence, "of the data differ from those that the model was trained on"),)
+        return None, (_missing_data_cause(evidence, "the data differ from the data that the model was trained on"),)
     try:
         candidate = identify_candidate(project, model, data, record.run.environment, allow_leaks=True)
     except Findings as error:
@@ -140,7 +140,7 @@ def _missing_data_files(
 def _missing_data_cause(evidence: tuple[RecordedDifference, ...], what: str) -> Cause:
     names = [one.what for one in evidence]
     shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-    return Cause("data", f"data gone: {len(names)} {what}: {shown}", evidence)
+    return Cause("data", f"data not available: {what}: {shown}", evidence)
 
 
 def _identity_differences(candidate: Candidate, record: RecordedRelease) -> tuple[RecordedDifference, ...]:

@@ -77,7 +77,7 @@ def train_candidate(
         trained = _fit_new_run(project, candidate, store, explain=explain)
     elif explain:
         ref = run_store.run_ref(candidate.model.name, candidate.key)
-        trained = replace(trained, why=f"no input of the training has changed since {ref}")
+        trained = replace(trained, why=f"the inputs of the training have not changed since {ref}")
     if not check_determinism:
         return trained
     project.context.progress(f"training {candidate.model.name} once more")
@@ -89,8 +89,8 @@ def train_candidate(
         f"{candidate.model.name}: the same code, data, environment and seed gave two models,"
         f" {' and '.join(digest[:16] for digest in digests)}",
         candidate.model.locate("spec", "train", key=True),
-        "take all random numbers from random_state or numpy's global generator, which the spec's seed sets; otherwise a verdict"
-        " on one of these models says nothing about the next one",
+        "take all random numbers from random_state or numpy's global generator: the spec's seed sets both; otherwise each"
+        " training gives a different model, and the verdict on one of them is not valid for the next one",
     )
     return replace(trained, diagnostics=(*trained.diagnostics, flaky), plan=Plan())
 

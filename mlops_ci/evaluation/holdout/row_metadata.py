@@ -66,7 +66,7 @@ def row_weights(candidate: Candidate, table: Any) -> Floats | None:
     if bad.any() or not weights.any():
         invalid = int(bad.sum())
         verb = "has" if invalid == 1 else "have"
-        what = f"{pluralize(invalid, 'row')} of the holdout {verb} no valid weight" if invalid else "all weights are 0"
+        what = f"{pluralize(invalid, 'holdout row')} {verb} no valid weight" if invalid else "all weights are 0"
         raise Findings.of(
             "weights-invalid",
             f"the column '{name}' cannot be used as weights: {what}",
@@ -92,7 +92,7 @@ def dependence_groups(candidate: Candidate, table: Any) -> Ints | None:
         except pa.ArrowException as error:
             raise Findings.of(
                 "blocks-time-type",
-                f"the time column '{by.time}' has the type {table[by.time].type}, which cannot be cut into blocks of {by.blocks}",
+                f"the time column '{by.time}' has the type {table[by.time].type}, which cannot be divided into blocks of {by.blocks}",
                 location=candidate.dataset.locate("spec", "blocks"),
                 help="set the dataset's `time` to a column of dates or timestamps",
             ) from error

@@ -87,9 +87,9 @@ class ImpactAnalysis:
             if (_DEPENDENCY_FILE.fullmatch(name) and self._contains_project(folder)) or self._is_requirements_file(
                 folder, name
             ):
-                yield f"{self._describe_change(path)}; it decides which packages are installed"
+                yield f"{self._describe_change(path)}; this file determines which packages are installed"
             if name == ".gitattributes" and (self._contains_project(folder) or self._project_path(path) is not None):
-                yield f"{self._describe_change(path)}; it decides how git checks files out"
+                yield f"{self._describe_change(path)}; this file determines how git checks out files"
 
     def _toolkit_reasons(self) -> Iterator[str]:
         """Yield a reason for each workflow or noxfile that requires another version of the toolkit than before."""
@@ -189,7 +189,7 @@ class ImpactAnalysis:
         hit = [path for path in self._paths if is_read(path)]
         yield from self._summarise_changes(hit)
         if not hit and not any(map(is_read, self._tracked_paths)):
-            yield f"git tracks no file of the source {spec.type}, so a change of these data cannot be ruled out"
+            yield f"git tracks no file of the source {spec.type}, so these data may have changed"
 
     def _data_reasons(self, written: str, pattern: str) -> Iterator[str]:
         """Yield a reason for each changed file that a source's path matches, or one reason when git tracks no such file."""
@@ -216,7 +216,7 @@ class ImpactAnalysis:
             known = known or any(matches_source_path(one, module, is_folder=True) for module in self._submodules)
         yield from self._summarise_changes(sorted(hit))
         if not hit and not known:
-            yield f"git tracks no file {_printable_path(written)}, so a change of these data cannot be ruled out"
+            yield f"git tracks no file {_printable_path(written)}, so these data may have changed"
 
     def _model_reasons(self, model: LocatedSpec[ModelSpec]) -> Iterator[str]:
         spec = model.spec

@@ -58,7 +58,7 @@ def find_change_start(project: Project, repo: Repository, ref: str | None = None
         )
     if job.base is not None:
         return _start_from_base(project, repo, head)
-    return f"a '{job.event}' event names no commit that the change starts from"
+    return f"a '{job.event}' event does not name the commit from which the change starts"
 
 
 def changes(repo: Repository, start: str, job: CiJob | None) -> tuple[PathChange, ...]:
@@ -107,7 +107,7 @@ def _common_start(repo: Repository, name: str, commit: str, head: str) -> Change
 def _missing_commit_reason(repo: Repository, job: CiJob) -> str:
     if repo.is_shallow:
         raise _shallow_clone_problem("the commit that this change starts from")
-    return f"the commit that the '{job.event}' event starts from does not exist any more, as after a forced push"
+    return f"the commit from which the '{job.event}' event starts does not exist any more (this happens after a forced push)"
 
 
 def _shallow_clone_problem(what: str) -> EnvironmentProblem:

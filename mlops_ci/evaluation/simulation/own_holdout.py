@@ -44,7 +44,7 @@ def measure_model_pair(
 
     measured: list[ClaimMeasurement] = []
     for exchanged in (True, False):
-        progress(f"{'equal' if exchanged else 'as they are'}: {count:,} trials")
+        progress(f"{'models made equal by random exchange' if exchanged else 'models as they are'}: {count:,} trials")
         calls = [
             delayed(run_pair_trials)(
                 pair, metrics, gate, (_SEED, exchanged, chunk), min(_TRIALS_PER_CALL, count - chunk * _TRIALS_PER_CALL)
@@ -126,7 +126,7 @@ def _measurements(
             claim="false promotion" if exchanged else "promotion",
             metric=metric,
             rows=len(pair.truth),
-            setting=f"{pair.names[0]} and {pair.names[1]}, {'exchanged by chance' if exchanged else 'as they are'}",
+            setting=f"{pair.names[0]} and {pair.names[1]}, {'predictions exchanged at random' if exchanged else 'as they are'}",
             value=share,
             error=math.sqrt(share * (1 - share) / count),
             limit=1 - gate.confidence if exchanged else None,

@@ -37,7 +37,7 @@ def measure_claims(count: int, jobs: int, progress: Callable[[str], None]) -> tu
     # the arrays are too small for several linear algebra threads to pay off
     for at, one in enumerate(Parallel(n_jobs=jobs, return_as="generator", inner_max_num_threads=1)(calls)):
         if at % calls_per_job == 0:
-            progress(f"claim {at // calls_per_job + 1} of {len(work)}: {count:,} trials")
+            progress(f"simulation {at // calls_per_job + 1} of {len(work)}: {count:,} trials")
         results[at // calls_per_job].append(one)
     measurements = [
         row

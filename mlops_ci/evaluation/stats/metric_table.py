@@ -137,7 +137,7 @@ def row_influences(metric: str, truth: Truth, predictions: Predictions) -> Float
     if row.rows is not None:
         return influence.mean_influence(require_part(row.rows(truth, predictions)), truth)
     if row.influence is None:
-        raise ValueError(f"{metric} has no derivative by rows")
+        raise ValueError(f"{metric} has no derivative with respect to the weights of the rows")
     return row.influence(truth, predictions)
 
 

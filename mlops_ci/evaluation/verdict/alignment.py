@@ -95,7 +95,7 @@ def comparable_baseline(
         return NoBaseline(f"the candidate is the {against} itself ({baseline.name})", "same", baseline.name)
     if task == "binary-classification" and baseline.classes != candidate.classes:
         labels = " and ".join(repr(label) for label in baseline.classes)
-        return NoBaseline(f"{baseline.name} predicts other labels than the candidate ({labels})", "incomparable")
+        return NoBaseline(f"{baseline.name} predicts other labels ({labels}) than the candidate", "incomparable")
     return baseline
 
 

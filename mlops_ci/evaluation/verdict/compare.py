@@ -268,10 +268,10 @@ def _sample_size_warnings(
     whole = case.overall_evidence
     tested = [one for one in requirements if one.metric in METRICS and one.metric not in case.unknown_metrics]
     if tested and whole.independent_rows < gate.min_rows:
-        message = f"{describe_rows(whole)} and the gate needs {gate.min_rows:,}: every test is inconclusive"
+        message = f"{describe_rows(whole)}, but the gate needs {gate.min_rows:,}: every test is inconclusive"
     elif few := [requirement.metric for requirement in tested if has_too_few_class_rows(requirement.metric, whole)]:
         rare = f"{whole.rarest_class_rows} rows of its rarest class"
-        message = f"the holdout has {rare} and {few[0]} needs {MIN_CLASS_ROWS}"
+        message = f"the holdout has {rare}, but {few[0]} needs {MIN_CLASS_ROWS}"
     else:
         return
     yield Diagnostic(
@@ -292,22 +292,24 @@ def _incomparable_warnings(contest: Contest) -> Iterator[Diagnostic]:
         yield Diagnostic(
             "champion-incomparable" if against == "champion" else "anchor-incomparable",
             f"the {against} cannot be scored on these data: {why}" + (f"; accepted: {reason}" if reason else ""),
-            help="The requirements without a baseline decide." if reason else _INCOMPARABLE_HELP[against],
+            help="The verdict depends only on the requirements without a baseline."
+            if reason
+            else _INCOMPARABLE_HELP[against],
             severity="warning",
         )
     if reason and not incomparable:
         yield Diagnostic(
             "champion-comparable",
             "the gate has `acceptIncomparable`, but every baseline can be scored",
-            help="Delete `acceptIncomparable` from the model's gate: otherwise it also accepts the next incomparable baseline,"
-            " and nobody reviews that.",
+            help="Delete `acceptIncomparable` from the model's gate: otherwise the gate also accepts the next"
+            " incomparable baseline, without a review.",
             severity="warning",
         )
 
 
 _ACCEPT_HELP = (
-    "If the change is intended, add `acceptIncomparable: REASON` to the model's gate in a reviewed commit; then the requirements"
-    " without a baseline decide."
+    "If the change is intended, add `acceptIncomparable: REASON` to the model's gate in a reviewed commit; then the verdict depends"
+    " only on the requirements without a baseline."
 )
 _INCOMPARABLE_HELP: Mapping[BaselineRole, str] = {
     "champion": f"Tests against it are inconclusive. {_ACCEPT_HELP}",

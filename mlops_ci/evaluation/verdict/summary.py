@@ -21,7 +21,10 @@ def no_floor_sentence(task: Task, case: EvidenceSet) -> str:
     """Return the sentence for a gate where no requirement applied: the reason, and an example of one that would."""
     floor = default_requirements(task)[0]
     example = f"{{metric: {floor.metric}, min: {floor.min:g}}}"
-    return f"{case.baselines['champion'].absence_reason} and no floor, so no requirement applied: add a floor such as {example}"
+    return (
+        f"{case.baselines['champion'].absence_reason} and the gate has no floor, so no requirement applied:"
+        f" add a floor such as {example}"
+    )
 
 
 def metric_values(
@@ -72,11 +75,11 @@ def comparison_sentence(results: Sequence[RequirementResult], case: EvidenceSet,
         ahead = difference.value >= 0
         low, high = (lower, upper) if ahead else (-upper, -lower)
         how = (
-            "no better or worse"
+            "neither better nor worse"
             if difference.value == 0
             else f"{'better' if ahead else 'worse'} by {format_metric(abs(difference.value))}"
         )
-        versus = f"against {format_metric(evidence.champion[metric].value)} of {champion.name}"
+        versus = f"against {format_metric(evidence.champion[metric].value)} for {champion.name}"
         return (
             f"{metric} {format_metric(mine.value)} {versus}: {how} [{format_metric(low)}, {format_metric(high)}] {rows}"
         )

@@ -10,7 +10,9 @@ Slice = tuple[str, ...]  # (column, value as text), or (name of a condition,)
 def describe_rows(evidence: MetricEvidence) -> str:
     """Return a sentence with the number of rows and, for dependent or weighted rows, their effective sample size."""
     effective = (
-        "" if evidence.effective_sample_size is None else f", worth {evidence.effective_sample_size:,} independent rows"
+        ""
+        if evidence.effective_sample_size is None
+        else f", equivalent to {evidence.effective_sample_size:,} independent rows"
     )
     return f"the holdout has {evidence.rows:,} rows{effective}"
 

@@ -144,8 +144,8 @@ def _invalid_approval_finding(case: _AssignmentCase, who: str, why: str) -> Diag
     return Diagnostic(
         "audit-approval-invalid",
         f"the approval of {case.event.name} by {who} does not count: {why}",
-        help="fetch the approvals (git fetch origin 'refs/mlops/*:refs/mlops/*'); if the finding stays, the approval was forged or"
-        " deleted: approve the version again (mlops-ci approve)",
+        help="fetch the approvals (git fetch origin 'refs/mlops/*:refs/mlops/*'); if the audit still reports this, the approval was"
+        " forged or deleted: approve the version again (mlops-ci approve)",
         about=f"{TAG_PREFIX}{case.event.name}",
     )
 
@@ -153,7 +153,7 @@ def _invalid_approval_finding(case: _AssignmentCase, who: str, why: str) -> Diag
 def _missing_approvals_finding(case: _AssignmentCase, count: int) -> Diagnostic:
     return Diagnostic(
         "audit-approval-missing",
-        f"{case.event.name} needs {approval_count_text(case.required)} for '{case.record.environment}', but has {count} valid",
+        f"{case.event.name} needs {approval_count_text(case.required)} for '{case.record.environment}', but has only {count} valid",
         help=f"get approvals (mlops-ci approve {case.release.model}@{case.release.version} --env {case.record.environment}),"
         " and deploy the version again",
         about=f"{TAG_PREFIX}{case.event.name}",

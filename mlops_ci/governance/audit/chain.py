@@ -57,7 +57,7 @@ def _foreign_tag_breaks(held: ModelInventory, *, strict: bool) -> Iterator[Diagn
         severity: Severity = "note" if before and not strict else "error"
         yield Diagnostic(
             "audit-tag-foreign",
-            f"tag {name} has no record: {'another tool wrote it' if before else 'it was written without the log'}",
+            f"tag {name} has no record: {'another tool wrote it' if before else 'it was written without an entry in the log'}",
             help="the tag has no evidence: delete it, or release this version with mlops-ci"
             if severity == "error"
             else None,
@@ -79,13 +79,14 @@ def _link_breaks(held: ModelInventory) -> Iterator[Diagnostic]:
             yield Diagnostic(
                 "audit-chain-forked",
                 f"the records of {event.name} and {first[said.oid]} both name {said.name} as their predecessor",
-                help="one of the two was written without the log: compare with another clone, and delete the one that it does not have",
+                help="one of the two tags was written without an entry in the log: compare with another clone, and delete the tag that"
+                " the other clone does not have",
                 about=about,
             )
         elif event.name in before and said != wanted and not (wanted is None and _is_foreign_tag(held, said)):
             yield Diagnostic(
                 "audit-chain-broken",
-                f"the record of {event.name} names {_ref_text(said)} as its predecessor, but the log has {_ref_text(wanted)}",
+                f"the record of {event.name} names {_ref_text(said)} as its predecessor, but its predecessor in the log is {_ref_text(wanted)}",
                 help="an event was removed, inserted or replaced: compare with another clone (git ls-remote)",
                 about=about,
             )

@@ -104,7 +104,8 @@ def release_ledger_breaks(held: ModelInventory, ledgers: Mapping[str, LedgerHist
         if head is None:
             if release.evidence.budget is not None:
                 yield _missing_question_finding(
-                    tag, f"{tag} has a verdict within a holdout budget, but names no ledger that counted the evaluation"
+                    tag,
+                    f"the verdict of {tag} was made under a holdout budget, but the tag names no ledger that counted the evaluation",
                 )
             continue
         ledger = ledgers.get(head.ref)
@@ -112,7 +113,7 @@ def release_ledger_breaks(held: ModelInventory, ledgers: Mapping[str, LedgerHist
             yield Diagnostic(
                 "audit-ledger-missing",
                 f"this clone has no {head.ref}, the ledger that counted the evaluation of {tag}",
-                help=f"a plain clone does not have it: {_FETCH_COMMAND}. If the remote does not have it either, restore it from a"
+                help=f"`git clone` does not fetch it: {_FETCH_COMMAND}. If the remote does not have it either, restore it from a"
                 f" clone that has it: git push origin {head.oid}:{head.ref}",
                 about=head.ref,
             )
@@ -137,7 +138,7 @@ def _question_breaks(ledger: LedgerHistory, head: LedgerHead, tag: str, release:
     if one is None or (one.dataset, one.holdout_digest, one.model_digest) != asked:
         yield _missing_question_finding(
             tag,
-            f"{tag} names entry {head.question:,} of {ledger.ref}, but that entry is another evaluation or is missing",
+            f"{tag} names entry {head.question:,} of {ledger.ref}, but that entry records another evaluation or is missing",
         )
 
 
@@ -173,7 +174,7 @@ def _read_ledger(repo: Repository, ref: str, head: str) -> LedgerHistory:
     at: str | None = head
     while at is not None:
         if at not in commits:
-            return LedgerHistory(ref, head, incomplete_reason=f"it leads to {at[:10]}, which is not a commit")
+            return LedgerHistory(ref, head, incomplete_reason=f"its history contains {at[:10]}, which is not a commit")
         chain.append(commits[at])
         at = chain[-1].parents[0] if chain[-1].parents else None
     if chain[-1].oid in repo.shallow_boundary():
@@ -192,7 +193,7 @@ def _ledger_entry(
     """Return one commit as a ledger entry with its fault, if any; `known` has the commits of all earlier evaluations."""
     alone = tree is not None and tree.startswith(_TREE_PREFIX) and len(tree) == len(_TREE_PREFIX) + len(commit.oid) // 2
     if not alone:
-        return LedgerEntry(commit.oid, None, f"its tree is not exactly the file {LEDGER_ENTRY_FILE}")
+        return LedgerEntry(commit.oid, None, f"its tree must contain the file {LEDGER_ENTRY_FILE} and nothing else")
     try:
         question = decode_json(HoldoutLedgerEntry, text or b"")
     except DecodeError as error:

@@ -11,7 +11,8 @@ from mlops_ci.registry.events import parse_event_name
 from mlops_ci.repository.ref_listing import LOG_PREFIX, TAG_PREFIX
 
 _REWRITTEN_HELP = (
-    "the registry was rewritten: compare with another clone (git ls-remote), and restore the original from it"
+    "the registry was rewritten: compare with another clone (git ls-remote), and restore the original refs from a clone that"
+    " has them"
 )
 
 
@@ -29,7 +30,7 @@ def breaks(held: ModelInventory) -> Iterator[Diagnostic]:
             yield Diagnostic(
                 "audit-tag-unlogged",
                 f"tag {event.name} is not in the log of '{held.model}'",
-                help="another tool wrote the tag, or the log was cut: compare with another clone (git ls-remote)",
+                help="another tool wrote the tag, or entries were removed from the log: compare with another clone (git ls-remote)",
                 about=f"{TAG_PREFIX}{event.name}",
             )
 
@@ -42,14 +43,14 @@ def _shape_breaks(held: ModelInventory) -> Iterator[Diagnostic]:
             f"'{held.model}' has events, but this clone has no {ref}"
             if held.state.log is None
             else f"{ref} is not a log",
-            help="a plain clone does not have the log: git fetch origin 'refs/mlops/*:refs/mlops/*'. If the remote does not have it"
+            help="`git clone` does not fetch the log: git fetch origin 'refs/mlops/*:refs/mlops/*'. If the remote does not have it"
             " either, it was deleted: restore it from another clone",
             about=ref,
         )
     elif held.is_incomplete:
         yield Diagnostic(
             "audit-log-malformed",
-            f"{ref} does not reach back to its first event",
+            f"{ref} is incomplete: its first event is missing",
             help="this clone is shallow (git fetch --unshallow), or the log was replaced",
             about=ref,
         )
@@ -57,7 +58,9 @@ def _shape_breaks(held: ModelInventory) -> Iterator[Diagnostic]:
 
 def _entry_breaks(held: ModelInventory, entry: LogEntry) -> Iterator[Diagnostic]:
     if len(entry.parents) > 1:
-        yield _malformed_finding(held, entry, f"has {len(entry.parents)} parents, but a log is one line")
+        yield _malformed_finding(
+            held, entry, f"has {len(entry.parents)} parents, but a commit of a log has at most one"
+        )
     if entry.ref is None or entry.ref.name != entry.title:
         said = "no tag" if entry.ref is None else entry.ref.name
         yield _malformed_finding(held, entry, f"has the title {entry.title!r:.80} but names {said}")
@@ -101,7 +104,7 @@ def _disagreement(held: ModelInventory, entry: LogEntry) -> str | None:
         same = decode_json(type(record), entry.record) == record
     except ValueError:  # DecodeError is a ValueError; a path outside its folder raises one too
         same = False
-    return None if same else "has another record than the tag"
+    return None if same else "has a record that differs from the record of the tag"
 
 
 def _malformed_finding(held: ModelInventory, entry: LogEntry, why: str) -> Diagnostic:

@@ -45,7 +45,7 @@ def _version_breaks(names: tuple[tuple[str, EventName], ...], held: ModelInvento
             before = f"the highest version before it was v{highest}" if highest else "no version came before it"
             yield Diagnostic(
                 "audit-version-step",
-                f"{tag} is out of sequence: {before}, so {' or '.join(wanted)} was next",
+                f"{tag} is out of sequence: {before}, so {' or '.join(wanted)} was expected",
                 help=_NUMBERING_HELP,
                 about=f"{TAG_PREFIX}{tag}",
             )
@@ -69,7 +69,7 @@ def _number_breaks(names: tuple[tuple[str, EventName], ...]) -> Iterator[Diagnos
         elif name.number != expected:
             yield Diagnostic(
                 "audit-number-skipped",
-                f"{tag} has number {name.number}, but number {expected} was next",
+                f"{tag} has number {name.number}, but number {expected} was expected",
                 help=_NUMBERING_HELP,
                 about=f"{TAG_PREFIX}{tag}",
             )
@@ -105,17 +105,17 @@ def _assignment_breaks(held: ModelInventory) -> Iterator[Diagnostic]:
         if at is None or at.oid != record.release.oid:
             why = f"names the release {record.release.name} ({record.release.oid[:10]}), which does not exist here"
         elif at.oid not in released:
-            why = f"names the release {at.name}, which came after it"
+            why = f"names the release {at.name}, which is newer than this event"
         elif not isinstance(target, Release):
             # a release of another tool can be retired, but it cannot be assigned
             why = f"names {at.name}, which has no release record" if isinstance(record, Assignment) or target else None
         elif different := _differences(record, target):
-            why = f"and {at.name}, its release, differ in {', '.join(different)}"
+            why = f"and its release {at.name} differ in {', '.join(different)}"
         if why:
             yield Diagnostic(
                 "audit-assignment-differs",
                 f"{event.name} {why}",
-                help="the assigned version is not the released one: roll back to a valid version, and compare with another clone",
+                help="the assigned version does not match the released version: roll back to a valid version, and compare with another clone",
                 about=f"{TAG_PREFIX}{event.name}",
             )
 

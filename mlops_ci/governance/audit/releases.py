@@ -73,14 +73,14 @@ def pin_breaks(held: ModelInventory) -> Iterator[Diagnostic]:
             yield Diagnostic(
                 "audit-pin-missing",
                 f"this clone has no {ref}, which pins the run of {tag}",
-                help="a plain clone does not have it: git fetch origin 'refs/mlops/*:refs/mlops/*'. If the remote does not have it"
+                help="`git clone` does not fetch this ref: git fetch origin 'refs/mlops/*:refs/mlops/*'. If the remote does not have it"
                 f" either, restore it from a clone that has it: git push origin {record.run_oid}:{ref}",
                 about=ref,
             )
         elif known[version] != record.run_oid:
             yield Diagnostic(
                 "audit-pin-moved",
-                f"{ref} is at commit {known[version][:10]}, but {tag} was released from {record.run_oid[:10]}",
+                f"{ref} is at commit {known[version][:10]}, but {tag} names the commit {record.run_oid[:10]} as its run",
                 help=f"restore it from a clone that has the run: git push --force origin {record.run_oid}:{ref}",
                 about=ref,
             )
@@ -180,7 +180,7 @@ def _file_breaks(
             if elsewhere[file.path] != file:
                 yield Diagnostic(
                     "audit-file-changed",
-                    f"{item.ref}:{EXTERNAL_FILES_RECORD} has another digest or size of {file.path} than {item.tag} records",
+                    f"{item.ref}:{EXTERNAL_FILES_RECORD} has a digest or a size of {file.path} that differs from the one in {item.tag}",
                     help=_RESTORE_HELP,
                     about=item.ref,
                 )
@@ -229,7 +229,7 @@ def _gate_breaks(item: PinnedRelease, answer: bytes | None, metrics: bytes | Non
     comparison = _decode_or_none(Comparison, answer)
     if told.verdict != "pass" or (comparison is not None and comparison.verdict != "pass"):
         said = told.verdict if told.verdict != "pass" or comparison is None else comparison.verdict
-        why: str | None = f"the gate's verdict on {item.tag} is {said}"
+        why: str | None = f"{item.tag} was released, but the gate's verdict on it is {said}"
     else:
         why = f"{item.tag} was released without a gate: {item.ref} has no comparison.json" if answer is None else None
         if (odd := _evidence_contradiction(told)) is not None:
@@ -246,7 +246,9 @@ def _gate_breaks(item: PinnedRelease, answer: bytes | None, metrics: bytes | Non
         return
     wrong = []
     if digest_bytes(answer) != told.digest:
-        wrong.append(f"its digest is {digest_bytes(answer)[:12]}..., but the tag records {told.digest[:12]}...")
+        wrong.append(
+            f"its digest is {digest_bytes(answer)[:12]}..., but the tag records the digest {told.digest[:12]}..."
+        )
     if comparison is None:
         wrong.append("it is not a valid record")
     else:

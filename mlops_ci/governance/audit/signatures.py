@@ -48,7 +48,8 @@ def _missing_signature_finding(event: Event, severity: Severity) -> Diagnostic:
         f"tag {event.name} is not signed",
         help="the tag was written without a signing key: configure one (git config user.signingKey), and write the event again"
         if severity == "error"
-        else "the tag is older than the model's first signed event, whose chain of records names it",
+        else "the tag is older than the model's first signed event, and the chain of records from that event leads back to this"
+        " tag",
         severity=severity,
         about=f"{TAG_PREFIX}{event.name}",
     )

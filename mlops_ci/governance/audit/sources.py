@@ -99,7 +99,7 @@ def _source_breaks(
             has = "is missing" if one is None else "is a different file"
             yield Diagnostic(
                 "audit-source-differs",
-                f"{file.path} at commit {at} {has}, but {item.tag} records this {what} file with the SHA-256 {file.sha256[:12]}...",
+                f"{file.path} at commit {at} {has}, but {item.tag} records a {what} file with the SHA-256 {file.sha256[:12]}... there",
                 help="the commit does not match the release, so the release cannot be reproduced: find out whether the commit or the"
                 " record was changed",
                 about=f"{TAG_PREFIX}{item.tag}",

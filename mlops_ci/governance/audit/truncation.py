@@ -40,7 +40,7 @@ def breaks(
             continue
         yield Diagnostic(
             "audit-truncated",
-            f"the noted object {oid} is no longer part of the registry or of the branch",
+            f"the object {oid}, which --since names, is no longer part of the registry or of the branch",
             help="events were removed, or the history was rewritten: restore it from a clone that has the object (git cat-file -t)",
             about=oid,
         )

@@ -104,7 +104,7 @@ def _row(
     if found.unknown is not None:
         return DoctorCheckResult(GROUP, what, "unknown", found.unknown.why, help)
     if found.open is not None:
-        evidence = f"no ruleset enforces it; classic protection is not known: {found.open.why}"
+        evidence = f"no ruleset enforces it, and the classic branch protection is not known: {found.open.why}"
         return DoctorCheckResult(GROUP, what, "unknown", evidence, help)
     return DoctorCheckResult(GROUP, what, "advisory", harm, help, minor=minor)
 
@@ -182,13 +182,15 @@ def _check_merge_queue(world: DoctorContext, found: BranchProtection) -> DoctorC
             found,
             what,
             False,
-            "there is none: a pull request may be merged after others that its gate did not see",
+            "there is no merge queue: a pull request may be merged after others whose changes its gate did not test",
             f"{_SETTINGS}: require merge queue",
             minor=True,
         )
     deaf = [one.path for one in find_toolkit_workflows(world) if one.checks and "merge_group" not in one.events]
     if deaf:
-        evidence = f"it is required, but {join_names(deaf)} does not run on merge_group, so nothing can be merged"
+        evidence = (
+            f"a merge queue is required, but {join_names(deaf)} does not run on merge_group, so nothing can be merged"
+        )
         return DoctorCheckResult(GROUP, what, "problem", evidence, "add `merge_group:` to `on:`")
     return DoctorCheckResult(GROUP, what, "enforced", "the gate runs on the merged state")
 
@@ -210,5 +212,10 @@ def _check_exemptions(world: DoctorContext, found: BranchProtection) -> DoctorCh
         return DoctorCheckResult(GROUP, what, "advisory", evidence, "apply it to administrators too")
     row = bypass.bypass_row(GROUP, what, [world.host.fetch(f"/rulesets/{number}") for number in sorted(named)])
     if row.state == "enforced" and (why := found.unknown or found.open) is not None:
-        return DoctorCheckResult(GROUP, what, "unknown", f"nobody is exempt from the known rules; {why.why}")
+        return DoctorCheckResult(
+            GROUP,
+            what,
+            "unknown",
+            f"nobody is exempt from the rules that are known, but not all rules are known: {why.why}",
+        )
     return row

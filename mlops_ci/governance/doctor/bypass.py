@@ -29,7 +29,7 @@ def bypass_row(group: str, what: str, rulesets: Iterable[Any]) -> DoctorCheckRes
         return DoctorCheckResult(group, what, "enforced", "by the rulesets, without exemptions")
     evidence = f"exempt are: {join_names(list(actors))}"
     return DoctorCheckResult(
-        group, what, "advisory", evidence, "remove as many exemptions as possible, and all of persons"
+        group, what, "advisory", evidence, "remove as many exemptions as possible, and every exemption of a person"
     )
 
 

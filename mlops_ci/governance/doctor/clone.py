@@ -60,7 +60,7 @@ def _check_remote(world: DoctorContext) -> Iterator[DoctorCheckResult]:
             GROUP,
             "remote",
             "advisory",
-            "there is none: the registry is only in this clone, and no host enforces rules",
+            "there is no remote: the registry is only in this clone, and no host enforces rules",
             "git remote add origin URL, before the first release",
         )
         return
@@ -71,7 +71,7 @@ def _check_remote(world: DoctorContext) -> Iterator[DoctorCheckResult]:
             GROUP,
             "default branch",
             "problem",
-            f"nothing tells which branch of '{remote}' is its default one, whose gate a change is to be judged by",
+            f"the default branch of '{remote}' is not known, but a change is judged by the rules of that branch",
             f"git remote set-head {remote} --auto",
         )
     elif world.commit is None:
@@ -87,7 +87,7 @@ def _check_remote(world: DoctorContext) -> Iterator[DoctorCheckResult]:
 
 
 def _check_refspecs(world: DoctorContext, remote: str) -> DoctorCheckResult:
-    what = "the registry comes with each fetch"
+    what = "each `git fetch` also fetches the registry"
     if world.project.context.job is not None:
         return DoctorCheckResult(GROUP, what, "ok", "in a job, each command fetches what it needs")
     known = world.repo.config_values(f"remote.{remote}.fetch")
@@ -125,7 +125,7 @@ def _check_signing(world: DoctorContext) -> DoctorCheckResult:
             GROUP,
             what,
             "advisory",
-            f"mlops.yaml {world.source_phrase} has no `signing`: everyone with push access can write a release in any name",
+            f"mlops.yaml {world.source_phrase} has no `signing`: everyone with push access can write a release in another person's name",
             "add `signing: {format: ssh, allowedSigners: .mlops/allowed_signers}` in a reviewed commit",
         )
     if not has_signing_key(world.repo, signing.format):

@@ -38,13 +38,14 @@ def check_environments(world: DoctorContext) -> Iterator[DoctorCheckResult]:
 
 
 def _check_reviewers(world: DoctorContext, name: str, environment: dict[str, Any]) -> DoctorCheckResult:
-    what = f"{name}: somebody approves deployments"
+    what = f"{name}: deployments need an approval"
     wanted = world.project.specs.project.spec.policy.approvals.get(name, 0)
     rules = [rule for rule in dicts_in(environment.get("protection_rules")) if rule.get("type") == "required_reviewers"]
     reviewers = [one for rule in rules for one in dicts_in(rule.get("reviewers"))]
     if reviewers:
         own = all(rule.get("prevent_self_review") is True for rule in rules)
-        evidence = "one of its reviewers must" + ("" if own else "; this may be the person who started the deployment")
+        evidence = "one of the environment's reviewers must approve"
+        evidence += "" if own else "; the reviewer may be the person who started the deployment"
         if environment.get("can_admins_bypass") is True:
             evidence += "; administrators can bypass this"
         return DoctorCheckResult(GROUP, what, "enforced", evidence)
@@ -53,7 +54,7 @@ def _check_reviewers(world: DoctorContext, name: str, environment: dict[str, Any
             f"GitHub requires no reviewers; mlops-ci itself requires {wanted} signed approvals (`policy.approvals`)"
         )
         return DoctorCheckResult(GROUP, what, "advisory", evidence, f"add required reviewers: {_SETTINGS} > {name}")
-    evidence = "nobody must: the policy requires no approvals for this environment"
+    evidence = "nobody must approve: neither GitHub nor the policy requires approvals for this environment"
     help = f"add `policy: {{approvals: {{{name}: 1}}}}` to mlops.yaml"
     return DoctorCheckResult(GROUP, what, "advisory", evidence, help, minor=True)
 
@@ -78,7 +79,7 @@ def check_workflow_permissions(world: DoctorContext) -> Iterator[DoctorCheckResu
     group = "workflows"
     answer = world.host.fetch("/actions/permissions/workflow")
     where = "Settings > Actions > General > Workflow permissions"
-    rights, pulls = "tokens of jobs only read by default", "workflows cannot approve pull requests"
+    rights, pulls = "a job's token is read-only by default", "workflows cannot approve pull requests"
     level, approves = (
         dict_or_empty(answer).get(name) for name in ("default_workflow_permissions", "can_approve_pull_request_reviews")
     )
@@ -103,8 +104,8 @@ def check_workflow_permissions(world: DoctorContext) -> Iterator[DoctorCheckResu
                 group, "deployments open pull requests", "advisory", evidence, "give the job the token of a GitHub App"
             )
     elif approves is True:
-        evidence = "a job's token can open pull requests and also approve them: one setting allows both"
-        help = f"{where}: do not allow it" + (
+        evidence = "a job's token can open pull requests and also approve them: the same setting allows both"
+        help = f"{where}: switch this setting off" + (
             ", and open pull requests with the token of a GitHub App" if by_request else ""
         )
         yield DoctorCheckResult(group, pulls, "advisory", evidence, help)

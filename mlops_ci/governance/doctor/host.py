@@ -46,11 +46,9 @@ def _failure_reason(problem: HostProblem) -> str:
         case 401:
             return "GitHub does not accept the token (401)"
         case 403:
-            return (
-                "this token has no permission to read it (403); a job's own token cannot read administrators' settings"
-            )
+            return "this token has no permission to read this setting (403); a job's own token cannot read administrators' settings"
         case 404:
-            return f"GitHub does not have it, or hides it from this token (404): {problem}"
+            return f"GitHub does not have this setting, or hides it from this token (404): {problem}"
         case status if status is None or status < 400:
             return f"GitHub gave no readable answer: {problem}"
         case status:

@@ -33,8 +33,8 @@ def check_tag_rules(world: DoctorContext) -> Iterator[DoctorCheckResult]:
         help = f"{_SETTINGS}: for {patterns}, restrict updates and deletions"
         yield _row(found, f"{kind} tags do not move", {"update"}, names, of, help)
         yield _row(found, f"{kind} tags are not deleted", {"deletion"}, names, of, help)
-        help = f"{_SETTINGS}: another ruleset for {patterns} that restricts creations to those who release or deploy"
-        yield _row(found, f"only some may write {kind} tags", {"creation"}, names, of, help)
+        help = f"{_SETTINGS}: another ruleset for {patterns} that allows only people who release or deploy to create these tags"
+        yield _row(found, f"only selected people may create {kind} tags", {"creation"}, names, of, help)
     what = "nobody is exempt from the tags' rules"
     if isinstance(found, UnknownAnswer):
         yield DoctorCheckResult(GROUP, what, "unknown", found.why)
@@ -158,7 +158,7 @@ def _check_other_refs(world: DoctorContext) -> DoctorCheckResult:
     signing = world.project.specs.project.spec.signing
     signed = signing is not None and signing.required
     evidence = (
-        "GitHub's rulesets protect only branches and tags, so everyone with push access can move logs, runs and ledgers; "
+        "GitHub's rulesets protect only branches and tags, so everyone with push access can move the refs of logs, runs and ledgers; "
         + (
             "signed tags record the digests of their content, and `mlops-ci audit` finds changes"
             if signed
@@ -167,7 +167,7 @@ def _check_other_refs(world: DoctorContext) -> DoctorCheckResult:
     )
     return DoctorCheckResult(
         GROUP,
-        "refs/mlops/* do not move",
+        "nobody can move refs/mlops/*",
         "advisory",
         evidence,
         "run `mlops-ci audit --since HEAD` on a schedule, outside this repository"

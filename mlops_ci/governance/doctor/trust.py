@@ -26,7 +26,7 @@ def check_verdict_trust(world: DoctorContext) -> Iterator[DoctorCheckResult]:
     inside = [name for name, one in splits.items() if one.by == "sealed" and name not in sealed]
     readable = [name for name, one in splits.items() if one.by != "sealed"]
     if sealed:
-        evidence = f"{join_names(sealed)}: at a URL, which training code cannot read if its job has no credentials"
+        evidence = f"{join_names(sealed)}: the holdout is at a URL, and training code cannot read it if its job has no credentials"
         yield DoctorCheckResult(GROUP, "sealed holdouts", "ok", evidence)
     what = "training code cannot read the holdout"
     if inside:
@@ -45,7 +45,10 @@ def check_verdict_trust(world: DoctorContext) -> Iterator[DoctorCheckResult]:
     if counted:
         yield DoctorCheckResult(GROUP, what, "ok", join_names(counted))
     if unlimited:
-        evidence = f"{join_names(unlimited)}: any number of candidates may be evaluated on the same rows, each at full confidence"
+        evidence = (
+            f"{join_names(unlimited)}: any number of candidates may be evaluated on the same rows, and every further candidate makes a"
+            " wrong promotion more likely"
+        )
         yield DoctorCheckResult(
             GROUP, what, "advisory", evidence, "add `split: {holdoutBudget: 50}`, in a reviewed commit", minor=True
         )

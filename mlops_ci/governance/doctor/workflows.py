@@ -119,7 +119,9 @@ def _check_pins(found: tuple[Workflow, ...]) -> Iterator[DoctorCheckResult]:
         yield DoctorCheckResult(GROUP, what, "advisory", f"pinned to a branch, which moves: {join_names(loose)}", help)
     elif len(refs) > 1:
         help = "pin the same version everywhere"
-        yield DoctorCheckResult(GROUP, what, "advisory", f"to different versions: {join_names(refs)}", help, minor=True)
+        yield DoctorCheckResult(
+            GROUP, what, "advisory", f"pinned to different versions: {join_names(refs)}", help, minor=True
+        )
     elif refs:
         moves = (
             "" if all(pin.is_immutable for one in found for pin in one.pins) else ", a tag, which its owners can move"
@@ -159,7 +161,7 @@ def _check_gate_triggers(one: Workflow) -> DoctorCheckResult:
         )
     filters = dict_or_empty(events.get("pull_request"))
     if cut := [name for name in ("paths", "paths-ignore") if name in filters]:
-        evidence = f"pull_request has `{cut[0]}`: if it is skipped, a required check waits for ever"
+        evidence = f"pull_request has `{cut[0]}`: if this filter skips the workflow, a required check waits for ever"
         return DoctorCheckResult(
             GROUP,
             what,

@@ -56,7 +56,9 @@ def _time_block_findings(loaded: LocatedSpec[DatasetSpec]) -> Iterator[Diagnosti
         yield Diagnostic("blocks-need-time", message, where, "add `time: COLUMN` to the dataset's spec")
     if loaded.spec.group is not None:
         message = "a dataset can have `group` or `blocks`, not both"
-        yield Diagnostic("blocks-and-group", message, where, "keep the one that joins more rows, and delete the other")
+        yield Diagnostic(
+            "blocks-and-group", message, where, "keep the one that puts more rows together, and delete the other"
+        )
 
 
 def _sealed_holdout_findings(loaded: LocatedSpec[DatasetSpec]) -> Iterator[Diagnostic]:
@@ -89,7 +91,7 @@ def undeclared_column_findings(
     columns = data.spec.columns
     if data.spec.columns_closed and name not in columns:
         help = suggest(name, columns, otherwise="its columns are")
-        declare = f"if the data have this column, add `{name}: {{}}` to `columns` in {data.path}"
+        declare = f"if the data contain this column, add `{name}: {{}}` to `columns` in {data.path}"
         message = f"{role} {quote(name)} is not a column of dataset '{data.name}' (which has `columnsClosed: true`)"
         yield Diagnostic("column-unknown", message, where, f"{help}\n{declare}")
 

@@ -76,7 +76,7 @@ def _estimator_findings(model: LocatedSpec[ModelSpec], path: str) -> Iterator[Di
     if predicts is not None and model.spec.task not in _TASKS[predicts]:
         match = next((other for other in _counterpart_names(name, predicts) if other in known.names), None)
         help = f"did you mean '{'.'.join((package, *inner, match))}'?" if match else None
-        message = f"{quote(name)} is a {predicts.lower()} and does not fit the task {model.spec.task}"
+        message = f"{quote(name)} is a {predicts.lower()}, so it cannot be used for the task {model.spec.task}"
         yield Diagnostic("estimator-task", message, where, help or "choose another estimator, or correct the task")
     yield from _parameter_findings(
         model, quote(name), constructor_parameters(definition) if isinstance(definition, ClassDefinition) else None
@@ -210,7 +210,7 @@ def _syntax_finding(name: str, error: SyntaxError) -> Diagnostic:
         "entrypoint-syntax",
         f"not valid Python: {error.msg}",
         where,
-        "correct the file; a spec names an entrypoint in it",
+        "correct the file: it contains an entrypoint of a spec",
     )
 
 

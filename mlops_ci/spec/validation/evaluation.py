@@ -129,7 +129,7 @@ def _cost_findings(model: LocatedSpec[ModelSpec]) -> Iterator[Diagnostic]:
         if pair in first:
             yield Diagnostic(
                 "cost-repeated",
-                f"the cost of predicting {pair[1]} for actual {pair[0]} is given twice",
+                f"the cost of the prediction {pair[1]} for the actual value {pair[0]} is given twice",
                 model.locate("spec", "evaluate", "costs", index),
                 "delete one of the two",
             )

@@ -103,7 +103,7 @@ def _metric_findings(name: str, spec: ModelSpec, where: Location, *, tested: str
     elif known.higher_is_better is None and tested is not None and tested != "evaluate.metrics":
         yield Diagnostic(
             "gate-metric-undirected",
-            f"metric {quote(name)} has no better direction (higher or lower), so it cannot be used in {tested}",
+            f"for metric {quote(name)}, neither higher nor lower is better, so it cannot be used in {tested}",
             where,
             f"use a floor and a ceiling: `{{metric: {name}, min: …, max: …}}`",
         )
@@ -140,7 +140,7 @@ def _operational_findings(
     if requirement.max_ratio is not None and not known.is_operational:
         yield Diagnostic(
             "gate-metric-statistical",
-            f"metric {quote(name)} is estimated from rows: a ratio to the champion's value would pass or fail by chance",
+            f"metric {quote(name)} is estimated from rows: a limit on its ratio to the champion's value would pass or fail by chance",
             model.locate(*at, "maxRatio", key=True),
             f"use a test: `{{metric: {name}, against: champion, test: non-inferiority, margin: …}}`",
         )
@@ -180,7 +180,7 @@ def _bound_findings(
     if only and requirement.against is None:
         yield Diagnostic(
             "gate-bound-direction",
-            f"{requirement.metric} is better when {'higher' if up else 'lower'}: `{wrong}` rejects only good models",
+            f"{requirement.metric} is better when {'higher' if up else 'lower'}: a requirement with only `{wrong}` rejects the good models",
             model.locate(*at, wrong, key=True),
             f"did you mean `{side}`?",
             "warning",

@@ -152,7 +152,7 @@ def _model_findings(
     if spec.target in spec.features:
         yield Diagnostic(
             "model-target-in-features",
-            f"the target {quote(spec.target)} is also a feature: the model would read the answer from its input",
+            f"the target {quote(spec.target)} is also a feature: the model would get the value that it must predict as an input",
             model.locate("spec", "features", spec.features.index(spec.target)),
             "delete it from `features`",
         )
@@ -233,7 +233,7 @@ def _unread_field_findings(deployment: LocatedSpec[DeploymentSpec]) -> Iterator[
                 "deployment-field-unused",
                 f"a target of type {quote(target.type)} does not read '{name}'",
                 deployment.locate("spec", name, key=True),
-                f"delete it; of the fields beside `target` it reads: {', '.join(reads) or 'none'}",
+                f"delete it; of the fields next to `target`, a target of this type reads: {', '.join(reads) or 'none'}",
             )
 
 
@@ -250,7 +250,7 @@ def _shared_namespace_findings(
         yield Diagnostic(
             "deployment-same-namespace",
             f"the deployments of model '{spec.model}' in '{earlier.spec.environment}' and '{spec.environment}' share the "
-            f"namespace '{spec.target.namespace}': in one cluster, each replaces the other; the other is at {other}",
+            f"namespace '{spec.target.namespace}': if both are in the same cluster, each one overwrites the other; the other one is at {other}",
             deployment.locate("spec", "target", "namespace"),
             "give each environment its own `namespace`, unless each environment has its own cluster",
             "note",

@@ -16,7 +16,7 @@ from mlops_ci.spec.validation.fast_check import schema_predicate
 from mlops_ci.spec.yaml.document import Document, Pointer
 
 MAX_SPEC_FINDINGS = 100  # per document: a list of thousands of wrong values is usually one mistake
-_FUTURE_KINDS = {"Monitor": "monitoring is not part of this version yet"}
+_FUTURE_KINDS = {"Monitor": "monitoring is not available in this version of mlops-ci"}
 
 
 def validate_document(document: Document) -> tuple[Diagnostic, ...]:

@@ -75,7 +75,7 @@ _SYNTAX_MESSAGES: dict[str, tuple[str, str]] = {
     "did not find expected node content": ("a value is missing here", "write the value, or delete its key or comma"),
     "found invalid Unicode character escape code": (
         "this escape is not a valid character code",
-        "write the character itself; the escape of a character above U+FFFF has the form \\U0001F600",
+        "write the character itself, or correct the escape; a character above U+FFFF is written like \\U0001F600",
     ),
     "found undefined tag handle": (
         "YAML tags are not allowed in specs",
@@ -177,7 +177,7 @@ class _Composer:
         if isinstance(event, yaml.AliasEvent) or not isinstance(event, yaml.ScalarEvent):
             raise self._problem(
                 "spec-syntax", mark, "this key is not plain text",
-                "write the key as text; quote a value that starts with '{' or '[' (a template's `{{ … }}`, for one)",
+                "write the key as text; quote a value that starts with '{' or '[' (for example the `{{ … }}` of a template)",
             )  # fmt: skip
         name = str(event.value)
         if event.tag is not None:

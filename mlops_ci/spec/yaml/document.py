@@ -114,7 +114,7 @@ def _binary_finding(path: str) -> Diagnostic:
         "spec-binary",
         "the file is binary: it contains NUL bytes",
         Location(path),
-        "a spec is a YAML text; check that no other file was saved under this name",
+        "a spec is a YAML text; check that a file of another format was not saved under this name",
     )
 
 

@@ -86,7 +86,7 @@ def _run_measure_worker(
     names = [model.name for model in models]
     if answer is None or [one.name for one in answer.costs] != names:
         how = "took too long" if ended.timed_out else f"ended with exit code {ended.returncode}"
-        message = f"measuring {' and '.join(names)} {how} and gave no result"
+        message = f"the measurement of {' and '.join(names)} {how} and gave no result"
         why = Diagnostic("measure-failed", message, help=protocol.as_quote(ended.tail) or None)
         yield from (ModelCosts(name, diagnostics=(why,)) for name in names)
         return
@@ -97,7 +97,9 @@ def _validate_costs(one: ModelCosts, metrics: tuple[str, ...], beside: Mapping[s
     values = {name: value for name in metrics if _is_cost(value := one.values.get(name, math.nan))}
     errors = protocol.printable_errors(one.diagnostics)
     if missing := [name for name in metrics if name not in values and not errors]:
-        errors = (Diagnostic("measure-failed", f"measuring {one.name} gave no {' and no '.join(missing)}"),)
+        errors = (
+            Diagnostic("measure-failed", f"the measurement of {one.name} gave no value of {' or '.join(missing)}"),
+        )
     return ModelCosts(one.name, {**beside, **values}, errors)
 
 

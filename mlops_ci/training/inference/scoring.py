@@ -125,7 +125,9 @@ def _run_score_worker(
         names = " and ".join(model.name for model in models)
         how = "took too long" if ended.timed_out else f"ended with exit code {ended.returncode}"
         raise Findings.of(
-            "score-failed", f"scoring {names} {how} and gave no result", help=protocol.as_quote(ended.tail) or None
+            "score-failed",
+            f"the process that computes the predictions of {names} {how} and gave no result",
+            help=protocol.as_quote(ended.tail) or None,
         )
     for model, out in zip(models, outs, strict=True):
         yield ModelPredictions(_read_predictions(model, out, rows), model.signature.classes)

@@ -39,7 +39,7 @@ def find_untrusted_types(path: Path) -> tuple[str, ...]:
     except Exception as error:  # a hostile or damaged file can make skops raise any error
         raise _unreadable_model_error(path, error) from error
     if invalid := [name for name in names if not _TYPE_NAME.fullmatch(name)]:
-        raise _unreadable_model_error(path, ValueError(f"{invalid[0]!r} is not the name of a type"))
+        raise _unreadable_model_error(path, ValueError(f"{invalid[0]!r} is not a valid name of a type"))
     return names
 
 

@@ -46,7 +46,7 @@ def _prediction_array(given: Any) -> Any:
 
 
 def _call_metric(function: Any, entrypoint: str, truth: Any, predictions: Any, rows: Any, root: Path) -> Any:
-    help = "function(y_true, y_pred, rows) must return a number for each row; the metric is their mean"
+    help = "function(y_true, y_pred, rows) must return one number for each row; the metric is the mean of these numbers"
     values = user_code.call_user_code(
         # copies, so that changes by one call do not affect the next model
         lambda: np.asarray(function(truth.copy(), predictions.copy(), rows.copy()), dtype=np.float64),

@@ -63,7 +63,7 @@ def _model_digest(packager: Packager, model: Any) -> str:
     except OpaqueObjectError as error:
         raise Findings.of(
             "model-not-packable",
-            f"the model loaded from its file has no digest: {error}",
+            f"the model was loaded from its file, but its digest cannot be computed: {error}",
             help="Keep only data in the model: no lambdas, open files or connections.",
         ) from error
 

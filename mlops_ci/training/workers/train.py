@@ -42,7 +42,7 @@ def fit_and_package(job: protocol.TrainJob) -> protocol.TrainAnswer:
     model = framework.build(
         EstimatorRecipe(job.estimator, job.entrypoint, job.params, job.seed, job.inputs, root),
     )
-    what, help = "describing the estimator failed", "The traceback is in the training log."
+    what, help = "the estimator could not be described", "The traceback is in the training log."
     described = user_code.call_user_code(lambda: repr(model), "train-failed", what, help, root)
     started = time.perf_counter()
     user_code.call_user_code(lambda: framework.fit(model, x, y), "train-failed", "fitting failed", help, root)

@@ -71,9 +71,11 @@ def read_prediction_table(path: Path, *, task: str, classes: Sequence[Any], rows
             file = pq.ParquetFile(stream)
             # checked before reading: a small compressed file can contain any number of rows
             if file.metadata.num_rows != rows:
-                raise ValueError(f"there is not one prediction for each of {rows} rows")
+                raise ValueError(f"it must have exactly one prediction for each of the {rows} rows")
             if sorted(file.schema_arrow.names) not in map(sorted, shapes):
-                raise ValueError(f"the columns are not those of a {task}: {', '.join(file.schema_arrow.names)[:200]}")
+                raise ValueError(
+                    f"its columns are not the columns of predictions for {task}: {', '.join(file.schema_arrow.names)[:200]}"
+                )
             for field in file.schema_arrow:
                 plain = pa.types.is_floating(field.type) or (
                     field.name == prediction_columns.LABEL_COLUMN and _is_label_type(field.type)

@@ -94,7 +94,7 @@ def test_what_is_touched_says_by_what(shop: Consumer) -> None:
     assert why(shop, "flights") == ["data/flights/2023.csv changed", "data/flights/2024.csv was deleted"]
     assert why(shop, "churn") == ["shared/deeper.py changed; the training uses this code"]
     change(shop, {"metrics/costs.py": "x = 1\n", "uv.lock": ""})
-    assert why(shop, "fraud") == ["uv.lock is new; it decides which packages are installed", "metrics/costs.py changed; the metric profit uses this code"]  # fmt: skip
+    assert why(shop, "fraud") == ["uv.lock is new; this file determines which packages are installed", "metrics/costs.py changed; the metric profit uses this code"]  # fmt: skip
 
 
 def test_many_files_are_counted_and_some_are_named(shop: Consumer) -> None:
@@ -146,7 +146,7 @@ def test_a_sealed_holdout_in_the_repository_is_of_its_dataset(shop: Consumer) ->
 def test_data_that_git_does_not_have_may_always_have_changed(shop: Consumer) -> None:
     change(shop, {".gitignore": "unused.csv\n", "specs/other.yaml": model("other", "unused"), "data/unused.csv": None})
     shop.git("push", "--quiet", "origin", "change:main")
-    assert why(shop, "unused") == ["git tracks no file data/unused.csv, so a change of these data cannot be ruled out"]
+    assert why(shop, "unused") == ["git tracks no file data/unused.csv, so these data may have changed"]
     (shop.root / "data/unused.csv").write_text("id,x,y\n")
     assert names(shop) == ["other"]
 
@@ -261,7 +261,7 @@ def test_a_project_in_a_folder_sees_its_own_files_and_what_is_above_them(tmp_pat
     assert names(shop) == ["basket"]
     assert names(Consumer(shop.root / "code", shop.origin)) == ["basket"]
     change(shop, {"../poetry.lock": ""})
-    assert why(shop, "delay") == ["../poetry.lock is new; it decides which packages are installed"]
+    assert why(shop, "delay") == ["../poetry.lock is new; this file determines which packages are installed"]
     shop.git("push", "--quiet", "origin", "HEAD:main")
     write(tmp_path / "clone", {".github/workflows/a.yml": WORKFLOW})
     assert names(shop) == names(other) == ALL

@@ -148,7 +148,7 @@ def test_a_push_is_compared_with_the_commit_before_it(shop: Consumer, event: Cal
     ("name", "payload", "said"),
     [
         ("push", {"before": "0" * 40}, "a 'push' event names no commit"),
-        ("push", {"before": "a" * 40}, "does not exist any more, as after a forced push"),
+        ("push", {"before": "a" * 40}, "does not exist any more (this happens after a forced push)"),
         ("schedule", {}, "a 'schedule' event names no commit"),
         ("workflow_dispatch", {}, "a 'workflow_dispatch' event names no commit"),
     ],

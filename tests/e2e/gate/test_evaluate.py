@@ -169,7 +169,7 @@ def test_a_metric_that_gives_one_number_is_told_what_to_give(project: Consumer) 
     )
     found = gate(project, code=1)["found"]["metric-failed"]
     assert "returned an array of shape () for" in found["message"]
-    assert "must return a number for each row" in found["help"]
+    assert "must return one number for each row" in found["help"]
 
 
 def test_a_fairness_gap_has_a_ceiling(project: Consumer) -> None:

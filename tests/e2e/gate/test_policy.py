@@ -324,4 +324,4 @@ def test_a_champion_whose_training_rows_cannot_be_told_is_incomparable(gated: Co
     comparison, _ = gate(gated)
     assert comparison["championState"] == "incomparable"
     (auc,) = [one for one in comparison["requirements"] if one["requirement"].get("against") == "champion"]
-    assert "its split used patient_id, which the data no longer have" in auc["reason"]["why"]
+    assert "the split of that version used patient_id, which the data no longer have" in auc["reason"]["why"]

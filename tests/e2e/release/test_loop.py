@@ -123,7 +123,7 @@ def test_the_model_that_was_rolled_back_from_is_not_released_again(
     assert (warned["id"], warned["severity"], warned["location"]["path"]) == ("model-abandoned", "warning", str(MODEL))
     assert gated.answer("release", code=1)["diagnostics"][0] == {
         **found,
-        "help": "release or deploy another model; or bring this one back with a reason: mlops-ci release diagnosis --force --reason TEXT",
+        "help": "release or deploy another model; or use this one anyway and give a reason: mlops-ci release diagnosis --force --reason TEXT",
     }
     assert gated.answer("release", "--force", code=2)["diagnostics"][0]["id"] == "reason-missing"
     gated.ok("release", "--force", "--reason", "the alarms were false")

@@ -310,7 +310,7 @@ def test_the_report_for_people_says_what_was_compared(fresh: Consumer) -> None:
     lost(fresh, f"HEAD:{DATA}")
     done = fresh.run("reproduce", "diagnosis")
     assert "diagnosis@v1.0.0: different\n" in done.stdout
-    assert f"data: data gone: 1 of the training files: {DATA}" in done.stdout
+    assert f"data: data not available: 1 of the training files: {DATA}" in done.stdout
 
 
 def test_flights_are_made_again_identically_in_a_fresh_clone(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def test_on_the_own_holdout_equal_models_are_promoted_no_more_often_than_claimed
     assert (equal["claim"], equal["metric"], equal["rows"]) == ("false promotion", "auc", 122)
     assert equal["value"] <= 0.05 + 2 * equal["error"]
     assert 0.3 < equal["naive"] < 0.7
-    assert equal["setting"] == "diagnosis and diagnosis@v1.0.0, exchanged by chance"
+    assert equal["setting"] == "diagnosis and diagnosis@v1.0.0, predictions exchanged at random"
     assert (seen["claim"], "limit" in seen, seen["value"] <= 0.2) == ("promotion", False, True)
     shown = gated.ok("selftest", "diagnosis", "--trials", "25", "--jobs", "1")
     assert "1 of 1 claim holds" in shown

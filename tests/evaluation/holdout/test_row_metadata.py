@@ -48,7 +48,7 @@ def test_rows_without_weights_count_alike(candidate: Candidate) -> None:
 @pytest.mark.parametrize(
     ("values", "why"),
     [
-        ([1.0, None, 2.0], "1 row of the holdout has no valid weight"),
+        ([1.0, None, 2.0], "1 holdout row has no valid weight"),
         ([1.0, -1.0, float("nan"), float("inf")], "3 rows of the holdout have no valid weight"),
         ([0, 0], "all weights are 0"),
         (["a", "b"], "2 rows of the holdout have no valid weight"),
@@ -87,7 +87,7 @@ def test_rows_of_a_block_of_time_depend_on_each_other(candidate: Candidate) -> N
 
 def test_text_cannot_be_cut_into_blocks_of_time(candidate: Candidate) -> None:
     with pytest.raises(
-        Findings, match=r"the time column 't' has the type string, which cannot be cut into blocks of 6h"
+        Findings, match=r"the time column 't' has the type string, which cannot be divided into blocks of 6h"
     ) as caught:
         grouped(candidate, RowDependence(blocks="6h", time="t"), t=["noon", "later"])
     assert caught.value.diagnostics[0].id == "blocks-time-type"

@@ -309,7 +309,7 @@ def test_no_champion_and_no_floor_decides_nothing() -> None:
     found = judge(FAIR, None, BETTER, labels=LABELS)
     assert found.verdict == "inconclusive"
     assert found.sentence == (
-        "there is no champion yet and no floor, so no requirement applied: add a floor such as {metric: auc, min: 0.5}"
+        "there is no champion yet and the gate has no floor, so no requirement applied: add a floor such as {metric: auc, min: 0.5}"
     )
 
 

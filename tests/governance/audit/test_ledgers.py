@@ -135,7 +135,7 @@ def test_a_question_that_was_asked_twice(counted: Attacker) -> None:
     [
         (b"{}", "question.json", "its entry cannot be read: $: missing field 'dataset'"),
         (b"\xff", "question.json", "its entry cannot be read: $: not JSON"),
-        (b"{}", "README", "its tree is not exactly the file question.json"),
+        (b"{}", "README", "its tree must contain the file question.json and nothing else"),
     ],
 )
 def test_a_foreign_commit(counted: Attacker, content: bytes, path: str, what: str) -> None:
@@ -151,7 +151,9 @@ def test_a_question_with_something_beside_it(counted: Attacker, beside: str) -> 
     text = canonical_json(encode(other(counted))).encode()
     tree = counted.repo.write_tree({path: counted.repo.write_blob(text) for path in ("question.json", beside)})
     counted.point(REF, counted.repo.write_commit(tree, (counted.git("rev-parse", REF),), "asked", EVE, 1))
-    assert counted.audit().names("audit-ledger-malformed", "its tree is not exactly the file question.json")
+    assert counted.audit().names(
+        "audit-ledger-malformed", "its tree must contain the file question.json and nothing else"
+    )
 
 
 @pytest.mark.parametrize("changes", [{"dataset": "flights"}, {"epoch": 2}])
@@ -223,7 +225,7 @@ def test_a_release_within_a_budget_that_nobody_counted(counted: Attacker, keys: 
     insider = Attacker(counted.repo, keys.ada)
     name = insider.append(after(insider.release(), version="1.0.2", ledger=None))
     assert insider.audit().names(
-        "audit-question-missing", f"{name} has a verdict within a holdout budget, but names no ledger"
+        "audit-question-missing", f"the verdict of {name} was made under a holdout budget, but the tag names no ledger"
     )
 
 

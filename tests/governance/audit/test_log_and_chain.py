@@ -71,9 +71,9 @@ def test_a_tag_beside_the_log_is_named_unless_another_tool_made_it() -> None:
     ("content", "why"),
     [
         (None, "lacks the record of"),
-        (b"{}", "has another record than the tag"),
-        (b"\xff", "has another record than the tag"),
-        (LOG[0].record, "has another record than the tag"),
+        (b"{}", "has a record that differs from the record of the tag"),
+        (b"\xff", "has a record that differs from the record of the tag"),
+        (LOG[0].record, "has a record that differs from the record of the tag"),
     ],
 )
 def test_a_log_with_another_record_than_its_tag_disagrees(content: bytes | None, why: str) -> None:
@@ -85,7 +85,7 @@ def test_a_log_with_another_record_than_its_tag_disagrees(content: bytes | None,
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"parents": ("0" * 40, "3" * 40)}, "has 2 parents, but a log is one line"),
+        ({"parents": ("0" * 40, "3" * 40)}, "has 2 parents, but a commit of a log has at most one"),
         ({"title": "hello"}, "has the title 'hello' but names delay#prod#1"),
         ({"ref": None}, "has the title 'delay#prod#1' but names no tag"),
         (
@@ -110,7 +110,7 @@ def test_a_log_that_is_gone_or_cut_at_its_beginning_is_named() -> None:
         ("audit-log-missing", "'delay' has events, but this clone has no refs/mlops/log/delay")
     ]
     assert found(inventory(is_incomplete=True)) == [
-        ("audit-log-malformed", "refs/mlops/log/delay does not reach back to its first event")
+        ("audit-log-malformed", "refs/mlops/log/delay is incomplete: its first event is missing")
     ]
 
 
@@ -123,7 +123,7 @@ def test_each_event_follows_the_one_before_it_in_the_log() -> None:
     (one,) = chain.breaks(inventory((REFS[0], loose)), signing=False)
     assert (one.id, one.message) == (
         "audit-chain-broken",
-        "the record of delay#prod#1 names no event as its predecessor, but the log has delay@v1.0.0 (1111111111)",
+        "the record of delay#prod#1 names no event as its predecessor, but its predecessor in the log is delay@v1.0.0 (1111111111)",
     )
 
 

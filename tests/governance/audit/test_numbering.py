@@ -102,7 +102,7 @@ def test_two_versions_on_one_commit_are_named() -> None:
 
 
 OTHER = (FileDigest("model.skops", "f" * 64, 3),)
-DIFFERS = "delay#prod#1 and delay@v1.0.0, its release, differ in "
+DIFFERS = "delay#prod#1 and its release delay@v1.0.0 differ in "
 
 
 @pytest.mark.parametrize(
@@ -127,5 +127,5 @@ def test_an_assignment_that_is_not_of_its_release_is_named(changes: dict[str, ob
 def test_an_assignment_before_its_release_is_named() -> None:
     held = inventory(of(1, "1.0.0", 2), release("1.0.0"))
     assert found(held) == [
-        ("audit-assignment-differs", "delay#prod#1 names the release delay@v1.0.0, which came after it")
+        ("audit-assignment-differs", "delay#prod#1 names the release delay@v1.0.0, which is newer than this event")
     ]

@@ -32,19 +32,19 @@ BRANCH = {
 TAGS = {
     "release tags do not move": ("update", "cancel@v3.0.0"),
     "release tags are not deleted": ("deletion", "cancel@v3.0.0"),
-    "only some may write release tags": ("creation", "cancel@v3.0.0"),
+    "only selected people may create release tags": ("creation", "cancel@v3.0.0"),
     "assignment tags do not move": ("update", "cancel#prod#1"),
     "assignment tags are not deleted": ("deletion", "cancel#prod#1"),
-    "only some may write assignment tags": ("creation", "cancel#prod#1"),
+    "only selected people may create assignment tags": ("creation", "cancel#prod#1"),
 }
 
 
 def test_where_everything_is_enforced_only_the_registrys_own_refs_are_advisory(patient: Patient) -> None:
     rows = patient.rows()
     assert [what for what, row in rows.items() if row["state"] not in ("ok", "enforced")] == [
-        "refs/mlops/* do not move"
+        "nobody can move refs/mlops/*"
     ]
-    evidence = rows["refs/mlops/* do not move"]["evidence"]
+    evidence = rows["nobody can move refs/mlops/*"]["evidence"]
     assert "only branches and tags" in evidence
     assert "`mlops-ci audit` finds changes" in evidence
     assert {*BRANCH, *TAGS} <= {what for what, row in rows.items() if row["state"] == "enforced"}
@@ -245,7 +245,7 @@ def test_tags_that_are_not_signed_make_the_registrys_refs_worth_a_warning(patien
         .replace("  signing: {format: ssh, allowedSigners: .mlops/allowed_signers}\n", "")
     )
     patient.commit({"mlops.yaml": unsigned.replace(", approvals: {prod: 1}", "")})
-    row = patient.rows()["refs/mlops/* do not move"]
+    row = patient.rows()["nobody can move refs/mlops/*"]
     assert "the tags are not signed" in row["evidence"]
     assert row["minor"] is False
 
@@ -253,9 +253,9 @@ def test_tags_that_are_not_signed_make_the_registrys_refs_worth_a_warning(patien
 @pytest.mark.parametrize(
     ("prod", "what", "state"),
     [
-        (environment("prod"), "prod: somebody approves deployments", "enforced"),
-        (environment("Prod"), "prod: somebody approves deployments", "enforced"),
-        (environment("prod", reviewers=False), "prod: somebody approves deployments", "advisory"),
+        (environment("prod"), "prod: deployments need an approval", "enforced"),
+        (environment("Prod"), "prod: deployments need an approval", "enforced"),
+        (environment("prod", reviewers=False), "prod: deployments need an approval", "advisory"),
         (environment("other"), "prod: deployments are guarded", "advisory"),
         (environment("prod", policy=False), "prod: deployments come from protected branches", "advisory"),
         (environment("prod"), "prod: deployments come from protected branches", "enforced"),
@@ -274,9 +274,9 @@ def test_approvals_that_github_asks_nobody_for_are_told_to_be_mlops_cis_own(pati
         environment("staging", reviewers=False), environment("prod", reviewers=False)
     )
     rows = patient.rows()
-    assert "1 signed approvals" in rows["prod: somebody approves deployments"]["evidence"]
-    assert rows["prod: somebody approves deployments"]["minor"] is False
-    assert rows["staging: somebody approves deployments"]["minor"] is True
+    assert "1 signed approvals" in rows["prod: deployments need an approval"]["evidence"]
+    assert rows["prod: deployments need an approval"]["minor"] is False
+    assert rows["staging: deployments need an approval"]["minor"] is True
 
 
 def test_environments_that_cannot_be_seen_are_unknown(patient: Patient) -> None:
@@ -291,7 +291,7 @@ def test_environments_that_cannot_be_seen_are_unknown(patient: Patient) -> None:
 def test_the_default_rights_of_jobs_are_told(patient: Patient, level: str, approves: bool, states: list[str]) -> None:
     path = "/actions/permissions/workflow"
     patient.settings[path] = {"default_workflow_permissions": level, "can_approve_pull_request_reviews": approves}
-    what = ("tokens of jobs only read by default", "workflows cannot approve pull requests")
+    what = ("a job's token is read-only by default", "workflows cannot approve pull requests")
     rows = patient.rows()
     assert [rows[one]["state"] for one in what] == states
     patient.fake.next("forbidden", 9, f"GET .*{path}")

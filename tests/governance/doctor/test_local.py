@@ -76,9 +76,9 @@ def test_a_default_branch_that_is_not_here_is_a_problem(local: Consumer) -> None
 
 
 def test_a_plain_clone_leaves_the_registry_out(local: Consumer) -> None:
-    assert row(local, "the registry comes with each fetch")[0] == "ok"
+    assert row(local, "each `git fetch` also fetches the registry")[0] == "ok"
     local.git("config", "--unset", "remote.origin.fetch", "refs/mlops/ledger")
-    state, evidence = row(local, "the registry comes with each fetch")
+    state, evidence = row(local, "each `git fetch` also fetches the registry")
     assert (state, "refs/mlops/ledger/*" in evidence) == ("advisory", True)
 
 

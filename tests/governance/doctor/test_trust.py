@@ -34,7 +34,7 @@ def test_a_project_as_it_begins_trusts_anybody_and_counts_nothing(tmp_path: Path
         (
             "evaluations on a holdout are counted",
             "advisory",
-            "flights: any number of candidates may be evaluated on the same rows, each at full confidence",
+            "flights: any number of candidates may be evaluated on the same rows, and every further candidate makes a wrong promotion more likely",
         ),
     ]
 
@@ -49,7 +49,7 @@ def test_separated_verdicts_on_a_counted_holdout_out_of_reach_are_as_good_as_it_
         (
             "sealed holdouts",
             "ok",
-            "flights: at a URL, which training code cannot read if its job has no credentials",
+            "flights: the holdout is at a URL, and training code cannot read it if its job has no credentials",
         ),
         ("evaluations on a holdout are counted", "ok", "flights: 5"),
     ]

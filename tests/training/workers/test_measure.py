@@ -221,7 +221,7 @@ def test_a_model_that_ends_its_process_is_told_of_and_the_other_has_its_values(
     own: Callable[[str], PackagedModel], data: Path, ridge: FittedModel, tmp_path: Path
 ) -> None:
     models = [own("import os; os._exit(3)"), packaged(ridge, "m")]
-    require_one_failure(models, data, tmp_path, "measuring own ended with exit code 3 and gave no result")
+    require_one_failure(models, data, tmp_path, "the measurement of own ended with exit code 3 and gave no result")
 
 
 @pytest.mark.usefixtures("in_process")

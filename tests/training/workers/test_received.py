@@ -127,12 +127,18 @@ def test_predictions_are_read(columns: dict[str, Any], tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("columns", "reason"),
     [
-        ({"prediction_label": [1, 1]}, "not one prediction for each of 1 rows"),
-        ({"prediction_value": [1.0]}, "the columns are not those of a binary-classification: prediction.value"),
-        ({**PROBABILITIES}, "the columns are not those of"),
-        ({"prediction_label": [1], "prediction_probability_0": [1.0]}, "the columns are not those of"),
-        ({"prediction_label": [1], **PROBABILITIES, "prediction_probability_2": [0.0]}, "the columns are not those of"),
-        ({"prediction_label": [1], "a": [1]}, "the columns are not those of"),
+        ({"prediction_label": [1, 1]}, "exactly one prediction for each of the 1 rows"),
+        (
+            {"prediction_value": [1.0]},
+            "its columns are not the columns of predictions for binary-classification: prediction.value",
+        ),
+        ({**PROBABILITIES}, "its columns are not the columns of"),
+        ({"prediction_label": [1], "prediction_probability_0": [1.0]}, "its columns are not the columns of"),
+        (
+            {"prediction_label": [1], **PROBABILITIES, "prediction_probability_2": [0.0]},
+            "its columns are not the columns of",
+        ),
+        ({"prediction_label": [1], "a": [1]}, "its columns are not the columns of"),
         ({"prediction_label": [[1]]}, "the column prediction.label has the unexpected type list"),
         (
             {"prediction_label": [1], "prediction_score": ["0.1"]},
