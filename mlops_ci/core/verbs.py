@@ -103,8 +103,8 @@ REQUIREMENTS_OPTIONS = (
     ),
     Option(
         "requirements_from",
-        "The commit or branch from which the file of `requirements` is read, such as origin/main; by default, the checkout. A job that evaluates a change"
-        " must not install packages that the change adds.",
+        "The commit or branch from which the file of `requirements` is read, such as origin/main; by default, the checkout. A job"
+        " that evaluates a change must not install packages that the change adds.",
     ),
 )
 DRY_RUN_OPTION = Option("dry_run", "Print the plan and write nothing.", kind="flag")

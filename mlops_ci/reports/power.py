@@ -15,7 +15,8 @@ def power_lines(report: PowerReport) -> Iterator[str]:
     for one in report.models:
         rare = "" if one.rarest is None else f" ({one.rarest:,} of the rarest class)"
         worth = "" if one.effective_rows is None else f", equivalent to {one.effective_rows:,} independent rows"
-        yield f"{one.model}: {one.rows:,} holdout rows{rare}{worth}, each test at significance level {one.alpha:.3g}, with a power of {one.power:.0%}"
+        tests = f"each test at significance level {one.alpha:.3g}, with a power of {one.power:.0%}"
+        yield f"{one.model}: {one.rows:,} holdout rows{rare}{worth}, {tests}"
         rows = [(_label(item), _smallest_difference(item), item.basis) for item in one.requirements]
         yield formatting.text_table(("requirement", "detects a true difference of", "by"), rows, "  ")
 

@@ -52,7 +52,7 @@ def _explain_few_class_rows(item: RequirementResult) -> str:
 
 def _explain_no_value(item: RequirementResult) -> str:
     if _metric(item) == "cost":
-        return "cost has no value here: the holdout has a class that the model does not know, or the costs name a class that does not exist"
+        return "cost has no value here: the holdout has a class that the model does not know, or `evaluate.costs` names a class that does not exist"
     return f"{_metric(item)} has no value here: the model gives no probabilities, the holdout has only one class, or some numbers are too large"
 
 

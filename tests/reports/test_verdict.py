@@ -76,7 +76,7 @@ def test_an_undecided_one_says_how_many_rows_would_decide_where_that_is_known_of
 
 def test_a_gate_with_nothing_to_judge_by_says_so() -> None:
     one = GatedModel("delay", "inconclusive", "there is no champion and no floor")
-    assert sentence(one) == "Not decided: delay has nothing to be judged by: there is no champion and no floor."
+    assert sentence(one) == "Not decided: delay has no requirement that can decide: there is no champion and no floor."
 
 
 def test_what_cannot_be_compared_names_the_way_to_accept_it() -> None:

@@ -107,8 +107,9 @@ def test_the_gate_says_what_a_question_cost_also_when_it_was_asked_before(budget
     )
     budgeted.git("checkout", "--quiet", "models")
     assert first in budgeted.ok("gate")
-    assert "Question 1 of 3 to patients, epoch 1: each test at significance level 0.0167." in budgeted.ok(
-        "gate", "--format", "markdown"
+    assert (
+        "Evaluation 1 of 3 on the holdout of patients, epoch 1: each test at significance level 0.0167."
+        in budgeted.ok("gate", "--format", "markdown")
     )
 
 
