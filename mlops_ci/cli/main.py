@@ -105,7 +105,7 @@ def _require_utf8(argv: Sequence[str]) -> None:
 
 def _folder_in_repository(verb: Verb, chdir: str) -> str:
     """Return the project's folder relative to the repository's root, as GitHub's paths need; empty if it is the root."""
-    from mlops_ci.spec.load import find_root  # as above
+    from mlops_ci.spec.load import find_root  # the reason stands in `_run_verb`
 
     root = find_root(Path(chdir)) if verb.needs in ("project", "folder") else None
     top = root and next((folder for folder in (root, *root.parents) if (folder / ".git").exists()), None)

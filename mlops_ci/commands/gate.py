@@ -106,6 +106,12 @@ def gate(
     that model's verdict; the other models are still evaluated, and the exit code is the most severe one. Raises
     UsageProblem outside a repository.
     """
+    if power and (runs or out or check_determinism):
+        raise UsageProblem.of(
+            "options-conflict",
+            "--power trains and evaluates nothing, so it cannot be used with --runs, --out or --check-determinism",
+            help="leave out --power, or the other options",
+        )
     if power:  # the rules of the checkout are enough: nothing is decided by them
         base_branch = find_base(project, base) if base else None
         return Outcome(

@@ -55,7 +55,9 @@ def train(
     found = tuple(dict.fromkeys(item for one in outcomes for item in one.findings))
     trained = [one.trained for one in outcomes if one.trained is not None]
     plan = Plan(tuple(write for one in outcomes for write in one.plan.writes))
-    if out and not has_errors(found):
+    if out and has_errors(found):
+        plan = Plan()  # a run that was planned for a bundle may be too large for this clone
+    elif out:
         refs = [run_ref(one.run.model, one.run.key) for one in trained]
         plan = plan_bundle(plan, refs, project.context.start_folder / out)
     report = TrainReport(tuple(TrainedCandidate(one.run, one.fitted, one.why) for one in trained))

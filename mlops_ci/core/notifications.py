@@ -82,7 +82,7 @@ Notification = StickyComment | CheckRun | PublishRelease | RecordDeployment | Op
 
 
 def describe_notification(one: Notification) -> str:
-    """Tell an announcement in a line, as a plan shows it."""
+    """Return a notification in one line, as a plan shows it."""
     match one:
         case StickyComment():
             return f"comment  on pull request #{one.pull}"

@@ -25,7 +25,7 @@ def tag_placeholder(tag: str) -> EventRef:
 
 
 def resolve_placeholders(text: str, made: Mapping[str, str]) -> str:
-    """Put the object ids of tags (by name) in the place of `unmade` references, in the canonical JSON within a text."""
+    """Return the text with the object ids of tags (by name) in place of the placeholders in its canonical JSON."""
     for tag, oid in made.items():
         text = text.replace(f'{{"name":"{tag}","oid":"{_PLACEHOLDER_OID}"}}', f'{{"name":"{tag}","oid":"{oid}"}}')
     return text
@@ -87,7 +87,7 @@ class Commit:
 
 @dataclass(frozen=True)
 class CreateTag:
-    """An annotated tag on `target`, whose message is complete; `under` is where its ref goes."""
+    """An annotated tag on `target`, whose message is complete; `ref_namespace` is where its ref goes."""
 
     name: str
     target: str

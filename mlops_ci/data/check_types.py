@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from mlops_ci.core.plugins import Plugin, distribution_of, load, translate_plugin_errors
 from mlops_ci.spec.spec_types import CheckSpec, DatasetSpec, PluginCheck
@@ -44,15 +44,10 @@ class DataCheck(Protocol):
 
 @dataclass(frozen=True)
 class CheckType:
-    """A type of built-in check: the columns that a check of this type names, with their places, and how it is computed.
-
-    `answered_by`: `rows`: a rule for single rows, in one query with all other rules. `groups`: a search for equal rows.
-    `table`: the measures of the whole table.
-    """
+    """A type of built-in check, and the columns that a check of this type names, with their places."""
 
     name: str
     columns: CheckColumns
-    answered_by: Literal["rows", "groups", "table"]
 
 
 def _no_columns(_check: CheckSpec) -> Iterator[tuple[str, Pointer]]:
@@ -68,10 +63,10 @@ def _one_column(check: CheckSpec) -> Iterator[tuple[str, Pointer]]:
 
 
 CHECK_TYPES: Mapping[str, CheckType] = {
-    "row-count": CheckType("row-count", _no_columns, "table"),
-    "unique": CheckType("unique", _listed_columns, "groups"),
-    "freshness": CheckType("freshness", _one_column, "table"),
-    "custom-sql": CheckType("custom-sql", _no_columns, "rows"),
+    "row-count": CheckType("row-count", _no_columns),
+    "unique": CheckType("unique", _listed_columns),
+    "freshness": CheckType("freshness", _one_column),
+    "custom-sql": CheckType("custom-sql", _no_columns),
 }
 
 

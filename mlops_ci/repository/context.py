@@ -22,7 +22,7 @@ from mlops_ci.spec.spec_types import Delivery
 class Workspace:
     """Where a command runs; queries need no more. `root` holds mlops.yaml, or is the repository's where there is none.
 
-    `here` is the folder that the command was started in: paths on its command line count from it.
+    `start_folder` is the folder that the command was started in: paths on its command line count from it.
     """
 
     root: Path

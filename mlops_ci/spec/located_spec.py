@@ -11,7 +11,6 @@ from mlops_ci.spec.spec_types import DatasetSpec, DeploymentSpec, ModelSpec, Pro
 from mlops_ci.spec.yaml.document import Document
 
 S = TypeVar("S")
-AnySpec = ProjectSpec | DatasetSpec | ModelSpec | DeploymentSpec
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,9 @@ _GetJson = Callable[[str], Any]
 
 @dataclass(frozen=True)
 class UnknownAnswer:
-    """The reason why a value is unknown. `is_missing`: GitHub has no such resource, or hides it from this token."""
+    """The reason why a value is unknown."""
 
     why: str
-    is_missing: bool = False
 
 
 class HostReader:
@@ -38,7 +37,7 @@ class HostReader:
         try:
             return self._get(path)
         except HostProblem as problem:
-            return UnknownAnswer(_failure_reason(problem), problem.status == 404)
+            return UnknownAnswer(_failure_reason(problem))
 
 
 def _failure_reason(problem: HostProblem) -> str:
