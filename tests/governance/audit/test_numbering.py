@@ -62,11 +62,11 @@ HIGHEST = "is out of sequence: the highest version before it was"
 @pytest.mark.parametrize(
     ("versions", "said"),
     [
-        (("2.0.0",), "delay@v2.0.0 is out of sequence: no version came before it, so 1.0.0 was next"),
-        (("1.0.0", "1.2.0"), f"delay@v1.2.0 {HIGHEST} v1.0.0, so 2.0.0 or 1.1.0 or 1.0.1 was next"),
+        (("2.0.0",), "delay@v2.0.0 is out of sequence: no version came before it, so 1.0.0 was expected"),
+        (("1.0.0", "1.2.0"), f"delay@v1.2.0 {HIGHEST} v1.0.0, so 2.0.0 or 1.1.0 or 1.0.1 was expected"),
         (
             ("1.0.0", "1.1.0", "1.0.1"),
-            f"delay@v1.0.1 {HIGHEST} v1.1.0, so 2.0.0 or 1.2.0 or 1.1.1 was next",
+            f"delay@v1.0.1 {HIGHEST} v1.1.0, so 2.0.0 or 1.2.0 or 1.1.1 was expected",
         ),
     ],
 )
@@ -82,7 +82,7 @@ def test_versions_of_other_tools_may_jump_and_are_counted_from() -> None:
 
 def test_a_gap_and_a_repeated_number_are_named_once_each() -> None:
     gap = inventory(release("1.0.0"), of(1, "1.0.0", 1), of(3, "1.0.0", 1))
-    assert found(gap) == [("audit-number-skipped", "delay#prod#3 has number 3, but number 2 was next")]
+    assert found(gap) == [("audit-number-skipped", "delay#prod#3 has number 3, but number 2 was expected")]
     twice = inventory(release("1.0.0"), of(1, "1.0.0", 1), of(1, "1.0.0", 1, environment="staging"))
     assert found(twice) == [("audit-number-repeated", "delay#staging#1 has the same number as delay#prod#1")]
 
