@@ -16,7 +16,7 @@ def test_thirteen_rooms_and_two_modules_are_at_the_top() -> None:
     """Beside them stands `testing`, which plugins' authors import."""
     rooms = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").is_file()}
     files = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__", "testing"}
-    assert len(rooms) <= 13
+    assert len(rooms) == 13
     assert files == {"__main__", "nox"}
 
 

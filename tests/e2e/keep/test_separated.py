@@ -342,6 +342,22 @@ def test_what_trains_nothing_fits_nothing_twice(jobs: Jobs) -> None:
     assert ids(answer) == ["options-conflict"]
 
 
+def test_a_training_that_failed_leaves_neither_a_bundle_nor_a_run(jobs: Jobs) -> None:
+    """Given two models of which one cannot be trained, when their runs are to go to a bundle, then nothing is stored."""
+    spec = (jobs.consumer.root / MODEL).read_text().replace("name: diagnosis", "name: broken")
+    (jobs.consumer.root / "models" / "broken.yaml").write_text(spec.replace("max_iter: 1000", "max_iter: -1"))
+    publish(jobs)
+    train = jobs.job("train")
+    assert ids(train.answer("train", "--out", str(jobs.files / "run.bundle"), code=1)) == ["train-failed"]
+    assert not (jobs.files / "run.bundle").exists()
+    assert train.git("for-each-ref", "refs/mlops/runs") == ""
+
+
+@pytest.mark.parametrize("option", [("--runs", "."), ("--out", "judged.bundle"), ("--check-determinism",)])
+def test_a_plan_of_labels_has_no_option_of_a_gate(jobs: Jobs, option: tuple[str, ...]) -> None:
+    assert ids(jobs.consumer.answer("gate", "--power", *option, code=2)) == ["options-conflict"]
+
+
 def test_without_a_task_nothing_is_predicted(jobs: Jobs) -> None:
     jobs.train()
     options = ("--run", str(jobs.files / "run.bundle"), "--features", ".", "--out", ".")
