@@ -22,7 +22,7 @@ from mlops_ci.training.user_code import entrypoint_folders
 
 SPEC = Verb(
     "fetch",
-    "Verify a release's files, write them to a folder, and show how to load them.",
+    "Verify a release's files, and write them to a folder.",
     (
         MODEL_OPTION,
         Option(

@@ -143,7 +143,7 @@ def _retire_version(project: Project, state: ModelState, version: str, reason: s
     if champion is not None and champion.version == version:
         raise Findings.of(
             "retire-in-use",
-            f"{release.name} is the newest release, and therefore the champion",
+            f"{release.name} is the newest release, and therefore the champion that candidates must beat",
             help=f"release another version first, or deprecate the whole model: mlops-ci retire {state.model} --reason TEXT",
         )
     revocation = _Revocation(release, f"{state.model}@v{version}!", f"{state.model} v{version} revoked")

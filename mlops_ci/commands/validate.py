@@ -12,7 +12,7 @@ from mlops_ci.spec.load import read_all_specs
 
 SPEC = Verb(
     "validate",
-    "Check every spec: its schema, its references and the code that it names.",
+    "Check every spec: its schema, its references and its code.",
     (),
     needs="folder",
     formats=("text", "json", "github", "sarif"),

@@ -31,6 +31,8 @@ GROUPS: tuple[Group, ...] = get_args(Group)
 LOCK_FILE = "mlops-ci-lock.json"  # in the environment's folder: which lock the environment was installed from
 LOCK_COMMAND = "uv pip compile --generate-hashes --no-emit-package mlops-ci requirements.in -o requirements.lock"
 
+UNKNOWN = "unknown"  # the name or version of a distribution whose metadata have none
+
 Made = TypeVar("Made")
 
 
@@ -142,9 +144,9 @@ def _scan_entry_points(group: Group, path: tuple[str, ...]) -> tuple[Offer, ...]
 
     found = []
     for entry in metadata.entry_points(group=group):
-        # `dist` is None only for entry points that were made by hand
-        name, version = (entry.dist.name, entry.dist.version) if entry.dist else ("unknown", "unknown")
-        found.append(Offer(group, entry.name, entry.value, name, version))
+        # metadata may lack a name or a version; `dist` is None only for entry points that were made by hand
+        name, version = (entry.dist.name, entry.dist.version) if entry.dist else (None, None)
+        found.append(Offer(group, entry.name, entry.value, name or UNKNOWN, version or UNKNOWN))
     return tuple(sorted(found, key=lambda offer: (offer.name, offer.distribution, offer.value)))
 
 
@@ -187,11 +189,12 @@ def _ensure_locked(offer: Offer) -> None:
         version = packages.get(normalize_distribution(offer.distribution))
     except FileNotFoundError:
         version, why = None, "this environment was not installed from a lock file of the base branch"
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         version, why = None, f"{lock} cannot be read"
     else:
         why = f"the lock file has {version or 'no version'} of this package"
-    if version != offer.version:
+    # what has no name or no version is pinned by no lock file
+    if UNKNOWN in (offer.distribution, offer.version) or version != offer.version:
         raise EnvironmentProblem.of(
             "plugin-not-locked",
             f"{offer.distribution} {offer.version} offers {quote(offer.name)}, but the gate in CI does not load it: {why}",

@@ -214,7 +214,7 @@ def _require_approvals(
     parties = [find_release_authors(repo, rules.signing, release)]
     if not rollback:
         who, signature = probe_signer(project, repo, rules, release.commit)
-        parties.append(excluded_approver("the deployer's own approval does not count", who.email, signature))
+        parties.append(excluded_approver("the person who deploys a version cannot approve it", who.email, signature))
     judged = count_approvals(read_approvals(repo, rules.signing, repo.refs(prefix)), release, environment, parties)
     if len(judged.counted) >= required:
         return judged.counted

@@ -101,7 +101,7 @@ def test_a_failure_of_a_packages_code_names_the_distribution(acme: Path) -> None
         (None, "was not installed from a lock"),
         ("{", "cannot be read"),
         ("[]", "cannot be read"),
-        ('{"packages": {}}', "no version of it"),
+        ('{"packages": {}}', "the lock file has no version of this package"),
         ('{"packages": {"acme-plugins": "1.1.0"}}', "the lock file has 1.1.0 of this package"),
     ],
 )
@@ -116,6 +116,26 @@ def test_a_judge_takes_no_plugin_that_its_lock_does_not_pin(
     assert id == "plugin-not-locked"
     assert why in message
     assert load(NONE, "mlops_ci.sources", "csv-gz").name == "csv-gz"  # of a process that does not judge
+
+
+@pytest.mark.parametrize("lock", [None, '{"packages": {}}', '{"packages": {"unknown": "unknown"}}', "[" * 100_000])
+@pytest.mark.parametrize("about", [None, "Metadata-Version: 2.1\nName: nobody\n"])
+def test_a_judge_takes_no_plugin_of_a_distribution_without_a_version(
+    lock: str | None, about: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given code of a change that lies on the path as a distribution without a version, then no lock file pins it."""
+    info = tmp_path / "nobody.dist-info"
+    info.mkdir()
+    (info / "entry_points.txt").write_text("[mlops_ci.sources]\nmine = nobody_module:SOURCE\n")
+    (tmp_path / "nobody_module.py").write_text("raise SystemExit('it ran')\n")
+    if about is not None:
+        (info / "METADATA").write_text(about)
+    if lock is not None:
+        (tmp_path / LOCK_FILE).write_text(lock)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    with locked_plugins_only():
+        assert refused("mlops_ci.sources", "mine")[0] == "plugin-not-locked"
 
 
 @pytest.mark.usefixtures("acme")

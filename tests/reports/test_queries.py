@@ -75,9 +75,9 @@ def test_a_time_of_another_form_stands_as_it_is(on: str) -> None:
 
 
 def test_a_clone_without_runs_says_so_and_how_to_get_them() -> None:
-    assert list(runs_lines(RunsReport(()))) == ["there are no runs in this clone"]
+    assert list(runs_lines(RunsReport(()))) == ["this clone has no runs"]
     assert list(runs_lines(RunsReport((), "git fetch origin")))[1] == (
-        "\nruns are not fetched by default; those of others: git fetch origin"
+        "\nthe runs of others are not fetched by default; to fetch them: git fetch origin"
     )
 
 
@@ -135,7 +135,7 @@ def test_metrics_of_other_rows_are_not_passed_off_as_a_difference() -> None:
     one = MetricChange("auc", value, replace(value, value=0.8), 0.05, True)
     gone = MetricChange("f1", value, None, None, None)
     lines = diff(metrics=(one, gone), same_holdout=False)
-    at = lines.index("metrics (of different held-out rows)")
+    at = lines.index("metrics (on different holdout rows)")
     assert lines[at + 2].split() == [
         "auc",
         "0.750",

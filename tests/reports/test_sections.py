@@ -113,7 +113,7 @@ def test_data_that_pass_are_one_line_and_failed_checks_a_table() -> None:
 
 def test_costs_tell_of_fitting_the_package_and_what_was_measured_of_both() -> None:
     fitted = judged()
-    assert costs_section(fitted).startswith("Cost: fitted in 2.3 s; the packaged model has 0.12 MB")
+    assert costs_section(fitted).startswith("Cost: fitted in 2.3 s; the packaged model has a size of 0.12 MB")
     assert "was already fitted; the fit took 2.3 s" in costs_section(replace(fitted, fitted=False))
     answer = fitted.comparison
     assert answer is not None

@@ -82,8 +82,8 @@ def test_a_gate_with_nothing_to_judge_by_says_so() -> None:
 def test_what_cannot_be_compared_names_the_way_to_accept_it() -> None:
     one = judged("incomparable", text="the champion needs a column that is gone")
     assert sentence(one) == (
-        "Not decided: delay cannot be compared with its champion (the champion needs a column that is gone). Mend that, or"
-        " accept it with a reason (acceptIncomparable)."
+        "Not decided: delay cannot be compared with its champion (the champion needs a column that is gone). Fix the cause,"
+        " or accept it with a reason (acceptIncomparable)."
     )
 
 

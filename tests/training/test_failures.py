@@ -58,7 +58,7 @@ def test_time_is_up_whatever_was_answered(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("code", "message"),
     [
-        (-9, "training was ended by signal 9 (out of memory?)"),
+        (-9, "training was ended by signal 9 (probably out of memory)"),
         (-11, "training was ended by signal 11"),
         (3, "training ended with exit code 3 and no result"),
         (0, "training ended with exit code 0 and no result"),

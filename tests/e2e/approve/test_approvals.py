@@ -100,7 +100,7 @@ def test_whoever_deploys_does_not_approve(world: World) -> None:
     world.run(*APPROVE)
     assert world.said(*DEPLOY, code=1) == (
         "approvals-missing",
-        "delay@v1.0.0 needs 1 approval for 'prod' and has 0 (nobody); ada@example.org does not count: who deploys does not approve it",
+        "delay@v1.0.0 needs 1 approval for 'prod' and has 0 (nobody); ada@example.org does not count: the person who deploys a version cannot approve it",
     )
     world.become("bob", "ada")
     assert world.said(*DEPLOY, code=1)[0] == "approvals-missing"

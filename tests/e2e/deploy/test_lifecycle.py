@@ -108,7 +108,7 @@ def test_a_data_lock_is_no_resource_to_kustomize(versions: Consumer) -> None:
 def test_a_run_that_tells_of_other_data_than_the_release_is_not_deployed(versions: Consumer) -> None:
     released(versions, "3.0.0", "c" * 64, snapshot_of="0" * 64)
     found = refused(versions, "deploy", "diagnosis", "--env", "staging", code=3)
-    assert (found["id"], "snapshot of other data" in found["message"]) == ("store-corrupt", True)
+    assert (found["id"], "describes other data than the release" in found["message"]) == ("store-corrupt", True)
 
 
 def test_a_pin_that_holds_another_run_than_the_release_names_is_not_deployed(versions: Consumer) -> None:
@@ -124,7 +124,7 @@ def test_what_was_rolled_back_from_is_deployed_nowhere(versions: Consumer, envir
     versions.ok("retire", "diagnosis", "--env", "staging", "--reason", "to see")
     found = refused(versions, "deploy", "diagnosis@2.0.0", "--env", environment)
     assert found["id"] == "model-abandoned"
-    for told in ("diagnosis#prod#5", "alarms at night", "Ada Lovelace", "from v2.0.0 to v1.0.0"):
+    for told in ("diagnosis#prod#5", "alarms at night", "Ada Lovelace", "(v2.0.0 of 'diagnosis') with v1.0.0"):
         assert told in found["message"]
 
 

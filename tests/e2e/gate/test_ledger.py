@@ -59,7 +59,7 @@ def test_a_candidate_is_counted_at_the_remote_once_and_every_test_gets_its_share
     (again,) = budgeted.answer("gate")["record"]["models"]
     assert again == model
     assert questions(budgeted.origin) == [model["comparison"]["modelDigest"]]
-    assert budgeted.git("log", "-1", "--format=%an %s", REF).startswith("mlops-ci diagnosis: run ")
+    assert budgeted.git("log", "-1", "--format=%an %s", REF).startswith("mlops-ci diagnosis: evaluate run ")
 
 
 def test_without_a_budget_nothing_is_counted(gated: Consumer) -> None:
