@@ -41,7 +41,7 @@ def test_what_somebody_else_approved_has_no_breaks(approved: Attacker) -> None:
 def test_an_approval_by_the_author(tmp_path: Path, keys: Keys) -> None:
     found = world(tmp_path, keys, keys.ada).audit()
     assert found.names("audit-approval-by-author", "the approval of model-0#prod#2 by ada@example.org")
-    assert found.names("audit-approval-missing", "model-0#prod#2 needs 1 approval for 'prod', but has 0 valid")
+    assert found.names("audit-approval-missing", "model-0#prod#2 needs 1 approval for 'prod', but has only 0 valid")
 
 
 def test_an_approval_by_a_stranger(tmp_path: Path, keys: Keys) -> None:

@@ -344,7 +344,7 @@ def test_a_verdict_that_was_edited(attacker: Attacker) -> None:
     attacker.rebuild("1.0.1", {"comparison.json": answer.replace(b'"verdict":"pass"', b'"verdict":"fail"')})
     found = attacker.audit()
     assert found.names("audit-evidence-differs", f"{PIN}model-0/v1.0.1:comparison.json")
-    assert found.names("audit-release-not-gated", "model-0@v1.0.1 is fail")
+    assert found.names("audit-release-not-gated", "model-0@v1.0.1 was released, but the gate's verdict on it is fail")
 
 
 def test_metrics_that_were_edited_beside_the_verdict(attacker: Attacker) -> None:
