@@ -337,7 +337,7 @@ def test_an_environments_assignments_are_its_own_oldest_first() -> None:
 def test_a_model_that_must_be_there_is_asked_for_by_its_name() -> None:
     registry = fold_refs(chain())
     assert registry.require_model("delay") is registry.models["delay"]
-    with pytest.raises(UsageProblem, match="nothing is recorded of a model 'delya'") as caught:
+    with pytest.raises(UsageProblem, match="the registry has no events of the model 'delya'") as caught:
         registry.require_model("delya")
     (problem,) = caught.value.diagnostics
     assert (problem.id, "delay" in (problem.help or "")) == ("model-unknown", True)

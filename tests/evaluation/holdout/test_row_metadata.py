@@ -49,9 +49,9 @@ def test_rows_without_weights_count_alike(candidate: Candidate) -> None:
     ("values", "why"),
     [
         ([1.0, None, 2.0], "1 holdout row has no valid weight"),
-        ([1.0, -1.0, float("nan"), float("inf")], "3 rows of the holdout have no valid weight"),
+        ([1.0, -1.0, float("nan"), float("inf")], "3 holdout rows have no valid weight"),
         ([0, 0], "all weights are 0"),
-        (["a", "b"], "2 rows of the holdout have no valid weight"),
+        (["a", "b"], "2 holdout rows have no valid weight"),
     ],
 )
 def test_what_is_no_weight_is_refused_at_its_place(candidate: Candidate, values: list[Any], why: str) -> None:

@@ -43,7 +43,7 @@ def test_rows_of_labels_that_no_model_knows_are_counted_and_each_label_is_named_
     found = align("multiclass-classification", LABELS, [ONE], RowMetadata(), EvaluateSpec())
     (warning,) = found.diagnostics
     assert (warning.id, warning.severity) == ("holdout-label-unknown", "warning")
-    assert warning.message == "3 holdout rows have labels that the model does not know: 'new', 'other'"
+    assert warning.message == "3 holdout rows have labels that the compared models do not know: 'new', 'other'"
     assert found.truth.labels is not None
     assert found.truth.labels.tolist() == [0, 1, -1, 1, -1, -1]
 
@@ -97,7 +97,7 @@ def test_the_candidates_own_run_is_no_rival_and_other_labels_are_not_comparable(
     assert itself == NoBaseline("the candidate is the anchor itself (m@v1.0.0)", "same", "m@v1.0.0")
     others = model((False, True), [0], run="2e")
     assert comparable_baseline("binary-classification", mine, others, "champion") == NoBaseline(
-        "m@v1.0.0 predicts other labels (False and True)", "incomparable"
+        "m@v1.0.0 predicts other labels (False and True) than the candidate", "incomparable"
     )
     assert comparable_baseline("multiclass-classification", mine, others, "champion") is others
     assert comparable_baseline("binary-classification", mine, NO_CHAMPION, "champion") is NO_CHAMPION

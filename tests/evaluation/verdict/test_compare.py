@@ -101,7 +101,7 @@ def test_a_clearly_better_candidate_passes_and_the_sentence_says_by_how_much() -
     assert 0 < result.lower < result.difference < result.upper
     assert result.difference == pytest.approx((result.candidate or 0) - (result.baseline or 0))
     assert found.sentence == (
-        f"auc {result.candidate:.3f} against {result.baseline:.3f} of m@v1.0.0: better by {result.difference:.3f} "
+        f"auc {result.candidate:.3f} against {result.baseline:.3f} for m@v1.0.0: better by {result.difference:.3f} "
         f"[{result.lower:.3f}, {result.upper:.3f}] on 2,000 holdout rows"
     )
 
@@ -251,7 +251,7 @@ def test_a_ratio_is_of_what_the_two_models_cost(mine: float, most: float, verdic
     result = only(found)
     assert (found.verdict, result.verdict) == (verdict, verdict)
     assert (result.candidate, result.baseline, result.difference, result.p_value) == (mine, 1.9, None, None)
-    assert reason_text(result) == f"latency-p95-ms is {mine:.3f} against 1.900 of m@v1.0.0, {times}"
+    assert reason_text(result) == f"latency-p95-ms is {mine:.3f} against 1.900 of m@v1.0.0: {times}"
     assert describe_terms(result.requirement) == f"latency-p95-ms: at most {most:g} times the champion's"
     assert [one.value for one in found.champion_metrics if one.metric == "latency-p95-ms"] == [1.9]
 
@@ -898,7 +898,7 @@ def test_a_gap_between_the_groups_of_a_column_is_required_to_be_small(
 
 def test_the_same_answers_are_said_to_be_no_better_or_worse() -> None:
     found = judge(replace(FAIR, name="twin"), FAIR, BETTER, labels=LABELS)
-    assert " of m@v1.0.0: no better or worse [" in found.sentence
+    assert " for m@v1.0.0: neither better nor worse [" in found.sentence
 
 
 @pytest.mark.parametrize(("worth", "tested"), [(50, True), (49, False)])

@@ -49,13 +49,13 @@ def result(metric: str, difference: float | None = None, slice_: str | None = No
     [
         (0.25, "better by 0.250 [0.125, 0.375]"),
         (-0.25, "worse by 0.250 [0.125, 0.375]"),
-        (0.0, "no better or worse [-0.125, 0.125]"),
+        (0.0, "neither better nor worse [-0.125, 0.125]"),
         (-0.0625, "worse by 0.062 [-0.062, 0.188]"),
     ],
 )
 def test_two_models_are_compared_by_what_the_better_one_is_ahead(difference: float, how: str) -> None:
     sentence = comparison_sentence([result("accuracy", difference)], compared(difference), ["accuracy"])
-    assert sentence == f"accuracy 0.750 against 0.500 of m@v1.0.0: {how} on 1,200 holdout rows"
+    assert sentence == f"accuracy 0.750 against 0.500 for m@v1.0.0: {how} on 1,200 holdout rows"
 
 
 def test_what_was_tested_on_the_whole_comes_before_slices_and_floors() -> None:

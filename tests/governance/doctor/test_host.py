@@ -75,7 +75,7 @@ def test_without_rules_hidden_classic_protection_makes_a_demand_unknown(patient:
     patient.put(1, "branch", [], ["~DEFAULT_BRANCH"])
     patient.fake.next("forbidden", 9, "GET .*/protection")
     state, evidence = patient.row(what)
-    assert (state, "classic protection" in evidence) == ("unknown", True)
+    assert (state, "classic branch protection" in evidence) == ("unknown", True)
 
 
 def test_classic_protection_enforces_as_rulesets_do(patient: Patient) -> None:

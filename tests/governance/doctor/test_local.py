@@ -241,7 +241,7 @@ def test_what_it_says_is_shown_in_each_format(local: Consumer, monkeypatch: pyte
     assert "registry:" in text
     assert " unknown, " in text
     table = local.ok("doctor", "--format", "markdown")
-    assert "| registry | refs/mlops/\\* do not move | advisory |" in table
+    assert "| registry | nobody can move refs/mlops/\\* | advisory |" in table
     monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "output"))
     assert "::notice title=doctor-unknown::" in local.ok("doctor", "--format", "github")
     assert "problems<<" in (tmp_path / "output").read_text()

@@ -352,7 +352,7 @@ def test_those_from_forks_too_which_github_does_not_find_by_commit(fake: Fake, c
 
 @pytest.mark.parametrize("answer", [{"message": "hm"}, "text", 7, None])
 def test_a_list_of_pull_requests_that_is_none(answer: Any) -> None:
-    with pytest.raises(HostProblem, match="is not a list"):
+    with pytest.raises(HostProblem, match="should return a list"):
         find_pull_requests(lambda _: answer, SHA)
 
 
