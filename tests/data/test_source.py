@@ -120,7 +120,7 @@ def test_bad_csv(bench: Any, text: str | bytes, id: str, line: int | None, messa
         ("a;b\n1;2\n", "data-delimiter", "the only column is named 'a;b': the delimiter is probably ';'", "write `source: {..., delimiter: ';'}"),
         ("a\tb\n1,5\t2\n", "data-delimiter", "the only column is named 'a\\tb': the delimiter is probably \"\\t\"", 'delimiter: "\\t"'),
         ("a|b\n1|2\n", "data-delimiter", "the only column is named 'a|b': the delimiter is probably '|'", "delimiter: '|'"),
-        ("a,b\r\n1,2\n3,4\r\n5,6\r", "data-csv", "the file is not valid CSV: line endings are mixed, or a quote is in the wrong place", "one line ending"),
+        ("a,b\r\n1,2\n3,4\r\n5,6\r", "data-csv", "the file is not valid CSV: line endings are mixed, or a quote is in the wrong place", "the same line ending"),
         ("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "data-lfs-pointer", "'data/rows.csv' is a Git LFS pointer, not the data", "git lfs pull"),
         (b"PAR1 some bytes PAR1", "data-file-type", "'data/rows.csv' is not CSV: it is a parquet file", "type: parquet"),
         (b"\x1f\x8b\x08", "data-file-type", "'data/rows.csv' is not CSV: it is compressed with gzip", "decompress"),

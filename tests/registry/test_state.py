@@ -343,7 +343,7 @@ def test_a_model_that_must_be_there_is_asked_for_by_its_name() -> None:
     assert (problem.id, "delay" in (problem.help or "")) == ("model-unknown", True)
     with pytest.raises(UsageProblem) as caught:
         fold_refs([]).require_model("delay")
-    assert caught.value.diagnostics[0].help == "mlops-ci release records the first"
+    assert caught.value.diagnostics[0].help == "record the first event: mlops-ci release"
 
 
 def test_the_registry_of_a_clone_is_that_of_its_tags_and_logs_and_there_is_none_outside_of_one(

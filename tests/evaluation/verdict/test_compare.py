@@ -252,7 +252,7 @@ def test_a_ratio_is_of_what_the_two_models_cost(mine: float, most: float, verdic
     assert (found.verdict, result.verdict) == (verdict, verdict)
     assert (result.candidate, result.baseline, result.difference, result.p_value) == (mine, 1.9, None, None)
     assert reason_text(result) == f"latency-p95-ms is {mine:.3f} against 1.900 of m@v1.0.0: {times}"
-    assert describe_terms(result.requirement) == f"latency-p95-ms: at most {most:g} times the champion's"
+    assert describe_terms(result.requirement) == f"latency-p95-ms: at most {most:g} times the value of the champion"
     assert [one.value for one in found.champion_metrics if one.metric == "latency-p95-ms"] == [1.9]
 
 
