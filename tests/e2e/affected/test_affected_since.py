@@ -147,10 +147,10 @@ def test_a_push_is_compared_with_the_commit_before_it(shop: Consumer, event: Cal
 @pytest.mark.parametrize(
     ("name", "payload", "said"),
     [
-        ("push", {"before": "0" * 40}, "a 'push' event names no commit"),
+        ("push", {"before": "0" * 40}, "a 'push' event does not name the commit from which the change starts"),
         ("push", {"before": "a" * 40}, "does not exist any more (this happens after a forced push)"),
-        ("schedule", {}, "a 'schedule' event names no commit"),
-        ("workflow_dispatch", {}, "a 'workflow_dispatch' event names no commit"),
+        ("schedule", {}, "a 'schedule' event does not name the commit from which the change starts"),
+        ("workflow_dispatch", {}, "a 'workflow_dispatch' event does not name the commit from which the change starts"),
     ],
 )
 def test_an_event_that_tells_no_start_touches_every_model(

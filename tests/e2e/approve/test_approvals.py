@@ -146,7 +146,7 @@ def test_replayed_unsigned_and_strange_approvals_do_not_count(world: World) -> N
     assert id == "approvals-missing"
     assert sorted(said.split("; ")[1:]) == [
         "ada@example.org does not count: the tag is not signed",
-        "bob@example.org does not count: it approves 'dev', not 'prod'",
+        "bob@example.org does not count: it is an approval for 'dev', not for 'prod'",
         f"bob@example.org does not count: it is an approval of delay@v1.0.0 ({'f' * 10}), not of this release",
         f"bob@example.org does not count: it is an approval of delay@v1.1.0 ({oid[:10]}), not of this release",
         "bob@example.org does not count: the tag has no valid approval statement",
