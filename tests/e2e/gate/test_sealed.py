@@ -91,7 +91,7 @@ def test_a_holdout_in_a_bucket_is_read_with_the_credentials_of_the_environment_a
             assert not path.is_file() or secret.encode() not in path.read_bytes(), path
     monkeypatch.setattr(sealed, "HOLDOUT_DOWNLOAD_LIMIT", 1000)
     (found,) = gated.answer("gate", code=3)["diagnostics"]
-    assert "at most 1,000 are read" in found["message"]
+    assert "the limit is 1,000" in found["message"]
 
 
 def test_a_sealed_holdout_may_be_a_file_of_the_repository_and_may_share_no_row_with_training(gated: Consumer) -> None:
