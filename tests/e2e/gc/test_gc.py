@@ -70,7 +70,7 @@ def test_old_runs_go_here_and_at_the_remote_and_what_was_released_stays(released
     assert [line.split()[:2] for line in dry["plan"]] == [
         ["remove", f"{RUNS}/old-both,"],
         ["remove", f"{RUNS}/old-there,"],
-        ["push", "all"],
+        ["push", "everything"],
         ["remove", f"{RUNS}/old-both,"],
         ["remove", f"{RUNS}/old-here,"],
         ["refs", "all"],
