@@ -93,7 +93,7 @@ def test_a_forks_answer_is_told_where_github_says_and_called_untrusted(
         assert not host.violations
         (comment,) = host.state.comments[7]
         assert comment["body"].startswith("<!-- mlops-ci: gate/comment -->\n## ")
-        assert "The result of an untrusted run of a fork" in comment["body"]
+        assert "This is the result of an untrusted run of a fork" in comment["body"]
         assert not host.state.comments[8]
         assert {check["name"] for check in host.state.checks} == {"mlops-ci: comment (untrusted run)"}
         assert {check["conclusion"] for check in host.state.checks} == {"neutral"}
