@@ -125,6 +125,8 @@ def mutation(session: nox.Session) -> None:
             found[mutant.rpartition(".")[0]] += status in ("killed", "timeout")
     for module, count in sorted(total.items()):
         session.log(f"{module}: {found[module]} of {count} found ({found[module] / count:.0%})")
+    if not total:
+        session.error("mutmut tried no mutant")
     if found.total() < MUTANTS_FOUND * total.total():
         session.error(f"{found.total()} of {total.total()} found; at least {MUTANTS_FOUND:.0%} must be")
     session.log(f"{found.total()} of {total.total()} found ({found.total() / total.total():.0%})")
