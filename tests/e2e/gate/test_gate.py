@@ -119,9 +119,9 @@ def values_of(comparison: Any) -> dict[str, float]:
 def test_a_model_that_cannot_be_measured_is_told_of(gated: Consumer) -> None:
     """Given a model that raises on single rows, then it fails where their latency is asked for, and no ratio to it is decided."""
     (gated.root / "models/train.py").write_text(
-        "from sklearn.linear_model import LogisticRegression\n\n\nclass Own(LogisticRegression):\n"
+        "from sklearn.naive_bayes import GaussianNB\n\n\nclass Own(GaussianNB):\n"
         "    def predict_proba(self, x):\n        if len(x) == 1:\n            raise ValueError('one row')\n"
-        "        return super().predict_proba(x)\n\n\ndef build():\n    return Own(max_iter=5000)\n"
+        "        return super().predict_proba(x)\n\n\ndef build():\n    return Own()\n"
     )
     library = "estimator: sklearn.linear_model.LogisticRegression\n    params: {max_iter: 1000}"
     own = "entrypoint: models/train.py:build\n    trusted: [train.Own]"
