@@ -29,16 +29,13 @@ def main() -> None:
         if (code := try_fast_query(sys.argv[1:], begun)) is not None:
             os._exit(code)  # skips freeing every event, which takes as long as reading them
         gc.enable()
-    import signal
-
     # specs and records are trees: searching them for reference cycles takes a fifth of the reading time
     gc.set_threshold(50_000)
 
     from mlops_ci.cli.main import run_command_line
+    from mlops_ci.cli.signals import handle_signals
 
-    # exit as with Ctrl-C, so that scratch folders are removed, with the exit code that a shell reports for the signal
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-
+    handle_signals()
     sys.exit(run_command_line(sys.argv[1:]))
 
 

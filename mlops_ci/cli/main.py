@@ -6,6 +6,7 @@ import contextlib
 import errno
 import importlib
 import os
+import signal
 import sys
 import time
 import traceback
@@ -18,6 +19,7 @@ import click
 from mlops_ci import __version__
 from mlops_ci.cli import terminal
 from mlops_ci.cli.parser import build_command_group
+from mlops_ci.cli.signals import received_signal
 from mlops_ci.core.errors import EnvironmentProblem, Exit, ToolError, UsageProblem
 from mlops_ci.core.verbs import Verb
 
@@ -51,29 +53,35 @@ def run_command_line(
     try:
         _require_utf8(argv)
         return int(build_command_group(step).main(args=list(argv), prog_name="mlops-ci", standalone_mode=False) or 0)
-    except click.ClickException as error:
-        error.show()
-        return Exit.USAGE
-    except ToolError as error:
-        terminal.print_problem(error, *command)
-        return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted: nothing more was written", err=True)
-        return Exit.INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()  # otherwise Python reports the broken pipe again at exit
         return Exit.OK
-    except OSError as error:
-        if error.errno not in _DISK_FULL_ERRORS:
-            return _report_bug()
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - any exception that is not known is a bug of mlops-ci
+        return _report_error(error, command)
+
+
+def _report_error(error: BaseException, command: Sequence[str]) -> int:
+    """Print what ended the command, and return the exit code; `command` is the format, the verb and the project folder."""
+    number = received_signal()
+    if number == signal.SIGTERM:
+        return 128 + number
+    if number is not None or isinstance(error, KeyboardInterrupt | click.Abort):
+        click.echo("interrupted: nothing more was written", err=True)
+        return Exit.INTERRUPTED
+    if isinstance(error, click.ClickException):
+        error.show()
+        return Exit.USAGE
+    if isinstance(error, ToolError):
+        terminal.print_problem(error, *command)
+        return error.exit_code
+    if isinstance(error, OSError) and error.errno in _DISK_FULL_ERRORS:
         problem = EnvironmentProblem.of(
             "disk-full", f"cannot write: {error}", help="free some disk space, then run the same command again"
         )
         terminal.print_problem(problem, *command)
         _discard_output()
         return Exit.ENVIRONMENT
-    except Exception:  # noqa: BLE001 - any other exception is a bug of mlops-ci
-        return _report_bug()
+    return _report_bug(error)
 
 
 def _discard_output() -> None:
@@ -82,8 +90,8 @@ def _discard_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _report_bug() -> int:
-    click.echo(traceback.format_exc(), err=True)
+def _report_bug(error: BaseException) -> int:
+    click.echo("".join(traceback.format_exception(error)), err=True)
     click.echo(
         f"mlops-ci {__version__} has a bug. Please report the lines above: https://github.com/mlops-ci/mlops-ci/issues/new",
         err=True,

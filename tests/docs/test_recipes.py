@@ -71,7 +71,7 @@ def run(copy: Path, command: str) -> str:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
     quick = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "-p no:cacheprovider"}
     environment = {**inherited, **quick, "PYTHONPATH": str(copy), "COLUMNS": "200"}
-    done = subprocess.run([*argv, *rest], cwd=copy, env=environment, text=True, capture_output=True, timeout=120)
+    done = subprocess.run([*argv, *rest], cwd=copy, env=environment, text=True, capture_output=True, timeout=600)
     assert done.returncode == 0, f"$ {command}\n{done.stdout}{done.stderr}"
     return done.stdout
 
