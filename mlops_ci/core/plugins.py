@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Generic, Literal, Protocol, TypeVar, get_args
@@ -84,7 +84,8 @@ def load(table: Mapping[str, AnyPlugin], group: Group, name: str) -> AnyPlugin:
 
     Raises UsageProblem `plugin-unknown` where none has the name, and EnvironmentProblem: `plugin-ambiguous` where several
     distributions offer it, `plugin-not-locked` where a judge's environment was not installed from a lock that has the
-    distribution, `plugin-broken` where it cannot be imported or is no plugin of the table's kind.
+    distribution, `plugin-broken` where it cannot be imported or is no plugin of the table's kind, or where none offers the
+    name and the entry points of a distribution are damaged.
     """
     known = table.get(name)
     return _load_offer(table, _find_offer(table, group, name)) if known is None else known
@@ -92,7 +93,7 @@ def load(table: Mapping[str, AnyPlugin], group: Group, name: str) -> AnyPlugin:
 
 def list_offers(group: Group) -> tuple[Offer, ...]:
     """Return what installed distributions offer in a group, by name; nothing of it is imported."""
-    return _scan_entry_points(group, tuple(sys.path))
+    return _scan_entry_points(group, tuple(sys.path)).offers
 
 
 def distribution_of(group: Group, name: str) -> str:
@@ -138,22 +139,52 @@ class _Policy:
     locked_only = False
 
 
+@dataclass(frozen=True)
+class _Scan:
+    """What installed distributions offer in a group, and the distributions whose list of entry points is damaged."""
+
+    offers: tuple[Offer, ...]
+    damaged: tuple[str, ...]
+
+
 @lru_cache(maxsize=64)
-def _scan_entry_points(group: Group, path: tuple[str, ...]) -> tuple[Offer, ...]:  # noqa: ARG001 - the cache's key
+def _scan_entry_points(group: Group, path: tuple[str, ...]) -> _Scan:
     from importlib import metadata  # 20 ms, which a command that uses built-ins alone does not wait for
 
-    found = []
-    for entry in metadata.entry_points(group=group):
-        # metadata may lack a name or a version; `dist` is None only for entry points that were made by hand
-        name, version = (entry.dist.name, entry.dist.version) if entry.dist else (None, None)
-        found.append(Offer(group, entry.name, entry.value, name or UNKNOWN, version or UNKNOWN))
-    return tuple(sorted(found, key=lambda offer: (offer.name, offer.distribution, offer.value)))
+    offers, damaged, seen = [], [], set()
+    for distribution in metadata.distributions(path=list(path)):
+        name, version = _name_and_version(distribution)
+        if normalize_distribution(name) in seen:  # of two copies on the path, Python imports the first
+            continue
+        if name != UNKNOWN:
+            seen.add(normalize_distribution(name))
+        try:
+            entries = [(entry.name, entry.value) for entry in distribution.entry_points if entry.group == group]
+        except Exception:  # noqa: BLE001 - what the parser raises depends on how the file is damaged
+            damaged.append(f"{name} {version}")
+            continue
+        offers += [Offer(group, entry, value, name, version) for entry, value in entries]
+    return _Scan(tuple(sorted(offers, key=lambda one: (one.name, one.distribution, one.value))), tuple(sorted(damaged)))
+
+
+def _name_and_version(distribution: Any) -> tuple[str, str]:
+    """Return both as the metadata have them, UNKNOWN where they lack one or cannot be read."""
+    try:
+        return distribution.name or UNKNOWN, distribution.version or UNKNOWN
+    except Exception:  # noqa: BLE001 - what the parser raises depends on how the file is damaged
+        return UNKNOWN, UNKNOWN
 
 
 def _find_offer(table: Mapping[str, AnyPlugin], group: Group, name: str) -> Offer:
     offers = list_offers(group)
     found = [offer for offer in offers if offer.name == name]
     noun = _noun(group)
+    if not found and (damaged := _scan_entry_points(group, tuple(sys.path)).damaged):
+        raise EnvironmentProblem.of(
+            "plugin-broken",
+            f"no package that can be read offers the {noun} {quote(name)}; the entry points of {', '.join(damaged)} are damaged",
+            help=f"reinstall {damaged[0]}: its entry_points.txt cannot be read",
+        )
     if not found:
         known = (*table, *(offer.name for offer in offers))
         raise UsageProblem.of(
@@ -222,11 +253,19 @@ def _import_offer(offer: Offer, kinds: tuple[type[Any], ...]) -> Any:
             f"{by} cannot be imported: {why}",
             help=f"upgrade or reinstall {offer.distribution}, or report it to its author",
         ) from error
-    if getattr(value, "name", None) != offer.name or (kinds and not isinstance(value, kinds)):
+    is_usable = not isinstance(value, Plugin) or _has_valid_parts(value)
+    if not is_usable or getattr(value, "name", None) != offer.name or (kinds and not isinstance(value, kinds)):
         wanted = f"{' or '.join(sorted(kind.__name__ for kind in kinds)) or 'plugin'} named {quote(offer.name)}"
+        if not is_usable:
+            wanted += " whose schema is a mapping and whose options are a dataclass"
         raise EnvironmentProblem.of(
             "plugin-broken",
             f"{by} is not a {wanted}",
             help=f"report it to the author of {offer.distribution}: the functions of mlops_ci.testing check a plugin",
         )
     return value
+
+
+def _has_valid_parts(plugin: Any) -> bool:
+    """Tell whether the parts of a Plugin are of the types that it declares, which no type checker need have seen."""
+    return isinstance(plugin.schema, Mapping) and is_dataclass(plugin.options) and callable(plugin.make)

@@ -92,6 +92,10 @@ def installed_checks(spec: DatasetSpec) -> Iterator[InstalledCheck]:
         if isinstance(check, PluginCheck):
             with translate_plugin_errors("mlops_ci.checks", check.type):
                 made = load(table, "mlops_ci.checks", check.type).make(check.options)
+                if not isinstance(made, DataCheck):
+                    raise TypeError(
+                        f"its `make` returned a value of type {type(made).__name__}, which is no data check"
+                    )
             yield InstalledCheck(index, check, made)
 
 

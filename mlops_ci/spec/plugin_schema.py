@@ -45,6 +45,7 @@ def extend_schema(kind: str, plugins: Iterable[tuple[TaggedPlace, Plugin[Any]]])
 
 def _plugin_branch(part: Mapping[str, Any], place: TaggedPlace, plugin: Plugin[Any]) -> Mapping[str, Any]:
     """Return the schema branch that applies the plugin's fragment to its type and rejects all other fields."""
+    _require_valid(plugin, place)
     fields = plugin.schema.get("properties", {})
     common = dict.fromkeys(part["properties"], True)
     if wrong := [*(set(plugin.schema) - _FRAGMENT_KEYWORDS), *(set(fields) & set(common))]:
@@ -62,3 +63,16 @@ def _plugin_branch(part: Mapping[str, Any], place: TaggedPlace, plugin: Plugin[A
         "additionalProperties": False,
     }
     return {"if": {"required": ["type"], "properties": {"type": {"const": plugin.name}}}, "then": rules}
+
+
+def _require_valid(plugin: Plugin[Any], place: TaggedPlace) -> None:
+    from jsonschema import Draft202012Validator, SchemaError  # 0.1 s, which specs without plugins do not wait for
+
+    try:
+        Draft202012Validator.check_schema({"type": "object", **plugin.schema})
+    except SchemaError as error:
+        raise EnvironmentProblem.of(
+            "plugin-broken",
+            f"the schema of the plugin '{plugin.name}' is no JSON Schema for {place.group}: {error.message}",
+            help="report this to the plugin's author: mlops_ci.testing checks a plugin's schema",
+        ) from error

@@ -36,7 +36,7 @@ def refused(group: plugins.Group, name: str) -> tuple[str, str]:
 
 
 def test_a_built_in_is_found_without_asking_any_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metadata, "entry_points", lambda **_: pytest.fail("entry points were scanned"))
+    monkeypatch.setattr(metadata, "distributions", lambda **_: pytest.fail("entry points were scanned"))
     assert load(SOURCES, "mlops_ci.sources", "csv") is SOURCES["csv"]
 
 
@@ -82,6 +82,31 @@ def test_what_is_no_plugin_is_broken(module: str, tmp_path: Path, monkeypatch: p
     a_distribution(tmp_path, name, f"[mlops_ci.sources]\nodd = {name}:X\n", module)
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
     assert refused("mlops_ci.sources", "odd")[0] == "plugin-broken"
+
+
+@pytest.mark.parametrize("points", [b"[mlops_ci.sources]\ncsv-xz\n", b"\xff[mlops_ci.sources]\ncsv-xz = odd:X\n"])
+@pytest.mark.usefixtures("acme")
+def test_a_damaged_distribution_is_named_where_a_plugin_is_missing_and_hides_no_other(
+    points: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_distribution(tmp_path, "odd", "")
+    (tmp_path / "odd-0.1.dist-info" / "entry_points.txt").write_bytes(points)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    id, message = refused("mlops_ci.sources", "csv-xz")
+    assert (id, "the entry points of odd 0.1 are damaged" in message) == ("plugin-broken", True)
+    assert load(SOURCES, "mlops_ci.sources", "csv-gz").name == "csv-gz"
+
+
+@pytest.mark.parametrize("parts", ["int, options=int", "int, schema=None", "None"])
+def test_a_plugin_whose_parts_are_of_other_types_is_broken(
+    parts: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"parts{len(parts)}"
+    module = f"from mlops_ci.core.plugins import Plugin\nX = Plugin('odd', {parts})\n"
+    a_distribution(tmp_path, name, f"[mlops_ci.sources]\nodd = {name}:X\n", module)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    id, message = refused("mlops_ci.sources", "odd")
+    assert (id, "whose schema is a mapping and whose options are a dataclass" in message) == ("plugin-broken", True)
 
 
 def test_a_failure_of_a_packages_code_names_the_distribution(acme: Path) -> None:
