@@ -6,36 +6,24 @@ Every record, run, manifest, log entry and pin is honest: sizes and digests are 
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mlops_ci.core.codec import encode
 from mlops_ci.core.digest import canonical_json, digest_bytes, digest_json
-from mlops_ci.core.records.base import FileDigest, ProjectRef
-from mlops_ci.core.records.comparison import Comparison, HoldoutLedgerEntry, HoldoutQuestion, MetricValue
+from mlops_ci.core.records.base import FileDigest
+from mlops_ci.core.records.comparison import HoldoutLedgerEntry
 from mlops_ci.core.records.events import (
     Approval,
     ApprovalStatement,
     Assignment,
-    DataRef,
     EventRef,
     LedgerHead,
-    Provenance,
     Release,
     Retirement,
 )
-from mlops_ci.core.records.training_run import (
-    DatasetSnapshot,
-    ModelField,
-    ModelFormat,
-    ModelSignature,
-    Split,
-    TrainingEnvironment,
-    TrainingRun,
-)
-from mlops_ci.core.requirements import Reason, RequirementResult
 from mlops_ci.governance.approvals import APPROVAL_PREFIX
 from mlops_ci.registry.holdout_ledger import LEDGER_ENTRY_FILE, ledger_ref
 from mlops_ci.registry.statement import (
@@ -44,22 +32,14 @@ from mlops_ci.registry.statement import (
     encode_assignment,
     encode_release,
     encode_retirement,
-    gate_evidence,
 )
 from mlops_ci.registry.tag_message import format_tag_message
 from mlops_ci.spec.load import Specs, load_specs
-from mlops_ci.spec.requirement_text import requirement_terms
+from tests.support.forged_files import MAKER, manifest_files, release_of_run, spec_files
 from tests.support.pack import Folders, Packer, tree
 
 START = 1_700_000_000  # seconds since 1970; a commit a minute from here
 ADA = "Ada Lovelace <ada@example.org>"
-MAKER = Provenance("Ada Lovelace", "0.1.0")
-ENVIRONMENTS = ("trial", "staging", "prod")
-_ENVIRONMENT = TrainingEnvironment(
-    "3.11.7", {"numpy": "2.4.6", "scikit-learn": "1.9.1", "skops": "0.16.0"}, "Linux-x86_64"
-)
-_INPUTS = tuple(ModelField(f"feature_{index}", "number") for index in range(8))
-_DESCRIPTION = "# What every version of it answers, and on which columns, stands here.\n"
 
 
 @dataclass(frozen=True)
@@ -105,7 +85,7 @@ def forge(
     root.mkdir(parents=True)
     _git(root, "init", "--quiet", "--initial-branch=main")
     names = [f"model-{index}" for index in range(models)]
-    texts = {**_spec_files(names, project, split), **(files or {})}
+    texts = {**spec_files(names, project, split), **(files or {})}
     for path, text in texts.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text)
@@ -240,7 +220,7 @@ class _Forging:
         table = "".join(f"{row},{row % 7},{row % 2}\n" for row in range(40)) + f"# {model.name} {version}\n"
         data = FileDigest(f"data/{model.name}.csv", digest_bytes(table.encode()), len(table))
         self._commit({data.path: table.encode()}, f"Data for {model.name} {version}\n", seconds)
-        release, files = _run_of(model.name, version, self.tip, rows, data, self.specs)
+        release, files = release_of_run(model.name, version, self.tip, rows, data, self.specs)
         oid = self._run(files, f"{model.name}: gate pass", seconds)
         release = replace(release, run_oid=oid, ledger=self._asked(release, seconds))
         self.refs[f"refs/mlops/releases/{model.name}/v{version}"] = oid
@@ -279,7 +259,7 @@ class _Forging:
         assert release is not None
         model.number += 1
         folder = f"deploy/{environment}/{model.name}"
-        files = _manifests(release, environment)
+        files = manifest_files(release, environment)
         self._commit({f"{folder}/{path}": data for path, data in files.items()}, "Deploy\n", seconds, gone=folder)
         made = Assignment(
             model=model.name,
@@ -348,177 +328,6 @@ def _said(record: EventRecord) -> tuple[str, str, dict[str, object]]:
         name = f"{record.model}#{record.environment}#{record.number}"
         return name, f"{record.model} v{record.version} in {record.environment}", encode_assignment(record)
     return f"{record.model}#{record.environment}!#{record.number}", f"{record.model} left", encode_retirement(record)
-
-
-def _run_of(
-    model: str, version: str, commit: str, rows: int, data: FileDigest, specs: Specs
-) -> tuple[Release, dict[str, bytes]]:
-    """Return a version's release, but for the id of its run, and the files of that run by path."""
-    spec, dataset = specs.models[model], specs.datasets[f"data-of-{model}"]
-    seen = digest_json([model, version])
-    content = {
-        "model.skops": (f"{model} {version} " * 40).encode(),
-        "signature.json": canonical_json(encode(_INPUTS)).encode(),
-        "golden.parquet": f"PAR1 {version}".encode(),
-        "requirements.txt": b"scikit-learn==1.9.1\nskops==0.16.0\n",
-    }
-    packaged = tuple(FileDigest(path, digest_bytes(file), len(file)) for path, file in content.items())
-    value = 0.8 + int(seen[:4], 16) / 2**20
-    metrics = tuple(
-        MetricValue(name, value + offset, value + offset - 0.03, value + offset + 0.03, None, 122)
-        for name, offset in (("auc", 0.05), ("accuracy", 0.0), ("log-loss", -0.5), ("brier", -0.7))
-    )
-    sentence = f"auc {metrics[0].value:.3f} on 122 holdout rows; there is no champion yet"
-    requirements = tuple(
-        RequirementResult(
-            requirement_terms(wanted),
-            "pass",
-            Reason("interval-clear"),
-            metric.value,
-            lower=metric.lower,
-            upper=metric.upper,
-        )
-        for wanted, metric in zip(spec.spec.gate.requirements, metrics, strict=False)
-    )
-    project = ProjectRef(specs.project.name, ".")
-    snapshot = DatasetSnapshot(
-        dataset.name,
-        dataset.digest,
-        digest_json([seen, "data"]),
-        rows,
-        (data,),
-        (),
-        digest_json(["schema"]),
-        (),
-        project=project,
-    )
-    run = TrainingRun(
-        key=seen[:32],
-        model=model,
-        task="binary-classification",
-        dataset=dataset.name,
-        spec_path=spec.path,
-        spec_digest=spec.digest,
-        interface_digest=digest_json(["interface"]),
-        code=(),
-        data_digest=snapshot.digest,
-        schema_digest=snapshot.schema_digest,
-        split=Split("key-hash", 1, 0.2, rows - 122, digest_json([seen, "train"]), 122, digest_json([seen, "holdout"])),
-        row_key=("id",),
-        environment=_ENVIRONMENT,
-        seed=7,
-        estimator="sklearn.linear_model.LogisticRegression",
-        trusted=("numpy.dtype",),
-        signature=ModelSignature(_INPUTS, ModelField("target", "integer"), (0, 1)),
-        model_digest=digest_json([seen, "structure"]),
-        model_format=ModelFormat("skops", "model.skops"),
-        files=packaged,
-        started_on="2026-11-22T20:00:00+00:00",
-        seconds=0.271,
-        project=project,
-    )
-    budget = dataset.spec.split.holdout_budget
-    comparison = Comparison(
-        key=digest_json([seen, "comparison"])[:32],
-        model=model,
-        run=run.key,
-        model_digest=run.model_digest,
-        champion_state="none",
-        holdout_digest=run.split.holdout_digest,
-        holdout_rows=122,
-        policy_digest=digest_json([encode(spec.spec.gate), encode(spec.spec.evaluate)]),
-        confidence=1 - 0.05 / (budget or 1),
-        metrics=metrics,
-        requirements=requirements,
-        verdict="pass",
-        sentence=sentence,
-        holdout_question=None if budget is None else HoldoutQuestion(dataset.name, 1, budget),
-        project=project,
-    )
-    answer = canonical_json(encode(comparison)).encode()
-    release = Release(
-        model=model,
-        version=version,
-        commit=commit,
-        spec_path=spec.path,
-        spec_digest=spec.digest,
-        interface_digest=run.interface_digest,
-        seed=7,
-        code=(),
-        data=(DataRef(dataset.name, snapshot.digest, rows, snapshot.schema_digest),),
-        environment_digest=digest_json(run.environment.identity),
-        model_digest=run.model_digest,
-        model_format=run.model_format,
-        model_files=packaged,
-        trusted=run.trusted,
-        run_key=run.key,
-        run_ref=f"refs/mlops/runs/{model}/{comparison.key}",
-        run_oid="",
-        evidence=gate_evidence(comparison, digest_bytes(answer)),
-        project=project,
-        trust="local",
-        made_by=MAKER,
-        made_on="2026-11-22T20:00:00+00:00",
-    )
-    files = {f"model/{path}": file for path, file in content.items()} | {
-        "run.json": canonical_json(encode(run)).encode(),
-        "comparison.json": answer,
-        "snapshot.json": canonical_json(encode(snapshot)).encode(),
-        "metrics.json": canonical_json({item.metric: item.value for item in metrics}).encode(),
-        "report.md": f"### {model}: pass\n\n{sentence}\n".encode(),
-        "log.txt": b"",
-    }
-    return release, files
-
-
-def _manifests(release: Release, environment: str) -> dict[str, bytes]:
-    """Return files like those that a deployment writes, without what makes YAML slow."""
-    head = f"# {release.model} v{release.version} in {environment}\n"
-    return {
-        "release.yaml": f"{head}run: {release.run_oid}\n".encode(),
-        "kustomization.yaml": b"resources: [base, release.yaml]\n",
-        "data.lock": f"{release.data[0].digest}\n".encode(),
-        "base/deployment.yaml": f"name: {release.model}\n{_DESCRIPTION * 20}".encode(),
-    }
-
-
-def _spec_files(names: list[str], project: str, split: str) -> dict[str, str]:
-    def spec(kind: str, name: str, text: str) -> str:
-        return f"apiVersion: mlops-ci/v1\nkind: {kind}\nmetadata: {{name: {name}}}\nspec:\n{text}"
-
-    return {
-        "mlops.yaml": spec("Project", "forged", f"  environments: [{', '.join(ENVIRONMENTS)}]\n{project}"),
-        **dict(_files_of(names, spec, split)),
-    }
-
-
-def _files_of(names: list[str], spec: Callable[[str, str, str], str], split: str) -> Iterator[tuple[str, str]]:
-    for name in names:
-        columns = "".join(f"    {item.name}: {{type: number}}\n" for item in _INPUTS)
-        yield (
-            f"data/{name}.yaml",
-            spec(
-                "Dataset",
-                f"data-of-{name}",
-                f"  source: {{type: csv, path: data/{name}.csv}}\n  key: [id]\n{split}  columns:\n    id: {{type: integer}}\n"
-                f"    target: {{type: integer}}\n{columns}",
-            ),
-        )
-        yield (
-            f"models/{name}.yaml",
-            spec(
-                "Model",
-                name,
-                f"  task: binary-classification\n  dataset: data-of-{name}\n  target: target\n"
-                f"  features: [{', '.join(item.name for item in _INPUTS)}]\n"
-                "  train: {estimator: sklearn.linear_model.LogisticRegression, seed: 7}\n"
-                "  evaluate: {metrics: [auc, accuracy, log-loss, brier]}\n"
-                "  gate:\n    requirements:\n      - {metric: auc, min: 0.7}\n      - {metric: accuracy, min: 0.6}\n",
-            ),
-        )
-        for environment in ENVIRONMENTS:
-            text = f"  model: {name}\n  environment: {environment}\n  target: {{type: kubernetes}}\n"
-            yield f"deploy/{name}-{environment}.yaml", spec("Deployment", f"{name}-{environment}", text)
 
 
 def _git(root: Path, *args: str) -> None:
