@@ -133,8 +133,9 @@ def _run_verb(
     from mlops_ci.cli.session import open_session  # not for --help, nor for a command line that is wrong
 
     dry_run = options.pop("dry_run", False)
-    step = getattr(importlib.import_module(verb.module), verb.name)
     with open_session(verb, options.pop("chdir"), wait, quiet=fmt != "text") as session:
+        # imported only now: a worker that the session has started imports at the same time
+        step = getattr(importlib.import_module(verb.module), verb.name)
         outcome, before = session.sync_and_call(step, options)
         if not dry_run:
             outcome = session.apply_with_retries(outcome, step, options, observe or session.progress)

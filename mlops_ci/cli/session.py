@@ -161,6 +161,11 @@ def open_session(verb: Verb, chdir: str, wait: Callable[[float], None], *, quiet
         if in_job is not None and verb.judges:
             stack.enter_context(locked_plugins_only())
         specs, warnings = _require_specs(root) if verb.needs == "project" else (None, ())
+        if verb.trains and specs is not None:
+            from mlops_ci.training.workers.protocol import prepare_worker  # not for commands that train nothing
+
+            for model in specs.models.values():
+                prepare_worker(model.spec.train.estimator, model.spec.train.entrypoint)
         host = connection.connect_notifier(os.environ, in_job, wait) or no_notifier
         yield Session(verb, context, specs, warnings, progress, wait, host)
 

@@ -83,6 +83,7 @@ SPEC = Verb(
     ),
     icon="shield",
     judges=True,
+    trains=True,
 )
 
 

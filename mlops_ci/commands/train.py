@@ -29,6 +29,7 @@ SPEC = Verb(
     writes=True,
     surfaces=ALL_SURFACES,
     icon="cpu",
+    trains=True,
 )
 
 

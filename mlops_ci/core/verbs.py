@@ -74,6 +74,7 @@ class Verb:
     outputs: tuple[ActionOutput, ...] = ()  # beside COMMON_OUTPUTS, which every Action has
     permissions: tuple[TokenPermission, ...] = ()  # of the job's token; without any, the Action is given none
     judges: bool = False  # in CI, loads plugins from a locked environment only
+    trains: bool = False  # a worker begins to import its libraries as soon as the specs are read
     signs: bool = False  # makes tags, which are signed where the project wants them to be
     icon: str = "git-branch"  # of the Action, one of Feather's
     group: Literal["", "ci"] = ""  # of the command line, and the folder in `commands/`

@@ -8,7 +8,9 @@ first two steps and requires a stored record of the last one (`gated_run`). `ci 
 
 from __future__ import annotations
 
+import importlib
 import tempfile
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -150,6 +152,8 @@ def gate_model(
     if pipeline.artifacts is not None:
         return _gate_external_run(pipeline, outcome, data, pending, pipeline.artifacts)
     candidate = identify_candidate(project, name, data, base=pipeline.base)
+    # what the verdict needs (0.5 s) is imported while this process waits for the training
+    threading.Thread(target=importlib.import_module, args=("scipy.special",)).start()
     trained = train_candidate(project, candidate, pipeline.store, check_determinism=check_determinism)
     outcome = replace(
         outcome,
