@@ -53,7 +53,7 @@ from mlops_ci.repository.git_values import Person
 from mlops_ci.repository.lookup import require_repository
 from mlops_ci.repository.signing import TagSignature, sign_tag, verify_tags
 from mlops_ci.spec.load import LocatedSpec
-from mlops_ci.spec.spec_types import DeploymentSpec, TargetSpec
+from mlops_ci.spec.spec_types import API_VERSION, DeploymentSpec, TargetSpec
 
 DATA_LOCK = "data.lock"
 _MAX_DESCRIPTION = 140  # characters: GitHub's limit
@@ -276,7 +276,9 @@ def _require_deployment_spec(project: Project, model: str, environment: str) -> 
     raise Findings.of(
         "deployment-missing",
         f"no Deployment spec says how '{model}' runs in '{environment}'",
-        help=f"write one: kind: Deployment, spec: {{model: {model}, environment: {environment}, target: {{type: kubernetes}}}}",
+        help=f"write deploy/{model}-{environment}.yaml, and commit it:\n"
+        f"apiVersion: {API_VERSION}\nkind: Deployment\nmetadata: {{name: {model}-{environment}}}\n"
+        f"spec: {{model: {model}, environment: {environment}, target: {{type: kubernetes}}}}",
     )
 
 

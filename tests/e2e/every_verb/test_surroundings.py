@@ -128,7 +128,14 @@ def test_a_deployment_needs_its_spec_as_the_branch_has_it(gated: Consumer) -> No
     path.write_text(path.read_text() + "# more\n")
     assert first_id(gated, "deploy", "diagnosis", "--env", "staging", code=1) == "spec-not-on-branch"
     path.unlink()
-    assert first_id(gated, "deploy", "diagnosis", "--env", "staging", code=1) == "deployment-missing"
+    (found,) = gated.answer("deploy", "diagnosis", "--env", "staging", code=1)["diagnostics"]
+    assert found["id"] == "deployment-missing"
+    where, spec = found["help"].split(":\n", 1)  # what the help says leads to a deployment
+    assert where == "write deploy/diagnosis-staging.yaml, and commit it"
+    (gated.root / "deploy" / "diagnosis-staging.yaml").write_text(spec + "\n")
+    gated.commit()
+    gated.git("push", "--quiet")
+    gated.ok("deploy", "diagnosis", "--env", "staging")
 
 
 def test_unknown_names_get_a_suggestion(gated: Consumer) -> None:
