@@ -6,11 +6,17 @@ import json
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mlops_ci.evaluation.candidates import training
+from mlops_ci.evaluation.candidates.candidate import Candidate
+from mlops_ci.repository.context import Project
+from mlops_ci.spec.load import load_specs
+from mlops_ci.training.package import FittedModel
 from tests.support.consumer import Consumer
 from tests.support.git_calls import git_in
 
@@ -367,11 +373,28 @@ def test_a_model_with_code_of_its_own_is_fetched_with_it(gated: Consumer, tmp_pa
     assert gated.answer("gate")["record"]["models"][0]["comparison"]["championState"] == "compared"
 
 
-def test_code_that_changes_while_it_trains_is_noticed(gated: Consumer) -> None:
-    (gated.root / "models/own.py").write_text(
-        "from sklearn.linear_model import LogisticRegression\n\n\ndef build():\n"
-        "    open(__file__, 'a').write('#')\n    return LogisticRegression()\n"
-    )
+def test_code_that_changes_while_it_trains_is_noticed(gated: Consumer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given training code that is edited while a model is fitted, then the gate does not store a run with it.
+
+    What is fitted here is the library's estimator: that is what the code builds, and library code is fitted in a fork.
+    """
     old = "estimator: sklearn.linear_model.LogisticRegression\n    params: {max_iter: 1000}"
+    specs, _ = load_specs(gated.root)
+    assert specs is not None
+    (library,) = specs.models.values()
+    fit = training.fit_candidate
+
+    def edited(project: Project, candidate: Candidate) -> FittedModel:
+        with (gated.root / "models/own.py").open("a") as file:
+            file.write("#")
+        return fit(project, replace(candidate, model=library))
+
+    (gated.root / "models/own.py").write_text(
+        "from sklearn.linear_model import LogisticRegression\n\n\n"
+        "def build():\n    return LogisticRegression(max_iter=1000)\n"
+    )
     edit(gated, MODEL, old, "entrypoint: models/own.py:build")
+    monkeypatch.setattr(training, "fit_candidate", edited)
+    before = gated.git("for-each-ref")
     assert gated.answer("gate", code=1)["diagnostics"][0]["id"] == "code-changed"
+    assert gated.git("for-each-ref") == before
