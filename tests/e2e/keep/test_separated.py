@@ -275,7 +275,7 @@ def test_what_a_model_costs_is_measured_where_it_runs(jobs: Jobs) -> None:
 
 def test_a_question_is_counted_by_who_keeps(jobs: Jobs) -> None:
     """Given a budget, when a candidate is judged, then its question is counted when the answer is kept, once."""
-    edit(jobs.consumer, "data/patients.yaml", "spec:\n", "spec:\n  split: {holdoutBudget: 2}\n")
+    edit(jobs.consumer, "data/patients.yaml", "spec:\n", "spec:\n  split: {holdoutBudget: 1}\n")
     publish(jobs)
     jobs.train()
     jobs.judge()
