@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -39,43 +40,44 @@ class Peers:
 
     python: Path
 
-    def gto(self, root: Path, commands: Sequence[Sequence[str]]) -> list[tuple[int, str]]:
-        """Run gto commands in a repository, one after the other, and give exit code and output of each."""
-        found: list[tuple[int, str]] = self._ask(root, gto=commands)["gto"]
-        return found
+    def ask(
+        self, root: Path, gto: Sequence[Sequence[str]] = (), artifacts: Sequence[dict[str, str]] = ()
+    ) -> tuple[list[tuple[int, str]], View, list[dict[str, str]]]:
+        """Run gto commands in a repository, then `gto show` and `gto history`, then `dvc.api.artifacts_show`.
 
-    def view(self, root: Path) -> View:
-        """What `gto show` and `gto history` say."""
-        (code, shown), (other, told) = self.gto(root, [("show", "--json"), ("history", "--json")])
+        Give exit code and output of each command, what gto shows in the end, and what DVC answers to each call. One
+        process does all of it: each start costs seconds.
+        """
+        answers = self._ask(root, [*gto, ("show", "--json"), ("history", "--json")], artifacts)
+        *said, (code, shown), (other, told) = answers["gto"]
         assert (code, other) == (0, 0), shown + told
-        models = {
-            name: (
-                _bare(model["version"]),
-                {stage: v for stage, given in model["stage"].items() if (v := _bare(given))},
-            )
-            for name, model in json.loads(shown).items()
-        }
-        return View(
-            models,
-            [
-                (event["artifact"], event["event"], _bare(event["version"]), event["stage"], event["ref"])
-                for event in json.loads(told)
-            ],
-        )
+        return said, _view(json.loads(shown), json.loads(told)), answers["artifacts"]
 
-    def artifacts(self, root: Path, *calls: dict[str, str]) -> list[dict[str, str]]:
-        """What `dvc.api.artifacts_show` answers to each call."""
-        found: list[dict[str, str]] = self._ask(root, artifacts=calls)["artifacts"]
-        return found
-
-    def _ask(self, root: Path, gto: Any = (), artifacts: Any = ()) -> dict[str, Any]:
+    def _ask(self, root: Path, gto: Any, artifacts: Any) -> dict[str, Any]:
         request = json.dumps({"gto": gto, "artifacts": artifacts})
+        # uv compiles nothing: where no byte code may be written, each start compiles their packages again
+        env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         done = subprocess.run(
-            [self.python, INSIDE], cwd=root, input=request, capture_output=True, text=True, timeout=300
+            [self.python, INSIDE], cwd=root, env=env, input=request, capture_output=True, text=True, timeout=300
         )
         assert done.returncode == 0, done.stderr
         answers: dict[str, Any] = json.loads(done.stdout)
         return answers
+
+
+def _view(shown: dict[str, Any], told: list[dict[str, Any]]) -> View:
+    """Return what `gto show --json` and `gto history --json` say."""
+    models = {
+        name: (
+            _bare(model["version"]),
+            {stage: v for stage, given in model["stage"].items() if (v := _bare(given))},
+        )
+        for name, model in shown.items()
+    }
+    events = [
+        (event["artifact"], event["event"], _bare(event["version"]), event["stage"], event["ref"]) for event in told
+    ]
+    return View(models, events)
 
 
 def ours(consumer: Consumer) -> View:

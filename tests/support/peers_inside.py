@@ -1,12 +1,14 @@
 """Runs in the peers' own environment: calls `gto` and `dvc` many times in one process, since each start costs seconds.
 
 Reads `{"gto": [argv, ...], "artifacts": [keywords, ...]}` from standard input, and writes what each call answered.
-`gto` dates its tags by the clock, whatever git's variables say, so here every command has a second of its own.
+`gto` dates its tags by the clock, whatever git's variables say, so here every command has a second of its own. It reads
+its configuration nine times in a command, and makes a class each time; no command here changes it, so here it is read once.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import io
 import json
@@ -22,6 +24,9 @@ def main() -> None:
     seconds = [time.time()]
     time.time = lambda: seconds[0]
     os.environ["GIT_COMMITTER_DATE"] = "0 +0000"  # one git library cannot; the other takes the time from Python
+    once = functools.cache(importlib.import_module("gto.config").read_registry_config)
+    for name in ("gto.index", "gto.registry"):
+        vars(importlib.import_module(name))["read_registry_config"] = once
     answers: dict[str, list[Any]] = {"gto": [], "artifacts": []}
     for argv in request["gto"]:
         seconds[0] += 1

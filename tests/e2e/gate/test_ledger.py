@@ -15,7 +15,7 @@ from mlops_ci.core.records.events import LedgerHead, Release
 from mlops_ci.registry import holdout_ledger, state
 from mlops_ci.repository import git
 from mlops_ci.repository.git import Repository
-from tests.support.consumer import Consumer, copy_of, edit
+from tests.support.consumer import Consumer, copy_of, edit, home_of_ada
 from tests.support.git_calls import git_in
 
 MODEL, DATA = "models/diagnosis.yaml", "data/patients.yaml"
@@ -25,12 +25,30 @@ REF = "refs/mlops/ledger/patients/1"
 @pytest.fixture
 def budgeted(gated: Consumer) -> Consumer:
     """A consumer whose holdout may be asked three times, and whose floors are low."""
-    edit(gated, MODEL, "min: 0.93", "min: 0.6")
-    edit(gated, MODEL, "min: 0.87", "min: 0.6")
-    edit(gated, DATA, "spec:\n", "spec:\n  split: {holdoutBudget: 3}\n")
-    gated.commit("Count questions")
-    gated.git("push", "--quiet")
-    return gated
+    return count_questions(gated)
+
+
+@pytest.fixture(scope="module")
+def world_of_asked(world_of_gated: Consumer, tmp_path_factory: pytest.TempPathFactory) -> Consumer:
+    with home_of_ada(tmp_path_factory):
+        made = count_questions(copy_of(world_of_gated, tmp_path_factory.mktemp("asked")))
+        assert made.answer("gate")["record"]["verdict"] == "pass"
+    return made
+
+
+@pytest.fixture
+def asked(world_of_asked: Consumer, tmp_path: Path) -> Consumer:
+    """The same consumer after its first question, which is at the remote."""
+    return copy_of(world_of_asked, tmp_path)
+
+
+def count_questions(consumer: Consumer) -> Consumer:
+    edit(consumer, MODEL, "min: 0.93", "min: 0.6")
+    edit(consumer, MODEL, "min: 0.87", "min: 0.6")
+    edit(consumer, DATA, "spec:\n", "spec:\n  split: {holdoutBudget: 3}\n")
+    consumer.commit("Count questions")
+    consumer.git("push", "--quiet")
+    return consumer
 
 
 def another(consumer: Consumer, number: int) -> None:
@@ -53,7 +71,9 @@ def ids(answer: dict[str, Any]) -> list[str]:
 
 
 def test_a_candidate_is_counted_at_the_remote_once_and_every_test_gets_its_share(budgeted: Consumer) -> None:
-    (model,) = budgeted.answer("gate")["record"]["models"]
+    answer = budgeted.answer("gate")
+    (model,) = answer["record"]["models"]
+    assert "holdout-budget-low" not in ids(answer)
     assert model["comparison"]["confidence"] == pytest.approx(1 - 0.05 / 3)
     assert questions(budgeted.origin) == [model["comparison"]["modelDigest"]]
     (again,) = budgeted.answer("gate")["record"]["models"]
@@ -67,34 +87,38 @@ def test_without_a_budget_nothing_is_counted(gated: Consumer) -> None:
     assert REF not in gated.published()
 
 
-def test_a_budget_runs_out_and_a_new_epoch_is_a_fresh_holdout(budgeted: Consumer) -> None:
-    for number in (1, 2, 3):
-        another(budgeted, number)
-        answer = budgeted.answer("gate")
+def test_a_budget_runs_out_and_a_new_epoch_is_a_fresh_holdout(asked: Consumer) -> None:
+    for number in (2, 3):
+        another(asked, number)
+        answer = asked.answer("gate")
         assert ("holdout-budget-low" in ids(answer)) == (number == 3)
-    another(budgeted, 4)
-    refused = budgeted.answer("gate", code=1)
+    another(asked, 4)
+    refused = asked.answer("gate", code=1)
     assert ids(refused) == ["holdout-exhausted"]
     assert "comparison" not in refused["record"]["models"][0]  # nothing was scored
-    another(budgeted, 2)
-    assert budgeted.answer("gate")["record"]["models"][0]["verdict"] in ("pass", "inconclusive")  # it was asked before
-    edit(budgeted, DATA, "{holdoutBudget: 3}", "{holdoutBudget: 3, epoch: 2}")
-    another(budgeted, 4)
-    budgeted.ok("gate")
-    assert len(questions(budgeted.origin)) == 3
-    assert "refs/mlops/ledger/patients/2" in budgeted.published()
+    another(asked, 2)
+    assert asked.answer("gate")["record"]["models"][0]["verdict"] in ("pass", "inconclusive")  # it was asked before
+    edit(asked, DATA, "{holdoutBudget: 3}", "{holdoutBudget: 3, epoch: 2}")
+    another(asked, 4)
+    asked.ok("gate")
+    assert len(questions(asked.origin)) == 3
+    assert "refs/mlops/ledger/patients/2" in asked.published()
 
 
 def test_models_of_one_command_do_not_spend_more_than_there_is(budgeted: Consumer) -> None:
+    """Given a budget of two, when one command has three new models, then two are judged and one is not."""
+    edit(budgeted, DATA, "{holdoutBudget: 3}", "{holdoutBudget: 2}")
+    budgeted.commit("Allow less")
+    budgeted.git("push", "--quiet")
     text = (budgeted.root / MODEL).read_text()
-    for number in range(4):
+    for number in range(2):
         other = text.replace("name: diagnosis", f"name: other-{number}").replace("seed: 7", f"seed: {number}")
         other = other.replace("params: {max_iter: 1000}", f"params: {{C: 0.{number + 1}, max_iter: 1000}}")
         (budgeted.root / "models" / f"other-{number}.yaml").write_text(other)
     answer = budgeted.answer("gate", code=1)
     assert "holdout-exhausted" in ids(answer)
-    assert sum("comparison" not in model for model in answer["record"]["models"]) == 2
-    assert len(questions(budgeted.origin)) == 3
+    assert sum("comparison" not in model for model in answer["record"]["models"]) == 1
+    assert len(questions(budgeted.origin)) == 2
 
 
 def test_the_gate_says_what_a_question_cost_also_when_it_was_asked_before(budgeted: Consumer) -> None:
@@ -126,13 +150,12 @@ def test_one_model_under_two_names_is_one_question(budgeted: Consumer) -> None:
 
 
 def test_who_loses_the_race_for_a_place_takes_the_next_one(
-    budgeted: Consumer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    asked: Consumer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Given two clones that ask at once, when one push is first, then both questions are counted, and nothing is fitted again."""
-    budgeted.ok("gate")
-    budgeted.git("fetch", "--quiet", "origin", "refs/mlops/ledger/*:refs/mlops/ledger/*")
+    asked.git("fetch", "--quiet", "origin", "refs/mlops/ledger/*:refs/mlops/ledger/*")
     rival = tmp_path / "rival"
-    git_in(tmp_path)("clone", "--quiet", str(budgeted.origin), str(rival))
+    git_in(tmp_path)("clone", "--quiet", str(asked.origin), str(rival))
     git_in(rival)("fetch", "--quiet", "origin", f"{REF}:{REF}")
     tree = git_in(rival)("rev-parse", f"{REF}^{{tree}}").strip()
     calls: list[ApplyResult] = []
@@ -145,32 +168,30 @@ def test_who_loses_the_race_for_a_place_takes_the_next_one(
         return calls[-1]
 
     monkeypatch.setattr(session, "apply_plan", late)
-    another(budgeted, 5)
-    assert run_command_line(["gate", "--format", "json", "-C", str(budgeted.root)], wait=lambda _: None) == 0
+    another(asked, 5)
+    assert run_command_line(["gate", "--format", "json", "-C", str(asked.root)], wait=lambda _: None) == 0
     assert [call.state for call in calls] == ["raced", "done"]
     (model,) = json.loads(capsys.readouterr().out)["record"]["models"]
     assert model["comparison"]["holdoutQuestion"]["number"] == 3  # and not the second, which it was planned as
-    assert git_in(budgeted.origin)("log", "--format=%s", REF).split("\n")[1] == "theirs"
-    assert len(questions(budgeted.origin)) == 3
+    assert git_in(asked.origin)("log", "--format=%s", REF).split("\n")[1] == "theirs"
+    assert len(questions(asked.origin)) == 3
 
 
-def test_without_the_remote_a_new_question_waits_and_an_old_one_does_not(budgeted: Consumer, tmp_path: Path) -> None:
-    budgeted.ok("gate")
-    budgeted.ok("release")
-    budgeted.git("remote", "set-url", "origin", str(tmp_path / "gone"))
-    assert budgeted.answer("gate")["record"]["models"][0]["model"] == "diagnosis"
-    another(budgeted, 6)
-    assert ids(budgeted.answer("gate", code=3)) == ["ledger-offline"]
+def test_without_the_remote_a_new_question_waits_and_an_old_one_does_not(asked: Consumer, tmp_path: Path) -> None:
+    asked.ok("release")
+    asked.git("remote", "set-url", "origin", str(tmp_path / "gone"))
+    assert asked.answer("gate")["record"]["models"][0]["model"] == "diagnosis"
+    another(asked, 6)
+    assert ids(asked.answer("gate", code=3)) == ["ledger-offline"]
 
 
-def test_what_the_ledger_does_not_have_is_not_released(budgeted: Consumer) -> None:
-    assert budgeted.answer("gate")["record"]["verdict"] == "pass"
-    kept = budgeted.git("rev-parse", REF)
-    budgeted.git("push", "--quiet", "origin", f":{REF}")
-    budgeted.git("update-ref", "-d", REF)
-    assert ids(budgeted.answer("release", code=1)) == ["release-not-counted"]
-    budgeted.git("push", "--quiet", "origin", f"{kept}:{REF}")
-    budgeted.ok("release")
+def test_what_the_ledger_does_not_have_is_not_released(asked: Consumer) -> None:
+    kept = asked.git("rev-parse", REF)
+    asked.git("push", "--quiet", "origin", f":{REF}")
+    asked.git("update-ref", "-d", REF)
+    assert ids(asked.answer("release", code=1)) == ["release-not-counted"]
+    asked.git("push", "--quiet", "origin", f"{kept}:{REF}")
+    asked.ok("release")
 
 
 def released(consumer: Consumer) -> Release:
@@ -180,21 +201,20 @@ def released(consumer: Consumer) -> Release:
     return record
 
 
-def test_a_release_says_at_which_level_and_where_in_the_ledger_it_was_judged(budgeted: Consumer) -> None:
+def test_a_release_says_at_which_level_and_where_in_the_ledger_it_was_judged(asked: Consumer) -> None:
     """Given two candidates that were judged, when the first is released, then its tag has its place and the ledger's head."""
-    budgeted.ok("gate")
-    another(budgeted, 1)
-    budgeted.ok("gate")
-    budgeted.git("checkout", "--quiet", "models")
-    record = released(budgeted)
-    assert record.ledger == LedgerHead(REF, budgeted.published()[REF], 1)
+    another(asked, 1)
+    asked.ok("gate")
+    asked.git("checkout", "--quiet", "models")
+    record = released(asked)
+    assert record.ledger == LedgerHead(REF, asked.published()[REF], 1)
     assert record.evidence.budget == 3
     assert record.evidence.confidence == pytest.approx(1 - 0.05 / 3)
-    found = budgeted.answer("audit")
+    found = asked.answer("audit")
     assert found["diagnostics"] == []
     assert found["record"]["ledgers"] == [{"ref": REF, "questions": 2, "head": record.ledger.oid}]
-    budgeted.git("update-ref", REF, f"{REF}~1")
-    assert ids(budgeted.answer("audit", code=1)) == ["audit-ledger-rewritten"]
+    asked.git("update-ref", REF, f"{REF}~1")
+    assert ids(asked.answer("audit", code=1)) == ["audit-ledger-rewritten"]
 
 
 def test_without_a_budget_a_release_names_no_ledger(gated: Consumer) -> None:
@@ -216,14 +236,13 @@ def test_a_ledger_from_before_the_remote_is_published_before_anything_is_release
     assert record.ledger.oid == budgeted.published()[REF]
 
 
-def test_a_ledger_that_was_rewritten_is_noticed(budgeted: Consumer, tmp_path: Path) -> None:
-    budgeted.ok("gate")
-    git_in(tmp_path)("clone", "--quiet", str(budgeted.origin), "rival")
+def test_a_ledger_that_was_rewritten_is_noticed(asked: Consumer, tmp_path: Path) -> None:
+    git_in(tmp_path)("clone", "--quiet", str(asked.origin), "rival")
     rival = git_in(tmp_path / "rival")
     other = rival("commit-tree", rival("rev-parse", "HEAD^{tree}").strip(), "-m", "nothing was asked").strip()
     rival("push", "--quiet", "--force", "origin", f"{other}:{REF}")
-    another(budgeted, 7)
-    assert ids(budgeted.answer("gate", code=3)) == ["registry-diverged"]
+    another(asked, 7)
+    assert ids(asked.answer("gate", code=3)) == ["registry-diverged"]
 
 
 def repository(consumer: Consumer) -> Repository:

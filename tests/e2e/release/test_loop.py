@@ -6,12 +6,18 @@ import json
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.consumer import Consumer
+from mlops_ci.evaluation.candidates import training
+from mlops_ci.evaluation.candidates.candidate import Candidate
+from mlops_ci.repository.context import Project
+from mlops_ci.spec.load import load_specs
+from mlops_ci.training.package import FittedModel
+from tests.support.consumer import Consumer, copy_of, home_of_ada
 from tests.support.git_calls import git_in
 
 MODEL = Path("models/diagnosis.yaml")
@@ -37,6 +43,35 @@ def retrained(consumer: Consumer) -> None:
     consumer.commit("Regularise more")
     consumer.git("push", "--quiet")
     consumer.ok("gate")
+
+
+@pytest.fixture(scope="module")
+def world_of_candidate(world_of_gated: Consumer, tmp_path_factory: pytest.TempPathFactory) -> Consumer:
+    with home_of_ada(tmp_path_factory):
+        made = copy_of(world_of_gated, tmp_path_factory.mktemp("candidate"))
+        deployed(made)
+        retrained(made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def world_of_two(world_of_candidate: Consumer, tmp_path_factory: pytest.TempPathFactory) -> Consumer:
+    with home_of_ada(tmp_path_factory):
+        made = copy_of(world_of_candidate, tmp_path_factory.mktemp("two"))
+        deployed(made)
+    return made
+
+
+@pytest.fixture
+def candidate(world_of_candidate: Consumer, tmp_path: Path) -> Consumer:
+    """A version in both environments, and another candidate that has passed the gate."""
+    return copy_of(world_of_candidate, tmp_path)
+
+
+@pytest.fixture
+def two(world_of_two: Consumer, tmp_path: Path) -> Consumer:
+    """Two versions that have been deployed to both environments, one after the other."""
+    return copy_of(world_of_two, tmp_path)
 
 
 def test_a_release_is_a_tag_with_its_evidence_and_everything_it_names_is_at_the_origin(gated: Consumer) -> None:
@@ -88,48 +123,43 @@ def test_deploy_follows_the_order_of_environments(gated: Consumer) -> None:
     assert gated.answer("deploy", "diagnosis", "--env", "prod", code=1)["diagnostics"][0]["id"] == "deploy-out-of-order"
 
 
-def test_a_rollback_puts_the_version_and_its_manifests_back(gated: Consumer) -> None:
-    deployed(gated)
-    first = gated.git("show", "origin/main:deploy/prod/diagnosis/release.yaml")
-    retrained(gated)
-    deployed(gated)
-    assert gated.answer("show")["record"]["models"][0]["environments"] == {"staging": "1.1.0", "prod": "1.1.0"}
-    gated.ok("rollback", "diagnosis", "--env", "prod", "--reason", "alarms at night")
-    assert gated.answer("show")["record"]["models"][0]["environments"] == {"staging": "1.1.0", "prod": "1.0.0"}
-    assert gated.git("show", "origin/main:deploy/prod/diagnosis/release.yaml") == first
-    newest = gated.answer("history")["record"]["events"][0]
+def test_a_rollback_puts_the_version_and_its_manifests_back(candidate: Consumer) -> None:
+    first = candidate.git("show", "origin/main:deploy/prod/diagnosis/release.yaml")
+    deployed(candidate)
+    assert candidate.answer("show")["record"]["models"][0]["environments"] == {"staging": "1.1.0", "prod": "1.1.0"}
+    candidate.ok("rollback", "diagnosis", "--env", "prod", "--reason", "alarms at night")
+    assert candidate.answer("show")["record"]["models"][0]["environments"] == {"staging": "1.1.0", "prod": "1.0.0"}
+    assert candidate.git("show", "origin/main:deploy/prod/diagnosis/release.yaml") == first
+    newest = candidate.answer("history")["record"]["events"][0]
     assert (newest["event"], newest["version"], newest["sentence"]) == ("rollback", "1.0.0", "alarms at night")
-    assert [event["tag"] for event in gated.answer("history")["record"]["events"]][:2] == [
+    assert [event["tag"] for event in candidate.answer("history")["record"]["events"]][:2] == [
         "diagnosis#prod#5",
         "diagnosis#prod#4",
     ]
 
 
 def test_the_model_that_was_rolled_back_from_is_not_released_again(
-    gated: Consumer, monkeypatch: pytest.MonkeyPatch
+    two: Consumer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given a rollback, when the same model comes again, then the gate warns, and a release needs force and a reason."""
-    deployed(gated)
-    retrained(gated)
-    deployed(gated)
-    gated.ok("rollback", "diagnosis", "--env", "prod", "--reason", "alarms at night")
-    found = gated.answer("release", code=1)["diagnostics"][0]
+    two.ok("rollback", "diagnosis", "--env", "prod", "--reason", "alarms at night")
+    found = two.answer("release", code=1)["diagnostics"][0]
     assert (found["id"], "alarms at night" in found["message"]) == ("model-abandoned", True)
-    gated.git("pull", "--quiet", "--rebase")
+    two.git("pull", "--quiet", "--rebase")
     monkeypatch.setattr(
         "mlops_ci.evaluation.candidates.candidate.TRAIN_FORMAT", 99
     )  # another run of the very same model
-    warned = gated.answer("gate")["diagnostics"][-1]
+    warned = two.answer("gate")["diagnostics"][-1]
     assert (warned["id"], warned["severity"], warned["location"]["path"]) == ("model-abandoned", "warning", str(MODEL))
-    assert gated.answer("release", code=1)["diagnostics"][0] == {
+    assert two.answer("release", code=1)["diagnostics"][0] == {
         **found,
         "help": "release or deploy another model; or use this one anyway and give a reason: mlops-ci release diagnosis --force --reason TEXT",
     }
-    assert gated.answer("release", "--force", code=2)["diagnostics"][0]["id"] == "reason-missing"
-    gated.ok("release", "--force", "--reason", "the alarms were false")
-    event = statement_of(gated, "diagnosis@v1.1.1")["event"]
+    assert two.answer("release", "--force", code=2)["diagnostics"][0]["id"] == "reason-missing"
+    two.ok("release", "--force", "--reason", "the alarms were false")
+    event = statement_of(two, "diagnosis@v1.1.1")["event"]
     assert (event["reason"], event["overrides"]["name"]) == ("the alarms were false", "diagnosis#prod#5")
-    gated.ok("deploy", "diagnosis", "--env", "staging")
+    two.ok("deploy", "diagnosis", "--env", "staging")
 
 
 def statement_of(consumer: Consumer, tag: str) -> dict[str, Any]:
@@ -239,29 +269,25 @@ def test_a_changed_byte_in_the_store_is_never_written(gated: Consumer, tmp_path:
     assert not (tmp_path / "model").exists()
 
 
-def test_a_clone_gets_the_champion_from_the_origin(gated: Consumer, tmp_path: Path) -> None:
+def test_a_clone_gets_the_champion_from_the_origin(candidate: Consumer, tmp_path: Path) -> None:
     """A fresh clone has neither runs nor releases: the champion's files are fetched when they are needed."""
-    gated.ok("release")
-    retrained(gated)
-    git_in(tmp_path)("clone", "--quiet", str(gated.origin), "fresh")
-    fresh = Consumer(tmp_path / "fresh", gated.origin)
+    git_in(tmp_path)("clone", "--quiet", str(candidate.origin), "fresh")
+    fresh = Consumer(tmp_path / "fresh", candidate.origin)
     comparison = fresh.answer("gate")["record"]["models"][0]["comparison"]
     assert comparison["championState"] == "compared"
     assert comparison["champion"]["version"] == "1.0.0"
 
 
-def test_a_dry_run_prints_the_plan_and_writes_nothing(gated: Consumer) -> None:
-    deployed(gated)
-    retrained(gated)
+def test_a_dry_run_prints_the_plan_and_writes_nothing(candidate: Consumer) -> None:
     reason = ("--reason", "x")
-    unwritten(gated, "release")
-    unwritten(gated, "deploy", "diagnosis@1.0.0", "--env", "staging", *reason)
-    unwritten(gated, "rollback", "diagnosis", "--env", "prod", *reason, "--version", "1.0.0")
-    unwritten(gated, "retire", "diagnosis", "--env", "prod", *reason)
-    unwritten(gated, "init", "elsewhere", "--template", "minimal")
-    edit(gated, MODEL, "C: 0.5", "C: 0.4")
-    unwritten(gated, "train")
-    unwritten(gated, "gate")
+    unwritten(candidate, "release")
+    unwritten(candidate, "deploy", "diagnosis@1.0.0", "--env", "staging", *reason)
+    unwritten(candidate, "rollback", "diagnosis", "--env", "prod", *reason, "--version", "1.0.0")
+    unwritten(candidate, "retire", "diagnosis", "--env", "prod", *reason)
+    unwritten(candidate, "init", "elsewhere", "--template", "minimal")
+    edit(candidate, MODEL, "C: 0.5", "C: 0.4")
+    unwritten(candidate, "train")
+    unwritten(candidate, "gate")
 
 
 def unwritten(consumer: Consumer, *args: str) -> None:
@@ -303,15 +329,12 @@ def test_a_file_in_the_place_of_the_manifests_folder_is_not_replaced(gated: Cons
     assert gated.answer("deploy", "diagnosis", "--env", "staging", code=1)["diagnostics"][0]["id"] == "folder-taken"
 
 
-def test_a_second_rollback_goes_further_back_and_never_forward(gated: Consumer) -> None:
-    deployed(gated)
-    retrained(gated)
-    deployed(gated)
+def test_a_second_rollback_goes_further_back_and_never_forward(two: Consumer) -> None:
     back = ("rollback", "diagnosis", "--env", "prod", "--reason", "worse")
-    gated.ok(*back)
-    found = gated.answer(*back, code=1)["diagnostics"][0]
+    two.ok(*back)
+    found = two.answer(*back, code=1)["diagnostics"][0]
     assert (found["id"], "nothing ran in 'prod' before v1.0.0" in found["message"]) == ("rollback-nowhere", True)
-    gated.ok(*back, "--version", "1.1.0")
+    two.ok(*back, "--version", "1.1.0")
 
 
 def test_a_rollback_goes_only_where_the_model_has_been_and_says_why(gated: Consumer) -> None:
@@ -321,22 +344,20 @@ def test_a_rollback_goes_only_where_the_model_has_been_and_says_why(gated: Consu
     assert gated.answer(*there, " ", code=2)["diagnostics"][0]["id"] == "reason-missing"
 
 
-def test_a_rollback_by_request_is_finished_by_the_command_it_names(gated: Consumer) -> None:
-    deployed(gated)
-    retrained(gated)
-    edit(gated, "mlops.yaml", "spec:\n", "spec:\n  delivery: pull-request\n")
-    gated.commit("Deliver by request")
-    gated.git("push", "--quiet")
-    gated.ok("release") if gated.run("release").returncode else None
+def test_a_rollback_by_request_is_finished_by_the_command_it_names(candidate: Consumer) -> None:
+    edit(candidate, "mlops.yaml", "spec:\n", "spec:\n  delivery: pull-request\n")
+    candidate.commit("Deliver by request")
+    candidate.git("push", "--quiet")
+    candidate.ok("release") if candidate.run("release").returncode else None
     for environment in ("staging", "prod"):
-        asked = gated.answer("deploy", "diagnosis", "--env", environment)["record"]
-        merged(gated, asked["branch"])
-        gated.ok(*shlex.split(asked["followUpCommand"])[1:])
-    asked = gated.answer("rollback", "diagnosis", "--env", "prod", "--reason", "it's worse")["record"]
+        asked = candidate.answer("deploy", "diagnosis", "--env", environment)["record"]
+        merged(candidate, asked["branch"])
+        candidate.ok(*shlex.split(asked["followUpCommand"])[1:])
+    asked = candidate.answer("rollback", "diagnosis", "--env", "prod", "--reason", "it's worse")["record"]
     assert asked["state"] == "requested"
-    merged(gated, asked["branch"])
-    gated.ok(*shlex.split(asked["followUpCommand"])[1:])
-    newest = gated.answer("history")["record"]["events"][0]
+    merged(candidate, asked["branch"])
+    candidate.ok(*shlex.split(asked["followUpCommand"])[1:])
+    newest = candidate.answer("history")["record"]["events"][0]
     assert (newest["event"], newest["version"], newest["sentence"]) == ("rollback", "1.0.0", "it's worse")
 
 
@@ -367,11 +388,28 @@ def test_a_model_with_code_of_its_own_is_fetched_with_it(gated: Consumer, tmp_pa
     assert gated.answer("gate")["record"]["models"][0]["comparison"]["championState"] == "compared"
 
 
-def test_code_that_changes_while_it_trains_is_noticed(gated: Consumer) -> None:
-    (gated.root / "models/own.py").write_text(
-        "from sklearn.linear_model import LogisticRegression\n\n\ndef build():\n"
-        "    open(__file__, 'a').write('#')\n    return LogisticRegression()\n"
-    )
+def test_code_that_changes_while_it_trains_is_noticed(gated: Consumer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given training code that is edited while a model is fitted, then the gate does not store a run with it.
+
+    What is fitted here is the library's estimator: that is what the code builds, and library code is fitted in a fork.
+    """
     old = "estimator: sklearn.linear_model.LogisticRegression\n    params: {max_iter: 1000}"
+    specs, _ = load_specs(gated.root)
+    assert specs is not None
+    (library,) = specs.models.values()
+    fit = training.fit_candidate
+
+    def edited(project: Project, candidate: Candidate) -> FittedModel:
+        with (gated.root / "models/own.py").open("a") as file:
+            file.write("#")
+        return fit(project, replace(candidate, model=library))
+
+    (gated.root / "models/own.py").write_text(
+        "from sklearn.linear_model import LogisticRegression\n\n\n"
+        "def build():\n    return LogisticRegression(max_iter=1000)\n"
+    )
     edit(gated, MODEL, old, "entrypoint: models/own.py:build")
+    monkeypatch.setattr(training, "fit_candidate", edited)
+    before = gated.git("for-each-ref")
     assert gated.answer("gate", code=1)["diagnostics"][0]["id"] == "code-changed"
+    assert gated.git("for-each-ref") == before

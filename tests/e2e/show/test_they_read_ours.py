@@ -43,7 +43,15 @@ def test_gto_and_dvc_see_the_versions_and_stages_that_we_see(gated: Consumer, pe
     gated.ok("deploy", "diagnosis", "--env", "prod")
     gated.ok("rollback", "diagnosis", "--env", "prod", "--reason", "alarms at night")
 
-    theirs, mine = peers.view(gated.root), ours(gated)
+    asked: tuple[dict[str, str], ...] = (
+        {"version": "v1.0.0"},
+        {"version": "v1.1.0"},
+        {"stage": "staging"},
+        {"stage": "prod"},
+        {},
+    )
+    calls = [{"name": "diagnosis", **keywords} for keywords in asked]
+    (_, theirs, found), mine = peers.ask(gated.root, artifacts=calls), ours(gated)
     assert mine.models == {
         "diagnosis": ("1.1.0", {"staging": "1.1.0", "prod": "1.0.0"}),
         "screening": ("1.0.0", {"staging": "1.0.0"}),
@@ -53,13 +61,5 @@ def test_gto_and_dvc_see_the_versions_and_stages_that_we_see(gated: Consumer, pe
         assert theirs.of(model_name) == mine.of(model_name)
     assert len(mine.of("diagnosis")) == 7
 
-    asked: tuple[dict[str, str], ...] = (
-        {"version": "v1.0.0"},
-        {"version": "v1.1.0"},
-        {"stage": "staging"},
-        {"stage": "prod"},
-        {},
-    )
-    found = peers.artifacts(gated.root, *({"name": "diagnosis", **keywords} for keywords in asked))
     assert [answer["rev"] for answer in found] == [first, second, second, first, second]
     assert {answer["path"] for answer in found} == {"models/diagnosis.yaml"}
