@@ -105,7 +105,8 @@ def test_forked_workers_come_to_what_fresh_ones_come_to(
     assert (forked.model_digest, forked.estimator) == (fresh.model_digest, fresh.estimator)
     assert forked.environment == fresh.environment  # with its libraries for threads
     assert pq.read_table(forked.folder / GOLDEN_FILE).equals(pq.read_table(fresh.folder / GOLDEN_FILE))
-    assert np.array_equal(answers, predictions(fresh, data))
+    with workers_in_process():  # which nothing has forked, either
+        assert np.array_equal(answers, predictions(fresh, data))
 
 
 # in a process of its own: one template serves one process
