@@ -50,7 +50,8 @@ def found(bench: Any, frame: pd.DataFrame, key: tuple[str, ...] = ("id",), **spe
         for path in (sides.train, sides.holdout)
     )
     if key and content:
-        assert leaks.rows_with_equal_content == sum(row in set(train) for row in holdout)
+        known = set(train)
+        assert leaks.rows_with_equal_content == sum(row in known for row in holdout)
     return leaks
 
 

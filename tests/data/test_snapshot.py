@@ -35,9 +35,9 @@ rows = st.lists(
         st.none() | st.datetimes(),
     ),
     min_size=1,
-    max_size=8,
+    max_size=20,
 )
-few = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+few = settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def as_csv(table: list[Row], names: list[str]) -> str:
@@ -70,7 +70,7 @@ def digests(bench: Any, source: SourceSpec) -> tuple[str, str, int]:
 
 
 @few
-@given(table=rows, random=st.randoms(use_true_random=False), cut=st.integers(0, 8))
+@given(table=rows, random=st.randoms(use_true_random=False), cut=st.integers(0, 20))
 def test_the_digest_is_of_the_content(
     table: list[Row], random: Random, cut: int, tmp_path_factory: Any, benches: Any
 ) -> None:

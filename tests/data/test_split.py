@@ -15,7 +15,7 @@ from mlops_ci.data.sources.files import source_files
 from mlops_ci.data.split import SplitSource, SplitSummary, split_dataset, target_findings, write_split_files
 from mlops_ci.spec.spec_types import ColumnSpec, SourceSpec, SplitSpec
 
-few = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+few = settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def divided(
@@ -61,7 +61,7 @@ def _text(value: Any) -> str:
 
 @few
 @given(
-    ids=st.lists(st.integers(-(2**63), 2**63 - 1), min_size=30, max_size=60, unique=True),
+    ids=st.lists(st.integers(-(2**63), 2**63 - 1), min_size=60, max_size=150, unique=True),
     more=st.sets(st.integers(0, 10**6), max_size=20),
     holdout=st.sampled_from([0.3, 0.5, 0.7]),
     epoch=st.integers(1, 9),
@@ -113,8 +113,8 @@ KEYS: dict[str, tuple[st.SearchStrategy[Any], str]] = {
 }
 
 
-@settings(few, max_examples=6)
-@given(rows=st.lists(st.tuples(*(values for values, _ in KEYS.values())), min_size=20, max_size=30))
+@settings(few, max_examples=3)
+@given(rows=st.lists(st.tuples(*(values for values, _ in KEYS.values())), min_size=40, max_size=60))
 def test_a_key_names_the_same_row_whatever_type_its_columns_are_taken_for(
     rows: list[tuple[Any, ...]], tmp_path_factory: Any, benches: Any
 ) -> None:

@@ -216,6 +216,9 @@ HOSTILE = (
 TEXT = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs", "Cc")), min_size=1)
 
 
+COMMAND = pod(render_manifests(make_release(), PROD, "delay-prod", repository=URL))["initContainers"][0]["command"]
+
+
 @settings(max_examples=40, deadline=None)
 @given(TEXT | st.sampled_from(HOSTILE))
 def test_hostile_strings_stay_data(text: str) -> None:
@@ -224,15 +227,13 @@ def test_hostile_strings_stay_data(text: str) -> None:
         make_release(commit=text), dataclasses.replace(PROD, target=target), "delay-prod", repository=URL
     )
 
-    server, fetcher = pod(files)["containers"][0], pod(files)["initContainers"][0]
+    spec = pod(files)
+    server, fetcher = spec["containers"][0], spec["initContainers"][0]
     assert server["image"] == text
     assert expand(environment(fetcher)["MODEL_REPOSITORY"]) == f"/srv/{text}.git"
     assert fetcher["env"][-1]["valueFrom"]["secretKeyRef"]["name"] == text
     assert load(files, "release.yaml")["metadata"]["annotations"]["mlops-ci/commit"] == text
-    assert (
-        fetcher["command"]
-        == pod(render_manifests(make_release(), PROD, "delay-prod", repository=URL))["initContainers"][0]["command"]
-    )
+    assert fetcher["command"] == COMMAND
 
 
 def test_the_script_holds_nothing_that_kubernetes_would_expand(release: Release) -> None:

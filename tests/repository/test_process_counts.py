@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from mlops_ci.cli.main import run_command_line
 from tests.support.git_calls import git_in
 
 # measured: 21 and 28. Each further model of a command adds its own lookups and writes
@@ -34,7 +33,7 @@ def test_a_gate_and_a_release_start_few_processes_of_git(counted: Path, tmp_path
 
     def run(*args: str) -> list[str]:
         counted.unlink(missing_ok=True)
-        subprocess.run([sys.executable, "-m", "mlops_ci", *args], cwd=project, check=True, capture_output=True)
+        assert run_command_line([*args, "-C", str(project)]) == 0
         return counted.read_text().splitlines()
 
     project.mkdir()

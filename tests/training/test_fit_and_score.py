@@ -249,10 +249,6 @@ class Infinite(Mean):
 def infinite():
     return Infinite()
 
-def leaves():
-    import os
-    os._exit(7)
-
 def sleeps():
     import time
     time.sleep(60)
@@ -388,14 +384,6 @@ def test_a_file_named_like_an_installed_module_is_refused(train_on: Callable[...
     with pytest.raises(UsageProblem) as caught:
         train_on(TrainSpec(entrypoint="models/json.py:build"))
     assert caught.value.diagnostics[0].id == "entrypoint-name-taken"
-
-
-@pytest.mark.usefixtures("entrypoint")
-def test_a_training_that_dies_is_a_finding(train_on: Callable[..., FittedModel]) -> None:
-    with pytest.raises(Findings) as caught:
-        train_on(own("leaves"))
-    assert caught.value.diagnostics[0].id == "train-failed"
-    assert "exit code 7" in caught.value.diagnostics[0].message
 
 
 @pytest.mark.usefixtures("in_process")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ from mlops_ci.training.packaging import skops as package
 from mlops_ci.training.packaging.package_files import GOLDEN_FILE
 from mlops_ci.training.packaging.structural_digest import structural_digest
 from mlops_ci.training.training_task import TrainingTask
+from mlops_ci.training.workers import protocol
+from tests.training.conftest import workers_in_process
 
 MODEL = """
 import atexit, json, os, pathlib, sys
@@ -41,6 +43,13 @@ class Own(ClassifierMixin, BaseEstimator):
 """
 
 Try = Callable[..., FittedModel]
+
+
+@pytest.fixture
+def real_training() -> Iterator[None]:
+    """A process for the attacker's training; what is asked of the file afterwards is asked here."""
+    with workers_in_process(but=lambda job: isinstance(job, protocol.TrainJob)):
+        yield
 
 
 @pytest.fixture
@@ -72,6 +81,7 @@ def failure(attack: Try, code: str, *trusted: str) -> tuple[str, str, str]:
     return found.id, found.message, found.help or ""
 
 
+@pytest.mark.usefixtures("real_training")
 def test_what_the_trainer_says_decides_nothing(attack: Try) -> None:
     fitted = attack("""
 from mlops_ci.training import prediction_columns
@@ -142,10 +152,12 @@ def build():
 """,
     )
     assert id == "train-failed"
+    assert ("exit code 3" in message) == ("_exit(3)" in end)
     assert "s3cret" not in message + help
     assert help == "| ::error::forged"
 
 
+@pytest.mark.usefixtures("real_training")
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere such processes cannot be found")
 def test_a_model_file_is_not_changed_by_what_the_trainer_left_behind(attack: Try) -> None:
     fitted = attack("""
@@ -207,7 +219,9 @@ def test_a_model_that_does_not_answer_is_a_finding(predict: str, classes: list[A
 
 
 def test_a_model_that_ends_its_process_is_a_finding(attack: Try) -> None:
-    id, message, _ = failure(attack, PREDICTS.format(predict="os._exit(0)", classes=[False, True]), "make.Odd")
+    code = PREDICTS.format(predict="os._exit(0)", classes=[False, True])
+    with workers_in_process(but=lambda job: isinstance(job, protocol.InspectJob) and not job.types_only):
+        id, message, _ = failure(attack, code, "make.Odd")
     assert (id, message) == ("train-failed", "checking the model ended with exit code 0 and no result")
 
 

@@ -71,7 +71,7 @@ def test_a_gate_that_does_not_keep_its_claims_is_found_out(
 ) -> None:
     for module in (trials, holdout_reuse):
         monkeypatch.setattr(module, "passes_gate", rule)
-    code, answer = selftest(capsys, tmp_path, "--trials", "25", "--jobs", "1")
+    code, answer = selftest(capsys, tmp_path, "--trials", "12", "--jobs", "1")
     assert code == 1
     assert {found["id"] for found in answer["diagnostics"]} == {"selftest-exceeded"}
     rows = answer["record"]["measured"]

@@ -133,7 +133,7 @@ def test_everything_gets_a_verdict_and_who_is_no_better_never_passes_for_it(
             "one row": np.where(np.arange(rows) == 1, 1.0, 0.0),
         }[weights],
         groups={"none": None, "all one": np.zeros(rows, dtype=np.int64), "tens": np.arange(rows) // 10}[groups],
-        slices={"part": np.arange(rows) % 2, "alone": np.arange(rows)},
+        slices={"part": np.arange(rows) % 2, "alone": np.minimum(np.arange(rows), 3)},  # three rows, each alone
         conditions={"never": np.zeros(rows, dtype=bool)},
     )
     found = judged(task, y, candidate, champion, holdout, min_slice_rows=20)

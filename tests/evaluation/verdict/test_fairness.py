@@ -55,7 +55,7 @@ COUNTS = st.tuples(*[st.integers(5, 40)] * 4)
 
 @pytest.mark.parametrize("name", [PARITY, ODDS])
 @given(cells=st.dictionaries(st.text("abc", min_size=1, max_size=2), COUNTS, min_size=2, max_size=5))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)  # fairlearn takes 0.1 s for each
 def test_a_gap_is_fairlearns(name: FairnessMetric, cells: Cells) -> None:
     truth, predictions, groups = rows(cells)
     found = measure(name, cells)
@@ -173,14 +173,14 @@ def test_a_hundred_groups_are_cheap_and_complete() -> None:
 
 TRIALS = 2_000
 SLACK = 2 * math.sqrt(0.05 * 0.95 / TRIALS)
-SHARES: Mapping[str, list[float]] = {
-    "two": [0.3, 0.4],
-    "two, far apart": [0.1, 0.6],
-    "five": [0.3, 0.35, 0.35, 0.4, 0.45],
-    "five, one low": [0.2, 0.4, 0.4, 0.4, 0.4],
-    "ten": [0.3, *[0.4] * 8, 0.5],
-    "ten, in two halves": [0.35] * 5 + [0.45] * 5,
-}
+SHARES = [
+    [0.3, 0.4],
+    [0.1, 0.6],
+    [0.3, 0.35, 0.35, 0.4, 0.45],
+    [0.2, 0.4, 0.4, 0.4, 0.4],
+    [0.3, *[0.4] * 8, 0.5],
+    [0.35] * 5 + [0.45] * 5,
+]
 
 
 def drawn(shares: Sequence[float], size: int, seed: str) -> Any:
@@ -195,18 +195,13 @@ def drawn(shares: Sequence[float], size: int, seed: str) -> Any:
         yield found
 
 
-@pytest.mark.parametrize("case", SHARES)
-def test_the_upper_limit_covers_the_true_gap_as_often_as_it_says(case: str) -> None:
-    true = max(SHARES[case]) - min(SHARES[case])
-    covered = [limit(found, 0.95) >= true for found in drawn(SHARES[case], 120, case)]
-    assert np.mean(covered) >= 0.95 - SLACK
-
-
-@pytest.mark.parametrize("shares", [*SHARES.values(), [0.3] * 2, [0.3] * 5, [0.3] * 10], ids=str)
-def test_the_lower_limit_lies_above_the_true_gap_as_rarely_as_it_says(shares: list[float]) -> None:
+@pytest.mark.parametrize("shares", [*SHARES, [0.3] * 2, [0.3] * 5, [0.3] * 10], ids=str)
+def test_limits_lie_beyond_the_true_gap_as_rarely_as_they_say(shares: list[float]) -> None:
+    """Given many draws, then the upper limit covers the true gap, and the lower one lies above it, as often as they say."""
     true = max(shares) - min(shares)
-    above = [limit(found, 0.05) > true for found in drawn(shares, 120, str(shares))]
-    assert np.mean(above) <= 0.05 + SLACK
+    limits = [(limit(found, 0.05), limit(found, 0.95)) for found in drawn(shares, 120, str(shares))]
+    assert np.mean([upper >= true for _, upper in limits]) >= 0.95 - SLACK
+    assert np.mean([lower > true for lower, _ in limits]) <= 0.05 + SLACK
 
 
 def test_limits_of_both_rates_together_hold_what_they_promise() -> None:

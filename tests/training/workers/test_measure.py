@@ -16,6 +16,7 @@ import pytest
 
 from mlops_ci.core.digest import digest_file
 from mlops_ci.core.errors import Findings
+from mlops_ci.core.process import ProcessResult
 from mlops_ci.core.records.training_run import ModelField
 from mlops_ci.spec.spec_types import TrainSpec
 from mlops_ci.training.environment import training_environment
@@ -24,8 +25,9 @@ from mlops_ci.training.inference.cost import measure_costs
 from mlops_ci.training.inference.scoring import PackagedModel
 from mlops_ci.training.package import FittedModel
 from mlops_ci.training.training_task import TrainingTask
-from mlops_ci.training.workers import measure, score
+from mlops_ci.training.workers import measure, protocol, score
 from mlops_ci.training.workers.measure import Timing, peak_memory_mb, time_calls, timing_percentiles
+from tests.training.conftest import workers_in_process
 
 HOW = Timing("p50", "p95", calls=4, min_calls=2, warm_ups=1, threads=1, rounds=3, patience=1e9)
 RUN = ("latency-p50-ms", "latency-p95-ms", "batch-latency-p50-ms", "batch-latency-p95-ms", "peak-memory-mb")
@@ -42,6 +44,7 @@ class Own(RegressorMixin, BaseEstimator):
         return [1.0] * len(x)
 
 def build():
+    {built}
     return Own()
 """
 
@@ -155,16 +158,18 @@ def packaged(fitted: FittedModel, name: str, **changes: Any) -> PackagedModel:
 
 @pytest.fixture(scope="module")
 def ridge(data: Path, tmp_path_factory: pytest.TempPathFactory) -> FittedModel:
-    return trained(data, tmp_path_factory.mktemp("ridge"), TrainSpec(estimator="sklearn.linear_model.Ridge"))
+    with workers_in_process():
+        return trained(data, tmp_path_factory.mktemp("ridge"), TrainSpec(estimator="sklearn.linear_model.Ridge"))
 
 
 @pytest.fixture(scope="module")
 def with_code(data: Path, tmp_path_factory: pytest.TempPathFactory) -> FittedModel:
     """A model of the repository's own code, trained while the clock of its process stood still."""
     folder = tmp_path_factory.mktemp("own")
-    lies = "import time\nbegan = time.perf_counter()\ntime.perf_counter = lambda: began\n"
-    (folder / "make.py").write_text(lies + OWN.format(single="pass"))
-    return trained(data, folder, TrainSpec(entrypoint="make.py:build", trusted=("make.Own",)))
+    lies = "import time; time.perf_counter = lambda: 1.0"
+    (folder / "make.py").write_text(OWN.format(single="pass", built=lies))
+    with workers_in_process(but=lambda job: isinstance(job, protocol.TrainJob)):
+        return trained(data, folder, TrainSpec(entrypoint="make.py:build", trusted=("make.Own",)))
 
 
 @pytest.fixture
@@ -172,7 +177,7 @@ def own(with_code: FittedModel, tmp_path: Path) -> Callable[[str], PackagedModel
     """Return a function that packages a model of the repository's own code, which does that to a single row."""
 
     def make(single: str) -> PackagedModel:
-        (tmp_path / "make.py").write_text(OWN.format(single=single))
+        (tmp_path / "make.py").write_text(OWN.format(single=single, built="pass"))
         return packaged(with_code, "own", paths=(str(tmp_path),))
 
     return make
@@ -211,7 +216,11 @@ def test_what_records_tell_needs_no_process(data: Path, ridge: FittedModel, tmp_
 
 def require_one_failure(models: list[PackagedModel], data: Path, scratch: Path, text: str) -> None:
     """Require that the first model has a finding with this text, and the second its values."""
-    bad, good = measure_costs(models, data / "features.parquet", ["latency-p50-ms", "model-size-mb"], scratch=scratch)
+    with pytest.MonkeyPatch.context() as patch:  # what the times come to is of no interest here
+        patch.setattr(measure, "SINGLE_ROW_TIMING", replace(measure.SINGLE_ROW_TIMING, warm_ups=1, rounds=1))
+        bad, good = measure_costs(
+            models, data / "features.parquet", ["latency-p50-ms", "model-size-mb"], scratch=scratch
+        )
     assert [(one.id, one.message, one.severity) for one in bad.diagnostics] == [("measure-failed", text, "error")]
     assert list(bad.values) == ["model-size-mb"]
     assert (list(good.values), good.diagnostics) == (["model-size-mb", "latency-p50-ms"], ())
@@ -221,7 +230,8 @@ def test_a_model_that_ends_its_process_is_told_of_and_the_other_has_its_values(
     own: Callable[[str], PackagedModel], data: Path, ridge: FittedModel, tmp_path: Path
 ) -> None:
     models = [own("import os; os._exit(3)"), packaged(ridge, "m")]
-    require_one_failure(models, data, tmp_path, "the measurement of own ended with exit code 3 and gave no result")
+    with workers_in_process(but=lambda job: not job.is_library_only):
+        require_one_failure(models, data, tmp_path, "the measurement of own ended with exit code 3 and gave no result")
 
 
 @pytest.mark.usefixtures("in_process")
@@ -255,14 +265,27 @@ def test_a_model_that_fails_beside_another_is_left_out(
     assert (list(first.values), list(bad.values), list(last.values)) == (["peak-memory-mb"], [], ["peak-memory-mb"])
 
 
-@pytest.mark.parametrize("said", ['{"latency-p50-ms": -1}', '{"latency-p50-ms": 1e999}', "{}", '{"auc": 1}'])
+FORGED = ['{"latency-p50-ms": -1}', '{"latency-p50-ms": 1e999}', "{}", '{"auc": 1}', '{"latency-p50-ms": 0.25}']
+
+
+@pytest.mark.parametrize("said", FORGED)
 def test_numbers_of_a_models_own_code_are_costs_or_nothing(
-    said: str, own: Callable[[str], PackagedModel], data: Path, tmp_path: Path
+    said: str, own: Callable[[str], PackagedModel], data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer = f'{{"measured": [{{"name": "own", "values": {said}}}]}}'
+    """Given the answer of a model that writes it itself, then it is a cost or nothing; the last one's process is real."""
+    answer = f'{{"costs": [{{"name": "own", "values": {said}}}]}}'
+    is_cost = said == FORGED[-1]
     model = own(f"import os; open('result.json', 'w').write({answer!r}); os._exit(0)")
+    if not is_cost:
+
+        def answered(_module: str, _job: object, folder: Path, **_: object) -> ProcessResult:
+            (folder / protocol.ANSWER_FILE).write_text(answer)
+            return ProcessResult(0, timed_out=False, log=b"")
+
+        monkeypatch.setattr(protocol, "run_worker", answered)
     (found,) = measure_costs([model], data / "features.parquet", ["latency-p50-ms"], scratch=tmp_path)
-    assert (dict(found.values), [one.id for one in found.diagnostics]) == ({}, ["measure-failed"])
+    assert [one.id for one in found.diagnostics] == ([] if is_cost else ["measure-failed"])
+    assert dict(found.values) == ({"latency-p50-ms": 0.25} if is_cost else {})
 
 
 def test_a_changed_file_is_not_measured(data: Path, ridge: FittedModel, tmp_path: Path) -> None:

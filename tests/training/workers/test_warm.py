@@ -28,6 +28,7 @@ from mlops_ci.training.packaging.skops import SKOPS
 from mlops_ci.training.training_task import TrainingTask
 from mlops_ci.training.workers import protocol, warm
 from tests.support.forked import TOOLKIT, fork, is_gone, run_fresh, template
+from tests.training.conftest import workers_in_process
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux only")
 
@@ -104,7 +105,8 @@ def test_forked_workers_come_to_what_fresh_ones_come_to(
     assert (forked.model_digest, forked.estimator) == (fresh.model_digest, fresh.estimator)
     assert forked.environment == fresh.environment  # with its libraries for threads
     assert pq.read_table(forked.folder / GOLDEN_FILE).equals(pq.read_table(fresh.folder / GOLDEN_FILE))
-    assert np.array_equal(answers, predictions(fresh, data))
+    with workers_in_process():  # which nothing has forked, either
+        assert np.array_equal(answers, predictions(fresh, data))
 
 
 # in a process of its own: one template serves one process
@@ -155,7 +157,10 @@ print(sorted((pool["internal_api"], pool["num_threads"], pool["version"]) for po
 def test_pools_of_threads_have_the_size_that_they_have_in_a_fresh_process(
     threads: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Given the libraries that a template imports, when a child uses OpenMP and BLAS, then it ends, with as many threads."""
+    """Given the libraries that a template imports, when a child uses OpenMP and BLAS, then it ends, with as many threads.
+
+    Such a template forks at all only when each thread that it has is listed with its reason.
+    """
     monkeypatch.delenv("OPENBLAS_NUM_THREADS")
     if threads is None:
         monkeypatch.delenv("OMP_NUM_THREADS")
@@ -163,18 +168,11 @@ def test_pools_of_threads_have_the_size_that_they_have_in_a_fresh_process(
         monkeypatch.setenv("OMP_NUM_THREADS", threads)
     imports = "".join(f"import {name}\n" for name in warm.PRELOADED_MODULES)
     with template(imports, tuple(warm.KNOWN_THREADS)) as server:
+        assert fork(server, tmp_path, "").returncode == 0
         forked = [fork(server, tmp_path, POOLS, timeout=300) for _ in range(2)]
     fresh = run_fresh(tmp_path, imports + POOLS)
     assert [one.returncode for one in forked] == [0, 0]
     assert {one.tail for one in forked} == {fresh.tail}
-
-
-@linux
-def test_importing_starts_no_threads_but_the_known(tmp_path: Path) -> None:
-    """Given what a template imports, when its threads are counted, then each is listed with its reason."""
-    imports = "".join(f"import {name}\n" for name in warm.PRELOADED_MODULES)
-    with template(imports, tuple(warm.KNOWN_THREADS)) as server:
-        assert fork(server, tmp_path, "").returncode == 0
 
 
 MODEL = protocol.ModelItem(
@@ -220,7 +218,8 @@ def test_the_template_is_gone_before_code_of_the_repository_starts(data: Path) -
         f"import os\nfrom sklearn.linear_model import LogisticRegression\n\ndef build():\n"
         f"    print('there' if os.path.exists('/proc/{pid}') else 'gone')\n    return LogisticRegression()\n"
     )
-    assert fit(data, TrainSpec(entrypoint="make.py:build")).log == b"gone\n"
+    with workers_in_process(but=lambda job: isinstance(job, protocol.TrainJob)):
+        assert fit(data, TrainSpec(entrypoint="make.py:build")).log == b"gone\n"
 
 
 @linux
