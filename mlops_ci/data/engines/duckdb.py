@@ -7,7 +7,7 @@ import atexit
 import functools
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -179,31 +179,41 @@ def _infer_csv_types(
 
     A column has its declared type when all its fields are values of that type, else the first type that fits.
     """
-    tests, types, mismatches = [], {}, {}
-    for name in names:
-        declared = columns[name].type if name in columns else None
-        tests += [(name, type) for type in TYPE_TEST_SQL if declared != "string"]
-    counts = [f"count(*) FILTER (WHERE {_type_mismatch_sql(name, type)})" for name, type in tests]
-    filled = [f"count(nullif({quote_identifier(name)}, ''))" for name in names] + [
-        f"count({quote_identifier(name)})" for name in names
-    ]
-    answer = connection.execute(f"SELECT {', '.join(counts + filled)} FROM raw").fetchall()[0]
-    mismatch_counts = dict(zip(tests, answer, strict=False))
-    non_empty = dict(zip(names, answer[len(counts) :], strict=False))
-    non_null = dict(zip(names, answer[len(counts) + len(names) :], strict=True))
-    for name in names:
-        declared = columns[name].type if name in columns else None
-        fitting = [type for type in TYPE_TEST_SQL if non_empty[name] and mismatch_counts.get((name, type)) == 0]
-        guessed = fitting[0] if fitting else "string" if non_null[name] else EMPTY_TYPE
-        if declared is None:
-            types[name] = guessed
-        elif declared == "string" or mismatch_counts[name, declared] == 0:
-            types[name] = declared
-        else:
-            types[name] = guessed
-            least = f"SELECT min({quote_identifier(name)}) FROM raw WHERE {_type_mismatch_sql(name, declared)}"
-            mismatches[name] = TypeMismatch(mismatch_counts[name, declared], connection.execute(least).fetchall()[0][0])
-    return types, mismatches
+    declared = {name: type for name in names if name in columns and (type := columns[name].type) is not None}
+    counts = _count_mismatches(connection, [(name, type) for name, type in declared.items() if type != "string"])
+    fitting = {name: type for name, type in declared.items() if not counts.get((name, type))}
+    # five tests a column, most of the time of reading a small file, so only where no declared type fits
+    types = {**fitting, **_guess_csv_types(connection, [name for name in names if name not in fitting])}
+    mismatches = {}
+    for name, type in declared.items():
+        if name not in fitting:
+            least = f"SELECT min({quote_identifier(name)}) FROM raw WHERE {_type_mismatch_sql(name, type)}"
+            mismatches[name] = TypeMismatch(counts[name, type], connection.execute(least).fetchall()[0][0])
+    return {name: types[name] for name in names}, mismatches
+
+
+def _count_mismatches(connection: Any, tests: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """Return, for each column and type, the number of fields that are no values of the type. All tests take one scan."""
+    if not tests:
+        return {}
+    counts = (f"count(*) FILTER (WHERE {_type_mismatch_sql(name, type)})" for name, type in tests)
+    answer = connection.execute(f"SELECT {', '.join(counts)} FROM raw").fetchall()[0]
+    return dict(zip(tests, answer, strict=True))
+
+
+def _guess_csv_types(connection: Any, names: Sequence[str]) -> dict[str, str]:
+    """Return the first type that fits all fields of each column; text without a fitting type, EMPTY_TYPE without a value."""
+    if not names:
+        return {}
+    counts = _count_mismatches(connection, [(name, type) for name in names for type in TYPE_TEST_SQL])
+    filled = [f"count(nullif({quote_identifier(name)}, ''))" for name in names]
+    filled += [f"count({quote_identifier(name)})" for name in names]
+    answer = connection.execute(f"SELECT {', '.join(filled)} FROM raw").fetchall()[0]
+    types = {}
+    for name, non_empty, non_null in zip(names, answer[: len(names)], answer[len(names) :], strict=True):
+        fitting = [type for type in TYPE_TEST_SQL if non_empty and counts[name, type] == 0]
+        types[name] = fitting[0] if fitting else "string" if non_null else EMPTY_TYPE
+    return types
 
 
 def _type_mismatch_sql(name: str, type: str) -> str:
