@@ -3,11 +3,11 @@
 # ruff: noqa: S608  SQL contains only quoted names and literals, and the connection can only read the data
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mlops_ci.core.codec import encode
 from mlops_ci.core.diagnostics import Diagnostic, Location
@@ -71,6 +71,9 @@ class SplitSource:
     holdout: SealedHoldout | None = None
 
 
+Side = Literal["train", "holdout"]
+
+
 @dataclass(frozen=True)
 class SplitFiles:
     """The parquet files of the two sides."""
@@ -114,8 +117,9 @@ def write_split_files(
     *,
     seen: Mapping[str, EarlierSplit] | None = None,
     order: tuple[str, ...] | None = None,
+    sides: Sequence[Side] = ("train", "holdout"),
 ) -> SplitFiles:
-    """Write `train.parquet` and `holdout.parquet` into an existing folder, and return their paths.
+    """Write `train.parquet` and `holdout.parquet`, or the one of `sides`, into an existing folder, and return both paths.
 
     The columns are the key's, `columns` and `target`. The order of rows does not depend on the layout of the files: rows
     are sorted by key, then by the content of `order` and `target` (default: all columns), then by the whole content. So
@@ -132,8 +136,10 @@ def write_split_files(
             f"{SEEN_COLUMN_PREFIX}{name}": _learned_rows_sql(table, earlier) for name, earlier in (seen or {}).items()
         }
         first = _output_columns(dataset.spec, (*order, target)) if order is not None else names
-        _write_parquet(table, dataset.spec, names, f"NOT {condition}", out.train, {}, first)
-        _write_parquet(table, dataset.spec, names, condition, out.holdout, marks, first)
+        if "train" in sides:
+            _write_parquet(table, dataset.spec, names, f"NOT {condition}", out.train, {}, first)
+        if "holdout" in sides:
+            _write_parquet(table, dataset.spec, names, condition, out.holdout, marks, first)
     return out
 
 

@@ -159,11 +159,12 @@ def _prepare_holdout_rows(
         if isinstance(baseline, Baseline) and baseline.earlier_split is not None
     }
     source = SplitSource(root, candidate.dataset_by_rules, candidate.snapshot.files, candidate.sealed_holdout)
-    sides = write_split_files(source, columns, spec.target, scratch, seen=earlier, order=spec.features)
+    sides = write_split_files(
+        source, columns, spec.target, scratch, seen=earlier, order=spec.features, sides=("holdout",)
+    )
     with pq.ParquetFile(sides.holdout) as file:  # `read_table` would import pandas: 1 s
         table = file.read()
-    for rows in (sides.train, sides.holdout):
-        rows.unlink()
+    sides.holdout.unlink()
     remove_holdout_copy(candidate)
     features = scratch / "features.parquet"
     pq.write_table(table.select([name for name in inputs if name != spec.target]), features)

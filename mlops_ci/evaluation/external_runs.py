@@ -111,8 +111,7 @@ def import_run(project: Project, repo: Repository, candidate: Candidate, artifac
     # the spec defines the format, not the run's claim
     model.write_bytes(_read_blob(repo, artifact.run, f"{run_store.MODEL_FOLDER}{task.packager.entry_file}"))
     source = SplitSource(context.root, candidate.dataset_by_rules, candidate.snapshot.files)
-    sides = write_split_files(source, spec.features, spec.target, scratch)
-    sides.holdout.unlink()
+    sides = write_split_files(source, spec.features, spec.target, scratch, sides=("train",))
     golden = select_golden_rows(sides.train, candidate.inputs)
     golden_answers, predictions = (
         _split_predictions(candidate, artifact, golden.num_rows) if runs_untrusted_code(candidate) else (None, None)

@@ -166,7 +166,7 @@ def _measure_holdout(project: Project, candidate: Candidate) -> tuple[dict[Any, 
     with tempfile.TemporaryDirectory(dir=context.scratch) as folder:
         files = candidate.snapshot.files
         source = SplitSource(context.root, candidate.dataset_by_rules, files, candidate.sealed_holdout)
-        sides = write_split_files(source, columns, target, Path(folder))
+        sides = write_split_files(source, columns, target, Path(folder), sides=("holdout",))
         with pq.ParquetFile(sides.holdout) as file:  # `read_table` would import pandas: 1 s
             table = file.read()
     truth = Truth(

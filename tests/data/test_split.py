@@ -275,6 +275,10 @@ def test_a_known_split_reads_no_data_and_its_rows_are_written_when_asked(
             split_dataset(SplitSource(bench.root, dataset, files), ("x", "id"), "y", bench.cache)
     written = write_split_files(SplitSource(bench.root, dataset, files), ("x",), "y", tmp_path)
     assert sorted(tmp_path.glob("*.parquet")) == [written.holdout, written.train]
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    only = write_split_files(SplitSource(bench.root, dataset, files), ("x",), "y", alone, sides=("train",))
+    assert [only.train.read_bytes(), *alone.iterdir()] == [written.train.read_bytes(), only.train]
     again = tmp_path / "again"
     again.mkdir()
     same = write_split_files(SplitSource(bench.root, dataset, files), ("x",), "y", again)

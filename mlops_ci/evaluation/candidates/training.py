@@ -39,8 +39,8 @@ def fit_candidate(
             spec.train.estimator, spec.train.entrypoint
         )  # the worker imports while this process writes the rows
     source = SplitSource(context.root, candidate.dataset_by_rules, candidate.snapshot.files)
-    sides = write_split_files(source, spec.features, spec.target, scratch)
-    sides.holdout.unlink()  # the training process must not find the holdout
+    # the training process must not find the holdout, so it is not written
+    sides = write_split_files(source, spec.features, spec.target, scratch, sides=("train",))
     task = replace(training_task(candidate, context.root), interpreter=interpreter)
     return fit_model(task, sides.train, scratch / "fit")
 
