@@ -23,7 +23,7 @@ from mlops_ci.core.fork_server import ForkServer, ForkServerError
 
 # the modules that the template imports; the workers import their libraries late
 PRELOADED_MODULES = (
-    *("pandas", "pyarrow.parquet", "skops.io", "threadpoolctl"),
+    *("pandas", "pyarrow.parquet", "pyarrow.dataset", "skops.io", "threadpoolctl"),
     *(f"mlops_ci.training.workers.{name}" for name in ("train", "inspect", "score", "measure")),
 )
 # threads that these imports start and a child does not need: pyarrow's allocator frees memory in one, and its own fork
@@ -115,8 +115,17 @@ def serve_jobs(descriptor: int, parent: int) -> None:
 
     for name in PRELOADED_MODULES:
         importlib.import_module(name)
+    _import_late_modules()
     job = json.loads(fork_template.serve(descriptor, parent, KNOWN_THREADS))
     _end_with(_run_job(job["module"], job["argv"], job["folder"], job["env"]))
+
+
+def _import_late_modules() -> None:
+    """Let scikit-learn import what it imports at the first data frame, which would otherwise happen in every child."""
+    import pandas as pd
+    from sklearn.utils.validation import check_array
+
+    check_array(pd.DataFrame({"x": [0.0]}))
 
 
 def _startup_conditions(toolkit: str) -> object:
