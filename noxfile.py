@@ -83,9 +83,12 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Run every code block of the README and the docs, and compare the generated pages with the code."""
+    """Run every code block of the README and the docs, and compare the generated pages with the code.
+
+    The commands of CONTRIBUTING's recipes run in `slow`.
+    """
     _install(session, "test")
-    session.run("pytest", "tests/docs", *session.posargs)
+    session.run("pytest", "-m", "not slow", "tests/docs", *session.posargs)
 
 
 @nox.session
