@@ -95,9 +95,8 @@ def docs(session: nox.Session) -> None:
 def coverage(session: nox.Session) -> None:
     """Run all tests and show which lines and branches none ran, child processes included; fails below the floor in pyproject.toml."""
     _install(session, "coverage")
-    folder = Path(
-        session.virtualenv.location, "measured"
-    ).absolute()  # create_tmp would set TMPDIR, to a folder of a repository
+    # not create_tmp: it sets TMPDIR to a folder of this repository, and tests need one outside of any
+    folder = Path(session.virtualenv.location, "measured").absolute()
     folder.mkdir(exist_ok=True)
     data, settings = folder / "data", folder / "coveragerc"
     for old in folder.glob("data*"):

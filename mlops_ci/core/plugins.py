@@ -91,6 +91,22 @@ def load(table: Mapping[str, AnyPlugin], group: Group, name: str) -> AnyPlugin:
     return _load_offer(table, _find_offer(table, group, name)) if known is None else known
 
 
+def make(group: Group, name: str, options: Any, protocol: type[Made]) -> Made:
+    """Return what the plugin of an installed distribution makes of its options, a value of `protocol`.
+
+    `protocol` is a runtime-checkable protocol. Raises as `load` does, and EnvironmentProblem `plugin-failed` where the
+    plugin's code raises or makes anything else.
+    """
+    table: Mapping[str, Plugin[Made]] = {}
+    with translate_plugin_errors(group, name):
+        made = load(table, group, name).make(options)
+        if not isinstance(made, protocol):
+            raise TypeError(
+                f"its `make` returned a value of type {type(made).__name__}, which is no {protocol.__name__}"
+            )
+    return made
+
+
 def list_offers(group: Group) -> tuple[Offer, ...]:
     """Return what installed distributions offer in a group, by name; nothing of it is imported."""
     return _scan_entry_points(group, tuple(sys.path)).offers
@@ -154,10 +170,10 @@ def _scan_entry_points(group: Group, path: tuple[str, ...]) -> _Scan:
     offers, damaged, seen = [], [], set()
     for distribution in metadata.distributions(path=list(path)):
         name, version = _name_and_version(distribution)
-        if normalize_distribution(name) in seen:  # of two copies on the path, Python imports the first
-            continue
         if name != UNKNOWN:
-            seen.add(normalize_distribution(name))
+            if (same := normalize_distribution(name)) in seen:  # of two copies on the path, Python imports the first
+                continue
+            seen.add(same)
         try:
             entries = [(entry.name, entry.value) for entry in distribution.entry_points if entry.group == group]
         except Exception:  # noqa: BLE001 - what the parser raises depends on how the file is damaged
@@ -176,17 +192,17 @@ def _name_and_version(distribution: Any) -> tuple[str, str]:
 
 
 def _find_offer(table: Mapping[str, AnyPlugin], group: Group, name: str) -> Offer:
-    offers = list_offers(group)
-    found = [offer for offer in offers if offer.name == name]
+    scan = _scan_entry_points(group, tuple(sys.path))
+    found = [offer for offer in scan.offers if offer.name == name]
     noun = _noun(group)
-    if not found and (damaged := _scan_entry_points(group, tuple(sys.path)).damaged):
+    if not found and scan.damaged:  # nobody knows what these offer
         raise EnvironmentProblem.of(
             "plugin-broken",
-            f"no package that can be read offers the {noun} {quote(name)}; the entry points of {', '.join(damaged)} are damaged",
-            help=f"reinstall {damaged[0]}: its entry_points.txt cannot be read",
+            f"no package that can be read offers the {noun} {quote(name)}; the entry points of {', '.join(scan.damaged)} are damaged",
+            help=f"check the spelling of {quote(name)}, or reinstall {scan.damaged[0]}: its entry_points.txt cannot be read",
         )
     if not found:
-        known = (*table, *(offer.name for offer in offers))
+        known = (*table, *(offer.name for offer in scan.offers))
         raise UsageProblem.of(
             "plugin-unknown",
             f"there is no {noun} {quote(name)}, neither built in nor in an installed package",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from mlops_ci.core.plugins import Plugin, distribution_of, load, translate_plugin_errors
+from mlops_ci.core.plugins import distribution_of, make
 from mlops_ci.spec.spec_types import CheckSpec, DatasetSpec, PluginCheck
 from mlops_ci.spec.yaml.document import Pointer
 
@@ -86,16 +86,10 @@ class InstalledCheck(NamedTuple):
 
 
 def installed_checks(spec: DatasetSpec) -> Iterator[InstalledCheck]:
-    """Yield the plugin checks, each with its position among the spec's checks; raises as `core.plugins.load` does."""
-    table: Mapping[str, Plugin[DataCheck]] = {}
+    """Yield the plugin checks, each with its position among the spec's checks; raises as `core.plugins.make` does."""
     for index, check in enumerate(spec.checks):
         if isinstance(check, PluginCheck):
-            with translate_plugin_errors("mlops_ci.checks", check.type):
-                made = load(table, "mlops_ci.checks", check.type).make(check.options)
-                if not isinstance(made, DataCheck):
-                    raise TypeError(
-                        f"its `make` returned a value of type {type(made).__name__}, which is no data check"
-                    )
+            made = make("mlops_ci.checks", check.type, check.options, DataCheck)  # type: ignore[type-abstract]  # a protocol
             yield InstalledCheck(index, check, made)
 
 

@@ -162,8 +162,7 @@ def _prepare_holdout_rows(
     sides = write_split_files(
         source, columns, spec.target, scratch, seen=earlier, order=spec.features, sides=("holdout",)
     )
-    with pq.ParquetFile(sides.holdout) as file:  # `read_table` would import pandas: 1 s
-        table = file.read()
+    table = pq.read_table(sides.holdout)
     sides.holdout.unlink()
     remove_holdout_copy(candidate)
     features = scratch / "features.parquet"

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from mlops_ci.core.plugins import Named, list_offers, load
+from mlops_ci.core.errors import UsageProblem
+from mlops_ci.core.plugins import Named, load
 from mlops_ci.spec.spec_types import Task
 
 _BINARY: tuple[Task, ...] = ("binary-classification",)
@@ -179,10 +180,11 @@ def find_metric(name: str) -> MetricDefinition | None:
     """
     if name in METRIC_DEFINITIONS:
         return METRIC_DEFINITIONS[name]
-    if not any(offer.name == name for offer in list_offers("mlops_ci.metrics")):
-        return None
     table: Mapping[str, _DefinedMetric] = {}
-    return load(table, "mlops_ci.metrics", name).definition
+    try:
+        return load(table, "mlops_ci.metrics", name).definition
+    except UsageProblem:  # no package offers it
+        return None
 
 
 def metric_names(

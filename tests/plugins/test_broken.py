@@ -9,6 +9,7 @@ import pytest
 from mlops_ci.core.errors import EnvironmentProblem
 from mlops_ci.core.plugins import NoOptions, Plugin
 from mlops_ci.data.check_types import installed_checks
+from mlops_ci.data.sources.table import open_source
 from mlops_ci.deployment.targets.table import open_target
 from mlops_ci.spec.plugin_schema import extend_schema
 from mlops_ci.spec.spec_types import DatasetSpec, PluginCheck, PluginSource, PluginTarget
@@ -30,19 +31,28 @@ def makes_none(*_: object) -> Plugin[Any]:
 
 
 def test_a_check_that_is_none_names_its_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mlops_ci.data.check_types.load", makes_none)
+    monkeypatch.setattr("mlops_ci.core.plugins.load", makes_none)
     spec = DatasetSpec(PluginSource("odd", NoOptions()), checks=(PluginCheck("odd", NoOptions()),))
     with pytest.raises(EnvironmentProblem) as caught:
         list(installed_checks(spec))
     assert caught.value.diagnostics[0].message.endswith(
-        "its `make` returned a value of type NoneType, which is no data check"
+        "its `make` returned a value of type NoneType, which is no DataCheck"
     )
 
 
 def test_a_target_that_is_none_names_its_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mlops_ci.deployment.targets.table.load", makes_none)
+    monkeypatch.setattr("mlops_ci.core.plugins.load", makes_none)
     with pytest.raises(EnvironmentProblem) as caught:
         open_target(PluginTarget("odd", NoOptions()))
     assert caught.value.diagnostics[0].message.endswith(
-        "its `make` returned a value of type NoneType, which is no target"
+        "its `make` returned a value of type NoneType, which is no Target"
+    )
+
+
+def test_a_source_that_is_none_names_its_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mlops_ci.core.plugins.load", makes_none)
+    with pytest.raises(EnvironmentProblem) as caught:
+        open_source(PluginSource("odd", NoOptions()))
+    assert caught.value.diagnostics[0].message.endswith(
+        "its `make` returned a value of type NoneType, which is no Source"
     )

@@ -16,6 +16,7 @@ from mlops_ci.core.errors import EnvironmentProblem, UsageProblem
 from mlops_ci.core.plugins import LOCK_FILE, Plugin, list_offers, load, locked_plugins_only, translate_plugin_errors
 from mlops_ci.data.sources.table import SOURCES
 from mlops_ci.evaluation.stats.metric_table import METRICS
+from mlops_ci.spec.metrics import find_metric
 
 NONE: Mapping[str, Plugin[Any]] = {}
 
@@ -95,6 +96,8 @@ def test_a_damaged_distribution_is_named_where_a_plugin_is_missing_and_hides_no_
     id, message = refused("mlops_ci.sources", "csv-xz")
     assert (id, "the entry points of odd 0.1 are damaged" in message) == ("plugin-broken", True)
     assert load(SOURCES, "mlops_ci.sources", "csv-gz").name == "csv-gz"
+    with pytest.raises(EnvironmentProblem, match=r"the entry points of odd 0\.1 are damaged"):
+        find_metric("auk")
 
 
 @pytest.mark.parametrize("parts", ["int, options=int", "int, schema=None", "None"])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mlops_ci.core.diagnostics import Location
 from mlops_ci.core.errors import EnvironmentProblem
-from mlops_ci.core.plugins import Plugin, distribution_of, load, translate_plugin_errors
+from mlops_ci.core.plugins import Plugin, distribution_of, make, translate_plugin_errors
 from mlops_ci.core.records.base import FileDigest
 from mlops_ci.data.sources.files import matches_source_path, source_files
 from mlops_ci.data.sources.protocol import ReadableFiles, Source
@@ -76,11 +76,10 @@ class _InstalledSource:
 
 
 def open_source(spec: SourceSpec | PluginSource) -> Source:
-    """Return the source that a spec describes; raises as `core.plugins.load` does."""
+    """Return the source that a spec describes; raises as `core.plugins.make` does."""
     if isinstance(spec, SourceSpec):
         return SOURCES[spec.type].make(spec)
-    with translate_plugin_errors("mlops_ci.sources", spec.type):
-        made = load(SOURCES, "mlops_ci.sources", spec.type).make(spec.options)
+    made = make("mlops_ci.sources", spec.type, spec.options, Source)  # type: ignore[type-abstract]  # a protocol
     return _InstalledSource(spec.type, made)
 
 

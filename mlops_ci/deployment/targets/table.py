@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mlops_ci.core.plugins import Plugin, load, translate_plugin_errors
+from mlops_ci.core.plugins import Plugin, make
 from mlops_ci.deployment.targets.kubernetes import KubernetesTarget
 from mlops_ci.deployment.targets.protocol import Target
 from mlops_ci.spec.spec_types import PluginTarget, TargetSpec
@@ -15,11 +15,7 @@ TARGETS: Mapping[str, Plugin[Target]] = {
 
 
 def open_target(spec: TargetSpec | PluginTarget) -> Target:
-    """Return the target that a spec describes; raises as `core.plugins.load` does."""
+    """Return the target that a spec describes; raises as `core.plugins.make` does."""
     if isinstance(spec, TargetSpec):
         return TARGETS[spec.type].make(spec)
-    with translate_plugin_errors("mlops_ci.targets", spec.type):
-        made = load(TARGETS, "mlops_ci.targets", spec.type).make(spec.options)
-        if not callable(getattr(made, "plan", None)):
-            raise TypeError(f"its `make` returned a value of type {type(made).__name__}, which is no target")
-    return made
+    return make("mlops_ci.targets", spec.type, spec.options, Target)  # type: ignore[type-abstract]  # a protocol

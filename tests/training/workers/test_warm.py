@@ -167,7 +167,8 @@ def test_pools_of_threads_have_the_size_that_they_have_in_a_fresh_process(
     else:
         monkeypatch.setenv("OMP_NUM_THREADS", threads)
     imports = "".join(f"import {name}\n" for name in warm.PRELOADED_MODULES)
-    with template(imports, tuple(warm.KNOWN_THREADS)) as server:
+    late = "from mlops_ci.training.workers import warm\nwarm._import_late_modules()\n"
+    with template(imports + late, tuple(warm.KNOWN_THREADS)) as server:
         assert fork(server, tmp_path, "").returncode == 0
         forked = [fork(server, tmp_path, POOLS, timeout=300) for _ in range(2)]
     fresh = run_fresh(tmp_path, imports + POOLS)
