@@ -315,12 +315,14 @@ def _child_pids() -> frozenset[int]:
     """Return the ids of our direct children, from Linux's /proc; none elsewhere."""
     if sys.platform != "linux":
         return frozenset()
-    found, us = set(), str(os.getpid())
-    for path in Path("/proc").glob("[0-9]*/stat"):
+    found, us = set(), str(os.getpid()).encode()
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdecimal():
+            continue
         with contextlib.suppress(OSError):  # it ended meanwhile
             # the fields after the program's name, which may hold anything: state, parent, ...
-            if path.read_bytes().rpartition(b")")[2].split()[1].decode() == us:
-                found.add(int(path.parent.name))
+            if (folder / "stat").read_bytes().rpartition(b")")[2].split()[1] == us:
+                found.add(int(folder.name))
     return frozenset(found)
 
 

@@ -104,6 +104,7 @@ def _require_version(name: str) -> str:
     return version
 
 
+@cache  # a command that trains many models asks for the same packages each time
 def _installed_version(name: str) -> str | None:
     try:
         return metadata.version(name)

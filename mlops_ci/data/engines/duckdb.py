@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,6 +32,7 @@ from mlops_ci.data.sources.table import open_source
 from mlops_ci.spec.spec_types import ColumnSpec, DatasetSpec, SourceSpec
 
 DUCKDB_THREADS = 2
+REUSED_BYTES = 64 << 20  # a CSV table of at most this size stays open for the next step of the same command
 
 
 @dataclass(frozen=True)
@@ -62,23 +63,80 @@ class Table:
             return list(relation.fetchall())
 
 
+@dataclass
+class _LastTable:
+    """The table that was opened last, if it may be used again, and what it was read from."""
+
+    inputs: object = None
+    table: Table | None = None
+
+    def forget(self) -> None:
+        if self.table is not None:
+            self.table.connection.close()
+        self.inputs = self.table = None
+
+
+_LAST = _LastTable()
+
+
 @contextmanager
 def open_table(
     root: Path, files: tuple[FileDigest, ...], spec: DatasetSpec, *, more: tuple[Path, ...] = ()
 ) -> Iterator[Table]:
     """Open the files as a table. The connection can read these files and `more`, and no other files of the machine.
 
+    The steps of a command open the same data several times: a small CSV table that is opened again is not read again.
     Raises Findings: `data-lfs-pointer`, `data-file-type`, `data-unreadable`, `data-ragged-row`, `data-encoding`,
     `data-csv`, `data-delimiter`, `data-header`, `data-files-differ`, `data-empty`.
     """
+    if not more and _is_reusable(files, spec.source):
+        with _reuse_table(root, files, spec) as table:
+            yield table
+        return
     with ExitStack() as stack:
         # files of a built-in source are read in place
         folder = None if isinstance(spec.source, SourceSpec) else stack.enter_context(tempfile.TemporaryDirectory())
         local = open_source(spec.source).fetch(root, files, Path(folder) if folder else root)
-        paths = (*(local.root / file.path for file in local.files), *more)
-        connection = open_locked_connection(tuple(str(path.resolve()) for path in paths))
-        stack.callback(connection.close)
-        yield read_table(connection, local, spec.columns)
+        table = _open_files(local, spec.columns, more)
+        stack.callback(table.connection.close)
+        yield table
+
+
+def _open_files(local: ReadableFiles, columns: Mapping[str, ColumnSpec], more: tuple[Path, ...] = ()) -> Table:
+    paths = (*(local.root / file.path for file in local.files), *more)
+    connection = open_locked_connection(tuple(str(path.resolve()) for path in paths))
+    try:
+        return read_table(connection, local, columns)
+    except BaseException:
+        connection.close()
+        raise
+
+
+@contextmanager
+def _reuse_table(root: Path, files: tuple[FileDigest, ...], spec: DatasetSpec) -> Iterator[Table]:
+    inputs = (root, files, spec.source, spec.columns, [_file_state(root / file.path) for file in files])
+    if _LAST.table is None or _LAST.inputs != inputs:
+        _LAST.forget()
+        _LAST.table = _open_files(open_source(spec.source).fetch(root, files, root), spec.columns)
+        _LAST.inputs = inputs
+    cursor = _LAST.table.connection.cursor()  # of its own, so that temporary tables end with it
+    try:
+        yield replace(_LAST.table, connection=cursor)
+    finally:
+        cursor.close()
+
+
+def _is_reusable(files: tuple[FileDigest, ...], source: object) -> bool:
+    return isinstance(source, SourceSpec) and source.type == "csv" and sum(file.size for file in files) <= REUSED_BYTES
+
+
+def _file_state(path: Path) -> tuple[int, ...]:
+    """Return what changes when a file is written again; nothing for a file that cannot be read, which `read_table` reports."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def read_table(connection: Any, local: ReadableFiles, columns: Mapping[str, ColumnSpec]) -> Table:
@@ -111,7 +169,7 @@ def open_locked_connection(paths: tuple[str, ...]) -> Any:
         },
     )
     _clean_up_at_exit()
-    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET GLOBAL TimeZone = 'UTC'")  # of all cursors
     connection.execute(f"SET allowed_paths = [{', '.join(map(quote_literal, paths))}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
@@ -292,6 +350,7 @@ def _files_differ_error(message: str, path: str) -> ToolError:
 @functools.cache
 def _clean_up_at_exit() -> None:
     atexit.register(_clear_narwhals_caches)
+    atexit.register(_LAST.forget)
 
 
 def _clear_narwhals_caches() -> None:

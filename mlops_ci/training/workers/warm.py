@@ -121,11 +121,14 @@ def serve_jobs(descriptor: int, parent: int) -> None:
 
 
 def _import_late_modules() -> None:
-    """Let scikit-learn import what it imports at the first data frame, which would otherwise happen in every child."""
-    import pandas as pd
-    from sklearn.utils.validation import check_array
+    """Let scikit-learn import what it imports at the first data frame, which would otherwise happen in every child.
 
-    check_array(pd.DataFrame({"x": [0.0]}))
+    At a frame's first column names it also searches all installed packages for plugins of narwhals.
+    """
+    import pandas as pd
+    from sklearn.preprocessing import StandardScaler
+
+    StandardScaler().fit(pd.DataFrame({"x": [0.0, 1.0]}))
 
 
 def _startup_conditions(toolkit: str) -> object:

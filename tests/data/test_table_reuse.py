@@ -1,0 +1,89 @@
+"""The steps of a command open the same table: a CSV file that has not changed is read once."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from mlops_ci.core.errors import Findings
+from mlops_ci.data.engines import duckdb as engine
+from mlops_ci.data.engines.duckdb import open_table
+from mlops_ci.data.sources.files import source_files
+from mlops_ci.spec.spec_types import ColumnSpec, DatasetSpec, SourceSpec
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The paths that are read from now on, one entry a reading."""
+    seen: list[str] = []
+    real = engine._open_files
+
+    def count(local: Any, *rest: Any) -> Any:
+        seen.append(local.source.path)
+        return real(local, *rest)
+
+    monkeypatch.setattr(engine, "_open_files", count)
+    return seen
+
+
+def rows(root: Path, source: SourceSpec, columns: dict[str, ColumnSpec] | None = None) -> list[Any]:
+    with open_table(root, source_files(root, source), DatasetSpec(source, columns=columns or {})) as table:
+        table.connection.execute("CREATE TEMP TABLE mine AS SELECT 1")  # of this opening alone
+        assert table.connection.execute("SELECT current_setting('TimeZone')").fetchall() == [("UTC",)]
+        with pytest.raises(duckdb.Error):
+            table.connection.execute("SET threads = 1")
+        return table.fetch_rows(table.relation())
+
+
+CSV = SourceSpec("csv", "data/rows.csv")
+
+
+def test_an_unchanged_csv_file_is_read_once(bench: Any, reads: list[str]) -> None:
+    bench.csv("id\n1\n")
+    assert [rows(bench.root, CSV) for _ in range(3)] == [[(1,)]] * 3
+    assert reads == [CSV.path]
+
+
+def test_a_file_with_the_same_size_and_time_but_other_content_is_read_again(bench: Any, reads: list[str]) -> None:
+    """Its digest tells; and a file that was written since its digest was taken has another time of change."""
+    path = bench.csv("id\n1\n")
+    before = path.stat()
+    assert rows(bench.root, CSV) == [(1,)]
+    bench.csv("id\n2\n")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert rows(bench.root, CSV) == [(2,)]
+    assert reads == [CSV.path] * 2
+
+
+@pytest.mark.parametrize("change", ["columns", "delimiter", "folder"])
+def test_what_decides_how_a_file_is_read_decides_whether_it_is(bench: Any, reads: list[str], change: str) -> None:
+    bench.csv("id\n1\n")
+    assert rows(bench.root, CSV) == [(1,)]
+    if change == "columns":
+        assert rows(bench.root, CSV, {"id": ColumnSpec(type="string")}) == [("1",)]
+    elif change == "delimiter":
+        assert rows(bench.root, SourceSpec("csv", CSV.path, delimiter=";")) == [(1,)]
+    else:
+        bench.csv("id\n5\n", "other/data/rows.csv")
+        assert rows(bench.root / "other", CSV) == [(5,)]
+    assert len(reads) == 2
+
+
+def test_a_large_file_is_not_kept(bench: Any, reads: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "REUSED_BYTES", 4)
+    bench.csv("id\n1\n")
+    assert rows(bench.root, CSV) == rows(bench.root, CSV) == [(1,)]
+    assert reads == [CSV.path] * 2
+
+
+def test_a_file_that_cannot_be_read_is_not_kept(bench: Any) -> None:
+    bench.csv('id\n"1\n')
+    for _ in range(2):
+        with pytest.raises(Findings):
+            rows(bench.root, CSV)
+    bench.csv("id\n3\n")
+    assert rows(bench.root, CSV) == [(3,)]
