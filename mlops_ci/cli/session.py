@@ -28,7 +28,7 @@ from mlops_ci.integrations.github.actor import read_actor, read_provenance
 from mlops_ci.integrations.github.credentials import git_token_variables
 from mlops_ci.integrations.github.job import read_ci_job
 from mlops_ci.registry.events import parse_event_name
-from mlops_ci.registry.run_store import RELEASE_PREFIX, release_ref
+from mlops_ci.registry.run_store import RELEASE_PREFIX, RUN_PREFIX, release_ref
 from mlops_ci.registry.state import read_registry
 from mlops_ci.repository import git, ssh_agent
 from mlops_ci.repository.context import Context, Project
@@ -162,12 +162,19 @@ def open_session(verb: Verb, chdir: str, wait: Callable[[float], None], *, quiet
             stack.enter_context(locked_plugins_only())
         specs, warnings = _require_specs(root) if verb.needs == "project" else (None, ())
         if verb.trains and specs is not None:
-            from mlops_ci.training.workers.protocol import prepare_worker  # not for commands that train nothing
-
-            for model in specs.models.values():
-                prepare_worker(model.spec.train.estimator, model.spec.train.entrypoint)
+            _prepare_first_training(repo, specs)
         host = connection.connect_notifier(os.environ, in_job, wait) or no_notifier
         yield Session(verb, context, specs, warnings, progress, wait, host)
+
+
+def _prepare_first_training(repo: Repository | None, specs: Specs) -> None:
+    """Let a worker import its libraries while the command still reads the data, unless a stored run may make it needless."""
+    from mlops_ci.training.workers.protocol import prepare_worker  # not for commands that train nothing
+
+    if repo is not None and repo.has_refs(RUN_PREFIX):
+        return
+    for model in specs.models.values():
+        prepare_worker(model.spec.train.estimator, model.spec.train.entrypoint)
 
 
 def _find_host_repository(repo: Repository | None) -> CiJob | None:

@@ -89,6 +89,10 @@ class RefStore(GitFolder):
         lines = self.run(*ref_listing.LIST_COMMAND, *patterns).text.splitlines()
         return {name: oid for oid, name in (line.split(" ", 1) for line in lines)}
 
+    def has_refs(self, prefix: str) -> bool:
+        """Return whether there is a ref below `prefix`, without reading what it names."""
+        return bool(self.run("for-each-ref", "--count=1", "--format=%(refname)", prefix).out)
+
     def refs_containing(self, commit: str, pattern: str) -> tuple[str, ...]:
         """Return the names of the refs that match and have a commit in their history; none where this clone lacks it."""
         answer = self.run("for-each-ref", f"--contains={commit}", "--format=%(refname)", pattern, check=False)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
 import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +71,10 @@ class Jobs:
         kept = self.made / f"{job}-{self.consumer.git('rev-parse', 'HEAD^{tree}')}"
         if not kept.exists():
             make()
-            shutil.copytree(self.files, kept)
+            fresh = Path(tempfile.mkdtemp(dir=self.made))
+            shutil.copytree(self.files, fresh, dirs_exist_ok=True)
+            with contextlib.suppress(OSError):  # another worker of pytest was faster
+                fresh.rename(kept)
         shutil.copytree(kept, self.files, dirs_exist_ok=True)
 
     def _train(self) -> None:
@@ -93,7 +99,11 @@ class Jobs:
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("made")
+    """A folder that the workers of one run of pytest share."""
+    run = tmp_path_factory.getbasetemp()
+    folder = (run.parent if "PYTEST_XDIST_WORKER" in os.environ else run) / "made"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture
