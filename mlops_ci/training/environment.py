@@ -104,8 +104,13 @@ def _require_version(name: str) -> str:
     return version
 
 
-@cache  # a command that trains many models asks for the same packages each time
 def _installed_version(name: str) -> str | None:
+    return _version_on_path(name, tuple(sys.path))
+
+
+@cache  # a command that trains many models asks for the same packages each time
+def _version_on_path(name: str, path: tuple[str, ...]) -> str | None:
+    """Return the version of a package when `path` is sys.path."""
     try:
         return metadata.version(name)
     except (metadata.PackageNotFoundError, ValueError):  # an empty name raises ValueError
