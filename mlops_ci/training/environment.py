@@ -110,11 +110,9 @@ def _installed_version(name: str) -> str | None:
 
 @cache  # a command that trains many models asks for the same packages each time
 def _version_on_path(name: str, path: tuple[str, ...]) -> str | None:
-    """Return the version of a package when `path` is sys.path."""
-    try:
-        return metadata.version(name)
-    except (metadata.PackageNotFoundError, ValueError):  # an empty name raises ValueError
-        return None
+    """Return the version of a distribution in the folders of `path`, or None."""
+    found = next(iter(metadata.distributions(name=name, path=list(path))), None) if name else None
+    return found.version if found else None
 
 
 @cache
