@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+import scipy.special  # noqa: F401 - before pandas, as workers do: skops is imported faster then
 from hypothesis import settings
 
 from mlops_ci.repository import git

@@ -9,6 +9,7 @@ from typing import Any
 from mlops_ci.core.errors import Findings, ToolError
 from mlops_ci.training import frame, prediction_columns, user_code
 from mlops_ci.training.packaging.protocol import Packager
+from mlops_ci.training.packaging.skops import import_scipy_first
 from mlops_ci.training.packaging.structural_digest import OpaqueObjectError
 from mlops_ci.training.packaging.table import load_packager
 from mlops_ci.training.workers import protocol
@@ -16,6 +17,7 @@ from mlops_ci.training.workers import protocol
 
 def main(path: str) -> None:
     """Do the job in the file `path` and write the answer into the same folder."""
+    import_scipy_first()
     job = protocol.read_job(protocol.InspectJob, path)
     try:
         answer = inspect_model(job)

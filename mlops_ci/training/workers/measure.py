@@ -18,6 +18,7 @@ import numpy as np
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.errors import Findings, error_headline
 from mlops_ci.training import frame
+from mlops_ci.training.packaging.skops import import_scipy_first
 from mlops_ci.training.predictions import Floats
 from mlops_ci.training.workers import protocol, score
 from mlops_ci.training.workers.protocol import ModelCosts
@@ -60,6 +61,7 @@ class _ModelCallError(Exception):
 
 def main(path: str) -> None:
     """Do the job in the file `path` and write the answer into the same folder."""
+    import_scipy_first()
     protocol.write_answer(protocol.MeasureAnswer(measure_models(protocol.read_job(protocol.MeasureJob, path))), path)
 
 

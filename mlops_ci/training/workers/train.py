@@ -13,6 +13,7 @@ from mlops_ci.training.environment import loaded_threadpools
 from mlops_ci.training.frameworks.protocol import EstimatorRecipe
 from mlops_ci.training.frameworks.table import load_framework
 from mlops_ci.training.packaging.protocol import Packager
+from mlops_ci.training.packaging.skops import import_scipy_first
 from mlops_ci.training.packaging.structural_digest import OpaqueObjectError
 from mlops_ci.training.packaging.table import load_packager
 from mlops_ci.training.workers import protocol
@@ -20,6 +21,7 @@ from mlops_ci.training.workers import protocol
 
 def main(path: str) -> None:
     """Do the job in the file `path` and write the answer into the same folder."""
+    import_scipy_first()
     job = protocol.read_job(protocol.TrainJob, path)
     try:
         answer = fit_and_package(job)

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from mlops_ci.core import fork_server, process
 from mlops_ci.core.fork_server import ForkServer, ForkServerError
+from mlops_ci.training.packaging.skops import import_scipy_first
 
 # the modules that the template imports; the workers import their libraries late
 PRELOADED_MODULES = (
@@ -113,6 +114,7 @@ def serve_jobs(descriptor: int, parent: int) -> None:
     """Run as the template of the process `parent`; each forked child does its job and ends."""
     from mlops_ci.core import fork_template  # imported here: it needs os.fork
 
+    import_scipy_first()
     for name in PRELOADED_MODULES:
         importlib.import_module(name)
     _import_late_modules()
