@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -13,7 +14,8 @@ nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.sessions = ["lint", "tests"]
 nox.options.reuse_venv = "yes"
 
-WORKERS = ("-n", "2", "--dist", "worksteal")
+# one more than cores: a test often waits for a child, a server or a disk
+WORKERS = ("-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal")
 MUTANTS_FOUND = 0.8
 # coverage itself imports modules and handles SIGTERM in every process, which is what the first two look for; and it complains
 # where it cannot write its own file: on a disk that is full
@@ -31,46 +33,63 @@ COMPILED = {"UV_COMPILE_BYTECODE": "1"}
 
 def _install(session: nox.Session, group: str) -> None:
     session.install("-e", ".", *nox.project.dependency_groups(PROJECT, group), env=COMPILED)
+    # nothing compiles the modules of an editable project, and its children write no byte code
+    session.run("python", "-m", "compileall", "-q", "mlops_ci", "tests", silent=True)
 
 
-@nox.session
+@nox.session(default=False)
+def environment(session: nox.Session) -> None:
+    """Make the environment that the sessions for contributors share."""
+    _install(session, "dev")
+
+
+def _run(session: nox.Session, program: str, *arguments: str, silent: bool = False) -> str:
+    """Run a program of the shared environment; return what it prints if `silent`."""
+    programs = (session.cache_dir.parent / "environment" / "bin").absolute()
+    # pytest may keep the byte code of tests: without it, each worker of each session compiles all of them
+    env = {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "PYTHONDONTWRITEBYTECODE": ""}
+    return str(session.run(str(programs / program), *arguments, env=env, silent=silent))
+
+
+@nox.session(venv_backend="none", requires=["environment"])
 def tests(session: nox.Session) -> None:
-    """Run the tests but the slow ones; arguments after -- go to pytest. `-- --changed [REVISION]`: those that a change can reach."""
-    _install(session, "test")
+    """Run the tests but the slow ones and the docs; arguments after -- go to pytest. `-- --changed [REVISION]`: those that a change can reach."""
     if session.posargs[:1] == ["--changed"]:
-        listed = session.run("python", "-m", "tests.support.changed", *session.posargs[1:], silent=True)
-        session.run("pytest", *WORKERS, "-m", "not slow", *str(listed).split())
+        listed = _run(session, "python", "-m", "tests.support.changed", *session.posargs[1:], silent=True)
+        _run(session, "pytest", *WORKERS, "-m", "not slow", *listed.split())
     else:
-        session.run("pytest", *(session.posargs or [*WORKERS, "-m", "not slow"]))
+        _run(session, "pytest", *(session.posargs or [*WORKERS, "-m", "not slow", "--ignore=tests/docs"]))
 
 
-@nox.session
+@nox.session(venv_backend="none", requires=["environment"])
 def slow(session: nox.Session) -> None:
     """Run the tests that train often or build environments."""
-    _install(session, "test")
-    session.run("pytest", *(session.posargs or [*WORKERS, "-m", "slow"]))
+    _run(session, "pytest", *(session.posargs or [*WORKERS, "-m", "slow"]))
 
 
-@nox.session
+@nox.session(venv_backend="none", requires=["environment"])
 def lint(session: nox.Session) -> None:
     """Check style, types and layers, and the workflows and Actions, without a network."""
-    _install(session, "lint")
-    session.run("ruff", "check", ".")
-    session.run("ruff", "format", "--check", ".")
-    session.run("lint-imports")
-    session.run("mypy")
-    session.run("shellcheck", "actions/run.sh")
+    _run(session, "ruff", "check", ".")
+    _run(session, "ruff", "format", "--check", ".")
+    _run(session, "lint-imports")
+    _run(session, "mypy")
+    _run(session, "shellcheck", "actions/run.sh")
     # its own calls of shellcheck and pyflakes are off: it would take whichever the machine has
-    session.run("actionlint", "-no-color", "-shellcheck=", "-pyflakes=")
-    session.run("zizmor", "--offline", "--no-progress", "--persona", "pedantic", ".github/workflows", "actions")
-    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *_files(".github/workflows/*.yml"))
-    session.run("check-jsonschema", "--builtin-schema", "vendor.github-actions", *_files("actions/*/action.yml"))
-    session.run(
-        "check-jsonschema", "--builtin-schema", "vendor.github-issue-forms", *_files(".github/ISSUE_TEMPLATE/[!c]*.yml")
+    _run(session, "actionlint", "-no-color", "-shellcheck=", "-pyflakes=")
+    _run(session, "zizmor", "--offline", "--no-progress", "--persona", "pedantic", ".github/workflows", "actions")
+    _run(session, "check-jsonschema", "--builtin-schema", "vendor.github-workflows", *_files(".github/workflows/*.yml"))
+    _run(session, "check-jsonschema", "--builtin-schema", "vendor.github-actions", *_files("actions/*/action.yml"))
+    _run(
+        session,
+        "check-jsonschema",
+        "--builtin-schema",
+        "vendor.github-issue-forms",
+        *_files(".github/ISSUE_TEMPLATE/[!c]*.yml"),
     )
-    session.run("pre-commit", "validate-manifest", ".pre-commit-hooks.yaml")
+    _run(session, "pre-commit", "validate-manifest", ".pre-commit-hooks.yaml")
     # `act --validate --strict`, on a copy without what act does not know yet
-    session.run("pytest", "--quiet", "tests/actions/test_yaml.py", "-k", "act_takes_for_valid")
+    _run(session, "pytest", "--quiet", "tests/actions/test_yaml.py", "-k", "act_takes_for_valid")
 
 
 def _files(pattern: str) -> list[str]:
@@ -84,14 +103,13 @@ def demo(session: nox.Session) -> None:
     session.run("python", "docs/demo.py", *session.posargs)
 
 
-@nox.session
+@nox.session(venv_backend="none", requires=["environment"])
 def docs(session: nox.Session) -> None:
     """Run every code block of the README and the docs, and compare the generated pages with the code.
 
     The commands of CONTRIBUTING's recipes run in `slow`.
     """
-    _install(session, "test")
-    session.run("pytest", "-m", "not slow", "tests/docs", *session.posargs)
+    _run(session, "pytest", *WORKERS, "-m", "not slow", "tests/docs", *session.posargs)
 
 
 @nox.session
@@ -145,11 +163,10 @@ def mutation(session: nox.Session) -> None:
     session.log(f"{found.total()} of {total.total()} found ({found.total() / total.total():.0%})")
 
 
-@nox.session
+@nox.session(venv_backend="none", requires=["environment"])
 def races(session: nox.Session) -> None:
     """Let 16 clients release and deploy at once for 20 rounds; arguments after -- are other numbers of both."""
-    _install(session, "test")
-    session.run("python", "-m", "tests.races", *session.posargs)
+    _run(session, "python", "-m", "tests.races", *session.posargs)
 
 
 @nox.session
@@ -159,8 +176,7 @@ def selftest(session: nox.Session) -> None:
     session.run("mlops-ci", "selftest", *(session.posargs or ["--trials", "1000", "--format", "markdown"]))
 
 
-@nox.session
+@nox.session(venv_backend="none", requires=["environment"])
 def benchmarks(session: nox.Session) -> None:
     """Measure what the docs claim, as ratios of alternated runs."""
-    _install(session, "test")
-    session.run("python", "-m", "tests.benchmarks", *session.posargs)
+    _run(session, "python", "-m", "tests.benchmarks", *session.posargs)

@@ -34,7 +34,24 @@ class Bucket:
 
 
 @pytest.fixture(scope="session")
-def endpoint() -> Iterator[str]:
+def definitions() -> Iterator[None]:
+    """Read botocore's files once: every client reads a megabyte of JSON anew, and the toolkit makes a client for each use."""
+    from botocore.loaders import JSONFileLoader
+
+    read, kept = JSONFileLoader.load_file, {}
+
+    def load_file(self: JSONFileLoader, path: str) -> Any:
+        if path not in kept:
+            kept[path] = read(self, path)
+        return kept[path]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(JSONFileLoader, "load_file", load_file)
+        yield
+
+
+@pytest.fixture(scope="session")
+def endpoint(definitions: None) -> Iterator[str]:  # noqa: ARG001 - for its effect
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
