@@ -216,11 +216,12 @@ def test_the_template_is_gone_before_code_of_the_repository_starts(data: Path) -
     pid = template_pid()
     assert pid is not None
     (data.parent / "make.py").write_text(
-        f"import os\nfrom sklearn.linear_model import LogisticRegression\n\ndef build():\n"
-        f"    print('there' if os.path.exists('/proc/{pid}') else 'gone')\n    return LogisticRegression()\n"
+        f"import os, sys\nfrom sklearn.linear_model import LogisticRegression\n\ndef build():\n"
+        f"    print('there' if os.path.exists('/proc/{pid}') else 'gone')\n"
+        "    print(*[name for name in sys.modules if name in ('pandas', 'scipy.special')])\n    return LogisticRegression()\n"
     )
     with workers_in_process(but=lambda job: isinstance(job, protocol.TrainJob)):
-        assert fit(data, TrainSpec(entrypoint="make.py:build")).log == b"gone\n"
+        assert fit(data, TrainSpec(entrypoint="make.py:build")).log == b"gone\nscipy.special pandas\n"
 
 
 @linux
@@ -276,6 +277,7 @@ def test_a_forked_worker_has_the_environment_and_the_random_numbers_of_a_fresh_o
     assert first["seed"] == "0"
     assert "MY_TOKEN" not in first["names"]
     assert first["input"] == ""
+    assert first["imported"] == ["scipy.special", "pandas", "skops.io"]  # in this order skops is imported fastest
     assert first["draws"] != second["draws"]
 
 
