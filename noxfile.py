@@ -11,11 +11,12 @@ import nox
 
 nox.needs_version = ">=2025.5.1"
 nox.options.default_venv_backend = "uv|virtualenv"
-nox.options.sessions = ["lint", "tests"]
+nox.options.sessions = ["lint", "tests", "docs"]
 nox.options.reuse_venv = "yes"
 
 # one more than cores: a test often waits for a child, a server or a disk
-WORKERS = ("-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal")
+_CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+WORKERS = ("-n", str(_CORES + 1), "--dist", "worksteal")
 MUTANTS_FOUND = 0.8
 # coverage itself imports modules and handles SIGTERM in every process, which is what the first two look for; and it complains
 # where it cannot write its own file: on a disk that is full
@@ -46,7 +47,7 @@ def environment(session: nox.Session) -> None:
 def _run(session: nox.Session, program: str, *arguments: str, silent: bool = False) -> str:
     """Run a program of the shared environment; return what it prints if `silent`."""
     programs = (session.cache_dir.parent / "environment" / "bin").absolute()
-    # pytest may keep the byte code of tests: without it, each worker of each session compiles all of them
+    # pytest keeps the byte code of tests even where the variable is set: else each worker of each session compiles all tests
     env = {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "PYTHONDONTWRITEBYTECODE": ""}
     return str(session.run(str(programs / program), *arguments, env=env, silent=silent))
 

@@ -290,8 +290,6 @@ def _pump(source: IO[bytes], log: _Log) -> None:
 
 def _kill_group(child: _Handle) -> None:
     child.kill()  # by itself too: one that was adopted may have no group of its own yet
-    if not hasattr(os, "killpg"):  # Windows has no process groups to signal
-        return
     # the group may be empty by now, which macOS calls a lack of permission
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)
@@ -312,18 +310,22 @@ def _kill_orphans(ours: frozenset[int]) -> None:
 
 
 def _child_pids() -> frozenset[int]:
-    """Return the ids of our direct children, from Linux's /proc; none elsewhere."""
+    us = os.getpid()
+    return frozenset(pid for pid, parent in parent_pids().items() if parent == us)
+
+
+def parent_pids() -> dict[int, int]:
+    """Return the id of each process with the id of its parent, from Linux's /proc; nothing elsewhere."""
     if sys.platform != "linux":
-        return frozenset()
-    found, us = set(), str(os.getpid()).encode()
+        return {}
+    found = {}
     for folder in Path("/proc").iterdir():
         if not folder.name.isdecimal():
             continue
         with contextlib.suppress(OSError):  # it ended meanwhile
             # the fields after the program's name, which may hold anything: state, parent, ...
-            if (folder / "stat").read_bytes().rpartition(b")")[2].split()[1] == us:
-                found.add(int(folder.name))
-    return frozenset(found)
+            found[int(folder.name)] = int((folder / "stat").read_bytes().rpartition(b")")[2].split()[1])
+    return found
 
 
 @contextlib.contextmanager

@@ -8,7 +8,6 @@ import re
 import selectors
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import IO, NamedTuple, cast
 
 from mlops_ci.core.errors import EnvironmentProblem
+from mlops_ci.core.process import parent_pids
 
 _CHUNK = 1 << 16
 
@@ -52,7 +52,8 @@ def run_trusted(
 
     It stays in our session, since it may ask the user for a passphrase. Raises FileNotFoundError when there is no such
     program or folder, and EnvironmentProblem `process-limit` for one that exceeds a limit: it and, on Linux, its
-    descendants are killed.
+    descendants are killed. A program that has ended counts as running while one that it started holds its outputs open;
+    that one is not killed.
     """
     deadline = time.monotonic() + limits.seconds
     source = subprocess.PIPE if stdin else subprocess.DEVNULL
@@ -68,7 +69,7 @@ def run_trusted(
     if exceeded is not None:
         raise EnvironmentProblem.of(
             "process-limit",
-            f"{argv[0]} was stopped because it {exceeded}: {_describe_command(argv)}",
+            f"{argv[0]}, or a program that it started, was stopped because it {exceeded}: {_describe_command(argv)}",
             help="run the command yourself to see what it waits for or what it writes; if a remote does not answer, test it with git fetch",
         )
     return TrustedResult(child.returncode, bytes(output), bytes(error_output))
@@ -83,7 +84,7 @@ def _exchange(
 ) -> str | None:
     """Feed a child, collect its two outputs and wait for its end; return what limit it exceeded, or None.
 
-    One loop instead of a thread for each stream: of a short git command, the threads took more time than git.
+    There is one loop and no thread for each stream: to start threads takes longer than a short git command.
     """
     late, pending = f"ran longer than {limits.seconds:g} s", memoryview(stdin)
     with selectors.DefaultSelector() as selector:
@@ -137,21 +138,9 @@ def _describe_command(argv: Sequence[str]) -> str:
 
 def _kill_descendants(child: subprocess.Popen[bytes]) -> None:
     """Kill a child and, on Linux, everything that it started and that is still its descendant."""
-    found, parents = [child.pid], _parent_pids()
+    found, parents = [child.pid], parent_pids()
     for pid in found:
         found += [one for one, parent in parents.items() if parent == pid]
     for pid in found:
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(pid, signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
-
-
-def _parent_pids() -> dict[int, int]:
-    """Return every process with its parent, from Linux's /proc; nothing elsewhere."""
-    if sys.platform != "linux":
-        return {}
-    found = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):  # it ended meanwhile
-            # the fields after the program's name, which may hold anything: state, parent, ...
-            found[int(path.parent.name)] = int(path.read_bytes().rpartition(b")")[2].split()[1])
-    return found
+            os.kill(pid, signal.SIGKILL)

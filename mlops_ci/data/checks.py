@@ -13,7 +13,7 @@ from mlops_ci.core.records.training_run import CheckResult, ColumnProfile
 from mlops_ci.core.suggestions import find_nearest
 from mlops_ci.data.check_types import built_in_checks, check_columns, installed_checks
 from mlops_ci.data.column_types import EMPTY_TYPE
-from mlops_ci.data.engines.duckdb import Table, translate_duckdb_errors
+from mlops_ci.data.engines.duckdb import Table, forbid_reuse, translate_duckdb_errors
 from mlops_ci.data.profile import (
     PII_MASK,
     CustomSqlCheck,
@@ -313,6 +313,7 @@ def _installed_check_outcomes(table: Table, spec: DatasetSpec) -> Iterator[Check
         if not set(made.columns) <= set(table.types):
             continue
         with translate_plugin_errors("mlops_ci.checks", check.type):
+            forbid_reuse()
             answer = made.evaluate(nw.from_native(table.relation()))
             result = CheckResult(
                 check.name or check.type,

@@ -105,13 +105,22 @@ def _require_version(name: str) -> str:
 
 
 def _installed_version(name: str) -> str | None:
-    return _version_on_path(name, tuple(sys.path))
+    return _version_in_folders(name, tuple((folder, _change_time(folder)) for folder in sys.path))
+
+
+def _change_time(folder: str) -> int:
+    """Return the time, in nanoseconds, at which something was last added to a folder or removed; 0 if there is none."""
+    try:
+        return Path(folder).stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 @cache  # a command that trains many models asks for the same packages each time
-def _version_on_path(name: str, path: tuple[str, ...]) -> str | None:
-    """Return the version of a distribution in the folders of `path`, or None."""
-    found = next(iter(metadata.distributions(name=name, path=list(path))), None) if name else None
+def _version_in_folders(name: str, folders: tuple[tuple[str, int], ...]) -> str | None:
+    """Return the version of a distribution in one of the folders, or None; an installation changes a folder's time."""
+    path = [folder for folder, _ in folders]
+    found = next(iter(metadata.distributions(name=name, path=path)), None) if name else None
     return found.version if found else None
 
 

@@ -1,8 +1,7 @@
 """Inspects a model file in a process other than the one that wrote it.
 
-A model with classes of the repository cannot be loaded without the repository's code. The process states the types in
-the file before it imports this code, and stops when one of them is not trusted. Digest, classes and predictions come
-from the code.
+A model with classes of the repository cannot be loaded without the repository's code. A process that imports none of
+this code lists the types. Digest, classes and predictions then come from a process that runs this code.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from mlops_ci.core.codec import encode
 from mlops_ci.core.diagnostics import Diagnostic, Location
@@ -55,14 +54,6 @@ class ExternalAnswers:
     code: tuple[FileDigest, ...]
 
 
-class _Inspected(NamedTuple):
-    """How the inspecting process ended, the types that it stated before it ran the model's code, and its answer."""
-
-    ended: ProcessResult
-    stated: tuple[str, ...] | None
-    answer: protocol.InspectAnswer
-
-
 def select_golden_rows(data: Path, inputs: Sequence[ModelField]) -> Any:
     """Return a pyarrow table of the inputs of at most MAX_GOLDEN_ROWS training rows, evenly spaced."""
     import numpy as np
@@ -78,13 +69,18 @@ def select_golden_rows(data: Path, inputs: Sequence[ModelField]) -> Any:
 def inspect_model_file(task: TrainingTask, model: Path, golden: Any) -> Inspection:
     """Return the content of a model file and its golden predictions. The inspecting process works in the file's folder.
 
-    Raises Findings when the file needs types that the spec does not trust, or when the model cannot be used.
+    A model with its own code is loaded in a second process, after all of its types are trusted. Raises Findings when the
+    file needs types that the spec does not trust, or when the model cannot be used.
     """
-    paths = entrypoint_folders(task.train.entrypoint, task.root)
-    job = _inspect_job(task, model, golden, paths, types_only=False)
-    ended, stated, found = _run_inspector(task, job, model.parent)
-    untrusted = found.untrusted if stated is None else stated  # the answer may be written by the model's code
-    _require_trusted_types(task, untrusted)
+    folder, paths = model.parent, entrypoint_folders(task.train.entrypoint, task.root)
+    job = _inspect_job(task, model, golden, paths, types_only=bool(paths))
+    ended, found = _run_inspector(task, job, folder)
+    _require_trusted_types(task, found)
+    log = ended.log
+    if paths:  # all types are trusted: now the model's code may be imported
+        (folder / protocol.ANSWER_FILE).unlink()
+        ended, again = _run_inspector(task, replace(job, types_only=False), folder)
+        found, log = replace(again, untrusted=found.untrusted), log + ended.log
     if found.model_digest is None or not _SHA256.fullmatch(found.model_digest):
         raise training_failure(f"{_ACTIVITY} gave no valid digest", ended, task.where)
     _require_usable_classes(task, found.classes, ended)
@@ -94,7 +90,7 @@ def inspect_model_file(task: TrainingTask, model: Path, golden: Any) -> Inspecti
         )
     except ValueError as error:
         raise training_failure(f"the fitted model's predictions cannot be used: {error}", ended, task.where) from error
-    return Inspection(untrusted, found.model_digest, found.classes, predictions, ended.log)
+    return Inspection(found.untrusted, found.model_digest, found.classes, predictions, log)
 
 
 def inspect_without_loading(task: TrainingTask, model: Path, golden: Any, answers: ExternalAnswers) -> Inspection:
@@ -104,8 +100,8 @@ def inspect_without_loading(task: TrainingTask, model: Path, golden: Any, answer
     Findings when the file needs types that the spec does not trust, or when the classes do not fit the task.
     """
     job = _inspect_job(task, model, golden, entrypoint_folders(task.train.entrypoint, task.root), types_only=True)
-    ended, _, found = _run_inspector(task, job, model.parent)
-    _require_trusted_types(task, found.untrusted)
+    ended, found = _run_inspector(task, job, model.parent)
+    _require_trusted_types(task, found)
     _require_usable_classes(task, answers.classes, ended)
     digest = digest_json([digest_file(model), encode(answers.code)])
     return Inspection(found.untrusted, digest, answers.classes, answers.golden_predictions, ended.log)
@@ -132,19 +128,19 @@ def _inspect_job(
     )
 
 
-def _run_inspector(task: TrainingTask, job: protocol.InspectJob, folder: Path) -> _Inspected:
+def _run_inspector(
+    task: TrainingTask, job: protocol.InspectJob, folder: Path
+) -> tuple[ProcessResult, protocol.InspectAnswer]:
     ended = protocol.run_worker(INSPECT_WORKER, job, folder, timeout=task.timeout, interpreter=task.interpreter)
-    stated, log = protocol.split_stated_types(ended.log)
-    ended = replace(ended, log=log)
-    return _Inspected(ended, stated, require_answer(protocol.InspectAnswer, folder, ended, task, _ACTIVITY))
+    return ended, require_answer(protocol.InspectAnswer, folder, ended, task, _ACTIVITY)
 
 
 def _allowed_types(task: TrainingTask) -> frozenset[str]:
     return frozenset({*task.train.trusted, *task.packager.reviewed_types})
 
 
-def _require_trusted_types(task: TrainingTask, untrusted: Sequence[str]) -> None:
-    if missing := sorted(set(untrusted) - _allowed_types(task)):
+def _require_trusted_types(task: TrainingTask, found: protocol.InspectAnswer) -> None:
+    if missing := sorted(set(found.untrusted) - _allowed_types(task)):
         raise Findings([_untrusted_types_finding(missing, task.where)])
 
 

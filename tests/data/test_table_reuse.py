@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import duckdb
 import pytest
 
 from mlops_ci.core.errors import Findings
+from mlops_ci.core.records.base import FileDigest
+from mlops_ci.data import checks
+from mlops_ci.data.check_types import CheckAnswer
 from mlops_ci.data.engines import duckdb as engine
 from mlops_ci.data.engines.duckdb import open_table
 from mlops_ci.data.sources.files import source_files
@@ -30,8 +34,13 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return seen
 
 
-def rows(root: Path, source: SourceSpec, columns: dict[str, ColumnSpec] | None = None) -> list[Any]:
-    with open_table(root, source_files(root, source), DatasetSpec(source, columns=columns or {})) as table:
+def rows(
+    root: Path,
+    source: SourceSpec,
+    columns: dict[str, ColumnSpec] | None = None,
+    files: tuple[FileDigest, ...] | None = None,
+) -> list[Any]:
+    with open_table(root, files or source_files(root, source), DatasetSpec(source, columns=columns or {})) as table:
         table.connection.execute("CREATE TEMP TABLE mine AS SELECT 1")  # of this opening alone
         assert table.connection.execute("SELECT current_setting('TimeZone')").fetchall() == [("UTC",)]
         with pytest.raises(duckdb.Error):
@@ -49,7 +58,7 @@ def test_an_unchanged_csv_file_is_read_once(bench: Any, reads: list[str]) -> Non
 
 
 def test_a_file_with_the_same_size_and_time_but_other_content_is_read_again(bench: Any, reads: list[str]) -> None:
-    """Its digest tells; and a file that was written since its digest was taken has another time of change."""
+    """Its digest differs."""
     path = bench.csv("id\n1\n")
     before = path.stat()
     assert rows(bench.root, CSV) == [(1,)]
@@ -59,8 +68,47 @@ def test_a_file_with_the_same_size_and_time_but_other_content_is_read_again(benc
     assert reads == [CSV.path] * 2
 
 
+def test_a_file_that_is_written_after_its_digest_was_taken_is_read_again(bench: Any, reads: list[str]) -> None:
+    bench.csv("id\n1\n")
+    files = source_files(bench.root, CSV)
+    assert rows(bench.root, CSV, files=files) == [(1,)]
+    bench.csv("id\n2\n")
+    assert rows(bench.root, CSV, files=files) == [(2,)]
+    assert reads == [CSV.path] * 2
+
+
+def test_a_table_that_a_check_of_a_package_has_seen_is_read_again(
+    bench: Any, reads: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a check that adds a row to the table, then the next step sees the file's rows."""
+    bench.csv("id\n1\n")
+
+    def evaluate(data: Any) -> CheckAnswer:
+        data.to_native().insert_into("data")
+        return CheckAnswer(True, "seen")
+
+    made = SimpleNamespace(columns=(), expectation="none", evaluate=evaluate)
+    check = SimpleNamespace(name="adds", type="adds", severity="error")
+    monkeypatch.setattr(checks, "installed_checks", lambda _: [(0, check, made)])
+    spec = DatasetSpec(CSV)
+    with open_table(bench.root, source_files(bench.root, CSV), spec) as table:
+        checks.run_checks(table, spec)
+        assert table.fetch_rows(table.relation()) == [(1,), (1,)]
+    assert rows(bench.root, CSV) == [(1,)]
+    assert reads == [CSV.path] * 2
+
+
+def test_tables_may_be_open_at_the_same_time(bench: Any) -> None:
+    bench.csv("id\n1\n")
+    bench.csv("id\n5\n", "other/data/rows.csv")
+    with open_table(bench.root, source_files(bench.root, CSV), DatasetSpec(CSV)) as table:
+        assert rows(bench.root / "other", CSV) == [(5,)]
+        assert rows(bench.root, CSV) == [(1,)]
+        assert table.fetch_rows(table.relation()) == [(1,)]
+
+
 @pytest.mark.parametrize("change", ["columns", "delimiter", "folder"])
-def test_what_decides_how_a_file_is_read_decides_whether_it_is(bench: Any, reads: list[str], change: str) -> None:
+def test_other_columns_delimiter_or_folder_are_read_anew(bench: Any, reads: list[str], change: str) -> None:
     bench.csv("id\n1\n")
     assert rows(bench.root, CSV) == [(1,)]
     if change == "columns":

@@ -32,7 +32,9 @@ from mlops_ci.data.sources.table import open_source
 from mlops_ci.spec.spec_types import ColumnSpec, DatasetSpec, SourceSpec
 
 DUCKDB_THREADS = 2
-REUSED_BYTES = 64 << 20  # a CSV table of at most this size stays open for the next step of the same command
+REUSED_BYTES = (
+    64_000_000  # a table from CSV files of at most this size stays open for the next step of the same command
+)
 
 
 @dataclass(frozen=True)
@@ -65,10 +67,11 @@ class Table:
 
 @dataclass
 class _LastTable:
-    """The table that was opened last, if it may be used again, and what it was read from."""
+    """The table that was opened last, if it may be used again, what it was read from, and whether a step uses it now."""
 
     inputs: object = None
     table: Table | None = None
+    is_in_use: bool = False
 
     def forget(self) -> None:
         if self.table is not None:
@@ -86,10 +89,11 @@ def open_table(
     """Open the files as a table. The connection can read these files and `more`, and no other files of the machine.
 
     The steps of a command open the same data several times: a small CSV table that is opened again is not read again.
+    Whoever runs foreign code on a table calls `forbid_reuse`.
     Raises Findings: `data-lfs-pointer`, `data-file-type`, `data-unreadable`, `data-ragged-row`, `data-encoding`,
     `data-csv`, `data-delimiter`, `data-header`, `data-files-differ`, `data-empty`.
     """
-    if not more and _is_reusable(files, spec.source):
+    if not more and not _LAST.is_in_use and _is_reusable(files, spec.source):
         with _reuse_table(root, files, spec) as table:
             yield table
         return
@@ -120,10 +124,17 @@ def _reuse_table(root: Path, files: tuple[FileDigest, ...], spec: DatasetSpec) -
         _LAST.table = _open_files(open_source(spec.source).fetch(root, files, root), spec.columns)
         _LAST.inputs = inputs
     cursor = _LAST.table.connection.cursor()  # of its own, so that temporary tables end with it
+    _LAST.is_in_use = True
     try:
         yield replace(_LAST.table, connection=cursor)
     finally:
+        _LAST.is_in_use = False
         cursor.close()
+
+
+def forbid_reuse() -> None:
+    """Let the next step read its data anew, since code that is not ours may have changed the open table."""
+    _LAST.inputs = None
 
 
 def _is_reusable(files: tuple[FileDigest, ...], source: object) -> bool:
@@ -131,7 +142,7 @@ def _is_reusable(files: tuple[FileDigest, ...], source: object) -> bool:
 
 
 def _file_state(path: Path) -> tuple[int, ...]:
-    """Return what changes when a file is written again; nothing for a file that cannot be read, which `read_table` reports."""
+    """Return the values of `stat` that a new file or a new content changes; none if there is no file, which `read_table` reports."""
     try:
         found = path.stat()
     except OSError:

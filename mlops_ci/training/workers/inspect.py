@@ -38,8 +38,6 @@ def inspect_model(job: protocol.InspectJob) -> protocol.InspectAnswer:
     untrusted = packager.find_untrusted_types(path)
     if job.types_only or set(untrusted) - set(job.trusted):
         return protocol.InspectAnswer(untrusted=untrusted)
-    if job.paths:
-        protocol.state_types(untrusted)
     sys.path += [folder for folder in job.paths if folder not in sys.path]
     model = packager.load(path, job.trusted)
     rows = frame.feature_frame(pq.read_table(job.features).to_pandas(), job.inputs)

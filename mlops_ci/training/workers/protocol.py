@@ -24,7 +24,6 @@ from mlops_ci.training.workers import untrusted_files, warm
 T = TypeVar("T")
 ANSWER_LIMIT = 16 << 20  # bytes; the worker may have run a candidate's code
 JOB_FILE, ANSWER_FILE = "job.json", "result.json"
-_TYPES_MARK = b"mlops-ci: types that need trust: "
 _DIAGNOSTIC_ID = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _MAX_ERRORS, _MAX_TEXT_LENGTH, _MAX_LOCATION = (
     20,
@@ -254,22 +253,6 @@ def read_answer(kind: type[T], folder: Path) -> T | None:
             return decode_json(kind, stream.read(ANSWER_LIMIT))
     except (OSError, ValueError):
         return None
-
-
-def state_types(types: Sequence[str]) -> None:
-    """Print the types that need trust, before code of the repository runs in this worker: output cannot be taken back."""
-    sys.stdout.write(f"{_TYPES_MARK.decode()}{json.dumps(list(types))}\n")
-    sys.stdout.flush()
-
-
-def split_stated_types(log: bytes) -> tuple[tuple[str, ...] | None, bytes]:
-    """Return the types that a worker stated, and its log without them; None when it stated none.
-
-    Only the first statement counts. Code of the repository can print others after it, and can write any answer.
-    """
-    before, mark, rest = log.partition(_TYPES_MARK)
-    line, _, after = rest.partition(b"\n")
-    return (tuple(json.loads(line)), before + after) if mark else (None, log)
 
 
 def printable_errors(diagnostics: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:

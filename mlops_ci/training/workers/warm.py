@@ -125,7 +125,7 @@ def serve_jobs(descriptor: int, parent: int) -> None:
 def _import_late_modules() -> None:
     """Let scikit-learn import what it imports at the first data frame, which would otherwise happen in every child.
 
-    At a frame's first column names it also searches all installed packages for plugins of narwhals.
+    When scikit-learn reads the first names of columns, it also searches all installed packages for plugins of narwhals.
     """
     import pandas as pd
     from sklearn.preprocessing import StandardScaler

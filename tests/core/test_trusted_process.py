@@ -56,3 +56,15 @@ def test_an_address_with_a_password_does_not_stand_in_the_message(tmp_path: Path
     with pytest.raises(EnvironmentProblem) as caught:
         run_trusted(argv, cwd=tmp_path, env=os.environ, limits=ProcessLimits(60, 10))
     assert "s3cret" not in str(caught.value)
+
+
+def test_a_program_that_ended_while_another_holds_its_outputs_is_told_of_as_both(tmp_path: Path) -> None:
+    with pytest.raises(EnvironmentProblem, match="sh, or a program that it started, was stopped because it ran longer"):
+        run_trusted(["sh", "-c", "sleep 2 & exit 0"], cwd=tmp_path, env=os.environ, limits=ProcessLimits(0.3, 10))
+
+
+def test_a_program_that_closes_its_outputs_and_runs_on_is_killed(tmp_path: Path) -> None:
+    with pytest.raises(EnvironmentProblem, match="ran longer than"):
+        run_trusted(
+            ["sh", "-c", "exec >&- 2>&-; sleep 60"], cwd=tmp_path, env=os.environ, limits=ProcessLimits(0.3, 10)
+        )
