@@ -46,7 +46,9 @@ def environment(session: nox.Session) -> None:
 
 def _run(session: nox.Session, program: str, *arguments: str, silent: bool = False) -> str:
     """Run a program of the shared environment; return what it prints if `silent`."""
-    programs = (session.cache_dir.parent / "environment" / "bin").absolute()
+    # `--force-python` names environments by the version
+    name = f"environment-{session.python}".replace(".", "-") if session.python else "environment"
+    programs = (session.cache_dir.parent / name / "bin").absolute()
     # pytest keeps the byte code of tests even where the variable is set: else each worker of each session compiles all tests
     env = {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "PYTHONDONTWRITEBYTECODE": ""}
     return str(session.run(str(programs / program), *arguments, env=env, silent=silent))

@@ -94,7 +94,8 @@ def _exchange(
             os.set_blocking(child.stdin.fileno(), False)
             selector.register(child.stdin, selectors.EVENT_WRITE)
         while selector.get_map():
-            ready = selector.select(max(deadline - time.monotonic(), 0))
+            left = deadline - time.monotonic()
+            ready = selector.select(left) if left > 0 else []
             if not ready:
                 return late
             for key, _ in ready:

@@ -118,7 +118,7 @@ def _change_time(folder: str) -> int:
 
 @cache  # a command that trains many models asks for the same packages each time
 def _version_in_folders(name: str, folders: tuple[tuple[str, int], ...]) -> str | None:
-    """Return the version of a distribution in one of the folders, or None; an installation changes a folder's time."""
+    """Return the version of a distribution in one of the folders, or None; pip and uv change a folder's time when they install."""
     path = [folder for folder, _ in folders]
     found = next(iter(metadata.distributions(name=name, path=path)), None) if name else None
     return found.version if found else None

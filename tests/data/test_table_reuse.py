@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -105,6 +107,20 @@ def test_tables_may_be_open_at_the_same_time(bench: Any) -> None:
         assert rows(bench.root / "other", CSV) == [(5,)]
         assert rows(bench.root, CSV) == [(1,)]
         assert table.fetch_rows(table.relation()) == [(1,)]
+
+
+def test_threads_read_their_own_tables(bench: Any) -> None:
+    """Given threads that open two tables at the same time, then each has the rows of its own file."""
+    bench.csv("id\n" + "1\n" * 500, "a/data/rows.csv")
+    bench.csv("id\n" + "2\n" * 500, "b/data/rows.csv")
+    begin = threading.Barrier(2)
+
+    def read(name: str) -> set[Any]:
+        begin.wait()
+        return set().union(*(rows(bench.root / name, CSV) for _ in range(4)))
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(read, "ab")) == [{(1,)}, {(2,)}]
 
 
 @pytest.mark.parametrize("change", ["columns", "delimiter", "folder"])

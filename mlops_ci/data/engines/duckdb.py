@@ -7,6 +7,7 @@ import atexit
 import functools
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -67,11 +68,11 @@ class Table:
 
 @dataclass
 class _LastTable:
-    """The table that was opened last, if it may be used again, what it was read from, and whether a step uses it now."""
+    """The table that was opened last, if it may be used again, and what it was read from; the lock is held by its one user."""
 
     inputs: object = None
     table: Table | None = None
-    is_in_use: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def forget(self) -> None:
         if self.table is not None:
@@ -93,9 +94,13 @@ def open_table(
     Raises Findings: `data-lfs-pointer`, `data-file-type`, `data-unreadable`, `data-ragged-row`, `data-encoding`,
     `data-csv`, `data-delimiter`, `data-header`, `data-files-differ`, `data-empty`.
     """
-    if not more and not _LAST.is_in_use and _is_reusable(files, spec.source):
-        with _reuse_table(root, files, spec) as table:
-            yield table
+    # whoever finds the last table in use reads the files anew
+    if not more and _is_reusable(files, spec.source) and _LAST.lock.acquire(blocking=False):
+        try:
+            with _reuse_table(root, files, spec) as table:
+                yield table
+        finally:
+            _LAST.lock.release()
         return
     with ExitStack() as stack:
         # files of a built-in source are read in place
@@ -124,11 +129,9 @@ def _reuse_table(root: Path, files: tuple[FileDigest, ...], spec: DatasetSpec) -
         _LAST.table = _open_files(open_source(spec.source).fetch(root, files, root), spec.columns)
         _LAST.inputs = inputs
     cursor = _LAST.table.connection.cursor()  # of its own, so that temporary tables end with it
-    _LAST.is_in_use = True
     try:
         yield replace(_LAST.table, connection=cursor)
     finally:
-        _LAST.is_in_use = False
         cursor.close()
 
 

@@ -26,7 +26,8 @@ def import_scipy_first() -> None:
     When skops is imported, it searches all modules for each function of NumPy and SciPy, in the order in which they were
     imported. In this order the search takes 0.2 s of CPU, and 0.9 s with pandas first.
     """
-    with suppress(ImportError):  # an environment for the framework of a plugin may do without SciPy
+    # an environment for the framework of a plugin may do without SciPy, or have one that is broken
+    with suppress(Exception):
         import scipy.special  # noqa: F401 - for its place among the imported modules
 
 
