@@ -16,6 +16,8 @@ from mlops_ci.core.verbs import Option, Verb
 from mlops_ci.repository.context import Context
 from mlops_ci.spec.load import PROJECT_FILE, parse_project
 from mlops_ci.spec.spec_types import ProjectSpec
+from mlops_ci.spec.yaml.document import read_documents
+from mlops_ci.spec.yaml.nodes import SyntaxProblem
 
 SPEC = Verb(
     "init",
@@ -76,6 +78,7 @@ def init(
         )
     if from_ and target:
         files = _table_files(root, context.start_folder / from_, target)
+        _require_same_table(root, files)
     elif template:
         files = {**scaffold.template_files(template), **_data_files(template, context.scratch / "data")}
     else:
@@ -157,6 +160,28 @@ def _table_files(root: Path, table: Path, target: str) -> Mapping[str, bytes]:
     path = table.resolve().relative_to(root).as_posix() if inside else f"data/{table.name}"
     files = dict(scaffold.specs_from_table(table, path, target))
     return files if inside else {**files, path: table.read_bytes()}
+
+
+def _require_same_table(root: Path, files: Mapping[str, bytes]) -> None:
+    """Raise UsageProblem when a Dataset spec that would be kept describes another file than the new one."""
+    for path, content in files.items():
+        place = root / path
+        if path.endswith(".dataset.yaml") and place.is_file():
+            described, wanted = _source_path(path, place.read_bytes()), _source_path(path, content)
+            if described not in (None, wanted):
+                raise UsageProblem.of(
+                    "init-table",
+                    f"{path} already exists and describes '{described}', not '{wanted}'",
+                    help="rename the new table: its dataset gets the name of the file",
+                )
+
+
+def _source_path(path: str, content: bytes) -> str | None:
+    """Return the `source.path` of a Dataset spec, or None for a spec without one, which `validate` reports."""
+    try:
+        return str(read_documents(path, content)[0].data["spec"]["source"]["path"])
+    except (SyntaxProblem, LookupError, TypeError):
+        return None
 
 
 def _next_steps(directory: str) -> tuple[str, ...]:

@@ -146,9 +146,10 @@ def _require_trusted_types(task: TrainingTask, found: protocol.InspectAnswer) ->
 
 def _untrusted_types_finding(missing: list[str], where: Location | None) -> Diagnostic:
     lines = "\n".join(f"    - {name}" for name in missing)
+    count = "1 type" if len(missing) == 1 else f"{len(missing)} types"
     return Diagnostic(
         "model-types-untrusted",
-        f"the model file contains {len(missing)} types that the spec does not trust: {', '.join(missing)}",
+        f"the model file contains {count} that the spec does not trust: {', '.join(missing)}",
         where,
         f"Loading the model creates objects of these types. Review them, then add:\ntrain:\n  trusted:\n{lines}",
     )

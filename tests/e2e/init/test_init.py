@@ -27,6 +27,21 @@ def test_init_never_overwrites(tmp_path: Path) -> None:
     assert (tmp_path / "data/patients.yaml").is_file()
 
 
+def test_init_does_not_take_another_table_for_the_one_it_has_described(tmp_path: Path) -> None:
+    """Given a spec for orders.csv, when a model is made from orders.tsv, then it is refused and nothing is written."""
+    (tmp_path / "orders.csv").write_text("id,a,y\n" + "".join(f"{n},{n % 7},{n % 2}\n" for n in range(400)))
+    (tmp_path / "orders.tsv").write_text("id\ta\tz\n" + "".join(f"{n}\t{n % 7}\t{n % 3}\n" for n in range(400)))
+    consumer = here(tmp_path)
+    consumer.ok("init", "--from", "orders.csv", "--target", "y")
+    consumer.ok("init", "--from", "orders.csv", "--target", "a")  # a second model on the same table
+    before = sorted(path.name for path in (tmp_path / "specs").iterdir())
+    answer = consumer.answer("init", "--from", "orders.tsv", "--target", "z", code=2)
+    (found,) = answer["diagnostics"]
+    assert found["id"] == "init-table"
+    assert "specs/orders.dataset.yaml already exists and describes 'orders.csv', not 'orders.tsv'" in found["message"]
+    assert sorted(path.name for path in (tmp_path / "specs").iterdir()) == before
+
+
 def test_init_does_not_write_through_a_link(tmp_path: Path) -> None:
     (tmp_path / "project").mkdir()
     (tmp_path / "project/mlops.yaml").symlink_to(tmp_path / "elsewhere.yaml")
