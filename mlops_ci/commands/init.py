@@ -48,6 +48,8 @@ SPEC = Verb(
     details="Existing files are never overwritten. Without --template or --from, only mlops.yaml and the noxfile are written.",
 )
 
+# what says in a spec which table it is about
+_TABLE_FIELDS = {".dataset.yaml": ("spec", "source", "path"), ".model.yaml": ("spec", "dataset")}
 _OWNER_PATTERN = re.compile(r"@[A-Za-z0-9][A-Za-z0-9-]*(/[A-Za-z0-9._-]+)?|[^@\s#]+@[^@\s#]+\.[^@\s#]+")
 
 
@@ -163,25 +165,30 @@ def _table_files(root: Path, table: Path, target: str) -> Mapping[str, bytes]:
 
 
 def _require_same_table(root: Path, files: Mapping[str, bytes]) -> None:
-    """Raise UsageProblem when a Dataset spec that would be kept describes another file than the new one."""
+    """Raise UsageProblem when a spec that would be kept describes another table than the new one."""
     for path, content in files.items():
-        place = root / path
-        if path.endswith(".dataset.yaml") and place.is_file():
-            described, wanted = _source_path(path, place.read_bytes()), _source_path(path, content)
-            if described not in (None, wanted):
-                raise UsageProblem.of(
-                    "init-table",
-                    f"{path} already exists and describes '{described}', not '{wanted}'",
-                    help="rename the new table: its dataset gets the name of the file",
-                )
+        place, field = root / path, _TABLE_FIELDS.get("".join(Path(path).suffixes[-2:]))
+        if field is None or not place.is_file():
+            continue
+        described, wanted = _read_field(path, place.read_bytes(), field), _read_field(path, content, field)
+        if described not in (None, wanted):
+            raise UsageProblem.of(
+                "init-table",
+                f"{path} already exists and describes '{described}', not '{wanted}'",
+                help="a dataset gets the name of its file, and a model that of its target: "
+                "rename the table or the column, or write the second spec by hand",
+            )
 
 
-def _source_path(path: str, content: bytes) -> str | None:
-    """Return the `source.path` of a Dataset spec, or None for a spec without one, which `validate` reports."""
+def _read_field(path: str, content: bytes, field: tuple[str, ...]) -> str | None:
+    """Return a field of a spec, or None for a spec without it, which `validate` reports."""
     try:
-        return str(read_documents(path, content)[0].data["spec"]["source"]["path"])
+        value = read_documents(path, content)[0].data
+        for name in field:
+            value = value[name]
     except (SyntaxProblem, LookupError, TypeError):
         return None
+    return str(value)
 
 
 def _next_steps(directory: str) -> tuple[str, ...]:

@@ -39,6 +39,9 @@ def test_init_does_not_take_another_table_for_the_one_it_has_described(tmp_path:
     (found,) = answer["diagnostics"]
     assert found["id"] == "init-table"
     assert "specs/orders.dataset.yaml already exists and describes 'orders.csv', not 'orders.tsv'" in found["message"]
+    (tmp_path / "returns.tsv").write_text((tmp_path / "orders.csv").read_text().replace(",", "\t"))
+    (found,) = consumer.answer("init", "--from", "returns.tsv", "--target", "y", code=2)["diagnostics"]
+    assert "specs/y.model.yaml already exists and describes 'orders', not 'returns'" in found["message"]
     assert sorted(path.name for path in (tmp_path / "specs").iterdir()) == before
 
 
