@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import select
@@ -107,11 +108,17 @@ def installer_environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def run_guarded(
-    argv: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = None, timeout: float | None = None
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+    timeout: float | None = None,
+    descriptor: int | None = None,
 ) -> ProcessResult:
     """Run a program to its end in a session of its own, and kill whatever it started and left behind.
 
-    `env` is the whole environment (default: ours, cleaned); `timeout` is in seconds. Output comes through a pipe and is
+    `env` is the whole environment (default: ours, cleaned); `timeout` is in seconds; the program inherits `descriptor`
+    beside its standard streams. Output comes through a pipe and is
     kept in memory: a file could be replaced by the child with a link to one of ours. On Linux the child cannot read our
     environment from /proc either, unless it is root, and processes that left its session die too; elsewhere those of
     its process group do. Raises EnvironmentProblem when the program cannot be started.
@@ -126,6 +133,7 @@ def run_guarded(
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
+                pass_fds=() if descriptor is None else (descriptor,),
                 start_new_session=True,
             )
         except OSError as error:
@@ -198,6 +206,14 @@ def die_with(parent: int) -> None:
     _prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
+
+
+def end(code: int) -> None:
+    """End this process like an interpreter, but without the clean-up of modules, which takes longer than most jobs."""
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code & 0xFF)
 
 
 class _Handle(Protocol):

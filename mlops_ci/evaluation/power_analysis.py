@@ -167,7 +167,8 @@ def _measure_holdout(project: Project, candidate: Candidate) -> tuple[dict[Any, 
         files = candidate.snapshot.files
         source = SplitSource(context.root, candidate.dataset_by_rules, files, candidate.sealed_holdout)
         sides = write_split_files(source, columns, target, Path(folder), sides=("holdout",))
-        table = pq.read_table(sides.holdout)
+        with pq.ParquetFile(sides.holdout) as file:
+            table = file.read()
     truth = Truth(
         np.zeros(table.num_rows), weights=row_weights(candidate, table), groups=dependence_groups(candidate, table)
     )

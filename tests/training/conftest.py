@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +38,13 @@ def workers_in_process(but: Callable[[Any], bool] | None = None) -> Iterator[Non
         *,
         timeout: float | None,
         interpreter: protocol.Interpreter = protocol.CURRENT_INTERPRETER,
+        descriptor: int | None = None,
     ) -> process.ProcessResult:
         assert (timeout, interpreter) == (None, protocol.CURRENT_INTERPRETER)
         if but is not None and but(job):
-            return start(module, job, folder, timeout=timeout)
+            return start(module, job, folder, timeout=timeout, descriptor=descriptor)
+        if descriptor is not None:
+            job = replace(job, types_channel=os.dup(descriptor))  # which the worker closes
         (folder / protocol.JOB_FILE).write_text(json.dumps(encode(job)))
         importlib.import_module(module).main(str(folder / protocol.JOB_FILE))
         return process.ProcessResult(0, timed_out=False, log=b"")

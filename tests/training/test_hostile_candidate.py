@@ -220,25 +220,31 @@ def test_a_model_that_does_not_answer_is_a_finding(predict: str, classes: list[A
 
 def test_a_model_that_ends_its_process_is_a_finding(attack: Try) -> None:
     code = PREDICTS.format(predict="os._exit(0)", classes=[False, True])
-    with workers_in_process(but=lambda job: isinstance(job, protocol.InspectJob) and not job.types_only):
+    with workers_in_process(but=lambda job: isinstance(job, protocol.InspectJob)):
         id, message, _ = failure(attack, code, "make.Odd")
     assert (id, message) == ("train-failed", "checking the model ended with exit code 0 and no result")
 
 
 def test_a_model_does_not_say_which_types_its_file_has(attack: Try) -> None:
-    """Given a model's code that answers other types, then those that the file has stand in the record."""
+    """Given a model's code that answers and sends other types, then those that the file has stand in the record."""
     code = (
         PREDICTS.format(predict="[True] * len(x)", classes=[False, True])
         + """
 if sys.argv[2:3] == ["mlops_ci.training.workers.inspect"]:
-    from mlops_ci.training.workers import protocol
+    from mlops_ci.training.workers import protocol, type_statement
+    channel = json.loads(pathlib.Path("job.json").read_text())["typesChannel"]
+    try:
+        type_statement.state_types(channel, ["os.system"])
+    except OSError as error:
+        print("closed", error)
     real = protocol.write_answer
     protocol.write_answer = lambda answer, path: real(protocol.replace(answer, untrusted=("os.system",)), path)
 """
     )
-    with workers_in_process(but=lambda job: isinstance(job, protocol.InspectJob) and not job.types_only):
+    with workers_in_process(but=lambda job: isinstance(job, protocol.InspectJob)):
         fitted = attack(code, "make.Odd")
     assert fitted.trusted == ("make.Odd",)
+    assert b"closed [Errno 9] Bad file descriptor" in fitted.log
 
 
 def test_types_that_are_not_trusted_are_found_before_any_code_of_the_model_runs(attack: Try, tmp_path: Path) -> None:

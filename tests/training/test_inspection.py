@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -59,3 +61,15 @@ def test_golden_rows_are_spread_from_the_first_to_the_last(rows: int, tmp_path: 
     assert len(found) == len(set(found)) == min(rows, MAX_GOLDEN_ROWS)
     assert found == sorted(found)
     assert found[:1] + found[-1:] == ([0, rows - 1] if rows else [])
+
+
+def test_golden_rows_are_selected_without_pandas(tmp_path: Path) -> None:
+    """Given a command that reads and selects rows, then it has not imported pandas, which takes half a second of CPU."""
+    pq.write_table(pa.table({"a": range(3)}), tmp_path / "train.parquet")
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom mlops_ci.core.records.training_run import ModelField\n"
+        "from mlops_ci.training.inspection import select_golden_rows\n"
+        "select_golden_rows(Path('train.parquet'), [ModelField('a', 'integer')])\nprint('pandas' in sys.modules)\n"
+    )
+    command = [sys.executable, "-c", code]
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout == "False\n"

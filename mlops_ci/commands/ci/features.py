@@ -80,7 +80,8 @@ def _write_rows(project: Project, candidate: Candidate, scratch: Path) -> int:
     source = SplitSource(context.root, candidate.dataset_by_rules, candidate.snapshot.files, candidate.sealed_holdout)
     sides = write_split_files(source, spec.features, spec.target, scratch, order=spec.features)
     golden = select_golden_rows(sides.train, candidate.inputs)
-    holdout = pq.read_table(sides.holdout, columns=list(spec.features)).replace_schema_metadata(None)
+    with pq.ParquetFile(sides.holdout) as file:
+        holdout = file.read(list(spec.features)).replace_schema_metadata(None)
     for rows in (sides.train, sides.holdout):
         rows.unlink()
     table = pa.concat_tables([holdout, golden.select(list(spec.features))])

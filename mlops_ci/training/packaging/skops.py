@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +17,6 @@ REVIEWED_TYPES = (
     "numpy.dtype",
 )  # the default preprocessing needs it; creating a dtype runs no code, so users need not review it
 _TYPE_NAME = re.compile(r"[\w.<>]{1,500}")
-
-
-def import_scipy_first() -> None:
-    """Import SciPy's functions, for a process that will import skops: call it before the process imports pandas.
-
-    When skops is imported, it searches all modules for each function of NumPy and SciPy, in the order in which they were
-    imported. In this order the search takes 0.2 s of CPU, and 0.9 s with pandas first.
-    """
-    # an environment for the framework of a plugin may do without SciPy, or have one that is broken
-    with suppress(Exception):
-        import scipy.special  # noqa: F401 - for its place among the imported modules
 
 
 def write_model_file(model: Any, path: Path) -> None:

@@ -9,16 +9,19 @@ from typing import Any
 from mlops_ci.core.errors import Findings, ToolError
 from mlops_ci.training import frame, prediction_columns, user_code
 from mlops_ci.training.packaging.protocol import Packager
-from mlops_ci.training.packaging.skops import import_scipy_first
+from mlops_ci.training.packaging.skops import SKOPS
 from mlops_ci.training.packaging.structural_digest import OpaqueObjectError
 from mlops_ci.training.packaging.table import load_packager
 from mlops_ci.training.workers import protocol
+from mlops_ci.training.workers.library_imports import LIBRARIES, MODEL_FILE_LIBRARIES, import_libraries
+from mlops_ci.training.workers.type_statement import state_types
 
 
 def main(path: str) -> None:
     """Do the job in the file `path` and write the answer into the same folder."""
-    import_scipy_first()
     job = protocol.read_job(protocol.InspectJob, path)
+    if job.packager == SKOPS.name:
+        import_libraries(MODEL_FILE_LIBRARIES if job.types_only else LIBRARIES)
     try:
         answer = inspect_model(job)
     except ToolError as error:
@@ -36,6 +39,8 @@ def inspect_model(job: protocol.InspectJob) -> protocol.InspectAnswer:
 
     path, packager = Path(job.model), load_packager(job.packager)
     untrusted = packager.find_untrusted_types(path)
+    if job.types_channel is not None:
+        state_types(job.types_channel, untrusted)
     if job.types_only or set(untrusted) - set(job.trusted):
         return protocol.InspectAnswer(untrusted=untrusted)
     sys.path += [folder for folder in job.paths if folder not in sys.path]

@@ -18,9 +18,10 @@ import numpy as np
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.errors import Findings, error_headline
 from mlops_ci.training import frame
-from mlops_ci.training.packaging.skops import import_scipy_first
+from mlops_ci.training.packaging.skops import SKOPS
 from mlops_ci.training.predictions import Floats
 from mlops_ci.training.workers import protocol, score
+from mlops_ci.training.workers.library_imports import LIBRARIES, import_libraries
 from mlops_ci.training.workers.protocol import ModelCosts
 
 BATCH_ROWS = 1_000  # rows
@@ -61,8 +62,10 @@ class _ModelCallError(Exception):
 
 def main(path: str) -> None:
     """Do the job in the file `path` and write the answer into the same folder."""
-    import_scipy_first()
-    protocol.write_answer(protocol.MeasureAnswer(measure_models(protocol.read_job(protocol.MeasureJob, path))), path)
+    job = protocol.read_job(protocol.MeasureJob, path)
+    if any(item.packager == SKOPS.name for item in job.items):
+        import_libraries(LIBRARIES)
+    protocol.write_answer(protocol.MeasureAnswer(measure_models(job)), path)
 
 
 def measure_models(job: protocol.MeasureJob) -> tuple[ModelCosts, ...]:

@@ -38,6 +38,7 @@ sys.path.append(sys.argv[1])
 from mlops_ci.core import process
 process.die_with(int(sys.argv.pop()))
 importlib.import_module(sys.argv[2]).main(sys.argv[3])
+process.end(0)
 """
 
 # the prefix of scikit-learn's types and estimators: a repository cannot add code under this name
@@ -100,6 +101,7 @@ class InspectJob:
     """The job of the inspecting worker: a model file of the format `packager`, and a parquet file of features to predict.
 
     `paths` are the folders that the model's own code is imported from. `types_only`: stop before the model is loaded.
+    `types_channel`: the descriptor for `type_statement.state_types`, if the types must be stated before code of `paths` runs.
     """
 
     packager: str
@@ -112,6 +114,7 @@ class InspectJob:
     trusted: tuple[str, ...]
     paths: tuple[str, ...] = ()
     types_only: bool = False
+    types_channel: int | None = None
 
     @property
     def is_library_only(self) -> bool:
@@ -220,9 +223,17 @@ class CustomMetricAnswer:
 
 
 def run_worker(
-    module: str, job: Any, folder: Path, *, timeout: float | None, interpreter: Interpreter = CURRENT_INTERPRETER
+    module: str,
+    job: Any,
+    folder: Path,
+    *,
+    timeout: float | None,
+    interpreter: Interpreter = CURRENT_INTERPRETER,
+    descriptor: int | None = None,
 ) -> process.ProcessResult:
     """Run `module.main(job file)` in a new process in `folder`; `read_answer` then reads its answer.
+
+    A fresh process inherits `descriptor`, and a forked one inherits none.
 
     A job with only library code (`is_library_only`) is forked from a template process, if the platform supports it. For
     every other job, the template is ended first and a fresh process starts.
@@ -237,7 +248,7 @@ def run_worker(
         warm.stop()
     env = process.isolated_environment(os.environ) if interpreter.has_own_packages else None
     command = [interpreter.python, "-P", "-c", _LAUNCH_SCRIPT, *argv[1:], str(os.getpid())]
-    return process.run_guarded(command, cwd=folder, env=env, timeout=timeout)
+    return process.run_guarded(command, cwd=folder, env=env, timeout=timeout, descriptor=descriptor)
 
 
 def prepare_worker(estimator: str | None, entrypoint: str | None) -> None:

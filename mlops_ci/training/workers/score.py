@@ -11,15 +11,17 @@ import numpy as np
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.errors import Findings, ToolError, error_headline
 from mlops_ci.training import frame, prediction_columns
-from mlops_ci.training.packaging.skops import import_scipy_first
+from mlops_ci.training.packaging.skops import SKOPS
 from mlops_ci.training.packaging.table import load_packager
 from mlops_ci.training.workers import protocol
+from mlops_ci.training.workers.library_imports import LIBRARIES, import_libraries
 
 
 def main(path: str) -> None:
     """Do the job in the file `path` and write the answer into the same folder."""
-    import_scipy_first()
     job = protocol.read_job(protocol.ScoreJob, path)
+    if any(item.packager == SKOPS.name for item in job.items):
+        import_libraries(LIBRARIES)
     try:
         answer = protocol.ScoreAnswer(scored=write_predictions(job))
     except ToolError as error:

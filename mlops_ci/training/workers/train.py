@@ -11,18 +11,20 @@ from mlops_ci.core.errors import Findings, ToolError, UsageProblem, error_headli
 from mlops_ci.training import frame, user_code
 from mlops_ci.training.environment import loaded_threadpools
 from mlops_ci.training.frameworks.protocol import EstimatorRecipe
+from mlops_ci.training.frameworks.sklearn import SKLEARN
 from mlops_ci.training.frameworks.table import load_framework
 from mlops_ci.training.packaging.protocol import Packager
-from mlops_ci.training.packaging.skops import import_scipy_first
 from mlops_ci.training.packaging.structural_digest import OpaqueObjectError
 from mlops_ci.training.packaging.table import load_packager
 from mlops_ci.training.workers import protocol
+from mlops_ci.training.workers.library_imports import LIBRARIES, import_libraries
 
 
 def main(path: str) -> None:
     """Do the job in the file `path` and write the answer into the same folder."""
-    import_scipy_first()
     job = protocol.read_job(protocol.TrainJob, path)
+    if job.framework == SKLEARN.name:
+        import_libraries(LIBRARIES)
     try:
         answer = fit_and_package(job)
     except ToolError as error:

@@ -20,13 +20,9 @@ from pathlib import Path
 
 from mlops_ci.core import fork_server, process
 from mlops_ci.core.fork_server import ForkServer, ForkServerError
-from mlops_ci.training.packaging.skops import import_scipy_first
+from mlops_ci.training.workers.library_imports import LIBRARIES, import_libraries
 
-# the modules that the template imports; the workers import their libraries late
-PRELOADED_MODULES = (
-    *("pandas", "pyarrow.parquet", "pyarrow.dataset", "skops.io", "threadpoolctl"),
-    *(f"mlops_ci.training.workers.{name}" for name in ("train", "inspect", "score", "measure")),
-)
+_WORKERS = tuple(f"mlops_ci.training.workers.{name}" for name in ("train", "inspect", "score", "measure"))
 # threads that these imports start and a child does not need: pyarrow's allocator frees memory in one, and its own fork
 # handlers let it continue without this thread. OpenBLAS ends its threads before a fork and starts new ones in the child
 # when it needs them; OpenMP and pyarrow start their threads at the first use, which never happens in a template.
@@ -114,12 +110,12 @@ def serve_jobs(descriptor: int, parent: int) -> None:
     """Run as the template of the process `parent`; each forked child does its job and ends."""
     from mlops_ci.core import fork_template  # imported here: it needs os.fork
 
-    import_scipy_first()
-    for name in PRELOADED_MODULES:
+    import_libraries(LIBRARIES)
+    for name in (*LIBRARIES, *_WORKERS):  # also an error of the first
         importlib.import_module(name)
     _import_late_modules()
     job = json.loads(fork_template.serve(descriptor, parent, KNOWN_THREADS))
-    _end_with(_run_job(job["module"], job["argv"], job["folder"], job["env"]))
+    process.end(_run_job(job["module"], job["argv"], job["folder"], job["env"]))
 
 
 def _import_late_modules() -> None:
@@ -167,11 +163,3 @@ def _run_job(module: str, argv: list[str], folder: str, env: Mapping[str, str | 
         traceback.print_exc()
         return 1
     return 0
-
-
-def _end_with(code: int) -> None:
-    """End the process like an interpreter, but without the clean-up of modules, which takes longer than most jobs."""
-    atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    os._exit(code & 0xFF)

@@ -169,7 +169,7 @@ def test_a_mask_counts_and_what_lies_under_it_does_not() -> None:
 
 def test_padding_memory_order_and_kinds_of_nan_do_not_count() -> None:
     kind = np.dtype([("a", "i1"), ("b", "f8")], align=True)
-    one, other = (np.frombuffer(bytes([fill]) * 32, dtype=kind).copy() for fill in (0, 255))
+    one, other = (np.frombuffer(bytearray([fill]) * 32, dtype=kind) for fill in (0, 255))
     for array in (one, other):
         array["a"], array["b"] = 1, 2
     assert one.tobytes() != other.tobytes()

@@ -27,6 +27,7 @@ from mlops_ci.training.packaging.package_files import GOLDEN_FILE
 from mlops_ci.training.packaging.skops import SKOPS
 from mlops_ci.training.training_task import TrainingTask
 from mlops_ci.training.workers import protocol, warm
+from mlops_ci.training.workers.library_imports import LIBRARIES
 from tests.support.forked import TOOLKIT, fork, is_gone, run_fresh, template
 from tests.training.conftest import workers_in_process
 
@@ -166,7 +167,7 @@ def test_pools_of_threads_have_the_size_that_they_have_in_a_fresh_process(
         monkeypatch.delenv("OMP_NUM_THREADS")
     else:
         monkeypatch.setenv("OMP_NUM_THREADS", threads)
-    imports = "".join(f"import {name}\n" for name in warm.PRELOADED_MODULES)
+    imports = "".join(f"import {name}\n" for name in LIBRARIES)
     late = "from mlops_ci.training.workers import warm\nwarm._import_late_modules()\n"
     with template(imports + late, tuple(warm.KNOWN_THREADS)) as server:
         assert fork(server, tmp_path, "").returncode == 0

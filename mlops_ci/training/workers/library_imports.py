@@ -1,0 +1,64 @@
+"""Imports scikit-learn and what belongs to it in a third less time than plain import statements need."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import inspect
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+# when skops is imported, it searches all modules for each function of NumPy and SciPy, in the order in which they were
+# imported: this takes 0.2 s of CPU with SciPy first, and 0.9 s with pandas first
+MODEL_FILE_LIBRARIES = ("scipy.special", "skops.io")
+LIBRARIES = ("scipy.special", "pandas", "pyarrow.parquet", "pyarrow.dataset", "skops.io", "threadpoolctl")
+
+
+def import_libraries(names: Sequence[str]) -> None:
+    """Import modules in this order, without any that is missing or broken: whoever needs it meets the error.
+
+    What is imported is never garbage, so the collector is off meanwhile, and passes it over afterwards.
+    """
+    if all(name in sys.modules for name in names):
+        return
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        with _plain_scipy_docstrings():
+            for name in names:
+                with suppress(Exception):
+                    importlib.import_module(name)
+        gc.freeze()
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+@contextmanager
+def _plain_scipy_docstrings() -> Iterator[None]:
+    """Let SciPy find no docstrings: SciPy 1.17 parses and rewrites those of 600 functions in 0.5 s of CPU.
+
+    This is what it finds under `python -OO`. A version without this module, or with another, does as it does.
+    """
+    docscrape = None
+    with suppress(Exception):
+        docscrape = importlib.import_module("scipy._lib._docscrape")
+    if getattr(docscrape, "inspect", None) is not inspect:
+        yield
+        return
+    vars(docscrape)["inspect"] = _NoDocstrings()
+    try:
+        yield
+    finally:
+        vars(docscrape)["inspect"] = inspect
+
+
+class _NoDocstrings:
+    """The module `inspect` for which nothing has a docstring."""
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(inspect, name)
+
+    def getdoc(self, _: object) -> str:
+        return ""

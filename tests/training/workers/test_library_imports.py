@@ -1,0 +1,46 @@
+"""Libraries are imported faster, and are the same libraries."""
+
+from __future__ import annotations
+
+import gc
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from mlops_ci.training.workers.library_imports import LIBRARIES, import_libraries
+
+LOOK = """
+import gc, inspect, json, sys
+from mlops_ci.training.workers.library_imports import import_libraries
+import_libraries(("no.such.module", "broken_module", "scipy.special", "scipy.stats"))
+import scipy._lib._docscrape as docscrape
+import scipy.special
+print(json.dumps({
+    "order": [name for name in sys.modules if name in ("broken_module", "scipy.special", "scipy.stats")],
+    "collector": gc.isenabled(),
+    "restored": docscrape.inspect is inspect,
+    "value": float(scipy.special.ndtr(0.0)),
+}))
+"""
+
+
+def test_a_missing_or_broken_module_is_left_out_and_scipy_works(tmp_path: Path) -> None:
+    """Given a process without the libraries, when it imports them, then SciPy and the collector are as they always are."""
+    (tmp_path / "broken_module.py").write_text("raise SystemError\n")
+    command = [sys.executable, "-c", LOOK]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == {
+        "order": ["scipy.special", "scipy.stats"],
+        "collector": True,
+        "restored": True,
+        "value": 0.5,
+    }
+
+
+def test_libraries_that_are_there_are_not_frozen_again() -> None:
+    for name in LIBRARIES:
+        __import__(name)
+    before = gc.get_freeze_count()
+    import_libraries(LIBRARIES)
+    assert gc.get_freeze_count() == before
