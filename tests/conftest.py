@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
 import pytest
-import scipy.special  # noqa: F401 - before pandas, as workers do: skops is imported faster then
 from hypothesis import settings
 
 from mlops_ci.repository import git
 from mlops_ci.repository.git import Repository
+from mlops_ci.training.workers.library_imports import LIBRARIES, import_libraries
 from tests.support.git_calls import git_in
 
 pytest_plugins = [
@@ -20,6 +21,10 @@ pytest_plugins = [
     "tests.support.objects",
     "tests.support.peers",
 ]
+
+# a worker of pytest meets all of them sooner or later; one file alone may need none, and then SciPy just comes first
+import_libraries(LIBRARIES if "PYTEST_XDIST_WORKER" in os.environ else LIBRARIES[:1])
+gc.set_threshold(50_000)  # as the program does: commands run in this process, too
 
 # two workers of pytest share the cores: with a pool of threads in each of their children, a fit of 0.4 s takes 8 s
 os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"))
