@@ -53,10 +53,16 @@ def installing(toolkit: Path, consumer: Consumer, tmp_path: Path) -> Runner:
     return Runner(actions(toolkit), tmp_path / "act", env)
 
 
+@pytest.fixture(scope="session")
+def actions_only(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return export(tmp_path_factory.mktemp("actions"), "actions", ".github")
+
+
 @pytest.fixture
-def runner(installing: Runner) -> Runner:
+def runner(installing: Runner, actions_only: Path) -> Runner:
     """A runner that has the toolkit ready, which saves each test the installation."""
-    return replace(installing, env={**installing.env, "MLOPS_CI_BIN": str(PLACE / "mlops-ci")})
+    ready = {**installing.env, "MLOPS_CI_BIN": str(PLACE / "mlops-ci")}
+    return replace(installing, actions=actions(actions_only), env=ready)
 
 
 @pytest.fixture(scope="session")

@@ -21,11 +21,13 @@ PINNED = {
 _SELF, _QUEUE = re.compile(r"(uses:\s*)\$/([\w./-]+)"), ", queue: max"
 
 
-def export(folder: Path) -> Path:
-    """Copy the files that git tracks or would track, without tests, to an empty folder, and return it."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
-    )
+def export(folder: Path, *within: str) -> Path:
+    """Copy the files that git tracks or would track, without tests, to an empty folder, and return it.
+
+    `within` are the folders to copy, if not all: act copies the whole for each step that uses an Action.
+    """
+    command = ["git", "ls-files", "-co", "--exclude-standard", "-z", "--", *within]
+    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     for name in filter(None, listed.stdout.split("\0")):
         if name.startswith("tests/") or not (ROOT / name).is_file():
             continue
