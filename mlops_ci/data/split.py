@@ -382,11 +382,14 @@ def _write_parquet(
     chosen = ", ".join(
         [*map(quote_identifier, names), *(f"{sql} AS {quote_identifier(name)}" for name, sql in marks.items())]
     )
-    content = dict.fromkeys(row_hash_sql({name: table.types[name] for name in some}) for some in (first, names))
-    order = ", ".join([*map(quote_identifier, spec.key), *content])
-    reader: Any = table.connection.sql(f"SELECT {chosen} FROM data WHERE {where} ORDER BY {order}").to_arrow_reader(
-        ROWS_PER_WRITE
-    )
+    digests = dict.fromkeys(row_hash_sql({name: table.types[name] for name in some}) for some in (first, names))
+    order = ", ".join([*map(quote_identifier, spec.key), *digests])
+    query = f"SELECT {chosen} FROM data WHERE {where} ORDER BY {order}"
+    if (content := table.recall_file(query)) is not None:
+        path.write_bytes(content)
+        return
+    reader: Any = table.connection.sql(query).to_arrow_reader(ROWS_PER_WRITE)
     with pq.ParquetWriter(path, reader.schema) as writer:
         for batch in reader:
             writer.write_batch(batch)
+    table.remember_file(query, path)

@@ -19,6 +19,7 @@ from mlops_ci.data.check_types import CheckAnswer
 from mlops_ci.data.engines import duckdb as engine
 from mlops_ci.data.engines.duckdb import open_table
 from mlops_ci.data.sources.files import source_files
+from mlops_ci.data.split import SplitSource, write_split_files
 from mlops_ci.spec.spec_types import ColumnSpec, DatasetSpec, SourceSpec
 
 
@@ -142,6 +143,50 @@ def test_a_large_file_is_not_kept(bench: Any, reads: list[str], monkeypatch: pyt
     bench.csv("id\n1\n")
     assert rows(bench.root, CSV) == rows(bench.root, CSV) == [(1,)]
     assert reads == [CSV.path] * 2
+
+
+def split_files(bench: Any, folder: Path, *columns: str) -> tuple[bytes, bytes]:
+    source = SplitSource(bench.root, bench.dataset(key=("id",)), source_files(bench.root, bench.source))
+    folder.mkdir(exist_ok=True)
+    written = write_split_files(source, columns, "y", folder)
+    return written.train.read_bytes(), written.holdout.read_bytes()
+
+
+def test_the_files_of_a_split_are_written_once_for_models_of_the_same_columns(
+    bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a model whose columns an earlier model had, then its files are copies; those of other columns are not."""
+    bench.csv("id,a,b,y\n" + "".join(f"{row},{row % 7},{row % 3},{row % 2}\n" for row in range(60)))
+    first = split_files(bench, tmp_path / "first", "a")
+    other = split_files(bench, tmp_path / "other", "b")
+    assert first != other
+    monkeypatch.setattr("pyarrow.parquet.ParquetWriter", None)  # nothing can be written anew
+    assert split_files(bench, tmp_path / "again", "a") == first
+    assert split_files(bench, tmp_path / "again", "b") == other
+
+
+def test_remembered_files_are_those_of_the_rows_that_are_there(bench: Any, tmp_path: Path) -> None:
+    bench.csv("id,a,y\n" + "".join(f"{row},{row % 7},{row % 2}\n" for row in range(60)))
+    before = split_files(bench, tmp_path / "before", "a")
+    bench.csv("id,a,y\n" + "".join(f"{row},{row % 5},{row % 2}\n" for row in range(60)))
+    assert split_files(bench, tmp_path / "after", "a") != before
+
+
+def test_files_are_remembered_up_to_a_size(bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.csv("id\n1\n")
+    monkeypatch.setattr(engine, "REUSED_BYTES", 10)
+    table = engine.Table(None, {}, written_files={})
+    for name, size in (("a", 6), ("b", 4), ("large", 11), ("c", 1)):
+        (tmp_path / name).write_bytes(b"x" * size)
+        table.remember_file(name, tmp_path / name)
+    assert [name for name in ("a", "b", "large", "c") if table.recall_file(name)] == ["c"]
+
+
+def test_a_table_that_is_not_used_again_remembers_no_file(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"x")
+    table = engine.Table(None, {})
+    table.remember_file("a", tmp_path / "a")
+    assert table.recall_file("a") is None
 
 
 def test_a_file_that_cannot_be_read_is_not_kept(bench: Any) -> None:

@@ -55,10 +55,23 @@ class Table:
     type_mismatches: Mapping[str, TypeMismatch] = field(default_factory=dict)
     relation_kind: Literal["TABLE", "VIEW"] = "TABLE"  # DuckDB's kind of the relation `data`
     holdout_condition: str = "false"  # SQL: true for a row of a sealed holdout
+    written_files: dict[str, bytes] | None = None  # by query; None if the table is not used again
 
     def relation(self) -> Any:
         """Return the rows as a DuckDB relation."""
         return self.connection.sql("SELECT * FROM data")
+
+    def recall_file(self, query: str) -> bytes | None:
+        """Return the content of the file that was written from a query's rows, if it is remembered."""
+        return (self.written_files or {}).get(query)
+
+    def remember_file(self, query: str, path: Path) -> None:
+        """Remember a file that was written from a query's rows: the next model of a command often needs the same one."""
+        if self.written_files is None or (size := path.stat().st_size) > REUSED_BYTES:
+            return
+        if size + sum(map(len, self.written_files.values())) > REUSED_BYTES:
+            self.written_files.clear()
+        self.written_files[query] = path.read_bytes()
 
     def fetch_rows(self, relation: Any) -> list[tuple[Any, ...]]:
         """Run a relation as one query and return its rows; raises Findings `data-unreadable` for a damaged file."""
@@ -126,7 +139,8 @@ def _reuse_table(root: Path, files: tuple[FileDigest, ...], spec: DatasetSpec) -
     inputs = (root, files, spec.source, spec.columns, [_file_state(root / file.path) for file in files])
     if _LAST.table is None or _LAST.inputs != inputs:
         _LAST.forget()
-        _LAST.table = _open_files(open_source(spec.source).fetch(root, files, root), spec.columns)
+        opened = _open_files(open_source(spec.source).fetch(root, files, root), spec.columns)
+        _LAST.table = replace(opened, written_files={})
         _LAST.inputs = inputs
     cursor = _LAST.table.connection.cursor()  # of its own, so that temporary tables end with it
     try:
