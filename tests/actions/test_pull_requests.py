@@ -12,7 +12,7 @@ import yaml
 
 from tests.actions.conftest import workflow
 from tests.actions.test_gate_workflow import MODEL, called, changed, of, pull_request
-from tests.e2e.keep.test_separated import ESTIMATOR, OWN
+from tests.e2e.keep.conftest import ESTIMATOR, OWN
 from tests.support.act import Run, Runner
 from tests.support.consumer import Consumer, edit
 from tests.support.github.fake import Fake

@@ -16,7 +16,14 @@ import pytest
 
 from mlops_ci.core import process
 from mlops_ci.core.codec import encode
+from mlops_ci.core.records.training_run import ModelField
+from mlops_ci.spec.spec_types import TrainSpec
+from mlops_ci.training.environment import training_environment
+from mlops_ci.training.fit import fit_model
+from mlops_ci.training.package import FittedModel
+from mlops_ci.training.training_task import TrainingTask
 from mlops_ci.training.workers import protocol
+from tests.training.samples import INPUTS, WHERE, rows
 
 
 @pytest.fixture
@@ -57,3 +64,27 @@ def workers_in_process(but: Callable[[Any], bool] | None = None) -> Iterator[Non
     finally:
         for name in ("make", "helper", "bad"):
             sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def train_on(tmp_path: Path) -> Callable[..., FittedModel]:
+    """Return a function that trains in a repository at `tmp_path/repo`."""
+    (tmp_path / "repo/models").mkdir(parents=True, exist_ok=True)
+    calls = 0
+
+    def run(train: TrainSpec, frame: Any = None, **changes: Any) -> FittedModel:
+        nonlocal calls
+        calls += 1
+        data = tmp_path / f"train-{calls}.parquet"
+        (rows() if frame is None else frame).to_parquet(data)
+        given: dict[str, Any] = {
+            "task": "binary-classification",
+            "inputs": INPUTS,
+            "output": ModelField("y", "boolean"),
+            "root": tmp_path / "repo",
+            "environment": training_environment(),
+            "where": WHERE,
+        }
+        return fit_model(TrainingTask(train, **{**given, **changes}), data, tmp_path / f"scratch-{calls}")
+
+    return run

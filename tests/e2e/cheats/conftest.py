@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.e2e.keep.test_separated import jobs, made
+from tests.e2e.keep.conftest import jobs, made
 
 __all__ = ["jobs", "made"]  # fixtures

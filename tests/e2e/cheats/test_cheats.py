@@ -16,7 +16,7 @@ import pytest
 
 import mlops_ci
 from tests.e2e.gate.test_sealed import seal
-from tests.e2e.keep.test_separated import Jobs, ids, publish
+from tests.e2e.keep.conftest import Jobs, ids, publish
 from tests.support.consumer import Consumer, edit
 from tests.support.git_calls import git_in
 from tests.support.smart_http import basic, serving

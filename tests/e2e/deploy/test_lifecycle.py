@@ -16,7 +16,7 @@ from mlops_ci.core.records.events import Assignment, Release, Retirement
 from mlops_ci.registry import state as registry
 from mlops_ci.registry.state import ModelState
 from mlops_ci.repository import git
-from tests.e2e.release.test_loop import edit, merged
+from tests.e2e.release.conftest import edit, merged
 from tests.support.consumer import Consumer, copy_of, home_of_ada, make_consumer
 from tests.support.git_calls import git_in
 from tests.support.versions import released

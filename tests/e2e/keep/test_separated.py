@@ -1,131 +1,17 @@
-"""Training, predicting, judging and keeping as jobs of their own: clones that share nothing but files."""
+"""Training, judging and keeping as jobs of their own: clones that share nothing but files."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
 import shutil
-import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.e2e.keep.conftest import MODEL, Jobs, ids, publish
 from tests.support.consumer import Consumer, edit
-from tests.support.git_calls import git_in
-
-MODEL = "models/diagnosis.yaml"
-ESTIMATOR = "    estimator: sklearn.linear_model.LogisticRegression\n    params: {max_iter: 1000}\n"
-OWN = """
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-
-
-class Mine(ClassifierMixin, BaseEstimator):
-    def fit(self, x, y):
-        self.inner_ = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(x, y)
-        self.classes_ = self.inner_.classes_
-        return self
-
-    def predict(self, x):
-        return self.inner_.predict(x)
-
-    def predict_proba(self, x):
-        return self.inner_.predict_proba(x)
-
-
-def build():
-    return Mine()
-"""
-
-
-@dataclass(frozen=True)
-class Jobs:
-    """Each job has a clone of its own, at the same commit; `files` is what artifacts carry between them."""
-
-    consumer: Consumer
-    files: Path
-    made: Path  # what jobs have made of a tree in earlier tests: the same tree makes the same files
-
-    def job(self, name: str) -> Consumer:
-        root = self.files.parent / name
-        if not root.exists():
-            git_in(self.files.parent)("clone", "--quiet", str(self.consumer.origin), name)
-            git_in(root)("checkout", "--quiet", "--detach", self.consumer.git("rev-parse", "HEAD"))
-        return Consumer(root, self.consumer.origin)
-
-    def train(self) -> None:
-        self._once("train", self._train)
-
-    def predict(self) -> None:
-        self._once("predict", self._predict)
-
-    def _once(self, job: str, make: Callable[[], None]) -> None:
-        """Let a job make its files, or take those that it made of the same tree."""
-        kept = self.made / f"{job}-{self.consumer.git('rev-parse', 'HEAD^{tree}')}"
-        if not kept.exists():
-            make()
-            fresh = Path(tempfile.mkdtemp(dir=self.made))
-            shutil.copytree(self.files, fresh, dirs_exist_ok=True)
-            with contextlib.suppress(OSError):  # another worker of pytest was faster
-                fresh.rename(kept)
-        shutil.copytree(kept, self.files, dirs_exist_ok=True)
-
-    def _train(self) -> None:
-        self.job("train").ok("train", "--out", str(self.files / "run.bundle"))
-
-    def _predict(self) -> None:
-        self.job("features").ok("ci", "features", "--out", str(self.files / "features"))
-        run, rows = str(self.files / "run.bundle"), str(self.files / "features")
-        empty = self.files.parent / "nowhere"
-        empty.mkdir(exist_ok=True)
-        Consumer(empty, empty).ok("ci", "predict", "--run", run, "--features", rows, "--out", str(self.files))
-
-    def judge(self, code: int = 0) -> dict[str, Any]:
-        judged = str(self.files.parent / "judged.bundle")
-        return self.job("judge").answer("gate", "--runs", str(self.files), "--out", judged, code=code)
-
-    def keep(self, code: int = 0) -> dict[str, Any]:
-        file = self.files.parent / "judged.bundle"
-        digest = hashlib.sha256(file.read_bytes()).hexdigest()
-        return self.job("keep").answer("ci", "keep", str(file), "--digest", digest, code=code)
-
-
-@pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that the workers of one run of pytest share."""
-    run = tmp_path_factory.getbasetemp()
-    folder = (run.parent if "PYTEST_XDIST_WORKER" in os.environ else run) / "made"
-    folder.mkdir(exist_ok=True)
-    return folder
-
-
-@pytest.fixture
-def jobs(gated: Consumer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: Path) -> Jobs:
-    """Given the template, pushed; every command runs in a CI job."""
-    for name, value in {"ACTIONS": "true", "REPOSITORY": "acme/ml", "ACTOR": "ada", "EVENT_NAME": "push"}.items():
-        monkeypatch.setenv(f"GITHUB_{name}", value)
-    files = tmp_path / "jobs" / "files"
-    files.mkdir(parents=True)
-    return Jobs(gated, files, made)
-
-
-def own_code(jobs: Jobs) -> None:
-    """Let the model be one of a class of the repository's own."""
-    edit(jobs.consumer, MODEL, ESTIMATOR, "    entrypoint: models/own.py:build\n    trusted: [own.Mine]\n")
-    (jobs.consumer.root / "models" / "own.py").write_text(OWN)
-    publish(jobs)
-
-
-def publish(jobs: Jobs) -> None:
-    jobs.consumer.commit()
-    jobs.consumer.git("push", "--quiet")
 
 
 def pull_request(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, commit: str) -> None:
@@ -138,10 +24,6 @@ def pull_request(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, commit: str) -
         "BASE_REF": "main",
     }.items():
         monkeypatch.setenv(f"GITHUB_{name}", value)
-
-
-def ids(answer: dict[str, Any]) -> list[str]:
-    return [found["id"] for found in answer["diagnostics"]]
 
 
 def test_what_one_job_trains_another_judges_and_a_third_keeps_is_released(jobs: Jobs) -> None:
@@ -215,74 +97,6 @@ def test_a_run_of_another_commit_is_not_judged(jobs: Jobs) -> None:
     assert "run-misfits" in ids(jobs.judge(code=1))
 
 
-def test_a_model_of_its_own_code_is_judged_by_its_answers(jobs: Jobs) -> None:
-    """Given a class of the repository's own, when it answers in a job without labels, then the judge never loads it.
-
-    And its numbers are those of a job that loads the same model.
-    """
-    own_code(jobs)
-    jobs.train()
-    jobs.predict()
-    (jobs.job("judge").root / "models" / "own.py").write_text(OWN + "\nraise SystemExit('imported')\n")
-    jobs.job("judge").git("checkout", "--", ".")
-    judged = jobs.judge()["record"]
-    assert judged["verdict"] == "pass"
-    jobs.keep()
-    jobs.job("release").ok("release")
-    here = jobs.job("alone")
-    here.git("fetch", "--quiet", str(jobs.files / "run.bundle"), "refs/mlops/runs/*:refs/mlops/runs/*")
-    alone = here.answer("gate")
-    assert alone["record"]["fits"] == 0
-    assert judged["models"][0]["comparison"]["metrics"] == alone["record"]["models"][0]["comparison"]["metrics"]
-    assert "holdout-readable" in ids(alone)  # one job has the code that trains and the rows that decide
-
-
-def test_without_its_answers_a_model_of_its_own_code_fails(jobs: Jobs) -> None:
-    own_code(jobs)
-    jobs.train()
-    answer = jobs.judge(code=1)
-    assert "predictions-missing" in ids(answer)
-    assert answer["record"]["verdict"] == "fail"
-
-
-@pytest.mark.parametrize("content", [b"", b"PAR1 nonsense", None])
-def test_answers_that_are_none_fail(jobs: Jobs, content: bytes | None) -> None:
-    own_code(jobs)
-    jobs.train()
-    jobs.predict()
-    file = jobs.files / "diagnosis.predictions.parquet"
-    if content is None:
-        shutil.copyfile(jobs.files / "features" / "diagnosis.parquet", file)
-    else:
-        file.write_bytes(content)
-    assert "predictions-invalid" in ids(jobs.judge(code=1))
-
-
-def test_the_rows_that_a_model_answers_have_no_labels(jobs: Jobs) -> None:
-    import pyarrow.parquet as pq
-
-    own_code(jobs)
-    jobs.train()
-    jobs.predict()
-    columns = pq.read_table(jobs.files / "features" / "diagnosis.parquet").column_names
-    assert "malignant" not in columns
-    assert "patient_id" not in columns
-
-
-@pytest.mark.slow
-def test_what_a_model_costs_is_measured_where_it_runs(jobs: Jobs) -> None:
-    own_code(jobs)
-    edit(
-        jobs.consumer, MODEL, "    requirements:\n", "    requirements:\n      - {metric: latency-p95-ms, max: 10000}\n"
-    )
-    publish(jobs)
-    jobs.train()
-    jobs.predict()
-    costs = json.loads((jobs.files / "diagnosis.costs.json").read_text())
-    assert costs["values"]["latency-p95-ms"] > 0
-    assert jobs.judge()["record"]["verdict"] == "pass"
-
-
 def test_a_question_is_counted_by_who_keeps(jobs: Jobs) -> None:
     """Given a budget, when a candidate is judged, then its question is counted when the answer is kept, once."""
     edit(jobs.consumer, "data/patients.yaml", "spec:\n", "spec:\n  split: {holdoutBudget: 1}\n")
@@ -345,14 +159,6 @@ def test_packages_that_are_none_are_refused(jobs: Jobs) -> None:
     assert "bundle-invalid" in ids(jobs.judge(code=1))
 
 
-def test_types_that_the_change_trusts_are_not_loaded_by_the_judge(jobs: Jobs) -> None:
-    """Given a spec that calls a type safe, when the model arrives, then only its answers are taken."""
-    edit(jobs.consumer, MODEL, "    seed: 7\n", "    seed: 7\n    trusted: [os.system]\n")
-    publish(jobs)
-    jobs.train()
-    assert "predictions-missing" in ids(jobs.judge(code=1))
-
-
 def test_what_trains_nothing_fits_nothing_twice(jobs: Jobs) -> None:
     answer = jobs.consumer.answer("gate", "--runs", ".", "--check-determinism", code=2)
     assert ids(answer) == ["options-conflict"]
@@ -372,12 +178,6 @@ def test_a_training_that_failed_leaves_neither_a_bundle_nor_a_run(jobs: Jobs) ->
 @pytest.mark.parametrize("option", [("--runs", "."), ("--out", "judged.bundle"), ("--check-determinism",)])
 def test_a_plan_of_labels_has_no_option_of_a_gate(jobs: Jobs, option: tuple[str, ...]) -> None:
     assert ids(jobs.consumer.answer("gate", "--power", *option, code=2)) == ["options-conflict"]
-
-
-def test_without_a_task_nothing_is_predicted(jobs: Jobs) -> None:
-    jobs.train()
-    options = ("--run", str(jobs.files / "run.bundle"), "--features", ".", "--out", ".")
-    assert ids(jobs.consumer.answer("ci", "predict", *options, code=2)) == ["features-missing"]
 
 
 def arrived_run(jobs: Jobs) -> tuple[Consumer, str]:

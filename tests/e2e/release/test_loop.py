@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import shlex
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,61 +15,9 @@ from mlops_ci.evaluation.candidates.candidate import Candidate
 from mlops_ci.repository.context import Project
 from mlops_ci.spec.load import load_specs
 from mlops_ci.training.package import FittedModel
-from tests.support.consumer import Consumer, copy_of, home_of_ada
+from tests.e2e.release.conftest import MODEL, edit, retrained
+from tests.support.consumer import Consumer
 from tests.support.git_calls import git_in
-
-MODEL = Path("models/diagnosis.yaml")
-
-
-def edit(consumer: Consumer, path: Path | str, old: str, new: str) -> None:
-    text = (consumer.root / path).read_text()
-    assert old in text
-    (consumer.root / path).write_text(text.replace(old, new))
-
-
-def deployed(consumer: Consumer) -> None:
-    """Release what is gated, and deploy it to both environments."""
-    consumer.ok("release")
-    consumer.ok("deploy", "diagnosis", "--env", "staging")
-    consumer.ok("deploy", "diagnosis", "--env", "prod")
-    consumer.git("pull", "--quiet", "--rebase")
-
-
-def retrained(consumer: Consumer) -> None:
-    """Make another candidate: the same interface, another parameter."""
-    edit(consumer, MODEL, "{max_iter: 1000}", "{max_iter: 1000, C: 0.5}")
-    consumer.commit("Regularise more")
-    consumer.git("push", "--quiet")
-    consumer.ok("gate")
-
-
-@pytest.fixture(scope="module")
-def world_of_candidate(world_of_gated: Consumer, tmp_path_factory: pytest.TempPathFactory) -> Consumer:
-    with home_of_ada(tmp_path_factory):
-        made = copy_of(world_of_gated, tmp_path_factory.mktemp("candidate"))
-        deployed(made)
-        retrained(made)
-    return made
-
-
-@pytest.fixture(scope="module")
-def world_of_two(world_of_candidate: Consumer, tmp_path_factory: pytest.TempPathFactory) -> Consumer:
-    with home_of_ada(tmp_path_factory):
-        made = copy_of(world_of_candidate, tmp_path_factory.mktemp("two"))
-        deployed(made)
-    return made
-
-
-@pytest.fixture
-def candidate(world_of_candidate: Consumer, tmp_path: Path) -> Consumer:
-    """A version in both environments, and another candidate that has passed the gate."""
-    return copy_of(world_of_candidate, tmp_path)
-
-
-@pytest.fixture
-def two(world_of_two: Consumer, tmp_path: Path) -> Consumer:
-    """Two versions that have been deployed to both environments, one after the other."""
-    return copy_of(world_of_two, tmp_path)
 
 
 def test_a_release_is_a_tag_with_its_evidence_and_everything_it_names_is_at_the_origin(gated: Consumer) -> None:
@@ -121,57 +67,6 @@ def test_a_commit_holds_one_version(gated: Consumer, monkeypatch: pytest.MonkeyP
 def test_deploy_follows_the_order_of_environments(gated: Consumer) -> None:
     gated.ok("release")
     assert gated.answer("deploy", "diagnosis", "--env", "prod", code=1)["diagnostics"][0]["id"] == "deploy-out-of-order"
-
-
-def test_a_rollback_puts_the_version_and_its_manifests_back(candidate: Consumer) -> None:
-    first = candidate.git("show", "origin/main:deploy/prod/diagnosis/release.yaml")
-    deployed(candidate)
-    assert candidate.answer("show")["record"]["models"][0]["environments"] == {"staging": "1.1.0", "prod": "1.1.0"}
-    candidate.ok("rollback", "diagnosis", "--env", "prod", "--reason", "alarms at night")
-    assert candidate.answer("show")["record"]["models"][0]["environments"] == {"staging": "1.1.0", "prod": "1.0.0"}
-    assert candidate.git("show", "origin/main:deploy/prod/diagnosis/release.yaml") == first
-    newest = candidate.answer("history")["record"]["events"][0]
-    assert (newest["event"], newest["version"], newest["sentence"]) == ("rollback", "1.0.0", "alarms at night")
-    assert [event["tag"] for event in candidate.answer("history")["record"]["events"]][:2] == [
-        "diagnosis#prod#5",
-        "diagnosis#prod#4",
-    ]
-
-
-def test_the_model_that_was_rolled_back_from_is_not_released_again(
-    two: Consumer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Given a rollback, when the same model comes again, then the gate warns, and a release needs force and a reason."""
-    two.ok("rollback", "diagnosis", "--env", "prod", "--reason", "alarms at night")
-    found = two.answer("release", code=1)["diagnostics"][0]
-    assert (found["id"], "alarms at night" in found["message"]) == ("model-abandoned", True)
-    two.git("pull", "--quiet", "--rebase")
-    monkeypatch.setattr(
-        "mlops_ci.evaluation.candidates.candidate.TRAIN_FORMAT", 99
-    )  # another run of the very same model
-    warned = two.answer("gate")["diagnostics"][-1]
-    assert (warned["id"], warned["severity"], warned["location"]["path"]) == ("model-abandoned", "warning", str(MODEL))
-    assert two.answer("release", code=1)["diagnostics"][0] == {
-        **found,
-        "help": "release or deploy another model; or use this one anyway and give a reason: mlops-ci release diagnosis --force --reason TEXT",
-    }
-    assert two.answer("release", "--force", code=2)["diagnostics"][0]["id"] == "reason-missing"
-    two.ok("release", "--force", "--reason", "the alarms were false")
-    event = statement_of(two, "diagnosis@v1.1.1")["event"]
-    assert (event["reason"], event["overrides"]["name"]) == ("the alarms were false", "diagnosis#prod#5")
-    two.ok("deploy", "diagnosis", "--env", "staging")
-
-
-def statement_of(consumer: Consumer, tag: str) -> dict[str, Any]:
-    """Give the predicate of the statement that a tag at the origin carries."""
-    found: dict[str, Any] = json.loads(git_in(consumer.origin)("cat-file", "tag", tag).splitlines()[-1])["predicate"]
-    return found
-
-
-def test_a_rollback_with_nowhere_to_go_says_so(gated: Consumer) -> None:
-    deployed(gated)
-    answer = gated.answer("rollback", "diagnosis", "--env", "prod", "--reason", "x", code=1)
-    assert answer["diagnostics"][0]["id"] == "rollback-nowhere"
 
 
 def test_a_protected_branch_gets_a_request_and_its_merge_the_assignment(gated: Consumer) -> None:
@@ -327,45 +222,6 @@ def test_a_file_in_the_place_of_the_manifests_folder_is_not_replaced(gated: Cons
     gated.commit("A script called deploy")
     gated.git("push", "--quiet")
     assert gated.answer("deploy", "diagnosis", "--env", "staging", code=1)["diagnostics"][0]["id"] == "folder-taken"
-
-
-def test_a_second_rollback_goes_further_back_and_never_forward(two: Consumer) -> None:
-    back = ("rollback", "diagnosis", "--env", "prod", "--reason", "worse")
-    two.ok(*back)
-    found = two.answer(*back, code=1)["diagnostics"][0]
-    assert (found["id"], "nothing ran in 'prod' before v1.0.0" in found["message"]) == ("rollback-nowhere", True)
-    two.ok(*back, "--version", "1.1.0")
-
-
-def test_a_rollback_goes_only_where_the_model_has_been_and_says_why(gated: Consumer) -> None:
-    gated.ok("release")
-    there = ("rollback", "diagnosis", "--env", "prod", "--version", "1.0.0", "--reason")
-    assert gated.answer(*there, "back", code=1)["diagnostics"][0]["id"] == "rollback-nowhere"
-    assert gated.answer(*there, " ", code=2)["diagnostics"][0]["id"] == "reason-missing"
-
-
-def test_a_rollback_by_request_is_finished_by_the_command_it_names(candidate: Consumer) -> None:
-    edit(candidate, "mlops.yaml", "spec:\n", "spec:\n  delivery: pull-request\n")
-    candidate.commit("Deliver by request")
-    candidate.git("push", "--quiet")
-    candidate.ok("release") if candidate.run("release").returncode else None
-    for environment in ("staging", "prod"):
-        asked = candidate.answer("deploy", "diagnosis", "--env", environment)["record"]
-        merged(candidate, asked["branch"])
-        candidate.ok(*shlex.split(asked["followUpCommand"])[1:])
-    asked = candidate.answer("rollback", "diagnosis", "--env", "prod", "--reason", "it's worse")["record"]
-    assert asked["state"] == "requested"
-    merged(candidate, asked["branch"])
-    candidate.ok(*shlex.split(asked["followUpCommand"])[1:])
-    newest = candidate.answer("history")["record"]["events"][0]
-    assert (newest["event"], newest["version"], newest["sentence"]) == ("rollback", "1.0.0", "it's worse")
-
-
-def merged(consumer: Consumer, branch: str) -> None:
-    """Somebody merges a branch at the origin."""
-    consumer.git("fetch", "--quiet")
-    consumer.git("pull", "--quiet", "--rebase", "origin", branch)
-    consumer.git("push", "--quiet", "origin", "HEAD:main")
 
 
 @pytest.mark.slow
