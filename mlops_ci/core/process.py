@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import os
 import select
@@ -206,14 +205,6 @@ def die_with(parent: int) -> None:
     _prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
-
-
-def end(code: int) -> None:
-    """End this process like an interpreter, but without the clean-up of modules, which takes longer than most jobs."""
-    atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    os._exit(code & 0xFF)
 
 
 class _Handle(Protocol):

@@ -81,7 +81,8 @@ def _write_rows(project: Project, candidate: Candidate, scratch: Path) -> int:
     sides = write_split_files(source, spec.features, spec.target, scratch, order=spec.features)
     golden = select_golden_rows(sides.train, candidate.inputs)
     with pq.ParquetFile(sides.holdout) as file:
-        holdout = file.read(list(spec.features)).replace_schema_metadata(None)
+        names = list(spec.features)
+        holdout = file.read(names).select(names).replace_schema_metadata(None)
     for rows in (sides.train, sides.holdout):
         rows.unlink()
     table = pa.concat_tables([holdout, golden.select(list(spec.features))])

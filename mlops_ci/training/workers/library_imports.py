@@ -39,7 +39,8 @@ def import_libraries(names: Sequence[str]) -> None:
 def _plain_scipy_docstrings() -> Iterator[None]:
     """Let SciPy find no docstrings: SciPy 1.17 parses and rewrites those of 600 functions in 0.5 s of CPU.
 
-    This is what it finds under `python -OO`. A version without this module, or with another, does as it does.
+    This is what it finds under `python -OO`, so SciPy's functions have little documentation in a worker. A SciPy without
+    this module, or with another one, is imported as always.
     """
     docscrape = None
     with suppress(Exception):

@@ -38,7 +38,6 @@ sys.path.append(sys.argv[1])
 from mlops_ci.core import process
 process.die_with(int(sys.argv.pop()))
 importlib.import_module(sys.argv[2]).main(sys.argv[3])
-process.end(0)
 """
 
 # the prefix of scikit-learn's types and estimators: a repository cannot add code under this name

@@ -37,7 +37,21 @@ def test_a_long_list_arrives_and_one_without_end_is_a_finding() -> None:
         state_types(os.dup(theirs.fileno()), many)
         assert read_statement(ours) == many
         with pytest.raises(Findings, match="too many to list"):
-            state_types(os.dup(theirs.fileno()), many * 2)
+            state_types(os.dup(theirs.fileno()), many * 3)
+
+
+@pytest.mark.parametrize("message", [b"", b"null", b"[]", b'{"types":"os"}', b'{"types":[1]}', b"{" * 9_000, b"\xff"])
+def test_anything_else_is_no_statement(message: bytes) -> None:
+    with open_channel() as (ours, theirs):
+        theirs.send(message)
+        assert read_statement(ours) is None
+
+
+def test_a_name_in_any_script_counts_its_own_bytes() -> None:
+    with open_channel() as (ours, theirs):
+        names = tuple("\U0001d7d8" * 400 + f".T{number}" for number in range(100))
+        state_types(os.dup(theirs.fileno()), names)
+        assert read_statement(ours) == names
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="only Linux lists descriptors as files")

@@ -282,6 +282,15 @@ def test_a_forked_worker_has_the_environment_and_the_random_numbers_of_a_fresh_o
     assert first["draws"] != second["draws"]
 
 
+@linux
+def test_a_forked_worker_ends_the_processes_that_it_has_started(tmp_path: Path) -> None:
+    """Given a job that leaves a pool of processes open, as joblib does, when it is done, then it ends as an interpreter would."""
+    argv = ["-c", "x", "y", str(tmp_path / "job.json")]
+    ended = warm.run_forked("tests.support.pool_job", argv, tmp_path, toolkit=str(TOOLKIT), timeout=60)
+    assert ended is not None
+    assert (ended.returncode, ended.timed_out, ended.tail) == (0, False, "[1, 2]")
+
+
 _STAY = """
 import sys
 from dataclasses import dataclass
