@@ -16,9 +16,10 @@ LIBRARIES = ("scipy.special", "pandas", "pyarrow.parquet", "pyarrow.dataset", "s
 
 
 def import_libraries(names: Sequence[str]) -> None:
-    """Import modules in this order, without any that is missing or broken: whoever needs it meets the error.
+    """Import modules in this order. A module that is missing or broken is left out; code that needs it raises the error.
 
-    What is imported is never garbage, so the collector is off meanwhile, and passes it over afterwards.
+    Imported modules never become garbage. So the garbage collector is off during the imports, and ignores the modules
+    afterwards.
     """
     if all(name in sys.modules for name in names):
         return

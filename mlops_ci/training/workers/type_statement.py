@@ -1,7 +1,8 @@
 """The types in a model file, stated by the inspecting worker before it imports code of the repository.
 
-The worker sends one message through a socket and closes it. Code that runs later in the worker cannot change this message
-or send another: unless it is root's, it has no way to the socket. A pipe or a file could be opened again through /proc.
+The worker sends one message through a socket, and then closes the socket. Code that runs later in the worker cannot change
+this message or send another one, because it cannot reach the socket; only root can. It is a socket because later code could
+open a pipe or a file again through /proc.
 """
 
 from __future__ import annotations
@@ -45,8 +46,9 @@ def state_types(channel: int, types: Sequence[str]) -> None:
         except OSError as error:
             raise Findings.of(
                 "model-not-packable",
-                f"the model file contains {len(types):,} types that need trust, too many to list",
-                help="Train a model of fewer types: one class of your own can hold many parts as data.",
+                f"the model file contains {len(types):,} types that the spec must trust, which is too many to list",
+                help="Train a model that contains fewer types. One class of your own can keep many parts as plain data in "
+                "its attributes.",
             ) from error
 
 
