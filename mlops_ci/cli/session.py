@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 import random
-import shlex
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlops_ci import __version__
-from mlops_ci.cli.push_plan import ApplyResult, Notifier, apply_plan, no_notifier
 from mlops_ci.cli.terminal import progress_display
 from mlops_ci.core.ci_job import CiJob
 from mlops_ci.core.diagnostics import Diagnostic
@@ -22,21 +20,19 @@ from mlops_ci.core.errors import EnvironmentProblem, Findings, UsageProblem
 from mlops_ci.core.plan import Outcome
 from mlops_ci.core.plugins import locked_plugins_only
 from mlops_ci.core.verbs import Verb
-from mlops_ci.governance.approvals import APPROVAL_PREFIX
 from mlops_ci.integrations.github import connection
 from mlops_ci.integrations.github.actor import read_actor, read_provenance
 from mlops_ci.integrations.github.credentials import git_token_variables
 from mlops_ci.integrations.github.job import read_ci_job
-from mlops_ci.registry.events import parse_event_name
-from mlops_ci.registry.run_store import RELEASE_PREFIX, RUN_PREFIX, release_ref
-from mlops_ci.registry.state import read_registry
 from mlops_ci.repository import git, ssh_agent
 from mlops_ci.repository.context import Context, Project
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.git_values import Person
 from mlops_ci.repository.lookup import require_repository
-from mlops_ci.repository.ref_listing import LEDGER_PREFIX, LOG_PREFIX, TAG_PREFIX
 from mlops_ci.spec.load import Specs, find_root, load_specs
+
+if TYPE_CHECKING:
+    from mlops_ci.cli.push_plan import Notifier
 
 ATTEMPTS = 12
 PAUSE = 3.0  # the maximum number of seconds between two attempts
@@ -45,7 +41,10 @@ Step = Callable[..., Outcome[Any]]
 
 @dataclass
 class Session:
-    """One command's session. `specs` is None for verbs that need no project; `wait` is called with seconds."""
+    """One command's session. `specs` is None for verbs that need no project; `wait` is called with seconds.
+
+    `notifier` is None without a git host, or without a token for it.
+    """
 
     verb: Verb
     context: Context
@@ -53,15 +52,19 @@ class Session:
     warnings: tuple[Diagnostic, ...]
     progress: Callable[[str], None]
     wait: Callable[[float], None]
-    notifier: Notifier = no_notifier
+    notifier: Notifier | None = None
 
     def sync_and_call(self, step: Step, options: dict[str, Any]) -> tuple[Outcome[Any], tuple[Diagnostic, ...]]:
         """Fetch the registry as far as the verb needs it, call the step, and return its outcome and the warnings."""
-        if self.verb.syncs == "gaps" and _has_whole_registry(self.context.repo):
+        if self.verb.syncs == "no":
+            return self._call(step, options), self.warnings
+        from mlops_ci.cli import registry_sync  # not for commands that need no registry, which start faster without it
+
+        if self.verb.syncs == "gaps" and registry_sync.has_whole_registry(self.context.repo):
             return self._call(step, options), self.warnings
         if self.verb.syncs == "job" and self.context.job is None:
             return self._call(step, options), self.warnings
-        warnings = _sync_registry(self.context.repo, self.verb)
+        warnings = registry_sync.sync_registry(self.context.repo, self.verb)
         self.context = replace(self.context, offline=bool(warnings))
         return self._call(step, options), warnings + self.warnings
 
@@ -73,12 +76,18 @@ class Session:
         Raises Findings `superseded` when the other write invalidates the decision, and EnvironmentProblem `contended` when
         every attempt failed. In both cases nothing has been written.
         """
-        answer = ApplyResult("raced")
+        if not outcome.plan:
+            return outcome
+        from mlops_ci.cli import push_plan, registry_sync  # not for commands that write nothing
+
+        answer, notifier = push_plan.ApplyResult("raced"), self.notifier or push_plan.no_notifier
         for attempt in range(ATTEMPTS):
             if not outcome.plan:
                 return outcome
             repo, who = self.context.repo, self.context.person
-            answer = apply_plan(outcome.plan, self.context.root, repo, who, self.context.clock, observe, self.notifier)
+            answer = push_plan.apply_plan(
+                outcome.plan, self.context.root, repo, who, self.context.clock, observe, notifier
+            )
             if answer.state == "done":
                 note = Diagnostic("worktree-behind", answer.detail, help="git status", severity="warning")
                 notes = (*answer.notes, *((note,) if answer.detail else ()))
@@ -89,7 +98,7 @@ class Session:
                 outcome = self._plan_pull_request(step, options, answer.detail)
                 continue
             self.wait(random.uniform(0, min(0.1 * 2**attempt, PAUSE)))  # noqa: S311 - jitter, not a secret
-            _sync_registry(repo, self.verb)
+            registry_sync.sync_registry(repo, self.verb)
             outcome = self._plan_again(outcome, step, options)
         raise EnvironmentProblem.of(
             "contended",
@@ -163,13 +172,15 @@ def open_session(verb: Verb, chdir: str, wait: Callable[[float], None], *, quiet
         specs, warnings = _require_specs(root) if verb.needs == "project" else (None, ())
         if verb.trains and specs is not None:
             _prepare_first_training(repo, specs)
-        host = connection.connect_notifier(os.environ, in_job, wait) or no_notifier
+        host = connection.connect_notifier(os.environ, in_job, wait)
         yield Session(verb, context, specs, warnings, progress, wait, host)
 
 
 def _prepare_first_training(repo: Repository | None, specs: Specs) -> None:
     """Let a worker import its libraries while the command still reads the data, unless a stored run may make it needless."""
-    from mlops_ci.training.workers.protocol import prepare_worker  # not for commands that train nothing
+    # not for commands that train nothing
+    from mlops_ci.registry.run_store import RUN_PREFIX
+    from mlops_ci.training.workers.protocol import prepare_worker
 
     if repo is not None and repo.has_refs(RUN_PREFIX):
         return
@@ -253,87 +264,3 @@ def _cache_folder(repo: Repository | None) -> Path | None:
 
 def _signer(repo: Repository | None) -> Person | None:
     return (repo.identity() if repo else None) or read_actor(os.environ)
-
-
-def _has_whole_registry(repo: Repository | None) -> bool:
-    """Return whether this clone has a registry, and no part of it is missing."""
-    known = read_registry(repo)
-    return bool(known.models) and not known.gap_warnings
-
-
-def _sync_registry(repo: Repository | None, verb: Verb) -> tuple[Diagnostic, ...]:
-    """Fetch branches, tags and logs without force, and return a warning if the remote is unreachable.
-
-    Queries fetch no branches. Raises EnvironmentProblem when the registries differ, or when the verb needs the remote.
-    """
-    remote = repo.default_remote() if repo and verb.syncs != "no" else None
-    if repo is None or remote is None:
-        return ()
-    spaces = (
-        TAG_PREFIX,
-        LOG_PREFIX,
-        APPROVAL_PREFIX,
-        LEDGER_PREFIX,
-        *((RELEASE_PREFIX,) if verb.syncs == "job" else ()),
-    )
-    refspecs = [f"{space}*:{space}*" for space in spaces]
-    heads = None
-    if verb.syncs != "gaps":
-        heads = repo.fetch(remote, f"+refs/heads/*:refs/remotes/{remote}/*", prune=True)
-    tags = repo.fetch(remote, *refspecs) if heads is None or heads.state == "done" else heads
-    if moved := [
-        name
-        for name in tags.rejected_refs
-        if name.startswith((LOG_PREFIX, LEDGER_PREFIX)) or parse_event_name(f"{TAG_PREFIX}{name}")
-    ]:
-        raise EnvironmentProblem.of(
-            "registry-diverged",
-            f"these refs differ between this clone and '{remote}', although such refs must never change: {', '.join(moved)}",
-            help="somebody rewrote the registry in this clone or at the remote; compare both with another clone before you trust either of them",
-        )
-    if tags.state in ("done", "rejected"):  # tags of other tools may move
-        if verb.syncs == "must":
-            _require_all_published(repo, remote)
-        return ()
-    if verb.syncs in ("must", "job"):
-        raise EnvironmentProblem.of(
-            "remote-unreachable",
-            f"'{remote}' could not be fetched: {tags.detail}",
-            help="check the network and your access rights (git fetch), then run the same command again",
-        )
-    return (
-        Diagnostic(
-            "registry-offline",
-            f"'{remote}' could not be fetched, so the result is based on this clone's state: {tags.detail}",
-            help="fetch (git fetch) and run again to compare with today's champion",
-            severity="warning",
-        ),
-    )
-
-
-def _require_all_published(repo: Repository, remote: str) -> None:
-    """Raise EnvironmentProblem unless the remote has every event and ledger of this clone.
-
-    Events from before the remote was added would otherwise be lost.
-    """
-    mine = {
-        f"{TAG_PREFIX}{event.name}": event
-        for state in read_registry(repo).models.values()
-        for event in state.events
-        if event.record is not None
-    }
-    ledgers = repo.ref_oids(LEDGER_PREFIX)  # a release names an entry of its ledger
-    theirs = repo.remote_ref_names(remote, f"{TAG_PREFIX}*", f"{LEDGER_PREFIX}*") if mine or ledgers else frozenset()
-    missing, uncounted = sorted(set(mine) - theirs), sorted(set(ledgers) - theirs)
-    if not missing and not uncounted:
-        return
-    models = {mine[name].model for name in missing}
-    pins = [release_ref(mine[name].model, mine[name].version) for name in missing if mine[name].kind == "release"]
-    refs = [*missing, *(f"{LOG_PREFIX}{model}" for model in sorted(models)), *pins, *uncounted]
-    lacks = [name.removeprefix(TAG_PREFIX) for name in (*missing, *uncounted)]
-    raise EnvironmentProblem.of(
-        "registry-unpublished",
-        f"'{remote}' lacks {len(lacks)} events or ledgers that this clone has: {', '.join(lacks[:5])}",
-        help="they were recorded before the remote was added; publish them: git push --atomic "
-        + " ".join([remote, "HEAD", *(shlex.quote(ref) for ref in refs)]),
-    )

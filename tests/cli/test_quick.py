@@ -55,6 +55,16 @@ def test_while_git_lists_little_is_imported(tagged: Path, argv: tuple[str, ...])
     assert "churn" in quick(tagged, *argv, without=HEAVY + SLOW)
 
 
+def test_a_command_that_neither_fetches_nor_writes_does_not_import_what_does(repo: Repository) -> None:
+    (repo.root / "mlops.yaml").write_text(
+        "apiVersion: mlops-ci/v1\nkind: Project\nmetadata: {name: demo, owner: ada@example.org}\nspec: {}\n"
+    )
+    code = "import sys\nfrom mlops_ci.cli.main import run_command_line\nrun_command_line(['validate'])\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=repo.root, capture_output=True, text=True, check=True)
+    imported = {*done.stdout.splitlines()[-1].split()}
+    assert imported & {"mlops_ci.cli.push_plan", "mlops_ci.cli.registry_sync", *HEAVY} == {"click", "yaml", HEAVY[-1]}
+
+
 def test_what_an_outer_git_works_on_is_not_what_is_listed(tagged: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = tagged.parent / "other"
     other.mkdir()

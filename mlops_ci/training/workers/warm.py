@@ -112,7 +112,7 @@ def serve_jobs(descriptor: int, parent: int) -> None:
     from mlops_ci.core import fork_template  # imported here: it needs os.fork
 
     import_libraries(LIBRARIES)
-    for name in (*LIBRARIES, *_WORKERS):  # also an error of the first
+    for name in (*LIBRARIES, *_WORKERS):  # raises the error of a library that is missing or broken
         importlib.import_module(name)
     _import_late_modules()
     job = json.loads(fork_template.serve(descriptor, parent, KNOWN_THREADS))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mlops_ci.cli import session
+from mlops_ci.cli import push_plan
 from mlops_ci.cli.main import run_command_line
 from mlops_ci.cli.push_plan import ApplyResult, apply_plan
 from mlops_ci.core.records.events import LedgerHead, Release
@@ -167,7 +167,7 @@ def test_who_loses_the_race_for_a_place_takes_the_next_one(
         calls.append(apply_plan(*given))
         return calls[-1]
 
-    monkeypatch.setattr(session, "apply_plan", late)
+    monkeypatch.setattr(push_plan, "apply_plan", late)
     another(asked, 5)
     assert run_command_line(["gate", "--format", "json", "-C", str(asked.root)], wait=lambda _: None) == 0
     assert [call.state for call in calls] == ["raced", "done"]

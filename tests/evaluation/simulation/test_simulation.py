@@ -30,10 +30,10 @@ def selftest(capsys: pytest.CaptureFixture[str], folder: Path, *argv: str) -> tu
 def test_every_claim_holds_in_an_empty_folder_and_the_naive_rule_is_measured_beside_it(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    code, answer = selftest(capsys, tmp_path, "--trials", "30", "--jobs", "1")
+    code, answer = selftest(capsys, tmp_path, "--trials", "60", "--jobs", "1")
     assert (code, answer["diagnostics"]) == (0, [])
     report = answer["record"]
-    assert (report["trials"], report["alpha"], report["budget"]) == (30, 0.05, 50)
+    assert (report["trials"], report["alpha"], report["budget"]) == (60, 0.05, 50)
     promoted = [row for row in report["measured"] if row["claim"] == "false promotion"]
     assert {row["metric"] for row in promoted} == {"accuracy", "auc", "average-precision", "f1", "rmse"}
     assert {row["rows"] for row in promoted} == {500, 2_000, 10_000}

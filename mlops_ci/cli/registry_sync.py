@@ -1,0 +1,99 @@
+"""Fetches the registry before a command reads it, as far as its verb needs."""
+
+from __future__ import annotations
+
+import shlex
+
+from mlops_ci.core.diagnostics import Diagnostic
+from mlops_ci.core.errors import EnvironmentProblem
+from mlops_ci.core.verbs import Verb
+from mlops_ci.governance.approvals import APPROVAL_PREFIX
+from mlops_ci.registry.events import parse_event_name
+from mlops_ci.registry.run_store import RELEASE_PREFIX, release_ref
+from mlops_ci.registry.state import read_registry
+from mlops_ci.repository.git import Repository
+from mlops_ci.repository.ref_listing import LEDGER_PREFIX, LOG_PREFIX, TAG_PREFIX
+
+
+def has_whole_registry(repo: Repository | None) -> bool:
+    """Return whether this clone has a registry, and no part of it is missing."""
+    known = read_registry(repo)
+    return bool(known.models) and not known.gap_warnings
+
+
+def sync_registry(repo: Repository | None, verb: Verb) -> tuple[Diagnostic, ...]:
+    """Fetch branches, tags and logs without force, and return a warning if the remote is unreachable.
+
+    Queries fetch no branches. Raises EnvironmentProblem when the registries differ, or when the verb needs the remote.
+    """
+    remote = repo.default_remote() if repo and verb.syncs != "no" else None
+    if repo is None or remote is None:
+        return ()
+    spaces = (
+        TAG_PREFIX,
+        LOG_PREFIX,
+        APPROVAL_PREFIX,
+        LEDGER_PREFIX,
+        *((RELEASE_PREFIX,) if verb.syncs == "job" else ()),
+    )
+    refspecs = [f"{space}*:{space}*" for space in spaces]
+    heads = None
+    if verb.syncs != "gaps":
+        heads = repo.fetch(remote, f"+refs/heads/*:refs/remotes/{remote}/*", prune=True)
+    tags = repo.fetch(remote, *refspecs) if heads is None or heads.state == "done" else heads
+    if moved := [
+        name
+        for name in tags.rejected_refs
+        if name.startswith((LOG_PREFIX, LEDGER_PREFIX)) or parse_event_name(f"{TAG_PREFIX}{name}")
+    ]:
+        raise EnvironmentProblem.of(
+            "registry-diverged",
+            f"these refs differ between this clone and '{remote}', although such refs must never change: {', '.join(moved)}",
+            help="somebody rewrote the registry in this clone or at the remote; compare both with another clone before you trust either of them",
+        )
+    if tags.state in ("done", "rejected"):  # tags of other tools may move
+        if verb.syncs == "must":
+            _require_all_published(repo, remote)
+        return ()
+    if verb.syncs in ("must", "job"):
+        raise EnvironmentProblem.of(
+            "remote-unreachable",
+            f"'{remote}' could not be fetched: {tags.detail}",
+            help="check the network and your access rights (git fetch), then run the same command again",
+        )
+    return (
+        Diagnostic(
+            "registry-offline",
+            f"'{remote}' could not be fetched, so the result is based on this clone's state: {tags.detail}",
+            help="fetch (git fetch) and run again to compare with today's champion",
+            severity="warning",
+        ),
+    )
+
+
+def _require_all_published(repo: Repository, remote: str) -> None:
+    """Raise EnvironmentProblem unless the remote has every event and ledger of this clone.
+
+    Events from before the remote was added would otherwise be lost.
+    """
+    mine = {
+        f"{TAG_PREFIX}{event.name}": event
+        for state in read_registry(repo).models.values()
+        for event in state.events
+        if event.record is not None
+    }
+    ledgers = repo.ref_oids(LEDGER_PREFIX)  # a release names an entry of its ledger
+    theirs = repo.remote_ref_names(remote, f"{TAG_PREFIX}*", f"{LEDGER_PREFIX}*") if mine or ledgers else frozenset()
+    missing, uncounted = sorted(set(mine) - theirs), sorted(set(ledgers) - theirs)
+    if not missing and not uncounted:
+        return
+    models = {mine[name].model for name in missing}
+    pins = [release_ref(mine[name].model, mine[name].version) for name in missing if mine[name].kind == "release"]
+    refs = [*missing, *(f"{LOG_PREFIX}{model}" for model in sorted(models)), *pins, *uncounted]
+    lacks = [name.removeprefix(TAG_PREFIX) for name in (*missing, *uncounted)]
+    raise EnvironmentProblem.of(
+        "registry-unpublished",
+        f"'{remote}' lacks {len(lacks)} events or ledgers that this clone has: {', '.join(lacks[:5])}",
+        help="they were recorded before the remote was added; publish them: git push --atomic "
+        + " ".join([remote, "HEAD", *(shlex.quote(ref) for ref in refs)]),
+    )
