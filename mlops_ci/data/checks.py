@@ -13,7 +13,8 @@ from mlops_ci.core.records.training_run import CheckResult, ColumnProfile
 from mlops_ci.core.suggestions import find_nearest
 from mlops_ci.data.check_types import built_in_checks, check_columns, installed_checks
 from mlops_ci.data.column_types import EMPTY_TYPE
-from mlops_ci.data.engines.duckdb import Table, forbid_reuse, translate_duckdb_errors
+from mlops_ci.data.engines.duckdb import Table, forbid_reuse
+from mlops_ci.data.engines.duckdb_errors import translate_duckdb_errors
 from mlops_ci.data.profile import (
     PII_MASK,
     CustomSqlCheck,

@@ -11,7 +11,8 @@ from typing import Any
 from mlops_ci.core.records.base import Scalar
 from mlops_ci.core.records.training_run import ColumnProfile
 from mlops_ci.data.column_types import EMPTY_TYPE, OTHER_TYPE
-from mlops_ci.data.engines.duckdb import Table, duckdb_error_text
+from mlops_ci.data.engines.duckdb import Table
+from mlops_ci.data.engines.duckdb_errors import duckdb_error_text
 from mlops_ci.data.row_rules import RowRule, UniqueRule
 from mlops_ci.spec.spec_types import CheckSpec, DatasetSpec
 

@@ -11,7 +11,8 @@ from mlops_ci.core.diagnostics import Location
 from mlops_ci.core.errors import Findings
 from mlops_ci.core.records.base import FileDigest
 from mlops_ci.data.column_types import quote_identifier
-from mlops_ci.data.engines.duckdb import Table, read_table, translate_duckdb_errors
+from mlops_ci.data.engines.duckdb import Table, read_table
+from mlops_ci.data.engines.duckdb_errors import translate_duckdb_errors
 from mlops_ci.data.sources.protocol import ReadableFiles
 from mlops_ci.spec.spec_types import ColumnSpec, ColumnType, SourceSpec
 

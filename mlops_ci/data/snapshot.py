@@ -15,7 +15,8 @@ from mlops_ci.data.cache import cache_key, read_cache_entry, write_cache_entry
 from mlops_ci.data.check_types import check_plugin_versions
 from mlops_ci.data.checks import CheckOutcome, evaluate_checks, run_checks
 from mlops_ci.data.content_digest import content_digests
-from mlops_ci.data.engines.duckdb import open_table, translate_duckdb_errors
+from mlops_ci.data.engines.duckdb import open_table
+from mlops_ci.data.engines.duckdb_errors import translate_duckdb_errors
 from mlops_ci.data.sources.table import open_source, plugin_versions
 from mlops_ci.spec.located_spec import LocatedSpec
 from mlops_ci.spec.spec_types import DatasetSpec

@@ -17,7 +17,8 @@ from mlops_ci.core.records.training_run import Split
 from mlops_ci.data.cache import cache_key, read_cache_entry, write_cache_entry
 from mlops_ci.data.column_types import SQL_TYPES, quote_identifier, quote_literal
 from mlops_ci.data.content_digest import content_digests, key_text_sql, row_hash_sql
-from mlops_ci.data.engines.duckdb import Table, open_table, translate_duckdb_errors
+from mlops_ci.data.engines.duckdb import Table, open_table
+from mlops_ci.data.engines.duckdb_errors import translate_duckdb_errors
 from mlops_ci.data.leakage import Leaks, find_leaks
 from mlops_ci.data.row_rules import pluralize
 from mlops_ci.data.sealed_holdout import SealedHoldout, attach_holdout

@@ -8,25 +8,25 @@ import functools
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from mlops_ci.core.diagnostics import Location
-from mlops_ci.core.errors import Findings, ToolError
+from mlops_ci.core.errors import Findings
 from mlops_ci.core.records.base import FileDigest
 from mlops_ci.data.column_types import (
     EMPTY_TYPE,
-    TYPE_TEST_SQL,
     converted_value_sql,
     logical_type,
-    parsed_value_sql,
     quote_identifier,
     quote_literal,
 )
-from mlops_ci.data.sources.csv import duckdb_csv_options, explain_csv_error, read_header
+from mlops_ci.data.engines.csv_table import TypeMismatch, read_csv_files
+from mlops_ci.data.engines.duckdb_errors import translate_duckdb_errors
+from mlops_ci.data.engines.file_columns import files_differ_error, require_same_columns
 from mlops_ci.data.sources.format_detection import require_file_format
 from mlops_ci.data.sources.protocol import ReadableFiles
 from mlops_ci.data.sources.table import open_source
@@ -36,14 +36,6 @@ DUCKDB_THREADS = 2
 REUSED_BYTES = (
     64_000_000  # a table from CSV files of at most this size stays open for the next step of the same command
 )
-
-
-@dataclass(frozen=True)
-class TypeMismatch:
-    """CSV fields that are not values of the column's declared type: their number, and the smallest of them as text."""
-
-    count: int
-    example: str
 
 
 @dataclass(frozen=True)
@@ -171,8 +163,10 @@ def read_table(connection: Any, local: ReadableFiles, columns: Mapping[str, Colu
     """Read files into the relation `data`; the connection must have access to them. Raises as `open_table` does."""
     for file in local.files:
         require_file_format(local.root / file.path, file.path, local.source.type)
-    read = _read_csv if local.source.type == "csv" else _read_parquet
-    table = read(connection, local, columns)
+    if local.source.type == "csv":
+        table = Table(connection, *read_csv_files(connection, local, columns))
+    else:
+        table = _read_parquet(connection, local, columns)
     if not table.fetch_rows(connection.sql("SELECT 1 FROM data LIMIT 1")):
         raise Findings.of(
             "data-empty",
@@ -204,113 +198,10 @@ def open_locked_connection(paths: tuple[str, ...]) -> Any:
     return connection
 
 
-@contextmanager
-def translate_duckdb_errors(what: str, location: Location | None = None) -> Iterator[None]:
-    """Turn DuckDB's errors about a file's content into Findings `data-unreadable`.
-
-    Errors in this package's own SQL are bugs and pass unchanged.
-    """
-    import duckdb
-
-    try:
-        yield
-    except (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException, duckdb.InternalException):
-        raise
-    except duckdb.Error as error:
-        raise Findings.of(
-            "data-unreadable",
-            f"{what} cannot be read: {duckdb_error_text(error)}",
-            location=location,
-            help="the file is damaged, or its type differs from the source's `type` in the spec; write the file again",
-        ) from error
-
-
-def duckdb_error_text(error: Exception) -> str:
-    """Return the first line of a DuckDB error, without the prefix and the advice for DuckDB's users."""
-    return str(error).strip().splitlines()[0].partition("Error: ")[2] or type(error).__name__
-
-
-def _read_csv(connection: Any, local: ReadableFiles, declared: Mapping[str, ColumnSpec]) -> Table:
-    import duckdb
-
-    root, files, delimiter = local.root, local.files, local.source.delimiter
-
-    headers = {file.path: read_header(root / file.path, file.path, delimiter) for file in files}
-    names = headers[files[0].path]
-    _require_same_columns({path: dict.fromkeys(header, "") for path, header in headers.items()})
-    connection.execute(f"CREATE TABLE raw ({', '.join(f'{quote_identifier(name)} VARCHAR' for name in names)})")
-    for file in files:
-        header = headers[file.path]
-        path = (root / file.path).resolve()
-        chosen = ", ".join(quote_identifier(f"c{header.index(name)}") for name in names)
-        try:
-            connection.execute(
-                f"INSERT INTO raw SELECT {chosen} FROM read_csv({quote_literal(str(path))}, "
-                f"{duckdb_csv_options(len(header), delimiter)})"
-            )
-        except duckdb.Error as error:
-            raise explain_csv_error(path, file.path, header, delimiter, duckdb_error_text(error), str(error)) from error
-    types, mismatches = _infer_csv_types(connection, names, declared)
-    columns = ", ".join(f"{parsed_value_sql(name, type)} AS {quote_identifier(name)}" for name, type in types.items())
-    with translate_duckdb_errors("the data"):
-        connection.execute(f"CREATE TABLE data AS SELECT {columns} FROM raw")
-    connection.execute("DROP TABLE raw")
-    return Table(connection, types, mismatches)
-
-
-def _infer_csv_types(
-    connection: Any, names: tuple[str, ...], columns: Mapping[str, ColumnSpec]
-) -> tuple[dict[str, str], dict[str, TypeMismatch]]:
-    """Return each column's type, and the mismatches with declared types. All rows are used.
-
-    A column has its declared type when all its fields are values of that type, else the first type that fits.
-    """
-    declared = {name: type for name in names if name in columns and (type := columns[name].type) is not None}
-    counts = _count_mismatches(connection, [(name, type) for name, type in declared.items() if type != "string"])
-    fitting = {name: type for name, type in declared.items() if not counts.get((name, type))}
-    # five tests a column, most of the time of reading a small file, so only where no declared type fits
-    types = {**fitting, **_guess_csv_types(connection, [name for name in names if name not in fitting])}
-    mismatches = {}
-    for name, type in declared.items():
-        if name not in fitting:
-            least = f"SELECT min({quote_identifier(name)}) FROM raw WHERE {_type_mismatch_sql(name, type)}"
-            mismatches[name] = TypeMismatch(counts[name, type], connection.execute(least).fetchall()[0][0])
-    return {name: types[name] for name in names}, mismatches
-
-
-def _count_mismatches(connection: Any, tests: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:
-    """Return, for each column and type, the number of fields that are no values of the type. All tests take one scan."""
-    if not tests:
-        return {}
-    counts = (f"count(*) FILTER (WHERE {_type_mismatch_sql(name, type)})" for name, type in tests)
-    answer = connection.execute(f"SELECT {', '.join(counts)} FROM raw").fetchall()[0]
-    return dict(zip(tests, answer, strict=True))
-
-
-def _guess_csv_types(connection: Any, names: Sequence[str]) -> dict[str, str]:
-    """Return the first type that fits all fields of each column; text without a fitting type, EMPTY_TYPE without a value."""
-    if not names:
-        return {}
-    counts = _count_mismatches(connection, [(name, type) for name in names for type in TYPE_TEST_SQL])
-    filled = [f"count(nullif({quote_identifier(name)}, ''))" for name in names]
-    filled += [f"count({quote_identifier(name)})" for name in names]
-    answer = connection.execute(f"SELECT {', '.join(filled)} FROM raw").fetchall()[0]
-    types = {}
-    for name, non_empty, non_null in zip(names, answer[: len(names)], answer[len(names) :], strict=True):
-        fitting = [type for type in TYPE_TEST_SQL if non_empty and counts[name, type] == 0]
-        types[name] = fitting[0] if fitting else "string" if non_null else EMPTY_TYPE
-    return types
-
-
-def _type_mismatch_sql(name: str, type: str) -> str:
-    spells = TYPE_TEST_SQL[type].replace("{v}", quote_identifier(name))
-    return f"{quote_identifier(name)} <> '' AND NOT {spells}"
-
-
 def _read_parquet(connection: Any, local: ReadableFiles, declared: Mapping[str, ColumnSpec]) -> Table:
     root, files = local.root, local.files
     schemas = {file.path: _parquet_schema(connection, root, file) for file in files}
-    _require_same_columns(schemas)
+    require_same_columns(schemas)
     names = tuple(schemas[files[0].path])
     types = {name: _common_type(name, schemas, declared.get(name, ColumnSpec())) for name in names}
     # files with the same schema are read in one scan: a year of daily files needs a few scans, not hundreds
@@ -350,29 +241,7 @@ def _common_type(name: str, schemas: Mapping[str, Mapping[str, str]], declared: 
     first, *others = [(path, type) for path, type in seen.items() if type != EMPTY_TYPE]
     alike = {"integer", "number"} if first[1] in ("integer", "number") else {first[1]}
     other = next(item for item in others if item[1] not in alike)
-    raise _files_differ_error(
-        f"column '{name}' is {first[1]} in '{first[0]}', but {other[1]} in '{other[0]}'", other[0]
-    )
-
-
-def _require_same_columns(schemas: Mapping[str, Mapping[str, str]]) -> None:
-    (first, wanted), *others = schemas.items()
-    for path, columns in others:
-        for name in [
-            *(name for name in wanted if name not in columns),
-            *(name for name in columns if name not in wanted),
-        ]:
-            has, lacks = (first, path) if name in wanted else (path, first)
-            raise _files_differ_error(f"column '{name}' is in '{has}', but not in '{lacks}'", lacks)
-
-
-def _files_differ_error(message: str, path: str) -> ToolError:
-    return Findings.of(
-        "data-files-differ",
-        message,
-        location=Location(path),
-        help="all files of a dataset must have the same columns and types; check that the glob matches only its files",
-    )
+    raise files_differ_error(f"column '{name}' is {first[1]} in '{first[0]}', but {other[1]} in '{other[0]}'", other[0])
 
 
 @functools.cache
