@@ -8,11 +8,19 @@ import inspect
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from types import ModuleType
+from typing import cast
 
 # when skops is imported, it searches all modules for each function of NumPy and SciPy, in the order in which they were
 # imported: this takes 0.2 s of CPU with SciPy first, and 0.9 s with pandas first
 MODEL_FILE_LIBRARIES = ("scipy.special", "skops.io")
 LIBRARIES = ("scipy.special", "pandas", "pyarrow.parquet", "pyarrow.dataset", "skops.io", "threadpoolctl")
+
+# when skops is imported, scikit-learn lists its estimators, for which it imports all its packages. These adapters import
+# the library that they are named after: torch, if it is installed, in each process that reads a model file
+_ARRAY_LIBRARY_ADAPTERS = tuple(
+    f"sklearn.externals.array_api_compat.{library}" for library in ("cupy", "dask", "jax", "torch")
+)
 
 
 def import_libraries(names: Sequence[str]) -> None:
@@ -26,7 +34,7 @@ def import_libraries(names: Sequence[str]) -> None:
     was_enabled = gc.isenabled()
     gc.disable()
     try:
-        with _plain_scipy_docstrings():
+        with _plain_scipy_docstrings(), _without_array_libraries():
             for name in names:
                 with suppress(Exception):
                     importlib.import_module(name)
@@ -54,6 +62,19 @@ def _plain_scipy_docstrings() -> Iterator[None]:
         yield
     finally:
         vars(docscrape)["inspect"] = inspect
+
+
+@contextmanager
+def _without_array_libraries() -> Iterator[None]:
+    """Let scikit-learn find none of its adapters of other array libraries, unless they are imported already."""
+    hidden = [name for name in _ARRAY_LIBRARY_ADAPTERS if name not in sys.modules]
+    # None in this table: an import raises ModuleNotFoundError
+    sys.modules.update(cast("dict[str, ModuleType]", dict.fromkeys(hidden)))
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
 
 
 class _NoDocstrings:

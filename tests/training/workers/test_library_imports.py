@@ -44,3 +44,23 @@ def test_libraries_that_are_there_are_not_frozen_again() -> None:
     before = gc.get_freeze_count()
     import_libraries(LIBRARIES)
     assert gc.get_freeze_count() == before
+
+
+WITH_TORCH = """
+import sys
+from mlops_ci.training.workers.library_imports import MODEL_FILE_LIBRARIES, import_libraries
+import_libraries(MODEL_FILE_LIBRARIES)
+import skops.io
+from sklearn.externals.array_api_compat import is_torch_array
+print("torch" in sys.modules, is_torch_array(1.0))
+"""
+
+
+def test_a_model_file_is_read_without_torch_and_other_array_libraries(tmp_path: Path) -> None:
+    """Given array libraries that say when they are imported, when skops is imported, then none of them is."""
+    for name in ("torch", "cupy", "dask", "jax"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text(f"raise SystemError('{name} was imported')\n")
+    script = [sys.executable, "-c", WITH_TORCH]
+    done = subprocess.run(script, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("False False\n", "")
