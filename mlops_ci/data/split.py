@@ -23,22 +23,12 @@ from mlops_ci.data.leakage import Leaks, find_leaks
 from mlops_ci.data.row_rules import pluralize
 from mlops_ci.data.sealed_holdout import SealedHoldout, attach_holdout
 from mlops_ci.data.sources.table import plugin_versions
+from mlops_ci.data.target import TargetSummary, summarize_target
 from mlops_ci.spec.located_spec import LocatedSpec
 from mlops_ci.spec.spec_types import DatasetSpec, Task
 
 ROWS_PER_WRITE = 100_000  # rows written at a time
 SEEN_COLUMN_PREFIX = "mlops-ci.seen."
-
-
-@dataclass(frozen=True)
-class TargetSummary:
-    """The target in the two sides: its logical type, rows without a value, and numbers of different values."""
-
-    type: str
-    missing: int
-    classes: int
-    train_classes: int
-    holdout_classes: int
 
 
 @dataclass(frozen=True)
@@ -282,11 +272,6 @@ def _split_summary(
             help=(f"{_key_help(spec)}, " if note else "")
             + "add data, or change the holdout's share; a split by time needs rows with at least two different times",
         )
-    value = quote_identifier(target)
-    classes, train, holdout, missing = table.connection.execute(
-        f"SELECT count(DISTINCT {value}), count(DISTINCT {value}) FILTER (WHERE NOT {condition}), "
-        f"count(DISTINCT {value}) FILTER (WHERE {condition}), count(*) - count({value}) FROM data"
-    ).fetchall()[0]
     (train_rows, train_digest), (holdout_rows, holdout_digest) = digests[False], digests[True]
 
     division = spec.split
@@ -301,9 +286,10 @@ def _split_summary(
         cutoff,
         None if cutoff is None else spec.time or "time",
     )
-    lacking = min(train, holdout) < min(classes, 2) and spec.split.by != "sealed"
+    summary = summarize_target(table, target, condition)
+    fewest = min(summary.train_classes, summary.holdout_classes)
+    lacking = fewest < min(summary.classes, 2) and spec.split.by != "sealed"
     note = f"{text}; {_key_help(spec)}" if lacking and (text := _shared_key_note(table, spec)) else ""
-    summary = TargetSummary(table.types[target], missing, classes, train, holdout)
     return SplitSummary(record, summary, find_leaks(table, spec, condition), note)
 
 

@@ -40,7 +40,7 @@ class GateRules:
 
     `split` selects the holdout rows. `ledger_dataset` is the dataset whose evaluations are counted. The version in
     `champion_environment` is the champion. `metric_root` is the folder with the code of custom metrics, `metric_code`
-    the files of that code.
+    the files of that code. `positive` is the positive class that the spec names.
 
     `base` names the branch and commit that the rules come from; None when they are the candidate's own. `differences`
     names the rules that the candidate itself has otherwise. `base_problem` says why the base has no readable rules, so
@@ -60,6 +60,7 @@ class GateRules:
     differences: tuple[str, ...] = ()
     base_problem: str | None = None
     holdout_differences: tuple[str, ...] = ()
+    positive: str | int | bool | None = None
 
     @property
     def holdout_budget(self) -> int | None:
@@ -82,6 +83,7 @@ def own_rules(
         tuple(sorted(files, key=lambda file: file.path)),
         dataset.name,
         project.champion_environment,
+        positive=spec.positive,
     )
 
 
@@ -238,6 +240,8 @@ def _rule_differences(mine: GateRules, theirs: GateRules) -> tuple[str, ...]:
     for part in ("gate", "evaluate"):
         now, then = encode(getattr(mine, part)), encode(getattr(theirs, part))
         differences += [f"{part}.{name}" for name in dict.fromkeys((*then, *now)) if now.get(name) != then.get(name)]
+    if mine.positive != theirs.positive:
+        differences.append("positive")
     if mine.metric_code != theirs.metric_code:
         differences.append("the code of evaluate.custom")
     if mine.champion_environment != theirs.champion_environment:

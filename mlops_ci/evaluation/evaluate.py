@@ -20,7 +20,7 @@ from mlops_ci.evaluation.evaluation_task import Baselines, EvaluationTask
 from mlops_ci.evaluation.holdout.row_metadata import row_metadata
 from mlops_ci.evaluation.holdout.sealed import remove_holdout_copy
 from mlops_ci.evaluation.stats.bootstrap import seed_from_digests
-from mlops_ci.evaluation.verdict.alignment import NoBaseline, ScoredModel, align
+from mlops_ci.evaluation.verdict.alignment import NoBaseline, ScoredModel, align, order_classes
 from mlops_ci.evaluation.verdict.compare import CandidateJudgement, judge_candidate
 from mlops_ci.evaluation.verdict.contest import Contest
 from mlops_ci.spec.metrics import METRIC_DEFINITIONS
@@ -81,7 +81,7 @@ def evaluate(task: EvaluationTask, root: Path, scratch: Path) -> CandidateJudgem
         for against, baseline in baselines.items()
         if isinstance(baseline, Baseline) and baseline.is_candidate
     }
-    scores = replace(scores, baselines={**scores.baselines, **candidate_as_baseline})
+    scores = _order_all_classes(replace(scores, baselines={**scores.baselines, **candidate_as_baseline}), candidate)
     scores = _add_custom_metrics(candidate, rows, scores, scratch)
     champion = baselines["champion"]
     contest = Contest(
@@ -118,7 +118,8 @@ def paired_predictions(
         raise Findings.of("selftest-alone", f"there is no second model to compare this one with: {theirs.reason}")
     (answers,) = score_models([mine], rows.features, rows=rows.table.num_rows, scratch=scratch)
     scored_candidate = ScoredModel(mine.name, trained.run.model_digest, answers.predictions, answers.classes)
-    scores = _add_custom_metrics(candidate, rows, _Scores(scored_candidate, {"champion": theirs}), scratch)
+    scores = _order_all_classes(_Scores(scored_candidate, {"champion": theirs}), candidate)
+    scores = _add_custom_metrics(candidate, rows, scores, scratch)
     other = scores.baselines["champion"]
     models = [scores.candidate, *([other] if isinstance(other, ScoredModel) else [])]
     labels = rows.table[candidate.model.spec.target].to_numpy()
@@ -169,6 +170,21 @@ def _prepare_holdout_rows(
     features = scratch / "features.parquet"
     pq.write_table(table.select([name for name in inputs if name != spec.target]), features)
     return HoldoutRows(table, features)
+
+
+def _order_all_classes(scores: _Scores, candidate: Candidate) -> _Scores:
+    """Return the scores with the positive class last. A baseline without that class predicts other labels, and stays."""
+    if candidate.model.spec.task != "binary-classification":
+        return scores
+    named = candidate.rules.positive
+    mine = order_classes(scores.candidate, named)
+    baselines = {
+        against: order_classes(one, named)
+        if isinstance(one, ScoredModel) and set(one.classes) == set(mine.classes)
+        else one
+        for against, one in scores.baselines.items()
+    }
+    return replace(scores, candidate=mine, baselines=baselines)
 
 
 def _score_baseline(

@@ -11,7 +11,7 @@ from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.digest import canonical_json
 from mlops_ci.core.plan import Plan
 from mlops_ci.core.planned_writes import FileContent
-from mlops_ci.core.records.comparison import ComparedRelease, Comparison, MetricValue
+from mlops_ci.core.records.comparison import ComparedRelease, Comparison, MetricValue, PositiveClass
 from mlops_ci.core.records.training_run import TrainingRun
 from mlops_ci.evaluation.baselines import Baseline
 from mlops_ci.evaluation.candidates.candidate import Candidate
@@ -22,6 +22,7 @@ from mlops_ci.evaluation.verdict.compare import CandidateJudgement
 from mlops_ci.registry import run_store
 from mlops_ci.reports.markdown import run_report
 from mlops_ci.reports.requirements import reason_text, requirement_label
+from mlops_ci.spec.positive_class import positive_class
 
 
 def comparison_record(task: EvaluationTask, found: CandidateJudgement, key: str, trust: Trust) -> Comparison:
@@ -48,8 +49,17 @@ def comparison_record(task: EvaluationTask, found: CandidateJudgement, key: str,
         occasion=task.change_kind,
         rules_source=candidate.rules.base,
         trust=trust,
+        positive=_positive_class(candidate, run),
         project=candidate.snapshot.project,
     )
+
+
+def _positive_class(candidate: Candidate, run: TrainingRun) -> PositiveClass | None:
+    if run.task != "binary-classification":
+        return None
+    named = candidate.rules.positive
+    label = positive_class(run.signature.classes, named)
+    return None if label is None else PositiveClass(label, named is not None)
 
 
 def _compared_release(

@@ -10,6 +10,7 @@ from mlops_ci.core.requirements import RequirementResult, RequirementVerdict
 from mlops_ci.reports import formatting
 from mlops_ci.reports.requirements import explain_verdict, reason_text, requirement_label
 from mlops_ci.spec.metrics import METRIC_DEFINITIONS
+from mlops_ci.spec.positive_class import format_label
 
 VERDICT_PHRASES: Mapping[RequirementVerdict, str] = {
     "pass": "holds",
@@ -39,8 +40,11 @@ def requirement_sentences(comparison: Comparison) -> Iterator[str]:
 
 
 def evaluation_notes(comparison: Comparison) -> Iterator[str]:
-    """Yield notes on the evaluation: a retrain, rules of the base branch, and rows that tests leave out."""
+    """Yield notes on the evaluation: the positive class, a retrain, rules of the base branch, rows that tests leave out."""
     champion = comparison.champion
+    if comparison.positive is not None:
+        why = "" if comparison.positive.named else ", the label that sorts last"
+        yield f"The positive class is {format_label(comparison.positive.label)}{why}."
     if comparison.occasion == "retrained" and champion is not None and comparison.champion_state == "compared":
         yield f"This candidate is a retrain of v{champion.version}: the spec and the code are the same, but the rows or the packages are different."
     if comparison.rules_source is not None:

@@ -315,6 +315,7 @@ class ModelSpec:
     task: Task
     dataset: str
     target: str
+    positive: str | int | bool | None = field(default=None, kw_only=True)  # of a binary task; None: what sorts last
     features: tuple[str, ...]
     train: TrainSpec
     evaluate: EvaluateSpec = EvaluateSpec()

@@ -62,6 +62,8 @@ class MetricOptions:
 class Truth:
     """The true values of n rows: `values` [n], or `labels` [n], indices into `classes` (-1: an unknown class).
 
+    Models know the first `known_classes` of the classes; None: all. The others are labels that occur in the rows only.
+
     `weights` [n] are the weights of the rows; None means equal weights. Rows with the same number in `groups` [n] depend
     on each other; None means that all rows are independent.
     """
@@ -72,6 +74,7 @@ class Truth:
     weights: Floats | None = None
     groups: Ints | None = None
     metric_options: MetricOptions = MetricOptions()
+    known_classes: int | None = None
 
     def select_rows(self, which: Any) -> Truth:
         """Return the truth of some rows, given by indices or a mask."""
@@ -121,7 +124,8 @@ def encode_labels(values: Any, classes: Sequence[Label]) -> Ints:
 def align_classes(predictions: Predictions, own: Sequence[Label], classes: Sequence[Label]) -> Predictions:
     """Return predictions with labels and probabilities in the order of `classes`.
 
-    `classes` must contain all of the model's classes `own`; the other classes get probability 0.
+    `classes` must contain all of the model's classes `own`; the other classes get probability 0. The scores of a binary
+    classifier are those of the second class.
     """
     if tuple(own) == tuple(classes) or predictions.labels is None:
         return predictions
@@ -130,4 +134,7 @@ def align_classes(predictions: Predictions, own: Sequence[Label], classes: Seque
     if predictions.probabilities is not None:
         probabilities = np.zeros((len(predictions.labels), len(classes)))
         probabilities[:, at] = predictions.probabilities
-    return replace(predictions, labels=at[predictions.labels], probabilities=probabilities)
+    scores = predictions.scores
+    if scores is not None and len(classes) == 2 and at[0] == 1:  # the two classes change places
+        scores = -scores if probabilities is None else probabilities[:, 1]
+    return replace(predictions, labels=at[predictions.labels], probabilities=probabilities, scores=scores)

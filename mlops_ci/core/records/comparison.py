@@ -50,6 +50,14 @@ class HoldoutQuestion:
 
 
 @dataclass(frozen=True)
+class PositiveClass:
+    """The class of a binary target that metrics such as recall are about; not `named`: the label that sorts last."""
+
+    label: str | int | bool
+    named: bool
+
+
+@dataclass(frozen=True)
 class Comparison:
     """The gate's answer for one candidate. `champion` is None only when `champion_state` says that there is none.
 
@@ -77,6 +85,7 @@ class Comparison:
     occasion: Literal["changed", "retrained"] | None = None
     rules_source: str | None = None
     trust: Trust | None = None
+    positive: PositiveClass | None = None
     project: ProjectRef = field(kw_only=True)
     kind: Literal["Comparison"] = "Comparison"
     format: Literal[1] = RECORD_FORMAT

@@ -30,11 +30,12 @@ from mlops_ci.spec.defaults import default_requirements
 from mlops_ci.spec.load import LocatedSpec
 from mlops_ci.spec.metrics import METRIC_DEFINITIONS
 from mlops_ci.spec.spec_types import DatasetSpec, ModelSpec, Requirement, SplitSpec, TrainSpec
+from mlops_ci.spec.validation.positive import positive_class_findings
 from mlops_ci.training.environment import training_environment
 from mlops_ci.training.source_code import code_files, imported_packages
 
 TRAIN_FORMAT = 1  # increase it when the same inputs would give another model
-VERDICT_FORMAT = 5  # increase it when the same models could get another verdict
+VERDICT_FORMAT = 6  # increase it when the same models could get another verdict
 RUN_KEY_LENGTH = 32  # hex digits of a run's key
 
 
@@ -83,6 +84,8 @@ class Candidate:
     def policy_digest(self) -> str:
         """The digest of the gate's rules for the candidate."""
         parts = [encode(self.rules.gate), encode(self.rules.evaluate), encode(self.rules.metric_code)]
+        if self.rules.positive is not None:
+            parts.append({"positive": self.rules.positive})
         if packages := self._metric_packages():
             parts.append(packages)
         return digest_json(parts)
@@ -174,6 +177,8 @@ def identify_candidate(
     source = SplitSource(context.root, dataset_by_rules, data.files)
     sides = split_dataset(source, spec.features, spec.target, context.cache)
     findings = target_findings(sides, spec.target, spec.task, model.locate("spec", "target"))
+    if spec.task == "binary-classification":
+        findings += tuple(positive_class_findings(model, sides.target.labels, rules.positive, rules.base or ""))
     if not allow_leaks:
         findings += leak_findings(sides.leaks, dataset_by_rules, sides.split.holdout_rows)
     if has_errors(findings):

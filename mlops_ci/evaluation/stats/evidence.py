@@ -55,7 +55,7 @@ class MetricEvidence:
     """The evidence of one set of rows, without metrics that have no value on them.
 
     `candidate` and `champion` are estimates by metric. `rarest_class_rows` counts the rows of the rarest class, among the
-    candidate's classes and the classes that occur. `effective_sample_size` is the number of equal, independent rows with
+    candidate's classes and the known classes that occur. `effective_sample_size` is the number of equal, independent rows with
     the same information; None when the rows themselves are equal and independent. With weights or groups,
     `rarest_class_rows` is an effective sample size too.
     """
@@ -166,6 +166,7 @@ def _rarest_class_rows(truth: Truth, candidate_classes: int | None = None) -> in
         counts = np.bincount(truth.labels[truth.labels >= 0], minlength=len(truth.classes)).tolist()
     else:
         counts = [whole_rows(truth.effective_sample_size(truth.labels == index)) for index in range(len(truth.classes))]
+    counts = counts[: truth.known_classes]  # of another class every metric is known: no model ever predicts it
     candidate_classes = len(counts) if candidate_classes is None else candidate_classes
     return min((int(count) for at, count in enumerate(counts) if count or at < candidate_classes), default=0)
 

@@ -69,15 +69,16 @@ def log_loss_of(truth: Truth, predictions: Predictions) -> Floats | None:
 def top_k_accuracy_of(truth: Truth, predictions: Predictions) -> Floats | None:
     """Return 1.0 for each row whose true class is among the k most likely classes, else 0.0; None without probabilities.
 
-    Other classes with the same probability rank before the true class.
+    Other classes with the same probability rank before the true class; scikit-learn ranks them by name. A class that the
+    model gives probability 0 is not among the most likely ones, however large k is.
     """
     if predictions.probabilities is None:
         return None
     labels, _ = _labels_and_class_count(truth)
     given = predictions.probabilities
-    true = np.where(labels >= 0, given[np.arange(len(labels)), labels], np.inf)
+    true = np.where(labels >= 0, given[np.arange(len(labels)), labels], 0.0)
     return np.asarray(
-        (labels >= 0) & ((given >= true[:, None]).sum(axis=1) <= truth.metric_options.top_k), dtype=np.float64
+        (true > 0) & ((given >= true[:, None]).sum(axis=1) <= truth.metric_options.top_k), dtype=np.float64
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.errors import Findings
+from mlops_ci.spec.positive_class import format_label, positive_class
 from mlops_ci.spec.spec_types import BaselineRole, Cost, EvaluateSpec, Task
 from mlops_ci.training.predictions import (
     Floats,
@@ -93,10 +94,29 @@ def comparable_baseline(
     # compare run keys, not model digests: a pickled model names its classes but does not contain their code
     if baseline.run and baseline.run == candidate.run:
         return NoBaseline(f"the candidate is the {against} itself ({baseline.name})", "same", baseline.name)
-    if task == "binary-classification" and baseline.classes != candidate.classes:
+    if task == "binary-classification" and set(baseline.classes) != set(candidate.classes):
         labels = " and ".join(repr(label) for label in baseline.classes)
         return NoBaseline(f"{baseline.name} predicts other labels ({labels}) than the candidate", "incomparable")
     return baseline
+
+
+def order_classes(model: ScoredModel, positive: Label | None) -> ScoredModel:
+    """Return a binary classifier with its positive class last, which metrics, fairness and custom metrics rely on.
+
+    `positive` is the class that the spec names; None: the label that sorts last, whatever order the model has. Returns
+    any other model as it is. Raises Findings `positive-unknown` when no class equals `positive`.
+    """
+    if len(model.classes) != 2:
+        return model
+    last = positive_class(model.classes, positive)
+    if last is None:
+        raise Findings.of(
+            "positive-unknown",
+            f"the positive class {positive!r} is not one of the classes of {model.name}: {', '.join(map(format_label, model.classes))}",
+            help="Name one of them as `positive` in the model's spec.",
+        )
+    classes = (*(label for label in model.classes if label != last), last)
+    return replace(model, predictions=align_classes(model.predictions, model.classes, classes), classes=classes)
 
 
 def align(
@@ -104,8 +124,9 @@ def align(
 ) -> AlignedRows:
     """Return truth and predictions in one numbering of the classes, which starts with the first model's classes.
 
-    Raises Findings `holdout-label-unknown` when a binary holdout has a label that none of the models knows. For a
-    multiclass task the same diagnostic is a warning.
+    Labels that no model knows are the last classes: each model gives them probability 0 and never predicts them, so their
+    rows count as wrong in every metric, as scikit-learn counts them. For a binary task such a label is an error, Findings
+    `holdout-label-unknown`; for a multiclass task the same diagnostic is a warning.
     """
     better = {name: one.better == "higher" for name, one in evaluate.custom.items()}
     terms = MetricOptions(evaluate.quantile, evaluate.top_k, None, better)
@@ -118,30 +139,40 @@ def align(
         return AlignedRows(replace(truth, values=values), tuple(model.predictions for model in models))
     classes = tuple(dict.fromkeys([label for model in models for label in model.classes]))
     encoded = encode_labels(labels, classes)
-    unknown_labels = list(dict.fromkeys(np.asarray(labels)[encoded < 0].tolist()))[:5]
+    unknown_labels = list(dict.fromkeys(np.asarray(labels)[encoded < 0].tolist()))
     diagnostics: tuple[Diagnostic, ...] = ()
     if unknown_labels:
-        shown = ", ".join(map(repr, unknown_labels))
+        shown = ", ".join(map(repr, unknown_labels[:5]))
         diagnostic = Diagnostic(
             "holdout-label-unknown",
             f"{int((encoded < 0).sum()):,} holdout rows have labels that the compared models do not know: {shown}",
-            help="The training rows have no such labels. Check the target column, or add rows of the new class.",
+            help="The training rows have no such labels. Check the target column, or add rows of the new class."
+            " Until then these rows count as wrong in every metric.",
             severity="error" if task == "binary-classification" else "warning",
         )
         if diagnostic.severity == "error":
             raise Findings([diagnostic])
         diagnostics = (diagnostic,)
-    costs = _cost_matrix(evaluate.costs, classes) if evaluate.costs else None
+        classes = (*classes, *unknown_labels)
+        encoded = encode_labels(labels, classes)
+    known = len(classes) - len(unknown_labels)
+    costs = _cost_matrix(evaluate.costs, classes, known) if evaluate.costs else None
     return AlignedRows(
-        replace(truth, labels=encoded, classes=classes, metric_options=replace(terms, costs=costs)),
+        replace(
+            truth, labels=encoded, classes=classes, metric_options=replace(terms, costs=costs), known_classes=known
+        ),
         tuple(align_classes(model.predictions, model.classes, classes) for model in models),
         diagnostics,
     )
 
 
-def _cost_matrix(costs: Sequence[Cost], classes: Sequence[Label]) -> Floats | None:
-    """Return the costs [k, k] by actual and predicted class; None when a cost names a class that no model has."""
+def _cost_matrix(costs: Sequence[Cost], classes: Sequence[Label], known: int) -> Floats | None:
+    """Return the costs [k, k] by actual and predicted class; None when a cost names a class that there is not.
+
+    Models know the first `known` classes. A row of another class costs the highest cost, unless `costs` says otherwise.
+    """
     matrix = np.zeros((len(classes), len(classes)))
+    matrix[known:] = max(0.0, *(one.cost for one in costs))
     for one in costs:
         at = encode_labels([one.actual], classes)[0], encode_labels([one.predicted], classes)[0]
         if min(at) < 0:

@@ -16,6 +16,7 @@ from mlops_ci.spec.validation.dataset import dataset_spec_findings, undeclared_c
 from mlops_ci.spec.validation.estimator import training_code_findings
 from mlops_ci.spec.validation.evaluation import evaluation_spec_findings
 from mlops_ci.spec.validation.gate import gate_spec_findings
+from mlops_ci.spec.validation.positive import positive_spec_findings
 
 
 @dataclass(frozen=True)
@@ -159,6 +160,7 @@ def _model_findings(
     data = datasets.get(spec.dataset)
     if data is not None:
         yield from _model_column_findings(model, data)
+    yield from positive_spec_findings(model, data)
     yield from evaluation_spec_findings(root, model, data)
     yield from gate_spec_findings(model)
     yield from training_code_findings(root, model)

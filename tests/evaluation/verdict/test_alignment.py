@@ -45,7 +45,7 @@ def test_rows_of_labels_that_no_model_knows_are_counted_and_each_label_is_named_
     assert (warning.id, warning.severity) == ("holdout-label-unknown", "warning")
     assert warning.message == "3 holdout rows have labels that the compared models do not know: 'new', 'other'"
     assert found.truth.labels is not None
-    assert found.truth.labels.tolist() == [0, 1, -1, 1, -1, -1]
+    assert found.truth.labels.tolist() == [0, 1, 2, 1, 3, 2]
 
 
 def test_a_binary_holdout_with_a_strange_label_is_not_judged() -> None:
