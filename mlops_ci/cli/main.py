@@ -134,6 +134,7 @@ def _run_verb(
 
     dry_run = options.pop("dry_run", False)
     with open_session(verb, options.pop("chdir"), wait, quiet=fmt != "text") as session:
+        session.observe, session.dry_run = observe, dry_run
         # imported only now: a worker that the session has started imports at the same time
         step = getattr(importlib.import_module(verb.module), verb.name)
         outcome, before = session.sync_and_call(step, options)

@@ -27,7 +27,9 @@ from mlops_ci.core.planned_writes import (
     Commit,
     CreateRef,
     CreateTag,
+    DropFit,
     ExportFile,
+    KeepFit,
     KeepLocalCopy,
     PrepareRepository,
     Push,
@@ -40,7 +42,7 @@ from mlops_ci.core.planned_writes import (
     describe_write,
     resolve_placeholders,
 )
-from mlops_ci.registry import holdout_ledger, object_store, run_store
+from mlops_ci.registry import holdout_ledger, kept_fits, object_store, run_store
 from mlops_ci.repository import git
 from mlops_ci.repository.git import Repository, require_identity
 from mlops_ci.repository.git_values import ZERO_OID, Person, RefUpdate, tag_content
@@ -116,6 +118,10 @@ def apply_plan(
                     created.configure_registry_fetch(remote)
             case KeepLocalCopy():
                 object_store.keep_copy(write.file, write.source, run_store.cache_folder(require_repository(repo)))
+            case KeepFit():
+                kept_fits.keep_fit(require_repository(repo), write)
+            case DropFit():
+                kept_fits.remove_fit(require_repository(repo), write.model, write.key)
             case Upload():
                 object_store.upload_object(write.url, write.file, write.source, clock())
                 object_store.remove_kept_copy(write.file, run_store.cache_folder(require_repository(repo)))

@@ -7,7 +7,7 @@ import random
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from mlops_ci.cli.terminal import progress_display
 from mlops_ci.core.ci_job import CiJob
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.errors import EnvironmentProblem, Findings, UsageProblem
-from mlops_ci.core.plan import Outcome
+from mlops_ci.core.plan import Outcome, Plan, Stages, finish_stages
 from mlops_ci.core.plugins import locked_plugins_only
 from mlops_ci.core.verbs import Verb
 from mlops_ci.integrations.github import connection
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 12
 PAUSE = 3.0  # the maximum number of seconds between two attempts
-Step = Callable[..., Outcome[Any]]
+Step = Callable[..., Outcome[Any] | Stages[Outcome[Any]]]
 
 
 @dataclass
@@ -53,6 +53,9 @@ class Session:
     progress: Callable[[str], None]
     wait: Callable[[float], None]
     notifier: Notifier | None = None
+    observe: Callable[[str], None] | None = None
+    dry_run: bool = False
+    _stages: list[Plan] = field(default_factory=list)  # of a dry run, which applies none
 
     def sync_and_call(self, step: Step, options: dict[str, Any]) -> tuple[Outcome[Any], tuple[Diagnostic, ...]]:
         """Fetch the registry as far as the verb needs it, call the step, and return its outcome and the warnings."""
@@ -108,7 +111,21 @@ class Session:
 
     def _call(self, step: Step, options: dict[str, Any]) -> Outcome[Any]:
         argument = self.context if self.specs is None else Project(self.specs, self.context)
-        return step(argument, **options)
+        answer = step(argument, **options)
+        if isinstance(answer, Outcome):
+            return answer
+        outcome = finish_stages(answer, self._apply_stage)
+        return replace(outcome, plan=sum(self._stages, Plan()) + outcome.plan)
+
+    def _apply_stage(self, plan: Plan) -> bool:
+        """Apply a plan that does not wait for the step's end, and return whether that was done; a dry run only notes it."""
+        if self.dry_run:
+            self._stages.append(plan)
+            return False
+        from mlops_ci.cli import push_plan  # not for commands that write nothing
+
+        root, repo, who, clock = self.context.root, self.context.repo, self.context.person, self.context.clock
+        return push_plan.apply_plan(plan, root, repo, who, clock, self.observe or self.progress).state == "done"
 
     def _plan_again(self, lost: Outcome[Any], step: Step, options: dict[str, Any]) -> Outcome[Any]:
         """Plan again on top of the other write, unless that write invalidates the decision."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from mlops_ci.core.diagnostics import Diagnostic, has_errors
 from mlops_ci.core.errors import Exit, Findings, UsageProblem
 from mlops_ci.core.notifications import Notification
-from mlops_ci.core.plan import Outcome, Plan
+from mlops_ci.core.plan import Outcome, Plan, Stages
 from mlops_ci.core.planned_writes import Push
 from mlops_ci.core.results.gate import GatedModel, GateReport, worst_verdict
 from mlops_ci.core.results.power import PowerReport
@@ -96,7 +96,7 @@ def gate(
     base: str | None = None,
     runs: str | None = None,
     out: str | None = None,
-) -> Outcome[GateReport] | Outcome[PowerReport]:
+) -> Stages[Outcome[GateReport] | Outcome[PowerReport]]:
     """Evaluate the named models, or all, and return their verdicts; with `power`, return the detectable differences instead.
 
     The rules are those of `base` (see `find_base`). With `check_determinism`, each candidate is fitted twice and fails if the
@@ -140,7 +140,7 @@ def gate(
     for name in select_models(project, models):
         pending = [question for one in outcomes for question in one.questions]
         try:
-            outcome = gate_model(pipeline, name, pending, check_determinism=check_determinism)
+            outcome = yield from gate_model(pipeline, name, pending, check_determinism=check_determinism)
         except (Findings, UsageProblem) as stopped:
             outcome = stopped_outcome(name, stopped)
         outcomes.append(_with_gate_warnings(pipeline, outcome))
@@ -182,7 +182,7 @@ def _gated_model(outcome: ModelOutcome) -> GatedModel:
         outcome.sentence,
         outcome.snapshot,
         trained.run if trained else None,
-        trained.fitted if trained else False,
+        outcome.fitted,
         outcome.comparison,
         outcome.ref,
     )

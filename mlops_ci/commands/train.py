@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from mlops_ci.core.diagnostics import has_errors
-from mlops_ci.core.plan import Outcome, Plan
+from mlops_ci.core.plan import Outcome, Plan, Stages
 from mlops_ci.core.results.gate import TrainedCandidate, TrainReport
 from mlops_ci.core.verbs import ALL_SURFACES, DETERMINISM_OPTION, MODELS_OPTION, Option, Verb
-from mlops_ci.evaluation.pipeline import train_model
+from mlops_ci.evaluation.pipeline import ModelOutcome, train_model
 from mlops_ci.registry.run_store import run_ref, store_target
 from mlops_ci.registry.run_transfer import BUNDLE_TARGET, plan_bundle
 from mlops_ci.repository.context import Project
@@ -40,7 +40,7 @@ def train(
     explain: bool = False,
     check_determinism: bool = False,
     out: str | None = None,
-) -> Outcome[TrainReport]:
+) -> Stages[Outcome[TrainReport]]:
     """Train the named models, or all, unless their runs are already stored; `explain` reports the reason in full.
 
     `out` is a file (a git bundle) that takes the runs to another job. With `check_determinism`, each model is fitted twice;
@@ -49,15 +49,15 @@ def train(
     """
     require_repository(project.context.repo)  # fails before anything is trained
     store = BUNDLE_TARGET if out else store_target(project.specs.project.spec)
-    outcomes = [
-        train_model(project, name, store, explain=explain, check_determinism=check_determinism)
-        for name in select_models(project, models)
-    ]
+    outcomes: list[ModelOutcome] = []
+    for name in select_models(project, models):
+        outcome = yield from train_model(project, name, store, explain=explain, check_determinism=check_determinism)
+        outcomes.append(outcome)
     found = tuple(dict.fromkeys(item for one in outcomes for item in one.findings))
     trained = [one.trained for one in outcomes if one.trained is not None]
     plan = Plan(tuple(write for one in outcomes for write in one.plan.writes))
     if out and has_errors(found):
-        plan = Plan()  # a run that was planned for a bundle may be too large for this clone
+        plan = Plan()  # nothing is handed to another job
     elif out:
         refs = [run_ref(one.run.model, one.run.key) for one in trained]
         plan = plan_bundle(plan, refs, project.context.start_folder / out)

@@ -1,7 +1,8 @@
-"""What a step wants written, and what it returns: `--dry-run` renders the same values that `apply` walks."""
+"""What a step wants written, at its end or in stages, and what it returns: `--dry-run` renders the same values that `apply` walks."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -47,3 +48,19 @@ class Outcome(Generic[R]):
         if self.exit_code_override is not None:
             return self.exit_code_override
         return Exit.FINDINGS if has_errors(self.diagnostics) else Exit.OK
+
+
+# A step in stages: it yields each plan that must not wait for the step's end, is sent whether the plan was applied (a dry run
+# applies none, and a race may be lost), and returns its result. The step itself still writes nothing.
+Stages = Generator[Plan, bool, R]
+
+
+def finish_stages(stages: Stages[R], apply: Callable[[Plan], bool]) -> R:
+    """Run a step to its end and return its result; `apply` is called with each plan that the step yields."""
+    try:
+        plan = next(stages)
+        while True:
+            plan = stages.send(apply(plan))
+    except StopIteration as end:
+        result: R = end.value
+        return result

@@ -11,6 +11,7 @@ from mlops_ci.core import notifications
 from mlops_ci.core.notifications import Notification
 from mlops_ci.core.records.base import FileDigest
 from mlops_ci.core.records.events import EventRef
+from mlops_ci.core.records.training_run import Fit
 from mlops_ci.core.signers import Signing
 
 FileContent = bytes | Path  # a path is read when the plan is applied: model files need not pass through memory twice
@@ -53,6 +54,28 @@ class KeepLocalCopy:
 
     file: FileDigest
     source: Path
+
+
+@dataclass(frozen=True)
+class KeepFit:
+    """A fitted model that nobody has inspected yet, in this clone's own folder: `key` names what it was fitted from.
+
+    A command that is killed, or that refuses the model, has then not fitted it in vain.
+    """
+
+    model: str
+    key: str
+    fit: Fit
+    source: Path
+    log: bytes
+
+
+@dataclass(frozen=True)
+class DropFit:
+    """A kept fit that goes: a stored run holds its model now, or its training proved to be random."""
+
+    model: str
+    key: str
 
 
 @dataclass(frozen=True)
@@ -178,6 +201,8 @@ PlannedWrite = (
     WriteFile
     | PrepareRepository
     | KeepLocalCopy
+    | KeepFit
+    | DropFit
     | Upload
     | StoreRun
     | Commit
@@ -203,6 +228,10 @@ def describe_write(write: PlannedWrite) -> str:
             return f"git      a repository in {write.folder} that also fetches the registry's refs (refs/mlops/*)"
         case KeepLocalCopy():
             return f"keep     {write.file.path} in this clone until it is uploaded"
+        case KeepFit():
+            return f"keep     the fit of {write.model} in this clone until its run is stored ({write.fit.file.size:,} bytes)"
+        case DropFit():
+            return f"remove   the kept fit of {write.model}"
         case Upload():
             return f"upload   {write.file.path} to {write.url}, sha256 {write.file.sha256[:10]} ({write.file.size:,} bytes)"
         case StoreRun():

@@ -18,7 +18,7 @@ from pathlib import Path
 from mlops_ci.core.choices import Trust
 from mlops_ci.core.diagnostics import Diagnostic, has_errors
 from mlops_ci.core.errors import Exit, Findings, UsageProblem
-from mlops_ci.core.plan import Plan
+from mlops_ci.core.plan import Plan, Stages
 from mlops_ci.core.planned_writes import AppendLedger
 from mlops_ci.core.records.comparison import Comparison, Verdict
 from mlops_ci.core.records.training_run import DatasetSnapshot
@@ -26,7 +26,7 @@ from mlops_ci.evaluation.base_branch_rules import BaseBranch, rule_change_warnin
 from mlops_ci.evaluation.candidates.candidate import Candidate, identify_candidate, read_data, require_data
 from mlops_ci.evaluation.candidates.opponents import Opponents, find_opponents
 from mlops_ci.evaluation.candidates.trained_model import TrainedModel
-from mlops_ci.evaluation.candidates.training import require_stored_run, train_candidate
+from mlops_ci.evaluation.candidates.training import RefusedFit, require_stored_run, train_candidate
 from mlops_ci.evaluation.evaluate import evaluate
 from mlops_ci.evaluation.evaluation_task import load_evaluation_task
 from mlops_ci.evaluation.external_runs import RunArtifact, import_run, match_candidate
@@ -66,7 +66,7 @@ class ModelOutcome:
     """The result of the pipeline for one model; the results of steps that did not run are None.
 
     `sentence` is the verdict in words, or the reason why there is no verdict. `questions` are the planned entries of the
-    holdout's ledger; `plan` has the other writes. `fails_if_undecided` means that the model's gate treats an inconclusive
+    holdout's ledger; `plan` has the other writes that are not made yet. `fitted`: the model was fitted just now. `fails_if_undecided` means that the model's gate treats an inconclusive
     verdict as a failure.
     """
 
@@ -78,6 +78,7 @@ class ModelOutcome:
     trained: TrainedModel | None = None
     comparison: Comparison | None = None
     plan: Plan = Plan()
+    fitted: bool = False
     questions: tuple[AppendLedger, ...] = ()
     fails_if_undecided: bool = False
     stopped_by: Exit = Exit.OK
@@ -97,7 +98,10 @@ class ModelOutcome:
 
 def stopped_outcome(model: str, error: Findings | UsageProblem) -> ModelOutcome:
     """Return the outcome of a model that an error stopped; the command continues with the other models."""
-    return ModelOutcome(model, error.diagnostics[0].message, error.diagnostics, stopped_by=error.exit_code)
+    fitted = isinstance(error, RefusedFit)
+    return ModelOutcome(
+        model, error.diagnostics[0].message, error.diagnostics, fitted=fitted, stopped_by=error.exit_code
+    )
 
 
 def verdict_exit_code(outcomes: Iterable[ModelOutcome]) -> Exit:
@@ -111,11 +115,13 @@ def verdict_exit_code(outcomes: Iterable[ModelOutcome]) -> Exit:
 
 def train_model(
     project: Project, name: str, store: run_store.StoreTarget, *, explain: bool = False, check_determinism: bool = False
-) -> ModelOutcome:
+) -> Stages[ModelOutcome]:
     """Snapshot, identify and train a model; raises Findings when a check of its data or the training fails."""
     data = require_data(project, name)
     candidate = identify_candidate(project, name, data)
-    trained = train_candidate(project, candidate, store, explain=explain, check_determinism=check_determinism)
+    trained = yield from train_candidate(
+        project, candidate, store, explain=explain, check_determinism=check_determinism
+    )
     findings = (*candidate.findings, *trained.diagnostics)
     return ModelOutcome(name, trained.why, findings, data, candidate, trained, plan=trained.plan)
 
@@ -137,7 +143,7 @@ def compare_model(pipeline: Pipeline, name: str, pending: Sequence[AppendLedger]
 
 def gate_model(
     pipeline: Pipeline, name: str, pending: Sequence[AppendLedger], *, check_determinism: bool = False
-) -> ModelOutcome:
+) -> Stages[ModelOutcome]:
     """Run all steps for a model; `pending` are ledger entries that the same command has planned but not written yet.
 
     Failed checks of the data and nondeterministic training are reported in the outcome. Raises Findings and UsageProblem
@@ -154,13 +160,14 @@ def gate_model(
     candidate = identify_candidate(project, name, data, base=pipeline.base)
     # what the verdict needs (0.5 s) is imported while this process waits for the training
     threading.Thread(target=importlib.import_module, args=("scipy.special",)).start()
-    trained = train_candidate(project, candidate, pipeline.store, check_determinism=check_determinism)
+    trained = yield from train_candidate(project, candidate, pipeline.store, check_determinism=check_determinism)
     outcome = replace(
         outcome,
         findings=(*findings, *candidate.findings, *trained.diagnostics),
         candidate=candidate,
         trained=trained,
         plan=trained.plan,
+        fitted=trained.fitted,
     )
     if has_errors(trained.diagnostics):
         return replace(outcome, sentence=next(one.message for one in trained.diagnostics if one.severity == "error"))

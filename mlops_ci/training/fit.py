@@ -8,10 +8,12 @@ the signature, the golden rows and the requirements.
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from mlops_ci.core.errors import UsageProblem, error_headline
+from mlops_ci.core.records.training_run import Fit
 from mlops_ci.training.failures import require_answer, training_failure
 from mlops_ci.training.inspection import inspect_model_file, select_golden_rows
 from mlops_ci.training.package import FittedModel, InspectedFile, make_folder, package_model
@@ -22,18 +24,37 @@ from mlops_ci.training.workers import protocol, untrusted_files
 _TRAIN_WORKER = "mlops_ci.training.workers.train"
 
 
+@dataclass(frozen=True)
+class UninspectedModel:
+    """A copy of the model file that a training process wrote, what the process said, and its output.
+
+    Only the copy may be used: the training process cannot have reached it.
+    """
+
+    path: Path
+    fit: Fit
+    log: bytes
+
+
 def fit_model(task: TrainingTask, data: Path, scratch: Path) -> FittedModel:
     """Fit a model on the rows of the parquet file `data` (inputs and output, in a fixed order), and package it.
 
     All folders are created in `scratch`. Raises UsageProblem when the estimator of the spec cannot be built, and Findings
     when training fails or the model needs types that `train.trusted` does not list.
     """
-    _require_free_names(task)
-    entry_file = task.packager.entry_file
-    scratch.mkdir(parents=True, exist_ok=True)
     golden = select_golden_rows(data, task.inputs)  # before the training process knows the path of the data
+    return package_fit(task, run_training(task, data, scratch), golden, scratch)
+
+
+def run_training(task: TrainingTask, data: Path, scratch: Path, started_on: str = "") -> UninspectedModel:
+    """Fit a model on the rows of `data` in a process of its own, and return its file; nothing has read the file yet.
+
+    Raises UsageProblem when the estimator of the spec cannot be built, and Findings when training fails.
+    """
+    _require_free_names(task)
+    scratch.mkdir(parents=True, exist_ok=True)
     work = make_folder(scratch, "train-")
-    written = work / entry_file
+    written = work / task.packager.entry_file
     began = time.monotonic()
     ended = protocol.run_worker(
         _TRAIN_WORKER, _train_job(task, data, written), work, timeout=task.timeout, interpreter=task.interpreter
@@ -47,16 +68,26 @@ def fit_model(task: TrainingTask, data: Path, scratch: Path) -> FittedModel:
     except (OSError, ValueError) as error:
         message = f"training wrote no usable model file: {error_headline(error)}"
         raise training_failure(message, ended, task.where) from error
-    inspection = inspect_model_file(task, copy, golden)
-    packaged = package_model(task, InspectedFile(copy, digest, inspection), golden, scratch)
+    # a gate may have a limit on the seconds, so the candidate's own code must not report them
+    seconds = wall_seconds if task.train.entrypoint else min(max(trained.seconds, 0.0), wall_seconds)
     pools = tuple(protocol.printable_line(one, 200) for one in trained.threadpools[:20])
+    estimator = protocol.printable_line(trained.estimator, 2000)
+    return UninspectedModel(copy, Fit(digest, estimator, pools, seconds, started_on), ended.log)
+
+
+def package_fit(task: TrainingTask, model: UninspectedModel, golden: Any, scratch: Path) -> FittedModel:
+    """Inspect a model file in a process of its own, and package it in a new folder of `scratch`.
+
+    Raises Findings when the model needs types that `train.trusted` does not list, or cannot be used.
+    """
+    inspection = inspect_model_file(task, model.path, golden)
+    packaged = package_model(task, InspectedFile(model.path, model.fit.file, inspection), golden, scratch)
     return replace(
         packaged,
-        environment=replace(task.environment, threadpools=pools),
-        estimator=protocol.printable_line(trained.estimator, 2000),
-        # a gate may have a limit on this value, so the candidate's own code must not report it
-        seconds=wall_seconds if task.train.entrypoint else min(max(trained.seconds, 0.0), wall_seconds),
-        log=ended.log + inspection.log,
+        environment=replace(task.environment, threadpools=model.fit.threadpools),
+        estimator=model.fit.estimator,
+        seconds=model.fit.seconds,
+        log=model.log + inspection.log,
     )
 
 

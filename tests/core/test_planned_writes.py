@@ -17,6 +17,7 @@ from mlops_ci.core.codec import encode
 from mlops_ci.core.digest import canonical_json
 from mlops_ci.core.planned_writes import describe_write, resolve_placeholders, tag_placeholder
 from mlops_ci.core.records.base import FileDigest
+from mlops_ci.core.records.training_run import Fit
 from mlops_ci.core.signers import Signing
 
 OID = "0123456789abcdef0123456789abcdef01234567"
@@ -25,6 +26,8 @@ LINES: list[tuple[Any, str]] = [
     (planned_writes.WriteFile("a.yaml", b"x" * 1234), "write    a.yaml (1,234 bytes)"),
     (planned_writes.PrepareRepository("shop"), "git      a repository in shop that also fetches the registry's refs (refs/mlops/*)"),
     (planned_writes.KeepLocalCopy(FILE, Path("m")), "keep     model.skops in this clone until it is uploaded"),
+    (planned_writes.KeepFit("d", "k", Fit(FILE, "e", (), 1.0, "t"), Path("m"), b""), "keep     the fit of d in this clone until its run is stored (1,234,567 bytes)"),
+    (planned_writes.DropFit("d", "k"), "remove   the kept fit of d"),
     (planned_writes.Upload("s3://b", FILE, Path("m")), "upload   model.skops to s3://b, sha256 abcdef0123 (1,234,567 bytes)"),
     (planned_writes.StoreRun("refs/mlops/runs/d/k", {"a": b"", "b": b""}, "t"), "store    refs/mlops/runs/d/k (2 files)"),
     (planned_writes.Commit("deploy", OID, "prod/d", {"a": b""}, "Deploy d\n\nwhy"), "commit   deploy: Deploy d (1 files in prod/d/)"),

@@ -149,6 +149,18 @@ class ModelFormat:
 
 
 @dataclass(frozen=True)
+class Fit:
+    """What one training process gave, before its model file was inspected; `seconds` is the time of the fit."""
+
+    file: FileDigest
+    estimator: str
+    threadpools: tuple[str, ...]
+    seconds: float
+    started_on: str
+    format: Literal[1] = RECORD_FORMAT
+
+
+@dataclass(frozen=True)
 class TrainingRun:
     """A fitted, packaged candidate. `key` names it by everything that went in; `model_digest` by what came out (structural).
 

@@ -71,6 +71,15 @@ class Candidate:
         return _interface_digest(self.model.spec, self.inputs, self.output)
 
     @property
+    def fit_key(self) -> str:
+        """The digest of what the fitted model depends on: as `key`, but without the types that the spec trusts.
+
+        They decide whether the model is accepted, and do not change it.
+        """
+        train, rows = replace(self.model.spec.train, trusted=()), self.sides.split.train_digest
+        return _run_key(train, self.code, self.environment, self.interface_digest, rows)
+
+    @property
     def holdout_budget(self) -> int | None:
         """The number of evaluations that the holdout allows; None: they are not counted."""
         return self.rules.holdout_budget

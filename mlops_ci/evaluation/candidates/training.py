@@ -2,27 +2,45 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from mlops_ci.core.codec import encode
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.digest import canonical_json, digest_bytes
 from mlops_ci.core.errors import Findings
-from mlops_ci.core.plan import Plan
-from mlops_ci.core.planned_writes import FileContent
+from mlops_ci.core.plan import Plan, Stages
+from mlops_ci.core.planned_writes import DropFit, FileContent, KeepFit, Push, Upload
 from mlops_ci.core.records.base import FileDigest
 from mlops_ci.core.records.training_run import TrainingRun
 from mlops_ci.data.split import SplitSource, split_key, write_split_files
 from mlops_ci.evaluation.candidates.candidate import Candidate
 from mlops_ci.evaluation.candidates.trained_model import TrainedModel
 from mlops_ci.registry import run_store
+from mlops_ci.registry.kept_fits import KeptFit, find_fit
 from mlops_ci.repository.context import Project
-from mlops_ci.training.fit import fit_model
-from mlops_ci.training.package import FittedModel
+from mlops_ci.training.fit import UninspectedModel, package_fit, run_training
+from mlops_ci.training.inspection import select_golden_rows
+from mlops_ci.training.package import FittedModel, make_folder
 from mlops_ci.training.training_task import TrainingTask
 from mlops_ci.training.workers.protocol import CURRENT_INTERPRETER, Interpreter, prepare_worker
+
+
+class RefusedFit(Findings):
+    """A model was fitted just now and then refused. Its fit is kept, so that an amended spec does not fit it again."""
+
+
+@dataclass(frozen=True)
+class _TrainingInputs:
+    """A candidate's training task, its training rows (a parquet file), its golden rows, and an empty folder."""
+
+    task: TrainingTask
+    rows: Path
+    golden: Any
+    scratch: Path
 
 
 def fit_candidate(
@@ -30,8 +48,16 @@ def fit_candidate(
 ) -> FittedModel:
     """Return a candidate's fitted model; the process that fits it gets the training rows only.
 
-    The files are in a new folder of the project's scratch. Raises what `fit_model` raises.
+    The files are in a new folder of the project's scratch. Raises what `run_training` and `package_fit` raise.
     """
+    given = _write_training_inputs(project, candidate, interpreter)
+    fitted = run_training(given.task, given.rows, given.scratch)
+    return package_fit(given.task, fitted, given.golden, given.scratch)
+
+
+def _write_training_inputs(
+    project: Project, candidate: Candidate, interpreter: Interpreter = CURRENT_INTERPRETER
+) -> _TrainingInputs:
     context, spec = project.context, candidate.model.spec
     scratch = Path(tempfile.mkdtemp(dir=context.scratch))
     if interpreter == CURRENT_INTERPRETER:
@@ -42,7 +68,11 @@ def fit_candidate(
     # the training process must not find the holdout, so it is not written
     sides = write_split_files(source, spec.features, spec.target, scratch, sides=("train",))
     task = replace(training_task(candidate, context.root), interpreter=interpreter)
-    return fit_model(task, sides.train, scratch / "fit")
+    # chosen before the training process knows the path of the data
+    golden = select_golden_rows(sides.train, task.inputs)
+    folder = scratch / "fit"
+    folder.mkdir()
+    return _TrainingInputs(task, sides.train, golden, folder)
 
 
 def training_task(candidate: Candidate, root: Path) -> TrainingTask:
@@ -66,25 +96,42 @@ def train_candidate(
     *,
     explain: bool = False,
     check_determinism: bool = False,
-) -> TrainedModel:
-    """Return the candidate's stored run; or fit the candidate, and return the run with the plan that stores it.
+) -> Stages[TrainedModel]:
+    """Return the candidate's stored run; or fit the candidate, and return its run, whose plan has the uploads of large files.
 
-    `explain` makes `why` name the ref of the run. `check_determinism` fits the candidate once more; when that gives
-    another model, the result has the error `train-not-deterministic` and no plan. Raises what `fit_candidate` raises.
+    The plans that it yields keep the fit as soon as there is one, and store the run before anybody judges it. `explain` makes
+    `why` name the ref of the run. `check_determinism` fits the candidate once more; when that gives another model, the result
+    has the error `train-not-deterministic`, and neither run nor fit stays. Raises RefusedFit for a fitted model that cannot be
+    packaged or stored, and what `run_training` raises.
     """
     trained = find_stored_run(project, candidate)
     if trained is None:
-        trained = _fit_new_run(project, candidate, store, explain=explain)
+        trained = yield from _fit_new_run(project, candidate, store, explain=explain)
     elif explain:
         ref = run_store.run_ref(candidate.model.name, candidate.key)
         trained = replace(trained, why=f"the inputs of the training have not changed since {ref}")
-    if not check_determinism:
+    if check_determinism:
+        project.context.progress(f"training {candidate.model.name} once more")
+        digests = (trained.run.model_digest, fit_candidate(project, candidate).model_digest)
+        if len(set(digests)) > 1:
+            # neither of the two models stands for these inputs, so none is found again
+            yield Plan((DropFit(candidate.model.name, candidate.fit_key),))
+            flaky = _flaky_finding(candidate, digests)
+            return replace(trained, diagnostics=(*trained.diagnostics, flaky), plan=Plan())
+    if not trained.plan:
         return trained
-    project.context.progress(f"training {candidate.model.name} once more")
-    digests = (trained.run.model_digest, fit_candidate(project, candidate).model_digest)
-    if len(set(digests)) == 1:
-        return trained
-    flaky = Diagnostic(
+    now = tuple(write for write in trained.plan.writes if not isinstance(write, Upload))
+    uploads = Plan(tuple(write for write in trained.plan.writes if isinstance(write, Upload)))
+    is_stored = yield Plan((*now, Push(None), DropFit(candidate.model.name, candidate.fit_key)))
+    # another command may have stored a run of this candidate first, and that one counts
+    first = None if is_stored else find_stored_run(project, candidate)
+    if first is None:
+        return replace(trained, plan=uploads)
+    return replace(first, fitted=trained.fitted, why=trained.why, diagnostics=trained.diagnostics)
+
+
+def _flaky_finding(candidate: Candidate, digests: tuple[str, str]) -> Diagnostic:
+    return Diagnostic(
         "train-not-deterministic",
         f"{candidate.model.name}: the same code, data, environment and seed gave two models,"
         f" {' and '.join(digest[:16] for digest in digests)}",
@@ -92,29 +139,45 @@ def train_candidate(
         "take all random numbers from random_state or numpy's global generator: the spec's seed sets both; otherwise each"
         " training gives a different model, and the verdict on one of them is not valid for the next one",
     )
-    return replace(trained, diagnostics=(*trained.diagnostics, flaky), plan=Plan())
 
 
 def _fit_new_run(
     project: Project, candidate: Candidate, store: run_store.StoreTarget, *, explain: bool
-) -> TrainedModel:
+) -> Stages[TrainedModel]:
     context, name = project.context, candidate.model.name
     ref = run_store.run_ref(name, candidate.key)
-    context.progress(f"training {name} on {candidate.sides.split.train_rows:,} rows")
-    started = context.clock()
-    fitted = fit_candidate(project, candidate)
-    files = (*fitted.files, *copy_source(context.root, candidate, fitted.folder))
-    run = training_record(candidate, fitted, files, started.isoformat(timespec="seconds"))
-    records: dict[str, FileContent] = {"run.json": canonical_json(encode(run)).encode(), "log.txt": fitted.log}
+    kept = find_fit(context.repo, name, candidate.fit_key)
+    given = _write_training_inputs(project, candidate)
+    if kept is None:
+        context.progress(f"training {name} on {candidate.sides.split.train_rows:,} rows")
+        started = context.clock().isoformat(timespec="seconds")
+        model = run_training(given.task, given.rows, given.scratch, started)
+        _require_unchanged_code(context.root, candidate)
+        yield Plan((KeepFit(name, candidate.fit_key, model.fit, model.path, model.log),))
+        why = f"the store has no {ref}" if explain else "not trained before"
+    else:
+        model = _copy_kept_fit(kept, given.scratch)
+        why = (
+            f"the store has no {ref}, but this clone kept its fit" if explain else "fitted earlier, and not stored then"
+        )
+    try:
+        package = package_fit(given.task, model, given.golden, given.scratch)
+        files = (*package.files, *copy_source(context.root, candidate, package.folder))
+        run = training_record(candidate, package, files, model.fit.started_on)
+        records: dict[str, FileContent] = {"run.json": canonical_json(encode(run)).encode(), "log.txt": package.log}
+        plan = run_store.plan_store(ref, f"{name}: run {run.key}", records, run.files, package.folder, store)
+    except Findings as refused:
+        raise (RefusedFit if kept is None else Findings)(refused.diagnostics) from refused
     return TrainedModel(
-        run,
-        fitted.folder,
-        fitted.log,
-        fitted=True,
-        why=f"the store has no {ref}" if explain else "not trained before",
-        diagnostics=fitted.diagnostics,
-        plan=run_store.plan_store(ref, f"{name}: run {run.key}", records, run.files, fitted.folder, store),
+        run, package.folder, package.log, fitted=kept is None, why=why, diagnostics=package.diagnostics, plan=plan
     )
+
+
+def _copy_kept_fit(kept: KeptFit, scratch: Path) -> UninspectedModel:
+    """Copy the kept model file into a folder of its own, in which the inspecting process may write."""
+    folder = make_folder(scratch, "inspect-")
+    shutil.copyfile(kept.path, folder / kept.fit.file.path)
+    return UninspectedModel(folder / kept.fit.file.path, kept.fit, kept.log)
 
 
 def find_stored_run(project: Project, candidate: Candidate) -> TrainedModel | None:
@@ -180,11 +243,16 @@ def copy_source(root: Path, candidate: Candidate, folder: Path) -> tuple[FileDig
 
     Raises Findings `code-changed` when a file has changed since the candidate was identified.
     """
+    _require_unchanged_code(root, candidate)
     for file in candidate.code:
         content = (root / file.path).read_bytes()
-        if digest_bytes(content) != file.sha256:
-            raise Findings.of("code-changed", f"{file.path} changed during the training", help="run the command again")
         path = folder / run_store.CODE_FOLDER / file.path
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     return tuple(replace(file, path=f"{run_store.CODE_FOLDER}/{file.path}") for file in candidate.code)
+
+
+def _require_unchanged_code(root: Path, candidate: Candidate) -> None:
+    for file in candidate.code:
+        if digest_bytes((root / file.path).read_bytes()) != file.sha256:
+            raise Findings.of("code-changed", f"{file.path} changed during the training", help="run the command again")

@@ -7,14 +7,14 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mlops_ci.evaluation.candidates import training
-from mlops_ci.evaluation.candidates.candidate import Candidate
-from mlops_ci.repository.context import Project
 from mlops_ci.spec.load import load_specs
-from mlops_ci.training.package import FittedModel
+from mlops_ci.training.fit import UninspectedModel
+from mlops_ci.training.training_task import TrainingTask
 from tests.e2e.release.conftest import MODEL, edit, retrained
 from tests.support.consumer import Consumer
 from tests.support.git_calls import git_in
@@ -253,19 +253,19 @@ def test_code_that_changes_while_it_trains_is_noticed(gated: Consumer, monkeypat
     specs, _ = load_specs(gated.root)
     assert specs is not None
     (library,) = specs.models.values()
-    fit = training.fit_candidate
+    fit = training.run_training
 
-    def edited(project: Project, candidate: Candidate) -> FittedModel:
+    def edited(task: TrainingTask, *given: Any) -> UninspectedModel:
         with (gated.root / "models/own.py").open("a") as file:
             file.write("#")
-        return fit(project, replace(candidate, model=library))
+        return fit(replace(task, train=library.spec.train), *given)
 
     (gated.root / "models/own.py").write_text(
         "from sklearn.linear_model import LogisticRegression\n\n\n"
         "def build():\n    return LogisticRegression(max_iter=1000)\n"
     )
     edit(gated, MODEL, old, "entrypoint: models/own.py:build")
-    monkeypatch.setattr(training, "fit_candidate", edited)
+    monkeypatch.setattr(training, "run_training", edited)
     before = gated.git("for-each-ref")
     assert gated.answer("gate", code=1)["diagnostics"][0]["id"] == "code-changed"
     assert gated.git("for-each-ref") == before
