@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from mlops_ci.evaluation.candidates import training
 from mlops_ci.spec.load import load_specs
-from mlops_ci.training.fit import UninspectedModel
+from mlops_ci.training.fit import UninspectedModel, run_training
 from mlops_ci.training.training_task import TrainingTask
 from tests.e2e.release.conftest import MODEL, edit, retrained
 from tests.support.consumer import Consumer
@@ -253,7 +252,7 @@ def test_code_that_changes_while_it_trains_is_noticed(gated: Consumer, monkeypat
     specs, _ = load_specs(gated.root)
     assert specs is not None
     (library,) = specs.models.values()
-    fit = training.run_training
+    fit = run_training
 
     def edited(task: TrainingTask, *given: Any) -> UninspectedModel:
         with (gated.root / "models/own.py").open("a") as file:
@@ -265,7 +264,7 @@ def test_code_that_changes_while_it_trains_is_noticed(gated: Consumer, monkeypat
         "def build():\n    return LogisticRegression(max_iter=1000)\n"
     )
     edit(gated, MODEL, old, "entrypoint: models/own.py:build")
-    monkeypatch.setattr(training, "run_training", edited)
+    monkeypatch.setattr("mlops_ci.evaluation.candidates.training.run_training", edited)
     before = gated.git("for-each-ref")
     assert gated.answer("gate", code=1)["diagnostics"][0]["id"] == "code-changed"
     assert gated.git("for-each-ref") == before
