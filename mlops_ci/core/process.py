@@ -17,6 +17,7 @@ from typing import IO, Any, Protocol
 
 from mlops_ci.core.errors import EnvironmentProblem
 
+TOOLKIT = str(Path(__file__).resolve().parents[2])  # the folder that this package is imported from
 LOG_LIMIT = 4 << 20  # bytes of output that are kept: the first half of them, and the last
 TAIL_LINES = 20
 _CHUNK = 1 << 16
@@ -56,6 +57,15 @@ _REDIRECTING_VARIABLES = frozenset(
         *("UV_SYSTEM_PYTHON", "UV_PROJECT_ENVIRONMENT", "UV_PYTHON", "UV_BREAK_SYSTEM_PACKAGES"),
     }
 )
+
+# -P keeps the current folder off sys.path; our package's folder goes last, so that it shadows no module
+_LAUNCH_SCRIPT = """
+import importlib, sys
+sys.path.append(sys.argv[1])
+from mlops_ci.core import process
+process.die_with(int(sys.argv.pop()))
+importlib.import_module(sys.argv[2]).main(sys.argv[3])
+"""
 
 # what prctl(2) can do, by number
 _SET_DEATH_SIGNAL, _GET_DUMPABLE, _SET_DUMPABLE, _SET_SUBREAPER, _GET_SUBREAPER = 1, 3, 4, 36, 37
@@ -104,6 +114,14 @@ def installer_environment(environ: Mapping[str, str]) -> dict[str, str]:
         and name not in _REDIRECTING_VARIABLES
     }
     return {**isolated_environment(environ), **theirs}
+
+
+def module_command(module: str, argument: str, *, python: str = sys.executable, toolkit: str = TOOLKIT) -> list[str]:
+    """Return the command line that runs `main(argument)` of a module of ours in a process that ends when we end.
+
+    `toolkit` is the folder from which the interpreter `python` imports this package.
+    """
+    return [python, "-P", "-c", _LAUNCH_SCRIPT, toolkit, module, argument, str(os.getpid())]
 
 
 def run_guarded(

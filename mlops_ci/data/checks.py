@@ -5,28 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 from mlops_ci.core.diagnostics import Diagnostic, Severity
 from mlops_ci.core.plugins import translate_plugin_errors
+from mlops_ci.core.records.base import Scalar
 from mlops_ci.core.records.training_run import CheckResult, ColumnProfile
 from mlops_ci.core.suggestions import find_nearest
 from mlops_ci.data.check_types import built_in_checks, check_columns, installed_checks
 from mlops_ci.data.column_types import EMPTY_TYPE
+from mlops_ci.data.custom_sql.evaluation import evaluate_custom_sql
+from mlops_ci.data.custom_sql.protocol import CustomSqlAnswer
 from mlops_ci.data.engines.duckdb import Table, forbid_reuse
 from mlops_ci.data.engines.duckdb_errors import translate_duckdb_errors
 from mlops_ci.data.profile import (
     PII_MASK,
-    CustomSqlCheck,
     TableMeasures,
-    add_failure_columns,
     displayable_value,
     find_duplicates,
-    find_failing_custom_sql,
     measure_table,
-    mentioned_columns,
     personal_columns,
-    probe_custom_sql,
     sample_failing_rows,
 )
 from mlops_ci.data.row_rules import (
@@ -72,8 +69,6 @@ def run_checks(table: Table, spec: DatasetSpec) -> tuple[TableMeasures, tuple[Ch
     A check that cannot be evaluated gives a failed outcome and does not stop the others.
     Raises Findings `data-unreadable` when a file is damaged.
     """
-    import duckdb
-
     absent = tuple(_missing_column_outcomes(table, spec))
     known = replace(spec, key=tuple(name for name in spec.key if name in table.types))
     rules = [*key_rules(known), *finite_rules(spec, table.types)]
@@ -82,22 +77,14 @@ def run_checks(table: Table, spec: DatasetSpec) -> tuple[TableMeasures, tuple[Ch
         if name in table.types:
             for rule in column_rules(name, column, _effective_type(table.types[name], column.type), name in spec.key):
                 rules.append(rule) if isinstance(rule, RowRule) else unjudged.append(rule)
-    custom, refused = probe_custom_sql(table, spec)
-    checks = dict(built_in_checks(spec))
-    try:
-        measured = _measure_rules(table, spec, rules, custom)
-    except duckdb.Error:
-        failing_sql = find_failing_custom_sql(table, custom, spec)
-        refused |= failing_sql
-        custom = tuple(check for check in custom if check.index not in failing_sql)
-        with translate_duckdb_errors("the data"):
-            measured = _measure_rules(table, spec, rules, custom)
-    measures = measured.measures
+    with translate_duckdb_errors("the data"):
+        measures = measure_table(table, spec, tuple(rules))
+    by_sql = evaluate_custom_sql(table, spec)
     types = tuple(_type_outcomes(table, spec, measures))
     wrong = {answer.result.column for answer in types if not answer.result.passed}
     of_rows = [
-        _row_rule_outcome(table, measured.relation, rule, failing, measures.rows, known)
-        for rule, failing in zip(measured.rules, measures.failing_counts, strict=True)
+        _row_rule_outcome(table, rule, failing, measures.rows, known)
+        for rule, failing in zip(rules, measures.failing_counts, strict=True)
         if failing or rule.id != "check-finite"  # an implicit rule: it is reported only when it fails
     ]
     full = {column.name for column in measures.columns if column.nulls < measures.rows}
@@ -106,6 +93,7 @@ def run_checks(table: Table, spec: DatasetSpec) -> tuple[TableMeasures, tuple[Ch
         *_undeclared_column_outcomes(table, spec),
         *types,
         *of_rows,
+        *(_custom_sql_outcome(spec, answer) for answer in by_sql if not (answer.refusal or answer.exceeded)),
         *(
             _unusable_rule_outcome(rule, rule.column in wrong)
             for rule in unjudged
@@ -118,7 +106,7 @@ def run_checks(table: Table, spec: DatasetSpec) -> tuple[TableMeasures, tuple[Ch
         ),
         *_table_check_outcomes(table, spec, measures),
         *_installed_check_outcomes(table, spec),
-        *(_invalid_sql_outcome(checks[index], index, why) for index, why in sorted(refused.items())),
+        *(_unevaluated_sql_outcome(spec, answer) for answer in by_sql if answer.refusal or answer.exceeded),
     )
 
 
@@ -145,46 +133,28 @@ def _effective_type(type: str, declared: str | None) -> str:
     return declared or "string" if type == EMPTY_TYPE else type
 
 
-@dataclass(frozen=True)
-class _MeasuredRules:
-    """A relation, its measures, and the measured rules in the order of `measures.failing_counts`."""
-
-    relation: Any
-    measures: TableMeasures
-    rules: tuple[RowRule, ...]
-
-
-def _measure_rules(
-    table: Table, spec: DatasetSpec, rules: list[RowRule], custom: tuple[CustomSqlCheck, ...]
-) -> _MeasuredRules:
-    relation = add_failure_columns(table, custom)
-    every = (*rules, *(_custom_sql_rule(check, spec, table) for check in custom))
-    return _MeasuredRules(relation, measure_table(table, relation, spec, every), every)
-
-
-def _custom_sql_rule(check: CustomSqlCheck, spec: DatasetSpec, table: Table) -> RowRule:
-    import narwhals as nw
-
-    declared = dict(built_in_checks(spec))[check.index]
-    mentioned = mentioned_columns(check.sql, table.types)
-    share = float(declared.max or 0)
-    return RowRule(
-        "check-custom-sql",
-        declared.name or "custom-sql",
-        check.sql,
-        ("spec", "checks", check.index),
-        nw.col(check.failure_column),
-        max_failing_share=share,
-        sample_columns=mentioned,
-        severity=declared.severity,
-    )
-
-
-def _row_rule_outcome(
-    table: Table, relation: Any, rule: RowRule, failing: int, rows: int, spec: DatasetSpec
-) -> CheckOutcome:
+def _row_rule_outcome(table: Table, rule: RowRule, failing: int, rows: int, spec: DatasetSpec) -> CheckOutcome:
     passed = failing == 0 or failing / rows <= rule.max_failing_share
-    samples = () if passed else sample_failing_rows(table, relation, rule, spec.key, personal_columns(spec))
+    samples = () if passed else sample_failing_rows(table, table.relation(), rule, spec.key, personal_columns(spec))
+    return _counted_outcome(rule, failing, rows, samples)
+
+
+def _custom_sql_outcome(spec: DatasetSpec, answer: CustomSqlAnswer) -> CheckOutcome:
+    check = dict(built_in_checks(spec))[answer.index]
+    rule = RowRule(
+        "check-custom-sql",
+        check.name or "custom-sql",
+        check.sql or "",
+        ("spec", "checks", answer.index),
+        None,
+        max_failing_share=float(check.max or 0),
+        severity=check.severity,
+    )
+    return _counted_outcome(rule, answer.failing, answer.rows, answer.samples)
+
+
+def _counted_outcome(rule: RowRule, failing: int, rows: int, samples: tuple[Mapping[str, Scalar], ...]) -> CheckOutcome:
+    passed = failing == 0 or failing / rows <= rule.max_failing_share
     subject = f"column '{rule.column}'" if rule.column else f"check '{rule.check}'"
     observed = f"{failing:,} of {pluralize(rows, 'row')} ({format_percent(failing / rows)})"
     allowed = f"; {format_percent(rule.max_failing_share)} may fail" if rule.max_failing_share else ""
@@ -381,11 +351,22 @@ def _evaluate_freshness(answer: CheckOutcome, spec: DatasetSpec, now: datetime) 
     return replace(answer, message=message, result=replace(answer.result, observed=observed, passed=passed))
 
 
-def _invalid_sql_outcome(check: CheckSpec, index: int, why: str) -> CheckOutcome:
-    name, observed = check.name or "custom-sql", f"cannot be evaluated: {displayable_value(why)}"
+def _unevaluated_sql_outcome(spec: DatasetSpec, answer: CustomSqlAnswer) -> CheckOutcome:
+    check = dict(built_in_checks(spec))[answer.index]
+    name, at = check.name or "custom-sql", ("spec", "checks", answer.index, "sql")
+    if answer.exceeded is not None:
+        observed = f"stopped: it took more than {answer.exceeded}"
+        return CheckOutcome(
+            "check-sql-limit",
+            at,
+            f"the check '{name}' was {observed}",
+            CheckResult(name, check.sql or "", observed, False, check.severity),
+            "write it so that it looks at each row once (no joins, no lists of other rows), or raise its `maxSeconds` or `maxMegabytes`",
+        )
+    observed = f"cannot be evaluated: {displayable_value(answer.refusal)}"
     return CheckOutcome(
         "check-sql-invalid",
-        ("spec", "checks", index, "sql"),
+        at,
         f"the check '{name}' {observed}",
         CheckResult(name, check.sql or "", observed, False, check.severity),
         "write one SQL expression of the columns that is true or false for each row; it can read only the data of this dataset",

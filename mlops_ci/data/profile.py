@@ -12,9 +12,8 @@ from mlops_ci.core.records.base import Scalar
 from mlops_ci.core.records.training_run import ColumnProfile
 from mlops_ci.data.column_types import EMPTY_TYPE, OTHER_TYPE
 from mlops_ci.data.engines.duckdb import Table
-from mlops_ci.data.engines.duckdb_errors import duckdb_error_text
 from mlops_ci.data.row_rules import RowRule, UniqueRule
-from mlops_ci.spec.spec_types import CheckSpec, DatasetSpec
+from mlops_ci.spec.spec_types import DatasetSpec
 
 MAX_SAMPLE_ROWS = 5
 MAX_TEXT_WIDTH = 80
@@ -23,15 +22,6 @@ _ORDERED_TYPES = ("integer", "number", "boolean", "date", "timestamp", "string")
 _MAX_SQUARABLE = (
     1e150  # the square of a larger value overflows: mean and deviation leave such values out, like infinities
 )
-
-
-@dataclass(frozen=True)
-class CustomSqlCheck:
-    """A custom-sql check that DuckDB accepts: its index in the spec, and the name of its failure column."""
-
-    index: int
-    failure_column: str
-    sql: str
 
 
 @dataclass(frozen=True)
@@ -44,67 +34,15 @@ class TableMeasures:
     newest: Mapping[str, date | None]  # a datetime for timestamps
 
 
-def probe_custom_sql(table: Table, spec: DatasetSpec) -> tuple[tuple[CustomSqlCheck, ...], dict[int, str]]:
-    """Return the custom-sql checks that DuckDB accepts, and the reasons for the others by index.
-
-    Each expression is parsed alone, as one expression (never a statement), in the locked connection.
-    """
-    import duckdb
-
-    accepted, reasons = [], {}
-    for index, check in enumerate(spec.checks):
-        if not isinstance(check, CheckSpec) or check.sql is None:
-            continue
-        try:
-            probe = table.relation().select(duckdb.SQLExpression(check.sql))
-            if [str(type) for type in probe.types] != ["BOOLEAN"]:
-                reasons[index] = (
-                    f"the result of the SQL expression is of type {str(probe.types[0]).lower()}, not boolean"
-                )
-                continue
-            candidate = CustomSqlCheck(index, f"mlops-ci failing {index}", check.sql)
-            add_failure_columns(table, (candidate,)).limit(0).fetchall()
-            accepted.append(candidate)
-        except duckdb.Error as error:
-            reasons[index] = _describe_sql_error(error, spec)
-    return tuple(accepted), reasons
-
-
-def find_failing_custom_sql(table: Table, custom: tuple[CustomSqlCheck, ...], spec: DatasetSpec) -> dict[int, str]:
-    """Return the reasons, by index, of the custom-sql checks that fail on a value.
-
-    Runs each check in its own query, after the combined query failed.
-    """
-    import duckdb
-
-    reasons = {}
-    for check in custom:
-        try:
-            add_failure_columns(table, (check,)).count(f'"{check.failure_column}"').fetchall()
-        except duckdb.Error as error:
-            reasons[check.index] = _describe_sql_error(error, spec)
-    return reasons
-
-
-def add_failure_columns(table: Table, custom: tuple[CustomSqlCheck, ...]) -> Any:
-    """Return the rows with a failure column for each custom-sql check: true when the check is false (NULL passes)."""
-    import duckdb
-
-    flags = [
-        duckdb.SQLExpression(f"NOT coalesce((\n{check.sql}\n), true)").alias(check.failure_column) for check in custom
-    ]
-    return table.relation().select(duckdb.StarExpression(), *flags) if flags else table.relation()
-
-
-def measure_table(table: Table, relation: Any, spec: DatasetSpec, rules: tuple[RowRule, ...]) -> TableMeasures:
-    """Run the aggregate query; raises DuckDB's error when a custom-sql column of `relation` fails on a value."""
+def measure_table(table: Table, spec: DatasetSpec, rules: tuple[RowRule, ...]) -> TableMeasures:
+    """Run the aggregate query. Raises DuckDB's error for a damaged file."""
     import narwhals as nw
 
     aggregates: dict[str, Any] = {"rows": nw.len()}
     for index, (name, type) in enumerate(table.types.items()):
         aggregates |= {f"{what} {index}": expression for what, expression in _profile_expressions(name, type).items()}
     aggregates |= {f"failing {index}": rule.failure_expression.sum() for index, rule in enumerate(rules)}
-    query = nw.from_native(relation).select(*(value.alias(name) for name, value in aggregates.items()))
+    query = nw.from_native(table.relation()).select(*(value.alias(name) for name, value in aggregates.items()))
     # not collect(): it would import and use arrow
     answer = dict(zip(aggregates, query.to_native().fetchall()[0], strict=True))
     rows = int(answer["rows"])
@@ -218,12 +156,3 @@ def _column_profile(index: int, name: str, table: Table, spec: DatasetSpec, answ
 def _round_statistic(value: float | None) -> float | None:
     # the last digits of a sum of floats depend on the order of the rows; nine significant digits do not
     return None if value is None or value != value else float(f"{value:.9g}")
-
-
-def _describe_sql_error(error: Exception, spec: DatasetSpec) -> str:
-    # DuckDB's error messages quote values
-    return (
-        f"{type(error).__name__} (details hidden: a column is personal data)"
-        if personal_columns(spec)
-        else duckdb_error_text(error)
-    )

@@ -160,6 +160,8 @@ class CheckSpec:
     column: str | None = None
     max_age: str | None = None
     sql: str | None = None
+    max_seconds: float = 30.0
+    max_megabytes: int = 2000
 
 
 @dataclass(frozen=True)

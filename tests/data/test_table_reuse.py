@@ -27,13 +27,13 @@ from mlops_ci.spec.spec_types import ColumnSpec, DatasetSpec, SourceSpec
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The paths that are read from now on, one entry a reading."""
     seen: list[str] = []
-    real = engine._open_files
+    real = engine.open_files
 
     def count(local: Any, *rest: Any) -> Any:
         seen.append(local.source.path)
         return real(local, *rest)
 
-    monkeypatch.setattr(engine, "_open_files", count)
+    monkeypatch.setattr(engine, "open_files", count)
     return seen
 
 

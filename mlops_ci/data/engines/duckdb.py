@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import atexit
 import functools
+import itertools
+import os
 import sys
 import tempfile
 import threading
@@ -33,6 +35,7 @@ from mlops_ci.data.sources.table import open_source
 from mlops_ci.spec.spec_types import ColumnSpec, DatasetSpec, SourceSpec
 
 DUCKDB_THREADS = 2
+_SPILLS = itertools.count()  # two connections must not spill into one folder
 REUSED_BYTES = (
     64_000_000  # a table from CSV files of at most this size stays open for the next step of the same command
 )
@@ -48,6 +51,7 @@ class Table:
     relation_kind: Literal["TABLE", "VIEW"] = "TABLE"  # DuckDB's kind of the relation `data`
     holdout_condition: str = "false"  # SQL: true for a row of a sealed holdout
     written_files: dict[str, bytes] | None = None  # by query; None if the table is not used again
+    files: ReadableFiles | None = None  # what it was read from
 
     def relation(self) -> Any:
         """Return the rows as a DuckDB relation."""
@@ -69,6 +73,18 @@ class Table:
         """Run a relation as one query and return its rows; raises Findings `data-unreadable` for a damaged file."""
         with translate_duckdb_errors("the data"):
             return list(relation.fetchall())
+
+
+@dataclass(frozen=True)
+class ConnectionLimits:
+    """What a connection may take: the folder for what does not fit into memory, its size, and memory, as DuckDB writes sizes.
+
+    DuckDB makes the folder when it needs it, and removes it. Without `memory` DuckDB takes up to 80 % of the machine's.
+    """
+
+    spill: str
+    spill_size: str = "64GB"
+    memory: str | None = None
 
 
 @dataclass
@@ -111,16 +127,23 @@ def open_table(
         # files of a built-in source are read in place
         folder = None if isinstance(spec.source, SourceSpec) else stack.enter_context(tempfile.TemporaryDirectory())
         local = open_source(spec.source).fetch(root, files, Path(folder) if folder else root)
-        table = _open_files(local, spec.columns, more)
+        table = open_files(local, spec.columns, more)
         stack.callback(table.connection.close)
         yield table
 
 
-def _open_files(local: ReadableFiles, columns: Mapping[str, ColumnSpec], more: tuple[Path, ...] = ()) -> Table:
+def open_files(
+    local: ReadableFiles,
+    columns: Mapping[str, ColumnSpec],
+    more: tuple[Path, ...] = (),
+    *,
+    limits: ConnectionLimits | None = None,
+) -> Table:
+    """Open files that engines can read as a table; whoever calls this closes the connection. Raises as `open_table` does."""
     paths = (*(local.root / file.path for file in local.files), *more)
-    connection = open_locked_connection(tuple(str(path.resolve()) for path in paths))
+    connection = open_locked_connection(tuple(str(path.resolve()) for path in paths), limits)
     try:
-        return read_table(connection, local, columns)
+        return replace(read_table(connection, local, columns), files=local)
     except BaseException:
         connection.close()
         raise
@@ -131,7 +154,7 @@ def _reuse_table(root: Path, files: tuple[FileDigest, ...], spec: DatasetSpec) -
     inputs = (root, files, spec.source, spec.columns, [_file_state(root / file.path) for file in files])
     if _LAST.table is None or _LAST.inputs != inputs:
         _LAST.forget()
-        opened = _open_files(open_source(spec.source).fetch(root, files, root), spec.columns)
+        opened = open_files(open_source(spec.source).fetch(root, files, root), spec.columns)
         _LAST.table = replace(opened, written_files={})
         _LAST.inputs = inputs
     cursor = _LAST.table.connection.cursor()  # of its own, so that temporary tables end with it
@@ -177,14 +200,20 @@ def read_table(connection: Any, local: ReadableFiles, columns: Mapping[str, Colu
     return table
 
 
-def open_locked_connection(paths: tuple[str, ...]) -> Any:
+def open_locked_connection(paths: tuple[str, ...], limits: ConnectionLimits | None = None) -> Any:
     """Return an in-memory DuckDB connection that can only read these files; no statement can change this."""
     import duckdb
 
+    taken = limits or ConnectionLimits(
+        str(Path(tempfile.gettempdir()) / f"mlops-ci-spill-{os.getpid()}-{next(_SPILLS)}")
+    )
     connection = duckdb.connect(
         ":memory:",
         config={
             "threads": DUCKDB_THREADS,
+            "temp_directory": taken.spill,
+            "max_temp_directory_size": taken.spill_size,
+            **({"memory_limit": taken.memory} if taken.memory else {}),
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
             "python_enable_replacements": "false",  # otherwise SQL could read variables of this process

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-import mlops_ci
 from mlops_ci.core import process
 from mlops_ci.core.codec import decode_json, encode
 from mlops_ci.core.diagnostics import Diagnostic, Location, replace_control_characters
@@ -31,15 +30,6 @@ _MAX_ERRORS, _MAX_TEXT_LENGTH, _MAX_LOCATION = (
     1_000_000,
 )  # limits for a worker's errors: their number, the characters of a text, the largest line number
 
-# -P keeps the worker's current folder off sys.path; this package's folder goes last, so that it shadows no module
-_LAUNCH_SCRIPT = """
-import importlib, sys
-sys.path.append(sys.argv[1])
-from mlops_ci.core import process
-process.die_with(int(sys.argv.pop()))
-importlib.import_module(sys.argv[2]).main(sys.argv[3])
-"""
-
 # the prefix of scikit-learn's types and estimators: a repository cannot add code under this name
 _LIBRARY_PREFIX = "sklearn."
 
@@ -56,7 +46,7 @@ class Interpreter:
     has_own_packages: bool = False
 
 
-CURRENT_INTERPRETER = Interpreter(sys.executable, str(Path(mlops_ci.__file__).resolve().parents[1]))
+CURRENT_INTERPRETER = Interpreter(sys.executable, process.TOOLKIT)
 
 
 @dataclass(frozen=True)
@@ -246,7 +236,7 @@ def run_worker(
     else:
         warm.stop()
     env = process.isolated_environment(os.environ) if interpreter.has_own_packages else None
-    command = [interpreter.python, "-P", "-c", _LAUNCH_SCRIPT, *argv[1:], str(os.getpid())]
+    command = process.module_command(module, str(path), python=interpreter.python, toolkit=interpreter.toolkit)
     return process.run_guarded(command, cwd=folder, env=env, timeout=timeout, descriptor=descriptor)
 
 
