@@ -213,7 +213,9 @@ def _plan_release(
         interface_digest=candidate.interface_digest,
         seed=run.seed,
         code=run.code,
-        data=(DataRef(run.dataset, data.digest, data.rows, data.schema_digest),),
+        data=(
+            DataRef(run.dataset, run.split.train_digest, run.split.train_rows, data.schema_digest, data.files_digest),
+        ),
         environment_digest=digest_json(run.environment.identity),
         model_digest=run.model_digest,
         model_format=run.model_format,

@@ -1,4 +1,4 @@
-"""Takes a snapshot of a dataset: a record of its files, content digest, profile and check results."""
+"""Takes a snapshot of a dataset: a record of its files, profile and check results."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ from mlops_ci.core.records.training_run import ColumnProfile, DatasetSnapshot
 from mlops_ci.data.cache import cache_key, read_cache_entry, write_cache_entry
 from mlops_ci.data.check_types import check_plugin_versions
 from mlops_ci.data.checks import CheckOutcome, evaluate_checks, run_checks
-from mlops_ci.data.content_digest import content_digests
 from mlops_ci.data.engines.duckdb import open_table
-from mlops_ci.data.engines.duckdb_errors import translate_duckdb_errors
 from mlops_ci.data.sources.table import open_source, plugin_versions
 from mlops_ci.spec.located_spec import LocatedSpec
 from mlops_ci.spec.spec_types import DatasetSpec
@@ -26,7 +24,6 @@ from mlops_ci.spec.spec_types import DatasetSpec
 class DatasetScan:
     """The results of reading the data once. They do not depend on the current time."""
 
-    digest: str
     rows: int
     columns: tuple[ColumnProfile, ...]
     check_outcomes: tuple[CheckOutcome, ...]
@@ -53,7 +50,6 @@ def take_snapshot(
     record = DatasetSnapshot(
         dataset=dataset.name,
         spec_digest=dataset.digest,
-        digest=scan.digest,
         rows=scan.rows,
         files=files,
         columns=scan.columns,
@@ -80,7 +76,5 @@ def _missing_key_warning(dataset: LocatedSpec[DatasetSpec]) -> tuple[Diagnostic,
 def _scan_dataset(root: Path, spec: DatasetSpec, files: tuple[FileDigest, ...]) -> DatasetScan:
     with open_table(root, files, spec) as table:
         measures, outcomes = run_checks(table, spec)
-        with translate_duckdb_errors("the data"):
-            rows, digest = content_digests(table.connection, "data", table.types)[""]
     columns = tuple(sorted(measures.columns, key=lambda column: column.name))
-    return DatasetScan(digest, rows, columns, outcomes)
+    return DatasetScan(measures.rows, columns, outcomes)

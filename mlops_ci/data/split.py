@@ -35,12 +35,14 @@ SEEN_COLUMN_PREFIX = "mlops-ci.seen."
 class SplitSummary:
     """A split without its rows.
 
-    `shared_key_note` explains that many rows share few keys, when this may be why a side has only one class.
+    `holdout_columns_digest` is the digest of the holdout's rows in all columns of the data; empty while a sealed holdout
+    is not open. `shared_key_note` explains that many rows share few keys, when this may be why a side has only one class.
     """
 
     split: Split
     target: TargetSummary
     leaks: Leaks
+    holdout_columns_digest: str
     shared_key_note: str = ""
 
 
@@ -76,8 +78,8 @@ class SplitFiles:
 def split_dataset(source: SplitSource, columns: tuple[str, ...], target: str, cache: Path | None) -> SplitSummary:
     """Return the summary of the dataset's split, from the cache when the same files were split before.
 
-    Writes no rows (see `write_split_files`). `columns` are the columns that a model uses (features, slices); the digests
-    cover them, the target and the key.
+    Writes no rows (see `write_split_files`). `columns` are the columns that a model uses; the digests of both sides cover
+    them, the target, the key and the group.
 
     - `by: key-hash`: a row is in the holdout iff the first 64 bits of SHA-256("epoch:<epoch>|" + the text of its key,
       see `key_text_sql`) are less than the share `holdout` of 2^64. Without a key, all columns, sorted by name, are the
@@ -259,7 +261,8 @@ def _split_summary(
 ) -> SplitSummary:
     spec = dataset.spec
     condition, cutoff = _holdout_condition(table, dataset)
-    digests = content_digests(table.connection, "data", {name: table.types[name] for name in names}, condition)
+    used = {name: table.types[name] for name in (*names, *((spec.group,) if spec.group else ()))}
+    digests = content_digests(table.connection, "data", used, condition)
     if spec.split.by == "sealed":
         digests.setdefault(True, (0, ""))  # a holdout that is not open has no rows and no digest
     if len(digests) < 2:
@@ -290,7 +293,11 @@ def _split_summary(
     fewest = min(summary.train_classes, summary.holdout_classes)
     lacking = fewest < min(summary.classes, 2) and spec.split.by != "sealed"
     note = f"{text}; {_key_help(spec)}" if lacking and (text := _shared_key_note(table, spec)) else ""
-    return SplitSummary(record, summary, find_leaks(table, spec, condition), note)
+    every_digest = holdout_digest
+    if holdout_rows and set(used) != set(table.types):
+        held = f"(SELECT * FROM data WHERE {condition})"
+        ((_, every_digest),) = content_digests(table.connection, held, table.types).values()
+    return SplitSummary(record, summary, find_leaks(table, spec, condition), every_digest, note)
 
 
 def _holdout_condition(table: Table, dataset: LocatedSpec[DatasetSpec]) -> tuple[str, str | None]:

@@ -14,7 +14,7 @@ from mlops_ci.core.notifications import Dispatch, Notification, RecordDeployment
 from mlops_ci.core.plan import Outcome, Plan
 from mlops_ci.core.planned_writes import AppendLog, CreateTag, PlannedWrite, Push
 from mlops_ci.core.records.base import FileDigest
-from mlops_ci.core.records.events import Approval, Assignment, DataLock, DataRef, Release
+from mlops_ci.core.records.events import Approval, Assignment, DataLock, Release
 from mlops_ci.core.records.training_run import DatasetSnapshot
 from mlops_ci.core.results.lifecycle import DeployReport
 from mlops_ci.deployment.manifest_branch import (
@@ -138,7 +138,7 @@ def plan_assignment(
         model_files=record.model_files,
         model_digest=record.model_digest,
         run_key=record.run_key,
-        data_digest=record.data[0].digest,
+        train_digest=record.data[0].train_digest,
         manifests=tuple(
             FileDigest(f"{place}/{path}", digest_bytes(content), len(content))
             for path, content in sorted(files.items())
@@ -256,16 +256,29 @@ def _ensure_files_in_git(project: Project, repo: Repository, release: Release, r
 
 
 def _data_lock(repo: Repository, release: Release, run: run_store.StoredRun) -> bytes:
-    """Return the data lock: the version's training data, from the snapshot in its run; it must match the release."""
+    """Return the data lock: the release's rows, and the files of the snapshot in its run, which must match the release."""
     snapshot = run_store.read_record(repo, run, "snapshot.json", DatasetSnapshot)
-    data = DataRef(snapshot.dataset, snapshot.digest, snapshot.rows, snapshot.schema_digest)
-    if release.data != (data,):
+    (data,) = release.data
+    if (snapshot.dataset, snapshot.files_digest, snapshot.schema_digest) != (
+        data.dataset,
+        data.files_digest,
+        data.schema_digest,
+    ):
         raise EnvironmentProblem.of(
             "store-corrupt",
             f"the snapshot in {run.ref} describes other data than the release {release.model}@v{release.version}",
             help="compare the tag and the run with another clone before you trust either of them",
         )
-    lock = DataLock(**vars(data), files=snapshot.files, commit=release.commit)
+    lock = DataLock(
+        dataset=data.dataset,
+        train_digest=data.train_digest,
+        train_rows=data.train_rows,
+        holdout_digest=release.evidence.holdout_digest,
+        holdout_rows=release.evidence.holdout_rows,
+        schema_digest=data.schema_digest,
+        files=snapshot.files,
+        commit=release.commit,
+    )
     return f"{canonical_json(encode(lock))}\n".encode()
 
 

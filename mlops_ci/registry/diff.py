@@ -100,8 +100,8 @@ def _spec_outline(run: TrainingRun) -> dict[str, Any]:
 def _data_changes(before: ComparedRun, after: ComparedRun) -> Iterator[FieldChange]:
     one, other = before.run, after.run
     yield from _changes(
-        {"dataset": one.dataset, "content": one.data_digest, "rows": _row_count(before)},
-        {"dataset": other.dataset, "content": other.data_digest, "rows": _row_count(after)},
+        {"dataset": one.dataset, "training rows": one.split.train_digest, "rows": _row_count(before)},
+        {"dataset": other.dataset, "training rows": other.split.train_digest, "rows": _row_count(after)},
     )
     yield from _changes(_split_facts(one), _split_facts(other))
     yield from _changes(_column_types(before), _column_types(after))

@@ -71,8 +71,12 @@ def encode_release(release: Release) -> dict[str, Any]:
                     *(
                         {
                             "name": data.dataset,
-                            "digest": {"sha256": data.digest},
-                            "annotations": {"rows": data.rows, "schemaDigest": data.schema_digest},
+                            "digest": {"sha256": data.train_digest},
+                            "annotations": {
+                                "trainRows": data.train_rows,
+                                "schemaDigest": data.schema_digest,
+                                "filesDigest": data.files_digest,
+                            },
                         }
                         for data in release.data
                     ),
@@ -203,7 +207,9 @@ def _flatten_release(predicate: Mapping[str, Any]) -> dict[str, Any]:
         **build["internalParameters"],
         "commit": commit["digest"]["gitCommit"],
         "environmentDigest": environment["digest"]["sha256"],
-        "data": [{"dataset": item["name"], "digest": item["digest"]["sha256"], **item["annotations"]} for item in data],
+        "data": [
+            {"dataset": item["name"], "trainDigest": item["digest"]["sha256"], **item["annotations"]} for item in data
+        ],
         "runKey": details["metadata"]["invocationId"],
         "madeOn": details["metadata"]["finishedOn"],
         "runOid": run["digest"]["gitCommit"],

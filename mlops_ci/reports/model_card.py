@@ -122,8 +122,8 @@ def _intended_use_blocks(run: TrainingRun | None, description: str | None) -> It
 
 
 def _data_blocks(release: Release, run: TrainingRun | None, comparison: Comparison | None) -> Iterator[Block]:
-    rows = [(one.dataset, f"{one.rows:,}", f"sha256:{one.digest}") for one in release.data]
-    table = limited_table(("dataset", "rows", "content"), rows, most=20, size=5_000)
+    rows = [(one.dataset, f"{one.train_rows:,}", f"sha256:{one.train_digest}") for one in release.data]
+    table = limited_table(("dataset", "training rows", "their digest"), rows, most=20, size=5_000)
     split = ""
     if run is not None:
         holdout = f"{run.split.holdout_rows:,} in the holdout" if run.split.by != "sealed" else "the holdout is sealed"

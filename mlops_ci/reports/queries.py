@@ -46,7 +46,8 @@ def _running_facts(item: RunningVersion) -> Iterator[tuple[str, str]]:
     yield "approved", _approvals_text(item)
     yield "gate", f"{item.verdict}: {item.evidence}" if item.verdict else ""
     for data in item.data:
-        yield "data", f"{data.dataset}: {formatting.format_count(data.rows, 'row')}, sha256:{data.digest}"
+        rows = formatting.format_count(data.train_rows, "training row")
+        yield "data", f"{data.dataset}: {rows}, sha256:{data.train_digest}"
     yield "commit", f"{item.commit}" + (f" ({item.spec_path})" if item.spec_path else "")
     yield "tag", f"{item.tag.name} ({item.tag.oid})"
     if item.release:

@@ -95,7 +95,7 @@ def _check_lines(report: CheckReport) -> Iterator[str]:
         if rows:
             yield formatting.text_table(("column", "check", "wanted", "observed", ""), rows, "  ")
             yield f"  {formatting.format_count(len(snapshot.checks) - len(failed), 'check')} passed"
-        yield f"  content sha256:{snapshot.digest}"
+        yield f"  files sha256:{snapshot.files_digest}"
 
 
 def _train_lines(report: TrainReport) -> Iterator[str]:

@@ -194,8 +194,21 @@ def test_only_the_columns_asked_for_are_written_and_digested(bench: Any) -> None
     before, train, _ = divided(bench, key=("id",))
     assert list(train.columns) == ["id", "x", "y"]
     bench.csv("id,x,y,secret\n" + "".join(f"{id},{id},{id % 2},t{id}\n" for id in range(50)))
-    assert divided(bench, key=("id",))[0] == before
+    after = divided(bench, key=("id",))[0]
+    assert replace(after, holdout_columns_digest=before.holdout_columns_digest) == before
+    assert after.holdout_columns_digest != before.holdout_columns_digest  # the gate's rules may read any column of it
     assert divided(bench, ("x", "secret"), key=("id",))[0].split.train_digest != before.split.train_digest
+
+
+def test_the_group_is_part_of_what_is_digested(bench: Any) -> None:
+    spec: dict[str, Any] = {"key": ("id",), "group": "g", "time": "x", "split": SplitSpec("time")}
+    bench.csv("id,x,y,g\n" + "".join(f"{id},2026-01-{id + 10},{id % 2},a\n" for id in range(20)))
+    before = divided(bench, **spec)[0].split
+    bench.csv("id,x,y,g\n" + "".join(f"{id},2026-01-{id + 10},{id % 2},b\n" for id in range(20)))
+    after = divided(bench, **spec)[0].split
+    assert (after.train_rows, after.holdout_rows) == (before.train_rows, before.holdout_rows)
+    assert after.train_digest != before.train_digest
+    assert after.holdout_digest != before.holdout_digest
 
 
 def test_by_time_the_newest_rows_are_the_holdout(bench: Any) -> None:

@@ -29,7 +29,7 @@ def make_release(
         interface_digest="2" * 64,
         seed=7,
         code=(),
-        data=(DataRef("flights", "3" * 64, 100, "4" * 64),),
+        data=(DataRef("flights", "3" * 64, 80, "4" * 64, "5" * 64),),
         environment_digest="5" * 64,
         model_digest=hashlib.sha256(version.encode()).hexdigest(),
         model_format=ModelFormat("skops", "model.skops"),

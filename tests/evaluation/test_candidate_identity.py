@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,11 +10,10 @@ from pathlib import Path
 import pytest
 
 from mlops_ci.core.records.base import FileDigest
-from mlops_ci.data.sealed_holdout import SealedHoldout
 from mlops_ci.evaluation.base_branch_rules import RowDependence
 from mlops_ci.evaluation.candidates.candidate import Candidate, dataset_with_split
 from mlops_ci.evaluation.candidates.opponents import Opponents
-from mlops_ci.spec.spec_types import GateSpec, SourceSpec, SplitSpec
+from mlops_ci.spec.spec_types import GateSpec, SplitSpec
 from tests.evaluation.conftest import DATASET, MODEL, ROWS, identify, release_event, write_project
 
 FIRST, SECOND = release_event("1.0.0", None), release_event("1.1.0", None)
@@ -52,15 +52,49 @@ def test_what_only_judges_the_model_is_not_part_of_its_key(root: Path) -> None:
     assert after.comparison_key(Opponents()) != before.comparison_key(Opponents())
 
 
+@pytest.mark.parametrize(
+    ("changes", "same_run", "same_answer"),
+    [
+        ("the order of rows and columns", True, True),
+        ("a column that no model uses, on the training side", True, True),
+        ("the same, in the holdout", True, False),  # the rules may read it: slices, weights, metrics, older splits
+        ("a feature, in the holdout", True, False),
+        ("a feature, on the training side", False, False),
+    ],
+)
+def test_rows_decide_not_files(root: Path, changes: str, same_run: bool, same_answer: bool) -> None:
+    """Given other files, when the candidate is identified again, then only rows that were used decide what is done again."""
+    before = identify(root)
+    head, *rows = ROWS.splitlines()
+    held = next(index for index, _ in enumerate(rows) if _is_held_out(index))
+    learned = next(index for index, _ in enumerate(rows) if not _is_held_out(index))
+    if changes.startswith("the order"):
+        columns = (2, 0, 4, 1, 3)
+        head, *rows = (",".join(line.split(",")[at] for at in columns) for line in [head, *reversed(rows)])
+    else:
+        at = held if "holdout" in changes else learned
+        rows[at] = rows[at].replace(".5,", ".25,") if "feature" in changes else f"{rows[at]}x"
+    (root / "flights.csv").write_text("\n".join([head, *rows]) + "\n")
+    after = identify(root)
+    assert after.snapshot.files_digest != before.snapshot.files_digest
+    assert (after.key == before.key) is same_run
+    assert (after.comparison_key(Opponents()) == before.comparison_key(Opponents())) is same_answer
+
+
+def _is_held_out(id: int) -> bool:
+    """The definition of a split by key-hash, for ids of one or two digits."""
+    return hashlib.sha256(f"epoch:1|{len(str(id))}:{id}".encode()).digest()[0] < 0.2 * 256 - 1
+
+
 CHANGES: dict[str, Callable[[Candidate], str]] = {
     "no champion": lambda one: one.comparison_key(Opponents()),
     "another champion": lambda one: one.comparison_key(Opponents(FIRST)),
     "an anchor": lambda one: one.comparison_key(AGAINST_BOTH),
     "another place": lambda one: one.comparison_key(Opponents(SECOND), "separated"),
     "another run": lambda one: replace(one, key="f" * 32).comparison_key(Opponents(SECOND)),
-    "other data": lambda one: replace(one, snapshot=replace(one.snapshot, digest="f" * 64)).comparison_key(
-        Opponents(SECOND)
-    ),
+    "other columns of the holdout": lambda one: replace(
+        one, sides=replace(one.sides, holdout_columns_digest="f" * 64)
+    ).comparison_key(Opponents(SECOND)),
     "another gate": lambda one: replace(one, rules=replace(one.rules, gate=GateSpec(confidence=0.99))).comparison_key(
         Opponents(SECOND)
     ),
@@ -75,9 +109,6 @@ CHANGES: dict[str, Callable[[Candidate], str]] = {
     ),
     "another holdout": lambda one: replace(
         one, sides=replace(one.sides, split=replace(one.sides.split, holdout_digest="f" * 64))
-    ).comparison_key(Opponents(SECOND)),
-    "a sealed file": lambda one: replace(
-        one, sealed_holdout=SealedHoldout(Path(), (FileDigest("held.csv", "f" * 64, 1),), SourceSpec("csv", "held.csv"))
     ).comparison_key(Opponents(SECOND)),
 }
 

@@ -18,7 +18,7 @@ CHAMPION = replace(RUN, params={"C": 1.0})
 @pytest.mark.parametrize(
     "same",
     [
-        {"key": "f" * 32, "data_digest": "f" * 64},
+        {"key": "f" * 32, "split": replace(CHAMPION.split, train_digest="f" * 64)},
         {"environment": TrainingEnvironment("3.12.0", {"scikit-learn": "9.9"})},
         {"model_digest": "f" * 64, "spec_digest": "f" * 64},
     ],

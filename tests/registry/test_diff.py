@@ -16,7 +16,7 @@ from mlops_ci.reports.text import render_text
 from tests.support.registry_samples import COMPARISON, RELEASE, RUN
 
 HOUR = ColumnProfile("hour", "integer", 0, 0, 23, 12.0, 4.0)
-SNAPSHOT = DatasetSnapshot("flights", "1" * 64, "4" * 64, 1_000, (), (HOUR,), "5" * 64, (), project=RUN.project)
+SNAPSHOT = DatasetSnapshot("flights", "1" * 64, 1_000, (), (HOUR,), "5" * 64, (), project=RUN.project)
 SIDE = ComparedRun(
     "delay@v1.0.0", RUN, COMPARISON, SNAPSHOT, RELEASE, {"train": {"params": {"C": 1.0}}, "features": ["a", "b"]}
 )
@@ -69,15 +69,17 @@ def test_data_differ_by_content_columns_and_what_moved() -> None:
     late = ColumnProfile("late", "boolean", 0)
     moved = replace(HOUR, nulls=50, mean=12.5)
     snapshot = replace(SNAPSHOT, rows=1_100, columns=(moved, late))
-    report = diff_runs(SIDE, replace(SIDE, run=replace(RUN, data_digest="e" * 64), snapshot=snapshot))
+    report = diff_runs(
+        SIDE, replace(SIDE, run=replace(RUN, split=replace(RUN.split, train_digest="e" * 64)), snapshot=snapshot)
+    )
     assert report.data == (
-        FieldChange("content", "4" * 64, "e" * 64),
+        FieldChange("training rows", "a" * 64, "e" * 64),
         FieldChange("rows", 1_000, 1_100),
         FieldChange("column late", None, "boolean"),
         FieldChange("column hour: missing", "0.0%", "4.5%"),
         FieldChange("column hour: mean", 12.0, 12.5),
     )
-    assert "  content: 444444444444 -> eeeeeeeeeeee" in render_text(report).splitlines()
+    assert "  training rows: aaaaaaaaaaaa -> eeeeeeeeeeee" in render_text(report).splitlines()
 
 
 def test_small_moves_and_empty_data_are_not_told() -> None:

@@ -52,7 +52,12 @@ def test_a_release_is_slsa_provenance_about_the_models_files() -> None:
     ]
     dependencies = statement["predicate"]["buildDefinition"]["resolvedDependencies"]
     assert dependencies[0] == {"name": "commit", "digest": {"gitCommit": "c" * 40}}
-    assert dependencies[2]["annotations"] == {"rows": 80_181, "schemaDigest": "5" * 64}
+    (data,) = RELEASE.data
+    assert dependencies[2] == {
+        "name": "flights",
+        "digest": {"sha256": "a" * 64},
+        "annotations": {"trainRows": 64_081, "schemaDigest": "5" * 64, "filesDigest": data.files_digest},
+    }
 
 
 def test_the_message_is_a_title_a_sentence_and_canonical_json() -> None:

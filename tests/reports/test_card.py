@@ -40,7 +40,7 @@ def release(text: str | None = None, **given_: Any) -> Release:
         "interface_digest": DIGEST,
         "seed": 7,
         "code": (),
-        "data": (DataRef(text or "flights", DIGEST, 10_000, DIGEST),),
+        "data": (DataRef(text or "flights", DIGEST, 10_000, DIGEST, DIGEST),),
         "environment_digest": DIGEST,
         "model_digest": DIGEST,
         "model_format": ModelFormat("skops", "model.skops"),

@@ -27,7 +27,7 @@ def test_checks_that_passed_are_counted_and_those_that_failed_are_shown() -> Non
         "  column  check  wanted     observed",
         "  hour    nulls  at most 0  3 missing  error",
         "  97 checks passed",
-        f"  content sha256:{DIGEST}",
+        f"  files sha256:{report.datasets[0].files_digest}",
     ]
 
 

@@ -270,7 +270,7 @@ class _Forging:
             model_files=release.model_files,
             model_digest=release.model_digest,
             run_key=release.run_key,
-            data_digest=release.data[0].digest,
+            train_digest=release.data[0].train_digest,
             manifests=tuple(
                 FileDigest(f"{folder}/{path}", digest_bytes(data), len(data)) for path, data in sorted(files.items())
             ),

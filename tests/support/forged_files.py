@@ -72,7 +72,6 @@ def release_of_run(
     snapshot = DatasetSnapshot(
         dataset.name,
         dataset.digest,
-        digest_json([seen, "data"]),
         rows,
         (data,),
         (),
@@ -89,7 +88,6 @@ def release_of_run(
         spec_digest=spec.digest,
         interface_digest=digest_json(["interface"]),
         code=(),
-        data_digest=snapshot.digest,
         schema_digest=snapshot.schema_digest,
         split=Split("key-hash", 1, 0.2, rows - 122, digest_json([seen, "train"]), 122, digest_json([seen, "holdout"])),
         row_key=("id",),
@@ -133,7 +131,15 @@ def release_of_run(
         interface_digest=run.interface_digest,
         seed=7,
         code=(),
-        data=(DataRef(dataset.name, snapshot.digest, rows, snapshot.schema_digest),),
+        data=(
+            DataRef(
+                dataset.name,
+                run.split.train_digest,
+                run.split.train_rows,
+                snapshot.schema_digest,
+                snapshot.files_digest,
+            ),
+        ),
         environment_digest=digest_json(run.environment.identity),
         model_digest=run.model_digest,
         model_format=run.model_format,
@@ -165,7 +171,7 @@ def manifest_files(release: Release, environment: str) -> dict[str, bytes]:
     return {
         "release.yaml": f"{head}run: {release.run_oid}\n".encode(),
         "kustomization.yaml": b"resources: [base, release.yaml]\n",
-        "data.lock": f"{release.data[0].digest}\n".encode(),
+        "data.lock": f"{release.data[0].train_digest}\n".encode(),
         "base/deployment.yaml": f"name: {release.model}\n{_DESCRIPTION * 20}".encode(),
     }
 

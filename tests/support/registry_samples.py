@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from mlops_ci.core.digest import digest_json
 from mlops_ci.core.records.base import FileDigest, ProjectRef
 from mlops_ci.core.records.comparison import Comparison, MetricValue
 from mlops_ci.core.records.events import Assignment, DataRef, EventRef, GateEvidence, Provenance, Release
@@ -30,7 +31,7 @@ RELEASE = Release(
     interface_digest="2" * 64,
     seed=7,
     code=(FileDigest("models/train.py", "3" * 64, 120),),
-    data=(DataRef("flights", "4" * 64, 80_181, "5" * 64),),
+    data=(DataRef("flights", "a" * 64, 64_081, "5" * 64, digest_json([])),),
     environment_digest="6" * 64,
     model_digest="7" * 64,
     model_format=ModelFormat("skops", "model.skops"),
@@ -75,7 +76,6 @@ RUN = TrainingRun(
     spec_digest="1" * 64,
     interface_digest="2" * 64,
     code=(),
-    data_digest="4" * 64,
     schema_digest="5" * 64,
     split=Split("key-hash", 1, 0.2, 64_081, "a" * 64, 16_100, "0" * 64),
     row_key=("id",),
@@ -123,7 +123,7 @@ def assignment(number: int, environment: str = "prod", version: str = "1.0.0", *
         model_files=RELEASE.model_files,
         model_digest=RELEASE.model_digest,
         run_key=RELEASE.run_key,
-        data_digest="4" * 64,
+        train_digest="a" * 64,
         manifests=(FileDigest("deploy/prod/delay/release.yaml", "2" * 64, 300),),
         made_by=RELEASE.made_by,
         made_on=RELEASE.made_on,

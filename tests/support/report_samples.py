@@ -42,7 +42,7 @@ def comparison(
 def snapshot(*checks: CheckResult, files: int = 1, rows: int = 1200) -> DatasetSnapshot:
     """A dataset of so many files, with the checks' answers."""
     digests = tuple(FileDigest(f"data/{number}.csv", DIGEST, 1) for number in range(files))
-    return DatasetSnapshot("flights", DIGEST, DIGEST, rows, digests, (), DIGEST, checks, project=PROJECT)
+    return DatasetSnapshot("flights", DIGEST, rows, digests, (), DIGEST, checks, project=PROJECT)
 
 
 def check(passed: bool, column: str = "hour", **given: str) -> CheckResult:
@@ -63,7 +63,6 @@ def training_run(model: str = "delay", *, code: tuple[FileDigest, ...] = ()) -> 
         spec_digest=DIGEST,
         interface_digest=DIGEST,
         code=code,
-        data_digest=DIGEST,
         schema_digest=DIGEST,
         split=Split("hash", 1, 0.2, 1000, DIGEST, 200, DIGEST),
         row_key=("id",),

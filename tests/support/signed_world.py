@@ -113,7 +113,7 @@ class World:
         """Write the run that the release names, as far as a deployment reads it."""
         (data,) = RELEASE.data
         snapshot = DatasetSnapshot(
-            data.dataset, "0" * 64, data.digest, data.rows, (), (), data.schema_digest, (), project=RELEASE.project
+            data.dataset, "0" * 64, data.train_rows, (), (), data.schema_digest, (), project=RELEASE.project
         )
         blob = self.repo.write_blob(canonical_json(encode(snapshot)).encode())
         tree = self.repo.write_tree({"snapshot.json": blob})

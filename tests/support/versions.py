@@ -38,14 +38,14 @@ def released(consumer: Consumer, version: str, model_digest: str, *, snapshot_of
     snapshot = DatasetSnapshot(
         dataset="patients",
         spec_digest="1" * 64,
-        digest=snapshot_of or data,
         rows=500,
-        files=(FileDigest("data/patients.csv", data, 5_000),),
+        files=(FileDigest("data/patients.csv", snapshot_of or data, 5_000),),
         columns=(),
         schema_digest="5" * 64,
         checks=(),
         project=project,
     )
+    files_digest = replace(snapshot, files=(replace(snapshot.files[0], sha256=data),)).files_digest
     run = StoreRun(
         run_store.run_ref(MODEL, model_digest[:32]),
         {"snapshot.json": canonical_json(encode(snapshot)).encode(), "model/model.skops": version.encode()},
@@ -59,7 +59,7 @@ def released(consumer: Consumer, version: str, model_digest: str, *, snapshot_of
         model=MODEL,
         version=version,
         commit=consumer.git("rev-parse", "HEAD"),
-        data=(DataRef("patients", data, 500, "5" * 64),),
+        data=(DataRef("patients", data, 400, "5" * 64, files_digest),),
         model_digest=model_digest,
         model_files=(FileDigest("model.skops", digest_bytes(version.encode()), len(version)),),
         run_ref=run.ref,

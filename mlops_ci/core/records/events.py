@@ -32,12 +32,17 @@ class Provenance:
 
 @dataclass(frozen=True)
 class DataRef:
-    """The data a model learned from: its content digest, rows, and the digest of its columns' names and types."""
+    """The data a model learned from.
+
+    `train_digest` and `train_rows` are of the training rows, as in Split; the gate's evidence has those of the holdout.
+    `files_digest` and `schema_digest` are those of the DatasetSnapshot.
+    """
 
     dataset: str
-    digest: str
-    rows: int
+    train_digest: str
+    train_rows: int
     schema_digest: str
+    files_digest: str
 
 
 @dataclass(frozen=True)
@@ -142,14 +147,16 @@ class Release:
 
 @dataclass(frozen=True)
 class DataLock:
-    """On which data the version that an environment runs has learned; it lies beside the manifests, as `data.lock`.
+    """On which rows the version that an environment runs has learned and was judged; it lies beside the manifests, as `data.lock`.
 
-    `digest` and `schema_digest` are as in DatasetSnapshot; `commit` has the `files`, whose paths count from mlops.yaml's folder.
+    The digests of both sides' rows are those of the release; `commit` has the `files`, whose paths count from mlops.yaml's folder.
     """
 
     dataset: str
-    digest: str
-    rows: int
+    train_digest: str
+    train_rows: int
+    holdout_digest: str
+    holdout_rows: int
     schema_digest: str
     files: tuple[FileDigest, ...]
     commit: str
@@ -172,7 +179,7 @@ class Assignment:
     model_files: tuple[FileDigest, ...]
     model_digest: str
     run_key: str
-    data_digest: str
+    train_digest: str
     manifests: tuple[FileDigest, ...]
     made_by: Provenance
     made_on: str

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from mlops_ci.core.choices import CheckSeverity
+from mlops_ci.core.digest import digest_json
 from mlops_ci.core.records.base import RECORD_FORMAT, FileDigest, ProjectRef, Scalar
 
 # as `store` in project.schema.json, save `git`; a test holds them against each other
@@ -62,11 +63,10 @@ class CheckResult:
 
 @dataclass(frozen=True)
 class DatasetSnapshot:
-    """A dataset as it was read: `digest` is of the content, whatever the order of rows or the layout of files."""
+    """A dataset as it was read: the SHA-256 of every file names it. Digests of its rows are in the Split."""
 
     dataset: str
     spec_digest: str
-    digest: str
     rows: int
     files: tuple[FileDigest, ...]
     columns: tuple[ColumnProfile, ...]
@@ -81,11 +81,18 @@ class DatasetSnapshot:
         """Whether no check of severity `error` failed."""
         return all(check.passed or check.severity == "warn" for check in self.checks)
 
+    @property
+    def files_digest(self) -> str:
+        """The digest of the files' paths, SHA-256 and sizes, in the order of their paths."""
+        return digest_json(sorted([file.path, file.sha256, file.size] for file in self.files))
+
 
 @dataclass(frozen=True)
 class Split:
-    """Which rows a model may learn from. Digests are of the rows' content, as in DatasetSnapshot.
+    """Which rows a model may learn from.
 
+    Each digest is of one side's rows in the columns that a model uses (key, group, features, target), whatever the order
+    of rows and columns or the layout of files; repeated rows count. A sealed holdout that is not open has an empty one.
     By time, `cutoff` is the holdout's first moment, of the column `time`; runs of earlier versions do not tell them.
     """
 
@@ -176,7 +183,6 @@ class TrainingRun:
     spec_digest: str
     interface_digest: str
     code: tuple[FileDigest, ...]
-    data_digest: str
     schema_digest: str
     split: Split
     row_key: tuple[str, ...]

@@ -110,25 +110,24 @@ class Candidate:
         return sorted({distribution_of("mlops_ci.metrics", name) for name in named & offered})
 
     def comparison_key(self, opponents: Opponents, trust: Trust = "local") -> str:
-        """Return the key of the gate's result: a digest of the candidate, its baselines, today's rows and the rules.
+        """Return the key of the gate's result: a digest of the candidate, its baselines, the rows of both sides and the rules.
 
-        Results with different `trust` have different keys, so that one never replaces the other.
+        The training rows are in the candidate's key. Of the holdout every column counts: slices, weights and metrics of
+        the rules, and older splits, read other columns than the model. Results with different `trust` have different keys, so that one never replaces the other.
         """
         champion, anchor = opponents.champion, opponents.anchor
         parts = [
             VERDICT_FORMAT,
             self.key,
             champion.ref.oid if champion else None,
-            self.snapshot.digest,
             self.sides.split.holdout_digest,
+            self.sides.holdout_columns_digest,
             self.policy_digest,
         ]
         if self.holdout_budget is not None:  # the budget decides the level of every test
             parts.append(self.holdout_budget)
         if anchor is not None and anchor != champion:
             parts.append(f"anchor {anchor.ref.oid}")
-        if self.sealed_holdout is not None:  # the rules may use columns that `holdout_digest` does not cover
-            parts.append(encode(self.sealed_holdout.files))
         if self.rules.dependence != RowDependence():
             parts.append(encode(self.rules.dependence))
         if trust != "local":

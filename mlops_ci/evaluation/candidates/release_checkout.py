@@ -50,9 +50,9 @@ def load_recorded_release(project: Project, repo: Repository, release: Release) 
     run = run_store.read_record(repo, stored, "run.json", TrainingRun)
     data = run_store.read_record(repo, stored, "snapshot.json", DatasetSnapshot)
     expected = (release.model, release.run_key, release.model_digest, release.model_files, release.model_format,
-                release.spec_digest, release.environment_digest, release.data[0].digest, release.data[0].digest)  # fmt: skip
+                release.spec_digest, release.environment_digest, release.data[0].train_digest, release.data[0].files_digest)  # fmt: skip
     stored_values = (run.model, run.key, run.model_digest, run.files, run.model_format,
-                     run.spec_digest, digest_json(run.environment.identity), run.data_digest, data.digest)  # fmt: skip
+                     run.spec_digest, digest_json(run.environment.identity), run.split.train_digest, data.files_digest)  # fmt: skip
     if expected != stored_values:
         raise _corrupt_store_problem(stored.ref, "its run does not match the release's record")
     folder = Path(tempfile.mkdtemp(prefix="recorded-", dir=project.context.scratch))
@@ -101,17 +101,17 @@ def recover_candidate(checkout: ReleaseCheckout, record: RecordedRelease) -> tup
         data, _ = read_data(project, model)
     except Findings as error:
         return None, (Cause("data", f"data not available: {error}", ()),)
-    if (data.digest, data.schema_digest) != (record.run.data_digest, record.run.schema_digest):
-        before, now = ({file.path: file.sha256 for file in one.files} for one in (record.snapshot, data))
-        evidence = (
-            *find_changed_values(before, now),
-            RecordedDifference("content", record.run.data_digest, data.digest),
-        )
-        return None, (_missing_data_cause(evidence, "the data differ from the data that the model was trained on"),)
+    before, now = ({file.path: file.sha256 for file in one.files} for one in (record.snapshot, data))
+    other_files = find_changed_values(before, now)  # the same rows may lie in other files
+    data_differ = "the data differ from the data that the model was trained on"
     try:
         candidate = identify_candidate(project, model, data, record.run.environment, allow_leaks=True)
     except Findings as error:
+        if other_files:
+            return None, (_missing_data_cause(other_files, f"{data_differ}: {error}"),)
         return None, (Cause("commit", f"the commit does not match the record: {error}"),)
+    if other_files and (other_rows := _row_differences(candidate, record)):
+        return None, (_missing_data_cause((*other_files, *other_rows), data_differ),)
     if differs := _identity_differences(candidate, record):
         shown = ", ".join(one.what for one in differs[:5])
         return None, (Cause("commit", f"the commit does not match the record: {shown} differ", differs),)
@@ -144,21 +144,29 @@ def _missing_data_cause(evidence: tuple[RecordedDifference, ...], what: str) -> 
 
 
 def _identity_differences(candidate: Candidate, record: RecordedRelease) -> tuple[RecordedDifference, ...]:
-    run, sides = record.run, candidate.sides.split
+    run = record.run
     before = {
         "spec": run.spec_digest,
         "dataset spec": record.snapshot.spec_digest,
         "interface": run.interface_digest,
-        "training rows": run.split.train_digest,
         **{file.path: file.sha256 for file in run.code},
     }
     now = {
         "spec": candidate.model.digest,
         "dataset spec": candidate.dataset.digest,
         "interface": candidate.interface_digest,
-        "training rows": sides.train_digest,
         **{file.path: file.sha256 for file in candidate.code},
     }
+    return (*find_changed_values(before, now), *_row_differences(candidate, record))
+
+
+def _row_differences(candidate: Candidate, record: RecordedRelease) -> tuple[RecordedDifference, ...]:
+    """Return which side's rows differ from the release's; a sealed holdout is not read for a reproduction."""
+    sides = candidate.sides.split
+    before = {"training rows": record.release.data[0].train_digest}
+    now = {"training rows": sides.train_digest}
+    if sides.by != "sealed":
+        before["holdout rows"], now["holdout rows"] = record.release.evidence.holdout_digest, sides.holdout_digest
     return find_changed_values(before, now)
 
 

@@ -219,7 +219,6 @@ def training_record(
         spec_digest=candidate.model.digest,
         interface_digest=candidate.interface_digest,
         code=candidate.code,
-        data_digest=candidate.snapshot.digest,
         schema_digest=candidate.snapshot.schema_digest,
         split=candidate.sides.split,
         row_key=split_key(candidate.dataset.spec),

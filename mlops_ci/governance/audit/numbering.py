@@ -126,6 +126,6 @@ def _differences(record: object, release: Release) -> list[str]:
     if isinstance(record, Assignment):
         names += ["model_digest", "run_key"]
     found = [name.replace("_", " ") for name in names if getattr(record, name) != getattr(release, name)]
-    if isinstance(record, Assignment) and record.data_digest != release.data[0].digest:
-        found.append("data digest")
+    if isinstance(record, Assignment) and record.train_digest != release.data[0].train_digest:
+        found.append("train digest")
     return found

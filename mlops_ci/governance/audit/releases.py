@@ -217,7 +217,7 @@ def _record_breaks(
         wrong.append("snapshot.json is missing or invalid")
     else:
         snapshots[item.tag] = snapshot
-        wrong += _data_differences(item.release, snapshot)
+        wrong += _data_differences(item.release, snapshot, run)
     for why in wrong:
         yield Diagnostic(
             "audit-run-differs", f"{item.ref} is not the run of {item.tag}: {why}", help=_RESTORE_HELP, about=item.ref
@@ -302,18 +302,19 @@ def _run_differences(release: Release, run: TrainingRun) -> list[str]:
         "model format": (run.model_format, release.model_format),
         "files": (run.files, release.model_files),
         "trusted types": (run.trusted, release.trusted),
+        "dataset": (run.dataset, release.data[0].dataset),
+        "digest of the training rows": (run.split.train_digest, release.data[0].train_digest),
+        "number of training rows": (run.split.train_rows, release.data[0].train_rows),
     }
     return [f"run.json has a different {name}" for name, (mine, told) in pairs.items() if mine != told]
 
 
-def _data_differences(release: Release, snapshot: DatasetSnapshot) -> list[str]:
+def _data_differences(release: Release, snapshot: DatasetSnapshot, run: TrainingRun | None) -> list[str]:
     told = release.data[0]
-    mine = (snapshot.dataset, snapshot.digest, snapshot.rows, snapshot.schema_digest)
-    wrong = (
-        ["snapshot.json describes other data"]
-        if mine != (told.dataset, told.digest, told.rows, told.schema_digest)
-        else []
-    )
+    held = 0 if run is not None and run.split.by == "sealed" else release.evidence.holdout_rows
+    recorded = (told.dataset, told.files_digest, told.schema_digest, told.train_rows + held)
+    mine = (snapshot.dataset, snapshot.files_digest, snapshot.schema_digest, snapshot.rows)
+    wrong = ["snapshot.json describes other data"] if mine != recorded else []
     return wrong + ([] if snapshot.has_passed else ["snapshot.json has failed checks"])
 
 

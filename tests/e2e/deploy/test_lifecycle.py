@@ -74,8 +74,10 @@ def test_a_data_lock_says_on_which_data_the_version_that_runs_has_learned(versio
         "kind": "DataLock",
         "format": 1,
         "dataset": "patients",
-        "digest": data,
-        "rows": 500,
+        "trainDigest": data,
+        "trainRows": 400,
+        "holdoutDigest": release.evidence.holdout_digest,
+        "holdoutRows": release.evidence.holdout_rows,
         "schemaDigest": "5" * 64,
         "files": [{"path": "data/patients.csv", "sha256": data, "size": 5_000}],
         "commit": release.commit,
@@ -91,7 +93,7 @@ def test_a_rollback_restores_the_version_its_data_lock_and_its_manifests(version
     first, second = ([versions.git("rev-parse", f"{commit}:{path}") for path in paths] for commit in commits)
     versions.ok(*BACK)
     assert [versions.git("rev-parse", f"origin/main:{path}") for path in paths] == first != second
-    assert json.loads(at_origin(versions, LOCK))["digest"] == digest_bytes(b"1.0.0")
+    assert json.loads(at_origin(versions, LOCK))["trainDigest"] == digest_bytes(b"1.0.0")
 
 
 @pytest.mark.skipif(shutil.which("kubectl") is None, reason="needs kubectl")
@@ -211,7 +213,7 @@ def test_a_rollback_fills_an_empty_environment_with_what_ran_there(versions: Con
     versions.ok(*BACK, *(["--version", version] if version else []))
     state = state_of(versions)
     assert state.current_assignments["prod"].version == (version or "2.0.0")
-    assert json.loads(at_origin(versions, LOCK))["digest"] == digest_bytes((version or "2.0.0").encode())
+    assert json.loads(at_origin(versions, LOCK))["trainDigest"] == digest_bytes((version or "2.0.0").encode())
     assert versions.answer("history")["record"]["events"][0]["event"] == "rollback"
     assert set(state.rolled_back_models) == ({SECOND} if version == "1.0.0" else set())
 

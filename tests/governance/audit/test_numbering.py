@@ -111,8 +111,8 @@ DIFFERS = "delay#prod#1 and its release delay@v1.0.0 differ in "
         ({"model_files": OTHER}, f"{DIFFERS}model files"),
         ({"model_digest": "f" * 64}, f"{DIFFERS}model digest"),
         ({"run_key": "f" * 32}, f"{DIFFERS}run key"),
-        ({"data_digest": "f" * 64}, f"{DIFFERS}data digest"),
-        ({"data_digest": "f" * 64, "run_key": "f" * 32}, f"{DIFFERS}run key, data digest"),
+        ({"train_digest": "f" * 64}, f"{DIFFERS}train digest"),
+        ({"train_digest": "f" * 64, "run_key": "f" * 32}, f"{DIFFERS}run key, train digest"),
         (
             {"release": EventRef("delay@v1.0.0", "f" * 40)},
             "delay#prod#1 names the release delay@v1.0.0 (ffffffffff), which does not exist here",

@@ -111,9 +111,11 @@ def test_a_model_file_at_a_url_is_held_against_what_the_run_says_of_it(attacker:
     assert "audit-file-missing" not in found.ids
 
 
-def test_a_data_lock_that_was_edited_in_the_run(attacker: Attacker) -> None:
-    lock = attacker.repo.read_blob(f"{PIN}model-0/v1.0.1:snapshot.json") or b""
-    attacker.rebuild("1.0.1", {"snapshot.json": lock.replace(b'"rows":', b'"rows":9')})
+@pytest.mark.parametrize(("old", "new"), [(b'"rows":', b'"rows":9'), (b'"sha256":"', b'"sha256":"0')])
+def test_a_snapshot_that_was_edited_in_the_run(attacker: Attacker, old: bytes, new: bytes) -> None:
+    text = attacker.repo.read_blob(f"{PIN}model-0/v1.0.1:snapshot.json") or b""
+    assert old in text
+    attacker.rebuild("1.0.1", {"snapshot.json": text.replace(old, new)})
     assert attacker.audit().names("audit-run-differs", "snapshot.json describes other data")
 
 
@@ -135,6 +137,8 @@ def test_metrics_that_were_edited_beside_the_verdict(attacker: Attacker) -> None
     [
         (b'"seed":7', b'"seed":8', "run.json has a different seed"),
         (b'"modelDigest":"', b'"modelDigest":"0', "run.json has a different model digest"),
+        (b'"trainDigest":"', b'"trainDigest":"0', "run.json has a different digest of the training rows"),
+        (b'"trainRows":', b'"trainRows":9', "run.json has a different number of training rows"),
         (b'"key":"', b'"key":"0', "run.json has a different key"),
         (b'"entryFile":"model.skops"', b'"entryFile":"golden.parquet"', "run.json has a different model format"),
         (b'"format":1', b'"format":2', "run.json is missing or invalid"),

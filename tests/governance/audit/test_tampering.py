@@ -239,7 +239,7 @@ def test_an_assignment_of_a_release_that_is_not_here(attacker: Attacker) -> None
     assert attacker.audit().names("audit-assignment-differs", name)
 
 
-@pytest.mark.parametrize("change", ["model_digest", "run_key", "data_digest"])
+@pytest.mark.parametrize("change", ["model_digest", "run_key", "train_digest"])
 def test_an_assignment_of_something_else_than_its_release(attacker: Attacker, change: str) -> None:
     name = attacker.append(after(attacker.assignment("model-0#prod#5"), number=7, **{change: "0" * 64}))
     assert attacker.audit().names("audit-assignment-differs", name)
