@@ -11,7 +11,7 @@ from hypothesis import settings
 
 from mlops_ci.repository import git
 from mlops_ci.repository.git import Repository
-from mlops_ci.training.workers.library_imports import LIBRARIES, import_libraries
+from mlops_ci.training.library_imports import LIBRARIES, import_libraries
 from tests.support.git_calls import git_in
 
 pytest_plugins = [

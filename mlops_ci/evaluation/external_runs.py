@@ -28,6 +28,7 @@ from mlops_ci.evaluation.candidates.training import copy_source, training_record
 from mlops_ci.registry import run_store, run_transfer
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.git import Repository
+from mlops_ci.spec.read_apart import is_read_apart
 from mlops_ci.training.external_model import package_external
 from mlops_ci.training.inspection import ExternalAnswers, select_golden_rows
 from mlops_ci.training.package import FittedModel
@@ -122,8 +123,8 @@ def import_run(project: Project, repo: Repository, candidate: Candidate, artifac
 
 
 def runs_untrusted_code(candidate: Candidate) -> bool:
-    """Tell whether loading a model runs code of the change, or creates types that the change's spec declares as safe."""
-    return bool(candidate.code or candidate.model.spec.train.trusted)
+    """Tell whether loading a model can run code of the change, or other code than that of the reviewed types."""
+    return bool(candidate.code or is_read_apart(candidate.model.spec.train))
 
 
 def _imported_record(root: Path, candidate: Candidate, claim: TrainingRun, package: FittedModel) -> TrainingRun:

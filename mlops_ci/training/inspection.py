@@ -23,6 +23,7 @@ from mlops_ci.core.records.training_run import ModelField
 from mlops_ci.spec.spec_types import Task
 from mlops_ci.training.failures import require_answer, training_failure
 from mlops_ci.training.packaging.package_files import MAX_GOLDEN_ROWS
+from mlops_ci.training.packaging.reviewed_types import read_reviewed_types, types_for
 from mlops_ci.training.training_task import TrainingTask
 from mlops_ci.training.user_code import entrypoint_folders
 from mlops_ci.training.workers import protocol, untrusted_files
@@ -146,22 +147,30 @@ def _run_inspector(
 
 
 def _allowed_types(task: TrainingTask) -> frozenset[str]:
-    return frozenset({*task.train.trusted, *task.packager.reviewed_types})
+    return frozenset({*task.train.trusted, *default_types(task)})
+
+
+def default_types(task: TrainingTask) -> tuple[str, ...]:
+    """Return the reviewed types that the model of a task may contain without an entry in its spec."""
+    folders = entrypoint_folders(task.train.entrypoint, task.root)
+    return types_for(task.packager.reviewed_types, task.train.estimator, folders)
 
 
 def _require_trusted_types(task: TrainingTask, found: protocol.InspectAnswer) -> None:
     if missing := sorted(set(found.untrusted) - _allowed_types(task)):
-        raise Findings([_untrusted_types_finding(missing, task.where)])
+        raise Findings([_untrusted_types_finding(missing, task.train.trusted, task.where)])
 
 
-def _untrusted_types_finding(missing: list[str], where: Location | None) -> Diagnostic:
-    lines = "\n".join(f"    - {name}" for name in missing)
+def _untrusted_types_finding(missing: list[str], listed: Sequence[str], where: Location | None) -> Diagnostic:
+    reasons = read_reviewed_types().reasons
+    known = "".join(f"{name} {reasons[name]}.\n" for name in missing if name in reasons)
     count = "1 type" if len(missing) == 1 else f"{len(missing)} types"
     return Diagnostic(
         "model-types-untrusted",
         f"the model file contains {count} that the spec does not trust: {', '.join(missing)}",
         where,
-        f"Loading the model creates objects of these types. Review them, then add:\ntrain:\n  trusted:\n{lines}",
+        f"Loading the model creates objects of these types.\n{known}Review them. If you trust them, write below `train`:\n"
+        f"trusted: [{', '.join(dict.fromkeys([*listed, *missing]))}]",
     )
 
 

@@ -15,7 +15,7 @@ from mlops_ci.core.errors import Findings
 from mlops_ci.core.records.base import FileDigest
 from mlops_ci.core.records.training_run import ModelFormat, ModelSignature, TrainingEnvironment
 from mlops_ci.training.environment import pip_requirements
-from mlops_ci.training.inspection import Inspection
+from mlops_ci.training.inspection import Inspection, default_types
 from mlops_ci.training.packaging.package_files import GOLDEN_FILE, REQUIREMENTS_FILE, SIGNATURE_FILE
 from mlops_ci.training.training_task import TrainingTask
 from mlops_ci.training.workers import untrusted_files
@@ -62,7 +62,8 @@ def package_model(task: TrainingTask, model: InspectedFile, golden: Any, scratch
     (folder / SIGNATURE_FILE).write_text(text, encoding="utf-8")
     (folder / REQUIREMENTS_FILE).write_text(pip_requirements(task.environment), encoding="utf-8")
     names = (model_format.entry_file, SIGNATURE_FILE, GOLDEN_FILE, REQUIREMENTS_FILE)
-    unused = (name for name in task.train.trusted if name not in inspection.trusted)
+    reviewed = default_types(task)
+    unused = (name for name in task.train.trusted if name in reviewed or name not in inspection.trusted)
     return FittedModel(
         folder=folder,
         files=tuple(FileDigest(name, digest_file(folder / name), (folder / name).stat().st_size) for name in names),
@@ -74,7 +75,7 @@ def package_model(task: TrainingTask, model: InspectedFile, golden: Any, scratch
         trusted=inspection.trusted,
         seconds=0.0,
         log=inspection.log,
-        diagnostics=tuple(_unused_trust_warning(name, task.where) for name in unused),
+        diagnostics=tuple(_unused_trust_warning(name, name in reviewed, task.where) for name in unused),
     )
 
 
@@ -91,10 +92,11 @@ def _write_golden_rows(path: Path, golden: Any, predictions: Any) -> None:
     pq.write_table(golden, path)
 
 
-def _unused_trust_warning(name: str, where: Location | None) -> Diagnostic:
+def _unused_trust_warning(name: str, is_reviewed: bool, where: Location | None) -> Diagnostic:
+    why = "which is a reviewed type and needs no entry" if is_reviewed else "which the model does not need"
     return Diagnostic(
         "model-trusted-unused",
-        f"train.trusted lists '{name}', which the model does not need",
+        f"train.trusted lists '{name}', {why}",
         where,
         "Remove it from the list: a model file can create objects of every trusted type.",
         severity="warning",

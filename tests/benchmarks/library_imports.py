@@ -6,11 +6,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from mlops_ci.training.workers.library_imports import LIBRARIES
+from mlops_ci.training.library_imports import LIBRARIES
 from tests.benchmarks.ratio import Ratio, alternated, run
 
-QUICK = "from mlops_ci.training.workers.library_imports import LIBRARIES, import_libraries; import_libraries(LIBRARIES)"
-PLAIN = f"import mlops_ci.training.workers.library_imports, pandas, {', '.join(LIBRARIES)}"  # pandas first, as in most scripts
+QUICK = "from mlops_ci.training.library_imports import LIBRARIES, import_libraries; import_libraries(LIBRARIES)"
+PLAIN = f"import mlops_ci.training.library_imports, pandas, {', '.join(LIBRARIES)}"  # pandas first, as in most scripts
 
 
 def of_the_libraries(rounds: int, _: Path) -> Iterator[Ratio]:

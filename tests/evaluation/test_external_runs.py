@@ -95,9 +95,14 @@ def test_what_the_job_says_of_its_machine_is_one_short_printable_line(project: P
         assert text.isprintable()
 
 
-def test_code_of_its_own_and_types_that_a_spec_trusts_are_untrusted(project: Project, data: DatasetSnapshot) -> None:
+def test_own_code_trusted_types_and_native_readers_are_untrusted(project: Project, data: DatasetSnapshot) -> None:
     candidate = candidate_in(project, data, ENVIRONMENT)
     assert not runs_untrusted_code(candidate)
     assert runs_untrusted_code(replace(candidate, code=(FileDigest("train.py", "0" * 64, 1),)))
-    trusting = replace(candidate.model.spec, train=TrainSpec(estimator="a.B", trusted=("a.B",)))
-    assert runs_untrusted_code(replace(candidate, model=replace(candidate.model, spec=trusting)))
+    for train in (
+        TrainSpec(estimator="a.B", trusted=("a.B",)),
+        TrainSpec(estimator="xgboost.XGBClassifier"),
+        TrainSpec(estimator="lightgbm.LGBMRegressor"),
+    ):
+        spec = replace(candidate.model.spec, train=train)
+        assert runs_untrusted_code(replace(candidate, model=replace(candidate.model, spec=spec)))

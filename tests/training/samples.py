@@ -20,7 +20,6 @@ LINEAR = TrainSpec(estimator="sklearn.linear_model.LogisticRegression", params={
 BOOSTED = TrainSpec(
     estimator="sklearn.ensemble.HistGradientBoostingClassifier",
     params={"max_iter": 10},
-    trusted=("sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",),
 )
 INPUTS = (
     ModelField("a", "number"),

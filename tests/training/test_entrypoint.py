@@ -105,7 +105,7 @@ def test_a_class_of_the_repositorys_own_needs_trust_and_is_scored_with_its_code(
     assert found.id == "model-types-untrusted"
     assert found.location == WHERE
     assert found.help is not None
-    assert found.help.endswith("train:\n  trusted:\n    - make.Mean")
+    assert found.help.endswith("\ntrusted: [make.Mean]")
     fitted = train_on(own("own", trusted=("make.Mean",)))
     scores = score_one(packaged(fitted, paths=(str(entrypoint), str(tmp_path / "repo"))), rows(30), tmp_path)
     assert scores.predictions.probabilities is not None

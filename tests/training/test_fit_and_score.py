@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from mlops_ci.training.package import FittedModel
 from mlops_ci.training.packaging.structural_digest import structural_digest
 from tests.training.samples import BOOSTED, INPUTS, LINEAR, WHERE, failure, packaged, rows, score_one
 
+TREE_PREDICTOR = "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"
+
 
 def test_a_candidate_is_packaged_with_signature_golden_rows_and_requirements(
     train_on: Callable[..., FittedModel],
@@ -35,7 +38,7 @@ def test_a_candidate_is_packaged_with_signature_golden_rows_and_requirements(
     ]
     assert fitted.signature == ModelSignature(INPUTS, ModelField("y", "boolean"), (False, True))
     assert json.loads((fitted.folder / "signature.json").read_text())["classes"] == [False, True]
-    assert fitted.trusted == BOOSTED.trusted
+    assert fitted.trusted == (TREE_PREDICTOR,)
     assert fitted.diagnostics == ()
     assert fitted.environment.threadpools
     assert "HistGradientBoostingClassifier" in fitted.estimator
@@ -48,7 +51,7 @@ def test_a_candidate_is_packaged_with_signature_golden_rows_and_requirements(
 def test_golden_predictions_are_those_of_the_model_in_the_file(train_on: Callable[..., FittedModel]) -> None:
     fitted = train_on(BOOSTED)
     golden = pq.read_table(fitted.folder / "golden.parquet").to_pandas()
-    model = skops.io.load(fitted.folder / "model.skops", trusted=list(BOOSTED.trusted))
+    model = skops.io.load(fitted.folder / "model.skops", trusted=[TREE_PREDICTOR])
     assert len(golden) == 500
     assert "y" not in golden
     assert (golden["a"].isna() == [True] + [False] * 499).all()  # row 0 of the training rows, and others spread evenly
@@ -76,10 +79,7 @@ def test_the_same_training_gives_the_same_model(train_on: Callable[..., FittedMo
 def test_each_family_takes_every_column_type_and_unknown_values(
     estimator: str, train_on: Callable[..., FittedModel], tmp_path: Path
 ) -> None:
-    trusted: tuple[str, ...] = ("sklearn.tree._tree.Tree",) if "Forest" in estimator else ()
-    if "Neighbors" in estimator:
-        trusted = ("sklearn.metrics._dist_metrics.EuclideanDistance64", "sklearn.neighbors._kd_tree.KDTree")
-    fitted = train_on(TrainSpec(estimator=estimator, trusted=trusted))
+    fitted = train_on(TrainSpec(estimator=estimator))
     holdout = rows(60)
     holdout.loc[5, "city"] = "Paris"
     scores = score_one(packaged(fitted), holdout, tmp_path)
@@ -125,6 +125,8 @@ def test_trust_that_is_not_needed_is_a_warning(train_on: Callable[..., FittedMod
     (found,) = fitted.diagnostics
     assert (found.id, found.severity, found.location) == ("model-trusted-unused", "warning", WHERE)
     assert "os.system" not in fitted.trusted
+    (found,) = train_on(replace(BOOSTED, trusted=(TREE_PREDICTOR,))).diagnostics
+    assert found.message == f"train.trusted lists '{TREE_PREDICTOR}', which is a reviewed type and needs no entry"
 
 
 def spoiled(change: Callable[[Any], Any]) -> Any:

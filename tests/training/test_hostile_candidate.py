@@ -124,7 +124,7 @@ def build():
 def test_a_candidate_cannot_trust_itself(attack: Try) -> None:
     id, message, help = failure(attack, TRUSTS_ITSELF)
     assert (id, "make.Own" in message) == ("model-types-untrusted", True)
-    assert help.endswith("train:\n  trusted:\n    - make.Own")
+    assert help.endswith("\ntrusted: [make.Own]")
     assert attack(TRUSTS_ITSELF, "make.Own").trusted == ("make.Own",)
 
 

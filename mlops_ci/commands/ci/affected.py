@@ -12,6 +12,7 @@ from mlops_ci.evaluation.impact.analysis import ImpactAnalysis, ImpactReasons
 from mlops_ci.evaluation.impact.changes import ChangeStart, changes, find_change_start
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.lookup import select_models
+from mlops_ci.spec.read_apart import is_read_apart
 
 SPEC = Verb(
     "affected",
@@ -37,7 +38,7 @@ SPEC = Verb(
         ActionOutput("datasets", "The affected datasets: a JSON list of names."),
         ActionOutput(
             "custom",
-            "The affected models that run the repository's own code, or whose specs trust additional types: a JSON list of names.",
+            "The affected models that run the repository's own code, whose specs trust additional types, or that are of XGBoost or LightGBM: a JSON list of names.",
         ),
         ActionOutput("any", "true if a model is affected, otherwise false."),
         ActionOutput("count", "The number of affected models."),
@@ -103,8 +104,7 @@ def _report_without_diff(project: Project, names: Iterable[str], reason: str, be
 
 def _affected_model(project: Project, name: str, reasons: Iterable[str]) -> AffectedItem:
     train = project.specs.models[name].spec.train
-    custom = bool(train.entrypoint or train.trusted)  # the same rule as in `runs_untrusted_code`
-    return AffectedItem(name, tuple(dict.fromkeys(reasons)), custom)
+    return AffectedItem(name, tuple(dict.fromkeys(reasons)), is_read_apart(train))
 
 
 def _report_outcome(report: AffectedReport) -> Outcome[AffectedReport]:

@@ -33,7 +33,7 @@ SPEC = Verb(
     writes=True,
     surfaces=("cli", "action"),
     icon="grid",
-    details="Only for models that run the repository's own code. The job that evaluates loads all other models itself; this executes no code of the repository.",
+    details="Only for models that run the repository's own code, trust additional types, or are of XGBoost or LightGBM. The job that evaluates loads all other models itself; this executes no code of the repository.",
     group="ci",
     judges=True,
 )

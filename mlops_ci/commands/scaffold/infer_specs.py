@@ -44,7 +44,6 @@ _ID_PATTERN = re.compile(r"(?i)(^|[^a-z])(id|uuid|guid|key)$|[a-z](ID|Id)$")
 _NATIVE_TYPES = set(SQL_TYPES) - {"other", "empty"}
 
 _HGB = "sklearn.ensemble.HistGradientBoosting"
-_TREES = "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"
 _GATES: Mapping[Task, tuple[str, str]] = {
     "binary-classification": ("{metric: auc, min: 0.5}", "{metric: auc, against: champion, test: superiority}"),
     "multiclass-classification": (
@@ -341,8 +340,6 @@ def _render_model(
         "  train:",
         f"    estimator: {_HGB}{kind}",
         "    seed: 7",
-        "    # types that the model's file may contain in addition to the safe types: review each type that you add, as you review code",
-        f"    trusted: [{_TREES}]",
         "  gate:",
         "    requirements:",
         f"      - {floor}  # the value that random guessing reaches; raise it to the value that you need",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import zipfile
 from collections.abc import Sequence
@@ -9,18 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from mlops_ci.core.errors import Findings, error_headline
+from mlops_ci.training.library_imports import MODEL_FILE_LIBRARIES, import_libraries
+from mlops_ci.training.packaging.index_checks import require_sound_indices
 from mlops_ci.training.packaging.package_files import MODEL_FILE_LIMIT
 from mlops_ci.training.packaging.protocol import Packager
+from mlops_ci.training.packaging.reviewed_types import read_reviewed_types, require_reviewed_nodes
 from mlops_ci.training.packaging.structural_digest import structural_digest
 
-REVIEWED_TYPES = (
-    "numpy.dtype",
-)  # the default preprocessing needs it; creating a dtype runs no code, so users need not review it
+REVIEWED_TYPES = tuple(read_reviewed_types().nodes)
+_SCHEMA_FILE = "schema.json"
 _TYPE_NAME = re.compile(r"[\w.<>]{1,500}")
 
 
 def write_model_file(model: Any, path: Path) -> None:
     """Write the model file. Raises any error that the model's state causes in skops."""
+    import_libraries(MODEL_FILE_LIBRARIES)
     import skops.io
 
     skops.io.dump(model, path, compression=zipfile.ZIP_DEFLATED)
@@ -29,12 +33,13 @@ def write_model_file(model: Any, path: Path) -> None:
 def find_untrusted_types(path: Path) -> tuple[str, ...]:
     """Return the sorted types in a skops file that are not known to be safe. Nothing is imported or created.
 
-    Raises Findings when the file is not a skops file.
+    Raises Findings when the file is not a skops file, or creates a reviewed type in a way that was not reviewed.
     """
+    import_libraries(MODEL_FILE_LIBRARIES)
     import skops.io
 
     try:
-        _require_size_limit(path)
+        _require_sound_file(path)
         names = tuple(sorted(skops.io.get_untrusted_types(file=path)))
     except Exception as error:  # a hostile or damaged file can make skops raise any error
         raise _unreadable_model_error(path, error) from error
@@ -46,14 +51,16 @@ def find_untrusted_types(path: Path) -> tuple[str, ...]:
 def load_model_file(path: Path, trusted: Sequence[str]) -> Any:
     """Return the model in a skops file. Only types that are known to be safe or listed in `trusted` are created.
 
-    Raises Findings when the file is not a skops file, or needs other types.
+    Raises Findings when the file is not a skops file, needs other types, or holds indices that lead out of its arrays.
     """
+    import_libraries(MODEL_FILE_LIBRARIES)
     import skops.io
     from skops.io.exceptions import UntrustedTypesFoundException
 
     try:
-        _require_size_limit(path)
-        return skops.io.load(path, trusted=list(trusted))
+        _require_sound_file(path)
+        model = skops.io.load(path, trusted=list(trusted))
+        require_sound_indices(model)
     except UntrustedTypesFoundException as error:
         raise Findings.of(
             "model-types-untrusted",
@@ -62,6 +69,7 @@ def load_model_file(path: Path, trusted: Sequence[str]) -> Any:
         ) from error
     except Exception as error:  # any error, as above
         raise _unreadable_model_error(path, error) from error
+    return model
 
 
 def _loading_code(path: str, trusted: Sequence[str]) -> tuple[str, str]:
@@ -76,12 +84,13 @@ def _unreadable_model_error(path: Path, error: Exception) -> Findings:
     )
 
 
-def _require_size_limit(path: Path) -> None:
-    """Raise ValueError when the decompressed archive is larger than MODEL_FILE_LIMIT."""
+def _require_sound_file(path: Path) -> None:
+    """Raise ValueError when the decompressed archive is larger than MODEL_FILE_LIMIT, or creates a type in an unknown way."""
     with zipfile.ZipFile(path) as archive:
         size = sum(member.file_size for member in archive.infolist())
-    if size > MODEL_FILE_LIMIT:
-        raise ValueError(f"its decompressed size is {size:,} bytes, more than {MODEL_FILE_LIMIT:,}")
+        if size > MODEL_FILE_LIMIT:
+            raise ValueError(f"its decompressed size is {size:,} bytes, more than {MODEL_FILE_LIMIT:,}")
+        require_reviewed_nodes(json.loads(archive.read(_SCHEMA_FILE)))
 
 
 SKOPS = Packager(

@@ -8,12 +8,12 @@ from typing import Any
 
 from mlops_ci.core.errors import Findings, ToolError
 from mlops_ci.training import frame, prediction_columns, user_code
+from mlops_ci.training.library_imports import LIBRARIES, MODEL_FILE_LIBRARIES, import_libraries
 from mlops_ci.training.packaging.protocol import Packager
 from mlops_ci.training.packaging.skops import SKOPS
 from mlops_ci.training.packaging.structural_digest import OpaqueObjectError
 from mlops_ci.training.packaging.table import load_packager
 from mlops_ci.training.workers import protocol
-from mlops_ci.training.workers.library_imports import LIBRARIES, MODEL_FILE_LIBRARIES, import_libraries
 from mlops_ci.training.workers.type_statement import state_types
 
 

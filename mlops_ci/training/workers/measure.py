@@ -18,10 +18,10 @@ import numpy as np
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.errors import Findings, error_headline
 from mlops_ci.training import frame
+from mlops_ci.training.library_imports import LIBRARIES, import_libraries
 from mlops_ci.training.packaging.skops import SKOPS
 from mlops_ci.training.predictions import Floats
 from mlops_ci.training.workers import protocol, score
-from mlops_ci.training.workers.library_imports import LIBRARIES, import_libraries
 from mlops_ci.training.workers.protocol import ModelCosts
 
 BATCH_ROWS = 1_000  # rows

@@ -17,6 +17,7 @@ from mlops_ci.core.codec import decode_json, encode
 from mlops_ci.core.diagnostics import Diagnostic, Location, replace_control_characters
 from mlops_ci.core.records.training_run import ModelField, ModelSignature
 from mlops_ci.training.frameworks.sklearn import SKLEARN
+from mlops_ci.training.packaging.reviewed_types import types_for
 from mlops_ci.training.packaging.skops import SKOPS
 from mlops_ci.training.workers import untrusted_files, warm
 
@@ -32,6 +33,8 @@ _MAX_ERRORS, _MAX_TEXT_LENGTH, _MAX_LOCATION = (
 
 # the prefix of scikit-learn's types and estimators: a repository cannot add code under this name
 _LIBRARY_PREFIX = "sklearn."
+# the reviewed types of packages that are always installed
+_LIBRARY_TYPES = frozenset(types_for(SKOPS.reviewed_types, _LIBRARY_PREFIX, ()))
 
 
 @dataclass(frozen=True)
@@ -288,7 +291,7 @@ def _is_library_estimator(estimator: str | None, entrypoint: str | None) -> bool
 
 
 def _are_library_types(trusted: Sequence[str]) -> bool:
-    return all(name in SKOPS.reviewed_types or name.startswith(_LIBRARY_PREFIX) for name in trusted)
+    return all(name in _LIBRARY_TYPES or name.startswith(_LIBRARY_PREFIX) for name in trusted)
 
 
 def _is_plausible_location(where: Location) -> bool:

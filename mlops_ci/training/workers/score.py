@@ -11,10 +11,10 @@ import numpy as np
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.errors import Findings, ToolError, error_headline
 from mlops_ci.training import frame, prediction_columns
+from mlops_ci.training.library_imports import LIBRARIES, import_libraries
 from mlops_ci.training.packaging.skops import SKOPS
 from mlops_ci.training.packaging.table import load_packager
 from mlops_ci.training.workers import protocol
-from mlops_ci.training.workers.library_imports import LIBRARIES, import_libraries
 
 
 def main(path: str) -> None:

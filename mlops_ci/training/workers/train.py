@@ -13,11 +13,11 @@ from mlops_ci.training.environment import loaded_threadpools
 from mlops_ci.training.frameworks.protocol import EstimatorRecipe
 from mlops_ci.training.frameworks.sklearn import SKLEARN
 from mlops_ci.training.frameworks.table import load_framework
+from mlops_ci.training.library_imports import LIBRARIES, import_libraries
 from mlops_ci.training.packaging.protocol import Packager
 from mlops_ci.training.packaging.structural_digest import OpaqueObjectError
 from mlops_ci.training.packaging.table import load_packager
 from mlops_ci.training.workers import protocol
-from mlops_ci.training.workers.library_imports import LIBRARIES, import_libraries
 
 
 def main(path: str) -> None:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from mlops_ci.core import fork_server, process
 from mlops_ci.core.fork_server import ForkServer, ForkServerError
-from mlops_ci.training.workers.library_imports import LIBRARIES, import_libraries
+from mlops_ci.training.library_imports import LIBRARIES, import_libraries
 
 _WORKERS = tuple(f"mlops_ci.training.workers.{name}" for name in ("train", "inspect", "score", "measure"))
 # threads that these imports start and a child does not need: pyarrow's allocator frees memory in one, and its own fork

@@ -22,12 +22,13 @@ from mlops_ci.spec.spec_types import TrainSpec
 from mlops_ci.training.environment import training_environment
 from mlops_ci.training.fit import fit_model
 from mlops_ci.training.inference.scoring import PackagedModel, score_models
+from mlops_ci.training.library_imports import LIBRARIES
 from mlops_ci.training.package import FittedModel
 from mlops_ci.training.packaging.package_files import GOLDEN_FILE
+from mlops_ci.training.packaging.reviewed_types import types_for
 from mlops_ci.training.packaging.skops import SKOPS
 from mlops_ci.training.training_task import TrainingTask
 from mlops_ci.training.workers import protocol, warm
-from mlops_ci.training.workers.library_imports import LIBRARIES
 from tests.support.forked import TOOLKIT, fork, is_gone, run_fresh, template
 from tests.training.conftest import workers_in_process
 
@@ -37,9 +38,7 @@ INPUTS, OUTPUT = (ModelField("a", "number"), ModelField("b", "number")), ModelFi
 TREE = "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"
 SPECS = {
     "linear": TrainSpec(estimator="sklearn.linear_model.LogisticRegression"),
-    "boosting": TrainSpec(
-        estimator="sklearn.ensemble.HistGradientBoostingClassifier", params={"max_iter": 3}, trusted=(TREE,)
-    ),
+    "boosting": TrainSpec(estimator="sklearn.ensemble.HistGradientBoostingClassifier", params={"max_iter": 3}),
 }
 
 
@@ -183,7 +182,9 @@ MODEL = protocol.ModelItem(
 TRAIN = protocol.TrainJob(
     "sklearn", "d", "o", "r", "regression", INPUTS, OUTPUT, "sklearn.linear_model.Ridge", None, {}, 0
 )
-INSPECT = protocol.InspectJob("skops", "m", "f", "o", "r", "regression", INPUTS, (TREE, *SKOPS.reviewed_types))
+INSPECT = protocol.InspectJob(
+    "skops", "m", "f", "o", "r", "regression", INPUTS, (TREE, *types_for(SKOPS.reviewed_types, "sklearn.x", ()))
+)
 
 
 @pytest.mark.parametrize(
@@ -200,6 +201,7 @@ INSPECT = protocol.InspectJob("skops", "m", "f", "o", "r", "regression", INPUTS,
         (replace(INSPECT, paths=("/repo",)), False),
         (replace(INSPECT, paths=("/repo",), types_only=True), False),
         (replace(INSPECT, trusted=("builtins.eval",)), False),
+        (replace(INSPECT, trusted=("xgboost.core.Booster",)), False),
         (protocol.ScoreJob("f", (MODEL,), ("o",)), True),
         (protocol.ScoreJob("f", (MODEL, replace(MODEL, paths=("/repo",))), ("o", "o")), False),
         (protocol.MeasureJob("f", (replace(MODEL, trusted=("mine.Model",)),), ()), False),

@@ -8,11 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mlops_ci.training.workers.library_imports import LIBRARIES, import_libraries
+from mlops_ci.training.library_imports import LIBRARIES, import_libraries
 
 LOOK = """
 import gc, inspect, json, sys
-from mlops_ci.training.workers.library_imports import import_libraries
+from mlops_ci.training.library_imports import import_libraries
 import_libraries(("no.such.module", "broken_module", "scipy.special", "scipy.stats"))
 import scipy._lib._docscrape as docscrape
 import scipy.special
@@ -48,7 +48,7 @@ def test_libraries_that_are_there_are_not_frozen_again() -> None:
 
 WITH_TORCH = """
 import sys
-from mlops_ci.training.workers.library_imports import MODEL_FILE_LIBRARIES, import_libraries
+from mlops_ci.training.library_imports import MODEL_FILE_LIBRARIES, import_libraries
 import_libraries(MODEL_FILE_LIBRARIES)
 import skops.io
 from sklearn.externals.array_api_compat import is_torch_array
