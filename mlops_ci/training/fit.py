@@ -42,6 +42,7 @@ def fit_model(task: TrainingTask, data: Path, scratch: Path) -> FittedModel:
     All folders are created in `scratch`. Raises UsageProblem when the estimator of the spec cannot be built, and Findings
     when training fails or the model needs types that `train.trusted` does not list.
     """
+    _require_free_names(task)
     golden = select_golden_rows(data, task.inputs)  # before the training process knows the path of the data
     return package_fit(task, run_training(task, data, scratch), golden, scratch)
 
