@@ -6,7 +6,6 @@ from pathlib import Path
 
 from mlops_ci.core.plan import Outcome, Plan
 from mlops_ci.core.planned_writes import WriteFile
-from mlops_ci.core.records.events import Release
 from mlops_ci.core.records.training_run import TrainingRun
 from mlops_ci.core.results.lifecycle import FetchReport
 from mlops_ci.core.verbs import ALL_SURFACES, FETCH_PERMISSION, MODEL_OPTION, Option, Verb
@@ -14,7 +13,6 @@ from mlops_ci.registry import run_store
 from mlops_ci.registry.lookup import require_model, require_release, require_release_record
 from mlops_ci.registry.state import read_registry
 from mlops_ci.repository.context import Project
-from mlops_ci.repository.git import Repository
 from mlops_ci.repository.lookup import require_repository
 from mlops_ci.training.packaging.package_files import GOLDEN_FILE
 from mlops_ci.training.packaging.table import load_packager
@@ -61,23 +59,19 @@ def fetch(project: Project, *, model: str, directory: str) -> Outcome[FetchRepor
         for file in release.model_files
         if not _has_same_bytes(target / file.path, scratch / file.path)
     )
-    paths = _import_folders(repo, run, release, target)
+    record = run_store.read_record(repo, run, "run.json", TrainingRun)
+    # the folders, among the fetched files, from which a model with its own code imports that code
+    paths = entrypoint_folders(record.estimator, target / run_store.CODE_FOLDER) if release.code else ()
+    inputs = record.signature.inputs
     packager = load_packager(release.model_format.name)
     module, load = packager.loading_code(str(target / release.model_format.entry_file), release.trusted)
     lines = (
         f"import sys; sys.path[:0] = {list(paths)!r}; import pandas, {module}" if paths else f"import pandas, {module}",
         f"model = {load}",
-        f"print(model.predict(pandas.read_parquet({str(target / GOLDEN_FILE)!r})[model.feature_names_in_]))",
+        # the inputs come first, in the order of the training; not every model tells their names
+        f"print(model.predict(pandas.read_parquet({str(target / GOLDEN_FILE)!r}).iloc[:, :{len(inputs)}]))",
     )
     return Outcome(FetchReport(name, release.version, str(target), release.model_files, lines), plan=Plan(writes))
-
-
-def _import_folders(repo: Repository, run: run_store.StoredRun, release: Release, target: Path) -> tuple[str, ...]:
-    """Return the folders, among the fetched files, from which a model with its own code imports that code."""
-    if not release.code:
-        return ()
-    entrypoint = run_store.read_record(repo, run, "run.json", TrainingRun).estimator
-    return entrypoint_folders(entrypoint, target / run_store.CODE_FOLDER)
 
 
 def _has_same_bytes(existing: Path, wanted: Path) -> bool:

@@ -24,8 +24,8 @@ RECORDED_PACKAGES = (
     "threadpoolctl",
 )
 MODEL_LOADING_PACKAGES = frozenset(
-    {"joblib", "numpy", "pandas", "scikit-learn", "scipy", "skops", "threadpoolctl"}
-)  # the packages that loading a model file needs
+    {"joblib", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "skops", "threadpoolctl"}
+)  # the packages that loading a model file and reading its golden rows need
 _DISTRIBUTION_NAMES = {"sklearn": "scikit-learn"}
 
 
@@ -73,7 +73,7 @@ def loaded_threadpools() -> tuple[str, ...]:
 
 
 def pip_requirements(environment: TrainingEnvironment) -> str:
-    """Return the exact package versions that loading a model needs, in the format of pip's requirements."""
+    """Return the exact package versions that loading a model and reading its golden rows needs, in the format of pip's requirements."""
     needed = {
         name: version
         for name, version in environment.packages.items()
