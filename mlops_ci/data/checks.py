@@ -285,7 +285,7 @@ def _installed_check_outcomes(table: Table, spec: DatasetSpec) -> Iterator[Check
             continue
         with translate_plugin_errors("mlops_ci.checks", check.type):
             forbid_reuse()
-            answer = made.evaluate(nw.from_native(table.relation()))
+            answer = made.evaluate(nw.from_native(table.named_relation()))
             result = CheckResult(
                 check.name or check.type,
                 made.expectation,

@@ -33,6 +33,7 @@ _NUMBER_PATTERN = (
     r"-?((0|[1-9][0-9]{0,17})|(0|[1-9][0-9]*)\.[0-9]*|\.[0-9]+)|-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)[eE][+-]?[0-9]+"
 )
 _NAN_OR_INFINITY_PATTERN = "(?i:nan|[+-]?inf(inity)?)"
+_ESCAPED_BYTE = re.compile(rb"[^a-z0-9_]")
 _MAX_EXACT_FLOAT = 2**53  # below this value, a float represents every integer exactly
 _TIMESTAMP_PATTERN = (
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?)?"
@@ -56,8 +57,23 @@ def logical_type(sql_type: str) -> str:
 
 
 def quote_identifier(name: str) -> str:
-    """Return a name as an SQL identifier."""
+    """Return a name as an SQL identifier. A column of the data is addressed by `column_sql` instead."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def column_alias(name: str) -> str:
+    """Return the name that a column of the data has inside the engine, such as `c_amount` or `c_customer%2eid`.
+
+    DuckDB and Narwhals read meaning into some names (`*`, `a.b`), and DuckDB takes upper and lower case for equal. An
+    alias has only lower-case letters, digits, `_` and `%`, and different names have different aliases. It starts with
+    `c_`, so that it is neither a word of SQL nor a column that a query of ours adds.
+    """
+    return "c_" + _ESCAPED_BYTE.sub(lambda byte: b"%%%02x" % byte[0][0], name.encode("utf-8", "surrogatepass")).decode()
+
+
+def column_sql(name: str) -> str:
+    """Return SQL for a column of the relation `cells`, whose columns have aliases."""
+    return f'"{column_alias(name)}"'
 
 
 def quote_literal(text: str) -> str:
@@ -65,9 +81,8 @@ def quote_literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def parsed_value_sql(name: str, type: str) -> str:
+def parsed_value_sql(column: str, type: str) -> str:
     """Return SQL that converts a text column to canonical values of the type. Every text must be a value of the type."""
-    column = quote_identifier(name)
     if type in ("string", EMPTY_TYPE):
         return column
     value = f"nullif({column}, '')"
@@ -76,14 +91,13 @@ def parsed_value_sql(name: str, type: str) -> str:
     return _canonical_value_sql(f"CAST({value} AS {SQL_TYPES[type]})", type)
 
 
-def identity_text_sql(name: str, type: str) -> str:
+def identity_text_sql(column: str, type: str) -> str:
     """Return SQL for the text of a key value. The text does not depend on the inferred type of the column.
 
     One odd value turns a CSV column of integers into text, or a column of dates into timestamps. The identity of the
     other rows must not change with it. So whole numbers have no `.0`, midnight has no time of day, and a text that is a
     value of another type is written in that type's form. (A float beyond 2^53 no longer has its exact digits.)
     """
-    column = quote_identifier(name)
     if type == "number":
         return _number_text_sql(column)
     if type == "timestamp":
@@ -109,9 +123,8 @@ def _timestamp_text_sql(value: str) -> str:
     return f"CASE WHEN {value} = date_trunc('day', {value}) THEN {value}::DATE::VARCHAR ELSE {value}::VARCHAR END"
 
 
-def converted_value_sql(name: str, sql_type: str, type: str) -> str:
+def converted_value_sql(column: str, sql_type: str, type: str) -> str:
     """Return SQL that converts a column of DuckDB type `sql_type` to canonical values of the logical type."""
-    column = quote_identifier(name)
     if type == "integer":
         return column if sql_type in ("HUGEINT", "UHUGEINT", "UBIGINT") else f"CAST({column} AS BIGINT)"
     if type == "timestamp" and sql_type.startswith(("TIMESTAMPTZ", "TIMESTAMP WITH")):
@@ -121,4 +134,4 @@ def converted_value_sql(name: str, sql_type: str, type: str) -> str:
 
 def _canonical_value_sql(value: str, type: str) -> str:
     # NaN becomes a missing value, and minus zero becomes zero
-    return f"nullif({value}, CAST('nan' AS DOUBLE)) + 0.0" if type == "number" else value
+    return f"CASE WHEN NOT isnan({value}) THEN {value} + 0.0 END" if type == "number" else value

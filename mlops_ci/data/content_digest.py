@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mlops_ci.core.digest import canonical_json
-from mlops_ci.data.column_types import EMPTY_TYPE, OTHER_TYPE, identity_text_sql, quote_identifier
+from mlops_ci.data.column_types import EMPTY_TYPE, OTHER_TYPE, column_sql, identity_text_sql
 
 ROWS_PER_DIGEST_PASS = 4_000_000  # a row hash is 64 characters: about half a gigabyte to sort at a time
 _BUCKET_COUNT = 256
@@ -74,11 +74,12 @@ def content_digests(
 
 
 def _key_value_sql(name: str, type: str) -> str:
-    text = identity_text_sql(name, type)
-    return f"CASE WHEN {quote_identifier(name)} IS NULL THEN 'n' ELSE strlen({text}) || ':' || {text} END"
+    column = column_sql(name)
+    text = identity_text_sql(column, type)
+    return f"CASE WHEN {column} IS NULL THEN 'n' ELSE strlen({text}) || ':' || {text} END"
 
 
 def _value_text_sql(name: str, type: str) -> str:
-    column = quote_identifier(name)
+    column = column_sql(name)
     text = f"epoch_us({column})::VARCHAR" if type == "timestamp" else f"{column}::VARCHAR"
     return f"CASE WHEN {column} IS NULL THEN 'n' ELSE '{_TYPE_TAGS[type]}' || strlen({text}) || ':' || {text} END"

@@ -9,7 +9,7 @@ from math import perm, sqrt
 from typing import Any
 
 from mlops_ci.core.diagnostics import Diagnostic
-from mlops_ci.data.column_types import quote_identifier
+from mlops_ci.data.column_types import column_sql
 from mlops_ci.data.content_digest import row_hash_sql
 from mlops_ci.data.engines.duckdb import Table
 from mlops_ci.data.profile import displayable_row, personal_columns
@@ -167,10 +167,10 @@ def _find_shared_keys(table: Table, spec: DatasetSpec, condition: str) -> tuple[
 
     Keys with a missing value are left out: `check-nulls` reports them.
     """
-    names = ", ".join(map(quote_identifier, spec.key))
-    filled = " AND ".join(f"{quote_identifier(name)} IS NOT NULL" for name in spec.key)
+    names = ", ".join(map(column_sql, spec.key))
+    filled = " AND ".join(f"{column_sql(name)} IS NOT NULL" for name in spec.key)
     shared = (
-        f'SELECT {names}, count(*) FILTER (WHERE {condition}) AS "rows held" FROM data WHERE {filled} GROUP BY {names} '
+        f'SELECT {names}, count(*) FILTER (WHERE {condition}) AS "rows held" FROM cells WHERE {filled} GROUP BY {names} '
         f"HAVING bool_or({condition}) AND NOT bool_and({condition})"
     )
     rows, *_ = table.connection.execute(f'SELECT coalesce(sum("rows held"), 0) FROM ({shared})').fetchone()
@@ -215,13 +215,13 @@ def _create_recurring_table(run: Any, content: Mapping[str, str], condition: str
 
     The table has each hash that several rows share, the number of rows `m`, and the number `held` of holdout rows.
     """
-    total = int(run("SELECT count(*) FROM data").fetchone()[0])
+    total = int(run("SELECT count(*) FROM cells").fetchone()[0])
     passes = 1 + total // ROWS_PER_LEAK_PASS
     run("CREATE TEMP TABLE recurring (hash UBIGINT, m BIGINT, held BIGINT)")
     for index in range(passes):
         run(
             f"INSERT INTO recurring SELECT hash, count(*), count(*) FILTER (WHERE held) FROM ("
-            f"SELECT {_content_hash_sql(content)} AS hash, {condition} AS held FROM data"
+            f"SELECT {_content_hash_sql(content)} AS hash, {condition} AS held FROM cells"
             f") WHERE hash % {passes} = {index} GROUP BY hash HAVING count(*) > 1"
         )
     return total
@@ -229,27 +229,27 @@ def _create_recurring_table(run: Any, content: Mapping[str, str], condition: str
 
 def _create_content_tables(run: Any, content: Mapping[str, str], condition: str, telling: list[str]) -> None:
     """Create the tables `contents` (the repeated contents) and `own` (those with a value that no other content has)."""
-    values = "".join(f", any_value({quote_identifier(name)}) AS v{index}" for index, name in enumerate(telling))
+    values = "".join(f", any_value({column_sql(name)}) AS v{index}" for index, name in enumerate(telling))
     run(
         f"CREATE TEMP TABLE contents AS SELECT content, count(*) AS m, count(*) FILTER (WHERE held) AS held{values} FROM ("
-        f"SELECT {row_hash_sql(content)} AS content, {condition} AS held, {', '.join(map(quote_identifier, telling))} FROM data "
+        f"SELECT {row_hash_sql(content)} AS content, {condition} AS held, {', '.join(map(column_sql, telling))} FROM cells "
         f"WHERE {_content_hash_sql(content)} IN (SELECT hash FROM recurring)) GROUP BY content HAVING count(*) > 1"
     )
     run("CREATE TEMP TABLE own (content VARCHAR)")
     for index, name in enumerate(telling):
-        value = quote_identifier(name)
+        value = column_sql(name)
         # when all rows with the value are rows of this content, no other content has the value
         run(
-            f"INSERT INTO own SELECT content FROM contents JOIN (SELECT {value} AS value, count(*) AS n FROM data "
+            f"INSERT INTO own SELECT content FROM contents JOIN (SELECT {value} AS value, count(*) AS n FROM cells "
             f"WHERE {value} IN (SELECT v{index} FROM contents) GROUP BY {value}) ON v{index} = value WHERE n = m"
         )
 
 
 def _find_copy_examples(table: Table, spec: DatasetSpec, content: Mapping[str, str], condition: str) -> Iterator[str]:
     least = ", ".join(f"k{index}" for index in range(len(spec.key)))
-    renamed = ", ".join(f"{quote_identifier(name)} AS k{index}" for index, name in enumerate(spec.key))
+    renamed = ", ".join(f"{column_sql(name)} AS k{index}" for index, name in enumerate(spec.key))
     rows = (
-        f"SELECT {row_hash_sql(content)} AS content, {condition} AS held, {renamed} FROM data "
+        f"SELECT {row_hash_sql(content)} AS content, {condition} AS held, {renamed} FROM cells "
         f"WHERE {_content_hash_sql(content)} IN (SELECT hash FROM recurring WHERE held BETWEEN 1 AND m - 1)"
     )
     pairs = (
@@ -275,8 +275,8 @@ def _format_key(spec: DatasetSpec, key: Any) -> str:
 
 
 def _distinct_count_sql(name: str) -> str:
-    return f"SELECT count(DISTINCT {quote_identifier(name)}) FROM data"
+    return f"SELECT count(DISTINCT {column_sql(name)}) FROM cells"
 
 
 def _content_hash_sql(content: Mapping[str, str]) -> str:
-    return f"hash({', '.join(map(quote_identifier, content))})"
+    return f"hash({', '.join(map(column_sql, content))})"

@@ -10,7 +10,7 @@ from typing import Any
 
 from mlops_ci.core.records.base import Scalar
 from mlops_ci.core.records.training_run import ColumnProfile
-from mlops_ci.data.column_types import EMPTY_TYPE, OTHER_TYPE
+from mlops_ci.data.column_types import EMPTY_TYPE, OTHER_TYPE, column_alias
 from mlops_ci.data.engines.duckdb import Table
 from mlops_ci.data.row_rules import RowRule, UniqueRule
 from mlops_ci.spec.spec_types import DatasetSpec
@@ -18,6 +18,7 @@ from mlops_ci.spec.spec_types import DatasetSpec
 MAX_SAMPLE_ROWS = 5
 MAX_TEXT_WIDTH = 80
 PII_MASK = "***"
+DUPLICATES_LABEL = "rows with these values"
 _ORDERED_TYPES = ("integer", "number", "boolean", "date", "timestamp", "string")
 _MAX_SQUARABLE = (
     1e150  # the square of a larger value overflows: mean and deviation leave such values out, like infinities
@@ -66,15 +67,22 @@ def find_duplicates(
     """Return the exact number of rows that have the same values as another row, and the first such values."""
     import narwhals as nw
 
-    columns = list(rule.columns)
-    counter = "rows with these values"
+    columns = list(map(column_alias, rule.columns))
+    counter = "rows_with_these_values"
     lazy: Any = nw.from_native(table.relation()).select(*columns)
     groups = lazy.drop_nulls(columns).group_by(*columns).agg(nw.len().alias(counter)).filter(nw.col(counter) > 1)
     count = table.fetch_rows(groups.select(nw.col(counter).sum()).to_native())[0][0]
     if not count:
         return 0, ()
     samples = table.fetch_rows(groups.sort(*columns).head(MAX_SAMPLE_ROWS).to_native())
-    return int(count), tuple(displayable_row(dict(zip([*columns, counter], row, strict=True)), pii) for row in samples)
+    return int(count), tuple(_duplicate_sample(rule.columns, row, pii) for row in samples)
+
+
+def _duplicate_sample(columns: tuple[str, ...], row: tuple[Any, ...], pii: frozenset[str]) -> Mapping[str, Scalar]:
+    *values, times = row
+    shown = displayable_row(dict(zip(columns, values, strict=True)), pii)
+    # a column of this name keeps its value
+    return {**shown, DUPLICATES_LABEL: times} if DUPLICATES_LABEL not in shown else shown
 
 
 def sample_failing_rows(
@@ -88,7 +96,8 @@ def sample_failing_rows(
         return ()
     order = list(dict.fromkeys((*key, *sorted(table.types))))
     lazy: Any = nw.from_native(relation)
-    samples = lazy.filter(rule.failure_expression).sort(*order).head(MAX_SAMPLE_ROWS).select(*columns).to_native()
+    failing = lazy.filter(rule.failure_expression).sort(*map(column_alias, order)).head(MAX_SAMPLE_ROWS)
+    samples = failing.select(*map(column_alias, columns)).to_native()
     return tuple(displayable_row(dict(zip(columns, row, strict=True)), pii) for row in table.fetch_rows(samples))
 
 
@@ -124,7 +133,7 @@ def personal_columns(spec: DatasetSpec) -> frozenset[str]:
 def _profile_expressions(name: str, type: str) -> dict[str, Any]:
     import narwhals as nw
 
-    value = nw.col(name)
+    value = nw.col(column_alias(name))
     expressions = {"nulls": value.is_null().sum()}
     if type in _ORDERED_TYPES:
         expressions |= {"min": value.min(), "max": value.max()}

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from mlops_ci.core.choices import CheckSeverity
+from mlops_ci.data.column_types import column_alias
 from mlops_ci.spec.spec_types import CheckSpec, ColumnSpec, DatasetSpec
 from mlops_ci.spec.yaml.document import Pointer
 
@@ -62,7 +63,7 @@ def column_rules(name: str, column: ColumnSpec, type: str, key: bool) -> Iterato
     """
     import narwhals as nw
 
-    value = nw.col(name)
+    value = nw.col(column_alias(name))
     at: Pointer = ("spec", "columns", name)
 
     def rule(id: str, check: str, wanted: str, failing: Any, share: float = 0.0) -> RowRule:
@@ -125,7 +126,14 @@ def key_rules(spec: DatasetSpec) -> Iterator[RowRule]:
     for index, name in enumerate(spec.key):
         at = ("spec", "key", index)
         yield RowRule(
-            "check-nulls", "nulls", "no missing values in a key column", at, nw.col(name).is_null(), name, 0.0, (name,)
+            "check-nulls",
+            "nulls",
+            "no missing values in a key column",
+            at,
+            nw.col(column_alias(name)).is_null(),
+            name,
+            0.0,
+            (name,),
         )
 
 
@@ -137,7 +145,7 @@ def finite_rules(spec: DatasetSpec, types: Mapping[str, str]) -> Iterator[RowRul
         if type == "number":
             column = spec.columns.get(name, ColumnSpec())
             at = ("spec", "columns", name)
-            failing = ~nw.col(name).is_finite()
+            failing = ~nw.col(column_alias(name)).is_finite()
             yield RowRule("check-finite", "finite", "a finite number", at, failing, name, 0.0, (name,), column.severity)
 
 

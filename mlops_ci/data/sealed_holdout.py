@@ -10,13 +10,13 @@ from typing import get_args
 from mlops_ci.core.diagnostics import Location
 from mlops_ci.core.errors import Findings
 from mlops_ci.core.records.base import FileDigest
-from mlops_ci.data.column_types import quote_identifier
+from mlops_ci.data.column_types import column_sql
 from mlops_ci.data.engines.duckdb import Table, read_table
 from mlops_ci.data.engines.duckdb_errors import translate_duckdb_errors
 from mlops_ci.data.sources.protocol import ReadableFiles
 from mlops_ci.spec.spec_types import ColumnSpec, ColumnType, SourceSpec
 
-_HOLDOUT_COLUMN = '"mlops-ci held out"'
+_HOLDOUT_COLUMN = "held_out"  # no column of the data: those have aliases
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,10 @@ def attach_holdout(table: Table, held: SealedHoldout, where: Location) -> Table:
     Raises Findings `data-files-differ` when columns or types differ, and the Findings of `open_table`.
     """
     run, types = table.connection.execute, table.types
-    run(f"ALTER {table.relation_kind} data RENAME TO learned")
+    run(f"ALTER {table.relation_kind} cells RENAME TO learned")
     expected = {name: ColumnSpec(type=type) for name, type in types.items() if type in get_args(ColumnType)}  # type: ignore[arg-type] # the condition narrows it
     holdout = read_table(table.connection, ReadableFiles(held.root, held.files, held.source), expected)
-    run(f"ALTER {holdout.relation_kind} data RENAME TO held")
+    run(f"ALTER {holdout.relation_kind} cells RENAME TO held")
     for name in [*types, *holdout.types]:
         training_type, holdout_type = types.get(name, "missing"), holdout.types.get(name, "missing")
         if training_type != holdout_type:
@@ -57,9 +57,9 @@ def attach_holdout(table: Table, held: SealedHoldout, where: Location) -> Table:
                 location=where,
                 help="correct one of the two sources: they must have the same columns and types",
             )
-    columns = ", ".join(map(quote_identifier, types))
+    columns = ", ".join(map(column_sql, types))
     with translate_duckdb_errors("the data"):
         run(
-            f"CREATE VIEW data AS SELECT {columns}, false AS {_HOLDOUT_COLUMN} FROM learned UNION ALL SELECT {columns}, true FROM held"
+            f"CREATE VIEW cells AS SELECT {columns}, false AS {_HOLDOUT_COLUMN} FROM learned UNION ALL SELECT {columns}, true FROM held"
         )
     return replace(table, holdout_condition=_HOLDOUT_COLUMN)

@@ -15,7 +15,7 @@ from mlops_ci.core.errors import Findings
 from mlops_ci.core.records.base import FileDigest
 from mlops_ci.core.records.training_run import Split
 from mlops_ci.data.cache import cache_key, read_cache_entry, write_cache_entry
-from mlops_ci.data.column_types import SQL_TYPES, quote_identifier, quote_literal
+from mlops_ci.data.column_types import SQL_TYPES, column_sql, quote_literal
 from mlops_ci.data.content_digest import content_digests, key_text_sql, row_hash_sql
 from mlops_ci.data.engines.duckdb import Table, open_table
 from mlops_ci.data.engines.duckdb_errors import translate_duckdb_errors
@@ -178,7 +178,9 @@ def _learned_rows_sql(table: Table, earlier: EarlierSplit) -> str:
     then = earlier.split
     if then.by == "time" and then.time and then.cutoff:
         moment = f"TRY_CAST({quote_literal(then.cutoff)} AS {SQL_TYPES[table.types[then.time]]})"
-        return f"coalesce({quote_identifier(then.time)} < {moment}, true)"  # a row without a time may have been a training row
+        return (
+            f"coalesce({column_sql(then.time)} < {moment}, true)"  # a row without a time may have been a training row
+        )
     return f"(NOT {_hash_condition_sql(table, earlier.key, then.epoch, then.fraction)})"
 
 
@@ -220,7 +222,7 @@ def target_findings(
 def count_holdout_rows(table: Table, spec: DatasetSpec) -> int:
     """Return the number of rows in the open table that a split by key-hash puts into the holdout."""
     answer = table.connection.execute(
-        f"SELECT count(*) FILTER (WHERE {_key_condition_sql(table, spec)}) FROM data"
+        f"SELECT count(*) FILTER (WHERE {_key_condition_sql(table, spec)}) FROM cells"
     ).fetchall()
     return int(answer[0][0])
 
@@ -262,7 +264,7 @@ def _split_summary(
     spec = dataset.spec
     condition, cutoff = _holdout_condition(table, dataset)
     used = {name: table.types[name] for name in (*names, *((spec.group,) if spec.group else ()))}
-    digests = content_digests(table.connection, "data", used, condition)
+    digests = content_digests(table.connection, "cells", used, condition)
     if spec.split.by == "sealed":
         digests.setdefault(True, (0, ""))  # a holdout that is not open has no rows and no digest
     if len(digests) < 2:
@@ -295,7 +297,7 @@ def _split_summary(
     note = f"{text}; {_key_help(spec)}" if lacking and (text := _shared_key_note(table, spec)) else ""
     every_digest = holdout_digest
     if holdout_rows and set(used) != set(table.types):
-        held = f"(SELECT * FROM data WHERE {condition})"
+        held = f"(SELECT * FROM cells WHERE {condition})"
         ((_, every_digest),) = content_digests(table.connection, held, table.types).values()
     return SplitSummary(record, summary, find_leaks(table, spec, condition), every_digest, note)
 
@@ -333,7 +335,7 @@ def _shared_key_note(table: Table, spec: DatasetSpec) -> str:
     if spec.split.by == "time":
         return ""
     identity = _row_identity_sql(table, split_key(spec))
-    rows, distinct = table.connection.execute(f"SELECT count(*), count(DISTINCT {identity}) FROM data").fetchall()[0]
+    rows, distinct = table.connection.execute(f"SELECT count(*), count(DISTINCT {identity}) FROM cells").fetchall()[0]
     if distinct == rows:
         return ""
     what = "group" if spec.group else "key" if spec.key else "row"
@@ -344,8 +346,8 @@ def _shared_key_note(table: Table, spec: DatasetSpec) -> str:
 def _time_condition(table: Table, dataset: LocatedSpec[DatasetSpec]) -> tuple[str, str]:
     spec = dataset.spec
     name = spec.time or "time"
-    moment = quote_identifier(name)
-    rows, missing = table.connection.execute(f"SELECT count(*), count(*) - count({moment}) FROM data").fetchall()[0]
+    moment = column_sql(name)
+    rows, missing = table.connection.execute(f"SELECT count(*), count(*) - count({moment}) FROM cells").fetchall()[0]
     if missing:
         raise Findings.of(
             "split-time-missing",
@@ -357,7 +359,7 @@ def _time_condition(table: Table, dataset: LocatedSpec[DatasetSpec]) -> tuple[st
     type = SQL_TYPES[table.types[name]]
     # DuckDB's own text form, which it reads back exactly
     (text,) = table.connection.execute(
-        f"SELECT {moment}::VARCHAR FROM data ORDER BY {moment} DESC LIMIT 1 OFFSET {newest - 1}"
+        f"SELECT {moment}::VARCHAR FROM cells ORDER BY {moment} DESC LIMIT 1 OFFSET {newest - 1}"
     ).fetchall()[0]
     return f"({moment} >= CAST({quote_literal(text)} AS {type}))", text.replace(" ", "T")
 
@@ -371,19 +373,19 @@ def _write_parquet(
     marks: Mapping[str, str],
     first: tuple[str, ...],
 ) -> None:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    chosen = ", ".join(
-        [*map(quote_identifier, names), *(f"{sql} AS {quote_identifier(name)}" for name, sql in marks.items())]
-    )
+    chosen = ", ".join([*map(column_sql, names), *(f"{sql} AS {column_sql(name)}" for name, sql in marks.items())])
     digests = dict.fromkeys(row_hash_sql({name: table.types[name] for name in some}) for some in (first, names))
-    order = ", ".join([*map(quote_identifier, spec.key), *digests])
-    query = f"SELECT {chosen} FROM data WHERE {where} ORDER BY {order}"
+    order = ", ".join([*map(column_sql, spec.key), *digests])
+    query = f"SELECT {chosen} FROM cells WHERE {where} ORDER BY {order}"
     if (content := table.recall_file(query)) is not None:
         path.write_bytes(content)
         return
     reader: Any = table.connection.sql(query).to_arrow_reader(ROWS_PER_WRITE)
-    with pq.ParquetWriter(path, reader.schema) as writer:
+    schema = pa.schema([column.with_name(name) for column, name in zip(reader.schema, [*names, *marks], strict=True)])
+    with pq.ParquetWriter(path, schema) as writer:
         for batch in reader:
-            writer.write_batch(batch)
+            writer.write_batch(batch.rename_columns(schema.names))
     table.remember_file(query, path)

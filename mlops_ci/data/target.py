@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlops_ci.data.column_types import quote_identifier
+from mlops_ci.data.column_types import column_sql
 from mlops_ci.data.engines.duckdb import Table
 
 
@@ -28,10 +28,10 @@ class TargetSummary:
 
 def summarize_target(table: Table, target: str, condition: str) -> TargetSummary:
     """Return the summary of the column `target`; `condition` is SQL that is true for a row of the holdout, and never null."""
-    value = quote_identifier(target)
+    value = column_sql(target)
     classes, train, holdout, missing, *ends = table.connection.execute(
         f"SELECT count(DISTINCT {value}), count(DISTINCT {value}) FILTER (WHERE NOT {condition}), "
-        f"count(DISTINCT {value}) FILTER (WHERE {condition}), count(*) - count({value}), min({value}), max({value}) FROM data"
+        f"count(DISTINCT {value}) FILTER (WHERE {condition}), count(*) - count({value}), min({value}), max({value}) FROM cells"
     ).fetchall()[0]
     labels = _class_labels(ends) if classes == 2 else ()
     return TargetSummary(table.types[target], missing, classes, train, holdout, labels)

@@ -12,7 +12,10 @@ from mlops_ci.core.diagnostics import Diagnostic, Location
 from mlops_ci.core.digest import digest_json
 from mlops_ci.core.records.base import ProjectRef
 from mlops_ci.core.records.training_run import CheckResult, DatasetSnapshot
+from mlops_ci.data.content_digest import content_digests
+from mlops_ci.data.engines.duckdb import open_table
 from mlops_ci.data.snapshot import take_snapshot
+from mlops_ci.data.sources.table import open_source
 from mlops_ci.spec.spec_types import DatasetSpec, SourceSpec
 
 PROJECT = ProjectRef("shop", ".")
@@ -66,6 +69,13 @@ class Bench:
         """The snapshot and its findings, but for the warning that there is no key: most tables here need none."""
         record, findings = take_snapshot(self.root, self.dataset(**spec), now, self.cache, PROJECT)
         return record, tuple(found for found in findings if found.id != "split-without-key")
+
+    def content(self, **spec: Any) -> tuple[int, str]:
+        """The number of rows, and the digest of their content."""
+        dataset = self.dataset(**spec).spec
+        with open_table(self.root, open_source(dataset.source).resolve(self.root), dataset) as table:
+            (digest,) = content_digests(table.connection, "cells", table.types).values()
+            return digest
 
     def ids(self, **spec: Any) -> list[str]:
         return [found.id for found in self.snapshot(**spec)[1]]

@@ -8,10 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlops_ci.data import content_digest
-from mlops_ci.data.content_digest import content_digests
-from mlops_ci.data.engines.duckdb import open_table
-from mlops_ci.data.sources.table import open_source
-from mlops_ci.spec.spec_types import ColumnSpec, DatasetSpec, SourceSpec
+from mlops_ci.spec.spec_types import ColumnSpec, SourceSpec
 
 COLUMNS = {"i": ColumnSpec("integer"), "f": ColumnSpec("number"), "s": ColumnSpec("string"), "b": ColumnSpec("boolean"),
            "d": ColumnSpec("date"), "t": ColumnSpec("timestamp")}  # fmt: skip
@@ -55,16 +52,9 @@ def as_parquet(bench: Any, table: list[Row], names: list[str], path: str) -> Non
     bench.parquet({name: pa.array(cells[name], types[name]) for name in names}, path)
 
 
-def digest_of(bench: Any, **spec: Any) -> tuple[int, str]:
-    """The number of rows of a table, and the digest of their content."""
-    dataset = DatasetSpec(**{"source": bench.source, **spec})
-    with open_table(bench.root, open_source(dataset.source).resolve(bench.root), dataset) as table:
-        (digest,) = content_digests(table.connection, "data", table.types).values()
-        return digest
-
-
 def digests(bench: Any, source: SourceSpec) -> tuple[int, str]:
-    return digest_of(bench, source=source, columns=COLUMNS)
+    found: tuple[int, str] = bench.content(source=source, columns=COLUMNS)
+    return found
 
 
 @few
@@ -104,33 +94,33 @@ def test_the_digest_is_of_the_content(
 )
 def test_the_digest_changes_with_any_cell(bench: Any, other: str) -> None:
     bench.csv("a,b\n1,x\n2,y\n")
-    before = digest_of(bench)
+    before = bench.content()
     bench.csv(other)
-    assert digest_of(bench) != before
+    assert bench.content() != before
 
 
 def test_a_number_and_its_text_differ_and_values_do_not_run_together(bench: Any) -> None:
     bench.csv("a,b\n1,2\n")
-    assert digest_of(bench) != digest_of(bench, columns={"a": ColumnSpec("string")})
+    assert bench.content() != bench.content(columns={"a": ColumnSpec("string")})
     bench.csv("a,b\nxs1:y,z\n")
-    before = digest_of(bench)
+    before = bench.content()
     bench.csv("a,b\nx,s1:yz\n")
-    assert digest_of(bench) != before
+    assert bench.content() != before
 
 
 def test_the_order_of_many_rows_does_not_matter(bench: Any) -> None:
     lines = [f"{index},{index % 7}\n" for index in range(3000)]
     bench.csv("id,x\n" + "".join(lines))
-    before = digest_of(bench)
+    before = bench.content()
     bench.csv("id,x\n" + "".join(reversed(lines)))
-    assert digest_of(bench) == before
+    assert bench.content() == before
 
 
 def test_the_digest_is_the_same_in_one_pass_and_in_many(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.csv("id,x\n" + "".join(f"{index},{index % 7}\n" for index in range(500)))
-    before = digest_of(bench)
+    before = bench.content()
     monkeypatch.setattr(content_digest, "ROWS_PER_DIGEST_PASS", 100)
-    assert digest_of(bench) == before
+    assert bench.content() == before
 
 
 def test_the_digest_of_a_known_table_is_known(bench: Any) -> None:
@@ -141,4 +131,4 @@ def test_the_digest_of_a_known_table_is_known(bench: Any) -> None:
     state = hashlib.sha256(b'["id","name"]')
     for line in lines:
         state.update(f"{line[:2]}1:{hashlib.sha256(line.encode()).hexdigest()}".encode())
-    assert digest_of(bench) == (2, state.hexdigest())
+    assert bench.content() == (2, state.hexdigest())

@@ -87,7 +87,7 @@ def test_a_table_that_a_check_of_a_package_has_seen_is_read_again(
     bench.csv("id\n1\n")
 
     def evaluate(data: Any) -> CheckAnswer:
-        data.to_native().insert_into("data")
+        data.to_native().insert_into("cells")
         return CheckAnswer(True, "seen")
 
     made = SimpleNamespace(columns=(), expectation="none", evaluate=evaluate)

@@ -15,7 +15,7 @@ import yaml
 from mlops_ci.commands.scaffold.catalog import template_files
 from mlops_ci.core.errors import Findings, UsageProblem
 from mlops_ci.core.suggestions import quote, suggest
-from mlops_ci.data.column_types import SQL_TYPES, TYPE_TEST_SQL, quote_identifier
+from mlops_ci.data.column_types import SQL_TYPES, TYPE_TEST_SQL, column_sql
 from mlops_ci.data.engines.duckdb import Table, open_table
 from mlops_ci.data.row_rules import pluralize
 from mlops_ci.data.sources.files import source_files
@@ -146,7 +146,7 @@ def _guess_delimiter(table: Path) -> str:
 def _summarise_columns(table: Table) -> list[ColumnSummary]:
     expressions = []
     for name in table.types:
-        column = quote_identifier(name)
+        column = column_sql(name)
         text = f"{column}::VARCHAR"
         expressions += [
             f"count({column})",
@@ -155,7 +155,7 @@ def _summarise_columns(table: Table) -> list[ColumnSummary]:
             f"count(*) FILTER (WHERE regexp_matches({text}, '\\s'))",
             f"bool_and(coalesce(TRY_CAST({text} AS DOUBLE) IN (0, 1), true))",
         ]
-    answer = table.fetch_rows(table.connection.sql(f"SELECT count(*), {', '.join(expressions)} FROM data"))[0]
+    answer = table.fetch_rows(table.connection.sql(f"SELECT count(*), {', '.join(expressions)} FROM cells"))[0]
     rows, facts = answer[0], iter(answer[1:])
     return [
         ColumnSummary(
@@ -179,19 +179,19 @@ def _number_obstacle(table: Table, name: str) -> str | None:
     """Return why a text column is not numeric, if at least half of its values are numbers; else None."""
     if table.types[name] != "string":
         return None
-    column = quote_identifier(name)
+    column = column_sql(name)
     number = TYPE_TEST_SQL["number"].replace("{v}", column)
     comma = f"regexp_full_match({column}, '{_COMMA_NUMBER}')"
     ask = table.connection.execute
     present, numbers, commas = ask(
-        f"SELECT count({column}), count(*) FILTER (WHERE {number}), count(*) FILTER (WHERE {comma}) FROM data"
+        f"SELECT count({column}), count(*) FILTER (WHERE {number}), count(*) FILTER (WHERE {comma}) FROM cells"
     ).fetchall()[0]
     if numbers == present or (numbers + commas) * 2 < present:
         return None
     kind, count = (comma, commas) if commas else (f"NOT {number}", present - numbers)
-    (example,) = ask(f"SELECT {column} FROM data WHERE {kind} GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1").fetchall()[
-        0
-    ]
+    (example,) = ask(
+        f"SELECT {column} FROM cells WHERE {kind} GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1"
+    ).fetchall()[0]
     if commas:
         return f"would contain only numbers if {pluralize(count, 'value')} such as {quote(example)} had no comma"
     if example.isdigit():  # digits that are not a number are a code, such as one with a leading zero

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from mlops_ci.core.codec import decode_json, encode
+from mlops_ci.core.suggestions import quote
+from mlops_ci.data.column_types import column_alias, quote_identifier
 from mlops_ci.data.custom_sql.expression import ExpressionJudge
 from mlops_ci.data.custom_sql.protocol import ANSWERS_FILE, CustomSqlAnswer, CustomSqlCheck, CustomSqlJob
-from mlops_ci.data.engines.duckdb import ConnectionLimits, Table, open_files
+from mlops_ci.data.engines.duckdb import ConnectionLimits, Table, indistinct_names, open_files
 from mlops_ci.data.engines.duckdb_errors import duckdb_error_text
 from mlops_ci.data.profile import mentioned_columns, sample_failing_rows
 from mlops_ci.data.row_rules import RowRule
@@ -23,7 +25,7 @@ from mlops_ci.data.sources.protocol import ReadableFiles
 
 SPILL_LIMIT = "4GB"
 _MEGABYTE = 1_000_000
-_FAILS = "mlops-ci fails"
+_FAILS = "fails"  # no column of the data: those have aliases
 _GRACE_SECONDS = 2.0  # after which a query that did not stop when it was told to is ended with its process
 
 
@@ -60,12 +62,14 @@ def _evaluate(table: Table, check: CustomSqlCheck, judge: ExpressionJudge, job: 
         return CustomSqlAnswer(check.index, exceeded=f"{check.max_megabytes:,} MB of memory")
     except duckdb.Error as error:
         # DuckDB's error messages quote values
+        if alike := _find_indistinct_columns(table, check.sql):
+            return CustomSqlAnswer(check.index, refusal=alike)
         hidden = f"{type(error).__name__} (details hidden: a column is personal data)"
         return CustomSqlAnswer(check.index, refusal=hidden if job.pii else duckdb_error_text(error))
 
 
 def _rows(table: Table) -> Any:
-    return table.relation().set_alias("data")  # so that a subquery can say `data.x` for the row at hand
+    return table.named_relation().set_alias("data")  # so that a subquery can say `data.x` for the row at hand
 
 
 def _find_wrong_type(table: Table, sql: str) -> str | None:
@@ -85,15 +89,22 @@ def _count_failures(table: Table, check: CustomSqlCheck, job: CustomSqlJob) -> C
     import narwhals as nw
 
     fails = duckdb.SQLExpression(f"NOT coalesce((\n{check.sql}\n), true)").alias(_FAILS)  # NULL passes
-    relation = _rows(table).select(duckdb.StarExpression(), fails)
+    names = table.names_in_sql()
+    columns = [duckdb.SQLExpression(quote_identifier(shown)).alias(column_alias(name)) for name, shown in names]
+    relation = _rows(table).select(*columns, fails)
     rows, failing = relation.aggregate(f'count(*), count(*) FILTER ("{_FAILS}")').fetchall()[0]
     samples: Any = ()
     if failing and failing / rows > check.max_failing_share:
-        columns = mentioned_columns(check.sql, table.types)
-        rule = RowRule("", "", "", (), nw.col(_FAILS), sample_columns=columns)
+        rule = RowRule("", "", "", (), nw.col(_FAILS), sample_columns=mentioned_columns(check.sql, table.types))
         key = tuple(name for name in job.key if name in table.types)
         samples = sample_failing_rows(table, relation, rule, key, frozenset(job.pii))
     return CustomSqlAnswer(check.index, int(rows), int(failing), samples)
+
+
+def _find_indistinct_columns(table: Table, sql: str) -> str | None:
+    """Return why an expression names no column, if it mentions some that differ only in case."""
+    alike = sorted(set(mentioned_columns(sql, table.types)) & indistinct_names(table.types))
+    return f"{' and '.join(map(quote, alike))} differ only in case, which SQL ignores: rename one" if alike else None
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlops_ci.data.column_types import EMPTY_TYPE, TYPE_TEST_SQL, parsed_value_sql, quote_identifier, quote_literal
+from mlops_ci.data.column_types import EMPTY_TYPE, TYPE_TEST_SQL, column_sql, parsed_value_sql, quote_literal
 from mlops_ci.data.engines.duckdb_errors import duckdb_error_text, translate_duckdb_errors
 from mlops_ci.data.engines.file_columns import require_same_columns
 from mlops_ci.data.sources.csv import duckdb_csv_options, explain_csv_error, read_header
@@ -26,7 +26,7 @@ class TypeMismatch:
 def read_csv_files(
     connection: Any, local: ReadableFiles, declared: Mapping[str, ColumnSpec]
 ) -> tuple[dict[str, str], dict[str, TypeMismatch]]:
-    """Read CSV files into the table `data`; return the type of each column, and the mismatches with declared types.
+    """Read CSV files into the table `cells`; return the type of each column, and the mismatches with declared types.
 
     Raises Findings: `data-ragged-row`, `data-encoding`, `data-csv`, `data-delimiter`, `data-header`, `data-files-differ`.
     """
@@ -37,11 +37,11 @@ def read_csv_files(
     headers = {file.path: read_header(root / file.path, file.path, delimiter) for file in files}
     names = headers[files[0].path]
     require_same_columns({path: dict.fromkeys(header, "") for path, header in headers.items()})
-    connection.execute(f"CREATE TABLE raw ({', '.join(f'{quote_identifier(name)} VARCHAR' for name in names)})")
+    connection.execute(f"CREATE TABLE raw ({', '.join(f'{column_sql(name)} VARCHAR' for name in names)})")
     for file in files:
         header = headers[file.path]
         path = (root / file.path).resolve()
-        chosen = ", ".join(quote_identifier(f"c{header.index(name)}") for name in names)
+        chosen = ", ".join(f"c{header.index(name)}" for name in names)
         try:
             connection.execute(
                 f"INSERT INTO raw SELECT {chosen} FROM read_csv({quote_literal(str(path))}, "
@@ -50,9 +50,11 @@ def read_csv_files(
         except duckdb.Error as error:
             raise explain_csv_error(path, file.path, header, delimiter, duckdb_error_text(error), str(error)) from error
     types, mismatches = _infer_csv_types(connection, names, declared)
-    columns = ", ".join(f"{parsed_value_sql(name, type)} AS {quote_identifier(name)}" for name, type in types.items())
+    columns = ", ".join(
+        f"{parsed_value_sql(column_sql(name), type)} AS {column_sql(name)}" for name, type in types.items()
+    )
     with translate_duckdb_errors("the data"):
-        connection.execute(f"CREATE TABLE data AS SELECT {columns} FROM raw")
+        connection.execute(f"CREATE TABLE cells AS SELECT {columns} FROM raw")
     connection.execute("DROP TABLE raw")
     return types, mismatches
 
@@ -72,7 +74,7 @@ def _infer_csv_types(
     mismatches = {}
     for name, type in declared.items():
         if name not in fitting:
-            least = f"SELECT min({quote_identifier(name)}) FROM raw WHERE {_type_mismatch_sql(name, type)}"
+            least = f"SELECT min({column_sql(name)}) FROM raw WHERE {_type_mismatch_sql(name, type)}"
             mismatches[name] = TypeMismatch(counts[name, type], connection.execute(least).fetchall()[0][0])
     return {name: types[name] for name in names}, mismatches
 
@@ -91,8 +93,8 @@ def _guess_csv_types(connection: Any, names: Sequence[str]) -> dict[str, str]:
     if not names:
         return {}
     counts = _count_mismatches(connection, [(name, type) for name in names for type in TYPE_TEST_SQL])
-    filled = [f"count(nullif({quote_identifier(name)}, ''))" for name in names]
-    filled += [f"count({quote_identifier(name)})" for name in names]
+    filled = [f"count(nullif({column_sql(name)}, ''))" for name in names]
+    filled += [f"count({column_sql(name)})" for name in names]
     answer = connection.execute(f"SELECT {', '.join(filled)} FROM raw").fetchall()[0]
     types = {}
     for name, non_empty, non_null in zip(names, answer[: len(names)], answer[len(names) :], strict=True):
@@ -102,5 +104,5 @@ def _guess_csv_types(connection: Any, names: Sequence[str]) -> dict[str, str]:
 
 
 def _type_mismatch_sql(name: str, type: str) -> str:
-    spells = TYPE_TEST_SQL[type].replace("{v}", quote_identifier(name))
-    return f"{quote_identifier(name)} <> '' AND NOT {spells}"
+    spells = TYPE_TEST_SQL[type].replace("{v}", column_sql(name))
+    return f"{column_sql(name)} <> '' AND NOT {spells}"

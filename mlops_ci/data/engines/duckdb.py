@@ -1,4 +1,4 @@
-"""Opens a dataset's rows in a locked DuckDB connection, as a relation `data` with columns in their canonical form."""
+"""Opens a dataset's rows in a locked DuckDB connection, as a relation `cells` with columns in their canonical form."""
 
 # ruff: noqa: S608  SQL contains only quoted names and literals, and the connection can only read the data
 from __future__ import annotations
@@ -7,10 +7,11 @@ import atexit
 import functools
 import itertools
 import os
+import string
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from mlops_ci.core.errors import Findings
 from mlops_ci.core.records.base import FileDigest
 from mlops_ci.data.column_types import (
     EMPTY_TYPE,
+    column_sql,
     converted_value_sql,
     logical_type,
     quote_identifier,
@@ -28,7 +30,7 @@ from mlops_ci.data.column_types import (
 )
 from mlops_ci.data.engines.csv_table import TypeMismatch, read_csv_files
 from mlops_ci.data.engines.duckdb_errors import translate_duckdb_errors
-from mlops_ci.data.engines.file_columns import files_differ_error, require_same_columns
+from mlops_ci.data.engines.file_columns import files_differ_error, require_distinct_names, require_same_columns
 from mlops_ci.data.sources.format_detection import require_file_format
 from mlops_ci.data.sources.protocol import ReadableFiles
 from mlops_ci.data.sources.table import open_source
@@ -36,6 +38,7 @@ from mlops_ci.spec.spec_types import ColumnSpec, DatasetSpec, SourceSpec
 
 DUCKDB_THREADS = 2
 _SPILLS = itertools.count()  # two connections must not spill into one folder
+_LOWER_CASE = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 REUSED_BYTES = (
     64_000_000  # a table from CSV files of at most this size stays open for the next step of the same command
 )
@@ -48,14 +51,35 @@ class Table:
     connection: Any
     types: Mapping[str, str]
     type_mismatches: Mapping[str, TypeMismatch] = field(default_factory=dict)
-    relation_kind: Literal["TABLE", "VIEW"] = "TABLE"  # DuckDB's kind of the relation `data`
+    relation_kind: Literal["TABLE", "VIEW"] = "TABLE"  # DuckDB's kind of the relation `cells`
     holdout_condition: str = "false"  # SQL: true for a row of a sealed holdout
     written_files: dict[str, bytes] | None = None  # by query; None if the table is not used again
     files: ReadableFiles | None = None  # what it was read from
 
     def relation(self) -> Any:
-        """Return the rows as a DuckDB relation."""
+        """Return the rows as a DuckDB relation whose columns have aliases (see `column_alias`)."""
+        return self.connection.sql("SELECT * FROM cells")
+
+    def named_relation(self) -> Any:
+        """Return the rows as the user's SQL and plugins see them: the view `data`, whose columns have their own names.
+
+        A column that SQL cannot tell from another has another name there (see `names_in_sql`).
+        """
+        columns = ", ".join(f"{column_sql(name)} AS {quote_identifier(shown)}" for name, shown in self.names_in_sql())
+        self.connection.execute(f"CREATE OR REPLACE TEMP VIEW data AS SELECT {columns} FROM cells")
         return self.connection.sql("SELECT * FROM data")
+
+    def names_in_sql(self) -> list[tuple[str, str]]:
+        """Return each column's name with its name in the view `data`; they differ for `indistinct_names`."""
+        indistinct, taken = indistinct_names(self.types), {name.translate(_LOWER_CASE) for name in self.types}
+        names = []
+        for index, name in enumerate(self.types):
+            shown = name if name not in indistinct else f"column {index}"
+            while shown != name and shown in taken:
+                shown += "_"
+            taken.add(shown)
+            names.append((name, shown))
+        return names
 
     def recall_file(self, query: str) -> bytes | None:
         """Return the content of the file that was written from a query's rows, if it is remembered."""
@@ -85,6 +109,14 @@ class ConnectionLimits:
     spill: str
     spill_size: str = "64GB"
     memory: str | None = None
+
+
+def indistinct_names(names: Iterable[str]) -> frozenset[str]:
+    """Return the names that SQL cannot tell from another of the names: DuckDB ignores the case of A to Z."""
+    folded: dict[str, list[str]] = {}
+    for name in names:
+        folded.setdefault(name.translate(_LOWER_CASE), []).append(name)
+    return frozenset(name for alike in folded.values() if len(alike) > 1 for name in alike)
 
 
 @dataclass
@@ -183,14 +215,14 @@ def _file_state(path: Path) -> tuple[int, ...]:
 
 
 def read_table(connection: Any, local: ReadableFiles, columns: Mapping[str, ColumnSpec]) -> Table:
-    """Read files into the relation `data`; the connection must have access to them. Raises as `open_table` does."""
+    """Read files into the relation `cells`; the connection must have access to them. Raises as `open_table` does."""
     for file in local.files:
         require_file_format(local.root / file.path, file.path, local.source.type)
     if local.source.type == "csv":
         table = Table(connection, *read_csv_files(connection, local, columns))
     else:
         table = _read_parquet(connection, local, columns)
-    if not table.fetch_rows(connection.sql("SELECT 1 FROM data LIMIT 1")):
+    if not table.fetch_rows(connection.sql("SELECT 1 FROM cells LIMIT 1")):
         raise Findings.of(
             "data-empty",
             f"'{local.source.path}' has no rows",
@@ -240,20 +272,41 @@ def _read_parquet(connection: Any, local: ReadableFiles, declared: Mapping[str, 
     parts = []
     for schema_items, paths in groups.items():
         sql_types = dict(schema_items)
+        at = {name: f"n{index}" for index, name in enumerate(sql_types)}
         columns = ", ".join(
-            f"{converted_value_sql(name, sql_types[name], types[name])} AS {quote_identifier(name)}" for name in names
+            f"{converted_value_sql(at[name], sql_types[name], types[name])} AS {column_sql(name)}" for name in names
         )
-        parts.append(f"SELECT {columns} FROM read_parquet([{', '.join(paths)}], hive_partitioning = false)")
+        # `can_have_nan`: writers leave NaN out of a file's statistics, from which DuckDB would conclude that there is none
+        options = "hive_partitioning = false, can_have_nan = true"
+        parts.append(
+            f"SELECT {columns} FROM read_parquet([{', '.join(paths)}], {options}) AS file({', '.join(at.values())})"
+        )
     with translate_duckdb_errors("the data"):
-        connection.execute(f"CREATE VIEW data AS {' UNION ALL '.join(parts)}")
+        connection.execute(f"CREATE VIEW cells AS {' UNION ALL '.join(parts)}")
     return Table(connection, types, relation_kind="VIEW")
 
 
 def _parquet_schema(connection: Any, root: Path, file: FileDigest) -> dict[str, str]:
     path = quote_literal(str((root / file.path).resolve()))
     with translate_duckdb_errors(f"'{file.path}'", Location(file.path)):
-        rows = connection.execute(f"DESCRIBE SELECT * FROM read_parquet({path}, hive_partitioning = false)").fetchall()
-    return {row[0]: row[1] for row in rows}
+        types = connection.execute(f"DESCRIBE SELECT * FROM read_parquet({path}, hive_partitioning = false)").fetchall()
+        # `DESCRIBE` renames columns whose names differ only in case
+        fields = connection.execute(f"SELECT name, num_children FROM parquet_schema({path})").fetchall()
+    names = _top_level_names(fields)
+    require_distinct_names(names, file.path)
+    return {name: row[1] for name, row in zip(names, types, strict=True)}
+
+
+def _top_level_names(fields: Sequence[tuple[str, int | None]]) -> tuple[str, ...]:
+    """Return the names of a table's columns from the fields of a parquet schema, each before its children."""
+    names, below = [], 0  # the number of fields that are still to come below the last column
+    for name, children in fields[1:]:
+        if below:
+            below -= 1
+        else:
+            names.append(name)
+        below += children or 0
+    return tuple(names)
 
 
 def _common_type(name: str, schemas: Mapping[str, Mapping[str, str]], declared: ColumnSpec) -> str:

@@ -1,11 +1,13 @@
-"""Requires that all files of a dataset have the same columns."""
+"""Requires that a file's columns have distinct names, and that all files of a dataset have the same columns."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from mlops_ci.core.diagnostics import Location
 from mlops_ci.core.errors import Findings, ToolError
+from mlops_ci.core.suggestions import quote
 
 
 def require_same_columns(schemas: Mapping[str, Mapping[str, str]]) -> None:
@@ -18,6 +20,18 @@ def require_same_columns(schemas: Mapping[str, Mapping[str, str]]) -> None:
         ]:
             has, lacks = (first, path) if name in wanted else (path, first)
             raise files_differ_error(f"column '{name}' is in '{has}', but not in '{lacks}'", lacks)
+
+
+def require_distinct_names(names: Sequence[str], path: str) -> None:
+    """Raise Findings `data-header` when a column of a file has no name, or two columns have the same name."""
+    for name, times in Counter(names).items():
+        if not name.strip() or times > 1:
+            raise Findings.of(
+                "data-header",
+                f"{times} columns are named {quote(name)}" if name.strip() else "a column has no name",
+                location=Location(path),
+                help="rename one of them" if name.strip() else "give every column a name",
+            )
 
 
 def files_differ_error(message: str, path: str) -> ToolError:

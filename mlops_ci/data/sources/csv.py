@@ -27,8 +27,7 @@ _NUMERIC = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 def read_header(path: Path, name: str, delimiter: str) -> tuple[str, ...]:
     """Return the column names in the file's first record.
 
-    Raises Findings: `data-empty` when there is no record, `data-header` when a name is empty or repeated (upper and lower
-    case are equal), `data-encoding`, `data-csv` when the first record does not end within a mebibyte, and
+    Raises Findings: `data-empty` when there is no record, `data-header` when a name is empty or repeated, `data-encoding`, `data-csv` when the first record does not end within a mebibyte, and
     `data-delimiter` when another delimiter divides the first two records and this one does not.
     """
     with path.open("rb") as stream:
@@ -53,7 +52,7 @@ def read_header(path: Path, name: str, delimiter: str) -> tuple[str, ...]:
         message = f"the only column is named {quote(header[0])}: the delimiter is probably {_DELIMITERS[other]}"
         help = f"write `source: {{..., delimiter: {_DELIMITERS[other]}}}`"
         raise _csv_error("data-delimiter", message, name, 1, help)
-    for column, times in Counter(column.casefold() for column in header).items():
+    for column, times in Counter(header).items():
         if not column.strip():
             help = "give every column in the header a name"
             index = (
@@ -64,7 +63,7 @@ def read_header(path: Path, name: str, delimiter: str) -> tuple[str, ...]:
             raise _csv_error("data-header", "a column has no name", name, 1, help + index)
         if times > 1:
             message = f"{times} columns are named {quote(column)}"
-            help = "rename one of them; upper and lower case are treated as equal"
+            help = "rename one of them"
             if _NUMERIC.fullmatch(column.strip()):
                 help = "the header line is probably missing: the first line must name the columns"
             raise _csv_error("data-header", message, name, 1, help)
