@@ -36,8 +36,13 @@ class SealedHoldout:
         """The paths of the files."""
         return tuple(self.root / file.path for file in self.files)
 
+    @property
+    def readable(self) -> ReadableFiles:
+        """The files with their source."""
+        return ReadableFiles(self.root, self.files, self.source)
 
-def attach_holdout(table: Table, held: SealedHoldout, where: Location) -> Table:
+
+def attach_holdout(table: Table, held: ReadableFiles, where: Location) -> Table:
     """Return a table with the training rows and the holdout rows; `Table.holdout_condition` is true for the holdout.
 
     The training rows decide the type of each column, so that the same model is trained where the holdout cannot be read.
@@ -46,7 +51,7 @@ def attach_holdout(table: Table, held: SealedHoldout, where: Location) -> Table:
     run, types = table.connection.execute, table.types
     run(f"ALTER {table.relation_kind} cells RENAME TO learned")
     expected = {name: ColumnSpec(type=type) for name, type in types.items() if type in get_args(ColumnType)}  # type: ignore[arg-type] # the condition narrows it
-    holdout = read_table(table.connection, ReadableFiles(held.root, held.files, held.source), expected)
+    holdout = read_table(table.connection, held, expected)
     run(f"ALTER {holdout.relation_kind} cells RENAME TO held")
     for name in [*types, *holdout.types]:
         training_type, holdout_type = types.get(name, "missing"), holdout.types.get(name, "missing")

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +17,7 @@ from mlops_ci.core.records.training_run import Split
 from mlops_ci.data.cache import cache_key, read_cache_entry, write_cache_entry
 from mlops_ci.data.column_types import SQL_TYPES, column_sql, quote_literal
 from mlops_ci.data.content_digest import content_digests, key_text_sql, row_hash_sql
-from mlops_ci.data.engines.duckdb import Table, open_table
+from mlops_ci.data.engines.duckdb import Table, open_table, plain_files
 from mlops_ci.data.engines.duckdb_errors import translate_duckdb_errors
 from mlops_ci.data.leakage import Leaks, find_leaks
 from mlops_ci.data.row_rules import pluralize
@@ -230,13 +230,13 @@ def count_holdout_rows(table: Table, spec: DatasetSpec) -> int:
 @contextmanager
 def _open_split_table(source: SplitSource, wanted: tuple[str, ...]) -> Iterator[Table]:
     dataset, held = source.dataset, source.holdout
-    spec, paths = dataset.spec, held.paths if held else ()
-    with (
-        open_table(source.root, source.files, spec, more=paths) as table,
-        translate_duckdb_errors("the data"),
-    ):
-        if held:
-            table = attach_holdout(table, held, dataset.locate("spec", "split", "source"))
+    with ExitStack() as stack:
+        local = stack.enter_context(plain_files(held.readable)) if held else None
+        paths = tuple(local.root / file.path for file in local.files) if local else ()
+        table = stack.enter_context(open_table(source.root, source.files, dataset.spec, more=paths))
+        stack.enter_context(translate_duckdb_errors("the data"))
+        if local:
+            table = attach_holdout(table, local, dataset.locate("spec", "split", "source"))
         _require_columns(table.types, dataset, wanted)
         yield table
 

@@ -13,6 +13,11 @@ from mlops_ci.core.choices import CheckSeverity, Trust
 from mlops_ci.core.codec import DecodeError, decode
 from mlops_ci.core.errors import EnvironmentProblem
 from mlops_ci.core.plugins import Group, Plugin, load
+from mlops_ci.core.time_formats import format_has_clock
+from mlops_ci.spec.source_types import SealedSource as SealedSource
+from mlops_ci.spec.source_types import (
+    SourceSpec as SourceSpec,  # a spec type like the others, kept in a file of its own
+)
 
 ColumnType = Literal["string", "integer", "number", "boolean", "date", "timestamp"]
 Task = Literal["binary-classification", "multiclass-classification", "regression"]
@@ -107,15 +112,6 @@ class PluginSource:
 
 
 @dataclass(frozen=True)
-class SourceSpec:
-    """The source of a dataset's rows: a path or glob inside the repository."""
-
-    type: Literal["csv", "parquet"]
-    path: str
-    delimiter: str = ","
-
-
-@dataclass(frozen=True)
 class Nulls:
     """The largest accepted share of missing values, from 0 to 1."""
 
@@ -135,6 +131,7 @@ class ColumnSpec:
     """The rules for one column. Bounds of dates and timestamps are ISO 8601 text."""
 
     type: ColumnType | None = None
+    format: str | None = None  # how dates and times are written, with the codes of strptime
     nulls: Nulls | None = None
     unique: bool = False
     min: float | int | str | None = None
@@ -145,6 +142,13 @@ class ColumnSpec:
     description: str | None = None
     tags: tuple[str, ...] = ()
     severity: CheckSeverity = "error"
+
+    @property
+    def expected_type(self) -> ColumnType | None:
+        """The declared type; with a time format, `date` or `timestamp` is implied."""
+        if self.type is not None or self.format is None:
+            return self.type
+        return "timestamp" if format_has_clock(self.format) else "date"
 
 
 @dataclass(frozen=True)
@@ -179,16 +183,6 @@ class PluginCheck:
         plugin_fields = {name: value for name, value in data.items() if name not in ("name", "severity")}
         options = decode_options("mlops_ci.checks", plugin_fields)
         return cls(str(data.get("type")), options, data.get("name"), data.get("severity", "error"))
-
-
-@dataclass(frozen=True)
-class SealedSource:
-    """The source of a sealed holdout: either a path inside the repository or the URL of a file."""
-
-    type: Literal["csv", "parquet"]
-    path: str | None = None
-    url: str | None = None
-    delimiter: str = ","
 
 
 @dataclass(frozen=True)

@@ -113,14 +113,14 @@ def test_bad_csv(bench: Any, text: str | bytes, id: str, line: int | None, messa
     ("text", "id", "message", "help"),
     [
         ("1,1,2\n3,4,5\n", "data-header", "2 columns are named '1'", "the header line is probably missing"),
-        (",a\n0,1\n", "data-header", "a column has no name", "to_csv(index=False)"),
+        (",a\n0,1\n", "data-header", "a column has no name", "index: drop"),
         ("a;b\n1;2\n", "data-delimiter", "the only column is named 'a;b': the delimiter is probably ';'", "write `source: {..., delimiter: ';'}"),
         ("a\tb\n1,5\t2\n", "data-delimiter", "the only column is named 'a\\tb': the delimiter is probably \"\\t\"", 'delimiter: "\\t"'),
         ("a|b\n1|2\n", "data-delimiter", "the only column is named 'a|b': the delimiter is probably '|'", "delimiter: '|'"),
         ("a,b\r\n1,2\n3,4\r\n5,6\r", "data-csv", "the file is not valid CSV: line endings are mixed, or a quote is in the wrong place", "the same line ending"),
         ("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "data-lfs-pointer", "'data/rows.csv' is a Git LFS pointer, not the data", "git lfs pull"),
         (b"PAR1 some bytes PAR1", "data-file-type", "'data/rows.csv' is not CSV: it is a parquet file", "type: parquet"),
-        (b"\x1f\x8b\x08", "data-file-type", "'data/rows.csv' is not CSV: it is compressed with gzip", "decompress"),
+        (b"\x1f\x8b\x08", "data-file-type", "'data/rows.csv' is not CSV: it is compressed with gzip", "compression: gz"),
         (b"PK\x03\x04", "data-file-type", "'data/rows.csv' is not CSV: it is a zip archive, such as an Excel workbook", "save the table"),
     ],
 )  # fmt: skip

@@ -17,7 +17,7 @@ from mlops_ci.core.suggestions import quote
 from mlops_ci.data.column_types import column_alias, quote_identifier
 from mlops_ci.data.custom_sql.expression import ExpressionJudge
 from mlops_ci.data.custom_sql.protocol import ANSWERS_FILE, CustomSqlAnswer, CustomSqlCheck, CustomSqlJob
-from mlops_ci.data.engines.duckdb import ConnectionLimits, Table, indistinct_names, open_files
+from mlops_ci.data.engines.duckdb import ConnectionLimits, Table, indistinct_names, open_files, plain_files
 from mlops_ci.data.engines.duckdb_errors import duckdb_error_text
 from mlops_ci.data.profile import mentioned_columns, sample_failing_rows
 from mlops_ci.data.row_rules import RowRule
@@ -37,9 +37,13 @@ def main(path: str) -> None:
     job = decode_json(CustomSqlJob, Path(path).read_bytes())
     memory = max(check.max_megabytes for check in job.checks)
     limits = ConnectionLimits(job.spill, SPILL_LIMIT, f"{memory}MB")
-    table = open_files(ReadableFiles(Path(job.root), job.files, job.source), job.columns, limits=limits)
+    with plain_files(ReadableFiles(Path(job.root), job.files, job.source), Path(path).parent) as local:
+        _answer_checks(open_files(local, job.columns, limits=limits), job, Path(path).with_name(ANSWERS_FILE))
+
+
+def _answer_checks(table: Table, job: CustomSqlJob, answers: Path) -> None:
     judge, used = ExpressionJudge(table.connection, table.types), _address_space()
-    with Path(path).with_name(ANSWERS_FILE).open("a", encoding="utf-8") as stream:
+    with answers.open("a", encoding="utf-8") as stream:
         for check in job.checks:
             with _limits(table, check, used):
                 answer = _evaluate(table, check, judge, job)

@@ -7,10 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlops_ci.data.column_types import EMPTY_TYPE, TYPE_TEST_SQL, column_sql, parsed_value_sql, quote_literal
+from mlops_ci.core.diagnostics import Diagnostic
+from mlops_ci.core.errors import Findings
+from mlops_ci.data.column_types import EMPTY_TYPE, column_sql, parsed_value_sql, quote_literal
 from mlops_ci.data.engines.duckdb_errors import duckdb_error_text, translate_duckdb_errors
 from mlops_ci.data.engines.file_columns import require_same_columns
-from mlops_ci.data.sources.csv import duckdb_csv_options, explain_csv_error, read_header
+from mlops_ci.data.engines.written_values import WrittenColumn, field_sql
+from mlops_ci.data.sources.csv import CsvFile, duckdb_csv_options, explain_csv_error, read_header
 from mlops_ci.data.sources.protocol import ReadableFiles
 from mlops_ci.spec.spec_types import ColumnSpec
 
@@ -30,79 +33,103 @@ def read_csv_files(
 
     Raises Findings: `data-ragged-row`, `data-encoding`, `data-csv`, `data-delimiter`, `data-header`, `data-files-differ`.
     """
-    import duckdb
-
-    root, files, delimiter = local.root, local.files, local.source.delimiter
-
-    headers = {file.path: read_header(root / file.path, file.path, delimiter) for file in files}
-    names = headers[files[0].path]
+    source = local.source
+    files = [CsvFile(local.root / file.path, file.path, source, local.skipped_lines) for file in local.files]
+    headers = _read_headers(files)
+    names = tuple(name for name in headers[files[0].name] if name)
     require_same_columns({path: dict.fromkeys(header, "") for path, header in headers.items()})
     connection.execute(f"CREATE TABLE raw ({', '.join(f'{column_sql(name)} VARCHAR' for name in names)})")
+    findings: list[Diagnostic] = []
     for file in files:
-        header = headers[file.path]
-        path = (root / file.path).resolve()
-        chosen = ", ".join(f"c{header.index(name)}" for name in names)
-        try:
-            connection.execute(
-                f"INSERT INTO raw SELECT {chosen} FROM read_csv({quote_literal(str(path))}, "
-                f"{duckdb_csv_options(len(header), delimiter)})"
-            )
-        except duckdb.Error as error:
-            raise explain_csv_error(path, file.path, header, delimiter, duckdb_error_text(error), str(error)) from error
-    types, mismatches = _infer_csv_types(connection, names, declared)
-    columns = ", ".join(
+        findings += _insert_rows(connection, file, headers[file.name], names)
+    if findings:
+        raise Findings(findings)
+    columns = {name: declared.get(name, ColumnSpec()) for name in names}
+    written = {
+        name: WrittenColumn(name, source, column.format, local.json_kinds.get(name)) for name, column in columns.items()
+    }
+    types, mismatches = _infer_csv_types(connection, written, columns)
+    plain = ", ".join(f"{written[name].plain_text_sql(type)} AS {column_sql(name)}" for name, type in types.items())
+    parsed = ", ".join(
         f"{parsed_value_sql(column_sql(name), type)} AS {column_sql(name)}" for name, type in types.items()
     )
     with translate_duckdb_errors("the data"):
-        connection.execute(f"CREATE TABLE cells AS SELECT {columns} FROM raw")
+        connection.execute(f"CREATE TABLE cells AS SELECT {parsed} FROM (SELECT {plain} FROM raw)")
     connection.execute("DROP TABLE raw")
     return types, mismatches
 
 
+def _read_headers(files: Sequence[CsvFile]) -> dict[str, tuple[str, ...]]:
+    """Return the header of each file by its name; raises the Findings of all files."""
+    headers: dict[str, tuple[str, ...]] = {}
+    findings: list[Diagnostic] = []
+    for file in files:
+        try:
+            headers[file.name] = read_header(file)
+        except Findings as error:
+            findings += error.diagnostics
+    if findings:
+        raise Findings(findings)
+    return headers
+
+
+def _insert_rows(
+    connection: Any, file: CsvFile, header: tuple[str, ...], names: tuple[str, ...]
+) -> tuple[Diagnostic, ...]:
+    """Add the fields of a file to the table `raw`; return the findings if it cannot be read."""
+    import duckdb
+
+    fields = ", ".join(field_sql(f"c{header.index(name)}", file.source) for name in names)
+    path = quote_literal(str(file.path.resolve()))
+    try:
+        connection.execute(
+            f"INSERT INTO raw SELECT {fields} FROM read_csv({path}, {duckdb_csv_options(len(header), file.source)})"
+        )
+    except duckdb.Error as error:
+        return explain_csv_error(file, len(header), duckdb_error_text(error), str(error)).diagnostics
+    return ()
+
+
 def _infer_csv_types(
-    connection: Any, names: tuple[str, ...], columns: Mapping[str, ColumnSpec]
+    connection: Any, columns: Mapping[str, WrittenColumn], declared: Mapping[str, ColumnSpec]
 ) -> tuple[dict[str, str], dict[str, TypeMismatch]]:
     """Return each column's type, and the mismatches with declared types. All rows are used.
 
     A column has its declared type when all its fields are values of that type, else the first type that fits.
     """
-    declared = {name: type for name in names if name in columns and (type := columns[name].type) is not None}
-    counts = _count_mismatches(connection, [(name, type) for name, type in declared.items() if type != "string"])
-    fitting = {name: type for name, type in declared.items() if not counts.get((name, type))}
+    wanted = {name: type for name in columns if (type := declared[name].expected_type) is not None}
+    tests = [(columns[name], type) for name, type in wanted.items() if type != "string"]
+    counts = _count_mismatches(connection, tests)
+    fitting = {name: type for name, type in wanted.items() if not counts.get((name, type))}
     # five tests a column, most of the time of reading a small file, so only where no declared type fits
-    types = {**fitting, **_guess_csv_types(connection, [name for name in names if name not in fitting])}
+    types = {**fitting, **_guess_csv_types(connection, [columns[name] for name in columns if name not in fitting])}
     mismatches = {}
-    for name, type in declared.items():
+    for name, type in wanted.items():
         if name not in fitting:
-            least = f"SELECT min({column_sql(name)}) FROM raw WHERE {_type_mismatch_sql(name, type)}"
+            least = f"SELECT min({column_sql(name)}) FROM raw WHERE {columns[name].mismatch_sql(type)}"
             mismatches[name] = TypeMismatch(counts[name, type], connection.execute(least).fetchall()[0][0])
-    return {name: types[name] for name in names}, mismatches
+    return {name: types[name] for name in columns}, mismatches
 
 
-def _count_mismatches(connection: Any, tests: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:
+def _count_mismatches(connection: Any, tests: Sequence[tuple[WrittenColumn, str]]) -> dict[tuple[str, str], int]:
     """Return, for each column and type, the number of fields that are no values of the type. All tests take one scan."""
     if not tests:
         return {}
-    counts = (f"count(*) FILTER (WHERE {_type_mismatch_sql(name, type)})" for name, type in tests)
+    counts = (f"count(*) FILTER (WHERE {column.mismatch_sql(type)})" for column, type in tests)
     answer = connection.execute(f"SELECT {', '.join(counts)} FROM raw").fetchall()[0]
-    return dict(zip(tests, answer, strict=True))
+    return dict(zip([(column.name, type) for column, type in tests], answer, strict=True))
 
 
-def _guess_csv_types(connection: Any, names: Sequence[str]) -> dict[str, str]:
+def _guess_csv_types(connection: Any, columns: Sequence[WrittenColumn]) -> dict[str, str]:
     """Return the first type that fits all fields of each column; text without a fitting type, EMPTY_TYPE without a value."""
-    if not names:
+    if not columns:
         return {}
-    counts = _count_mismatches(connection, [(name, type) for name in names for type in TYPE_TEST_SQL])
-    filled = [f"count(nullif({column_sql(name)}, ''))" for name in names]
-    filled += [f"count({column_sql(name)})" for name in names]
+    counts = _count_mismatches(connection, [(column, type) for column in columns for type in column.possible_types])
+    filled = [f"count(nullif({column_sql(column.name)}, ''))" for column in columns]
+    filled += [f"count({column_sql(column.name)})" for column in columns]
     answer = connection.execute(f"SELECT {', '.join(filled)} FROM raw").fetchall()[0]
     types = {}
-    for name, non_empty, non_null in zip(names, answer[: len(names)], answer[len(names) :], strict=True):
-        fitting = [type for type in TYPE_TEST_SQL if non_empty and counts[name, type] == 0]
-        types[name] = fitting[0] if fitting else "string" if non_null else EMPTY_TYPE
+    for column, non_empty, non_null in zip(columns, answer[: len(columns)], answer[len(columns) :], strict=True):
+        fitting = [type for type in column.possible_types if non_empty and counts[column.name, type] == 0]
+        types[column.name] = fitting[0] if fitting else column.text_type if non_null else EMPTY_TYPE
     return types
-
-
-def _type_mismatch_sql(name: str, type: str) -> str:
-    spells = TYPE_TEST_SQL[type].replace("{v}", column_sql(name))
-    return f"{column_sql(name)} <> '' AND NOT {spells}"

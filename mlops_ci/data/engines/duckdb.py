@@ -32,6 +32,7 @@ from mlops_ci.data.engines.csv_table import TypeMismatch, read_csv_files
 from mlops_ci.data.engines.duckdb_errors import translate_duckdb_errors
 from mlops_ci.data.engines.file_columns import files_differ_error, require_distinct_names, require_same_columns
 from mlops_ci.data.sources.format_detection import require_file_format
+from mlops_ci.data.sources.plain_text import compression_of, needs_plain_copy, write_plain_copies
 from mlops_ci.data.sources.protocol import ReadableFiles
 from mlops_ci.data.sources.table import open_source
 from mlops_ci.spec.spec_types import ColumnSpec, DatasetSpec, SourceSpec
@@ -42,6 +43,9 @@ _LOWER_CASE = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 REUSED_BYTES = (
     64_000_000  # a table from CSV files of at most this size stays open for the next step of the same command
 )
+
+
+_GROWTH = 10  # of a compressed CSV file when it is decompressed
 
 
 @dataclass(frozen=True)
@@ -159,9 +163,23 @@ def open_table(
         # files of a built-in source are read in place
         folder = None if isinstance(spec.source, SourceSpec) else stack.enter_context(tempfile.TemporaryDirectory())
         local = open_source(spec.source).fetch(root, files, Path(folder) if folder else root)
-        table = open_files(local, spec.columns, more)
+        plain = stack.enter_context(plain_files(local))
+        table = replace(open_files(plain, spec.columns, more), files=local)
         stack.callback(table.connection.close)
         yield table
+
+
+@contextmanager
+def plain_files(local: ReadableFiles, scratch: Path | None = None) -> Iterator[ReadableFiles]:
+    """Yield files that the engine can read in place: the same, or copies in UTF-8 CSV that are deleted at the end.
+
+    The copies are made in a new folder below `scratch`. Raises Findings as `write_plain_copies` does.
+    """
+    if not needs_plain_copy(local):
+        yield local
+        return
+    with tempfile.TemporaryDirectory(dir=scratch) as folder:
+        yield write_plain_copies(local, Path(folder))
 
 
 def open_files(
@@ -186,7 +204,9 @@ def _reuse_table(root: Path, files: tuple[FileDigest, ...], spec: DatasetSpec) -
     inputs = (root, files, spec.source, spec.columns, [_file_state(root / file.path) for file in files])
     if _LAST.table is None or _LAST.inputs != inputs:
         _LAST.forget()
-        opened = open_files(open_source(spec.source).fetch(root, files, root), spec.columns)
+        local = open_source(spec.source).fetch(root, files, root)
+        with plain_files(local) as plain:  # it is read whole, since reusable files give a table and no view
+            opened = replace(open_files(plain, spec.columns), files=local)
         _LAST.table = replace(opened, written_files={})
         _LAST.inputs = inputs
     cursor = _LAST.table.connection.cursor()  # of its own, so that temporary tables end with it
@@ -202,7 +222,10 @@ def forbid_reuse() -> None:
 
 
 def _is_reusable(files: tuple[FileDigest, ...], source: object) -> bool:
-    return isinstance(source, SourceSpec) and source.type == "csv" and sum(file.size for file in files) <= REUSED_BYTES
+    if not isinstance(source, SourceSpec) or source.type == "parquet":
+        return False
+    packed = any(compression_of(source, file.path) != "none" for file in files)
+    return sum(file.size for file in files) * (_GROWTH if packed else 1) <= REUSED_BYTES
 
 
 def _file_state(path: Path) -> tuple[int, ...]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -13,11 +14,17 @@ from mlops_ci.spec.spec_types import SourceSpec
 
 @dataclass(frozen=True)
 class ReadableFiles:
-    """CSV or parquet files below `root` that every engine can read; `source` has their type."""
+    """CSV, JSON Lines or parquet files below `root`; `source` has their type and says how they are written.
+
+    `skipped_lines`: the number of lines above the table that a copy no longer has, for the places of findings.
+    `json_kinds`: what each column of JSON Lines holds (`string`, `number`, `boolean`, `nested`), for columns with values.
+    """
 
     root: Path
     files: tuple[FileDigest, ...]
     source: SourceSpec
+    skipped_lines: int = 0
+    json_kinds: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 @runtime_checkable

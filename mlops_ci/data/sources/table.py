@@ -17,7 +17,7 @@ from mlops_ci.spec.spec_types import PluginSource, SourceSpec
 
 @dataclass(frozen=True)
 class FileSource:
-    """A source of CSV or parquet files in the repository."""
+    """A source of CSV, JSON Lines or parquet files in the repository."""
 
     spec: SourceSpec
 
@@ -36,6 +36,7 @@ class FileSource:
 
 SOURCES: Mapping[str, Plugin[Source]] = {
     "csv": Plugin("csv", FileSource, SourceSpec),
+    "jsonl": Plugin("jsonl", FileSource, SourceSpec),
     "parquet": Plugin("parquet", FileSource, SourceSpec),
 }
 

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from mlops_ci.core.diagnostics import Location, has_errors
 from mlops_ci.core.digest import digest_file
@@ -20,7 +20,7 @@ from mlops_ci.evaluation.base_branch_rules import BaseBranch, rule_change_warnin
 from mlops_ci.evaluation.candidates.candidate import Candidate, identify_candidate, require_data
 from mlops_ci.registry import object_store
 from mlops_ci.repository.context import Project
-from mlops_ci.spec.spec_types import SealedSource, SourceSpec
+from mlops_ci.spec.spec_types import SealedSource
 
 HOLDOUT_DOWNLOAD_LIMIT = 5_000_000_000  # the largest holdout that is downloaded, in bytes
 
@@ -77,20 +77,21 @@ def remove_holdout_copy(candidate: Candidate) -> None:
 
 def _fetch_sealed_holdout(root: Path, scratch: Path, source: SealedSource, where: Location) -> SealedHoldout:
     if source.path is not None:
-        inside = SourceSpec(source.type, source.path, source.delimiter)
+        inside = source.source_at(source.path)
         try:
             return SealedHoldout(root, source_files(root, inside, where), inside)
         except Findings as error:
             if error.diagnostics[0].id not in ("data-source-missing", "data-unreadable"):
                 raise
             raise _unreadable_holdout_problem(source.path, error, where) from error
-    url, name = source.url or "", f"sealed-holdout.{source.type}"
+    url = source.url or ""
+    name = f"sealed-holdout.{source.type}{PurePosixPath(url).suffix}"  # the ending tells how it is compressed
     try:
         object_store.download_url(url, scratch / name, HOLDOUT_DOWNLOAD_LIMIT)
     except EnvironmentProblem as error:
         raise _unreadable_holdout_problem(url, error, where) from error
     file = FileDigest(name, digest_file(scratch / name), (scratch / name).stat().st_size)
-    return SealedHoldout(scratch, (file,), SourceSpec(source.type, name, source.delimiter), is_download=True)
+    return SealedHoldout(scratch, (file,), source.source_at(name), is_download=True)
 
 
 def _unreadable_holdout_problem(name: str, error: Exception, where: Location) -> EnvironmentProblem:

@@ -12,8 +12,12 @@ from mlops_ci.core.diagnostics import Diagnostic, Location
 from mlops_ci.core.suggestions import quote, suggest
 from mlops_ci.spec.located_spec import LocatedSpec
 from mlops_ci.spec.spec_types import CheckSpec, ColumnSpec, DatasetSpec, SourceSpec
+from mlops_ci.spec.validation.reading import source_option_findings, time_format_findings
 from mlops_ci.spec.yaml.document import Pointer
 
+_TIME_HELP = (
+    "`type: date` for ISO 8601; for dates that are written in another way, also `format`, such as `format: '%d/%m/%Y'`"
+)
 _TIME_TYPES = ("date", "timestamp")
 _NOT_RE2 = re.compile(r"\(\?(?:[=!]|<[=!]|>|\(|P=|P>)|\\[1-9]|[*+?}]\+")
 _RE2_ONLY = re.compile(r"\\[pP](?:\{[^}]*\}|[A-Z])|\[\[:\^?[a-z]+:\]|\\[zCQE]|\(\?<[A-Za-z]|\(\?[a-zA-Z]*U")
@@ -25,6 +29,7 @@ def dataset_spec_findings(loaded: LocatedSpec[DatasetSpec]) -> Iterator[Diagnost
     spec = loaded.spec
     if isinstance(spec.source, SourceSpec):
         yield from _source_findings(spec.source.path, loaded.locate("spec", "source", "path"))
+        yield from source_option_findings(loaded, spec.source, ("spec", "source"))
     for index, name in enumerate(spec.key):
         yield from undeclared_column_findings(loaded, name, loaded.locate("spec", "key", index), "key column")
     if spec.time is not None:
@@ -79,6 +84,8 @@ def _sealed_holdout_findings(loaded: LocatedSpec[DatasetSpec]) -> Iterator[Diagn
         )
     if division.source is not None and division.source.path is not None:
         yield from _source_findings(division.source.path, loaded.locate("spec", "split", "source", "path"))
+    if division.source is not None:
+        yield from source_option_findings(loaded, division.source, ("spec", "split", "source"))
 
 
 def undeclared_column_findings(
@@ -118,6 +125,7 @@ def _source_findings(path: str, where: Location) -> Iterator[Diagnostic]:
 
 def _column_findings(loaded: LocatedSpec[DatasetSpec], name: str, column: ColumnSpec) -> Iterator[Diagnostic]:
     at = ("spec", "columns", name)
+    yield from time_format_findings(loaded, name, column)
     if column.pattern is not None:
         yield from _pattern_findings(column.pattern, loaded.locate(*at, "pattern"))
     yield from _bound_findings(loaded, at, f"column {quote(name)}")
@@ -231,11 +239,11 @@ def _check_findings(loaded: LocatedSpec[DatasetSpec], index: int, check: CheckSp
 
 
 def _time_column_findings(spec: DatasetSpec, name: str, where: Location, what: str) -> Iterator[Diagnostic]:
-    type = spec.columns[name].type if name in spec.columns else None
+    type = spec.columns[name].expected_type if name in spec.columns else None
     if type is not None and type not in _TIME_TYPES:
         yield Diagnostic(
             "column-not-time",
             f"{what} needs a column of type date or timestamp; column {quote(name)} is of type {type}",
             where,
-            "name another column, or correct the type of this one",
+            f"name another column, or correct the type of this one: {_TIME_HELP}",
         )
