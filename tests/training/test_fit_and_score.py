@@ -156,12 +156,14 @@ def test_bad_training_rows_are_findings(
 
 
 @pytest.mark.usefixtures("in_process")
-def test_a_date_feature_is_refused_with_help(train_on: Callable[..., FittedModel]) -> None:
-    frame = rows(50).assign(day=pd.Timestamp("2026-01-01"))
-    with pytest.raises(UsageProblem) as caught:
-        train_on(LINEAR, frame, inputs=(ModelField("a", "number"), ModelField("day", "timestamp")))
-    assert caught.value.diagnostics[0].id == "feature-type-unsupported"
-    assert "Add numeric columns" in (caught.value.diagnostics[0].help or "")
+def test_a_moment_is_a_feature_and_the_model_holds_how(train_on: Callable[..., FittedModel], tmp_path: Path) -> None:
+    frame = rows(200).assign(at=pd.date_range("2026-01-01", periods=200, freq="h"))
+    frame["y"] = frame["at"].dt.hour >= 12
+    inputs = (ModelField("a", "number"), ModelField("at", "timestamp"))
+    fitted = train_on(LINEAR, frame, inputs=inputs)
+    later = frame.assign(at=frame["at"] + pd.Timedelta(days=30))
+    scores = score_one(packaged(fitted), later, tmp_path)
+    assert (scores.predictions.labels == frame["y"]).mean() > 0.9
 
 
 def test_a_feature_named_like_a_prediction_is_refused(train_on: Callable[..., FittedModel]) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mlops_ci.core.errors import UsageProblem
 from mlops_ci.core.records.training_run import ModelField
+from mlops_ci.training.frameworks.moments import moment_steps
 
 _TREE_MODULES = ("sklearn.tree.", "sklearn.ensemble.", "xgboost.", "lightgbm.", "catboost.")
 _NON_TREE_ENSEMBLES = ("VotingClassifier", "VotingRegressor", "StackingClassifier", "StackingRegressor")
@@ -19,25 +19,16 @@ def add_preprocessing(estimator: Any, inputs: Sequence[ModelField], root: Path) 
     """Return a Pipeline of the default preprocessing and the estimator.
 
     The preprocessing depends on the columns' types and on the family of the estimator. Histogram boosting gets ordinal
-    codes and reads missing values directly. Other trees get ordinal codes and medians for missing numbers. All other
-    estimators get medians, standard scores and one-hot codes. An estimator that contains a Pipeline or ColumnTransformer,
-    and an estimator whose class is in the repository, is returned unchanged. Raises UsageProblem for a date or timestamp
-    column, which would need an encoding.
+    codes and reads missing values directly. Other trees get ordinal codes and medians for missing numbers. Naive Bayes for
+    counts or categories gets numbers from 0 to 1 or bins, and one-hot codes. All other estimators get medians, standard
+    scores and one-hot codes; quadratic discriminant analysis gets ordinal codes. Dates and timestamps become numbers (`moments`). An estimator that contains a Pipeline or
+    ColumnTransformer, and an estimator whose class is in the repository, is returned unchanged.
     """
     from sklearn.pipeline import Pipeline
 
     if _has_pipeline(estimator) or _is_repository_class(type(estimator), root):
         return estimator
-    for field in inputs:
-        if field.type in ("date", "timestamp"):
-            raise UsageProblem.of(
-                "feature-type-unsupported",
-                f"feature '{field.name}' is a {field.type}, which {type(estimator).__name__} cannot use",
-                help="Add numeric columns such as month, hour or days since an event to the data, and use them as features.",
-            )
-    numeric = [field.name for field in inputs if field.type != "string"]
-    categorical = [field.name for field in inputs if field.type == "string"]
-    return Pipeline([("prepare", _column_transformer(estimator, numeric, categorical)), ("model", estimator)])
+    return Pipeline([("prepare", _column_transformer(estimator, inputs)), ("model", estimator)])
 
 
 def _has_pipeline(estimator: Any) -> bool:
@@ -57,26 +48,108 @@ def _is_repository_class(kind: type, root: Path) -> bool:
         return False
 
 
-def _column_transformer(estimator: Any, numeric: list[str], categorical: list[str]) -> Any:
+def _column_transformer(estimator: Any, inputs: Sequence[ModelField]) -> Any:
     """Return the ColumnTransformer for the family of the estimator."""
+    from sklearn.base import clone
     from sklearn.compose import ColumnTransformer
-    from sklearn.impute import SimpleImputer
-    from sklearn.pipeline import Pipeline
-    from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
-    nan = float("nan")
-    name = f"{type(estimator).__module__}.{type(estimator).__name__}"
-    numbers: Any = SimpleImputer(strategy="median", keep_empty_features=True)
-    if type(estimator).__name__.startswith("HistGradientBoosting"):
-        most = min(_MAX_HGB_CATEGORIES, int(estimator.max_bins) - 1)
-        codes: Any = OrdinalEncoder(
-            handle_unknown="use_encoded_value", unknown_value=nan, encoded_missing_value=nan, max_categories=most
+    family = _family(estimator)
+    numbers, codes = _FAMILIES[family](estimator)
+    names = {kind: [one.name for one in inputs if one.type == kind] for kind in ("string", "date", "timestamp")}
+    numeric = [one.name for one in inputs if one.type not in names]
+    parts = [("numbers", numbers, numeric), ("categories", codes, names["string"])]
+    for kind in ("date", "timestamp"):
+        if names[kind]:
+            moments = moment_steps(has_time=kind == "timestamp", cyclic=family not in ("histogram", "trees"))
+            if family in ("counts", "bins"):  # their numbers are of the same kind as the others
+                moments = _in_sequence(moments, clone(numbers))
+            parts.append((f"{kind}s", moments, names[kind]))
+    return ColumnTransformer(parts)
+
+
+def _family(estimator: Any) -> str:
+    if type(estimator).__name__ in _NON_TREE_ENSEMBLES and len(estimator.estimators) == 1:
+        return _family(estimator.estimators[0][1])
+    kind, name = type(estimator), f"{type(estimator).__module__}.{type(estimator).__name__}"
+    if kind.__name__.startswith("HistGradientBoosting"):
+        return "histogram"
+    if name.startswith(_TREE_MODULES) and kind.__name__ not in _NON_TREE_ENSEMBLES:
+        return "trees"
+    if name.startswith("sklearn.naive_bayes."):
+        return {"MultinomialNB": "counts", "ComplementNB": "counts", "CategoricalNB": "bins"}.get(
+            kind.__name__, "other"
         )
-        # codes stay numbers: `categorical_features` would add functools.partial, an unsafe type, to the model file
-        numbers = "passthrough"
-    elif name.startswith(_TREE_MODULES) and type(estimator).__name__ not in _NON_TREE_ENSEMBLES:
-        codes = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-2)
-    else:
-        codes = OneHotEncoder(handle_unknown="infrequent_if_exist", sparse_output=False)
-        numbers = Pipeline([("impute", numbers), ("scale", StandardScaler())])
-    return ColumnTransformer([("numbers", numbers, numeric), ("categories", codes, categorical)])
+    return "independent" if kind.__name__ == "QuadraticDiscriminantAnalysis" else "other"
+
+
+def _histogram_parts(estimator: Any) -> tuple[Any, Any]:
+    from sklearn.preprocessing import OrdinalEncoder
+
+    nan, most = float("nan"), min(_MAX_HGB_CATEGORIES, int(estimator.max_bins) - 1)
+    codes = OrdinalEncoder(
+        handle_unknown="use_encoded_value", unknown_value=nan, encoded_missing_value=nan, max_categories=most
+    )
+    # codes stay numbers: `categorical_features` would add functools.partial, an unsafe type, to the model file
+    return "passthrough", codes
+
+
+def _tree_parts(_: Any) -> tuple[Any, Any]:
+    from sklearn.preprocessing import OrdinalEncoder
+
+    codes = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-2)
+    return _medians(), codes
+
+
+def _scaled_parts(_: Any) -> tuple[Any, Any]:
+    from sklearn.preprocessing import StandardScaler
+
+    return _in_sequence(_medians(), StandardScaler()), _one_hot()
+
+
+def _independent_parts(estimator: Any) -> tuple[Any, Any]:
+    """Return the parts for an estimator that inverts the covariances of each class: one-hot codes would follow from another."""
+    from sklearn.preprocessing import StandardScaler
+
+    return _in_sequence(_medians(), StandardScaler()), _tree_parts(estimator)[1]
+
+
+def _count_parts(_: Any) -> tuple[Any, Any]:
+    from sklearn.preprocessing import MinMaxScaler
+
+    return _in_sequence(_medians(), MinMaxScaler(clip=True)), _one_hot()
+
+
+def _bin_parts(_: Any) -> tuple[Any, Any]:
+    from sklearn.preprocessing import KBinsDiscretizer
+
+    # one-hot also here: a category that training lacked has no number of its own
+    bins = KBinsDiscretizer(encode="onehot-dense")
+    return _in_sequence(_medians(), bins), _one_hot()
+
+
+_FAMILIES: Mapping[str, Callable[[Any], tuple[Any, Any]]] = {
+    "histogram": _histogram_parts,
+    "trees": _tree_parts,
+    "counts": _count_parts,
+    "bins": _bin_parts,
+    "independent": _independent_parts,
+    "other": _scaled_parts,
+}
+
+
+def _in_sequence(first: Any, then: Any) -> Any:
+    from sklearn.pipeline import Pipeline
+
+    return Pipeline([("impute", first), ("scale", then)])
+
+
+def _medians() -> Any:
+    from sklearn.impute import SimpleImputer
+
+    return SimpleImputer(strategy="median", keep_empty_features=True)
+
+
+def _one_hot() -> Any:
+    from sklearn.preprocessing import OneHotEncoder
+
+    return OneHotEncoder(handle_unknown="infrequent_if_exist", sparse_output=False)

@@ -12,7 +12,10 @@ from mlops_ci.core.records.training_run import ModelField
 
 @dataclass(frozen=True)
 class EstimatorRecipe:
-    """How to build an estimator: a class by dotted path or a function in the repository at `root`, and its parameters."""
+    """How to build an estimator: a class by dotted path or a function in the repository at `root`, and its parameters.
+
+    `labels` are the sorted labels of the training rows, for a classifier.
+    """
 
     estimator: str | None
     entrypoint: str | None
@@ -20,6 +23,7 @@ class EstimatorRecipe:
     seed: int
     inputs: tuple[ModelField, ...]
     root: Path
+    labels: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True)

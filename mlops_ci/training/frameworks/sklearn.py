@@ -29,7 +29,20 @@ def build_estimator(recipe: EstimatorRecipe) -> Any:
         if recipe.entrypoint is not None
         else _build_from_path(recipe.estimator or "", recipe.params)
     )
+    if recipe.entrypoint is None:
+        estimator = number_labels(estimator, recipe.labels)
     return set_seeds(add_preprocessing(estimator, recipe.inputs, recipe.root), recipe.seed)
+
+
+def number_labels(estimator: Any, labels: tuple[Any, ...]) -> Any:
+    """Return a classifier of XGBoost within a vote of one, which numbers the labels: XGBoost takes 0, 1, 2, ... only."""
+    from sklearn.base import is_classifier
+    from sklearn.ensemble import VotingClassifier
+
+    numbered = all(type(label) is int and label == at for at, label in enumerate(labels))
+    if numbered or not type(estimator).__module__.startswith("xgboost.") or not is_classifier(estimator):
+        return estimator
+    return VotingClassifier([("model", estimator)], voting="soft")
 
 
 def set_global_seeds(seed: int) -> None:

@@ -44,7 +44,9 @@ def fit_and_package(job: protocol.TrainJob) -> protocol.TrainAnswer:
     x = frame.feature_frame(rows, job.inputs)
     root = Path(job.root)
     model = framework.build(
-        EstimatorRecipe(job.estimator, job.entrypoint, job.params, job.seed, job.inputs, root),
+        EstimatorRecipe(
+            job.estimator, job.entrypoint, job.params, job.seed, job.inputs, root, _sorted_labels(y, job.task)
+        ),
     )
     what, help = "the estimator could not be described", "The traceback is in the training log."
     described = user_code.call_user_code(lambda: repr(model), "train-failed", what, help, root)
@@ -55,6 +57,12 @@ def fit_and_package(job: protocol.TrainJob) -> protocol.TrainAnswer:
     return protocol.TrainAnswer(
         estimator=protocol.printable_line(described, 2000), seconds=seconds, threadpools=loaded_threadpools()
     )
+
+
+def _sorted_labels(y: Any, task: str) -> tuple[Any, ...]:
+    import numpy as np
+
+    return () if task == "regression" else tuple(np.unique(y).tolist())
 
 
 def _require_valid_target(values: Any, job: protocol.TrainJob) -> Any:

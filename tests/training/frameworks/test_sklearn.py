@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import random
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import BaggingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -18,7 +22,7 @@ from mlops_ci.core.errors import UsageProblem
 from mlops_ci.core.records.training_run import ModelField
 from mlops_ci.training.frameworks.preprocess import add_preprocessing
 from mlops_ci.training.frameworks.protocol import EstimatorRecipe
-from mlops_ci.training.frameworks.sklearn import SKLEARN, set_seeds
+from mlops_ci.training.frameworks.sklearn import SKLEARN, number_labels, set_seeds
 from mlops_ci.training.frameworks.table import FRAMEWORKS, load_framework
 from mlops_ci.training.packaging.table import load_packager
 
@@ -105,7 +109,61 @@ def test_what_prepares_its_rows_itself_is_left_as_it_is(tmp_path: Path) -> None:
     assert add_preprocessing(inside, INPUTS, tmp_path) is inside
 
 
-@pytest.mark.parametrize("type", ["date", "timestamp"])
-def test_a_moment_is_no_feature(type: str, tmp_path: Path) -> None:
-    with pytest.raises(UsageProblem, match="which Ridge cannot use"):
-        add_preprocessing(Ridge(), [ModelField("at", type)], tmp_path)
+def frame(rows: int = 60) -> Any:
+    rng = np.random.default_rng(0)
+    made = pd.DataFrame({"a": rng.normal(size=rows), "city": rng.choice(["Rome", "Oslo", "Lima"], rows).astype(object)})
+    made["day"] = [dt.date(2024, 1, 1) + dt.timedelta(days=at) for at in range(rows)]
+    made["at"] = pd.date_range("2024-01-01", periods=rows, freq="7h")
+    made.loc[3, ["a", "city", "day", "at"]] = [np.nan, np.nan, None, pd.NaT]
+    return made
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        *("discriminant_analysis.QuadraticDiscriminantAnalysis", "ensemble.HistGradientBoostingClassifier"),
+        *("ensemble.RandomForestClassifier", "gaussian_process.GaussianProcessClassifier"),
+        *("naive_bayes.BernoulliNB", "naive_bayes.CategoricalNB", "naive_bayes.ComplementNB"),
+        *("naive_bayes.GaussianNB", "naive_bayes.MultinomialNB", "neighbors.KNeighborsClassifier", "svm.SVC"),
+    ],
+)
+def test_each_family_takes_every_column_type(estimator: str, tmp_path: Path) -> None:
+    """Given columns of numbers, text, dates and timestamps with missing values, then a bare estimator fits and predicts."""
+    moments = (ModelField("day", "date"), ModelField("at", "timestamp"))
+    inputs = (
+        *INPUTS,
+        *(() if "Quadratic" in estimator else moments),
+    )  # two moments of one month follow from each other
+    made = SKLEARN.build(EstimatorRecipe(f"sklearn.{estimator}", None, {}, 7, inputs, tmp_path))
+    rows = frame()
+    truth = rows["a"].fillna(0).to_numpy() > 0
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Bins whose width|The current default behavior, quantile_method")
+        made.fit(rows, truth)
+    later = rows.assign(a=rows["a"] * 9, city="Paris", at=rows["at"] + pd.Timedelta(days=999))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Found unknown categories")
+        assert made.predict(later).shape == (60,)
+    assert (made.predict(rows) == truth).mean() > 0.5
+
+
+def test_labels_that_a_library_cannot_take_are_numbered_within_the_model() -> None:
+    class Booster(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn publishes no types
+        """Takes labels as XGBoost does."""
+
+        def fit(self, _: Any, y: Any) -> Booster:
+            assert y.dtype.kind == "i"
+            self.classes_ = np.arange(y.max() + 1)
+            return self
+
+        def predict_proba(self, x: Any) -> Any:
+            return np.tile([0.2, 0.8], (len(x), 1))
+
+    Booster.__module__ = "xgboost.sklearn"
+    assert isinstance(number_labels(Booster(), (0, 1, 2)), Booster)
+    assert isinstance(number_labels(LogisticRegression(), ("no", "yes")), LogisticRegression)
+    made = number_labels(Booster(), ("no", "yes")).fit(np.zeros((4, 1)), np.array(["no", "yes"] * 2))
+    assert made.classes_.tolist() == ["no", "yes"]
+    assert made.predict(np.zeros((1, 1))).tolist() == ["yes"]
+    for labels in ((False, True), (1, 2), ("0", "1")):
+        assert not isinstance(number_labels(Booster(), labels), Booster)
