@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mlops_ci.core.plan import Outcome, Plan
 from mlops_ci.core.planned_writes import WriteFile
+from mlops_ci.core.records.events import Release
 from mlops_ci.core.records.training_run import TrainingRun
 from mlops_ci.core.results.lifecycle import FetchReport
 from mlops_ci.core.verbs import ALL_SURFACES, FETCH_PERMISSION, MODEL_OPTION, Option, Verb
@@ -62,16 +63,22 @@ def fetch(project: Project, *, model: str, directory: str) -> Outcome[FetchRepor
     record = run_store.read_record(repo, run, "run.json", TrainingRun)
     # the folders, among the fetched files, from which a model with its own code imports that code
     paths = entrypoint_folders(record.estimator, target / run_store.CODE_FOLDER) if release.code else ()
-    inputs = record.signature.inputs
     packager = load_packager(release.model_format.name)
     module, load = packager.loading_code(str(target / release.model_format.entry_file), release.trusted)
     lines = (
         f"import sys; sys.path[:0] = {list(paths)!r}; import pandas, {module}" if paths else f"import pandas, {module}",
         f"model = {load}",
-        # the inputs come first, in the order of the training; not every model tells their names
-        f"print(model.predict(pandas.read_parquet({str(target / GOLDEN_FILE)!r}).iloc[:, :{len(inputs)}]))",
+        _use_code(release, target, [field.name for field in record.signature.inputs]),
     )
     return Outcome(FetchReport(name, release.version, str(target), release.model_files, lines), plan=Plan(writes))
+
+
+def _use_code(release: Release, target: Path, inputs: list[str]) -> str:
+    """Return a line that predicts the golden rows, or else names the columns that the model reads, in order."""
+    if not any(file.path == GOLDEN_FILE for file in release.model_files):
+        return f"print('the model predicts a pandas.DataFrame with the columns', {inputs!r})"
+    # the inputs come first, in the order of the training; not every model tells their names
+    return f"print(model.predict(pandas.read_parquet({str(target / GOLDEN_FILE)!r}).iloc[:, :{len(inputs)}]))"
 
 
 def _has_same_bytes(existing: Path, wanted: Path) -> bool:

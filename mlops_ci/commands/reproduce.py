@@ -26,6 +26,7 @@ from mlops_ci.registry.state import read_registry
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.lookup import require_repository
 from mlops_ci.training.environment_rebuild import provide_environment
+from mlops_ci.training.golden import read_golden_rows
 from mlops_ci.training.package import FittedModel
 from mlops_ci.training.packaging.golden_rows import GOLDEN_TOLERANCE, compare_golden_rows
 from mlops_ci.training.packaging.package_files import GOLDEN_FILE
@@ -102,7 +103,7 @@ def _compare_with_record(
     folder = Path(tempfile.mkdtemp(prefix="environment-", dir=context.scratch))
     provided = provide_environment(run.environment, folder, force=force, progress=context.progress)
     context.progress(f"training {run.model} on {run.split.train_rows:,} rows")
-    first = _attempt_training(project, candidate, provided.interpreter)
+    first = _attempt_training(project, candidate, record, provided.interpreter)
     used = provided.used
     if first.model is not None:
         used = replace(used, environment=replace(used.environment, threadpools=first.model.environment.threadpools))
@@ -121,7 +122,7 @@ def _compare_with_record(
     if digest == run.model_digest:
         return replace(report, state="identical")
     context.progress(f"training {run.model} once more: the model differs from the release")
-    second = _attempt_training(project, candidate, provided.interpreter)
+    second = _attempt_training(project, candidate, record, provided.interpreter)
     digests = (digest, second.model.model_digest) if second.model else (digest,)
     inputs = [field.name for field in run.signature.inputs]
     golden = compare_golden_rows(record.folder / GOLDEN_FILE, first.model.folder / GOLDEN_FILE, inputs)
@@ -137,9 +138,12 @@ def _compare_with_record(
     )
 
 
-def _attempt_training(project: Project, candidate: Candidate, interpreter: Interpreter) -> _Attempt:
+def _attempt_training(
+    project: Project, candidate: Candidate, record: RecordedRelease, interpreter: Interpreter
+) -> _Attempt:
     try:
-        return _Attempt(fit_candidate(project, candidate, interpreter))
+        golden = read_golden_rows(record.folder / GOLDEN_FILE, record.run.signature.inputs)
+        return _Attempt(fit_candidate(project, candidate, interpreter, golden))
     except (Findings, UsageProblem) as error:
         return _Attempt(None, error.diagnostics[0].message)
 

@@ -30,7 +30,8 @@ from mlops_ci.repository.context import Project
 from mlops_ci.repository.git import Repository
 from mlops_ci.spec.read_apart import is_read_apart
 from mlops_ci.training.external_model import package_external
-from mlops_ci.training.inspection import ExternalAnswers, select_golden_rows
+from mlops_ci.training.golden import external_golden_rows, make_golden_rows
+from mlops_ci.training.inspection import ExternalAnswers
 from mlops_ci.training.package import FittedModel
 from mlops_ci.training.workers import untrusted_files
 from mlops_ci.training.workers.protocol import ModelCosts
@@ -113,9 +114,13 @@ def import_run(project: Project, repo: Repository, candidate: Candidate, artifac
     model.write_bytes(_read_blob(repo, artifact.run, f"{run_store.MODEL_FOLDER}{task.packager.entry_file}"))
     source = SplitSource(context.root, candidate.dataset_by_rules, candidate.snapshot.files)
     sides = write_split_files(source, spec.features, spec.target, scratch, sides=("train",))
-    golden = select_golden_rows(sides.train, candidate.inputs)
+    golden = make_golden_rows(sides.train, candidate.inputs, candidate.golden, candidate.dataset.spec.columns)
+    if runs_untrusted_code(candidate):
+        golden = external_golden_rows(golden, candidate.golden)
     golden_answers, predictions = (
-        _split_predictions(candidate, artifact, golden.num_rows) if runs_untrusted_code(candidate) else (None, None)
+        _split_predictions(candidate, artifact, golden.table.num_rows)
+        if runs_untrusted_code(candidate)
+        else (None, None)
     )
     package = package_external(task, model, golden, scratch / "examined", golden_answers)
     run = _imported_record(context.root, candidate, artifact.claimed_run, package)

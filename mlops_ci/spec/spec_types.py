@@ -299,9 +299,10 @@ class GateSpec:
 
 @dataclass(frozen=True)
 class ReleaseSpec:
-    """How the next version is numbered."""
+    """How the next version is numbered, and its golden rows: `rows N`, `synthetic` or `none` (see `choose_golden`)."""
 
     bump: Literal["auto", "major", "minor", "patch"] = "auto"
+    golden: str | None = None
 
 
 @dataclass(frozen=True)

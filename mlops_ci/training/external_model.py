@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from mlops_ci.core.errors import Findings, error_headline
+from mlops_ci.training.golden import GoldenRows
 from mlops_ci.training.inspection import ExternalAnswers, inspect_model_file, inspect_without_loading
 from mlops_ci.training.package import FittedModel, InspectedFile, make_folder, package_model
 from mlops_ci.training.training_task import TrainingTask
@@ -13,7 +13,7 @@ from mlops_ci.training.workers import untrusted_files
 
 
 def package_external(
-    task: TrainingTask, model_file: Path, golden: Any, scratch: Path, answers: ExternalAnswers | None = None
+    task: TrainingTask, model_file: Path, golden: GoldenRows, scratch: Path, answers: ExternalAnswers | None = None
 ) -> FittedModel:
     """Package a model file in a new folder of `scratch`, and inspect it again as far as possible without its code.
 
@@ -32,8 +32,9 @@ def package_external(
             help="read the log of the training job",
         ) from error
     inspection = (
-        inspect_model_file(task, copy, golden)
+        inspect_model_file(task, copy, golden.table)
         if answers is None
-        else inspect_without_loading(task, copy, golden, answers)
+        else inspect_without_loading(task, copy, golden.table, answers)
     )
-    return package_model(task, InspectedFile(copy, digest, inspection), golden, scratch)
+    published = golden.table if golden.is_published else None
+    return package_model(task, InspectedFile(copy, digest, inspection), published, scratch)

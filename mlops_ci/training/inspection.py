@@ -22,7 +22,6 @@ from mlops_ci.core.records.base import FileDigest
 from mlops_ci.core.records.training_run import ModelField
 from mlops_ci.spec.spec_types import Task
 from mlops_ci.training.failures import require_answer, training_failure
-from mlops_ci.training.packaging.package_files import MAX_GOLDEN_ROWS
 from mlops_ci.training.packaging.reviewed_types import read_reviewed_types, types_for
 from mlops_ci.training.training_task import TrainingTask
 from mlops_ci.training.user_code import entrypoint_folders
@@ -55,21 +54,6 @@ class ExternalAnswers:
     classes: tuple[str | int | bool, ...]
     golden_predictions: Any
     code: tuple[FileDigest, ...]
-
-
-def select_golden_rows(data: Path, inputs: Sequence[ModelField]) -> Any:
-    """Return a pyarrow table of the inputs of at most MAX_GOLDEN_ROWS training rows, evenly spaced."""
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(data) as file:  # not read_table, which imports pandas (0.5 s of CPU)
-        names = [field.name for field in inputs]
-        table = file.read(names).select(names)  # an error if one is missing
-    count = min(MAX_GOLDEN_ROWS, table.num_rows)
-    at = np.unique(np.linspace(0, max(table.num_rows - 1, 0), count).round().astype(np.int64))
-    rows = pa.Array.from_buffers(pa.int64(), len(at), [None, pa.py_buffer(at)])  # pa.array imports pandas, too
-    return table.take(rows).replace_schema_metadata(None)
 
 
 def inspect_model_file(task: TrainingTask, model: Path, golden: Any) -> Inspection:

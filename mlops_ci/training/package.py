@@ -48,7 +48,7 @@ class InspectedFile:
 
 
 def package_model(task: TrainingTask, model: InspectedFile, golden: Any, scratch: Path) -> FittedModel:
-    """Package a model file in a new folder of `scratch`. The caller sets `estimator` and `seconds`, which are empty here.
+    """Package a model file in a new folder of `scratch`, with `golden` as its golden rows (None: without). The caller sets `estimator` and `seconds`, which are empty here.
 
     Raises Findings when the file changed during the inspection.
     """
@@ -57,11 +57,13 @@ def package_model(task: TrainingTask, model: InspectedFile, golden: Any, scratch
     folder = make_folder(scratch, "package-")
     if untrusted_files.copy_untrusted_file(model.path, folder / model_format.entry_file) != model.digest:
         raise Findings.of("train-failed", "the model file changed while it was inspected", location=task.where)
-    _write_golden_rows(folder / GOLDEN_FILE, golden, inspection.predictions)
+    if golden is not None:
+        _write_golden_rows(folder / GOLDEN_FILE, golden, inspection.predictions)
     text = json.dumps(encode(signature), indent=2, sort_keys=True) + "\n"
     (folder / SIGNATURE_FILE).write_text(text, encoding="utf-8")
     (folder / REQUIREMENTS_FILE).write_text(pip_requirements(task.environment), encoding="utf-8")
-    names = (model_format.entry_file, SIGNATURE_FILE, GOLDEN_FILE, REQUIREMENTS_FILE)
+    published = (GOLDEN_FILE,) if golden is not None else ()
+    names = (model_format.entry_file, SIGNATURE_FILE, *published, REQUIREMENTS_FILE)
     reviewed = default_types(task)
     unused = (name for name in task.train.trusted if name in reviewed or name not in inspection.trusted)
     return FittedModel(

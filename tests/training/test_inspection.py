@@ -12,7 +12,8 @@ import pytest
 
 from mlops_ci.core.records.training_run import ModelField
 from mlops_ci.spec.spec_types import Task
-from mlops_ci.training.inspection import classes_problem, select_golden_rows
+from mlops_ci.training.golden import select_golden_rows
+from mlops_ci.training.inspection import classes_problem
 from mlops_ci.training.packaging.package_files import MAX_GOLDEN_ROWS
 
 TEXT, NUMBER = ModelField("y", "string"), ModelField("y", "integer")
@@ -68,7 +69,7 @@ def test_golden_rows_are_selected_without_pandas(tmp_path: Path) -> None:
     pq.write_table(pa.table({"a": range(3)}), tmp_path / "train.parquet")
     code = (
         "import sys\nfrom pathlib import Path\nfrom mlops_ci.core.records.training_run import ModelField\n"
-        "from mlops_ci.training.inspection import select_golden_rows\n"
+        "from mlops_ci.training.golden import select_golden_rows\n"
         "select_golden_rows(Path('train.parquet'), [ModelField('a', 'integer')])\nprint('pandas' in sys.modules)\n"
     )
     command = [sys.executable, "-c", code]

@@ -19,8 +19,8 @@ from mlops_ci.evaluation.external_runs import runs_untrusted_code
 from mlops_ci.evaluation.holdout.sealed import open_candidate
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.lookup import select_models
+from mlops_ci.training.golden import external_golden_rows, make_golden_rows
 from mlops_ci.training.inference.cost import RUNTIME_METRICS
-from mlops_ci.training.inspection import select_golden_rows
 
 SPEC = Verb(
     "features",
@@ -79,7 +79,8 @@ def _write_rows(project: Project, candidate: Candidate, scratch: Path) -> int:
     spec, context = candidate.model.spec, project.context
     source = SplitSource(context.root, candidate.dataset_by_rules, candidate.snapshot.files, candidate.sealed_holdout)
     sides = write_split_files(source, spec.features, spec.target, scratch, order=spec.features)
-    golden = select_golden_rows(sides.train, candidate.inputs)
+    made = make_golden_rows(sides.train, candidate.inputs, candidate.golden, candidate.dataset.spec.columns)
+    golden = external_golden_rows(made, candidate.golden).table
     with pq.ParquetFile(sides.holdout) as file:
         names = list(spec.features)
         holdout = file.read(names).select(names).replace_schema_metadata(None)

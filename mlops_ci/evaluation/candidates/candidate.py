@@ -32,6 +32,7 @@ from mlops_ci.spec.metrics import METRIC_DEFINITIONS
 from mlops_ci.spec.spec_types import DatasetSpec, ModelSpec, Requirement, SplitSpec, TrainSpec
 from mlops_ci.spec.validation.positive import positive_class_findings
 from mlops_ci.training.environment import training_environment
+from mlops_ci.training.golden import DEFAULT_GOLDEN, GoldenChoice, choose_golden
 from mlops_ci.training.source_code import code_files, imported_packages
 
 TRAIN_FORMAT = 1  # increase it when the same inputs would give another model
@@ -72,12 +73,17 @@ class Candidate:
 
     @property
     def fit_key(self) -> str:
-        """The digest of what the fitted model depends on: as `key`, but without the types that the spec trusts.
+        """The digest of what the fitted model depends on: as `key`, but without the types that the spec trusts and the golden rows.
 
-        They decide whether the model is accepted, and do not change it.
+        They decide whether the model is accepted and what its package has beside it, and do not change it.
         """
         train, rows = replace(self.model.spec.train, trusted=()), self.sides.split.train_digest
         return _run_key(train, self.code, self.environment, self.interface_digest, rows)
+
+    @property
+    def golden(self) -> GoldenChoice:
+        """The golden rows that the model's package publishes."""
+        return choose_golden(self.model.spec, self.dataset.spec)
 
     @property
     def holdout_budget(self) -> int | None:
@@ -211,7 +217,7 @@ def identify_candidate(
         code=code,
         environment=env,
         rules=rules,
-        key=_run_key(spec.train, code, env, *digests),
+        key=_run_key(spec.train, code, env, *digests, choose_golden(spec, dataset.spec)),
         findings=findings,
     )
 
@@ -221,8 +227,15 @@ def _interface_digest(spec: ModelSpec, inputs: tuple[ModelField, ...], output: M
 
 
 def _run_key(
-    train: TrainSpec, code: tuple[FileDigest, ...], environment: TrainingEnvironment, interface: str, rows: str
+    train: TrainSpec,
+    code: tuple[FileDigest, ...],
+    environment: TrainingEnvironment,
+    interface: str,
+    rows: str,
+    golden: GoldenChoice = DEFAULT_GOLDEN,
 ) -> str:
     """Return the key of a training run; `interface` and `rows` are the digests of the interface and the training rows."""
     parts = [TRAIN_FORMAT, interface, encode(train), encode(code), rows, environment.identity]
+    if golden != DEFAULT_GOLDEN:
+        parts.append(f"golden {golden.text}")
     return digest_json(parts)[:RUN_KEY_LENGTH]

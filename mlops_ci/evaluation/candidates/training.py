@@ -6,7 +6,6 @@ import shutil
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from mlops_ci.core.codec import encode
 from mlops_ci.core.diagnostics import Diagnostic
@@ -23,7 +22,7 @@ from mlops_ci.registry import run_store
 from mlops_ci.registry.kept_fits import KeptFit, find_fit
 from mlops_ci.repository.context import Project
 from mlops_ci.training.fit import UninspectedModel, package_fit, run_training
-from mlops_ci.training.inspection import select_golden_rows
+from mlops_ci.training.golden import GoldenRows, make_golden_rows
 from mlops_ci.training.package import FittedModel, make_folder
 from mlops_ci.training.training_task import TrainingTask
 from mlops_ci.training.workers.protocol import CURRENT_INTERPRETER, Interpreter, prepare_worker
@@ -39,20 +38,23 @@ class _TrainingInputs:
 
     task: TrainingTask
     rows: Path
-    golden: Any
+    golden: GoldenRows
     scratch: Path
 
 
 def fit_candidate(
-    project: Project, candidate: Candidate, interpreter: Interpreter = CURRENT_INTERPRETER
+    project: Project,
+    candidate: Candidate,
+    interpreter: Interpreter = CURRENT_INTERPRETER,
+    recorded: GoldenRows | None = None,
 ) -> FittedModel:
     """Return a candidate's fitted model; the process that fits it gets the training rows only.
 
-    The files are in a new folder of the project's scratch. Raises what `run_training` and `package_fit` raise.
+    Its golden rows are the `recorded` ones, if there are any. The files are in a new folder of the project's scratch. Raises what `run_training` and `package_fit` raise.
     """
     given = _write_training_inputs(project, candidate, interpreter)
     fitted = run_training(given.task, given.rows, given.scratch)
-    return package_fit(given.task, fitted, given.golden, given.scratch)
+    return package_fit(given.task, fitted, recorded or given.golden, given.scratch)
 
 
 def _write_training_inputs(
@@ -69,7 +71,7 @@ def _write_training_inputs(
     sides = write_split_files(source, spec.features, spec.target, scratch, sides=("train",))
     task = replace(training_task(candidate, context.root), interpreter=interpreter)
     # chosen before the training process knows the path of the data
-    golden = select_golden_rows(sides.train, task.inputs)
+    golden = make_golden_rows(sides.train, task.inputs, candidate.golden, candidate.dataset.spec.columns)
     folder = scratch / "fit"
     folder.mkdir()
     return _TrainingInputs(task, sides.train, golden, folder)
