@@ -119,7 +119,7 @@ def test_a_shallow_clone_gets_the_commit_and_a_pointer_in_place_of_data_is_named
     assert (kinds(record), record["ids"]) == (["data"], ["reproduce-different"])
     shallow.git("config", "filter.lfs.smudge", "sed 2d")
     evidence = reproduced(shallow, 1)["causes"][0]["evidence"]
-    assert [one["what"] for one in evidence] == [DATA, "content"]
+    assert [one["what"] for one in evidence] == [DATA, "training rows"]
     shallow.git("config", "filter.lfs.smudge", "exit 1")
     shallow.git("config", "filter.lfs.required", "true")
     assert reproduced_id(shallow, 3) == "git-failed"
