@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlops_ci.core.diagnostics import Diagnostic
-from mlops_ci.core.errors import UsageProblem
+from mlops_ci.core.errors import Findings, UsageProblem
 from mlops_ci.core.plan import Outcome
 from mlops_ci.core.records.training_run import DatasetSnapshot
 from mlops_ci.core.results.gate import CheckReport
@@ -24,7 +24,7 @@ SPEC = Verb(
 def check(project: Project, *, datasets: tuple[str, ...] = ()) -> Outcome[CheckReport]:
     """Read the named datasets, or all of them, and evaluate their checks.
 
-    Raises UsageProblem for a dataset without a spec, and Findings when the data cannot be read at all.
+    A dataset that cannot be read gives findings, and no snapshot. Raises UsageProblem for a dataset without a spec.
     """
     context, known = project.context, project.specs.datasets
     for name in datasets:
@@ -38,7 +38,11 @@ def check(project: Project, *, datasets: tuple[str, ...] = ()) -> Outcome[CheckR
     findings: list[Diagnostic] = []
     for name in dict.fromkeys(datasets) or known:
         context.progress(f"checking {name}")
-        record, found = take_snapshot(context.root, known[name], context.clock(), context.cache, project.reference)
+        try:
+            record, found = take_snapshot(context.root, known[name], context.clock(), context.cache, project.reference)
+        except Findings as error:
+            findings.extend(error.diagnostics)  # the other datasets are checked all the same
+            continue
         snapshots.append(record)
         findings.extend(found)
     return Outcome(CheckReport(tuple(snapshots)), tuple(findings))

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from mlops_ci.core.diagnostics import Diagnostic, Severity
 from mlops_ci.core.plugins import translate_plugin_errors
 from mlops_ci.core.records.base import Scalar
-from mlops_ci.core.records.training_run import CheckResult, ColumnProfile
+from mlops_ci.core.records.training_run import CheckResult
 from mlops_ci.core.suggestions import find_nearest
+from mlops_ci.data.check_outcome import CheckOutcome
 from mlops_ci.data.check_types import built_in_checks, check_columns, installed_checks
+from mlops_ci.data.column_outcomes import number_outcomes, time_help, time_outcomes, type_outcomes
 from mlops_ci.data.column_types import EMPTY_TYPE
 from mlops_ci.data.custom_sql.evaluation import evaluate_custom_sql
 from mlops_ci.data.custom_sql.protocol import CustomSqlAnswer
 from mlops_ci.data.engines.duckdb import Table, forbid_reuse
 from mlops_ci.data.engines.duckdb_errors import translate_duckdb_errors
 from mlops_ci.data.profile import (
-    PII_MASK,
     TableMeasures,
     displayable_value,
     find_duplicates,
@@ -46,23 +47,6 @@ MAX_LISTED_NAMES = 10  # names in a message
 MAX_SEPARATE_MISSING = 3  # up to this number, each missing column gets its own finding
 
 
-@dataclass(frozen=True)
-class CheckOutcome:
-    """A check's result, and the diagnostic (id, message, hint, place in the spec) that reports its failure.
-
-    `silent` is true when another outcome already explains the failure. `newest` is set only for `freshness`, whose
-    result depends on the current time (ISO 8601, UTC; an empty text means that the column has no values).
-    """
-
-    id: str
-    pointer: tuple[str | int, ...]
-    message: str
-    result: CheckResult
-    help: str | None = None
-    silent: bool = False
-    newest: str | None = None
-
-
 def run_checks(table: Table, spec: DatasetSpec) -> tuple[TableMeasures, tuple[CheckOutcome, ...]]:
     """Run every check, and return the table's measures and one outcome per check.
 
@@ -75,12 +59,14 @@ def run_checks(table: Table, spec: DatasetSpec) -> tuple[TableMeasures, tuple[Ch
     unjudged: list[UnusableRule] = []
     for name, column in spec.columns.items():
         if name in table.types:
-            for rule in column_rules(name, column, _effective_type(table.types[name], column.type), name in spec.key):
+            for rule in column_rules(
+                name, column, _effective_type(table.types[name], column.expected_type), name in spec.key
+            ):
                 rules.append(rule) if isinstance(rule, RowRule) else unjudged.append(rule)
     with translate_duckdb_errors("the data"):
         measures = measure_table(table, spec, tuple(rules))
     by_sql = evaluate_custom_sql(table, spec)
-    types = tuple(_type_outcomes(table, spec, measures))
+    types = tuple(type_outcomes(table, spec, measures))
     wrong = {answer.result.column for answer in types if not answer.result.passed}
     of_rows = [
         _row_rule_outcome(table, rule, failing, measures.rows, known)
@@ -92,6 +78,8 @@ def run_checks(table: Table, spec: DatasetSpec) -> tuple[TableMeasures, tuple[Ch
         *absent,
         *_undeclared_column_outcomes(table, spec),
         *types,
+        *time_outcomes(table, spec),
+        *number_outcomes(table, spec),
         *of_rows,
         *(_custom_sql_outcome(spec, answer) for answer in by_sql if not (answer.refusal or answer.exceeded)),
         *(
@@ -191,27 +179,6 @@ def _unique_rule_outcome(table: Table, rule: UniqueRule, spec: DatasetSpec) -> C
     )
 
 
-def _type_outcomes(table: Table, spec: DatasetSpec, measures: TableMeasures) -> Iterator[CheckOutcome]:
-    profiles: Mapping[str, ColumnProfile] = {column.name: column for column in measures.columns}
-    for name, column in spec.columns.items():
-        if column.type is None or name not in table.types:
-            continue
-        actual, is_empty = table.types[name], profiles[name].nulls == measures.rows
-        fits = is_empty or actual == column.type or (column.type == "number" and actual == "integer")
-        help = "correct the data, or change the declared type"
-        if mismatch := table.type_mismatches.get(name):
-            example = PII_MASK if name in personal_columns(spec) else displayable_value(mismatch.example)
-            values = "1 value is" if mismatch.count == 1 else f"{mismatch.count:,} values are"
-            help = f"{values} not of type {column.type}, such as '{example}'; {help}"
-        yield CheckOutcome(
-            "data-type",
-            ("spec", "columns", name, "type"),
-            f"column '{name}' is declared as {column.type}, but the data are of type {actual}",
-            CheckResult("type", column.type, actual, fits, column.severity, name),
-            help,
-        )
-
-
 def _missing_column_outcomes(table: Table, spec: DatasetSpec) -> Iterator[CheckOutcome]:
     references: list[tuple[str, Pointer]] = [(name, ("spec", "columns", name)) for name in spec.columns]
     references += [(name, ("spec", "key", index)) for index, name in enumerate(spec.key)]
@@ -273,7 +240,7 @@ def _table_check_outcomes(table: Table, spec: DatasetSpec, measures: TableMeasur
         if check.type == "row-count":
             yield _row_count_outcome(check, index, measures.rows)
         elif check.type == "freshness" and check.column and check.column in table.types:
-            yield _freshness_outcome(check, check.column, index, table.types[check.column], measures)
+            yield _freshness_outcome(table, check, check.column, index, measures)
 
 
 def _installed_check_outcomes(table: Table, spec: DatasetSpec) -> Iterator[CheckOutcome]:
@@ -315,14 +282,17 @@ def _row_count_outcome(check: CheckSpec, index: int, rows: int) -> CheckOutcome:
     )
 
 
-def _freshness_outcome(check: CheckSpec, column: str, index: int, type: str, measures: TableMeasures) -> CheckOutcome:
+def _freshness_outcome(
+    table: Table, check: CheckSpec, column: str, index: int, measures: TableMeasures
+) -> CheckOutcome:
+    type = table.types[column]
     wanted = f"newest {column} at most {check.max_age} old"
     result = CheckResult("freshness", wanted, "", False, check.severity, column)
     nothing = any(profile.name == column and profile.nulls == measures.rows for profile in measures.columns)
     if type not in ("date", "timestamp") and not nothing:
         why = f"'{column}' is {type}, not a date or timestamp"
         message = f"the check 'freshness' cannot be evaluated: {why}"
-        help = "name a column of type date or timestamp"
+        help = time_help(table, column) if type == "string" else "name a column of type date or timestamp"
         return CheckOutcome(
             "check-not-applicable", ("spec", "checks", index, "column"), message, replace(result, observed=why), help
         )

@@ -12,8 +12,9 @@ from mlops_ci.core.digest import digest_json
 from mlops_ci.core.records.base import FileDigest, ProjectRef
 from mlops_ci.core.records.training_run import ColumnProfile, DatasetSnapshot
 from mlops_ci.data.cache import cache_key, read_cache_entry, write_cache_entry
+from mlops_ci.data.check_outcome import CheckOutcome
 from mlops_ci.data.check_types import check_plugin_versions
-from mlops_ci.data.checks import CheckOutcome, evaluate_checks, run_checks
+from mlops_ci.data.checks import evaluate_checks, run_checks
 from mlops_ci.data.engines.duckdb import open_table
 from mlops_ci.data.sources.table import open_source, plugin_versions
 from mlops_ci.spec.located_spec import LocatedSpec

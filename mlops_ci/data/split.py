@@ -15,6 +15,7 @@ from mlops_ci.core.errors import Findings
 from mlops_ci.core.records.base import FileDigest
 from mlops_ci.core.records.training_run import Split
 from mlops_ci.data.cache import cache_key, read_cache_entry, write_cache_entry
+from mlops_ci.data.column_outcomes import require_time
 from mlops_ci.data.column_types import SQL_TYPES, column_sql, quote_literal
 from mlops_ci.data.content_digest import content_digests, key_text_sql, row_hash_sql
 from mlops_ci.data.engines.duckdb import Table, open_table, plain_files
@@ -346,6 +347,7 @@ def _shared_key_note(table: Table, spec: DatasetSpec) -> str:
 def _time_condition(table: Table, dataset: LocatedSpec[DatasetSpec]) -> tuple[str, str]:
     spec = dataset.spec
     name = spec.time or "time"
+    require_time(table, spec, name, dataset.locate("spec", "time"))
     moment = column_sql(name)
     rows, missing = table.connection.execute(f"SELECT count(*), count(*) - count({moment}) FROM cells").fetchall()[0]
     if missing:

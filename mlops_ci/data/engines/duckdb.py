@@ -31,6 +31,7 @@ from mlops_ci.data.column_types import (
 from mlops_ci.data.engines.csv_table import TypeMismatch, read_csv_files
 from mlops_ci.data.engines.duckdb_errors import translate_duckdb_errors
 from mlops_ci.data.engines.file_columns import files_differ_error, require_distinct_names, require_same_columns
+from mlops_ci.data.engines.time_texts import read_time_texts
 from mlops_ci.data.sources.format_detection import require_file_format
 from mlops_ci.data.sources.plain_text import compression_of, needs_plain_copy, write_plain_copies
 from mlops_ci.data.sources.protocol import ReadableFiles
@@ -304,9 +305,10 @@ def _read_parquet(connection: Any, local: ReadableFiles, declared: Mapping[str, 
         parts.append(
             f"SELECT {columns} FROM read_parquet([{', '.join(paths)}], {options}) AS file({', '.join(at.values())})"
         )
+    rows, mismatches = read_time_texts(connection, " UNION ALL ".join(parts), types, declared)
     with translate_duckdb_errors("the data"):
-        connection.execute(f"CREATE VIEW cells AS {' UNION ALL '.join(parts)}")
-    return Table(connection, types, relation_kind="VIEW")
+        connection.execute(f"CREATE VIEW cells AS {rows}")
+    return Table(connection, types, mismatches, relation_kind="VIEW")
 
 
 def _parquet_schema(connection: Any, root: Path, file: FileDigest) -> dict[str, str]:

@@ -97,6 +97,13 @@ def _is_utf8(encoding: str) -> bool:
 
 
 @contextmanager
+def open_decompressed(path: Path, source: SourceSpec) -> Iterator[IO[bytes]]:
+    """Open one file for reading, decompressed if it is compressed; opening and reading raise Findings as copying does."""
+    with _open_plain(path, FileDigest(path.name, "", path.stat().st_size), source) as stream:
+        yield stream
+
+
+@contextmanager
 def _open_plain(path: Path, file: FileDigest, source: SourceSpec) -> Iterator[IO[bytes]]:
     """Open a file for reading, decompressed; reading raises Findings beyond the limits."""
     compression = compression_of(source, file.path)
