@@ -13,7 +13,11 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:
         sys.stdout.write(f"mlops-ci {__version__}\n")
         sys.exit(0)
+    from mlops_ci.cli.signals import handle_signals, watch_signals
+
+    handle_signals()
     if sys.argv[1:2] == ["action"]:  # hidden: for the Actions' run.sh
+        watch_signals()
         from mlops_ci.cli.action import run_action
 
         sys.exit(run_action(sys.argv[2:], os.environ))
@@ -32,10 +36,9 @@ def main() -> None:
     # specs and records are trees: searching them for reference cycles takes a fifth of the reading time
     gc.set_threshold(50_000)
 
+    watch_signals()
     from mlops_ci.cli.main import run_command_line
-    from mlops_ci.cli.signals import handle_signals
 
-    handle_signals()
     sys.exit(run_command_line(sys.argv[1:]))
 
 

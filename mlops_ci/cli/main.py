@@ -63,8 +63,8 @@ def run_command_line(
 def _report_error(error: BaseException, command: Sequence[str]) -> int:
     """Print what ended the command, and return the exit code; `command` is the format, the verb and the project folder."""
     number = received_signal()
-    if number == signal.SIGTERM:
-        return 128 + number
+    if number is not None and number != signal.SIGINT:
+        return 128 + number  # without a word: the terminal may be gone
     if number is not None or isinstance(error, KeyboardInterrupt | click.Abort):
         click.echo("interrupted: nothing more was written", err=True)
         return Exit.INTERRUPTED
@@ -138,6 +138,8 @@ def _run_verb(
         # imported only now: a worker that the session has started imports at the same time
         step = getattr(importlib.import_module(verb.module), verb.name)
         outcome, before = session.sync_and_call(step, options)
+        if received_signal() is not None:
+            raise KeyboardInterrupt  # a library replaced it, and somebody took that for an error that does not matter
         if not dry_run:
             outcome = session.apply_with_retries(outcome, step, options, observe or session.progress)
     # print only after the progress display has closed

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -17,6 +16,7 @@ from mlops_ci.cli.terminal import progress_display
 from mlops_ci.core.ci_job import CiJob
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.errors import EnvironmentProblem, Findings, UsageProblem
+from mlops_ci.core.leftovers import scratch_folder
 from mlops_ci.core.plan import Outcome, Plan, Stages, finish_stages
 from mlops_ci.core.plugins import locked_plugins_only
 from mlops_ci.core.verbs import Verb
@@ -234,16 +234,16 @@ def _first_line(detail: str) -> str:
 
 @contextmanager
 def _scratch_folder() -> Iterator[Path]:
-    try:
-        folder = tempfile.TemporaryDirectory(prefix="mlops-ci-")
-    except OSError as error:
-        raise EnvironmentProblem.of(
-            "disk-full",
-            f"cannot create a temporary folder: {error.strerror}",
-            help="free some disk space, or set TMPDIR",
-        ) from error
-    with folder as name:
-        yield Path(name)
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(scratch_folder("scratch"))
+        except OSError as error:
+            raise EnvironmentProblem.of(
+                "disk-full",
+                f"cannot create a temporary folder: {error.strerror}",
+                help="free some disk space, or set TMPDIR",
+            ) from error
+        yield folder
 
 
 def _require_root(start: Path, repo: Repository | None, verb: Verb) -> Path:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from mlops_ci.core.leftovers import scratch_folder
 from mlops_ci.repository.git_command import git_error
 from mlops_ci.repository.git_values import ZERO_OID, Person
 from mlops_ci.repository.object_reader import ObjectReader
@@ -20,14 +21,12 @@ class ObjectWriter(ObjectReader):
 
     def write_blobs(self, contents: Mapping[str, bytes | Path]) -> dict[str, str]:
         """Store blobs by one process, and return their ids by the same names; a path is read by git itself, byte for byte."""
-        import tempfile  # queries do not write
-
         if not contents:
             return {}
-        with tempfile.TemporaryDirectory(prefix="mlops-ci-blobs-") as scratch:
+        with scratch_folder("blobs") as scratch:
             files = []
             for number, content in enumerate(contents.values()):
-                file = Path(scratch) / str(number)
+                file = scratch / str(number)
                 if isinstance(content, Path) and "\n" not in str(content):
                     file = content.absolute()
                 elif isinstance(content, Path):
@@ -45,13 +44,11 @@ class ObjectWriter(ObjectReader):
 
     def write_tree(self, files: Mapping[str, str], *, base: str | None = None, folder: str = "") -> str:
         """Store a tree of path to blob id, on top of `base` when given, where it replaces everything below `folder`."""
-        import tempfile  # queries do not write
-
         if base is None and not any("/" in path for path in files):
             entries = "".join(f"100644 blob {oid}\t{path}\0" for path, oid in files.items())
             return self.run("mktree", "-z", stdin=entries.encode()).text
-        with tempfile.TemporaryDirectory(prefix="mlops-ci-index-") as scratch:
-            env = {"GIT_INDEX_FILE": str(Path(scratch) / "index")}
+        with scratch_folder("index") as scratch:
+            env = {"GIT_INDEX_FILE": str(scratch / "index")}
             gone: Iterable[str] = ()
             if base is not None:
                 self.run("read-tree", base, env=env)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from mlops_ci.core.errors import EnvironmentProblem
+from mlops_ci.core.leftovers import scratch_folder
 from mlops_ci.core.signers import SignatureFormat, Signing
 from mlops_ci.core.trusted_process import run_trusted
 from mlops_ci.repository.git import Repository
@@ -55,10 +56,8 @@ class TagSignature:
 
 def verify_tags(repo: Repository, signing: Signing, oids: Sequence[str]) -> Mapping[str, TagSignature]:
     """Return the signature of each tag object, by object id; see `check_signatures`."""
-    import tempfile
-
-    with tempfile.TemporaryDirectory(prefix="mlops-ci-signers-") as folder:
-        file = Path(folder) / "signers"
+    with scratch_folder("signers") as folder:
+        file = folder / "signers"
         file.write_bytes(signing.signers)
         return check_signatures(repo, oids, signing.format, file)
 
@@ -76,10 +75,8 @@ def sign_tag(
     `git tag` makes a ref at once, so that it works in a repository of its own, which borrows this one's objects.
     Raises EnvironmentProblem `signing-failed`, and `signer-not-allowed` for a key that is not among the signers.
     """
-    import tempfile
-
-    with tempfile.TemporaryDirectory(prefix="mlops-ci-signing-") as folder:
-        scratch = _create_scratch_repository(repo, Path(folder))
+    with scratch_folder("signing") as folder:
+        scratch = _create_scratch_repository(repo, folder)
         stamp = {"NAME": person.name, "EMAIL": person.email, "DATE": f"@{seconds} +0000"}
         # asked of the repository: what a configuration says of its place would not hold in another
         own = [
@@ -218,11 +215,9 @@ def _ssh_settings(signers: Path) -> Iterator[tuple[tuple[str, ...], Mapping[str,
 @contextmanager
 def _gpg_settings(signers: Path) -> Iterator[tuple[tuple[str, ...], Mapping[str, str]]]:
     settings = ("-c", "gpg.program=gpg", "-c", "gpg.openpgp.program=gpg", "-c", "gpg.minTrustLevel=undefined")
-    import tempfile
-
-    with tempfile.TemporaryDirectory(prefix="mlops-ci-keys-") as home:
-        (Path(home) / "gpg.conf").write_text("no-autostart\nno-auto-key-retrieve\nno-auto-check-trustdb\n")
-        env = {**os.environ, "GNUPGHOME": home, "LC_ALL": "C"}
+    with scratch_folder("keys") as home:
+        (home / "gpg.conf").write_text("no-autostart\nno-auto-key-retrieve\nno-auto-check-trustdb\n")
+        env = {**os.environ, "GNUPGHOME": str(home), "LC_ALL": "C"}
         argv = ("gpg", "--batch", "--quiet", "--import", str(signers))
         status, _, err = run_trusted(argv, cwd=Path(home), env=env)
         if status != 0:
@@ -232,7 +227,7 @@ def _gpg_settings(signers: Path) -> Iterator[tuple[tuple[str, ...], Mapping[str,
                 f"gpg cannot import the public keys of the allowed signers: {said[0] if said else f'exit code {status}'}",
                 help="write the file again: gpg --armor --export ADDRESS... (public keys only)",
             )
-        yield settings, {"GNUPGHOME": home}
+        yield settings, {"GNUPGHOME": str(home)}
 
 
 _SSH_RESULT = re.compile(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mlops_ci.core import process
 from mlops_ci.core.errors import EnvironmentProblem
+from mlops_ci.core.leftovers import outsiders
 from mlops_ci.core.trusted_process import run_trusted
 
 SIGNING_KEY_VARIABLE = "MLOPS_CI_SIGNING_KEY"
@@ -34,11 +35,13 @@ def ssh_agent_with_key(key: str) -> Iterator[tuple[str, str]]:
             help="run `ssh-agent -s` in the same job to see why",
         )
     theirs = {**own, "SSH_AUTH_SOCK": found.group(1), "SSH_AGENT_PID": found.group(2)}
+    outsiders.add(agent := int(found.group(2)))
     try:
         yield _add_key(key, theirs), found.group(1)
     finally:
         _run_program(("ssh-add", "-q", "-D"), theirs)  # at once: the agent takes a moment to end
         _run_program(("ssh-agent", "-k"), theirs)
+        outsiders.discard(agent)
 
 
 def _add_key(key: str, env: Mapping[str, str]) -> str:

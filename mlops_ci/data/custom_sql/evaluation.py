@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from mlops_ci.core import process
 from mlops_ci.core.codec import DecodeError, decode_json, encode
+from mlops_ci.core.leftovers import scratch_folder
 from mlops_ci.core.process import ProcessResult
 from mlops_ci.data.check_types import built_in_checks
 from mlops_ci.data.custom_sql.protocol import ANSWERS_FILE, CustomSqlAnswer, CustomSqlCheck, CustomSqlJob
@@ -38,14 +38,14 @@ def evaluate_custom_sql(table: Table, spec: DatasetSpec) -> tuple[CustomSqlAnswe
         return ()
     answers: dict[int, CustomSqlAnswer] = {}
     seconds = left = TOTAL_LIMITS * max(check.max_seconds for check in checks)
-    with tempfile.TemporaryDirectory(prefix="mlops-ci-sql-") as name:
+    with scratch_folder("sql") as folder:
         while pending := [check for check in checks if check.index not in answers]:
             if left <= 0:
                 why = f"{seconds:g} s together with the dataset's other custom-sql checks"
                 answers |= {check.index: CustomSqlAnswer(check.index, exceeded=why) for check in pending}
                 break
             began = time.monotonic()
-            answers |= _run_worker(table, spec, [_shorten(check, left) for check in pending], Path(name))
+            answers |= _run_worker(table, spec, [_shorten(check, left) for check in pending], folder)
             left -= time.monotonic() - began
     return tuple(answers[check.index] for check in checks)
 

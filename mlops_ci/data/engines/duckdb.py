@@ -5,11 +5,8 @@ from __future__ import annotations
 
 import atexit
 import functools
-import itertools
-import os
 import string
 import sys
-import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -19,6 +16,7 @@ from typing import Any, Literal
 
 from mlops_ci.core.diagnostics import Location
 from mlops_ci.core.errors import Findings
+from mlops_ci.core.leftovers import scratch_folder, unused_scratch_path
 from mlops_ci.core.records.base import FileDigest
 from mlops_ci.data.column_types import (
     EMPTY_TYPE,
@@ -39,7 +37,6 @@ from mlops_ci.data.sources.table import open_source
 from mlops_ci.spec.spec_types import ColumnSpec, DatasetSpec, SourceSpec
 
 DUCKDB_THREADS = 2
-_SPILLS = itertools.count()  # two connections must not spill into one folder
 _LOWER_CASE = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 REUSED_BYTES = (
     64_000_000  # a table from CSV files of at most this size stays open for the next step of the same command
@@ -162,8 +159,8 @@ def open_table(
         return
     with ExitStack() as stack:
         # files of a built-in source are read in place
-        folder = None if isinstance(spec.source, SourceSpec) else stack.enter_context(tempfile.TemporaryDirectory())
-        local = open_source(spec.source).fetch(root, files, Path(folder) if folder else root)
+        folder = None if isinstance(spec.source, SourceSpec) else stack.enter_context(scratch_folder("data"))
+        local = open_source(spec.source).fetch(root, files, folder or root)
         plain = stack.enter_context(plain_files(local))
         table = replace(open_files(plain, spec.columns, more), files=local)
         stack.callback(table.connection.close)
@@ -179,8 +176,8 @@ def plain_files(local: ReadableFiles, scratch: Path | None = None) -> Iterator[R
     if not needs_plain_copy(local):
         yield local
         return
-    with tempfile.TemporaryDirectory(dir=scratch) as folder:
-        yield write_plain_copies(local, Path(folder))
+    with scratch_folder("copies", scratch) as folder:
+        yield write_plain_copies(local, folder)
 
 
 def open_files(
@@ -260,9 +257,7 @@ def open_locked_connection(paths: tuple[str, ...], limits: ConnectionLimits | No
     """Return an in-memory DuckDB connection that can only read these files; no statement can change this."""
     import duckdb
 
-    taken = limits or ConnectionLimits(
-        str(Path(tempfile.gettempdir()) / f"mlops-ci-spill-{os.getpid()}-{next(_SPILLS)}")
-    )
+    taken = limits or ConnectionLimits(str(unused_scratch_path("spill")))
     connection = duckdb.connect(
         ":memory:",
         config={

@@ -1,0 +1,160 @@
+"""A signal ends every verb within five seconds, with nothing left running and no scratch folder left."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.consumer import Consumer, copy_of, edit, home_of_ada
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+SLOW = "import time\nfrom sklearn.linear_model import LogisticRegression\n\n\ndef build():\n    time.sleep(300)\n    return LogisticRegression()\n"
+STUCK = (sys.executable, "-m", "tests.support.stuck")
+PLAIN = (sys.executable, "-m", "mlops_ci")
+
+
+@pytest.fixture(scope="module")
+def released(world_of_gated: Consumer, tmp_path_factory: pytest.TempPathFactory) -> Consumer:
+    with home_of_ada(tmp_path_factory):
+        made = copy_of(world_of_gated, tmp_path_factory.mktemp("released"))
+        made.ok("release")
+    return made
+
+
+@pytest.fixture(scope="module")
+def slow(released: Consumer, tmp_path_factory: pytest.TempPathFactory) -> Consumer:
+    """The same with a model whose code takes minutes, committed."""
+    with home_of_ada(tmp_path_factory):
+        made = copy_of(released, tmp_path_factory.mktemp("slow"))
+        (made.root / "src").mkdir()
+        (made.root / "src/slow.py").write_text(SLOW)
+        estimator = "    estimator: sklearn.linear_model.LogisticRegression\n    params: {max_iter: 1000}\n"
+        edit(made, "models/diagnosis.yaml", estimator, "    entrypoint: src/slow.py:build\n")
+        made.commit("slow")
+    return made
+
+
+def processes_in(scratch: Path) -> list[int]:
+    """The processes that work below the folder or were started with it as their folder for temporary files."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            inside = (process / "cwd").readlink().is_relative_to(scratch)
+            if inside or f"TMPDIR={scratch}".encode() in (process / "environ").read_bytes().split(b"\0"):
+                found.append(int(process.name))
+    return found
+
+
+def end_by(number: signal.Signals, argv: list[str], folder: Path, scratch: Path) -> tuple[int, float]:
+    """Run a command until it is at work, send it the signal, and return its exit code and the seconds that it then took."""
+    scratch.mkdir()
+    started = scratch.with_name("started")
+    inputs = json.dumps({"models": "diagnosis"} if argv[-1] == "train" else {})
+    argv = [str(started) if word == "STARTED" else word for word in argv]
+    env = {**os.environ, "TMPDIR": str(scratch), "MLOPS_CI_INPUTS": inputs, "PYTHONPATH": str(Path.cwd())}
+    child = subprocess.Popen(argv, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    deadline = time.monotonic() + 120
+    # at work: the query has begun, or a worker runs the slow code in a folder of its own
+    while not (started.exists() or any(pid != child.pid for pid in processes_in(scratch) if is_worker(pid))):
+        assert child.poll() is None, child.communicate()[0]
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    time.sleep(0.5)
+    child.send_signal(number)
+    began = time.monotonic()
+    child.communicate(timeout=60)
+    return child.returncode, time.monotonic() - began
+
+
+def is_worker(pid: int) -> bool:
+    try:
+        return (
+            b"train" in Path(f"/proc/{pid}/cmdline").read_bytes() and (Path(f"/proc/{pid}/cwd") / "job.json").exists()
+        )
+    except OSError:
+        return False
+
+
+def assert_nothing_is_left(scratch: Path) -> None:
+    deadline = time.monotonic() + 2
+    while (living := processes_in(scratch)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert living == []
+    assert list(scratch.iterdir()) == []
+
+
+TERM, INT, HUP = signal.SIGTERM, signal.SIGINT, signal.SIGHUP
+IN_A_QUERY = [
+    (TERM, "query", "check"),
+    (HUP, "step", "check"),
+    pytest.param(INT, "step", "train", marks=pytest.mark.slow),
+    pytest.param(TERM, "query", "gate", marks=pytest.mark.slow),
+    pytest.param(HUP, "query", "release", marks=pytest.mark.slow),
+    pytest.param(INT, "query", "init --from data/patients.csv --target diagnosis", marks=pytest.mark.slow),
+    pytest.param(TERM, "query", "action check", marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize(("number", "kind", "command"), IN_A_QUERY, ids=lambda value: str(value))
+def test_a_signal_ends_a_verb_inside_a_query(
+    number: signal.Signals, kind: str, command: str, released: Consumer, tmp_path: Path
+) -> None:
+    consumer = copy_of(released, tmp_path)
+    # no stored run or scan spares the command its data
+    edit(consumer, "data/patients.yaml", "min: 500", "min: 501")
+    code, seconds = end_by(number, [*STUCK, kind, "STARTED", *command.split()], consumer.root, tmp_path / "scratch")
+    assert (code, seconds < 5) == (128 + number, True), seconds
+    assert_nothing_is_left(tmp_path / "scratch")
+
+
+IN_TRAINING = [
+    (TERM, "action train"),
+    pytest.param(HUP, "train", marks=pytest.mark.slow),
+    pytest.param(INT, "gate", marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize(("number", "command"), IN_TRAINING, ids=lambda value: str(value))
+def test_a_signal_ends_a_verb_that_trains(number: signal.Signals, command: str, slow: Consumer, tmp_path: Path) -> None:
+    code, seconds = end_by(number, [*PLAIN, *command.split()], slow.root, tmp_path / "scratch")
+    assert (code, seconds < 5) == (128 + number, True), seconds
+    assert_nothing_is_left(tmp_path / "scratch")
+
+
+@pytest.mark.slow
+def test_a_signal_ends_a_reproduction(released: Consumer, tmp_path: Path) -> None:
+    argv = [*STUCK, "query", "STARTED", "reproduce", "diagnosis"]
+    code, seconds = end_by(TERM, argv, released.root, tmp_path / "scratch")
+    assert (code, seconds < 5) == (143, True), seconds
+    assert_nothing_is_left(tmp_path / "scratch")
+
+
+def test_a_closed_terminal_ends_no_command_that_runs_under_nohup(released: Consumer, tmp_path: Path) -> None:
+    scratch, started = tmp_path / "scratch", tmp_path / "started"
+    scratch.mkdir()
+    ignore = "import os, signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
+    argv = [sys.executable, "-c", ignore, *STUCK, "query", str(started), "check"]
+    env = {**os.environ, "TMPDIR": str(scratch), "PYTHONPATH": str(Path.cwd())}
+    consumer = copy_of(released, tmp_path)
+    edit(consumer, "data/patients.yaml", "min: 500", "min: 501")
+    child = subprocess.Popen(argv, cwd=consumer.root, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    deadline = time.monotonic() + 60
+    while not started.exists():
+        assert child.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    child.send_signal(signal.SIGHUP)
+    with pytest.raises(subprocess.TimeoutExpired):
+        child.wait(1)
+    child.send_signal(signal.SIGTERM)
+    assert child.wait(10) == 143
+    child.communicate()
