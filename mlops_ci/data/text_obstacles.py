@@ -3,11 +3,12 @@
 # ruff: noqa: S608  SQL contains only quoted names and literals, and the connection can only read the data
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from mlops_ci.core.time_formats import format_has_clock
+from mlops_ci.core.time_formats import format_has_clock, time_format_pattern
 from mlops_ci.data.column_types import TYPE_TEST_SQL, column_sql, quote_literal
 from mlops_ci.data.engines.duckdb import Table
 from mlops_ci.data.engines.written_values import WrittenColumn
@@ -35,6 +36,7 @@ DOUBTFUL_NULL_WORDS = (
 UNITS = ("%", "$", "€", "£", "¥", "₹", "EUR", "USD", "GBP", "CHF", "kr")
 MAX_WORDS = 10  # a column with more different words is text
 COLUMNS_A_QUERY = 50
+_SAMPLE = 1_000  # values that are tried before all
 _NO_BREAK, _NARROW = "\u00a0", "\u202f"
 _NUMBER_STYLES: tuple[tuple[Literal[".", ","], str | None], ...] = (
     (".", ","), (",", None), (",", "."), (",", " "), (",", _NO_BREAK), (",", _NARROW), (".", " "), (".", "'"), (".", "\u2019"),
@@ -84,19 +86,20 @@ def find_text_obstacles(table: Table, source: SourceSpec, names: Sequence[str]) 
 
 
 def fitting_time_formats(table: Table, name: str) -> tuple[str, ...]:
-    """Return the known formats that read every value of a text column; several mean that the values do not say which."""
+    """Return the known formats that read every value of a text column; several mean that the values do not say which.
+
+    Words for a missing value are no obstacle.
+    """
     column = column_sql(name)
-    first = table.connection.execute(
-        f"SELECT min({column}), max({column}) FROM cells WHERE {column} <> '' AND {column} NOT IN ({_NULLS_SQL})"
-    ).fetchall()[0]
-    if first[0] is None or not any(letter.isdigit() for letter in first[0]):
+    values = f"SELECT {column} FROM cells WHERE {column} <> '' AND {column} NOT IN ({_NULLS_SQL})"
+    sample = [row[0] for row in table.connection.execute(f"{values} LIMIT {_SAMPLE}").fetchall()]
+    patterns = {format: re.compile(time_format_pattern(format)) for format in TIME_FORMATS} if sample else {}
+    likely = [format for format, pattern in patterns.items() if all(map(pattern.fullmatch, sample))]
+    if not likely:
         return ()
-    tests = [
-        f"count(*) FILTER (WHERE {_time_mismatch_sql(name, format)} AND {column} NOT IN ({_NULLS_SQL}))"
-        for format in TIME_FORMATS
-    ]
-    counts = table.connection.execute(f"SELECT {', '.join(tests)} FROM cells").fetchall()[0]
-    return tuple(format for format, count in zip(TIME_FORMATS, counts, strict=True) if count == 0)
+    tests = ", ".join(f"count(*) FILTER (WHERE {_time_mismatch_sql(name, format)})" for format in likely)
+    counts = table.connection.execute(f"SELECT {tests} FROM ({values})").fetchall()[0]
+    return tuple(format for format, count in zip(likely, counts, strict=True) if count == 0)
 
 
 def _time_mismatch_sql(name: str, format: str) -> str:

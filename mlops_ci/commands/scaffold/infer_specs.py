@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
-
-import yaml
 
 from mlops_ci.commands.scaffold.catalog import template_files
+from mlops_ci.commands.scaffold.refine_source import TableReading, refine_reading
+from mlops_ci.commands.scaffold.sniff_source import sniff_source, table_name
 from mlops_ci.core.errors import Findings, UsageProblem
 from mlops_ci.core.suggestions import quote, suggest
 from mlops_ci.data.column_types import SQL_TYPES, TYPE_TEST_SQL, column_sql
@@ -20,7 +19,8 @@ from mlops_ci.data.engines.duckdb import Table, open_table
 from mlops_ci.data.row_rules import pluralize
 from mlops_ci.data.sources.files import source_files
 from mlops_ci.data.split import count_holdout_rows
-from mlops_ci.spec.spec_types import DatasetSpec, GateSpec, SourceSpec, SplitSpec, Task
+from mlops_ci.spec.source_options import yaml_options, yaml_scalar
+from mlops_ci.spec.spec_types import ColumnSpec, DatasetSpec, GateSpec, SourceSpec, SplitSpec, Task
 
 SCHEMAS_URL = "https://raw.githubusercontent.com/mlops-ci/mlops-ci/v1/schemas/v1"
 MAX_CLASSES = 50  # of text; a column with more values is probably not a class
@@ -38,6 +38,7 @@ HOLDOUT_SHARES = (
     0.5,
 )  # of the holdout; the first share that gives it enough rows is used
 _INDEX_PATTERN = re.compile(r"Unnamed: \d+")  # the name that pandas gives to its own unnamed index in a CSV file
+MAX_READINGS = 6  # of a table, each with more of its columns read as numbers or dates
 _TO_CSV_HELP = "write the table with to_csv(index=False)"
 _COMMA_NUMBER = r"-?[0-9][0-9.]*,[0-9.,]*[0-9]"
 _ID_PATTERN = re.compile(r"(?i)(^|[^a-z])(id|uuid|guid|key)$|[a-z](ID|Id)$")
@@ -86,19 +87,28 @@ def specs_from_table(table: Path, path: str, target: str) -> Mapping[str, bytes]
     `init-table-type` or `init-target-unknown`; Findings `init-target-nulls`, `init-target-constant`, `init-target-classes` or
     `init-no-features`; and the errors of reading the table, such as `data-csv`.
     """
-    type = _source_type(table)
-    source = SourceSpec(type, table.name, _guess_delimiter(table) if type == "csv" else ",")
-    spec = DatasetSpec(source)
-    with open_table(table.parent, source_files(table.parent, source), spec) as opened:
-        if target not in opened.types:
-            raise UsageProblem.of(
-                "init-target-unknown",
-                f"{quote(path)} has no column {quote(target)}",
-                help=suggest(target, opened.types, otherwise="its columns are"),
-            )
-        columns = _summarise_columns(opened)
-        key = _infer_key(columns, target)
-        share, holdout_rows = _choose_holdout_share(opened, replace(spec, key=(key,) if key else ()))
+    sniffed = sniff_source(table)
+    reading = TableReading(sniffed.source)
+    for _ in range(MAX_READINGS):
+        spec = DatasetSpec(
+            reading.source, columns={name: ColumnSpec(format=format) for name, format in reading.formats.items()}
+        )
+        with open_table(table.parent, source_files(table.parent, reading.source), spec) as opened:
+            refined = refine_reading(opened, reading)
+            if refined.source != reading.source or refined.formats != reading.formats:
+                reading = refined
+                continue
+            reading = refined
+            if target not in opened.types:
+                raise UsageProblem.of(
+                    "init-target-unknown",
+                    f"{quote(path)} has no column {quote(target)}",
+                    help=suggest(target, opened.types, otherwise="its columns are"),
+                )
+            columns = _summarise_columns(opened)
+            key = _infer_key(columns, target)
+            share, holdout_rows = _choose_holdout_share(opened, replace(spec, key=(key,) if key else ()))
+            break
     goal = next(column for column in columns if column.name == target)
     task = _infer_task(goal, path)
     left_out = {column.name: why for column in columns if (why := _exclusion_reason(column, key, target))}
@@ -110,37 +120,15 @@ def specs_from_table(table: Path, path: str, target: str) -> Mapping[str, bytes]
             + "; ".join(f"{quote(n)} {w}" for n, w in left_out.items()),
             help="add columns that help to predict the target, or derive numbers from the existing columns",
         )
-    data_name, model_name = _slug(table.stem, "data"), _slug(target, "model")
-    dataset = _render_dataset(
-        data_name, SourceSpec(source.type, path, source.delimiter), columns, key, share, holdout_rows
-    )
+    data_name, model_name = _slug(table_name(table), "data"), _slug(target, "model")
+    written = TableReading(replace(reading.source, path=path), reading.formats, reading.doubtful_formats)
+    dataset = _render_dataset(data_name, written, columns, key, share, holdout_rows, sniffed.notes)
     model = _render_model(model_name, data_name, task, goal, features, left_out)
     return {
         **template_files("empty"),
         f"specs/{data_name}.dataset.yaml": dataset.encode(),
         f"specs/{model_name}.model.yaml": model.encode(),
     }
-
-
-def _source_type(table: Path) -> Literal["csv", "parquet"]:
-    suffix = table.suffix.lower()
-    if suffix in (".parquet", ".pq"):
-        return "parquet"
-    if suffix in (".csv", ".tsv", ".txt"):
-        return "csv"
-    raise UsageProblem.of(
-        "init-table-type",
-        f"the extension of {quote(table.name)} is neither CSV nor parquet",
-        help="give --from a file that ends in .csv, .tsv, .txt, .parquet or .pq",
-    )
-
-
-def _guess_delimiter(table: Path) -> str:
-    """Return the most frequent separator in the first line, outside quotes; a comma if several are equally frequent."""
-    with table.open("rb") as stream:
-        head = stream.readline(1 << 16).decode("utf-8", "replace")
-    bare = re.sub(r'"[^"]*"', "", head)
-    return max(",;\t|", key=bare.count)
 
 
 def _summarise_columns(table: Table) -> list[ColumnSummary]:
@@ -264,18 +252,26 @@ def _exclusion_reason(column: ColumnSummary, key: str | None, target: str) -> st
 
 
 def _render_dataset(
-    name: str, source: SourceSpec, columns: Sequence[ColumnSummary], key: str | None, share: float, holdout_rows: int
+    name: str,
+    reading: TableReading,
+    columns: Sequence[ColumnSummary],
+    key: str | None,
+    share: float,
+    holdout_rows: int,
+    notes: Sequence[str],
 ) -> str:
-    delimiter = f", delimiter: {_flow_scalar(source.delimiter)}" if source.delimiter != "," else ""
+    source = reading.source
+    options = yaml_options(source)
     head = [
         f"# yaml-language-server: $schema={SCHEMAS_URL}/dataset.schema.json",
         f"# Written from {quote(source.path)}, {pluralize(columns[0].rows, 'row')}: types and limits for missing values are taken from the data.",
         "# Add the rules that you know: min, max, values, pattern, unique.",
         "apiVersion: mlops-ci/v1",
         "kind: Dataset",
-        f"metadata: {{name: {_flow_scalar(name)}}}",
+        f"metadata: {{name: {yaml_scalar(name)}}}",
         "spec:",
-        f"  source: {{type: {source.type}, path: {_flow_scalar(source.path)}{delimiter}}}",
+        *(f"  # {note}" for note in (*notes, *_source_notes(source))),
+        f"  source: {{type: {source.type}, path: {yaml_scalar(source.path)}{options and ', ' + options}}}",
     ]
     if key is None:
         head += [
@@ -286,11 +282,11 @@ def _render_dataset(
     else:
         head += [
             "  # assumption: this column identifies a row, even if values in other columns change",
-            f"  key: [{_flow_scalar(key)}]",
+            f"  key: [{yaml_scalar(key)}]",
         ]
     head += _render_split(share, holdout_rows)
     return "\n".join(
-        [*head, "  columns:", *(f"    {_render_column(column, column.name == key)}" for column in columns), ""]
+        [*head, "  columns:", *(f"    {_render_column(column, column.name == key, reading)}" for column in columns), ""]
     )
 
 
@@ -306,8 +302,17 @@ def _render_split(share: float, holdout_rows: int) -> list[str]:
     ]
 
 
-def _render_column(column: ColumnSummary, is_key: bool) -> str:
+def _source_notes(source: SourceSpec) -> Iterator[str]:
+    if source.nulls:
+        yield "Fields with these words are taken for missing values."
+    if source.decimal != "." or source.thousands is not None:
+        yield "How numbers are written is taken from the data: check it, since 1,234 is another number with a decimal comma."
+
+
+def _render_column(column: ColumnSummary, is_key: bool, reading: TableReading) -> str:
     rules = [f"type: {column.type}"] if column.type in _NATIVE_TYPES else []
+    if column.name in reading.formats:
+        rules.append(f"format: {yaml_scalar(reading.formats[column.name])}")
     share = column.nulls / column.rows
     if share == 0:
         rules.append("nulls: {max: 0}")
@@ -316,7 +321,9 @@ def _render_column(column: ColumnSummary, is_key: bool) -> str:
         rules.append(f"nulls: {{max: {slack:g}}}")
     rules += ["unique: true"] if is_key else []
     hint = f"  # {column.number_obstacle}" if column.number_obstacle else ""
-    return f"{_flow_scalar(column.name)}: {{{', '.join(rules)}}}{hint}"
+    if doubtful := reading.doubtful_formats.get(column.name):
+        hint = f"  # would be dates with the right format: {' or '.join(map(yaml_scalar, doubtful))}"
+    return f"{yaml_scalar(column.name)}: {{{', '.join(rules)}}}{hint}"
 
 
 def _render_model(
@@ -330,13 +337,13 @@ def _render_model(
         *(f"# Left out of the features: {quote(column)} {why}." for column, why in left_out.items()),
         "apiVersion: mlops-ci/v1",
         "kind: Model",
-        f"metadata: {{name: {_flow_scalar(name)}}}",
+        f"metadata: {{name: {yaml_scalar(name)}}}",
         "spec:",
         f"  task: {task}",
-        f"  dataset: {_flow_scalar(dataset)}",
-        f"  target: {_flow_scalar(goal.name)}",
+        f"  dataset: {yaml_scalar(dataset)}",
+        f"  target: {yaml_scalar(goal.name)}",
         "  features:",
-        *(f"    - {_flow_scalar(feature)}" for feature in features),
+        *(f"    - {yaml_scalar(feature)}" for feature in features),
         "  train:",
         f"    estimator: {_HGB}{kind}",
         "    seed: 7",
@@ -347,12 +354,6 @@ def _render_model(
         "",
     ]
     return "\n".join(lines)
-
-
-def _flow_scalar(text: str) -> str:
-    """Return text as a YAML scalar that is valid inside brackets."""
-    dumped: str = yaml.safe_dump([text], default_flow_style=True, allow_unicode=True, width=1 << 20)
-    return dumped.strip()[1:-1]
 
 
 def _slug(text: str, otherwise: str) -> str:

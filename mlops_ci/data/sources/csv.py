@@ -82,6 +82,7 @@ def _names_of(first: list[str], records: Iterator[list[str]], file: CsvFile) -> 
     """Return a name for each field of a row; an index that is dropped has an empty name."""
     source, header = file.source, file.source.header
     index = [""] if source.index == "drop" else []
+    first = [cell.strip() for cell in first] if source.trim else first
     if header is True:
         try:
             second = next(records, None)
