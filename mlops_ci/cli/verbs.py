@@ -18,7 +18,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Start a project": ("init", "validate"),
     "Train and evaluate": ("check", "train", "compare", "gate"),
     "Release and deploy": ("release", "approve", "deploy", "rollback", "retire"),
-    "Look back": ("show", "history", "diff", "fetch", "reproduce", "audit"),
+    "Look back": ("show", "history", "diff", "fetch", "predict", "reproduce", "audit"),
     "Maintain": ("doctor", "plugins", "selftest", "gc"),
 }
 CI_GROUP = "ci"

@@ -10,6 +10,7 @@ from mlops_ci.core.records.events import Release
 from mlops_ci.core.records.training_run import TrainingRun
 from mlops_ci.core.results.lifecycle import FetchReport
 from mlops_ci.core.verbs import ALL_SURFACES, FETCH_PERMISSION, MODEL_OPTION, Option, Verb
+from mlops_ci.governance.revocations import usage_warnings
 from mlops_ci.registry import run_store
 from mlops_ci.registry.lookup import require_model, require_release, require_release_record
 from mlops_ci.registry.state import read_registry
@@ -48,7 +49,8 @@ def fetch(project: Project, *, model: str, directory: str) -> Outcome[FetchRepor
     """
     name, _, version = model.partition("@")
     registry = read_registry(project.context.repo)
-    event = require_release(require_model(project, registry, name), version or None)
+    state = require_model(project, registry, name)
+    event = require_release(state, version or None)
     release = require_release_record(event)
     repo = require_repository(project.context.repo)
     run = run_store.released_run(repo, release)
@@ -70,7 +72,8 @@ def fetch(project: Project, *, model: str, directory: str) -> Outcome[FetchRepor
         f"model = {load}",
         _use_code(release, target, [field.name for field in record.signature.inputs]),
     )
-    return Outcome(FetchReport(name, release.version, str(target), release.model_files, lines), plan=Plan(writes))
+    report = FetchReport(name, release.version, str(target), release.model_files, lines)
+    return Outcome(report, usage_warnings(state, release.model_digest), Plan(writes))
 
 
 def _use_code(release: Release, target: Path, inputs: list[str]) -> str:

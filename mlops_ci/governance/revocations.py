@@ -38,6 +38,12 @@ def revocation_warnings(state: ModelState, model_digest: str, where: Location | 
     return tuple(_revocation_finding(event, help, where, "warning") for event in _revocations(state, model_digest))
 
 
+def usage_warnings(state: ModelState, model_digest: str) -> tuple[Diagnostic, ...]:
+    """Return a warning for each event that speaks against using this model: a rollback from it, or its deprecation."""
+    help = f"use another version, unless you know why this one is right: mlops-ci history {state.model}"
+    return tuple(_revocation_finding(event, help, None, "warning") for event in _revocations(state, model_digest))
+
+
 def _revocations(state: ModelState, model_digest: str) -> tuple[Event, ...]:
     rollback = state.rolled_back_models.get(model_digest)
     deprecation = state.last_event if state.is_deprecated else None

@@ -34,6 +34,13 @@ def require_release(state: ModelState, version: str | None) -> Event:
             )
         return state.latest_release
     wanted = version.removeprefix("v")
+    if wanted not in state.releases and any(one.kind == "release" and one.version == wanted for one in state.events):
+        raise UsageProblem.of(
+            "release-unknown",
+            f"version {wanted} of '{state.model}' was revoked",
+            help=f"use another version ({', '.join(state.releases) or 'none is left'}); why it was revoked:"
+            f" mlops-ci history {state.model}",
+        )
     if wanted not in state.releases:
         raise UsageProblem.of(
             "release-unknown",

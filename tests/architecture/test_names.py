@@ -25,6 +25,7 @@ CONVENTIONS = {
     "main": "the entry point of a program, also of each worker",
     "breaks": "the one function of each file in governance/audit",
     "GROUP": "the group of rows of each file in governance/doctor",
+    "predict": "the function of `predict` and of `ci predict`: a verb's function has the name of the verb",
     "SPEC": "the row of a verb in its own file",
     "PLUGIN": "the value that each file of plugins offers",
 }

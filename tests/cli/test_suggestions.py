@@ -43,6 +43,7 @@ MISSPELT: dict[tuple[str, str], tuple[tuple[str, ...], str]] = {
     ("history", "model"): (("diagnosi",), "diagnosis"),
     ("diff", "a"): (("diagnosi@v1.0.0", "diagnosis@v1.0.0"), "diagnosis"),
     ("fetch", "model"): (("diagnosi", "files"), "diagnosis"),
+    ("predict", "model"): (("diagnosi", "data/patients.csv", "--out", "out.csv"), "diagnosis"),
     ("reproduce", "model"): (("diagnosi",), "diagnosis"),
     ("audit", "model"): (("diagnosi",), "diagnosis"),
     ("selftest", "model"): (("diagnosi",), "diagnosis"),
@@ -56,6 +57,7 @@ VERSIONS = {
     "deploy": ("diagnosis@v1.0", "--env", "staging"),
     "retire": ("diagnosis@v1.0", *WHY),
     "fetch": ("diagnosis@1.0.00", "files"),
+    "predict": ("diagnosis@v1.0.1", "data/patients.csv", "--out", "out.csv"),
     "reproduce": ("diagnosis@v1.0.1",),
 }
 

@@ -97,6 +97,18 @@ class FetchReport:
 
 
 @dataclass(frozen=True)
+class TablePredictions:
+    """A table that a released model predicted: the file of its predictions, their number, and the file's columns."""
+
+    model: str
+    version: str
+    table: str
+    out: str
+    rows: int
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class SweepResult:
     """How many runs or objects stay, by reason, and the names of those that go; `size` is in bytes, where it is known."""
 

@@ -60,8 +60,8 @@ def _score_model(item: protocol.ModelItem, rows: Any, out: str) -> str:
     except (Exception, SystemExit) as error:  # any error of a model is about the model and the rows
         raise Findings.of(
             "score-failed",
-            f"{item.name} cannot predict the holdout: {error_headline(error)}",
-            help="Check the holdout for values that the training rows do not have.",
+            f"{item.name} cannot predict these rows: {error_headline(error)}",
+            help="Check the rows for values that the training rows do not have, such as a new category.",
         ) from error
     numbers = [values for name, values in columns.items() if name != prediction_columns.LABEL_COLUMN]
     bad = np.any([~np.isfinite(values) for values in numbers], axis=0) if numbers else np.zeros(len(x), dtype=bool)
@@ -74,6 +74,6 @@ def _score_model(item: protocol.ModelItem, rows: Any, out: str) -> str:
 def _not_finite_finding(name: str, bad: int, rows: int, first: int) -> Diagnostic:
     return Diagnostic(
         "predictions-not-finite",
-        f"{name} predicts NaN or infinity for {bad:,} of {rows:,} holdout rows (the first is row {first + 1:,})",
+        f"{name} predicts NaN or infinity for {bad:,} of {rows:,} rows (the first is row {first + 1:,})",
         help="Check the features for missing or very large values that the training rows do not have.",
     )
