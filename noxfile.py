@@ -172,6 +172,21 @@ def races(session: nox.Session) -> None:
     _run(session, "python", "-m", "tests.races", *session.posargs)
 
 
+@nox.session(default=False)
+def estimators(session: nox.Session) -> None:
+    """Take every estimator of four libraries from a table to predictions; this writes the table of docs/estimators.md."""
+    # the CPU build of XGBoost: the other one installs libraries for GPUs
+    session.install("-e", ".", *nox.project.dependency_groups(PROJECT, "estimators"), env=COMPILED)
+    session.run("python", "-m", "tests.estimators", *session.posargs)
+
+
+@nox.session(default=False)
+def wrappers(session: nox.Session) -> None:
+    """Run the wrappers of docs/estimators.md for CatBoost and PyTorch, which this session installs from PyPI (4 GB)."""
+    session.install("-e", ".", *nox.project.dependency_groups(PROJECT, "wrappers"), env=COMPILED)
+    session.run("python", "-m", "tests.estimators.wrappers", *session.posargs)
+
+
 @nox.session
 def selftest(session: nox.Session) -> None:
     """Measure the gate's error rates by 1,000 simulated holdouts a claim; arguments after -- go to the verb."""

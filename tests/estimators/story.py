@@ -1,0 +1,148 @@
+"""Takes models from a table to predictions in a fresh environment, with the commands that a user types."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.estimators.catalogue import Attempt
+
+COMPOSITIONS = Path(__file__).with_name("compositions.py")
+ROWS = 600
+IDENTITY = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+
+# runs in the fresh environment: each model by its own lines, in a process of its own
+LOAD = """
+import json, os, sys
+import pandas, skops.io
+stories = json.load(open(sys.argv[1]))
+for name, lines in stories.items():
+    sys.stdout.flush()
+    if os.fork() == 0:
+        try:
+            null = open(os.devnull, "w")
+            shown, sys.stdout = sys.stdout, null
+            exec("\\n".join(lines), {"__name__": "__main__"})
+            sys.stdout = shown
+            print(json.dumps([name, ""]), flush=True)
+        except BaseException as error:
+            print(json.dumps([name, f"{type(error).__name__}: {error}"]), file=shown, flush=True)
+        os._exit(0)
+    os.wait()
+"""
+
+
+@dataclass(frozen=True)
+class Story:
+    """How far a model came: the gate's verdict, and the reason why it stopped, or empty text."""
+
+    attempt: Attempt
+    verdict: str
+    reason: str = ""
+    released: bool = False
+    predicted: bool = False
+
+
+def make_table(task: str, path: Path) -> None:
+    """Write a table with a signal, text and missing values."""
+    import numpy as np
+    import pandas as pd
+
+    rng = np.random.default_rng(5)
+    frame = pd.DataFrame(rng.normal(size=(ROWS, 3)), columns=["a", "b", "c"])
+    frame.insert(0, "id", range(ROWS))
+    frame["shop"] = rng.choice(["north", "south", "east"], ROWS)
+    score = frame["a"] * 2 + frame["b"] + (frame["shop"] == "north") + rng.logistic(size=ROWS) * 0.5
+    labels = np.array(["low", "middle", "high"])[np.digitize(score, [-1, 1])]
+    frame["y"] = {"regression": score + 9, "binary-classification": score > 0}.get(task, labels)
+    frame.loc[rng.choice(ROWS, 30, replace=False), "b"] = np.nan
+    frame.to_csv(path, index=False)
+
+
+def tell_stories(
+    task: str,
+    attempts: Sequence[Attempt],
+    folder: Path,
+    python: str | None = None,
+    files: Mapping[str, str] | None = None,
+) -> list[Story]:
+    """Take each model from the table to predictions in `python`, or in a fresh environment made from their requirements.
+
+    `files` are files of the repository with code, by their paths; without them, it has the compositions.
+    """
+    folder.mkdir(parents=True)
+    make_table(task, folder / "table.csv")
+    run_command(folder, "init", "project", "--from", "table.csv", "--target", "y")
+    root = folder / "project"
+    _write_specs(root, attempts, files or {"models/compositions.py": COMPOSITIONS.read_text()})
+    _git(root, "add", "--all")
+    _git(root, *IDENTITY, "commit", "-qm", "start")
+    gate = json.loads(run_command(root, "gate", "--format", "json", codes=(0, 1, 2, 3)).stdout)
+    answers = {one["model"]: one for one in gate["record"]["models"]}
+    stories = {one.name: Story(one, answers[one.name]["verdict"], answers[one.name]["sentence"]) for one in attempts}
+    lines: dict[str, list[str]] = {}
+    for name, story in stories.items():
+        if story.verdict == "pass":
+            lines[name] = _release_and_fetch(root, name, folder / "fetched" / name)
+            stories[name] = replace(story, reason="", released=True)
+    python = python or _fresh_environment(folder, [folder / "fetched" / name / "requirements.txt" for name in lines])
+    (folder / "lines.json").write_text(json.dumps(lines))
+    done = subprocess.run(
+        [python, "-c", LOAD, str(folder / "lines.json")], capture_output=True, text=True, check=False, cwd=folder
+    )
+    for name, problem in map(json.loads, done.stdout.splitlines()):
+        stories[name] = replace(stories[name], reason=problem, predicted=not problem)
+    return list(stories.values())
+
+
+def run_command(folder: Path, *arguments: str, codes: Sequence[int] = (0,)) -> subprocess.CompletedProcess[str]:
+    """Run mlops-ci in a folder; raises AssertionError when its exit code is not among `codes`."""
+    command = [sys.executable, "-m", "mlops_ci", *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode in codes, f"mlops-ci {' '.join(arguments)}: {done.stdout}{done.stderr}"
+    return done
+
+
+def _release_and_fetch(root: Path, name: str, target: Path) -> list[str]:
+    run_command(root, "release", name)
+    target.parent.mkdir(exist_ok=True)
+    fetched = json.loads(run_command(root, "fetch", name, str(target), "--format", "json").stdout)
+    lines: list[str] = fetched["record"]["lines"]
+    return lines
+
+
+def _write_specs(root: Path, attempts: Sequence[Attempt], files: Mapping[str, str]) -> None:
+    """Replace the model spec that `init` wrote by one for each model that is tried."""
+    (spec,) = root.glob("specs/*.model.yaml")
+    document: dict[str, Any] = yaml.safe_load(spec.read_text())
+    spec.unlink()
+    (root / "models").mkdir()
+    for path, text in files.items():
+        (root / path).write_text(text)
+    for one in attempts:
+        document["metadata"]["name"] = one.name
+        document["spec"]["train"] = one.train
+        spec.with_name(f"{one.name}.model.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
+
+
+def _fresh_environment(folder: Path, requirements: Sequence[Path]) -> str:
+    """Return the Python of a new environment with the union of the requirements."""
+    wanted = sorted({line for path in requirements for line in path.read_text().splitlines() if line.strip()})
+    (folder / "requirements.txt").write_text("\n".join(wanted) + "\n")
+    subprocess.run(["uv", "venv", "-q", "--python", sys.executable, str(folder / "fresh")], check=True)
+    python = str(folder / "fresh/bin/python")
+    subprocess.run(
+        ["uv", "pip", "install", "-q", "--python", python, "-r", str(folder / "requirements.txt")], check=True
+    )
+    return python
+
+
+def _git(root: Path, *arguments: str) -> None:
+    subprocess.run(["git", *arguments], cwd=root, check=True, capture_output=True)
