@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,17 +16,17 @@ from mlops_ci.repository.context import Context
 from tests.support.examples import cases, lay_out
 
 
-def context(root: Path) -> Context:
+def context(root: Path, cache: Path | None = None, said: list[str] | None = None) -> Context:
     return Context(
         root=root,
         start_folder=root,
         repo=None,
         scratch=root,
-        cache=None,
+        cache=cache,
         clock=lambda: datetime(2026, 1, 1, tzinfo=UTC),
         provenance=Provenance("ada", "test"),
         offline=False,
-        progress=lambda _: None,
+        progress=said.append if said is not None else lambda _: None,
     )
 
 
@@ -57,3 +58,74 @@ def test_an_error_is_one_of_usage_and_a_warning_is_none(name: str, id: str, code
     outcome = validate(context(case(name, tmp_path)))
     assert [item.id for item in outcome.diagnostics] == [id]
     assert outcome.final_exit_code == code
+
+
+PROJECT = "apiVersion: mlops-ci/v1\nkind: Project\nmetadata: {name: p}\nspec: {}\n"
+DATASET = """
+apiVersion: mlops-ci/v1
+kind: Dataset
+metadata: {name: d}
+spec:
+  source: {type: csv, path: d.csv}
+  columns: {a: {type: number}, b: {type: timestamp}, c: {type: string}, y: {type: boolean, nulls: {max: 0}}}
+"""
+MODEL = """
+apiVersion: mlops-ci/v1
+kind: Model
+metadata: {name: NAME}
+spec:
+  task: binary-classification
+  dataset: d
+  target: y
+  features: [a, b, c]
+  train: {estimator: PATH}
+  gate: {requirements: [{metric: auc, min: 0.5}]}
+"""
+PATHS = {
+    "linear": "sklearn.linear_model.LogisticRegression",
+    "same": "sklearn.linear_model.LogisticRegression",
+    "many": "sklearn.neighbors.KNeighborsClassifier, params: {n_neighbors: 99}",
+}
+
+
+def test_an_estimator_is_tried_once_before_any_data_are_read(tmp_path: Path) -> None:
+    """Given estimators, when specs are validated, then each is fitted on generated rows, equal ones and later ones not again."""
+    root = tmp_path / "repo"
+    root.mkdir()
+    (root / "mlops.yaml").write_text(PROJECT)
+    (root / "d.yaml").write_text(DATASET)
+    for name, path in PATHS.items():
+        (root / f"{name}.yaml").write_text(MODEL.replace("NAME", name).replace("PATH", path))
+    said: list[str] = []
+    first = validate(context(root, tmp_path / "cache", said))
+    (found,) = [one for one in first.diagnostics if one.id == "estimator-trial-failed"]
+    assert (found.severity, found.location and found.location.path) == ("warning", "many.yaml")
+    assert "Expected n_neighbors <= n_samples_fit" in found.message
+    assert first.final_exit_code == Exit.OK
+    assert said == [f"trying the estimator of {name} on generated rows" for name in ("linear", "many")]
+    again = validate(context(root, tmp_path / "cache", said))
+    assert again.diagnostics == first.diagnostics
+    assert len(said) == 2
+
+
+def test_without_a_cache_nothing_is_tried(tmp_path: Path) -> None:
+    said: list[str] = []
+    validate(replace(context(case("several-documents", tmp_path)), progress=said.append))
+    assert said == []
+
+
+@pytest.mark.parametrize(
+    ("package", "wrapper"),
+    [
+        ("catboost.CatBoostClassifier", "catboost_model.PackagedCatBoost"),
+        ("torch.nn.Linear", "torch_model.PackagedNetwork"),
+    ],
+)
+def test_an_estimator_that_needs_a_wrapper_is_told_of_it(package: str, wrapper: str, tmp_path: Path) -> None:
+    (tmp_path / "mlops.yaml").write_text(PROJECT)
+    (tmp_path / "d.yaml").write_text(DATASET)
+    (tmp_path / "m.yaml").write_text(MODEL.replace("NAME", "m").replace("PATH", package))
+    (found,) = [one for one in validate(context(tmp_path)).diagnostics if one.severity == "error"]
+    assert found.id == "estimator-needs-wrapper"
+    assert found.help is not None
+    assert found.help.endswith(f"\ntrusted: [{wrapper}]")

@@ -40,6 +40,8 @@ _NAME_PAIRS = (
     ("LinearRegression", "LogisticRegression"),
     ("", "Classifier"),
 )
+# packages whose models are not made of Python data, and the class that docs/estimators.md writes for each
+_NEED_WRAPPERS = {"catboost": "PackagedCatBoost", "torch": "PackagedNetwork"}
 _ESTIMATOR_HELP = "an estimator is a class with fit and predict, such as sklearn.linear_model.LogisticRegression"
 
 
@@ -56,6 +58,15 @@ def _estimator_findings(model: LocatedSpec[ModelSpec], path: str) -> Iterator[Di
     """Yield a finding for a missing package, module or class, for another task, and for unknown parameters."""
     where = model.locate("spec", "train", "estimator")
     package, *inner, name = path.split(".")
+    if package in _NEED_WRAPPERS:
+        yield Diagnostic(
+            "estimator-needs-wrapper",
+            f"a model of {quote(package)} cannot be packaged by the name of its class",
+            where,
+            "write an entrypoint with a class that keeps the model's bytes, as docs/estimators.md shows:\n"
+            f"entrypoint: models/{package}_model.py:build\ntrusted: [{package}_model.{_NEED_WRAPPERS[package]}]",
+        )
+        return
     folder = package_folder(package)
     if folder is None:
         yield from _missing_package_findings(path, package, where)
