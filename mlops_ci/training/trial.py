@@ -15,9 +15,7 @@ from mlops_ci.core.errors import ToolError
 from mlops_ci.core.records.training_run import ModelField, TrainingEnvironment
 from mlops_ci.spec.spec_types import DatasetSpec, ModelSpec
 from mlops_ci.training.environment import training_environment
-from mlops_ci.training.fit import fit_model
 from mlops_ci.training.packaging.reviewed_types import read_reviewed_types
-from mlops_ci.training.training_task import TrainingTask
 
 ROWS = 50
 TRIAL_FORMAT = 1  # increase it when the same spec and environment would give another finding
@@ -88,6 +86,10 @@ def run_trial(trial: Trial, root: Path, scratch: Path) -> TrialResult:
     """Fit and package the estimator on generated rows, in the processes of a real fit, and return what was wrong."""
     import pyarrow as pa
     import pyarrow.parquet as pq
+
+    # imported here: `validate` asks for the keys of all trials, and seldom runs one
+    from mlops_ci.training.fit import fit_model
+    from mlops_ci.training.training_task import TrainingTask  # the same
 
     folder = Path(tempfile.mkdtemp(dir=scratch))
     data = folder / "rows.parquet"
