@@ -57,11 +57,11 @@ def run_checks(table: Table, spec: DatasetSpec) -> tuple[TableMeasures, tuple[Ch
     known = replace(spec, key=tuple(name for name in spec.key if name in table.types))
     rules = [*key_rules(known), *finite_rules(spec, table.types)]
     unjudged: list[UnusableRule] = []
+    sql_types = table.sql_types()
     for name, column in spec.columns.items():
         if name in table.types:
-            for rule in column_rules(
-                name, column, _effective_type(table.types[name], column.expected_type), name in spec.key
-            ):
+            type = _effective_type(table.types[name], column.expected_type)
+            for rule in column_rules(name, column, type, name in spec.key, sql_types[name]):
                 rules.append(rule) if isinstance(rule, RowRule) else unjudged.append(rule)
     with translate_duckdb_errors("the data"):
         measures = measure_table(table, spec, tuple(rules))

@@ -1,7 +1,9 @@
 """Maps DuckDB's types and CSV text to the six column types of a spec, and each value to one canonical form.
 
 There is one missing value: null, NaN and an unquoted empty field of a CSV file are the same. Integers of every width
-are `integer`; float and decimal are `number`; enums are `string`; timestamps are naive, in UTC, in microseconds.
+and decimals without a fraction are `integer`; float and decimal are `number`; enums are `string`; timestamps are naive,
+in UTC. The engine stores a value as it is, or the file is refused (`data-precision`): integers up to 38 digits, decimals
+as DECIMAL, floating-point numbers as DOUBLE, moments in microseconds, or in nanoseconds where a file has them.
 """
 
 from __future__ import annotations
@@ -30,19 +32,19 @@ _LOGICAL_TYPES = {
     '"NULL"': EMPTY_TYPE,
 }
 _NUMBER_PATTERN = (
-    r"-?((0|[1-9][0-9]{0,17})|(0|[1-9][0-9]*)\.[0-9]*|\.[0-9]+)|-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)[eE][+-]?[0-9]+"
+    r"-?((0|[1-9][0-9]{0,37})|(0|[1-9][0-9]*)\.[0-9]*|\.[0-9]+)|-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)[eE][+-]?[0-9]+"
 )
 _NAN_OR_INFINITY_PATTERN = "(?i:nan|[+-]?inf(inity)?)"
 _ESCAPED_BYTE = re.compile(rb"[^a-z0-9_]")
-_MAX_EXACT_FLOAT = 2**53  # below this value, a float represents every integer exactly
 _TIMESTAMP_PATTERN = (
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?)?"
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9}0*)?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?)?"
 )
 
 # SQL that tests whether the non-empty text `{v}` is a value of the type, in the order in which types are tried.
 TYPE_TEST_SQL = {
     "boolean": "lower({v}) IN ('true', 'false')",
-    "integer": "coalesce(TRY_CAST({v} AS BIGINT)::VARCHAR = {v}, false)",  # '007' and '1.0' are not integers
+    # '007' and '1.0' are not integers
+    "integer": "coalesce(TRY_CAST({v} AS BIGINT)::VARCHAR = {v}, TRY_CAST({v} AS HUGEINT)::VARCHAR = {v}, false)",
     "number": f"regexp_full_match({{v}}, '{_NUMBER_PATTERN}|{_NAN_OR_INFINITY_PATTERN}')",
     "date": "coalesce(TRY_CAST({v} AS DATE)::VARCHAR = {v}, false)",
     "timestamp": f"(regexp_full_match({{v}}, '{_TIMESTAMP_PATTERN}') AND TRY_CAST({{v}} AS TIMESTAMPTZ) IS NOT NULL)",
@@ -53,7 +55,15 @@ def logical_type(sql_type: str) -> str:
     """Return the spec type for the name of a DuckDB type, or `other` or `empty`."""
     if sql_type.startswith("TIMESTAMP"):
         return "timestamp"
+    if decimal_digits(sql_type)[1:] == (0,):
+        return "integer"
     return OTHER_TYPE if sql_type.endswith("]") else _LOGICAL_TYPES.get(re.split(r"[( ]", sql_type)[0], OTHER_TYPE)
+
+
+def decimal_digits(sql_type: str) -> tuple[int, ...]:
+    """Return the digits of a DECIMAL type, and how many of them are behind the point; nothing for other types."""
+    found = re.fullmatch(r"DECIMAL\(([0-9]+),([0-9]+)\)", sql_type)
+    return (int(found[1]), int(found[2])) if found else ()
 
 
 def quote_identifier(name: str) -> str:
@@ -81,57 +91,46 @@ def quote_literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def parsed_value_sql(column: str, type: str) -> str:
-    """Return SQL that converts a text column to canonical values of the type. Every text must be a value of the type."""
-    if type in ("string", EMPTY_TYPE):
+def parsed_value_sql(column: str, sql_type: str) -> str:
+    """Return SQL that converts a text column to canonical values of a DuckDB type. Every text must be a value of the type."""
+    if sql_type == "VARCHAR":
         return column
     value = f"nullif({column}, '')"
-    if type == "timestamp":
-        return f"timezone('UTC', CAST({value} AS TIMESTAMPTZ))"
-    return _canonical_value_sql(f"CAST({value} AS {SQL_TYPES[type]})", type)
+    if sql_type in ("TIMESTAMP", "TIMESTAMP_NS"):
+        return f"timezone('UTC', CAST({value} AS {sql_type.replace('TIMESTAMP', 'TIMESTAMPTZ')}))"
+    if sql_type.startswith("DECIMAL"):
+        value = f"CASE WHEN lower({value}) <> 'nan' THEN {value} END"
+    return _canonical_value_sql(f"CAST({value} AS {sql_type})", sql_type)
 
 
-def identity_text_sql(column: str, type: str) -> str:
-    """Return SQL for the text of a key value. The text does not depend on the inferred type of the column.
+def converted_value_sql(column: str, sql_type: str, target: str, refusal: str) -> str:
+    """Return SQL that converts a column of DuckDB type `sql_type` to canonical values of type `target`.
 
-    One odd value turns a CSV column of integers into text, or a column of dates into timestamps. The identity of the
-    other rows must not change with it. So whole numbers have no `.0`, midnight has no time of day, and a text that is a
-    value of another type is written in that type's form. (A float beyond 2^53 no longer has its exact digits.)
+    The query fails with the text `refusal` on a value that `target` cannot hold exactly.
     """
-    if type == "number":
-        return _number_text_sql(column)
-    if type == "timestamp":
-        return _timestamp_text_sql(column)
-    if type != "string":
-        return f"{column}::VARCHAR"
-    number, moment = f"TRY_CAST({column} AS DOUBLE)", f"timezone('UTC', TRY_CAST({column} AS TIMESTAMPTZ))"
-    spells = {known: text.replace("{v}", column) for known, text in TYPE_TEST_SQL.items()}
-    return (
-        f"CASE WHEN {spells['integer']} OR {spells['date']} THEN {column} "
-        f"WHEN {spells['boolean']} THEN lower({column}) "
-        f"WHEN {spells['number']} AND isfinite({number}) THEN {_number_text_sql(number)} "
-        f"WHEN {spells['timestamp']} THEN {_timestamp_text_sql(moment)} ELSE {column} END"
+    if target in ("TIMESTAMP", "TIMESTAMP_NS"):
+        zone = "TZ" if sql_type.startswith(("TIMESTAMPTZ", "TIMESTAMP WITH")) else ""
+        moment = f"TRY_CAST({column} AS {target.replace('TIMESTAMP', 'TIMESTAMP' + zone)})"
+        exact = column if sql_type == target else _exact_sql(column, moment, f"{moment} IS NOT NULL", refusal)
+        return f"timezone('UTC', {exact})" if zone else exact
+    value, kept = f"TRY_CAST({column} AS {target})", ""
+    if target == "DOUBLE" and sql_type not in ("FLOAT", "DOUBLE", '"NULL"'):
+        # the shortest decimal of a float is the value that is meant
+        exact = sql_type if decimal_digits(sql_type) else "DECIMAL(38,0)"
+        kept = f"coalesce(TRY_CAST({value}::VARCHAR AS {exact}) = {column}, false)"
+    elif decimal_digits(target) or (target == "BIGINT" and decimal_digits(sql_type)):
+        kept = f"{value} IS NOT NULL"
+    elif target == "HUGEINT":
+        value = f"CAST({column} AS HUGEINT)"
+    return _canonical_value_sql(
+        _exact_sql(column, value, kept, refusal) if kept else f"CAST({column} AS {target})", target
     )
 
 
-def _number_text_sql(value: str) -> str:
-    whole = f"{value} = trunc({value}) AND abs({value}) < {_MAX_EXACT_FLOAT}"
-    return f"CASE WHEN {whole} THEN TRY_CAST({value} AS BIGINT)::VARCHAR ELSE {value}::VARCHAR END"
+def _exact_sql(column: str, value: str, kept: str, refusal: str) -> str:
+    return f"CASE WHEN {column} IS NULL OR {kept} THEN {value} ELSE error({quote_literal(refusal)}) END"
 
 
-def _timestamp_text_sql(value: str) -> str:
-    return f"CASE WHEN {value} = date_trunc('day', {value}) THEN {value}::DATE::VARCHAR ELSE {value}::VARCHAR END"
-
-
-def converted_value_sql(column: str, sql_type: str, type: str) -> str:
-    """Return SQL that converts a column of DuckDB type `sql_type` to canonical values of the logical type."""
-    if type == "integer":
-        return column if sql_type in ("HUGEINT", "UHUGEINT", "UBIGINT") else f"CAST({column} AS BIGINT)"
-    if type == "timestamp" and sql_type.startswith(("TIMESTAMPTZ", "TIMESTAMP WITH")):
-        return f"timezone('UTC', CAST({column} AS TIMESTAMPTZ))"
-    return _canonical_value_sql(f"CAST({column} AS {SQL_TYPES[type]})", type)
-
-
-def _canonical_value_sql(value: str, type: str) -> str:
+def _canonical_value_sql(value: str, sql_type: str) -> str:
     # NaN becomes a missing value, and minus zero becomes zero
-    return f"CASE WHEN NOT isnan({value}) THEN {value} + 0.0 END" if type == "number" else value
+    return f"CASE WHEN NOT isnan({value}) THEN {value} + 0.0 END" if sql_type == "DOUBLE" else value

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mlops_ci.core.digest import canonical_json
-from mlops_ci.data.column_types import EMPTY_TYPE, OTHER_TYPE, column_sql, identity_text_sql
+from mlops_ci.data.column_types import EMPTY_TYPE, OTHER_TYPE, column_sql
+from mlops_ci.data.value_text import identity_text_sql, value_text_sql
 
 ROWS_PER_DIGEST_PASS = 4_000_000  # a row hash is 64 characters: about half a gigabyte to sort at a time
 _BUCKET_COUNT = 256
@@ -81,5 +82,5 @@ def _key_value_sql(name: str, type: str) -> str:
 
 def _value_text_sql(name: str, type: str) -> str:
     column = column_sql(name)
-    text = f"epoch_us({column})::VARCHAR" if type == "timestamp" else f"{column}::VARCHAR"
+    text = value_text_sql(column, type)
     return f"CASE WHEN {column} IS NULL THEN 'n' ELSE '{_TYPE_TAGS[type]}' || strlen({text}) || ':' || {text} END"

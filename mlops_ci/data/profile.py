@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from mlops_ci.core.records.base import Scalar
@@ -115,9 +116,12 @@ def displayable_row(row: Mapping[str, Any], pii: frozenset[str]) -> dict[str, Sc
 
 
 def displayable_value(value: Any) -> Scalar:
-    """Return a value for JSON: dates as ISO 8601 text, infinities as text, other text shortened and printable."""
+    """Return a value for JSON: dates as ISO 8601 text, infinities and decimals that no float holds as text, other text shortened and printable."""
     if value is None or isinstance(value, bool | int):
         return value
+    if isinstance(value, Decimal):
+        nearest = int(value) if value == value.to_integral_value() else float(value)
+        return nearest if Decimal(repr(nearest)) == value else format(value, "f").rstrip("0")
     if isinstance(value, float):
         return value if abs(value) < float("inf") else str(value)
     text = value.isoformat() if isinstance(value, date) else str(value)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from datetime import timedelta
+from typing import Any, Literal
 
 from mlops_ci.core.choices import CheckSeverity
-from mlops_ci.data.column_types import column_alias
+from mlops_ci.data.bounds import exact_bound, exact_values
+from mlops_ci.data.column_types import SQL_TYPES, column_alias
 from mlops_ci.spec.spec_types import CheckSpec, ColumnSpec, DatasetSpec
 from mlops_ci.spec.yaml.document import Pointer
 
@@ -56,8 +57,12 @@ class UnusableRule:
     severity: CheckSeverity
 
 
-def column_rules(name: str, column: ColumnSpec, type: str, key: bool) -> Iterator[RowRule | UnusableRule]:
+def column_rules(
+    name: str, column: ColumnSpec, type: str, key: bool, sql_type: str = ""
+) -> Iterator[RowRule | UnusableRule]:
     """Yield the row rules of one declared column; `type` is the logical type of its data, `key` is true for a key column.
+
+    `sql_type` is DuckDB's type, if it is not the usual one of the logical type.
 
     A check that does not fit the type gives an UnusableRule.
     """
@@ -80,20 +85,23 @@ def column_rules(name: str, column: ColumnSpec, type: str, key: bool) -> Iterato
             value.is_null(),
             column.nulls.max,
         )
-    for check, bound, outside in (("min", column.min, value.__lt__), ("max", column.max, value.__gt__)):
+    sides: tuple[tuple[Literal["min", "max"], Any, Any], ...]
+    sides = ("min", column.min, value.__lt__), ("max", column.max, value.__gt__)
+    for check, bound, outside in sides:
         if bound is None:
             continue
         wanted = f"at {'least' if check == 'min' else 'most'} {bound}"
-        edge = comparable_value(bound, type)
+        edge = exact_bound(bound, check, type, sql_type or SQL_TYPES[type])
         if edge is None:
             yield unjudged("check-not-applicable", check, wanted, f"{bound!r} cannot be compared with {type} values")
         else:
-            yield rule("check-range", check, wanted, outside(edge))
+            constant = value == value if edge is True else value != value  # of every value, and of none
+            yield rule("check-range", check, wanted, constant if isinstance(edge, bool) else outside(edge))
     if column.values is not None:
         wanted = f"one of {', '.join(map(str, column.values))}"
-        known = [edge for item in column.values if (edge := comparable_value(item, type)) is not None]
-        if known:
-            yield rule("check-values", "values", wanted, ~value.is_in(known))
+        known = exact_values(column.values, type, sql_type or SQL_TYPES[type])
+        if known is not None:
+            yield rule("check-values", "values", wanted, ~value.is_in(known) if known else value == value)
         else:
             yield unjudged("check-not-applicable", "values", wanted, f"none of the values is of type {type}")
     if column.pattern is not None:
@@ -171,27 +179,6 @@ def unique_rules(spec: DatasetSpec) -> tuple[UniqueRule, ...]:
         if columns not in first or (first[columns].severity, rule.severity) == ("warn", "error"):
             first[columns] = rule
     return tuple(first.values())
-
-
-def comparable_value(value: str | float | bool, type: str) -> Any:
-    """Return the spec's value in a form that compares with data of the logical type, or None when it cannot compare."""
-    if type in ("integer", "number"):
-        return value if isinstance(value, int | float) and not isinstance(value, bool) else None
-    if type == "boolean":
-        return value if isinstance(value, bool) else None
-    if not isinstance(value, str):
-        return None
-    if type == "string":
-        return value
-    try:
-        if type == "date":
-            return date.fromisoformat(value)
-        if type == "timestamp":
-            moment = datetime.fromisoformat(value)
-            return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
-    except ValueError:
-        return None
-    return None
 
 
 def pattern_problem(pattern: str) -> str | None:

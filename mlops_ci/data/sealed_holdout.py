@@ -10,9 +10,10 @@ from typing import get_args
 from mlops_ci.core.diagnostics import Location
 from mlops_ci.core.errors import Findings
 from mlops_ci.core.records.base import FileDigest
-from mlops_ci.data.column_types import column_sql
+from mlops_ci.data.column_types import column_sql, converted_value_sql
 from mlops_ci.data.engines.duckdb import Table, read_table
-from mlops_ci.data.engines.duckdb_errors import translate_duckdb_errors
+from mlops_ci.data.engines.duckdb_errors import precision_refusal, translate_duckdb_errors
+from mlops_ci.data.engines.parquet_table import common_sql_type
 from mlops_ci.data.sources.protocol import ReadableFiles
 from mlops_ci.spec.spec_types import ColumnSpec, ColumnType, SourceSpec
 
@@ -48,10 +49,11 @@ def attach_holdout(table: Table, held: ReadableFiles, where: Location) -> Table:
     The training rows decide the type of each column, so that the same model is trained where the holdout cannot be read.
     Raises Findings `data-files-differ` when columns or types differ, and the Findings of `open_table`.
     """
-    run, types = table.connection.execute, table.types
+    run, types, learned = table.connection.execute, table.types, table.sql_types()
     run(f"ALTER {table.relation_kind} cells RENAME TO learned")
     expected = {name: ColumnSpec(type=type) for name, type in types.items() if type in get_args(ColumnType)}  # type: ignore[arg-type] # the condition narrows it
     holdout = read_table(table.connection, held, expected)
+    held_types = holdout.sql_types()
     run(f"ALTER {holdout.relation_kind} cells RENAME TO held")
     for name in [*types, *holdout.types]:
         training_type, holdout_type = types.get(name, "missing"), holdout.types.get(name, "missing")
@@ -62,9 +64,16 @@ def attach_holdout(table: Table, held: ReadableFiles, where: Location) -> Table:
                 location=where,
                 help="correct one of the two sources: they must have the same columns and types",
             )
-    columns = ", ".join(map(column_sql, types))
+    common = {name: common_sql_type(type, {learned[name], held_types[name]}) for name, type in types.items()}
+    of_training, of_holdout = (
+        ", ".join(
+            f"{converted_value_sql(column_sql(name), own[name], common[name], precision_refusal(name))} AS {column_sql(name)}"
+            for name in types
+        )
+        for own in (learned, held_types)
+    )
     with translate_duckdb_errors("the data"):
         run(
-            f"CREATE VIEW cells AS SELECT {columns}, false AS {_HOLDOUT_COLUMN} FROM learned UNION ALL SELECT {columns}, true FROM held"
+            f"CREATE VIEW cells AS SELECT {of_training}, false AS {_HOLDOUT_COLUMN} FROM learned UNION ALL SELECT {of_holdout}, true FROM held"
         )
     return replace(table, holdout_condition=_HOLDOUT_COLUMN)

@@ -3,11 +3,12 @@
 # ruff: noqa: S608  SQL contains only quoted names and literals, and the connection can only read the data
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from mlops_ci.core.codec import encode
 from mlops_ci.core.diagnostics import Diagnostic, Location
@@ -17,10 +18,11 @@ from mlops_ci.core.records.training_run import Split
 from mlops_ci.data.cache import cache_key, read_cache_entry, write_cache_entry
 from mlops_ci.data.column_outcomes import require_time
 from mlops_ci.data.column_types import SQL_TYPES, column_sql, quote_literal
-from mlops_ci.data.content_digest import content_digests, key_text_sql, row_hash_sql
+from mlops_ci.data.content_digest import content_digests, key_text_sql
 from mlops_ci.data.engines.duckdb import Table, open_table, plain_files
 from mlops_ci.data.engines.duckdb_errors import translate_duckdb_errors
 from mlops_ci.data.leakage import Leaks, find_leaks
+from mlops_ci.data.model_files import write_model_file
 from mlops_ci.data.row_rules import pluralize
 from mlops_ci.data.sealed_holdout import SealedHoldout, attach_holdout
 from mlops_ci.data.sources.table import plugin_versions
@@ -28,7 +30,6 @@ from mlops_ci.data.target import TargetSummary, summarize_target
 from mlops_ci.spec.located_spec import LocatedSpec
 from mlops_ci.spec.spec_types import DatasetSpec, Task
 
-ROWS_PER_WRITE = 100_000  # rows written at a time
 SEEN_COLUMN_PREFIX = "mlops-ci.seen."
 
 
@@ -131,9 +132,9 @@ def write_split_files(
         }
         first = _output_columns(dataset.spec, (*order, target)) if order is not None else names
         if "train" in sides:
-            _write_parquet(table, dataset.spec, names, f"NOT {condition}", out.train, {}, first)
+            write_model_file(table, dataset.spec, names, f"NOT {condition}", out.train, {}, first)
         if "holdout" in sides:
-            _write_parquet(table, dataset.spec, names, condition, out.holdout, marks, first)
+            write_model_file(table, dataset.spec, names, condition, out.holdout, marks, first)
     return out
 
 
@@ -178,7 +179,7 @@ def _learned_rows_sql(table: Table, earlier: EarlierSplit) -> str:
     """Return SQL that is true for a row on the training side of an older model's split."""
     then = earlier.split
     if then.by == "time" and then.time and then.cutoff:
-        moment = f"TRY_CAST({quote_literal(then.cutoff)} AS {SQL_TYPES[table.types[then.time]]})"
+        moment = f"TRY_CAST({quote_literal(then.cutoff)} AS {_moment_sql_type(then.cutoff, table.types[then.time])})"
         return (
             f"coalesce({column_sql(then.time)} < {moment}, true)"  # a row without a time may have been a training row
         )
@@ -358,36 +359,14 @@ def _time_condition(table: Table, dataset: LocatedSpec[DatasetSpec]) -> tuple[st
             help="remove these rows from the data, or split by key-hash",
         )
     newest = max(1, round(rows * spec.split.holdout))
-    type = SQL_TYPES[table.types[name]]
     # DuckDB's own text form, which it reads back exactly
     (text,) = table.connection.execute(
         f"SELECT {moment}::VARCHAR FROM cells ORDER BY {moment} DESC LIMIT 1 OFFSET {newest - 1}"
     ).fetchall()[0]
+    type = _moment_sql_type(text, table.types[name])
     return f"({moment} >= CAST({quote_literal(text)} AS {type}))", text.replace(" ", "T")
 
 
-def _write_parquet(
-    table: Table,
-    spec: DatasetSpec,
-    names: tuple[str, ...],
-    where: str,
-    path: Path,
-    marks: Mapping[str, str],
-    first: tuple[str, ...],
-) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    chosen = ", ".join([*map(column_sql, names), *(f"{sql} AS {column_sql(name)}" for name, sql in marks.items())])
-    digests = dict.fromkeys(row_hash_sql({name: table.types[name] for name in some}) for some in (first, names))
-    order = ", ".join([*map(column_sql, spec.key), *digests])
-    query = f"SELECT {chosen} FROM cells WHERE {where} ORDER BY {order}"
-    if (content := table.recall_file(query)) is not None:
-        path.write_bytes(content)
-        return
-    reader: Any = table.connection.sql(query).to_arrow_reader(ROWS_PER_WRITE)
-    schema = pa.schema([column.with_name(name) for column, name in zip(reader.schema, [*names, *marks], strict=True)])
-    with pq.ParquetWriter(path, schema) as writer:
-        for batch in reader:
-            writer.write_batch(batch.rename_columns(schema.names))
-    table.remember_file(query, path)
+def _moment_sql_type(text: str, type: str) -> str:
+    """Return the DuckDB type that holds a cutoff of a column of the logical type exactly."""
+    return "TIMESTAMP_NS" if type == "timestamp" and re.search(r"\.[0-9]{7}", text) else SQL_TYPES[type]

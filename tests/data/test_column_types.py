@@ -9,14 +9,15 @@ import duckdb
 import pytest
 
 from mlops_ci.data.column_types import (
+    SQL_TYPES,
     TYPE_TEST_SQL,
     converted_value_sql,
-    identity_text_sql,
     logical_type,
     parsed_value_sql,
     quote_identifier,
     quote_literal,
 )
+from mlops_ci.data.value_text import identity_text_sql
 
 
 @pytest.fixture
@@ -109,9 +110,9 @@ def test_equal_values_are_named_alike_and_others_apart(engine: Any) -> None:
     ],
 )
 def test_a_parsed_value_has_one_form(text: str, type: str, shown: str | None, engine: Any) -> None:
-    assert value_of(engine, f"({parsed_value_sql('x', type)})::VARCHAR", text) == shown
+    assert value_of(engine, f"({parsed_value_sql('x', SQL_TYPES[type])})::VARCHAR", text) == shown
 
 
 def test_a_moment_of_another_zone_is_stored_in_utc(engine: Any) -> None:
-    sql = converted_value_sql("x", "TIMESTAMP WITH TIME ZONE", "timestamp")
+    sql = converted_value_sql("x", "TIMESTAMP WITH TIME ZONE", "TIMESTAMP", "")
     assert value_of(engine, f"({sql})::VARCHAR", "2026-01-31 12:00:00+02", "TIMESTAMPTZ") == "2026-01-31 10:00:00"

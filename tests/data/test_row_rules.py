@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from mlops_ci.data.bounds import comparable_value
 from mlops_ci.data.row_rules import (
     RowRule,
     UnusableRule,
     column_rules,
-    comparable_value,
     finite_rules,
     format_percent,
     full_match_pattern,

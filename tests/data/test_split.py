@@ -51,7 +51,7 @@ def key_text(*values: Any) -> str:
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e38:
         return str(int(value))
     if isinstance(value, datetime):
         text = str(value.date()) if value.time() == time() else str(value)

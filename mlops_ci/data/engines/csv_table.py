@@ -10,6 +10,7 @@ from typing import Any
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.errors import Findings
 from mlops_ci.data.column_types import EMPTY_TYPE, column_sql, parsed_value_sql, quote_literal
+from mlops_ci.data.engines.csv_precision import exact_sql_types
 from mlops_ci.data.engines.duckdb_errors import duckdb_error_text, translate_duckdb_errors
 from mlops_ci.data.engines.file_columns import require_same_columns
 from mlops_ci.data.engines.written_values import WrittenColumn, field_sql
@@ -50,11 +51,13 @@ def read_csv_files(
     }
     types, mismatches = _infer_csv_types(connection, written, columns)
     plain = ", ".join(f"{written[name].plain_text_sql(type)} AS {column_sql(name)}" for name, type in types.items())
-    parsed = ", ".join(
-        f"{parsed_value_sql(column_sql(name), type)} AS {column_sql(name)}" for name, type in types.items()
-    )
+    rows = f"(SELECT {plain} FROM raw)"
     with translate_duckdb_errors("the data"):
-        connection.execute(f"CREATE TABLE cells AS SELECT {parsed} FROM (SELECT {plain} FROM raw)")
+        sql_types = exact_sql_types(connection, rows, types)
+        parsed = ", ".join(
+            f"{parsed_value_sql(column_sql(name), type)} AS {column_sql(name)}" for name, type in sql_types.items()
+        )
+        connection.execute(f"CREATE TABLE cells AS SELECT {parsed} FROM {rows}")
     connection.execute("DROP TABLE raw")
     return types, mismatches
 

@@ -8,7 +8,7 @@ import functools
 import string
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,17 +19,13 @@ from mlops_ci.core.errors import Findings
 from mlops_ci.core.leftovers import scratch_folder, unused_scratch_path
 from mlops_ci.core.records.base import FileDigest
 from mlops_ci.data.column_types import (
-    EMPTY_TYPE,
     column_sql,
-    converted_value_sql,
-    logical_type,
     quote_identifier,
     quote_literal,
 )
 from mlops_ci.data.engines.csv_table import TypeMismatch, read_csv_files
 from mlops_ci.data.engines.duckdb_errors import translate_duckdb_errors
-from mlops_ci.data.engines.file_columns import files_differ_error, require_distinct_names, require_same_columns
-from mlops_ci.data.engines.time_texts import read_time_texts
+from mlops_ci.data.engines.parquet_table import read_parquet_files
 from mlops_ci.data.sources.format_detection import require_file_format
 from mlops_ci.data.sources.plain_text import compression_of, needs_plain_copy, write_plain_copies
 from mlops_ci.data.sources.protocol import ReadableFiles
@@ -70,6 +66,11 @@ class Table:
         columns = ", ".join(f"{column_sql(name)} AS {quote_identifier(shown)}" for name, shown in self.names_in_sql())
         self.connection.execute(f"CREATE OR REPLACE TEMP VIEW data AS SELECT {columns} FROM cells")
         return self.connection.sql("SELECT * FROM data")
+
+    def sql_types(self) -> dict[str, str]:
+        """Return DuckDB's type of each column."""
+        described = self.connection.execute("DESCRIBE cells").fetchall()
+        return {name: row[1] for name, row in zip(self.types, described, strict=False)}
 
     def names_in_sql(self) -> list[tuple[str, str]]:
         """Return each column's name with its name in the view `data`; they differ for `indistinct_names`."""
@@ -242,7 +243,7 @@ def read_table(connection: Any, local: ReadableFiles, columns: Mapping[str, Colu
     if local.source.type == "csv":
         table = Table(connection, *read_csv_files(connection, local, columns))
     else:
-        table = _read_parquet(connection, local, columns)
+        table = Table(connection, *read_parquet_files(connection, local, columns), relation_kind="VIEW")
     if not table.fetch_rows(connection.sql("SELECT 1 FROM cells LIMIT 1")):
         raise Findings.of(
             "data-empty",
@@ -276,74 +277,6 @@ def open_locked_connection(paths: tuple[str, ...], limits: ConnectionLimits | No
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
     return connection
-
-
-def _read_parquet(connection: Any, local: ReadableFiles, declared: Mapping[str, ColumnSpec]) -> Table:
-    root, files = local.root, local.files
-    schemas = {file.path: _parquet_schema(connection, root, file) for file in files}
-    require_same_columns(schemas)
-    names = tuple(schemas[files[0].path])
-    types = {name: _common_type(name, schemas, declared.get(name, ColumnSpec())) for name in names}
-    # files with the same schema are read in one scan: a year of daily files needs a few scans, not hundreds
-    groups: dict[tuple[tuple[str, str], ...], list[str]] = {}
-    for path, schema in schemas.items():
-        groups.setdefault(tuple(schema.items()), []).append(quote_literal(str((root / path).resolve())))
-    parts = []
-    for schema_items, paths in groups.items():
-        sql_types = dict(schema_items)
-        at = {name: f"n{index}" for index, name in enumerate(sql_types)}
-        columns = ", ".join(
-            f"{converted_value_sql(at[name], sql_types[name], types[name])} AS {column_sql(name)}" for name in names
-        )
-        # `can_have_nan`: writers leave NaN out of a file's statistics, from which DuckDB would conclude that there is none
-        options = "hive_partitioning = false, can_have_nan = true"
-        parts.append(
-            f"SELECT {columns} FROM read_parquet([{', '.join(paths)}], {options}) AS file({', '.join(at.values())})"
-        )
-    rows, mismatches = read_time_texts(connection, " UNION ALL ".join(parts), types, declared)
-    with translate_duckdb_errors("the data"):
-        connection.execute(f"CREATE VIEW cells AS {rows}")
-    return Table(connection, types, mismatches, relation_kind="VIEW")
-
-
-def _parquet_schema(connection: Any, root: Path, file: FileDigest) -> dict[str, str]:
-    path = quote_literal(str((root / file.path).resolve()))
-    with translate_duckdb_errors(f"'{file.path}'", Location(file.path)):
-        types = connection.execute(f"DESCRIBE SELECT * FROM read_parquet({path}, hive_partitioning = false)").fetchall()
-        # `DESCRIBE` renames columns whose names differ only in case
-        fields = connection.execute(f"SELECT name, num_children FROM parquet_schema({path})").fetchall()
-    names = _top_level_names(fields)
-    require_distinct_names(names, file.path)
-    return {name: row[1] for name, row in zip(names, types, strict=True)}
-
-
-def _top_level_names(fields: Sequence[tuple[str, int | None]]) -> tuple[str, ...]:
-    """Return the names of a table's columns from the fields of a parquet schema, each before its children."""
-    names, below = [], 0  # the number of fields that are still to come below the last column
-    for name, children in fields[1:]:
-        if below:
-            below -= 1
-        else:
-            names.append(name)
-        below += children or 0
-    return tuple(names)
-
-
-def _common_type(name: str, schemas: Mapping[str, Mapping[str, str]], declared: ColumnSpec) -> str:
-    """Return the common type of a column in all files: integer and number give number; empty gives the other type.
-
-    Raises Findings `data-files-differ` for other combinations.
-    """
-    seen = {path: logical_type(schema[name]) for path, schema in schemas.items()}
-    kinds = set(seen.values()) - {EMPTY_TYPE}
-    if kinds <= {"integer", "number"} and kinds:
-        return "number" if "number" in kinds or declared.type == "number" else "integer"
-    if len(kinds) <= 1:
-        return kinds.pop() if kinds else declared.type or EMPTY_TYPE
-    first, *others = [(path, type) for path, type in seen.items() if type != EMPTY_TYPE]
-    alike = {"integer", "number"} if first[1] in ("integer", "number") else {first[1]}
-    other = next(item for item in others if item[1] not in alike)
-    raise files_differ_error(f"column '{name}' is {first[1]} in '{first[0]}', but {other[1]} in '{other[0]}'", other[0])
 
 
 @functools.cache

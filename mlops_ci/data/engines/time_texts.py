@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mlops_ci.data.column_types import column_sql, parsed_value_sql
+from mlops_ci.data.column_types import SQL_TYPES, column_sql, parsed_value_sql
 from mlops_ci.data.engines.csv_table import TypeMismatch
 from mlops_ci.data.engines.duckdb_errors import translate_duckdb_errors
 from mlops_ci.data.engines.written_values import WrittenColumn
@@ -38,7 +38,9 @@ def read_time_texts(
             mismatches[name] = TypeMismatch(count, least)
         else:
             types[name] = wanted
-            chosen[name] = f"{parsed_value_sql(written.plain_text_sql(wanted), wanted)} AS {column_sql(name)}"
+            chosen[name] = (
+                f"{parsed_value_sql(written.plain_text_sql(wanted), SQL_TYPES[wanted])} AS {column_sql(name)}"
+            )
     if all(value == column_sql(name) for name, value in chosen.items()):
         return rows, mismatches
     return f"SELECT {', '.join(chosen.values())} FROM ({rows})", mismatches

@@ -88,7 +88,7 @@ def dependence_groups(candidate: Candidate, table: Any) -> Ints | None:
     by = candidate.rules.dependence
     if by.blocks and by.time:
         try:
-            moments = pc.cast(pc.cast(table[by.time], "timestamp[us]"), "int64")
+            moments = pc.cast(pc.cast(table[by.time], "timestamp[us]", safe=False), "int64")
         except pa.ArrowException as error:
             raise Findings.of(
                 "blocks-time-type",

@@ -17,7 +17,7 @@ from mlops_ci.spec.yaml.nodes import Mark, Node, SyntaxProblem, YamlSource
 
 MAX_NODES = 20_000  # per file; each alias counts all nodes of the value it refers to
 MAX_YAML_DEPTH = 50
-MAX_INTEGER = 2**63 - 1
+MAX_INTEGER = 2**64 - 1
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -267,7 +267,7 @@ class _Composer:
                 "spec-number",
                 mark,
                 f"the number {quote(text)} is out of range",
-                "write a finite number of at most 18 digits; quote it if it is text",
+                "write a finite number, or an integer of at most 2^64 - 1; quote it if it is text",
             )
         return value
 

@@ -1,0 +1,180 @@
+"""Values mean one thing on every path: CSV, parquet and what Arrow writes, against plain Python (`oracle.py`)."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mlops_ci.spec.spec_types import ColumnSpec, Length, Nulls, SourceSpec
+from tests.data import oracle
+
+PARQUET = SourceSpec("parquet", "data/*.parquet")
+INT64, UINT64 = 2**63, 2**64
+TEXTS = [
+    "",
+    " ",
+    "a",
+    "A",
+    "a ",
+    "é",
+    "e\u0301",
+    "🎉",
+    '"',
+    "it''s",
+    "two\nlines",
+    "NULL",
+    "nan",
+    "1",
+    "1.0",
+    "007",
+    "true",
+    "x,y;z",
+]
+edges = st.sampled_from([0, 1, -1, 2**53, 2**53 + 1, INT64 - 1, -INT64, -INT64 + 1, UINT64 - 1, UINT64 - 2])
+integers = edges | st.integers(-INT64, UINT64 - 1)
+floats = (
+    st.sampled_from([0.0, -0.0, 0.1, 1e-05, 5e-324, 2.0**53, 2.0**63, 1e22, 1e308, float("inf"), float("-inf")])
+    | st.floats()
+)
+narrow = st.floats(width=32)
+decimals = st.decimals(
+    allow_nan=False, allow_infinity=False, min_value=-(10**19), max_value=10**19, places=6
+) | st.sampled_from(
+    [Decimal("0.1"), Decimal("0.10"), Decimal(1234567890123456789), Decimal("0.000001"), Decimal("9007199254740993.5")]
+)
+texts = st.sampled_from(TEXTS) | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=4)
+instants = st.integers(-(6 * 10**18), 6 * 10**18) | st.integers(0, 9).map(lambda n: 1_700_000_000_000_000_000 + n)
+micros = st.datetimes(datetime(1000, 1, 1), datetime(9990, 1, 1)).map(oracle.nanoseconds)  # noqa: DTZ001 - naive, in UTC
+COLUMNS: dict[str, tuple[str, list[st.SearchStrategy[Any]]]] = {
+    "i": ("integer", [integers, st.integers(-9, 9)]),
+    "f": ("number", [floats | st.just(float("nan")), narrow]),
+    "d": ("decimal", [decimals]),
+    "s": ("string", [texts]),
+    "b": ("boolean", [st.booleans()]),
+    "day": ("date", [st.dates(date(1, 1, 1), date(9999, 12, 31))]),
+    "t": ("moment", [instants, micros, instants.map(lambda value: value // 10**9 * 10**9)]),
+}
+KINDS = {name: kind for name, (kind, _) in COLUMNS.items()}
+
+
+@st.composite
+def tables(draw: Any) -> dict[str, list[Any]]:
+    rows = draw(st.integers(1, 6))
+    return {
+        name: draw(st.lists(st.none() | draw(st.sampled_from(values)), min_size=rows, max_size=rows))
+        for name, (_, values) in COLUMNS.items()
+    }
+
+
+@st.composite
+def rules(draw: Any, table: dict[str, list[Any]]) -> dict[str, ColumnSpec]:
+    """Rules whose bounds are values of the table, and values near them: those decide."""
+    near: dict[str, st.SearchStrategy[Any]] = {
+        "i": st.sampled_from([*_present(table["i"]), 0]).flatmap(lambda n: st.sampled_from([n, n - 1, n + 0.5])),
+        "f": st.sampled_from([*filter(_is_finite, _present(table["f"])), 0, 2**53 + 1, 0.1]),
+        "d": st.sampled_from([*map(float, _present(table["d"])), 0, 9007199254740993]).flatmap(
+            lambda x: st.sampled_from([x, x / 3])
+        ),
+        "day": st.sampled_from([*map(str, _present(table["day"])), "2026-01-31"]),
+        "t": st.sampled_from([*map(_micro_text, _present(table["t"])), "2026-01-31T12:00:00", "9999-12-31"]),
+    }
+    found = {}
+    for name, kind in KINDS.items():
+        some = st.lists(near[name], min_size=1, max_size=3, unique=True) if name in near else None
+        found[name] = ColumnSpec(
+            oracle.KINDS[kind],
+            nulls=Nulls(0),
+            unique=True,
+            min=draw(st.none() | near[name]) if name in near else None,
+            max=draw(st.none() | near[name]) if name in near else None,
+            values=tuple(draw(some))
+            if some is not None and draw(st.booleans())
+            else ("a", "")
+            if name == "s"
+            else None,
+            pattern=draw(st.sampled_from(["[a-z]*", ".*", "[0-9]+"])) if name == "s" else None,
+            length=Length(1, draw(st.integers(1, 3))) if name == "s" else None,
+        )
+    return found
+
+
+def _present(values: list[Any]) -> list[Any]:
+    return [value for value in values if not oracle.is_missing(value)]
+
+
+def _is_finite(value: float) -> bool:
+    return abs(value) < float("inf")
+
+
+def _micro_text(value: int) -> str:
+    moment = datetime.fromtimestamp(value // 10**9, UTC).replace(microsecond=value // 1000 % 10**6)
+    return moment.replace(tzinfo=None).isoformat()
+
+
+def write_variants(bench: Any, table: dict[str, list[Any]], pick: Any) -> dict[str, dict[str, Any]]:
+    """Write the table as CSV, as plain parquet and as one of Arrow's variants; return a source for each."""
+    bench.csv(oracle.csv_text(table, KINDS))
+    choices = {name: oracle.arrow_types(values, KINDS[name]) for name, values in table.items()}
+    plain = {name: oracle.arrow_column(table[name], types[0]) for name, types in choices.items()}
+    other = {name: oracle.arrow_column(table[name], pick.choice(types)) for name, types in choices.items()}
+    bench.parquet(plain, "plain/rows.parquet")
+    bench.parquet(other, "other/rows.parquet")
+    return {
+        "csv": {},
+        "parquet": {"source": SourceSpec("parquet", "plain/*.parquet")},
+        "arrow": {"source": SourceSpec("parquet", "other/*.parquet")},
+    }
+
+
+def failing(bench: Any, **spec: Any) -> dict[str, dict[str, int]]:
+    """The number of failing rows by column and check."""
+    found: dict[str, dict[str, int]] = {name: {} for name in COLUMNS}
+    for check in bench.snapshot(**spec)[0].checks:
+        assert check.check != "type" or check.passed, check
+        if check.column is not None and check.failing is not None:
+            found[check.column][check.check] = check.failing
+    return found
+
+
+def hold(table: dict[str, list[Any]], data: Any, bench: Any) -> None:
+    asked = data.draw(rules(table))
+    wanted = {name: oracle.failing_rows(values, asked[name]) for name, values in table.items()}
+    types = {name: ColumnSpec(column.type) for name, column in asked.items()}
+    variants = write_variants(bench, table, data.draw(st.randoms(use_true_random=False)))
+    digests = {}
+    for variant, source in variants.items():
+        assert failing(bench, columns=asked, **source) == wanted, variant
+        digests[variant] = bench.content(columns=types, **source)
+    assert len(set(digests.values())) == 1, digests
+    name = data.draw(st.sampled_from(list(COLUMNS)))
+    changed = data.draw(st.none() | data.draw(st.sampled_from(COLUMNS[name][1])))
+    if not oracle.are_equal(table[name][0], changed):
+        write_variants(
+            bench, {**table, name: [changed, *table[name][1:]]}, data.draw(st.randoms(use_true_random=False))
+        )
+        assert bench.content(columns=types, **variants["arrow"]) != digests["csv"]
+
+
+few = settings(deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@settings(few, max_examples=12)
+@given(table=tables(), data=st.data())
+def test_every_check_and_the_digest_say_what_plain_python_says(
+    table: dict[str, list[Any]], data: Any, tmp_path_factory: Any, benches: Any
+) -> None:
+    hold(table, data, benches(tmp_path_factory.mktemp("oracle").name))
+
+
+@pytest.mark.slow
+@settings(few, max_examples=150)
+@given(table=tables(), data=st.data())
+def test_they_do_so_for_many_tables(
+    table: dict[str, list[Any]], data: Any, tmp_path_factory: Any, benches: Any
+) -> None:
+    hold(table, data, benches(tmp_path_factory.mktemp("oracle").name))
