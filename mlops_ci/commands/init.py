@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mlops_ci.commands import scaffold
-from mlops_ci.core.errors import UsageProblem
+from mlops_ci.core.diagnostics import Diagnostic
+from mlops_ci.core.errors import Exit, UsageProblem
 from mlops_ci.core.plan import Outcome, Plan
 from mlops_ci.core.planned_writes import PrepareRepository, WriteFile
 from mlops_ci.core.results.lifecycle import InitReport
@@ -78,8 +79,9 @@ def init(
             "--from and --target must be used together",
             help="mlops-ci init --from data.csv --target COLUMN",
         )
+    findings: tuple[Diagnostic, ...] = ()
     if from_ and target:
-        files = _table_files(root, context.start_folder / from_, target)
+        files, findings = _table_files(context, root, context.start_folder / from_, target)
         _require_same_table(root, files)
     elif template:
         files = {**scaffold.template_files(template), **_data_files(template, context.scratch / "data")}
@@ -101,7 +103,9 @@ def init(
     report = InitReport(
         str(root), _relative_paths(written, root), _relative_paths(kept, root), (*_next_steps(directory), *setup)
     )
-    return Outcome(report, plan=Plan((*writes, PrepareRepository(str(root)))))
+    # what is found in the table is for its author to judge: nothing failed here
+    code = Exit.OK if findings else None
+    return Outcome(report, findings, Plan((*writes, PrepareRepository(str(root)))), exit_code_override=code)
 
 
 def _relative_paths(paths: Sequence[Path], root: Path) -> tuple[str, ...]:
@@ -154,14 +158,20 @@ def _data_files(template: str, scratch: Path) -> Mapping[str, bytes]:
     return {path: written.read_bytes() for path, written in scaffold.write_template_data(template, scratch).items()}
 
 
-def _table_files(root: Path, table: Path, target: str) -> Mapping[str, bytes]:
-    """Return the specs for a table, and the table itself if it is outside the new project."""
+def _table_files(
+    context: Context, root: Path, table: Path, target: str
+) -> tuple[Mapping[str, bytes], tuple[Diagnostic, ...]]:
+    """Return the project for a table, with the table itself if it is outside of it, and what was found in the table."""
     if not table.is_file():
         raise UsageProblem.of("init-table", f"there is no file {table}", help="name a CSV or parquet file with --from")
     inside = table.resolve().is_relative_to(root)
     path = table.resolve().relative_to(root).as_posix() if inside else f"data/{table.name}"
-    files = dict(scaffold.specs_from_table(table, path, target))
-    return files if inside else {**files, path: table.read_bytes()}
+    project = parse_project((root / PROJECT_FILE).read_bytes()) if (root / PROJECT_FILE).is_file() else None
+    environments = project.spec.environments if project else ProjectSpec().environments
+    made = scaffold.project_for_table(
+        table, path, target, scratch=context.scratch, now=context.clock(), environments=environments
+    )
+    return (made.files if inside else {**made.files, path: table.read_bytes()}), made.diagnostics
 
 
 def _require_same_table(root: Path, files: Mapping[str, bytes]) -> None:

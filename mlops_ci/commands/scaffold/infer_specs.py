@@ -28,6 +28,8 @@ MAX_INTEGER_CLASSES = 10  # a column with more distinct integers is probably a q
 MAX_CATEGORIES = 254  # the limit of histogram boosting
 LONG_TEXT = 60  # characters, on average
 MIN_HOLDOUT = GateSpec.min_rows  # with fewer rows, the gate is always inconclusive
+SMALLEST_HOLDOUT = 20  # rows, with which a verdict is possible for a clear result
+SMALL_TABLE = 300  # rows, below which a linear model is proposed
 HOLDOUT_SHARES = (
     0.2,
     0.25,
@@ -123,7 +125,7 @@ def specs_from_table(table: Path, path: str, target: str) -> Mapping[str, bytes]
     data_name, model_name = _slug(table_name(table), "data"), _slug(target, "model")
     written = TableReading(replace(reading.source, path=path), reading.formats, reading.doubtful_formats)
     dataset = _render_dataset(data_name, written, columns, key, share, holdout_rows, sniffed.notes)
-    model = _render_model(model_name, data_name, task, goal, features, left_out)
+    model = _render_model(model_name, data_name, task, goal, features, left_out, holdout_rows)
     return {
         **template_files("empty"),
         f"specs/{data_name}.dataset.yaml": dataset.encode(),
@@ -291,6 +293,9 @@ def _render_dataset(
 
 
 def _render_split(share: float, holdout_rows: int) -> list[str]:
+    if SMALLEST_HOLDOUT <= holdout_rows < MIN_HOLDOUT:
+        few = f"  # {pluralize(holdout_rows, 'row')} in the holdout: the model's `minRows` allows a verdict, which only a clear result reaches."
+        return [few, f"  split: {{holdout: {share:g}}}"]
     if holdout_rows < MIN_HOLDOUT:
         few = f"  # Only {pluralize(holdout_rows, 'row')} in the holdout; with fewer than {MIN_HOLDOUT} the gate is always inconclusive: add rows."
         return [few, f"  split: {{holdout: {share:g}}}"]
@@ -327,10 +332,16 @@ def _render_column(column: ColumnSummary, is_key: bool, reading: TableReading) -
 
 
 def _render_model(
-    name: str, dataset: str, task: Task, goal: ColumnSummary, features: Sequence[str], left_out: Mapping[str, str]
+    name: str,
+    dataset: str,
+    task: Task,
+    goal: ColumnSummary,
+    features: Sequence[str],
+    left_out: Mapping[str, str],
+    holdout_rows: int,
 ) -> str:
-    kind = "Regressor" if task == "regression" else "Classifier"
     floor, against = _GATES[task]
+    few = SMALLEST_HOLDOUT <= holdout_rows < MIN_HOLDOUT
     lines = [
         f"# yaml-language-server: $schema={SCHEMAS_URL}/model.schema.json",
         f"# Task assumed from the {goal.distinct:,} distinct values of the target: {task}.",
@@ -345,15 +356,31 @@ def _render_model(
         "  features:",
         *(f"    - {yaml_scalar(feature)}" for feature in features),
         "  train:",
-        f"    estimator: {_HGB}{kind}",
+        *_render_estimator(task, goal.rows),
         "    seed: 7",
         "  gate:",
+        *(
+            [f"    minRows: {holdout_rows}  # the holdout has no more; remove this when the table has grown"]
+            if few
+            else []
+        ),
         "    requirements:",
         f"      - {floor}  # the value that random guessing reaches; raise it to the value that you need",
         f"      - {against}",
         "",
     ]
     return "\n".join(lines)
+
+
+def _render_estimator(task: Task, rows: int) -> Iterator[str]:
+    if rows < SMALL_TABLE:
+        yield f"    # a linear model, since {pluralize(rows, 'row')} are few for a model of trees"
+        linear = "Ridge" if task == "regression" else "LogisticRegression"
+        yield f"    estimator: sklearn.linear_model.{linear}"
+        if task != "regression":
+            yield "    params: {max_iter: 5000}"
+    else:
+        yield f"    estimator: {_HGB}{'Regressor' if task == 'regression' else 'Classifier'}"
 
 
 def _slug(text: str, otherwise: str) -> str:

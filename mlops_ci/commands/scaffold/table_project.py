@@ -1,0 +1,192 @@
+"""A project for a table: its specs and files, tried on the table before they are written."""
+
+# ruff: noqa: S608  the SQL contains quoted names only, and the connection can read only the table
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from mlops_ci.commands.scaffold.catalog import template_files
+from mlops_ci.commands.scaffold.infer_specs import SCHEMAS_URL, specs_from_table
+from mlops_ci.core.diagnostics import Diagnostic, Location
+from mlops_ci.core.errors import Findings
+from mlops_ci.core.records.base import ProjectRef
+from mlops_ci.core.suggestions import quote
+from mlops_ci.data.column_types import column_sql
+from mlops_ci.data.engines.duckdb import Table, open_table
+from mlops_ci.data.leakage import leak_findings
+from mlops_ci.data.snapshot import take_snapshot
+from mlops_ci.data.split import SplitSource, split_dataset, target_findings
+from mlops_ci.spec.load import Specs, load_specs
+from mlops_ci.spec.spec_types import ModelSpec
+
+LARGE_FILE = 10_000_000  # bytes, above which git is a poor place for a file
+TRIED_FILE = 20_000_000  # bytes: a larger table is not read again here
+ENVIRONMENTS = ("staging", "prod")
+_PERFECT = 0.9999  # of a correlation
+_COLUMNS_A_QUERY = 50
+
+
+@dataclass(frozen=True)
+class TableProject:
+    """The files of a project by path, and what was found when its specs were tried on the table."""
+
+    files: Mapping[str, bytes]
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def project_for_table(
+    table: Path, path: str, target: str, *, scratch: Path, now: datetime, environments: Sequence[str] = ENVIRONMENTS
+) -> TableProject:
+    """Return the project for a table that is at `path` in it. The specs were validated, and checked on the table in `scratch`.
+
+    A copy of a training row in the holdout, which would be an error of the gate, is allowed in the specs with a comment.
+    Raises as `specs_from_table` does.
+    """
+    files = dict(specs_from_table(table, path, target))
+    names = {kind: next(name for name in files if name.endswith(f".{kind}.yaml")) for kind in ("dataset", "model")}
+    model = Path(names["model"]).name.partition(".")[0]
+    for environment in environments:
+        files[f"specs/{model}-{environment}.deployment.yaml"] = _render_deployment(model, environment).encode()
+    files[".gitignore"] = template_files("minimal")[".gitignore"]
+    # git must not change line ends: the digest of a file is that of its bytes
+    files[".gitattributes"] = b"* text=auto\n" + "".join(f"*{ending} -text\n" for ending in _ENDINGS).encode()
+    files["README.md"] = _render_readme(model, path, target, environments[0], names).encode()
+    findings = list(_size_findings(table, path))
+    if table.stat().st_size <= TRIED_FILE:
+        tried = _try_project(files, table, path, scratch / "tried", now)
+        if any(found.id == "split-leak-rows" and found.severity == "error" for found in tried):
+            files[names["dataset"]] = _allow_duplicates(files[names["dataset"]].decode()).encode()
+            tried = _try_project(files, table, path, scratch / "mended", now)
+        findings += tried
+    return TableProject(files, tuple(findings))
+
+
+_ENDINGS = (".csv", ".tsv", ".txt", ".jsonl", ".gz", ".zst", ".parquet", ".skops")
+
+
+def _try_project(files: Mapping[str, bytes], table: Path, path: str, root: Path, now: datetime) -> list[Diagnostic]:
+    """Return the findings of validate, of check and of the split. The files are written below `root`, with a link to the table."""
+    for name, content in files.items():
+        place = root / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(content)
+    (root / path).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(table, root / path)
+    except OSError:  # another file system
+        shutil.copyfile(table, root / path)
+    specs, findings = load_specs(root)
+    if specs is None:
+        return list(findings)
+    return [*findings, *_data_findings(root, specs, now)]
+
+
+def _data_findings(root: Path, specs: Specs, now: datetime) -> Iterator[Diagnostic]:
+    dataset, model = next(iter(specs.datasets.values())), next(iter(specs.models.values()))
+    try:
+        record, found = take_snapshot(root, dataset, now, None, ProjectRef("tried", "."))
+        yield from (one for one in found if one.id != "split-without-key")  # the spec has a comment about it
+        source = SplitSource(root, dataset, record.files)
+        sides = split_dataset(source, model.spec.features, model.spec.target, None)
+        where = model.locate("spec", "target")
+        yield from target_findings(sides, model.spec.target, model.spec.task, where)
+        yield from leak_findings(sides.leaks, dataset, sides.split.holdout_rows)
+        with open_table(root, record.files, dataset.spec) as table:
+            yield from _telling_features(table, model.spec, model.locate("spec", "features"))
+    except Findings as error:
+        yield from error.diagnostics
+
+
+def _telling_features(table: Table, model: ModelSpec, where: Location) -> Iterator[Diagnostic]:
+    """Yield a warning for each feature that alone determines the target in all rows: it is probably known only afterwards."""
+    target, goal = column_sql(model.target), table.types[model.target]
+    for start in range(0, len(model.features), _COLUMNS_A_QUERY):
+        names = model.features[start : start + _COLUMNS_A_QUERY]
+        asked = []
+        for name in names:
+            feature = column_sql(name)
+            # a value that occurs once determines everything: only a feature whose values occur often tells anything
+            asked += [f"count(DISTINCT {feature})", f"count(DISTINCT ({feature}, {target}))"]
+            both_numbers = {goal, table.types[name]} <= {"integer", "number"}
+            asked.append(f"abs(corr({feature}, {target}))" if both_numbers else "0")
+        rows, *facts = table.connection.execute(f"SELECT count(*), {', '.join(asked)} FROM cells").fetchall()[0]
+        for index, name in enumerate(names):
+            distinct, pairs, correlation = facts[3 * index : 3 * index + 3]
+            if (distinct > 1 and pairs == distinct and distinct * 5 <= rows) or (correlation or 0) > _PERFECT:
+                yield Diagnostic(
+                    "init-telling-feature",
+                    f"the feature {quote(name)} alone tells the target {quote(model.target)} in every row",
+                    where,
+                    "if it is known only after the target, remove it from `features`: the model would be of no use",
+                    "warning",
+                )
+
+
+def _size_findings(table: Path, path: str) -> Iterator[Diagnostic]:
+    size = table.stat().st_size
+    if size > LARGE_FILE:
+        yield Diagnostic(
+            "init-large-file",
+            f"{quote(path)} has {size / 1e6:,.0f} MB, and git keeps every version of it for ever",
+            Location(path),
+            "store it with Git LFS (`git lfs track`), or as parquet, which is several times smaller than CSV",
+            "warning",
+        )
+
+
+def _allow_duplicates(dataset: str) -> str:
+    comment = (
+        "  # some rows of the holdout are copies of training rows; better remove them from the data, and this field\n"
+    )
+    before, found, after = dataset.partition("  split: {")
+    if found:
+        return f"{before}{comment}{found}duplicates: allow, {after}"
+    before, found, after = dataset.partition("\n  columns:\n")
+    return f"{before}\n{comment}  split: {{duplicates: allow}}{found}{after}"
+
+
+def _render_deployment(model: str, environment: str) -> str:
+    return "\n".join(
+        [
+            f"# yaml-language-server: $schema={SCHEMAS_URL}/deployment.schema.json",
+            "apiVersion: mlops-ci/v1",
+            "kind: Deployment",
+            f"metadata: {{name: {model}-{environment}}}",
+            "spec:",
+            f"  model: {model}",
+            f"  environment: {environment}",
+            "  target:",
+            "    type: kubernetes",
+            f"    namespace: ml-{environment}",
+            "    # image: an inference server (V2 protocol) that can load the released model",
+            "",
+        ]
+    )
+
+
+def _render_readme(model: str, path: str, target: str, environment: str, names: Mapping[str, str]) -> str:
+    lines = [
+        f"# {model}",
+        "",
+        f"A model that predicts `{target}` from `{path}`, managed with [mlops-ci](https://github.com/mlops-ci/mlops-ci): YAML files",
+        "declare the wanted state, and git records what happened.",
+        "",
+        "```console",
+        "mlops-ci validate                             # check every spec; errors name the line",
+        "mlops-ci gate                                 # check the data, train, compare with the champion: one verdict",
+        'git add --all && git commit -m "Start with mlops-ci"',
+        f"mlops-ci gate && mlops-ci release             # tag {model}@v1.0.0 with its evidence",
+        f"mlops-ci deploy {model} --env {environment}",
+        "mlops-ci history",
+        "```",
+        "",
+        f"`{names['dataset']}` has the rules for the data, and `{names['model']}` says how the model is trained and when it may",
+        "be released. Both were written from the table: read them, and add the rules that you know.",
+        "",
+    ]
+    return "\n".join(lines)
