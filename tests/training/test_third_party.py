@@ -105,6 +105,7 @@ def test_a_model_of_their_framework_is_fitted_packaged_and_scored_in_their_forma
 
 
 def test_a_framework_that_nobody_offers_is_the_specs_fault(tmp_path: Path) -> None:
+    pd.DataFrame({"a": [1.0, 2.0], "y": [3.0, 5.0]}).to_parquet(tmp_path / "train.parquet")
     with pytest.raises(
         UsageProblem, match="there is no framework 'constant', neither built in nor in an installed package"
     ):

@@ -170,7 +170,8 @@ def test_who_loses_the_race_for_a_place_takes_the_next_one(
     monkeypatch.setattr(push_plan, "apply_plan", late)
     another(asked, 5)
     assert run_command_line(["gate", "--format", "json", "-C", str(asked.root)], wait=lambda _: None) == 0
-    assert [call.state for call in calls] == ["raced", "done"]
+    # the fit and the run are stored here, then the question is pushed
+    assert [call.state for call in calls] == ["done", "done", "raced", "done"]
     (model,) = json.loads(capsys.readouterr().out)["record"]["models"]
     assert model["comparison"]["holdoutQuestion"]["number"] == 3  # and not the second, which it was planned as
     assert git_in(asked.origin)("log", "--format=%s", REF).split("\n")[1] == "theirs"

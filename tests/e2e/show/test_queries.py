@@ -62,7 +62,7 @@ def test_one_model_is_shown_with_since_when_why_and_on_what(past: Consumer) -> N
     assert (prod["environment"], prod["version"], prod["reason"]) == ("prod", "1.0.0", "the first one")
     assert prod["tag"] == {"name": "diagnosis#prod#2", "oid": past.git("rev-parse", "diagnosis#prod#2")}
     assert prod["release"]["oid"] == past.git("rev-parse", "diagnosis@v1.0.0")
-    assert prod["data"][0]["rows"] == 569
+    assert prod["data"][0]["trainRows"] == 447
     assert (prod["by"], prod["verdict"]) == ("Ada Lovelace", "pass")
     shown = past.ok("show", "diagnosis")
     assert "  why       deploy: the first one\n  approved  by nobody (none required)\n" in shown
