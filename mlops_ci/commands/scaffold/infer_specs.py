@@ -20,7 +20,7 @@ from mlops_ci.data.row_rules import pluralize
 from mlops_ci.data.sources.files import source_files
 from mlops_ci.data.split import count_holdout_rows
 from mlops_ci.spec.source_options import yaml_options, yaml_scalar
-from mlops_ci.spec.spec_types import ColumnSpec, DatasetSpec, GateSpec, SourceSpec, SplitSpec, Task
+from mlops_ci.spec.spec_types import ColumnSpec, DatasetSpec, GateSpec, SplitSpec, Task
 
 SCHEMAS_URL = "https://raw.githubusercontent.com/mlops-ci/mlops-ci/v1/schemas/v1"
 MAX_CLASSES = 50  # of text; a column with more values is probably not a class
@@ -40,7 +40,7 @@ HOLDOUT_SHARES = (
     0.5,
 )  # of the holdout; the first share that gives it enough rows is used
 _INDEX_PATTERN = re.compile(r"Unnamed: \d+")  # the name that pandas gives to its own unnamed index in a CSV file
-MAX_READINGS = 6  # of a table, each with more of its columns read as numbers or dates
+MAX_READINGS = 12  # of a table, each with more of its columns read as numbers or dates
 _TO_CSV_HELP = "write the table with to_csv(index=False)"
 _COMMA_NUMBER = r"-?[0-9][0-9.]*,[0-9.,]*[0-9]"
 _ID_PATTERN = re.compile(r"(?i)(^|[^a-z])(id|uuid|guid|key)$|[a-z](ID|Id)$")
@@ -97,10 +97,10 @@ def specs_from_table(table: Path, path: str, target: str) -> Mapping[str, bytes]
         )
         with open_table(table.parent, source_files(table.parent, reading.source), spec) as opened:
             refined = refine_reading(opened, reading)
-            if refined.source != reading.source or refined.formats != reading.formats:
-                reading = refined
-                continue
+            unfinished = refined.source != reading.source or refined.formats != reading.formats
             reading = refined
+            if unfinished:
+                continue
             if target not in opened.types:
                 raise UsageProblem.of(
                     "init-target-unknown",
@@ -123,7 +123,7 @@ def specs_from_table(table: Path, path: str, target: str) -> Mapping[str, bytes]
             help="add columns that help to predict the target, or derive numbers from the existing columns",
         )
     data_name, model_name = _slug(table_name(table), "data"), _slug(target, "model")
-    written = TableReading(replace(reading.source, path=path), reading.formats, reading.doubtful_formats)
+    written = replace(reading, source=replace(reading.source, path=path))
     dataset = _render_dataset(data_name, written, columns, key, share, holdout_rows, sniffed.notes)
     model = _render_model(model_name, data_name, task, goal, features, left_out, holdout_rows)
     return {
@@ -272,7 +272,7 @@ def _render_dataset(
         "kind: Dataset",
         f"metadata: {{name: {yaml_scalar(name)}}}",
         "spec:",
-        *(f"  # {note}" for note in (*notes, *_source_notes(source))),
+        *(f"  # {note}" for note in (*notes, *_source_notes(reading))),
         f"  source: {{type: {source.type}, path: {yaml_scalar(source.path)}{options and ', ' + options}}}",
     ]
     if key is None:
@@ -307,7 +307,12 @@ def _render_split(share: float, holdout_rows: int) -> list[str]:
     ]
 
 
-def _source_notes(source: SourceSpec) -> Iterator[str]:
+def _source_notes(reading: TableReading) -> Iterator[str]:
+    source = reading.source
+    if source.index == "drop":
+        yield "The first column has no name: it is taken for an index, and left out."
+    if reading.index_name:
+        yield f"The first column has no name. It is called {reading.index_name}, since many rows are equal without it."
     if source.nulls:
         yield "Fields with these words are taken for missing values."
     if source.decimal != "." or source.thousands is not None:

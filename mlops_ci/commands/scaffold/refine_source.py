@@ -14,19 +14,27 @@ from mlops_ci.spec.source_types import SourceSpec
 _CERTAIN_NULLS = ("?", "NA", "N/A", "n/a", "#N/A", "<NA>", "NULL", "null", "NaN", "nan", "\\N")
 _CODE_LENGTH, _CODES = 2.5, 20  # many short texts are codes, such as those of countries, among which NA is Namibia
 _COLUMNS_A_QUERY = 50
+_MIN_DIFFERENT = 0.95  # of the rows, with which rows need no key
+_MAX_NAMED = 100  # columns that a spec lists by name
 
 
 @dataclass(frozen=True)
 class TableReading:
-    """How a table is read: its source, the formats of its dates, and by column the formats among which the values do not decide."""
+    """How a table is read: its source, the formats of its dates, and by column the formats among which the values do not decide.
+
+    `index_name`: the name that a nameless index got, because rows are equal without it; empty text if it is of no use.
+    """
 
     source: SourceSpec
     formats: Mapping[str, str] = field(default_factory=dict)
     doubtful_formats: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    index_name: str | None = None
 
 
 def refine_reading(table: Table, reading: TableReading) -> TableReading:
     """Return a reading that takes fewer columns for text; the same if there is none. `table` was read by `reading`."""
+    if (named := _with_index(table, reading)) is not reading:
+        return named
     names = [name for name, type in table.types.items() if type == "string"]
     if reading.source.type == "parquet" or not names:
         return _with_formats(table, reading, names)
@@ -40,6 +48,32 @@ def refine_reading(table: Table, reading: TableReading) -> TableReading:
     if source != reading.source:
         return replace(reading, source=source)
     return _with_formats(table, reading, names)
+
+
+def _with_index(table: Table, reading: TableReading) -> TableReading:
+    """Return a reading that names a nameless index if many rows are equal without it, and drops it if it is not unique.
+
+    Without a key, equal rows are on one side of the split, which makes a holdout of few different rows.
+    """
+    source, name = reading.source, reading.index_name
+    if name:
+        rows, distinct = table.connection.execute(
+            f"SELECT count(*), count(DISTINCT {column_sql(name)}) FROM cells"
+        ).fetchall()[0]
+        if rows == distinct:
+            return reading
+        dropped = replace(source, header=True, index="drop", skip_rows=source.skip_rows - 1)
+        return replace(reading, source=dropped, index_name="")
+    if name is not None or source.index != "drop" or source.header is not True or len(table.types) > _MAX_NAMED:
+        return reading
+    rows, distinct = table.connection.execute(
+        "SELECT (SELECT count(*) FROM cells), (SELECT count(*) FROM (SELECT DISTINCT * FROM cells))"
+    ).fetchall()[0]
+    if distinct >= rows * _MIN_DIFFERENT:
+        return reading
+    name = next(f"row{mark}id" for mark in ("_", "-", ".", " ") if f"row{mark}id" not in table.types)
+    named = replace(source, index=None, header=(name, *table.types), skip_rows=source.skip_rows + 1)
+    return replace(reading, source=named, index_name=name)
 
 
 def _with_options(source: SourceSpec, obstacles: Sequence[TextObstacle]) -> SourceSpec:

@@ -123,10 +123,7 @@ def _sniff_csv(table: Path, source: SourceSpec) -> SniffedSource:
     ):
         named = header[0] if len(header) == width and header[0] else ""
         if not named:
-            return SniffedSource(
-                replace(source, index="drop"),
-                (*notes, "The first column has no name: it is taken for an index, and left out."),
-            )
+            return SniffedSource(replace(source, index="drop"), notes)
     elif not _is_header(header, body):
         names = tuple(f"column{number}" for number in range(1, width + 1))
         note = "The first line has values, so the columns have no names: name them in `header`."
@@ -170,10 +167,10 @@ def _sniff_encoding(table: Path, source: SourceSpec) -> tuple[str, tuple[str, ..
 def _sniff_delimiter(text: str) -> tuple[str, int]:
     """Return the delimiter that divides most lines into the same number of fields, and this number."""
     best = (0.0, 0, ",", 1)
-    for rank, delimiter in enumerate(",;\t|"):
+    for rank, delimiter in enumerate(",;\t| "):
         widths = Counter(len(record) for _, record in _records(text, delimiter) if record)
         width, count = max(widths.items(), key=lambda item: (item[1], item[0]), default=(1, 0))
-        if width > 1:
+        if width > 1 and (delimiter != " " or count == widths.total()):  # texts have spaces, too
             best = max(best, (round(count / widths.total(), 2), width, delimiter, -rank))
     share, width, delimiter, _ = best
     return (delimiter, width) if share > 0.5 else (",", 1)

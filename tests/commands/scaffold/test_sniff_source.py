@@ -194,3 +194,17 @@ def test_json_lines_of_an_array_say_what_is_wrong(tmp_path: Path) -> None:
     with pytest.raises(Findings) as caught:
         scaffold.specs_from_table(tmp_path / "t.jsonl", "t.jsonl", "y")
     assert caught.value.diagnostics[0].id == "data-json"
+
+
+@pytest.mark.parametrize("unique", [True, False])
+def test_an_index_is_the_key_where_rows_are_equal_without_it(unique: bool, tmp_path: Path) -> None:
+    """Given a table of R with few different rows, then its row names identify them; they are left out if they do not."""
+    frame = pd.DataFrame({"a": ["x", "y"] * 100, "y": [0, 1, 1, 1] * 50})
+    frame.index = pd.Index([f"row {number}" if unique else f"row {number % 9}" for number in range(200)])
+    (tmp_path / "t.csv").write_text(frame.to_csv(), encoding="utf-8")
+    spec = inferred(tmp_path, tmp_path / "t.csv")
+    if unique:
+        assert spec.source == SourceSpec("csv", "t.csv", header=("row_id", "a", "y"), skip_rows=1)
+        assert spec.key == ("row_id",)
+    else:
+        assert (spec.source, spec.key) == (SourceSpec("csv", "t.csv", index="drop"), ())
