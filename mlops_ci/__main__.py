@@ -13,6 +13,7 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:
         sys.stdout.write(f"mlops-ci {__version__}\n")
         sys.exit(0)
+    _open_closed_streams()
     from mlops_ci.cli.signals import handle_signals, watch_signals
 
     handle_signals()
@@ -40,6 +41,14 @@ def main() -> None:
     from mlops_ci.cli.main import run_command_line
 
     sys.exit(run_command_line(sys.argv[1:]))
+
+
+def _open_closed_streams() -> None:
+    """Let a stream that the shell has closed (`>&-`) lead to nothing: otherwise the next file that is opened takes its place."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
+            setattr(sys, name, open(number, "r" if number == 0 else "w", closefd=False))  # noqa: SIM115 open until the end
 
 
 if __name__ == "__main__":

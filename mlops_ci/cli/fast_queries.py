@@ -6,12 +6,13 @@ Git lists the refs while this module is imported, so the module must not import 
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING
 
 from mlops_ci.cli import terminal
+from mlops_ci.core.results.registry import ShowReport
 from mlops_ci.registry import views
 from mlops_ci.registry.state import fold_refs
-from mlops_ci.reports.formatting import escape_log_lines
 from mlops_ci.reports.registry import history_lines, show_lines
 from mlops_ci.repository.refs import MissingObject, parse_refs
 
@@ -54,12 +55,11 @@ def try_fast_query(argv: Sequence[str], begun: Listing | None) -> int | None:
             view = views.show_view if verb == "show" else views.history_view
             terminal.print_outcome(verb, Outcome(view(registry, model)), "json")
         else:
-            lines = (
-                show_lines(views.show_view(registry, model))
-                if verb == "show"
-                else history_lines(views.history_view(registry, model))
-            )
-            terminal.print_line(escape_log_lines("\n".join(lines)))
+            report = (views.show_view if verb == "show" else views.history_view)(registry, model)
+            lines = show_lines(report) if isinstance(report, ShowReport) else history_lines(report)
+            terminal.print_report(lines)
+            if sys.stdout.isatty():
+                terminal.print_next_step(report)
     except BrokenPipeError:
         return 0
     except OSError:  # for example a full disk: the full command line reports it

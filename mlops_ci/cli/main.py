@@ -132,7 +132,7 @@ def _run_verb(
 ) -> int:
     from mlops_ci.cli.session import open_session  # not for --help, nor for a command line that is wrong
 
-    dry_run = options.pop("dry_run", False)
+    dry_run, every_requirement = options.pop("dry_run", False), options.pop("every_requirement", False)
     with open_session(verb, options.pop("chdir"), wait, quiet=fmt != "text") as session:
         session.observe, session.dry_run = observe, dry_run
         # imported only now: a worker that the session has started imports at the same time
@@ -144,6 +144,12 @@ def _run_verb(
             outcome = session.apply_with_retries(outcome, step, options, observe or session.progress)
     # print only after the progress display has closed
     terminal.print_outcome(
-        verb.name, outcome, fmt, before=before, plan=outcome.plan if dry_run else None, within=within
+        verb.name,
+        outcome,
+        fmt,
+        before=before,
+        plan=outcome.plan if dry_run else None,
+        within=within,
+        every_requirement=every_requirement,
     )
     return outcome.final_exit_code

@@ -116,6 +116,9 @@ def _build_command(verb: Verb, run: VerbRunner) -> click.Command:
     )
     if verb.writes:
         params.append(click.Option(["--dry-run"], is_flag=True, help="Print the plan and write nothing."))
+    if verb.lists_requirements:
+        help = "List the requirements that do not apply, too, in the table of a text."
+        params.append(click.Option(["--all", "every_requirement"], is_flag=True, help=help))
     params.append(
         click.Option(["-C", "chdir"], type=click.Path(), metavar="DIR", default=".", help="Run as if started in DIR.")
     )

@@ -7,11 +7,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:  # imported for type checking only, so that queries stay fast
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import TextIO
 
     from mlops_ci.core.diagnostics import Diagnostic
     from mlops_ci.core.errors import ToolError
     from mlops_ci.core.plan import Outcome, Plan
+
+
+_USUAL_PAGE, _NARROWEST_PAGE = 80, 40  # cells of a terminal that does not say how wide it is; of a page, at least
 
 
 def print_line(text: str, *, error: bool = False) -> None:
@@ -19,6 +23,42 @@ def print_line(text: str, *, error: bool = False) -> None:
     stream = sys.stderr if error else sys.stdout
     stream.write(f"{text}\n")
     stream.flush()
+
+
+def print_report(pieces: Iterable[str], *, error: bool = False) -> None:
+    """Print the lines and tables of a report; on a terminal they fold at its width, and words have colours."""
+    from mlops_ci.reports.page import lay_out  # imported only if there is a report
+
+    width, colour = _page_of(sys.stderr if error else sys.stdout)
+    print_line(lay_out(pieces, width, colour=colour), error=error)
+
+
+def _page_of(stream: TextIO) -> tuple[int | None, bool]:
+    """Return the width of a terminal, None for what is no terminal, and whether words have colours there.
+
+    NO_COLOR (no-color.org) and CLICOLOR=0 turn colours off, FORCE_COLOR and CLICOLOR_FORCE on, also in a pipe.
+    """
+    import os
+
+    is_terminal = stream.isatty()
+    width = _terminal_width(stream) if is_terminal else None
+    if os.environ.get("NO_COLOR"):
+        return width, False
+    if any(os.environ.get(name, "0") != "0" for name in ("FORCE_COLOR", "CLICOLOR_FORCE")):
+        return width, True
+    return width, is_terminal and os.environ.get("CLICOLOR") != "0" and os.environ.get("TERM") != "dumb"
+
+
+def _terminal_width(stream: TextIO) -> int:
+    import os
+
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns) > 0:
+        return max(int(columns), _NARROWEST_PAGE)
+    try:
+        return max(os.get_terminal_size(stream.fileno()).columns or _USUAL_PAGE, _NARROWEST_PAGE)
+    except (OSError, ValueError):
+        return _USUAL_PAGE
 
 
 @contextmanager
@@ -35,21 +75,35 @@ def progress_display(*, quiet: bool) -> Iterator[Callable[[str], None]]:
 
 @contextmanager
 def _progress_bar() -> Iterator[Callable[[str], None]]:
+    import re
+
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress, ProgressColumn, Task, TextColumn
+    from rich.table import Column
+    from rich.text import Text
+
+    class Share(ProgressColumn):
+        """The time so far and, where a text says `3 of 12`, the share that is done and the time that is left."""
+
+        def render(self, task: Task) -> Text:
+            done = f"{task.elapsed or 0:.0f} s"
+            if task.total and task.completed:
+                left = (task.elapsed or 0) * (task.total - task.completed) / task.completed
+                done += f" · {task.completed / task.total:.0%} · about {left:.0f} s left"
+            return Text(done, style="dim", no_wrap=True)
 
     columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=24),
-        TimeElapsedColumn(),
+        TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
+        Share(),
     )
-    progress = Progress(*columns, console=Console(stderr=True), transient=True)
+    progress = Progress(*columns, console=Console(stderr=True), transient=True, refresh_per_second=2)
     task = progress.add_task("", total=None)
 
     def show(text: str) -> None:
         progress.start()  # start with the first text
-        progress.update(task, description=text)
+        counted = re.search(r"\b([\d,]+) of ([\d,]+)\b", text)
+        done, total = (int(number.replace(",", "")) for number in counted.groups()) if counted else (0, None)
+        progress.update(task, description=text, total=total, completed=max(done - 1, 0))  # the one at hand is not done
 
     try:
         yield show
@@ -65,10 +119,11 @@ def print_outcome(
     before: tuple[Diagnostic, ...] = (),
     plan: Plan | None = None,
     within: str = "",
+    every_requirement: bool = False,
 ) -> None:
     """Print an outcome in the format `fmt`.
 
-    `plan` is set for a dry run. `within` is the project's folder in the repository; locations get it as a prefix.
+    `plan` is set for a dry run; with `every_requirement` a text lists those that do not apply, too. `within` is the project's folder in the repository; locations get it as a prefix.
     """
     diagnostics = (*before, *outcome.diagnostics)
     if fmt == "json":
@@ -92,16 +147,28 @@ def print_outcome(
         return
     if diagnostics:
         specs = outcome.record.specs if verb == "validate" else None
-        print_line(_render_findings(diagnostics, "github" if fmt == "github" else "text", specs, within))
+        if fmt == "github":
+            print_line(_render_findings(diagnostics, "github", specs, within))
+        else:
+            print_report([_render_findings(diagnostics, "text", specs, within, _page_of(sys.stdout)[0])])
     if plan is not None:
         print_line("dry run: nothing is written; a real run would report:\n")
-    from mlops_ci.reports.text import render_text
+    from mlops_ci.reports.text import report_pieces
 
-    if shown := render_text(outcome.record):
-        print_line(f"\n{shown}" if diagnostics else shown)
+    if pieces := report_pieces(outcome.record, every_requirement=every_requirement):
+        print_report(["", *pieces] if diagnostics else pieces)
     if plan is not None:
-        lines = _describe_plan(plan) or ["nothing to write"]
-        print_line("\nplan:\n" + "\n".join(f"  {line}" for line in lines))
+        print_report(["", "plan:", *(f"  {line}" for line in _describe_plan(plan) or ["nothing to write"])])
+    elif sys.stdout.isatty() and outcome.final_exit_code == 0:
+        print_next_step(outcome.record)
+
+
+def print_next_step(record: object) -> None:
+    """Print the command that usually comes after what was reported, if there is one."""
+    from mlops_ci.reports.next_steps import next_step
+
+    if step := next_step(record):
+        print_report(["", f"next: {step}"])
 
 
 def outcome_json(
@@ -129,12 +196,13 @@ def _render_findings(
     fmt: Literal["text", "github", "sarif"],
     specs: int | None = None,
     within: str = "",
+    width: int | None = None,
 ) -> str:
     from mlops_ci.reports.findings import render_findings  # imported only if there are findings
 
     if fmt != "text" and within:
         diagnostics = tuple(_prefix_location(one, within) for one in diagnostics)
-    return render_findings(diagnostics, fmt, specs=specs)
+    return render_findings(diagnostics, fmt, specs=specs, width=width)
 
 
 def _prefix_location(one: Diagnostic, within: str) -> Diagnostic:
@@ -159,7 +227,7 @@ def print_problem(error: ToolError, fmt: str, verb: str = "", within: str = "") 
     elif fmt in ("github", "sarif"):
         print_line(_render_findings(error.diagnostics, "github" if fmt == "github" else "sarif", within=within))
     else:
-        print_line(_render_findings(error.diagnostics, "text"), error=True)
+        print_report([_render_findings(error.diagnostics, "text", width=_page_of(sys.stderr)[0])], error=True)
 
 
 def _encode_answer(answer: dict[str, Any]) -> str:

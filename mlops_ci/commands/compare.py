@@ -23,6 +23,7 @@ SPEC = Verb(
     permissions=(FETCH_PERMISSION,),
     icon="bar-chart-2",
     judges=True,
+    lists_requirements=True,
 )
 
 

@@ -84,6 +84,7 @@ SPEC = Verb(
     icon="shield",
     judges=True,
     trains=True,
+    lists_requirements=True,
 )
 
 

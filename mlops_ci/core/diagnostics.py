@@ -42,10 +42,11 @@ def has_errors(diagnostics: tuple[Diagnostic, ...] | list[Diagnostic]) -> bool:
     return any(diagnostic.severity == "error" for diagnostic in diagnostics)
 
 
-def render_diagnostic(diagnostic: Diagnostic) -> str:
+def render_diagnostic(diagnostic: Diagnostic, width: int | None = None) -> str:
     """Draw a diagnostic as plain text: headline, place, source line with a caret, help.
 
-    The source line is cut to a window around the caret, so that a one-line file of megabytes stays readable. No line
+    The source line is cut to a window around the caret, so that a one-line file of megabytes stays readable; with `width`, to a line
+    of so many characters. No line
     starts with `::` or holds `##[`, which GitHub's runner would take for commands.
     """
     lines = [f"{diagnostic.severity}[{diagnostic.id}]: {replace_control_characters(diagnostic.message)}"]
@@ -57,7 +58,7 @@ def render_diagnostic(diagnostic: Diagnostic) -> str:
     if where:
         lines.append(f"{pad}--> {replace_control_characters(str(where))}")
         if where.text is not None and where.line is not None:
-            text, caret = _source_excerpt(where)
+            text, caret = _source_excerpt(where, min(_WIDTH, (width or _WIDTH + gutter + 3) - gutter - 3))
             lines += [f"{pad} |", f"{where.line} | {text}", f"{pad} | {caret}"]
     if diagnostic.help:
         first, *rest = (replace_control_characters(line) for line in diagnostic.help.split("\n"))
@@ -69,11 +70,11 @@ def render_diagnostic(diagnostic: Diagnostic) -> str:
 _WIDTH = 120
 
 
-def _source_excerpt(where: Location) -> tuple[str, str]:
+def _source_excerpt(where: Location, width: int) -> tuple[str, str]:
     text = replace_control_characters(where.text or "")
     column = max((where.column or 1) - 1, 0)
-    start = max(column - _WIDTH // 2, 0) if len(text) > _WIDTH else 0
-    shown = text[start : start + _WIDTH].rstrip()
+    start = max(column - width // 2, 0) if len(text) > width else 0
+    shown = text[start : start + width].rstrip()
     length = max(min(where.length, len(shown) - (column - start)), 1)
     return shown, " " * (column - start) + "^" * length
 

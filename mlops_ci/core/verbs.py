@@ -77,6 +77,7 @@ class Verb:
     trains: bool = False  # a worker begins to import its libraries as soon as the specs are read
     signs: bool = False  # makes tags, which are signed where the project wants them to be
     icon: str = "git-branch"  # of the Action, one of Feather's
+    lists_requirements: bool = False  # takes --all, on a command line
     group: Literal["", "ci"] = ""  # of the command line, and the folder in `commands/`
 
     @property

@@ -17,8 +17,16 @@ DIAGNOSTICS_URL = "https://github.com/mlops-ci/mlops-ci/blob/v1/docs/diagnostics
 _GITHUB_LEVELS: Mapping[Severity, str] = {"error": "error", "warning": "warning", "note": "notice"}
 
 
-def render_findings(diagnostics: Sequence[Diagnostic], fmt: FindingsFormat, *, specs: int | None = None) -> str:
-    """Return findings in a format, without a final line break; the summary line names the number of `specs` read."""
+def render_findings(
+    diagnostics: Sequence[Diagnostic], fmt: FindingsFormat, *, specs: int | None = None, width: int | None = None
+) -> str:
+    """Return findings in a format, without a final line break; the summary line names the number of `specs` read.
+
+    In a text, source lines are cut to a page of `width` characters.
+    """
+    if fmt == "text":
+        shown = [render_diagnostic(item, width) for item in diagnostics]
+        return "\n\n".join([*shown, findings_summary(diagnostics, specs)])
     return _RENDERERS[fmt](diagnostics, specs)
 
 
@@ -28,10 +36,6 @@ def findings_summary(diagnostics: Sequence[Diagnostic], specs: int | None = None
     counts = [(level, sum(item.severity == level for item in diagnostics)) for level in levels]
     summary = ", ".join(format_count(count, level) for level, count in counts if count) or "no problems"
     return summary if specs is None else f"{summary} in {format_count(specs, 'spec')}"
-
-
-def _render_text(diagnostics: Sequence[Diagnostic], specs: int | None) -> str:
-    return "\n\n".join([*(render_diagnostic(item) for item in diagnostics), findings_summary(diagnostics, specs)])
 
 
 def _render_github(diagnostics: Sequence[Diagnostic], specs: int | None) -> str:
@@ -128,8 +132,7 @@ def _sarif_physical_location(where: Location) -> dict[str, Any]:
     return {"artifactLocation": artifact, "region": region}
 
 
-_RENDERERS: Mapping[FindingsFormat, Callable[[Sequence[Diagnostic], int | None], str]] = {
-    "text": _render_text,
+_RENDERERS: Mapping[str, Callable[[Sequence[Diagnostic], int | None], str]] = {
     "github": _render_github,
     "sarif": _render_sarif,
 }

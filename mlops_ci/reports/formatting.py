@@ -7,13 +7,35 @@ from collections.abc import Sequence
 TableRow = Sequence[str]
 
 
-def text_table(header: TableRow, rows: Sequence[TableRow], indent: str = "") -> str:
-    """Return an aligned table; a column that is empty in every row is omitted."""
+class TableText(str):
+    """An aligned table as text, with its cells by row, the header first: a page that is too narrow for it is laid out anew."""
+
+    __slots__ = ("cells", "droppable", "indent")
+    cells: Sequence[TableRow]
+    indent: str
+    droppable: TableRow | None  # the columns to leave out first where rows must not fold; None where they may
+
+
+class CodeText(str):
+    """A line of Python, which a narrow page shows as lines that are the same code."""
+
+    __slots__ = ()
+
+
+def text_table(
+    header: TableRow, rows: Sequence[TableRow], indent: str = "", *, droppable: TableRow | None = None
+) -> TableText:
+    """Return an aligned table; a column that is empty in every row is omitted.
+
+    With `droppable`, a narrow page shows one line a row: without these columns, then with cells cut short.
+    """
     columns = [column for column in zip(header, *rows, strict=True) if any(column[1:])]
     cells = [[cell if cell.isprintable() else _escape_unprintable(cell) for cell in column] for column in columns]
     widths = [max(map(len, column)) for column in cells]
     padded = [[cell.ljust(width) for cell in column] for column, width in zip(cells, widths, strict=True)]
-    return "\n".join([indent + "  ".join(row).rstrip() for row in zip(*padded, strict=True)])
+    table = TableText("\n".join([indent + "  ".join(row).rstrip() for row in zip(*padded, strict=True)]))
+    table.cells, table.indent, table.droppable = list(zip(*cells, strict=True)), indent, droppable
+    return table
 
 
 def escape_log_line(text: str) -> str:

@@ -16,7 +16,7 @@ from mlops_ci.reports import doctor, escaping, impact, sections, sentences, simu
 from mlops_ci.reports.layout import Block, fit_blocks
 from mlops_ci.reports.queries import diff_markdown
 from mlops_ci.reports.sections import VERDICT_MARKS
-from mlops_ci.reports.text import REQUIREMENTS_HEADER, holdout_question_line, requirement_rows
+from mlops_ci.reports.text import holdout_question_line, requirement_rows, requirements_header
 from mlops_ci.reports.verdict import gate_report_sentence
 
 _OMISSION_NOTE = "_Some parts are omitted to keep this short: the JSON result has everything._"
@@ -54,7 +54,9 @@ def _model_blocks(gated: GatedModel) -> Iterator[Block]:
         decided = []
         if question := holdout_question_line(gated.comparison):
             decided.append(f"{escaping.escape_markdown(question[:1].upper() + question[1:])}.")
-        decided.append(escaping.markdown_table(REQUIREMENTS_HEADER, requirement_rows(gated.comparison)))
+        decided.append(
+            escaping.markdown_table(requirements_header(gated.comparison), requirement_rows(gated.comparison))
+        )
         notes = (*sentences.requirement_sentences(gated.comparison), *sentences.evaluation_notes(gated.comparison))
         if notes:
             decided.append("\n".join(f"- {escaping.escape_markdown(one)}" for one in notes))

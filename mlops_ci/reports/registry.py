@@ -64,4 +64,5 @@ def history_lines(report: HistoryReport) -> Iterator[str]:
     if report.at:
         yield f"as of {report.at}\n"
     header = ("on (UTC)", "event", "version", "environment", "tag", "commit", "by", "")
-    yield formatting.text_table(header, rows) if rows else "there are no events yet"
+    # on a terminal: one line an event, without what the other columns say in other words
+    yield formatting.text_table(header, rows, droppable=("tag", "commit")) if rows else "there are no events yet"

@@ -39,6 +39,17 @@ def requirement_sentences(comparison: Comparison) -> Iterator[str]:
             yield f"{formatting.format_count(count, 'requirement')} do not apply: {reason}."
 
 
+def headline(comparison: Comparison) -> str:
+    """Return the comparison's sentence without the interval of a number whose bounds stand in the table of requirements."""
+    shown = {item.requirement.metric for item in comparison.requirements if item.lower is not None}
+    sentence = comparison.sentence
+    for one in comparison.metrics:
+        if one.slice is None and one.metric in shown and one.lower is not None:
+            value = f"{one.metric} {formatting.format_number(one.value)}"
+            sentence = sentence.replace(f"{value} {formatting.format_interval(one.lower, one.upper)}", value)
+    return sentence
+
+
 def evaluation_notes(comparison: Comparison) -> Iterator[str]:
     """Yield notes on the evaluation: the positive class, a retrain, rules of the base branch, rows that tests leave out."""
     champion = comparison.champion

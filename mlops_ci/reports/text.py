@@ -44,17 +44,33 @@ from mlops_ci.reports.registry import history_lines, show_lines
 from mlops_ci.reports.requirements import requirement_label
 from mlops_ci.reports.simulation import simulation_lines
 
-REQUIREMENTS_HEADER = ("requirement", "candidate", "baseline", "difference", "interval", "p", "verdict")
-
 
 def render_text(record: Any) -> str:
     """Return a step's record as text; an empty string for a type of record without a text form."""
+    return formatting.escape_log_lines("\n".join(report_pieces(record)))
+
+
+def report_pieces(record: Any, *, every_requirement: bool = False) -> list[str]:
+    """Return a step's record as lines and tables, which `page.lay_out` puts on a page; none for a record without a text form.
+
+    Requirements that do not apply are in no table, unless `every_requirement` is set.
+    """
+    if every_requirement and isinstance(record, GateReport):
+        return list(_gate_lines(record, every_requirement=True))
+    if every_requirement and isinstance(record, CompareReport):
+        return list(_compare_lines(record, every_requirement=True))
     writer = _WRITERS.get(type(record))
-    return formatting.escape_log_lines("\n".join(writer(record))) if writer else ""
+    return list(writer(record)) if writer else []
+
+
+def requirements_header(comparison: Comparison) -> tuple[str, ...]:
+    """Return the columns of `requirement_rows`. The bounds are those of the difference where there is one, else of the candidate."""
+    bounds = f"one-sided {100 * comparison.confidence:.4g} % bounds"
+    return ("requirement", "candidate", "baseline", "difference", bounds, "p", "verdict")
 
 
 def requirement_rows(comparison: Comparison) -> list[tuple[str, ...]]:
-    """Return the comparison's requirements as table rows, with the columns of `REQUIREMENTS_HEADER`."""
+    """Return the comparison's requirements as table rows, with the columns of `requirements_header`."""
     return [
         (
             requirement_label(item),
@@ -114,37 +130,39 @@ def _trained_model_text(trained: TrainedCandidate) -> str:
     )
 
 
-def _compare_lines(report: CompareReport) -> Iterator[str]:
+def _compare_lines(report: CompareReport, *, every_requirement: bool = False) -> Iterator[str]:
     for comparison in report.comparisons:
         yield f"{comparison.model}: {comparison.verdict}"
-        yield from _comparison_lines(comparison)
+        yield from _comparison_lines(comparison, every_requirement=every_requirement)
 
 
-def _gate_lines(report: GateReport) -> Iterator[str]:
+def _gate_lines(report: GateReport, *, every_requirement: bool = False) -> Iterator[str]:
     for gated in report.models:
         yield f"{gated.model}: {gated.verdict}"
-        yield from _gated_model_lines(gated)
+        yield from _gated_model_lines(gated, every_requirement=every_requirement)
         yield ""
     yield f"gate: {report.verdict} ({formatting.format_count(report.fits, 'model')} fitted)"
 
 
-def _gated_model_lines(gated: GatedModel) -> Iterator[str]:
+def _gated_model_lines(gated: GatedModel, *, every_requirement: bool) -> Iterator[str]:
     if gated.snapshot is not None:
         yield f"  data   {_snapshot_line(gated.snapshot)}"
     if gated.run is not None:
         how = f"fitted in {gated.run.seconds:.1f} s" if gated.fitted else "unchanged, found in the store"
         yield f"  model  {gated.run.estimator}, {how}; sha256:{gated.run.model_digest[:16]}"
     if gated.comparison is not None:
-        yield from _comparison_lines(gated.comparison)
+        yield from _comparison_lines(gated.comparison, every_requirement=every_requirement)
     else:
         yield f"  {gated.sentence}"
 
 
-def _comparison_lines(comparison: Comparison) -> Iterator[str]:
-    yield f"  {comparison.sentence}"
+def _comparison_lines(comparison: Comparison, *, every_requirement: bool) -> Iterator[str]:
+    yield f"  {sentences.headline(comparison)}"
     if question := holdout_question_line(comparison):
         yield f"  {question}"
-    yield formatting.text_table(REQUIREMENTS_HEADER, requirement_rows(comparison), "    ")
+    rows = requirement_rows(comparison)
+    if rows := [row for row in rows if every_requirement or row[-1] != "not-applicable"]:
+        yield formatting.text_table(requirements_header(comparison), rows, "    ")
     for sentence in (*sentences.requirement_sentences(comparison), *sentences.evaluation_notes(comparison)):
         yield f"  {sentence}"
     if worst := sentences.worst_slices(comparison):
@@ -221,7 +239,7 @@ def _retire_lines(report: RetireReport) -> Iterator[str]:
 
 def _fetch_lines(report: FetchReport) -> Iterator[str]:
     yield f"{report.model}@v{report.version} is in {report.folder} ({formatting.format_count(len(report.files), 'file')}, verified)\n"
-    yield from report.lines
+    yield from map(formatting.CodeText, report.lines)
 
 
 def _predict_lines(report: TablePredictions) -> Iterator[str]:
@@ -295,12 +313,12 @@ def _audit_lines(report: AuditReport) -> Iterator[str]:
         yield f"  {formatting.format_count(report.external_files, 'model file')} at a URL, not read: `mlops-ci fetch` verifies them"
     rows = [(item.model, str(item.events), str(item.versions), item.head or "-") for item in report.models]
     if rows:
-        yield "\n" + formatting.text_table(
-            ("model", "events", "versions", "head of the log (keep it for --since)"), rows
-        )
+        yield ""
+        yield formatting.text_table(("model", "events", "versions", "head of the log (keep it for --since)"), rows)
     if report.ledgers:
         ledger_rows = [(item.ref, str(item.questions), item.head) for item in report.ledgers]
-        yield "\n" + formatting.text_table(("ledger", "evaluations", "head (keep it for --since)"), ledger_rows)
+        yield ""
+        yield formatting.text_table(("ledger", "evaluations", "head (keep it for --since)"), ledger_rows)
 
 
 _WRITERS: Mapping[type, Callable[[Any], Iterator[str]]] = {

@@ -21,6 +21,8 @@ FENCE = (
     "registry/state.py",
     "registry/tag_message.py",
     "registry/views.py",
+    "reports/next_steps.py",
+    "reports/page.py",
     "reports/registry.py",
     "repository/ref_listing.py",
     "repository/refs.py",

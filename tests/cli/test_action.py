@@ -63,6 +63,7 @@ def test_whatever_the_inputs_hold_each_stays_the_value_of_its_own_option(action:
     assert options.pop("chdir") == (
         (inputs.get("working-directory", "").strip() and inputs["working-directory"]) or "."
     )
+    assert options.pop("every_requirement", False) is False  # an Action has no such input
     for option in (one for one in action.inputs if one.name in options):
         value, text = options.pop(option.name), inputs.get(option.flag, "")
         if not text.strip():

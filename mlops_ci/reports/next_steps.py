@@ -1,0 +1,57 @@
+"""The command that usually comes next, for the end of a report on a terminal. The module imports little, for quick queries."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+def next_step(record: Any) -> str | None:
+    """Return what to do after a command that succeeded with this record; None where its report says so, or nothing follows."""
+    find = _STEPS.get(type(record).__name__)
+    return find(record) if find else None
+
+
+def _after_gate(record: Any) -> str | None:
+    if record.verdict == "inconclusive":
+        return "mlops-ci gate --power (how small a difference the holdout can show)"
+    return "commit and merge, then mlops-ci release" if record.verdict == "pass" else None
+
+
+def _after_release(record: Any) -> str | None:
+    released = [one for one in record.models if one.version]
+    return f"mlops-ci deploy {released[0].model}@v{released[0].version} --env ENVIRONMENT" if released else None
+
+
+def _after_deploy(record: Any) -> str | None:
+    return None if record.state == "requested" else f"mlops-ci show {record.model}"
+
+
+def _after_show(record: Any) -> str | None:
+    if not record.models or record.at:
+        return None
+    model = record.models[0].model
+    return f"mlops-ci history {model}" if record.running else f"mlops-ci show {model}"
+
+
+def _after_history(record: Any) -> str | None:
+    return f"mlops-ci show {record.events[0].model}" if record.events else None
+
+
+_STEPS: Mapping[str, Callable[[Any], str | None]] = {
+    "ValidateReport": lambda _: "mlops-ci check",
+    "CheckReport": lambda _: "mlops-ci gate",
+    "TrainReport": lambda _: "mlops-ci compare",
+    "CompareReport": lambda _: "mlops-ci gate",
+    "GateReport": _after_gate,
+    "ReleaseReport": _after_release,
+    "DeployReport": _after_deploy,
+    "RetireReport": _after_deploy,
+    "ShowReport": _after_show,
+    "HistoryReport": _after_history,
+    "RunsReport": lambda _: "mlops-ci diff RUN RUN",
+    "FetchReport": lambda record: f"mlops-ci reproduce {record.model}@v{record.version}",
+    "ReproduceReport": lambda _: "mlops-ci audit",
+}
