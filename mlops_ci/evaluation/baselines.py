@@ -92,7 +92,8 @@ def change_kind(run: TrainingRun, champion: TrainingRun | None) -> ChangeKind:
     if champion is None or champion.params is None:  # runs of earlier toolkit versions do not record their parameters
         return "changed"
     mine, theirs = (
-        (one.interface_digest, one.estimator, one.params, one.seed, one.code, one.trusted) for one in (run, champion)
+        (one.interface_digest, one.estimator, one.params, one.text, one.seed, one.code, one.trusted)
+        for one in (run, champion)
     )
     return "retrained" if mine == theirs else "changed"
 

@@ -93,6 +93,7 @@ def _spec_outline(run: TrainingRun) -> dict[str, Any]:
         "features": [field.name for field in run.signature.inputs],
         built: run.estimator,
         "train.seed": run.seed,
+        **({"train.text": list(run.text)} if run.text else {}),
         **dict(flatten_json(run.params or {}, "train.params") if run.params else ()),
     }
 

@@ -225,6 +225,7 @@ class TrainSpec:
     seed: int = 0
     trusted: tuple[str, ...] = ()
     framework: str | None = None
+    text: tuple[str, ...] = ()  # features that are read as words
 
 
 @dataclass(frozen=True)

@@ -142,4 +142,5 @@ def _train_job(task: TrainingTask, data: Path, out: Path) -> protocol.TrainJob:
         entrypoint=task.train.entrypoint,
         params=task.train.params,
         seed=task.train.seed,
+        text=task.train.text,
     )

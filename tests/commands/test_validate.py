@@ -129,3 +129,20 @@ def test_an_estimator_that_needs_a_wrapper_is_told_of_it(package: str, wrapper: 
     assert found.id == "estimator-needs-wrapper"
     assert found.help is not None
     assert found.help.endswith(f"\ntrusted: [{wrapper}]")
+
+
+@pytest.mark.parametrize(
+    ("train", "id"),
+    [
+        ("{estimator: sklearn.linear_model.LogisticRegression, text: [c]}", None),
+        ("{estimator: sklearn.linear_model.LogisticRegression, text: [cc]}", "train-text-unknown"),
+        ("{entrypoint: own.py:build, text: [c]}", "train-text-unread"),
+    ],
+)
+def test_text_is_read_from_features_of_an_estimator(train: str, id: str | None, tmp_path: Path) -> None:
+    (tmp_path / "mlops.yaml").write_text(PROJECT)
+    (tmp_path / "d.yaml").write_text(DATASET)
+    (tmp_path / "own.py").write_text("def build():\n    pass\n")
+    (tmp_path / "m.yaml").write_text(MODEL.replace("NAME", "m").replace("{estimator: PATH}", train))
+    found = [one for one in validate(context(tmp_path)).diagnostics if one.severity == "error"]
+    assert [(one.id, one.location and one.location.line) for one in found] == ([(id, 10)] if id else [])

@@ -172,7 +172,7 @@ class TrainingRun:
     """A fitted, packaged candidate. `key` names it by everything that went in; `model_digest` by what came out (structural).
 
     `row_key` are the columns that the split went by, `params` the estimator's as the spec gives them; runs of earlier
-    versions do not tell them.
+    versions do not tell them. `text` are the features that are read as words.
     """
 
     key: str
@@ -197,6 +197,7 @@ class TrainingRun:
     started_on: str
     seconds: float
     params: Mapping[str, Any] | None = None
+    text: tuple[str, ...] = ()
     project: ProjectRef = field(kw_only=True)
     kind: Literal["TrainingRun"] = "TrainingRun"
     format: Literal[1] = RECORD_FORMAT

@@ -35,7 +35,7 @@ from mlops_ci.training.environment import training_environment
 from mlops_ci.training.golden import DEFAULT_GOLDEN, GoldenChoice, choose_golden
 from mlops_ci.training.source_code import code_files, imported_packages
 
-TRAIN_FORMAT = 1  # increase it when the same inputs would give another model
+TRAIN_FORMAT = 2  # increase it when the same inputs would give another model
 VERDICT_FORMAT = 6  # increase it when the same models could get another verdict
 RUN_KEY_LENGTH = 32  # hex digits of a run's key
 

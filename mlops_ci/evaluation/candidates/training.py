@@ -235,6 +235,7 @@ def training_record(
         started_on=started_on,
         seconds=round(made.seconds, 3),
         params=spec.train.params,
+        text=spec.train.text,
         project=candidate.snapshot.project,
     )
 

@@ -48,10 +48,27 @@ _ESTIMATOR_HELP = "an estimator is a class with fit and predict, such as sklearn
 def training_code_findings(root: Path, model: LocatedSpec[ModelSpec]) -> Iterator[Diagnostic]:
     """Yield the findings about a model's estimator or entrypoint, and about its parameters."""
     train = model.spec.train
+    for index, name in enumerate(train.text):
+        if name not in model.spec.features or train.estimator is None or train.framework is not None:
+            yield _text_finding(model, index, name)
     if train.estimator is not None:
         yield from _estimator_findings(model, train.estimator)
     if train.entrypoint is not None:
         yield from entrypoint_findings(root, model.locate("spec", "train", "entrypoint"), train.entrypoint, model)
+
+
+def _text_finding(model: LocatedSpec[ModelSpec], index: int, name: str) -> Diagnostic:
+    """Return the finding about an entry of `train.text` that nothing reads."""
+    where = model.locate("spec", "train", "text", index)
+    if name not in model.spec.features:
+        help = suggest(name, model.spec.features, otherwise="the features are")
+        return Diagnostic("train-text-unknown", f"{quote(name)} is not a feature of this model", where, help)
+    return Diagnostic(
+        "train-text-unread",
+        "`text` is read by the preprocessing of an estimator of scikit-learn's interface only",
+        where,
+        "delete `text`, and put a TfidfVectorizer into the pipeline that your own code returns",
+    )
 
 
 def _estimator_findings(model: LocatedSpec[ModelSpec], path: str) -> Iterator[Diagnostic]:

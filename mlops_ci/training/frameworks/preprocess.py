@@ -7,28 +7,31 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mlops_ci.core.errors import UsageProblem
 from mlops_ci.core.records.training_run import ModelField
 from mlops_ci.training.frameworks.moments import moment_steps
 
 _TREE_MODULES = ("sklearn.tree.", "sklearn.ensemble.", "xgboost.", "lightgbm.", "catboost.")
 _NON_TREE_ENSEMBLES = ("VotingClassifier", "VotingRegressor", "StackingClassifier", "StackingRegressor")
+_MAX_WORDS = 1_000  # of a column of texts
 _MAX_HGB_CATEGORIES = 254  # histogram boosting has 255 bins; one is for missing values
 
 
-def add_preprocessing(estimator: Any, inputs: Sequence[ModelField], root: Path) -> Any:
+def add_preprocessing(estimator: Any, inputs: Sequence[ModelField], root: Path, text: Sequence[str] = ()) -> Any:
     """Return a Pipeline of the default preprocessing and the estimator.
 
     The preprocessing depends on the columns' types and on the family of the estimator. Histogram boosting gets ordinal
     codes and reads missing values directly. Other trees get ordinal codes and medians for missing numbers. Naive Bayes for
     counts or categories gets numbers from 0 to 1 or bins, and one-hot codes. All other estimators get medians, standard
     scores and one-hot codes; quadratic discriminant analysis gets ordinal codes. Dates and timestamps become numbers (`moments`). An estimator that contains a Pipeline or
-    ColumnTransformer, and an estimator whose class is in the repository, is returned unchanged.
+    ColumnTransformer, and an estimator whose class is in the repository, is returned unchanged. The columns of `text` are
+    read as words, weighted by TF-IDF. Raises UsageProblem when one of them has another type than string.
     """
     from sklearn.pipeline import Pipeline
 
     if _has_pipeline(estimator) or _is_repository_class(type(estimator), root):
         return estimator
-    return Pipeline([("prepare", _column_transformer(estimator, inputs)), ("model", estimator)])
+    return Pipeline([("prepare", _column_transformer(estimator, inputs, text)), ("model", estimator)])
 
 
 def _has_pipeline(estimator: Any) -> bool:
@@ -48,14 +51,18 @@ def _is_repository_class(kind: type, root: Path) -> bool:
         return False
 
 
-def _column_transformer(estimator: Any, inputs: Sequence[ModelField]) -> Any:
+def _column_transformer(estimator: Any, inputs: Sequence[ModelField], text: Sequence[str]) -> Any:
     """Return the ColumnTransformer for the family of the estimator."""
     from sklearn.base import clone
     from sklearn.compose import ColumnTransformer
 
+    _require_text(inputs, text)
     family = _family(estimator)
     numbers, codes = _FAMILIES[family](estimator)
-    names = {kind: [one.name for one in inputs if one.type == kind] for kind in ("string", "date", "timestamp")}
+    names = {
+        kind: [one.name for one in inputs if one.type == kind and one.name not in text]
+        for kind in ("string", "date", "timestamp")
+    }
     numeric = [one.name for one in inputs if one.type not in names]
     parts = [("numbers", numbers, numeric), ("categories", codes, names["string"])]
     for kind in ("date", "timestamp"):
@@ -64,7 +71,37 @@ def _column_transformer(estimator: Any, inputs: Sequence[ModelField]) -> Any:
             if family in ("counts", "bins"):  # their numbers are of the same kind as the others
                 moments = _in_sequence(moments, clone(numbers))
             parts.append((f"{kind}s", moments, names[kind]))
-    return ColumnTransformer(parts)
+    parts += [(f"words{at}", _words(), [name]) for at, name in enumerate(text)]
+    return ColumnTransformer(parts, sparse_threshold=0.3 if _takes_sparse_rows(estimator) else 0.0)
+
+
+def _require_text(inputs: Sequence[ModelField], text: Sequence[str]) -> None:
+    for field in inputs:
+        if field.name in text and field.type != "string":
+            raise UsageProblem.of(
+                "train-text-type",
+                f"'{field.name}' is of type {field.type}, so it has no words",
+                help="Remove it from `train.text`, or declare the column as `type: string` in the Dataset spec.",
+            )
+
+
+def _words() -> Any:
+    """Return a Pipeline from a column of texts to the weights of its words; a missing text has none."""
+    import numpy as np
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import FunctionTransformer
+
+    fill = SimpleImputer(strategy="constant", fill_value="", keep_empty_features=True)
+    words = TfidfVectorizer(max_features=_MAX_WORDS, sublinear_tf=True)
+    return Pipeline([("impute", fill), ("texts", FunctionTransformer(np.ravel)), ("words", words)])
+
+
+def _takes_sparse_rows(estimator: Any) -> bool:
+    from sklearn.utils import get_tags
+
+    return bool(get_tags(estimator).input_tags.sparse)
 
 
 def _family(estimator: Any) -> str:

@@ -14,7 +14,7 @@ from mlops_ci.core.records.training_run import ModelField
 class EstimatorRecipe:
     """How to build an estimator: a class by dotted path or a function in the repository at `root`, and its parameters.
 
-    `labels` are the sorted labels of the training rows, for a classifier.
+    `labels` are the sorted labels of the training rows, for a classifier; `text` are the inputs that are read as words.
     """
 
     estimator: str | None
@@ -24,6 +24,7 @@ class EstimatorRecipe:
     inputs: tuple[ModelField, ...]
     root: Path
     labels: tuple[Any, ...] = ()
+    text: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ def build_estimator(recipe: EstimatorRecipe) -> Any:
     )
     if recipe.entrypoint is None:
         estimator = number_labels(estimator, recipe.labels)
-    return set_seeds(add_preprocessing(estimator, recipe.inputs, recipe.root), recipe.seed)
+    return set_seeds(add_preprocessing(estimator, recipe.inputs, recipe.root, recipe.text), recipe.seed)
 
 
 def number_labels(estimator: Any, labels: tuple[Any, ...]) -> Any:
@@ -106,7 +106,8 @@ def _is_estimator_class(value: Any) -> TypeGuard[type[Any]]:
 def _build_from_entrypoint(entrypoint: str, params: Mapping[str, Any], root: Path) -> Any:
     file, function = entrypoint.rpartition(":")[0], load_entrypoint(entrypoint, root)
     made = call_user_code(lambda: function(**params), "entrypoint-failed", f"{entrypoint} failed", CALL_HELP, root)
-    if isinstance(made, type) or not all(hasattr(made, method) for method in _METHODS):
+    # an unfitted stack or search may say that it has no `predict`, because its last estimator is not made yet
+    if isinstance(made, type) or not all(hasattr(made, method) or hasattr(type(made), method) for method in _METHODS):
         raise Findings.of(
             "entrypoint-failed",
             f"{entrypoint} returned a {type(made).__name__}, not an estimator",

@@ -67,6 +67,7 @@ class TrainJob:
     entrypoint: str | None
     params: Mapping[str, Any]
     seed: int
+    text: tuple[str, ...] = ()
 
     @property
     def is_library_only(self) -> bool:

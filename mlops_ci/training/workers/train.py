@@ -45,8 +45,15 @@ def fit_and_package(job: protocol.TrainJob) -> protocol.TrainAnswer:
     root = Path(job.root)
     model = framework.build(
         EstimatorRecipe(
-            job.estimator, job.entrypoint, job.params, job.seed, job.inputs, root, _sorted_labels(y, job.task)
-        ),
+            job.estimator,
+            job.entrypoint,
+            job.params,
+            job.seed,
+            job.inputs,
+            root,
+            labels=_sorted_labels(y, job.task),
+            text=job.text,
+        )
     )
     what, help = "the estimator could not be described", "The traceback is in the training log."
     described = user_code.call_user_code(lambda: repr(model), "train-failed", what, help, root)

@@ -24,6 +24,7 @@ from mlops_ci.training.frameworks.preprocess import add_preprocessing
 from mlops_ci.training.frameworks.protocol import EstimatorRecipe
 from mlops_ci.training.frameworks.sklearn import SKLEARN, number_labels, set_seeds
 from mlops_ci.training.frameworks.table import FRAMEWORKS, load_framework
+from mlops_ci.training.packaging.skops import REVIEWED_TYPES, load_model_file, write_model_file
 from mlops_ci.training.packaging.table import load_packager
 
 INPUTS = (ModelField("a", "number"), ModelField("city", "string"))
@@ -145,6 +146,31 @@ def test_each_family_takes_every_column_type(estimator: str, tmp_path: Path) -> 
         warnings.filterwarnings("ignore", "Found unknown categories")
         assert made.predict(later).shape == (60,)
     assert (made.predict(rows) == truth).mean() > 0.5
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    ["ensemble.HistGradientBoostingClassifier", "linear_model.LogisticRegression", "naive_bayes.GaussianNB"],
+)
+def test_running_text_is_read_as_words(estimator: str, tmp_path: Path) -> None:
+    """Given texts that are all different, when one word tells the class, then an estimator finds it in new texts."""
+    inputs = (ModelField("said__it", "string"), ModelField("city", "string"))
+    words = np.array([f"order {at} is {'late' if at % 2 else 'fine'}" for at in range(60)], dtype=object)
+    rows = frame().assign(said__it=words)
+    rows.loc[7, "said__it"] = np.nan
+    recipe = EstimatorRecipe(f"sklearn.{estimator}", None, {}, 7, inputs, tmp_path, text=("said__it",))
+    made = SKLEARN.build(recipe).fit(rows, np.arange(60) % 2 == 1)
+    later = rows.head(2).assign(said__it=["a late parcel", "a fine parcel"])
+    assert made.predict(later).tolist() == [True, False]
+    write_model_file(made, tmp_path / "m.skops")
+    assert load_model_file(tmp_path / "m.skops", REVIEWED_TYPES).predict(later).tolist() == [True, False]
+
+
+def test_only_strings_have_words(tmp_path: Path) -> None:
+    recipe = EstimatorRecipe("sklearn.linear_model.Ridge", None, {}, 7, INPUTS, tmp_path, text=("a",))
+    with pytest.raises(UsageProblem, match="'a' is of type number, so it has no words") as caught:
+        SKLEARN.build(recipe)
+    assert caught.value.diagnostics[0].id == "train-text-type"
 
 
 def test_labels_that_a_library_cannot_take_are_numbered_within_the_model() -> None:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import io
+import json
 import re
+import zipfile
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import sklearn.metrics.pairwise
 import sklearn.model_selection._split
@@ -17,7 +22,7 @@ from sklearn.base import BaseEstimator
 from sklearn.gaussian_process import kernels
 from sklearn.metrics import get_scorer, get_scorer_names
 
-from mlops_ci.training.packaging.reviewed_types import read_reviewed_types, types_for
+from mlops_ci.training.packaging.reviewed_types import read_reviewed_types, require_reviewed_nodes, types_for
 from mlops_ci.training.packaging.skops import REVIEWED_TYPES
 
 REVIEWED = read_reviewed_types()
@@ -98,6 +103,16 @@ def public_parts() -> Iterator[Any]:
 def test_families_are_complete() -> None:
     missing = {full_name(part) for part in public_parts()} - set(REVIEWED_TYPES)
     assert {name for name in missing if not name.endswith("Mixin")} == set()
+
+
+def test_what_skops_trusts_by_another_node_is_not_refused() -> None:
+    """A type that is on the list for one node stays as trusted as it is by default for another, as for an ordered dict."""
+    import skops.io
+
+    values: tuple[Any, ...] = (OrderedDict(a=1.0), defaultdict(OrderedDict), np.arange(3), np.random.default_rng(0))
+    for value in values:
+        with zipfile.ZipFile(io.BytesIO(skops.io.dumps(value))) as archive:
+            require_reviewed_nodes(json.loads(archive.read("schema.json")))
 
 
 def test_a_models_own_library_is_reviewed_and_no_other(tmp_path: Path) -> None:
