@@ -22,7 +22,7 @@ _SCHEMA_FILE = "schema.json"
 _TYPE_NAME = re.compile(r"[\w.<>]{1,500}")
 
 
-def write_model_file(model: Any, path: Path) -> None:
+def write_skops_file(model: Any, path: Path) -> None:
     """Write the model file. Raises any error that the model's state causes in skops."""
     import_libraries(MODEL_FILE_LIBRARIES)
     import skops.io
@@ -97,7 +97,7 @@ SKOPS = Packager(
     name="skops",
     entry_file="model.skops",
     reviewed_types=REVIEWED_TYPES,
-    write=write_model_file,
+    write=write_skops_file,
     find_untrusted_types=find_untrusted_types,
     load=load_model_file,
     digest=structural_digest,

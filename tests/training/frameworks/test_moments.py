@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_ci.training.frameworks.moments import moment_steps
-from mlops_ci.training.packaging.skops import REVIEWED_TYPES, load_model_file, write_model_file
+from mlops_ci.training.packaging.skops import REVIEWED_TYPES, load_model_file, write_skops_file
 
 MOMENTS = st.datetimes(*(pd.Timestamp(year, 1, 1).to_pydatetime() for year in (1700, 2240))).map(
     lambda at: at.replace(microsecond=0)
@@ -68,5 +68,5 @@ def test_the_end_of_a_period_is_close_to_its_beginning_for_estimators_that_add_u
 def test_the_model_file_holds_the_whole_calculation(tmp_path: Path) -> None:
     frame = pd.DataFrame({"at": pd.date_range("2024-01-01", periods=50, freq="7h")})
     made = moment_steps(has_time=True, cyclic=True).fit(frame)
-    write_model_file(made, tmp_path / "m.skops")
+    write_skops_file(made, tmp_path / "m.skops")
     assert np.array_equal(load_model_file(tmp_path / "m.skops", REVIEWED_TYPES).transform(frame), made.transform(frame))

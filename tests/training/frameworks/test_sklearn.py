@@ -24,7 +24,7 @@ from mlops_ci.training.frameworks.preprocess import add_preprocessing
 from mlops_ci.training.frameworks.protocol import EstimatorRecipe
 from mlops_ci.training.frameworks.sklearn import SKLEARN, number_labels, set_seeds
 from mlops_ci.training.frameworks.table import FRAMEWORKS, load_framework
-from mlops_ci.training.packaging.skops import REVIEWED_TYPES, load_model_file, write_model_file
+from mlops_ci.training.packaging.skops import REVIEWED_TYPES, load_model_file, write_skops_file
 from mlops_ci.training.packaging.table import load_packager
 
 INPUTS = (ModelField("a", "number"), ModelField("city", "string"))
@@ -162,7 +162,7 @@ def test_running_text_is_read_as_words(estimator: str, tmp_path: Path) -> None:
     made = SKLEARN.build(recipe).fit(rows, np.arange(60) % 2 == 1)
     later = rows.head(2).assign(said__it=["a late parcel", "a fine parcel"])
     assert made.predict(later).tolist() == [True, False]
-    write_model_file(made, tmp_path / "m.skops")
+    write_skops_file(made, tmp_path / "m.skops")
     assert load_model_file(tmp_path / "m.skops", REVIEWED_TYPES).predict(later).tolist() == [True, False]
 
 

@@ -26,7 +26,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from mlops_ci.core.errors import Findings
 from mlops_ci.training.packaging.index_checks import require_sound_indices
-from mlops_ci.training.packaging.skops import REVIEWED_TYPES, load_model_file, write_model_file
+from mlops_ci.training.packaging.skops import REVIEWED_TYPES, load_model_file, write_skops_file
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(60, 3))
@@ -52,7 +52,7 @@ def fitted() -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_what_scikit_learn_wrote_is_sound(name: str, fitted: dict[str, Any], tmp_path: Path) -> None:
-    write_model_file(fitted[name], tmp_path / "m.skops")
+    write_skops_file(fitted[name], tmp_path / "m.skops")
     loaded = load_model_file(
         tmp_path / "m.skops", [*REVIEWED_TYPES, "functools.partial", "sklearn.utils.validation.check_array"]
     )
@@ -149,7 +149,7 @@ def test_an_index_out_of_its_array_is_refused(name: str, fitted: dict[str, Any])
 def test_a_spoiled_file_is_unreadable(fitted: dict[str, Any], tmp_path: Path) -> None:
     model = copy.deepcopy(fitted["forest"])
     tree_state(model.estimators_[2].tree_, feature=10**9)
-    write_model_file(model, tmp_path / "m.skops")
+    write_skops_file(model, tmp_path / "m.skops")
     with pytest.raises(Findings, match="has a tree that asks for a feature that there is not"):
         load_model_file(tmp_path / "m.skops", REVIEWED_TYPES)
 
@@ -159,7 +159,7 @@ def test_a_sparse_matrix_with_columns_that_there_are_not_is_unreadable(tmp_path:
 
     model = KNeighborsClassifier().fit(csr_matrix(X), Y)
     model._fit_X.indices[0] = 10**6
-    write_model_file(model, tmp_path / "m.skops")
+    write_skops_file(model, tmp_path / "m.skops")
     with pytest.raises(Findings, match="cannot be loaded"):
         load_model_file(tmp_path / "m.skops", REVIEWED_TYPES)
 
