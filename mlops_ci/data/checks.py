@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from mlops_ci.core.diagnostics import Diagnostic, Severity
 from mlops_ci.core.plugins import translate_plugin_errors
@@ -298,7 +298,7 @@ def _freshness_outcome(
         )
     newest = measures.newest.get(column)
     help = "update the data, or increase `maxAge`"
-    text = newest.isoformat() if newest else ""
+    text = newest.isoformat() if isinstance(newest, date) else newest or ""
     return CheckOutcome("check-freshness", ("spec", "checks", index), "", result, help, newest=text)
 
 
@@ -311,14 +311,20 @@ def _evaluate_freshness(answer: CheckOutcome, spec: DatasetSpec, now: datetime) 
     if not answer.newest:
         observed, passed = "the column has no values", False
     else:
-        newest = datetime.fromisoformat(answer.newest)
-        if "T" not in answer.newest:
-            newest = newest.replace(hour=23, minute=59, second=59)
-        age = now.astimezone(UTC).replace(tzinfo=None) - newest
+        age = now.astimezone(UTC).replace(tzinfo=None) - _moment(answer.newest)
         observed = f"newest is {answer.newest}, {pluralize(max(age.days, 0), 'day')} old"
         passed = age <= parse_duration(check.max_age or "0s")
     message = f"the data are stale: {observed}; the limit is {check.max_age}"
     return replace(answer, message=message, result=replace(answer.result, observed=observed, passed=passed))
+
+
+def _moment(text: str) -> datetime:
+    """Return the moment of a text from the data; a date ends with its day."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:  # DuckDB's text of a year that Python does not have
+        return datetime.min if "(BC)" in text else datetime.max  # noqa: DTZ901 - naive, in UTC
+    return moment if "T" in text else moment.replace(hour=23, minute=59, second=59)
 
 
 def _unevaluated_sql_outcome(spec: DatasetSpec, answer: CustomSqlAnswer) -> CheckOutcome:

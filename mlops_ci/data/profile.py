@@ -33,7 +33,7 @@ class TableMeasures:
     rows: int
     columns: tuple[ColumnProfile, ...]
     failing_counts: tuple[int, ...]
-    newest: Mapping[str, date | None]  # a datetime for timestamps
+    newest: Mapping[str, date | str | None]  # a datetime for timestamps, a text for years that Python does not have
 
 
 def measure_table(table: Table, spec: DatasetSpec, rules: tuple[RowRule, ...]) -> TableMeasures:

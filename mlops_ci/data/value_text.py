@@ -40,7 +40,8 @@ def value_text_sql(column: str, type: str) -> str:
         return f"{column}::VARCHAR"
     # `typeof` is constant, so DuckDB computes one branch alone
     fine = f"CASE WHEN epoch_ns({column}) % 1000 <> 0 THEN epoch_ns({column})::VARCHAR || 'n' ELSE epoch_us({column})::VARCHAR END"
-    return f"CASE WHEN typeof({column}) = 'TIMESTAMP_NS' THEN {fine} ELSE epoch_us({column})::VARCHAR END"
+    since_1970 = f"CASE WHEN typeof({column}) = 'TIMESTAMP_NS' THEN {fine} ELSE epoch_us({column})::VARCHAR END"
+    return f"coalesce({since_1970}, {column}::VARCHAR)"  # the greatest moment is called infinity, and has no number
 
 
 def number_text_sql(value: str) -> str:

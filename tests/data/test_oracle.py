@@ -163,7 +163,7 @@ def hold(table: dict[str, list[Any]], data: Any, bench: Any) -> None:
 few = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
 
-@settings(few, max_examples=12)
+@settings(few, max_examples=6)
 @given(table=tables(), data=st.data())
 def test_every_check_and_the_digest_say_what_plain_python_says(
     table: dict[str, list[Any]], data: Any, tmp_path_factory: Any, benches: Any
@@ -172,7 +172,7 @@ def test_every_check_and_the_digest_say_what_plain_python_says(
 
 
 @pytest.mark.slow
-@settings(few, max_examples=150)
+@settings(few, max_examples=30)
 @given(table=tables(), data=st.data())
 def test_they_do_so_for_many_tables(
     table: dict[str, list[Any]], data: Any, tmp_path_factory: Any, benches: Any

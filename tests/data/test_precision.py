@@ -16,7 +16,7 @@ from mlops_ci.data.sealed_holdout import SealedHoldout
 from mlops_ci.data.sources.files import source_files
 from mlops_ci.data.sources.table import open_source
 from mlops_ci.data.split import SplitSource, split_dataset, write_split_files
-from mlops_ci.spec.spec_types import ColumnSpec, SealedSource, SourceSpec, SplitSpec
+from mlops_ci.spec.spec_types import CheckSpec, ColumnSpec, SealedSource, SourceSpec, SplitSpec
 
 WEI = 1234567890123456789
 NS = 1_700_000_000_000_000_000
@@ -191,3 +191,48 @@ def test_a_bound_outside_the_years_of_nanoseconds_is_no_error(parquet_bench: Any
     assert parquet_bench.ids(columns={"t": never}) == ["check-range", "check-values"]
     fine = ColumnSpec("timestamp", min="2026-01-31T12:00:00.123456789")
     assert parquet_bench.ids(columns={"t": fine}) == ["check-not-applicable"]
+
+
+@pytest.mark.parametrize(
+    ("type", "value", "ids"),
+    [
+        (pa.date32(), 4_000_000, []),
+        (pa.date32(), -1_000_000, ["check-freshness"]),
+        (pa.timestamp("s"), 10**12, []),
+        (pa.timestamp("us"), 2**63 - 1, []),
+    ],
+)
+def test_a_moment_of_a_year_that_python_does_not_have_is_a_value(
+    parquet_bench: Any, type: pa.DataType, value: int, ids: list[str]
+) -> None:
+    count = pa.int32() if type == pa.date32() else pa.int64()
+    fresh = CheckSpec("freshness", column="t", max_age="1d")
+    parquet_bench.parquet({"t": pa.array([value, value - 1], count).cast(type)})
+    assert parquet_bench.ids(key=("t",), checks=(fresh,)) == ids
+    rows, digest = parquet_bench.content()
+    parquet_bench.parquet({"t": pa.array([value, value - 2], count).cast(type)})
+    assert rows == 2
+    assert parquet_bench.content() != (rows, digest)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["a", "a "],
+        ["\u00e9", "e\u0301"],
+        ["a", "A"],
+        ["a\0b", "a\0c"],
+        [b"\xff", b"\\xFF"],
+        [["a, b"], ["a", "b"]],
+        [{"a": "x, b: y", "b": None}, {"a": "x", "b": "y"}],
+        pa.array([1, 2], pa.time64("ns")),
+        pa.array([1, 2], pa.duration("ns")),
+    ],
+)
+def test_values_that_look_alike_are_two(parquet_bench: Any, values: Any) -> None:
+    parquet_bench.parquet({"x": values})
+    assert parquet_bench.ids(key=("x",)) == []
+    both = parquet_bench.content()
+    parquet_bench.parquet({"x": [values[0], values[0]] if isinstance(values, list) else values.take(pa.array([0, 0]))})
+    assert parquet_bench.ids(key=("x",)) == ["check-unique"]
+    assert parquet_bench.content() != both
