@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from random import Random
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlops_ci.spec.spec_types import ColumnSpec, Length, Nulls, SourceSpec
+from mlops_ci.spec.spec_types import CheckSpec, ColumnSpec, Length, Nulls, SourceSpec
 from tests.data import oracle
 
 PARQUET = SourceSpec("parquet", "data/*.parquet")
+NOW = datetime(2026, 3, 1, 12)  # noqa: DTZ001 - of the bench, naive, in UTC
 INT64, UINT64 = 2**63, 2**64
 TEXTS = [
     "",
@@ -178,3 +180,39 @@ def test_they_do_so_for_many_tables(
     table: dict[str, list[Any]], data: Any, tmp_path_factory: Any, benches: Any
 ) -> None:
     hold(table, data, benches(tmp_path_factory.mktemp("oracle").name))
+
+
+EDGES: dict[str, list[Any]] = {
+    "i": [2**53 + 1, 2**64 - 1, -INT64, None],
+    "f": [float("nan"), -0.0, float("inf"), 5e-324],
+    "d": [Decimal("0.1"), Decimal("0.10001"), Decimal("1234567890123456789.5"), None],
+    "s": ["", None, "it's", "🎉"],
+    "b": [True, False, None, True],
+    "day": [date(2026, 1, 31), date(2026, 2, 1), None, date(1, 1, 1)],
+    "t": [NS := 1_700_000_000_000_000_000, NS + 1, None, NS - 1],
+}
+SQL: dict[str, tuple[str, Any]] = {
+    "i <= 9007199254740992": ("i", lambda value: value <= 2**53),
+    "f > 0": ("f", lambda value: value > 0),
+    "d <= 0.1": ("d", lambda value: value <= Decimal("0.1")),
+    "s <> ''": ("s", lambda value: value != ""),
+    "b": ("b", bool),
+    "day <= DATE '2026-01-31'": ("day", lambda value: value <= date(2026, 1, 31)),
+    "t <= TIMESTAMP '2023-11-14 22:13:20'": ("t", lambda value: value <= NS),
+}
+
+
+@pytest.mark.parametrize("variant", ["csv", "parquet"])
+def test_custom_sql_row_count_and_freshness_say_what_plain_python_says(bench: Any, variant: str) -> None:
+    source = write_variants(bench, EDGES, Random(1))[variant]  # noqa: S311 - no secret
+    types = {name: ColumnSpec(oracle.KINDS[kind]) for name, kind in KINDS.items()}
+    sql = tuple(CheckSpec("custom-sql", sql=text) for text in SQL)
+    whole = (CheckSpec("row-count", min=4, max=4), CheckSpec("freshness", column="t", max_age="837d"))
+    record, _ = bench.snapshot(columns=types, checks=(*sql, *whole), **source)
+    found = {check.wanted: check.failing for check in record.checks if check.check == "custom-sql"}
+    assert found == {
+        text: sum(not oracle.is_missing(value) and not holds(value) for value in EDGES[name])  # NULL passes
+        for text, (name, holds) in SQL.items()
+    }
+    age = bench.check("freshness", columns=types, checks=whole, **source)
+    assert (age.passed, record.rows) == (NOW - datetime(2023, 11, 14, 22, 13, 20) <= timedelta(days=837), 4)  # noqa: DTZ001 - naive, in UTC
