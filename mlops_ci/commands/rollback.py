@@ -82,7 +82,7 @@ def _previous_version(state: ModelState, environment: str) -> str:
             f"nothing ran in '{environment}' before v{ran[0]}"
             if ran
             else f"'{state.model}' has not run in '{environment}'",
-            help=f"use --version to name a version that ran there: {', '.join(others)}"
+            help=f"use --version to go back to a version that a rollback replaced, which is used again then: {', '.join(others)}"
             if others
             else "there is nothing to go back to",
         )
