@@ -143,4 +143,5 @@ def packaged_model(name: str, run: TrainingRun, folder: Path, release: Release |
         task=run.task,
         paths=paths,
         seconds=run.seconds,
+        is_personal=bool(run.personal),
     )

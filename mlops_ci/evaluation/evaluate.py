@@ -25,10 +25,12 @@ from mlops_ci.evaluation.verdict.compare import CandidateJudgement, judge_candid
 from mlops_ci.evaluation.verdict.contest import Contest
 from mlops_ci.spec.metrics import METRIC_DEFINITIONS
 from mlops_ci.spec.spec_types import BaselineRole
+from mlops_ci.training.golden import personal_inputs
 from mlops_ci.training.inference import custom_metrics
 from mlops_ci.training.inference.cost import external_costs, measure_costs
 from mlops_ci.training.inference.scoring import PackagedModel, predictions_from_table, score_models
 from mlops_ci.training.predictions import Predictions, Truth, require_part
+from mlops_ci.training.withheld import withhold_texts
 
 
 @dataclass(frozen=True)
@@ -246,13 +248,18 @@ def _add_custom_metrics(candidate: Candidate, rows: HoldoutRows, scores: _Scores
     models = [scores.candidate, *(one for one in scores.baselines.values() if isinstance(one, ScoredModel))]
     extra_columns = {name for one in rules.evaluate.custom.values() for name in one.columns}
     table = rows.table.select(list(dict.fromkeys((*spec.features, *sorted(extra_columns)))))
-    values_by_model = custom_metrics.custom_metric_values(
-        rules.evaluate.custom,
-        [(one.name, one.predictions, one.classes) for one in models],
-        custom_metrics.LabelledRows(spec.task, rows.table[spec.target], table),
-        root=rules.metric_root,
-        scratch=scratch,
-    )
+    try:
+        values_by_model = custom_metrics.custom_metric_values(
+            rules.evaluate.custom,
+            [(one.name, one.predictions, one.classes) for one in models],
+            custom_metrics.LabelledRows(spec.task, rows.table[spec.target], table),
+            root=rules.metric_root,
+            scratch=scratch,
+        )
+    except Findings as failed:
+        if not personal_inputs((*table.column_names, spec.target), candidate.dataset.spec):
+            raise
+        raise Findings(withhold_texts(failed.diagnostics)) from failed
     own = [
         replace(one, predictions=replace(one.predictions, own=values))
         for one, values in zip(models, values_by_model, strict=True)

@@ -300,10 +300,15 @@ class GateSpec:
 
 @dataclass(frozen=True)
 class ReleaseSpec:
-    """How the next version is numbered, and its golden rows: `rows N`, `synthetic` or `none` (see `choose_golden`)."""
+    """How the next version is numbered, and what it publishes.
+
+    `golden` are the golden rows: `rows N`, `synthetic` or `none` (see `choose_golden`). `personal` are the personal columns
+    whose values may stand in the model and in reports.
+    """
 
     bump: Literal["auto", "major", "minor", "patch"] = "auto"
     golden: str | None = None
+    personal: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

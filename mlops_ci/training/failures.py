@@ -10,6 +10,7 @@ from mlops_ci.core.diagnostics import Diagnostic, Location
 from mlops_ci.core.errors import Findings, UsageProblem
 from mlops_ci.core.process import ProcessResult
 from mlops_ci.training.training_task import TrainingTask
+from mlops_ci.training.withheld import withhold_texts
 from mlops_ci.training.workers import protocol
 
 
@@ -32,6 +33,7 @@ def require_answer(
     if given is None:
         raise training_failure(_describe_exit(ended.returncode, activity), ended, task.where)
     if errors := protocol.printable_errors(given.diagnostics):
+        errors = withhold_texts(errors) if task.personal else errors
         usage = getattr(given, "usage", False)
         output = "" if usage else protocol.as_quote(ended.tail)
         raise (UsageProblem if usage else Findings)([_add_context(one, task.where, output) for one in errors])

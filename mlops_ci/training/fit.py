@@ -21,6 +21,7 @@ from mlops_ci.training.inspection import Inspection, inspect_model_file
 from mlops_ci.training.package import FittedModel, InspectedFile, make_folder, package_model
 from mlops_ci.training.prediction_columns import RESERVED_FEATURE_PREFIX
 from mlops_ci.training.training_task import TrainingTask
+from mlops_ci.training.withheld import withhold_output
 from mlops_ci.training.workers import protocol, untrusted_files
 
 _TRAIN_WORKER = "mlops_ci.training.workers.train"
@@ -64,6 +65,7 @@ def run_training(task: TrainingTask, data: Path, scratch: Path, started_on: str 
         _TRAIN_WORKER, _train_job(task, data, written), work, timeout=task.timeout, interpreter=task.interpreter
     )
     wall_seconds = time.monotonic() - began
+    ended = withhold_output(ended) if task.personal else ended
     trained = require_answer(protocol.TrainAnswer, work, ended, task, "training")
     # created after the training process ended, so that it cannot find this folder
     copy = make_folder(scratch, "inspect-") / written.name

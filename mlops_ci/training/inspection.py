@@ -25,6 +25,7 @@ from mlops_ci.training.failures import require_answer, training_failure
 from mlops_ci.training.packaging.reviewed_types import read_reviewed_types, types_for
 from mlops_ci.training.training_task import TrainingTask
 from mlops_ci.training.user_code import entrypoint_folders
+from mlops_ci.training.withheld import withhold_output
 from mlops_ci.training.workers import protocol, untrusted_files
 from mlops_ci.training.workers.type_statement import open_channel, read_statement
 
@@ -65,6 +66,8 @@ def inspect_model_file(task: TrainingTask, model: Path, golden: Any) -> Inspecti
     job = _inspect_job(task, model, golden, paths, types_only=False)
     ended, found = _run_inspector(task, job, model.parent)
     _require_trusted_types(task, found)
+    if found.personal:
+        raise Findings([personal_values_finding(found.personal, task.where)])
     if found.model_digest is None or not _SHA256.fullmatch(found.model_digest):
         raise training_failure(f"{_ACTIVITY} gave no valid digest", ended, task.where)
     _require_usable_classes(task, found.classes, ended)
@@ -109,16 +112,32 @@ def _inspect_job(
         trusted=tuple(sorted(_allowed_types(task))),
         paths=paths,
         types_only=types_only,
+        personal=str(_write_personal_values(task, model.parent)) if task.personal_rows and not types_only else None,
     )
+
+
+def _write_personal_values(task: TrainingTask, folder: Path) -> Path:
+    """Write the columns whose values the model file must not hold, and return the file."""
+    import pyarrow.parquet as pq
+
+    path = folder / "personal.parquet"
+    with pq.ParquetFile(task.personal_rows) as file:
+        pq.write_table(file.read(list(task.secret)), path)
+    return path
 
 
 def _run_inspector(
     task: TrainingTask, job: protocol.InspectJob, folder: Path
 ) -> tuple[ProcessResult, protocol.InspectAnswer]:
     """Return how the process ended, and its answer: the types as it stated them before it ran code of the repository."""
-    run = partial(
+    start = partial(
         protocol.run_worker, INSPECT_WORKER, folder=folder, timeout=task.timeout, interpreter=task.interpreter
     )
+
+    def run(job: protocol.InspectJob, descriptor: int | None = None) -> ProcessResult:
+        ended = start(job, descriptor=descriptor)
+        return withhold_output(ended) if task.personal else ended
+
     if not job.paths:
         ended = run(job)
         return ended, require_answer(protocol.InspectAnswer, folder, ended, task, _ACTIVITY)
@@ -155,6 +174,18 @@ def _untrusted_types_finding(missing: list[str], listed: Sequence[str], where: L
         where,
         f"Loading the model creates objects of these types.\n{known}Review them. If you trust them, write below `train`:\n"
         f"trusted: [{', '.join(dict.fromkeys([*listed, *missing]))}]",
+    )
+
+
+def personal_values_finding(columns: Sequence[str], where: Location | None) -> Diagnostic:
+    """Return the finding about a model that would publish values of personal columns."""
+    names = ", ".join(columns)
+    return Diagnostic(
+        "personal-in-model",
+        f"the model holds values of {names}, tagged `pii`, and git keeps every model that is trained",
+        where,
+        "leave the column out, or encode it so that no value is kept (hashing, a count, a range); or, if everybody who can read"
+        f" the repository may see these values:\nrelease:\n  personal: [{names}]",
     )
 
 

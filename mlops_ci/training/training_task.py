@@ -22,7 +22,9 @@ class TrainingTask:
     """One model to fit and to package.
 
     `root` is the folder of entrypoints, and `where` the place of the spec's train block, for messages. `timeout` is the
-    limit of each process in seconds. `interpreter` runs the processes that fit and load the model.
+    limit of each process in seconds. `interpreter` runs the processes that fit and load the model. `personal`
+    are the inputs and targets that are personal data: the texts of these processes are then withheld. The model
+    file must not hold values of those that are `secret`, which the parquet file `personal_rows` has.
     """
 
     train: TrainSpec
@@ -34,6 +36,9 @@ class TrainingTask:
     where: Location | None = None
     timeout: float | None = None
     interpreter: Interpreter = CURRENT_INTERPRETER
+    personal: tuple[str, ...] = ()
+    secret: tuple[str, ...] = ()
+    personal_rows: Path | None = None
 
     @property
     def framework(self) -> Framework:

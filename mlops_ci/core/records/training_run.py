@@ -171,8 +171,9 @@ class Fit:
 class TrainingRun:
     """A fitted, packaged candidate. `key` names it by everything that went in; `model_digest` by what came out (structural).
 
-    `row_key` are the columns that the split went by, `params` the estimator's as the spec gives them; runs of earlier
-    versions do not tell them. `text` are the features that are read as words.
+    `row_key` are the columns that the split went by, `params` the estimator's as the spec gives them, `personal`
+    the inputs and the target that are tagged as personal data; runs of earlier versions do not tell them. `text` are
+    the features that are read as words.
     """
 
     key: str
@@ -198,6 +199,7 @@ class TrainingRun:
     seconds: float
     params: Mapping[str, Any] | None = None
     text: tuple[str, ...] = ()
+    personal: tuple[str, ...] | None = None
     project: ProjectRef = field(kw_only=True)
     kind: Literal["TrainingRun"] = "TrainingRun"
     format: Literal[1] = RECORD_FORMAT

@@ -32,11 +32,12 @@ from mlops_ci.spec.metrics import METRIC_DEFINITIONS
 from mlops_ci.spec.spec_types import DatasetSpec, ModelSpec, Requirement, SplitSpec, TrainSpec
 from mlops_ci.spec.validation.positive import positive_class_findings
 from mlops_ci.training.environment import training_environment
-from mlops_ci.training.golden import DEFAULT_GOLDEN, GoldenChoice, choose_golden
+from mlops_ci.training.golden import DEFAULT_GOLDEN, GoldenChoice, choose_golden, personal_inputs
+from mlops_ci.training.inspection import personal_values_finding
 from mlops_ci.training.source_code import code_files, imported_packages
 
 TRAIN_FORMAT = 2  # increase it when the same inputs would give another model
-VERDICT_FORMAT = 6  # increase it when the same models could get another verdict
+VERDICT_FORMAT = 7  # increase it when the same models could get another verdict
 RUN_KEY_LENGTH = 32  # hex digits of a run's key
 
 
@@ -79,6 +80,17 @@ class Candidate:
         """
         train, rows = replace(self.model.spec.train, trusted=()), self.sides.split.train_digest
         return _run_key(train, self.code, self.environment, self.interface_digest, rows)
+
+    @property
+    def personal_columns(self) -> tuple[str, ...]:
+        """The model's inputs and target that are tagged as personal data."""
+        spec = self.model.spec
+        return personal_inputs((*spec.features, spec.target), self.dataset.spec)
+
+    @property
+    def secret_columns(self) -> tuple[str, ...]:
+        """Those of `personal_columns` whose values the spec does not allow in the model."""
+        return tuple(name for name in self.personal_columns if name not in self.model.spec.release.personal)
 
     @property
     def golden(self) -> GoldenChoice:
@@ -187,6 +199,8 @@ def identify_candidate(
     rules = effective_rules(base, project, model, dataset)
     if missing := missing_column_findings(model, rules, types):
         raise Findings(missing)
+    if problem := _personal_classes(model, dataset.spec, types[spec.target]):
+        raise Findings([problem])  # before the classes are written anywhere
     dataset_by_rules = dataset_with_split(dataset, rules.split)
     source = SplitSource(context.root, dataset_by_rules, data.files)
     sides = split_dataset(source, spec.features, spec.target, context.cache)
@@ -220,6 +234,15 @@ def identify_candidate(
         key=_run_key(spec.train, code, env, *digests, choose_golden(spec, dataset.spec)),
         findings=findings,
     )
+
+
+def _personal_classes(model: LocatedSpec[ModelSpec], dataset: DatasetSpec, type: str) -> Diagnostic | None:
+    """Return a finding if a classifier's classes would be texts of a personal column that the spec does not allow."""
+    spec = model.spec
+    is_allowed = spec.task == "regression" or type != "string" or spec.target in spec.release.personal
+    if is_allowed or not personal_inputs((spec.target,), dataset):
+        return None
+    return personal_values_finding((spec.target,), model.locate("spec", "target"))
 
 
 def _interface_digest(spec: ModelSpec, inputs: tuple[ModelField, ...], output: ModelField) -> str:

@@ -49,10 +49,11 @@ def load_recorded_release(project: Project, repo: Repository, release: Release) 
     stored = run_store.released_run(repo, release)
     run = run_store.read_record(repo, stored, "run.json", TrainingRun)
     data = run_store.read_record(repo, stored, "snapshot.json", DatasetSnapshot)
+    # the run's own spec may be an earlier one: a spec whose gate has changed since finds the run that was trained before
     expected = (release.model, release.run_key, release.model_digest, release.model_files, release.model_format,
-                release.spec_digest, release.environment_digest, release.data[0].train_digest, release.data[0].files_digest)  # fmt: skip
+                release.environment_digest, release.data[0].train_digest, release.data[0].files_digest)  # fmt: skip
     stored_values = (run.model, run.key, run.model_digest, run.files, run.model_format,
-                     run.spec_digest, digest_json(run.environment.identity), run.split.train_digest, data.files_digest)  # fmt: skip
+                     digest_json(run.environment.identity), run.split.train_digest, data.files_digest)  # fmt: skip
     if expected != stored_values:
         raise _corrupt_store_problem(stored.ref, "its run does not match the release's record")
     folder = Path(tempfile.mkdtemp(prefix="recorded-", dir=project.context.scratch))
@@ -146,7 +147,7 @@ def _missing_data_cause(evidence: tuple[RecordedDifference, ...], what: str) -> 
 def _identity_differences(candidate: Candidate, record: RecordedRelease) -> tuple[RecordedDifference, ...]:
     run = record.run
     before = {
-        "spec": run.spec_digest,
+        "spec": record.release.spec_digest,
         "dataset spec": record.snapshot.spec_digest,
         "interface": run.interface_digest,
         **{file.path: file.sha256 for file in run.code},

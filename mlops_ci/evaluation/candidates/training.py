@@ -70,6 +70,8 @@ def _write_training_inputs(
     # the training process must not find the holdout, so it is not written
     sides = write_split_files(source, spec.features, spec.target, scratch, sides=("train",))
     task = replace(training_task(candidate, context.root), interpreter=interpreter)
+    if secret := candidate.secret_columns:
+        task = replace(task, secret=secret, personal_rows=sides.train)
     # chosen before the training process knows the path of the data
     golden = make_golden_rows(sides.train, task.inputs, candidate.golden, candidate.dataset.spec.columns)
     folder = scratch / "fit"
@@ -88,6 +90,7 @@ def training_task(candidate: Candidate, root: Path) -> TrainingTask:
         root=root,
         environment=candidate.environment,
         where=candidate.model.locate("spec", "train", key=True),
+        personal=candidate.personal_columns,
     )
 
 
@@ -155,7 +158,8 @@ def _fit_new_run(
         started = context.clock().isoformat(timespec="seconds")
         model = run_training(given.task, given.rows, given.scratch, started)
         _require_unchanged_code(context.root, candidate)
-        yield Plan((KeepFit(name, candidate.fit_key, model.fit, model.path, model.log),))
+        if not candidate.secret_columns:  # nobody has looked yet whether the file holds values that must not stay
+            yield Plan((KeepFit(name, candidate.fit_key, model.fit, model.path, model.log),))
         why = f"the store has no {ref}" if explain else "not trained before"
     else:
         model = _copy_kept_fit(kept, given.scratch)
@@ -236,6 +240,7 @@ def training_record(
         seconds=round(made.seconds, 3),
         params=spec.train.params,
         text=spec.train.text,
+        personal=candidate.personal_columns or None,
         project=candidate.snapshot.project,
     )
 

@@ -15,6 +15,7 @@ from mlops_ci.evaluation.verdict.alignment import RowMetadata
 from mlops_ci.evaluation.verdict.slice_masks import condition_mask
 from mlops_ci.spec.condition_tree import ConditionError
 from mlops_ci.spec.slice_conditions import parse_condition
+from mlops_ci.training.golden import personal_inputs
 from mlops_ci.training.predictions import Floats, Ints
 
 
@@ -24,13 +25,27 @@ def row_metadata(candidate: Candidate, table: Any) -> RowMetadata:
     Raises Findings `weights-invalid`, `slice-condition-invalid` or `blocks-time-type` when the rows do not fit the rules.
     """
     rules = candidate.rules
+
+    def values(name: str) -> Any:
+        column = table[name].to_numpy()
+        is_shown = name in candidate.model.spec.release.personal or not personal_inputs((name,), candidate.dataset.spec)
+        return column if is_shown else _number_values(column)
+
     return RowMetadata(
         weights=row_weights(candidate, table),
         groups=dependence_groups(candidate, table),
-        slices={name: table[name].to_numpy() for name in slice_columns(rules)},
+        slices={name: values(name) for name in slice_columns(rules)},
         conditions=dict(_condition_masks(candidate, table)),
-        fairness_columns={one.by: table[one.by].to_numpy() for one in candidate.requirements if one.by is not None},
+        fairness_columns={one.by: values(one.by) for one in candidate.requirements if one.by is not None},
     )
+
+
+def _number_values(column: Any) -> Any:
+    """Return a personal column's values as `*** 1`, `*** 2`, ... in their order, [n]; a missing value stays missing."""
+    values = column.tolist()
+    present = sorted({value for value in values if value is not None and value == value})
+    names = {value: f"*** {at}" for at, value in enumerate(present, 1)}
+    return np.array([names.get(value) if value == value else None for value in values], dtype=object)
 
 
 def _condition_masks(candidate: Candidate, table: Any) -> Sequence[tuple[str, Any]]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.training.inference.scoring import PackagedModel, copy_model_for_worker, process_groups
+from mlops_ci.training.withheld import withhold_output, withhold_texts
 from mlops_ci.training.workers import protocol, untrusted_files
 from mlops_ci.training.workers.protocol import ModelCosts
 
@@ -82,6 +84,8 @@ def _run_measure_worker(
     untrusted_files.copy_untrusted_file(features, rows_here)
     items = tuple(copy_model_for_worker(model, folder / f"{at}-{model.model.name}") for at, model in enumerate(models))
     ended = protocol.run_worker(_MEASURER, protocol.MeasureJob(str(rows_here), items, metrics), folder, timeout=timeout)
+    is_personal = any(model.is_personal for model in models)
+    ended = withhold_output(ended) if is_personal else ended
     answer = protocol.read_answer(protocol.MeasureAnswer, folder)
     names = [model.name for model in models]
     if answer is None or [one.name for one in answer.costs] != names:
@@ -90,7 +94,9 @@ def _run_measure_worker(
         why = Diagnostic("measure-failed", message, help=protocol.as_quote(ended.tail) or None)
         yield from (ModelCosts(name, diagnostics=(why,)) for name in names)
         return
-    yield from (_validate_costs(one, metrics, {}) for one in answer.costs)
+    for one in answer.costs:
+        costs = _validate_costs(one, metrics, {})
+        yield replace(costs, diagnostics=withhold_texts(costs.diagnostics)) if is_personal else costs
 
 
 def _validate_costs(one: ModelCosts, metrics: tuple[str, ...], beside: Mapping[str, float]) -> ModelCosts:

@@ -17,6 +17,7 @@ from mlops_ci.spec.spec_types import Task
 from mlops_ci.training.packaging.table import load_packager
 from mlops_ci.training.prediction_columns import LABEL_COLUMN, PROBABILITY_PREFIX, SCORE_COLUMN, VALUE_COLUMN
 from mlops_ci.training.predictions import Floats, Label, Predictions, encode_labels
+from mlops_ci.training.withheld import withhold_output, withhold_texts
 from mlops_ci.training.workers import protocol, untrusted_files
 
 _SCORER = "mlops_ci.training.workers.score"
@@ -39,6 +40,7 @@ class PackagedModel:
     task: Task
     paths: tuple[str, ...] = ()
     seconds: float | None = None
+    is_personal: bool = False  # it reads or predicts personal columns: the texts of its errors are withheld
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,9 @@ def _run_score_worker(
     ended = protocol.run_worker(_SCORER, job, folder, timeout=timeout)
     answer = protocol.read_answer(protocol.ScoreAnswer, folder)
     if answer is not None and (errors := protocol.printable_errors(answer.diagnostics)):
-        raise Findings(errors)
+        raise Findings(withhold_texts(errors) if any(one.is_personal for one in models) else errors)
+    if any(one.is_personal for one in models):
+        ended = withhold_output(ended)
     if answer is None or list(answer.scored) != [model.name for model in models]:
         names = " and ".join(model.name for model in models)
         how = "took too long" if ended.timed_out else f"ended with exit code {ended.returncode}"

@@ -9,6 +9,7 @@ from typing import Any
 from mlops_ci.core.errors import Findings, ToolError
 from mlops_ci.training import frame, prediction_columns, user_code
 from mlops_ci.training.library_imports import LIBRARIES, MODEL_FILE_LIBRARIES, import_libraries
+from mlops_ci.training.packaging.personal_values import personal_columns_in
 from mlops_ci.training.packaging.protocol import Packager
 from mlops_ci.training.packaging.skops import SKOPS
 from mlops_ci.training.packaging.structural_digest import OpaqueObjectError
@@ -43,6 +44,8 @@ def inspect_model(job: protocol.InspectJob) -> protocol.InspectAnswer:
         state_types(job.types_channel, untrusted)
     if job.types_only or set(untrusted) - set(job.trusted):
         return protocol.InspectAnswer(untrusted=untrusted)
+    if job.personal is not None and (named := personal_columns_in(path, Path(job.personal))):
+        return protocol.InspectAnswer(untrusted=untrusted, personal=named)
     sys.path += [folder for folder in job.paths if folder not in sys.path]
     model = packager.load(path, job.trusted)
     rows = frame.feature_frame(pq.read_table(job.features).to_pandas(), job.inputs)

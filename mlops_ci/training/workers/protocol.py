@@ -108,6 +108,7 @@ class InspectJob:
     paths: tuple[str, ...] = ()
     types_only: bool = False
     types_channel: int | None = None
+    personal: str | None = None  # a parquet file of values that the model file must not hold
 
     @property
     def is_library_only(self) -> bool:
@@ -123,6 +124,7 @@ class InspectAnswer:
     untrusted: tuple[str, ...] = ()
     model_digest: str | None = None
     classes: tuple[str | int | bool, ...] = ()
+    personal: tuple[str, ...] = ()  # the columns of which the model file holds a value
 
 
 @dataclass(frozen=True)
