@@ -9,6 +9,7 @@ from math import perm, sqrt
 from typing import Any
 
 from mlops_ci.core.diagnostics import Diagnostic
+from mlops_ci.data import chance
 from mlops_ci.data.column_types import column_sql
 from mlops_ci.data.content_digest import row_hash_sql
 from mlops_ci.data.engines.duckdb import Table
@@ -20,13 +21,7 @@ from mlops_ci.spec.spec_types import DatasetSpec
 ROWS_PER_LEAK_PASS = 16_000_000  # per row an 8-byte hash, a count and a side: about half a gigabyte per pass
 MAX_LEAK_EXAMPLES = 2
 EQUAL_ROWS_NOTE_SHARE = 0.5  # share of the holdout's rows
-_DISTINGUISHING_TYPES = (
-    "integer",
-    "number",
-    "date",
-    "timestamp",
-    "string",
-)  # types with an unlimited number of different values
+MATTERING_COPY_SHARE = 0.005  # share of the holdout's rows: half of the margin of the default rules
 
 
 @dataclass(frozen=True)
@@ -49,23 +44,22 @@ def find_leaks(table: Table, spec: DatasetSpec, condition: str) -> Leaks:
 
     `condition` is SQL that is true for a row of the holdout, and never null.
 
-    A row's content is the values of all columns outside the key. Equal contents are natural when columns are few and
-    coarse, and prove a copy when no two rows would be equal by chance. A repeated content counts as *copied* when
+    A row's content is the values of all columns outside the key. Rows with equal contents are *copies* only if there is
+    evidence for it: rows that are drawn, rounded or repeated for one entity are equal, too. The evidence is
 
-    1. it has a value that no other content has, in a distinguishing column: a column with at least half as many
-       different values as there are different contents (flags, categories and small numbers do not qualify); and
-    2. such contents do not repeat as chance would repeat them. Rows that are drawn from any distribution repeat
-       unevenly: the number of rows m of a content is Poisson with its own rate. By the Cauchy-Schwarz inequality, the
-       factorial moments S(k) = sum of m(m-1)...(m-k+1) satisfy S(k) S(k+2) >= S(k+1)^2 in expectation. Copies violate
-       it: many contents have two rows and few have three.
+    1. that every content has a multiple of the same number of rows: the whole table was appended; or
+    2. that there are more pairs of equal rows than `chance.is_chance` allows, by the pairs that are almost equal, and that
+       contents do not repeat as chance would repeat them. Rows that are drawn from any distribution repeat unevenly: the
+       number of rows m of a content is Poisson with its own rate. By the Cauchy-Schwarz inequality, the factorial moments
+       S(k) = sum of m(m-1)...(m-k+1) satisfy S(k) S(k+2) >= S(k+1)^2 in expectation. Copies violate it: many contents
+       have two rows and few have three.
 
-    So lookup tables (all columns follow from one of many values, which rows share) are excluded by the second rule, and
-    small tables of categories by the first. Copies that differ in another column, such as the time of an export, are
-    not found.
+    Copies that differ in another column, such as the time of an export, are not found; neither are a few copies among
+    about as many rows that are equal by chance. `selftest` measures how often both kinds of error occur.
 
     Sides that cannot share rows by construction are not compared: rows with the same key or group in a split by
     key-hash, rows of the same moment in a split by time, and a sealed holdout that is not open. Contents are compared by
-    hash, in passes that bound the memory; only repeated contents are examined further.
+    hash, in passes that bound the memory; only where the sides share contents is more measured.
     """
     content = {name: type for name, type in sorted(table.types.items()) if name not in spec.key}
     group_in_key = spec.group is None or spec.group in spec.key
@@ -86,8 +80,9 @@ def find_leaks(table: Table, spec: DatasetSpec, condition: str) -> Leaks:
 def leak_findings(found: Leaks, dataset: LocatedSpec[DatasetSpec], holdout_rows: int) -> tuple[Diagnostic, ...]:
     """Return the findings about leaks: `split-leak-key` and `split-leak-rows`.
 
-    Copies are an error, or a warning with `duplicates: allow`. Rows that are equal by chance give a note when they are
-    so many that a model could memorise most answers.
+    Copies are an error. They are a warning with `duplicates: allow`, and where they are less than MATTERING_COPY_SHARE of the
+    holdout: a metric between 0 and 1 changes by less than this share if the model remembers all of them. Rows that are equal by
+    chance give a note when they are so many that a model could memorise most answers.
     """
     spec, findings = dataset.spec, []
     if found.rows_with_shared_key:
@@ -112,9 +107,11 @@ def leak_findings(found: Leaks, dataset: LocatedSpec[DatasetSpec], holdout_rows:
                 "split-leak-rows",
                 f"{_affected_rows_phrase(found.copies, holdout_rows)} a copy on the training side{_other_key_phrase(spec)}{'; '.join(found.row_examples)}",
                 dataset.locate("spec", "split"),
-                "remove the copies (an export may have been appended twice, with new ids); if the rows are real, write"
-                " `split: {duplicates: allow}`",
-                "warning" if spec.split.duplicates == "allow" else "error",
+                "remove the copies (an export may have been appended twice, with new ids). If rows of one customer or machine are"
+                " equal, name its column as `group`. If the copies are real, write `split: {duplicates: allow}`",
+                "warning"
+                if spec.split.duplicates == "allow" or found.copies < MATTERING_COPY_SHARE * holdout_rows
+                else "error",
             )
         )
     elif found.rows_with_equal_content > EQUAL_ROWS_NOTE_SHARE * holdout_rows:
@@ -185,33 +182,43 @@ def _find_shared_keys(table: Table, spec: DatasetSpec, condition: str) -> tuple[
 def _find_equal_rows(table: Table, spec: DatasetSpec, content: Mapping[str, str], condition: str) -> Leaks:
     """Return the number of holdout rows with the content of a training row, the number of copies, and examples."""
     run = table.connection.execute
-    total = _create_recurring_table(run, content, condition)
-    rows, different = run(
-        f"SELECT coalesce(sum(held) FILTER (WHERE held BETWEEN 1 AND m - 1), 0), {total} - coalesce(sum(m - 1), 0) FROM recurring"
-    ).fetchone()
+    total, passes = _create_recurring_table(run, content, condition)
+    on_both_sides = "coalesce(sum(held) FILTER (WHERE held BETWEEN 1 AND m - 1), 0)::BIGINT"
+    ((rows, equal, repeated),) = run(
+        f"SELECT {on_both_sides}, coalesce(sum(m::DOUBLE * (m - 1) / 2), 0), coalesce(sum(m), 0) FROM recurring"
+    ).fetchall()
     if not rows:
         return Leaks()
-    telling = [
-        name
-        for name, type in content.items()
-        if type in _DISTINGUISHING_TYPES and 2 * run(_distinct_count_sql(name)).fetchone()[0] >= different
-    ]
-    if not telling:
-        return Leaks(rows_with_equal_content=int(rows))
-    _create_content_tables(run, content, condition, telling)
-    rows = run("SELECT sum(held) FROM contents WHERE held BETWEEN 1 AND m - 1").fetchone()[0] or 0
-    own = "content IN (SELECT content FROM own)"
-    recurring = dict(run(f"SELECT m, count(*) FROM contents WHERE {own} GROUP BY m").fetchall())
-    others = run(f"SELECT coalesce(sum(m), 0) FROM contents WHERE NOT {own}").fetchone()[0]
-    if is_explained_by_chance(recurring, total - int(others)):
-        return Leaks(rows_with_equal_content=int(rows))
-    copies = run(f"SELECT coalesce(sum(held), 0) FROM contents WHERE {own} AND held BETWEEN 1 AND m - 1").fetchone()[0]
+    if not (repeated == total and _is_whole_table_repeated(run)):
+        run(f"DELETE FROM recurring WHERE m > {chance.MAX_MULTIPLICITY}")
+        if _is_chance(run, content, (total, passes), equal):
+            return Leaks(rows_with_equal_content=rows)
+    ((copies,),) = run(f"SELECT {on_both_sides} FROM recurring").fetchall()
     examples = tuple(_find_copy_examples(table, spec, content, condition)) if copies and spec.key else ()
-    return Leaks(rows_with_equal_content=int(rows), copies=int(copies), row_examples=examples)
+    return Leaks(rows_with_equal_content=rows, copies=copies, row_examples=examples)
 
 
-def _create_recurring_table(run: Any, content: Mapping[str, str], condition: str) -> int:
-    """Create the table `recurring` and return the number of all rows.
+def _is_whole_table_repeated(run: Any) -> bool:
+    """Return whether every content, and there are many, has a multiple of the same number of rows."""
+    ((fewest, contents),) = run("SELECT min(m), count(*) FROM recurring").fetchall()
+    ((others,),) = run(f"SELECT count(*) FROM recurring WHERE m % {fewest} <> 0").fetchall()
+    return bool(not others and contents >= chance.FEWEST_CONTENTS)
+
+
+def _is_chance(run: Any, content: Mapping[str, str], size: tuple[int, int], equal: float) -> bool:
+    """Return whether the repeated contents are no copies; `size` is the number of rows and of passes."""
+    total, passes = size
+    recurring = dict(run("SELECT m, count(*) FROM recurring GROUP BY m").fetchall())
+    ((common,),) = run(f"SELECT {total} - coalesce(sum(m), 0) FROM recurring").fetchall()
+    pairs_here = sum(contents * m * (m - 1) / 2 for m, contents in recurring.items())
+    blocks = tuple(chance.measure_blocks(run, content, equal, passes))
+    return chance.is_chance(pairs_here, total * (total - 1) / 2, blocks) or is_explained_by_chance(
+        recurring, int(common) + sum(m * contents for m, contents in recurring.items())
+    )
+
+
+def _create_recurring_table(run: Any, content: Mapping[str, str], condition: str) -> tuple[int, int]:
+    """Create the table `recurring` and return the number of all rows, and of the passes that bound the memory.
 
     The table has each hash that several rows share, the number of rows `m`, and the number `held` of holdout rows.
     """
@@ -224,25 +231,7 @@ def _create_recurring_table(run: Any, content: Mapping[str, str], condition: str
             f"SELECT {_content_hash_sql(content)} AS hash, {condition} AS held FROM cells"
             f") WHERE hash % {passes} = {index} GROUP BY hash HAVING count(*) > 1"
         )
-    return total
-
-
-def _create_content_tables(run: Any, content: Mapping[str, str], condition: str, telling: list[str]) -> None:
-    """Create the tables `contents` (the repeated contents) and `own` (those with a value that no other content has)."""
-    values = "".join(f", any_value({column_sql(name)}) AS v{index}" for index, name in enumerate(telling))
-    run(
-        f"CREATE TEMP TABLE contents AS SELECT content, count(*) AS m, count(*) FILTER (WHERE held) AS held{values} FROM ("
-        f"SELECT {row_hash_sql(content)} AS content, {condition} AS held, {', '.join(map(column_sql, telling))} FROM cells "
-        f"WHERE {_content_hash_sql(content)} IN (SELECT hash FROM recurring)) GROUP BY content HAVING count(*) > 1"
-    )
-    run("CREATE TEMP TABLE own (content VARCHAR)")
-    for index, name in enumerate(telling):
-        value = column_sql(name)
-        # when all rows with the value are rows of this content, no other content has the value
-        run(
-            f"INSERT INTO own SELECT content FROM contents JOIN (SELECT {value} AS value, count(*) AS n FROM cells "
-            f"WHERE {value} IN (SELECT v{index} FROM contents) GROUP BY {value}) ON v{index} = value WHERE n = m"
-        )
+    return total, passes
 
 
 def _find_copy_examples(table: Table, spec: DatasetSpec, content: Mapping[str, str], condition: str) -> Iterator[str]:
@@ -254,7 +243,7 @@ def _find_copy_examples(table: Table, spec: DatasetSpec, content: Mapping[str, s
     )
     pairs = (
         f"SELECT content, min(ROW({least})) FILTER (WHERE held) AS one, min(ROW({least})) FILTER (WHERE NOT held) AS other "
-        f"FROM ({rows}) WHERE content IN (SELECT content FROM own) GROUP BY content HAVING one IS NOT NULL AND other IS NOT NULL"
+        f"FROM ({rows}) GROUP BY content HAVING one IS NOT NULL AND other IS NOT NULL"
     )
     for one, other in table.connection.execute(
         f"SELECT one, other FROM ({pairs}) ORDER BY one, other LIMIT {MAX_LEAK_EXAMPLES}"
@@ -272,10 +261,6 @@ def _format_key(spec: DatasetSpec, key: Any) -> str:
     values = tuple(key.values()) if isinstance(key, dict) else tuple(key)
     row = displayable_row(dict(zip(spec.key, values, strict=True)), personal_columns(spec))
     return ", ".join(f"{name}={value}" for name, value in row.items())
-
-
-def _distinct_count_sql(name: str) -> str:
-    return f"SELECT count(DISTINCT {column_sql(name)}) FROM cells"
 
 
 def _content_hash_sql(content: Mapping[str, str]) -> str:

@@ -54,5 +54,6 @@ def _legend(report: SelftestReport) -> str:
         f" {report.trials:,} simulated holdouts for each claim. The tests are one-sided, at the level {report.alpha:g}, on a holdout that"
         " is used for the first time. Column “naive”: the error on the same holdouts when only the two numbers are compared. Column"
         f" “budget spent”: the same gate with tests at the level {report.alpha:g} / {report.budget}, which each of {report.budget}"
-        " evaluations on one holdout has. Overstatement is measured at that level."
+        " evaluations on one holdout has. Overstatement is measured at that level. Rows about copies: the share of simulated tables that are refused; their naive"
+        " rule refuses a table with any holdout row that equals a training row."
     )

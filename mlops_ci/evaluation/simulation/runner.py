@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from mlops_ci.core.results.simulation import ClaimMeasurement
-from mlops_ci.evaluation.simulation import holdout_reuse, slices, trials
+from mlops_ci.evaluation.simulation import holdout_reuse, leak_trials, slices, trials
 from mlops_ci.evaluation.simulation.claims import ALPHA, QUESTION_BUDGET, ClaimSeries, claim_series
 
 _SEED = 20_261_125
@@ -26,6 +26,8 @@ def measure_claims(count: int, jobs: int, progress: Callable[[str], None]) -> tu
     every = tuple(claim_series())
     work: list[TrialFunction] = [partial(trials.run_claim_trials, one) for one in every]
     work += [partial(slices.run_slice_trials, rows) for rows in SLICED_HOLDOUT_ROWS]
+    leaks = leak_trials.leak_claims()
+    work += [partial(leak_trials.run_leak_trials, one) for one in leaks]
     work.append(holdout_reuse.simulate_reuse)
     calls = [
         delayed(job)((_SEED, which, chunk), min(_TRIALS_PER_CALL, count - chunk * _TRIALS_PER_CALL))
@@ -47,6 +49,10 @@ def measure_claims(count: int, jobs: int, progress: Callable[[str], None]) -> tu
     measurements += [
         _false_block_measurement(rows, _sum_counts(counts))
         for rows, counts in zip(SLICED_HOLDOUT_ROWS, results[len(every) :], strict=False)
+    ]
+    measurements += [
+        _leak_measurement(one, _sum_counts(counts))
+        for one, counts in zip(leaks, results[-1 - len(leaks) : -1], strict=True)
     ]
     return (*measurements, _overstatement_measurement(results[-1]))
 
@@ -86,6 +92,21 @@ def _false_block_measurement(rows: int, counts: trials.TrialCounts) -> ClaimMeas
         error=_standard_error(share, counts.trials),
         limit=ALPHA,
         at_least=False,
+        naive=counts.naive[0] / counts.trials,
+    )
+
+
+def _leak_measurement(one: leak_trials.LeakClaim, counts: trials.TrialCounts) -> ClaimMeasurement:
+    share = counts.gate[0] / counts.trials
+    return ClaimMeasurement(
+        claim="detection" if one.has_copies else "false alarm",
+        metric="copies",
+        rows=one.rows,
+        setting=one.setting,
+        value=share,
+        error=_standard_error(share, counts.trials),
+        limit=one.limit,
+        at_least=one.has_copies,
         naive=counts.naive[0] / counts.trials,
     )
 

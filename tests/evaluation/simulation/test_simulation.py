@@ -10,11 +10,19 @@ from typing import Any
 import pytest
 
 from mlops_ci.cli.main import run_command_line
-from mlops_ci.evaluation.simulation import holdout_reuse, trials
+from mlops_ci.evaluation.simulation import holdout_reuse, leak_trials, trials
 from mlops_ci.evaluation.simulation.claims import claim_series, superiority_requirement
 from mlops_ci.evaluation.simulation.runner import measure_claims
 from mlops_ci.evaluation.stats.evidence import MetricEvidence
 from mlops_ci.spec.spec_types import GateSpec, Requirement
+
+
+@pytest.fixture(autouse=True)
+def _one_claim_about_copies(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table takes a tenth of a second, whatever its size: all claims about copies are for a test of their own."""
+    if "slow" not in request.keywords:
+        first = leak_trials.leak_claims()[:1]
+        monkeypatch.setattr(leak_trials, "leak_claims", lambda: first)
 
 
 def quiet(_: str) -> None:
@@ -100,3 +108,16 @@ def test_the_table_names_what_it_measured(capsys: pytest.CaptureFixture[str], tm
 @pytest.mark.parametrize("given", ["0", "-3", "many"])
 def test_trials_are_a_positive_number(given: str, tmp_path: Path) -> None:
     assert run_command_line(["selftest", "--trials", given, "-C", str(tmp_path)]) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("claim", leak_trials.leak_claims(), ids=lambda claim: f"{claim.setting}-{claim.rows}")
+def test_copies_are_found_and_chance_is_no_copy(claim: leak_trials.LeakClaim) -> None:
+    counts = leak_trials.run_leak_trials(claim, (1, 2), 12)
+    assert counts.gate == ((12,) if claim.has_copies else (0,))
+
+
+def test_any_equal_row_is_no_copy_and_the_naive_rule_refuses_every_table_of_entities() -> None:
+    claim = leak_trials.LeakClaim("repeated entities", 500, 0.01, "entities")
+    counts = leak_trials.run_leak_trials(claim, (1, 2), 8)
+    assert (counts.trials, counts.gate, counts.naive) == (8, (0,), (8,))
