@@ -85,6 +85,7 @@ def tell_stories(
     _git(root, "add", "--all")
     _git(root, *IDENTITY, "commit", "-qm", "start")
     gate = json.loads(run_command(root, "gate", "--format", "json", codes=(0, 1, 2, 3)).stdout)
+    assert "record" in gate, gate["diagnostics"]
     answers = {one["model"]: one for one in gate["record"]["models"]}
     stories = {one.name: Story(one, answers[one.name]["verdict"], answers[one.name]["sentence"]) for one in attempts}
     lines: dict[str, list[str]] = {}
@@ -119,11 +120,13 @@ def _release_and_fetch(root: Path, name: str, target: Path) -> list[str]:
 
 
 def _write_specs(root: Path, attempts: Sequence[Attempt], files: Mapping[str, str]) -> None:
-    """Replace the model spec that `init` wrote by one for each model that is tried."""
+    """Replace the model spec that `init` wrote by one for each model that is tried; none of them is deployed."""
+    for deployment in root.glob("specs/*.deployment.yaml"):
+        deployment.unlink()
     (spec,) = root.glob("specs/*.model.yaml")
     document: dict[str, Any] = yaml.safe_load(spec.read_text())
     spec.unlink()
-    (root / "models").mkdir()
+    (root / "models").mkdir(exist_ok=True)
     for path, text in files.items():
         (root / path).write_text(text)
     for one in attempts:
