@@ -22,7 +22,7 @@ import subprocess, sys, tempfile
 from mlops_ci.core import leftovers
 child = subprocess.Popen([sys.executable, "-c", {A_FAMILY!r}], stdout=subprocess.PIPE)
 grandchild = int(child.stdout.readline())
-outsider = int(subprocess.run(["sh", "-c", "sleep 300 >/dev/null & echo $!"], capture_output=True).stdout)
+outsider = int(subprocess.run(["sh", "-c", "sleep 300 >/dev/null 2>&1 & echo $!"], capture_output=True).stdout)
 leftovers.outsiders.add(outsider)
 with leftovers.scratch_folder("one") as folder:
     (folder / "deep").mkdir()
