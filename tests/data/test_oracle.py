@@ -174,7 +174,7 @@ def test_every_check_and_the_digest_say_what_plain_python_says(
 
 
 @pytest.mark.slow
-@settings(few, max_examples=30)
+@settings(few, max_examples=15)
 @given(table=tables(), data=st.data())
 def test_they_do_so_for_many_tables(
     table: dict[str, list[Any]], data: Any, tmp_path_factory: Any, benches: Any
