@@ -9,7 +9,12 @@ as DECIMAL, floating-point numbers as DOUBLE, moments in microseconds, or in nan
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from typing import TypeVar
 
+T = TypeVar("T")
+
+COLUMNS_PER_QUERY = 50
 OTHER_TYPE = "other"  # lists, structs, blobs, times: read as text; no spec can declare this type
 EMPTY_TYPE = "empty"  # a column without values and without a type: in CSV, or with parquet's null type
 SQL_TYPES = {
@@ -84,6 +89,15 @@ def column_alias(name: str) -> str:
 def column_sql(name: str) -> str:
     """Return SQL for a column of the relation `cells`, whose columns have aliases."""
     return f'"{column_alias(name)}"'
+
+
+def batch_columns(items: Iterable[T]) -> list[list[T]]:
+    """Return the columns of a table, or what is asked of them, in batches for one query each; at least one.
+
+    The time to plan a query grows faster than its number of columns, and each aggregate takes memory.
+    """
+    every = list(items)
+    return [every[at : at + COLUMNS_PER_QUERY] for at in range(0, len(every), COLUMNS_PER_QUERY)] or [[]]
 
 
 def quote_literal(text: str) -> str:

@@ -30,7 +30,7 @@ def row_text_sql(types: Mapping[str, str], names: Iterable[str]) -> str:
 
     Different rows have different texts: `1` and `'1'` have different tags, and the lengths mark where values end.
     """
-    return " || ".join(_value_text_sql(name, types[name]) for name in names) or "''"
+    return _concat_sql(_value_text_sql(name, types[name]) for name in names)
 
 
 def row_hash_sql(types: Mapping[str, str]) -> str:
@@ -43,7 +43,7 @@ def key_text_sql(types: Mapping[str, str], names: Iterable[str]) -> str:
 
     A missing value is `n`.
     """
-    return " || ".join(_key_value_sql(name, types[name]) for name in names)
+    return _concat_sql(_key_value_sql(name, types[name]) for name in names)
 
 
 def content_digests(
@@ -72,6 +72,11 @@ def content_digests(
             rows[name] = rows.get(name, 0) + count
             states.setdefault(name, hashlib.sha256(names)).update(f"{bucket}{count}:{digest}".encode())
     return {name: (rows[name], state.hexdigest()) for name, state in states.items()}
+
+
+def _concat_sql(texts: Iterable[str]) -> str:
+    # one call, since a chain of `||` copies the text once for each column; no text is missing
+    return f"concat({', '.join(texts) or repr('')})"
 
 
 def _key_value_sql(name: str, type: str) -> str:

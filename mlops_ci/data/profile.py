@@ -1,4 +1,7 @@
-"""Measures a table for checks and profile in one aggregate query. Exact uniqueness needs a separate query."""
+"""Measures a table for checks and profile: one aggregate query, or one for each batch of a wide table's columns.
+
+Exact uniqueness needs a separate query.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from typing import Any
 
 from mlops_ci.core.records.base import Scalar
 from mlops_ci.core.records.training_run import ColumnProfile
-from mlops_ci.data.column_types import EMPTY_TYPE, OTHER_TYPE, column_alias
+from mlops_ci.data.column_types import EMPTY_TYPE, OTHER_TYPE, batch_columns, column_alias
 from mlops_ci.data.engines.duckdb import Table
 from mlops_ci.data.row_rules import RowRule, UniqueRule
 from mlops_ci.spec.spec_types import DatasetSpec
@@ -28,7 +31,7 @@ _MAX_SQUARABLE = (
 
 @dataclass(frozen=True)
 class TableMeasures:
-    """The results of the aggregate query: rows, profile, failing rows by rule, and the exact newest value by column."""
+    """The results of the aggregate queries: rows, profile, failing rows by rule, and the exact newest value by column."""
 
     rows: int
     columns: tuple[ColumnProfile, ...]
@@ -37,16 +40,26 @@ class TableMeasures:
 
 
 def measure_table(table: Table, spec: DatasetSpec, rules: tuple[RowRule, ...]) -> TableMeasures:
-    """Run the aggregate query. Raises DuckDB's error for a damaged file."""
+    """Run the aggregate queries. Raises DuckDB's error for a damaged file."""
     import narwhals as nw
 
-    aggregates: dict[str, Any] = {"rows": nw.len()}
-    for index, (name, type) in enumerate(table.types.items()):
-        aggregates |= {f"{what} {index}": expression for what, expression in _profile_expressions(name, type).items()}
-    aggregates |= {f"failing {index}": rule.failure_expression.sum() for index, rule in enumerate(rules)}
-    query = nw.from_native(table.relation()).select(*(value.alias(name) for name, value in aggregates.items()))
-    # not collect(): it would import and use arrow
-    answer = dict(zip(aggregates, query.to_native().fetchall()[0], strict=True))
+    places = {name: index for index, name in enumerate(table.types)}
+    by_column: dict[str | None, list[int]] = {}
+    for index, rule in enumerate(rules):
+        by_column.setdefault(rule.column, []).append(index)
+    answer: dict[str, Any] = {}
+    for number, names in enumerate(batch_columns(table.types)):
+        aggregates = {"rows": nw.len()}
+        for name in names:
+            found = _profile_expressions(name, table.types[name])
+            aggregates |= {f"{what} {places[name]}": expression for what, expression in found.items()}
+        without_column = by_column.get(None, []) if number == 0 else []
+        mine = [*without_column, *(index for name in names for index in by_column.get(name, ()))]
+        aggregates |= {f"failing {index}": rules[index].failure_expression.sum() for index in mine}
+        read = dict.fromkeys((*names, *(name for index in without_column for name in rules[index].sample_columns)))
+        query = nw.from_native(table.relation(read)).select(*(value.alias(name) for name, value in aggregates.items()))
+        # not collect(): it would import and use arrow
+        answer |= zip(aggregates, query.to_native().fetchall()[0], strict=True)
     rows = int(answer["rows"])
     columns = tuple(_column_profile(index, name, table, spec, answer) for index, name in enumerate(table.types))
     newest = {

@@ -76,4 +76,4 @@ def attach_holdout(table: Table, held: ReadableFiles, where: Location) -> Table:
         run(
             f"CREATE VIEW cells AS SELECT {of_training}, false AS {_HOLDOUT_COLUMN} FROM learned UNION ALL SELECT {of_holdout}, true FROM held"
         )
-    return replace(table, holdout_condition=_HOLDOUT_COLUMN)
+    return replace(table, holdout_condition=_HOLDOUT_COLUMN, narrow_views={})

@@ -14,7 +14,7 @@ from mlops_ci.commands.scaffold.refine_source import TableReading, refine_readin
 from mlops_ci.commands.scaffold.sniff_source import sniff_source, table_name
 from mlops_ci.core.errors import Findings, UsageProblem
 from mlops_ci.core.suggestions import quote, suggest
-from mlops_ci.data.column_types import SQL_TYPES, TYPE_TEST_SQL, column_sql
+from mlops_ci.data.column_types import SQL_TYPES, TYPE_TEST_SQL, batch_columns, column_sql
 from mlops_ci.data.engines.duckdb import Table, open_table
 from mlops_ci.data.row_rules import pluralize
 from mlops_ci.data.sources.files import source_files
@@ -134,35 +134,30 @@ def specs_from_table(table: Path, path: str, target: str) -> Mapping[str, bytes]
 
 
 def _summarise_columns(table: Table) -> list[ColumnSummary]:
-    expressions = []
-    for name in table.types:
-        column = column_sql(name)
-        text = f"{column}::VARCHAR"
-        expressions += [
-            f"count({column})",
-            f"count(DISTINCT {column})",
-            f"avg(length({text}))",
-            f"count(*) FILTER (WHERE regexp_matches({text}, '\\s'))",
-            f"bool_and(coalesce(TRY_CAST({text} AS DOUBLE) IN (0, 1), true))",
-        ]
-    answer = table.fetch_rows(table.connection.sql(f"SELECT count(*), {', '.join(expressions)} FROM cells"))[0]
-    rows, facts = answer[0], iter(answer[1:])
-    return [
-        ColumnSummary(
-            name,
-            type,
-            rows,
-            rows - present,
-            distinct,
-            length or 0.0,
-            spaced,
-            zero_or_one,
-            _number_obstacle(table, name),
-        )
-        for (name, type), (present, distinct, length, spaced, zero_or_one) in zip(
-            table.types.items(), zip(*[facts] * 5, strict=True), strict=True
-        )
-    ]
+    columns: list[ColumnSummary] = []
+    for names in batch_columns(table.types):
+        expressions = [part for name in names for part in _summary_sql(column_sql(name), table.types[name])]
+        rows, *facts = table.fetch_rows(table.relation(names).aggregate(f"count(*), {', '.join(expressions)}"))[0]
+        for name, (present, distinct, length, spaced, zero_or_one) in zip(
+            names, zip(*[iter(facts)] * 5, strict=True), strict=True
+        ):
+            obstacle, type = _number_obstacle(table, name), table.types[name]
+            columns.append(
+                ColumnSummary(name, type, rows, rows - present, distinct, length or 0.0, spaced, zero_or_one, obstacle)
+            )
+    return columns
+
+
+def _summary_sql(column: str, type: str) -> tuple[str, ...]:
+    """Return SQL for the facts of a column; the length and white space of text only, and 0 and 1 of numbers only."""
+    is_text, is_number = type == "string", type == "number"
+    return (
+        f"count({column})",
+        f"count(DISTINCT {column})",
+        f"avg(length({column}))" if is_text else "any_value(0)",
+        f"count(*) FILTER (WHERE regexp_matches({column}, '\\s'))" if is_text else "any_value(0)",
+        f"bool_and(coalesce({column} IN (0, 1), true))" if is_number else "bool_and(false)",
+    )
 
 
 def _number_obstacle(table: Table, name: str) -> str | None:

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.errors import Findings
-from mlops_ci.data.column_types import EMPTY_TYPE, column_sql, parsed_value_sql, quote_literal
+from mlops_ci.data.column_types import EMPTY_TYPE, batch_columns, column_sql, parsed_value_sql, quote_literal
 from mlops_ci.data.engines.csv_precision import exact_sql_types
 from mlops_ci.data.engines.duckdb_errors import duckdb_error_text, translate_duckdb_errors
 from mlops_ci.data.engines.file_columns import require_same_columns
@@ -17,6 +17,8 @@ from mlops_ci.data.engines.written_values import WrittenColumn, field_sql
 from mlops_ci.data.sources.csv import CsvFile, duckdb_csv_options, explain_csv_error, read_header
 from mlops_ci.data.sources.protocol import ReadableFiles
 from mlops_ci.spec.spec_types import ColumnSpec
+
+_FIRST_ROWS = 200
 
 
 @dataclass(frozen=True)
@@ -50,10 +52,13 @@ def read_csv_files(
         name: WrittenColumn(name, source, column.format, local.json_kinds.get(name)) for name, column in columns.items()
     }
     types, mismatches = _infer_csv_types(connection, written, columns)
-    plain = ", ".join(f"{written[name].plain_text_sql(type)} AS {column_sql(name)}" for name, type in types.items())
-    rows = f"(SELECT {plain} FROM raw)"
+    plain = {name: f"{written[name].plain_text_sql(type)} AS {column_sql(name)}" for name, type in types.items()}
+    rows = f"(SELECT {', '.join(plain.values())} FROM raw)"
     with translate_duckdb_errors("the data"):
-        sql_types = exact_sql_types(connection, rows, types)
+        sql_types: dict[str, str] = {}
+        for batch in batch_columns(types):
+            some = f"(SELECT {', '.join(plain[name] for name in batch)} FROM raw)"
+            sql_types |= exact_sql_types(connection, some, {name: types[name] for name in batch})
         parsed = ", ".join(
             f"{parsed_value_sql(column_sql(name), type)} AS {column_sql(name)}" for name, type in sql_types.items()
         )
@@ -104,7 +109,7 @@ def _infer_csv_types(
     tests = [(columns[name], type) for name, type in wanted.items() if type != "string"]
     counts = _count_mismatches(connection, tests)
     fitting = {name: type for name, type in wanted.items() if not counts.get((name, type))}
-    # five tests a column, most of the time of reading a small file, so only where no declared type fits
+    # several tests a column, most of the time of reading a small file, so only where no declared type fits
     types = {**fitting, **_guess_csv_types(connection, [columns[name] for name in columns if name not in fitting])}
     mismatches = {}
     for name, type in wanted.items():
@@ -115,24 +120,62 @@ def _infer_csv_types(
 
 
 def _count_mismatches(connection: Any, tests: Sequence[tuple[WrittenColumn, str]]) -> dict[tuple[str, str], int]:
-    """Return, for each column and type, the number of fields that are no values of the type. All tests take one scan."""
-    if not tests:
-        return {}
-    counts = (f"count(*) FILTER (WHERE {column.mismatch_sql(type)})" for column, type in tests)
-    answer = connection.execute(f"SELECT {', '.join(counts)} FROM raw").fetchall()[0]
-    return dict(zip([(column.name, type) for column, type in tests], answer, strict=True))
+    """Return, for each column and type, the number of fields that are no values of the type."""
+    counts: dict[tuple[str, str], int] = {}
+    for batch in batch_columns(tests):
+        asked = ", ".join(f"count(*) FILTER (WHERE {column.mismatch_sql(type)})" for column, type in batch)
+        answer = connection.execute(f"SELECT {asked} FROM raw").fetchall()[0] if batch else ()
+        counts |= zip([(column.name, type) for column, type in batch], answer, strict=True)
+    return counts
 
 
 def _guess_csv_types(connection: Any, columns: Sequence[WrittenColumn]) -> dict[str, str]:
     """Return the first type that fits all fields of each column; text without a fitting type, EMPTY_TYPE without a value."""
-    if not columns:
-        return {}
-    counts = _count_mismatches(connection, [(column, type) for column in columns for type in column.possible_types])
-    filled = [f"count(nullif({column_sql(column.name)}, ''))" for column in columns]
-    filled += [f"count({column_sql(column.name)})" for column in columns]
-    answer = connection.execute(f"SELECT {', '.join(filled)} FROM raw").fetchall()[0]
-    types = {}
-    for column, non_empty, non_null in zip(columns, answer[: len(columns)], answer[len(columns) :], strict=True):
-        fitting = [type for type in column.possible_types if non_empty and counts[column.name, type] == 0]
-        types[column.name] = fitting[0] if fitting else column.text_type if non_null else EMPTY_TYPE
+    filled: dict[str, tuple[int, int]] = {}
+    for batch in batch_columns(columns):
+        asked = [f"count(nullif({column_sql(column.name)}, '')), count({column_sql(column.name)})" for column in batch]
+        answer = connection.execute(f"SELECT {', '.join(asked)} FROM raw").fetchall()[0] if asked else ()
+        filled |= zip([column.name for column in batch], zip(answer[::2], answer[1::2], strict=True), strict=True)
+    # a type that does not fit the first rows fits no column: most columns need one test of all rows, not one of each type
+    possible = {column.name: column.possible_types if filled[column.name][0] else () for column in columns}
+    fitting = _find_types_of_first_rows(connection, columns)
+    left = {column.name: [type for type in possible[column.name] if type in fitting[column.name]] for column in columns}
+    types: dict[str, str] = {}
+    open_columns = list(columns)
+    while open_columns:
+        tests = [(column, left[column.name][0]) for column in open_columns if left[column.name]]
+        counts = _count_mismatches(connection, tests)
+        for column in open_columns:
+            _, non_null = filled[column.name]
+            if not left[column.name]:
+                types[column.name] = column.text_type if non_null else EMPTY_TYPE
+            elif not counts[column.name, left[column.name][0]]:
+                types[column.name] = left[column.name][0]
+            else:
+                left[column.name].pop(0)
+        open_columns = [column for column in open_columns if column.name not in types]
     return types
+
+
+def _find_types_of_first_rows(connection: Any, columns: Sequence[WrittenColumn]) -> dict[str, list[str]]:
+    """Return the types that fit the first rows of each column.
+
+    The fields of columns that are written alike are tested below each other: the time to plan a query grows with the
+    number of its expressions.
+    """
+    alike: dict[object, list[WrittenColumn]] = {}
+    for column in columns:
+        alike.setdefault((column.time_format, column.json_kinds), []).append(column)
+    fitting: dict[str, list[str]] = {}
+    for group in alike.values():
+        one = replace(group[0], name="field")
+        tests = "".join(f", count(*) FILTER (WHERE {one.mismatch_sql(type)})" for type in one.possible_types)
+        fields = ", ".join(column_sql(column.name) for column in group)
+        answer = connection.execute(
+            f"SELECT place{tests} FROM (SELECT unnest([{fields}]) AS {column_sql('field')}, unnest(range({len(group)})) AS place"
+            f" FROM (SELECT * FROM raw LIMIT {_FIRST_ROWS})) GROUP BY place"
+        ).fetchall()
+        for place, *counts in answer:
+            types = zip(one.possible_types, counts, strict=True)
+            fitting[group[place].name] = [type for type, count in types if not count]
+    return fitting

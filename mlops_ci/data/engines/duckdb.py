@@ -53,10 +53,16 @@ class Table:
     holdout_condition: str = "false"  # SQL: true for a row of a sealed holdout
     written_files: dict[str, bytes] | None = None  # by query; None if the table is not used again
     files: ReadableFiles | None = None  # what it was read from
+    narrow_views: Mapping[str, str] = field(
+        default_factory=dict
+    )  # of a wide view: a view with each column and few others
 
-    def relation(self) -> Any:
-        """Return the rows as a DuckDB relation whose columns have aliases (see `column_alias`)."""
-        return self.connection.sql("SELECT * FROM cells")
+    def relation(self, names: Iterable[str] = ()) -> Any:
+        """Return the rows as a DuckDB relation whose columns have aliases (see `column_alias`): all columns, or `names`."""
+        wanted = tuple(names)
+        views = {self.narrow_views.get(name, "cells") for name in wanted}
+        view = views.pop() if len(views) == 1 else "cells"
+        return self.connection.sql(f"SELECT {', '.join(map(column_sql, wanted)) or '*'} FROM {view}")
 
     def named_relation(self) -> Any:
         """Return the rows as the user's SQL and plugins see them: the view `data`, whose columns have their own names.
@@ -243,7 +249,8 @@ def read_table(connection: Any, local: ReadableFiles, columns: Mapping[str, Colu
     if local.source.type == "csv":
         table = Table(connection, *read_csv_files(connection, local, columns))
     else:
-        table = Table(connection, *read_parquet_files(connection, local, columns), relation_kind="VIEW")
+        types, mismatches, views = read_parquet_files(connection, local, columns)
+        table = Table(connection, types, mismatches, relation_kind="VIEW", narrow_views=views)
     if not table.fetch_rows(connection.sql("SELECT 1 FROM cells LIMIT 1")):
         raise Findings.of(
             "data-empty",
@@ -273,6 +280,8 @@ def open_locked_connection(paths: tuple[str, ...], limits: ConnectionLimits | No
     )
     _clean_up_at_exit()
     connection.execute("SET GLOBAL TimeZone = 'UTC'")  # of all cursors
+    # it compares each expression of a query with each other: half a minute for 2,000 columns, and little gain
+    connection.execute("SET disabled_optimizers = 'common_subexpressions'")
     connection.execute(f"SET allowed_paths = [{', '.join(map(quote_literal, paths))}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")

@@ -12,6 +12,7 @@ from mlops_ci.core.suggestions import quote
 from mlops_ci.data.column_types import (
     EMPTY_TYPE,
     SQL_TYPES,
+    batch_columns,
     column_sql,
     converted_value_sql,
     decimal_digits,
@@ -33,9 +34,11 @@ _OPTIONS = "hive_partitioning = false, can_have_nan = true"
 
 def read_parquet_files(
     connection: Any, local: ReadableFiles, declared: Mapping[str, ColumnSpec]
-) -> tuple[dict[str, str], dict[str, TypeMismatch]]:
-    """Create the view `cells` of parquet files; return the type of each column, and the mismatches with declared types.
+) -> tuple[dict[str, str], dict[str, TypeMismatch], dict[str, str]]:
+    """Create the view `cells` of parquet files.
 
+    Returns the type of each column, the mismatches with declared types, and of a wide table the narrow view of each
+    column: DuckDB plans all columns of a view for each query of a few.
     A query of the view fails with `data-precision` where a value has more digits than the column's type can hold.
     Raises Findings: `data-unreadable`, `data-header`, `data-precision`, `data-files-differ`.
     """
@@ -49,21 +52,34 @@ def read_parquet_files(
     groups: dict[tuple[tuple[str, str], ...], list[str]] = {}
     for path, schema in schemas.items():
         groups.setdefault(tuple(schema.items()), []).append(quote_literal(str((root / path).resolve())))
-    parts = []
+    scans: list[tuple[dict[str, str], str]] = []
     for schema_items, paths in groups.items():
         sql_types = dict(schema_items)
         at = {name: f"n{index}" for index, name in enumerate(sql_types)}
-        columns = ", ".join(
-            f"{converted_value_sql(at[name], sql_types[name], targets[name], precision_refusal(name))} AS {column_sql(name)}"
+        values = {
+            name: converted_value_sql(at[name], sql_types[name], targets[name], precision_refusal(name))
             for name in names
-        )
-        parts.append(
-            f"SELECT {columns} FROM read_parquet([{', '.join(paths)}], {_OPTIONS}) AS file({', '.join(at.values())})"
-        )
-    rows, mismatches = read_time_texts(connection, " UNION ALL ".join(parts), types, declared)
+        }
+        scans.append((values, f"read_parquet([{', '.join(paths)}], {_OPTIONS}) AS file({', '.join(at.values())})"))
+    as_stored = _scans_sql(scans, names)
+    rows, mismatches = read_time_texts(connection, as_stored, types, declared)
+    batches = batch_columns(names)
+    views: dict[str, str] = {}
     with translate_duckdb_errors("the data"):
         connection.execute(f"CREATE VIEW cells AS {rows}")
-    return types, mismatches
+        for number, batch in enumerate(batches if rows == as_stored and len(batches) > 1 else ()):
+            views |= dict.fromkeys(batch, f"cells_{number}")
+            connection.execute(f"CREATE VIEW cells_{number} AS {_scans_sql(scans, batch)}")
+    return types, mismatches, views
+
+
+def _scans_sql(scans: Iterable[tuple[Mapping[str, str], str]], names: Iterable[str]) -> str:
+    """Return SQL for the rows of several scans: each has SQL for the value of each column, and for its files."""
+    chosen = tuple(names)
+    return " UNION ALL ".join(
+        f"SELECT {', '.join(f'{values[name]} AS {column_sql(name)}' for name in chosen)} FROM {source}"
+        for values, source in scans
+    )
 
 
 def _parquet_schema(connection: Any, root: Path, name: str) -> dict[str, str]:
