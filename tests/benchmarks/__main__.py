@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.benchmarks.affected import of_a_large_repository
+from tests.benchmarks.data import of_a_check, of_wide_tables
 from tests.benchmarks.library_imports import of_the_libraries
 from tests.benchmarks.many_models import of_many_models
 from tests.benchmarks.overhead import of_a_gate
@@ -27,7 +28,7 @@ def main(rounds: int) -> None:
         scratch = Path(folder)
         for measure in (
             *(version, of_the_libraries, of_a_gate, of_many_models, second_gate, of_a_large_repository),
-            *(of_the_gate, against_git, against_gto),
+            *(of_a_check, of_wide_tables, of_the_gate, against_git, against_gto),
         ):
             for ratio in measure(rounds, scratch):
                 print(ratio.row(), flush=True)
