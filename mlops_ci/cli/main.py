@@ -19,6 +19,7 @@ import click
 from mlops_ci import __version__
 from mlops_ci.cli import terminal
 from mlops_ci.cli.parser import build_command_group
+from mlops_ci.cli.questions import answer_questions
 from mlops_ci.cli.signals import received_signal
 from mlops_ci.core.errors import EnvironmentProblem, Exit, ToolError, UsageProblem
 from mlops_ci.core.verbs import Verb
@@ -132,6 +133,7 @@ def _run_verb(
 ) -> int:
     from mlops_ci.cli.session import open_session  # not for --help, nor for a command line that is wrong
 
+    options = answer_questions(verb, options, fmt)
     dry_run, every_requirement = options.pop("dry_run", False), options.pop("every_requirement", False)
     with open_session(verb, options.pop("chdir"), wait, quiet=fmt != "text") as session:
         session.observe, session.dry_run = observe, dry_run

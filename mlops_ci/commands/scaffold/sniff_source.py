@@ -13,8 +13,11 @@ from pathlib import Path
 
 from mlops_ci.core.errors import UsageProblem
 from mlops_ci.core.suggestions import quote
+from mlops_ci.data.engines.duckdb import open_table
+from mlops_ci.data.sources.files import source_files
 from mlops_ci.data.sources.plain_text import compression_of, open_decompressed
 from mlops_ci.spec.source_types import Compression, FileType, SourceSpec
+from mlops_ci.spec.spec_types import DatasetSpec
 
 _TYPES: dict[str, FileType] = {
     **dict.fromkeys((".csv", ".tsv", ".txt", ".tab", ".data", ".dat"), "csv"),
@@ -74,6 +77,13 @@ def sniff_source(table: Path) -> SniffedSource:
     if packed is not None and packed != compression_of(source, table.name):
         source = replace(source, compression=packed)
     return SniffedSource(source) if type == "jsonl" else _sniff_csv(table, source)
+
+
+def columns_of_table(table: Path) -> tuple[str, ...]:
+    """Return the names of a table's columns, in their order; raises as `sniff_source` and `open_table` do."""
+    source = sniff_source(table).source
+    with open_table(table.parent, source_files(table.parent, source), DatasetSpec(source)) as opened:
+        return tuple(opened.types)
 
 
 def _source_type(table: Path) -> FileType:

@@ -1,0 +1,43 @@
+"""Asks on a terminal for what `init --from` needs and was not given. In CI, in a pipe and for JSON, nothing is asked."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mlops_ci.core.verbs import Verb
+
+MAX_LISTED_COLUMNS = 40
+
+
+def answer_questions(verb: Verb, options: Mapping[str, Any], fmt: str) -> dict[str, Any]:
+    """Return the options with the answers of the person at the terminal, if there is one and something is missing.
+
+    Raises the errors of reading the table.
+    """
+    given = dict(options)
+    table = Path(options["chdir"], options.get("from_") or "")
+    asks = verb.name == "init" and options.get("from_") and not options.get("target") and not options.get("template")
+    if not asks or fmt != "text" or not _is_interactive() or not table.is_file():
+        return given
+    from mlops_ci.commands.scaffold import columns_of_table
+
+    columns = columns_of_table(table)
+    click.echo(f"the columns of {table.name}:", err=True)
+    for name in columns[:MAX_LISTED_COLUMNS]:
+        click.echo(f"  {name}", err=True)
+    if len(columns) > MAX_LISTED_COLUMNS:
+        click.echo(f"  and {len(columns) - MAX_LISTED_COLUMNS} more", err=True)
+    given["target"] = click.prompt(
+        "Which column is to be predicted?", type=click.Choice(columns), show_choices=False, err=True
+    )
+    return given
+
+
+def _is_interactive() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty() and not os.environ.get("CI")
