@@ -181,6 +181,13 @@ def estimators(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def tables(session: nox.Session) -> None:
+    """Take real tables of packages from a file to predictions; this writes docs/tables.md. Arguments choose tables by name."""
+    session.install("-e", ".", *nox.project.dependency_groups(PROJECT, "tables"), env=COMPILED)
+    session.run("python", "-m", "tests.tables", *session.posargs)
+
+
+@nox.session(default=False)
 def wrappers(session: nox.Session) -> None:
     """Run the wrappers of docs/estimators.md for CatBoost and PyTorch, which this session installs from PyPI (4 GB)."""
     session.install("-e", ".", *nox.project.dependency_groups(PROJECT, "wrappers"), env=COMPILED)
