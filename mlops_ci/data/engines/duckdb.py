@@ -249,8 +249,10 @@ def read_table(connection: Any, local: ReadableFiles, columns: Mapping[str, Colu
     if local.source.type == "csv":
         table = Table(connection, *read_csv_files(connection, local, columns))
     else:
-        types, mismatches, views = read_parquet_files(connection, local, columns)
-        table = Table(connection, types, mismatches, relation_kind="VIEW", narrow_views=views)
+        read = read_parquet_files(connection, local, columns)
+        table = Table(
+            connection, read.types, read.type_mismatches, relation_kind="VIEW", narrow_views=read.narrow_views
+        )
     if not table.fetch_rows(connection.sql("SELECT 1 FROM cells LIMIT 1")):
         raise Findings.of(
             "data-empty",

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlops_ci.core.diagnostics import Location
 from mlops_ci.core.suggestions import quote
@@ -32,13 +33,29 @@ _BIGINT_DIGITS = 18  # every decimal of so many digits is a BIGINT
 _OPTIONS = "hive_partitioning = false, can_have_nan = true"
 
 
-def read_parquet_files(
-    connection: Any, local: ReadableFiles, declared: Mapping[str, ColumnSpec]
-) -> tuple[dict[str, str], dict[str, TypeMismatch], dict[str, str]]:
-    """Create the view `cells` of parquet files.
+@dataclass(frozen=True)
+class ParquetView:
+    """What is known of the view `cells`: the type of each column, and the mismatches with declared types.
 
-    Returns the type of each column, the mismatches with declared types, and of a wide table the narrow view of each
-    column: DuckDB plans all columns of a view for each query of a few.
+    `narrow_views` names, of a wide table, the view of each column: DuckDB plans all columns of a view for each query of a few.
+    """
+
+    types: Mapping[str, str]
+    type_mismatches: Mapping[str, TypeMismatch]
+    narrow_views: Mapping[str, str] = field(default_factory=dict)
+
+
+class _SchemaField(NamedTuple):
+    """A row of DuckDB's `parquet_schema`: a column, or a part of one."""
+
+    name: str
+    children: int | None
+    precision: int | None
+
+
+def read_parquet_files(connection: Any, local: ReadableFiles, declared: Mapping[str, ColumnSpec]) -> ParquetView:
+    """Create the view `cells` of parquet files, and return what is known of it.
+
     A query of the view fails with `data-precision` where a value has more digits than the column's type can hold.
     Raises Findings: `data-unreadable`, `data-header`, `data-precision`, `data-files-differ`.
     """
@@ -70,7 +87,7 @@ def read_parquet_files(
         for number, batch in enumerate(batches if rows == as_stored and len(batches) > 1 else ()):
             views |= dict.fromkeys(batch, f"cells_{number}")
             connection.execute(f"CREATE VIEW cells_{number} AS {_scans_sql(scans, batch)}")
-    return types, mismatches, views
+    return ParquetView(types, mismatches, views)
 
 
 def _scans_sql(scans: Iterable[tuple[Mapping[str, str], str]], names: Iterable[str]) -> str:
@@ -89,25 +106,25 @@ def _parquet_schema(connection: Any, root: Path, name: str) -> dict[str, str]:
         types = connection.execute(f"DESCRIBE SELECT * FROM read_parquet({path}, hive_partitioning = false)").fetchall()
         # `DESCRIBE` renames columns whose names differ only in case
         fields = connection.execute(f"SELECT name, num_children, precision FROM parquet_schema({path})").fetchall()
-    columns = _top_level_fields(fields)
-    require_distinct_names([column for column, *_ in columns], name)
-    for column, _, precision in columns:
-        if precision is not None and precision > MAX_DIGITS:  # DuckDB would read it as a float
+    columns = _top_level_fields([_SchemaField(*row) for row in fields])
+    require_distinct_names([column.name for column in columns], name)
+    for column in columns:
+        if column.precision is not None and column.precision > MAX_DIGITS:  # DuckDB would read it as a float
             raise precision_error(
-                f"column {quote(column)} has {precision} digits, and at most {MAX_DIGITS} can be kept", name
+                f"column {quote(column.name)} has {column.precision} digits, and at most {MAX_DIGITS} can be kept", name
             )
-    return {column: row[1] for (column, *_), row in zip(columns, types, strict=True)}
+    return {column.name: row[1] for column, row in zip(columns, types, strict=True)}
 
 
-def _top_level_fields(fields: Sequence[tuple[str, int | None, int | None]]) -> list[tuple[str, int | None, int | None]]:
+def _top_level_fields(fields: Sequence[_SchemaField]) -> list[_SchemaField]:
     """Return the fields that are columns from those of a parquet schema, which come each before its children."""
     columns, below = [], 0  # the number of fields that are still to come below the last column
-    for field in fields[1:]:
+    for part in fields[1:]:
         if below:
             below -= 1
         else:
-            columns.append(field)
-        below += field[1] or 0
+            columns.append(part)
+        below += part.children or 0
     return columns
 
 
