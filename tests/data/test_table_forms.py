@@ -261,10 +261,10 @@ def test_a_bomb_stops_at_its_limit_and_leaves_no_copy(
     ("content", "path", "id"),
     [
         (b"a,b\n1,2\n", "t.csv.gz", "data-file-type"),
-        (gzip.compress(b"a,b\n" + b"1,2\n" * 9999)[:-20], "t.csv.gz", "data-unreadable"),
-        (gzip.compress(b"a,b\n1,2\n"), "t.csv.zst", "data-file-type"),
-        (gzip.compress(b"PK\x03\x04"), "t.csv.gz", "data-file-type"),
-        (gzip.compress(b""), "t.csv.gz", "data-empty"),
+        (gzip.compress(b"a,b\n" + b"1,2\n" * 9999, mtime=0)[:-20], "t.csv.gz", "data-unreadable"),
+        (gzip.compress(b"a,b\n1,2\n", mtime=0), "t.csv.zst", "data-file-type"),
+        (gzip.compress(b"PK\x03\x04", mtime=0), "t.csv.gz", "data-file-type"),
+        (gzip.compress(b"", mtime=0), "t.csv.gz", "data-empty"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "t.csv.gz", "data-lfs-pointer"),
     ],
 )
