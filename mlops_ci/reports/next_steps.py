@@ -40,6 +40,15 @@ def _after_history(record: Any) -> str | None:
     return f"mlops-ci show {record.events[0].model}" if record.events else None
 
 
+def _after_runs(record: Any) -> str | None:
+    # the newest run, seen from the one before it; the reports list the newest first
+    several = [one for one in record.models if len(one.runs) > 1]
+    if not several:
+        return None
+    older, newest = (f"{several[0].model}@{run.key[:12]}" for run in (several[0].runs[1], several[0].runs[0]))
+    return f"mlops-ci diff {older} {newest}"
+
+
 _STEPS: Mapping[str, Callable[[Any], str | None]] = {
     "ValidateReport": lambda _: "mlops-ci check",
     "CheckReport": lambda _: "mlops-ci gate",
@@ -51,7 +60,7 @@ _STEPS: Mapping[str, Callable[[Any], str | None]] = {
     "RetireReport": _after_deploy,
     "ShowReport": _after_show,
     "HistoryReport": _after_history,
-    "RunsReport": lambda _: "mlops-ci diff RUN RUN",
+    "RunsReport": _after_runs,
     "FetchReport": lambda record: f"mlops-ci reproduce {record.model}@v{record.version}",
     "ReproduceReport": lambda _: "mlops-ci audit",
 }

@@ -40,13 +40,19 @@ def requirement_sentences(comparison: Comparison) -> Iterator[str]:
 
 
 def headline(comparison: Comparison) -> str:
-    """Return the comparison's sentence without the interval of a number whose bounds stand in the table of requirements."""
+    """Return the comparison's sentence without what the requirements below it say.
+
+    That is the interval of a number whose bounds stand in their table, and the reason why some of them do not apply.
+    """
     shown = {item.requirement.metric for item in comparison.requirements if item.lower is not None}
     sentence = comparison.sentence
     for one in comparison.metrics:
         if one.slice is None and one.metric in shown and one.lower is not None:
             value = f"{one.metric} {formatting.format_number(one.value)}"
             sentence = sentence.replace(f"{value} {formatting.format_interval(one.lower, one.upper)}", value)
+    for item in comparison.requirements:
+        if item.verdict == "not-applicable":
+            sentence = sentence.removesuffix(f"; {explain_verdict(item)}")
     return sentence
 
 

@@ -37,6 +37,17 @@ def test_one_that_does_not_apply_alone_is_named() -> None:
     ]
 
 
+def test_the_reason_why_a_requirement_does_not_apply_stands_once() -> None:
+    sentence = "auc 0.710 on 1,000 holdout rows; there is no champion yet"
+    floor, aside = requirement("pass"), requirement("not-applicable", BETTER, NO_CHAMPION)
+    alone = replace(comparison(), sentence=sentence, requirements=(floor,))
+    both = replace(alone, requirements=(floor, aside))
+    assert sentences.headline(alone) == sentence  # here nothing else says so
+    assert sentences.headline(both) == "auc 0.710 on 1,000 holdout rows"
+    shown = "\n".join((sentences.headline(both), *sentences.requirement_sentences(both)))
+    assert shown.count("there is no champion yet") == 1
+
+
 def test_notes_tell_other_rules_a_retrain_and_rows_left_out() -> None:
     champion = ComparedRelease("1.2.0", DIGEST, DIGEST, "c" * 40, excluded=40)
     one = replace(

@@ -25,7 +25,7 @@ STORY = (
     (f"deploy {LONG} --env staging", f"next: mlops-ci show {LONG}"),
     ("show", f"next: mlops-ci show {LONG}"),
     (f"show {LONG}", f"next: mlops-ci history {LONG}"),
-    ("show --runs", "next: mlops-ci diff"),
+    ("show --runs", "estimator"),
     ("history", f"next: mlops-ci show {LONG}"),
     (f"fetch {LONG} out", f"next: mlops-ci reproduce {LONG}@v1.0.0"),
     ("audit", "verified"),

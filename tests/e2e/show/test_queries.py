@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.support.consumer import Consumer, copy_of
 from tests.support.git_calls import git_in
+from tests.support.terminal import plain, run_on_terminal
 
 SPEC = "models/diagnosis.yaml"
 
@@ -80,6 +82,13 @@ def test_experiments_are_told_apart_by_what_went_into_them(past: Consumer) -> No
     assert set(table["runs"][0]["metrics"]) == {"auc", "accuracy", "log-loss", "brier"}
     assert report["fetchCommand"] == "git fetch origin 'refs/mlops/runs/*:refs/mlops/runs/*'"
     assert past.answer("show", "--runs", "--at", "2026-01-01", code=2)["diagnostics"][0]["id"] == "options-conflict"
+
+
+def test_the_next_step_after_the_runs_compares_the_newest_with_the_one_before(past: Consumer) -> None:
+    code, shown = run_on_terminal([sys.executable, "-m", "mlops_ci", "show", "--runs"], past.root)
+    _, found, command = plain(shown).partition("next: mlops-ci ")
+    assert (code, found) == (0, "next: mlops-ci "), shown
+    assert "  train.seed: 7 -> 8\n" in past.ok(*command.split())
 
 
 def test_a_version_is_compared_with_what_runs_somewhere(past: Consumer) -> None:
