@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import ast
-from pathlib import Path
-
-import mlops_ci
-from mlops_ci.core.digest import digest_json
 from mlops_ci.evaluation.candidates.candidate import VERDICT_FORMAT
+from tests.support.deciding_code import ROOT, code_digest, deciding_code
 
-ROOT = Path(mlops_ci.__file__).parent
 DECIDING = (
     *("evaluation/stats/*.py", "evaluation/verdict/*.py", "training/inference/*.py"),
     *("training/frame.py", "training/prediction_columns.py", "training/predictions.py"),
@@ -25,29 +20,11 @@ so that stored answers are not used again, and add a row here. Otherwise (a new 
 
 
 def test_stored_verdicts_are_those_of_todays_code() -> None:
-    files = sorted(path for pattern in DECIDING for path in ROOT.glob(pattern))
-    digest = digest_json({path.relative_to(ROOT).as_posix(): _code(path.read_text(encoding="utf-8")) for path in files})
+    digest = code_digest(path for pattern in DECIDING for path in ROOT.glob(pattern))
     assert KNOWN.get(VERDICT_FORMAT) == digest, WHAT_TO_DO.format(digest=digest, format=VERDICT_FORMAT)
 
 
 def test_a_comment_or_a_docstring_decides_nothing_and_a_number_does() -> None:
-    code = _code('"""One."""\n\n\ndef add(a):\n    """Two."""\n    return a + 1\n')
-    assert code == _code("def add(a):  # a sum\n    return a + 1\n")
-    assert code != _code("def add(a):\n    return a + 2\n")
-
-
-def _code(text: str) -> str:
-    """Return what Python reads from a file but for docstrings and imports."""
-    tree = ast.parse(text)
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list):
-            kept = [
-                part for part in body if not _is_docstring(part) and not isinstance(part, ast.Import | ast.ImportFrom)
-            ]
-            node.body = kept or [ast.Pass()]  # type: ignore[attr-defined]  # every node with a body is a block
-    return ast.dump(tree)
-
-
-def _is_docstring(node: ast.AST) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    code = deciding_code('"""One."""\n\n\ndef add(a):\n    """Two."""\n    return a + 1\n')
+    assert code == deciding_code("def add(a):  # a sum\n    return a + 1\n")
+    assert code != deciding_code("def add(a):\n    return a + 2\n")
