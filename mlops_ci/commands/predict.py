@@ -9,7 +9,7 @@ from mlops_ci.core.errors import EnvironmentProblem, UsageProblem
 from mlops_ci.core.plan import Outcome, Plan
 from mlops_ci.core.planned_writes import ExportFile
 from mlops_ci.core.records.events import Release
-from mlops_ci.core.results.lifecycle import TablePredictions
+from mlops_ci.core.results.lifecycle import TablePredictionsReport
 from mlops_ci.core.verbs import MODEL_OPTION, Option, Verb
 from mlops_ci.evaluation.baselines import packaged_model
 from mlops_ci.evaluation.candidates.release_checkout import load_recorded_release
@@ -59,7 +59,9 @@ SPEC = Verb(
 )
 
 
-def predict(project: Project, *, model: str, table: str, out: str, replace: bool = False) -> Outcome[TablePredictions]:
+def predict(
+    project: Project, *, model: str, table: str, out: str, replace: bool = False
+) -> Outcome[TablePredictionsReport]:
     """Plan a file with the predictions of MODEL or MODEL@VERSION (default: the newest release) for a table.
 
     Raises UsageProblem for an unknown version, a file that is no table, or an `out` that exists already (unless `replace`);
@@ -84,7 +86,7 @@ def predict(project: Project, *, model: str, table: str, out: str, replace: bool
     scratch = Path(tempfile.mkdtemp(prefix="predict-", dir=context.scratch))
     place = PredictionPlace(scratch, context.clock(), context.progress)
     made = predict_table(packaged, dataset, source, ending, place)
-    report = TablePredictions(name, release.version, table, out, made.rows, made.columns)
+    report = TablePredictionsReport(name, release.version, table, out, made.rows, made.columns)
     warnings = usage_warnings(state, release.model_digest)
     return Outcome(report, (*warnings, *made.diagnostics), Plan((ExportFile(target, made.path),)))
 

@@ -28,7 +28,7 @@ from mlops_ci.core.results.lifecycle import (
     ReleaseReport,
     RetireReport,
     SweepResult,
-    TablePredictions,
+    TablePredictionsReport,
 )
 from mlops_ci.core.results.notify import NotificationReport
 from mlops_ci.core.results.plugins import PluginsReport
@@ -242,7 +242,7 @@ def _fetch_lines(report: FetchReport) -> Iterator[str]:
     yield from map(formatting.CodeText, report.lines)
 
 
-def _predict_lines(report: TablePredictions) -> Iterator[str]:
+def _predict_lines(report: TablePredictionsReport) -> Iterator[str]:
     rows = formatting.format_count(report.rows, "row")
     yield f"{report.model}@v{report.version} predicted {rows} of {report.table}: {report.out}"
     yield f"  columns  {', '.join(report.columns[:8])}{', ...' if len(report.columns) > 8 else ''}"
@@ -343,7 +343,7 @@ _WRITERS: Mapping[type, Callable[[Any], Iterator[str]]] = {
     DoctorReport: doctor.doctor_lines,
     PluginsReport: plugins_lines,
     FetchReport: _fetch_lines,
-    TablePredictions: _predict_lines,
+    TablePredictionsReport: _predict_lines,
     ReproduceReport: _reproduce_lines,
     GcReport: _gc_lines,
     NotificationReport: _notify_lines,

@@ -97,7 +97,7 @@ class FetchReport:
 
 
 @dataclass(frozen=True)
-class TablePredictions:
+class TablePredictionsReport:
     """A table that a released model predicted: the file of its predictions, their number, and the file's columns."""
 
     model: str
