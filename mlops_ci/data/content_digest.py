@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from mlops_ci.core.digest import canonical_json
-from mlops_ci.data.column_types import EMPTY_TYPE, OTHER_TYPE, column_sql
+from mlops_ci.data.column_types import COLUMNS_PER_QUERY, EMPTY_TYPE, OTHER_TYPE, column_sql
 from mlops_ci.data.value_text import identity_text_sql, value_text_sql
 
 ROWS_PER_DIGEST_PASS = 4_000_000  # a row hash is 64 characters: about half a gigabyte to sort at a time
@@ -25,25 +25,35 @@ _TYPE_TAGS = {
 }
 
 
-def row_text_sql(types: Mapping[str, str], names: Iterable[str]) -> str:
+def row_text_sql(types: Mapping[str, str], names: Iterable[str], stored: Mapping[str, str]) -> str:
     """Return SQL for a row's canonical text: each value as tag, length in bytes, colon and text; `n` if it is missing.
 
     Different rows have different texts: `1` and `'1'` have different tags, and the lengths mark where values end.
+    `stored` is what `stored_types` returns for the columns.
     """
-    return _concat_sql(_value_text_sql(name, types[name]) for name in names)
+    return _concat_sql(_value_text_sql, types, tuple(names), stored)
 
 
-def row_hash_sql(types: Mapping[str, str]) -> str:
+def row_hash_sql(types: Mapping[str, str], stored: Mapping[str, str]) -> str:
     """Return SQL for the SHA-256 (hex) of a row's canonical text, with the columns sorted by name."""
-    return f"sha256({row_text_sql(types, sorted(types))})"
+    return f"sha256({row_text_sql(types, sorted(types), stored)})"
 
 
-def key_text_sql(types: Mapping[str, str], names: Iterable[str]) -> str:
+def key_text_sql(types: Mapping[str, str], names: Iterable[str], stored: Mapping[str, str]) -> str:
     """Return SQL for the text that identifies a row: each value as length in bytes, colon and `identity_text_sql`.
 
-    A missing value is `n`.
+    A missing value is `n`. `stored` is what `stored_types` returns for the columns.
     """
-    return _concat_sql(_key_value_sql(name, types[name]) for name in names)
+    return _concat_sql(_key_value_sql, types, tuple(names), stored)
+
+
+def stored_types(connection: Any, relation: str, names: Sequence[str]) -> dict[str, str]:
+    """Return DuckDB's types of the columns of a relation, which is SQL; nothing for few columns, whose texts need no types."""
+    if len(names) <= COLUMNS_PER_QUERY:
+        return {}
+    columns = ", ".join(map(column_sql, names))
+    described = connection.execute(f"DESCRIBE SELECT {columns} FROM {relation}").fetchall()
+    return {name: row[1] for name, row in zip(names, described, strict=True)}
 
 
 def content_digests(
@@ -58,6 +68,7 @@ def content_digests(
     total = connection.execute(f"SELECT count(*) FROM {relation}").fetchall()[0][0]
     passes = min(1 + total // ROWS_PER_DIGEST_PASS, _BUCKET_COUNT)
     names = canonical_json(sorted(types)).encode()
+    row_hash = row_hash_sql(types, stored_types(connection, relation, tuple(types)))
     rows: dict[Any, int] = {}
     states: dict[Any, Any] = {}
     for index in range(passes):
@@ -65,7 +76,7 @@ def content_digests(
         bounds = f"hash >= '{low}'" + (f" AND hash < '{high}'" if index + 1 < passes else "")
         buckets = connection.execute(
             "SELECT side, substr(hash, 1, 2) AS bucket, count(*), sha256(string_agg(hash, '' ORDER BY hash)) FROM ("
-            f"SELECT {side} AS side, {row_hash_sql(types)} AS hash FROM {relation}"
+            f"SELECT {side} AS side, {row_hash} AS hash FROM {relation}"
             f") WHERE {bounds} GROUP BY side, bucket ORDER BY side, bucket"
         ).fetchall()
         for name, bucket, count, digest in buckets:
@@ -74,18 +85,33 @@ def content_digests(
     return {name: (rows[name], state.hexdigest()) for name, state in states.items()}
 
 
-def _concat_sql(texts: Iterable[str]) -> str:
-    # one call, since a chain of `||` copies the text once for each column; no text is missing
-    return f"concat({', '.join(texts) or repr('')})"
+def _concat_sql(
+    text_sql: Callable[[str, str], str], types: Mapping[str, str], names: Sequence[str], stored: Mapping[str, str]
+) -> str:
+    """Return SQL for the texts of a row's values, one after the other; `text_sql` makes that of a value from its SQL and type."""
+    if not stored:
+        # one call, since a chain of `||` copies the text once for each column; no text is missing
+        texts = ", ".join(text_sql(column_sql(name), types[name]) for name in names)
+        return f"concat({texts or repr('')})"
+    # one expression for all columns that are stored alike: the time to plan a query, and its memory, grow with its
+    # expressions. A list converts its values to one type, which changes none here
+    alike: dict[tuple[str, str], list[int]] = {}
+    for place, name in enumerate(names):
+        alike.setdefault((types[name], stored[name]), []).append(place)
+    lists = []
+    for (type, _), places in alike.items():
+        values = f"[{', '.join(column_sql(names[place]) for place in places)}]"
+        lists.append(f"list_transform({values}, lambda value: {text_sql('value', type)})")
+    listed = [place for places in alike.values() for place in places]
+    in_order = sorted(range(1, len(listed) + 1), key=lambda at: listed[at - 1])
+    return f"array_to_string(list_select({' || '.join(lists)}, {in_order}), '')"
 
 
-def _key_value_sql(name: str, type: str) -> str:
-    column = column_sql(name)
-    text = identity_text_sql(column, type)
-    return f"CASE WHEN {column} IS NULL THEN 'n' ELSE strlen({text}) || ':' || {text} END"
+def _key_value_sql(value: str, type: str) -> str:
+    text = identity_text_sql(value, type)
+    return f"CASE WHEN {value} IS NULL THEN 'n' ELSE strlen({text}) || ':' || {text} END"
 
 
-def _value_text_sql(name: str, type: str) -> str:
-    column = column_sql(name)
-    text = value_text_sql(column, type)
-    return f"CASE WHEN {column} IS NULL THEN 'n' ELSE '{_TYPE_TAGS[type]}' || strlen({text}) || ':' || {text} END"
+def _value_text_sql(value: str, type: str) -> str:
+    text = value_text_sql(value, type)
+    return f"CASE WHEN {value} IS NULL THEN 'n' ELSE '{_TYPE_TAGS[type]}' || strlen({text}) || ':' || {text} END"

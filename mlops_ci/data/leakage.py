@@ -11,7 +11,7 @@ from typing import Any
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.data import chance
 from mlops_ci.data.column_types import column_sql
-from mlops_ci.data.content_digest import row_hash_sql
+from mlops_ci.data.content_digest import row_hash_sql, stored_types
 from mlops_ci.data.engines.duckdb import Table
 from mlops_ci.data.profile import displayable_row, personal_columns
 from mlops_ci.data.row_rules import pluralize
@@ -237,8 +237,9 @@ def _create_recurring_table(run: Any, content: Mapping[str, str], condition: str
 def _find_copy_examples(table: Table, spec: DatasetSpec, content: Mapping[str, str], condition: str) -> Iterator[str]:
     least = ", ".join(f"k{index}" for index in range(len(spec.key)))
     renamed = ", ".join(f"{column_sql(name)} AS k{index}" for index, name in enumerate(spec.key))
+    stored = stored_types(table.connection, "cells", tuple(content))
     rows = (
-        f"SELECT {row_hash_sql(content)} AS content, {condition} AS held, {renamed} FROM cells "
+        f"SELECT {row_hash_sql(content, stored)} AS content, {condition} AS held, {renamed} FROM cells "
         f"WHERE {_content_hash_sql(content)} IN (SELECT hash FROM recurring WHERE held BETWEEN 1 AND m - 1)"
     )
     pairs = (

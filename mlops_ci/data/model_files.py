@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_ci.data.column_types import column_sql
-from mlops_ci.data.content_digest import row_hash_sql
+from mlops_ci.data.content_digest import row_hash_sql, stored_types
 from mlops_ci.data.engines.duckdb import Table
 from mlops_ci.spec.spec_types import DatasetSpec
 
@@ -34,7 +34,7 @@ def write_model_file(
     chosen = ", ".join(
         [*_output_sql(table, spec, names), *(f"{sql} AS {column_sql(name)}" for name, sql in marks.items())]
     )
-    digests = dict.fromkeys(row_hash_sql({name: table.types[name] for name in some}) for some in (first, names))
+    digests = dict.fromkeys(_row_hash_sql(table, some) for some in (first, names))
     order = ", ".join([*map(column_sql, spec.key), *digests])
     query = f"SELECT {chosen} FROM cells WHERE {where} ORDER BY {order}"
     if (content := table.recall_file(query)) is not None:
@@ -46,6 +46,11 @@ def write_model_file(
         for batch in reader:
             writer.write_batch(batch.rename_columns(schema.names))
     table.remember_file(query, path)
+
+
+def _row_hash_sql(table: Table, names: tuple[str, ...]) -> str:
+    stored = stored_types(table.connection, "cells", names)
+    return row_hash_sql({name: table.types[name] for name in names}, stored)
 
 
 def _output_sql(table: Table, spec: DatasetSpec, names: tuple[str, ...]) -> Iterator[str]:

@@ -18,7 +18,7 @@ from mlops_ci.core.records.training_run import Split
 from mlops_ci.data.cache import cache_key, read_cache_entry, write_cache_entry
 from mlops_ci.data.column_outcomes import require_time
 from mlops_ci.data.column_types import SQL_TYPES, column_sql, quote_literal
-from mlops_ci.data.content_digest import content_digests, key_text_sql
+from mlops_ci.data.content_digest import content_digests, key_text_sql, stored_types
 from mlops_ci.data.engines.duckdb import Table, open_table, plain_files
 from mlops_ci.data.engines.duckdb_errors import translate_duckdb_errors
 from mlops_ci.data.leakage import Leaks, find_leaks
@@ -323,7 +323,8 @@ def _hash_condition_sql(table: Table, key: tuple[str, ...], epoch: int, share: f
 
 
 def _row_identity_sql(table: Table, key: tuple[str, ...]) -> str:
-    return key_text_sql(table.types, key or sorted(table.types))
+    names = key or sorted(table.types)
+    return key_text_sql(table.types, names, stored_types(table.connection, "cells", names))
 
 
 def _key_help(spec: DatasetSpec) -> str:
