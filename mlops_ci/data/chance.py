@@ -14,6 +14,9 @@ pairs of equal rows is compared with what these other pairs foretell:
   one column, and equal in the others, are about twice as many as equal pairs. This holds however the columns depend on each
   other. It does not hold for a sequence such as 1, 2, 3, whose values repeat far too rarely for its neighbours.
 
+A few equal rows could be chance even where nothing foretells them. But they are copies where several blocks have values that no
+other two rows share: chance repeats a value before it repeats a row.
+
 Rows of one entity (a customer, a machine) with equal features are no copies either: many pairs then differ in one block
 only, such as the target, and more than chance explains. Contents with more than MAX_MULTIPLICITY rows are common values,
 not copies. When every content has a multiple of the same number of rows, the whole table was appended: nothing that is
@@ -39,6 +42,8 @@ CROSSED_FACTOR = 3.0  # columns depend on each other, so chance is allowed this 
 CROSSED_FACTOR_BESIDE_NEIGHBOURS = 2.0  # the same where neighbours tell the pairs that dependence adds
 MANY_NEIGHBOURS = 10.0
 FEWEST_PAIRS = 2.0  # pairs that are foretold even where no trace of chance is found
+FEWEST_COPIES = 3  # pairs: with fewer, a table without any trace of chance may have one that was drawn
+FEWEST_DISTINCT_BLOCKS = 3  # blocks that could all follow from one another are fewer
 FEWEST_CONTENTS = 50  # with fewer, equal multiplicities may be an experiment's design
 ENTITY_SHARE = 0.05  # least share of pairs of one entity that differ in one block, and least share of those that do not
 DECIDED_SHARE = 0.05  # most pairs that agree in a column and not in all, where this column decides the others
@@ -85,7 +90,10 @@ def is_chance(equal: float, pairs: float, blocks: Sequence[BlockPairs]) -> bool:
     )
     close, apart = max(neighbours, default=0.0), max(crossed, default=0.0)
     factor = CROSSED_FACTOR_BESIDE_NEIGHBOURS if close >= MANY_NEIGHBOURS else CROSSED_FACTOR
-    if equal <= max(_most(close, NEIGHBOURS_FACTOR), _most(apart, factor)):
+    # values that no two rows share by themselves: chance that repeats a row would have repeated one of these before
+    distinct = sum(block.agree == 0 and block.column_near == 0 for block in blocks)
+    leaves_no_trace = distinct >= FEWEST_DISTINCT_BLOCKS and equal >= FEWEST_COPIES
+    if not leaves_no_trace and equal <= max(_most(close, NEIGHBOURS_FACTOR), _most(apart, factor)):
         return True
     for at, block in enumerate(blocks):
         elsewhere = max(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from mlops_ci.core.records.training_run import ModelSignature
 
 RESERVED_FEATURE_PREFIX = "prediction."
@@ -19,6 +17,8 @@ LABEL_COLUMN, VALUE_COLUMN, SCORE_COLUMN, PROBABILITY_PREFIX = (
 
 def predict_columns(model: Any, frame: Any, task: str) -> dict[str, Any]:
     """Return predictions for n rows as columns of n values: the value, or the label with probabilities or a score."""
+    import numpy as np  # not for commands that only need the names of the columns
+
     if task == "regression":
         return {VALUE_COLUMN: np.asarray(model.predict(frame), dtype=np.float64).reshape(len(frame))}
     columns: dict[str, Any] = {}

@@ -32,6 +32,10 @@ DRAWN = {"column_agree": 60.0, "column_near": 110.0}
         # a single pair is no evidence, whatever the columns are
         (1, (BlockPairs(0, 0), BlockPairs(0, 0)), True),
         (7, (BlockPairs(0, 0), BlockPairs(0, 0)), False),
+        # three blocks whose values no other rows share: chance would have repeated one of these before a row
+        (3, (BlockPairs(0, 0), BlockPairs(0, 0), BlockPairs(0, 0), BlockPairs(PAIRS / 2, 0)), False),
+        (2, (BlockPairs(0, 0), BlockPairs(0, 0), BlockPairs(0, 0), BlockPairs(PAIRS / 2, 0)), True),
+        (3, (BlockPairs(0, 0), BlockPairs(0, 0), BlockPairs(1, 0), BlockPairs(PAIRS / 2, 0)), True),
         # columns of one value only, and one column without any other
         (50, (BlockPairs(PAIRS, 0),), False),
         (50, (BlockPairs(PAIRS, 3),), True),

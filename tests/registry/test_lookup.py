@@ -48,9 +48,11 @@ def test_a_misspelt_version_is_met_with_the_one_that_was_meant() -> None:
     assert help == "did you mean '1.0.0'?"
 
 
-def test_a_version_that_was_taken_back_is_not_there() -> None:
+def test_a_version_that_was_taken_back_is_said_to_be_revoked() -> None:
     refs = [plain_tag("delay@v1.0.0", "1" * 40, 1), plain_tag("delay@v1.0.0!", "2" * 40, 2)]
-    assert refusal(fold_refs(refs).model("delay"), "1.0.0")[0] == "'delay' has no version 1.0.0"
+    message, help = refusal(fold_refs(refs).model("delay"), "1.0.0")
+    assert message == "version 1.0.0 of 'delay' was revoked"
+    assert help == "use another version (none is left); why it was revoked: mlops-ci history delay"
 
 
 def test_the_record_of_a_release_is_its_own_and_a_tag_of_another_tool_has_none() -> None:
