@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from mlops_ci.core.digest import canonical_json
@@ -95,16 +96,28 @@ def _concat_sql(
         return f"concat({texts or repr('')})"
     # one expression for all columns that are stored alike: the time to plan a query, and its memory, grow with its
     # expressions. A list converts its values to one type, which changes none here
+    runs = [list(run) for _, run in groupby(names, lambda name: (types[name], stored[name]))]
+    if len(runs) <= COLUMNS_PER_QUERY:  # without a copy of the texts in another order
+        texts = ", ".join(_joined_sql(_texts_sql(text_sql, types[run[0]], run)) for run in runs)
+        return f"concat({texts})"
     alike: dict[tuple[str, str], list[int]] = {}
     for place, name in enumerate(names):
         alike.setdefault((types[name], stored[name]), []).append(place)
-    lists = []
-    for (type, _), places in alike.items():
-        values = f"[{', '.join(column_sql(names[place]) for place in places)}]"
-        lists.append(f"list_transform({values}, lambda value: {text_sql('value', type)})")
+    lists = " || ".join(
+        _texts_sql(text_sql, type, [names[place] for place in places]) for (type, _), places in alike.items()
+    )
     listed = [place for places in alike.values() for place in places]
     in_order = sorted(range(1, len(listed) + 1), key=lambda at: listed[at - 1])
-    return f"array_to_string(list_select({' || '.join(lists)}, {in_order}), '')"
+    return _joined_sql(f"list_select({lists}, {in_order})")
+
+
+def _joined_sql(texts: str) -> str:
+    return f"list_aggregate({texts}, 'string_agg', '')"  # `array_to_string` makes its list twice
+
+
+def _texts_sql(text_sql: Callable[[str, str], str], type: str, names: Iterable[str]) -> str:
+    """Return SQL for the list of the texts of columns that are stored alike."""
+    return f"list_transform([{', '.join(map(column_sql, names))}], lambda value: {text_sql('value', type)})"
 
 
 def _key_value_sql(value: str, type: str) -> str:

@@ -37,9 +37,11 @@ def texts(table: Table, sql: str) -> list[tuple[str, ...]]:
     return table.connection.execute(f"SELECT {sql} FROM cells").fetchall()  # type: ignore[no-any-return]  # noqa: S608  # of our own
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_the_text_of_a_wide_row_is_that_of_its_values_one_after_the_other(bench: Any, seed: int) -> None:
-    """Given columns of every type in any order, when their texts are made in groups, then no value changes."""
+@pytest.mark.parametrize(("seed", "in_runs"), [(0, False), (1, False), (2, True)])
+def test_the_text_of_a_wide_row_is_that_of_its_values_one_after_the_other(
+    bench: Any, seed: int, *, in_runs: bool
+) -> None:
+    """Given columns of every type, in any order or in runs of one type, when their texts are made in groups, then no value changes."""
     random = Random(seed)  # noqa: S311  # no secret
     kinds = [random.choice(list(FIELDS)) for _ in range(COLUMNS - len(FIELDS))] + list(FIELDS)
     random.shuffle(kinds)
@@ -49,7 +51,7 @@ def test_the_text_of_a_wide_row_is_that_of_its_values_one_after_the_other(bench:
     with opened(bench, DatasetSpec(bench.source)) as table:
         stored = stored_types(table.connection, "cells", names)
         assert stored == dict(zip(names, kinds, strict=True))
-        random.shuffle(names)
+        names = sorted(names, key=stored.__getitem__) if in_runs else random.sample(names, len(names))
         for text_sql in (row_text_sql, key_text_sql):
             together, alone = (text_sql(table.types, names, types) for types in (stored, {}))
             assert texts(table, together) == texts(table, alone)

@@ -1,20 +1,20 @@
 """Writes Dataset and Model specs for an existing table. The specs require only what the data shows."""
 
-# ruff: noqa: S608  the SQL contains quoted names only, and the connection can read only the table
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from mlops_ci.commands.scaffold.catalog import template_files
+from mlops_ci.commands.scaffold.column_summaries import INDEX_PATTERN, LONG_TEXT, ColumnSummary, summarise_columns
 from mlops_ci.commands.scaffold.refine_source import TableReading, refine_reading
 from mlops_ci.commands.scaffold.sniff_source import sniff_source, table_name
 from mlops_ci.core.errors import Findings, UsageProblem
 from mlops_ci.core.suggestions import quote, suggest
-from mlops_ci.data.column_types import SQL_TYPES, TYPE_TEST_SQL, batch_columns, column_sql
+from mlops_ci.data.column_types import SQL_TYPES
 from mlops_ci.data.engines.duckdb import Table, open_table
 from mlops_ci.data.row_rules import pluralize
 from mlops_ci.data.sources.files import source_files
@@ -26,7 +26,6 @@ SCHEMAS_URL = "https://raw.githubusercontent.com/mlops-ci/mlops-ci/v1/schemas/v1
 MAX_CLASSES = 50  # of text; a column with more values is probably not a class
 MAX_INTEGER_CLASSES = 10  # a column with more distinct integers is probably a quantity
 MAX_CATEGORIES = 254  # the limit of histogram boosting
-LONG_TEXT = 60  # characters, on average
 MIN_HOLDOUT = GateSpec.min_rows  # with fewer rows, the gate is always inconclusive
 SMALLEST_HOLDOUT = 20  # rows, with which a verdict is possible for a clear result
 SMALL_TABLE = 300  # rows, below which a linear model is proposed
@@ -39,10 +38,8 @@ HOLDOUT_SHARES = (
     0.45,
     0.5,
 )  # of the holdout; the first share that gives it enough rows is used
-_INDEX_PATTERN = re.compile(r"Unnamed: \d+")  # the name that pandas gives to its own unnamed index in a CSV file
 MAX_READINGS = 12  # of a table, each with more of its columns read as numbers or dates
 _TO_CSV_HELP = "write the table with to_csv(index=False)"
-_COMMA_NUMBER = r"-?[0-9][0-9.]*,[0-9.,]*[0-9]"
 _ID_PATTERN = re.compile(r"(?i)(^|[^a-z])(id|uuid|guid|key)$|[a-z](ID|Id)$")
 _NATIVE_TYPES = set(SQL_TYPES) - {"other", "empty"}
 
@@ -55,31 +52,6 @@ _GATES: Mapping[Task, tuple[str, str]] = {
     ),
     "regression": ("{metric: r2, min: 0}", "{metric: rmse, against: champion, test: superiority}"),
 }
-
-
-@dataclass(frozen=True)
-class ColumnSummary:
-    """One column of the table.
-
-    `mean_length` is the mean number of characters as text, `spaced` the number of values that contain white space, and
-    `number_obstacle` the reason why a text column is not numeric.
-    """
-
-    name: str
-    type: str
-    rows: int
-    nulls: int
-    distinct: int
-    mean_length: float
-    spaced: int
-    zero_or_one: bool
-    number_obstacle: str | None = None
-
-    @property
-    def can_identify_rows(self) -> bool:
-        """Whether every row has a unique value, and the values are not long text."""
-        short = self.type == "integer" or (self.type == "string" and self.mean_length <= LONG_TEXT)
-        return self.distinct == self.rows > 1 and short and not _INDEX_PATTERN.fullmatch(self.name)
 
 
 def specs_from_table(table: Path, path: str, target: str) -> Mapping[str, bytes]:
@@ -107,7 +79,7 @@ def specs_from_table(table: Path, path: str, target: str) -> Mapping[str, bytes]
                     f"{quote(path)} has no column {quote(target)}",
                     help=suggest(target, opened.types, otherwise="its columns are"),
                 )
-            columns = _summarise_columns(opened)
+            columns = summarise_columns(opened)
             key = _infer_key(columns, target)
             share, holdout_rows = _choose_holdout_share(opened, replace(spec, key=(key,) if key else ()))
             break
@@ -131,57 +103,6 @@ def specs_from_table(table: Path, path: str, target: str) -> Mapping[str, bytes]
         f"specs/{data_name}.dataset.yaml": dataset.encode(),
         f"specs/{model_name}.model.yaml": model.encode(),
     }
-
-
-def _summarise_columns(table: Table) -> list[ColumnSummary]:
-    columns: list[ColumnSummary] = []
-    for names in batch_columns(table.types):
-        expressions = [part for name in names for part in _summary_sql(column_sql(name), table.types[name])]
-        rows, *facts = table.fetch_rows(table.relation(names).aggregate(f"count(*), {', '.join(expressions)}"))[0]
-        for name, (present, distinct, length, spaced, zero_or_one) in zip(
-            names, zip(*[iter(facts)] * 5, strict=True), strict=True
-        ):
-            obstacle, type = _number_obstacle(table, name), table.types[name]
-            columns.append(
-                ColumnSummary(name, type, rows, rows - present, distinct, length or 0.0, spaced, zero_or_one, obstacle)
-            )
-    return columns
-
-
-def _summary_sql(column: str, type: str) -> tuple[str, ...]:
-    """Return SQL for the facts of a column; the length and white space of text only, and 0 and 1 of numbers only."""
-    is_text, is_number = type == "string", type == "number"
-    return (
-        f"count({column})",
-        f"count(DISTINCT {column})",
-        f"avg(length({column}))" if is_text else "any_value(0)",
-        f"count(*) FILTER (WHERE regexp_matches({column}, '\\s'))" if is_text else "any_value(0)",
-        f"bool_and(coalesce({column} IN (0, 1), true))" if is_number else "bool_and(false)",
-    )
-
-
-def _number_obstacle(table: Table, name: str) -> str | None:
-    """Return why a text column is not numeric, if at least half of its values are numbers; else None."""
-    if table.types[name] != "string":
-        return None
-    column = column_sql(name)
-    number = TYPE_TEST_SQL["number"].replace("{v}", column)
-    comma = f"regexp_full_match({column}, '{_COMMA_NUMBER}')"
-    ask = table.connection.execute
-    present, numbers, commas = ask(
-        f"SELECT count({column}), count(*) FILTER (WHERE {number}), count(*) FILTER (WHERE {comma}) FROM cells"
-    ).fetchall()[0]
-    if numbers == present or (numbers + commas) * 2 < present:
-        return None
-    kind, count = (comma, commas) if commas else (f"NOT {number}", present - numbers)
-    (example,) = ask(
-        f"SELECT {column} FROM cells WHERE {kind} GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1"
-    ).fetchall()[0]
-    if commas:
-        return f"would contain only numbers if {pluralize(count, 'value')} such as {quote(example)} had no comma"
-    if example.isdigit():  # digits that are not a number are a code, such as one with a leading zero
-        return None
-    return f"would contain only numbers without {pluralize(count, 'value')} such as {quote(example)}"
 
 
 def _choose_holdout_share(table: Table, spec: DatasetSpec) -> tuple[float, int]:
@@ -237,7 +158,7 @@ def _exclusion_reason(column: ColumnSummary, key: str | None, target: str) -> st
     reasons = (
         (column.name == target, None),
         (column.name == key, "identifies the row"),
-        (_INDEX_PATTERN.fullmatch(column.name) is not None, f"is the index of a pandas table: {_TO_CSV_HELP}"),
+        (INDEX_PATTERN.fullmatch(column.name) is not None, f"is the index of a pandas table: {_TO_CSV_HELP}"),
         (column.can_identify_rows and _ID_PATTERN.search(column.name) is not None, "identifies the row"),
         (column.distinct <= 1, "has the same value in every row"),
         (column.type in ("date", "timestamp"), "is a time: derive numbers from it"),
