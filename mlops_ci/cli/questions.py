@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +29,29 @@ def answer_questions(verb: Verb, options: Mapping[str, Any], fmt: str) -> dict[s
 
     columns = columns_of_table(table)
     click.echo(f"the columns of {table.name}:", err=True)
-    for name in columns[:MAX_LISTED_COLUMNS]:
+    for name in list(columns)[:MAX_LISTED_COLUMNS]:
         click.echo(f"  {name}", err=True)
     if len(columns) > MAX_LISTED_COLUMNS:
         click.echo(f"  and {len(columns) - MAX_LISTED_COLUMNS} more", err=True)
-    given["target"] = click.prompt(
-        "Which column is to be predicted?", type=click.Choice(columns), show_choices=False, err=True
-    )
+    given["target"] = _ask("Which column is to be predicted?", columns)
+    others = [name for name in columns if name != given["target"]]
+    if not given.get("key"):
+        given["key"] = _ask("Which column identifies a row? Enter: found in the data", others, optional=True)
+    # text may be dates in a format that is found later
+    times = [name for name in others if columns[name] in ("date", "timestamp", "string")]
+    if times and not given.get("time"):
+        question = "Which column has the time of a row, to test on the newest rows? Enter: none"
+        given["time"] = _ask(question, times, optional=True)
     return given
+
+
+def _ask(question: str, columns: Sequence[str] | Mapping[str, str], *, optional: bool = False) -> str | None:
+    choice = click.Choice([*columns, *([""] if optional else [])])
+    default = "" if optional else None
+    answer = click.prompt(
+        question, type=choice, default=default, show_choices=False, show_default=False, prompt_suffix=" ", err=True
+    )
+    return str(answer) or None
 
 
 def _is_interactive() -> bool:

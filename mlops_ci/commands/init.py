@@ -36,6 +36,14 @@ SPEC = Verb(
         Option("from_", "A CSV or parquet file to write Dataset and Model specs for.", kind="path", metavar="FILE"),
         Option("target", "With --from: the column to predict.", metavar="COLUMN"),
         Option(
+            "key", "With --from: the column that identifies a row (default: found from the data).", metavar="COLUMN"
+        ),
+        Option(
+            "time",
+            "With --from: the column with the time of a row; the newest rows become the holdout.",
+            metavar="COLUMN",
+        ),
+        Option(
             "ci",
             "Also write workflows (gate, release, promote, audit) and a CODEOWNERS file.",
             kind="choice",
@@ -61,6 +69,8 @@ def init(
     template: str | None = None,
     from_: str | None = None,
     target: str | None = None,
+    key: str | None = None,
+    time: str | None = None,
     ci: str | None = None,
     owner: str | None = None,
 ) -> Outcome[InitReport]:
@@ -79,9 +89,15 @@ def init(
             "--from and --target must be used together",
             help="mlops-ci init --from data.csv --target COLUMN",
         )
+    if (key or time) and not from_:
+        raise UsageProblem.of(
+            "init-options", "--key and --time need --from", help="mlops-ci init --from data.csv --target COLUMN"
+        )
     findings: tuple[Diagnostic, ...] = ()
     if from_ and target:
-        files, findings = _table_files(context, root, context.start_folder / from_, target)
+        files, findings = _table_files(
+            context, root, context.start_folder / from_, scaffold.NamedColumns(target, key, time)
+        )
         _require_same_table(root, files)
     elif template:
         files = {**scaffold.template_files(template), **_data_files(template, context.scratch / "data")}
@@ -159,7 +175,7 @@ def _data_files(template: str, scratch: Path) -> Mapping[str, bytes]:
 
 
 def _table_files(
-    context: Context, root: Path, table: Path, target: str
+    context: Context, root: Path, table: Path, named: scaffold.NamedColumns
 ) -> tuple[Mapping[str, bytes], tuple[Diagnostic, ...]]:
     """Return the project for a table, with the table itself if it is outside of it, and what was found in the table."""
     if not table.is_file():
@@ -169,7 +185,12 @@ def _table_files(
     project = parse_project((root / PROJECT_FILE).read_bytes()) if (root / PROJECT_FILE).is_file() else None
     environments = project.spec.environments if project else ProjectSpec().environments
     made = scaffold.project_for_table(
-        table, path, target, scratch=context.scratch, now=context.clock(), environments=environments
+        table,
+        path,
+        named,
+        scratch=context.scratch,
+        now=context.clock(),
+        environments=environments,
     )
     return (made.files if inside else {**made.files, path: table.read_bytes()}), made.diagnostics
 

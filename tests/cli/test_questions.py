@@ -1,4 +1,4 @@
-"""`init --from` asks for the target on a terminal, and nowhere else."""
+"""`init --from` asks for target, key and time on a terminal, and nowhere else."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ import pytest
 
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
-    rows = "".join(f"{number},{number * 7 % 13},{number * 5 % 3 > 0}\n" for number in range(400))
-    (tmp_path / "t.csv").write_text("id,a,bought\n" + rows)
+    days = [f"2024-{number // 28 % 12 + 1:02}-{number % 28 + 1:02}" for number in range(400)]
+    rows = "".join(f"{number},{days[number]},{number * 7 % 13},{number * 5 % 3 > 0}\n" for number in range(400))
+    (tmp_path / "t.csv").write_text("id,day,a,bought\n" + rows)
     return tmp_path
 
 
@@ -24,17 +25,31 @@ def start(folder: Path, terminal: int, **variables: str) -> subprocess.Popen[byt
     return subprocess.Popen(command, cwd=folder, stdin=terminal, stdout=subprocess.PIPE, stderr=terminal, env=env)
 
 
-def test_the_target_is_asked_for_on_a_terminal(table: Path) -> None:
+@pytest.mark.parametrize(
+    ("answers", "written", "unwritten"),
+    [
+        # an answer that is no column is asked for again
+        (b"nothing\nbought\n\n\n", "key: [id]", "split"),
+        (b"bought\nid\nday\n", "key: [id]\n  time: day", "assumption"),
+    ],
+)
+def test_target_key_and_time_are_asked_for_on_a_terminal(
+    answers: bytes, written: str, unwritten: str, table: Path
+) -> None:
     master, terminal = pty.openpty()
     with start(table, terminal) as child:
-        os.write(master, b"nothing\nbought\n")  # the first answer is no column, so it asks again
+        os.write(master, answers)
         out, _ = child.communicate(timeout=120)
     asked = os.read(master, 1 << 16).decode()
     os.close(terminal)
     os.close(master)
     assert child.returncode == 0, asked
-    assert asked.count("Which column is to be predicted?") == 2
+    questions = ("Which column is to be predicted?", "Which column identifies a row?", "Which column has the time")
+    assert [asked.count(one) for one in questions] == [1 + (b"nothing" in answers), 1, 1]
     assert b"bought.model.yaml" in out
+    spec = (table / "p/specs/t.dataset.yaml").read_text()
+    assert written in spec
+    assert unwritten not in spec
 
 
 def test_in_ci_nothing_is_asked(table: Path) -> None:

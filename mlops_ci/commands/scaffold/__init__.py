@@ -4,9 +4,11 @@ from mlops_ci.commands.scaffold.catalog import template_files, write_template_da
 from mlops_ci.commands.scaffold.github_workflows import workflow_files
 from mlops_ci.commands.scaffold.infer_specs import specs_from_table
 from mlops_ci.commands.scaffold.sniff_source import columns_of_table
+from mlops_ci.commands.scaffold.table_facts import NamedColumns
 from mlops_ci.commands.scaffold.table_project import project_for_table
 
 __all__ = [
+    "NamedColumns",
     "columns_of_table",
     "project_for_table",
     "specs_from_table",

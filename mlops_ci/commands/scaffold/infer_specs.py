@@ -1,66 +1,81 @@
 """Writes Dataset and Model specs for an existing table. The specs require only what the data shows."""
 
+# ruff: noqa: S608  the SQL contains quoted names only, and the connection can read only the table
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlops_ci.commands.scaffold.catalog import template_files
 from mlops_ci.commands.scaffold.column_summaries import INDEX_PATTERN, LONG_TEXT, ColumnSummary, summarise_columns
 from mlops_ci.commands.scaffold.refine_source import TableReading, refine_reading
+from mlops_ci.commands.scaffold.render_specs import render_dataset, render_model
 from mlops_ci.commands.scaffold.sniff_source import sniff_source, table_name
+from mlops_ci.commands.scaffold.table_facts import (
+    HOLDOUT_SHARES,
+    MIN_HOLDOUT,
+    NATIVE_TYPES,
+    ProposedPositive,
+    TableFacts,
+)
+from mlops_ci.core.diagnostics import Diagnostic, Location
 from mlops_ci.core.errors import Findings, UsageProblem
 from mlops_ci.core.suggestions import quote, suggest
-from mlops_ci.data.column_types import SQL_TYPES
+from mlops_ci.data.column_types import column_sql
 from mlops_ci.data.engines.duckdb import Table, open_table
 from mlops_ci.data.row_rules import pluralize
 from mlops_ci.data.sources.files import source_files
 from mlops_ci.data.split import count_holdout_rows
-from mlops_ci.spec.source_options import yaml_options, yaml_scalar
-from mlops_ci.spec.spec_types import ColumnSpec, DatasetSpec, GateSpec, SplitSpec, Task
+from mlops_ci.spec.positive_class import format_label, is_usual_pair
+from mlops_ci.spec.spec_types import ColumnSpec, DatasetSpec, SplitSpec, Task
 
-SCHEMAS_URL = "https://raw.githubusercontent.com/mlops-ci/mlops-ci/v1/schemas/v1"
 MAX_CLASSES = 50  # of text; a column with more values is probably not a class
 MAX_INTEGER_CLASSES = 10  # a column with more distinct integers is probably a quantity
 MAX_CATEGORIES = 254  # the limit of histogram boosting
-MIN_HOLDOUT = GateSpec.min_rows  # with fewer rows, the gate is always inconclusive
-SMALLEST_HOLDOUT = 20  # rows, with which a verdict is possible for a clear result
-SMALL_TABLE = 300  # rows, below which a linear model is proposed
-HOLDOUT_SHARES = (
-    0.2,
-    0.25,
-    0.3,
-    0.35,
-    0.4,
-    0.45,
-    0.5,
-)  # of the holdout; the first share that gives it enough rows is used
 MAX_READINGS = 12  # of a table, each with more of its columns read as numbers or dates
+_FREE_TEXT = "is free text: to use its words, add it to `features` and to `train.text`"
 _TO_CSV_HELP = "write the table with to_csv(index=False)"
 _ID_PATTERN = re.compile(r"(?i)(^|[^a-z])(id|uuid|guid|key)$|[a-z](ID|Id)$")
-_NATIVE_TYPES = set(SQL_TYPES) - {"other", "empty"}
-
-_HGB = "sklearn.ensemble.HistGradientBoosting"
-_GATES: Mapping[Task, tuple[str, str]] = {
-    "binary-classification": ("{metric: auc, min: 0.5}", "{metric: auc, against: champion, test: superiority}"),
-    "multiclass-classification": (
-        "{metric: auc-ovr, min: 0.5}",
-        "{metric: accuracy, against: champion, test: superiority}",
-    ),
-    "regression": ("{metric: r2, min: 0}", "{metric: rmse, against: champion, test: superiority}"),
-}
 
 
-def specs_from_table(table: Path, path: str, target: str) -> Mapping[str, bytes]:
-    """Return mlops.yaml, noxfile.py, and Dataset and Model specs for a CSV or parquet file; the specs name the file `path`.
+@dataclass(frozen=True)
+class TableSpecs:
+    """The files of a project by path, and notes on what was assumed in them."""
 
-    The specs fix types and limit missing values as the table has them, and set no bounds on values. Raises UsageProblem
-    `init-table-type` or `init-target-unknown`; Findings `init-target-nulls`, `init-target-constant`, `init-target-classes` or
-    `init-no-features`; and the errors of reading the table, such as `data-csv`.
+    files: Mapping[str, bytes]
+    notes: tuple[Diagnostic, ...]
+
+
+def specs_from_table(
+    table: Path, path: str, target: str, *, key: str | None = None, time: str | None = None
+) -> TableSpecs:
+    """Return mlops.yaml, noxfile.py, and Dataset and Model specs for a table; the specs name the file `path`.
+
+    The specs fix types and limit missing values as the table has them, and set no bounds on values. Without `key`, the
+    key is inferred; with `time`, the newest rows are the holdout. Raises UsageProblem `init-table-type`,
+    `init-column-unknown` or `init-options`; Findings `init-target-nulls`, `init-target-constant`, `init-target-classes`,
+    `init-time` or `init-no-features`; and the errors of reading the table, such as `data-csv`.
     """
+    facts = _read_facts(table, path, target, key, time)
+    data_name, model_name = _slug(table_name(table), "data"), _slug(target, "model")
+    model_path, model = f"specs/{model_name}.model.yaml", render_model(model_name, data_name, facts)
+    files = {
+        **template_files("empty"),
+        f"specs/{data_name}.dataset.yaml": render_dataset(data_name, facts).encode(),
+        model_path: model.encode(),
+    }
+    return TableSpecs(files, tuple(_positive_notes(facts, model_path, model)))
+
+
+def _read_facts(table: Path, path: str, target: str, key: str | None, time: str | None) -> TableFacts:
+    if target in (key, time):
+        raise UsageProblem.of(
+            "init-options",
+            f"{quote(target)} is the target, so it cannot be the key or the time",
+            help="name another column with --key or --time, or leave the option out",
+        )
     sniffed = sniff_source(table)
     reading = TableReading(sniffed.source)
     for _ in range(MAX_READINGS):
@@ -73,20 +88,22 @@ def specs_from_table(table: Path, path: str, target: str) -> Mapping[str, bytes]
             reading = refined
             if unfinished:
                 continue
-            if target not in opened.types:
-                raise UsageProblem.of(
-                    "init-target-unknown",
-                    f"{quote(path)} has no column {quote(target)}",
-                    help=suggest(target, opened.types, otherwise="its columns are"),
-                )
-            columns = summarise_columns(opened)
-            key = _infer_key(columns, target)
-            share, holdout_rows = _choose_holdout_share(opened, replace(spec, key=(key,) if key else ()))
+            for name in filter(None, (target, key, time)):
+                _require_column(name, opened, path)
+            columns = {column.name: column for column in summarise_columns(opened)}
+            goal = columns[target]
+            task = _infer_task(goal, path)
+            if time is not None:
+                _require_usable_time(columns[time], path)
+            chosen = key or _infer_key(list(columns.values()), target)
+            spec = replace(spec, key=(chosen,) if chosen else ())
+            share, holdout_rows = _choose_holdout_share(opened, spec, goal.rows if time else None)
+            positive = _propose_positive(opened, goal) if task == "binary-classification" else None
             break
-    goal = next(column for column in columns if column.name == target)
-    task = _infer_task(goal, path)
-    left_out = {column.name: why for column in columns if (why := _exclusion_reason(column, key, target))}
-    features = [column.name for column in columns if column.name != target and column.name not in left_out]
+    left_out = {
+        name: why for name, column in columns.items() if (why := _exclusion_reason(column, chosen, target, time))
+    }
+    features = [name for name in columns if name != target and name not in left_out]
     if not features:
         raise Findings.of(
             "init-no-features",
@@ -94,24 +111,87 @@ def specs_from_table(table: Path, path: str, target: str) -> Mapping[str, bytes]
             + "; ".join(f"{quote(n)} {w}" for n, w in left_out.items()),
             help="add columns that help to predict the target, or derive numbers from the existing columns",
         )
-    data_name, model_name = _slug(table_name(table), "data"), _slug(target, "model")
     written = replace(reading, source=replace(reading.source, path=path))
-    dataset = _render_dataset(data_name, written, columns, key, share, holdout_rows, sniffed.notes)
-    model = _render_model(model_name, data_name, task, goal, features, left_out, holdout_rows)
-    return {
-        **template_files("empty"),
-        f"specs/{data_name}.dataset.yaml": dataset.encode(),
-        f"specs/{model_name}.model.yaml": model.encode(),
-    }
+    return TableFacts(
+        reading=written,
+        columns=tuple(columns.values()),
+        key=chosen,
+        is_key_given=key is not None,
+        time=time,
+        share=share,
+        holdout_rows=holdout_rows,
+        notes=sniffed.notes,
+        goal=goal,
+        task=task,
+        positive=positive,
+        features=features,
+        left_out=left_out,
+    )
 
 
-def _choose_holdout_share(table: Table, spec: DatasetSpec) -> tuple[float, int]:
-    """Return the share of the holdout, and its number of rows."""
+def _require_column(name: str, table: Table, path: str) -> None:
+    if name not in table.types:
+        raise UsageProblem.of(
+            "init-column-unknown",
+            f"{quote(path)} has no column {quote(name)}",
+            help=suggest(name, table.types, otherwise="its columns are"),
+        )
+
+
+def _require_usable_time(column: ColumnSummary, path: str) -> None:
+    where = f"the time column {quote(column.name)} of {quote(path)}"
+    if column.type not in ("date", "timestamp"):
+        raise Findings.of(
+            "init-time",
+            f"{where} is of type {column.type}, so it has no order of time",
+            help="name a column of dates or timestamps with --time, or leave --time out",
+        )
+    if column.nulls or column.distinct < 2:
+        what = f"is missing in {pluralize(column.nulls, 'row')}" if column.nulls else "has only one value"
+        raise Findings.of(
+            "init-time",
+            f"{where} {what}, so the newest rows cannot be held out",
+            help="correct the data, or leave --time out: chance then chooses the holdout",
+        )
+
+
+def _choose_holdout_share(table: Table, spec: DatasetSpec, rows_in_time: int | None) -> tuple[float, int]:
+    """Return the share of the holdout, and its number of rows; `rows_in_time` are those of a table that time splits."""
     for share in HOLDOUT_SHARES:
-        rows = count_holdout_rows(table, replace(spec, split=SplitSpec(holdout=share)))
+        rows = (
+            count_holdout_rows(table, replace(spec, split=SplitSpec(holdout=share)))
+            if rows_in_time is None
+            else round(rows_in_time * share)
+        )
         if rows >= MIN_HOLDOUT:
             break
     return share, rows
+
+
+def _propose_positive(table: Table, goal: ColumnSummary) -> ProposedPositive | None:
+    """Return the rarer of two labels; None for labels such as no and yes, which say themselves what is positive."""
+    column = column_sql(goal.name)
+    counts = table.connection.execute(f"SELECT {column}, count(*) FROM cells GROUP BY 1 ORDER BY 2, 1 DESC").fetchall()
+    if is_usual_pair([label for label, _ in counts]):
+        return None
+    (label, rows), (_, others) = counts
+    return ProposedPositive(label, rows, rows < others)
+
+
+def _positive_notes(facts: TableFacts, path: str, model: str) -> Iterator[Diagnostic]:
+    found = facts.positive
+    if found is not None:
+        lines = model.splitlines()
+        line = next(at for at, text in enumerate(lines, start=1) if text.startswith("  positive: "))
+        why = "the rarer label" if found.is_rarer else "both labels have as many rows, and it sorts last"
+        yield Diagnostic(
+            "init-positive",
+            f"the positive class of {quote(facts.goal.name)} is taken to be {format_label(found.label)}"
+            f" ({found.rows:,} of {pluralize(facts.rows, 'row')}): {why}",
+            Location(path, line, 3, len(lines[line - 1]) - 2, lines[line - 1]),
+            "write the other label there if recall and precision are to be about it",
+            "note",
+        )
 
 
 def _infer_task(goal: ColumnSummary, path: str) -> Task:
@@ -150,7 +230,7 @@ def _infer_key(columns: Sequence[ColumnSummary], target: str) -> str | None:
     return next(iter(named + first), None)
 
 
-def _exclusion_reason(column: ColumnSummary, key: str | None, target: str) -> str | None:
+def _exclusion_reason(column: ColumnSummary, key: str | None, target: str, time: str | None) -> str | None:
     """Return why a column is not a feature, or None."""
     present = column.rows - column.nulls
     text = column.type == "string"
@@ -158,150 +238,17 @@ def _exclusion_reason(column: ColumnSummary, key: str | None, target: str) -> st
     reasons = (
         (column.name == target, None),
         (column.name == key, "identifies the row"),
+        (column.name == time, "is later in each row of the holdout than in all training rows"),
         (INDEX_PATTERN.fullmatch(column.name) is not None, f"is the index of a pandas table: {_TO_CSV_HELP}"),
         (column.can_identify_rows and _ID_PATTERN.search(column.name) is not None, "identifies the row"),
         (column.distinct <= 1, "has the same value in every row"),
-        (column.type in ("date", "timestamp"), "is a time: derive numbers from it"),
-        (column.type not in _NATIVE_TYPES, "has a type that models cannot use"),
-        (text and column.mean_length > LONG_TEXT, "is free text"),
-        (many, column.number_obstacle or "has too many values"),
+        (column.type not in NATIVE_TYPES, "has a type that models cannot use"),
+        (text and column.mean_length > LONG_TEXT, _FREE_TEXT),
+        (many and column.number_obstacle is not None, column.number_obstacle),
+        (many and column.spaced * 2 > present, _FREE_TEXT),
+        (many, "has too many values"),
     )
     return next((why for applies, why in reasons if applies), None)
-
-
-def _render_dataset(
-    name: str,
-    reading: TableReading,
-    columns: Sequence[ColumnSummary],
-    key: str | None,
-    share: float,
-    holdout_rows: int,
-    notes: Sequence[str],
-) -> str:
-    source = reading.source
-    options = yaml_options(source)
-    head = [
-        f"# yaml-language-server: $schema={SCHEMAS_URL}/dataset.schema.json",
-        f"# Written from {quote(source.path)}, {pluralize(columns[0].rows, 'row')}: types and limits for missing values are taken from the data.",
-        "# Add the rules that you know: min, max, values, pattern, unique.",
-        "apiVersion: mlops-ci/v1",
-        "kind: Dataset",
-        f"metadata: {{name: {yaml_scalar(name)}}}",
-        "spec:",
-        *(f"  # {note}" for note in (*notes, *_source_notes(reading))),
-        f"  source: {{type: {source.type}, path: {yaml_scalar(source.path)}{options and ', ' + options}}}",
-    ]
-    if key is None:
-        head += [
-            "  # No column identifies the rows. List the columns that do so together, or add one to the data: without a key, a",
-            "  # new column or a corrected value moves rows between training and holdout. Equal rows always go to the same side.",
-            "  # key: [...]",
-        ]
-    else:
-        head += [
-            "  # assumption: this column identifies a row, even if values in other columns change",
-            f"  key: [{yaml_scalar(key)}]",
-        ]
-    head += _render_split(share, holdout_rows)
-    return "\n".join(
-        [*head, "  columns:", *(f"    {_render_column(column, column.name == key, reading)}" for column in columns), ""]
-    )
-
-
-def _render_split(share: float, holdout_rows: int) -> list[str]:
-    if SMALLEST_HOLDOUT <= holdout_rows < MIN_HOLDOUT:
-        few = f"  # {pluralize(holdout_rows, 'row')} in the holdout: the model's `minRows` allows a verdict, which only a clear result reaches."
-        return [few, f"  split: {{holdout: {share:g}}}"]
-    if holdout_rows < MIN_HOLDOUT:
-        few = f"  # Only {pluralize(holdout_rows, 'row')} in the holdout; with fewer than {MIN_HOLDOUT} the gate is always inconclusive: add rows."
-        return [few, f"  split: {{holdout: {share:g}}}"]
-    if share == HOLDOUT_SHARES[0]:
-        return []
-    return [
-        f"  # {HOLDOUT_SHARES[0]:g} would leave fewer than {MIN_HOLDOUT} rows in the holdout",
-        f"  split: {{holdout: {share:g}}}",
-    ]
-
-
-def _source_notes(reading: TableReading) -> Iterator[str]:
-    source = reading.source
-    if source.index == "drop":
-        yield "The first column has no name: it is taken for an index, and left out."
-    if reading.index_name:
-        yield f"The first column has no name. It is called {reading.index_name}, since many rows are equal without it."
-    if source.nulls:
-        yield "Fields with these words are taken for missing values."
-    if source.decimal != "." or source.thousands is not None:
-        yield "How numbers are written is taken from the data: check it, since 1,234 is another number with a decimal comma."
-
-
-def _render_column(column: ColumnSummary, is_key: bool, reading: TableReading) -> str:
-    rules = [f"type: {column.type}"] if column.type in _NATIVE_TYPES else []
-    if column.name in reading.formats:
-        rules.append(f"format: {yaml_scalar(reading.formats[column.name])}")
-    share = column.nulls / column.rows
-    if share == 0:
-        rules.append("nulls: {max: 0}")
-    elif column.type in _NATIVE_TYPES:
-        slack = min(1.0, math.ceil(100 * (1.5 * share + 0.01)) / 100)
-        rules.append(f"nulls: {{max: {slack:g}}}")
-    rules += ["unique: true"] if is_key else []
-    hint = f"  # {column.number_obstacle}" if column.number_obstacle else ""
-    if doubtful := reading.doubtful_formats.get(column.name):
-        hint = f"  # would be dates with the right format: {' or '.join(map(yaml_scalar, doubtful))}"
-    return f"{yaml_scalar(column.name)}: {{{', '.join(rules)}}}{hint}"
-
-
-def _render_model(
-    name: str,
-    dataset: str,
-    task: Task,
-    goal: ColumnSummary,
-    features: Sequence[str],
-    left_out: Mapping[str, str],
-    holdout_rows: int,
-) -> str:
-    floor, against = _GATES[task]
-    few = SMALLEST_HOLDOUT <= holdout_rows < MIN_HOLDOUT
-    lines = [
-        f"# yaml-language-server: $schema={SCHEMAS_URL}/model.schema.json",
-        f"# Task assumed from the {goal.distinct:,} distinct values of the target: {task}.",
-        *(f"# Left out of the features: {quote(column)} {why}." for column, why in left_out.items()),
-        "apiVersion: mlops-ci/v1",
-        "kind: Model",
-        f"metadata: {{name: {yaml_scalar(name)}}}",
-        "spec:",
-        f"  task: {task}",
-        f"  dataset: {yaml_scalar(dataset)}",
-        f"  target: {yaml_scalar(goal.name)}",
-        "  features:",
-        *(f"    - {yaml_scalar(feature)}" for feature in features),
-        "  train:",
-        *_render_estimator(task, goal.rows),
-        "    seed: 7",
-        "  gate:",
-        *(
-            [f"    minRows: {holdout_rows}  # the holdout has no more; remove this when the table has grown"]
-            if few
-            else []
-        ),
-        "    requirements:",
-        f"      - {floor}  # the value that random guessing reaches; raise it to the value that you need",
-        f"      - {against}",
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def _render_estimator(task: Task, rows: int) -> Iterator[str]:
-    if rows < SMALL_TABLE:
-        yield f"    # a linear model, since {pluralize(rows, 'row')} are few for a model of trees"
-        linear = "Ridge" if task == "regression" else "LogisticRegression"
-        yield f"    estimator: sklearn.linear_model.{linear}"
-        if task != "regression":
-            yield "    params: {max_iter: 5000}"
-    else:
-        yield f"    estimator: {_HGB}{'Regressor' if task == 'regression' else 'Classifier'}"
 
 
 def _slug(text: str, otherwise: str) -> str:

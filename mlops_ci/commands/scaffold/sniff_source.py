@@ -7,7 +7,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -79,11 +79,11 @@ def sniff_source(table: Path) -> SniffedSource:
     return SniffedSource(source) if type == "jsonl" else _sniff_csv(table, source)
 
 
-def columns_of_table(table: Path) -> tuple[str, ...]:
-    """Return the names of a table's columns, in their order; raises as `sniff_source` and `open_table` do."""
+def columns_of_table(table: Path) -> Mapping[str, str]:
+    """Return the types of a table's columns by name, in their order; raises as `sniff_source` and `open_table` do."""
     source = sniff_source(table).source
     with open_table(table.parent, source_files(table.parent, source), DatasetSpec(source)) as opened:
-        return tuple(opened.types)
+        return dict(opened.types)
 
 
 def _source_type(table: Path) -> FileType:

@@ -11,7 +11,9 @@ from datetime import datetime
 from pathlib import Path
 
 from mlops_ci.commands.scaffold.catalog import template_files
-from mlops_ci.commands.scaffold.infer_specs import SCHEMAS_URL, specs_from_table
+from mlops_ci.commands.scaffold.infer_specs import specs_from_table
+from mlops_ci.commands.scaffold.render_specs import SCHEMAS_URL
+from mlops_ci.commands.scaffold.table_facts import NamedColumns
 from mlops_ci.core.diagnostics import Diagnostic, Location
 from mlops_ci.core.errors import Findings
 from mlops_ci.core.records.base import ProjectRef
@@ -40,14 +42,21 @@ class TableProject:
 
 
 def project_for_table(
-    table: Path, path: str, target: str, *, scratch: Path, now: datetime, environments: Sequence[str] = ENVIRONMENTS
+    table: Path,
+    path: str,
+    named: NamedColumns,
+    *,
+    scratch: Path,
+    now: datetime,
+    environments: Sequence[str] = ENVIRONMENTS,
 ) -> TableProject:
     """Return the project for a table that is at `path` in it. The specs were validated, and checked on the table in `scratch`.
 
     A copy of a training row in the holdout, which would be an error of the gate, is allowed in the specs with a comment.
     Raises as `specs_from_table` does.
     """
-    files = dict(specs_from_table(table, path, target))
+    made = specs_from_table(table, path, named.target, key=named.key, time=named.time)
+    files = dict(made.files)
     names = {kind: next(name for name in files if name.endswith(f".{kind}.yaml")) for kind in ("dataset", "model")}
     model = Path(names["model"]).name.partition(".")[0]
     for environment in environments:
@@ -55,8 +64,8 @@ def project_for_table(
     files[".gitignore"] = template_files("minimal")[".gitignore"]
     # git must not change line ends: the digest of a file is that of its bytes
     files[".gitattributes"] = b"* text=auto\n" + "".join(f"*{ending} -text\n" for ending in _ENDINGS).encode()
-    files["README.md"] = _render_readme(model, path, target, environments[0], names).encode()
-    findings = list(_size_findings(table, path))
+    files["README.md"] = _render_readme(model, path, named.target, environments[0], names).encode()
+    findings = [*made.notes, *_size_findings(table, path)]
     if table.stat().st_size <= TRIED_FILE:
         tried = _try_project(files, table, path, scratch / "tried", now)
         if any(found.id == "split-leak-rows" and found.severity == "error" for found in tried):

@@ -31,7 +31,7 @@ def csv(folder: Path, columns: Columns, name: str = "table.csv", separator: str 
 
 def infer(root: Path, table: Path, target: str) -> tuple[DatasetSpec, ModelSpec, str]:
     """Write the specs for a table, and return them as the tool reads them, with the model's text."""
-    files = scaffold.specs_from_table(table, table.relative_to(root).as_posix(), target)
+    files = scaffold.specs_from_table(table, table.relative_to(root).as_posix(), target).files
     for path, content in files.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_bytes(content)
@@ -108,16 +108,14 @@ def test_columns_that_tell_nothing_are_left_out_with_the_reason(tmp_path: Path) 
 
     dataset, model, text = infer(tmp_path, csv(tmp_path, columns), "y")
 
-    assert model.features == ("x", "country")
+    assert model.features == ("x", "country", "day", "at")
     assert dataset.key == ("order_id",)
     assert [line for line in text.splitlines() if line.startswith("# Left out")] == [
         "# Left out of the features: 'order_id' identifies the row.",
         "# Left out of the features: 'other_id' identifies the row.",
         "# Left out of the features: 'constant' has the same value in every row.",
         "# Left out of the features: 'empty' has the same value in every row.",
-        "# Left out of the features: 'day' is a time: derive numbers from it.",
-        "# Left out of the features: 'at' is a time: derive numbers from it.",
-        "# Left out of the features: 'comment' is free text.",
+        "# Left out of the features: 'comment' is free text: to use its words, add it to `features` and to `train.text`.",
         "# Left out of the features: 'name' has too many values.",
     ]
     assert (dataset.columns["day"].type, dataset.columns["at"].type) == ("date", "timestamp")
@@ -310,7 +308,7 @@ Make = Callable[[Path], Path]
 @pytest.mark.parametrize(
     ("make", "kind", "id"),
     [
-        (lambda folder: csv(folder, {"x": NOISE, "Y": labels(0, 1)}), UsageProblem, "init-target-unknown"),
+        (lambda folder: csv(folder, {"x": NOISE, "Y": labels(0, 1)}), UsageProblem, "init-column-unknown"),
         (lambda folder: csv(folder, {"x": NOISE, "y": labels(0, 1)}, "t.xlsx"), UsageProblem, "init-table-type"),
         (lambda folder: csv(folder, {"x": NOISE, "y": labels(0, 1, None)}), Findings, "init-target-nulls"),
         (lambda folder: csv(folder, {"x": NOISE, "y": labels(1)}), Findings, "init-target-constant"),

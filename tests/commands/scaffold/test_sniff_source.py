@@ -34,7 +34,7 @@ PLAIN = FRAME.to_csv(index=False)
 
 
 def inferred(root: Path, table: Path, target: str = "y") -> DatasetSpec:
-    for path, content in scaffold.specs_from_table(table, table.name, target).items():
+    for path, content in scaffold.specs_from_table(table, table.name, target).files.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_bytes(content)
     specs, diagnostics = load_specs(root)

@@ -30,7 +30,7 @@ def made(folder: Path, table: pd.DataFrame) -> tuple[TableProject, Specs]:
     table.to_csv(path, index=False)
     scratch = folder / "scratch"
     scratch.mkdir()
-    project = scaffold.project_for_table(path, "t.csv", "y", scratch=scratch, now=NOW)
+    project = scaffold.project_for_table(path, "t.csv", scaffold.NamedColumns("y"), scratch=scratch, now=NOW)
     for name, content in project.files.items():
         (folder / "project" / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / "project" / name).write_bytes(content)
