@@ -30,7 +30,7 @@ LARGE_FILE = 10_000_000  # bytes, above which git is a poor place for a file
 TRIED_FILE = 20_000_000  # bytes: a larger table is not read again here
 ENVIRONMENTS = ("staging", "prod")
 _PERFECT = 0.9999  # of a correlation
-_COLUMNS_A_QUERY = 50
+_COLUMNS_A_QUERY = 10  # each with two hash tables of its values: 50 columns take 300 MB
 
 
 @dataclass(frozen=True)
