@@ -146,3 +146,33 @@ def test_text_is_read_from_features_of_an_estimator(train: str, id: str | None, 
     (tmp_path / "m.yaml").write_text(MODEL.replace("NAME", "m").replace("{estimator: PATH}", train))
     found = [one for one in validate(context(tmp_path)).diagnostics if one.severity == "error"]
     assert [(one.id, one.location and one.location.line) for one in found] == ([(id, 10)] if id else [])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "id"),
+    [
+        ("target: y", "target: y\n  featuers: [a]", "spec-unknown-field"),
+        ("features: [a, b, c]", "features: [a, b, cc]", "column-unknown"),
+        ("metric: auc", "metric: auccc", "gate-metric-unknown"),
+        ("PATH", "sklearn.linear_model.LogisticRegression, params: {CC: 1}", "estimator-param-unknown"),
+        ("PATH", "catboost.CatBoostClassifier", "estimator-needs-wrapper"),
+    ],
+)
+def test_a_mistake_is_found_without_any_data_with_its_place_and_the_next_step(
+    old: str, new: str, id: str, tmp_path: Path
+) -> None:
+    """Given no table at all, when specs with a mistake are validated, then the mistake is found all the same."""
+    root = tmp_path / "repo"
+    root.mkdir()
+    (root / "mlops.yaml").write_text(PROJECT)
+    (root / "d.yaml").write_text(DATASET + "  columnsClosed: true\n")
+    model = MODEL.replace(old, new).replace("NAME", "m").replace("PATH", PATHS["linear"])
+    (root / "m.yaml").write_text(model)
+    outcome = validate(context(root, tmp_path / "cache"))
+    (found,) = [one for one in outcome.diagnostics if one.severity == "error"]
+    assert found.id == id
+    assert found.location is not None
+    assert found.location.path == "m.yaml"
+    assert found.location.line is not None
+    assert found.help
+    assert outcome.final_exit_code == Exit.USAGE
