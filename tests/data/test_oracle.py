@@ -155,10 +155,10 @@ def hold(table: dict[str, list[Any]], data: Any, bench: Any) -> None:
     assert len(set(digests.values())) == 1, digests
     name = data.draw(st.sampled_from(list(COLUMNS)))
     changed = data.draw(st.none() | data.draw(st.sampled_from(COLUMNS[name][1])))
-    if not oracle.are_equal(table[name][0], changed):
-        write_variants(
-            bench, {**table, name: [changed, *table[name][1:]]}, data.draw(st.randoms(use_true_random=False))
-        )
+    values = [changed, *table[name][1:]]
+    # no type of Arrow holds both a nanosecond and a day of the year 1000
+    if not oracle.are_equal(table[name][0], changed) and oracle.arrow_types(values, KINDS[name]):
+        write_variants(bench, {**table, name: values}, data.draw(st.randoms(use_true_random=False)))
         assert bench.content(columns=types, **variants["arrow"]) != digests["csv"]
 
 

@@ -125,7 +125,7 @@ def train_candidate(
             return replace(trained, diagnostics=(*trained.diagnostics, flaky), plan=Plan())
     if not trained.plan:
         return trained
-    now = tuple(write for write in trained.plan.writes if not isinstance(write, Upload))
+    now = tuple(write for write in trained.plan.writes if not isinstance(write, Push | Upload))
     uploads = Plan(tuple(write for write in trained.plan.writes if isinstance(write, Upload)))
     is_stored = yield Plan((*now, Push(None), DropFit(candidate.model.name, candidate.fit_key)))
     # another command may have stored a run of this candidate first, and that one counts

@@ -61,7 +61,11 @@ def end_by(number: signal.Signals, argv: list[str], folder: Path, scratch: Path)
     inputs = json.dumps({"models": "diagnosis"} if argv[-1] == "train" else {})
     argv = [str(started) if word == "STARTED" else word for word in argv]
     env = {**os.environ, "TMPDIR": str(scratch), "MLOPS_CI_INPUTS": inputs, "PYTHONPATH": str(Path.cwd())}
-    child = subprocess.Popen(argv, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has its background jobs ignore it
+    try:
+        child = subprocess.Popen(argv, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    finally:
+        signal.signal(signal.SIGINT, before)
     deadline = time.monotonic() + 120
     # at work: the query has begun, or a worker runs the slow code in a folder of its own
     while not (started.exists() or any(pid != child.pid for pid in processes_in(scratch) if is_worker(pid))):
