@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
+from collections.abc import Callable
 from types import FrameType
 
 GRACE_SECONDS = 3.0  # that a command has to end by itself
@@ -29,13 +31,17 @@ def handle_signals() -> None:
 
 def watch_signals() -> None:
     """Start the thread that ends this process a few seconds after a signal, with all that it would leave behind."""
-    import threading  # queries of the registry end sooner than any grace
+    # queries of the registry end sooner than any grace. The thread imports nothing: the command does so at the same time
+    import threading
+
+    from mlops_ci.core.leftovers import remove_leftovers
 
     heard, told = os.pipe()
     os.set_blocking(told, False)
     signal.set_wakeup_fd(told, warn_on_full_buffer=False)  # written to at once, also while the main thread runs a query
     os.register_at_fork(after_in_child=_forget)
-    threading.Thread(target=_wait_for_signal, args=(heard,), daemon=True, name="mlops-ci signals").start()
+    ends = (heard, remove_leftovers)
+    threading.Thread(target=_wait_for_signal, args=ends, daemon=True, name="mlops-ci signals").start()
 
 
 def received_signal() -> int | None:
@@ -52,11 +58,7 @@ def _end(number: int, _frame: FrameType | None) -> None:
     sys.exit(128 + number)
 
 
-def _wait_for_signal(heard: int) -> None:
-    import time
-
-    from mlops_ci.core.leftovers import remove_leftovers
-
+def _wait_for_signal(heard: int, remove_leftovers: Callable[[], None]) -> None:
     while (number := os.read(heard, 1)[0]) not in _NUMBERS or signal.getsignal(number) is not _end:
         pass
     time.sleep(GRACE_SECONDS)
