@@ -91,7 +91,7 @@ def fold_code(line: str, width: int | None) -> list[str]:
         while depth and display_width(current) + display_width(rest) > width and (current.strip() or rest[0] in "'\""):
             room = width - display_width(current) - 2
             if rest[0] in "'\"" and "\\" not in rest and room > 8 and display_width(rest) > width - len(indent):
-                cut = _cut(rest[1:-1], room)
+                cut = _cut_word(rest[1:-1], room)
                 lines.append(current + rest[: cut + 1] + rest[0])
                 rest = rest[0] + rest[cut + 1 :]
             elif current.strip():
@@ -117,11 +117,18 @@ def _fold_words(text: str, first: int, others: int) -> list[str]:
             lines.append(current)
             current, room = "", others
         while display_width(rest) > room:
-            cut = _cut(rest, room)
+            cut = _cut_word(rest, room)
             lines.append(rest[:cut])
             rest, room = rest[cut:], others
         current = rest
     return [*lines, current]
+
+
+def _cut_word(word: str, room: int) -> int:
+    """Return how many characters of a word stand on a line; a path is cut between its names, so that each can be read and found."""
+    cut = _cut(word, room)
+    after_slash = word.rfind("/", 0, cut) + 1
+    return after_slash if after_slash > 1 else cut
 
 
 def _cut(text: str, room: int) -> int:

@@ -36,6 +36,15 @@ def test_a_line_folds_without_losing_a_character(head: str, line: str, width: in
     assert "".join("".join(folded).split()) == "".join((head + line).split())
 
 
+@given(st.lists(st.text(st.sampled_from("abz.-"), min_size=1, max_size=30), min_size=1, max_size=12), WIDTHS)
+def test_a_path_is_cut_between_its_names_only(names: list[str], width: int) -> None:
+    path = "/".join(names)
+    text = fold_line(f"stored in {path}", width)
+    code = lay_out([CodeText(f"f('{path}')")], width).split("\n")
+    for folded in (text, [line.strip().strip("f()'") for line in code]):
+        assert all(any(name in line for line in folded) for name in names)
+
+
 @given(st.integers(1, 12), st.data(), st.sampled_from(["", "    "]), WIDTHS, st.booleans())
 def test_a_table_folds_without_losing_a_character(
     columns: int, data: st.DataObject, indent: str, width: int, colour: bool

@@ -98,7 +98,9 @@ class Runner:
             for slug, place in self.actions.items():
                 command += ["--local-repository", f"{slug}={place}"]
             limits = {name: os.environ[name] for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-            for key, value in {"ARTIFACTS": str(folder / "artifacts"), **limits, **self.env, **(env or {})}.items():
+            # act gives steps a terminal, which folds lines; GitHub gives none
+            fixed = {"ARTIFACTS": str(folder / "artifacts"), "COLUMNS": "1000"}
+            for key, value in {**fixed, **limits, **self.env, **(env or {})}.items():
                 command += ["--env", f"{key}={value}"]
             for key, value in (inputs or {}).items():
                 command += ["--input", f"{key}={value}"]
