@@ -60,4 +60,4 @@ def _trial_findings(context: Context, specs: Specs) -> Iterator[Diagnostic]:
                 known = run_trial(trial, context.root, context.scratch)
                 write_cache_entry(context.cache, key, known)
             results[key] = known
-        yield from results[key].findings_at(model.locate("spec", "train", key=True))
+        yield from results[key].findings_at(model)

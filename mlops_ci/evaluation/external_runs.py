@@ -113,7 +113,7 @@ def import_run(project: Project, repo: Repository, candidate: Candidate, artifac
     # the spec defines the format, not the run's claim
     model.write_bytes(_read_blob(repo, artifact.run, f"{run_store.MODEL_FOLDER}{task.packager.entry_file}"))
     source = SplitSource(context.root, candidate.dataset_by_rules, candidate.snapshot.files)
-    sides = write_split_files(source, spec.features, spec.target, scratch, sides=("train",))
+    sides = write_split_files(source, spec.columns, spec.target, scratch, order=spec.features, sides=("train",))
     if secret := candidate.secret_columns:
         task = replace(task, secret=secret, personal_rows=sides.train)
     golden = make_golden_rows(sides.train, candidate.inputs, candidate.golden, candidate.dataset.spec.columns)

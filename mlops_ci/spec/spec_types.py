@@ -18,6 +18,7 @@ from mlops_ci.spec.source_types import SealedSource as SealedSource
 from mlops_ci.spec.source_types import (
     SourceSpec as SourceSpec,  # a spec type like the others, kept in a file of its own
 )
+from mlops_ci.spec.train_spec import TrainSpec as TrainSpec  # the same
 
 ColumnType = Literal["string", "integer", "number", "boolean", "date", "timestamp"]
 Task = Literal["binary-classification", "multiclass-classification", "regression"]
@@ -213,22 +214,6 @@ class DatasetSpec:
 
 
 @dataclass(frozen=True)
-class TrainSpec:
-    """How a candidate is trained: an estimator by dotted path, or a function in the repository's code.
-
-    `framework` names the plugin that fits and packages the model; None means scikit-learn.
-    """
-
-    estimator: str | None = None
-    entrypoint: str | None = None
-    params: Mapping[str, Any] = field(default_factory=dict)
-    seed: int = 0
-    trusted: tuple[str, ...] = ()
-    framework: str | None = None
-    text: tuple[str, ...] = ()  # features that are read as words
-
-
-@dataclass(frozen=True)
 class SliceSpec:
     """A slice: the holdout rows for which the condition `where` is true."""
 
@@ -324,6 +309,11 @@ class ModelSpec:
     evaluate: EvaluateSpec = EvaluateSpec()
     gate: GateSpec = GateSpec()
     release: ReleaseSpec = ReleaseSpec()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that a training reads beside the target: the features, and those that only the training reads."""
+        return (*self.features, *self.train.training_columns)
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,9 @@ def require_answer(
         errors = withhold_texts(errors) if task.personal else errors
         usage = getattr(given, "usage", False)
         output = "" if usage else protocol.as_quote(ended.tail)
-        raise (UsageProblem if usage else Findings)([_add_context(one, task.where, output) for one in errors])
+        raise (UsageProblem if usage else Findings)(
+            [_add_context(one, task.place_of(one.id), output) for one in errors]
+        )
     answer: protocol.T = given
     return answer
 
@@ -47,7 +49,7 @@ def training_failure(message: str, ended: ProcessResult, where: Location | None)
 
 
 def _add_context(error: Diagnostic, where: Location | None, output: str) -> Diagnostic:
-    """Return the error with the spec's train block as its default place, and the worker's output in its help."""
+    """Return the error with the spec's place as its default, and the worker's output in its help."""
     help = "\n".join(part for part in (error.help, output) if part)
     return replace(error, location=error.location or where, help=help or None)
 

@@ -145,4 +145,5 @@ def _train_job(task: TrainingTask, data: Path, out: Path) -> protocol.TrainJob:
         params=task.train.params,
         seed=task.train.seed,
         text=task.train.text,
+        weights=task.train.weights,
     )

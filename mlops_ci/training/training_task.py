@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mlops_ci.core.diagnostics import Location
@@ -14,6 +15,7 @@ from mlops_ci.training.frameworks.sklearn import SKLEARN
 from mlops_ci.training.frameworks.table import load_framework
 from mlops_ci.training.packaging.protocol import Packager
 from mlops_ci.training.packaging.table import load_packager
+from mlops_ci.training.spec_places import spec_field
 from mlops_ci.training.workers.protocol import CURRENT_INTERPRETER, Interpreter
 
 
@@ -21,7 +23,8 @@ from mlops_ci.training.workers.protocol import CURRENT_INTERPRETER, Interpreter
 class TrainingTask:
     """One model to fit and to package.
 
-    `root` is the folder of entrypoints, and `where` the place of the spec's train block, for messages. `timeout` is the
+    `root` is the folder of entrypoints. For messages, `where` is the place of the spec's train block, and `places` are those
+    of its fields, by name. `timeout` is the
     limit of each process in seconds. `interpreter` runs the processes that fit and load the model. `personal`
     are the inputs and targets that are personal data: the texts of these processes are then withheld. The model
     file must not hold values of those that are `secret`, which the parquet file `personal_rows` has.
@@ -39,6 +42,11 @@ class TrainingTask:
     personal: tuple[str, ...] = ()
     secret: tuple[str, ...] = ()
     personal_rows: Path | None = None
+    places: Mapping[str, Location] = field(default_factory=dict)
+
+    def place_of(self, id: str) -> Location | None:
+        """Return the place that a finding of this id is about, by `spec_field`; by default the spec's train block."""
+        return self.places.get(spec_field(id) or "", self.where)
 
     @property
     def framework(self) -> Framework:

@@ -4,34 +4,48 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mlops_ci.core.codec import encode
-from mlops_ci.core.diagnostics import Diagnostic, Location
+from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.digest import digest_json
 from mlops_ci.core.errors import ToolError
 from mlops_ci.core.records.training_run import ModelField, TrainingEnvironment
+from mlops_ci.spec.located_spec import LocatedSpec
 from mlops_ci.spec.spec_types import DatasetSpec, ModelSpec
 from mlops_ci.training.environment import training_environment
 from mlops_ci.training.packaging.reviewed_types import read_reviewed_types
+from mlops_ci.training.spec_places import field_places, spec_field
 
 ROWS = 50
 TRIAL_FORMAT = 1  # increase it when the same spec and environment would give another finding
 _TIMEOUT = 60.0  # seconds
 _SEED = 7
 # what cannot depend on the rows; any other failure may be one of the generated rows alone
-_CERTAIN = frozenset({"estimator-params-invalid", "estimator-unknown", "model-not-packable", "model-types-untrusted"})
+_CERTAIN = frozenset(
+    {
+        "estimator-params-invalid",
+        "estimator-unknown",
+        "model-not-packable",
+        "model-types-untrusted",
+        "train-weights-unsupported",
+    }
+)
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What is tried: the estimator with its parameters, and columns as the dataset's spec declares them."""
+    """What is tried: the estimator with its parameters, and columns as the dataset's spec declares them.
+
+    `columns` are those that only the training reads.
+    """
 
     model: ModelSpec
     inputs: tuple[ModelField, ...]
     output: ModelField
+    columns: tuple[ModelField, ...]
     nullable: tuple[str, ...]
     environment: TrainingEnvironment
 
@@ -39,7 +53,7 @@ class Trial:
     def key(self) -> str:
         """The digest of everything that the findings depend on."""
         packages = dict(self.environment.packages)
-        columns = [encode(self.inputs), encode(self.output), list(self.nullable)]
+        columns = [encode(self.inputs), encode(self.output), list(self.nullable), *encode(self.columns)]
         train, versions = (
             encode(self.model.train),
             [self.environment.python, packages, sorted(read_reviewed_types().nodes)],
@@ -53,9 +67,10 @@ class TrialResult:
 
     diagnostics: tuple[Diagnostic, ...] = ()
 
-    def findings_at(self, where: Location | None) -> tuple[Diagnostic, ...]:
-        """Return the findings at the place of a spec's train block."""
-        return tuple(Diagnostic(one.id, one.message, where, one.help, one.severity) for one in self.diagnostics)
+    def findings_at(self, model: LocatedSpec[ModelSpec]) -> tuple[Diagnostic, ...]:
+        """Return the findings at their places in a spec: its train block, or a field of it."""
+        places, block = field_places(model), model.locate("spec", "train", key=True)
+        return tuple(replace(one, location=places.get(spec_field(one.id) or "", block)) for one in self.diagnostics)
 
 
 def plan_trial(model: ModelSpec, dataset: DatasetSpec) -> Trial | None:
@@ -77,6 +92,7 @@ def plan_trial(model: ModelSpec, dataset: DatasetSpec) -> Trial | None:
         model,
         tuple(field(name, "number") for name in model.features),
         field(model.target, kinds.get(model.task, "string")),
+        tuple(field(name, "number") for name in train.training_columns),
         nullable,
         training_environment([train.estimator]),
     )
@@ -139,6 +155,10 @@ def _generated_columns(trial: Trial) -> Mapping[str, Any]:
     for one in trial.inputs:
         missing = rng.random(ROWS) < (0.1 if one.name in trial.nullable else 0.0)
         columns[one.name] = _generated_values(one.type, rng, missing)
+    for one in trial.columns:
+        columns[one.name] = _generated_values(one.type, rng, np.zeros(ROWS, dtype=bool))
+    if (weights := trial.model.train.weights_column) is not None:
+        columns[weights] = rng.integers(1, 9, ROWS)
     classes = 3 if trial.model.task == "multiclass-classification" else 2
     labels = rng.permutation(np.arange(ROWS) % classes)
     if trial.model.task == "regression":

@@ -149,6 +149,45 @@ def test_text_is_read_from_features_of_an_estimator(train: str, id: str | None, 
 
 
 @pytest.mark.parametrize(
+    ("task", "train", "id"),
+    [
+        ("binary-classification", "sklearn.linear_model.LogisticRegression, weights: w", None),
+        ("binary-classification", "sklearn.linear_model.LogisticRegression, weights: balanced", None),
+        ("regression", "sklearn.linear_model.Ridge, weights: balanced", "train-weights-task"),
+        ("binary-classification", "sklearn.linear_model.LogisticRegression, weights: a", "train-weights-column"),
+        ("binary-classification", "sklearn.linear_model.LogisticRegression, weights: y", "train-weights-column"),
+        ("binary-classification", "sklearn.linear_model.LogisticRegression, weights: word", "train-weights-column"),
+        ("binary-classification", "sklearn.neighbors.KNeighborsClassifier, weights: w", "train-weights-unsupported"),
+    ],
+)
+def test_weights_that_an_estimator_cannot_use_are_found_with_their_place(
+    task: str, train: str, id: str | None, tmp_path: Path
+) -> None:
+    (tmp_path / "mlops.yaml").write_text(PROJECT)
+    (tmp_path / "d.yaml").write_text(
+        DATASET.replace("columns: {", "columns: {w: {type: number}, word: {type: string}, ")
+    )
+    text = MODEL.replace("NAME", "m").replace("PATH", train).replace("binary-classification", task)
+    if task == "regression":
+        text = text.replace("target: y", "target: w").replace("metric: auc, min: 0.5", "metric: rmse, max: 9")
+    (tmp_path / "m.yaml").write_text(text)
+    found = [one for one in validate(context(tmp_path, tmp_path / "cache")).diagnostics if one.severity == "error"]
+    assert [one.id for one in found] == ([id] if id else [])
+    column = text.splitlines()[9].index("weights: ") + len("weights: ") + 1
+    assert all(one.location and (one.location.line, one.location.column) == (10, column) for one in found)
+
+
+def test_balanced_is_never_taken_for_a_column_of_this_name(tmp_path: Path) -> None:
+    (tmp_path / "mlops.yaml").write_text(PROJECT)
+    (tmp_path / "d.yaml").write_text(DATASET.replace("columns: {", "columns: {balanced: {type: number}, "))
+    train = "sklearn.linear_model.LogisticRegression, weights: balanced"
+    (tmp_path / "m.yaml").write_text(MODEL.replace("NAME", "m").replace("PATH", train))
+    (found,) = [one for one in validate(context(tmp_path)).diagnostics if one.severity == "error"]
+    assert found.id == "train-weights-column"
+    assert "ambiguous" in found.message
+
+
+@pytest.mark.parametrize(
     ("old", "new", "id"),
     [
         ("target: y", "target: y\n  featuers: [a]", "spec-unknown-field"),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mlops_ci.core.errors import Findings
 from mlops_ci.core.records.base import FileDigest
 from mlops_ci.evaluation.base_branch_rules import RowDependence
 from mlops_ci.evaluation.candidates.candidate import Candidate, dataset_with_split
@@ -34,13 +35,40 @@ def test_the_same_files_are_the_same_candidate_wherever_they_are(root: Path, tmp
         ("delay.yaml", MODEL.replace("[hour, distance]", "[hour]")),
         ("flights.yaml", DATASET + "  split: {holdout: 0.4}\n"),
         ("flights.csv", ROWS.replace(".5,", ".25,")),
+        ("delay.yaml", MODEL.replace("seed: 7", "seed: 7, weights: balanced")),
+        ("delay.yaml", MODEL.replace("seed: 7", "seed: 7, weights: id")),
     ],
-    ids=["another seed", "other inputs", "another split", "other rows"],
+    ids=["another seed", "other inputs", "another split", "other rows", "balanced classes", "weights of rows"],
 )
 def test_what_decides_the_model_decides_its_key(root: Path, name: str, text: str) -> None:
     before = identify(root).key
     (root / name).write_text(text)
     assert identify(root).key != before
+
+
+def test_the_weights_of_training_rows_decide_the_model_and_those_of_the_holdout_do_not(root: Path) -> None:
+    """Given a weights column, when a value on one side is another, then it is another run if rows of that side are learned."""
+    head, *rows = ROWS.splitlines()
+    sides = {_is_held_out(at): at for at in range(len(rows))}
+
+    def key(changed: int | None = None) -> str:
+        weighted = [f"{row},{2 if at == changed else 1}" for at, row in enumerate(rows)]
+        (root / "flights.csv").write_text("\n".join([f"{head},w", *weighted]) + "\n")
+        return identify(root).key
+
+    (root / "delay.yaml").write_text(MODEL.replace("seed: 7", "seed: 7, weights: w"))
+    before = key()
+    assert key(sides[False]) != before
+    assert key(sides[True]) == before
+
+
+@pytest.mark.parametrize(("weights", "id"), [("origin", "train-weights-column"), ("weight", "model-column-missing")])
+def test_a_weights_column_has_to_exist_and_to_hold_numbers(root: Path, weights: str, id: str) -> None:
+    (root / "delay.yaml").write_text(MODEL.replace("seed: 7", f"seed: 7, weights: {weights}"))
+    with pytest.raises(Findings) as caught:
+        identify(root)
+    (found,) = caught.value.diagnostics
+    assert (found.id, found.location and found.location.line) == (id, 9)
 
 
 def test_what_only_judges_the_model_is_not_part_of_its_key(root: Path) -> None:

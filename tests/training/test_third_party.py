@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -110,3 +111,12 @@ def test_a_framework_that_nobody_offers_is_the_specs_fault(tmp_path: Path) -> No
         UsageProblem, match="there is no framework 'constant', neither built in nor in an installed package"
     ):
         fit_model(task(tmp_path, "constant"), tmp_path / "train.parquet", tmp_path / "scratch")
+
+
+@pytest.mark.usefixtures("in_process", "installed")
+def test_a_framework_that_does_not_read_weights_refuses_them(tmp_path: Path) -> None:
+    pd.DataFrame({"a": [1.0, 2.0], "y": [3.0, 5.0], "w": [1.0, 2.0]}).to_parquet(tmp_path / "train.parquet")
+    weighted = replace(task(tmp_path, "constant"), train=TrainSpec(framework="constant", weights="w"))
+    with pytest.raises(UsageProblem) as caught:
+        fit_model(weighted, tmp_path / "train.parquet", tmp_path / "scratch")
+    assert caught.value.diagnostics[0].id == "train-options-unsupported"

@@ -23,7 +23,7 @@ from mlops_ci.evaluation.base_branch_rules import (
     effective_rules,
     rule_change_warnings,
 )
-from mlops_ci.evaluation.candidates.columns import missing_column_findings
+from mlops_ci.evaluation.candidates.columns import missing_column_findings, training_column_findings
 from mlops_ci.evaluation.candidates.opponents import Opponents
 from mlops_ci.repository.context import Project
 from mlops_ci.spec.defaults import default_requirements
@@ -83,9 +83,9 @@ class Candidate:
 
     @property
     def personal_columns(self) -> tuple[str, ...]:
-        """The model's inputs and target that are tagged as personal data."""
+        """The columns of the training that are tagged as personal data."""
         spec = self.model.spec
-        return personal_inputs((*spec.features, spec.target), self.dataset.spec)
+        return personal_inputs((*spec.columns, spec.target), self.dataset.spec)
 
     @property
     def secret_columns(self) -> tuple[str, ...]:
@@ -197,13 +197,13 @@ def identify_candidate(
     dataset = project.specs.datasets[spec.dataset]
     types = {column.name: column.type for column in data.columns}
     rules = effective_rules(base, project, model, dataset)
-    if missing := missing_column_findings(model, rules, types):
+    if missing := missing_column_findings(model, rules, types) or training_column_findings(model, types):
         raise Findings(missing)
     if problem := _personal_classes(model, dataset.spec, types[spec.target]):
         raise Findings([problem])  # before the classes are written anywhere
     dataset_by_rules = dataset_with_split(dataset, rules.split)
     source = SplitSource(context.root, dataset_by_rules, data.files)
-    sides = split_dataset(source, spec.features, spec.target, context.cache)
+    sides = split_dataset(source, spec.columns, spec.target, context.cache)
     findings = target_findings(sides, spec.target, spec.task, model.locate("spec", "target"))
     if spec.task == "binary-classification":
         findings += tuple(positive_class_findings(model, sides.target.labels, rules.positive, rules.base or ""))

@@ -10,6 +10,7 @@ from mlops_ci.evaluation.base_branch_rules import GateRules
 from mlops_ci.spec.located_spec import LocatedSpec
 from mlops_ci.spec.slice_conditions import parse_condition
 from mlops_ci.spec.spec_types import ModelSpec
+from mlops_ci.spec.validation.training import weights_column_findings
 
 
 def required_columns(rules: GateRules) -> dict[str, tuple[str | int, ...]]:
@@ -55,6 +56,8 @@ def missing_column_findings(
     places: list[tuple[str, tuple[str | int, ...]]] = []
     places += [(name, ("spec", "features", index)) for index, name in enumerate(spec.features)]
     places += [(spec.target, ("spec", "target"))]
+    if spec.train.weights_column is not None:
+        places += [(spec.train.weights_column, ("spec", "train", "weights"))]
     places += list(by_rules.items())
     findings = []
     for name, place in places:
@@ -65,3 +68,8 @@ def missing_column_findings(
         message = f"dataset '{spec.dataset}' has no column '{name}'{needed_by}"
         findings.append(Diagnostic("model-column-missing", message, model.locate(*place), help))
     return tuple(findings)
+
+
+def training_column_findings(model: LocatedSpec[ModelSpec], types: Mapping[str, str]) -> tuple[Diagnostic, ...]:
+    """Return the findings about columns that only the training reads; `types` are those of the data's columns."""
+    return tuple(weights_column_findings(model, types))

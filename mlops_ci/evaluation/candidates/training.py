@@ -24,6 +24,7 @@ from mlops_ci.repository.context import Project
 from mlops_ci.training.fit import UninspectedModel, package_fit, run_training
 from mlops_ci.training.golden import GoldenRows, make_golden_rows
 from mlops_ci.training.package import FittedModel, make_folder
+from mlops_ci.training.spec_places import field_places
 from mlops_ci.training.training_task import TrainingTask
 from mlops_ci.training.workers.protocol import CURRENT_INTERPRETER, Interpreter, prepare_worker
 
@@ -68,7 +69,7 @@ def _write_training_inputs(
         )  # the worker imports while this process writes the rows
     source = SplitSource(context.root, candidate.dataset_by_rules, candidate.snapshot.files)
     # the training process must not find the holdout, so it is not written
-    sides = write_split_files(source, spec.features, spec.target, scratch, sides=("train",))
+    sides = write_split_files(source, spec.columns, spec.target, scratch, order=spec.features, sides=("train",))
     task = replace(training_task(candidate, context.root), interpreter=interpreter)
     if secret := candidate.secret_columns:
         task = replace(task, secret=secret, personal_rows=sides.train)
@@ -90,6 +91,7 @@ def training_task(candidate: Candidate, root: Path) -> TrainingTask:
         root=root,
         environment=candidate.environment,
         where=candidate.model.locate("spec", "train", key=True),
+        places=field_places(candidate.model),
         personal=candidate.personal_columns,
     )
 

@@ -44,7 +44,7 @@ def open_holdout(project: Project, candidate: Candidate) -> Iterator[Candidate]:
         files = candidate.snapshot.files
         sides = split_dataset(
             SplitSource(context.root, candidate.dataset_by_rules, files, holdout),
-            spec.features,
+            spec.columns,
             spec.target,
             context.cache,
         )

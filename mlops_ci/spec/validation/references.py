@@ -17,6 +17,7 @@ from mlops_ci.spec.validation.estimator import training_code_findings
 from mlops_ci.spec.validation.evaluation import evaluation_spec_findings
 from mlops_ci.spec.validation.gate import gate_spec_findings
 from mlops_ci.spec.validation.positive import positive_spec_findings
+from mlops_ci.spec.validation.training import training_options_findings
 
 
 @dataclass(frozen=True)
@@ -164,6 +165,7 @@ def _model_findings(
     yield from evaluation_spec_findings(root, model, data)
     yield from gate_spec_findings(model)
     yield from training_code_findings(root, model)
+    yield from training_options_findings(model, data)
 
 
 def _model_column_findings(model: LocatedSpec[ModelSpec], data: LocatedSpec[DatasetSpec]) -> Iterator[Diagnostic]:

@@ -28,6 +28,16 @@ class EstimatorRecipe:
 
 
 @dataclass(frozen=True)
+class FitOptions:
+    """What a fit reads beside the features and the target.
+
+    `weights` are the weights of the n rows, an array [n] of finite numbers of at least 0 that are not all 0; or None.
+    """
+
+    weights: Any = None
+
+
+@dataclass(frozen=True)
 class Framework:
     """A machine learning framework. Its functions run only in the training process.
 
@@ -37,6 +47,8 @@ class Framework:
     `build(recipe)` returns the unfitted estimator with its seeds set. It raises UsageProblem when the spec names an
     estimator that does not exist or gives unsuitable parameters, and Findings when the repository's function fails.
     `fit(estimator, x, y)` fits the estimator in place on a pandas frame of features and an array of the target.
+    `fit_with(estimator, x, y, options)` does the same for a spec with weights. It raises UsageProblem for an estimator that
+    cannot use them. A framework without it refuses such a spec.
     """
 
     name: str
@@ -44,3 +56,4 @@ class Framework:
     set_global_seeds: Callable[[int], None]
     build: Callable[[EstimatorRecipe], Any]
     fit: Callable[[Any, Any, Any], None]
+    fit_with: Callable[[Any, Any, Any, FitOptions], None] | None = None

@@ -11,8 +11,9 @@ from typing import Any, TypeGuard
 from mlops_ci.core.diagnostics import Location
 from mlops_ci.core.errors import Findings, UsageProblem, error_headline
 from mlops_ci.core.suggestions import find_nearest
+from mlops_ci.training.frameworks.fit_keywords import find_fit_keyword, last_step
 from mlops_ci.training.frameworks.preprocess import add_preprocessing
-from mlops_ci.training.frameworks.protocol import EstimatorRecipe, Framework
+from mlops_ci.training.frameworks.protocol import EstimatorRecipe, FitOptions, Framework
 from mlops_ci.training.user_code import CALL_HELP, call_user_code, load_entrypoint
 
 _METHODS = ("fit", "predict", "get_params")  # an object with these methods is an estimator
@@ -56,6 +57,18 @@ def set_global_seeds(seed: int) -> None:
 def fit_estimator(estimator: Any, x: Any, y: Any) -> None:
     """Fit an estimator in place."""
     estimator.fit(x, y)
+
+
+def fit_estimator_with(estimator: Any, x: Any, y: Any, options: FitOptions) -> None:
+    """Fit an estimator in place with weights; raises UsageProblem `train-weights-unsupported` when it takes none."""
+    keyword = find_fit_keyword(estimator, "sample_weight")
+    if keyword is None:
+        raise UsageProblem.of(
+            "train-weights-unsupported",
+            f"the `fit` of {type(last_step(estimator)).__name__} takes no `sample_weight`, so the weights would not be used",
+            help="Delete `weights`, or choose an estimator whose fit takes them.",
+        )
+    estimator.fit(x, y, **{keyword: options.weights})
 
 
 def set_seeds(estimator: Any, seed: int) -> Any:
@@ -123,4 +136,5 @@ SKLEARN = Framework(
     set_global_seeds=set_global_seeds,
     build=build_estimator,
     fit=fit_estimator,
+    fit_with=fit_estimator_with,
 )

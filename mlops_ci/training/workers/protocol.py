@@ -68,6 +68,7 @@ class TrainJob:
     params: Mapping[str, Any]
     seed: int
     text: tuple[str, ...] = ()
+    weights: str | None = None  # as in the spec
 
     @property
     def is_library_only(self) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from mlops_ci.core.errors import Findings, ToolError, UsageProblem, error_headline
 from mlops_ci.training import frame, user_code
 from mlops_ci.training.environment import loaded_threadpools
-from mlops_ci.training.frameworks.protocol import EstimatorRecipe
+from mlops_ci.training.frameworks.protocol import EstimatorRecipe, FitOptions, Framework
 from mlops_ci.training.frameworks.sklearn import SKLEARN
 from mlops_ci.training.frameworks.table import load_framework
 from mlops_ci.training.library_imports import LIBRARIES, import_libraries
@@ -18,6 +19,7 @@ from mlops_ci.training.packaging.protocol import Packager
 from mlops_ci.training.packaging.structural_digest import OpaqueObjectError
 from mlops_ci.training.packaging.table import load_packager
 from mlops_ci.training.workers import protocol
+from mlops_ci.training.workers.fit_options import read_fit_options
 
 
 def main(path: str) -> None:
@@ -56,14 +58,29 @@ def fit_and_package(job: protocol.TrainJob) -> protocol.TrainAnswer:
         )
     )
     what, help = "the estimator could not be described", "The traceback is in the training log."
+    fit = _choose_fit(framework, read_fit_options(job, rows, y))
     described = user_code.call_user_code(lambda: repr(model), "train-failed", what, help, root)
     started = time.perf_counter()
-    user_code.call_user_code(lambda: framework.fit(model, x, y), "train-failed", "fitting failed", help, root)
+    user_code.call_user_code(lambda: fit(model, x, y), "train-failed", "fitting failed", help, root)
     seconds = time.perf_counter() - started
     _write_model_file(load_packager(framework.packager), model, Path(job.out), root)
     return protocol.TrainAnswer(
         estimator=protocol.printable_line(described, 2000), seconds=seconds, threadpools=loaded_threadpools()
     )
+
+
+def _choose_fit(framework: Framework, options: FitOptions | None) -> Callable[[Any, Any, Any], None]:
+    """Return the function that fits an estimator with the options; raises UsageProblem when the framework has none."""
+    if options is None:
+        return framework.fit
+    if framework.fit_with is None:
+        raise UsageProblem.of(
+            "train-options-unsupported",
+            f"the framework '{framework.name}' does not read `weights`",
+            help="Delete it from `train`, or ask the framework's author for `fit_with`.",
+        )
+    fit_with = framework.fit_with
+    return lambda model, x, y: fit_with(model, x, y, options)
 
 
 def _sorted_labels(y: Any, task: str) -> tuple[Any, ...]:
