@@ -71,6 +71,19 @@ def test_all_checks_of_a_dataset_share_a_time(bench: Any, monkeypatch: pytest.Mo
     ]
 
 
+def test_checks_that_are_each_quick_enough_share_the_time_too(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change's author can write any number of checks that each end just in time."""
+    monkeypatch.setattr(evaluation, "TOTAL_LIMITS", 0.05)
+    bench.csv("id\n1\n")
+    slow = limited(
+        "(SELECT count(*) FROM range(20000000) t(i) WHERE hash(i + id) % 7 = 1) > 0", 20
+    )  # a part of a second
+    found = bench.snapshot(checks=(slow,) * 40)[1]
+    assert {(item.id, item.message.partition("than ")[2]) for item in found} == {
+        ("check-sql-limit", "1 s together with the dataset's other custom-sql checks")
+    }
+
+
 def test_a_result_that_a_limit_cut_short_is_not_stored(bench: Any, tmp_path: Path) -> None:
     bench.csv("id\n1\n")
     stored = type(bench)(bench.root, cache=tmp_path / "cache")

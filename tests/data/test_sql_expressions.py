@@ -113,6 +113,8 @@ $1 > 0
 id > 0; DROP TABLE data
 1); SELECT (2
 true), (true
+true) UNION SELECT (true
+true) EXCEPT SELECT (false
 x >
 """.strip().splitlines()
 

@@ -6,7 +6,6 @@ import json
 import signal
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from mlops_ci.core import process
@@ -45,19 +44,15 @@ def evaluate_custom_sql(table: Table, spec: DatasetSpec) -> tuple[CustomSqlAnswe
                 answers |= {check.index: CustomSqlAnswer(check.index, exceeded=why) for check in pending}
                 break
             began = time.monotonic()
-            answers |= _run_worker(table, spec, [_shorten(check, left) for check in pending], folder)
+            answers |= _run_worker(table, spec, pending, folder, left)
             left -= time.monotonic() - began
     return tuple(answers[check.index] for check in checks)
 
 
-def _shorten(check: CustomSqlCheck, left: float) -> CustomSqlCheck:
-    return replace(check, max_seconds=min(check.max_seconds, max(round(left, 1), 0.1)))
-
-
 def _run_worker(
-    table: Table, spec: DatasetSpec, checks: Sequence[CustomSqlCheck], folder: Path
+    table: Table, spec: DatasetSpec, checks: Sequence[CustomSqlCheck], folder: Path, seconds: float
 ) -> Mapping[int, CustomSqlAnswer]:
-    """Return the answers of one process: at least one, since whoever ends it has one too."""
+    """Return the answers of one process: at least one, unless it took the `seconds` that are left for all checks."""
     if table.files is None:
         raise ValueError("the table was not read from files")
     job = CustomSqlJob(
@@ -68,6 +63,7 @@ def _run_worker(
         key=spec.key,
         pii=tuple(sorted(personal_columns(spec))),
         checks=tuple(checks),
+        seconds=seconds,
         spill=str(folder / "spill"),
     )
     (folder / _JOB_FILE).write_text(json.dumps(encode(job)), encoding="utf-8")
@@ -77,6 +73,9 @@ def _run_worker(
     found = {answer.index: answer for answer in _read_answers(folder / ANSWERS_FILE)}
     unanswered = next((check for check in checks if check.index not in found), None)
     if unanswered is None or any(answer.exceeded for answer in found.values()):
+        return found
+    is_cut_short = unanswered.max_seconds > seconds - sum(answer.seconds for answer in found.values())
+    if is_cut_short and ended.returncode in (0, -signal.SIGALRM):
         return found
     return {**found, unanswered.index: _answer_for_dead(unanswered, ended)}
 

@@ -65,7 +65,9 @@ class ExpressionJudge:
         tree = self._parse(sql)
         if isinstance(tree, str):
             return tree
-        if len(tree["statements"]) != 1 or len(selected := tree["statements"][0]["node"]["select_list"]) != 1:
+        # a query without such a list joins several, as UNION does
+        selected = tree["statements"][0]["node"].get("select_list", ())
+        if len(tree["statements"]) != 1 or len(selected) != 1:
             return "it is more than one expression"
         named = frozenset(_names_of_subqueries(selected))
         if hidden := next(filter(self._is_relation, sorted(named)), None):

@@ -26,7 +26,8 @@ class CustomSqlCheck:
 class CustomSqlJob:
     """The files to read, in the form that engines read, what the spec says of their columns, and the checks.
 
-    `spill` is the folder for what does not fit into memory. `columns` has the data's columns of the spec.
+    `seconds` is the time that all checks may take together. `spill` is the folder for what does not fit into memory.
+    `columns` has the data's columns of the spec.
     """
 
     root: str
@@ -36,6 +37,7 @@ class CustomSqlJob:
     key: tuple[str, ...]
     pii: tuple[str, ...]
     checks: tuple[CustomSqlCheck, ...]
+    seconds: float
     spill: str
 
 
@@ -43,7 +45,8 @@ class CustomSqlJob:
 class CustomSqlAnswer:
     """The result of one check: how many of the rows fail it, and the first of them; or why it has no result.
 
-    `refusal`: the expression cannot be evaluated. `exceeded`: the limit that stopped it, such as `30 s`.
+    `refusal`: the expression cannot be evaluated. `exceeded`: the limit that stopped it, such as `30 s`. `seconds`: the time
+    that it took.
     """
 
     index: int
@@ -52,3 +55,4 @@ class CustomSqlAnswer:
     samples: tuple[Mapping[str, Scalar], ...] = ()
     refusal: str | None = None
     exceeded: str | None = None
+    seconds: float = 0.0

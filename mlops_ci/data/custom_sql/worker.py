@@ -7,8 +7,10 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,8 @@ _GRACE_SECONDS = 2.0  # after which a query that did not stop when it was told t
 def main(path: str) -> None:
     """Evaluate the checks of a job file, and append each answer to a file beside it.
 
-    Ends after the first check that exceeded a limit, since its memory may not come back: the rest is for another process.
+    Ends after the first check that exceeded a limit, since its memory may not come back: the rest is for another process. Ends
+    also when the time of all checks is up.
     """
     job = decode_json(CustomSqlJob, Path(path).read_bytes())
     memory = max(check.max_megabytes for check in job.checks)
@@ -42,14 +45,26 @@ def main(path: str) -> None:
 
 
 def _answer_checks(table: Table, job: CustomSqlJob, answers: Path) -> None:
+    """Append the answers; one that the time of all checks cut short has none, and whoever gave the job says so."""
+    import duckdb
+
     judge, used = ExpressionJudge(table.connection, table.types), _address_space()
+    ends = time.monotonic() + job.seconds
     with answers.open("a", encoding="utf-8") as stream:
         for check in job.checks:
-            with _limits(table, check, used):
-                answer = _evaluate(table, check, judge, job)
+            began = time.monotonic()
+            left = max(round(ends - began, 1), 0.1)
+            try:
+                with _limits(table, replace(check, max_seconds=min(check.max_seconds, left)), used):
+                    answer = _evaluate(table, check, judge, job)
+            except duckdb.InterruptException:
+                if left < check.max_seconds:
+                    os._exit(0)
+                answer = CustomSqlAnswer(check.index, exceeded=f"{check.max_seconds:g} s")
+            answer = replace(answer, seconds=time.monotonic() - began)
             stream.write(json.dumps(encode(answer), allow_nan=False) + "\n")
             stream.flush()
-            if answer.exceeded is not None:
+            if answer.exceeded is not None or time.monotonic() >= ends:
                 os._exit(0)  # without waiting for threads that are still at work
 
 
@@ -61,7 +76,7 @@ def _evaluate(table: Table, check: CustomSqlCheck, judge: ExpressionJudge, job: 
             return CustomSqlAnswer(check.index, refusal=refusal)
         return _count_failures(table, check, job)
     except duckdb.InterruptException:
-        return CustomSqlAnswer(check.index, exceeded=f"{check.max_seconds:g} s")
+        raise
     except (duckdb.OutOfMemoryException, MemoryError):
         return CustomSqlAnswer(check.index, exceeded=f"{check.max_megabytes:,} MB of memory")
     except duckdb.Error as error:
