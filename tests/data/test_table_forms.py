@@ -257,6 +257,20 @@ def test_a_bomb_stops_at_its_limit_and_leaves_no_copy(
     assert [path.name for path in bench.root.iterdir()] == [f"t.{type}.{kind}"]
 
 
+def test_lines_that_each_have_a_field_of_their_own_fill_no_disk(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """1,000 lines of 1,000 fields are a million cells in 20 kB."""
+    monkeypatch.setattr(plain_text, "SMALL_COPY", 100_000)
+    monkeypatch.setattr(plain_text, "GROWTH_LIMIT", 2)
+    monkeypatch.setattr(tempfile, "tempdir", str(bench.root))
+    bench.csv("".join(f'{{"field {at}": 1}}\n' for at in range(1000)), "t.jsonl")
+    found = finding(bench.root, SourceSpec("jsonl", "t.jsonl"))
+    assert (found.id, found.location.path) == ("data-too-large", "t.jsonl")
+    assert (
+        found.message == "'t.jsonl' has 1,000 different fields, and more than 0.1 MB as a table with a column for each"
+    )
+    assert [path.name for path in bench.root.iterdir()] == ["t.jsonl"]
+
+
 @pytest.mark.parametrize(
     ("content", "path", "id"),
     [

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, Any
 
 from mlops_ci.core.diagnostics import Location
-from mlops_ci.core.errors import Findings
+from mlops_ci.core.errors import Findings, ToolError
 from mlops_ci.core.suggestions import quote
 from mlops_ci.data.bad_rows import MAX_LISTED_ROWS, bad_row_findings
 
@@ -33,30 +33,31 @@ class _BadLineError(ValueError):
 
 
 def write_json_lines_as_csv(
-    open_lines: Callable[[], AbstractContextManager[IO[bytes]]], name: str, out: Path
+    open_lines: Callable[[], AbstractContextManager[IO[bytes]]], name: str, out: Path, limit: int
 ) -> dict[str, frozenset[str]]:
     """Write the objects as CSV; return the columns in the order of their first row, each with the kinds of its values.
 
     A kind is `string`, `number`, `boolean` or `nested` (a list or an object, which is written as JSON). A field that is null
     or absent is an empty field. The lines are read again if a later object has fields that the first one has not.
-    Raises Findings `data-json` for lines that are not objects, `data-empty` when there is none, and those of reading.
+    Raises Findings `data-json` for lines that are not objects, `data-empty` when there is none, `data-too-large` when the CSV
+    grows beyond `limit` bytes, and those of reading.
     """
     kinds: dict[str, set[str]] = {}
     with open_lines() as stream:
-        width = _write_rows(stream, name, kinds, out)
+        width = _write_rows(stream, name, kinds, out, limit)
     if width < len(kinds):
         with open_lines() as stream:
-            _write_rows(stream, name, kinds, out)
+            _write_rows(stream, name, kinds, out, limit)
     if not kinds:
         help = "check that it is the right file; each line must be an object with the fields of a row"
         raise Findings.of("data-empty", f"'{name}' has no rows", location=Location(name), help=help)
     return {column: frozenset(found) for column, found in kinds.items()}
 
 
-def _write_rows(stream: IO[bytes], name: str, kinds: dict[str, set[str]], out: Path) -> int:
+def _write_rows(stream: IO[bytes], name: str, kinds: dict[str, set[str]], out: Path, limit: int) -> int:
     """Write the rows with the fields that `kinds` or else the first row has; add all fields to `kinds`; return the number written."""
     bad: list[tuple[int, str]] = []
-    columns, number, total = list(kinds), 0, 0
+    columns, number, total, written = {column: at for at, column in enumerate(kinds)}, 0, 0, 0
     with out.open("w", encoding="utf-8", newline="") as target:
         if columns:
             target.write(_encode_header(columns))
@@ -73,13 +74,15 @@ def _write_rows(stream: IO[bytes], name: str, kinds: dict[str, set[str]], out: P
             if row is None:
                 continue
             if not columns:
-                columns = list(row)
+                columns = {column: at for at, column in enumerate(row)}
                 target.write(_encode_header(columns))
             for column, value in row.items():
                 known = kinds.setdefault(column, set())
                 if value is not None:
                     known.add(_kind(value))
-            target.write("0," + ",".join(_encode_value(row.get(column)) for column in columns) + "\n")
+            written += target.write(_encode_row(row, columns))
+            if written > limit:
+                raise _too_large_error(name, len(columns), limit)
     if bad:
         raise Findings(bad_row_findings("data-json", bad, name, help=_HELP, total=total))
     return len(columns)
@@ -134,7 +137,26 @@ def _encode_value(value: Any) -> str:
     return _quote_field(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True))
 
 
-def _encode_header(columns: list[str]) -> str:
+def _encode_row(row: Mapping[str, Any], columns: Mapping[str, int]) -> str:
+    """Return the fields that have a column as a line of CSV; `columns` has the place of each."""
+    cells = [""] * len(columns)
+    for column, value in row.items():
+        if (at := columns.get(column)) is not None:
+            cells[at] = _encode_value(value)
+    return "0," + ",".join(cells) + "\n"
+
+
+def _too_large_error(name: str, columns: int, limit: int) -> ToolError:
+    """Return the error for a small file that makes a large table: each field is a column, which every line has."""
+    return Findings.of(
+        "data-too-large",
+        f"'{name}' has {columns:,} different fields, and more than {limit / 1e6:,.1f} MB as a table with a column for each",
+        location=Location(name),
+        help="check that it is the right file; what differs from line to line is a value, and no name of a field",
+    )
+
+
+def _encode_header(columns: Iterable[str]) -> str:
     return ",".join(['""', *map(_quote_field, columns)]) + "\n"
 
 

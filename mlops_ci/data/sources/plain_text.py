@@ -28,8 +28,8 @@ from mlops_ci.data.sources.json_lines import write_json_lines_as_csv
 from mlops_ci.data.sources.protocol import ReadableFiles
 from mlops_ci.spec.source_types import Compression, SourceSpec
 
-COPY_LIMIT = 5_000_000_000  # bytes of one decompressed file
-GROWTH_LIMIT = 200  # times its compressed size: tables grow 3 to 50 times
+COPY_LIMIT = 5_000_000_000  # bytes of the copy of one file
+GROWTH_LIMIT = 200  # times its size: compressed tables grow 3 to 50 times
 SMALL_COPY = 100_000_000  # bytes: up to this size a file may grow by any factor
 _CHUNK = 1 << 20
 _MAGIC: dict[str, bytes] = {"gz": b"\x1f\x8b", "zst": b"\x28\xb5\x2f\xfd"}
@@ -63,7 +63,7 @@ def write_plain_copies(local: ReadableFiles, folder: Path) -> ReadableFiles:
         kinds: dict[str, frozenset[str]] = {}
         for file in local.files:
             lines = functools.partial(_open_plain, local.root / file.path, file, source)
-            found = write_json_lines_as_csv(lines, file.path, _place(folder, file.path))
+            found = write_json_lines_as_csv(lines, file.path, _place(folder, file.path), _copy_limit(file))
             kinds = {name: kinds.get(name, frozenset()) | found.get(name, frozenset()) for name in {**kinds, **found}}
         plain = SourceSpec("csv", source.path, nulls=source.nulls, compression="none", index="drop")
         return ReadableFiles(folder, _digests(folder, local.files), plain, json_kinds=kinds)
@@ -123,8 +123,7 @@ def _open_plain(path: Path, file: FileDigest, source: SourceSpec) -> Iterator[IO
             )
         stream = gzip.GzipFile(fileobj=raw) if compression == "gz" else _open_zstd(raw)
         try:
-            limit = min(COPY_LIMIT, shutil.disk_usage(tempfile.gettempdir()).free // 2)
-            yield io.BufferedReader(_LimitedReader(stream, file, limit), _CHUNK)
+            yield io.BufferedReader(_LimitedReader(stream, file, _copy_limit(file)), _CHUNK)
         except (EOFError, OSError, zlib.error) as error:
             raise Findings.of(
                 "data-unreadable",
@@ -132,6 +131,12 @@ def _open_plain(path: Path, file: FileDigest, source: SourceSpec) -> Iterator[IO
                 location=Location(file.path),
                 help="the file is damaged or cut off; write it again",
             ) from error
+
+
+def _copy_limit(file: FileDigest) -> int:
+    """Return how many bytes a copy of the file may have."""
+    free = shutil.disk_usage(tempfile.gettempdir()).free
+    return min(COPY_LIMIT, free // 2, max(SMALL_COPY, GROWTH_LIMIT * file.size))
 
 
 def _open_zstd(raw: IO[bytes]) -> Any:
@@ -144,8 +149,7 @@ class _LimitedReader(io.RawIOBase):
     """A raw reader of decompressed bytes; reading beyond the limit raises Findings `data-too-large`."""
 
     def __init__(self, stream: Any, file: FileDigest, limit: int) -> None:
-        self._stream, self._file, self._count = stream, file, 0
-        self._limit = min(limit, max(SMALL_COPY, GROWTH_LIMIT * file.size))
+        self._stream, self._file, self._limit, self._count = stream, file, limit, 0
 
     def readable(self) -> bool:
         """Return true."""
