@@ -30,7 +30,12 @@ CLOCK_CODES = frozenset("HIMSfpz")
 def time_format_pattern(format: str) -> str:
     """Return a regular expression (RE2) for the texts that a format can read; raises ValueError for an unknown code."""
     parts = re.findall(r"%(.?)|([^%]+)", format, re.DOTALL)
-    return "".join(_code_pattern(code) if not text else _literal_pattern(text) for code, text in parts)
+    return "".join(_code_pattern(code) if not text else literal_pattern(text) for code, text in parts)
+
+
+def literal_pattern(text: str) -> str:
+    """Return a regular expression for the text itself; RE2 knows no escape of other letters than those of ASCII."""
+    return re.sub(r"([!-/:-@\[-^`{-~])", r"\\\1", text)
 
 
 def format_has_clock(format: str) -> bool:
@@ -55,7 +60,3 @@ def _code_pattern(code: str) -> str:
     if code not in TIME_CODES:
         raise ValueError(f"'%{code}' is not a code of a time format")
     return TIME_CODES[code]
-
-
-def _literal_pattern(text: str) -> str:
-    return re.sub(r"([^\w\s])", r"\\\1", text) if text.isascii() else text

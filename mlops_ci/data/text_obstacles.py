@@ -160,7 +160,7 @@ def _looks_like_code(word: str) -> bool:
 
 def _find_number_style(table: Table, source: SourceSpec, name: str) -> TextObstacle | None:
     column = column_sql(name)
-    styles = [replace(source, units=units) for units in ((), UNITS) if set(source.units) <= set(units)]
+    styles = [replace(source, units=tuple(dict.fromkeys((*source.units, *more)))) for more in ((), UNITS)]
     plain = source.decimal == "." and source.thousands is None
     styles += [
         replace(style, decimal=decimal, thousands=thousands)
@@ -169,6 +169,8 @@ def _find_number_style(table: Table, source: SourceSpec, name: str) -> TextObsta
         if plain or (decimal == source.decimal and source.thousands in (None, thousands))
     ]
     styles = [style for style in styles if style != source]
+    if not styles:
+        return None
     tests = [
         f"count(*) FILTER (WHERE {WrittenColumn(name, style).mismatch_sql('number')} AND {column} NOT IN ({_NULLS_SQL}))"
         for style in styles
@@ -186,8 +188,8 @@ def _find_number_style(table: Table, source: SourceSpec, name: str) -> TextObsta
         f"SELECT {column}, count(*) FROM cells WHERE {column} IN ({_NULLS_SQL}) AND {column} <> '' GROUP BY 1 ORDER BY 2 DESC, 1"
     ).fetchall()
     if chosen[0].units:
-        used = tuple(unit for unit in UNITS if unit in source.units or _occurs(table, name, unit))
-        chosen = tuple(replace(style, units=used) for style in chosen)
+        used = tuple(unit for unit in chosen[0].units if unit in source.units or _occurs(table, name, unit))
+        chosen = tuple(dict.fromkeys(replace(style, units=used) for style in chosen))
     return TextObstacle(name, "number", tuple(words), chosen, str(example))
 
 

@@ -80,6 +80,22 @@ def test_words_and_codes_are_text_without_a_word(bench: Any, values: list[str]) 
     assert warning(bench, values) is None
 
 
+def test_a_source_with_a_unit_of_its_own_is_judged_as_any_other(bench: Any) -> None:
+    """`kg` is none of the units that are tried without being named."""
+    bench.csv("a;b\n1.000,5 kg;n1\n2,5 kg;n2\n")
+    source = SourceSpec("csv", "data/rows.csv", ";", decimal=",", units=("kg",))
+    (found,) = (one for one in bench.snapshot(source=source)[1] if one.id == "data-words")
+    assert found.message.startswith("column 'a' is text: it would be numbers but for how they are written")
+    assert found.help.startswith("write `source: {..., thousands: .}`; if it is text")
+
+
+@pytest.mark.parametrize("unit", ["€(net)", "€+", "[kr]", "₹.", "$"])
+def test_a_unit_is_read_letter_by_letter(bench: Any, unit: str) -> None:
+    bench.csv(f"a\n1.5 {unit}\n{unit}2\n")
+    source = SourceSpec("csv", "data/rows.csv", units=(unit,))
+    assert bench.snapshot(source=source)[0].columns[0].type == "number"
+
+
 def test_a_declared_text_is_not_told_and_private_words_are_not_shown(bench: Any) -> None:
     assert warning(bench, [*NUMBERS, "NA"], columns={"a": ColumnSpec("string")}) is None
     found = warning(bench, [*NUMBERS, "secret"], columns={"a": ColumnSpec(tags=("pii",))})
@@ -150,6 +166,12 @@ SPAN = (datetime(1970, 1, 1), datetime(2068, 12, 31))  # noqa: DTZ001 - times as
 def test_each_known_format_reads_what_it_writes(moment: datetime, format: str) -> None:
     assert format_problem(format) is None
     assert re.fullmatch(time_format_pattern(format), moment.strftime(format))
+
+
+def test_the_words_of_a_format_are_read_letter_by_letter(bench: Any) -> None:
+    bench.csv("d\n2026年1月(31)\n2026年2月(1)\n")
+    columns = {"d": ColumnSpec(format="%Y年%m月(%d)")}
+    assert bench.snapshot(columns=columns)[0].columns[0].type == "date"
 
 
 def test_a_format_reads_text_of_parquet(bench: Any) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
-from mlops_ci.core.time_formats import time_format_pattern
+from mlops_ci.core.time_formats import literal_pattern, time_format_pattern
 from mlops_ci.data.column_types import OTHER_TYPE, TYPE_TEST_SQL, column_sql, quote_literal
 from mlops_ci.spec.source_types import SourceSpec
 
@@ -88,17 +87,13 @@ def _plain_number_sql(column: str, source: SourceSpec) -> str:
         return column
     text = column
     if source.units:
-        units = "|".join(map(_pattern_of, sorted(source.units, key=len, reverse=True)))
+        units = "|".join(map(literal_pattern, sorted(source.units, key=len, reverse=True)))
         before, after = quote_literal(f"^(-?)(?:{units}) *"), quote_literal(f" *(?:{units})$")
         text = f"regexp_replace(regexp_replace({column}, {before}, '\\1'), {after}, '')"
-    point, group = _pattern_of(source.decimal), source.thousands and _pattern_of(source.thousands)
+    point, group = literal_pattern(source.decimal), source.thousands and literal_pattern(source.thousands)
     whole = f"(?:[0-9]{{1,3}}(?:{group}[0-9]{{3}})+|[0-9]*)" if group else "[0-9]*"
     pattern = f"-?{whole}(?:{point}[0-9]*)?(?:[eE][+-]?[0-9]+)?|{_NAN_OR_INFINITY_PATTERN}"
     plain = text if source.thousands is None else f"replace({text}, {quote_literal(source.thousands)}, '')"
     plain = plain if source.decimal == "." else f"replace({plain}, {quote_literal(source.decimal)}, '.')"
     fits = f"regexp_full_match({text}, {quote_literal(pattern)})"
     return f"CASE WHEN {fits} THEN {plain} WHEN {column} <> '' THEN {_NO_NUMBER} END"
-
-
-def _pattern_of(text: str) -> str:
-    return re.sub(r"([^\w ])", r"\\\1", text) if text.isascii() else text
