@@ -10,14 +10,12 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from mlops_ci.core.diagnostics import Diagnostic
-from mlops_ci.core.errors import Findings, UsageProblem, error_headline
+from mlops_ci.core.errors import UsageProblem, error_headline
 from mlops_ci.core.records.training_run import Fit
 from mlops_ci.training.failures import require_answer, training_failure
 from mlops_ci.training.golden import GoldenRows, select_golden_rows
-from mlops_ci.training.inspection import Inspection, inspect_model_file
+from mlops_ci.training.inspection import inspect_with_golden, lost_golden_warnings
 from mlops_ci.training.package import FittedModel, InspectedFile, make_folder, package_model
 from mlops_ci.training.prediction_columns import RESERVED_FEATURE_PREFIX
 from mlops_ci.training.training_task import TrainingTask
@@ -86,37 +84,15 @@ def package_fit(task: TrainingTask, model: UninspectedModel, golden: GoldenRows,
 
     Raises Findings when the model needs types that `train.trusted` does not list, or cannot be used.
     """
-    inspection, published = _inspect_with_golden(task, model.path, golden)
+    inspection, published = inspect_with_golden(task, model.path, golden)
     packaged = package_model(task, InspectedFile(model.path, model.fit.file, inspection), published, scratch)
-    lost = golden.is_published and published is None
     return replace(
         packaged,
         environment=replace(task.environment, threadpools=model.fit.threadpools),
         estimator=model.fit.estimator,
         seconds=model.fit.seconds,
         log=model.log + inspection.log,
-        diagnostics=(*packaged.diagnostics, *((_lost_golden_warning(task),) if lost else ())),
-    )
-
-
-def _inspect_with_golden(task: TrainingTask, path: Path, golden: GoldenRows) -> tuple[Inspection, Any]:
-    """Return the inspection, and the golden rows to publish: None if the model cannot predict generated ones."""
-    try:
-        return inspect_model_file(task, path, golden.table), golden.table if golden.is_published else None
-    except Findings as failed:
-        if golden.trial is None or any(one.id != "train-failed" for one in failed.diagnostics):
-            raise
-    return inspect_model_file(task, path, golden.trial), None  # the fault may lie with the model after all
-
-
-def _lost_golden_warning(task: TrainingTask) -> Diagnostic:
-    return Diagnostic(
-        "golden-not-made",
-        "the model cannot predict the generated golden rows, so its package has none: probably it refuses a category that"
-        " training did not have",
-        task.where,
-        "declare the `values` of each text column in the Dataset spec, or write `release: {golden: none}`",
-        "warning",
+        diagnostics=(*packaged.diagnostics, *lost_golden_warnings(task, golden, published)),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,8 +19,8 @@ from mlops_ci.training.packaging.package_files import MAX_GOLDEN_ROWS
 SYNTHETIC_ROWS = 100
 TRIAL_ROWS = 20  # training rows that a model must be able to predict; they are not published
 PERSONAL_TAG = "pii"
-_NEVER_EARLIER = datetime(2000, 1, 1, tzinfo=UTC)
-_YEARS = 20
+_USUAL_START, _USUAL_SPAN = datetime(2000, 1, 1, tzinfo=UTC), timedelta(days=7_305)  # twenty years
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -123,31 +123,65 @@ def generate_rows(schema: Any, inputs: Sequence[ModelField], columns: Mapping[st
 
     made = {}
     for index, field in enumerate(inputs):
-        random = np.random.default_rng([7, index])
-        values = _generate_values(field.type, columns.get(field.name, ColumnSpec()), random)
-        type = schema.field(field.name).type
-        if pa.types.is_temporal(type):
-            made[field.name] = pa.array(values, pa.timestamp("us", "UTC")).cast(type, safe=False)
-        else:
-            made[field.name] = pa.array(values).cast(type, safe=False)
+        values = _generate_values(field.type, columns.get(field.name, ColumnSpec()), np.random.default_rng([7, index]))
+        made[field.name] = _as_stored(values, schema.field(field.name).type)
     return pa.table(made, schema=pa.schema([schema.field(field.name) for field in inputs]))
 
 
+def _as_stored(values: list[Any], type: Any) -> Any:
+    """Return values as a pyarrow array of the type that training read; an integer beyond its range is its least or greatest."""
+    import numpy as np
+    import pyarrow as pa
+
+    if pa.types.is_temporal(type):
+        return pa.array(values, pa.timestamp("us", "UTC")).cast(type, safe=False)
+    if pa.types.is_integer(type):
+        ends = np.iinfo(type.to_pandas_dtype())
+        return pa.array([min(max(int(value), ends.min), ends.max) for value in values], type)
+    if pa.types.is_floating(type):
+        return pa.array([float(value) for value in values], type)
+    return pa.array(values).cast(type, safe=False)
+
+
 def _generate_values(type: str, rule: ColumnSpec, random: Any) -> list[Any]:
-    if rule.values:
-        return [rule.values[int(at)] for at in random.integers(0, len(rule.values), SYNTHETIC_ROWS)]
+    if declared := _declared_values(type, rule):
+        return [declared[int(at)] for at in random.integers(0, len(declared), SYNTHETIC_ROWS)]
     if type == "string":
         return [f"word{int(at)}" for at in random.integers(0, 10, SYNTHETIC_ROWS)]
     if type == "boolean":
         return [bool(at) for at in random.integers(0, 2, SYNTHETIC_ROWS)]
     if type in ("date", "timestamp"):
-        low = _moment(rule.min) or _NEVER_EARLIER
-        high = _moment(rule.max) or low.replace(year=low.year + _YEARS, day=1)
+        low, high = _time_range(rule)
         return [low + (high - low) * float(share) for share in random.random(SYNTHETIC_ROWS)]
     low_bound, high_bound = _number_range(rule)
     if type == "integer":
         return [int(low_bound + round((high_bound - low_bound) * float(at))) for at in random.random(SYNTHETIC_ROWS)]
     return [float(low_bound + (high_bound - low_bound) * float(share)) for share in random.random(SYNTHETIC_ROWS)]
+
+
+def _declared_values(type: str, rule: ColumnSpec) -> list[Any]:
+    """Return those of the declared values that are of the type: a column without a declared type may list others."""
+    if type in ("date", "timestamp"):
+        return [moment for value in rule.values or () if (moment := _moment(value)) is not None]
+    kinds: dict[str, tuple[Any, ...]] = {
+        "string": (str,),
+        "boolean": (bool,),
+        "integer": (int,),
+        "number": (int, float),
+    }
+    return [
+        value
+        for value in rule.values or ()
+        if isinstance(value, kinds.get(type, ())) and isinstance(value, bool) == (type == "boolean")
+    ]
+
+
+def _time_range(rule: ColumnSpec) -> tuple[datetime, datetime]:
+    """Return the first and the last moment to generate: the declared bounds, or twenty years beside the one that is declared."""
+    low, high = _moment(rule.min), _moment(rule.max)
+    if low is None:
+        low = _USUAL_START if high is None or high > _USUAL_START else high - min(_USUAL_SPAN, high - _FIRST)
+    return low, low + min(_USUAL_SPAN, _LAST - low) if high is None else high
 
 
 def _number_range(rule: ColumnSpec) -> tuple[float, float]:
@@ -161,5 +195,8 @@ def _number_range(rule: ColumnSpec) -> tuple[float, float]:
 def _moment(bound: float | str | None) -> datetime | None:
     if not isinstance(bound, str):
         return None
-    found = datetime.fromisoformat(bound)
+    try:
+        found = datetime.fromisoformat(bound)
+    except ValueError:  # a listed value of a column without a declared type
+        return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)

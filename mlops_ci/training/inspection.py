@@ -22,6 +22,7 @@ from mlops_ci.core.records.base import FileDigest
 from mlops_ci.core.records.training_run import ModelField
 from mlops_ci.spec.spec_types import Task
 from mlops_ci.training.failures import require_answer, training_failure
+from mlops_ci.training.golden import GoldenRows
 from mlops_ci.training.packaging.reviewed_types import read_reviewed_types, types_for
 from mlops_ci.training.training_task import TrainingTask
 from mlops_ci.training.user_code import entrypoint_folders
@@ -78,6 +79,34 @@ def inspect_model_file(task: TrainingTask, model: Path, golden: Any) -> Inspecti
     except ValueError as error:
         raise training_failure(f"the fitted model's predictions cannot be used: {error}", ended, task.where) from error
     return Inspection(found.untrusted, found.model_digest, found.classes, predictions, ended.log)
+
+
+def inspect_with_golden(task: TrainingTask, path: Path, golden: GoldenRows) -> tuple[Inspection, Any]:
+    """Return the inspection of a model file, and the golden rows to publish: None if the model cannot predict generated ones.
+
+    Raises as `inspect_model_file` does.
+    """
+    try:
+        return inspect_model_file(task, path, golden.table), golden.table if golden.is_published else None
+    except Findings as failed:
+        if golden.trial is None or any(one.id != "train-failed" for one in failed.diagnostics):
+            raise
+    return inspect_model_file(task, path, golden.trial), None  # the fault may lie with the model after all
+
+
+def lost_golden_warnings(task: TrainingTask, golden: GoldenRows, published: Any) -> tuple[Diagnostic, ...]:
+    """Return the warning about golden rows that could not be made, or none; `published` are those that were."""
+    if not golden.is_published or published is not None:
+        return ()
+    warning = Diagnostic(
+        "golden-not-made",
+        "the model cannot predict the generated golden rows, so its package has none: probably it refuses a category that"
+        " training did not have",
+        task.where,
+        "declare the `values` of each text column in the Dataset spec, or write `release: {golden: none}`",
+        "warning",
+    )
+    return (warning,)
 
 
 def inspect_without_loading(task: TrainingTask, model: Path, golden: Any, answers: ExternalAnswers) -> Inspection:

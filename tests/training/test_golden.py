@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from mlops_ci.spec.spec_types import (
     TrainSpec,
 )
 from mlops_ci.training.environment import training_environment
+from mlops_ci.training.external_model import package_external
 from mlops_ci.training.fit import package_fit, run_training
 from mlops_ci.training.golden import (
     GoldenChoice,
@@ -100,6 +101,30 @@ def test_generated_rows_keep_the_declared_ranges_and_hold_nothing_of_the_data() 
     assert made.equals(generate_rows(people(900).schema, INPUTS, RULES))
 
 
+@pytest.mark.parametrize(
+    ("kind", "stored", "rule", "least", "greatest"),
+    [
+        ("date", pa.date32(), ColumnSpec(values=("1951-02-03", "1952-02-03")), date(1951, 2, 3), date(1952, 2, 3)),
+        ("date", pa.date32(), ColumnSpec(max="1950-12-31"), date(1930, 12, 31), date(1950, 12, 31)),
+        ("date", pa.date32(), ColumnSpec(min="9995-01-01"), date(9995, 1, 1), date(9999, 12, 31)),
+        ("date", pa.date32(), ColumnSpec(max="0004-01-01"), date(1, 1, 1), date(4, 1, 1)),
+        ("integer", pa.int64(), ColumnSpec(min=0, max=2**64 - 1), 0, 2**63 - 1),
+        ("integer", pa.uint64(), ColumnSpec(min=2**63), 2**63, 2**63 + 100),
+        ("integer", pa.float64(), ColumnSpec(min=2**70, max=2**71), 2.0**70, 2.0**71),
+        ("number", pa.float64(), ColumnSpec(values=(1, 2.5, "none")), 1.0, 2.5),
+        ("string", pa.string(), ColumnSpec(values=(1, "a")), "a", "a"),
+        ("integer", pa.int64(), ColumnSpec(values=("x", 2.5)), 0, 100),
+    ],
+)
+def test_generated_values_keep_every_declaration(
+    kind: str, stored: Any, rule: ColumnSpec, least: Any, greatest: Any
+) -> None:
+    made = generate_rows(pa.schema([("a", stored)]), [ModelField("a", kind)], {"a": rule})["a"].to_pylist()
+    assert len(made) == 100
+    assert least <= min(made) <= max(made) <= greatest
+    assert kind == "string" or max(made) > min(made)
+
+
 def test_a_choice_decides_what_is_predicted_and_what_is_published(tmp_path: Path) -> None:
     pq.write_table(people(50), tmp_path / "train.parquet")
 
@@ -146,9 +171,12 @@ def test_a_model_that_refuses_unknown_categories_is_packaged_without_golden_rows
             raise Findings.of("train-failed", "Found unknown categories in column 0 during transform")
         return inspect_model_file(task, model, rows)
 
-    monkeypatch.setattr("mlops_ci.training.fit.inspect_model_file", refuse_unknown)
+    monkeypatch.setattr("mlops_ci.training.inspection.inspect_model_file", refuse_unknown)
     golden = make_golden_rows(tmp_path / "train.parquet", inputs, GoldenChoice("synthetic"), {})
     fitted = run_training(task, tmp_path / "train.parquet", tmp_path / "scratch")
-    package = package_fit(task, fitted, golden, tmp_path / "scratch")
-    assert [one.id for one in package.diagnostics] == ["golden-not-made"]
-    assert {file.path for file in package.files} == {"model.skops", "signature.json", "requirements.txt"}
+    here = package_fit(task, fitted, golden, tmp_path / "scratch")
+    # the job that judges packages the same model again, and must come to the same files
+    there = package_external(task, fitted.path, golden, tmp_path / "judge")
+    for package in (here, there):
+        assert [one.id for one in package.diagnostics] == ["golden-not-made"]
+        assert {file.path for file in package.files} == {"model.skops", "signature.json", "requirements.txt"}
