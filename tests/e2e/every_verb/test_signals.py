@@ -10,16 +10,33 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.consumer import Consumer, copy_of, edit, home_of_ada
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 SLOW = "import time\nfrom sklearn.linear_model import LogisticRegression\n\n\ndef build():\n    time.sleep(300)\n    return LogisticRegression()\n"
 STUCK = (sys.executable, "-m", "tests.support.stuck")
 PLAIN = (sys.executable, "-m", "mlops_ci")
+TERM, INT, HUP = signal.SIGTERM, signal.SIGINT, signal.SIGHUP
+
+
+@pytest.fixture(autouse=True)
+def _no_signal_ignored() -> Iterator[None]:
+    """Children ignore what this process ignores: SIGHUP where the tests run under nohup, SIGINT as a job of a script."""
+    before = {number: signal.getsignal(number) for number in (HUP, INT)}
+    for number in before:
+        if before[number] is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +113,6 @@ def assert_nothing_is_left(scratch: Path) -> None:
     assert list(scratch.iterdir()) == []
 
 
-TERM, INT, HUP = signal.SIGTERM, signal.SIGINT, signal.SIGHUP
 IN_A_QUERY = [
     (TERM, "query", "check"),
     (HUP, "step", "check"),
