@@ -11,9 +11,10 @@ from mlops_ci.core.records.training_run import CheckResult, ColumnProfile
 from mlops_ci.data.check_outcome import CheckOutcome
 from mlops_ci.data.column_types import column_sql
 from mlops_ci.data.engines.duckdb import Table
-from mlops_ci.data.profile import PII_MASK, TableMeasures, displayable_value, personal_columns
+from mlops_ci.data.profile import TableMeasures, displayable_value
 from mlops_ci.data.row_rules import pluralize
 from mlops_ci.data.text_obstacles import TextObstacle, find_text_obstacles, fitting_time_formats
+from mlops_ci.spec.personal_data import PII_MASK, personal_columns
 from mlops_ci.spec.source_options import yaml_options, yaml_scalar
 from mlops_ci.spec.source_types import SourceSpec
 from mlops_ci.spec.spec_types import ColumnSpec, DatasetSpec

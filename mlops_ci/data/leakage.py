@@ -13,9 +13,10 @@ from mlops_ci.data import chance
 from mlops_ci.data.column_types import column_sql
 from mlops_ci.data.content_digest import row_hash_sql, stored_types
 from mlops_ci.data.engines.duckdb import Table
-from mlops_ci.data.profile import displayable_row, personal_columns
+from mlops_ci.data.profile import displayable_row
 from mlops_ci.data.row_rules import pluralize
 from mlops_ci.spec.located_spec import LocatedSpec
+from mlops_ci.spec.personal_data import personal_columns
 from mlops_ci.spec.spec_types import DatasetSpec
 
 ROWS_PER_LEAK_PASS = 16_000_000  # per row an 8-byte hash, a count and a side: about half a gigabyte per pass

@@ -17,11 +17,11 @@ from mlops_ci.core.records.training_run import ColumnProfile
 from mlops_ci.data.column_types import EMPTY_TYPE, OTHER_TYPE, batch_columns, column_alias
 from mlops_ci.data.engines.duckdb import Table
 from mlops_ci.data.row_rules import RowRule, UniqueRule
+from mlops_ci.spec.personal_data import PII_MASK, personal_columns
 from mlops_ci.spec.spec_types import DatasetSpec
 
 MAX_SAMPLE_ROWS = 5
 MAX_TEXT_WIDTH = 80
-PII_MASK = "***"
 DUPLICATES_LABEL = "rows with these values"
 _ORDERED_TYPES = ("integer", "number", "boolean", "date", "timestamp", "string")
 _MAX_SQUARABLE = (
@@ -140,11 +140,6 @@ def displayable_value(value: Any) -> Scalar:
     text = value.isoformat() if isinstance(value, date) else str(value)
     text = "".join(char if char.isprintable() else "\ufffd" for char in text[: MAX_TEXT_WIDTH + 1])
     return text if len(text) <= MAX_TEXT_WIDTH else text[: MAX_TEXT_WIDTH - 1] + "…"
-
-
-def personal_columns(spec: DatasetSpec) -> frozenset[str]:
-    """Return the columns that are tagged as personal data."""
-    return frozenset(name for name, column in spec.columns.items() if "pii" in column.tags)
 
 
 def _profile_expressions(name: str, type: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from mlops_ci.data.checks import evaluate_checks, run_checks
 from mlops_ci.data.engines.duckdb import open_table
 from mlops_ci.data.sources.table import open_source, plugin_versions
 from mlops_ci.spec.located_spec import LocatedSpec
+from mlops_ci.spec.personal_data import personal_columns
 from mlops_ci.spec.spec_types import DatasetSpec
 
 
@@ -44,8 +45,7 @@ def take_snapshot(
     scan = read_cache_entry(cache, key, DatasetScan)
     if scan is None:
         scan = _scan_dataset(root, spec, files)
-        # a limit is about this machine and this moment, not about the data
-        if not any(outcome.id == "check-sql-limit" for outcome in scan.check_outcomes):
+        if all(_is_cacheable(outcome, spec) for outcome in scan.check_outcomes):
             write_cache_entry(cache, key, scan)
     checks, findings = evaluate_checks(dataset, scan.check_outcomes, now)
     record = DatasetSnapshot(
@@ -72,6 +72,12 @@ def _missing_key_warning(dataset: LocatedSpec[DatasetSpec]) -> tuple[Diagnostic,
     message = "the dataset has no key: if a column is added or a value is corrected, a row can move between training and holdout"
     help = "name the columns that identify a row: `key: [...]`"
     return (Diagnostic("split-without-key", message, dataset.locate("spec", "key"), help, "warning"),)
+
+
+def _is_cacheable(outcome: CheckOutcome, spec: DatasetSpec) -> bool:
+    if outcome.id == "check-sql-limit":  # it is about this machine and this moment, not about the data
+        return False
+    return not (outcome.newest and outcome.result.column in personal_columns(spec))  # the newest value is one person's
 
 
 def _scan_dataset(root: Path, spec: DatasetSpec, files: tuple[FileDigest, ...]) -> DatasetScan:

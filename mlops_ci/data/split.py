@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -28,6 +28,7 @@ from mlops_ci.data.sealed_holdout import SealedHoldout, attach_holdout
 from mlops_ci.data.sources.table import plugin_versions
 from mlops_ci.data.target import TargetSummary, summarize_target
 from mlops_ci.spec.located_spec import LocatedSpec
+from mlops_ci.spec.personal_data import is_telling
 from mlops_ci.spec.spec_types import DatasetSpec, Task
 
 SEEN_COLUMN_PREFIX = "mlops-ci.seen."
@@ -58,12 +59,16 @@ class EarlierSplit:
 
 @dataclass(frozen=True)
 class SplitSource:
-    """The rows to split: a dataset's files below `root`, and its sealed holdout when it is open."""
+    """The rows to split: a dataset's files below `root`, and its sealed holdout when it is open.
+
+    `hides_labels`: the target is personal, so the summary has no labels that may name a person.
+    """
 
     root: Path
     dataset: LocatedSpec[DatasetSpec]
     files: tuple[FileDigest, ...]
     holdout: SealedHoldout | None = None
+    hides_labels: bool = False
 
 
 Side = Literal["train", "holdout"]
@@ -94,12 +99,14 @@ def split_dataset(source: SplitSource, columns: tuple[str, ...], target: str, ca
     """
     dataset, sealed_files = source.dataset, encode(source.holdout.files) if source.holdout else None
     versions = plugin_versions(dataset.spec.source)
-    sealed_parts = [sealed_files] if sealed_files else []
-    key = cache_key(dataset.digest, source.files, "split", sorted(columns), target, *sealed_parts, *versions)
+    others = [*([sealed_files] if sealed_files else []), *(["no labels"] if source.hides_labels else [])]
+    key = cache_key(dataset.digest, source.files, "split", sorted(columns), target, *others, *versions)
     summary = read_cache_entry(cache, key, SplitSummary)
     if summary is None:
         with _open_split_table(source, (*columns, target)) as table:
             summary = _split_summary(table, dataset, _output_columns(dataset.spec, (*columns, target)), target)
+        if source.hides_labels and any(map(is_telling, summary.target.labels)):
+            summary = replace(summary, target=replace(summary.target, labels=()))
         write_cache_entry(cache, key, summary)
     return summary
 

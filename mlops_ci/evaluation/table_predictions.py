@@ -24,6 +24,7 @@ from mlops_ci.data.engines.duckdb import ConnectionLimits, Table, open_files, pl
 from mlops_ci.data.engines.duckdb_errors import translate_duckdb_errors
 from mlops_ci.data.sources.protocol import ReadableFiles
 from mlops_ci.spec.located_spec import LocatedSpec
+from mlops_ci.spec.personal_data import names_to_show
 from mlops_ci.spec.source_types import FileType, SourceSpec
 from mlops_ci.spec.spec_types import DatasetSpec, PluginSource
 from mlops_ci.training.frame import incompatible_inputs
@@ -110,7 +111,8 @@ def predict_table(
     rules = {name: replace(dataset.spec.columns[name], unique=False) for name in wanted}
     file = FileDigest(table.name, digest_file(table), table.stat().st_size)
     with ExitStack() as stack:
-        local = ReadableFiles(table.parent, (file,), source)
+        names = names_to_show(dataset.spec.columns, (*dataset.spec.key, *inputs))
+        local = ReadableFiles(table.parent, (file,), source, known_names=names)
         plain = stack.enter_context(plain_files(local, place.scratch))
         limits = ConnectionLimits(str(place.scratch / "spill"), memory=ENGINE_MEMORY)
         opened = open_files(plain, rules, limits=limits)

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mlops_ci.core.records.training_run import ModelField
+from mlops_ci.spec.personal_data import is_personal
 from mlops_ci.spec.spec_types import ColumnSpec, DatasetSpec, ModelSpec
 from mlops_ci.training.packaging.package_files import MAX_GOLDEN_ROWS
 
 SYNTHETIC_ROWS = 100
 TRIAL_ROWS = 20  # training rows that a model must be able to predict; they are not published
-PERSONAL_TAG = "pii"
 _USUAL_START, _USUAL_SPAN = datetime(2000, 1, 1, tzinfo=UTC), timedelta(days=7_305)  # twenty years
 _FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
@@ -61,7 +61,7 @@ def choose_golden(model: ModelSpec, dataset: DatasetSpec) -> GoldenChoice:
 
 def personal_inputs(names: Sequence[str], dataset: DatasetSpec) -> tuple[str, ...]:
     """Return those of the columns that the dataset's spec tags as personal data."""
-    return tuple(name for name in names if name in dataset.columns and PERSONAL_TAG in dataset.columns[name].tags)
+    return tuple(name for name in names if name in dataset.columns and is_personal(dataset.columns[name]))
 
 
 def make_golden_rows(

@@ -15,7 +15,7 @@ from mlops_ci.core.process import ProcessResult
 from mlops_ci.data.check_types import built_in_checks
 from mlops_ci.data.custom_sql.protocol import ANSWERS_FILE, CustomSqlAnswer, CustomSqlCheck, CustomSqlJob
 from mlops_ci.data.engines.duckdb import Table
-from mlops_ci.data.profile import personal_columns
+from mlops_ci.spec.personal_data import personal_columns
 from mlops_ci.spec.spec_types import DatasetSpec
 
 TOTAL_LIMITS = 4  # all checks of a dataset together may take this many times the longest limit of one

@@ -37,7 +37,8 @@ def read_csv_files(
     Raises Findings: `data-ragged-row`, `data-encoding`, `data-csv`, `data-delimiter`, `data-header`, `data-files-differ`.
     """
     source = local.source
-    files = [CsvFile(local.root / file.path, file.path, source, local.skipped_lines) for file in local.files]
+    skipped, known = local.skipped_lines, local.known_names
+    files = [CsvFile(local.root / file.path, file.path, source, skipped, known) for file in local.files]
     headers = _read_headers(files)
     names = tuple(name for name in headers[files[0].name] if name)
     require_same_columns({path: dict.fromkeys(header, "") for path, header in headers.items()})

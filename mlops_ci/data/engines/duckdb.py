@@ -30,6 +30,7 @@ from mlops_ci.data.sources.format_detection import require_file_format
 from mlops_ci.data.sources.plain_text import compression_of, needs_plain_copy, write_plain_copies
 from mlops_ci.data.sources.protocol import ReadableFiles
 from mlops_ci.data.sources.table import open_source
+from mlops_ci.spec.personal_data import names_to_show
 from mlops_ci.spec.spec_types import ColumnSpec, DatasetSpec, SourceSpec
 
 DUCKDB_THREADS = 2
@@ -167,11 +168,16 @@ def open_table(
     with ExitStack() as stack:
         # files of a built-in source are read in place
         folder = None if isinstance(spec.source, SourceSpec) else stack.enter_context(scratch_folder("data"))
-        local = open_source(spec.source).fetch(root, files, folder or root)
+        local = _fetch_files(root, files, spec, folder or root)
         plain = stack.enter_context(plain_files(local))
         table = replace(open_files(plain, spec.columns, more), files=local)
         stack.callback(table.connection.close)
         yield table
+
+
+def _fetch_files(root: Path, files: tuple[FileDigest, ...], spec: DatasetSpec, folder: Path) -> ReadableFiles:
+    names = names_to_show(spec.columns, (*spec.key, *filter(None, (spec.time, spec.group))))
+    return replace(open_source(spec.source).fetch(root, files, folder), known_names=names)
 
 
 @contextmanager
@@ -209,7 +215,7 @@ def _reuse_table(root: Path, files: tuple[FileDigest, ...], spec: DatasetSpec) -
     inputs = (root, files, spec.source, spec.columns, [_file_state(root / file.path) for file in files])
     if _LAST.table is None or _LAST.inputs != inputs:
         _LAST.forget()
-        local = open_source(spec.source).fetch(root, files, root)
+        local = _fetch_files(root, files, spec, root)
         with plain_files(local) as plain:  # it is read whole, since reusable files give a table and no view
             opened = replace(open_files(plain, spec.columns), files=local)
         _LAST.table = replace(opened, written_files={})

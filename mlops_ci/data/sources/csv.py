@@ -10,17 +10,17 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 
 from mlops_ci.core.diagnostics import Location
 from mlops_ci.core.errors import Findings, ToolError
-from mlops_ci.core.suggestions import quote
 from mlops_ci.data.bad_rows import MAX_LISTED_ROWS, bad_row_findings
 from mlops_ci.data.column_types import quote_literal
 from mlops_ci.data.row_rules import pluralize
+from mlops_ci.spec.personal_data import quote_name
 from mlops_ci.spec.source_types import SourceSpec
 
 _HEADER_BYTES = 1 << 20
@@ -32,12 +32,16 @@ _NUMERIC = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 @dataclass(frozen=True)
 class CsvFile:
-    """A CSV file in UTF-8: its path, its name in findings, how it is written, and the lines that the path has no longer."""
+    """A CSV file in UTF-8: its path, its name in findings, how it is written, and the lines that the path has no longer.
+
+    `known_names`: see `ReadableFiles`.
+    """
 
     path: Path
     name: str
     source: SourceSpec
     skipped_lines: int = 0
+    known_names: frozenset[str] = frozenset()
 
     def location(self, line: int | None = None) -> Location:
         """Return the place of a line of the path."""
@@ -70,11 +74,12 @@ def read_header(file: CsvFile) -> tuple[str, ...]:
     if not whole and "\n" not in text and "\r" not in text:
         raise _csv_error("data-csv", "the first line does not end within a mebibyte", file, 1, _CSV_HELP)
     if other := _guess_delimiter(text, first, delimiter):
-        message = f"the only column is named {quote(first[0])}: the delimiter is probably {DELIMITERS[other]}"
+        message = f"the only column is named {quote_name(first[0], file.known_names)}: the delimiter is probably {DELIMITERS[other]}"
         help = f"write `source: {{..., delimiter: {DELIMITERS[other]}}}`"
         raise _csv_error("data-delimiter", message, file, 1, help)
     names = _names_of(first, records, file)
     _require_usable_names(names, file)
+    _require_known_name(names, file)
     return tuple(names)
 
 
@@ -91,7 +96,8 @@ def _names_of(first: list[str], records: Iterator[list[str]], file: CsvFile) -> 
         if index and second and len(second) == len(first) + 1:
             return [*index, *first]  # as `write.table` of R writes it
         if index and (first[0].strip() and not _INDEX_NAME.fullmatch(first[0])):
-            message = f"the first column is named {quote(first[0])}, so it is not an index without a name"
+            named = quote_name(first[0], file.known_names)
+            message = f"the first column is named {named}, so it is not an index without a name"
             raise _csv_error("data-header", message, file, 1, "remove `index: drop` from the source")
         return [*index, *first[len(index) :]]
     width = len(first) - len(index)
@@ -113,7 +119,7 @@ def _require_usable_names(names: list[str], file: CsvFile) -> None:
                 help += "; if every line ends with the delimiter, remove it there"
             raise _csv_error("data-header", "a column has no name", file, 1, help)
         if times > 1:
-            message = f"{times} columns are named {quote(column)}"
+            message = f"{times} columns are named {quote_name(column, file.known_names)}"
             help = "rename one of them"
             if _NUMERIC.fullmatch(column.strip()):
                 help = (
@@ -121,6 +127,15 @@ def _require_usable_names(names: list[str], file: CsvFile) -> None:
                     "or write `header: false`"
                 )
             raise _csv_error("data-header", message, file, 1, help)
+
+
+def _require_known_name(names: Sequence[str], file: CsvFile) -> None:
+    if file.known_names and not file.known_names & set(names):
+        message = (
+            "the first line has none of the names that the spec has; it is not shown, because a column is tagged `pii`"
+        )
+        help = "check that it is the right file; if it has no header line, name the columns in the source: `header: [a, b, ...]`"
+        raise _csv_error("data-header", message, file, 1, help)
 
 
 def duckdb_csv_options(columns: int, source: SourceSpec) -> str:

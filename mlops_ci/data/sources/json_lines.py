@@ -15,8 +15,8 @@ from typing import IO, Any
 
 from mlops_ci.core.diagnostics import Location
 from mlops_ci.core.errors import Findings, ToolError
-from mlops_ci.core.suggestions import quote
 from mlops_ci.data.bad_rows import MAX_LISTED_ROWS, bad_row_findings
+from mlops_ci.spec.personal_data import quote_name
 
 LINE_LIMIT = 16 << 20  # bytes
 _HELP = "write one JSON object a line, in UTF-8, and each line as one line"
@@ -32,8 +32,16 @@ class _BadLineError(ValueError):
     """A line that is not one JSON object."""
 
 
+class _RepeatedFieldError(ValueError):
+    """An object has a field of this name twice."""
+
+
 def write_json_lines_as_csv(
-    open_lines: Callable[[], AbstractContextManager[IO[bytes]]], name: str, out: Path, limit: int
+    open_lines: Callable[[], AbstractContextManager[IO[bytes]]],
+    name: str,
+    out: Path,
+    limit: int,
+    known_names: frozenset[str] = frozenset(),
 ) -> dict[str, frozenset[str]]:
     """Write the objects as CSV; return the columns in the order of their first row, each with the kinds of its values.
 
@@ -44,17 +52,19 @@ def write_json_lines_as_csv(
     """
     kinds: dict[str, set[str]] = {}
     with open_lines() as stream:
-        width = _write_rows(stream, name, kinds, out, limit)
+        width = _write_rows(stream, name, kinds, out, limit, known_names)
     if width < len(kinds):
         with open_lines() as stream:
-            _write_rows(stream, name, kinds, out, limit)
+            _write_rows(stream, name, kinds, out, limit, known_names)
     if not kinds:
         help = "check that it is the right file; each line must be an object with the fields of a row"
         raise Findings.of("data-empty", f"'{name}' has no rows", location=Location(name), help=help)
     return {column: frozenset(found) for column, found in kinds.items()}
 
 
-def _write_rows(stream: IO[bytes], name: str, kinds: dict[str, set[str]], out: Path, limit: int) -> int:
+def _write_rows(
+    stream: IO[bytes], name: str, kinds: dict[str, set[str]], out: Path, limit: int, known_names: frozenset[str]
+) -> int:
     """Write the rows with the fields that `kinds` or else the first row has; add all fields to `kinds`; return the number written."""
     bad: list[tuple[int, str]] = []
     columns, number, total, written = {column: at for at, column in enumerate(kinds)}, 0, 0, 0
@@ -64,7 +74,7 @@ def _write_rows(stream: IO[bytes], name: str, kinds: dict[str, set[str]], out: P
         while line := stream.readline(LINE_LIMIT):
             number += 1
             try:
-                row = _parse_line(line, is_first=number == 1)
+                row = _parse_line(line, known_names, is_first=number == 1)
             except _BadLineError as error:
                 total += 1
                 bad += [(number, str(error))] if len(bad) < MAX_LISTED_ROWS else []
@@ -88,7 +98,7 @@ def _write_rows(stream: IO[bytes], name: str, kinds: dict[str, set[str]], out: P
     return len(columns)
 
 
-def _parse_line(line: bytes, *, is_first: bool) -> Mapping[str, Any] | None:
+def _parse_line(line: bytes, known_names: frozenset[str], *, is_first: bool) -> Mapping[str, Any] | None:
     """Return the object of a line, and None for an empty line; raises _BadLineError for another line."""
     if len(line) == LINE_LIMIT and not line.endswith(b"\n"):
         raise _BadLineError(f"the line is longer than {LINE_LIMIT >> 20} MiB")
@@ -97,6 +107,8 @@ def _parse_line(line: bytes, *, is_first: bool) -> Mapping[str, Any] | None:
         if not text:
             return None
         row = _DECODER.decode(text)
+    except _RepeatedFieldError as error:
+        raise _BadLineError(f"the field {quote_name(str(error), known_names)} occurs twice") from error
     except UnicodeDecodeError as error:
         raise _BadLineError("the line is not UTF-8") from error
     except json.JSONDecodeError as error:
@@ -111,8 +123,7 @@ def _parse_line(line: bytes, *, is_first: bool) -> Mapping[str, Any] | None:
 def _unique_fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) < len(pairs):
-        name = next(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
-        raise _BadLineError(f"the field {quote(name)} occurs twice")
+        raise _RepeatedFieldError(next(name for name, times in Counter(name for name, _ in pairs).items() if times > 1))
     return fields
 
 

@@ -63,10 +63,11 @@ def write_plain_copies(local: ReadableFiles, folder: Path) -> ReadableFiles:
         kinds: dict[str, frozenset[str]] = {}
         for file in local.files:
             lines = functools.partial(_open_plain, local.root / file.path, file, source)
-            found = write_json_lines_as_csv(lines, file.path, _place(folder, file.path), _copy_limit(file))
+            place, limit = _place(folder, file.path), _copy_limit(file)
+            found = write_json_lines_as_csv(lines, file.path, place, limit, local.known_names)
             kinds = {name: kinds.get(name, frozenset()) | found.get(name, frozenset()) for name in {**kinds, **found}}
         plain = SourceSpec("csv", source.path, nulls=source.nulls, compression="none", index="drop")
-        return ReadableFiles(folder, _digests(folder, local.files), plain, json_kinds=kinds)
+        return replace(local, root=folder, files=_digests(folder, local.files), source=plain, json_kinds=kinds)
     findings: list[Diagnostic] = []
     for file in local.files:
         try:
@@ -77,7 +78,8 @@ def write_plain_copies(local: ReadableFiles, folder: Path) -> ReadableFiles:
     if findings:
         raise Findings(findings)
     plain = replace(source, encoding="utf-8", compression="none", skip_rows=0)
-    return ReadableFiles(folder, _digests(folder, local.files), plain, skipped_lines=source.skip_rows)
+    copies = _digests(folder, local.files)
+    return replace(local, root=folder, files=copies, source=plain, skipped_lines=source.skip_rows)
 
 
 def _digests(folder: Path, files: tuple[FileDigest, ...]) -> tuple[FileDigest, ...]:

@@ -17,6 +17,8 @@ class ReadableFiles:
     """CSV, JSON Lines or parquet files below `root`; `source` has their type and says how they are written.
 
     `skipped_lines`: the number of lines above the table that a copy no longer has, for the places of findings.
+    `known_names`: the names that the spec has, if a column is personal: findings then quote no other name of a file, because
+    the first line of a file without a header is a person's record.
     `json_kinds`: what each column of JSON Lines holds (`string`, `number`, `boolean`, `nested`), for columns with values.
     """
 
@@ -25,6 +27,7 @@ class ReadableFiles:
     source: SourceSpec
     skipped_lines: int = 0
     json_kinds: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    known_names: frozenset[str] = frozenset()
 
 
 @runtime_checkable

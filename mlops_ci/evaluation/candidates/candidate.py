@@ -29,6 +29,7 @@ from mlops_ci.repository.context import Project
 from mlops_ci.spec.defaults import default_requirements
 from mlops_ci.spec.load import LocatedSpec
 from mlops_ci.spec.metrics import METRIC_DEFINITIONS
+from mlops_ci.spec.personal_data import personal_split_finding
 from mlops_ci.spec.spec_types import DatasetSpec, ModelSpec, Requirement, SplitSpec, TrainSpec
 from mlops_ci.spec.validation.positive import positive_class_findings
 from mlops_ci.training.environment import training_environment
@@ -199,10 +200,12 @@ def identify_candidate(
     rules = effective_rules(base, project, model, dataset)
     if missing := missing_column_findings(model, rules, types) or training_column_findings(model, types):
         raise Findings(missing)
-    if problem := _personal_classes(model, dataset.spec, types[spec.target]):
-        raise Findings([problem])  # before the classes are written anywhere
+    secret = _personal_classes(model, dataset, types[spec.target])
+    if problem := secret or personal_split_finding(model, dataset, rules.split):
+        raise Findings([problem])  # before a value is written anywhere
     dataset_by_rules = dataset_with_split(dataset, rules.split)
-    source = SplitSource(context.root, dataset_by_rules, data.files)
+    hides = has_secret_target(model, dataset)
+    source = SplitSource(context.root, dataset_by_rules, data.files, hides_labels=hides)
     sides = split_dataset(source, spec.columns, spec.target, context.cache)
     findings = target_findings(sides, spec.target, spec.task, model.locate("spec", "target"))
     if spec.task == "binary-classification":
@@ -236,11 +239,16 @@ def identify_candidate(
     )
 
 
-def _personal_classes(model: LocatedSpec[ModelSpec], dataset: DatasetSpec, type: str) -> Diagnostic | None:
+def has_secret_target(model: LocatedSpec[ModelSpec], dataset: LocatedSpec[DatasetSpec]) -> bool:
+    """Return whether the target is personal data that the spec does not allow in the model."""
+    target = model.spec.target
+    return bool(personal_inputs((target,), dataset.spec)) and target not in model.spec.release.personal
+
+
+def _personal_classes(model: LocatedSpec[ModelSpec], dataset: LocatedSpec[DatasetSpec], type: str) -> Diagnostic | None:
     """Return a finding if a classifier's classes would be texts of a personal column that the spec does not allow."""
     spec = model.spec
-    is_allowed = spec.task == "regression" or type != "string" or spec.target in spec.release.personal
-    if is_allowed or not personal_inputs((spec.target,), dataset):
+    if spec.task == "regression" or type != "string" or not has_secret_target(model, dataset):
         return None
     return personal_values_finding((spec.target,), model.locate("spec", "target"))
 

@@ -17,7 +17,7 @@ from mlops_ci.data.sealed_holdout import SealedHoldout
 from mlops_ci.data.sources.files import source_files
 from mlops_ci.data.split import SplitSource, split_dataset, target_findings
 from mlops_ci.evaluation.base_branch_rules import BaseBranch, rule_change_warnings
-from mlops_ci.evaluation.candidates.candidate import Candidate, identify_candidate, require_data
+from mlops_ci.evaluation.candidates.candidate import Candidate, has_secret_target, identify_candidate, require_data
 from mlops_ci.registry import object_store
 from mlops_ci.repository.context import Project
 from mlops_ci.spec.spec_types import SealedSource
@@ -43,7 +43,13 @@ def open_holdout(project: Project, candidate: Candidate) -> Iterator[Candidate]:
         holdout = _fetch_sealed_holdout(context.root, Path(folder), source, where)
         files = candidate.snapshot.files
         sides = split_dataset(
-            SplitSource(context.root, candidate.dataset_by_rules, files, holdout),
+            SplitSource(
+                context.root,
+                candidate.dataset_by_rules,
+                files,
+                holdout,
+                hides_labels=has_secret_target(candidate.model, candidate.dataset),
+            ),
             spec.columns,
             spec.target,
             context.cache,

@@ -11,6 +11,7 @@ from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.plugins import Plugin, load
 from mlops_ci.core.suggestions import quote, suggest
 from mlops_ci.spec.located_spec import LocatedSpec
+from mlops_ci.spec.personal_data import personal_split_finding
 from mlops_ci.spec.spec_types import DatasetSpec, DeploymentSpec, ModelSpec, PluginTarget, ProjectSpec
 from mlops_ci.spec.validation.dataset import dataset_spec_findings, undeclared_column_findings
 from mlops_ci.spec.validation.estimator import training_code_findings
@@ -161,6 +162,7 @@ def _model_findings(
     data = datasets.get(spec.dataset)
     if data is not None:
         yield from _model_column_findings(model, data)
+        yield from filter(None, [personal_split_finding(model, data, data.spec.split)])
     yield from positive_spec_findings(model, data)
     yield from evaluation_spec_findings(root, model, data)
     yield from gate_spec_findings(model)

@@ -14,7 +14,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-_LONG = 6  # digits: a shorter number says little about one person, and models have many of them
+from mlops_ci.spec.personal_data import LONG_NUMBER
+
 _WORD = re.compile(r"\w{3,}")
 _TOKEN = re.compile(rb"[^\x00-\x1f\x7f\"',;:=(){}\[\]]{2,200}")
 
@@ -37,7 +38,7 @@ def _is_in(value: Any, texts: set[str], numbers: set[float]) -> bool:
     if isinstance(value, bool):
         return False
     if isinstance(value, int | float):
-        return len(repr(value).replace(".", "").strip("-0")) >= _LONG and float(value) in numbers
+        return len(repr(value).replace(".", "").strip("-0")) >= LONG_NUMBER and float(value) in numbers
     text = str(value).casefold()
     words = _WORD.findall(text)
     return text in texts or (len(words) > 1 and any(word in texts for word in words))

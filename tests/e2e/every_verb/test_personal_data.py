@@ -160,6 +160,30 @@ def test_a_personal_text_is_no_class_unless_the_spec_allows_it(clinic: Consumer)
     assert stored_markers(clinic.root) == {}
 
 
+def test_a_long_personal_number_is_no_label(clinic: Consumer) -> None:
+    """Given two account numbers as the target, then a wrong `positive` names neither, and no cache has them."""
+    edit(clinic, "people.yaml", "y: {type: string}", "y: {type: integer, tags: [pii]}")
+    rows = people(1500)
+    rows["y"] = rows["y"].map({"yes": 7_310_000_001, "no": 7_310_000_139})
+    rows.to_csv(clinic.root / "people.csv", index=False)
+    edit(clinic, "risk.yaml", 'positive: "yes"', "positive: 5")
+    assert shown_markers(clinic, ("gate",)) == {}
+    assert stored_markers(clinic.root) == {}
+
+
+def test_a_split_by_a_personal_time_is_refused_before_its_cutoff_is_kept(clinic: Consumer) -> None:
+    edit(clinic, "people.yaml", "    y: {type: string}", "    y: {type: string}\n    born: {type: date, tags: [pii]}")
+    edit(clinic, "people.yaml", "  group: family\n", "  time: born\n  split: {by: time, holdout: 0.2}\n")
+    rows = people(1500)
+    rows["born"] = [f"{1931 + at // 300}-02-{1 + at % 28:02d}" for at in range(1500)]
+    rows.to_csv(clinic.root / "people.csv", index=False)
+    for verb, code in (("validate", 2), ("gate", 2)):
+        (error,) = [one for one in clinic.answer(verb, code=code)["diagnostics"] if one["severity"] == "error"]
+        assert (error["id"], error["location"]["path"]) == ("personal-split-time", "risk.yaml")
+    edit(clinic, "risk.yaml", "  train: {", "  release: {personal: [born]}\n  train: {")
+    assert clinic.answer("validate")["diagnostics"] == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("function", ["build", "loud"])
 def test_own_code_keeps_no_category_and_its_output_is_withheld(clinic: Consumer, function: str) -> None:
