@@ -50,7 +50,7 @@ def type_outcomes(table: Table, spec: DatasetSpec, measures: TableMeasures) -> I
 def number_outcomes(table: Table, spec: DatasetSpec) -> Iterator[CheckOutcome]:
     """Yield a warning for each text column without a declared type that would be numbers or dates but for a few words."""
     source = spec.source
-    if not isinstance(source, SourceSpec) or source.type == "parquet":
+    if not isinstance(source, SourceSpec):
         return
     undeclared = [
         name
@@ -66,7 +66,7 @@ def number_outcomes(table: Table, spec: DatasetSpec) -> Iterator[CheckOutcome]:
             ("spec", "source"),
             f"column '{displayable_value(obstacle.column)}' is text: it would be {kind} but for {what}",
             CheckResult(kind, f"{kind} alone", f"also {what}", False, "warn", obstacle.column),
-            f"{_obstacle_help(obstacle, source, is_private)}; if it is text, declare it: "
+            f"{_obstacle_help(table, obstacle, source, is_private)}; if it is text, declare it: "
             f"`columns: {{{yaml_scalar(obstacle.column)}: {{type: string}}}}`",
         )
 
@@ -119,12 +119,9 @@ def _time_message(table: Table, spec: DatasetSpec, name: str) -> str:
 
 def _describe_obstacle(obstacle: TextObstacle, is_private: bool) -> str:
     parts = []
-    if obstacle.options:
-        parts.append(
-            "how they are written"
-            if is_private
-            else f"how they are written, such as '{displayable_value(obstacle.example)}'"
-        )
+    if obstacle.example:
+        how = "being stored as text" if obstacle.is_stored_as_text else "how they are written"
+        parts.append(how if is_private else f"{how}, such as '{displayable_value(obstacle.example)}'")
     if obstacle.words:
         shown = [f"'{displayable_value(word)}' ({count:,})" for word, count in obstacle.words[:MAX_LISTED_WORDS]]
         more = f" and {len(obstacle.words) - len(shown)} more" if len(obstacle.words) > len(shown) else ""
@@ -133,7 +130,13 @@ def _describe_obstacle(obstacle: TextObstacle, is_private: bool) -> str:
     return " and ".join(parts)
 
 
-def _obstacle_help(obstacle: TextObstacle, source: SourceSpec, is_private: bool) -> str:
+def _obstacle_help(table: Table, obstacle: TextObstacle, source: SourceSpec, is_private: bool) -> str:
+    if obstacle.type == "date" and obstacle.is_stored_as_text:
+        return time_help(table, obstacle.column)
+    if source.type == "parquet" or (source.type != "csv" and not obstacle.words):
+        return "write the column as numbers in the file, and missing values as null"
+    if obstacle.example and not obstacle.options:
+        return "write each value in the file as a plain number, as in other columns, or leave it empty"
     ways = [yaml_options(option, source) for option in obstacle.options]
     lines = [f"`source: {{..., {way}}}`" for way in ways]
     if obstacle.words and not is_private:
@@ -156,4 +159,4 @@ def _nulls_help(table: Table, spec: DatasetSpec, name: str) -> str | None:
     if not isinstance(source, SourceSpec) or source.type == "parquet" or table.types[name] != "string":
         return None
     found = find_text_obstacles(table, source, [name])
-    return _obstacle_help(found[0], source, name in personal_columns(spec)) if found else None
+    return _obstacle_help(table, found[0], source, name in personal_columns(spec)) if found else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import datetime
 from typing import Any
@@ -179,3 +180,78 @@ def test_a_format_reads_text_of_parquet(bench: Any) -> None:
     source = SourceSpec("parquet", "data/rows.parquet")
     record, found = bench.snapshot(source=source, time="when", columns={"when": ColumnSpec(format="%d/%m/%Y")})
     assert ([(one.type, one.nulls, one.minimum) for one in record.columns], found) == ([("date", 1, "2025-04-03")], ())
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["+1.5", "-2", "+3"],
+        ["\u22121", "2", "3"],
+        ["(5)", "7", "8.5"],
+        ["5-", "7", "8.5"],
+        ["<0.5", "1.5", "2.5", "NA"],
+        ["1.2.3", "1.5", "2.5"],
+        ["1.5", "3/4", "2"],
+    ],
+)
+def test_numbers_that_no_option_reads_are_told(bench: Any, values: list[str]) -> None:
+    found = warning(bench, values)
+    odd = min(value for value in values if not re.fullmatch(r"-?[0-9.]+[0-9]|[0-9]|NA", value) or value.count(".") > 1)
+    assert found.message == f"column 'a' is text: it would be numbers but for how they are written, such as '{odd}'"
+    assert found.help.startswith("write each value in the file as a plain number")
+
+
+@pytest.mark.parametrize(
+    "values", [["4711", "0815", "4712"], ["1", "2", "3", "5A"], ["1-2", "3-4"], ["10:30", "11:45"]]
+)
+def test_codes_ranges_and_clocks_are_no_odd_numbers(bench: Any, values: list[str]) -> None:
+    assert warning(bench, values) is None
+
+
+def test_blanks_beside_numbers_are_told_with_the_option(bench: Any) -> None:
+    assert warning(bench, [" 1.5", "2 ", "3", " NA"]).help.startswith("write `source: {..., trim: true}`")
+
+
+def test_a_column_in_another_style_than_its_source_says_is_told(bench: Any) -> None:
+    bench.csv("a;b\n1.5;1,5\n2.5;2,5\n")
+    _, (found,) = bench.snapshot(source=SourceSpec("csv", "data/rows.csv", ";", ","))
+    assert found.message == "column 'a' is text: it would be numbers but for how they are written, such as '1.5'"
+    assert "source: {" not in found.help  # an option would break the other column
+
+
+STORED = [
+    (["1.5", "2", None], "numbers but for being stored as text, such as '1.5'", "write the column as numbers in the file"),
+    (["1.5", "NA", "2"], "numbers but for 1 value: 'NA' (1)", "write "),
+    (["1,5", "2,5"], "numbers but for how they are written, such as '1,5'", "write the column as numbers in the file"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("type", ["parquet", "jsonl"])
+@pytest.mark.parametrize(("values", "message", "help"), STORED)
+def test_numbers_that_a_file_stores_as_text_are_told(
+    bench: Any, type: Any, values: list[str | None], message: str, help: str
+) -> None:
+    if type == "parquet":
+        bench.parquet({"a": values})
+    else:
+        bench.csv("".join(json.dumps({"a": value}) + "\n" for value in values), "data/rows.jsonl")
+    _, (found,) = bench.snapshot(source=SourceSpec(type, f"data/rows.{type}"))
+    assert found.message == f"column 'a' is text: it would be {message}"
+    assert found.help.startswith(help)
+    assert "decimal" not in found.help  # an option of CSV
+
+
+@pytest.mark.parametrize("format", ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"])
+def test_dates_that_parquet_stores_as_text_are_told_with_their_format(bench: Any, format: str) -> None:
+    bench.parquet({"a": [datetime(2026, 1, day).strftime(format) for day in (1, 2)]})  # noqa: DTZ001 - as files have them
+    source = SourceSpec("parquet", "data/rows.parquet")
+    _, (found,) = bench.snapshot(source=source)
+    assert f"{{format: '{format}'}}" in found.help
+    record, found = bench.snapshot(source=source, time="a", columns={"a": ColumnSpec(format=format)})
+    assert (record.columns[0].type in ("date", "timestamp"), found) == (True, ())
+
+
+@pytest.mark.parametrize("values", [["1", "2"], ["10115", "20095"], ["anna 1", "bob 2"], ["A1", "B2"], ["10.0.0.1"]])
+def test_text_that_parquet_stores_as_text_is_text(bench: Any, values: list[str]) -> None:
+    bench.parquet({"a": values})
+    assert bench.snapshot(source=SourceSpec("parquet", "data/rows.parquet"))[1] == ()
