@@ -9,7 +9,8 @@ import pytest
 from mlops_ci.spec.load import load_specs
 from mlops_ci.spec.located_spec import LocatedSpec
 from mlops_ci.spec.positive_class import format_label_in_spec, is_usual_pair, positive_class
-from mlops_ci.spec.spec_types import ModelSpec
+from mlops_ci.spec.spec_types import Cost, ModelSpec
+from mlops_ci.spec.validation.cost_classes import cost_class_findings
 from mlops_ci.spec.validation.positive import positive_class_findings
 from mlops_ci.spec.yaml.compose import parse_plain_scalar
 from tests.support.examples import EXAMPLES
@@ -99,3 +100,13 @@ def test_a_class_that_there_is_not_is_an_error_that_says_what_to_write(model: Lo
 def test_a_label_is_written_so_that_yaml_reads_it_back(label: Label, text: str) -> None:
     assert format_label_in_spec(label) == text
     assert (json.loads(text) if text.startswith('"') else parse_plain_scalar(text)) == label
+
+
+def test_a_cost_names_classes_as_the_data_have_them(model: LocatedSpec[ModelSpec]) -> None:
+    costs = (Cost(1, "0", 5.0), Cost(False, 2, 1.0))
+    found = list(cost_class_findings(model, (0, 1), costs))
+    assert [(one.id, one.severity) for one in found] == [("cost-class-unknown", "error")] * 2
+    assert found[0].message == "the class '0' of a cost is not a label of 'late': its labels are 0 and 1"
+    assert found[0].help == "write it as the data have it: `predicted: 0`"
+    assert list(cost_class_findings(model, (0, 1), (Cost(True, 0, 5.0), Cost(0, 1, 1.0)))) == []
+    assert list(cost_class_findings(model, ("a", "b", "c"), costs)) == []

@@ -31,6 +31,7 @@ from mlops_ci.spec.load import LocatedSpec
 from mlops_ci.spec.metrics import METRIC_DEFINITIONS
 from mlops_ci.spec.personal_data import personal_split_finding
 from mlops_ci.spec.spec_types import DatasetSpec, ModelSpec, Requirement, SplitSpec, TrainSpec
+from mlops_ci.spec.validation.cost_classes import cost_class_findings
 from mlops_ci.spec.validation.positive import positive_class_findings
 from mlops_ci.training.environment import training_environment
 from mlops_ci.training.golden import DEFAULT_GOLDEN, GoldenChoice, choose_golden, personal_inputs
@@ -210,6 +211,7 @@ def identify_candidate(
     findings = target_findings(sides, spec.target, spec.task, model.locate("spec", "target"))
     if spec.task == "binary-classification":
         findings += tuple(positive_class_findings(model, sides.target.labels, rules.positive, rules.base or ""))
+        findings += tuple(cost_class_findings(model, sides.target.labels, rules.evaluate.costs))
     if not allow_leaks:
         findings += leak_findings(sides.leaks, dataset_by_rules, sides.split.holdout_rows)
     if has_errors(findings):

@@ -157,12 +157,25 @@ def align(
         encoded = encode_labels(labels, classes)
     known = len(classes) - len(unknown_labels)
     costs = _cost_matrix(evaluate.costs, classes, known) if evaluate.costs else None
+    if evaluate.costs and costs is None:
+        diagnostics = (*diagnostics, _unknown_cost_warning(evaluate.costs, classes))
     return AlignedRows(
         replace(
             truth, labels=encoded, classes=classes, metric_options=replace(terms, costs=costs), known_classes=known
         ),
         tuple(align_classes(model.predictions, model.classes, classes) for model in models),
         diagnostics,
+    )
+
+
+def _unknown_cost_warning(costs: Sequence[Cost], classes: Sequence[Label]) -> Diagnostic:
+    named = dict.fromkeys(label for one in costs for label in (one.actual, one.predicted))
+    strange = ", ".join(format_label(label) for label in named if label not in classes)
+    return Diagnostic(
+        "cost-class-unknown",
+        f"the metric 'cost' has no value: `evaluate.costs` names {strange}, and the classes are {', '.join(map(format_label, classes))}",
+        help='Write each class as the data have it: 1 and "1" are different. Delete the costs of a class that there is not.',
+        severity="warning",
     )
 
 

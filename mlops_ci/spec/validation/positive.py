@@ -9,12 +9,13 @@ from mlops_ci.core.suggestions import quote, suggest
 from mlops_ci.spec.located_spec import LocatedSpec
 from mlops_ci.spec.positive_class import format_label, format_label_in_spec, is_usual_pair, positive_class
 from mlops_ci.spec.spec_types import DatasetSpec, ModelSpec
+from mlops_ci.spec.validation.cost_classes import cost_class_findings
 
 
 def positive_spec_findings(
     model: LocatedSpec[ModelSpec], data: LocatedSpec[DatasetSpec] | None
 ) -> Iterator[Diagnostic]:
-    """Yield the findings about `positive`; the labels are known here only if the dataset declares the target's `values`."""
+    """Yield the findings about `positive` and the classes of costs; the labels are known here only if the dataset declares the target's `values`."""
     spec = model.spec
     if spec.task != "binary-classification":
         if spec.positive is not None:
@@ -28,11 +29,10 @@ def positive_spec_findings(
     column = data.spec.columns.get(spec.target) if data is not None else None
     if column is None:
         return
-    if column.type == "boolean":
-        yield from positive_class_findings(model, (False, True), spec.positive)
-    elif column.values is not None:
-        labels = tuple(value for value in column.values if isinstance(value, str | int | bool))
-        yield from positive_class_findings(model, labels, spec.positive)
+    declared = (False, True) if column.type == "boolean" else column.values or ()
+    labels = tuple(value for value in declared if isinstance(value, str | int | bool))
+    yield from positive_class_findings(model, labels, spec.positive)
+    yield from cost_class_findings(model, labels, spec.evaluate.costs)
 
 
 def positive_class_findings(

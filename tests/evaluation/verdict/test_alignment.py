@@ -66,6 +66,9 @@ def test_a_cost_of_a_class_that_there_is_not_leaves_no_costs(cost: Cost) -> None
     evaluate = EvaluateSpec(costs=(cost, Cost("a", "b", 1.0)))
     found = align("multiclass-classification", LABELS[:2], [ONE], RowMetadata(), evaluate)
     assert found.truth.metric_options.costs is None
+    (warned,) = found.diagnostics
+    assert (warned.id, warned.severity) == ("cost-class-unknown", "warning")
+    assert "names 'gone', and the classes are 'a', 'b'" in warned.message
 
 
 def test_what_metrics_are_about_comes_from_the_spec() -> None:
