@@ -44,7 +44,7 @@ def _page_of(stream: TextIO) -> tuple[int | None, bool]:
     width = _terminal_width(stream) if is_terminal else None
     if os.environ.get("NO_COLOR"):
         return width, False
-    if any(os.environ.get(name, "0") != "0" for name in ("FORCE_COLOR", "CLICOLOR_FORCE")):
+    if any(os.environ.get(name, "") not in ("", "0") for name in ("FORCE_COLOR", "CLICOLOR_FORCE")):
         return width, True
     return width, is_terminal and os.environ.get("CLICOLOR") != "0" and os.environ.get("TERM") != "dumb"
 

@@ -5,6 +5,7 @@ The table is read and checked as the release's Dataset spec says; the spec's che
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -72,16 +73,19 @@ class _Writer(Protocol):
 
 def require_table_type(table: Path) -> FileType:
     """Return the type of a table by the ending of its name; raises UsageProblem `predict-table` for another file."""
-    name = table.name.lower()
-    for packed in _PACKED:
-        name = name.removesuffix(packed)
-    kind = TABLE_ENDINGS.get(Path(name).suffix)
+    kind = TABLE_ENDINGS.get(_ending(table))
     if kind is None or not table.is_file():
         what = f"is not a table: it ends in none of {', '.join(TABLE_ENDINGS)}" if kind is None else "is not a file"
         raise UsageProblem.of(
             "predict-table", f"{table} {what}", help="name a CSV, parquet or JSON Lines file with the model's columns"
         )
     return kind
+
+
+def _ending(table: Path) -> str:
+    """Return the ending of a table's name in lower case, without that of its compression."""
+    name = table.name.lower()
+    return Path(next((name.removesuffix(packed) for packed in _PACKED if name.endswith(packed)), name)).suffix
 
 
 def require_out_ending(out: Path) -> str:
@@ -130,9 +134,10 @@ def predict_table(
 
 def _table_source(source: SourceSpec | PluginSource, table: Path, kind: FileType) -> SourceSpec:
     """Return the source of a table: with the dataset's options, if the dataset's files are of the same type."""
+    found = SourceSpec(kind, table.name)
     if isinstance(source, SourceSpec) and source.type == kind:
-        return replace(source, path=table.name, compression=None)
-    return SourceSpec(kind, table.name, delimiter="\t" if ".tsv" in table.name.lower() else ",")
+        found = replace(source, path=table.name, compression=None)
+    return replace(found, delimiter="\t") if _ending(table) == ".tsv" else found
 
 
 def _require_inputs(table: Table, signature: ModelSignature, name: str) -> None:
@@ -199,9 +204,8 @@ def _predict_batch(model: PackagedModel, batch: Any, inputs: Sequence[str], scra
     pq.write_table(batch.select(list(inputs)), features)
     made = predict_to_file(model, features, rows=batch.num_rows, scratch=scratch / "batch")
     table = pq.read_table(made)
-    for file in made.parent.rglob("*"):  # a batch leaves nothing behind, so that the disk does not fill either
-        if file.is_file():
-            file.unlink()
+    # a large table must not fill the disk; what a model's own code has locked goes with the scratch folder
+    shutil.rmtree(scratch / "batch", ignore_errors=True)
     return table
 
 

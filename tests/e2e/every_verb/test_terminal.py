@@ -87,12 +87,21 @@ def test_colours_can_be_turned_off(named: Consumer, env: dict[str, str], is_colo
     assert ("\x1b[3" in shown) == is_coloured
 
 
-@pytest.mark.parametrize(("name", "is_coloured"), [("FORCE_COLOR", True), ("CLICOLOR_FORCE", True), ("COLUMNS", False)])
+@pytest.mark.parametrize(
+    ("name", "value", "is_coloured"),
+    [
+        ("FORCE_COLOR", "1", True),
+        ("CLICOLOR_FORCE", "1", True),
+        ("FORCE_COLOR", "0", False),
+        ("FORCE_COLOR", "", False),
+        ("COLUMNS", "60", False),
+    ],
+)
 def test_a_pipe_has_colours_only_if_they_are_forced(
-    named: Consumer, monkeypatch: pytest.MonkeyPatch, name: str, is_coloured: bool
+    named: Consumer, monkeypatch: pytest.MonkeyPatch, name: str, value: str, is_coloured: bool
 ) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
-    monkeypatch.setenv(name, "60")
+    monkeypatch.setenv(name, value)
     done = subprocess.run([*TOOL, "show", "no-such-model"], cwd=named.root, capture_output=True, text=True)
     assert ("\x1b[" in done.stderr) == is_coloured
 

@@ -59,6 +59,15 @@ def test_a_table_gets_its_keys_its_predictions_and_the_probability_of_each_class
     assert (made["prediction"] == patients["malignant"]).mean() > 0.9
 
 
+def test_a_table_with_tabs_is_read_as_its_name_says(released: Consumer, patients: pd.DataFrame, tmp_path: Path) -> None:
+    """Given a dataset with commas, then the ending of the table counts, and not a part of its name."""
+    patients.to_csv(tmp_path / "new.TSV.gz", sep="\t", index=False, compression="gzip")
+    patients.to_csv(tmp_path / "old.tsv.csv", index=False)
+    for table in ("new.TSV.gz", "old.tsv.csv"):
+        released.ok("predict", "diagnosis", str(tmp_path / table), "--out", f"{table}.out.csv")
+        assert len(pd.read_csv(released.root / f"{table}.out.csv")) == 569
+
+
 def test_nothing_is_overwritten_unasked(released: Consumer) -> None:
     (released.root / "out.csv").write_text("mine\n")
     id, text = refusal(released, TABLE, "--out", "out.csv", code=2)
