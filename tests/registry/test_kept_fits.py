@@ -69,3 +69,12 @@ def test_only_the_newest_fits_stay_and_none_for_ever(repo: Repository, model: Pa
         os.utime(path, (long_ago, long_ago))
     kept_fits.keep_fit(repo, write_of(model, "5"))
     assert {path.stem for path in folder.iterdir()} == {"5"}
+
+
+def test_a_fit_that_another_command_removes_meanwhile_is_passed_over(repo: Repository, model: Path) -> None:
+    """Two commands of one clone keep fits of one model: what the first listed, the second may have removed."""
+    folder = kept_fits.fits_folder(repo) / "delay"
+    kept_fits.keep_fit(repo, write_of(model, "a"))
+    (folder / "gone.json").symlink_to(folder / "removed")  # in the list, and not there
+    kept_fits.keep_fit(repo, write_of(model, "b"))
+    assert {path.stem for path in folder.iterdir()} == {"a", "b"}
