@@ -329,26 +329,25 @@ def _moment(text: str) -> datetime:
     return moment if "T" in text else moment.replace(hour=23, minute=59, second=59)
 
 
+_SQL_HELP = {
+    "check-sql-limit": "write it so that it looks at each row once (no joins, no lists of other rows), or raise its `maxSeconds` or"
+    " `maxMegabytes`",
+    "check-sql-invalid": "write one SQL expression of the columns that is true or false for each row; it can read only the data of"
+    " this dataset",
+}
+
+
 def _unevaluated_sql_outcome(spec: DatasetSpec, answer: CustomSqlAnswer) -> CheckOutcome:
     check = dict(built_in_checks(spec))[answer.index]
-    name, at = check.name or "custom-sql", ("spec", "checks", answer.index, "sql")
+    name = check.name or "custom-sql"
     if answer.exceeded is not None:
-        observed = f"stopped: it took more than {answer.exceeded}"
-        return CheckOutcome(
-            "check-sql-limit",
-            at,
-            f"the check '{name}' was {observed}",
-            CheckResult(name, check.sql or "", observed, False, check.severity),
-            "write it so that it looks at each row once (no joins, no lists of other rows), or raise its `maxSeconds` or `maxMegabytes`",
-        )
-    observed = f"cannot be evaluated: {displayable_value(answer.refusal)}"
-    return CheckOutcome(
-        "check-sql-invalid",
-        at,
-        f"the check '{name}' {observed}",
-        CheckResult(name, check.sql or "", observed, False, check.severity),
-        "write one SQL expression of the columns that is true or false for each row; it can read only the data of this dataset",
-    )
+        id, observed = "check-sql-limit", f"stopped: it took more than {answer.exceeded}"
+        message = f"the check '{name}' was {observed}"
+    else:
+        id, observed = "check-sql-invalid", f"cannot be evaluated: {displayable_value(answer.refusal)}"
+        message = f"the check '{name}' {observed}"
+    result = CheckResult(name, check.sql or "", observed, False, check.severity)
+    return CheckOutcome(id, ("spec", "checks", answer.index, "sql"), message, result, _SQL_HELP[id])
 
 
 def _list_names(columns: Iterable[str]) -> str:

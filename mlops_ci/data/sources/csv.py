@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 
 from mlops_ci.core.diagnostics import Location
@@ -238,7 +238,7 @@ def _find_ragged_rows(file: CsvFile, columns: int) -> tuple[list[tuple[int, str]
     total = before = 0
     what = "the header has" if file.source.header is True else "the first row has"
     with file.path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
-        reader = csv.reader(chain(stream), delimiter=file.source.delimiter, strict=True)
+        reader = csv.reader(stream, delimiter=file.source.delimiter, strict=True)
         try:
             for row in reader:
                 # the header of R's `write.table` has no name for the index
