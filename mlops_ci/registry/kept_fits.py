@@ -77,20 +77,20 @@ def remove_fit(repo: Repository, model: str, key: str) -> None:
 
 def _remove_old_fits(folder: Path) -> None:
     """Make room for another fit: of those that are there, keep the newest ones that are young enough."""
-    records = sorted(folder.glob(f"*{_RECORD}"), key=_modified, reverse=True)
+    records = sorted(folder.glob(f"*{_RECORD}"), key=_change_time, reverse=True)
     oldest = time.time() - FIT_LIFETIME
-    staying = {path.stem for path in records[: FITS_PER_MODEL - 1] if _modified(path) > oldest}
+    staying = {path.stem for path in records[: FITS_PER_MODEL - 1] if _change_time(path) > oldest}
     for path in folder.iterdir():
         if path.stem in staying:
             continue
         if path.is_dir():  # of a command that writes a fit just now, or that was killed while it wrote
-            if _modified(path) < oldest:
+            if _change_time(path) < oldest:
                 shutil.rmtree(path, ignore_errors=True)
-        elif path.with_suffix(_RECORD) in records or _modified(path) < oldest:
+        elif path.with_suffix(_RECORD) in records or _change_time(path) < oldest:
             path.unlink(missing_ok=True)
 
 
-def _modified(path: Path) -> float:
+def _change_time(path: Path) -> float:
     """Return when a file was written, in seconds; 0 for one that another command has removed meanwhile."""
     try:
         return path.stat().st_mtime
