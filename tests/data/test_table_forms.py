@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import json
 import tempfile
@@ -293,3 +294,45 @@ def test_custom_sql_reads_the_same_form(bench: Any) -> None:
     source = SourceSpec("csv", "t.csv.gz", delimiter=";", decimal=",", thousands=".", nulls=("NA",), skip_rows=1)
     found = bench.check("custom-sql", source=source, checks=(CheckSpec("custom-sql", sql="a > 1000 AND b = 1"),))
     assert (found.passed, found.failing) == (False, 1)
+
+
+@pytest.mark.parametrize("type", ["csv", "jsonl"])
+def test_a_number_for_a_missing_value_is_missing_however_it_is_written(bench: Any, type: Any) -> None:
+    values = ["-999", "-999.0", "-999.00", "-9990", "-999.5", "-99", "1"]
+    text = "\n".join(["x", *values]) if type == "csv" else "\n".join(f'{{"x": {value}}}' for value in values)
+    bench.csv(text + "\n", f"data/rows.{type}")
+    (column,) = bench.snapshot(source=SourceSpec(type, f"data/rows.{type}", nulls=(-999, -99)))[0].columns
+    assert (column.nulls, column.minimum, column.maximum) == (4, -9990, 1)
+    (column,) = bench.snapshot(source=SourceSpec(type, f"data/rows.{type}", nulls=("-999",)))[0].columns
+    assert column.nulls == 1  # a word, letter by letter
+
+
+def test_a_number_for_a_missing_value_has_the_decimal_sign_of_its_source(bench: Any) -> None:
+    bench.csv("x;y\n-999,0;a\n1,5;b\n")
+    source = SourceSpec("csv", "data/rows.csv", ";", ",", nulls=(-999,))
+    (column, _) = bench.snapshot(source=source)[0].columns
+    assert (column.nulls, column.minimum) == (1, 1.5)
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding", "help"),
+    [
+        ("a,b\n1,2\n".encode("utf-16-le"), "utf-16", "write `encoding: utf-16-le` or `-be`"),
+        ("a,b\n1,2\n".encode("utf-32-be"), "utf-32", "write `encoding: utf-32-le` or `-be`"),
+        (codecs.BOM_UTF8 + b"a,b\n1,2\n", "latin-1", "remove `encoding`"),
+    ],
+)
+def test_the_mark_at_the_beginning_says_which_encoding_it_is(
+    bench: Any, content: bytes, encoding: str, help: str
+) -> None:
+    bench.csv(content)
+    with pytest.raises(Findings) as caught:
+        bench.snapshot(source=SourceSpec("csv", "data/rows.csv", encoding=encoding))
+    (found,) = caught.value.diagnostics
+    assert (found.id, help in (found.help or "")) == ("data-encoding", True)
+
+
+def test_an_object_without_fields_is_a_row_without_values(bench: Any) -> None:
+    bench.csv('{}\n{"a": 1}\n{}\n', "data/rows.jsonl")
+    record, _ = bench.snapshot(source=SourceSpec("jsonl", "data/rows.jsonl"))
+    assert (record.rows, [(one.name, one.nulls) for one in record.columns]) == (3, [("a", 2)])

@@ -24,7 +24,12 @@ def field_sql(column: str, source: SourceSpec) -> str:
         text = f"CASE WHEN trim({column}) <> '' OR {column} = '' THEN trim({column}) END"
     if source.nulls:
         words = ", ".join(map(quote_literal, source.null_words))
-        text = f"CASE WHEN {text} NOT IN ({words}) THEN {text} END"
+        is_word = f"{text} IN ({words})"
+        numbers = [str(word) for word in source.nulls if isinstance(word, int)]
+        if numbers:  # -999.0 is the number -999
+            pattern = f"({'|'.join(numbers)}){literal_pattern(source.decimal)}0*"
+            is_word += f" OR regexp_full_match({text}, {quote_literal(pattern)})"
+        text = f"CASE WHEN NOT ({is_word}) THEN {text} END"
     return text
 
 

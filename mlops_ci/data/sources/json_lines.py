@@ -67,9 +67,10 @@ def _write_rows(
 ) -> int:
     """Write the rows with the fields that `kinds` or else the first row has; add all fields to `kinds`; return the number written."""
     bad: list[tuple[int, str]] = []
-    columns, number, total, written = {column: at for at, column in enumerate(kinds)}, 0, 0, 0
+    columns = {column: at for at, column in enumerate(kinds)} if kinds else None
+    number, total, written = 0, 0, 0
     with out.open("w", encoding="utf-8", newline="") as target:
-        if columns:
+        if columns is not None:
             target.write(_encode_header(columns))
         while line := stream.readline(LINE_LIMIT):
             number += 1
@@ -83,7 +84,7 @@ def _write_rows(
                 continue
             if row is None:
                 continue
-            if not columns:
+            if columns is None:
                 columns = {column: at for at, column in enumerate(row)}
                 target.write(_encode_header(columns))
             for column, value in row.items():
@@ -95,7 +96,7 @@ def _write_rows(
                 raise _too_large_error(name, len(columns), limit)
     if bad:
         raise Findings(bad_row_findings("data-json", bad, name, help=_HELP, total=total))
-    return len(columns)
+    return len(columns or ())
 
 
 def _parse_line(line: bytes, known_names: frozenset[str], *, is_first: bool) -> Mapping[str, Any] | None:

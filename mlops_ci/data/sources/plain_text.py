@@ -182,10 +182,15 @@ def _write_utf8(stream: IO[bytes], name: str, source: SourceSpec, out: Path) -> 
         while not done:
             chunk = stream.read(_CHUNK)
             done = not chunk
+            if not lines and chunk.startswith(codecs.BOM_UTF8) and not _is_utf8(source.encoding):
+                raise _encoding_error(name, source, 1, "remove `encoding`: the file begins with the mark of UTF-8")
             try:
                 text = decoder.decode(chunk, final=done)
             except UnicodeDecodeError as error:
                 raise _encoding_error(name, source, lines + error.object.count(b"\n", 0, error.start) + 1) from error
+            except UnicodeError as error:  # UTF-16 and UTF-32 begin with a mark of the order of their bytes
+                help = f"it has no mark of the order of its bytes: write `encoding: {source.encoding}-le` or `-be`"
+                raise _encoding_error(name, source, 1, help) from error
             lines += text.count("\n")
             newline = newline or ("\n" if "\n" in text else "\r" if "\r" in text else "")
             while skipped and text:
@@ -194,12 +199,12 @@ def _write_utf8(stream: IO[bytes], name: str, source: SourceSpec, out: Path) -> 
             target.write(text)
 
 
-def _encoding_error(name: str, source: SourceSpec, line: int) -> ToolError:
+def _encoding_error(name: str, source: SourceSpec, line: int, help: str = "") -> ToolError:
     return Findings(
         bad_row_findings(
             "data-encoding",
             [(line, f"the file is not {source.encoding}")],
             name,
-            help="write the file's encoding, such as `encoding: cp1252`, or save the file as UTF-8",
+            help=help or "write the file's encoding, such as `encoding: cp1252`, or save the file as UTF-8",
         )
     )
