@@ -53,7 +53,7 @@ def _cast_column(values: Any, field: ModelField) -> Any:
     if kind not in _ALLOWED_KINDS[type] and not values.isna().all():
         raise ValueError(f"input '{field.name}' was of type {type} in training, but now has {kind} values")
     if type == "integer":
-        return values.astype("int64" if _has_only_int64(values) else "float64")
+        return values.astype("int64" if has_only_int64(values) else "float64")
     if type in ("number", "boolean"):
         return values.astype("float64")
     if type == "string":
@@ -61,7 +61,7 @@ def _cast_column(values: Any, field: ModelField) -> Any:
     return values
 
 
-def _has_only_int64(values: Any) -> bool:
+def has_only_int64(values: Any) -> bool:
     """Return whether no value is missing and all values are exact int64 values."""
     if values.isna().any():
         return False

@@ -318,7 +318,6 @@ def test_a_number_for_a_missing_value_has_the_decimal_sign_of_its_source(bench: 
     ("content", "encoding", "help"),
     [
         ("a,b\n1,2\n".encode("utf-16-le"), "utf-16", "write `encoding: utf-16-le` or `-be`"),
-        ("a,b\n1,2\n".encode("utf-32-be"), "utf-32", "write `encoding: utf-32-le` or `-be`"),
         (codecs.BOM_UTF8 + b"a,b\n1,2\n", "latin-1", "remove `encoding`"),
     ],
 )

@@ -144,6 +144,17 @@ def spoiled(change: Callable[[Any], Any]) -> Any:
         (lambda frame: frame.__setitem__("y", True), "boolean", "target-one-class"),
         (lambda frame: frame.__setitem__("y", frame.index % 3), "integer", "target-not-binary"),
         (lambda frame: frame.__setitem__("y", frame["a"].fillna(0)), "number", "target-not-classes"),
+        (
+            lambda frame: frame.__setitem__("y", np.arange(len(frame), dtype="uint64") % 2 + np.uint64(2**64 - 2)),
+            "integer",
+            "target-not-classes",
+        ),
+        (lambda frame: frame.__setitem__("y", frame.index % 2 * 1e20), "integer", "target-not-classes"),
+        (
+            lambda frame: frame.__setitem__("y", pd.Timestamp(0) + frame.index % 2 * pd.Timedelta(days=1)),
+            "timestamp",
+            "target-not-classes",
+        ),
         (lambda frame: frame.__setitem__("a", np.inf), None, "train-failed"),
     ],
 )

@@ -188,7 +188,7 @@ def _write_utf8(stream: IO[bytes], name: str, source: SourceSpec, out: Path) -> 
                 text = decoder.decode(chunk, final=done)
             except UnicodeDecodeError as error:
                 raise _encoding_error(name, source, lines + error.object.count(b"\n", 0, error.start) + 1) from error
-            except UnicodeError as error:  # UTF-16 and UTF-32 begin with a mark of the order of their bytes
+            except UnicodeError as error:  # UTF-16 begins with a mark of the order of its bytes
                 help = f"it has no mark of the order of its bytes: write `encoding: {source.encoding}-le` or `-be`"
                 raise _encoding_error(name, source, 1, help) from error
             lines += text.count("\n")

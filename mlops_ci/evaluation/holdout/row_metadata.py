@@ -27,7 +27,7 @@ def row_metadata(candidate: Candidate, table: Any) -> RowMetadata:
     rules = candidate.rules
 
     def values(name: str) -> Any:
-        column = table[name].to_numpy()
+        column = distinct_values(table[name])
         is_shown = name in candidate.model.spec.release.personal or not personal_inputs((name,), candidate.dataset.spec)
         return column if is_shown else _number_values(column)
 
@@ -38,6 +38,23 @@ def row_metadata(candidate: Candidate, table: Any) -> RowMetadata:
         conditions=dict(_condition_masks(candidate, table)),
         fairness_columns={one.by: values(one.by) for one in candidate.requirements if one.by is not None},
     )
+
+
+def distinct_values(column: Any) -> Any:
+    """Return a pyarrow column's values, [n], so that different values stay different: a missing one is None or NaN.
+
+    numpy makes floats of integers if one is missing, and has no text for nanoseconds.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_integer(column.type) and column.null_count:
+        return np.array(column.to_pylist(), dtype=object)
+    if pa.types.is_timestamp(column.type) and column.type.unit == "ns":
+        texts = pc.replace_substring_regex(pc.cast(column, pa.string()), r"\.?0+$", "")
+        whole = pc.cast(pc.cast(column, pa.timestamp("s"), safe=False), pa.string())
+        return pc.if_else(pc.match_substring(texts, "."), texts, whole).to_numpy()
+    return column.to_numpy()
 
 
 def _number_values(column: Any) -> Any:

@@ -100,6 +100,8 @@ def _require_valid_target(values: Any, job: protocol.TrainJob) -> Any:
             f"the target '{name}' has no value in {missing:,} of {len(values):,} training rows",
             help=f"Remove these rows from the data, and add the rule `{name}: {{nulls: {{max: 0}}}}` to `columns`.",
         )
+    if job.task != "regression":
+        _require_label_type(values, job)
     y = frame.target_array(values, job.output.type, job.task)
     if job.task == "regression":
         return y
@@ -126,6 +128,20 @@ def _require_valid_target(values: Any, job: protocol.TrainJob) -> Any:
             help="Use `task: multiclass-classification`, or a target with two values.",
         )
     return y
+
+
+def _require_label_type(values: Any, job: protocol.TrainJob) -> None:
+    """Raise Findings `target-not-classes` for values that no estimator keeps as labels."""
+    name, type = job.output.name, job.output.type
+    if type in ("date", "timestamp"):
+        what = f"the target '{name}' is of type {type}, and an estimator takes no times for classes"
+    elif type == "integer" and not frame.has_only_int64(values):
+        what = f"the target '{name}' has integers beyond 64 bits with a sign, which an estimator would round"
+    else:
+        return
+    raise Findings.of(
+        "target-not-classes", what, help="Write the labels as text, or choose a target with few different values."
+    )
 
 
 def _write_model_file(packager: Packager, model: Any, path: Path, root: Path) -> None:

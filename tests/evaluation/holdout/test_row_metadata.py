@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from mlops_ci.core.errors import Findings
 from mlops_ci.evaluation.base_branch_rules import RowDependence
 from mlops_ci.evaluation.candidates.candidate import Candidate
-from mlops_ci.evaluation.holdout.row_metadata import dependence_groups, row_metadata, row_weights
+from mlops_ci.evaluation.holdout.row_metadata import dependence_groups, distinct_values, row_metadata, row_weights
+from mlops_ci.evaluation.verdict.slices import cut_slices
 from mlops_ci.spec.spec_types import EvaluateSpec, SliceSpec
 from tests.evaluation.conftest import identify, write_project
 
@@ -111,3 +112,24 @@ def test_a_condition_that_does_not_fit_the_rows_is_refused_by_the_slices_name(ca
     with pytest.raises(Findings, match=r"^the condition of the slice 'night' does not fit these data: ") as caught:
         row_metadata(with_rules(candidate, evaluate=evaluate), pa.table({"hour": ["late", "early"]}))
     assert caught.value.diagnostics[0].id == "slice-condition-invalid"
+
+
+SECOND = 1_700_000_000 * 10**9  # nanoseconds since 1970 at 2023-11-14 22:13:20
+
+
+@pytest.mark.parametrize(
+    ("column", "names"),
+    [
+        (pa.array([2**53 + 1, 2**53, None]), ["(missing)", "9007199254740992", "9007199254740993"]),
+        (pa.array([2**64 - 1, 2**64 - 2, None], pa.uint64()), ["(missing)", str(2**64 - 2), str(2**64 - 1)]),
+        (
+            pa.array([SECOND, SECOND + 1, SECOND + 500_000_000, None], pa.timestamp("ns")),
+            ["(missing)", "2023-11-14 22:13:20", "2023-11-14 22:13:20.000000001", "2023-11-14 22:13:20.5"],
+        ),
+        (pa.array([1, 2, 2]), ["1", "2"]),
+        (pa.array([True, None, False]), ["(missing)", "False", "True"]),
+    ],
+)
+def test_different_values_are_different_slices(column: Any, names: list[str]) -> None:
+    values = distinct_values(pa.chunked_array([column]))
+    assert sorted(one.name[1] for one in cut_slices({"x": values}, {}, 1)) == names
