@@ -78,22 +78,21 @@ def end_by(number: signal.Signals, argv: list[str], folder: Path, scratch: Path)
     inputs = json.dumps({"models": "diagnosis"} if argv[-1] == "train" else {})
     argv = [str(started) if word == "STARTED" else word for word in argv]
     env = {**os.environ, "TMPDIR": str(scratch), "MLOPS_CI_INPUTS": inputs, "PYTHONPATH": str(Path.cwd())}
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has its background jobs ignore it
+    child = subprocess.Popen(argv, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
-        child = subprocess.Popen(argv, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        deadline = time.monotonic() + 120
+        # at work: the query has begun, or a worker runs the slow code in a folder of its own
+        while not (started.exists() or any(pid != child.pid for pid in processes_in(scratch) if is_worker(pid))):
+            assert child.poll() is None, child.communicate()[0]
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        time.sleep(0.5)
+        child.send_signal(number)
+        began = time.monotonic()
+        child.communicate(timeout=60)
+        return child.returncode, time.monotonic() - began
     finally:
-        signal.signal(signal.SIGINT, before)
-    deadline = time.monotonic() + 120
-    # at work: the query has begun, or a worker runs the slow code in a folder of its own
-    while not (started.exists() or any(pid != child.pid for pid in processes_in(scratch) if is_worker(pid))):
-        assert child.poll() is None, child.communicate()[0]
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    time.sleep(0.5)
-    child.send_signal(number)
-    began = time.monotonic()
-    child.communicate(timeout=60)
-    return child.returncode, time.monotonic() - began
+        child.kill()  # a test that fails leaves nothing at work beside the others
 
 
 def is_worker(pid: int) -> bool:
