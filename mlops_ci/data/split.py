@@ -19,6 +19,7 @@ from mlops_ci.data.cache import cache_key, read_cache_entry, write_cache_entry
 from mlops_ci.data.column_outcomes import require_time
 from mlops_ci.data.column_types import SQL_TYPES, column_sql, quote_literal
 from mlops_ci.data.content_digest import content_digests, key_text_sql, stored_types
+from mlops_ci.data.earlier_splits import EarlierSplit, split_key
 from mlops_ci.data.engines.duckdb import Table, open_table, plain_files
 from mlops_ci.data.engines.duckdb_errors import translate_duckdb_errors
 from mlops_ci.data.leakage import Leaks, find_leaks
@@ -30,6 +31,7 @@ from mlops_ci.data.target import TargetSummary, summarize_target
 from mlops_ci.spec.located_spec import LocatedSpec
 from mlops_ci.spec.personal_data import is_telling
 from mlops_ci.spec.spec_types import DatasetSpec, Task
+from mlops_ci.spec.train_spec import VALIDATION_COLUMN
 
 SEEN_COLUMN_PREFIX = "mlops-ci.seen."
 
@@ -50,14 +52,6 @@ class SplitSummary:
 
 
 @dataclass(frozen=True)
-class EarlierSplit:
-    """The split of an older model, and the columns of its split key (none: all columns)."""
-
-    split: Split
-    key: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class SplitSource:
     """The rows to split: a dataset's files below `root`, and its sealed holdout when it is open.
 
@@ -69,6 +63,14 @@ class SplitSource:
     files: tuple[FileDigest, ...]
     holdout: SealedHoldout | None = None
     hides_labels: bool = False
+
+
+@dataclass(frozen=True)
+class ValidationShare:
+    """A share of the training rows that are not fitted, but say when a fit has to stop."""
+
+    share: float
+    seed: int
 
 
 Side = Literal["train", "holdout"]
@@ -145,43 +147,6 @@ def write_split_files(
     return out
 
 
-def split_key(spec: DatasetSpec) -> tuple[str, ...]:
-    """Return the columns whose values a split by key-hash uses; none means all columns."""
-    return (spec.group,) if spec.group else spec.key
-
-
-def has_same_holdout(spec: DatasetSpec, today: Split, earlier: EarlierSplit) -> bool:
-    """Return whether the splits alone prove that every row of today's holdout was also in the earlier holdout."""
-    then = earlier.split
-    if (then.by, then.epoch, then.fraction) != (today.by, today.epoch, today.fraction):
-        return False
-    if then.by == "time":
-        return (
-            then.cutoff is None
-        )  # a run of an earlier version of mlops-ci: its training rows are assumed older than today's holdout
-    if then.by == "sealed":
-        return True
-    return then.by == "key-hash" and earlier.key == split_key(spec) and bool(earlier.key)
-
-
-def untraceable_reason(types: Mapping[str, str], earlier: EarlierSplit, *, same_columns: bool) -> str | None:
-    """Return the reason why an older model's training rows cannot be determined, or None when they can.
-
-    `types` are today's columns with their types. `same_columns`: the older model's data had the same columns.
-    """
-    then = earlier.split
-    if then.by == "time" and (then.time is None or then.cutoff is None):
-        return "the run of that version does not record the time at which its holdout begins"
-    if then.by == "key-hash" and not earlier.key and not same_columns:
-        return "the split of that version was computed from whole rows, and the rows have other columns now"
-    needed = earlier.key if then.by == "key-hash" else (then.time or "",)
-    if missing := [name for name in needed if name not in types]:
-        return f"the split of that version used {', '.join(missing)}, which the data no longer have"
-    if then.by in ("key-hash", "time"):
-        return None
-    return f"the split of that version is of type '{then.by}', which cannot be computed again on the current data"
-
-
 def _learned_rows_sql(table: Table, earlier: EarlierSplit) -> str:
     """Return SQL that is true for a row on the training side of an older model's split."""
     then = earlier.split
@@ -190,7 +155,37 @@ def _learned_rows_sql(table: Table, earlier: EarlierSplit) -> str:
         return (
             f"coalesce({column_sql(then.time)} < {moment}, true)"  # a row without a time may have been a training row
         )
-    return f"(NOT {_hash_condition_sql(table, earlier.key, then.epoch, then.fraction)})"
+    return f"(NOT {_hash_condition_sql(table, earlier.key, f'epoch:{then.epoch:d}', then.fraction)})"
+
+
+def write_training_rows(
+    source: SplitSource,
+    columns: tuple[str, ...],
+    target: str,
+    folder: Path,
+    *,
+    order: tuple[str, ...],
+    validation: ValidationShare | None = None,
+) -> Path:
+    """Write `train.parquet` as `write_split_files` does, and return its path; no row of the holdout is written.
+
+    With `validation`, a boolean column VALIDATION_COLUMN is true for this share of the rows, as the dataset is split: by
+    time they are the newest ones, else a hash of the seed and of the group (else of the key, else of all these columns)
+    decides, so that a group is on one side.
+    """
+    dataset, path = source.dataset, folder / "train.parquet"
+    with _open_split_table(source, (*columns, target)) as table:
+        learned = f"NOT {_holdout_condition(table, dataset)[0]}"
+        names = _output_columns(dataset.spec, (*columns, target))
+        marks = (
+            {}
+            if validation is None
+            else {VALIDATION_COLUMN: _validation_sql(table, dataset, names, validation, learned)}
+        )
+        write_model_file(
+            table, dataset.spec, names, learned, path, marks, _output_columns(dataset.spec, (*order, target))
+        )
+    return path
 
 
 def target_findings(
@@ -320,13 +315,25 @@ def _holdout_condition(table: Table, dataset: LocatedSpec[DatasetSpec]) -> tuple
 
 
 def _key_condition_sql(table: Table, spec: DatasetSpec) -> str:
-    return _hash_condition_sql(table, split_key(spec), spec.split.epoch, spec.split.holdout)
+    return _hash_condition_sql(table, split_key(spec), f"epoch:{spec.split.epoch:d}", spec.split.holdout)
 
 
-def _hash_condition_sql(table: Table, key: tuple[str, ...], epoch: int, share: float) -> str:
+def _validation_sql(
+    table: Table, dataset: LocatedSpec[DatasetSpec], names: tuple[str, ...], validation: ValidationShare, learned: str
+) -> str:
+    """Return SQL that is true for a validation row; `names` are the columns that the training reads."""
+    spec = dataset.spec
+    if spec.split.by == "time":
+        return _newest_condition(table, spec.time or "time", validation.share, learned)[0]
+    return _hash_condition_sql(
+        table, split_key(spec) or tuple(sorted(names)), f"validation:{validation.seed:d}", validation.share
+    )
+
+
+def _hash_condition_sql(table: Table, key: tuple[str, ...], salt: str, share: float) -> str:
     # hexadecimal texts of the same length sort like their numbers
     edge = min(int(share * 2**64), 2**64 - 1)
-    return f"(substr(sha256('epoch:{epoch:d}|' || {_row_identity_sql(table, key)}), 1, 16) < '{edge:016x}')"
+    return f"(substr(sha256('{salt}|' || {_row_identity_sql(table, key)}), 1, 16) < '{edge:016x}')"
 
 
 def _row_identity_sql(table: Table, key: tuple[str, ...]) -> str:
@@ -358,7 +365,7 @@ def _time_condition(table: Table, dataset: LocatedSpec[DatasetSpec]) -> tuple[st
     name = spec.time or "time"
     require_time(table, spec, name, dataset.locate("spec", "time"))
     moment = column_sql(name)
-    rows, missing = table.connection.execute(f"SELECT count(*), count(*) - count({moment}) FROM cells").fetchall()[0]
+    ((missing,),) = table.connection.execute(f"SELECT count(*) - count({moment}) FROM cells").fetchall()
     if missing:
         raise Findings.of(
             "split-time-missing",
@@ -366,10 +373,20 @@ def _time_condition(table: Table, dataset: LocatedSpec[DatasetSpec]) -> tuple[st
             location=dataset.locate("spec", "time"),
             help="remove these rows from the data, or split by key-hash",
         )
-    newest = max(1, round(rows * spec.split.holdout))
+    return _newest_condition(table, name, spec.split.holdout)
+
+
+def _newest_condition(table: Table, name: str, share: float, among: str = "true") -> tuple[str, str]:
+    """Return SQL that is true for the newest share of the rows for which `among` is true, and the first moment of these.
+
+    All of these rows have a time. Rows of the first moment are all in the share.
+    """
+    moment = column_sql(name)
+    ((rows,),) = table.connection.execute(f"SELECT count(*) FROM cells WHERE {among}").fetchall()
+    newest = max(1, round(rows * share))
     # DuckDB's own text form, which it reads back exactly
     (text,) = table.connection.execute(
-        f"SELECT {moment}::VARCHAR FROM cells ORDER BY {moment} DESC LIMIT 1 OFFSET {newest - 1}"
+        f"SELECT {moment}::VARCHAR FROM cells WHERE {among} ORDER BY {moment} DESC LIMIT 1 OFFSET {newest - 1}"
     ).fetchall()[0]
     type = _moment_sql_type(text, table.types[name])
     return f"({moment} >= CAST({quote_literal(text)} AS {type}))", text.replace(" ", "T")

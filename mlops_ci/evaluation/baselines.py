@@ -8,7 +8,7 @@ from pathlib import Path
 from mlops_ci.core.errors import EnvironmentProblem
 from mlops_ci.core.records.events import Release
 from mlops_ci.core.records.training_run import TrainingRun
-from mlops_ci.data.split import EarlierSplit, has_same_holdout, untraceable_reason
+from mlops_ci.data.earlier_splits import EarlierSplit, has_same_holdout, untraceable_reason
 from mlops_ci.evaluation.candidates.candidate import Candidate
 from mlops_ci.evaluation.verdict.alignment import NO_ANCHOR, NO_CHAMPION, NoBaseline
 from mlops_ci.registry import run_store

@@ -11,7 +11,8 @@ import numpy as np
 
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.errors import Findings
-from mlops_ci.data.split import SEEN_COLUMN_PREFIX, EarlierSplit, SplitSource, write_split_files
+from mlops_ci.data.earlier_splits import EarlierSplit
+from mlops_ci.data.split import SEEN_COLUMN_PREFIX, SplitSource, write_split_files
 from mlops_ci.evaluation.baselines import Baseline, packaged_model
 from mlops_ci.evaluation.candidates.candidate import Candidate
 from mlops_ci.evaluation.candidates.columns import required_columns

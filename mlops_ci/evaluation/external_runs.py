@@ -1,8 +1,8 @@
 """Imports candidates that another job trained: this job derives every claim of that job again, without running its code.
 
 The training job runs the change's code, so everything that it hands over may be forged. This job takes two things from it:
-the model file, which it inspects as an untrusted file; and the start, duration and packages of the training, which only the
-training job knows. A model with its own code has predicted the holdout rows in a job without labels; this job gets only the
+the model file, which it inspects as an untrusted file; and the start, duration, rounds and packages of the training, which only
+the training job knows. A model with its own code has predicted the holdout rows in a job without labels; this job gets only the
 predictions.
 """
 
@@ -20,7 +20,7 @@ from mlops_ci.core.codec import DecodeError, decode_json
 from mlops_ci.core.diagnostics import replace_control_characters
 from mlops_ci.core.errors import EnvironmentProblem, Findings, error_headline
 from mlops_ci.core.records.training_run import DatasetSnapshot, TrainingEnvironment, TrainingRun
-from mlops_ci.data.split import SplitSource, write_split_files
+from mlops_ci.data.split import SplitSource, write_training_rows
 from mlops_ci.evaluation.base_branch_rules import BaseBranch
 from mlops_ci.evaluation.candidates.candidate import Candidate, identify_candidate
 from mlops_ci.evaluation.candidates.trained_model import ExternalPredictions, TrainedModel
@@ -30,6 +30,7 @@ from mlops_ci.repository.context import Project
 from mlops_ci.repository.git import Repository
 from mlops_ci.spec.read_apart import is_read_apart
 from mlops_ci.training.external_model import package_external
+from mlops_ci.training.fit import plausible_rounds
 from mlops_ci.training.golden import external_golden_rows, make_golden_rows
 from mlops_ci.training.inspection import ExternalAnswers
 from mlops_ci.training.package import FittedModel
@@ -113,10 +114,10 @@ def import_run(project: Project, repo: Repository, candidate: Candidate, artifac
     # the spec defines the format, not the run's claim
     model.write_bytes(_read_blob(repo, artifact.run, f"{run_store.MODEL_FOLDER}{task.packager.entry_file}"))
     source = SplitSource(context.root, candidate.dataset_by_rules, candidate.snapshot.files)
-    sides = write_split_files(source, spec.columns, spec.target, scratch, order=spec.features, sides=("train",))
+    rows = write_training_rows(source, candidate.columns, spec.target, scratch, order=spec.features)
     if secret := candidate.secret_columns:
-        task = replace(task, secret=secret, personal_rows=sides.train)
-    golden = make_golden_rows(sides.train, candidate.inputs, candidate.golden, candidate.dataset.spec.columns)
+        task = replace(task, secret=secret, personal_rows=rows)
+    golden = make_golden_rows(rows, candidate.inputs, candidate.golden, candidate.dataset.spec.columns)
     if runs_untrusted_code(candidate):
         golden = external_golden_rows(golden, candidate.golden)
     golden_answers, predictions = (
@@ -137,7 +138,8 @@ def runs_untrusted_code(candidate: Candidate) -> bool:
 def _imported_record(root: Path, candidate: Candidate, claim: TrainingRun, package: FittedModel) -> TrainingRun:
     seconds = claim.seconds if math.isfinite(claim.seconds) and 0 <= claim.seconds < 1e9 else 0.0
     files = (*package.files, *copy_source(root, candidate, package.folder))
-    return training_record(candidate, replace(package, seconds=seconds), files, _normalise_timestamp(claim.started_on))
+    made = replace(package, seconds=seconds, rounds=plausible_rounds(claim.rounds))
+    return training_record(candidate, made, files, _normalise_timestamp(claim.started_on))
 
 
 def _split_predictions(

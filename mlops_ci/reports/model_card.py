@@ -95,6 +95,8 @@ def _details_blocks(
         rows[1:1] = [
             ("task", run.task),
             ("algorithm", f"{run.estimator}({params}), seed {run.seed}{code}"),
+            ("weights of rows", run.weights or ""),
+            ("rounds", f"{run.rounds:,}, stopped by validation rows" if run.rounds else ""),
             ("inputs", f"{formatting.format_count(len(run.signature.inputs), 'column')}: {_input_columns(run)}"),
             ("output", f"{run.signature.output.name} ({run.signature.output.type}){_class_list(run)}"),
         ]

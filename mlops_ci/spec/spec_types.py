@@ -310,11 +310,6 @@ class ModelSpec:
     gate: GateSpec = GateSpec()
     release: ReleaseSpec = ReleaseSpec()
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns that a training reads beside the target: the features, and those that only the training reads."""
-        return (*self.features, *self.train.training_columns)
-
 
 @dataclass(frozen=True)
 class TargetSpec:

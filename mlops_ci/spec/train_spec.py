@@ -9,12 +9,31 @@ from typing import Any
 BALANCED = "balanced"  # the value of `train.weights` that is not the name of a column
 
 
+VALIDATION_COLUMN = "mlops-ci.validation"  # of the training rows: which of them say when a fit has to stop
+
+
+@dataclass(frozen=True)
+class EarlyStopping:
+    """When a fit stops: after `rounds` rounds without a better score on the share `validation` of the training rows."""
+
+    rounds: int = 20
+    validation: float = 0.1
+
+
+@dataclass(frozen=True)
+class FitSpec:
+    """Keyword arguments of the estimator's `fit`, and when it stops."""
+
+    params: Mapping[str, Any] = field(default_factory=dict)
+    early_stopping: EarlyStopping | None = None
+
+
 @dataclass(frozen=True)
 class TrainSpec:
     """How a candidate is trained: an estimator by dotted path, or a function in the repository's code.
 
     `framework` names the plugin that fits and packages the model; None means scikit-learn. `text` are features that are
-    read as words. `weights` are the weights of the training rows: a column, or `balanced`.
+    read as words. `weights` are the weights of the training rows: a column, or `balanced`. `fit` says how `fit` is called.
 
     A run's key has each field that is not None, so that a new field with the default None leaves all keys as they are.
     """
@@ -27,6 +46,12 @@ class TrainSpec:
     framework: str | None = None
     text: tuple[str, ...] = ()
     weights: str | None = None
+    fit: FitSpec | None = None
+
+    @property
+    def early_stopping(self) -> EarlyStopping | None:
+        """When the fit stops before its last round, or None."""
+        return self.fit.early_stopping if self.fit else None
 
     @property
     def weights_column(self) -> str | None:

@@ -22,6 +22,7 @@ from mlops_ci.training.training_task import TrainingTask
 from mlops_ci.training.withheld import withhold_output
 from mlops_ci.training.workers import protocol, untrusted_files
 
+_MAX_ROUNDS = 10**9
 _TRAIN_WORKER = "mlops_ci.training.workers.train"
 
 
@@ -76,7 +77,9 @@ def run_training(task: TrainingTask, data: Path, scratch: Path, started_on: str 
     seconds = wall_seconds if task.train.entrypoint else min(max(trained.seconds, 0.0), wall_seconds)
     pools = tuple(protocol.printable_line(one, 200) for one in trained.threadpools[:20])
     estimator = protocol.printable_line(trained.estimator, 2000)
-    return UninspectedModel(copy, Fit(digest, estimator, pools, seconds, started_on), ended.log)
+    return UninspectedModel(
+        copy, Fit(digest, estimator, pools, seconds, started_on, plausible_rounds(trained.rounds)), ended.log
+    )
 
 
 def package_fit(task: TrainingTask, model: UninspectedModel, golden: GoldenRows, scratch: Path) -> FittedModel:
@@ -91,9 +94,15 @@ def package_fit(task: TrainingTask, model: UninspectedModel, golden: GoldenRows,
         environment=replace(task.environment, threadpools=model.fit.threadpools),
         estimator=model.fit.estimator,
         seconds=model.fit.seconds,
+        rounds=model.fit.rounds,
         log=model.log + inspection.log,
         diagnostics=(*packaged.diagnostics, *lost_golden_warnings(task, golden, published)),
     )
+
+
+def plausible_rounds(rounds: int | None) -> int | None:
+    """Return a number of rounds that another process states, or None if no fit can have used it."""
+    return rounds if rounds is not None and 0 < rounds < _MAX_ROUNDS else None
 
 
 def _require_free_names(task: TrainingTask) -> None:
@@ -122,4 +131,5 @@ def _train_job(task: TrainingTask, data: Path, out: Path) -> protocol.TrainJob:
         seed=task.train.seed,
         text=task.train.text,
         weights=task.train.weights,
+        fit=task.train.fit,
     )

@@ -36,6 +36,7 @@ class FittedModel:
     seconds: float
     log: bytes
     diagnostics: tuple[Diagnostic, ...] = ()
+    rounds: int | None = None
 
 
 @dataclass(frozen=True)

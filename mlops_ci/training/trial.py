@@ -15,6 +15,7 @@ from mlops_ci.core.errors import ToolError
 from mlops_ci.core.records.training_run import ModelField, TrainingEnvironment
 from mlops_ci.spec.located_spec import LocatedSpec
 from mlops_ci.spec.spec_types import DatasetSpec, ModelSpec
+from mlops_ci.spec.train_spec import VALIDATION_COLUMN
 from mlops_ci.training.environment import training_environment
 from mlops_ci.training.packaging.reviewed_types import read_reviewed_types
 from mlops_ci.training.spec_places import field_places, spec_field
@@ -30,6 +31,7 @@ _CERTAIN = frozenset(
         "estimator-unknown",
         "model-not-packable",
         "model-types-untrusted",
+        "train-fit-unsupported",
         "train-weights-unsupported",
     }
 )
@@ -159,6 +161,8 @@ def _generated_columns(trial: Trial) -> Mapping[str, Any]:
         columns[one.name] = _generated_values(one.type, rng, np.zeros(ROWS, dtype=bool))
     if (weights := trial.model.train.weights_column) is not None:
         columns[weights] = rng.integers(1, 9, ROWS)
+    if trial.model.train.early_stopping is not None:
+        columns[VALIDATION_COLUMN] = np.arange(ROWS) % 5 == 0
     classes = 3 if trial.model.task == "multiclass-classification" else 2
     labels = rng.permutation(np.arange(ROWS) % classes)
     if trial.model.task == "regression":

@@ -177,6 +177,47 @@ def test_weights_that_an_estimator_cannot_use_are_found_with_their_place(
     assert all(one.location and (one.location.line, one.location.column) == (10, column) for one in found)
 
 
+LOGISTIC = "sklearn.linear_model.LogisticRegression, fit: {params: {NAME: 1}}"
+
+
+@pytest.mark.parametrize(
+    ("train", "id", "place", "help"),
+    [
+        (LOGISTIC.replace("NAME", "X"), "train-fit-refused", "X: 1", "hands the rows to `fit`"),
+        (LOGISTIC.replace("NAME", "callbacks"), "train-fit-refused", "callbacks: 1", "write an entrypoint"),
+        (LOGISTIC.replace("NAME", "sample_weight"), "train-fit-refused", "sample_weight: 1", "`train.weights`"),
+        (LOGISTIC.replace("NAME", "eval_set"), "train-fit-refused", "eval_set: 1", "use `earlyStopping`"),
+        (LOGISTIC.replace("NAME", "a__b"), "train-fit-refused", "a__b: 1", "write `b`"),
+        (LOGISTIC.replace("NAME", "check_inputs"), "train-fit-unsupported", "{params", "its parameters are"),
+        (
+            "sklearn.neural_network.MLPClassifier, fit: {earlyStopping: {}}",
+            "train-fit-unsupported",
+            "{earlyStopping",
+            "stops by its own parameters",
+        ),
+        (
+            "xgboost.XGBClassifier, params: {early_stopping_rounds: 9}",
+            "train-fit-rounds",
+            "early_stopping_rounds",
+            "fit: {earlyStopping: {rounds: 9}}",
+        ),
+    ],
+)
+def test_a_fit_that_cannot_be_called_so_is_found_with_its_place_and_what_to_write(
+    train: str, id: str, place: str, help: str, tmp_path: Path
+) -> None:
+    (tmp_path / "mlops.yaml").write_text(PROJECT)
+    (tmp_path / "d.yaml").write_text(DATASET)
+    text = MODEL.replace("NAME", "m").replace("PATH", train)
+    (tmp_path / "m.yaml").write_text(text)
+    errors = [one for one in validate(context(tmp_path, tmp_path / "cache")).diagnostics if one.severity == "error"]
+    (found,) = [one for one in errors if one.id != "estimator-package-missing"]
+    assert found.id == id
+    assert found.location is not None
+    assert (found.location.line, found.location.column) == (10, text.splitlines()[9].index(place) + 1)
+    assert help in (found.help or "")
+
+
 def test_balanced_is_never_taken_for_a_column_of_this_name(tmp_path: Path) -> None:
     (tmp_path / "mlops.yaml").write_text(PROJECT)
     (tmp_path / "d.yaml").write_text(DATASET.replace("columns: {", "columns: {balanced: {type: number}, "))

@@ -37,8 +37,19 @@ def test_the_same_files_are_the_same_candidate_wherever_they_are(root: Path, tmp
         ("flights.csv", ROWS.replace(".5,", ".25,")),
         ("delay.yaml", MODEL.replace("seed: 7", "seed: 7, weights: balanced")),
         ("delay.yaml", MODEL.replace("seed: 7", "seed: 7, weights: id")),
+        ("delay.yaml", MODEL.replace("seed: 7", "seed: 7, fit: {params: {a: 1}}")),
+        ("delay.yaml", MODEL.replace("seed: 7", "seed: 7, fit: {earlyStopping: {}}")),
     ],
-    ids=["another seed", "other inputs", "another split", "other rows", "balanced classes", "weights of rows"],
+    ids=[
+        "another seed",
+        "other inputs",
+        "another split",
+        "other rows",
+        "balanced classes",
+        "weights of rows",
+        "arguments of fit",
+        "early stopping",
+    ],
 )
 def test_what_decides_the_model_decides_its_key(root: Path, name: str, text: str) -> None:
     before = identify(root).key
@@ -60,6 +71,24 @@ def test_the_weights_of_training_rows_decide_the_model_and_those_of_the_holdout_
     before = key()
     assert key(sides[False]) != before
     assert key(sides[True]) == before
+
+
+@pytest.mark.parametrize("stops", [True, False])
+def test_times_decide_the_model_when_they_divide_the_rows_that_are_fitted(root: Path, stops: bool) -> None:
+    """Given a split by time, when a training row has another time on the same side, then only early stopping learns otherwise."""
+    (root / "flights.yaml").write_text(DATASET + "  time: day\n  split: {by: time}\n")
+    if stops:
+        (root / "delay.yaml").write_text(MODEL.replace("seed: 7", "seed: 7, fit: {earlyStopping: {rounds: 5}}"))
+    head, *rows = ROWS.splitlines()
+
+    def key(first: str) -> str:
+        days = [first, *(f"2026-02-{1 + at // 3:02d}" for at in range(1, len(rows)))]
+        (root / "flights.csv").write_text(
+            "\n".join([f"{head},day", *map(",".join, zip(rows, days, strict=True))]) + "\n"
+        )
+        return identify(root).key
+
+    assert (key("2026-01-01") != key("2026-01-02")) is stops
 
 
 @pytest.mark.parametrize(("weights", "id"), [("origin", "train-weights-column"), ("weight", "model-column-missing")])

@@ -157,13 +157,17 @@ class ModelFormat:
 
 @dataclass(frozen=True)
 class Fit:
-    """What one training process gave, before its model file was inspected; `seconds` is the time of the fit."""
+    """What one training process gave, before its model file was inspected; `seconds` is the time of the fit.
+
+    `rounds` are those of a fit that stopped by validation rows.
+    """
 
     file: FileDigest
     estimator: str
     threadpools: tuple[str, ...]
     seconds: float
     started_on: str
+    rounds: int | None = None
     format: Literal[1] = RECORD_FORMAT
 
 
@@ -172,8 +176,9 @@ class TrainingRun:
     """A fitted, packaged candidate. `key` names it by everything that went in; `model_digest` by what came out (structural).
 
     `row_key` are the columns that the split went by, `params` the estimator's as the spec gives them, `personal`
-    the inputs and the target that are tagged as personal data; runs of earlier versions do not tell them. `text` are
-    the features that are read as words.
+    the columns of the training that are tagged as personal data; runs of earlier versions do not tell them. `text` are
+    the features that are read as words. `weights` and `fit` are those of the spec. `rounds` is the number of rounds that
+    the model uses, if its fit stopped by validation rows.
     """
 
     key: str
@@ -200,6 +205,9 @@ class TrainingRun:
     params: Mapping[str, Any] | None = None
     text: tuple[str, ...] = ()
     personal: tuple[str, ...] | None = None
+    weights: str | None = None
+    fit: Mapping[str, Any] | None = None
+    rounds: int | None = None
     project: ProjectRef = field(kw_only=True)
     kind: Literal["TrainingRun"] = "TrainingRun"
     format: Literal[1] = RECORD_FORMAT

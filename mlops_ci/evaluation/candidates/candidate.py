@@ -23,7 +23,7 @@ from mlops_ci.evaluation.base_branch_rules import (
     effective_rules,
     rule_change_warnings,
 )
-from mlops_ci.evaluation.candidates.columns import missing_column_findings, training_column_findings
+from mlops_ci.evaluation.candidates.columns import columns_to_learn, missing_column_findings, training_column_findings
 from mlops_ci.evaluation.candidates.opponents import Opponents
 from mlops_ci.repository.context import Project
 from mlops_ci.spec.defaults import default_requirements
@@ -70,6 +70,11 @@ class Candidate:
         return dataset_with_split(self.dataset, self.rules.split)
 
     @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that the training reads beside the target."""
+        return columns_to_learn(self.model.spec, self.dataset_by_rules.spec)
+
+    @property
     def interface_digest(self) -> str:
         """The digest of the model's interface: inputs, output, task."""
         return _interface_digest(self.model.spec, self.inputs, self.output)
@@ -87,7 +92,7 @@ class Candidate:
     def personal_columns(self) -> tuple[str, ...]:
         """The columns of the training that are tagged as personal data."""
         spec = self.model.spec
-        return personal_inputs((*spec.columns, spec.target), self.dataset.spec)
+        return personal_inputs((*self.columns, spec.target), self.dataset.spec)
 
     @property
     def secret_columns(self) -> tuple[str, ...]:
@@ -207,7 +212,7 @@ def identify_candidate(
     dataset_by_rules = dataset_with_split(dataset, rules.split)
     hides = has_secret_target(model, dataset)
     source = SplitSource(context.root, dataset_by_rules, data.files, hides_labels=hides)
-    sides = split_dataset(source, spec.columns, spec.target, context.cache)
+    sides = split_dataset(source, columns_to_learn(spec, dataset_by_rules.spec), spec.target, context.cache)
     findings = target_findings(sides, spec.target, spec.task, model.locate("spec", "target"))
     if spec.task == "binary-classification":
         findings += tuple(positive_class_findings(model, sides.target.labels, rules.positive, rules.base or ""))

@@ -9,8 +9,18 @@ from mlops_ci.core.suggestions import suggest
 from mlops_ci.evaluation.base_branch_rules import GateRules
 from mlops_ci.spec.located_spec import LocatedSpec
 from mlops_ci.spec.slice_conditions import parse_condition
-from mlops_ci.spec.spec_types import ModelSpec
+from mlops_ci.spec.spec_types import DatasetSpec, ModelSpec
 from mlops_ci.spec.validation.training import weights_column_findings
+
+
+def columns_to_learn(model: ModelSpec, dataset: DatasetSpec) -> tuple[str, ...]:
+    """Return the columns that a training reads beside the target: the features, and those that only the training reads.
+
+    `dataset` has the split that divides the rows. By time, it also divides the rows that early stopping needs.
+    """
+    is_divided = model.train.early_stopping is not None and dataset.split.by == "time"
+    times = (dataset.time or "time",) if is_divided else ()
+    return tuple(dict.fromkeys((*model.features, *model.train.training_columns, *times)))
 
 
 def required_columns(rules: GateRules) -> dict[str, tuple[str | int, ...]]:

@@ -15,7 +15,8 @@ from mlops_ci.core.plan import Plan, Stages
 from mlops_ci.core.planned_writes import DropFit, FileContent, KeepFit, Push, Upload
 from mlops_ci.core.records.base import FileDigest
 from mlops_ci.core.records.training_run import TrainingRun
-from mlops_ci.data.split import SplitSource, split_key, write_split_files
+from mlops_ci.data.earlier_splits import split_key
+from mlops_ci.data.split import SplitSource, ValidationShare, write_training_rows
 from mlops_ci.evaluation.candidates.candidate import Candidate
 from mlops_ci.evaluation.candidates.trained_model import TrainedModel
 from mlops_ci.registry import run_store
@@ -69,15 +70,23 @@ def _write_training_inputs(
         )  # the worker imports while this process writes the rows
     source = SplitSource(context.root, candidate.dataset_by_rules, candidate.snapshot.files)
     # the training process must not find the holdout, so it is not written
-    sides = write_split_files(source, spec.columns, spec.target, scratch, order=spec.features, sides=("train",))
+    stopping = spec.train.early_stopping
+    rows = write_training_rows(
+        source,
+        candidate.columns,
+        spec.target,
+        scratch,
+        order=spec.features,
+        validation=ValidationShare(stopping.validation, spec.train.seed) if stopping else None,
+    )
     task = replace(training_task(candidate, context.root), interpreter=interpreter)
     if secret := candidate.secret_columns:
-        task = replace(task, secret=secret, personal_rows=sides.train)
+        task = replace(task, secret=secret, personal_rows=rows)
     # chosen before the training process knows the path of the data
-    golden = make_golden_rows(sides.train, task.inputs, candidate.golden, candidate.dataset.spec.columns)
+    golden = make_golden_rows(rows, task.inputs, candidate.golden, candidate.dataset.spec.columns)
     folder = scratch / "fit"
     folder.mkdir()
-    return _TrainingInputs(task, sides.train, golden, folder)
+    return _TrainingInputs(task, rows, golden, folder)
 
 
 def training_task(candidate: Candidate, root: Path) -> TrainingTask:
@@ -243,6 +252,9 @@ def training_record(
         params=spec.train.params,
         text=spec.train.text,
         personal=candidate.personal_columns or None,
+        weights=spec.train.weights,
+        fit=encode(spec.train.fit) if spec.train.fit else None,
+        rounds=made.rounds,
         project=candidate.snapshot.project,
     )
 

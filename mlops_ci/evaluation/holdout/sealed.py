@@ -50,7 +50,7 @@ def open_holdout(project: Project, candidate: Candidate) -> Iterator[Candidate]:
                 holdout,
                 hides_labels=has_secret_target(candidate.model, candidate.dataset),
             ),
-            spec.columns,
+            candidate.columns,
             spec.target,
             context.cache,
         )

@@ -1,4 +1,4 @@
-"""Validation of the parts of a model's `train` block that say how it is fitted: weights."""
+"""Validation of the parts of a model's `train` block that say how it is fitted: weights, and the arguments of `fit`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,23 @@ from mlops_ci.spec.spec_types import DatasetSpec, ModelSpec
 from mlops_ci.spec.train_spec import BALANCED
 from mlops_ci.spec.validation.dataset import undeclared_column_findings
 
+# arguments of `fit` that are no plain values, or that another field gives, each with what to do instead
+_ROWS = "the toolkit hands the rows to `fit`: delete it"
+_HELD = "use `earlyStopping`, which takes a share of the training rows"
+_CODE = "it needs code: write an entrypoint"
+_START = "a model that is trained on must not depend on an older one: delete it"
+_REFUSED: Mapping[str, str] = {
+    **dict.fromkeys(("X", "x", "y", "self", "group", "groups", "qid", "init_score", "base_margin"), _ROWS),
+    **dict.fromkeys(("eval_set", "eval_X", "eval_y", "eval_names", "eval_group", "eval_init_score"), _HELD),
+    **dict.fromkeys(
+        ("eval_sample_weight", "eval_class_weight", "sample_weight_eval_set", "base_margin_eval_set"), _HELD
+    ),
+    **dict.fromkeys(("X_val", "y_val", "sample_weight_val", "validation_data"), _HELD),
+    **dict.fromkeys(("callbacks", "monitor"), _CODE),
+    **dict.fromkeys(("xgb_model", "init_model"), _START),
+    "sample_weight": "name a column in `train.weights`",
+}
+_ROUNDS = ("early_stopping_rounds", "early_stopping_round")  # parameters that need validation rows
 _NUMBERS = ("integer", "number", "boolean")
 
 
@@ -37,6 +54,7 @@ def training_options_findings(
             where,
             "name another column, or delete it from `features`: a model does not read the weights when it predicts",
         )
+    yield from _fit_findings(model)
     if data is None:
         return
     if name is not None:
@@ -44,6 +62,31 @@ def training_options_findings(
     columns = data.spec.columns
     declared = {name: column.expected_type for name, column in columns.items() if column.expected_type is not None}
     yield from weights_column_findings(model, {**dict.fromkeys(columns, "number"), **declared})
+
+
+def _fit_findings(model: LocatedSpec[ModelSpec]) -> Iterator[Diagnostic]:
+    """Yield a finding for each argument of `fit` that is no plain value, and for early stopping without validation rows."""
+    train = model.spec.train
+    for name in train.fit.params if train.fit else ():
+        help = _REFUSED.get(name)
+        if help is None and "__" in name:
+            help = f"write `{name.rpartition('__')[2]}`: it reaches the last step of a Pipeline"
+        if help is not None:
+            yield Diagnostic(
+                "train-fit-refused",
+                f"{quote(name)} cannot be an argument of `fit` here",
+                model.locate("spec", "train", "fit", "params", name, key=True),
+                help,
+            )
+    library = (train.estimator or "").partition(".")[0]
+    for name in _ROUNDS if library in ("xgboost", "lightgbm") else ():
+        if name in train.params:
+            yield Diagnostic(
+                "train-fit-rounds",
+                f"{quote(name)} needs validation rows",
+                model.locate("spec", "train", "params", name, key=True),
+                f"delete it, and write below `train`:\nfit: {{earlyStopping: {{rounds: {train.params[name]}}}}}",
+            )
 
 
 def weights_column_findings(model: LocatedSpec[ModelSpec], types: Mapping[str, str]) -> Iterator[Diagnostic]:

@@ -6,6 +6,9 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+from mlops_ci.core.errors import UsageProblem
+from mlops_ci.core.suggestions import suggest
+
 # by a class of scikit-learn: where it has the estimator to whose `fit` it hands every keyword
 _PASS_ALL: Mapping[str, str] = {
     "BaseSearchCV": "estimator",
@@ -27,7 +30,7 @@ def find_fit_keyword(estimator: Any, name: str) -> str | None:
     takes any name if its `fit` takes any keyword.
     """
     kinds = {kind.__name__ for kind in type(estimator).__mro__ if kind.__module__.startswith("sklearn.")}
-    if steps := _pipeline_steps(estimator):
+    if steps := pipeline_steps(estimator):
         label, last = steps[-1]
         if any(hasattr(step, "fit_resample") for _, step in steps):
             return None  # the last step gets other rows than these
@@ -47,13 +50,29 @@ def find_fit_keyword(estimator: Any, name: str) -> str | None:
     return name if _fit_takes(estimator, name) else None
 
 
+def require_fit_parameter(estimator: Any, name: str) -> str:
+    """Return the keyword that hands a parameter of `train.fit.params` to the fit; raises UsageProblem when there is none."""
+    if (keyword := find_fit_keyword(estimator, name)) is not None:
+        return keyword
+    reader = last_step(estimator)
+    known = (
+        [] if not hasattr(reader, "fit") else [one for one in inspect.signature(reader.fit).parameters if one.islower()]
+    )
+    raise UsageProblem.of(
+        "train-fit-unsupported",
+        f"the `fit` of {type(reader).__name__} has no parameter '{name}', or the composition around it does not hand it on",
+        help=suggest(name, known, otherwise="its parameters are"),
+    )
+
+
 def last_step(estimator: Any) -> Any:
     """Return the last step of a Pipeline, of its last step, and so on; else the estimator."""
-    steps = _pipeline_steps(estimator)
+    steps = pipeline_steps(estimator)
     return last_step(steps[-1][1]) if steps else estimator
 
 
-def _pipeline_steps(estimator: Any) -> list[tuple[str, Any]]:
+def pipeline_steps(estimator: Any) -> list[tuple[str, Any]]:
+    """Return the names and the steps of a Pipeline; of another estimator, none."""
     from sklearn.pipeline import Pipeline
 
     return list(estimator.steps) if isinstance(estimator, Pipeline) else []

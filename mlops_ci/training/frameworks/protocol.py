@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +32,14 @@ class FitOptions:
     """What a fit reads beside the features and the target.
 
     `weights` are the weights of the n rows, an array [n] of finite numbers of at least 0 that are not all 0; or None.
+    `params` are keyword arguments of the estimator's `fit`. `validation` marks the rows that are not learned from, an array
+    [n] of booleans: the fit stops after `rounds` rounds in which these rows got no better score.
     """
 
     weights: Any = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    validation: Any = None
+    rounds: int = 0
 
 
 @dataclass(frozen=True)
@@ -47,8 +52,9 @@ class Framework:
     `build(recipe)` returns the unfitted estimator with its seeds set. It raises UsageProblem when the spec names an
     estimator that does not exist or gives unsuitable parameters, and Findings when the repository's function fails.
     `fit(estimator, x, y)` fits the estimator in place on a pandas frame of features and an array of the target.
-    `fit_with(estimator, x, y, options)` does the same for a spec with weights. It raises UsageProblem for an estimator that
-    cannot use them. A framework without it refuses such a spec.
+    `fit_with(estimator, x, y, options)` does the same for a spec with `weights` or `fit`. It raises UsageProblem for
+    an estimator that cannot use them. A framework without it refuses such a spec. `rounds_used(estimator)` returns the
+    rounds of a fit that stopped by validation rows.
     """
 
     name: str
@@ -57,3 +63,4 @@ class Framework:
     build: Callable[[EstimatorRecipe], Any]
     fit: Callable[[Any, Any, Any], None]
     fit_with: Callable[[Any, Any, Any, FitOptions], None] | None = None
+    rounds_used: Callable[[Any], int | None] = lambda _: None

@@ -11,7 +11,8 @@ from typing import Any, TypeGuard
 from mlops_ci.core.diagnostics import Location
 from mlops_ci.core.errors import Findings, UsageProblem, error_headline
 from mlops_ci.core.suggestions import find_nearest
-from mlops_ci.training.frameworks.fit_keywords import find_fit_keyword, last_step
+from mlops_ci.training.frameworks.early_stopping import fit_until_no_gain, rounds_used
+from mlops_ci.training.frameworks.fit_keywords import find_fit_keyword, last_step, require_fit_parameter
 from mlops_ci.training.frameworks.preprocess import add_preprocessing
 from mlops_ci.training.frameworks.protocol import EstimatorRecipe, FitOptions, Framework
 from mlops_ci.training.user_code import CALL_HELP, call_user_code, load_entrypoint
@@ -60,15 +61,27 @@ def fit_estimator(estimator: Any, x: Any, y: Any) -> None:
 
 
 def fit_estimator_with(estimator: Any, x: Any, y: Any, options: FitOptions) -> None:
-    """Fit an estimator in place with weights; raises UsageProblem `train-weights-unsupported` when it takes none."""
-    keyword = find_fit_keyword(estimator, "sample_weight")
-    if keyword is None:
-        raise UsageProblem.of(
-            "train-weights-unsupported",
-            f"the `fit` of {type(last_step(estimator)).__name__} takes no `sample_weight`, so the weights would not be used",
-            help="Delete `weights`, or choose an estimator whose fit takes them.",
-        )
-    estimator.fit(x, y, **{keyword: options.weights})
+    """Fit an estimator in place with options.
+
+    Raises UsageProblem `train-weights-unsupported` or `train-fit-unsupported` for an option that the estimator cannot use,
+    and Findings `train-fit-validation`.
+    """
+    weights = {} if options.weights is None else {_require_weights_keyword(estimator): options.weights}
+    if options.validation is not None:
+        fit_until_no_gain(estimator, x, y, options)
+        return
+    params = {require_fit_parameter(estimator, name): value for name, value in options.params.items()}
+    estimator.fit(x, y, **weights, **params)
+
+
+def _require_weights_keyword(estimator: Any) -> str:
+    if (keyword := find_fit_keyword(estimator, "sample_weight")) is not None:
+        return keyword
+    raise UsageProblem.of(
+        "train-weights-unsupported",
+        f"the `fit` of {type(last_step(estimator)).__name__} takes no `sample_weight`, so the weights would not be used",
+        help="Delete `weights`, or choose an estimator whose fit takes them.",
+    )
 
 
 def set_seeds(estimator: Any, seed: int) -> Any:
@@ -137,4 +150,5 @@ SKLEARN = Framework(
     build=build_estimator,
     fit=fit_estimator,
     fit_with=fit_estimator_with,
+    rounds_used=rounds_used,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mlops_ci.core.errors import Findings
-from mlops_ci.spec.train_spec import BALANCED
+from mlops_ci.spec.train_spec import BALANCED, VALIDATION_COLUMN, FitSpec
 from mlops_ci.training.frameworks.protocol import FitOptions
 from mlops_ci.training.workers.protocol import TrainJob
 
@@ -15,9 +15,19 @@ def read_fit_options(job: TrainJob, rows: Any, y: Any) -> FitOptions | None:
 
     Raises Findings `train-weights-invalid`.
     """
-    if job.weights is None:
+    if job.weights is None and job.fit is None:
         return None
-    return FitOptions(weights=_balanced_weights(y) if job.weights == BALANCED else _require_weights(rows, job.weights))
+    weights = None
+    if job.weights is not None:
+        weights = _balanced_weights(y) if job.weights == BALANCED else _require_weights(rows, job.weights)
+    wanted = job.fit or FitSpec()
+    stopping = wanted.early_stopping
+    return FitOptions(
+        weights,
+        wanted.params,
+        None if stopping is None else rows[VALIDATION_COLUMN].to_numpy(dtype=bool),
+        stopping.rounds if stopping else 0,
+    )
 
 
 def _balanced_weights(y: Any) -> Any:

@@ -16,6 +16,7 @@ from mlops_ci.core import process
 from mlops_ci.core.codec import decode_json, encode
 from mlops_ci.core.diagnostics import Diagnostic, Location, replace_control_characters
 from mlops_ci.core.records.training_run import ModelField, ModelSignature
+from mlops_ci.spec.train_spec import FitSpec
 from mlops_ci.training.frameworks.sklearn import SKLEARN
 from mlops_ci.training.packaging.reviewed_types import types_for
 from mlops_ci.training.packaging.skops import SKOPS
@@ -69,6 +70,7 @@ class TrainJob:
     seed: int
     text: tuple[str, ...] = ()
     weights: str | None = None  # as in the spec
+    fit: FitSpec | None = None  # the same
 
     @property
     def is_library_only(self) -> bool:
@@ -88,6 +90,7 @@ class TrainAnswer:
     estimator: str = ""
     seconds: float = 0.0
     threadpools: tuple[str, ...] = ()
+    rounds: int | None = None  # of a fit that stopped by validation rows
 
 
 @dataclass(frozen=True)

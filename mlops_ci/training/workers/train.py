@@ -65,7 +65,10 @@ def fit_and_package(job: protocol.TrainJob) -> protocol.TrainAnswer:
     seconds = time.perf_counter() - started
     _write_model_file(load_packager(framework.packager), model, Path(job.out), root)
     return protocol.TrainAnswer(
-        estimator=protocol.printable_line(described, 2000), seconds=seconds, threadpools=loaded_threadpools()
+        estimator=protocol.printable_line(described, 2000),
+        seconds=seconds,
+        threadpools=loaded_threadpools(),
+        rounds=framework.rounds_used(model),
     )
 
 
@@ -76,8 +79,8 @@ def _choose_fit(framework: Framework, options: FitOptions | None) -> Callable[[A
     if framework.fit_with is None:
         raise UsageProblem.of(
             "train-options-unsupported",
-            f"the framework '{framework.name}' does not read `weights`",
-            help="Delete it from `train`, or ask the framework's author for `fit_with`.",
+            f"the framework '{framework.name}' does not read `weights` and `fit`",
+            help="Delete them from `train`, or ask the framework's author for `fit_with`.",
         )
     fit_with = framework.fit_with
     return lambda model, x, y: fit_with(model, x, y, options)
