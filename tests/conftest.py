@@ -16,6 +16,7 @@ from tests.support.git_calls import git_in
 
 pytest_plugins = [
     "tests.support.consumer",
+    "tests.support.clinic",  # after what it imports, whose assertions pytest rewrites
     "tests.support.github.server",
     "tests.support.keys",
     "tests.support.objects",
