@@ -86,7 +86,7 @@ class Reason:
     """Why a requirement has its verdict: a code, and the values that the requirement's result does not have itself.
 
     `needed` and `class_rows` count rows, `effective_rows` independent ones; `skipped` slices or groups that are too small.
-    `baseline` is an older version's name. `why` and `accepted` are words of people or of another step. `untested` are
+    `lacking` is what the metric needs and the model does not give. `baseline` is an older version's name. `why` and `accepted` are words of people or of another step. `untested` are
     columns by which nothing could be tested. Raises ValueError for values that are not those of the code.
     """
 
@@ -94,6 +94,7 @@ class Reason:
     needed: int | None = None
     class_rows: int | None = None
     effective_rows: int | None = None
+    lacking: Literal["probabilities", "scores"] | None = None
     baseline: str | None = None
     why: str | None = None
     accepted: str | None = None
@@ -133,7 +134,7 @@ REASONS: Mapping[ReasonCode, ReasonMeaning] = {
     "metric-without-test": ReasonMeaning(_OPEN),
     "too-few-rows": ReasonMeaning(_OPEN, frozenset({"needed"}), frozenset({"effective_rows"})),
     "too-few-class-rows": ReasonMeaning(_OPEN, frozenset({"needed", "class_rows"})),
-    "no-value": ReasonMeaning(_OPEN),
+    "no-value": ReasonMeaning(_OPEN, optional=frozenset({"lacking"})),
     "no-interval": ReasonMeaning(_OPEN, optional=_GAP),
     "not-measured": ReasonMeaning(_OPEN),
     "too-few-groups": ReasonMeaning(_OPEN),

@@ -53,7 +53,9 @@ def _explain_few_class_rows(item: RequirementResult) -> str:
 def _explain_no_value(item: RequirementResult) -> str:
     if _metric(item) == "cost":
         return "cost has no value here: the holdout has a class that the model does not know, or `evaluate.costs` names a class that does not exist"
-    return f"{_metric(item)} has no value here: the model gives no probabilities, the holdout has only one class, or some numbers are too large"
+    if (lacking := item.reason.lacking) is not None:
+        return f"{_metric(item)} needs {lacking}, and the model gives none"
+    return f"{_metric(item)} has no value here: the holdout has only one class, or some numbers are too large"
 
 
 def _explain_no_interval(item: RequirementResult) -> str:

@@ -18,6 +18,7 @@ _ALL_TASKS: tuple[Task, ...] = (*_CLASSES, *_REGRESSION)
 
 
 MetricRange = Literal["share", "positive", "unbounded"]  # share: from 0 to 1; positive: from 0
+PredictionPart = Literal["probabilities", "scores"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class MetricDefinition:
     range: MetricRange = "share"
     counts_classes: bool = False  # an average over classes: its sample size is the size of the rarest class
     needs_class_rows: bool = False  # its interval is too narrow when a class has few rows
+    needs: PredictionPart | None = None  # what a classifier must give, other than labels
 
 
 class _DefinedMetric(Named, Protocol):
@@ -50,7 +52,7 @@ def _operational_metric(description: str) -> MetricDefinition:
 
 METRIC_DEFINITIONS: Mapping[str, MetricDefinition] = {
     "auc": MetricDefinition(
-        _BINARY, True, "Area under the ROC curve.", 1.0, counts_classes=True, needs_class_rows=True
+        _BINARY, True, "Area under the ROC curve.", 1.0, counts_classes=True, needs_class_rows=True, needs="scores"
     ),
     "average-precision": MetricDefinition(
         _BINARY,
@@ -59,6 +61,7 @@ METRIC_DEFINITIONS: Mapping[str, MetricDefinition] = {
         1.0,
         counts_classes=True,
         needs_class_rows=True,
+        needs="scores",
     ),
     "accuracy": MetricDefinition(_CLASSES, True, "Share of rows that are predicted correctly.", 1.0),
     "balanced-accuracy": MetricDefinition(
@@ -112,9 +115,14 @@ METRIC_DEFINITIONS: Mapping[str, MetricDefinition] = {
         1.0,
         counts_classes=True,
         needs_class_rows=True,
+        needs="probabilities",
     ),
     "top-k-accuracy": MetricDefinition(
-        _MULTICLASS, True, "Share of rows whose true class is among the `topK` most probable classes.", 1.0
+        _MULTICLASS,
+        True,
+        "Share of rows whose true class is among the `topK` most probable classes.",
+        1.0,
+        needs="probabilities",
     ),
     "log-loss": MetricDefinition(
         _CLASSES,
@@ -123,15 +131,22 @@ METRIC_DEFINITIONS: Mapping[str, MetricDefinition] = {
         0.0,
         range="positive",
         needs_class_rows=True,
+        needs="probabilities",
     ),
     "brier": MetricDefinition(
-        _BINARY, False, "Mean squared error of the predicted probability.", 0.0, needs_class_rows=True
+        _BINARY,
+        False,
+        "Mean squared error of the predicted probability.",
+        0.0,
+        needs_class_rows=True,
+        needs="probabilities",
     ),
     "calibration-error": MetricDefinition(
         _BINARY,
         False,
         "Mean difference between predicted probability and observed frequency, in 15 bins of equal width.",
         0.0,
+        needs="probabilities",
     ),
     "cost": MetricDefinition(
         _CLASSES, False, "Mean cost of a prediction, from the spec's `costs`.", range="unbounded", needs_class_rows=True

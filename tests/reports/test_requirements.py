@@ -110,6 +110,8 @@ def test_the_rows_that_would_decide_are_said_once() -> None:
             Reason("too-few-class-rows", needed=10, class_rows=3),
             "the holdout has 3 rows of its rarest class, and auc needs 10",
         ),
+        (Reason("no-value", lacking="scores"), "auc needs scores, and the model gives none"),
+        (Reason("no-value"), "auc has no value here: the holdout has only one class, or some numbers are too large"),
         (
             Reason("incomparable", why="the data changed", accepted="a new target"),
             "the data changed; accepted: a new target",

@@ -44,9 +44,10 @@ from mlops_ci.evaluation.stats.metric_table import (
     row_influences,
 )
 from mlops_ci.evaluation.stats.metrics import WeightedMetric
-from mlops_ci.spec.metrics import METRIC_DEFINITIONS, MetricRange, find_metric
+from mlops_ci.spec.metrics import METRIC_DEFINITIONS, MetricRange, PredictionPart, find_metric
 from mlops_ci.training.predictions import Floats, MetricOptions, Predictions, Truth, require_part
 
+_PARTS: tuple[PredictionPart, ...] = ("probabilities", "scores")
 _MIN_TAIL_SAMPLES = 10  # with fewer bootstrap samples beyond a margin, their count is too imprecise as a p-value
 
 
@@ -57,7 +58,7 @@ class MetricEvidence:
     `candidate` and `champion` are estimates by metric. `rarest_class_rows` counts the rows of the rarest class, among the
     candidate's classes and the known classes that occur. `effective_sample_size` is the number of equal, independent rows with
     the same information; None when the rows themselves are equal and independent. With weights or groups,
-    `rarest_class_rows` is an effective sample size too.
+    `rarest_class_rows` is an effective sample size too. `lacking` are the parts of predictions that the candidate does not give.
     """
 
     rows: int
@@ -66,6 +67,7 @@ class MetricEvidence:
     differences: Mapping[str, Difference]
     rarest_class_rows: int | None = None
     effective_sample_size: int | None = None
+    lacking: frozenset[PredictionPart] = frozenset()
 
     @property
     def independent_rows(self) -> int:
@@ -139,6 +141,7 @@ def _measure_evidence(
         differences,
         _rarest_class_rows(truth, candidate_classes),
         units,
+        frozenset(part for part in _PARTS if getattr(candidate, part) is None),
     )
 
 

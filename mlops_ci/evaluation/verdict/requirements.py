@@ -6,12 +6,14 @@ import math
 from dataclasses import replace
 
 from mlops_ci.core.requirements import Reason, RequirementResult, RequirementVerdict
+from mlops_ci.evaluation.stats.evidence import MetricEvidence
 from mlops_ci.evaluation.stats.intervals import Estimate
 from mlops_ci.evaluation.stats.power import additional_rows, z_scores
 from mlops_ci.evaluation.verdict.baseline_tests import BASELINE_TESTS, BaselineTest
 from mlops_ci.evaluation.verdict.evidence_set import BaselineEvidence, EvidenceSet, MeasuredModel, too_few_rows_reason
 from mlops_ci.evaluation.verdict.fairness import FairnessGap
 from mlops_ci.spec.metrics import METRIC_DEFINITIONS as METRIC_NAMES
+from mlops_ci.spec.metrics import find_metric
 from mlops_ci.spec.requirement_text import requirement_terms
 from mlops_ci.spec.spec_types import Requirement
 from mlops_ci.training.predictions import require_part
@@ -34,8 +36,15 @@ def judge_requirement(requirement: Requirement, case: EvidenceSet) -> Requiremen
         return _judge_fairness_gap(requirement, case, result)
     mine = case.overall_evidence.candidate.get(requirement.metric)
     if mine is None:
-        return replace(result, reason=Reason("no-value"))
+        return replace(result, reason=_no_value_reason(requirement.metric, case.overall_evidence))
     return _judge_limits(requirement, case, replace(result, candidate=mine.value), mine)
+
+
+def _no_value_reason(metric: str, evidence: MetricEvidence) -> Reason:
+    """Return why a metric has no value: what it needs and the model does not give, if that is known."""
+    definition = find_metric(metric)
+    needed = definition.needs if definition is not None else None
+    return Reason("no-value", lacking=needed if needed in evidence.lacking else None)
 
 
 def applies_to_change(requirement: Requirement, case: EvidenceSet) -> bool:
@@ -55,7 +64,7 @@ def _judge_against_baseline(
         return replace(result, reason=few)
     mine = baseline.evidence.candidate.get(requirement.metric)
     if mine is None:
-        return replace(result, reason=Reason("no-value"))
+        return replace(result, reason=_no_value_reason(requirement.metric, baseline.evidence))
     return BASELINE_TESTS[requirement.test or "superiority"](
         requirement, BaselineTest(baseline, baseline.evidence, case.alpha), replace(result, candidate=mine.value)
     )

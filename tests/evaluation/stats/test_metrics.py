@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -129,12 +130,15 @@ def test_nothing_predicted_positive_is_a_precision_of_zero() -> None:
     assert [compute_metric(metric, truth, predictions) for metric in ("precision", "recall", "f1")] == [0, 0, 0]
 
 
-def test_a_model_without_probabilities_has_no_log_loss_but_an_accuracy() -> None:
-    truth = Truth(labels=np.array([0, 1, 1]), classes=(0, 1))
-    predictions = Predictions(labels=np.array([0, 1, 0]))
-    assert compute_metric("log-loss", truth, predictions) is None
-    assert compute_metric("auc", truth, predictions) is None
-    assert compute_metric("accuracy", truth, predictions) == pytest.approx(2 / 3)
+@pytest.mark.parametrize(("make", "metric"), [(make, metric) for make, metric, _ in CASES if make is not regression])
+def test_a_metric_of_a_classifier_has_a_value_unless_the_model_lacks_what_its_definition_needs(
+    make: Callable[[int], tuple[Truth, Predictions]], metric: str
+) -> None:
+    truth, whole = make(1)
+    needs = METRICS[metric].definition.needs
+    without = {"probabilities": replace(whole, probabilities=None), "scores": replace(whole, scores=None)}
+    for part, lacking in without.items():
+        assert (compute_metric(metric, truth, lacking) is None) == (part == needs), part
 
 
 def test_r2_of_a_constant_target_is_that_of_scikit_learn() -> None:

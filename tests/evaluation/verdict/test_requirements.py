@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
@@ -147,6 +147,16 @@ def test_a_metric_without_value_or_interval_is_undecided_and_says_so() -> None:
     assert (result.verdict, result.reason, result.candidate) == ("inconclusive", Reason("no-interval"), 0.9)
     tested = judge_requirement(Requirement("auc", against="champion"), case(evidence({})))
     assert (tested.verdict, tested.reason, tested.rows) == ("inconclusive", Reason("no-value"), ROWS)
+
+
+@pytest.mark.parametrize(
+    ("metric", "lacking"), [("log-loss", "probabilities"), ("auc-ovr", "probabilities"), ("auc", None), ("f1", None)]
+)
+def test_a_model_without_probabilities_is_named_as_the_reason(metric: str, lacking: Any) -> None:
+    """Given a model that gives scores and no probabilities, then a metric without value says whether this is why."""
+    whole = case(replace(evidence({}), lacking=frozenset({"probabilities"})))
+    for asked in (Requirement(metric, min=0.5), Requirement(metric, against="champion")):
+        assert judge_requirement(asked, whole).reason == Reason("no-value", lacking=lacking)
 
 
 @pytest.mark.parametrize(
