@@ -51,7 +51,8 @@ TYPE_TEST_SQL = {
     # '007' and '1.0' are not integers
     "integer": "coalesce(TRY_CAST({v} AS BIGINT)::VARCHAR = {v}, TRY_CAST({v} AS HUGEINT)::VARCHAR = {v}, false)",
     "number": f"regexp_full_match({{v}}, '{_NUMBER_PATTERN}|{_NAN_OR_INFINITY_PATTERN}')",
-    "date": "coalesce(TRY_CAST({v} AS DATE)::VARCHAR = {v}, false)",
+    # DuckDB's dates may be infinite
+    "date": "coalesce(TRY_CAST({v} AS DATE)::VARCHAR = {v} AND NOT ends_with({v}, 'infinity'), false)",
     "timestamp": f"(regexp_full_match({{v}}, '{_TIMESTAMP_PATTERN}') AND TRY_CAST({{v}} AS TIMESTAMPTZ) IS NOT NULL)",
 }
 

@@ -255,3 +255,13 @@ def test_dates_that_parquet_stores_as_text_are_told_with_their_format(bench: Any
 def test_text_that_parquet_stores_as_text_is_text(bench: Any, values: list[str]) -> None:
     bench.parquet({"a": values})
     assert bench.snapshot(source=SourceSpec("parquet", "data/rows.parquet"))[1] == ()
+
+
+def test_the_word_infinity_is_no_date(bench: Any) -> None:
+    found = warning(bench, ["2026-01-30", "2026-01-31", "infinity", "-infinity"])
+    assert found.message == "column 'a' is text: it would be dates but for 2 values: '-infinity' (1), 'infinity' (1)"
+    (stale,) = bench.snapshot(
+        source=SourceSpec("csv", "data/rows.csv", ";", nulls=("infinity", "-infinity")),
+        checks=(CheckSpec("freshness", column="a", max_age="1d"),),
+    )[1]
+    assert (stale.id, "newest is 2026-01-31" in stale.message) == ("check-freshness", True)
