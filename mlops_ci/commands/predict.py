@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -69,12 +70,15 @@ def predict(
     EnvironmentProblem when a stored file is missing or has another digest.
     """
     context = project.context
-    source, target = (context.start_folder / table).resolve(), context.start_folder / out
+    source, target = (context.start_folder / table).resolve(), _place(context.start_folder, out)
+    shown, shown_out = (_shorten(context.start_folder, path) for path in (table, out))
     require_table_type(source)
     ending = require_out_ending(target)
     if target.exists() and not replace:
         raise UsageProblem.of(
-            "file-exists", f"{out} exists already and is not overwritten", help="name another file, or add --replace"
+            "file-exists",
+            f"{shown_out} exists already and is not overwritten",
+            help="name another file, or add --replace",
         )
     name, _, version = model.partition("@")
     state = require_model(project, read_registry(context.repo), name)
@@ -86,9 +90,21 @@ def predict(
     scratch = Path(tempfile.mkdtemp(prefix="predict-", dir=context.scratch))
     place = PredictionPlace(scratch, context.clock(), context.progress)
     made = predict_table(packaged, dataset, source, ending, place)
-    report = TablePredictionsReport(name, release.version, table, out, made.rows, made.columns)
+    report = TablePredictionsReport(name, release.version, shown, shown_out, made.rows, made.columns)
     warnings = usage_warnings(state, release.model_digest)
     return Outcome(report, (*warnings, *made.diagnostics), Plan((ExportFile(target, made.path),)))
+
+
+def _place(start: Path, given: str) -> Path:
+    """Return a path without `..`, and without links but for its own."""
+    path = start / given
+    return path.parent.resolve() / path.name
+
+
+def _shorten(start: Path, given: str) -> str:
+    """Return a path as reports show it: from the folder of the command, unless it was given as an absolute path."""
+    place = _place(start, given)
+    return str(place) if Path(given).is_absolute() else os.path.relpath(place, start.resolve())
 
 
 def _require_dataset(project: Project, repo: Repository, release: Release, dataset: str) -> LocatedSpec[DatasetSpec]:

@@ -125,12 +125,18 @@ def release(
             skipped += [replace(item, severity="warning") for item in found.diagnostics]
             released.append(_skipped_result(name, found.diagnostics))
             continue
-        released.append(one.result)
+        released.append(replace(one.result, environment=_first_environment(project, name)))
         writes.extend(one.writes)
         notifications.extend(one.notifications)
     push = (Push(repo.default_remote()),) if writes else ()
     notes = (*skipped, *(unsigned if writes else ()))
     return Outcome(ReleaseReport(tuple(released)), notes, Plan((*writes, *push, *notifications)))
+
+
+def _first_environment(project: Project, model: str) -> str | None:
+    """Return the first environment, in the order of promotion, that has a Deployment spec of the model."""
+    named = {one.spec.environment for one in project.specs.deployments.values() if one.spec.model == model}
+    return next((name for name in project.specs.project.spec.environments if name in named), None)
 
 
 def _skipped_result(model: str, why: tuple[Diagnostic, ...]) -> ReleaseResult:

@@ -9,7 +9,7 @@ from typing import Literal
 from mlops_ci.core.codec import encode
 from mlops_ci.core.diagnostics import Diagnostic, replace_control_characters
 from mlops_ci.core.digest import canonical_json, digest_bytes
-from mlops_ci.core.errors import EnvironmentProblem, Findings
+from mlops_ci.core.errors import EnvironmentProblem, Findings, UsageProblem
 from mlops_ci.core.notifications import Dispatch, Notification, RecordDeployment
 from mlops_ci.core.plan import Outcome, Plan
 from mlops_ci.core.planned_writes import AppendLog, CreateTag, PlannedWrite, Push
@@ -73,7 +73,8 @@ def plan_assignment(
 
     If manifests are delivered by pull request, the first run plans the pull request; after its merge, the next run finds the
     manifests on the branch and plans the tag. A rollback may assign whatever `force` may. Raises Findings when the version
-    has no evidence, was rolled back without `force`, the environment has no Deployment spec, or there is no branch. Raises
+    has no evidence, was rolled back without `force`, or there is no branch; UsageProblem when the environment has no Deployment
+    spec. Raises
     EnvironmentProblem when the version's stored run is missing or another run.
     """
     repo = require_repository(project.context.repo)
@@ -286,7 +287,7 @@ def _require_deployment_spec(project: Project, model: str, environment: str) -> 
     for loaded in project.specs.deployments.values():
         if loaded.spec.model == model and loaded.spec.environment == environment:
             return loaded
-    raise Findings.of(
+    raise UsageProblem.of(
         "deployment-missing",
         f"no Deployment spec says how '{model}' runs in '{environment}'",
         help=f"write deploy/{model}-{environment}.yaml, and commit it:\n"

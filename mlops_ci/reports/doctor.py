@@ -9,14 +9,20 @@ from mlops_ci.core.results.doctor import DoctorCheckResult, DoctorCheckState, Do
 from mlops_ci.reports import escaping, formatting
 
 _STATES: tuple[DoctorCheckState, ...] = ("problem", "enforced", "advisory", "unknown", "ok")
+_WITHOUT_FINDING: tuple[DoctorCheckState, ...] = ("enforced", "ok")
 
 
 def doctor_lines(report: DoctorReport) -> Iterator[str]:
-    """Yield the rows by group, and the number of rows in each state."""
+    """Yield the rows by group, and the number of rows in each state.
+
+    The findings above the table have the evidence of what is not as it should be, so the table has it of the others.
+    """
     for group, rows in groupby(sorted(report.rows, key=_group_order(report)), key=lambda row: row.group):
         yield f"{group}:"
         yield formatting.text_table(
-            ("", "", ""), [(row.state, row.what, row.evidence) for row in rows], "  "
+            ("", "", ""),
+            [(row.state, row.what, row.evidence if row.state in _WITHOUT_FINDING else "") for row in rows],
+            "  ",
         ).partition("\n")[2]
     yield f"\n{_state_counts(report)}"
 

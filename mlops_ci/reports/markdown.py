@@ -71,8 +71,9 @@ def _model_blocks(gated: GatedModel) -> Iterator[Block]:
     if gated.snapshot is not None:
         yield Block(sections.data_section(gated.snapshot, most=1_000, size=100_000), 2)
     if gated.run is not None:
-        again = escaping.code_span(f"mlops-ci gate {gated.model}")
-        yield Block(f"Run `{gated.run.key}`, model `sha256:{gated.run.model_digest}`; reproduce with {again}.", 2)
+        again = escaping.code_span(f"mlops-ci reproduce {gated.model}")
+        run = f"Run `{gated.run.key}`, model `sha256:{gated.run.model_digest}`"
+        yield Block(f"{run}; once it is released, {again} trains it again and compares the models.", 2)
 
 
 _WRITERS: Mapping[type, Callable[[Any], str]] = {

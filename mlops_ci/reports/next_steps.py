@@ -17,12 +17,20 @@ def next_step(record: Any) -> str | None:
 def _after_gate(record: Any) -> str | None:
     if record.verdict == "inconclusive":
         return "mlops-ci gate --power (how small a difference the holdout can show)"
-    return "commit and merge, then mlops-ci release" if record.verdict == "pass" else None
+    if record.verdict != "pass":
+        return None
+    if all(one.comparison is not None and one.comparison.champion_state == "same" for one in record.models):
+        return f"mlops-ci show {record.models[0].model}"  # there is nothing to release: each is the champion already
+    return "commit and merge, then mlops-ci release"
 
 
 def _after_release(record: Any) -> str | None:
     released = [one for one in record.models if one.version]
-    return f"mlops-ci deploy {released[0].model}@v{released[0].version} --env ENVIRONMENT" if released else None
+    if not released:
+        return None
+    return (
+        f"mlops-ci deploy {released[0].model}@v{released[0].version} --env {released[0].environment or 'ENVIRONMENT'}"
+    )
 
 
 def _after_deploy(record: Any) -> str | None:

@@ -45,11 +45,13 @@ def headline(comparison: Comparison) -> str:
     That is the interval of a number whose bounds stand in their table, and the reason why some of them do not apply.
     """
     shown = {item.requirement.metric for item in comparison.requirements if item.lower is not None}
-    sentence = comparison.sentence
+    sentence, level = comparison.sentence, f"{100 * comparison.confidence:.4g} %"
     for one in comparison.metrics:
         if one.slice is None and one.metric in shown and one.lower is not None:
             value = f"{one.metric} {formatting.format_number(one.value)}"
-            sentence = sentence.replace(f"{value} {formatting.format_interval(one.lower, one.upper)}", value)
+            interval = formatting.format_interval(one.lower, one.upper)
+            sentence = sentence.replace(f"{value} {interval} (two-sided {level} interval)", value)
+            sentence = sentence.replace(f"{value} {interval}", value)  # as earlier versions wrote it
     for item in comparison.requirements:
         if item.verdict == "not-applicable":
             sentence = sentence.removesuffix(f"; {explain_verdict(item)}")

@@ -168,6 +168,7 @@ def test_a_summary_of_many_models_with_many_slices_keeps_whole_parts_and_the_fai
 def test_what_moved_between_champion_and_candidate_is_in_the_summary() -> None:
     report = render_markdown(GateReport("fail", (judged("fail", slices={"carrier=AA": (0.6, 0.72)}),), 1))
     assert "| carrier=AA | 0.600 | 0.720 | -0.1200 |" in report
+    assert "once it is released, `mlops-ci reproduce delay` trains it again" in report
 
 
 @pytest.mark.parametrize("text", ["a <!-- x", "`<!-- x -->`", "https://a/-->"])

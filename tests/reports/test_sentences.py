@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from mlops_ci.core.records.comparison import ComparedRelease, Comparison, HoldoutQuestion, MetricValue
 from mlops_ci.core.requirements import Reason
 from mlops_ci.reports import sentences
@@ -46,6 +48,14 @@ def test_the_reason_why_a_requirement_does_not_apply_stands_once() -> None:
     assert sentences.headline(both) == "auc 0.710 on 1,000 holdout rows"
     shown = "\n".join((sentences.headline(both), *sentences.requirement_sentences(both)))
     assert shown.count("there is no champion yet") == 1
+
+
+@pytest.mark.parametrize("name", [" (two-sided 95 % interval)", ""], ids=["today", "earlier versions"])
+def test_an_interval_whose_bounds_are_in_the_table_is_left_out_with_its_name(name: str) -> None:
+    one = MetricValue("auc", 0.71, 0.68, 0.74, None, 1000)
+    sentence = f"auc 0.710 [0.680, 0.740]{name} on 1,000 holdout rows"
+    alone = replace(comparison(sentence=sentence, metrics=(one,)), requirements=(requirement("pass"),))
+    assert sentences.headline(alone) == "auc 0.710 on 1,000 holdout rows"
 
 
 def test_notes_tell_other_rules_a_retrain_and_rows_left_out() -> None:

@@ -21,12 +21,16 @@ class InitReport:
 
 @dataclass(frozen=True)
 class ReleaseResult:
-    """A model's release, or why there is none: it is there already, it has not been through the gate, or else `held`."""
+    """A model's release, or why there is none: it is there already, it has not been through the gate, or else `held`.
+
+    `environment` is the first one that has a Deployment spec of the model.
+    """
 
     model: str
     version: str
     state: Literal["released", "unchanged", "ungated", "held"]
     sentence: str
+    environment: str | None = None
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,7 @@ def comparison_sentence(results: Sequence[RequirementResult], case: EvidenceSet,
         first.requirement.metric if first else next((metric for metric in wanted if metric in evidence.candidate), None)
     )
     rows = f"on {evidence.rows:,} holdout rows"
+    level = f"{100 * (1 - case.alpha):.4g} %"
     if metric is None:
         return f"no metric has a value {rows}"
     mine = evidence.candidate[metric]
@@ -80,13 +81,14 @@ def comparison_sentence(results: Sequence[RequirementResult], case: EvidenceSet,
             else f"{'better' if ahead else 'worse'} by {format_metric(abs(difference.value))}"
         )
         versus = f"against {format_metric(evidence.champion[metric].value)} for {champion.name}"
-        return (
-            f"{metric} {format_metric(mine.value)} {versus}: {how} [{format_metric(low)}, {format_metric(high)}] {rows}"
-        )
+        bounds = f"[{format_metric(low)}, {format_metric(high)}] (one-sided {level} bounds)"
+        return f"{metric} {format_metric(mine.value)} {versus}: {how} {bounds} {rows}"
     interval = ""
     if mine.bound is not None:
         tail = case.alpha / 2
-        interval = f" [{format_metric(mine.bound(tail))}, {format_metric(mine.bound(1 - tail))}]"
+        interval = (
+            f" [{format_metric(mine.bound(tail))}, {format_metric(mine.bound(1 - tail))}] (two-sided {level} interval)"
+        )
     return f"{metric} {format_metric(mine.value)}{interval} {rows}" + (
         f"; {champion.absence_reason}" if champion.absence_reason else ""
     )

@@ -128,7 +128,9 @@ def test_a_deployment_needs_its_spec_as_the_branch_has_it(gated: Consumer) -> No
     path.write_text(path.read_text() + "# more\n")
     assert first_id(gated, "deploy", "diagnosis", "--env", "staging", code=1) == "spec-not-on-branch"
     path.unlink()
-    (found,) = gated.answer("deploy", "diagnosis", "--env", "staging", code=1)["diagnostics"]
+    (found,) = gated.answer("deploy", "diagnosis", "--env", "staging", code=2)[
+        "diagnostics"
+    ]  # as an unknown environment
     assert found["id"] == "deployment-missing"
     where, spec = found["help"].split(":\n", 1)  # what the help says leads to a deployment
     assert where == "write deploy/diagnosis-staging.yaml, and commit it"

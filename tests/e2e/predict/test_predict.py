@@ -68,6 +68,14 @@ def test_a_table_with_tabs_is_read_as_its_name_says(released: Consumer, patients
         assert len(pd.read_csv(released.root / f"{table}.out.csv")) == 569
 
 
+def test_paths_are_said_as_short_as_they_are(released: Consumer) -> None:
+    told = released.run("predict", "diagnosis", f"data/../{TABLE}", "--out", "models/../out.csv")
+    assert told.stdout.splitlines()[0] == f"diagnosis@v1.0.0 predicted 569 rows of {TABLE}: out.csv"
+    assert f"write    {released.root.resolve()}/out.csv" in told.stderr
+    told = released.run("predict", "diagnosis", "../data/patients.csv", "--out", "../out.csv", "-C", "models")
+    assert "../out.csv exists already" in told.stderr
+
+
 def test_nothing_is_overwritten_unasked(released: Consumer) -> None:
     (released.root / "out.csv").write_text("mine\n")
     id, text = refusal(released, TABLE, "--out", "out.csv", code=2)

@@ -38,7 +38,7 @@ def test_a_clearly_better_candidate_passes_and_the_sentence_says_by_how_much() -
     assert result.difference == pytest.approx((result.candidate or 0) - (result.baseline or 0))
     assert found.sentence == (
         f"auc {result.candidate:.3f} against {result.baseline:.3f} for m@v1.0.0: better by {result.difference:.3f} "
-        f"[{result.lower:.3f}, {result.upper:.3f}] on 2,000 holdout rows"
+        f"[{result.lower:.3f}, {result.upper:.3f}] (one-sided 95 % bounds) on 2,000 holdout rows"
     )
 
 

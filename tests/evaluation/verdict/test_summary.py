@@ -55,7 +55,7 @@ def result(metric: str, difference: float | None = None, slice_: str | None = No
 )
 def test_two_models_are_compared_by_what_the_better_one_is_ahead(difference: float, how: str) -> None:
     sentence = comparison_sentence([result("accuracy", difference)], compared(difference), ["accuracy"])
-    assert sentence == f"accuracy 0.750 against 0.500 for m@v1.0.0: {how} on 1,200 holdout rows"
+    assert sentence == f"accuracy 0.750 against 0.500 for m@v1.0.0: {how} (one-sided 90 % bounds) on 1,200 holdout rows"
 
 
 def test_what_was_tested_on_the_whole_comes_before_slices_and_floors() -> None:
@@ -68,7 +68,10 @@ def test_what_was_tested_on_the_whole_comes_before_slices_and_floors() -> None:
 def test_a_candidate_alone_has_its_value_with_a_two_sided_interval_where_it_has_one() -> None:
     # at 90 % confidence, 5 % on either side
     sentence = comparison_sentence([result("accuracy")], alone(accuracy=SURE), [])
-    assert sentence == "accuracy 0.750 [0.705, 0.795] on 1,200 holdout rows; there is no champion yet"
+    assert (
+        sentence
+        == "accuracy 0.750 [0.705, 0.795] (two-sided 90 % interval) on 1,200 holdout rows; there is no champion yet"
+    )
     sentence = comparison_sentence([], alone(accuracy=Estimate(0.75)), ["unknown", "accuracy"])
     assert sentence == "accuracy 0.750 on 1,200 holdout rows; there is no champion yet"
 

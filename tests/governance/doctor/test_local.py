@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -240,6 +241,10 @@ def test_what_it_says_is_shown_in_each_format(local: Consumer, monkeypatch: pyte
     text = local.ok("doctor")
     assert "registry:" in text
     assert " unknown, " in text
+    done = local.run("doctor")
+    why = "GitHub's rulesets protect only branches and tags"
+    assert (done.stderr + done.stdout).count(why) == 1
+    assert re.search(r"^  advisory +nobody can move refs/mlops/\*$", text, re.MULTILINE)
     table = local.ok("doctor", "--format", "markdown")
     assert "| registry | nobody can move refs/mlops/\\* | advisory |" in table
     monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "output"))
