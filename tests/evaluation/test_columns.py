@@ -6,7 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from mlops_ci.evaluation.base_branch_rules import GateRules, RowDependence
-from mlops_ci.evaluation.candidates.columns import missing_column_findings, required_columns, slice_columns
+from mlops_ci.evaluation.candidates.columns import (
+    missing_column_findings,
+    required_columns,
+    slice_columns,
+    training_column_findings,
+)
 from mlops_ci.spec.spec_types import CustomMetric, EvaluateSpec, GateSpec, Requirement, SliceSpec, SplitSpec
 from tests.evaluation.conftest import open_project
 
@@ -69,3 +74,11 @@ def test_a_column_that_only_the_base_branch_asks_for_is_said_to_be_its(root: Pat
     rules = replace(RULES, evaluate=EvaluateSpec(slices=("carrier",)), base="main (0123456789)")
     (found,) = missing_column_findings(open_project(root).specs.models["delay"], rules, TYPES)
     assert found.message == ("dataset 'flights' has no column 'carrier', which the rules of main (0123456789) need")
+
+
+def test_a_feature_that_no_estimator_reads_is_found_at_its_place(root: Path) -> None:
+    model = open_project(root).specs.models["delay"]
+    first = model.spec.features[0]
+    (found,) = training_column_findings(model, {**TYPES, first: "other"})
+    assert (found.id, found.severity, found.location) == ("feature-type", "error", model.locate("spec", "features", 0))
+    assert training_column_findings(model, {**TYPES, first: "date"}) == ()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from mlops_ci.core.diagnostics import Diagnostic
-from mlops_ci.core.suggestions import suggest
+from mlops_ci.core.suggestions import quote, suggest
+from mlops_ci.data.column_types import OTHER_TYPE
 from mlops_ci.evaluation.base_branch_rules import GateRules
 from mlops_ci.spec.located_spec import LocatedSpec
 from mlops_ci.spec.slice_conditions import parse_condition
@@ -82,4 +83,16 @@ def missing_column_findings(
 
 def training_column_findings(model: LocatedSpec[ModelSpec], types: Mapping[str, str]) -> tuple[Diagnostic, ...]:
     """Return the findings about columns that only the training reads; `types` are those of the data's columns."""
-    return tuple(weights_column_findings(model, types))
+    return (*weights_column_findings(model, types), *_unreadable_feature_findings(model, types))
+
+
+def _unreadable_feature_findings(model: LocatedSpec[ModelSpec], types: Mapping[str, str]) -> Iterator[Diagnostic]:
+    """Yield the finding `feature-type` for each feature of lists, structs, bytes or times of day."""
+    for index, name in enumerate(model.spec.features):
+        if types.get(name) == OTHER_TYPE:
+            yield Diagnostic(
+                "feature-type",
+                f"the feature {quote(name)} is a list, a struct, bytes or a time of day, which no estimator here reads",
+                model.locate("spec", "features", index),
+                "write its parts as columns of numbers or texts, or remove it from the features",
+            )
