@@ -14,15 +14,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mlops_ci.core.diagnostics import Diagnostic, Location, has_errors
-from mlops_ci.core.digest import digest_file
 from mlops_ci.core.errors import Findings, UsageProblem
-from mlops_ci.core.records.base import FileDigest
 from mlops_ci.core.records.training_run import ModelSignature
 from mlops_ci.core.suggestions import suggest
 from mlops_ci.data.checks import evaluate_checks, run_checks
 from mlops_ci.data.column_types import column_sql
 from mlops_ci.data.engines.duckdb import ConnectionLimits, Table, open_files, plain_files
 from mlops_ci.data.engines.duckdb_errors import translate_duckdb_errors
+from mlops_ci.data.sources.files import read_digest
 from mlops_ci.data.sources.protocol import ReadableFiles
 from mlops_ci.spec.located_spec import LocatedSpec
 from mlops_ci.spec.personal_data import names_to_show
@@ -113,7 +112,7 @@ def predict_table(
     wanted = [name for name in (*dataset.spec.key, *inputs) if name in dataset.spec.columns]
     # a key may come twice in a table that is to be predicted
     rules = {name: replace(dataset.spec.columns[name], unique=False) for name in wanted}
-    file = FileDigest(table.name, digest_file(table), table.stat().st_size)
+    file = read_digest(table.parent, table.name)
     with ExitStack() as stack:
         names = names_to_show(dataset.spec.columns, (*dataset.spec.key, *inputs))
         local = ReadableFiles(table.parent, (file,), source, known_names=names)

@@ -26,7 +26,7 @@ from mlops_ci.core.suggestions import quote, suggest
 from mlops_ci.data.column_types import column_sql
 from mlops_ci.data.engines.duckdb import Table, open_table
 from mlops_ci.data.row_rules import pluralize
-from mlops_ci.data.sources.files import source_files
+from mlops_ci.data.sources.files import read_digest
 from mlops_ci.data.split import count_holdout_rows
 from mlops_ci.spec.positive_class import format_label, is_usual_pair
 from mlops_ci.spec.spec_types import ColumnSpec, DatasetSpec, SplitSpec, Task
@@ -77,12 +77,12 @@ def _read_facts(table: Path, path: str, target: str, key: str | None, time: str 
             help="name another column with --key or --time, or leave the option out",
         )
     sniffed = sniff_source(table)
-    reading = TableReading(sniffed.source)
+    reading, files = TableReading(sniffed.source), (read_digest(table.parent, table.name),)
     for _ in range(MAX_READINGS):
         spec = DatasetSpec(
             reading.source, columns={name: ColumnSpec(format=format) for name, format in reading.formats.items()}
         )
-        with open_table(table.parent, source_files(table.parent, reading.source), spec) as opened:
+        with open_table(table.parent, files, spec) as opened:
             refined = refine_reading(opened, reading)
             unfinished = refined.source != reading.source or refined.formats != reading.formats
             reading = refined

@@ -14,7 +14,7 @@ from pathlib import Path
 from mlops_ci.core.errors import UsageProblem
 from mlops_ci.core.suggestions import quote
 from mlops_ci.data.engines.duckdb import open_table
-from mlops_ci.data.sources.files import source_files
+from mlops_ci.data.sources.files import read_digest
 from mlops_ci.data.sources.plain_text import compression_of, open_decompressed
 from mlops_ci.spec.source_types import Compression, FileType, SourceSpec
 from mlops_ci.spec.spec_types import DatasetSpec
@@ -82,7 +82,8 @@ def sniff_source(table: Path) -> SniffedSource:
 def columns_of_table(table: Path) -> Mapping[str, str]:
     """Return the types of a table's columns by name, in their order; raises as `sniff_source` and `open_table` do."""
     source = sniff_source(table).source
-    with open_table(table.parent, source_files(table.parent, source), DatasetSpec(source)) as opened:
+    # somebody named this file, so it may be a link to another folder
+    with open_table(table.parent, (read_digest(table.parent, table.name),), DatasetSpec(source)) as opened:
         return dict(opened.types)
 
 

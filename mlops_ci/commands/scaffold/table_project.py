@@ -86,7 +86,7 @@ def _try_project(files: Mapping[str, bytes], table: Path, path: str, root: Path,
         place.write_bytes(content)
     (root / path).parent.mkdir(parents=True, exist_ok=True)
     try:
-        os.link(table, root / path)
+        os.link(table.resolve(), root / path)  # of a link, what it leads to: here it would lead elsewhere
     except OSError:  # another file system
         shutil.copyfile(table, root / path)
     specs, findings = load_specs(root)

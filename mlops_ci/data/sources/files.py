@@ -48,7 +48,7 @@ def source_files(root: Path, source: SourceSpec, location: Location | None = Non
             )
         if not (home / name).resolve().is_relative_to(home):
             raise _outside_repository_error(name, location)
-    return tuple(_file_digest(home, name) for name in names)
+    return tuple(read_digest(home, name) for name in names)
 
 
 def matches_source_path(pattern: str, path: str, *, is_folder: bool = False) -> bool:
@@ -129,7 +129,8 @@ def _is_utf8(name: str) -> bool:
     return True
 
 
-def _file_digest(home: Path, name: str) -> FileDigest:
+def read_digest(home: Path, name: str) -> FileDigest:
+    """Return a file below `home` with its digest and its size; raises Findings `data-unreadable` when it cannot be read."""
     try:
         return FileDigest(name, digest_file(home / name), (home / name).stat().st_size)
     except OSError as error:

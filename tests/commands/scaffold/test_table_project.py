@@ -51,6 +51,20 @@ def test_a_project_has_what_a_repository_needs_and_nothing_is_found(tmp_path: Pa
     assert b"*.csv -text" in project.files[".gitattributes"]
 
 
+def test_a_link_to_a_table_elsewhere_is_the_table(tmp_path: Path) -> None:
+    """Given a path that somebody named, then it may lead out of its folder."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "scratch").mkdir()
+    frame(400).to_csv(tmp_path / "real" / "t.csv", index=False)
+    for link in ("absolute", "relative"):
+        table = tmp_path / link / "named.csv"
+        table.parent.mkdir()
+        table.symlink_to(tmp_path / "real/t.csv" if link == "absolute" else "../real/t.csv")
+        named, scratch = scaffold.NamedColumns("y"), tmp_path / "scratch" / link
+        project = scaffold.project_for_table(table, "data/named.csv", named, scratch=scratch, now=NOW)
+        assert (project.diagnostics, list(scaffold.columns_of_table(table))) == ((), ["x", "z", "y"])
+
+
 @pytest.mark.parametrize(
     ("rows", "estimator", "min_rows"),
     [
