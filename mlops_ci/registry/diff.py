@@ -96,6 +96,7 @@ def _spec_outline(run: TrainingRun) -> dict[str, Any]:
         **({"train.text": list(run.text)} if run.text else {}),
         **dict(flatten_json(run.params or {}, "train.params") if run.params else ()),
         **({"train.weights": run.weights} if run.weights else {}),
+        **({"train.columns": list(run.columns)} if run.columns else {}),
         **dict(flatten_json(run.fit or {}, "train.fit") if run.fit else ()),
     }
 

@@ -96,6 +96,7 @@ def _details_blocks(
             ("task", run.task),
             ("algorithm", f"{run.estimator}({params}), seed {run.seed}{code}"),
             ("weights of rows", run.weights or ""),
+            ("columns of the training only", ", ".join((run.columns or ())[:40])),
             ("rounds", f"{run.rounds:,}, stopped by validation rows" if run.rounds else ""),
             ("inputs", f"{formatting.format_count(len(run.signature.inputs), 'column')}: {_input_columns(run)}"),
             ("output", f"{run.signature.output.name} ({run.signature.output.type}){_class_list(run)}"),

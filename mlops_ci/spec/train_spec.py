@@ -33,7 +33,8 @@ class TrainSpec:
     """How a candidate is trained: an estimator by dotted path, or a function in the repository's code.
 
     `framework` names the plugin that fits and packages the model; None means scikit-learn. `text` are features that are
-    read as words. `weights` are the weights of the training rows: a column, or `balanced`. `fit` says how `fit` is called.
+    read as words. `weights` are the weights of the training rows: a column, or `balanced`. `fit` says how `fit` is called. `columns`
+    are columns that only the training reads, besides the weights.
 
     A run's key has each field that is not None, so that a new field with the default None leaves all keys as they are.
     """
@@ -47,6 +48,7 @@ class TrainSpec:
     text: tuple[str, ...] = ()
     weights: str | None = None
     fit: FitSpec | None = None
+    columns: tuple[str, ...] | None = None
 
     @property
     def early_stopping(self) -> EarlyStopping | None:
@@ -61,4 +63,5 @@ class TrainSpec:
     @property
     def training_columns(self) -> tuple[str, ...]:
         """The columns that only the training reads: no feature, not the target."""
-        return () if self.weights_column is None else (self.weights_column,)
+        weights = () if self.weights_column is None else (self.weights_column,)
+        return tuple(dict.fromkeys((*weights, *(self.columns or ()))))

@@ -132,4 +132,5 @@ def _train_job(task: TrainingTask, data: Path, out: Path) -> protocol.TrainJob:
         text=task.train.text,
         weights=task.train.weights,
         fit=task.train.fit,
+        columns=task.columns,
     )

@@ -8,7 +8,7 @@ from mlops_ci.core.diagnostics import Location
 from mlops_ci.spec.located_spec import LocatedSpec
 from mlops_ci.spec.spec_types import ModelSpec
 
-FIT_FIELDS = ("weights", "fit")  # of the train block: they say how the model is fitted
+FIT_FIELDS = ("weights", "fit", "columns")  # of the train block: they say how the model is fitted
 
 
 def spec_field(id: str) -> str | None:

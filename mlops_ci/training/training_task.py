@@ -24,7 +24,7 @@ class TrainingTask:
     """One model to fit and to package.
 
     `root` is the folder of entrypoints. For messages, `where` is the place of the spec's train block, and `places` are those
-    of its fields, by name. `timeout` is the
+    of its fields, by name. `columns` are those that only the training reads (not the weights). `timeout` is the
     limit of each process in seconds. `interpreter` runs the processes that fit and load the model. `personal`
     are the inputs and targets that are personal data: the texts of these processes are then withheld. The model
     file must not hold values of those that are `secret`, which the parquet file `personal_rows` has.
@@ -43,6 +43,7 @@ class TrainingTask:
     secret: tuple[str, ...] = ()
     personal_rows: Path | None = None
     places: Mapping[str, Location] = field(default_factory=dict)
+    columns: tuple[ModelField, ...] = ()
 
     def place_of(self, id: str) -> Location | None:
         """Return the place that a finding of this id is about, by `spec_field`; by default the spec's train block."""

@@ -31,6 +31,7 @@ _CERTAIN = frozenset(
         "estimator-unknown",
         "model-not-packable",
         "model-types-untrusted",
+        "train-columns-unread",
         "train-fit-unsupported",
         "train-weights-unsupported",
     }
@@ -120,6 +121,7 @@ def run_trial(trial: Trial, root: Path, scratch: Path) -> TrialResult:
         root=root,
         environment=trial.environment,
         timeout=_TIMEOUT,
+        columns=tuple(one for one in trial.columns if one.name in (trial.model.train.columns or ())),
     )
     try:
         fit_model(task, data, folder)

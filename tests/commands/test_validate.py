@@ -218,6 +218,31 @@ def test_a_fit_that_cannot_be_called_so_is_found_with_its_place_and_what_to_writ
     assert help in (found.help or "")
 
 
+@pytest.mark.parametrize(
+    ("columns", "id", "place"),
+    [
+        ("[w, a]", "train-columns-feature", "a]"),
+        ("[y]", "train-columns-feature", "y]"),
+        ("[w]", "train-columns-unread", "[w]"),
+        ("[w, wrong]", "column-unknown", "wrong]"),
+    ],
+)
+def test_columns_of_the_training_are_found_with_their_place(columns: str, id: str, place: str, tmp_path: Path) -> None:
+    (tmp_path / "mlops.yaml").write_text(PROJECT)
+    closed = DATASET.replace("columns: {", "columnsClosed: true\n  columns: {w: {type: number}, ")
+    (tmp_path / "d.yaml").write_text(closed)
+    train = f"sklearn.linear_model.LogisticRegression, columns: {columns}"
+    text = MODEL.replace("NAME", "m").replace("PATH", train)
+    (tmp_path / "m.yaml").write_text(text)
+    found = [one for one in validate(context(tmp_path, tmp_path / "cache")).diagnostics if one.severity == "error"]
+    where = {one.id: one.location for one in found}[id]
+    assert where is not None
+    assert (where.line, where.column) == (
+        10,
+        text.splitlines()[9].index(f"columns: {columns}") + 10 + columns.index(place),
+    )
+
+
 def test_balanced_is_never_taken_for_a_column_of_this_name(tmp_path: Path) -> None:
     (tmp_path / "mlops.yaml").write_text(PROJECT)
     (tmp_path / "d.yaml").write_text(DATASET.replace("columns: {", "columns: {balanced: {type: number}, "))

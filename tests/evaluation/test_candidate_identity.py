@@ -39,6 +39,7 @@ def test_the_same_files_are_the_same_candidate_wherever_they_are(root: Path, tmp
         ("delay.yaml", MODEL.replace("seed: 7", "seed: 7, weights: id")),
         ("delay.yaml", MODEL.replace("seed: 7", "seed: 7, fit: {params: {a: 1}}")),
         ("delay.yaml", MODEL.replace("seed: 7", "seed: 7, fit: {earlyStopping: {}}")),
+        ("delay.yaml", MODEL.replace("seed: 7", "seed: 7, columns: [origin]")),
     ],
     ids=[
         "another seed",
@@ -49,6 +50,7 @@ def test_the_same_files_are_the_same_candidate_wherever_they_are(root: Path, tmp
         "weights of rows",
         "arguments of fit",
         "early stopping",
+        "columns",
     ],
 )
 def test_what_decides_the_model_decides_its_key(root: Path, name: str, text: str) -> None:

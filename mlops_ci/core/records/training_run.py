@@ -177,7 +177,7 @@ class TrainingRun:
 
     `row_key` are the columns that the split went by, `params` the estimator's as the spec gives them, `personal`
     the columns of the training that are tagged as personal data; runs of earlier versions do not tell them. `text` are
-    the features that are read as words. `weights` and `fit` are those of the spec. `rounds` is the number of rounds that
+    the features that are read as words. `weights`, `fit` and `columns` are those of the spec. `rounds` is the number of rounds that
     the model uses, if its fit stopped by validation rows.
     """
 
@@ -208,6 +208,7 @@ class TrainingRun:
     weights: str | None = None
     fit: Mapping[str, Any] | None = None
     rounds: int | None = None
+    columns: tuple[str, ...] | None = None
     project: ProjectRef = field(kw_only=True)
     kind: Literal["TrainingRun"] = "TrainingRun"
     format: Literal[1] = RECORD_FORMAT

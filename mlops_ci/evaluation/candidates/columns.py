@@ -69,6 +69,7 @@ def missing_column_findings(
     places += [(spec.target, ("spec", "target"))]
     if spec.train.weights_column is not None:
         places += [(spec.train.weights_column, ("spec", "train", "weights"))]
+    places += [(name, ("spec", "train", "columns", index)) for index, name in enumerate(spec.train.columns or ())]
     places += list(by_rules.items())
     findings = []
     for name, place in places:

@@ -14,7 +14,7 @@ from mlops_ci.core.errors import Findings
 from mlops_ci.core.plan import Plan, Stages
 from mlops_ci.core.planned_writes import DropFit, FileContent, KeepFit, Push, Upload
 from mlops_ci.core.records.base import FileDigest
-from mlops_ci.core.records.training_run import TrainingRun
+from mlops_ci.core.records.training_run import ModelField, TrainingRun
 from mlops_ci.data.earlier_splits import split_key
 from mlops_ci.data.split import SplitSource, ValidationShare, write_training_rows
 from mlops_ci.evaluation.candidates.candidate import Candidate
@@ -92,6 +92,7 @@ def _write_training_inputs(
 def training_task(candidate: Candidate, root: Path) -> TrainingTask:
     """Return the training task of a candidate's spec; `root` is the folder with its code."""
     spec = candidate.model.spec
+    types = {column.name: column.type for column in candidate.snapshot.columns}
     return TrainingTask(
         train=spec.train,
         task=spec.task,
@@ -101,6 +102,7 @@ def training_task(candidate: Candidate, root: Path) -> TrainingTask:
         environment=candidate.environment,
         where=candidate.model.locate("spec", "train", key=True),
         places=field_places(candidate.model),
+        columns=tuple(ModelField(name, types[name]) for name in spec.train.columns or ()),
         personal=candidate.personal_columns,
     )
 
@@ -255,6 +257,7 @@ def training_record(
         weights=spec.train.weights,
         fit=encode(spec.train.fit) if spec.train.fit else None,
         rounds=made.rounds,
+        columns=spec.train.columns,
         project=candidate.snapshot.project,
     )
 

@@ -1,4 +1,4 @@
-"""Validation of the parts of a model's `train` block that say how it is fitted: weights, and the arguments of `fit`."""
+"""Validation of the parts of a model's `train` block that say how it is fitted: weights, the arguments of `fit`, and columns of the training only."""
 
 from __future__ import annotations
 
@@ -55,6 +55,7 @@ def training_options_findings(
             "name another column, or delete it from `features`: a model does not read the weights when it predicts",
         )
     yield from _fit_findings(model)
+    yield from _column_findings(model, data)
     if data is None:
         return
     if name is not None:
@@ -87,6 +88,22 @@ def _fit_findings(model: LocatedSpec[ModelSpec]) -> Iterator[Diagnostic]:
                 model.locate("spec", "train", "params", name, key=True),
                 f"delete it, and write below `train`:\nfit: {{earlyStopping: {{rounds: {train.params[name]}}}}}",
             )
+
+
+def _column_findings(model: LocatedSpec[ModelSpec], data: LocatedSpec[DatasetSpec] | None) -> Iterator[Diagnostic]:
+    """Yield a finding for each entry of `train.columns` that is not for the training only, or does not exist."""
+    spec = model.spec
+    for index, name in enumerate(spec.train.columns or ()):
+        where = model.locate("spec", "train", "columns", index)
+        if name in (*spec.features, spec.target):
+            yield Diagnostic(
+                "train-columns-feature",
+                f"{quote(name)} is {'the target' if name == spec.target else 'a feature'}, which `fit` gets in any case",
+                where,
+                "delete it from `train.columns`, or from `features` if the model shall not read it when it predicts",
+            )
+        if data is not None:
+            yield from undeclared_column_findings(data, name, where, "training column")
 
 
 def weights_column_findings(model: LocatedSpec[ModelSpec], types: Mapping[str, str]) -> Iterator[Diagnostic]:

@@ -121,6 +121,8 @@ def _fit_booster(booster: Any, fitted: Any, judged: Any, labels: tuple[Any, Any]
         from lightgbm import early_stopping
 
         keywords |= {"eval_sample_weight": weights[1], "callbacks": [early_stopping(rounds, verbose=False)]}
+    if options.rows is not None:
+        keywords["rows"] = options.rows[~held]
     booster.fit(fitted, labels[0], **{**keywords, **options.params})
 
 

@@ -33,13 +33,15 @@ class FitOptions:
 
     `weights` are the weights of the n rows, an array [n] of finite numbers of at least 0 that are not all 0; or None.
     `params` are keyword arguments of the estimator's `fit`. `validation` marks the rows that are not learned from, an array
-    [n] of booleans: the fit stops after `rounds` rounds in which these rows got no better score.
+    [n] of booleans: the fit stops after `rounds` rounds in which these rows got no better score. `rows` is a pandas frame
+    [n] of the columns that only the training reads; or None.
     """
 
     weights: Any = None
     params: Mapping[str, Any] = field(default_factory=dict)
     validation: Any = None
     rounds: int = 0
+    rows: Any = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Framework:
     `build(recipe)` returns the unfitted estimator with its seeds set. It raises UsageProblem when the spec names an
     estimator that does not exist or gives unsuitable parameters, and Findings when the repository's function fails.
     `fit(estimator, x, y)` fits the estimator in place on a pandas frame of features and an array of the target.
-    `fit_with(estimator, x, y, options)` does the same for a spec with `weights` or `fit`. It raises UsageProblem for
+    `fit_with(estimator, x, y, options)` does the same for a spec with `weights`, `fit` or `columns`. It raises UsageProblem for
     an estimator that cannot use them. A framework without it refuses such a spec. `rounds_used(estimator)` returns the
     rounds of a fit that stopped by validation rows.
     """

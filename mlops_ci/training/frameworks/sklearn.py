@@ -63,15 +63,16 @@ def fit_estimator(estimator: Any, x: Any, y: Any) -> None:
 def fit_estimator_with(estimator: Any, x: Any, y: Any, options: FitOptions) -> None:
     """Fit an estimator in place with options.
 
-    Raises UsageProblem `train-weights-unsupported` or `train-fit-unsupported` for an option that the estimator cannot use,
-    and Findings `train-fit-validation`.
+    Raises UsageProblem `train-weights-unsupported`, `train-columns-unread` or `train-fit-unsupported` for an option that the
+    estimator cannot use, and Findings `train-fit-validation`.
     """
     weights = {} if options.weights is None else {_require_weights_keyword(estimator): options.weights}
+    rows = {} if options.rows is None else {_require_rows_keyword(estimator): options.rows}
     if options.validation is not None:
         fit_until_no_gain(estimator, x, y, options)
         return
     params = {require_fit_parameter(estimator, name): value for name, value in options.params.items()}
-    estimator.fit(x, y, **weights, **params)
+    estimator.fit(x, y, **weights, **rows, **params)
 
 
 def _require_weights_keyword(estimator: Any) -> str:
@@ -81,6 +82,17 @@ def _require_weights_keyword(estimator: Any) -> str:
         "train-weights-unsupported",
         f"the `fit` of {type(last_step(estimator)).__name__} takes no `sample_weight`, so the weights would not be used",
         help="Delete `weights`, or choose an estimator whose fit takes them.",
+    )
+
+
+def _require_rows_keyword(estimator: Any) -> str:
+    if (keyword := find_fit_keyword(estimator, "rows")) is not None:
+        return keyword
+    raise UsageProblem.of(
+        "train-columns-unread",
+        f"the `fit` of {type(last_step(estimator)).__name__} has no parameter `rows`, so nothing would read `columns`",
+        help="Delete `columns`, or write an estimator with `fit(self, x, y, rows)`, and name the function that makes it in"
+        " `entrypoint`.",
     )
 
 

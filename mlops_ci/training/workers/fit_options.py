@@ -6,6 +6,7 @@ from typing import Any
 
 from mlops_ci.core.errors import Findings
 from mlops_ci.spec.train_spec import BALANCED, VALIDATION_COLUMN, FitSpec
+from mlops_ci.training.frame import feature_frame
 from mlops_ci.training.frameworks.protocol import FitOptions
 from mlops_ci.training.workers.protocol import TrainJob
 
@@ -15,7 +16,7 @@ def read_fit_options(job: TrainJob, rows: Any, y: Any) -> FitOptions | None:
 
     Raises Findings `train-weights-invalid`.
     """
-    if job.weights is None and job.fit is None:
+    if job.weights is None and job.fit is None and not job.columns:
         return None
     weights = None
     if job.weights is not None:
@@ -27,6 +28,7 @@ def read_fit_options(job: TrainJob, rows: Any, y: Any) -> FitOptions | None:
         wanted.params,
         None if stopping is None else rows[VALIDATION_COLUMN].to_numpy(dtype=bool),
         stopping.rounds if stopping else 0,
+        feature_frame(rows, job.columns) if job.columns else None,
     )
 
 

@@ -71,6 +71,7 @@ class TrainJob:
     text: tuple[str, ...] = ()
     weights: str | None = None  # as in the spec
     fit: FitSpec | None = None  # the same
+    columns: tuple[ModelField, ...] = ()  # that only the training reads
 
     @property
     def is_library_only(self) -> bool:

@@ -79,7 +79,7 @@ def _choose_fit(framework: Framework, options: FitOptions | None) -> Callable[[A
     if framework.fit_with is None:
         raise UsageProblem.of(
             "train-options-unsupported",
-            f"the framework '{framework.name}' does not read `weights` and `fit`",
+            f"the framework '{framework.name}' does not read `weights`, `fit` and `columns`",
             help="Delete them from `train`, or ask the framework's author for `fit_with`.",
         )
     fit_with = framework.fit_with
