@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -117,7 +118,10 @@ def init(
     written = sorted(set(places) - set(kept))
     writes = [WriteFile(str(path), places[path]) for path in written]
     report = InitReport(
-        str(root), _relative_paths(written, root), _relative_paths(kept, root), (*_next_steps(directory), *setup)
+        str(root),
+        _relative_paths(written, root),
+        _relative_paths(kept, root),
+        (*_next_steps(directory, findings), *setup),
     )
     # what is found in the table is for its author to judge: nothing failed here
     code = Exit.OK if findings else None
@@ -222,11 +226,13 @@ def _read_field(path: str, content: bytes, field: tuple[str, ...]) -> str | None
     return str(value)
 
 
-def _next_steps(directory: str) -> tuple[str, ...]:
-    change_folder = () if directory == "." else (f"cd {directory}",)
+def _next_steps(directory: str, findings: Sequence[Diagnostic]) -> tuple[str, ...]:
+    """Return what to do next; the gate of specs with an error fails, so the error comes first."""
+    change_folder = () if directory == "." else (f"cd {shlex.quote(directory)}",)
+    broken = any(found.severity == "error" for found in findings)
     return (
         *change_folder,
-        "mlops-ci validate",
+        *(("correct the errors above in the data or the specs",) if broken else ("mlops-ci validate",)),
         "mlops-ci gate",
         "git add --all && git commit -m 'Start with mlops-ci'",
     )

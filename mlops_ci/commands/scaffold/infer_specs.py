@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -56,7 +57,7 @@ def specs_from_table(
     The specs fix types and limit missing values as the table has them, and set no bounds on values. Without `key`, the
     key is inferred; with `time`, the newest rows are the holdout. Raises UsageProblem `init-table-type`,
     `init-column-unknown` or `init-options`; Findings `init-target-nulls`, `init-target-constant`, `init-target-classes`,
-    `init-time` or `init-no-features`; and the errors of reading the table, such as `data-csv`.
+    `init-key`, `init-time` or `init-no-features`; and the errors of reading the table, such as `data-csv`.
     """
     facts = _read_facts(table, path, target, key, time)
     data_name, model_name = _slug(table_name(table), "data"), _slug(target, "model")
@@ -95,6 +96,8 @@ def _read_facts(table: Path, path: str, target: str, key: str | None, time: str 
             task = _infer_task(goal, path)
             if time is not None:
                 _require_usable_time(columns[time], path)
+            if key is not None:
+                _require_usable_key(columns[key], path)
             chosen = key or _infer_key(list(columns.values()), target)
             spec = replace(spec, key=(chosen,) if chosen else ())
             share, holdout_rows = _choose_holdout_share(opened, spec, goal.rows if time else None)
@@ -135,6 +138,23 @@ def _require_column(name: str, table: Table, path: str) -> None:
             "init-column-unknown",
             f"{quote(path)} has no column {quote(name)}",
             help=suggest(name, table.types, otherwise="its columns are"),
+        )
+
+
+def _require_usable_key(column: ColumnSummary, path: str) -> None:
+    repeated = column.rows - column.nulls - column.distinct
+    if column.nulls or repeated:
+        what = (
+            f"has no value in {pluralize(column.nulls, 'row')}"
+            if column.nulls
+            else "has values that occur twice or more"
+        )
+        raise Findings.of(
+            "init-key",
+            f"the key column {quote(column.name)} of {quote(path)} {what}"
+            f" ({pluralize(column.distinct, 'different value')} in {pluralize(column.rows, 'row')})",
+            help="name a column that identifies each row with --key, or leave --key out; if rows with the same value"
+            " depend on each other, write the column as `group` into the dataset's spec afterwards",
         )
 
 
@@ -253,6 +273,8 @@ def _exclusion_reason(column: ColumnSummary, key: str | None, target: str, time:
 
 def _slug(text: str, otherwise: str) -> str:
     """Return text as a name: lower-case letters, digits and hyphens, at most 40, a letter first."""
-    slug = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    # a letter with an accent keeps its letter: `Größe` becomes `grosse`
+    plain = "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
+    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
     slug = slug if slug[:1].isalpha() else f"{otherwise}-{slug}"
     return slug[:40].strip("-")

@@ -137,7 +137,7 @@ def render_model(name: str, dataset: str, facts: TableFacts) -> str:
         "  features:",
         *(f"    - {yaml_scalar(feature)}" for feature in facts.features),
         "  train:",
-        *_render_estimator(task, goal.rows),
+        *_render_estimator(task, goal.rows, len(facts.features)),
         "    seed: 7",
         "  gate:",
         *(
@@ -170,9 +170,10 @@ def _time_notes(facts: TableFacts) -> Iterator[str]:
         yield "# later rows, and one of these is the time of a row, write `time` and `split: {by: time}` in the dataset's spec."
 
 
-def _render_estimator(task: Task, rows: int) -> Iterator[str]:
-    if rows < SMALL_TABLE:
-        yield f"    # a linear model, since {pluralize(rows, 'row')} are few for a model of trees"
+def _render_estimator(task: Task, rows: int, features: int) -> Iterator[str]:
+    if rows < SMALL_TABLE or features > rows:
+        few = pluralize(rows, "row") + (f" for {features:,} features" if features > rows else "")
+        yield f"    # a linear model, since {few} are few for a model of trees"
         linear = "Ridge" if task == "regression" else "LogisticRegression"
         yield f"    estimator: sklearn.linear_model.{linear}"
         if task != "regression":

@@ -21,14 +21,17 @@ from mlops_ci.core.suggestions import quote
 from mlops_ci.data.column_types import column_sql
 from mlops_ci.data.engines.duckdb import Table, open_table
 from mlops_ci.data.leakage import leak_findings
+from mlops_ci.data.row_rules import pluralize
 from mlops_ci.data.snapshot import take_snapshot
 from mlops_ci.data.split import SplitSource, split_dataset, target_findings
 from mlops_ci.spec.load import Specs, load_specs
-from mlops_ci.spec.spec_types import ModelSpec
+from mlops_ci.spec.located_spec import LocatedSpec
+from mlops_ci.spec.spec_types import DatasetSpec, ModelSpec
 
 LARGE_FILE = 10_000_000  # bytes, above which git is a poor place for a file
 TRIED_FILE = 20_000_000  # bytes: a larger table is not read again here
 ENVIRONMENTS = ("staging", "prod")
+_RARE_CLASS = 5  # rows: with a fifth of them in the holdout, one of three such classes is missing there
 _PERFECT = 0.9999  # of a correlation
 _COLUMNS_A_QUERY = 10  # each with two hash tables of its values: 50 columns take 300 MB
 
@@ -106,9 +109,46 @@ def _data_findings(root: Path, specs: Specs, now: datetime) -> Iterator[Diagnost
         yield from target_findings(sides, model.spec.target, model.spec.task, where)
         yield from leak_findings(sides.leaks, dataset, sides.split.holdout_rows)
         with open_table(root, record.files, dataset.spec) as table:
+            yield from _few_different_rows(table, dataset)
+            yield from _rare_classes(table, model.spec, where)
             yield from _telling_features(table, model.spec, model.locate("spec", "features"))
     except Findings as error:
         yield from error.diagnostics
+
+
+def _few_different_rows(table: Table, dataset: LocatedSpec[DatasetSpec]) -> Iterator[Diagnostic]:
+    """Yield a warning when most rows are equal to others and no key tells them apart: the holdout is then a few of them."""
+    if dataset.spec.key or dataset.spec.split.by != "key-hash":
+        return
+    (rows, different), *_ = table.connection.execute(
+        "SELECT (SELECT count(*) FROM cells), (SELECT count(*) FROM (SELECT DISTINCT * FROM cells))"
+    ).fetchall()
+    if different * 2 < rows:
+        yield Diagnostic(
+            "init-equal-rows",
+            f"the table has {pluralize(rows, 'row')}, but only {pluralize(different, 'different row')}, and equal rows"
+            " always go to the same side: the holdout has the rows of a few of them only",
+            dataset.locate("spec"),
+            "add a column that identifies a row to the data, and name it with --key",
+            "warning",
+        )
+
+
+def _rare_classes(table: Table, model: ModelSpec, where: Location) -> Iterator[Diagnostic]:
+    """Yield a warning for classes with too few rows for both sides of the split. No label is named: it may be personal."""
+    if model.task == "regression":
+        return
+    counts = table.connection.execute(f"SELECT count(*) FROM cells GROUP BY {column_sql(model.target)}").fetchall()
+    rare = [rows for (rows,) in counts if rows < _RARE_CLASS]
+    if rare:
+        yield Diagnostic(
+            "init-rare-class",
+            f"{len(rare)} of the {len(counts)} classes of {quote(model.target)} {'have' if len(rare) > 1 else 'has'}"
+            f" less than {_RARE_CLASS} rows ({pluralize(sum(rare), 'row')} in all): the training rows or the holdout may lack them",
+            where,
+            "add rows of these classes, merge them with others, or remove them; misspelt labels are such classes, too",
+            "warning",
+        )
 
 
 def _telling_features(table: Table, model: ModelSpec, where: Location) -> Iterator[Diagnostic]:

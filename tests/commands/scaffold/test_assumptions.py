@@ -97,12 +97,12 @@ def test_the_time_of_the_split_is_no_feature_and_other_dates_are(tmp_path: Path)
     assert "same times as the training rows" not in text
 
 
-def test_a_key_that_was_named_is_no_assumption_and_need_not_be_unique(tmp_path: Path) -> None:
-    customers = [f"c{number // 2}" for number in range(ROWS)]
+def test_a_key_that_was_named_is_no_assumption(tmp_path: Path) -> None:
+    """Given a column that init would not take for a key, since it is a text that comes second, when it is named."""
+    customers = [f"customer {number}" for number in range(ROWS)]
     dataset, model, _, _ = make_specs(make_table(tmp_path, [0, 1, 1], customer=customers), key="customer")
 
     assert dataset.key == ("customer",)
-    assert not dataset.columns["customer"].unique
     assert model.features == ("x",)
     assert "assumption" not in (tmp_path / "specs/t.dataset.yaml").read_text()
 
@@ -113,6 +113,8 @@ def test_a_key_that_was_named_is_no_assumption_and_need_not_be_unique(tmp_path: 
         ({"key": "X"}, UsageProblem, "init-column-unknown", "has no column 'X'"),
         ({"time": "dya"}, UsageProblem, "init-column-unknown", "has no column 'dya'"),
         ({"key": "y"}, UsageProblem, "init-options", "'y' is the target"),
+        ({"key": "x"}, Findings, "init-key", "has values that occur twice or more (13 different values in 400 rows)"),
+        ({"key": "gaps"}, Findings, "init-key", "has no value in 1 row"),
         ({"time": "x"}, Findings, "init-time", "is of type integer"),
         ({"time": "gaps"}, Findings, "init-time", "is missing in 1 row"),
         ({"time": "same"}, Findings, "init-time", "has only one value"),

@@ -336,3 +336,29 @@ def test_a_table_that_no_model_can_learn_from_is_refused(
 
     assert caught.value.diagnostics[0].id == id
     assert caught.value.diagnostics[0].help
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (["a", "b"] * (ROWS // 2), "has values that occur twice or more (2 different values in 120 rows)"),
+        ([None, *range(1, ROWS)], "has no value in 1 row (119 different values in 120 rows)"),
+    ],
+)
+def test_a_key_that_does_not_identify_rows_is_refused_before_anything_is_written(
+    values: Sequence[Any], message: str, tmp_path: Path
+) -> None:
+    table = csv(tmp_path, {"k": values, "x": NOISE, "y": [0, 1] * (ROWS // 2)})
+    with pytest.raises(Findings) as caught:
+        scaffold.specs_from_table(table, table.name, "y", key="k")
+    (found,) = caught.value.diagnostics
+    assert (found.id, found.message) == ("init-key", f"the key column 'k' of 'table.csv' {message}")
+
+
+@pytest.mark.parametrize(
+    ("target", "name"),
+    [("Verspätet", "verspatet"), ("GRÖSSE (ß)", "grosse-ss"), ("年", "model"), ("naïve café", "naive-cafe")],
+)
+def test_a_model_is_named_by_the_letters_of_its_target(target: str, name: str, tmp_path: Path) -> None:
+    table = csv(tmp_path, {"x": NOISE, target: [0, 1] * (ROWS // 2)})
+    assert f"specs/{name}.model.yaml" in scaffold.specs_from_table(table, table.name, target).files

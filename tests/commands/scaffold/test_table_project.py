@@ -83,6 +83,14 @@ def test_a_small_table_gets_a_linear_model_and_the_rows_that_it_has(
     assert (model.spec.gate.min_rows == 50) == (rows > 100)
 
 
+def test_a_table_with_more_features_than_rows_gets_a_linear_model(tmp_path: Path) -> None:
+    table = frame(320, **{f"gene {at}": [CHANCE.gauss(0, 1) for _ in range(320)] for at in range(330)})
+    project, specs = made(tmp_path, table)
+    (model,) = specs.models.values()
+    assert model.spec.train.estimator == "sklearn.linear_model.LogisticRegression"
+    assert "320 rows for 332 features are few" in project.files[model.path].decode()
+
+
 def test_copies_of_training_rows_in_the_holdout_are_allowed_with_a_comment(tmp_path: Path) -> None:
     """Given a table that was appended twice under new ids, then the gate could read it: the spec allows the copies."""
     once = frame(300)
@@ -114,3 +122,25 @@ def test_a_feature_that_alone_tells_the_target_is_told(kind: str, tmp_path: Path
 def test_a_large_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mlops_ci.commands.scaffold.table_project.LARGE_FILE", 1_000)
     assert [found.id for found in made(tmp_path, frame(400))[0].diagnostics] == ["init-large-file"]
+
+
+def test_few_different_rows_without_a_key_are_told_and_a_key_tells_them_apart(tmp_path: Path) -> None:
+    coarse = frame(900).assign(x=lambda t: t.x.round() % 4, z=lambda t: t.z.round() % 4)
+    project, _ = made(tmp_path, coarse)
+    found = {one.id: one for one in project.diagnostics}["init-equal-rows"]
+    different = len(coarse.drop_duplicates())
+    assert found.severity == "warning"
+    assert f"900 rows, but only {different} different rows" in found.message
+    (tmp_path / "keyed").mkdir()
+    keyed, _ = made(tmp_path / "keyed", coarse.assign(id=range(900)))
+    assert "init-equal-rows" not in [one.id for one in keyed.diagnostics]
+
+
+@pytest.mark.parametrize(("rare", "told"), [(1, True), (4, True), (5, False)])
+def test_a_class_with_too_few_rows_for_both_sides_is_told(rare: int, told: bool, tmp_path: Path) -> None:
+    table = frame(400)
+    table["y"] = ["odd"] * rare + ["yes" if one else "no" for one in table.y[rare:]]
+    project, _ = made(tmp_path, table)
+    messages = [one.message for one in project.diagnostics if one.id == "init-rare-class"]
+    assert len(messages) == told
+    assert all(message.startswith("1 of the 3 classes of 'y' has less than 5 rows") for message in messages)

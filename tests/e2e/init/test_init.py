@@ -129,3 +129,13 @@ def test_consumers_run_the_gate_as_a_nox_session(gated: Consumer, tmp_path: Path
         )
         assert done.returncode == 0, done.stdout + done.stderr
         assert "gate: pass (0 models fitted)" in done.stdout
+
+
+def test_what_is_wrong_with_a_table_comes_before_the_gate(tmp_path: Path) -> None:
+    """Given a table of which only one class can reach the holdout, then the next step is not the gate that would fail."""
+    import pandas as pd
+
+    pd.DataFrame({"x": [1, 2] * 100, "y": [0, 1] * 100}).to_csv(tmp_path / "two.csv", index=False)
+    answer = here(tmp_path).answer("init", "my project", "--from", "two.csv", "--target", "y")
+    assert [one["id"] for one in answer["diagnostics"] if one["severity"] == "error"] != []
+    assert answer["record"]["next"][:2] == ["cd 'my project'", "correct the errors above in the data or the specs"]
