@@ -39,8 +39,9 @@ from mlops_ci.registry import run_store
 from mlops_ci.registry.state import read_registry
 from mlops_ci.repository.context import Project
 from mlops_ci.spec.metrics import METRIC_DEFINITIONS
+from mlops_ci.spec.positive_class import positive_class
 from mlops_ci.spec.requirement_text import requirement_terms
-from mlops_ci.spec.spec_types import Requirement, Task
+from mlops_ci.spec.spec_types import ModelSpec, Requirement, Task
 from mlops_ci.training.predictions import Truth
 
 SIMULATED_ROWS = 4_000  # enough for two digits of a standard error, and few enough for the bootstrap
@@ -63,7 +64,7 @@ def analyse_power(project: Project, name: str, base: BaseBranch | None = None) -
     comparison = _last_comparison(project, name)
     known = _measured_standard_errors(comparison) if comparison else {}
     powers = [
-        _requirement_power(requirement, (rows, effective_rows or rows), alpha, known, spec.task, shares)
+        _requirement_power(requirement, (rows, effective_rows or rows), alpha, known, spec, shares)
         for requirement in candidate.requirements
         if _is_foreseeable(requirement.metric)
     ]
@@ -84,7 +85,7 @@ def _requirement_power(
     rows: tuple[int, int],
     alpha: float,
     known: Mapping[str, float],
-    task: Task,
+    model: ModelSpec,
     shares: Mapping[Any, float],
 ) -> RequirementPower:
     metric, against = requirement.metric, requirement.against is not None
@@ -92,7 +93,10 @@ def _requirement_power(
     error = known.get(metric) if against else None
     basis: PowerBasis = "the last release"
     if error is None:
-        error, basis = _assumed_standard_error(metric, task, shares, against=against), "assumption"
+        error, basis = (
+            _assumed_standard_error(metric, model.task, shares, model.positive, against=against),
+            "assumption",
+        )
     if error is None:
         return RequirementPower(terms, None, "not known before the first release")
     # a measured error already includes the dependence between rows; an assumed error is for independent rows
@@ -129,11 +133,13 @@ def _measured_standard_errors(comparison: Comparison) -> dict[str, float]:
     return {metric: error for metric, error in errors.items() if error > 0}
 
 
-def _assumed_standard_error(metric: str, task: Task, shares: Mapping[Any, float], *, against: bool) -> float | None:
+def _assumed_standard_error(
+    metric: str, task: Task, shares: Mapping[Any, float], positive: str | int | bool | None = None, *, against: bool
+) -> float | None:
     """Return the standard error scaled to one row, of a difference (`against`) or of one value, from simulated models."""
     from scipy.special import ndtri
 
-    population = _simulated_population(task, shares) if metric in SIMULATED_METRICS else None
+    population = _simulated_population(task, shares, positive) if metric in SIMULATED_METRICS else None
     if population is None:
         return math.sqrt(MODEL_DISAGREEMENT) if metric == "accuracy" else None
     drawn = population.draw(np.random.default_rng(_SEED), SIMULATED_ROWS)
@@ -147,13 +153,17 @@ def _assumed_standard_error(metric: str, task: Task, shares: Mapping[Any, float]
     return error / evidence.champion[metric].value if metric in _RELATIVE_METRICS else error
 
 
-def _simulated_population(task: Task, shares: Mapping[Any, float]) -> Population | None:
+def _simulated_population(
+    task: Task, shares: Mapping[Any, float], positive: str | int | bool | None
+) -> Population | None:
     if task == "regression":
         return RegressorPopulation((1.0, 1.0), SHARED_ERROR_VARIANCE)
     if task == "multiclass-classification":
         return None
     at = find_separation("accuracy", CHAMPION_QUALITY)
-    return ClassifierPopulation(min(shares.values()), (at, at), find_correlation((at, at), MODEL_DISAGREEMENT))
+    # recall, precision and f1 are about this class; without its rows in the holdout, any share is a guess
+    share = shares.get(positive_class(list(shares), positive), min(shares.values()))
+    return ClassifierPopulation(share, (at, at), find_correlation((at, at), MODEL_DISAGREEMENT))
 
 
 def _measure_holdout(project: Project, candidate: Candidate) -> tuple[dict[Any, float], int | None]:

@@ -108,6 +108,21 @@ def test_of_several_classes_the_accuracy_is_told_and_the_rest_is_not_made_up() -
     assert _assumed_standard_error("f1-macro", "multiclass-classification", shares, against=True) is None
 
 
+@pytest.mark.parametrize("metric", ["recall", "precision", "f1"])
+def test_the_assumed_error_is_that_of_the_positive_class(metric: str) -> None:
+    """Given a rare class, when it is positive, then its metric varies more than when the common class is positive."""
+    shares = {"fraud": 0.05, "legit": 0.95}
+    fraud, legit = (
+        _assumed_standard_error(metric, "binary-classification", shares, positive, against=True)
+        for positive in ("fraud", "legit")
+    )
+    assert fraud is not None
+    assert legit is not None
+    assert fraud > 2 * legit
+    last = _assumed_standard_error(metric, "binary-classification", shares, against=True)
+    assert last == legit  # no class is named: the label that sorts last
+
+
 def test_rows_that_depend_on_each_other_see_less(gated: Consumer) -> None:
     """Given forty wards, when they are groups, then the plan is of as many rows as they are worth, and says so."""
     path = gated.root / "data/patients.csv"
