@@ -26,7 +26,7 @@ from mlops_ci.data.sources.protocol import ReadableFiles
 from mlops_ci.spec.located_spec import LocatedSpec
 from mlops_ci.spec.personal_data import names_to_show
 from mlops_ci.spec.source_types import FileType, SourceSpec
-from mlops_ci.spec.spec_types import DatasetSpec, PluginSource
+from mlops_ci.spec.spec_types import ColumnSpec, DatasetSpec, PluginSource
 from mlops_ci.training.frame import incompatible_inputs
 from mlops_ci.training.inference.scoring import PackagedModel, missing_inputs, predict_to_file
 from mlops_ci.training.prediction_columns import LABEL_COLUMN, PROBABILITY_PREFIX, SCORE_COLUMN, VALUE_COLUMN
@@ -118,7 +118,7 @@ def predict_table(
         local = ReadableFiles(table.parent, (file,), source, known_names=names)
         plain = stack.enter_context(plain_files(local, place.scratch))
         limits = ConnectionLimits(str(place.scratch / "spill"), memory=ENGINE_MEMORY)
-        opened = open_files(plain, rules, limits=limits)
+        opened = _open_table(plain, rules, limits)
         stack.callback(opened.connection.close)
         _require_inputs(opened, model.signature, table.name)
         known = DatasetSpec(source, columns={name: rule for name, rule in rules.items() if name in opened.types})
@@ -129,6 +129,16 @@ def predict_table(
         _require_types(opened, model.signature, table.name)
         made = _write_predictions(model, opened, dataset.spec.key, ending, place)
     return replace(made, diagnostics=findings)
+
+
+def _open_table(files: ReadableFiles, rules: Mapping[str, ColumnSpec], limits: ConnectionLimits) -> Table:
+    """Return the open table; where the dataset's files have an index without a name, this file need not have one."""
+    try:
+        return open_files(files, rules, limits=limits)
+    except Findings as error:
+        if files.source.index != "drop" or {found.id for found in error.diagnostics} != {"data-header"}:
+            raise
+        return open_files(replace(files, source=replace(files.source, index=None)), rules, limits=limits)
 
 
 def _table_source(source: SourceSpec | PluginSource, table: Path, kind: FileType) -> SourceSpec:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from mlops_ci.core.errors import Findings
 from mlops_ci.core.records.training_run import ModelField, ModelSignature
 from mlops_ci.evaluation import table_predictions
 from mlops_ci.spec.load import load_specs
+from mlops_ci.spec.source_types import SourceSpec
 from mlops_ci.training.inference.scoring import PackagedModel
 from tests.support.consumer import Consumer, copy_of, edit, home_of_ada
 
@@ -74,6 +76,25 @@ def test_paths_are_said_as_short_as_they_are(released: Consumer) -> None:
     assert f"write    {released.root.resolve()}/out.csv" in told.stderr
     told = released.run("predict", "diagnosis", "../data/patients.csv", "--out", "../out.csv", "-C", "models")
     assert "../out.csv exists already" in told.stderr
+
+
+@pytest.mark.parametrize("has_index", [True, False])
+def test_a_new_table_may_lack_the_index_that_the_training_table_had(
+    has_index: bool, released: Consumer, patients: pd.DataFrame, tmp_path: Path
+) -> None:
+    specs, _ = load_specs(released.root)
+    assert specs is not None
+    dataset = specs.datasets["patients"]
+    source = replace(cast("SourceSpec", dataset.spec.source), index="drop")
+    indexed = replace(dataset, spec=replace(dataset.spec, source=source, columns={}))
+    patients.to_csv(tmp_path / "new.csv", index=has_index)
+    # the table was read if its column is of another type than this signature says
+    signature = ModelSignature((ModelField("mean_radius", "string"),), ModelField("malignant", "integer"), (0, 1))
+    model = PackagedModel("d", "skops", tmp_path / "absent", "", (), signature, "binary-classification")
+    place = table_predictions.PredictionPlace(tmp_path, datetime.now(UTC), print)
+    with pytest.raises(Findings, match="mean_radius") as refused:
+        table_predictions.predict_table(model, indexed, tmp_path / "new.csv", ".csv", place)
+    assert refused.value.diagnostics[0].id == "predict-column-type"
 
 
 def test_nothing_is_overwritten_unasked(released: Consumer) -> None:
