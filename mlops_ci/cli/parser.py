@@ -86,8 +86,16 @@ class _VerbCommand(click.Command):
             raise _option_error(error, self, ctx) from error
 
 
+_OPTIONS_OF_VERBS = ("-C", "--format", "--dry-run")  # git and others take them before the command
+
+
 def _option_error(error: click.NoSuchOption, command: click.Command, ctx: click.Context) -> click.UsageError:
     flags = [flag for option in command.get_params(ctx) for flag in option.opts if flag.startswith("-")]
+    if isinstance(command, click.Group) and error.option_name in _OPTIONS_OF_VERBS:
+        words = (
+            f"write {quote(error.option_name)} after the command: `{ctx.command_path} validate {error.option_name} ...`"
+        )
+        return click.UsageError(words, ctx)
     match = find_nearest(error.option_name, flags)
     help = f"did you mean '{match}'?" if match else f"`{ctx.command_path} --help` lists them"
     return click.UsageError(f"unknown option {quote(error.option_name)}; {help}", ctx)

@@ -135,6 +135,13 @@ def test_an_option_of_the_whole_command_is_offered(tmp_path: Path) -> None:
     assert offer(refusal(tmp_path, "--versoin")) == "--version"
 
 
+@pytest.mark.parametrize("option", ["-C", "--format", "--dry-run"])
+def test_an_option_of_a_verb_before_the_verb_is_told_its_place(tmp_path: Path, option: str) -> None:
+    assert f"write '{option}' after the command: `mlops-ci validate {option} ...`" in refusal(
+        tmp_path, option, "x", "show"
+    )
+
+
 def test_without_a_near_name_all_are_told(project: Path) -> None:
     assert "= help: the models are: diagnosis" in refusal(project, "show", "zebra")
     assert "= help: the datasets are: patients" in refusal(project, "check", "zebra")
