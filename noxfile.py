@@ -174,7 +174,7 @@ def races(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def estimators(session: nox.Session) -> None:
-    """Take every estimator of four libraries from a table to predictions; this writes the table of docs/estimators.md."""
+    """Take every estimator of four libraries from a table to predictions; this writes the tables of docs/estimators.md. Arguments choose tasks."""
     # the CPU build of XGBoost: the other one installs libraries for GPUs
     session.install("-e", ".", *nox.project.dependency_groups(PROJECT, "estimators"), env=COMPILED)
     session.run("python", "-m", "tests.estimators", *session.posargs)

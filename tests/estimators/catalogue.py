@@ -27,12 +27,15 @@ OTHERS = {
     ),
     "Regressor": ("xgboost.XGBRegressor", "xgboost.XGBRFRegressor", "lightgbm.LGBMRegressor"),
 }
-# parameters without which a class of scikit-learn cannot be fitted to one target
+# parameters without which a class of scikit-learn cannot be fitted to one target, or predicts nothing but noise, a constant
+# or, for a row without neighbours, no label
 PARAMS: dict[str, dict[str, Any]] = {
     "CCA": {"n_components": 1},
+    "GaussianProcessRegressor": {"alpha": 1.0},
     "PLSCanonical": {"n_components": 1},
-    "RadiusNeighborsClassifier": {"radius": 10.0},
-    "RadiusNeighborsRegressor": {"radius": 10.0},
+    "QuantileRegressor": {"alpha": 0.01},
+    "RadiusNeighborsClassifier": {"radius": 3.0},
+    "RadiusNeighborsRegressor": {"radius": 3.0},
 }
 # classes that fit no task here: they predict several targets, one of two classes, or need an estimator, which a spec's
 # parameters cannot hold (an entrypoint can: see the compositions)
@@ -40,15 +43,15 @@ NO_TASK = {
     **dict.fromkeys(
         ("ClassifierChain", "MultiOutputClassifier", "MultiOutputRegressor", "RegressorChain", "MultiTaskElasticNet",
          "MultiTaskElasticNetCV", "MultiTaskLasso", "MultiTaskLassoCV"),
-        "predicts several targets",
+        "predict several targets",
     ),
     **dict.fromkeys(
         ("FixedThresholdClassifier", "OneVsOneClassifier", "OneVsRestClassifier", "OutputCodeClassifier",
          "SelfTrainingClassifier", "StackingClassifier", "StackingRegressor", "TunedThresholdClassifierCV",
          "VotingClassifier", "VotingRegressor"),
-        "contains other estimators: write an entrypoint",
+        "contain other estimators: write an entrypoint",
     ),
-    "IsotonicRegression": "reads one feature only",
+    "IsotonicRegression": "one feature only",
 }  # fmt: skip
 
 
@@ -75,7 +78,9 @@ def attempts(task: str) -> Iterator[Attempt]:
     others = [path for path in OTHERS[kind] if importlib.util.find_spec(path.partition(".")[0])]
     for path in (*named, *others):
         params = PARAMS.get(path.rpartition(".")[2], {})
-        yield Attempt(_slug(path), path, task, {"estimator": path, "params": params, "seed": 7})
+        shown = ", ".join(f"{name}={value}" for name, value in params.items())
+        title = f"{path}({shown})" if params else path
+        yield Attempt(_slug(path), title, task, {"estimator": path, "params": params, "seed": 7})
     for function in COMPOSITIONS[task]:
         if function != "imblearn_pipeline" or importlib.util.find_spec("imblearn"):
             train = {"entrypoint": f"models/compositions.py:{function}", "seed": 7}

@@ -46,7 +46,6 @@ class Story:
     attempt: Attempt
     verdict: str
     reason: str = ""
-    released: bool = False
     predicted: bool = False
 
 
@@ -86,20 +85,29 @@ def tell_stories(
     _git(root, *IDENTITY, "commit", "-qm", "start")
     gate = json.loads(run_command(root, "gate", "--format", "json", codes=(0, 1, 2, 3)).stdout)
     assert "record" in gate, gate["diagnostics"]
-    answers = {one["model"]: one for one in gate["record"]["models"]}
-    stories = {one.name: Story(one, answers[one.name]["verdict"], answers[one.name]["sentence"]) for one in attempts}
-    lines: dict[str, list[str]] = {}
-    for name, story in stories.items():
-        if story.verdict == "pass":
-            lines[name] = _release_and_fetch(root, name, folder / "fetched" / name)
-            stories[name] = replace(story, reason="", released=True)
-    python = python or _fresh_environment(folder, [folder / "fetched" / name / "requirements.txt" for name in lines])
+    verdicts = {one["model"]: one["verdict"] for one in gate["record"]["models"]}
+    stories = {one.name: Story(one, verdicts[one.name], _reason(one.name, gate["diagnostics"])) for one in attempts}
+    passed = [name for name, story in stories.items() if story.verdict == "pass"]
+    if not passed:
+        return list(stories.values())
+    run_command(root, "release", *passed)
+    fetched, lines = folder / "fetched", {}
+    fetched.mkdir()
+    done = run_commands(root, [["fetch", name, str(fetched / name), "--format", "json"] for name in passed])
+    for name, one in zip(passed, done, strict=True):
+        if one.returncode:
+            stories[name] = replace(stories[name], reason=f"fetch: {one.stderr}")
+        else:
+            lines[name] = json.loads(one.stdout)["record"]["lines"]
+    problems = {name: f"predict: {why}" for name, why in _predict(root, folder, list(lines)).items()}
+    python = python or _fresh_environment(folder, [fetched / name / "requirements.txt" for name in lines])
     (folder / "lines.json").write_text(json.dumps(lines))
-    done = subprocess.run(
+    loaded = subprocess.run(
         [python, "-c", LOAD, str(folder / "lines.json")], capture_output=True, text=True, check=False, cwd=folder
     )
-    for name, problem in map(json.loads, done.stdout.splitlines()):
-        stories[name] = replace(stories[name], reason=problem, predicted=not problem)
+    for name, problem in map(json.loads, loaded.stdout.splitlines()):
+        reason = problem or problems.get(name, "")
+        stories[name] = replace(stories[name], reason=reason, predicted=not reason)
     return list(stories.values())
 
 
@@ -111,12 +119,27 @@ def run_command(folder: Path, *arguments: str, codes: Sequence[int] = (0,)) -> s
     return done
 
 
-def _release_and_fetch(root: Path, name: str, target: Path) -> list[str]:
-    run_command(root, "release", name)
-    target.parent.mkdir(exist_ok=True)
-    fetched = json.loads(run_command(root, "fetch", name, str(target), "--format", "json").stdout)
-    lines: list[str] = fetched["record"]["lines"]
-    return lines
+def run_commands(folder: Path, commands: Sequence[Sequence[str]]) -> list[subprocess.CompletedProcess[str]]:
+    """Run commands of mlops-ci one after another in one process, which imports everything once."""
+    script = [sys.executable, str(Path(__file__).with_name("commands.py")), json.dumps(commands)]
+    done = subprocess.run(script, cwd=folder, capture_output=True, text=True, check=True)
+    answers = map(json.loads, done.stdout.splitlines())
+    return [subprocess.CompletedProcess(list(one), *answer) for one, answer in zip(commands, answers, strict=True)]
+
+
+def _reason(name: str, diagnostics: Sequence[Mapping[str, Any]]) -> str:
+    """Return what the gate says about a model that does not pass, or empty text."""
+    messages = (str(one["message"]) for one in diagnostics)
+    return next((text.removeprefix(f"{name}: ") for text in messages if text.startswith(f"{name}: ")), "")
+
+
+def _predict(root: Path, folder: Path, names: Sequence[str]) -> dict[str, str]:
+    """Let each released model predict the whole table by the verb; return what failed, by the model's name."""
+    made = {name: folder / f"{name}.csv" for name in names}
+    done = run_commands(root, [["predict", name, "../table.csv", "--out", str(made[name])] for name in names])
+    failed = {name: one.stderr for name, one in zip(names, done, strict=True) if one.returncode}
+    rows = {name: len(made[name].read_text().splitlines()) - 1 for name in names if name not in failed}
+    return failed | {name: f"{count} of {ROWS} rows" for name, count in rows.items() if count != ROWS}
 
 
 def _write_specs(root: Path, attempts: Sequence[Attempt], files: Mapping[str, str]) -> None:
