@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +23,15 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 SLOW = "import time\nfrom sklearn.linear_model import LogisticRegression\n\n\ndef build():\n    time.sleep(300)\n    return LogisticRegression()\n"
+MANY_STEPS = (
+    "    estimator: sklearn.linear_model.SGDClassifier\n    params: {max_iter: 1000000000, tol: null, loss: log_loss}\n"
+)
+GIT = """#!/bin/sh
+for word; do
+  [ "$word" = {word} ] && touch {started} && exec sleep 300
+done
+exec {git} "$@"
+"""
 STUCK = (sys.executable, "-m", "tests.support.stuck")
 PLAIN = (sys.executable, "-m", "mlops_ci")
 TERM, INT, HUP = signal.SIGTERM, signal.SIGINT, signal.SIGHUP
@@ -71,13 +81,23 @@ def processes_in(scratch: Path) -> list[int]:
     return found
 
 
-def end_by(number: signal.Signals, argv: list[str], folder: Path, scratch: Path) -> tuple[int, float]:
-    """Run a command until it is at work, send it the signal, and return its exit code and the seconds that it then took."""
+def end_by(
+    number: signal.Signals, argv: list[str], folder: Path, scratch: Path, hanging: str = "none"
+) -> tuple[int, float]:
+    """Run a command until it is at work, send it the signal, and return its exit code and the seconds that it then took.
+
+    Its git does not return from the subcommand `hanging`.
+    """
     scratch.mkdir()
+    git = scratch.with_name("bin") / "git"
+    git.parent.mkdir()
+    git.write_text(GIT.format(word=hanging, started=scratch.with_name("started"), git=shutil.which("git")))
+    git.chmod(0o755)
     started = scratch.with_name("started")
     inputs = json.dumps({"models": "diagnosis"} if argv[-1] == "train" else {})
     argv = [str(started) if word == "STARTED" else word for word in argv]
     env = {**os.environ, "TMPDIR": str(scratch), "MLOPS_CI_INPUTS": inputs, "PYTHONPATH": str(Path.cwd())}
+    env["PATH"] = f"{git.parent}{os.pathsep}{os.environ['PATH']}"
     child = subprocess.Popen(argv, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
         deadline = time.monotonic() + 120
@@ -120,6 +140,12 @@ IN_A_QUERY = [
     pytest.param(HUP, "query", "release", marks=pytest.mark.slow),
     pytest.param(INT, "query", "init --from data/patients.csv --target diagnosis", marks=pytest.mark.slow),
     pytest.param(TERM, "query", "action check", marks=pytest.mark.slow),
+    pytest.param(HUP, "query", "predict diagnosis data/patients.csv --out out.csv", marks=pytest.mark.slow),
+    pytest.param(TERM, "step", "predict diagnosis data/patients.csv --out out.csv", marks=pytest.mark.slow),
+    pytest.param(INT, "query", "compare", marks=pytest.mark.slow),
+    pytest.param(TERM, "query", "selftest diagnosis", marks=pytest.mark.slow),
+    pytest.param(HUP, "query", "gate --power", marks=pytest.mark.slow),
+    pytest.param(INT, "query", "ci features --out rows", marks=pytest.mark.slow),
 ]
 
 
@@ -145,6 +171,37 @@ IN_TRAINING = [
 @pytest.mark.parametrize(("number", "command"), IN_TRAINING, ids=lambda value: str(value))
 def test_a_signal_ends_a_verb_that_trains(number: signal.Signals, command: str, slow: Consumer, tmp_path: Path) -> None:
     code, seconds = end_by(number, [*PLAIN, *command.split()], slow.root, tmp_path / "scratch")
+    assert (code, seconds < 5) == (128 + number, True), seconds
+    assert_nothing_is_left(tmp_path / "scratch")
+
+
+@pytest.mark.slow
+def test_a_signal_ends_the_trial_of_an_estimator(released: Consumer, tmp_path: Path) -> None:
+    consumer = copy_of(released, tmp_path)
+    estimator = "    estimator: sklearn.linear_model.LogisticRegression\n    params: {max_iter: 1000}\n"
+    edit(consumer, "models/diagnosis.yaml", estimator, MANY_STEPS)
+    code, seconds = end_by(TERM, [*PLAIN, "validate"], consumer.root, tmp_path / "scratch")
+    assert (code, seconds < 5) == (143, True), seconds
+    assert_nothing_is_left(tmp_path / "scratch")
+
+
+IN_GIT = [
+    (TERM, "push", "deploy diagnosis --env staging"),
+    pytest.param(HUP, "fetch", "fetch diagnosis out", marks=pytest.mark.slow),
+    pytest.param(INT, "cat-file", "audit", marks=pytest.mark.slow),
+    pytest.param(TERM, "for-each-ref", "diff diagnosis@v1.0.0 diagnosis@v1.0.0", marks=pytest.mark.slow),
+    pytest.param(HUP, "fetch", "rollback diagnosis --env staging --reason errors", marks=pytest.mark.slow),
+    pytest.param(INT, "rev-parse", "ci affected --base HEAD", marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize(("number", "hanging", "command"), IN_GIT, ids=lambda value: str(value))
+def test_a_signal_ends_a_verb_that_waits_for_git(
+    number: signal.Signals, hanging: str, command: str, released: Consumer, tmp_path: Path
+) -> None:
+    consumer = copy_of(released, tmp_path)
+    argv = [*PLAIN, *command.split()]
+    code, seconds = end_by(number, argv, consumer.root, tmp_path / "scratch", hanging)
     assert (code, seconds < 5) == (128 + number, True), seconds
     assert_nothing_is_left(tmp_path / "scratch")
 
