@@ -16,6 +16,8 @@ from typing import Any
 
 from mlops_ci.spec.personal_data import LONG_NUMBER
 
+_SETTING = 200  # characters; a longer text is a model in another format
+_TELLING = 4  # letters of a word between bytes of any kind
 _WORD = re.compile(r"\w{3,}")
 _TOKEN = re.compile(rb"[^\x00-\x1f\x7f\"',;:=(){}\[\]]{2,200}")
 
@@ -54,13 +56,31 @@ def _read_model_file(path: Path) -> tuple[set[str], set[float]]:
     with zipfile.ZipFile(path) as archive:
         for name in archive.namelist():
             content = archive.read(name)
-            leaves = _array_leaves(content) if name.endswith(".npy") else _schema_leaves(content)
+            leaves = _leaves_of(Path(name).suffix, content)
             for leaf in leaves:
                 if isinstance(leaf, str):
                     texts.add(leaf.casefold())
+                    texts.update(_words_in(leaf.encode()) if len(leaf) > _SETTING else ())
                 elif not isinstance(leaf, bool):
                     numbers.add(float(leaf))
     return texts, numbers
+
+
+def _leaves_of(ending: str, content: bytes) -> Iterator[str | float]:
+    """Yield the values in a file of the archive: an array, the schema, or the bytes that an object keeps."""
+    if ending == ".npy":
+        yield from _array_leaves(content)
+    elif ending == ".bin":
+        yield from _words_in(content)
+    else:
+        yield from _schema_leaves(content)
+
+
+def _words_in(content: bytes) -> Iterator[str]:
+    """Yield what may be a value in a model of another library, kept as bytes or as one text; short words occur by chance."""
+    for token in _TOKEN.findall(content):
+        text = token.decode("utf-8", "replace").strip().casefold()
+        yield from (word for word in (text, *_WORD.findall(text)) if len(word) >= _TELLING)
 
 
 def _array_leaves(content: bytes) -> Iterator[str | float]:
@@ -119,4 +139,6 @@ def _node_leaves(
 
 
 def _is_setting(item: Any) -> bool:
-    return isinstance(item, Mapping) and item.get("__loader__") == "JsonNode"
+    return (
+        isinstance(item, Mapping) and item.get("__loader__") == "JsonNode" and len(str(item.get("content"))) <= _SETTING
+    )

@@ -56,3 +56,15 @@ def test_a_file_of_another_format_is_read_as_words(tmp_path: Path) -> None:
     FRAME[["city", "note"]].to_parquet(tmp_path / "personal.parquet")
     (tmp_path / "model.bin").write_bytes(b"\x00\x01cats=['Btown', 'x']\x00" + np.arange(9).tobytes())
     assert personal_columns_in(tmp_path / "model.bin", tmp_path / "personal.parquet") == ("city",)
+
+
+@pytest.mark.parametrize(
+    "kept", [b"\x00\x05Aville\x01", b'{"categories": ["Aville"]}', "x=1\n" * 60 + '[["Aville","Btown"]]']
+)
+def test_a_value_in_a_model_of_another_library_is_found(tmp_path: Path, kept: Any) -> None:
+    """A class of the repository may keep a model as bytes or as a text, as docs/estimators.md shows."""
+    model = LogisticRegression().fit(FRAME[["age"]], FRAME["y"])
+    model.model_ = kept
+    assert found(tmp_path, model) == ("city",)
+    model.model_ = kept.replace(b"Aville", b"") if isinstance(kept, bytes) else kept[:240]
+    assert found(tmp_path, model) == ()
