@@ -11,14 +11,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from mlops_ci.core.diagnostics import Diagnostic, Location, has_errors
 from mlops_ci.core.errors import Findings, UsageProblem
 from mlops_ci.core.records.training_run import ModelSignature
 from mlops_ci.core.suggestions import suggest
 from mlops_ci.data.checks import evaluate_checks, run_checks
-from mlops_ci.data.column_types import column_sql
+from mlops_ci.data.column_types import EMPTY_TYPE, column_sql
 from mlops_ci.data.engines.duckdb import ConnectionLimits, Table, open_files, plain_files
 from mlops_ci.data.engines.duckdb_errors import translate_duckdb_errors
 from mlops_ci.data.sources.files import read_digest
@@ -26,7 +26,7 @@ from mlops_ci.data.sources.protocol import ReadableFiles
 from mlops_ci.spec.located_spec import LocatedSpec
 from mlops_ci.spec.personal_data import names_to_show
 from mlops_ci.spec.source_types import FileType, SourceSpec
-from mlops_ci.spec.spec_types import ColumnSpec, DatasetSpec, PluginSource
+from mlops_ci.spec.spec_types import ColumnSpec, ColumnType, DatasetSpec, PluginSource
 from mlops_ci.training.frame import incompatible_inputs
 from mlops_ci.training.inference.scoring import PackagedModel, missing_inputs, predict_to_file
 from mlops_ci.training.prediction_columns import LABEL_COLUMN, PROBABILITY_PREFIX, SCORE_COLUMN, VALUE_COLUMN
@@ -118,7 +118,7 @@ def predict_table(
         local = ReadableFiles(table.parent, (file,), source, known_names=names)
         plain = stack.enter_context(plain_files(local, place.scratch))
         limits = ConnectionLimits(str(place.scratch / "spill"), memory=ENGINE_MEMORY)
-        opened = _open_table(plain, rules, limits)
+        opened = _open_table(plain, {**rules, **_reading_rules(model.signature, rules)}, limits)
         stack.callback(opened.connection.close)
         _require_inputs(opened, model.signature, table.name)
         known = DatasetSpec(source, columns={name: rule for name, rule in rules.items() if name in opened.types})
@@ -139,6 +139,16 @@ def _open_table(files: ReadableFiles, rules: Mapping[str, ColumnSpec], limits: C
         if files.source.index != "drop" or {found.id for found in error.diagnostics} != {"data-header"}:
             raise
         return open_files(replace(files, source=replace(files.source, index=None)), rules, limits=limits)
+
+
+def _reading_rules(signature: ModelSignature, rules: Mapping[str, ColumnSpec]) -> dict[str, ColumnSpec]:
+    """Return how to read the inputs whose type the spec does not declare: a column without a value does not show its type."""
+    found = {}
+    for field in signature.inputs:
+        rule = rules.get(field.name, ColumnSpec())
+        if rule.expected_type is None and field.type != "string":  # a number is no text that the model knows
+            found[field.name] = replace(rule, type=cast("ColumnType", field.type))
+    return found
 
 
 def _table_source(source: SourceSpec | PluginSource, table: Path, kind: FileType) -> SourceSpec:
@@ -162,7 +172,8 @@ def _require_inputs(table: Table, signature: ModelSignature, name: str) -> None:
 
 
 def _require_types(table: Table, signature: ModelSignature, name: str) -> None:
-    if wrong := incompatible_inputs(signature.inputs, table.types):
+    known = {column: type for column, type in table.types.items() if type != EMPTY_TYPE}
+    if wrong := incompatible_inputs(signature.inputs, known):
         raise Findings.of(
             "predict-column-type",
             f"{name} has columns of another type than the model was trained on: {', '.join(wrong[:10])}",

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from mlops_ci.core.errors import Findings
@@ -189,6 +190,32 @@ def test_a_column_of_another_type_is_refused_also_where_the_spec_declares_none(
     with pytest.raises(Findings, match=r"mean_radius \(string in training, number now\)") as refused:
         table_predictions.predict_table(model, bare, released.root / TABLE, ".csv", place)
     assert refused.value.diagnostics[0].id == "predict-column-type"
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_an_input_without_any_value_is_missing_and_of_no_other_type(
+    released: Consumer, patients: pd.DataFrame, tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a spec that declares no types, when a table has no value for a number, then the model is asked for it."""
+    specs, _ = load_specs(released.root)
+    assert specs is not None
+    dataset = specs.datasets["patients"]
+    bare = replace(dataset, spec=replace(dataset.spec, columns={}))
+    table = patients.head(1).assign(mean_radius=None)
+    path = tmp_path / f"one.{ending}"
+    table.to_csv(path, index=False) if ending == "csv" else table.to_parquet(path)
+    asked: list[str] = []
+
+    def answer(_: object, batch: Any, *__: object) -> pa.Table:
+        asked.append(str(batch["mean_radius"].type))
+        return pa.table({"prediction.label": [0] * batch.num_rows})
+
+    monkeypatch.setattr(table_predictions, "_predict_batch", answer)
+    signature = ModelSignature((ModelField("mean_radius", "number"),), ModelField("malignant", "integer"), (0, 1))
+    model = PackagedModel("d", "skops", tmp_path / "absent", "", (), signature, "binary-classification")
+    place = table_predictions.PredictionPlace(tmp_path, datetime.now(UTC), print)
+    assert table_predictions.predict_table(model, bare, path, ".csv", place).rows == 1
+    assert asked == ["double"]
 
 
 @pytest.mark.slow
