@@ -225,7 +225,7 @@ def describe_write(write: PlannedWrite) -> str:
         case WriteFile():
             return f"write    {write.path} ({len(write.content):,} bytes)"
         case PrepareRepository():
-            return f"git      a repository in {write.folder} that also fetches the registry's refs (refs/mlops/*)"
+            return f"git      also fetch refs/mlops/* in the repository around {write.folder}; created if there is none"
         case KeepLocalCopy():
             return f"keep     {write.file.path} in this clone until it is uploaded"
         case KeepFit():

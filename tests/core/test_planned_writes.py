@@ -24,7 +24,7 @@ OID = "0123456789abcdef0123456789abcdef01234567"
 FILE = FileDigest("model.skops", "abcdef0123456789" * 4, 1234567)
 LINES: list[tuple[Any, str]] = [
     (planned_writes.WriteFile("a.yaml", b"x" * 1234), "write    a.yaml (1,234 bytes)"),
-    (planned_writes.PrepareRepository("shop"), "git      a repository in shop that also fetches the registry's refs (refs/mlops/*)"),
+    (planned_writes.PrepareRepository("shop"), "git      also fetch refs/mlops/* in the repository around shop; created if there is none"),
     (planned_writes.KeepLocalCopy(FILE, Path("m")), "keep     model.skops in this clone until it is uploaded"),
     (planned_writes.KeepFit("d", "k", Fit(FILE, "e", (), 1.0, "t"), Path("m"), b""), "keep     the fit of d in this clone until its run is stored (1,234,567 bytes)"),
     (planned_writes.DropFit("d", "k"), "remove   the kept fit of d"),
