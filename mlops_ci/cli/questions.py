@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from mlops_ci.core.suggestions import quote, suggest
 from mlops_ci.core.verbs import Verb
 
 MAX_LISTED_COLUMNS = 40
@@ -36,22 +37,30 @@ def answer_questions(verb: Verb, options: Mapping[str, Any], fmt: str) -> dict[s
     given["target"] = _ask("Which column is to be predicted?", columns)
     others = [name for name in columns if name != given["target"]]
     if not given.get("key"):
-        given["key"] = _ask("Which column identifies a row? Enter: found in the data", others, optional=True)
+        given["key"] = _ask("Which column identifies a row? (press Enter to let init find it)", others, optional=True)
     # text may be dates in a format that is found later
     times = [name for name in others if columns[name] in ("date", "timestamp", "string")]
     if times and not given.get("time"):
-        question = "Which column has the time of a row, to test on the newest rows? Enter: none"
+        question = "Which column has the time of a row? The newest rows are then the holdout. (press Enter for none)"
         given["time"] = _ask(question, times, optional=True)
     return given
 
 
 def _ask(question: str, columns: Sequence[str] | Mapping[str, str], *, optional: bool = False) -> str | None:
-    choice = click.Choice([*columns, *([""] if optional else [])])
+    def require_column(answer: str) -> str | None:
+        if answer in columns:
+            return answer
+        if optional and not answer:
+            return None
+        raise click.UsageError(
+            f"there is no column {quote(answer)}; {suggest(answer, columns, otherwise='choose one of')}"
+        )
+
     default = "" if optional else None
-    answer = click.prompt(
-        question, type=choice, default=default, show_choices=False, show_default=False, prompt_suffix=" ", err=True
+    answer: str | None = click.prompt(
+        question, value_proc=require_column, default=default, show_default=False, prompt_suffix=" ", err=True
     )
-    return str(answer) or None
+    return answer
 
 
 def _is_interactive() -> bool:

@@ -29,7 +29,7 @@ def start(folder: Path, terminal: int, **variables: str) -> subprocess.Popen[byt
     ("answers", "written", "unwritten"),
     [
         # an answer that is no column is asked for again
-        (b"nothing\nbought\n\n\n", "key: [id]", "split"),
+        (b"bougth\nbought\n\n\n", "key: [id]", "split"),
         (b"bought\nid\nday\n", "key: [id]\n  time: day", "assumption"),
     ],
 )
@@ -45,7 +45,8 @@ def test_target_key_and_time_are_asked_for_on_a_terminal(
     os.close(master)
     assert child.returncode == 0, asked
     questions = ("Which column is to be predicted?", "Which column identifies a row?", "Which column has the time")
-    assert [asked.count(one) for one in questions] == [1 + (b"nothing" in answers), 1, 1]
+    assert [asked.count(one) for one in questions] == [1 + (b"bougth" in answers), 1, 1]
+    assert ("there is no column 'bougth'; did you mean 'bought'?" in asked) == (b"bougth" in answers)
     assert b"bought.model.yaml" in out
     spec = (table / "p/specs/t.dataset.yaml").read_text()
     assert written in spec
