@@ -69,6 +69,45 @@ def test_the_story_fits_into_80_columns_and_says_what_is_next(named: Consumer, t
             consumer.git("pull", "--quiet")
 
 
+@pytest.mark.slow
+def test_what_comes_after_a_release_fits_into_80_columns(named: Consumer, tmp_path: Path) -> None:
+    """Given long names, a deep folder and wide characters, then every later verb fits, also when it refuses."""
+    consumer = copy_of(named, tmp_path)
+    deep = "患者の予測結果を保存するとても長い名前の場所/a-folder-with-a-rather-long-name/and-one-more-of-them"
+    (consumer.root / deep).mkdir(parents=True)
+    edit(consumer, "deploy/staging.yaml", "namespace: ", "namespace: a-namespace-with-a-name-that-is-long-")
+    consumer.ok("gate")
+    consumer.commit("Judge")
+    consumer.git("push", "--quiet")
+    for command in ("release", f"deploy {LONG} --env staging"):
+        consumer.ok(*command.split())
+        consumer.git("pull", "--quiet")
+    for command in (
+        f"reproduce {LONG}@v1.0.0",
+        f"fetch {LONG} {deep}/fetched",
+        f"fetch {LONG} {deep}/fetched",
+        f"predict {LONG} data/patients.csv --out {deep}/predictions-of-all-patients.csv",
+        f"predict {LONG} data/patients.csv --out {deep}/predictions-of-all-patients.csv",
+        f"predict {LONG} {deep}/no-such-table.csv --out out.csv",
+        f"deploy {LONG} --env prod --reason {'理由' * 50}",
+        f"approve {LONG}@v1.0.0 --env prod",
+        f"diff {LONG}@v1.0.0 {LONG}@staging",
+        f"diff {LONG}@v1.0.0 {LONG}@v2.0.0",
+        f"rollback {LONG} --env staging --reason {'r' * 200}",
+        f"retire {LONG}@v1.0.0 --reason over",
+        f"retire {LONG} --env prod --reason {'理由' * 50}",
+        "doctor",
+        "audit",
+        f"history {LONG}",
+        "ci affected --base HEAD~1",
+        "gc --dry-run",
+        "check no-such-dataset-with-a-name-that-is-longer-than-most-names-of-datasets-are-today",
+    ):
+        code, shown = run_on_terminal([*TOOL, *command.split()], consumer.root)
+        assert wide_lines(shown) == [], command
+        assert code in (0, 1, 2), shown
+
+
 def test_findings_fit_into_80_columns_and_have_colours(named: Consumer, tmp_path: Path) -> None:
     consumer = copy_of(named, tmp_path)
     edit(consumer, "data/patients.yaml", "min: 500", "min: 501, colour: " + "x" * 200)
