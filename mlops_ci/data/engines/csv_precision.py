@@ -11,13 +11,21 @@ from mlops_ci.data.column_types import SQL_TYPES, column_sql
 from mlops_ci.data.engines.duckdb_errors import precision_error
 
 _MAX_DIGITS = 38  # of DuckDB's DECIMAL
-_EXACT_DIGITS = 15  # a float keeps so many digits of every decimal
+EXACT_DIGITS = 15  # a float keeps so many digits of every decimal
 _SUSPECTS = {
-    # SQL that is true for a text `{v}` that the usual type of the column may not hold exactly
-    "integer": "strlen({v}) > 18 AND TRY_CAST({v} AS BIGINT) IS NULL",
-    "number": f"strlen({{v}}) > {_EXACT_DIGITS} AND CAST({{v}} AS DOUBLE)::VARCHAR <> {{v}}",
+    # SQL that is true for a text `{v}` that the usual type of the column may not hold exactly; CASE spares short texts a cast
+    "integer": "CASE WHEN strlen({v}) > 18 THEN TRY_CAST({v} AS BIGINT) IS NULL END",
+    "number": f"CASE WHEN strlen({{v}}) > {EXACT_DIGITS} THEN CAST({{v}} AS DOUBLE)::VARCHAR <> {{v}} END",
     "timestamp": r"regexp_matches({v}, '\.[0-9]{6}[0-9]*[1-9]')",
 }
+
+
+def suspect_sql(text: str, type: str) -> str | None:
+    """Return SQL that is true for a text, a value of the type, that the type's usual DuckDB type may not hold exactly.
+
+    None: it holds all values.
+    """
+    return _SUSPECTS[type].replace("{v}", text) if type in _SUSPECTS else None
 
 
 def exact_sql_types(connection: Any, rows: str, types: Mapping[str, str]) -> dict[str, str]:
@@ -27,14 +35,14 @@ def exact_sql_types(connection: Any, rows: str, types: Mapping[str, str]) -> dic
     floats, as in every other program that reads CSV. Raises Findings `data-precision` when this would change an integer,
     or when the nanoseconds of a column leave no room for its years.
     """
-    asked = {
-        name: _SUSPECTS[type].replace("{v}", column_sql(name)) for name, type in types.items() if type in _SUSPECTS
-    }
+    tests = {name: suspect_sql(column_sql(name), type) for name, type in types.items()}
+    asked = {name: test for name, test in tests.items() if test is not None}
     found: dict[str, str] = {name: SQL_TYPES[type] for name, type in types.items()}
     if not asked:
         return found
-    tests = ", ".join(f"coalesce(bool_or({test}), false)" for test in asked.values())
-    answers = connection.execute(f"SELECT {tests} FROM {rows}").fetchall()[0]
+    answers = connection.execute(
+        f"SELECT {', '.join(f'coalesce(bool_or({test}), false)' for test in asked.values())} FROM {rows}"
+    ).fetchall()[0]
     for name, suspect in zip(asked, answers, strict=True):
         if suspect:
             exact = {"integer": _long_integer_type, "number": _number_type, "timestamp": _fine_timestamp_type}

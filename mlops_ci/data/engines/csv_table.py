@@ -1,24 +1,27 @@
-"""Reads CSV files into a table: all fields as text first, then each column as the type that fits all its fields."""
+"""Reads CSV files into a table, each column as the type that fits all its fields.
+
+Fields are read as values at once where the declared types, or those of the first rows, fit; otherwise all are read as text first.
+"""
 
 # ruff: noqa: S608  SQL contains only quoted names and literals, and the connection can only read the data
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.errors import Findings
 from mlops_ci.data.column_types import EMPTY_TYPE, batch_columns, column_sql, parsed_value_sql, quote_literal
 from mlops_ci.data.engines.csv_precision import exact_sql_types
+from mlops_ci.data.engines.csv_values import examine_first_rows, read_values
 from mlops_ci.data.engines.duckdb_errors import duckdb_error_text, translate_duckdb_errors
 from mlops_ci.data.engines.file_columns import require_same_columns
 from mlops_ci.data.engines.written_values import WrittenColumn, field_sql
 from mlops_ci.data.sources.csv import CsvFile, duckdb_csv_options, explain_csv_error, read_header
 from mlops_ci.data.sources.protocol import ReadableFiles
 from mlops_ci.spec.spec_types import ColumnSpec
-
-_FIRST_ROWS = 200
 
 
 @dataclass(frozen=True)
@@ -42,16 +45,22 @@ def read_csv_files(
     headers = _read_headers(files)
     names = tuple(name for name in headers[files[0].name] if name)
     require_same_columns({path: dict.fromkeys(header, "") for path, header in headers.items()})
+    columns = {name: declared.get(name, ColumnSpec()) for name in names}
+    written = {
+        name: WrittenColumn(name, source, column.format, local.json_kinds.get(name)) for name, column in columns.items()
+    }
+    fields = " UNION ALL ".join(
+        _fields_sql(tuple(alike), header, names)
+        for header, alike in itertools.groupby(files, lambda file: headers[file.name])
+    )
+    if found := read_values(connection, fields, written, columns):
+        return found, {}
     connection.execute(f"CREATE TABLE raw ({', '.join(f'{column_sql(name)} VARCHAR' for name in names)})")
     findings: list[Diagnostic] = []
     for file in files:
         findings += _insert_rows(connection, file, headers[file.name], names)
     if findings:
         raise Findings(findings)
-    columns = {name: declared.get(name, ColumnSpec()) for name in names}
-    written = {
-        name: WrittenColumn(name, source, column.format, local.json_kinds.get(name)) for name, column in columns.items()
-    }
     types, mismatches = _infer_csv_types(connection, written, columns)
     plain = {name: f"{written[name].plain_text_sql(type)} AS {column_sql(name)}" for name, type in types.items()}
     rows = f"(SELECT {', '.join(plain.values())} FROM raw)"
@@ -82,18 +91,22 @@ def _read_headers(files: Sequence[CsvFile]) -> dict[str, tuple[str, ...]]:
     return headers
 
 
+def _fields_sql(files: Sequence[CsvFile], header: tuple[str, ...], names: tuple[str, ...]) -> str:
+    """Return SQL for the fields, as text, of files of one source that have the same header."""
+    source = files[0].source
+    fields = ", ".join(f"{field_sql(f'c{header.index(name)}', source)} AS {column_sql(name)}" for name in names)
+    paths = ", ".join(quote_literal(str(file.path.resolve())) for file in files)
+    return f"SELECT {fields} FROM read_csv([{paths}], {duckdb_csv_options(len(header), source)})"
+
+
 def _insert_rows(
     connection: Any, file: CsvFile, header: tuple[str, ...], names: tuple[str, ...]
 ) -> tuple[Diagnostic, ...]:
     """Add the fields of a file to the table `raw`; return the findings if it cannot be read."""
     import duckdb
 
-    fields = ", ".join(field_sql(f"c{header.index(name)}", file.source) for name in names)
-    path = quote_literal(str(file.path.resolve()))
     try:
-        connection.execute(
-            f"INSERT INTO raw SELECT {fields} FROM read_csv({path}, {duckdb_csv_options(len(header), file.source)})"
-        )
+        connection.execute(f"INSERT INTO raw {_fields_sql((file,), header, names)}")
     except duckdb.Error as error:
         return explain_csv_error(file, len(header), duckdb_error_text(error), str(error)).diagnostics
     return ()
@@ -139,8 +152,10 @@ def _guess_csv_types(connection: Any, columns: Sequence[WrittenColumn]) -> dict[
         filled |= zip([column.name for column in batch], zip(answer[::2], answer[1::2], strict=True), strict=True)
     # a type that does not fit the first rows fits no column: most columns need one test of all rows, not one of each type
     possible = {column.name: column.possible_types if filled[column.name][0] else () for column in columns}
-    fitting = _find_types_of_first_rows(connection, columns)
-    left = {column.name: [type for type in possible[column.name] if type in fitting[column.name]] for column in columns}
+    first = examine_first_rows(connection, columns, "FROM raw")
+    left = {
+        column.name: [type for type in possible[column.name] if type in first[column.name].types] for column in columns
+    }
     types: dict[str, str] = {}
     open_columns = list(columns)
     while open_columns:
@@ -156,27 +171,3 @@ def _guess_csv_types(connection: Any, columns: Sequence[WrittenColumn]) -> dict[
                 left[column.name].pop(0)
         open_columns = [column for column in open_columns if column.name not in types]
     return types
-
-
-def _find_types_of_first_rows(connection: Any, columns: Sequence[WrittenColumn]) -> dict[str, list[str]]:
-    """Return the types that fit the first rows of each column.
-
-    The fields of columns that are written alike are tested below each other: the time to plan a query grows with the
-    number of its expressions.
-    """
-    alike: dict[object, list[WrittenColumn]] = {}
-    for column in columns:
-        alike.setdefault((column.time_format, column.json_kinds), []).append(column)
-    fitting: dict[str, list[str]] = {}
-    for group in alike.values():
-        one = replace(group[0], name="field")
-        tests = "".join(f", count(*) FILTER (WHERE {one.mismatch_sql(type)})" for type in one.possible_types)
-        fields = ", ".join(column_sql(column.name) for column in group)
-        answer = connection.execute(
-            f"SELECT place{tests} FROM (SELECT unnest([{fields}]) AS {column_sql('field')}, unnest(range({len(group)})) AS place"
-            f" FROM (SELECT * FROM raw LIMIT {_FIRST_ROWS})) GROUP BY place"
-        ).fetchall()
-        for place, *counts in answer:
-            types = zip(one.possible_types, counts, strict=True)
-            fitting[group[place].name] = [type for type, count in types if not count]
-    return fitting

@@ -1,0 +1,155 @@
+"""Reads CSV files as values of the types that are likely; the text of the fields is kept at most while it is tested.
+
+Whoever gets no answer reads the fields as text first, which takes three times the work: see `csv_table`.
+"""
+
+# ruff: noqa: S608  SQL contains only quoted names and literals, and the connection can only read the data
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mlops_ci.data.column_types import SQL_TYPES, TYPE_TEST_SQL, column_sql, parsed_value_sql
+from mlops_ci.data.engines.csv_precision import EXACT_DIGITS, suspect_sql
+from mlops_ci.data.engines.written_values import WrittenColumn
+from mlops_ci.spec.spec_types import ColumnSpec
+
+FIRST_ROWS = 200
+MAX_TESTED_COLUMNS = 200  # in the query that reads the values
+_COLUMNS_BELOW = 500  # each other in one query
+_FIELD = "field"  # the column of the fields of several columns
+_UNFIT = "error('a value is not of the type of the first rows')"
+
+
+@dataclass(frozen=True)
+class FirstFields:
+    """What the first fields of a column say: whether one has a value, and the types that fit all of them."""
+
+    has_values: bool
+    types: tuple[str, ...]
+
+
+def read_values(
+    connection: Any, rows: str, columns: Mapping[str, WrittenColumn], declared: Mapping[str, ColumnSpec]
+) -> dict[str, str] | None:
+    """Create the table `cells` and return each column's type; None, and no table, when this needs the text of all fields.
+
+    `rows` is SQL for the fields of the files as text. All are needed when one is not of its column's declared type, or of
+    the first type that fits the first rows; when a DuckDB type of more digits than the usual one may be needed; and when
+    the files cannot be read.
+    """
+    import duckdb
+
+    is_wide = len(columns) > MAX_TESTED_COLUMNS
+    types: dict[str, str] = {name: type for name in columns if (type := declared[name].expected_type) is not None}
+    try:
+        if is_wide:  # several queries read the fields
+            connection.execute(f"CREATE TABLE fields AS {rows}")
+            rows = "FROM fields"
+        if undeclared := [column for name, column in columns.items() if name not in types]:
+            first = examine_first_rows(connection, undeclared, rows)
+            if not all(fields.has_values for fields in first.values()):
+                return None
+            # a type that does not fit the first rows fits no column
+            types |= {column.name: (*first[column.name].types, column.text_type)[0] for column in undeclared}
+        if is_wide:
+            _test_below_each_other(connection, columns, types, rows)
+        connection.execute(f"CREATE TABLE cells AS {_values_sql(rows, columns, types, tested=is_wide)}")
+    except duckdb.InterruptException:
+        raise
+    except duckdb.Error:
+        return None
+    finally:
+        if is_wide:
+            connection.execute("DROP TABLE IF EXISTS fields")
+    return {name: types[name] for name in columns}
+
+
+def examine_first_rows(connection: Any, columns: Sequence[WrittenColumn], rows: str) -> dict[str, FirstFields]:
+    """Return what the first fields of each column say; `rows` is SQL for fields as text.
+
+    The fields of columns that are written alike are tested below each other: the time to plan a query grows with the
+    number of its expressions.
+    """
+    found = {column.name: FirstFields(False, ()) for column in columns}  # without rows
+    for group in _group_by(columns, lambda column: (column.time_format, column.json_kinds)):
+        one = replace(group[0], name=_FIELD)
+        tests = "".join(f", count(*) FILTER (WHERE {one.mismatch_sql(type)})" for type in one.possible_types)
+        first = _below_each_other_sql(group, f"SELECT * FROM ({rows}) LIMIT {FIRST_ROWS}")
+        answer = connection.execute(
+            f"SELECT place, count(nullif({column_sql(_FIELD)}, '')){tests} FROM ({first}) GROUP BY place"
+        ).fetchall()
+        for place, values, *counts in answer:
+            types = zip(one.possible_types, counts, strict=True)
+            found[group[place].name] = FirstFields(values > 0, tuple(type for type, count in types if not count))
+    return found
+
+
+def _test_below_each_other(
+    connection: Any, columns: Mapping[str, WrittenColumn], types: Mapping[str, str], rows: str
+) -> None:
+    """Raise DuckDB's error when a field is unfit for its column's type.
+
+    The patterns of a wide table would take half of the time and of the memory of the query that reads the values.
+    """
+    for group in _group_by(columns.values(), lambda column: (types[column.name], column.time_format)):
+        one, type = replace(group[0], name=_FIELD), types[group[0].name]
+        if type in TYPE_TEST_SQL:
+            fields = _below_each_other_sql(group, rows)
+            values = _values_sql(fields, {_FIELD: one}, {_FIELD: type}, tested=False)
+            connection.execute(f"SELECT count({column_sql(_FIELD)}) FROM ({values})").fetchall()
+
+
+def _group_by(
+    columns: Iterable[WrittenColumn], key: Callable[[WrittenColumn], object]
+) -> Iterable[Sequence[WrittenColumn]]:
+    """Return the columns with the same key, in groups of a size for which a query is planned quickly."""
+    groups: dict[object, list[WrittenColumn]] = {}
+    for column in columns:
+        groups.setdefault(key(column), []).append(column)
+    return [group[at : at + _COLUMNS_BELOW] for group in groups.values() for at in range(0, len(group), _COLUMNS_BELOW)]
+
+
+def _below_each_other_sql(columns: Sequence[WrittenColumn], rows: str) -> str:
+    """Return SQL for a row for each field of the columns, with the place of its column among them."""
+    fields = ", ".join(column_sql(column.name) for column in columns)
+    return f"SELECT unnest([{fields}]) AS {column_sql(_FIELD)}, unnest(range({len(columns)})) AS place FROM ({rows})"
+
+
+def _values_sql(rows: str, columns: Mapping[str, WrittenColumn], types: Mapping[str, str], *, tested: bool) -> str:
+    """Return SQL for the values of fields. Unless they are tested, it fails on one that is unfit.
+
+    A field is unfit if it is no value of its column's type, or one that the usual DuckDB type may not hold exactly.
+    """
+    texts, casts, values = [], [], []
+    for index, (name, column) in enumerate(columns.items()):
+        type, text, cast = types[name], f"t{index}", f"v{index}"
+        plain = column.plain_text_sql(type)
+        casts.append(text)
+        if type in _TESTED_CASTS:
+            # a level of its own, since the engine would compute the cast at each place that names it
+            casts.append(f"TRY_CAST({text} AS {SQL_TYPES[type]}) AS {cast}")
+            value = (_TESTED_CASTS if tested else _CASTS)[type].replace("{t}", text).replace("{v}", cast)
+        else:
+            value = parsed_value_sql(text, SQL_TYPES[type])
+            if type in TYPE_TEST_SQL and not tested:
+                plain = f"CASE WHEN {column.mismatch_sql(type)} THEN {_UNFIT} ELSE {plain} END"
+                suspect = suspect_sql(text, type)
+                value = f"CASE WHEN {suspect} THEN {_UNFIT} ELSE {value} END" if suspect else value
+        texts.append(f"{plain} AS {text}")
+        values.append(f"{value} AS {column_sql(name)}")
+    return f"SELECT {', '.join(values)} FROM (SELECT {', '.join(casts)} FROM (SELECT {', '.join(texts)} FROM ({rows})))"
+
+
+# Most columns of large tables are numbers, and a pattern costs more than a cast. `{t}` is the text and `{v}` its cast
+_TESTED_CASTS = {"integer": "{v}", "number": "CASE WHEN NOT isnan({v}) THEN {v} + 0.0 END"}
+_CASTS = {
+    "integer": f"CASE WHEN {{v}}::VARCHAR = {{t}} THEN {{v}} WHEN {{t}} <> '' THEN {_UNFIT} END",
+    # a text that the cast writes again is a number, and none of its digits is lost
+    "number": (
+        f"CASE WHEN CASE WHEN strlen({{t}}) > {EXACT_DIGITS} THEN {{v}}::VARCHAR = {{t}} "
+        f"ELSE {{v}} IS NOT NULL AND {TYPE_TEST_SQL['number'].replace('{v}', '{t}')} END "
+        f"THEN {_TESTED_CASTS['number']} WHEN {{t}} <> '' THEN {_UNFIT} END"
+    ),
+}
