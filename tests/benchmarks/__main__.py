@@ -1,4 +1,7 @@
-"""Measures what the documentation claims and prints a table: `nox -s benchmarks`, or `python -m tests.benchmarks [ROUNDS]`."""
+"""Measures what the documentation claims and prints a table: `nox -s benchmarks -- [ROUNDS] [MEASURES]`.
+
+MEASURES are names of functions, such as `of_a_check`; without them, all are measured.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from tests.benchmarks.data import of_a_check, of_wide_tables
 from tests.benchmarks.library_imports import of_the_libraries
 from tests.benchmarks.many_models import of_many_models
 from tests.benchmarks.overhead import of_a_gate
-from tests.benchmarks.ratio import Ratio, alternated, run
+from tests.benchmarks.ratio import Limit, Ratio, alternated, run
 from tests.benchmarks.registry import against_git, against_gto
 from tests.benchmarks.statistics import of_the_gate
 
@@ -21,8 +24,8 @@ PYTHON = sys.executable
 TOOL = [PYTHON, "-m", "mlops_ci"]
 
 
-def main(rounds: int) -> None:
-    """Measure everything and print the table."""
+def main(rounds: int, names: list[str]) -> None:
+    """Measure everything, or what is named, and print the table."""
     print(f"median of {rounds} alternated pairs, with minimum and maximum; whole processes unless it says otherwise\n")
     with tempfile.TemporaryDirectory(prefix="mlops-ci-benchmark-") as folder:
         scratch = Path(folder)
@@ -30,14 +33,14 @@ def main(rounds: int) -> None:
             *(version, of_the_libraries, of_a_gate, of_many_models, second_gate, of_a_large_repository),
             *(of_a_check, of_wide_tables, of_the_gate, against_git, against_gto),
         ):
-            for ratio in measure(rounds, scratch):
+            for ratio in measure(rounds, scratch) if not names or measure.__name__ in names else ():
                 print(ratio.row(), flush=True)
 
 
 def version(rounds: int, _: Path) -> Iterator[Ratio]:
     """Compare the time of `--version` with the time to import click."""
     ratios = alternated(lambda: run([*TOOL, "--version"]), lambda: run([PYTHON, "-c", "import click"]), max(rounds, 15))
-    yield Ratio("mlops-ci --version / python -c 'import click'", ratios, "at most 1.5")
+    yield Ratio("mlops-ci --version / python -c 'import click'", ratios, Limit(at_most=1.5))
 
 
 def second_gate(rounds: int, scratch: Path) -> Iterator[Ratio]:
@@ -51,8 +54,8 @@ def second_gate(rounds: int, scratch: Path) -> Iterator[Ratio]:
         run([*TOOL, "gate", "-C", str(root)])
 
     ratios = alternated(first, lambda: run([*TOOL, "gate", "-C", str(root)]), rounds)
-    yield Ratio("flights: first gate / second gate, nothing changed", ratios, "at least 5")
+    yield Ratio("flights: first gate / second gate, nothing changed", ratios, Limit(at_least=5))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 3)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 3, sys.argv[2:])

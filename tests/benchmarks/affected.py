@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.benchmarks.ratio import Ratio, alternated, run, timed
+from tests.benchmarks.ratio import Limit, Ratio, alternated, run, timed
 
 TOOL = [str(Path(sys.executable).with_name("mlops-ci"))]  # as users start it
 MODELS, DATASETS, FILES = 1_000, 200, 50
@@ -55,10 +55,10 @@ def of_a_large_repository(rounds: int, scratch: Path) -> Iterator[Ratio]:
     root = make(scratch / "large")
     whole = [*TOOL, "ci", "affected", "--base", "HEAD", "-C", str(root)]
     seconds = tuple(timed(lambda: run(whole)) for _ in range(rounds + 1))[1:]
-    yield Ratio(f"{MODELS:,} models, {DATASETS} datasets: affected (seconds)", seconds, "at most 1.5")
+    yield Ratio(f"{MODELS:,} models, {DATASETS} datasets: affected (seconds)", seconds, Limit(at_most=1.5))
     parse = [sys.executable, "-c", _PARSE, str(root)]
     validate = [*TOOL, "validate", "-C", str(root)]
-    for name, command, limit in (("affected", whole, "at most 10"), ("validate", validate, "at most 8")):
+    for name, command, limit in (("affected", whole, Limit(at_most=10)), ("validate", validate, Limit(at_most=8))):
         ratios = alternated(lambda: run(command), lambda: run(parse), rounds)  # noqa: B023 - called at once
         yield Ratio(f"{MODELS:,} models, {DATASETS} datasets: {name} / parsing the YAML alone", ratios, limit)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mlops_ci.training.library_imports import LIBRARIES
-from tests.benchmarks.ratio import Ratio, alternated, run
+from tests.benchmarks.ratio import Limit, Ratio, alternated, run
 
 QUICK = "from mlops_ci.training.library_imports import LIBRARIES, import_libraries; import_libraries(LIBRARIES)"
 PLAIN = f"import mlops_ci.training.library_imports, pandas, {', '.join(LIBRARIES)}"  # pandas first, as in most scripts
@@ -19,5 +19,5 @@ def of_the_libraries(rounds: int, _: Path) -> Iterator[Ratio]:
     yield Ratio(
         "a worker's imports / the same by import statements",
         alternated(lambda: run(quick), lambda: run(plain), rounds),
-        "less than 1",
+        Limit(at_most=1),
     )

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.benchmarks.overhead import FIT, TOOL
-from tests.benchmarks.ratio import Ratio, run, timed
+from tests.benchmarks.ratio import NO_PROMISE, Limit, Ratio, run, timed
 
 MODELS = 20
 
@@ -70,11 +70,11 @@ def of_many_models(rounds: int, scratch: Path, tool: list[str] = TOOL, name: str
         alone.append(base - script)
         further.append((gate(many) - base - (fit(MODELS) - script)) / (MODELS - 1))
     for costs, what, limit in (
-        (alone, f"minimal{name}: gate, less a script that trains", "at most 2"),
-        (further, f"minimal{name}: each further model, less training", "at most 0.7"),
+        (alone, f"minimal{name}: gate, less a script that trains", Limit(at_most=2)),
+        (further, f"minimal{name}: each further model, less training", Limit(at_most=0.7)),
     ):
         yield Ratio(f"{what} (seconds)", tuple(each.elapsed for each in costs[1:]), limit)
-        yield Ratio(f"{what} (CPU seconds)", tuple(each.cpu for each in costs[1:]), "")
+        yield Ratio(f"{what} (CPU seconds)", tuple(each.cpu for each in costs[1:]), NO_PROMISE)
 
 
 def main(rounds: int, other: list[str]) -> None:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.benchmarks.ratio import Ratio, run, timed
+from tests.benchmarks.ratio import Limit, Ratio, run, timed
 
 TOOL = [str(Path(sys.executable).with_name("mlops-ci"))]  # as users start it
 # what somebody without a gate would run: the template's model, fitted on its table and written to a file, so many times
@@ -40,4 +40,4 @@ def of_a_gate(rounds: int, scratch: Path) -> Iterator[Ratio]:
         return timed(gate) - timed(lambda: run(fit))
 
     seconds = tuple(beside() for _ in range(rounds + 1))[1:]
-    yield Ratio("minimal: affected and gate, less a script that trains (seconds)", seconds, "at most 5")
+    yield Ratio("minimal: affected and gate, less a script that trains (seconds)", seconds, Limit(at_most=5))

@@ -12,17 +12,35 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
+class Limit:
+    """What the project promises of a figure; without bounds, nothing."""
+
+    at_most: float = float("inf")
+    at_least: float = float("-inf")
+
+    def verdict(self, figure: float) -> str:
+        """Return the promise in words, and whether the figure keeps it."""
+        if self == NO_PROMISE:
+            return "no promise"
+        words = f"at most {self.at_most:g}" if self.at_least == float("-inf") else f"at least {self.at_least:g}"
+        return f"{words}: {'kept' if self.at_least <= figure <= self.at_most else 'NOT KEPT'}"
+
+
+NO_PROMISE = Limit()
+
+
+@dataclass(frozen=True)
 class Ratio:
-    """One claim: how the first of two alternated commands compares with the second. `limit` is what the project promises."""
+    """One claim: how the first of two alternated commands compares with the second. `limit` is for the median."""
 
     name: str
     ratios: tuple[float, ...]
-    limit: str
+    limit: Limit
 
     def row(self) -> str:
         """Return the claim as a line of the table."""
         low, middle, high = min(self.ratios), statistics.median(self.ratios), max(self.ratios)
-        return f"{self.name:<62} {middle:6.2f}  [{low:.2f}, {high:.2f}]  {self.limit}"
+        return f"{self.name:<62} {middle:6.2f}  [{low:.2f}, {high:.2f}]  {self.limit.verdict(middle)}"
 
 
 def alternated(first: Callable[[], object], second: Callable[[], object], rounds: int) -> tuple[float, ...]:

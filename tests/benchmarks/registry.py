@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from tests.benchmarks.ratio import Ratio, alternated, run
+from tests.benchmarks.ratio import NO_PROMISE, Limit, Ratio, alternated, run
 from tests.support.forge import forge
 from tests.support.peers import installed
 
@@ -22,7 +22,7 @@ _BESIDES = ((1_000, 1), (1_000, 4), (5_000, 4))
 def against_gto(rounds: int, scratch: Path) -> Iterator[Ratio]:
     """Compare with GTO at 1,000 and 5,000 tags of 100 models, and where GTO is at its best."""
     gto = str(installed().python.with_name("gto"))
-    for shapes, limit in ((_PROMISED, "at least 50"), (_BESIDES, "no promise")):
+    for shapes, limit in ((_PROMISED, Limit(at_least=50)), (_BESIDES, NO_PROMISE)):
         for events, models in shapes:
             root = _forged(scratch, events, models)
             for verb in VERBS:
@@ -41,7 +41,7 @@ def against_git(rounds: int, scratch: Path) -> Iterator[Ratio]:
 def _listed(root: Path, verb: str, events: int, rounds: int) -> Ratio:
     ratios = alternated(lambda: run([*TOOL, verb], root), lambda: run(LISTING, root), rounds)
     name, limit = ("audit, signatures off", 60) if verb == "audit" else (verb, 3)
-    return Ratio(f"mlops-ci {name} / git for-each-ref, {events:,} tags", ratios, f"at most {limit}")
+    return Ratio(f"mlops-ci {name} / git for-each-ref, {events:,} tags", ratios, Limit(at_most=limit))
 
 
 def _forged(scratch: Path, events: int, models: int = 4) -> Path:

@@ -13,7 +13,7 @@ from mlops_ci.evaluation.stats.bootstrap import resample_metrics
 from mlops_ci.evaluation.stats.evidence import measure_evidence
 from mlops_ci.evaluation.stats.metric_table import METRICS
 from mlops_ci.training.predictions import require_part
-from tests.benchmarks.ratio import Ratio, alternated
+from tests.benchmarks.ratio import Limit, Ratio, alternated
 
 BOOTSTRAPPED = 2_000  # rows
 SAMPLES = 200
@@ -30,7 +30,7 @@ def of_the_gate(rounds: int, _: Path) -> Iterator[Ratio]:
         began = time.perf_counter()
         measure_evidence(["auc"], drawn.truth, *drawn.models, seed=0)
         seconds.append(time.perf_counter() - began)
-    yield Ratio(f"auc of two models compared on {LARGE:,} rows, in seconds", tuple(seconds[1:]), "at most 0.5")
+    yield Ratio(f"auc of two models compared on {LARGE:,} rows, in seconds", tuple(seconds[1:]), Limit(at_most=0.5))
 
 
 def _bootstrap(metric: str, rounds: int) -> Ratio:
@@ -49,7 +49,7 @@ def _bootstrap(metric: str, rounds: int) -> Ratio:
                 score(labels[rows], one[rows])
 
     ratios = alternated(loop, lambda: resample_metrics(functions, drawn.truth, 0, SAMPLES), rounds)
-    return Ratio(f"paired bootstrap of {metric}: loop over scikit-learn / ours", ratios, "at least 15")
+    return Ratio(f"paired bootstrap of {metric}: loop over scikit-learn / ours", ratios, Limit(at_least=15))
 
 
 def _drawn(rows: int) -> Sample:
