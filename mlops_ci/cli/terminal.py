@@ -101,7 +101,7 @@ def _progress_bar() -> Iterator[Callable[[str], None]]:
 
     def show(text: str) -> None:
         progress.start()  # start with the first text
-        counted = re.search(r"\b([\d,]+) of ([\d,]+)\b", text)
+        counted = re.search(r"\b(\d[\d,]*) of (\d[\d,]*)\b", text)
         done, total = (int(number.replace(",", "")) for number in counted.groups()) if counted else (0, None)
         progress.update(task, description=text, total=total, completed=max(done - 1, 0))  # the one at hand is not done
 
