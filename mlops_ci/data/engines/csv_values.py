@@ -41,20 +41,21 @@ def read_values(
     """
     import duckdb
 
-    is_wide = len(columns) > MAX_TESTED_COLUMNS
+    is_wide, fields = len(columns) > MAX_TESTED_COLUMNS, rows
     types: dict[str, str] = {name: type for name in columns if (type := declared[name].expected_type) is not None}
     try:
         if is_wide:  # several queries read the fields
             connection.execute(f"CREATE TABLE fields AS {rows}")
-            rows = "FROM fields"
+            fields = "FROM fields"
         if undeclared := [column for name, column in columns.items() if name not in types]:
-            first = examine_first_rows(connection, undeclared, rows)
+            first = examine_first_rows(connection, undeclared, fields)
             if not all(fields.has_values for fields in first.values()):
                 return None
             # a type that does not fit the first rows fits no column
             types |= {column.name: (*first[column.name].types, column.text_type)[0] for column in undeclared}
         if is_wide:
-            _test_below_each_other(connection, columns, types, rows)
+            _test_below_each_other(connection, columns, types, fields)
+            connection.execute("DROP TABLE fields")  # it and the values would take 100 MB more for 2,000 columns
         connection.execute(f"CREATE TABLE cells AS {_values_sql(rows, columns, types, tested=is_wide)}")
     except duckdb.InterruptException:
         raise
