@@ -182,7 +182,7 @@ def estimators(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def tables(session: nox.Session) -> None:
-    """Take real tables of packages from a file to predictions; this writes docs/tables.md. Arguments choose tables by name."""
+    """Take real tables of packages from a file to predictions; this writes docs/tables.md. Arguments choose tables, and write their rows."""
     session.install("-e", ".", *nox.project.dependency_groups(PROJECT, "tables"), env=COMPILED)
     session.run("python", "-m", "tests.tables", *session.posargs)
 

@@ -86,7 +86,7 @@ def tell_stories(
     gate = json.loads(run_command(root, "gate", "--format", "json", codes=(0, 1, 2, 3)).stdout)
     assert "record" in gate, gate["diagnostics"]
     verdicts = {one["model"]: one["verdict"] for one in gate["record"]["models"]}
-    stories = {one.name: Story(one, verdicts[one.name], _reason(one.name, gate["diagnostics"])) for one in attempts}
+    stories = {one.name: Story(one, verdicts[one.name], find_reason(one.name, gate["diagnostics"])) for one in attempts}
     passed = [name for name, story in stories.items() if story.verdict == "pass"]
     if not passed:
         return list(stories.values())
@@ -127,7 +127,7 @@ def run_commands(folder: Path, commands: Sequence[Sequence[str]]) -> list[subpro
     return [subprocess.CompletedProcess(list(one), *answer) for one, answer in zip(commands, answers, strict=True)]
 
 
-def _reason(name: str, diagnostics: Sequence[Mapping[str, Any]]) -> str:
+def find_reason(name: str, diagnostics: Sequence[Mapping[str, Any]]) -> str:
     """Return what the gate says about a model that does not pass, or empty text."""
     messages = (str(one["message"]) for one in diagnostics)
     return next((text.removeprefix(f"{name}: ") for text in messages if text.startswith(f"{name}: ")), "")

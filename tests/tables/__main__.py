@@ -1,4 +1,4 @@
-"""Takes every real table through the whole story, and writes docs/tables.md. Arguments choose tables by name."""
+"""Takes every real table through the whole story, and writes docs/tables.md. Arguments choose tables by name, and write their rows."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ PAGE = Path(__file__).parents[2] / "docs/tables.md"
 
 
 def main(chosen: Sequence[str]) -> int:
-    """Try all tables or the chosen ones; with all, write the page. Return 1 if a table has neither a verdict nor a reason."""
+    """Try all tables and write the page, or the chosen ones and write their rows. Return 1 if a table has neither a verdict nor a reason."""
     wanted = [table for table in TABLES if not chosen or table.name in chosen]
     # each command is a process, and often waits for another one
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor((os.cpu_count() or 1) + 1) as pool:
         places = [Path(folder, str(index)) for index in range(len(wanted))]
         stories = list(pool.map(_tell_story, wanted, places))
-    if not chosen:
-        PAGE.write_text("\n".join(_page(stories)) + "\n", encoding="utf-8")
+    old = PAGE.read_text(encoding="utf-8").splitlines() if chosen else []
+    PAGE.write_text("\n".join(replace_rows(old, stories) if old else _page(stories)) + "\n", encoding="utf-8")
     print(f"{len(stories)} tables, {sum(one.predicted for one in stories)} of them predicted")
     return int(any(not (one.verdict or one.reason) for one in stories))
 
@@ -53,18 +53,30 @@ def _page(stories: Sequence[TableStory]) -> Iterator[str]:
         "| table | target | rows | options of the source | estimator | verdict | predicts | reason |",
         "|---|---|---|---|---|---|---|---|",
     )
-    for one in stories:
-        cells = [
-            f"{one.table.name} ({one.table.package})",
-            f"`{one.table.target}`",
-            f"{one.rows:,}",
-            f"`{one.options}`" if one.options else "",
-            one.estimator,
-            one.verdict or "none",
-            "yes" if one.predicted else "",
-            one.reason.replace("|", "\\|"),
-        ]
-        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') if index == 3 else cell for index, cell in enumerate(cells))} |"
+    yield from map(_row, stories)
+
+
+def replace_rows(page: Sequence[str], stories: Sequence[TableStory]) -> list[str]:
+    """Return the lines of the page, with the rows of these tables made anew."""
+    rows = {_first_cell(one): _row(one) for one in stories}
+    return [next((row for cell, row in rows.items() if line.startswith(cell)), line) for line in page]
+
+
+def _first_cell(one: TableStory) -> str:
+    return f"| {one.table.name} ({one.table.package}) |"
+
+
+def _row(one: TableStory) -> str:
+    cells = [
+        f"`{one.table.target}`",
+        f"{one.rows:,}",
+        f"`{one.options}`" if one.options else "",
+        one.estimator,
+        one.verdict or "none",
+        "yes" if one.predicted else "",
+        one.reason,
+    ]
+    return f"{_first_cell(one)} {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from tests.estimators.story import IDENTITY, _git, run_command
+from tests.estimators.story import IDENTITY, _git, find_reason, run_command
 from tests.tables.catalogue import RealTable
 
 
@@ -47,10 +47,11 @@ def tell_table_story(table: RealTable, folder: Path, *, whole: bool = True) -> T
     gate = json.loads(run_command(root, "gate", "--format", "json", codes=(0, 1)).stdout)
     (answer,) = gate["record"]["models"]
     rows = checked["record"]["datasets"][0]["rows"]
-    story = TableStory(table, options, rows, estimator.rpartition(".")[2], answer["verdict"], answer["sentence"])
+    model = answer["model"]
+    reason = find_reason(model, gate["diagnostics"])
+    story = TableStory(table, options, rows, estimator.rpartition(".")[2], answer["verdict"], reason)
     if answer["verdict"] != "pass" or not whole:
         return story
-    model = answer["model"]
     run_command(root, "release", model)
     run_command(root, "fetch", model, str(folder / "fetched"))
     run_command(root, "predict", model, str(folder / table.name), "--out", str(folder / "out.csv"))
