@@ -179,9 +179,12 @@ def _sniff_delimiter(text: str) -> tuple[str, int]:
     """Return the delimiter that divides most lines into the same number of fields, and this number."""
     best = (0.0, 0, ",", 1)
     for rank, delimiter in enumerate(",;\t| "):
-        widths = Counter(len(record) for _, record in _records(text, delimiter) if record)
+        records = [record for _, record in _records(text, delimiter) if record]
+        widths = Counter(map(len, records))
         width, count = max(widths.items(), key=lambda item: (item[1], item[0]), default=(1, 0))
-        if width > 1 and (delimiter != " " or count == widths.total()):  # texts have spaces, too
+        # texts have spaces, too; `write.table` of R writes no name for its index
+        without_header = records[1:] if records and len(records[0]) == width - 1 else records
+        if width > 1 and (delimiter != " " or all(len(record) == width for record in without_header)):
             best = max(best, (round(count / widths.total(), 2), width, delimiter, -rank))
     share, width, delimiter, _ = best
     return (delimiter, width) if share > 0.5 else (",", 1)

@@ -88,7 +88,7 @@ FILES: dict[str, tuple[str, bytes, dict[str, Any]]] = {
     "thousands": ("t.csv", utf8(styled(lambda value: f"{value:,}").to_csv(index=False)), {"thousands": ","}),
     "money and percent": (
         "t.csv", utf8(FRAME.assign(Größe=FRAME["Größe"].map(lambda v: f"{v!r}%"), count=FRAME["count"].map(lambda v: f"${v:,}")).to_csv(index=False)),
-        {"thousands": ",", "units": ("%", "$")},
+        {"thousands": ",", "units": ("$", "%")},
     ),
     "an index": ("t.csv", utf8(FRAME.to_csv()), {"index": "drop"}),
     "R's write.csv": (
@@ -96,6 +96,11 @@ FILES: dict[str, tuple[str, bytes, dict[str, Any]]] = {
     ),
     "R's write.table": (
         "t.csv", utf8("".join(f'"{number}",{line}' if number else line for number, line in enumerate(lines(PLAIN)))), {"index": "drop"},
+    ),
+    "R's write.table with blanks": (
+        "t.txt",
+        utf8("".join(f'"{number}" {line}' if number else line for number, line in enumerate(lines(FRAME.to_csv(index=False, sep=" "))))),
+        {"delimiter": " ", "index": "drop"},
     ),
     "no header": (
         "t.data", utf8("".join(lines(PLAIN)[1:])), {"header": ("column1", "column2", "column3", "column4")},
