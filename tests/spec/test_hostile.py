@@ -84,6 +84,18 @@ def test_the_work_on_one_file_is_bounded(tmp_path: Path, monkeypatch: pytest.Mon
     assert taken == compose.MAX_NODES + 1
 
 
+def test_a_dataset_of_ten_thousand_columns_is_no_attack(tmp_path: Path) -> None:
+    (tmp_path / "mlops.yaml").write_text(HEAD.replace("spec:", "spec: {}"))
+    columns = "".join(f"    column_{number}: {{type: number, nulls: {{max: 0}}}}\n" for number in range(10_000))
+    (tmp_path / "data.yaml").write_text(
+        "apiVersion: mlops-ci/v1\nkind: Dataset\nmetadata: {name: d}\n"
+        f"spec:\n  source: {{type: csv, path: d.csv}}\n  columns:\n{columns}"
+    )
+    specs, _ = load_specs(tmp_path)
+    assert specs is not None
+    assert len(specs.datasets["d"].spec.columns) == 10_000
+
+
 def test_thousands_of_wrong_values_are_cut_to_a_readable_number(tmp_path: Path) -> None:
     names = ", ".join(f"Bad{number}" for number in range(5000))
     (tmp_path / "mlops.yaml").write_text(f"{HEAD}  environments: [{names}]\n")

@@ -55,6 +55,8 @@ def project_for_table(
 ) -> TableProject:
     """Return the project for a table that is at `path` in it. The specs were validated, and checked on the table in `scratch`.
 
+    A table larger than TRIED_FILE is not read again, so nothing is said of its rows.
+
     A copy of a training row in the holdout, which would be an error of the gate, is allowed in the specs with a comment.
     Raises as `specs_from_table` does.
     """
@@ -69,32 +71,33 @@ def project_for_table(
     files[".gitattributes"] = b"* text=auto\n" + "".join(f"*{ending} -text\n" for ending in _ENDINGS).encode()
     files["README.md"] = _render_readme(model, path, named.target, environments[0], names).encode()
     findings = [*made.notes, *_size_findings(table, path)]
-    if table.stat().st_size <= TRIED_FILE:
-        tried = _try_project(files, table, path, scratch / "tried", now)
-        if any(found.id == "split-leak-rows" and found.severity == "error" for found in tried):
-            files[names["dataset"]] = _allow_duplicates(files[names["dataset"]].decode()).encode()
-            tried = _try_project(files, table, path, scratch / "mended", now)
-        findings += tried
-    return TableProject(files, tuple(findings))
+    tried = _try_project(files, table, path, scratch / "tried", now)
+    if any(found.id == "split-leak-rows" and found.severity == "error" for found in tried):
+        files[names["dataset"]] = _allow_duplicates(files[names["dataset"]].decode()).encode()
+        tried = _try_project(files, table, path, scratch / "mended", now)
+    return TableProject(files, (*findings, *tried))
 
 
 _ENDINGS = (".csv", ".tsv", ".txt", ".jsonl", ".gz", ".zst", ".parquet", ".skops")
 
 
 def _try_project(files: Mapping[str, bytes], table: Path, path: str, root: Path, now: datetime) -> list[Diagnostic]:
-    """Return the findings of validate, of check and of the split. The files are written below `root`, with a link to the table."""
+    """Return the findings of validate, and of check and the split where the table is not too large.
+
+    The files are written below `root`, with a link to the table.
+    """
     for name, content in files.items():
         place = root / name
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(content)
+    specs, findings = load_specs(root)
+    if specs is None or table.stat().st_size > TRIED_FILE:
+        return list(findings)
     (root / path).parent.mkdir(parents=True, exist_ok=True)
     try:
         os.link(table.resolve(), root / path)  # of a link, what it leads to: here it would lead elsewhere
     except OSError:  # another file system
         shutil.copyfile(table, root / path)
-    specs, findings = load_specs(root)
-    if specs is None:
-        return list(findings)
     return [*findings, *_data_findings(root, specs, now)]
 
 

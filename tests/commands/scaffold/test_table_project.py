@@ -12,6 +12,7 @@ import pytest
 from mlops_ci.commands import scaffold
 from mlops_ci.commands.scaffold.table_project import TableProject
 from mlops_ci.spec.load import Specs, load_specs
+from mlops_ci.spec.yaml import compose
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 CHANCE = random.Random(9)  # noqa: S311  test data, no secrets
@@ -122,6 +123,19 @@ def test_a_feature_that_alone_tells_the_target_is_told(kind: str, tmp_path: Path
 def test_a_large_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mlops_ci.commands.scaffold.table_project.LARGE_FILE", 1_000)
     assert [found.id for found in made(tmp_path, frame(400))[0].diagnostics] == ["init-large-file"]
+
+
+def test_a_table_that_is_not_read_again_has_valid_specs_or_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scaffold.table_project, "TRIED_FILE", 0)
+    monkeypatch.setattr(compose, "MAX_NODES", 10)
+    frame(100).to_csv(tmp_path / "t.csv", index=False)
+    named = scaffold.NamedColumns("y")
+    project = scaffold.project_for_table(
+        tmp_path / "t.csv", "t.csv", named, scratch=tmp_path / "scratch", now=datetime(2026, 1, 1, tzinfo=UTC)
+    )
+    assert {one.id for one in project.diagnostics} == {"spec-too-complex"}
 
 
 def test_few_different_rows_without_a_key_are_told_and_a_key_tells_them_apart(tmp_path: Path) -> None:
