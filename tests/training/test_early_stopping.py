@@ -11,7 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.ensemble import HistGradientBoostingClassifier, VotingClassifier
+from sklearn.ensemble import (
+    BaggingClassifier,
+    GradientBoostingClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+    VotingClassifier,
+)
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier
@@ -136,6 +142,25 @@ def test_estimators_that_stop_by_their_own_parameters_tell_their_rounds() -> Non
     assert rounds_used(stopped) == stopped.n_iter_ < 500
     assert rounds_used(HistGradientBoostingClassifier(max_iter=5).fit(X, Y)) is None
     assert rounds_used(LogisticRegression().fit(X, Y)) is None
+    boosting = GradientBoostingClassifier(n_iter_no_change=2, random_state=0).fit(X, Y)
+    assert rounds_used(boosting) == boosting.n_estimators_ < 100
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        GradientBoostingClassifier(n_estimators=3),  # its `estimators_` are an array
+        RandomForestClassifier(n_estimators=3),
+        BaggingClassifier(n_estimators=2),
+        VotingClassifier([("one", LogisticRegression()), ("two", DecisionTreeClassifier())]),
+        VotingClassifier([("one", LogisticRegression())]),
+        GridSearchCV(DecisionTreeClassifier(), {"max_depth": [1, 2]}, cv=2),
+        MLPClassifier((2,), max_iter=2000),
+    ],
+    ids=lambda estimator: type(estimator).__name__,
+)
+def test_an_estimator_that_was_not_stopped_tells_no_rounds(estimator: Any) -> None:
+    assert rounds_used(estimator.fit(X, Y)) is None
 
 
 def test_an_argument_of_fit_reaches_the_last_step_and_an_unknown_one_is_refused() -> None:

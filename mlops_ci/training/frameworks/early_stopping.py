@@ -36,28 +36,26 @@ def fit_until_no_gain(estimator: Any, x: Any, y: Any, options: FitOptions) -> No
 
 def rounds_used(estimator: Any) -> int | None:
     """Return the number of rounds that a fitted estimator uses, if it stopped by validation rows; else None."""
-    model = last_step(estimator)
-    if (
-        getattr(model, "estimators_", None)
-        and type(model).__name__.startswith("Voting")
-        and len(model.estimators_) == 1
-    ):
-        model = model.estimators_[0]
     try:
-        if _is_of(model, "xgboost"):
-            rounds = model.best_iteration + 1
-        elif _is_of(model, "lightgbm"):
-            rounds = model.best_iteration_
-        elif getattr(model, "do_early_stopping_", False) or getattr(model, "early_stopping", False) is True:
-            rounds = model.n_iter_
-        elif getattr(model, "n_iter_no_change", None) is not None and hasattr(model, "n_estimators_"):
-            rounds = model.n_estimators_
-        else:
-            return None
-        number = int(rounds)
+        rounds = _find_rounds(last_step(estimator))
+        number = 0 if rounds is None else int(rounds)
     except Exception:  # noqa: BLE001 the attributes may be of a class of the repository
         return None
     return number if 0 < number < _MAX_ROUNDS else None
+
+
+def _find_rounds(model: Any) -> Any:
+    if (
+        type(model).__name__.startswith("Voting") and len(model.estimators_) == 1
+    ):  # which numbers the labels for XGBoost
+        model = model.estimators_[0]
+    if _is_of(model, "xgboost"):
+        return model.best_iteration + 1
+    if _is_of(model, "lightgbm"):
+        return model.best_iteration_
+    if getattr(model, "do_early_stopping_", False) or getattr(model, "early_stopping", False) is True:
+        return model.n_iter_
+    return model.n_estimators_ if getattr(model, "n_iter_no_change", None) is not None else None
 
 
 def _require_booster(estimator: Any) -> Any:
