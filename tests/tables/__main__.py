@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import sys
 import tempfile
@@ -42,10 +43,11 @@ def _page(stories: Sequence[TableStory]) -> Iterator[str]:
     versions = ", ".join(
         f"{name} {metadata.version(name)}" for name in dict.fromkeys(one.table.package for one in stories)
     )
+    day = dt.datetime.now(dt.UTC).date()
     yield from (
         "# Real tables",
         "",
-        f"`nox -s tables` makes this page, with {versions}.",
+        f"`nox -s tables` makes this page. This one is of {day}, with {versions}.",
         "It takes each table, as the package has it, through `init --from`, `validate`, `check` and `gate`, and if the gate passes,",
         "through `release`, `fetch` and `predict` on the same file. Nothing is written by hand: the source's options and the estimator are those that `init` writes.",
         "A verdict other than `pass` is an answer, too: such a model is not released.",
