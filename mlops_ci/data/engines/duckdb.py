@@ -283,7 +283,6 @@ def open_locked_connection(paths: tuple[str, ...], limits: ConnectionLimits | No
             **({"memory_limit": taken.memory} if taken.memory else {}),
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
-            "enable_progress_bar": "false",  # it prints to stdout, which is for answers, where Python is interactive
             "python_enable_replacements": "false",  # otherwise SQL could read variables of this process
         },
     )
