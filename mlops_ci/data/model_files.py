@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from mlops_ci.core.errors import Findings
+from mlops_ci.core.suggestions import quote
 from mlops_ci.data.column_types import column_sql
 from mlops_ci.data.content_digest import row_hash_sql, stored_types
 from mlops_ci.data.engines.duckdb import Table
@@ -26,11 +28,18 @@ def write_model_file(
 ) -> None:
     """Write the rows for which the SQL `where` is true, with the columns `names` and the SQL conditions `marks`.
 
-    Rows are sorted by key, then by the content of the columns `first`, then by that of all columns.
+    Rows are sorted by key, then by the content of the columns `first`, then by that of all columns. Raises Findings
+    `column-name-reserved` for a column that is called as a mark.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    if taken := sorted({*names} & {*marks}):
+        raise Findings.of(
+            "column-name-reserved",
+            f"the column {quote(taken[0])} has the name of a mark that is written beside the rows",
+            help="rename the column in the data and the specs: a name that starts with `mlops-ci.` may be needed",
+        )
     chosen = ", ".join(
         [*_output_sql(table, spec, names), *(f"{sql} AS {column_sql(name)}" for name, sql in marks.items())]
     )

@@ -48,7 +48,7 @@ def personal_split_finding(
 def names_to_show(columns: Mapping[str, ColumnSpec], others: Iterable[str] = ()) -> frozenset[str]:
     """Return the names that findings may quote from files whose spec declares `columns` and names `others`.
 
-    None if no column is personal: then they may quote any name. Otherwise the first line may be a person's record, in a
+    Empty if no column is personal: then they may quote any name. Otherwise the first line may be a person's record, in a
     file without a header.
     """
     return frozenset((*columns, *others)) if any(map(is_personal, columns.values())) else frozenset()

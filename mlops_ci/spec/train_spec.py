@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 BALANCED = "balanced"  # the value of `train.weights` that is not the name of a column
-
-
 VALIDATION_COLUMN = "mlops-ci.validation"  # of the training rows: which of them say when a fit has to stop
 
 

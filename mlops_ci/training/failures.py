@@ -27,7 +27,7 @@ def require_answer(
             "train-timed-out",
             f"{activity} took more than {task.timeout:g} seconds",
             location=task.where,
-            help="Use fewer rows or a smaller model, or allow more time.",
+            help="Use fewer rows or a smaller model.",
         )
     given: Any = protocol.read_answer(kind, folder)
     if given is None:

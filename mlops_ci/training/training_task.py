@@ -16,7 +16,7 @@ from mlops_ci.training.frameworks.table import load_framework
 from mlops_ci.training.packaging.protocol import Packager
 from mlops_ci.training.packaging.table import load_packager
 from mlops_ci.training.spec_places import spec_field
-from mlops_ci.training.workers.protocol import CURRENT_INTERPRETER, Interpreter
+from mlops_ci.training.workers.protocol import CURRENT_INTERPRETER, LONGEST_SECONDS, Interpreter
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class TrainingTask:
     root: Path
     environment: TrainingEnvironment
     where: Location | None = None
-    timeout: float | None = None
+    timeout: float = LONGEST_SECONDS
     interpreter: Interpreter = CURRENT_INTERPRETER
     personal: tuple[str, ...] = ()
     secret: tuple[str, ...] = ()

@@ -73,16 +73,14 @@ def of_a_check(rounds: int, scratch: Path) -> Iterator[Ratio]:
         pairs = _check_and_query(rounds, scratch, kind, SMALL_TABLE)
         more = tuple(check - query for check, query in pairs)
         yield Ratio(f"check of {SMALL_TABLE:,} rows ({kind}) - raw DuckDB and the hash, s", more, Limit(at_most=0.5))
-    seconds: dict[int, float] = {}
     for kind, rows in LONG_TABLES:
         pairs = _check_and_query(rounds, scratch, kind, rows)
         ratios = tuple(check / query for check, query in pairs)
-        seconds[rows] = statistics.median(check for check, _ in pairs)
         # nothing is promised of 3 million rows but what was before
         limit = Limit(at_most=1.5) if rows >= 5_000_000 else NO_PROMISE
         yield Ratio(f"check of {rows:,} rows ({kind}) / raw DuckDB and the hash", ratios, limit)
         if kind == "parquet":
-            parquet = rows, seconds[rows]
+            parquet = rows, statistics.median(check for check, _ in pairs)
     pairs = _check_and_query(1, scratch, "parquet", LONGEST_TABLE)
     a_row = tuple(check / LONGEST_TABLE / (parquet[1] / parquet[0]) for check, _ in pairs)
     yield Ratio(f"a row of {LONGEST_TABLE:,} (parquet) / a row of {parquet[0]:,}", a_row, Limit(at_most=1.2))

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from mlops_ci.core.errors import Findings
 from mlops_ci.data.sources.files import source_files
 from mlops_ci.data.split import SplitSource, ValidationShare, write_split_files, write_training_rows
 from mlops_ci.spec.spec_types import SplitSpec
@@ -39,6 +40,17 @@ def test_a_share_is_marked_by_the_seed_and_a_group_is_on_one_side(spec: dict[str
     assert (rows.groupby(identity)["held"].nunique() == 1).all()
     assert marked(bench, **spec)["held"].tolist() == rows["held"].tolist()
     assert marked(bench, seed=1, **spec)["held"].tolist() != rows["held"].tolist()
+
+
+def test_a_column_with_the_name_of_the_mark_is_refused(bench: Any) -> None:
+    bench.csv(ROWS.replace("other", VALIDATION_COLUMN, 1))
+    dataset = bench.dataset()
+    source = SplitSource(bench.root, dataset, source_files(bench.root, dataset.spec.source))
+    columns = ("x", VALIDATION_COLUMN)
+    assert write_training_rows(source, columns, "y", bench.root, order=columns).is_file()
+    with pytest.raises(Findings, match=VALIDATION_COLUMN) as caught:
+        write_training_rows(source, columns, "y", bench.root, order=columns, validation=ValidationShare(0.2, 0))
+    assert caught.value.diagnostics[0].id == "column-name-reserved"
 
 
 def test_by_time_the_newest_training_rows_are_marked(bench: Any) -> None:

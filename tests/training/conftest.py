@@ -43,11 +43,11 @@ def workers_in_process(but: Callable[[Any], bool] | None = None) -> Iterator[Non
         job: Any,
         folder: Path,
         *,
-        timeout: float | None,
+        timeout: float = protocol.LONGEST_SECONDS,
         interpreter: protocol.Interpreter = protocol.CURRENT_INTERPRETER,
         descriptor: int | None = None,
     ) -> process.ProcessResult:
-        assert (timeout, interpreter) == (None, protocol.CURRENT_INTERPRETER)
+        assert (timeout, interpreter) == (protocol.LONGEST_SECONDS, protocol.CURRENT_INTERPRETER)
         if but is not None and but(job):
             return start(module, job, folder, timeout=timeout, descriptor=descriptor)
         if descriptor is not None:

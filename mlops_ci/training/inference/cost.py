@@ -28,7 +28,6 @@ def measure_costs(
     *,
     scratch: Path,
     cost_per_hour: float | None = None,
-    timeout: float | None = None,
 ) -> tuple[ModelCosts, ...]:
     """Return the costs of each model by the operational metrics among `wanted`, in the order of `models`.
 
@@ -45,7 +44,7 @@ def measure_costs(
         measured |= dict(
             zip(
                 group,
-                _run_measure_worker([models[at] for at in group], features, running, folder, timeout),
+                _run_measure_worker([models[at] for at in group], features, running, folder),
                 strict=True,
             )
         )
@@ -78,12 +77,12 @@ def recorded_costs(model: PackagedModel, wanted: Collection[str], cost_per_hour:
 
 
 def _run_measure_worker(
-    models: Sequence[PackagedModel], features: Path, metrics: tuple[str, ...], folder: Path, timeout: float | None
+    models: Sequence[PackagedModel], features: Path, metrics: tuple[str, ...], folder: Path
 ) -> Iterator[ModelCosts]:
     rows_here = folder / "features.parquet"
     untrusted_files.copy_untrusted_file(features, rows_here)
     items = tuple(copy_model_for_worker(model, folder / f"{at}-{model.model.name}") for at, model in enumerate(models))
-    ended = protocol.run_worker(_MEASURER, protocol.MeasureJob(str(rows_here), items, metrics), folder, timeout=timeout)
+    ended = protocol.run_worker(_MEASURER, protocol.MeasureJob(str(rows_here), items, metrics), folder)
     is_personal = any(model.is_personal for model in models)
     ended = withhold_output(ended) if is_personal else ended
     answer = protocol.read_answer(protocol.MeasureAnswer, folder)

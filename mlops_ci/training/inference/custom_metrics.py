@@ -34,7 +34,6 @@ def custom_metric_values(
     *,
     root: Path,
     scratch: Path,
-    timeout: float | None = None,
 ) -> tuple[dict[str, Floats], ...]:
     """Return, for each model (name, predictions, classes), the values [n] of each metric by name.
 
@@ -45,7 +44,7 @@ def custom_metric_values(
         return tuple({} for _ in models)
     # a temporary folder: it has the holdout's labels, and another model's code may run next
     with tempfile.TemporaryDirectory(prefix="custom-", dir=scratch) as name:
-        return _run_custom_metric_worker(metrics, models, given, root, Path(name).resolve(), timeout)
+        return _run_custom_metric_worker(metrics, models, given, root, Path(name).resolve())
 
 
 def _run_custom_metric_worker(
@@ -54,7 +53,6 @@ def _run_custom_metric_worker(
     given: LabelledRows,
     root: Path,
     folder: Path,
-    timeout: float | None,
 ) -> tuple[dict[str, Floats], ...]:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -67,7 +65,7 @@ def _run_custom_metric_worker(
             pq.write_table(pa.table(columns), folder / f"given-{at}-{metric}.parquet")
     entrypoints = {metric: one.entrypoint for metric, one in metrics.items()}
     job = protocol.CustomMetricJob(str(folder), str(root.resolve()), entrypoints, len(models))
-    ended = protocol.run_worker(_CUSTOM_METRIC_WORKER, job, folder, timeout=timeout)
+    ended = protocol.run_worker(_CUSTOM_METRIC_WORKER, job, folder)
     answer = protocol.read_answer(protocol.CustomMetricAnswer, folder)
     if answer is not None and (errors := protocol.printable_errors(answer.diagnostics)):
         raise Findings(errors)

@@ -51,13 +51,11 @@ class ModelPredictions:
     classes: tuple[Label, ...]
 
 
-def predict_to_file(
-    model: PackagedModel, features: Path, *, rows: int, scratch: Path, timeout: float | None = None
-) -> Path:
+def predict_to_file(model: PackagedModel, features: Path, *, rows: int, scratch: Path) -> Path:
     """Return a parquet file with a model's predictions for the `rows` rows of `features`; raises as `score_models` does."""
     scratch.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="score-", dir=scratch)).resolve()
-    list(_run_score_worker([model], features, rows, folder, timeout))
+    list(_run_score_worker([model], features, rows, folder))
     return folder / _predictions_file_name(0)
 
 
@@ -81,7 +79,6 @@ def score_models(
     *,
     rows: int,
     scratch: Path,
-    timeout: float | None = None,
 ) -> tuple[ModelPredictions, ...]:
     """Return each model's predictions for the `rows` rows of the parquet file `features`, in the order of `models`.
 
@@ -94,7 +91,7 @@ def score_models(
     for group in process_groups(models):
         folder = Path(tempfile.mkdtemp(prefix="score-", dir=scratch)).resolve()
         some = [models[at] for at in group]
-        scored |= dict(zip(group, _run_score_worker(some, features, rows, folder, timeout), strict=True))
+        scored |= dict(zip(group, _run_score_worker(some, features, rows, folder), strict=True))
     return tuple(scored[at] for at in range(len(models)))
 
 
@@ -112,14 +109,13 @@ def _run_score_worker(
     features: Path,
     rows: int,
     folder: Path,
-    timeout: float | None,
 ) -> Iterator[ModelPredictions]:
     outs = [folder / _predictions_file_name(at) for at in range(len(models))]
     rows_here = folder / "features.parquet"
     untrusted_files.copy_untrusted_file(features, rows_here)
     items = tuple(copy_model_for_worker(model, folder / f"{at}-{model.model.name}") for at, model in enumerate(models))
     job = protocol.ScoreJob(str(rows_here), items, tuple(map(str, outs)))
-    ended = protocol.run_worker(_SCORER, job, folder, timeout=timeout)
+    ended = protocol.run_worker(_SCORER, job, folder)
     answer = protocol.read_answer(protocol.ScoreAnswer, folder)
     if answer is not None and (errors := protocol.printable_errors(answer.diagnostics)):
         raise Findings(withhold_texts(errors) if any(one.is_personal for one in models) else errors)

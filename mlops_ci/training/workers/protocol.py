@@ -24,6 +24,7 @@ from mlops_ci.training.workers import untrusted_files, warm
 
 T = TypeVar("T")
 ANSWER_LIMIT = 16 << 20  # bytes; the worker may have run a candidate's code
+LONGEST_SECONDS = 6 * 3600.0  # of a worker: as long as a job of GitHub's runners may take
 JOB_FILE, ANSWER_FILE = "job.json", "result.json"
 _DIAGNOSTIC_ID = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _MAX_ERRORS, _MAX_TEXT_LENGTH, _MAX_LOCATION = (
@@ -227,13 +228,13 @@ def run_worker(
     job: Any,
     folder: Path,
     *,
-    timeout: float | None,
+    timeout: float = LONGEST_SECONDS,
     interpreter: Interpreter = CURRENT_INTERPRETER,
     descriptor: int | None = None,
 ) -> process.ProcessResult:
     """Run `module.main(job file)` in a new process in `folder`; `read_answer` then reads its answer.
 
-    A fresh process inherits `descriptor`, and a forked one inherits none.
+    It is ended after `timeout` seconds. A fresh process inherits `descriptor`, and a forked one inherits none.
 
     A job with only library code (`is_library_only`) is forked from a template process, if the platform supports it. For
     every other job, the template is ended first and a fresh process starts.

@@ -303,7 +303,7 @@ from mlops_ci.training.workers import protocol
 class Job:
     is_library_only: bool
 
-protocol.run_worker("tests.support.stay", Job(sys.argv[2] == "forked"), Path(sys.argv[1]), timeout=None)
+protocol.run_worker("tests.support.stay", Job(sys.argv[2] == "forked"), Path(sys.argv[1]))
 """
 
 
