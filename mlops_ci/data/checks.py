@@ -39,7 +39,7 @@ from mlops_ci.data.row_rules import (
     unique_rules,
 )
 from mlops_ci.spec.located_spec import LocatedSpec
-from mlops_ci.spec.personal_data import PII_MASK, personal_columns
+from mlops_ci.spec.personal_data import PII_MASK, is_personal_column, personal_columns
 from mlops_ci.spec.spec_types import CheckSpec, ColumnSpec, DatasetSpec
 from mlops_ci.spec.yaml.document import Pointer
 
@@ -314,7 +314,7 @@ def _evaluate_freshness(answer: CheckOutcome, spec: DatasetSpec, now: datetime) 
         age = now.astimezone(UTC).replace(tzinfo=None) - _moment(answer.newest)
         passed = age <= parse_duration(check.max_age or "0s")
         observed = f"newest is {answer.newest}, {pluralize(max(age.days, 0), 'day')} old"
-        if check.column in personal_columns(spec):  # its age tells the value, too
+        if is_personal_column(spec, check.column):  # its age tells the value, too
             observed = f"newest is {PII_MASK}, {'not too old' if passed else 'too old'}"
     message = f"the data are stale: {observed}; the limit is {check.max_age}"
     return replace(answer, message=message, result=replace(answer.result, observed=observed, passed=passed))

@@ -14,7 +14,7 @@ from mlops_ci.data.engines.duckdb import Table
 from mlops_ci.data.profile import TableMeasures, displayable_value
 from mlops_ci.data.row_rules import pluralize
 from mlops_ci.data.text_obstacles import TextObstacle, find_text_obstacles, fitting_time_formats
-from mlops_ci.spec.personal_data import PII_MASK, personal_columns
+from mlops_ci.spec.personal_data import PII_MASK, is_personal_column
 from mlops_ci.spec.source_options import yaml_options, yaml_scalar
 from mlops_ci.spec.source_types import SourceSpec
 from mlops_ci.spec.spec_types import ColumnSpec, DatasetSpec
@@ -33,7 +33,7 @@ def type_outcomes(table: Table, spec: DatasetSpec, measures: TableMeasures) -> I
         fits = is_empty or actual == wanted or (wanted == "number" and actual == "integer")
         help = "correct the data, or change the declared type"
         if mismatch := table.type_mismatches.get(name):
-            example = PII_MASK if name in personal_columns(spec) else displayable_value(mismatch.example)
+            example = PII_MASK if is_personal_column(spec, name) else displayable_value(mismatch.example)
             values = "1 value is" if mismatch.count == 1 else f"{mismatch.count:,} values are"
             if column.format:
                 help = f"correct the data, or the format '{column.format}'"
@@ -58,7 +58,7 @@ def number_outcomes(table: Table, spec: DatasetSpec) -> Iterator[CheckOutcome]:
         if type == "string" and spec.columns.get(name, ColumnSpec()).expected_type is None
     ]
     for obstacle in find_text_obstacles(table, source, undeclared):
-        is_private = obstacle.column in personal_columns(spec)
+        is_private = is_personal_column(spec, obstacle.column)
         kind = "numbers" if obstacle.type == "number" else "dates"
         what = _describe_obstacle(obstacle, is_private)
         yield CheckOutcome(
@@ -113,7 +113,7 @@ def order_note(format: str) -> str:
 def _time_message(table: Table, spec: DatasetSpec, name: str) -> str:
     column = column_sql(name)
     example = table.connection.execute(f"SELECT min({column}) FROM cells WHERE {column} <> ''").fetchall()[0][0]
-    shown = PII_MASK if name in personal_columns(spec) else displayable_value(example)
+    shown = PII_MASK if is_personal_column(spec, name) else displayable_value(example)
     return f"the time column '{displayable_value(name)}' is text such as '{shown}', and text does not sort as time"
 
 
@@ -159,4 +159,4 @@ def _nulls_help(table: Table, spec: DatasetSpec, name: str) -> str | None:
     if not isinstance(source, SourceSpec) or source.type == "parquet" or table.types[name] != "string":
         return None
     found = find_text_obstacles(table, source, [name])
-    return _obstacle_help(table, found[0], source, name in personal_columns(spec)) if found else None
+    return _obstacle_help(table, found[0], source, is_personal_column(spec, name)) if found else None

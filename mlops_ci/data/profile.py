@@ -17,7 +17,7 @@ from mlops_ci.core.records.training_run import ColumnProfile
 from mlops_ci.data.column_types import EMPTY_TYPE, OTHER_TYPE, batch_columns, column_alias, column_sql
 from mlops_ci.data.engines.duckdb import Table
 from mlops_ci.data.row_rules import RowRule, UniqueRule
-from mlops_ci.spec.personal_data import PII_MASK, personal_columns
+from mlops_ci.spec.personal_data import PII_MASK, is_personal_column
 from mlops_ci.spec.spec_types import DatasetSpec
 
 MAX_SAMPLE_ROWS = 5
@@ -181,7 +181,7 @@ def _column_profile(index: int, name: str, table: Table, spec: DatasetSpec, answ
     declared = spec.columns[name].type if name in spec.columns else None
     if nulls == answer["rows"] or type == EMPTY_TYPE:  # a column without values does not show its type
         return ColumnProfile(name, declared or ("string" if type in (EMPTY_TYPE, OTHER_TYPE) else type), nulls)
-    if name in personal_columns(spec):
+    if is_personal_column(spec, name):
         return ColumnProfile(name, type, nulls)
     least, most, mean, std = (answer.get(f"{what} {index}") for what in ("min", "max", "mean", "std"))
     return ColumnProfile(

@@ -18,7 +18,7 @@ from mlops_ci.data.checks import evaluate_checks, run_checks
 from mlops_ci.data.engines.duckdb import open_table
 from mlops_ci.data.sources.table import open_source, plugin_versions
 from mlops_ci.spec.located_spec import LocatedSpec
-from mlops_ci.spec.personal_data import personal_columns
+from mlops_ci.spec.personal_data import is_personal_column
 from mlops_ci.spec.spec_types import DatasetSpec
 
 
@@ -77,7 +77,7 @@ def _missing_key_warning(dataset: LocatedSpec[DatasetSpec]) -> tuple[Diagnostic,
 def _is_cacheable(outcome: CheckOutcome, spec: DatasetSpec) -> bool:
     if outcome.id == "check-sql-limit":  # it is about this machine and this moment, not about the data
         return False
-    return not (outcome.newest and outcome.result.column in personal_columns(spec))  # the newest value is one person's
+    return not (outcome.newest and is_personal_column(spec, outcome.result.column))  # the newest value is one person's
 
 
 def _scan_dataset(root: Path, spec: DatasetSpec, files: tuple[FileDigest, ...]) -> DatasetScan:

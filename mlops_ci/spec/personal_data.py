@@ -23,6 +23,11 @@ def personal_columns(spec: DatasetSpec) -> frozenset[str]:
     return frozenset(name for name, column in spec.columns.items() if is_personal(column))
 
 
+def is_personal_column(spec: DatasetSpec, name: str | None) -> bool:
+    """Return whether a column of a dataset is declared as personal data."""
+    return name is not None and name in spec.columns and is_personal(spec.columns[name])
+
+
 def is_telling(label: str | int | bool) -> bool:
     """Return whether a label of a personal column may name one person: a text or a long number."""
     return isinstance(label, str) or len(str(abs(label))) >= LONG_NUMBER
