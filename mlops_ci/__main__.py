@@ -35,7 +35,7 @@ def main() -> None:
             os._exit(code)  # skips freeing every event, which takes as long as reading them
         gc.enable()
     # specs and records are trees: searching them for reference cycles takes a fifth of the reading time
-    gc.set_threshold(50_000)
+    gc.set_threshold(50_000, 10, 100)
 
     watch_signals()
     from mlops_ci.cli.main import run_command_line

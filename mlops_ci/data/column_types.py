@@ -115,7 +115,7 @@ def parsed_value_sql(column: str, sql_type: str) -> str:
         return f"timezone('UTC', CAST({value} AS {sql_type.replace('TIMESTAMP', 'TIMESTAMPTZ')}))"
     if sql_type.startswith("DECIMAL"):
         value = f"CASE WHEN lower({value}) <> 'nan' THEN {value} END"
-    return _canonical_value_sql(f"CAST({value} AS {sql_type})", sql_type)
+    return canonical_value_sql(f"CAST({value} AS {sql_type})", sql_type)
 
 
 def converted_value_sql(column: str, sql_type: str, target: str, refusal: str) -> str:
@@ -137,7 +137,7 @@ def converted_value_sql(column: str, sql_type: str, target: str, refusal: str) -
         kept = f"{value} IS NOT NULL"
     elif target == "HUGEINT":
         value = f"CAST({column} AS HUGEINT)"
-    return _canonical_value_sql(
+    return canonical_value_sql(
         _exact_sql(column, value, kept, refusal) if kept else f"CAST({column} AS {target})", target
     )
 
@@ -146,6 +146,6 @@ def _exact_sql(column: str, value: str, kept: str, refusal: str) -> str:
     return f"CASE WHEN {column} IS NULL OR {kept} THEN {value} ELSE error({quote_literal(refusal)}) END"
 
 
-def _canonical_value_sql(value: str, sql_type: str) -> str:
-    # NaN becomes a missing value, and minus zero becomes zero
-    return f"CASE WHEN NOT isnan({value}) THEN {value} + 0.0 END" if sql_type == "DOUBLE" else value
+def canonical_value_sql(value: str, sql_type: str) -> str:
+    """Return SQL that makes NaN a missing value, and minus zero zero."""
+    return f"nullif({value} + 0.0, 'nan'::DOUBLE)" if sql_type == "DOUBLE" else value

@@ -80,15 +80,10 @@ def _ask_facts(table: Table, names: Sequence[str]) -> Iterator[Sequence[Any]]:
         rows, *facts = table.fetch_rows(table.relation(names).aggregate(f"count(*), {', '.join(expressions)}"))[0]
         yield from ((rows, *some) for some in zip(*[iter(facts)] * 5, strict=True))
         return
-    values = f"[{', '.join(map(column_sql, names))}]"
-    answer = table.fetch_rows(
-        table.relation(names).query(
-            "asked",
-            f"SELECT count(*), {', '.join(_summary_sql('value', table.types[names[0]]))} FROM "
-            f"(SELECT unnest({values}) AS value, unnest(range({len(names)})) AS place FROM asked) GROUP BY place ORDER BY place",
-        )
-    )
-    yield from answer
+    asked = ", ".join(_summary_sql("value", table.types[names[0]]))
+    values = f"unnest([{', '.join(map(column_sql, names))}]) AS value, unnest(range({len(names)})) AS place"
+    below = f"SELECT {values} FROM ({table.rows_sql(names)})"
+    yield from table.fetch_rows(f"SELECT count(*), {asked} FROM ({below}) GROUP BY place ORDER BY place")
 
 
 def _summary_sql(column: str, type: str) -> tuple[str, ...]:

@@ -94,7 +94,8 @@ def _read_headers(files: Sequence[CsvFile]) -> dict[str, tuple[str, ...]]:
 def _fields_sql(files: Sequence[CsvFile], header: tuple[str, ...], names: tuple[str, ...]) -> str:
     """Return SQL for the fields, as text, of files of one source that have the same header."""
     source = files[0].source
-    fields = ", ".join(f"{field_sql(f'c{header.index(name)}', source)} AS {column_sql(name)}" for name in names)
+    places = {name: place for place, name in enumerate(header)}
+    fields = ", ".join(f"{field_sql(f'c{places[name]}', source)} AS {column_sql(name)}" for name in names)
     paths = ", ".join(quote_literal(str(file.path.resolve())) for file in files)
     return f"SELECT {fields} FROM read_csv([{paths}], {duckdb_csv_options(len(header), source)})"
 
@@ -152,7 +153,7 @@ def _guess_csv_types(connection: Any, columns: Sequence[WrittenColumn]) -> dict[
         filled |= zip([column.name for column in batch], zip(answer[::2], answer[1::2], strict=True), strict=True)
     # a type that does not fit the first rows fits no column: most columns need one test of all rows, not one of each type
     possible = {column.name: column.possible_types if filled[column.name][0] else () for column in columns}
-    first = examine_first_rows(connection, columns, "FROM raw")
+    first = examine_first_rows(connection, columns, "raw")
     left = {
         column.name: [type for type in possible[column.name] if type in first[column.name].types] for column in columns
     }

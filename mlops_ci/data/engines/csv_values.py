@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mlops_ci.data.column_types import SQL_TYPES, TYPE_TEST_SQL, column_sql, parsed_value_sql
+from mlops_ci.data.column_types import SQL_TYPES, TYPE_TEST_SQL, canonical_value_sql, column_sql, parsed_value_sql
 from mlops_ci.data.engines.csv_precision import EXACT_DIGITS, suspect_sql
 from mlops_ci.data.engines.written_values import WrittenColumn
 from mlops_ci.spec.spec_types import ColumnSpec
@@ -41,12 +41,12 @@ def read_values(
     """
     import duckdb
 
-    is_wide, fields = len(columns) > MAX_TESTED_COLUMNS, rows
+    is_wide, fields = len(columns) > MAX_TESTED_COLUMNS, f"({rows})"
     types: dict[str, str] = {name: type for name in columns if (type := declared[name].expected_type) is not None}
     try:
         if is_wide:  # several queries read the fields
             connection.execute(f"CREATE TABLE fields AS {rows}")
-            fields = "FROM fields"
+            fields = "fields"
         if undeclared := [column for name, column in columns.items() if name not in types]:
             first = examine_first_rows(connection, undeclared, fields)
             if not all(fields.has_values for fields in first.values()):
@@ -56,7 +56,8 @@ def read_values(
         if is_wide:
             _test_below_each_other(connection, columns, types, fields)
             connection.execute("DROP TABLE fields")  # it and the values would take 100 MB more for 2,000 columns
-        connection.execute(f"CREATE TABLE cells AS {_values_sql(rows, columns, types, tested=is_wide)}")
+        values = (_tested_values_sql if is_wide else _values_sql)(rows, columns, types)
+        connection.execute(f"CREATE TABLE cells AS {values}")
     except duckdb.InterruptException:
         raise
     except duckdb.Error:
@@ -67,8 +68,8 @@ def read_values(
     return {name: types[name] for name in columns}
 
 
-def examine_first_rows(connection: Any, columns: Sequence[WrittenColumn], rows: str) -> dict[str, FirstFields]:
-    """Return what the first fields of each column say; `rows` is SQL for fields as text.
+def examine_first_rows(connection: Any, columns: Sequence[WrittenColumn], fields: str) -> dict[str, FirstFields]:
+    """Return what the first fields of each column say; `fields` is a table with the fields as text, or a query in brackets.
 
     The fields of columns that are written alike are tested below each other: the time to plan a query grows with the
     number of its expressions.
@@ -77,7 +78,8 @@ def examine_first_rows(connection: Any, columns: Sequence[WrittenColumn], rows: 
     for group in _group_by(columns, lambda column: (column.time_format, column.json_kinds)):
         one = replace(group[0], name=_FIELD)
         tests = "".join(f", count(*) FILTER (WHERE {one.mismatch_sql(type)})" for type in one.possible_types)
-        first = _below_each_other_sql(group, f"SELECT * FROM ({rows}) LIMIT {FIRST_ROWS}")
+        names = [column.name for column in group]
+        first = _below_each_other_sql(group, f"(SELECT {_names_sql(names)} FROM {fields} LIMIT {FIRST_ROWS})")
         answer = connection.execute(
             f"SELECT place, count(nullif({column_sql(_FIELD)}, '')){tests} FROM ({first}) GROUP BY place"
         ).fetchall()
@@ -88,7 +90,7 @@ def examine_first_rows(connection: Any, columns: Sequence[WrittenColumn], rows: 
 
 
 def _test_below_each_other(
-    connection: Any, columns: Mapping[str, WrittenColumn], types: Mapping[str, str], rows: str
+    connection: Any, columns: Mapping[str, WrittenColumn], types: Mapping[str, str], fields: str
 ) -> None:
     """Raise DuckDB's error when a field is unfit for its column's type.
 
@@ -97,8 +99,7 @@ def _test_below_each_other(
     for group in _group_by(columns.values(), lambda column: (types[column.name], column.time_format)):
         one, type = replace(group[0], name=_FIELD), types[group[0].name]
         if type in TYPE_TEST_SQL:
-            fields = _below_each_other_sql(group, rows)
-            values = _values_sql(fields, {_FIELD: one}, {_FIELD: type}, tested=False)
+            values = _values_sql(_below_each_other_sql(group, fields), {_FIELD: one}, {_FIELD: type})
             connection.execute(f"SELECT count({column_sql(_FIELD)}) FROM ({values})").fetchall()
 
 
@@ -112,14 +113,18 @@ def _group_by(
     return [group[at : at + _COLUMNS_BELOW] for group in groups.values() for at in range(0, len(group), _COLUMNS_BELOW)]
 
 
-def _below_each_other_sql(columns: Sequence[WrittenColumn], rows: str) -> str:
+def _below_each_other_sql(columns: Sequence[WrittenColumn], fields: str) -> str:
     """Return SQL for a row for each field of the columns, with the place of its column among them."""
-    fields = ", ".join(column_sql(column.name) for column in columns)
-    return f"SELECT unnest([{fields}]) AS {column_sql(_FIELD)}, unnest(range({len(columns)})) AS place FROM ({rows})"
+    names = _names_sql(column.name for column in columns)
+    return f"SELECT unnest([{names}]) AS {column_sql(_FIELD)}, unnest(range({len(columns)})) AS place FROM {fields}"
 
 
-def _values_sql(rows: str, columns: Mapping[str, WrittenColumn], types: Mapping[str, str], *, tested: bool) -> str:
-    """Return SQL for the values of fields. Unless they are tested, it fails on one that is unfit.
+def _names_sql(names: Iterable[str]) -> str:
+    return ", ".join(map(column_sql, names))
+
+
+def _values_sql(rows: str, columns: Mapping[str, WrittenColumn], types: Mapping[str, str]) -> str:
+    """Return SQL for the values of fields; it fails on one that is unfit.
 
     A field is unfit if it is no value of its column's type, or one that the usual DuckDB type may not hold exactly.
     """
@@ -128,13 +133,13 @@ def _values_sql(rows: str, columns: Mapping[str, WrittenColumn], types: Mapping[
         type, text, cast = types[name], f"t{index}", f"v{index}"
         plain = column.plain_text_sql(type)
         casts.append(text)
-        if type in _TESTED_CASTS:
+        if type in _CASTS:
             # a level of its own, since the engine would compute the cast at each place that names it
             casts.append(f"TRY_CAST({text} AS {SQL_TYPES[type]}) AS {cast}")
-            value = (_TESTED_CASTS if tested else _CASTS)[type].replace("{t}", text).replace("{v}", cast)
+            value = _CASTS[type].replace("{t}", text).replace("{v}", cast)
         else:
             value = parsed_value_sql(text, SQL_TYPES[type])
-            if type in TYPE_TEST_SQL and not tested:
+            if type in TYPE_TEST_SQL:
                 plain = f"CASE WHEN {column.mismatch_sql(type)} THEN {_UNFIT} ELSE {plain} END"
                 suspect = suspect_sql(text, type)
                 value = f"CASE WHEN {suspect} THEN {_UNFIT} ELSE {value} END" if suspect else value
@@ -143,14 +148,28 @@ def _values_sql(rows: str, columns: Mapping[str, WrittenColumn], types: Mapping[
     return f"SELECT {', '.join(values)} FROM (SELECT {', '.join(casts)} FROM (SELECT {', '.join(texts)} FROM ({rows})))"
 
 
+def _tested_values_sql(rows: str, columns: Mapping[str, WrittenColumn], types: Mapping[str, str]) -> str:
+    """Return SQL for the values of fields that are none of them unfit.
+
+    It has one level: the time to plan several grows with the square of the columns.
+    """
+    values = []
+    for name, column in columns.items():
+        type, plain = types[name], column.plain_text_sql(types[name])
+        # TRY_CAST needs no test for an empty text
+        number = canonical_value_sql(f"TRY_CAST({plain} AS {SQL_TYPES[type]})", SQL_TYPES[type])
+        value = number if type in _CASTS else parsed_value_sql(plain, SQL_TYPES[type])
+        values.append(f"{value} AS {column_sql(name)}")
+    return f"SELECT {', '.join(values)} FROM ({rows})"
+
+
 # Most columns of large tables are numbers, and a pattern costs more than a cast. `{t}` is the text and `{v}` its cast
-_TESTED_CASTS = {"integer": "{v}", "number": "CASE WHEN NOT isnan({v}) THEN {v} + 0.0 END"}
 _CASTS = {
     "integer": f"CASE WHEN {{v}}::VARCHAR = {{t}} THEN {{v}} WHEN {{t}} <> '' THEN {_UNFIT} END",
     # a text that the cast writes again is a number, and none of its digits is lost
     "number": (
         f"CASE WHEN CASE WHEN strlen({{t}}) > {EXACT_DIGITS} THEN {{v}}::VARCHAR = {{t}} "
         f"ELSE {{v}} IS NOT NULL AND {TYPE_TEST_SQL['number'].replace('{v}', '{t}')} END "
-        f"THEN {_TESTED_CASTS['number']} WHEN {{t}} <> '' THEN {_UNFIT} END"
+        f"THEN CASE WHEN NOT isnan({{v}}) THEN {{v}} + 0.0 END WHEN {{t}} <> '' THEN {_UNFIT} END"
     ),
 }

@@ -60,10 +60,14 @@ class Table:
 
     def relation(self, names: Iterable[str] = ()) -> Any:
         """Return the rows as a DuckDB relation whose columns have aliases (see `column_alias`): all columns, or `names`."""
+        return self.connection.sql(self.rows_sql(names))
+
+    def rows_sql(self, names: Iterable[str] = ()) -> str:
+        """Return the query of `relation`: a wide table plans a query of SQL in a third of the time of a relation's."""
         wanted = tuple(names)
         views = {self.narrow_views.get(name, "cells") for name in wanted}
         view = views.pop() if len(views) == 1 else "cells"
-        return self.connection.sql(f"SELECT {', '.join(map(column_sql, wanted)) or '*'} FROM {view}")
+        return f"SELECT {', '.join(map(column_sql, wanted)) or '*'} FROM {view}"
 
     def named_relation(self) -> Any:
         """Return the rows as the user's SQL and plugins see them: the view `data`, whose columns have their own names.
@@ -103,10 +107,11 @@ class Table:
             self.written_files.clear()
         self.written_files[query] = path.read_bytes()
 
-    def fetch_rows(self, relation: Any) -> list[tuple[Any, ...]]:
-        """Run a relation as one query and return its rows; raises Findings `data-unreadable` for a damaged file."""
+    def fetch_rows(self, query: Any) -> list[tuple[Any, ...]]:
+        """Run a query, a relation or SQL, and return its rows; raises Findings `data-unreadable` for a damaged file."""
         with translate_duckdb_errors("the data"):
-            return list(relation.fetchall())
+            run = self.connection.execute(query) if isinstance(query, str) else query
+            return list(run.fetchall())
 
 
 @dataclass(frozen=True)

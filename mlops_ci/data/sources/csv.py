@@ -25,6 +25,8 @@ from mlops_ci.spec.source_types import SourceSpec
 
 _HEADER_BYTES = 1 << 20
 _ROW_BYTES = 16 << 20
+# each thread of DuckDB takes memory for 2,048 rows, and reads a buffer: fewer rows of a wider table
+_PARALLEL_COLUMNS = 2_000
 DELIMITERS = {",": "','", ";": "';'", "\t": '"\\t"', "|": "'|'"}  # as written in YAML
 _INDEX_NAME = re.compile(r"Unnamed: ?0")  # the name that pandas gives to a column without one
 _NUMERIC = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -146,7 +148,8 @@ def duckdb_csv_options(columns: int, source: SourceSpec) -> str:
         f"delim = {quote_literal(source.delimiter)}, quote = '\"', escape = '\"', "
         f"columns = {{{names}}}, strict_mode = true, null_padding = false, allow_quoted_nulls = false, "
         "compression = 'none', hive_partitioning = false, encoding = 'utf-8', "
-        f"max_line_size = {_ROW_BYTES}, buffer_size = {2 * _ROW_BYTES}"
+        f"max_line_size = {_ROW_BYTES}, buffer_size = {2 * _ROW_BYTES}, "
+        f"parallel = {'true' if columns <= _PARALLEL_COLUMNS else 'false'}"
     )
 
 
