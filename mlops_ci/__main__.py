@@ -36,7 +36,7 @@ def main() -> None:
         gc.enable()
     # specs and records are trees: searching them for reference cycles takes a fifth of the reading time, and all of them
     # after each batch of a wide table a tenth of a check
-    gc.set_threshold(50_000, 10, 100)
+    gc.set_threshold(50_000, 10, 30)
 
     watch_signals()
     from mlops_ci.cli.main import run_command_line
