@@ -26,7 +26,7 @@ from mlops_ci.spec.source_types import SourceSpec
 _HEADER_BYTES = 1 << 20
 _ROW_BYTES = 16 << 20
 # each thread of DuckDB takes memory for 2,048 rows, and reads a buffer: fewer rows of a wider table
-_PARALLEL_COLUMNS = 2_000
+_PARALLEL_COLUMNS = 4_000
 DELIMITERS = {",": "','", ";": "';'", "\t": '"\\t"', "|": "'|'"}  # as written in YAML
 _INDEX_NAME = re.compile(r"Unnamed: ?0")  # the name that pandas gives to a column without one
 _NUMERIC = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
