@@ -13,10 +13,10 @@ from mlops_ci.core.results.impact import AffectedReport
 from mlops_ci.core.results.queries import DiffReport
 from mlops_ci.core.results.simulation import SelftestReport
 from mlops_ci.reports import doctor, escaping, impact, sections, sentences, simulation
+from mlops_ci.reports.gate import holdout_question_line, requirement_rows, requirements_header
 from mlops_ci.reports.layout import Block, fit_blocks
 from mlops_ci.reports.queries import diff_markdown
 from mlops_ci.reports.sections import VERDICT_MARKS
-from mlops_ci.reports.text import holdout_question_line, requirement_rows, requirements_header
 from mlops_ci.reports.verdict import gate_report_sentence
 
 _OMISSION_NOTE = "_Some parts are omitted to keep this short: the JSON result has everything._"

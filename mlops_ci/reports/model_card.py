@@ -15,8 +15,8 @@ from mlops_ci.core.records.comparison import Comparison
 from mlops_ci.core.records.events import Release
 from mlops_ci.core.records.training_run import TrainingRun
 from mlops_ci.reports import escaping, formatting, sections, sentences
+from mlops_ci.reports.gate import holdout_question_line
 from mlops_ci.reports.layout import Block, bullet_list, fit_blocks, limited_table
-from mlops_ci.reports.text import holdout_question_line
 
 MODEL_CARD_MAX_BYTES = 100_000  # bytes: GitHub takes 125,000 characters
 _NOT_RECORDED = "_Not recorded._"

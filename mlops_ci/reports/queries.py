@@ -10,11 +10,13 @@ from typing import Any
 from mlops_ci.core.records.comparison import MetricValue
 from mlops_ci.core.records.events import Approval
 from mlops_ci.core.results.queries import (
+    AuditReport,
     DiffReport,
     DiffSide,
     FieldChange,
     MetricChange,
     ModelRuns,
+    ReproduceReport,
     RunningVersion,
     RunRow,
     RunsReport,
@@ -222,3 +224,48 @@ def _format_minute(on: str) -> str:
     """Return a record's time to the minute; any other text is returned unchanged."""
     found = re.fullmatch(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d):\d\d\+00:00", on)
     return f"{found.group(1)} {found.group(2)} UTC" if found else on
+
+
+def reproduce_lines(report: ReproduceReport) -> Iterator[str]:
+    """Yield whether a release was reproduced, and the causes if it was not."""
+    yield f"{report.release}: {report.state}"
+    yield f"  commit       {report.commit[:10]}"
+    yield f"  recorded     {report.recorded}"
+    yield from (f"  reproduced   {digest}" for digest in report.reproduced)
+    if report.compared == "predictions":
+        apart = f"{report.changed:,} changed; the other predictions differ by at most {report.difference:.2g} (tolerance {report.tolerance:g})"
+        yield f"  predictions  {formatting.format_count(report.rows, 'golden row')}: {apart}"
+    if report.used is not None:
+        how = f"built by {report.used.built_by}" if report.used.built_by else "the current one"
+        here = report.used.environment
+        yield f"  environment  {how}: Python {here.python}, {formatting.format_count(len(here.packages), 'recorded package')}"
+    for cause in report.causes:
+        yield f"  {cause.kind}: {cause.sentence}"
+        rows = [(one.what, one.recorded or "-", one.found or "-") for one in cause.evidence]
+        if rows:
+            yield formatting.text_table(("", "recorded", "found"), rows, "    ")
+    yield f"  {report.seconds:.1f} s"
+
+
+def audit_lines(report: AuditReport) -> Iterator[str]:
+    """Yield what was verified, and the heads of the logs."""
+    at = f"branch {report.branch} at {report.commit}" if report.commit else "no branch"
+    yield f"verified against {at}:"
+    yield (
+        f"  {formatting.format_count(report.events, 'event')} of {formatting.format_count(len(report.models), 'model')},"
+        f" {formatting.format_count(report.signatures, 'signature')}, {formatting.format_count(report.approvals, 'approval')}, {formatting.format_count(report.manifests, 'manifest')}"
+    )
+    yield (
+        f"  {formatting.format_count(report.runs, 'released run')} with {formatting.format_count(report.files, 'model file')}"
+        f" ({report.bytes:,} bytes read)"
+    )
+    if report.external_files:
+        yield f"  {formatting.format_count(report.external_files, 'model file')} at a URL, not read: `mlops-ci fetch` verifies them"
+    rows = [(item.model, str(item.events), str(item.versions), item.head or "-") for item in report.models]
+    if rows:
+        yield ""
+        yield formatting.text_table(("model", "events", "versions", "head of the log (keep it for --since)"), rows)
+    if report.ledgers:
+        ledger_rows = [(item.ref, str(item.questions), item.head) for item in report.ledgers]
+        yield ""
+        yield formatting.text_table(("ledger", "evaluations", "head (keep it for --since)"), ledger_rows)

@@ -178,5 +178,7 @@ def test_a_release_made_again_is_shown_with_what_was_compared_and_what_has_moved
 def test_every_report_has_a_writer() -> None:
     names = [module.name for module in pkgutil.iter_modules(results.__path__)]
     modules = [importlib.import_module(f"mlops_ci.core.results.{name}") for name in names]
-    reports = {kind for module in modules for name, kind in vars(module).items() if name.endswith("Report")}
+    reports = {name for module in modules for name in vars(module) if name.endswith("Report")}
     assert reports == set(text._WRITERS)
+    places = [place.split(".") for place in text._WRITERS.values()]
+    assert all(callable(vars(importlib.import_module(f"mlops_ci.reports.{module}"))[name]) for module, name in places)
