@@ -7,7 +7,8 @@ from dataclasses import replace
 from mlops_ci.core.errors import Findings, UsageProblem
 from mlops_ci.core.plan import Outcome, Plan
 from mlops_ci.core.planned_writes import CreateTag, Push
-from mlops_ci.core.records.events import ApprovalStatement, EventRef
+from mlops_ci.core.records.base import EventRef
+from mlops_ci.core.records.events import ApprovalStatement
 from mlops_ci.core.results.lifecycle import ApproveReport
 from mlops_ci.core.verbs import ENVIRONMENT_OPTION, REASON_OPTION, Option, Verb
 from mlops_ci.deployment.assignment import (

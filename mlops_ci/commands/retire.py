@@ -10,8 +10,8 @@ from mlops_ci.core.codec import encode
 from mlops_ci.core.errors import Findings, UsageProblem
 from mlops_ci.core.plan import Outcome, Plan
 from mlops_ci.core.planned_writes import AppendLog, CreateTag, PlannedWrite, Push, tag_placeholder
-from mlops_ci.core.records.base import FileDigest
-from mlops_ci.core.records.events import Assignment, EventRef, Retirement
+from mlops_ci.core.records.base import EventRef, FileDigest
+from mlops_ci.core.records.events import Assignment, Retirement
 from mlops_ci.core.results.lifecycle import RetireReport
 from mlops_ci.core.verbs import MODEL_OPTION, REQUIRED_REASON_OPTION, Option, Verb
 from mlops_ci.deployment.manifest_branch import (

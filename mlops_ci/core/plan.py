@@ -11,7 +11,7 @@ from mlops_ci.core.errors import Exit
 
 if TYPE_CHECKING:  # queries write nothing
     from mlops_ci.core.planned_writes import PlannedWrite
-    from mlops_ci.core.records.events import EventRef
+    from mlops_ci.core.records.base import EventRef
 
 R = TypeVar("R")
 

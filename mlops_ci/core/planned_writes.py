@@ -9,8 +9,7 @@ from typing import Any
 
 from mlops_ci.core import notifications
 from mlops_ci.core.notifications import Notification
-from mlops_ci.core.records.base import FileDigest
-from mlops_ci.core.records.events import EventRef
+from mlops_ci.core.records.base import EventRef, FileDigest
 from mlops_ci.core.records.training_run import Fit
 from mlops_ci.core.signers import Signing
 

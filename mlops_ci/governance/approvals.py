@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mlops_ci.core.codec import DecodeError
-from mlops_ci.core.records.events import Approval, ApprovalStatement, EventRef
+from mlops_ci.core.records.base import EventRef
+from mlops_ci.core.records.events import Approval, ApprovalStatement
 from mlops_ci.core.signers import Signing
 from mlops_ci.registry.events import Event
 from mlops_ci.registry.statement import decode_approval, parse_statement

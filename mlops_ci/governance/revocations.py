@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from mlops_ci.core.diagnostics import Diagnostic, Location, Severity
 from mlops_ci.core.errors import Findings, UsageProblem
-from mlops_ci.core.records.events import Assignment, EventRef
+from mlops_ci.core.records.base import EventRef
+from mlops_ci.core.records.events import Assignment
 from mlops_ci.registry.events import Event
 from mlops_ci.registry.state import ModelState
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from mlops_ci.repository.ref_listing import TAG_PREFIX
 
 if TYPE_CHECKING:  # records are imported when the first one is read: listings need none
-    from mlops_ci.core.records.events import EventRef
+    from mlops_ci.core.records.base import EventRef
     from mlops_ci.registry.statement import EventRecord
 
 EventKind = Literal["release", "deregistration", "assignment", "unassignment", "deprecation"]
@@ -71,7 +71,7 @@ class Event(NamedTuple):
     @property
     def ref(self) -> EventRef:
         """The tag's name and object id."""
-        from mlops_ci.core.records.events import EventRef
+        from mlops_ci.core.records.base import EventRef
 
         return EventRef(self.name, self.oid)
 

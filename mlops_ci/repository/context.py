@@ -10,8 +10,7 @@ from typing import Any
 
 from mlops_ci.core.choices import Trust
 from mlops_ci.core.ci_job import CiJob
-from mlops_ci.core.records.base import ProjectRef
-from mlops_ci.core.records.events import Provenance
+from mlops_ci.core.records.base import ProjectRef, Provenance
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.git_values import Person
 from mlops_ci.spec.load import Specs

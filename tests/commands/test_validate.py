@@ -10,7 +10,7 @@ import pytest
 
 from mlops_ci.commands.validate import validate
 from mlops_ci.core.errors import Exit
-from mlops_ci.core.records.events import Provenance
+from mlops_ci.core.records.base import Provenance
 from mlops_ci.core.results.gate import ValidateReport
 from mlops_ci.repository.context import Context
 from tests.support.examples import cases, lay_out

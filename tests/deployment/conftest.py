@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from mlops_ci.core.records.base import FileDigest, ProjectRef
-from mlops_ci.core.records.events import DataRef, GateEvidence, Provenance, Release
+from mlops_ci.core.records.base import FileDigest, ProjectRef, Provenance
+from mlops_ci.core.records.events import DataRef, GateEvidence, Release
 from mlops_ci.core.records.training_run import ModelFormat
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mlops_ci.core.records.events import Provenance, Release
+from mlops_ci.core.records.base import Provenance
+from mlops_ci.core.records.events import Release
 from mlops_ci.evaluation.candidates.candidate import Candidate, identify_candidate, read_data
 from mlops_ci.registry.events import Event
 from mlops_ci.registry.state import ModelState

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from mlops_ci.core.records.events import ApprovalStatement, EventRef
+from mlops_ci.core.records.base import EventRef
+from mlops_ci.core.records.events import ApprovalStatement
 from mlops_ci.governance.approvals import ApprovalCount, ExcludedApprover, SignedApproval, count_approvals
 from mlops_ci.registry.events import Event
 from mlops_ci.registry.state import fold_refs

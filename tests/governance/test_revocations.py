@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from mlops_ci.core.errors import Findings, UsageProblem
-from mlops_ci.core.records.events import EventRef
+from mlops_ci.core.records.base import EventRef
 from mlops_ci.governance.revocations import find_override, require_reason, revocation_warnings
 from mlops_ci.registry.state import ModelState, fold_refs
 from tests.support.registry_samples import RELEASE, assignment, plain_tag, tag

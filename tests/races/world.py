@@ -22,8 +22,9 @@ from mlops_ci.core.digest import canonical_json, digest_bytes
 from mlops_ci.core.errors import Exit
 from mlops_ci.core.plan import Plan
 from mlops_ci.core.planned_writes import StoreRun
+from mlops_ci.core.records.base import Provenance
 from mlops_ci.core.records.comparison import Comparison
-from mlops_ci.core.records.events import Assignment, Provenance, Release
+from mlops_ci.core.records.events import Assignment, Release
 from mlops_ci.core.records.training_run import TrainingRun
 from mlops_ci.evaluation.candidates.candidate import identify_candidate, read_data
 from mlops_ci.evaluation.candidates.opponents import Opponents, find_champion

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_ci.core.records.events import Assignment, EventRef, Release
+from mlops_ci.core.records.base import EventRef
+from mlops_ci.core.records.events import Assignment, Release
 from mlops_ci.registry.state import ModelState, fold_refs
 from mlops_ci.repository.refs import Ref
 from tests.support.registry_samples import RELEASE, assignment, tag

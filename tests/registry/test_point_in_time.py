@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_ci.core.errors import UsageProblem
-from mlops_ci.core.records.events import EventRef
+from mlops_ci.core.records.base import EventRef
 from mlops_ci.registry.point_in_time import state_at
 from mlops_ci.registry.state import RegistryState, fold_refs
 from mlops_ci.repository.git import Repository

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_ci.core.errors import Findings, UsageProblem
-from mlops_ci.core.records.events import EventRef
+from mlops_ci.core.records.base import EventRef
 from mlops_ci.registry.events import next_version, version_key
 from mlops_ci.registry.state import ModelState, RegistryState, fold_refs, read_registry
 from mlops_ci.repository.git import Repository

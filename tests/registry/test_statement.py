@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_ci.core.codec import DecodeError
-from mlops_ci.core.records.events import EventRef, LedgerHead
+from mlops_ci.core.records.base import EventRef
+from mlops_ci.core.records.events import LedgerHead
 from mlops_ci.registry.statement import decode_event_record, encode_assignment, encode_release, parse_statement
 from mlops_ci.registry.tag_message import format_tag_message
 from tests.support.registry_samples import RELEASE, assignment

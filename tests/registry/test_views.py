@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mlops_ci.core.records.events import Approval, EventRef, Provenance
+from mlops_ci.core.records.base import EventRef, Provenance
+from mlops_ci.core.records.events import Approval
 from mlops_ci.registry.state import fold_refs
 from mlops_ci.registry.views import history_view, show_view
 from mlops_ci.repository.refs import Ref

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from mlops_ci.core.records.base import FileDigest
+from mlops_ci.core.records.base import EventRef, FileDigest, Provenance
 from mlops_ci.core.records.comparison import MetricValue
-from mlops_ci.core.records.events import DataRef, EventRef, GateEvidence, Provenance, Release
+from mlops_ci.core.records.events import DataRef, GateEvidence, Release
 from mlops_ci.core.records.training_run import ModelFormat, Split, TrainingRun
 from mlops_ci.reports.model_card import MODEL_CARD_MAX_BYTES, CardNotes, render_model_card
 from mlops_ci.spec.spec_types import Requirement

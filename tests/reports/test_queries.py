@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from mlops_ci.core.records.base import EventRef
 from mlops_ci.core.records.comparison import MetricValue
-from mlops_ci.core.records.events import Approval, EventRef
+from mlops_ci.core.records.events import Approval
 from mlops_ci.core.results.queries import (
     DiffReport,
     DiffSide,

@@ -15,7 +15,8 @@ from typing import Any
 from mlops_ci.cli.main import run_command_line
 from mlops_ci.core.codec import encode
 from mlops_ci.core.digest import canonical_json
-from mlops_ci.core.records.events import Assignment, EventRef, Release, Retirement
+from mlops_ci.core.records.base import EventRef
+from mlops_ci.core.records.events import Assignment, Release, Retirement
 from mlops_ci.governance.audit.inventory import ModelInventory, read_inventories
 from mlops_ci.registry.events import Event
 from mlops_ci.registry.statement import EventRecord, encode_assignment, encode_release, encode_retirement

@@ -13,17 +13,9 @@ from pathlib import Path
 
 from mlops_ci.core.codec import encode
 from mlops_ci.core.digest import canonical_json, digest_bytes, digest_json
-from mlops_ci.core.records.base import FileDigest
+from mlops_ci.core.records.base import EventRef, FileDigest
 from mlops_ci.core.records.comparison import HoldoutLedgerEntry
-from mlops_ci.core.records.events import (
-    Approval,
-    ApprovalStatement,
-    Assignment,
-    EventRef,
-    LedgerHead,
-    Release,
-    Retirement,
-)
+from mlops_ci.core.records.events import Approval, ApprovalStatement, Assignment, LedgerHead, Release, Retirement
 from mlops_ci.governance.approvals import APPROVAL_PREFIX
 from mlops_ci.registry.holdout_ledger import LEDGER_ENTRY_FILE, ledger_ref
 from mlops_ci.registry.statement import (

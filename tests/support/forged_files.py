@@ -6,13 +6,9 @@ from collections.abc import Callable, Iterator
 
 from mlops_ci.core.codec import encode
 from mlops_ci.core.digest import canonical_json, digest_bytes, digest_json
-from mlops_ci.core.records.base import FileDigest, ProjectRef
+from mlops_ci.core.records.base import FileDigest, ProjectRef, Provenance
 from mlops_ci.core.records.comparison import Comparison, HoldoutQuestion, MetricValue
-from mlops_ci.core.records.events import (
-    DataRef,
-    Provenance,
-    Release,
-)
+from mlops_ci.core.records.events import DataRef, Release
 from mlops_ci.core.records.training_run import (
     DatasetSnapshot,
     ModelField,

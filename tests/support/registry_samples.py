@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mlops_ci.core.digest import digest_json
-from mlops_ci.core.records.base import FileDigest, ProjectRef
+from mlops_ci.core.records.base import EventRef, FileDigest, ProjectRef, Provenance
 from mlops_ci.core.records.comparison import Comparison, MetricValue
-from mlops_ci.core.records.events import Assignment, DataRef, EventRef, GateEvidence, Provenance, Release
+from mlops_ci.core.records.events import Assignment, DataRef, GateEvidence, Release
 from mlops_ci.core.records.training_run import (
     ModelField,
     ModelFormat,

@@ -1,4 +1,4 @@
-"""What all records share: the project that a record is of, the digest of a file, and the format's number.
+"""What all records share: the project, a file's digest, a reference to an event, who made it, and the format's number.
 
 Records are frozen values. Their JSON (camelCase, `core.codec`) is what git keeps, and each names its parents by digest:
 DatasetSnapshot -> TrainingRun -> Comparison (and its question to the holdout) -> Release -> Assignment (with its DataLock) | Retirement.
@@ -43,3 +43,21 @@ class FileDigest:
 def _require_safe_path(path: str) -> None:
     if any(part in ("", ".", "..") for part in path.split("/")) or "\\" in path or not path.isprintable():
         raise ValueError(f"unsafe path {path!r}")
+
+
+@dataclass(frozen=True)
+class EventRef:
+    """An event in git: the tag's name and the tag object's id."""
+
+    name: str
+    oid: str
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Who and what made an event: the person or bot, the toolkit's version, and the CI run where there was one."""
+
+    actor: str
+    toolkit: str
+    workflow: str | None = None
+    run_url: str | None = None

@@ -6,28 +6,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mlops_ci.core.choices import Trust
-from mlops_ci.core.records.base import RECORD_FORMAT, FileDigest, ProjectRef
+from mlops_ci.core.records.base import RECORD_FORMAT, EventRef, FileDigest, ProjectRef, Provenance
 from mlops_ci.core.records.comparison import MetricValue, Verdict
 from mlops_ci.core.records.training_run import ModelFormat
 from mlops_ci.core.requirements import RequirementResult
-
-
-@dataclass(frozen=True)
-class EventRef:
-    """An event in git: the tag's name and the tag object's id."""
-
-    name: str
-    oid: str
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """Who and what made an event: the person or bot, the toolkit's version, and the CI run where there was one."""
-
-    actor: str
-    toolkit: str
-    workflow: str | None = None
-    run_url: str | None = None
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from mlops_ci.core.records.base import FileDigest
+from mlops_ci.core.records.base import EventRef, FileDigest
 from mlops_ci.core.records.comparison import MetricValue, Verdict
-from mlops_ci.core.records.events import Approval, DataRef, EventRef
+from mlops_ci.core.records.events import Approval, DataRef
 from mlops_ci.core.records.training_run import TrainingEnvironment
 
 

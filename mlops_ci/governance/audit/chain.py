@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from mlops_ci.core.codec import DecodeError
 from mlops_ci.core.diagnostics import Diagnostic, Severity
-from mlops_ci.core.records.events import EventRef
+from mlops_ci.core.records.base import EventRef
 from mlops_ci.governance.audit.inventory import ModelInventory
 from mlops_ci.registry.statement import decode_event_record, parse_statement
 from mlops_ci.repository.ref_listing import TAG_PREFIX

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from mlops_ci.core.records.events import EventRef, Release
+from mlops_ci.core.records.base import EventRef
+from mlops_ci.core.records.events import Release
 from mlops_ci.registry.events import Event, EventName, parse_event_name
 from mlops_ci.registry.run_store import RELEASE_PREFIX
 from mlops_ci.registry.state import ModelState, fold_refs

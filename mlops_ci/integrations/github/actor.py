@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mlops_ci.core.records.events import Provenance
+from mlops_ci.core.records.base import Provenance
 from mlops_ci.repository.git_values import Person
 
 

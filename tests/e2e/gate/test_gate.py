@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from mlops_ci.core.errors import Findings
-from mlops_ci.core.records.events import Provenance
+from mlops_ci.core.records.base import Provenance
 from mlops_ci.evaluation.candidates.candidate import identify_candidate, read_data
 from mlops_ci.repository.context import Context, Project
 from mlops_ci.spec.load import load_specs

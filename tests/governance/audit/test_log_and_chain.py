@@ -9,7 +9,8 @@ import pytest
 
 from mlops_ci.core.codec import encode
 from mlops_ci.core.digest import canonical_json
-from mlops_ci.core.records.events import Assignment, EventRef, Release
+from mlops_ci.core.records.base import EventRef
+from mlops_ci.core.records.events import Assignment, Release
 from mlops_ci.governance.audit import chain, log
 from mlops_ci.governance.audit.inventory import LogEntry, ModelInventory
 from mlops_ci.registry.state import fold_refs

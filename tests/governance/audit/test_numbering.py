@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_ci.core.records.base import FileDigest
-from mlops_ci.core.records.events import Assignment, EventRef, Release
+from mlops_ci.core.records.base import EventRef, FileDigest
+from mlops_ci.core.records.events import Assignment, Release
 from mlops_ci.governance.audit.inventory import LogEntry, ModelInventory
 from mlops_ci.governance.audit.numbering import breaks
 from mlops_ci.registry.events import next_version

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from mlops_ci.core.records.events import EventRef
+from mlops_ci.core.records.base import EventRef
 from tests.support.attacker import LOG, PIN, Attacker, after
 from tests.support.forge import sign
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mlops_ci.core.records.events import Provenance
+from mlops_ci.core.records.base import Provenance
 from mlops_ci.repository import git
 from mlops_ci.repository.context import Context, Project
 from mlops_ci.spec.load import load_specs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlops_ci.core.records.events import Provenance
+from mlops_ci.core.records.base import Provenance
 from mlops_ci.integrations.github.actor import read_actor, read_provenance
 from mlops_ci.repository.git_values import Person
 
