@@ -14,7 +14,7 @@ from mlops_ci.core.codec import DecodeError, decode, encode
 from mlops_ci.core.digest import canonical_json, digest_json
 from mlops_ci.core.records.base import FileDigest
 
-DATA_FORMAT = 12  # increase it when the same bytes would give another digest, split, check or profile
+DATA_FORMAT = 13  # increase it when the same bytes would give another digest, split, check or profile
 
 T = TypeVar("T")
 

@@ -39,7 +39,7 @@ from mlops_ci.data.row_rules import (
     unique_rules,
 )
 from mlops_ci.spec.located_spec import LocatedSpec
-from mlops_ci.spec.personal_data import PII_MASK, is_personal_column, personal_columns
+from mlops_ci.spec.personal_data import PII_MASK, is_personal_column
 from mlops_ci.spec.spec_types import CheckSpec, ColumnSpec, DatasetSpec
 from mlops_ci.spec.yaml.document import Pointer
 
@@ -123,8 +123,11 @@ def _effective_type(type: str, declared: str | None) -> str:
 
 def _row_rule_outcome(table: Table, rule: RowRule, failing: int, rows: int, spec: DatasetSpec) -> CheckOutcome:
     passed = failing == 0 or failing / rows <= rule.max_failing_share
-    samples = () if passed else sample_failing_rows(table, table.relation(), rule, spec.key, personal_columns(spec))
-    return _counted_outcome(rule, failing, rows, samples)
+    if passed:
+        return _counted_outcome(rule, failing, rows, ())
+    relation = table.relation(rule.shown_columns(spec.key))
+    pii = frozenset(name for name in rule.shown_columns(spec.key) if is_personal_column(spec, name))
+    return _counted_outcome(rule, failing, rows, sample_failing_rows(table, relation, rule, spec.key, pii))
 
 
 def _custom_sql_outcome(spec: DatasetSpec, answer: CustomSqlAnswer) -> CheckOutcome:
@@ -157,7 +160,8 @@ def _counted_outcome(rule: RowRule, failing: int, rows: int, samples: tuple[Mapp
 
 
 def _unique_rule_outcome(table: Table, rule: UniqueRule, spec: DatasetSpec) -> CheckOutcome:
-    failing, samples = find_duplicates(table, rule, personal_columns(spec))
+    pii = frozenset(name for name in rule.columns if is_personal_column(spec, name))
+    failing, samples = find_duplicates(table, rule, pii)
     names = ", ".join(rule.columns)
     column = rule.columns[0] if len(rule.columns) == 1 else None
     example = ", ".join(f"{name}={value}" for name, value in samples[0].items()) if samples else ""

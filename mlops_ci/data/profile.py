@@ -87,7 +87,7 @@ def find_duplicates(
         return 0, ()
     columns = list(map(column_alias, rule.columns))
     counter = "rows_with_these_values"
-    lazy: Any = nw.from_native(table.relation()).select(*columns)
+    lazy: Any = nw.from_native(table.relation(rule.columns))
     groups = lazy.drop_nulls(columns).group_by(*columns).agg(nw.len().alias(counter)).filter(nw.col(counter) > 1)
     count = table.fetch_rows(groups.select(nw.col(counter).sum()).to_native())[0][0]
     if not count:
@@ -123,16 +123,19 @@ def _duplicate_sample(columns: tuple[str, ...], row: tuple[Any, ...], pii: froze
 def sample_failing_rows(
     table: Table, relation: Any, rule: RowRule, key: tuple[str, ...], pii: frozenset[str]
 ) -> tuple[Mapping[str, Scalar], ...]:
-    """Return the first failing rows, in the order of key and content. They have only the key's and the rule's columns."""
+    """Return the first failing rows with the key's and the rule's columns, in the order of these columns.
+
+    The relation needs these columns alone. To sort by 500 columns takes 0.3 s for each check that fails.
+    """
     import narwhals as nw
 
-    columns = list(dict.fromkeys((*key, *rule.sample_columns)))
+    columns = rule.shown_columns(key)
     if not columns:  # an expression without columns, in a table without a key
         return ()
-    order = list(dict.fromkeys((*key, *sorted(table.types))))
+    aliases = list(map(column_alias, columns))
     lazy: Any = nw.from_native(relation)
-    failing = lazy.filter(rule.failure_expression).sort(*map(column_alias, order)).head(MAX_SAMPLE_ROWS)
-    samples = failing.select(*map(column_alias, columns)).to_native()
+    failing = lazy.filter(rule.failure_expression).select(*aliases)
+    samples = failing.sort(*aliases).head(MAX_SAMPLE_ROWS).to_native()
     return tuple(displayable_row(dict(zip(columns, row, strict=True)), pii) for row in table.fetch_rows(samples))
 
 

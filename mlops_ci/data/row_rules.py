@@ -34,6 +34,10 @@ class RowRule:
     sample_columns: tuple[str, ...] = ()
     severity: CheckSeverity = "error"
 
+    def shown_columns(self, key: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the columns of a sample in a table with this key."""
+        return tuple(dict.fromkeys((*key, *self.sample_columns)))
+
 
 @dataclass(frozen=True)
 class UniqueRule:

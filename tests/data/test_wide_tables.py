@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from random import Random
 from typing import Any
 
@@ -104,3 +105,23 @@ def test_a_late_value_of_a_parquet_file_is_counted_as_the_first(benches: Any) ->
     assert sorted(name for name in columns if any(f"'{name}'" in one.message for one in found)) == sorted(LATE)
     with opened(bench, DatasetSpec(source, columns=rules)) as table:
         assert table.types == dict.fromkeys(columns, "number")
+
+
+@pytest.mark.parametrize("check", [ColumnSpec(max=1), ColumnSpec(unique=True)])
+def test_a_check_that_fails_reads_few_columns_of_a_wide_table(
+    bench: Any, check: ColumnSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a table with a check for each column, when all fail, then no query sorts or groups all columns."""
+    read: list[int] = []
+    relation = Table.relation
+
+    def counted(table: Table, names: Iterable[str] = ()) -> Any:
+        read.append(len(tuple(names)) or len(table.types))
+        return relation(table, names)
+
+    monkeypatch.setattr(Table, "relation", counted)
+    names = [f"c{place}" for place in range(COLUMNS)]
+    bench.csv("\n".join([",".join(names), *(",".join(field for _ in names) for field in "122")]) + "\n")
+    record, _ = bench.snapshot(columns=dict.fromkeys(names, check))
+    assert [result.failing for result in record.checks] == [2] * COLUMNS
+    assert max(read) <= COLUMNS_PER_QUERY

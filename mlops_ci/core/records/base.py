@@ -40,11 +40,6 @@ class FileDigest:
         _require_safe_path(self.path)
 
 
-def _require_safe_path(path: str) -> None:
-    if any(part in ("", ".", "..") for part in path.split("/")) or "\\" in path or not path.isprintable():
-        raise ValueError(f"unsafe path {path!r}")
-
-
 @dataclass(frozen=True)
 class EventRef:
     """An event in git: the tag's name and the tag object's id."""
@@ -61,3 +56,8 @@ class Provenance:
     toolkit: str
     workflow: str | None = None
     run_url: str | None = None
+
+
+def _require_safe_path(path: str) -> None:
+    if any(part in ("", ".", "..") for part in path.split("/")) or "\\" in path or not path.isprintable():
+        raise ValueError(f"unsafe path {path!r}")

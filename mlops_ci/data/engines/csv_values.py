@@ -149,16 +149,18 @@ def _values_sql(rows: str, columns: Mapping[str, WrittenColumn], types: Mapping[
 
 
 def _tested_values_sql(rows: str, columns: Mapping[str, WrittenColumn], types: Mapping[str, str]) -> str:
-    """Return SQL for the values of fields that are none of them unfit.
+    """Return SQL for the values of fields that all fit their types.
 
-    It has one level: the time to plan several grows with the square of the columns.
+    It has one level: with several levels, the time to plan grows with the square of the number of columns.
     """
     values = []
     for name, column in columns.items():
-        type, plain = types[name], column.plain_text_sql(types[name])
-        # TRY_CAST needs no test for an empty text
-        number = canonical_value_sql(f"TRY_CAST({plain} AS {SQL_TYPES[type]})", SQL_TYPES[type])
-        value = number if type in _CASTS else parsed_value_sql(plain, SQL_TYPES[type])
+        plain, sql_type = column.plain_text_sql(types[name]), SQL_TYPES[types[name]]
+        value = (
+            canonical_value_sql(f"TRY_CAST({plain} AS {sql_type})", sql_type)  # needs no test for an empty text
+            if types[name] in _CASTS
+            else parsed_value_sql(plain, sql_type)
+        )
         values.append(f"{value} AS {column_sql(name)}")
     return f"SELECT {', '.join(values)} FROM ({rows})"
 

@@ -63,7 +63,7 @@ class Table:
         return self.connection.sql(self.rows_sql(names))
 
     def rows_sql(self, names: Iterable[str] = ()) -> str:
-        """Return the query of `relation`: a wide table plans a query of SQL in a third of the time of a relation's."""
+        """Return the SQL of `relation`: DuckDB plans SQL once, and a query of a relation several times."""
         wanted = tuple(names)
         views = {self.narrow_views.get(name, "cells") for name in wanted}
         view = views.pop() if len(views) == 1 else "cells"

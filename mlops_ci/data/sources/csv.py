@@ -25,7 +25,7 @@ from mlops_ci.spec.source_types import SourceSpec
 
 _HEADER_BYTES = 1 << 20
 _ROW_BYTES = 16 << 20
-# each thread of DuckDB takes memory for 2,048 rows, and reads a buffer: fewer rows of a wider table
+# A thread of DuckDB takes memory for 2,048 rows. In a wider table a buffer holds fewer rows, and one thread takes less time
 _PARALLEL_COLUMNS = 4_000
 DELIMITERS = {",": "','", ";": "';'", "\t": '"\\t"', "|": "'|'"}  # as written in YAML
 _INDEX_NAME = re.compile(r"Unnamed: ?0")  # the name that pandas gives to a column without one
