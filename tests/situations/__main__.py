@@ -1,0 +1,5 @@
+"""Write docs/situations.md."""
+
+from tests.situations.page import PAGE, page
+
+PAGE.write_text(page(), encoding="utf-8")
