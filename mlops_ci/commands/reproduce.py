@@ -125,7 +125,7 @@ def _compare_with_record(
     second = _attempt_training(project, candidate, record, provided.interpreter)
     digests = (digest, second.model.model_digest) if second.model else (digest,)
     inputs = [field.name for field in run.signature.inputs]
-    golden = compare_golden_rows(record.folder / GOLDEN_FILE, first.model.folder / GOLDEN_FILE, inputs)
+    golden = compare_golden_rows(record.folder, first.model.folder, inputs)
     return replace(
         report,
         state="equivalent" if golden.is_close else "different",

@@ -16,7 +16,12 @@ from mlops_ci.core.records.base import FileDigest
 from mlops_ci.core.records.training_run import ModelFormat, ModelSignature, TrainingEnvironment
 from mlops_ci.training.environment import pip_requirements
 from mlops_ci.training.inspection import Inspection, default_types
-from mlops_ci.training.packaging.package_files import GOLDEN_FILE, REQUIREMENTS_FILE, SIGNATURE_FILE
+from mlops_ci.training.packaging.package_files import (
+    GOLDEN_FILE,
+    GOLDEN_PREDICTIONS_FILE,
+    REQUIREMENTS_FILE,
+    SIGNATURE_FILE,
+)
 from mlops_ci.training.training_task import TrainingTask
 from mlops_ci.training.workers import untrusted_files
 
@@ -59,11 +64,11 @@ def package_model(task: TrainingTask, model: InspectedFile, golden: Any, scratch
     if untrusted_files.copy_untrusted_file(model.path, folder / model_format.entry_file) != model.digest:
         raise Findings.of("train-failed", "the model file changed while it was inspected", location=task.where)
     if golden is not None:
-        _write_golden_rows(folder / GOLDEN_FILE, golden, inspection.predictions)
+        _write_golden_rows(folder, golden, inspection.predictions)
     text = json.dumps(encode(signature), indent=2, sort_keys=True) + "\n"
     (folder / SIGNATURE_FILE).write_text(text, encoding="utf-8")
     (folder / REQUIREMENTS_FILE).write_text(pip_requirements(task.environment), encoding="utf-8")
-    published = (GOLDEN_FILE,) if golden is not None else ()
+    published = (GOLDEN_FILE, GOLDEN_PREDICTIONS_FILE) if golden is not None else ()
     names = (model_format.entry_file, SIGNATURE_FILE, *published, REQUIREMENTS_FILE)
     reviewed = default_types(task)
     unused = (name for name in task.train.trusted if name in reviewed or name not in inspection.trusted)
@@ -87,12 +92,11 @@ def make_folder(scratch: Path, prefix: str) -> Path:
     return Path(tempfile.mkdtemp(prefix=prefix, dir=scratch)).resolve()
 
 
-def _write_golden_rows(path: Path, golden: Any, predictions: Any) -> None:
+def _write_golden_rows(folder: Path, golden: Any, predictions: Any) -> None:
     import pyarrow.parquet as pq
 
-    for name in predictions.column_names:
-        golden = golden.append_column(name, predictions[name])
-    pq.write_table(golden, path)
+    pq.write_table(golden, folder / GOLDEN_FILE)
+    pq.write_table(predictions, folder / GOLDEN_PREDICTIONS_FILE)
 
 
 def _unused_trust_warning(name: str, is_reviewed: bool, where: Location | None) -> Diagnostic:

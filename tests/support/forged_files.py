@@ -43,7 +43,8 @@ def release_of_run(
     content = {
         "model.skops": (f"{model} {version} " * 40).encode(),
         "signature.json": canonical_json(encode(_INPUTS)).encode(),
-        "golden.parquet": f"PAR1 {version}".encode(),
+        "golden.parquet": b"PAR1",
+        "golden-predictions.parquet": f"PAR1 {version}".encode(),
         "requirements.txt": b"scikit-learn==1.9.1\nskops==0.16.0\n",
     }
     packaged = tuple(FileDigest(path, digest_bytes(file), len(file)) for path, file in content.items())

@@ -34,6 +34,7 @@ def test_a_candidate_is_packaged_with_signature_golden_rows_and_requirements(
         "model.skops",
         "signature.json",
         "golden.parquet",
+        "golden-predictions.parquet",
         "requirements.txt",
     ]
     assert fitted.signature == ModelSignature(INPUTS, ModelField("y", "boolean"), (False, True))
@@ -51,13 +52,14 @@ def test_a_candidate_is_packaged_with_signature_golden_rows_and_requirements(
 def test_golden_predictions_are_those_of_the_model_in_the_file(train_on: Callable[..., FittedModel]) -> None:
     fitted = train_on(BOOSTED)
     golden = pq.read_table(fitted.folder / "golden.parquet").to_pandas()
+    predicted = pq.read_table(fitted.folder / "golden-predictions.parquet").to_pandas()
     model = skops.io.load(fitted.folder / "model.skops", trusted=[TREE_PREDICTOR])
     assert len(golden) == 500
-    assert "y" not in golden
+    assert list(golden) == ["a", "n", "flag", "city"]
     assert (golden["a"].isna() == [True] + [False] * 499).all()  # row 0 of the training rows, and others spread evenly
     probabilities = model.predict_proba(golden[["a", "n", "flag", "city"]])
-    assert np.array_equal(probabilities[:, 1], golden["prediction.probability.1"])
-    assert (golden["prediction.label"] == (probabilities[:, 1] > 0.5)).all()
+    assert np.array_equal(probabilities[:, 1], predicted["prediction.probability.1"])
+    assert (predicted["prediction.label"] == (probabilities[:, 1] > 0.5)).all()
     assert structural_digest(model) == fitted.model_digest
 
 
@@ -111,8 +113,8 @@ def test_regression_and_text_classes(train_on: Callable[..., FittedModel], tmp_p
     frame["y"] = frame["city"].fillna("Oslo")
     fitted = train_on(LINEAR, frame, task="multiclass-classification", output=ModelField("y", "string"))
     assert fitted.signature.classes == ("Lima", "Oslo", "Rome")
-    golden = pq.read_table(fitted.folder / "golden.parquet").to_pandas()
-    assert set(golden["prediction.label"]) == {"Lima", "Oslo", "Rome"}
+    predicted = pq.read_table(fitted.folder / "golden-predictions.parquet").to_pandas()
+    assert set(predicted["prediction.label"]) == {"Lima", "Oslo", "Rome"}
 
 
 def test_missing_inputs_are_named() -> None:

@@ -23,7 +23,7 @@ from mlops_ci.training.inference.cost import measure_costs
 from mlops_ci.training.inference.scoring import PackagedModel, score_models
 from mlops_ci.training.package import FittedModel
 from mlops_ci.training.packaging import skops as package
-from mlops_ci.training.packaging.package_files import GOLDEN_FILE
+from mlops_ci.training.packaging.package_files import GOLDEN_FILE, GOLDEN_PREDICTIONS_FILE
 from mlops_ci.training.packaging.structural_digest import structural_digest
 from mlops_ci.training.training_task import TrainingTask
 from mlops_ci.training.workers import protocol
@@ -99,9 +99,10 @@ def build():
 """)
     model = skops.io.load(fitted.folder / package.SKOPS.entry_file, trusted=list(package.REVIEWED_TYPES))
     golden = pq.read_table(fitted.folder / GOLDEN_FILE).to_pandas()
+    predicted = pq.read_table(fitted.folder / GOLDEN_PREDICTIONS_FILE).to_pandas()
     assert fitted.model_digest == structural_digest(model)
-    assert np.array_equal(golden["prediction.label"], model.predict(golden[["a"]]))
-    assert np.array_equal(golden["prediction.probability.1"], model.predict_proba(golden[["a"]])[:, 1])
+    assert np.array_equal(predicted["prediction.label"], model.predict(golden[["a"]]))
+    assert np.array_equal(predicted["prediction.probability.1"], model.predict_proba(golden[["a"]])[:, 1])
     assert set(fitted.trusted) <= {"numpy.dtype"}
     assert fitted.signature.classes == (False, True)
     assert fitted.log == b"hello\n"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlops_ci.training.packaging.package_files import MAX_GOLDEN_ROWS
+from mlops_ci.training.packaging.package_files import GOLDEN_FILE, GOLDEN_PREDICTIONS_FILE, MAX_GOLDEN_ROWS
 from mlops_ci.training.prediction_columns import LABEL_COLUMN
 
 GOLDEN_TOLERANCE = 1e-9
@@ -38,26 +38,28 @@ class GoldenAgreement:
 
 
 def compare_golden_rows(recorded: Path, made: Path, inputs: Sequence[str]) -> GoldenAgreement:
-    """Compare the golden rows of two packages, given as their parquet files. A damaged file gives no agreement."""
+    """Compare the golden rows of two packages, given as their folders. A missing or damaged file gives no agreement."""
     import numpy as np
     import pyarrow as pa
 
     try:
-        before, now = _read_golden_rows(recorded), _read_golden_rows(made)
+        rows_before, rows_now = (_read_table(folder / GOLDEN_FILE) for folder in (recorded, made))
+        before, now = (_read_table(folder / GOLDEN_PREDICTIONS_FILE) for folder in (recorded, made))
     except (OSError, ValueError, pa.ArrowException):
         return GoldenAgreement(0)
-    rows = len(before)
-    if rows != len(now) or set(before) != set(now) or not before[list(inputs)].equals(now[list(inputs)]):
+    rows = len(rows_before)
+    is_same_question = set(rows_before) == set(rows_now) and rows_before[list(inputs)].equals(rows_now[list(inputs)])
+    if not is_same_question or set(before) != set(now) or {len(before), len(now)} != {rows}:
         return GoldenAgreement(rows)
     changed, largest = np.zeros(rows, dtype=bool), 0.0
-    for name in before.columns.difference(list(inputs)):
+    for name in before.columns:
         apart = _prediction_distances(before[name], now[name])
         changed |= np.isnan(apart)
         largest = max(largest, float(np.nan_to_num(apart).max(initial=0.0)))
     return GoldenAgreement(rows, int(changed.sum()), largest)
 
 
-def _read_golden_rows(path: Path) -> Any:
+def _read_table(path: Path) -> Any:
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:

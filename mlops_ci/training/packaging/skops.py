@@ -19,6 +19,7 @@ from mlops_ci.training.packaging.structural_digest import structural_digest
 
 REVIEWED_TYPES = tuple(read_reviewed_types().nodes)
 _SCHEMA_FILE = "schema.json"
+_COMPRESSED_FROM = 1_000_000  # bytes: git compresses a smaller file itself, and stores only what differs from an earlier model
 _TYPE_NAME = re.compile(r"[\w.<>]{1,500}")
 
 
@@ -27,7 +28,9 @@ def write_skops_file(model: Any, path: Path) -> None:
     import_libraries(MODEL_FILE_LIBRARIES)
     import skops.io
 
-    skops.io.dump(model, path, compression=zipfile.ZIP_DEFLATED)
+    skops.io.dump(model, path, compression=zipfile.ZIP_STORED)
+    if path.stat().st_size >= _COMPRESSED_FROM:
+        skops.io.dump(model, path, compression=zipfile.ZIP_DEFLATED)
 
 
 def find_untrusted_types(path: Path) -> tuple[str, ...]:

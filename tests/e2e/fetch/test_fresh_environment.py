@@ -73,5 +73,5 @@ def test_three_lines_load_the_model_where_only_its_requirements_are_installed(ga
         program = "\n".join(lines).replace("print(", "print(*", 1)
         done = subprocess.run([python, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (0, "")
-        golden = pq.read_table(tmp_path / folder / "golden.parquet")
+        golden = pq.read_table(tmp_path / folder / "golden-predictions.parquet")
         assert np.array(done.stdout.split(), dtype=int).tolist() == golden[LABEL_COLUMN].to_pylist()

@@ -98,7 +98,7 @@ def test_a_version_is_compared_with_what_runs_somewhere(past: Consumer) -> None:
     assert (report["sameModel"], report["sameHoldout"]) == (False, True)
     assert {"field": "champion", "before": "none", "after": "1.0.0"} in report["gate"]
     assert {file["path"]: file["same"] for file in report["files"]} == {
-        "model.skops": False, "signature.json": True, "golden.parquet": True, "requirements.txt": True
+        "model.skops": False, "signature.json": True, "golden.parquet": True, "golden-predictions.parquet": True, "requirements.txt": True
     }  # fmt: skip
     assert "  train.seed: 7 -> 8\n" in past.ok("diff", "diagnosis@prod", "v1.1.0")
     assert "| train.seed | 7 | 8 |" in past.ok("diff", "diagnosis@1.0.0", "v1.1.0", "--format", "markdown")

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from mlops_ci.training.packaging.golden_rows import GOLDEN_TOLERANCE, GoldenAgreement, compare_golden_rows
+from mlops_ci.training.packaging.package_files import GOLDEN_FILE, GOLDEN_PREDICTIONS_FILE
 
 ROWS = pd.DataFrame(
     {"a": [1.0, np.nan, 3.0], "prediction.label": ["x", "y", "x"], "prediction.probability.0": [0.2, 0.5, 1.0]}
@@ -17,9 +18,12 @@ ROWS = pd.DataFrame(
 
 
 def compared(tmp_path: Path, made: Any, recorded: Any = ROWS) -> GoldenAgreement:
-    recorded.to_parquet(tmp_path / "recorded.parquet")
-    made.to_parquet(tmp_path / "made.parquet")
-    return compare_golden_rows(tmp_path / "recorded.parquet", tmp_path / "made.parquet", ["a"])
+    for name, rows in (("recorded", recorded), ("made", made)):
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        rows[["a"]].to_parquet(folder / GOLDEN_FILE)
+        rows.drop(columns="a").to_parquet(folder / GOLDEN_PREDICTIONS_FILE)
+    return compare_golden_rows(tmp_path / "recorded", tmp_path / "made", ["a"])
 
 
 def test_the_same_answers_agree(tmp_path: Path) -> None:
@@ -65,5 +69,7 @@ def test_answers_to_other_questions_are_not_compared(tmp_path: Path, made: Any) 
 
 def test_a_damaged_or_swollen_file_agrees_with_nothing(tmp_path: Path) -> None:
     assert compared(tmp_path, ROWS, pd.concat([ROWS] * 200)).largest_difference is None
-    (tmp_path / "recorded.parquet").write_bytes(b"PAR1")
-    assert compare_golden_rows(tmp_path / "recorded.parquet", tmp_path / "made.parquet", ["a"]) == GoldenAgreement(0)
+    for file in (GOLDEN_FILE, GOLDEN_PREDICTIONS_FILE):
+        assert compared(tmp_path, ROWS).is_close
+        (tmp_path / "recorded" / file).write_bytes(b"PAR1")
+        assert compare_golden_rows(tmp_path / "recorded", tmp_path / "made", ["a"]) == GoldenAgreement(0)

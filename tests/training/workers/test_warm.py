@@ -24,7 +24,7 @@ from mlops_ci.training.fit import fit_model
 from mlops_ci.training.inference.scoring import PackagedModel, score_models
 from mlops_ci.training.library_imports import LIBRARIES
 from mlops_ci.training.package import FittedModel
-from mlops_ci.training.packaging.package_files import GOLDEN_FILE
+from mlops_ci.training.packaging.package_files import GOLDEN_PREDICTIONS_FILE
 from mlops_ci.training.packaging.reviewed_types import types_for
 from mlops_ci.training.packaging.skops import SKOPS
 from mlops_ci.training.training_task import TrainingTask
@@ -104,7 +104,9 @@ def test_forked_workers_come_to_what_fresh_ones_come_to(
     fresh = fit(data, spec)
     assert (forked.model_digest, forked.estimator) == (fresh.model_digest, fresh.estimator)
     assert forked.environment == fresh.environment  # with its libraries for threads
-    assert pq.read_table(forked.folder / GOLDEN_FILE).equals(pq.read_table(fresh.folder / GOLDEN_FILE))
+    assert pq.read_table(forked.folder / GOLDEN_PREDICTIONS_FILE).equals(
+        pq.read_table(fresh.folder / GOLDEN_PREDICTIONS_FILE)
+    )
     with workers_in_process():  # which nothing has forked, either
         assert np.array_equal(answers, predictions(fresh, data))
 
