@@ -15,7 +15,7 @@ from mlops_ci.core.records.comparison import Comparison
 from mlops_ci.core.records.events import Assignment, Release
 from mlops_ci.core.records.training_run import TrainingRun
 from mlops_ci.core.results.lifecycle import GcReport, SweepResult
-from mlops_ci.core.verbs import Option, Verb
+from mlops_ci.core.verbs import ALL_SURFACES, ActionOutput, Option, TokenPermission, Verb
 from mlops_ci.data.row_rules import parse_duration
 from mlops_ci.registry import object_store, run_store
 from mlops_ci.registry import state as registry
@@ -37,6 +37,13 @@ SPEC = Verb(
     ),
     writes=True,
     syncs="must",
+    surfaces=ALL_SURFACES,
+    permissions=(TokenPermission("contents", "write", "deletes the refs of old runs"),),
+    outputs=(
+        ActionOutput("removed", "The number of runs that were deleted."),
+        ActionOutput("kept", "The number of runs that remain."),
+    ),
+    icon="trash-2",
     details="Deletes in this clone and at the remote. Everything that was ever released or deployed is kept, however old it is. If the project has a `store`"
     " URL, it also deletes stored objects older than AGE that no remaining run uses; other repositories must not share that URL.",
 )

@@ -53,6 +53,18 @@ def test_audit_finds_a_tag_that_somebody_wrote_by_hand(runner: Runner, consumer:
     assert any("diagnosis@v2.0.0" in found.message for found in run.job("audit").annotations)
 
 
+def test_gc_deletes_runs_that_were_not_released(runner: Runner, consumer: Consumer) -> None:
+    consumer.ok("release")
+    consumer.git("push", "--quiet", "origin", "refs/mlops/runs/*:refs/mlops/runs/*")
+    released = {name for name in consumer.published() if name.startswith("refs/mlops/runs/")}
+    old = "refs/mlops/runs/diagnosis/" + "0" * 32
+    consumer.git("push", "--quiet", "origin", f"{consumer.git('commit-tree', 'HEAD^{tree}', '-m', 'old')}:{old}")
+    run = runner.run(consumer.root, calling(consumer, "gc", keep="0s"))
+    assert run.code == 0, run.text
+    assert run.job("gc").outputs["gc.run"]["removed"] == "1"
+    assert {name for name in consumer.published() if name.startswith("refs/mlops/runs/")} == released
+
+
 def test_attest_is_given_the_files_that_a_release_names(runner: Runner, consumer: Consumer) -> None:
     consumer.ok("release")
     name = calling(consumer, "attest", versions=json.dumps(["diagnosis@v1.0.0"]))

@@ -33,6 +33,7 @@ PERMISSIONS: dict[str, dict[str, dict[str, str]]] = {
         "keep": TELLS,
         "verdict": {},
     },
+    "gc.yml": {"gc": {"contents": "write"}},
     "promote.yml": {"promote": DEPLOYS},
     "release.yml": {
         "passed": {"contents": "write"},

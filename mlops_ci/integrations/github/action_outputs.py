@@ -11,7 +11,7 @@ from mlops_ci.core.digest import digest_file
 from mlops_ci.core.results.doctor import DoctorReport
 from mlops_ci.core.results.gate import GateReport
 from mlops_ci.core.results.impact import AffectedReport
-from mlops_ci.core.results.lifecycle import DeployReport, ReleaseReport
+from mlops_ci.core.results.lifecycle import DeployReport, GcReport, ReleaseReport
 
 
 def action_outputs(record: Any) -> Mapping[str, str]:
@@ -54,10 +54,15 @@ def _deploy_outputs(report: DeployReport) -> Mapping[str, str]:
     return {"state": report.state, "version": report.version, "branch": report.branch or ""}
 
 
+def _gc_outputs(report: GcReport) -> Mapping[str, str]:
+    return {"removed": str(len(report.runs.removed)), "kept": str(sum(report.runs.kept.values()))}
+
+
 _OUTPUTS_BY_REPORT: Mapping[type, Callable[[Any], Mapping[str, str]]] = {
     AffectedReport: _affected_outputs,
     DoctorReport: _doctor_outputs,
     GateReport: _gate_outputs,
     ReleaseReport: _release_outputs,
     DeployReport: _deploy_outputs,
+    GcReport: _gc_outputs,
 }

@@ -17,7 +17,7 @@ from tests.support.git_calls import git_in
 from tests.support.workflow_files import WORKFLOWS, read
 
 PLACE = Path(sys.executable).parent
-NAMES = {f".github/workflows/mlops-{name}.yml" for name in ("gate", "release", "promote", "audit", "comment")}
+NAMES = {f".github/workflows/mlops-{name}.yml" for name in ("gate", "release", "promote", "audit", "gc", "comment")}
 LEVELS = ("none", "read", "write")
 
 
@@ -81,6 +81,7 @@ def test_each_starts_by_its_events_and_waits_for_its_own_kind(made: Consumer) ->
     assert found["mlops-comment.yml"]["on"] == {"workflow_run": {"workflows": ["mlops-gate"], "types": ["completed"]}}
     assert found["mlops-gate.yml"]["name"] == "mlops-gate"
     assert set(found["mlops-audit.yml"]["on"]) == {"schedule", "push", "workflow_dispatch"}
+    assert set(found["mlops-gc.yml"]["on"]) == {"schedule", "workflow_dispatch"}
     inputs = found["mlops-promote.yml"]["on"]["workflow_dispatch"]["inputs"]
     assert inputs["environment"]["options"] == ["staging", "prod"]
     cancels = {name: body["concurrency"]["cancel-in-progress"] for name, body in found.items()}
