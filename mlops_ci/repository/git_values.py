@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 ZERO_OID = "0" * 40
+_SHA256_DIGITS = 64
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,12 @@ def tag_content(name: str, target: str, message: str, person: Person, seconds: i
     """Return an annotated tag object on a commit, as git has it before it is signed."""
     head = f"object {target}\ntype commit\ntag {name}\ntagger {person.identity_line(seconds)}\n"
     return f"{head}\n{message.rstrip()}\n".encode()
+
+
+def object_id(kind: str, content: bytes, digits: int) -> str:
+    """Return the id of an object of this type and content; ids of 64 digits are SHA-256, all others SHA-1."""
+    digest = hashlib.sha256 if digits == _SHA256_DIGITS else hashlib.sha1
+    return digest(b"%s %d\0" % (kind.encode(), len(content)) + content, usedforsecurity=False).hexdigest()
 
 
 def parse_contents(out: bytes) -> Iterator[bytes | None]:

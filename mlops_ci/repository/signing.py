@@ -22,7 +22,7 @@ from mlops_ci.core.leftovers import scratch_folder
 from mlops_ci.core.signers import SignatureFormat, Signing
 from mlops_ci.core.trusted_process import run_trusted
 from mlops_ci.repository.git import Repository
-from mlops_ci.repository.git_values import GitResult, Person, tag_content
+from mlops_ci.repository.git_values import GitResult, Person, object_id, tag_content
 
 SignatureState = Literal["good", "unsigned", "bad", "stranger"]
 _GitSettings = AbstractContextManager[tuple[tuple[str, ...], Mapping[str, str]]]  # settings and variables for git
@@ -154,18 +154,17 @@ def check_signatures(
 
     wanted = list(dict.fromkeys(oids))
     kind = _FORMAT_HANDLERS[format]
-    states = dict(
-        zip(
-            wanted,
-            (_state_from_form(content, kind) for content in repo.read_objects(wanted, or_corrupt=True)),
-            strict=True,
-        )
-    )
-    found = {oid: TagSignature(state) for oid, state in states.items() if state is not None}
+    content = signers.read_bytes()
+    certain = kind.certain_signature(content)
+    found: dict[str, TagSignature] = {}
+    for oid, tag in zip(wanted, repo.read_objects(wanted, or_corrupt=True), strict=True):
+        state = _state_from_form(oid, tag, kind)
+        known = TagSignature(state) if state is not None else certain(tag or b"")
+        if known is not None:
+            found[oid] = known
     signed = [oid for oid in wanted if oid not in found]
     if not signed:
         return found
-    content = signers.read_bytes()
     if shutil.which(kind.program) is None:
         raise EnvironmentProblem.of(
             "signature-program-missing",
@@ -190,15 +189,19 @@ class _FormatHandler:
     block: re.Pattern[bytes]
     settings: Callable[[Path], _GitSettings]
     parse_result: Callable[[GitResult, bytes], TagSignature]
+    certain_signature: Callable[[bytes], Callable[[bytes], TagSignature | None]]
 
 
 # what git takes for the beginning of a signature
 _BEGIN = re.compile(rb"^-----BEGIN (?:SSH SIGNATURE|PGP SIGNATURE|PGP MESSAGE|SIGNED MESSAGE)-----", re.MULTILINE)
 
 
-def _state_from_form(content: bytes | None, kind: _FormatHandler) -> SignatureState | None:
-    """Return the state of what cannot be a signature of this kind; None for what can be one."""
-    if content is None:
+def _state_from_form(oid: str, content: bytes | None, kind: _FormatHandler) -> SignatureState | None:
+    """Return the state of what cannot be a signature of this kind; None for what can be one.
+
+    An object that is not what its id says (a damaged or exchanged file) is bad: git reads it without a word.
+    """
+    if content is None or object_id("tag", content, len(oid)) != oid:
         return "bad"
     begins = [match.start() for match in _BEGIN.finditer(content)]
     if not begins:
@@ -246,6 +249,26 @@ def _parse_ssh_result(answer: GitResult, signers: bytes) -> TagSignature:
     return TagSignature("good" if answer.status == 0 else "bad", found["signer"], found["key"], aliases)
 
 
+def _certain_ssh_signature(signers: bytes) -> Callable[[bytes], TagSignature | None]:
+    """Return the check of signed tags that needs no program; it answers None where a program must decide."""
+    from mlops_ci.repository import ssh_signatures  # a library that only checks of signatures need
+
+    allowed = ssh_signatures.read_allowed_keys(signers)
+    names: dict[str, tuple[str, ...]] = {}
+
+    def check(tag: bytes) -> TagSignature | None:
+        at = [match.start() for match in _BEGIN.finditer(tag)][-1]
+        found = ssh_signatures.find_certain_signer(tag[:at], tag[at:], allowed)
+        if found is None:
+            return None
+        signer, key = found
+        if key not in names:
+            names[key] = tuple(name for name in _principals(signers, key) if name != signer)
+        return TagSignature("good", signer, key, names[key])
+
+    return check
+
+
 def _principals(signers: bytes, key: str) -> Iterator[str]:
     """Yield every principal of a key: git tells only the first, and another may be an author's address."""
     for line in signers.decode("utf-8", "replace").splitlines():
@@ -290,6 +313,7 @@ _FORMAT_HANDLERS: Mapping[SignatureFormat, _FormatHandler] = {
         re.compile(rb"-----BEGIN SSH SIGNATURE-----\n" + _BASE64_LINES + rb"-----END SSH SIGNATURE-----\n*"),
         _ssh_settings,
         _parse_ssh_result,
+        _certain_ssh_signature,
     ),
     "openpgp": _FormatHandler(
         "gpg",
@@ -301,5 +325,6 @@ _FORMAT_HANDLERS: Mapping[SignatureFormat, _FormatHandler] = {
         ),
         _gpg_settings,
         _parse_gpg_result,
+        lambda _: lambda _: None,
     ),
 }
