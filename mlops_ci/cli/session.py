@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from mlops_ci import __version__
 from mlops_ci.cli.terminal import progress_display
@@ -26,6 +26,7 @@ from mlops_ci.integrations.github.credentials import git_token_variables
 from mlops_ci.integrations.github.job import read_ci_job
 from mlops_ci.repository import git, ssh_agent
 from mlops_ci.repository.context import Context, Project
+from mlops_ci.repository.default_branch import remembered_head_notes
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.git_values import Person
 from mlops_ci.repository.lookup import require_repository
@@ -59,17 +60,20 @@ class Session:
 
     def sync_and_call(self, step: Step, options: dict[str, Any]) -> tuple[Outcome[Any], tuple[Diagnostic, ...]]:
         """Fetch the registry as far as the verb needs it, call the step, and return its outcome and the warnings."""
-        if self.verb.syncs == "no":
-            return self._call(step, options), self.warnings
+        warnings = self._sync()
+        self.context = replace(self.context, offline=bool(warnings))
+        outcome, repo = self._call(step, options), self.context.repo
+        return outcome, (*warnings, *self.warnings, *(remembered_head_notes(self.context, repo) if repo else ()))
+
+    def _sync(self) -> tuple[Diagnostic, ...]:
+        """Fetch the registry as far as the verb needs it, and return a warning if the remote did not answer."""
+        if self.verb.syncs == "no" or (self.verb.syncs == "job" and self.context.job is None):
+            return ()
         from mlops_ci.cli import registry_sync  # not for commands that need no registry, which start faster without it
 
         if self.verb.syncs == "gaps" and registry_sync.has_whole_registry(self.context.repo):
-            return self._call(step, options), self.warnings
-        if self.verb.syncs == "job" and self.context.job is None:
-            return self._call(step, options), self.warnings
-        warnings = registry_sync.sync_registry(self.context.repo, self.verb)
-        self.context = replace(self.context, offline=bool(warnings))
-        return self._call(step, options), warnings + self.warnings
+            return ()
+        return registry_sync.sync_registry(self.context.repo, self.verb)
 
     def apply_with_retries(
         self, outcome: Outcome[Any], step: Step, options: dict[str, Any], observe: Callable[[str], None]
@@ -181,6 +185,7 @@ def open_session(verb: Verb, chdir: str, wait: Callable[[float], None], *, quiet
             progress=progress,
             person=who,
             job=in_job,
+            asks_remote=_asks_remote(verb, in_job),
             trust="single-job" if in_job else "local",
             github=connection.connect_reader(os.environ, in_job or _find_host_repository(repo), wait),
         )
@@ -211,7 +216,10 @@ def _find_host_repository(repo: Repository | None) -> CiJob | None:
         return None
     try:
         remote = repo.default_remote()
-        return connection.job_from_remote_url(os.environ, repo.remote_url(remote)) if remote is not None else None
+        # the configured URL may be an alias that only `url.*.insteadOf` makes one of GitHub's
+        urls = (repo.remote_url, repo.effective_url) if remote is not None else ()
+        found = (connection.job_from_remote_url(os.environ, url(str(remote))) for url in urls)
+        return next((job for job in found if job is not None), None)
     except EnvironmentProblem:  # several remotes without a default; verbs that write raise this error
         return None
 
@@ -226,6 +234,12 @@ def _lend_credentials(repo: Repository | None, verb: Verb, stack: ExitStack) -> 
         public, socket = stack.enter_context(ssh_agent.ssh_agent_with_key(key))
         credentials = replace(credentials, signing_key=public, agent_socket=socket)
     return replace(repo, credentials=credentials, memory=git.Memory())
+
+
+def _asks_remote(verb: Verb, job: CiJob | None) -> Literal["no", "try", "must"]:
+    if verb.syncs == "must" or (verb.syncs == "job" and job is not None):
+        return "must"
+    return "try" if verb.syncs == "try" or verb.asks else "no"
 
 
 def _first_line(detail: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from mlops_ci.core.diagnostics import Diagnostic, Location
+from mlops_ci.core.errors import EnvironmentProblem
 from mlops_ci.core.plan import Outcome
 from mlops_ci.core.results.queries import AuditedLedger, AuditedModel, AuditReport
 from mlops_ci.core.verbs import ALL_SURFACES, FETCH_PERMISSION, Option, Verb
@@ -25,10 +26,12 @@ from mlops_ci.governance.audit import (
 )
 from mlops_ci.governance.audit.inventory import ModelInventory
 from mlops_ci.registry.state import RegistryState
-from mlops_ci.repository.branch_specs import BranchTip, ProjectAtTip, find_branch_tip, read_projects
+from mlops_ci.repository.branch_specs import BranchTip, ProjectAtTip, find_branch_tip, find_local_tip, read_projects
 from mlops_ci.repository.context import Context
+from mlops_ci.repository.default_branch import find_remote_head, headless_remote_problem
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.lookup import require_repository
+from mlops_ci.repository.remote_head import RemoteHead, remembered_remote_head
 from mlops_ci.repository.signing import TagSignature
 from mlops_ci.spec.load import PROJECT_FILE
 
@@ -44,6 +47,11 @@ SPEC = Verb(
             default=(),
             metavar="OID",
         ),
+        Option(
+            "branch",
+            "The branch whose specs, signers and policy count; by default, the remote's default branch.",
+            metavar="BRANCH",
+        ),
     ),
     needs="repository",
     syncs="job",
@@ -52,25 +60,30 @@ SPEC = Verb(
     surfaces=ALL_SURFACES,
     icon="search",
     details="Compares the tags with the logs. Checks the chain of records, versions and numbers, signatures, released runs (byte by byte),"
-    " sources, manifests and ledgers. Uses the specs of the default branch as last fetched. Also works in a mirror. In a CI job, the"
+    " sources, manifests and ledgers. Uses the specs of the remote's default branch as last fetched, and says when the remote"
+    " last named it; in a mirror, those of its HEAD. In a CI job, the"
     " clone has only branches and tags, so the other refs are fetched first.",
 )
 
 FindingsByModel = dict[str, list[Diagnostic]]
 
 
-def audit(context: Context, *, model: str | None = None, since: tuple[str, ...] = ()) -> Outcome[AuditReport]:
+def audit(
+    context: Context, *, model: str | None = None, since: tuple[str, ...] = (), branch: str | None = None
+) -> Outcome[AuditReport]:
     """Verify the registry of all models, or of one: events, runs, model files and manifests.
 
-    Every object that `since` names must still exist. The specs are those of the default branch as last fetched; nothing is
-    fetched. Raises UsageProblem for a model without any record, and for a `since` that is not an object id.
+    Every object that `since` names must still exist. The specs are those of `branch`, else of the default branch, as last
+    fetched; nothing is fetched. Raises UsageProblem for a model without any record, and for a `since` that is not an object
+    id; EnvironmentProblem `default-branch-unknown` or `branch-not-fetched` when this clone cannot tell whose specs count.
     """
     repo = require_repository(context.repo)
     every = inventory.read_inventories(repo)
     helds = tuple(held for held in every if model in (None, held.model))
     if model is not None and not helds:
         RegistryState({held.model: held.state for held in every}).require_model(model)
-    tip = find_branch_tip(repo)
+    head = _remote_head(context, repo) if branch is None else None
+    tip = _find_tip(repo, branch, head)
     projects, found = _find_projects(repo, tip, helds, context)
     findings: FindingsByModel = {held.model: [] for held in helds}
     verified = releases.verify_runs(repo, helds)
@@ -86,8 +99,8 @@ def audit(context: Context, *, model: str | None = None, since: tuple[str, ...] 
         consents, count = approvals.breaks(repo, mine, project, signed)
         _add_findings(findings, consents)
         approved += count
-        if (branch := _manifest_branch(repo, tip, project)) is not None:
-            breaks, count = manifests.breaks(repo, mine, project, branch)
+        if (manifest_tip := _manifest_branch(repo, tip, project)) is not None:
+            breaks, count = manifests.breaks(repo, mine, project, manifest_tip)
             _add_findings(findings, breaks)
             counted += count
         for held in mine:
@@ -129,8 +142,44 @@ def audit(context: Context, *, model: str | None = None, since: tuple[str, ...] 
         manifests=counted,
         approvals=approved,
         ledgers=tuple(AuditedLedger(one.ref, one.question_count, one.head) for one in asked.values()),
+        branch_asked=head.asked.isoformat() if head else None,
+        branch_age_seconds=int((context.clock() - head.asked).total_seconds()) if head else None,
     )
     return Outcome(report, (*found, *located, *truncation.breaks(repo, helds, asked.values(), tip, since)))
+
+
+def _remote_head(context: Context, repo: Repository) -> RemoteHead | None:
+    """Return what the remote named as its default branch; None without a remote, and in a bare repository that never asked."""
+    remote = repo.default_remote()
+    if remote is None:
+        return None
+    if repo.bare and context.asks_remote == "no" and remembered_remote_head(repo, remote) is None:
+        return None
+    head = find_remote_head(context, repo, remote)
+    if head.branch is None:
+        raise headless_remote_problem(remote)
+    return head
+
+
+def _find_tip(repo: Repository, branch: str | None, head: RemoteHead | None) -> BranchTip | None:
+    """Return the branch whose specs count; None before the first commit.
+
+    Raises EnvironmentProblem `branch-not-fetched` when this clone lacks the branch that is named.
+    """
+    name = branch or (head.branch if head else None)
+    if name is None:
+        return find_local_tip(repo)
+    tip = find_branch_tip(repo, name)
+    if tip is None:
+        remote = repo.default_remote()
+        raise EnvironmentProblem.of(
+            "branch-not-fetched",
+            f"this clone has no branch '{name}', whose specs, signers and policy count",
+            help=f"git fetch {remote} '+refs/heads/*:refs/remotes/{remote}/*'"
+            if remote
+            else "name another one: --branch BRANCH",
+        )
+    return tip
 
 
 def _find_projects(
@@ -144,12 +193,12 @@ def _find_projects(
             return projects, found
     if not any(held.records for held in helds):
         return (), ()
-    where = f"branch '{tip.name}' ({tip.commit[:10]})" if tip else "this clone's default branch"
+    where = f"branch '{tip.name}' ({tip.commit[:10]})" if tip else "this repository, which has no commit,"
     return (), (
         Diagnostic(
             "audit-specs-missing",
             f"{where} has no {PROJECT_FILE}, so signers, policies and manifests cannot be checked",
-            help="make sure that the clone knows the default branch (git remote set-head origin --auto), or restore the file",
+            help="name the branch that has them (--branch BRANCH), or restore the file",
         ),
     )
 

@@ -24,6 +24,7 @@ SPEC = Verb(
     "doctor",
     "Check the set-up, and whether GitHub enforces each policy.",
     (),
+    asks=True,
     formats=("text", "json", "github", "markdown"),
     surfaces=("cli", "nox", "action"),
     permissions=(

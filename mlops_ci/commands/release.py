@@ -307,7 +307,7 @@ def _require_committed(project: Project, repo: Repository, candidate: Candidate)
 
 
 def _release_branch(project: Project, repo: Repository) -> str | None:
-    """Return the ref of the branch to release from; None if the default branch is not known."""
+    """Return the ref of the branch to release from; None without a remote on a detached HEAD."""
     name, remote = find_default_branch(project, repo), repo.default_remote()
     return f"refs/{f'remotes/{remote}' if remote else 'heads'}/{name}" if name else None
 
@@ -320,8 +320,8 @@ def _require_merged(shared: _ReleaseContext) -> None:
     if branch is None:
         raise Findings.of(
             "release-not-on-branch",
-            f"the default branch of '{remote}' is not known, and only commits on that branch can be released",
-            help=f"git remote set-head {remote} --auto, then release",
+            f"nothing has been pushed to '{remote}', and only commits on its default branch can be released",
+            help=f"push it first: git push {remote} HEAD:main",
         )
     name = branch.removeprefix(f"refs/remotes/{remote}/")
     if repo.is_shallow and repo.resolve(branch) and not repo.contains_commit(head, branch):

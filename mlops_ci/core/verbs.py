@@ -68,6 +68,7 @@ class Verb:
     # when the registry is fetched first: never, in a CI job (whose clone lacks it), where this clone lacks part of it, if it can
     # be, or else fail
     syncs: SyncMode = "no"
+    asks: bool = False  # asks the remote for its default branch, if it can be reached, though it fetches nothing
     formats: tuple[str, ...] = ("text", "json", "github")
     surfaces: tuple[Surface, ...] = ("cli", "nox")
     details: str = ""

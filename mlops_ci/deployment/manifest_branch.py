@@ -46,7 +46,7 @@ def require_manifest_branch(project: Project, repo: Repository) -> ManifestBranc
     if name is None:
         raise Findings.of(
             "branch-unknown",
-            "HEAD is detached and there is no remote, so there is no branch to write manifests to",
+            "HEAD is detached and nothing has been pushed to a remote, so there is no branch to write manifests to",
             help="set `branch: main` in mlops.yaml, or check out a branch (git switch main)",
         )
     ref = f"refs/remotes/{remote}/{name}" if remote else f"refs/heads/{name}"

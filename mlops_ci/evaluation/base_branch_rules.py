@@ -154,7 +154,7 @@ def find_base(project: Project, ref: str | None = None) -> BaseBranch | None:
     """Return the base branch of a change: `ref`, else the branch that CI names, else the remote's default branch.
 
     None when nothing has been pushed yet, or when there is no remote; then the change's own rules apply. Raises
-    EnvironmentProblem `base-missing` when this clone lacks the named base, or when the default branch is unknown.
+    EnvironmentProblem `base-missing` when this clone lacks the named base, `default-branch-unknown` when it is unknown.
     """
     context, repo = project.context, project.context.repo
     if repo is None:
@@ -163,12 +163,6 @@ def find_base(project: Project, ref: str | None = None) -> BaseBranch | None:
     name = wanted
     if name is None and remote is not None:
         name = find_default_branch(project, repo)
-        if name is None:
-            raise EnvironmentProblem.of(
-                "base-missing",
-                f"the default branch of '{remote}' is unknown, and the gate takes its rules from that branch",
-                help=f"git remote set-head {remote} --auto; or name the branch: --base BRANCH",
-            )
     if name is None:
         return None
     # a revision such as HEAD~1, or a commit id, is not a branch of the remote

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from mlops_ci.core.age import describe_age
 from mlops_ci.core.records.comparison import MetricValue
 from mlops_ci.core.records.events import Approval
 from mlops_ci.core.results.queries import (
@@ -250,7 +251,9 @@ def reproduce_lines(report: ReproduceReport) -> Iterator[str]:
 def audit_lines(report: AuditReport) -> Iterator[str]:
     """Yield what was verified, and the heads of the logs."""
     at = f"branch {report.branch} at {report.commit}" if report.commit else "no branch"
-    yield f"verified against {at}:"
+    age = report.branch_age_seconds
+    asked = f", the remote's default branch when it was asked {describe_age(age)}" if age is not None else ""
+    yield f"verified against {at}{asked}:"
     yield (
         f"  {formatting.format_count(report.events, 'event')} of {formatting.format_count(len(report.models), 'model')},"
         f" {formatting.format_count(report.signatures, 'signature')}, {formatting.format_count(report.approvals, 'approval')}, {formatting.format_count(report.manifests, 'manifest')}"

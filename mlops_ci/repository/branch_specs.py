@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -41,21 +40,20 @@ class BranchTip:
     projects: tuple[ProjectAtTip, ...] = ()
 
 
-def find_branch_tip(repo: Repository, name: str | None = None) -> BranchTip | None:
-    """Return the default branch, or that of the name, as this clone last knew it; None when there is no commit.
-
-    Nothing is asked of a remote. Where nothing says which branch is the default one, what is checked out counts.
-    """
+def find_branch_tip(repo: Repository, name: str) -> BranchTip | None:
+    """Return a branch as this clone last knew it: the default remote's, else that of the name here; None when it is not here."""
     remote = repo.default_remote()
-    prefix = f"refs/remotes/{remote}/"
-    wanted = name or (repo.symbolic_target(f"{prefix}HEAD") or "").removeprefix(prefix) or repo.current_branch()
-    refs = [f"{prefix}{wanted}", f"refs/heads/{wanted}"] if wanted else []
-    refs += [] if name else [f"{prefix}main", f"{prefix}master", "HEAD"]
-    for ref in refs:
+    for ref in (*((f"refs/remotes/{remote}/{name}",) if remote else ()), f"refs/heads/{name}"):
         commit = repo.resolve(f"{ref}^{{commit}}")
         if commit is not None:
-            return BranchTip(re.sub(r"^refs/(heads|remotes/[^/]+)/", "", ref), commit, repo.list_files(commit))
+            return BranchTip(name, commit, repo.list_files(commit))
     return None
+
+
+def find_local_tip(repo: Repository) -> BranchTip | None:
+    """Return what HEAD leads to: what counts where there is no remote, and in a bare repository; None before the first commit."""
+    commit = repo.resolve("HEAD^{commit}")
+    return BranchTip(repo.current_branch() or "HEAD", commit, repo.list_files(commit)) if commit else None
 
 
 def read_projects(

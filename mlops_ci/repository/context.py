@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mlops_ci.core.choices import Trust
 from mlops_ci.core.ci_job import CiJob
@@ -44,6 +44,8 @@ class Context(Workspace):
     progress: Callable[[str], None]
     person: Person | None = None  # whom git names as tagger
     job: CiJob | None = None  # the CI job that this runs in
+    # whether the remote is asked for its default branch: never, where it answers, or else the command fails
+    asks_remote: Literal["no", "try", "must"] = "no"
     trust: Trust = "local"  # how far it can be trusted what is judged here
     is_branch_protected: bool = False  # the remote refused a push to the branch: manifests travel by pull request
     # what the git host says of this repository: is given a path below it, such as `/rulesets`, and answers with decoded JSON of

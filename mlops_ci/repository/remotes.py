@@ -45,8 +45,9 @@ class Remotes(RefStore, GitConfig):
         names = self.remotes()
         if "origin" in names or len(names) < 2:
             return "origin" if "origin" in names else next(iter(names), None)
-        wanted = (self.config_value("remote.pushDefault"), self.config_value(f"branch.{self.current_branch()}.remote"))
-        found = next((name for name in wanted if name in names), None)
+        branch = self.current_branch()
+        keys = ("remote.pushDefault", *((f"branch.{branch}.remote",) if branch else ()), "checkout.defaultRemote")
+        found = next((name for key in keys if (name := self.config_value(key)) in names), None)
         if found is None:
             raise EnvironmentProblem.of(
                 "remote-ambiguous",
@@ -56,18 +57,22 @@ class Remotes(RefStore, GitConfig):
         return found
 
     def remote_url(self, remote: str) -> str:
-        """Return the configured fetch URL; it may contain credentials."""
+        """Return the URL that the configuration names to fetch from; it may contain credentials.
+
+        It is the one that others know: `url.*.insteadOf` may put a mirror or a token of this machine in its place.
+        """
+        return self.recall(f"url of {remote}", lambda: self._find_url(remote))
+
+    def _find_url(self, remote: str) -> str:
+        urls = self.config_values(f"remote.{remote}.url")  # git fetches from the first, and pushes to all
+        return urls[0] if urls else self.effective_url(remote)
+
+    def effective_url(self, remote: str) -> str:
+        """Return the URL that git fetches from on this machine, after `url.*.insteadOf`; it may contain credentials."""
         return self.run("remote", "get-url", "--", remote).text
 
-    def remote_default_branch(self, remote: str) -> RemoteRefs:
-        """Return the remote's default branch from this clone's refs, else from the remote itself."""
-        return self.recall(f"default branch of {remote}", lambda: self._find_default_branch(remote))
-
-    def _find_default_branch(self, remote: str) -> RemoteRefs:
-        place = f"refs/remotes/{remote}/"
-        known = self.symbolic_target(f"{place}HEAD")
-        if known is not None:
-            return RemoteRefs("found", {known.removeprefix(place): ""})
+    def ask_default_branch(self, remote: str) -> RemoteRefs:
+        """Ask the remote for its default branch; `absent` where its HEAD leads to no branch that exists."""
         answer = self._list_remote("--symref", "--", remote, "HEAD")
         heads = re.findall(r"^ref: refs/heads/(\S+)\tHEAD$", answer.detail, re.MULTILINE)
         if answer.state != "found" or heads:

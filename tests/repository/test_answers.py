@@ -127,20 +127,24 @@ def test_a_remote_that_refuses_us_is_not_one_that_is_gone(
     door.chmod(0o755)
     monkeypatch.setenv("GIT_SSH_COMMAND", str(door))
     git_in(clone.root)("remote", "set-url", "origin", "ssh://git@example.org/a.git")
-    git_in(clone.root)("remote", "set-head", "origin", "--delete")
     assert clone.list_remote_refs("origin", "refs/heads/*").state == "refused"
     assert clone.fetch("origin", "refs/heads/main").state == "refused"
-    assert clone.remote_default_branch("origin").state == "refused"
+    assert clone.ask_default_branch("origin").state == "refused"
     with pytest.raises(EnvironmentProblem, match="the remote refused access"):
         clone.remote_ref_oids("origin", "refs/heads/*")
 
 
-def test_the_default_branch_is_what_the_clone_knows_or_the_remote_says(clone: Repository, tmp_path: Path) -> None:
-    assert clone.remote_default_branch("origin").name == "main"
-    git_in(clone.root)("remote", "set-head", "origin", "--delete")
-    assert clone.remote_default_branch("origin").name == "main"
-    git_in(tmp_path / "origin.git")("update-ref", "--no-deref", "HEAD", head_of(clone))
-    assert (clone.remote_default_branch("origin").state, clone.remote_default_branch("origin").name) == ("absent", None)
+def test_the_default_branch_is_what_the_remote_says(clone: Repository, tmp_path: Path) -> None:
+    """Given a clone that remembers `main`, when the remote names another branch or none, then the clone's memory is no answer."""
+    origin = git_in(tmp_path / "origin.git")
+    assert clone.ask_default_branch("origin").name == "main"
+    origin("branch", "--move", "main", "trunk")
+    assert clone.symbolic_target("refs/remotes/origin/HEAD") == "refs/remotes/origin/main"
+    assert clone.ask_default_branch("origin").name == "trunk"
+    origin("update-ref", "--no-deref", "HEAD", head_of(clone))
+    assert (clone.ask_default_branch("origin").state, clone.ask_default_branch("origin").name) == ("absent", None)
+    origin("symbolic-ref", "HEAD", "refs/heads/unborn")
+    assert (clone.ask_default_branch("origin").state, clone.ask_default_branch("origin").name) == ("absent", None)
 
 
 def test_refs_that_moved_here_and_there_are_named(clone: Repository, repo: Repository, tmp_path: Path) -> None:

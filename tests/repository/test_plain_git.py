@@ -81,7 +81,8 @@ def show_remotes(world: World) -> None:
     run("config", "--global", "url.https://mirror.example.org/.insteadOf", "https://example.org/")
     run("config", "remote.origin.url", "https://example.org/a.git")
     assert set(repo.remotes()) == {"origin", "upstream"}
-    assert repo.remote_url("origin") == "https://mirror.example.org/a.git"
+    assert repo.effective_url("origin") == "https://mirror.example.org/a.git"
+    assert repo.remote_url("origin") == "https://example.org/a.git"
     with gitpython.Repo(repo.root) as opened:
         assert [remote.name for remote in opened.remotes] == ["origin"]
         assert opened.remotes[0].config_reader.get("url") == "https://example.org/a.git"

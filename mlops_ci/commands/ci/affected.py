@@ -48,6 +48,7 @@ SPEC = Verb(
         ),
     ),
     group="ci",
+    asks=True,
 )
 
 

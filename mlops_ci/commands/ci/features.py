@@ -35,6 +35,7 @@ SPEC = Verb(
     icon="grid",
     details="Only for models that run the repository's own code, trust additional types, or are of XGBoost or LightGBM. The job that evaluates loads all other models itself; this executes no code of the repository.",
     group="ci",
+    asks=True,
     judges=True,
 )
 

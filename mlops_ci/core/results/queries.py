@@ -168,7 +168,8 @@ class AuditedLedger:
 class AuditReport:
     """How much was verified, so that no findings mean something. `commit` is of the branch whose specs were used.
 
-    `bytes` are of everything that was read of released runs; `elsewhere` counts model files at a URL, which were not read.
+    `bytes` are of everything that was read of released runs; `elsewhere` counts model files at a URL, which were not read. The remote
+    named the branch as its default one at `branch_asked` (ISO 8601), so long ago; both are None where it was not asked for.
     """
 
     branch: str | None
@@ -183,6 +184,8 @@ class AuditReport:
     manifests: int
     approvals: int
     ledgers: tuple[AuditedLedger, ...] = ()
+    branch_asked: str | None = None
+    branch_age_seconds: int | None = None
 
 
 @dataclass(frozen=True)

@@ -67,12 +67,13 @@ def _check_remote(world: DoctorContext) -> Iterator[DoctorCheckResult]:
     yield DoctorCheckResult(GROUP, "remote", "ok", remote)
     yield _check_refspecs(world, remote)
     if world.branch is None:
+        unknown = world.branch_or_problem
         yield DoctorCheckResult(
             GROUP,
             "default branch",
             "problem",
-            f"the default branch of '{remote}' is not known, but a change is judged by the rules of that branch",
-            f"git remote set-head {remote} --auto",
+            f"{unknown or 'nothing has been pushed'}; a change is judged by the rules of that branch",
+            unknown.diagnostics[0].help if isinstance(unknown, EnvironmentProblem) else f"git push {remote} HEAD:main",
         )
     elif world.commit is None:
         yield DoctorCheckResult(

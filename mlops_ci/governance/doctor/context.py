@@ -34,10 +34,16 @@ class DoctorContext:
     @cached_property
     def branch(self) -> str | None:
         """The default branch; None if it cannot be determined."""
+        found = self.branch_or_problem
+        return None if isinstance(found, EnvironmentProblem) else found
+
+    @cached_property
+    def branch_or_problem(self) -> str | EnvironmentProblem | None:
+        """The default branch, or the problem that it cannot be determined; None on a detached HEAD without a remote."""
         try:
             return find_default_branch(self.project, self.repo)
-        except EnvironmentProblem:
-            return None
+        except EnvironmentProblem as problem:
+            return problem
 
     @cached_property
     def commit(self) -> str | None:

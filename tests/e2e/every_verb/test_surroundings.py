@@ -318,6 +318,7 @@ def test_several_remotes_need_a_word_which_one_it_is(gated: Consumer) -> None:
 
 
 def test_offline_without_a_known_champion_nothing_is_judged(gated: Consumer) -> None:
+    gated.ok("ci", "affected")  # which asks the remote for its default branch
     gated.origin.rename(gated.origin.with_name("gone"))
     assert first_id(gated, "gate", code=3) == "champion-unknown"
 

@@ -52,14 +52,19 @@ def test_a_clone_with_the_registry_is_audited_against_its_remotes_branch(world: 
     git_in(tmp_path / "clone")("commit", "--quiet", "--all", "-m", "mine alone")
 
     found = audit(tmp_path / "clone")
+    assert (found.code, found.ids) == (
+        3,
+        {"default-branch-unknown"},
+    )  # refs/remotes/origin/HEAD is not the remote's word
 
+    found = audit(tmp_path / "clone", "--branch", "main")
     assert (found.code, found.breaks) == (0, ())
     assert (found.record["branch"], found.record["commit"]) == ("main", git_in(world)("rev-parse", "main"))
 
 
 def test_a_plain_clone_is_told_what_it_lacks(world: Path, tmp_path: Path) -> None:
     git_in(tmp_path)("clone", "--quiet", str(world), "clone")
-    found = audit(tmp_path / "clone")
+    found = audit(tmp_path / "clone", "--branch", "main")
     assert found.names("audit-log-missing", "refs/mlops/log/model-0")
     assert all(
         "git fetch origin 'refs/mlops/*:refs/mlops/*'" in item["help"] for item in found.breaks if "log" in item["id"]

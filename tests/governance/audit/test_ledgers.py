@@ -118,7 +118,7 @@ def test_a_ledger_that_is_not_here_is_fetched_by_the_command_that_is_told(
     assert "git fetch origin 'refs/mlops/*:refs/mlops/*'" in found.breaks[0]["help"]
     counted.git("remote", "add", "origin", str(world_of_counted))
     counted.git("fetch", "--quiet", "origin", "refs/mlops/*:refs/mlops/*")
-    assert counted.audit().breaks == ()
+    assert counted.audit("--branch", "main").breaks == ()
 
 
 def test_a_question_that_was_asked_twice(counted: Attacker) -> None:
