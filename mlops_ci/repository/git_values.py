@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-ZERO_OID = "0" * 40
+ZERO_OID = "0" * 40  # "no object" in a RefUpdate: git itself is never given it, because ids may have 64 digits
 _SHA256_DIGITS = 64
 
 
@@ -109,6 +109,11 @@ class PushResult:
 
     state: Literal["done", "raced", "refused", "failed"]
     detail: str
+
+
+def zero_oid(like: str) -> str:
+    """Return git's id of no object, as long as another id of the same repository: 40 digits, or 64 with SHA-256."""
+    return "0" * len(like)
 
 
 def tag_content(name: str, target: str, message: str, person: Person, seconds: int) -> bytes:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mlops_ci.core.leftovers import scratch_folder
 from mlops_ci.repository.git_command import git_error
-from mlops_ci.repository.git_values import ZERO_OID, Person
+from mlops_ci.repository.git_values import Person, zero_oid
 from mlops_ci.repository.object_reader import ObjectReader
 
 _OWN_FAULT = re.compile(
@@ -49,12 +49,12 @@ class ObjectWriter(ObjectReader):
             return self.run("mktree", "-z", stdin=entries.encode()).text
         with scratch_folder("index") as scratch:
             env = {"GIT_INDEX_FILE": str(scratch / "index")}
-            gone: Iterable[str] = ()
+            gone: Mapping[str, str] = {}
             if base is not None:
                 self.run("read-tree", base, env=env)
-                gone = self.list_files(base, folder) if folder else ()
+                gone = self.list_files(base, folder) if folder else {}
             prefix = f"{folder.rstrip('/')}/" if folder else ""
-            lines = [f"0 {ZERO_OID}\t{prefix}{path}" for path in gone]
+            lines = [f"0 {zero_oid(oid)}\t{prefix}{path}" for path, oid in gone.items()]
             lines += [f"100644 {oid}\t{prefix}{path}" for path, oid in files.items()]
             info = "".join(f"{line}\0" for line in lines).encode()
             self.run("update-index", "-z", "--index-info", stdin=info, env=env)

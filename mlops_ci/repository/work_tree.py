@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from mlops_ci.repository.git_values import ZERO_OID
+from mlops_ci.repository.git_values import zero_oid
 from mlops_ci.repository.object_reader import ObjectReader
 
 
@@ -51,9 +51,9 @@ class WorkTree(ObjectReader):
             return ()
         listing = self.run("rev-list", "--objects", "--no-walk", "--missing=print", commit).text.splitlines()
         missing = {line[1:].split()[0] for line in listing if line.startswith("?")}
-        gone = sorted(path for path, oid in self.list_files(commit).items() if oid in missing)
+        gone = {path: oid for path, oid in sorted(self.list_files(commit).items()) if oid in missing}
         self.run("read-tree", "--reset", "--no-sparse-checkout", commit, env=env)
-        info = "".join(f"0 {ZERO_OID}\t{path}\0" for path in gone).encode()
+        info = "".join(f"0 {zero_oid(oid)}\t{path}\0" for path, oid in gone.items()).encode()
         self.run("update-index", "-z", "--index-info", stdin=info, env=env)
         # content that LFS cannot get is left as the pointer to it, which whoever reads it recognises
         self.run("checkout-index", "--all", "--force", env={**env, "GIT_LFS_SKIP_SMUDGE": "1"})
