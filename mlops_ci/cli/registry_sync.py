@@ -7,12 +7,11 @@ import shlex
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.errors import EnvironmentProblem
 from mlops_ci.core.verbs import Verb
-from mlops_ci.governance.approvals import APPROVAL_PREFIX
 from mlops_ci.registry.events import parse_event_name
 from mlops_ci.registry.run_store import RELEASE_PREFIX, release_ref
 from mlops_ci.registry.state import read_registry
 from mlops_ci.repository.git import Repository
-from mlops_ci.repository.ref_listing import LEDGER_PREFIX, LOG_PREFIX, TAG_PREFIX
+from mlops_ci.repository.ref_listing import APPROVAL_PREFIX, LEDGER_PREFIX, LOG_PREFIX, TAG_PREFIX
 
 
 def has_whole_registry(repo: Repository | None) -> bool:

@@ -17,7 +17,6 @@ from mlops_ci.deployment.assignment import (
 )
 from mlops_ci.deployment.manifest_branch import require_manifest_branch
 from mlops_ci.governance.approvals import (
-    APPROVAL_PREFIX,
     SignedApproval,
     approval_ref_prefix,
     count_approvals,
@@ -31,6 +30,7 @@ from mlops_ci.registry.statement import encode_approval
 from mlops_ci.registry.tag_message import format_tag_message
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.lookup import require_environment, require_repository
+from mlops_ci.repository.ref_listing import APPROVAL_PREFIX
 
 SPEC = Verb(
     "approve",

@@ -114,11 +114,12 @@ def plan_assignment(
     overrides = find_override(state, record.model_digest, f"mlops-ci {command}", force=force or rollback)
     number = state.next_number
     title = f"{state.model} v{release.version} in {environment}"
+    subject = f"Roll back {state.model} in {environment} to v{release.version}" if rollback else f"Deploy {title}"
     if not on_branch and project.delivery == "pull-request":
         if rollback:
             command = f"rollback {state.model} --env {environment} --version {release.version}"
         command = f"mlops-ci {command}{' --force' * force}{f' --reason {shlex.quote(reason)}' if reason else ''}"
-        text = f"Deploy {title}\n\n{reason or 'Manifests only.'}\n\nAfter the merge, this command writes the assignment:\n\n    {command}\n"
+        text = f"{subject}\n\n{reason or 'Manifests only.'}\n\nAfter the merge, this command writes the assignment:\n\n    {command}\n"
         job = project.context.job
         body = request_body(reason, command, "the assignment") if job else None
         gate = job.gate_workflow if job else None
@@ -128,7 +129,7 @@ def plan_assignment(
         )
     writes: list[PlannedWrite] = []
     if not on_branch:
-        writes.append(plan_folder_commit(repo, folder, f"Deploy {title}\n\n{reason or record.evidence.sentence}\n"))
+        writes.append(plan_folder_commit(repo, folder, f"{subject}\n\n{reason or record.evidence.sentence}\n"))
     earlier_assignments = state.assignments(environment)
     assignment = Assignment(
         model=state.model,

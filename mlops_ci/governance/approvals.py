@@ -13,10 +13,10 @@ from mlops_ci.core.signers import Signing
 from mlops_ci.registry.events import Event
 from mlops_ci.registry.statement import decode_approval, parse_statement
 from mlops_ci.repository.git import Repository
+from mlops_ci.repository.ref_listing import APPROVAL_PREFIX
 from mlops_ci.repository.refs import Ref
 from mlops_ci.repository.signing import TagSignature, verify_tags
 
-APPROVAL_PREFIX = "refs/mlops/approvals/"
 _ADDRESS = re.compile(r"[^\s,@*?!]+@[^\s,@*?!]+")
 
 

@@ -67,6 +67,7 @@ class Event(NamedTuple):
     environment: str | None
     number: int
     contents: str
+    address: str = ""  # the tagger's e-mail address
 
     @property
     def ref(self) -> EventRef:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mlops_ci.registry.events import EVENT_RANKS, Event, EventName, parse_event_name, version_key
 from mlops_ci.registry.tag_message import find_previous_oid, find_sentence
-from mlops_ci.repository.ref_listing import LOG_PREFIX, TAG_PREFIX
+from mlops_ci.repository.ref_listing import APPROVAL_PREFIX, LOG_PREFIX, TAG_PREFIX
 
 if TYPE_CHECKING:  # imported where they are used: most queries need none of these modules
     from collections.abc import Iterable, Mapping
@@ -151,9 +151,10 @@ class ModelState:
 
 
 class RegistryState(NamedTuple):
-    """Every model's state, by name."""
+    """Every model's state, by name, and the refs of the approvals, whose signatures nobody has verified yet."""
 
     models: Mapping[str, ModelState]
+    approvals: tuple[Ref, ...] = ()
 
     def model(self, name: str) -> ModelState:
         """Return a model's state; the state of a model without events is empty."""
@@ -186,7 +187,7 @@ class RegistryState(NamedTuple):
                 end = next((at for at, event in enumerate(state.events) if event.date > seconds), len(state.events))
             if end:
                 past[name] = ModelState(name, state.events[:end], gaps=state.gaps)
-        return RegistryState(past)
+        return RegistryState(past, tuple(ref for ref in self.approvals if ref.date <= seconds))
 
     @property
     def gap_warnings(self) -> tuple[Diagnostic, ...]:
@@ -215,7 +216,7 @@ def read_registry(repo: Repository | None) -> RegistryState:
     """Return the registry as this clone has it, from one listing of refs; empty outside a repository."""
     if repo is None:
         return fold_refs(())
-    return repo.recall("registry", lambda: fold_refs(repo.refs(TAG_PREFIX, LOG_PREFIX)), of_refs=True)
+    return repo.recall("registry", lambda: fold_refs(repo.refs(TAG_PREFIX, LOG_PREFIX, APPROVAL_PREFIX)), of_refs=True)
 
 
 def fold_refs(refs: Iterable[Ref]) -> RegistryState:
@@ -226,9 +227,12 @@ def fold_refs(refs: Iterable[Ref]) -> RegistryState:
     logs: dict[str, Ref] = {}
     found: list[tuple[Ref, EventName]] = []
     follows: dict[str, str] = {}
+    approvals: list[Ref] = []
     for ref in refs:
         if ref.name.startswith(LOG_PREFIX):
             logs[ref.name.removeprefix(LOG_PREFIX)] = ref
+        elif ref.type == "tag" and ref.name.startswith(APPROVAL_PREFIX):
+            approvals.append(ref)
         elif ref.type == "tag" and ref.peeled and (name := parse_event_name(ref.name)):
             found.append((ref, name))
             if previous := find_previous_oid(ref.contents):
@@ -238,12 +242,13 @@ def fold_refs(refs: Iterable[Ref]) -> RegistryState:
     for ref, name in found:
         there = versions.get((name.model, ref.peeled)) if name.environment else None
         version = name.version or there or _recorded_version(ref, name)
-        place = (ref.peeled or "", ref.tagger, ref.date, name.environment, name.number, ref.contents)
+        place = (ref.peeled or "", ref.tagger, ref.date, name.environment, name.number, ref.contents, ref.address)
         events.setdefault(name.model, []).append(
             Event(name.kind, ref.name[len(TAG_PREFIX) :], ref.oid, name.model, version, *place)
         )
     return RegistryState(
-        {name: _build_model_state(name, events[name], follows, logs.get(name)) for name in sorted(events)}
+        {name: _build_model_state(name, events[name], follows, logs.get(name)) for name in sorted(events)},
+        tuple(approvals),
     )
 
 

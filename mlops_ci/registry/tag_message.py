@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _STATEMENT_OPENING = '{"_type":'
+_REASON = re.compile(r'"reason":("(?:[^"\\]|\\.)*")')
+_OVERRIDES_FIELD = '"overrides":{'
+_SIGNATURE = re.compile(r"-----BEGIN SSH SIGNATURE-----\n([A-Za-z0-9+/=\n]+)-----END SSH SIGNATURE-----\n?\Z")
 _ROLLBACK_FIELD = '"rollbackOf":"'
 _PREVIOUS_FIELD = '"previous":{"name":"'
 _PREVIOUS = re.compile(r'"previous":\{"name":"[^"\\]*","oid":"([0-9a-f]{40,64})"\}')
@@ -51,6 +54,44 @@ def find_previous_oid(text: str) -> str | None:
     at = text.find(_PREVIOUS_FIELD, begin) if begin else -1
     found = _PREVIOUS.match(text, at) if at >= 0 else None
     return found.group(1) if found and text.find("\n", begin, at) < 0 else None
+
+
+def find_reason(text: str) -> str | None:
+    """Return the reason in a tag's record; None if it gives none. The reasons of requirements are objects, not strings."""
+    found = _REASON.search(statement_line(text))
+    if found is None:
+        return None
+    import json  # few events have a reason
+
+    reason: str = json.loads(found.group(1))
+    return reason
+
+
+def is_forced(text: str) -> bool:
+    """Return whether a tag's record overrides an event that had taken the model back."""
+    return _OVERRIDES_FIELD in statement_line(text)
+
+
+def find_signing_key(text: str) -> str | None:
+    """Return the fingerprint of the SSH key in a tag's signature (RFC 4648 base64, as ssh-keygen writes it); None without one.
+
+    The signature is not verified. Its format is that of OpenSSH's PROTOCOL.sshsig: magic, version, public key.
+    """
+    found = _SIGNATURE.search(text)
+    if found is None:
+        return None
+    import base64  # only signed tags need it
+    import binascii
+    import hashlib
+
+    try:
+        blob = base64.b64decode(found.group(1))
+    except binascii.Error:
+        return None
+    size = int.from_bytes(blob[10:14], "big")
+    if blob[:6] != b"SSHSIG" or len(blob) < 14 + size:
+        return None
+    return f"SHA256:{base64.b64encode(hashlib.sha256(blob[14 : 14 + size]).digest()).decode().rstrip('=')}"
 
 
 def has_rollback(text: str) -> bool:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING
 
-from mlops_ci.core.results.registry import EventRow, HistoryReport, ModelRow, ShowReport
-from mlops_ci.registry.tag_message import find_sentence, has_rollback
+from mlops_ci.core.results.registry import Actor, EventRow, HistoryReport, ModelRow, ShowReport
+from mlops_ci.registry.tag_message import find_reason, find_sentence, find_signing_key, has_rollback, is_forced
+from mlops_ci.repository.ref_listing import APPROVAL_PREFIX
 
 if TYPE_CHECKING:  # imported only for a query of one model
     from mlops_ci.core.results.queries import RunningVersion
     from mlops_ci.registry.events import Event
     from mlops_ci.registry.state import ModelState, RegistryState
+    from mlops_ci.repository.refs import Ref
 
 _EVENT_VERBS = {
     "assignment": "deploy",
@@ -37,21 +40,29 @@ def show_view(registry: RegistryState, model: str | None, at: str | None = None)
 
 
 def history_view(registry: RegistryState, model: str | None, at: str | None = None) -> HistoryReport:
-    """Return the events of one model or of all, newest first: by date, and in the order of the log within one date."""
+    """Return the events of one model or of all, newest first: by date, and in the order of the log within one date.
+
+    Approvals are among them. They are in no log: an approval comes after what else happened in the same second.
+    """
     states = [registry.model(model)] if model else registry.models.values()
-    found = [(event.date, place, event) for state in states for place, event in enumerate(state.events)]
+    found = [(event.date, place, _event_row(event)) for state in states for place, event in enumerate(state.events)]
+    approvals = ((ref.date, _approval_row(ref)) for ref in registry.approvals)
+    found += [(date, sys.maxsize, row) for date, row in approvals if model in (None, row.model)]
     found.sort(key=lambda item: item[:2], reverse=True)
-    return HistoryReport(tuple(_event_row(event) for _, _, event in found), at)
+    return HistoryReport(tuple(row for _, _, row in found), at)
 
 
 def _model_row(state: ModelState) -> ModelRow:
     latest = state.latest_release
+    environments = {name: event.version for name, event in state.current_assignments.items()}
+    shown = dict.fromkeys(environments.values()) or ([latest.version] if latest else [])
+    sentences = {name: find_sentence(state.releases[name].contents) for name in shown if name in state.releases}
     return ModelRow(
         model=state.model,
         latest=latest.version if latest else None,
-        environments={name: event.version for name, event in state.current_assignments.items()},
+        environments=environments,
         versions=tuple(state.releases),
-        evidence=find_sentence(latest.contents) if latest else None,
+        evidence={name: sentence for name, sentence in sentences.items() if sentence},
         deprecated=state.is_deprecated,
     )
 
@@ -67,10 +78,12 @@ def _describe_running(state: ModelState, event: Event) -> RunningVersion:
     return RunningVersion(
         environment=event.environment or "",
         version=event.version,
-        since=_format_time(_first_assignment(state, event)),
-        assigned_on=_format_time(event),
+        since=_iso_time(_first_assignment(state, event).date),
+        assigned_on=_iso_time(event.date),
         event="rollback" if has_rollback(event.contents) else "deploy",
         by=told.made_by.actor if told else event.actor,
+        actor=Actor(event.actor, event.address, find_signing_key(event.contents)),
+        forced=is_forced(event.contents),
         tag=event.ref,
         commit=event.commit,
         reason=told.reason if told else None,
@@ -79,7 +92,7 @@ def _describe_running(state: ModelState, event: Event) -> RunningVersion:
         approvals=told.approvals if told else (),
         approvals_required=told.approvals_required if told else 0,
         release=release.ref if release else None,
-        released_on=_format_time(release) if release else None,
+        released_on=_iso_time(release.date) if release else None,
         released_by=proof.made_by.actor if proof else release.actor if release else None,
         verdict=proof.evidence.verdict if proof else None,
         evidence=proof.evidence.sentence if proof else None,
@@ -92,6 +105,28 @@ def _describe_running(state: ModelState, event: Event) -> RunningVersion:
     )
 
 
+def _approval_row(ref: Ref) -> EventRow:
+    """Return the row of an approval; model, environment and version are those that its ref names."""
+    model, environment, version, _ = ref.name.removeprefix(APPROVAL_PREFIX).rsplit("/", 3)
+    return EventRow(
+        on=_iso_time(ref.date),
+        model=model,
+        event="approve",
+        version=version.removeprefix("v"),
+        environment=environment,
+        tag=ref.name,
+        oid=ref.oid,
+        commit=ref.peeled or "",
+        actor=Actor(ref.tagger, ref.address, find_signing_key(ref.contents)),
+        reason=find_reason(ref.contents),
+        recorded=find_sentence(ref.contents) is not None,
+    )
+
+
+def _iso_time(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(seconds))
+
+
 def _first_assignment(state: ModelState, event: Event) -> Event:
     """Return the first assignment of the running version: the same version may have been assigned again later."""
     found = event
@@ -102,16 +137,12 @@ def _first_assignment(state: ModelState, event: Event) -> Event:
     return found
 
 
-def _format_time(event: Event) -> str:
-    from datetime import UTC, datetime
-
-    return datetime.fromtimestamp(event.date, UTC).isoformat(timespec="seconds")
-
-
 def _event_row(event: Event) -> EventRow:
     sentence = find_sentence(event.contents)
+    reason = find_reason(event.contents)
+    is_evidence = event.kind == "release" or reason is None
     return EventRow(
-        on=time.strftime("%Y-%m-%d %H:%M", time.gmtime(event.date)),
+        on=_iso_time(event.date),
         model=event.model,
         event="rollback"
         if event.kind == "assignment" and has_rollback(event.contents)
@@ -119,7 +150,11 @@ def _event_row(event: Event) -> EventRow:
         version=event.version,
         environment=event.environment,
         tag=event.name,
-        commit=event.commit[:10],
-        actor=event.actor,
-        sentence="no record" if sentence is None else sentence,
+        oid=event.oid,
+        commit=event.commit,
+        actor=Actor(event.actor, event.address, find_signing_key(event.contents)),
+        reason=reason,
+        evidence=sentence if is_evidence else None,
+        forced=is_forced(event.contents),
+        recorded=sentence is not None,
     )

@@ -33,8 +33,8 @@ def show_lines(report: ShowReport) -> Iterator[str]:
     ]
     yield formatting.text_table(("model", "newest", *report.environments), rows)
     for row in report.models:
-        if row.evidence:
-            yield f"\n{row.model}@v{row.latest}: {row.evidence}"
+        for version, sentence in row.evidence.items():
+            yield f"\n{row.model}@v{version}: {sentence}"
     if report.running:
         from mlops_ci.reports.queries import running_lines
 
@@ -50,14 +50,14 @@ def history_lines(report: HistoryReport) -> Iterator[str]:
     """Yield a table with one event a line."""
     rows = [
         (
-            row.on,
+            row.on[:16].replace("T", " "),
             row.event,
             f"{row.model}@{_format_version(row.version)}" if row.version else row.model,
             row.environment or "",
             row.tag,
-            row.commit,
-            row.actor,
-            row.sentence,
+            row.commit[:10],
+            row.actor.name,
+            (row.reason or row.evidence or "") if row.recorded else "no record",
         )
         for row in report.events
     ]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 TAG_PREFIX = "refs/tags/"
 LOG_PREFIX = "refs/mlops/log/"
 LEDGER_PREFIX = "refs/mlops/ledger/"
+APPROVAL_PREFIX = "refs/mlops/approvals/"
 LIST_COMMAND = ("for-each-ref", "--format=%(objectname) %(refname)")  # and patterns
 READ_COMMAND = (
     "cat-file",
@@ -65,7 +66,7 @@ def git_environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def start_listing() -> Listing | None:
-    """Start listing the tags and logs of the repository around the current directory, and return at once.
+    """Start listing the tags, logs and approvals of the repository around the current directory, and return at once.
 
     None where no process can be started so (there is no git, or no such system call): whoever asks again gets the reason.
     """
@@ -76,7 +77,7 @@ def start_listing() -> Listing | None:
     output, written = os.pipe()
     _widen_pipe(written)
     processes = (
-        _spawn((*LIST_COMMAND, TAG_PREFIX, LOG_PREFIX), nothing, theirs, nothing),
+        _spawn((*LIST_COMMAND, TAG_PREFIX, LOG_PREFIX, APPROVAL_PREFIX), nothing, theirs, nothing),
         _spawn(READ_COMMAND, names, written, nothing),
     )
     for descriptor in (nothing, names, theirs, written):

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 LATEST_DATE = 253_402_300_799  # the last second of the year 9999: a tag may claim any date
 # the header of a tag object; the oldest tags have no tagger
 _TAG_HEADER = re.compile(
-    r"object ([0-9a-f]+)\ntype \w+\ntag [^\n]*\n(?:tagger ([^\n<]*?) ?<[^\n]*> ?(?:([0-9]{1,18}) [+-][0-9]+)?\n)?"
+    r"object ([0-9a-f]+)\ntype \w+\ntag [^\n]*\n(?:tagger ([^\n<]*?) ?<([^\n]*)> ?(?:([0-9]{1,18}) [+-][0-9]+)?\n)?"
 )
 
 
@@ -32,6 +32,7 @@ class Ref(NamedTuple):
     tagger: str
     date: int
     contents: str
+    address: str = ""  # the tagger's e-mail address
 
 
 def parse_refs(chunks: Iterable[bytes]) -> Iterator[Ref]:
@@ -57,5 +58,6 @@ def _parse_ref(name: str, oid: str, kind: str, content: bytes) -> Ref:
     text = content.decode("utf-8", "replace")
     contents = text[text.find("\n\n") + 2 :] if kind in ("tag", "commit") else ""
     header = _TAG_HEADER.match(text) if kind == "tag" else None
-    peeled, tagger, date = header.groups() if header else (None, None, None)
-    return Ref(name, oid, kind, peeled, tagger or "", min(int(date or 0), LATEST_DATE), contents)
+    peeled, tagger, address, date = header.groups() if header else (None, None, None, None)
+    moment = min(int(date or 0), LATEST_DATE)
+    return Ref(name, oid, kind, peeled, tagger or "", moment, contents, address or "")

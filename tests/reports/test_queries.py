@@ -20,12 +20,20 @@ from mlops_ci.core.results.queries import (
     RunRow,
     RunsReport,
 )
-from mlops_ci.core.results.registry import ModelRow, ShowReport
+from mlops_ci.core.results.registry import Actor, ModelRow, ShowReport
 from mlops_ci.reports.queries import diff_lines, diff_markdown, running_lines, runs_lines
 
 ON = "2026-11-22T20:00:00+00:00"
 RUNNING = RunningVersion(
-    "prod", "1.0.0", ON, ON, "assignment", "Ada Lovelace", EventRef("delay#prod#1", "1" * 40), "c" * 40
+    "prod",
+    "1.0.0",
+    ON,
+    ON,
+    "assignment",
+    "Ada Lovelace",
+    Actor("Ada Lovelace", "ada@example.org"),
+    EventRef("delay#prod#1", "1" * 40),
+    "c" * 40,
 )
 BEFORE = DiffSide("delay@v1.0.0", "delay", "a" * 32, "7" * 64, ON, "1.0.0", "c" * 40)
 AFTER = DiffSide("run b", "delay", "b" * 32, "8" * 64, ON)
@@ -33,7 +41,7 @@ SAME = DiffReport(BEFORE, AFTER, False, True, (), (), (), (), (), (), (FileChang
 
 
 def running(**changes: object) -> list[str]:
-    row = ModelRow("delay", "1.0.0", {"prod": "1.0.0"}, ("1.0.0",))
+    row = ModelRow("delay", "1.0.0", {"prod": "1.0.0"}, ("1.0.0",), {})
     report = ShowReport(("prod",), (row,), running=(replace(RUNNING, **changes),))  # type: ignore[arg-type]  # a test's own names and values
     return "\n".join(running_lines(report)).splitlines()[1:]
 

@@ -16,7 +16,6 @@ from mlops_ci.core.digest import canonical_json, digest_bytes, digest_json
 from mlops_ci.core.records.base import EventRef, FileDigest
 from mlops_ci.core.records.comparison import HoldoutLedgerEntry
 from mlops_ci.core.records.events import Approval, ApprovalStatement, Assignment, LedgerHead, Release, Retirement
-from mlops_ci.governance.approvals import APPROVAL_PREFIX
 from mlops_ci.registry.holdout_ledger import LEDGER_ENTRY_FILE, ledger_ref
 from mlops_ci.registry.statement import (
     EventRecord,
@@ -26,6 +25,7 @@ from mlops_ci.registry.statement import (
     encode_retirement,
 )
 from mlops_ci.registry.tag_message import format_tag_message
+from mlops_ci.repository.ref_listing import APPROVAL_PREFIX
 from mlops_ci.spec.load import Specs, load_specs
 from tests.support.forged_files import MAKER, manifest_files, release_of_run, spec_files
 from tests.support.pack import Folders, Packer, tree

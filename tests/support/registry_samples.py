@@ -146,6 +146,7 @@ def tag(record: Release | Assignment, oid: str, date: int, commit: str = "c" * 4
         "Ada Lovelace",
         date,
         format_tag_message("title", "sentence", statement),
+        "ada@example.org",
     )
 
 

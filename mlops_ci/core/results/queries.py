@@ -10,6 +10,7 @@ from mlops_ci.core.records.base import EventRef, FileDigest
 from mlops_ci.core.records.comparison import MetricValue, Verdict
 from mlops_ci.core.records.events import Approval, DataRef
 from mlops_ci.core.records.training_run import TrainingEnvironment
+from mlops_ci.core.results.registry import Actor
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class RunningVersion:
     """What an environment runs: since when, by whom and why, with which approvals, on which evidence and data.
 
     `since` is when this version came, `assigned_on` when it was last assigned; what only records tell is None for tags of
-    other tools. `again` is the command that makes the model again.
+    other tools. `by` is who the record names, `actor` who made the tag. `forced`: the model had been taken back before.
     """
 
     environment: str
@@ -26,8 +27,10 @@ class RunningVersion:
     assigned_on: str
     event: str
     by: str
+    actor: Actor
     tag: EventRef
     commit: str
+    forced: bool = False
     reason: str | None = None
     rollback_of: str | None = None
     run_url: str | None = None

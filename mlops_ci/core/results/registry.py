@@ -10,17 +10,29 @@ if TYPE_CHECKING:  # these are never decoded, and queries need no records
     from mlops_ci.core.results.queries import RunningVersion
 
 
+class Actor(NamedTuple):
+    """Who made a tag: name and e-mail address of its tagger, who chose both freely, and the fingerprint of the SSH key in its signature.
+
+    The signature is not verified here: `audit` does that.
+    """
+
+    name: str
+    email: str
+    key: str | None = None
+
+
 class ModelRow(NamedTuple):
     """One model in the registry: its highest version and what runs where.
 
-    Other tools can assign a commit without a version; its id is shown instead.
+    Other tools can assign a commit without a version; its id is shown instead. `evidence` are the sentences of the gate for the
+    versions that run somewhere, or else for the highest one, by version.
     """
 
     model: str
     latest: str | None
     environments: Mapping[str, str]
     versions: tuple[str, ...]
-    evidence: str | None = None
+    evidence: Mapping[str, str]
     deprecated: bool = False
 
 
@@ -34,7 +46,11 @@ class ShowReport(NamedTuple):
 
 
 class EventRow(NamedTuple):
-    """One event, for people."""
+    """One event: when (ISO 8601, UTC), its tag and that tag's object id, and who made it and why.
+
+    `evidence` is the gate's sentence. `forced`: it brought back a model that had been taken back. `recorded` is false for the tags
+    of other tools, which have no record.
+    """
 
     on: str
     model: str
@@ -42,9 +58,13 @@ class EventRow(NamedTuple):
     version: str
     environment: str | None
     tag: str
+    oid: str
     commit: str
-    actor: str
-    sentence: str
+    actor: Actor
+    reason: str | None = None
+    evidence: str | None = None
+    forced: bool = False
+    recorded: bool = True
 
 
 class HistoryReport(NamedTuple):

@@ -9,7 +9,6 @@ from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.records.events import Approval, Assignment
 from mlops_ci.core.signers import Signing
 from mlops_ci.governance.approvals import (
-    APPROVAL_PREFIX,
     ExcludedApprover,
     SignedApproval,
     approval_count_text,
@@ -22,7 +21,7 @@ from mlops_ci.governance.audit.inventory import ModelInventory
 from mlops_ci.registry.events import Event
 from mlops_ci.repository.branch_specs import ProjectAtTip
 from mlops_ci.repository.git import Repository
-from mlops_ci.repository.ref_listing import TAG_PREFIX
+from mlops_ci.repository.ref_listing import APPROVAL_PREFIX, TAG_PREFIX
 from mlops_ci.repository.signing import TagSignature
 
 _DEPLOYER_ROLE = "the person who deploys a version cannot approve it"

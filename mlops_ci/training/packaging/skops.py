@@ -19,7 +19,9 @@ from mlops_ci.training.packaging.structural_digest import structural_digest
 
 REVIEWED_TYPES = tuple(read_reviewed_types().nodes)
 _SCHEMA_FILE = "schema.json"
-_COMPRESSED_FROM = 1_000_000  # bytes: git compresses a smaller file itself, and stores only what differs from an earlier model
+_COMPRESSED_FROM = (
+    1_000_000  # bytes: git compresses a smaller file itself, and stores only what differs from an earlier model
+)
 _TYPE_NAME = re.compile(r"[\w.<>]{1,500}")
 
 

@@ -177,7 +177,7 @@ def test_an_environment_is_emptied_and_no_earlier_version_is_left_standing(versi
     row = versions.answer("show")["record"]["models"][0]
     assert row["environments"] == {"staging": "2.0.0"}
     newest = versions.answer("history")["record"]["events"][0]
-    assert (newest["event"], newest["sentence"]) == ("undeploy", "nobody asks")
+    assert (newest["event"], newest["reason"]) == ("undeploy", "nobody asks")
 
 
 def test_events_of_one_push_are_one_chain_and_one_log_with_dates_that_rise(versions: Consumer) -> None:

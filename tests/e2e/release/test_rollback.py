@@ -21,7 +21,7 @@ def test_a_rollback_puts_the_version_and_its_manifests_back(candidate: Consumer)
     assert candidate.answer("show")["record"]["models"][0]["environments"] == {"staging": "1.1.0", "prod": "1.0.0"}
     assert candidate.git("show", "origin/main:deploy/prod/diagnosis/release.yaml") == first
     newest = candidate.answer("history")["record"]["events"][0]
-    assert (newest["event"], newest["version"], newest["sentence"]) == ("rollback", "1.0.0", "alarms at night")
+    assert (newest["event"], newest["version"], newest["reason"]) == ("rollback", "1.0.0", "alarms at night")
     assert [event["tag"] for event in candidate.answer("history")["record"]["events"]][:2] == [
         "diagnosis#prod#5",
         "diagnosis#prod#4",
@@ -93,4 +93,4 @@ def test_a_rollback_by_request_is_finished_by_the_command_it_names(candidate: Co
     merged(candidate, asked["branch"])
     candidate.ok(*shlex.split(asked["followUpCommand"])[1:])
     newest = candidate.answer("history")["record"]["events"][0]
-    assert (newest["event"], newest["version"], newest["sentence"]) == ("rollback", "1.0.0", "it's worse")
+    assert (newest["event"], newest["version"], newest["reason"]) == ("rollback", "1.0.0", "it's worse")

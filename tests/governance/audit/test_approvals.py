@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from mlops_ci.core.records.events import Approval
-from mlops_ci.governance.approvals import APPROVAL_PREFIX
 from mlops_ci.repository import git
+from mlops_ci.repository.ref_listing import APPROVAL_PREFIX
 from tests.governance.audit.conftest import SIGNING, Keys
 from tests.support.attacker import Attacker, after, audit
 from tests.support.forge import forge
