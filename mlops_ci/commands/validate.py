@@ -11,6 +11,7 @@ from mlops_ci.core.results.gate import ValidateReport
 from mlops_ci.core.verbs import ALL_SURFACES, Verb
 from mlops_ci.repository.context import Context
 from mlops_ci.spec.load import Specs, read_all_specs
+from mlops_ci.spec.validation.signers import unsatisfiable_policy_findings
 
 SPEC = Verb(
     "validate",
@@ -32,6 +33,8 @@ def validate(context: Context) -> Outcome[ValidateReport]:
     """
     reading = read_all_specs(context.root)
     found = list(reading.diagnostics)
+    if reading.specs is not None:
+        found += unsatisfiable_policy_findings(context.root, reading.specs.project, context.clock())
     if reading.specs is not None and context.cache is not None:
         found += _trial_findings(context, reading.specs)
     code = Exit.USAGE if has_errors(found) else Exit.OK

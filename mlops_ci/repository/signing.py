@@ -7,7 +7,6 @@ text that follows; a reader of the message would not. So a block that is not exa
 from __future__ import annotations
 
 import base64
-import hashlib
 import os
 import re
 import shutil
@@ -23,6 +22,7 @@ from mlops_ci.core.signers import SignatureFormat, Signing
 from mlops_ci.core.trusted_process import run_trusted
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.git_values import GitResult, Person, object_id, tag_content
+from mlops_ci.spec.allowed_signers import read_allowed_signers
 
 SignatureState = Literal["good", "unsigned", "bad", "stranger"]
 _GitSettings = AbstractContextManager[tuple[tuple[str, ...], Mapping[str, str]]]  # settings and variables for git
@@ -271,18 +271,9 @@ def _certain_ssh_signature(signers: bytes) -> Callable[[bytes], TagSignature | N
 
 def _principals(signers: bytes, key: str) -> Iterator[str]:
     """Yield every principal of a key: git tells only the first, and another may be an author's address."""
-    for line in signers.decode("utf-8", "replace").splitlines():
-        names, *fields = line.split() or [""]
-        if not names.startswith("#") and any(_fingerprint(field) == key for field in fields):
-            yield from names.strip('"').split(",")
-
-
-def _fingerprint(field: str) -> str:
-    try:
-        digest = hashlib.sha256(base64.b64decode(field, validate=True)).digest()
-    except ValueError:  # a field that is no key
-        return ""
-    return f"SHA256:{base64.b64encode(digest).decode().rstrip('=')}"
+    for line in read_allowed_signers(signers, "").signers:
+        if line.fingerprint == key:
+            yield from line.principals
 
 
 _GPG_PREFIX = "[GNUPG:] "

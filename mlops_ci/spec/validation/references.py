@@ -18,6 +18,7 @@ from mlops_ci.spec.validation.estimator import training_code_findings
 from mlops_ci.spec.validation.evaluation import evaluation_spec_findings
 from mlops_ci.spec.validation.gate import gate_spec_findings
 from mlops_ci.spec.validation.positive import positive_spec_findings
+from mlops_ci.spec.validation.signers import signers_file_findings
 from mlops_ci.spec.validation.training import training_options_findings
 
 
@@ -108,6 +109,7 @@ def _signing_findings(root: Path, project: LocatedSpec[ProjectSpec]) -> Iterator
             project.locate("spec", "signing", "allowedSigners"),
             f"create it: {_SIGNERS_COMMANDS[signing.format]} > {signing.allowed_signers if signers else '.mlops/signers'}",
         )
+    yield from signers_file_findings(root, project)
     for name in approvals:
         if name not in project.spec.environments:
             yield Diagnostic(
