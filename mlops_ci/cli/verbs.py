@@ -19,7 +19,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Train and evaluate": ("check", "train", "compare", "gate"),
     "Release and deploy": ("release", "approve", "deploy", "rollback", "retire"),
     "Look back": ("show", "history", "diff", "fetch", "predict", "reproduce", "audit"),
-    "Maintain": ("doctor", "plugins", "selftest", "gc"),
+    "Maintain": ("doctor", "signers", "plugins", "selftest", "gc"),
 }
 CI_GROUP = "ci"
 CI_SUMMARY = "Steps of the gate as separate CI jobs."

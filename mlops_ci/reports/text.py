@@ -53,6 +53,7 @@ _WRITERS: Mapping[str, str] = {
     "DiffReport": "queries.diff_lines",
     "DoctorReport": "doctor.doctor_lines",
     "PluginsReport": "plugins.plugins_lines",
+    "SignersReport": "signers.signers_lines",
     "FetchReport": "lifecycle.fetch_lines",
     "TablePredictionsReport": "lifecycle.table_predictions_lines",
     "ReproduceReport": "queries.reproduce_lines",

@@ -6,38 +6,28 @@ here repeats the text of a key: somebody may have pasted a private one.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 
 from mlops_ci.core.diagnostics import Diagnostic, Location
 from mlops_ci.core.suggestions import quote, suggest
+from mlops_ci.spec.public_key import (
+    KEY_TYPES,
+    WrongKeyType,
+    ends_private_key,
+    is_key_type,
+    is_private_key,
+    key_fingerprint,
+)
 
 TAG_NAMESPACE = "git"  # the namespace in which git signs
 MAX_SIGNERS_BYTES = 1_000_000
 EMAIL_ADDRESS = re.compile(r"[^\s,@*?!]+@[^\s,@*?!]+")
 _BLANKS = " \t\r"
-_KEY_PARTS: Mapping[
-    str, int
-] = {  # the strings that a public key of each type consists of (RFC 4253, 5656, 8709; PROTOCOL.u2f)
-    "ssh-ed25519": 2,
-    "ssh-rsa": 3,
-    "ssh-dss": 5,
-    "ecdsa-sha2-nistp256": 3,
-    "ecdsa-sha2-nistp384": 3,
-    "ecdsa-sha2-nistp521": 3,
-    "sk-ssh-ed25519@openssh.com": 3,
-    "sk-ecdsa-sha2-nistp256@openssh.com": 4,
-}
-_CERTIFICATE = "-cert-v01@openssh.com"
 _OPTIONS = ("cert-authority", "namespaces", "valid-after", "valid-before")
 _TIME = re.compile(r"(\d{8})(\d{4})?(\d{2})?(Z)?")
-_PRIVATE = re.compile(r"PRIVATE KEY|PuTTY-User-Key-File|b3BlbnNzaC1rZXktdjE|AGE-SECRET-KEY", re.IGNORECASE)
-_PRIVATE_END = re.compile(r"END [A-Z0-9 ]*PRIVATE KEY|Private-MAC", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -50,9 +40,10 @@ class ValidityTime:
 
 @dataclass(frozen=True)
 class AllowedSigner:
-    """One line: who (`principals`), with which key, for which namespaces and when. `options` is the place of its options.
+    """One line: who (`principals`), with which key, for which namespaces and when.
 
-    `options` holds two offsets in the line: equal where it has no options, at the beginning of the key.
+    `options` holds two offsets in the line: equal where it has no options, at the beginning of the key. `valid_before_span` is
+    the place of that option.
     """
 
     line: int
@@ -64,6 +55,7 @@ class AllowedSigner:
     valid_after: ValidityTime | None = None
     valid_before: ValidityTime | None = None
     cert_authority: bool = False
+    valid_before_span: tuple[int, int] | None = None
 
     @property
     def signs_tags(self) -> bool:
@@ -100,9 +92,9 @@ def read_allowed_signers(content: bytes, path: str) -> AllowedSigners:
     for number, raw in enumerate(content.split(b"\n"), 1):
         line = raw.decode("utf-8", "replace")
         if secret:
-            secret = not _PRIVATE_END.search(line)
+            secret = not ends_private_key(raw)
             continue
-        if _PRIVATE.search(line):
+        if is_private_key(raw):
             findings.append(_private_key_finding(path, number))
             secret = "BEGIN" in line.upper() or "PUTTY" in line.upper()
             continue
@@ -113,11 +105,6 @@ def read_allowed_signers(content: bytes, path: str) -> AllowedSigners:
         except _LineFault as fault:
             findings.append(fault.diagnostic(path, number))
     return AllowedSigners(tuple(signers), tuple(findings))
-
-
-def is_private_key(content: bytes) -> bool:
-    """Return whether a text holds a private key, or a part of one."""
-    return _PRIVATE.search(content.decode("utf-8", "replace")) is not None
 
 
 class _LineFault(Exception):
@@ -132,6 +119,8 @@ class _LineFault(Exception):
         return Diagnostic("signers-invalid", str(self), where, self.help)
 
 
+_PRINCIPALS_HELP = "separate principals with a comma and nothing else: ada@example.org,ada@work.example"
+_OPTIONS_HELP = 'separate options with a comma and without blanks: namespaces="git",valid-before="20270101Z"'
 _FORM = 'a line is: ada@example.org[,ADDRESS...] [namespaces="git"[,valid-before="20270101Z"]] ssh-ed25519 AAAA... [COMMENT]'
 
 
@@ -143,7 +132,7 @@ def _read_line(line: str, number: int) -> AllowedSigner:
     principals, rest = _read_principals(line, start)
     at = rest
     options = (at, at)
-    if not _is_key_type(_word(line, at)):
+    if not is_key_type(_word(line, at)):
         end = _end_of_options(line, at)
         options = (at, end)
         at = _skip_blanks(line, end)
@@ -162,7 +151,7 @@ def _read_principals(line: str, start: int) -> tuple[tuple[str, ...], int]:
     else:
         text, first = _word(line, start), start
         after = start + len(text)
-    if _is_key_type(text):
+    if is_key_type(text):
         raise _LineFault(
             "the line begins with a key, and does not say whose key it is",
             start,
@@ -181,7 +170,7 @@ def _read_principals(line: str, start: int) -> tuple[tuple[str, ...], int]:
             raise _LineFault(
                 f"the list of principals has {what}",
                 at,
-                "separate principals with a comma and nothing else: ada@example.org,ada@work.example",
+                _PRINCIPALS_HELP,
                 length=len(name),
                 shown=shown,
             )
@@ -227,14 +216,17 @@ def _read_options(line: str, start: int, end: int) -> AllowedSigner:
         if option == "cert-authority":
             found, at = replace(found, cert_authority=True), value_at - 1
         else:
+            name_at = at
             text, at = _read_quoted(line, value_at, end, word, shown)
             found = _with_option(found, option, text, (value_at, at), shown)
+            if option == "valid-before":
+                found = replace(found, valid_before_span=(name_at, at))
         if at < end:
             if line[at] != ",":
                 raise _LineFault(
                     f"after the option '{option}' a comma is missing",
                     at,
-                    'separate options with a comma and without blanks: namespaces="git",valid-before="20270101Z"',
+                    _OPTIONS_HELP,
                     shown=shown,
                 )
             at += 1
@@ -259,26 +251,17 @@ def _read_options(line: str, start: int, end: int) -> AllowedSigner:
 def _unknown_option_fault(line: str, at: int, word: str, shown: str) -> _LineFault:
     before = line[:at].rstrip(_BLANKS)
     if before.endswith(",") or line[at] == ",":
-        return _LineFault(
-            "after the comma between two principals there is a blank: what follows it is taken for an option",
-            at,
-            "separate principals with a comma and nothing else: ada@example.org,ada@work.example",
-            shown=shown,
-        )
+        message = "after the comma between two principals there is a blank: what follows it is taken for an option"
+        return _LineFault(message, at, _PRINCIPALS_HELP, shown=shown)
     if "@" in word:
-        return _LineFault(
-            "the principals have a blank in them: what follows it is taken for an option",
-            at,
-            "separate principals with a comma and nothing else: ada@example.org,ada@work.example",
-            length=len(word),
-            shown=shown,
-        )
+        message = "the principals have a blank in them: what follows it is taken for an option"
+        return _LineFault(message, at, _PRINCIPALS_HELP, length=len(word), shown=shown)
     if len(word) > 40:
         return _LineFault("the line has neither an option nor a key after the principals", at, _FORM)
     return _LineFault(
         f"{quote(word)} is neither an option nor the type of a key",
         at,
-        suggest(word, (*_OPTIONS, *_KEY_PARTS), otherwise="it is one of") or _FORM,
+        suggest(word, (*_OPTIONS, *KEY_TYPES), otherwise="it is one of") or _FORM,
         length=len(word),
         shown=shown,
     )
@@ -340,20 +323,20 @@ def _read_key(line: str, at: int, options: tuple[int, int]) -> tuple[str, str]:
     before = _without_keys(line[:at])
     if not kind:
         raise _LineFault("the line has no key", options[1], _FORM, shown=before)
-    if not _is_key_type(kind):
+    if not is_key_type(kind):
         option = re.match(r"[A-Za-z-]+", kind)
         if option and option[0].lower() in _OPTIONS:
             raise _LineFault(
                 f"there is a blank before the option '{option[0].lower()}', where options end",
                 options[1],
-                'separate options with a comma and without blanks: namespaces="git",valid-before="20270101Z"',
+                _OPTIONS_HELP,
                 shown=_without_keys(line[: at + len(option[0])]),
             )
         safe = len(kind) <= 40
         raise _LineFault(
             f"{quote(kind)} is not the type of a key" if safe else "the type of the key is missing",
             at,
-            suggest(kind, tuple(_KEY_PARTS), otherwise="it is one of") or _FORM if safe else _FORM,
+            suggest(kind, KEY_TYPES, otherwise="it is one of") or _FORM if safe else _FORM,
             length=len(kind) if safe else 1,
             shown=f"{before}{kind if safe else '...'}",
         )
@@ -363,49 +346,19 @@ def _read_key(line: str, at: int, options: tuple[int, int]) -> tuple[str, str]:
     if not text:
         raise _LineFault("the key is missing after its type", text_at, _FORM, shown=shown)
     try:
-        blob = base64.b64decode(text, validate=True)
-    except ValueError:
+        return key_fingerprint(kind, text), kind
+    except WrongKeyType as fault:
         raise _LineFault(
-            "the key is not valid base64: a part of it is missing or changed",
-            text_at,
-            "copy the line of the .pub file again, as one line",
-            shown=shown,
-        ) from None
-    parts = _split_strings(blob)
-    if parts is None or (kind in _KEY_PARTS and len(parts) != _KEY_PARTS[kind]):
-        raise _LineFault(
-            "the key is cut off or changed: its length is not that of a key",
-            text_at,
-            "copy the line of the .pub file again, as one line",
-            shown=shown,
-        )
-    if parts[0] != kind.encode():
-        raise _LineFault(
-            f"the key is of another type than '{kind}'",
+            str(fault),
             at,
             "copy the line of the .pub file again: type and key belong together",
             length=len(kind),
             shown=shown,
-        )
-    return fingerprint(blob), kind
-
-
-def _split_strings(blob: bytes) -> list[bytes] | None:
-    """Return the strings of a key, each with its length before it; None where they do not fill it exactly."""
-    parts: list[bytes] = []
-    at = 0
-    while at < len(blob):
-        size = int.from_bytes(blob[at : at + 4], "big")
-        if at + 4 + size > len(blob):
-            return None
-        parts.append(blob[at + 4 : at + 4 + size])
-        at += 4 + size
-    return parts or None
-
-
-def fingerprint(blob: bytes) -> str:
-    """Return the fingerprint of a public key, as ssh-keygen prints it."""
-    return f"SHA256:{base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip('=')}"
+        ) from None
+    except ValueError as fault:
+        raise _LineFault(
+            str(fault), text_at, "copy the line of the .pub file again, as one line", shown=shown
+        ) from None
 
 
 def _private_key_finding(path: str, number: int) -> Diagnostic:
@@ -427,10 +380,6 @@ def _matches_pattern_list(text: str, patterns: tuple[str, ...]) -> bool:
     if any(one.startswith("!") and matches(one[1:]) for one in patterns):
         return False
     return any(matches(one) for one in patterns if not one.startswith("!"))
-
-
-def _is_key_type(word: str) -> bool:
-    return word in _KEY_PARTS or (word.endswith(_CERTIFICATE) and word.removesuffix(_CERTIFICATE) != "")
 
 
 def _word(line: str, at: int) -> str:

@@ -28,7 +28,19 @@ def is_accepted(folder: Path, keys: Keys, line: str) -> bool:
     message.write_text("text")
     signers.write_bytes(line.encode())
     subprocess.run(["ssh-keygen", "-q", "-Y", "sign", "-f", keys.of("ada"), "-n", "git", message], check=True)
-    argv = ["ssh-keygen", "-Y", "verify", "-f", signers, "-I", "ada@example.org", "-n", "git", "-s", f"{message}.sig"]
+    argv = [
+        "ssh-keygen",
+        "-Y",
+        "verify",
+        "-f",
+        str(signers),
+        "-I",
+        "ada@example.org",
+        "-n",
+        "git",
+        "-s",
+        f"{message}.sig",
+    ]
     answer = subprocess.run(argv, input=b"text", capture_output=True, check=False)
     (folder / "message.sig").unlink()
     return answer.returncode == 0

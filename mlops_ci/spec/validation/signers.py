@@ -12,10 +12,10 @@ from mlops_ci.spec.allowed_signers import (
     AllowedSigner,
     AllowedSigners,
     format_validity_time,
-    is_private_key,
     read_allowed_signers,
 )
 from mlops_ci.spec.located_spec import LocatedSpec
+from mlops_ci.spec.public_key import is_private_key
 from mlops_ci.spec.spec_types import ProjectSpec
 
 _PUBLIC_BLOCK = b"-----BEGIN PGP PUBLIC KEY BLOCK-----"
