@@ -4,17 +4,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mlops_ci.core.errors import Findings
 from mlops_ci.core.suggestions import quote
-from mlops_ci.data.column_types import column_sql
+from mlops_ci.data.column_types import column_sql, quote_literal
 from mlops_ci.data.content_digest import row_hash_sql, stored_types
 from mlops_ci.data.engines.duckdb import Table
 from mlops_ci.spec.spec_types import DatasetSpec
 
 ROWS_PER_WRITE = 100_000  # rows written at a time
+
+
+@dataclass(frozen=True)
+class RowOrder:
+    """The order of rows: by key, then by the content of the columns `first`, then by that of all columns.
+
+    With a `secret`, rows that are equal in `first` follow each other in an order that nobody computes without it: content is
+    compared by hash, and whoever knows the columns `first` of a row could otherwise try which value of another column, such as the
+    label, puts the row where it is.
+    """
+
+    first: tuple[str, ...]
+    secret: str = ""
 
 
 def write_model_file(
@@ -24,12 +38,11 @@ def write_model_file(
     where: str,
     path: Path,
     marks: Mapping[str, str],
-    first: tuple[str, ...],
+    order: RowOrder,
 ) -> None:
     """Write the rows for which the SQL `where` is true, with the columns `names` and the SQL conditions `marks`.
 
-    Rows are sorted by key, then by the content of the columns `first`, then by that of all columns. Raises Findings
-    `column-name-reserved` for a column that is called as a mark.
+    Raises Findings `column-name-reserved` for a column that is called as a mark.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -43,9 +56,7 @@ def write_model_file(
     chosen = ", ".join(
         [*_output_sql(table, spec, names), *(f"{sql} AS {column_sql(name)}" for name, sql in marks.items())]
     )
-    digests = dict.fromkeys(_row_hash_sql(table, some) for some in (first, names))
-    order = ", ".join([*map(column_sql, spec.key), *digests])
-    query = f"SELECT {chosen} FROM cells WHERE {where} ORDER BY {order}"
+    query = f"SELECT {chosen} FROM cells WHERE {where} ORDER BY {_order_sql(table, spec, names, order)}"
     if (content := table.recall_file(query)) is not None:
         path.write_bytes(content)
         return
@@ -55,6 +66,12 @@ def write_model_file(
         for batch in reader:
             writer.write_batch(batch.rename_columns(schema.names))
     table.remember_file(query, path)
+
+
+def _order_sql(table: Table, spec: DatasetSpec, names: tuple[str, ...], order: RowOrder) -> str:
+    whole = _row_hash_sql(table, names)
+    last = f"sha256({quote_literal(order.secret)} || {whole})" if order.secret else whole
+    return ", ".join(dict.fromkeys([*map(column_sql, spec.key), _row_hash_sql(table, order.first), last]))
 
 
 def _row_hash_sql(table: Table, names: tuple[str, ...]) -> str:

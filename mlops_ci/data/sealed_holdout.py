@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import get_args
 
 from mlops_ci.core.diagnostics import Location
+from mlops_ci.core.digest import digest_json
 from mlops_ci.core.errors import Findings
 from mlops_ci.core.records.base import FileDigest
 from mlops_ci.data.column_types import column_sql, converted_value_sql
@@ -36,6 +37,11 @@ class SealedHoldout:
     def paths(self) -> tuple[Path, ...]:
         """The paths of the files."""
         return tuple(self.root / file.path for file in self.files)
+
+    @property
+    def order_secret(self) -> str:
+        """A text that only who can read the holdout can compute, and that no record has."""
+        return digest_json(["order of rows", *(file.sha256 for file in self.files)])
 
     @property
     def readable(self) -> ReadableFiles:

@@ -23,7 +23,7 @@ from mlops_ci.data.earlier_splits import EarlierSplit, split_key
 from mlops_ci.data.engines.duckdb import Table, open_table, plain_files
 from mlops_ci.data.engines.duckdb_errors import translate_duckdb_errors
 from mlops_ci.data.leakage import Leaks, find_leaks
-from mlops_ci.data.model_files import write_model_file
+from mlops_ci.data.model_files import RowOrder, write_model_file
 from mlops_ci.data.row_rules import pluralize
 from mlops_ci.data.sealed_holdout import SealedHoldout, attach_holdout
 from mlops_ci.data.sources.table import plugin_versions
@@ -127,7 +127,8 @@ def write_split_files(
 
     The columns are the key's, `columns` and `target`. The order of rows does not depend on the layout of the files: rows
     are sorted by key, then by the content of `order` and `target` (default: all columns), then by the whole content. So
-    the rows stay in line with files that have only the columns of `order`.
+    the rows stay in line with files that have only the columns of `order`. In a sealed holdout, `target` does not count, which
+    the order could give away.
 
     The holdout gets a boolean column SEEN_COLUMN_PREFIX + name for each older model in `seen`. It is true for a row on
     the training side of that model's split, even if the data did not have the row then. Raises as `split_dataset` does.
@@ -141,9 +142,11 @@ def write_split_files(
         }
         first = _output_columns(dataset.spec, (*order, target)) if order is not None else names
         if "train" in sides:
-            write_model_file(table, dataset.spec, names, f"NOT {condition}", out.train, {}, first)
+            write_model_file(table, dataset.spec, names, f"NOT {condition}", out.train, {}, RowOrder(first))
         if "holdout" in sides:
-            write_model_file(table, dataset.spec, names, condition, out.holdout, marks, first)
+            unlabelled = tuple(name for name in first if name != target)
+            known = RowOrder(unlabelled, source.holdout.order_secret) if source.holdout else RowOrder(first)
+            write_model_file(table, dataset.spec, names, condition, out.holdout, marks, known)
     return out
 
 
@@ -183,7 +186,7 @@ def write_training_rows(
             else {VALIDATION_COLUMN: _validation_sql(table, dataset, names, validation, learned)}
         )
         write_model_file(
-            table, dataset.spec, names, learned, path, marks, _output_columns(dataset.spec, (*order, target))
+            table, dataset.spec, names, learned, path, marks, RowOrder(_output_columns(dataset.spec, (*order, target)))
         )
     return path
 

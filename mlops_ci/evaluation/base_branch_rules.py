@@ -20,6 +20,7 @@ from mlops_ci.repository.branch_specs import BranchTip, ProjectAtTip, export_fol
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.default_branch import find_default_branch
 from mlops_ci.repository.git import Repository
+from mlops_ci.repository.git_command import git_error
 from mlops_ci.spec.located_spec import LocatedSpec
 from mlops_ci.spec.spec_types import DatasetSpec, EvaluateSpec, GateSpec, ModelSpec, ProjectSpec, SplitSpec
 from mlops_ci.training.source_code import code_files
@@ -117,6 +118,20 @@ class BaseBranch:
         same_folder = next((one for one in projects if one.folder == self._start), None)
         return same_folder or next((one for one in projects if one.specs.project.name == name), None)
 
+    @property
+    def projects(self) -> tuple[ProjectAtTip, ...]:
+        """All projects of the base commit whose specs are valid."""
+        return self._projects_and_findings[0]
+
+    @cached_property
+    def mentions_sealed_holdouts(self) -> bool:
+        """Whether a spec of the base commit may name a sealed holdout; False saves reading the specs."""
+        patterns = ("*.yaml", "*.yml")
+        found = self._repo.run("grep", "--quiet", "-e", "sealed", self.commit, "--", *patterns, check=False)
+        if found.status not in (0, 1):
+            raise git_error(("grep",), found)
+        return found.status == 0
+
     def has_releases(self, model: str) -> bool:
         """Tell whether a model has releases; such a model must have rules in some commit."""
         return bool(state.read_registry(self._repo).model(model).events)
@@ -195,10 +210,7 @@ def effective_rules(
     base_project = base.project
     base_model = base_project.specs.models.get(model.name) if base_project else None
     if base_project is None or base_model is None:
-        problem = (
-            f"{base} has no model '{model.name}', but the model has releases" if base.has_releases(model.name) else None
-        )
-        return replace(mine, base_problem=problem)
+        return _rules_of_new_model(base, mine, model, dataset)
     base_dataset = base_project.specs.datasets[base_model.spec.dataset]
     theirs = own_rules(base_project.copy, base_project.specs.project.spec, base_model, base_dataset)
     holdout = _holdout_differences(dataset, base_dataset) if theirs.split.by != "sealed" else ()
@@ -208,6 +220,25 @@ def effective_rules(
         theirs = replace(theirs, metric_root=base.full_checkout)
     differences = _rule_differences(mine, theirs)
     return replace(theirs, base=str(base) if differences else None, differences=differences)
+
+
+def _rules_of_new_model(
+    base: BaseBranch, mine: GateRules, model: LocatedSpec[ModelSpec], dataset: LocatedSpec[DatasetSpec]
+) -> GateRules:
+    """Return the model's own rules; a holdout that the base has sealed stays sealed, and unchanged code of metrics is the base's."""
+    problem = (
+        f"{base} has no model '{model.name}', but the model has releases" if base.has_releases(model.name) else None
+    )
+    rules = replace(mine, base_problem=problem)
+    theirs = base.project.specs.datasets.get(dataset.name) if base.project else None
+    if theirs is not None and theirs.spec.split.by == "sealed":
+        rules = replace(rules, split=theirs.spec.split)
+    paths = tuple(file.path for file in mine.metric_code)
+    # what the code imports in ways that nobody can read is then the base's as well
+    if mine.evaluate.custom and base.full_checkout is not None and base.has_same_files(paths, mine.metric_root):
+        rules = replace(rules, metric_root=base.full_checkout)
+    differences = _rule_differences(mine, rules)
+    return replace(rules, base=str(base) if differences else None, differences=differences)
 
 
 def _holdout_differences(now: LocatedSpec[DatasetSpec], then: LocatedSpec[DatasetSpec]) -> tuple[str, ...]:

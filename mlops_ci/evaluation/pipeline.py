@@ -36,6 +36,7 @@ from mlops_ci.evaluation.holdout.budget import (
     reserve_question,
     with_question_number,
 )
+from mlops_ci.evaluation.holdout.change_limits import ensure_sealed_labels
 from mlops_ci.evaluation.holdout.sealed import open_holdout
 from mlops_ci.evaluation.record import comparison_record, evaluation_records, plan_gate_run, requirement_findings
 from mlops_ci.registry import run_store
@@ -133,6 +134,7 @@ def compare_model(pipeline: Pipeline, name: str, pending: Sequence[AppendLedger]
     has not been trained, or the holdout budget is spent.
     """
     project = pipeline.project
+    ensure_sealed_labels(project, name, pipeline.base)
     data = require_data(project, name)
     candidate = identify_candidate(project, name, data, base=pipeline.base)
     trained = require_stored_run(project, candidate)
@@ -150,6 +152,7 @@ def gate_model(
     when the model cannot be identified, trained or scored, or the holdout budget is spent.
     """
     project = pipeline.project
+    ensure_sealed_labels(project, name, pipeline.base)
     data, findings = read_data(project, name)
     outcome = ModelOutcome(name, "", findings, data)
     if has_errors(findings):
@@ -192,11 +195,25 @@ def _gate_external_run(
             help="the training probably failed: read the log of that job",
         )
     candidate = match_candidate(project, name, data, pipeline.base, artifacts[name])
+    _ensure_reviewed_metric_code(project, candidate, pipeline.base)
     with open_holdout(project, candidate) as candidate:
         trained = import_run(project, pipeline.repo, candidate, artifacts[name])
         findings = (*outcome.findings, *candidate.findings, *trained.diagnostics)
         outcome = replace(outcome, findings=findings, trained=trained)
         return _test_and_record(pipeline, outcome, candidate, trained, pending)
+
+
+def _ensure_reviewed_metric_code(project: Project, candidate: Candidate, base: BaseBranch | None) -> None:
+    """Raise Findings `metric-code-new` when this job, which sees labels, would run code of the change to compute metrics."""
+    rules = candidate.rules
+    if base is None or not rules.evaluate.custom or rules.metric_root != project.context.root:
+        return
+    raise Findings.of(
+        "metric-code-new",
+        f"the code of evaluate.custom of '{candidate.model.name}' is not on {base}, and it would see the labels of the holdout",
+        location=candidate.model.locate("spec", "evaluate", "custom"),
+        help="merge the code of the metric first; then a change may use it",
+    )
 
 
 def _test_and_record(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -134,3 +135,34 @@ def test_without_a_key_whole_rows_are_compared(bench: Any) -> None:
         10,
         (),
     )
+
+
+def test_the_order_of_a_sealed_holdout_says_nothing_of_its_labels(bench: Any, tmp_path: Path) -> None:
+    """Given rows without a key, when somebody who knows the features tries both labels, then neither explains the order."""
+    bench.csv("x,y\n" + "".join(f"{at},{at % 2}\n" for at in range(40)))
+    labels = [at * 7919 % 101 % 2 for at in range(60)]
+    bench.csv("x,y\n" + "".join(f"{1000 + at},{label}\n" for at, label in enumerate(labels)), "held/rows.csv")
+    other = [1 - label for label in labels]
+    orders = []
+    for number, values in enumerate((labels, other)):
+        text = "".join(f"{1000 + at},{label}\n" for at, label in enumerate(values))
+        bench.csv("x,y\n" + text, "held/rows.csv")
+        dataset, folder = bench.dataset(key=(), split=SEALED), tmp_path / str(number)
+        folder.mkdir()
+        files = source_files(bench.root, dataset.spec.source)
+        source = SplitSource(bench.root, dataset, files, held_by(bench))
+        sides = write_split_files(source, ("x",), "y", folder, order=("x",))
+        orders.append(list(pd.read_parquet(sides.holdout)["x"]))
+    assert orders[0] == orders[1] != sorted(orders[0])
+
+
+def test_rows_that_are_equal_but_for_the_label_are_not_sorted_by_it(bench: Any, tmp_path: Path) -> None:
+    """Given a constant feature, when rows are written, then those of one label do not follow each other."""
+    bench.csv("x,z,y\n" + "".join(f"1,{at},{at % 2}\n" for at in range(40)))
+    bench.csv("x,z,y\n" + "".join(f"1,{at},{at % 2}\n" for at in range(50, 90)), "held/rows.csv")
+    dataset = bench.dataset(key=(), split=SEALED)
+    files = source_files(bench.root, dataset.spec.source)
+    source = SplitSource(bench.root, dataset, files, held_by(bench))
+    sides = write_split_files(source, ("x", "z"), "y", tmp_path, order=("x",))
+    labels = list(pd.read_parquet(sides.holdout)["y"])
+    assert sum(one != other for one, other in pairwise(labels)) > 5

@@ -55,7 +55,7 @@ def features(
     writes: list[PlannedWrite] = []
     tasks = []
     for name in select_models(project, models):
-        with open_candidate(project, name, base_branch) as candidate:
+        with open_candidate(project, name, base_branch, hands_over=True) as candidate:
             if not runs_untrusted_code(candidate):
                 continue
             scratch = Path(tempfile.mkdtemp(dir=project.context.scratch))

@@ -18,6 +18,7 @@ from mlops_ci.data.sources.files import source_files
 from mlops_ci.data.split import SplitSource, split_dataset, target_findings
 from mlops_ci.evaluation.base_branch_rules import BaseBranch, rule_change_warnings
 from mlops_ci.evaluation.candidates.candidate import Candidate, has_secret_target, identify_candidate, require_data
+from mlops_ci.evaluation.holdout.change_limits import ensure_sealed_labels
 from mlops_ci.registry import object_store
 from mlops_ci.repository.context import Project
 from mlops_ci.spec.spec_types import SealedSource
@@ -64,11 +65,15 @@ def open_holdout(project: Project, candidate: Candidate) -> Iterator[Candidate]:
 
 
 @contextmanager
-def open_candidate(project: Project, model: str, base: BaseBranch | None) -> Iterator[Candidate]:
+def open_candidate(
+    project: Project, model: str, base: BaseBranch | None, *, hands_over: bool = False
+) -> Iterator[Candidate]:
     """Yield a model's current candidate by the rules of `base`, with its holdout opened.
 
-    Raises Findings when a check of the data fails; also raises what `identify_candidate` and `open_holdout` raise.
+    `hands_over`: its rows without labels go to another job. Raises Findings when a check of the data fails; also raises what
+    `ensure_sealed_labels`, `identify_candidate` and `open_holdout` raise.
     """
+    ensure_sealed_labels(project, model, base, hands_over=hands_over)
     data = require_data(project, model)
     with open_holdout(project, identify_candidate(project, model, data, base=base)) as candidate:
         yield candidate
