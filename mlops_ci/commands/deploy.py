@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlops_ci.core.errors import Findings
+from mlops_ci.core.errors import Findings, UsageProblem
 from mlops_ci.core.plan import Outcome
 from mlops_ci.core.results.lifecycle import DeployReport
 from mlops_ci.core.verbs import (
@@ -13,19 +13,34 @@ from mlops_ci.core.verbs import (
     FORCE_OPTION,
     MODEL_OPTION,
     REASON_OPTION,
+    Option,
     Verb,
 )
-from mlops_ci.deployment.assignment import plan_assignment
+from mlops_ci.deployment.assignment import AssignmentTerms, plan_assignment
+from mlops_ci.deployment.promotion_order import earlier_environments
 from mlops_ci.governance.revocations import require_reason
+from mlops_ci.registry.events import Event
 from mlops_ci.registry.lookup import require_model, require_release
 from mlops_ci.registry.state import ModelState, read_registry
 from mlops_ci.repository.context import Project
-from mlops_ci.repository.lookup import require_environment
+from mlops_ci.repository.lookup import require_environment, require_repository
+from mlops_ci.spec.load import PROJECT_FILE, parse_project
 
 SPEC = Verb(
     "deploy",
     "Assign a version to an environment and write its manifests.",
-    (MODEL_OPTION, ENVIRONMENT_OPTION, REASON_OPTION, FORCE_OPTION),
+    (
+        MODEL_OPTION,
+        ENVIRONMENT_OPTION,
+        REASON_OPTION,
+        FORCE_OPTION,
+        Option(
+            "skip",
+            "An environment that the version has not been in and that comes before --env; needs --reason, and is recorded.",
+            multiple=True,
+            metavar="ENV",
+        ),
+    ),
     writes=True,
     syncs="must",
     signs=True,
@@ -39,13 +54,19 @@ SPEC = Verb(
 
 
 def deploy(
-    project: Project, *, model: str, env: str, reason: str | None = None, force: bool = False
+    project: Project,
+    *,
+    model: str,
+    env: str,
+    reason: str | None = None,
+    force: bool = False,
+    skip: tuple[str, ...] = (),
 ) -> Outcome[DeployReport]:
     """Plan the deployment of MODEL or MODEL@VERSION (default: the newest release).
 
-    `force` also allows a version that was rolled back, or a deprecated model. Raises UsageProblem for an unknown environment
-    or version, and for `force` without a reason; Findings when the version has not been in the previous environment, or was
-    rolled back or revoked.
+    `force` also allows a version that was rolled back, or a deprecated model; `skip` names environments that the version need
+    not have been in. Raises UsageProblem for an unknown environment or version, and for `force` or `skip` without a reason;
+    Findings when the version has not been in the previous environment, or was rolled back or revoked.
     """
     require_reason(reason, force=force)
     name, _, version = model.partition("@")
@@ -53,19 +74,51 @@ def deploy(
     registry = read_registry(project.context.repo)
     state = require_model(project, registry, name)
     release = require_release(state, version or None)
-    _require_previous_environment(project, state, release.version, environment)
-    return plan_assignment(project, state, release, environment, reason, force=force)
+    skipped = _pass_earlier_environments(project, state, release, environment, skip, reason)
+    terms = AssignmentTerms(reason, force=force, skipped=skipped)
+    return plan_assignment(project, state, release, environment, terms)
 
 
-def _require_previous_environment(project: Project, state: ModelState, version: str, environment: str) -> None:
+def _pass_earlier_environments(
+    project: Project, state: ModelState, release: Event, environment: str, skip: tuple[str, ...], reason: str | None
+) -> tuple[str, ...]:
+    """Return the environments of `skip` that the version has not been in; raises Findings for another that it must be in."""
     order = project.specs.project.spec.environments
-    position = order.index(environment)
-    if position == 0:
-        return
-    before = order[position - 1]
-    if all(event.version != version for event in state.assignments(before)):
+    specs = [one.spec for one in project.specs.deployments.values()]
+    deployable = {spec.environment for spec in specs if spec.model == state.model}
+    earlier = earlier_environments(order, environment, deployable, _environments_at(project, release.commit))
+    for name in skip:
+        if require_environment(project, name) not in order[: order.index(environment)]:
+            raise UsageProblem.of(
+                "skip-needless",
+                f"'{name}' does not come before '{environment}', so it cannot be skipped",
+                help=f"leave out --skip {name}; the order is: {', '.join(order)}",
+            )
+    if skip and not (reason or "").strip():
+        raise UsageProblem.of(
+            "reason-missing",
+            "--skip goes round an environment, so it needs a reason",
+            help="add --reason TEXT, for example: --reason 'the canary cluster is down'",
+        )
+    passed = {name for name in order if any(one.version == release.version for one in state.assignments(name))}
+    asked = [name for name in earlier if name not in skip or name in passed]
+    if asked and asked[-1] not in passed:
+        before = asked[-1]
+        command = f"mlops-ci deploy {state.model}@{release.version} --env"
         raise Findings.of(
             "deploy-out-of-order",
-            f"{state.model} v{version} was never deployed to '{before}', which comes before '{environment}'",
-            help=f"mlops-ci deploy {state.model}@{version} --env {before}",
+            f"{state.model} v{release.version} was never deployed to '{before}', which comes before '{environment}'",
+            help=f"{command} {before}; or go round it, for a reason that is recorded: {command} {environment} --skip {before}"
+            " --reason TEXT",
         )
+    return tuple(name for name in earlier if name in skip and name not in passed)
+
+
+def _environments_at(project: Project, commit: str) -> tuple[str, ...] | None:
+    """Return the project's environments at a commit; None where it has no valid Project there."""
+    repo = require_repository(project.context.repo)
+    folder = project.reference.path
+    path = PROJECT_FILE if folder == "." else f"{folder}/{PROJECT_FILE}"
+    content = repo.read_blob(f"{commit}:{path}")
+    found = parse_project(content) if content is not None else None
+    return found.spec.environments if found else None

@@ -14,7 +14,7 @@ from mlops_ci.core.verbs import (
     Option,
     Verb,
 )
-from mlops_ci.deployment.assignment import plan_assignment
+from mlops_ci.deployment.assignment import AssignmentTerms, plan_assignment
 from mlops_ci.registry.lookup import require_model, require_release
 from mlops_ci.registry.state import ModelState, read_registry
 from mlops_ci.repository.context import Project
@@ -62,7 +62,7 @@ def rollback(
             f"{state.model} v{release.version} has never run in '{environment}', so a rollback to it is not possible",
             help=f"mlops-ci deploy {state.model}@{release.version} --env {environment}",
         )
-    return plan_assignment(project, state, release, environment, reason, rollback=True)
+    return plan_assignment(project, state, release, environment, AssignmentTerms(reason, rollback=True))
 
 
 def _previous_version(state: ModelState, environment: str) -> str:

@@ -16,10 +16,10 @@ from mlops_ci.core.results.signers import SignerRow, SignersReport
 from mlops_ci.core.signers import Signing
 from mlops_ci.core.suggestions import quote, suggest
 from mlops_ci.core.verbs import Option, Verb
-from mlops_ci.governance.approvals import APPROVAL_PREFIX
 from mlops_ci.registry.state import read_registry
 from mlops_ci.repository.context import Context
 from mlops_ci.repository.git import Repository
+from mlops_ci.repository.ref_listing import APPROVAL_PREFIX
 from mlops_ci.repository.signing import verify_tags
 from mlops_ci.spec.allowed_signers import (
     AllowedSigner,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from mlops_ci.core.codec import encode
@@ -59,15 +59,21 @@ DATA_LOCK = "data.lock"
 _MAX_DESCRIPTION = 140  # characters: GitHub's limit
 
 
+@dataclass(frozen=True)
+class AssignmentTerms:
+    """On which terms a version is assigned: why, whether as a rollback, and what was overridden for the reason.
+
+    `force`: also a version that was taken back; `skipped`: earlier environments that the version has not been in.
+    """
+
+    reason: str | None = None
+    rollback: bool = False
+    force: bool = False
+    skipped: tuple[str, ...] = ()
+
+
 def plan_assignment(
-    project: Project,
-    state: ModelState,
-    release: Event,
-    environment: str,
-    reason: str | None,
-    *,
-    rollback: bool = False,
-    force: bool = False,
+    project: Project, state: ModelState, release: Event, environment: str, terms: AssignmentTerms
 ) -> Outcome[DeployReport]:
     """Plan the assignment of a released version to an environment: manifests, data lock and tag, in one push.
 
@@ -77,6 +83,7 @@ def plan_assignment(
     spec. Raises
     EnvironmentProblem when the version's stored run is missing or another run.
     """
+    reason, rollback, force = terms.reason, terms.rollback, terms.force
     repo = require_repository(project.context.repo)
     record = require_release_record(release)
     run = run_store.released_run(repo, record)
@@ -99,6 +106,7 @@ def plan_assignment(
         folder=place,
         replaced=current.version if current else None,
         reason=reason,
+        skipped=terms.skipped,
     )
     basis = current.ref if current else None
     on_branch = is_folder_up_to_date(repo, folder)
@@ -118,7 +126,7 @@ def plan_assignment(
     if not on_branch and project.delivery == "pull-request":
         if rollback:
             command = f"rollback {state.model} --env {environment} --version {release.version}"
-        command = f"mlops-ci {command}{' --force' * force}{f' --reason {shlex.quote(reason)}' if reason else ''}"
+        command = f"mlops-ci {command}{' --force' * force}{''.join(f' --skip {name}' for name in terms.skipped)}{f' --reason {shlex.quote(reason)}' if reason else ''}"
         text = f"{subject}\n\n{reason or 'Manifests only.'}\n\nAfter the merge, this command writes the assignment:\n\n    {command}\n"
         job = project.context.job
         body = request_body(reason, command, "the assignment") if job else None
@@ -148,6 +156,7 @@ def plan_assignment(
         made_by=project.context.provenance,
         made_on=project.context.clock().isoformat(timespec="seconds"),
         reason=reason,
+        skipped=terms.skipped,
         rollback_of=(current or earlier_assignments[-1]).version if rollback and earlier_assignments else None,
         overrides=overrides,
         approvals=approvals,

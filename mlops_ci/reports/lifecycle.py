@@ -50,6 +50,8 @@ def deploy_lines(report: DeployReport) -> Iterator[str]:
         instead = f", in place of v{report.replaced}" if report.replaced else ""
         yield f"{what} is assigned to {report.environment} as {report.model}#{report.environment}#{report.number}{instead}"
         yield f"  manifests: {report.folder}/"
+    if report.skipped:
+        yield f"  without {' and '.join(report.skipped)}, where it has not been"
     if report.reason:
         yield f"  reason: {report.reason}"
 

@@ -151,6 +151,7 @@ class Assignment:
     """A version put into an environment; `rollback_of` is the one that ran there last, when it is a rollback.
 
     `overrides` is the event that had taken the model back, where it came back for a `reason`. `approvals_required` is what the policy of the branch asked for when it was made.
+    `skipped` are the earlier environments that it went round, for the `reason`.
     """
 
     model: str
@@ -166,6 +167,7 @@ class Assignment:
     made_by: Provenance
     made_on: str
     reason: str | None = None
+    skipped: tuple[str, ...] = ()
     rollback_of: str | None = None
     overrides: EventRef | None = None
     approvals: tuple[Approval, ...] = ()

@@ -57,6 +57,7 @@ class DeployReport:
     branch: str | None = None
     follow_up_command: str | None = None
     reason: str | None = None
+    skipped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
