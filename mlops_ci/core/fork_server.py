@@ -7,7 +7,7 @@ import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from mlops_ci.core import process
+from mlops_ci.core import children, process
 from mlops_ci.core.process import ProcessResult
 
 READY, ADOPTED = b"ready", b"adopted"
@@ -64,6 +64,7 @@ class ForkServer:
         if self._owner == os.getpid():
             self._template.kill()
             self._template.wait()
+            children.forget(self._template.pid)
 
     def _fork(self, job_in: int, output: int) -> int:
         try:

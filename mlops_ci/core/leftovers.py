@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mlops_ci.core.process import parent_pids
+from mlops_ci.core.process_activity import parent_pids
 
 _TOKEN = os.urandom(6).hex()  # ours among the folders of all processes
 _COUNTER = itertools.count()

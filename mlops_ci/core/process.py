@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+from mlops_ci.core import children, guardian
 from mlops_ci.core.errors import EnvironmentProblem
+from mlops_ci.core.process_activity import parent_pids
 
 TOOLKIT = str(Path(__file__).resolve().parents[2])  # the folder that this package is imported from
 LOG_LIMIT = 4 << 20  # bytes of output that are kept: the first half of them, and the last
@@ -66,6 +68,11 @@ from mlops_ci.core import process
 process.die_with(int(sys.argv.pop()))
 importlib.import_module(sys.argv[2]).main(sys.argv[3])
 """
+
+# the guards of this process hold until the last thread that wants them needs them no longer
+_GUARD_LOCK = threading.Lock()
+_guards: list[int] = []
+_flags_before: list[int] = []
 
 # what prctl(2) can do, by number
 _SET_DEATH_SIGNAL, _GET_DUMPABLE, _SET_DUMPABLE, _SET_SUBREAPER, _GET_SUBREAPER = 1, 3, 4, 36, 37
@@ -143,16 +150,18 @@ def run_guarded(
 
     def start() -> tuple[_Handle, IO[bytes]]:
         try:
-            popen = subprocess.Popen(  # noqa: S603 no shell, and the caller chooses the program
-                list(argv),
-                cwd=cwd,
-                env=dict(clean_environment(os.environ) if env is None else env),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                pass_fds=() if descriptor is None else (descriptor,),
-                start_new_session=True,
-            )
+            with children.starting() as awaited:
+                popen = subprocess.Popen(  # noqa: S603 no shell, and the caller chooses the program
+                    list(argv),
+                    cwd=cwd,
+                    env=children.mark_environment(clean_environment(os.environ) if env is None else env),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    pass_fds=() if descriptor is None else (descriptor,),
+                    start_new_session=True,
+                )
+                awaited.add(popen.pid)
         except OSError as error:
             raise EnvironmentProblem.of(
                 "process-not-started",
@@ -180,7 +189,9 @@ def run_adopted(fork: Callable[[int, int], int], request: bytes, timeout: float 
         output = os.fdopen(log_in, "rb", buffering=0)
         with os.fdopen(request_out, "wb", buffering=0) as sink:
             try:
-                handle = _AdoptedChild(fork(child_in, child_out))
+                with children.starting() as awaited:
+                    handle = _AdoptedChild(fork(child_in, child_out))
+                    awaited.add(handle.pid)
             except BaseException:
                 output.close()
                 raise
@@ -199,16 +210,20 @@ def start_server(argv: Sequence[str], *, env: Mapping[str, str], descriptor: int
 
     It has no input, and its output is thrown away. Raises OSError when it cannot be started.
     """
-    return subprocess.Popen(  # noqa: S603 no shell, and the caller chooses the program
-        list(argv),
-        cwd="/",
-        env=dict(env),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        pass_fds=(descriptor,),
-        start_new_session=True,
-    )
+    guardian.watch()
+    with children.starting() as awaited:
+        popen = subprocess.Popen(  # noqa: S603 no shell, and the caller chooses the program
+            list(argv),
+            cwd="/",
+            env=children.mark_environment(env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=(descriptor,),
+            start_new_session=True,
+        )
+        awaited.add(popen.pid)
+    return popen
 
 
 def hide_memory() -> None:
@@ -263,6 +278,7 @@ class _AdoptedChild:
 
 
 def _run_to_end(start: Callable[[], tuple[_Handle, IO[bytes]]], timeout: float | None) -> ProcessResult:
+    guardian.watch()
     with _guard_process():
         ours = _child_pids()
         try:
@@ -278,6 +294,7 @@ def _run_to_end(start: Callable[[], tuple[_Handle, IO[bytes]]], timeout: float |
             finally:
                 _kill_group(child)
                 child.wait()
+                children.forget(child.pid)
         finally:
             _kill_orphans(ours)
         pump.join(_GRACE_SECONDS)
@@ -321,16 +338,20 @@ def _kill_group(child: _Handle) -> None:
 
 
 def _kill_orphans(ours: frozenset[int]) -> None:
-    """Kill the children that we did not have before: what our child left behind, which became ours when it ended.
+    """Kill the children that we neither had before nor started: what our child left behind, which became ours when it ended.
 
     Each that dies hands down its own, so this goes on until there are none (a fork bomb may win against the deadline).
     """
     deadline = time.monotonic() + _GRACE_SECONDS
-    while (orphans := _child_pids() - ours) and time.monotonic() < deadline:
-        for pid in orphans:
-            with contextlib.suppress(ProcessLookupError, PermissionError, ChildProcessError):
-                os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, os.WNOHANG)
+    while time.monotonic() < deadline:
+        with children.starting() as awaited:  # another thread may be starting a child
+            orphans = _child_pids() - ours - awaited
+            for pid in orphans:
+                with contextlib.suppress(ProcessLookupError, PermissionError, ChildProcessError):
+                    os.kill(pid, signal.SIGKILL)
+                    os.waitpid(pid, os.WNOHANG)
+        if not orphans:
+            return
         time.sleep(0.001)
 
 
@@ -339,34 +360,26 @@ def _child_pids() -> frozenset[int]:
     return frozenset(pid for pid, parent in parent_pids().items() if parent == us)
 
 
-def parent_pids() -> dict[int, int]:
-    """Return the id of each process with the id of its parent, from Linux's /proc; nothing elsewhere."""
-    if sys.platform != "linux":
-        return {}
-    found = {}
-    for folder in Path("/proc").iterdir():
-        if not folder.name.isdecimal():
-            continue
-        with contextlib.suppress(OSError):  # it ended meanwhile
-            # the fields after the program's name, which may hold anything: state, parent, ...
-            found[int(folder.name)] = int((folder / "stat").read_bytes().rpartition(b")")[2].split()[1])
-    return found
-
-
 @contextlib.contextmanager
 def _guard_process() -> Iterator[None]:
     """On Linux: be the parent of every orphan among our descendants, and keep our memory and environment unreadable."""
     if sys.platform != "linux":
         yield
         return
-    subreaper, dumpable = _subreaper_flag(), _prctl(_GET_DUMPABLE, 0)
-    _prctl(_SET_SUBREAPER, 1)
-    _prctl(_SET_DUMPABLE, 0)
+    with _GUARD_LOCK:
+        if not _guards:
+            _flags_before[:] = _subreaper_flag(), _prctl(_GET_DUMPABLE, 0)
+            _prctl(_SET_SUBREAPER, 1)
+            _prctl(_SET_DUMPABLE, 0)
+        _guards.append(1)
     try:
         yield
     finally:
-        _prctl(_SET_DUMPABLE, dumpable)
-        _prctl(_SET_SUBREAPER, subreaper)
+        with _GUARD_LOCK:
+            _guards.pop()
+            if not _guards:
+                _prctl(_SET_DUMPABLE, _flags_before[1])
+                _prctl(_SET_SUBREAPER, _flags_before[0])
 
 
 def _subreaper_flag() -> int:

@@ -33,6 +33,7 @@ from mlops_ci.evaluation.external_runs import RunArtifact, import_run, match_can
 from mlops_ci.evaluation.holdout.budget import (
     Reservation,
     plan_ledger_entry,
+    require_remote_to_count,
     reserve_question,
     with_question_number,
 )
@@ -161,6 +162,8 @@ def gate_model(
     if pipeline.artifacts is not None:
         return _gate_external_run(pipeline, outcome, data, pending, pipeline.artifacts)
     candidate = identify_candidate(project, name, data, base=pipeline.base)
+    if run_store.find_run(pipeline.repo, run_store.run_ref(name, candidate.key)) is None:
+        require_remote_to_count(project, candidate)  # before an hour of training, and not after it
     # what the verdict needs (0.5 s) is imported while this process waits for the training
     threading.Thread(target=importlib.import_module, args=("scipy.special",)).start()
     trained = yield from train_candidate(project, candidate, pipeline.store, check_determinism=check_determinism)

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import os
+import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from mlops_ci.core.errors import EnvironmentProblem
-from mlops_ci.core.trusted_process import TRANSFER_LIMITS, TRUSTED_LIMITS, ProcessLimits, run_trusted
+from mlops_ci.core.trusted_process import TRANSFER_LIMITS, TRUSTED_LIMITS, LimitProblem, ProcessLimits, run_trusted
 from mlops_ci.repository import ref_listing
 from mlops_ci.repository.git_values import GitResult
 
 T = TypeVar("T")
+
+_STOPPED = 124  # as timeout(1) has it
+_SILENCE_REMEMBERED = 60.0  # seconds; later the remote may answer again
+# curl waits for ever for a server that it is connected with, and ssh for one that has gone
+_HTTP_PATIENCE = {"GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "30"}
+_PATIENT_SSH = "ssh -oConnectTimeout=25 -oServerAliveInterval=10 -oServerAliveCountMax=3"
+_TIMED_OUT = re.compile("Operation too slow|[Tt]imed out")  # as curl, ssh and the kernel have it
+_PATIENCE_SETTINGS = r"^(core\.sshcommand|http\.(.*\.)?lowspeed(limit|time))$"
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,7 @@ class Memory:
     def __init__(self) -> None:
         self._lasting: dict[str, Any] = {}
         self._of_refs: dict[str, Any] = {}
+        self._silent: tuple[float, GitResult] | None = None
 
     def recall(self, question: str, ask: Callable[[], T], *, of_refs: bool = False) -> T:
         """Return the answer to a question, which is asked only the first time; a failure is not remembered."""
@@ -47,6 +58,16 @@ class Memory:
     def forget_refs(self) -> None:
         """Forget what depends on refs: they may have moved."""
         self._of_refs.clear()
+
+    def note_silence(self, answer: GitResult) -> None:
+        """Note that the remote has not answered just now, and what was made of it."""
+        self._silent = time.monotonic(), answer
+
+    def recent_silence(self) -> GitResult | None:
+        """Return what was made of a remote that did not answer, for a while: a command that goes on without it asks once."""
+        if self._silent is None or time.monotonic() - self._silent[0] > _SILENCE_REMEMBERED:
+            return None
+        return self._silent[1]
 
 
 @dataclass(frozen=True)
@@ -82,9 +103,36 @@ class GitFolder:
             raise git_error(args, answer)
         return answer
 
-    def run_with_credentials(self, *args: str, check: bool = False) -> GitResult:
-        """Run a git command that speaks with a remote."""
-        return self.run(*args, env=self.credentials.remote_variables, check=check, limits=TRANSFER_LIMITS)
+    def run_with_credentials(self, *args: str, limits: ProcessLimits = TRANSFER_LIMITS) -> GitResult:
+        """Run a git command that speaks with a remote. It has failed if the remote is silent for too long, and `err` says so."""
+        if self.memory is not None and (known := self.memory.recent_silence()) is not None:
+            return known
+        env = {**self._patience_variables(), **self.credentials.remote_variables}
+        try:
+            answer = self.run(*args, env=env, check=False, limits=limits)
+            silent = answer.status != 0 and _TIMED_OUT.search(answer.err) is not None
+        except LimitProblem as problem:
+            silent, answer = (
+                True,
+                GitResult(_STOPPED, b"", f"fatal: the remote does not answer: git {args[0]} {problem.reason}\n"),
+            )
+        if silent and self.memory is not None:
+            self.memory.note_silence(answer)
+        return answer
+
+    def _patience_variables(self) -> dict[str, str]:
+        """Return the variables by which curl and ssh give up on a silent server themselves, where the user has said nothing of it."""
+        known = self.recall("patience", self._patience_settings)
+        own = {name: value for name, value in _HTTP_PATIENCE.items() if name not in os.environ}
+        if any(key.startswith("http.") for key in known):
+            own = {}
+        if not {"GIT_SSH_COMMAND", "GIT_SSH"} & set(os.environ) and "core.sshcommand" not in known:
+            own["GIT_SSH_COMMAND"] = _PATIENT_SSH
+        return own
+
+    def _patience_settings(self) -> frozenset[str]:
+        listed = self.run("config", "-z", "--name-only", "--get-regexp", _PATIENCE_SETTINGS, check=False).out
+        return frozenset(listed.decode("utf-8", "replace").split("\0")[:-1])
 
     def recall(self, question: str, ask: Callable[[], T], *, of_refs: bool = False) -> T:
         """Return the answer to a question about the repository, from its memory where it has one."""

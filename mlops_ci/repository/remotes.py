@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from mlops_ci.core.errors import EnvironmentProblem
+from mlops_ci.core.trusted_process import LISTING_LIMITS
 from mlops_ci.repository.git_config import GitConfig
 from mlops_ci.repository.git_values import ZERO_OID, FetchResult, PushResult, RefUpdate, RemoteRefs
 from mlops_ci.repository.ref_store import RefStore
@@ -109,7 +110,7 @@ class Remotes(RefStore, GitConfig):
 
     def _list_remote(self, *args: str) -> RemoteRefs:
         """Run `ls-remote`; `detail` is what it printed, or the reason why it did not."""
-        answer = self.run_with_credentials("ls-remote", *args)
+        answer = self.run_with_credentials("ls-remote", *args, limits=LISTING_LIMITS)
         if answer.status == 0:
             return RemoteRefs("found", {}, answer.text)
         return RemoteRefs(_failure_state(answer.err), {}, _first_fault(answer.err))

@@ -19,7 +19,7 @@ from typing import Literal
 from mlops_ci.core.errors import EnvironmentProblem
 from mlops_ci.core.leftovers import scratch_folder
 from mlops_ci.core.signers import SignatureFormat, Signing
-from mlops_ci.core.trusted_process import run_trusted
+from mlops_ci.core.trusted_process import KEY_LIMITS, SIGNING_LIMITS, LimitProblem, run_trusted
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.git_values import GitResult, Person, object_id, tag_content
 from mlops_ci.spec.allowed_signers import read_allowed_signers
@@ -83,12 +83,17 @@ def sign_tag(
             part for key, value in _signing_settings(repo, signing.format).items() for part in ("-c", f"{key}={value}")
         ]
         flags = ("--sign", "--cleanup=verbatim", "--file=-", name, target)
-        answer = scratch.run(
-            *(*own, "-c", f"gpg.format={signing.format}", "tag", *flags),
-            stdin=f"{message.rstrip()}\n".encode(),
-            env={**_agent_variables(repo), **{f"GIT_COMMITTER_{key}": value for key, value in stamp.items()}},
-            check=False,
-        )
+        try:
+            answer = scratch.run(
+                *(*own, "-c", f"gpg.format={signing.format}", "tag", *flags),
+                stdin=f"{message.rstrip()}\n".encode(),
+                env={**_agent_variables(repo), **{f"GIT_COMMITTER_{key}": value for key, value in stamp.items()}},
+                check=False,
+                limits=SIGNING_LIMITS,
+            )
+        except LimitProblem as problem:
+            waits = f"git tag, or a program that it started, {problem.reason}; it may wait for a passphrase or a touch"
+            answer = GitResult(1, b"", waits)
         oid = scratch.resolve(f"refs/tags/{name}") if answer.status == 0 else None
         content = scratch.run("cat-file", "tag", oid).out if oid else b""
         signature = verify_tags(scratch, signing, (oid,))[oid] if oid else TagSignature("unsigned")
@@ -174,7 +179,9 @@ def check_signatures(
     with kind.settings(signers.resolve()) as (settings, env), ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool:
 
         def ask(oid: str) -> TagSignature:
-            return kind.parse_result(repo.run(*settings, "verify-tag", "--raw", oid, env=env, check=False), content)
+            return kind.parse_result(
+                repo.run(*settings, "verify-tag", "--raw", oid, env=env, check=False, limits=KEY_LIMITS), content
+            )
 
         # the time passes in the programs that git starts
         return {**found, **dict(zip(signed, pool.map(ask, signed), strict=True))}
@@ -222,7 +229,7 @@ def _gpg_settings(signers: Path) -> Iterator[tuple[tuple[str, ...], Mapping[str,
         (home / "gpg.conf").write_text("no-autostart\nno-auto-key-retrieve\nno-auto-check-trustdb\n")
         env = {**os.environ, "GNUPGHOME": str(home), "LC_ALL": "C"}
         argv = ("gpg", "--batch", "--quiet", "--import", str(signers))
-        status, _, err = run_trusted(argv, cwd=Path(home), env=env)
+        status, _, err = run_trusted(argv, cwd=Path(home), env=env, limits=KEY_LIMITS)
         if status != 0:
             said = err.decode("utf-8", "replace").strip().splitlines()
             raise EnvironmentProblem.of(

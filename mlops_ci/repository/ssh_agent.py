@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from mlops_ci.core import process
+from mlops_ci.core import guardian, process
 from mlops_ci.core.errors import EnvironmentProblem
 from mlops_ci.core.leftovers import outsiders
-from mlops_ci.core.trusted_process import run_trusted
+from mlops_ci.core.trusted_process import KEY_LIMITS, run_trusted
 
 SIGNING_KEY_VARIABLE = "MLOPS_CI_SIGNING_KEY"
 _KEY_LIFETIME = "3600"  # seconds after which the agent forgets the key, should nobody be left to end it
@@ -36,6 +36,7 @@ def ssh_agent_with_key(key: str) -> Iterator[tuple[str, str]]:
         )
     theirs = {**own, "SSH_AUTH_SOCK": found.group(1), "SSH_AGENT_PID": found.group(2)}
     outsiders.add(agent := int(found.group(2)))
+    guardian.watch_outsider(agent)  # the kernel shows nobody its environment
     try:
         yield _add_key(key, theirs), found.group(1)
     finally:
@@ -62,7 +63,7 @@ def _add_key(key: str, env: Mapping[str, str]) -> str:
 
 def _run_program(argv: tuple[str, ...], env: Mapping[str, str], stdin: bytes = b"") -> tuple[int, str]:
     try:
-        status, out, _ = run_trusted(argv, cwd=Path.cwd(), env=env, stdin=stdin)
+        status, out, _ = run_trusted(argv, cwd=Path.cwd(), env=env, stdin=stdin, limits=KEY_LIMITS)
     except FileNotFoundError as error:
         raise EnvironmentProblem.of(
             "signature-program-missing",

@@ -10,7 +10,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlops_ci.core.process import parent_pids
+from mlops_ci.core.process_activity import parent_pids
 
 _PAGE = resource.getpagesize()
 _SECONDS = 0.05  # between two looks at the processes

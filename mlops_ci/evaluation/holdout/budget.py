@@ -78,13 +78,23 @@ def reserve_question(
     if state == "free":
         return Reservation("free", strict_gate, ledger, replace(question, number=number))
     if project.context.offline:
-        raise EnvironmentProblem.of(
-            "ledger-offline",
-            f"the remote did not answer, so the evaluations on the holdout of '{candidate.rules.ledger_dataset}' cannot be"
-            " counted",
-            help="check the network and your access rights with git fetch, then run the same command again",
-        )
+        raise _offline_problem(candidate)
     return Reservation("new", strict_gate, ledger, replace(question, number=number))
+
+
+def require_remote_to_count(project: Project, candidate: Candidate) -> None:
+    """Raise EnvironmentProblem `ledger-offline` if the evaluation of a candidate that is not trained yet could not be counted."""
+    if candidate.holdout_budget is not None and project.context.repo is not None and project.context.offline:
+        raise _offline_problem(candidate)
+
+
+def _offline_problem(candidate: Candidate) -> EnvironmentProblem:
+    return EnvironmentProblem.of(
+        "ledger-offline",
+        f"the remote did not answer, so the evaluations on the holdout of '{candidate.rules.ledger_dataset}' cannot be"
+        " counted",
+        help="check the network and your access rights with git fetch, then run the same command again",
+    )
 
 
 def _number_question(

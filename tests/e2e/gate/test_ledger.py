@@ -183,7 +183,9 @@ def test_without_the_remote_a_new_question_waits_and_an_old_one_does_not(asked: 
     asked.git("remote", "set-url", "origin", str(tmp_path / "gone"))
     assert asked.answer("gate")["record"]["models"][0]["model"] == "diagnosis"
     another(asked, 6)
+    runs = asked.git("for-each-ref", "refs/mlops/runs")
     assert ids(asked.answer("gate", code=3)) == ["ledger-offline"]
+    assert asked.git("for-each-ref", "refs/mlops/runs") == runs  # nothing was trained for it
 
 
 def test_what_the_ledger_does_not_have_is_not_released(asked: Consumer) -> None:
