@@ -55,10 +55,12 @@ def test_every_verb_ends_although_the_remote_is_silent(
     argv, code, first = VERBS[verb]
     here = released.git("for-each-ref", *SHARED)
     with silent.listening() as port:
-        released.git("remote", "set-url", "origin", f"git://127.0.0.1:{port}/origin.git")
+        # not another URL, which would be another remote: its server has stopped to answer
+        released.git("config", f"url.git://127.0.0.1:{port}/.insteadOf", f"{released.origin.parent}/")
         began = time.monotonic()
         found = released.answer(*argv, code=code)["diagnostics"]
         seconds = time.monotonic() - began
     assert seconds < 20
     assert first is None or found[0]["id"] == first, found
+    released.git("config", "--remove-section", f"url.git://127.0.0.1:{port}/")
     assert released.git("for-each-ref", *SHARED) == here

@@ -180,7 +180,7 @@ def test_who_loses_the_race_for_a_place_takes_the_next_one(
 
 def test_without_the_remote_a_new_question_waits_and_an_old_one_does_not(asked: Consumer, tmp_path: Path) -> None:
     asked.ok("release")
-    asked.git("remote", "set-url", "origin", str(tmp_path / "gone"))
+    asked.origin.rename(tmp_path / "gone")
     assert asked.answer("gate")["record"]["models"][0]["model"] == "diagnosis"
     another(asked, 6)
     runs = asked.git("for-each-ref", "refs/mlops/runs")
