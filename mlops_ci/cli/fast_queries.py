@@ -5,6 +5,7 @@ Git lists the refs while this module is imported, so the module must not import 
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from mlops_ci.repository.refs import MissingObject, parse_refs
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mlops_ci.registry.state import RegistryState
     from mlops_ci.repository.ref_listing import Listing
 
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9/_=-]*")
@@ -29,7 +31,8 @@ def try_fast_query(argv: Sequence[str], begun: Listing | None) -> int | None:
     """Print the report of `VERB [MODEL] [--format text|json]`, given the listing of the registry, and return exit code 0.
 
     Return None, and print nothing, for other arguments, and when there is more to report than the query's result: no
-    repository, an unknown model, or a clone that lacks part of the registry. The full command line handles these.
+    repository, an unknown model, a clone that lacks part of the registry, or models of several projects. The full command line
+    handles these.
     """
     verb, *rest = argv
     names = rest[:-2] if rest[-2:] in _FORMATS else rest
@@ -45,6 +48,7 @@ def try_fast_query(argv: Sequence[str], begun: Listing | None) -> int | None:
         not begun.end()
         or not is_plain
         or registry.gap_warnings
+        or not _is_about_one_project(registry)
         or (model not in registry.models if model else not registry.models)
     ):
         return None
@@ -65,3 +69,36 @@ def try_fast_query(argv: Sequence[str], begun: Listing | None) -> int | None:
     except OSError:  # for example a full disk: the full command line reports it
         return None
     return 0
+
+
+def _is_about_one_project(registry: RegistryState) -> bool:
+    """Return whether all models belong to one project, and the current folder is in that project, or in none.
+
+    The project's file is searched for the name, because a YAML parser takes longer to import than the query takes.
+    """
+    owners = {owner for state in registry.models.values() if (owner := state.project)}
+    if not owners:
+        return True
+    try:
+        project, top = _find_folders()
+        if len(owners) > 1 or project is None:
+            return len(owners) == 1
+        ((name, path),) = owners
+        named = rb"name:[ \t]*[\"']?" + re.escape(name.encode()) + rb"[\"']?[ \t]*(?:[,}#\r\n]|$)"
+        with open(f"{project}/mlops.yaml", "rb") as file:  # noqa: PTH123 pathlib takes longer to import than a query
+            return path == os.path.relpath(project, top) and bool(re.search(named, file.read()))
+    except OSError:  # the full command line reports it
+        return False
+
+
+def _find_folders() -> tuple[str | None, str]:
+    """Return the folder of the project that the current folder is in, and the top of the repository."""
+    folder = os.getcwd()  # noqa: PTH109 pathlib takes longer to import than a query
+    project = None
+    while True:
+        if project is None and os.path.isfile(f"{folder}/mlops.yaml"):  # noqa: PTH113 the same
+            project = folder
+        above = os.path.dirname(folder)  # noqa: PTH120 the same
+        if os.path.exists(f"{folder}/.git") or folder == above:  # noqa: PTH110 the same
+            return project, folder
+        folder = above

@@ -16,7 +16,7 @@ from mlops_ci.repository.ref_listing import APPROVAL_PREFIX, LEDGER_PREFIX, LOG_
 
 def has_whole_registry(repo: Repository | None) -> bool:
     """Return whether this clone has a registry, and no part of it is missing."""
-    known = read_registry(repo)
+    known = read_registry(repo, None)
     return bool(known.models) and not known.gap_warnings
 
 
@@ -77,7 +77,7 @@ def _require_all_published(repo: Repository, remote: str) -> None:
     """
     mine = {
         f"{TAG_PREFIX}{event.name}": event
-        for state in read_registry(repo).models.values()
+        for state in read_registry(repo, None).models.values()
         for event in state.events
         if event.record is not None
     }

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from mlops_ci import __version__
 from mlops_ci.cli.terminal import progress_display
 from mlops_ci.core.ci_job import CiJob
-from mlops_ci.core.diagnostics import Diagnostic
+from mlops_ci.core.diagnostics import Diagnostic, Location
 from mlops_ci.core.errors import EnvironmentProblem, Findings, UsageProblem
 from mlops_ci.core.leftovers import scratch_folder
 from mlops_ci.core.plan import Outcome, Plan, Stages, finish_stages
@@ -30,7 +30,7 @@ from mlops_ci.repository.default_branch import remembered_head_notes
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.git_values import Person
 from mlops_ci.repository.lookup import require_repository
-from mlops_ci.spec.load import Specs, find_root, load_specs
+from mlops_ci.spec.load import PROJECT_FILE, Specs, find_outer_project, find_root, load_specs
 
 if TYPE_CHECKING:
     from mlops_ci.cli.push_plan import Notifier
@@ -271,6 +271,14 @@ def _require_root(start: Path, repo: Repository | None, verb: Verb) -> Path:
             "project-not-found",
             f"no mlops.yaml in {start} or any folder of its repository above it",
             help="start with `mlops-ci init`, or go to the folder of your project (-C DIR)",
+        )
+    if repo is not None and (outer := find_outer_project(root, repo.root.resolve())) is not None:
+        raise UsageProblem.of(
+            "project-nested",
+            f"the project in {root.relative_to(repo.root.resolve())} is inside of the project in {outer.relative_to(repo.root.resolve())},"
+            " which reads these specs as its own",
+            location=Location(PROJECT_FILE, 1, 1),
+            help="move one of the two, so that neither folder is in the other: git mv",
         )
     return root
 

@@ -59,7 +59,7 @@ def approve(project: Project, *, model: str, env: str, reason: str | None = None
             "version-missing", "an approval needs a version", help=f"mlops-ci approve {name}@VERSION --env {env}"
         )
     environment = require_environment(project, env)
-    registry = read_registry(repo)
+    registry = read_registry(repo, project.identity)
     state = require_model(project, registry, name)
     release = require_release(state, version)
     record = require_release_record(release)

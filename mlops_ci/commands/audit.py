@@ -25,6 +25,7 @@ from mlops_ci.governance.audit import (
     truncation,
 )
 from mlops_ci.governance.audit.inventory import ModelInventory
+from mlops_ci.governance.audit.owners import group_by_owner
 from mlops_ci.registry.state import RegistryState
 from mlops_ci.repository.branch_specs import BranchTip, ProjectAtTip, find_branch_tip, find_local_tip, read_projects
 from mlops_ci.repository.context import Context
@@ -94,7 +95,9 @@ def audit(
     )
     counted = approved = 0
     signed: dict[str, TagSignature] = {}
-    for project, mine in _group_by_project(projects, helds).items():
+    owners = group_by_owner(projects, helds)
+    _add_findings(findings, owners.findings)
+    for project, mine in owners.models.items():
         signed |= signatures.check_event_signatures(repo, mine, project)
         consents, count = approvals.breaks(repo, mine, project, signed)
         _add_findings(findings, consents)
@@ -119,7 +122,7 @@ def audit(
                 )
             },
         )
-    places = {held.model: project for project, mine in _group_by_project(projects, helds).items() for held in mine}
+    places = {held.model: project for project, mine in owners.models.items() for held in mine}
     first = projects[0] if projects else None
     named = {name: items for name, items in findings.items() if model in (None, name)}
     located = [_locate(item, name, places.get(name, first)) for name, items in named.items() for item in items]
@@ -201,17 +204,6 @@ def _find_projects(
             help="name the branch that has them (--branch BRANCH), or restore the file",
         ),
     )
-
-
-def _group_by_project(
-    projects: tuple[ProjectAtTip, ...], helds: Iterable[ModelInventory]
-) -> dict[ProjectAtTip, tuple[ModelInventory, ...]]:
-    """Return the models of each project. A model that names none of them is checked against the first: its record may lie."""
-    names = {project.specs.project.name: project for project in projects}
-    found: dict[str, list[ModelInventory]] = {}
-    for held in helds:
-        found.setdefault(held.project if held.project in names else next(iter(names), ""), []).append(held)
-    return {project: tuple(found.get(name, ())) for name, project in names.items()}
 
 
 def _project_findings(

@@ -34,7 +34,14 @@ def compare(project: Project, *, models: tuple[str, ...] = (), base: str | None 
     """
     repo = require_repository(project.context.repo)
     store = store_target(project.specs.project.spec)
-    pipeline = Pipeline(project, repo, read_registry(repo), store, project.context.trust, base=find_base(project, base))
+    pipeline = Pipeline(
+        project,
+        repo,
+        read_registry(repo, project.identity),
+        store,
+        project.context.trust,
+        base=find_base(project, base),
+    )
     outcomes: list[ModelOutcome] = []
     for name in select_models(project, models):
         pending = [question for one in outcomes for question in one.questions]

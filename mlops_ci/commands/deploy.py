@@ -71,7 +71,7 @@ def deploy(
     require_reason(reason, force=force)
     name, _, version = model.partition("@")
     environment = require_environment(project, env)
-    registry = read_registry(project.context.repo)
+    registry = read_registry(project.context.repo, project.identity)
     state = require_model(project, registry, name)
     release = require_release(state, version or None)
     skipped = _pass_earlier_environments(project, state, release, environment, skip, reason)

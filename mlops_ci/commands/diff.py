@@ -24,6 +24,7 @@ from mlops_ci.registry.state import ModelState, RegistryState, read_registry
 from mlops_ci.repository.context import Context
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.lookup import require_repository
+from mlops_ci.repository.project_identity import find_identity
 from mlops_ci.spec.yaml.document import read_documents as read_documents
 from mlops_ci.spec.yaml.nodes import SyntaxProblem
 
@@ -52,7 +53,7 @@ def diff(context: Context, *, a: str, b: str) -> Outcome[DiffReport]:
     EnvironmentProblem when the files of a version are missing.
     """
     repo = require_repository(context.repo)
-    registry = read_registry(repo)
+    registry = read_registry(repo, find_identity(repo, context.start_folder))
     model = a.partition("@")[0]
     sides = [_find_side(repo, registry, *_parse_reference(text, model)) for text in (a, b)]
     unknown = tuple(

@@ -48,7 +48,7 @@ def fetch(project: Project, *, model: str, directory: str) -> Outcome[FetchRepor
     Raises UsageProblem for an unknown version, and EnvironmentProblem when a stored file is missing or has another digest.
     """
     name, _, version = model.partition("@")
-    registry = read_registry(project.context.repo)
+    registry = read_registry(project.context.repo, project.identity)
     state = require_model(project, registry, name)
     event = require_release(state, version or None)
     release = require_release_record(event)

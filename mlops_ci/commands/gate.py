@@ -21,7 +21,7 @@ from mlops_ci.core.verbs import (
     TokenPermission,
     Verb,
 )
-from mlops_ci.evaluation.base_branch_rules import find_base
+from mlops_ci.evaluation.base_branch_rules import BaseBranch, find_base
 from mlops_ci.evaluation.candidates.candidate import Candidate
 from mlops_ci.evaluation.external_runs import read_artifacts, runs_untrusted_code
 from mlops_ci.evaluation.holdout.budget import plan_publish
@@ -33,7 +33,9 @@ from mlops_ci.registry.run_store import store_target
 from mlops_ci.registry.run_transfer import BUNDLE_TARGET, plan_bundle
 from mlops_ci.registry.state import read_registry
 from mlops_ci.repository.context import Project
+from mlops_ci.repository.git import Repository
 from mlops_ci.repository.lookup import require_repository, select_models
+from mlops_ci.repository.spec_names import name_findings, read_names, read_names_at
 
 SPEC = Verb(
     "gate",
@@ -127,14 +129,16 @@ def gate(
         )
     context = project.context
     repo = require_repository(context.repo)  # fails before anything is trained
+    base_branch = find_base(project, base)
+    twins = _name_findings(project, repo, base_branch)
     pipeline = Pipeline(
         project,
         repo,
-        read_registry(repo),
+        read_registry(repo, project.identity),
         BUNDLE_TARGET if out else store_target(project.specs.project.spec),
         # this job runs no code of a candidate, so its verdict has a higher trust
         "separated" if runs and context.job else context.trust,
-        base=find_base(project, base),
+        base=base_branch,
         artifacts=read_artifacts(repo, context.start_folder / runs) if runs else None,
     )
     outcomes: list[ModelOutcome] = []
@@ -147,7 +151,7 @@ def gate(
         outcomes.append(_with_gate_warnings(pipeline, outcome))
     gated = tuple(_gated_model(one) for one in outcomes)
     report = GateReport(worst_verdict(one.verdict for one in gated), gated, sum(one.fitted for one in gated))
-    findings = tuple(dict.fromkeys(item for one in outcomes for item in one.findings))
+    findings = tuple(dict.fromkeys((*twins, *(item for one in outcomes for item in one.findings))))
     code = max(
         Exit.FINDINGS if has_errors(findings) else verdict_exit_code(outcomes), *(one.stopped_by for one in outcomes)
     )
@@ -163,6 +167,21 @@ def gate(
         (Push(None),) if notifications and writes and not isinstance(writes[-1], Push) else ()
     )  # the runs are stored before GitHub is notified
     return Outcome(report, findings, Plan((*writes, *local_push, *notifications)), code)
+
+
+def _name_findings(project: Project, repo: Repository, base: BaseBranch | None) -> tuple[Diagnostic, ...]:
+    """Return a warning for each name that another project of the repository has, too.
+
+    Raises Findings when the base has the other spec of that name and not this one: the change must use another name.
+    """
+    names, folder = read_names(repo), project.reference.path
+    if not any(names.twins(folder)):
+        return ()
+    known = read_names_at(repo, base.commit) if base else None
+    found = tuple(name_findings(names, folder, known, "warning"))
+    if has_errors(found):
+        raise Findings([one for one in found if one.severity == "error"])
+    return found
 
 
 def _plan_notifications(

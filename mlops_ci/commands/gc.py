@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -50,6 +51,7 @@ SPEC = Verb(
 
 REFS_PER_COMMAND = 500  # at most, in one command line
 RELEASED_REASON = "released or deployed"
+FOREIGN_REASON = "of another project"
 
 
 @dataclass(frozen=True)
@@ -62,14 +64,16 @@ class _ProtectedItems:
 
 
 def gc(project: Project, *, keep: str = "90d") -> Outcome[GcReport]:
-    """Plan the removal of unreleased runs older than `keep`, in this clone and at the remote, and of their stored objects.
+    """Plan the removal of a project's unreleased runs older than `keep`, here and at the remote, and of their stored objects.
+
+    Runs of other projects stay, and with them what they need.
 
     Raises UsageProblem for an invalid duration, and EnvironmentProblem when an event, a run or a release's ref is missing or
     malformed: the released runs are then not fully known.
     """
     repo, context = require_repository(project.context.repo), project.context
     oldest = context.clock() - _parse_duration(keep)
-    state = registry.read_registry(repo)
+    state = registry.read_registry(repo, None)
     _require_complete_registry(state)
     remote = repo.default_remote()
     patterns = (f"{run_store.RUN_PREFIX}*", f"{run_store.RELEASE_PREFIX}*")
@@ -80,13 +84,15 @@ def gc(project: Project, *, keep: str = "90d") -> Outcome[GcReport]:
         repo, state, {ref: oid for ref, oid in _all_refs(here, there) if ref.startswith(run_store.RELEASE_PREFIX)}
     )
     young = f"younger than {keep}"
+    runs = [(ref, oid) for ref, oid in _all_refs(here, there) if ref.startswith(run_store.RUN_PREFIX)]
+    old = {oid for _, oid in runs if dates[oid] < oldest.timestamp()}
+    foreign = _foreign_runs(repo, project, sorted(old - protected.oids))
 
     def why(ref: str, oid: str) -> str | None:
         if ref in protected.refs or oid in protected.oids:
             return RELEASED_REASON
-        return young if dates[oid] >= oldest.timestamp() else None
+        return young if oid not in old else FOREIGN_REASON if oid in foreign else None
 
-    runs = [(ref, oid) for ref, oid in _all_refs(here, there) if ref.startswith(run_store.RUN_PREFIX)]
     kept = {ref: reason for ref, oid in runs if (reason := why(ref, oid))}
     gone_here, gone_there = (
         [(ref, oid) for ref, oid in sorted(refs.items()) if ref.startswith(run_store.RUN_PREFIX) and not why(ref, oid)]
@@ -176,6 +182,23 @@ def _protected_items(repo: Repository, state: RegistryState, pins: Mapping[str, 
         objects |= _object_names(run.files)
         oids.add(oid)
     return _ProtectedItems(frozenset(refs), frozenset(oids), frozenset(objects))
+
+
+def _foreign_runs(repo: Repository, project: Project, oids: Sequence[str]) -> frozenset[str]:
+    """Return those of the runs that name another project of the repository: only that one may delete them."""
+    contents = repo.read_objects([f"{oid}:run.json" for oid in oids], or_corrupt=True)
+    found = set()
+    for oid, content in zip(oids, contents, strict=True):
+        try:
+            run = json.loads(content or b"")
+            owner = (str(run["model"]), str(run["project"]["name"]), str(run["project"]["path"]))
+        except (ValueError, LookupError, TypeError, RecursionError):
+            continue  # damaged: no project can use it
+        if not project.identity.owns_model(
+            *owner
+        ):  # another version of the toolkit may have written the rest of the record
+            found.add(oid)
+    return frozenset(found)
 
 
 def _needed_objects(repo: Repository, runs: Iterable[tuple[str, str]]) -> frozenset[str]:

@@ -9,6 +9,7 @@ from mlops_ci.registry import views
 from mlops_ci.registry.point_in_time import state_at
 from mlops_ci.registry.state import read_registry
 from mlops_ci.repository.context import Workspace
+from mlops_ci.repository.project_identity import find_identity
 
 SPEC = Verb(
     "history",
@@ -20,13 +21,13 @@ SPEC = Verb(
 
 
 def history(place: Workspace, *, model: str | None = None, at: str | None = None) -> Outcome[HistoryReport]:
-    """Return the events of one model, or of all models.
+    """Return the events of one model, or of all models; in a project's folder, of that project's models.
 
     The events of each model are in the order of its log; events of different models are interleaved by date. `at` selects a
     past state of the registry. Raises UsageProblem for a model without any record, and for an `at` that is neither a time
-    nor a commit.
+    nor a commit. Raises Findings for a model of another project.
     """
-    registry = now = read_registry(place.repo)
+    registry = now = read_registry(place.repo, find_identity(place.repo, place.start_folder))
     moment = None
     if at is not None:
         registry, moment = state_at(place.repo, now, at)

@@ -81,7 +81,7 @@ def predict(
             help="name another file, or add --replace",
         )
     name, _, version = model.partition("@")
-    state = require_model(project, read_registry(context.repo), name)
+    state = require_model(project, read_registry(context.repo, project.identity), name)
     release = require_release_record(require_release(state, version or None))
     repo = require_repository(context.repo)
     recorded = load_recorded_release(project, repo, release)  # every file is verified

@@ -40,6 +40,7 @@ from mlops_ci.governance.revocations import find_override, require_reason
 from mlops_ci.registry import holdout_ledger, run_store
 from mlops_ci.registry import state as registry
 from mlops_ci.registry.events import next_version
+from mlops_ci.registry.lookup import ensure_own_run
 from mlops_ci.registry.state import ModelState
 from mlops_ci.registry.statement import encode_release, gate_evidence
 from mlops_ci.registry.tag_message import format_tag_message
@@ -111,7 +112,7 @@ def release(
     rules = load_policy(project, repo, tip or head)
     signing, unsigned = signing_for(repo, rules)
     shared = _ReleaseContext(repo, head, branch, find_base(project), rules, signing)
-    state = registry.read_registry(repo)
+    state = registry.read_registry(repo, project.identity)
     released: list[ReleaseResult] = []
     writes: list[PlannedWrite] = []
     notifications: list[Notification] = []
@@ -187,7 +188,6 @@ def _plan_release(
                 return _PlannedRelease(unchanged, notifications=page)
             break
     _require_committed(project, repo, candidate)
-    _require_same_project(project, state)
     if taken := next((event for event in state.events if event.kind == "release" and event.commit == head), None):
         raise Findings.of(
             "release-commit-taken",
@@ -205,8 +205,9 @@ def _plan_release(
     accepted, every = trust_at_least(shared.rules.trust), trust_at_least("local")
     gated = require_gated_run(repo, candidate, opponents, accepted, every, folder)
     run, comparison, stored, data = gated.run, gated.comparison, gated.stored, candidate.snapshot
+    ensure_own_run(project, run, stored.ref)
     ensure_trust(project, shared.rules, state.model, comparison.trust)
-    ledger_head = _require_counted_question(repo, candidate, run)
+    ledger_head = _require_counted_question(project, repo, candidate, run)
     overrides = find_override(state, run.model_digest, command, force=force)
     _require_merged(shared)
     version = next_version(state.highest_version, _version_bump(candidate, state))
@@ -338,18 +339,9 @@ def _require_merged(shared: _ReleaseContext) -> None:
     )
 
 
-def _require_same_project(project: Project, state: ModelState) -> None:
-    """Raise Findings if another project of this repository has released a model of the same name."""
-    record = state.last_event.record if state.last_event else None
-    if record is not None and record.project.name != project.specs.project.name:
-        raise Findings.of(
-            "model-of-another-project",
-            f"project '{record.project.name}' of this repository, in {record.project.path}, has already released a model '{state.model}'",
-            help="all models of a repository share its tags: rename one of the two",
-        )
-
-
-def _require_counted_question(repo: Repository, candidate: Candidate, run: TrainingRun) -> LedgerHead | None:
+def _require_counted_question(
+    project: Project, repo: Repository, candidate: Candidate, run: TrainingRun
+) -> LedgerHead | None:
     """Return the ledger's entry for this evaluation; None if the dataset has no holdout budget.
 
     Raises Findings when the ledger lacks the entry.
@@ -357,7 +349,7 @@ def _require_counted_question(repo: Repository, candidate: Candidate, run: Train
     if candidate.holdout_budget is None:
         return None
     split = candidate.sides.split
-    ledger = holdout_ledger.read_ledger(repo, candidate.rules.ledger_dataset, split.epoch)
+    ledger = holdout_ledger.read_ledger(repo, candidate.rules.ledger_dataset, split.epoch, project.identity)
     number = ledger.question_number(split.holdout_digest, run.model_digest)
     if ledger.head is not None and number is not None:
         return LedgerHead(ledger.ref, ledger.head, number)

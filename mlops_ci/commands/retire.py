@@ -70,7 +70,7 @@ def retire(project: Project, *, model: str, reason: str, env: str | None = None)
             "reason-missing", "a retirement needs a reason", help="--reason 'replaced by another model'"
         )
     name, _, version = model.partition("@")
-    registry = read_registry(project.context.repo)
+    registry = read_registry(project.context.repo, project.identity)
     state = require_model(project, registry, name)
     version = version.removeprefix("v")
     if env is not None:

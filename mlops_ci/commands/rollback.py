@@ -52,7 +52,7 @@ def rollback(
             "reason-missing", "a rollback needs a reason", help="--reason 'the number of late arrivals doubled'"
         )
     environment = require_environment(project, env)
-    registry = read_registry(project.context.repo)
+    registry = read_registry(project.context.repo, project.identity)
     state = require_model(project, registry, model)
     ran = {event.version for event in state.assignments(environment)}
     release = require_release(state, version or _previous_version(state, environment))

@@ -109,7 +109,7 @@ def _find_baseline(project: Project, candidate: Candidate, run: TrainingRun, scr
     """Return the champion or, if the candidate is the champion, the newest other release that can be scored today."""
     name = candidate.model.name
     context, environment = project.context, project.specs.project.spec.champion_environment
-    known = state.read_registry(context.repo).model(name)
+    known = state.read_registry(context.repo, project.identity).model(name)
     champion = find_champion(known, environment, offline=context.offline)
     others = known.releases
     newest = sorted(others.values(), key=lambda event: version_key(event.version), reverse=True)

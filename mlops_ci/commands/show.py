@@ -8,10 +8,11 @@ from mlops_ci.core.results.queries import RunsReport
 from mlops_ci.core.results.registry import ShowReport
 from mlops_ci.core.verbs import AT_OPTION, Option, Verb
 from mlops_ci.registry import views
-from mlops_ci.registry.experiments import read_experiments, runs_table
+from mlops_ci.registry.experiments import Experiment, read_experiments, runs_table
 from mlops_ci.registry.point_in_time import state_at
-from mlops_ci.registry.state import read_registry
+from mlops_ci.registry.state import RegistryState, read_registry
 from mlops_ci.repository.context import Workspace
+from mlops_ci.repository.project_identity import find_identity
 
 SPEC = Verb(
     "show",
@@ -31,12 +32,13 @@ def show(
 ) -> Outcome[ShowReport | RunsReport]:
     """Return each released model, or one, with its newest version and the version in each environment.
 
-    With `runs`, return the experiments in this clone instead. `at` selects a past state of the registry. Raises UsageProblem
-    for a model without any record, and for an `at` that is neither a time nor a commit.
+    In a project's folder, these are the project's own models. With `runs`, return the experiments in this clone instead. `at`
+    selects a past state of the registry. Raises UsageProblem for a model without any record, and for an `at` that is neither a
+    time nor a commit; Findings for a model of another project.
     """
     if runs:
         return _show_runs(place, model, at)
-    registry = now = read_registry(place.repo)
+    registry = now = read_registry(place.repo, find_identity(place.repo, place.start_folder))
     moment = None
     if at is not None:
         registry, moment = state_at(place.repo, now, at)
@@ -56,11 +58,20 @@ def _show_runs(place: Workspace, model: str | None, at: str | None) -> Outcome[S
     if place.repo is None:
         return Outcome(RunsReport(()))
     read = read_experiments(place.repo, model)
-    found = read.runs
+    registry = read.registry._replace(identity=find_identity(place.repo, place.start_folder))
+    if model is not None:
+        registry.model(model)
+    found = [one for one in read.runs if _is_own_run(registry, one)]
     if model is not None and not found and not read.diagnostics:
-        read.registry.require_model(model)
+        registry.require_model(model)
     names = sorted({one.run.model for one in found})
     tables = tuple(runs_table(name, [one for one in found if one.run.model == name]) for name in names)
     remotes = sorted(place.repo.remotes(), key=lambda name: name != "origin")
     fetch = f"git fetch {remotes[0]} 'refs/mlops/runs/*:refs/mlops/runs/*'" if remotes else None
     return Outcome(RunsReport(tables, fetch), read.diagnostics)
+
+
+def _is_own_run(registry: RegistryState, one: Experiment) -> bool:
+    return registry.identity is None or registry.identity.owns_model(
+        one.run.model, one.run.project.name, one.run.project.path
+    )

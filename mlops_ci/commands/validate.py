@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from mlops_ci.core.diagnostics import Diagnostic, has_errors
 from mlops_ci.core.errors import Exit
@@ -10,6 +11,8 @@ from mlops_ci.core.plan import Outcome
 from mlops_ci.core.results.gate import ValidateReport
 from mlops_ci.core.verbs import ALL_SURFACES, Verb
 from mlops_ci.repository.context import Context
+from mlops_ci.repository.git import Repository
+from mlops_ci.repository.spec_names import history_findings, name_findings, read_names
 from mlops_ci.spec.load import Specs, read_all_specs
 from mlops_ci.spec.validation.signers import unsatisfiable_policy_findings
 
@@ -29,7 +32,8 @@ SPEC = Verb(
 def validate(context: Context) -> Outcome[ValidateReport]:
     """Return the specs of the project and all their problems; with an error, the exit code is 2 (usage).
 
-    Without a cache nothing is tried: each run would cost seconds.
+    In a repository, the names of its projects, models and datasets must be unique over all of its projects. Without a cache
+    nothing is tried: each run would cost seconds.
     """
     reading = read_all_specs(context.root)
     found = list(reading.diagnostics)
@@ -37,8 +41,15 @@ def validate(context: Context) -> Outcome[ValidateReport]:
         found += unsatisfiable_policy_findings(context.root, reading.specs.project, context.clock())
     if reading.specs is not None and context.cache is not None:
         found += _trial_findings(context, reading.specs)
+    if context.repo is not None and not context.repo.bare:
+        names, folder = read_names(context.repo), _folder_in_repository(context.repo, context.root)
+        found += [*name_findings(names, folder), *history_findings(names, folder)]
     code = Exit.USAGE if has_errors(found) else Exit.OK
     return Outcome(ValidateReport(reading.files, reading.counts), tuple(found), exit_code_override=code)
+
+
+def _folder_in_repository(repo: Repository, root: Path) -> str:
+    return root.resolve().relative_to(repo.root.resolve()).as_posix()
 
 
 def _trial_findings(context: Context, specs: Specs) -> Iterator[Diagnostic]:

@@ -110,13 +110,18 @@ class BaseBranch:
 
     @cached_property
     def project(self) -> ProjectAtTip | None:
-        """The same project in the base commit: the one in the same folder, else the one with the same name.
+        """The same project in the base commit: the one in the same folder, else with the same name, else one that it was before.
 
         None when the commit has no such project, or when its specs are invalid.
         """
-        projects, name = self._projects_and_findings[0], self._change.specs.project.name
-        same_folder = next((one for one in projects if one.folder == self._start), None)
-        return same_folder or next((one for one in projects if one.specs.project.name == name), None)
+        projects, mine = self._projects_and_findings[0], self._change.specs.project
+        before = {(one.name, "" if one.path == "." else one.path) for one in mine.spec.formerly}
+        found = (
+            *(one for one in projects if one.folder == self._start),
+            *(one for one in projects if one.specs.project.name == mine.name),
+            *(one for one in projects if (one.specs.project.name, one.folder) in before),
+        )
+        return next(iter(found), None)
 
     @property
     def projects(self) -> tuple[ProjectAtTip, ...]:
@@ -134,7 +139,7 @@ class BaseBranch:
 
     def has_releases(self, model: str) -> bool:
         """Tell whether a model has releases; such a model must have rules in some commit."""
-        return bool(state.read_registry(self._repo).model(model).events)
+        return bool(state.read_registry(self._repo, self._change.identity).model(model).events)
 
     @cached_property
     def full_checkout(self) -> Path | None:

@@ -41,7 +41,7 @@ from mlops_ci.evaluation.holdout.change_limits import ensure_sealed_labels
 from mlops_ci.evaluation.holdout.sealed import open_holdout
 from mlops_ci.evaluation.record import comparison_record, evaluation_records, plan_gate_run, requirement_findings
 from mlops_ci.registry import run_store
-from mlops_ci.registry.state import RegistryState
+from mlops_ci.registry.state import RegistryState, read_registry
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.git import Repository
 
@@ -118,7 +118,11 @@ def verdict_exit_code(outcomes: Iterable[ModelOutcome]) -> Exit:
 def train_model(
     project: Project, name: str, store: run_store.StoreTarget, *, explain: bool = False, check_determinism: bool = False
 ) -> Stages[ModelOutcome]:
-    """Snapshot, identify and train a model; raises Findings when a check of its data or the training fails."""
+    """Snapshot, identify and train a model.
+
+    Raises Findings when the model belongs to another project, or when a check of its data or the training fails.
+    """
+    read_registry(project.context.repo, project.identity).model(name)
     data = require_data(project, name)
     candidate = identify_candidate(project, name, data)
     trained = yield from train_candidate(
@@ -134,6 +138,7 @@ def compare_model(pipeline: Pipeline, name: str, pending: Sequence[AppendLedger]
     `pending` are planned ledger entries of the same command. Raises Findings when a check of the data fails, the model
     has not been trained, or the holdout budget is spent.
     """
+    pipeline.registry.model(name)  # another project's model is refused before anything is read
     project = pipeline.project
     ensure_sealed_labels(project, name, pipeline.base)
     data = require_data(project, name)
@@ -152,6 +157,7 @@ def gate_model(
     Failed checks of the data and nondeterministic training are reported in the outcome. Raises Findings and UsageProblem
     when the model cannot be identified, trained or scored, or the holdout budget is spent.
     """
+    pipeline.registry.model(name)  # another project's model is refused before anything is trained
     project = pipeline.project
     ensure_sealed_labels(project, name, pipeline.base)
     data, findings = read_data(project, name)

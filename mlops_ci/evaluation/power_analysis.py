@@ -114,7 +114,7 @@ def _last_comparison(project: Project, name: str) -> Comparison | None:
     """Return the comparison of the champion's release; None without a champion, or when its run cannot be fetched."""
     context, environment = project.context, project.specs.project.spec.champion_environment
     repo = context.repo
-    champion = find_champion(read_registry(repo).model(name), environment, offline=context.offline)
+    champion = find_champion(read_registry(repo, project.identity).model(name), environment, offline=context.offline)
     if champion is None or repo is None or not isinstance(champion.record, Release):
         return None
     stored = run_store.find_run(repo, run_store.release_ref(name, champion.version), fetch=True)

@@ -29,10 +29,24 @@ class BranchPolicy:
 
 
 def load_policy(project: Project, repo: Repository, commit: str) -> BranchPolicy:
-    """Return the policy of the project at a commit; see `load_policy_at`."""
-    return load_policy_at(
-        repo, commit, (project.context.root / project.specs.project.path).relative_to(repo.root).as_posix()
-    )
+    """Return the policy of the project at a commit; see `load_policy_at`.
+
+    Raises Findings `project-not-on-branch` when the commit has the project by another name, or with another `formerly`: both
+    say whose events may be continued, so they must have been reviewed.
+    """
+    path = (project.context.root / project.specs.project.path).relative_to(repo.root).as_posix()
+    policy = load_policy_at(repo, commit, path)
+    known, mine = parse_project(repo.read_blob(f"{commit}:{path}") or b""), project.specs.project
+    if known is not None and (known.name, known.spec.formerly) != (mine.name, mine.spec.formerly):
+        field = ("metadata", "name") if known.name != mine.name else ("spec", "formerly")
+        raise Findings.of(
+            "project-not-on-branch",
+            f"the name of the project, or `formerly`, differs from commit {commit[:10]}, where it is '{known.name}': these two say which"
+            " events belong to it",
+            location=mine.locate(*field),
+            help="merge the change of mlops.yaml first, or update this clone (git pull), then run the command again",
+        )
+    return policy
 
 
 def load_policy_at(repo: Repository, commit: str, path: str) -> BranchPolicy:

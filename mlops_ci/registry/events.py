@@ -10,6 +10,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from mlops_ci.registry.tag_message import find_project, find_sentence
 from mlops_ci.repository.ref_listing import TAG_PREFIX
 
 if TYPE_CHECKING:  # records are imported when the first one is read: listings need none
@@ -80,6 +81,17 @@ class Event(NamedTuple):
     def record(self) -> EventRecord | None:
         """The record in the tag's message; None when there is none, or when it does not match the tag's name or commit."""
         return _read_record(self)
+
+    @property
+    def project(self) -> tuple[str, str] | None:
+        """The name and folder of the project that the record names; None without a record."""
+        named = find_project(self.contents)
+        if named is None and find_sentence(self.contents) is not None and self.record is not None:
+            named = (
+                self.record.project.name,
+                self.record.project.path,
+            )  # a folder whose name JSON writes with a backslash
+        return named
 
     @property
     def is_rollback(self) -> bool:

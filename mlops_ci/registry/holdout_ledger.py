@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mlops_ci.core.codec import DecodeError, decode_json
-from mlops_ci.core.errors import EnvironmentProblem
+from mlops_ci.core.errors import EnvironmentProblem, Findings
 from mlops_ci.core.records.comparison import HoldoutLedgerEntry
 from mlops_ci.repository.git import Repository
+from mlops_ci.repository.project_identity import ProjectIdentity
 from mlops_ci.repository.ref_listing import LEDGER_PREFIX
 
 LEDGER_ENTRY_FILE = "question.json"
@@ -37,10 +38,10 @@ def ledger_ref(dataset: str, epoch: int) -> str:
     return f"{LEDGER_PREFIX}{dataset}/{epoch}"
 
 
-def read_ledger(repo: Repository, dataset: str, epoch: int) -> HoldoutLedger:
-    """Return a ledger as this clone has it; it is empty before the first evaluation.
+def read_ledger(repo: Repository, dataset: str, epoch: int, identity: ProjectIdentity | None) -> HoldoutLedger:
+    """Return a ledger of a project as this clone has it; it is empty before the first evaluation.
 
-    Raises EnvironmentProblem `ledger-corrupt` when the chain forks or a commit is not a ledger entry: the remaining budget
+    Raises Findings `dataset-of-another-project` when an entry names another project than `identity`, and EnvironmentProblem `ledger-corrupt` when the chain forks or a commit is not a ledger entry: the remaining budget
     is then unknown.
     """
     ref = ledger_ref(dataset, epoch)
@@ -56,6 +57,15 @@ def read_ledger(repo: Repository, dataset: str, epoch: int) -> HoldoutLedger:
     oldest_first = newest_first[::-1]
     contents = repo.read_objects([f"{oid}:{LEDGER_ENTRY_FILE}" for oid in oldest_first])
     questions = tuple(_read_question(ref, oid, content) for oid, content in zip(oldest_first, contents, strict=True))
+    for owner in (question.project for question in questions):
+        if identity is not None and not identity.owns_dataset(owner.name, owner.path):
+            raise Findings.of(
+                "dataset-of-another-project",
+                f"{ref} counts evaluations for project '{owner.name}' in {owner.path}, which has a dataset '{dataset}', too. This is project"
+                f" '{identity.reference.name}' in {identity.reference.path}",
+                help="all datasets of a repository share its ledgers, so rename one of the two datasets\nIf this project was renamed or"
+                f" moved, say so below `spec` in its mlops.yaml: formerly: [{{name: {owner.name}, path: {owner.path}}}]",
+            )
     return HoldoutLedger(ref, head, questions)
 
 

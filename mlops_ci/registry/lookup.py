@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mlops_ci.core.errors import Findings, UsageProblem
 from mlops_ci.core.records.events import Release
+from mlops_ci.core.records.training_run import TrainingRun
 from mlops_ci.core.suggestions import suggest
 from mlops_ci.registry.events import Event
 from mlops_ci.registry.state import ModelState, RegistryState
@@ -60,3 +61,16 @@ def require_release_record(release: Event) -> Release:
             help="another tool wrote the tag: make a release with `mlops-ci gate` and `mlops-ci release`",
         )
     return release.record
+
+
+def ensure_own_run(project: Project, run: TrainingRun, ref: str) -> None:
+    """Raise Findings `run-of-another-project` for a run that another project of this repository stored under the model's name."""
+    if not project.identity.owns_model(run.model, run.project.name, run.project.path):
+        raise Findings.of(
+            "run-of-another-project",
+            f"{ref} is a run of project '{run.project.name}' in {run.project.path}, which has a model '{run.model}', too, with the same"
+            " spec, code and data",
+            location=spec.locate("metadata", "name") if (spec := project.specs.models.get(run.model)) else None,
+            help="all models of a repository share its refs, so rename one of the two models\nIf this project was renamed or moved, say so"
+            f" below `spec` in its mlops.yaml: formerly: [{{name: {run.project.name}, path: {run.project.path}}}]",
+        )

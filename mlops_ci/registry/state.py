@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # imported where they are used: most queries need none of the
 
     from mlops_ci.core.diagnostics import Diagnostic
     from mlops_ci.repository.git import Repository
+    from mlops_ci.repository.project_identity import ProjectIdentity
     from mlops_ci.repository.refs import Ref
 
 
@@ -75,6 +76,24 @@ class ModelState:
                 if event.kind == "assignment":
                     standing[event.environment, event.version] = event
         return standing
+
+    @cached_property
+    def project(self) -> tuple[str, str] | None:
+        """The name and folder of the project that the newest record names; None without records."""
+        return next((named for event in reversed(self.events) if (named := event.project)), None)
+
+    def find_foreign_event(self, identity: ProjectIdentity) -> Event | None:
+        """Return the oldest event that names another project; None when all are of this one, or of other tools."""
+        known: dict[tuple[str, str], bool] = {}
+        for event in self.events:
+            named = event.project
+            if named is None:
+                continue
+            if named not in known:
+                known[named] = identity.owns_model(self.model, *named)
+            if not known[named]:
+                return event
+        return None
 
     @property
     def is_deprecated(self) -> bool:
@@ -151,14 +170,36 @@ class ModelState:
 
 
 class RegistryState(NamedTuple):
-    """Every model's state, by name, and the refs of the approvals, whose signatures nobody has verified yet."""
+    """Every model's state, by name, and the refs of the approvals, whose signatures nobody has verified yet.
+
+    With an `identity`, the registry answers questions about that project's models only.
+    """
 
     models: Mapping[str, ModelState]
     approvals: tuple[Ref, ...] = ()
+    identity: ProjectIdentity | None = None
 
     def model(self, name: str) -> ModelState:
-        """Return a model's state; the state of a model without events is empty."""
-        return self.models.get(name, ModelState(name))
+        """Return a model's state; the state of a model without events is empty.
+
+        Raises Findings `model-of-another-project` when an event of the model names another project than `identity`.
+        """
+        state = self.models.get(name, ModelState(name))
+        if self.identity is not None and (foreign := state.find_foreign_event(self.identity)) is not None:
+            raise _foreign_model_error(state, foreign, self.identity)
+        return state
+
+    def split_by_owner(self) -> tuple[RegistryState, Mapping[tuple[str, str], tuple[str, ...]]]:
+        """Return the registry of this project's models, and the names of all others by their project's name and folder."""
+        own: dict[str, ModelState] = {}
+        others: dict[tuple[str, str], list[str]] = {}
+        for name, state in self.models.items():
+            owner = state.project
+            if self.identity is None or owner is None or self.identity.owns_model(name, *owner):
+                own[name] = state
+            else:
+                others.setdefault(owner, []).append(name)
+        return self._replace(models=own), {owner: tuple(names) for owner, names in sorted(others.items())}
 
     def require_model(self, name: str) -> ModelState:
         """Return a model's state; raises UsageProblem `model-unknown` when the registry has no event of the model."""
@@ -172,7 +213,7 @@ class RegistryState(NamedTuple):
                 help=suggest(name, self.models, otherwise="the models are")
                 or "record the first event: mlops-ci release",
             )
-        return self.models[name]
+        return self.model(name)
 
     def rewind_to(self, seconds: int, through: Event | None = None) -> RegistryState:
         """Return the registry at a time: each model keeps its events before the first one later than `seconds` since 1970.
@@ -187,7 +228,7 @@ class RegistryState(NamedTuple):
                 end = next((at for at, event in enumerate(state.events) if event.date > seconds), len(state.events))
             if end:
                 past[name] = ModelState(name, state.events[:end], gaps=state.gaps)
-        return RegistryState(past, tuple(ref for ref in self.approvals if ref.date <= seconds))
+        return RegistryState(past, tuple(ref for ref in self.approvals if ref.date <= seconds), self.identity)
 
     @property
     def gap_warnings(self) -> tuple[Diagnostic, ...]:
@@ -212,11 +253,30 @@ class RegistryState(NamedTuple):
         )
 
 
-def read_registry(repo: Repository | None) -> RegistryState:
-    """Return the registry as this clone has it, from one listing of refs; empty outside a repository."""
+def read_registry(repo: Repository | None, identity: ProjectIdentity | None) -> RegistryState:
+    """Return the registry as this clone has it, from one listing of refs; empty outside a repository.
+
+    `identity` is the project that asks: a model that belongs to another one is then refused. None: for the whole repository.
+    """
     if repo is None:
-        return fold_refs(())
-    return repo.recall("registry", lambda: fold_refs(repo.refs(TAG_PREFIX, LOG_PREFIX, APPROVAL_PREFIX)), of_refs=True)
+        return RegistryState({}, identity=identity)
+    whole: RegistryState = repo.recall(
+        "registry", lambda: fold_refs(repo.refs(TAG_PREFIX, LOG_PREFIX, APPROVAL_PREFIX)), of_refs=True
+    )
+    return whole._replace(identity=identity)
+
+
+def _foreign_model_error(state: ModelState, event: Event, mine: ProjectIdentity) -> Exception:
+    from mlops_ci.core.errors import Findings
+
+    name, path = event.project or ("", "")
+    here = mine.reference
+    return Findings.of(
+        "model-of-another-project",
+        f"'{state.model}' is a model of project '{name}' in {path}: {event.name} names it. This is project '{here.name}' in {here.path}",
+        help=f"for the other project's model: -C {path}. All models of a repository share its tags, so this project's needs another name.\n"
+        f"If this project was renamed or moved, say so below `spec` in its mlops.yaml: formerly: [{{name: {name}, path: {path}}}]",
+    )
 
 
 def fold_refs(refs: Iterable[Ref]) -> RegistryState:

@@ -18,6 +18,8 @@ _OVERRIDES_FIELD = '"overrides":{'
 _SIGNATURE = re.compile(r"-----BEGIN SSH SIGNATURE-----\n([A-Za-z0-9+/=\n]+)-----END SSH SIGNATURE-----\n?\Z")
 _ROLLBACK_FIELD = '"rollbackOf":"'
 _PREVIOUS_FIELD = '"previous":{"name":"'
+_PROJECT_FIELD = '"project":{"name":"'
+_PROJECT = re.compile(r'"project":\{"name":"([^"\\]*)","path":"([^"\\]*)"\}')
 _PREVIOUS = re.compile(r'"previous":\{"name":"[^"\\]*","oid":"([0-9a-f]{40,64})"\}')
 
 
@@ -92,6 +94,17 @@ def find_signing_key(text: str) -> str | None:
     if blob[:6] != b"SSHSIG" or len(blob) < 14 + size:
         return None
     return f"SHA256:{base64.b64encode(hashlib.sha256(blob[14 : 14 + size]).digest()).decode().rstrip('=')}"
+
+
+def find_project(text: str) -> tuple[str, str] | None:
+    """Return the name and folder of the project that a tag's record names; None if it names none, or in another spelling.
+
+    JSON writes a character outside of ASCII as it is, and quotes and backslashes are in no valid name or folder.
+    """
+    begin = _statement_start(text)
+    at = text.find(_PROJECT_FIELD, begin) if begin else -1
+    found = _PROJECT.match(text, at) if at >= 0 else None
+    return (found.group(1), found.group(2)) if found and text.find("\n", begin, at) < 0 else None
 
 
 def has_rollback(text: str) -> bool:

@@ -6,11 +6,13 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from mlops_ci.core.results.registry import Actor, EventRow, HistoryReport, ModelRow, ShowReport
+from mlops_ci.core.results.registry import Actor, EventRow, HistoryReport, ModelRow, OwnerRow, ShowReport
 from mlops_ci.registry.tag_message import find_reason, find_sentence, find_signing_key, has_rollback, is_forced
 from mlops_ci.repository.ref_listing import APPROVAL_PREFIX
 
 if TYPE_CHECKING:  # imported only for a query of one model
+    from collections.abc import Collection
+
     from mlops_ci.core.results.queries import RunningVersion
     from mlops_ci.registry.events import Event
     from mlops_ci.registry.state import ModelState, RegistryState
@@ -28,28 +30,41 @@ def show_view(registry: RegistryState, model: str | None, at: str | None = None)
     """Return each model's newest version and the version in every environment; for one model, also since when and why.
 
     Environments are in the order of their first use, which is the order of promotion. As in GTO, a deprecated model is
-    shown only when `model` names it.
+    shown only when `model` names it. If a project asks, only its models are shown.
     """
-    states = [registry.model(model)] if model else list(registry.models.values())
+    own, others = _own_states(registry, model)
+    states = list(own)
     environments = dict.fromkeys(event.environment for state in states for event in state.events if event.environment)
     rows = tuple(_model_row(state) for state in states if state.events and (model or not state.is_deprecated))
     running = (
         tuple(_describe_running(states[0], event) for event in states[0].current_assignments.values()) if model else ()
     )
-    return ShowReport(tuple(environments), rows, running, at)
+    return ShowReport(tuple(environments), rows, running, at, others)
 
 
 def history_view(registry: RegistryState, model: str | None, at: str | None = None) -> HistoryReport:
     """Return the events of one model or of all, newest first: by date, and in the order of the log within one date.
 
-    Approvals are among them. They are in no log: an approval comes after what else happened in the same second.
+    Approvals are among them. They are in no log: an approval comes after what else happened in the same second. If a project
+    asks, the events are those of its models.
     """
-    states = [registry.model(model)] if model else registry.models.values()
+    states, others = _own_states(registry, model)
     found = [(event.date, place, _event_row(event)) for state in states for place, event in enumerate(state.events)]
+    left_out = {name for other in others for name in other.models}
     approvals = ((ref.date, _approval_row(ref)) for ref in registry.approvals)
-    found += [(date, sys.maxsize, row) for date, row in approvals if model in (None, row.model)]
+    found += [
+        (date, sys.maxsize, row) for date, row in approvals if model in (None, row.model) and row.model not in left_out
+    ]
     found.sort(key=lambda item: item[:2], reverse=True)
-    return HistoryReport(tuple(row for _, _, row in found), at)
+    return HistoryReport(tuple(row for _, _, row in found), at, others)
+
+
+def _own_states(registry: RegistryState, model: str | None) -> tuple[Collection[ModelState], tuple[OwnerRow, ...]]:
+    """Return the states to show, and the projects whose models are left out."""
+    if model:
+        return (registry.model(model),), ()
+    own, others = registry.split_by_owner()
+    return own.models.values(), tuple(OwnerRow(*owner, names) for owner, names in others.items())
 
 
 def _model_row(state: ModelState) -> ModelRow:
@@ -64,6 +79,7 @@ def _model_row(state: ModelState) -> ModelRow:
         versions=tuple(state.releases),
         evidence={name: sentence for name, sentence in sentences.items() if sentence},
         deprecated=state.is_deprecated,
+        project=OwnerRow(*state.project) if state.project else None,
     )
 
 

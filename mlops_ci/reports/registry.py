@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from mlops_ci.reports import formatting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from mlops_ci.core.results.registry import HistoryReport, ShowReport
+    from mlops_ci.core.results.registry import HistoryReport, OwnerRow, ShowReport
 
 
 def show_lines(report: ShowReport) -> Iterator[str]:
@@ -22,16 +22,21 @@ def show_lines(report: ShowReport) -> Iterator[str]:
             if report.at
             else "nothing is released yet: run `mlops-ci gate`, then `mlops-ci release`"
         )
+        yield from _other_lines(report.others)
         return
+    projects = {row.project[:2] for row in report.models if row.project}
     rows = [
         (
             row.model,
+            *((f"{row.project.name} ({row.project.path})" if row.project else "",) if len(projects) > 1 else ()),
             _format_version(row.latest) + (" (deprecated)" if row.deprecated else ""),
             *(_format_version(row.environments.get(name)) for name in report.environments),
         )
         for row in report.models
     ]
-    yield formatting.text_table(("model", "newest", *report.environments), rows)
+    yield formatting.text_table(
+        ("model", *(("project",) if len(projects) > 1 else ()), "newest", *report.environments), rows
+    )
     for row in report.models:
         for version, sentence in row.evidence.items():
             yield f"\n{row.model}@v{version}: {sentence}"
@@ -39,6 +44,13 @@ def show_lines(report: ShowReport) -> Iterator[str]:
         from mlops_ci.reports.queries import running_lines
 
         yield from running_lines(report)
+    yield from _other_lines(report.others)
+
+
+def _other_lines(others: Sequence[OwnerRow]) -> Iterator[str]:
+    """Yield a line for each project whose models are left out."""
+    for number, one in enumerate(others):
+        yield f"{'' if number else chr(10)}not shown: {', '.join(one.models)} of project '{one.name}' (-C {one.path})"
 
 
 def _format_version(version: str | None) -> str:
@@ -66,3 +78,4 @@ def history_lines(report: HistoryReport) -> Iterator[str]:
     header = ("on (UTC)", "event", "version", "environment", "tag", "commit", "by", "")
     # on a terminal: one line an event, without what the other columns say in other words
     yield formatting.text_table(header, rows, droppable=("tag", "commit")) if rows else "there are no events yet"
+    yield from _other_lines(report.others)

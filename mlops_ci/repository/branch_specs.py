@@ -8,7 +8,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mlops_ci.core.diagnostics import Diagnostic, Location
+from mlops_ci.core.records.base import ProjectRef
 from mlops_ci.repository.git import Repository
+from mlops_ci.repository.project_identity import ProjectIdentity
 from mlops_ci.spec.load import PROJECT_FILE, Specs, read_all_specs
 from mlops_ci.spec.yaml import document
 from mlops_ci.spec.yaml.nodes import SyntaxProblem
@@ -24,6 +26,13 @@ class ProjectAtTip:
     folder: str
     specs: Specs
     copy: Path
+
+    @property
+    def identity(self) -> ProjectIdentity:
+        """What the registry knows the project by."""
+        return ProjectIdentity(
+            ProjectRef(self.specs.project.name, self.folder or "."), self.specs.project.spec.formerly
+        )
 
     def repository_path(self, path: str) -> str:
         """Return a path of the project as one of the repository."""

@@ -13,6 +13,7 @@ from mlops_ci.core.ci_job import CiJob
 from mlops_ci.core.records.base import ProjectRef, Provenance
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.git_values import Person
+from mlops_ci.repository.project_identity import ProjectIdentity
 from mlops_ci.spec.load import Specs
 from mlops_ci.spec.spec_types import Delivery
 
@@ -79,3 +80,8 @@ class Project:
             root.relative_to(top).as_posix() if root.is_relative_to(top) else "."
         )  # else a copy of the project's files
         return ProjectRef(self.specs.project.name, folder)
+
+    @property
+    def identity(self) -> ProjectIdentity:
+        """What the registry knows it by: every question to the registry is asked with it."""
+        return ProjectIdentity(self.reference, self.specs.project.spec.formerly)

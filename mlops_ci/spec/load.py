@@ -21,11 +21,15 @@ from mlops_ci.spec.yaml.nodes import SyntaxProblem
 
 __all__ = [
     "PROJECT_FILE",
+    "LocatedName",
     "LocatedSpec",
     "SpecLoadResult",
     "Specs",
+    "find_outer_project",
     "find_root",
+    "is_searched_path",
     "load_specs",
+    "locate_names",
     "parse_project",
     "read_all_specs",
     "spec_digests",
@@ -59,10 +63,29 @@ class SpecLoadResult:
     counts: dict[str, int] = field(default_factory=dict)
 
 
+class LocatedName(NamedTuple):
+    """A spec's kind and name, and the place of the name."""
+
+    kind: str
+    name: str
+    place: Location
+
+
 def find_root(start: Path) -> Path | None:
     """Return the nearest folder, from `start` upwards, that contains mlops.yaml; None when there is none."""
     start = start.resolve()
     return next((folder for folder in (start, *start.parents) if (folder / PROJECT_FILE).is_file()), None)
+
+
+def find_outer_project(root: Path, top: Path) -> Path | None:
+    """Return the nearest folder above a project, up to `top`, whose mlops.yaml is one of this toolkit; None without one."""
+    for folder in root.parents:
+        if not folder.is_relative_to(top):
+            return None
+        file = folder / PROJECT_FILE
+        if file.is_file() and file.stat().st_size <= MAX_SPEC_BYTES and _SPEC_MARK.search(file.read_bytes()):
+            return folder
+    return None
 
 
 def load_specs(root: Path) -> tuple[Specs | None, tuple[Diagnostic, ...]]:
@@ -114,14 +137,37 @@ def parse_project(content: bytes) -> LocatedSpec[ProjectSpec] | None:
     return next(iter(loaded["Project"]), None)
 
 
+def is_searched_path(path: str) -> bool:
+    """Return whether `read_all_specs` would look into a file; `path` is relative to the project's root."""
+    *folders, file = path.split("/")
+    return file.endswith(_YAML_SUFFIXES) and not any(map(_is_ignored_folder, folders))
+
+
+def locate_names(path: str, content: bytes) -> tuple[LocatedName, ...]:
+    """Return kind, name and the name's place for each spec in a file's content, valid or not.
+
+    Specs without a valid name are left out. Returns nothing for content that is not YAML.
+    """
+    if not _SPEC_MARK.search(content) and not _POSSIBLE_SPEC.search(content):
+        return ()
+    try:
+        documents = list(_select_spec_documents(read_documents(path, content), []))
+    except SyntaxProblem:
+        return ()
+    return tuple(
+        LocatedName(kind, name, document.locate(("metadata", "name")))
+        for document in documents
+        if isinstance(kind := document.data.get("kind"), str) and (name := _spec_name(document)) is not None
+    )
+
+
 def spec_digests(path: str, content: bytes) -> tuple[tuple[tuple[str, str], str], ...]:
     """Return ((kind, name), digest) for each spec in a file's content, valid or not.
 
     Specs without a valid name are left out. Returns nothing for content that is not YAML, and for a `path` (relative to
     the project's root) that `read_all_specs` would skip.
     """
-    *folders, file = path.split("/")
-    if not file.endswith(_YAML_SUFFIXES) or any(map(_is_ignored_folder, folders)):
+    if not is_searched_path(path):
         return ()
     try:
         documents = list(_select_spec_documents(read_documents(path, content), []))

@@ -60,6 +60,15 @@ class PolicySpec:
 
 
 @dataclass(frozen=True)
+class FormerProject:
+    """A project whose history this one continues: its name, its folder in the repository, and the models (none: all)."""
+
+    name: str
+    path: str
+    models: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class ProjectSpec:
     """The repository's settings: order of environments, champion environment, model store, delivery of manifests, policy."""
 
@@ -71,6 +80,7 @@ class ProjectSpec:
     store_limit_mb: int = 50  # the size of the largest model file that is stored in git
     signing: SigningSpec | None = None
     policy: PolicySpec = PolicySpec()
+    formerly: tuple[FormerProject, ...] = ()  # the names and folders that this project had before
 
     @property
     def champion_environment(self) -> str:

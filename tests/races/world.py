@@ -190,7 +190,7 @@ def checked(consumer: Consumer, attempts: Sequence[Attempt], folder: Path) -> Co
     git_in(clone)("fetch", "--quiet", "origin", "refs/mlops/*:refs/mlops/*")
     repo = git.find_repository(clone)
     assert repo is not None
-    state = registry.read_registry(repo)
+    state = registry.read_registry(repo, None)
     before = {f"{model}@v1.0.0" for model in MODELS}
     before |= {f"{model}#{environment}#{n}" for model in MODELS for n, environment in ((1, "staging"), (2, "prod"))}
     said = Counter(attempt.wrote for attempt in attempts if attempt.wrote)
@@ -258,7 +258,9 @@ def _gated_by_hand(consumer: Consumer) -> None:
         writes = []
         for model in MODELS:
             candidate = identify_candidate(project, model, read_data(project, model)[0])
-            champion = find_champion(registry.read_registry(repo).model(model), specs.project.spec.champion_environment)
+            champion = find_champion(
+                registry.read_registry(repo, None).model(model), specs.project.spec.champion_environment
+            )
             key = candidate.comparison_key(Opponents(champion))
             records = {
                 "run.json": replace(run, key=candidate.key, model=model, seed=candidate.model.spec.train.seed),

@@ -268,13 +268,13 @@ def test_a_model_that_must_be_there_is_asked_for_by_its_name() -> None:
 def test_the_registry_of_a_clone_is_that_of_its_tags_and_logs_and_there_is_none_outside_of_one(
     repo: Repository,
 ) -> None:
-    assert read_registry(None) == RegistryState({})
+    assert read_registry(None, None) == RegistryState({})
     run = git_in(repo.root)
     run("tag", "-m", "first", "churn@v1.0.0")
     run("tag", "-m", "not ours", "nightly")
     log = run("commit-tree", "-m", "churn@v1.0.0", "HEAD^{tree}").strip()
     run("update-ref", "refs/mlops/log/churn", log)
-    registry = read_registry(repo)
+    registry = read_registry(repo, None)
     assert list(registry.models) == ["churn"]
     state = registry.models["churn"]
     assert ([event.name for event in state.events], state.log, state.gaps) == (["churn@v1.0.0"], log, ())

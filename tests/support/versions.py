@@ -53,7 +53,7 @@ def released(consumer: Consumer, version: str, model_digest: str, *, snapshot_of
     )
     assert apply_plan(Plan((run,)), consumer.root, repo, None, _now, lambda _: None).state == "done"
     run_oid = str(repo.resolve(run.ref))
-    state = registry.read_registry(repo).model(MODEL)
+    state = registry.read_registry(repo, None).model(MODEL)
     record = replace(
         RELEASE,
         model=MODEL,

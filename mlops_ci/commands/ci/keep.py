@@ -24,7 +24,9 @@ from mlops_ci.evaluation.notify import gate_notifications
 from mlops_ci.evaluation.record import plan_gate_run
 from mlops_ci.evaluation.report_file import GateAnswer, read_gate_answer
 from mlops_ci.registry import run_store, run_transfer
+from mlops_ci.registry.lookup import ensure_own_run
 from mlops_ci.registry.run_store import store_target
+from mlops_ci.registry.state import read_registry
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.lookup import require_repository
@@ -172,6 +174,8 @@ def _keep_run(
             f"the name of {run.ref} does not match the run that is stored there",
             help="read the log of the job that evaluated, and run the whole workflow again",
         )
+    read_registry(repo, project.identity).model(model)
+    ensure_own_run(project, trained, run.ref)
     number, entries = settle_question(project, comparison, repo, questions)
     one = KeptRun(model, comparison.verdict, run.ref, "kept", number)
     remote = repo.default_remote()

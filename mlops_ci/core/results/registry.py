@@ -21,8 +21,16 @@ class Actor(NamedTuple):
     key: str | None = None
 
 
+class OwnerRow(NamedTuple):
+    """A project of the repository, by name and folder, and its models."""
+
+    name: str
+    path: str
+    models: tuple[str, ...] = ()
+
+
 class ModelRow(NamedTuple):
-    """One model in the registry: its highest version and what runs where.
+    """One model in the registry: its highest version, what runs where, and the project that it belongs to.
 
     Other tools can assign a commit without a version; its id is shown instead. `evidence` are the sentences of the gate for the
     versions that run somewhere, or else for the highest one, by version.
@@ -34,15 +42,20 @@ class ModelRow(NamedTuple):
     versions: tuple[str, ...]
     evidence: Mapping[str, str]
     deprecated: bool = False
+    project: OwnerRow | None = None
 
 
 class ShowReport(NamedTuple):
-    """The registry now, or as it was `at` a time; `running` is what runs where, where one model was asked for."""
+    """The registry now, or as it was `at` a time; `running` is what runs where, where one model was asked for.
+
+    `others` are the projects of the repository whose models are left out, because another project asked.
+    """
 
     environments: tuple[str, ...]
     models: tuple[ModelRow, ...]
     running: tuple[RunningVersion, ...] = ()
     at: str | None = None
+    others: tuple[OwnerRow, ...] = ()
 
 
 class EventRow(NamedTuple):
@@ -68,7 +81,8 @@ class EventRow(NamedTuple):
 
 
 class HistoryReport(NamedTuple):
-    """Events, the newest first; `at` is the time up to which they are told."""
+    """Events, the newest first; `at` is the time up to which they are told. `others` as in ShowReport."""
 
     events: tuple[EventRow, ...]
     at: str | None = None
+    others: tuple[OwnerRow, ...] = ()

@@ -21,6 +21,7 @@ from mlops_ci.evaluation.candidates.candidate import Candidate
 from mlops_ci.evaluation.candidates.trained_model import TrainedModel
 from mlops_ci.registry import run_store
 from mlops_ci.registry.kept_fits import KeptFit, find_fit
+from mlops_ci.registry.lookup import ensure_own_run
 from mlops_ci.repository.context import Project
 from mlops_ci.training.fit import UninspectedModel, package_fit, run_training
 from mlops_ci.training.golden import GoldenRows, make_golden_rows
@@ -200,12 +201,16 @@ def _copy_kept_fit(kept: KeptFit, scratch: Path) -> UninspectedModel:
 
 
 def find_stored_run(project: Project, candidate: Candidate) -> TrainedModel | None:
-    """Return the candidate's run and model files from the store; None when it has not been trained."""
+    """Return the candidate's run and model files from the store; None when it has not been trained.
+
+    Raises Findings `run-of-another-project` when another project's model of this name has the same run.
+    """
     context = project.context
     stored = run_store.find_run(context.repo, run_store.run_ref(candidate.model.name, candidate.key))
     if stored is None or context.repo is None:
         return None
     run = run_store.read_record(context.repo, stored, "run.json", TrainingRun)
+    ensure_own_run(project, run, stored.ref)
     folder = Path(tempfile.mkdtemp(dir=context.scratch))
     run_store.write_model_files(context.repo, stored, run.files, folder)
     log = context.repo.read_blob(stored.files["log.txt"]) if "log.txt" in stored.files else None

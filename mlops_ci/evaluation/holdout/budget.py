@@ -70,7 +70,7 @@ def reserve_question(
     if budget is None or repo is None:
         return Reservation("free", gate)
     split = candidate.sides.split
-    ledger = read_ledger(repo, candidate.rules.ledger_dataset, split.epoch)
+    ledger = read_ledger(repo, candidate.rules.ledger_dataset, split.epoch, project.identity)
     strict_gate = replace(gate, confidence=1 - level_per_test(1 - gate.confidence, budget))
     question = HoldoutQuestion(candidate.rules.ledger_dataset, split.epoch, budget)
     pair = (split.holdout_digest, run.model_digest)
@@ -137,7 +137,7 @@ def settle_question(
     question = comparison.holdout_question
     if question is None:
         return None, ()
-    ledger = read_ledger(repo, question.dataset, question.epoch)
+    ledger = read_ledger(repo, question.dataset, question.epoch, project.identity)
     pair = (comparison.holdout_digest, comparison.model_digest)
     state, number = _number_question(ledger, question, pair, pending)
     entry = _plan_entry(project, ledger, question, pair, comparison.model, comparison.run)

@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import NamedTuple
 
 from mlops_ci.core.records.base import EventRef
-from mlops_ci.core.records.events import Release
 from mlops_ci.registry.events import Event, EventName, parse_event_name
 from mlops_ci.registry.run_store import RELEASE_PREFIX
 from mlops_ci.registry.state import ModelState, fold_refs
@@ -60,11 +59,6 @@ class ModelInventory:
         """The records of all events that have one, by tag name. Each is decoded once."""
         found = ((event.name, event.record) for event in self.state.events)
         return {name: record for name, record in found if record is not None}
-
-    @cached_property
-    def project(self) -> str | None:
-        """The project that the newest release names; None without a recorded release."""
-        return next((one.project.name for one in reversed(self.records.values()) if isinstance(one, Release)), None)
 
     @cached_property
     def ordered_events(self) -> tuple[Event, ...]:

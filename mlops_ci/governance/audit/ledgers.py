@@ -69,7 +69,13 @@ def ledgers_of_models(
 def breaks(ledger: LedgerHistory, projects: Iterable[ProjectAtTip]) -> Iterator[Diagnostic]:
     """Yield the faults of a ledger itself, located in its dataset's spec on the branch, which has the current budget."""
     dataset, _, epoch = ledger.ref.removeprefix(LEDGER_PREFIX).rpartition("/")
-    owners = [(one, found) for one in projects if (found := one.specs.datasets.get(dataset)) is not None]
+    asked_by = {(link.question.project.name, link.question.project.path) for link in ledger.entries if link.question}
+    owners = [
+        (one, found)
+        for one in projects
+        if (found := one.specs.datasets.get(dataset)) is not None
+        and (not asked_by or any(one.identity.owns_dataset(*project) for project in asked_by))
+    ]
     budgets = [
         found.spec.split.holdout_budget
         for _, found in owners

@@ -81,9 +81,9 @@ def _duplicate_project_findings(found: ParsedSpecs) -> Iterator[Diagnostic]:
     for project in found.projects[1:]:
         yield Diagnostic(
             "project-duplicate",
-            f"a repository can have only one Project; the first is at {found.projects[0].locate('kind')}",
+            f"a project has one Project spec, and no other project is inside of it; the first is at {found.projects[0].locate('kind')}",
             project.locate("kind"),
-            "merge the two, or delete this one",
+            "merge the two, delete this one, or move this project so that neither folder is in the other",
         )
 
 

@@ -44,7 +44,7 @@ def versions(world_of_versions: Consumer, tmp_path: Path) -> Consumer:
 
 
 def state_of(consumer: Consumer) -> ModelState:
-    return registry.read_registry(git.find_repository(consumer.root)).model("diagnosis")
+    return registry.read_registry(git.find_repository(consumer.root), None).model("diagnosis")
 
 
 def refused(consumer: Consumer, *args: str, code: int = 1) -> dict[str, Any]:

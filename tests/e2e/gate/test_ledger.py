@@ -199,7 +199,7 @@ def test_what_the_ledger_does_not_have_is_not_released(asked: Consumer) -> None:
 
 def released(consumer: Consumer) -> Release:
     consumer.ok("release")
-    record = state.read_registry(repository(consumer)).model("diagnosis").events[-1].record
+    record = state.read_registry(repository(consumer), None).model("diagnosis").events[-1].record
     assert isinstance(record, Release)
     return record
 
@@ -268,7 +268,7 @@ def test_a_chain_that_is_none_is_not_counted_on(budgeted: Consumer) -> None:
     budgeted.git("push", "--quiet", "origin", REF)
     assert ids(budgeted.answer("gate", code=3)) == ["ledger-corrupt"]
     budgeted.git("update-ref", REF, one)
-    assert len(holdout_ledger.read_ledger(repository(budgeted), "patients", 1).questions) == 1
+    assert len(holdout_ledger.read_ledger(repository(budgeted), "patients", 1, None).questions) == 1
 
 
 def test_without_a_remote_the_clone_counts(budgeted: Consumer, tmp_path: Path) -> None:
