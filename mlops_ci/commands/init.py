@@ -16,6 +16,7 @@ from mlops_ci.core.planned_writes import PrepareRepository, WriteFile
 from mlops_ci.core.results.lifecycle import InitReport
 from mlops_ci.core.verbs import Option, Verb
 from mlops_ci.repository.context import Context
+from mlops_ci.repository.spec_names import read_names
 from mlops_ci.spec.load import PROJECT_FILE, parse_project
 from mlops_ci.spec.spec_types import ProjectSpec
 from mlops_ci.spec.yaml.document import read_documents
@@ -104,6 +105,7 @@ def init(
         files = {**scaffold.template_files(template), **_data_files(template, context.scratch / "data")}
     else:
         files = scaffold.template_files("empty")
+    files = {**files, PROJECT_FILE: scaffold.name_project(files[PROJECT_FILE], _project_name(context, root))}
     places = {root / path: content for path, content in files.items()}
     setup: tuple[str, ...] = ()
     if ci:
@@ -126,6 +128,18 @@ def init(
     # what is found in the table is for its author to judge: nothing failed here
     code = Exit.OK if findings else None
     return Outcome(report, findings, Plan((*writes, PrepareRepository(str(root)))), exit_code_override=code)
+
+
+def _project_name(context: Context, root: Path) -> str | None:
+    """Return the name for a project in a folder: the folder's, after those above it if another project has that name.
+
+    None for a folder whose name has no letter or digit.
+    """
+    repo, taken = context.repo, frozenset[str]()
+    if repo is not None and not repo.bare and root.is_relative_to(repo.root.resolve()):
+        folder = root.relative_to(repo.root.resolve()).as_posix()
+        taken = frozenset(one.name for one in read_names(repo).specs if one.kind == "Project" and one.folder != folder)
+    return scaffold.project_name(root, taken)
 
 
 def _relative_paths(paths: Sequence[Path], root: Path) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from mlops_ci.commands.scaffold.catalog import template_files, write_template_data
 from mlops_ci.commands.scaffold.github_workflows import workflow_files
 from mlops_ci.commands.scaffold.infer_specs import specs_from_table
+from mlops_ci.commands.scaffold.project_name import name_project, project_name
 from mlops_ci.commands.scaffold.sniff_source import columns_of_table
 from mlops_ci.commands.scaffold.table_facts import NamedColumns
 from mlops_ci.commands.scaffold.table_project import project_for_table
@@ -10,7 +11,9 @@ from mlops_ci.commands.scaffold.table_project import project_for_table
 __all__ = [
     "NamedColumns",
     "columns_of_table",
+    "name_project",
     "project_for_table",
+    "project_name",
     "specs_from_table",
     "template_files",
     "workflow_files",

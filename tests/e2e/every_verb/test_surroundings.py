@@ -174,7 +174,7 @@ def test_a_project_in_a_subfolder_of_its_repository(tmp_path: Path) -> None:
     inner.ok("deploy", "diagnosis", "--env", "staging")
     assert consumer.git("ls-files", "ml/diagnosis/deploy/staging").splitlines()
     assert inner.answer("diff", "diagnosis@v1.0.0", "v1.0.0")["diagnostics"] == []  # the spec was found
-    _require_project(inner, {"name": "patients", "path": "ml/diagnosis"})
+    _require_project(inner, {"name": "diagnosis", "path": "ml/diagnosis"})
 
 
 def _require_project(consumer: Consumer, project: dict[str, str]) -> None:
