@@ -19,6 +19,7 @@ from mlops_ci.core.verbs import Option, Verb
 from mlops_ci.registry.state import read_registry
 from mlops_ci.repository.context import Context
 from mlops_ci.repository.git import Repository
+from mlops_ci.repository.project_identity import find_identity
 from mlops_ci.repository.ref_listing import APPROVAL_PREFIX
 from mlops_ci.repository.signing import verify_tags
 from mlops_ci.spec.allowed_signers import (
@@ -184,7 +185,7 @@ def _plan_end(
     asked = _parse_end(until) if until is not None else None
     moment = asked or context.clock().astimezone(UTC).replace(microsecond=0)
     keys = {one.fingerprint for one in ended}
-    later = _tags_signed_after(context.repo, content, keys, moment) if context.repo else {}
+    later = _tags_signed_after(context.repo, context.root, content, keys, moment) if context.repo else {}
     if later and asked is None:
         moment = max(later.values())  # a clock was ahead, and what it dated stays valid
     elif later and not force:
@@ -230,16 +231,25 @@ def _parse_end(text: str) -> datetime:
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC).replace(microsecond=0)
 
 
-def _tags_signed_after(repo: Repository, content: bytes, keys: set[str], moment: datetime) -> dict[str, datetime]:
-    """Return the events and approvals that the keys signed and that are dated later than a moment, with their dates."""
+def _tags_signed_after(
+    repo: Repository, root: Path, content: bytes, keys: set[str], moment: datetime
+) -> dict[str, datetime]:
+    """Return the project's events and approvals that the keys signed and that are dated later than a moment, with their dates.
+
+    Other projects have signers of their own, so their events are left out.
+    """
     limit = int(moment.timestamp())
+    own, others = read_registry(repo, find_identity(repo, root)).split_by_owner()
+    left_out = tuple(f"{APPROVAL_PREFIX}{model}/" for models in others.values() for model in models)
     dated = [
         (event.name, event.oid, event.date)
-        for state in read_registry(repo).models.values()
+        for state in own.models.values()
         for event in state.events
         if event.date > limit
     ]
-    dated += [(ref.name, ref.oid, ref.date) for ref in repo.refs(APPROVAL_PREFIX) if ref.date > limit]
+    dated += [
+        (ref.name, ref.oid, ref.date) for ref in own.approvals if ref.date > limit and not ref.name.startswith(left_out)
+    ]
     signatures = verify_tags(repo, Signing("ssh", content), [oid for _, oid, _ in dated])
     return {
         name: datetime.fromtimestamp(date, UTC)

@@ -109,12 +109,14 @@ def test_lists_leave_other_projects_apart(two: Consumer) -> None:
 
 
 def test_an_audit_in_another_project_finds_nothing_wrong(two: Consumer) -> None:
+    two.run("doctor", "-C", FRAUD)  # asks the remote for its default branch, which the audit does not
     for folder in (FRAUD, CHURN, "."):
         assert two.answer("audit", "-C", folder)["diagnostics"] == []
 
 
 def test_a_model_of_a_project_that_the_branch_has_no_more(two: Consumer) -> None:
     """Given fraud's folder deleted, then its model has an unknown project; churn's spec of its name makes its events foreign."""
+    two.run("doctor", "-C", FRAUD)  # asks the remote for its default branch, which the audit does not
     two.git("rm", "-r", "--quiet", FRAUD)
     push(two, "Delete fraud")
     assert {one["id"] for one in two.answer("audit", "-C", CHURN, code=1)["diagnostics"]} >= {"audit-project-foreign"}
