@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -52,11 +52,15 @@ from mlops_ci.repository.signing import sign_tag
 
 @dataclass(frozen=True)
 class ApplyResult:
-    """How the plan ended. `raced`: another write came first; `refused`: the remote's rules refused it. Neither wrote anything."""
+    """How the plan ended. `raced`: another write came first; `refused`: the remote said no. Neither wrote anything.
+
+    `is_branch_protected`: a rule of the branch refused it, so that a pull request may do.
+    """
 
     state: Literal["done", "raced", "refused"]
     detail: str = ""
     notes: tuple[Diagnostic, ...] = ()  # notifications that failed
+    is_branch_protected: bool = False
 
 
 Notifier = Callable[[Notification], Diagnostic | None]  # notifies the git host; returns a warning if that failed
@@ -85,6 +89,7 @@ class _BuiltObjects:
 
 # a run's commit depends on its content only, not on the person who ran it
 _TOOL_AUTHOR = Person("mlops-ci", "mlops-ci@localhost")
+_MOST_REFS = 6
 
 
 def apply_plan(
@@ -176,7 +181,7 @@ def _build_object(
             files = repo.write_blobs(
                 {
                     "record.json": resolve_placeholders(canonical_json(write.record), building.tags).encode(),
-                    "tag": f"{building.tags[write.tag]} {write.tag}\n".encode(),
+                    "tag": f"{write.tag_oid or building.tags[write.tag]} {write.tag}\n".encode(),
                 }
             )
             log = f"refs/mlops/log/{write.model}"
@@ -220,12 +225,19 @@ def _publish(
     if remote is None:
         return _publish_locally(repo, updates, observe)
     answer = repo.push(remote, updates)
-    if answer.state == "failed":
+    if answer.state == "partial":
         raise EnvironmentProblem.of(
-            "remote-unreachable",
-            f"the push to '{remote}' failed: {answer.detail.splitlines()[-1] if answer.detail else 'no reason given'}",
-            help="check the network and your access rights (git push --dry-run), then run the same command again. The push is atomic: if"
-            " it succeeded in spite of this error, the second run finds its result and changes nothing",
+            "push-incomplete",
+            f"a part of the push is at '{remote}' ({_list_names(answer.arrived)}), and {_list_names(answer.missing)} is not:"
+            f" {answer.detail}",
+            help=f"let the remote take and show refs/mlops/* (receive.hideRefs, transfer.hideRefs), then run the same command again:"
+            f" it writes what is missing. To see what is there: git ls-remote {remote}",
+        )
+    if answer.state == "failed":
+        raise _unanswered_error(remote, answer.detail, f"'{remote}' has nothing of it so far")
+    if answer.state == "unknown":
+        raise _unanswered_error(
+            remote, answer.detail, f"whether it arrived is not known, because '{remote}' cannot be asked"
         )
     if answer.state == "done":
         observe("refs     update this clone")
@@ -243,7 +255,23 @@ def _publish(
                 if update.new != ZERO_OID  # a ref that the plan removes at the remote stays in this clone
             ]
         )
-    return ApplyResult(answer.state, answer.detail)
+    return ApplyResult(answer.state, answer.detail, is_branch_protected=answer.is_branch_protected)
+
+
+def _unanswered_error(remote: str, detail: str, arrived: str) -> EnvironmentProblem:
+    return EnvironmentProblem.of(
+        "remote-unreachable",
+        f"the push to '{remote}' got no answer: {detail}; {arrived}",
+        help="check the network and your access rights (git push --dry-run), then run the same command again. The push is atomic: if"
+        " it succeeded in spite of this error, the second run finds its result and changes nothing",
+    )
+
+
+def _list_names(refs: Sequence[str]) -> str:
+    return (
+        ", ".join(refs[:_MOST_REFS]) + (f" and {len(refs) - _MOST_REFS} more" if len(refs) > _MOST_REFS else "")
+        or "nothing"
+    )
 
 
 def _publish_locally(repo: Repository, updates: list[RefUpdate], observe: Callable[[str], None]) -> ApplyResult:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.errors import EnvironmentProblem
 from mlops_ci.core.verbs import Verb
 from mlops_ci.registry.events import parse_event_name
 from mlops_ci.registry.run_store import RELEASE_PREFIX, release_ref
-from mlops_ci.registry.state import read_registry
+from mlops_ci.registry.state import ModelState, read_registry
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.ref_listing import APPROVAL_PREFIX, LEDGER_PREFIX, LOG_PREFIX, TAG_PREFIX
+from mlops_ci.repository.remotes import remote_problem
 
 
 def has_whole_registry(repo: Repository | None) -> bool:
@@ -55,11 +58,7 @@ def sync_registry(repo: Repository | None, verb: Verb) -> tuple[Diagnostic, ...]
             _require_all_published(repo, remote)
         return ()
     if verb.syncs in ("must", "job"):
-        raise EnvironmentProblem.of(
-            "remote-unreachable",
-            f"'{remote}' could not be fetched: {tags.detail}",
-            help="check the network and your access rights (git fetch), then run the same command again",
-        )
+        raise remote_problem(remote, tags.state, f"'{remote}' could not be fetched", tags.detail)
     return (
         Diagnostic(
             "registry-offline",
@@ -71,24 +70,27 @@ def sync_registry(repo: Repository | None, verb: Verb) -> tuple[Diagnostic, ...]
 
 
 def _require_all_published(repo: Repository, remote: str) -> None:
-    """Raise EnvironmentProblem unless the remote has every event and ledger of this clone.
+    """Raise EnvironmentProblem unless the remote has every event and ledger of this clone, and shows the logs.
 
     Events from before the remote was added would otherwise be lost.
     """
+    models = read_registry(repo, None).models
     mine = {
         f"{TAG_PREFIX}{event.name}": event
-        for state in read_registry(repo, None).models.values()
+        for state in models.values()
         for event in state.events
         if event.record is not None
     }
     ledgers = repo.ref_oids(LEDGER_PREFIX)  # a release names an entry of its ledger
-    theirs = repo.remote_ref_names(remote, f"{TAG_PREFIX}*", f"{LEDGER_PREFIX}*") if mine or ledgers else frozenset()
+    spaces = (TAG_PREFIX, LEDGER_PREFIX, LOG_PREFIX)
+    theirs = repo.remote_ref_names(remote, *(f"{space}*" for space in spaces)) if mine or ledgers else frozenset()
     missing, uncounted = sorted(set(mine) - theirs), sorted(set(ledgers) - theirs)
     if not missing and not uncounted:
+        _require_logs_shown(remote, [models[name] for name in {event.model for event in mine.values()}], theirs)
         return
-    models = {mine[name].model for name in missing}
+    lost = {mine[name].model for name in missing}
     pins = [release_ref(mine[name].model, mine[name].version) for name in missing if mine[name].kind == "release"]
-    refs = [*missing, *(f"{LOG_PREFIX}{model}" for model in sorted(models)), *pins, *uncounted]
+    refs = [*missing, *(f"{LOG_PREFIX}{model}" for model in sorted(lost)), *pins, *uncounted]
     lacks = [name.removeprefix(TAG_PREFIX) for name in (*missing, *uncounted)]
     raise EnvironmentProblem.of(
         "registry-unpublished",
@@ -96,3 +98,19 @@ def _require_all_published(repo: Repository, remote: str) -> None:
         help="they were recorded before the remote was added; publish them: git push --atomic "
         + " ".join([remote, "HEAD", *(shlex.quote(ref) for ref in refs)]),
     )
+
+
+def _require_logs_shown(remote: str, states: Iterable[ModelState], theirs: AbstractSet[str]) -> None:
+    """Raise EnvironmentProblem if the remote has a model's events and not its log; the first event may have arrived in part."""
+    unseen = [
+        f"{LOG_PREFIX}{state.model}"
+        for state in states
+        if f"{LOG_PREFIX}{state.model}" not in theirs and (state.log is not None or state.unlogged_event is None)
+    ]
+    if unseen:
+        raise EnvironmentProblem.of(
+            "registry-hidden",
+            f"'{remote}' has the tags and does not show {', '.join(sorted(unseen))}: it hides the log, or somebody deleted it",
+            help="ask whoever runs the remote to hide no refs/mlops/* (transfer.hideRefs, uploadpack.hideRefs). If the log was deleted,"
+            f" push it from a clone that has it: git push {remote} 'refs/mlops/log/*:refs/mlops/log/*'",
+        )

@@ -15,7 +15,7 @@ from mlops_ci import __version__
 from mlops_ci.cli.terminal import progress_display
 from mlops_ci.core.ci_job import CiJob
 from mlops_ci.core.diagnostics import Diagnostic, Location
-from mlops_ci.core.errors import EnvironmentProblem, Findings, UsageProblem
+from mlops_ci.core.errors import EnvironmentProblem, Findings, ToolError, UsageProblem
 from mlops_ci.core.leftovers import scratch_folder
 from mlops_ci.core.plan import Outcome, Plan, Stages, finish_stages
 from mlops_ci.core.plugins import locked_plugins_only
@@ -33,7 +33,7 @@ from mlops_ci.repository.lookup import require_repository
 from mlops_ci.spec.load import PROJECT_FILE, Specs, find_outer_project, find_root, load_specs
 
 if TYPE_CHECKING:
-    from mlops_ci.cli.push_plan import Notifier
+    from mlops_ci.cli.push_plan import ApplyResult, Notifier
 
 ATTEMPTS = 12
 PAUSE = 3.0  # the maximum number of seconds between two attempts
@@ -62,8 +62,25 @@ class Session:
         """Fetch the registry as far as the verb needs it, call the step, and return its outcome and the warnings."""
         warnings = self._sync()
         self.context = replace(self.context, offline=bool(warnings))
-        outcome, repo = self._call(step, options), self.context.repo
+        try:
+            outcome, repo = self._call(step, options), self.context.repo
+        except (Findings, UsageProblem) as problem:
+            if warnings and self._may_be_unfetched(problem):
+                raise _unfetched_problem(problem, warnings[0]) from problem
+            raise
         return outcome, (*warnings, *self.warnings, *(remembered_head_notes(self.context, repo) if repo else ()))
+
+    def _may_be_unfetched(self, problem: ToolError) -> bool:
+        """Return whether a problem is that this clone has no such event, and the clone lacks a part of the registry."""
+        from mlops_ci.cli import registry_sync  # not for commands that need no registry, which start faster without it
+
+        absent = (
+            "release-unknown",
+            "version-unknown",
+            "champion-missing",
+            *(() if self.verb.trains else ("model-unknown",)),
+        )
+        return problem.diagnostics[0].id in absent and not registry_sync.has_whole_registry(self.context.repo)
 
     def _sync(self) -> tuple[Diagnostic, ...]:
         """Fetch the registry as far as the verb needs it, and return a warning if the remote did not answer."""
@@ -102,15 +119,17 @@ class Session:
                     outcome, diagnostics=(*outcome.diagnostics, *notes), exit_code_override=outcome.final_exit_code
                 )
             if answer.state == "refused":
-                outcome = self._plan_pull_request(step, options, answer.detail)
+                outcome = self._plan_pull_request(step, options, answer)
                 continue
             self.wait(random.uniform(0, min(0.1 * 2**attempt, PAUSE)))  # noqa: S311 - jitter, not a secret
             registry_sync.sync_registry(repo, self.verb)
             outcome = self._plan_again(outcome, step, options)
         raise EnvironmentProblem.of(
             "contended",
-            f"{ATTEMPTS} attempts to write the registry failed, because somebody else wrote first each time; nothing was written",
-            help=f"run the same command again in a minute; the last error was: {_first_line(answer.detail)}",
+            f"{ATTEMPTS} attempts to write the registry failed, because another write moved or held one of its refs each time; nothing"
+            f" was written: {answer.detail or 'no reason given'}",
+            help="run the same command again in a minute. If nobody else writes, a killed git process left a lock at the remote (a file"
+            " REF.lock): ask whoever runs it to remove the file",
         )
 
     def _call(self, step: Step, options: dict[str, Any]) -> Outcome[Any]:
@@ -129,7 +148,10 @@ class Session:
         from mlops_ci.cli import push_plan  # not for commands that write nothing
 
         root, repo, who, clock = self.context.root, self.context.repo, self.context.person, self.context.clock
-        return push_plan.apply_plan(plan, root, repo, who, clock, self.observe or self.progress).state == "done"
+        answer = push_plan.apply_plan(plan, root, repo, who, clock, self.observe or self.progress)
+        if answer.state == "refused":
+            raise _refusal(answer)
+        return answer.state == "done"
 
     def _plan_again(self, lost: Outcome[Any], step: Step, options: dict[str, Any]) -> Outcome[Any]:
         """Plan again on top of the other write, unless that write invalidates the decision."""
@@ -144,17 +166,33 @@ class Session:
             raise Findings.of("superseded", f"{message}{by}", help=help)
         return outcome
 
-    def _plan_pull_request(self, step: Step, options: dict[str, Any], detail: str) -> Outcome[Any]:
+    def _plan_pull_request(self, step: Step, options: dict[str, Any], answer: ApplyResult) -> Outcome[Any]:
         """Plan again with a pull request for the manifests, if the push was refused because the branch is protected."""
-        protected = any(line.startswith("!") and ":refs/heads/" in line for line in detail.splitlines())
-        if not protected or self.specs is None or Project(self.specs, self.context).delivery == "pull-request":
-            raise EnvironmentProblem.of(
-                "push-refused",
-                f"the remote refused the push, and nothing was written: {_first_line(detail)}",
-                help="the remote's rules for branches or tags do not allow this write; ask an administrator of the repository",
-            )
+        if (
+            not answer.is_branch_protected
+            or self.specs is None
+            or Project(self.specs, self.context).delivery == "pull-request"
+        ):
+            raise _refusal(answer)
         self.context = replace(self.context, is_branch_protected=True)
         return self._call(step, options)
+
+
+def _unfetched_problem(problem: ToolError, offline: Diagnostic) -> EnvironmentProblem:
+    return EnvironmentProblem.of(
+        "registry-not-fetched",
+        f"this clone lacks a part of the registry, and so it is not known whether this is right: {problem.diagnostics[0].message};"
+        f" {offline.message}",
+        help="check the network and your access to the remote, then run the same command again",
+    )
+
+
+def _refusal(answer: ApplyResult) -> EnvironmentProblem:
+    return EnvironmentProblem.of(
+        "push-refused",
+        f"the remote refused the push, and nothing was written: {answer.detail}",
+        help="these are the remote's own words: ask whoever administers it to allow this write, or remove what they name",
+    )
 
 
 @contextmanager
@@ -240,10 +278,6 @@ def _asks_remote(verb: Verb, job: CiJob | None) -> Literal["no", "try", "must"]:
     if verb.syncs == "must" or (verb.syncs == "job" and job is not None):
         return "must"
     return "try" if verb.syncs == "try" or verb.asks else "no"
-
-
-def _first_line(detail: str) -> str:
-    return detail.splitlines()[0] if detail else "none"
 
 
 @contextmanager

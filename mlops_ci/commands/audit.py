@@ -26,6 +26,7 @@ from mlops_ci.governance.audit import (
 )
 from mlops_ci.governance.audit.inventory import ModelInventory
 from mlops_ci.governance.audit.owners import group_by_owner
+from mlops_ci.governance.audit.unfetched import require_fetched
 from mlops_ci.registry.state import RegistryState
 from mlops_ci.repository.branch_specs import BranchTip, ProjectAtTip, find_branch_tip, find_local_tip, read_projects
 from mlops_ci.repository.context import Context
@@ -83,6 +84,7 @@ def audit(
     helds = tuple(held for held in every if model in (None, held.model))
     if model is not None and not helds:
         RegistryState({held.model: held.state for held in every}).require_model(model)
+    require_fetched(repo, helds)
     head = _remote_head(context, repo) if branch is None else None
     tip = _find_tip(repo, branch, head)
     projects, found = _find_projects(repo, tip, helds, context)

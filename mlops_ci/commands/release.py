@@ -30,6 +30,7 @@ from mlops_ci.core.verbs import (
     TokenPermission,
     Verb,
 )
+from mlops_ci.deployment.assignment import ensure_release_signed
 from mlops_ci.evaluation.base_branch_rules import BaseBranch, find_base
 from mlops_ci.evaluation.candidates.candidate import Candidate
 from mlops_ci.evaluation.candidates.opponents import find_opponents
@@ -39,6 +40,7 @@ from mlops_ci.governance.policy import BranchPolicy, ensure_trust, load_policy, 
 from mlops_ci.governance.revocations import find_override, require_reason
 from mlops_ci.registry import holdout_ledger, run_store
 from mlops_ci.registry import state as registry
+from mlops_ci.registry.completion import completion_note, plan_completion
 from mlops_ci.registry.events import next_version
 from mlops_ci.registry.lookup import ensure_own_run
 from mlops_ci.registry.state import ModelState
@@ -116,21 +118,22 @@ def release(
     released: list[ReleaseResult] = []
     writes: list[PlannedWrite] = []
     notifications: list[Notification] = []
-    skipped: list[Diagnostic] = []
+    noted: list[Diagnostic] = []
     for name in select_models(project, models):
         try:
             one = _plan_release(project, shared, state.model(name), reason, force=force)
         except Findings as found:
             if not gated:
                 raise
-            skipped += [replace(item, severity="warning") for item in found.diagnostics]
+            noted += [replace(item, severity="warning") for item in found.diagnostics]
             released.append(_skipped_result(name, found.diagnostics))
             continue
         released.append(replace(one.result, environment=_first_environment(project, name)))
         writes.extend(one.writes)
         notifications.extend(one.notifications)
+        noted.extend(one.notes)
     push = (Push(repo.default_remote()),) if writes else ()
-    notes = (*skipped, *(unsigned if writes else ()))
+    notes = (*noted, *(unsigned if writes else ()))
     return Outcome(ReleaseReport(tuple(released)), notes, Plan((*writes, *push, *notifications)))
 
 
@@ -164,11 +167,12 @@ class _ReleaseContext:
 
 @dataclass(frozen=True)
 class _PlannedRelease:
-    """The result for one model, the writes that it needs, and the notifications to send to the git host after them."""
+    """The result for one model, the writes that it needs, the notifications to send to the git host after them, and notes."""
 
     result: ReleaseResult
     writes: Sequence[PlannedWrite] = ()
     notifications: Sequence[Notification] = ()
+    notes: Sequence[Diagnostic] = ()
 
 
 def _plan_release(
@@ -181,11 +185,16 @@ def _plan_release(
     for event in state.releases.values():
         if isinstance(event.record, Release) and event.record.run_key == candidate.key:
             if find_override(state, event.record.model_digest, command, force=force) is None:
-                unchanged = ReleaseResult(state.model, event.version, "unchanged", event.record.evidence.sentence)
-                pin = run_store.release_ref(state.model, event.version)
+                half = event is state.unlogged_event  # only its tag is at the remote
+                if half:
+                    ensure_release_signed(repo, shared.rules, event)
+                rest = plan_completion(repo, state) if half else ()
+                sentence = event.record.evidence.sentence
+                told = ReleaseResult(state.model, event.version, "released" if half else "unchanged", sentence)
+                pin = event.record.run_ref if half else run_store.release_ref(state.model, event.version)
                 kept = run_store.find_run(repo, pin, fetch=True) if project.context.job else None
                 page = _plan_release_page(project, repo, candidate, event.record, kept)
-                return _PlannedRelease(unchanged, notifications=page)
+                return _PlannedRelease(told, rest, page, (completion_note(event),) if half else ())
             break
     _require_committed(project, repo, candidate)
     if taken := next((event for event in state.events if event.kind == "release" and event.commit == head), None):

@@ -125,13 +125,15 @@ class CreateTag:
 class AppendLog:
     """The tag's event at the end of its model's log; `parent` is the log's head it was planned on (None: the first).
 
-    A later event of the same plan follows the one before it, whatever its `parent`.
+    A later event of the same plan follows the one before it, whatever its `parent`. `tag_oid` is the object of a tag that is
+    there already; None: the same plan makes it.
     """
 
     model: str
     tag: str
     record: Mapping[str, Any]
     parent: str | None
+    tag_oid: str | None = None
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ from mlops_ci.governance.approvals import (
 from mlops_ci.governance.policy import BranchPolicy, load_policy, signing_for
 from mlops_ci.governance.revocations import find_override
 from mlops_ci.registry import run_store
+from mlops_ci.registry.completion import completion_note, plan_completion
 from mlops_ci.registry.events import Event
 from mlops_ci.registry.lookup import require_release_record
 from mlops_ci.registry.state import ModelState
@@ -111,6 +112,10 @@ def plan_assignment(
     basis = current.ref if current else None
     on_branch = is_folder_up_to_date(repo, folder)
     if on_branch and current is not None and current.version == release.version:
+        if current is state.unlogged_event:
+            ensure_release_signed(repo, load_policy(project, repo, branch.tip), current)
+            rest = Plan((*plan_completion(repo, state), Push(branch.remote)))
+            return Outcome(replace(report, number=current.number), (completion_note(current),), rest, basis=basis)
         return Outcome(replace(report, state="unchanged", number=current.number), worktree_warnings(repo, folder))
     rules = load_policy(project, repo, branch.tip)
     signing, unsigned = signing_for(repo, rules)

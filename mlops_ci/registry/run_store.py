@@ -23,6 +23,7 @@ from mlops_ci.core.records.events import Release
 from mlops_ci.core.records.training_run import StoredFiles
 from mlops_ci.registry import object_store
 from mlops_ci.repository.git import Repository
+from mlops_ci.repository.remotes import remote_problem
 from mlops_ci.spec.spec_types import ProjectSpec
 
 T = TypeVar("T")
@@ -70,7 +71,7 @@ def release_ref(model: str, version: str) -> str:
 def find_run(repo: Repository | None, ref: str, *, fetch: bool = False) -> StoredRun | None:
     """Return the run at a ref; None when there is none. With `fetch`, a run that this clone lacks is fetched from the remote.
 
-    Raises EnvironmentProblem `remote-unreachable` when that fetch fails: whether the run exists is then unknown.
+    Raises EnvironmentProblem `remote-unreachable` or `remote-refused` when that fetch fails: whether the run exists is then unknown.
     """
     if repo is None:
         return None
@@ -78,10 +79,11 @@ def find_run(repo: Repository | None, ref: str, *, fetch: bool = False) -> Store
     if oid is None and fetch and (remote := repo.default_remote()) is not None:
         answer = repo.fetch(remote, f"{ref}:{ref}")
         if answer.state not in ("done", "absent"):
-            raise EnvironmentProblem.of(
-                "remote-unreachable",
-                f"{ref} is not in this clone, and fetching it from '{remote}' failed",
-                help="check the network and your access to the remote (git fetch), then run the same command again",
+            raise remote_problem(
+                remote,
+                answer.state,
+                f"{ref} is not in this clone, and cannot be fetched from '{remote}'",
+                answer.detail,
             )
         oid = repo.resolve(f"{ref}^{{commit}}")
     return StoredRun(ref, oid, repo.list_files(oid)) if oid else None
@@ -99,7 +101,8 @@ def released_run(repo: Repository, release: Release) -> StoredRun:
         raise EnvironmentProblem.of(
             "store-missing",
             f"the files of {release.model}@v{release.version} are neither in this clone nor at its remote",
-            help=f"look for a clone that has them (git ls-remote URL {ref}), and push {ref} from there",
+            help=f"if the remote hides refs/mlops/* (transfer.hideRefs), let it show them; else look for a clone that has them"
+            f" (git ls-remote URL {ref}), and push {ref} from there",
         )
     if run.oid != release.run_oid:
         raise EnvironmentProblem.of(

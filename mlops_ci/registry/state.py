@@ -27,15 +27,22 @@ class ModelState:
     """One model: its events in order, and the state that follows from them. `log` is the head of its log, if there is one.
 
     `gaps` lists the events (object ids or tag names) that other events or the log name and that this clone does not have.
+    `newest_logged` is the tag that the log's head names.
     """
 
     def __init__(
-        self, model: str, events: tuple[Event, ...] = (), log: str | None = None, gaps: tuple[str, ...] = ()
+        self,
+        model: str,
+        events: tuple[Event, ...] = (),
+        log: str | None = None,
+        gaps: tuple[str, ...] = (),
+        newest_logged: str = "",
     ) -> None:
         self.model: Final = model
         self.events: Final = events
         self.log: Final = log
         self.gaps: Final = gaps
+        self.newest_logged: Final = newest_logged
 
     @cached_property
     def releases(self) -> dict[str, Event]:
@@ -119,6 +126,15 @@ class ModelState:
     def latest_event_date(self) -> int:
         """The latest tagger date, in seconds since 1970; 0 when there are no events."""
         return max((event.date for event in self.events), default=0)
+
+    @property
+    def unlogged_event(self) -> Event | None:
+        """The newest event, if the log ends just before it: of its push, only the tag arrived. None if the log has it."""
+        recorded = [event for event in self.events[-2:] if find_sentence(event.contents) is not None]
+        if self.gaps or not recorded or recorded[-1] is not self.last_event:
+            return None
+        before = recorded[0].name if len(recorded) > 1 else ""
+        return recorded[-1] if self.newest_logged == before else None
 
     @property
     def is_log_missing(self) -> bool:
@@ -317,7 +333,7 @@ def _build_model_state(model: str, events: list[Event], follows: Mapping[str, st
     newest = log.contents.strip() if log else ""  # a log entry's message is the name of its tag
     if newest and all(event.name != newest for event in reversed(ordered)):
         gaps = (*gaps, newest)
-    return ModelState(model, ordered, log.oid if log else None, gaps)
+    return ModelState(model, ordered, log.oid if log else None, gaps, newest)
 
 
 def _recorded_version(ref: Ref, name: EventName) -> str:

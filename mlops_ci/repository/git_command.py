@@ -93,12 +93,20 @@ class GitFolder:
         check: bool = True,
         limits: ProcessLimits = TRUSTED_LIMITS,
     ) -> GitResult:
-        """Run a git command here; raises EnvironmentProblem `git-failed` on a non-zero exit when `check`."""
+        """Run a git command here; raises EnvironmentProblem `git-failed` on a non-zero exit when `check`.
+
+        In a partial clone, git fetches what it needs and lacks as it reads: it is lent the credentials for this too. Raises
+        EnvironmentProblem `objects-not-fetched` when that fails: whether the object exists is then not known.
+        """
         # explicit values win over whatever a hook or an outer git left in the environment
         own = {"GIT_DIR": str(self.git_dir), "GIT_INDEX_FILE": str(self.git_dir / "index")}
         if not self.bare:
             own["GIT_WORK_TREE"] = str(self.root)
+        if args[0] != "config" and self.is_partial:  # what is lent depends on the configuration
+            own |= {**self._patience_variables(), **self.credentials.remote_variables}
         answer = run_git(self.root, args, stdin, {**own, **(env or {})}, limits)
+        if answer.status != 0 and (lacking := _UNFETCHED.search(answer.err)) is not None:
+            raise _unfetched_error(lacking[1], answer.err)
         if check and answer.status != 0:
             raise git_error(args, answer)
         return answer
@@ -134,6 +142,19 @@ class GitFolder:
         listed = self.run("config", "-z", "--name-only", "--get-regexp", _PATIENCE_SETTINGS, check=False).out
         return frozenset(listed.decode("utf-8", "replace").split("\0")[:-1])
 
+    @property
+    def is_partial(self) -> bool:
+        """Whether this is a partial clone, whose missing objects git fetches when they are read."""
+        return self.recall("is partial", self._has_promisor)
+
+    def _has_promisor(self) -> bool:
+        """Return whether `git clone --filter` has left its settings; to ask git would cost every command a process."""
+        try:
+            settings = (self.common_dir / "config").read_text("utf-8", "replace").lower()
+        except OSError:
+            return False
+        return "promisor" in settings or "partialclone" in settings
+
     def recall(self, question: str, ask: Callable[[], T], *, of_refs: bool = False) -> T:
         """Return the answer to a question about the repository, from its memory where it has one."""
         return ask() if self.memory is None else self.memory.recall(question, ask, of_refs=of_refs)
@@ -156,6 +177,21 @@ def run_git(
             "git-missing", "git is not installed or not on PATH", help="install git 2.34 or newer"
         ) from error
     return GitResult(status, out, err.decode("utf-8", "replace"))
+
+
+_UNFETCHED = re.compile(r"could not fetch ([0-9a-f]{7,64}) from promisor remote|lazy fetching disabled")
+
+
+def _unfetched_error(oid: str | None, err: str) -> EnvironmentProblem:
+    """Return the problem that git could not fetch what this partial clone lacks, with the first reason that it gave."""
+    reasons = [line for line in err.splitlines() if line.startswith(("fatal:", "ERROR:", "remote:"))]
+    why = next((line for line in reasons if not _UNFETCHED.search(line)), "no reason given")
+    return EnvironmentProblem.of(
+        "objects-not-fetched",
+        f"this partial clone lacks the object {(oid or 'that was read')[:12]}, and fetching it from its remote failed: {why}",
+        help="check the network and your access to the remote, or fetch everything at once:"
+        " git fetch --refetch --no-filter origin '+refs/heads/*:refs/remotes/origin/*' 'refs/mlops/*:refs/mlops/*'",
+    )
 
 
 def git_error(args: Sequence[str], answer: GitResult) -> EnvironmentProblem:

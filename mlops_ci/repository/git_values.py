@@ -105,10 +105,18 @@ class RemoteRefs:
 
 @dataclass(frozen=True)
 class PushResult:
-    """How a push ended. `raced`: somebody else was first; `refused`: the remote's rules say no; `failed`: it was not reached."""
+    """How a push ended. `raced`: another write came first; `refused`: the remote says no, in the words of `detail`.
 
-    state: Literal["done", "raced", "refused", "failed"]
+    `partial`: the refs of `arrived` are at the remote, and those of `missing` are not. `failed`: the remote was not reached,
+    and has nothing. `unknown`: the remote was reached or not, and cannot be asked whether anything arrived.
+    `is_branch_protected`: a rule of the branch refused it, so that a pull request may do.
+    """
+
+    state: Literal["done", "raced", "refused", "partial", "failed", "unknown"]
     detail: str
+    arrived: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    is_branch_protected: bool = False
 
 
 def zero_oid(like: str) -> str:

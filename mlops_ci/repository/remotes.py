@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 from mlops_ci.core.errors import EnvironmentProblem
 from mlops_ci.core.trusted_process import LISTING_LIMITS
 from mlops_ci.repository.git_config import GitConfig
 from mlops_ci.repository.git_values import ZERO_OID, FetchResult, PushResult, RefUpdate, RemoteRefs
+from mlops_ci.repository.push_answer import ACCESS_REFUSED, fault_line, judge_push
 from mlops_ci.repository.ref_store import RefStore
 
 # the refs that every fetch brings. Runs are not included: a pruning fetch would delete those that only this clone has
@@ -19,13 +21,9 @@ REGISTRY_REFSPECS = (
     "refs/mlops/approvals/*:refs/mlops/approvals/*",
     "refs/mlops/ledger/*:refs/mlops/ledger/*",
 )
-# a hook or a branch rule refused the push; every other rejection means that another push was first
-_PUSH_REFUSED = re.compile(r"hook declined|protected branch|GH0(06|13)|prohibited|denied|not allowed")
-# the remote answers, but denies access
-_ACCESS_REFUSED = re.compile(
-    r"Authentication failed|[Pp]ermission denied|[Aa]ccess denied|could not read (Username|Password)|error: 40[13]"
-    r"|Host key verification failed|[Rr]epository .*not found"
-)
+_HIDDEN = "the remote reported success, and does not show these refs"
+# chains: another write may already have moved them on when they are looked at
+_MOVING = ("refs/heads/", "refs/mlops/log/", "refs/mlops/ledger/")
 
 
 class Remotes(RefStore, GitConfig):
@@ -91,18 +89,13 @@ class Remotes(RefStore, GitConfig):
     def remote_ref_oids(self, remote: str, *patterns: str) -> dict[str, str]:
         """Return the object ids of the remote's matching refs by name.
 
-        Raises EnvironmentProblem `remote-unreachable` when the remote does not answer or denies access: the refs are then
-        unknown.
+        Raises EnvironmentProblem `remote-unreachable` when the remote does not answer, and `remote-refused` when it denies
+        access: the refs are then unknown.
         """
         answer = self.list_remote_refs(remote, *patterns)
         if answer.state in ("found", "absent"):
             return dict(answer.oids)
-        how = "refused access" if answer.state == "refused" else "could not be reached"
-        raise EnvironmentProblem.of(
-            "remote-unreachable",
-            f"the refs of '{remote}' cannot be listed, because the remote {how}: {answer.detail}",
-            help="check the network and your access to the remote (git ls-remote), then run the same command again",
-        )
+        raise remote_problem(remote, answer.state, f"the refs of '{remote}' cannot be listed", answer.detail)
 
     def remote_ref_names(self, remote: str, *patterns: str) -> frozenset[str]:
         """Return the names of the remote's refs that match; raises as `remote_ref_oids` does."""
@@ -113,25 +106,37 @@ class Remotes(RefStore, GitConfig):
         answer = self.run_with_credentials("ls-remote", *args, limits=LISTING_LIMITS)
         if answer.status == 0:
             return RemoteRefs("found", {}, answer.text)
-        return RemoteRefs(_failure_state(answer.err), {}, _first_fault(answer.err))
+        return RemoteRefs(_failure_state(answer.err), {}, fault_line(answer.err))
 
     def push(self, remote: str, updates: Sequence[RefUpdate]) -> PushResult:
-        """Push every update or none (`--atomic`), never forced; a ref is removed only where it is at `old`."""
+        """Push every update or none (`--atomic`), never forced; a ref is removed only where it is at `old`.
+
+        The remote is asked afterwards for each ref: a remote that hides some of them takes the others, and a connection that
+        breaks after the push leaves its end unknown.
+        """
         self.forget_refs()
         gone = [update for update in updates if update.new == ZERO_OID]
         specs = [f"{'' if update in gone else update.new}:{update.ref}" for update in updates]
         leases = (f"--force-with-lease={update.ref}:{update.old}" for update in gone)
         flags = (*leases, "--atomic", "--porcelain", "--no-verify", "--no-follow-tags", "--recurse-submodules=no")
         answer = self.run_with_credentials("push", *flags, "--", remote, *specs)
-        if answer.status == 0:
+        said = judge_push(answer.status, answer.text, answer.err)
+        return self._verify_push(remote, updates, said) if said.state in ("done", "unknown") else said
+
+    def _verify_push(self, remote: str, updates: Sequence[RefUpdate], said: PushResult) -> PushResult:
+        """Return how a push ended, ref by ref, as the remote shows it; as git said where the remote does not answer."""
+        there = self.list_remote_refs(remote, *(update.ref for update in updates))
+        if there.state not in ("found", "absent"):
+            return said
+        missing = tuple(
+            update.ref for update in updates if not _is_there(update, there.oids.get(update.ref), said.state == "done")
+        )
+        if not missing:
             return PushResult("done", "")
-        said = [line for line in answer.text.splitlines() if line.startswith("!")]
-        detail = "\n".join([*said, *_remote_lines(answer.err)]) or answer.err.strip()
-        if "(unpacker error)" in answer.text:  # the remote could not store it: a full disk, a missing object
-            return PushResult("failed", detail)
-        if refused := [line for line in said if _PUSH_REFUSED.search(line)]:
-            return PushResult("refused", "\n".join([*refused, *_remote_lines(answer.err)]))
-        return PushResult("raced" if said else "failed", detail)
+        arrived = tuple(update.ref for update in updates if update.ref not in missing)
+        if not arrived and said.state == "unknown":
+            return replace(said, state="failed")
+        return PushResult("partial", said.detail or _HIDDEN, arrived, missing)
 
     def fetch(self, remote: str, *refspecs: str, prune: bool = False) -> FetchResult:
         """Fetch, without following tags that were not asked for; `prune` removes what the remote has no longer."""
@@ -141,7 +146,7 @@ class Remotes(RefStore, GitConfig):
         answer = self.run_with_credentials("fetch", *flags, "--", remote, *refspecs)
         if answer.status == 0:
             return FetchResult("done")
-        detail = _first_fault(answer.err)
+        detail = fault_line(answer.err)
         if rejected := tuple(re.findall(r"^ ! \[rejected\].* -> (\S+)", answer.err, re.MULTILINE)):
             return FetchResult("rejected", detail, rejected)
         return FetchResult("absent" if "couldn't find remote ref" in answer.err else _failure_state(answer.err), detail)
@@ -155,13 +160,27 @@ class Remotes(RefStore, GitConfig):
                 self.run("config", "--add", key, refspec)
 
 
+def remote_problem(remote: str, state: str, what: str, detail: str) -> EnvironmentProblem:
+    """Return the problem that a remote denied access (`state` is `refused`), or that it did not answer."""
+    if state == "refused":
+        return EnvironmentProblem.of(
+            "remote-refused",
+            f"{what}, because it denies access: {detail}",
+            help=f"check the token or key that git uses, and its rights (git ls-remote {remote}), then run the same command again",
+        )
+    return EnvironmentProblem.of(
+        "remote-unreachable",
+        f"{what}: {detail}",
+        help=f"check the network and the remote's URL (git ls-remote {remote}), then run the same command again",
+    )
+
+
+def _is_there(update: RefUpdate, oid: str | None, is_reported: bool) -> bool:
+    """Return whether an update arrived; of a ref that others may have moved since, the remote's report counts."""
+    if update.new == ZERO_OID:
+        return oid is None or oid != update.old
+    return oid == update.new or (is_reported and oid is not None and update.ref.startswith(_MOVING))
+
+
 def _failure_state(err: str) -> Literal["refused", "unreachable"]:
-    return "refused" if _ACCESS_REFUSED.search(err) else "unreachable"
-
-
-def _first_fault(err: str) -> str:
-    return next((line for line in err.splitlines() if line.startswith("fatal:")), "no reason given")
-
-
-def _remote_lines(err: str) -> list[str]:
-    return [line.strip() for line in err.splitlines() if line.startswith("remote:")]
+    return "refused" if ACCESS_REFUSED.search(err) else "unreachable"

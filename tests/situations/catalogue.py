@@ -17,6 +17,8 @@ import pytest
 from tests.support.consumer import Consumer, copy_of
 from tests.support.git_calls import git_in
 
+DEPLOY = "deploy diagnosis@1.0.0 --env prod"
+
 
 @dataclass
 class Stage:
@@ -48,12 +50,19 @@ class Stage:
         path.write_text(f"#!/bin/sh\n{script}\n")
         path.chmod(0o755)
 
+    def configured(self, key: str, value: str) -> Consumer:
+        """Return such a project whose origin has a setting more."""
+        running = self.running()
+        git_in(running.origin)("config", "--add", key, value)
+        return running
+
 
 @dataclass(frozen=True)
 class Said:
     """What a command says: its exit code, the id of the finding that it gives first ("": none), and words of that finding.
 
-    `writes`: it changes the origin though it ends with 1 or 3. `pushes` is how often it may push.
+    `writes`: it changes the origin though it ends with 1 or 3. `pushes` is how often it may push. `does` says on the page what a
+    command does that gives no finding.
     """
 
     command: str
@@ -62,6 +71,7 @@ class Said:
     words: str = ""
     writes: bool = False
     pushes: int = 1
+    does: str = "nothing: it does what it is for"
 
 
 Arrange = Callable[[Stage], Consumer]
@@ -116,3 +126,11 @@ def origin_refs(consumer: Consumer) -> dict[str, str]:
         cwd=consumer.origin, check=True, capture_output=True, text=True,
     ).stdout  # fmt: skip
     return dict(line.split() for line in listing.splitlines())
+
+
+def require_whole(stage: Stage, consumer: Consumer) -> None:
+    """Require that the origin has the run, the log and the tag of each event."""
+    mirror = stage.folder / "mirror"
+    git_in(stage.folder)("clone", "--quiet", "--mirror", str(consumer.origin), str(mirror))
+    assert "refs/mlops/log/diagnosis" in origin_refs(consumer)
+    Consumer(mirror, consumer.origin).ok("audit")

@@ -39,7 +39,7 @@ def _rows(situation: Situation) -> Iterator[str]:
 
 def _says(one: Said) -> str:
     if not one.id:
-        return "nothing: it does what it is for"
+        return one.does
     link = f"[{one.id}](diagnostics.md#{one.id})"
     words = one.words.replace("|", "\\|").replace("<", "&lt;")
     return f"{link}: … {words} …" if words else link

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -62,13 +63,28 @@ def test_a_clone_with_the_registry_is_audited_against_its_remotes_branch(world: 
     assert (found.record["branch"], found.record["commit"]) == ("main", git_in(world)("rev-parse", "main"))
 
 
-def test_a_plain_clone_is_told_what_it_lacks(world: Path, tmp_path: Path) -> None:
+def test_a_plain_clone_is_told_what_it_lacks_and_nothing_else(world: Path, tmp_path: Path) -> None:
     git_in(tmp_path)("clone", "--quiet", str(world), "clone")
     found = audit(tmp_path / "clone", "--branch", "main")
-    assert found.names("audit-log-missing", "refs/mlops/log/model-0")
-    assert all(
-        "git fetch origin 'refs/mlops/*:refs/mlops/*'" in item["help"] for item in found.breaks if "log" in item["id"]
-    )
+    assert (found.code, found.ids, len(found.breaks)) == (3, {"registry-not-fetched"}, 1)
+    command = found.breaks[0]["help"].partition(": ")[2]
+    git_in(tmp_path / "clone")(*shlex.split(command)[1:])
+    assert audit(tmp_path / "clone", "--branch", "main").code == 0
+
+
+def test_what_the_remote_lacks_too_is_gone(world: Path, tmp_path: Path) -> None:
+    for name in ("origin", "clone"):
+        git_in(tmp_path)("clone", "--quiet", "--mirror", str(world if name == "origin" else tmp_path / "origin"), name)
+        git_in(tmp_path / name)("update-ref", "-d", "refs/tags/model-0@v1.0.0")
+    assert audit(tmp_path / "clone").names("audit-tag-missing", "model-0@v1.0.0")
+
+
+def test_what_a_remote_that_is_gone_has_is_not_known(world: Path, tmp_path: Path) -> None:
+    git_in(tmp_path)("clone", "--quiet", str(world), "clone")
+    git_in(tmp_path / "clone")("remote", "set-url", "origin", str(tmp_path / "gone"))
+    found = audit(tmp_path / "clone")
+    assert (found.code, found.ids) == (3, {"registry-not-fetched"})
+    assert "cannot be asked whether it has them" in found.breaks[0]["message"]
 
 
 def test_one_model_is_audited_alone(attacker: Attacker) -> None:
