@@ -1,4 +1,4 @@
-"""Makes docs/specs.md from the JSON Schemas, docs/cli.md from the commands, the Actions from the table of verbs, and the rooms from the code.
+"""Makes docs/specs.md from the JSON Schemas, docs/cli.md from the commands, the Actions from the table of verbs, the schemas of the answers, and the rooms from the code.
 
 `python docs/generate.py`; a test compares.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import output_schemas
 import rooms
 
 from mlops_ci.cli.parser import build_command_group
@@ -20,6 +21,7 @@ from mlops_ci.spec.schemas import json_schema
 
 DOCS = Path(__file__).parent
 ACTIONS = DOCS.parent / "actions"
+SCHEMAS = DOCS.parent / "schemas" / "v1"
 KINDS = ("project", "dataset", "model", "deployment")
 
 
@@ -194,3 +196,6 @@ if __name__ == "__main__":
     for file, text in actions().items():
         (ACTIONS / file).parent.mkdir(exist_ok=True)
         (ACTIONS / file).write_text(text, encoding="utf-8")
+    for file, text in output_schemas.output_schemas().items():
+        (SCHEMAS / file).parent.mkdir(exist_ok=True)
+        (SCHEMAS / file).write_text(text, encoding="utf-8")

@@ -223,7 +223,7 @@ def print_problem(error: ToolError, fmt: str, verb: str = "", within: str = "") 
 
         write_action_result(os.environ, verb, _encode_answer({"verb": verb, **unanswered}), error.exit_code)
     if fmt == "json":
-        print_line(_encode_answer(unanswered))
+        print_line(_encode_answer({"verb": verb, **unanswered}))
     elif fmt in ("github", "sarif"):
         print_line(_render_findings(error.diagnostics, "github" if fmt == "github" else "sarif", within=within))
     else:

@@ -20,6 +20,14 @@ def test_generated_pages_are_what_the_code_makes(page: str) -> None:
     assert (DOCS / page).read_text(encoding="utf-8") == generate.pages()[page], "run: python docs/generate.py"
 
 
+def test_the_schemas_of_the_answers_are_what_the_types_of_the_results_make() -> None:
+    made = generate.output_schemas.output_schemas()
+    folder = DOCS.parent / "schemas" / "v1"
+    assert {f"output/{path.name}" for path in (folder / "output").iterdir()} == set(made)
+    for file, text in made.items():
+        assert (folder / file).read_text(encoding="utf-8") == text, "run: python docs/generate.py"
+
+
 def test_the_actions_are_what_the_table_of_verbs_makes() -> None:
     made = generate.actions()
     folder = DOCS.parent / "actions"

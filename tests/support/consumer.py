@@ -16,6 +16,7 @@ import pytest
 
 from mlops_ci.cli.main import run_command_line
 from tests.support.git_calls import git_in
+from tests.support.output_schemas import schema_faults
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Consumer:
         done = self.run(*args, "--format", "json")
         assert done.returncode == code, done.stdout + done.stderr
         found: dict[str, Any] = json.loads(done.stdout)
+        assert schema_faults(found, args) == []
         return found
 
     def git(self, *args: str) -> str:

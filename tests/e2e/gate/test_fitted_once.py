@@ -76,7 +76,7 @@ def test_a_refused_model_is_not_fitted_again_when_its_spec_allows_it(gated: Cons
     assert len(kept(gated)) == 1
     edit(gated, SPEC, "entrypoint: models/own.py:build", "entrypoint: models/own.py:build\n    trusted: [own.Marked]")
     edit(gated, "mlops.yaml", "spec:\n", "spec:\n  storeLimitMb: 0\n")
-    assert gate_of(gated, code=1) == ("fail", 0, ["model-file-too-large"] * 5)
+    assert gate_of(gated, code=1) == ("fail", 0, ["model-file-too-large"] * 6)
     edit(gated, "mlops.yaml", "  storeLimitMb: 0\n", "")
     assert gate_of(gated) == ("pass", 0, [])
     assert (len(marks), kept(gated)) == (1, [])  # the run holds what the clone kept
