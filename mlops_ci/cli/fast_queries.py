@@ -11,11 +11,12 @@ import sys
 from typing import TYPE_CHECKING
 
 from mlops_ci.cli import terminal
-from mlops_ci.core.results.registry import ShowReport
+from mlops_ci.core.results.registry import HistoryReport, ShowReport
 from mlops_ci.registry import views
 from mlops_ci.registry.state import fold_refs
 from mlops_ci.reports.registry import history_lines, show_lines
 from mlops_ci.repository.refs import MissingObject, parse_refs
+from mlops_ci.spec.environment_order import read_environments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,10 +57,9 @@ def try_fast_query(argv: Sequence[str], begun: Listing | None) -> int | None:
         if rest[-2:] == _FORMATS[1]:
             from mlops_ci.core.plan import Outcome
 
-            view = views.show_view if verb == "show" else views.history_view
-            terminal.print_outcome(verb, Outcome(view(registry, model)), "json")
+            terminal.print_outcome(verb, Outcome(_view(verb, registry, model)), "json")
         else:
-            report = (views.show_view if verb == "show" else views.history_view)(registry, model)
+            report = _view(verb, registry, model)
             lines = show_lines(report) if isinstance(report, ShowReport) else history_lines(report)
             terminal.print_report(lines)
             if sys.stdout.isatty():
@@ -102,3 +102,13 @@ def _find_folders() -> tuple[str | None, str]:
         if os.path.exists(f"{folder}/.git") or folder == above:  # noqa: PTH110 the same
             return project, folder
         folder = above
+
+
+def _view(verb: str, registry: RegistryState, model: str | None) -> ShowReport | HistoryReport:
+    if verb != "show":
+        return views.history_view(registry, model)
+    project = _find_folders()[0]
+    if project is None:
+        return views.show_view(registry, model)
+    with open(f"{project}/mlops.yaml", "rb") as file:  # noqa: PTH123 as above
+        return views.show_view(registry, model, order=read_environments(file.read()))

@@ -10,7 +10,7 @@ from typing import Literal
 
 from mlops_ci.core.codec import encode
 from mlops_ci.core.diagnostics import Diagnostic
-from mlops_ci.core.digest import digest_json
+from mlops_ci.core.digest import canonical_json, digest_json
 from mlops_ci.core.errors import EnvironmentProblem, Findings
 from mlops_ci.core.notifications import Dispatch, Notification, PublishRelease
 from mlops_ci.core.plan import Outcome, Plan
@@ -283,7 +283,16 @@ def _plan_release_page(
         notes=CardNotes(candidate.model.value("metadata", "description"), candidate.model.owner, loading),
         job=job,
     )
-    return (PublishRelease(f"{record.model}@v{record.version}", f"{record.model} v{record.version}", body),)
+    return (
+        PublishRelease(
+            f"{record.model}@v{record.version}", f"{record.model} v{record.version}", body, _evidence_file(record)
+        ),
+    )
+
+
+def _evidence_file(record: Release) -> bytes:
+    """Return the release's statement, as its tag has it."""
+    return f"{canonical_json(encode_release(record))}\n".encode()
 
 
 def _require_committed(project: Project, repo: Repository, candidate: Candidate) -> None:

@@ -13,6 +13,8 @@ from mlops_ci.registry.point_in_time import state_at
 from mlops_ci.registry.state import RegistryState, read_registry
 from mlops_ci.repository.context import Workspace
 from mlops_ci.repository.project_identity import find_identity
+from mlops_ci.spec.environment_order import find_environments, read_environments
+from mlops_ci.spec.load import PROJECT_FILE
 
 SPEC = Verb(
     "show",
@@ -44,7 +46,15 @@ def show(
         registry, moment = state_at(place.repo, now, at)
     if model:
         now.require_model(model)
-    return Outcome(views.show_view(registry, model, moment), now.gap_warnings)
+    return Outcome(views.show_view(registry, model, moment, _environments(place)), now.gap_warnings)
+
+
+def _environments(place: Workspace) -> tuple[str, ...]:
+    """Return the project's environments in their order; in a bare repository, those of its branch."""
+    if place.repo is not None and place.repo.bare:
+        content = place.repo.read_blob(f"HEAD:{PROJECT_FILE}")
+        return read_environments(content) if content is not None else ()
+    return find_environments(place.start_folder)
 
 
 def _show_runs(place: Workspace, model: str | None, at: str | None) -> Outcome[ShowReport | RunsReport]:

@@ -14,6 +14,7 @@ class CiJob:
     read. `base` is the branch that the change is to be merged into, `since` the commit that it starts from; both are None for
     events that are about no change. For workflow_run, `commit`, `run_url` and `fork` are those of the run that it follows.
     `gate` is the file of the workflow that judges pull requests, to be started for those that this job's own token opens.
+    `records_artifacts`: the host is told, after a deployment, where the model's file runs.
     """
 
     repository: str
@@ -28,6 +29,7 @@ class CiJob:
     base: str | None = None
     base_commit: str | None = None
     gate_workflow: str | None = None
+    records_artifacts: bool = False
 
     @property
     def has_read_only_token(self) -> bool:

@@ -34,11 +34,15 @@ class CheckRun:
 
 @dataclass(frozen=True)
 class PublishRelease:
-    """The host's release of a tag that is there, with a model card; one that exists is left as it is."""
+    """The host's release of a tag that is there, with a model card and a file with the tag's evidence; one that exists is left as it is.
+
+    Where the host has immutable releases, nothing can be added to it afterwards.
+    """
 
     tag: str
     title: str
     body: str
+    evidence: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,17 @@ class RecordDeployment:
     environment: str
     description: str
     task: Literal["deploy", "rollback"] = "deploy"
+
+
+@dataclass(frozen=True)
+class RecordArtifact:
+    """Where a file of a model runs, by its SHA-256, for the page of the organisation that shows its artifacts."""
+
+    name: str
+    sha256: str
+    version: str
+    environment: str
+    deployment: str  # what is replaced when the next version comes
 
 
 @dataclass(frozen=True)
@@ -78,7 +93,16 @@ class StartWorkflow:
     inputs: Mapping[str, str] = field(default_factory=dict)
 
 
-Notification = StickyComment | CheckRun | PublishRelease | RecordDeployment | OpenPullRequest | Dispatch | StartWorkflow
+Notification = (
+    StickyComment
+    | CheckRun
+    | PublishRelease
+    | RecordDeployment
+    | RecordArtifact
+    | OpenPullRequest
+    | Dispatch
+    | StartWorkflow
+)
 
 
 def describe_notification(one: Notification) -> str:
@@ -92,6 +116,8 @@ def describe_notification(one: Notification) -> str:
             return f"release  {one.tag} on the host"
         case RecordDeployment():
             return f"deployed {one.ref} to {one.environment}, on the host"
+        case RecordArtifact():
+            return f"artifact {one.name} {one.version} in {one.environment}, on the host"
         case OpenPullRequest():
             return f"request  {one.branch} -> {one.base}"
         case Dispatch():

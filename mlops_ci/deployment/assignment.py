@@ -6,11 +6,12 @@ import shlex
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from mlops_ci.core.ci_job import CiJob
 from mlops_ci.core.codec import encode
 from mlops_ci.core.diagnostics import Diagnostic, replace_control_characters
 from mlops_ci.core.digest import canonical_json, digest_bytes
 from mlops_ci.core.errors import EnvironmentProblem, Findings, UsageProblem
-from mlops_ci.core.notifications import Dispatch, Notification, RecordDeployment
+from mlops_ci.core.notifications import Dispatch, Notification, RecordArtifact, RecordDeployment
 from mlops_ci.core.plan import Outcome, Plan
 from mlops_ci.core.planned_writes import AppendLog, CreateTag, PlannedWrite, Push
 from mlops_ci.core.records.base import FileDigest
@@ -175,22 +176,30 @@ def plan_assignment(
         CreateTag(tag, release.commit, text, state.latest_event_date, signing),
         AppendLog(state.model, tag, encode(assignment), state.log),
         Push(branch.remote),
-        *(
-            _assignment_notifications(assignment, tag, reason or record.evidence.sentence)
-            if project.context.job
-            else ()
-        ),
+        *(_assignment_notifications(project.context.job, record, assignment, tag) if project.context.job else ()),
     ]
     return Outcome(replace(report, number=number), findings, Plan(tuple(writes)), basis=basis)
 
 
-def _assignment_notifications(assignment: Assignment, tag: str, why: str) -> tuple[Notification, ...]:
+def _assignment_notifications(
+    job: CiJob, release: Release, assignment: Assignment, tag: str
+) -> tuple[Notification, ...]:
     """Return the notifications of an assignment to the git host."""
     task: Literal["deploy", "rollback"] = "deploy" if assignment.rollback_of is None else "rollback"
     facts = {"model": assignment.model, "version": assignment.version, "environment": assignment.environment}
-    description = clip(f"{assignment.model} v{assignment.version}: {replace_control_characters(why)}", _MAX_DESCRIPTION)
+    why = replace_control_characters(assignment.reason or release.evidence.sentence)
+    description = clip(f"{assignment.model} v{assignment.version}: {why}", _MAX_DESCRIPTION)
+    file = next((file for file in assignment.model_files if file.path == release.model_format.entry_file), None)
+    artifact = file and RecordArtifact(
+        f"{assignment.model}/{file.path}",
+        file.sha256,
+        assignment.version,
+        assignment.environment,
+        f"{assignment.environment}-{assignment.model}",
+    )
     return (
         RecordDeployment(assignment.release.name, assignment.environment, description, task),
+        *((artifact,) if artifact and job.records_artifacts else ()),
         Dispatch("mlops-ci-deployed", {**facts, "tag": tag}),
     )
 

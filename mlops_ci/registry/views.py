@@ -11,7 +11,7 @@ from mlops_ci.registry.tag_message import find_reason, find_sentence, find_signi
 from mlops_ci.repository.ref_listing import APPROVAL_PREFIX
 
 if TYPE_CHECKING:  # imported only for a query of one model
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from mlops_ci.core.results.queries import RunningVersion
     from mlops_ci.registry.events import Event
@@ -26,15 +26,19 @@ _EVENT_VERBS = {
 }
 
 
-def show_view(registry: RegistryState, model: str | None, at: str | None = None) -> ShowReport:
+def show_view(
+    registry: RegistryState, model: str | None, at: str | None = None, order: Sequence[str] = ()
+) -> ShowReport:
     """Return each model's newest version and the version in every environment; for one model, also since when and why.
 
-    Environments are in the order of their first use, which is the order of promotion. As in GTO, a deprecated model is
-    shown only when `model` names it. If a project asks, only its models are shown.
+    Environments are in the project's `order`, empty ones too; others, which it has no longer, follow in the order of their
+    first use. In an earlier state (`at`) there are only those that were in use. As in GTO, a deprecated model is shown only
+    when `model` names it. If a project asks, only its models are shown.
     """
     own, others = _own_states(registry, model)
     states = list(own)
-    environments = dict.fromkeys(event.environment for state in states for event in state.events if event.environment)
+    used = dict.fromkeys(event.environment for state in states for event in state.events if event.environment)
+    environments = dict.fromkeys((*(name for name in order if at is None or name in used), *used))
     rows = tuple(_model_row(state) for state in states if state.events and (model or not state.is_deprecated))
     running = (
         tuple(_describe_running(states[0], event) for event in states[0].current_assignments.values()) if model else ()

@@ -47,6 +47,7 @@ LINES: list[tuple[Any, str]] = [
     (notifications.StickyComment(7, "m", "b"), "comment  on pull request #7"),
     (notifications.CheckRun("gate", OID, "success", "t", "s"), "check    gate: success on 0123456789"),
     (notifications.PublishRelease("d@v1.0.0", "t", "b"), "release  d@v1.0.0 on the host"),
+    (notifications.RecordArtifact("d/m", "1" * 64, "1.0.0", "prod", "p"), "artifact d/m 1.0.0 in prod, on the host"),
     (notifications.RecordDeployment("d#prod#1", "prod", "x"), "deployed d#prod#1 to prod, on the host"),
     (notifications.OpenPullRequest("deploy", "main", "t", "b"), "request  deploy -> main"),
     (notifications.Dispatch("mlops-deployed"), "dispatch mlops-deployed"),

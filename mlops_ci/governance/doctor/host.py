@@ -13,9 +13,10 @@ _GetJson = Callable[[str], Any]
 
 @dataclass(frozen=True)
 class UnknownAnswer:
-    """The reason why a value is unknown."""
+    """The reason why a value is unknown, and the HTTP status of GitHub's refusal, if it was one."""
 
     why: str
+    status: int | None = None
 
 
 class HostReader:
@@ -37,7 +38,7 @@ class HostReader:
         try:
             return self._get(path)
         except HostProblem as problem:
-            return UnknownAnswer(_failure_reason(problem))
+            return UnknownAnswer(_failure_reason(problem), problem.status)
 
 
 def _failure_reason(problem: HostProblem) -> str:

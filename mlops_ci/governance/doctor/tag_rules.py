@@ -44,7 +44,32 @@ def check_tag_rules(world: DoctorContext) -> Iterator[DoctorCheckResult]:
             yield bypass.bypass_row(GROUP, what, relevant)
         else:
             yield DoctorCheckResult(GROUP, what, "advisory", "there are no rules", minor=True)
+    yield _check_immutable_releases(world)
     yield _check_other_refs(world)
+
+
+def _check_immutable_releases(world: DoctorContext) -> DoctorCheckResult:
+    """Return whether a published release and its tag are locked for ever. GitHub answers 404 where this is off."""
+    what = "published releases are immutable"
+    help = (
+        "Settings > General > Releases > Enable release immutability; `gh release verify TAG` then verifies a release"
+    )
+    found = world.host.fetch("/immutable-releases")
+    off = "release immutability is off: whoever may write can move or delete the tag of a published release"
+    if isinstance(found, UnknownAnswer):
+        if found.status == 404:
+            return DoctorCheckResult(
+                GROUP, what, "advisory", f"{off} (or this token may not see it: 404)", help, minor=True
+            )
+        return DoctorCheckResult(GROUP, what, "unknown", found.why, help)
+    if not isinstance(enabled := dict_or_empty(found).get("enabled"), bool):
+        return DoctorCheckResult(GROUP, what, "unknown", UNREADABLE_ANSWER.why, help)
+    if enabled:
+        by = (
+            "the owner of the repository" if dict_or_empty(found).get("enforced_by_owner") is True else "the repository"
+        )
+        return DoctorCheckResult(GROUP, what, "enforced", f"release immutability is on, by {by}")
+    return DoctorCheckResult(GROUP, what, "advisory", off, help, minor=True)
 
 
 def _fetch_tag_rulesets(world: DoctorContext) -> list[dict[str, Any]] | UnknownAnswer:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 
@@ -36,6 +36,9 @@ _MAX_REDIRECTS = 3
 _DEFAULT_RETRY_SECONDS = 60  # the documented wait after a rate limit without a given time
 
 
+Place = Literal["repository", "owner", "uploads"]
+
+
 @dataclass(frozen=True)
 class RequestLimits:
     """The limits of a request. `seconds` bounds one response, `wait_seconds` all waits together, `max_bytes` all pages together."""
@@ -46,6 +49,13 @@ class RequestLimits:
     wait_seconds: float = 120.0
     max_bytes: int = 32 << 20
     pages: int = 200
+
+
+def _upload_url(api: str) -> str:
+    """Return where files are uploaded to: known from the API's own URL, so that no response decides where the token goes."""
+    if api.endswith("/api/v3"):  # GitHub Enterprise Server
+        return f"{api.removesuffix('/v3')}/uploads"
+    return re.sub(r"^https://api\.", "https://uploads.", api)
 
 
 @dataclass(frozen=True)
@@ -71,9 +81,15 @@ class GitHubClient:
     def _tls(self) -> ssl.SSLContext:
         return httpx.create_ssl_context()
 
-    def send(self, method: str, path: str, body: Any = None, *, needs: str | None = None) -> Any:
-        """Send a request, and return the decoded JSON of the response; None for an empty one. Raises HostProblem."""
-        call = self._build_request(method, path, body, needs)
+    def send(
+        self, method: str, path: str, body: Any = None, *, needs: str | None = None, below: Place = "repository"
+    ) -> Any:
+        """Send a request, and return the decoded JSON of the response; None for an empty one. Raises HostProblem.
+
+        `below` is what the path is below: the repository, its owner, or the repository where files are uploaded to. A `body`
+        of bytes is sent as it is.
+        """
+        call = self._build_request(method, path, body, needs, below)
         return _decode_json(call, self._send_with_retries(call, self.limits.max_bytes))
 
     def read(self, path: str) -> Any:
@@ -95,8 +111,12 @@ class GitHubClient:
             call = ApiRequest("GET", self._require_api_url(call, following[1]), secret=self.token)
         raise invalid_response_problem(call, f"the list has more than {self.limits.pages} pages")
 
-    def _build_request(self, method: str, path: str, body: Any, needs: str | None) -> ApiRequest:
-        root = f"{self.api}/repos/{self.repository}"
+    def _build_request(
+        self, method: str, path: str, body: Any, needs: str | None, below: Place = "repository"
+    ) -> ApiRequest:
+        root = f"{_upload_url(self.api) if below == 'uploads' else self.api}/repos/{self.repository}"
+        if below == "owner":
+            root = f"{self.api}/orgs/{self.repository.partition('/')[0]}"
         call = ApiRequest(method, f"{root}{path}", body, needs, self.is_read_only, self.token)
         plain = path.partition("?")[0]
         if (path and path[0] not in "/?") or "\\" in plain or {".", ".."} & set(plain.split("/")):
@@ -169,9 +189,9 @@ class GitHubClient:
             "User-Agent": f"mlops-ci/{__version__}",
             "X-GitHub-Api-Version": _API_VERSION,
         }
-        content = None if call.body is None else json.dumps(call.body).encode()
+        content = call.body if call.body is None or isinstance(call.body, bytes) else json.dumps(call.body).encode()
         if content is not None:
-            headers["Content-Type"] = "application/json"
+            headers["Content-Type"] = "application/octet-stream" if content is call.body else "application/json"
         timeout = httpx.Timeout(self.limits.seconds, connect=self.limits.connect)
         start = time.monotonic()
         try:

@@ -57,6 +57,7 @@ def read_ci_job(environ: Mapping[str, str]) -> CiJob | None:
         gate_workflow=gate
         if (gate := environ.get("MLOPS_CI_GATE_WORKFLOW")) and _WORKFLOW_FILE.fullmatch(gate)
         else None,
+        records_artifacts=environ.get("MLOPS_CI_RECORD_ARTIFACTS") == "true",
     )
 
 

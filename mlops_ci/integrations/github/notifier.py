@@ -17,6 +17,7 @@ from mlops_ci.core.notifications import (
     Notification,
     OpenPullRequest,
     PublishRelease,
+    RecordArtifact,
     RecordDeployment,
     StartWorkflow,
     StickyComment,
@@ -71,6 +72,8 @@ class _GitHubNotifier:
                 publishing.publish_release(client, one, run)
             case RecordDeployment():
                 publishing.record_deployment(client, one, run, self.marker)
+            case RecordArtifact():
+                publishing.record_artifact(client, one)
             case OpenPullRequest():
                 publishing.open_pull_request(client, one, run)
             case Dispatch():

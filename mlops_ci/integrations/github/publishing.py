@@ -15,6 +15,7 @@ from mlops_ci.core.notifications import (
     Dispatch,
     OpenPullRequest,
     PublishRelease,
+    RecordArtifact,
     RecordDeployment,
     StartWorkflow,
 )
@@ -27,6 +28,10 @@ _MAX_DESCRIPTION = 140  # characters of a deployment's description
 _MAX_CHECK_SUMMARY = 65_535  # bytes of a check run's summary
 _MAX_PULL_REQUEST_BODY = 60_000  # bytes of a pull request's body: GitHub accepts 65,536 characters
 _MAX_RELEASE_BODY = 120_000  # bytes of a release's body: GitHub accepts 125,000 characters
+_MAX_ARTIFACT_NAME = 256  # characters of the name of an artifact or of its deployment
+_MAX_ARTIFACT_VERSION = 100  # characters
+_MAX_ENVIRONMENT = 128  # characters of an artifact's environment
+_EVIDENCE_FILE = "evidence.json"
 _MAX_DISPATCH_VALUES = 10  # top-level values of a dispatch's payload
 _PAUSE = 2.0  # seconds until GitHub shows a write whose response was lost
 
@@ -57,14 +62,17 @@ def create_check_run(client: GitHubClient, one: CheckRun, run: str, mark: str) -
 
 
 def publish_release(client: GitHubClient, one: PublishRelease, run: str) -> None:
-    """Publish a release for an existing tag, unless there is one already. Raises HostProblem."""
-    path = f"/releases/tags/{quote_segment(one.tag)}"
-    body = {"tag_name": one.tag, "name": one.title[:_MAX_TITLE], "body": _shorten(one.body, _MAX_RELEASE_BODY, run)}
+    """Publish a release for an existing tag, unless there is one already. Raises HostProblem.
 
-    def found() -> Any:
-        return _read_or_none(client, path)
+    It is a draft until its file is there: GitHub accepts no file for an immutable release that is published. A draft that an
+    interrupted run left is completed. Nothing is ever deleted: the name of an immutable release cannot be used again.
+    """
+    needs = "contents: write"
 
-    if found() is not None:
+    def published() -> Any:
+        return _read_or_none(client, f"/releases/tags/{quote_segment(one.tag)}")
+
+    if published() is not None:
         return
     if _read_or_none(client, f"/git/ref/tags/{quote_segment(one.tag)}") is None:
         raise HostProblem.of(
@@ -73,7 +81,53 @@ def publish_release(client: GitHubClient, one: PublishRelease, run: str) -> None
             help="push the tag, then run again",
             status=404,
         )
-    _create_once(client, found, lambda: client.send("POST", "/releases", body, needs="contents: write"))
+    body = {
+        "tag_name": one.tag,
+        "name": one.title[:_MAX_TITLE],
+        "body": _shorten(one.body, _MAX_RELEASE_BODY, run),
+        "draft": True,
+    }
+
+    def found() -> int | None:
+        listed = require_list(client.read("/releases?per_page=100"))
+        drafts = [made for made in listed if get_nested(made, "tag_name") == one.tag]
+        return require_number(drafts[0], "id") if drafts else None
+
+    draft = found() or _create_once(
+        client, found, lambda: require_number(client.send("POST", "/releases", body, needs=needs), "id")
+    )
+    files = f"/releases/{draft}/assets"
+
+    def uploaded() -> bool | None:
+        return any(get_nested(file, "name") == _EVIDENCE_FILE for file in require_list(client.read(files))) or None
+
+    if one.evidence is not None and not uploaded():
+        upload = f"{files}?name={_EVIDENCE_FILE}"
+        _create_once(
+            client, uploaded, lambda: client.send("POST", upload, one.evidence, needs=needs, below="uploads") or True
+        )
+    _create_once(client, published, lambda: client.send("PATCH", f"/releases/{draft}", {"draft": False}, needs=needs))
+
+
+def record_artifact(client: GitHubClient, one: RecordArtifact) -> None:
+    """Record where a file runs. GitHub keeps one record for each deployment, so a repeated request changes nothing. Raises HostProblem."""
+    body = {
+        "name": one.name[:_MAX_ARTIFACT_NAME],
+        "digest": f"sha256:{one.sha256}",
+        "version": one.version[:_MAX_ARTIFACT_VERSION],
+        "status": "deployed",
+        "logical_environment": one.environment[:_MAX_ENVIRONMENT],
+        "deployment_name": one.deployment[:_MAX_ARTIFACT_NAME],
+        "github_repository": client.repository.partition("/")[2],
+        "return_records": False,
+    }
+
+    def send() -> bool:
+        path = "/artifacts/metadata/deployment-record"
+        require_number(client.send("POST", path, body, needs="artifact-metadata: write", below="owner"), "total_count")
+        return True
+
+    _create_once(client, lambda: None, send)
 
 
 def record_deployment(client: GitHubClient, one: RecordDeployment, run: str, mark: str) -> None:

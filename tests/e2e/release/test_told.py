@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from mlops_ci.registry.statement import parse_statement
 from tests.support.consumer import Consumer, edit
 from tests.support.github.fake import Fake
 
@@ -23,6 +25,14 @@ def in_a_job(monkeypatch: pytest.MonkeyPatch) -> None:
 def told(plan: list[str]) -> list[str]:
     """What a plan does after its push."""
     return plan[[line.startswith("push") for line in plan].index(True) + 1 :]
+
+
+def statement_of(consumer: Consumer) -> dict[str, Any]:
+    """What the release's tag says."""
+    consumer.git("fetch", "--quiet", "--tags", "origin")
+    found = parse_statement(consumer.git("cat-file", "tag", "diagnosis@v1.0.0").partition("\n\n")[2])
+    assert found is not None
+    return dict(found)
 
 
 def test_outside_a_job_nobody_is_told(gated: Consumer) -> None:
@@ -46,6 +56,9 @@ def test_a_release_gets_its_page_and_starts_what_waits_for_it(gated: Consumer, m
         assert page["tag_name"] == "diagnosis@v1.0.0"
         assert "Whether a tumour is malignant, from measurements of its cell nuclei." in page["body"]
         assert "| algorithm | sklearn.linear_model.LogisticRegression(max_iter=1000), seed 7 |" in page["body"]
+        (files,) = host.state.assets.values()
+        assert [(file["name"], json.loads(file["label"])) for file in files] == [("evidence.json", statement_of(gated))]
+        assert page["draft"] is False
         (sent,) = host.state.dispatches
         assert sent["client_payload"] == {"model": "diagnosis", "version": "1.0.0", "tag": "diagnosis@v1.0.0"}
 
@@ -72,13 +85,22 @@ def test_a_deployment_and_a_rollback_are_recorded_and_start_what_waits_for_them(
         gated.ok("retire", "diagnosis", "--env", "staging", "--reason", "by mistake")
         gated.ok("rollback", "diagnosis", "--env", "staging", "--reason", "it was none")
         assert not host.violations
-        there, back = host.state.deployments
+        assert host.state.artifacts == {}  # who does not ask for it needs no permission for it
+        monkeypatch.setenv("MLOPS_CI_RECORD_ARTIFACTS", "true")
+        gated.ok("deploy", "diagnosis", "--env", "prod")
+        assert not host.violations
+        (file,) = (one for one in statement_of(gated)["subject"] if one["name"].endswith(".skops"))
+        (artifact,) = host.state.artifacts.values()
+        assert (artifact["name"], artifact["digest"]) == (file["name"], f"sha256:{file['digest']['sha256']}")
+        assert (artifact["deployment_name"], artifact["logical_environment"]) == ("prod-diagnosis", "prod")
+        there, back, _ = host.state.deployments
         assert (there["ref"], there["environment"], there["task"]) == ("diagnosis@v1.0.0", "staging", "deploy")
         assert (back["ref"], back["environment"], back["task"]) == ("diagnosis@v1.0.0", "staging", "rollback")
         facts = {"model": "diagnosis", "version": "1.0.0", "environment": "staging"}
         assert [sent["client_payload"] for sent in host.state.dispatches] == [
             {**facts, "tag": "diagnosis#staging#1"},
             {**facts, "tag": "diagnosis#staging#3"},
+            {**facts, "environment": "prod", "tag": "diagnosis#prod#4"},
         ]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -69,6 +71,30 @@ def test_one_model_is_shown_with_since_when_why_and_on_what(past: Consumer) -> N
     shown = past.ok("show", "diagnosis")
     assert "  why       deploy: the first one\n  approved  by nobody (none required)\n" in shown
     assert "  again     mlops-ci reproduce diagnosis@v1.0.0" in shown
+
+
+def test_environments_are_in_the_projects_order_also_those_in_which_nothing_runs(
+    past: Consumer, tmp_path: Path
+) -> None:
+    path = past.root / "mlops.yaml"
+    path.write_text(path.read_text().replace("[staging, prod]", "[dev, prod, canary]"))
+    record = past.answer("show")["record"]
+    assert record["environments"] == ["dev", "prod", "canary", "staging"]  # the last is no longer one of the project's
+    assert past.ok("show").splitlines()[0].split() == ["model", "newest", "dev", "prod", "canary", "staging"]
+    assert past.answer("show", "--at", "diagnosis#prod#2")["record"]["environments"] == ["prod", "staging"]
+    past.commit("other environments")
+    past.git("push", "--quiet")
+    git_in(tmp_path)("clone", "--quiet", "--mirror", str(past.origin), "mirror.git")
+    mirror = Consumer(tmp_path / "mirror.git", past.origin)
+    assert mirror.answer("show")["record"]["environments"] == ["dev", "prod", "canary", "staging"]
+
+
+def test_the_quick_show_has_the_same_environments(past: Consumer) -> None:
+    path = past.root / "mlops.yaml"
+    path.write_text(path.read_text().replace("[staging, prod]", "[dev, staging, prod]"))
+    argv = [sys.executable, "-m", "mlops_ci", "show", "--format", "json"]
+    done = subprocess.run(argv, cwd=past.root / "models", capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["record"]["environments"] == ["dev", "staging", "prod"]
 
 
 def test_experiments_are_told_apart_by_what_went_into_them(past: Consumer) -> None:

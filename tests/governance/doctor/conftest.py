@@ -41,7 +41,7 @@ FILES = {
     "specs/delay.yaml": model("delay", "flights"),
     "specs/cancel.yaml": model("cancel", "flights"),
     "data/1.csv": "id,x,y\n1,1,0\n",
-    ".mlops/allowed_signers": "ada@example.org ssh-ed25519 AAAA\n",
+    ".mlops/allowed_signers": "ada@example.org ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n",
     ".github/CODEOWNERS": "* @acme/ml\n",
     ".github/workflows/gate.yml": GATE,
 }
@@ -187,6 +187,7 @@ def patient(local: Consumer, fake: Fake, job: Callable[[], None]) -> Patient:
     found.put(1, "branch", ON_MAIN, ["~DEFAULT_BRANCH"])
     found.put(2, "tag", [{"type": "update"}, {"type": "deletion"}, {"type": "creation"}], REGISTRY)
     found.settings["/environments"] = environments(environment("staging"), environment("prod"))
+    found.settings["/immutable-releases"] = {"enabled": True, "enforced_by_owner": False}
     found.settings["/actions/permissions/workflow"] = {
         "default_workflow_permissions": "read",
         "can_approve_pull_request_reviews": False,

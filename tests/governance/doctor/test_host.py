@@ -238,6 +238,32 @@ def test_rulesets_that_cannot_be_seen_are_unknown(patient: Patient, what: str, a
     assert patient.row(what)[0] == "unknown"
 
 
+@pytest.mark.parametrize(
+    ("answer", "state", "evidence"),
+    [
+        ({"enabled": True, "enforced_by_owner": True}, "enforced", "is on, by the owner of the repository"),
+        ({"enabled": True, "enforced_by_owner": False}, "enforced", "is on, by the repository"),
+        ({"enabled": False, "enforced_by_owner": False}, "advisory", "is off"),
+        (None, "advisory", "or this token may not see it: 404"),  # GitHub's answer where it is off
+    ],
+)
+def test_whether_published_releases_are_locked_is_told(
+    patient: Patient, answer: dict[str, bool] | None, state: str, evidence: str
+) -> None:
+    if answer is None:
+        del patient.settings["/immutable-releases"]
+    else:
+        patient.settings["/immutable-releases"] = answer
+    row = patient.rows()["published releases are immutable"]
+    assert (row["state"], evidence in row["evidence"]) == (state, True)
+    assert row["minor"] is (state == "advisory")
+
+
+def test_immutability_that_cannot_be_seen_is_unknown(patient: Patient) -> None:
+    patient.fake.next("forbidden", 9, "GET .*/immutable-releases")
+    assert patient.row("published releases are immutable")[0] == "unknown"
+
+
 def test_tags_that_are_not_signed_make_the_registrys_refs_worth_a_warning(patient: Patient) -> None:
     unsigned = (
         (patient.consumer.root / "mlops.yaml")

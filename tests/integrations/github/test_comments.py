@@ -15,7 +15,7 @@ import pytest
 
 from mlops_ci.core.errors import HostProblem
 from mlops_ci.core.notifications import StickyComment
-from mlops_ci.integrations.github.client import GitHubClient
+from mlops_ci.integrations.github.client import GitHubClient, Place
 from mlops_ci.integrations.github.comments import CommentAuthor, update_sticky_comment
 from mlops_ci.integrations.github.connection import BOT_LOGIN
 from tests.integrations.github.conftest import Clients
@@ -222,7 +222,15 @@ class InTurns(GitHubClient):
     def read(self, path: str) -> Any:
         return list(self._happen("GET", path, None))
 
-    def send(self, method: str, path: str, body: Any = None, *, needs: str | None = None) -> Any:  # noqa: ARG002 - as asked
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        needs: str | None = None,  # noqa: ARG002 - as asked
+        below: Place = "repository",  # noqa: ARG002 - as asked
+    ) -> Any:
         return self._happen(method, path, body)
 
     def _happen(self, method: str, path: str, body: Any) -> Any:

@@ -15,11 +15,12 @@ from mlops_ci.core.notifications import (
     Notification,
     OpenPullRequest,
     PublishRelease,
+    RecordArtifact,
     RecordDeployment,
     StartWorkflow,
     StickyComment,
 )
-from mlops_ci.integrations.github.client import RequestLimits
+from mlops_ci.integrations.github.client import GitHubClient, RequestLimits
 from mlops_ci.integrations.github.connection import BOT_LOGIN
 from mlops_ci.integrations.github.notifier import create_notifier
 from tests.support.github.fake import Fake, Trouble
@@ -289,3 +290,59 @@ def test_a_workflow_that_is_not_there(tell: Tell) -> None:
 def test_half_characters_are_told_as_question_marks(tell: Tell, fake: Fake) -> None:
     assert tell(StickyComment(7, "gate", "bad \ud800")) is None
     assert fake.state.comments[7][0]["body"].endswith("bad ?")
+
+
+def test_a_release_is_published_when_its_file_is_there(tell: Tell, fake: Fake) -> None:
+    fake.state.immutable = True
+    assert tell(PublishRelease("delay@v1.0.0", "delay 1.0.0", "card", b'{"a":1}')) is None
+    writes = [line.replace("/repos/ada/flights", "") for line in fake.requests if not line.startswith("GET")]
+    (release,) = fake.state.releases
+    number = release["id"]
+    assert writes == ["POST /releases", f"POST /releases/{number}/assets", f"PATCH /releases/{number}"]
+    assert [(one["name"], one["label"]) for one in fake.state.assets[number]] == [("evidence.json", '{"a":1}')]
+    assert release["draft"] is False
+
+
+@pytest.mark.parametrize("lost", ["POST .*/releases/.*/assets", "PATCH .*/releases/.*"])
+def test_a_draft_that_was_left_is_completed_and_never_deleted(lost: str, tell: Tell, fake: Fake) -> None:
+    fake.state.immutable = True
+    one = PublishRelease("delay@v1.0.0", "delay 1.0.0", "card", b"{}")
+    fake.next("invalid", matching=lost)
+    assert warned(tell(one)).id == "host-refused"
+    assert [made["draft"] for made in fake.state.releases] == [True]
+    assert tell(one) is None
+    assert [made["draft"] for made in fake.state.releases] == [False]
+    assert [len(files) for files in fake.state.assets.values()] == [1]
+    assert tell(one) is None  # what is published is left as it is
+    assert not any(line.startswith("DELETE") for line in fake.requests)
+
+
+def test_one_record_says_where_the_newest_version_of_a_deployment_runs(tell: Tell, fake: Fake) -> None:
+    for version, digest in (("1.0.0", "1" * 64), ("2.0.0", "2" * 64)):
+        assert tell(RecordArtifact("delay/model.skops", digest, version, "prod", "prod-delay")) is None
+    assert fake.state.artifacts == {
+        "prod/prod-delay": {
+            "name": "delay/model.skops",
+            "digest": f"sha256:{'2' * 64}",
+            "version": "2.0.0",
+            "status": "deployed",
+            "logical_environment": "prod",
+            "deployment_name": "prod-delay",
+            "github_repository": "flights",
+            "return_records": False,
+        }
+    }
+
+
+@pytest.mark.parametrize(
+    ("api", "expected"),
+    [
+        ("https://api.github.com", "https://uploads.github.com"),
+        ("https://api.acme.ghe.com", "https://uploads.acme.ghe.com"),
+        ("https://git.example.org/api/v3", "https://git.example.org/api/uploads"),
+    ],
+)
+def test_files_go_to_the_hosts_own_place_for_uploads(api: str, expected: str) -> None:
+    client = GitHubClient(api, "ada/flights", "ghs_fake", lambda _: None)
+    call = client._build_request("POST", "/releases/1/assets?name=a", b"", None, "uploads")
+    assert call.url == f"{expected}/repos/ada/flights/releases/1/assets?name=a"

@@ -84,6 +84,10 @@ def _wrong_body(made: Operation, body: Any) -> Iterator[str]:
         if described.get("required"):
             yield f"{made.name}: needs a body"
         return
+    if "application/json" not in described["content"]:  # a file
+        if not isinstance(body, bytes):
+            yield f"{made.name}: takes a file"
+        return
     pointer = _pointer(made, "requestBody", "content", "application/json", "schema")
     yield from _errors(made.name, body, {"$ref": pointer}, OAS30WriteValidator)
     known = _resolved(described["content"]["application/json"]["schema"]).get("properties", {})
@@ -100,6 +104,8 @@ def wrong_in_answer(made: Operation, status: int, body: Any) -> list[str]:
             return [f"{made.name}: no such answer: {status}"]
         return _errors(f"{made.name} {status}", body, _ERROR, OAS30ReadValidator)
     content = _resolved(described).get("content")
+    if content is None and status >= 400:
+        return [] if body is None else _errors(f"{made.name} {status}", body, _ERROR, OAS30ReadValidator)
     if content is None:
         return [] if body is None else [f"{made.name} {status}: has no body"]
     schema = content["application/json"]["schema"]

@@ -26,28 +26,33 @@ OPERATIONS = {
     "/environments": "get",
     "/environments/{environment_name}": "get",
     "/git/ref/{ref}": "get",
+    "/immutable-releases": "get",
     "/issues/comments/{comment_id}": "get patch delete",
     "/issues/{issue_number}/comments": "get post",
     "/pulls": "get post",
     "/pulls/{pull_number}": "get",
-    "/releases": "post",
+    "/releases": "get post",
     "/releases/tags/{tag}": "get",
+    "/releases/{release_id}": "patch",
+    "/releases/{release_id}/assets": "get post",
     "/rules/branches/{branch}": "get",
     "/rulesets": "get",
     "/rulesets/{ruleset_id}": "get",
 }
+OF_ORGANISATION = {"/artifacts/metadata/deployment-record": "post"}
 _PROSE = {"description", "summary", "example", "examples", "externalDocs", "tags", "title", "deprecated"}
 _NAMES = {"properties", "schemas", "parameters", "responses", "headers", "paths"}  # what stands below these are names
 _COMPONENT = "#/components/"
 
 
 def cut(full: dict[str, Any]) -> dict[str, Any]:
-    """Return the description of `OPERATIONS` alone, with what they refer to, and without prose."""
+    """Return the description of `OPERATIONS` and `OF_ORGANISATION` alone, with what they refer to, and without prose."""
+    wanted = {f"/repos/{{owner}}/{{repo}}{path}": verbs for path, verbs in OPERATIONS.items()}
+    wanted |= {f"/orgs/{{org}}{path}": verbs for path, verbs in OF_ORGANISATION.items()}
     paths = {}
-    for path, verbs in OPERATIONS.items():
-        found = full["paths"][f"/repos/{{owner}}/{{repo}}{path}"]
-        kept = {name: value for name, value in found.items() if name in (*verbs.split(), "parameters")}
-        paths[f"/repos/{{owner}}/{{repo}}{path}"] = _plain(kept)
+    for path, verbs in wanted.items():
+        found = full["paths"][path]
+        paths[path] = _plain({name: value for name, value in found.items() if name in (*verbs.split(), "parameters")})
     components: dict[str, Any] = {}
     waiting = list(_references(paths))
     while waiting:

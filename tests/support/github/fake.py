@@ -147,7 +147,8 @@ class Fake(ThreadingHTTPServer):
         user, need = self.tokens.get(token), NEEDS.get(made.name)
         if user is None:
             return 401, _error(401, "Bad credentials"), {}
-        if f"{made.path['owner']}/{made.path['repo']}" != self.state.repository:
+        owner, name = self.state.repository.split("/")
+        if made.path.get("org", made.path.get("owner")) != owner or made.path.get("repo", name) != name:
             return 404, _error(404, "Not Found"), {}
         if need and user.writes is not None and need not in user.writes:
             value = _error(403, "Resource not accessible by integration")
@@ -211,7 +212,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         length = int(self.headers.get("Content-Length") or 0)
         raw = self.rfile.read(length)
-        body = json.loads(raw) if raw else None
+        is_file = self.headers.get("Content-Type") == "application/octet-stream"
+        body = raw if is_file else json.loads(raw) if raw else None
         if self.path.startswith("/_"):
             return self._send(200, self.server.control(self.path, body), {})
         target = re.sub(r"^/repositories/1(?=[/?]|$)", f"/repos/{self.server.state.repository}", self.path)

@@ -11,6 +11,7 @@ from mlops_ci.core.notifications import (
     Notification,
     OpenPullRequest,
     PublishRelease,
+    RecordArtifact,
     RecordDeployment,
     StartWorkflow,
     StickyComment,
@@ -48,6 +49,24 @@ KINDS: Mapping[str, Kind] = {
         "POST .*/releases",
         lambda state: len(state.releases),
         "contents: write",
+    ),
+    "release's file": Kind(
+        PublishRelease("delay@v1.0.0", "delay 1.0.0", "# Model card", b"{}"),
+        "POST .*/releases/.*/assets",
+        lambda state: sum(map(len, state.assets.values())),
+        "contents: write",
+    ),
+    "release's end": Kind(
+        PublishRelease("delay@v1.0.0", "delay 1.0.0", "# Model card", b"{}"),
+        "PATCH .*/releases/.*",
+        lambda state: sum(not one["draft"] for one in state.releases),
+        "contents: write",
+    ),
+    "artifact": Kind(
+        RecordArtifact("delay/model.skops", "1" * 64, "1.0.0", "prod", "prod-delay"),
+        "POST .*/deployment-record",
+        lambda state: len(state.artifacts),
+        "artifact-metadata: write",
     ),
     "deployment": Kind(
         RecordDeployment("delay#prod#3", "prod", "delay 1.0.0 to prod"),

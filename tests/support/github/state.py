@@ -50,6 +50,9 @@ class State:
     pulls: list[dict[str, Any]] = field(default_factory=list)
     checks: list[dict[str, Any]] = field(default_factory=list)
     releases: list[dict[str, Any]] = field(default_factory=list)
+    assets: dict[int, list[dict[str, Any]]] = field(default_factory=dict)  # by release
+    immutable: bool = False  # whether releases are, once they are published
+    artifacts: dict[str, dict[str, Any]] = field(default_factory=dict)  # where they run, by deployment
     deployments: list[dict[str, Any]] = field(default_factory=list)
     statuses: dict[int, list[dict[str, Any]]] = field(default_factory=dict)  # by deployment
     dispatches: list[dict[str, Any]] = field(default_factory=list)
@@ -185,20 +188,58 @@ def _checks(state: State, _: User, made: Operation, __: Any) -> Made:
 
 
 def _release(state: State, _: User, made: Operation, __: Any) -> Made:
-    found = [one for one in state.releases if one["tag_name"] == made.path["tag"]]
+    found = [one for one in state.releases if one["tag_name"] == made.path["tag"] and not one["draft"]]
     if not found:
         raise Refused(404, "Not Found")
     return 200, found[0]
 
 
 def _add_release(state: State, user: User, _: Operation, body: Any) -> Made:
-    if any(one["tag_name"] == body["tag_name"] for one in state.releases):
+    if any(one["tag_name"] == body["tag_name"] and not one["draft"] for one in state.releases):
         raise Refused(422, "Validation Failed", {"resource": "Release", "code": "already_exists", "field": "tag_name"})
     state.tags.add(body["tag_name"])  # GitHub makes it where it is missing
     values = {name: body.get(name) for name in ("tag_name", "name", "body")}
-    made = sample("release", id=next(state.ids), author=user.shown(), **values)
+    made = sample("release", id=next(state.ids), author=user.shown(), draft=body.get("draft", False), **values)
     state.releases.append(made)
     return 201, made
+
+
+def _releases(state: State, _: User, __: Operation, ___: Any) -> Made:
+    return 200, list(reversed(state.releases))
+
+
+def _release_by_id(state: State, made: Operation) -> dict[str, Any]:
+    for one in state.releases:
+        if one["id"] == int(made.path["release_id"]):
+            return one
+    raise Refused(404, "Not Found")
+
+
+def _edit_release(state: State, _: User, made: Operation, body: Any) -> Made:
+    found = _release_by_id(state, made)
+    found.update(body)
+    return 200, found
+
+
+def _assets(state: State, _: User, made: Operation, __: Any) -> Made:
+    return 200, state.assets.get(_release_by_id(state, made)["id"], [])
+
+
+def _add_asset(state: State, user: User, made: Operation, body: Any) -> Made:
+    release = _release_by_id(state, made)
+    if state.immutable and not release["draft"]:
+        raise Refused(422, "Cannot upload assets to an immutable release.")
+    kept = state.assets.setdefault(release["id"], [])
+    if any(one["name"] == made.query["name"] for one in kept):
+        raise Refused(422, "Validation Failed", {"resource": "ReleaseAsset", "code": "already_exists", "field": "name"})
+    values = {"name": made.query["name"], "size": len(body), "label": body.decode(), "uploader": user.shown()}
+    kept.append(sample("release-asset", id=next(state.ids), **values))
+    return 201, kept[-1]
+
+
+def _add_artifact(state: State, _: User, __: Operation, body: Any) -> Made:
+    state.artifacts[f"{body['logical_environment']}/{body['deployment_name']}"] = body
+    return 200, {"total_count": 1}
 
 
 def _ref(state: State, _: User, made: Operation, __: Any) -> Made:
@@ -304,7 +345,12 @@ _DOES: Mapping[str, Callable[[State, User, Operation, Any], Made]] = {
     "POST /check-runs": _add_check,
     "GET /commits/{ref}/check-runs": _checks,
     "GET /releases/tags/{tag}": _release,
+    "GET /releases": _releases,
     "POST /releases": _add_release,
+    "PATCH /releases/{release_id}": _edit_release,
+    "GET /releases/{release_id}/assets": _assets,
+    "POST /releases/{release_id}/assets": _add_asset,
+    "POST /orgs/{org}/artifacts/metadata/deployment-record": _add_artifact,
     "GET /git/ref/{ref}": _ref,
     "POST /deployments": _add_deployment,
     "GET /deployments": _deployments,
@@ -324,6 +370,9 @@ NEEDS: Mapping[str, str] = {  # of a job's token, by operation
     "DELETE /issues/comments/{comment_id}": "pull_requests",
     "POST /check-runs": "checks",
     "POST /releases": "contents",
+    "PATCH /releases/{release_id}": "contents",
+    "POST /releases/{release_id}/assets": "contents",
+    "POST /orgs/{org}/artifacts/metadata/deployment-record": "artifact_metadata",
     "POST /deployments": "deployments",
     "POST /deployments/{deployment_id}/statuses": "deployments",
     "POST /pulls": "pull_requests",
