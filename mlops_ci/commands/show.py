@@ -13,8 +13,8 @@ from mlops_ci.registry.point_in_time import state_at
 from mlops_ci.registry.state import RegistryState, read_registry
 from mlops_ci.repository.context import Workspace
 from mlops_ci.repository.project_identity import find_identity
-from mlops_ci.spec.environment_order import find_environments, read_environments
-from mlops_ci.spec.load import PROJECT_FILE
+from mlops_ci.spec.environment_order import read_environments
+from mlops_ci.spec.load import PROJECT_FILE, find_root
 
 SPEC = Verb(
     "show",
@@ -54,7 +54,10 @@ def _environments(place: Workspace) -> tuple[str, ...]:
     if place.repo is not None and place.repo.bare:
         content = place.repo.read_blob(f"HEAD:{PROJECT_FILE}")
         return read_environments(content) if content is not None else ()
-    return find_environments(place.start_folder)
+    root = find_root(place.start_folder)
+    if root is None or not root.is_relative_to(place.root.resolve()):
+        return ()
+    return read_environments((root / PROJECT_FILE).read_bytes())
 
 
 def _show_runs(place: Workspace, model: str | None, at: str | None) -> Outcome[ShowReport | RunsReport]:

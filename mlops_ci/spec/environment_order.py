@@ -3,28 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:  # queries import no more than they need
-    from pathlib import Path
 
 _DEFAULT = ("staging", "prod")  # as `ProjectSpec` has it: a test compares them
 _NAME = r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
 _PLAIN = re.compile(rf"^  environments: \[({_NAME}(?:, ?{_NAME})*)\] *(?:#.*)?$", re.MULTILINE)
-_MAX_BYTES = 1_000_000
-
-
-def find_environments(start: Path) -> tuple[str, ...]:
-    """Return the environments that the nearest mlops.yaml names, from a folder up to the top of its repository; nothing without one."""
-    start = start.resolve()
-    for folder in (start, *start.parents):
-        try:
-            with (folder / "mlops.yaml").open("rb") as stream:
-                return read_environments(stream.read(_MAX_BYTES))
-        except OSError:
-            if (folder / ".git").exists():
-                return ()
-    return ()
 
 
 def read_environments(content: bytes) -> tuple[str, ...]:

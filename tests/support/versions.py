@@ -34,7 +34,7 @@ def released(consumer: Consumer, version: str, model_digest: str, *, snapshot_of
         consumer.git("pull", "--quiet", "--rebase")
         consumer.git("push", "--quiet")
     data = digest_bytes(version.encode())
-    project = ProjectRef("minimal", ".")
+    project = ProjectRef(consumer.root.name, ".")  # `init` names it after its folder
     snapshot = DatasetSnapshot(
         dataset="patients",
         spec_digest="1" * 64,
