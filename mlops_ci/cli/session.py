@@ -30,6 +30,7 @@ from mlops_ci.repository.default_branch import remembered_head_notes
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.git_values import Person
 from mlops_ci.repository.lookup import require_repository
+from mlops_ci.repository.sparse import left_out_below, left_out_problem, whole_spec_folder
 from mlops_ci.spec.load import PROJECT_FILE, Specs, find_outer_project, find_root, load_specs
 
 if TYPE_CHECKING:
@@ -229,7 +230,10 @@ def open_session(verb: Verb, chdir: str, wait: Callable[[float], None], *, quiet
         )
         if in_job is not None and verb.judges:
             stack.enter_context(locked_plugins_only())
-        specs, warnings = _require_specs(root) if verb.needs == "project" else (None, ())
+        if verb.needs in ("project", "folder"):
+            whole = whole_spec_folder(repo, root, scratch)
+            context = replace(context, whole_specs=whole if whole != root else None)
+        specs, warnings = _require_specs(context.spec_root) if verb.needs == "project" else (None, ())
         if verb.trains and specs is not None:
             _prepare_first_training(repo, specs)
         host = connection.connect_notifier(os.environ, in_job, wait)
@@ -300,6 +304,9 @@ def _require_root(start: Path, repo: Repository | None, verb: Verb) -> Path:
     if verb.needs == "repository":
         return require_repository(repo).root
     root = find_root(start)
+    if root is None and repo is not None:
+        if any(PROJECT_FILE in left_out_below(repo, folder) for folder in (start, *start.parents)):
+            raise left_out_problem([PROJECT_FILE], "and without it there is no project")
     if root is None or (repo is not None and not root.is_relative_to(repo.root.resolve())):
         raise UsageProblem.of(
             "project-not-found",

@@ -10,6 +10,7 @@ from mlops_ci.core.results.gate import CheckReport
 from mlops_ci.core.suggestions import suggest
 from mlops_ci.core.verbs import ALL_SURFACES, DATASETS_OPTION, Verb
 from mlops_ci.data.snapshot import take_snapshot
+from mlops_ci.evaluation.candidates.left_out import require_data_files
 from mlops_ci.repository.context import Project
 
 SPEC = Verb(
@@ -38,6 +39,7 @@ def check(project: Project, *, datasets: tuple[str, ...] = ()) -> Outcome[CheckR
     findings: list[Diagnostic] = []
     for name in dict.fromkeys(datasets) or known:
         context.progress(f"checking {name}")
+        require_data_files(project, known[name])
         try:
             record, found = take_snapshot(context.root, known[name], context.clock(), context.cache, project.reference)
         except Findings as error:

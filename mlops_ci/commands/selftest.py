@@ -25,6 +25,7 @@ from mlops_ci.registry import state
 from mlops_ci.registry.events import version_key
 from mlops_ci.repository.context import Context, Project
 from mlops_ci.repository.lookup import select_models
+from mlops_ci.repository.sparse import whole_spec_folder
 from mlops_ci.spec.load import find_root, load_specs
 
 SPEC = Verb(
@@ -78,7 +79,8 @@ def selftest(
 
 def _require_project(context: Context) -> Project:
     root = find_root(context.start_folder)
-    specs, diagnostics = load_specs(root) if root else (None, ())
+    whole = whole_spec_folder(context.repo, root, context.scratch) if root else None
+    specs, diagnostics = load_specs(whole) if whole else (None, ())
     if root is None or specs is None:
         raise UsageProblem(
             diagnostics
@@ -90,7 +92,7 @@ def _require_project(context: Context) -> Project:
                 ),
             )
         )
-    return Project(specs, replace(context, root=root))
+    return Project(specs, replace(context, root=root, whole_specs=whole))
 
 
 def _score_pair(project: Project, name: str) -> tuple[Candidate, own_holdout.ModelPair]:

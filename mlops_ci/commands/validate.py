@@ -35,7 +35,7 @@ def validate(context: Context) -> Outcome[ValidateReport]:
     In a repository, the names of its projects, models and datasets must be unique over all of its projects. Without a cache
     nothing is tried: each run would cost seconds.
     """
-    reading = read_all_specs(context.root)
+    reading = read_all_specs(context.spec_root)
     found = list(reading.diagnostics)
     if reading.specs is not None:
         found += unsatisfiable_policy_findings(context.root, reading.specs.project, context.clock())

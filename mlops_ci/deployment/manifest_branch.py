@@ -65,7 +65,7 @@ def ensure_spec_on_branch(
 ) -> None:
     """Raise Findings unless the branch has the same Deployment spec: only a reviewed spec may be deployed."""
     path = repository_path(project, repo, spec.path)
-    local = (project.context.root / spec.path).read_bytes()
+    local = (project.context.spec_root / spec.path).read_bytes()
     if repo.read_blob(f"{branch.tip}:{path}") != local:
         raise Findings.of(
             "spec-not-on-branch",

@@ -208,7 +208,7 @@ def effective_rules(
     """Return the base branch's rules for a model, or the model's own rules where the base has none."""
     mine = own_rules(project.context.root, project.specs.project.spec, model, dataset)
     spec_files = (project.specs.project.path, model.path, dataset.path)
-    if base is None or (not mine.evaluate.custom and base.has_same_files(spec_files, project.context.root)):
+    if base is None or (not mine.evaluate.custom and base.has_same_files(spec_files, project.context.spec_root)):
         return mine
     if base.has_invalid_specs:
         return replace(mine, base_problem=f"the specs of {base} are invalid")

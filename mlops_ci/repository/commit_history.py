@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from mlops_ci.repository.git_command import GitFolder, git_error
 from mlops_ci.repository.git_values import LogCommit, PathChange, parse_changes
@@ -26,11 +27,11 @@ class CommitHistory(GitFolder):
         commits = (LogCommit(oid.lstrip("\n"), tree, tuple(up.split()), text) for oid, tree, up, text in rows)
         return {commit.oid: commit for commit in commits}
 
-    def diff(self, base: str, head: str | None) -> tuple[PathChange, ...]:
+    def diff(self, base: str, head: str | None, index: Path | None = None) -> tuple[PathChange, ...]:
         """Return what has another content in one commit than in another, or (`head` None) than in the work tree.
 
         A file that moved is one that went and one that came. Of the work tree, what is not committed counts, and what git
-        does not track; what it ignores does not.
+        does not track; what it ignores does not. `index` stands for the repository's own index, which may hide edits.
         """
         flags = (
             "-z",
@@ -44,7 +45,8 @@ class CommitHistory(GitFolder):
         if head is not None:
             return tuple(parse_changes(self.run("diff-tree", "-r", *flags, base, head).out))
         own = ("-c", "diff.autoRefreshIndex=true", "-c", "diff.relative=false", "-c", "diff.orderFile=/dev/null")
-        tracked = self.run(*own, "diff", *flags, base, "--").out
+        env = {"GIT_INDEX_FILE": str(index)} if index is not None else None
+        tracked = self.run(*own, "diff", *flags, base, "--", env=env).out
         others = self.run("ls-files", "-z", "--others", "--exclude-standard").out
         new = (PathChange(os.fsdecode(path), "added") for path in others.split(b"\0") if path)
         return (*parse_changes(tracked), *new)

@@ -52,6 +52,12 @@ class Context(Workspace):
     # what the git host says of this repository: is given a path below it, such as `/rulesets`, and answers with decoded JSON of
     # all pages; raises HostProblem. None where there is no token
     github: Callable[[str], Any] | None = None
+    whole_specs: Path | None = None  # a copy of the specs and their code, where the work tree leaves some of them out
+
+    @property
+    def spec_root(self) -> Path:
+        """The folder in which every spec is, and the code that specs name: `root`, unless the work tree leaves some out."""
+        return self.whole_specs or self.root
 
     @property
     def base_branch(self) -> str | None:

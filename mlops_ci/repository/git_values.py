@@ -56,6 +56,13 @@ class LogCommit(NamedTuple):
     message: str
 
 
+class IndexEntry(NamedTuple):
+    """A path of the index: its mode (100644, 120000, ...), and the object that it names."""
+
+    mode: str
+    oid: str
+
+
 @dataclass(frozen=True)
 class Person:
     """Who a commit or tag is by."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from mlops_ci.repository.git_values import zero_oid
+from mlops_ci.repository.git_values import IndexEntry, zero_oid
 from mlops_ci.repository.object_reader import ObjectReader
 
 
@@ -27,7 +28,42 @@ class WorkTree(ObjectReader):
         stdin = "".join(f"{path}\n" for path in plain).encode()
         hashes = self.run("hash-object", "--stdin-paths", stdin=stdin).text.split() if plain else []
         same = {path for path, oid in zip(plain, hashes, strict=True) if held[path][2] == oid}
+        left_out = self.left_out_files() if len(plain) < len(paths) else {}
+        same |= {path for path in held if path in left_out and held[path][2] == left_out[path].oid}
         return tuple(path for path in paths if path not in same)
+
+    def left_out_files(self) -> dict[str, IndexEntry]:
+        """Return the files that the work tree leaves out on purpose, by path: a sparse checkout, or bits of the index, say so."""
+        if self.bare:
+            return {}
+        entries = self.recall("index flags", self._read_index_flags)
+        return {path: one for tag, path, one in entries if tag in "Sh" and not os.path.lexists(self.root / path)}
+
+    def _read_index_flags(self) -> tuple[tuple[str, str, IndexEntry], ...]:
+        """Return each path whose index entry says not to look at the work tree: S (skip-worktree), or h (assume-unchanged)."""
+        listing = self.run("ls-files", "-z", "-v", "--stage").out
+        entries = (entry.split(b"\t", 1) for entry in listing.split(b"\0") if entry[:1] in b"Shs" and entry)
+        return tuple(
+            ("h" if fields[0] == b"h" else "S", os.fsdecode(path), IndexEntry(fields[1].decode(), fields[2].decode()))
+            for meta, path in entries
+            if (fields := meta.split())
+        )
+
+    def index_without_flags(self, folder: Path) -> Path | None:
+        """Write a copy of the index into a folder, in which no file that is in the work tree has a bit that hides its edits.
+
+        Returns None where no such file has one: the repository's own index will do.
+        """
+        entries = () if self.bare else self.recall("index flags", self._read_index_flags)
+        flagged = [path for _, path, _ in entries if os.path.lexists(self.root / path)]
+        if not flagged:
+            return None
+        index = folder / "index"
+        shutil.copyfile(self.git_dir / "index", index)
+        stdin = b"".join(os.fsencode(path) + b"\0" for path in flagged)
+        for bit in ("--no-skip-worktree", "--no-assume-unchanged"):
+            self.run("update-index", bit, "-z", "--stdin", stdin=stdin, env={"GIT_INDEX_FILE": str(index)})
+        return index
 
     def tracked_file_modes(self) -> dict[str, str]:
         """Return every path of the index, with its mode; bytes that are no UTF-8 are surrogates in it."""

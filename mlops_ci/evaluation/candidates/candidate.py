@@ -24,6 +24,7 @@ from mlops_ci.evaluation.base_branch_rules import (
     rule_change_warnings,
 )
 from mlops_ci.evaluation.candidates.columns import columns_to_learn, missing_column_findings, training_column_findings
+from mlops_ci.evaluation.candidates.left_out import require_code_files, require_data_files
 from mlops_ci.evaluation.candidates.opponents import Opponents
 from mlops_ci.repository.context import Project
 from mlops_ci.spec.defaults import default_requirements
@@ -172,6 +173,8 @@ def read_data(project: Project, model: str) -> tuple[DatasetSnapshot, tuple[Diag
     """Return the snapshot of a model's dataset, and the findings of its checks; raises Findings when it cannot be read."""
     context = project.context
     dataset = project.specs.datasets[project.specs.models[model].spec.dataset]
+    require_data_files(project, dataset)
+    require_code_files(project, project.specs.models[model])
     return take_snapshot(context.root, dataset, context.clock(), context.cache, project.reference)
 
 

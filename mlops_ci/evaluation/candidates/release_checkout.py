@@ -86,7 +86,9 @@ def checkout_release(project: Project, repo: Repository, release: Release) -> Re
             f"the specs of {name} in commit {release.commit[:10]} cannot be used: {reason}{lost}",
             help=f"mlops-ci {release.made_by.toolkit} made this release: try that version",
         )
-    context = replace(context, root=root, start_folder=root, cache=None)  # read everything anew, without the cache
+    context = replace(
+        context, root=root, start_folder=root, cache=None, whole_specs=None
+    )  # read everything anew, without the cache
     prefix = "" if inside == PurePosixPath() else f"{inside}/"
     return ReleaseCheckout(
         Project(specs, context), tuple(path.removeprefix(prefix) for path in missing if path.startswith(prefix))

@@ -61,7 +61,8 @@ class ImpactAnalysis:
         self._top, self._root = repo.root.resolve(), project.context.root.resolve()
         folder = self._root.relative_to(self._top).as_posix()
         self._folder = "" if folder == "." else folder
-        self._links = SymlinkResolver(self._top)
+        self._left_out = repo.left_out_files()
+        self._links = SymlinkResolver(self._top, self._left_out_links())
         self._changes = {change.path: change for change in changed}
         self._paths = sorted(self._changes)
         self._whole = [change for change in changed if change.is_link_or_submodule]
@@ -105,7 +106,7 @@ class ImpactAnalysis:
             then = find_toolkit_versions(_decode_text(self._previous_contents([change])[0])) or (
                 elsewhere if path in workflows else frozenset()
             )
-            now = find_toolkit_versions(_decode_text(_read_content(self._top / path)))
+            now = find_toolkit_versions(_decode_text(self._current_content(path)))
             if now - then:
                 yield f"{self._describe_change(path)}; it now requires mlops-ci {', '.join(sorted(now - then))}"
 
@@ -234,7 +235,11 @@ class ImpactAnalysis:
     def _changed_code_paths(self, entrypoint: str) -> Sequence[str]:
         file = entrypoint.partition(":")[0]
         if file not in self._changed_code_by_file:
-            places = {place.relative_to(self._top).as_posix() for place in possible_code_paths(self._root, entrypoint)}
+            home = self._project.context.spec_root.resolve()
+            places = {
+                self._repository_path(place.relative_to(home).as_posix())
+                for place in possible_code_paths(home, entrypoint)
+            }
             places.add(self._repository_path(file))
             every = {real for place in places for real in self._links.affecting_paths(place)}
             hit = every & self._changes.keys()
@@ -291,6 +296,17 @@ class ImpactAnalysis:
         inside = self._project_path(path)
         shown = posixpath.relpath(path, self._folder or ".") if inside is None else inside
         return f"{_printable_path(shown)} {_CHANGE_PHRASES[self._changes[path].how]}"
+
+    def _current_content(self, path: str) -> bytes | None:
+        """Return a file's content now: as it is in the work tree, or as the index has it where that leaves the file out."""
+        left_out = self._left_out.get(path)
+        return _read_content(self._top / path) if left_out is None else self._read_blobs([left_out.oid])[0]
+
+    def _left_out_links(self) -> Mapping[str, str]:
+        """Return the symbolic links that the work tree leaves out, with what they lead to."""
+        links = {path: one.oid for path, one in self._left_out.items() if one.mode == "120000"}
+        targets = self._read_blobs(list(links.values()))
+        return {path: os.fsdecode(target) for path, target in zip(links, targets, strict=True) if target is not None}
 
     def _previous_contents(self, changed: Sequence[PathChange]) -> list[bytes | None]:
         """Return each path's content before the change; None when there was no file, or when it was too large to read."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from mlops_ci.core.ci_job import CiJob
 from mlops_ci.core.errors import EnvironmentProblem
+from mlops_ci.core.leftovers import scratch_folder
 from mlops_ci.evaluation.base_branch_rules import find_base
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.git import Repository
@@ -63,7 +64,10 @@ def find_change_start(project: Project, repo: Repository, ref: str | None = None
 
 def changes(repo: Repository, start: str, job: CiJob | None) -> tuple[PathChange, ...]:
     """Return the paths that have changed since the commit `start`: up to HEAD in CI, else up to the work tree."""
-    return repo.diff(start, repo.head() if job else None)
+    if job:
+        return repo.diff(start, repo.head())
+    with scratch_folder("index") as scratch:
+        return repo.diff(start, None, repo.index_without_flags(scratch))
 
 
 def _start_from_base(project: Project, repo: Repository, head: str) -> ChangeStart | str:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 
 _MAX_LINKS = 40  # links on one path, as in Linux
 
 
 class SymlinkResolver:
-    """Follows paths below the folder `top`, whose own path must have no links; reads each folder's links once."""
+    """Follows paths below the folder `top`, whose own path must have no links; reads each folder's links once.
 
-    def __init__(self, top: Path) -> None:
-        self._top, self._above = top, f"{top}/"
+    `left_out` are links that the work tree leaves out, with what they lead to.
+    """
+
+    def __init__(self, top: Path, left_out: Mapping[str, str] = MappingProxyType({})) -> None:
+        self._top, self._above, self._left_out = top, f"{top}/", left_out
         self._folders: dict[str, tuple[frozenset[str], str | None]] = {"": (frozenset(), "")}
 
     def follow(self, path: str) -> tuple[frozenset[str], str | None]:
@@ -50,8 +55,9 @@ class SymlinkResolver:
                 done.pop()
                 continue
             here = "/".join([*done, part])
+            target = self._left_out.get(here, "")
             try:
-                target = os.readlink(f"{self._above}{here}")  # noqa: PTH115 - creating a Path takes longer than reading the link
+                target = target or os.readlink(f"{self._above}{here}")  # noqa: PTH115 - creating a Path takes longer than reading the link
             except (OSError, ValueError):  # not a link, or no such file
                 done.append(part)
                 continue
