@@ -304,9 +304,9 @@ def _require_root(start: Path, repo: Repository | None, verb: Verb) -> Path:
     if verb.needs == "repository":
         return require_repository(repo).root
     root = find_root(start)
-    if root is None and repo is not None:
-        if any(PROJECT_FILE in left_out_below(repo, folder) for folder in (start, *start.parents)):
-            raise left_out_problem([PROJECT_FILE], "and without it there is no project")
+    above = (start, *start.parents) if root is None and repo is not None else ()
+    if repo is not None and any(PROJECT_FILE in left_out_below(repo, folder) for folder in above):
+        raise left_out_problem([PROJECT_FILE], "and without it there is no project")
     if root is None or (repo is not None and not root.is_relative_to(repo.root.resolve())):
         raise UsageProblem.of(
             "project-not-found",

@@ -76,7 +76,7 @@ def sign_tag(
     Raises EnvironmentProblem `signing-failed`, and `signer-not-allowed` for a key that is not among the signers.
     """
     with scratch_folder("signing") as folder:
-        scratch = _create_scratch_repository(repo, folder)
+        scratch = _create_scratch_repository(repo, folder, len(target))
         stamp = {"NAME": person.name, "EMAIL": person.email, "DATE": f"@{seconds} +0000"}
         # asked of the repository: what a configuration says of its place would not hold in another
         own = [
@@ -132,12 +132,21 @@ def _agent_variables(repo: Repository) -> dict[str, str]:
     return {"SSH_AUTH_SOCK": repo.credentials.agent_socket} if repo.credentials.agent_socket else {}
 
 
-def _create_scratch_repository(repo: Repository, folder: Path) -> Repository:
-    """Make a bare repository that has the other's objects, in an empty folder; what it is made of stays in it."""
+_CONFIGURATIONS = {
+    40: "[core]\n\tbare = true\n",
+    64: "[core]\n\tbare = true\n\trepositoryFormatVersion = 1\n[extensions]\n\tobjectFormat = sha256\n",
+}
+
+
+def _create_scratch_repository(repo: Repository, folder: Path, digits: int) -> Repository:
+    """Make a bare repository that has the other's objects, in an empty folder; what it is made of stays in it.
+
+    `digits` are those of the other's object ids: 40, or 64 with SHA-256.
+    """
     for name in ("refs", "objects/info"):
         (folder / name).mkdir(parents=True)
     (folder / "HEAD").write_text("ref: refs/heads/main\n")
-    (folder / "config").write_text("[core]\n\tbare = true\n")
+    (folder / "config").write_text(_CONFIGURATIONS[digits])
     (folder / "objects" / "info" / "alternates").write_bytes(os.fsencode(repo.common_dir / "objects") + b"\n")
     return Repository(repo.root, folder, folder, bare=True)  # paths of keys may count from where the user is
 
