@@ -10,7 +10,7 @@ from pathlib import Path
 from mlops_ci.core.errors import EnvironmentProblem
 from mlops_ci.repository.commit_history import CommitHistory
 from mlops_ci.repository.git_command import Credentials, Memory, git_error, run_git
-from mlops_ci.repository.git_values import Person
+from mlops_ci.repository.git_values import ObjectFormat, Person
 from mlops_ci.repository.object_writer import ObjectWriter
 from mlops_ci.repository.remotes import REGISTRY_REFSPECS, Remotes
 from mlops_ci.repository.work_tree import WorkTree
@@ -70,9 +70,10 @@ def require_identity(person: Person | None) -> Person:
     return person
 
 
-def create_repository(root: Path) -> Repository:
-    """Make a repository with the branch `main` and return it."""
-    answer = run_git(root, ("init", "--quiet", "--initial-branch=main"), b"", {})
+def create_repository(root: Path, object_format: ObjectFormat | None = None) -> Repository:
+    """Make a repository with the branch `main` and return it; its objects have the user's format if none is given."""
+    flags = (f"--object-format={object_format}",) if object_format else ()
+    answer = run_git(root, ("init", "--quiet", "--initial-branch=main", *flags), b"", {})
     made = find_repository(root) if answer.status == 0 else None
     if made is None:
         raise git_error(("init",), answer)

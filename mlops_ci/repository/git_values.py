@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 
 ZERO_OID = "0" * 40  # "no object" in a RefUpdate: git itself is never given it, because ids may have 64 digits
 _SHA256_DIGITS = 64
+ObjectFormat = Literal["sha1", "sha256"]
 
 
 @dataclass(frozen=True)

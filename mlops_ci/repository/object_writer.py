@@ -8,12 +8,26 @@ from pathlib import Path
 
 from mlops_ci.core.leftovers import scratch_folder
 from mlops_ci.repository.git_command import git_error
-from mlops_ci.repository.git_values import Person, zero_oid
+from mlops_ci.repository.git_values import ObjectFormat, Person, zero_oid
 from mlops_ci.repository.object_reader import ObjectReader
 
+_BUNDLE_HEAD_BYTES = 4096  # capabilities are the first lines of a bundle
 _OWN_FAULT = re.compile(
     r"No space left|Permission denied|Read-only file system|Input/output error|unable to (write|create)"
 )
+
+
+def bundle_object_format(file: Path) -> ObjectFormat:
+    """Return the format of the objects in a bundle, as its header says; SHA-1 for a file that is none or cannot be read.
+
+    Only a repository of the same format can take them. Source: gitformat-bundle(5).
+    """
+    try:
+        with file.open("rb") as stream:
+            head = stream.read(_BUNDLE_HEAD_BYTES).partition(b"\n\n")[0]
+    except OSError:
+        return "sha1"
+    return "sha256" if b"@object-format=sha256" in head.split(b"\n") else "sha1"
 
 
 class ObjectWriter(ObjectReader):

@@ -17,6 +17,7 @@ from mlops_ci.evaluation.external_runs import COSTS_SUFFIX, PREDICTIONS_SUFFIX
 from mlops_ci.registry import run_store, run_transfer
 from mlops_ci.repository import git
 from mlops_ci.repository.context import Context
+from mlops_ci.repository.object_writer import bundle_object_format
 from mlops_ci.training.inference.cost import measure_costs
 from mlops_ci.training.inference.scoring import predict_to_file
 
@@ -42,8 +43,9 @@ def predict(context: Context, *, run: str, features: str, out: str) -> Outcome[P
     Raises UsageProblem when a file is missing, and Findings when the model cannot be used or fails.
     """
     (context.scratch / "arrived").mkdir()
-    repo = git.create_repository(context.scratch / "arrived")
-    (stored, *more) = run_transfer.read_bundle(repo, context.start_folder / run)
+    bundle = context.start_folder / run
+    repo = git.create_repository(context.scratch / "arrived", bundle_object_format(bundle))
+    (stored, *more) = run_transfer.read_bundle(repo, bundle)
     if more:
         raise Findings.of(
             "bundle-invalid", f"{run} contains runs of several models", help="train one model in each job"

@@ -61,39 +61,43 @@ def become(consumer: Consumer, keys: Keys, name: str) -> None:
     consumer.git("config", "user.email", f"{name}@example.org")
 
 
-def test_each_verb_works_in_a_repository_of_sha256_objects(world: Consumer, keys: Keys, tmp_path: Path) -> None:
+def test_each_verb_works_in_a_repository_of_sha256_objects(
+    world: Consumer, keys: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     used: set[str] = set()
     said: list[str] = []
 
-    def run(command: str, *args: str, code: int = 0) -> str:
+    def run(command: str, *args: str, code: int | None = 0) -> str:
         used.add(command)
         done = world.run(*command.split(), *args)
         said.append(done.stdout + done.stderr)
-        assert done.returncode == code, done.stdout + done.stderr
+        assert done.returncode in ((0, 1) if code is None else (code,)), done.stdout + done.stderr
         return done.stdout
 
     def push(message: str) -> None:
-        world.git("pull", "--quiet", "--rebase", "--autostash") if message != "start" else None
         world.commit(message)
         world.git("push", "--quiet", "--set-upstream", "origin", "main")
 
     files = tmp_path / "files"
+    files.mkdir()
     run("init", ".", "--template", "minimal")
     policy = "spec:\n  signing: {format: ssh, allowedSigners: signers}\n  policy: {approvals: {prod: 1}}\n"
     edit(world, "mlops.yaml", "spec:\n", policy)
     (world.root / "signers").write_text(keys.signers.read_text())
     push("start")
-    for command in ("validate", "check", "plugins", "ci affected", "gate", "release", "compare"):
+    for command in ("validate", "signers", "check", "plugins", "ci affected", "gate", "release", "compare"):
         run(command)
-    run("train", "--no-store") if False else run("train")
+    run("train")
     run("deploy", "diagnosis", "--env", "staging")
     run("fetch", "diagnosis", str(files / "model"))
     run("predict", "diagnosis", "data/patients.csv", "--out", str(files / "predictions.csv"))
     run("reproduce", "diagnosis@v1.0.0")
     become(world, keys, "bob")
     run("approve", "diagnosis@1.0.0", "--env", "prod")
+    become(world, keys, "carol")
     run("deploy", "diagnosis", "--env", "prod")
 
+    world.git("pull", "--quiet")
     (world.root / "models" / "mine.py").write_text(CODE)
     spec = (world.root / "models/diagnosis.yaml").read_text()
     assert "estimator: sklearn.linear_model.LogisticRegression\n    params: {max_iter: 1000}\n" in spec
@@ -105,23 +109,25 @@ def test_each_verb_works_in_a_repository_of_sha256_objects(world: Consumer, keys
     answer = run("gate", "--runs", str(files), "--out", str(tmp_path / "judged"), "--format", "json")
     (tmp_path / "judged.json").write_text(answer)
     run("ci keep", str(tmp_path / "judged"), "--digest", hashlib.sha256((tmp_path / "judged").read_bytes()).hexdigest())
-    run("ci report", str(tmp_path / "judged.json"))
+    with monkeypatch.context() as job:
+        for name, value in {"ACTIONS": "true", "REPOSITORY": "acme/ml", "SHA": world.git("rev-parse", "HEAD")}.items():
+            job.setenv(f"GITHUB_{name}", value)
+        run("ci report", str(tmp_path / "judged.json"))
 
     world.git("pull", "--quiet")
     edit(world, "models/diagnosis.yaml", "seed: 7", "seed: 8")
     push("Another seed")
     run("gate")
     run("release")
-    run("diff", "diagnosis@v1.0.0", "v1.1.0") if "v1.1.0" in world.git("tag") else run("diff", "diagnosis@v1.0.0", "v2.0.0")
+    run("diff", "diagnosis@v1.0.0", world.git("tag", "--list", "diagnosis@*").split()[-1].partition("@")[2])
     run("deploy", "diagnosis", "--env", "staging")
     run("rollback", "diagnosis", "--env", "staging", "--reason", "worse")
     run("retire", "diagnosis", "--env", "staging", "--reason", "done")
     run("gc", "--dry-run")
     for command in ("show", "history", "audit"):
         run(command)
-    used.add("doctor")
-    said.append(world.run("doctor").stdout)
-    run("selftest", "--trials", "1", "--jobs", "1", code=world.run("selftest", "--trials", "1", "--jobs", "1").returncode)
+    run("doctor", code=None)  # GitHub enforces nothing here
+    run("selftest", "--trials", "1", "--jobs", "1", code=None)  # one trial shows nothing
     assert used == set(COMMANDS)
     assert not [line for line in said if SECRET in line], "an address of this machine alone was printed"
     manifests = world.git("show", "origin/main:deploy/prod/diagnosis/release.yaml")
