@@ -300,7 +300,7 @@ def said(consumer: Consumer, *commands: str) -> dict[str, str]:
     return found
 
 
-VERBS = ("deploy diagnosis --env prod --dry-run", "ci affected", "show", "history", "audit")
+VERBS = ("deploy diagnosis --env prod --dry-run", "ci affected", "show", "audit")
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 from mlops_ci.cli.main import run_command_line
 from tests.support.git_calls import git_in
 
-# measured: 27 and 31; what arrived of a push is asked once more. Each further model of a command adds its own lookups and writes
+# measured: 28 and 32; what arrived of a push is asked once more. Each further model of a command adds its own lookups and writes
 MOST = {"gate": 28, "release": 32}
 
 
