@@ -125,8 +125,9 @@ def relax(consumer: Consumer, path: str = MODEL) -> None:
 
 
 def test_who_moves_the_project_takes_no_rules_along(gated: Consumer) -> None:
-    """Given a change that moves everything to another folder, then the same project's rules on main count."""
+    """Given a change that moves everything to another folder and says so, then the same project's rules on main count."""
     gated.ok("release")
+    edit(gated, "mlops.yaml", "spec:\n", "spec:\n  formerly: [{name: clone, path: .}]\n")
     (gated.root / "ml").mkdir()
     gated.git("mv", "data", "deploy", "models", "mlops.yaml", "ml/")
     relax(gated, f"ml/{MODEL}")
