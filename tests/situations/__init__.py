@@ -15,7 +15,7 @@ To add a situation, write a function that brings it about and a row:
         shallow_clone,
         Said("show", 0, "registry-incomplete", "git fetch"),   # the command line, the exit code, the id of what is said first
         Said("deploy diagnosis --env prod", 0),                # nothing is said
-        then=published_whole,                                  # optional: what must hold afterwards
+        then=require_whole,                                    # optional: what must hold afterwards
     )
 
 The commands of a situation run one after the other in the same place. `diagnosis@v1.0.0` runs in staging there, prod is empty,
