@@ -61,6 +61,7 @@ def become(consumer: Consumer, keys: Keys, name: str) -> None:
     consumer.git("config", "user.email", f"{name}@example.org")
 
 
+@pytest.mark.slow
 def test_each_verb_works_in_a_repository_of_sha256_objects(
     world: Consumer, keys: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
