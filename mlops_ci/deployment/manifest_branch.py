@@ -17,6 +17,8 @@ from mlops_ci.repository.git import Repository
 from mlops_ci.spec.load import LocatedSpec
 from mlops_ci.spec.spec_types import DeploymentSpec
 
+REQUEST_PREFIX = "mlops-ci/"  # of the branches of pull requests
+
 
 @dataclass(frozen=True)
 class ManifestBranch:
@@ -105,7 +107,7 @@ def plan_pull_request(
     _ensure_folder_free(repo, folder)
     branch = folder.branch
     prefix = f"refs/remotes/{branch.remote}/" if branch.remote else "refs/heads/"
-    name_prefix = f"mlops-ci/{topic}-"
+    name_prefix = f"{REQUEST_PREFIX}{topic}-"
     taken = [ref.name.removeprefix(prefix) for ref in repo.refs(f"{prefix}{name_prefix}*")]
     for existing in taken:
         if not repo.contains_commit(branch.tip, f"{prefix}{existing}") and _has_same_files(

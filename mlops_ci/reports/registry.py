@@ -44,6 +44,8 @@ def show_lines(report: ShowReport) -> Iterator[str]:
         from mlops_ci.reports.queries import running_lines
 
         yield from running_lines(report)
+    for one in report.pending:
+        yield f"\npending: {one.title} ({f'#{one.number}, {one.url}' if one.number else f'branch {one.branch}'})"
     yield from _other_lines(report.others)
 
 

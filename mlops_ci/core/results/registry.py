@@ -45,6 +45,18 @@ class ModelRow(NamedTuple):
     project: OwnerRow | None = None
 
 
+class PendingRequest(NamedTuple):
+    """A pull request, or a branch for one, that changes manifests and waits for its merge.
+
+    `number` and `url` are known only where the git host was asked; else it may have been closed, or merged as another commit.
+    """
+
+    title: str
+    branch: str
+    number: int | None = None
+    url: str | None = None
+
+
 class ShowReport(NamedTuple):
     """The registry now, or as it was `at` a time; `running` is what runs where, where one model was asked for.
 
@@ -56,6 +68,7 @@ class ShowReport(NamedTuple):
     running: tuple[RunningVersion, ...] = ()
     at: str | None = None
     others: tuple[OwnerRow, ...] = ()
+    pending: tuple[PendingRequest, ...] = ()
 
 
 class EventRow(NamedTuple):

@@ -127,6 +127,15 @@ def test_manifests_that_travel_by_pull_request_ask_for_it(gated: Consumer, monke
         assert not host.violations
         (pull,) = host.state.pulls
         assert pull["title"] == "Deploy diagnosis v1.0.0 in staging"
+        shown = gated.answer("show", "--pending")
+        assert shown["record"]["pending"] == [
+            {"title": pull["title"], "branch": "mlops-ci/staging-diagnosis-1", "number": 1, "url": pull["html_url"]}
+        ]
+        monkeypatch.delenv("GITHUB_TOKEN")
+        shown = gated.answer("show", "--pending")
+        assert shown["record"]["pending"] == [{"title": pull["title"], "branch": "mlops-ci/staging-diagnosis-1"}]
+        assert [one["id"] for one in shown["diagnostics"]] == ["pending-not-asked"]
+        assert gated.answer("show")["record"]["pending"] == []
         assert [run["ref"] for run in host.state.runs] == ["mlops-ci/staging-diagnosis-1"], "once, with the branch"
         assert pull["body"].startswith(
             "fixes `#1`, says `@everyone`\n\nAfter the merge, this command writes the assignment:\n\n"
