@@ -30,6 +30,7 @@ from mlops_ci.repository.default_branch import remembered_head_notes
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.git_values import Person
 from mlops_ci.repository.lookup import require_repository
+from mlops_ci.repository.repository_name import find_repository_name
 from mlops_ci.repository.sparse import left_out_below, left_out_problem, whole_spec_folder
 from mlops_ci.spec.load import PROJECT_FILE, Specs, find_outer_project, find_root, load_specs
 
@@ -219,7 +220,10 @@ def open_session(verb: Verb, chdir: str, wait: Callable[[float], None], *, quiet
             scratch=scratch,
             cache=_cache_folder(repo),
             clock=lambda: datetime.now(UTC),
-            provenance=read_provenance(os.environ, who, __version__),
+            provenance=replace(
+                read_provenance(os.environ, who, __version__),
+                repository=_find_repository_name(repo) if verb.writes else None,
+            ),
             offline=False,
             progress=progress,
             person=who,
@@ -250,6 +254,15 @@ def _prepare_first_training(repo: Repository | None, specs: Specs) -> None:
         return
     for model in specs.models.values():
         prepare_worker(model.spec.train.estimator, model.spec.train.entrypoint)
+
+
+def _find_repository_name(repo: Repository | None) -> str | None:
+    try:
+        return find_repository_name(repo)
+    except (
+        EnvironmentProblem
+    ):  # several remotes without a default; the verb raises this error where it needs the remote
+        return None
 
 
 def _find_host_repository(repo: Repository | None) -> CiJob | None:

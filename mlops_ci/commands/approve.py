@@ -24,8 +24,8 @@ from mlops_ci.governance.approvals import (
     read_approvals,
 )
 from mlops_ci.governance.policy import load_policy
+from mlops_ci.governance.verified_registry import verify_project
 from mlops_ci.registry.lookup import require_model, require_release, require_release_record
-from mlops_ci.registry.state import read_registry
 from mlops_ci.registry.statement import encode_approval
 from mlops_ci.registry.tag_message import format_tag_message
 from mlops_ci.repository.context import Project
@@ -59,8 +59,10 @@ def approve(project: Project, *, model: str, env: str, reason: str | None = None
             "version-missing", "an approval needs a version", help=f"mlops-ci approve {name}@VERSION --env {env}"
         )
     environment = require_environment(project, env)
-    registry = read_registry(repo, project.identity)
-    state = require_model(project, registry, name)
+    verified = verify_project(project, name)
+    state = require_model(project, verified.state, name)
+    verified.require_signing(name)
+    verified.require_verified(name)
     release = require_release(state, version)
     record = require_release_record(release)
     branch = require_manifest_branch(project, repo)

@@ -9,6 +9,7 @@ from mlops_ci.core.diagnostics import Diagnostic, Location
 from mlops_ci.core.errors import EnvironmentProblem
 from mlops_ci.core.plan import Outcome
 from mlops_ci.core.results.queries import AuditedLedger, AuditedModel, AuditReport
+from mlops_ci.core.signers import Signing
 from mlops_ci.core.verbs import ALL_SURFACES, FETCH_PERMISSION, Option, Verb
 from mlops_ci.governance.audit import (
     approvals,
@@ -18,15 +19,20 @@ from mlops_ci.governance.audit import (
     log,
     manifests,
     numbering,
+    objects,
     policy_drift,
     releases,
-    signatures,
+    set_asides,
     sources,
     truncation,
 )
 from mlops_ci.governance.audit.inventory import ModelInventory
 from mlops_ci.governance.audit.owners import group_by_owner
 from mlops_ci.governance.audit.unfetched import require_fetched
+from mlops_ci.governance.event_evidence import EventEvidence, PolicyBranch, gather_evidence
+from mlops_ci.governance.event_faults import EventFault, find_faults
+from mlops_ci.governance.policy import BranchPolicy
+from mlops_ci.governance.verified_registry import branch_tips, verified_state
 from mlops_ci.registry.state import RegistryState
 from mlops_ci.repository.branch_specs import BranchTip, ProjectAtTip, find_branch_tip, find_local_tip, read_projects
 from mlops_ci.repository.context import Context
@@ -34,7 +40,7 @@ from mlops_ci.repository.default_branch import find_remote_head, headless_remote
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.lookup import require_repository
 from mlops_ci.repository.remote_head import RemoteHead, remembered_remote_head
-from mlops_ci.repository.signing import TagSignature
+from mlops_ci.repository.repository_name import find_repository_name
 from mlops_ci.spec.load import PROJECT_FILE
 
 SPEC = Verb(
@@ -88,7 +94,19 @@ def audit(
     head = _remote_head(context, repo) if branch is None else None
     tip = _find_tip(repo, branch, head)
     projects, found = _find_projects(repo, tip, helds, context)
-    findings: FindingsByModel = {held.model: [] for held in helds}
+    owners = group_by_owner(projects, helds)
+    evidence = {
+        project: _gather_evidence(repo, mine, project, _manifest_branch(repo, tip, project))
+        for project, mine in owners.models.items()
+    }
+    faults = {
+        held.model: find_faults(held.state, evidence[project])
+        for project, mine in owners.models.items()
+        for held in mine
+    }
+    helds = tuple(replace(held, state=verified_state(held.state, faults.get(held.model, ()))) for held in helds)
+    owners = group_by_owner(projects, helds)  # with the states that verify
+    findings: FindingsByModel = {held.model: [*_fault_findings(faults.get(held.model, ()))] for held in helds}
     verified = releases.verify_runs(repo, helds)
     _add_findings(findings, verified.breaks)
     _add_findings(findings, sources.breaks(repo, helds, verified.snapshots))
@@ -96,12 +114,9 @@ def audit(
         ledgers.read_ledgers(repo) if model is None else ledgers.ledgers_of_models(ledgers.read_ledgers(repo), helds)
     )
     counted = approved = 0
-    signed: dict[str, TagSignature] = {}
-    owners = group_by_owner(projects, helds)
     _add_findings(findings, owners.findings)
     for project, mine in owners.models.items():
-        signed |= signatures.check_event_signatures(repo, mine, project)
-        consents, count = approvals.breaks(repo, mine, project, signed)
+        consents, count = approvals.breaks(repo, mine, project, evidence[project].signatures)
         _add_findings(findings, consents)
         approved += count
         if (manifest_tip := _manifest_branch(repo, tip, project)) is not None:
@@ -109,9 +124,13 @@ def audit(
             _add_findings(findings, breaks)
             counted += count
         for held in mine:
-            _add_findings(findings, {held.model: _project_findings(held, project, signed)})
+            spec = project.specs.models.get(held.model)
+            _add_findings(findings, {held.model: policy_drift.breaks(held, spec) if spec else ()})
+    damaged = objects.breaks(repo, helds, asked.values())
+    _add_findings(findings, {held.model: damaged.get(held.model, ()) for held in helds})
+    signed = [oid for one in evidence.values() for oid in one.signatures]
     for held in helds:
-        strict = any(event.oid in signed for event in held.state.events)
+        strict = not {event.oid for event in held.state.events}.isdisjoint(signed)
         _add_findings(
             findings,
             {
@@ -124,11 +143,12 @@ def audit(
                 )
             },
         )
+        findings[held.model] = [*set_asides.breaks(held), *set_asides.soften(held, findings[held.model])]
     places = {held.model: project for project, mine in owners.models.items() for held in mine}
     first = projects[0] if projects else None
     named = {name: items for name, items in findings.items() if model in (None, name)}
     located = [_locate(item, name, places.get(name, first)) for name, items in named.items() for item in items]
-    of_ledgers = [item for ledger in asked.values() for item in ledgers.breaks(ledger, projects)]
+    of_ledgers = [item for ledger in asked.values() for item in ledgers.breaks(ledger, projects)] + damaged[""]
     located += [item if item.location else _locate(item, "", first) for item in of_ledgers]
     report = AuditReport(
         branch=tip.name if tip else None,
@@ -208,13 +228,24 @@ def _find_projects(
     )
 
 
-def _project_findings(
-    held: ModelInventory, project: ProjectAtTip, signed: Mapping[str, TagSignature]
-) -> tuple[Diagnostic, ...]:
-    signing = project.specs.project.spec.signing
-    unsigned = signatures.breaks(held, signed, signing) if signing else ()
-    spec = project.specs.models.get(held.model)
-    return (*unsigned, *(policy_drift.breaks(held, spec) if spec else ()))
+def _gather_evidence(
+    repo: Repository, helds: Iterable[ModelInventory], project: ProjectAtTip, branch: BranchTip | None
+) -> EventEvidence:
+    """Return what the repository says about the events of a project's models, by the policy of the branch."""
+    spec = project.specs.project.spec
+    signing = None
+    if spec.signing is not None:
+        signers = (project.copy / spec.signing.allowed_signers).read_bytes()
+        signing = Signing(spec.signing.format, signers, spec.signing.required)
+    commit = branch.commit if branch is not None else None
+    policy = BranchPolicy(signing, spec.policy.approvals, spec.policy.trust, commit)
+    place = PolicyBranch(branch.name if branch is not None else "", policy, branch_tips(repo, commit))
+    return gather_evidence(repo, [held.state for held in helds], place, find_repository_name(repo))
+
+
+def _fault_findings(faults: Iterable[EventFault]) -> Iterable[Diagnostic]:
+    """Return the findings about events that do not verify; what is wrong with a record is told by the audit of the chain."""
+    return (fault.finding() for fault in faults if fault.id != "audit-record-invalid")
 
 
 def _manifest_branch(repo: Repository, tip: BranchTip | None, project: ProjectAtTip) -> BranchTip | None:

@@ -8,8 +8,8 @@ from mlops_ci.core.verbs import ALL_SURFACES, BASE_OPTION, FETCH_PERMISSION, MOD
 from mlops_ci.evaluation.base_branch_rules import find_base
 from mlops_ci.evaluation.holdout.budget import plan_publish
 from mlops_ci.evaluation.pipeline import ModelOutcome, Pipeline, compare_model, verdict_exit_code
+from mlops_ci.governance.verified_registry import verify_project
 from mlops_ci.registry.run_store import store_target
-from mlops_ci.registry.state import read_registry
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.lookup import require_repository, select_models
 
@@ -34,19 +34,14 @@ def compare(project: Project, *, models: tuple[str, ...] = (), base: str | None 
     """
     repo = require_repository(project.context.repo)
     store = store_target(project.specs.project.spec)
-    pipeline = Pipeline(
-        project,
-        repo,
-        read_registry(repo, project.identity),
-        store,
-        project.context.trust,
-        base=find_base(project, base),
-    )
+    names = select_models(project, models)
+    verified = verify_project(project, *names)
+    pipeline = Pipeline(project, repo, verified.state, store, project.context.trust, base=find_base(project, base))
     outcomes: list[ModelOutcome] = []
-    for name in select_models(project, models):
+    for name in names:
         pending = [question for one in outcomes for question in one.questions]
         outcomes.append(compare_model(pipeline, name, pending))
-    found = tuple(dict.fromkeys(item for one in outcomes for item in one.findings))
+    found = tuple(dict.fromkeys((*verified.warnings(*names), *(item for one in outcomes for item in one.findings))))
     plan = plan_publish(
         project,
         Plan(tuple(write for one in outcomes for write in one.plan.writes)),

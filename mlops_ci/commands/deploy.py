@@ -19,9 +19,10 @@ from mlops_ci.core.verbs import (
 from mlops_ci.deployment.assignment import AssignmentTerms, plan_assignment
 from mlops_ci.deployment.promotion_order import earlier_environments
 from mlops_ci.governance.revocations import require_reason
+from mlops_ci.governance.verified_registry import verify_project
 from mlops_ci.registry.events import Event
 from mlops_ci.registry.lookup import require_model, require_release
-from mlops_ci.registry.state import ModelState, read_registry
+from mlops_ci.registry.state import ModelState
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.lookup import require_environment, require_repository
 from mlops_ci.spec.load import PROJECT_FILE, parse_project
@@ -66,13 +67,16 @@ def deploy(
 
     `force` also allows a version that was rolled back, or a deprecated model; `skip` names environments that the version need
     not have been in. Raises UsageProblem for an unknown environment or version, and for `force` or `skip` without a reason;
-    Findings when the version has not been in the previous environment, or was rolled back or revoked.
+    Findings when the version has not been in the previous environment, was rolled back or
+    revoked, or an event of the model does not verify.
     """
     require_reason(reason, force=force)
     name, _, version = model.partition("@")
     environment = require_environment(project, env)
-    registry = read_registry(project.context.repo, project.identity)
-    state = require_model(project, registry, name)
+    verified = verify_project(project, name)
+    state = require_model(project, verified.state, name)
+    verified.require_signing(name)
+    verified.require_verified(name)
     release = require_release(state, version or None)
     skipped = _pass_earlier_environments(project, state, release, environment, skip, reason)
     terms = AssignmentTerms(reason, force=force, skipped=skipped)

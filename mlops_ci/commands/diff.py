@@ -17,10 +17,11 @@ from mlops_ci.core.records.training_run import DatasetSnapshot, TrainingRun
 from mlops_ci.core.results.queries import DiffReport
 from mlops_ci.core.suggestions import find_nearest, suggest
 from mlops_ci.core.verbs import Option, Verb
+from mlops_ci.governance.query_registry import read_verified_registry
 from mlops_ci.registry import run_store
 from mlops_ci.registry.diff import ComparedRun, diff_runs
 from mlops_ci.registry.events import Event
-from mlops_ci.registry.state import ModelState, RegistryState, read_registry
+from mlops_ci.registry.state import ModelState, RegistryState
 from mlops_ci.repository.context import Context
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.lookup import require_repository
@@ -53,8 +54,11 @@ def diff(context: Context, *, a: str, b: str) -> Outcome[DiffReport]:
     EnvironmentProblem when the files of a version are missing.
     """
     repo = require_repository(context.repo)
-    registry = read_registry(repo, find_identity(repo, context.start_folder))
+    identity = find_identity(repo, context.start_folder)
     model = a.partition("@")[0]
+    registry, unverified = read_verified_registry(
+        repo, identity, *dict.fromkeys((model, b.partition("@")[0] if "@" in b else model))
+    )
     sides = [_find_side(repo, registry, *_parse_reference(text, model)) for text in (a, b)]
     unknown = tuple(
         Diagnostic(
@@ -66,7 +70,7 @@ def diff(context: Context, *, a: str, b: str) -> Outcome[DiffReport]:
         for side in sides
         if side.spec is None and all(one.release for one in sides)
     )
-    return Outcome(diff_runs(*sides), (*registry.gap_warnings, *unknown))
+    return Outcome(diff_runs(*sides), (*registry.gap_warnings, *unverified, *unknown))
 
 
 def _parse_reference(text: str, model: str) -> tuple[str, str]:

@@ -11,9 +11,9 @@ from mlops_ci.core.records.training_run import TrainingRun
 from mlops_ci.core.results.lifecycle import FetchReport
 from mlops_ci.core.verbs import ALL_SURFACES, FETCH_PERMISSION, MODEL_OPTION, Option, Verb
 from mlops_ci.governance.revocations import usage_warnings
+from mlops_ci.governance.verified_registry import verify_project
 from mlops_ci.registry import run_store
 from mlops_ci.registry.lookup import require_model, require_release, require_release_record
-from mlops_ci.registry.state import read_registry
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.lookup import require_repository
 from mlops_ci.training.packaging.package_files import GOLDEN_FILE
@@ -48,8 +48,8 @@ def fetch(project: Project, *, model: str, directory: str) -> Outcome[FetchRepor
     Raises UsageProblem for an unknown version, and EnvironmentProblem when a stored file is missing or has another digest.
     """
     name, _, version = model.partition("@")
-    registry = read_registry(project.context.repo, project.identity)
-    state = require_model(project, registry, name)
+    verified = verify_project(project, name)
+    state = require_model(project, verified.state, name)
     event = require_release(state, version or None)
     release = require_release_record(event)
     repo = require_repository(project.context.repo)
@@ -73,7 +73,7 @@ def fetch(project: Project, *, model: str, directory: str) -> Outcome[FetchRepor
         _use_code(release, target, [field.name for field in record.signature.inputs]),
     )
     report = FetchReport(name, release.version, str(target), release.model_files, lines)
-    return Outcome(report, usage_warnings(state, release.model_digest), Plan(writes))
+    return Outcome(report, (*verified.warnings(name), *usage_warnings(state, release.model_digest)), Plan(writes))
 
 
 def _use_code(release: Release, target: Path, inputs: list[str]) -> str:

@@ -29,9 +29,9 @@ from mlops_ci.evaluation.notify import gate_notifications
 from mlops_ci.evaluation.pipeline import ModelOutcome, Pipeline, gate_model, stopped_outcome, verdict_exit_code
 from mlops_ci.evaluation.power_analysis import analyse_power
 from mlops_ci.governance.revocations import revocation_warnings
+from mlops_ci.governance.verified_registry import verify_project
 from mlops_ci.registry.run_store import store_target
 from mlops_ci.registry.run_transfer import BUNDLE_TARGET, plan_bundle
-from mlops_ci.registry.state import read_registry
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.lookup import require_repository, select_models
@@ -116,11 +116,12 @@ def gate(
             "--power trains and evaluates nothing, so it cannot be used with --runs, --out or --check-determinism",
             help="leave out --power, or the other options",
         )
+    names = select_models(project, models)
     if power:  # the rules of the checkout are enough: nothing is decided by them
         base_branch = find_base(project, base) if base else None
-        return Outcome(
-            PowerReport(tuple(analyse_power(project, name, base_branch) for name in select_models(project, models)))
-        )
+        verified = verify_project(project, *names)
+        powers = (analyse_power(project, name, verified.state, base_branch) for name in names)
+        return Outcome(PowerReport(tuple(powers)), verified.warnings(*names))
     if runs and check_determinism:
         raise UsageProblem.of(
             "options-conflict",
@@ -131,10 +132,11 @@ def gate(
     repo = require_repository(context.repo)  # fails before anything is trained
     base_branch = find_base(project, base)
     twins = _name_findings(project, repo, base_branch)
+    verified = verify_project(project, *names)
     pipeline = Pipeline(
         project,
         repo,
-        read_registry(repo, project.identity),
+        verified.state,
         BUNDLE_TARGET if out else store_target(project.specs.project.spec),
         # this job runs no code of a candidate, so its verdict has a higher trust
         "separated" if runs and context.job else context.trust,
@@ -142,7 +144,7 @@ def gate(
         artifacts=read_artifacts(repo, context.start_folder / runs) if runs else None,
     )
     outcomes: list[ModelOutcome] = []
-    for name in select_models(project, models):
+    for name in names:
         pending = [question for one in outcomes for question in one.questions]
         try:
             outcome = yield from gate_model(pipeline, name, pending, check_determinism=check_determinism)
@@ -151,7 +153,9 @@ def gate(
         outcomes.append(_with_gate_warnings(pipeline, outcome))
     gated = tuple(_gated_model(one) for one in outcomes)
     report = GateReport(worst_verdict(one.verdict for one in gated), gated, sum(one.fitted for one in gated))
-    findings = tuple(dict.fromkeys((*twins, *(item for one in outcomes for item in one.findings))))
+    findings = tuple(
+        dict.fromkeys((*twins, *verified.warnings(*names), *(item for one in outcomes for item in one.findings)))
+    )
     code = max(
         Exit.FINDINGS if has_errors(findings) else verdict_exit_code(outcomes), *(one.stopped_by for one in outcomes)
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from mlops_ci.core.plan import Outcome
 from mlops_ci.core.results.registry import HistoryReport
 from mlops_ci.core.verbs import AT_OPTION, Option, Verb
+from mlops_ci.governance.query_registry import read_verified_registry
 from mlops_ci.registry import views
 from mlops_ci.registry.point_in_time import state_at
-from mlops_ci.registry.state import read_registry
 from mlops_ci.repository.context import Workspace
 from mlops_ci.repository.project_identity import find_identity
 
@@ -27,10 +27,13 @@ def history(place: Workspace, *, model: str | None = None, at: str | None = None
     past state of the registry. Raises UsageProblem for a model without any record, and for an `at` that is neither a time
     nor a commit. Raises Findings for a model of another project.
     """
-    registry = now = read_registry(place.repo, find_identity(place.repo, place.start_folder))
+    now, unverified = read_verified_registry(
+        place.repo, find_identity(place.repo, place.start_folder), *([model] if model else [])
+    )
+    registry = now
     moment = None
     if at is not None:
         registry, moment = state_at(place.repo, now, at)
     if model:
         now.require_model(model)
-    return Outcome(views.history_view(registry, model, moment), now.gap_warnings)
+    return Outcome(views.history_view(registry, model, moment), (*now.gap_warnings, *unverified))

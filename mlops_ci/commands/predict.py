@@ -21,8 +21,8 @@ from mlops_ci.evaluation.table_predictions import (
     require_table_type,
 )
 from mlops_ci.governance.revocations import usage_warnings
+from mlops_ci.governance.verified_registry import verify_project
 from mlops_ci.registry.lookup import require_model, require_release, require_release_record
-from mlops_ci.registry.state import read_registry
 from mlops_ci.repository.branch_specs import BranchTip, read_projects
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.git import Repository
@@ -81,7 +81,8 @@ def predict(
             help="name another file, or add --replace",
         )
     name, _, version = model.partition("@")
-    state = require_model(project, read_registry(context.repo, project.identity), name)
+    verified = verify_project(project, name)
+    state = require_model(project, verified.state, name)
     release = require_release_record(require_release(state, version or None))
     repo = require_repository(context.repo)
     recorded = load_recorded_release(project, repo, release)  # every file is verified
@@ -91,7 +92,7 @@ def predict(
     place = PredictionPlace(scratch, context.clock(), context.progress)
     made = predict_table(packaged, dataset, source, ending, place)
     report = TablePredictionsReport(name, release.version, shown, shown_out, made.rows, made.columns)
-    warnings = usage_warnings(state, release.model_digest)
+    warnings = (*verified.warnings(name), *usage_warnings(state, release.model_digest))
     return Outcome(report, (*warnings, *made.diagnostics), Plan((ExportFile(target, made.path),)))
 
 

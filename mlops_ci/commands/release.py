@@ -38,8 +38,8 @@ from mlops_ci.evaluation.gated_run import require_gated_run
 from mlops_ci.evaluation.holdout.sealed import open_candidate
 from mlops_ci.governance.policy import BranchPolicy, ensure_trust, load_policy, signing_for, trust_at_least
 from mlops_ci.governance.revocations import find_override, require_reason
+from mlops_ci.governance.verified_registry import verify_project
 from mlops_ci.registry import holdout_ledger, run_store
-from mlops_ci.registry import state as registry
 from mlops_ci.registry.completion import completion_note, plan_completion
 from mlops_ci.registry.events import next_version
 from mlops_ci.registry.lookup import ensure_own_run
@@ -114,14 +114,17 @@ def release(
     rules = load_policy(project, repo, tip or head)
     signing, unsigned = signing_for(repo, rules)
     shared = _ReleaseContext(repo, head, branch, find_base(project), rules, signing)
-    state = registry.read_registry(repo, project.identity)
+    names = select_models(project, models)
+    verified = verify_project(project, *names)
     released: list[ReleaseResult] = []
     writes: list[PlannedWrite] = []
     notifications: list[Notification] = []
     noted: list[Diagnostic] = []
-    for name in select_models(project, models):
+    for name in names:
         try:
-            one = _plan_release(project, shared, state.model(name), reason, force=force)
+            verified.require_signing(name)
+            verified.require_verified(name)
+            one = _plan_release(project, shared, verified.state.model(name), reason, force=force)
         except Findings as found:
             if not gated:
                 raise
@@ -197,7 +200,9 @@ def _plan_release(
                 return _PlannedRelease(told, rest, page, (completion_note(event),) if half else ())
             break
     _require_committed(project, repo, candidate)
-    if taken := next((event for event in state.events if event.kind == "release" and event.commit == head), None):
+    if taken := next(
+        (event for event in state.events_in_force if event.kind == "release" and event.commit == head), None
+    ):
         raise Findings.of(
             "release-commit-taken",
             f"commit {head[:10]} already has {taken.ref.name}, and a commit can have only one version of a model",
@@ -250,6 +255,7 @@ def _plan_release(
         previous=state.last_event.ref if state.last_event else None,
         occasion=comparison.occasion,
         ledger=ledger_head,
+        policy_commit=shared.rules.commit,
     )
     tag = f"{state.model}@v{version}"
     text = format_tag_message(f"{state.model} v{version}", comparison.sentence, encode_release(record))

@@ -21,8 +21,8 @@ from mlops_ci.evaluation.candidates.release_checkout import (
     recover_candidate,
 )
 from mlops_ci.evaluation.candidates.training import fit_candidate
+from mlops_ci.governance.verified_registry import verify_project
 from mlops_ci.registry.lookup import require_model, require_release, require_release_record
-from mlops_ci.registry.state import read_registry
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.lookup import require_repository
 from mlops_ci.training.environment_rebuild import provide_environment
@@ -58,8 +58,8 @@ def reproduce(project: Project, *, model: str, rebuild: bool = False) -> Outcome
     started = project.context.clock()
     name, _, version = model.partition("@")
     repo = require_repository(project.context.repo)
-    registry = read_registry(repo, project.identity)
-    event = require_release(require_model(project, registry, name), version or None)
+    verified = verify_project(project, name)
+    event = require_release(require_model(project, verified.state, name), version or None)
     release = require_release_record(event)
     record = load_recorded_release(project, repo, release)
     restored = checkout_release(project, repo, release)
@@ -79,7 +79,7 @@ def reproduce(project: Project, *, model: str, rebuild: bool = False) -> Outcome
         report = _compare_with_record(restored.project, candidate, record, report, force=rebuild)
     seconds = (project.context.clock() - started).total_seconds()
     report = replace(report, seconds=round(seconds, 3))
-    return Outcome(report, _findings(report))
+    return Outcome(report, (*verified.warnings(name), *_findings(report)))
 
 
 @dataclass(frozen=True)

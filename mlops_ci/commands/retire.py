@@ -1,7 +1,8 @@
-"""`retire`: ends an assignment, revokes a version or deprecates a model; each is an event with a reason."""
+"""`retire`: ends an assignment, revokes a version, deprecates a model or sets a forged event aside; each is an event with a reason."""
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,9 +25,10 @@ from mlops_ci.deployment.manifest_branch import (
     worktree_warnings,
 )
 from mlops_ci.governance.policy import load_policy, signing_for
+from mlops_ci.governance.verified_registry import VerifiedRegistry, verify_project
 from mlops_ci.registry.events import Event
 from mlops_ci.registry.lookup import require_model, require_release
-from mlops_ci.registry.state import ModelState, read_registry
+from mlops_ci.registry.state import ModelState
 from mlops_ci.registry.statement import encode_retirement
 from mlops_ci.registry.tag_message import format_tag_message
 from mlops_ci.reports.deploy_request import request_body as request_body
@@ -35,17 +37,23 @@ from mlops_ci.repository.lookup import require_environment, require_repository
 
 SPEC = Verb(
     "retire",
-    "End an assignment, revoke a version or deprecate a model.",
+    "End an assignment, revoke a version, deprecate a model or set an event aside.",
     (
         MODEL_OPTION,
         Option("env", "The environment in which the assignment ends; the manifests there are removed.", metavar="ENV"),
+        Option(
+            "set_aside",
+            "An event that does not verify (its tag, or its object id), which is never in force again.",
+            metavar="EVENT",
+        ),
         REQUIRED_REASON_OPTION,
     ),
     writes=True,
     syncs="must",
     signs=True,
     details="MODEL --env ENV ends the assignment there; MODEL@VERSION revokes the version; MODEL alone deprecates the model."
-    " Before you revoke a version or deprecate a model, end its assignments. Nothing is deleted: each action adds an event.",
+    " Before you revoke a version or deprecate a model, end its assignments. MODEL --set-aside EVENT lets work go on after somebody pushed"
+    " an event that does not verify; if the project has `signing`, an allowed signer must do so. Nothing is deleted: each action adds an event.",
 )
 
 
@@ -57,24 +65,33 @@ class _Revocation:
     tag: str
     title: str
     number: int = 0
+    sets_aside: EventRef | None = None
 
 
-def retire(project: Project, *, model: str, reason: str, env: str | None = None) -> Outcome[RetireReport]:
-    """Plan the end of the assignment in `env`, the revocation of MODEL@VERSION, or the deprecation of MODEL.
+def retire(
+    project: Project, *, model: str, reason: str, env: str | None = None, set_aside: str | None = None
+) -> Outcome[RetireReport]:
+    """Plan the end of the assignment in `env`, the revocation of MODEL@VERSION, the deprecation of MODEL, or the end of an event.
 
-    Raises UsageProblem for an unknown model, version or environment, and without a reason. Raises Findings when nothing runs
-    in `env`; without `env`, when the version or model still runs somewhere or the version is the champion.
+    Raises UsageProblem for an unknown model, version, environment or event, and without a reason. Raises Findings when nothing
+    runs in `env`; without `env`, when the version or model still runs somewhere or the version is the champion; when an event
+    does not verify (which stops neither the end of an assignment nor `set_aside`); and when the event to set aside verifies.
     """
     if not reason.strip():
         raise UsageProblem.of(
             "reason-missing", "a retirement needs a reason", help="--reason 'replaced by another model'"
         )
     name, _, version = model.partition("@")
-    registry = read_registry(project.context.repo, project.identity)
-    state = require_model(project, registry, name)
+    verified = verify_project(project, name)
+    state = require_model(project, verified.state, name)
+    verified.require_signing(name)
     version = version.removeprefix("v")
+    if set_aside is not None:
+        return _set_aside(project, verified, state, set_aside, reason, alone=env is None and not version)
     if env is not None:
-        return _retire_from_environment(project, state, env, version, reason)
+        outcome = _retire_from_environment(project, state, env, version, reason)
+        return replace(outcome, diagnostics=(*verified.warnings(name), *outcome.diagnostics))
+    verified.require_verified(name)
     return _retire_version(project, state, version, reason) if version else _retire_model(project, state, reason)
 
 
@@ -85,7 +102,7 @@ def _retire_from_environment(
 
     An older assignment that stays active would be the current one for tools that read the tags as GTO does.
     """
-    events = [event for event in state.events if event.environment == environment]
+    events = [event for event in state.events_in_force if event.environment == environment]
     if not events:
         require_environment(project, environment)  # an environment that the spec no longer has can still be cleared
     place = f"deploy/{environment}/{state.model}"
@@ -131,7 +148,7 @@ def _retire_from_environment(
 
 def _retire_version(project: Project, state: ModelState, version: str, reason: str) -> Outcome[RetireReport]:
     report = RetireReport(state.model, "deregistration", "retired", reason, version)
-    if any(event.kind == "deregistration" and event.version == version for event in state.events) and (
+    if any(event.kind == "deregistration" and event.version == version for event in state.events_in_force) and (
         version not in state.releases
     ):
         return Outcome(replace(report, state="unchanged"))
@@ -146,7 +163,11 @@ def _retire_version(project: Project, state: ModelState, version: str, reason: s
             f"{release.name} is the newest release, and therefore the champion that candidates must beat",
             help=f"release another version first, or deprecate the whole model: mlops-ci retire {state.model} --reason TEXT",
         )
-    revocation = _Revocation(release, f"{state.model}@v{version}!", f"{state.model} v{version} revoked")
+    tag, number = f"{state.model}@v{version}!", 0
+    if any(event.name == tag for event in state.events):  # one that does not verify has the name, and keeps it
+        number = state.next_number
+        tag = f"{tag}#{number}"
+    revocation = _Revocation(release, tag, f"{state.model} v{version} revoked", number)
     return _plan_events(project, state, report, [revocation])
 
 
@@ -172,6 +193,52 @@ def _require_unused(state: ModelState, running: dict[str, Event]) -> None:
         )
 
 
+def _set_aside(
+    project: Project, verified: VerifiedRegistry, state: ModelState, wanted: str, reason: str, *, alone: bool
+) -> Outcome[RetireReport]:
+    """Plan the event that sets another one aside, on the commit of the newest release that is in force."""
+    if not alone:
+        raise UsageProblem.of(
+            "options-conflict",
+            "--set-aside is about one event, so it cannot be used with --env or a version",
+            help=f"mlops-ci retire {state.model} --set-aside EVENT --reason TEXT",
+        )
+    event = _require_event(state, wanted)
+    report = RetireReport(state.model, "set-aside", "retired", reason, event.version or None, set_aside=event.name)
+    if event.oid in state.set_aside:
+        return Outcome(replace(report, state="unchanged"), verified.warnings(state.model))
+    if all(fault.event.oid != event.oid for fault in verified.open_faults(state.model)):
+        raise Findings.of(
+            "set-aside-valid",
+            f"{event.name} verifies, and only an event that does not can be set aside",
+            help="an assignment ends with `mlops-ci retire MODEL --env ENV` or `mlops-ci rollback`, a version with `mlops-ci retire"
+            " MODEL@VERSION`",
+        )
+    number = state.next_number
+    at = state.latest_release or event
+    title = f"{event.name} of {state.model} set aside"
+    revocation = _Revocation(
+        event._replace(commit=at.commit), f"{state.model}@set-aside#{number}", title, number, sets_aside=event.ref
+    )
+    outcome = _plan_events(project, state, report, [revocation])
+    others = verified.warnings(state.model, besides=event.oid)
+    return replace(outcome, diagnostics=(*outcome.diagnostics, *others))
+
+
+def _require_event(state: ModelState, wanted: str) -> Event:
+    """Return the event of a tag or object id (at least its first seven digits)."""
+    name = wanted.removeprefix("refs/tags/")
+    is_oid = re.fullmatch("[0-9a-f]{7,64}", name) is not None
+    found = [event for event in state.events if event.name == name or (is_oid and event.oid.startswith(name))]
+    if len(found) != 1:
+        raise UsageProblem.of(
+            "event-unknown",
+            f"'{wanted}' is {'several events' if found else 'no event'} of '{state.model}'",
+            help=f"give a tag of `mlops-ci history {state.model}`, or the object id of one",
+        )
+    return found[0]
+
+
 def _plan_events(
     project: Project,
     state: ModelState,
@@ -181,7 +248,10 @@ def _plan_events(
 ) -> Outcome[RetireReport]:
     """Plan the events and the change of the branch in one push; each event names the one before it."""
     repo = require_repository(project.context.repo)
-    signing, unsigned = signing_for(repo, load_policy(project, repo, require_manifest_branch(project, repo).tip))
+    rules = load_policy(project, repo, require_manifest_branch(project, repo).tip)
+    if report.event == "set-aside" and rules.signing is not None:  # whoever may push could set anything aside otherwise
+        rules = replace(rules, signing=replace(rules.signing, required=True))
+    signing, unsigned = signing_for(repo, rules)
     writes = [*change]
     previous = state.last_event.ref if state.last_event else None
     for one in revocations:
@@ -197,6 +267,8 @@ def _plan_events(
             environment=report.environment,
             number=one.number,
             previous=previous,
+            sets_aside=one.sets_aside,
+            policy_commit=rules.commit,
             project=project.reference,
         )
         text = format_tag_message(one.title, report.reason, encode_retirement(record))

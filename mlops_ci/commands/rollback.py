@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mlops_ci.core.errors import Findings, UsageProblem
 from mlops_ci.core.plan import Outcome
 from mlops_ci.core.results.lifecycle import DeployReport
@@ -15,8 +17,9 @@ from mlops_ci.core.verbs import (
     Verb,
 )
 from mlops_ci.deployment.assignment import AssignmentTerms, plan_assignment
+from mlops_ci.governance.verified_registry import verify_project
 from mlops_ci.registry.lookup import require_model, require_release
-from mlops_ci.registry.state import ModelState, read_registry
+from mlops_ci.registry.state import ModelState
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.lookup import require_environment
 
@@ -45,15 +48,17 @@ def rollback(
 ) -> Outcome[DeployReport]:
     """Plan the return to `version`; by default to the previous version or, if nothing runs now, to the last one that ran.
 
-    Raises UsageProblem for an unknown environment or version, and Findings when there is no earlier version.
+    An event that does not verify is not in force, and stops no rollback. Raises UsageProblem for an unknown environment or version,
+    and Findings when there is no earlier version.
     """
     if not reason.strip():
         raise UsageProblem.of(
             "reason-missing", "a rollback needs a reason", help="--reason 'the number of late arrivals doubled'"
         )
     environment = require_environment(project, env)
-    registry = read_registry(project.context.repo, project.identity)
-    state = require_model(project, registry, model)
+    verified = verify_project(project, model)
+    state = require_model(project, verified.state, model)
+    verified.require_signing(model)
     ran = {event.version for event in state.assignments(environment)}
     release = require_release(state, version or _previous_version(state, environment))
     if release.version not in ran:
@@ -62,7 +67,8 @@ def rollback(
             f"{state.model} v{release.version} has never run in '{environment}', so a rollback to it is not possible",
             help=f"mlops-ci deploy {state.model}@{release.version} --env {environment}",
         )
-    return plan_assignment(project, state, release, environment, AssignmentTerms(reason, rollback=True))
+    outcome = plan_assignment(project, state, release, environment, AssignmentTerms(reason, rollback=True))
+    return replace(outcome, diagnostics=(*verified.warnings(model), *outcome.diagnostics))
 
 
 def _previous_version(state: ModelState, environment: str) -> str:

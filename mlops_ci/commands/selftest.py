@@ -21,7 +21,7 @@ from mlops_ci.evaluation.holdout.sealed import open_holdout
 from mlops_ci.evaluation.simulation import own_holdout
 from mlops_ci.evaluation.simulation.claims import ALPHA, QUESTION_BUDGET
 from mlops_ci.evaluation.simulation.runner import measure_claims
-from mlops_ci.registry import state
+from mlops_ci.governance.verified_registry import verify_project
 from mlops_ci.registry.events import version_key
 from mlops_ci.repository.context import Context, Project
 from mlops_ci.repository.lookup import select_models
@@ -111,7 +111,7 @@ def _find_baseline(project: Project, candidate: Candidate, run: TrainingRun, scr
     """Return the champion or, if the candidate is the champion, the newest other release that can be scored today."""
     name = candidate.model.name
     context, environment = project.context, project.specs.project.spec.champion_environment
-    known = state.read_registry(context.repo, project.identity).model(name)
+    known = verify_project(project, name).state.model(name)
     champion = find_champion(known, environment, offline=context.offline)
     others = known.releases
     newest = sorted(others.values(), key=lambda event: version_key(event.version), reverse=True)

@@ -11,11 +11,12 @@ from mlops_ci.core.results.queries import RunsReport
 from mlops_ci.core.results.registry import PendingRequest, ShowReport
 from mlops_ci.core.verbs import AT_OPTION, Option, Verb
 from mlops_ci.deployment.manifest_branch import REQUEST_PREFIX
+from mlops_ci.governance.query_registry import read_verified_registry
 from mlops_ci.integrations.github.queries import get_nested, require_list, require_number
 from mlops_ci.registry import views
 from mlops_ci.registry.experiments import Experiment, read_experiments, runs_table
 from mlops_ci.registry.point_in_time import state_at
-from mlops_ci.registry.state import RegistryState, read_registry
+from mlops_ci.registry.state import RegistryState
 from mlops_ci.repository.context import Context, Workspace
 from mlops_ci.repository.lookup import require_repository
 from mlops_ci.repository.project_identity import find_identity
@@ -51,7 +52,10 @@ def show(
     """
     if runs:
         return _show_runs(place, model, at)
-    registry = now = read_registry(place.repo, find_identity(place.repo, place.start_folder))
+    now, unverified = read_verified_registry(
+        place.repo, find_identity(place.repo, place.start_folder), *([model] if model else [])
+    )
+    registry = now
     moment = None
     if at is not None:
         registry, moment = state_at(place.repo, now, at)
@@ -59,9 +63,9 @@ def show(
         now.require_model(model)
     report = views.show_view(registry, model, moment, _environments(place))
     if not pending:
-        return Outcome(report, now.gap_warnings)
+        return Outcome(report, (*now.gap_warnings, *unverified))
     waiting, notes = _pending_requests(place)
-    return Outcome(report._replace(pending=waiting), (*now.gap_warnings, *notes))
+    return Outcome(report._replace(pending=waiting), (*now.gap_warnings, *unverified, *notes))
 
 
 def _pending_requests(place: Context) -> tuple[tuple[PendingRequest, ...], tuple[Diagnostic, ...]]:

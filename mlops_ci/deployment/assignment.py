@@ -168,6 +168,7 @@ def plan_assignment(
         approvals=approvals,
         approvals_required=rules.approvals.get(environment, 0),
         previous=state.last_event.ref if state.last_event else None,
+        policy_commit=rules.commit,
         project=project.reference,
     )
     tag = f"{state.model}#{environment}#{number}"

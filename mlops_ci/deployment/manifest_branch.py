@@ -14,6 +14,7 @@ from mlops_ci.core.planned_writes import Commit, Push
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.default_branch import find_default_branch
 from mlops_ci.repository.git import Repository
+from mlops_ci.repository.git_values import PLAIN_FILE
 from mlops_ci.spec.load import LocatedSpec
 from mlops_ci.spec.spec_types import DeploymentSpec
 
@@ -154,9 +155,9 @@ def repository_path(project: Project, repo: Repository, path: str) -> str:
 
 
 def _has_same_files(repo: Repository, tip: str, folder: ManifestFolder) -> bool:
-    current = repo.list_files(tip, folder.path)
+    current = repo.list_entries(tip, folder.path)  # a link or an executable is another file, whatever its content
     return set(current) == set(folder.files) and all(
-        repo.read_blob(oid) == folder.files[path] for path, oid in current.items()
+        mode == PLAIN_FILE and repo.read_blob(oid) == folder.files[path] for path, (mode, oid) in current.items()
     )
 
 

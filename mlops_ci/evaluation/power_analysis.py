@@ -36,7 +36,7 @@ from mlops_ci.evaluation.stats.alpha_spending import level_per_test
 from mlops_ci.evaluation.stats.evidence import measure_evidence, whole_rows
 from mlops_ci.evaluation.stats.power import TARGET_POWER
 from mlops_ci.registry import run_store
-from mlops_ci.registry.state import read_registry
+from mlops_ci.registry.state import ModelState, RegistryState
 from mlops_ci.repository.context import Project
 from mlops_ci.spec.metrics import METRIC_DEFINITIONS
 from mlops_ci.spec.positive_class import positive_class
@@ -52,7 +52,7 @@ SIMULATED_METRICS = frozenset(METRIC_DEFINITIONS) - {"cost", "pinball-loss", "qu
 _RELATIVE_METRICS = ("rmse", "mae", "mape", "log-loss", "brier")
 
 
-def analyse_power(project: Project, name: str, base: BaseBranch | None = None) -> ModelPower:
+def analyse_power(project: Project, name: str, registry: RegistryState, base: BaseBranch | None = None) -> ModelPower:
     """Return the differences that a model's gate can detect with today's holdout.
 
     Raises Findings when a check of the data fails.
@@ -61,7 +61,7 @@ def analyse_power(project: Project, name: str, base: BaseBranch | None = None) -
         shares, effective_rows = _measure_holdout(project, candidate)
     spec, rows = candidate.model.spec, candidate.sides.split.holdout_rows
     alpha = level_per_test(1 - candidate.rules.gate.confidence, candidate.holdout_budget or 1)
-    comparison = _last_comparison(project, name)
+    comparison = _last_comparison(project, registry.model(name))
     known = _measured_standard_errors(comparison) if comparison else {}
     powers = [
         _requirement_power(requirement, (rows, effective_rows or rows), alpha, known, spec, shares)
@@ -110,14 +110,14 @@ def _detection_factor(alpha: float) -> float:
     return -float(ndtri(alpha)) + float(ndtri(TARGET_POWER))
 
 
-def _last_comparison(project: Project, name: str) -> Comparison | None:
+def _last_comparison(project: Project, state: ModelState) -> Comparison | None:
     """Return the comparison of the champion's release; None without a champion, or when its run cannot be fetched."""
     context, environment = project.context, project.specs.project.spec.champion_environment
     repo = context.repo
-    champion = find_champion(read_registry(repo, project.identity).model(name), environment, offline=context.offline)
+    champion = find_champion(state, environment, offline=context.offline)
     if champion is None or repo is None or not isinstance(champion.record, Release):
         return None
-    stored = run_store.find_run(repo, run_store.release_ref(name, champion.version), fetch=True)
+    stored = run_store.find_run(repo, run_store.release_ref(state.model, champion.version), fetch=True)
     return run_store.read_record(repo, stored, "comparison.json", Comparison) if stored else None
 
 

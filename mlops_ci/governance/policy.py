@@ -6,8 +6,8 @@ their own deployment.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from mlops_ci.core.choices import Trust
 from mlops_ci.core.diagnostics import Diagnostic
@@ -17,15 +17,20 @@ from mlops_ci.repository.context import Project
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.signing import has_signing_key
 from mlops_ci.spec.load import parse_project
+from mlops_ci.spec.spec_types import ProjectSpec
 
 
 @dataclass(frozen=True)
 class BranchPolicy:
-    """The signing rules for tags (None: tags are not signed), the approvals that each environment needs, and the least trust."""
+    """The signing rules for tags (None: tags are not signed), the approvals that each environment needs, and the least trust.
+
+    `commit` is where it was read: the events that are written under it name that commit.
+    """
 
     signing: Signing | None
     approvals: Mapping[str, int]
     trust: Trust = "local"
+    commit: str | None = field(default=None, compare=False)
 
 
 def load_policy(project: Project, repo: Repository, commit: str) -> BranchPolicy:
@@ -63,15 +68,51 @@ def load_policy_at(repo: Repository, commit: str, path: str) -> BranchPolicy:
     if spec.signing is None:
         if spec.policy.approvals:
             raise _missing_policy_error(f"{path} at commit {commit[:10]} requires approvals but has no `signing`")
-        return BranchPolicy(None, {}, spec.policy.trust)
-    folder = path.rpartition("/")[0]
-    file = f"{folder}/{spec.signing.allowed_signers}" if folder else spec.signing.allowed_signers
+        return BranchPolicy(None, {}, spec.policy.trust, commit)
+    file = _signers_path(path, spec.signing.allowed_signers)
     signers = repo.read_blob(f"{commit}:{file}")
     if signers is None:
         raise _missing_policy_error(f"commit {commit[:10]} has no file '{file}', which lists the allowed signers")
     return BranchPolicy(
-        Signing(spec.signing.format, signers, spec.signing.required), spec.policy.approvals, spec.policy.trust
+        Signing(spec.signing.format, signers, spec.signing.required), spec.policy.approvals, spec.policy.trust, commit
     )
+
+
+def load_policies(repo: Repository, places: Iterable[tuple[str, str]]) -> dict[tuple[str, str], BranchPolicy | None]:
+    """Return the policy of each commit and path of a Project spec; None where there is no valid one. Equal files are parsed once."""
+    asked = list(dict.fromkeys(places))
+    infos = repo.read_object_infos([f"{commit}:{path}" for commit, path in asked], or_corrupt=True)
+    specs = {place: one.oid for place, one in zip(asked, infos, strict=True) if one is not None and one.type == "blob"}
+    parsed = {oid: _parse_policy(repo.read_blob(oid) or b"") for oid in dict.fromkeys(specs.values())}
+    files = {
+        (commit, path): f"{commit}:{_signers_path(path, signing.allowed_signers)}"
+        for (commit, path), oid in specs.items()
+        if (project := parsed[oid]) is not None and (signing := project.signing) is not None
+    }
+    signers = dict(zip(files, repo.read_object_infos(list(files.values()), or_corrupt=True), strict=True))
+    contents = {one.oid: repo.read_blob(one.oid) for one in signers.values() if one is not None}
+    found: dict[tuple[str, str], BranchPolicy | None] = dict.fromkeys(asked)
+    for place, oid in specs.items():
+        project, file = parsed[oid], signers.get(place)
+        if project is None:
+            continue
+        if project.signing is None:
+            found[place] = BranchPolicy(None, project.policy.approvals, project.policy.trust, place[0])
+        elif file is not None and (content := contents[file.oid]) is not None:
+            rule = Signing(project.signing.format, content, project.signing.required)
+            found[place] = BranchPolicy(rule, project.policy.approvals, project.policy.trust, place[0])
+    return found
+
+
+def _parse_policy(content: bytes) -> ProjectSpec | None:
+    project = parse_project(content)
+    return project.spec if project is not None else None
+
+
+def _signers_path(path: str, allowed: str) -> str:
+    """Return the path of the file of allowed signers in the repository, for a Project spec at `path`."""
+    folder = path.rpartition("/")[0]
+    return f"{folder}/{allowed}" if folder else allowed
 
 
 def trust_at_least(least: Trust) -> tuple[Trust, ...]:

@@ -17,16 +17,16 @@ if TYPE_CHECKING:  # records are imported when the first one is read: listings n
     from mlops_ci.core.records.base import EventRef
     from mlops_ci.registry.statement import EventRecord
 
-EventKind = Literal["release", "deregistration", "assignment", "unassignment", "deprecation"]
+EventKind = Literal["release", "deregistration", "assignment", "unassignment", "deprecation", "set-aside"]
 
 _WORD = r"[a-zA-Z0-9](?:[a-zA-Z0-9/_-]*[a-zA-Z0-9])?"
 _NUMBER = r"(?:0|[1-9][0-9]{0,8})"
 _LABEL = r"(?:0|[1-9][0-9]{0,8}|[0-9]*[a-zA-Z-][0-9a-zA-Z-]*)"
 _SEMVER = rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}(?:-{_LABEL}(?:\.{_LABEL})*)?(?:\+[0-9a-zA-Z-]+(?:\.[0-9a-zA-Z-]+)*)?"
-# GTO's grammar, in full
+# GTO's grammar, in full, and one kind of event that GTO ignores: `<model>@set-aside#<n>`
 _GRAMMAR = re.compile(
     rf"(?P<model>(?:[a-zA-Z0-9_./-]+=)?{_WORD})"
-    rf"(?:@v(?P<version>{_SEMVER})(?P<gone>!)?|\#(?P<environment>{_WORD})(?P<left>!)?|@deprecated)"
+    rf"(?:@v(?P<version>{_SEMVER})(?P<gone>!)?|\#(?P<environment>{_WORD})(?P<left>!)?|@deprecated|@(?P<aside>set-aside))"
     r"(?:\#(?P<number>[0-9]{1,9}))?"
 )
 # the order in which GTO reads events with the same date
@@ -36,6 +36,7 @@ EVENT_RANKS: dict[EventKind, int] = {
     "deregistration": 2,
     "assignment": 3,
     "unassignment": 4,
+    "set-aside": 5,
 }
 
 
@@ -50,7 +51,7 @@ class EventName(NamedTuple):
 
 
 class Event(NamedTuple):
-    """One event tag: it registers a version, assigns one to an environment, or reverts either.
+    """One event tag: it registers a version, assigns one to an environment, reverts either, or sets another event aside.
 
     The `version` of an assignment is the version registered on its commit, else the version in its record, else the commit.
     `model` is the model's name in GTO: `folder:name` for a tag named `folder=name`. The class is a tuple because a registry
@@ -106,13 +107,13 @@ def parse_event_name(ref: str) -> EventName | None:
     match = _GRAMMAR.fullmatch(ref, len(TAG_PREFIX)) if ref.startswith(TAG_PREFIX) else None
     if match is None:
         return None
-    named, version, gone, environment, left, number = match.groups()
+    named, version, gone, environment, left, aside, number = match.groups()
     model, count = named.replace("=", ":"), int(number or 0)
     if version:
         return EventName("deregistration" if gone else "release", model, version, None, count)
     if environment:
         return EventName("unassignment" if left else "assignment", model, None, environment, count)
-    return EventName("deprecation", model, None, None, count)
+    return EventName("set-aside" if aside else "deprecation", model, None, None, count)
 
 
 def next_version(latest: str | None, bump: Literal["major", "minor", "patch"]) -> str:
@@ -123,6 +124,12 @@ def next_version(latest: str | None, bump: Literal["major", "minor", "patch"]) -
     return {"major": f"{major + 1}.0.0", "minor": f"{major}.{minor + 1}.0", "patch": f"{major}.{minor}.{patch + 1}"}[
         bump
     ]
+
+
+def next_versions(latest: str | None) -> tuple[str, ...]:
+    """Return the versions that can follow `latest`."""
+    steps: tuple[Literal["major", "minor", "patch"], ...] = ("major", "minor", "patch")
+    return tuple(dict.fromkeys(next_version(latest, step) for step in steps))
 
 
 class _LabelRank(NamedTuple):

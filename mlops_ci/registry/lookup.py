@@ -35,7 +35,14 @@ def require_release(state: ModelState, version: str | None) -> Event:
             )
         return state.latest_release
     wanted = version.removeprefix("v")
-    if wanted not in state.releases and any(one.kind == "release" and one.version == wanted for one in state.events):
+    tagged = [one for one in state.events if one.kind == "release" and one.version == wanted]
+    if tagged and wanted not in state.releases and not set(tagged) & set(state.events_in_force):
+        raise UsageProblem.of(
+            "release-unknown",
+            f"version {wanted} of '{state.model}' is not in force: {tagged[0].name} does not verify, or was set aside",
+            help=f"use another version ({', '.join(state.releases) or 'none is left'}); what is wrong with it: mlops-ci audit {state.model}",
+        )
+    if tagged and wanted not in state.releases:
         raise UsageProblem.of(
             "release-unknown",
             f"version {wanted} of '{state.model}' was revoked",

@@ -10,8 +10,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from mlops_ci.registry.events import EVENT_RANKS, Event, EventName, parse_event_name, version_key
-from mlops_ci.registry.tag_message import find_previous_oid, find_sentence
+from mlops_ci.registry.events import EVENT_RANKS, Event, EventName, next_versions, parse_event_name, version_key
+from mlops_ci.registry.tag_message import find_previous_oid, find_sentence, has_signature
 from mlops_ci.repository.ref_listing import APPROVAL_PREFIX, LOG_PREFIX, TAG_PREFIX
 
 if TYPE_CHECKING:  # imported where they are used: most queries need none of these modules
@@ -28,6 +28,7 @@ class ModelState:
 
     `gaps` lists the events (object ids or tag names) that other events or the log name and that this clone does not have.
     `newest_logged` is the tag that the log's head names.
+    `unverified` are the object ids of events that do not verify: they keep their places in the chain, and nothing follows from them.
     """
 
     def __init__(
@@ -37,18 +38,58 @@ class ModelState:
         log: str | None = None,
         gaps: tuple[str, ...] = (),
         newest_logged: str = "",
+        unverified: frozenset[str] = frozenset(),
     ) -> None:
         self.model: Final = model
         self.events: Final = events
         self.log: Final = log
         self.gaps: Final = gaps
         self.newest_logged: Final = newest_logged
+        self.unverified: Final = unverified
+
+    def without(self, unverified: frozenset[str]) -> ModelState:
+        """Return the state that follows from the other events; these keep their places in the chain."""
+        return (
+            ModelState(self.model, self.events, self.log, self.gaps, self.newest_logged, unverified)
+            if unverified
+            else self
+        )
+
+    @cached_property
+    def has_signed_events(self) -> bool:
+        """Whether a tag has something that looks like a signature."""
+        return any(has_signature(event.contents) for event in self.events)
+
+    @cached_property
+    def set_aside(self) -> dict[str, Event]:
+        """The events that others set aside, by object id, each with the event that did so; one that does not verify sets nothing aside."""
+        found: dict[str, Event] = {}
+        earlier: set[str] = set()
+        for event in self.events if self._has_set_asides else ():
+            target = getattr(event.record, "sets_aside", None) if event.kind == "set-aside" else None
+            if target is not None and event.oid not in self.unverified and target.oid in earlier:
+                found.setdefault(target.oid, event)
+            if event.kind != "set-aside":
+                earlier.add(event.oid)
+        return found
+
+    @cached_property
+    def events_in_force(self) -> tuple[Event, ...]:
+        """The events that the state follows from, in order: those that verify and that nobody set aside."""
+        if not self.unverified and not self._has_set_asides:
+            return self.events
+        gone = self.unverified | self.set_aside.keys()
+        return tuple(event for event in self.events if event.oid not in gone and event.kind != "set-aside")
+
+    @cached_property
+    def _has_set_asides(self) -> bool:
+        return any(event.kind == "set-aside" for event in self.events)
 
     @cached_property
     def releases(self) -> dict[str, Event]:
         """The registered versions with their release events, oldest first."""
         found: dict[str, Event] = {}
-        for event in self.events:
+        for event in self.events_in_force:
             if event.kind == "release":
                 found[event.version] = event
             elif event.kind == "deregistration":
@@ -75,9 +116,10 @@ class ModelState:
 
     @cached_property
     def _active_assignments(self) -> dict[tuple[str, str], Event]:
-        gone = {event.version for event in self.events if event.kind == "deregistration"} - set(self.releases)
+        events = self.events_in_force
+        gone = {event.version for event in events if event.kind == "deregistration"} - set(self.releases)
         standing: dict[tuple[str, str], Event] = {}
-        for event in self.events:
+        for event in events:
             if event.environment and event.version not in gone:
                 standing.pop((event.environment, event.version), None)
                 if event.kind == "assignment":
@@ -105,17 +147,35 @@ class ModelState:
     @property
     def is_deprecated(self) -> bool:
         """Whether the model is deprecated; any later event ends the deprecation."""
-        return bool(self.events) and self.events[-1].kind == "deprecation"
+        return bool(self.events_in_force) and self.events_in_force[-1].kind == "deprecation"
 
     @cached_property
     def highest_version(self) -> str | None:
-        """The highest version ever registered, also if it was deregistered: the next version is counted from it."""
-        return max((event.version for event in self.events if event.kind == "release"), key=version_key, default=None)
+        """The highest version ever registered, also if it was deregistered: the next version is counted from it.
+
+        A release that does not verify counts only if it has a version that could be next.
+        """
+        highest: str | None = None
+        for event in self.events:
+            if event.kind != "release" or (
+                event.oid in self.unverified and event.version not in next_versions(highest)
+            ):
+                continue
+            if highest is None or version_key(event.version) > version_key(highest):
+                highest = event.version
+        return highest
 
     @cached_property
     def next_number(self) -> int:
-        """The number of the next event. One sequence without gaps, from 1, counts the events of all environments."""
-        return 1 + max((event.number for event in self.events), default=0)
+        """The number of the next event. One sequence without gaps, from 1, counts the events of all environments.
+
+        An event that does not verify counts only if it has the number that was next: a forged one may have any.
+        """
+        highest = 0
+        for event in self.events:
+            if event.oid not in self.unverified or event.number == highest + 1:
+                highest = max(highest, event.number)
+        return highest + 1
 
     @cached_property
     def last_event(self) -> Event | None:
@@ -124,8 +184,8 @@ class ModelState:
 
     @cached_property
     def latest_event_date(self) -> int:
-        """The latest tagger date, in seconds since 1970; 0 when there are no events."""
-        return max((event.date for event in self.events), default=0)
+        """The latest tagger date of the events that verify, in seconds since 1970; 0 when there are none."""
+        return max((event.date for event in self.events if event.oid not in self.unverified), default=0)
 
     @property
     def unlogged_event(self) -> Event | None:
@@ -152,7 +212,7 @@ class ModelState:
 
         found: dict[str, Event] = {}
         digests: dict[str, str] = {}
-        for event in self.events:
+        for event in self.events_in_force:
             record = event.record
             if isinstance(record, Release | Assignment):
                 digests[record.version] = record.model_digest
@@ -182,7 +242,9 @@ class ModelState:
 
     def assignments(self, environment: str) -> tuple[Event, ...]:
         """Return the environment's assignments, oldest first."""
-        return tuple(event for event in self.events if event.environment == environment and event.kind == "assignment")
+        return tuple(
+            event for event in self.events_in_force if event.environment == environment and event.kind == "assignment"
+        )
 
 
 class RegistryState(NamedTuple):
@@ -243,7 +305,7 @@ class RegistryState(NamedTuple):
             else:
                 end = next((at for at, event in enumerate(state.events) if event.date > seconds), len(state.events))
             if end:
-                past[name] = ModelState(name, state.events[:end], gaps=state.gaps)
+                past[name] = ModelState(name, state.events[:end], gaps=state.gaps, unverified=state.unverified)
         return RegistryState(past, tuple(ref for ref in self.approvals if ref.date <= seconds), self.identity)
 
     @property

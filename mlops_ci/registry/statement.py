@@ -16,6 +16,7 @@ from mlops_ci.core.records.comparison import Comparison
 from mlops_ci.core.records.events import ApprovalStatement, Assignment, GateEvidence, Release, Retirement
 from mlops_ci.registry.tag_message import statement_line
 
+STATEMENT_MARK = '"_type":'  # in the message of every tag that has a record, or claims to have one
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PROVENANCE_TYPE = "https://slsa.dev/provenance/v1"
 RELEASE_TYPE = "urn:mlops-ci:release:v1"
@@ -104,7 +105,7 @@ def encode_release(release: Release) -> dict[str, Any]:
             },
             "event": {
                 name: flat[name]
-                for name in ("madeBy", "reason", "overrides", "previous", "ledger", "occasion")
+                for name in ("madeBy", "reason", "overrides", "previous", "ledger", "occasion", "policyCommit")
                 if name in flat
             },
         },

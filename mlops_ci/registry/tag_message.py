@@ -107,6 +107,11 @@ def find_project(text: str) -> tuple[str, str] | None:
     return (found.group(1), found.group(2)) if found and text.find("\n", begin, at) < 0 else None
 
 
+def has_signature(text: str) -> bool:
+    """Return whether a tag's message ends with something that looks like a signature."""
+    return "\n-----BEGIN " in text
+
+
 def has_rollback(text: str) -> bool:
     """Return whether a tag's record is a rollback."""
     return _ROLLBACK_FIELD in text and _ROLLBACK_FIELD in statement_line(text)

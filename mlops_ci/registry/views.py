@@ -23,6 +23,7 @@ _EVENT_VERBS = {
     "unassignment": "undeploy",
     "deregistration": "retire",
     "deprecation": "deprecate",
+    "set-aside": "set aside",
 }
 
 
@@ -37,7 +38,7 @@ def show_view(
     """
     own, others = _own_states(registry, model)
     states = list(own)
-    used = dict.fromkeys(event.environment for state in states for event in state.events if event.environment)
+    used = dict.fromkeys(event.environment for state in states for event in state.events_in_force if event.environment)
     environments = dict.fromkeys((*(name for name in order if at is None or name in used), *used))
     rows = tuple(_model_row(state) for state in states if state.events and (model or not state.is_deprecated))
     running = (
@@ -53,7 +54,13 @@ def history_view(registry: RegistryState, model: str | None, at: str | None = No
     asks, the events are those of its models.
     """
     states, others = _own_states(registry, model)
-    found = [(event.date, place, _event_row(event)) for state in states for place, event in enumerate(state.events)]
+    states = list(states)
+    void = {oid for state in states for oid in (*state.unverified, *state.set_aside)}
+    found = [
+        (event.date, place, _event_row(event, in_force=event.oid not in void))
+        for state in states
+        for place, event in enumerate(state.events)
+    ]
     left_out = {name for other in others for name in other.models}
     approvals = ((ref.date, _approval_row(ref)) for ref in registry.approvals)
     found += [
@@ -150,14 +157,14 @@ def _iso_time(seconds: int) -> str:
 def _first_assignment(state: ModelState, event: Event) -> Event:
     """Return the first assignment of the running version: the same version may have been assigned again later."""
     found = event
-    for earlier in reversed([one for one in state.events if one.environment == event.environment]):
+    for earlier in reversed([one for one in state.events_in_force if one.environment == event.environment]):
         if (earlier.kind, earlier.version) != ("assignment", event.version):
             break
         found = earlier
     return found
 
 
-def _event_row(event: Event) -> EventRow:
+def _event_row(event: Event, *, in_force: bool) -> EventRow:
     sentence = find_sentence(event.contents)
     reason = find_reason(event.contents)
     is_evidence = event.kind == "release" or reason is None
@@ -177,4 +184,5 @@ def _event_row(event: Event) -> EventRow:
         evidence=sentence if is_evidence else None,
         forced=is_forced(event.contents),
         recorded=sentence is not None,
+        in_force=in_force,
     )

@@ -71,7 +71,9 @@ def retire_lines(report: RetireReport) -> Iterator[str]:
     """Yield what was retired, and why."""
     what = f"{report.model}@v{report.version}" if report.version else report.model
     where = f" from {report.environment}" if report.environment else ""
-    if report.state == "unchanged":
+    if report.set_aside:
+        yield f"{report.set_aside} {'is already' if report.state == 'unchanged' else 'is'} set aside{': ' if report.tags else ''}{', '.join(report.tags)}"
+    elif report.state == "unchanged":
         yield f"{what} is already retired{where}; nothing to do"
     elif report.state == "requested":
         yield f"{what} is not retired{where} yet: branch {report.branch} removes {report.folder}/"

@@ -65,7 +65,7 @@ def history_lines(report: HistoryReport) -> Iterator[str]:
     rows = [
         (
             row.on[:16].replace("T", " "),
-            row.event,
+            row.event if row.in_force else f"{row.event} (not in force)",
             f"{row.model}@{_format_version(row.version)}" if row.version else row.model,
             row.environment or "",
             row.tag,

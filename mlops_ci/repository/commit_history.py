@@ -21,7 +21,10 @@ class CommitHistory(GitFolder):
         if not heads:
             return {}
         shown = "--format=%H%x00%T%x00%P%x00%B%x00"
-        answer = self.run("rev-list", "--no-commit-header", shown, "--stdin", stdin="\n".join([*heads, ""]).encode())
+        own = ("-c", "core.commitGraph=false")  # the file that git caches parents in can say anything
+        answer = self.run(
+            *own, "rev-list", "--no-commit-header", shown, "--stdin", stdin="\n".join([*heads, ""]).encode()
+        )
         fields = answer.out.decode("utf-8", "replace").split("\0")
         rows = zip(*[iter(fields)] * 4, strict=False)
         commits = (LogCommit(oid.lstrip("\n"), tree, tuple(up.split()), text) for oid, tree, up, text in rows)
@@ -67,6 +70,23 @@ class CommitHistory(GitFolder):
         if answer.status not in (0, 1) and "Not a valid" not in answer.err:
             raise git_error(("merge-base",), answer)
         return answer.status == 0
+
+    def unreachable_commits(self, commits: Iterable[str], tips: Sequence[str]) -> frozenset[str]:
+        """Return those of the commits to which none of the tips leads; a commit that is not here is one of them.
+
+        Parents are read from the commits themselves: the file that git caches them in can say anything.
+        """
+        asked = list(dict.fromkeys(commits))
+        if not asked:
+            return frozenset()
+        given = "".join(f"{oid}\n" for oid in asked).encode()
+        kinds = self.run("cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=given).text.splitlines()
+        here = [oid for oid, line in zip(asked, kinds, strict=True) if line == f"{oid} commit"]
+        lines = "".join(f"{line}\n" for line in (*here, *(f"^{tip}" for tip in tips))).encode()
+        beside = (
+            self.run("-c", "core.commitGraph=false", "rev-list", "--stdin", stdin=lines).text.split() if here else []
+        )
+        return frozenset(asked) - frozenset(here) | frozenset(asked).intersection(beside)
 
     @property
     def is_shallow(self) -> bool:

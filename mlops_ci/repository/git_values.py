@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 ZERO_OID = "0" * 40  # "no object" in a RefUpdate: git itself is never given it, because ids may have 64 digits
+PLAIN_FILE = "100644"  # git's mode of a file that is neither executable nor a link
 _SHA256_DIGITS = 64
 ObjectFormat = Literal["sha1", "sha256"]
 
@@ -142,6 +143,15 @@ def object_id(kind: str, content: bytes, digits: int) -> str:
     """Return the id of an object of this type and content; ids of 64 digits are SHA-256, all others SHA-1."""
     digest = hashlib.sha256 if digits == _SHA256_DIGITS else hashlib.sha1
     return digest(b"%s %d\0" % (kind.encode(), len(content)) + content, usedforsecurity=False).hexdigest()
+
+
+def parse_tree(content: bytes, digits: int) -> Iterator[tuple[str, str, str]]:
+    """Yield mode, name and object id of each entry of a tree object; what is no tree yields nothing more."""
+    at = 0
+    while (end := content.find(b"\0", at)) >= 0:
+        mode, _, name = content[at:end].partition(b" ")
+        at = end + 1 + digits // 2
+        yield mode.decode("ascii", "replace"), name.decode("utf-8", "replace"), content[end + 1 : at].hex()
 
 
 def parse_contents(out: bytes) -> Iterator[bytes | None]:

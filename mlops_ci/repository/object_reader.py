@@ -20,12 +20,17 @@ class ObjectReader(GitFolder):
 
         No files where there is no such folder. Raises EnvironmentProblem `git-failed` where there is no such tree.
         """
+        return {path: oid for path, (_, oid) in self.list_entries(treeish, folder).items()}
+
+    def list_entries(self, treeish: str, folder: str = "") -> dict[str, tuple[str, str]]:
+        """Return mode and object id of what `list_files` returns: links have the mode 120000, and submodules 160000."""
         prefix = f"{folder.rstrip('/')}/" if folder else ""
         answer = self.run(
             "ls-tree", "-r", "-z", "--full-tree", "--end-of-options", treeish, *([prefix] if prefix else [])
         )
         entries = (entry.split("\t", 1) for entry in answer.out.decode("utf-8", "replace").split("\0") if entry)
-        return {path.removeprefix(prefix): meta.split()[2] for meta, path in entries}
+        found = ((path, meta.split()) for meta, path in entries)
+        return {path.removeprefix(prefix): (mode, oid) for path, (mode, _, oid, *_) in found}
 
     def read_blob(self, name: str) -> bytes | None:
         """Return a blob by id or `commit:path`, or None when it is not there, or is no blob."""

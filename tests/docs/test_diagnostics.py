@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "diagnostics.md").read_text(encoding="utf-8")
 ANCHORS = re.findall(r"^## (\S+)$", PAGE, re.MULTILINE)
-MAKERS = {"Diagnostic", "of", "_problem", "problem", "_csv_error"}
+MAKERS = {"Diagnostic", "EventFault", "of", "_problem", "problem", "_csv_error"}
 # data checks carry their ids in tables of rules
 IN_TABLES = re.compile(r"(check|data|split|target)-[a-z]+(-[a-z]+)*")
 

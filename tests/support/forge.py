@@ -214,7 +214,7 @@ class _Forging:
         self._commit({data.path: table.encode()}, f"Data for {model.name} {version}\n", seconds)
         release, files = release_of_run(model.name, version, self.tip, rows, data, self.specs)
         oid = self._run(files, f"{model.name}: gate pass", seconds)
-        release = replace(release, run_oid=oid, ledger=self._asked(release, seconds))
+        release = replace(release, run_oid=oid, ledger=self._asked(release, seconds), policy_commit=self.tip)
         self.refs[f"refs/mlops/releases/{model.name}/v{version}"] = oid
         self.refs[release.run_ref] = oid
         model.release = release
@@ -252,6 +252,7 @@ class _Forging:
         model.number += 1
         folder = f"deploy/{environment}/{model.name}"
         files = manifest_files(release, environment)
+        policy = self.tip
         self._commit({f"{folder}/{path}": data for path, data in files.items()}, "Deploy\n", seconds, gone=folder)
         made = Assignment(
             model=model.name,
@@ -268,6 +269,7 @@ class _Forging:
             ),
             made_by=MAKER,
             made_on="2026-11-22T20:00:00+00:00",
+            policy_commit=policy,
             project=release.project,
         )
         return _Step(model, release.commit, seconds, lambda: replace(made, release=_need(model.released)))
@@ -276,6 +278,7 @@ class _Forging:
         release = model.release
         assert release is not None
         model.number += 1
+        policy = self.tip
         self._commit({}, "Take back\n", seconds, gone=f"deploy/{environment}/{model.name}")
         made = Retirement(
             event="unassignment",
@@ -288,6 +291,7 @@ class _Forging:
             made_on="2026-11-22T20:00:00+00:00",
             environment=environment,
             number=model.number,
+            policy_commit=policy,
             project=release.project,
         )
         return _Step(model, release.commit, seconds, lambda: replace(made, release=_need(model.released)))

@@ -50,12 +50,16 @@ class EventRef:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Who and what made an event: the person or bot, the toolkit's version, and the CI run where there was one."""
+    """Who and what made an event: the person or bot, the toolkit's version, and the CI run where there was one.
+
+    `repository` is what the remote's URL calls the repository (`owner/name`), so that an event of a fork is told from its own.
+    """
 
     actor: str
     toolkit: str
     workflow: str | None = None
     run_url: str | None = None
+    repository: str | None = None
 
 
 def _require_safe_path(path: str) -> None:

@@ -93,7 +93,8 @@ class Release:
     `run_key` is the training run's; `run_oid` is the commit that holds the gated run, pinned at refs/mlops/releases.
     `overrides` is the rollback that had abandoned this very model, where it was released again for a `reason`. `ledger` is
     there where questions to the holdout are counted.
-    `occasion` is what the gate took it for: a change, or the champion's spec and code trained again.
+    `occasion` is what the gate took it for: a change, or the champion's spec and code trained again. `policy_commit` is the commit
+    of the branch whose policy the writer obeyed, so that a policy that is weakened later cannot excuse the event; all events have it.
     """
 
     model: str
@@ -122,6 +123,7 @@ class Release:
     previous: EventRef | None = None
     ledger: LedgerHead | None = None
     occasion: Literal["changed", "retrained"] | None = None
+    policy_commit: str | None = None
     project: ProjectRef = field(kw_only=True)
     kind: Literal["Release"] = "Release"
     format: Literal[1] = RECORD_FORMAT
@@ -173,6 +175,7 @@ class Assignment:
     approvals: tuple[Approval, ...] = ()
     approvals_required: int = 0
     previous: EventRef | None = None
+    policy_commit: str | None = None
     project: ProjectRef = field(kw_only=True)
     kind: Literal["Assignment"] = "Assignment"
     format: Literal[1] = RECORD_FORMAT
@@ -180,9 +183,12 @@ class Assignment:
 
 @dataclass(frozen=True)
 class Retirement:
-    """Something taken back: a version from an environment, a version, or the whole model (its newest version is named then)."""
+    """Something taken back: a version from an environment, a version, the whole model (its newest version is named then), or an event.
 
-    event: Literal["unassignment", "deregistration", "deprecation"]
+    `sets_aside` is the event that a `set-aside` takes back: one that does not verify, so that nothing follows from it any more.
+    """
+
+    event: Literal["unassignment", "deregistration", "deprecation", "set-aside"]
     model: str
     version: str
     release: EventRef
@@ -193,6 +199,8 @@ class Retirement:
     environment: str | None = None
     number: int = 0
     previous: EventRef | None = None
+    sets_aside: EventRef | None = None
+    policy_commit: str | None = None
     project: ProjectRef = field(kw_only=True)
     kind: Literal["Retirement"] = "Retirement"
     format: Literal[1] = RECORD_FORMAT

@@ -76,10 +76,13 @@ class ApproveReport:
 
 @dataclass(frozen=True)
 class RetireReport:
-    """What was taken back, and by which tags; `version` is None for a whole model. `requested` is as in DeployReport."""
+    """What was taken back, and by which tags; `version` is None for a whole model. `requested` is as in DeployReport.
+
+    `set_aside` is the tag of the event that was set aside.
+    """
 
     model: str
-    event: Literal["unassignment", "deregistration", "deprecation"]
+    event: Literal["unassignment", "deregistration", "deprecation", "set-aside"]
     state: Literal["retired", "unchanged", "requested"]
     reason: str
     version: str | None = None
@@ -88,6 +91,7 @@ class RetireReport:
     folder: str | None = None
     branch: str | None = None
     follow_up_command: str | None = None
+    set_aside: str | None = None
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ class EventRow(NamedTuple):
     """One event: when (ISO 8601, UTC), its tag and that tag's object id, and who made it and why.
 
     `evidence` is the gate's sentence. `forced`: it brought back a model that had been taken back. `recorded` is false for the tags
-    of other tools, which have no record.
+    of other tools, which have no record. One that does not verify, or that was set aside, is not `in_force`.
     """
 
     on: str
@@ -91,6 +91,7 @@ class EventRow(NamedTuple):
     evidence: str | None = None
     forced: bool = False
     recorded: bool = True
+    in_force: bool = True
 
 
 class HistoryReport(NamedTuple):

@@ -107,7 +107,7 @@ def _ref_text(ref: EventRef | None) -> str:
 def _date_breaks(held: ModelInventory) -> Iterator[Diagnostic]:
     dated = [held.events[entry.tag] for entry in held.log if entry.tag in held.events]
     for earlier, later in pairwise(dated):
-        if later.date <= earlier.date:
+        if later.date <= earlier.date and earlier.oid not in held.state.unverified:
             yield Diagnostic(
                 "audit-date-order",
                 f"the date of {later.name} is not later than that of {earlier.name}, the event before it in the log",

@@ -11,7 +11,7 @@ from mlops_ci.core.records.base import EventRef
 from mlops_ci.registry.events import Event, EventName, parse_event_name
 from mlops_ci.registry.run_store import RELEASE_PREFIX
 from mlops_ci.registry.state import ModelState, fold_refs
-from mlops_ci.registry.statement import EventRecord
+from mlops_ci.registry.statement import STATEMENT_MARK, EventRecord
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.git_values import LogCommit
 from mlops_ci.repository.ref_listing import LOG_PREFIX, TAG_PREFIX
@@ -55,6 +55,11 @@ class ModelInventory:
         return {event.name: event for event in self.state.events}
 
     @cached_property
+    def unverified_tags(self) -> frozenset[str]:
+        """The names of the events that do not verify."""
+        return frozenset(event.name for event in self.state.events if event.oid in self.state.unverified)
+
+    @cached_property
     def records(self) -> dict[str, EventRecord]:
         """The records of all events that have one, by tag name. Each is decoded once."""
         found = ((event.name, event.record) for event in self.state.events)
@@ -74,7 +79,7 @@ class ModelInventory:
     @staticmethod
     def claims_record(event: Event) -> bool:
         """Return whether a tag's message looks like it has a record, valid or not."""
-        return '"_type":' in event.contents
+        return STATEMENT_MARK in event.contents
 
 
 def read_inventories(repo: Repository) -> tuple[ModelInventory, ...]:

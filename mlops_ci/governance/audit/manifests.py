@@ -9,9 +9,11 @@ from mlops_ci.core.records.base import FileDigest
 from mlops_ci.core.records.events import Assignment
 from mlops_ci.governance.audit import blobs
 from mlops_ci.governance.audit.inventory import ModelInventory
+from mlops_ci.governance.audit.kustomizations import KustomizationReader
 from mlops_ci.registry.events import Event
 from mlops_ci.repository.branch_specs import BranchTip, ProjectAtTip
 from mlops_ci.repository.git import Repository
+from mlops_ci.repository.git_values import PLAIN_FILE
 from mlops_ci.repository.ref_listing import TAG_PREFIX
 
 _REWRITE_HELP = "write the manifests again (mlops-ci deploy); make changes in the Deployment spec, not in the manifests"
@@ -28,13 +30,17 @@ def breaks(
     there = blobs.look_up_objects(repo, [tip.files[path] for path in current])
     digests = blobs.digest_blobs(repo, there)
     found: dict[str, list[Diagnostic]] = {}
+    modes = {path: mode for path, (mode, _) in repo.list_entries(tip.commit).items()} if folders else {}
+    kustomizations = KustomizationReader(repo, tip)
     count = 0
     for model, assigned in wanted.items():
         for environment, (event, record) in assigned.items():
             count += len(record.manifests)
             at = folders.pop((environment, model), ())
             mine = {path: digests.get(tip.files[path]) for path in at}
+            mine = {path: digest if modes.get(path) == PLAIN_FILE else None for path, digest in mine.items()}
             found.setdefault(model, []).extend(_manifest_breaks(project, tip, event, record, mine))
+            found[model] += kustomizations.breaks(project.repository_path(f"deploy/{environment}/{model}"), event.name)
     known = {*wanted, *project.specs.models}
     for (environment, model), paths in folders.items():
         if model in known:
@@ -84,7 +90,7 @@ def _manifest_breaks(
         elif path not in there:
             why = f"is missing, but {event.name} wrote it"
         elif digest is None or (digest.sha256, digest.size) != (wanted.sha256, wanted.size):
-            why = f"differs from the file that {event.name} wrote: it was edited"
+            why = f"differs from the file that {event.name} wrote: it was edited, or became a link or an executable"
         else:
             continue
         yield Diagnostic(

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
 
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.records.events import Assignment, Release
 from mlops_ci.governance.audit.inventory import ModelInventory
-from mlops_ci.registry.events import EventName, next_version, parse_event_name, version_key
+from mlops_ci.registry.events import EventName, next_versions, parse_event_name, version_key
 from mlops_ci.repository.ref_listing import TAG_PREFIX
 
-_STEPS: tuple[Literal["major", "minor", "patch"], ...] = ("major", "minor", "patch")
 _NUMBERING_HELP = "the tag was written by hand, or an event was removed: compare with another clone (git ls-remote)"
 
 
@@ -19,7 +17,7 @@ def breaks(held: ModelInventory) -> Iterator[Diagnostic]:
     """Yield the faults in a model's versions, in the numbers of its other events, and in the releases that these name."""
     names = _event_names(held)
     yield from _version_breaks(names, held)
-    yield from _number_breaks(names)
+    yield from _number_breaks(names, held.unverified_tags)
     yield from _commit_breaks(held)
     yield from _assignment_breaks(held)
 
@@ -37,10 +35,11 @@ def _event_names(held: ModelInventory) -> tuple[tuple[str, EventName], ...]:
 
 def _version_breaks(names: tuple[tuple[str, EventName], ...], held: ModelInventory) -> Iterator[Diagnostic]:
     highest: str | None = None
+    unverified = held.unverified_tags
     for tag, name in names:
         if name.kind != "release" or name.version is None:
             continue
-        wanted = list(dict.fromkeys(next_version(highest, step) for step in _STEPS))
+        wanted = next_versions(highest)
         if name.version not in wanted and tag in held.records:
             before = f"the highest version before it was v{highest}" if highest else "no version came before it"
             yield Diagnostic(
@@ -49,11 +48,13 @@ def _version_breaks(names: tuple[tuple[str, EventName], ...], held: ModelInvento
                 help=_NUMBERING_HELP,
                 about=f"{TAG_PREFIX}{tag}",
             )
+        if tag in unverified and name.version not in wanted:
+            continue  # a forged tag may have any version, and what follows it is counted without it
         if highest is None or version_key(name.version) > version_key(highest):
             highest = name.version
 
 
-def _number_breaks(names: tuple[tuple[str, EventName], ...]) -> Iterator[Diagnostic]:
+def _number_breaks(names: tuple[tuple[str, EventName], ...], unverified: frozenset[str]) -> Iterator[Diagnostic]:
     taken: dict[int, str] = {}
     for tag, name in names:
         if not name.number:
@@ -73,7 +74,8 @@ def _number_breaks(names: tuple[tuple[str, EventName], ...]) -> Iterator[Diagnos
                 help=_NUMBERING_HELP,
                 about=f"{TAG_PREFIX}{tag}",
             )
-        taken.setdefault(name.number, tag)
+        if tag not in unverified or name.number == expected:
+            taken.setdefault(name.number, tag)
 
 
 def _commit_breaks(held: ModelInventory) -> Iterator[Diagnostic]:
@@ -89,7 +91,8 @@ def _commit_breaks(held: ModelInventory) -> Iterator[Diagnostic]:
                 " commit",
                 about=f"{TAG_PREFIX}{event.name}",
             )
-        holders.setdefault(event.commit, event.name)
+        if event.oid not in held.state.unverified:
+            holders.setdefault(event.commit, event.name)
 
 
 def _assignment_breaks(held: ModelInventory) -> Iterator[Diagnostic]:
@@ -97,7 +100,7 @@ def _assignment_breaks(held: ModelInventory) -> Iterator[Diagnostic]:
     for event in held.ordered_events:
         released.add(event.oid)
         record = held.records.get(event.name)
-        if record is None or isinstance(record, Release):
+        if record is None or isinstance(record, Release) or event.kind == "set-aside":
             continue
         target = held.records.get(record.release.name)
         at = held.events.get(record.release.name)

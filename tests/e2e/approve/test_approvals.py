@@ -166,6 +166,8 @@ def test_an_approval_needs_a_version_signing_and_a_key(world: World) -> None:
     assert world.said(*APPROVE, code=3)[0] == "signing-key-missing"
     world.demand(PROJECT)
     world.become("ada")
+    assert world.said(*APPROVE, code=1)[0] == "signing-dropped"
+    world.release(signer=None)
     assert world.said(*APPROVE, code=1)[0] == "approval-unsigned"
 
 

@@ -63,7 +63,7 @@ def test_an_approval_of_something_else(approved: Attacker) -> None:
 
 def test_nobody_was_asked(tmp_path: Path, keys: Keys) -> None:
     found = world(tmp_path, keys, None).audit()
-    assert found.names("audit-approval-missing", "model-0#prod#2")
+    assert found.names("audit-policy-unmet", "model-0#prod#2 has 0 approvals, but the policy at commit")
 
 
 def test_what_ran_before_anybody_had_to_be_asked_is_fine(tmp_path: Path, keys: Keys) -> None:
