@@ -83,7 +83,7 @@ def test_a_remote_from_which_nothing_comes_is_unreachable_and_asked_once(
         )
         assert asking.list_remote_refs("origin").state == "unreachable"
         pushed = asking.push("origin", [])
-        assert (pushed.state, "does not answer" in pushed.detail) == ("failed", True)
+        assert (pushed.state, "does not answer" in pushed.detail) == ("unknown", True)  # it may have arrived
         assert time.monotonic() - began < SILENCE + 5
 
 
