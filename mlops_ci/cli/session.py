@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mlops_ci import __version__
 from mlops_ci.cli.terminal import progress_display
+from mlops_ci.core.child_watch import ChildWatch, watch_children
 from mlops_ci.core.ci_job import CiJob
 from mlops_ci.core.diagnostics import Diagnostic, Location
 from mlops_ci.core.errors import EnvironmentProblem, Findings, ToolError, UsageProblem
@@ -20,6 +21,7 @@ from mlops_ci.core.leftovers import scratch_folder
 from mlops_ci.core.plan import Outcome, Plan, Stages, finish_stages
 from mlops_ci.core.plugins import locked_plugins_only
 from mlops_ci.core.verbs import Verb
+from mlops_ci.core.watched_files import DataWatch, EntryWatch
 from mlops_ci.integrations.github import connection
 from mlops_ci.integrations.github.actor import read_actor, read_provenance
 from mlops_ci.integrations.github.credentials import git_token_variables
@@ -32,7 +34,9 @@ from mlops_ci.repository.git_values import Person
 from mlops_ci.repository.lookup import require_repository
 from mlops_ci.repository.repository_name import find_repository_name
 from mlops_ci.repository.sparse import left_out_below, left_out_problem, whole_spec_folder
+from mlops_ci.repository.steering import SteeringWatch
 from mlops_ci.spec.load import PROJECT_FILE, Specs, find_outer_project, find_root, load_specs
+from mlops_ci.spec.spec_types import SourceSpec
 
 if TYPE_CHECKING:
     from mlops_ci.cli.push_plan import ApplyResult, Notifier
@@ -238,10 +242,32 @@ def open_session(verb: Verb, chdir: str, wait: Callable[[float], None], *, quiet
             whole = whole_spec_folder(repo, root, scratch)
             context = replace(context, whole_specs=whole if whole != root else None)
         specs, warnings = _require_specs(context.spec_root) if verb.needs == "project" else (None, ())
+        for watch in _watches(repo, root, specs, is_alone=in_job is not None):
+            stack.enter_context(watch_children(watch))
         if verb.trains and specs is not None:
             _prepare_first_training(repo, specs)
         host = connection.connect_notifier(os.environ, in_job, wait)
         yield Session(verb, context, specs, warnings, progress, wait, host)
+
+
+def _watches(repo: Repository | None, root: Path, specs: Specs | None, *, is_alone: bool) -> Iterator[ChildWatch]:
+    """Yield what looks after each child whether a candidate's code has changed what this command goes on with."""
+    if repo is not None:
+        yield EntryWatch(repo.common_dir / "mlops-ci")  # removes, and raises nothing
+        yield SteeringWatch(repo, is_alone=is_alone)
+    if specs is not None:
+        yield DataWatch(lambda: _data_files(root, specs))
+
+
+def _data_files(root: Path, specs: Specs) -> Iterator[Path]:
+    from mlops_ci.data.sources.files import source_paths  # not for commands that start no child
+
+    for dataset in specs.datasets.values():
+        held = dataset.spec.split.source
+        inside = held.source_at(held.path) if held is not None and held.path is not None else None
+        for source in (dataset.spec.source, inside):
+            if isinstance(source, SourceSpec):
+                yield from source_paths(root, source)
 
 
 def _prepare_first_training(repo: Repository | None, specs: Specs) -> None:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from mlops_ci.core.codec import encode
 from mlops_ci.core.diagnostics import Diagnostic
@@ -23,6 +25,7 @@ from mlops_ci.repository.git import Repository
 from mlops_ci.repository.git_command import git_error
 from mlops_ci.spec.located_spec import LocatedSpec
 from mlops_ci.spec.spec_types import DatasetSpec, EvaluateSpec, GateSpec, ModelSpec, ProjectSpec, SplitSpec
+from mlops_ci.spec.yaml.nodes import split_lines
 from mlops_ci.training.source_code import code_files
 
 
@@ -106,6 +109,16 @@ class BaseBranch:
         return all(
             content is not None and (root / path).is_file() and (root / path).read_bytes() == content
             for path, content in zip(paths, contents, strict=True)
+        )
+
+    def has_same_specs(self, specs: Sequence[LocatedSpec[Any]]) -> bool:
+        """Tell whether the commit has specs as they were loaded; code that has run since may have written their files."""
+        prefix = f"{self._start}/" if self._start else ""
+        contents = self._repo.read_objects([f"{self.commit}:{prefix}{one.path}" for one in specs])
+        return all(
+            content is not None
+            and tuple(split_lines(content.decode("utf-8", "surrogateescape"))) == one.document.source.lines
+            for one, content in zip(specs, contents, strict=True)
         )
 
     @cached_property
@@ -207,8 +220,8 @@ def effective_rules(
 ) -> GateRules:
     """Return the base branch's rules for a model, or the model's own rules where the base has none."""
     mine = own_rules(project.context.root, project.specs.project.spec, model, dataset)
-    spec_files = (project.specs.project.path, model.path, dataset.path)
-    if base is None or (not mine.evaluate.custom and base.has_same_files(spec_files, project.context.spec_root)):
+    specs: tuple[LocatedSpec[Any], ...] = (project.specs.project, model, dataset)
+    if base is None or (not mine.evaluate.custom and base.has_same_specs(specs)):
         return mine
     if base.has_invalid_specs:
         return replace(mine, base_problem=f"the specs of {base} are invalid")

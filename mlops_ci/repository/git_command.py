@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from mlops_ci.core.child_watch import verify_now
 from mlops_ci.core.errors import EnvironmentProblem
 from mlops_ci.core.trusted_process import TRANSFER_LIMITS, TRUSTED_LIMITS, LimitProblem, ProcessLimits, run_trusted
 from mlops_ci.repository import ref_listing
@@ -112,7 +113,11 @@ class GitFolder:
         return answer
 
     def run_with_credentials(self, *args: str, limits: ProcessLimits = TRANSFER_LIMITS) -> GitResult:
-        """Run a git command that speaks with a remote. It has failed if the remote is silent for too long, and `err` says so."""
+        """Run a git command that speaks with a remote. It has failed if the remote is silent for too long, and `err` says so.
+
+        Raises EnvironmentProblem `git-changed` where a candidate's code has steered git since.
+        """
+        verify_now()
         if self.memory is not None and (known := self.memory.recent_silence()) is not None:
             return known
         env = {**self._patience_variables(), **self.credentials.remote_variables}

@@ -51,6 +51,14 @@ def source_files(root: Path, source: SourceSpec, location: Location | None = Non
     return tuple(read_digest(home, name) for name in names)
 
 
+def source_paths(root: Path, source: SourceSpec) -> tuple[Path, ...]:
+    """Return the paths of the source's files, without reading them; none for a source that points outside the repository."""
+    pattern = PurePosixPath(source.path)
+    if pattern.is_absolute() or ".." in pattern.parts:
+        return ()
+    return tuple(path for path in _find_matches(root.resolve(), pattern) if path.is_file())
+
+
 def matches_source_path(pattern: str, path: str, *, is_folder: bool = False) -> bool:
     """Return whether the pattern of a source matches the path. The file need not exist.
 
