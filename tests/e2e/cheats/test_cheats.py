@@ -207,6 +207,7 @@ def test_a_tag_that_was_pushed_by_hand_is_named_and_not_deployed(gated: Consumer
     """Given a tag that no release made, when the registry is audited it is named, and nobody can deploy it."""
     gated.git("tag", "--annotate", "--message", "diagnosis v9.9.9", "diagnosis@v9.9.9")
     gated.git("push", "--quiet", "origin", "diagnosis@v9.9.9")
+    gated.run("doctor")  # asks the remote which branch is its default one
     found = {one["id"]: one.get("about") for one in gated.answer("audit")["diagnostics"]}
     assert found["audit-tag-foreign"] == "refs/tags/diagnosis@v9.9.9"
     refused = gated.answer("deploy", "diagnosis@9.9.9", "--env", "staging", code=1)
