@@ -10,7 +10,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from mlops_ci.registry.events import EVENT_RANKS, Event, EventName, next_versions, parse_event_name, version_key
+from mlops_ci.registry.event_order import order_events, recorded_version
+from mlops_ci.registry.events import Event, EventName, next_versions, parse_event_name, version_key
 from mlops_ci.registry.tag_message import find_previous_oid, find_sentence, has_signature
 from mlops_ci.repository.ref_listing import APPROVAL_PREFIX, LOG_PREFIX, TAG_PREFIX
 
@@ -379,7 +380,7 @@ def fold_refs(refs: Iterable[Ref]) -> RegistryState:
     events: dict[str, list[Event]] = {name: [] for name in logs}
     for ref, name in found:
         there = versions.get((name.model, ref.peeled)) if name.environment else None
-        version = name.version or there or _recorded_version(ref, name)
+        version = name.version or there or recorded_version(ref, name)
         place = (ref.peeled or "", ref.tagger, ref.date, name.environment, name.number, ref.contents, ref.address)
         events.setdefault(name.model, []).append(
             Event(name.kind, ref.name[len(TAG_PREFIX) :], ref.oid, name.model, version, *place)
@@ -390,45 +391,9 @@ def fold_refs(refs: Iterable[Ref]) -> RegistryState:
     )
 
 
-def _build_model_state(model: str, events: list[Event], follows: Mapping[str, str], log: Ref | None) -> ModelState:
-    ordered, gaps = _order_events(events, follows)
+def _build_model_state(model: str, events: list[Event], follows: dict[str, str], log: Ref | None) -> ModelState:
+    ordered, gaps = order_events(events, follows)
     newest = log.contents.strip() if log else ""  # a log entry's message is the name of its tag
     if newest and all(event.name != newest for event in reversed(ordered)):
         gaps = (*gaps, newest)
     return ModelState(model, ordered, log.oid if log else None, gaps, newest)
-
-
-def _recorded_version(ref: Ref, name: EventName) -> str:
-    """Return the version of an event on a commit without a release: from its record, else the commit (in an environment)."""
-    place = (ref.peeled or "", "", 0, name.environment, name.number, ref.contents)
-    record = Event(name.kind, ref.name, ref.oid, name.model, "", *place).record
-    return record.version if record else (ref.peeled or "") if name.environment else ""
-
-
-def _order_events(events: list[Event], follows: Mapping[str, str]) -> tuple[tuple[Event, ...], tuple[str, ...]]:
-    """Return the events in the order of the chain, and the object ids of events that are named but missing.
-
-    `follows` maps the object id of an event to that of its predecessor. An event whose predecessor is missing or not
-    named (a gap, or another tool's tag) is placed by its date.
-    """
-    by_date = sorted(events, key=lambda event: (event.date, EVENT_RANKS[event.kind], event.number, event.name))
-    known = {event.oid for event in events}
-    after: dict[str, list[Event]] = {}
-    roots: list[Event] = []
-    gaps: list[str] = []
-    for event in by_date:
-        previous = follows.get(event.oid)
-        if previous in known:
-            after.setdefault(previous, []).append(event)
-        else:
-            roots.append(event)
-            if previous is not None:
-                gaps.append(previous)
-    ordered: list[Event] = []
-    stack = roots[::-1]
-    while stack:
-        event = stack.pop()
-        ordered.append(event)
-        if event.oid in after:
-            stack.extend(reversed(after[event.oid]))
-    return tuple(ordered), tuple(gaps)
