@@ -17,6 +17,7 @@ FENCE = (
     "cli/",
     "core/plan.py",
     "core/results/registry.py",
+    "governance/query_registry.py",
     "registry/events.py",
     "registry/state.py",
     "registry/tag_message.py",
