@@ -32,7 +32,7 @@ def watch_children(watch: ChildWatch) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def watched() -> Iterator[None]:
+def observe_child() -> Iterator[None]:
     """Run a child in this context. Raises what the watches raise; of children at one time, the first counts as the start."""
     if not _RUNNING:
         for watch in _WATCHES:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from mlops_ci.core import children, guardian
-from mlops_ci.core.child_watch import watched
+from mlops_ci.core.child_watch import observe_child
 from mlops_ci.core.errors import EnvironmentProblem
 from mlops_ci.core.process_activity import parent_pids
 
@@ -280,7 +280,7 @@ class _AdoptedChild:
 
 def _run_to_end(start: Callable[[], tuple[_Handle, IO[bytes]]], timeout: float | None) -> ProcessResult:
     guardian.watch()
-    with watched(), _guard_process():
+    with observe_child(), _guard_process():
         ours = _child_pids()
         try:
             child, output = start()

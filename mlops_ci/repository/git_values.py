@@ -145,13 +145,22 @@ def object_id(kind: str, content: bytes, digits: int) -> str:
     return digest(b"%s %d\0" % (kind.encode(), len(content)) + content, usedforsecurity=False).hexdigest()
 
 
-def parse_tree(content: bytes, digits: int) -> Iterator[tuple[str, str, str]]:
-    """Yield mode, name and object id of each entry of a tree object; what is no tree yields nothing more."""
+class TreeEntry(NamedTuple):
+    """An entry of a tree object."""
+
+    mode: str
+    name: str
+    oid: str
+
+
+def parse_tree(content: bytes, digits: int) -> Iterator[TreeEntry]:
+    """Yield each entry of a tree object; what is no tree yields nothing more."""
     at = 0
     while (end := content.find(b"\0", at)) >= 0:
         mode, _, name = content[at:end].partition(b" ")
         at = end + 1 + digits // 2
-        yield mode.decode("ascii", "replace"), name.decode("utf-8", "replace"), content[end + 1 : at].hex()
+        text = name.decode("utf-8", "replace")
+        yield TreeEntry(mode.decode("ascii", "replace"), text, content[end + 1 : at].hex())
 
 
 def parse_contents(out: bytes) -> Iterator[bytes | None]:

@@ -36,26 +36,26 @@ class WorkTree(ObjectReader):
         """Return the files that the work tree leaves out on purpose, by path: a sparse checkout, or bits of the index, say so."""
         if self.bare:
             return {}
-        entries = self.recall("index flags", self._read_index_flags)
-        return {path: one for tag, path, one in entries if tag in "Sh" and not os.path.lexists(self.root / path)}
+        entries = self.recall("index flags", self._read_flagged_entries)
+        return {path: one for path, one in entries.items() if not os.path.lexists(self.root / path)}
 
-    def _read_index_flags(self) -> tuple[tuple[str, str, IndexEntry], ...]:
-        """Return each path whose index entry says not to look at the work tree: S (skip-worktree), or h (assume-unchanged)."""
+    def _read_flagged_entries(self) -> dict[str, IndexEntry]:
+        """Return each index entry that says not to look at the work tree, by path: S (skip-worktree), or h (assume-unchanged)."""
         listing = self.run("ls-files", "-z", "-v", "--stage").out
         entries = (entry.split(b"\t", 1) for entry in listing.split(b"\0") if entry[:1] in b"Shs" and entry)
-        return tuple(
-            ("h" if fields[0] == b"h" else "S", os.fsdecode(path), IndexEntry(fields[1].decode(), fields[2].decode()))
+        return {
+            os.fsdecode(path): IndexEntry(fields[1].decode(), fields[2].decode())
             for meta, path in entries
             if (fields := meta.split())
-        )
+        }
 
     def index_without_flags(self, folder: Path) -> Path | None:
         """Write a copy of the index into a folder, in which no file that is in the work tree has a bit that hides its edits.
 
         Returns None where no such file has one: the repository's own index will do.
         """
-        entries = () if self.bare else self.recall("index flags", self._read_index_flags)
-        flagged = [path for _, path, _ in entries if os.path.lexists(self.root / path)]
+        entries = {} if self.bare else self.recall("index flags", self._read_flagged_entries)
+        flagged = [path for path in entries if os.path.lexists(self.root / path)]
         if not flagged:
             return None
         index = folder / "index"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_ci.core.child_watch import watch_children, watched
+from mlops_ci.core.child_watch import observe_child, watch_children
 from mlops_ci.core.errors import EnvironmentProblem
 from mlops_ci.core.watched_files import DataWatch, EntryWatch
 
@@ -32,9 +32,9 @@ def test_data_that_a_child_writes_are_named(tmp_path: Path, what: str) -> None:
             os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
 
     with watch_children(DataWatch(lambda: tmp_path.glob("*.csv"))):
-        with watched():
+        with observe_child():
             file.read_text()
-        with pytest.raises(EnvironmentProblem) as found, watched():
+        with pytest.raises(EnvironmentProblem) as found, observe_child():
             act()
     (one,) = found.value.diagnostics
     assert (one.id, str(other if what == "new" else file) in one.message) == ("data-changed", True)
@@ -45,10 +45,10 @@ def test_data_that_one_child_writes_are_not_read_for_the_next_model(tmp_path: Pa
     file = tmp_path / "a.csv"
     file.write_text("1")
     with watch_children(DataWatch(lambda: [file])):
-        with watched():
+        with observe_child():
             pass
         file.write_text("2")
-        with pytest.raises(EnvironmentProblem, match=r"a\.csv"), watched():
+        with pytest.raises(EnvironmentProblem, match=r"a\.csv"), observe_child():
             pytest.fail("the child has started")
 
 
@@ -57,11 +57,11 @@ def test_records_that_a_child_writes_are_removed_and_ours_stay(tmp_path: Path) -
     for file in (ours, changed):
         file.write_text("{}")
     with watch_children(EntryWatch(tmp_path)):
-        with watched():
+        with observe_child():
             theirs.write_text("{}")
             changed.write_text("[1]")
         assert sorted(tmp_path.iterdir()) == [ours]
         theirs.write_text("made by this process")
-        with watched():
+        with observe_child():
             pass
     assert sorted(tmp_path.iterdir()) == [ours, theirs]

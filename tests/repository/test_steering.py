@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_ci.core.child_watch import verify_now, watch_children, watched
+from mlops_ci.core.child_watch import observe_child, verify_now, watch_children
 from mlops_ci.core.errors import EnvironmentProblem
 from mlops_ci.repository import git
 from mlops_ci.repository.steering import SteeringWatch
@@ -42,7 +42,7 @@ def change(root: Path, act: Callable[[], object], *, is_alone: bool = True) -> s
     assert repo is not None
     with watch_children(SteeringWatch(repo, is_alone=is_alone)):
         try:
-            with watched():
+            with observe_child():
                 act()
         except EnvironmentProblem as found:
             (one,) = found.diagnostics
@@ -216,7 +216,7 @@ def test_nothing_is_lent_after_a_change_that_came_later(clone: Path) -> None:
     repo = git.find_repository(clone)
     assert repo is not None
     with watch_children(SteeringWatch(repo, is_alone=True)):
-        with watched():
+        with observe_child():
             pass
         git_in(clone)("config", "core.sshCommand", "./x")
         with pytest.raises(EnvironmentProblem, match=r"core\.sshcommand"):

@@ -23,7 +23,9 @@ def breaks(
     chains |= {one.ref: ("", [entry.oid for entry in one.entries]) for one in ledgers}
     found: dict[str, list[Diagnostic]] = {}
     tags = [(held.model, event.name, event.oid) for held in helds for event in held.state.events]
-    for model, name, oid in _damaged(repo, "tag", [(model, f"{TAG_PREFIX}{name}", oid) for model, name, oid in tags]):
+    for model, name, oid in _find_damage(
+        repo, "tag", [(model, f"{TAG_PREFIX}{name}", oid) for model, name, oid in tags]
+    ):
         found.setdefault(model, []).append(_damage_finding(name, oid))
     commits = [(model, ref, oid) for ref, (model, oids) in chains.items() for oid in oids]
     for model, ref, oid in _damaged_chains(repo, commits):
@@ -38,7 +40,7 @@ def breaks(
 _Named = tuple[str, str, str]  # model, ref, object id
 
 
-def _damaged(repo: Repository, kind: str, named: Sequence[_Named]) -> Iterator[_Named]:
+def _find_damage(repo: Repository, kind: str, named: Sequence[_Named]) -> Iterator[_Named]:
     """Yield the objects whose content has another id; one that cannot be read at all has a finding of its own elsewhere."""
     contents = repo.read_objects([oid for _, _, oid in named], or_corrupt=True)
     for one, content in zip(named, contents, strict=True):
@@ -48,20 +50,22 @@ def _damaged(repo: Repository, kind: str, named: Sequence[_Named]) -> Iterator[_
 
 def _damaged_chains(repo: Repository, commits: Sequence[_Named]) -> Iterator[_Named]:
     """Yield the commits of chains for which the commit, its tree or a file of that tree is not what its id says."""
-    bad: set[str] = {oid for _, _, oid in _damaged(repo, "commit", commits)}
+    bad: set[str] = {oid for _, _, oid in _find_damage(repo, "commit", commits)}
     trees: list[_Named] = []
     for (_, _, oid), content in zip(
         commits, repo.read_objects([oid for _, _, oid in commits], or_corrupt=True), strict=True
     ):
         if content is not None and content.startswith(b"tree "):
             trees.append((oid, "", content[5 : content.index(b"\n")].decode("ascii", "replace")))
-    bad |= {commit for commit, _, _ in _damaged(repo, "tree", trees)}
+    bad |= {commit for commit, _, _ in _find_damage(repo, "tree", trees)}
     blobs: list[_Named] = []
     for (commit, _, tree), content in zip(
         trees, repo.read_objects([oid for _, _, oid in trees], or_corrupt=True), strict=True
     ):
-        blobs += [(commit, "", oid) for mode, _, oid in parse_tree(content or b"", len(tree)) if mode.startswith("100")]
-    bad |= {commit for commit, _, _ in _damaged(repo, "blob", blobs)}
+        blobs += [
+            (commit, "", entry.oid) for entry in parse_tree(content or b"", len(tree)) if entry.mode.startswith("100")
+        ]
+    bad |= {commit for commit, _, _ in _find_damage(repo, "blob", blobs)}
     return (one for one in commits if one[2] in bad)
 
 
