@@ -6,9 +6,7 @@ the next fetch updates this clone.
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,6 +17,7 @@ from typing import Literal, NamedTuple
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.digest import canonical_json
 from mlops_ci.core.errors import EnvironmentProblem, UsageProblem
+from mlops_ci.core.leftovers import scratch_folder_beside
 from mlops_ci.core.notifications import Notification
 from mlops_ci.core.plan import Plan
 from mlops_ci.core.planned_writes import (
@@ -308,11 +307,10 @@ def _write_file(root: Path, write: WriteFile) -> None:
         )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(write.content)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
+        with scratch_folder_beside(path) as folder:
+            (folder / "file").write_bytes(write.content)
+            (folder / "file").chmod(0o644)
+            (folder / "file").replace(path)
     except OSError as error:
         raise EnvironmentProblem.of(
             "file-not-written",
@@ -325,9 +323,9 @@ def _export_file(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file to a path that the user named, atomically."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".mlops-ci-") as folder:
-            write(Path(folder) / "file")
-            (Path(folder) / "file").replace(path)
+        with scratch_folder_beside(path) as folder:
+            write(folder / "file")
+            (folder / "file").replace(path)
     except OSError as error:
         raise EnvironmentProblem.of(
             "file-not-written",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from mlops_ci.core.child_watch import ChildWatch, watch_children
 from mlops_ci.core.ci_job import CiJob
 from mlops_ci.core.diagnostics import Diagnostic, Location
 from mlops_ci.core.errors import EnvironmentProblem, Findings, ToolError, UsageProblem
-from mlops_ci.core.leftovers import scratch_folder
+from mlops_ci.core.leftovers import hold, remove_abandoned, scratch_folder
 from mlops_ci.core.plan import Outcome, Plan, Stages, finish_stages
 from mlops_ci.core.plugins import locked_plugins_only
 from mlops_ci.core.verbs import Verb
@@ -222,7 +222,7 @@ def open_session(verb: Verb, chdir: str, wait: Callable[[float], None], *, quiet
             start_folder=start,
             repo=repo,
             scratch=scratch,
-            cache=_cache_folder(repo),
+            cache=_cache_folder(repo, stack),
             clock=lambda: datetime.now(UTC),
             provenance=replace(
                 read_provenance(os.environ, who, __version__),
@@ -328,6 +328,7 @@ def _scratch_folder() -> Iterator[Path]:
     with ExitStack() as stack:
         try:
             folder = stack.enter_context(scratch_folder("scratch"))
+            remove_abandoned()
         except OSError as error:
             raise EnvironmentProblem.of(
                 "disk-full",
@@ -370,7 +371,7 @@ def _require_specs(root: Path) -> tuple[Specs, tuple[Diagnostic, ...]]:
     return specs, diagnostics
 
 
-def _cache_folder(repo: Repository | None) -> Path | None:
+def _cache_folder(repo: Repository | None, stack: ExitStack) -> Path | None:
     if repo is None:
         return None
     folder = repo.common_dir / "mlops-ci" / "cache"
@@ -378,6 +379,8 @@ def _cache_folder(repo: Repository | None) -> Path | None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
         return None  # a read-only checkout works without a cache, but slower
+    with suppress(OSError):  # a read-only checkout may have a cache to read
+        stack.enter_context(hold(folder.parent))
     return folder
 
 

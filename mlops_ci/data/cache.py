@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from mlops_ci.core.codec import DecodeError, decode, encode
 from mlops_ci.core.digest import canonical_json, digest_json
+from mlops_ci.core.leftovers import scratch_prefix
 from mlops_ci.core.records.base import FileDigest
 
 DATA_FORMAT = 13  # increase it when the same bytes would give another digest, split, check or profile
@@ -41,7 +42,7 @@ def write_cache_entry(cache: Path | None, key: str, value: object) -> None:
         return
     with contextlib.suppress(OSError):
         cache.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=cache, suffix=".tmp")
+        handle, name = tempfile.mkstemp(dir=cache, prefix=scratch_prefix(), suffix=".tmp")
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as stream:
                 stream.write(canonical_json(encode(value)))

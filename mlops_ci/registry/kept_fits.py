@@ -15,6 +15,7 @@ from pathlib import Path
 
 from mlops_ci.core.codec import DecodeError, decode, encode
 from mlops_ci.core.digest import canonical_json, digest_file
+from mlops_ci.core.leftovers import scratch_prefix
 from mlops_ci.core.planned_writes import KeepFit
 from mlops_ci.core.records.base import FileDigest
 from mlops_ci.core.records.training_run import Fit
@@ -45,7 +46,7 @@ def keep_fit(repo: Repository, write: KeepFit) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     _remove_old_fits(folder)
     content = canonical_json(encode(write.fit)).encode()
-    with tempfile.TemporaryDirectory(dir=folder, prefix="new-") as name:
+    with tempfile.TemporaryDirectory(dir=folder, prefix=f"{scratch_prefix()}new-") as name:
         new = Path(name)
         shutil.copyfile(write.source, new / _MODEL)
         (new / _LOG).write_bytes(write.log)

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mlops_ci.core.errors import EnvironmentProblem
+from mlops_ci.core.leftovers import scratch_prefix
 from mlops_ci.repository.git import Repository
 
 
@@ -64,7 +65,7 @@ def _remember(file: Path, head: RemoteHead) -> None:
     """Write the answer in one atomic step. A folder that cannot be written is ignored: it only saves a question."""
     with contextlib.suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=file.parent, suffix=".tmp")
+        handle, name = tempfile.mkstemp(dir=file.parent, prefix=scratch_prefix(), suffix=".tmp")
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
             json.dump({"branch": head.branch, "asked": head.asked.astimezone(UTC).isoformat()}, stream)
         Path(name).replace(file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -62,3 +63,70 @@ def test_a_scratch_folder_is_gone_after_use() -> None:
 
 def test_no_two_connections_share_a_folder_for_what_they_spill() -> None:
     assert leftovers.unused_scratch_path("spill") != leftovers.unused_scratch_path("spill")
+
+
+KEPT = """
+import sys, time
+from pathlib import Path
+from mlops_ci.core import leftovers
+with leftovers.scratch_folder("one"), leftovers.hold(Path(sys.argv[1])):
+    leftovers.unused_scratch_path("spill").mkdir()
+    (Path(sys.argv[1]) / "deep" / f"{leftovers.scratch_prefix()}x.tmp").touch()
+    print("ready", flush=True)
+    time.sleep(300)
+"""
+CLEANS = """
+import sys
+from pathlib import Path
+from mlops_ci.core import leftovers
+leftovers.remove_abandoned()
+leftovers.remove_abandoned(Path(sys.argv[1]))
+"""
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_and_what_a_living_one_has_is_not(tmp_path: Path) -> None:
+    """Given scratch of a process, and some of another machine, when it is killed, then its own goes, and not before."""
+    scratch, cache = tmp_path / "scratch", tmp_path / "cache"
+    foreign = ("mlops-ci-00000000-0123456789ab.lock", "mlops-ci-00000000-0123456789ab-one-x", "mlops-ci-of-another")
+    for folder in (scratch, cache / "deep", *(scratch / name for name in foreign)):
+        folder.mkdir(parents=True)
+    (cache / "deep" / "entry.json").touch()
+    env = {**os.environ, "TMPDIR": str(scratch)}
+
+    def clean() -> list[str]:
+        subprocess.run([sys.executable, "-c", CLEANS, str(cache)], env=env, check=True)
+        return sorted(path.name for path in (*scratch.iterdir(), *cache.rglob("*")))
+
+    child = subprocess.Popen([sys.executable, "-c", KEPT, str(cache)], env=env, stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    assert child.stdout.readline() == b"ready\n"
+    before = sorted(path.name for path in (*scratch.iterdir(), *cache.rglob("*")))
+    assert (len(before), clean()) == (10, before)  # two folders and a file, and a lock in either place
+    child.kill()
+    child.communicate()
+    assert clean() == sorted([*foreign, "deep", "entry.json"])
+
+
+def test_the_folder_of_another_user_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given what looks like abandoned scratch, when it belongs to another user, then it is left alone."""
+    token = f"{leftovers.scratch_prefix().rsplit('-', 2)[0]}-0123456789ab"
+    (tmp_path / f"{token}.lock").touch()
+    (tmp_path / f"{token}-one").mkdir()
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    leftovers.remove_abandoned(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2
+    monkeypatch.undo()
+    leftovers.remove_abandoned(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_folder_for_temporary_files_nothing_is_written_where_the_user_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("TMPDIR", "TEMP", "TMP"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # as tempfile finds it where /tmp cannot be written
+    with pytest.raises(OSError, match="no folder for temporary files"), leftovers.scratch_folder("one"):
+        raise AssertionError
+    assert list(tmp_path.iterdir()) == []
