@@ -172,6 +172,12 @@ def races(session: nox.Session) -> None:
     _run(session, "python", "-m", "tests.races", *session.posargs)
 
 
+@nox.session(default=False, venv_backend="none", requires=["environment"])
+def chaos(session: nox.Session) -> None:
+    """Kill gate, release, deploy, rollback and gc at 40 random moments each; arguments after -- are another number, and verbs."""
+    _run(session, "python", "-m", "tests.chaos", *session.posargs)
+
+
 @nox.session(default=False)
 def estimators(session: nox.Session) -> None:
     """Take every estimator of four libraries from a table to predictions; this writes the tables of docs/estimators.md. Arguments choose tasks."""

@@ -8,11 +8,13 @@ from collections.abc import Set as AbstractSet
 
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.errors import EnvironmentProblem
+from mlops_ci.core.records.events import Release
 from mlops_ci.core.verbs import Verb
 from mlops_ci.registry.events import parse_event_name
-from mlops_ci.registry.run_store import RELEASE_PREFIX, release_ref
+from mlops_ci.registry.run_store import RELEASE_PREFIX, RUN_PREFIX, release_ref
 from mlops_ci.registry.state import ModelState, read_registry
 from mlops_ci.repository.git import Repository
+from mlops_ci.repository.git_values import ZERO_OID, RefUpdate
 from mlops_ci.repository.ref_listing import APPROVAL_PREFIX, LEDGER_PREFIX, LOG_PREFIX, TAG_PREFIX
 from mlops_ci.repository.remotes import remote_problem
 
@@ -56,6 +58,7 @@ def sync_registry(repo: Repository | None, verb: Verb) -> tuple[Diagnostic, ...]
     if tags.state in ("done", "rejected"):  # tags of other tools may move
         if verb.syncs == "must":
             _require_all_published(repo, remote)
+            _pin_known_runs(repo)
         return ()
     if verb.syncs in ("must", "job"):
         raise remote_problem(remote, tags.state, f"'{remote}' could not be fetched", tags.detail)
@@ -67,6 +70,20 @@ def sync_registry(repo: Repository | None, verb: Verb) -> tuple[Diagnostic, ...]
             severity="warning",
         ),
     )
+
+
+def _pin_known_runs(repo: Repository) -> None:
+    """Pin each released run that this clone has and does not pin: its release was published by a command that was killed then."""
+    releases = {
+        release_ref(event.model, event.version): event.record.run_oid
+        for state in read_registry(repo).models.values()
+        for event in state.releases.values()
+        if isinstance(event.record, Release)
+    }
+    missing = releases.keys() - repo.ref_oids(RELEASE_PREFIX).keys() if releases else frozenset()
+    known = set(repo.ref_oids(RUN_PREFIX).values()) if missing else frozenset()
+    if updates := [RefUpdate(ref, releases[ref], ZERO_OID) for ref in sorted(missing) if releases[ref] in known]:
+        repo.update_refs(updates)  # where another command has done so meanwhile, nothing is left to do
 
 
 def _require_all_published(repo: Repository, remote: str) -> None:
