@@ -19,6 +19,6 @@ def test_a_kill_at_a_random_moment_leaves_all_or_nothing(name: str, gated: Consu
     count_questions(gated)
     (tmp_path / name).mkdir()
     verb = Verb(name, gated, tmp_path / name)
-    dice = random.Random(name)
+    dice = random.Random(name)  # noqa: S311 - the moments of kills, not a secret
     for number in range(2):
         verb.kill(number, dice, while_it_writes=number == 1)

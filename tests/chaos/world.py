@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "gc": ("gc",),
 }
 OLD_RUNS = 6
+_ATTEMPTS = 20
 _END_SECONDS = 15.0  # in which everything that a killed command had started must have ended
 
 
@@ -45,7 +46,7 @@ class Duration:
 
 @dataclass(frozen=True)
 class Kill:
-    """What a kill met: whether the command had begun to write or had ended, and whether its work is at the origin."""
+    """What a kill met: whether the command had begun to write, and whether its work is at the origin."""
 
     moment: str
     arrived: bool
@@ -122,12 +123,18 @@ class Verb:
 
     def kill(self, number: int, dice: random.Random, *, while_it_writes: bool) -> Kill:
         """Kill a new run at a random moment, and check everything; an AssertionError says what did not hold."""
-        consumer = self._copy(str(number))
-        scratch = consumer.root.parent / "scratch"
-        scratch.mkdir()
-        first, whole = self._duration.first_write, self._duration.whole
-        wait = dice.uniform(0, whole - first if while_it_writes else whole)
-        moment = self._run_and_kill(consumer, scratch, wait, after_first_write=while_it_writes)
+        for attempt in range(_ATTEMPTS):
+            consumer = self._copy(f"{number}-{attempt}")
+            scratch = consumer.root.parent / "scratch"
+            scratch.mkdir()
+            first, whole = self._duration.first_write, self._duration.whole
+            wait = dice.uniform(0, whole - first if while_it_writes else whole)
+            moment = self._run_and_kill(consumer, scratch, wait, after_first_write=while_it_writes)
+            if moment is not None:
+                break
+            shutil.rmtree(consumer.root.parent.parent)  # it was faster than the kill
+        else:
+            raise AssertionError(f"{self.name} ended before each of {_ATTEMPTS} kills")
         _require_no_process(scratch)
         changed = self._changes(consumer)
         assert changed in (frozenset(), self._changed), f"half-done at the origin: {sorted(changed)}"
@@ -175,13 +182,16 @@ class Verb:
         assert child.returncode == 0, f"{self.name} failed undisturbed"
         return Duration(time.monotonic() - began, first)
 
-    def _run_and_kill(self, consumer: Consumer, scratch: Path, wait: float, *, after_first_write: bool) -> str:
-        writes = threading.Event()
+    def _run_and_kill(self, consumer: Consumer, scratch: Path, wait: float, *, after_first_write: bool) -> str | None:
+        """Return when it was killed; None if it had ended, and then its duration is that of the command from now on."""
+        writes, began, first = threading.Event(), time.monotonic(), 0.0
 
         def read() -> None:
+            nonlocal first
             assert child.stdout is not None
             for line in child.stdout:
-                if line.startswith(b"write:"):
+                if line.startswith(b"write:") and not writes.is_set():
+                    first = time.monotonic() - began
                     writes.set()
 
         with self._start(consumer, scratch) as child:
@@ -191,12 +201,13 @@ class Verb:
                 pass
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(wait)
-            had_written = writes.is_set()
+            had_written, seconds = writes.is_set(), time.monotonic() - began
             child.kill()
             child.wait()
             reader.join(_END_SECONDS)
         if child.returncode == 0:
-            return "after its end"
+            self._duration = min(self._duration, Duration(seconds, first))
+            return None
         assert child.returncode == -9, f"{self.name} ended by itself with {child.returncode}"
         return "while it wrote" if had_written else "before its first write"
 

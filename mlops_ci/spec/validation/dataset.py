@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Iterator
 from datetime import datetime
@@ -200,6 +201,15 @@ def _bound_findings(data: LocatedSpec[DatasetSpec], at: Pointer, what: str) -> I
             yield Diagnostic("spec-bounds", message, data.locate(*at, "max"), "swap them")
 
 
+def _parse_pattern(pattern: str) -> None:
+    """Raise re.error for a pattern that `re` cannot read, RecursionError or OverflowError for one that is too large.
+
+    A pattern is not compiled: classes of characters with large ranges take `re` milliseconds each, and a spec may have many
+    thousand patterns. RE2, which runs it, has a limit of its own.
+    """
+    importlib.import_module("re._parser").parse(pattern)
+
+
 def _pattern_findings(pattern: str, where: Location) -> Iterator[Diagnostic]:
     """Yield a finding for a pattern that RE2, DuckDB's regular expression engine, cannot run.
 
@@ -217,7 +227,7 @@ def _pattern_findings(pattern: str, where: Location) -> Iterator[Diagnostic]:
     if len(pattern) > 1000 or _RE2_ONLY.search(bare):
         return
     try:
-        re.compile(pattern)
+        _parse_pattern(pattern)
     except (re.error, RecursionError, OverflowError) as error:
         yield Diagnostic(
             "column-pattern",
