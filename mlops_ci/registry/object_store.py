@@ -26,6 +26,8 @@ from mlops_ci.core.records.training_run import STORE_URL
 
 BLOCK_SIZE = 8 << 20  # bytes for each read: an interrupted download loses at most this much
 REUPLOAD_AGE = timedelta(days=1)  # an older object is written again, so that a concurrent `gc` does not delete it
+# a silent store is given up after three waits; otherwise botocore would wait a minute for it, and s3fs would do this many times
+_S3_PATIENCE = {"connect_timeout": 10, "read_timeout": 10, "retries": {"mode": "standard", "total_max_attempts": 3}}
 CACHE_LIFETIME = timedelta(days=30)  # a local copy that was not used for this time is removed
 # the names that the drivers use for the time of the last write
 _MODIFIED_FIELDS = ("LastModified", "last_modified", "mtime", "updated")
@@ -320,7 +322,11 @@ def _make_driver(protocol: str) -> Any:
     import fsspec
 
     # a new driver for each use: a shared one would keep old listings, connections and credentials
-    return fsspec.filesystem(protocol, skip_instance_cache=True, use_listings_cache=False)
+    own = {"config_kwargs": _S3_PATIENCE} if protocol == "s3" else {}
+    driver = fsspec.filesystem(protocol, skip_instance_cache=True, use_listings_cache=False, **own)
+    if own:
+        driver.retries = 1  # beside those of botocore, each of which waits as long
+    return driver
 
 
 def _close_driver(driver: Any) -> None:

@@ -10,9 +10,12 @@ from mlops_ci.cli.push_plan import apply_plan
 from mlops_ci.core.plan import Plan
 from mlops_ci.core.planned_writes import CreateTag
 from mlops_ci.core.signers import Signing
+from mlops_ci.core.trusted_process import ProcessLimits
+from mlops_ci.repository import signing as signatures
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.git_values import Person, tag_content
 from mlops_ci.repository.signing import sign_tag
+from tests.support.forked import is_gone
 from tests.support.git_calls import git_in
 from tests.support.keys import Keys
 from tests.support.signed_world import OPTIONAL, PROJECT, SIGNED, World, make
@@ -100,6 +103,23 @@ def test_a_key_that_cannot_sign_is_said_so(world: World) -> None:
     before = world.published()
     assert world.said(*DEPLOY, code=3)[0] == "signing-failed"
     assert world.published() == before
+
+
+def test_a_program_that_waits_for_a_passphrase_is_ended(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given an ssh-keygen that waits for ever, when a tag is signed, then nothing is written, and it is gone."""
+    monkeypatch.setattr(signatures, "SIGNING_LIMITS", ProcessLimits(1, 1 << 20, may_hang=True, may_ask=True))
+    world.become("ada")
+    waiting = tmp_path / "waiting"
+    waiting.write_text(f"#!/bin/sh\necho $$ > {tmp_path / 'pid'}\nexec sleep 300\n")
+    waiting.chmod(0o755)
+    world.git("config", "gpg.ssh.program", str(waiting))
+    before = world.published()
+    said = world.said(*DEPLOY, code=3)
+    assert (said[0], "ran longer than 1 s; it may wait for a passphrase" in said[1]) == ("signing-failed", True)
+    assert world.published() == before
+    assert is_gone(int((tmp_path / "pid").read_text()))
 
 
 def test_a_strangers_key_is_refused_also_where_the_work_tree_allows_it(world: World) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from mlops_ci.core import process
 from mlops_ci.core.errors import EnvironmentProblem
+from mlops_ci.core.trusted_process import run_trusted
 from tests.support.forked import TOOLKIT, WAYS, Run, is_gone, unprivileged
 
 
@@ -121,6 +122,27 @@ time.sleep(0.5)
     assert is_gone(child)
     assert ours.poll() is None  # what was ours before is left alone
     ours.communicate(b"\n")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere orphans cannot be found")
+def test_a_program_that_another_thread_runs_meanwhile_is_no_orphan(run: Run, tmp_path: Path) -> None:
+    """Given programs that another thread starts while children come and go, then each ends by itself."""
+    codes: list[int] = []
+    done = threading.Event()
+
+    def start_programs() -> None:
+        while not done.is_set():
+            codes.append(run_trusted(["sleep", "0.02"], cwd=tmp_path, env=os.environ).returncode)
+
+    thread = threading.Thread(target=start_programs)
+    thread.start()
+    try:
+        for _ in range(3):
+            assert run(tmp_path, "import os, time; os.fork() or time.sleep(60)").returncode == 0
+    finally:
+        done.set()
+        thread.join()
+    assert set(codes) == {0}
 
 
 def test_an_interrupt_kills_the_child(run: Run, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,6 +24,7 @@ from mlops_ci.core.records.base import FileDigest
 from mlops_ci.core.records.training_run import STORE_URL, StoredFiles
 from mlops_ci.registry import object_store
 from mlops_ci.spec.validation.jsonschema_validator import schema_validator
+from tests.support import silent
 from tests.support.objects import Bucket
 from tests.support.proxy import Wire, wire
 
@@ -267,6 +269,18 @@ def uninstall(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.delitem(sys.modules["fsspec.registry"]._registry, "s3", raising=False)
     monkeypatch.setitem(sys.modules, "s3fs", None)
     return bucket.url
+
+
+def test_a_store_that_says_nothing_is_given_up(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given an endpoint that takes the connection and never answers, then it is waited for three times and no more."""
+    monkeypatch.setitem(object_store._S3_PATIENCE, "read_timeout", 0.3)
+    with silent.listening() as port:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+        began = time.monotonic()
+        with pytest.raises(EnvironmentProblem) as caught:
+            object_store.list_objects(bucket.url)
+    assert caught.value.diagnostics[0].id == "store-unreachable"
+    assert time.monotonic() - began < 10
 
 
 TROUBLE: dict[str, tuple[Callable[[Bucket, pytest.MonkeyPatch], str], str, str]] = {

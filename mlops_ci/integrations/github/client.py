@@ -10,8 +10,10 @@ import functools
 import json
 import re
 import ssl
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
@@ -198,6 +200,7 @@ class GitHubClient:
             # a new client for each request, so that no stale connection is reused
             with (
                 httpx.Client(verify=self._tls, timeout=timeout, follow_redirects=False) as client,
+                _closed_after(client, self.limits.seconds),
                 client.stream(call.method, call.url, content=content, headers=headers) as response,
             ):
                 read = bytearray()
@@ -215,12 +218,28 @@ class GitHubClient:
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
             raise _LostResponse(f"GitHub cannot be reached ({str(error) or 'no connection'})", sent=False) from None
         except (OSError, ValueError, ImportError):  # an invalid proxy or certificate; nothing was sent
+            if time.monotonic() - start > self.limits.seconds:
+                raise _LostResponse("GitHub took too long to answer", sent=True) from None
             message = "cannot connect with the proxies and certificates that the environment names"
             raise _LostResponse(message, sent=False) from None
         except httpx.TimeoutException:
             raise _LostResponse("GitHub took too long to answer", sent=True) from None
         except httpx.HTTPError:  # the error's text is not shown: it may quote the request
+            if time.monotonic() - start > self.limits.seconds:
+                raise _LostResponse("GitHub took too long to answer", sent=True) from None
             raise _LostResponse("the connection was lost before the response was complete", sent=True) from None
+
+
+@contextmanager
+def _closed_after(client: httpx.Client, seconds: float) -> Iterator[None]:
+    """Close a client's connections after a while: httpx bounds each wait for the next bytes, and not all of them together."""
+    timer = threading.Timer(seconds, client.close)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 class _LostResponse(Exception):

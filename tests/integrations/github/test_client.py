@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from contextlib import closing
 from typing import Any
 
@@ -13,6 +14,7 @@ from mlops_ci.core.errors import HostProblem
 from mlops_ci.integrations.github.client import GitHubClient
 from mlops_ci.integrations.github.queries import find_pull_requests, quote_segment
 from tests.integrations.github.conftest import Clients
+from tests.support import silent
 from tests.support.github.fake import Fake, Trouble
 from tests.support.github.server import SHA
 from tests.support.github.state import User
@@ -218,6 +220,23 @@ def test_silence_is_given_up(client: Clients) -> None:
         problem = refused(client(api=url, seconds=0.1, attempts=1), method="POST", body={"body": "no"})
     assert "took too long" in str(problem)
     assert problem.unsure
+
+
+def test_an_answer_that_comes_byte_by_byte_is_given_up(client: Clients) -> None:
+    """Given a server that never stops to write the head of its answer, when the time of an answer is over, then it is lost."""
+
+    def drip(connection: socket.socket) -> None:
+        connection.recv(65_536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+        while True:
+            connection.sendall(b"x")
+            time.sleep(0.1)
+
+    with silent.listening(drip) as port:
+        began = time.monotonic()
+        problem = refused(client(api=f"http://127.0.0.1:{port}", seconds=0.5, attempts=1))
+    assert "took too long" in str(problem)
+    assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize(
