@@ -76,7 +76,7 @@ def _pin_known_runs(repo: Repository) -> None:
     """Pin each released run that this clone has and does not pin: its release was published by a command that was killed then."""
     releases = {
         release_ref(event.model, event.version): event.record.run_oid
-        for state in read_registry(repo).models.values()
+        for state in read_registry(repo, None).models.values()
         for event in state.releases.values()
         if isinstance(event.record, Release)
     }

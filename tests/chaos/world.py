@@ -143,6 +143,9 @@ class Verb:
         tempfile.tempdir = str(scratch)
         try:
             consumer.ok(*self.argv)
+            consumer.ok(
+                "doctor"
+            )  # which asks the remote for its default branch: a copy has another URL, and audit asks nothing
             consumer.ok("audit")
         finally:
             tempfile.tempdir = before
