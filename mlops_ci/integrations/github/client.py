@@ -200,7 +200,7 @@ class GitHubClient:
             # a new client for each request, so that no stale connection is reused
             with (
                 httpx.Client(verify=self._tls, timeout=timeout, follow_redirects=False) as client,
-                _closed_after(client, self.limits.seconds),
+                _close_after(client, self.limits.seconds),
                 client.stream(call.method, call.url, content=content, headers=headers) as response,
             ):
                 read = bytearray()
@@ -231,7 +231,7 @@ class GitHubClient:
 
 
 @contextmanager
-def _closed_after(client: httpx.Client, seconds: float) -> Iterator[None]:
+def _close_after(client: httpx.Client, seconds: float) -> Iterator[None]:
     """Close a client's connections after a while: httpx bounds each wait for the next bytes, and not all of them together."""
     timer = threading.Timer(seconds, client.close)
     timer.daemon = True
