@@ -23,7 +23,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
 }
 CI_GROUP = "ci"
 CI_SUMMARY = "Steps of the gate as separate CI jobs."
-CI_VERBS = ("affected", "features", "predict", "keep", "report")
+CI_VERBS = ("projects", "affected", "features", "predict", "keep", "report")
 COMMANDS = (*(name for names in SECTIONS.values() for name in names), *(f"{CI_GROUP} {name}" for name in CI_VERBS))
 
 _FOLDER = Path(__file__).parents[1] / "commands"

@@ -9,6 +9,7 @@ from mlops_ci.core.errors import Exit, Findings, UsageProblem
 from mlops_ci.core.notifications import Notification
 from mlops_ci.core.plan import Outcome, Plan, Stages
 from mlops_ci.core.planned_writes import Push
+from mlops_ci.core.records.base import ProjectRef
 from mlops_ci.core.results.gate import GatedModel, GateReport, worst_verdict
 from mlops_ci.core.results.power import PowerReport
 from mlops_ci.core.verbs import (
@@ -25,7 +26,7 @@ from mlops_ci.evaluation.base_branch_rules import BaseBranch, find_base
 from mlops_ci.evaluation.candidates.candidate import Candidate
 from mlops_ci.evaluation.external_runs import read_artifacts, runs_untrusted_code
 from mlops_ci.evaluation.holdout.budget import plan_publish
-from mlops_ci.evaluation.notify import gate_notifications
+from mlops_ci.evaluation.notify import WHOLE_WORKFLOW, gate_notifications, subject_of
 from mlops_ci.evaluation.pipeline import ModelOutcome, Pipeline, gate_model, stopped_outcome, verdict_exit_code
 from mlops_ci.evaluation.power_analysis import analyse_power
 from mlops_ci.governance.revocations import revocation_warnings
@@ -152,7 +153,13 @@ def gate(
             outcome = stopped_outcome(name, stopped)
         outcomes.append(_with_gate_warnings(pipeline, outcome))
     gated = tuple(_gated_model(one) for one in outcomes)
-    report = GateReport(worst_verdict(one.verdict for one in gated), gated, sum(one.fitted for one in gated))
+    report = GateReport(
+        worst_verdict(one.verdict for one in gated),
+        gated,
+        sum(one.fitted for one in gated),
+        project=_reported_project(project, base_branch),
+        call=context.job.call if context.job else "",
+    )
     findings = tuple(
         dict.fromkeys((*twins, *verified.warnings(*names), *(item for one in outcomes for item in one.findings)))
     )
@@ -188,6 +195,12 @@ def _name_findings(project: Project, repo: Repository, base: BaseBranch | None) 
     return found
 
 
+def _reported_project(project: Project, base: BaseBranch | None) -> ProjectRef:
+    """Return the project by the name that it has on the base branch: a change must not report under another project's name."""
+    own = project.reference
+    return replace(own, name=base.project.specs.project.name) if base and base.project else own
+
+
 def _plan_notifications(
     project: Project, report: GateReport, findings: tuple[Diagnostic, ...], code: Exit
 ) -> tuple[Notification, ...]:
@@ -195,7 +208,8 @@ def _plan_notifications(
     job = project.context.job
     if job is None or job.pull is None or job.has_read_only_token:
         return ()
-    return gate_notifications(job, report, findings, project.context.trust, code=code)
+    subject = subject_of(report, WHOLE_WORKFLOW)
+    return gate_notifications(job, report, findings, project.context.trust, subject=subject, code=code)
 
 
 def _gated_model(outcome: ModelOutcome) -> GatedModel:

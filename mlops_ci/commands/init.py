@@ -15,6 +15,8 @@ from mlops_ci.core.plan import Outcome, Plan
 from mlops_ci.core.planned_writes import PrepareRepository, WriteFile
 from mlops_ci.core.results.lifecycle import InitReport
 from mlops_ci.core.verbs import Option, Verb
+from mlops_ci.governance.doctor.codeowners import CODEOWNERS_PATHS, parse_codeowners
+from mlops_ci.governance.doctor.gate_calls import find_gate_calls
 from mlops_ci.repository.context import Context
 from mlops_ci.repository.spec_names import read_names
 from mlops_ci.spec.load import PROJECT_FILE, parse_project
@@ -47,7 +49,7 @@ SPEC = Verb(
         ),
         Option(
             "ci",
-            "Also write workflows (gate, release, promote, audit) and a CODEOWNERS file.",
+            "Also write workflows (gate, release, promote, audit) for every project of the repository, and add to CODEOWNERS.",
             kind="choice",
             choices=("github",),
         ),
@@ -56,7 +58,7 @@ SPEC = Verb(
     needs="nothing",
     writes=True,
     surfaces=("cli",),
-    details="Existing files are never overwritten. Without --template or --from, only mlops.yaml and the noxfile are written.",
+    details="Existing files are never overwritten; a CODEOWNERS file without lines for the project's folder gets them at its end. Without --template or --from, only mlops.yaml and the noxfile are written.",
 )
 
 # what says in a spec which table it is about
@@ -112,13 +114,14 @@ def init(
         separated = _project_with_policy(places, root)
         places, setup = (
             {**places, **separated, **_workflow_files(context, root, separated, owner)},
-            _setup_steps(root, separated),
+            _setup_steps(root, separated, _top_folder(context, root)),
         )
     elif owner:
         raise UsageProblem.of("init-options", "--owner needs --ci", help="mlops-ci init --ci github --owner @ORG/TEAM")
-    kept = sorted(path for path in places if path.exists() or path.is_symlink())
+    extended = {path for path, content in places.items() if _is_extension(path, content)}
+    kept = sorted(path for path in places if (path.exists() or path.is_symlink()) and path not in extended)
     written = sorted(set(places) - set(kept))
-    writes = [WriteFile(str(path), places[path]) for path in written]
+    writes = [WriteFile(str(path), places[path], replace=path in extended) for path in written]
     report = InitReport(
         str(root),
         _relative_paths(written, root),
@@ -142,6 +145,14 @@ def _project_name(context: Context, root: Path) -> str | None:
     return scaffold.project_name(root, taken)
 
 
+def _is_extension(path: Path, content: bytes) -> bool:
+    """Return whether a file gets lines at its end and loses none: only a CODEOWNERS file does, when it lacks a project's."""
+    if path.name != "CODEOWNERS" or path.is_symlink() or not path.is_file():
+        return False
+    known = path.read_bytes()
+    return content != known and content.startswith(known.rstrip(b"\n"))
+
+
 def _relative_paths(paths: Sequence[Path], root: Path) -> tuple[str, ...]:
     return tuple(Path(os.path.relpath(path, root)).as_posix() for path in paths)
 
@@ -160,31 +171,59 @@ def _project_with_policy(places: Mapping[Path, bytes], root: Path) -> dict[Path,
 def _workflow_files(
     context: Context, root: Path, projects: Mapping[Path, bytes], owner: str | None
 ) -> Mapping[Path, bytes]:
-    """Return the workflows, by path at the repository's root: GitHub reads them only there."""
+    """Return the workflows and CODEOWNERS, by path at the repository's root: GitHub reads them only there."""
     if owner and not _OWNER_PATTERN.fullmatch(owner):
         raise UsageProblem.of(
             "init-options", f"--owner: {owner!r} is not an owner", help="write @PERSON, @ORG/TEAM or an e-mail address"
         )
-    repo = context.repo
-    top = repo.root.resolve() if repo and not repo.bare and root.is_relative_to(repo.root.resolve()) else root
+    repo, top = context.repo, _top_folder(context, root)
     project = parse_project(projects[root / PROJECT_FILE])
     spec = project.spec if project else ProjectSpec()
     branch = spec.branch or (repo.current_branch() if repo else None) or "main"
-    files = scaffold.workflow_files(
-        folder=root.relative_to(top).as_posix(), branch=branch, environments=spec.environments, owner=owner
-    )
-    return {top / path: content for path, content in files.items()}
+    files = {top / path: content for path, content in scaffold.workflow_files(branch).items()}
+    return {**files, **_codeowners_file(top, root.relative_to(top).as_posix(), owner)}
 
 
-def _setup_steps(root: Path, projects: Mapping[Path, bytes]) -> tuple[str, ...]:
+def _top_folder(context: Context, root: Path) -> Path:
+    repo = context.repo
+    return repo.root.resolve() if repo and not repo.bare and root.is_relative_to(repo.root.resolve()) else root
+
+
+def _codeowners_file(top: Path, folder: str, owner: str | None) -> Mapping[Path, bytes]:
+    """Return the CODEOWNERS that GitHub reads, with the lines of the folder; unchanged if it has some, or is of the whole repository."""
+    place = next((top / path for path in CODEOWNERS_PATHS if (top / path).is_file()), None)
+    if place is None:
+        return {top / scaffold.CODEOWNERS_PATH: scaffold.codeowners_text(None, folder, owner).encode()}
+    text = place.read_bytes().decode("utf-8", "surrogateescape")
+    if folder == "." or f"\n# {folder}\n" in text or any(line.is_for(folder) for line in parse_codeowners(text)):
+        return {place: place.read_bytes()}
+    return {place: scaffold.codeowners_text(text, folder, owner).encode("utf-8", "surrogateescape")}
+
+
+def _setup_steps(root: Path, projects: Mapping[Path, bytes], top: Path) -> tuple[str, ...]:
     project = parse_project(projects[root / PROJECT_FILE])
     trusted = project is not None and project.spec.policy.trust == "separated"
     policy = () if trusted else (f"in {PROJECT_FILE}, add below `spec`: policy: {{trust: separated}}",)
     return (
         *policy,
+        *_caller_steps(top, root.relative_to(top).as_posix()),
         "on GitHub, change the settings as described in https://github.com/mlops-ci/mlops-ci/blob/v1/docs/github.md",
         "mlops-ci doctor",
     )
+
+
+def _caller_steps(top: Path, folder: str) -> tuple[str, ...]:
+    """Return what to change in a caller of the gate that is kept and that names the folders of other projects only."""
+    caller = top / ".github" / "workflows" / "mlops-gate.yml"
+    try:
+        calls = (
+            list(find_gate_calls(read_documents(caller.name, caller.read_bytes())[0].data)) if caller.is_file() else []
+        )
+    except (SyntaxProblem, IndexError):
+        return ("correct .github/workflows/mlops-gate.yml, which is not readable YAML",)
+    if not calls or any(call.evaluates(folder) is not False for call in calls):
+        return ()
+    return ("in .github/workflows/mlops-gate.yml, delete `working-directory`: the gate then evaluates every project",)
 
 
 def _data_files(template: str, scratch: Path) -> Mapping[str, bytes]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+MAX_CALL_LENGTH = 80  # characters of the name of a call
+
 
 @dataclass(frozen=True)
 class CiJob:
@@ -15,6 +17,7 @@ class CiJob:
     events that are about no change. For workflow_run, `commit`, `run_url` and `fork` are those of the run that it follows.
     `gate` is the file of the workflow that judges pull requests, to be started for those that this job's own token opens.
     `records_artifacts`: the host is told, after a deployment, where the model's file runs.
+    `call` names this job's call of the gate's workflow, where a run may have several for one project.
     """
 
     repository: str
@@ -30,6 +33,7 @@ class CiJob:
     base_commit: str | None = None
     gate_workflow: str | None = None
     records_artifacts: bool = False
+    call: str = ""
 
     @property
     def has_read_only_token(self) -> bool:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
+from mlops_ci.core.ci_job import MAX_CALL_LENGTH
 from mlops_ci.core.codec import DecodeError, decode
-from mlops_ci.core.diagnostics import Diagnostic, has_errors
+from mlops_ci.core.diagnostics import Diagnostic, has_errors, replace_control_characters
 from mlops_ci.core.errors import UsageProblem
 from mlops_ci.core.records.comparison import Comparison
 from mlops_ci.core.requirement_consistency import requirement_contradiction, verdict_contradiction
@@ -117,6 +118,10 @@ def _contradictions(answer: GateAnswer) -> Iterator[str]:
             yield "$.record: missing, and no error says why"
         return
     report = answer.record
+    if report.project is not None and not _NAME_PATTERN.fullmatch(report.project.name):
+        yield "$.record.project.name: not a DNS-1123 label"
+    if len(report.call) > MAX_CALL_LENGTH or report.call != replace_control_characters(report.call):
+        yield f"$.record.call: longer than {MAX_CALL_LENGTH} characters, or with control characters"
     if not report.models:
         yield "$.record.models: no model"
     if len({one.model for one in report.models}) != len(report.models):

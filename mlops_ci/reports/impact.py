@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlops_ci.core.results.impact import AffectedItem, AffectedReport
+from mlops_ci.core.results.impact import AffectedItem, AffectedReport, ProjectsReport
 from mlops_ci.reports import escaping, formatting
 
 MAX_LISTED_MODELS = 100  # in the list; the JSON result has all
@@ -33,6 +33,36 @@ def impact_markdown(report: AffectedReport) -> str:
     if report.removed:
         parts.append(escaping.escape_markdown(f"Removed: {', '.join(report.removed)}."))
     return "\n\n".join(parts) + "\n"
+
+
+def projects_lines(report: ProjectsReport) -> Iterator[str]:
+    """Yield what a change affects in each project, and the jobs of its gate."""
+    yield _gate_sentence(report)
+    yield formatting.text_table(_PROJECT_HEADER, _project_rows(report), "  ")
+
+
+def projects_markdown(report: ProjectsReport) -> str:
+    """Return the same as Markdown."""
+    table = escaping.markdown_table(_PROJECT_HEADER, _project_rows(report))
+    return f"### {escaping.escape_markdown(_gate_sentence(report))}\n\n{table}\n"
+
+
+_PROJECT_HEADER = ("project", "folder", "models", "affected")
+
+
+def _gate_sentence(report: ProjectsReport) -> str:
+    count = f"{len(report.affected):,} of {formatting.format_count(len(report.projects), 'project')}"
+    return f"{count} affected; the gate has {formatting.format_count(report.gate_jobs, 'job')}"
+
+
+def _project_rows(report: ProjectsReport) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = []
+    for one in report.projects:
+        names = [model.name for model in one.impact.models]
+        more = [f"and {len(names) - _MAX_REASONS:,} more"] if len(names) > _MAX_REASONS else []
+        shown = ", ".join([*names[:_MAX_REASONS], *more]) or "-"
+        rows.append((one.name, one.folder, f"{one.impact.total_models:,}", shown))
+    return rows
 
 
 def _impact_sentence(report: AffectedReport) -> str:

@@ -125,7 +125,10 @@ def init_lines(report: InitReport) -> Iterator[str]:
 def notify_lines(report: NotificationReport) -> Iterator[str]:
     """Yield where the result was reported."""
     on = f" and on pull request #{report.pull}" if report.pull is not None else ""
-    yield f"{report.verdict or 'no result'}: reported as a check run of {report.commit[:10]} ({report.check}){on}"
+    if not report.results:
+        yield f"no result to report for {report.commit[:10]}: the change affects no model"
+    for one in report.results:
+        yield f"{one.verdict or 'no result'}: reported as a check run of {report.commit[:10]} ({one.check}){on}"
     if report.untrusted:
         yield "  an untrusted run: nothing has verified its result"
     yield f"  {report.run_url}"

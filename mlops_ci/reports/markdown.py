@@ -9,7 +9,7 @@ from mlops_ci.core.records.comparison import Comparison
 from mlops_ci.core.records.training_run import DatasetSnapshot, TrainingRun
 from mlops_ci.core.results.doctor import DoctorReport
 from mlops_ci.core.results.gate import GatedModel, GateReport
-from mlops_ci.core.results.impact import AffectedReport
+from mlops_ci.core.results.impact import AffectedReport, ProjectsReport
 from mlops_ci.core.results.queries import DiffReport
 from mlops_ci.core.results.simulation import SelftestReport
 from mlops_ci.reports import doctor, escaping, impact, sections, sentences, simulation
@@ -79,6 +79,7 @@ def _model_blocks(gated: GatedModel) -> Iterator[Block]:
 _WRITERS: Mapping[type, Callable[[Any], str]] = {
     SelftestReport: simulation.simulation_markdown,
     AffectedReport: impact.impact_markdown,
+    ProjectsReport: impact.projects_markdown,
     DoctorReport: doctor.doctor_markdown,
     DiffReport: diff_markdown,
 }

@@ -17,6 +17,7 @@ COMMENT_MAX_BYTES = 60_000  # bytes: GitHub accepts 65,536 characters, and a mar
 _MAX_CHART_MODELS = 12  # more models make the chart unreadable
 _REQUIREMENT_FINDINGS = ("gate-failed", "gate-inconclusive")  # the requirement tables already show these
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_FOLDER = re.compile(r"(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*")
 _REF = re.compile(r"refs/mlops/runs/[a-z0-9-]+/[0-9a-f]{6,64}")
 _OID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _URL = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._~-]+)*")
@@ -39,25 +40,31 @@ def render_comment(
     *,
     job: CiJob,
     trust: Trust,
+    about: str = "",
     untrusted: bool = False,
     limit: int = COMMENT_MAX_BYTES,
 ) -> str:
     """Return the comment, of at most `limit` bytes of UTF-8; whole parts that do not fit are omitted, passing models first.
 
-    `report` is None when the gate has no result. `untrusted` means that the change itself could have invented the report.
+    `about` names the project, and the call of the workflow. `report` is None when the gate has no result. `untrusted` means that the change itself could have invented the report.
     """
     run = _link(job.run_url, "the job summary")
     pointer = f"_Some parts are omitted to keep this short: the rest is in {run}._"
-    return fit_blocks(_comment_blocks(report, diagnostics, job, trust, untrusted=untrusted), limit, pointer)
+    return fit_blocks(_comment_blocks(report, diagnostics, job, trust, about, untrusted=untrusted), limit, pointer)
 
 
 def _comment_blocks(
-    report: GateReport | None, diagnostics: Sequence[Diagnostic], job: CiJob, trust: Trust, *, untrusted: bool
+    report: GateReport | None,
+    diagnostics: Sequence[Diagnostic],
+    job: CiJob,
+    trust: Trust,
+    about: str,
+    *,
+    untrusted: bool,
 ) -> Iterator[Block]:
     models = sections.sort_worst_first(report.models if report else ())
-    yield Block(
-        f"## {sections.verdict_label(report.verdict, 'mlops-ci gate: ') if report else '❌ mlops-ci gate: no result'}"
-    )
+    label = sections.verdict_label(report.verdict, "mlops-ci gate: ") if report else "❌ mlops-ci gate: no result"
+    yield Block(f"## {label}{f' ({escaping.escape_markdown(about)})' if about else ''}")
     yield Block(f"**{escaping.escape_markdown(escaping.clip(gate_report_sentence(report), 600))}**")
     if untrusted:
         yield Block(_UNTRUSTED_WARNING.format(" of a fork" if job.fork else ""))
@@ -69,7 +76,8 @@ def _comment_blocks(
         yield Block(charts.draw_flowchart(models), 6)
     for gated in models:
         yield from _model_blocks(gated)
-    yield Block("\n\n".join(_footer_parts(models, job, trust, untrusted=untrusted)))
+    folder = report.project.path if report and report.project else "."
+    yield Block("\n\n".join(_footer_parts(models, job, trust, folder, untrusted=untrusted)))
 
 
 def _findings_section(diagnostics: Sequence[Diagnostic]) -> str:
@@ -127,9 +135,11 @@ def _model_name_html(model: str) -> str:
     return escaping.html_code(escaping.clip(model, 80))
 
 
-def _footer_parts(models: Sequence[GatedModel], job: CiJob, trust: Trust, *, untrusted: bool) -> Iterator[str]:
+def _footer_parts(
+    models: Sequence[GatedModel], job: CiJob, trust: Trust, folder: str, *, untrusted: bool
+) -> Iterator[str]:
     kept = trust == "separated" and not untrusted
-    yield sections.collapse_section("reproduce locally", _reproduce_commands(models, job, kept=kept))
+    yield sections.collapse_section("reproduce locally", _reproduce_commands(models, job, folder, kept=kept))
     by = sorted({one.comparison.rules_source for one in models if one.comparison and one.comparison.rules_source})
     rules = (
         f" Rules: those of {escaping.escape_markdown(escaping.clip(', '.join(by), 120))}, because this change modifies them."
@@ -143,13 +153,14 @@ def _footer_parts(models: Sequence[GatedModel], job: CiJob, trust: Trust, *, unt
     yield f"{commit}, {_link(job.run_url, 'the run')}.{rules} {trust_sentence}".rstrip()
 
 
-def _reproduce_commands(models: Sequence[GatedModel], job: CiJob, *, kept: bool) -> str:
+def _reproduce_commands(models: Sequence[GatedModel], job: CiJob, folder: str, *, kept: bool) -> str:
     """Return the commands that reproduce the result on a local machine; every word is a constant or has a validated form."""
     commit = job.commit if _OID.fullmatch(job.commit) else "FETCH_HEAD"
     what = f"pull/{job.pull}/head" if job.pull is not None else commit
     names = [one.model for one in models if len(one.model) <= 63 and _NAME.fullmatch(one.model)][:10]
     lines = [f"git fetch origin {what}", f"git switch --detach {commit}"] if what != "FETCH_HEAD" else []
-    lines.append(" ".join(["mlops-ci gate", *(names if len(names) == len(models) else ())]))
+    place = [f"-C {folder}"] if folder != "." and _FOLDER.fullmatch(folder) else []
+    lines.append(" ".join(["mlops-ci gate", *place, *(names if len(names) == len(models) else ())]))
     refs = [one.ref for one in models if one.ref and _REF.fullmatch(one.ref)][:3]
     if kept:  # an evaluation elsewhere stores the run under another ref
         lines += [f"git fetch origin {ref} && git show FETCH_HEAD:report.md" for ref in refs]

@@ -34,6 +34,7 @@ def report_pieces(record: Any, *, every_requirement: bool = False) -> list[str]:
 # a module of this room, and its function
 _WRITERS: Mapping[str, str] = {
     "AffectedReport": "impact.impact_lines",
+    "ProjectsReport": "impact.projects_lines",
     "AuditReport": "queries.audit_lines",
     "ValidateReport": "gate.validate_lines",
     "CheckReport": "gate.check_lines",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -107,13 +107,14 @@ def _nearest_project(files: Mapping[str, str], start: str) -> str | None:
 
 def _project_folders(files: Mapping[str, str], nearest: str | None) -> list[str]:
     """Return the folders of projects that are in no other project, the nearest one first."""
+    return list(dict.fromkeys([*([] if nearest is None else [nearest]), *list_project_folders(files)]))
+
+
+def list_project_folders(files: Iterable[str]) -> list[str]:
+    """Return the folders that are projects among these files of a repository, "" for its root: those that are in no other project."""
     every = sorted(path.rpartition("/")[0] for path in files if f"/{path}".endswith(f"/{PROJECT_FILE}"))
-    outermost = [
-        folder
-        for folder in every
-        if not any(folder.startswith(f"{other}/") or other == "" for other in every if other != folder)
-    ]
-    return list(dict.fromkeys([*([] if nearest is None else [nearest]), *outermost]))
+    known = set(every)
+    return [folder for folder in every if folder == "" or not known & {"", *map(str, PurePosixPath(folder).parents)}]
 
 
 def export_folder(repo: Repository, tip: BranchTip, folder: str, copy: Path) -> Path:

@@ -94,7 +94,7 @@ def test_a_pull_request_is_trained_judged_kept_and_told(runner: Runner, consumer
     edit(consumer, MODEL, "C: 0.5", "C: 0.000001")
     consumer.commit("Worse")
     second = judged(runner, consumer, github)
-    assert (second.code, of(second, "keep"), of(second, "verdict")) == (1, "success", "failure"), second.text
+    assert (second.code, of(second, "judge"), of(second, "keep")) == (1, "failure", "success"), second.text
     (again,) = github.state.comments[7]
     assert again["id"] == comment["id"]
     assert "mlops-ci gate: fail" in heading(again)
@@ -179,7 +179,7 @@ def test_two_models_of_five_are_judged_and_one_that_cannot_be_trained_is_red(
     consumer.commit("A leg that fails")
     run = judged(runner, consumer, github)
     assert sorted(leg.matrix["models"] for leg in run.jobs if leg.id == "train") == ["diagnosis", "third"]
-    assert (run.code, of(run, "judge"), of(run, "verdict")) == (1, "failure", "failure"), run.text
+    assert (run.code, of(run, "judge")) == (1, "failure"), run.text
     (comment,) = github.state.comments[7]
     assert "diagnosis" in comment["body"]
     assert "run-not-arrived" in comment["body"]

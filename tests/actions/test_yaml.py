@@ -24,18 +24,12 @@ PERMISSIONS: dict[str, dict[str, dict[str, str]]] = {
     "audit.yml": {"audit": READS},
     "ci.yml": {"nox": READS, "actions": READS, "passed": {}},
     "comment.yml": {"comment": {"actions": "read", "pull-requests": "write", "checks": "write"}},
-    "gate.yml": {
-        "affected": READS,
-        "train": READS,
-        "features": READS,
-        "predict": {},
-        "judge": READS,
-        "keep": TELLS,
-        "verdict": {},
-    },
-    "gc.yml": {"gc": {"contents": "write"}},
+    "gate.yml": {"affected": READS, "project": TELLS, "verdict": {}},
+    "gate-project.yml": {"train": READS, "features": READS, "predict": {}, "judge": READS, "keep": TELLS},
+    "gc.yml": {"projects": READS, "gc": {"contents": "write"}},
     "promote.yml": {"promote": DEPLOYS},
-    "release.yml": {
+    "release.yml": {"affected": READS, "project": {**TELLS, **DEPLOYS}},
+    "release-project.yml": {
         "passed": {"contents": "write"},
         "judged": {"contents": "write"},
         "gate": TELLS,
@@ -43,16 +37,19 @@ PERMISSIONS: dict[str, dict[str, dict[str, str]]] = {
         "deploy-judged": DEPLOYS,
     },
 }
+FOLDER = "${{ inputs.working-directory }}"
 HOLDOUT = {"HOLDOUT_ACCESS_KEY_ID", "HOLDOUT_SECRET_ACCESS_KEY", "HOLDOUT_SESSION_TOKEN"}
 SIGNING = {"MLOPS_CI_SIGNING_KEY"}
 SECRETS: dict[tuple[str, str], set[str]] = {
-    ("gate.yml", "features"): HOLDOUT,
-    ("gate.yml", "judge"): HOLDOUT,
-    ("release.yml", "gate"): HOLDOUT,  # handed on to the two above
-    ("release.yml", "passed"): SIGNING | HOLDOUT,
-    ("release.yml", "judged"): SIGNING | HOLDOUT,
-    ("release.yml", "deploy-passed"): SIGNING,  # handed on to promote
-    ("release.yml", "deploy-judged"): SIGNING,
+    ("gate-project.yml", "features"): HOLDOUT,
+    ("gate-project.yml", "judge"): HOLDOUT,
+    ("gate.yml", "project"): HOLDOUT,  # handed on to the two above
+    ("release-project.yml", "gate"): HOLDOUT,  # the same
+    ("release-project.yml", "passed"): SIGNING | HOLDOUT,
+    ("release-project.yml", "judged"): SIGNING | HOLDOUT,
+    ("release-project.yml", "deploy-passed"): SIGNING,  # handed on to promote
+    ("release-project.yml", "deploy-judged"): SIGNING,
+    ("release.yml", "project"): SIGNING | HOLDOUT,  # handed on to all of them
     ("promote.yml", "promote"): SIGNING,
 }
 
@@ -86,7 +83,7 @@ def test_secrets_reach_only_the_jobs_that_need_them(name: str) -> None:
 
 def test_no_job_that_runs_the_changes_code_is_handed_a_token() -> None:
     for job in ("train", "predict"):
-        body = str(jobs(WORKFLOWS["gate.yml"])[job])
+        body = str(jobs(WORKFLOWS["gate-project.yml"])[job])
         assert re.findall(r"secrets|github\.token|GITHUB_TOKEN|id-token", body) == []
     for verb in ("train", "predict"):
         if verb in ACTIONS:
@@ -119,11 +116,12 @@ def test_what_writes_to_an_environment_waits_its_turn_and_is_guarded() -> None:
         if "environment" in body or "concurrency" in body
     }
     waits = {"cancel-in-progress": False, "queue": "max"}
-    release = ("${{ inputs.release-environment }}", {"group": "mlops-ci-release", **waits})
-    promote = ("${{ inputs.environment }}", {"group": "mlops-ci-deploy-${{ inputs.environment }}", **waits})
+    release = ("${{ inputs.release-environment }}", {"group": f"mlops-ci-release-{FOLDER}", **waits})
+    group = "mlops-ci-deploy-${{ inputs.environment }}-${{ inputs.working-directory || inputs.model }}"
+    promote = ("${{ inputs.environment }}", {"group": group, **waits})
     assert guarded == {
-        ("release.yml", "passed"): release,
-        ("release.yml", "judged"): release,
+        ("release-project.yml", "passed"): release,
+        ("release-project.yml", "judged"): release,
         ("promote.yml", "promote"): promote,
     }
 
@@ -139,7 +137,67 @@ def test_a_checkout_leaves_no_token_and_has_all_history(name: str) -> None:
 
 def test_what_is_downloaded_from_a_fork_is_checked_out_nowhere() -> None:
     assert not any("checkout" in one for one in used(WORKFLOWS["comment.yml"]))
-    assert not any("checkout" in step.get("uses", "") for step in jobs(WORKFLOWS["gate.yml"])["predict"]["steps"])
+    predict = jobs(WORKFLOWS["gate-project.yml"])["predict"]["steps"]
+    assert not any("checkout" in step.get("uses", "") for step in predict)
+
+
+def test_a_job_that_runs_again_replaces_its_artifact_and_no_call_has_anothers() -> None:
+    """Names of artifacts are taken for the whole run: by an earlier attempt, and by every other call of the workflow."""
+    written, asked = [], []
+    for name in CALLED:
+        for step in steps(WORKFLOWS[name]):
+            if "upload-artifact@" in step.get("uses", ""):
+                assert step["with"]["overwrite"] is True, (name, step)
+                written.append((name, step["with"]["name"]))
+            if "download-artifact@" in step.get("uses", ""):
+                asked.append((name, step["with"].get("name") or step["with"]["pattern"]))
+    assert {name for name, _ in written} == {"gate-project.yml"}
+    named = [artifact for _, artifact in written]
+    assert len(set(named)) == len(named)
+    assert [artifact for artifact in named if "-${{ inputs.key }}" not in artifact] == []
+    inside = [artifact for name, artifact in asked if name == "gate-project.yml"]
+    assert [artifact for artifact in inside if "-${{ inputs.key }}" not in artifact] == []
+    assert [artifact for name, artifact in asked if name != "gate-project.yml"] == ["mlops-ci-gate-*"]
+    for job in jobs(WORKFLOWS["gate-project.yml"]).values():
+        legs = list(job.get("strategy", {}).get("matrix", ()))
+        for step in job["steps"]:
+            if legs and "upload-artifact@" in step.get("uses", ""):
+                assert f"${{{{ matrix.{legs[0]} }}}}" in step["with"]["name"]
+
+
+CACHES = {
+    ("gate.yml", "affected"): "none",
+    ("gate.yml", "verdict"): "none",
+    ("gate-project.yml", "train"): "read",
+    ("gate-project.yml", "features"): "none",
+    ("gate-project.yml", "predict"): "none",
+    ("gate-project.yml", "judge"): "none",
+    ("gate-project.yml", "keep"): "none",
+    ("release.yml", "affected"): "none",
+    ("release-project.yml", "passed"): "write",
+    ("release-project.yml", "judged"): "read",
+}
+
+
+def test_what_a_change_could_have_saved_is_the_start_of_no_job_that_is_trusted() -> None:
+    """Any workflow of a pull request may save to its cache, whatever ours do: there, only a job that runs its code reads one."""
+    found, from_cache = {}, {}
+    for name in CALLED:
+        for job, body in jobs(WORKFLOWS[name]).items():
+            if "cache-mode" in body:
+                found[name, job] = body["cache-mode"]
+            for step in body.get("steps", ()):
+                if "cache" in step.get("with", {}):
+                    from_cache[name, job] = step["with"]["cache"]
+                    assert step["with"]["cache-dependency-path"].split()[0] == ".github/workflows/*.y*ml"
+    assert found == CACHES
+    on_default_branch = "${{ github.ref_name == github.event.repository.default_branch && 'pip' || '' }}"
+    assert from_cache == {
+        ("gate-project.yml", "train"): "pip",
+        ("release-project.yml", "passed"): on_default_branch,
+        ("release-project.yml", "judged"): on_default_branch,
+    }
+    assert "secrets" not in str(jobs(WORKFLOWS["gate-project.yml"])["train"])
 
 
 @every_workflow
@@ -175,10 +233,11 @@ def test_every_job_ends(name: str) -> None:
     assert all("timeout-minutes" in body for body in jobs(WORKFLOWS[name]).values() if "uses" not in body)
 
 
-def test_the_verdict_waits_for_every_job_and_is_never_skipped() -> None:
+def test_the_verdict_waits_for_every_job_and_is_skipped_only_where_there_is_nothing_to_say() -> None:
     every = jobs(WORKFLOWS["gate.yml"])
     assert set(every["verdict"]["needs"]) == set(every) - {"verdict"}
-    assert every["verdict"]["if"] == "always()"
+    nothing = "needs.affected.result == 'success' && needs.affected.outputs.any == 'false' && needs.project.result == 'skipped'"
+    assert every["verdict"]["if"] == f"${{{{ always() && !({nothing}) }}}}"
     (step,) = every["verdict"]["steps"]
     assert step["env"]["NEEDS"] == "${{ toJSON(needs) }}"
     assert step["run"].startswith("printf '%s\\n' \"$NEEDS\"\n")

@@ -47,6 +47,7 @@ MISSPELT: dict[tuple[str, str], tuple[tuple[str, ...], str]] = {
     ("reproduce", "model"): (("diagnosi",), "diagnosis"),
     ("audit", "model"): (("diagnosi",), "diagnosis"),
     ("selftest", "model"): (("diagnosi",), "diagnosis"),
+    ("ci projects", "models"): (("diagnosi",), "diagnosis"),
     ("ci affected", "models"): (("diagnosi",), "diagnosis"),
     ("ci features", "models"): (("diagnosi", "--out", "rows"), "diagnosis"),
 }

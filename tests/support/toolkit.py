@@ -17,8 +17,10 @@ PINNED = {
     "actions/download-artifact": "3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c",
     "actions/attest": "1e69f48acb82d1966a394da916b4c1698aa569d6",
 }
-# act does not know GitHub's name for "this repository, at the commit that runs", nor how many may wait for their turn
+# act does not know GitHub's name for "this repository, at the commit that runs", nor how many may wait for their turn, nor who may
+# save to the cache, which it is run without
 _SELF, _QUEUE = re.compile(r"(uses:\s*)\$/([\w./-]+)"), ", queue: max"
+_CACHE_MODE = re.compile(r"^ +cache-mode: .*\n", re.MULTILINE)
 
 
 def export(folder: Path, *within: str) -> Path:
@@ -36,6 +38,7 @@ def export(folder: Path, *within: str) -> Path:
         if name.endswith((".yml", ".yaml")):
             text = (folder / name).read_text(encoding="utf-8")
             known = _SELF.sub(rf"\g<1>{SLUG}/\2@{REF}", text).replace(_QUEUE, "")
+            known = _CACHE_MODE.sub("", known)
             (folder / name).write_text(known, encoding="utf-8")
     return folder
 

@@ -20,7 +20,7 @@ from mlops_ci.core.results.gate import worst_verdict
 from mlops_ci.core.verbs import Option, TokenPermission, Verb
 from mlops_ci.evaluation.base_branch_rules import find_base
 from mlops_ci.evaluation.holdout.budget import settle_question
-from mlops_ci.evaluation.notify import gate_notifications
+from mlops_ci.evaluation.notify import GateSubject, gate_notifications, subject_of
 from mlops_ci.evaluation.record import plan_gate_run
 from mlops_ci.evaluation.report_file import GateAnswer, read_gate_answer
 from mlops_ci.registry import run_store, run_transfer
@@ -138,7 +138,9 @@ def _plan_notifications(
         )
         report = replace(report, models=models, verdict=worst_verdict(one.verdict for one in models))
     code = max(answer.exit_code, int(Exit.FINDINGS if late else Exit.OK))
-    return gate_notifications(context.job, report, (*answer.diagnostics, *findings), "separated", code=code)
+    subject = subject_of(report, GateSubject(project.specs.project.name, context.job.call))
+    told = (*answer.diagnostics, *findings)
+    return gate_notifications(context.job, report, told, "separated", subject=subject, code=code)
 
 
 @dataclass(frozen=True)

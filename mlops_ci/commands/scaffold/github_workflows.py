@@ -1,45 +1,43 @@
-"""The workflows of a GitHub repository that call the toolkit's reusable workflows, and its CODEOWNERS file."""
+"""The files of a GitHub repository that call the toolkit's reusable workflows, explain them, and name the owners of a project."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from mlops_ci.commands.scaffold.catalog import TEMPLATES_FOLDER, folder_files
 
+CODEOWNERS_PATH = ".github/CODEOWNERS"
 _NO_OWNER_NOTE = """\
 # These files have no owner yet: replace @YOUR-ORG/TEAM with a person or team, and delete the first two characters of each line.
 """
+_CODEOWNERS_HEAD = """\
+# The owners of the files that decide which models are released: specs, policy, signers, workflows. Their review is required once a
+# ruleset of the default branch requires reviews from code owners. Add the files of your own metrics. The last matching line counts.
+"""
+_GUARDED_NAMES = ("*.yaml", "*.yml", "signers", "allowed_signers")
 
 
-def workflow_files(*, folder: str, branch: str, environments: Sequence[str], owner: str | None) -> Mapping[str, bytes]:
-    """Return the files of `.github` by path in the repository.
+def workflow_files(branch: str) -> Mapping[str, bytes]:
+    """Return the files of `.github` by path in the repository, which are the same for every project; `branch` is released from."""
+    files = folder_files(TEMPLATES_FOLDER / "github")
+    return {path: content.replace(b"@BRANCH@", branch.encode()) for path, content in files.items()}
 
-    `folder` is the project's folder, relative to the repository; `branch` the branch to release from; `owner` a person or team
-    with `@`. Without an owner, the lines of CODEOWNERS are comments.
+
+def codeowners_text(existing: str | None, folder: str, owner: str | None) -> str:
+    """Return CODEOWNERS with the lines of the project in `folder` at its end; `existing` is the file so far.
+
+    `owner` is a person or team with `@`; without one, the lines are comments.
     """
-    replacements = {
-        "@FOLDER@": folder,
-        "@BRANCH@": branch,
-        "@FIRST@": environments[0],
-        "@ENVIRONMENTS@": json.dumps(list(environments)),
-        "@OWNER@": owner or "@YOUR-ORG/TEAM",
-    }
-    files = {}
-    for path, content in folder_files(TEMPLATES_FOLDER / "github").items():
-        text = content.decode("utf-8")
-        for name, value in replacements.items():
-            text = text.replace(name, value)
-        files[path] = text.encode()
+    names = _GUARDED_NAMES if folder == "." else [f"/{_escape_path(folder)}/**/{name}" for name in _GUARDED_NAMES]
+    shared = [] if existing is not None else ["/.github/"]
+    # the last line that matches counts: those of a folder stand behind those of the whole repository
+    patterns = [*names, *shared] if folder == "." else [*shared, *names]
+    lines = [f"{pattern} {owner or '@YOUR-ORG/TEAM'}\n" for pattern in patterns]
     if owner is None:
-        files[CODEOWNERS_PATH] = _comment_out_owners(files[CODEOWNERS_PATH].decode("utf-8")).encode()
-    return files
+        lines = [_NO_OWNER_NOTE, *(f"# {line}" for line in lines)]
+    head = _CODEOWNERS_HEAD if existing is None else existing.rstrip("\n") + "\n\n"
+    return head + ("" if folder == "." else f"# {folder}\n") + "".join(lines)
 
 
-CODEOWNERS_PATH = ".github/CODEOWNERS"
-
-
-def _comment_out_owners(text: str) -> str:
-    lines = text.splitlines(keepends=True)
-    comments = [line for line in lines if line.startswith("#")]
-    return "".join([*comments, _NO_OWNER_NOTE, *(f"# {line}" for line in lines if not line.startswith("#"))])
+def _escape_path(folder: str) -> str:
+    return folder.replace("\\", "\\\\").replace(" ", "\\ ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from mlops_ci.core.records.base import ProjectRef
 from mlops_ci.core.records.comparison import Comparison, Verdict
 from mlops_ci.core.records.training_run import DatasetSnapshot, TrainingRun
 
@@ -75,13 +76,16 @@ class GatedModel:
 class GateReport:
     """One report, one verdict: the worst of the models'. `fits` counts models that had to be fitted.
 
-    `bundle` is the file that the judged runs were written to, for `ci keep`.
+    `bundle` is the file that the judged runs were written to, for `ci keep`. `project` is whose models these are, and `call` names the
+    call of the gate's workflow: what is told of a run with several projects is told of each.
     """
 
     verdict: Verdict
     models: tuple[GatedModel, ...]
     fits: int
     bundle: str | None = None
+    project: ProjectRef | None = None
+    call: str = ""
 
 
 def worst_verdict(verdicts: Iterable[Verdict]) -> Verdict:

@@ -8,15 +8,22 @@ from mlops_ci.core.records.comparison import Verdict
 
 
 @dataclass(frozen=True)
-class NotificationReport:
-    """A gate's answer as it is told of a commit, and on the pull request `pull` where there is one.
-
-    `verdict` is None where the gate could not answer; `untrusted`: the change itself could have made the answer up.
-    """
+class ReportedResult:
+    """A gate's answer on one project, and the check run that says it; `verdict` is None where the gate could not answer."""
 
     verdict: Verdict | None
-    commit: str
     check: str
+
+
+@dataclass(frozen=True)
+class NotificationReport:
+    """Gates' answers as they are told of a commit, and on the pull request `pull` where there is one.
+
+    `untrusted`: the change itself could have made the answers up.
+    """
+
+    results: tuple[ReportedResult, ...]
+    commit: str
     pull: int | None
     untrusted: bool
     run_url: str

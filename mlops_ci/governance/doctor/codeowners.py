@@ -21,12 +21,18 @@ _WORDS = re.compile(r"(?:\\.|[^\s\\])+")
 class CodeownersLine:
     """One line: a pattern and its owners. An empty `owners` removes the owners that earlier lines give to a path.
 
-    `is_folder`: the pattern matches the files in a folder, not a file of that name.
+    `is_folder`: the pattern matches the files in a folder, not a file of that name. `number` is the line's in its file.
     """
 
     pattern: tuple[str, ...]
     is_folder: bool
     owners: tuple[str, ...]
+    number: int = 0
+
+    def is_for(self, folder: str) -> bool:
+        """Return whether the line is about a folder of the repository, and not about more than this folder."""
+        parts = tuple(folder.split("/"))
+        return self.pattern[: len(parts)] == parts
 
     def matches(self, path: str) -> bool:
         """Return whether the line matches a path: as in .gitignore, but a final `*` matches one level only."""
@@ -39,20 +45,26 @@ class CodeownersLine:
 
 def parse_codeowners(text: str) -> tuple[CodeownersLine, ...]:
     """Return the lines of a CODEOWNERS file, without the lines that GitHub skips because of their syntax."""
-    found = (_parse_line(line) for line in text.splitlines())
+    found = (_parse_line(line, number) for number, line in enumerate(text.splitlines(), 1))
     return tuple(line for line in found if line is not None)
 
 
 def find_owners(lines: Iterable[CodeownersLine], path: str) -> tuple[str, ...]:
     """Return the owners of a path of the repository."""
-    owners: tuple[str, ...] = ()
+    line = find_line(lines, path)
+    return line.owners if line else ()
+
+
+def find_line(lines: Iterable[CodeownersLine], path: str) -> CodeownersLine | None:
+    """Return the line that counts for a path of the repository: the last one that matches."""
+    found = None
     for line in lines:
         if line.matches(path):
-            owners = line.owners
-    return owners
+            found = line
+    return found
 
 
-def _parse_line(text: str) -> CodeownersLine | None:
+def _parse_line(text: str, number: int) -> CodeownersLine | None:
     words = _WORDS.findall(re.split(r"(?:^|\s)#", text, maxsplit=1)[0])
     if not words:
         return None
@@ -61,4 +73,4 @@ def _parse_line(text: str) -> CodeownersLine | None:
         return None
     pattern = re.sub(r"\\(.)", r"\1", pattern)
     anywhere = () if "/" in pattern.rstrip("/") else ("**",)
-    return CodeownersLine((*anywhere, *pattern.strip("/").split("/")), pattern.endswith("/"), tuple(owners))
+    return CodeownersLine((*anywhere, *pattern.strip("/").split("/")), pattern.endswith("/"), tuple(owners), number)

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from mlops_ci.core.errors import EnvironmentProblem
 from mlops_ci.governance.doctor.host import HostReader
+from mlops_ci.repository.branch_specs import list_project_folders
 from mlops_ci.repository.context import Project
 from mlops_ci.repository.default_branch import find_default_branch
 from mlops_ci.repository.git import Repository
@@ -68,6 +69,11 @@ class DoctorContext:
         """The paths of the GitHub Actions workflows."""
         inside = (path for path in self.files if posixpath.dirname(path) == ".github/workflows")
         return tuple(sorted(path for path in inside if path.endswith((".yml", ".yaml")) and "\n" not in path))
+
+    @cached_property
+    def projects(self) -> tuple[str, ...]:
+        """The folders of the repository's projects; `.` is the top."""
+        return tuple(folder or "." for folder in list_project_folders(self.files))
 
     def read_file(self, path: str) -> bytes | None:
         """Return a file's content; None if the file does not exist or is too large."""

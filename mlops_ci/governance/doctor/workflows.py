@@ -3,33 +3,35 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mlops_ci.core.results.doctor import DoctorCheckResult
 from mlops_ci.governance.doctor.context import DoctorContext
-from mlops_ci.governance.doctor.host import dict_or_empty, join_names, string_or_empty, strings_in
+from mlops_ci.governance.doctor.gate_calls import GateCall, find_gate_calls
+from mlops_ci.governance.doctor.host import dict_or_empty, join_names, strings_in
 from mlops_ci.repository.toolkit_pins import ToolkitPin, find_toolkit_pins
 from mlops_ci.spec.yaml.document import read_documents
 from mlops_ci.spec.yaml.nodes import SyntaxProblem
 
 GROUP = "workflows"
 _TAG = re.compile(r"v?\d+(\.\d+)*([-+.][0-9A-Za-z.-]+)?")
-_GATE_REFERENCE = re.compile(
-    r"[^/]+/mlops-ci/(?:actions/gate|\.github/workflows/gate\.ya?ml)@.*", re.IGNORECASE | re.DOTALL
-)
-_GATE_COMMAND = re.compile(r"\bmlops-ci\s+(?:-\S+\s+)*gate\b|\bnox\b.*\bgate\b")
 
 
 @dataclass(frozen=True)
 class Workflow:
-    """A workflow that uses the toolkit. `data` is None if its YAML cannot be read; `checks` are the gate's check names."""
+    """A workflow that uses the toolkit. `data` is None if its YAML cannot be read; `calls` are those of the gate."""
 
     path: str
     pins: tuple[ToolkitPin, ...]
     data: Any
-    checks: frozenset[str] = frozenset()
+    calls: tuple[GateCall, ...] = ()
+
+    @property
+    def checks(self) -> frozenset[str]:
+        """The names that the gate's check may have on GitHub."""
+        return frozenset(call.check for call in self.calls)
 
     @property
     def events(self) -> dict[str, Any]:
@@ -48,7 +50,7 @@ def find_toolkit_workflows(world: DoctorContext) -> tuple[Workflow, ...]:
         if not find_toolkit_pins(text) and not re.search(r"\bmlops-ci\s", text):
             continue
         data = _parse_workflow(path, text)
-        found.append(Workflow(path, find_toolkit_pins(text), data, frozenset(_gate_check_names(data))))
+        found.append(Workflow(path, find_toolkit_pins(text), data, tuple(find_gate_calls(data))))
     return tuple(found)
 
 
@@ -58,24 +60,6 @@ def _parse_workflow(path: str, text: str) -> Any:
     except (SyntaxProblem, ValueError):
         return None
     return document.data
-
-
-def _gate_check_names(data: Any) -> Iterator[str]:
-    """Yield the possible check names on GitHub of the gate in a workflow."""
-    named = string_or_empty(dict_or_empty(data).get("name"))
-    for key, job in dict_or_empty(dict_or_empty(data).get("jobs")).items():
-        name = string_or_empty(dict_or_empty(job).get("name")) or key
-        if _GATE_REFERENCE.fullmatch(string_or_empty(dict_or_empty(job).get("uses"))):
-            yield f"{name} / verdict"
-            yield from (f"mlops-ci: {named}" for _ in range(bool(named)))
-        steps = dict_or_empty(job).get("steps")
-        for step in steps if isinstance(steps, list) else ():
-            run, uses = (
-                string_or_empty(dict_or_empty(step).get("run")),
-                string_or_empty(dict_or_empty(step).get("uses")),
-            )
-            if _GATE_REFERENCE.fullmatch(uses) or any(_GATE_COMMAND.search(line[:1000]) for line in run.splitlines()):
-                yield name
 
 
 def check_workflows(world: DoctorContext) -> Iterator[DoctorCheckResult]:
@@ -108,6 +92,31 @@ def check_workflows(world: DoctorContext) -> Iterator[DoctorCheckResult]:
         )
     for one in gates:
         yield _check_gate_triggers(one)
+    if gates:
+        yield from _check_projects(world, gates)
+
+
+def _check_projects(world: DoctorContext, gates: Sequence[Workflow]) -> Iterator[DoctorCheckResult]:
+    """Yield whether each project is evaluated by a gate that runs for pull requests."""
+    calls = [call for one in gates if {"pull_request", "pull_request_target"} & set(one.events) for call in one.calls]
+    states = {folder: {call.evaluates(folder) for call in calls} for folder in world.projects}
+    ungated = [folder for folder, state in states.items() if not state & {True, None}]
+    unknown = [folder for folder, state in states.items() if True not in state and None in state]
+    what = "every project is gated"
+    if ungated:
+        files = join_names(sorted(one.path for one in gates))
+        yield DoctorCheckResult(
+            GROUP,
+            what,
+            "advisory",
+            f"no workflow {world.source_phrase} gates pull requests for {join_names(ungated)}",
+            f"in {files}, call gate.yml without `working-directory`: it then evaluates each project that a change affects",
+        )
+    if unknown:
+        evidence = f"the folder that the gate runs in is known only when it runs: {join_names(unknown)}"
+        yield DoctorCheckResult(GROUP, what, "unknown", evidence)
+    if not ungated and not unknown:
+        yield DoctorCheckResult(GROUP, what, "ok", f"the folders are {join_names(world.projects)}")
 
 
 def _check_pins(found: tuple[Workflow, ...]) -> Iterator[DoctorCheckResult]:

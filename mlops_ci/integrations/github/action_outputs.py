@@ -10,7 +10,7 @@ from typing import Any
 from mlops_ci.core.digest import digest_file
 from mlops_ci.core.results.doctor import DoctorReport
 from mlops_ci.core.results.gate import GateReport
-from mlops_ci.core.results.impact import AffectedReport
+from mlops_ci.core.results.impact import AffectedReport, ProjectsReport
 from mlops_ci.core.results.lifecycle import DeployReport, GcReport, ReleaseReport
 
 
@@ -29,6 +29,22 @@ def _affected_outputs(report: AffectedReport) -> Mapping[str, str]:
         "any": "true" if names else "false",
         "count": str(len(names)),
         "matrix": json.dumps([" ".join(batch) for batch in report.batches]),
+    }
+
+
+def _projects_outputs(report: ProjectsReport) -> Mapping[str, str]:
+    entries = []
+    for one in report.affected:
+        outputs = _affected_outputs(one.impact)
+        names = {"name": one.name, "folder": one.folder, "environment": one.environment}
+        handed = {"requirements": one.requirements, "key": one.key}
+        entries.append({**names, **handed, **{name: outputs[name] for name in ("models", "matrix", "custom")}})
+    return {
+        "projects": json.dumps(entries),
+        "folders": json.dumps([one.folder for one in report.projects]),
+        "any": "true" if entries else "false",
+        "count": str(len(entries)),
+        "jobs": str(report.gate_jobs),
     }
 
 
@@ -60,6 +76,7 @@ def _gc_outputs(report: GcReport) -> Mapping[str, str]:
 
 _OUTPUTS_BY_REPORT: Mapping[type, Callable[[Any], Mapping[str, str]]] = {
     AffectedReport: _affected_outputs,
+    ProjectsReport: _projects_outputs,
     DoctorReport: _doctor_outputs,
     GateReport: _gate_outputs,
     ReleaseReport: _release_outputs,

@@ -11,12 +11,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mlops_ci.core.ci_job import CiJob
+from mlops_ci.core.ci_job import MAX_CALL_LENGTH, CiJob
+from mlops_ci.core.diagnostics import replace_control_characters
+from mlops_ci.core.digest import digest_bytes
 
 _MAX_PAYLOAD_BYTES = 32 << 20  # larger payloads are ignored
 _OID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _SLUG = re.compile(r"[A-Za-z0-9._-]+/[A-Za-z0-9._-]+")
 _ZERO_OID = re.compile(r"0+")
+_MAX_CALL_READ = 100_000  # characters: a list of models
 _WORKFLOW_FILE = re.compile(r"[A-Za-z0-9._-]{1,100}\.ya?ml")
 
 
@@ -58,6 +61,17 @@ def read_ci_job(environ: Mapping[str, str]) -> CiJob | None:
         if (gate := environ.get("MLOPS_CI_GATE_WORKFLOW")) and _WORKFLOW_FILE.fullmatch(gate)
         else None,
         records_artifacts=environ.get("MLOPS_CI_RECORD_ARTIFACTS") == "true",
+        call=_call_name(environ.get("MLOPS_CI_CALL", "")),
+    )
+
+
+def _call_name(text: str) -> str:
+    """Return a text that names a call on one line; of a long one the beginning, and a digest that tells it from others."""
+    flat = " ".join(replace_control_characters(text[:_MAX_CALL_READ]).split())
+    return (
+        flat
+        if len(flat) <= MAX_CALL_LENGTH
+        else f"{flat[: MAX_CALL_LENGTH - 9]}…{digest_bytes(flat.encode('utf-8', 'replace'))[:8]}"
     )
 
 
