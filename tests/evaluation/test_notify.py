@@ -12,9 +12,10 @@ from hypothesis import given
 from mlops_ci.core.ci_job import CiJob
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.notifications import CheckRun, StickyComment
+from mlops_ci.core.records.base import ProjectRef
 from mlops_ci.core.records.comparison import Verdict
 from mlops_ci.core.results.gate import GateReport
-from mlops_ci.evaluation.notify import check_run_name, comment_marker, gate_notifications
+from mlops_ci.evaluation.notify import GateSubject, check_run_name, comment_marker, gate_notifications, subject_of
 from tests.support.hostile import ANY
 from tests.support.report_samples import JOB, judged
 
@@ -86,6 +87,28 @@ def test_a_workflow_s_name_makes_a_marker_that_ends_nothing(name: str) -> None:
     assert "--" not in comment_marker(job)
     assert all(char.isprintable() for char in check_run_name(job))
     assert len(check_run_name(job)) < 120
+
+
+def test_no_project_and_no_call_replaces_what_is_said_of_another() -> None:
+    subjects = [
+        GateSubject(),
+        *(GateSubject(name, call) for name in ("a", "b", "a-b") for call in ("", "b", "x y", '["x"]')),
+    ]
+    assert len({comment_marker(JOB, one) for one in subjects}) == len(subjects)
+    assert len({check_run_name(JOB, one) for one in subjects}) == len(subjects)
+    assert comment_marker(JOB, GateSubject("a", "b")) == "gate/gate/a/b"
+    assert check_run_name(JOB, GateSubject("a", "b")) == "mlops-ci: gate (a, b)"
+
+
+def test_a_report_is_about_its_project_and_otherwise_about_what_is_known() -> None:
+    known = GateSubject("from the artifact")
+    report = GateReport("pass", (judged(),), 1, project=ProjectRef("shop", "team"), call="again")
+    assert subject_of(report, known) == GateSubject("shop", "again")
+    assert subject_of(None, known) == known
+    comment, _ = gate_notifications(JOB, report, (), "separated", subject=subject_of(report, known))
+    assert isinstance(comment, StickyComment)
+    assert comment.body.startswith("## ✅ mlops-ci gate: pass (shop, again)\n")
+    assert "mlops-ci gate -C team delay" in comment.body
 
 
 def test_two_workflows_do_not_share_a_comment() -> None:

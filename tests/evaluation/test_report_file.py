@@ -214,3 +214,18 @@ def test_whatever_a_stranger_writes_is_an_answer_or_refused(data: st.DataObject)
         holder = holder[key]
     with tempfile.TemporaryDirectory() as folder, contextlib.suppress(UsageProblem):
         read_gate_answer(given_file(Path(folder), said))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "why"),
+    [
+        ("project", {"name": "a b", "path": "."}, "$.record.project.name"),
+        ("project", {"name": "a", "path": "../b"}, "path"),
+        ("call", "x" * 81, "$.record.call"),
+        ("call", "a\nb", "$.record.call"),
+    ],
+)
+def test_a_project_or_a_call_that_no_gate_writes_is_refused(tmp_path: Path, field: str, value: Any, why: str) -> None:
+    spoiled = answer(PASSING)
+    spoiled["record"][field] = value
+    assert why in refused(tmp_path, spoiled)

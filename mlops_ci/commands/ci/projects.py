@@ -14,7 +14,7 @@ from mlops_ci.core.results.impact import MATRIX_LIMIT, AffectedReport, ProjectIm
 from mlops_ci.core.suggestions import suggest
 from mlops_ci.core.verbs import ActionOutput, Option, Verb
 from mlops_ci.evaluation.estimator_trials import trial_findings
-from mlops_ci.evaluation.impact.report import measure_impact
+from mlops_ci.evaluation.impact.report import is_folder_touched, measure_impact
 from mlops_ci.repository.branch_specs import list_project_folders
 from mlops_ci.repository.context import Context, Project
 from mlops_ci.repository.git import Repository
@@ -51,6 +51,7 @@ SPEC = Verb(
         ),
     ),
     needs="repository",
+    asks=True,
     formats=("text", "json", "github", "markdown"),
     surfaces=("cli", "action"),
     icon="grid",
@@ -104,6 +105,7 @@ def projects(
             )
         )
     report = ProjectsReport(tuple(found))
+    policies = [] if models else [item for one in found for item in _policy_findings(opened, one, base)]
     if requirements_file and not any(one.requirements for one in found):
         raise UsageProblem.of(
             "projects-requirements",
@@ -117,8 +119,8 @@ def projects(
             help="split the change; or call the workflow several times, each with another `working-directory`",
         )
     trials = [] if context.cache is None or models else _trials(opened, report)
-    code = Exit.USAGE if has_errors(trials) else Exit.OK
-    return Outcome(report, (*warnings, *trials), exit_code_override=code)
+    code = Exit.USAGE if has_errors([*policies, *trials]) else Exit.OK
+    return Outcome(report, (*warnings, *policies, *trials), exit_code_override=code)
 
 
 def _open_projects(context: Context, repo: Repository) -> tuple[dict[str, Project], tuple[Diagnostic, ...]]:
@@ -143,12 +145,22 @@ def _open_projects(context: Context, repo: Repository) -> tuple[dict[str, Projec
         reading = read_all_specs(top / folder)
         findings += [_in_folder(folder, one) for one in reading.diagnostics]
         if reading.specs is not None:
-            unsatisfiable = unsatisfiable_policy_findings(top / folder, reading.specs.project, context.clock())
-            findings += [_in_folder(folder, one) for one in unsatisfiable]
             opened["" if folder == "." else folder] = _project_in(context, top / folder, reading.specs)
     if has_errors(findings):
         raise UsageProblem(tuple(findings))
     return opened, tuple(findings)
+
+
+def _policy_findings(opened: Mapping[str, Project], one: ProjectImpact, base: str | None) -> list[Diagnostic]:
+    """Return the findings about approvals that nobody could give; warnings in a project that the change does not touch.
+
+    They come with time, when a key ends: one team's must not stop the others.
+    """
+    project = opened["" if one.folder == "." else one.folder]
+    context = project.context
+    found = unsatisfiable_policy_findings(context.root, project.specs.project, context.clock())
+    strict = len(opened) == 1 or bool(one.impact.models) or is_folder_touched(project, one.folder, base)
+    return [_in_folder(one.folder, item if strict else replace(item, severity="warning")) for item in found]
 
 
 def _project_in(context: Context, root: Path, specs: Specs) -> Project:

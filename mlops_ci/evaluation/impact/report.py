@@ -32,6 +32,16 @@ def measure_impact(project: Project, models: tuple[str, ...] = (), base: str | N
     return _build_report(project, start, found)
 
 
+def is_folder_touched(project: Project, folder: str, base: str | None = None) -> bool:
+    """Return whether the change since `base` touches a file below a folder of the repository; True if its start is unknown."""
+    repo = project.context.repo
+    start = find_change_start(project, repo, base) if repo else ""
+    if repo is None or isinstance(start, str):
+        return True
+    paths = (one.path for commit in start.commits for one in changes(repo, commit, project.context.job))
+    return folder == "." or any(path.startswith(f"{folder}/") for path in paths)
+
+
 def _build_report(project: Project, start: ChangeStart, found: list[ImpactReasons]) -> AffectedReport:
     specs, everything = project.specs, [reason for one in found for reason in one.everything]
     models = {name: [*everything, *_merge_reasons(name, (one.models for one in found))] for name in specs.models}

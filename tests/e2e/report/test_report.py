@@ -54,17 +54,19 @@ def test_a_gates_answer_becomes_a_comment_and_a_check(gated: Consumer, job: Any,
     assert gated.run("gate", "--format", "github").returncode == 1
     file = tmp_path / "temp" / "mlops-ci" / "gate.json"
     answer = gated.answer("ci", "report", str(file), "--dry-run")
-    assert answer["plan"] == ["comment  on pull request #12", f"check    mlops-ci: gate: failure on {HEAD[:10]}"]
+    assert answer["plan"] == [
+        "comment  on pull request #12",
+        f"check    mlops-ci: gate (patients): failure on {HEAD[:10]}",
+    ]
     assert answer["record"] == {
-        "verdict": "fail",
+        "results": [{"verdict": "fail", "check": "mlops-ci: gate (patients)"}],
         "commit": HEAD,
-        "check": "mlops-ci: gate",
         "pull": 12,
         "untrusted": False,
         "runUrl": "https://github.com/ada/flights/actions/runs/17",
     }
     shown = gated.ok("ci", "report", str(file), "--dry-run")
-    assert f"fail: reported as a check run of {HEAD[:10]} (mlops-ci: gate) and on pull request #12" in shown
+    assert f"fail: reported as a check run of {HEAD[:10]} (mlops-ci: gate (patients)) and on pull request #12" in shown
 
 
 @pytest.mark.parametrize(
@@ -76,7 +78,7 @@ def test_without_a_pull_request_there_is_a_check_alone(
     (tmp_path / "gate.json").write_text(gated.ok("gate", "--format", "json"))
     job(event, payload)
     answer = gated.answer("ci", "report", str(tmp_path / "gate.json"), "--dry-run")
-    assert answer["plan"] == ["check    mlops-ci: gate: success on eeeeeeeeee"]
+    assert answer["plan"] == ["check    mlops-ci: gate (patients): success on eeeeeeeeee"]
 
 
 def test_a_forks_answer_is_told_where_github_says_and_called_untrusted(
@@ -92,10 +94,10 @@ def test_a_forks_answer_is_told_where_github_says_and_called_untrusted(
             assert gated.answer("ci", "report", str(tmp_path / "gate.json"))["record"]["pull"] == 7
         assert not host.violations
         (comment,) = host.state.comments[7]
-        assert comment["body"].startswith("<!-- mlops-ci: gate/comment -->\n## ")
+        assert comment["body"].startswith("<!-- mlops-ci: gate/comment/patients -->\n## ")
         assert "This is the result of an untrusted run of a fork" in comment["body"]
         assert not host.state.comments[8]
-        assert {check["name"] for check in host.state.checks} == {"mlops-ci: comment (untrusted run)"}
+        assert {check["name"] for check in host.state.checks} == {"mlops-ci: comment (patients) (untrusted run)"}
         assert {check["conclusion"] for check in host.state.checks} == {"neutral"}
 
 
@@ -145,10 +147,57 @@ def test_what_the_gate_found_wrong_with_specs_is_told(gated: Consumer, job: Any,
     assert gated.run("gate", "--format", "github").returncode == 2
     answer = gated.answer("ci", "report", str(tmp_path / "temp" / "mlops-ci" / "gate.json"), "--dry-run")
     assert answer["plan"][1] == f"check    mlops-ci: gate: failure on {HEAD[:10]}"
-    assert "verdict" not in answer["record"]
+    assert answer["record"]["results"] == [{"check": "mlops-ci: gate"}]
 
 
 def test_outside_a_job_there_is_nobody_to_tell(gated: Consumer, job: Any) -> None:
     assert gated.answer("ci", "report", "gate.json", code=2)["diagnostics"][0]["id"] == "report-outside-job"
     job("workflow_run", {"workflow_run": {"head_sha": "main"}})
     assert gated.answer("ci", "report", "gate.json", code=2)["diagnostics"][0]["id"] == "report-outside-job"
+
+
+def artifact(folder: Path, name: str, content: str) -> None:
+    (folder / name).mkdir(parents=True)
+    (folder / name / "gate.json").write_text(content)
+
+
+def test_each_project_of_a_forks_run_has_its_own_comment_and_check(gated: Consumer, job: Any, tmp_path: Path) -> None:
+    """Given the artifacts of three projects, one of which an error stopped, then nothing is said of one over another."""
+    said = gated.answer("gate")
+    places, key = tmp_path / "judged", "0123456789ab"
+    for name in ("a", "b"):
+        said["record"]["project"]["name"] = name
+        artifact(places, f"mlops-ci-gate-{key}-{name}", json.dumps(said))
+    error = {"id": "spec-value", "severity": "error", "message": "unknown field"}
+    stopped = {"verb": "gate", "exitCode": 2, "diagnostics": [error], "format": 1}
+    artifact(places, f"mlops-ci-gate-{key}-c", json.dumps(stopped))
+    artifact(places, "another", "no result of ours")
+    with Fake() as host:
+        host.state.open_pull(7, HEAD, fork="eve/flights")
+        job("workflow_run", AFTER, GITHUB_API_URL=host.url, GITHUB_TOKEN=TOKEN, GITHUB_WORKFLOW="comment")
+        for _ in range(2):
+            gated.ok("ci", "report", str(places))
+        marks = sorted(one["body"].splitlines()[0] for one in host.state.comments[7])
+        assert marks == [f"<!-- mlops-ci: gate/comment/{one} -->" for one in ("a", "b", f"c/{key}")]
+        checks = {
+            (check["name"].partition("mlops-ci: comment ")[2], check["conclusion"]) for check in host.state.checks
+        }
+        assert checks == {
+            ("(a) (untrusted run)", "neutral"),
+            ("(b) (untrusted run)", "neutral"),
+            (f"(c, {key}) (untrusted run)", "failure"),
+        }
+
+
+def test_a_run_without_a_result_is_told_to_nobody_and_one_with_too_many_neither(
+    gated: Consumer, job: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "judged").mkdir()
+    with Fake() as host:
+        job("workflow_run", AFTER, GITHUB_API_URL=host.url, GITHUB_TOKEN=TOKEN)
+        assert "the change affects no model" in gated.ok("ci", "report", str(tmp_path / "judged"))
+        for number in range(65):
+            artifact(tmp_path / "judged", f"mlops-ci-gate-{number}", "{}")
+        (found,) = gated.answer("ci", "report", str(tmp_path / "judged"), code=1)["diagnostics"]
+        assert found["id"] == "report-many"
+        assert not host.requests
