@@ -12,6 +12,7 @@ from mlops_ci.governance.doctor.branch_rules import check_branch_rules
 from mlops_ci.governance.doctor.clone import check_clone
 from mlops_ci.governance.doctor.context import DoctorContext
 from mlops_ci.governance.doctor.environments import check_environments, check_workflow_permissions
+from mlops_ci.governance.doctor.gate_cost import check_gate_cost
 from mlops_ci.governance.doctor.guarded_files import check_code_owners, check_project_owners
 from mlops_ci.governance.doctor.host import HostReader, join_names
 from mlops_ci.governance.doctor.tag_rules import check_tag_rules
@@ -54,6 +55,7 @@ def doctor(project: Project) -> Outcome[DoctorReport]:
         check_code_owners,
         check_project_owners,
         check_workflows,
+        check_gate_cost,
         check_workflow_permissions,
         check_branch_rules,
         check_tag_rules,

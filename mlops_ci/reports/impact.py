@@ -51,7 +51,7 @@ _PROJECT_HEADER = ("project", "folder", "models", "affected")
 
 
 def _gate_sentence(report: ProjectsReport) -> str:
-    count = f"{len(report.affected):,} of {formatting.format_count(len(report.projects), 'project')}"
+    count = f"{len(report.affected_projects):,} of {formatting.format_count(len(report.projects), 'project')}"
     return f"{count} affected; the gate has {formatting.format_count(report.gate_jobs, 'job')}"
 
 

@@ -44,6 +44,8 @@ def world_of_three(world_of_gated: Consumer, tmp_path_factory: pytest.TempPathFa
                 for old, new in (("diagnosis", model), ("patients", f"{model}-patients")):
                     if name.endswith(".yaml"):
                         text = re.sub(rf"\b{old}(?!\.csv)\b".encode(), new.encode(), text)
+                if name == "mlops.yaml":
+                    text = re.sub(rb"metadata: \{name: [a-z-]+\}", f"metadata: {{name: {folder}}}".encode(), text)
                 target = made.root / folder / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(text)
@@ -103,9 +105,9 @@ def test_a_change_of_one_project_is_judged_there_and_nowhere_else(
     run = judged(runner, consumer, github)
     assert (run.code, ended(run)) == (0, sorted([*PROJECT, *AROUND])), run.text
     assert run.job("affected").outputs["projects"]["jobs"] == "5" == str(len(ended(run)))
-    assert [subject(check) for check in github.state.checks] == ["fraud-patients"]
+    assert [subject(check) for check in github.state.checks] == ["team-b"]
     (comment,) = github.state.comments[7]
-    assert "gate: pass (fraud-patients)" in comment["body"]
+    assert "gate: pass (team-b)" in comment["body"]
     assert "mlops-ci gate -C team-b fraud" in comment["body"]
 
 
@@ -126,9 +128,9 @@ def test_two_projects_of_one_change_have_their_own_verdicts_comments_and_checks(
     said = sorted(
         re.findall(r"mlops-ci gate: (\w+) \(([a-z-]+)\)", "".join(c["body"] for c in github.state.comments[7]))
     )
-    assert said == [("fail", "price-patients"), ("pass", "churn-patients")]
+    assert said == [("fail", "team-c"), ("pass", "team-a")]
     checks = {(subject(check), check["conclusion"]) for check in github.state.checks}
-    assert checks == {("churn-patients", "success"), ("price-patients", "failure")}
+    assert checks == {("team-a", "success"), ("team-c", "failure")}
     kept = {name.split("/")[3] for name in consumer.published() if name.startswith("refs/mlops/runs/")}
     assert kept == {"churn", "price"}
 
@@ -149,11 +151,11 @@ def test_the_gate_is_called_three_times_in_one_run_and_twice_for_the_same_model(
     run = judged(runner, consumer, github, env={"ARTIFACTS": str(tmp_path / "shared")})
     assert run.code == 0, run.text
     uploaded = sorted(re.sub("[0-9a-f]{12}", "KEY", place.name) for place in (tmp_path / "shared").iterdir())
-    twice = ["mlops-ci-gate-KEY-churn-patients", "mlops-ci-run-KEY-churn-patients-churn"]
-    once = ["mlops-ci-gate-KEY-fraud-patients", "mlops-ci-run-KEY-fraud-patients-fraud"]
+    twice = ["mlops-ci-gate-KEY-team-a", "mlops-ci-run-KEY-team-a-churn"]
+    once = ["mlops-ci-gate-KEY-team-b", "mlops-ci-run-KEY-team-b-fraud"]
     assert uploaded == sorted([*twice, *twice, *once])
     subjects = sorted(subject(check) for check in github.state.checks)
-    assert subjects == ["churn-patients", "churn-patients, churn", "fraud-patients, fraud"]
+    assert subjects == ["team-a", "team-a, churn", "team-b, fraud"]
     assert len(github.state.comments[7]) == 3
 
 

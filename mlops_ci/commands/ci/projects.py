@@ -19,7 +19,9 @@ from mlops_ci.repository.branch_specs import list_project_folders
 from mlops_ci.repository.context import Context, Project
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.lookup import require_repository
-from mlops_ci.spec.load import PROJECT_FILE, Specs, find_root, read_all_specs
+from mlops_ci.repository.sparse import whole_spec_folder
+from mlops_ci.repository.spec_names import history_findings, name_findings, read_names
+from mlops_ci.spec.load import PROJECT_FILE, find_root, read_all_specs
 from mlops_ci.spec.validation.signers import unsatisfiable_policy_findings
 
 SPEC = Verb(
@@ -112,10 +114,10 @@ def projects(
             f"no project has the file of packages '{requirements_file}', and neither has the repository",
             help="commit the file, or leave the input `requirements` of the workflow empty",
         )
-    if len(report.affected) > MATRIX_LIMIT:
+    if len(report.affected_projects) > MATRIX_LIMIT:
         raise UsageProblem.of(
             "projects-many",
-            f"the change affects {len(report.affected):,} projects, but a GitHub matrix has at most {MATRIX_LIMIT} jobs",
+            f"the change affects {len(report.affected_projects):,} projects, but a GitHub matrix has at most {MATRIX_LIMIT} jobs",
             help="split the change; or call the workflow several times, each with another `working-directory`",
         )
     trials = [] if context.cache is None or models else _trials(opened, report)
@@ -141,11 +143,15 @@ def _open_projects(context: Context, repo: Repository) -> tuple[dict[str, Projec
         )
     opened: dict[str, Project] = {}
     findings: list[Diagnostic] = []
-    for folder in folders:
-        reading = read_all_specs(top / folder)
-        findings += [_in_folder(folder, one) for one in reading.diagnostics]
+    names = read_names(repo)
+    for number, folder in enumerate(folders):
+        whole = whole_spec_folder(repo, top / folder, context.scratch / f"project-{number}")
+        inside = replace(context, root=top / folder, whole_specs=whole if whole != top / folder else None)
+        reading = read_all_specs(inside.spec_root)
+        said = (*reading.diagnostics, *name_findings(names, folder), *history_findings(names, folder))
+        findings += [_in_folder(folder, one) for one in said]
         if reading.specs is not None:
-            opened["" if folder == "." else folder] = _project_in(context, top / folder, reading.specs)
+            opened["" if folder == "." else folder] = Project(reading.specs, inside)
     if has_errors(findings):
         raise UsageProblem(tuple(findings))
     return opened, tuple(findings)
@@ -161,10 +167,6 @@ def _policy_findings(opened: Mapping[str, Project], one: ProjectImpact, base: st
     found = unsatisfiable_policy_findings(context.root, project.specs.project, context.clock())
     strict = len(opened) == 1 or bool(one.impact.models) or is_folder_touched(project, one.folder, base)
     return [_in_folder(one.folder, item if strict else replace(item, severity="warning")) for item in found]
-
-
-def _project_in(context: Context, root: Path, specs: Specs) -> Project:
-    return Project(specs, replace(context, root=root))
 
 
 def _in_folder(folder: str, one: Diagnostic) -> Diagnostic:
@@ -202,7 +204,7 @@ def _requirements_of(top: Path, folder: str, file: str | None) -> str:
 def _trials(opened: Mapping[str, Project], report: ProjectsReport) -> list[Diagnostic]:
     """Return the findings of trying the estimators of the affected models."""
     found: list[Diagnostic] = []
-    for one in report.affected:
+    for one in report.affected_projects:
         project = opened["" if one.folder == "." else one.folder]
         names = {model.name for model in one.impact.models}
         found += [_in_folder(one.folder, item) for item in trial_findings(project.context, project.specs, names)]

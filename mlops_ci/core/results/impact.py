@@ -69,14 +69,14 @@ class ProjectsReport:
     projects: tuple[ProjectImpact, ...]
 
     @property
-    def affected(self) -> tuple[ProjectImpact, ...]:
+    def affected_projects(self) -> tuple[ProjectImpact, ...]:
         """The projects with a model that the change touches."""
         return tuple(one for one in self.projects if one.impact.models)
 
     @property
     def gate_jobs(self) -> int:
         """How many jobs the gate of the change has."""
-        return total_gate_jobs([one.gate_jobs for one in self.affected])
+        return total_gate_jobs([one.gate_jobs for one in self.affected_projects])
 
 
 @dataclass(frozen=True)

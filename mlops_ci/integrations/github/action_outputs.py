@@ -34,7 +34,7 @@ def _affected_outputs(report: AffectedReport) -> Mapping[str, str]:
 
 def _projects_outputs(report: ProjectsReport) -> Mapping[str, str]:
     entries = []
-    for one in report.affected:
+    for one in report.affected_projects:
         outputs = _affected_outputs(one.impact)
         names = {"name": one.name, "folder": one.folder, "environment": one.environment}
         handed = {"requirements": one.requirements, "key": one.key}

@@ -56,17 +56,17 @@ def test_a_gates_answer_becomes_a_comment_and_a_check(gated: Consumer, job: Any,
     answer = gated.answer("ci", "report", str(file), "--dry-run")
     assert answer["plan"] == [
         "comment  on pull request #12",
-        f"check    mlops-ci: gate (patients): failure on {HEAD[:10]}",
+        f"check    mlops-ci: gate (clone): failure on {HEAD[:10]}",
     ]
     assert answer["record"] == {
-        "results": [{"verdict": "fail", "check": "mlops-ci: gate (patients)"}],
+        "results": [{"verdict": "fail", "check": "mlops-ci: gate (clone)"}],
         "commit": HEAD,
         "pull": 12,
         "untrusted": False,
         "runUrl": "https://github.com/ada/flights/actions/runs/17",
     }
     shown = gated.ok("ci", "report", str(file), "--dry-run")
-    assert f"fail: reported as a check run of {HEAD[:10]} (mlops-ci: gate (patients)) and on pull request #12" in shown
+    assert f"fail: reported as a check run of {HEAD[:10]} (mlops-ci: gate (clone)) and on pull request #12" in shown
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_without_a_pull_request_there_is_a_check_alone(
     (tmp_path / "gate.json").write_text(gated.ok("gate", "--format", "json"))
     job(event, payload)
     answer = gated.answer("ci", "report", str(tmp_path / "gate.json"), "--dry-run")
-    assert answer["plan"] == ["check    mlops-ci: gate (patients): success on eeeeeeeeee"]
+    assert answer["plan"] == ["check    mlops-ci: gate (clone): success on eeeeeeeeee"]
 
 
 def test_a_forks_answer_is_told_where_github_says_and_called_untrusted(
@@ -94,10 +94,10 @@ def test_a_forks_answer_is_told_where_github_says_and_called_untrusted(
             assert gated.answer("ci", "report", str(tmp_path / "gate.json"))["record"]["pull"] == 7
         assert not host.violations
         (comment,) = host.state.comments[7]
-        assert comment["body"].startswith("<!-- mlops-ci: gate/comment/patients -->\n## ")
+        assert comment["body"].startswith("<!-- mlops-ci: gate/comment/clone -->\n## ")
         assert "This is the result of an untrusted run of a fork" in comment["body"]
         assert not host.state.comments[8]
-        assert {check["name"] for check in host.state.checks} == {"mlops-ci: comment (patients) (untrusted run)"}
+        assert {check["name"] for check in host.state.checks} == {"mlops-ci: comment (clone) (untrusted run)"}
         assert {check["conclusion"] for check in host.state.checks} == {"neutral"}
 
 

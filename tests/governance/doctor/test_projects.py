@@ -11,7 +11,7 @@ from mlops_ci.governance.doctor.gate_calls import find_gate_calls
 from tests.governance.doctor.conftest import GATE
 from tests.governance.doctor.test_local import commit, row
 from tests.support.consumer import Consumer
-from tests.support.shop import HEAD
+from tests.support.shop import HEAD, model
 
 GATED, OWNED = "every project is gated", "each project has its own owners"
 CALL = "mlops-ci/mlops-ci/.github/workflows/gate.yml@v1"
@@ -136,3 +136,13 @@ def test_a_project_at_the_top_is_gated_and_shares_its_owners_with_nobody(local: 
     rows = {one["what"]: one["state"] for one in local.answer("doctor")["record"]["rows"]}
     assert rows[GATED] == "ok"
     assert OWNED not in rows
+
+
+def test_what_a_pull_request_costs_is_said_in_jobs(local: Consumer) -> None:
+    """Given two models, then a change of both has two trainings, and one job each to find, judge, store and give the verdict."""
+    counts = "1 for a change of no model, 5 of one model, 6 of all models of this project"
+    assert row(local, "jobs of a pull request")[1].startswith(counts)
+    code = model("cancel", "flights", "entrypoint: code.py:build")
+    commit(local, {"specs/cancel.yaml": code, "code.py": "def build():\n    return None\n"})
+    counts = "1 for a change of no model, 7 of one model, 8 of all models of this project"
+    assert row(local, "jobs of a pull request")[1].startswith(counts)
