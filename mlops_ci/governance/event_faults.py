@@ -14,6 +14,7 @@ from mlops_ci.registry.state import ModelState
 from mlops_ci.registry.statement import STATEMENT_MARK, EventRecord
 from mlops_ci.registry.tag_message import find_previous_oid, has_signature
 from mlops_ci.repository.ref_listing import TAG_PREFIX
+from mlops_ci.repository.repository_name import is_same_repository
 from mlops_ci.repository.signing import TagSignature
 
 _FORGED_HELP = "find out who wrote the tag. To go on without it: mlops-ci retire {model} --set-aside '{tag}' --reason TEXT (a signer does this)"
@@ -249,7 +250,7 @@ def _origin_faults(state: ModelState, evidence: EventEvidence) -> Iterator[Event
         if record is None:
             continue
         name = record.made_by.repository
-        if evidence.repository is None or name == evidence.repository:
+        if evidence.repository is None or is_same_repository(name, evidence.repository):
             was_here = was_here or evidence.repository is not None
         elif was_here:
             yield EventFault(

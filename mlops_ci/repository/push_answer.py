@@ -40,7 +40,7 @@ _MOST_LINES = 12
 
 
 class RefAnswer(NamedTuple):
-    """What `git push --porcelain` says about one ref; `reason` is empty for one that arrived."""
+    """What `git push --porcelain` says about one ref: whether this push wrote it, or why not; one that was there before has no reason."""
 
     ref: str
     has_arrived: bool
@@ -57,7 +57,9 @@ def parse_push(output: str) -> tuple[RefAnswer, ...]:
             continue
         reason = re.search(r"\((.*)\)$", summary)
         found.append(
-            RefAnswer(names.rpartition(":")[2], flag != "!", (reason[1] if reason else summary) if flag == "!" else "")
+            RefAnswer(
+                names.rpartition(":")[2], flag not in "!=", (reason[1] if reason else summary) if flag == "!" else ""
+            )
         )
     return tuple(found)
 
@@ -67,7 +69,7 @@ def judge_push(status: int, output: str, err: str) -> PushResult:
     if status == 0:
         return PushResult("done", "")
     answers = parse_push(output)
-    failed = [one for one in answers if not one.has_arrived]
+    failed = [one for one in answers if one.reason]
     words = remote_words(err)
     if not failed or any(_NO_ANSWER.search(one.reason) for one in failed):
         if not failed and ACCESS_REFUSED.search(err):

@@ -1,6 +1,6 @@
-"""What records call the repository, so that events of a fork are not taken for its own: the last two parts of its remote's URL.
+"""What records call the repository, so that events of a fork are not taken for its own: owner and name, of its remote's URL.
 
-These are owner and name on every git host, whatever the protocol, and stay the same where hosts have several names.
+These are the last two parts on every git host, whatever the protocol. A path of files has no owner: it is a name alone.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 
 from mlops_ci.repository.git import Repository
+
+_HOSTED = re.compile(r"(?!file:)[a-z][a-z0-9+.-]+://|[^/:\\]{2,}:(?!//)", re.IGNORECASE)  # not C:\\models
 
 
 def find_repository_name(repo: Repository | None) -> str | None:
@@ -24,8 +26,18 @@ def find_repository_name(repo: Repository | None) -> str | None:
 
 
 def parse_repository_name(url: str) -> str | None:
-    """Return the last two parts of a URL's path, or of a file's path, without `.git`; None where there is no part."""
+    """Return owner and name of a URL at a host, or the name of a repository at a path, without `.git`; None where there is neither."""
     plain = re.sub(r"^[a-z][a-z0-9+.-]*://[^/]*", "", url, flags=re.IGNORECASE).partition("?")[0].replace("\\", "/")
     plain = re.sub(r"/(\.git)?/*$", "", plain)
-    parts = [part for part in re.split(r"[/:]", plain) if part not in ("", ".", "..")]
-    return "/".join(parts[-2:]).removesuffix(".git").lower() or None
+    if _HOSTED.match(url) and "://" not in url:
+        plain = plain.partition(":")[2]
+    parts = [part for part in plain.split("/") if part not in ("", ".", "..")]
+    return "/".join(parts[-2 if _HOSTED.match(url) else -1 :]).removesuffix(".git").lower() or None
+
+
+def is_same_repository(one: str | None, other: str | None) -> bool:
+    """Tell whether two names may be of one repository: they are equal, or one has no owner and the rest is equal."""
+    if one is None or other is None:
+        return one == other
+    is_complete = "/" in one and "/" in other
+    return one == other if is_complete else one.rpartition("/")[2] == other.rpartition("/")[2]
