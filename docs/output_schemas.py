@@ -108,8 +108,9 @@ def _schema(hint: Any, defined: dict[str, Any]) -> dict[str, Any]:
 
 
 def _union(options: list[dict[str, Any]]) -> dict[str, Any]:
-    plain = [option["type"] for option in options if option.keys() == {"type"}]
-    others = [option for option in options if option.keys() != {"type"}]
+    # sorted: Python takes two unions of the same types for one, and keeps the order of the first that it met
+    plain = sorted(option["type"] for option in options if option.keys() == {"type"})
+    others = sorted((option for option in options if option.keys() != {"type"}), key=json.dumps)
     if not others:
         return {"type": plain}
     return {"anyOf": [*others, *({"type": name} for name in plain)]} if len(options) > 1 else others[0]

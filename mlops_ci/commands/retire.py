@@ -37,7 +37,7 @@ from mlops_ci.repository.lookup import require_environment, require_repository
 
 SPEC = Verb(
     "retire",
-    "End an assignment, revoke a version, deprecate a model or set an event aside.",
+    "Take back: an assignment, a version, a model; set events aside.",
     (
         MODEL_OPTION,
         Option("env", "The environment in which the assignment ends; the manifests there are removed.", metavar="ENV"),
