@@ -27,7 +27,7 @@ _STEERING = (
 )
 # below HOME: what git and the programs that it starts read there
 _STEERING_AT_HOME = (".gitconfig", ".config/git", ".netrc", ".git-credentials", ".ssh/config")
-_CONFIGURED_PATHS = ("core.attributesFile", "core.excludesFile", "core.hooksPath", "gpg.ssh.allowedSignersFile")
+_CONFIGURED_PATHS = r"^(core\.(attributesfile|excludesfile|hookspath)|gpg\.ssh\.allowedsignersfile)$"
 # what people's programs write while a training takes long: a new branch and what it follows
 _OF_BRANCHES = "branch."
 _LARGEST = 1 << 20  # bytes of a file that are kept to be put back
@@ -136,8 +136,9 @@ def _steering_places(repo: Repository) -> Iterator[Path]:
     for origin in listed.out.decode("utf-8", "surrogateescape").split("\0"):
         if origin.startswith("file:"):
             yield repo.root / origin.removeprefix("file:")
-    for key in _CONFIGURED_PATHS:
-        if (path := repo.run("config", "--type=path", "--get", key, check=False).text) and path != os.devnull:
+    named = repo.run("config", "--type=path", "-z", "--get-regexp", _CONFIGURED_PATHS, check=False)
+    for entry in named.out.decode("utf-8", "surrogateescape").split("\0"):
+        if (path := entry.partition("\n")[2]) and path != os.devnull:
             yield repo.root / path
 
 

@@ -38,7 +38,7 @@ def test_a_release_is_pushed_with_the_token_and_without_one_is_not(
 ) -> None:
     with serving(served.origin.parent, TOKEN) as server:
         served.git("remote", "set-url", "origin", f"{server.url}/origin.git")
-        assert served.answer("release", code=3)["diagnostics"][0]["id"] == "remote-unreachable"
+        assert served.answer("release", code=3)["diagnostics"][0]["id"] == "remote-refused"
         in_a_job(monkeypatch, server.url)
         served.ok("release")
     assert "refs/tags/diagnosis@v1.0.0" in served.published()

@@ -34,7 +34,7 @@ def test_each_built_in_type_has_a_row_and_a_file_of_its_fields_and_is_named_by_i
 
 
 def test_each_file_of_a_types_fields_is_closed_and_names_its_type() -> None:
-    for file in SCHEMAS.glob("*/*.schema.json"):
+    for file in (file for file in SCHEMAS.glob("*/*.schema.json") if file.parent.name != "output"):
         rules = json.loads(file.read_text(encoding="utf-8"))
         assert rules["additionalProperties"] is False, file
         assert rules["properties"]["type"]["const"] == file.name.removesuffix(".schema.json")

@@ -97,7 +97,7 @@ def test_a_remote_that_is_slow_is_waited_for(kind: str, asking: Repository, tmp_
             port = stack.enter_context(serving(tmp_path)).port
         else:
             port = int(stack.enter_context(smart_http.serving(tmp_path, None)).url.rpartition(":")[2])
-        slow = stack.enter_context(silent.listening(silent.pass_slowly(port, 100, 0.6)))
+        slow = stack.enter_context(silent.listening(silent.pass_slowly(port, 60, 0.6)))
         git_in(asking.root)("remote", "add", "origin", f"{kind}://127.0.0.1:{slow}/origin.git")
         began = time.monotonic()
         answer = asking.list_remote_refs("origin", "refs/heads/*")

@@ -18,6 +18,7 @@ from mlops_ci.registry import state as registry
 from mlops_ci.registry.statement import encode_release
 from mlops_ci.registry.tag_message import format_tag_message
 from mlops_ci.repository import git
+from mlops_ci.repository.repository_name import find_repository_name
 from tests.support.consumer import Consumer
 from tests.support.registry_samples import RELEASE
 
@@ -65,6 +66,7 @@ def released(consumer: Consumer, version: str, model_digest: str, *, snapshot_of
         run_ref=run.ref,
         run_oid=run_oid,
         project=project,
+        made_by=replace(RELEASE.made_by, repository=find_repository_name(repo)),
         previous=state.last_event.ref if state.last_event else None,
     )
     tag = f"{MODEL}@v{version}"

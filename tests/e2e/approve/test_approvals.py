@@ -90,6 +90,7 @@ def test_a_co_author_is_an_author(world: World) -> None:
     world.git("commit", "--quiet", "--allow-empty", "-m", "more\n\nCo-authored-by: Ada L <ADA@example.org>")
     world.git("push", "--quiet", "origin", "HEAD:main")
     world.release("1.1.0")
+    world.log("delay@v1.0.0", "delay@v1.1.0")
     world.become("ada")
     assert world.said("approve", "delay@1.1.0", "--env", "prod", code=1)[0] == "approval-void"
 
@@ -111,6 +112,7 @@ def test_a_rollback_counts_what_was_approved_then_also_by_who_goes_back(world: W
     world.git("commit", "--quiet", "--allow-empty", "--author", "Carol <carol@example.org>", "-m", "next")
     world.git("push", "--quiet", "origin", "HEAD:main")
     world.release("2.0.0")
+    world.log("delay@v1.0.0", "delay@v2.0.0")
     for version in ("1.0.0", "2.0.0"):
         world.become("ada")
         world.run("approve", f"delay@{version}", "--env", "prod")

@@ -31,7 +31,8 @@ from tests.support.github.server import SHA
 from tests.support.places import ROOT
 
 REPORT = ValidateReport((), {})
-ONE_OF_EACH = tuple(kind.one for name, kind in KINDS.items() if name != "status")
+# a release with a file is one announcement, with three requests; so is a deployment, with two
+ONE_OF_EACH = tuple(kind.one for name, kind in KINDS.items() if name not in ("status", "release", "release's end"))
 
 
 @pytest.fixture
