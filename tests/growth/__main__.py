@@ -5,15 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import os
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlops_ci.core.results.impact import GateJobs, total_gate_jobs
 from tests.support.consumer import Consumer, edit, make_consumer
 from tests.support.git_calls import git_in
 from tests.support.toolkit import ROOT
-from tests.support.workflow_files import WORKFLOWS, jobs
 
 PAGE = ROOT / "docs" / "growth.md"
 REPEATS = 5
@@ -124,7 +123,7 @@ STEPS: dict[str, Callable[[Consumer, int], None]] = {
 def _page(start: Size, steps: dict[str, Size]) -> Iterator[str]:
     evaluated, released, deployed, rolled_back = steps.values()
     day = dt.datetime.now(dt.UTC).date()
-    fewest = _jobs_of_a_change()
+    fewest = total_gate_jobs([GateJobs.of(1, 0)])
     yield from (
         "# What a registry in git costs",
         "",
@@ -157,12 +156,6 @@ def _page(start: Size, steps: dict[str, Size]) -> Iterator[str]:
             f"| {teams} | {whole.packed / 1e6:,.1f} | {swept.packed / 1e6:,.1f} | {whole.refs:,.0f} | {swept.refs:,.0f} |"
             f" {models * EVALUATED * fewest:,} |"
         )
-
-
-def _jobs_of_a_change() -> int:
-    """Return the number of jobs that a change of one model without own code starts."""
-    found = Counter(name for name in jobs(WORKFLOWS["gate.yml"]) if name not in ("features", "predict"))
-    return found.total()
 
 
 if __name__ == "__main__":
