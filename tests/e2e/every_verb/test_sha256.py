@@ -86,7 +86,17 @@ def test_each_verb_works_in_a_repository_of_sha256_objects(
     edit(world, "mlops.yaml", "spec:\n", policy)
     (world.root / "signers").write_text(keys.signers.read_text())
     push("start")
-    for command in ("validate", "signers", "check", "plugins", "ci affected", "gate", "release", "compare"):
+    for command in (
+        "validate",
+        "signers",
+        "check",
+        "plugins",
+        "ci affected",
+        "ci projects",
+        "gate",
+        "release",
+        "compare",
+    ):
         run(command)
     run("train")
     run("deploy", "diagnosis", "--env", "staging")

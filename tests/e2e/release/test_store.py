@@ -35,7 +35,7 @@ def test_a_models_way_with_its_files_in_a_bucket(gated: Consumer, bucket: Bucket
     keep_at(gated, bucket.url)
     plan = gated.answer("gate", "--dry-run")["plan"]
     assert bucket.objects() == {}
-    copies, uploads = 4 * ["keep"], 4 * ["upload"]
+    copies, uploads = 5 * ["keep"], 5 * ["upload"]
     trained = ["keep", *copies, "store", "refs", "remove", *uploads]  # the fit is kept until the run is stored
     assert [line.split()[0] for line in plan] == [*trained, *copies, "store", "refs", *uploads]
     gated.ok("gate")

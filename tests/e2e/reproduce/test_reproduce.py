@@ -135,7 +135,7 @@ def test_data_that_are_gone_are_named(fresh: Consumer) -> None:
     assert evidence[0]["recorded"] == hashlib.sha256((fresh.root / DATA).read_bytes()).hexdigest()
 
 
-def test_data_of_a_partial_clone_whose_remote_is_gone_are_named(fresh: Consumer) -> None:
+def test_data_that_a_partial_clone_cannot_fetch_are_not_another_result(fresh: Consumer) -> None:
     git_in(fresh.origin)("config", "uploadpack.allowFilter", "true")
     shutil.rmtree(fresh.root)
     partial = cloned(fresh, "--filter=blob:none", "--no-checkout")
@@ -143,9 +143,8 @@ def test_data_of_a_partial_clone_whose_remote_is_gone_are_named(fresh: Consumer)
     partial.git("checkout", "--quiet", "main")
     partial.git("fetch", "--quiet", "--no-filter", "origin", f"{PIN}:{PIN}")
     partial.origin.rename(partial.origin.with_name("gone"))
-    record = reproduced(partial, 1)
-    assert (kinds(record), record["ids"]) == (["data"], ["registry-offline", "reproduce-different"])
-    assert record["causes"][0]["evidence"][0]["what"] == DATA
+    found = partial.answer("reproduce", "diagnosis", code=3)
+    assert [one["id"] for one in found["diagnostics"] if one["severity"] == "error"] == ["objects-not-fetched"]
 
 
 def test_a_commit_that_does_not_hold_what_was_recorded_is_not_trained(fresh: Consumer) -> None:
