@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 from mlops_ci.core.results.doctor import DoctorCheckResult
 from mlops_ci.governance.doctor.context import DoctorContext
 from mlops_ci.governance.doctor.gate_calls import GateCall, find_gate_calls
+from mlops_ci.governance.doctor.gate_triggers import find_trigger_gap
 from mlops_ci.governance.doctor.host import dict_or_empty, join_names, strings_in
 from mlops_ci.repository.toolkit_pins import ToolkitPin, find_toolkit_pins
 from mlops_ci.spec.yaml.document import read_documents
@@ -71,7 +73,7 @@ def check_workflows(world: DoctorContext) -> Iterator[DoctorCheckResult]:
             "changes are gated",
             "advisory",
             f"no workflow {world.source_phrase} calls mlops-ci",
-            "write .github/workflows/gate.yml (docs/github.md)",
+            "mlops-ci init . --ci github --owner @ORG/TEAM writes the workflows (docs/github.md)",
         )
         return
     yield from _check_pins(found)
@@ -91,15 +93,22 @@ def check_workflows(world: DoctorContext) -> Iterator[DoctorCheckResult]:
             "call mlops-ci/mlops-ci/.github/workflows/gate.yml, or the Action actions/gate (docs/github.md)",
         )
     for one in gates:
-        yield _check_gate_triggers(one)
+        yield _check_gate_triggers(one, world.branch)
     if gates:
         yield from _check_projects(world, gates)
 
 
 def _check_projects(world: DoctorContext, gates: Sequence[Workflow]) -> Iterator[DoctorCheckResult]:
     """Yield whether each project is evaluated by a gate that runs for pull requests."""
-    calls = [call for one in gates if {"pull_request", "pull_request_target"} & set(one.events) for call in one.calls]
-    states = {folder: {call.evaluates(folder) for call in calls} for folder in world.projects}
+    states: dict[str, set[bool | None]] = {folder: set() for folder in world.projects}
+    for one in gates:
+        for event in {"pull_request", "pull_request_target"} & set(one.events):
+            gap = find_trigger_gap(dict_or_empty(one.events[event]), world.branch)
+            if gap is not None and gap.certain:
+                continue
+            for call, folder in itertools.product(one.calls, world.projects):
+                evaluated = call.evaluates(folder)
+                states[folder].add(None if evaluated and gap is not None else evaluated)
     ungated = [folder for folder, state in states.items() if not state & {True, None}]
     unknown = [folder for folder, state in states.items() if True not in state and None in state]
     what = "every project is gated"
@@ -110,10 +119,11 @@ def _check_projects(world: DoctorContext, gates: Sequence[Workflow]) -> Iterator
             what,
             "advisory",
             f"no workflow {world.source_phrase} gates pull requests for {join_names(ungated)}",
-            f"in {files}, call gate.yml without `working-directory`: it then evaluates each project that a change affects",
+            f"in {files}, call gate.yml for every pull request, without `working-directory` and `models`: it then evaluates each "
+            "project that a change affects",
         )
     if unknown:
-        evidence = f"the folder that the gate runs in is known only when it runs: {join_names(unknown)}"
+        evidence = f"whether the gate evaluates these projects is known only when it runs: {join_names(unknown)}"
         yield DoctorCheckResult(GROUP, what, "unknown", evidence)
     if not ungated and not unknown:
         yield DoctorCheckResult(GROUP, what, "ok", f"the folders are {join_names(world.projects)}")
@@ -157,7 +167,7 @@ def _check_permissions(one: Workflow) -> DoctorCheckResult:
     return DoctorCheckResult(GROUP, what, "ok", "no write permission is given to all of its jobs")
 
 
-def _check_gate_triggers(one: Workflow) -> DoctorCheckResult:
+def _check_gate_triggers(one: Workflow, branch: str | None) -> DoctorCheckResult:
     """Return whether a gate runs for every change; a required check that does not run blocks the pull request."""
     what, events = f"{one.path}: the gate runs for every change", one.events
     if "pull_request_target" in events:
@@ -168,16 +178,15 @@ def _check_gate_triggers(one: Workflow) -> DoctorCheckResult:
         return DoctorCheckResult(
             GROUP, what, "advisory", f"it does not run on {join_names(missing)}", "add the events to `on:`"
         )
-    filters = dict_or_empty(events.get("pull_request"))
-    if cut := [name for name in ("paths", "paths-ignore") if name in filters]:
-        evidence = f"pull_request has `{cut[0]}`: if this filter skips the workflow, a required check waits for ever"
-        return DoctorCheckResult(
-            GROUP,
-            what,
-            "advisory",
-            evidence,
-            "delete it: `affected` already skips the models that a change does not affect",
+    gap = find_trigger_gap(dict_or_empty(events.get("pull_request")), branch)
+    if gap is not None:
+        return DoctorCheckResult(GROUP, what, "advisory", gap.evidence, gap.help)
+    if held := [call for call in one.calls if call.condition is not True]:
+        evidence = (
+            f"a condition (`if`) decides whether the gate runs: {join_names(sorted({call.check for call in held}))}"
         )
+        state = "advisory" if any(call.condition is False for call in held) else "unknown"
+        return DoctorCheckResult(GROUP, what, state, evidence, "delete it: GitHub counts a skipped job as passed")
     if missing:
         evidence = "it does not run on merge_group, so a merge queue waits for ever"
         return DoctorCheckResult(GROUP, what, "advisory", evidence, "add `merge_group:` to `on:`", minor=True)

@@ -63,6 +63,17 @@ LATER = {
         (stepped(run="cd team-b && mlops-ci gate"), None),
         (stepped(run="nox -s gate 'unclosed"), None),
         ({"defaults": {"run": {"working-directory": "team-b"}}, **stepped(run="nox -s gate")}, True),
+        (called(**{"if": False}), False),
+        (called(**{"if": "${{ !cancelled() }}"}), True),
+        (called(**{"if": "github.actor == 'ann'"}), None),
+        (called(**{"with": {"models": "churn"}}), False),
+        (called(**{"with": {"models": ""}}), True),
+        (called(**{"with": {"models": "${{ inputs.models }}"}}), None),
+        (called(**{"with": {"models": "churn", "working-directory": "${{ vars.FOLDER }}"}}), False),
+        (stepped(run="mlops-ci gate -C team-b", **{"if": "github.actor == 'ann'"}), None),
+        (stepped(run="mlops-ci gate churn -C team-b"), False),
+        (stepped(run="nox -s gate -- churn", **{"working-directory": "team-b"}), False),
+        (stepped(run="mlops-ci gate 2>&1 | tee log", **{"working-directory": "team-b"}), True),
         (stepped(run="echo gate"), "no call"),
         ({"jobs": {"gate": {"steps": "x", "with": 3}}}, "no call"),
         ("text", "no call"),
@@ -96,6 +107,9 @@ def teams(local: Consumer) -> Consumer:
         ({}, "ok", "the folders are team-a, team-b"),
         ({"with": {"working-directory": "team-a"}}, "advisory", "gates pull requests for team-b"),
         ({"with": {"working-directory": "${{ vars.TEAM }}"}}, "unknown", "known only when it runs: team-a, team-b"),
+        ({"with": {"models": "churn"}}, "advisory", "gates pull requests for team-a, team-b"),
+        ({"if": False}, "advisory", "gates pull requests for team-a, team-b"),
+        ({"if": "github.actor == 'ann'"}, "unknown", "known only when it runs: team-a, team-b"),
     ],
 )
 def test_a_project_that_no_workflow_gates_is_named(
@@ -106,6 +120,33 @@ def test_a_project_that_no_workflow_gates_is_named(
     found = row(teams, GATED)
     assert found[0] == state
     assert evidence in found[1]
+
+
+@pytest.mark.parametrize(
+    ("filters", "state", "why"),
+    [
+        ("{branches: [main]}", "ok", ""),
+        ("{branches: ['**', '!release/**']}", "ok", ""),
+        ("{branches: [release]}", "advisory", "`branches`: release, which leaves out pull requests into main"),
+        ("{branches: ['**', '!main']}", "advisory", "`branches`: **, !main, which leaves out pull requests into main"),
+        ("{branches-ignore: ['m*']}", "advisory", "`branches-ignore`: m*, which leaves out"),
+        ("{branches: ['mai?n']}", "unknown", "a pattern that is not understood: mai?n"),
+        ("{types: [labeled]}", "advisory", "`types` without opened, synchronize"),
+        ("{types: [opened, synchronize, labeled]}", "ok", ""),
+        ("{paths: ['team-a/**']}", "unknown", "`paths`"),
+    ],
+)
+def test_a_gate_that_leaves_out_pull_requests_into_the_branch_gates_no_project(
+    local: Consumer, teams: Consumer, filters: str, state: str, why: str
+) -> None:
+    """Given a gate with filters, then the projects are gated only if every pull request into the default branch starts it."""
+    text = GATE.replace("  pull_request:\n", f"  pull_request: {filters}\n")
+    assert text != GATE
+    commit(local, {".github/workflows/gate.yml": text})
+    assert row(teams, GATED)[0] == state
+    always = row(teams, ".github/workflows/gate.yml: the gate runs for every change")
+    assert always[0] == ("ok" if state == "ok" else "advisory")
+    assert why in always[1]
 
 
 def test_a_gate_that_runs_for_no_pull_request_gates_no_project(local: Consumer, teams: Consumer) -> None:
