@@ -9,6 +9,7 @@ from mlops_ci.core.diagnostics import Diagnostic, Severity
 from mlops_ci.core.errors import EnvironmentProblem, Findings
 from mlops_ci.governance.event_evidence import PolicyBranch, gather_evidence
 from mlops_ci.governance.event_faults import EventFault, find_faults
+from mlops_ci.governance.model_owners import find_foreign_faults, find_model_owner
 from mlops_ci.governance.policy import BranchPolicy, load_policies
 from mlops_ci.registry.state import ModelState, RegistryState, read_registry
 from mlops_ci.repository.context import Project
@@ -113,7 +114,7 @@ def verify_signed(repo: Repository | None, registry: RegistryState, *models: str
     found = VerifiedRegistry(registry)
     projects: dict[str, list[ModelState]] = {}
     for state in signed:
-        projects.setdefault(_project_file(state), []).append(state)
+        projects.setdefault(_project_file(repo, commit, state), []).append(state)
     for path, mine in projects.items():
         one = _verify(repo, found.state, mine, name, commit, path)
         found = VerifiedRegistry(
@@ -133,10 +134,11 @@ def _last_known_branch(repo: Repository) -> tuple[str, str | None]:
     return repo.current_branch() or "HEAD", repo.head()
 
 
-def _project_file(state: ModelState) -> str:
-    """Return the path of the Project spec that the newest record of a model names."""
-    paths = (record.project.path for event in reversed(state.events) if (record := event.record) is not None)
-    folder = next(paths, ".")
+def _project_file(repo: Repository, tip: str | None, state: ModelState) -> str:
+    """Return the path of the Project spec whose policy holds for a model: its project's, or else the one that its first event names."""
+    owner = find_model_owner(repo, tip, state)
+    first = next((event.project[1] for event in state.events if event.project), ".")
+    folder = owner.reference.path if owner is not None else first
     return PROJECT_FILE if folder == "." else f"{folder}/{PROJECT_FILE}"
 
 
@@ -147,7 +149,10 @@ def _verify(
     branch = PolicyBranch(name, found or BranchPolicy(None, {}), branch_tips(repo, tip))
     asked = tuple(states)
     evidence = gather_evidence(repo, asked, branch, find_repository_name(repo))
-    faults = {state.model: find_faults(state, evidence) for state in asked}
+    faults = {
+        state.model: (*find_faults(state, evidence), *find_foreign_faults(state, find_model_owner(repo, tip, state)))
+        for state in asked
+    }
     verified = {state.model: verified_state(state, faults[state.model]) for state in asked}
     unsigned = name if evidence.is_signing_dropped and found is not None else None
     return VerifiedRegistry(registry._replace(models={**registry.models, **verified}), faults, unsigned)

@@ -129,13 +129,13 @@ class ModelState:
 
     @cached_property
     def project(self) -> tuple[str, str] | None:
-        """The name and folder of the project that the newest record names; None without records."""
-        return next((named for event in reversed(self.events) if (named := event.project)), None)
+        """The name and folder of the project that the newest record in force names; None without one."""
+        return next((named for event in reversed(self.events_in_force) if (named := event.project)), None)
 
     def find_foreign_event(self, identity: ProjectIdentity) -> Event | None:
-        """Return the oldest event that names another project; None when all are of this one, or of other tools."""
+        """Return the oldest event in force that names another project; None when all are of this one, or of other tools."""
         known: dict[tuple[str, str], bool] = {}
-        for event in self.events:
+        for event in self.events_in_force:
             named = event.project
             if named is None:
                 continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,17 @@ class ProjectIdentity:
         """Return the models of each project by that name and folder that this project is or was; nothing: all of them."""
         known = (FormerProject(self.reference.name, self.reference.path), *self.formerly)
         return [one.models for one in known if (one.name, one.path) == (name, path)]
+
+
+def find_owner(identities: Iterable[ProjectIdentity], model: str, origin: tuple[str, str]) -> ProjectIdentity | None:
+    """Return the project that a model belongs to whose first event names the project `origin`, by name and folder; None if none does.
+
+    The first event counts, because anyone who may push can write a later one. A project that continues the model by its
+    `formerly` comes before the one that the model came from.
+    """
+    owning = [one for one in identities if one.owns_model(model, *origin)]
+    heirs = (one for one in owning if (one.reference.name, one.reference.path) != origin)
+    return next(heirs, next(iter(owning), None))
 
 
 def find_identity(repo: Repository | None, start: Path) -> ProjectIdentity | None:

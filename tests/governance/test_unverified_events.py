@@ -9,6 +9,7 @@ import pytest
 
 from mlops_ci.core.codec import encode
 from mlops_ci.core.digest import canonical_json
+from mlops_ci.core.records.base import ProjectRef
 from mlops_ci.core.records.events import Assignment
 from mlops_ci.registry.state import read_registry
 from mlops_ci.registry.statement import encode_assignment
@@ -32,21 +33,21 @@ def world(tmp_path: Path, keys: Keys) -> World:
     return world
 
 
-def push_rogue(world: World, number: int, **changes: object) -> None:
+def push_rogue(world: World, number: int, model: str = "delay", **changes: object) -> None:
     """Write an unsigned assignment, tag and log entry, by plain git."""
-    state = read_registry(world.repo, None).model("delay")
+    state = read_registry(world.repo, None).model(model)
     last = next(event.record for event in reversed(state.events) if isinstance(event.record, Assignment))
     assert state.last_event is not None
     record = replace(last, number=number, previous=state.last_event.ref, reason="Eve was here", **changes)  # type: ignore[arg-type]  # a test's own names
-    name, eve = f"delay#prod#{number}", Person("Eve", "eve@example.org")
+    name, eve = f"{model}#{last.environment}#{number}", Person("Eve", "eve@example.org")
     text = format_tag_message("title", "sentence", encode_assignment(record))
     oid = world.repo.store_tag(tag_content(name, state.last_event.commit, text, eve, state.latest_event_date + 1))
     files = {"record.json": canonical_json(encode(record)).encode(), "tag": f"{oid} {name}\n".encode()}
     tree = world.repo.write_tree({path: world.repo.write_blob(data) for path, data in files.items()})
     entry = world.repo.write_commit(tree, (str(state.log),), name, eve, 1_800_000_000)
     world.git("update-ref", f"refs/tags/{name}", oid)
-    world.git("update-ref", "refs/mlops/log/delay", entry)
-    world.git("push", "--quiet", "origin", f"refs/tags/{name}", "refs/mlops/log/delay")
+    world.git("update-ref", f"refs/mlops/log/{model}", entry)
+    world.git("push", "--quiet", "origin", f"refs/tags/{name}", f"refs/mlops/log/{model}")
     world.repo.forget_refs()
 
 
@@ -135,3 +136,22 @@ def test_signatures_that_became_optional_are_told_at_what_lacks_one(world: World
 def test_a_forged_number_does_not_use_up_the_numbers(world: World) -> None:
     push_rogue(world, 999_999_999)
     assert world.run("retire", "delay", "--env", "prod", "--reason", "x")["record"]["tags"] == ["delay#prod!#3"]
+
+
+def test_an_event_that_names_another_project_takes_the_model_from_nobody(tmp_path: Path, keys: Keys) -> None:
+    """Given Eve's unsigned event that names another project, then it is one more that does not verify: it can be set aside."""
+    world = make(tmp_path / "world", keys, SIGNED)
+    world.become("ada")
+    world.run(*DEPLOY)
+    push_rogue(world, 2, project=ProjectRef("other", "other"))
+    for command in (("show",), ("show", "delay")):
+        shown = world.run(*command)
+        assert ids(shown, "warning") == {"event-unverified"}
+        assert [row["model"] for row in shown["record"]["models"]] == ["delay"]
+        assert shown["record"]["others"] == []
+    assert world.said(*DEPLOY, code=1)[0] == "event-unverified"
+    back = world.run("retire", "delay", "--env", "prod", "--reason", "out")
+    assert (back["record"]["tags"], ids(back, "warning")) == (["delay#prod!#3"], {"event-unverified"})
+    world.run(*SET_ASIDE)
+    assert world.run(*DEPLOY)["diagnostics"] == []
+    assert world.run("history", "delay")["record"]["events"][0]["tag"] == "delay#prod#5"

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.governance.audit.inventory import ModelInventory
 from mlops_ci.repository.branch_specs import ProjectAtTip
+from mlops_ci.repository.project_identity import find_owner
 from mlops_ci.repository.ref_listing import TAG_PREFIX
 
 
@@ -19,16 +20,18 @@ class Owners(NamedTuple):
 
 
 def group_by_owner(projects: Sequence[ProjectAtTip], helds: Iterable[ModelInventory]) -> Owners:
-    """Return the project that each model belongs to: the one that its events name, by name and folder or by its `formerly`.
+    """Return the project that each model belongs to: the one that its first event names, or that continues it by its `formerly`.
 
     A model that names none of the branch's projects is checked against the one that has its spec, else against the first: its
     records may lie.
     """
     found: dict[ProjectAtTip, list[ModelInventory]] = {project: [] for project in projects}
     findings: dict[str, tuple[Diagnostic, ...]] = {}
+    identities = {project: project.identity for project in projects}
     for held in helds:
-        owner = held.state.project
-        own = next((one for one in projects if owner and one.identity.owns_model(held.model, *owner)), None)
+        owner = next((event.project for event in held.state.events if event.project), None)
+        heir = find_owner(identities.values(), held.model, owner) if owner else None
+        own = next((one for one, identity in identities.items() if identity is heir), None)
         by_spec = next((one for one in projects if held.model in one.specs.models), None)
         checked = own or by_spec or next(iter(projects), None)
         if checked is None:

@@ -185,8 +185,9 @@ def _check_gate_triggers(one: Workflow, branch: str | None) -> DoctorCheckResult
         evidence = (
             f"a condition (`if`) decides whether the gate runs: {join_names(sorted({call.check for call in held}))}"
         )
-        state = "advisory" if any(call.condition is False for call in held) else "unknown"
-        return DoctorCheckResult(GROUP, what, state, evidence, "delete it: GitHub counts a skipped job as passed")
+        never = any(call.condition is False for call in held)
+        help = "delete it: GitHub counts a skipped job as passed"
+        return DoctorCheckResult(GROUP, what, "advisory" if never else "unknown", evidence, help)
     if missing:
         evidence = "it does not run on merge_group, so a merge queue waits for ever"
         return DoctorCheckResult(GROUP, what, "advisory", evidence, "add `merge_group:` to `on:`", minor=True)

@@ -14,10 +14,13 @@ from mlops_ci.core.records.base import ProjectRef
 from mlops_ci.registry.holdout_ledger import read_ledger
 from mlops_ci.registry.state import read_registry
 from mlops_ci.repository.git import find_repository
-from mlops_ci.repository.project_identity import ProjectIdentity
+from mlops_ci.repository.project_identity import ProjectIdentity, find_owner
 from mlops_ci.spec.spec_types import FormerProject
+from tests.governance.test_unverified_events import push_rogue
 from tests.support.consumer import Consumer, copy_of, edit, home_of_ada
 from tests.support.git_calls import git_in
+from tests.support.keys import Keys
+from tests.support.signed_world import World
 
 FRAUD, CHURN = "teams/fraud", "teams/churn"
 
@@ -197,6 +200,34 @@ def test_a_project_that_is_moved_and_renamed_says_so_and_goes_on(two: Consumer) 
         first(two, "deploy", "diagnosis", "--env", "staging", "-C", CHURN, code=1)["id"] == "model-of-another-project"
     )
     assert '"project":{"name":"risk","path":"risk"}' in two.git("cat-file", "tag", "diagnosis#prod#2")
+
+
+def test_an_event_by_plain_git_gives_a_model_to_no_other_project(two: Consumer, keys: Keys) -> None:
+    """Given an event of fraud's model that names churn, then fraud goes on, churn gets nothing, and `audit` reports that event alone."""
+    repo = find_repository(two.root)
+    assert repo is not None
+    push_rogue(World(repo, two.origin, keys), 2, "diagnosis", project=ProjectRef("churn", CHURN))
+    found = first(two, "deploy", "diagnosis", "--env", "prod", "-C", FRAUD, code=1)
+    assert found["id"] == "event-unverified"
+    assert "names project 'churn' in teams/churn, but 'diagnosis' is a model of project 'fraud'" in found["message"]
+    gone = two.answer("retire", "diagnosis", "--env", "staging", "--reason", "x", "-C", FRAUD)
+    assert gone["record"]["tags"] == ["diagnosis#staging!#3"]
+    assert first(two, "retire", "diagnosis", "--reason", "x", "-C", CHURN, code=1)["id"] == "model-of-another-project"
+    two.git("fetch", "--quiet", "origin")
+    foreign = [
+        one["message"] for one in two.answer("audit", code=1)["diagnostics"] if one["id"] == "audit-project-foreign"
+    ]
+    assert len(foreign) == 1
+    assert foreign[0].startswith("diagnosis#staging#2 names project 'churn'")
+
+
+def test_the_first_event_says_whose_a_model_is_unless_a_project_continues_it() -> None:
+    ours, theirs = (ProjectIdentity(ProjectRef(name, name)) for name in ("ours", "theirs"))
+    heir = ProjectIdentity(ProjectRef("heir", "heir"), (FormerProject("ours", "ours", ("delay",)),))
+    assert find_owner([theirs, ours], "delay", ("ours", "ours")) is ours
+    assert find_owner([ours, heir], "delay", ("ours", "ours")) is heir
+    assert find_owner([heir, ours], "cancel", ("ours", "ours")) is ours
+    assert find_owner([ours, heir], "delay", ("gone", "gone")) is None
 
 
 def test_a_model_moves_to_another_project(two: Consumer) -> None:
