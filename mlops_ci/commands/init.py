@@ -18,7 +18,7 @@ from mlops_ci.core.verbs import Option, Verb
 from mlops_ci.governance.doctor.codeowners import CODEOWNERS_PATHS, parse_codeowners
 from mlops_ci.governance.doctor.gate_calls import find_gate_calls
 from mlops_ci.repository.context import Context
-from mlops_ci.repository.spec_names import read_names
+from mlops_ci.repository.spec_names import RepositoryNames, read_names
 from mlops_ci.spec.load import PROJECT_FILE, parse_project
 from mlops_ci.spec.spec_types import ProjectSpec
 from mlops_ci.spec.yaml.document import read_documents
@@ -80,7 +80,8 @@ def init(
 ) -> Outcome[InitReport]:
     """Plan the files that do not exist yet; existing files are kept unchanged.
 
-    Raises UsageProblem when the options conflict, when the table cannot be read, or when it has no such column.
+    Raises UsageProblem when the options conflict, when the table cannot be read or has no such column, and for a folder that is
+    inside of another project, or around one.
     """
     root = (context.start_folder / directory).resolve()
     if template and from_:
@@ -97,6 +98,8 @@ def init(
         raise UsageProblem.of(
             "init-options", "--key and --time need --from", help="mlops-ci init --from data.csv --target COLUMN"
         )
+    folder, names = _neighbours(context, root)
+    scaffold.require_own_folder(names, folder)
     findings: tuple[Diagnostic, ...] = ()
     if from_ and target:
         files, findings = _table_files(
@@ -107,7 +110,8 @@ def init(
         files = {**scaffold.template_files(template), **_data_files(template, context.scratch / "data")}
     else:
         files = scaffold.template_files("empty")
-    files = {**files, PROJECT_FILE: scaffold.name_project(files[PROJECT_FILE], _project_name(context, root))}
+    files = {**files, PROJECT_FILE: scaffold.name_project(files[PROJECT_FILE], _project_name(names, folder, root))}
+    taken = tuple(scaffold.taken_name_findings(names, folder, files))
     places = {root / path: content for path, content in files.items()}
     setup: tuple[str, ...] = ()
     if ci:
@@ -126,22 +130,28 @@ def init(
         str(root),
         _relative_paths(written, root),
         _relative_paths(kept, root),
-        (*_next_steps(directory, findings), *setup),
+        (*_next_steps(directory, findings, taken), *setup),
     )
     # what is found in the table is for its author to judge: nothing failed here
+    findings = (*findings, *taken)
     code = Exit.OK if findings else None
     return Outcome(report, findings, Plan((*writes, PrepareRepository(str(root)))), exit_code_override=code)
 
 
-def _project_name(context: Context, root: Path) -> str | None:
+def _neighbours(context: Context, root: Path) -> tuple[str, RepositoryNames]:
+    """Return a folder as one of the repository, and the names of the repository's projects; none outside of a repository."""
+    repo = context.repo
+    if repo is None or repo.bare or not root.is_relative_to(repo.root.resolve()):
+        return ".", RepositoryNames((), {})
+    return root.relative_to(repo.root.resolve()).as_posix(), read_names(repo)
+
+
+def _project_name(names: RepositoryNames, folder: str, root: Path) -> str | None:
     """Return the name for a project in a folder: the folder's, after those above it if another project has that name.
 
     None for a folder whose name has no letter or digit.
     """
-    repo, taken = context.repo, frozenset[str]()
-    if repo is not None and not repo.bare and root.is_relative_to(repo.root.resolve()):
-        folder = root.relative_to(repo.root.resolve()).as_posix()
-        taken = frozenset(one.name for one in read_names(repo).specs if one.kind == "Project" and one.folder != folder)
+    taken = frozenset(one.name for one in names.specs if one.kind == "Project" and one.folder != folder)
     return scaffold.project_name(root, taken)
 
 
@@ -279,12 +289,13 @@ def _read_field(path: str, content: bytes, field: tuple[str, ...]) -> str | None
     return str(value)
 
 
-def _next_steps(directory: str, findings: Sequence[Diagnostic]) -> tuple[str, ...]:
-    """Return what to do next; the gate of specs with an error fails, so the error comes first."""
+def _next_steps(directory: str, findings: Sequence[Diagnostic], taken: Sequence[Diagnostic]) -> tuple[str, ...]:
+    """Return what to do next; the gate of specs with an error, or with names of another project, fails, so these come first."""
     change_folder = () if directory == "." else (f"cd {shlex.quote(directory)}",)
     broken = any(found.severity == "error" for found in findings)
     return (
         *change_folder,
+        *(("give the specs that are named above other names",) if taken else ()),
         *(("correct the errors above in the data or the specs",) if broken else ("mlops-ci validate",)),
         "mlops-ci gate",
         "git add --all && git commit -m 'Start with mlops-ci'",

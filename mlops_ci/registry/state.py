@@ -265,7 +265,9 @@ class RegistryState(NamedTuple):
         """
         state = self.models.get(name, ModelState(name))
         if self.identity is not None and (foreign := state.find_foreign_event(self.identity)) is not None:
-            raise _foreign_model_error(state, foreign, self.identity)
+            from mlops_ci.registry.foreign_models import foreign_model_error
+
+            raise foreign_model_error(state, foreign, self.identity)
         return state
 
     def split_by_owner(self) -> tuple[RegistryState, Mapping[tuple[str, str], tuple[str, ...]]]:
@@ -343,19 +345,6 @@ def read_registry(repo: Repository | None, identity: ProjectIdentity | None) -> 
         "registry", lambda: fold_refs(repo.refs(TAG_PREFIX, LOG_PREFIX, APPROVAL_PREFIX)), of_refs=True
     )
     return whole._replace(identity=identity)
-
-
-def _foreign_model_error(state: ModelState, event: Event, mine: ProjectIdentity) -> Exception:
-    from mlops_ci.core.errors import Findings
-
-    name, path = event.project or ("", "")
-    here = mine.reference
-    return Findings.of(
-        "model-of-another-project",
-        f"'{state.model}' is a model of project '{name}' in {path}: {event.name} names it. This is project '{here.name}' in {here.path}",
-        help=f"for the other project's model: -C {path}. All models of a repository share its tags, so this project's needs another name.\n"
-        f"If this project was renamed or moved, say so below `spec` in its mlops.yaml: formerly: [{{name: {name}, path: {path}}}]",
-    )
 
 
 def fold_refs(refs: Iterable[Ref]) -> RegistryState:

@@ -52,7 +52,7 @@ def show_lines(report: ShowReport) -> Iterator[str]:
 def _other_lines(others: Sequence[OwnerRow]) -> Iterator[str]:
     """Yield a line for each project whose models are left out."""
     for number, one in enumerate(others):
-        yield f"{'' if number else chr(10)}not shown: {', '.join(one.models)} of project '{one.name}' (-C {one.path})"
+        yield f"{'' if number else chr(10)}not shown: {', '.join(one.models)} of project '{one.name}' in {one.path}"
 
 
 def _format_version(version: str | None) -> str:

@@ -108,9 +108,10 @@ def sign_tag(
     if signature.state != "good":
         raise EnvironmentProblem.of(
             "signer-not-allowed",
-            f"your key {signature.key or '(of another format)'} is not in the file of allowed signers, and nothing was written",
-            help="add the public key on the branch, in a reviewed change, to the file that `signing.allowedSigners` in mlops.yaml"
-            " names; or sign with another key: git config user.signingKey",
+            f"your key {signature.key or '(of another format)'} may not sign: the branch's file of allowed signers does not have it, or"
+            " has it with an end that has passed; nothing was written",
+            help="see who may sign: mlops-ci signers; add the key, and merge the file in a reviewed change: mlops-ci signers add ADDRESS"
+            " --key FILE.pub; or sign with another key: git config user.signingKey",
         )
     return content, signature
 

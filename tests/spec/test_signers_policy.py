@@ -77,6 +77,7 @@ def test_approvals_that_nobody_could_give_are_an_error(
     assert [one.id for one in found if one.severity == "error"] == ["approvals-impossible"]
     (fault,) = (one for one in found if one.severity == "error")
     assert why in fault.message
+    assert "ask for 0" not in (fault.help or "")  # the schema refuses it
     assert str(fault.location) == "mlops.yaml:8:23"
 
 

@@ -82,7 +82,7 @@ def unsatisfiable_policy_findings(root: Path, project: LocatedSpec[ProjectSpec],
                 f"'{environment}' needs {wanted} {'approval' if wanted == 1 else 'approvals'}, and nobody could give"
                 f" {'it' if wanted == 1 else 'so many'}: {_shortage(people, valid, able, taken)}",
                 project.locate("spec", "policy", "approvals", environment),
-                f"{_ADD_HELP}; or ask for {max(len(able) - taken, 0)} here",
+                f"{_ADD_HELP}; or {f'ask for {len(able) - taken} here' if len(able) > taken else 'delete this environment here'}",
             )
 
 

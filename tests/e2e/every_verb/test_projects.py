@@ -20,6 +20,7 @@ from tests.governance.test_unverified_events import push_rogue
 from tests.support.consumer import Consumer, copy_of, edit, home_of_ada
 from tests.support.git_calls import git_in
 from tests.support.keys import Keys
+from tests.support.shop import HEAD
 from tests.support.signed_world import World
 
 FRAUD, CHURN = "teams/fraud", "teams/churn"
@@ -97,12 +98,19 @@ def test_a_verb_refuses_the_model_of_another_project(two: Consumer, command: str
     assert not two.git("status", "--porcelain")
 
 
+def test_the_way_to_the_other_project_starts_in_this_ones_folder(two: Consumer) -> None:
+    """Given the help of a refusal, when its -C is given in the refused project's folder, then the command answers."""
+    (place,) = re.findall(r"-C (\S+)\.\s", first(two, "history", "diagnosis", "-C", CHURN, code=1)["help"])
+    assert place == "../fraud"
+    assert "v1.0.0" in Consumer(two.root / CHURN, two.origin).ok("history", "diagnosis", "-C", place)
+
+
 def test_lists_leave_other_projects_apart(two: Consumer) -> None:
     """Given fraud's release, when churn lists its own, then fraud's is named and not shown; at the top all are shown."""
     for verb in (("show",), ("history",), ("show", "--at", "2100-01-01"), ("history", "--at", "diagnosis@v1.0.0")):
         said = two.ok(*verb, "-C", CHURN)
         assert "v1.0.0" not in said
-        assert "not shown: diagnosis of project 'fraud' (-C teams/fraud)" in said
+        assert "not shown: diagnosis of project 'fraud' in teams/fraud" in said
         assert "v1.0.0" in two.ok(*verb, "-C", FRAUD)
         assert "v1.0.0" in two.ok(*verb)
     (other,) = two.answer("show", "-C", CHURN)["record"]["others"]
@@ -171,6 +179,16 @@ def test_names_are_unique_over_all_projects(two: Consumer) -> None:
     assert "mlops.yaml" in places
 
 
+def test_init_warns_of_the_names_that_another_project_has(two: Consumer) -> None:
+    """Given two projects from a template, when a third one is made from it, then init names each name that is taken, and by whom."""
+    made = two.answer("init", "teams/third", "--template", "minimal")
+    found = {one["location"]["path"]: one["message"] for one in made["diagnostics"]}
+    assert {one["id"] for one in made["diagnostics"]} == {"spec-name-taken"}
+    assert set(found) == {"data/patients.yaml", "models/diagnosis.yaml"}
+    assert "teams/fraud has a Model 'diagnosis', too" in found["models/diagnosis.yaml"]
+    assert made["record"]["next"][1] == "give the specs that are named above other names"
+
+
 def test_the_gate_warns_of_a_name_and_refuses_the_project_that_comes_second(two: Consumer) -> None:
     """Given names that the base has twice, then the gate warns; a project that only the change has is refused untrained."""
     found = two.answer("gate", "-C", FRAUD)["diagnostics"]
@@ -194,6 +212,9 @@ def test_a_project_that_is_moved_and_renamed_says_so_and_goes_on(two: Consumer) 
     push(two, "Say what it was")
     two.ok("deploy", "diagnosis", "--env", "prod", "-C", "risk")
     assert "v1.0.0" in two.ok("show", "-C", "risk")
+    refused = first(two, "history", "diagnosis", "-C", CHURN, code=1)
+    assert "'diagnosis' is a model of project 'risk' in risk: diagnosis#prod#2 names it" in refused["message"]
+    assert refused["help"].endswith("formerly: [{name: fraud, path: teams/fraud}, {name: risk, path: risk}]")
     assert two.answer("release", "-C", "risk")["record"]["models"][0]["state"] == "unchanged"
     assert two.answer("audit", "-C", "risk")["diagnostics"] == []
     assert (
@@ -249,7 +270,12 @@ def test_a_model_moves_to_another_project(two: Consumer) -> None:
 
 
 def test_a_project_inside_of_another_is_refused(two: Consumer) -> None:
-    two.ok("init", ".")
+    """Given a project around others, then every command stops; `init` makes none around, and none inside."""
+    for folder in (".", f"{FRAUD}/inside"):
+        assert first(two, "init", folder, "--template", "minimal", code=2)["id"] == "project-nested"
+    assert not two.git("status", "--porcelain")
+    two.ok("init", FRAUD)  # its own
+    (two.root / "mlops.yaml").write_text(HEAD.format(kind="Project", name="around") + "spec: {}\n")
     for verb in ("validate", "gate", "deploy diagnosis --env staging"):
         assert first(two, *verb.split(), "-C", FRAUD, code=2)["id"] == "project-nested"
         assert first(two, *verb.split(), code=2)["id"] == "project-duplicate"
