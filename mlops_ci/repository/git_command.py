@@ -97,14 +97,16 @@ class GitFolder:
         """Run a git command here; raises EnvironmentProblem `git-failed` on a non-zero exit when `check`.
 
         In a partial clone, git fetches what it needs and lacks as it reads: it is lent the credentials for this too. Raises
-        EnvironmentProblem `objects-not-fetched` when that fails: whether the object exists is then not known.
+        EnvironmentProblem `objects-not-fetched` when that fails: whether the object exists is then not known; and `git-changed`
+        as `run_with_credentials` does.
         """
         # explicit values win over whatever a hook or an outer git left in the environment
         own = {"GIT_DIR": str(self.git_dir), "GIT_INDEX_FILE": str(self.git_dir / "index")}
         if not self.bare:
             own["GIT_WORK_TREE"] = str(self.root)
         if args[0] != "config" and self.is_partial:  # what is lent depends on the configuration
-            own |= {**self._patience_variables(), **self.credentials.remote_variables}
+            verify_now()
+            own |= self._remote_variables()
         answer = run_git(self.root, args, stdin, {**own, **(env or {})}, limits)
         if answer.status != 0 and (lacking := _UNFETCHED.search(answer.err)) is not None:
             raise _unfetched_error(lacking[1], answer.err)
@@ -120,9 +122,8 @@ class GitFolder:
         verify_now()
         if self.memory is not None and (known := self.memory.recent_silence()) is not None:
             return known
-        env = {**self._patience_variables(), **self.credentials.remote_variables}
         try:
-            answer = self.run(*args, env=env, check=False, limits=limits)
+            answer = self.run(*args, env=self._remote_variables(), check=False, limits=limits)
             silent = answer.status != 0 and _TIMED_OUT.search(answer.err) is not None
         except LimitProblem as problem:
             silent, answer = (
@@ -132,6 +133,11 @@ class GitFolder:
         if silent and self.memory is not None:
             self.memory.note_silence(answer)
         return answer
+
+    def _remote_variables(self) -> dict[str, str]:
+        """Return what git is lent, and its patience. Where nothing is lent, the user's own helper (gh) may need the user's tokens."""
+        tokens = {name: os.environ[name] for name in ref_listing.TOKEN_VARIABLES & set(os.environ)}
+        return {**self._patience_variables(), **(self.credentials.remote_variables or tokens)}
 
     def _patience_variables(self) -> dict[str, str]:
         """Return the variables by which curl and ssh give up on a silent server themselves, where the user has said nothing of it."""

@@ -31,6 +31,13 @@ _REMOVED_VARIABLES = frozenset(
         *("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_REPLACE_REF_BASE", "GIT_SHALLOW_FILE"),
     }
 )
+# what a job may do with its host; git is lent the token by its configuration, and a program that it starts needs none of them
+TOKEN_VARIABLES = frozenset(
+    {
+        *("GITHUB_TOKEN", "GH_TOKEN", "ACTIONS_RUNTIME_TOKEN"),
+        *("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_URL"),
+    }
+)
 _FIXED_VARIABLES = {
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_OPTIONAL_LOCKS": "0",
@@ -61,8 +68,9 @@ class Listing:
 
 
 def git_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that git runs with: the user's, without what an outer git or a hook would have it work on."""
-    return {name: value for name, value in environ.items() if name not in _REMOVED_VARIABLES} | _FIXED_VARIABLES
+    """Return the variables that git runs with: the user's, without tokens, and without what an outer git would have it work on."""
+    removed = _REMOVED_VARIABLES | TOKEN_VARIABLES
+    return {name: value for name, value in environ.items() if name not in removed} | _FIXED_VARIABLES
 
 
 def start_listing() -> Listing | None:

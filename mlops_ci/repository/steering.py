@@ -1,4 +1,4 @@
-"""What steers git in a repository, and whether a candidate's code has changed it: configuration, hooks, attributes, refs.
+"""What steers git in a repository, and whether a candidate's code has changed it: configuration, hooks, attributes, programs, refs.
 
 Such code runs as the same user, so it can write these files. Git would then run the candidate's command later, with the rights
 and secrets of who trains. What has changed is put back, set aside, and reported; nothing else is done in that repository.
@@ -27,6 +27,11 @@ _STEERING = (
 )
 # below HOME: what git and the programs that it starts read there
 _STEERING_AT_HOME = (".gitconfig", ".config/git", ".netrc", ".git-credentials", ".ssh/config")
+# what the next command would start: the first in a folder of PATH. Elsewhere than in a job, people update these meanwhile
+_PROGRAMS = (
+    *("git", "git-remote-http", "git-remote-https", "git-lfs", "git-credential-cache", "git-credential-store"),
+    *("ssh", "ssh-add", "ssh-agent", "ssh-keygen", "gpg"),
+)
 _CONFIGURED_PATHS = r"^(core\.(attributesfile|excludesfile|hookspath)|gpg\.ssh\.allowedsignersfile)$"
 # what people's programs write while a training takes long: a new branch and what it follows
 _OF_BRANCHES = "branch."
@@ -52,8 +57,9 @@ class _File:
 class SteeringWatch:
     """A watch (see `core.child_watch`) over one repository.
 
-    `is_alone`: nobody else works in this clone, so that a ref that moves is a finding as well. Elsewhere a person or an editor may
-    fetch, commit and make branches meanwhile, and the verdict rests on the commits and events that were read before.
+    `is_alone`: nobody else works in this clone, so that a ref that moves and a program of git's that changes are findings as well.
+    Elsewhere a person or an editor may fetch, commit and make branches meanwhile, and the verdict rests on the commits and events
+    that were read before.
     """
 
     def __init__(self, repo: Repository, *, is_alone: bool) -> None:
@@ -65,7 +71,8 @@ class SteeringWatch:
     def remember(self) -> None:
         """Remember the files the first time, and the refs each time; raises as `verify` does where files have changed since."""
         if self._places is None:
-            self._places = tuple(dict.fromkeys(_steering_places(self._repo)))
+            programs = _program_places() if self._is_alone else ()
+            self._places = tuple(dict.fromkeys((*_steering_places(self._repo), *programs)))
             self._files = _read_files(self._places)
         self.verify()
         self._refs = self._read_refs()
@@ -114,8 +121,17 @@ class SteeringWatch:
     def _read_refs(self) -> Mapping[str, str]:
         if not self._is_alone:
             return {}
-        head = self._repo.git_dir / "HEAD"
-        return self._repo.ref_oids("refs/") | {"HEAD": head.read_text("utf-8", "replace") if head.is_file() else ""}
+        files = {
+            "HEAD": self._repo.git_dir / "HEAD",
+            "shallow": self._repo.common_dir / "shallow",
+        }  # a fetch may write both
+        texts = {name: path.read_text("utf-8", "replace") if path.is_file() else "" for name, path in files.items()}
+        return self._repo.ref_oids("refs/") | texts
+
+
+def _program_places() -> Iterator[Path]:
+    for folder in os.get_exec_path():
+        yield from (Path(folder).absolute() / name for name in _PROGRAMS)
 
 
 def _steering_places(repo: Repository) -> Iterator[Path]:

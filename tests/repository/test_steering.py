@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,33 @@ def test_a_ref_that_appears_where_nobody_else_works_is_named(clone: Path, ref: s
     assert full in change(clone, lambda: git_in(clone)("update-ref", full, "HEAD"))
 
 
+def test_history_that_is_cut_where_nobody_else_works_is_named(clone: Path) -> None:
+    """Given a shallow file that a child writes, which lets the history end at a commit, then it is named as a ref is."""
+    assert "shallow" in change(
+        clone, lambda: (clone / ".git/shallow").write_text(git_in(clone)("rev-parse", "HEAD") + "\n")
+    )
+
+
+@pytest.mark.parametrize("program", ["git", "ssh", "git-remote-https", "gpg"])
+def test_a_program_that_would_run_in_place_of_the_users_is_named_and_never_runs(
+    clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str
+) -> None:
+    """Given a folder on PATH before git's that the child may write, as a Python's own on a runner, then what it puts there goes."""
+    first = tmp_path / "bin"
+    first.mkdir()
+    monkeypatch.setenv("PATH", f"{first}{os.pathsep}{os.environ['PATH']}")
+    ran = tmp_path / "ran"
+
+    def plant() -> None:
+        (first / program).write_text(f"#!/bin/sh\ntouch {ran}\n")
+        (first / program).chmod(0o755)
+
+    assert str(first / program) in change(clone, plant)
+    assert (list(first.iterdir()), ran.exists()) == ([], False)
+    (aside,) = (clone / ".git/mlops-ci/set-aside").glob(f"*/0-{program}")
+    assert "touch" in aside.read_text()
+
+
 def test_another_branch_that_is_checked_out_is_named(clone: Path) -> None:
     assert "HEAD" in change(clone, lambda: git_in(clone)("symbolic-ref", "HEAD", "refs/heads/other"))
 
@@ -222,3 +250,30 @@ def test_nothing_is_lent_after_a_change_that_came_later(clone: Path) -> None:
         with pytest.raises(EnvironmentProblem, match=r"core\.sshcommand"):
             repo.run_with_credentials("ls-remote", "origin")
     verify_now()
+
+
+def test_a_partial_clone_is_lent_nothing_to_read_with_after_a_change(clone: Path) -> None:
+    """Given a partial clone, whose git fetches what it reads, when its configuration was changed, then git does not read with it."""
+    git_in(clone)("config", "remote.origin.promisor", "true")
+    repo = git.find_repository(clone)
+    assert repo is not None
+    with watch_children(SteeringWatch(repo, is_alone=True)):
+        with observe_child():
+            pass
+        git_in(clone)("config", "core.sshCommand", "./x")
+        with pytest.raises(EnvironmentProblem, match=r"core\.sshcommand"):
+            repo.run("cat-file", "-t", "HEAD")
+
+
+@pytest.mark.parametrize(("lent", "seen"), [({"LENT": "yes"}, ""), ({}, "secret")])
+def test_the_jobs_token_is_in_no_environment_of_git_but_where_a_helper_may_need_it(
+    clone: Path, monkeypatch: pytest.MonkeyPatch, lent: dict[str, str], seen: str
+) -> None:
+    """Given a job's token, then git has it neither locally nor where it is lent; a user's own helper, such as gh's, still has it."""
+    monkeypatch.setenv("GITHUB_TOKEN", "secret")
+    repo = git.find_repository(clone)
+    assert repo is not None
+    lending = replace(repo, credentials=git.Credentials(remote_variables=lent))
+    show = ("-c", 'alias.told=!printf %s "$GITHUB_TOKEN"', "told")
+    assert lending.run(*show).text == ""
+    assert lending.run_with_credentials(*show).text == seen
