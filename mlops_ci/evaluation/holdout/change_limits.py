@@ -61,7 +61,7 @@ def ensure_sealed_labels(project: Project, name: str, base: BaseBranch | None, *
     model = project.specs.models[name]
     dataset = project.specs.datasets[model.spec.dataset]
     holdouts = find_base_holdouts(project, base, model)
-    if not holdouts and not (hands_over and dataset.spec.split.by == "sealed"):
+    if not holdouts and not _needs_a_sealing_base(project, dataset, hands_over=hands_over):
         return
     rules = effective_rules(base, project, model, dataset)
     findings = [
@@ -70,6 +70,16 @@ def ensure_sealed_labels(project: Project, name: str, base: BaseBranch | None, *
     ]
     if findings:
         raise Findings(findings)
+
+
+def _needs_a_sealing_base(project: Project, dataset: LocatedSpec[DatasetSpec], *, hands_over: bool) -> bool:
+    """Tell whether a sealed source must be the base's although the base seals nothing yet.
+
+    It must where its rows go to the change's code, and in a CI job that would read a URL with credentials that the author of the
+    change may not have: the slices of the change could show any table that these open.
+    """
+    source = dataset.spec.split.source
+    return source is not None and (hands_over or (project.context.job is not None and source.url is not None))
 
 
 def find_base_holdouts(project: Project, base: BaseBranch, model: LocatedSpec[ModelSpec]) -> tuple[BaseHoldout, ...]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from mlops_ci.core.ci_job import CiJob
 from mlops_ci.core.errors import Findings
 from mlops_ci.evaluation.base_branch_rules import effective_rules, find_base
 from mlops_ci.evaluation.holdout.change_limits import ensure_sealed_labels
@@ -48,8 +50,20 @@ def change(root: Path) -> Path:
     return root
 
 
-def refusals(root: Path, name: str = "spy", *, hands_over: bool = True) -> list[str]:
+JOB = CiJob(
+    "ada/ml",
+    "https://api.git.example",
+    "https://git.example",
+    "pull_request",
+    "gate",
+    "0" * 40,
+    "https://git.example/1",
+)
+
+
+def refusals(root: Path, name: str = "spy", *, hands_over: bool = True, job: CiJob | None = None) -> list[str]:
     project = open_project(root, in_git=True)
+    project = replace(project, context=replace(project.context, job=job))
     try:
         ensure_sealed_labels(project, name, find_base(project, "main"), hands_over=hands_over)
     except Findings as found:
@@ -180,6 +194,22 @@ def test_the_first_sealed_holdout_is_evaluated_where_the_change_runs_and_handed_
     (root / "flights.yaml").write_text(DATASET + SEALED)
     assert refusals(root, "delay", hands_over=False) == []
     assert refusals(root, "delay") == ["sealed-source"]
+
+
+def test_the_first_sealed_url_is_opened_in_no_job_before_it_is_merged(root: Path) -> None:
+    """Given a base that seals nothing, when a change names a URL that a job's credentials open, then the job does not read it.
+
+    Its author may have no such credentials, and slices of a new model would show the values. On the author's own machine, they do.
+    """
+    write_project(root, MODEL, DATASET)
+    git_in(root)("init", "--quiet", "--initial-branch=main")
+    commit(root)
+    sealed = DATASET + SEALED.replace("path: vault/held.csv", "url: 's3://payroll/2026.csv'")
+    (root / "flights.yaml").write_text(sealed)
+    assert refusals(root, "delay", hands_over=False, job=JOB) == ["sealed-source"]
+    assert refusals(root, "delay", hands_over=False) == []
+    commit(root)
+    assert refusals(root, "delay", hands_over=False, job=JOB) == []
 
 
 def test_a_base_that_nobody_can_read_seals_everything(change: Path) -> None:
