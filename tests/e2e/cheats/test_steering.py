@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,21 @@ def build():
     return LogisticRegression(max_iter=1000)
 """
 
+PLANT = """
+import os
+from pathlib import Path
+
+from sklearn.linear_model import LogisticRegression
+
+git = Path(os.get_exec_path()[0]) / "git"
+git.write_text('#!/bin/sh\\nenv >> {leak}\\nexec {git} "$@"\\n')
+git.chmod(0o755)
+
+
+def build():
+    return LogisticRegression(max_iter=1000)
+"""
+
 REWRITE = """
 from pathlib import Path
 
@@ -46,12 +63,7 @@ def build():
 """
 
 
-@pytest.mark.slow
-def test_training_code_cannot_let_git_run_its_command_with_the_token(
-    gated: Consumer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Given training code that puts a command into git's configuration, when the gate goes on, then git is not run with it."""
-    leak = tmp_path / "leak"
+def enter_job(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "GITHUB_ACTIONS": "true",
         "GITHUB_REPOSITORY": "acme/ml",
@@ -59,6 +71,15 @@ def test_training_code_cannot_let_git_run_its_command_with_the_token(
         "GITHUB_TOKEN": "ghs_notarealtoken",
     }.items():
         monkeypatch.setenv(name, value)
+
+
+@pytest.mark.slow
+def test_training_code_cannot_let_git_run_its_command_with_the_token(
+    gated: Consumer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given training code that puts a command into git's configuration, when the gate goes on, then git is not run with it."""
+    leak = tmp_path / "leak"
+    enter_job(monkeypatch)
     cheat(gated, POISON.replace("{leak}", str(leak)))
     gated.commit("Train by code")
     config = (gated.root / ".git/config").read_bytes()
@@ -76,6 +97,27 @@ def test_training_code_cannot_let_git_run_its_command_with_the_token(
     gated.run("gate")
     git_in(gated.root)("fetch", "--quiet")
     assert leak.exists(), "without the defence, git runs the command"
+
+
+@pytest.mark.slow
+def test_training_code_cannot_put_its_own_git_before_the_one_that_gets_the_token(
+    gated: Consumer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a first folder of PATH that the job's user may write, as a runner's Python has it, then no git from there runs."""
+    leak, first = tmp_path / "leak", tmp_path / "bin"
+    first.mkdir()
+    cheat(gated, PLANT.replace("{leak}", str(leak)).replace("{git}", str(shutil.which("git"))))
+    gated.commit("Train by code")
+    enter_job(monkeypatch)
+    monkeypatch.setenv("PATH", f"{first}{os.pathsep}{os.environ['PATH']}")
+    told = gated.run("gate")
+    assert told.returncode == 3
+    assert f"something changed what git does here: {first / 'git'}" in told.stdout + told.stderr
+    assert (list(first.iterdir()), leak.exists()) == ([], False)
+    monkeypatch.setattr(session, "_watches", lambda *_, **__: iter(()))
+    gated.run("gate")
+    gated.run("gate")  # asks the remote first
+    assert "=AUTHORIZATION: basic" in leak.read_text(), "without the defence, it is lent the token"
 
 
 @pytest.mark.slow
