@@ -28,7 +28,7 @@ from mlops_ci.governance.audit import (
 )
 from mlops_ci.governance.audit.inventory import ModelInventory
 from mlops_ci.governance.audit.owners import group_by_owner
-from mlops_ci.governance.audit.unfetched import require_fetched
+from mlops_ci.governance.audit.unfetched import require_branch_current, require_fetched
 from mlops_ci.governance.event_evidence import EventEvidence, PolicyBranch, gather_evidence
 from mlops_ci.governance.event_faults import EventFault, find_faults
 from mlops_ci.governance.policy import BranchPolicy
@@ -150,6 +150,7 @@ def audit(
     located = [_locate(item, name, places.get(name, first)) for name, items in named.items() for item in items]
     of_ledgers = [item for ledger in asked.values() for item in ledgers.breaks(ledger, projects)] + damaged[""]
     located += [item if item.location else _locate(item, "", first) for item in of_ledgers]
+    require_branch_current(repo, tip, located)
     report = AuditReport(
         branch=tip.name if tip else None,
         commit=tip.commit if tip else None,

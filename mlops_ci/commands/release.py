@@ -40,9 +40,9 @@ from mlops_ci.governance.policy import BranchPolicy, ensure_trust, load_policy, 
 from mlops_ci.governance.revocations import find_override, require_reason
 from mlops_ci.governance.verified_registry import verify_project
 from mlops_ci.registry import holdout_ledger, run_store
-from mlops_ci.registry.completion import completion_note, plan_completion
-from mlops_ci.registry.events import next_version
+from mlops_ci.registry.completion import completion_note, plan_completion, plan_earlier_completion
 from mlops_ci.registry.lookup import ensure_own_run
+from mlops_ci.registry.next_event import find_predecessor, next_release_version
 from mlops_ci.registry.state import ModelState
 from mlops_ci.registry.statement import encode_release, gate_evidence
 from mlops_ci.registry.tag_message import format_tag_message
@@ -224,7 +224,7 @@ def _plan_release(
     ledger_head = _require_counted_question(project, repo, candidate, run)
     overrides = find_override(state, run.model_digest, command, force=force)
     _require_merged(shared)
-    version = next_version(state.highest_version, _version_bump(candidate, state))
+    version = next_release_version(state, _version_bump(candidate, state))
     record = Release(
         model=state.model,
         version=version,
@@ -252,7 +252,7 @@ def _plan_release(
         made_on=project.context.clock().isoformat(timespec="seconds"),
         reason=reason,
         overrides=overrides,
-        previous=state.last_event.ref if state.last_event else None,
+        previous=find_predecessor(state),
         occasion=comparison.occasion,
         ledger=ledger_head,
         policy_commit=shared.rules.commit,
@@ -260,7 +260,9 @@ def _plan_release(
     tag = f"{state.model}@v{version}"
     text = format_tag_message(f"{state.model} v{version}", comparison.sentence, encode_release(record))
     uploads = run_store.plan_reupload(repo, stored, folder)
-    writes: list[PlannedWrite] = [*uploads.writes, CreateRef(run_store.release_ref(state.model, version), stored.oid)]
+    earlier, notes = plan_earlier_completion(repo, state)
+    pinned = CreateRef(run_store.release_ref(state.model, version), stored.oid)
+    writes = [*earlier, *uploads.writes, pinned]
     if repo.default_remote() is not None:  # without a remote, the run already has this ref
         writes.append(CreateRef(record.run_ref, stored.oid))
     writes += [
@@ -270,7 +272,7 @@ def _plan_release(
     page = _plan_release_page(project, repo, candidate, record, stored)
     if page:
         page += (Dispatch("mlops-ci-released", {"model": state.model, "version": version, "tag": tag}),)
-    return _PlannedRelease(ReleaseResult(state.model, version, "released", comparison.sentence), writes, page)
+    return _PlannedRelease(ReleaseResult(state.model, version, "released", comparison.sentence), writes, page, notes)
 
 
 def _plan_release_page(

@@ -26,8 +26,10 @@ from mlops_ci.deployment.manifest_branch import (
 )
 from mlops_ci.governance.policy import load_policy, signing_for
 from mlops_ci.governance.verified_registry import VerifiedRegistry, verify_project
+from mlops_ci.registry.completion import plan_earlier_completion
 from mlops_ci.registry.events import Event
 from mlops_ci.registry.lookup import require_model, require_release
+from mlops_ci.registry.next_event import find_predecessor, next_event_number
 from mlops_ci.registry.state import ModelState
 from mlops_ci.registry.statement import encode_retirement
 from mlops_ci.registry.tag_message import format_tag_message
@@ -129,7 +131,7 @@ def _retire_from_environment(
         job = project.context.job
         body = request_body(reason, command, "the event") if job else None
         topic, gate = f"{environment}-{state.model}", job.gate_workflow if job else None
-        branch, plan = plan_pull_request(repo, folder, topic, state.next_number, text, body, gate)
+        branch, plan = plan_pull_request(repo, folder, topic, next_event_number(state), text, body, gate)
         return Outcome(
             replace(report, state="requested", branch=branch, follow_up_command=command), plan=plan, basis=active[0].ref
         )
@@ -140,7 +142,7 @@ def _retire_from_environment(
             f"{state.model} v{event.version} removed from {environment}",
             number,
         )
-        for number, event in enumerate(active, state.next_number)
+        for number, event in enumerate(active, next_event_number(state))
     ]
     change = () if is_removed else (plan_folder_commit(repo, folder, f"Retire {title}\n\n{reason}\n"),)
     return replace(_plan_events(project, state, report, revocations, change), basis=active[0].ref)
@@ -165,7 +167,7 @@ def _retire_version(project: Project, state: ModelState, version: str, reason: s
         )
     tag, number = f"{state.model}@v{version}!", 0
     if any(event.name == tag for event in state.events):  # one that does not verify has the name, and keeps it
-        number = state.next_number
+        number = next_event_number(state)
         tag = f"{tag}#{number}"
     revocation = _Revocation(release, tag, f"{state.model} v{version} revoked", number)
     return _plan_events(project, state, report, [revocation])
@@ -176,7 +178,7 @@ def _retire_model(project: Project, state: ModelState, reason: str) -> Outcome[R
     if state.is_deprecated:
         return Outcome(replace(report, state="unchanged"))
     _require_unused(state, state.current_assignments)
-    number = state.next_number
+    number = next_event_number(state)
     release = require_release(state, None)
     revocation = _Revocation(release, f"{state.model}@deprecated#{number}", f"{state.model} deprecated", number)
     return _plan_events(project, state, report, [revocation])
@@ -214,7 +216,7 @@ def _set_aside(
             help="an assignment ends with `mlops-ci retire MODEL --env ENV` or `mlops-ci rollback`, a version with `mlops-ci retire"
             " MODEL@VERSION`",
         )
-    number = state.next_number
+    number = next_event_number(state)
     at = state.latest_release or event
     title = f"{event.name} of {state.model} set aside"
     revocation = _Revocation(
@@ -252,8 +254,9 @@ def _plan_events(
     if report.event == "set-aside" and rules.signing is not None:  # whoever may push could set anything aside otherwise
         rules = replace(rules, signing=replace(rules.signing, required=True))
     signing, unsigned = signing_for(repo, rules)
-    writes = [*change]
-    previous = state.last_event.ref if state.last_event else None
+    earlier, notes = plan_earlier_completion(repo, state)
+    writes = [*earlier, *change]
+    previous = find_predecessor(state)
     for one in revocations:
         record = Retirement(
             event=report.event,
@@ -276,7 +279,9 @@ def _plan_events(
         writes.append(AppendLog(state.model, one.tag, encode(record), state.log))
         previous = tag_placeholder(one.tag)
     writes.append(Push(repo.default_remote()))
-    return Outcome(replace(report, tags=tuple(one.tag for one in revocations)), unsigned, Plan(tuple(writes)))
+    return Outcome(
+        replace(report, tags=tuple(one.tag for one in revocations)), (*unsigned, *notes), Plan(tuple(writes))
+    )
 
 
 def _release_of(state: ModelState, event: Event) -> EventRef:

@@ -13,7 +13,7 @@ from mlops_ci.core.digest import canonical_json, digest_bytes
 from mlops_ci.core.errors import EnvironmentProblem, Findings, UsageProblem
 from mlops_ci.core.notifications import Dispatch, Notification, RecordArtifact, RecordDeployment
 from mlops_ci.core.plan import Outcome, Plan
-from mlops_ci.core.planned_writes import AppendLog, CreateTag, PlannedWrite, Push
+from mlops_ci.core.planned_writes import AppendLog, CreateTag, Push
 from mlops_ci.core.records.base import FileDigest
 from mlops_ci.core.records.events import Approval, Assignment, DataLock, Release
 from mlops_ci.core.records.training_run import DatasetSnapshot
@@ -41,9 +41,10 @@ from mlops_ci.governance.approvals import (
 from mlops_ci.governance.policy import BranchPolicy, load_policy, signing_for
 from mlops_ci.governance.revocations import find_override
 from mlops_ci.registry import run_store
-from mlops_ci.registry.completion import completion_note, plan_completion
+from mlops_ci.registry.completion import completion_note, plan_completion, plan_earlier_completion
 from mlops_ci.registry.events import Event
 from mlops_ci.registry.lookup import require_release_record
+from mlops_ci.registry.next_event import find_predecessor, next_event_number
 from mlops_ci.registry.state import ModelState
 from mlops_ci.registry.statement import encode_assignment
 from mlops_ci.registry.tag_message import format_tag_message
@@ -126,7 +127,7 @@ def plan_assignment(
     findings = (*unsigned, *_unreachable_warnings(branch, spec))
     command = f"deploy {state.model}@{release.version} --env {environment}"
     overrides = find_override(state, record.model_digest, f"mlops-ci {command}", force=force or rollback)
-    number = state.next_number
+    number = next_event_number(state)
     title = f"{state.model} v{release.version} in {environment}"
     subject = f"Roll back {state.model} in {environment} to v{release.version}" if rollback else f"Deploy {title}"
     if not on_branch and project.delivery == "pull-request":
@@ -141,7 +142,8 @@ def plan_assignment(
         return Outcome(
             replace(report, state="requested", branch=name, follow_up_command=command), plan=plan, basis=basis
         )
-    writes: list[PlannedWrite] = []
+    earlier, notes = plan_earlier_completion(repo, state)
+    writes = [*earlier]
     if not on_branch:
         writes.append(plan_folder_commit(repo, folder, f"{subject}\n\n{reason or record.evidence.sentence}\n"))
     earlier_assignments = state.assignments(environment)
@@ -167,7 +169,7 @@ def plan_assignment(
         overrides=overrides,
         approvals=approvals,
         approvals_required=rules.approvals.get(environment, 0),
-        previous=state.last_event.ref if state.last_event else None,
+        previous=find_predecessor(state),
         policy_commit=rules.commit,
         project=project.reference,
     )
@@ -179,7 +181,7 @@ def plan_assignment(
         Push(branch.remote),
         *(_assignment_notifications(project.context.job, record, assignment, tag) if project.context.job else ()),
     ]
-    return Outcome(replace(report, number=number), findings, Plan(tuple(writes)), basis=basis)
+    return Outcome(replace(report, number=number), (*findings, *notes), Plan(tuple(writes)), basis=basis)
 
 
 def _assignment_notifications(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mlops_ci.core.diagnostics import Diagnostic, Severity
 from mlops_ci.core.records.events import Assignment, Release
@@ -24,7 +24,8 @@ _FORGED_HELP = "find out who wrote the tag. To go on without it: mlops-ci retire
 class EventFault:
     """Why an event does not verify: the id of the audit's finding, and the reason.
 
-    `is_in_force`: the finding is reported, and what follows from the event holds all the same.
+    `is_in_force`: the finding is reported, and what follows from the event holds all the same. `is_off_branch`: the event names a
+    commit that the branch does not have; a clone whose branch is older than its tags cannot tell this from a forged event.
     """
 
     id: str
@@ -33,6 +34,7 @@ class EventFault:
     help: str = ""
     severity: Severity = "error"
     is_in_force: bool = False
+    is_off_branch: bool = False
 
     def finding(self) -> Diagnostic:
         """Return the audit's finding, located at the event."""
@@ -147,7 +149,8 @@ def _policy_faults(state: ModelState, evidence: EventEvidence) -> Iterator[Event
         record, own = event.record, evidence.policies.get(event.oid)
         commit = record.policy_commit if record is not None else None
         if commit is not None and commit in evidence.off_branch:
-            yield _unmet(event, f"names the policy of commit {commit[:10]}, which is not on branch '{evidence.branch}'")
+            why = f"names the policy of commit {commit[:10]}, which is not on branch '{evidence.branch}'"
+            yield replace(_unmet(event, why), is_off_branch=True)
         elif event.oid in evidence.policies and own is None:
             yield _unmet(event, f"names the policy of commit {(commit or '')[:10]}, which has no valid mlops.yaml")
         elif event.oid in evidence.older:
@@ -229,6 +232,7 @@ def _place_faults(state: ModelState, evidence: EventEvidence) -> Iterator[EventF
                 f"{event.name} was made from commit {record.commit[:10]}, which is not on branch '{evidence.branch}'",
                 "a release must come from what was reviewed and merged. If this clone is merely behind: git fetch. Otherwise the tag was"
                 f" not written by `mlops-ci release`: mlops-ci retire {event.model} --set-aside '{event.name}' --reason TEXT",
+                is_off_branch=True,
             )
         release = releases.get(record.release.oid) if record is not None and not isinstance(record, Release) else None
         if release is not None and event.kind != "set-aside" and release.commit != event.commit:

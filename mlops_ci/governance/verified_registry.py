@@ -20,6 +20,7 @@ from mlops_ci.repository.repository_name import find_repository_name
 from mlops_ci.spec.load import PROJECT_FILE
 
 _MAX_NAMED = 5  # events in one list of findings
+_BEHIND = "if this clone is merely behind: git fetch; otherwise "
 _USUAL_NAMES = ("main", "master")
 
 
@@ -45,7 +46,12 @@ class VerifiedRegistry:
         return tuple(one for model in models for one in self._findings(model, "warning", besides))
 
     def require_verified(self, model: str) -> None:
-        """Raise Findings unless every event of a model verifies or was set aside by one that does."""
+        """Raise Findings unless every event of a model verifies or was set aside by one that does.
+
+        Raises EnvironmentProblem if the newest event is not known.
+        """
+        if model in self.state.models:
+            self.state.models[model].require_newest_known()
         if found := self._findings(model, "error"):
             raise Findings(found)
 
@@ -55,7 +61,7 @@ class VerifiedRegistry:
             Diagnostic(
                 "event-unverified",
                 f"{one.event.name} is not in force, because it does not verify: {one.why}",
-                help=f"find out who wrote it (mlops-ci audit {model}); to go on without it, an allowed signer runs: mlops-ci retire {model}"
+                help=f"{_BEHIND * one.is_off_branch}find out who wrote it (mlops-ci audit {model}); to go on without it, an allowed signer runs: mlops-ci retire {model}"
                 f" --set-aside '{one.event.name}' --reason TEXT",
                 severity=severity,
             )

@@ -40,6 +40,23 @@ def plan_completion(repo: Repository, state: ModelState) -> tuple[PlannedWrite, 
     return (*(CreateRef(ref, run.oid) for ref in pins), entry)
 
 
+def plan_earlier_completion(
+    repo: Repository, state: ModelState
+) -> tuple[tuple[PlannedWrite, ...], tuple[Diagnostic, ...]]:
+    """Return what completes the newest event, and the note about it, for a push that adds another event to the log.
+
+    Nothing for an event that does not verify, or a release whose run is not here: it stops no other event.
+    """
+    event = state.unlogged_event
+    if event is None or event.oid in state.unverified:
+        return (), ()
+    try:
+        writes = plan_completion(repo, state)
+    except EnvironmentProblem:
+        return (), ()
+    return writes, (completion_note(event),) if writes else ()
+
+
 def completion_note(event: Event) -> Diagnostic:
     """Return the note that an event's push had arrived in part, and is complete now."""
     return Diagnostic(

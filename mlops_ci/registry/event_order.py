@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mlops_ci.registry.events import EVENT_RANKS, Event, EventName
 from mlops_ci.repository.refs import Ref
 
@@ -35,8 +37,13 @@ def order_events(events: list[Event], follows: dict[str, str]) -> tuple[tuple[Ev
     return tuple(ordered), tuple(gaps)
 
 
-def recorded_version(ref: Ref, name: EventName) -> str:
-    """Return the version of an event on a commit without a release: from its record, else the commit (in an environment)."""
+def recorded_version(ref: Ref, name: EventName, there: Sequence[str]) -> str:
+    """Return the version of an event on a commit with none or several of them: the record's, else the last one, else the commit.
+
+    Whoever adds a release to the commit of another one so takes nothing from the events of the first.
+    """
     place = (ref.peeled or "", "", 0, name.environment, name.number, ref.contents)
     record = Event(name.kind, ref.name, ref.oid, name.model, "", *place).record
-    return record.version if record else (ref.peeled or "") if name.environment else ""
+    if record is not None:
+        return record.version
+    return there[-1] if there else (ref.peeled or "") if name.environment else ""

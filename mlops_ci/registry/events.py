@@ -53,7 +53,8 @@ class EventName(NamedTuple):
 class Event(NamedTuple):
     """One event tag: it registers a version, assigns one to an environment, reverts either, or sets another event aside.
 
-    The `version` of an assignment is the version registered on its commit, else the version in its record, else the commit.
+    The `version` of an assignment is the version registered on its commit, if there is exactly one; else the version in its record;
+    else the commit.
     `model` is the model's name in GTO: `folder:name` for a tag named `folder=name`. The class is a tuple because a registry
     can have a hundred thousand events.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlops_ci.core.errors import Findings, UsageProblem
+from mlops_ci.core.errors import EnvironmentProblem, Findings, UsageProblem
 from mlops_ci.core.records.events import Release
 from mlops_ci.core.records.training_run import TrainingRun
 from mlops_ci.core.suggestions import suggest
@@ -25,9 +25,13 @@ def require_model(project: Project, registry: RegistryState, name: str) -> Model
 
 
 def require_release(state: ModelState, version: str | None) -> Event:
-    """Return the release of a version (None: the newest); raises UsageProblem `release-unknown` when there is none."""
+    """Return the release of a version (None: the newest); raises UsageProblem `release-unknown` when there is none.
+
+    Raises EnvironmentProblem `release-missing` for a version that events name and whose tag is not here.
+    """
     if version is None:
         if state.latest_release is None:
+            _require_tag(state, None)
             raise UsageProblem.of(
                 "release-unknown",
                 f"'{state.model}' has no release yet",
@@ -50,6 +54,7 @@ def require_release(state: ModelState, version: str | None) -> Event:
             f" mlops-ci history {state.model}",
         )
     if wanted not in state.releases:
+        _require_tag(state, wanted)
         raise UsageProblem.of(
             "release-unknown",
             f"'{state.model}' has no version {wanted}",
@@ -57,6 +62,20 @@ def require_release(state: ModelState, version: str | None) -> Event:
             or f"create the first release: mlops-ci release {state.model}",
         )
     return state.releases[wanted]
+
+
+def _require_tag(state: ModelState, version: str | None) -> None:
+    """Raise EnvironmentProblem if an event in force names a version (None: any) whose release is not among the events."""
+    released = {event.version for event in state.events if event.kind == "release"}
+    for event in state.events_in_force:
+        if event.record is not None and event.version not in released and version in (None, event.version):
+            tag = f"{state.model}@v{event.version}"
+            raise EnvironmentProblem.of(
+                "release-missing",
+                f"{event.name} names the release {tag}, and this clone has no such tag",
+                help="git fetch --tags; if the remote does not have the tag either, it was deleted: push it from a clone that has it"
+                f" (git push origin 'refs/tags/{tag}')",
+            )
 
 
 def require_release_record(release: Event) -> Release:

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mlops_ci.registry.event_order import order_events, recorded_version
-from mlops_ci.registry.events import Event, EventName, next_versions, parse_event_name, version_key
+from mlops_ci.registry.events import Event, EventName, parse_event_name, version_key
 from mlops_ci.registry.tag_message import find_previous_oid, find_sentence, has_signature
 from mlops_ci.repository.ref_listing import APPROVAL_PREFIX, LOG_PREFIX, TAG_PREFIX
 
@@ -30,6 +30,7 @@ class ModelState:
     `gaps` lists the events (object ids or tag names) that other events or the log name and that this clone does not have.
     `newest_logged` is the tag that the log's head names.
     `unverified` are the object ids of events that do not verify: they keep their places in the chain, and nothing follows from them.
+    `occupied` are the names of lightweight tags that are named like events: they are none, and no event can have their names.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class ModelState:
         gaps: tuple[str, ...] = (),
         newest_logged: str = "",
         unverified: frozenset[str] = frozenset(),
+        occupied: frozenset[EventName] = frozenset(),
     ) -> None:
         self.model: Final = model
         self.events: Final = events
@@ -47,14 +49,13 @@ class ModelState:
         self.gaps: Final = gaps
         self.newest_logged: Final = newest_logged
         self.unverified: Final = unverified
+        self.occupied: Final = occupied
 
     def without(self, unverified: frozenset[str]) -> ModelState:
         """Return the state that follows from the other events; these keep their places in the chain."""
-        return (
-            ModelState(self.model, self.events, self.log, self.gaps, self.newest_logged, unverified)
-            if unverified
-            else self
-        )
+        if not unverified:
+            return self
+        return ModelState(self.model, self.events, self.log, self.gaps, self.newest_logged, unverified, self.occupied)
 
     @cached_property
     def has_signed_events(self) -> bool:
@@ -65,13 +66,12 @@ class ModelState:
     def set_aside(self) -> dict[str, Event]:
         """The events that others set aside, by object id, each with the event that did so; one that does not verify sets nothing aside."""
         found: dict[str, Event] = {}
-        earlier: set[str] = set()
+        # an object id can be named only once its object is there, so what it names is older, wherever its tag is placed
+        others = {event.oid for event in self.events if event.kind != "set-aside"}
         for event in self.events if self._has_set_asides else ():
             target = getattr(event.record, "sets_aside", None) if event.kind == "set-aside" else None
-            if target is not None and event.oid not in self.unverified and target.oid in earlier:
+            if target is not None and event.oid not in self.unverified and target.oid in others:
                 found.setdefault(target.oid, event)
-            if event.kind != "set-aside":
-                earlier.add(event.oid)
         return found
 
     @cached_property
@@ -151,34 +151,6 @@ class ModelState:
         return bool(self.events_in_force) and self.events_in_force[-1].kind == "deprecation"
 
     @cached_property
-    def highest_version(self) -> str | None:
-        """The highest version ever registered, also if it was deregistered: the next version is counted from it.
-
-        A release that does not verify counts only if it has a version that could be next.
-        """
-        highest: str | None = None
-        for event in self.events:
-            if event.kind != "release" or (
-                event.oid in self.unverified and event.version not in next_versions(highest)
-            ):
-                continue
-            if highest is None or version_key(event.version) > version_key(highest):
-                highest = event.version
-        return highest
-
-    @cached_property
-    def next_number(self) -> int:
-        """The number of the next event. One sequence without gaps, from 1, counts the events of all environments.
-
-        An event that does not verify counts only if it has the number that was next: a forged one may have any.
-        """
-        highest = 0
-        for event in self.events:
-            if event.oid not in self.unverified or event.number == highest + 1:
-                highest = max(highest, event.number)
-        return highest + 1
-
-    @cached_property
     def last_event(self) -> Event | None:
         """The newest event."""
         return self.events[-1] if self.events else None
@@ -223,12 +195,27 @@ class ModelState:
                 found.pop(record.model_digest, None)
         return found
 
+    def require_newest_known(self) -> None:
+        """Raise EnvironmentProblem `newest-event-missing` if the log ends with a tag that is missing here: the state is not known then."""
+        if not self.newest_logged or self.newest_logged not in self.gaps:
+            return
+        from mlops_ci.core.errors import EnvironmentProblem
+
+        log, tag = f"{LOG_PREFIX}{self.model}", self.newest_logged
+        raise EnvironmentProblem.of(
+            "newest-event-missing",
+            f"the log of '{self.model}' ends with '{tag}', and this clone has no such tag, so the newest event is not known",
+            help=f"git fetch --tags origin '{LOG_PREFIX}*:{LOG_PREFIX}*'; if the remote does not have it either, the tag was deleted or the"
+            f" log was overwritten: push what is right from a clone that has it (git push --force origin {log} 'refs/tags/{tag}')",
+        )
+
     def champion(self, environment: str) -> Event | None:
         """Return the champion: the release assigned to the environment, else the newest release; None before the first.
 
-        Raises Findings `champion-missing` when this clone lacks the tag of the assigned version: a champion exists then, but
+        Raises EnvironmentProblem as `require_newest_known` does, and Findings `champion-missing` when this clone lacks the tag of the assigned version: a champion exists then, but
         it is not known.
         """
+        self.require_newest_known()
         holder = self.current_assignments.get(environment)
         if holder is not None and holder.version not in self.releases:
             from mlops_ci.core.errors import Findings
@@ -308,7 +295,9 @@ class RegistryState(NamedTuple):
             else:
                 end = next((at for at, event in enumerate(state.events) if event.date > seconds), len(state.events))
             if end:
-                past[name] = ModelState(name, state.events[:end], gaps=state.gaps, unverified=state.unverified)
+                past[name] = ModelState(
+                    name, state.events[:end], gaps=state.gaps, unverified=state.unverified, occupied=state.occupied
+                )
         return RegistryState(past, tuple(ref for ref in self.approvals if ref.date <= seconds), self.identity)
 
     @property
@@ -356,6 +345,7 @@ def fold_refs(refs: Iterable[Ref]) -> RegistryState:
     found: list[tuple[Ref, EventName]] = []
     follows: dict[str, str] = {}
     approvals: list[Ref] = []
+    occupied: dict[str, list[EventName]] = {}
     for ref in refs:
         if ref.name.startswith(LOG_PREFIX):
             logs[ref.name.removeprefix(LOG_PREFIX)] = ref
@@ -365,24 +355,34 @@ def fold_refs(refs: Iterable[Ref]) -> RegistryState:
             found.append((ref, name))
             if previous := find_previous_oid(ref.contents):
                 follows[ref.oid] = previous
-    versions = {(name.model, ref.peeled): name.version for ref, name in found if name.kind == "release"}
+        elif (foreign := parse_event_name(ref.name)) is not None:
+            occupied.setdefault(foreign.model, []).append(foreign)
+    versions: dict[tuple[str, str | None], list[str]] = {}
+    for ref, name in found:
+        if name.kind == "release" and name.version:
+            versions.setdefault((name.model, ref.peeled), []).append(name.version)
     events: dict[str, list[Event]] = {name: [] for name in logs}
     for ref, name in found:
-        there = versions.get((name.model, ref.peeled)) if name.environment else None
-        version = name.version or there or recorded_version(ref, name)
+        there = versions.get((name.model, ref.peeled), []) if name.environment else []
+        version = name.version or (there[0] if len(there) == 1 else recorded_version(ref, name, there))
         place = (ref.peeled or "", ref.tagger, ref.date, name.environment, name.number, ref.contents, ref.address)
         events.setdefault(name.model, []).append(
             Event(name.kind, ref.name[len(TAG_PREFIX) :], ref.oid, name.model, version, *place)
         )
     return RegistryState(
-        {name: _build_model_state(name, events[name], follows, logs.get(name)) for name in sorted(events)},
+        {
+            name: _build_model_state(name, events[name], follows, logs.get(name), occupied.get(name, ()))
+            for name in sorted(events)
+        },
         tuple(approvals),
     )
 
 
-def _build_model_state(model: str, events: list[Event], follows: dict[str, str], log: Ref | None) -> ModelState:
+def _build_model_state(
+    model: str, events: list[Event], follows: dict[str, str], log: Ref | None, occupied: Iterable[EventName]
+) -> ModelState:
     ordered, gaps = order_events(events, follows)
     newest = log.contents.strip() if log else ""  # a log entry's message is the name of its tag
     if newest and all(event.name != newest for event in reversed(ordered)):
         gaps = (*gaps, newest)
-    return ModelState(model, ordered, log.oid if log else None, gaps, newest)
+    return ModelState(model, ordered, log.oid if log else None, gaps, newest, occupied=frozenset(occupied))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from mlops_ci.core.errors import Findings, UsageProblem
 from mlops_ci.core.records.base import EventRef
 from mlops_ci.registry.events import next_version, version_key
+from mlops_ci.registry.next_event import find_highest_version, next_event_number
 from mlops_ci.registry.state import ModelState, RegistryState, fold_refs, read_registry
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.refs import Ref
@@ -44,7 +45,7 @@ def test_order_is_the_chains_and_never_the_clocks() -> None:
     assert state.current_assignments["prod"].version == "1.0.0"
     assert state.latest_release is not None
     assert state.latest_release.version == "2.0.0"
-    assert state.next_number == 4
+    assert next_event_number(state) == 4
     assert state.events[-1].is_rollback
 
 
@@ -160,12 +161,12 @@ def test_gtos_whole_grammar_is_read() -> None:
     state = fold_refs(refs).model("churn")
     assert state.current_assignments == {}
     assert list(state.releases) == ["1.0.0"]
-    assert (state.highest_version, state.next_number) == ("2.0.0", 4)
+    assert (find_highest_version(state), next_event_number(state)) == ("2.0.0", 4)
 
 
 def test_versions_are_counted_from_the_highest_not_from_the_last() -> None:
     refs = [plain_tag("m@v2.0.0", "1" * 40, 10, "a" * 40), plain_tag("m@v1.0.1", "2" * 40, 20, "b" * 40)]
-    assert fold_refs(refs).model("m").highest_version == "2.0.0"
+    assert find_highest_version(fold_refs(refs).model("m")) == "2.0.0"
 
 
 def test_an_assignment_whose_release_is_gone_is_not_the_state_before_the_first_one() -> None:
@@ -305,8 +306,8 @@ def test_an_event_on_a_commit_without_a_release_has_its_records_version() -> Non
 
 def test_an_empty_state_has_no_past() -> None:
     state = ModelState("churn")
-    assert (state.last_event, state.latest_event_date, state.next_number) == (None, 0, 1)
-    assert (state.highest_version, state.latest_release, state.is_deprecated) == (None, None, False)
+    assert (state.last_event, state.latest_event_date, next_event_number(state)) == (None, 0, 1)
+    assert (find_highest_version(state), state.latest_release, state.is_deprecated) == (None, None, False)
     state = fold_refs(chain()).model("delay")
     assert (state.last_event, state.latest_event_date) == (state.events[-1], 500)
 

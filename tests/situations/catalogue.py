@@ -37,6 +37,10 @@ class Stage:
         """Return a copy of a project with a version in staging and another candidate that has passed the gate."""
         return copy_of(self.request.getfixturevalue("world_of_running"), self.folder)
 
+    def signed(self) -> Consumer:
+        """Return a copy of such a project whose events are signed, as is its deployment to prod."""
+        return copy_of(self.request.getfixturevalue("world_of_signed"), self.folder)
+
     def clone(self, of: Consumer, *options: str, url: str | None = None) -> Consumer:
         """Return another clone of a project's origin, made with options of `git clone`."""
         root = self.folder / "clone"

@@ -198,6 +198,8 @@ def after(record: Any, **changes: Any) -> Any:
 def _name(record: EventRecord) -> str:
     if isinstance(record, Release):
         return f"{record.model}@v{record.version}"
+    if isinstance(record, Retirement) and record.event == "set-aside":
+        return f"{record.model}@set-aside#{record.number}"
     gone = "!" if isinstance(record, Retirement) else ""
     return f"{record.model}#{record.environment}{gone}#{record.number}"
 

@@ -17,7 +17,7 @@ def breaks(held: ModelInventory) -> Iterator[Diagnostic]:
     """Yield the faults in a model's versions, in the numbers of its other events, and in the releases that these name."""
     names = _event_names(held)
     yield from _version_breaks(names, held)
-    yield from _number_breaks(names, held.unverified_tags)
+    yield from _number_breaks(names, held)
     yield from _commit_breaks(held)
     yield from _assignment_breaks(held)
 
@@ -54,12 +54,17 @@ def _version_breaks(names: tuple[tuple[str, EventName], ...], held: ModelInvento
             highest = name.version
 
 
-def _number_breaks(names: tuple[tuple[str, EventName], ...], unverified: frozenset[str]) -> Iterator[Diagnostic]:
+def _number_breaks(names: tuple[tuple[str, EventName], ...], held: ModelInventory) -> Iterator[Diagnostic]:
     taken: dict[int, str] = {}
+    unverified = held.unverified_tags
+    # an honest event leaves out the numbers that tags have which are no events, or do not verify
+    blocked = {name.number for name in held.state.occupied} | {name.number for tag, name in names if tag in unverified}
     for tag, name in names:
         if not name.number:
             continue
         expected = max(taken, default=0) + 1
+        while expected < name.number and expected in blocked and tag not in unverified:
+            expected += 1
         if name.number in taken:
             yield Diagnostic(
                 "audit-number-repeated",

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from mlops_ci.core.diagnostics import Diagnostic
 from mlops_ci.core.errors import EnvironmentProblem
 from mlops_ci.core.records.events import Assignment, Release
 from mlops_ci.governance.audit.inventory import ModelInventory
 from mlops_ci.registry.run_store import release_ref
+from mlops_ci.repository.branch_specs import BranchTip
 from mlops_ci.repository.git import Repository
 from mlops_ci.repository.ref_listing import LEDGER_PREFIX, LOG_PREFIX, TAG_PREFIX
 
 _MOST_NAMES = 3
 _REGISTRY = "refs/mlops/"
+# what a branch that is older than the tags can be the cause of
+_OF_BRANCH = (
+    "audit-manifest",
+    "audit-policy",
+    "audit-project",
+    "audit-release-off-branch",
+    "audit-signature-stranger",
+    "audit-signing-dropped",
+    "audit-specs",
+)
 
 
 def require_fetched(repo: Repository, helds: Iterable[ModelInventory]) -> None:
@@ -37,6 +49,28 @@ def require_fetched(repo: Repository, helds: Iterable[ModelInventory]) -> None:
             raise _unfetched_error(remote, there, f", which '{remote}' has")
     if repo.is_shallow:
         _require_history(repo, remote, helds)
+
+
+def require_branch_current(repo: Repository, tip: BranchTip | None, findings: Iterable[Diagnostic]) -> None:
+    """Raise EnvironmentProblem `clone-behind` if the remote's branch is newer than this clone's, and that may be all that is wrong.
+
+    The remote is asked only if something is wrong. One that does not answer leaves the findings as they are.
+    """
+    errors = [one for one in findings if one.severity == "error"]
+    remote = repo.default_remote()
+    if tip is None or remote is None or not errors or not all(one.id.startswith(_OF_BRANCH) for one in errors):
+        return
+    if repo.resolve(f"refs/remotes/{remote}/{tip.name}^{{commit}}") != tip.commit:
+        return  # a branch of this clone
+    ref = f"refs/heads/{tip.name}"
+    theirs = repo.list_remote_refs(remote, ref).oids.get(ref, tip.commit)
+    if theirs != tip.commit:
+        raise EnvironmentProblem.of(
+            "clone-behind",
+            f"branch '{tip.name}' is at {theirs[:10]} at '{remote}', and this clone last fetched {tip.commit[:10]}: the tags here may be"
+            f" newer than the branch ({_list_names([one.about or one.id for one in errors])} does not fit it)",
+            help=f"git fetch {remote}, and run the same command again",
+        )
 
 
 def _named_refs(held: ModelInventory) -> Iterator[str]:
