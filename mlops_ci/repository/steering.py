@@ -32,6 +32,8 @@ _PROGRAMS = (
     *("git", "git-remote-http", "git-remote-https", "git-lfs", "git-credential-cache", "git-credential-store"),
     *("ssh", "ssh-add", "ssh-agent", "ssh-keygen", "gpg"),
 )
+# files of a job in GitHub Actions that become the environment of its next steps; no command that runs a candidate writes them
+_NEXT_STEP = ("GITHUB_ENV", "GITHUB_PATH")
 _CONFIGURED_PATHS = r"^(core\.(attributesfile|excludesfile|hookspath)|gpg\.ssh\.allowedsignersfile)$"
 # what people's programs write while a training takes long: a new branch and what it follows
 _OF_BRANCHES = "branch."
@@ -71,8 +73,8 @@ class SteeringWatch:
     def remember(self) -> None:
         """Remember the files the first time, and the refs each time; raises as `verify` does where files have changed since."""
         if self._places is None:
-            programs = _program_places() if self._is_alone else ()
-            self._places = tuple(dict.fromkeys((*_steering_places(self._repo), *programs)))
+            of_job = _job_places() if self._is_alone else ()
+            self._places = tuple(dict.fromkeys((*_steering_places(self._repo), *of_job)))
             self._files = _read_files(self._places)
         self.verify()
         self._refs = self._read_refs()
@@ -129,7 +131,8 @@ class SteeringWatch:
         return self._repo.ref_oids("refs/") | texts
 
 
-def _program_places() -> Iterator[Path]:
+def _job_places() -> Iterator[Path]:
+    yield from (Path(path).absolute() for name in _NEXT_STEP if (path := os.environ.get(name)))
     for folder in os.get_exec_path():
         yield from (Path(folder).absolute() / name for name in _PROGRAMS)
 

@@ -171,6 +171,23 @@ def test_a_program_that_would_run_in_place_of_the_users_is_named_and_never_runs(
     assert "touch" in aside.read_text()
 
 
+@pytest.mark.parametrize("name", ["GITHUB_ENV", "GITHUB_PATH"])
+def test_what_would_be_the_environment_of_the_next_step_is_named_and_goes(
+    clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Given a job's file that becomes variables or folders of PATH in the next step, then what the child adds there goes."""
+    file = tmp_path / "runner" / name.lower()
+    file.parent.mkdir()
+    file.write_text("of an earlier command\n")
+    monkeypatch.setenv(name, str(file))
+
+    def add() -> None:
+        file.write_text(f"{file.read_text()}LD_PRELOAD=/tmp/evil.so\n")
+
+    assert str(file) in change(clone, add)
+    assert file.read_text() == "of an earlier command\n"
+
+
 def test_another_branch_that_is_checked_out_is_named(clone: Path) -> None:
     assert "HEAD" in change(clone, lambda: git_in(clone)("symbolic-ref", "HEAD", "refs/heads/other"))
 

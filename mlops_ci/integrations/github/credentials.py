@@ -16,6 +16,7 @@ def git_token_variables(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the variables that make git send the token to GITHUB_SERVER_URL; none outside a job or without a token.
 
     Git sends a header only to URLs below the configured one, and the settings forbid it to follow redirects of that server.
+    No credential helper and no askpass program of the configuration runs: the token is all that is needed there.
     A header that a checkout left in the configuration is replaced, because GitHub refuses two authorization headers.
     """
     token = environ.get("GITHUB_TOKEN", "").strip()
@@ -28,6 +29,8 @@ def git_token_variables(environ: Mapping[str, str]) -> dict[str, str]:
         (f"http.{server}/.extraheader", ""),  # clears the headers that were set before
         (f"http.{server}/.extraheader", f"AUTHORIZATION: basic {credential}"),
         (f"http.{server}/.followRedirects", "false"),
+        (f"credential.{server}.helper", ""),  # no program is asked for what is lent
+        ("core.askPass", ""),
     )
     first = int(before)
     keys = {f"GIT_CONFIG_KEY_{first + at}": key for at, (key, _) in enumerate(settings)}
