@@ -17,7 +17,7 @@ from mlops_ci.governance.doctor.codeowners import find_owners, parse_codeowners
 from mlops_ci.governance.doctor.gate_calls import find_gate_calls
 from tests.support.consumer import Consumer, edit
 from tests.support.git_calls import git_in
-from tests.support.workflow_files import WORKFLOWS, read
+from tests.support.workflow_files import ACTIONS, WORKFLOWS, read
 
 PLACE = Path(sys.executable).parent
 NAMES = {f".github/workflows/mlops-{name}.yml" for name in ("gate", "release", "promote", "audit", "gc", "comment")}
@@ -90,6 +90,23 @@ def test_each_starts_by_its_events_and_waits_for_its_own_kind(made: Consumer) ->
     cancels = {name: body["concurrency"]["cancel-in-progress"] for name, body in found.items()}
     assert cancels.pop("mlops-gate.yml") == "${{ github.event_name == 'pull_request' }}"
     assert set(cancels.values()) == {False}
+
+
+def test_whoever_promotes_by_hand_is_asked_for_all_that_the_verbs_take(made: Consumer) -> None:
+    """Given the inputs of the Actions deploy and rollback, then the form has each, and hands it on as it is."""
+    set_up = {"env", "dry-run", "working-directory", "requirements", "requirements-from"}
+    taken = {one for verb in ("deploy", "rollback") for one in read(ACTIONS[verb])["inputs"]}
+    caller = workflows(made)["mlops-promote.yml"]
+    asked = set(caller["on"]["workflow_dispatch"]["inputs"])
+    assert asked == taken - set_up | {"environment", "rollback"}
+    handed = {one: f"${{{{ inputs.{one} }}}}" for one in asked}
+    assert caller["jobs"]["promote"]["with"] == handed
+    for step in called("promote.yml")["jobs"]["promote"]["steps"]:
+        verb = step.get("uses", "").removeprefix("$/actions/")
+        if verb in ("deploy", "rollback"):
+            inputs = read(ACTIONS[verb])["inputs"]
+            given = {one: text for one, text in step["with"].items() if one not in ("env", "working-directory")}
+            assert given == {one: f"${{{{ inputs.{one} }}}}" for one in inputs if one not in set_up}
 
 
 def test_a_promotion_or_release_that_waits_is_never_replaced_by_the_next(made: Consumer) -> None:
