@@ -31,6 +31,7 @@ from mlops_ci.governance.audit.owners import group_by_owner
 from mlops_ci.governance.audit.unfetched import require_branch_current, require_fetched
 from mlops_ci.governance.event_evidence import EventEvidence, PolicyBranch, gather_evidence
 from mlops_ci.governance.event_faults import EventFault, find_faults
+from mlops_ci.governance.model_owners import find_foreign_faults
 from mlops_ci.governance.policy import BranchPolicy
 from mlops_ci.governance.verified_registry import branch_tips, verified_state
 from mlops_ci.registry.state import RegistryState
@@ -104,7 +105,16 @@ def audit(
         for project, mine in owners.models.items()
         for held in mine
     }
-    helds = tuple(replace(held, state=verified_state(held.state, faults.get(held.model, ()))) for held in helds)
+    foreign = {
+        held.model: find_foreign_faults(held.state, project.identity)  # which `owners` has found, too
+        for project, mine in owners.models.items()
+        for held in mine
+        if held.model in owners.certain
+    }
+    helds = tuple(
+        replace(held, state=verified_state(held.state, (*faults.get(held.model, ()), *foreign.get(held.model, ()))))
+        for held in helds
+    )
     owners = group_by_owner(projects, helds)  # with the states that verify
     findings: FindingsByModel = {held.model: [*_fault_findings(faults.get(held.model, ()))] for held in helds}
     verified = releases.verify_runs(repo, helds)
@@ -120,7 +130,8 @@ def audit(
         _add_findings(findings, consents)
         approved += count
         if (manifest_tip := _manifest_branch(repo, tip, project)) is not None:
-            breaks, count = manifests.breaks(repo, mine, project, manifest_tip)
+            elsewhere = [held.model for held in helds if held not in mine]
+            breaks, count = manifests.breaks(repo, mine, project, manifest_tip, elsewhere)
             _add_findings(findings, breaks)
             counted += count
         for held in mine:

@@ -21,9 +21,16 @@ _UNASSIGNED_HELP = "if a pull request has just added these files, run the deploy
 
 
 def breaks(
-    repo: Repository, helds: Iterable[ModelInventory], project: ProjectAtTip, tip: BranchTip
+    repo: Repository,
+    helds: Iterable[ModelInventory],
+    project: ProjectAtTip,
+    tip: BranchTip,
+    elsewhere: Iterable[str] = (),
 ) -> tuple[dict[str, tuple[Diagnostic, ...]], int]:
-    """Return the findings by model where the branch's manifests differ from the current assignments', and the number verified."""
+    """Return the findings by model where the branch's manifests differ from the current assignments', and the number verified.
+
+    `elsewhere` are models of other projects: this project's manifests of them are leftovers, too.
+    """
     folders = _manifest_folders(tip.files, project)
     wanted = {held.model: _current_assignments(held) for held in helds}
     current = [path for place in folders.values() for path in place]
@@ -41,10 +48,19 @@ def breaks(
             mine = {path: digest if modes.get(path) == PLAIN_FILE else None for path, digest in mine.items()}
             found.setdefault(model, []).extend(_manifest_breaks(project, tip, event, record, mine))
             found[model] += kustomizations.breaks(project.repository_path(f"deploy/{environment}/{model}"), event.name)
-    known = {*wanted, *project.specs.models}
+    others = set(elsewhere)
     for (environment, model), paths in folders.items():
-        if model in known:
-            folder = project.repository_path(f"deploy/{environment}/{model}")
+        folder = project.repository_path(f"deploy/{environment}/{model}")
+        if model in others:
+            found.setdefault(model, []).append(
+                Diagnostic(
+                    "audit-manifest-unassigned",
+                    f"{folder}/ on branch '{tip.name}' has {len(paths)} files, but '{model}' is a model of another project",
+                    help=f"a model that came to another project runs from that one's manifests: git rm -r {folder}",
+                    about=f"{tip.name}:{folder}",
+                )
+            )
+        elif model in wanted or model in project.specs.models:
             found.setdefault(model, []).append(
                 Diagnostic(
                     "audit-manifest-unassigned",

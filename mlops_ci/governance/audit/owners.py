@@ -13,10 +13,11 @@ from mlops_ci.repository.ref_listing import TAG_PREFIX
 
 
 class Owners(NamedTuple):
-    """The models of each project of the branch, and the findings by model."""
+    """The models of each project of the branch, and the findings by model. `certain`: the models whose first event names their project."""
 
     models: dict[ProjectAtTip, tuple[ModelInventory, ...]]
     findings: dict[str, tuple[Diagnostic, ...]]
+    certain: frozenset[str] = frozenset()
 
 
 def group_by_owner(projects: Sequence[ProjectAtTip], helds: Iterable[ModelInventory]) -> Owners:
@@ -27,6 +28,7 @@ def group_by_owner(projects: Sequence[ProjectAtTip], helds: Iterable[ModelInvent
     """
     found: dict[ProjectAtTip, list[ModelInventory]] = {project: [] for project in projects}
     findings: dict[str, tuple[Diagnostic, ...]] = {}
+    certain: set[str] = set()
     identities = {project: project.identity for project in projects}
     for held in helds:
         owner = next((event.project for event in held.state.events if event.project), None)
@@ -37,11 +39,13 @@ def group_by_owner(projects: Sequence[ProjectAtTip], helds: Iterable[ModelInvent
         if checked is None:
             continue
         found[checked].append(held)
+        if own is not None:
+            certain.add(held.model)
         if owner and own is None and not by_spec:
             findings[held.model] = (_unknown_finding(held.model, *owner),)
         else:
             findings[held.model] = tuple(_foreign_findings(held, checked))
-    return Owners({project: tuple(models) for project, models in found.items()}, findings)
+    return Owners({project: tuple(models) for project, models in found.items()}, findings, frozenset(certain))
 
 
 def _unknown_finding(model: str, name: str, path: str) -> Diagnostic:

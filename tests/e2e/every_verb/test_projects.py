@@ -228,6 +228,12 @@ def test_an_event_by_plain_git_gives_a_model_to_no_other_project(two: Consumer, 
     repo = find_repository(two.root)
     assert repo is not None
     push_rogue(World(repo, two.origin, keys), 2, "diagnosis", project=ProjectRef("churn", CHURN))
+    errors = {
+        one["id"]
+        for one in two.answer("audit", "--branch", "main", code=1)["diagnostics"]
+        if one["severity"] == "error"
+    }
+    assert errors == {"audit-project-foreign"}
     found = first(two, "deploy", "diagnosis", "--env", "prod", "-C", FRAUD, code=1)
     assert found["id"] == "event-unverified"
     assert "names project 'churn' in teams/churn, but 'diagnosis' is a model of project 'fraud'" in found["message"]
@@ -236,7 +242,9 @@ def test_an_event_by_plain_git_gives_a_model_to_no_other_project(two: Consumer, 
     assert first(two, "retire", "diagnosis", "--reason", "x", "-C", CHURN, code=1)["id"] == "model-of-another-project"
     two.git("fetch", "--quiet", "origin")
     foreign = [
-        one["message"] for one in two.answer("audit", code=1)["diagnostics"] if one["id"] == "audit-project-foreign"
+        one["message"]
+        for one in two.answer("audit", "--branch", "main", code=1)["diagnostics"]
+        if one["id"] == "audit-project-foreign"
     ]
     assert len(foreign) == 1
     assert foreign[0].startswith("diagnosis#staging#2 names project 'churn'")
@@ -267,6 +275,30 @@ def test_a_model_moves_to_another_project(two: Consumer) -> None:
         "the project in teams/churn continues the history of 'old'"
         in first(two, "validate", "-C", FRAUD, code=2)["message"]
     )
+
+
+def test_the_manifests_of_a_model_that_moved_are_expected_in_its_new_project(two: Consumer) -> None:
+    """Given fraud's model in churn's folder, when its manifests stay where they were, then `audit` names both folders; moved, none."""
+    shutil.rmtree(two.root / FRAUD / "models")
+    edit(two, f"{FRAUD}/data/patients.yaml", "name: patients", "name: persons")
+    for environment in ("staging", "prod"):
+        (two.root / FRAUD / f"deploy/{environment}.yaml").unlink()
+    edit(
+        two,
+        f"{CHURN}/mlops.yaml",
+        "spec:\n",
+        f"spec:\n  formerly: [{{name: fraud, path: {FRAUD}, models: [diagnosis]}}]\n",
+    )
+    push(two, "Move the model")
+    found = {(one["id"], one["about"]) for one in two.answer("audit", "--branch", "main", code=1)["diagnostics"]}
+    assert found == {
+        ("audit-manifest-changed", "refs/tags/diagnosis#staging#1"),
+        ("audit-manifest-unassigned", f"main:{FRAUD}/deploy/staging/diagnosis"),
+    }
+    (two.root / CHURN / "deploy/staging").mkdir()
+    two.git("mv", f"{FRAUD}/deploy/staging/diagnosis", f"{CHURN}/deploy/staging/diagnosis")
+    push(two, "Move its manifests, too")
+    assert two.answer("audit", "--branch", "main")["diagnostics"] == []
 
 
 def test_a_project_inside_of_another_is_refused(two: Consumer) -> None:
