@@ -67,5 +67,5 @@ def find_predecessor(state: ModelState) -> EventRef | None:
     logged = next((at for at, event in enumerate(state.events) if event.name == state.newest_logged), None)
     if logged is None:
         return state.last_event.ref if state.last_event else None
-    later = [event for event in state.events[logged + 1 :] if event.oid not in state.unverified and event.record]
+    later = [event for event in state.events[logged + 1 :] if event.oid not in state.unverified]
     return (later[-1] if later else state.events[logged]).ref

@@ -48,6 +48,8 @@ _FIXED_VARIABLES = {
 _SET_PIPE_SIZE = 1031  # F_SETPIPE_SZ of fcntl(2); the module has it only where Linux does
 _PIPE_SIZE = 1 << 20  # bytes, the most that Linux lets anybody ask for
 _CHUNK_SIZE = 1 << 17
+_LONGEST_SILENCE = 60.0  # seconds
+_SIGKILL = 9  # the import of `signal` takes as long as the start of git
 
 
 class Listing:
@@ -55,15 +57,23 @@ class Listing:
 
     def __init__(self, processes: tuple[int, ...], output: int) -> None:
         self._processes, self._output = processes, output
+        self._is_read = False
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield what git writes, as it comes."""
-        while chunk := os.read(self._output, _CHUNK_SIZE):
+        """Yield what git writes, as it comes; nothing more after a long silence, as of a git that waits for the remote of a partial clone."""
+        import select  # git runs by now
+
+        while select.select([self._output], [], [], _LONGEST_SILENCE)[0]:
+            if not (chunk := os.read(self._output, _CHUNK_SIZE)):
+                self._is_read = True
+                return
             yield chunk
 
     def end(self) -> bool:
-        """Wait for the end, and tell whether git had listed everything."""
+        """Wait for the end, and tell whether git had listed everything; what has not been read is not waited for."""
         os.close(self._output)
+        for process in () if self._is_read else self._processes:
+            os.kill(process, _SIGKILL)
         return [os.waitpid(process, 0)[1] for process in self._processes] == [0, 0]
 
 

@@ -87,6 +87,22 @@ def test_where_no_process_can_be_started_ahead_the_whole_command_line_answers(
     assert (ended.value.code, out.getvalue()) == (0, said)
 
 
+def test_a_git_that_never_answers_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a git that waits, as one that fetches what a partial clone lacks from a silent remote, then it ends and nothing is read."""
+    fake = tmp_path / "git"
+    fake.write_text("#!/bin/sh\nexec sleep 600\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(ref_listing, "_LONGEST_SILENCE", 0.1)
+    begun = ref_listing.start_listing()
+    assert begun is not None
+    assert list(begun.chunks()) == []
+    assert begun.end() is False
+    begun = ref_listing.start_listing()
+    assert begun is not None
+    assert begun.end() is False, "nor is one whose answer nobody wants"
+
+
 def test_without_git_nothing_is_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert ref_listing.start_listing() is None

@@ -23,7 +23,7 @@ WHY = ("--reason", "late arrivals")
 # what each of them is misspelt as, and what has to be offered
 MISSPELT: dict[tuple[str, str], tuple[tuple[str, ...], str]] = {
     ("init", "template"): (("--template", "minimla"), "minimal"),
-    ("init", "target"): (("new", "--from", "data/patients.csv", "--target", "malign"), "malignant"),
+    ("init", "target"): (("../new", "--from", "data/patients.csv", "--target", "malign"), "malignant"),
     ("init", "ci"): (("--ci", "githbu"), "github"),
     ("check", "datasets"): (("patient",), "patients"),
     ("train", "models"): (("diagnosi",), "diagnosis"),

@@ -149,6 +149,9 @@ def test_an_interrupt_kills_the_child(run: Run, tmp_path: Path) -> None:
     def interrupt() -> None:
         while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
             time.sleep(0.01)
+        time.sleep(
+            0.3
+        )  # an interrupt inside of subprocess.Popen leaves the child to the guardian, which acts at our end
         os.kill(os.getpid(), signal.SIGINT)
 
     # a shell starts its background jobs with interrupts ignored, and the tests may be one

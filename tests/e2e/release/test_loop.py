@@ -178,7 +178,7 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(candidate: Consumer) -> No
     unwritten(candidate, "deploy", "diagnosis@1.0.0", "--env", "staging", *reason)
     unwritten(candidate, "rollback", "diagnosis", "--env", "prod", *reason, "--version", "1.0.0")
     unwritten(candidate, "retire", "diagnosis", "--env", "prod", *reason)
-    unwritten(candidate, "init", "elsewhere", "--template", "minimal")
+    unwritten(candidate, "init", "../elsewhere", "--template", "minimal")
     edit(candidate, MODEL, "C: 0.5", "C: 0.4")
     unwritten(candidate, "train")
     unwritten(candidate, "gate")
