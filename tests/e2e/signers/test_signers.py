@@ -130,11 +130,17 @@ def test_without_ssh_signing_there_is_no_file_to_write(world: World) -> None:
         assert world.said("signers", code=2)[0] == id
 
 
+def wait_for_the_next_second() -> None:
+    """Wait as long as a key that has just ended may still sign: in the very second in which it ends."""
+    now = int(time.time())
+    while int(time.time()) == now:
+        time.sleep(0.05)
+
+
 def test_an_ended_key_signs_nothing_more_and_its_history_stays_valid(world: World) -> None:
     write(world, content(world).replace("carol@example.org", "carol@example.org,c@home.example", 1))
     before = content(world).splitlines()
     record = world.run("signers", "end", "C@home.example")["record"]
-    ended = int(time.time())
     after = content(world).splitlines()
     assert [at for at, (old, new) in enumerate(zip(before, after, strict=True), 1) if old != new] == record["changed"]
     assert record["changed"] == [3]
@@ -142,8 +148,7 @@ def test_an_ended_key_signs_nothing_more_and_its_history_stays_valid(world: Worl
     world.git("commit", "--quiet", "--all", "-m", "Carol has left")
     world.git("push", "--quiet", "origin", "HEAD:main")
     assert world.run("signers", "end", "carol@example.org")["record"]["changed"] == []
-    while int(time.time()) <= ended:  # a key may sign in the very second in which it ends
-        time.sleep(0.05)
+    wait_for_the_next_second()
     (refused,) = world.run("deploy", "delay@1.0.0", "--env", "prod", code=3)["diagnostics"]
     assert refused["id"] == "signer-not-allowed"
     assert "does not have it, or has it with an end that has passed" in refused["message"]
@@ -222,6 +227,7 @@ def test_the_recipe_for_who_joins_and_who_leaves(tmp_path: Path, keys: Keys) -> 
     assert len(events_reported(world)) > 0  # so that the test would see an event that turns red
     world.git("revert", "--no-edit", "HEAD")
     world.git("push", "--quiet", "origin", "HEAD:main")
+    wait_for_the_next_second()
     world.become("carol")
     assert world.said("approve", "delay@1.0.0", "--env", "prod", code=3)[0] == "signer-not-allowed"
     world.become("dora")
