@@ -14,8 +14,8 @@ from mlops_ci.registry.state import ModelState
 from mlops_ci.registry.statement import STATEMENT_MARK, EventRecord
 from mlops_ci.registry.tag_message import find_previous_oid, has_signature
 from mlops_ci.repository.ref_listing import TAG_PREFIX
-from mlops_ci.repository.repository_name import is_same_repository
 from mlops_ci.repository.signing import TagSignature
+from mlops_ci.repository.url_names import is_same_repository
 
 _FORGED_HELP = "find out who wrote the tag. To go on without it: mlops-ci retire {model} --set-aside '{tag}' --reason TEXT (a signer does this)"
 

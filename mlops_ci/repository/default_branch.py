@@ -51,10 +51,14 @@ def find_remote_head(context: Context, repo: Repository, remote: str) -> RemoteH
                 raise
     head = remembered_remote_head(repo, remote)
     if head is None:
+        could_ask = context.asks_remote == "no"
+        why = "this command did not ask the remote" if could_ask else "the remote does not answer now"
         raise EnvironmentProblem.of(
             "default-branch-unknown",
-            f"the default branch of '{remote}' is unknown: this command did not ask the remote, and no earlier one of this clone has",
-            help="mlops-ci doctor asks the remote; then run the same command again",
+            f"the default branch of '{remote}' is unknown: {why}, and no earlier command of this clone has asked it",
+            help="mlops-ci doctor asks the remote; then run the same command again"
+            if could_ask
+            else f"run the same command again when the remote answers (git ls-remote {remote}); its answer is kept for the next time",
         )
     return repo.recall(_REMEMBERED, lambda: head)
 

@@ -24,7 +24,8 @@ _SILENCE_REMEMBERED = 60.0  # seconds; later the remote may answer again
 _HTTP_PATIENCE = {"GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "30"}
 _PATIENT_SSH = "ssh -oConnectTimeout=25 -oServerAliveInterval=10 -oServerAliveCountMax=3"
 _TIMED_OUT = re.compile("Operation too slow|[Tt]imed out")  # as curl, ssh and the kernel have it
-_PATIENCE_SETTINGS = r"^(core\.sshcommand|http\.(.*\.)?lowspeed(limit|time))$"
+# what the user has said of patience, and of another URL to push to
+_REMOTE_SETTINGS = r"^(core\.sshcommand|http\.(.*\.)?lowspeed(limit|time)|remote\..*\.pushurl|url\..*\.pushinsteadof)$"
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ class GitFolder:
 
     def _patience_variables(self) -> dict[str, str]:
         """Return the variables by which curl and ssh give up on a silent server themselves, where the user has said nothing of it."""
-        known = self.recall("patience", self._patience_settings)
+        known = self.remote_settings()
         own = {name: value for name, value in _HTTP_PATIENCE.items() if name not in os.environ}
         if any(key.startswith("http.") for key in known):
             own = {}
@@ -149,8 +150,12 @@ class GitFolder:
             own["GIT_SSH_COMMAND"] = _PATIENT_SSH
         return own
 
-    def _patience_settings(self) -> frozenset[str]:
-        listed = self.run("config", "-z", "--name-only", "--get-regexp", _PATIENCE_SETTINGS, check=False).out
+    def remote_settings(self) -> frozenset[str]:
+        """Return the keys that are set of those that change how git speaks with a remote, and where it pushes to."""
+        return self.recall("remote settings", self._find_remote_settings)
+
+    def _find_remote_settings(self) -> frozenset[str]:
+        listed = self.run("config", "-z", "--name-only", "--get-regexp", _REMOTE_SETTINGS, check=False).out
         return frozenset(listed.decode("utf-8", "replace").split("\0")[:-1])
 
     @property

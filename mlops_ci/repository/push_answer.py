@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 from mlops_ci.repository.git_values import PushResult
 
-# the remote answers, but denies access
+# the remote answers, but denies access; a request that came too late (408) or too soon (429) may be taken later
 ACCESS_REFUSED = re.compile(
-    r"Authentication failed|[Pp]ermission .*denied|[Aa]ccess denied|could not read (Username|Password)|error: 4(?!08)\d\d"
+    r"Authentication failed|[Pp]ermission .*denied|[Aa]ccess denied|could not read (Username|Password)|error: 4(?!08|29)\d\d"
     r"|Host key verification failed|[Rr]epository .*not found|does not support --atomic|read-only|archived"
 )
 # the reasons of git (gitremote-helpers, receive-pack), JGit, libgit2 and Azure DevOps for a ref that another write moved

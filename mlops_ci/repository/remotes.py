@@ -13,6 +13,7 @@ from mlops_ci.repository.git_config import GitConfig
 from mlops_ci.repository.git_values import ZERO_OID, FetchResult, PushResult, RefUpdate, RemoteRefs
 from mlops_ci.repository.push_answer import ACCESS_REFUSED, fault_line, judge_push
 from mlops_ci.repository.ref_store import RefStore
+from mlops_ci.repository.url_names import is_same_repository, parse_repository_name
 
 # the refs that every fetch brings. Runs are not included: a pruning fetch would delete those that only this clone has
 REGISTRY_REFSPECS = (
@@ -112,9 +113,11 @@ class Remotes(RefStore, GitConfig):
         """Push every update or none (`--atomic`), never forced; a ref is removed only where it is at `old`.
 
         The remote is asked afterwards for each ref: a remote that hides some of them takes the others, and a connection that
-        breaks after the push leaves its end unknown.
+        breaks after the push leaves its end unknown. Raises EnvironmentProblem `remote-of-two-repositories` where git pushes to
+        another repository than it fetches from: what is pushed there would never be read.
         """
         self.forget_refs()
+        self._require_one_repository(remote)
         gone = [update for update in updates if update.new == ZERO_OID]
         specs = [f"{'' if update in gone else update.new}:{update.ref}" for update in updates]
         leases = (f"--force-with-lease={update.ref}:{update.old}" for update in gone)
@@ -122,6 +125,20 @@ class Remotes(RefStore, GitConfig):
         answer = self.run_with_credentials("push", *flags, "--", remote, *specs)
         said = judge_push(answer.status, answer.text, answer.err)
         return self._verify_push(remote, updates, said) if said.state in ("done", "unknown") else said
+
+    def _require_one_repository(self, remote: str) -> None:
+        keys = [key for key in self.remote_settings() if key.endswith((".pushurl", ".pushinsteadof"))]
+        if not keys:
+            return
+        here = parse_repository_name(self.effective_url(remote))
+        for url in self.run("remote", "get-url", "--push", "--all", "--", remote).text.splitlines():
+            there = parse_repository_name(url)
+            if not is_same_repository(there, here):
+                raise EnvironmentProblem.of(
+                    "remote-of-two-repositories",
+                    f"git fetches '{remote}' from the repository {here}, and pushes to {there}: what is pushed there is not read again",
+                    help=f"the registry is one repository: unset {' and '.join(sorted(keys))}, or make another remote for the fork",
+                )
 
     def _verify_push(self, remote: str, updates: Sequence[RefUpdate], said: PushResult) -> PushResult:
         """Return how a push ended, ref by ref, as the remote shows it; as git said where the remote does not answer."""

@@ -93,7 +93,7 @@ def test_no_other_server_gets_it_not_even_where_the_own_one_sends_git_there(
 )
 def test_nothing_is_lent_where_it_is_not_known_to_whom(missing: dict[str, str]) -> None:
     environ = {"GITHUB_ACTIONS": "true", "GITHUB_TOKEN": TOKEN, "GITHUB_SERVER_URL": "https://github.com"}
-    assert len(git_token_variables(environ)) == 7
+    assert git_token_variables(environ)
     assert git_token_variables({**environ, **missing}) == {}
 
 

@@ -17,7 +17,7 @@ from tests.benchmarks.library_imports import of_the_libraries
 from tests.benchmarks.many_models import of_many_models
 from tests.benchmarks.overhead import of_a_gate
 from tests.benchmarks.ratio import Limit, Ratio, alternated, run
-from tests.benchmarks.registry import against_git, against_gto
+from tests.benchmarks.registry import against_git, against_gto, of_signed_events
 from tests.benchmarks.statistics import of_the_gate
 
 PYTHON = sys.executable
@@ -31,7 +31,7 @@ def main(rounds: int, names: list[str]) -> None:
         scratch = Path(folder)
         for measure in (
             *(version, of_the_libraries, of_a_gate, of_many_models, second_gate, of_a_large_repository),
-            *(of_a_check, of_wide_tables, of_the_gate, against_git, against_gto),
+            *(of_a_check, of_wide_tables, of_the_gate, against_git, of_signed_events, against_gto),
         ):
             for ratio in measure(rounds, scratch) if not names or measure.__name__ in names else ():
                 print(ratio.row(), flush=True)

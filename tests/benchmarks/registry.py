@@ -14,6 +14,7 @@ from tests.support.peers import installed
 TOOL = [str(Path(sys.executable).with_name("mlops-ci"))]  # as users start it
 LISTING = ["git", "for-each-ref", "--format=%(refname) %(objectname) %(contents)"]
 VERBS = ("show", "history")
+_SIGNING = "  signing: {format: ssh, allowedSigners: .mlops/allowed_signers}\n"
 # events and models: what GTO takes depends on both, and is least where few models have many tags
 _PROMISED = ((1_000, 100), (5_000, 100))
 _BESIDES = ((1_000, 1), (1_000, 4), (5_000, 4))
@@ -36,6 +37,17 @@ def against_git(rounds: int, scratch: Path) -> Iterator[Ratio]:
         root = _forged(scratch, events)
         for verb in verbs:
             yield _listed(root, verb, events, rounds)
+
+
+def of_signed_events(rounds: int, scratch: Path) -> Iterator[Ratio]:
+    """Compare `audit`, which verifies each signature, with `git for-each-ref` at 10,000 tags that one key has signed."""
+    key, root = scratch / "key", scratch / "signed"
+    run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)])
+    signers = f"ada@example.org {key.with_suffix('.pub').read_text()}"
+    forge(root, 10_000, models=4, key=key, project=_SIGNING, files={".mlops/allowed_signers": signers})
+    run(["git", "-C", str(root), "pack-refs", "--all"])
+    ratios = alternated(lambda: run([*TOOL, "audit"], root), lambda: run(LISTING, root), rounds)
+    yield Ratio("mlops-ci audit / git for-each-ref, 10,000 signed tags", ratios, Limit(at_most=60))
 
 
 def _listed(root: Path, verb: str, events: int, rounds: int) -> Ratio:

@@ -57,6 +57,21 @@ def no_branch_at_all(stage: Stage) -> Consumer:
     return _hooked(stage, "update", 'case "$1" in refs/heads/*) echo "GH006: protected branches" >&2; exit 1;; esac')
 
 
+def pushed_elsewhere(stage: Stage) -> Consumer:
+    """A push URL that leads to a fork."""
+    running = stage.running()
+    fork = stage.folder / "fork.git"
+    git_in(stage.folder)("clone", "--quiet", "--mirror", str(running.origin), str(fork))
+    running.git("config", "remote.origin.pushurl", f"file://{fork}")
+    return running
+
+
+def pushed_by_another_url(stage: Stage) -> Consumer:
+    running = stage.running()
+    running.git("config", "remote.origin.pushurl", f"file://{running.origin}")
+    return running
+
+
 def large_pushes(stage: Stage) -> Consumer:
     return stage.configured("receive.maxInputSize", "100")
 
@@ -242,6 +257,21 @@ SITUATIONS = (
         "at the remote, another ref has the name of a folder that the push needs",
         name_in_the_way,
         Said("release", 3, "push-refused", "cannot create"),
+    ),
+    Situation(
+        "git pushes to another repository than it fetches from (`remote.origin.pushurl`)",
+        pushed_elsewhere,
+        Said("show", 0),
+        *(
+            Said(command, 3, "remote-of-two-repositories", "unset remote.origin.pushurl")
+            for command in ("release", DEPLOY)
+        ),
+    ),
+    Situation(
+        "git pushes to the same repository by another URL",
+        pushed_by_another_url,
+        Said("release", 0),
+        Said(AUDIT, 0),
     ),
     Situation(
         "the remote's daemon takes no pushes",

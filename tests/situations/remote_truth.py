@@ -33,6 +33,20 @@ def clone_that_never_asked(stage: Stage) -> Consumer:
     return stage.clone(stage.running(), "--config", "remote.origin.fetch=+refs/mlops/*:refs/mlops/*")
 
 
+def offline_from_the_start(stage: Stage) -> Consumer:
+    """A clone in which no command has asked the remote, which is gone now."""
+    clone = clone_that_never_asked(stage)
+    clone.git("remote", "set-url", "origin", str(stage.folder / "moved.git"))
+    return clone
+
+
+def offline_since(stage: Stage) -> Consumer:
+    """A clone that has asked the remote, which is gone now."""
+    running = stage.running()
+    running.ok("ci", "affected")
+    return Consumer(running.root, running.origin.rename(stage.folder / "moved.git"))
+
+
 def feature_branch(stage: Stage) -> Consumer:
     running = stage.running()
     running.ok("ci", "affected")  # which asks
@@ -76,6 +90,20 @@ SITUATIONS = (
         Said("show", 0),
         Said("audit", 3, "default-branch-unknown", "mlops-ci doctor asks the remote"),
         Said("audit --branch main", 0),
+    ),
+    Situation(
+        "no command has asked the remote in this clone, and now nobody answers",
+        offline_from_the_start,
+        Said("gate", 3, "default-branch-unknown", "when the remote answers"),
+        Said("audit --branch main", 0),
+    ),
+    Situation(
+        "a command has asked the remote, and now nobody answers",
+        offline_since,
+        Said("gate", 0, "registry-offline", "could not be fetched"),
+        Said("show", 0),
+        Said("audit", 0),
+        Said("release", 3, "remote-unreachable", "could not be fetched"),
     ),
     Situation(
         "a feature branch without the deployments is checked out",

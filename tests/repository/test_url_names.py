@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlops_ci.repository.repository_name import is_same_repository, parse_repository_name
+from mlops_ci.repository.url_names import is_same_repository, parse_repository_name
 
 
 @pytest.mark.parametrize(
