@@ -113,7 +113,9 @@ def _retire_from_environment(
     report = RetireReport(state.model, "unassignment", "retired", reason, version or None, environment, folder=place)
     active = state.active_assignments(environment)
     if not active and events:
-        return Outcome(replace(report, state="unchanged"), worktree_warnings(repo, folder))
+        rest, notes = plan_earlier_completion(repo, state)
+        plan = Plan((*rest, Push(repo.default_remote()))) if rest else Plan()
+        return Outcome(replace(report, state="unchanged"), (*notes, *worktree_warnings(repo, folder)), plan)
     if not active or version not in ("", active[0].version):
         raise Findings.of(
             "retire-nowhere",

@@ -60,7 +60,9 @@ def rollback(
     state = require_model(project, verified.state, model)
     verified.require_signing(model)
     ran = {event.version for event in state.assignments(environment)}
-    release = require_release(state, version or _previous_version(state, environment))
+    release = require_release(
+        state, version or _half_rollback(state, environment) or _previous_version(state, environment)
+    )
     if release.version not in ran:
         raise Findings.of(
             "rollback-nowhere",
@@ -69,6 +71,13 @@ def rollback(
         )
     outcome = plan_assignment(project, state, release, environment, AssignmentTerms(reason, rollback=True))
     return replace(outcome, diagnostics=(*verified.warnings(model), *outcome.diagnostics))
+
+
+def _half_rollback(state: ModelState, environment: str) -> str | None:
+    """Return the version of a rollback of which only the tag has arrived: the same command again completes it, and goes back no further."""
+    half = state.unlogged_event
+    is_one = half is not None and half.is_rollback and half is state.current_assignments.get(environment)
+    return half.version if half is not None and is_one else None
 
 
 def _previous_version(state: ModelState, environment: str) -> str:

@@ -50,11 +50,28 @@ def half_release_elsewhere(stage: Stage) -> Consumer:
     return clone
 
 
-def half_deployment(stage: Stage) -> Consumer:
-    running = hidden_refs(stage)
-    assert running.run("deploy", "diagnosis@1.0.0", "--env", "prod").returncode == 3
+def _half(running: Consumer, *command: str) -> Consumer:
+    """Run a command of whose push the remote takes the commit and the tag only."""
+    git_in(running.origin)("config", "receive.hideRefs", "refs/mlops")
+    assert running.run(*command).returncode == 3
     git_in(running.origin)("config", "--unset", "receive.hideRefs")
     return running
+
+
+def half_deployment(stage: Stage) -> Consumer:
+    return _half(stage.running(), "deploy", "diagnosis@1.0.0", "--env", "prod")
+
+
+def half_rollback(stage: Stage) -> Consumer:
+    running = stage.running()
+    running.ok("release")
+    running.ok("deploy", "diagnosis", "--env", "staging")
+    running.git("pull", "--quiet", "--rebase")
+    return _half(running, "rollback", "diagnosis", "--env", "staging", "--reason", "back")
+
+
+def half_retirement(stage: Stage) -> Consumer:
+    return _half(stage.running(), "retire", "diagnosis", "--env", "staging", "--reason", "over")
 
 
 SITUATIONS = (
@@ -98,6 +115,21 @@ SITUATIONS = (
         "only the commit and the tag of a deployment arrived, and the remote hides `refs/mlops` no more",
         half_deployment,
         Said(DEPLOY, 0, "event-completed", "only the tag diagnosis#prod#2 had arrived"),
+        then=require_whole,
+    ),
+    Situation(
+        "only the commit and the tag of a rollback arrived",
+        half_rollback,
+        Said(
+            "rollback diagnosis --env staging --reason back", 0, "event-completed", "only the tag diagnosis#staging#3"
+        ),
+        Said("audit --branch main", 0),
+        then=require_whole,
+    ),
+    Situation(
+        "only the commit and the tag of a retirement arrived",
+        half_retirement,
+        Said("retire diagnosis --env staging --reason over", 0, "event-completed", "had arrived"),
         then=require_whole,
     ),
 )
